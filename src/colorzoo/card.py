@@ -1,0 +1,99 @@
+"""Model cards: what the zoo knows of a paper without importing torch.
+
+Every folder of the zoo has a ``card.py`` that defines ``CARDS``, a tuple of `ModelCard`. Listing models,
+``colorzoo models`` and the documentation read nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+GuidanceKind = Literal["points", "scribbles", "regions", "exemplar", "statistics", "classes"]
+InputKind = Literal["gray", "sketch"]
+OutputKind = Literal["ab", "rgb"]
+Limit = Literal["export"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One weight file of a model.
+
+    Attributes:
+        sha256: Hash of the whole file; checked at every load.
+        size: Bytes.
+        license: Licence of the weights.
+        file: Name of a file embedded in ``colorzoo/weights/embedded``; exclusive with ``urls``.
+        urls: Where the file can be fetched, mirrors in order of preference.
+        published: True when the keys are those of the authors and must be translated.
+        hparams: Constructor arguments that these weights need (for instance the mask center).
+        trained_on: Data, steps and protocol in a sentence.
+    """
+
+    sha256: str
+    size: int
+    license: str
+    file: str | None = None
+    urls: tuple[str, ...] = ()
+    published: bool = False
+    hparams: Mapping[str, Any] = field(default_factory=dict)
+    trained_on: str = ""
+
+
+@dataclass(frozen=True)
+class Smoke:
+    """Arguments with which the contract suite can try a model in seconds on a CPU.
+
+    Attributes:
+        hparams: Overrides of the constructor arguments (a narrow network).
+        size: Side in pixels of the square training crops.
+    """
+
+    hparams: Mapping[str, Any] = field(default_factory=dict)
+    size: int = 32
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Everything the registry, the command line and the documentation say of a model.
+
+    Attributes:
+        name: Registered name, author + year (+ variant).
+        title: Title of the paper.
+        paper: Address of the paper.
+        year: Year of publication.
+        summary: One line: what goes in, what comes out, what it is good for.
+        task: Import path of the `ColorizationModule`, as ``package.module:Class``.
+        parameters: Number of trainable parameters.
+        aliases: Other names under which the registry finds the model.
+        guidance: Kinds of guidance the model accepts.
+        input: What the network reads.
+        output: What the network answers.
+        hparams: Constructor arguments of this variant.
+        weights: Known weight files by tag; ``"default"`` is embedded, ``"published"`` the authors'.
+        config: Training configuration below ``configs/``.
+        smoke: How the contract suite tries this model.
+        limits: What this model cannot do; the contract suite asserts the failure.
+    """
+
+    name: str
+    title: str
+    paper: str
+    year: int
+    summary: str
+    task: str
+    parameters: int
+    aliases: tuple[str, ...] = ()
+    guidance: tuple[GuidanceKind, ...] = ()
+    input: InputKind = "gray"
+    output: OutputKind = "ab"
+    hparams: Mapping[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, Weights] = field(default_factory=dict)
+    config: str | None = None
+    smoke: Smoke = Smoke()
+    limits: tuple[Limit, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the card as plain JSON types, as ``colorzoo models --json`` prints it."""
+        return asdict(self)

@@ -1,0 +1,33 @@
+"""Errors that are the user's to mend.
+
+The command line prints them as one line and exits with code 2; from Python they are ordinary exceptions.
+"""
+
+from __future__ import annotations
+
+
+class ColorzooError(Exception):
+    """Base of all errors that name what is wrong, what was expected and what to do."""
+
+
+class UnknownModelError(ColorzooError, KeyError):
+    """A model name that the registry does not know."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class WeightsError(ColorzooError):
+    """Weights that are missing, broken, of another model, or cannot be fetched."""
+
+
+class PictureError(ColorzooError):
+    """A picture that cannot be read or written."""
+
+
+class GuidanceError(ColorzooError, ValueError):
+    """A recipe or guidance that does not fit its schema, its picture or the model."""
+
+
+class DataError(ColorzooError):
+    """A data set that is missing, empty or laid out differently than expected."""

@@ -1,0 +1,39 @@
+"""Convolution blocks shared by the papers that descend from Zhang et al. 2016."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def conv3x3(in_channels: int, out_channels: int, *, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
+    """Return a 3x3 convolution with bias whose padding keeps the spatial size at stride 1."""
+    return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=dilation, dilation=dilation)
+
+
+def conv_relu_stack(
+    channels: tuple[int, ...], *, last_stride: int = 1, dilation: int = 1
+) -> list[nn.Module]:
+    """Return ``[conv3x3, ReLU] * n`` through ``channels``; the last convolution may stride."""
+    layers: list[nn.Module] = []
+    pairs = list(zip(channels[:-1], channels[1:], strict=True))
+    for index, (fan_in, fan_out) in enumerate(pairs):
+        stride = last_stride if index == len(pairs) - 1 else 1
+        layers += [conv3x3(fan_in, fan_out, stride=stride, dilation=dilation), nn.ReLU(inplace=True)]
+    return layers
+
+
+def conv_block(channels: tuple[int, ...], *, last_stride: int = 1, dilation: int = 1) -> nn.Sequential:
+    """Return a stack of 3x3 convolutions with one BatchNorm after the last ReLU.
+
+    Args:
+        channels: Input width followed by the width of each convolution.
+        last_stride: Stride of the last convolution (2 halves the map).
+        dilation: Dilation of every convolution in the block.
+    """
+    layers = conv_relu_stack(channels, last_stride=last_stride, dilation=dilation)
+    return nn.Sequential(*layers, nn.BatchNorm2d(channels[-1]))
+
+
+def upconv4x4(in_channels: int, out_channels: int) -> nn.ConvTranspose2d:
+    """Return the 4x4 transposed convolution (stride 2, padding 1) that doubles height and width."""
+    return nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1)

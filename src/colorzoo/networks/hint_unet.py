@@ -1,0 +1,101 @@
+"""The U-Net of Zhang et al. 2017 ("Local Hints"), shared by the papers that build on it.
+
+Its input is lightness, hint colors and hint mask, already normalized by the paper that uses it; its
+output is ab in [-1, 1] and logits over the 23 x 23 ab grid at a quarter of the size.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from colorzoo.networks.blocks import conv3x3, conv_block, upconv4x4
+
+STRIDE = 8
+"""Height and width of the input must be multiples of this."""
+
+GRID_BINS = 529
+
+
+class HintUNetOutput(NamedTuple):
+    """What the U-Net answers.
+
+    Attributes:
+        ab: ``(B, 2, H, W)`` in [-1, 1].
+        logits: ``(B, 529, H/4, W/4)`` over the full 23 x 23 ab grid.
+        trunk: ``(B, C, H/4, W/4)``, the features below the classification head.
+    """
+
+    ab: Tensor
+    logits: Tensor
+    trunk: Tensor
+
+
+class HintUNet(nn.Module):
+    """Ten convolution blocks with three additive skips (Zhang et al. 2017, sec. 3.3).
+
+    Skips add raw convolution outputs; the ReLU comes after the sum. Subsampling is plain slicing of
+    the normalized map, so that the skip sees it at full resolution.
+
+    Args:
+        in_channels: 4 for lightness, a, b and mask.
+        width: Multiplier of every channel count; 1.0 is the published network.
+    """
+
+    def __init__(self, in_channels: int = 4, width: float = 1.0) -> None:
+        super().__init__()
+        c64, c128, c256, c512 = (scaled_width(base, width) for base in (64, 128, 256, 512))
+        self.block1 = conv_block((in_channels, c64, c64))
+        self.block2 = conv_block((c64, c128, c128))
+        self.block3 = conv_block((c128, c256, c256, c256))
+        self.block4 = conv_block((c256, c512, c512, c512))
+        self.block5 = conv_block((c512,) * 4, dilation=2)
+        self.block6 = conv_block((c512,) * 4, dilation=2)
+        self.block7 = conv_block((c512,) * 4)
+        self.up8, self.skip3 = upconv4x4(c512, c256), conv3x3(c256, c256)
+        self.block8 = nn.Sequential(nn.ReLU(), *conv_block((c256, c256, c256)))
+        self.up9, self.skip2 = upconv4x4(c256, c128), conv3x3(c128, c128)
+        self.block9 = nn.Sequential(nn.ReLU(), *conv_block((c128, c128)))
+        self.up10, self.skip1 = upconv4x4(c128, c128), conv3x3(c64, c128)
+        self.block10 = nn.Sequential(nn.ReLU(), conv3x3(c128, c128), nn.LeakyReLU(0.2))
+        self.class_head = nn.Conv2d(c256, GRID_BINS, 1)
+        self.ab_head = nn.Sequential(nn.Conv2d(c128, 2, 1), nn.Tanh())
+
+    def forward(self, x: Tensor, *, detach: str = "none") -> HintUNetOutput:
+        """Run the network.
+
+        Args:
+            x: ``(B, in_channels, H, W)``, height and width multiples of 8.
+            detach: Which branch sees the trunk without sending gradients into it: ``"none"``,
+                ``"regression"`` (classification stage) or ``"classification"`` (regression stage).
+        """
+        map1 = self.block1(x)
+        map2 = self.block2(map1[:, :, ::2, ::2])
+        map3 = self.block3(map2[:, :, ::2, ::2])
+        deep = self.block7(self.block6(self.block5(self.block4(map3[:, :, ::2, ::2]))))
+        trunk = self.block8(self.up8(deep) + self.skip3(map3))
+        logits = self.class_head(trunk.detach() if detach == "classification" else trunk)
+        if detach == "regression":
+            trunk, map1, map2 = trunk.detach(), map1.detach(), map2.detach()
+        map9 = self.block9(self.up9(trunk) + self.skip2(map2))
+        map10 = self.block10(self.up10(map9) + self.skip1(map1))
+        return HintUNetOutput(self.ab_head(map10), logits, trunk)
+
+
+def scaled_width(base: int, width: float) -> int:
+    """Return ``base * width`` rounded to a multiple of 8, at least 8."""
+    return max(8, int(round(base * width / 8)) * 8)
+
+
+def initialize(module: nn.Module, std: float | None) -> None:
+    """Draw convolution weights: normal with deviation ``std``, or He normal when it is ``None``."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            if std is None:
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            else:
+                nn.init.normal_(layer.weight, 0.0, std)
+            if layer.bias is not None:
+                torch.nn.init.zeros_(layer.bias)

@@ -1,0 +1,101 @@
+"""The registry: finds model cards by scanning, never by a list kept by hand.
+
+Cards come from two places: every ``card.py`` in the folders of `colorzoo.zoo`, and the packages that the
+entry-point group ``colorzoo.models`` names (each entry point loads to an iterable of `ModelCard`). No torch
+is imported before `load_class` is called.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+import colorzoo.zoo
+from colorzoo.card import GuidanceKind, ModelCard
+from colorzoo.errors import UnknownModelError
+
+ENTRY_POINT_GROUP = "colorzoo.models"
+
+
+def list_models(
+    pattern: str = "*", guidance: GuidanceKind | None = None, with_weights: bool = False
+) -> list[str]:
+    """List registered models.
+
+    Args:
+        pattern: Shell-style pattern on the registered name, such as ``"zhang*"``.
+        guidance: Keep only models that accept this kind of guidance.
+        with_weights: Keep only models whose weights ship inside the package.
+
+    Returns:
+        Sorted registered names.
+    """
+    return sorted(
+        card.name
+        for card in _cards().values()
+        if fnmatchcase(card.name, pattern)
+        and (guidance is None or guidance in card.guidance)
+        and (not with_weights or any(w.file for w in card.weights.values()))
+    )
+
+
+def model_card(name: str) -> ModelCard:
+    """Return the card of a model by its registered name or one of its aliases.
+
+    Raises:
+        UnknownModelError: No such model; the message names the nearest ones.
+    """
+    cards = _cards()
+    if name in cards:
+        return cards[name]
+    by_alias = {alias: card for card in cards.values() for alias in card.aliases}
+    if name in by_alias:
+        return by_alias[name]
+    near = difflib.get_close_matches(name, [*cards, *by_alias], n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`colorzoo models` lists them all."
+    raise UnknownModelError(f"unknown model {name!r}; {hint}")
+
+
+def load_class(card: ModelCard) -> type[Any]:
+    """Import the `ColorizationModule` subclass that a card names (this imports torch)."""
+    module_name, _, class_name = card.task.partition(":")
+    loaded = getattr(importlib.import_module(module_name), class_name)
+    assert isinstance(loaded, type), f"{card.task} is no class"
+    return loaded
+
+
+def refresh() -> None:
+    """Forget the scanned cards, so that a package installed since is found."""
+    _cards.cache_clear()
+
+
+@cache
+def _cards() -> dict[str, ModelCard]:
+    """Return all cards by name; two models of one name or alias are an error of their authors."""
+    found: dict[str, ModelCard] = {}
+    taken: dict[str, str] = {}
+    for card in [*_zoo_cards(), *_plugin_cards()]:
+        for name in (card.name, *card.aliases):
+            if name in taken:
+                raise ValueError(f"two models claim the name {name!r}: {taken[name]} and {card.name}")
+            taken[name] = card.name
+        found[card.name] = card
+    return found
+
+
+def _zoo_cards() -> Iterator[ModelCard]:
+    for folder in pkgutil.iter_modules(colorzoo.zoo.__path__, prefix="colorzoo.zoo."):
+        if folder.ispkg:
+            yield from importlib.import_module(f"{folder.name}.card").CARDS
+
+
+def _plugin_cards() -> Iterator[ModelCard]:
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+        cards: Iterable[ModelCard] = entry_point.load()
+        yield from cards
