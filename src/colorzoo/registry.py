@@ -99,3 +99,9 @@ def _plugin_cards() -> Iterator[ModelCard]:
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
         cards: Iterable[ModelCard] = entry_point.load()
         yield from cards
+
+
+def import_tasks() -> None:
+    """Import every module class of the zoo, so that a config may use its short name."""
+    for card in _cards().values():
+        load_class(card)

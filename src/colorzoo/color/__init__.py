@@ -1,0 +1,37 @@
+"""Color: Lab and sRGB, what sRGB can show, bins of the ab plane, edges."""
+
+from colorzoo.color.bins import (
+    annealed_mean,
+    grid_centers,
+    grid_index,
+    hull_centers,
+    hull_mask,
+    nearest_bin,
+    prior_probabilities,
+    rebalancing_weights,
+    soft_encode,
+)
+from colorzoo.color.edges import canny, sobel
+from colorzoo.color.gamut import in_gamut, reduce_chroma
+from colorzoo.color.lab import lab_to_rgb, lab_to_rgb_in_gamut, rgb_to_lab
+from colorzoo.color.snap import snap_to_luma
+
+__all__ = [
+    "annealed_mean",
+    "canny",
+    "grid_centers",
+    "grid_index",
+    "hull_centers",
+    "hull_mask",
+    "in_gamut",
+    "lab_to_rgb",
+    "lab_to_rgb_in_gamut",
+    "nearest_bin",
+    "prior_probabilities",
+    "rebalancing_weights",
+    "reduce_chroma",
+    "rgb_to_lab",
+    "snap_to_luma",
+    "sobel",
+    "soft_encode",
+]

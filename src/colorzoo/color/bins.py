@@ -1,0 +1,107 @@
+"""Bins of the ab plane: the 313 in-gamut bins of Zhang et al. 2016 and the 23 x 23 grid of 2017."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+GRID_SIDE = 23
+GRID_STEP = 10.0
+GRID_MIN = -110.0
+SOFT_SIGMA = 5.0
+
+
+@cache
+def _table(name: str) -> Tensor:
+    with (files("colorzoo.color") / "tables" / f"{name}.npy").open("rb") as stream:
+        return torch.from_numpy(np.load(stream, allow_pickle=False))
+
+
+def hull_centers() -> Tensor:
+    """Return the ``(313, 2)`` ab centers of the bins inside the sRGB hull, CIE units."""
+    return _table("pts_in_hull").float()
+
+
+def grid_centers() -> Tensor:
+    """Return the ``(529, 2)`` ab centers of the full grid; a runs slowly, b fast."""
+    return _table("pts_grid").float()
+
+
+def hull_mask() -> Tensor:
+    """Return the ``(529,)`` bool mask of the grid bins that lie inside the sRGB hull."""
+    return _table("in_hull").clone()
+
+
+def prior_probabilities() -> Tensor:
+    """Return the published ``(313,)`` share of each bin over the ImageNet training pictures."""
+    return _table("prior_probs").clone()
+
+
+def grid_index(ab: Tensor) -> Tensor:
+    """Return the index ``23 * row + column`` of the grid bin of each color.
+
+    Args:
+        ab: ``(B, 2, H, W)`` in CIE units; values off the grid take the nearest bin.
+
+    Returns:
+        ``(B, H, W)`` int64 in [0, 529).
+    """
+    cell = ((ab - GRID_MIN) / GRID_STEP + 0.5).floor().clamp(0, GRID_SIDE - 1).long()
+    return cell[:, 0] * GRID_SIDE + cell[:, 1]
+
+
+def nearest_bin(ab: Tensor) -> Tensor:
+    """Return the ``(N,)`` index of the nearest of the 313 bins for ``(N, 2)`` colors."""
+    return torch.cdist(ab.float(), hull_centers().to(ab.device)).argmin(dim=1)
+
+
+def soft_encode(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -> Tensor:
+    """Spread each color over its nearest bins with Gaussian weights (Zhang et al. 2016, sec. 2.1).
+
+    Args:
+        ab: ``(N, 2)`` in CIE units.
+        neighbors: How many bins share the mass: 10 in the published code, 5 in the paper.
+        sigma: Deviation of the Gaussian in CIE units.
+
+    Returns:
+        ``(N, 313)``, rows summing to 1.
+    """
+    squared = torch.cdist(ab.float(), hull_centers().to(ab.device)).square()
+    nearest, index = squared.topk(neighbors, dim=1, largest=False)
+    weights = torch.softmax(-nearest / (2 * sigma**2), dim=1)
+    return torch.zeros_like(squared).scatter_(1, index, weights)
+
+
+def annealed_mean(logits: Tensor, centers: Tensor, temperature: float = 0.38) -> Tensor:
+    """Decode a distribution over bins to one color (Zhang et al. 2016, eq. 5).
+
+    Args:
+        logits: ``(B, Q, H, W)``.
+        centers: ``(Q, 2)`` in CIE units.
+        temperature: 1 gives the mean; towards 0 the mode.
+
+    Returns:
+        ``(B, 2, H, W)`` in CIE units.
+    """
+    share = F.softmax(logits.float() / temperature, dim=1)
+    return torch.einsum("bqhw,qc->bchw", share, centers.to(share))
+
+
+def rebalancing_weights(prior: Tensor, uniform: float = 0.5) -> Tensor:
+    """Return the class weights that favor rare colors (Zhang et al. 2016, eq. 4).
+
+    Args:
+        prior: ``(Q,)`` probabilities of the bins.
+        uniform: Share of the uniform distribution mixed in before inversion.
+
+    Returns:
+        ``(Q,)`` weights whose mean under the prior is 1.
+    """
+    mixed = (1 - uniform) * prior + uniform / prior.numel()
+    weights = 1 / mixed
+    return weights / (prior * weights).sum()

@@ -1,0 +1,40 @@
+"""Sobel and Canny edges over kornia."""
+
+from __future__ import annotations
+
+import kornia.filters
+import torch
+from torch import Tensor
+
+
+def sobel(image: Tensor) -> Tensor:
+    """Return the Sobel gradient magnitude per channel.
+
+    Args:
+        image: ``(B, C, H, W)`` floating point.
+
+    Returns:
+        ``(B, C, H, W)`` float32. A flat area gives 0 (kornia alone gives 1e-3).
+    """
+    gradients = kornia.filters.spatial_gradient(image.float(), mode="sobel", order=1)
+    return torch.linalg.vector_norm(gradients, dim=2)
+
+
+def canny(
+    gray: Tensor, *, low: float = 0.1, high: float = 0.2, sigma: float = 1.0, kernel_size: int = 5
+) -> Tensor:
+    """Return Canny edges.
+
+    Args:
+        gray: ``(B, 1, H, W)`` in [0, 1].
+        low: Lower hysteresis threshold.
+        high: Upper hysteresis threshold.
+        sigma: Deviation of the Gaussian that smooths first, in pixels.
+        kernel_size: Side of that Gaussian's window, odd.
+
+    Returns:
+        ``(B, 1, H, W)`` float32 in {0, 1}.
+    """
+    with torch.autocast(gray.device.type, enabled=False):
+        _, edges = kornia.filters.canny(gray.float(), low, high, (kernel_size, kernel_size), (sigma, sigma))
+    return (edges > 0).float()

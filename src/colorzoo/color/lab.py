@@ -1,0 +1,68 @@
+"""CIE Lab and sRGB (D65, 2 degree observer) on batched tensors, over kornia.
+
+Conversion always runs in float32: under bfloat16 autocast kornia's result is off by several units.
+"""
+
+from __future__ import annotations
+
+import kornia.color
+import torch
+from torch import Tensor
+
+from colorzoo.color.gamut import reduce_chroma
+
+
+def rgb_to_lab(rgb: Tensor) -> Tensor:
+    """Convert sRGB to CIE Lab.
+
+    Args:
+        rgb: ``(..., 3, H, W)``, floating point in [0, 1].
+
+    Returns:
+        ``(..., 3, H, W)`` float32: L in [0, 100], a and b in CIE units.
+
+    Raises:
+        TypeError: An integer tensor, whose values would be taken for [0, 1].
+        ValueError: The third axis from the end has no 3 channels.
+    """
+    _check(rgb, "rgb", "in [0, 1]")
+    with torch.autocast(rgb.device.type, enabled=False):
+        lab: Tensor = kornia.color.rgb_to_lab(rgb.float())
+    return lab
+
+
+def lab_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
+    """Convert CIE Lab to sRGB.
+
+    Args:
+        lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
+        clip: Clip each channel to [0, 1]. This shifts the hue of colors that sRGB cannot show;
+            `lab_to_rgb_in_gamut` lowers their chroma instead. Without clipping, only negative linear
+            values are set to 0.
+
+    Returns:
+        ``(..., 3, H, W)`` float32.
+    """
+    _check(lab, "lab", "in CIE units")
+    with torch.autocast(lab.device.type, enabled=False):
+        rgb: Tensor = kornia.color.lab_to_rgb(lab.float(), clip=clip)
+    return rgb
+
+
+def lab_to_rgb_in_gamut(lab: Tensor) -> Tensor:
+    """Convert CIE Lab to sRGB; colors outside sRGB lose chroma at constant lightness and hue.
+
+    Args:
+        lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
+
+    Returns:
+        ``(..., 3, H, W)`` float32 in [0, 1].
+    """
+    return lab_to_rgb(reduce_chroma(lab))
+
+
+def _check(color: Tensor, name: str, values: str) -> None:
+    if not color.is_floating_point():
+        raise TypeError(f"{name} must be a floating point tensor {values}, got {color.dtype}")
+    if color.ndim < 3 or color.shape[-3] != 3:
+        raise ValueError(f"{name} must have shape (..., 3, H, W), got {tuple(color.shape)}")

@@ -1,0 +1,138 @@
+"""What a user may give a model: small immutable batches of tensors, one class per kind.
+
+All maps share the picture's height and width. Every class has ``to(device)``; `Guidance` holds any of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from colorzoo.errors import GuidanceError
+
+
+@dataclass(frozen=True)
+class TensorFields:
+    """Base of the kinds: moves every tensor field at once."""
+
+    def to(self, device: torch.device | str) -> Self:
+        """Return a copy whose tensors (and nested kinds) live on ``device``."""
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{k: v.to(device) for k, v in moved.items() if hasattr(v, "to")})
+
+    def __getitem__(self, index: slice) -> Self:
+        """Return the pictures ``index`` of the batch."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{k: v[index] for k, v in values.items() if v is not None})
+
+
+@dataclass(frozen=True)
+class Points(TensorFields):
+    """Colors given at some pixels (Zhang et al. 2017).
+
+    Attributes:
+        ab: ``(B, 2, H, W)`` in CIE units; ignored where ``mask`` is 0.
+        mask: ``(B, 1, H, W)`` in {0, 1}.
+    """
+
+    ab: Tensor
+    mask: Tensor
+
+    def __post_init__(self) -> None:
+        batch, _, height, width = _check_map("Points.ab", self.ab, 2)
+        if _check_map("Points.mask", self.mask, 1) != (batch, 1, height, width):
+            raise GuidanceError(
+                f"Points.ab {tuple(self.ab.shape)} and Points.mask {tuple(self.mask.shape)} must have "
+                "the same batch, height and width."
+            )
+
+    @classmethod
+    def none(cls, like: Tensor) -> Self:
+        """Return points without any hint for a ``(B, C, H, W)`` picture."""
+        batch, _, height, width = like.shape
+        return cls(like.new_zeros(batch, 2, height, width), like.new_zeros(batch, 1, height, width))
+
+
+@dataclass(frozen=True)
+class Scribbles(TensorFields):
+    """Strokes without color, drawn where an edge bleeds (Kim et al. 2021).
+
+    Attributes:
+        mask: ``(B, 1, H, W)`` in {0, 1}.
+    """
+
+    mask: Tensor
+
+    def __post_init__(self) -> None:
+        _check_map("Scribbles.mask", self.mask, 1)
+
+
+@dataclass(frozen=True)
+class Regions(TensorFields):
+    """Regions in the order in which a model asks for them (Cho et al. 2023).
+
+    Attributes:
+        index: ``(B, 1, H, W)`` int64, the region of each pixel.
+        rgb: ``(B, N, 3)`` in [0, 1], the color of each region.
+        given: ``(B, N)`` in {0, 1}, which regions the user has colored.
+    """
+
+    index: Tensor
+    rgb: Tensor
+    given: Tensor
+
+    def __post_init__(self) -> None:
+        _check_map("Regions.index", self.index, 1)
+
+
+@dataclass(frozen=True)
+class Exemplar(TensorFields):
+    """A picture whose colors to use; its size may differ from the target's.
+
+    Attributes:
+        rgb: ``(B, 3, H', W')`` in [0, 1].
+    """
+
+    rgb: Tensor
+
+    def __post_init__(self) -> None:
+        _check_map("Exemplar.rgb", self.rgb, 3)
+
+
+@dataclass(frozen=True)
+class GlobalStatistics(TensorFields):
+    """Statistics of the whole picture (Zhang et al. 2017, Global Hints).
+
+    Attributes:
+        histogram: ``(B, 313)`` shares of the in-gamut bins, or None.
+        saturation: ``(B, 1)`` mean HSV saturation in [0, 1], or None.
+    """
+
+    histogram: Tensor | None = None
+    saturation: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class ClassMap(TensorFields):
+    """A class per pixel, for models whose colors travel only inside a class (Chen et al. 2023).
+
+    Attributes:
+        target: ``(B, 1, H, W)`` int64, classes of the picture.
+        exemplar: ``(B, 1, H', W')`` int64, classes of the reference, or None.
+    """
+
+    target: Tensor
+    exemplar: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        _check_map("ClassMap.target", self.target, 1)
+
+
+def _check_map(name: str, value: Tensor, channels: int) -> tuple[int, int, int, int]:
+    if value.ndim != 4 or value.shape[1] != channels:
+        raise GuidanceError(f"{name} must have shape (B, {channels}, H, W), got {tuple(value.shape)}.")
+    batch, _, height, width = value.shape
+    return batch, channels, height, width

@@ -1,0 +1,124 @@
+"""Simulated users that place color points on pictures whose true colors are known.
+
+Training follows Zhang et al. 2017 (sec. 3.2): a geometric number of square patches at Gaussian places,
+filled with their mean ab; sometimes the whole picture is revealed, so that the network learns to copy.
+Everything is batched on the device of ``ab``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from colorzoo.guidance.kinds import Points
+
+
+@dataclass(frozen=True)
+class PointSimulation:
+    """How many points of which size are drawn where.
+
+    Attributes:
+        stop_probability: p of the geometric distribution P(n) = (1 - p)^n p; 1/8 in the paper (mean 7).
+        max_side: Patch sides are uniform on 1 .. ``max_side`` pixels.
+        spread: Deviation of the Gaussian of a place, as a share of the free height and width.
+        reveal_all: Share of pictures whose true colors are given everywhere.
+        many: Share of pictures whose number of points is log-uniform on 1 .. ``most`` instead. The
+            paper has none; with it a network learns what to do with many points.
+        most: Largest number of points drawn by ``many``.
+    """
+
+    stop_probability: float = 1 / 8
+    max_side: int = 9
+    spread: float = 0.25
+    reveal_all: float = 0.01
+    many: float = 0.0
+    most: int = 64
+
+
+def simulate_points(
+    ab: Tensor, generator: torch.Generator, simulation: PointSimulation | None = None
+) -> Points:
+    """Draw the points that a user of the training time would give.
+
+    Args:
+        ab: ``(B, 2, H, W)`` true colors in CIE units.
+        generator: Source of all randomness, on the device of ``ab``.
+        simulation: The distributions; by default those of the paper.
+    """
+    simulation = simulation or PointSimulation()
+    batch, _, height, width = ab.shape
+    rand = partial(torch.rand, generator=generator, device=ab.device)
+    counts = _draw_counts(batch, simulation, rand)
+    slots = max(1, int(counts.max()))
+    side = 1 + (rand(batch, slots) * min(simulation.max_side, height, width)).floor()
+    place = torch.randn(batch, slots, 2, generator=generator, device=ab.device)
+    free = torch.stack([height - side, width - side], dim=-1)
+    corner = (free + 1) / 2 + place * (free + 1) * simulation.spread
+    corner = torch.minimum(corner.clamp(min=0), free).long()
+    valid = torch.arange(slots, device=ab.device) < counts[:, None]
+    points = paint_patches(ab, corner, side.long(), valid)
+    reveal = (rand(batch) < simulation.reveal_all).view(-1, 1, 1, 1)
+    return Points(torch.where(reveal, ab, points.ab), torch.where(reveal, 1.0, points.mask))
+
+
+def uniform_points(ab: Tensor, count: int, generator: torch.Generator, *, side: int = 6) -> Points:
+    """Place ``count`` patches uniformly (the test of Zhang et al. 2017, sec. 4.1: 6 x 6 pixels).
+
+    Args:
+        ab: ``(B, 2, H, W)`` true colors in CIE units.
+        count: Patches per picture; 0 gives no hints.
+        generator: Source of all randomness, on the device of ``ab``.
+        side: Side of a patch in pixels.
+    """
+    batch, _, height, width = ab.shape
+    if count == 0:
+        return Points.none(ab)
+    side = min(side, height, width)
+    rand = partial(torch.rand, generator=generator, device=ab.device)
+    free = torch.tensor([height - side + 1, width - side + 1], device=ab.device)
+    corner = (rand(batch, count, 2) * free).long()
+    sides = torch.full((batch, count), side, device=ab.device)
+    return paint_patches(ab, corner, sides, torch.ones_like(sides, dtype=torch.bool))
+
+
+def paint_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor) -> Points:
+    """Fill square patches with their mean color; later patches cover earlier ones.
+
+    Args:
+        ab: ``(B, 2, H, W)`` in CIE units.
+        corner: ``(B, N, 2)`` int64, row and column of the top left pixel.
+        side: ``(B, N)`` int64, side in pixels; the patch must lie inside the picture.
+        valid: ``(B, N)`` bool, which patches exist.
+    """
+    batch, _, height, width = ab.shape
+    largest = int(side.max())
+    step = torch.arange(largest, device=ab.device)
+    rows = corner[..., 0, None, None] + step[:, None]
+    columns = corner[..., 1, None, None] + step[None, :]
+    inside = (step < side[..., None]).unsqueeze(-1) & (step < side[..., None]).unsqueeze(-2)
+    inside = (inside & valid[..., None, None]).flatten(1)
+    pixel = (rows.clamp(max=height - 1) * width + columns.clamp(max=width - 1)).flatten(1)
+
+    flat = ab.flatten(2)
+    seen = flat.gather(2, pixel.unsqueeze(1).expand(-1, 2, -1)) * inside.unsqueeze(1)
+    mean = seen.view(batch, 2, *side.shape[1:], -1).sum(-1) / side.unsqueeze(1).square()
+
+    order = torch.arange(1, side.shape[1] + 1, device=ab.device).repeat_interleave(largest**2)
+    owner = torch.zeros(batch, height * width, dtype=torch.long, device=ab.device)
+    owner.scatter_reduce_(1, pixel, order * inside, reduce="amax")
+    color = mean.gather(2, (owner - 1).clamp(min=0).unsqueeze(1).expand(-1, 2, -1))
+    mask = (owner > 0).unsqueeze(1).to(ab.dtype)
+    return Points((color * mask).view_as(ab), mask.view(batch, 1, height, width))
+
+
+def _draw_counts(batch: int, simulation: PointSimulation, rand: Callable[..., Tensor]) -> Tensor:
+    """Return the ``(batch,)`` numbers of points."""
+    tail = (1 - rand(batch)).log() / math.log(1 - simulation.stop_probability)
+    geometric = tail.floor()
+    log_uniform = torch.exp(rand(batch) * math.log(simulation.most + 1)).floor()
+    return torch.where(rand(batch) < simulation.many, log_uniform, geometric).long()

@@ -1,0 +1,159 @@
+"""The base of every paper: what it declares, how it is built, and what all papers do alike.
+
+A paper subclasses `ColorizationModule` (or `GANColorizationModule`), fills the ``configure_*`` hooks - which run
+in a fixed order - and writes its ``training_step``. Logging, validation and schedules are here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, cast
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from colorzoo.card import GuidanceKind, InputKind, OutputKind
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.data.dataset import Batch
+from colorzoo.guidance import Guidance
+from colorzoo.metrics import MeanPSNR
+from colorzoo.tasks.optimizers import OptimizerSetup, adam_with_schedule
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model answers.
+
+    Attributes:
+        ab: ``(B, 2, H, W)`` in CIE units, for models that read lightness.
+        rgb: ``(B, 3, H, W)`` in [0, 1], for models that paint sketches.
+        extras: Further maps by name, such as ``"logits"``.
+    """
+
+    ab: Tensor | None = None
+    rgb: Tensor | None = None
+    extras: dict[str, Tensor] = field(default_factory=dict)
+
+    def to_rgb(self, luma: Tensor) -> Tensor:
+        """Return ``(B, 3, H, W)`` in [0, 1]; ab is joined with ``luma`` ``(B, 1, H, W)``."""
+        if self.rgb is not None:
+            return self.rgb
+        assert self.ab is not None, "a prediction holds ab or rgb"
+        return lab_to_rgb(torch.cat([luma, self.ab], dim=1))
+
+
+class ColorizationModule(LightningModule):
+    """Base class of the zoo.
+
+    Subclasses set the class attributes, call ``super().__init__()`` last in their own ``__init__`` (which
+    records the arguments and runs the hooks), and define `forward` and ``training_step``.
+    """
+
+    accepts: ClassVar[frozenset[GuidanceKind]] = frozenset()
+    input_kind: ClassVar[InputKind] = "gray"
+    output_kind: ClassVar[OutputKind] = "ab"
+
+    network: nn.Module
+    trained: bool
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.trained = False
+        self.configure_network()
+        self.network.to(memory_format=torch.channels_last)
+        self.configure_losses()
+        self.configure_metrics()
+
+    def configure_network(self) -> None:
+        """Build ``self.network`` from ``self.hparams``."""
+        raise NotImplementedError(f"{type(self).__name__} must build self.network in configure_network")
+
+    def configure_losses(self) -> None:
+        """Build what the losses need; nothing by default."""
+
+    def configure_metrics(self) -> None:
+        """Build one PSNR for each setting of `validation_guidance`."""
+        self.val_psnr = nn.ModuleDict({name: MeanPSNR() for name in self.validation_settings()})
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+        """Color a batch.
+
+        Args:
+            luma: ``(B, 1, H, W)``: L in [0, 100], or a sketch in [0, 1] for models that read sketches.
+            guidance: What the user gives; kinds that the model does not accept are ignored.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define forward(luma, guidance)")
+
+    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        """Load the authors' checkpoint, given under their names (strict).
+
+        Raises:
+            WeightsError: Keys or shapes do not fit, or no such checkpoint exists for this model.
+        """
+        from colorzoo.errors import WeightsError
+
+        raise WeightsError(f"{type(self).__name__} has no published checkpoint it could load.")
+
+    def validation_settings(self) -> tuple[str, ...]:
+        """Return the names of the settings in which validation colors each picture."""
+        return ("automatic",)
+
+    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
+        """Return the guidance of one setting.
+
+        Args:
+            setting: One of `validation_settings`.
+            lab: ``(B, 3, H, W)`` truth.
+            seeds: ``(B,)``, so that a picture is always given the same hints.
+        """
+        del setting, lab, seeds
+        return Guidance()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Color the batch in every setting and record its PSNR."""
+        del batch_idx
+        rgb = batch["rgb"]
+        lab = rgb_to_lab(rgb)
+        for setting, metric in self.val_psnr.items():
+            guidance = self.validation_guidance(setting, lab, batch["seed"])
+            prediction = self(lab[:, :1], guidance)
+            metric.update(prediction.to_rgb(lab[:, :1]), rgb)
+            self.log(f"val/psnr_{setting}", cast(Any, metric), on_epoch=True, batch_size=len(rgb))
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Measure like validation."""
+        self.validation_step(batch, batch_idx)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the batch colored without guidance: ``(B, 3, H, W)`` in [0, 1]."""
+        del batch_idx
+        lab = rgb_to_lab(batch["rgb"])
+        return cast(Prediction, self(lab[:, :1], Guidance())).to_rgb(lab[:, :1])
+
+    def step_generator(self, batch: Batch) -> torch.Generator:
+        """Return the generator of this batch's simulated guidance: the same batch, the same hints."""
+        seed = int(batch["seed"].sum().item()) & (2**62 - 1)
+        return torch.Generator(self.device).manual_seed(seed)
+
+
+class SingleOptimizerModule(ColorizationModule):
+    """Base of the papers with one optimizer: Adam or AdamW with a schedule, from ``self.hparams``.
+
+    The subclass's ``__init__`` has the arguments ``lr``, ``betas``, ``weight_decay``, ``schedule``, ``warmup_steps`` and
+    ``milestones``.
+    """
+
+    def configure_optimizers(self) -> Any:
+        """Return Adam and its schedule."""
+        hp = self.hparams
+        setup = OptimizerSetup(
+            lr=hp.lr,
+            betas=(hp.betas[0], hp.betas[1]),
+            weight_decay=hp.weight_decay,
+            schedule=hp.schedule,
+            warmup_steps=hp.warmup_steps,
+            milestones=tuple(hp.milestones),
+        )
+        return adam_with_schedule(self.network, setup, self.trainer)

@@ -1,0 +1,62 @@
+"""Local Hints network of Zhang et al. 2017: lightness and color points in, ab and a distribution out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from colorzoo.guidance import Points
+from colorzoo.networks.hint_unet import STRIDE, Detach, HintUNet
+from colorzoo.networks.padding import pad_to_multiple, pad_with_zeros
+
+AB_SCALE = 110.0
+
+
+class LocalHintsOutput(NamedTuple):
+    """Answer of the network.
+
+    Attributes:
+        ab: ``(B, 2, H, W)`` in CIE units.
+        logits: ``(B, 529, ceil(H/4), ceil(W/4))`` over the 23 x 23 ab grid.
+    """
+
+    ab: Tensor
+    logits: Tensor
+
+
+class LocalHintsNetwork(nn.Module):
+    """The U-Net with the paper's normalization around it (fact: L - 50 over 100, ab over 110).
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        mask_center: Subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
+            retrained ones.
+        hint_attention: See `HintUNet`.
+    """
+
+    def __init__(
+        self, width: float = 1.0, *, mask_center: float = 0.0, hint_attention: bool = False
+    ) -> None:
+        super().__init__()
+        self.mask_center = mask_center
+        self.unet = HintUNet(4, width, hint_attention=hint_attention)
+
+    def forward(self, luma: Tensor, points: Points, *, detach: Detach = "none") -> LocalHintsOutput:
+        """Color a picture of any size.
+
+        Args:
+            luma: ``(B, 1, H, W)`` in [0, 100].
+            points: Hints of the same size.
+            detach: See `HintUNet.forward`.
+        """
+        height, width = luma.shape[-2:]
+        hints = torch.cat([points.ab / AB_SCALE * points.mask, points.mask], dim=1)
+        hints = pad_with_zeros(hints, STRIDE)
+        gray = pad_to_multiple((luma - 50) / 100, STRIDE)
+        x = torch.cat([gray, hints[:, :2], hints[:, 2:] - self.mask_center], dim=1)
+        out = self.unet(x, hints, detach=detach)
+        rows, columns = -(-height // 4), -(-width // 4)
+        ab = out.ab[:, :, :height, :width].float() * AB_SCALE
+        return LocalHintsOutput(ab, out.logits[:, :, :rows, :columns].float())

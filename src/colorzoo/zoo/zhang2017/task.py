@@ -1,0 +1,136 @@
+"""Real-Time User-Guided Image Colorization with Learned Deep Priors (Zhang et al., SIGGRAPH 2017).
+
+A U-Net reads lightness and any number of color points, and answers ab everywhere; a second head answers a
+distribution over the ab grid, from which a palette is suggested. https://arxiv.org/abs/1705.02999
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.data.dataset import Batch
+from colorzoo.guidance import Guidance, Points, PointSimulation, simulate_points, uniform_points
+from colorzoo.losses import grid_cross_entropy, smooth_l1_map
+from colorzoo.networks.hint_unet import Detach, initialize
+from colorzoo.tasks import Prediction, SingleOptimizerModule
+from colorzoo.tasks.optimizers import Schedule
+from colorzoo.weights.apply import load_strict
+from colorzoo.zoo.zhang2017.network import LocalHintsNetwork
+from colorzoo.zoo.zhang2017.published import convert_published
+
+LOGIT_STRIDE = 4
+VALIDATION_POINTS = (0, 1, 10, 100)
+
+
+class Zhang2017Local(SingleOptimizerModule):
+    """The Local Hints network and its training.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        mask_center: Subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
+            retrained ones.
+        hint_attention: Add the attention step of `HintUNet` (not in the paper).
+        detach: Which head sends no gradient into the trunk: the paper's first stage trains it by
+            classification (``"regression"``), the second by regression (``"classification"``).
+        regression_weight: Weight of the smooth-l1 loss, mean over pixels, in CIE units.
+        classification_weight: Weight of the cross-entropy.
+        delta: Where smooth-l1 turns linear, in CIE units.
+        class_stride: Train the distribution on every n-th of its positions (2 costs a quarter).
+        hints: Share of the training pictures that get points at all (0 in the paper's first stage).
+        stop_probability: See `PointSimulation`; 1/8 in the paper.
+        reveal_all: See `PointSimulation`.
+        many: See `PointSimulation`.
+        init_std: Deviation of the initial weights; None takes He's.
+        lr: Largest learning rate.
+        betas: Decays of Adam's moments.
+        weight_decay: Decoupled weight decay.
+        schedule: How the rate moves.
+        warmup_steps: Steps of linear rise.
+        milestones: Steps at which ``multistep`` divides the rate by ten.
+    """
+
+    accepts = frozenset({"points"})
+    network: LocalHintsNetwork
+
+    def __init__(
+        self,
+        width: float = 1.0,
+        mask_center: float = 0.0,
+        hint_attention: bool = False,
+        detach: Detach = "classification",
+        regression_weight: float = 10 / 110,
+        classification_weight: float = 1.0,
+        delta: float = 1.0,
+        class_stride: int = 1,
+        hints: float = 1.0,
+        stop_probability: float = 1 / 8,
+        reveal_all: float = 0.01,
+        many: float = 0.0,
+        init_std: float | None = 0.02,
+        lr: float = 1e-5,
+        betas: Sequence[float] = (0.9, 0.999),
+        weight_decay: float = 0.0,
+        schedule: Schedule = "constant",
+        warmup_steps: int = 0,
+        milestones: Sequence[int] = (),
+    ) -> None:
+        super().__init__()
+
+    def configure_network(self) -> None:
+        """Build the U-Net."""
+        hp = self.hparams
+        self.network = LocalHintsNetwork(
+            hp.width, mask_center=hp.mask_center, hint_attention=hp.hint_attention
+        )
+        initialize(self.network, hp.init_std)
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+        """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter of the size."""
+        points = guidance.points if guidance is not None else None
+        out = self.network(luma, points if points is not None else Points.none(luma))
+        return Prediction(ab=out.ab, extras={"logits": out.logits})
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Draw points, color, and compare with the truth."""
+        del batch_idx
+        hp = self.hparams
+        lab = rgb_to_lab(batch["rgb"])
+        luma, ab = lab[:, :1], lab[:, 1:]
+        out = self.network(luma, self._training_points(ab, batch), detach=hp.detach)
+        step = hp.class_stride
+        regression = smooth_l1_map(out.ab, ab, delta=hp.delta).mean()
+        classification = grid_cross_entropy(out.logits[:, :, ::step, ::step], ab, stride=LOGIT_STRIDE * step)
+        loss = hp.regression_weight * regression + hp.classification_weight * classification
+        losses = {"loss": loss, "smooth_l1": regression, "cross_entropy": classification}
+        self.log_dict({f"train/{k}": v for k, v in losses.items()}, batch_size=len(luma))
+        return loss
+
+    def validation_settings(self) -> tuple[str, ...]:
+        """Return the numbers of 6 x 6 points at which PSNR is taken."""
+        return tuple(str(count) for count in VALIDATION_POINTS)
+
+    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
+        """Place the points of the paper's test, the same for a picture in every epoch."""
+        each = []
+        for picture, seed in zip(lab[:, 1:], seeds.tolist(), strict=True):
+            generator = torch.Generator(lab.device).manual_seed(seed)
+            each.append(uniform_points(picture[None], int(setting), generator))
+        ab, mask = torch.cat([p.ab for p in each]), torch.cat([p.mask for p in each])
+        return Guidance(points=Points(ab, mask))
+
+    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        """Load ``siggraph17-df00044c.pth`` or a checkpoint with the same 107 keys."""
+        load_strict(self, convert_published(state_dict))
+
+    def _training_points(self, ab: Tensor, batch: Batch) -> Points:
+        hp = self.hparams
+        generator = self.step_generator(batch)
+        simulation = PointSimulation(hp.stop_probability, reveal_all=hp.reveal_all, many=hp.many)
+        points = simulate_points(ab, generator, simulation)
+        keep = torch.rand(len(ab), generator=generator, device=ab.device) < hp.hints
+        keep = keep.view(-1, 1, 1, 1)
+        return Points(points.ab * keep, points.mask * keep)
