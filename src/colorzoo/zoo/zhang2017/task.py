@@ -18,7 +18,7 @@ from colorzoo.losses import grid_cross_entropy, smooth_l1_map
 from colorzoo.networks.hint_unet import Detach, initialize
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
-from colorzoo.weights.apply import load_strict
+from colorzoo.weights import apply_weights
 from colorzoo.zoo.zhang2017.network import LocalHintsNetwork
 from colorzoo.zoo.zhang2017.published import convert_published
 
@@ -124,7 +124,8 @@ class Zhang2017Local(SingleOptimizerModule):
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load ``siggraph17-df00044c.pth`` or a checkpoint with the same 107 keys."""
-        load_strict(self, convert_published(state_dict))
+        ours = convert_published(state_dict)
+        apply_weights(self, ours, name="the published checkpoint", published=False)
 
     def _training_points(self, ab: Tensor, batch: Batch) -> Points:
         hp = self.hparams
