@@ -83,6 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
     def unsatisfiable(self) -> None:
         self.send_error(416) if self.headers.get("Range") else self.good()
 
+    def misplaced(self) -> None:
+        self.reply(PAYLOAD, status=206, Content_Range=f"bytes 0-{len(PAYLOAD) - 1}/{len(PAYLOAD)}")
+
     def wrong(self) -> None:
         self.reply(bytes(len(PAYLOAD)))
 
@@ -131,7 +134,6 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("COLORZOO_OFFLINE", raising=False)
     monkeypatch.setattr(download, "BACKOFF", 0.01)
-    monkeypatch.setattr(download, "TIMEOUT", 0.3)
 
 
 @pytest.fixture

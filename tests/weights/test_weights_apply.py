@@ -22,6 +22,7 @@ class Net(nn.Module):
         self.norm = nn.BatchNorm2d(2)
 
     def load_published_state_dict(self, state_dict: dict[str, torch.Tensor]) -> None:
+        assert not any(value.dtype == torch.float16 for value in state_dict.values())
         self.load_state_dict({key.removeprefix("authors."): value for key, value in state_dict.items()})
 
 

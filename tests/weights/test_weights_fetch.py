@@ -63,6 +63,15 @@ def test_unsatisfiable_range_starts_over(server, entry: Entry, payload, target):
     assert target.read_bytes() == payload
 
 
+def test_answer_from_another_position_is_not_appended(server, entry: Entry, payload, target):
+    target.parent.mkdir()
+    part = target.with_name("net.pth.part")
+    part.write_bytes(payload[:10])
+    with pytest.raises(WeightsError, match="asked for bytes from 10, got them from 0"):
+        fetch(entry(server.url("misplaced")), target)
+    assert part.read_bytes() == payload[:10]
+
+
 def test_next_call_resumes_what_was_kept(server, entry: Entry, payload, target):
     with pytest.raises(WeightsError, match=r"connection cut after 4000 of 300000 bytes"):
         fetch(entry(server.url("cut_always")), target)
@@ -82,6 +91,7 @@ def test_finished_part_needs_no_request(server, entry: Entry, payload, target):
 
 
 def test_stalled_server_is_given_up(server, entry: Entry, target, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT", 0.3)
     monkeypatch.setattr(download, "ATTEMPTS", 1)
     with pytest.raises(WeightsError, match="the server stalled"):
         fetch(entry(server.url("stalled")), target)
@@ -189,11 +199,15 @@ def test_killed_process_leaves_no_lock_and_no_half_file(server, entry: Entry, pa
 def test_file_system_without_locks_uses_a_private_part(server, entry: Entry, payload, target, monkeypatch):
     monkeypatch.setattr(_files, "_lock", lambda _descriptor: False)
     monkeypatch.setattr(download, "ATTEMPTS", 1)
+    target.parent.mkdir()
+    part = target.with_name("net.pth.part")
+    part.write_bytes(b"of another process")
     with pytest.raises(WeightsError):
         fetch(entry(server.url("cut_always")), target)
-    assert not list(target.parent.glob("*.part"))
     fetch(entry(server.url("good")), target)
     assert target.read_bytes() == payload
+    assert part.read_bytes() == b"of another process"
+    assert list(target.parent.glob("*.part")) == [part]
 
 
 @pytest.mark.parametrize(("terminal", "progress", "drawn"), [(1, 1, True), (1, 0, False), (0, 1, False)])
@@ -209,6 +223,10 @@ def test_atomic_write_keeps_the_old_file_when_it_fails(tmp_path, monkeypatch):
     path = tmp_path / "a.bin"
     _files.write_atomic(path, b"old")
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~_umask()
+    with path.open("rb") as reader:
+        _files.write_atomic(path, b"changed")
+        assert reader.read() == b"old", "who reads the old file goes on reading it"
+    _files.write_atomic(path, b"old")
 
     def full(_descriptor):
         raise OSError(28, "No space left on device")

@@ -156,11 +156,18 @@ def test_saved_weights_are_half_where_that_holds_them(tmp_path: Path):
     assert torch.equal(found["seen"], state["seen"])
 
 
+def test_tied_tensors_are_saved_twice(tmp_path: Path):
+    tied = {"first": STATE["conv.weight"], "second": STATE["conv.weight"]}
+    save_weights(tmp_path / "a.safetensors", tied, {}, half=False)
+    assert _same(load_state_dict_file(tmp_path / "a.safetensors"), tied)
+
+
 def test_metadata_comes_back_and_equal_input_gives_an_equal_file(tmp_path: Path):
     paths = [tmp_path / f"{index}.safetensors" for index in range(4)]
     for path in paths:
         save_weights(path, STATE, METADATA)
     assert len({sha256_of(path) for path in paths}) == 1
+    assert int.from_bytes(paths[0].read_bytes()[:8], "little") % 8 == 0, "the tensors are aligned"
     assert read_metadata(paths[0]) == METADATA
     assert read_hparams(paths[0]) == {"width": 0.5}
 
