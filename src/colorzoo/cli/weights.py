@@ -13,6 +13,11 @@ from colorzoo.weights.download import fetch
 
 NAME = "weights"
 HELP = "list, fetch and verify the weight files of the models"
+EXAMPLE = """
+colorzoo weights list
+colorzoo weights fetch zhang2017_local
+colorzoo weights verify
+"""
 
 _HEADER = ("MODEL", "TAG", "SIZE", "LICENSE", "WHERE", "FILE")
 
