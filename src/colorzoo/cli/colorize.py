@@ -49,7 +49,9 @@ class Report:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("pictures", nargs="+", metavar="PHOTO", help="files, folders (searched through) or globs")
+    parser.add_argument(
+        "pictures", nargs="+", metavar="PHOTO", help="files, folders (searched through) or globs"
+    )
     parser.add_argument("-o", "--output", metavar="OUT", help="a file for one picture, or a folder")
     parser.add_argument("--model", help="registered name (default: the recipe's, or the embedded model)")
     parser.add_argument("--weights", default="default", help="default, published, or the path of a file")
@@ -61,11 +63,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X,Y[,R]=#rrggbb",
         help="a color at a pixel of the picture, with radius R; may be repeated",
     )
-    parser.add_argument("--strength", type=float, metavar="S", help="factor on the chroma, 0 to 1.5 (default 1)")
-    parser.add_argument("--size", type=int, default=256, help="shorter side that the network sees (default 256)")
+    parser.add_argument(
+        "--strength", type=float, metavar="S", help="factor on the chroma, 0 to 1.5 (default 1)"
+    )
+    parser.add_argument(
+        "--size", type=int, default=256, help="shorter side that the network sees (default 256)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
-    parser.add_argument("--quality", type=int, default=95, help="of JPEG, WebP and AVIF, 1 to 100 (default 95)")
+    parser.add_argument(
+        "--quality", type=int, default=95, help="of JPEG, WebP and AVIF, 1 to 100 (default 95)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace results that are already there")
     parser.add_argument("--skip-colored", action="store_true", help="leave pictures that have colors alone")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be written where")
@@ -86,9 +94,7 @@ def run(args: argparse.Namespace) -> int:
     found = find_pictures(args.pictures, exclude=out)
     targets = output_paths(found, args.output)
     if args.dry_run:
-        reports = [
-            Report(str(f.path), str(t), "planned") for f, t in zip(found, targets, strict=True)
-        ]
+        reports = [Report(str(f.path), str(t), "planned") for f, t in zip(found, targets, strict=True)]
     else:
         reports = _color_all(list(zip(found, targets, strict=True)), recipe, args)
     if args.json:

@@ -74,9 +74,7 @@ class Fields:
             raise self._wrong(key, "a text", value)
         return value
 
-    def number(
-        self, key: str, default: float, *, low: float = -math.inf, high: float = math.inf
-    ) -> float:
+    def number(self, key: str, default: float, *, low: float = -math.inf, high: float = math.inf) -> float:
         """Take a finite number in [low, high]."""
         value = self.take(key)
         return default if value is None else self._finite(key, value, low, high)

@@ -31,9 +31,7 @@ def rasterize_points(recipe: Recipe, width: int, height: int, size: tuple[int, i
     return Points(ab, mask)
 
 
-def rasterize_scribbles(
-    recipe: Recipe, width: int, height: int, size: tuple[int, int]
-) -> Scribbles | None:
+def rasterize_scribbles(recipe: Recipe, width: int, height: int, size: tuple[int, int]) -> Scribbles | None:
     """Draw the strokes of a recipe on a map of ``size`` (H, W)."""
     if not recipe.scribbles:
         return None

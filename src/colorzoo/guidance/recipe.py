@@ -1,8 +1,9 @@
 """The recipe: a user's wishes for one picture as a versioned JSON file.
 
-Coordinates are pixels of the original picture, colors are ``#rrggbb``. The same recipe gives the same colors from
-the command line, Python, a notebook and the drawing pad. ``recipe.schema.json`` beside this module documents
-every field; fields that are not known are kept, so a newer program's file survives a round trip.
+Coordinates are pixels of the original picture, colors are ``#rrggbb``. The same recipe gives the same
+colors from the command line, Python, a notebook and the drawing pad. ``recipe.schema.json`` beside this
+module documents every field; fields that are not known are kept, so a newer program's file survives a round
+trip.
 """
 
 from __future__ import annotations
@@ -179,7 +180,7 @@ def _migrate(document: dict[str, Any]) -> dict[str, Any]:
         raise GuidanceError(f"recipe.version must be a whole number from 1, got {version!r}.")
     if version > VERSION:
         raise GuidanceError(
-            f"recipe.version {version} comes from a newer colorzoo; this one reads up to {VERSION}. Update it."
+            f"recipe.version {version} comes from a newer colorzoo; this one reads up to {VERSION}: update it."
         )
     return document
 

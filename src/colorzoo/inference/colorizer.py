@@ -101,7 +101,8 @@ class Colorizer:
         """Color one picture and return it as Pillow image of the same size, alpha included.
 
         Args:
-            image: Path, Pillow image, array ``(H, W[, C])`` of uint8, uint16 or float in [0, 1], or `Picture`.
+            image: Path, Pillow image, `Picture`, or array ``(H, W[, C])`` of uint8, uint16 or float in
+                [0, 1].
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
         """
@@ -130,7 +131,7 @@ class Colorizer:
         return Colored(rgb, ab[0], self.name, self._ignored(given))
 
     def _predict(self, luma: Tensor, guidance: Guidance) -> Tensor:
-        """Return ``(1, 2, h, w)`` ab on the CPU; falls back to float32 if a low precision gives no numbers."""
+        """Return ``(1, 2, h, w)`` ab on the CPU, in float32 if a low precision gives no numbers."""
         for dtype in dict.fromkeys((self.dtype, torch.float32)):
             with (
                 torch.inference_mode(),
@@ -142,7 +143,9 @@ class Colorizer:
                 ab = rgb_to_lab(prediction.to_rgb(luma))[:, 1:]
             if torch.isfinite(ab).all():
                 return torch.as_tensor(ab.float().cpu())
-        raise ColorzooError(f"{self.name} answered values that are no numbers, in float32 too; check its weights.")
+        raise ColorzooError(
+            f"{self.name} answered values that are no numbers, in float32 too; check its weights."
+        )
 
     def _ignored(self, guidance: Guidance) -> tuple[str, ...]:
         ignored = [kind for kind in guidance.kinds() if kind not in self.model.accepts]

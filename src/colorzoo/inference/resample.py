@@ -16,8 +16,8 @@ _BICUBIC_A = -0.75  # as in torch.nn.functional.interpolate
 def working_size(height: int, width: int, size: int = DEFAULT_SIZE) -> tuple[int, int]:
     """Return height and width at which the network sees a picture.
 
-    The shorter side becomes ``size`` and the aspect stays; small pictures are not enlarged, and the longer side
-    of a strip is limited to four times ``size``.
+    The shorter side becomes ``size`` and the aspect stays; small pictures are not enlarged, and the longer
+    side of a strip is limited to four times ``size``.
     """
     scale = min(1.0, size / min(height, width), _LONGEST * size / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))

@@ -7,6 +7,7 @@ distribution over the ab grid, from which a palette is suggested. https://arxiv.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -84,7 +85,7 @@ class Zhang2017Local(SingleOptimizerModule):
 
     def configure_network(self) -> None:
         """Build the U-Net."""
-        hp = self.hparams
+        hp: Any = self.hparams
         self.network = LocalHintsNetwork(
             hp.width, mask_center=hp.mask_center, hint_attention=hp.hint_attention
         )
@@ -92,8 +93,8 @@ class Zhang2017Local(SingleOptimizerModule):
 
     def configure_losses(self) -> None:
         """Compile network and losses into one graph, if asked."""
-        compiled = self.hparams.compile_training
-        self._losses = torch.compile(self._compute_losses) if compiled else self._compute_losses
+        hp: Any = self.hparams
+        self._losses = torch.compile(self._compute_losses) if hp.compile_training else self._compute_losses
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter of the size."""
@@ -104,12 +105,12 @@ class Zhang2017Local(SingleOptimizerModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw points, color, and compare with the truth."""
         del batch_idx
-        hp = self.hparams
+        hp: Any = self.hparams
         lab = rgb_to_lab(batch["rgb"])
         luma, ab = lab[:, :1], lab[:, 1:]
         points = self._training_points(ab, batch)
         regression, classification = self._losses(luma, ab, points.ab, points.mask)
-        loss = hp.regression_weight * regression + hp.classification_weight * classification
+        loss: Tensor = hp.regression_weight * regression + hp.classification_weight * classification
         losses = {"loss": loss, "smooth_l1": regression, "cross_entropy": classification}
         self.log_dict({f"train/{k}": v for k, v in losses.items()}, batch_size=len(luma))
         return loss
@@ -118,7 +119,7 @@ class Zhang2017Local(SingleOptimizerModule):
         self, luma: Tensor, ab: Tensor, hint_ab: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return smooth-l1 and cross-entropy; tensors only, so that it compiles."""
-        hp = self.hparams
+        hp: Any = self.hparams
         out = self.network(luma, Points(hint_ab, mask), detach=hp.detach)
         step = hp.class_stride
         classification = grid_cross_entropy(out.logits[:, :, ::step, ::step], ab, stride=LOGIT_STRIDE * step)
@@ -143,7 +144,7 @@ class Zhang2017Local(SingleOptimizerModule):
         apply_weights(self, ours, name="the published checkpoint", published=False)
 
     def _training_points(self, ab: Tensor, batch: Batch) -> Points:
-        hp = self.hparams
+        hp: Any = self.hparams
         generator = self.step_generator(batch)
         simulation = PointSimulation(hp.stop_probability, reveal_all=hp.reveal_all, many=hp.many)
         points = simulate_points(ab, generator, simulation)
