@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from colorzoo.data.augment import random_resized_crop_flip
 from colorzoo.data.check import check_pictures
 from colorzoo.data.dataset import Batch, PictureDataset
+from colorzoo.data.loader import LateLoader
 from colorzoo.data.sampler import SeededSampler
 from colorzoo.data.sources import Source, find_sources, split_by_content
 from colorzoo.errors import DataError
@@ -87,7 +88,7 @@ class FolderDataModule(LightningDataModule):
         dataset = PictureDataset(
             self.train_sources, resize=resize, crop=resize, random_crop=True, cache=hp.cache
         )
-        sampler = SeededSampler(len(dataset), seed=hp.seed, skip=self._samples_seen, **self._ranks())
+        sampler = SeededSampler(len(dataset), seed=hp.seed, seen=self._samples_seen, **self._ranks())
         return self._loader(dataset, sampler, hp.batch_size, drop_last=len(dataset) >= hp.batch_size)
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -120,7 +121,7 @@ class FolderDataModule(LightningDataModule):
         self, dataset: PictureDataset, sampler: SeededSampler, batch_size: int, *, drop_last: bool
     ) -> DataLoader[Batch]:
         workers = self.hparams.num_workers
-        return DataLoader(
+        return LateLoader(
             dataset,
             batch_size,
             sampler=sampler,
@@ -139,8 +140,12 @@ class FolderDataModule(LightningDataModule):
         """Return how many samples of this epoch a resumed run has already trained on."""
         if self.trainer is None:
             return 0
-        batches = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
-        return int(batches * self.hparams.batch_size)
+        progress = self.trainer.fit_loop.epoch_loop.batch_progress
+        if progress.is_last_batch and progress.current.processed:
+            return len(self.train_sources)  # whatever drop_last or limit_train_batches left over
+        # Not `ready`: a batch that was interrupted half way is trained again. Not `completed`: a checkpoint
+        # written at the end of a batch is written just before that batch counts as completed.
+        return int(progress.current.processed * self.hparams.batch_size)
 
     def _check(self, sources: list[Source], *, drop_gray: bool) -> list[Source]:
         checked = check_pictures(sources, drop_gray=drop_gray)
