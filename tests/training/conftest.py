@@ -15,7 +15,9 @@ def make_pictures(folder: Path, count: int, *, side: int = 48, seed: int = 0) ->
     rng = np.random.default_rng(seed)
     for index in range(count):
         coarse = rng.integers(0, 256, (3, 3, 3), dtype=np.uint8)
-        Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC).save(folder / f"p{index:02d}.png")
+        Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC).save(
+            folder / f"p{index:02d}.png"
+        )
     return folder
 
 

@@ -45,7 +45,9 @@ class Trace(Callback):
 
 
 def small_model(**overrides: Any) -> Zhang2017Local:
-    return Zhang2017Local(**{"width": 0.125, "lr": 1e-3, "init_std": None, "hint_attention": True, **overrides})
+    return Zhang2017Local(
+        **{"width": 0.125, "lr": 1e-3, "init_std": None, "hint_attention": True, **overrides}
+    )
 
 
 def small_data(root: Path, **overrides: Any) -> FolderDataModule:
@@ -87,4 +89,11 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     root, folder, workers, stop, how, resume = sys.argv[1:]
     number = getattr(signal, how) if how else "raise"
-    fit(Path(root), Path(folder), workers=int(workers), stop=int(stop) or None, how=number, resume=resume or None)
+    fit(
+        Path(root),
+        Path(folder),
+        workers=int(workers),
+        stop=int(stop) or None,
+        how=number,
+        resume=resume or None,
+    )

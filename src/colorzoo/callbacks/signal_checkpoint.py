@@ -37,7 +37,11 @@ class SignalCheckpoint(Checkpoint):
         """Save, if all processes are here and there is anything to save."""
         # SIGTERM is broadcast, so that every process arrives; after another error the others would wait for ever.
         alone = trainer.world_size == 1
-        if not trainer.training and not trainer.validating or not (alone or isinstance(exception, SIGTERMException)):
+        if (
+            not trainer.training
+            and not trainer.validating
+            or not (alone or isinstance(exception, SIGTERMException))
+        ):
             return
         if trainer.global_step == 0:
             return

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader
 
 from colorzoo.data.augment import random_resized_crop_flip
 from colorzoo.data.check import check_pictures
@@ -81,7 +80,7 @@ class FolderDataModule(LightningDataModule):
         if not self.val_sources:
             raise DataError(f"no validation picture in {hp.root!r}; raise val_share (now {hp.val_share}).")
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> LateLoader:
         """Return random crops, shuffled by seed and epoch."""
         hp = self.hparams
         resize = hp.resize or round(hp.crop * 1.25)
@@ -91,18 +90,18 @@ class FolderDataModule(LightningDataModule):
         sampler = SeededSampler(len(dataset), seed=hp.seed, seen=self._samples_seen, **self._ranks())
         return self._loader(dataset, sampler, hp.batch_size, drop_last=len(dataset) >= hp.batch_size)
 
-    def val_dataloader(self) -> DataLoader[Batch]:
+    def val_dataloader(self) -> LateLoader:
         """Return central crops in a fixed order."""
         hp = self.hparams
         dataset = PictureDataset(self.val_sources, resize=hp.val_size, crop=hp.val_size, random_crop=False)
         sampler = SeededSampler(len(dataset), seed=hp.seed, shuffle=False, **self._ranks())
         return self._loader(dataset, sampler, hp.val_batch_size, drop_last=False)
 
-    def test_dataloader(self) -> DataLoader[Batch]:
+    def test_dataloader(self) -> LateLoader:
         """Return the validation pictures."""
         return self.val_dataloader()
 
-    def predict_dataloader(self) -> DataLoader[Batch]:
+    def predict_dataloader(self) -> LateLoader:
         """Return the validation pictures."""
         return self.val_dataloader()
 
@@ -115,11 +114,11 @@ class FolderDataModule(LightningDataModule):
             rgb = random_resized_crop_flip(
                 rgb, self.hparams.crop, generator, min_scale=self.hparams.min_scale
             )
-        return {**batch, "rgb": rgb}
+        return Batch(rgb=rgb, seed=batch["seed"], name=batch["name"])
 
     def _loader(
         self, dataset: PictureDataset, sampler: SeededSampler, batch_size: int, *, drop_last: bool
-    ) -> DataLoader[Batch]:
+    ) -> LateLoader:
         workers = self.hparams.num_workers
         return LateLoader(
             dataset,
@@ -140,16 +139,14 @@ class FolderDataModule(LightningDataModule):
         """Return how many samples of this epoch a resumed run has already trained on."""
         if self.trainer is None:
             return 0
-        progress = self.trainer.fit_loop.epoch_loop.batch_progress
-        if progress.is_last_batch and progress.current.processed:
-            return len(self.train_sources)  # whatever drop_last or limit_train_batches left over
-        # Not `ready`: a batch that was interrupted half way is trained again. Not `completed`: a checkpoint
-        # written at the end of a batch is written just before that batch counts as completed.
-        return int(progress.current.processed * self.hparams.batch_size)
+        # `LateLoader` asks after Lightning has settled which batches a resumed epoch counts as done.
+        batches = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        return int(batches * self.hparams.batch_size)
 
     def _check(self, sources: list[Source], *, drop_gray: bool) -> list[Source]:
         checked = check_pictures(sources, drop_gray=drop_gray)
-        if summary := checked.summary():
+        first = self.trainer is None or self.trainer.is_global_zero
+        if first and (summary := checked.summary()):
             log.warning(summary)
         return checked.good
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from colorzoo.data.dataset import Batch
+from colorzoo.data.dataset import Batch, Sample
 
 
-class LateLoader(DataLoader[Batch]):
+class LateLoader(DataLoader[Sample]):
     """A loader whose workers start when the first batch is asked for.
 
     Lightning calls ``iter`` while it configures the optimizers, before it has restored the position of a resumed

@@ -23,8 +23,8 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         shuffle: True for training.
         rank: Index of this process.
         world_size: Number of processes.
-        seen: Asked when an iteration begins: how many samples of this process's epoch a resumed run has already
-            trained on. An answer of `len` or more means that the epoch was over: the next one begins.
+        seen: Asked when an iteration begins: how many samples of this epoch a resumed run has already trained on
+            in this process.
     """
 
     def __init__(
@@ -50,14 +50,11 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         return len(range(self.rank, self.length, self.world_size))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        seen = self.seen()
-        # A loader with workers starts its first iteration before Lightning has moved on to the next epoch.
-        epoch, skip = (self.epoch + 1, 0) if len(self) and seen >= len(self) else (self.epoch, seen)
-        yield from self._epoch_order(epoch)[self.rank :: self.world_size][skip:]
+        yield from self._epoch_order()[self.rank :: self.world_size][self.seen() :]
 
-    def _epoch_order(self, epoch: int) -> list[tuple[int, int]]:
-        """Return the pairs of all processes for one epoch."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+    def _epoch_order(self) -> list[tuple[int, int]]:
+        """Return the pairs of all processes for this epoch."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = list(range(self.length))
         if self.shuffle:
             order = torch.randperm(self.length, generator=generator).tolist()
