@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -49,8 +49,8 @@ class NonFiniteGuard(Callback):
         report = {"step": trainer.global_step, "epoch": trainer.current_epoch, "loss": str(loss.tolist())}
         path.write_text(json.dumps({**report, "names": self._names}, indent=1), encoding="utf-8")
         raise ColorzooError(
-            f"the loss is {loss.tolist()} at step {trainer.global_step} ({trainer.precision}); the names of the batch are in "
-            f"{str(path)!r}; lower model.lr, or train with --trainer.precision 32-true."
+            f"the loss is {loss.tolist()} at step {trainer.global_step} ({trainer.precision}); the names of the "
+            f"batch are in {str(path)!r}; lower model.lr, or train with --trainer.precision 32-true."
         )
 
 
@@ -69,9 +69,10 @@ class ResumeGuard(Callback):
             WeightsError: The averages of the checkpoint have no callback to go to.
         """
         del pl_module
-        averaging = any(isinstance(callback, WeightAveraging) for callback in trainer.callbacks)  # type: ignore[attr-defined]
+        callbacks = cast(list[Callback], cast(Any, trainer).callbacks)
+        averaging = any(isinstance(callback, WeightAveraging) for callback in callbacks)
         if trainer.state.fn == TrainerFn.FITTING and "current_model_state" in checkpoint and not averaging:
             raise WeightsError(
-                "the checkpoint was trained with weight averaging, but this run has no averaging callback; add "
-                "EMAWeightAveraging to trainer.callbacks, or start a new training with --init_from instead of --ckpt_path."
+                "the checkpoint was trained with weight averaging, but this run has no averaging callback; "
+                "add EMAWeightAveraging to trainer.callbacks, or start a new training with --init_from."
             )

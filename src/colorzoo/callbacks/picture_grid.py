@@ -16,11 +16,11 @@ from colorzoo.tasks import ColorizationModule
 
 
 class PictureGrid(Callback):
-    """At each validation, paint the same few pictures in every setting of the model's validation.
+    """At each validation, paint the same few pictures in every setting of the module's validation.
 
-    One row per picture: gray, then hints and result per setting, then the truth. The table is always written to
-    ``pictures/step-<N>.png`` in the run's folder, and sent to loggers that show pictures. Only the first process
-    paints; models that read sketches are passed over.
+    One row per picture: gray, then hints and result per setting, then the truth. The table is always written
+    to ``pictures/step-<N>.png`` in the run's folder, and sent to loggers that show pictures. Only the first
+    process paints; models that read sketches are passed over.
 
     Args:
         count: Number of pictures, the first ones of the validation set.

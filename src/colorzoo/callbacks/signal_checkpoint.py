@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, WeightAveraging
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from lightning.fabric.utilities.rank_zero import rank_zero_info
 
 from colorzoo.callbacks.folders import run_folder
 
@@ -15,10 +16,10 @@ NAME = "interrupted.ckpt"
 
 
 class SignalCheckpoint(Checkpoint):
-    """Write ``interrupted.ckpt`` on SIGTERM (a preempted job), Ctrl+C or any error; resume with ``--ckpt_path``.
+    """Write ``interrupted.ckpt`` on SIGTERM (a preempted job), Ctrl+C or any error.
 
-    Lightning finishes the running batch before it obeys SIGTERM, so the file continues exactly there. It stays until
-    a later run of the same folder ends well.
+    Lightning finishes the running batch before it obeys SIGTERM, so the file continues exactly there. Resume with
+    ``--ckpt_path``. The file stays until a run in the same folder ends well.
 
     Args:
         dirpath: Folder of the file; ``checkpoints`` in the run's folder by default.
@@ -59,6 +60,6 @@ class SignalCheckpoint(Checkpoint):
 
 def _swap_back(trainer: Trainer, pl_module: LightningModule) -> None:
     """Take the averaged weights, with which validation was running, out of the module again."""
-    averages: list[Callback] = [c for c in trainer.callbacks if isinstance(c, WeightAveraging)]  # type: ignore[attr-defined]
-    for callback in averages:
-        callback.on_validation_epoch_end(trainer, pl_module)
+    for callback in cast(list[Callback], cast(Any, trainer).callbacks):
+        if isinstance(callback, WeightAveraging):
+            callback.on_validation_epoch_end(trainer, pl_module)

@@ -13,8 +13,8 @@ _STRIDE = 1_000_003  # a prime: seeds of neighboring runs, steps and processes n
 class StepSeed(Callback):
     """Seed torch before every training batch from run seed, batch number and process.
 
-    Lightning's checkpoints do not hold the state of the random generators, so dropout would differ after a resume.
-    Seeds that follow from the position in the training need no state, also in several processes.
+    Lightning's checkpoints do not hold the state of the random generators, so dropout would differ after a
+    resume. Seeds that follow from the position in the training need no state, also in several processes.
 
     Args:
         seed: Seed of the run.

@@ -1,4 +1,4 @@
-"""What sRGB can show: a test for it, chroma reduction, and snapping a color to a lightness.
+"""What sRGB can show: a test for it, and chroma reduction.
 
 The Lab -> linear sRGB map is written out here (IEC 61966-2-1, D65) because the search below needs linear
 values that are not clipped, which kornia does not offer.
@@ -30,9 +30,7 @@ def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
     Returns:
         ``(..., 1, H, W)`` bool.
     """
-    linear = _lab_to_linear_rgb(lab.float())
-    inside = (linear >= -tolerance) & (linear <= 1 + tolerance)
-    return inside.all(dim=-3, keepdim=True)
+    return _fits(lab.float().movedim(-3, -1), tolerance).unsqueeze(-3)
 
 
 def reduce_chroma(lab: Tensor) -> Tensor:
@@ -46,25 +44,29 @@ def reduce_chroma(lab: Tensor) -> Tensor:
         [0, 100] nothing fits, and the color becomes gray.
     """
     with torch.autocast(lab.device.type, enabled=False):
-        lab = lab.float()
-        luma, ab = lab[..., :1, :, :], lab[..., 1:, :, :]
-        outside = ~in_gamut(lab)
-        if not outside.any():
-            return lab
-        low = torch.zeros_like(luma)
-        high = torch.ones_like(luma)
+        pixels = lab.float().movedim(-3, -1).clone()
+        outside = ~_fits(pixels, _TOLERANCE)
+        luma, ab = pixels[outside].split([1, 2], dim=-1)
+        low, high = torch.zeros_like(luma), torch.ones_like(luma)
         for _ in range(_STEPS):
             middle = (low + high) / 2
-            fits = in_gamut(torch.cat([luma, ab * middle], dim=-3))
+            fits = _fits(torch.cat([luma, ab * middle], dim=-1), _TOLERANCE).unsqueeze(-1)
             low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
-        return torch.cat([luma, torch.where(outside, ab * low, ab)], dim=-3)
+        pixels[outside] = torch.cat([luma, ab * low], dim=-1)
+        return pixels.movedim(-1, -3)
 
 
-def _lab_to_linear_rgb(lab: Tensor) -> Tensor:
-    """Return linear sRGB, not clipped, of ``(..., 3, H, W)`` Lab."""
-    luma, a, b = lab.unbind(dim=-3)
+def _fits(pixels: Tensor, tolerance: float) -> Tensor:
+    """Return ``(...)`` bool for ``(..., 3)`` Lab colors."""
+    linear = _lab_to_linear_rgb(pixels)
+    return ((linear >= -tolerance) & (linear <= 1 + tolerance)).all(dim=-1)
+
+
+def _lab_to_linear_rgb(pixels: Tensor) -> Tensor:
+    """Return linear sRGB, not clipped, of ``(..., 3)`` Lab colors."""
+    luma, a, b = pixels.unbind(dim=-1)
     fy = (luma + 16) / 116
-    cone = torch.stack([fy + a / 500, fy, fy - b / 200], dim=-3)
+    cone = torch.stack([fy + a / 500, fy, fy - b / 200], dim=-1)
     xyz = torch.where(cone > 0.2068966, cone**3, (cone - 16 / 116) / 7.787)
     matrix = xyz.new_tensor(_XYZ_TO_RGB) * xyz.new_tensor(_WHITE)
-    return torch.einsum("rc,...chw->...rhw", matrix, xyz)
+    return xyz @ matrix.T

@@ -65,6 +65,11 @@ class FolderDataModule(LightningDataModule):
         self.train_sources: list[Source] = []
         self.val_sources: list[Source] = []
 
+    @property
+    def hparams(self) -> Any:
+        """The arguments of ``__init__`` by name."""
+        return super().hparams
+
     def setup(self, stage: str) -> None:
         """Find, split and check the pictures (once)."""
         if self.val_sources:

@@ -76,6 +76,11 @@ class ColorizationModule(LightningModule):
         self.configure_losses()
         self.configure_metrics()
 
+    @property
+    def hparams(self) -> Any:
+        """The arguments of ``__init__`` by name."""
+        return super().hparams
+
     def configure_network(self) -> None:
         """Build ``self.network`` from ``self.hparams``."""
         raise NotImplementedError(f"{type(self).__name__} must build self.network in configure_network")
@@ -124,7 +129,7 @@ class ColorizationModule(LightningModule):
         del batch_idx
         rgb = batch["rgb"]
         lab = rgb_to_lab(rgb)
-        for setting, metric in self.val_psnr.items():
+        for setting, metric in cast(nn.ModuleDict, self.val_psnr).items():
             guidance = self.validation_guidance(setting, lab, batch["seed"])
             prediction = self(lab[:, :1], guidance)
             metric.update(prediction.to_rgb(lab[:, :1]), rgb)
