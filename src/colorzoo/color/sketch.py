@@ -40,8 +40,8 @@ def xdog(
     """Draw the lines of a picture with an extended difference of Gaussians.
 
     ``U = (1 + sharpness) G(sigma) - sharpness G(k sigma)``; paper where ``gray * U`` reaches the threshold,
-    elsewhere ``1 + tanh(steepness (gray * U - threshold))``. The defaults are the public constants that the sketch
-    papers use; their huge steepness makes the result binary.
+    elsewhere ``1 + tanh(steepness (gray * U - threshold))``. The defaults are the public constants that the
+    sketch papers use; their huge steepness makes the result binary.
 
     Args:
         gray: ``(B, 1, H, W)`` in [0, 1]; see `rgb_to_gray`.
