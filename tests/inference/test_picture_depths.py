@@ -86,6 +86,19 @@ def test_dark_16_bit_gray_is_kept_and_said(tmp_path):
     assert "very dark" in picture.notes[0]
 
 
+def test_16_bit_color_multiplied_by_alpha_is_divided_again(tmp_path):
+    alpha = np.array([[65535, 32768, 0]], np.uint16)
+    color = np.repeat((np.array([[60000, 10000, 0]]))[..., None], 3, axis=-1).astype(np.uint16)
+    picture = read_picture(np.dstack([color, alpha]))
+    path = write_picture(tmp_path / "x.tif", picture.rgb, picture)
+    straight, multiplied = (struct.pack("<HHLHH", 338, 3, 1, value, 0) for value in (2, 1))
+    assert straight in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(straight, multiplied))
+    again = read_picture(path)
+    np.testing.assert_array_equal(again.alpha, alpha)
+    np.testing.assert_allclose(again.rgb[0, :, 0], [60000 / 65535, 10000 / 32768, 0], atol=1e-6)
+
+
 def test_16_bit_color_that_only_pillow_can_decode_is_said(tmp_path, monkeypatch):
     picture = read_picture(NOISE16[..., :3])
     path = write_picture(tmp_path / "x.tif", picture.rgb, picture)

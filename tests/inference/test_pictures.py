@@ -97,6 +97,12 @@ def test_webp_without_loss_stays_without_loss(tmp_path, quality):
     np.testing.assert_array_equal(again.rgb, picture.rgb)
 
 
+def test_webp_keeps_the_color_below_transparent_pixels(tmp_path):
+    picture = read_picture(np.dstack([NOISE, np.zeros_like(ALPHA)]))
+    again = read_picture(write_picture(tmp_path / "x.webp", picture.rgb, picture, quality=100))
+    np.testing.assert_array_equal(again.rgb, picture.rgb)
+
+
 def test_bmp_round_trip_is_exact(tmp_path):
     picture = read_picture(saved(tmp_path / "x.bmp", Image.fromarray(NOISE)))
     again = read_picture(write_picture(tmp_path / "y.bmp", picture.rgb, picture))

@@ -83,7 +83,7 @@ def _stored_bits(image: Image.Image, data: bytes | None) -> int:
     if image.format == "PNG" and data is not None:
         return data[24]
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
-    return max(tags.get(_TIFF_BITS, (8,)))
+    return int(max(tags.get(_TIFF_BITS, (8,))))
 
 
 def _has_deep_color(image: Image.Image, data: bytes) -> bool:
