@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
+from lightning.fabric.utilities.rank_zero import rank_zero_info
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
-from lightning.fabric.utilities.rank_zero import rank_zero_info
 from PIL import Image
 from torch import Tensor
 

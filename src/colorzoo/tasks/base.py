@@ -129,10 +129,10 @@ class ColorizationModule(LightningModule):
         del batch_idx
         rgb = batch["rgb"]
         lab = rgb_to_lab(rgb)
-        for setting, metric in cast(nn.ModuleDict, self.val_psnr).items():
+        for setting, metric in self.val_psnr.items():
             guidance = self.validation_guidance(setting, lab, batch["seed"])
             prediction = self(lab[:, :1], guidance)
-            metric.update(prediction.to_rgb(lab[:, :1]), rgb)
+            cast(MeanPSNR, metric).update(prediction.to_rgb(lab[:, :1]), rgb)
             self.log(f"val/psnr_{setting}", cast(Any, metric), on_epoch=True, batch_size=len(rgb))
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:

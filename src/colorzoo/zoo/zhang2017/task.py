@@ -109,7 +109,7 @@ class Zhang2017Local(SingleOptimizerModule):
         luma, ab = lab[:, :1], lab[:, 1:]
         points = self._training_points(ab, batch)
         regression, classification = self._losses(luma, ab, points.ab, points.mask)
-        loss = hp.regression_weight * regression + hp.classification_weight * classification
+        loss: Tensor = hp.regression_weight * regression + hp.classification_weight * classification
         losses = {"loss": loss, "smooth_l1": regression, "cross_entropy": classification}
         self.log_dict({f"train/{k}": v for k, v in losses.items()}, batch_size=len(luma))
         return loss
