@@ -75,7 +75,7 @@ def test_a_run_keeps_its_configuration_record_pictures_and_checkpoints(trained):
     config = yaml.safe_load((trained / "config.yaml").read_text())
     record = json.loads((trained / "run.json").read_text())
     assert config["model"]["init_args"]["width"] == 0.125
-    assert record["versions"]["torch"] == torch.__version__
+    assert torch.__version__.startswith(record["versions"]["torch"])
     assert record["git"] is None or len(record["git"]["commit"]) == 40
     assert (trained / "checkpoints" / "last.ckpt").is_file()
     assert list((trained / "checkpoints").glob("best-*.ckpt"))

@@ -42,7 +42,9 @@ def test_order_and_seeds_depend_on_seed_and_epoch_only():
     assert shares(20, 1, epoch=3) != shares(20, 1, epoch=4)
     assert shares(20, 1, seed=1) != shares(20, 1, seed=2)
     interleaved = [pair for pairs in zip(*shares(20, 2), strict=True) for pair in pairs]
-    assert interleaved == shares(20, 1)[0]  # two processes with half the batch each form the same global batches
+    assert (
+        interleaved == shares(20, 1)[0]
+    )  # two processes with half the batch each form the same global batches
 
 
 def test_a_resumed_order_goes_on_where_it_stopped():

@@ -27,8 +27,9 @@ def uninterrupted(pictures, tmp_path_factory):
     return rows, trainer.lightning_module.state_dict()
 
 
-@pytest.mark.parametrize("stop", [1, 2, 3, 5])
-@pytest.mark.parametrize("checkpoint", ["last.ckpt", "interrupted.ckpt"])
+@pytest.mark.parametrize(
+    ("checkpoint", "stop"), [("last.ckpt", 3), ("last.ckpt", 4), ("interrupted.ckpt", 5)]
+)
 def test_resumed_curve_and_weights_are_equal(stop, checkpoint, pictures, tmp_path, uninterrupted):
     rows, weights = uninterrupted
     with pytest.raises(InterruptedError):
@@ -53,9 +54,13 @@ def test_validation_within_the_epoch_changes_nothing(pictures, tmp_path, uninter
     assert trace(tmp_path) == uninterrupted[0]
 
 
-def run_script(root: Path, folder: Path, *, workers: int = 0, stop: int = 0, how: str = "", resume: str = "") -> int:
+def run_script(
+    root: Path, folder: Path, *, workers: int = 0, stop: int = 0, how: str = "", resume: str = ""
+) -> int:
     words = [sys.executable, str(HARNESS), str(root), str(folder), str(workers), str(stop), how, resume]
-    return subprocess.run(words, timeout=120, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False).returncode
+    return subprocess.run(
+        words, timeout=120, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False
+    ).returncode
 
 
 @pytest.mark.slow

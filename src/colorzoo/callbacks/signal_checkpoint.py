@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from lightning.fabric.utilities.rank_zero import rank_zero_info
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, WeightAveraging
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from colorzoo.callbacks.folders import run_folder
@@ -15,7 +15,7 @@ from colorzoo.callbacks.folders import run_folder
 NAME = "interrupted.ckpt"
 
 
-class SignalCheckpoint(Checkpoint):
+class SignalCheckpoint(Callback):
     """Write ``interrupted.ckpt`` on SIGTERM (a preempted job), Ctrl+C or any error.
 
     Lightning finishes the running batch before it obeys SIGTERM, so the file continues exactly there. Resume
@@ -26,7 +26,6 @@ class SignalCheckpoint(Checkpoint):
     """
 
     def __init__(self, dirpath: str | None = None) -> None:
-        super().__init__()
         self.dirpath = dirpath
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

@@ -81,11 +81,11 @@ class ZooCLI(LightningCLI):
         watched = self.model.validation_settings()
         # The setting in the middle: for a model that takes points, some of them but not many.
         monitor = f"val/psnr_{watched[len(watched) // 2]}"
-        best: list[Callback] = []
-        if config.get("enable_checkpointing") is not False:
-            best = [ModelCheckpoint(monitor=monitor, mode="max", save_last=True, filename="best-{step}")]
-        guards = [NonFiniteGuard(), ResumeGuard(), SignalCheckpoint(), StepSeed(int(seed or 0))]
-        return [*best, PictureGrid(), RunRecord(), *guards]
+        always = [PictureGrid(), RunRecord(), NonFiniteGuard(), ResumeGuard(), StepSeed(int(seed or 0))]
+        if config.get("enable_checkpointing") is False:
+            return always
+        best = ModelCheckpoint(monitor=monitor, mode="max", save_last=True, filename="best-{step}")
+        return [*always, best, SignalCheckpoint()]
 
     def prepare(self) -> None:
         """Check the checkpoint's path and load starting weights, before any work is done."""

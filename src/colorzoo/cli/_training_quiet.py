@@ -7,6 +7,7 @@ import warnings
 
 _INFORMATION = (
     "litlogger",
+    "litmodels",
     "TPU available",
     "`weights_only` was not set",
     "Loading `train_dataloader`",
@@ -27,6 +28,7 @@ _WARNINGS = (
     r".*is not supported by the model summary",
     r".*module\(s\) in eval mode at the start of training",
     r"[\s\S]*was deprecated in v4\.\d+\.0 and will be removed in v5",  # jsonargparse, of Lightning
+    r".*callbacks used to create the checkpoint need to be provided",  # ResumeGuard knows the one that matters
     r".*WeightAveraging callback, but loading a checkpoint outside",
 )
 

@@ -127,7 +127,7 @@ class FolderDataModule(LightningDataModule):
         workers = self.hparams.num_workers
         return LateLoader(
             dataset,
-            batch_size,
+            batch_size=batch_size,  # by name: Lightning builds the loader of predict anew
             sampler=sampler,
             drop_last=drop_last,
             num_workers=workers,

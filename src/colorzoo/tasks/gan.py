@@ -71,14 +71,13 @@ class GANColorizationModule(ColorizationModule):
         with discriminator.toggle_model(sync_grad=steps):
             critic_loss = self.discriminator_loss(batch, painted.detach())
             self._descend(discriminator, critic_loss, steps=steps)
+        if self.trainer.is_last_batch:
+            # Not at the end of the epoch: a checkpoint of the last batch resumes in the next one, so that
+            # the hooks of the epoch's end are never called again.
+            self._step_schedules()
         losses = {"train/generator": loss.detach(), "train/discriminator": critic_loss.detach()}
         self.log_dict(losses, batch_size=len(batch["rgb"]))
         return {"loss": losses["train/generator"], "discriminator": losses["train/discriminator"]}
-
-    def on_train_epoch_end(self) -> None:
-        """Move both learning rates, which Lightning does not do under manual optimization."""
-        for scheduler in cast(Iterable[LambdaLR], self.lr_schedulers()):
-            scheduler.step()
 
     def configure_optimizers(self) -> Any:
         """Return Adam and a schedule by epochs for each network."""
@@ -94,6 +93,11 @@ class GANColorizationModule(ColorizationModule):
         optimizer = torch.optim.Adam(network.parameters(), lr=lr, betas=(hp.betas[0], hp.betas[1]))
         setup = OptimizerSetup(lr, schedule=hp.schedule, milestones=tuple(hp.milestones))
         return optimizer, LambdaLR(optimizer, rate_factor(setup, self.trainer.max_epochs or -1))
+
+    def _step_schedules(self) -> None:
+        """Move both learning rates, which Lightning does not do under manual optimization."""
+        for scheduler in cast(Iterable[LambdaLR], self.lr_schedulers()):
+            scheduler.step()
 
     def _ends_group(self, batch_idx: int) -> bool:
         """Say whether the optimizers step after this batch."""
