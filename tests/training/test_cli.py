@@ -1,23 +1,28 @@
 """The command line of training: errors, configurations, defaults, checkpoints."""
 
+import inspect
 import json
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from lightning.pytorch import Trainer
 from PIL import Image
 
 from colorzoo.callbacks import picture_writer
 from colorzoo.cli._training_configs import config_folders, find_config
 from colorzoo.cli.lightning import run
+from colorzoo.data import FolderDataModule
 from colorzoo.errors import ColorzooError, WeightsError
 
 CONFIGS = sorted(path for folder in config_folders() for path in folder.rglob("*.yaml"))
 NARROW = ["--model.width", "0.125"]
 TINY = [
-    "--data.batch_size=2", "--data.crop=32", "--data.val_size=32", "--data.num_workers=0", "--data.resize=null",
-    "--trainer.accelerator=cpu", "--trainer.precision=32-true", "--trainer.devices=1", "--trainer.num_nodes=1",
+    "--data.batch_size=2", "--data.crop=32", "--data.resize=null", "--data.val_size=32",
+    "--data.num_workers=0", "--trainer.accelerator=cpu", "--trainer.precision=32-true", "--trainer.devices=1",
 ]  # fmt: skip
 
 
@@ -38,12 +43,12 @@ def trained(pictures, tmp_path_factory) -> Path:
     ("words", "expected"),
     [
         (["--config", "zhang2017/local_smal.yaml"], "local_small.yaml"),
-        (["--model", "Zhang2017Loca", "--data.root", "x"], "unknown class 'Zhang2017Loca' (did you mean Zhang2017Local"),
+        (["--model", "Zhang2017Loca", "--data.root", "x"], "class 'Zhang2017Loca' (did you mean Zhang2017Local"),
         (["--model", "Zhang2017Local", "--data", "FolderDataModule"], "missing --data.root;"),
         (["--model", "Zhang2017Local"], "missing --data;"),
-        (["--model", "Zhang2017Local", "--model.widht", "1", "--data.root", "x"], "--model.widht (did you mean width"),
-        (["--model", "Zhang2017Local", "--model.width", "wide", "--data.root", "x"], "--model.width: Expected"),
-        (["--model", "Zhang2017Local", "--trainer.max_stepz", "1", "--data.root", "x"], "did you mean max_steps"),
+        (["--model", "Zhang2017Local", "--model.widht=1", "--data.root=x"], "--model.widht (did you mean width"),
+        (["--model", "Zhang2017Local", "--model.width=wide", "--data.root=x"], "--model.width: Expected"),
+        (["--model", "Zhang2017Local", "--trainer.max_stepz=1", "--data.root=x"], "did you mean max_steps"),
         (["--model", "Zhang2017Local", *NARROW, "--data.root", "no_folder"], "'no_folder' does not exist"),
     ],
 )  # fmt: skip
@@ -58,7 +63,9 @@ def test_each_mistake_is_one_line_that_names_it(words, expected, tmp_path, monke
 
 def test_an_unknown_key_in_a_file_is_named_with_its_neighbor(tmp_path, pictures):
     config = tmp_path / "c.yaml"
-    config.write_text(f"model: {{class_path: Zhang2017Local, init_args: {{delta_: 1}}}}\ndata: {{class_path: FolderDataModule, init_args: {{root: {pictures}}}}}\n")  # fmt: skip
+    model = {"class_path": "Zhang2017Local", "init_args": {"delta_": 1}}
+    data = {"class_path": "FolderDataModule", "init_args": {"root": str(pictures)}}
+    config.write_text(yaml.safe_dump({"model": model, "data": data}))
     with pytest.raises(ColorzooError, match="delta_ .*did you mean delta"):
         run(["fit", "--config", str(config)])
 
@@ -138,3 +145,13 @@ def test_every_configuration_trains_two_steps(config, pictures, tmp_path):
     words = ["--config", str(config), *NARROW, *TINY, f"--data.root={pictures}", "--data.val_batch_size=2"]
     quick = ["--trainer.fast_dev_run=2", "--model.compile_training=false"]
     assert run(["fit", *words, *quick, f"--trainer.default_root_dir={tmp_path}"]) == 0
+
+
+def test_the_cluster_script_uses_options_that_exist():
+    script = (config_folders()[0] / "cluster" / "slurm.sh").read_text()
+    used = set(re.findall(r"--(trainer|data)\.(\w+)", script))
+    known = {("trainer", name) for name in inspect.signature(Trainer).parameters}
+    known |= {("data", name) for name in inspect.signature(FolderDataModule).parameters}
+    assert used <= known
+    assert find_config(re.search(r"--config (\S+)", script)[1]).is_file()
+    assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any, cast
 
-from lightning.fabric.utilities.rank_zero import rank_zero_info
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -43,7 +43,8 @@ class SignalCheckpoint(Callback):
         if trainer.validating:
             _swap_back(trainer, pl_module)
         trainer.save_checkpoint(self._path)
-        rank_zero_info(f"interrupted; resume with --ckpt_path {self._path}")
+        if trainer.is_global_zero:
+            print(f"interrupted; resume with --ckpt_path {self._path}", file=sys.stderr)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remove the file of an interruption that this run has made up for."""

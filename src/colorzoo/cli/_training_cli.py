@@ -37,7 +37,7 @@ class ZooCLI(LightningCLI):
             "--init_from",
             type=str | None,
             default=None,
-            help="Start from these weights (fine-tune): a file, a tag of the model's card, or a registered model.",
+            help="Start from these weights (fine-tune): a file, a tag of the card, or a registered model.",
         )
         parser.add_argument(
             "--allow_untrained",
@@ -55,10 +55,10 @@ class ZooCLI(LightningCLI):
         self.config = parser.parse_args(args)
 
     def _parse_ckpt_path(self) -> None:
-        """Leave the configuration alone: Lightning would let the checkpoint's arguments win over it, silently."""
+        """Leave the configuration alone: Lightning would let the checkpoint's arguments beat it, silently."""
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Build the trainer with those default callbacks and loggers that the configuration does not bring."""
+        """Build the trainer with the default callbacks and loggers that the configuration does not bring."""
         config = self._get(self.config_init, "trainer", default={})
         given = config.get("callbacks") or []
         taken = tuple(type(callback) for callback in (given if isinstance(given, list) else [given]))

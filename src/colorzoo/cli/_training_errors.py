@@ -68,7 +68,7 @@ def _class_names() -> list[str]:
 
 
 def _argument_names() -> list[str]:
-    return [name for cls in _known_classes() for name in inspect.signature(cls.__init__).parameters]
+    return [name for cls in _known_classes() for name in inspect.signature(cls).parameters]
 
 
 def _known_classes() -> list[type]:
@@ -80,5 +80,5 @@ def _known_classes() -> list[type]:
 
 
 def _below(base: type) -> list[type]:
-    children = base.__subclasses__()
+    children: list[type] = base.__subclasses__()
     return [*children, *(grandchild for child in children for grandchild in _below(child))]

@@ -28,7 +28,7 @@ _WARNINGS = (
     r".*is not supported by the model summary",
     r".*module\(s\) in eval mode at the start of training",
     r"[\s\S]*was deprecated in v4\.\d+\.0 and will be removed in v5",  # jsonargparse, of Lightning
-    r".*callbacks used to create the checkpoint need to be provided",  # ResumeGuard knows the one that matters
+    r".*callbacks used to create the checkpoint need to be provided",  # see ResumeGuard
     r".*WeightAveraging callback, but loading a checkpoint outside",
 )
 

@@ -31,7 +31,7 @@ def start_from(model: ColorizationModule, source: str) -> None:
 
 
 def complete_argv(argv: Sequence[str]) -> list[str]:
-    """Add what the user need not say: the model of a checkpoint, and the folder DataModule behind ``--data.root``."""
+    """Add what need not be said: the model of a checkpoint, and the DataModule behind ``--data.root``."""
     verb, *rest = argv
     flags = {word.partition("=")[0] for word in rest}
     if flags & {"--config", "-c"}:
@@ -47,6 +47,7 @@ def complete_argv(argv: Sequence[str]) -> list[str]:
 
 def _locate(model: ColorizationModule, source: str) -> tuple[Path, str | None, bool]:
     """Return path, hash and whether the keys are the authors'."""
+    card: ModelCard | None
     try:
         card, tag = model_card(source), "default"
     except UnknownModelError:

@@ -1,7 +1,7 @@
 """The base of every paper: what it declares, how it is built, and what all papers do alike.
 
-A paper subclasses `ColorizationModule` (or `GANColorizationModule`), fills the ``configure_*`` hooks - which run
-in a fixed order - and writes its ``training_step``. Logging, validation and schedules are here.
+A paper subclasses `ColorizationModule` (or `GANColorizationModule`), fills the ``configure_*`` hooks, which
+run in a fixed order, and writes its ``training_step``. Logging, validation and schedules are here.
 """
 
 from __future__ import annotations
@@ -185,8 +185,8 @@ class ColorizationModule(LightningModule):
 class SingleOptimizerModule(ColorizationModule):
     """Base of the papers with one optimizer: Adam or AdamW with a schedule, from ``self.hparams``.
 
-    The subclass's ``__init__`` has the arguments ``lr``, ``betas``, ``weight_decay``, ``schedule``, ``warmup_steps`` and
-    ``milestones``.
+    The subclass's ``__init__`` has the arguments ``lr``, ``betas``, ``weight_decay``, ``schedule``, ``warmup_steps``
+    and ``milestones``.
     """
 
     def configure_optimizers(self) -> Any:

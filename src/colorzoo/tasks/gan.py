@@ -8,7 +8,7 @@ Traps of Lightning that this module takes care of, or that its users must know:
   module's ``accumulate`` and ``clip``.
 - In several processes each half of a step leaves the other network's parameters unused: the strategy must be
   ``ddp_find_unused_parameters_true``.
-- ``16-mixed`` is not supported on GPUs, because clipping would see scaled gradients: use ``bf16-mixed`` or ``32-true``.
+- ``16-mixed`` is not supported on GPUs, because clipping would see scaled gradients: use ``bf16-mixed``.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class GANColorizationModule(ColorizationModule):
     """Base of the papers with a generator (``self.network``) and a discriminator (``self.discriminator``).
 
     The subclass's ``__init__`` has the arguments ``lr``, ``discriminator_lr``, ``betas``, ``schedule``,
-    ``milestones`` (both in epochs), ``accumulate`` (batches per step) and ``clip`` (largest gradient norm, 0 for none). It
-    defines `configure_discriminator`, `paint`, `generator_loss` and `discriminator_loss`.
+    ``milestones`` (both in epochs), ``accumulate`` (batches per step) and ``clip`` (largest gradient norm, 0 for
+    none). It defines `configure_discriminator`, `paint`, `generator_loss` and `discriminator_loss`.
     """
 
     discriminator: nn.Module
