@@ -48,7 +48,7 @@ class Smoke:
     Attributes:
         hparams: Overrides of the constructor arguments (a narrow network).
         size: Side in pixels of the square training crops.
-        without_gradient: Shell-style patterns of the weights that training leaves alone; the suite asserts it.
+        without_gradient: Shell-style patterns of trainable weights that a training step leaves alone.
     """
 
     hparams: Mapping[str, Any] = field(default_factory=dict)

@@ -78,7 +78,7 @@ def survives_rgb(lab: Tensor, *, eight_bit: bool = True) -> Tensor:
     rgb = lab_to_rgb(lab)
     if eight_bit:
         rgb = (rgb * 255).floor() / 255
-    moved = torch.linalg.vector_norm(rgb_to_lab(rgb) - lab.float(), dim=-3, keepdim=True)
+    moved: Tensor = torch.linalg.vector_norm(rgb_to_lab(rgb) - lab.float(), dim=-3, keepdim=True)
     return moved < 1.0
 
 

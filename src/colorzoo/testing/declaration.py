@@ -11,7 +11,7 @@ from colorzoo.testing.models import require
 
 
 def check_card_matches_class(card: ModelCard) -> None:
-    """The class that the card names is a `ColorizationModule` with the declared guidance, input and output."""
+    """The class that the card names is a `ColorizationModule` as the card declares it."""
     found = load_class(card)
     require(issubclass(found, ColorizationModule), f"{card.task} is no ColorizationModule")
     declared = (frozenset(card.guidance), card.input, card.output)
@@ -24,4 +24,5 @@ def check_parameter_count(card: ModelCard) -> None:
     with torch.device("meta"):  # shapes without memory, so that a big network costs nothing
         model = load_class(card)(**card.hparams)
     count = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    require(count == card.parameters, f"{card.name}: the card says {card.parameters} parameters, found {count}")
+    said = card.parameters
+    require(count == said, f"{card.name}: the card says {said} parameters, found {count}")

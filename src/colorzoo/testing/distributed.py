@@ -7,18 +7,18 @@ import os
 import socket
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 import colorzoo.zoo
 from colorzoo.card import ModelCard
 from colorzoo.data import Batch
 from colorzoo.testing.models import require, smoke_model
 from colorzoo.testing.samples import sample_batch
-from colorzoo.testing.trainer import GradientWitness, quiet_trainer, silent_lightning
+from colorzoo.testing.trainer import GradientWitness, batch_loader, quiet_trainer, silent_lightning
 
 _PROCESSES = 2
 _TIMEOUT = 120.0  # seconds; far beyond what a trial takes, so that a deadlock ends
@@ -52,11 +52,9 @@ def _in_two_processes(card: ModelCard, folder: Path, rank: int) -> dict[str, Ten
 
 
 def _run_processes(card: ModelCard, folder: Path) -> None:
-    # a fork of this process could inherit locks of its threads; a fork of a fresh server cannot
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if context.get_start_method() == "forkserver":
-        context.set_forkserver_preload([__name__])
+    # a fork of this process could inherit locks held by its threads; a fork of a fresh server cannot
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     port, zoo = _free_port(), list(colorzoo.zoo.__path__)
     arguments = [(card, folder, rank, port, zoo) for rank in range(_PROCESSES)]
     processes = [context.Process(target=_worker, args=each, daemon=True) for each in arguments]
@@ -95,14 +93,16 @@ def _gradients(
     """Return the gradients of one optimizer step over the given batches."""
     model = smoke_model(card).train()
     witness = GradientWitness()
-    options = {} if not model.automatic_optimization else {"accumulate_grad_batches": len(batches)}
+    options: dict[str, Any] = {}
+    if model.automatic_optimization:
+        options["accumulate_grad_batches"] = len(batches)
     if parallel:
         unused = bool(card.smoke.without_gradient) or not model.automatic_optimization
         strategy = DDPStrategy(process_group_backend="gloo", find_unused_parameters=unused)
         options |= {"strategy": strategy, "devices": _PROCESSES, "use_distributed_sampler": False}
     with silent_lightning():
         trainer = quiet_trainer(folder, max_epochs=1, callbacks=[witness], **options)
-        trainer.fit(model, DataLoader(batches, batch_size=None))
+        trainer.fit(model, batch_loader(batches))
     return witness.gradients
 
 

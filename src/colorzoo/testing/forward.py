@@ -14,8 +14,8 @@ from colorzoo.testing.samples import Size, sample_guidance
 
 ODD_SIZES: tuple[Size, ...] = ((37, 53), (8, 9), (1, 1))
 _SIZE: Size = (37, 53)
-_ROUNDING = 1e-4  # float32 sums in another order
-_BFLOAT16 = 0.10  # of the full scale, largest pixel; random weights amplify rounding more than trained ones
+_ROUNDING = 1e-5  # float32 sums in another order
+_BFLOAT16 = 0.05  # of the full scale, at the worst pixel
 
 
 def check_odd_sizes(card: ModelCard) -> None:
@@ -108,6 +108,6 @@ def check_gradient_reaches_input(card: ModelCard) -> None:
     """The answer is differentiable in its input, so that a model can be part of a larger one."""
     luma, guidance = sample_call(card, _SIZE)
     luma.requires_grad_()
-    picture(card, smoke_model(card)(luma, guidance)).sum().backward()
+    torch.autograd.backward(picture(card, smoke_model(card)(luma, guidance)).sum())
     ok = luma.grad is not None and bool(luma.grad.isfinite().all()) and bool(luma.grad.any())
     require(ok, f"{card.name}: no gradient reaches the input")

@@ -46,9 +46,7 @@ def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
     return model.eval()
 
 
-def sample_call(
-    card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0
-) -> tuple[Tensor, Guidance]:
+def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -> tuple[Tensor, Guidance]:
     """Return an input of the model and guidance of all kinds that it accepts."""
     luma = sample_input(card.input, size, batch=batch, seed=seed)
     return luma, sample_guidance(card.guidance, size, batch=batch, seed=seed)
@@ -63,9 +61,7 @@ def picture(card: ModelCard, prediction: Prediction) -> Tensor:
 
 
 @torch.inference_mode()
-def predict(
-    card: ModelCard, model: ColorizationModule, luma: Tensor, guidance: Guidance | None
-) -> Tensor:
+def predict(card: ModelCard, model: ColorizationModule, luma: Tensor, guidance: Guidance | None) -> Tensor:
     """Return the picture that a model answers, without gradients."""
     return picture(card, model(luma, guidance)).clone()
 

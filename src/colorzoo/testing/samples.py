@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -44,11 +45,10 @@ def sample_input(kind: InputKind, size: Size, *, batch: int = 1, seed: int = 0) 
     return (rgb.mean(dim=1, keepdim=True) > 0.4).float()
 
 
-def sample_guidance(
-    kinds: Iterable[GuidanceKind], size: Size, *, batch: int = 1, seed: int = 0
-) -> Guidance:
+def sample_guidance(kinds: Iterable[GuidanceKind], size: Size, *, batch: int = 1, seed: int = 0) -> Guidance:
     """Return guidance of the given kinds for pictures of ``size``."""
-    return Guidance(**{kind: _SAMPLES[kind](size, batch, seed) for kind in kinds})
+    samples: dict[str, Any] = {kind: _SAMPLES[kind](size, batch, seed) for kind in kinds}
+    return Guidance(**samples)
 
 
 def sample_batch(size: Size, *, batch: int = 2, seed: int = 0) -> Batch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,9 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.utils.data import DataLoader, Dataset
+
+from colorzoo.data import Batch
 
 
 def quiet_trainer(folder: str | Path, **options: Any) -> Trainer:
@@ -24,6 +27,22 @@ def quiet_trainer(folder: str | Path, **options: Any) -> Trainer:
         enable_model_summary=False,
         **options,
     )
+
+
+class _Batches(Dataset[Batch]):
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.batches[index]
+
+
+def batch_loader(batches: Sequence[Batch]) -> DataLoader[Batch]:
+    """Return a loader that gives these batches as they are, in order."""
+    return DataLoader(_Batches(batches), batch_size=None)
 
 
 @contextmanager

@@ -11,13 +11,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 import colorzoo
 from colorzoo.card import ModelCard
 from colorzoo.testing.models import ContractError, require, smoke_model
 from colorzoo.testing.samples import sample_batch, write_sample_pictures
-from colorzoo.testing.trainer import GradientWitness, quiet_trainer, silent_lightning
+from colorzoo.testing.trainer import GradientWitness, batch_loader, quiet_trainer, silent_lightning
 
 _BATCH = 4
 
@@ -29,7 +28,7 @@ def check_gradients(card: ModelCard) -> None:
     batch = sample_batch((card.smoke.size,) * 2, batch=_BATCH)
     with TemporaryDirectory() as folder, silent_lightning():
         trainer = quiet_trainer(folder, max_epochs=1, callbacks=[witness])
-        trainer.fit(model, DataLoader([batch], batch_size=None))
+        trainer.fit(model, batch_loader([batch]))
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     idle = {name for name in names if not _is_alive(witness.gradients.get(name))}
     excepted = {n for n in names if any(fnmatchcase(n, p) for p in card.smoke.without_gradient)}
