@@ -16,7 +16,8 @@ def sobel(image: Tensor) -> Tensor:
     Returns:
         ``(B, C, H, W)`` float32. A flat area gives 0 (kornia alone gives 1e-3).
     """
-    gradients = kornia.filters.spatial_gradient(image.float(), mode="sobel", order=1)
+    with torch.autocast(image.device.type, enabled=False):
+        gradients = kornia.filters.spatial_gradient(image.float(), mode="sobel", order=1)
     magnitude: Tensor = torch.linalg.vector_norm(gradients, dim=2)
     return magnitude
 
