@@ -76,6 +76,8 @@ class ModelCard:
         weights: Known weight files by tag; ``"default"`` is embedded, ``"published"`` the authors'.
         config: Training configuration below ``configs/``.
         smoke: How the contract suite tries this model.
+        default_for: The uses for which this is the model when the user names none: ``"automatic"`` or
+            kinds of guidance.
         limits: What this model cannot do; the contract suite asserts the failure.
     """
 
@@ -94,6 +96,7 @@ class ModelCard:
     weights: Mapping[str, Weights] = field(default_factory=dict)
     config: str | None = None
     smoke: Smoke = Smoke()
+    default_for: tuple[GuidanceKind | Literal["automatic"], ...] = ()
     limits: tuple[Limit, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

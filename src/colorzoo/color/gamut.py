@@ -22,9 +22,7 @@ def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
         ``(..., 1, H, W)`` bool.
     """
     with torch.autocast(lab.device.type, enabled=False):
-        linear = lab_to_linear_rgb(lab.float())
-    inside = (linear >= -tolerance) & (linear <= 1 + tolerance)
-    return inside.all(dim=-3, keepdim=True)
+        return _fits(lab.float().movedim(-3, -1), tolerance).unsqueeze(-3)
 
 
 def reduce_chroma(lab: Tensor) -> Tensor:
@@ -38,15 +36,19 @@ def reduce_chroma(lab: Tensor) -> Tensor:
         [0, 100] nothing fits, and the color becomes gray.
     """
     with torch.autocast(lab.device.type, enabled=False):
-        lab = lab.float()
-        luma, ab = lab[..., :1, :, :], lab[..., 1:, :, :]
-        outside = ~in_gamut(lab)
-        if not outside.any():
-            return lab
-        low = torch.zeros_like(luma)
-        high = torch.ones_like(luma)
+        pixels = lab.float().movedim(-3, -1).clone()
+        outside = ~_fits(pixels, _TOLERANCE)
+        luma, ab = pixels[outside].split([1, 2], dim=-1)
+        low, high = torch.zeros_like(luma), torch.ones_like(luma)
         for _ in range(_STEPS):
             middle = (low + high) / 2
-            fits = in_gamut(torch.cat([luma, ab * middle], dim=-3))
+            fits = _fits(torch.cat([luma, ab * middle], dim=-1), _TOLERANCE).unsqueeze(-1)
             low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
-        return torch.cat([luma, torch.where(outside, ab * low, ab)], dim=-3)
+        pixels[outside] = torch.cat([luma, ab * low], dim=-1)
+        return pixels.movedim(-1, -3)
+
+
+def _fits(pixels: Tensor, tolerance: float) -> Tensor:
+    """Return ``(...)`` bool for ``(..., 3)`` Lab colors."""
+    linear = lab_to_linear_rgb(pixels, dim=-1)
+    return ((linear >= -tolerance) & (linear <= 1 + tolerance)).all(dim=-1)

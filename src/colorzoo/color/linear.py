@@ -9,28 +9,31 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+# XYZ in shares of the white point (0.95047, 1, 1.08883) to linear sRGB, rows R, G, B
 _XYZ_TO_RGB = (
-    (3.2404813432005266, -1.5371515162713185, -0.4985363261688878),
-    (-0.9692549499965682, 1.8759900014898907, 0.0415559265582928),
-    (0.0556466391351772, -0.2040413383665112, 1.0573110696453443),
+    (3.0799803023, -1.5371515163, -0.5428213080),
+    (-0.9212477523, 1.8759900015, 0.0452473395),
+    (0.0528904611, -0.2040413384, 1.1512320120),
 )
-_WHITE = (0.95047, 1.0, 1.08883)
 _CUBIC_FROM = 0.2068966
 
 
-def lab_to_linear_rgb(lab: Tensor) -> Tensor:
+def lab_to_linear_rgb(lab: Tensor, *, dim: int = -3) -> Tensor:
     """Convert CIE Lab to linear sRGB.
 
     Args:
-        lab: ``(..., 3, H, W)`` float32: L in [0, 100], a and b in CIE units.
+        lab: float32 with 3 channels on the axis ``dim``: L in [0, 100], a and b in CIE units.
+        dim: Axis of the channels, from the end.
 
     Returns:
-        ``(..., 3, H, W)`` float32; values outside [0, 1] belong to colors that sRGB cannot show.
+        float32 of the same shape; values outside [0, 1] belong to colors that sRGB cannot show.
     """
-    luma, a, b = lab.unbind(dim=-3)
+    luma, a, b = lab.unbind(dim=dim)
     fy = (luma + 16) / 116
     fz = (fy - b / 200).clamp(min=0)  # no light has a negative Z; scikit-image and the papers' code agree
-    cone = torch.stack([fy + a / 500, fy, fz], dim=-3)
-    xyz = torch.where(cone > _CUBIC_FROM, cone**3, (cone - 16 / 116) / 7.787)
-    matrix = xyz.new_tensor(_XYZ_TO_RGB) * xyz.new_tensor(_WHITE)
-    return torch.einsum("rc,...chw->...rhw", matrix, xyz)
+    x, y, z = (_uncone(cone) for cone in (fy + a / 500, fy, fz))
+    return torch.stack([of_x * x + of_y * y + of_z * z for of_x, of_y, of_z in _XYZ_TO_RGB], dim=dim)
+
+
+def _uncone(cone: Tensor) -> Tensor:
+    return torch.where(cone > _CUBIC_FROM, cone**3, (cone - 16 / 116) / 7.787)

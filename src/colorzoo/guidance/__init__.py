@@ -2,6 +2,7 @@
 
 from colorzoo.guidance.container import Guidance
 from colorzoo.guidance.kinds import ClassMap, Exemplar, GlobalStatistics, Points, Regions, Scribbles
+from colorzoo.guidance.recipe import PointHint, Recipe, RegionColor, Stroke
 from colorzoo.guidance.simulate import PointSimulation, paint_patches, simulate_points, uniform_points
 
 __all__ = [
@@ -9,10 +10,14 @@ __all__ = [
     "Exemplar",
     "GlobalStatistics",
     "Guidance",
+    "PointHint",
     "PointSimulation",
     "Points",
+    "Recipe",
+    "RegionColor",
     "Regions",
     "Scribbles",
+    "Stroke",
     "paint_patches",
     "simulate_points",
     "uniform_points",

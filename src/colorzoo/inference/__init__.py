@@ -1,0 +1,1 @@
+"""Inference: any picture in, the same picture in color out."""

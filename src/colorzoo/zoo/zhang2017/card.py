@@ -42,6 +42,7 @@ CARDS = (
         parameters=2_168_677,
         guidance=("points",),
         hparams={"width": 0.25, "hint_attention": True},
+        default_for=("automatic", "points"),
         config="zhang2017/local_small.yaml",
         smoke=_SMOKE,
     ),

@@ -1,0 +1,42 @@
+"""`create_model`: a registered name and weights in, a module out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from colorzoo.registry import load_class, model_card
+from colorzoo.tasks import ColorizationModule
+from colorzoo.weights import apply_weights, load_state_dict_file, resolve_weights
+
+
+def create_model(
+    name: str, weights: str | Path | None = "default", *, offline: bool = False, **hparams: Any
+) -> ColorizationModule:
+    """Create a registered model in evaluation mode.
+
+    Args:
+        name: Registered name or alias; `list_models` lists them.
+        weights: ``"default"``: the weights that ship inside the package, else the authors' (fetched
+            once), and if neither can be had the model stays untrained and a warning says how to get
+            them. ``"published"``: the authors', or an error. None: random. Anything else: the path of
+            a weight file or checkpoint.
+        offline: Open no connection.
+        **hparams: Overrides of the module's constructor arguments.
+
+    Returns:
+        The module; ``module.trained`` says whether it has weights.
+
+    Raises:
+        UnknownModelError: No such model; the message names the nearest ones.
+        WeightsError: The weights are missing, broken or of another model.
+    """
+    card = model_card(name)
+    found = resolve_weights(card, weights, offline=offline)
+    arguments = {**card.hparams, **(found.hparams if found else {}), **hparams}
+    model: ColorizationModule = load_class(card)(**arguments)
+    if found is not None:
+        state_dict = load_state_dict_file(found.path, sha256=found.sha256)
+        apply_weights(model, state_dict, name=str(found.path), published=found.published)
+        model.trained = True
+    return model.eval()

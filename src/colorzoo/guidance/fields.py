@@ -1,0 +1,131 @@
+"""Read typed fields out of parsed JSON, with errors that name the field."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, overload
+
+from colorzoo.errors import GuidanceError
+
+_HEX = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+def hex_color(value: str, name: str) -> str:
+    """Return ``value`` in lower case if it is ``#rrggbb``.
+
+    Raises:
+        GuidanceError: It is not; the message begins with ``name``.
+    """
+    if not _HEX.fullmatch(value):
+        raise GuidanceError(f"{name} must be a color '#rrggbb', got {value!r}.")
+    return value.lower()
+
+
+class Fields:
+    """A JSON object whose fields are taken one by one; what is left is unknown and kept.
+
+    Args:
+        values: The parsed object.
+        name: How errors call it, such as ``recipe.points[2]``.
+    """
+
+    def __init__(self, values: object, name: str) -> None:
+        if not isinstance(values, dict):
+            raise GuidanceError(f"{name} must be an object, got {type(values).__name__}.")
+        self.name = name
+        self._values: dict[str, Any] = dict(values)
+
+    def take(self, key: str) -> Any:
+        """Remove and return a field, or None."""
+        return self._values.pop(key, None)
+
+    def rest(self) -> dict[str, Any]:
+        """Return the fields that were not taken."""
+        return dict(self._values)
+
+    def child(self, key: str) -> Fields:
+        """Take an object; an absent one counts as empty."""
+        value = self.take(key)
+        return Fields({} if value is None else value, f"{self.name}.{key}")
+
+    def children(self, key: str) -> Iterator[Fields]:
+        """Take a list of objects; an absent one counts as empty."""
+        value = self.take(key)
+        value = [] if value is None else value
+        if not isinstance(value, list):
+            raise self._wrong(key, "a list", value)
+        for index, item in enumerate(value):
+            yield Fields(item, f"{self.name}.{key}[{index}]")
+
+    @overload
+    def text(self, key: str, default: str) -> str: ...
+    @overload
+    def text(self, key: str, default: None) -> str | None: ...
+    @overload
+    def text(self, key: str, default: str | None) -> str | None: ...
+    def text(self, key: str, default: str | None) -> str | None:
+        """Take a string."""
+        value = self.take(key)
+        if value is None:
+            return default
+        if not isinstance(value, str):
+            raise self._wrong(key, "a text", value)
+        return value
+
+    def number(self, key: str, default: float, *, low: float = -math.inf, high: float = math.inf) -> float:
+        """Take a finite number in [low, high]."""
+        value = self.take(key)
+        return default if value is None else self._finite(key, value, low, high)
+
+    def required_number(self, key: str) -> float:
+        """Take a finite number that must be there."""
+        value = self.take(key)
+        if value is None:
+            raise GuidanceError(f"{self.name}.{key} is missing; expected a number.")
+        return self._finite(key, value, -math.inf, math.inf)
+
+    def integer(self, key: str, default: int | None, *, low: int) -> int | None:
+        """Take a whole number of at least ``low``."""
+        value = self.take(key)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+            raise self._wrong(key, f"a whole number from {low}", value)
+        return value
+
+    def numbers(self, key: str, count: int) -> tuple[float, ...] | None:
+        """Take a list of exactly ``count`` finite numbers, or None if it is absent."""
+        value = self.take(key)
+        if value is None:
+            return None
+        if not isinstance(value, list) or len(value) != count:
+            raise self._wrong(key, f"a list of {count} numbers", value)
+        return tuple(self._finite(key, item, -math.inf, math.inf) for item in value)
+
+    def path(self, key: str) -> tuple[tuple[float, float], ...]:
+        """Take a list of at least one ``[x, y]``."""
+        value = self.take(key)
+        if not isinstance(value, list) or not value:
+            raise self._wrong(key, "a list of [x, y] pairs", value)
+        corners = []
+        for corner in value:
+            if not isinstance(corner, list) or len(corner) != 2:
+                raise self._wrong(key, "a list of [x, y] pairs", corner)
+            x, y = (self._finite(key, item, -math.inf, math.inf) for item in corner)
+            corners.append((x, y))
+        return tuple(corners)
+
+    def _finite(self, key: str, value: Any, low: float, high: float) -> float:
+        usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not usable or not low <= value <= high:
+            bounds = "" if math.isinf(low) else f" of at least {low:g}"
+            bounds = bounds if math.isinf(high) else f" from {low:g} to {high:g}"
+            raise self._wrong(key, f"a number{bounds}", value)
+        return float(value)
+
+    def _wrong(self, key: str, expected: str, value: object) -> GuidanceError:
+        shown = repr(value)
+        shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+        return GuidanceError(f"{self.name}.{key} must be {expected}, got {shown}.")

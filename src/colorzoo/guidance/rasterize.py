@@ -1,0 +1,110 @@
+"""Between recipes (pixels of the original picture) and guidance (tensors at any size)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.guidance.kinds import Points, Scribbles
+from colorzoo.guidance.recipe import PointHint, Recipe, Stroke
+
+_SHOWN_LUMA = 60.0  # lightness at which an exact ab is shown as #rrggbb
+
+
+def rasterize_points(recipe: Recipe, width: int, height: int, size: tuple[int, int]) -> Points | None:
+    """Draw the points of a recipe for a picture of ``width`` x ``height`` on a map of ``size`` (H, W).
+
+    A point covers the pixels whose centers lie in its square, and always at least the one it lies in.
+    """
+    if not recipe.points:
+        return None
+    ab, mask = torch.zeros(1, 2, *size), torch.zeros(1, 1, *size)
+    for point in recipe.points:
+        rows = _covered(point.y, point.radius, size[0] / height, size[0])
+        columns = _covered(point.x, point.radius, size[1] / width, size[1])
+        ab[:, :, rows, columns] = point_ab(point).view(1, 2, 1, 1)
+        mask[:, :, rows, columns] = 1
+    return Points(ab, mask)
+
+
+def rasterize_scribbles(recipe: Recipe, width: int, height: int, size: tuple[int, int]) -> Scribbles | None:
+    """Draw the strokes of a recipe on a map of ``size`` (H, W)."""
+    if not recipe.scribbles:
+        return None
+    canvas = Image.new("L", (size[1], size[0]))
+    draw = ImageDraw.Draw(canvas)
+    for stroke in recipe.scribbles:
+        _draw_stroke(draw, stroke, size[1] / width, size[0] / height)
+    mask = torch.frombuffer(bytearray(canvas.tobytes()), dtype=torch.uint8).view(1, 1, *size)
+    return Scribbles(mask.float())
+
+
+def point_ab(point: PointHint) -> Tensor:
+    """Return the ``(2,)`` ab of a point in CIE units."""
+    if point.ab is not None:
+        return torch.tensor(point.ab)
+    rgb = torch.tensor([int(point.color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return rgb_to_lab(rgb.view(3, 1, 1))[1:].flatten()
+
+
+def points_to_hints(points: Points) -> tuple[PointHint, ...]:
+    """Describe the points of one picture as squares; drawing them again gives the same tensors.
+
+    Args:
+        points: A batch of one.
+    """
+    mask = points.mask[0, 0] > 0
+    free, ab = mask.clone(), points.ab[0]
+    hints = []
+    for row, column in mask.nonzero().tolist():
+        if not free[row, column]:
+            continue
+        color = ab[:, row, column]
+        same = free & (ab == color.view(2, 1, 1)).all(dim=0)
+        side = _largest_square(same, row, column)
+        free[row : row + side, column : column + side] = False
+        hints.append(_square_hint(row, column, side, color))
+    return tuple(hints)
+
+
+def _covered(center: float, radius: float, scale: float, length: int) -> slice:
+    """Return the pixels of one axis that a patch covers."""
+    home = min(max(math.floor(center * scale), 0), length - 1)
+    first = math.ceil((center - radius) * scale - 0.5 - 1e-6)
+    last = math.floor((center + radius) * scale - 0.5 + 1e-6)
+    first, last = (home, home) if last < first else (first, last)
+    return slice(min(max(first, 0), length - 1), min(max(last, 0), length - 1) + 1)
+
+
+def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: Stroke, scale_x: float, scale_y: float) -> None:
+    width = max(1.0, stroke.width * (scale_x + scale_y) / 2)
+    corners = [(x * scale_x, y * scale_y) for x, y in stroke.path]
+    if len(corners) > 1:
+        draw.line(corners, fill=1, width=round(width), joint="curve")
+    for x, y in corners:
+        reach = width / 2
+        draw.ellipse((x - reach, y - reach, x + reach, y + reach), fill=1)
+
+
+def _largest_square(free: Tensor, row: int, column: int) -> int:
+    """Return the side of the largest all-free square with this top left pixel."""
+    side = 1
+    while (
+        row + side < free.shape[0]
+        and column + side < free.shape[1]
+        and bool(free[row : row + side + 1, column : column + side + 1].all())
+    ):
+        side += 1
+    return side
+
+
+def _square_hint(row: int, column: int, side: int, color: Tensor) -> PointHint:
+    lab = torch.cat([torch.tensor([_SHOWN_LUMA]), color.float()]).view(3, 1, 1)
+    levels = (lab_to_rgb(lab).flatten() * 255).round().int().tolist()
+    shown = "#" + "".join(f"{level:02x}" for level in levels)
+    a, b = color.tolist()
+    return PointHint(column + side / 2, row + side / 2, side / 2, shown, (a, b))

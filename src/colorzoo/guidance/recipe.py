@@ -1,0 +1,236 @@
+"""The recipe: a user's wishes for one picture as a versioned JSON file.
+
+Coordinates are pixels of the original picture, colors are ``#rrggbb``. The same recipe gives the same
+colors from the command line, Python, a notebook and the drawing pad. ``recipe.schema.json`` beside this
+module documents every field; fields that are not known are kept, so a newer program's file survives a round
+trip.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance.fields import Fields, hex_color
+
+VERSION = 1
+MAX_STRENGTH = 1.5
+
+
+@dataclass(frozen=True)
+class PointHint:
+    """A color at a place.
+
+    Attributes:
+        x: Pixels from the left edge of the original picture.
+        y: Pixels from its top edge.
+        radius: Half the side of the square patch, in pixels of the original picture.
+        color: ``#rrggbb``; hue and chroma count, lightness is the picture's.
+        ab: Exact color in CIE units; goes before ``color`` when given.
+        extra: Unknown fields.
+    """
+
+    x: float
+    y: float
+    radius: float = 3.0
+    color: str = "#808080"
+    ab: tuple[float, float] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """A scribble without color.
+
+    Attributes:
+        path: Corners of the polyline, pixels of the original picture.
+        width: Thickness in the same pixels.
+        extra: Unknown fields.
+    """
+
+    path: tuple[tuple[float, float], ...]
+    width: float = 5.0
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RegionColor:
+    """The color of one region that a model asked for.
+
+    Attributes:
+        index: Number of the region, from 0.
+        color: ``#rrggbb``.
+        extra: Unknown fields.
+    """
+
+    index: int
+    color: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a user wishes for one picture.
+
+    Attributes:
+        width: Width of the original picture in pixels, or None if the recipe fits any size.
+        height: Its height.
+        sha256: Hash of the picture's file, or None.
+        model: Registered model name, or None for the default.
+        strength: Factor on the chroma, 0 .. 1.5.
+        points: Color points; later ones cover earlier ones.
+        scribbles: Strokes.
+        regions: Colored regions.
+        extra: The fields ``exemplar``, ``classes``, ``statistics`` as they stand, and unknown fields.
+    """
+
+    width: int | None = None
+    height: int | None = None
+    sha256: str | None = None
+    model: str | None = None
+    strength: float = 1.0
+    points: tuple[PointHint, ...] = ()
+    scribbles: tuple[Stroke, ...] = ()
+    regions: tuple[RegionColor, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, source: str | Path | Mapping[str, Any]) -> Recipe:
+        """Read a recipe from a file, from JSON text (beginning with ``{``), or from parsed JSON.
+
+        Raises:
+            GuidanceError: The file is missing or no recipe; the message names the field, what was found and
+                what was expected.
+        """
+        document = dict(source) if isinstance(source, Mapping) else _load(source)
+        return _parse(Fields(_migrate(document), "recipe"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as plain JSON types; fields at their defaults are left out."""
+        document: dict[str, Any] = {"version": VERSION, **self.extra}
+        image = {"width": self.width, "height": self.height, "sha256": self.sha256}
+        if present := {k: v for k, v in image.items() if v is not None}:
+            document["image"] = {**document.get("image", {}), **present}
+        if self.model is not None:
+            document["model"] = self.model
+        document["strength"] = self.strength
+        for name in ("points", "scribbles", "regions"):
+            if items := getattr(self, name):
+                document[name] = [_item(item) for item in items]
+        return document
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """Return the recipe as JSON text, and write it to ``path`` (atomically) if one is given."""
+        text = json.dumps(self.to_dict(), indent=1)
+        if path is not None:
+            target = Path(path)
+            part = target.with_name(f".{target.name[:200]}.part")
+            part.write_text(text, encoding="utf-8")
+            part.replace(target)
+        return text
+
+    def check_inside(self, width: int, height: int) -> None:
+        """Make sure that the recipe belongs to a picture of this size.
+
+        Raises:
+            GuidanceError: It was made for another size, or a point lies outside.
+        """
+        made_for = (self.width or width, self.height or height)
+        if made_for != (width, height):
+            raise GuidanceError(
+                f"recipe is for a picture of {made_for[0]} x {made_for[1]} pixels, but this one has "
+                f"{width} x {height}; coordinates are pixels of the original picture."
+            )
+        places = [(f"points[{i}]", p.x, p.y) for i, p in enumerate(self.points)]
+        places += [(f"scribbles[{i}]", x, y) for i, s in enumerate(self.scribbles) for x, y in s.path]
+        for name, x, y in places:
+            if not (0 <= x <= width and 0 <= y <= height):
+                raise GuidanceError(
+                    f"recipe {name} at ({x:g}, {y:g}) lies outside the picture ({width} x {height} pixels)."
+                )
+
+
+def _load(source: str | Path) -> dict[str, Any]:
+    name = "recipe"
+    try:
+        if isinstance(source, str) and source.lstrip().startswith("{"):
+            text = source
+        else:
+            name = f"recipe {str(source)!r}"
+            text = Path(source).read_text(encoding="utf-8")
+        document = json.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise GuidanceError(f"{name} cannot be read: {reason}.") from error
+    except json.JSONDecodeError as error:
+        raise GuidanceError(f"{name} is no JSON: line {error.lineno}, {error.msg}.") from error
+    if not isinstance(document, dict):
+        raise GuidanceError(f"{name} must be a JSON object, got {type(document).__name__}.")
+    return document
+
+
+def _migrate(document: dict[str, Any]) -> dict[str, Any]:
+    """Bring an older recipe to the current version. Version 1 is the first, so a missing one means 1."""
+    version = document.get("version", VERSION)
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise GuidanceError(f"recipe.version must be a whole number from 1, got {version!r}.")
+    if version > VERSION:
+        raise GuidanceError(
+            f"recipe.version {version} comes from a newer colorzoo; this one reads up to {VERSION}: update it."
+        )
+    return document
+
+
+def _parse(fields: Fields) -> Recipe:
+    fields.take("version")
+    image = fields.child("image")
+    recipe = Recipe(
+        width=image.integer("width", None, low=1),
+        height=image.integer("height", None, low=1),
+        sha256=image.text("sha256", None),
+        model=fields.text("model", None),
+        strength=fields.number("strength", 1.0, low=0, high=MAX_STRENGTH),
+        points=tuple(_parse_point(item) for item in fields.children("points")),
+        scribbles=tuple(_parse_stroke(item) for item in fields.children("scribbles")),
+        regions=tuple(_parse_region(item) for item in fields.children("regions")),
+        extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
+    )
+    if recipe.width is not None and recipe.height is not None:
+        recipe.check_inside(recipe.width, recipe.height)
+    return recipe
+
+
+def _parse_point(fields: Fields) -> PointHint:
+    ab = fields.numbers("ab", 2)
+    color = fields.text("color", None if ab is None else "#808080")
+    if color is None:
+        raise GuidanceError(f"{fields.name}.color is missing; expected '#rrggbb'.")
+    return PointHint(
+        x=fields.required_number("x"),
+        y=fields.required_number("y"),
+        radius=fields.number("radius", 3.0, low=0),
+        color=hex_color(color, f"{fields.name}.color"),
+        ab=None if ab is None else (ab[0], ab[1]),
+        extra=fields.rest(),
+    )
+
+
+def _parse_stroke(fields: Fields) -> Stroke:
+    return Stroke(path=fields.path("path"), width=fields.number("width", 5.0, low=0), extra=fields.rest())
+
+
+def _parse_region(fields: Fields) -> RegionColor:
+    index = fields.integer("index", None, low=0)
+    color = fields.text("color", None)
+    if index is None or color is None:
+        raise GuidanceError(f"{fields.name} needs an index and a color '#rrggbb'.")
+    return RegionColor(index, hex_color(color, f"{fields.name}.color"), fields.rest())
+
+
+def _item(item: PointHint | Stroke | RegionColor) -> dict[str, Any]:
+    values = {k: v for k, v in vars(item).items() if k != "extra" and v is not None}
+    return {**item.extra, **json.loads(json.dumps(values))}

@@ -1,0 +1,233 @@
+"""From what a file stores to sRGB floats: modes, depths, transparency and color profiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from colorzoo.errors import PictureError
+from colorzoo.inference.icc import ProfileError, TableProfileError, srgb_profile, to_srgb_8bit, to_srgb_float
+from colorzoo.inference.picture import AlphaArray, FloatArray
+
+_TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_EXTRA = 258, 262, 338
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Decoded pixels, as stored: not yet turned upright, but for TIFF, which its decoders turn themselves.
+
+    Attributes:
+        rgb: (H, W, 3) float32 sRGB in [0, 1].
+        alpha: (H, W) uint8 or uint16, or None.
+        bit_depth: 8 or 16.
+        icc: Profile that describes `rgb`, None where the source had none.
+        notes: What was converted or dropped on the way.
+    """
+
+    rgb: FloatArray
+    alpha: AlphaArray | None = None
+    bit_depth: int = 8
+    icc: bytes | None = None
+    notes: tuple[str, ...] = ()
+
+
+def array_pixels(array: NDArray[Any]) -> Pixels:
+    """Take an array of uint8, uint16 or float in [0, 1] as sRGB.
+
+    Raises:
+        PictureError: If shape, type or range are others.
+    """
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
+        raise PictureError(f"an array (H, W), (H, W, 3) or (H, W, 4) was expected, this one is {array.shape}")
+    if array.dtype == bool:
+        array = array.astype(np.uint8) * np.uint8(255)
+    if array.dtype.kind == "f":
+        if not (array.min() >= 0 and array.max() <= 1):
+            raise PictureError(
+                f"float pixels must lie in [0, 1], these reach from {array.min()} to {array.max()}"
+            )
+        color, alpha = array[..., :3], np.round(array[..., 3:] * 65535).astype(np.uint16)
+        full = 1
+    elif array.dtype in (np.uint8, np.uint16):
+        color, alpha, full = array[..., :3], array[..., 3:].copy(), np.iinfo(array.dtype).max
+    else:
+        raise PictureError(f"pixels must be uint8, uint16 or float, these are {array.dtype}")
+    rgb = np.broadcast_to(color, (*color.shape[:2], 3)).astype(np.float32) / np.float32(full)
+    depth = 8 if array.dtype == np.uint8 else 16
+    return Pixels(rgb, alpha[..., 0] if alpha.size else None, depth)
+
+
+def image_pixels(image: Image.Image, data: bytes | None) -> Pixels:
+    """Convert a loaded PIL image; `data`, the file's bytes, serves 16-bit color that Pillow cuts to 8."""
+    profile = image.info.get("icc_profile") or None
+    if data is not None and _has_deep_color(image, data):
+        deep = _deep_color(image, data, profile)
+        if deep is not None:
+            return deep
+    if image.mode.startswith(("I", "F")):
+        return _gray_pixels(image, profile)
+    pixels = _eight_bit(image, profile)
+    bits = _stored_bits(image, data)
+    if bits > 8:
+        return replace(pixels, notes=(*pixels.notes, f"read at 8 of its {bits} bits"))
+    return pixels
+
+
+def _stored_bits(image: Image.Image, data: bytes | None) -> int:
+    if image.format == "PNG" and data is not None:
+        return data[24]
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    return int(max(tags.get(_TIFF_BITS, (8,))))
+
+
+def _has_deep_color(image: Image.Image, data: bytes) -> bool:
+    if image.format == "PNG":
+        return data[24] == 16 and data[25] in (2, 4, 6)
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    bits = tags.get(_TIFF_BITS, (8,))
+    return len(bits) in (3, 4) and set(bits) == {16} and tags.get(_TIFF_PHOTOMETRIC) == 2
+
+
+def _deep_color(image: Image.Image, data: bytes, profile: bytes | None) -> Pixels | None:
+    stored = _cv2_decode(data)
+    if stored is None or stored.dtype != np.uint16 or stored.ndim != 3:
+        return None
+    rgb = stored[..., :3].astype(np.float32)
+    rgb /= 65535
+    alpha = stored[..., 3].copy() if stored.shape[2] == 4 else None
+    if image.format == "PNG" and data[25] == 2:
+        alpha = _color_key(stored[..., :3], image.info.get("transparency"))
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    if alpha is not None and 1 in tags.get(_TIFF_EXTRA, ()):  # color was multiplied by alpha
+        rgb = np.clip(rgb / np.maximum(alpha, 1)[..., None] * np.float32(65535), 0, 1).astype(np.float32)
+    return _profiled(rgb, alpha, profile, (), 16)
+
+
+def _cv2_decode(data: bytes) -> NDArray[Any] | None:
+    """Pixels at their full depth in RGB(A) order, or None."""
+    import cv2
+
+    # UNCHANGED leaves EXIF orientation alone but turns a TIFF upright, as Pillow does
+    try:
+        stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # more pixels than opencv takes
+        return None
+    if stored is None or stored.ndim == 2:
+        return stored
+    order = [2, 1, 0, 3] if stored.shape[2] == 4 else [2, 1, 0]
+    return np.ascontiguousarray(stored[..., order])
+
+
+def _color_key(stored: NDArray[Any], key: Any) -> AlphaArray | None:
+    """Alpha of a picture in which one color or gray value stands for transparent."""
+    if key is None:
+        return None
+    same = stored == np.asarray(key)
+    opaque = ~(same.all(axis=-1) if stored.ndim == 3 else same)
+    return np.where(opaque, np.uint16(65535), np.uint16(0))
+
+
+def deep_file(data: bytes) -> Pixels | None:
+    """Decode a float color TIFF, which Pillow refuses; None where opencv cannot either."""
+    stored = _cv2_decode(data)
+    if stored is None:
+        return None
+    color = stored[..., :3] if stored.ndim == 3 else stored
+    values, notes = _unit_range(color)
+    alpha = None
+    if stored.ndim == 3 and stored.shape[2] == 4:
+        alpha = np.round(_unit_range(stored[..., 3])[0] * 65535).astype(np.uint16)
+    return _profiled(values, alpha, None, notes, 16)
+
+
+def _gray_pixels(image: Image.Image, profile: bytes | None) -> Pixels:
+    stored = np.asarray(image)
+    if not image.mode.startswith("I;16"):
+        values, notes = _unit_range(stored)
+        return _profiled(values, None, profile, notes, 16)
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    full = 2 ** tags.get(_TIFF_BITS, (16,))[0] - 1  # Pillow keeps 12-bit values as they are
+    values = stored.astype(np.float32) / np.float32(full)
+    top = int(stored.max())
+    notes = (f"very dark: values reach only {top} of {full}",) if top < full / 16 else ()
+    return _profiled(
+        np.minimum(values, 1), _color_key(stored, image.info.get("transparency")), profile, notes, 16
+    )
+
+
+def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
+    """Bring values of unknown range into [0, 1]: by the smallest usual full scale, else by their own."""
+    integer = stored.dtype.kind in "iu"
+    values = np.nan_to_num(stored.astype(np.float64), nan=0.0, posinf=1.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
+    scales = (255.0, 65535.0, 4294967295.0) if integer else (1.0, 255.0, 65535.0)
+    for full in scales:
+        if low >= 0 and high <= full:
+            notes = () if full == 1.0 else (f"values taken as 0 to {full:.0f}",)
+            return (values / full).astype(np.float32), notes
+    span = max(high - low, 1e-12)
+    return ((values - low) / span).astype(np.float32), (
+        f"values {low:g} to {high:g} stretched to black and white",
+    )
+
+
+def _profiled(
+    values: FloatArray, alpha: AlphaArray | None, profile: bytes | None, notes: tuple[str, ...], depth: int
+) -> Pixels:
+    """Apply a profile to float pixels; without one, or with a useless one, they count as sRGB."""
+    if profile is not None:
+        try:
+            values, profile = to_srgb_float(values, profile)
+        except TableProfileError:
+            eight = Image.fromarray(np.rint(values * 255).astype(np.uint8)).convert("RGB")
+            tabled = _eight_bit(eight, profile)
+            reduced = ("reduced to 8 bits by its color profile, a table",) if depth == 16 else ()
+            return replace(tabled, alpha=alpha, notes=notes + tabled.notes + reduced)
+        except ProfileError as error:
+            notes, profile = (*notes, f"{error}; colors were taken as sRGB"), None
+    rgb = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)
+    return Pixels(rgb, alpha, depth, profile, notes)
+
+
+def _eight_bit(image: Image.Image, profile: bytes | None) -> Pixels:
+    color, alpha = _split_alpha(image)
+    notes: tuple[str, ...] = ()
+    if color.mode == "CMYK":
+        notes = ("converted from CMYK" if profile else "converted from CMYK without a color profile",)
+    if color.mode == "LAB":
+        color, profile = _lab_to_rgb(color), srgb_profile()
+    elif color.mode == "L":
+        values = np.asarray(color).astype(np.float32) / np.float32(255)
+        return _profiled(values, alpha, profile, notes, 8)
+    elif profile is not None:
+        try:
+            color, profile = to_srgb_8bit(color, profile)
+        except ProfileError as error:
+            notes, profile = (*notes, f"{error}; colors were taken as sRGB"), None
+    rgb = np.asarray(color.convert("RGB")).astype(np.float32)
+    rgb /= 255
+    return Pixels(rgb, alpha, 8, profile, notes)
+
+
+def _split_alpha(image: Image.Image) -> tuple[Image.Image, AlphaArray | None]:
+    """Color of mode L, RGB, CMYK or LAB, and alpha."""
+    if image.has_transparency_data:
+        gray = image.mode in ("1", "L", "LA", "La")
+        image = image.convert("LA" if gray else "RGBA")
+        return image.convert("L" if gray else "RGB"), np.asarray(image.getchannel("A")).copy()
+    if image.mode in ("CMYK", "LAB", "L", "RGB"):
+        return image, None
+    return image.convert("L" if image.mode == "1" else "RGB"), None
+
+
+def _lab_to_rgb(image: Image.Image) -> Image.Image:
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+    assert converted is not None  # only None with inPlace=True
+    return converted

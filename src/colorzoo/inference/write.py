@@ -1,0 +1,170 @@
+"""Write a colored picture as a file of the kind its source was: all of it or nothing."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from colorzoo.errors import PictureError
+from colorzoo.inference.encode import ALPHA_FORMATS, DEEP_FORMATS, encode, fits_jpeg, quantized
+from colorzoo.inference.files import WRITABLE
+from colorzoo.inference.picture import FloatArray, Picture
+
+#: Longest side a format can hold, in pixels.
+_LARGEST = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535}
+_KEPT = {
+    "exif": ("EXIF", {"JPEG", "PNG", "TIFF", "WEBP", "AVIF"}),
+    "icc": ("color profile", {"JPEG", "PNG", "TIFF", "WEBP", "AVIF"}),
+    "xmp": ("XMP", {"JPEG", "PNG", "TIFF", "WEBP", "AVIF"}),
+    "photoshop": ("IPTC", {"JPEG"}),
+    "comment": ("comment", {"JPEG", "GIF"}),
+    "text": ("PNG text", {"PNG"}),
+}
+
+
+def write_picture(
+    path: str | Path, rgb: FloatArray, like: Picture, *, quality: int = 95, overwrite: bool = False
+) -> Path:
+    """Write a colored result with the depth, alpha and metadata of its source.
+
+    The extension decides the format. A format that cannot hold all of the source drops what it must (JPEG
+    drops alpha and the lower 8 of 16 bits); `write_notes` says what that is. The file appears whole or not at
+    all.
+
+    Args:
+        path: The file to write; missing folders are made.
+        rgb: (H, W, 3) float sRGB in [0, 1]; values outside are clipped.
+        like: The source, of the same size.
+        quality: 1 to 100 for JPEG, WebP and AVIF; WebP of 100, or of a source without loss, has no loss.
+        overwrite: Replace an existing file, though never the source.
+
+    Returns:
+        The path written.
+
+    Raises:
+        PictureError: If the format is unknown or too small, the file exists or is the source, or the disk
+            refuses.
+        ValueError: If `rgb` is not of the size of `like`, or has values that are no numbers.
+    """
+    path = Path(path)
+    kind = _kind(path)
+    _check_array(rgb, like)
+    _check_target(path, like, overwrite)
+    _check_size(path, like, kind)
+    try:
+        content = encode(rgb, like, kind, quality)
+    except OSError as error:
+        raise PictureError(f"{path} cannot be encoded as {kind}: {error}") from error
+    _replace(path, content)
+    return path
+
+
+def write_notes(path: str | Path, like: Picture) -> tuple[str, ...]:
+    """Say what of the source the format of `path` cannot hold.
+
+    Raises:
+        PictureError: If the extension names no format that can be written.
+    """
+    kind = _kind(Path(path))
+    notes = []
+    if like.alpha is not None and kind not in ALPHA_FORMATS:
+        notes.append(f"alpha dropped: {kind} cannot hold it")
+    if like.bit_depth == 16 and kind not in DEEP_FORMATS:
+        notes.append(f"reduced to 8 bits: {kind} holds no more, PNG and TIFF hold 16")
+    if kind == "GIF":
+        notes.append("reduced to 256 colors: GIF holds no more")
+    too_long = (
+        {name for name, fits in fits_jpeg(like.metadata).items() if not fits} if kind == "JPEG" else set()
+    )
+    for name, (title, kinds) in _KEPT.items():
+        if getattr(like.metadata, name) and (kind not in kinds or name in too_long):
+            notes.append(f"{title} dropped: {kind} cannot hold it")
+    return tuple(notes)
+
+
+def to_pil(rgb: FloatArray, like: Picture) -> Image.Image:
+    """Make an 8-bit PIL image of a colored result, with alpha and metadata of its source.
+
+    Args:
+        rgb: (H, W, 3) float sRGB in [0, 1].
+        like: The source, of the same size.
+
+    Returns:
+        An image of mode ``RGB`` or ``RGBA``; EXIF, profile, XMP and resolution are in its ``info``.
+
+    Raises:
+        ValueError: As `write_picture`.
+    """
+    _check_array(rgb, like)
+    image = Image.fromarray(quantized(rgb, like, 8))
+    data = like.metadata
+    entries = {
+        "exif": data.exif and b"Exif\0\0" + data.exif,
+        "icc_profile": data.icc,
+        "xmp": data.xmp,
+        "dpi": data.dpi,
+    }
+    image.info.update({name: value for name, value in entries.items() if value})
+    return image
+
+
+def _kind(path: Path) -> str:
+    kind = WRITABLE.get(path.suffix.lower())
+    if kind is None:
+        known = " ".join(sorted(WRITABLE))
+        raise PictureError(
+            f"{path}: pictures cannot be written as {path.suffix or 'a file without extension'}, "
+            f"use one of {known}"
+        )
+    return kind
+
+
+def _check_array(rgb: FloatArray, like: Picture) -> None:
+    if rgb.shape != like.rgb.shape or rgb.dtype.kind != "f":
+        raise ValueError(
+            f"float pixels of shape {like.rgb.shape} were expected, these are {rgb.dtype} {rgb.shape}"
+        )
+    if not np.isfinite(rgb.min() + rgb.max()):  # both pass a NaN on
+        raise ValueError("the pixels hold values that are no numbers")
+
+
+def _check_size(path: Path, like: Picture, kind: str) -> None:
+    width, height = like.size
+    largest = _LARGEST.get(kind)
+    if largest is not None and max(width, height) > largest:
+        raise PictureError(
+            f"{path}: {width} x {height} pixels are more than {kind} can hold ({largest} a side), "
+            "write .png or .tif"
+        )
+
+
+def _check_target(path: Path, like: Picture, overwrite: bool) -> None:
+    source = like.metadata.source
+    try:
+        exists = path.exists()
+        if exists and source is not None and source.exists() and path.samefile(source):
+            raise PictureError(f"{path} is the source itself, name another file for the result")
+    except OSError as error:
+        raise PictureError(f"{path} cannot be written: {error.strerror}") from error
+    if path.is_dir():
+        raise PictureError(f"{path} is a folder, a file name was expected")
+    if exists and not overwrite:
+        raise PictureError(f"{path} exists already, remove it or ask to overwrite")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside the target under a short name, then rename, so that no half file is ever seen."""
+    partial = path.with_name(f".colorzoo-{secrets.token_hex(6)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("xb") as file:
+                file.write(content)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise PictureError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -1,0 +1,97 @@
+"""``colorzoo doctor``: what it finds, what it calls a problem, and that it needs no network."""
+
+import hashlib
+import json
+import socket
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from colorzoo.card import Weights
+from colorzoo.cli import _diagnosis
+from colorzoo.cli._diagnosis import cpu_bf16, embedded_weights, find_device
+from colorzoo.cli._requirements import core_packages, extras
+from colorzoo.cli.main import main
+
+REQUIREMENTS = [
+    "torch>=2.6",
+    "jsonargparse[signatures]>=4.40",
+    "no-such-package-a>=1; extra == 'export'",
+    "numpy>=1; extra == 'export'",
+    'colorzoo[export]; extra == "all"',
+    "numpy; extra == 'ready'",
+]
+
+
+def test_json_report_without_a_network(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("doctor opened a connection")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path))
+    code = main(["doctor", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    assert code == (1 if report["problems"] else 0)
+    assert report["packages"]["torch"][0].isdigit()
+    assert report["device"].split()[0] in ("cpu", "cuda", "mps")
+    assert report["cache"] == str(tmp_path)
+
+
+def test_the_readable_report_names_problems(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_diagnosis, "core_packages", lambda _: ["numpy", "no-such-package"])
+    monkeypatch.setattr(_diagnosis, "declared_requirements", lambda: REQUIREMENTS)
+    assert main(["doctor"]) == 1
+    out = capsys.readouterr().out
+    assert "problem: no-such-package is not installed; run `python -m pip install no-such-package`" in out
+    assert 'lacks no-such-package-a; python -m pip install "colorzoo[export]"' in out
+
+
+def test_extras_are_read_from_the_metadata() -> None:
+    assert core_packages(REQUIREMENTS) == ["torch", "jsonargparse"]
+    missing = {extra.name: extra.missing for extra in extras(REQUIREMENTS)}
+    assert missing == {"all": ("no-such-package-a",), "export": ("no-such-package-a",), "ready": ()}
+
+
+def test_without_metadata_the_main_packages_are_shown() -> None:
+    assert "torch" in core_packages(None)
+    assert extras(None) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "found"),
+    [("flags : sse avx512_bf16", True), ("Features : fp bf16", True), ("flags : avx2", False)],
+)
+def test_bf16_is_read_from_the_cpu(tmp_path: Path, flags: str, found: bool) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\n{flags}\n")
+    assert cpu_bf16(tmp_path / "cpuinfo") is found
+    assert cpu_bf16(tmp_path / "absent") is None
+
+
+def test_embedded_weights_are_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "good").write_bytes(b"good")
+    (tmp_path / "bad").write_bytes(b"changed")
+    sha256 = hashlib.sha256(b"good").hexdigest()
+    rows = [
+        SimpleNamespace(model=name, path=tmp_path / name, weights=Weights(sha256, 4, "MIT", file=name))
+        for name in ("good", "bad", "gone")
+    ]
+    monkeypatch.setattr("colorzoo.weights.catalog.catalog", lambda: rows)
+    assert {row.model: row.state for row in embedded_weights()} == {
+        "good": "ok",
+        "bad": "damaged",
+        "gone": "missing",
+    }
+    assert len(_diagnosis._unfit(embedded_weights())) == 2
+
+
+def test_a_torch_that_does_not_start_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    device, problems = find_device()
+    assert device == "none"
+    assert problems[0].startswith("torch does not start: ")

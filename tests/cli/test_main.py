@@ -1,0 +1,159 @@
+"""The command line's skeleton: verbs, errors and exit codes, without torch."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from colorzoo.cli import _verbs, models
+from colorzoo.cli.main import main
+from colorzoo.errors import PictureError
+
+HEAVY = ("torch", "lightning", "kornia", "numpy")
+
+
+@pytest.fixture
+def raising(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
+    """Make the verb `models` raise a given exception."""
+
+    def arrange(error: BaseException) -> None:
+        def run(_: argparse.Namespace) -> int:
+            raise error
+
+        monkeypatch.setattr(models, "run", run)
+
+    return arrange
+
+
+@pytest.fixture
+def lightning(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Replace the Lightning verbs; returns the argument lists they get."""
+    calls: list[list[str]] = []
+    served = SimpleNamespace(VERBS={"fit": "train 100% of a model"}, run=lambda argv: calls.append(argv) or 5)
+    monkeypatch.setattr("colorzoo.cli.main.lightning_verbs", lambda: served)
+    monkeypatch.setattr(_verbs, "lightning_verbs", lambda: served)
+    return calls
+
+
+def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str], lightning: list[list[str]]) -> None:
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert "train 100% of a model" in out
+    assert models.HELP in out
+    assert set(_verbs.all_verbs()) >= {"doctor", "fit", "models"}
+
+
+def test_no_verb_shows_the_help_but_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "verbs:" in err
+
+
+@pytest.mark.parametrize("name", [name for name in _verbs.all_verbs() if _verbs.find_verb(name)])
+def test_the_help_of_every_verb_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert f"usage: colorzoo {name}" in out
+    assert f"colorzoo {name}" in out.partition("examples:")[2]
+
+
+def test_lightning_verbs_get_their_arguments_untouched(lightning: list[list[str]]) -> None:
+    assert main(["fit", "--help", "--model.x", "3"]) == 5
+    assert lightning == [["fit", "--help", "--model.x", "3"]]
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("colorzoo ")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["modles"], "unknown verb 'modles'; did you mean models?"),
+        (["main"], "unknown verb 'main'"),
+        (["_verbs"], "unknown verb '_verbs'"),
+        (["qqq"], "`colorzoo --help` lists them all."),
+        (["--loud"], "unknown option '--loud'"),
+        (["models", "--loud"], "unrecognized arguments: --loud; see `colorzoo models --help`"),
+        (["models", "--guidance", "mood"], "invalid choice: 'mood'"),
+    ],
+)
+def test_bad_usage_is_one_line(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("colorzoo: error: ")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def test_the_users_errors_are_one_line(
+    raising: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(PictureError("a.jpg:\n  is no picture"))
+    assert main(["models"]) == 2
+    assert capsys.readouterr().err == "colorzoo: error: a.jpg: is no picture\n"
+
+
+def test_debug_shows_the_traceback(
+    raising: Callable[[BaseException], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLORZOO_DEBUG", "1")
+    raising(PictureError("bad"))
+    with pytest.raises(PictureError, match="bad"):
+        main(["models"])
+
+
+def test_a_bug_is_not_hidden(raising: Callable[[BaseException], None]) -> None:
+    raising(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        main(["models"])
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(KeyboardInterrupt(), 130), (SystemExit(), 0), (SystemExit(3), 3), (SystemExit("no"), 1)],
+)
+def test_other_ends(raising: Callable[[BaseException], None], error: BaseException, code: int) -> None:
+    raising(error)
+    assert main(["models"]) == code
+
+
+def test_a_closed_pipe_is_quiet() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "colorzoo", "--help"], stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["models", "--json"]])
+def test_light_verbs_import_nothing_heavy(words: list[str]) -> None:
+    code = f"""import sys
+from colorzoo.cli.main import main
+assert main({words!r}) == 0
+print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr == "[]\n"
+
+
+def test_help_is_there_at_once() -> None:
+    assert min(seconds_of_help() for _ in range(3)) < 1.0
+
+
+def seconds_of_help() -> float:
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "colorzoo", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "colorzoo" in done.stdout
+    return time.perf_counter() - start

@@ -1,0 +1,68 @@
+"""Reads the imports of a source tree with `ast`, so that rules on them can be tested without importing it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported dotted name and where it is imported."""
+
+    importer: str
+    name: str
+    file: Path
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.importer} imports {self.name}"
+
+
+def read_imports(root: Path) -> list[Import]:
+    """Return every import below the package folder ``root``, lazy and type-checking ones included."""
+    return [found for file in sorted(root.rglob("*.py")) for found in _file_imports(root, file)]
+
+
+def inside(name: str, *packages: str) -> bool:
+    """Tell whether a dotted name is one of the packages or below it."""
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def _file_imports(root: Path, file: Path) -> Iterator[Import]:
+    parts = file.relative_to(root.parent).with_suffix("").parts
+    is_package = parts[-1] == "__init__"
+    module = ".".join(parts[:-1] if is_package else parts)
+    package = module if is_package else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for name in _names(node, package):
+            yield Import(module, name, file, node.lineno)
+
+
+def _names(node: ast.AST, package: str) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        base = _absolute(node, package)
+        return [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    if isinstance(node, ast.Call) and _is_import_call(node.func) and node.args:
+        argument = node.args[0]
+        return (
+            [argument.value] if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else []
+        )
+    return []
+
+
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    if node.level == 0:
+        return node.module or ""
+    parts = package.split(".")
+    base = parts[: len(parts) - node.level + 1]
+    return ".".join([*base, node.module] if node.module else base)
+
+
+def _is_import_call(function: ast.expr) -> bool:
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name in ("import_module", "__import__")

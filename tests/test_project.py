@@ -1,0 +1,54 @@
+"""The project's own files agree with each other."""
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import colorzoo
+
+REPOSITORY = Path(__file__).parent.parent
+TABLES = Path(colorzoo.__path__[0]) / "color" / "tables"
+
+
+def read(name: str) -> str:
+    return (REPOSITORY / name).read_text(encoding="utf-8")
+
+
+def test_readme_has_the_one_command_that_ci_runs() -> None:
+    _, *marked = read("README.md").split("<!-- test-command -->")
+    assert len(marked) == 1
+    fence, command, *_ = marked[0].strip().splitlines()
+    assert fence == "```bash"
+    assert "pip install" in command
+    assert "pytest" in command
+
+
+def test_citation_has_the_version_and_license_of_the_package() -> None:
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    citation = yaml.safe_load(read("CITATION.cff"))
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert all(paper["title"] and paper["authors"] and paper["year"] for paper in citation["references"])
+
+
+def test_notice_names_every_table_and_the_tables_are_the_published_ones() -> None:
+    notice = read("NOTICE")
+    tables = {path.stem: np.load(path, allow_pickle=False) for path in TABLES.glob("*.npy")}
+    assert all(f"{name}.npy" in notice for name in tables)
+    np.testing.assert_array_equal(tables["pts_grid"][tables["in_hull"]], tables["pts_in_hull"])
+    assert tables["prior_probs"].shape == (313,)
+    assert tables["prior_probs"].sum() == pytest.approx(1.0)
+    assert tables["pts_in_hull"][tables["prior_probs"].argmax()].tolist() == [0, 0]
+
+
+def test_nothing_in_the_repository_is_heavy() -> None:
+    folders = ("src", "tests", "configs", "docs", "notebooks", "benchmarks")
+    files = [path for folder in folders for path in (REPOSITORY / folder).rglob("*") if path.is_file()]
+    assert files
+    assert [str(path) for path in files if path.stat().st_size > 10_000_000] == []
+
+
+def test_changelog_keeps_an_unreleased_section() -> None:
+    assert "## [Unreleased]" in read("CHANGELOG.md").splitlines()

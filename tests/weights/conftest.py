@@ -1,0 +1,160 @@
+"""A weight server on this machine that misbehaves as real ones do, and tiny cards."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from colorzoo.card import ModelCard, Weights
+from colorzoo.weights import download
+
+PAYLOAD = random.Random(0).randbytes(300_000)
+HALF = len(PAYLOAD) // 2
+
+
+@dataclass
+class WeightServer:
+    """Each path is a behavior; every request is noted as (path, Range header)."""
+
+    address: str = ""
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def url(self, path: str) -> str:
+        return f"{self.address}/{path}/net.pth"
+
+    def count(self, path: str) -> int:
+        return sum(name == path for name, _ in self.requests)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    weight_server: WeightServer
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        name = self.path.split("/")[1]
+        self.weight_server.requests.append((name, self.headers.get("Range")))
+        getattr(self, name)()
+
+    def reply(self, body: bytes, *, status: int = 200, sent: int | None = None, **headers: str) -> None:
+        """Announce the whole body, send the first ``sent`` bytes of it."""
+        self.send_response(status)
+        for key, value in {"Content_Length": str(len(body)), **headers}.items():
+            self.send_header(key.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body[:sent])
+        self.wfile.flush()
+
+    def good(self, sent: int | None = None) -> None:
+        start = int((self.headers.get("Range") or "bytes=0-")[len("bytes=") : -1])
+        if start:
+            span = f"bytes {start}-{len(PAYLOAD) - 1}/{len(PAYLOAD)}"
+            self.reply(PAYLOAD[start:], status=206, sent=sent, Content_Range=span)
+        else:
+            self.reply(PAYLOAD, sent=sent)
+
+    def cut_once(self) -> None:
+        self.good(sent=HALF if self.weight_server.count("cut_once") == 1 else None)
+
+    def cut_always(self) -> None:
+        self.good(sent=1000)
+
+    def cut_without_range(self) -> None:
+        self.reply(PAYLOAD, sent=HALF if self.weight_server.count("cut_without_range") == 1 else None)
+
+    def cut_without_length(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(PAYLOAD[: HALF if self.weight_server.count("cut_without_length") == 1 else None])
+
+    def busy_once(self) -> None:
+        self.good() if self.weight_server.count("busy_once") > 1 else self.send_error(503)
+
+    def unsatisfiable(self) -> None:
+        self.send_error(416) if self.headers.get("Range") else self.good()
+
+    def misplaced(self) -> None:
+        self.reply(PAYLOAD, status=206, Content_Range=f"bytes 0-{len(PAYLOAD) - 1}/{len(PAYLOAD)}")
+
+    def wrong(self) -> None:
+        self.reply(bytes(len(PAYLOAD)))
+
+    def wrong_half(self) -> None:
+        self.reply(bytes(len(PAYLOAD)), sent=HALF)
+
+    def endless(self) -> None:
+        self.reply(PAYLOAD * 40)
+
+    def moved(self) -> None:
+        self.reply(b"", status=302, Location=self.weight_server.url("good"))
+
+    def absent(self) -> None:
+        self.send_error(404)
+
+    def stalled(self) -> None:
+        self.good(sent=HALF)
+        self.weight_server.released.wait(10)
+
+    def slow(self) -> None:
+        self.weight_server.released.wait(0.5)
+        self.good()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing when a client hangs up, which is what the tests are about."""
+
+
+@pytest.fixture
+def server() -> Iterator[WeightServer]:
+    state = WeightServer()
+    handler = type("Handler", (_Handler,), {"weight_server": state})
+    with _Server(("127.0.0.1", 0), handler) as http:
+        state.address = f"http://127.0.0.1:{http.server_address[1]}"
+        threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
+        yield state
+        state.released.set()
+        http.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Own cache folder, no proxy, and no long waits."""
+    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.delenv("COLORZOO_OFFLINE", raising=False)
+    monkeypatch.setattr(download, "BACKOFF", 0.01)
+
+
+@pytest.fixture
+def payload() -> bytes:
+    return PAYLOAD
+
+
+@pytest.fixture
+def entry() -> Callable[..., Weights]:
+    """Make the card entry of the payload, to be had at the given addresses."""
+
+    def make(*urls: str, content: bytes = PAYLOAD, **fields: Any) -> Weights:
+        digest = hashlib.sha256(content).hexdigest()
+        return Weights(sha256=digest, size=len(content), license="MIT", urls=urls, **fields)
+
+    return make
+
+
+@pytest.fixture
+def card() -> Callable[..., ModelCard]:
+    def make(name: str = "lee2099", **weights: Weights) -> ModelCard:
+        return ModelCard(name, "A paper", "", 2099, "", "nowhere:Nothing", 10, weights=weights)
+
+    return make
