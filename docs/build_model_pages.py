@@ -1,4 +1,7 @@
-"""Write one page per model of the zoo from its card and its folder's README: ``python docs/build_model_pages.py``."""
+"""Write one page per model of the zoo, from its card and its folder's README.
+
+Run ``python docs/build_model_pages.py`` after changing a card; a test compares the committed pages.
+"""
 
 from __future__ import annotations
 

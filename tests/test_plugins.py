@@ -1,4 +1,4 @@
-"""A third party's paper in a package of its own: really installed, found by its entry point, held to the contract."""
+"""A third party's paper: really installed, found by its entry point, held to the contract."""
 
 import importlib.util
 import os
@@ -68,7 +68,6 @@ def run_python(installed: Path, *arguments: str) -> str:
         capture_output=True,
         text=True,
         cwd=installed,
-        timeout=280,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -105,8 +104,11 @@ def test_a_plugin_that_breaks_the_contract_is_told_so(installed: Path, tmp_path:
 from dataclasses import replace
 from colorzoo.testing import ContractError, contract_checks
 from dummy_paper.card import CARDS
-wrong = replace(CARDS[0], parameters=1, guidance=("points", "exemplar"), config="nowhere.yaml", limits=("export",))
+lies = {"parameters": 1, "guidance": ("points", "exemplar"), "config": "nowhere.yaml"}
+wrong = replace(CARDS[0], limits=("export",), **lies)
 for check in contract_checks():
+    if str(check) == "two_processes_equal_one":  # slow, and true of these lies as well
+        continue
     try:
         check(wrong)
     except ContractError:

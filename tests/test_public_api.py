@@ -1,4 +1,4 @@
-"""The public names of colorzoo; adding or removing one means editing ``public_api.json``, so nobody does it unawares."""
+"""The public names of colorzoo: to add or remove one, edit ``public_api.json`` too."""
 
 import inspect
 import json

@@ -1,11 +1,9 @@
 """Adding a paper is one folder and one configuration: a paper written here shows up everywhere by itself."""
 
-import importlib.util
 import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -14,11 +12,11 @@ from colorzoo.card import ModelCard
 from colorzoo.registry import list_models, load_class, model_card, refresh
 from colorzoo.testing import Check, contract_checks, sample_input
 from colorzoo.testing.training import logged_losses, write_overlay
+from model_pages import load_generator
 from throwaway_paper import write_config, write_paper
 
 NAME = "someone2030"
 PACKAGE = f"colorzoo.zoo.{NAME}"
-PAGES = Path(__file__).parent.parent / "docs" / "build_model_pages.py"
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +38,6 @@ def configs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def card(configs: Path) -> ModelCard:
     return model_card(NAME)
-
-
-def load_pages() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("build_model_pages", PAGES)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_it_is_listed(configs: Path) -> None:
@@ -87,15 +78,8 @@ def test_the_public_functions_know_it(configs: Path) -> None:
 
 
 def test_its_page_is_written(configs: Path, tmp_path: Path) -> None:
-    load_pages().write_pages(tmp_path)
+    load_generator().write_pages(tmp_path)
     page = (tmp_path / f"{NAME}.md").read_text()
     assert "A Paper Nobody Wrote" in page
     assert "What nobody wrote about it." in page
     assert f"({NAME}.md)" in (tmp_path / "README.md").read_text()
-
-
-def test_the_committed_pages_are_up_to_date(tmp_path: Path) -> None:
-    load_pages().write_pages(tmp_path)
-    fresh = {path.name: path.read_text() for path in tmp_path.glob("*.md")}
-    committed = {path.name: path.read_text() for path in (PAGES.parent / "models").glob("*.md")}
-    assert committed == fresh, "run `python docs/build_model_pages.py`"

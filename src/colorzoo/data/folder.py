@@ -122,7 +122,7 @@ class FolderDataModule(LightningDataModule):
         workers = self.hparams.num_workers
         return DataLoader(
             dataset,
-            batch_size,
+            batch_size=batch_size,  # by name: Lightning rebuilds the loader for predict and passes it again
             sampler=sampler,
             drop_last=drop_last,
             num_workers=workers,

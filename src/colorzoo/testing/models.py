@@ -37,8 +37,9 @@ def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
         seed: Seed of the weights.
     """
     generator = torch.Generator().manual_seed(seed)
-    model: ColorizationModule = load_class(card)(**{**card.hparams, **card.smoke.hparams})
-    with torch.no_grad():
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)  # constructors draw from the global state
+        model: ColorizationModule = load_class(card)(**{**card.hparams, **card.smoke.hparams})
         for parameter in model.parameters():
             if parameter.ndim > 1:
                 deviation = math.sqrt(2 / parameter[0].numel())
