@@ -77,7 +77,8 @@ def test_an_installed_package_is_found_without_importing_torch(installed: Path) 
     code = """
 import sys
 from colorzoo.registry import list_models, model_card
-print("dummy2031" in list_models(guidance="points"), model_card("dummy2031_alias").year, "torch" in sys.modules)
+print("dummy2031" in list_models(guidance="points"), model_card("dummy2031_alias").year)
+print("torch" in sys.modules)
 """
     assert run_python(installed, "-c", code).split() == ["True", "2030", "False"]
 
@@ -97,22 +98,3 @@ def test_the_documentation_shows_these_lines() -> None:
     shown = {line.strip() for line in colorzoo.testing.__doc__.splitlines()}
     lines = [line.strip() for line in SUITE.splitlines() if line.strip()]
     assert {line for line in lines if "import" not in line and "contract_checks" not in line} <= shown
-
-
-def test_a_plugin_that_breaks_the_contract_is_told_so(installed: Path, tmp_path: Path) -> None:
-    code = """
-from dataclasses import replace
-from colorzoo.testing import ContractError, contract_checks
-from dummy_paper.card import CARDS
-lies = {"parameters": 1, "guidance": ("points", "exemplar"), "config": "nowhere.yaml"}
-wrong = replace(CARDS[0], limits=("export",), **lies)
-for check in contract_checks():
-    if str(check) == "two_processes_equal_one":  # slow, and true of these lies as well
-        continue
-    try:
-        check(wrong)
-    except ContractError:
-        print(check)
-"""
-    failed = set(run_python(installed, "-c", code).split())
-    assert failed == {"card_matches_class", "parameter_count", "guidance", "config", "export"}

@@ -9,7 +9,8 @@ Five lines test a paper in a package of its own::
 
 The checks know no model by name. What they need to know stands on the card: ``smoke`` makes the model small
 enough for seconds on a CPU, and ``limits`` says what it cannot do; the check then asserts the failure. Run
-them on one thread (``torch.set_num_threads(1)``): small tensors only lose by more.
+them on one thread (``torch.set_num_threads(1)``): small tensors only lose by more. One check
+starts processes, so a script that runs them by itself needs the usual ``if __name__ == "__main__":``.
 """
 
 from colorzoo.testing.models import ContractError, smoke_model
