@@ -101,7 +101,7 @@ class Zhang2017Local(SingleOptimizerModule):
         self._losses = torch.compile(self._compute_losses) if hp.compile_training else self._compute_losses
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
-        """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter of the size."""
+        """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
         points = guidance.points if guidance is not None else None
         out = self.network(luma, points if points is not None else Points.none(luma))
         return Prediction(ab=out.ab, extras={"logits": out.logits})
