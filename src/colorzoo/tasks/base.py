@@ -185,8 +185,8 @@ class ColorizationModule(LightningModule):
 class SingleOptimizerModule(ColorizationModule):
     """Base of the papers with one optimizer: Adam or AdamW with a schedule, from ``self.hparams``.
 
-    The subclass's ``__init__`` has the arguments ``lr``, ``betas``, ``weight_decay``, ``schedule``, ``warmup_steps``
-    and ``milestones``.
+    The subclass's ``__init__`` has the arguments ``lr``, ``betas``, ``weight_decay``, ``schedule``,
+    ``warmup_steps`` and ``milestones``.
     """
 
     def configure_optimizers(self) -> Any:
