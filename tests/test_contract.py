@@ -1,12 +1,15 @@
 """Every registered model keeps the contract, and a model that does not is found out."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
 from colorzoo.card import ModelCard, Smoke
-from colorzoo.registry import list_models, model_card
+from colorzoo.registry import list_models, load_class, model_card
 from colorzoo.testing import Check, ContractError, contract_checks
 from throwaway_paper import write_config, write_paper
 
@@ -44,3 +47,29 @@ def test_a_card_that_lies_is_found_out(name: str, paper: ModelCard, tmp_path: Pa
     check = {str(check): check for check in contract_checks(tmp_path / "configs")}[name]
     with pytest.raises(ContractError, match=r"honest2032|nowhere"):
         check(replace(paper, **LIES[name]))
+
+
+FAULTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "batch_equals_single": lambda ab: ab - ab.mean(dim=0, keepdim=True),
+    "deterministic": lambda ab: ab + torch.rand_like(ab),
+    "odd_sizes": lambda ab: ab[..., : ab.shape[-2] // 8 * 8, :],
+    "bfloat16_autocast": lambda ab: ab.bfloat16(),
+    "guidance": lambda ab: 0 * ab,
+    "gradients": lambda ab: ab.detach().requires_grad_(),
+    "gradient_reaches_input": lambda ab: ab.detach().requires_grad_(),
+    "state_dict_round_trip": lambda ab: ab.clamp(0, 0),
+    "export": lambda ab: ab if float(ab.mean()) > 0 else -ab,
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_faulty_model_is_found_out(
+    name: str, paper: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = load_class(paper)(width=8).network.__class__
+    forward = network.forward
+    check = {str(check): check for check in contract_checks(tmp_path / "configs")}[name]
+    check(paper)
+    monkeypatch.setattr(network, "forward", lambda self, *inputs: FAULTS[name](forward(self, *inputs)))
+    with pytest.raises(ContractError, match=paper.name):
+        check(paper)

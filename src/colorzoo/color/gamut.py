@@ -38,7 +38,7 @@ def reduce_chroma(lab: Tensor) -> Tensor:
     with torch.autocast(lab.device.type, enabled=False):
         pixels = lab.float().movedim(-3, -1).clone()
         outside = ~_fits(pixels, _TOLERANCE)
-        luma, ab = pixels[outside].split([1, 2], dim=-1)
+        luma, ab = pixels[outside].tensor_split([1], dim=-1)
         low, high = torch.zeros_like(luma), torch.ones_like(luma)
         for _ in range(_STEPS):
             middle = (low + high) / 2
