@@ -107,6 +107,7 @@ class ColorizationModule(LightningModule):
         Raises:
             WeightsError: Keys or shapes do not fit, or no such checkpoint exists for this model.
         """
+        del state_dict
         raise WeightsError(f"{type(self).__name__} has no published checkpoint it could load.")
 
     def validation_settings(self) -> tuple[str, ...]:
@@ -185,8 +186,8 @@ class ColorizationModule(LightningModule):
 class SingleOptimizerModule(ColorizationModule):
     """Base of the papers with one optimizer: Adam or AdamW with a schedule, from ``self.hparams``.
 
-    The subclass's ``__init__`` has the arguments ``lr``, ``betas``, ``weight_decay``, ``schedule``, ``warmup_steps``
-    and ``milestones``.
+    The subclass's ``__init__`` has the arguments ``lr``, ``betas``, ``weight_decay``, ``schedule``,
+    ``warmup_steps`` and ``milestones``.
     """
 
     def configure_optimizers(self) -> Any:

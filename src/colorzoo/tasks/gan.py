@@ -31,8 +31,8 @@ class GANColorizationModule(ColorizationModule):
     """Base of the papers with a generator (``self.network``) and a discriminator (``self.discriminator``).
 
     The subclass's ``__init__`` has the arguments ``lr``, ``discriminator_lr``, ``betas``, ``schedule``,
-    ``milestones`` (both in epochs), ``accumulate`` (batches per step) and ``clip`` (largest gradient norm, 0 for
-    none). It defines `configure_discriminator`, `paint`, `generator_loss` and `discriminator_loss`.
+    ``milestones`` (both in epochs), ``accumulate`` (batches per step) and ``clip`` (largest gradient norm, 0
+    for none). It defines `configure_discriminator`, `paint`, `generator_loss` and `discriminator_loss`.
     """
 
     discriminator: nn.Module
