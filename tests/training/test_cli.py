@@ -43,10 +43,10 @@ def trained(pictures, tmp_path_factory) -> Path:
     ("words", "expected"),
     [
         (["--config", "zhang2017/local_smal.yaml"], "local_small.yaml"),
-        (["--model", "Zhang2017Loca", "--data.root", "x"], "class 'Zhang2017Loca' (did you mean Zhang2017Local"),
+        (["--model", "Zhang2017Loca", "--data.root", "x"], "'Zhang2017Loca' (did you mean Zhang2017Local"),
         (["--model", "Zhang2017Local", "--data", "FolderDataModule"], "missing --data.root;"),
         (["--model", "Zhang2017Local"], "missing --data;"),
-        (["--model", "Zhang2017Local", "--model.widht=1", "--data.root=x"], "--model.widht (did you mean width"),
+        (["--model", "Zhang2017Local", "--model.widht=1", "--data.root=x"], "widht (did you mean width"),
         (["--model", "Zhang2017Local", "--model.width=wide", "--data.root=x"], "--model.width: Expected"),
         (["--model", "Zhang2017Local", "--trainer.max_stepz=1", "--data.root=x"], "did you mean max_steps"),
         (["--model", "Zhang2017Local", *NARROW, "--data.root", "no_folder"], "'no_folder' does not exist"),
@@ -66,7 +66,7 @@ def test_an_unknown_key_in_a_file_is_named_with_its_neighbor(tmp_path, pictures)
     model = {"class_path": "Zhang2017Local", "init_args": {"delta_": 1}}
     data = {"class_path": "FolderDataModule", "init_args": {"root": str(pictures)}}
     config.write_text(yaml.safe_dump({"model": model, "data": data}))
-    with pytest.raises(ColorzooError, match="delta_ .*did you mean delta"):
+    with pytest.raises(ColorzooError, match=r"delta_ .*did you mean delta"):
         run(["fit", "--config", str(config)])
 
 

@@ -64,6 +64,7 @@ def run_script(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("workers", [0, 2])
 def test_kill_9_in_the_middle_of_an_epoch(workers, pictures, tmp_path, uninterrupted):
     assert run_script(pictures, tmp_path, workers=workers, stop=4, how="SIGKILL") == -signal.SIGKILL
@@ -73,6 +74,7 @@ def test_kill_9_in_the_middle_of_an_epoch(workers, pictures, tmp_path, uninterru
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_sigterm_saves_after_the_running_batch(pictures, tmp_path, uninterrupted):
     run_script(pictures, tmp_path, stop=4, how="SIGTERM")
     assert len(trace(tmp_path)) == 5

@@ -107,6 +107,7 @@ class ColorizationModule(LightningModule):
         Raises:
             WeightsError: Keys or shapes do not fit, or no such checkpoint exists for this model.
         """
+        del state_dict
         raise WeightsError(f"{type(self).__name__} has no published checkpoint it could load.")
 
     def validation_settings(self) -> tuple[str, ...]:
