@@ -14,7 +14,14 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.guidance import Guidance, Points, PointSimulation, simulate_points, uniform_points
+from colorzoo.draws import picture_generators
+from colorzoo.guidance import (
+    Guidance,
+    Points,
+    PointSimulation,
+    simulate_points,
+    uniform_points,
+)
 from colorzoo.losses import grid_cross_entropy, smooth_l1_map
 from colorzoo.networks.hint_unet import Detach, initialize
 from colorzoo.tasks import Prediction, SingleOptimizerModule
@@ -137,12 +144,8 @@ class Zhang2017Local(SingleOptimizerModule):
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
         """Place the points of the paper's test, the same for a picture in every epoch."""
-        each = []
-        for picture, seed in zip(lab[:, 1:], seeds.tolist(), strict=True):
-            generator = torch.Generator(lab.device).manual_seed(seed)
-            each.append(uniform_points(picture[None], int(setting), generator))
-        ab, mask = torch.cat([p.ab for p in each]), torch.cat([p.mask for p in each])
-        return Guidance(points=Points(ab, mask))
+        points = uniform_points(lab[:, 1:], int(setting), picture_generators(seeds, "points"))
+        return Guidance(points=points)
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load ``siggraph17-df00044c.pth`` or a checkpoint with the same 107 keys."""
@@ -151,9 +154,7 @@ class Zhang2017Local(SingleOptimizerModule):
 
     def _training_points(self, ab: Tensor, batch: Batch) -> Points:
         hp: Any = self.hparams
-        generator = self.step_generator(batch)
-        simulation = PointSimulation(hp.stop_probability, reveal_all=hp.reveal_all, many=hp.many)
-        points = simulate_points(ab, generator, simulation)
-        keep = torch.rand(len(ab), generator=generator, device=ab.device) < hp.hints
-        keep = keep.view(-1, 1, 1, 1)
-        return Points(points.ab * keep, points.mask * keep)
+        simulation = PointSimulation(
+            hp.stop_probability, reveal_all=hp.reveal_all, many=hp.many, none=1 - hp.hints
+        )
+        return simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
