@@ -6,13 +6,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from runs import colorful
 
 torch.set_num_threads(1)  # ddp_fork hangs in a parent that has run a threaded operation
-
-
-def colorful(rng: np.random.Generator, size: tuple[int, int] = (48, 48)) -> Image.Image:
-    coarse = rng.integers(0, 256, (3, 3, 3), dtype=np.uint8)
-    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,20 @@
-"""Short trainings that write down which pictures each process saw."""
+"""Generated pictures, and short trainings that write down which pictures each process saw."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from PIL import Image
 from torch import nn
+
+
+def colorful(rng: np.random.Generator, size: tuple[int, int] = (48, 48)) -> Image.Image:
+    coarse = rng.integers(0, 256, (3, 3, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
 
 
 class Tiny(LightningModule):
@@ -43,7 +50,9 @@ class Trace(Callback):
             stream.write(json.dumps(row) + "\n")
 
 
-def fit(data: Any, folder: Path, *, stop: int | None = None, resume: Path | None = None, **overrides: Any) -> None:
+def fit(
+    data: Any, folder: Path, *, stop: int | None = None, resume: Path | None = None, **overrides: Any
+) -> None:
     """Train two epochs with a checkpoint after each step."""
     folder.mkdir(exist_ok=True)
     saving = ModelCheckpoint(folder, save_last=True, save_top_k=0, every_n_train_steps=1)

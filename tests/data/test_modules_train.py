@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import colorful  # type: ignore[import-not-found]
+from runs import colorful
 
 from colorzoo.cli.main import main
 from colorzoo.registry import model_card
@@ -51,5 +51,8 @@ def test_validate_takes_frames(tmp_path, monkeypatch) -> None:
     for number in range(3):
         colorful(rng, (48, 32)).save(tmp_path / "clips" / "a" / f"{number}.png")
     data = ["--data", "FramesDataModule", "--data.root=clips", "--data.frames=2", "--data.num_workers=0"]
-    quiet = {name: ONE_STEP[name] for name in ("accelerator", "logger", "enable_progress_bar", "enable_model_summary")}
+    quiet = {
+        name: ONE_STEP[name]
+        for name in ("accelerator", "logger", "enable_progress_bar", "enable_model_summary")
+    }
     assert main(["validate", *MODEL, *data, *words("trainer", quiet)]) == 0

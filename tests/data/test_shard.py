@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import colorful  # type: ignore[import-not-found]
 from PIL import Image
+from runs import colorful
 
 from colorzoo.cli.main import main
 from colorzoo.data import StreamingDataModule

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import colorful  # type: ignore[import-not-found]
 from PIL import Image, ImageOps
+from runs import colorful
 
 from colorzoo.color import rgb_to_gray, xdog
 from colorzoo.data import SketchDataModule
@@ -34,7 +34,11 @@ def guidingpainter(tmp_path) -> Path:
     rng = np.random.default_rng(0)
     for split, count in (("train", 5), ("val", 2)):
         for index in range(count):
-            save_pair(tmp_path / split / "color" / f"{index}.png", tmp_path / split / "sketch" / f"{index}.png", rng=rng)
+            save_pair(
+                tmp_path / split / "color" / f"{index}.png",
+                tmp_path / split / "sketch" / f"{index}.png",
+                rng=rng,
+            )
     return tmp_path
 
 
@@ -56,7 +60,7 @@ def test_sketches_are_drawn_from_the_batch_itself(classes_folder) -> None:
     assert batch["sketch"].shape == (5, 1, 32, 32)
     assert torch.equal(batch["sketch"], xdog(rgb_to_gray(batch["rgb"]), 0.4))
     rgb = torch.rand(64, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    drawn = module.complete({"rgb": rgb}, torch.Generator().manual_seed(0), training=True)["sketch"]
+    drawn = module.complete({"rgb": rgb, "seed": torch.arange(64)}, training=True)["sketch"]
     widths = [(drawn == xdog(rgb_to_gray(rgb), sigma)).flatten(1).all(1) for sigma in (0.3, 0.4, 0.5)]
     assert all(10 < width.sum() < 40 for width in widths)  # each of the three widths, about as often
 
@@ -67,11 +71,11 @@ def test_read_sketches_move_with_their_pictures(layout, request) -> None:
     module.setup("fit")
     for batch in (next(iter(module.train_dataloader())), next(iter(module.val_dataloader()))):
         batch = {**batch, "rgb": batch["rgb"].float() / 255, "sketch": batch["sketch"].float() / 255}
-        moved = module.augment(batch, torch.Generator().manual_seed(1))
+        moved = module.augment(batch)
         assert moved["sketch"].shape == (len(batch["rgb"]), 1, 24, 24)
         for each in (batch, moved):
             assert (each["sketch"] + rgb_to_gray(each["rgb"]) - 1).abs().max() < 0.02
-    assert module.complete(moved, torch.Generator(), training=True) is moved
+    assert module.complete(moved, training=True) is moved
 
 
 def test_tag2pix_draws_from_all_kinds_of_sketches(tag2pix) -> None:

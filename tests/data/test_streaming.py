@@ -4,7 +4,7 @@ from itertools import chain
 
 import pytest
 import torch
-from runs import fit, names, seen  # type: ignore[import-not-found]
+from runs import fit, names, seen
 
 pytest.importorskip("litdata")
 from colorzoo.data import StreamingDataModule
@@ -28,7 +28,7 @@ def test_processes_share_an_epoch_out_and_end_together(world: int, batch: int, s
     assert sorted(once) == list(range(sum(sizes)))
     repeated = [len(share) - len(set(share)) for share in shares]
     assert max(repeated) <= 1
-    if sum(sizes) % world == 0 or batch == 7 and sum(sizes) == 41:
+    if sum(sizes) % world == 0 or (batch == 7 and sum(sizes) == 41):
         assert sum(repeated) == 0
 
 
@@ -56,7 +56,10 @@ def test_the_order_is_the_same_for_any_number_of_workers(shards) -> None:
     assert orders[0] == orders[1] == orders[2]
     assert len(set(orders[0])) == 46
     assert module.classes == ["c0", "c1", "c2"]
-    assert all(module.classes[int(label)] in name for label, name in zip(train[0]["label"], train[0]["name"], strict=True))
+    assert all(
+        module.classes[int(label)] in name
+        for label, name in zip(train[0]["label"], train[0]["name"], strict=True)
+    )
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -67,7 +70,11 @@ def test_a_run_that_breaks_off_in_mid_epoch_goes_on_as_if_it_had_not(shards, tmp
     fit(data(shards, num_workers=workers), tmp_path / "part", resume=tmp_path / "part" / "last.ckpt")
     assert seen(tmp_path / "part") == seen(tmp_path / "whole")
     for epoch in (0, 1):
-        assert len(set(names(seen(tmp_path / "part"), epoch))) == len(names(seen(tmp_path / "part"), epoch)) == 41
+        assert (
+            len(set(names(seen(tmp_path / "part"), epoch)))
+            == len(names(seen(tmp_path / "part"), epoch))
+            == 41
+        )
 
 
 @pytest.mark.timeout(240)

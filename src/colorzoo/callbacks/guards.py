@@ -49,8 +49,8 @@ class NonFiniteGuard(Callback):
         report = {"step": trainer.global_step, "epoch": trainer.current_epoch, "loss": str(loss.tolist())}
         path.write_text(json.dumps({**report, "names": self._names}, indent=1), encoding="utf-8")
         raise ColorzooError(
-            f"the loss is {loss.tolist()} at step {trainer.global_step} ({trainer.precision}); the names of the "
-            f"batch are in {str(path)!r}; lower model.lr, or train with --trainer.precision 32-true."
+            f"the loss is {loss.tolist()} at step {trainer.global_step} ({trainer.precision}); {str(path)!r} "
+            "names the pictures of the batch; lower model.lr, or train with --trainer.precision 32-true."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePath
@@ -10,7 +11,6 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
-from lightning.fabric.utilities.rank_zero import rank_zero_info
 from PIL import Image
 from torch import Tensor
 
@@ -62,8 +62,9 @@ class PictureWriter(BasePredictionWriter):
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say where the pictures are."""
-        del trainer, pl_module
-        rank_zero_info(f"pictures are in {self._folder}")
+        del pl_module
+        if trainer.is_global_zero:
+            print(f"pictures are in {self._folder}", file=sys.stderr)
 
 
 def output_names(names: Sequence[str]) -> dict[str, str]:

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, WeightAveraging
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from lightning.fabric.utilities.rank_zero import rank_zero_info
 
 from colorzoo.callbacks.folders import run_folder
 
 NAME = "interrupted.ckpt"
 
 
-class SignalCheckpoint(Checkpoint):
+class SignalCheckpoint(Callback):
     """Write ``interrupted.ckpt`` on SIGTERM (a preempted job), Ctrl+C or any error.
 
-    Lightning finishes the running batch before it obeys SIGTERM, so the file continues exactly there. Resume with
-    ``--ckpt_path``. The file stays until a run in the same folder ends well.
+    Lightning finishes the running batch before it obeys SIGTERM, so the file continues exactly there. Resume
+    with ``--ckpt_path``. The file stays until a run in the same folder ends well.
 
     Args:
         dirpath: Folder of the file; ``checkpoints`` in the run's folder by default.
     """
 
     def __init__(self, dirpath: str | None = None) -> None:
-        super().__init__()
         self.dirpath = dirpath
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -36,20 +35,16 @@ class SignalCheckpoint(Checkpoint):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Save, if all processes are here and there is anything to save."""
-        # SIGTERM is broadcast, so that every process arrives; after another error the others would wait for ever.
-        alone = trainer.world_size == 1
-        if (
-            not trainer.training
-            and not trainer.validating
-            or not (alone or isinstance(exception, SIGTERMException))
-        ):
-            return
-        if trainer.global_step == 0:
+        # SIGTERM is broadcast, so every process arrives; after another error they would be awaited for ever.
+        together = trainer.world_size == 1 or isinstance(exception, SIGTERMException)
+        running = trainer.training or trainer.validating
+        if not (together and running and trainer.global_step > 0):
             return
         if trainer.validating:
             _swap_back(trainer, pl_module)
         trainer.save_checkpoint(self._path)
-        rank_zero_info(f"interrupted; resume with --ckpt_path {self._path}")
+        if trainer.is_global_zero:
+            print(f"interrupted; resume with --ckpt_path {self._path}", file=sys.stderr)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remove the file of an interruption that this run has made up for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,12 +20,16 @@ from colorzoo.data.shard_labels import class_names
 from colorzoo.data.sketch import usable
 from colorzoo.data.sources import Source, find_sources, split_by_content
 from colorzoo.data.streams import StreamDataModule
+from colorzoo.draws import Generators, picture_generators, uniform_draws
 from colorzoo.errors import DataError
 
 Pairing = Literal["list", "class", "nearest", "self"]
 SelfReference = Literal["crop_flip", "warp_jitter"]
 
-_MAKERS = {"crop_flip": crop_flip_reference, "warp_jitter": warp_jitter_reference}
+_MAKERS: dict[str, Callable[[Tensor, Generators], Tensor]] = {
+    "crop_flip": crop_flip_reference,
+    "warp_jitter": warp_jitter_reference,
+}
 
 
 @dataclass(frozen=True)
@@ -128,18 +132,17 @@ class ExemplarPairsDataModule(StreamDataModule):
         val = replace(val, targets=val.targets[: hp.val_limit])
         self.val_data = self._dataset(val, hp.val_size, hp.val_size, random_crop=False)
 
-    def complete(
-        self, batch: dict[str, Any], generator: torch.Generator, *, training: bool
-    ) -> dict[str, Any]:
+    def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Make references from the targets, for all of them or for the share that asks for it."""
         given: Tensor | None = batch.get("reference")
         share = self.hparams.self_share if training else 0.0
         if given is not None and not share:
             return batch
-        made = _MAKERS[self.hparams.self_reference](batch["rgb"], generator)
+        rgb, seeds = batch["rgb"], batch["seed"]
+        made = _MAKERS[self.hparams.self_reference](rgb, picture_generators(seeds, "referen"))
         if given is not None:
-            own = torch.rand(len(made), generator=generator, device=made.device) < share
-            made = torch.where(own[:, None, None, None], made, given)
+            draws = uniform_draws(picture_generators(seeds, "share"), len(rgb), 1, rgb.device)
+            made = torch.where(draws[:, :, None, None] < share, made, given)
         return {**batch, "reference": made}
 
     def _listed(self) -> tuple[_Split, _Split]:
@@ -214,7 +217,7 @@ def _same_class(train: Sequence[Source], val: Sequence[Source], root: Path) -> t
                 f"{source.name!r} has no class with training pictures; expected CLASS/picture below the root."
             )
     label = torch.tensor([number[name] for name in names])
-    library, queries = label.split([len(train), len(val)])
+    library, queries = label[: len(train)], label[len(train) :]
     counts = torch.bincount(library, minlength=len(number))
     members, starts = library.argsort(stable=True), counts.cumsum(0) - counts
     return SameClass(members, starts, counts, library, own=True), SameClass(

@@ -15,6 +15,7 @@ from colorzoo.data.dataset import Batch, PictureDataset
 from colorzoo.data.loader import LateLoader
 from colorzoo.data.sampler import SeededSampler
 from colorzoo.data.sources import Source, find_sources, split_by_content
+from colorzoo.draws import picture_generators
 from colorzoo.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -114,10 +115,9 @@ class FolderDataModule(LightningDataModule):
         """Turn uint8 into floats, and augment while training."""
         rgb = batch["rgb"].float() / 255
         if self.trainer is not None and self.trainer.training:
-            seed = int(batch["seed"][0])
-            generator = torch.Generator(rgb.device).manual_seed(seed)
+            generators = picture_generators(batch["seed"], "augment")
             rgb = random_resized_crop_flip(
-                rgb, self.hparams.crop, generator, min_scale=self.hparams.min_scale
+                rgb, self.hparams.crop, generators, min_scale=self.hparams.min_scale
             )
         return Batch(rgb=rgb, seed=batch["seed"], name=batch["name"])
 
@@ -127,7 +127,7 @@ class FolderDataModule(LightningDataModule):
         workers = self.hparams.num_workers
         return LateLoader(
             dataset,
-            batch_size,
+            batch_size=batch_size,  # by name: Lightning builds the loader of predict anew
             sampler=sampler,
             drop_last=drop_last,
             num_workers=workers,

@@ -13,8 +13,8 @@ from colorzoo.data.dataset import Batch, Sample
 class LateLoader(DataLoader[Sample]):
     """A loader whose workers start when the first batch is asked for.
 
-    Lightning calls ``iter`` while it configures the optimizers, before it has restored the position of a resumed
-    run; workers that fetch ahead from there would deliver the beginning of the epoch again.
+    Lightning calls ``iter`` while it configures the optimizers, before it has restored the position of a
+    resumed run; workers that fetch ahead from there would deliver the beginning of the epoch again.
     """
 
     def __iter__(self) -> Any:  # torch promises its private iterator class

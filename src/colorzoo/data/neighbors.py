@@ -66,6 +66,9 @@ class Neighbors:
 class _TimmFeatures(nn.Module):
     """A timm network with its own normalization in front."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
         self.network = network

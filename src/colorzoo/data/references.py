@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.draws import Generators, uniform_draws
+
 
 def crop_flip_reference(
     rgb: Tensor,
-    generator: torch.Generator,
+    generators: Generators,
     *,
     scale: tuple[float, float] = (0.98, 1.0),
     ratio: tuple[float, float] = (0.8, 1.2),
@@ -21,7 +22,7 @@ def crop_flip_reference(
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        generator: Source of all randomness, on the device of ``rgb``.
+        generators: Source of all randomness: one for the batch, or one for each picture.
         scale: Range of the crop's area as a share of the picture's.
         ratio: Range of the crop's aspect ratio; a side is at most the picture's.
 
@@ -29,21 +30,21 @@ def crop_flip_reference(
         ``(B, 3, H, W)`` float32 in [0, 1].
     """
     batch = len(rgb)
-    rand = partial(torch.rand, generator=generator, device=rgb.device)
-    area = scale[0] + (scale[1] - scale[0]) * rand(batch)
-    stretch = torch.exp(math.log(ratio[0]) + math.log(ratio[1] / ratio[0]) * rand(batch)).sqrt()
+    draws = uniform_draws(generators, batch, 5, rgb.device)
+    area = scale[0] + (scale[1] - scale[0]) * draws[:, 0]
+    stretch = torch.exp(math.log(ratio[0]) + math.log(ratio[1] / ratio[0]) * draws[:, 1]).sqrt()
     sides = torch.stack([area.sqrt() * stretch, area.sqrt() / stretch], 1).clamp(max=1)
     theta = torch.zeros(batch, 2, 3, device=rgb.device)
-    theta[:, 0, 0] = sides[:, 0] * torch.where(rand(batch) < 0.5, -1.0, 1.0)
+    theta[:, 0, 0] = sides[:, 0] * torch.where(draws[:, 2] < 0.5, -1.0, 1.0)
     theta[:, 1, 1] = sides[:, 1]
-    theta[:, :, 2] = (1 - sides) * (2 * rand(batch, 2) - 1)
+    theta[:, :, 2] = (1 - sides) * (2 * draws[:, 3:] - 1)
     grid = F.affine_grid(theta, list(rgb.shape), align_corners=False)
     return F.grid_sample(rgb.float(), grid, padding_mode="border", align_corners=False)
 
 
 def warp_jitter_reference(
     rgb: Tensor,
-    generator: torch.Generator,
+    generators: Generators,
     *,
     bend: float = 0.1,
     points: int = 4,
@@ -54,7 +55,7 @@ def warp_jitter_reference(
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        generator: Source of all randomness, on the device of ``rgb``.
+        generators: Source of all randomness: one for the batch, or one for each picture.
         bend: Largest shift of a control point, as a share of the picture's side; Color2Embed's value is not
             published in its text, this one bends clearly without folding.
         points: Control points along each side.
@@ -65,13 +66,13 @@ def warp_jitter_reference(
         ``(B, 3, H, W)`` float32 in [0, 1]. What a turned picture leaves open shows its mirror image.
     """
     batch, _, height, width = rgb.shape
-    rand = partial(torch.rand, generator=generator, device=rgb.device)
-    shifts = 2 * bend * (2 * rand(batch, points * points, 2) - 1)
+    draws = uniform_draws(generators, batch, 2 * points**2 + 6, rgb.device)
+    shifts = 2 * bend * (2 * draws[:, 6:].view(batch, -1, 2) - 1)
     grid = thin_plate_grid(shifts, points, (height, width))
-    grid = grid @ _turns(degrees * rand(batch), rand(batch, 2) < 0.5).transpose(1, 2)
+    grid = grid @ _turns(degrees * draws[:, 0], draws[:, 1:3] < 0.5).transpose(1, 2)
     grid = grid.view(batch, height, width, 2)
     warped = F.grid_sample(rgb.float(), grid, padding_mode="reflection", align_corners=False)
-    shift = jitter * (2 * rand(batch, 3, 1, 1) - 1)
+    shift = jitter * (2 * draws[:, 3:6, None, None] - 1)
     return (warped + shift).clamp(0, 1)
 
 
@@ -100,7 +101,8 @@ def thin_plate_grid(shifts: Tensor, points: int, size: tuple[int, int]) -> Tenso
     weights = torch.linalg.inv(system) @ goal
     places = _lattice(size, device, ends=False)
     basis = torch.cat([_radial(places, control), torch.ones_like(places[:, :1]), places], 1)
-    return basis.float() @ weights.float()
+    grid: Tensor = basis.float() @ weights.float()
+    return grid
 
 
 def _lattice(size: tuple[int, int], device: torch.device, *, ends: bool) -> Tensor:
@@ -118,7 +120,8 @@ def _lattice(size: tuple[int, int], device: torch.device, *, ends: bool) -> Tens
 def _radial(places: Tensor, control: Tensor) -> Tensor:
     """Return r^2 log r^2 between all places and control points."""
     squared = torch.cdist(places, control).square()
-    return torch.special.xlogy(squared, squared)
+    radial: Tensor = torch.special.xlogy(squared, squared)
+    return radial
 
 
 def _turns(degrees: Tensor, mirrored: Tensor) -> Tensor:

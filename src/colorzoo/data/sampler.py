@@ -1,4 +1,4 @@
-"""An order of samples that depends on seed and epoch only, so that a resumed run sees what it would have seen."""
+"""An order of samples that depends on seed and epoch only, so that a resumed run sees what it would have."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
     """Yields ``(index, seed)`` pairs; the seed is the sample's own source of randomness.
 
     Training shuffles anew in each epoch and pads to a multiple of the number of processes; evaluation keeps
-    the order and shares it out without repeating anything. It is a `DistributedSampler`, because Lightning would
-    wrap any other in a second one and so share it out twice.
+    the order and shares it out without repeating anything. It is a `DistributedSampler`, because Lightning
+    would wrap any other in a second one and so share it out twice.
 
     Args:
         length: Number of samples.
@@ -23,8 +23,8 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         shuffle: True for training.
         rank: Index of this process.
         world_size: Number of processes.
-        seen: Asked when an iteration begins: how many samples of this epoch a resumed run has already trained on
-            in this process.
+        seen: Asked when an iteration begins: how many samples of this epoch a resumed run has already
+            trained on in this process.
     """
 
     def __init__(

@@ -75,5 +75,5 @@ class ShardSampler(SeededSampler):
 
 
 def _shuffled(places: Tensor, window: int, generator: torch.Generator) -> Tensor:
-    parts = [part[torch.randperm(len(part), generator=generator)] for part in places.split(window)]
+    parts = [part[torch.randperm(len(part), generator=generator)] for part in torch.split(places, window)]
     return torch.cat(parts) if parts else places

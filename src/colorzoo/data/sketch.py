@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,10 @@ from colorzoo.data.dataset import PictureDataset
 from colorzoo.data.pairing import SketchedDataset
 from colorzoo.data.sources import Source, find_sources, split_by_content
 from colorzoo.data.streams import StreamDataModule
+from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.errors import DataError
+
+log = logging.getLogger(__name__)
 
 Layout = Literal["auto", "xdog", "pairs", "tag2pix"]
 
@@ -92,16 +96,15 @@ class SketchDataModule(StreamDataModule):
                 paired(root / "rgb_train", folders), paired(root / "benchmark", [root / "keras_test"])
             )
 
-    def complete(
-        self, batch: dict[str, Any], generator: torch.Generator, *, training: bool
-    ) -> dict[str, Any]:
+    def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Draw the sketches, unless they were read."""
         if "sketch" in batch:
             return batch
         rgb, widths = batch["rgb"], torch.tensor(self.hparams.sigmas)
         chosen = torch.full((len(rgb),), len(widths) // 2)
         if training:
-            chosen = torch.randint(len(widths), (len(rgb),), generator=generator, device=rgb.device).cpu()
+            draws = uniform_draws(picture_generators(batch["seed"], "sketch"), len(rgb), 1, widths.device)
+            chosen = (draws[:, 0] * len(widths)).long()
         return {**batch, "sketch": xdog(rgb_to_gray(rgb), widths[chosen])}
 
     def _setup_drawn(self, root: Path) -> None:
@@ -142,13 +145,11 @@ Pairs = list[tuple[Source, tuple[Source, ...]]]
 
 def usable(sources: Sequence[Source], *, check: bool, drop_gray: bool) -> list[Source]:
     """Return the pictures that decode and, if asked, have color; what is left out is logged."""
-    import logging
-
     if not check:
         return list(sources)
     checked = check_pictures(sources, drop_gray=drop_gray)
     if summary := checked.summary():
-        logging.getLogger(__name__).warning(summary)
+        log.warning(summary)
     return list(checked.good)
 
 

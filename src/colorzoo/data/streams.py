@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from colorzoo.data.augment import random_resized_crop_flip
 from colorzoo.data.loader import LateLoader
 from colorzoo.data.sampler import SeededSampler
+from colorzoo.draws import picture_generators
 
 
 class StreamDataModule(LightningDataModule):
@@ -88,29 +89,27 @@ class StreamDataModule(LightningDataModule):
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Turn uint8 into floats, augment while training, and add what is made from the pictures."""
         batch = {name: _unit(value) for name, value in batch.items()}
-        generator = torch.Generator(batch["rgb"].device).manual_seed(int(batch["seed"][0]))
-        training = self.trainer is not None and self.trainer.training
+        training = self.trainer is not None and bool(self.trainer.training)
         if training:
-            batch = self.augment(batch, generator)
-        return self.complete(batch, generator, training=training)
+            batch = self.augment(batch)
+        return self.complete(batch, training=training)
 
-    def augment(self, batch: dict[str, Any], generator: torch.Generator) -> dict[str, Any]:
+    def augment(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Zoom and mirror the pictures of a training batch, and ``sketch`` like them where there is one."""
         names = [name for name in ("rgb", "sketch") if name in batch]
         joined = torch.cat([batch[name] for name in names], 1)
         hp = self.hparams
-        joined = random_resized_crop_flip(joined, hp.crop, generator, min_scale=hp.min_scale)
-        parts = joined.split([batch[name].shape[1] for name in names], 1)
+        generators = picture_generators(batch["seed"], "augment")
+        joined = random_resized_crop_flip(joined, hp.crop, generators, min_scale=hp.min_scale)
+        parts = torch.split(joined, [batch[name].shape[1] for name in names], 1)
         return {**batch, **dict(zip(names, parts, strict=True))}
 
-    def complete(
-        self, batch: dict[str, Any], generator: torch.Generator, *, training: bool
-    ) -> dict[str, Any]:
+    def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Add what is made from the pictures; nothing by default."""
-        del generator, training
+        del training
         return batch
 
-    def ranks(self) -> dict[str, int]:
+    def ranks(self) -> dict[str, Any]:
         """Return index and number of the processes, as samplers take them."""
         if self.trainer is None:
             return {}
@@ -129,7 +128,7 @@ class StreamDataModule(LightningDataModule):
         workers = self.hparams.num_workers
         return LateLoader(
             data,
-            batch_size,
+            batch_size=batch_size,  # by name: Lightning builds the loader of predict anew
             sampler=sampler,
             drop_last=drop_last,
             num_workers=workers,

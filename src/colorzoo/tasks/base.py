@@ -1,7 +1,7 @@
 """The base of every paper: what it declares, how it is built, and what all papers do alike.
 
-A paper subclasses `ColorizationModule` (or `GANColorizationModule`), fills the ``configure_*`` hooks - which run
-in a fixed order - and writes its ``training_step``. Logging, validation and schedules are here.
+A paper subclasses `ColorizationModule` (or `GANColorizationModule`), fills the ``configure_*`` hooks, which
+run in a fixed order, and writes its ``training_step``. Logging, validation and schedules are here.
 """
 
 from __future__ import annotations
@@ -107,6 +107,7 @@ class ColorizationModule(LightningModule):
         Raises:
             WeightsError: Keys or shapes do not fit, or no such checkpoint exists for this model.
         """
+        del state_dict
         raise WeightsError(f"{type(self).__name__} has no published checkpoint it could load.")
 
     def validation_settings(self) -> tuple[str, ...]:
@@ -129,10 +130,10 @@ class ColorizationModule(LightningModule):
         del batch_idx
         rgb = batch["rgb"]
         lab = rgb_to_lab(rgb)
-        for setting, metric in cast(nn.ModuleDict, self.val_psnr).items():
+        for setting, metric in self.val_psnr.items():
             guidance = self.validation_guidance(setting, lab, batch["seed"])
             prediction = self(lab[:, :1], guidance)
-            metric.update(prediction.to_rgb(lab[:, :1]), rgb)
+            cast(MeanPSNR, metric).update(prediction.to_rgb(lab[:, :1]), rgb)
             self.log(f"val/psnr_{setting}", cast(Any, metric), on_epoch=True, batch_size=len(rgb))
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
@@ -176,17 +177,12 @@ class ColorizationModule(LightningModule):
                 "or --allow_untrained true if that is what you want."
             )
 
-    def step_generator(self, batch: Batch) -> torch.Generator:
-        """Return the generator of this batch's simulated guidance: the same batch, the same hints."""
-        seed = int(batch["seed"].sum().item()) & (2**62 - 1)
-        return torch.Generator(self.device).manual_seed(seed)
-
 
 class SingleOptimizerModule(ColorizationModule):
     """Base of the papers with one optimizer: Adam or AdamW with a schedule, from ``self.hparams``.
 
-    The subclass's ``__init__`` has the arguments ``lr``, ``betas``, ``weight_decay``, ``schedule``, ``warmup_steps`` and
-    ``milestones``.
+    The subclass's ``__init__`` has the arguments ``lr``, ``betas``, ``weight_decay``, ``schedule``,
+    ``warmup_steps`` and ``milestones``.
     """
 
     def configure_optimizers(self) -> Any:

@@ -8,7 +8,7 @@ Traps of Lightning that this module takes care of, or that its users must know:
   module's ``accumulate`` and ``clip``.
 - In several processes each half of a step leaves the other network's parameters unused: the strategy must be
   ``ddp_find_unused_parameters_true``.
-- ``16-mixed`` is not supported on GPUs, because clipping would see scaled gradients: use ``bf16-mixed`` or ``32-true``.
+- ``16-mixed`` is not supported on GPUs, because clipping would see scaled gradients: use ``bf16-mixed``.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class GANColorizationModule(ColorizationModule):
     """Base of the papers with a generator (``self.network``) and a discriminator (``self.discriminator``).
 
     The subclass's ``__init__`` has the arguments ``lr``, ``discriminator_lr``, ``betas``, ``schedule``,
-    ``milestones`` (both in epochs), ``accumulate`` (batches per step) and ``clip`` (largest gradient norm, 0 for none). It
-    defines `configure_discriminator`, `paint`, `generator_loss` and `discriminator_loss`.
+    ``milestones`` (both in epochs), ``accumulate`` (batches per step) and ``clip`` (largest gradient norm,
+    0 for none). It defines `configure_discriminator`, `paint`, `generator_loss` and `discriminator_loss`.
     """
 
     discriminator: nn.Module
@@ -71,14 +71,13 @@ class GANColorizationModule(ColorizationModule):
         with discriminator.toggle_model(sync_grad=steps):
             critic_loss = self.discriminator_loss(batch, painted.detach())
             self._descend(discriminator, critic_loss, steps=steps)
+        if self.trainer.is_last_batch:
+            # Not at the end of the epoch: a checkpoint of the last batch resumes in the next one, so that
+            # the hooks of the epoch's end are never called again.
+            self._step_schedules()
         losses = {"train/generator": loss.detach(), "train/discriminator": critic_loss.detach()}
         self.log_dict(losses, batch_size=len(batch["rgb"]))
         return {"loss": losses["train/generator"], "discriminator": losses["train/discriminator"]}
-
-    def on_train_epoch_end(self) -> None:
-        """Move both learning rates, which Lightning does not do under manual optimization."""
-        for scheduler in cast(Iterable[LambdaLR], self.lr_schedulers()):
-            scheduler.step()
 
     def configure_optimizers(self) -> Any:
         """Return Adam and a schedule by epochs for each network."""
@@ -94,6 +93,11 @@ class GANColorizationModule(ColorizationModule):
         optimizer = torch.optim.Adam(network.parameters(), lr=lr, betas=(hp.betas[0], hp.betas[1]))
         setup = OptimizerSetup(lr, schedule=hp.schedule, milestones=tuple(hp.milestones))
         return optimizer, LambdaLR(optimizer, rate_factor(setup, self.trainer.max_epochs or -1))
+
+    def _step_schedules(self) -> None:
+        """Move both learning rates, which Lightning does not do under manual optimization."""
+        for scheduler in cast(Iterable[LambdaLR], self.lr_schedulers()):
+            scheduler.step()
 
     def _ends_group(self, batch_idx: int) -> bool:
         """Say whether the optimizers step after this batch."""
