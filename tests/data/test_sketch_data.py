@@ -20,7 +20,7 @@ def data(root: Path, **overrides) -> SketchDataModule:
 
 
 def save_pair(color: Path, *sketches: Path, rng: np.random.Generator) -> None:
-    """Save a picture, and inverted copies of its gray as sketches, so that a test can tell if they belong together."""
+    """Save a picture, and its inverted gray as sketches: a test can tell whether they belong together."""
     image = colorful(rng)
     for path in (color, *sketches):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -106,7 +106,7 @@ def thin_plate_grid(shifts: Tensor, points: int, size: tuple[int, int]) -> Tenso
 
 
 def _lattice(size: tuple[int, int], device: torch.device, *, ends: bool) -> Tensor:
-    """Return x and y of a regular grid over [-1, 1]: border points on the edge if ``ends``, else pixel centers."""
+    """Return x and y of a regular grid over [-1, 1]; ``ends``: from edge to edge, else pixel centers."""
     lines = [
         torch.linspace(-1, 1, n, dtype=torch.float64, device=device)
         if ends

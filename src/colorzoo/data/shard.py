@@ -90,8 +90,8 @@ def shard_folder(
     chunk holds all kinds; validation pictures keep their order.
 
     Args:
-        source: Folder of pictures, found recursively, plain or in ``.tar`` files; the name of a picture's folder
-            is its class. Subfolders ``train`` and ``val`` are used if both exist.
+        source: Folder of pictures, found recursively, plain or in ``.tar`` files; the name of a picture's
+            folder is its class. Subfolders ``train`` and ``val`` are used if both exist.
         out: Folder to write; it gets ``train``, ``val``, ``shards.json`` and ``SHA256SUMS``.
         options: What decides the content.
         workers: Processes; None takes one for each core, 0 works in this process. A script that asks for
