@@ -25,6 +25,11 @@ class PackedStrings(Sequence[str]):
 
     def __init__(self, blob: Tensor, ends: Tensor) -> None:
         self._blob, self._ends = blob, ends
+        # Views of the same memory: reading through them is ten times faster than indexing tensors.
+        self._bytes, self._stops = blob.numpy().data, ends.numpy().data
+
+    def __reduce__(self) -> tuple[type[PackedStrings], tuple[Tensor, Tensor]]:
+        return PackedStrings, (self._blob, self._ends)
 
     @classmethod
     def of(cls, strings: Iterable[str]) -> PackedStrings:
@@ -36,7 +41,7 @@ class PackedStrings(Sequence[str]):
         return cls(tensor_of(blob, torch.uint8), tensor_of(ends, torch.int64))
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self._stops)
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -46,8 +51,8 @@ class PackedStrings(Sequence[str]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         index = range(len(self))[index]  # negative indices, and IndexError beyond the end
-        start = int(self._ends[index - 1]) if index else 0
-        return os.fsdecode(self._blob[start : int(self._ends[index])].numpy().tobytes())
+        start = self._stops[index - 1] if index else 0
+        return os.fsdecode(self._bytes[start : self._stops[index]].tobytes())
 
 
 def tensor_of(buffer: bytearray | array[int] | array[float], dtype: torch.dtype) -> Tensor:
