@@ -48,10 +48,12 @@ class Smoke:
     Attributes:
         hparams: Overrides of the constructor arguments (a narrow network).
         size: Side in pixels of the square training crops.
+        without_gradient: Shell-style patterns of trainable weights that a training step leaves alone.
     """
 
     hparams: Mapping[str, Any] = field(default_factory=dict)
     size: int = 32
+    without_gradient: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

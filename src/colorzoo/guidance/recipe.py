@@ -180,7 +180,7 @@ def _migrate(document: dict[str, Any]) -> dict[str, Any]:
         raise GuidanceError(f"recipe.version must be a whole number from 1, got {version!r}.")
     if version > VERSION:
         raise GuidanceError(
-            f"recipe.version {version} comes from a newer colorzoo; this one reads up to {VERSION}: update it."
+            f"recipe.version {version} is of a newer colorzoo; this one reads up to {VERSION}: update it."
         )
     return document
 

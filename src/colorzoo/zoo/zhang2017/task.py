@@ -25,6 +25,7 @@ from colorzoo.zoo.zhang2017.published import convert_published
 
 LOGIT_STRIDE = 4
 VALIDATION_POINTS = (0, 1, 10, 100)
+CHROMA_UNIT = 20.0  # about the mean chroma of a photo, CIE units
 
 
 class Zhang2017Local(SingleOptimizerModule):
@@ -40,6 +41,8 @@ class Zhang2017Local(SingleOptimizerModule):
         regression_weight: Weight of the smooth-l1 loss, mean over pixels, in CIE units.
         classification_weight: Weight of the cross-entropy.
         delta: Where smooth-l1 turns linear, in CIE units.
+        colorfulness: Weight smooth-l1 by 1 + c * chroma / 20 of the true color, so that an unsure network
+            does not fall back to gray; 0 in the paper.
         class_stride: Train the distribution on every n-th of its positions (2 costs a quarter).
         hints: Share of the training pictures that get points at all (0 in the paper's first stage).
         stop_probability: See `PointSimulation`; 1/8 in the paper.
@@ -67,6 +70,7 @@ class Zhang2017Local(SingleOptimizerModule):
         regression_weight: float = 10 / 110,
         classification_weight: float = 1.0,
         delta: float = 1.0,
+        colorfulness: float = 0.0,
         class_stride: int = 1,
         hints: float = 1.0,
         stop_probability: float = 1 / 8,
@@ -97,7 +101,7 @@ class Zhang2017Local(SingleOptimizerModule):
         self._losses = torch.compile(self._compute_losses) if hp.compile_training else self._compute_losses
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
-        """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter of the size."""
+        """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
         points = guidance.points if guidance is not None else None
         out = self.network(luma, points if points is not None else Points.none(luma))
         return Prediction(ab=out.ab, extras={"logits": out.logits})
@@ -123,7 +127,9 @@ class Zhang2017Local(SingleOptimizerModule):
         out = self.network(luma, Points(hint_ab, mask), detach=hp.detach)
         step = hp.class_stride
         classification = grid_cross_entropy(out.logits[:, :, ::step, ::step], ab, stride=LOGIT_STRIDE * step)
-        return smooth_l1_map(out.ab, ab, delta=hp.delta).mean(), classification
+        weight = 1 + hp.colorfulness * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / CHROMA_UNIT
+        regression = (smooth_l1_map(out.ab, ab, delta=hp.delta) * weight).mean() / weight.mean()
+        return regression, classification
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the numbers of 6 x 6 points at which PSNR is taken."""
