@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, UnidentifiedImageError
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
@@ -63,7 +63,7 @@ def examine(name: str, data: bytes) -> Examined:
             size, kind = image.size, image.format or ""
             facts = _header_facts(name, image, data)
             small = _thumbnail(image)
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         return Examined(None, "", (("broken", "no picture of a known format"),), digest)
     except Exception as error:  # damaged files raise whatever the parser of their format stumbles on
         return Examined(None, "", (("broken", " ".join(str(error).split())),), digest)
