@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
-from colorzoo.data.dataset import PictureDataset
+from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.neighbors import Encoder, Neighbors, build_neighbors, load_neighbors, timm_encoder
 from colorzoo.data.pair_list import read_pairs
-from colorzoo.data.pairing import Nearest, Pick, ReferencedDataset, SameClass, same_row
+from colorzoo.data.pairing import (
+    Nearest,
+    PairedPictures,
+    Partners,
+    Pick,
+    ReferencedDataset,
+    SameClass,
+    same_row,
+)
+from colorzoo.data.pictures import Pictures
 from colorzoo.data.references import crop_flip_reference, warp_jitter_reference
 from colorzoo.data.shard_labels import class_names
-from colorzoo.data.sketch import usable
-from colorzoo.data.sources import Source, find_sources, split_by_content
-from colorzoo.data.streams import StreamDataModule
+from colorzoo.data.sources import Source, Sources
 from colorzoo.draws import Generators, picture_generators, uniform_draws
 from colorzoo.errors import DataError
 
@@ -32,16 +40,7 @@ _MAKERS: dict[str, Callable[[Tensor, Generators], Tensor]] = {
 }
 
 
-@dataclass(frozen=True)
-class _Split:
-    """Targets, what their references are chosen from, and how."""
-
-    targets: Sequence[Source]
-    references: Sequence[Source]
-    pick: Pick | None
-
-
-class ExemplarPairsDataModule(StreamDataModule):
+class ExemplarPairsDataModule(FolderDataModule):
     """Targets and references: beside ``rgb`` a batch has ``reference``, ``(B, 3, H, W)`` in [0, 1].
 
     References are chosen by ``pairing``:
@@ -66,10 +65,7 @@ class ExemplarPairsDataModule(StreamDataModule):
         index_file: For ``nearest``: the index; None takes ``neighbors-ENCODER.npz`` in ``root``.
         self_reference: How a reference is made from the target.
         self_share: Share of training pictures whose reference is made from the target instead (SPColor: 0.2).
-        drop_gray: Leave out training pictures without color.
-        check: Decode every picture once before training, to leave out broken and gray ones.
-        val_share: Expected share of validation pictures or pairs where nothing says which they are.
-        kwargs: Arguments of `StreamDataModule`.
+        kwargs: Arguments of `FolderDataModule`.
     """
 
     def __init__(
@@ -84,13 +80,9 @@ class ExemplarPairsDataModule(StreamDataModule):
         index_file: str | None = None,
         self_reference: SelfReference = "crop_flip",
         self_share: float = 0.0,
-        drop_gray: bool = True,
-        check: bool = True,
-        val_share: float = 0.05,
         **kwargs: Any,
     ) -> None:
         super().__init__(root, **kwargs)
-        self._found: tuple[list[Source], list[Source], Path] | None = None
 
     def build_encoder(self) -> Encoder:
         """Return the encoder of ``pairing: nearest``; override it for one that timm does not have."""
@@ -111,7 +103,7 @@ class ExemplarPairsDataModule(StreamDataModule):
     def prepare_data(self) -> None:
         """Build the index of nearest pictures where it is missing or stale (in one process)."""
         if self.hparams.pairing == "nearest" and self._index() is None:
-            train, val, _ = self._pictures()
+            train, val = (pictures.sources for pictures in self._library)
             build_neighbors(train, val, self.build_encoder(), self.index_path, k=self.hparams.neighbors)
 
     def setup(self, stage: str) -> None:
@@ -120,17 +112,31 @@ class ExemplarPairsDataModule(StreamDataModule):
         Raises:
             DataError: Pictures, the list or the index are missing.
         """
-        if self.val_data is not None:
-            return
+        if self.hparams.pairing in ("list", "self"):
+            super().setup(stage)
+        elif self.val_data is None:
+            train, val = self._library
+            for_train, for_val = self._picks()
+            self.train_data = self._referenced(train.sources, for_train, train=True)
+            val = val.first(self.hparams.val_limit)
+            self.val_data = self._referenced(val.sources, for_val, train=False)
+
+    def find_pictures(self, split: str) -> Pictures:
+        """Return the targets of a split, with their references where a list says them."""
         hp = self.hparams
-        train, val = self._listed() if hp.pairing == "list" else self._chosen()
-        if not len(train.targets) or not len(val.targets):
-            raise DataError(
-                f"no usable {'validation' if len(train.targets) else 'training'} picture in {hp.root!r}."
-            )
-        self.train_data = self._dataset(train, self.train_side, hp.crop, random_crop=True)
-        val = replace(val, targets=val.targets[: hp.val_limit])
-        self.val_data = self._dataset(val, hp.val_size, hp.val_size, random_crop=False)
+        if hp.pairing != "list":
+            return super().find_pictures(split)
+        both = read_pairs(Path(hp.root), hp.pairs, hp.val_pairs, hp.val_share)
+        pairs = both[0] if split == "train" else both[1]
+        targets = Sources.of((pair.target for pair in pairs), hp.root)
+        return PairedPictures(targets, partners=Partners.of([pair.reference] for pair in pairs))
+
+    def make_dataset(self, pictures: Pictures, *, train: bool) -> Dataset[Any]:
+        """Return crops of targets with the references of a list, or of targets alone."""
+        if not isinstance(pictures, PairedPictures) or pictures.partners is None:
+            return super().make_dataset(pictures, train=train)
+        references = Sources.of(pictures.partners[index][0] for index in range(len(pictures)))
+        return self._referenced(pictures.sources, same_row, references, train=train)
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Make references from the targets, for all of them or for the share that asks for it."""
@@ -145,66 +151,44 @@ class ExemplarPairsDataModule(StreamDataModule):
             made = torch.where(draws[:, :, None, None] < share, made, given)
         return {**batch, "reference": made}
 
-    def _listed(self) -> tuple[_Split, _Split]:
-        hp = self.hparams
-        train, val = read_pairs(Path(hp.root), hp.pairs, hp.val_pairs, hp.val_share)
-        good = set(
-            usable(list({pair.target: None for pair in train}), check=hp.check, drop_gray=hp.drop_gray)
-        )
-        train = [pair for pair in train if pair.target in good]
-        first, second = (
-            _Split([pair.target for pair in pairs], [pair.reference for pair in pairs], same_row)
-            for pairs in (train, val)
-        )
-        return first, second
+    @cached_property
+    def _library(self) -> tuple[Pictures, Pictures]:
+        """The usable pictures of both splits; references are chosen from those of training."""
+        train = self.usable(self.find_pictures("train"), drop_gray=self.hparams.drop_gray)
+        val = self.usable(self.find_pictures("val"), drop_gray=False)
+        if not len(train) or not len(val):
+            what = "validation" if len(train) else "training"
+            raise DataError(f"no usable {what} picture in {self.hparams.root!r}.")
+        return train, val
 
-    def _chosen(self) -> tuple[_Split, _Split]:
-        train, val, folder = self._pictures()
-        pairing = self.hparams.pairing
-        if pairing == "class":
-            picks: tuple[Pick | None, Pick | None] = _same_class(train, val, folder)
-        elif pairing == "nearest":
-            found = self._index()
-            if found is None:
-                raise DataError(
-                    f"{str(self.index_path)!r} is no index of these pictures and this encoder; "
-                    "call prepare_data() to build it."
-                )
-            picks = Nearest(found.train, vary=True), Nearest(found.val, vary=False)
-        else:
-            picks = None, None
-        return _Split(train, train, picks[0]), _Split(val, train, picks[1])
-
-    def _pictures(self) -> tuple[list[Source], list[Source], Path]:
-        """Return training and validation pictures and the folder whose subfolders are classes."""
-        if self._found is None:
-            root, hp = Path(self.hparams.root), self.hparams
-            divided = (root / "train").is_dir() and (root / "val").is_dir()
-            found = (
-                (find_sources(root / "train"), find_sources(root / "val"))
-                if divided
-                else split_by_content(find_sources(root), hp.val_share)
+    def _picks(self) -> tuple[Pick, Pick]:
+        train, val = (pictures.sources for pictures in self._library)
+        if self.hparams.pairing == "class":
+            return _same_class(train, val, Path(self.hparams.root))
+        found = self._index()
+        if found is None:
+            raise DataError(
+                f"{str(self.index_path)!r} is no index of these pictures and this encoder; "
+                "call prepare_data() to build it."
             )
-            train = usable(found[0], check=hp.check, drop_gray=hp.drop_gray)
-            self._found = train, list(found[1]), root
-        return self._found
+        return Nearest(found.train, vary=True), Nearest(found.val, vary=False)
 
     def _index(self) -> Neighbors | None:
-        train, val, _ = self._pictures()
+        train, val = (pictures.sources for pictures in self._library)
         return load_neighbors(train, val, self.encoder_name, self.index_path, k=self.hparams.neighbors)
 
-    def _dataset(
-        self, split: _Split, side: int, reference_side: int, *, random_crop: bool
-    ) -> PictureDataset | ReferencedDataset:
-        if split.pick is None:
-            return PictureDataset(split.targets, resize=side, crop=side, random_crop=random_crop)
+    def _referenced(
+        self, targets: Sources, pick: Pick, references: Sources | None = None, *, train: bool
+    ) -> ReferencedDataset:
+        """Return targets with references, from those of training where no others are given."""
+        hp = self.hparams
         return ReferencedDataset(
-            split.targets,
-            split.references,
-            split.pick,
-            side=side,
-            reference_side=reference_side,
-            random_crop=random_crop,
+            targets,
+            self._library[0].sources if references is None else references,
+            pick,
+            side=self.train_side if train else hp.val_size,
+            reference_side=hp.crop if train else hp.val_size,
+            random_crop=train,
         )
 
 

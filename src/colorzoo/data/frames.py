@@ -14,9 +14,9 @@ from torch.utils.data import Dataset
 
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.loader import LateLoader
+from colorzoo.data.module import PictureDataModule
 from colorzoo.data.sampler import SeededSampler
 from colorzoo.data.sources import EXTENSIONS
-from colorzoo.data.streams import StreamDataModule
 from colorzoo.errors import DataError
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg"})
@@ -172,7 +172,7 @@ class FrameBlocks(Dataset[FrameBatch]):
         return FrameBatch(rgb=rgb, seed=seed + numbers, name=names, clip=clip.name, frame=numbers)
 
 
-class FramesDataModule(StreamDataModule):
+class FramesDataModule(PictureDataModule):
     """Clips of a folder, each a folder of frames or a video file, in the order of their names.
 
     For evaluation only: it has no training data. A batch holds consecutive frames of one clip with their

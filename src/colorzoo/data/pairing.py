@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,12 +11,54 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from colorzoo.color import rgb_to_gray
-from colorzoo.data.dataset import Sample, crop_square
-from colorzoo.data.decode import decode_rgb
-from colorzoo.data.sources import Source
+from colorzoo.data.dataset import Sample, crop_square, read_rgb
+from colorzoo.data.pictures import Pictures
+from colorzoo.data.sources import Source, Sources
 
 Pick = Callable[[int, int], int]
 """Takes the index and the seed of a target, and gives the index of its partner."""
+
+
+class Partners:
+    """The partners of each picture, such as its sketches: a column of `Pictures`.
+
+    Args:
+        sources: The partners of all pictures, one picture after the other.
+        ends: ``(N,)`` int64, where those of each stored picture end.
+        rows: Which of the stored pictures are in this view; None for all.
+    """
+
+    def __init__(self, sources: Sources, ends: Tensor, rows: Tensor | None = None) -> None:
+        self._sources, self._ends, self._rows = sources, ends, rows
+
+    @classmethod
+    def of(cls, per_picture: Iterable[Sequence[Source]]) -> Partners:
+        """Pack the partners of each picture."""
+        lists = list(per_picture)
+        ends = torch.tensor([len(each) for each in lists], dtype=torch.int64).cumsum(0)
+        return cls(Sources.of(source for each in lists for source in each), ends)
+
+    def __len__(self) -> int:
+        return len(self._ends) if self._rows is None else len(self._rows)
+
+    def __getitem__(self, index: int) -> Sources:
+        row = range(len(self))[index] if self._rows is None else int(self._rows[index])
+        return self._sources[int(self._ends[row - 1]) if row else 0 : int(self._ends[row])]
+
+    def select(self, rows: Tensor) -> Partners:
+        """Return a view of the pictures at ``rows``."""
+        return Partners(self._sources, self._ends, rows if self._rows is None else self._rows[rows.long()])
+
+
+@dataclass(frozen=True)
+class PairedPictures(Pictures):
+    """Pictures with partners.
+
+    Attributes:
+        partners: Their references, or their sketches.
+    """
+
+    partners: Partners | None = None
 
 
 class ReferencedSample(Sample):
@@ -86,7 +128,7 @@ class Nearest:
 
 
 def same_row(index: int, seed: int) -> int:
-    """Pick the partner in the same row of a list."""
+    """Pick the partner in the same row."""
     del seed
     return index
 
@@ -123,9 +165,9 @@ class ReferencedDataset(Dataset[ReferencedSample]):
         """Return one sample; ``key`` is the index and the seed of its randomness."""
         index, seed = key
         target, reference = self.targets[index], self.references[self.pick(index, seed)]
-        rgb = crop_square(decode_rgb(target.read(), self.side), self.side, seed if self.random_crop else None)
+        rgb = crop_square(read_rgb(target, self.side), self.side, seed if self.random_crop else None)
         side = self.reference_side
-        other = crop_square(decode_rgb(reference.read(), side), side)
+        other = crop_square(read_rgb(reference, side), side)
         return ReferencedSample(rgb=rgb, seed=torch.tensor(seed), name=target.name, reference=other)
 
 
@@ -139,9 +181,7 @@ class SketchedDataset(Dataset[SketchedSample]):
         random_crop: Whether crop and sketch are chosen by the seed of the sample.
     """
 
-    def __init__(
-        self, colors: Sequence[Source], sketches: Sequence[Sequence[Source]], *, side: int, random_crop: bool
-    ) -> None:
+    def __init__(self, colors: Sequence[Source], sketches: Partners, *, side: int, random_crop: bool) -> None:
         self.colors, self.sketches, self.side, self.random_crop = colors, sketches, side, random_crop
 
     def __len__(self) -> int:
@@ -150,9 +190,9 @@ class SketchedDataset(Dataset[SketchedSample]):
     def __getitem__(self, key: tuple[int, int]) -> SketchedSample:
         """Return one sample; ``key`` is the index and the seed of its randomness."""
         index, seed = key
-        rgb = decode_rgb(self.colors[index].read(), self.side)
+        rgb = read_rgb(self.colors[index], self.side)
         drawn = self.sketches[index]
-        lines = decode_rgb(drawn[seed % len(drawn) if self.random_crop else 0].read(), self.side)
+        lines = read_rgb(drawn[seed % len(drawn) if self.random_crop else 0], self.side)
         both = torch.cat([rgb, _gray_like(lines, rgb)])
         both = crop_square(both, self.side, seed if self.random_crop else None)
         name = self.colors[index].name

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from PIL import Image
+from torch.utils.data import Dataset
 
 from colorzoo.color.sketch import SIGMAS, rgb_to_gray, xdog
-from colorzoo.data.check import check_pictures
-from colorzoo.data.dataset import PictureDataset
-from colorzoo.data.pairing import SketchedDataset
-from colorzoo.data.sources import Source, find_sources, split_by_content
-from colorzoo.data.streams import StreamDataModule
+from colorzoo.data.folder import FolderDataModule
+from colorzoo.data.pairing import PairedPictures, Partners, SketchedDataset
+from colorzoo.data.pictures import Pictures
+from colorzoo.data.sources import Source, Sources, find_sources
 from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.errors import DataError
-
-log = logging.getLogger(__name__)
 
 Layout = Literal["auto", "xdog", "pairs", "tag2pix"]
 
@@ -30,7 +27,7 @@ ASPECT_TOLERANCE = 0.02
 """Largest relative difference of the aspect ratios of a picture and its sketch."""
 
 
-class SketchDataModule(StreamDataModule):
+class SketchDataModule(FolderDataModule):
     """Colored pictures and their sketches: beside ``rgb`` a batch has ``sketch``.
 
     It is ``(B, 1, H, W)`` in [0, 1], paper 1, ink 0.
@@ -48,53 +45,41 @@ class SketchDataModule(StreamDataModule):
         root: The folder.
         layout: One of the above; ``auto`` looks which folders there are.
         sigmas: Line widths of drawn sketches among which training draws; validation takes the middle one.
-        drop_gray: Leave out training pictures without color.
-        check: Decode every picture once before training, to leave out broken and gray ones.
-        val_share: Expected share of validation pictures where the layout ``xdog`` has no ``train`` and
-            ``val``.
-        kwargs: Arguments of `StreamDataModule`.
+        kwargs: Arguments of `FolderDataModule`.
     """
 
     def __init__(
-        self,
-        root: str,
-        layout: Layout = "auto",
-        sigmas: Sequence[float] = SIGMAS,
-        drop_gray: bool = True,
-        check: bool = True,
-        val_share: float = 0.05,
-        **kwargs: Any,
+        self, root: str, layout: Layout = "auto", sigmas: Sequence[float] = SIGMAS, **kwargs: Any
     ) -> None:
         super().__init__(root, **kwargs)
 
-    def setup(self, stage: str) -> None:
-        """Find the pictures and their sketches (once).
+    def find_pictures(self, split: str) -> Pictures:
+        """Return the pictures of a split, with their sketches where these are read.
 
         Raises:
             DataError: A folder or a sketch is missing.
         """
-        if self.val_data is not None:
-            return
         root, layout = Path(self.hparams.root), self.hparams.layout
         layout = _recognized(root) if layout == "auto" else layout
         if layout == "xdog":
-            self._setup_drawn(root)
-        elif layout == "pairs":
-            _require(root, ("train/color", "train/sketch", "val/color", "val/sketch"))
-            self._setup_read(
-                paired(root / "train/color", [root / "train/sketch"]),
-                paired(root / "val/color", [root / "val/sketch"]),
-            )
-        else:
-            _require(root, ("rgb_train", "benchmark", "keras_test"))
-            folders = [root / name for name in TAG2PIX_SKETCHES if (root / name).is_dir()]
-            if not folders:
-                raise DataError(
-                    f"no sketches in {str(root)!r}; expected one of {', '.join(TAG2PIX_SKETCHES)}."
-                )
-            self._setup_read(
-                paired(root / "rgb_train", folders), paired(root / "benchmark", [root / "keras_test"])
-            )
+            return super().find_pictures(split)
+        if layout == "pairs":
+            _require(root, [f"{part}/{kind}" for part in ("train", "val") for kind in ("color", "sketch")])
+            return paired(root / split / "color", [root / split / "sketch"])
+        _require(root, ("rgb_train", "benchmark", "keras_test"))
+        if split == "val":
+            return paired(root / "benchmark", [root / "keras_test"])
+        folders = [root / name for name in TAG2PIX_SKETCHES if (root / name).is_dir()]
+        if not folders:
+            raise DataError(f"no sketches in {str(root)!r}; expected one of {', '.join(TAG2PIX_SKETCHES)}.")
+        return paired(root / "rgb_train", folders)
+
+    def make_dataset(self, pictures: Pictures, *, train: bool) -> Dataset[Any]:
+        """Return crops of pictures with their sketches, or of pictures alone."""
+        if not isinstance(pictures, PairedPictures) or pictures.partners is None:
+            return super().make_dataset(pictures, train=train)
+        side = self.train_side if train else self.hparams.val_size
+        return SketchedDataset(pictures.sources, pictures.partners, side=side, random_crop=train)
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Draw the sketches, unless they were read."""
@@ -107,53 +92,8 @@ class SketchDataModule(StreamDataModule):
             chosen = (draws[:, 0] * len(widths)).long()
         return {**batch, "sketch": xdog(rgb_to_gray(rgb), widths[chosen])}
 
-    def _setup_drawn(self, root: Path) -> None:
-        if (root / "train").is_dir() and (root / "val").is_dir():
-            train, val = find_sources(root / "train"), find_sources(root / "val")
-        else:
-            train, val = split_by_content(find_sources(root), self.hparams.val_share)
-        self._refuse_empty(train, val)
-        side, val_side = self.train_side, self.hparams.val_size
-        good = self._usable(train)
-        self.train_data = PictureDataset(good, resize=side, crop=side, random_crop=True)
-        val = val[: self.hparams.val_limit]
-        self.val_data = PictureDataset(val, resize=val_side, crop=val_side, random_crop=False)
 
-    def _setup_read(self, train: Pairs, val: Pairs) -> None:
-        good = set(self._usable([color for color, _ in train]))
-        train, val = [pair for pair in train if pair[0] in good], val[: self.hparams.val_limit]
-        self._refuse_empty(train, val)
-        sides = (self.train_side, self.hparams.val_size)
-        self.train_data, self.val_data = (
-            SketchedDataset(
-                [c for c, _ in pairs], [s for _, s in pairs], side=side, random_crop=pairs is train
-            )
-            for pairs, side in zip((train, val), sides, strict=True)
-        )
-
-    def _usable(self, sources: Sequence[Source]) -> list[Source]:
-        return usable(sources, check=self.hparams.check, drop_gray=self.hparams.drop_gray)
-
-    def _refuse_empty(self, *splits: Sequence[Any]) -> None:
-        for name, split in zip(("training", "validation"), splits, strict=True):
-            if not len(split):
-                raise DataError(f"no usable {name} picture in {self.hparams.root!r}.")
-
-
-Pairs = list[tuple[Source, tuple[Source, ...]]]
-
-
-def usable(sources: Sequence[Source], *, check: bool, drop_gray: bool) -> list[Source]:
-    """Return the pictures that decode and, if asked, have color; what is left out is logged."""
-    if not check:
-        return list(sources)
-    checked = check_pictures(sources, drop_gray=drop_gray)
-    if summary := checked.summary():
-        log.warning(summary)
-    return list(checked.good)
-
-
-def paired(colors: Path, sketches: Sequence[Path]) -> Pairs:
+def paired(colors: Path, sketches: Sequence[Path]) -> PairedPictures:
     """Return the pictures of a folder with those of the same name in the folders of sketches.
 
     Args:
@@ -164,7 +104,7 @@ def paired(colors: Path, sketches: Sequence[Path]) -> Pairs:
         DataError: A picture has no sketch, or one of another shape.
     """
     drawn = [{_stem(source, folder): source for source in find_sources(folder)} for folder in sketches]
-    pairs: Pairs = []
+    pairs: list[tuple[Source, tuple[Source, ...]]] = []
     for source in find_sources(colors):
         stem = _stem(source, colors)
         partners = tuple(found[stem] for found in drawn if stem in found)
@@ -177,7 +117,8 @@ def paired(colors: Path, sketches: Sequence[Path]) -> Pairs:
     ]:  # headers of a thousand are read in a second
         for partner in partners:
             _require_same_shape(source, partner)
-    return pairs
+    sources = Sources.of((source for source, _ in pairs), colors)
+    return PairedPictures(sources, partners=Partners.of(partners for _, partners in pairs))
 
 
 def _recognized(root: Path) -> Layout:

@@ -10,22 +10,12 @@ from torch.utils.data import Dataset
 from colorzoo.data.dataset import Sample, crop_square
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.loader import LateLoader
+from colorzoo.data.module import PictureDataModule
 from colorzoo.data.shard_reader import ShardReader, read_manifest
 from colorzoo.data.shard_sampler import ShardSampler
-from colorzoo.data.streams import StreamDataModule
 
 
-class LabeledSample(Sample):
-    """One picture of a shard, as a worker delivers it.
-
-    Attributes:
-        label: int64 scalar, number of its class; -1 if it has none.
-    """
-
-    label: torch.Tensor
-
-
-class ShardDataset(Dataset[LabeledSample]):
+class ShardDataset(Dataset[Sample]):
     """Square uint8 crops of the pictures in shards.
 
     Args:
@@ -44,15 +34,15 @@ class ShardDataset(Dataset[LabeledSample]):
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, key: tuple[int, int]) -> LabeledSample:
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
         """Return one sample; ``key`` is the index and the seed of its randomness."""
         index, seed = key
         data, label, name = self.reader[index]
         rgb = crop_square(decode_rgb(data, self.side), self.side, seed if self.random_crop else None)
-        return LabeledSample(rgb=rgb, seed=torch.tensor(seed), name=name, label=torch.tensor(label))
+        return Sample(rgb=rgb, seed=torch.tensor(seed), name=name, label=torch.tensor(label))
 
 
-class StreamingDataModule(StreamDataModule):
+class StreamingDataModule(PictureDataModule):
     """Pictures in shards.
 
     Each epoch has an order of its own that depends on the seed alone; it is split over nodes and processes
@@ -67,7 +57,8 @@ class StreamingDataModule(StreamDataModule):
         cache_gigabytes: Delete the chunks fetched first beyond this size; None keeps all.
         shuffle_window: Pictures among which the shuffle of one process chooses; larger mixes better and
             reads more chunks at a time.
-        kwargs: Arguments of `StreamDataModule`.
+        kwargs: Arguments of `PictureDataModule`; ``check``, ``drop_gray`` and ``cache`` do nothing here, for
+            shards are checked when they are written.
     """
 
     def __init__(
