@@ -47,7 +47,7 @@ def run(options: Options) -> list[Row]:
 
 
 def make_pictures(folder: Path) -> None:
-    """Write ordinary JPEGs: 500x375, quality 90, subsampled color, with detail that costs bits as photos do."""
+    """Write ordinary JPEGs: 500x375, quality 90, with detail that costs bits as that of photos does."""
     rng = np.random.default_rng(0)
     for split, count in (("train", PICTURES), ("val", 2)):
         (folder / split).mkdir(parents=True)
@@ -104,7 +104,7 @@ def cores_for_one_gpu(out: Path) -> Row:
     gflop = training_gflop()
     trained = GPU_TFLOPS * 1e3 / gflop
     claim = (
-        f"cores that feed one GPU: zhang2017_local at {TRAINING_SIDE} costs 3 x {gflop / 3:.1f} GFLOP a picture; "
+        f"cores that feed one GPU: zhang2017_local at {TRAINING_SIDE}: 3 x {gflop / 3:.1f} GFLOP a picture; "
         f"{GPU_TFLOPS:.0f} TFLOP/s (assumed) / {gflop:.1f} GFLOP = {trained:.0f} pictures/s, "
         f"one core gives {one_core:.0f}"
     )
@@ -125,7 +125,7 @@ def training_gflop() -> float:
 
 
 def wall_in_turn(*calls: Callable[[], object], files: Sequence[Sequence[Path]]) -> list[float]:
-    """Return the median wall seconds of each call; in every round each runs once, its files dropped before."""
+    """Return the median wall seconds of each call; in every round each drops its files and runs once."""
     spent: list[list[float]] = [[] for _ in calls]
     for _ in range(RUNS + 1):
         for seconds, call, paths in zip(spent, calls, files, strict=True):
