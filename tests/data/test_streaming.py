@@ -9,6 +9,7 @@ from runs import fit, names, seen
 pytest.importorskip("litdata")
 from colorzoo.data import StreamingDataModule
 from colorzoo.data.shard_sampler import ShardSampler
+from colorzoo.errors import DataError
 
 
 def data(shards, **overrides) -> StreamingDataModule:
@@ -18,7 +19,7 @@ def data(shards, **overrides) -> StreamingDataModule:
 
 @pytest.mark.parametrize("world", [1, 2, 3, 5])
 @pytest.mark.parametrize("batch", [1, 4, 7])
-@pytest.mark.parametrize("sizes", [[6] * 6 + [5], [8] * 5, [3]])
+@pytest.mark.parametrize("sizes", [[6] * 6 + [5], [8] * 5, [5]])
 def test_processes_share_an_epoch_out_and_end_together(world: int, batch: int, sizes: list[int]) -> None:
     ranks = [ShardSampler(sizes, batch_size=batch, rank=rank, world_size=world) for rank in range(world)]
     shares = [[index for index, _ in sampler] for sampler in ranks]
@@ -30,6 +31,11 @@ def test_processes_share_an_epoch_out_and_end_together(world: int, batch: int, s
     assert max(repeated) <= 1
     if sum(sizes) % world == 0 or (batch == 7 and sum(sizes) == 41):
         assert sum(repeated) == 0
+
+
+def test_fewer_pictures_than_processes_are_refused() -> None:
+    with pytest.raises(DataError, match=r"3 training picture\(s\) cannot feed 5 processes"):
+        ShardSampler([2, 1], batch_size=1, rank=4, world_size=5)
 
 
 def test_epochs_differ_seeds_belong_to_the_picture_and_reading_stays_local() -> None:

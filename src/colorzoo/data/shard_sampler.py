@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.data.sampler import SeededSampler
+from colorzoo.errors import DataError
 
 
 class ShardSampler(SeededSampler):
@@ -43,6 +44,10 @@ class ShardSampler(SeededSampler):
         world_size: int = 1,
         seen: Callable[[], int] = lambda: 0,
     ) -> None:
+        if sum(sizes) < world_size:
+            raise DataError(
+                f"{sum(sizes)} training picture(s) cannot feed {world_size} processes; use fewer."
+            )
         super().__init__(sum(sizes), seed=seed, rank=rank, world_size=world_size, seen=seen)
         self.sizes, self.batch_size, self.window = torch.tensor(sizes), batch_size, window
 
