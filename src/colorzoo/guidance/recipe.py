@@ -1,8 +1,8 @@
 """The recipe: a user's wishes for one picture as a versioned JSON file.
 
 Coordinates are pixels of the original picture, colors are ``#rrggbb``. The same recipe gives the same colors
-from the command line, Python, a notebook and the drawing pad. ``recipe.schema.json`` beside this module documents
-every field; fields that are not known are kept, so a newer program's file survives a round trip.
+from the command line, Python, a notebook and the drawing pad. ``recipe.schema.json`` beside this module
+documents every field; fields that are not known are kept, so a newer program's file survives a round trip.
 """
 
 from __future__ import annotations
