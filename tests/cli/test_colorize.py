@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_model import gray_picture, write_tiny_weights
 
 from colorzoo.cli.main import main
+from tiny_model import gray_picture, write_tiny_weights
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -34,7 +34,7 @@ def run(capsys: pytest.CaptureFixture[str], weights: Path) -> Run:
     def call(*words: str | Path) -> tuple[int, str, str]:
         given = [str(word) for word in words]
         own = [] if "--weights" in given else ["--weights", str(weights)]
-        code = main(["colorize", *given, *own, "--device", "cpu"])
+        code = main(["colorize", "--device", "cpu", *given, *own])
         return code, *capsys.readouterr()
 
     return call
@@ -63,6 +63,7 @@ def test_a_picture_gets_its_result_beside_it(run: Run, tmp_path: Path) -> None:
 
 def bad_pictures(folder: Path) -> dict[str, Path]:
     files = {name: folder / f"{name}.jpg" for name in ("missing", "text", "truncated", "empty")}
+    folder.mkdir(exist_ok=True)
     files["text"].write_text("these are words")
     files["empty"].write_bytes(b"")
     whole = photo(folder / "whole.jpg", 200, 200).read_bytes()
@@ -73,7 +74,12 @@ def bad_pictures(folder: Path) -> dict[str, Path]:
 
 @pytest.mark.parametrize(
     ("kind", "message"),
-    [("missing", "no such file"), ("text", "not a picture"), ("truncated", "cut short"), ("empty", "0 bytes")],
+    [
+        ("missing", "no such file"),
+        ("text", "not a picture"),
+        ("truncated", "cut short"),
+        ("empty", "0 bytes"),
+    ],
 )
 def test_bad_pictures(run: Run, tmp_path: Path, kind: str, message: str) -> None:
     path = bad_pictures(tmp_path)[kind]
@@ -110,7 +116,7 @@ OUTSIDE = '{"points": [{"x": 99, "y": 5, "color": "#c04020"}]}'
         (["--weights", "a.jpg"], "a.jpg is a JPEG picture; expected safetensors"),
         (["--weights", "other.pt"], "other.pt does not fit"),
         (["--weights", "gone.bin"], "gone.bin': no such file"),
-        (["-o", "text.bin/out.png"], "cannot be written: Not a directory"),
+        (["-o", "text.bin/out.png"], "cannot be written: text.bin is a file, not a folder"),
         (["-o", "a.png"], "is the source itself"),
         (["--colour"], "see `colorzoo colorize --help`"),
     ],
@@ -233,7 +239,9 @@ def test_report_and_dry_run(run: Run, tmp_path: Path) -> None:
     assert (row["source"], row["output"], row["status"]) == (str(source), err.strip(), "colored")
 
 
-def test_recipe_model_and_strength_are_obeyed_and_the_command_line_goes_before(run: Run, tmp_path: Path) -> None:
+def test_recipe_model_and_strength_are_obeyed_and_the_command_line_goes_before(
+    run: Run, tmp_path: Path
+) -> None:
     source, recipe = photo(tmp_path / "a.png"), tmp_path / "r.json"
     recipe.write_text('{"strength": 0, "model": "zhang2017_local_small", "image": {"sha256": "00"}}')
     code, out, _ = run(source, "--recipe", recipe)

@@ -9,7 +9,9 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, PointHint, Points, Recipe, Stroke
 
 
-def drawn(*points: PointHint, picture: tuple[int, int] = (40, 30), size: tuple[int, int] | None = None) -> Points:
+def drawn(
+    *points: PointHint, picture: tuple[int, int] = (40, 30), size: tuple[int, int] | None = None
+) -> Points:
     width, height = picture
     points_ = Guidance.from_recipe(Recipe(points=points), width, height, size).points
     assert points_ is not None

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_model import NAME, gray_picture, tiny_model, write_tiny_weights
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -25,6 +24,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.pictures import read_picture
 from colorzoo.inference.resample import BicubicUpsampler, resize_points, working_size
 from colorzoo.tasks import ColorizationModule, Prediction
+from tiny_model import NAME, gray_picture, tiny_model, write_tiny_weights
 
 RED = PointHint(20, 15, 4, "#c04020")
 
@@ -46,6 +46,7 @@ class Painter(ColorizationModule):
         self.network = torch.nn.Identity()
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+        del guidance
         if self.fail is not None:
             fail, self.fail = self.fail, None
             raise fail
@@ -78,7 +79,7 @@ def test_strength_scales_chroma_down_to_gray(colorizer: Colorizer) -> None:
     full = colorizer.colorize(read_picture(gray_picture(40, 60))).ab
     half = colorizer.colorize(read_picture(gray_picture(40, 60)), Recipe(strength=0.5)).ab
     torch.testing.assert_close(half, full / 2)
-    with pytest.raises(GuidanceError, match="from 0 to 1.5, got 7"):
+    with pytest.raises(GuidanceError, match=r"from 0 to 1\.5, got 7"):
         colorizer(gray_picture(4, 4), strength=7)
 
 
@@ -103,7 +104,9 @@ def test_of_two_points_at_one_place_the_later_counts_and_neighbors_keep_their_ow
     colorizer: Colorizer,
 ) -> None:
     picture = np.full((600, 800), 130, np.uint8)
-    hints = [PointHint(x, 300, 2, ab=ab) for x, ab in ((400, (40.0, 0.0)), (400, (0.0, 30.0)), (412, (30.0, 0.0)))]
+    hints = [
+        PointHint(x, 300, 2, ab=ab) for x, ab in ((400, (40.0, 0.0)), (400, (0.0, 30.0)), (412, (30.0, 0.0)))
+    ]
     result = lab_of(colorizer(picture, Recipe(points=tuple(hints))))
     for hint in hints[1:]:
         assert (result[1:, 300, int(hint.x)] - point_ab(hint)).norm() <= 2
@@ -121,7 +124,8 @@ def test_tensors_and_recipe_give_the_same_picture(colorizer: Colorizer, size: tu
 def test_dense_tensors_color_the_whole_picture(colorizer: Colorizer) -> None:
     ab = torch.zeros(1, 2, 64, 80)
     ab[:, 0] = torch.linspace(-20, 20, 80) + torch.rand(64, 80, generator=torch.Generator().manual_seed(0))
-    result = lab_of(colorizer(np.full((128, 160), 128, np.uint8), Guidance(Points(ab, torch.ones(1, 1, 64, 80)))))
+    dense = Guidance(Points(ab, torch.ones(1, 1, 64, 80)))
+    result = lab_of(colorizer(np.full((128, 160), 128, np.uint8), dense))
     assert (result[1] - F.interpolate(ab, size=(128, 160))[0, 0]).abs().mean() < 1
 
 
@@ -153,11 +157,13 @@ def test_tiles_are_bicubic_without_a_seam() -> None:
     torch.testing.assert_close(upsampler.pixels(rows, columns), whole[:, rows, columns].T, atol=3e-3, rtol=0)
 
 
-def test_tiles_of_a_picture_show_no_seam(colorizer: Colorizer) -> None:
-    ab = lab_of(colorizer(np.full((600, 300), 128, np.uint8), Recipe(points=(PointHint(150, 256, 2, "#c04020"),))))
-    step = (ab[1:, 1:] - ab[1:, :-1]).abs().amax(dim=(0, 2))
-    assert step[255] <= step[200:310].max() + 1e-6
-    assert step[511] <= step[480:540].median() + 1
+def test_tiles_of_a_picture_show_no_seam(colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = read_picture(gray_picture(330, 90))
+    recipe = Recipe(points=(PointHint(45, 256, 2, "#c04020"),))  # at the border of two tiles
+    tiled = colorizer.colorize(picture, recipe).rgb
+    monkeypatch.setattr("colorzoo.inference.colorizer._TILE_ROWS", 1000)
+    whole = colorizer.colorize(picture, recipe).rgb
+    assert np.abs(tiled - whole).max() < 1e-4
 
 
 def test_depth_and_alpha(colorizer: Colorizer) -> None:
@@ -176,7 +182,12 @@ def test_kinds_of_input_agree(colorizer: Colorizer, tmp_path: Path) -> None:
     picture = gray_picture(30, 40)
     Image.fromarray(picture).save(tmp_path / "a.png")
     expected = np.asarray(colorizer(picture))
-    inputs = (tmp_path / "a.png", str(tmp_path / "a.png"), Image.fromarray(picture), picture / np.float32(255))
+    inputs = (
+        tmp_path / "a.png",
+        str(tmp_path / "a.png"),
+        Image.fromarray(picture),
+        picture / np.float32(255),
+    )
     for image in inputs:
         assert np.abs(np.asarray(colorizer(image)).astype(int) - expected).max() <= 1
 
@@ -220,9 +231,10 @@ def test_other_errors_of_a_model_are_not_hidden() -> None:
 
 
 def test_untrained_models_are_refused_in_one_error() -> None:
-    with warnings.catch_warnings(), pytest.raises(ColorzooError, match="untrained"):
+    with warnings.catch_warnings():
         warnings.simplefilter("error")  # the error says it, no warning before it
-        Colorizer(NAME, weights=None)
+        with pytest.raises(ColorzooError, match="untrained"):
+            Colorizer(NAME, weights="default")
     assert Colorizer(NAME, weights=None, allow_untrained=True, device="cpu").model.trained is False
     for size in (0, 10_000):
         with pytest.raises(ColorzooError, match="size must be from 16 to 4096"):
@@ -256,4 +268,4 @@ def test_shrinking_points_keeps_each_of_them() -> None:
     mask[0, 0, 44, 7] = 1
     small = resize_points(Points(mask.expand(-1, 2, -1, -1) * 30, mask), (9, 9))
     assert small.mask.nonzero().tolist() == [[0, 0, 4, 0]]
-    assert small.ab[0, :, 4, 0].tolist() == [30, 30]
+    assert small.ab[0, :, 4, 0].tolist() == pytest.approx([30, 30])

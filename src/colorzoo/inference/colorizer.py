@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,10 +161,8 @@ class Colorizer:
         """Run the model; falls back to float32 if a low precision gives no numbers."""
         wanted = choose_dtype(self._precision, self.device)
         for dtype in dict.fromkeys((wanted, torch.float32)):
-            with (
-                torch.inference_mode(),
-                torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32),
-            ):
+            low = torch.autocast(self.device.type, dtype) if dtype != torch.float32 else nullcontext()
+            with torch.inference_mode(), low:
                 prediction = self.model(luma.to(self.device), guidance.to(self.device))
             ab = prediction.ab
             if ab is None:  # a model that paints RGB: its chroma is used, the picture's lightness stays

@@ -162,5 +162,7 @@ def _replace(path: Path, content: bytes) -> None:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+    except FileExistsError:
+        raise PictureError(f"{path} cannot be written: {path.parent} is a file, not a folder") from None
     except OSError as error:
         raise PictureError(f"{path} cannot be written: {error.strerror or error}") from error
