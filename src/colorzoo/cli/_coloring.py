@@ -98,9 +98,7 @@ def find_jobs(inputs: Sequence[str], how: Coloring) -> tuple[list[Job], list[Rep
     targets = output_paths(found, how.args.output)
     for picture, target in zip(found, targets, strict=True):
         report = Report(str(picture.path), str(target), "colored")
-        if picture.path in targets:  # a shell's *.jpg names the results of the run before, too
-            reports.append(replace(report, status="skipped", notes=("is itself a result of this command",)))
-        elif how.args.overwrite or not os.path.lexists(target):
+        if how.args.overwrite or not os.path.lexists(target):
             jobs.append(Job(picture, report))
         elif single:
             text = f"{target} exists already; --overwrite replaces it, -o names another file"
