@@ -5,7 +5,7 @@ The network sees a small copy; only ab comes back. Lightness stays the original'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from colorzoo.tasks import ColorizationModule
 ImageLike = str | Path | Image.Image | NDArray[Any] | Picture
 GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
 
-_TILE_ROWS = 256  # bounds memory: the float intermediates of one tile, not of the picture
+_TILE_PIXELS = 2**16  # one tile's float intermediates stay in the processor's cache, and memory bounded
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,8 @@ def full_luma(rgb: NDArray[np.float32]) -> Tensor:
     """Return the lightness ``(1, 1, H, W)`` in [0, 100] of ``(H, W, 3)`` RGB in [0, 1], tile by tile."""
     height, width = rgb.shape[:2]
     luma = torch.empty(1, 1, height, width)
-    for first in range(0, height, _TILE_ROWS):
-        rows = slice(first, first + _TILE_ROWS)
+    for first, last in _tiles(height, width):
+        rows = slice(first, last)
         tile = torch.from_numpy(np.ascontiguousarray(rgb[rows])).permute(2, 0, 1)
         luma[0, 0, rows] = rgb_to_lab(tile)[0]
     return luma
@@ -173,11 +173,17 @@ def join(luma: Tensor, ab: Tensor) -> NDArray[np.float32]:
     height, width = luma.shape
     enlarged = BicubicUpsampler(ab, (height, width))
     rgb = np.empty((height, width, 3), dtype=np.float32)
-    for first in range(0, height, _TILE_ROWS):
-        last = min(first + _TILE_ROWS, height)
+    for first, last in _tiles(height, width):
         lab = torch.cat([luma[None, first:last], enlarged.rows(first, last)])
         rgb[first:last] = lab_to_rgb_in_gamut(lab).permute(1, 2, 0).numpy()
     return rgb
+
+
+def _tiles(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Cut a picture into bands of rows, at least one row each."""
+    step = max(1, _TILE_PIXELS // width)
+    for first in range(0, height, step):
+        yield first, min(first + step, height)
 
 
 def _prepare(
