@@ -49,7 +49,7 @@ def reduce_chroma(lab: Tensor) -> Tensor:
         # flat planes throughout: rows of three values per pixel take more than twice the time
         pixels = planes.flatten(1).clone()
         outside = (~_fits(pixels, _TOLERANCE)).nonzero().squeeze(-1)
-        luma, ab = pixels[:, outside].split([1, 2])
+        luma, ab = pixels[:1, outside], pixels[1:, outside]
         low, high = torch.zeros_like(luma), torch.ones_like(luma)
         for _ in range(_STEPS):
             middle = (low + high) / 2
@@ -62,7 +62,8 @@ def reduce_chroma(lab: Tensor) -> Tensor:
 def _fits(planes: Tensor, tolerance: float) -> Tensor:
     """Return ``(...)`` bool for ``(3, ...)`` Lab colors."""
     lowest, highest = _lab_to_linear_rgb(planes).aminmax(dim=0)
-    return (lowest >= -tolerance) & (highest <= 1 + tolerance)
+    fits: Tensor = (lowest >= -tolerance) & (highest <= 1 + tolerance)
+    return fits
 
 
 def _lab_to_linear_rgb(planes: Tensor) -> Tensor:
@@ -72,4 +73,5 @@ def _lab_to_linear_rgb(planes: Tensor) -> Tensor:
     cone = torch.stack([fy + a / 500, fy, fy - b / 200])
     xyz = torch.where(cone > 0.2068966, cone * cone * cone, (cone - 16 / 116) / 7.787)
     matrix = xyz.new_tensor(_XYZ_TO_RGB) * xyz.new_tensor(_WHITE)
-    return torch.tensordot(matrix, xyz, dims=1)
+    linear: Tensor = torch.tensordot(matrix, xyz, dims=1)
+    return linear

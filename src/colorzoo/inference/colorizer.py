@@ -21,6 +21,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_model
 from colorzoo.guidance import Guidance, Points, Recipe
 from colorzoo.inference.device import Precision, choose_device, choose_dtype
+from colorzoo.inference.fast import fast_module
 from colorzoo.inference.honor import honor_points
 from colorzoo.inference.pictures import Picture, read_picture, to_pil
 from colorzoo.inference.resample import (
@@ -94,6 +95,8 @@ class Colorizer:
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)
         self.model = model.to(self.device).eval()
+        on_cpu = self.device.type == "cpu" and self.dtype == torch.bfloat16
+        self._low = fast_module(self.model) if on_cpu else self.model
 
     def __call__(
         self, image: ImageLike, guidance: GuidanceLike = None, *, strength: float | None = None
@@ -101,7 +104,8 @@ class Colorizer:
         """Color one picture and return it as Pillow image of the same size, alpha included.
 
         Args:
-            image: Path, Pillow image, array ``(H, W[, C])`` of uint8, uint16 or float in [0, 1], or `Picture`.
+            image: Path, Pillow image, array ``(H, W[, C])`` of uint8, uint16 or float in [0, 1], or a
+                `Picture`.
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
         """
@@ -122,27 +126,41 @@ class Colorizer:
         luma = full_luma(picture.rgb)
         small = shrink_luma(luma, size)
         given = _fit_points(given, small)
-        ab = self._predict(small, given)
+        ab = self.predict_ab(small, given)
         if given.points is not None:
             ab = honor_points(ab, small, given.points)
         ab = ab * strength
         rgb = join(luma[0, 0], ab[0])
         return Colored(rgb, ab[0], self.name, self._ignored(given))
 
-    def _predict(self, luma: Tensor, guidance: Guidance) -> Tensor:
-        """Return ``(1, 2, h, w)`` ab on the CPU; falls back to float32 if a low precision gives no numbers."""
+    def predict_ab(self, luma: Tensor, guidance: Guidance) -> Tensor:
+        """Run the model as fast as this device allows, and in float32 if a low precision gives no numbers.
+
+        Args:
+            luma: ``(B, 1, h, w)`` in [0, 100].
+            guidance: What the user gives, of the same size.
+
+        Returns:
+            ``(B, 2, h, w)`` float32 ab on the CPU, in CIE units.
+
+        Raises:
+            ColorzooError: The model answers no numbers in float32 either.
+        """
         for dtype in dict.fromkeys((self.dtype, torch.float32)):
+            model = self._low if dtype == self.dtype else self.model
             with (
                 torch.inference_mode(),
                 torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32),
             ):
-                prediction = self.model(luma.to(self.device), guidance.to(self.device))
+                prediction = model(luma.to(self.device), guidance.to(self.device))
             ab = prediction.ab
             if ab is None:  # a model that paints RGB: its chroma is used, the picture's lightness stays
                 ab = rgb_to_lab(prediction.to_rgb(luma))[:, 1:]
             if torch.isfinite(ab).all():
                 return torch.as_tensor(ab.float().cpu())
-        raise ColorzooError(f"{self.name} answered values that are no numbers, in float32 too; check its weights.")
+        raise ColorzooError(
+            f"{self.name} answered values that are no numbers, in float32 too; check its weights."
+        )
 
     def _ignored(self, guidance: Guidance) -> tuple[str, ...]:
         ignored = [kind for kind in guidance.kinds() if kind not in self.model.accepts]
