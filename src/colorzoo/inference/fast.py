@@ -76,6 +76,8 @@ class WinogradConv(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Convolve ``(B, C, H, W)`` of any float type to bfloat16 of the same size."""
+        if len(image) > 1:  # the tiles of one picture fit the cache, those of a batch do not
+            return torch.cat([self(one) for one in torch.split(image, 1)])
         height, width = image.shape[-2:]
         multiple = 2 * self.dilation
         pixels = image.to(torch.bfloat16).permute(0, 2, 3, 1)
