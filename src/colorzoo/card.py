@@ -48,10 +48,12 @@ class Smoke:
     Attributes:
         hparams: Overrides of the constructor arguments (a narrow network).
         size: Side in pixels of the square training crops.
+        without_gradient: Shell-style patterns of trainable weights that a training step leaves alone.
     """
 
     hparams: Mapping[str, Any] = field(default_factory=dict)
     size: int = 32
+    without_gradient: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,8 @@ class ModelCard:
         weights: Known weight files by tag; ``"default"`` is embedded, ``"published"`` the authors'.
         config: Training configuration below ``configs/``.
         smoke: How the contract suite tries this model.
-        default_for: The uses for which this is the model when the user names none: ``"automatic"`` or kinds of
-            guidance.
+        default_for: The uses for which this is the model when the user names none: ``"automatic"`` or
+            kinds of guidance.
         limits: What this model cannot do; the contract suite asserts the failure.
     """
 

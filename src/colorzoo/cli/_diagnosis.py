@@ -108,9 +108,9 @@ def cpu_bf16(cpuinfo: Path) -> bool | None:
 
 def embedded_weights() -> list[Embedded]:
     """Check every weight file that ships inside the package against the hash on its card."""
-    from colorzoo.weights.catalog import catalog
+    from colorzoo.weights.catalog import list_weights
 
-    rows = [row for row in catalog() if row.weights.file is not None]
+    rows = [row for row in list_weights() if row.weights.file is not None]
     return [Embedded(row.model, str(row.path), _state(row.path, row.weights.sha256)) for row in rows]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentError
 from collections.abc import Sequence
 
 VERBS = {
@@ -13,23 +14,42 @@ VERBS = {
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one of the four verbs; ``argv`` begins with it."""
+    """Run one of the four verbs; ``argv`` begins with it.
+
+    Raises:
+        ColorzooError: An unknown option or value, a missing file, or weights that do not fit.
+    """
+    from colorzoo.cli._training_configs import resolve_configs
+
+    words = resolve_configs(argv)  # first, because it needs no slow import
     from lightning.pytorch import LightningDataModule
-    from lightning.pytorch.cli import LightningCLI
 
     import colorzoo.data  # noqa: F401 - makes short class names known to the parser
+    from colorzoo.cli._training_cli import ZooCLI
+    from colorzoo.cli._training_errors import explain, explain_load
+    from colorzoo.cli._training_quiet import hush
+    from colorzoo.cli._training_start import complete_argv
     from colorzoo.registry import import_tasks
     from colorzoo.tasks import ColorizationModule
 
     import_tasks()
-    LightningCLI(
-        ColorizationModule,
-        LightningDataModule,
-        subclass_mode_model=True,
-        subclass_mode_data=True,
-        seed_everything_default=0,
-        save_config_kwargs={"overwrite": True},
-        parser_kwargs={"parser_mode": "omegaconf"},
-        args=list(argv),
-    )
+    hush()
+    try:
+        ZooCLI(
+            ColorizationModule,
+            LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            seed_everything_default=0,
+            save_config_kwargs={"overwrite": True},
+            trainer_defaults={"enable_model_summary": False, "use_distributed_sampler": False},
+            parser_kwargs={"parser_mode": "omegaconf", "exit_on_error": False},
+            args=complete_argv(words),
+        )
+    except ArgumentError as error:
+        raise explain(str(error)) from error
+    except RuntimeError as error:
+        if "loading state_dict" not in str(error):
+            raise
+        raise explain_load(str(error)) from error
     return 0

@@ -1,18 +1,20 @@
-"""``colorzoo weights``: which weight files there are, fetching and verifying them."""
+"""``colorzoo weights``: which weight files there are; fetch, verify and pack them."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 from colorzoo.errors import WeightsError
 from colorzoo.registry import list_models, model_card
 from colorzoo.weights._files import megabytes, sha256_of
 from colorzoo.weights.catalog import WeightFile, list_weights, weights_entry, weights_path
 from colorzoo.weights.download import fetch
+from colorzoo.weights.pack import pack_checkpoint
 
 NAME = "weights"
-HELP = "list, fetch and verify the weight files of the models"
+HELP = "list, fetch, verify and pack the weight files of the models"
 EXAMPLE = """
 colorzoo weights list
 colorzoo weights fetch zhang2017_local
@@ -23,8 +25,8 @@ _HEADER = ("MODEL", "TAG", "SIZE", "LICENSE", "WHERE", "FILE")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the actions ``list``, ``fetch`` and ``verify`` and their options."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="{list,fetch,verify}")
+    """Add the actions ``list``, ``fetch``, ``verify`` and ``pack`` and their options."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="{list,fetch,verify,pack}")
 
     listing = _action(actions, "list", "show all known weights and where they are", "--json")
     listing.add_argument("--json", action="store_true", help="print a JSON list")
@@ -36,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     verifying = _action(actions, "verify", "check the hashes of the files on this machine", "zhang2016")
     verifying.add_argument("name", metavar="NAME", nargs="?", help="only this model (default: all)")
+
+    packing = _action(actions, "pack", "turn a checkpoint into a float16 weight file", "NAME last.ckpt OUT")
+    packing.add_argument("name", metavar="NAME", help="model, or one of its aliases")
+    packing.add_argument("checkpoint", metavar="CKPT", type=Path, help="checkpoint of `colorzoo fit`")
+    packing.add_argument("out", metavar="OUT", type=Path, help="file to write, NAME.safetensors")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
         return _list(args.json)
     if args.action == "fetch":
         return _fetch(args.name, args.tag, args.offline)
+    if args.action == "pack":
+        return _pack(args.name, args.checkpoint, args.out)
     return _verify(args.name)
 
 
@@ -86,6 +95,12 @@ def _fetch(name: str, tag: str, offline: bool) -> int:
     elif (problem := _problem(path.is_file() and sha256_of(path), entry.sha256)) is not None:
         raise WeightsError(f"{path} ships inside the package but is {problem}; reinstall colorzoo")
     print(path)
+    return 0
+
+
+def _pack(name: str, checkpoint: Path, out: Path) -> int:
+    entry = pack_checkpoint(checkpoint, model_card(name), out)
+    print(f"{out} sha256={entry.sha256} size={entry.size}")
     return 0
 
 

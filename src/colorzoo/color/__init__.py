@@ -13,7 +13,7 @@ from colorzoo.color.bins import (
 )
 from colorzoo.color.edges import canny, sobel
 from colorzoo.color.gamut import in_gamut, reduce_chroma
-from colorzoo.color.lab import lab_to_rgb, lab_to_rgb_in_gamut, rgb_to_lab
+from colorzoo.color.lab import lab_to_rgb, lab_to_rgb_in_gamut, rgb_to_lab, survives_rgb
 from colorzoo.color.snap import snap_to_luma
 
 __all__ = [
@@ -34,4 +34,5 @@ __all__ = [
     "snap_to_luma",
     "sobel",
     "soft_encode",
+    "survives_rgb",
 ]

@@ -16,8 +16,10 @@ def sobel(image: Tensor) -> Tensor:
     Returns:
         ``(B, C, H, W)`` float32. A flat area gives 0 (kornia alone gives 1e-3).
     """
-    gradients = kornia.filters.spatial_gradient(image.float(), mode="sobel", order=1)
-    return torch.linalg.vector_norm(gradients, dim=2)
+    with torch.autocast(image.device.type, enabled=False):
+        gradients = kornia.filters.spatial_gradient(image.float(), mode="sobel", order=1)
+    magnitude: Tensor = torch.linalg.vector_norm(gradients, dim=2)
+    return magnitude
 
 
 def canny(
@@ -36,5 +38,6 @@ def canny(
         ``(B, 1, H, W)`` float32 in {0, 1}.
     """
     with torch.autocast(gray.device.type, enabled=False):
+        edges: Tensor
         _, edges = kornia.filters.canny(gray.float(), low, high, (kernel_size, kernel_size), (sigma, sigma))
     return (edges > 0).float()

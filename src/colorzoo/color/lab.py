@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.color.gamut import reduce_chroma
+from colorzoo.color.linear import lab_to_linear_rgb
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
@@ -37,15 +38,16 @@ def lab_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
         clip: Clip each channel to [0, 1]. This shifts the hue of colors that sRGB cannot show;
-            `lab_to_rgb_in_gamut` lowers their chroma instead. Without clipping, only negative linear
-            values are set to 0.
+            `lab_to_rgb_in_gamut` lowers their chroma instead. Without clipping, negative linear values
+            still become 0, where the power of the transfer curve ends, but nothing is cut above 1.
 
     Returns:
         ``(..., 3, H, W)`` float32.
     """
     _check(lab, "lab", "in CIE units")
     with torch.autocast(lab.device.type, enabled=False):
-        rgb: Tensor = kornia.color.lab_to_rgb(lab.float(), clip=clip)
+        linear = lab_to_linear_rgb(lab.float()).clamp(0, 1 if clip else None)
+        rgb: Tensor = kornia.color.linear_rgb_to_rgb(linear)
     return rgb
 
 
@@ -59,6 +61,25 @@ def lab_to_rgb_in_gamut(lab: Tensor) -> Tensor:
         ``(..., 3, H, W)`` float32 in [0, 1].
     """
     return lab_to_rgb(reduce_chroma(lab))
+
+
+def survives_rgb(lab: Tensor, *, eight_bit: bool = True) -> Tensor:
+    """Say which colors come back from sRGB within one CIE unit, the gamut test of Zhang et al. 2017.
+
+    It differs from `in_gamut`, which is exact, at about one color in a hundred near the faces of the gamut.
+
+    Args:
+        lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
+        eight_bit: Truncate RGB to whole levels of 255 on the way, as the published drawing pad does.
+
+    Returns:
+        ``(..., 1, H, W)`` bool.
+    """
+    rgb = lab_to_rgb(lab)
+    if eight_bit:
+        rgb = (rgb * 255).floor() / 255
+    moved: Tensor = torch.linalg.vector_norm(rgb_to_lab(rgb) - lab.float(), dim=-3, keepdim=True)
+    return moved < 1.0
 
 
 def _check(color: Tensor, name: str, values: str) -> None:

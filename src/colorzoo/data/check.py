@@ -1,4 +1,4 @@
-"""Look at every picture once before the first epoch: broken and gray ones are listed, not met in the night."""
+"""Look at every picture before the first epoch: broken and gray ones are listed, not met in the night."""
 
 from __future__ import annotations
 

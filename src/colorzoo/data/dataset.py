@@ -27,7 +27,21 @@ class Batch(TypedDict):
     name: list[str]
 
 
-class PictureDataset(Dataset[Batch]):
+class Sample(TypedDict):
+    """One picture, as a worker delivers it.
+
+    Attributes:
+        rgb: ``(3, H, W)`` uint8.
+        seed: int64 scalar, the source of this sample's randomness.
+        name: Name of the picture.
+    """
+
+    rgb: Tensor
+    seed: Tensor
+    name: str
+
+
+class PictureDataset(Dataset[Sample]):
     """Square uint8 crops of pictures.
 
     Args:
@@ -54,11 +68,16 @@ class PictureDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.sources)
 
-    def __getitem__(self, key: tuple[int, int]) -> Batch:
+    @property
+    def names(self) -> list[str]:
+        """Names of all pictures, in their order."""
+        return [source.name for source in self.sources]
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
         """Return one sample; ``key`` is the index and the seed of its randomness."""
         index, seed = key
         rgb = crop_square(self._decode(index), self.crop, seed if self.random_crop else None)
-        return Batch(rgb=rgb, seed=torch.tensor(seed), name=self.sources[index].name)  # type: ignore[typeddict-item]
+        return Sample(rgb=rgb, seed=torch.tensor(seed), name=self.sources[index].name)
 
     def _decode(self, index: int) -> Tensor:
         if self._cache is None:

@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader
 
 from colorzoo.data.augment import random_resized_crop_flip
 from colorzoo.data.check import check_pictures
 from colorzoo.data.dataset import Batch, PictureDataset
+from colorzoo.data.loader import LateLoader
 from colorzoo.data.sampler import SeededSampler
 from colorzoo.data.sources import Source, find_sources, split_by_content
+from colorzoo.draws import picture_generators
 from colorzoo.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,11 @@ class FolderDataModule(LightningDataModule):
         self.train_sources: list[Source] = []
         self.val_sources: list[Source] = []
 
+    @property
+    def hparams(self) -> Any:
+        """The arguments of ``__init__`` by name."""
+        return super().hparams
+
     def setup(self, stage: str) -> None:
         """Find, split and check the pictures (once)."""
         if self.val_sources:
@@ -80,28 +86,28 @@ class FolderDataModule(LightningDataModule):
         if not self.val_sources:
             raise DataError(f"no validation picture in {hp.root!r}; raise val_share (now {hp.val_share}).")
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> LateLoader:
         """Return random crops, shuffled by seed and epoch."""
         hp = self.hparams
         resize = hp.resize or round(hp.crop * 1.25)
         dataset = PictureDataset(
             self.train_sources, resize=resize, crop=resize, random_crop=True, cache=hp.cache
         )
-        sampler = SeededSampler(len(dataset), seed=hp.seed, skip=self._samples_seen, **self._ranks())
+        sampler = SeededSampler(len(dataset), seed=hp.seed, seen=self._samples_seen, **self._ranks())
         return self._loader(dataset, sampler, hp.batch_size, drop_last=len(dataset) >= hp.batch_size)
 
-    def val_dataloader(self) -> DataLoader[Batch]:
+    def val_dataloader(self) -> LateLoader:
         """Return central crops in a fixed order."""
         hp = self.hparams
         dataset = PictureDataset(self.val_sources, resize=hp.val_size, crop=hp.val_size, random_crop=False)
         sampler = SeededSampler(len(dataset), seed=hp.seed, shuffle=False, **self._ranks())
         return self._loader(dataset, sampler, hp.val_batch_size, drop_last=False)
 
-    def test_dataloader(self) -> DataLoader[Batch]:
+    def test_dataloader(self) -> LateLoader:
         """Return the validation pictures."""
         return self.val_dataloader()
 
-    def predict_dataloader(self) -> DataLoader[Batch]:
+    def predict_dataloader(self) -> LateLoader:
         """Return the validation pictures."""
         return self.val_dataloader()
 
@@ -109,20 +115,19 @@ class FolderDataModule(LightningDataModule):
         """Turn uint8 into floats, and augment while training."""
         rgb = batch["rgb"].float() / 255
         if self.trainer is not None and self.trainer.training:
-            seed = int(batch["seed"][0])
-            generator = torch.Generator(rgb.device).manual_seed(seed)
+            generators = picture_generators(batch["seed"], "augment")
             rgb = random_resized_crop_flip(
-                rgb, self.hparams.crop, generator, min_scale=self.hparams.min_scale
+                rgb, self.hparams.crop, generators, min_scale=self.hparams.min_scale
             )
-        return {**batch, "rgb": rgb}
+        return Batch(rgb=rgb, seed=batch["seed"], name=batch["name"])
 
     def _loader(
         self, dataset: PictureDataset, sampler: SeededSampler, batch_size: int, *, drop_last: bool
-    ) -> DataLoader[Batch]:
+    ) -> LateLoader:
         workers = self.hparams.num_workers
-        return DataLoader(
+        return LateLoader(
             dataset,
-            batch_size,
+            batch_size=batch_size,  # by name: Lightning builds the loader of predict anew
             sampler=sampler,
             drop_last=drop_last,
             num_workers=workers,
@@ -139,12 +144,14 @@ class FolderDataModule(LightningDataModule):
         """Return how many samples of this epoch a resumed run has already trained on."""
         if self.trainer is None:
             return 0
+        # `LateLoader` asks after Lightning has settled which batches a resumed epoch counts as done.
         batches = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
         return int(batches * self.hparams.batch_size)
 
     def _check(self, sources: list[Source], *, drop_gray: bool) -> list[Source]:
         checked = check_pictures(sources, drop_gray=drop_gray)
-        if summary := checked.summary():
+        first = self.trainer is None or self.trainer.is_global_zero
+        if first and (summary := checked.summary()):
             log.warning(summary)
         return checked.good
 

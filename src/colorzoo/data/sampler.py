@@ -1,18 +1,21 @@
-"""An order of samples that depends on seed and epoch only, so that a resumed run sees what it would have seen."""
+"""An order of samples that depends on seed and epoch only, so that a resumed run sees what it would have."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import cycle, islice
+from typing import Any, cast
 
 import torch
-from torch.utils.data import Sampler
+from torch.utils.data import DistributedSampler
 
 
-class SeededSampler(Sampler[tuple[int, int]]):
+class SeededSampler(DistributedSampler[tuple[int, int]]):
     """Yields ``(index, seed)`` pairs; the seed is the sample's own source of randomness.
 
     Training shuffles anew in each epoch and pads to a multiple of the number of processes; evaluation keeps
-    the order and shares it out without repeating anything.
+    the order and shares it out without repeating anything. It is a `DistributedSampler`, because Lightning
+    would wrap any other in a second one and so share it out twice.
 
     Args:
         length: Number of samples.
@@ -20,7 +23,8 @@ class SeededSampler(Sampler[tuple[int, int]]):
         shuffle: True for training.
         rank: Index of this process.
         world_size: Number of processes.
-        skip: Asked when an epoch begins: how many samples of this process a resumed run has already seen.
+        seen: Asked when an iteration begins: how many samples of this epoch a resumed run has already
+            trained on in this process.
     """
 
     def __init__(
@@ -31,11 +35,10 @@ class SeededSampler(Sampler[tuple[int, int]]):
         shuffle: bool = True,
         rank: int = 0,
         world_size: int = 1,
-        skip: Callable[[], int] = lambda: 0,
+        seen: Callable[[], int] = lambda: 0,
     ) -> None:
-        self.length, self.seed, self.shuffle = length, seed, shuffle
-        self.rank, self.world_size, self.skip = rank, world_size, skip
-        self.epoch = 0
+        super().__init__(cast(Any, range(length)), world_size, rank, shuffle=shuffle, seed=seed)
+        self.length, self.world_size, self.seen = length, world_size, seen
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order the next iteration yields (Lightning calls this)."""
@@ -47,11 +50,14 @@ class SeededSampler(Sampler[tuple[int, int]]):
         return len(range(self.rank, self.length, self.world_size))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
+        yield from self._epoch_order()[self.rank :: self.world_size][self.seen() :]
+
+    def _epoch_order(self) -> list[tuple[int, int]]:
+        """Return the pairs of all processes for this epoch."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = list(range(self.length))
         if self.shuffle:
             order = torch.randperm(self.length, generator=generator).tolist()
-            order += order[: len(self) * self.world_size - self.length]
+            order = list(islice(cycle(order), len(self) * self.world_size))
         seeds = torch.randint(2**62, (len(order),), generator=generator).tolist()
-        mine = list(zip(order, seeds, strict=True))[self.rank :: self.world_size]
-        yield from mine[self.skip() :]
+        return list(zip(order, seeds, strict=True))

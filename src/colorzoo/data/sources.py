@@ -55,9 +55,7 @@ def find_sources(folder: Path) -> list[Source]:
     return found
 
 
-def split_by_content(
-    sources: Sequence[Source], val_share: float
-) -> tuple[list[Source], list[Source]]:
+def split_by_content(sources: Sequence[Source], val_share: float) -> tuple[list[Source], list[Source]]:
     """Split into training and validation by a hash of each picture's bytes.
 
     The same picture always falls on the same side, whatever its name and whatever else is in the folder,

@@ -47,9 +47,9 @@ def find_pictures(
 ) -> list[FoundPicture]:
     """Resolve files, folders and globs to picture files, in a fixed order and each once.
 
-    Folders are searched recursively by extension; hidden files, and results of earlier runs that lie beside
-    their source as ``NAME.color.EXT``, are left out. Symbolic links are followed, a folder reached twice is
-    entered once.
+    Folders are searched recursively by extension, without hidden files. Symbolic links are followed, a folder
+    reached twice is entered once. ``NAME.color.EXT`` is left out where ``NAME.EXT`` is among the pictures
+    too: it is the result of an earlier run.
 
     Args:
         inputs: What the user named. A name that exists is taken literally, even with ``*`` or ``[`` in it.
@@ -64,12 +64,13 @@ def find_pictures(
     """
     found: dict[str, FoundPicture] = {}
     for name in inputs:
-        for picture in _resolve(str(name), exclude, suffix):
+        for picture in _resolve(str(name), exclude):
             found.setdefault(_absolute(picture.path), picture)
-    return list(found.values())
+    results = {_absolute(output_path(picture, suffix=suffix)) for picture in found.values()}
+    return [picture for place, picture in found.items() if place not in results]
 
 
-def _resolve(name: str, exclude: Path | None, suffix: str) -> list[FoundPicture]:
+def _resolve(name: str, exclude: Path | None) -> list[FoundPicture]:
     path = Path(name)
     if path.is_dir():
         below = [FoundPicture(p, p.relative_to(path)) for p in _walk(path, exclude)]
@@ -79,8 +80,6 @@ def _resolve(name: str, exclude: Path | None, suffix: str) -> list[FoundPicture]
         below = _globbed(name, exclude)
     else:
         raise PictureError(f"{name}: no such file or folder")
-    results = {output_path(picture, suffix=suffix) for picture in below}
-    below = [picture for picture in below if picture.path not in results]
     if not below:
         kinds = "JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF"
         raise PictureError(f"{name} holds no picture ({kinds} by extension were looked for)")

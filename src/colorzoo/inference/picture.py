@@ -12,7 +12,8 @@ from colorzoo.inference.metadata import Metadata
 FloatArray = NDArray[np.float32]
 AlphaArray = NDArray[np.uint8] | NDArray[np.uint16]
 
-_SAMPLES = 256  # chroma is judged on at most 256 x 256 pixels
+_SAMPLES = 256  # a tint is judged on at most 256 x 256 pixels
+_GRAY_SAMPLES = 1024  # and grayness, which is cheaper, on 1024 x 1024
 _FEWEST = 64  # and fewer than these say nothing about a tint
 _RGB_TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
@@ -45,10 +46,11 @@ class Picture:
 
 
 def is_gray(picture: Picture) -> bool:
-    """Whether all but one pixel in a thousand have channels within 3 of 255 of each other."""
-    rgb = picture.rgb
-    spread = np.maximum(np.maximum(rgb[..., 0], rgb[..., 1]), rgb[..., 2])
-    spread -= np.minimum(np.minimum(rgb[..., 0], rgb[..., 1]), rgb[..., 2])
+    """Whether all but one pixel in a thousand have channels within 3 of 255 of each other.
+
+    A large picture is judged on a regular sample of about a million pixels.
+    """
+    spread = np.ptp(_sampled(picture.rgb, _GRAY_SAMPLES), axis=-1)
     return bool(np.mean(spread > 3.01 / 255) <= 0.001)
 
 
@@ -84,10 +86,15 @@ def chroma_note(picture: Picture) -> str | None:
     return "sepia tint dropped" if sepia else "tint dropped"
 
 
+def _sampled(rgb: FloatArray, side: int) -> FloatArray:
+    """(N, 3) pixels at equal steps, at most `side` in each direction."""
+    step_y, step_x = (max(1, -(-length // side)) for length in rgb.shape[:2])
+    return rgb[::step_y, ::step_x].reshape(-1, 3)
+
+
 def _sampled_lab(rgb: FloatArray) -> NDArray[np.float64]:
     """(N, 3) CIE Lab of a regular sample of pixels."""
-    step_y, step_x = (max(1, -(-side // _SAMPLES)) for side in rgb.shape[:2])
-    sample = rgb[::step_y, ::step_x].reshape(-1, 3).astype(np.float64)
+    sample = _sampled(rgb, _SAMPLES).astype(np.float64)
     linear = np.where(sample <= 0.04045, sample / 12.92, ((sample + 0.055) / 1.055) ** 2.4)
     xyz = linear @ _RGB_TO_XYZ.T / _WHITE
     f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from colorzoo.errors import PictureError
-from colorzoo.inference.icc import ProfileError, srgb_profile, to_srgb_8bit, to_srgb_float
+from colorzoo.inference.icc import ProfileError, TableProfileError, srgb_profile, to_srgb_8bit, to_srgb_float
 from colorzoo.inference.picture import AlphaArray, FloatArray
 
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_EXTRA = 258, 262, 338
@@ -72,7 +72,18 @@ def image_pixels(image: Image.Image, data: bytes | None) -> Pixels:
             return deep
     if image.mode.startswith(("I", "F")):
         return _gray_pixels(image, profile)
-    return _eight_bit(image, profile)
+    pixels = _eight_bit(image, profile)
+    bits = _stored_bits(image, data)
+    if bits > 8:
+        return replace(pixels, notes=(*pixels.notes, f"read at 8 of its {bits} bits"))
+    return pixels
+
+
+def _stored_bits(image: Image.Image, data: bytes | None) -> int:
+    if image.format == "PNG" and data is not None:
+        return data[24]
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    return int(max(tags.get(_TIFF_BITS, (8,))))
 
 
 def _has_deep_color(image: Image.Image, data: bytes) -> bool:
@@ -87,7 +98,8 @@ def _deep_color(image: Image.Image, data: bytes, profile: bytes | None) -> Pixel
     stored = _cv2_decode(data)
     if stored is None or stored.dtype != np.uint16 or stored.ndim != 3:
         return None
-    rgb = stored[..., :3].astype(np.float32) / np.float32(65535)
+    rgb = stored[..., :3].astype(np.float32)
+    rgb /= 65535
     alpha = stored[..., 3].copy() if stored.shape[2] == 4 else None
     if image.format == "PNG" and data[25] == 2:
         alpha = _color_key(stored[..., :3], image.info.get("transparency"))
@@ -102,7 +114,10 @@ def _cv2_decode(data: bytes) -> NDArray[Any] | None:
     import cv2
 
     # UNCHANGED leaves EXIF orientation alone but turns a TIFF upright, as Pillow does
-    stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    try:
+        stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # more pixels than opencv takes
+        return None
     if stored is None or stored.ndim == 2:
         return stored
     order = [2, 1, 0, 3] if stored.shape[2] == 4 else [2, 1, 0]
@@ -165,10 +180,15 @@ def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
 def _profiled(
     values: FloatArray, alpha: AlphaArray | None, profile: bytes | None, notes: tuple[str, ...], depth: int
 ) -> Pixels:
-    """Apply a profile to deep pixels; without one, or with a useless one, they count as sRGB."""
+    """Apply a profile to float pixels; without one, or with a useless one, they count as sRGB."""
     if profile is not None:
         try:
             values, profile = to_srgb_float(values, profile)
+        except TableProfileError:
+            eight = Image.fromarray(np.rint(values * 255).astype(np.uint8)).convert("RGB")
+            tabled = _eight_bit(eight, profile)
+            reduced = ("reduced to 8 bits by its color profile, a table",) if depth == 16 else ()
+            return replace(tabled, alpha=alpha, notes=notes + tabled.notes + reduced)
         except ProfileError as error:
             notes, profile = (*notes, f"{error}; colors were taken as sRGB"), None
     rgb = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)
@@ -182,12 +202,16 @@ def _eight_bit(image: Image.Image, profile: bytes | None) -> Pixels:
         notes = ("converted from CMYK" if profile else "converted from CMYK without a color profile",)
     if color.mode == "LAB":
         color, profile = _lab_to_rgb(color), srgb_profile()
+    elif color.mode == "L":
+        values = np.asarray(color).astype(np.float32) / np.float32(255)
+        return _profiled(values, alpha, profile, notes, 8)
     elif profile is not None:
         try:
             color, profile = to_srgb_8bit(color, profile)
         except ProfileError as error:
             notes, profile = (*notes, f"{error}; colors were taken as sRGB"), None
-    rgb = np.asarray(color.convert("RGB")).astype(np.float32) / np.float32(255)
+    rgb = np.asarray(color.convert("RGB")).astype(np.float32)
+    rgb /= 255
     return Pixels(rgb, alpha, 8, profile, notes)
 
 

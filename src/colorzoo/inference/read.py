@@ -207,9 +207,20 @@ def _metadata(image: Image.Image, data: bytes | None, exif: Exif, xmp: bytes | N
         comment=_as_bytes(info.get("comment")),
         photoshop=next((body for name, body in segments if name == "APP13"), None),
         format="JPEG" if image.format == "MPO" else image.format,
-        lossless=image.format == "WEBP" and data is not None and b"VP8L" in data[:64],
+        lossless=image.format == "WEBP" and data is not None and _is_lossless_webp(data),
         uncompressed=image.format == "TIFF" and info.get("compression") == "raw",
     )
+
+
+def _is_lossless_webp(data: bytes) -> bool:
+    """Whether the first chunk of pixels is of the kind without loss."""
+    offset = 12
+    while offset + 8 <= len(data):
+        name, size = data[offset : offset + 4], int.from_bytes(data[offset + 4 : offset + 8], "little")
+        if name in (b"VP8L", b"VP8 ", b"ANMF"):
+            return name == b"VP8L"
+        offset += 8 + size + size % 2
+    return False
 
 
 def _assemble(pixels: Pixels, metadata: Metadata, exif: Exif) -> Picture:

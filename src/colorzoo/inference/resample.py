@@ -16,8 +16,8 @@ _BICUBIC_A = -0.75  # as in torch.nn.functional.interpolate
 def working_size(height: int, width: int, size: int = DEFAULT_SIZE) -> tuple[int, int]:
     """Return height and width at which the network sees a picture.
 
-    The shorter side becomes ``size`` and the aspect stays; small pictures are not enlarged, and the longer side
-    of a strip is limited to four times ``size``.
+    The shorter side becomes ``size`` and the aspect stays; small pictures are not enlarged, and the longer
+    side of a strip is limited to four times ``size``.
     """
     scale = min(1.0, size / min(height, width), _LONGEST * size / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
@@ -59,6 +59,10 @@ class BicubicUpsampler:
     def rows(self, first: int, last: int) -> Tensor:
         """Return rows ``first`` to ``last`` (exclusive) of the result: ``(C, last - first, W)``."""
         return self._rows[first:last] @ self._image @ self._columns.T
+
+    def pixels(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Return single pixels of the result: ``(K, C)`` for ``(K,)`` rows and columns."""
+        return torch.einsum("kh,chw,kw->kc", self._rows[rows], self._image, self._columns[columns])
 
 
 def bicubic_matrix(source: int, target: int) -> Tensor:

@@ -31,7 +31,8 @@ def write_picture(
     """Write a colored result with the depth, alpha and metadata of its source.
 
     The extension decides the format. A format that cannot hold all of the source drops what it must (JPEG
-    drops alpha and the lower 8 of 16 bits); `write_notes` says what that is. The file appears whole or not at all.
+    drops alpha and the lower 8 of 16 bits); `write_notes` says what that is. The file appears whole or not
+    at all.
 
     Args:
         path: The file to write; missing folders are made.
@@ -52,13 +53,7 @@ def write_picture(
     kind = _kind(path)
     _check_array(rgb, like)
     _check_target(path, like, overwrite)
-    width, height = like.size
-    largest = _LARGEST.get(kind)
-    if largest is not None and max(width, height) > largest:
-        raise PictureError(
-            f"{path}: {width} x {height} pixels are more than {kind} can hold ({largest} a side), "
-            "write .png or .tif"
-        )
+    _check_size(path, like, kind)
     try:
         content = encode(rgb, like, kind, quality)
     except OSError as error:
@@ -136,6 +131,16 @@ def _check_array(rgb: FloatArray, like: Picture) -> None:
         raise ValueError("the pixels hold values that are no numbers")
 
 
+def _check_size(path: Path, like: Picture, kind: str) -> None:
+    width, height = like.size
+    largest = _LARGEST.get(kind)
+    if largest is not None and max(width, height) > largest:
+        raise PictureError(
+            f"{path}: {width} x {height} pixels are more than {kind} can hold ({largest} a side), "
+            "write .png or .tif"
+        )
+
+
 def _check_target(path: Path, like: Picture, overwrite: bool) -> None:
     source = like.metadata.source
     try:
@@ -161,5 +166,7 @@ def _replace(path: Path, content: bytes) -> None:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+    except FileExistsError:
+        raise PictureError(f"{path} cannot be written: {path.parent} is a file, not a folder") from None
     except OSError as error:
         raise PictureError(f"{path} cannot be written: {error.strerror or error}") from error

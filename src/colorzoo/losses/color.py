@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import grid_index
+from colorzoo.color import grid_index, soft_encode
 
 
 def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
@@ -14,7 +14,8 @@ def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
     Args:
         ab: ``(B, 2, H, W)`` prediction in CIE units.
         target: ``(B, 2, H, W)`` truth in CIE units.
-        delta: Distance at which the square becomes linear, in CIE units; 1 in the paper.
+        delta: Distance at which the square becomes linear, in CIE units; 1 in the paper, and 0 gives
+            plain l1.
 
     Returns:
         ``(B, 1, H, W)``; the slope is 1 beyond ``delta``.
@@ -34,3 +35,44 @@ def grid_cross_entropy(logits: Tensor, ab: Tensor, *, stride: int) -> Tensor:
         stride: Pixels per position.
     """
     return F.cross_entropy(logits, grid_index(ab[:, :, ::stride, ::stride]))
+
+
+def soft_cross_entropy(logits: Tensor, soft_target: Tensor) -> Tensor:
+    """Return the cross-entropy with a soft target per pixel (Zhang et al. 2016, eq. 2 without the weight).
+
+    The entropy of the target is not subtracted, so the least value is that entropy, not 0.
+
+    Args:
+        logits: ``(B, Q, h, w)``.
+        soft_target: ``(B, Q, h, w)`` probabilities over the Q bins.
+
+    Returns:
+        ``(B, h, w)`` float32.
+    """
+    return -(soft_target * F.log_softmax(logits.float(), dim=1)).sum(dim=1)
+
+
+def rebalanced_cross_entropy(
+    logits: Tensor, ab: Tensor, class_weights: Tensor, *, neighbors: int = 10, gray_below: float = 5.0
+) -> Tensor:
+    """Return the class-rebalanced cross-entropy per pixel (Zhang et al. 2016, eq. 2 and 3).
+
+    A pixel weighs as much as the bin nearest to its color; pictures without color count nothing, as in the
+    authors' training code.
+
+    Args:
+        logits: ``(B, 313, h, w)``.
+        ab: ``(B, 2, h, w)`` truth in CIE units.
+        class_weights: ``(313,)``, see `colorzoo.color.rebalancing_weights` (eq. 4).
+        neighbors: See `colorzoo.color.soft_encode`.
+        gray_below: A picture with no ``|a|`` or ``|b|`` above this is gray.
+
+    Returns:
+        ``(B, h, w)`` float32.
+    """
+    batch, _, height, width = ab.shape
+    flat = soft_encode(ab.permute(0, 2, 3, 1).reshape(-1, 2), neighbors=neighbors)
+    target = flat.view(batch, height, width, -1).permute(0, 3, 1, 2)
+    weight = class_weights.to(target)[target.argmax(dim=1)]
+    colorful = (ab.abs() > gray_below).flatten(1).any(dim=1).view(batch, 1, 1)
+    return soft_cross_entropy(logits, target) * weight * colorful

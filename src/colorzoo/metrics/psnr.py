@@ -48,9 +48,10 @@ class MeanPSNR(Metric):
         """Add pictures; see `psnr_8bit` for shapes."""
         values = psnr_8bit(rgb, target).double()
         finite = torch.isfinite(values)
-        self.total += values[finite].sum()
-        self.count += finite.sum()
-        self.exact += (~finite).sum()
+        # Not in place: the states may stem from inference mode while this run is outside of it.
+        self.total = self.total + values[finite].sum()
+        self.count = self.count + finite.sum()
+        self.exact = self.exact + (~finite).sum()
 
     def compute(self) -> Tensor:
         """Return the mean in dB; infinite if every picture is exact, NaN if there was none."""

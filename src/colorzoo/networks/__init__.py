@@ -1,0 +1,1 @@
+"""Networks and blocks that at least two papers share."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import nn
 
 
@@ -10,12 +12,10 @@ def conv3x3(in_channels: int, out_channels: int, *, stride: int = 1, dilation: i
     return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=dilation, dilation=dilation)
 
 
-def conv_relu_stack(
-    channels: tuple[int, ...], *, last_stride: int = 1, dilation: int = 1
-) -> list[nn.Module]:
+def conv_relu_stack(channels: tuple[int, ...], *, last_stride: int = 1, dilation: int = 1) -> list[nn.Module]:
     """Return ``[conv3x3, ReLU] * n`` through ``channels``; the last convolution may stride."""
     layers: list[nn.Module] = []
-    pairs = list(zip(channels[:-1], channels[1:], strict=True))
+    pairs = list(pairwise(channels))
     for index, (fan_in, fan_out) in enumerate(pairs):
         stride = last_stride if index == len(pairs) - 1 else 1
         layers += [conv3x3(fan_in, fan_out, stride=stride, dilation=dilation), nn.ReLU(inplace=True)]

@@ -15,8 +15,9 @@ class HintAttention(nn.Module):
     """Kernel regression of the hint colors in a learned feature space.
 
     Each position p asks every hinted cell q with the logit ``k - |f_p - f_q|^2 - |p - q|^2 / s^2``, next to
-    one null cell of logit 0 and color 0; s is a share of the picture's mean side. Written as a dot product of extended vectors, it runs on the fused
-    attention kernels: memory stays linear in the number of positions, and shapes stay static for export.
+    one null cell of logit 0 and color 0; s is a share of the picture's mean side. Written as a dot product
+    of extended vectors, it runs on the fused attention kernels: memory stays linear in the number of
+    positions, and shapes stay static for export.
 
     Args:
         channels: Width of the feature map.

@@ -96,7 +96,7 @@ class HintUNet(nn.Module):
 
 def scaled_width(base: int, width: float) -> int:
     """Return ``base * width`` rounded to a multiple of 8, at least 8."""
-    return max(8, int(round(base * width / 8)) * 8)
+    return max(8, round(base * width / 8) * 8)
 
 
 def initialize(module: nn.Module, std: float | None) -> None:

@@ -1,5 +1,6 @@
 """The base LightningModules."""
 
 from colorzoo.tasks.base import ColorizationModule, Prediction, SingleOptimizerModule
+from colorzoo.tasks.gan import GANColorizationModule
 
-__all__ = ["ColorizationModule", "Prediction", "SingleOptimizerModule"]
+__all__ = ["ColorizationModule", "GANColorizationModule", "Prediction", "SingleOptimizerModule"]

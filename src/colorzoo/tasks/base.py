@@ -1,7 +1,7 @@
 """The base of every paper: what it declares, how it is built, and what all papers do alike.
 
-A paper subclasses `ColorizationModule` (or `GANColorizationModule`), fills the ``configure_*`` hooks - which run
-in a fixed order - and writes its ``training_step``. Logging, validation and schedules are here.
+A paper subclasses `ColorizationModule` (or `GANColorizationModule`), fills the ``configure_*`` hooks, which
+run in a fixed order, and writes its ``training_step``. Logging, validation and schedules are here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
+from colorzoo.errors import WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.metrics import MeanPSNR
 from colorzoo.tasks.optimizers import OptimizerSetup, adam_with_schedule
@@ -34,6 +35,12 @@ class Prediction:
     ab: Tensor | None = None
     rgb: Tensor | None = None
     extras: dict[str, Tensor] = field(default_factory=dict)
+
+    def detach(self) -> Prediction:
+        """Return the same numbers without their history."""
+        ab = None if self.ab is None else self.ab.detach()
+        rgb = None if self.rgb is None else self.rgb.detach()
+        return Prediction(ab, rgb, {name: value.detach() for name, value in self.extras.items()})
 
     def to_rgb(self, luma: Tensor) -> Tensor:
         """Return ``(B, 3, H, W)`` in [0, 1]; ab is joined with ``luma`` ``(B, 1, H, W)``."""
@@ -56,15 +63,23 @@ class ColorizationModule(LightningModule):
 
     network: nn.Module
     trained: bool
+    """Whether the weights were ever trained or loaded; checkpoints carry it."""
+    allow_untrained: bool
+    """Whether ``test`` and ``predict`` may run on random weights."""
 
     def __init__(self) -> None:
         super().__init__()
         self.save_hyperparameters()
-        self.trained = False
+        self.trained = self.allow_untrained = False
         self.configure_network()
         self.network.to(memory_format=torch.channels_last)
         self.configure_losses()
         self.configure_metrics()
+
+    @property
+    def hparams(self) -> Any:
+        """The arguments of ``__init__`` by name."""
+        return super().hparams
 
     def configure_network(self) -> None:
         """Build ``self.network`` from ``self.hparams``."""
@@ -92,8 +107,7 @@ class ColorizationModule(LightningModule):
         Raises:
             WeightsError: Keys or shapes do not fit, or no such checkpoint exists for this model.
         """
-        from colorzoo.errors import WeightsError
-
+        del state_dict
         raise WeightsError(f"{type(self).__name__} has no published checkpoint it could load.")
 
     def validation_settings(self) -> tuple[str, ...]:
@@ -119,7 +133,7 @@ class ColorizationModule(LightningModule):
         for setting, metric in self.val_psnr.items():
             guidance = self.validation_guidance(setting, lab, batch["seed"])
             prediction = self(lab[:, :1], guidance)
-            metric.update(prediction.to_rgb(lab[:, :1]), rgb)
+            cast(MeanPSNR, metric).update(prediction.to_rgb(lab[:, :1]), rgb)
             self.log(f"val/psnr_{setting}", cast(Any, metric), on_epoch=True, batch_size=len(rgb))
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
@@ -132,17 +146,43 @@ class ColorizationModule(LightningModule):
         lab = rgb_to_lab(batch["rgb"])
         return cast(Prediction, self(lab[:, :1], Guidance())).to_rgb(lab[:, :1])
 
-    def step_generator(self, batch: Batch) -> torch.Generator:
-        """Return the generator of this batch's simulated guidance: the same batch, the same hints."""
-        seed = int(batch["seed"].sum().item()) & (2**62 - 1)
-        return torch.Generator(self.device).manual_seed(seed)
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Note in the checkpoint whether these weights were trained."""
+        checkpoint["trained"] = self.trained or checkpoint.get("global_step", 0) > 0
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember whether the weights were trained; a checkpoint that does not say so was."""
+        self.trained = bool(checkpoint.get("trained", True))
+
+    def on_train_end(self) -> None:
+        """Weights that a training has ended on are trained."""
+        self.trained = self.trained or self.trainer.global_step > 0
+
+    def on_test_start(self) -> None:
+        """Refuse random weights.
+
+        Raises:
+            WeightsError: Nothing was loaded or trained, and `allow_untrained` is false.
+        """
+        self._require_trained()
+
+    def on_predict_start(self) -> None:
+        """Refuse random weights, as `on_test_start` does."""
+        self._require_trained()
+
+    def _require_trained(self) -> None:
+        if not (self.trained or self.allow_untrained):
+            raise WeightsError(
+                f"{type(self).__name__} has random weights; give --ckpt_path FILE or --init_from FILE, "
+                "or --allow_untrained true if that is what you want."
+            )
 
 
 class SingleOptimizerModule(ColorizationModule):
     """Base of the papers with one optimizer: Adam or AdamW with a schedule, from ``self.hparams``.
 
-    The subclass's ``__init__`` has the arguments ``lr``, ``betas``, ``weight_decay``, ``schedule``, ``warmup_steps`` and
-    ``milestones``.
+    The subclass's ``__init__`` has the arguments ``lr``, ``betas``, ``weight_decay``, ``schedule``,
+    ``warmup_steps`` and ``milestones``.
     """
 
     def configure_optimizers(self) -> Any:

@@ -22,8 +22,8 @@ class OptimizerSetup:
         lr: Largest learning rate.
         betas: Decays of the two moments.
         weight_decay: Decoupled decay of weights with two or more axes.
-        schedule: ``constant``; ``cosine`` and ``linear`` fall to 0 at the last step; ``multistep`` multiplies by
-            0.1 at each milestone.
+        schedule: ``constant``; ``cosine`` and ``linear`` fall to 0 at the last step; ``multistep``
+            multiplies by 0.1 at each milestone.
         warmup_steps: Steps of linear rise at the start.
         milestones: Steps of ``multistep``.
     """

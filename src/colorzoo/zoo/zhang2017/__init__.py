@@ -1,0 +1,1 @@
+"""Zhang et al. 2017, Real-Time User-Guided Image Colorization."""

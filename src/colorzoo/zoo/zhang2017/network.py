@@ -36,9 +36,7 @@ class LocalHintsNetwork(nn.Module):
         hint_attention: See `HintUNet`.
     """
 
-    def __init__(
-        self, width: float = 1.0, *, mask_center: float = 0.0, hint_attention: bool = False
-    ) -> None:
+    def __init__(self, width: float = 1.0, *, mask_center: float = 0.0, hint_attention: bool = False) -> None:
         super().__init__()
         self.mask_center = mask_center
         self.unet = HintUNet(4, width, hint_attention=hint_attention)

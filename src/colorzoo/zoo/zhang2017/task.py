@@ -7,13 +7,21 @@ distribution over the ab grid, from which a palette is suggested. https://arxiv.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.guidance import Guidance, Points, PointSimulation, simulate_points, uniform_points
+from colorzoo.draws import picture_generators
+from colorzoo.guidance import (
+    Guidance,
+    Points,
+    PointSimulation,
+    simulate_points,
+    uniform_points,
+)
 from colorzoo.losses import grid_cross_entropy, smooth_l1_map
 from colorzoo.networks.hint_unet import Detach, initialize
 from colorzoo.tasks import Prediction, SingleOptimizerModule
@@ -24,6 +32,7 @@ from colorzoo.zoo.zhang2017.published import convert_published
 
 LOGIT_STRIDE = 4
 VALIDATION_POINTS = (0, 1, 10, 100)
+CHROMA_UNIT = 20.0  # about the mean chroma of a photo, CIE units
 
 
 class Zhang2017Local(SingleOptimizerModule):
@@ -39,6 +48,8 @@ class Zhang2017Local(SingleOptimizerModule):
         regression_weight: Weight of the smooth-l1 loss, mean over pixels, in CIE units.
         classification_weight: Weight of the cross-entropy.
         delta: Where smooth-l1 turns linear, in CIE units.
+        colorfulness: Weight smooth-l1 by 1 + c * chroma / 20 of the true color, so that an unsure network
+            does not fall back to gray; 0 in the paper.
         class_stride: Train the distribution on every n-th of its positions (2 costs a quarter).
         hints: Share of the training pictures that get points at all (0 in the paper's first stage).
         stop_probability: See `PointSimulation`; 1/8 in the paper.
@@ -66,6 +77,7 @@ class Zhang2017Local(SingleOptimizerModule):
         regression_weight: float = 10 / 110,
         classification_weight: float = 1.0,
         delta: float = 1.0,
+        colorfulness: float = 0.0,
         class_stride: int = 1,
         hints: float = 1.0,
         stop_probability: float = 1 / 8,
@@ -84,7 +96,7 @@ class Zhang2017Local(SingleOptimizerModule):
 
     def configure_network(self) -> None:
         """Build the U-Net."""
-        hp = self.hparams
+        hp: Any = self.hparams
         self.network = LocalHintsNetwork(
             hp.width, mask_center=hp.mask_center, hint_attention=hp.hint_attention
         )
@@ -92,11 +104,11 @@ class Zhang2017Local(SingleOptimizerModule):
 
     def configure_losses(self) -> None:
         """Compile network and losses into one graph, if asked."""
-        compiled = self.hparams.compile_training
-        self._losses = torch.compile(self._compute_losses) if compiled else self._compute_losses
+        hp: Any = self.hparams
+        self._losses = torch.compile(self._compute_losses) if hp.compile_training else self._compute_losses
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
-        """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter of the size."""
+        """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
         points = guidance.points if guidance is not None else None
         out = self.network(luma, points if points is not None else Points.none(luma))
         return Prediction(ab=out.ab, extras={"logits": out.logits})
@@ -104,12 +116,12 @@ class Zhang2017Local(SingleOptimizerModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw points, color, and compare with the truth."""
         del batch_idx
-        hp = self.hparams
+        hp: Any = self.hparams
         lab = rgb_to_lab(batch["rgb"])
         luma, ab = lab[:, :1], lab[:, 1:]
         points = self._training_points(ab, batch)
         regression, classification = self._losses(luma, ab, points.ab, points.mask)
-        loss = hp.regression_weight * regression + hp.classification_weight * classification
+        loss: Tensor = hp.regression_weight * regression + hp.classification_weight * classification
         losses = {"loss": loss, "smooth_l1": regression, "cross_entropy": classification}
         self.log_dict({f"train/{k}": v for k, v in losses.items()}, batch_size=len(luma))
         return loss
@@ -118,11 +130,13 @@ class Zhang2017Local(SingleOptimizerModule):
         self, luma: Tensor, ab: Tensor, hint_ab: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return smooth-l1 and cross-entropy; tensors only, so that it compiles."""
-        hp = self.hparams
+        hp: Any = self.hparams
         out = self.network(luma, Points(hint_ab, mask), detach=hp.detach)
         step = hp.class_stride
         classification = grid_cross_entropy(out.logits[:, :, ::step, ::step], ab, stride=LOGIT_STRIDE * step)
-        return smooth_l1_map(out.ab, ab, delta=hp.delta).mean(), classification
+        weight = 1 + hp.colorfulness * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / CHROMA_UNIT
+        regression = (smooth_l1_map(out.ab, ab, delta=hp.delta) * weight).mean() / weight.mean()
+        return regression, classification
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the numbers of 6 x 6 points at which PSNR is taken."""
@@ -130,12 +144,8 @@ class Zhang2017Local(SingleOptimizerModule):
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
         """Place the points of the paper's test, the same for a picture in every epoch."""
-        each = []
-        for picture, seed in zip(lab[:, 1:], seeds.tolist(), strict=True):
-            generator = torch.Generator(lab.device).manual_seed(seed)
-            each.append(uniform_points(picture[None], int(setting), generator))
-        ab, mask = torch.cat([p.ab for p in each]), torch.cat([p.mask for p in each])
-        return Guidance(points=Points(ab, mask))
+        points = uniform_points(lab[:, 1:], int(setting), picture_generators(seeds, "points"))
+        return Guidance(points=points)
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load ``siggraph17-df00044c.pth`` or a checkpoint with the same 107 keys."""
@@ -143,10 +153,8 @@ class Zhang2017Local(SingleOptimizerModule):
         apply_weights(self, ours, name="the published checkpoint", published=False)
 
     def _training_points(self, ab: Tensor, batch: Batch) -> Points:
-        hp = self.hparams
-        generator = self.step_generator(batch)
-        simulation = PointSimulation(hp.stop_probability, reveal_all=hp.reveal_all, many=hp.many)
-        points = simulate_points(ab, generator, simulation)
-        keep = torch.rand(len(ab), generator=generator, device=ab.device) < hp.hints
-        keep = keep.view(-1, 1, 1, 1)
-        return Points(points.ab * keep, points.mask * keep)
+        hp: Any = self.hparams
+        simulation = PointSimulation(
+            hp.stop_probability, reveal_all=hp.reveal_all, many=hp.many, none=1 - hp.hints
+        )
+        return simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)

@@ -1,0 +1,110 @@
+"""`PictureGrid`: see what the model paints while it trains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from colorzoo.callbacks.folders import run_folder
+from colorzoo.callbacks.grid import draw_table, gray_picture, guidance_picture
+from colorzoo.callbacks.publish import log_picture
+from colorzoo.color import rgb_to_lab
+from colorzoo.tasks import ColorizationModule
+
+
+class PictureGrid(Callback):
+    """At each validation, paint the same few pictures in every setting of the module's validation.
+
+    One row per picture: gray, then hints and result per setting, then the truth. The table is always written
+    to ``pictures/step-<N>.png`` in the run's folder, and sent to loggers that show pictures. Only the first
+    process paints; models that read sketches are passed over.
+
+    Args:
+        count: Number of pictures, the first ones of the validation set.
+        max_side: Larger pictures are reduced to this side in pixels before they are painted.
+    """
+
+    def __init__(self, count: int = 8, max_side: int = 256) -> None:
+        self.count, self.max_side = count, max_side
+        self._rgb: list[Tensor] = []
+        self._seeds: list[Tensor] = []
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Find the folder of the run."""
+        del pl_module, stage
+        self._folder = run_folder(trainer) / "pictures"
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin a new table."""
+        del trainer, pl_module
+        self._rgb, self._seeds = [], []
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Collect pictures; paint when there are enough or no more.
+
+        Not at the end of the epoch: callbacks that average weights have taken the average away by then.
+        """
+        del outputs
+        if not self._wanted(trainer, pl_module) or dataloader_idx > 0:
+            return
+        missing = self.count - sum(map(len, self._rgb))
+        if missing <= 0:
+            return
+        self._rgb.append(batch["rgb"][:missing])
+        self._seeds.append(batch["seed"][:missing])
+        is_last = batch_idx + 1 == trainer.num_val_batches[0]
+        if missing <= len(batch["rgb"]) or is_last:
+            self._paint(trainer, pl_module)
+
+    def _wanted(self, trainer: Trainer, pl_module: LightningModule) -> bool:
+        paints = isinstance(pl_module, ColorizationModule) and pl_module.input_kind == "gray"
+        return paints and trainer.is_global_zero and not trainer.sanity_checking
+
+    def _paint(self, trainer: Trainer, pl_module: Any) -> None:
+        columns = paint_columns(pl_module, self._shrink(torch.cat(self._rgb)), torch.cat(self._seeds))
+        table = draw_table(columns)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        table.save(self._folder / f"step-{trainer.global_step:07d}.png")
+        log_picture(trainer.loggers, "val/pictures", table, trainer.global_step)
+
+    def _shrink(self, rgb: Tensor) -> Tensor:
+        factor = self.max_side / max(rgb.shape[-2:])
+        if factor >= 1:
+            return rgb
+        size = [round(side * factor) for side in rgb.shape[-2:]]
+        return torch.nn.functional.interpolate(rgb, size, mode="area")
+
+
+@torch.no_grad()
+def paint_columns(module: ColorizationModule, rgb: Tensor, seeds: Tensor) -> dict[str, Tensor]:
+    """Return the views of each picture by title.
+
+    Args:
+        module: The model, in evaluation mode.
+        rgb: ``(B, 3, H, W)`` truth in [0, 1].
+        seeds: ``(B,)`` source of the guidance.
+
+    Returns:
+        ``(B, 3, H, W)`` in [0, 1] each.
+    """
+    lab = rgb_to_lab(rgb)
+    luma = lab[:, :1]
+    columns = {"gray": gray_picture(luma)}
+    for setting in module.validation_settings():
+        guidance = module.validation_guidance(setting, lab, seeds)
+        hints = guidance_picture(luma, guidance)
+        if hints is not None:
+            columns[f"hints {setting}"] = hints
+        columns[f"result {setting}"] = module(luma, guidance).to_rgb(luma).float()
+    return {**columns, "truth": rgb}

@@ -1,0 +1,77 @@
+"""Store with a run what it ran on."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from colorzoo.callbacks.folders import run_folder
+
+_PACKAGES = (
+    "colorzoo",
+    "torch",
+    "torchvision",
+    "lightning",
+    "torchmetrics",
+    "kornia",
+    "timm",
+    "numpy",
+    "pillow",
+)
+
+
+class RunRecord(Callback):
+    """Write ``run.json`` beside the run's ``config.yaml``: command line, versions and the state of git."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write the record before anything else happens."""
+        folder = run_folder(trainer)
+        if not trainer.is_global_zero:
+            return
+        trained = sum(p.numel() for p in pl_module.parameters() if p.requires_grad)
+        record = {"stage": stage, "processes": trainer.world_size, "parameters": trained, **describe_run()}
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "run.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def describe_run() -> dict[str, Any]:
+    """Return command line, versions, platform, and commit of the source code if it is a git checkout."""
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: _version(name) for name in _PACKAGES},
+        "git": git_state(Path(__file__).parent),
+    }
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Return commit and whether files differ from it; None outside a checkout or without git."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return {"commit": commit, "changed": bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))}
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

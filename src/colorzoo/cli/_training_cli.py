@@ -1,0 +1,116 @@
+"""LightningCLI with the zoo's defaults."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger, Logger
+
+from colorzoo.callbacks import (
+    NonFiniteGuard,
+    PictureGrid,
+    PictureWriter,
+    ResumeGuard,
+    RunRecord,
+    SignalCheckpoint,
+    StepSeed,
+)
+from colorzoo.cli._training_start import start_from
+from colorzoo.errors import WeightsError
+from colorzoo.tasks import ColorizationModule
+
+_SPECIAL_CHECKPOINTS = ("best", "last", "hpc")
+
+
+class ZooCLI(LightningCLI):
+    """``fit``, `validate``, ``test`` and ``predict`` over the registered models."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the options that the zoo has beyond Lightning's."""
+        parser.add_argument(
+            "--init_from",
+            type=str | None,
+            default=None,
+            help="Start from these weights (fine-tune): a file, a tag of the card, or a registered model.",
+        )
+        parser.add_argument(
+            "--allow_untrained",
+            type=bool,
+            default=False,
+            help="Let test and predict run on random weights.",
+        )
+        parser.add_argument(
+            "--output", type=str | None, default=None, help="Folder of the pictures of predict."
+        )
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse, without the warning that the process has a command line too."""
+        assert isinstance(args, list)
+        self.config = parser.parse_args(args)
+
+    def _parse_ckpt_path(self) -> None:
+        """Leave the configuration alone: Lightning would let the checkpoint's arguments beat it, silently."""
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Build the trainer with the default callbacks and loggers that the configuration does not bring."""
+        config = self._get(self.config_init, "trainer", default={})
+        given = config.get("callbacks") or []
+        taken = tuple(type(callback) for callback in (given if isinstance(given, list) else [given]))
+        quick = bool(config.get("fast_dev_run"))
+        defaults = self._fit_callbacks(config) if self.subcommand == "fit" and not quick else []
+        if self.subcommand == "predict":
+            defaults = [PictureWriter(self._get(self.config, "output"))]
+        bar = config.get("enable_progress_bar")
+        if bar is None and not sys.stderr.isatty():
+            kwargs["enable_progress_bar"] = False  # in a log file a bar is pages of noise
+        elif bar is not False:
+            defaults.append(RichProgressBar())
+        if config.get("logger") in (None, True):
+            kwargs["logger"] = default_loggers(Path(config.get("default_root_dir") or Path.cwd()))
+        self.trainer_defaults = {"callbacks": [c for c in defaults if not isinstance(c, taken)]}
+        return super().instantiate_trainer(**kwargs)
+
+    def _fit_callbacks(self, config: Any) -> list[Callback]:
+        seed = self._get(self.config, "seed_everything")
+        watched = self.model.validation_settings()
+        # The setting in the middle: for a model that takes points, some of them but not many.
+        monitor = f"val/psnr_{watched[len(watched) // 2]}"
+        always = [PictureGrid(), RunRecord(), NonFiniteGuard(), ResumeGuard(), StepSeed(int(seed or 0))]
+        if config.get("enable_checkpointing") is False:
+            return always
+        best = ModelCheckpoint(monitor=monitor, mode="max", save_last=True, filename="best-{step}")
+        return [*always, best, SignalCheckpoint()]
+
+    def prepare(self) -> None:
+        """Check the checkpoint's path and load starting weights, before any work is done."""
+        model = self.model
+        assert isinstance(model, ColorizationModule)
+        model.allow_untrained = self._get(self.config, "allow_untrained")
+        checkpoint = self._get(self.config, "ckpt_path")
+        if checkpoint and checkpoint not in _SPECIAL_CHECKPOINTS and not Path(checkpoint).is_file():
+            raise WeightsError(f"--ckpt_path {str(checkpoint)!r}: no such file.")
+        if source := self._get(self.config, "init_from"):
+            start_from(model, source)
+        if self.trainer.is_global_zero:
+            parameters = sum(p.numel() for p in model.parameters())
+            print(f"{type(model).__name__}: {parameters:,} parameters", file=sys.stderr)
+
+    before_fit = before_validate = before_test = before_predict = prepare
+
+
+def default_loggers(folder: Path) -> Sequence[Logger]:
+    """Return the loggers of a run: CSV always, TensorBoard where it is installed, both in one folder."""
+    from lightning.pytorch.loggers.tensorboard import TensorBoardLogger
+
+    table = CSVLogger(folder, name="runs")
+    try:
+        board = TensorBoardLogger(folder, name="runs", version=table.version, sub_dir="tensorboard")
+    except ModuleNotFoundError:
+        return [table]
+    return [table, board]

@@ -1,0 +1,84 @@
+"""Turn the pages of jsonargparse's errors into one line that names what is wrong and what was near it."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import Iterable
+
+from colorzoo.errors import ColorzooError, WeightsError
+
+_NOISE = re.compile(
+    r"^(Does not validate against any of the Union subtypes|Subtypes:.*|Errors:|Given value.*"
+    r"|Problem with given class_path .*|Expected a <class 'NoneType'>|Expected a path but .*|)$"
+)
+_UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
+_MISSING = re.compile(r"arguments are required: ([^\n]+)")
+_UNKNOWN_OPTION = re.compile(
+    r"Option '([\w.]+)' is not accepted|Key '([\w.]+)' is not expected|nrecognized arguments: --([\w.]+)"
+)
+
+
+def explain(message: str) -> ColorzooError:
+    """Return the error to show for a message of the parser."""
+    where = ".".join(re.findall(r'Parser key "([\w.]+)"', message))
+    return ColorzooError(f"{_complaint(message, where)}; `colorzoo fit --help` lists all options.")
+
+
+def explain_load(message: str) -> WeightsError:
+    """Return the error to show when a checkpoint does not fit the configured model."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    shown = " ".join(lines[1:3])[:240]
+    return WeightsError(
+        f"the checkpoint does not fit the model of the configuration ({shown}); use the configuration it was "
+        "trained with (config.yaml in its run's folder)."
+    )
+
+
+def _complaint(message: str, where: str) -> str:
+    """Say what is wrong at the option ``where``."""
+    if found := _UNKNOWN_CLASS.search(message):
+        return f"--{where}: unknown class {found[1]!r}{_suggest(found[1], _class_names())}"
+    if found := _MISSING.search(message):
+        names = [re.sub(r"^(fit|validate|test|predict)\.", "", name) for name in found[1].split(", ")]
+        return "missing " + ", ".join("--" + ".".join(filter(None, (where, name))) for name in names)
+    if found := _UNKNOWN_OPTION.search(message):
+        name = next(filter(None, found.groups()))
+        full = ".".join(filter(None, (where, name)))
+        return f"unknown option --{full}{_suggest(name.rpartition('.')[2], _argument_names())}"
+    return (f"--{where}: " if where else "") + _innermost(message)
+
+
+def _innermost(message: str) -> str:
+    """Return the first line that is neither heading nor alternative."""
+    text = re.sub(r'Parser key "[\w.]+":', "", message)
+    lines = [" ".join(line.strip(" -").split()) for line in text.splitlines()]
+    told = [line for line in lines if not _NOISE.match(line)]
+    return told[0][:300].rstrip(".") if told else "the value does not fit"
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6)
+    return f" (did you mean {' or '.join(near)}?)" if near else ""
+
+
+def _class_names() -> list[str]:
+    return [cls.__name__ for cls in _known_classes()]
+
+
+def _argument_names() -> list[str]:
+    return [name for cls in _known_classes() for name in inspect.signature(cls).parameters]
+
+
+def _known_classes() -> list[type]:
+    from lightning.pytorch import LightningDataModule, Trainer
+
+    from colorzoo.tasks import ColorizationModule
+
+    return [Trainer, *_below(ColorizationModule), *_below(LightningDataModule)]
+
+
+def _below(base: type) -> list[type]:
+    children: list[type] = base.__subclasses__()
+    return [*children, *(grandchild for child in children for grandchild in _below(child))]

@@ -1,0 +1,39 @@
+"""The map from CIE Lab to linear sRGB, not clipped, which kornia does not offer.
+
+Everything that asks what sRGB can show needs values outside [0, 1], so the map is written out here
+(IEC 61966-2-1, D65).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# XYZ in shares of the white point (0.95047, 1, 1.08883) to linear sRGB, rows R, G, B
+_XYZ_TO_RGB = (
+    (3.0799803023, -1.5371515163, -0.5428213080),
+    (-0.9212477523, 1.8759900015, 0.0452473395),
+    (0.0528904611, -0.2040413384, 1.1512320120),
+)
+_CUBIC_FROM = 0.2068966
+
+
+def lab_to_linear_rgb(lab: Tensor, *, dim: int = -3) -> Tensor:
+    """Convert CIE Lab to linear sRGB.
+
+    Args:
+        lab: float32 with 3 channels on the axis ``dim``: L in [0, 100], a and b in CIE units.
+        dim: Axis of the channels, from the end.
+
+    Returns:
+        float32 of the same shape; values outside [0, 1] belong to colors that sRGB cannot show.
+    """
+    luma, a, b = lab.unbind(dim=dim)
+    fy = (luma + 16) / 116
+    fz = (fy - b / 200).clamp(min=0)  # no light has a negative Z; scikit-image and the papers' code agree
+    x, y, z = (_uncone(cone) for cone in (fy + a / 500, fy, fz))
+    return torch.stack([of_x * x + of_y * y + of_z * z for of_x, of_y, of_z in _XYZ_TO_RGB], dim=dim)
+
+
+def _uncone(cone: Tensor) -> Tensor:
+    return torch.where(cone > _CUBIC_FROM, cone**3, (cone - 16 / 116) / 7.787)

@@ -1,0 +1,28 @@
+"""The card says what the class is."""
+
+from __future__ import annotations
+
+import torch
+
+from colorzoo.card import ModelCard
+from colorzoo.registry import load_class
+from colorzoo.tasks import ColorizationModule
+from colorzoo.testing.models import require
+
+
+def check_card_matches_class(card: ModelCard) -> None:
+    """The class that the card names is a `ColorizationModule` as the card declares it."""
+    found = load_class(card)
+    require(issubclass(found, ColorizationModule), f"{card.task} is no ColorizationModule")
+    declared = (frozenset(card.guidance), card.input, card.output)
+    actual = (found.accepts, found.input_kind, found.output_kind)
+    require(declared == actual, f"{card.name}: the card says {declared}, the class {actual}")
+
+
+def check_parameter_count(card: ModelCard) -> None:
+    """The full-size model has as many trainable parameters as the card states."""
+    with torch.device("meta"):  # shapes without memory, so that a big network costs nothing
+        model = load_class(card)(**card.hparams)
+    count = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    said = card.parameters
+    require(count == said, f"{card.name}: the card says {said} parameters, found {count}")

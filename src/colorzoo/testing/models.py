@@ -1,0 +1,73 @@
+"""What all checks share: a small model with weights worth comparing, and how results are compared."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from colorzoo.card import ModelCard
+from colorzoo.guidance import Guidance
+from colorzoo.registry import load_class
+from colorzoo.tasks import ColorizationModule, Prediction
+from colorzoo.testing.samples import Size, sample_guidance, sample_input
+
+_FULL_SCALE = {"ab": 100.0, "rgb": 1.0}
+
+
+class ContractError(AssertionError):
+    """A model does not keep the contract."""
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise `ContractError` with ``message`` unless ``condition`` holds, also under ``python -O``."""
+    if not condition:
+        raise ContractError(message)
+
+
+def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
+    """Build the small variant of a model, in evaluation mode.
+
+    Weights with two or more axes are drawn anew with He's deviation: papers that begin with tiny weights
+    would otherwise answer almost nothing, and nothing is easily equal to nothing.
+
+    Args:
+        card: The model.
+        seed: Seed of the weights.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)  # constructors draw from the global state
+        model: ColorizationModule = load_class(card)(**{**card.hparams, **card.smoke.hparams})
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                deviation = math.sqrt(2 / parameter[0].numel())
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * deviation)
+    return model.eval()
+
+
+def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -> tuple[Tensor, Guidance]:
+    """Return an input of the model and guidance of all kinds that it accepts."""
+    luma = sample_input(card.input, size, batch=batch, seed=seed)
+    return luma, sample_guidance(card.guidance, size, batch=batch, seed=seed)
+
+
+def picture(card: ModelCard, prediction: Prediction) -> Tensor:
+    """Return the ab or RGB tensor that the card promises."""
+    found = prediction.ab if card.output == "ab" else prediction.rgb
+    if found is None:
+        raise ContractError(f"{card.name} promises {card.output} but its Prediction has none")
+    return found
+
+
+@torch.inference_mode()
+def predict(card: ModelCard, model: ColorizationModule, luma: Tensor, guidance: Guidance | None) -> Tensor:
+    """Return the picture that a model answers, without gradients."""
+    return picture(card, model(luma, guidance)).clone()
+
+
+def difference(card: ModelCard, one: Tensor, other: Tensor) -> float:
+    """Return the largest difference as a share of the full scale (100 CIE units, or 1 in RGB)."""
+    require(one.shape == other.shape, f"{card.name}: shapes {one.shape} and {other.shape} differ")
+    return float((one - other).abs().max()) / _FULL_SCALE[card.output]

@@ -1,0 +1,71 @@
+"""Weights survive saving: state dict, checkpoint, float16 safetensors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from lightning.pytorch import Trainer
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from colorzoo.card import ModelCard
+from colorzoo.registry import load_class
+from colorzoo.testing.models import difference, predict, require, sample_call, smoke_model
+from colorzoo.testing.trainer import quiet_trainer
+
+_SIZE = (37, 53)
+_FLOAT16 = 0.005  # of the full scale, at the worst pixel
+
+
+def check_state_dict_round_trip(card: ModelCard) -> None:
+    """A state dict is loaded by the safe loader into a fresh model, which then answers the same."""
+    model, fresh = smoke_model(card), smoke_model(card, seed=1)
+    luma, guidance = sample_call(card, _SIZE)
+    expected = predict(card, model, luma, guidance)
+    apart = difference(card, expected, predict(card, fresh, luma, guidance))
+    require(apart > 1e-3, f"{card.name}: other weights give the same answer")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.pt"
+        torch.save(model.state_dict(), path)
+        fresh.load_state_dict(torch.load(path, weights_only=True))
+    require(torch.equal(predict(card, fresh, luma, guidance), expected), f"{card.name}: weights changed")
+
+
+def check_half_safetensors_round_trip(card: ModelCard) -> None:
+    """Weights stored as float16 safetensors give nearly the same colors."""
+    model, fresh = smoke_model(card), smoke_model(card, seed=1)
+    luma, guidance = sample_call(card, _SIZE)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.safetensors"
+        save_file({key: _narrow(value) for key, value in model.state_dict().items()}, path)
+        stored = load_file(path)
+    fresh.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in stored.items()})
+    moved = difference(card, predict(card, fresh, luma, guidance), predict(card, model, luma, guidance))
+    require(moved < _FLOAT16, f"{card.name}: float16 weights move the answer by {moved:.1%}")
+
+
+def check_checkpoint_round_trip(card: ModelCard) -> None:
+    """A Lightning checkpoint passes the safe loader and rebuilds the model with its arguments."""
+    model = smoke_model(card)
+    luma, guidance = sample_call(card, _SIZE)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.ckpt"
+        save_checkpoint(quiet_trainer(folder), model, path)
+        keys = torch.load(path, weights_only=True).keys()
+        loaded = load_class(card).load_from_checkpoint(path, map_location="cpu").eval()
+    require({"state_dict", "hyper_parameters"} <= keys, f"{card.name}: the checkpoint holds {list(keys)}")
+    same = torch.equal(predict(card, loaded, luma, guidance), predict(card, model, luma, guidance))
+    require(same, f"{card.name}: a checkpoint does not bring back the model")
+
+
+def save_checkpoint(trainer: Trainer, model: torch.nn.Module, path: Path) -> None:
+    """Write a checkpoint of a model that was not trained."""
+    trainer.strategy.connect(model)  # type: ignore[arg-type]
+    trainer.save_checkpoint(path, weights_only=True)
+
+
+def _narrow(value: Tensor) -> Tensor:
+    value = value.contiguous()
+    return value.half() if value.is_floating_point() else value

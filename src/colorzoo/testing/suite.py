@@ -1,0 +1,53 @@
+"""The list of checks, found by scanning the modules of this package."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from colorzoo.card import ModelCard
+
+
+@dataclass(frozen=True)
+class Check:
+    """One point of the contract; call it with a card.
+
+    Attributes:
+        name: What it checks, in words with underscores.
+        run: Raises `ContractError` when the model of a card does not keep this point.
+    """
+
+    name: str
+    run: Callable[[ModelCard], None]
+
+    def __call__(self, card: ModelCard) -> None:
+        """Check the model of ``card``."""
+        self.run(card)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def contract_checks(configs: Path | str | None = None) -> list[Check]:
+    """Return all checks.
+
+    Args:
+        configs: Folder in which the cards' training configurations are; by default that of colorzoo.
+    """
+    found: list[Check] = []
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        members = vars(importlib.import_module(f"colorzoo.testing.{module.name}"))
+        own = [value for key, value in members.items() if key.startswith("check_")]
+        found += [_as_check(function, configs) for function in own if inspect.isfunction(function)]
+    return found
+
+
+def _as_check(function: Callable[..., None], configs: Path | str | None) -> Check:
+    takes_configs = "configs" in inspect.signature(function).parameters
+    run = partial(function, configs=Path(configs)) if takes_configs and configs else function
+    return Check(function.__name__.removeprefix("check_"), run)

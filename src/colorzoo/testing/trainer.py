@@ -1,0 +1,74 @@
+"""Trainers for checks: silent, on the CPU, leaving nothing behind; and a witness of gradients."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader, Dataset
+
+from colorzoo.data import Batch
+
+
+def quiet_trainer(folder: str | Path, **options: Any) -> Trainer:
+    """Return a Trainer that prints nothing and writes only below ``folder``."""
+    return Trainer(
+        accelerator="cpu",
+        default_root_dir=folder,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **options,
+    )
+
+
+class _Batches(Dataset[Batch]):
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.batches[index]
+
+
+def batch_loader(batches: Sequence[Batch]) -> DataLoader[Batch]:
+    """Return a loader that gives these batches as they are, in order."""
+    return DataLoader(_Batches(batches), batch_size=None)
+
+
+@contextmanager
+def silent_lightning() -> Iterator[None]:
+    """Hide Lightning's advice (number of workers, logging intervals) inside the block."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\..*")
+        yield
+
+
+class GradientWitness(Callback):
+    """Keeps a copy of the gradients that each optimizer is about to use.
+
+    Attributes:
+        gradients: The last gradient of each parameter by name.
+    """
+
+    def __init__(self) -> None:
+        self.gradients: dict[str, Tensor] = {}
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
+    ) -> None:
+        """Copy the gradients of the optimizer's parameters."""
+        del trainer
+        mine = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        for name, parameter in pl_module.named_parameters():
+            if id(parameter) in mine and parameter.grad is not None:
+                self.gradients[name] = parameter.grad.detach().clone()

@@ -1,0 +1,39 @@
+"""Turn a training checkpoint into a small weight file that can ship inside a package."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from colorzoo.card import Weights
+from colorzoo.weights._files import sha256_of
+from colorzoo.weights.load import load_state_dict_file, save_weights
+
+if TYPE_CHECKING:
+    from colorzoo.card import ModelCard
+
+
+def pack_checkpoint(checkpoint: Path, card: ModelCard, out: Path) -> Weights:
+    """Write the (averaged) weights of a Lightning checkpoint as float16 safetensors.
+
+    Args:
+        checkpoint: Made by ``colorzoo fit``; of a run with moving averages the averages are taken.
+        card: The model; its constructor arguments travel in the file's metadata.
+        out: The file to write, with the ending ``.safetensors``.
+
+    Returns:
+        The entry that belongs on the card.
+
+    Raises:
+        WeightsError: The checkpoint cannot be read.
+    """
+    state_dict = load_state_dict_file(checkpoint)
+    metadata = {
+        "model": card.name,
+        "hparams": json.dumps(dict(card.hparams), sort_keys=True),
+        "conventions": "L in [0, 100], ab in CIE units (D65); scaling inside the network",
+        "source": f"colorzoo fit --config configs/{card.config}",
+    }
+    save_weights(out, state_dict, metadata)
+    return Weights(sha256=sha256_of(out), size=out.stat().st_size, license="Apache-2.0", file=out.name)

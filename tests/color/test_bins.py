@@ -1,0 +1,70 @@
+"""Bins of the ab plane."""
+
+import pytest
+import torch
+
+from colorzoo.color import (
+    annealed_mean,
+    grid_centers,
+    grid_index,
+    hull_centers,
+    hull_mask,
+    nearest_bin,
+    prior_probabilities,
+    rebalancing_weights,
+    soft_encode,
+)
+
+AB = 200 * torch.rand(50, 2, generator=torch.Generator().manual_seed(0)) - 100
+
+
+def test_the_tables_belong_together() -> None:
+    assert torch.equal(grid_centers()[hull_mask()], hull_centers())
+    assert prior_probabilities().sum() == pytest.approx(1)
+    index = grid_index(grid_centers().T.reshape(1, 2, 23, 23)).flatten()
+    assert torch.equal(index, torch.arange(529))
+
+
+def test_a_caller_cannot_spoil_the_tables() -> None:
+    hull_centers().add_(1)
+    hull_mask().logical_not_()
+    assert torch.equal(grid_centers()[hull_mask()], hull_centers())
+    assert hull_centers()[0].tolist() == [-90, 50]
+
+
+@pytest.mark.parametrize("neighbors", [1, 5, 10])
+def test_soft_encoding_is_a_partition_of_unity(neighbors: int) -> None:
+    encoded = soft_encode(AB, neighbors=neighbors)
+    torch.testing.assert_close(encoded.sum(1), torch.ones(50))
+    assert ((encoded > 0).sum(1) <= neighbors).all()
+    assert torch.equal(encoded.argmax(1), nearest_bin(AB))
+
+
+def test_a_center_is_its_own_nearest_bin() -> None:
+    assert torch.equal(nearest_bin(hull_centers()), torch.arange(313))
+
+
+def test_colors_off_the_grid_take_the_nearest_cell() -> None:
+    far = torch.tensor([[-500.0, 500.0], [-500.0, 500.0]]).view(1, 2, 1, 2)
+    assert grid_index(far).flatten().tolist() == [0, 528]
+
+
+def test_annealed_mean_runs_from_mean_to_mode() -> None:
+    logits = torch.randn(2, 313, 3, 4, generator=torch.Generator().manual_seed(1))
+    centers = hull_centers()
+    mean = torch.einsum("bqhw,qc->bchw", logits.softmax(1), centers)
+    mode = centers[logits.argmax(1)].permute(0, 3, 1, 2)
+    torch.testing.assert_close(annealed_mean(logits, centers, 1.0), mean)
+    torch.testing.assert_close(annealed_mean(logits, centers, 1e-5), mode, atol=1e-2, rtol=0)
+    uniform = annealed_mean(logits, centers, 1e6)
+    torch.testing.assert_close(
+        uniform, centers.mean(0).view(1, 2, 1, 1).expand_as(uniform), atol=1e-2, rtol=0
+    )
+
+
+def test_rebalancing_has_mean_one_and_favors_rare_bins() -> None:
+    prior = prior_probabilities()
+    weights = rebalancing_weights(prior)
+    assert (prior * weights).sum() == pytest.approx(1, abs=1e-5)
+    assert weights[prior.argmin()] == weights.max()
+    torch.testing.assert_close(rebalancing_weights(prior, uniform=1.0), torch.ones(313, dtype=prior.dtype))

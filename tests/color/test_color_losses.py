@@ -1,0 +1,37 @@
+"""Losses on color: limits that can be said in closed form (values are in the parity tests)."""
+
+import math
+
+import torch
+
+from colorzoo.color import hull_centers, soft_encode
+from colorzoo.losses import grid_cross_entropy, rebalanced_cross_entropy, smooth_l1_map, soft_cross_entropy
+
+
+def test_smooth_l1_is_square_then_linear() -> None:
+    target = torch.zeros(1, 2, 1, 3)
+    ab = torch.tensor([0.5, 1.0, 7.0]).expand(1, 2, 1, 3)
+    assert smooth_l1_map(ab, target).flatten().tolist() == [0.25, 1.0, 13.0]
+    assert smooth_l1_map(ab, target, delta=4.0)[..., -1].item() == 10.0
+
+
+def test_uniform_logits_cost_the_log_of_the_bins() -> None:
+    ab = 20 * torch.randn(1, 2, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert math.isclose(
+        grid_cross_entropy(torch.zeros(1, 529, 2, 2), ab, stride=4), math.log(529), rel_tol=1e-5
+    )
+
+
+def test_soft_cross_entropy_of_the_target_is_its_entropy() -> None:
+    target = soft_encode(hull_centers()[:4]).T.view(1, 313, 2, 2)
+    loss = soft_cross_entropy(target.clamp(min=1e-12).log(), target)
+    torch.testing.assert_close(loss, torch.special.entr(target).sum(1))
+
+
+def test_gray_pictures_count_nothing_and_weights_scale() -> None:
+    ab = torch.stack([torch.full((2, 3, 3), 4.9), torch.full((2, 3, 3), 30.0)])
+    logits, ones = torch.randn(2, 313, 3, 3, generator=torch.Generator().manual_seed(0)), torch.ones(313)
+    loss = rebalanced_cross_entropy(logits, ab, ones)
+    assert not loss[0].any()
+    assert (loss[1] > 0).all()
+    torch.testing.assert_close(rebalanced_cross_entropy(logits, ab, 3 * ones), 3 * loss)

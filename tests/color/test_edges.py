@@ -1,0 +1,44 @@
+"""Edges: nothing where it is flat, and no preferred direction."""
+
+import pytest
+import torch
+
+from colorzoo.color import canny, sobel
+from colorzoo.testing import sample_image
+
+IMAGE = sample_image((24, 31), batch=2)
+GRAY = IMAGE.mean(dim=1, keepdim=True)
+
+
+@pytest.mark.parametrize("edges", [sobel, canny])
+def test_a_flat_picture_has_no_edges(edges: object) -> None:
+    assert edges(torch.full((1, 1, 9, 12), 0.4)).max() < 1e-7
+
+
+@pytest.mark.parametrize("dims", [(-1,), (-2,), (-1, -2)])
+def test_sobel_turns_with_the_picture(dims: tuple[int, ...]) -> None:
+    torch.testing.assert_close(sobel(IMAGE.flip(dims)), sobel(IMAGE).flip(dims), atol=1e-5, rtol=1e-4)
+
+
+def test_canny_finds_a_square_and_turns_with_it() -> None:
+    square = torch.zeros(1, 1, 32, 32)
+    square[..., 8:24, 10:22] = 1.0
+    edges = canny(square)
+    assert set(edges.unique().tolist()) == {0.0, 1.0}
+    assert not edges[..., 12:20, 14:18].any()
+    assert edges[..., 16, :].sum() >= 2
+    flipped = canny(square.flip(-1)).flip(-1)
+    assert (flipped != edges).float().mean() < 0.02  # ties between two equal pixels may go either way
+
+
+def test_sobel_measures_the_slope_of_a_ramp() -> None:
+    ramp = torch.arange(12.0).expand(1, 1, 8, 12) / 10
+    inner = sobel(ramp)[..., 1:-1, 1:-1]
+    torch.testing.assert_close(inner, torch.full_like(inner, 0.1))
+
+
+def test_autocast_changes_nothing() -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = sobel(IMAGE), canny(GRAY)
+    assert torch.equal(mixed[0], sobel(IMAGE))
+    assert torch.equal(mixed[1], canny(GRAY))

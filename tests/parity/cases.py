@@ -1,0 +1,101 @@
+"""Which test answers which case of a golden file, and which model a case waits for."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from colorzoo.registry import list_models
+
+FOLDER = Path(os.environ.get("COLORZOO_GOLDEN") or Path(__file__).parent.parent / "golden")
+
+# Cases that begin so must have a test as soon as that model is in the zoo, or that module in the package.
+WAITS_FOR = {
+    "palette": "colorzoo.studio",
+    "xu2020": "xu2020",
+    "adain": "xu2020",
+    "spcolor": "chen2023",
+    "guidingpainter": "cho2023",
+    "xdog": "cho2023",
+    "cdr": "kim2021",
+    "su2020": "su2020",
+    "zhang2016": "zhang2016",
+    "zhang2017_global": "zhang2017_global",
+}
+
+
+@dataclass(frozen=True)
+class Golden:
+    """One golden file."""
+
+    path: Path
+    meta: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray]
+
+    def tensor(self, name: str) -> Tensor:
+        return torch.from_numpy(self.arrays[name])
+
+    def close(self, name: str, ours: Tensor, *, like: str = "") -> None:
+        """Assert that `ours` is the array `name` within the tolerance that the file states (for `like`)."""
+        rtol, atol = self.tolerance(like or name)
+        expected = self.tensor(name)
+        assert ours.shape == expected.shape, name
+        message = f"{self.path.name}: {name}"
+        torch.testing.assert_close(
+            ours.detach().to(expected), expected, rtol=rtol, atol=atol, msg=lambda m: f"{message}: {m}"
+        )
+
+    def tolerance(self, name: str) -> tuple[float, float]:
+        """Return rtol and atol: of this array, of the longest name it begins with, or the default."""
+        stated = self.meta["tolerance"]
+        key = max((k for k in stated if name.startswith(k)), key=len, default="default")
+        words = stated[key].replace(",", " ").split()
+        found = {k: float(v) for k, v in zip(words[::2], words[1::2], strict=True)}
+        return found.get("rtol", 0.0), found.get("atol", 0.0)
+
+
+CaseTest = Callable[[Golden], None]
+CASES: dict[str, CaseTest] = {}
+
+
+def case(name: str) -> Callable[[CaseTest], CaseTest]:
+    """Register the test of a case."""
+
+    def register(test: CaseTest) -> CaseTest:
+        assert name not in CASES, f"two tests for the case {name!r}"
+        CASES[name] = test
+        return test
+
+    return register
+
+
+def read(path: Path) -> Golden:
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files if name != "meta"}
+        return Golden(path, json.loads(str(file["meta"])), arrays)
+
+
+def due(name: str) -> bool:
+    """Say whether a case must have a test: it waits for nothing, or what it waits for is there."""
+    prefixes = [prefix for prefix in WAITS_FOR if name.startswith(prefix)]
+    if name in CASES or not prefixes:
+        return True
+    needed = WAITS_FOR[max(prefixes, key=len)]
+    return needed in list_models() or (needed.startswith("colorzoo.") and find_spec(needed) is not None)
+
+
+def golden_files(folder: Path = FOLDER) -> Iterator[Golden]:
+    """Yield the files whose case is due."""
+    for path in sorted(folder.glob("*.npz")):
+        golden = read(path)
+        if due(golden.meta["case"]):
+            yield golden

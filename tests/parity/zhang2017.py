@@ -1,0 +1,42 @@
+"""Networks of Zhang et al. 2017 against the authors' code, through the names of their checkpoint."""
+
+import torch
+from torch import Tensor
+
+from colorzoo.guidance import Guidance, Points
+from colorzoo.registry import load_class, model_card
+from colorzoo.tasks import ColorizationModule
+from parity.cases import Golden, case
+from pseudo_weights import pseudo_state_dict
+
+
+def published_model(golden: Golden, name: str) -> ColorizationModule:
+    card = model_card(name)
+    model: ColorizationModule = load_class(card)(**card.hparams)
+    meta = golden.meta
+    arrays = pseudo_state_dict(meta["shapes"], meta["seed"], meta["scales"])
+    model.load_published_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})
+    return model.eval()
+
+
+@case("zhang2017_local")
+@torch.inference_mode()
+def zhang2017_local(golden: Golden) -> None:
+    luma = golden.tensor("in_L")
+    points = Points(golden.tensor("in_hint_ab"), golden.tensor("in_mask"))
+    model = published_model(golden, "zhang2017_local")
+    assert len(model.network.state_dict()) == golden.meta["n_keys"]
+    hinted = model(luma, Guidance(points=points))
+    golden.close("out_ab", hinted.ab)
+    golden.close("out_ab_nohint", model(luma, Guidance()).ab)
+    check_distribution(golden, hinted.extras["logits"])
+
+    model.network.mask_center = 0.5  # what the constructor argument sets; building 34 M weights again is slow
+    golden.close("out_ab_maskcent", model(luma, Guidance(points=points)).ab)
+
+
+def check_distribution(golden: Golden, logits: Tensor) -> None:
+    step = round(logits.shape[-1] / golden.arrays["out_class_logits"].shape[-1])
+    golden.close("out_class_logits", logits[..., ::step, ::step])
+    rows, columns = (golden.tensor("in_dist_yx").long() // 4).T
+    golden.close("out_dist_at", torch.softmax(0.2 * logits[0, :, rows, columns].T, dim=1))

@@ -1,0 +1,75 @@
+"""Every registered model keeps the contract, and a model that does not is found out."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo.card import ModelCard, Smoke
+from colorzoo.registry import list_models, load_class, model_card
+from colorzoo.testing import Check, ContractError, contract_checks
+from throwaway_paper import write_config, write_paper
+
+
+@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("check", contract_checks(), ids=str)
+def test_contract(check: Check, name: str) -> None:
+    check(model_card(name))
+
+
+@pytest.fixture
+def paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelCard:
+    """Return the card of a small honest paper."""
+    write_paper(tmp_path / "honest", "honest", "honest2032")
+    write_config(tmp_path / "configs", "honest", "honest2032")
+    monkeypatch.syspath_prepend(tmp_path)
+    from honest.card import CARDS
+
+    return CARDS[0]
+
+
+LIES = {
+    "parameter_count": {"parameters": 1},
+    "card_matches_class": {"guidance": ("points", "exemplar")},
+    "guidance": {"guidance": ("points", "exemplar")},
+    "config": {"config": "nowhere.yaml"},
+    "export": {"limits": ("export",)},
+    "gradients": {"smoke": Smoke(size=16, without_gradient=("network.0.*",))},
+    "odd_sizes": {"output": "rgb"},
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_card_that_lies_is_found_out(name: str, paper: ModelCard, tmp_path: Path) -> None:
+    check = {str(check): check for check in contract_checks(tmp_path / "configs")}[name]
+    with pytest.raises(ContractError, match=r"honest2032|nowhere"):
+        check(replace(paper, **LIES[name]))
+
+
+FAULTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "batch_equals_single": lambda ab: ab - ab.mean(dim=0, keepdim=True),
+    "deterministic": lambda ab: ab + torch.rand_like(ab),
+    "odd_sizes": lambda ab: ab[..., : ab.shape[-2] // 8 * 8, :],
+    "bfloat16_autocast": lambda ab: ab.bfloat16(),
+    "guidance": lambda ab: 0 * ab,
+    "gradients": lambda ab: ab.detach().requires_grad_(),
+    "gradient_reaches_input": lambda ab: ab.detach().requires_grad_(),
+    "state_dict_round_trip": lambda ab: ab.clamp(0, 0),
+    "export": lambda ab: ab if float(ab.mean()) > 0 else -ab,
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_faulty_model_is_found_out(
+    name: str, paper: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = load_class(paper)(width=8).network.__class__
+    forward = network.forward
+    check = {str(check): check for check in contract_checks(tmp_path / "configs")}[name]
+    check(paper)
+    monkeypatch.setattr(network, "forward", lambda self, *inputs: FAULTS[name](forward(self, *inputs)))
+    with pytest.raises(ContractError, match=paper.name):
+        check(paper)

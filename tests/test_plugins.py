@@ -1,0 +1,100 @@
+"""A third party's paper: really installed, found by its entry point, held to the contract."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from throwaway_paper import write_config, write_paper
+
+SOURCE = Path(importlib.util.find_spec("colorzoo").submodule_search_locations[0]).parent
+
+# The five lines that the documentation of colorzoo.testing shows.
+SUITE = """
+import pytest
+from colorzoo.testing import contract_checks
+from dummy_paper.card import CARDS
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+@pytest.mark.parametrize("check", contract_checks(configs="{configs}"), ids=str)
+def test_contract(check, card):
+    check(card)
+"""
+
+
+def build_wheel(folder: Path) -> Path:
+    """Write a wheel by hand: installing it needs neither a build backend nor a network."""
+    write_paper(folder / "dummy_paper", "dummy_paper", "dummy2031")
+    wheel, info = folder / "dummy_paper-1.0-py3-none-any.whl", "dummy_paper-1.0.dist-info"
+    metadata = {
+        "METADATA": "Metadata-Version: 2.1\nName: dummy-paper\nVersion: 1.0\n",
+        "WHEEL": "Wheel-Version: 1.0\nGenerator: by hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "entry_points.txt": "[colorzoo.models]\ndummy = dummy_paper.card:CARDS\n",
+    }
+    with ZipFile(wheel, "w") as archive:
+        for path in sorted((folder / "dummy_paper").iterdir()):
+            archive.write(path, f"dummy_paper/{path.name}")
+        for name, text in metadata.items():
+            archive.writestr(f"{info}/{name}", text)
+        record = "".join(f"{name},,\n" for name in [*archive.namelist(), f"{info}/RECORD"])
+        archive.writestr(f"{info}/RECORD", record)
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder into which pip has installed the package."""
+    pytest.importorskip("pip")
+    folder = tmp_path_factory.mktemp("plugin")
+    target = folder / "site"
+    options = ["--no-deps", "--no-index", "--no-compile", "--quiet", "--disable-pip-version-check"]
+    wheel = build_wheel(folder / "build")
+    command = [sys.executable, "-m", "pip", "install", *options, "--target", str(target), str(wheel)]
+    subprocess.run(command, check=True)
+    return target
+
+
+def run_python(installed: Path, *arguments: str) -> str:
+    """Run Python with the package on its path and return what it printed."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(installed), str(SOURCE)])}
+    environment["OMP_NUM_THREADS"] = "1"
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        cwd=installed,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_an_installed_package_is_found_without_importing_torch(installed: Path) -> None:
+    code = """
+import sys
+from colorzoo.registry import list_models, model_card
+print("dummy2031" in list_models(guidance="points"), model_card("dummy2031_alias").year)
+print("torch" in sys.modules)
+"""
+    assert run_python(installed, "-c", code).split() == ["True", "2030", "False"]
+
+
+def test_it_passes_the_contract_suite_by_the_five_documented_lines(installed: Path, tmp_path: Path) -> None:
+    write_config(tmp_path / "configs", "dummy_paper", "dummy2031")
+    suite = tmp_path / "test_dummy.py"
+    suite.write_text(SUITE.format(configs=tmp_path / "configs"))
+    printed = run_python(installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(suite))
+    assert " passed" in printed
+    assert "skipped" not in printed
+
+
+def test_the_documentation_shows_these_lines() -> None:
+    import colorzoo.testing
+
+    shown = {line.strip() for line in colorzoo.testing.__doc__.splitlines()}
+    lines = [line.strip() for line in SUITE.splitlines() if line.strip()]
+    assert {line for line in lines if "import" not in line and "contract_checks" not in line} <= shown

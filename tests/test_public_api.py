@@ -1,0 +1,48 @@
+"""The public names of colorzoo: to add or remove one, edit ``public_api.json`` too."""
+
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import colorzoo
+
+# name -> the first parameters of the call, null for what is not called
+INVENTORY = json.loads((Path(__file__).parent / "public_api.json").read_text())
+HEAVY = {"torch", "lightning", "kornia", "torchmetrics", "numpy", "PIL"}
+
+
+def test_the_inventory_is_complete() -> None:
+    assert sorted(colorzoo.__all__) == sorted(INVENTORY)
+    assert set(INVENTORY) <= set(dir(colorzoo))
+
+
+@pytest.mark.parametrize("name", [name for name, parameters in INVENTORY.items() if parameters is not None])
+def test_a_public_name_takes_its_parameters_and_is_documented(name: str) -> None:
+    value = getattr(colorzoo, name)
+    expected = INVENTORY[name]
+    assert list(inspect.signature(value).parameters)[: len(expected)] == expected
+    assert inspect.getdoc(value)
+
+
+def test_the_version_is_a_version() -> None:
+    assert colorzoo.__version__[0].isdigit()
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = colorzoo.no_such_name
+
+
+def test_importing_and_listing_is_quick_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, time; start = time.perf_counter(); import colorzoo; took = time.perf_counter() - start; "
+        "colorzoo.list_models(); print(took, *{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    took, *modules = done.stdout.split()
+    assert float(took) < 3
+    assert HEAVY.isdisjoint(modules)

@@ -1,0 +1,85 @@
+"""Adding a paper is one folder and one configuration: a paper written here shows up everywhere by itself."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import colorzoo.zoo
+from colorzoo.card import ModelCard
+from colorzoo.registry import list_models, load_class, model_card, refresh
+from colorzoo.testing import Check, contract_checks, sample_input
+from colorzoo.testing.training import logged_losses, write_overlay
+from model_pages import load_generator
+from throwaway_paper import write_config, write_paper
+
+NAME = "someone2030"
+PACKAGE = f"colorzoo.zoo.{NAME}"
+
+
+@pytest.fixture(scope="module")
+def configs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Put a paper into the zoo for the tests of this file; returns the folder of its configuration."""
+    folder = tmp_path_factory.mktemp("throwaway")
+    write_paper(folder / "zoo" / NAME, PACKAGE, NAME)
+    write_config(folder / "configs", PACKAGE, NAME)
+    zoo = list(colorzoo.zoo.__path__)
+    colorzoo.zoo.__path__ = [*zoo, str(folder / "zoo")]
+    refresh()
+    yield folder / "configs"
+    colorzoo.zoo.__path__ = zoo
+    for module in [name for name in sys.modules if name.startswith(PACKAGE)]:
+        del sys.modules[module]
+    refresh()
+
+
+@pytest.fixture
+def card(configs: Path) -> ModelCard:
+    return model_card(NAME)
+
+
+def test_it_is_listed(configs: Path) -> None:
+    assert NAME in list_models("someone*", guidance="points")
+    assert model_card(f"{NAME}_alias").name == NAME
+
+
+@pytest.mark.parametrize("check", contract_checks(), ids=str)
+def test_it_passes_the_suite(check: Check, card: ModelCard, configs: Path) -> None:
+    by_name = {str(check): check for check in contract_checks(configs)}
+    by_name[str(check)](card)
+
+
+def test_it_trains_and_predicts_from_the_command_line(card: ModelCard, configs: Path, tmp_path: Path) -> None:
+    from colorzoo.cli.main import main
+
+    config, overlay = configs / card.config, write_overlay(card, tmp_path)
+    arguments = ["--config", str(config), "--config", str(overlay)]
+    assert main(["fit", *arguments]) == 0
+    assert len(logged_losses(tmp_path)) >= 2
+    (checkpoint,) = tmp_path.rglob("last.ckpt")
+    assert main(["predict", *arguments, "--ckpt_path", str(checkpoint)]) == 0
+
+    model = load_class(card).load_from_checkpoint(checkpoint, weights_only=True).eval()
+    assert model(sample_input("gray", (13, 7))).ab.shape == (1, 2, 13, 7)
+
+
+def test_the_command_line_lists_it(configs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from colorzoo.cli.main import main
+
+    assert main(["models", "--json"]) == 0
+    assert NAME in [card["name"] for card in json.loads(capsys.readouterr().out)]
+
+
+def test_the_public_functions_know_it(configs: Path) -> None:
+    assert NAME in colorzoo.list_models()
+    assert type(colorzoo.create_model(NAME, weights=None)).__module__ == f"{PACKAGE}.task"
+
+
+def test_its_page_is_written(configs: Path, tmp_path: Path) -> None:
+    load_generator().write_pages(tmp_path)
+    page = (tmp_path / f"{NAME}.md").read_text()
+    assert "A Paper Nobody Wrote" in page
+    assert "What nobody wrote about it." in page
+    assert f"({NAME}.md)" in (tmp_path / "README.md").read_text()

@@ -1,0 +1,99 @@
+"""One small training, in this process or as a script, that writes down what every step saw."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer, seed_everything
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+
+from colorzoo.callbacks import ResumeGuard, SignalCheckpoint, StepSeed
+from colorzoo.data import FolderDataModule
+from colorzoo.zoo.zhang2017.task import Zhang2017Local
+
+EPOCHS, BATCH = 3, 3
+
+
+class Trace(Callback):
+    """Appends loss and names of each step to a JSON lines file, and ends the process or run when asked.
+
+    Args:
+        path: The file.
+        stop: Step after whose checkpoint the run ends.
+        how: ``"raise"``, or the number of a signal that the process sends itself.
+    """
+
+    def __init__(self, path: Path, stop: int | None = None, how: int | str = "raise") -> None:
+        self.path, self.stop, self.how = path, stop, how
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        names = [Path(name).name for name in batch["name"]]
+        row = {"step": trainer.global_step, "loss": float(outputs["loss"]), "names": names}
+        with self.path.open("a") as stream:
+            stream.write(json.dumps(row) + "\n")
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if trainer.global_step == self.stop:
+            if isinstance(self.how, int):
+                os.kill(os.getpid(), self.how)
+            else:
+                raise InterruptedError("the test ends the run here")
+
+
+def small_model(**overrides: Any) -> Zhang2017Local:
+    return Zhang2017Local(
+        **{"width": 0.125, "lr": 1e-3, "init_std": None, "hint_attention": True, **overrides}
+    )
+
+
+def small_data(root: Path, **overrides: Any) -> FolderDataModule:
+    base = {"batch_size": BATCH, "crop": 32, "val_size": 32, "val_batch_size": 2, "num_workers": 0}
+    return FolderDataModule(str(root), **{**base, **overrides})
+
+
+def small_trainer(folder: Path, *callbacks: Callback, **overrides: Any) -> Trainer:
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    base = {"accelerator": "cpu", "max_epochs": EPOCHS, "deterministic": True, "num_sanity_val_steps": 0}
+    return Trainer(default_root_dir=folder, callbacks=list(callbacks), **{**quiet, **base, **overrides})
+
+
+def fit(root: Path, folder: Path, *, workers: int = 0, stop: int | None = None, how: int | str = "raise",
+        resume: str | None = None, **overrides: Any) -> Trainer:  # fmt: skip
+    """Train with a checkpoint after every step; ``folder/trace.jsonl`` tells what happened."""
+    folder.mkdir(parents=True, exist_ok=True)
+    seed_everything(0)
+    torch.use_deterministic_algorithms(True)
+    trainer = small_trainer(
+        folder,
+        EMAWeightAveraging(decay=0.9),
+        Trace(folder / "trace.jsonl", stop, how),
+        ModelCheckpoint(folder, save_last=True, save_top_k=0, every_n_train_steps=1),
+        SignalCheckpoint(str(folder)),
+        ResumeGuard(),
+        StepSeed(),
+        **overrides,
+    )
+    trainer.fit(small_model(), small_data(root, num_workers=workers), ckpt_path=resume)
+    return trainer
+
+
+def trace(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "trace.jsonl").read_text().splitlines()]
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    root, folder, workers, stop, how, resume = sys.argv[1:]
+    number = getattr(signal, how) if how else "raise"
+    fit(
+        Path(root),
+        Path(folder),
+        workers=int(workers),
+        stop=int(stop) or None,
+        how=number,
+        resume=resume or None,
+    )

@@ -1,0 +1,157 @@
+"""The command line of training: errors, configurations, defaults, checkpoints."""
+
+import inspect
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from lightning.pytorch import Trainer
+from PIL import Image
+
+from colorzoo.callbacks import picture_writer
+from colorzoo.cli._training_configs import config_folders, find_config
+from colorzoo.cli.lightning import run
+from colorzoo.data import FolderDataModule
+from colorzoo.errors import ColorzooError, WeightsError
+
+CONFIGS = sorted(path for folder in config_folders() for path in folder.rglob("*.yaml"))
+NARROW = ["--model.width", "0.125"]
+TINY = [
+    "--data.batch_size=2", "--data.crop=32", "--data.resize=null", "--data.val_size=32",
+    "--data.num_workers=0", "--trainer.accelerator=cpu", "--trainer.precision=32-true", "--trainer.devices=1",
+]  # fmt: skip
+
+
+def fit_words(pictures: Path, folder: Path, *more: str) -> list[str]:
+    tiny = [*NARROW, *TINY, f"--data.root={pictures}", f"--trainer.default_root_dir={folder}"]
+    return ["fit", "--model=Zhang2017Local", "--data=FolderDataModule", *tiny, *more]
+
+
+@pytest.fixture(scope="module")
+def trained(pictures, tmp_path_factory) -> Path:
+    """The folder of a run of one epoch, five steps."""
+    folder = tmp_path_factory.mktemp("run")
+    assert run(fit_words(pictures, folder, "--trainer.max_epochs=1", "--trainer.log_every_n_steps=1")) == 0
+    return folder / "runs" / "version_0"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--config", "zhang2017/local_smal.yaml"], "local_small.yaml"),
+        (["--model", "Zhang2017Loca", "--data.root", "x"], "'Zhang2017Loca' (did you mean Zhang2017Local"),
+        (["--model", "Zhang2017Local", "--data", "FolderDataModule"], "missing --data.root;"),
+        (["--model", "Zhang2017Local"], "missing --data;"),
+        (["--model", "Zhang2017Local", "--model.widht=1", "--data.root=x"], "widht (did you mean width"),
+        (["--model", "Zhang2017Local", "--model.width=wide", "--data.root=x"], "--model.width: Expected"),
+        (["--model", "Zhang2017Local", "--trainer.max_stepz=1", "--data.root=x"], "did you mean max_steps"),
+        (["--model", "Zhang2017Local", *NARROW, "--data.root", "no_folder"], "'no_folder' does not exist"),
+    ],
+)  # fmt: skip
+def test_each_mistake_is_one_line_that_names_it(words, expected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ColorzooError) as caught:
+        run(["fit", *words])
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_an_unknown_key_in_a_file_is_named_with_its_neighbor(tmp_path, pictures):
+    config = tmp_path / "c.yaml"
+    model = {"class_path": "Zhang2017Local", "init_args": {"delta_": 1}}
+    data = {"class_path": "FolderDataModule", "init_args": {"root": str(pictures)}}
+    config.write_text(yaml.safe_dump({"model": model, "data": data}))
+    with pytest.raises(ColorzooError, match=r"delta_ .*did you mean delta"):
+        run(["fit", "--config", str(config)])
+
+
+def test_shipped_configurations_are_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_config("configs/zhang2017/local_small.yaml") == find_config("zhang2017/local_small.yaml")
+    (tmp_path / "zhang2017").mkdir()
+    (tmp_path / "zhang2017" / "local_small.yaml").write_text("mine")
+    assert find_config("zhang2017/local_small.yaml").read_text() == "mine"
+
+
+def test_a_run_keeps_its_configuration_record_pictures_and_checkpoints(trained):
+    config = yaml.safe_load((trained / "config.yaml").read_text())
+    record = json.loads((trained / "run.json").read_text())
+    assert config["model"]["init_args"]["width"] == 0.125
+    assert torch.__version__.startswith(record["versions"]["torch"])
+    assert record["git"] is None or len(record["git"]["commit"]) == 40
+    assert (trained / "checkpoints" / "last.ckpt").is_file()
+    assert list((trained / "checkpoints").glob("best-*.ckpt"))
+    assert not (trained / "checkpoints" / "interrupted.ckpt").exists()
+    assert list((trained / "tensorboard").glob("events*"))
+    with Image.open(next((trained / "pictures").glob("*.png"))) as table:
+        # 5 pictures of 32 pixels; gray, 4 results, hints at 1, 10 and 100 points, truth
+        assert table.size == (9 * 34 + 2, 14 + 5 * 34)
+
+
+def test_the_saved_configuration_can_be_run_again(trained, tmp_path):
+    words = ["--config", str(trained / "config.yaml"), "--trainer.default_root_dir", str(tmp_path)]
+    assert run(["fit", *words, "--trainer.logger=false", "--trainer.enable_checkpointing=false"]) == 0
+
+
+def test_predict_writes_a_picture_per_input_and_needs_only_the_checkpoint(trained, pictures, tmp_path):
+    words = [
+        f"--ckpt_path={trained / 'checkpoints' / 'last.ckpt'}",
+        f"--data.root={pictures}",
+        "--output",
+        str(tmp_path),
+    ]
+    assert run(["predict", *words, *TINY, "--trainer.logger=false"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"p{i:02d}.png" for i in range(5)]
+    with Image.open(tmp_path / "p00.png") as picture:
+        assert (picture.size, picture.mode) == ((32, 32), "RGB")
+
+
+def test_output_names_keep_the_tree_and_never_meet():
+    names = picture_writer.output_names(["/d/a/x.jpg", "/d/a/x.png", "/d/b/x.jpg", "/d/s.tar/y.jpg"])
+    assert list(names.values()) == ["a/x.jpg.png", "a/x.png.png", "b/x.png", "s.tar/y.png"]
+
+
+def test_random_weights_are_refused_unless_allowed(pictures, tmp_path):
+    words = ["test", *fit_words(pictures, tmp_path)[1:], "--trainer.logger=false"]
+    with pytest.raises(WeightsError, match="random weights"):
+        run(words)
+    assert run([*words, "--allow_untrained", "true"]) == 0
+
+
+def test_fine_tuning_starts_from_a_checkpoint(trained, pictures, tmp_path):
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    frozen = ["--model.lr=0", "--trainer.max_steps=1", "--trainer.logger=false", f"--init_from={checkpoint}"]
+    assert run(fit_words(pictures, tmp_path, *frozen)) == 0
+    (made,) = [path for path in tmp_path.rglob("*.ckpt") if path.name == "last.ckpt"]
+    old, new = (torch.load(path, weights_only=True)["state_dict"] for path in (checkpoint, made))
+    name = "network.unet.block1.0.weight"
+    torch.testing.assert_close(old[name], new[name])
+
+
+def test_a_checkpoint_of_another_width_is_one_line(trained, pictures, tmp_path):
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    with pytest.raises(WeightsError, match="does not fit") as caught:
+        run(fit_words(pictures, tmp_path, "--model.width=0.25", f"--ckpt_path={checkpoint}"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_every_configuration_trains_two_steps(config, pictures, tmp_path):
+    words = ["--config", str(config), *NARROW, *TINY, f"--data.root={pictures}", "--data.val_batch_size=2"]
+    quick = ["--trainer.fast_dev_run=2", "--model.compile_training=false"]
+    assert run(["fit", *words, *quick, f"--trainer.default_root_dir={tmp_path}"]) == 0
+
+
+def test_the_cluster_script_uses_options_that_exist():
+    script = (config_folders()[0] / "cluster" / "slurm.sh").read_text()
+    used = set(re.findall(r"--(trainer|data)\.(\w+)", script))
+    known = {("trainer", name) for name in inspect.signature(Trainer).parameters}
+    known |= {("data", name) for name in inspect.signature(FolderDataModule).parameters}
+    assert used <= known
+    assert find_config(re.search(r"--config (\S+)", script)[1]).is_file()
+    assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0

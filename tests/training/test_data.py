@@ -1,0 +1,143 @@
+"""Samplers and the folder DataModule."""
+
+import io
+import tarfile
+
+import numpy as np
+import pytest
+import torch
+from harness import small_data
+from PIL import Image
+
+from colorzoo.data.sampler import SeededSampler
+from colorzoo.data.sources import find_sources, split_by_content
+from colorzoo.errors import DataError
+from conftest import make_pictures
+
+
+def shares(length: int, world: int, epoch: int = 0, **options) -> list[list[tuple[int, int]]]:
+    samplers = [SeededSampler(length, rank=rank, world_size=world, **options) for rank in range(world)]
+    for sampler in samplers:
+        sampler.set_epoch(epoch)
+    return [list(sampler) for sampler in samplers]
+
+
+@pytest.mark.parametrize(("length", "world"), [(12, 1), (12, 3), (11, 2), (3, 4), (1, 4)])
+def test_training_sees_each_index_and_pads_evenly(length, world):
+    per_rank = shares(length, world)
+    indices = [index for share in per_rank for index, _ in share]
+    assert {len(share) for share in per_rank} == {-(-length // world)}
+    assert set(indices) == set(range(length))
+    assert len(indices) - length < world  # nothing is repeated but the padding
+
+
+@pytest.mark.parametrize(("length", "world"), [(12, 3), (11, 2), (3, 4)])
+def test_evaluation_repeats_nothing(length, world):
+    per_rank = shares(length, world, shuffle=False)
+    assert sorted(index for share in per_rank for index, _ in share) == list(range(length))
+
+
+def test_order_and_seeds_depend_on_seed_and_epoch_only():
+    assert shares(20, 1, epoch=3) == shares(20, 1, epoch=3)
+    assert shares(20, 1, epoch=3) != shares(20, 1, epoch=4)
+    assert shares(20, 1, seed=1) != shares(20, 1, seed=2)
+    interleaved = [pair for pairs in zip(*shares(20, 2), strict=True) for pair in pairs]
+    assert (
+        interleaved == shares(20, 1)[0]
+    )  # two processes with half the batch each form the same global batches
+
+
+def test_a_resumed_order_goes_on_where_it_stopped():
+    whole = shares(20, 1, epoch=2)[0]
+    assert shares(20, 1, epoch=2, seen=lambda: 7)[0] == whole[7:]
+    assert len(SeededSampler(20, seen=lambda: 7)) == 20  # Lightning counts what is done as part of the epoch
+
+
+def test_workers_change_nothing(pictures):
+    batches = []
+    for workers in (0, 2):
+        data = small_data(pictures, num_workers=workers)
+        data.setup("fit")
+        batches.append(list(data.train_dataloader()))
+    for alone, helped in zip(*batches, strict=True):
+        assert alone["name"] == helped["name"]
+        assert torch.equal(alone["rgb"], helped["rgb"])
+        assert torch.equal(alone["seed"], helped["seed"])
+
+
+def test_broken_and_gray_pictures_are_skipped_and_named(tmp_path, caplog):
+    make_pictures(tmp_path / "train", 3)
+    make_pictures(tmp_path / "val", 1)
+    good = (tmp_path / "train" / "p00.png").read_bytes()
+    (tmp_path / "train" / "cut.png").write_bytes(good[: len(good) // 2])
+    (tmp_path / "train" / "text.jpg").write_text("no picture")
+    (tmp_path / "train" / "empty.jpg").write_bytes(b"")
+    Image.new("L", (40, 40), 90).save(tmp_path / "train" / "gray.png")
+    data = small_data(tmp_path)
+    data.setup("fit")
+    assert [source.path[-7:] for source in data.train_sources] == ["p00.png", "p01.png", "p02.png"]
+    for name in ("cut.png", "text.jpg", "empty.jpg", "gray.png"):
+        assert name in caplog.text
+    kept = small_data(tmp_path, drop_gray=False)
+    kept.setup("fit")
+    assert len(kept.train_sources) == 4
+
+
+def test_the_split_follows_content_not_names(tmp_path):
+    make_pictures(tmp_path / "a", 40, side=8)
+    train, val = split_by_content(find_sources(tmp_path / "a"), 0.3)
+    contents = {source.read() for source in val}
+    assert 0 < len(val) < 40
+    for index, path in enumerate(sorted((tmp_path / "a").iterdir())):
+        path.rename(path.with_name(f"{(index * 7) % 40:02d}-renamed.png"))
+    (tmp_path / "a" / "p00.png").unlink(missing_ok=True)
+    _, renamed = split_by_content(find_sources(tmp_path / "a"), 0.3)
+    assert {source.read() for source in renamed} == contents
+    assert not contents & {source.read() for source in train if source.path.endswith("renamed.png")}
+
+
+def test_tar_shards_are_read_like_folders(tmp_path):
+    folder = make_pictures(tmp_path / "plain", 4)
+    (tmp_path / "shards").mkdir()
+    with tarfile.open(tmp_path / "shards" / "00.tar", "w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.add(path, f"n/{path.name}")
+        info = tarfile.TarInfo("n/labels.txt")
+        info.size = 2
+        archive.addfile(info, io.BytesIO(b"xy"))
+    plain, packed = find_sources(folder), find_sources(tmp_path / "shards")
+    assert [source.read() for source in packed] == [source.read() for source in plain]
+    assert packed[0].name.endswith("00.tar/n/p00.png")
+
+
+def test_folders_that_cannot_serve_are_refused(tmp_path):
+    with pytest.raises(DataError, match="does not exist"):
+        small_data(tmp_path / "none").setup("fit")
+    with pytest.raises(DataError, match="no picture below"):
+        small_data(tmp_path).setup("fit")
+    make_pictures(tmp_path / "train", 1)
+    make_pictures(tmp_path / "val", 1)
+    Image.new("L", (40, 40), 90).save(tmp_path / "train" / "p00.png")
+    with pytest.raises(DataError, match="no usable training picture"):
+        small_data(tmp_path).setup("fit")
+    (tmp_path / "bad.tar").write_bytes(b"not a tar")
+    with pytest.raises(DataError, match=r"bad\.tar"):
+        find_sources(tmp_path)
+
+
+def test_training_batches_are_augmented_floats_and_repeatable(pictures):
+    from lightning.pytorch import Trainer
+
+    data = small_data(pictures)
+    data.trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, barebones=False)
+    data.setup("fit")
+    batch = next(iter(data.train_dataloader()))
+    data.trainer.training = True
+    first, second = (data.on_after_batch_transfer(batch, 0)["rgb"] for _ in range(2))
+    assert first.shape == (3, 3, 32, 32)
+    assert first.dtype == torch.float32
+    assert 0 <= first.min() < first.max() <= 1
+    assert torch.equal(first, second)
+    data.trainer.validating = True
+    plain = data.on_after_batch_transfer(batch, 0)["rgb"]
+    np.testing.assert_allclose(plain.numpy() * 255, batch["rgb"].numpy(), atol=1e-4)

@@ -1,0 +1,97 @@
+"""The picture grid: what it shows, where it goes, and that no logger can stop it."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from harness import small_data, small_model, small_trainer
+from lightning.pytorch.callbacks import EMAWeightAveraging
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
+from PIL import Image
+
+from colorzoo.callbacks import PictureGrid
+from colorzoo.callbacks.grid import draw_table, hint_picture
+from colorzoo.callbacks.picture_grid import paint_columns
+from colorzoo.guidance import Points
+
+
+class DeadLogger(CSVLogger):
+    def log_image(self, *args, **kwargs):
+        raise ConnectionError("no route to host")
+
+
+def grid_run(pictures, folder, *loggers, callbacks=(), **options):
+    trainer = small_trainer(folder, *callbacks, PictureGrid(count=3), logger=list(loggers), max_epochs=1,
+                            enable_checkpointing=False, **options)  # fmt: skip
+    trainer.fit(small_model(), small_data(pictures))
+    return trainer
+
+
+@pytest.mark.slow
+def test_wandb_shows_the_pictures_offline(pictures, tmp_path, monkeypatch):
+    import wandb
+
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    grid_run(pictures, tmp_path, WandbLogger(save_dir=tmp_path, offline=True, log_model=False))
+    wandb.finish()
+    assert list(tmp_path.rglob("media/images/val/pictures*.png"))
+
+
+def test_loggers_that_show_pictures_get_them_and_dead_ones_stop_nothing(pictures, tmp_path):
+    board = TensorBoardLogger(tmp_path / "board")
+    csv, dead = CSVLogger(tmp_path / "csv"), DeadLogger(tmp_path / "dead")
+    with pytest.warns(UserWarning, match="DeadLogger takes no pictures") as caught:
+        grid_run(pictures, tmp_path, csv, dead, board, val_check_interval=1)
+    assert sum("DeadLogger" in str(w.message) for w in caught) == 1  # three validations, one warning
+    saved = sorted((tmp_path / "csv").rglob("pictures/*.png"))
+    assert [path.stem for path in saved] == ["step-0000001", "step-0000002", "step-0000003"]
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(board.log_dir)
+    events.Reload()
+    assert len(events.Images("val/pictures")) == 3
+
+
+def test_the_table_shows_the_model_that_is_validated(pictures, tmp_path):
+    averaging = EMAWeightAveraging(decay=0.5)
+    trainer = grid_run(pictures, tmp_path, CSVLogger(tmp_path), callbacks=[averaging])
+    model = trainer.lightning_module  # at the end of fit it holds the average
+    data = trainer.datamodule
+    batches = [data.on_after_batch_transfer(batch, 0) for batch in data.val_dataloader()][:2]
+    rgb, seeds = (torch.cat([batch[key] for batch in batches])[:3] for key in ("rgb", "seed"))
+    expected = draw_table(paint_columns(model.eval(), rgb, seeds))
+    with Image.open(next(tmp_path.rglob("step-0000003.png"))) as made:
+        assert np.array_equal(np.asarray(made), np.asarray(expected))
+
+
+def test_columns_follow_the_settings(pictures):
+    rgb = torch.rand(2, 3, 32, 32)
+    columns = paint_columns(small_model().eval(), rgb, torch.tensor([1, 2]))
+    assert list(columns) == [
+        *("gray", "result 0", "hints 1", "result 1"),
+        *("hints 10", "result 10", "hints 100", "result 100", "truth"),
+    ]
+    assert {tuple(picture.shape) for picture in columns.values()} == {(2, 3, 32, 32)}
+    assert torch.equal(columns["truth"], rgb)
+
+
+def test_hints_are_colored_squares_in_a_dark_frame():
+    luma = torch.full((1, 1, 16, 16), 50.0)
+    points = Points(torch.zeros(1, 2, 16, 16), torch.zeros(1, 1, 16, 16))
+    points.mask[..., 4:7, 4:7] = 1
+    points.ab[:, 0, 4:7, 4:7] = 60.0
+    picture = hint_picture(luma, points)[0]
+    assert picture[0, 5, 5] > picture[1, 5, 5] + 0.2
+    assert float(picture[:, 3, 5].max()) < 0.01
+    assert float(picture[:, 12, 12].std()) < 0.01
+
+
+def test_sanity_checks_paint_nothing(pictures, tmp_path):
+    trainer = small_trainer(
+        tmp_path, PictureGrid(), max_epochs=0, num_sanity_val_steps=2, enable_checkpointing=False
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer.fit(small_model(), small_data(pictures))
+    assert not list(tmp_path.rglob("*.png"))

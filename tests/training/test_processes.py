@@ -1,0 +1,49 @@
+"""Two gloo processes: every sample once, and the same numbers as one."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from harness import BATCH, small_data, small_model, small_trainer
+from lightning.pytorch import Callback
+
+from colorzoo.callbacks import PictureGrid, SignalCheckpoint, StepSeed
+
+TWO = {"strategy": "ddp_fork", "devices": 2, "enable_checkpointing": False}
+pytestmark = pytest.mark.timeout(120)
+
+
+class Names(Callback):
+    """Each process writes which pictures it saw, and which random number it would draw."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        line = " ".join([str(torch.rand(1).item()), *(Path(name).name for name in batch["name"])])
+        with (self.folder / f"rank{trainer.global_rank}.txt").open("a") as stream:
+            stream.write(line + "\n")
+
+
+def test_training_shares_the_samples_out(pictures, tmp_path):
+    callbacks = [StepSeed(), Names(tmp_path), PictureGrid(2), SignalCheckpoint(str(tmp_path))]
+    trainer = small_trainer(tmp_path, *callbacks, max_epochs=1, **TWO)
+    trainer.fit(small_model(), small_data(pictures))
+    ranks = [path.read_text().splitlines() for path in sorted(tmp_path.glob("rank*.txt"))]
+    assert [len(lines) for lines in ranks] == [2, 2]
+    seen = [name for lines in ranks for line in lines for name in line.split()[1:]]
+    assert len(seen) == 4 * BATCH
+    assert set(seen) == {f"p{i:02d}.png" for i in range(11)}  # 11 pictures, so one of them twice
+    draws = [line.split()[0] for lines in ranks for line in lines]
+    assert len(set(draws)) == 4  # processes do not share their randomness
+    assert len(list(tmp_path.rglob("pictures/*.png"))) == 1  # only the first process paints
+
+
+def test_validation_counts_each_picture_once(pictures, tmp_path):
+    """5 pictures: one process validates batches of 2, 2, 1; two of them 2, 1 and 2."""
+    torch.manual_seed(0)
+    model = small_model()
+    alone = small_trainer(tmp_path).validate(model, small_data(pictures), verbose=False)[0]
+    both = small_trainer(tmp_path, **TWO).validate(model, small_data(pictures), verbose=False)[0]
+    assert both == pytest.approx(alone, abs=1e-5)
+    assert set(alone) == {f"val/psnr_{count}" for count in (0, 1, 10, 100)}
