@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_model
 from colorzoo.guidance import Guidance
 from colorzoo.inference.device import Precision, choose_device, choose_dtype
+from colorzoo.inference.fast import fast_module
 from colorzoo.inference.guide import GuidanceLike, Wishes, fit_points, prepare
 from colorzoo.inference.honor import honor_points
 from colorzoo.inference.pictures import Picture, read_picture, to_pil
@@ -34,7 +35,7 @@ from colorzoo.tasks import ColorizationModule
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Picture
 MIN_SIZE, MAX_SIZE = 16, 4096
-_TILE_ROWS = 256  # bounds memory: the float intermediates of one tile, not of the picture
+_TILE_PIXELS = 2**16  # one tile's float intermediates stay in the processor's cache, and memory bounded
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Colorizer:
     """A model ready to color pictures; keep one and use it for many, from any thread.
 
     Args:
-        model: Registered name, a module of your own (it is moved to the device), or None for the default.
+        model: Registered name, a module of your own (it is moved to the device, and not to be
+            trained on while in use here), or None for the default.
         weights: See `create_model`; only for a name.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         precision: ``"auto"`` takes bfloat16 where the hardware multiplies it.
@@ -94,6 +96,7 @@ class Colorizer:
             )
         self.size, self._precision = size, precision
         self.model = model.to(self.device).eval()
+        self._fast: ColorizationModule | None = None
         self._notes: tuple[str, ...] = ()
         self._lock = threading.Lock()  # around the network: it may move to another device
 
@@ -134,7 +137,7 @@ class Colorizer:
         luma = full_luma(picture.rgb)
         small = shrink_luma(luma, size)
         given = fit_points(wishes.guidance, small)
-        ab = self._predict(small, given)
+        ab = self.predict_ab(small, given)
         if given.points is not None:
             ab = honor_points(ab, small, given.points)
         ab = ab[0] * wishes.strength
@@ -142,8 +145,19 @@ class Colorizer:
         rgb = join(luma[0, 0], ab, pins)
         return Colored(rgb, ab, self.name, (*wishes.notes, *self._ignored(wishes), *self._notes))
 
-    def _predict(self, luma: Tensor, guidance: Guidance) -> Tensor:
-        """Return ``(1, 2, h, w)`` ab on the CPU; moves there for good if the device has too little memory."""
+    def predict_ab(self, luma: Tensor, guidance: Guidance) -> Tensor:
+        """Run the model as fast as the device allows; if its memory is too small, on the CPU from then on.
+
+        Args:
+            luma: ``(B, 1, h, w)`` in [0, 100].
+            guidance: What the user gives, of the same size.
+
+        Returns:
+            ``(B, 2, h, w)`` float32 ab on the CPU, in CIE units.
+
+        Raises:
+            ColorzooError: The model answers no numbers, in float32 either.
+        """
         with self._lock:
             try:
                 return self._predict_finite(luma, guidance)
@@ -163,7 +177,7 @@ class Colorizer:
         for dtype in dict.fromkeys((wanted, torch.float32)):
             low = torch.autocast(self.device.type, dtype) if dtype != torch.float32 else nullcontext()
             with torch.inference_mode(), low:
-                prediction = self.model(luma.to(self.device), guidance.to(self.device))
+                prediction = self._model_for(dtype)(luma.to(self.device), guidance.to(self.device))
             ab = prediction.ab
             if ab is None:  # a model that paints RGB: its chroma is used, the picture's lightness stays
                 ab = rgb_to_lab(prediction.to_rgb(luma))[:, 1:]
@@ -172,6 +186,14 @@ class Colorizer:
         raise ColorzooError(
             f"{self.name} answered values that are no numbers, in float32 too; check its weights."
         )
+
+    def _model_for(self, dtype: torch.dtype) -> ColorizationModule:
+        """Return the model, or on a CPU in bfloat16 its faster copy, which is made on first use."""
+        if self.device.type != "cpu" or dtype != torch.bfloat16:
+            return self.model
+        if self._fast is None:
+            self._fast = fast_module(self.model)
+        return self._fast
 
     def _ignored(self, wishes: Wishes) -> tuple[str, ...]:
         ignored = [kind for kind in wishes.kinds if kind not in self.model.accepts]
@@ -194,8 +216,8 @@ def full_luma(rgb: NDArray[np.float32]) -> Tensor:
     """Return the lightness ``(1, 1, H, W)`` in [0, 100] of ``(H, W, 3)`` RGB in [0, 1], tile by tile."""
     height, width = rgb.shape[:2]
     luma = torch.empty(1, 1, height, width)
-    for first in range(0, height, _TILE_ROWS):
-        rows = slice(first, first + _TILE_ROWS)
+    for first, last in _tiles(height, width):
+        rows = slice(first, last)
         tile = torch.from_numpy(np.ascontiguousarray(rgb[rows])).permute(2, 0, 1)
         luma[0, 0, rows] = rgb_to_lab(tile)[0]
     return luma
@@ -215,11 +237,17 @@ def join(luma: Tensor, ab: Tensor, pins: Sequence[Pin] = ()) -> NDArray[np.float
     height, width = luma.shape
     enlarged = BicubicUpsampler(ab, (height, width))
     rgb = np.empty((height, width, 3), dtype=np.float32)
-    for first in range(0, height, _TILE_ROWS):
-        last = min(first + _TILE_ROWS, height)
+    for first, last in _tiles(height, width):
         tile = enlarged.rows(first, last)
         for pin in pins:
             pin.add_to(tile, first)
         lab = torch.cat([luma[None, first:last], tile])
         rgb[first:last] = lab_to_rgb_in_gamut(lab).permute(1, 2, 0).numpy()
     return rgb
+
+
+def _tiles(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Cut a picture into bands of rows, at least one row each."""
+    step = max(1, _TILE_PIXELS // width)
+    for first in range(0, height, step):
+        yield first, min(first + step, height)
