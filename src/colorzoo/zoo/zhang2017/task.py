@@ -162,8 +162,8 @@ class Zhang2017Local(SingleOptimizerModule):
 def strided_cross_entropy(logits: Tensor, ab: Tensor, step: int) -> Tensor:
     """Return the cross-entropy on every ``step``-th position of the distribution, each way.
 
-    Neighbors in a batch take different positions of a cell, because the transposed convolution below head
-    has its own weights for each: one that no picture takes would never learn.
+    Neighbors in a batch take different positions of a cell, because the transposed convolution before the
+    head has its own weights for each: one that no picture takes would never learn.
 
     Args:
         logits: ``(B, 529, H/4, W/4)``.
