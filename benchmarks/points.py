@@ -1,12 +1,13 @@
-"""What color points are worth: PSNR of the embedded model over the gray prediction, as Zhang et al. 2017 test it.
+"""What color points are worth: PSNR of the embedded model over gray, tested as in Zhang et al. 2017.
 
-Central 256 x 256 of every photo, uniform 6 x 6 points with their mean color, PSNR over 8-bit RGB, mean over photos.
-The network's own answer is measured, without what the `Colorizer` adds to hold points.
+Central 256 x 256 of every photo, uniform 6 x 6 points with their mean color, PSNR over 8-bit RGB, mean over
+photos. The network's own answer is measured, without what the `Colorizer` adds to hold points.
 """
 
 from __future__ import annotations
 
 import statistics
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -66,8 +67,7 @@ def _rows(means: dict[int | str, float], place: str) -> list[Row]:
         Row(f"PSNR in dB with {n} points, over gray", means[n], gray, means[n] - gray, goal, "higher", place)
         for n, goal in GOALS.items()
     ]
-    counts = list(GOALS)
-    steps = [means[more] - means[fewer] for fewer, more in zip(counts, counts[1:], strict=False)]
+    steps = [means[more] - means[fewer] for fewer, more in pairwise(GOALS)]
     least = min(steps)
     claim = "least gain in dB from one number of points to the next"
     return [*rows, Row(claim, least, 0.0, least, 0.0, "higher", place)]
