@@ -1,4 +1,4 @@
-"""Make the before/after pictures of the documentation with the embedded model: ``python docs/build_images.py``."""
+"""Make the before/after pictures of the documentation with the embedded model."""
 
 from __future__ import annotations
 
@@ -12,12 +12,53 @@ IMAGES = Path(__file__).parent / "images"
 SOURCES = IMAGES / "sources"
 GAP = 8
 
-# Points that a person would place, in pixels of the source.
+# Points that a person placed, in pixels of the source.
 POINTS: dict[str, list[tuple[float, float, str]]] = {
-    "migrant_mother_1936": [],
-    "detroit_1915": [],
-    "buffalo_bank_1908": [],
-    "camera_gray": [],
+    "buffalo_bank_1908": [
+        (30, 60, "#9fc3ea"),
+        (360, 130, "#b9cde2"),
+        (100, 240, "#b58a66"),
+        (170, 190, "#b58a66"),
+        (150, 62, "#8a5642"),
+        (265, 170, "#bda283"),
+        (250, 372, "#cdbfa6"),
+        (335, 330, "#cdbfa6"),
+    ],
+    "camera_gray": [
+        (100, 50, "#8fbce8"),
+        (360, 60, "#8fbce8"),
+        (330, 330, "#7f9a4c"),
+        (270, 250, "#7f9a4c"),
+        (185, 105, "#cf9a78"),
+        (150, 70, "#3a2a20"),
+        (60, 300, "#2c3040"),
+        (330, 160, "#cfc5b4"),
+    ],
+    "detroit_1915": [
+        (90, 40, "#a5cdf2"),
+        (600, 40, "#a5cdf2"),
+        (100, 160, "#a8583c"),
+        (60, 230, "#a8583c"),
+        (370, 165, "#8f5a42"),
+        (300, 330, "#d8c9ae"),
+        (200, 290, "#d8c9ae"),
+        (110, 372, "#a33b2a"),
+        (385, 268, "#5c7a40"),
+    ],
+    "migrant_mother_1936": [
+        (175, 125, "#d8a686"),
+        (190, 190, "#d49f7e"),
+        (180, 300, "#cf9a7a"),
+        (150, 85, "#46301f"),
+        (110, 350, "#8b7f86"),
+        (60, 320, "#7c8a76"),
+        (100, 175, "#6d5236"),
+        (310, 120, "#6d4f32"),
+        (330, 260, "#74808f"),
+        (230, 420, "#ddd2bd"),
+        (355, 400, "#8f8068"),
+        (60, 70, "#6c6a56"),
+    ],
 }
 
 
