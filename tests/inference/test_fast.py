@@ -19,14 +19,18 @@ from colorzoo.inference.fast import WinogradConv, fast_module, speed_up
         (3, 3, (11, 4), True),
     ],
 )
-def test_winograd_is_the_convolution(batch: int, dilation: int, size: tuple[int, int], bias: bool) -> None:
+@pytest.mark.parametrize(("dtype", "error"), [(torch.bfloat16, 0.015), (torch.float32, 1e-5)])
+def test_winograd_is_the_convolution(
+    batch: int, dilation: int, size: tuple[int, int], bias: bool, dtype: torch.dtype, error: float
+) -> None:
     torch.manual_seed(0)
     layer = nn.Conv2d(16, 24, 3, padding=dilation, dilation=dilation, bias=bias)
     image = torch.randn(batch, 16, *size)
     with torch.inference_mode():
-        expected, answer = layer(image), WinogradConv(layer)(image)
+        expected, answer = layer(image), WinogradConv(layer, dtype)(image)
     assert answer.shape == expected.shape
-    assert float((answer - expected).std() / expected.std()) < 0.015  # bfloat16: three decimals
+    assert answer.dtype == dtype
+    assert float((answer - expected).std() / expected.std()) < error
 
 
 def test_only_wide_plain_convolutions_become_winograd() -> None:
@@ -41,7 +45,7 @@ def test_only_wide_plain_convolutions_become_winograd() -> None:
         nn.Conv2d(64, 256, 3, padding=1),
         nn.BatchNorm2d(256),
     )
-    fast = speed_up(layers)
+    fast = speed_up(layers, torch.bfloat16)
     assert [isinstance(layer, WinogradConv) for layer in fast] == [True, True] + [False] * 7
     assert fast[2].weight.dtype == torch.bfloat16
     assert fast[8].weight.dtype == torch.float32
@@ -53,7 +57,7 @@ def test_the_copy_shares_all_but_the_network_and_the_original_stays_exact() -> N
     luma = torch.rand(1, 1, 16, 24) * 100
     with torch.inference_mode():
         before = model(luma, Guidance()).ab
-        fast = fast_module(model)
+        fast = fast_module(model, torch.bfloat16)
         after = model(luma, Guidance()).ab
     assert torch.equal(before, after)
     assert fast.network is not model.network

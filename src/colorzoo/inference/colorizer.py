@@ -188,11 +188,11 @@ class Colorizer:
         )
 
     def _model_for(self, dtype: torch.dtype) -> ColorizationModule:
-        """Return the model, or on a CPU in bfloat16 its faster copy, which is made on first use."""
-        if self.device.type != "cpu" or dtype != torch.bfloat16:
-            return self.model
+        """Return the model, or on a CPU its faster copy, which is made on first use."""
+        if self.device.type != "cpu" or dtype != choose_dtype(self._precision, self.device):
+            return self.model  # also where the copy's precision was too low
         if self._fast is None:
-            self._fast = fast_module(self.model)
+            self._fast = fast_module(self.model, dtype)
         return self._fast
 
     def _ignored(self, wishes: Wishes) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""A network made faster on a CPU that multiplies bfloat16: weights cast once, wide convolutions by Winograd.
+"""A network made faster on a CPU: weights cast once, wide convolutions by Winograd.
 
-A direct bfloat16 convolution already runs near the processor's peak there, so that only fewer multiplications
-help: Winograd's F(2 x 2, 3 x 3) takes 16 instead of 36 for four results (https://arxiv.org/abs/1509.09308).
+A direct convolution already runs near the processor's peak, so that only fewer multiplications help:
+Winograd's F(2 x 2, 3 x 3) takes 16 instead of 36 for four results (https://arxiv.org/abs/1509.09308).
 """
 
 from __future__ import annotations
@@ -18,26 +18,29 @@ _FEWEST_CHANNELS = 256  # below, moving the tiles costs more than the multiplica
 _KERNEL_TRANSFORM = ((1.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0.0, 0.0, 1.0))
 
 
-def fast_module(module: ColorizationModule) -> ColorizationModule:
+def fast_module(module: ColorizationModule, dtype: torch.dtype) -> ColorizationModule:
     """Return a module that shares everything with ``module`` but its network, which is a faster copy."""
     fast = copy.copy(module)  # shallow: a deep copy would take along the trainer that it belongs to
-    fast._modules = {**module._modules, "network": speed_up(module.network)}
+    fast._modules = {**module._modules, "network": speed_up(module.network, dtype)}
     return fast
 
 
-def speed_up(network: nn.Module) -> nn.Module:
-    """Return a bfloat16 copy of a network for inference on a CPU; the network itself stays as it is.
+def speed_up(network: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """Return a copy of a network for inference on a CPU; the network itself stays as it is.
 
-    Run it under ``torch.inference_mode`` and bfloat16 autocast. Only the parameters of convolutions change
-    their precision.
+    Run it under ``torch.inference_mode``, and under autocast for bfloat16.
+
+    Args:
+        network: Any network.
+        dtype: float32 or bfloat16, to which the parameters of convolutions are cast, and no others.
     """
     fast = copy.deepcopy(network)
     for parent in list(fast.modules()):
         for name, layer in list(parent.named_children()):
             if isinstance(layer, nn.Conv2d) and _is_wide(layer):
-                setattr(parent, name, WinogradConv(layer))
+                setattr(parent, name, WinogradConv(layer, dtype))
             elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-                layer.to(torch.bfloat16)
+                layer.to(dtype)
     return fast
 
 
@@ -54,33 +57,34 @@ def _is_wide(layer: nn.Conv2d) -> bool:
 
 
 class WinogradConv(nn.Module):
-    """A 3 x 3 convolution of stride 1 that keeps the size, in bfloat16, for inference only.
+    """A 3 x 3 convolution of stride 1 that keeps the size, for inference only.
 
     Args:
         layer: The convolution to copy; its padding equals its dilation.
+        dtype: In which it computes and answers.
     """
 
     kernel: Tensor
     bias: Tensor | None
 
-    def __init__(self, layer: nn.Conv2d) -> None:
+    def __init__(self, layer: nn.Conv2d, dtype: torch.dtype) -> None:
         super().__init__()
         self.dilation = layer.dilation[0]
         weight = layer.weight.detach().float()
         transform = weight.new_tensor(_KERNEL_TRANSFORM)
         kernel = transform @ weight @ transform.T
         kernel = kernel.permute(2, 3, 1, 0)
-        self.register_buffer("kernel", kernel.to(torch.bfloat16).contiguous())
-        bias = None if layer.bias is None else layer.bias.detach().to(torch.bfloat16)
+        self.register_buffer("kernel", kernel.to(dtype).contiguous())
+        bias = None if layer.bias is None else layer.bias.detach().to(dtype)
         self.register_buffer("bias", bias)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Convolve ``(B, C, H, W)`` of any float type to bfloat16 of the same size."""
+        """Convolve ``(B, C, H, W)`` of any float type to the same size."""
         if len(image) > 1:  # the tiles of one picture fit the cache, those of a batch do not
             return torch.cat([self(one) for one in torch.split(image, 1)])
         height, width = image.shape[-2:]
         multiple = 2 * self.dilation
-        pixels = image.to(torch.bfloat16).permute(0, 2, 3, 1)
+        pixels = image.to(self.kernel.dtype).permute(0, 2, 3, 1)
         pixels = F.pad(pixels, (0, 0, 0, -width % multiple, 0, -height % multiple))
         phases = _split_phases(pixels, self.dilation)
         answer = _from_tiles(torch.matmul(_to_tiles(phases).flatten(2, 4), self.kernel), phases)
