@@ -132,8 +132,7 @@ class Zhang2017Local(SingleOptimizerModule):
         """Return smooth-l1 and cross-entropy; tensors only, so that it compiles."""
         hp: Any = self.hparams
         out = self.network(luma, Points(hint_ab, mask), detach=hp.detach)
-        step = hp.class_stride
-        classification = grid_cross_entropy(out.logits[:, :, ::step, ::step], ab, stride=LOGIT_STRIDE * step)
+        classification = strided_cross_entropy(out.logits, ab, hp.class_stride)
         weight = 1 + hp.colorfulness * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / CHROMA_UNIT
         regression = (smooth_l1_map(out.ab, ab, delta=hp.delta) * weight).mean() / weight.mean()
         return regression, classification
@@ -158,3 +157,26 @@ class Zhang2017Local(SingleOptimizerModule):
             hp.stop_probability, reveal_all=hp.reveal_all, many=hp.many, none=1 - hp.hints
         )
         return simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
+
+
+def strided_cross_entropy(logits: Tensor, ab: Tensor, step: int) -> Tensor:
+    """Return the cross-entropy on every ``step``-th position of the distribution, each way.
+
+    Neighbors in a batch take different positions of a cell, because the transposed convolution before the
+    head has its own weights for each: one that no picture takes would never learn.
+
+    Args:
+        logits: ``(B, 529, H/4, W/4)``.
+        ab: ``(B, 2, H, W)`` truth in CIE units.
+        step: 1 takes all positions.
+    """
+    total, count = logits.new_zeros(()), 0
+    for phase in range(step * step):
+        row, column = divmod(phase, step)
+        part = logits[phase :: step * step, :, row::step, column::step]
+        truth = ab[phase :: step * step, :, row * LOGIT_STRIDE :, column * LOGIT_STRIDE :]
+        if part.numel():
+            pictures = len(part)
+            total = total + pictures * grid_cross_entropy(part, truth, stride=LOGIT_STRIDE * step)
+            count += pictures
+    return total / count
