@@ -95,7 +95,7 @@ def places365_listed(root: Path, variant: str = "standard") -> Path:
 
 
 def coco_stuff(root: Path) -> Path:
-    """Pictures of 72 x 56 whose left half is class 3 and right half unlabeled; a box on the left half of each but one."""
+    """Pictures whose left half is class 3 and, in each but the last, a box; the right half is unlabeled."""
     for split, numbers in (("train", range(1, 6)), ("val", range(6, 9))):
         year = f"{split}2017"
         for number in numbers:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
+import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Literal
@@ -15,6 +17,7 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.check import is_gray
+from colorzoo.data.decode import eight_bit_rgb
 
 Kind = Literal[
     "broken", "wrong extension", "not read", "animated", "gray", "toned", "flat", "CMYK", "16-bit", "1-bit",
@@ -27,6 +30,7 @@ STRIP = 5.0
 """A picture whose sides have a larger ratio than this is a strip: most of it falls to the crop."""
 _THUMBNAIL = 64
 _ORIENTATION = 274
+_exif_lock = threading.Lock()  # filters of warnings belong to the process, not to a thread
 
 
 @dataclass(frozen=True)
@@ -123,8 +127,10 @@ def _profile_name(image: Image.Image) -> str:
 
 def _exif_facts(image: Image.Image) -> list[tuple[Kind, str]]:
     try:
-        orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception as error:  # damaged EXIF raises SyntaxError, struct.error, KeyError and more
+        with _exif_lock, warnings.catch_warnings():
+            warnings.filterwarnings("error", message="Corrupt EXIF")
+            orientation = image.getexif().get(_ORIENTATION, 1)
+    except Exception as error:  # damaged EXIF raises UserWarning, SyntaxError, struct.error and more
         return [("damaged EXIF", " ".join(str(error).split()))]
     if orientation not in range(2, 9):
         return []
@@ -135,10 +141,7 @@ def _exif_facts(image: Image.Image) -> list[tuple[Kind, str]]:
 def _thumbnail(image: Image.Image) -> Image.Image:
     """Decode the whole file, but to few pixels."""
     image.draft("RGB", (2 * _THUMBNAIL, 2 * _THUMBNAIL))
-    image.load()
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
-    small = image.convert("RGB")
+    small = eight_bit_rgb(image)
     small.thumbnail((_THUMBNAIL, _THUMBNAIL))
     return small
 

@@ -20,7 +20,7 @@ class ImageNetDataModule(PictureDataModule):
             ``LOC_val_solution.csv`` or a plain ``val_labels.txt``.
         val_subset: ``"all"``; ``"ctest10k"``, the 10,000 pictures of Larsson et al. 2016; ``"first5k"``, the
             first 5,000 of recent papers; or a list file.
-        check: Decode everything once before training; off, because over 1.3 million pictures that takes hours:
+        check: Decode everything before training; off, because for 1.3 million pictures that takes hours:
             run ``colorzoo data verify`` once instead.
         kwargs: Arguments of `PictureDataModule`.
     """

@@ -2,8 +2,8 @@
 
 A batch from any of them is a `colorzoo.data.Batch`. What happens to a picture, in this order:
 
-1. a worker reads and decodes it, cuts a square (anywhere in training, the center in evaluation), returns uint8;
-2. on the device, `PictureDataModule.on_after_batch_transfer` makes floats of it and, in training, calls
+1. a worker decodes it, cuts a square (anywhere in training, the center in evaluation), returns uint8;
+2. on the device, `on_after_batch_transfer` makes floats of it and, in training, calls
    `augment` (random window and mirror, alike for all that lies on the picture: sketch, class map, boxes);
 3. `complete` adds what is made from the finished pictures.
 

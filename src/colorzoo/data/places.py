@@ -18,7 +18,7 @@ class PlacesDataModule(PictureDataModule):
         root: Where the archives were unpacked.
         edition: ``"205"``, ``"365"`` (standard) or ``"365-challenge"``.
         labels: Batches also hold ``label``.
-        check: Decode everything once before training; off, because over millions of pictures that takes hours:
+        check: Decode everything before training; off, because for millions of pictures that takes hours:
             run ``colorzoo data verify`` once instead.
         kwargs: Arguments of `PictureDataModule`.
     """
