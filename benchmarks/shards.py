@@ -68,21 +68,22 @@ def make_pictures(folder: Path) -> None:
 def shards_against_folder(folder: Path, out: Path, *, cold: bool) -> Row:
     """Read and decode a shuffled epoch at 256 pixels from both."""
     sources = find_sources(folder)
-    reader = ShardReader(str(out), "train")
+    sizes = ShardReader(str(out), "train").sizes
     order = torch.randperm(len(sources), generator=torch.Generator().manual_seed(0)).tolist()
-    near = [index for index, _ in ShardSampler(reader.sizes, batch_size=16)]
+    near = [index for index, _ in ShardSampler(sizes, batch_size=16)]
 
     def from_folder() -> None:
         for index in order:
             decode_rgb(sources[index].read(), SIDE)
 
     def from_shards() -> None:
+        reader = ShardReader(str(out), "train")  # anew: what an open reader maps cannot be dropped
         for index in near:
             decode_rgb(reader[index][0], SIDE)
 
     files = [Path(source.path) for source in sources], sorted((out / "train").glob("*.bin"))
     dropped = cold and all(drop_from_cache(path) for group in files for path in group)
-    seconds = wall_in_turn(from_shards, from_folder, files[::-1] if cold else ((), ()))
+    seconds = wall_in_turn(from_shards, from_folder, files=files[::-1] if cold else ((), ()))
     state = (
         ("cold page cache" if dropped else "page cache could not be dropped") if cold else "warm page cache"
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from bisect import bisect_right
+from collections import deque
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,7 @@ class ShardReader:
         self.sizes = [int(chunk["chunk_size"]) for chunk in self._chunks]
         self._ends = list(accumulate(self.sizes))
         self._open: Any = None
+        self._ahead: deque[int] = deque(maxlen=32)
 
     def __len__(self) -> int:
         return self._ends[-1]
@@ -80,6 +83,9 @@ class ShardReader:
         chunk = bisect_right(self._ends, index)
         if self._remote is not None:
             self._provide(chunk)
+        if chunk not in self._ahead:
+            self._ahead.append(chunk)
+            _read_ahead(self._folder / self._chunks[chunk]["filename"])
         if self._open is None:
             self._open = open_chunks(self._folder)
         data, label, name = self._open[index]
@@ -151,3 +157,13 @@ def _make_room(folder: Path, limit: int) -> None:
     while chunks and total > limit:
         total -= chunks[0].stat().st_size
         chunks.pop(0).unlink(missing_ok=True)
+
+
+def _read_ahead(path: Path) -> None:
+    """Ask the system to read a whole chunk at once: its pictures are wanted soon, in any order."""
+    if hasattr(os, "posix_fadvise"):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_WILLNEED)
+        finally:
+            os.close(handle)
