@@ -1,10 +1,14 @@
 """Each DataModule trains a step of a model that can use it, by the command line with only --data changed."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+import yaml
 from runs import colorful
 
+import colorzoo.data
 from colorzoo.cli.main import main
 from colorzoo.registry import model_card
 
@@ -20,6 +24,18 @@ ONE_STEP = {
     "enable_progress_bar": "false",
     "enable_model_summary": "false",
 }
+
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))
+# Laid over the configuration of a model, a fragment inherits what it does not say, such as the size of its crops.
+SAID = {"resize", "crop", "cache", "val_size", "val_limit", "batch_size", "num_workers"}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_fragments_fit_their_class_and_leave_nothing_to_the_model(path) -> None:
+    data = yaml.safe_load(path.read_text())["data"]
+    module = getattr(colorzoo.data, data["class_path"])(**data["init_args"])
+    assert isinstance(module, colorzoo.data.FramesDataModule) or set(data["init_args"]) >= SAID
 
 
 def words(prefix: str, values: dict[str, object]) -> list[str]:
