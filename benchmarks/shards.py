@@ -11,9 +11,9 @@ from statistics import median
 
 import numpy as np
 import torch
-from benchmarks._harness import Options, Row, SkippedError, where
 from PIL import Image
 
+from benchmarks._harness import Options, Row, SkippedError, where
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.litdata_files import load_litdata
 from colorzoo.data.shard import ShardOptions, shard_folder

@@ -27,7 +27,7 @@ ONE_STEP = {
 
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))
-# Laid over the configuration of a model, a fragment inherits what it does not say, such as the size of its crops.
+# Laid over a model's configuration, a fragment inherits what it does not say, such as the size of crops.
 SAID = {"resize", "crop", "cache", "val_size", "val_limit", "batch_size", "num_workers"}
 
 
