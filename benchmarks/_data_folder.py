@@ -12,19 +12,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks._harness import Row, share_of, time_in_turn, times_faster, where
 from PIL import Image
 from skimage.color import rgb2lab
 
-from colorzoo.color import rgb_to_lab
+from benchmarks._harness import Row, share_of, time_in_turn, times_faster, where
 from colorzoo.data.dataset import PictureDataset
 from colorzoo.data.loader import collate
 from colorzoo.data.sources import Source, Sources, find_sources
-from colorzoo.guidance import simulate_points
 
 SIZE, BATCH = 256, 16
 FILES = 1_300_000
-GOAL_ORDINARY, GOAL_LARGE, GOAL_WHOLE = 3.0, 6.0, 1.0
+GOAL_ORDINARY, GOAL_LARGE = 3.0, 6.0
 GOAL_MEGABYTES, GOAL_WORKER = 300.0, 0.1
 
 
@@ -39,9 +37,6 @@ def decoding_rows() -> list[Row]:
         what = f"JPEG of {width} x {height} ({kilobytes:.0f} kB) to {SIZE} x {SIZE}, seconds a picture"
         each = {name: spent / count for name, spent in seconds.items()}
         rows.append(times_faster(f"{what} in a worker", each["ours"], each["authors"], goal, where()))
-        if count == BATCH:
-            title = f"{what}, Lab and points on the same core"
-            rows.append(times_faster(title, each["whole"], each["authors"], GOAL_WHOLE, where()))
     return rows
 
 
@@ -79,20 +74,15 @@ def write_photos(folder: Path, size: tuple[int, int], count: int) -> float:
 def _calls(folder: Path) -> dict[str, Callable[[], object]]:
     sources = find_sources(folder)
     dataset = PictureDataset(sources, resize=SIZE, crop=SIZE, random_crop=True)
-    generator = torch.Generator().manual_seed(0)
 
     def ours() -> Any:
         return collate([dataset[index, index] for index in range(len(dataset))])
-
-    def whole() -> object:
-        lab = rgb_to_lab(ours()["rgb"].float() / 255)
-        return lab, simulate_points(lab[:, 1:], generator)
 
     def authors() -> object:
         random = np.random.default_rng(0)
         return torch.utils.data.default_collate([_authors_sample(source, random) for source in sources])
 
-    return {"ours": ours, "authors": authors, "whole": whole}
+    return {"ours": ours, "authors": authors}
 
 
 def _authors_sample(source: Source, random: np.random.Generator) -> dict[str, np.ndarray[Any, Any]]:

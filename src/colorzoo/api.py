@@ -7,7 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from colorzoo.inference.colorizer import Colorizer, GuidanceLike, ImageLike
+from colorzoo.inference.colorizer import Colorizer, ImageLike
+from colorzoo.inference.guide import GuidanceLike, as_recipe, wanted_model
 
 
 def colorize(
@@ -35,9 +36,22 @@ def colorize(
     Raises:
         ColorzooError: The picture, the guidance or the weights cannot be used; the message says why.
     """
-    return _colorizer(model, weights, device)(image, guidance, strength=strength)
+    given = as_recipe(guidance)
+    name = wanted_model(model, given)
+    return _colorizer(name, weights, device, _stamp(weights))(image, given, strength=strength)
 
 
 @lru_cache(maxsize=2)
-def _colorizer(model: str | None, weights: str | Path | None, device: str) -> Colorizer:
+def _colorizer(
+    model: str, weights: str | Path | None, device: str, stamp: tuple[int, int] | None
+) -> Colorizer:
+    del stamp  # part of the key alone: a file that was trained further is loaded again
     return Colorizer(model, weights=weights, device=device)
+
+
+def _stamp(weights: str | Path | None) -> tuple[int, int] | None:
+    path = Path(weights or "").expanduser()
+    if not path.is_file():
+        return None
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size

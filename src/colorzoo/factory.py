@@ -17,10 +17,10 @@ def create_model(
 
     Args:
         name: Registered name or alias; `list_models` lists them.
-        weights: ``"default"``: the weights that ship inside the package, else the authors' (fetched
-            once), and if neither can be had the model stays untrained and a warning says how to get
-            them. ``"published"``: the authors', or an error. None: random. Anything else: the path of
-            a weight file or checkpoint.
+        weights: ``"default"``: the weights that ship inside the package, else the authors' (fetched once),
+            and if neither can be had the model stays untrained and a warning says how to get them.
+            ``"published"``: the authors', or an error. None: random. Anything else: the path of a weight
+            file or checkpoint.
         offline: Open no connection.
         **hparams: Overrides of the module's constructor arguments.
 

@@ -81,7 +81,7 @@ def test_embedded_weights_are_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyP
         SimpleNamespace(model=name, path=tmp_path / name, weights=Weights(sha256, 4, "MIT", file=name))
         for name in ("good", "bad", "gone")
     ]
-    monkeypatch.setattr("colorzoo.weights.catalog.catalog", lambda: rows)
+    monkeypatch.setattr("colorzoo.weights.catalog.list_weights", lambda: rows)
     assert {row.model: row.state for row in embedded_weights()} == {
         "good": "ok",
         "bad": "damaged",

@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from PIL import Image
 
 from colorzoo.callbacks import ResumeGuard, SignalCheckpoint, StepSeed
 from colorzoo.data import FolderDataModule
@@ -83,6 +85,17 @@ def fit(root: Path, folder: Path, *, workers: int = 0, stop: int | None = None, 
 
 def trace(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "trace.jsonl").read_text().splitlines()]
+
+
+def make_pictures(folder: Path, count: int, *, side: int = 48, seed: int = 0) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    for index in range(count):
+        coarse = rng.integers(0, 256, (3, 3, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC).save(
+            folder / f"p{index:02d}.png"
+        )
+    return folder
 
 
 if __name__ == "__main__":

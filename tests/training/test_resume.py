@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from harness import fit, small_data, small_model, small_trainer, trace
+from harness import fit, make_pictures, small_data, small_model, small_trainer, trace
 from lightning.pytorch.callbacks import EMAWeightAveraging
 
 from colorzoo.callbacks import NonFiniteGuard, ResumeGuard
@@ -103,8 +103,6 @@ def test_a_non_finite_loss_stops_before_the_weights_and_names_the_batch(pictures
 
 
 def test_four_pictures_are_overfitted(pictures, tmp_path):
-    from conftest import make_pictures
-
     make_pictures(tmp_path / "train", 4)
     make_pictures(tmp_path / "val", 1)
     data = small_data(tmp_path, batch_size=4, resize=32, min_scale=1.0)

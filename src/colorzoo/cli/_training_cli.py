@@ -63,6 +63,10 @@ class ZooCLI(LightningCLI):
         given = config.get("callbacks") or []
         taken = tuple(type(callback) for callback in (given if isinstance(given, list) else [given]))
         quick = bool(config.get("fast_dev_run"))
+        if self.subcommand != "fit":
+            self.save_config_callback = (
+                None  # only a training is to be repeated; others would litter the folder
+            )
         defaults = self._fit_callbacks(config) if self.subcommand == "fit" and not quick else []
         if self.subcommand == "predict":
             defaults = [PictureWriter(self._get(self.config, "output"))]

@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from colorzoo.errors import ColorzooError, GuidanceError
-from colorzoo.guidance.recipe import PointHint, Recipe
+from colorzoo.registry import model_card
 
 if TYPE_CHECKING:
-    from colorzoo.inference.colorizer import Colorizer
-    from colorzoo.inference.pictures import FoundPicture
+    from colorzoo.guidance import PointHint, Recipe
 
 NAME = "colorize"
 HELP = "color pictures; the results lie beside them as NAME.color.EXT"
@@ -28,23 +26,6 @@ colorzoo colorize album/ -o colored/
 
 _POINT = re.compile(r"(?P<x>[\d.]+),(?P<y>[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#[0-9a-fA-F]{6})")
 _FAILED, _SOME_FAILED = 2, 1
-
-
-@dataclass
-class Report:
-    """What became of one picture.
-
-    Attributes:
-        source: The picture.
-        output: Where the result is, or would be.
-        status: ``"colored"``, ``"skipped"``, ``"failed"`` or ``"planned"``.
-        notes: What the user should know.
-    """
-
-    source: str
-    output: str
-    status: str
-    notes: tuple[str, ...] = ()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,28 +69,35 @@ def run(args: argparse.Namespace) -> int:
     """
     recipe = _recipe(args)
     _check_numbers(args)
-    from colorzoo.inference.pictures import find_pictures, output_paths
+    if wanted := args.model or recipe.model:
+        model_card(wanted)  # a wrong name is said at once, even if there is nothing to do
+    from colorzoo.cli._coloring import Coloring, color_all, find_jobs
 
-    out = Path(args.output) if args.output else None
-    found = find_pictures(args.pictures, exclude=out)
-    targets = output_paths(found, args.output)
+    how = Coloring(recipe, args)
+    jobs, reports = find_jobs(args.pictures, how)
     if args.dry_run:
-        reports = [Report(str(f.path), str(t), "planned") for f, t in zip(found, targets, strict=True)]
+        reports += [replace(job.report, status="planned") for job in jobs]
     else:
-        reports = _color_all(list(zip(found, targets, strict=True)), recipe, args)
+        reports += color_all(jobs, how)
+    for report in reports if args.dry_run else ():
+        how.say(report)
     if args.json:
         print(json.dumps([asdict(report) for report in reports], indent=1))
-    return _exit_code(reports)
+    return _exit_code([report.status for report in reports])
 
 
 def _recipe(args: argparse.Namespace) -> Recipe:
     """Join the recipe file and the points of the command line."""
+    from colorzoo.guidance import Recipe
+
     recipe = Recipe.from_json(Path(args.recipe)) if args.recipe else Recipe()
     points = tuple(_parse_point(text) for text in args.point)
     return replace(recipe, points=recipe.points + points)
 
 
 def _parse_point(text: str) -> PointHint:
+    from colorzoo.guidance import PointHint
+
     match = _POINT.fullmatch(text)
     try:
         if match is None:
@@ -131,66 +119,8 @@ def _check_numbers(args: argparse.Namespace) -> None:
         raise ColorzooError(f"--quality must be from 1 to 100, got {args.quality}")
 
 
-def _color_all(
-    jobs: list[tuple[FoundPicture, Path]], recipe: Recipe, args: argparse.Namespace
-) -> list[Report]:
-    """Color the pictures one after the other under a progress bar on standard error."""
-    from rich.console import Console
-    from rich.progress import track
-
-    from colorzoo.registry import default_model
-
-    use = "points" if recipe.points else "automatic"
-    colorizer = _colorizer(args.model or recipe.model or default_model(use), args)
-    console = Console(stderr=True)
-    quiet = len(jobs) == 1 or not console.is_terminal
-    reports = []
-    for found, target in track(jobs, "coloring", console=console, disable=quiet):
-        report = _color_one(colorizer, found, target, recipe, args)
-        reports.append(report)
-        _say(report, to_stderr=args.json or report.status == "failed")
-    return reports
-
-
-def _colorizer(model: str, args: argparse.Namespace) -> Colorizer:
-    from colorzoo.inference.colorizer import Colorizer
-
-    return Colorizer(
-        model, weights=args.weights, device=args.device, precision=args.precision, size=args.size
-    )
-
-
-def _color_one(
-    colorizer: Colorizer, found: FoundPicture, target: Path, recipe: Recipe, args: argparse.Namespace
-) -> Report:
-    from colorzoo.inference.pictures import chroma_note, read_picture, write_notes, write_picture
-
-    report = Report(str(found.path), str(target), "colored")
-    if target.exists() and not args.overwrite:
-        return replace(report, status="skipped", notes=("is already there; --overwrite replaces it",))
-    try:
-        picture = read_picture(found.path)
-        tint = chroma_note(picture)
-        if args.skip_colored and tint == "already in color":
-            return replace(report, status="skipped", notes=(tint,))
-        colored = colorizer.colorize(picture, recipe, strength=args.strength)
-        write_picture(target, colored.rgb, picture, quality=args.quality, overwrite=args.overwrite)
-        notes: list[Any] = [*picture.notes, *([tint] if tint else []), *colored.notes]
-        return replace(report, notes=(*notes, *write_notes(target, picture)))
-    except ColorzooError as error:
-        return replace(report, status="failed", notes=(str(error),))
-
-
-def _say(report: Report, *, to_stderr: bool) -> None:
-    notes = f" ({'; '.join(report.notes)})" if report.notes else ""
-    line = f"{report.output}{notes}"
-    if report.status == "failed":
-        line = f"colorzoo: error: {'; '.join(report.notes)}"
-    print(line, file=sys.stderr if to_stderr else sys.stdout, flush=True)
-
-
-def _exit_code(reports: list[Report]) -> int:
-    failed = sum(report.status == "failed" for report in reports)
+def _exit_code(statuses: list[str]) -> int:
+    failed = statuses.count("failed")
     if failed == 0:
         return 0
-    return _FAILED if failed == len(reports) else _SOME_FAILED
+    return _FAILED if failed == len(statuses) else _SOME_FAILED

@@ -22,7 +22,7 @@ def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
         ``(..., 1, H, W)`` bool.
     """
     with torch.autocast(lab.device.type, enabled=False):
-        return _fits(lab.float().movedim(-3, -1), tolerance).unsqueeze(-3)
+        return _fits(lab.float().movedim(-3, 0), tolerance).unsqueeze(-3)
 
 
 def reduce_chroma(lab: Tensor) -> Tensor:
@@ -36,19 +36,22 @@ def reduce_chroma(lab: Tensor) -> Tensor:
         [0, 100] nothing fits, and the color becomes gray.
     """
     with torch.autocast(lab.device.type, enabled=False):
-        pixels = lab.float().movedim(-3, -1).clone()
-        outside = ~_fits(pixels, _TOLERANCE)
-        luma, ab = pixels[outside].tensor_split([1], dim=-1)
+        planes = lab.float().movedim(-3, 0)
+        # flat planes throughout: rows of three values per pixel take more than twice the time
+        pixels = planes.flatten(1).clone()
+        outside = (~_fits(pixels, _TOLERANCE)).nonzero().squeeze(-1)
+        luma, ab = pixels[:1, outside], pixels[1:, outside]
         low, high = torch.zeros_like(luma), torch.ones_like(luma)
         for _ in range(_STEPS):
             middle = (low + high) / 2
-            fits = _fits(torch.cat([luma, ab * middle], dim=-1), _TOLERANCE).unsqueeze(-1)
+            fits = _fits(torch.cat([luma, ab * middle]), _TOLERANCE)
             low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
-        pixels[outside] = torch.cat([luma, ab * low], dim=-1)
-        return pixels.movedim(-1, -3)
+        pixels[1:, outside] = ab * low
+        return pixels.view_as(planes).movedim(0, -3)
 
 
-def _fits(pixels: Tensor, tolerance: float) -> Tensor:
-    """Return ``(...)`` bool for ``(..., 3)`` Lab colors."""
-    linear = lab_to_linear_rgb(pixels, dim=-1)
-    return ((linear >= -tolerance) & (linear <= 1 + tolerance)).all(dim=-1)
+def _fits(planes: Tensor, tolerance: float) -> Tensor:
+    """Return ``(...)`` bool for ``(3, ...)`` Lab colors."""
+    lowest, highest = lab_to_linear_rgb(planes, dim=0).aminmax(dim=0)
+    fits: Tensor = (lowest >= -tolerance) & (highest <= 1 + tolerance)
+    return fits

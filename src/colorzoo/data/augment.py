@@ -2,47 +2,48 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.draws import Generators, uniform_draws
+
 
 def random_resized_crop_flip(
-    rgb: Tensor, size: int, generator: torch.Generator, *, min_scale: float = 0.5
+    rgb: Tensor, size: int, generators: Generators, *, min_scale: float = 0.5
 ) -> Tensor:
     """Cut a random square of each picture, resize it, and mirror half of them.
 
     Args:
         rgb: ``(B, C, S, S)`` float32.
         size: Side of the result in pixels.
-        generator: Source of all randomness, on the device of ``rgb``.
+        generators: Source of all randomness: one for the batch, or one for each picture.
         min_scale: The side of the cut is uniform on [``min_scale``, 1] of the picture's.
 
     Returns:
         ``(B, C, size, size)`` float32.
     """
-    return cut_windows(rgb, random_windows(len(rgb), generator, min_scale), size)
+    return cut_windows(rgb, random_windows(rgb, generators, min_scale), size)
 
 
 def augment_batch(
-    batch: dict[str, Any], size: int, generator: torch.Generator, *, min_scale: float
+    batch: dict[str, Any], size: int, generators: Generators, *, min_scale: float
 ) -> dict[str, Any]:
     """Cut and mirror ``rgb`` of a batch, and ``sketch``, ``classes`` and ``boxes`` with it where they are.
 
     Args:
         batch: Floats, as a DataModule has them after the transfer.
         size: Side of the result in pixels.
-        generator: Source of all randomness, on the device of the batch.
+        generators: Source of all randomness: one for the batch, or one for each picture.
         min_scale: See `random_resized_crop_flip`.
 
     Returns:
         The batch; a box of which less than a pixel remains is left out.
     """
     side = batch["rgb"].shape[-1]
-    windows = random_windows(len(batch["rgb"]), generator, min_scale)
+    windows = random_windows(batch["rgb"], generators, min_scale)
     names = [name for name in ("rgb", "sketch") if name in batch]
     cut: dict[str, Any] = {name: cut_windows(batch[name], windows, size) for name in names}
     if "classes" in batch:
@@ -55,20 +56,18 @@ def augment_batch(
     return {**batch, **cut}
 
 
-def random_windows(count: int, generator: torch.Generator, min_scale: float) -> Tensor:
+def random_windows(pictures: Tensor, generators: Generators, min_scale: float) -> Tensor:
     """Draw a window and a mirror for each picture.
 
     Returns:
-        ``(count, 2, 3)`` float32, maps from the result to the picture, for `F.affine_grid`.
+        ``(B, 2, 3)`` float32, maps from the result to the picture, for `F.affine_grid`.
     """
-    device = generator.device
-    rand = partial(torch.rand, generator=generator, device=device)
-    scale = min_scale + (1 - min_scale) * rand(count)
-    shift = (1 - scale)[:, None] * (2 * rand(count, 2) - 1)
-    mirror = torch.where(rand(count) < 0.5, -1.0, 1.0)
-    theta = torch.zeros(count, 2, 3, device=device)
-    theta[:, 0, 0], theta[:, 1, 1] = scale * mirror, scale
-    theta[:, :, 2] = shift
+    count = len(pictures)
+    draws = uniform_draws(generators, count, 4, pictures.device)
+    scale = min_scale + (1 - min_scale) * draws[:, 0]
+    theta = torch.zeros(count, 2, 3, device=pictures.device)
+    theta[:, 0, 0], theta[:, 1, 1] = scale * torch.where(draws[:, 3] < 0.5, -1.0, 1.0), scale
+    theta[:, :, 2] = (1 - scale)[:, None] * (2 * draws[:, 1:3] - 1)
     return theta
 
 

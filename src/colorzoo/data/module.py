@@ -27,6 +27,7 @@ from colorzoo.data.dataset import Batch, PictureDataset
 from colorzoo.data.loader import LateLoader, collate
 from colorzoo.data.pictures import Pictures
 from colorzoo.data.sampler import SeededSampler
+from colorzoo.draws import Generators, picture_generators
 from colorzoo.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -159,22 +160,19 @@ class PictureDataModule(LightningDataModule):
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Turn uint8 into floats, augment while training, and add what is made from the pictures."""
         ready = {name: _unit(value) if name in _PICTURES else value for name, value in batch.items()}
-        rgb = cast(Tensor, ready["rgb"])
-        generator = torch.Generator(rgb.device).manual_seed(int(batch["seed"][0]))
         training = self.trainer is not None and self.trainer.training
         if training:
-            ready = self.augment(ready, generator)
-        return cast(Batch, self.complete(ready, generator, training=bool(training)))
+            ready = self.augment(ready, picture_generators(batch["seed"], "augment"))
+        generators = picture_generators(batch["seed"], "complete")
+        return cast(Batch, self.complete(ready, generators, training=bool(training)))
 
-    def augment(self, batch: dict[str, Any], generator: torch.Generator) -> dict[str, Any]:
+    def augment(self, batch: dict[str, Any], generators: Generators) -> dict[str, Any]:
         """Zoom and mirror a training batch, and whatever lies on its pictures with them."""
-        return augment_batch(batch, self.hparams.crop, generator, min_scale=self.hparams.min_scale)
+        return augment_batch(batch, self.hparams.crop, generators, min_scale=self.hparams.min_scale)
 
-    def complete(
-        self, batch: dict[str, Any], generator: torch.Generator, *, training: bool
-    ) -> dict[str, Any]:
+    def complete(self, batch: dict[str, Any], generators: Generators, *, training: bool) -> dict[str, Any]:
         """Add what is made from the finished pictures; nothing by default."""
-        del generator, training
+        del generators, training
         return batch
 
     def ranks(self) -> dict[str, Any]:

@@ -91,5 +91,5 @@ class Guidance(TensorFields):
         if self.points is None or len(self.points.mask) != 1:
             raise GuidanceError("Guidance.to_json needs the points of exactly one picture.")
         height, width = self.points.mask.shape[-2:]
-        recipe = Recipe(width=width, height=height, points=points_to_hints(self.points))
+        recipe = Recipe(width=width, height=height, points=tuple(points_to_hints(self.points)))
         return recipe.to_json(path)

@@ -9,6 +9,7 @@ from typing import Any, overload
 
 from colorzoo.errors import GuidanceError
 
+_HUGE = 1e9  # no picture has as many pixels along a side; NaN fails the comparison too
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -91,18 +92,20 @@ class Fields:
         value = self.take(key)
         if value is None:
             return default
+        if isinstance(value, float) and value.is_integer():  # 640.0 is a whole number in JSON
+            value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
             raise self._wrong(key, f"a whole number from {low}", value)
         return value
 
-    def numbers(self, key: str, count: int) -> tuple[float, ...] | None:
-        """Take a list of exactly ``count`` finite numbers, or None if it is absent."""
+    def numbers(self, key: str, count: int, *, low: float, high: float) -> tuple[float, ...] | None:
+        """Take a list of exactly ``count`` numbers in [low, high], or None if it is absent."""
         value = self.take(key)
         if value is None:
             return None
         if not isinstance(value, list) or len(value) != count:
             raise self._wrong(key, f"a list of {count} numbers", value)
-        return tuple(self._finite(key, item, -math.inf, math.inf) for item in value)
+        return tuple(self._finite(key, item, low, high) for item in value)
 
     def path(self, key: str) -> tuple[tuple[float, float], ...]:
         """Take a list of at least one ``[x, y]``."""
@@ -118,7 +121,7 @@ class Fields:
         return tuple(corners)
 
     def _finite(self, key: str, value: Any, low: float, high: float) -> float:
-        usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        usable = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _HUGE
         if not usable or not low <= value <= high:
             bounds = "" if math.isinf(low) else f" of at least {low:g}"
             bounds = bounds if math.isinf(high) else f" from {low:g} to {high:g}"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.guidance.fields import hex_color
 from colorzoo.guidance.kinds import Points, Scribbles
 from colorzoo.guidance.recipe import PointHint, Recipe, Stroke
 
+_WIDEST = 1e5  # pixels; a stroke covers any picture before
 _SHOWN_LUMA = 60.0  # lightness at which an exact ab is shown as #rrggbb
 
 
@@ -24,8 +27,8 @@ def rasterize_points(recipe: Recipe, width: int, height: int, size: tuple[int, i
         return None
     ab, mask = torch.zeros(1, 2, *size), torch.zeros(1, 1, *size)
     for point in recipe.points:
-        rows = _covered(point.y, point.radius, size[0] / height, size[0])
-        columns = _covered(point.x, point.radius, size[1] / width, size[1])
+        rows = covered(point.y, point.radius, size[0] / height, size[0])
+        columns = covered(point.x, point.radius, size[1] / width, size[1])
         ab[:, :, rows, columns] = point_ab(point).view(1, 2, 1, 1)
         mask[:, :, rows, columns] = 1
     return Points(ab, mask)
@@ -47,33 +50,40 @@ def point_ab(point: PointHint) -> Tensor:
     """Return the ``(2,)`` ab of a point in CIE units."""
     if point.ab is not None:
         return torch.tensor(point.ab)
-    rgb = torch.tensor([int(point.color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    color = hex_color(point.color, "PointHint.color")
+    rgb = torch.tensor([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
     return rgb_to_lab(rgb.view(3, 1, 1))[1:].flatten()
 
 
-def points_to_hints(points: Points) -> tuple[PointHint, ...]:
+def points_to_hints(points: Points) -> Iterator[PointHint]:
     """Describe the points of one picture as squares; drawing them again gives the same tensors.
 
     Args:
         points: A batch of one.
+
+    Yields:
+        Squares that do not overlap, by their top left pixels.
     """
-    mask = points.mask[0, 0] > 0
-    free, ab = mask.clone(), points.ab[0]
-    hints = []
-    for row, column in mask.nonzero().tolist():
+    free, ab = points.mask[0, 0] > 0, points.ab[0]
+    for row, column in free.nonzero().tolist():
         if not free[row, column]:
             continue
-        color = ab[:, row, column]
-        same = free & (ab == color.view(2, 1, 1)).all(dim=0)
-        side = _largest_square(same, row, column)
+        side = _largest_square(free, ab, row, column)
         free[row : row + side, column : column + side] = False
-        hints.append(_square_hint(row, column, side, color))
-    return tuple(hints)
+        yield _square_hint(row, column, side, ab[:, row, column])
 
 
-def _covered(center: float, radius: float, scale: float, length: int) -> slice:
-    """Return the pixels of one axis that a patch covers."""
+def covered(center: float, radius: float, scale: float, length: int) -> slice:
+    """Return the pixels of an axis that a patch covers: those with centers in it, or the one it lies in.
+
+    Args:
+        center: Middle of the patch in pixels of the picture.
+        radius: Half its side in the same pixels.
+        scale: Pixels of the map per pixel of the picture.
+        length: Pixels of the map along this axis.
+    """
     home = min(max(math.floor(center * scale), 0), length - 1)
+    radius = min(radius, (length + 1) / scale)  # covers all; far larger numbers would overflow
     first = math.ceil((center - radius) * scale - 0.5 - 1e-6)
     last = math.floor((center + radius) * scale - 0.5 + 1e-6)
     first, last = (home, home) if last < first else (first, last)
@@ -81,7 +91,7 @@ def _covered(center: float, radius: float, scale: float, length: int) -> slice:
 
 
 def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: Stroke, scale_x: float, scale_y: float) -> None:
-    width = max(1.0, stroke.width * (scale_x + scale_y) / 2)
+    width = min(max(1.0, stroke.width * (scale_x + scale_y) / 2), _WIDEST)
     corners = [(x * scale_x, y * scale_y) for x, y in stroke.path]
     if len(corners) > 1:
         draw.line(corners, fill=1, width=round(width), joint="curve")
@@ -90,14 +100,13 @@ def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: Stroke, scale_x: float, scal
         draw.ellipse((x - reach, y - reach, x + reach, y + reach), fill=1)
 
 
-def _largest_square(free: Tensor, row: int, column: int) -> int:
-    """Return the side of the largest all-free square with this top left pixel."""
-    side = 1
-    while (
-        row + side < free.shape[0]
-        and column + side < free.shape[1]
-        and bool(free[row : row + side + 1, column : column + side + 1].all())
-    ):
+def _largest_square(free: Tensor, ab: Tensor, row: int, column: int) -> int:
+    """Return the side of the largest all-free square of one color with this top left pixel."""
+    color, side = ab[:, row, column].view(2, 1, 1), 1
+    while row + side < free.shape[0] and column + side < free.shape[1]:
+        square = (slice(row, row + side + 1), slice(column, column + side + 1))
+        if not (free[square].all() and (ab[(slice(None), *square)] == color).all()):
+            break
         side += 1
     return side
 

@@ -1,14 +1,14 @@
 """The recipe: a user's wishes for one picture as a versioned JSON file.
 
-Coordinates are pixels of the original picture, colors are ``#rrggbb``. The same recipe gives the same
-colors from the command line, Python, a notebook and the drawing pad. ``recipe.schema.json`` beside this
-module documents every field; fields that are not known are kept, so a newer program's file survives a round
-trip.
+Coordinates are pixels of the original picture, colors are ``#rrggbb``. The same recipe gives the same colors
+from the command line, Python, a notebook and the drawing pad. ``recipe.schema.json`` beside this module
+documents every field; fields that are not known are kept, so a newer program's file survives a round trip.
 """
 
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,8 @@ from colorzoo.guidance.fields import Fields, hex_color
 
 VERSION = 1
 MAX_STRENGTH = 1.5
+MAX_AB = 150.0  # CIE units; sRGB reaches 108
+_LATER_KINDS = ("exemplar", "classes", "statistics")  # kept as they stand, for the models that use them
 
 
 @dataclass(frozen=True)
@@ -124,14 +126,29 @@ class Recipe:
         return document
 
     def to_json(self, path: str | Path | None = None) -> str:
-        """Return the recipe as JSON text, and write it to ``path`` (atomically) if one is given."""
+        """Return the recipe as JSON text, and write it to ``path`` (atomically) if one is given.
+
+        Raises:
+            GuidanceError: The file cannot be written.
+        """
         text = json.dumps(self.to_dict(), indent=1)
         if path is not None:
-            target = Path(path)
-            part = target.with_name(f".{target.name[:200]}.part")
-            part.write_text(text, encoding="utf-8")
-            part.replace(target)
+            _write(Path(path), text)
         return text
+
+    def kinds(self) -> tuple[str, ...]:
+        """Return the names of the kinds of guidance that the recipe gives."""
+        given = [name for name in ("points", "scribbles", "regions") if getattr(self, name)]
+        return (*given, *(name for name in _LATER_KINDS if self.extra.get(name)))
+
+    def unknown(self) -> tuple[str, ...]:
+        """Return the names of fields that this version does not know, such as ``points[2].colour``."""
+        names = [name for name in self.extra if name not in (*_LATER_KINDS, "image")]
+        for kind in ("points", "scribbles", "regions"):
+            names += [
+                f"{kind}[{i}].{name}" for i, item in enumerate(getattr(self, kind)) for name in item.extra
+            ]
+        return tuple(names)
 
     def check_inside(self, width: int, height: int) -> None:
         """Make sure that the recipe belongs to a picture of this size.
@@ -150,8 +167,22 @@ class Recipe:
         for name, x, y in places:
             if not (0 <= x <= width and 0 <= y <= height):
                 raise GuidanceError(
-                    f"recipe {name} at ({x:g}, {y:g}) lies outside the picture ({width} x {height} pixels)."
+                    f"{name} at ({x:g}, {y:g}) lies outside the picture ({width} x {height} pixels)."
                 )
+
+
+def _write(target: Path, text: str) -> None:
+    part = target.with_name(f".colorzoo-{secrets.token_hex(6)}.part")
+    try:
+        try:
+            part.write_text(text, encoding="utf-8")
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise GuidanceError(
+            f"recipe {str(target)!r} cannot be written: {error.strerror or error}."
+        ) from error
 
 
 def _load(source: str | Path) -> dict[str, Any]:
@@ -161,13 +192,14 @@ def _load(source: str | Path) -> dict[str, Any]:
             text = source
         else:
             name = f"recipe {str(source)!r}"
-            text = Path(source).read_text(encoding="utf-8")
+            text = Path(source).read_text(encoding="utf-8-sig")  # editors on Windows begin with a mark
         document = json.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise GuidanceError(f"{name} cannot be read: {reason}.") from error
     except json.JSONDecodeError as error:
         raise GuidanceError(f"{name} is no JSON: line {error.lineno}, {error.msg}.") from error
+    except UnicodeDecodeError as error:
+        raise GuidanceError(f"{name} cannot be read: not UTF-8 text.") from error
+    except (OSError, ValueError, RecursionError) as error:  # the latter two: absurd numbers, absurd nesting
+        raise GuidanceError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     if not isinstance(document, dict):
         raise GuidanceError(f"{name} must be a JSON object, got {type(document).__name__}.")
     return document
@@ -175,18 +207,17 @@ def _load(source: str | Path) -> dict[str, Any]:
 
 def _migrate(document: dict[str, Any]) -> dict[str, Any]:
     """Bring an older recipe to the current version. Version 1 is the first, so a missing one means 1."""
-    version = document.get("version", VERSION)
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise GuidanceError(f"recipe.version must be a whole number from 1, got {version!r}.")
-    if version > VERSION:
+    version = Fields(document, "recipe").integer("version", VERSION, low=1)
+    if version is not None and version > VERSION:
         raise GuidanceError(
-            f"recipe.version {version} is of a newer colorzoo; this one reads up to {VERSION}: update it."
+            f"recipe.version {version} comes from a newer colorzoo; this one reads up to {VERSION}."
         )
     return document
 
 
 def _parse(fields: Fields) -> Recipe:
     fields.take("version")
+    _check_later_kinds(fields.rest())
     image = fields.child("image")
     recipe = Recipe(
         width=image.integer("width", None, low=1),
@@ -204,8 +235,18 @@ def _parse(fields: Fields) -> Recipe:
     return recipe
 
 
+def _check_later_kinds(document: dict[str, Any]) -> None:
+    """Check the fields that are kept as they stand."""
+    fields = Fields(document, "recipe")
+    fields.child("exemplar").text("path", None)
+    fields.child("statistics").number("saturation", 0.0, low=0, high=1)
+    classes = fields.child("classes").child("map")
+    for name in classes.rest():
+        classes.integer(name, None, low=-int(1e9))
+
+
 def _parse_point(fields: Fields) -> PointHint:
-    ab = fields.numbers("ab", 2)
+    ab = fields.numbers("ab", 2, low=-MAX_AB, high=MAX_AB)
     color = fields.text("color", None if ab is None else "#808080")
     if color is None:
         raise GuidanceError(f"{fields.name}.color is missing; expected '#rrggbb'.")

@@ -8,14 +8,16 @@ Everything is batched on the device of ``ab``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
 
+from colorzoo.draws import Generators, uniform_draws
 from colorzoo.guidance.kinds import Points
+
+MAX_POINTS = 256  # the paper's geometric counts pass it once in 10^15 pictures
+_PICTURE_DRAWS = 5
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class PointSimulation:
         many: Share of pictures whose number of points is log-uniform on 1 .. ``most`` instead. The
             paper has none; with it a network learns what to do with many points.
         most: Largest number of points drawn by ``many``.
+        none: Share of pictures that get no points whatever the other numbers say.
     """
 
     stop_probability: float = 1 / 8
@@ -38,50 +41,51 @@ class PointSimulation:
     reveal_all: float = 0.01
     many: float = 0.0
     most: int = 64
+    none: float = 0.0
 
 
-def simulate_points(
-    ab: Tensor, generator: torch.Generator, simulation: PointSimulation | None = None
-) -> Points:
+def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulation | None = None) -> Points:
     """Draw the points that a user of the training time would give.
 
     Args:
         ab: ``(B, 2, H, W)`` true colors in CIE units.
-        generator: Source of all randomness, on the device of ``ab``.
+        generators: Source of all randomness: one for the batch, or one for each picture, so that a picture's
+            points do not depend on its neighbors in the batch.
         simulation: The distributions; by default those of the paper.
     """
     simulation = simulation or PointSimulation()
     batch, _, height, width = ab.shape
-    rand = partial(torch.rand, generator=generator, device=ab.device)
-    counts = _draw_counts(batch, simulation, rand)
+    draws = uniform_draws(generators, batch, _PICTURE_DRAWS + 3 * MAX_POINTS, ab.device)
+    picture, patch = draws[:, :_PICTURE_DRAWS], draws[:, _PICTURE_DRAWS:].view(batch, 3, MAX_POINTS)
+    counts = _draw_counts(picture, simulation)
     slots = max(1, int(counts.max()))
-    side = 1 + (rand(batch, slots) * min(simulation.max_side, height, width)).floor()
-    place = torch.randn(batch, slots, 2, generator=generator, device=ab.device)
+    side = 1 + (patch[:, 0, :slots] * min(simulation.max_side, height, width)).floor()
+    place = _normal(patch[:, 1:, :slots]).transpose(1, 2)
     free = torch.stack([height - side, width - side], dim=-1)
     corner = (free + 1) / 2 + place * (free + 1) * simulation.spread
     corner = torch.minimum(corner.clamp(min=0), free).long()
     valid = torch.arange(slots, device=ab.device) < counts[:, None]
     points = paint_patches(ab, corner, side.long(), valid)
-    reveal = (rand(batch) < simulation.reveal_all).view(-1, 1, 1, 1)
+    reveal = (picture[:, 3] < simulation.reveal_all).view(-1, 1, 1, 1)
     return Points(torch.where(reveal, ab, points.ab), torch.where(reveal, 1.0, points.mask))
 
 
-def uniform_points(ab: Tensor, count: int, generator: torch.Generator, *, side: int = 6) -> Points:
+def uniform_points(ab: Tensor, count: int, generators: Generators, *, side: int = 6) -> Points:
     """Place ``count`` patches uniformly (the test of Zhang et al. 2017, sec. 4.1: 6 x 6 pixels).
 
     Args:
         ab: ``(B, 2, H, W)`` true colors in CIE units.
         count: Patches per picture; 0 gives no hints.
-        generator: Source of all randomness, on the device of ``ab``.
+        generators: Source of all randomness: one for the batch, or one for each picture.
         side: Side of a patch in pixels.
     """
     batch, _, height, width = ab.shape
     if count == 0:
         return Points.none(ab)
     side = min(side, height, width)
-    rand = partial(torch.rand, generator=generator, device=ab.device)
     free = torch.tensor([height - side + 1, width - side + 1], device=ab.device)
-    corner = (rand(batch, count, 2) * free).long()
+    draws = uniform_draws(generators, batch, 2 * count, ab.device)
+    corner = (draws.view(batch, count, 2) * free).long()
     sides = torch.full((batch, count), side, device=ab.device)
     return paint_patches(ab, corner, sides, torch.ones_like(sides, dtype=torch.bool))
 
@@ -116,9 +120,15 @@ def paint_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor) -> Po
     return Points((color * mask).view_as(ab), mask.view(batch, 1, height, width))
 
 
-def _draw_counts(batch: int, simulation: PointSimulation, rand: Callable[..., Tensor]) -> Tensor:
-    """Return the ``(batch,)`` numbers of points."""
-    tail = (1 - rand(batch)).log() / math.log(1 - simulation.stop_probability)
-    geometric = tail.floor()
-    log_uniform = torch.exp(rand(batch) * math.log(simulation.most + 1)).floor()
-    return torch.where(rand(batch) < simulation.many, log_uniform, geometric).long()
+def _draw_counts(draws: Tensor, simulation: PointSimulation) -> Tensor:
+    """Return the ``(B,)`` numbers of points from ``(B, 5)`` uniform numbers."""
+    geometric = ((1 - draws[:, 0]).log() / math.log(1 - simulation.stop_probability)).floor()
+    log_uniform = torch.exp(draws[:, 1] * math.log(simulation.most + 1)).floor()
+    counts = torch.where(draws[:, 2] < simulation.many, log_uniform, geometric)
+    counts = torch.where(draws[:, 4] < simulation.none, torch.zeros_like(counts), counts)
+    return counts.clamp(max=MAX_POINTS).long()
+
+
+def _normal(uniform: Tensor) -> Tensor:
+    """Turn uniform numbers into standard normal ones."""
+    return math.sqrt(2) * torch.erfinv((2 * uniform - 1).clamp(-1 + 1e-6, 1 - 1e-6))

@@ -5,8 +5,11 @@ The network sees a small copy; only ab comes back. Lightness stays the original'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +19,23 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.color import lab_to_rgb_in_gamut, reduce_chroma, rgb_to_lab
+from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_model
-from colorzoo.guidance import Guidance, Points, Recipe
+from colorzoo.guidance import Guidance
 from colorzoo.inference.device import Precision, choose_device, choose_dtype
+from colorzoo.inference.fast import fast_module
+from colorzoo.inference.guide import GuidanceLike, Wishes, fit_points, prepare
 from colorzoo.inference.honor import honor_points
 from colorzoo.inference.pictures import Picture, read_picture, to_pil
-from colorzoo.inference.resample import (
-    DEFAULT_SIZE,
-    BicubicUpsampler,
-    resize_points,
-    shrink_luma,
-    working_size,
-)
+from colorzoo.inference.pins import Pin, fit_pins
+from colorzoo.inference.resample import DEFAULT_SIZE, BicubicUpsampler, shrink_luma, working_size
 from colorzoo.registry import default_model
 from colorzoo.tasks import ColorizationModule
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Picture
-GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
-
-_TILE_ROWS = 256  # bounds memory: the float intermediates of one tile, not of the picture
+MIN_SIZE, MAX_SIZE = 16, 4096
+_TILE_PIXELS = 2**16  # one tile's float intermediates stay in the processor's cache, and memory bounded
 
 
 @dataclass(frozen=True)
@@ -57,14 +56,15 @@ class Colored:
 
 
 class Colorizer:
-    """A model ready to color pictures; keep one and use it for many.
+    """A model ready to color pictures; keep one and use it for many, from any thread.
 
     Args:
-        model: Registered name, a module of your own, or None for the embedded default.
+        model: Registered name, a module of your own (it is moved to the device, and not to be
+            trained on while in use here), or None for the default.
         weights: See `create_model`; only for a name.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         precision: ``"auto"`` takes bfloat16 where the hardware multiplies it.
-        size: Shorter side in pixels at which the network sees a picture.
+        size: Shorter side in pixels at which the network sees a picture, 16 .. 4096.
         allow_untrained: Color although the weights are random.
 
     Raises:
@@ -81,33 +81,46 @@ class Colorizer:
         size: int = DEFAULT_SIZE,
         allow_untrained: bool = False,
     ) -> None:
-        if not isinstance(model, ColorizationModule):
-            name = model or default_model()
-            model = create_model(name, weights)
+        if not MIN_SIZE <= size <= MAX_SIZE:
+            raise ColorzooError(f"size must be from {MIN_SIZE} to {MAX_SIZE} pixels, got {size}.")
+        self.device = choose_device(device)
+        if isinstance(model, ColorizationModule):
+            self.name = type(model).__name__
+            reason = f"{self.name} is untrained, its weights are random"
         else:
-            name = type(model).__name__
+            self.name = model or default_model()
+            model, reason = _create(self.name, weights)
         if not (model.trained or allow_untrained):
             raise ColorzooError(
-                f"{name} is untrained, its colors would be noise; give it weights, or allow_untrained=True."
+                f"{reason}; it is not used for coloring unless you pass allow_untrained=True."
             )
-        self.name, self.size = name, size
-        self.device = choose_device(device)
-        self.dtype = choose_dtype(precision, self.device)
+        self.size, self._precision = size, precision
         self.model = model.to(self.device).eval()
+        self._fast: ColorizationModule | None = None
+        self._notes: tuple[str, ...] = ()
+        self._lock = threading.Lock()  # around the network: it may move to another device
 
     def __call__(
         self, image: ImageLike, guidance: GuidanceLike = None, *, strength: float | None = None
     ) -> Image.Image:
         """Color one picture and return it as Pillow image of the same size, alpha included.
 
+        What the user should know (`Colored.notes`) is given as Python warnings.
+
         Args:
             image: Path, Pillow image, `Picture`, or array ``(H, W[, C])`` of uint8, uint16 or float in
                 [0, 1].
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
+
+        Raises:
+            ColorzooError: The picture or the guidance cannot be used, or the model answers no numbers.
         """
         picture = image if isinstance(image, Picture) else read_picture(image)
-        return to_pil(self.colorize(picture, guidance, strength=strength).rgb, picture)
+        colored = self.colorize(picture, guidance, strength=strength)
+        for note in colored.notes:
+            warnings.warn(note, UserWarning, stacklevel=2)
+        return to_pil(colored.rgb, picture)
 
     def colorize(
         self, picture: Picture, guidance: GuidanceLike = None, *, strength: float | None = None
@@ -116,28 +129,55 @@ class Colorizer:
 
         Raises:
             GuidanceError: The guidance is broken or belongs to another picture.
+            ColorzooError: The model answers values that are no numbers.
         """
         height, width = picture.rgb.shape[:2]
         size = working_size(height, width, self.size)
-        given, strength = _prepare(guidance, width, height, size, strength)
+        wishes = prepare(guidance, picture, size, strength)
         luma = full_luma(picture.rgb)
         small = shrink_luma(luma, size)
-        given = _fit_points(given, small)
-        ab = self._predict(small, given)
+        given = fit_points(wishes.guidance, small)
+        ab = self.predict_ab(small, given)
         if given.points is not None:
             ab = honor_points(ab, small, given.points)
-        ab = ab * strength
-        rgb = join(luma[0, 0], ab[0])
-        return Colored(rgb, ab[0], self.name, self._ignored(given))
+        ab = ab[0] * wishes.strength
+        pins = fit_pins(wishes.hints, ab, luma[0, 0], strength=wishes.strength)
+        rgb = join(luma[0, 0], ab, pins)
+        return Colored(rgb, ab, self.name, (*wishes.notes, *self._ignored(wishes), *self._notes))
 
-    def _predict(self, luma: Tensor, guidance: Guidance) -> Tensor:
-        """Return ``(1, 2, h, w)`` ab on the CPU, in float32 if a low precision gives no numbers."""
-        for dtype in dict.fromkeys((self.dtype, torch.float32)):
-            with (
-                torch.inference_mode(),
-                torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32),
-            ):
-                prediction = self.model(luma.to(self.device), guidance.to(self.device))
+    def predict_ab(self, luma: Tensor, guidance: Guidance) -> Tensor:
+        """Run the model as fast as the device allows; if its memory is too small, on the CPU from then on.
+
+        Args:
+            luma: ``(B, 1, h, w)`` in [0, 100].
+            guidance: What the user gives, of the same size.
+
+        Returns:
+            ``(B, 2, h, w)`` float32 ab on the CPU, in CIE units.
+
+        Raises:
+            ColorzooError: The model answers no numbers, in float32 either.
+        """
+        with self._lock:
+            try:
+                return self._predict_finite(luma, guidance)
+            except RuntimeError as error:  # MPS has no error class of its own for this
+                lacking = isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
+                if not lacking or self.device.type == "cpu":
+                    raise
+            # outside the handler, whose traceback would keep the tensors on the device alive
+            self._notes = (f"{self.device.type} ran out of memory; colored on the CPU",)
+            self.device = torch.device("cpu")
+            self.model.to(self.device)
+            return self._predict_finite(luma, guidance)
+
+    def _predict_finite(self, luma: Tensor, guidance: Guidance) -> Tensor:
+        """Run the model; falls back to float32 if a low precision gives no numbers."""
+        wanted = choose_dtype(self._precision, self.device)
+        for dtype in dict.fromkeys((wanted, torch.float32)):
+            low = torch.autocast(self.device.type, dtype) if dtype != torch.float32 else nullcontext()
+            with torch.inference_mode(), low:
+                prediction = self._model_for(dtype)(luma.to(self.device), guidance.to(self.device))
             ab = prediction.ab
             if ab is None:  # a model that paints RGB: its chroma is used, the picture's lightness stays
                 ab = rgb_to_lab(prediction.to_rgb(luma))[:, 1:]
@@ -147,28 +187,49 @@ class Colorizer:
             f"{self.name} answered values that are no numbers, in float32 too; check its weights."
         )
 
-    def _ignored(self, guidance: Guidance) -> tuple[str, ...]:
-        ignored = [kind for kind in guidance.kinds() if kind not in self.model.accepts]
+    def _model_for(self, dtype: torch.dtype) -> ColorizationModule:
+        """Return the model, or on a CPU its faster copy, which is made on first use."""
+        if self.device.type != "cpu" or dtype != choose_dtype(self._precision, self.device):
+            return self.model  # also where the copy's precision was too low
+        if self._fast is None:
+            self._fast = fast_module(self.model, dtype)
+        return self._fast
+
+    def _ignored(self, wishes: Wishes) -> tuple[str, ...]:
+        ignored = [kind for kind in wishes.kinds if kind not in self.model.accepts]
         return tuple(f"{self.name} does not use {kind}; they were ignored" for kind in ignored)
+
+
+def _create(name: str, weights: str | Path | None) -> tuple[ColorizationModule, str]:
+    """Return a registered model and, if it is untrained, why: for the error, not as a warning before it."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = create_model(name, weights)
+    others = [w for w in caught if "untrained" not in str(w.message)]
+    for other in others:
+        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+    reasons = [str(w.message) for w in caught if w not in others]
+    return model, "; ".join(reasons) or f"{name} is untrained, its weights are random"
 
 
 def full_luma(rgb: NDArray[np.float32]) -> Tensor:
     """Return the lightness ``(1, 1, H, W)`` in [0, 100] of ``(H, W, 3)`` RGB in [0, 1], tile by tile."""
     height, width = rgb.shape[:2]
     luma = torch.empty(1, 1, height, width)
-    for first in range(0, height, _TILE_ROWS):
-        rows = slice(first, first + _TILE_ROWS)
+    for first, last in _tiles(height, width):
+        rows = slice(first, last)
         tile = torch.from_numpy(np.ascontiguousarray(rgb[rows])).permute(2, 0, 1)
         luma[0, 0, rows] = rgb_to_lab(tile)[0]
     return luma
 
 
-def join(luma: Tensor, ab: Tensor) -> NDArray[np.float32]:
-    """Enlarge ab to the size of the lightness and convert to RGB, tile by tile.
+def join(luma: Tensor, ab: Tensor, pins: Sequence[Pin] = ()) -> NDArray[np.float32]:
+    """Enlarge ab to the size of the lightness, add the pins and convert to RGB, tile by tile.
 
     Args:
         luma: ``(H, W)`` in [0, 100].
         ab: ``(2, h, w)`` in CIE units.
+        pins: Colors to add at full size, see `fit_pins`.
 
     Returns:
         ``(H, W, 3)`` in [0, 1]; colors outside sRGB lose chroma at constant lightness and hue.
@@ -176,29 +237,17 @@ def join(luma: Tensor, ab: Tensor) -> NDArray[np.float32]:
     height, width = luma.shape
     enlarged = BicubicUpsampler(ab, (height, width))
     rgb = np.empty((height, width, 3), dtype=np.float32)
-    for first in range(0, height, _TILE_ROWS):
-        last = min(first + _TILE_ROWS, height)
-        lab = torch.cat([luma[None, first:last], enlarged.rows(first, last)])
+    for first, last in _tiles(height, width):
+        tile = enlarged.rows(first, last)
+        for pin in pins:
+            pin.add_to(tile, first)
+        lab = torch.cat([luma[None, first:last], tile])
         rgb[first:last] = lab_to_rgb_in_gamut(lab).permute(1, 2, 0).numpy()
     return rgb
 
 
-def _prepare(
-    guidance: GuidanceLike, width: int, height: int, size: tuple[int, int], strength: float | None
-) -> tuple[Guidance, float]:
-    """Return guidance at the working size, and the strength."""
-    if isinstance(guidance, Guidance):
-        points = None if guidance.points is None else resize_points(guidance.points, size)
-        return replace(guidance, points=points), 1.0 if strength is None else strength
-    recipe = guidance if isinstance(guidance, Recipe) else Recipe.from_json(guidance or {})
-    drawn = Guidance.from_recipe(recipe, width, height, size)
-    return drawn, recipe.strength if strength is None else strength
-
-
-def _fit_points(guidance: Guidance, luma: Tensor) -> Guidance:
-    """Bring the given colors into what sRGB can show at the lightness of their pixels."""
-    if guidance.points is None:
-        return guidance
-    mask = guidance.points.mask
-    ab = reduce_chroma(torch.cat([luma, guidance.points.ab], dim=1))[:, 1:]
-    return replace(guidance, points=Points(ab * mask, mask))
+def _tiles(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Cut a picture into bands of rows, at least one row each."""
+    step = max(1, _TILE_PIXELS // width)
+    for first in range(0, height, step):
+        yield first, min(first + step, height)

@@ -20,6 +20,7 @@ DEEP_FORMATS = frozenset({"PNG", "TIFF"})
 ALPHA_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "GIF"})
 _JPEG_SEGMENT = 65533  # bytes that one marker of a JPEG can hold
 _JPEG_XMP_HEADER = 29
+_ROWS = 256  # rounded at a time
 
 
 def encode(rgb: FloatArray, like: Picture, kind: str, quality: int) -> bytes:
@@ -52,9 +53,10 @@ def quantized(rgb: FloatArray, alpha_of: Picture | None, depth: int) -> NDArray[
     """(H, W, 3 or 4) uint8 or uint16, rounded to nearest, with the alpha of `alpha_of`."""
     kind: Any = np.uint16 if depth == 16 else np.uint8
     full = np.float32(np.iinfo(kind).max)
-    scaled = np.clip(rgb, 0, 1)
-    scaled *= full  # in place, as a picture of 100 million pixels takes 1.2 GB as floats
-    color = np.rint(scaled, out=scaled).astype(kind)
+    color = np.empty(rgb.shape, dtype=kind)
+    for first in range(0, len(rgb), _ROWS):  # the floats in between would take twice the picture's memory
+        rows = slice(first, first + _ROWS)
+        color[rows] = np.rint(np.clip(rgb[rows], 0, 1) * full)
     alpha = None if alpha_of is None else alpha_of.alpha
     if alpha is None:
         return np.ascontiguousarray(color)

@@ -8,7 +8,9 @@ from torch.nn import functional as F
 
 from colorzoo.guidance import Points
 
-_CELL = 4  # pixels per cell in which the rest is spread
+_CELL = 4  # pixels per cell in which the rest is spread, more where that would be over 64 cells
+_MOST_CELLS = 64  # along the shorter side
+_AT_ONCE = 4096  # cells whose weights are held in memory together
 _REACH = 0.04  # deviation of the spread, as a share of the mean side
 _LUMA_REACH = 8.0  # deviation in lightness: the rest stays on its side of an edge
 
@@ -31,7 +33,8 @@ def honor_points(ab: Tensor, luma: Tensor, points: Points) -> Tensor:
         return ab
     rest = (points.ab - ab) * points.mask
     height, width = ab.shape[-2:]
-    cells = (-(-height // _CELL), -(-width // _CELL))
+    cell = max(_CELL, min(height, width) // _MOST_CELLS)
+    cells = (-(-height // cell), -(-width // cell))
     share = F.adaptive_avg_pool2d(points.mask, cells)
     color = F.adaptive_avg_pool2d(rest, cells) / share.clamp(min=1e-6)
     coarse_luma = F.adaptive_avg_pool2d(luma, cells)
@@ -47,7 +50,9 @@ def _spread(color: Tensor, luma: Tensor, given: Tensor) -> Tensor:
     reach = max(1.0, _REACH * (height + width) / 2)
     place = torch.stack([rows, columns], dim=-1).to(luma) / reach
     look = torch.cat([place, luma[..., None] / _LUMA_REACH], dim=-1).flatten(0, 1)
-    weight = torch.exp(-0.5 * torch.cdist(look, look[given.flatten()]).square())
-    total = weight.sum(dim=1, keepdim=True).clamp(min=1)
-    field = weight @ color.flatten(1)[:, given.flatten()].T / total
-    return field.T.view(2, height, width)
+    near, colors = look[given.flatten()], color.flatten(1)[:, given.flatten()].T
+    fields = []
+    for part in torch.split(look, _AT_ONCE):
+        weight = torch.exp(-0.5 * torch.cdist(part, near).square())
+        fields.append(weight @ colors / weight.sum(dim=1, keepdim=True).clamp(min=1))
+    return torch.cat(fields).T.view(2, height, width)

@@ -60,6 +60,10 @@ class BicubicUpsampler:
         """Return rows ``first`` to ``last`` (exclusive) of the result: ``(C, last - first, W)``."""
         return self._rows[first:last] @ self._image @ self._columns.T
 
+    def pixels(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Return single pixels of the result: ``(K, C)`` for ``(K,)`` rows and columns."""
+        return torch.einsum("kh,chw,kw->kc", self._rows[rows], self._image, self._columns[columns])
+
 
 def bicubic_matrix(source: int, target: int) -> Tensor:
     """Return the ``(target, source)`` weights of bicubic interpolation along one axis, borders repeated."""

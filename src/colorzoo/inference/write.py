@@ -31,8 +31,8 @@ def write_picture(
     """Write a colored result with the depth, alpha and metadata of its source.
 
     The extension decides the format. A format that cannot hold all of the source drops what it must (JPEG
-    drops alpha and the lower 8 of 16 bits); `write_notes` says what that is. The file appears whole or not at
-    all.
+    drops alpha and the lower 8 of 16 bits); `write_notes` says what that is. The file appears whole or not
+    at all.
 
     Args:
         path: The file to write; missing folders are made.
@@ -166,5 +166,7 @@ def _replace(path: Path, content: bytes) -> None:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+    except FileExistsError:
+        raise PictureError(f"{path} cannot be written: {path.parent} is a file, not a folder") from None
     except OSError as error:
         raise PictureError(f"{path} cannot be written: {error.strerror or error}") from error

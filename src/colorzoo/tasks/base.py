@@ -177,11 +177,6 @@ class ColorizationModule(LightningModule):
                 "or --allow_untrained true if that is what you want."
             )
 
-    def step_generator(self, batch: Batch) -> torch.Generator:
-        """Return the generator of this batch's simulated guidance: the same batch, the same hints."""
-        seed = int(batch["seed"].sum().item()) & (2**62 - 1)
-        return torch.Generator(self.device).manual_seed(seed)
-
 
 class SingleOptimizerModule(ColorizationModule):
     """Base of the papers with one optimizer: Adam or AdamW with a schedule, from ``self.hparams``.

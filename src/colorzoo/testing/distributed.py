@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch.strategies import DDPStrategy
-from torch import Tensor
+from torch import Tensor, nn
 
 import colorzoo.zoo
 from colorzoo.card import ModelCard
@@ -27,15 +27,16 @@ _TIMEOUT = 120.0  # seconds; far beyond what a trial takes, so that a deadlock e
 def check_two_processes_equal_one(card: ModelCard) -> None:
     """The gradient that two gloo processes agree on is that of one process with the same global batch.
 
-    The process alone sees the same two half batches one after the other (guidance is simulated per half
-    batch) and averages. With manual optimization there is no such averaging: then both processes must hold
-    the same gradients.
+    Normalization layers stay in evaluation mode, because their statistics are those of a process. With manual
+    optimization gradients are not averaged in one place: then both processes must hold the same ones.
     """
     with TemporaryDirectory() as name:
         folder = Path(name)
         both = [_in_two_processes(card, folder, rank) for rank in range(_PROCESSES)]
         model = smoke_model(card).train()
-        reference = _gradients(card, folder, _batches(card)) if model.automatic_optimization else both[1]
+        reference = (
+            _gradients(card, folder, _join(_batches(card))) if model.automatic_optimization else both[1]
+        )
     require(both[0].keys() == reference.keys() != set(), f"{card.name}: other weights get gradients")
     for key, expected in reference.items():
         scale = float(expected.abs().max()) + 1e-6
@@ -84,26 +85,34 @@ def _worker(card: ModelCard, folder: Path, rank: int, port: int, zoo: list[str])
         "LOCAL_WORLD_SIZE": str(_PROCESSES),
         "GROUP_RANK": "0",
     }
-    torch.save(_gradients(card, folder, [_batches(card)[rank]], parallel=True), folder / f"{rank}.pt")
+    torch.save(_gradients(card, folder, _batches(card)[rank], parallel=True), folder / f"{rank}.pt")
 
 
-def _gradients(
-    card: ModelCard, folder: Path, batches: list[Batch], *, parallel: bool = False
-) -> dict[str, Tensor]:
-    """Return the gradients of one optimizer step over the given batches."""
+def _gradients(card: ModelCard, folder: Path, batch: Batch, *, parallel: bool = False) -> dict[str, Tensor]:
+    """Return the gradients of one optimizer step over a batch."""
     model = smoke_model(card).train()
+    for layer in model.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            layer.eval()
     witness = GradientWitness()
     options: dict[str, Any] = {}
-    if model.automatic_optimization:
-        options["accumulate_grad_batches"] = len(batches)
     if parallel:
         unused = bool(card.smoke.without_gradient) or not model.automatic_optimization
         strategy = DDPStrategy(process_group_backend="gloo", find_unused_parameters=unused)
         options |= {"strategy": strategy, "devices": _PROCESSES, "use_distributed_sampler": False}
     with silent_lightning():
         trainer = quiet_trainer(folder, max_epochs=1, callbacks=[witness], **options)
-        trainer.fit(model, batch_loader(batches))
+        trainer.fit(model, batch_loader([batch]))
     return witness.gradients
+
+
+def _join(batches: list[Batch]) -> Batch:
+    """Return one batch with the pictures of all."""
+    return Batch(
+        rgb=torch.cat([batch["rgb"] for batch in batches]),
+        seed=torch.cat([batch["seed"] for batch in batches]),
+        name=[name for batch in batches for name in batch["name"]],
+    )
 
 
 def _batches(card: ModelCard) -> list[Batch]:

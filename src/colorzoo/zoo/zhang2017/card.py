@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from colorzoo.card import ModelCard, Smoke, Weights
 
-_PAPER = {
-    "title": "Real-Time User-Guided Image Colorization with Learned Deep Priors",
-    "paper": "https://arxiv.org/abs/1705.02999",
-    "year": 2017,
-}
-_LOCAL_TASK = "colorzoo.zoo.zhang2017.task:Zhang2017Local"
-_SMOKE = Smoke(hparams={"width": 0.125, "compile_training": False}, size=32)
-
-CARDS = (
-    ModelCard(
-        name="zhang2017_local",
-        **_PAPER,
-        summary="Colors a photo; obeys color points that a user places. The paper's network.",
-        task=_LOCAL_TASK,
-        parameters=34_187_027,
-        aliases=("siggraph17",),
-        guidance=("points",),
-        weights={
-            "published": Weights(
-                sha256="df00044c0a4d7c3edcecf6f75437ce346a66e7a42612d9b968e1a7e17dbc6f66",
-                size=136_787_808,
-                license="BSD-2-Clause",
-                urls=("https://colorizers.s3.us-east-2.amazonaws.com/siggraph17-df00044c.pth",),
-                published=True,
-                trained_on="ImageNet, by the authors; converted from their Caffe release.",
-            )
-        },
-        config="zhang2017/local.yaml",
-        smoke=_SMOKE,
-    ),
-    ModelCard(
-        name="zhang2017_local_small",
-        **_PAPER,
-        summary="The same network at a quarter of the width, with hint attention; ships inside the package.",
-        task=_LOCAL_TASK,
-        parameters=2_168_677,
-        guidance=("points",),
-        hparams={"width": 0.25, "hint_attention": True},
-        default_for=("automatic", "points"),
-        config="zhang2017/local_small.yaml",
-        smoke=_SMOKE,
-    ),
+LOCAL = ModelCard(
+    name="zhang2017_local",
+    title="Real-Time User-Guided Image Colorization with Learned Deep Priors",
+    paper="https://arxiv.org/abs/1705.02999",
+    year=2017,
+    summary="Colors a photo; obeys color points that a user places. The paper's network.",
+    task="colorzoo.zoo.zhang2017.task:Zhang2017Local",
+    parameters=34_187_027,
+    aliases=("siggraph17",),
+    guidance=("points",),
+    weights={
+        "published": Weights(
+            sha256="df00044c0a4d7c3edcecf6f75437ce346a66e7a42612d9b968e1a7e17dbc6f66",
+            size=136_787_808,
+            license="BSD-2-Clause",
+            urls=("https://colorizers.s3.us-east-2.amazonaws.com/siggraph17-df00044c.pth",),
+            published=True,
+            trained_on="ImageNet, by the authors; converted from their Caffe release.",
+        )
+    },
+    config="zhang2017/local.yaml",
+    smoke=Smoke(hparams={"width": 0.125}, size=32),
 )
+
+LOCAL_SMALL = replace(
+    LOCAL,
+    name="zhang2017_local_small",
+    summary="The same network at a quarter of the width, with hint attention; ships inside the package.",
+    parameters=2_168_677,
+    aliases=(),
+    hparams={"width": 0.25, "hint_attention": True},
+    weights={},
+    config="zhang2017/local_small.yaml",
+    default_for=("automatic", "points"),
+)
+
+CARDS = (LOCAL, LOCAL_SMALL)

@@ -14,7 +14,14 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.guidance import Guidance, Points, PointSimulation, simulate_points, uniform_points
+from colorzoo.draws import picture_generators
+from colorzoo.guidance import (
+    Guidance,
+    Points,
+    PointSimulation,
+    simulate_points,
+    uniform_points,
+)
 from colorzoo.losses import grid_cross_entropy, smooth_l1_map
 from colorzoo.networks.hint_unet import Detach, initialize
 from colorzoo.tasks import Prediction, SingleOptimizerModule
@@ -125,8 +132,7 @@ class Zhang2017Local(SingleOptimizerModule):
         """Return smooth-l1 and cross-entropy; tensors only, so that it compiles."""
         hp: Any = self.hparams
         out = self.network(luma, Points(hint_ab, mask), detach=hp.detach)
-        step = hp.class_stride
-        classification = grid_cross_entropy(out.logits[:, :, ::step, ::step], ab, stride=LOGIT_STRIDE * step)
+        classification = strided_cross_entropy(out.logits, ab, hp.class_stride)
         weight = 1 + hp.colorfulness * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / CHROMA_UNIT
         regression = (smooth_l1_map(out.ab, ab, delta=hp.delta) * weight).mean() / weight.mean()
         return regression, classification
@@ -137,12 +143,8 @@ class Zhang2017Local(SingleOptimizerModule):
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
         """Place the points of the paper's test, the same for a picture in every epoch."""
-        each = []
-        for picture, seed in zip(lab[:, 1:], seeds.tolist(), strict=True):
-            generator = torch.Generator(lab.device).manual_seed(seed)
-            each.append(uniform_points(picture[None], int(setting), generator))
-        ab, mask = torch.cat([p.ab for p in each]), torch.cat([p.mask for p in each])
-        return Guidance(points=Points(ab, mask))
+        points = uniform_points(lab[:, 1:], int(setting), picture_generators(seeds, "points"))
+        return Guidance(points=points)
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load ``siggraph17-df00044c.pth`` or a checkpoint with the same 107 keys."""
@@ -151,9 +153,30 @@ class Zhang2017Local(SingleOptimizerModule):
 
     def _training_points(self, ab: Tensor, batch: Batch) -> Points:
         hp: Any = self.hparams
-        generator = self.step_generator(batch)
-        simulation = PointSimulation(hp.stop_probability, reveal_all=hp.reveal_all, many=hp.many)
-        points = simulate_points(ab, generator, simulation)
-        keep = torch.rand(len(ab), generator=generator, device=ab.device) < hp.hints
-        keep = keep.view(-1, 1, 1, 1)
-        return Points(points.ab * keep, points.mask * keep)
+        simulation = PointSimulation(
+            hp.stop_probability, reveal_all=hp.reveal_all, many=hp.many, none=1 - hp.hints
+        )
+        return simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
+
+
+def strided_cross_entropy(logits: Tensor, ab: Tensor, step: int) -> Tensor:
+    """Return the cross-entropy on every ``step``-th position of the distribution, each way.
+
+    Neighbors in a batch take different positions of a cell, because the transposed convolution before the
+    head has its own weights for each: one that no picture takes would never learn.
+
+    Args:
+        logits: ``(B, 529, H/4, W/4)``.
+        ab: ``(B, 2, H, W)`` truth in CIE units.
+        step: 1 takes all positions.
+    """
+    total, count = logits.new_zeros(()), 0
+    for phase in range(step * step):
+        row, column = divmod(phase, step)
+        part = logits[phase :: step * step, :, row::step, column::step]
+        truth = ab[phase :: step * step, :, row * LOGIT_STRIDE :, column * LOGIT_STRIDE :]
+        if part.numel():
+            pictures = len(part)
+            total = total + pictures * grid_cross_entropy(part, truth, stride=LOGIT_STRIDE * step)
+            count += pictures
+    return total / count

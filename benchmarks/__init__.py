@@ -1,0 +1,1 @@
+"""What colorzoo claims about speed and choices, measured: ``python -m benchmarks [NAME ...]``."""

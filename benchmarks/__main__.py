@@ -1,0 +1,64 @@
+"""``python -m benchmarks [NAME ...] [--json FILE]``: print one line a claim, fail below a goal."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import pkgutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+import benchmarks
+from benchmarks._harness import Options, Row, SkippedError, single_thread
+
+
+def find_benchmarks(package: ModuleType) -> list[str]:
+    """Return the names of the benchmarks of a package: its modules without a leading underscore."""
+    names = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return sorted(name for name in names if not name.startswith("_"))
+
+
+def main(arguments: Sequence[str] | None = None, package: ModuleType = benchmarks) -> int:
+    """Run the named benchmarks, or all; return 1 if a claim is below its goal."""
+    known = find_benchmarks(package)
+    parser = _parser(known)
+    args = parser.parse_args(arguments)
+    if unknown := sorted(set(args.names) - set(known)):
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
+    single_thread()
+    options = Options(data=args.data, weights=args.weights)
+    rows: list[Row] = []
+    for name in args.names or known:
+        rows += _run(f"{package.__name__}.{name}", options)
+    if args.json:
+        args.json.write_text(json.dumps([row.to_dict() for row in rows], indent=1) + "\n", encoding="utf-8")
+    return int(not all(row.reached for row in rows))
+
+
+def _run(module: str, options: Options) -> list[Row]:
+    try:
+        rows: list[Row] = importlib.import_module(module).run(options)
+    except SkippedError as reason:
+        print(f"skipped {module}: {reason}", file=sys.stderr, flush=True)
+        return []
+    for row in rows:
+        print(row, flush=True)
+    return rows
+
+
+def _parser(known: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(known)}; all without a name")
+    parser.add_argument("--json", type=Path, help="write the rows as JSON")
+    parser.add_argument(
+        "--data", type=Path, help="folder of color photos, for what is measured on predictions"
+    )
+    parser.add_argument("--weights", type=Path, help="weights of the small model, if not those that ship")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

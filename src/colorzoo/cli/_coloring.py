@@ -1,0 +1,179 @@
+"""The work of ``colorzoo colorize``: find the pictures, color them, and say what became of each."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TextIO
+
+from rich.console import Console
+from rich.progress import Progress
+
+from colorzoo.errors import ColorzooError, PictureError
+from colorzoo.guidance import Recipe
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.guide import wanted_model
+from colorzoo.inference.pictures import (
+    FoundPicture,
+    chroma_note,
+    find_pictures,
+    output_paths,
+    read_picture,
+    write_notes,
+    write_picture,
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of one picture.
+
+    Attributes:
+        source: The picture.
+        output: Where the result is, or would be; empty for a picture that was not found.
+        status: Whether it was colored, left alone, impossible, or only planned.
+        notes: What the user should know.
+    """
+
+    source: str
+    output: str
+    status: Literal["colored", "skipped", "failed", "planned"]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture to color, and the report if all goes well."""
+
+    found: FoundPicture
+    report: Report
+
+
+@dataclass(frozen=True)
+class Coloring:
+    """How the user wants it.
+
+    Attributes:
+        recipe: Points and settings.
+        args: The command line.
+    """
+
+    recipe: Recipe
+    args: argparse.Namespace
+
+    def say(self, report: Report) -> None:
+        """Print the line of one picture: failures on standard error, and all if that is for JSON."""
+        notes = "; ".join(report.notes)
+        if report.status == "failed":
+            _print(f"colorzoo: error: {' '.join(notes.split())}", sys.stderr)
+        else:
+            line = f"{report.output} ({notes})" if notes else report.output
+            _print(line, sys.stderr if self.args.json else sys.stdout)
+
+
+def find_jobs(inputs: Sequence[str], how: Coloring) -> tuple[list[Job], list[Report]]:
+    """Find the pictures that are to be colored; say and return what is left out.
+
+    A result that is already there is left alone, so that an interrupted run can be taken up again; only for a
+    single named picture that is a failure, because nothing of what was asked for would be done.
+
+    Raises:
+        PictureError: The output cannot serve for these pictures.
+    """
+    out = Path(how.args.output) if how.args.output else None
+    existing, reports = [], []
+    for name in inputs:
+        try:
+            find_pictures([name], exclude=out)
+            existing.append(name)
+        except PictureError as error:  # the others shall not suffer
+            reports.append(Report(name, "", "failed", (str(error),)))
+    found = find_pictures(existing, exclude=out)
+    jobs = []
+    single = len(inputs) == 1 and Path(inputs[0]).is_file()
+    targets = output_paths(found, how.args.output)
+    for picture, target in zip(found, targets, strict=True):
+        report = Report(str(picture.path), str(target), "colored")
+        if how.args.overwrite or not os.path.lexists(target):
+            jobs.append(Job(picture, report))
+        elif single:
+            text = f"{target} exists already; --overwrite replaces it, -o names another file"
+            reports.append(replace(report, status="failed", notes=(text,)))
+        else:
+            reports.append(
+                replace(report, status="skipped", notes=("is already there; --overwrite replaces it",))
+            )
+    for report in reports:
+        how.say(report)
+    return jobs, reports
+
+
+def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
+    """Color the pictures one after the other under a progress bar on standard error.
+
+    Raises:
+        ColorzooError: There is no such model or device, or its weights cannot be had.
+    """
+    if not jobs:
+        return []
+    args = how.args
+    colorizer = Colorizer(
+        wanted_model(args.model, how.recipe),
+        weights=args.weights,
+        device=args.device,
+        precision=args.precision,
+        size=args.size,
+    )
+    console = Console(stderr=True)
+    reports = []
+    with Progress(
+        console=console,
+        disable=len(jobs) == 1 or not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # else the lines for a file or pipe would land on standard error
+    ) as progress:
+        for job in progress.track(jobs, description="coloring"):
+            reports.append(_color_one(colorizer, job, how))
+            how.say(reports[-1])
+    return reports
+
+
+def _color_one(colorizer: Colorizer, job: Job, how: Coloring) -> Report:
+    try:
+        return _colored(colorizer, job, how)
+    except ColorzooError as error:
+        text = str(error)
+        named = str(job.found.path) in text or job.report.output in text
+        text = text if named else f"{job.found.path}: {text}"
+    except MemoryError:
+        text = f"{job.found.path} does not fit into memory"
+    except Exception as error:  # one odd picture must not end a run of thousands
+        if os.environ.get("COLORZOO_DEBUG", "0") not in ("", "0"):
+            raise
+        text = (
+            f"{job.found.path}: unexpected {type(error).__name__}: {error} (COLORZOO_DEBUG=1 shows where; "
+            "please report it)"
+        )
+    return replace(job.report, status="failed", notes=(text,))
+
+
+def _colored(colorizer: Colorizer, job: Job, how: Coloring) -> Report:
+    args, target = how.args, Path(job.report.output)
+    picture = read_picture(job.found.path)
+    tint = chroma_note(picture)
+    if args.skip_colored and tint == "already in color":
+        return replace(job.report, status="skipped", notes=(tint,))
+    lost = write_notes(target, picture)  # before the work, as it refuses formats that cannot be written
+    colored = colorizer.colorize(picture, how.recipe, strength=args.strength)
+    write_picture(target, colored.rgb, picture, quality=args.quality, overwrite=args.overwrite)
+    notes = (*picture.notes, *((tint,) if tint else ()), *colored.notes, *lost)
+    return replace(job.report, notes=notes)
+
+
+def _print(text: str, stream: TextIO) -> None:
+    # a file name may hold bytes that are no text, or letters that the terminal does not know
+    encoding = stream.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)

@@ -1,0 +1,128 @@
+"""From whatever a user gives as guidance to what the network and the full-size picture need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from colorzoo.color import reduce_chroma
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Guidance, PointHint, Points, Recipe
+from colorzoo.guidance.rasterize import points_to_hints
+from colorzoo.guidance.recipe import MAX_STRENGTH
+from colorzoo.inference.picture import Picture
+from colorzoo.inference.pins import MOST_PINS
+from colorzoo.inference.resample import resize_points
+from colorzoo.registry import default_model
+
+GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a user wants of one picture.
+
+    Attributes:
+        guidance: Tensors at the size at which the network sees the picture.
+        hints: The points again, in pixels of the picture.
+        strength: Factor on the chroma.
+        kinds: Names of everything given, also of what was not drawn as tensors.
+        notes: What the user should know about the recipe.
+    """
+
+    guidance: Guidance
+    hints: tuple[PointHint, ...] = ()
+    strength: float = 1.0
+    kinds: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def as_recipe(guidance: GuidanceLike) -> Guidance | Recipe:
+    """Read what is given as JSON or as a path; guidance and recipes are returned as they are.
+
+    Raises:
+        GuidanceError: No recipe.
+    """
+    if guidance is None:
+        return Recipe()
+    return guidance if isinstance(guidance, Guidance | Recipe) else Recipe.from_json(guidance)
+
+
+def wanted_model(model: str | None, guidance: Guidance | Recipe) -> str:
+    """Return the model to use: the one named, else the recipe's, else the default for this guidance."""
+    if model is None and isinstance(guidance, Recipe):
+        model = guidance.model
+    return model or default_model("points" if guidance.points else "automatic")
+
+
+def prepare(
+    guidance: GuidanceLike, picture: Picture, size: tuple[int, int], strength: float | None = None
+) -> Wishes:
+    """Bring guidance to the working size.
+
+    Args:
+        guidance: Anything that `as_recipe` takes; tensors cover the whole picture at any resolution.
+        picture: The picture it belongs to.
+        size: Height and width at which the network sees it.
+        strength: Factor on the chroma; None takes the recipe's, or 1.
+
+    Raises:
+        GuidanceError: It is broken, belongs to another picture, or the strength is not from 0 to 1.5.
+    """
+    width, height = picture.size
+    given = as_recipe(guidance)
+    if strength is None:
+        strength = given.strength if isinstance(given, Recipe) else 1.0
+    if not 0 <= strength <= MAX_STRENGTH:
+        raise GuidanceError(f"strength must be from 0 to {MAX_STRENGTH:g}, got {strength:g}.")
+    if isinstance(given, Recipe):
+        drawn = Guidance.from_recipe(given, width, height, size)
+        return Wishes(drawn, given.points, strength, given.kinds(), _recipe_notes(given, picture))
+    hints = _sparse_hints(given.points, width, height)
+    if hints:  # the same way as a recipe, so that both give the same picture
+        points = Guidance.from_recipe(Recipe(points=hints), width, height, size).points
+    else:
+        points = None if given.points is None else resize_points(given.points, size)
+    return Wishes(replace(given, points=points), hints, strength, given.kinds())
+
+
+def fit_points(guidance: Guidance, luma: Tensor) -> Guidance:
+    """Bring the given colors into what sRGB can show at the lightness ``(1, 1, h, w)`` of their pixels."""
+    if guidance.points is None:
+        return guidance
+    mask = guidance.points.mask
+    ab = reduce_chroma(torch.cat([luma, guidance.points.ab], dim=1))[:, 1:]
+    return replace(guidance, points=Points(ab * mask, mask))
+
+
+def _sparse_hints(points: Points | None, width: int, height: int) -> tuple[PointHint, ...]:
+    """Describe point tensors in pixels of the picture; nothing if they are too many."""
+    if points is None:
+        return ()
+    if len(points.mask) != 1:
+        raise GuidanceError(f"guidance for one picture was expected, its points are for {len(points.mask)}.")
+    rows, columns = points.mask.shape[-2:]
+    x_scale, y_scale = width / columns, height / rows
+    found = tuple(islice(points_to_hints(points), MOST_PINS + 1))
+    if len(found) > MOST_PINS:
+        return ()
+    scale = (x_scale + y_scale) / 2
+    return tuple(replace(h, x=h.x * x_scale, y=h.y * y_scale, radius=h.radius * scale) for h in found)
+
+
+def _recipe_notes(recipe: Recipe, picture: Picture) -> tuple[str, ...]:
+    notes = [f"recipe field {name!r} is unknown and was ignored" for name in recipe.unknown()]
+    source = picture.metadata.source
+    if recipe.sha256 is not None and source is not None:
+        with source.open("rb") as file:
+            digest = sha256(file.read()).hexdigest()
+        if digest != recipe.sha256.lower():
+            notes.append("the recipe was made for another picture file")
+    return tuple(notes)

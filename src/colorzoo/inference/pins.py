@@ -1,0 +1,122 @@
+"""Hold the chosen colors at full size, where a network's small map is too coarse for a small point.
+
+A point of a few pixels is less than one cell of the network's map, so after enlarging it has lost most of its
+color. What is missing at the point is added there, fading over about one cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from colorzoo.color import reduce_chroma
+from colorzoo.guidance import PointHint
+from colorzoo.guidance.rasterize import covered, point_ab
+from colorzoo.inference.resample import BicubicUpsampler
+
+MOST_PINS = 2048  # beyond that the hints lie so dense that the network's map carries them
+_REACH = 1.5  # deviation of the fading, in cells of the network's map
+_APART = 2.5  # deviations that the next point is away at least, so that two colors stay two colors
+_ROUNDS = 4
+_CUT = 3.5  # deviations after which the rest is below a thousandth
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A color to add in and around a rectangle of pixels.
+
+    Attributes:
+        rows: First and last pixel row of the rectangle.
+        columns: First and last pixel column.
+        reach: Deviation in pixels of the Gaussian that the color fades with outside.
+        ab: ``(2,)`` in CIE units, added in full inside.
+    """
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    reach: float
+    ab: Tensor
+
+    def add_to(self, ab: Tensor, first: int) -> None:
+        """Add the color to the rows from ``first`` of an ab map, ``(2, rows, W)``, in place."""
+        margin = _CUT * self.reach
+        top = max(int(self.rows[0] - margin) - first, 0)
+        bottom = min(int(self.rows[1] + margin) + 1 - first, ab.shape[1])
+        left = max(int(self.columns[0] - margin), 0)
+        right = min(int(self.columns[1] + margin) + 1, ab.shape[2])
+        if top >= bottom or left >= right:
+            return
+        y = _fade(torch.arange(top, bottom) + first, self.rows, self.reach)
+        x = _fade(torch.arange(left, right), self.columns, self.reach)
+        ab[:, top:bottom, left:right] += self.ab.view(2, 1, 1) * y.view(1, -1, 1) * x.view(1, 1, -1)
+
+
+def fit_pins(hints: Sequence[PointHint], ab: Tensor, luma: Tensor, *, strength: float = 1.0) -> list[Pin]:
+    """Find what must be added to an enlarged prediction for its points to have their colors.
+
+    Args:
+        hints: Points in pixels of the picture; those that a later one covers do not count. More than
+            `MOST_PINS` give no pins.
+        ab: ``(2, h, w)`` prediction in CIE units.
+        luma: ``(H, W)`` lightness of the picture in [0, 100].
+        strength: Factor on the chosen chroma.
+
+    Returns:
+        The pins, to be added to the prediction enlarged to (H, W).
+    """
+    if not 0 < len(hints) <= MOST_PINS:
+        return []
+    height, width = luma.shape
+    y0, y1 = _spans([(h.y, h.radius) for h in hints], height)
+    x0, x1 = _spans([(h.x, h.radius) for h in hints], width)
+    y = torch.tensor([min(int(h.y), height - 1) for h in hints])
+    x = torch.tensor([min(int(h.x), width - 1) for h in hints])
+    # squared distance of the home pixel of point i (row) from the rectangle of point j (column)
+    apart = _outside(y[:, None], y0, y1).square() + _outside(x[:, None], x0, x1).square()
+    count = len(hints)
+    covered_later = ((apart == 0) & (torch.arange(count)[:, None] < torch.arange(count))).any(dim=1)
+    kept = (~covered_later).nonzero().flatten()
+    apart, homes = apart[kept][:, kept], (y[kept], x[kept])
+    reach = _reaches(apart, _REACH * max(height / ab.shape[1], width / ab.shape[2]))
+    chosen = torch.stack([point_ab(hints[i]) for i in kept.tolist()]) * strength
+    target = reduce_chroma(torch.cat([luma[homes][:, None], chosen], dim=1).T[:, :, None])[1:, :, 0].T
+    missing = target - BicubicUpsampler(ab, (height, width)).pixels(*homes)
+    amounts = _solve(torch.exp(-0.5 * apart / reach.square()), missing)
+    boxes = torch.stack([y0, y1, x0, x1], dim=1)[kept].tolist()
+    return [
+        Pin((box[0], box[1]), (box[2], box[3]), wide, amount)
+        for box, wide, amount in zip(boxes, reach.tolist(), amounts, strict=True)
+    ]
+
+
+def _spans(places: list[tuple[float, float]], length: int) -> tuple[Tensor, Tensor]:
+    slices = [covered(center, radius, 1.0, length) for center, radius in places]
+    return torch.tensor([s.start for s in slices]), torch.tensor([s.stop - 1 for s in slices])
+
+
+def _outside(place: Tensor, first: Tensor, last: Tensor) -> Tensor:
+    """Return how many pixels a place is away from [first, last], 0 inside."""
+    return torch.maximum(first - place, place - last).clamp(min=0).float()
+
+
+def _fade(place: Tensor, span: tuple[int, int], reach: float) -> Tensor:
+    away = _outside(place, torch.tensor(span[0]), torch.tensor(span[1]))
+    return torch.exp(-0.5 * (away / reach).square())
+
+
+def _reaches(apart: Tensor, widest: float) -> Tensor:
+    """Return ``(K,)`` deviations: narrower where another point is near, whose color must stay."""
+    others = apart.masked_fill(apart == 0, torch.inf).min(dim=0).values.sqrt()
+    return (others / _APART).clamp(min=0.3, max=widest)
+
+
+def _solve(weight: Tensor, missing: Tensor) -> Tensor:
+    """Return ``(K, 2)`` amounts whose sum at each point is what is missing there, later points last."""
+    amounts = torch.zeros_like(missing)
+    for _ in range(_ROUNDS):
+        for i in range(len(missing)):
+            amounts[i] += missing[i] - weight[i] @ amounts
+    return amounts

@@ -1,0 +1,285 @@
+"""`colorzoo colorize`: what is written, what is said, and what bad input leads to."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from colorzoo.cli.main import main
+from tiny_model import gray_picture, write_tiny_weights
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], weights: Path) -> Run:
+    """Run the verb in this process; returns exit code, stdout and stderr."""
+
+    def call(*words: str | Path) -> tuple[int, str, str]:
+        given = [str(word) for word in words]
+        own = [] if "--weights" in given else ["--weights", str(weights)]
+        code = main(["colorize", "--device", "cpu", *given, *own])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def photo(path: Path, height: int = 30, width: int = 40) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(gray_picture(height, width)).save(path)
+    return path
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_picture_gets_its_result_beside_it(run: Run, tmp_path: Path) -> None:
+    source = photo(tmp_path / "mit Leer ünd 写真 [1].jpg")
+    code, out, err = run(source)
+    result = tmp_path / "mit Leer ünd 写真 [1].color.jpg"
+    assert (code, out, err) == (0, f"{result}\n", "")
+    with Image.open(result) as image:
+        assert image.size == (40, 30)
+        assert np.ptp(np.asarray(image), axis=2).max() > 5
+    assert len(tree(tmp_path)) == 2
+
+
+def bad_pictures(folder: Path) -> dict[str, Path]:
+    files = {name: folder / f"{name}.jpg" for name in ("missing", "text", "truncated", "empty")}
+    folder.mkdir(exist_ok=True)
+    files["text"].write_text("these are words")
+    files["empty"].write_bytes(b"")
+    whole = photo(folder / "whole.jpg", 200, 200).read_bytes()
+    files["truncated"].write_bytes(whole[: len(whole) // 2])
+    (folder / "whole.jpg").unlink()
+    return files
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("missing", "no such file"),
+        ("text", "not a picture"),
+        ("truncated", "cut short"),
+        ("empty", "0 bytes"),
+    ],
+)
+def test_bad_pictures(run: Run, tmp_path: Path, kind: str, message: str) -> None:
+    path = bad_pictures(tmp_path)[kind]
+    before = tree(tmp_path)
+    code, out, err = run(path)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("colorzoo: error: ")
+    assert message in err
+    assert str(path) in err
+    assert tree(tmp_path) == before
+
+
+OUTSIDE = '{"points": [{"x": 99, "y": 5, "color": "#c04020"}]}'
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--recipe", "outside.json"], "points[0] at (99, 5) lies outside the picture (40 x 30 pixels)"),
+        (["--recipe", "gone.json"], "gone.json' cannot be read"),
+        (["--recipe", "a.png"], "a.png' cannot be read: not UTF-8"),
+        (["--point", "99,5=#c04020"], "points[0] at (99, 5)"),
+        (["--point", "5;5=#c04020"], "--point '5;5=#c04020' is not X,Y=#rrggbb"),
+        (["--point", "1.2.3,5=#c04020"], "is not X,Y"),
+        (["--point", "5,5=red"], "for example 120,80=#c04020"),
+        (["--strength", "1.6"], "--strength must be from 0 to 1.5"),
+        (["--strength", "nan"], "--strength must be from 0 to 1.5"),
+        (["--size", "8"], "--size must be from 16 to 4096"),
+        (["--quality", "0"], "--quality must be from 1 to 100"),
+        (["--model", "zhang2017_locl"], "did you mean zhang2017_local"),
+        (["--recipe", "model.json"], "unknown model 'zang2017_local'; did you mean zhang2017_local"),
+        (["--device", "warp"], "device 'warp' is not available"),
+        (["--weights", "text.bin"], "text.bin is text; expected safetensors"),
+        (["--weights", "a.jpg"], "a.jpg is a JPEG picture; expected safetensors"),
+        (["--weights", "other.pt"], "other.pt does not fit"),
+        (["--weights", "gone.bin"], "gone.bin': no such file"),
+        (["-o", "text.bin/out.png"], "cannot be written: text.bin is a file, not a folder"),
+        (["-o", "a.png"], "is the source itself"),
+        (["--colour"], "see `colorzoo colorize --help`"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_wishes_get_one_line_and_leave_no_file(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    photo(Path("a.png"))
+    photo(Path("a.jpg"))
+    Path("outside.json").write_text(OUTSIDE)
+    Path("model.json").write_text('{"model": "zang2017_local"}')
+    Path("text.bin").write_text("no weights")
+    torch.save({"layer.weight": torch.zeros(3)}, "other.pt")
+    before = tree(tmp_path)
+    code, out, err = run("a.png", *words)
+    assert (code, out, err.count("\n")) == (2, "", 1), err
+    assert err.startswith("colorzoo: error: ")
+    assert message in err
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_folder_that_may_not_be_written(run: Run, tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png")
+    tmp_path.chmod(0o500)
+    try:
+        code, _, err = run(source)
+    finally:
+        tmp_path.chmod(0o700)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "cannot be written: Permission denied" in err
+    assert tree(tmp_path) == ["a.png"]
+
+
+def test_untrained_models_are_refused_in_one_line(run: Run, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
+    code, _, err = run(photo(tmp_path / "a.png"), "--model", "zhang2017_local", "--weights", "default")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "untrained" in err
+
+
+def test_good_pictures_among_bad_ones_are_colored(run: Run, tmp_path: Path) -> None:
+    bad = bad_pictures(tmp_path / "in")
+    good = [photo(tmp_path / "in" / name) for name in ("a.png", "b.png")]
+    code, out, err = run(good[0], *bad.values(), good[1], "-o", tmp_path / "out")
+    assert code == 1
+    assert out.splitlines() == [str(tmp_path / "out" / name) for name in ("a.png", "b.png")]
+    assert err.count("colorzoo: error: ") == err.count("\n") == 4
+    assert tree(tmp_path / "out") == ["a.png", "b.png"]
+
+
+def test_an_unexpected_error_of_one_picture_stops_no_other(run: Run, tmp_path: Path, monkeypatch) -> None:
+    from colorzoo.cli import _coloring
+
+    def read(path: Path):
+        if path.name == "a.png":
+            raise ZeroDivisionError("oops")
+        return real(path)
+
+    real = _coloring.read_picture
+    monkeypatch.setattr(_coloring, "read_picture", read)
+    for name in ("a.png", "b.png"):
+        photo(tmp_path / name)
+    code, out, err = run(tmp_path)
+    assert (code, out) == (1, f"{tmp_path / 'b.color.png'}\n")
+    assert "a.png: unexpected ZeroDivisionError: oops" in err
+    monkeypatch.setenv("COLORZOO_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        run(tmp_path / "a.png")
+
+
+def test_folders_are_mirrored_and_taken_up_again(run: Run, tmp_path: Path) -> None:
+    album, out = tmp_path / "album", tmp_path / "out"
+    for name in ("a.png", "1920/a.png", "1920/Ünder/b.jpg"):
+        photo(album / name)
+    assert run(album, "-o", out)[0] == 0
+    assert tree(out) == tree(album)
+    (out / "a.png").write_bytes(b"edited by hand")
+    code, said, _ = run(album, "-o", out)
+    assert code == 0
+    assert said.count("is already there; --overwrite replaces it") == 3
+    assert (out / "a.png").read_bytes() == b"edited by hand"
+    assert run(album, "-o", out, "--overwrite")[0] == 0
+    Image.open(out / "a.png").load()
+
+
+def test_a_single_result_that_is_there_is_no_success(run: Run, tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png")
+    assert run(source)[0] == 0
+    before = (tmp_path / "a.color.png").read_bytes()
+    code, out, err = run(source, "--point", "20,15=#c04020")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "exists already; --overwrite replaces it" in err
+    assert (tmp_path / "a.color.png").read_bytes() == before
+    assert run(source, "--point", "20,15=#c04020", "--overwrite")[0] == 0
+    assert (tmp_path / "a.color.png").read_bytes() != before
+
+
+def test_results_of_the_run_before_are_not_colored_again(run: Run, tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png")
+    run(source)
+    code, out, _ = run(source, tmp_path / "a.color.png", "--overwrite")  # as a shell's *.png names them
+    assert (code, out.count("\n")) == (0, 1)
+    assert tree(tmp_path) == ["a.color.png", "a.png"]
+
+
+def test_report_and_dry_run(run: Run, tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png")
+    code, out, _ = run(source, tmp_path / "gone.png", "--dry-run", "--json")
+    assert code == 1
+    assert [row["status"] for row in json.loads(out)] == ["failed", "planned"]
+    assert tree(tmp_path) == ["a.png"]
+    assert run(source, "--dry-run")[1] == f"{tmp_path / 'a.color.png'}\n"
+    code, out, err = run(source, "--json")
+    (row,) = json.loads(out)
+    assert (row["source"], row["output"], row["status"]) == (str(source), err.strip(), "colored")
+
+
+def test_recipe_model_and_strength_are_obeyed_and_the_command_line_goes_before(
+    run: Run, tmp_path: Path
+) -> None:
+    source, recipe = photo(tmp_path / "a.png"), tmp_path / "r.json"
+    recipe.write_text('{"strength": 0, "model": "zhang2017_local_small", "image": {"sha256": "00"}}')
+    code, out, _ = run(source, "--recipe", recipe)
+    assert code == 0
+    assert "the recipe was made for another picture file" in out
+    result = tmp_path / "a.color.png"
+    assert np.ptp(np.asarray(Image.open(result)), axis=2).max() == 0
+    run(source, "--recipe", recipe, "--strength", "1", "--overwrite")
+    assert np.ptp(np.asarray(Image.open(result)), axis=2).max() > 5
+
+
+def test_pictures_in_color_may_be_left_alone(run: Run, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    code, out, _ = run(tmp_path / "a.png", "--skip-colored")
+    assert (code, tree(tmp_path)) == (0, ["a.png"])
+    assert "already in color" in out
+    assert "already in color" in run(tmp_path / "a.png")[1]
+
+
+def test_an_interrupted_run_leaves_whole_files_only(weights: Path, tmp_path: Path) -> None:
+    for index in range(60):
+        photo(tmp_path / "in" / f"{index:02}.png", 300, 300)
+    words = ["colorize", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--weights", str(weights)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "colorzoo", *words, "--device", "cpu"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().strip().endswith("00.png")  # its line is there as soon as the file is
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "colorzoo: interrupted\n"
+    results = sorted((tmp_path / "out").iterdir())
+    assert 0 < len(results) < 60
+    for path in results:
+        assert path.suffix == ".png"
+        Image.open(path).load()

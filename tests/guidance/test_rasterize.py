@@ -1,0 +1,82 @@
+"""Points and strokes drawn as tensors, at the size of the picture and at others."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Guidance, PointHint, Points, Recipe, Stroke
+
+
+def drawn(
+    *points: PointHint, picture: tuple[int, int] = (40, 30), size: tuple[int, int] | None = None
+) -> Points:
+    width, height = picture
+    points_ = Guidance.from_recipe(Recipe(points=points), width, height, size).points
+    assert points_ is not None
+    return points_
+
+
+def test_a_square_covers_the_pixels_whose_centers_lie_in_it() -> None:
+    mask = drawn(PointHint(10, 20, 3)).mask[0, 0]
+    assert mask.sum() == 36
+    assert mask[17:23, 7:13].all()
+
+
+@pytest.mark.parametrize("size", [(30, 40), (3, 4), (1, 1), (300, 400), (7, 400)])
+@pytest.mark.parametrize("place", [(0, 0), (40, 30), (13.7, 0.2)])
+def test_a_point_covers_at_least_the_pixel_it_lies_in(
+    size: tuple[int, int], place: tuple[float, float]
+) -> None:
+    mask = drawn(PointHint(*place, 0), size=size).mask[0, 0]
+    row = min(int(place[1] * size[0] / 30), size[0] - 1)
+    column = min(int(place[0] * size[1] / 40), size[1] - 1)
+    assert mask[row, column] == 1
+    assert mask.sum() == 1
+
+
+def test_drawing_at_twice_the_size_is_the_drawing_of_twice_the_recipe() -> None:
+    small = drawn(PointHint(10.3, 7.1, 2.5, "#c04020"), size=(60, 80))
+    large = drawn(PointHint(20.6, 14.2, 5, "#c04020"), picture=(80, 60))
+    assert torch.equal(small.mask, large.mask)
+    assert torch.equal(small.ab, large.ab)
+
+
+def test_later_points_cover_earlier_ones() -> None:
+    points = drawn(PointHint(10, 10, 4, ab=(50.0, 0.0)), PointHint(12, 10, 1, ab=(0.0, 60.0)))
+    assert points.ab[0, :, 9, 12].tolist() == [0.0, 60.0]
+    assert points.ab[0, :, 9, 7].tolist() == [50.0, 0.0]
+
+
+def test_ab_goes_before_color_and_gray_is_a_hint_too() -> None:
+    assert drawn(PointHint(1, 1, 0, "#ff0000", ab=(1.5, -2.25))).ab[0, :, 1, 1].tolist() == [1.5, -2.25]
+    gray = drawn(PointHint(1, 1, 0, "#808080"))
+    assert gray.ab.abs().max() < 0.01
+    assert gray.mask.sum() == 1
+
+
+def test_absurd_radii_cover_the_picture() -> None:
+    assert drawn(PointHint(1, 1, 1e308), size=(300, 400)).mask.all()
+
+
+def test_a_color_that_is_none_is_an_error_of_its_own() -> None:
+    with pytest.raises(GuidanceError, match="#rrggbb"):
+        drawn(PointHint(1, 1, 0, "red"))
+
+
+def test_strokes_are_as_thick_as_asked_at_any_size() -> None:
+    recipe = Recipe(scribbles=(Stroke(((5, 15), (35, 15)), 4),))
+    for scale in (1, 3):
+        scribbles = Guidance.from_recipe(recipe, 40, 30, (30 * scale, 40 * scale)).scribbles
+        assert scribbles is not None
+        thickness = scribbles.mask[0, 0, :, 20 * scale].sum().item()
+        assert abs(thickness - 4 * scale) <= 1
+        assert scribbles.mask[0, 0, 15 * scale, 0] == 0
+    dot = Guidance.from_recipe(Recipe(scribbles=(Stroke(((3, 4),), 0),)), 40, 30).scribbles
+    assert dot is not None
+    assert dot.mask[0, 0, 4, 3] == 1
+
+
+def test_nothing_given_is_none() -> None:
+    assert Guidance.from_recipe(Recipe(), 4, 3).kinds() == ()

@@ -1,0 +1,186 @@
+"""The recipe file: its schema, its errors, and that nothing in it gets lost."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Guidance, PointHint, Points, Recipe
+
+SCHEMA = json.loads(files("colorzoo.guidance").joinpath("recipe.schema.json").read_text())
+FULL: dict[str, Any] = {
+    "version": 1,
+    "image": {"width": 640, "height": 480, "sha256": "ab", "name": "old.jpg"},
+    "model": "zhang2017_local_small",
+    "strength": 0.5,
+    "points": [{"x": 120.5, "y": 80.0, "radius": 6.0, "color": "#c04020", "locked": True}],
+    "scribbles": [{"path": [[10.0, 12.0], [40.0, 15.0]], "width": 5.0, "pen": 2}],
+    "regions": [{"index": 0, "color": "#ffd0b0", "label": "sky"}],
+    "exemplar": {"path": "look.jpg"},
+    "classes": {"map": {"3": 7}},
+    "statistics": {"saturation": 0.4},
+    "later": {"field": [1, None]},
+}
+POINT = {"x": 1, "y": 2, "color": "#102030"}
+WRONG = [
+    ("version", 0),
+    ("version", "1"),
+    ("version", True),
+    ("version", 2),
+    ("image", []),
+    ("image.width", 0),
+    ("image.height", 1.5),
+    ("image.sha256", 5),
+    ("model", 5),
+    ("strength", 1.6),
+    ("strength", "1"),
+    ("points", {}),
+    ("points[0]", 5),
+    ("points[0].x", "1"),
+    ("points[0].radius", -1),
+    ("points[0].color", "red"),
+    ("points[0].color", "#12345"),
+    ("points[0].ab", [1]),
+    ("points[0].ab", [1, 151]),
+    ("points[0].ab", [1, True]),
+    ("scribbles[0].path", []),
+    ("scribbles[0].path", [[1]]),
+    ("scribbles[0].path", [[1, "2"]]),
+    ("scribbles[0].width", -1),
+    ("regions[0].index", -1),
+    ("regions[0].color", "blue"),
+    ("exemplar.path", 5),
+    ("statistics.saturation", 2),
+    ("classes.map.3", "x"),
+]
+
+
+def with_value(name: str, value: object) -> dict[str, Any]:
+    """Return the full recipe with the named field replaced."""
+    document = json.loads(json.dumps(FULL))
+    *parents, last = name.replace("[", ".").replace("]", "").split(".")
+    node = document
+    for key in parents:
+        node = node[int(key)] if isinstance(node, list) else node[key]
+    node[int(last) if isinstance(node, list) else last] = value
+    return document
+
+
+def fits_schema(document: object) -> bool:
+    return jsonschema.Draft202012Validator(SCHEMA).is_valid(document)
+
+
+def test_every_field_survives_a_round_trip_also_unknown_ones() -> None:
+    assert Recipe.from_json(FULL).to_dict() == FULL
+    assert json.loads(Recipe.from_json(json.dumps(FULL)).to_json()) == FULL
+
+
+def test_schema_and_parser_accept_the_full_and_the_empty_recipe() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    for document in (FULL, {}, {"points": [POINT | {"ab": [3, -4]}]}, {"image": {"width": 640.0}}):
+        assert fits_schema(document)
+        Recipe.from_json(document)
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG, ids=lambda v: str(v))
+def test_schema_and_parser_refuse_the_same_and_the_error_names_the_field(name: str, value: object) -> None:
+    document = with_value(name, value)
+    assert not fits_schema(document)
+    with pytest.raises(GuidanceError) as caught:
+        Recipe.from_json(document)
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("missing", ["x", "y", "color"])
+def test_a_point_needs_a_place_and_a_color(missing: str) -> None:
+    document = {"points": [{k: v for k, v in POINT.items() if k != missing}]}
+    assert not fits_schema(document)
+    with pytest.raises(GuidanceError, match=rf"points\[0\]\.{missing} is missing"):
+        Recipe.from_json(document)
+
+
+def test_unknown_fields_are_named() -> None:
+    recipe = Recipe.from_json({"pionts": [], "points": [POINT | {"colour": "red"}], "image": {"name": "a"}})
+    assert recipe.unknown() == ("pionts", "points[0].colour")
+    assert Recipe.from_json({k: FULL[k] for k in FULL if k != "later"} | {"points": []}).kinds() == (
+        "scribbles",
+        "regions",
+        "exemplar",
+        "classes",
+        "statistics",
+    )
+
+
+def test_points_outside_the_picture_are_refused() -> None:
+    inside = {"image": {"width": 10, "height": 5}, "points": [POINT | {"x": 10, "y": 5}]}
+    Recipe.from_json(inside)
+    outside = inside | {"points": [POINT, POINT | {"y": 5.5}]}
+    with pytest.raises(GuidanceError, match=r"points\[1\] at \(1, 5.5\) lies outside .*10 x 5"):
+        Recipe.from_json(outside)
+    with pytest.raises(GuidanceError, match=r"scribbles\[0\]"):
+        Recipe.from_json({"image": inside["image"], "scribbles": [{"path": [[0, 0], [-1, 0]]}]})
+    with pytest.raises(GuidanceError, match="10 x 5 pixels, but this one has 20 x 5"):
+        Recipe.from_json(inside).check_inside(20, 5)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "line 1"),
+        (b'{"points": [}', "no JSON: line 1"),
+        (b"[]", "must be a JSON object, got list"),
+        (b"\xff\xd8\xff\xe0", "not UTF-8"),
+        (b'{"strength": NaN}', "recipe.strength"),
+        (b'{"points": [{"x": 1e999, "y": 1, "color": "#000000"}]}', r"points\[0\].x"),
+        (b'{"strength": ' + b"9" * 5000 + b"}", "cannot be read"),
+        (b'{"a": ' + b"[" * 200_000, "cannot be read"),
+    ],
+)
+def test_files_that_are_no_recipe_get_one_clear_line(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "hints.json"
+    path.write_bytes(content)
+    with pytest.raises(GuidanceError, match=message) as caught:
+        Recipe.from_json(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_and_unwritable_files(tmp_path: Path) -> None:
+    with pytest.raises(GuidanceError, match=r"gone\.json' cannot be read: No such file"):
+        Recipe.from_json(tmp_path / "gone.json")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GuidanceError, match="cannot be written"):
+        Recipe().to_json(tmp_path / "file" / "r.json")
+
+
+def test_a_byte_order_mark_is_read_over_and_writing_leaves_no_other_file(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    Recipe(points=(PointHint(1, 2, color="#102030"),)).to_json(path)
+    assert list(tmp_path.iterdir()) == [path]
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert Recipe.from_json(path).points == (PointHint(1, 2, 3, "#102030"),)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_points_survive_json_exactly(data: st.DataObject) -> None:
+    height, width = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
+    palette = data.draw(st.lists(st.floats(-110, 110, width=32), min_size=2, max_size=6))
+    index = st.integers(-1, len(palette) // 2 - 1)  # few colors, so that squares of one color occur
+    cells = data.draw(st.lists(index, min_size=height * width, max_size=height * width))
+    chosen = torch.tensor(cells).view(height, width)
+    mask = (chosen >= 0).float()
+    ab = torch.stack([torch.tensor(palette)[chosen * 2 + i] for i in (0, 1)]) * mask
+    read = Guidance.from_json(Guidance(points=Points(ab[None], mask[None, None])).to_json()).points
+    read = read if read is not None else Points.none(mask[None, None])
+    assert torch.equal(read.mask[0, 0], mask)
+    assert torch.equal(read.ab[0], ab)

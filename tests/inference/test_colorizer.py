@@ -1,0 +1,270 @@
+"""Any picture in, the same picture in color out: sizes, lightness, points, and what goes wrong."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+import colorzoo
+from colorzoo.color import reduce_chroma, rgb_to_lab
+from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
+from colorzoo.guidance import Guidance, PointHint, Points, Recipe, Scribbles
+from colorzoo.guidance.rasterize import point_ab
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.pictures import read_picture
+from colorzoo.inference.resample import BicubicUpsampler, resize_points, working_size
+from colorzoo.tasks import ColorizationModule, Prediction
+from tiny_model import NAME, gray_picture, tiny_model, write_tiny_weights
+
+RED = PointHint(20, 15, 4, "#c04020")
+
+
+@pytest.fixture(scope="module")
+def colorizer() -> Colorizer:
+    return Colorizer(tiny_model(), device="cpu", precision="float32")
+
+
+class Painter(ColorizationModule):
+    """Answers what it was made for; `fail` is raised as long as it is on the device `fails_on`."""
+
+    def __init__(self, value: float = 0.0, fail: BaseException | None = None) -> None:
+        self.value, self.fail = value, fail
+        super().__init__()
+        self.trained = True
+
+    def configure_network(self) -> None:
+        self.network = torch.nn.Identity()
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+        del guidance
+        if self.fail is not None:
+            fail, self.fail = self.fail, None
+            raise fail
+        return Prediction(ab=torch.full_like(luma, self.value).expand(-1, 2, -1, -1))
+
+
+def lab_of(image: Image.Image | np.ndarray) -> Tensor:
+    pixels = np.asarray(image)[..., :3].astype(np.float32) / 255
+    return rgb_to_lab(torch.from_numpy(pixels).permute(2, 0, 1))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5000, 1), (1, 5000), (9, 600), (193, 255), (53, 37)])
+def test_the_result_has_the_size_of_the_picture(colorizer: Colorizer, size: tuple[int, int]) -> None:
+    result = colorizer(gray_picture(*size))
+    assert result.size == (size[1], size[0])
+    assert result.mode == "RGB"
+
+
+def test_lightness_stays(colorizer: Colorizer) -> None:
+    picture = gray_picture(300, 420)
+    result = lab_of(colorizer(picture))
+    truth = lab_of(np.repeat(picture[..., None], 3, 2))
+    assert (result[0] - truth[0]).abs().mean() < 0.1
+    assert result[1:].abs().mean() > 2  # it did color
+
+
+def test_strength_scales_chroma_down_to_gray(colorizer: Colorizer) -> None:
+    gray = np.asarray(colorizer(gray_picture(40, 60), strength=0))
+    assert np.array_equal(gray, np.repeat(gray_picture(40, 60)[..., None], 3, 2))
+    full = colorizer.colorize(read_picture(gray_picture(40, 60))).ab
+    half = colorizer.colorize(read_picture(gray_picture(40, 60)), Recipe(strength=0.5)).ab
+    torch.testing.assert_close(half, full / 2)
+    with pytest.raises(GuidanceError, match=r"from 0 to 1\.5, got 7"):
+        colorizer(gray_picture(4, 4), strength=7)
+
+
+@pytest.mark.parametrize("size", [(50, 70), (255, 193), (700, 900), (40, 2000)])
+@pytest.mark.parametrize("radius", [0, 3, 25])
+def test_points_have_their_color(colorizer: Colorizer, size: tuple[int, int], radius: float) -> None:
+    height, width = size
+    hints = tuple(
+        PointHint(width * u + 0.3, height * v, radius, color)
+        for u, v, color in ((0.2, 0.25, "#c04020"), (0.5, 0.8, "#2040ff"), (0.9, 0.3, "#20c040"))
+    )
+    picture = gray_picture(height, width)
+    result = lab_of(colorizer(picture, Recipe(points=hints)))
+    luma = lab_of(np.repeat(picture[..., None], 3, 2))[0]
+    for hint in hints:
+        y, x = int(hint.y), int(hint.x)
+        chosen = torch.cat([luma[y, x].view(1), point_ab(hint)]).view(3, 1, 1)
+        assert (result[:, y, x] - reduce_chroma(chosen).flatten()).norm() <= 2
+
+
+def test_of_two_points_at_one_place_the_later_counts_and_neighbors_keep_their_own(
+    colorizer: Colorizer,
+) -> None:
+    picture = np.full((600, 800), 130, np.uint8)
+    hints = [
+        PointHint(x, 300, 2, ab=ab) for x, ab in ((400, (40.0, 0.0)), (400, (0.0, 30.0)), (412, (30.0, 0.0)))
+    ]
+    result = lab_of(colorizer(picture, Recipe(points=tuple(hints))))
+    for hint in hints[1:]:
+        assert (result[1:, 300, int(hint.x)] - point_ab(hint)).norm() <= 2
+
+
+@pytest.mark.parametrize("size", [(48, 64), (500, 600)])
+def test_tensors_and_recipe_give_the_same_picture(colorizer: Colorizer, size: tuple[int, int]) -> None:
+    picture, recipe = gray_picture(*size), Recipe(points=(RED, replace(RED, x=35, color="#3060a0")))
+    tensors = Guidance.from_recipe(recipe, size[1], size[0])
+    by_recipe = np.asarray(colorizer(picture, recipe)).astype(int)
+    assert np.abs(by_recipe - np.asarray(colorizer(picture, tensors))).max() <= 1
+    assert np.array_equal(by_recipe, np.asarray(colorizer(picture, recipe.to_json())))
+
+
+def test_dense_tensors_color_the_whole_picture(colorizer: Colorizer) -> None:
+    ab = torch.zeros(1, 2, 64, 80)
+    ab[:, 0] = torch.linspace(-20, 20, 80) + torch.rand(64, 80, generator=torch.Generator().manual_seed(0))
+    dense = Guidance(Points(ab, torch.ones(1, 1, 64, 80)))
+    result = lab_of(colorizer(np.full((128, 160), 128, np.uint8), dense))
+    assert (result[1] - F.interpolate(ab, size=(128, 160))[0, 0]).abs().mean() < 1
+
+
+def test_the_same_picture_gives_the_same_pixels_in_threads_too(colorizer: Colorizer) -> None:
+    pictures = [gray_picture(60, 80), gray_picture(75, 50)]
+    expected = [np.asarray(colorizer(p, Recipe(points=(RED,)))) for p in pictures]
+    wrong: list[int] = []
+
+    def work(index: int) -> None:
+        for _ in range(4):
+            if not np.array_equal(colorizer(pictures[index], Recipe(points=(RED,))), expected[index]):
+                wrong.append(index)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_tiles_are_bicubic_without_a_seam() -> None:
+    image = torch.randn(2, 13, 17, generator=torch.Generator().manual_seed(0)) * 30
+    whole = F.interpolate(image[None], size=(101, 67), mode="bicubic", align_corners=False)[0]
+    upsampler = BicubicUpsampler(image, (101, 67))
+    tiles = torch.cat([upsampler.rows(a, min(a + 32, 101)) for a in range(0, 101, 32)], dim=1)
+    torch.testing.assert_close(tiles, whole, atol=3e-3, rtol=0)
+    rows, columns = torch.tensor([0, 50, 100]), torch.tensor([66, 3, 0])
+    torch.testing.assert_close(upsampler.pixels(rows, columns), whole[:, rows, columns].T, atol=3e-3, rtol=0)
+
+
+def test_tiles_of_a_picture_show_no_seam(colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = read_picture(gray_picture(330, 90))
+    recipe = Recipe(points=(PointHint(45, 256, 2, "#c04020"),))  # at the border of two tiles
+    monkeypatch.setattr("colorzoo.inference.colorizer._TILE_PIXELS", 256 * picture.rgb.shape[1])
+    tiled = colorizer.colorize(picture, recipe).rgb
+    monkeypatch.setattr("colorzoo.inference.colorizer._TILE_PIXELS", 10**9)
+    whole = colorizer.colorize(picture, recipe).rgb
+    assert np.abs(tiled - whole).max() < 1e-4
+
+
+def test_depth_and_alpha(colorizer: Colorizer) -> None:
+    deep = gray_picture(30, 40, np.uint16)
+    rgb = colorizer.colorize(read_picture(deep)).rgb
+    luma = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1))[0]
+    true = rgb_to_lab(torch.from_numpy(deep / np.float32(65535)).expand(3, -1, -1))[0]
+    assert (luma - true).abs().mean() < 0.005  # 8 bits would be off by 0.1
+    rgba = np.dstack([gray_picture(30, 40)] * 3 + [np.arange(1200).reshape(30, 40).astype(np.uint8)])
+    result = colorizer(rgba)
+    assert result.mode == "RGBA"
+    assert np.array_equal(np.asarray(result)[..., 3], rgba[..., 3])
+
+
+def test_kinds_of_input_agree(colorizer: Colorizer, tmp_path: Path) -> None:
+    picture = gray_picture(30, 40)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    expected = np.asarray(colorizer(picture))
+    inputs = (
+        tmp_path / "a.png",
+        str(tmp_path / "a.png"),
+        Image.fromarray(picture),
+        picture / np.float32(255),
+    )
+    for image in inputs:
+        assert np.abs(np.asarray(colorizer(image)).astype(int) - expected).max() <= 1
+
+
+def test_what_a_model_does_not_use_is_said(colorizer: Colorizer) -> None:
+    recipe = {"scribbles": [{"path": [[1, 1]]}], "exemplar": {"path": "x"}, "pionts": []}
+    notes = colorizer.colorize(read_picture(gray_picture(20, 20)), recipe).notes
+    assert len(notes) == 3
+    assert all(any(word in note for note in notes) for word in ("'pionts'", "scribbles", "exemplar"))
+    with pytest.warns(UserWarning, match="does not use scribbles"):
+        colorizer(gray_picture(20, 20), Guidance(scribbles=Scribbles(torch.ones(1, 1, 20, 20))))
+
+
+def test_a_recipe_of_another_file_is_said(colorizer: Colorizer, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(gray_picture(20, 20)).save(path)
+    right = Recipe(sha256=sha256(path.read_bytes()).hexdigest())
+    assert colorizer.colorize(read_picture(path), right).notes == ()
+    wrong = replace(right, sha256="0" * 64)
+    assert colorizer.colorize(read_picture(path), wrong).notes == (
+        "the recipe was made for another picture file",
+    )
+
+
+def test_values_that_are_no_numbers_are_an_error() -> None:
+    with pytest.raises(ColorzooError, match="Painter answered values that are no numbers"):
+        Colorizer(Painter(float("nan")), device="cpu")(gray_picture(20, 20))
+
+
+def test_a_device_without_memory_hands_over_to_the_cpu() -> None:
+    colorizer = Colorizer(Painter(10.0, torch.OutOfMemoryError("CUDA out of memory.")), device="cpu")
+    colorizer.device = torch.device("meta")  # stands for a graphics card
+    colored = colorizer.colorize(read_picture(np.full((20, 20), 128, np.uint8)))
+    assert colored.notes == ("meta ran out of memory; colored on the CPU",)
+    assert colored.ab.unique().tolist() == [10.0]
+    assert colorizer.device.type == "cpu"
+
+
+def test_other_errors_of_a_model_are_not_hidden() -> None:
+    with pytest.raises(RuntimeError, match="odd"):
+        Colorizer(Painter(0.0, RuntimeError("odd")), device="cpu")(gray_picture(20, 20))
+
+
+def test_untrained_models_are_refused_in_one_error() -> None:
+    with pytest.raises(ColorzooError, match="untrained"):
+        Colorizer(NAME, weights=None)
+    assert Colorizer(NAME, weights=None, allow_untrained=True, device="cpu").model.trained is False
+    for size in (0, 10_000):
+        with pytest.raises(ColorzooError, match="size must be from 16 to 4096"):
+            Colorizer(tiny_model(), size=size)
+    with pytest.raises(ColorzooError, match="device 'warp' is not available"):
+        Colorizer(tiny_model(), device="warp")
+
+
+def test_the_one_call_obeys_the_recipe_and_sees_new_weights(tmp_path: Path) -> None:
+    path, picture = write_tiny_weights(tmp_path / "w.safetensors"), gray_picture(30, 40)
+    colored = np.asarray(colorzoo.colorize(picture, weights=path))
+    assert colored.shape == (30, 40, 3)
+    gray = colorzoo.colorize(picture, NAME, {"strength": 0}, weights=path)
+    assert np.ptp(np.asarray(gray), axis=2).max() == 0
+    with pytest.raises(colorzoo.registry.UnknownModelError, match="zhang"):
+        colorzoo.colorize(picture, guidance={"model": "zhang2017_locl"}, weights=path)
+    path.write_bytes(b"damaged")
+    with pytest.raises(WeightsError):
+        colorzoo.colorize(picture, weights=path)
+
+
+def test_sizes_at_which_the_network_looks() -> None:
+    assert working_size(512, 1024) == (256, 512)
+    assert working_size(100, 90) == (100, 90)
+    assert working_size(1, 5000) == (1, 1024)
+    assert working_size(300, 30000) == (10, 1024)
+
+
+def test_shrinking_points_keeps_each_of_them() -> None:
+    mask = torch.zeros(1, 1, 90, 90)
+    mask[0, 0, 44, 7] = 1
+    small = resize_points(Points(mask.expand(-1, 2, -1, -1) * 30, mask), (9, 9))
+    assert small.mask.nonzero().tolist() == [[0, 0, 4, 0]]
+    assert small.ab[0, :, 4, 0].tolist() == pytest.approx([30, 30])

@@ -1,0 +1,82 @@
+"""The faster copy of a network answers what the network answers, and leaves it alone."""
+
+import pytest
+import torch
+from torch import nn
+
+from colorzoo import Guidance, create_model
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.fast import WinogradConv, fast_module, speed_up
+
+
+@pytest.mark.parametrize(
+    ("batch", "dilation", "size", "bias"),
+    [
+        (1, 1, (8, 8), True),
+        (2, 1, (7, 9), False),
+        (2, 2, (8, 12), True),
+        (1, 2, (5, 7), True),
+        (3, 3, (11, 4), True),
+    ],
+)
+@pytest.mark.parametrize(("dtype", "error"), [(torch.bfloat16, 0.015), (torch.float32, 1e-5)])
+def test_winograd_is_the_convolution(
+    batch: int, dilation: int, size: tuple[int, int], bias: bool, dtype: torch.dtype, error: float
+) -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(16, 24, 3, padding=dilation, dilation=dilation, bias=bias)
+    image = torch.randn(batch, 16, *size)
+    with torch.inference_mode():
+        expected, answer = layer(image), WinogradConv(layer, dtype)(image)
+    assert answer.shape == expected.shape
+    assert answer.dtype == dtype
+    assert float((answer - expected).std() / expected.std()) < error
+
+
+def test_only_wide_plain_convolutions_become_winograd() -> None:
+    layers = nn.Sequential(
+        nn.Conv2d(256, 256, 3, padding=1),
+        nn.Conv2d(256, 256, 3, padding=2, dilation=2),
+        nn.Conv2d(256, 256, 3, padding=1, stride=2),
+        nn.Conv2d(256, 256, 3),
+        nn.Conv2d(256, 256, 3, padding=1, groups=2),
+        nn.Conv2d(256, 256, 3, padding=1, padding_mode="reflect"),
+        nn.Conv2d(256, 256, 1),
+        nn.Conv2d(64, 256, 3, padding=1),
+        nn.BatchNorm2d(256),
+    )
+    fast = speed_up(layers, torch.bfloat16)
+    assert [isinstance(layer, WinogradConv) for layer in fast] == [True, True] + [False] * 7
+    assert fast[2].weight.dtype == torch.bfloat16
+    assert fast[8].weight.dtype == torch.float32
+    assert {parameter.dtype for parameter in layers.parameters()} == {torch.float32}
+
+
+def test_the_copy_shares_all_but_the_network_and_the_original_stays_exact() -> None:
+    model = create_model("zhang2017_local_small", None)
+    luma = torch.rand(1, 1, 16, 24) * 100
+    with torch.inference_mode():
+        before = model(luma, Guidance()).ab
+        fast = fast_module(model, torch.bfloat16)
+        after = model(luma, Guidance()).ab
+    assert torch.equal(before, after)
+    assert fast.network is not model.network
+    assert fast.hparams is model.hparams
+
+
+@pytest.mark.parametrize("name", ["zhang2017_local_small", "zhang2017_local"])
+def test_bfloat16_stays_within_one_delta_e_of_float32(name: str) -> None:
+    torch.manual_seed(0)
+    hparams = {"width": 0.5} if name == "zhang2017_local" else {}  # half the width has wide layers too
+    model = create_model(name, None, init_std=None, **hparams)
+    luma = torch.rand(2, 1, 33, 40) * 100
+    with torch.no_grad():
+        ab = model(luma, Guidance()).ab / 110
+        model.network.unet.ab_head[0].weight *= 13 / 110 / torch.atanh(ab.clamp(-0.999, 0.999)).std()
+    answers = [
+        Colorizer(model, device="cpu", precision=precision, allow_untrained=True).predict_ab(luma, Guidance())
+        for precision in ("float32", "bfloat16")
+    ]
+    assert answers[0].shape == (2, 2, 33, 40)
+    assert answers[0].std() > 5
+    assert 0 < float((answers[0] - answers[1]).norm(dim=1).mean()) < 1

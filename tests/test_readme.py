@@ -1,0 +1,50 @@
+"""What README says is true: its Python runs, its commands parse and run."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from colorzoo.cli.main import main
+from tiny_model import gray_picture
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+COLORIZE = re.findall(r"`(colorzoo colorize [^`]+)`", README)
+LINKS = re.findall(r"\]\(([^)]+)\)", README)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that README speaks of."""
+    (tmp_path / "album").mkdir()
+    for name in ("old.jpg", "album/one.jpg"):
+        Image.fromarray(gray_picture(160, 200)).save(tmp_path / name)
+    (tmp_path / "hints.json").write_text('{"points": [{"x": 20, "y": 30, "color": "#c04020"}]}')
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("block", PYTHON)
+def test_python_blocks_run(block: str, folder: Path) -> None:
+    exec(compile(block, "README.md", "exec"), {})
+    assert (folder / "old.color.jpg").is_file()
+
+
+@pytest.mark.parametrize("command", COLORIZE)
+def test_commands_run(command: str, folder: Path) -> None:
+    assert main(shlex.split(command, comments=False)[1:]) == 0
+    assert len(list(folder.rglob("*.jpg"))) == 3
+
+
+def test_the_first_screen_has_a_picture_and_one_command() -> None:
+    first = README.split("## ")[0]
+    assert "docs/images/" in first
+    assert "python -m pip install . && colorzoo colorize PHOTO" in first
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_links_lead_somewhere(link: str) -> None:
+    assert (Path(__file__).parent.parent / link).exists()

@@ -1,0 +1,41 @@
+"""A tiny colorizer with seeded weights, for tests that need colors but no skill."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from colorzoo import create_model
+from colorzoo.tasks import ColorizationModule
+from colorzoo.weights import save_weights
+
+NAME = "zhang2017_local_small"
+HPARAMS = {"width": 0.125, "hint_attention": True, "init_std": None}
+
+
+def tiny_model() -> ColorizationModule:
+    """Return a model that counts as trained; its ab has a deviation of some 10 units."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = create_model(NAME, None, **HPARAMS)
+    model.trained = True
+    return model
+
+
+def write_tiny_weights(path: Path) -> Path:
+    metadata = {"model": NAME, "hparams": json.dumps(HPARAMS)}
+    save_weights(path, tiny_model().state_dict(), metadata)
+    return path
+
+
+def gray_picture(height: int, width: int, dtype: type = np.uint8) -> NDArray[np.generic]:
+    """Return smooth shapes with an edge and some grain."""
+    y, x = np.mgrid[0:height, 0:width]
+    waves = 0.5 + 0.3 * np.sin(x / 17 + y / 23) + 0.15 * (x > width / 2)
+    grain = np.random.default_rng(0).normal(0, 0.01, (height, width))
+    value = np.clip(waves + grain, 0.02, 0.98)
+    return (value * np.iinfo(dtype).max).astype(dtype)
