@@ -72,7 +72,6 @@ def test_every_model_trains_a_step_and_validates(tmp_path, name, card):
     assert any(key.startswith("val/") for key in trainer.callback_metrics)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", MODULES)
 def test_validation_order_does_not_depend_on_workers(tmp_path, name):
     orders = []
