@@ -18,7 +18,10 @@ from colorzoo.cli.lightning import run
 from colorzoo.data import PictureDataModule
 from colorzoo.errors import ColorzooError, WeightsError
 
-CONFIGS = sorted(path for folder in config_folders() for path in folder.rglob("*.yaml"))
+FOUND = sorted(path for folder in config_folders() for path in folder.rglob("*.yaml"))
+CONFIGS = [
+    path for path in FOUND if path.parent.name != "data"
+]  # those of data sets need a model beside them
 NARROW = ["--model.width", "0.125"]
 TINY = [
     "--data.batch_size=2", "--data.crop=32", "--data.resize=null", "--data.val_size=32",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ def run_verify(args: argparse.Namespace) -> int:
 
     from colorzoo.data.verify import verify
 
+    warnings.filterwarnings("ignore", module="PIL")  # the report says the same, with the name of the file
     console = Console(stderr=True)
     columns = (TextColumn("looking at pictures"), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:

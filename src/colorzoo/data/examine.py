@@ -129,6 +129,7 @@ def _exif_facts(image: Image.Image) -> list[tuple[Kind, str]]:
     try:
         with _exif_lock, warnings.catch_warnings():
             warnings.filterwarnings("error", message="Corrupt EXIF")
+            Image.Exif().load(image.info.get("exif", b""))  # anew: opening may have read it already
             orientation = image.getexif().get(_ORIENTATION, 1)
     except Exception as error:  # damaged EXIF raises UserWarning, SyntaxError, struct.error and more
         return [("damaged EXIF", " ".join(str(error).split()))]

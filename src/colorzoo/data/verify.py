@@ -24,6 +24,8 @@ NOT_READ = frozenset({".gif", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".ppm",
 NEAR_BITS = 3
 """Two difference hashes that differ in at most so many of 64 bits belong to near duplicates."""
 
+_CLASS_MAPS = ("stuffthingmaps", "_pixelmaps", f"{os.sep}annotations{os.sep}")
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -105,7 +107,7 @@ def verify(
     sizes, names = array("q"), []
     by_content: dict[bytes, list[int]] = defaultdict(list)
     looks = array("Q")
-    seen = bounded_map(_look_at, _pictures(root, others, report.findings), threads or os.cpu_count() or 1)
+    seen = bounded_map(_look_at, _pictures(report, others), threads or os.cpu_count() or 1)
     for number, (name, length, found) in enumerate(seen):
         names.append(os.path.relpath(name, root))
         report.bytes += length
@@ -160,17 +162,20 @@ def _look_at(source: Source) -> tuple[str, int, Examined]:
     return source.name, len(data), examine(source.name, data)
 
 
-def _pictures(root: Path, others: Counter[str], findings: list[Finding]) -> Iterator[Source]:
+def _pictures(report: Report, others: Counter[str]) -> Iterator[Source]:
     """Yield all pictures, also those that DataModules leave out; count the other files."""
-    for path in walk_files(str(root)):
+    root, is_coco = report.root, report.layout.name == "coco_stuff"
+    for path in walk_files(root):
         suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122 - called per file
-        if suffix in EXTENSIONS | NOT_READ:
+        if is_coco and any(folder in path for folder in _CLASS_MAPS):
+            others[f"{suffix} (class maps, annotations)"] += 1
+        elif suffix in EXTENSIONS | NOT_READ:
             yield Source(path)
         elif suffix == ".tar":
             try:
                 yield from tar_sources(path)
             except DataError as error:
-                findings.append(Finding(os.path.relpath(path, root), "broken", str(error)))
+                report.findings.append(Finding(os.path.relpath(path, root), "broken", str(error)))
         else:
             others[suffix or "none"] += 1
 
@@ -187,7 +192,7 @@ def _note(report: Report, name: str, found: Examined, sizes: array[int]) -> None
 
 def _straddles(group: list[str]) -> bool:
     """Say whether copies of one picture lie in folders of both splits."""
-    folders = {folder for name in group for folder in name.split(os.sep)[:-1]}
+    folders = {folder for name in group for folder in Path(name).parts[:-1]}
     return all(any(folder.startswith(split) for folder in folders) for split in ("train", "val"))
 
 
