@@ -37,7 +37,15 @@ LOCAL_SMALL = replace(
     parameters=2_168_677,
     aliases=(),
     hparams={"width": 0.25, "hint_attention": True},
-    weights={},
+    weights={
+        "default": Weights(
+            sha256="ba3041184dee28ab73755b31149e733fbc91709e58574d544ece7a5d0b357745",
+            size=4_352_306,
+            license="Apache-2.0",
+            file="zhang2017_local_small.safetensors",
+            trained_on="7,700 photos (see the model's page), two CPU cores.",
+        )
+    },
     config="zhang2017/local_small.yaml",
     default_for=("automatic", "points"),
 )
