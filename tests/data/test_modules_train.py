@@ -27,8 +27,8 @@ ONE_STEP = {
 
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))
-# Laid over a model's configuration, a fragment inherits what it does not say: the size of crops belongs to the
-# model, but a cache in memory made for a small folder must not reach a large set.
+# Laid over a model's configuration, a fragment inherits what it does not say: the size of crops belongs to
+# the model, but a cache in memory made for a small folder must not reach a large set.
 SAID = {"root", "cache", "num_workers"}
 
 
