@@ -275,7 +275,7 @@ def test_an_interrupted_run_leaves_whole_files_only(weights: Path, tmp_path: Pat
     assert process.stdout.readline().strip().endswith("00.png")  # its line is there as soon as the file is
     time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == 130
     assert err == "colorzoo: interrupted\n"
     results = sorted((tmp_path / "out").iterdir())
