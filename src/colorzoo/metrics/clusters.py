@@ -17,8 +17,8 @@ from colorzoo.errors import DataError
 Labels = NDArray[np.uint16]
 Plane = NDArray[np.floating]
 
-# CIE units. A gray photo converted to Lab has a and b up to 0.005; one level of 8-bit RGB moves them by 0.2.
-FLAT = 0.05
+# CIE units. A gray photo converted to Lab has a and b up to 0.005; one level of 8-bit RGB moves one by 0.02.
+FLAT = 0.01
 
 
 @dataclass(frozen=True)
