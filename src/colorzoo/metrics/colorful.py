@@ -2,8 +2,8 @@
 
 Two forms are published under the one name CF. ``"hasler"`` is that of Hasler & Suesstrunk 2003, sec. 7: mean
 and deviation of the opponent colors. ``"absolute"`` is what much colorization code computes: mean and
-deviation of their absolute values. The distance too is published in two forms: of the means over all pictures,
-and the mean of each picture's distance.
+deviation of their absolute values. The distance too is published in two forms: of the means over all
+pictures, and the mean of each picture's distance.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ WINDOW = 11
 def ssim(rgb: Tensor, target: Tensor) -> Tensor:
     """Return the SSIM of each picture: Gaussian window of 11 pixels and deviation 1.5, mean over RGB.
 
+    As in scikit-image and the original definition, only windows that lie inside the picture count.
+
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         target: ``(B, 3, H, W)`` in [0, 1].
@@ -27,11 +29,11 @@ def ssim(rgb: Tensor, target: Tensor) -> Tensor:
     """
     if min(rgb.shape[-2:]) < WINDOW:
         raise DataError(f"SSIM needs pictures of at least {WINDOW} x {WINDOW}, got {tuple(rgb.shape[-2:])}")
-    values = structural_similarity_index_measure(
-        rgb.float(), target.float(), data_range=1.0, kernel_size=WINDOW, sigma=1.5, reduction="none"
+    _, values = structural_similarity_index_measure(
+        rgb.float(), target.float(), data_range=1.0, sigma=1.5, reduction="none", return_full_image=True
     )
-    assert isinstance(values, Tensor)  # a tuple only where asked for
-    return values.reshape(len(rgb))
+    margin = WINDOW // 2  # torchmetrics' own mean includes windows that reach beyond the border
+    return values[..., margin:-margin, margin:-margin].mean(dim=(1, 2, 3))
 
 
 class MeanSSIM(PictureMean):
