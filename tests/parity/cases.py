@@ -26,7 +26,7 @@ WAITS_FOR = {
     "spcolor": "chen2023",
     "guidingpainter": "cho2023",
     "xdog": "cho2023",
-    "cdr": "kim2021",
+    "cdr": "colorzoo.metrics.cdr",
     "su2020": "su2020",
     "zhang2016": "zhang2016",
     "zhang2017_global": "zhang2017_global",

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import parity.cdr
 import parity.color
 import parity.losses
 import parity.zhang2017  # noqa: F401 - importing registers the tests of a paper

@@ -1,5 +1,87 @@
-"""Metrics: torchmetrics subclasses over a functional core."""
+"""Metrics: torchmetrics subclasses over a functional core.
 
-from colorzoo.metrics.psnr import MeanPSNR, psnr_8bit
+Pictures are ``(B, 3, H, W)`` RGB in [0, 1] (arguments ``rgb``, ``target``) or ``(B, 2, H, W)`` ab in CIE
+units (``ab``, ``target_ab``), so that a ``torchmetrics.MetricCollection`` hands each metric what it asks for.
+"""
 
-__all__ = ["MeanPSNR", "psnr_8bit"]
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from colorzoo.metrics.ab_error import AbAUC, MeanAbRMSE, PooledAbRMSE
+    from colorzoo.metrics.band import BandPSNR, BandShare, band_psnr, edge_band
+    from colorzoo.metrics.cdr import ClusterDiscrepancyRatio, cluster_discrepancy, edge_scores
+    from colorzoo.metrics.clusters import CDRSettings, TruthClusters, truth_clusters
+    from colorzoo.metrics.colorful import Colorfulness, DeltaColorfulness, colorfulness
+    from colorzoo.metrics.histogram import HistogramIntersection, histogram_intersection
+    from colorzoo.metrics.psnr import MeanAbPSNR, MeanPSNR, PooledAbPSNR, PooledPSNR, psnr_8bit
+    from colorzoo.metrics.structure import MeanSSIM, ssim
+
+# Name -> module. Resolved at first use: a training run that logs PSNR need not import feature networks.
+_PUBLIC = {
+    "AbAUC": "ab_error",
+    "BandPSNR": "band",
+    "BandShare": "band",
+    "CDRSettings": "clusters",
+    "ClusterDiscrepancyRatio": "cdr",
+    "Colorfulness": "colorful",
+    "DeltaColorfulness": "colorful",
+    "HistogramIntersection": "histogram",
+    "MeanAbPSNR": "psnr",
+    "MeanAbRMSE": "ab_error",
+    "MeanPSNR": "psnr",
+    "MeanSSIM": "structure",
+    "PooledAbPSNR": "psnr",
+    "PooledAbRMSE": "ab_error",
+    "PooledPSNR": "psnr",
+    "TruthClusters": "clusters",
+    "band_psnr": "band",
+    "cluster_discrepancy": "cdr",
+    "colorfulness": "colorful",
+    "edge_band": "band",
+    "edge_scores": "cdr",
+    "histogram_intersection": "histogram",
+    "psnr_8bit": "psnr",
+    "ssim": "structure",
+    "truth_clusters": "clusters",
+}
+
+__all__ = [
+    "AbAUC",
+    "BandPSNR",
+    "BandShare",
+    "CDRSettings",
+    "ClusterDiscrepancyRatio",
+    "Colorfulness",
+    "DeltaColorfulness",
+    "HistogramIntersection",
+    "MeanAbPSNR",
+    "MeanAbRMSE",
+    "MeanPSNR",
+    "MeanSSIM",
+    "PooledAbPSNR",
+    "PooledAbRMSE",
+    "PooledPSNR",
+    "TruthClusters",
+    "band_psnr",
+    "cluster_discrepancy",
+    "colorfulness",
+    "edge_band",
+    "edge_scores",
+    "histogram_intersection",
+    "psnr_8bit",
+    "ssim",
+    "truth_clusters",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

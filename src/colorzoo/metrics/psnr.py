@@ -1,10 +1,34 @@
-"""PSNR as the colorization papers report it: per picture, over 8-bit RGB, then averaged."""
+"""PSNR as the colorization papers report it, which differs in space, in pooling and in precision."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+
+from colorzoo.metrics.checks import require_pair
+from colorzoo.metrics.mean import PictureMean
+
+AB_SPAN = 220.0  # CIE units from -110 to 110, the range in which the papers scale ab
+
+
+def squared_errors(image: Tensor, target: Tensor) -> Tensor:
+    """Return the ``(B,)`` mean squared error of each picture of two ``(B, C, H, W)`` batches."""
+    return (image.float() - target.float()).square().mean(dim=(1, 2, 3))
+
+
+def psnr(image: Tensor, target: Tensor, *, peak: float = 1.0) -> Tensor:
+    """Return the PSNR of each picture.
+
+    Args:
+        image: ``(B, C, H, W)``.
+        target: ``(B, C, H, W)`` in the same units.
+        peak: Largest possible difference in those units: 1 for RGB, `AB_SPAN` for ab.
+
+    Returns:
+        ``(B,)`` float32 in dB; infinite for equal pictures.
+    """
+    return decibels(squared_errors(image, target), peak)
 
 
 def psnr_8bit(rgb: Tensor, target: Tensor) -> Tensor:
@@ -17,9 +41,12 @@ def psnr_8bit(rgb: Tensor, target: Tensor) -> Tensor:
     Returns:
         ``(B,)`` in dB; infinite for equal pictures.
     """
-    error = to_8bit(rgb) - to_8bit(target)
-    mse = error.square().mean(dim=(1, 2, 3))
-    return 10 * torch.log10(255.0**2 / mse)
+    return psnr(to_8bit(rgb), to_8bit(target), peak=255.0)
+
+
+def decibels(mse: Tensor, peak: float) -> Tensor:
+    """Return mean squared errors as PSNR in dB; 0 becomes infinite."""
+    return 10 * torch.log10(peak**2 / mse)
 
 
 def to_8bit(rgb: Tensor) -> Tensor:
@@ -28,33 +55,126 @@ def to_8bit(rgb: Tensor) -> Tensor:
     return (rgb.float().clamp(0, 1) * 255 + 1e-4).floor()
 
 
-class MeanPSNR(Metric):
-    """Mean over pictures of `psnr_8bit`; pictures without any error are counted apart."""
+class MeanDecibels(PictureMean):
+    """Mean of one PSNR a picture; pictures without any error are counted apart, in ``exact``."""
 
     higher_is_better = True
-    is_differentiable = False
-    full_state_update = False
-    total: Tensor
-    count: Tensor
     exact: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
         self.add_state("exact", torch.tensor(0), dist_reduce_fx="sum")
 
+    def add(self, values: Tensor) -> None:
+        """Add the ``(B,)`` PSNR of a batch in dB."""
+        infinite = values.isposinf()
+        self.exact = self.exact + infinite.sum()
+        super().add(values[~infinite])
+
+    def mean(self) -> Tensor:
+        """Return the mean in dB; infinite if every picture is exact, NaN if there was none."""
+        if self.count == 0 and self.exact > 0:
+            return torch.full_like(self.total, torch.inf).float()
+        return super().mean()
+
+
+class MeanPSNR(MeanDecibels):
+    """Mean over pictures of the PSNR over RGB; pictures without any error are counted apart, in ``exact``.
+
+    Args:
+        eight_bit: Truncate both pictures to 8 bits first, as Zhang et al. 2017 and Cho et al. 2023 do.
+    """
+
+    def __init__(self, *, eight_bit: bool = True) -> None:
+        super().__init__()
+        self.eight_bit = eight_bit
+
+    @property
+    def is_differentiable(self) -> bool:  # type: ignore[override]
+        """Truncation is not, PSNR itself is."""
+        return not self.eight_bit
+
     def update(self, rgb: Tensor, target: Tensor) -> None:
-        """Add pictures; see `psnr_8bit` for shapes."""
-        values = psnr_8bit(rgb, target).double()
-        finite = torch.isfinite(values)
+        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
+        require_pair(rgb, target, 3)
+        self.add(psnr_8bit(rgb, target) if self.eight_bit else psnr(rgb, target))
+
+
+class MeanAbPSNR(MeanDecibels):
+    """Mean over pictures of the PSNR over ab, whose peak is `AB_SPAN`; exact ones are counted apart."""
+
+    is_differentiable = True
+
+    def update(self, ab: Tensor, target_ab: Tensor) -> None:
+        """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
+        require_pair(ab, target_ab, 2)
+        self.add(psnr(ab, target_ab, peak=AB_SPAN))
+
+
+class PooledMSE(Metric):
+    """Mean squared error over all values of all pictures; what is made of it is up to ``compute``."""
+
+    full_state_update = False
+    total: Tensor
+    values: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("values", torch.tensor(0), dist_reduce_fx="sum")
+
+    def add(self, image: Tensor, target: Tensor) -> None:
+        """Add two ``(B, C, H, W)`` batches."""
         # Not in place: the states may stem from inference mode while this run is outside of it.
-        self.total = self.total + values[finite].sum()
-        self.count = self.count + finite.sum()
-        self.exact = self.exact + (~finite).sum()
+        self.total = self.total + squared_errors(image, target).double().sum() * image[0].numel()
+        self.values = self.values + image.numel()
+
+    def mean(self) -> Tensor:
+        """Return the mean squared error; NaN if there was no picture."""
+        return self.total / self.values
+
+
+class PooledPSNR(PooledMSE):
+    """PSNR of the mean squared error over all RGB values of all pictures.
+
+    Args:
+        eight_bit: Truncate both pictures to 8 bits first.
+    """
+
+    higher_is_better = True
+
+    def __init__(self, *, eight_bit: bool = True) -> None:
+        super().__init__()
+        self.eight_bit = eight_bit
+
+    @property
+    def is_differentiable(self) -> bool:  # type: ignore[override]
+        """Truncation is not, PSNR itself is."""
+        return not self.eight_bit
+
+    def update(self, rgb: Tensor, target: Tensor) -> None:
+        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
+        require_pair(rgb, target, 3)
+        if self.eight_bit:
+            rgb, target = to_8bit(rgb) / 255, to_8bit(target) / 255
+        self.add(rgb, target)
 
     def compute(self) -> Tensor:
-        """Return the mean in dB; infinite if every picture is exact, NaN if there was none."""
-        if self.count == 0:
-            return torch.tensor(float("inf") if self.exact > 0 else float("nan"))
-        return (self.total / self.count).float()
+        """Return the PSNR in dB; infinite if all pictures are exact, NaN if there was none."""
+        return decibels(self.mean(), 1.0).float()
+
+
+class PooledAbPSNR(PooledMSE):
+    """PSNR of the mean squared error over all ab values of all pictures, whose peak is `AB_SPAN`."""
+
+    higher_is_better = True
+    is_differentiable = True
+
+    def update(self, ab: Tensor, target_ab: Tensor) -> None:
+        """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
+        require_pair(ab, target_ab, 2)
+        self.add(ab, target_ab)
+
+    def compute(self) -> Tensor:
+        """Return the PSNR in dB; infinite if all pictures are exact, NaN if there was none."""
+        return decibels(self.mean(), AB_SPAN).float()

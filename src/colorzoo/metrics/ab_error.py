@@ -1,0 +1,113 @@
+"""Errors in the ab plane: root mean square, and the area under the curve of accuracy against tolerance."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from colorzoo.color import nearest_bin, prior_probabilities, rebalancing_weights
+from colorzoo.metrics.checks import require_pair
+from colorzoo.metrics.mean import PictureMean
+from colorzoo.metrics.psnr import PooledMSE, squared_errors
+
+LARGEST = 150  # CIE units, the largest tolerance of Zhang et al. 2016
+PIXELS_AT_ONCE = 1 << 16  # distances to 313 bins take 80 MB then
+
+
+class MeanAbRMSE(PictureMean):
+    """Mean over pictures of the root of the mean squared error over a and b, in CIE units."""
+
+    higher_is_better = False
+    is_differentiable = True
+
+    def update(self, ab: Tensor, target_ab: Tensor) -> None:
+        """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
+        require_pair(ab, target_ab, 2)
+        self.add(squared_errors(ab, target_ab).sqrt())
+
+
+class PooledAbRMSE(PooledMSE):
+    """Root of the mean squared error over all ab values of all pictures, in CIE units."""
+
+    higher_is_better = False
+    is_differentiable = True
+
+    def update(self, ab: Tensor, target_ab: Tensor) -> None:
+        """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
+        require_pair(ab, target_ab, 2)
+        self.add(ab, target_ab)
+
+    def compute(self) -> Tensor:
+        """Return the error; NaN if there was no picture."""
+        return self.mean().sqrt().float()
+
+
+def tolerance_histogram(ab: Tensor, target_ab: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Count pixels by the least whole tolerance that admits their error (Zhang et al. 2016, sec. 3.1).
+
+    Args:
+        ab: ``(B, 2, H, W)`` in CIE units.
+        target_ab: ``(B, 2, H, W)`` truth in CIE units.
+        weights: ``(B, H, W)`` of each pixel; 1 by default.
+
+    Returns:
+        ``(152,)`` float64: tolerances 0 to 150, then what lies beyond.
+    """
+    distance = torch.linalg.vector_norm(ab.float() - target_ab.float(), dim=1)
+    bins = distance.ceil().clamp(max=LARGEST + 1).long().flatten()
+    weight = torch.ones_like(bins, dtype=torch.float64) if weights is None else weights.double().flatten()
+    return torch.zeros(LARGEST + 2, dtype=torch.float64, device=ab.device).index_add_(0, bins, weight)
+
+
+def area_under_curve(histogram: Tensor) -> Tensor:
+    """Return the area under accuracy against tolerance 0 to 150, scaled so that no error gives 1.
+
+    Args:
+        histogram: ``(152,)``, see `tolerance_histogram`.
+
+    Returns:
+        Scalar float32 by the trapezoidal rule; NaN if the histogram is empty.
+    """
+    accuracy = histogram.cumsum(0)[: LARGEST + 1] / histogram.sum()
+    return (torch.trapezoid(accuracy) / LARGEST).float()
+
+
+def class_weights_of(target_ab: Tensor, class_weights: Tensor) -> Tensor:
+    """Return the ``(B, H, W)`` weight of the color bin nearest to each pixel of ``(B, 2, H, W)`` colors."""
+    colors = target_ab.permute(0, 2, 3, 1).reshape(-1, 2)
+    bins = torch.cat([nearest_bin(part) for part in torch.split(colors, PIXELS_AT_ONCE)])
+    return class_weights.to(target_ab.device)[bins].view(len(target_ab), *target_ab.shape[2:])
+
+
+class AbAUC(Metric):
+    """Area under the curve of the ab error over all pixels (Zhang et al. 2016, Table 1), raw and rebalanced.
+
+    Args:
+        uniform: Share of the uniform distribution in the prior before it is inverted (eq. 4); 0 in the paper,
+            so that a color of the rarest bin weighs as much in total as one of the most frequent.
+    """
+
+    higher_is_better = True
+    is_differentiable = False
+    full_state_update = False
+    raw: Tensor
+    rebalanced: Tensor
+
+    def __init__(self, *, uniform: float = 0.0) -> None:
+        super().__init__()
+        self.class_weights = rebalancing_weights(prior_probabilities().double(), uniform)
+        for name in ("raw", "rebalanced"):
+            self.add_state(name, torch.zeros(LARGEST + 2, dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, ab: Tensor, target_ab: Tensor) -> None:
+        """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
+        require_pair(ab, target_ab, 2)
+        weights = class_weights_of(target_ab, self.class_weights)
+        # Not in place: the states may stem from inference mode while this run is outside of it.
+        self.raw = self.raw + tolerance_histogram(ab, target_ab)
+        self.rebalanced = self.rebalanced + tolerance_histogram(ab, target_ab, weights)
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return ``auc`` and ``auc_rebalanced`` in [0, 1]; NaN if there was no picture."""
+        return {"auc": area_under_curve(self.raw), "auc_rebalanced": area_under_curve(self.rebalanced)}

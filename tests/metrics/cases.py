@@ -1,0 +1,246 @@
+"""One battery case for each metric without a feature network: its input, and its answer by other means."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+import torch
+from scipy.ndimage import binary_dilation
+from skimage.feature import canny
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage.segmentation import slic
+
+from colorzoo import metrics
+from colorzoo.color import hull_centers, prior_probabilities, rgb_to_lab
+from metrics.battery import Batch, Case, Values
+
+SIDE = 24
+
+
+def pictures(count: int, seed: int) -> Batch:
+    """Return smooth color pictures of whole 8-bit levels, noisy copies of them, edges, and the ab of both."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(count, 3, 6, 6, generator=generator)
+    target = torch.nn.functional.interpolate(coarse, size=(SIDE, SIDE), mode="bicubic").clamp(0, 1)
+    noise = 0.1 * torch.randn(target.shape, generator=generator)
+    edges = (torch.rand(count, 1, SIDE, SIDE, generator=generator) > 0.995).float()
+    edges[:, :, 3, 5] = 1
+    rgb, target = ((image * 255).round() / 255 for image in ((target + noise).clamp(0, 1), target))
+    ab, target_ab = rgb_to_lab(rgb)[:, 1:], rgb_to_lab(target)[:, 1:]
+    return {"rgb": rgb, "target": target, "ab": ab, "target_ab": target_ab, "edges": edges}
+
+
+PICTURES = [pictures(count, seed) for seed, count in enumerate((2, 1, 3))]
+
+
+def given(*names: str) -> list[Batch]:
+    return [{name: batch[name] for name in names} for batch in PICTURES]
+
+
+RGB, AB, BAND = given("rgb", "target"), given("ab", "target_ab"), given("rgb", "target", "edges")
+
+
+def pairs(batch: Batch, *names: str) -> list[tuple[np.ndarray, ...]]:
+    """Return pictures as float64 arrays, channels last."""
+    arrays = [batch[name].double().permute(0, 2, 3, 1).numpy() for name in names]
+    return list(zip(*arrays, strict=True))
+
+
+def mean_psnr(batch: Batch, names: tuple[str, str], peak: float) -> Values:
+    found = [peak_signal_noise_ratio(true, made, data_range=peak) for made, true in pairs(batch, *names)]
+    return {"": float(np.mean(found))}
+
+
+def pooled_psnr(batch: Batch, names: tuple[str, str], peak: float) -> Values:
+    made, true = (batch[name].double().numpy() for name in names)
+    return {"": peak_signal_noise_ratio(true, made, data_range=peak)}
+
+
+def band_psnr(batch: Batch, size: int | None) -> Values:
+    found = []
+    for made, true, edges in pairs(batch, "rgb", "target", "edges"):
+        window = np.ones((size or 1, size or 1), bool)
+        inside = np.ones((SIDE, SIDE), bool) if size is None else binary_dilation(edges[..., 0] > 0, window)
+        found.append(-10 * math.log10(np.mean((made - true)[inside] ** 2)))
+    return {f"psnr_{'full' if size is None else f'k{size}'}": float(np.mean(found)), "left_out": 0}
+
+
+def band_share(batch: Batch) -> Values:
+    shares = [
+        binary_dilation(edges[..., 0] > 0, np.ones((7, 7), bool)).mean() for (edges,) in pairs(batch, "edges")
+    ]
+    return {"band_share_k7": float(np.mean(shares)), "left_out": 0}
+
+
+def one_colorfulness(picture: np.ndarray, form: str) -> float:
+    red, green, blue = np.moveaxis(picture * 255, -1, 0)
+    rg, yb = red - green, (red + green) / 2 - blue
+    if form == "absolute":
+        rg, yb = np.abs(rg), np.abs(yb)
+    return math.hypot(rg.std(), yb.std()) + 0.3 * math.hypot(rg.mean(), yb.mean())
+
+
+def colorfulness(batch: Batch, form: str) -> Values:
+    return {f"cf_{form}": float(np.mean([one_colorfulness(made, form) for (made,) in pairs(batch, "rgb")]))}
+
+
+def delta_colorfulness(batch: Batch, form: str) -> Values:
+    made, true = np.array(
+        [[one_colorfulness(picture, form) for picture in pair] for pair in pairs(batch, "rgb", "target")]
+    ).T
+    return {
+        f"delta_of_mean_cf_{form}": abs(made.mean() - true.mean()),
+        f"mean_delta_cf_{form}": np.abs(made - true).mean(),
+    }
+
+
+def mean_rmse(batch: Batch) -> Values:
+    errors = [np.sqrt(np.mean((made - true) ** 2)) for made, true in pairs(batch, "ab", "target_ab")]
+    return {"": float(np.mean(errors))}
+
+
+def pooled_rmse(batch: Batch) -> Values:
+    return {"": float((batch["ab"] - batch["target_ab"]).double().square().mean().sqrt())}
+
+
+def ab_auc(batch: Batch) -> Values:
+    made, true = (batch[name].double().permute(0, 2, 3, 1).reshape(-1, 2) for name in ("ab", "target_ab"))
+    distance = (made - true).norm(dim=1).numpy()
+    nearest = (true[:, None] - hull_centers()[None].double()).norm(dim=2).argmin(dim=1)
+    rare = 1 / prior_probabilities().double()[nearest].numpy()
+    curves = [
+        [np.average(distance <= tolerance, weights=weights) for tolerance in range(151)]
+        for weights in (None, rare)
+    ]
+    raw, rebalanced = (float(np.trapezoid(curve) / 150) for curve in curves)
+    return {"auc": raw, "auc_rebalanced": rebalanced}
+
+
+def mean_ssim(batch: Batch) -> Values:
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
+    found = [
+        structural_similarity(true, made, channel_axis=-1, **options)
+        for made, true in pairs(batch, "rgb", "target")
+    ]
+    return {"": float(np.mean(found))}
+
+
+def intersection(batch: Batch) -> Values:
+    edges = np.arange(-115.0, 116.0, 10.0)
+    found = []
+    for pair in pairs(batch, "ab", "reference_ab"):
+        first, second = (
+            np.histogram2d(*picture.reshape(-1, 2).T, bins=(edges, edges))[0] / SIDE**2 for picture in pair
+        )
+        found.append(np.minimum(first, second).sum())
+    return {"": float(np.mean(found))}
+
+
+EXEMPLARS = [{"ab": batch["ab"], "reference_ab": batch["target_ab"]} for batch in PICTURES]
+NAN = math.nan
+IN_RGB = {"names": ("rgb", "target"), "peak": 1.0}
+IN_AB = {"names": ("ab", "target_ab"), "peak": 220.0}
+
+PSNR_CASES = [
+    Case("mean_psnr_8bit", metrics.MeanPSNR, RGB, partial(mean_psnr, **IN_RGB)),
+    Case("mean_psnr", partial(metrics.MeanPSNR, eight_bit=False), RGB, partial(mean_psnr, **IN_RGB)),
+    Case("mean_ab_psnr", metrics.MeanAbPSNR, AB, partial(mean_psnr, **IN_AB), gradient_of="ab"),
+    Case("pooled_psnr_8bit", metrics.PooledPSNR, RGB, partial(pooled_psnr, **IN_RGB)),
+    Case("pooled_psnr", partial(metrics.PooledPSNR, eight_bit=False), RGB, partial(pooled_psnr, **IN_RGB)),
+    Case("pooled_ab_psnr", metrics.PooledAbPSNR, AB, partial(pooled_psnr, **IN_AB), gradient_of="ab"),
+]
+BAND_CASES = [
+    Case(
+        f"psnr_{name}",
+        partial(metrics.BandPSNR, kernel_size=size),
+        BAND,
+        partial(band_psnr, size=size),
+        empty={f"psnr_{name}": NAN, "left_out": 0},
+    )
+    for name, size in (("k7", 7), ("full", None))
+] + [
+    Case(
+        "band_share",
+        metrics.BandShare,
+        given("edges"),
+        band_share,
+        empty={"band_share_k7": NAN, "left_out": 0},
+        gradient_of="edges",
+    )
+]
+COLOR_CASES = [
+    Case(
+        f"cf_{form}",
+        partial(metrics.Colorfulness, form=form),
+        given("rgb"),
+        partial(colorfulness, form=form),
+        empty={f"cf_{form}": NAN},
+    )
+    for form in ("hasler", "absolute")
+] + [
+    Case(
+        f"delta_cf_{form}",
+        partial(metrics.DeltaColorfulness, form=form),
+        RGB,
+        partial(delta_colorfulness, form=form),
+        empty={f"delta_of_mean_cf_{form}": NAN, f"mean_delta_cf_{form}": NAN},
+    )
+    for form in ("hasler", "absolute")
+]
+AB_CASES = [
+    Case("mean_ab_rmse", metrics.MeanAbRMSE, AB, mean_rmse, gradient_of="ab"),
+    Case("pooled_ab_rmse", metrics.PooledAbRMSE, AB, pooled_rmse, gradient_of="ab"),
+    Case(
+        "ab_auc",
+        metrics.AbAUC,
+        AB,
+        ab_auc,
+        empty={"auc": NAN, "auc_rebalanced": NAN},
+        gradient_of="ab",
+    ),
+    Case("intersection", metrics.HistogramIntersection, EXEMPLARS, intersection, gradient_of="ab"),
+]
+SSIM_CASES = [Case("mean_ssim", metrics.MeanSSIM, RGB, mean_ssim)]
+
+
+def cdr_loop(batch: Batch) -> Values:
+    """Kim et al. 2021 sec. 8 pixel by pixel, with scikit-image on the gray triple."""
+    channels = []
+    for made, true in pairs(batch, "ab", "target_ab"):
+        channels.append([one_cdr(made[..., index], true[..., index]) for index in (0, 1)])
+    a, b = np.mean(channels, axis=0)
+    return {"cdr_a": float(a), "cdr_b": float(b), "cdr": float((a + b) / 2), "left_out": 0}
+
+
+def one_cdr(made: np.ndarray, true: np.ndarray, size: int = 5) -> float:
+    labels = [np.pad(triple_slic(plane), size) for plane in (true, made)]
+    edges = canny(true.astype(np.float32), 1.2, 0.2, 0.7, use_quantiles=True)
+    scores = []
+    for row, column in np.argwhere(edges):
+        truth, result = (plane[row : row + 2 * size, column : column + 2 * size] for plane in labels)
+        others = truth != truth[size, size]
+        merged = others & (result == result[size, size])
+        scores.append(1 - merged.sum() / others.sum() if others.any() else 1.0)
+    return float(np.mean(scores))
+
+
+def triple_slic(plane: np.ndarray) -> np.ndarray:
+    triple = np.repeat(plane[..., None], 3, axis=2)
+    return slic(triple, n_segments=250, compactness=10, sigma=1, start_label=1)
+
+
+CDR_CASES = [
+    Case(
+        "cdr",
+        metrics.ClusterDiscrepancyRatio,
+        AB,
+        cdr_loop,
+        half_tolerance=0.1,
+        empty={"cdr_a": NAN, "cdr_b": NAN, "cdr": NAN, "left_out": 0},
+        gradient_of="ab",
+    )
+]
+
+CASES = [*PSNR_CASES, *BAND_CASES, *COLOR_CASES, *AB_CASES, *SSIM_CASES, *CDR_CASES]

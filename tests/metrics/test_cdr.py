@@ -1,0 +1,99 @@
+"""Cluster Discrepancy Ratio: its invariants, its mask, its cache, and what it cannot measure."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo.errors import DataError
+from colorzoo.metrics import (
+    CDRSettings,
+    ClusterDiscrepancyRatio,
+    cluster_discrepancy,
+    edge_scores,
+    truth_clusters,
+)
+from colorzoo.metrics.clusters import cluster_plane
+from metrics.cases import PICTURES, triple_slic
+
+TRUTH, RESULT = PICTURES[2]["target_ab"], PICTURES[2]["ab"]
+GRAY = torch.zeros_like(TRUTH[:1])
+
+
+def computed(*arguments: object, **options: object) -> dict[str, float]:
+    metric = ClusterDiscrepancyRatio()
+    metric.update(*arguments, **options)
+    return {name: float(value) for name, value in metric.compute().items()}
+
+
+def test_the_truth_itself_scores_1() -> None:
+    assert computed(TRUTH, TRUTH) == {"cdr_a": 1.0, "cdr_b": 1.0, "cdr": 1.0, "left_out": 0.0}
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e-3, 40.0])
+def test_clusters_of_one_channel_are_those_of_the_gray_triple(shift: float) -> None:
+    plane = np.random.default_rng(0).normal(shift, 5, (40, 56)).astype(np.float32)
+    for each in (plane, np.zeros_like(plane)):
+        assert (cluster_plane(each, CDRSettings()) == triple_slic(each)).all()
+
+
+def test_the_cached_truth_gives_the_same_digits() -> None:
+    truths = [truth_clusters(picture) for picture in TRUTH]
+    assert computed(RESULT, truths=truths) == computed(RESULT, TRUTH)
+
+
+def test_a_region_scores_its_own_edge_pixels_only() -> None:
+    truth = truth_clusters(TRUTH[0])
+    region = torch.zeros(TRUTH.shape[2:])
+    region[:, 10:] = 1
+    inside = truth.edges & region.bool().numpy()
+    assert 0 < inside.sum() < truth.edges.sum()
+    labels = [truth.labels, truth_clusters(RESULT[0]).labels]
+    expected = [edge_scores(labels[0][i], labels[1][i], inside[i]).mean() for i in (0, 1)]
+    found = cluster_discrepancy(RESULT[0], truth, region)
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
+    by_metric = computed(RESULT[:1], TRUTH[:1], region[None, None])
+    assert by_metric["cdr_a"] == pytest.approx(expected[0])
+
+
+def noisy_gray() -> Tensor:
+    """Ab of a gray photo: rounding of the conversion, 0.005 at most."""
+    return 0.005 * torch.rand(1, 2, 24, 24, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("gray", [GRAY, noisy_gray()], ids=["flat", "rounding"])
+def test_a_gray_truth_is_left_out_and_counted(gray: Tensor) -> None:
+    alone = computed(RESULT[:1], gray)
+    assert np.isnan([alone["cdr_a"], alone["cdr_b"], alone["cdr"]]).all()
+    assert alone["left_out"] == 1
+    both = computed(RESULT[:2], torch.cat([gray, TRUTH[1:2]]))
+    assert both == computed(RESULT[1:2], TRUTH[1:2]) | {"left_out": 1.0}
+
+
+def test_a_channel_without_edges_does_not_pull_the_mean() -> None:
+    only_b = TRUTH[:1].clone()
+    only_b[:, 0] = 3.0
+    found = computed(RESULT[:1], only_b)
+    assert np.isnan(found["cdr_a"])
+    assert found["cdr"] == found["cdr_b"] > 0
+    assert found["left_out"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        ((RESULT, TRUTH[:, :, 1:]), {}, "differ in shape"),
+        ((RESULT[0], TRUTH[0]), {}, "expected pictures"),
+        ((RESULT, TRUTH, torch.ones(1, 1, 2, 2)), {}, "expected a mask"),
+        ((RESULT,), {}, "needs a truth"),
+        ((RESULT,), {"truths": []}, "one truth for each of 3"),
+        ((RESULT[:1, :, 1:],), {"truths": [truth_clusters(TRUTH[0])]}, "does not fit its truth"),
+        ((RESULT * torch.nan, TRUTH), {}, "NaN or infinite"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_one_line(
+    arguments: tuple[Tensor, ...], options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(DataError, match=message) as error:
+        computed(*arguments, **options)
+    assert "\n" not in str(error.value)
