@@ -39,7 +39,7 @@ LOCAL_SMALL = replace(
     hparams={"width": 0.25, "hint_attention": True},
     weights={
         "default": Weights(
-            sha256="ba3041184dee28ab73755b31149e733fbc91709e58574d544ece7a5d0b357745",
+            sha256="128a8009b7436d28ef641b37b8c4d9c1ffb1f962bb07f53797f27dae247e2212",
             size=4_352_306,
             license="Apache-2.0",
             file="zhang2017_local_small.safetensors",
