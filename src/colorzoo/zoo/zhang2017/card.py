@@ -39,7 +39,7 @@ LOCAL_SMALL = replace(
     hparams={"width": 0.25, "hint_attention": True},
     weights={
         "default": Weights(
-            sha256="128a8009b7436d28ef641b37b8c4d9c1ffb1f962bb07f53797f27dae247e2212",
+            sha256="df1b0253202bf15e27b4f83149f67df3d776e7ab8b47eaa146217b2751759bfa",
             size=4_352_306,
             license="Apache-2.0",
             file="zhang2017_local_small.safetensors",
