@@ -111,12 +111,14 @@ class FileClip:
         av = _load_av()
         try:
             with av.open(str(self._file)) as container:
+                # One thread: a decoder with threads that a forked worker inherits and frees waits for ever.
+                container.streams.video[0].codec_context.thread_count = 1
                 yield from container.decode(video=0)
         except (av.FFmpegError, IndexError) as error:
             raise DataError(f"cannot read the video {str(self._file)!r} ({error}).") from error
 
     def _tensor(self, frame: Any) -> Tensor:
-        image = Image.fromarray(frame.to_ndarray(format="rgb24"))
+        image = Image.fromarray(frame.to_ndarray(format="rgb24", threads=1))
         if self._short_side is not None:
             factor = self._short_side / min(image.size)
             size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
