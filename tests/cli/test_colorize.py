@@ -277,7 +277,9 @@ def test_an_interrupted_run_leaves_whole_files_only(weights: Path, tmp_path: Pat
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=240)
     assert process.returncode == 130
-    assert err == "colorzoo: interrupted\n"
+    assert (
+        err.splitlines()[-1] == "colorzoo: interrupted"
+    )  # before it Python may name a destructor it fell into
     results = sorted((tmp_path / "out").iterdir())
     assert 0 < len(results) < 60
     for path in results:
