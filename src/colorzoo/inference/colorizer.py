@@ -22,11 +22,12 @@ from torch import Tensor
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_model
-from colorzoo.guidance import Guidance
+from colorzoo.guidance import Guidance, Recipe
 from colorzoo.inference.device import Precision, choose_device, choose_dtype
 from colorzoo.inference.fast import fast_module
 from colorzoo.inference.guide import GuidanceLike, Wishes, fit_points, prepare
 from colorzoo.inference.honor import honor_points
+from colorzoo.inference.kinds import add_kinds, as_reference
 from colorzoo.inference.pictures import Picture, read_picture, to_pil
 from colorzoo.inference.pins import Pin, fit_pins
 from colorzoo.inference.resample import DEFAULT_SIZE, BicubicUpsampler, shrink_luma, working_size
@@ -116,7 +117,12 @@ class Colorizer:
         self._lock = threading.Lock()  # around the network: it may move to another device
 
     def __call__(
-        self, image: ImageLike, guidance: GuidanceLike = None, *, strength: float | None = None
+        self,
+        image: ImageLike,
+        guidance: GuidanceLike = None,
+        *,
+        strength: float | None = None,
+        reference: ImageLike | None = None,
     ) -> Image.Image:
         """Color one picture and return it as Pillow image of the same size, alpha included.
 
@@ -127,18 +133,25 @@ class Colorizer:
                 [0, 1].
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
+            reference: The picture whose colors to use, for models that take an exemplar.
 
         Raises:
             ColorzooError: The picture or the guidance cannot be used, or the model answers no numbers.
         """
-        picture = image if isinstance(image, Picture) else read_picture(image)
-        colored = self.colorize(picture, guidance, strength=strength)
+        picture = _as_picture(image)
+        look = None if reference is None else _as_picture(reference)
+        colored = self.colorize(picture, guidance, strength=strength, reference=look)
         for note in colored.notes:
             warnings.warn(note, UserWarning, stacklevel=2)
         return to_pil(colored.rgb, picture)
 
     def colorize(
-        self, picture: Picture, guidance: GuidanceLike = None, *, strength: float | None = None
+        self,
+        picture: Picture,
+        guidance: GuidanceLike = None,
+        *,
+        strength: float | None = None,
+        reference: Picture | Tensor | None = None,
     ) -> Colored:
         """Color one picture; see `__call__`.
 
@@ -150,22 +163,27 @@ class Colorizer:
         size = working_size(height, width, self.size)
         wishes = prepare(guidance, picture, size, strength)
         luma = full_luma(picture.rgb)
-        solved = self.solve(shrink_luma(luma, size), wishes)
+        look = as_reference(reference, self.size) if isinstance(reference, Picture) else reference
+        solved = self.solve(shrink_luma(luma, size), wishes, look)
         pins = fit_pins(wishes.hints, solved.ab, luma[0, 0], strength=wishes.strength)
         rgb = join(luma[0, 0], solved.ab, pins)
         return Colored(rgb, solved.ab, self.name, solved.notes)
 
-    def solve(self, luma: Tensor, wishes: Wishes) -> Solved:
+    def solve(self, luma: Tensor, wishes: Wishes, reference: Tensor | None = None) -> Solved:
         """Do all that happens at the network's size: predict, hold the points, apply the strength.
 
         Args:
             luma: ``(1, 1, h, w)`` in [0, 100], at the network's size.
             wishes: What the user wants, drawn at the same size.
+            reference: See `as_reference`; None where there is none.
 
         Raises:
+            GuidanceError: The recipe speaks of regions or statistics that do not exist.
             ColorzooError: The model answers values that are no numbers.
         """
         given = fit_points(wishes.guidance, luma)
+        if wishes.recipe is not None or reference is not None:
+            given = add_kinds(given, wishes.recipe or Recipe(), self.model, luma, reference)
         prediction = self.predict(luma, given)
         assert prediction.ab is not None
         ab = prediction.ab
@@ -233,6 +251,10 @@ class Colorizer:
     def _ignored(self, wishes: Wishes) -> tuple[str, ...]:
         ignored = [kind for kind in wishes.kinds if kind not in self.model.accepts]
         return tuple(f"{self.name} does not use {kind}; they were ignored" for kind in ignored)
+
+
+def _as_picture(image: ImageLike) -> Picture:
+    return image if isinstance(image, Picture) else read_picture(image)
 
 
 def _create(name: str, weights: str | Path | None) -> tuple[ColorizationModule, str]:

@@ -35,6 +35,7 @@ class Wishes:
         strength: Factor on the chroma.
         kinds: Names of everything given, also of what was not drawn as tensors.
         notes: What the user should know about the recipe.
+        recipe: The recipe, if one was given: for the kinds that are drawn with the model's help.
     """
 
     guidance: Guidance
@@ -42,6 +43,7 @@ class Wishes:
     strength: float = 1.0
     kinds: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    recipe: Recipe | None = None
 
 
 def as_recipe(guidance: GuidanceLike) -> Guidance | Recipe:
@@ -103,7 +105,7 @@ def draw_wishes(
         raise GuidanceError(f"strength must be from 0 to {MAX_STRENGTH:g}, got {strength:g}.")
     if isinstance(given, Recipe):
         drawn = Guidance.from_recipe(given, width, height, size)
-        return Wishes(drawn, given.points, strength, given.kinds())
+        return Wishes(drawn, given.points, strength, given.kinds(), recipe=given)
     hints = _sparse_hints(given.points, width, height)
     if hints:  # the same way as a recipe, so that both give the same picture
         points = Guidance.from_recipe(Recipe(points=hints), width, height, size).points
