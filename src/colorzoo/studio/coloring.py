@@ -26,6 +26,7 @@ from colorzoo.studio.palette import distribution_of, luma_at
 from colorzoo.studio.photo import Photo, fit, jpeg, to_levels
 
 Quality = Literal["drag", "final", "full"]
+STAGES = ("prepare", "network", "join", "encode")
 _KEPT = 6  # solved recipes of a session: the last steps of undo, and those without the selected point
 
 
@@ -183,7 +184,7 @@ def preview(
     luma = _luma(task, quality, limits)
     watch.lap("prepare")
     picture = paint(task, answer, luma, watch)
-    timing = {name: round(spent, 2) for name, spent in watch.spent.items()}
+    timing = {name: round(watch.spent.get(name, 0.0), 2) for name in STAGES}
     return answer, picture, {"width": luma.shape[3], "height": luma.shape[2], "timing": timing}
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import colorzoo
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.resample import DEFAULT_SIZE
 from colorzoo.studio.errors import StudioError
@@ -81,7 +81,7 @@ class Studio:
         hello = {
             "type": "hello",
             "session": session.id,
-            "version": _version(),
+            "version": colorzoo.__version__,
             "resumed": found is not None,
             "photo": None if photo is None else photo.describe(self.network),
             "start": self._start,
@@ -175,10 +175,3 @@ def _quietly(call: Callable[[], object]) -> None:
         call()
     except Exception:  # the first request will say what is wrong
         return
-
-
-def _version() -> str:
-    try:
-        return version("colorzoo")
-    except PackageNotFoundError:  # run from a checkout
-        return "0"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, cast
 
@@ -45,6 +46,7 @@ class Context:
         uploads: Pictures that were sent ahead.
         downloads: Where exports wait; None where they travel in the message.
         network: Shorter side at which the network sees a photo.
+        arrived: When the request came, by `time.perf_counter`.
     """
 
     session: Session
@@ -54,6 +56,7 @@ class Context:
     uploads: Shelf
     downloads: Shelf | None
     network: int
+    arrived: float = field(default_factory=time.perf_counter)
 
     def answer(self, kind: str, *buffers: bytes, **fields: Any) -> Message:
         """Return the message that answers this request."""
@@ -161,12 +164,16 @@ def color(ctx: Context) -> Iterator[Message]:
     quality = ctx.message.body.get("quality", "final")
     if quality not in ("drag", "final", "full"):
         raise StudioError("bad_message", f"color.quality must be 'drag', 'final' or 'full', got {quality!r}.")
+    began = time.perf_counter()
     recipe = ctx.recipe()
     bench = ctx.bench(recipe)
     if not bench.loaded:
         yield Message({"type": "model", **bench.abilities()})
     task = ctx.task(recipe)
     answer, picture, facts = preview(task, cast(Quality, quality), ctx.session.cache, ctx.limits)
+    points = [asdict(shown) for shown in shown_points(task)]
+    facts["timing"]["wait"] = round((began - ctx.arrived) * 1e3, 2)
+    facts["timing"]["total"] = round((time.perf_counter() - ctx.arrived) * 1e3, 2)
     yield ctx.answer(
         "colored",
         picture,
@@ -175,7 +182,7 @@ def color(ctx: Context) -> Iterator[Message]:
         mime="image/jpeg",
         notes=list(answer.notes),
         distribution=answer.distribution is not None,
-        points=[asdict(shown) for shown in shown_points(task)],
+        points=points,
         **facts,
     )
 
