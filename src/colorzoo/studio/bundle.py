@@ -45,7 +45,8 @@ def _collect(name: str, joined: dict[str, str], above: tuple[str, ...]) -> None:
     source = _read(f"js/{name}.js")
     for needed in _IMPORT.findall(source):
         _collect(needed, joined, (*above, name))
-    joined[name] = _EXPORT.sub("", _IMPORT.sub("", source))
+    text = _IMPORT.sub("", source)
+    joined[name] = text if name == _ENTRY else _EXPORT.sub("", text)
 
 
 def _read(path: str) -> str:

@@ -5,9 +5,8 @@
  *   muted?: boolean, locked?: boolean, radius?: number}} Point  x, y in pixels of the photo; size 1-9 at network scale
  * @typedef {{path: [number, number][], width: number}} Stroke  pixels of the photo
  * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>,
- *   skipped: number[], exemplar: Picked | null, classes: Record<string, number>, saturation: number | null,
- *   histogram: Picked | null, strength: number, extra: Record<string, any>}} Doc
- * @typedef {{id: string, name: string}} Picked  a second picture that the server holds
+ *   skipped: number[], exemplar: {name: string} | null, classes: Record<string, number>,
+ *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>}} Doc
  */
 
 const RECIPE_VERSION = 1;
@@ -18,15 +17,15 @@ const KNOWN = [
 /** @param {string} model @returns {Doc} */
 function emptyDoc(model = "") {
   return {
-    model, points: [], scribbles: [], regions: {}, skipped: [], exemplar: null, classes: {}, saturation: null,
-    histogram: null, strength: 1, extra: {},
+    model, points: [], scribbles: [], regions: {}, skipped: [], exemplar: null, classes: {}, statistics: null,
+    strength: 1, extra: {},
   };
 }
 
 /** @param {Doc} doc @returns {boolean} whether there is anything to lose */
 function hasWork(doc) {
   const counts = [doc.points, doc.scribbles, Object.keys(doc.regions), doc.skipped, Object.keys(doc.classes)];
-  return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.histogram) || doc.saturation !== null;
+  return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics) || doc.strength !== 1;
 }
 
 /**
@@ -109,7 +108,7 @@ function toRecipe(doc, picture) {
   if (regions.length) recipe.regions = regions;
   if (doc.exemplar) recipe.exemplar = { path: doc.exemplar.name };
   if (Object.keys(doc.classes).length) recipe.classes = { map: { ...doc.classes } };
-  if (doc.saturation !== null) recipe.statistics = { saturation: round(doc.saturation, 3) };
+  if (doc.statistics) recipe.statistics = doc.statistics;
   const muted = doc.points.filter((point) => point.muted).map(write);
   const studio = { ...(muted.length ? { muted } : {}), ...(doc.skipped.length ? { skipped: doc.skipped } : {}) };
   if (Object.keys(studio).length) recipe.studio = studio;
@@ -148,8 +147,9 @@ function fromRecipe(recipe, picture, abOf) {
     scribbles: list(recipe, "scribbles").map(readStroke),
     regions: Object.fromEntries(list(recipe, "regions").map((region) => [region.index, region.color])),
     skipped: list(recipe.studio ?? {}, "skipped").map(Number),
+    exemplar: recipe.exemplar?.path ? { name: recipe.exemplar.path } : null,
     classes: { ...(recipe.classes?.map ?? {}) },
-    saturation: recipe.statistics?.saturation ?? null,
+    statistics: recipe.statistics ?? null,
     strength: recipe.strength ?? 1,
     extra: Object.fromEntries(Object.entries(recipe).filter(([name]) => !KNOWN.includes(name))),
   };

@@ -135,7 +135,7 @@ function drawPlot(plot) {
   context.clearRect(0, 0, side, side);
   const at = ([a, b]) => [((a + plot.range) / (2 * plot.range)) * side, ((plot.range - b) / (2 * plot.range)) * side];
   drawPlane(context, plot, at, side);
-  drawMarks(context, plot, at, ratio);
+  drawPlaneMarks(context, plot, at, ratio);
 }
 
 function drawPlane(context, plot, at, side) {
@@ -152,7 +152,7 @@ function drawPlane(context, plot, at, side) {
   context.restore();
 }
 
-function drawMarks(context, plot, at, ratio) {
+function drawPlaneMarks(context, plot, at, ratio) {
   const { state } = plot;
   for (const { ab, share } of state.suggestions) {
     ring(context, at(ab), (2 + 4 * Math.sqrt(share)) * ratio, ratio, "rgba(0,0,0,.55)", "rgba(255,255,255,.9)");
