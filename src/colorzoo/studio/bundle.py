@@ -30,12 +30,6 @@ def pad_style() -> str:
     return _read("pad.css")
 
 
-@cache
-def page() -> str:
-    """Return the page that shows the pad in a browser."""
-    return _read("index.html")
-
-
 def _collect(name: str, joined: dict[str, str], above: tuple[str, ...]) -> None:
     """Add a module after those it imports."""
     if name in above:
