@@ -1,6 +1,6 @@
 /** The ab plane at one lightness: what sRGB can show there, the current color, and the suggestions. */
 
-import { colorName, inGamut, labHex, labToRgb, reduceChroma } from "./color.js";
+import { colorName, labHex, planePixels, reduceChroma } from "./color.js";
 import { h, oncePerFrame, setAttr, setText, t } from "./dom.js";
 
 const RESOLUTION = 96;
@@ -25,14 +25,7 @@ function paintPlane(luma, range) {
   canvas.width = RESOLUTION;
   canvas.height = RESOLUTION;
   const context = canvas.getContext("2d");
-  const image = context.createImageData(RESOLUTION, RESOLUTION);
-  for (let i = 0; i < RESOLUTION * RESOLUTION; i += 1) {
-    const a = (((i % RESOLUTION) + 0.5) / RESOLUTION) * 2 * range - range;
-    const b = range - ((Math.floor(i / RESOLUTION) + 0.5) / RESOLUTION) * 2 * range;
-    const near = inGamut([luma, a * 0.9, b * 0.9]);
-    image.data.set(near ? [...labToRgb([luma, a, b]), 255] : [128, 128, 128, 0], 4 * i);
-  }
-  context.putImageData(image, 0, 0);
+  context.putImageData(new ImageData(planePixels(luma, range, RESOLUTION), RESOLUTION, RESOLUTION), 0, 0);
   return canvas;
 }
 
