@@ -157,7 +157,8 @@ def gray_jpeg(luma: Tensor) -> bytes:
 
 def to_levels(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Round values in [0, 1] to 8 bits."""
-    return np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
+    return levels
 
 
 def jpeg(image: Image.Image) -> bytes:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.pictures import Picture, read_picture
+from colorzoo.inference.encode import encode
+from colorzoo.inference.pictures import Picture, read_picture, to_pil
+from colorzoo.studio.bundle import pad_module, pad_style
 from colorzoo.studio.desk import Studio
 from colorzoo.studio.messages import Message
 from colorzoo.tasks import ColorizationModule
@@ -28,7 +29,7 @@ except ImportError as error:
 RecipeLike = Recipe | Mapping[str, Any] | str | Path
 
 
-class Pad(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget has no types where it is not installed
+class Pad(anywidget.AnyWidget):
     """A drawing pad for one photo; show it as the last line of a cell.
 
     ``pad.recipe`` is the document: it follows what is drawn, and setting it draws. ``pad.result()`` is the
@@ -47,7 +48,7 @@ class Pad(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget has no types 
 
     def __init__(
         self,
-        photo: str | Path | Image.Image | np.ndarray[Any, Any] | None = None,
+        photo: str | Path | Image.Image | NDArray[Any] | None = None,
         *,
         model: str | ColorizationModule | Colorizer | None = None,
         recipe: RecipeLike | None = None,
@@ -59,10 +60,9 @@ class Pad(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget has no types 
         self.studio = Studio(own, model=name, device=device, inline_files=True)
         self._session = self.studio.sessions.new()
         self._photo: Picture | None = None
-        if photo is not None:
-            self._offer(photo)
+        self._offered = None if photo is None else self._offer(photo)
         document = {} if recipe is None else _document(recipe)
-        super().__init__(_esm=_text("pad.js"), _css=_text("pad.css"), recipe=document)
+        super().__init__(_esm=pad_module(), _css=pad_style(), recipe=document)
         self.on_msg(self._receive)
 
     @traitlets.validate("recipe")
@@ -82,32 +82,32 @@ class Pad(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget has no types 
             ColorzooError: There is no photo, or the recipe does not fit it.
         """
         photo = self._session.photo
-        picture = self._photo if photo is None else photo.picture(self.studio.limits)
+        mine = photo is None or photo.sha256 == self._offered  # else the user has opened another one
+        picture = self._photo if mine or photo is None else photo.picture(self.studio.limits)
         if picture is None:
             raise ColorzooError("the pad has no photo yet; give one, or drop one onto it")
         recipe = Recipe.from_json(self.recipe)
         reference = None if self._session.reference is None else self._session.reference[0]
-        return self.studio.pool.bench(recipe.model).colorizer()(picture, recipe, reference=reference)
+        colorizer = self.studio.pool.bench(recipe.model).colorizer()
+        return to_pil(colorizer.colorize(picture, recipe, reference=reference).rgb, picture)
 
     def close(self) -> None:
         """Remove the pad and free what it holds."""
         self.studio.close()
         super().close()
 
-    def _offer(self, photo: str | Path | Image.Image | np.ndarray[Any, Any]) -> None:
+    def _offer(self, photo: str | Path | Image.Image | NDArray[Any]) -> str:
+        """Let the page open a photo; returns the hash of the file that it gets."""
         self._photo = read_picture(photo)  # what is wrong is said here
-        if isinstance(photo, str | Path):
-            self.studio.offer(Path(photo).read_bytes(), Path(photo).name)
-            return
-        memory = io.BytesIO()
-        image = photo if isinstance(photo, Image.Image) else _as_image(photo)
-        image.save(memory, "PNG", compress_level=1)
-        self.studio.offer(memory.getvalue(), "picture.png")
+        path = Path(photo) if isinstance(photo, str | Path) else None
+        data = encode(self._photo.rgb, self._photo, "PNG", 95) if path is None else path.read_bytes()
+        self.studio.offer(data, "picture.png" if path is None else path.name)
+        return sha256(data).hexdigest()
 
     def _receive(self, _: object, content: Any, buffers: Sequence[Any]) -> None:
         """Take a message of the page; it answers from other threads."""
         message = Message(content if isinstance(content, dict) else {}, tuple(bytes(b) for b in buffers))
-        if message.type == "hello":  # the page has just been drawn, perhaps for a second time
+        if message.type == "ready":  # the page has just been drawn, perhaps for a second time
             self._session.connected = False
             self._session = self.studio.greet(self._session.id, self._send_message, dict(self.recipe) or None)
             return
@@ -131,12 +131,3 @@ class Pad(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget has no types 
 
 def _document(recipe: RecipeLike) -> dict[str, Any]:
     return (recipe if isinstance(recipe, Recipe) else Recipe.from_json(recipe)).to_dict()
-
-
-def _as_image(array: np.ndarray[Any, Any]) -> Image.Image:
-    picture = read_picture(array)
-    return Image.fromarray(np.rint(picture.rgb * 255).astype(np.uint8))
-
-
-def _text(name: str) -> str:
-    return (files("colorzoo.studio") / "static" / name).read_text(encoding="utf-8")
