@@ -194,7 +194,7 @@ def test_points_are_selected_recolored_moved_and_deleted_and_undo_has_no_end(
     assert len(pad.points()) == 12
     assert pad.page.inner_text(".cz-color .cz-heading >> nth=0") == "Color of point 2"
     box = pad.page.locator(".cz-gamut-canvas").bounding_box()
-    pad.page.mouse.click(box["x"] + box["width"] - 2, box["y"] + 2)  # far outside the gamut
+    pad.page.mouse.click(box["x"] + box["width"] - 14, box["y"] + 14)  # outside the gamut
     chosen = pad.points()[1]
     assert "Snapped" in pad.page.inner_text(".cz-gamut-note")
     assert max(map(abs, chosen["ab"])) > 20
@@ -266,7 +266,7 @@ def test_a_failure_is_shown_and_can_be_tried_again(pad: BrowserPad, photo: Path)
     pad.broken = "colored"
     pad.click(60, 50)
     pad.wait("failed")
-    assert "the model gave up on this picture" in pad.page.inner_text(".cz-banner")
+    assert "The model gave up on this picture" in pad.page.inner_text(".cz-banner")
     assert len(pad.points()) == 1
     pad.broken = ""
     pad.page.click(".cz-banner button")

@@ -223,7 +223,8 @@ function createStatus(pad) {
 function bannerWords(pad, state) {
   if (pad.ui.link === "refused") return t("The server refused this page. Open the address that colorzoo studio printed.");
   if (state === "offline") return pad.photo ? t("No connection. Go on: your edits are kept and sent when it is back.") : t("No connection to the coloring server. Trying again …");
-  return state === "failed" ? pad.ui.failure : "";
+  const { failure } = pad.ui;
+  return state === "failed" ? failure.charAt(0).toUpperCase() + failure.slice(1) : "";
 }
 
 /** @param {any} pad @returns {{el: HTMLElement, update: () => void}} what is seen before a photo is open */

@@ -212,7 +212,7 @@ function autosaveSoon(pad) {
 async function keepWork(pad) {
   clearTimeout(pad.saveTimer);
   const { photo } = pad;
-  if (!photo || pad.options.notebook || !hasWork(pad.doc)) return;
+  if (!photo || pad.options.notebook || !(photo.file || hasWork(pad.doc))) return;
   const thumbnail = await thumbnailOf(photo.result ?? photo.gray);
   const saved = await saveWork({
     key: photo.image.sha256, name: photo.name, file: photo.file, recipe: currentRecipe(pad), reference: pad.reference,
