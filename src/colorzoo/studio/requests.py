@@ -312,13 +312,6 @@ def check(ctx: Context) -> Iterator[Message]:
     yield ctx.answer("checked", recipe=recipe.to_dict(), notes=notes)
 
 
-def close(ctx: Context) -> Iterator[Message]:
-    """Forget the photo and what belongs to it."""
-    ctx.session.place(None)
-    ctx.uploads.forget(ctx.session.id)
-    yield from ()
-
-
 Handler = Callable[[Context], Iterator[Message]]
 
 
@@ -353,7 +346,6 @@ REQUESTS: dict[str, Request] = {
     "model": Request(model, "model", newest=False),
     "export": Request(export, newest=False),
     "check": Request(check, newest=False),
-    "close": Request(close, newest=False),
 }
 
 
