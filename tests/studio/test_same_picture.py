@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from pads import DirectPad, photo_file, pixels, socket_pad, web_client
+from PIL import Image
 from test_widget import page_of
 
 import colorzoo
