@@ -48,20 +48,52 @@ function rgbToLab(rgb) {
   return [116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)];
 }
 
-/** @param {Triple} lab @returns {boolean} whether sRGB can show it */
-function inGamut(lab) {
-  const linear = labToLinear(lab);
-  return Math.min(...linear) >= -TOLERANCE && Math.max(...linear) <= 1 + TOLERANCE;
+/** @param {number} luma @param {number} a @param {number} b @returns {boolean} whether sRGB can show it */
+function inGamut(luma, a, b) {
+  const fy = (luma + 16) / 116;
+  const x = fromCone(fy + a / 500);
+  const y = fromCone(fy);
+  const z = fromCone(Math.max(0, fy - b / 200));
+  for (const row of XYZ_TO_RGB) {
+    const v = row[0] * x + row[1] * y + row[2] * z;
+    if (v < -TOLERANCE || v > 1 + TOLERANCE) return false;
+  }
+  return true;
+}
+
+const CODES = Uint8ClampedArray.from({ length: 4097 }, (_, i) => Math.round(255 * encode(i / 4096)));
+
+/**
+ * Colors of the ab plane at one lightness; where sRGB has none, the nearest by channel (to be clipped away).
+ * @param {number} luma @param {number} range of a and b @param {number} side @returns {Uint8ClampedArray} RGBA, a to the right, b up
+ */
+function planePixels(luma, range, side) {
+  const pixels = new Uint8ClampedArray(side * side * 4).fill(255);
+  const fy = (luma + 16) / 116;
+  const y = fromCone(fy);
+  const unit = (2 * range) / side;
+  let at = 0;
+  for (let row = 0; row < side; row += 1) {
+    const z = fromCone(Math.max(0, fy - (range - (row + 0.5) * unit) / 200));
+    for (let column = 0; column < side; column += 1, at += 4) {
+      const x = fromCone(fy + ((column + 0.5) * unit - range) / 500);
+      for (let c = 0; c < 3; c += 1) {
+        const [ofX, ofY, ofZ] = XYZ_TO_RGB[c];
+        pixels[at + c] = CODES[Math.min(4096, Math.max(0, (ofX * x + ofY * y + ofZ * z) * 4096)) | 0];
+      }
+    }
+  }
+  return pixels;
 }
 
 /** Take chroma away until sRGB can show the color. @param {number} luma @param {Ab} ab @returns {Ab} */
 function reduceChroma(luma, ab) {
-  if (inGamut([luma, ...ab])) return ab;
+  if (inGamut(luma, ...ab)) return ab;
   let low = 0;
   let high = 1;
   for (let step = 0; step < GAMUT_STEPS; step += 1) {
     const middle = (low + high) / 2;
-    if (inGamut([luma, ab[0] * middle, ab[1] * middle])) low = middle;
+    if (inGamut(luma, ab[0] * middle, ab[1] * middle)) low = middle;
     else high = middle;
   }
   return [ab[0] * low, ab[1] * low];
@@ -133,13 +165,7 @@ function colorName(luma, ab) {
   return `${tone}${chroma < 22 ? "muted " : chroma > 62 ? "vivid " : ""}${hue}`;
 }
 
-/** @param {Triple} rgb @returns {number} relative luminance (WCAG) */
-function luminance(rgb) {
-  const [r, g, b] = rgb.map((level) => decode(level / 255));
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-}
-
 export {
-  abDistance, clamp, colorName, hexToRgb, inGamut, labHex, labToRgb, luminance, parseColor, reduceChroma, rgbToAb,
+  abDistance, clamp, colorName, hexToRgb, labHex, labToRgb, parseColor, planePixels, reduceChroma, rgbToAb,
   rgbToHex, rgbToLab,
 };

@@ -55,7 +55,7 @@ function createLuma(pad) {
   input.addEventListener("input", () => set(false));
   input.addEventListener("change", () => set(true));
   const update = (target) => {
-    show(el, target.kind !== "point");
+    show(el, target.kind === "region");
     if (input !== document.activeElement) input.value = String(Math.round(target.luma));
   };
   return { el, update };

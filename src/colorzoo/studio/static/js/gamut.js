@@ -1,6 +1,6 @@
 /** The ab plane at one lightness: what sRGB can show there, the current color, and the suggestions. */
 
-import { colorName, inGamut, labHex, labToRgb, reduceChroma } from "./color.js";
+import { colorName, labHex, planePixels, reduceChroma } from "./color.js";
 import { h, oncePerFrame, setAttr, setText, t } from "./dom.js";
 
 const RESOLUTION = 96;
@@ -25,14 +25,7 @@ function paintPlane(luma, range) {
   canvas.width = RESOLUTION;
   canvas.height = RESOLUTION;
   const context = canvas.getContext("2d");
-  const image = context.createImageData(RESOLUTION, RESOLUTION);
-  for (let i = 0; i < RESOLUTION * RESOLUTION; i += 1) {
-    const a = (((i % RESOLUTION) + 0.5) / RESOLUTION) * 2 * range - range;
-    const b = range - ((Math.floor(i / RESOLUTION) + 0.5) / RESOLUTION) * 2 * range;
-    const near = inGamut([luma, a * 0.9, b * 0.9]);
-    image.data.set(near ? [...labToRgb([luma, a, b]), 255] : [128, 128, 128, 0], 4 * i);
-  }
-  context.putImageData(image, 0, 0);
+  context.putImageData(new ImageData(planePixels(luma, range, RESOLUTION), RESOLUTION, RESOLUTION), 0, 0);
   return canvas;
 }
 
@@ -49,12 +42,12 @@ function createGamut({ onPick }) {
   }));
   const note = h("p", { class: "cz-gamut-note" }, "");
   const el = h("div", { class: "cz-gamut" }, canvas, note);
-  const plot = { canvas, state: null, plane: null, key: NaN, outline: [], range: 100, asked: null };
+  const plot = { canvas, state: null, plane: null, key: NaN, outline: [], range: 100, asked: null, picked: null };
   const redraw = oncePerFrame(() => drawPlot(plot));
   const pick = (asked, done) => {
     const ab = reduceChroma(plot.state.luma, asked);
     const snapped = Math.hypot(asked[0] - ab[0], asked[1] - ab[1]) > 1;
-    plot.asked = snapped ? asked : null;
+    Object.assign(plot, { asked: snapped ? asked : null, picked: { luma: plot.state.luma, ab } });
     setText(note, snapped ? t("Snapped to the nearest color this lightness can show") : "");
     onPick(ab, asked, done);
   };
@@ -62,13 +55,21 @@ function createGamut({ onPick }) {
   listenToKeys(plot, pick);
   new ResizeObserver(redraw).observe(canvas);
   const update = (state) => {
-    if (plot.state && state.luma !== plot.state.luma) setText(note, "");
-    if (!plot.state || Math.hypot(state.ab[0] - plot.state.ab[0], state.ab[1] - plot.state.ab[1]) > 0.01) plot.asked = null;
+    if (!sameColor(state, plot.picked)) {
+      plot.asked = null;
+      setText(note, "");
+    }
     plot.state = state;
     describe(canvas, state);
     redraw();
   };
   return { el, update };
+}
+
+/** Whether this is still the color that was picked in the plane. */
+function sameColor(state, picked) {
+  if (!picked || Math.abs(state.luma - picked.luma) > 0.5) return false;
+  return Math.hypot(state.ab[0] - picked.ab[0], state.ab[1] - picked.ab[1]) < 0.1;
 }
 
 function describe(canvas, { luma, ab, enabled }) {

@@ -76,7 +76,7 @@ function createHintsPanel(pad) {
 
 function hintRow() {
   const small = (name) => button({ icon: name, label: "-", className: "cz-ghost cz-small", onClick: () => {} });
-  const main = h("button", { type: "button", class: "cz-hint-main" }, h("span", { class: "cz-hint-number" }), h("span", { class: "cz-swatch" }), h("span", { class: "cz-hint-words" }));
+  const main = h("button", { type: "button", class: "cz-hint-main" }, h("span", { class: "cz-hint-number" }), h("span", { class: "cz-swatch" }), h("span", { class: "cz-hint-words" }, h("span"), h("small")));
   return h("li", { class: "cz-hint-row" }, main, small("eye"), small("unlock"), small("trash"));
 }
 
@@ -94,7 +94,8 @@ function fillHint(pad, row, index) {
   const name = colorName(pad.lumaAt(point.x, point.y), point.ab);
   swatch.style.background = point.hex;
   swatch.classList.remove("cz-swatch-line");
-  setText(words, [name, info?.snapped ? t("snapped") : point.hex].join(" · "));
+  setText(words.firstChild, name);
+  setText(words.lastChild, hintDetail(point, info));
   setAttr(main, "aria-label", t("Point {n}: {name}, {hex}", { n, name, hex: point.hex }));
   setAttr(main, "aria-pressed", String(point.id === pad.ui.selected));
   row.classList.toggle("cz-muted", Boolean(point.muted));
@@ -106,6 +107,11 @@ function fillHint(pad, row, index) {
   flagButton(lock, point.locked, ["lock", t("Unlock point {n}", { n })], ["unlock", t("Lock point {n}", { n })], () => toggleFlag(pad, "locked", point.id));
   flagButton(remove, false, null, ["trash", t("Delete point {n}", { n })], () => deletePoint(pad, point.id));
   return undefined;
+}
+
+function hintDetail(point, info) {
+  const marks = [info?.snapped ? t("snapped") : null, point.locked ? t("locked") : null, point.muted ? t("muted") : null];
+  return [point.hex, ...marks.filter(Boolean)].join(" · ");
 }
 
 function flagButton(el, on, whenOn, whenOff, run) {
@@ -120,7 +126,8 @@ function flagButton(el, on, whenOn, whenOff, run) {
 function fillScribble(pad, { main, swatch, words, remove }, index, scribbles) {
   swatch.style.background = "";
   swatch.classList.add("cz-swatch-line");
-  setText(words, t("Edge scribble"));
+  setText(words.firstChild, t("Edge scribble"));
+  setText(words.lastChild, "");
   setAttr(main, "aria-label", t("Edge scribble {n}", { n: index + 1 }));
   setAttr(main, "aria-pressed", null);
   const [x, y] = scribbles[index].path[0];

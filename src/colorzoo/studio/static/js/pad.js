@@ -57,8 +57,10 @@ class Pad {
     this.queue = new ColorQueue((quality) => requestColor(this, quality), { rest: REST, wantsFull: () => this.wantsFull() });
     this.changed = oncePerFrame(() => this.update());
     this.redraw = oncePerFrame(() => this.draw());
+    this.redrawMarks = oncePerFrame(() => this.drawMarks());
     this.update = () => {};
     this.draw = () => {};
+    this.drawMarks = () => {};
     this.painted = [];
   }
 
@@ -188,11 +190,17 @@ class Pad {
 
   /** Ask, and show what went wrong. @param {object} message */
   async ask(message) {
+    const { id, answer } = this.client.send(message);
+    this.computing.add(id);
+    this.changed();
     try {
-      return await this.client.ask(message);
+      return await answer;
     } catch (error) {
       this.toast(error.message, "error");
       return null;
+    } finally {
+      this.computing.delete(id);
+      this.changed();
     }
   }
 
@@ -294,8 +302,7 @@ class Pad {
   /** @param {any} message the greeting, after every connection */
   async hello(message) {
     Object.assign(this, { models: message.models, limits: message.limits ?? {} });
-    this.photo && (this.photo.shown = 0);
-    this.client.last = Math.max(this.client.last, 0);
+    if (this.photo) this.photo.shown = 0;
     if (!this.doc.model) this.history.now = { ...this.doc, model: (message.models.find((model) => model.default) ?? message.models[0])?.name ?? "" };
     this.set({ link: "open" });
     if (this.greeted) {
@@ -341,9 +348,10 @@ function build(pad) {
   const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el, pad.toasts.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside), ...pad.dialogs.els);
   const parts = [top, rail, bar, split, status, empty, ...panels];
+  pad.drawMarks = () => drawMarks(pad, marks);
   pad.draw = () => {
     drawPhoto(pad, photo);
-    drawMarks(pad, marks);
+    pad.drawMarks();
     for (const callback of pad.painted.splice(0)) callback();
   };
   pad.update = () => {
@@ -358,6 +366,7 @@ function build(pad) {
 function dress(pad, stage) {
   const { root, ui, settings } = pad;
   setAttr(root, "data-theme", settings.theme);
+  setAttr(root, "data-photo", String(Boolean(pad.photo)));
   setAttr(root, "data-hand", settings.leftHanded ? "left" : "right");
   setAttr(root, "data-dropping", ui.dropping ? "true" : null);
   setAttr(stage, "data-tool", ui.panning ? "hand" : ui.tool);

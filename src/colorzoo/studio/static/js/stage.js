@@ -4,7 +4,7 @@ import { labHex } from "./color.js";
 import { pointRadius } from "./document.js";
 import { toPhoto, toStage } from "./view.js";
 
-const CRISP_FROM = 3;
+const CRISP_FROM = 6;
 const DARK = "rgba(0, 0, 0, .75)";
 const LIGHT = "rgba(255, 255, 255, .95)";
 

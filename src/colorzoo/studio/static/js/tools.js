@@ -115,7 +115,7 @@ function continueTool(pad, at, place) {
   } else if (drag.tool === "brush") brushTo(pad, at, place, drag);
   else if (drag.tool === "eraser") eraseTo(pad, at, place);
   else if (drag.tool === "edge" && pad.ui.stroke) lengthenStroke(pad, place);
-  pad.redraw();
+  pad.redrawMarks();
 }
 
 function lengthenStroke(pad, place) {
@@ -157,7 +157,7 @@ function hoverAt(pad, at, place) {
   pad.ui.cursor = place && inside(pad, place) ? place : null;
   const near = place && pad.ui.tool === "point" ? pointNear(pad, ...place, NEAR_MOUSE) : null;
   pad.stageEl.dataset.over = near === null ? "" : "point";
-  pad.redraw();
+  pad.redrawMarks();
   if (pad.ui.cursor && pad.ui.exemplar && !pad.matching) {
     pad.matching = true;
     requestMatch(pad, ...place).finally(() => {
