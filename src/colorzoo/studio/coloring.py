@@ -22,8 +22,9 @@ from colorzoo.inference.pins import Pin, fit_pins
 from colorzoo.inference.resample import BicubicUpsampler, shrink_luma
 from colorzoo.studio.gamut import Shown, show
 from colorzoo.studio.limits import Limits
-from colorzoo.studio.palette import distribution_of, luma_at
+from colorzoo.studio.palette import luma_at
 from colorzoo.studio.photo import Photo, fit, jpeg, to_levels
+from colorzoo.tasks import Prediction
 
 Quality = Literal["drag", "final", "full"]
 STAGES = ("prepare", "network", "join", "encode")
@@ -36,21 +37,27 @@ class Answer:
 
     Attributes:
         ab: ``(2, h, w)`` in CIE units.
-        distribution: Of the colors, where the model has one.
+        logits: ``(1, Q, h, w)`` in half precision, where the model has a distribution of colors.
         match: ``(2, h, w)`` place in the reference (x, y as shares of its size), where the model tells.
         notes: What the user should know.
     """
 
     ab: Tensor
-    distribution: Distribution | None
+    logits: Tensor | None
     match: Tensor | None
     notes: tuple[str, ...]
 
     @property
     def nbytes(self) -> int:
         """Memory that it takes."""
-        maps = (self.ab, self.match, None if self.distribution is None else self.distribution.probabilities)
-        return sum(m.nbytes for m in maps if m is not None)
+        return sum(m.nbytes for m in (self.ab, self.match, self.logits) if m is not None)
+
+    def distribution(self) -> Distribution | None:
+        """Return the distribution of colors; it takes longer than the picture, so only who asks waits."""
+        if self.logits is None:
+            return None
+        with torch.inference_mode():
+            return Distribution.of(Prediction(self.ab[None], extras={"logits": self.logits}))
 
 
 @dataclass
@@ -143,10 +150,10 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
     watch.lap("prepare")
     with torch.inference_mode():
         solved = task.colorizer.solve(small, wishes, task.reference)
-        match = solved.extras.get("match")
+        match, logits = solved.extras.get("match"), solved.extras.get("logits")
         answer = Answer(
             solved.ab,
-            distribution_of(solved.extras, shape) if size == task.colorizer.size else None,
+            None if logits is None else logits[:1].cpu().half(),  # half: some are kept for every session
             None if match is None else match[0].float().cpu(),
             solved.notes,
         )

@@ -96,7 +96,11 @@ class Studio:
         """Queue a request; its answers come through ``reply``, errors too."""
         try:
             self.sessions.use(session)
-            self._queue(session, message, reply)
+            if message.type == "close":  # at once: nothing that is asked later may still see the photo
+                self._forget(session.id)
+                session.place(None)
+            else:
+                self._queue(session, message, reply)
         except Exception as error:  # of whatever kind: told in one line, and the next request is served
             reply(failure(error, message.id))
 

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from colorzoo.color import grid_centers, hull_centers
 from colorzoo.guidance import Recipe
 from colorzoo.inference.palette import Distribution, next_point, suggest_colors
 from colorzoo.studio.photo import Photo
-
-
-def distribution_of(extras: Mapping[str, Tensor], size: tuple[int, int]) -> Distribution | None:
-    """Return the color distribution of a prediction, or None where the model gives none.
-
-    Args:
-        extras: The prediction's further maps; ``"logits"`` is ``(1, 313 or 529, h, w)``.
-        size: Height and width of the prediction.
-    """
-    logits = extras.get("logits")
-    if logits is None:
-        return None
-    centers = next((c for c in (hull_centers(), grid_centers()) if len(c) == logits.shape[1]), None)
-    if centers is None:
-        return None
-    stride = max(1, round(size[0] / logits.shape[2]))
-    shares = torch.softmax(logits[0].float().cpu(), dim=0)
-    return Distribution(shares.half(), centers, stride)  # half: some of them are kept for every session
 
 
 def suggest(
@@ -46,7 +27,7 @@ def suggest(
     """
     luma = luma_at(photo, place)
     x, y = place[0] * shape[1] / photo.size[0], place[1] * shape[0] / photo.size[1]
-    shares = distribution.at(min(x, shape[1] - 1), min(y, shape[0] - 1)).float()
+    shares = distribution.at(min(x, shape[1] - 1), min(y, shape[0] - 1))
     found = suggest_colors(shares, distribution.centers, luma, count=count)
     items = [
         {
@@ -56,8 +37,7 @@ def suggest(
         }
         for s in found
     ]
-    bits = -float((shares * shares.clamp(min=1e-12).log2()).sum())
-    return {"luma": luma, "items": items, "entropy": bits}
+    return {"luma": luma, "items": items, "entropy": _bits(shares)}
 
 
 def where_next(
@@ -67,12 +47,10 @@ def where_next(
     x_scale, y_scale = photo.size[0] / shape[1], photo.size[1] / shape[0]
     taken = [(p.x / x_scale, p.y / y_scale) for p in recipe.points]
     x, y = next_point(distribution, taken)
-    shares = distribution.at(x, y).float()
-    bits = -float((shares * shares.clamp(min=1e-12).log2()).sum())
     return {
         "x": min(float(x) * x_scale, photo.size[0] - 0.5),
         "y": min(float(y) * y_scale, photo.size[1] - 0.5),
-        "entropy": bits,
+        "entropy": _bits(distribution.at(x, y)),
     }
 
 
@@ -82,3 +60,7 @@ def luma_at(photo: Photo, place: tuple[float, float]) -> float:
     row = min(max(int(place[1] * rows / photo.size[1]), 0), rows - 1)
     column = min(max(int(place[0] * columns / photo.size[0]), 0), columns - 1)
     return float(photo.luma[0, 0, row, column])
+
+
+def _bits(shares: Tensor) -> float:
+    return float(torch.special.entr(shares).sum()) / math.log(2)

@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, cast
 
+import torch
+
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Recipe
+from colorzoo.guidance import Recipe, statistics_of
 from colorzoo.guidance.fields import Fields
 from colorzoo.inference.encode import encode
 from colorzoo.inference.files import WRITABLE
@@ -27,7 +29,6 @@ from colorzoo.studio.models import Bench, ModelPool
 from colorzoo.studio.palette import suggest, where_next
 from colorzoo.studio.photo import Photo, open_photo, plain_name, thumbnail
 from colorzoo.studio.session import Session
-from colorzoo.studio.statistics import measure
 
 MOST_SUGGESTIONS = 32
 _FORMATS = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "webp": ".webp"}
@@ -150,7 +151,7 @@ def attach(ctx: Context) -> Iterator[Message]:
     picture = read_picture(data, max_pixels=ctx.limits.pixels)
     more: dict[str, Any] = {}
     if slot == "statistics":
-        more["statistics"] = measure(picture)
+        more["statistics"] = _statistics(picture)
     else:
         _keep_reference(ctx, picture)
     size = {"width": picture.size[0], "height": picture.size[1]}
@@ -181,7 +182,7 @@ def color(ctx: Context) -> Iterator[Message]:
         model=task.colorizer.name,
         mime="image/jpeg",
         notes=list(answer.notes),
-        distribution=answer.distribution is not None,
+        distribution=answer.logits is not None,
         points=points,
         **facts,
     )
@@ -200,11 +201,12 @@ def suggestions(ctx: Context) -> Iterator[Message]:
         others = recipe.points[:exclude] + recipe.points[exclude + 1 :]
         recipe = replace(recipe, points=others)
     task = ctx.task(recipe)
+    place = _inside(x, y, task.photo)
     answer = solve(task, task.colorizer.size, ctx.session.cache)
     found: dict[str, Any] = {"luma": None, "items": [], "entropy": None}
-    if answer.distribution is not None:
+    if (distribution := answer.distribution()) is not None:
         shape = (answer.ab.shape[1], answer.ab.shape[2])
-        found = suggest(answer.distribution, task.photo, _inside(x, y, task.photo), shape, count)
+        found = suggest(distribution, task.photo, place, shape, count)
     yield ctx.answer("suggestions", x=x, y=y, **found)
 
 
@@ -213,9 +215,9 @@ def next_(ctx: Context) -> Iterator[Message]:
     task = ctx.task()
     answer = solve(task, task.colorizer.size, ctx.session.cache)
     place: dict[str, Any] = {"x": None, "y": None, "entropy": None}
-    if answer.distribution is not None:
+    if (distribution := answer.distribution()) is not None:
         shape = (answer.ab.shape[1], answer.ab.shape[2])
-        place = where_next(answer.distribution, task.photo, task.recipe, shape)
+        place = where_next(distribution, task.photo, task.recipe, shape)
     yield ctx.answer("next", **place)
 
 
@@ -312,13 +314,6 @@ def check(ctx: Context) -> Iterator[Message]:
     yield ctx.answer("checked", recipe=recipe.to_dict(), notes=notes)
 
 
-def close(ctx: Context) -> Iterator[Message]:
-    """Forget the photo and what belongs to it."""
-    ctx.session.place(None)
-    ctx.uploads.forget(ctx.session.id)
-    yield from ()
-
-
 Handler = Callable[[Context], Iterator[Message]]
 
 
@@ -353,7 +348,6 @@ REQUESTS: dict[str, Request] = {
     "model": Request(model, "model", newest=False),
     "export": Request(export, newest=False),
     "check": Request(check, newest=False),
-    "close": Request(close, newest=False),
 }
 
 
@@ -370,6 +364,14 @@ def _inside(x: float, y: float, photo: Photo) -> tuple[float, float]:
             "bad_message", f"({x:g}, {y:g}) lies outside the photo ({width} x {height} pixels)."
         )
     return x, y
+
+
+def _statistics(picture: Picture) -> dict[str, Any]:
+    found = statistics_of(torch.from_numpy(picture.rgb).permute(2, 0, 1)[None])
+    assert found.histogram is not None
+    assert found.saturation is not None
+    shares = [round(share, 6) for share in found.histogram[0].tolist()]
+    return {"saturation": round(float(found.saturation), 4), "histogram": shares}
 
 
 def _keep_reference(ctx: Context, picture: Picture) -> None:

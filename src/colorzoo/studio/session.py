@@ -89,12 +89,14 @@ class SessionStore:
 
     def find(self, name: str | None) -> Session | None:
         """Return a living session by its id and mark it as used."""
-        self.sweep()
         with self._lock:
+            gone = self._expire()
             session = self._sessions.get((name or "")[:_LONGEST_ID])
             if session is not None:
                 self._touch(session)
-            return session
+            self._trim()
+        self._tell(gone)
+        return session
 
     def new(self) -> Session:
         """Begin a session; if there are too many, the longest unused goes."""
@@ -120,16 +122,8 @@ class SessionStore:
     def sweep(self) -> None:
         """Forget what is idle for too long, and photos until the rest fits into memory."""
         with self._lock:
-            oldest = self._clock() - self._limits.idle_seconds
-            gone = [name for name, session in self._sessions.items() if session.touched < oldest]
-            for name in gone:
-                del self._sessions[name]
-            total = sum(session.nbytes for session in self._sessions.values())
-            for session in list(self._sessions.values())[:-1]:  # never of the one in use
-                if total <= self._limits.memory_bytes:
-                    break
-                total -= session.nbytes
-                session.place(None)
+            gone = self._expire()
+            self._trim()
         self._tell(gone)
 
     def close(self) -> None:
@@ -138,6 +132,21 @@ class SessionStore:
             gone = list(self._sessions)
             self._sessions.clear()
         self._tell(gone)
+
+    def _expire(self) -> list[str]:
+        oldest = self._clock() - self._limits.idle_seconds
+        gone = [name for name, session in self._sessions.items() if session.touched < oldest]
+        for name in gone:
+            del self._sessions[name]
+        return gone
+
+    def _trim(self) -> None:
+        total = sum(session.nbytes for session in self._sessions.values())
+        for session in list(self._sessions.values())[:-1]:  # never of the one in use
+            if total <= self._limits.memory_bytes:
+                break
+            total -= session.nbytes
+            session.place(None)
 
     def _touch(self, session: Session) -> None:
         session.touched = self._clock()
