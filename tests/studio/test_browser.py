@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -11,10 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from browser_pad import BrowserPad, chromium, missing
 from PIL import Image
 
+import colorzoo.studio
 from colorzoo.cli.main import main
+from colorzoo.color import reduce_chroma, rgb_to_lab
 from colorzoo.studio.desk import Studio
 from colorzoo.studio.limits import Limits
 from colorzoo.studio.serve import Address, running
@@ -247,6 +251,68 @@ def test_the_work_is_back_after_a_crash(pad: BrowserPad, photo: Path) -> None:
     pad.settle()
     assert pad.recipe() == before
     assert "is back" in pad.said()
+
+
+def test_kept_work_is_offered_and_can_be_forgotten(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    pad.click(60, 50)
+    pad.settle()
+    points = pad.points()
+    pad.page.click("summary")
+    pad.page.click("text=Close the photo")
+    pad.wait("empty")
+    pad.page.click(".cz-work-open")
+    pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
+    pad.settle()
+    assert pad.points() == points
+    pad.page.click("summary")
+    pad.page.click("text=Close the photo")
+    pad.page.click(".cz-work >> [aria-label^=Forget]")
+    pad.page.wait_for_selector(".cz-work", state="detached")
+
+
+WIDGET = """async () => {
+  const { default: widget } = await import("/static/pad.js");
+  const host = document.body.appendChild(document.createElement("div"));
+  const sent = [];
+  let receive = null;
+  const model = {
+    send: (message, callbacks, buffers) => sent.push([message, buffers.length]), on: (name, listener) => { receive = listener; }, off: () => { receive = null; },
+    get: () => null, set: () => {}, save_changes: () => {},
+  };
+  const cleanup = widget.render({ model, el: host });
+  await new Promise((done) => setTimeout(done, 50));
+  receive({ type: "hello", session: "s", resumed: false, photo: null, start: null, recipe: null, limits: {}, models: [] }, []);
+  await new Promise((done) => setTimeout(done, 200));
+  const root = host.querySelector(".colorzoo-pad");
+  const shown = [root.dataset.notebook, root.dataset.state, sent];
+  cleanup();
+  return [...shown, host.childElementCount, receive === null];
+}"""
+
+
+def test_the_same_module_is_the_widget(pad: BrowserPad) -> None:
+    ready = [{"type": "ready", "id": 0}, 0]
+    assert pad.page.evaluate(WIDGET) == ["true", "empty", [ready], 0, True]
+
+
+def test_the_page_computes_colors_as_the_library(browser: Any) -> None:
+    generator = torch.Generator().manual_seed(0)
+    rgb = torch.rand(3, 100, 1, generator=generator).mul(255).round()
+    wild = torch.rand(3, 100, 1, generator=generator) * torch.tensor([100.0, 220, 220]).view(3, 1, 1)
+    wild[1:] -= 110
+    color = (Path(colorzoo.studio.__path__[0]) / "static/js/color.js").read_bytes()
+    page = browser.new_page()
+    ours = page.evaluate(
+        """async ([source, rgb, wild]) => {
+          const color = await import(`data:text/javascript;base64,${source}`);
+          return [rgb.map(color.rgbToLab), wild.map(([luma, a, b]) => color.reduceChroma(luma, [a, b]))];
+        }""",
+        [base64.b64encode(color).decode(), rgb[..., 0].T.tolist(), wild[..., 0].T.tolist()],
+    )
+    page.close()
+    assert torch.allclose(torch.tensor(ours[0]).T, rgb_to_lab(rgb / 255)[..., 0], atol=0.02)
+    assert torch.allclose(torch.tensor(ours[1]).T, reduce_chroma(wild)[1:, :, 0], atol=0.1)
 
 
 def test_offline_edits_go_on_and_are_sent_later(pad: BrowserPad, photo: Path) -> None:

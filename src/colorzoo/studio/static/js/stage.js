@@ -255,4 +255,4 @@ function drawWanted(context, pad, place) {
   }
 }
 
-export { beforeLayer, drawMarks, drawPhoto, paneSize, panes, photoToStage, stageToPhoto };
+export { drawMarks, drawPhoto, paneSize, photoToStage, stageToPhoto };
