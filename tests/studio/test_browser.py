@@ -1,4 +1,4 @@
-"""The drawing pad in a real browser. Where there is none, these tests are missing: CI fails, others skip loudly."""
+"""The drawing pad in a real browser. Without one these tests are missing: CI fails, others skip."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from browser_pad import BrowserPad, chromium, missing
+from pads import tiny_studio
 from PIL import Image
 
 import colorzoo.studio
@@ -22,11 +23,11 @@ from colorzoo.color import reduce_chroma, rgb_to_lab
 from colorzoo.studio.desk import Studio
 from colorzoo.studio.limits import Limits
 from colorzoo.studio.serve import Address, running
-from pads import tiny_studio
 
 pytestmark = pytest.mark.browser
 
 SIZE = (240, 160)
+CHECKS = (Path(__file__).parent / "page_checks.js").read_text(encoding="utf-8").strip()
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +67,9 @@ def photo(tmp_path: Path) -> Path:
     return target
 
 
-def hues(points: list[dict[str, Any]]) -> list[tuple[float, ...]]:
-    return [tuple(point["ab"]) for point in points]
+def check(name: str) -> str:
+    """Return a function of page_checks.js as an expression."""
+    return f"(given) => {CHECKS}.{name}(given)"
 
 
 def test_a_session_by_mouse_and_its_export_equal_the_command_line(
@@ -271,29 +273,9 @@ def test_kept_work_is_offered_and_can_be_forgotten(pad: BrowserPad, photo: Path)
     pad.page.wait_for_selector(".cz-work", state="detached")
 
 
-WIDGET = """async () => {
-  const { default: widget } = await import("/static/pad.js");
-  const host = document.body.appendChild(document.createElement("div"));
-  const sent = [];
-  let receive = null;
-  const model = {
-    send: (message, callbacks, buffers) => sent.push([message, buffers.length]), on: (name, listener) => { receive = listener; }, off: () => { receive = null; },
-    get: () => null, set: () => {}, save_changes: () => {},
-  };
-  const cleanup = widget.render({ model, el: host });
-  await new Promise((done) => setTimeout(done, 50));
-  receive({ type: "hello", session: "s", resumed: false, photo: null, start: null, recipe: null, limits: {}, models: [] }, []);
-  await new Promise((done) => setTimeout(done, 200));
-  const root = host.querySelector(".colorzoo-pad");
-  const shown = [root.dataset.notebook, root.dataset.state, sent];
-  cleanup();
-  return [...shown, host.childElementCount, receive === null];
-}"""
-
-
 def test_the_same_module_is_the_widget(pad: BrowserPad) -> None:
     ready = [{"type": "ready", "id": 0}, 0]
-    assert pad.page.evaluate(WIDGET) == ["true", "empty", [ready], 0, True]
+    assert pad.page.evaluate(check("WIDGET")) == ["true", "empty", [ready], 0, True]
 
 
 def test_the_page_computes_colors_as_the_library(browser: Any) -> None:
@@ -304,10 +286,7 @@ def test_the_page_computes_colors_as_the_library(browser: Any) -> None:
     color = (Path(colorzoo.studio.__path__[0]) / "static/js/color.js").read_bytes()
     page = browser.new_page()
     ours = page.evaluate(
-        """async ([source, rgb, wild]) => {
-          const color = await import(`data:text/javascript;base64,${source}`);
-          return [rgb.map(color.rgbToLab), wild.map(([luma, a, b]) => color.reduceChroma(luma, [a, b]))];
-        }""",
+        check("COLORS"),
         [base64.b64encode(color).decode(), rgb[..., 0].T.tolist(), wild[..., 0].T.tolist()],
     )
     page.close()
@@ -402,19 +381,9 @@ def test_a_recipe_is_loaded_and_can_be_undone(pad: BrowserPad, photo: Path, tmp_
     pad.settle()
 
 
-DROP = """([name, data, type]) => {
-  const file = new File([Uint8Array.from(data)], name, {type: "image/png"});
-  const transfer = new DataTransfer();
-  transfer.items.add(file);
-  const event = type === "paste" ? new ClipboardEvent("paste", {clipboardData: transfer, bubbles: true})
-    : new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true});
-  document.querySelector(type === "paste" ? "body" : ".cz-stage").dispatchEvent(event);
-}"""
-
-
 @pytest.mark.parametrize("way", ["drop", "paste"])
 def test_a_photo_can_be_dropped_and_pasted(pad: BrowserPad, photo: Path, way: str) -> None:
-    pad.page.evaluate(DROP, [photo.name, list(photo.read_bytes()), way])
+    pad.page.evaluate(check("DROP"), [photo.name, list(photo.read_bytes()), way])
     pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
     pad.settle()
     assert pad.page.inner_text(".cz-photo-name") == photo.name
@@ -455,43 +424,16 @@ def test_modes_appear_by_what_the_model_accepts(
 
 
 def test_fingers_add_move_and_undo_on_a_phone(browser: Any, address: str, photo: Path) -> None:
-    pad = BrowserPad(
-        browser, address, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
-    )
+    pad = BrowserPad(browser, address, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     pad.open_ready(photo)
     pad.page.touchscreen.tap(*pad.place(60, 50))
     pad.settle()
     assert len(pad.points()) == 1
     assert pad.page.evaluate("() => document.documentElement.scrollWidth") == 390
-    small = pad.page.evaluate(SMALL_TARGETS, 40)
+    small = pad.page.evaluate(check("SMALL_TARGETS"), 40)
     pad.close()
     assert small == []
     assert pad.problems == []
-
-
-SMALL_TARGETS = """(least) => [...document.querySelectorAll(".colorzoo-pad :is(button, summary, select)")]
-  .filter((el) => el.checkVisibility()).map((el) => [el.ariaLabel || el.textContent, el.getBoundingClientRect()])
-  .filter(([, box]) => Math.min(box.width, box.height) < least).map(([name, box]) => `${name} ${box.width} x ${box.height}`)"""
-
-UNNAMED = """() => [...document.querySelectorAll(".colorzoo-pad :is(button, input, select, summary, canvas[tabindex], [tabindex], [role=slider])")]
-  .filter((el) => el.checkVisibility())
-  .filter((el) => !(el.ariaLabel || el.labels?.[0]?.textContent || el.textContent).trim()).map((el) => el.outerHTML)"""
-
-CONTRASTS = """() => {
-  const pixel = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
-  const rgba = (color) => { pixel.clearRect(0, 0, 1, 1); pixel.fillStyle = color; pixel.fillRect(0, 0, 1, 1);
-    const [r, g, b, a] = pixel.getImageData(0, 0, 1, 1).data; return [r, g, b, a / 255]; };
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = (el) => { for (let at = el; at; at = at.parentElement) {
-    const color = rgba(getComputedStyle(at).backgroundColor); if (color[3] > 0.99) return color; } return [255, 255, 255, 1]; };
-  const texts = [...document.querySelectorAll(".colorzoo-pad *")].filter((el) => el.checkVisibility({opacityProperty: true})
-    && !el.closest(":disabled, .cz-visually-hidden, .cz-stale, .cz-region-colored")
-    && [...el.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()));
-  return texts.map((el) => { const [a, b] = [light(rgba(getComputedStyle(el).color)), light(behind(el))];
-    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), el.className + ": " + el.textContent.slice(0, 30)]; })
-    .filter(([ratio]) => ratio < 4.5);
-}"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -499,22 +441,17 @@ def test_controls_have_names_and_text_has_contrast(
     browser: Any, address: str, photo: Path, scheme: str
 ) -> None:
     pad = BrowserPad(browser, address, color_scheme=scheme)
-    assert pad.page.evaluate(CONTRASTS) == []
+    assert pad.page.evaluate(check("CONTRASTS")) == []
     pad.open_ready(photo)
     pad.click(60, 50)
     pad.page.wait_for_selector("[data-role=suggestion]")
     pad.settle()
-    assert pad.page.evaluate(UNNAMED) == []
-    assert pad.page.evaluate(CONTRASTS) == []
-    assert pad.page.evaluate(SMALL_TARGETS, 24) == []
+    assert pad.page.evaluate(check("UNNAMED")) == []
+    assert pad.page.evaluate(check("CONTRASTS")) == []
+    assert pad.page.evaluate(check("SMALL_TARGETS"), 24) == []
     pad.page.keyboard.press("?")
-    assert pad.page.evaluate(CONTRASTS) == []
+    assert pad.page.evaluate(check("CONTRASTS")) == []
     pad.close()
-
-
-FOCUS = """() => { const el = document.activeElement; const box = el.getBoundingClientRect();
-  const area = ["cz-top", "cz-rail", "cz-main", "cz-panel"].findIndex((name) => el.closest("." + name));
-  return [area, el.outerHTML.slice(0, 80), getComputedStyle(el).outlineStyle, box.width]; }"""
 
 
 def test_tab_goes_through_the_areas_in_order_and_shows_where_it_is(pad: BrowserPad, photo: Path) -> None:
@@ -523,7 +460,7 @@ def test_tab_goes_through_the_areas_in_order_and_shows_where_it_is(pad: BrowserP
     areas = []
     for _ in range(60):
         pad.page.keyboard.press("Tab")
-        area, html, outline, width = pad.page.evaluate(FOCUS)
+        area, html, outline, width = pad.page.evaluate(check("FOCUS"))
         if area < 0:
             break
         areas.append(area)
@@ -562,9 +499,7 @@ def test_a_drag_sends_little_and_ends_with_the_whole(pad: BrowserPad, photo: Pat
         pad.page.mouse.move(*pad.place(60 + 2 * step, 50 + step))
     pad.page.mouse.up()
     pad.settle()
-    marks = pad.page.evaluate(
-        "() => performance.getEntriesByType('mark').map((m) => [m.name, m.detail.id, m.detail.quality ?? null])"
-    )
+    marks = pad.page.evaluate(check("MARKS"))
     sent = [number for name, number, _ in marks if name == "pad:sent"]
     received = [quality for name, _, quality in marks if name == "pad:received"]
     painted = [number for name, number, _ in marks if name == "pad:painted"]
