@@ -508,3 +508,21 @@ def test_a_drag_sends_little_and_ends_with_the_whole(pad: BrowserPad, photo: Pat
     assert "drag" in received
     assert painted == sorted(painted)
     assert painted[-1] == [number for name, number, _ in marks if name == "pad:input"][-1]
+
+
+def test_the_photo_of_the_command_line_opens_by_itself_and_comes_back(browser: Any, photo: Path) -> None:
+    studio = tiny_studio()
+    studio.offer(photo.read_bytes(), photo.name)
+    with running(studio, Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
+        pad.settle()
+        pad.click(60, 50)
+        pad.settle()
+        points = pad.points()
+        pad.page.wait_for_timeout(1500)  # the autosave waits for a pause
+        pad.crash()
+        pad.page.wait_for_selector(".cz-toast >> text=is back")
+        pad.settle()
+        assert pad.points() == points
+        pad.close()

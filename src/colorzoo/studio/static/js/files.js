@@ -88,9 +88,11 @@ function docOf(pad, recipe) {
 
 /** Send photo and reference again, after the server has forgotten them. @param {any} pad @returns {Promise<boolean>} */
 async function sendAgain(pad) {
-  const { photo } = pad;
-  if (!photo?.file) return false;
-  const { upload, buffer } = await pad.transport.upload(new Uint8Array(await photo.file.arrayBuffer()), photo.name);
+  const { photo, start } = pad;
+  const offered = start?.name === photo?.name ? start : null;
+  if (!photo?.file && !offered) return false;
+  const bytes = photo.file && new Uint8Array(await photo.file.arrayBuffer());
+  const { upload, buffer } = bytes ? await pad.transport.upload(bytes, photo.name) : offered;
   await pad.client.ask({ type: "open", name: photo.name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
   if (pad.reference) await sendReference(pad, "exemplar", pad.reference.file, pad.reference.name);
   photo.shown = 0;
@@ -253,7 +255,7 @@ async function begin(pad, hello) {
   if (hello.start) {
     const same = works.find((work) => work.name === hello.start.name);
     const opened = await openStart(pad, hello.start, hello.recipe);
-    if (opened && same && same.key === pad.photo.image.sha256) await restoreInto(pad, same);
+    if (opened && !hello.recipe && same?.key === pad.photo.image.sha256) await restoreInto(pad, same);
   } else if (works[0]?.file && Date.now() - works[0].time < 864e5) await openWork(pad, works[0]);
 }
 

@@ -51,6 +51,7 @@ class Pad {
     this.photo = null;
     this.models = [];
     this.limits = {};
+    this.start = null;
     this.reference = null;
     this.history = new History(emptyDoc());
     this.computing = new Set();
@@ -304,7 +305,7 @@ class Pad {
 
   /** @param {any} message the greeting, after every connection */
   async hello(message) {
-    Object.assign(this, { models: message.models, limits: message.limits ?? {} });
+    Object.assign(this, { models: message.models, limits: message.limits ?? {}, start: message.start ?? null });
     if (this.photo) this.photo.shown = 0;
     if (!this.doc.model) this.history.now = { ...this.doc, model: (message.models.find((model) => model.default) ?? message.models[0])?.name ?? "" };
     this.set({ link: "open" });

@@ -94,10 +94,17 @@ function connect(link, address, transport) {
   };
   socket.onclose = (event) => {
     if (link.closed || link.socket !== socket) return;
-    transport.onstate(opened && event.code === POLICY_VIOLATION ? "refused" : "offline");
+    transport.onstate(event.code === POLICY_VIOLATION ? "refused" : "offline");
+    if (!opened) askWhy(address, transport);
     link.timer = setTimeout(() => connect(link, address, transport), link.wait);
     link.wait = Math.min(2 * link.wait, LONGEST_WAIT);
   };
+}
+
+/** A websocket does not say why it was not opened; a plain request does. */
+async function askWhy(address, transport) {
+  const response = await fetch(address("/api/health", false)).catch(() => null);
+  if (response?.status === 403) transport.onstate("refused");
 }
 
 async function uploadBytes(url, bytes) {
