@@ -198,8 +198,10 @@ def preview(
 def shown_points(task: Task) -> list[Shown]:
     """Return what became of the points: their colors at the lightness of their places."""
     points = task.recipe.points
-    strength = task.recipe.strength
-    return [show(point_ab(p) * strength, luma_at(task.photo, (p.x, p.y))) for p in points]
+    if not points:
+        return []
+    chosen = torch.stack([point_ab(point) for point in points]) * task.recipe.strength
+    return show(chosen, torch.tensor([luma_at(task.photo, (point.x, point.y)) for point in points]))
 
 
 def color_at(task: Task, answer: Answer, place: tuple[float, float]) -> Tensor:

@@ -17,6 +17,7 @@ from colorzoo.studio.models import ModelPool
 from colorzoo.studio.photo import plain_name
 from colorzoo.studio.requests import REQUESTS, Context, Handler, suggestions
 from colorzoo.studio.session import Session, SessionStore
+from colorzoo.studio.threads import tune_threads
 from colorzoo.studio.worker import Job, Worker
 
 
@@ -58,9 +59,9 @@ class Studio:
         self._start = {"upload": self.uploads.put(data, name, None), "name": plain_name(name)}
 
     def warm_up(self) -> None:
-        """Load the default model in its thread, so that the first photo need not wait for it."""
+        """Load the default model in its thread, and find how many threads suit it, before the first photo."""
         bench = self.pool.bench(None)
-        bench.worker.submit("", Job("warm up", lambda: _quietly(bench.abilities)))
+        bench.worker.submit("", Job("warm up", lambda: _quietly(lambda: tune_threads(bench.colorizer()))))
 
     def greet(self, name: str | None, reply: Reply, recipe: dict[str, Any] | None = None) -> Session:
         """Find or begin a session and say hello.
