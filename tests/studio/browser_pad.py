@@ -128,7 +128,9 @@ class BrowserPad:
 
     def open_ready(self, photo: Path) -> None:
         self.open(photo)
-        self.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
+        self.page.wait_for_selector(
+            f".cz-photo-name >> text={json.dumps(photo.name, ensure_ascii=False)}", state="attached"
+        )
         self.settle()
 
     def place(self, x: float, y: float) -> tuple[float, float]:

@@ -4,6 +4,7 @@ import { available, byId, keyLabel, runCommand, setCompare } from "./commands.js
 import { button, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
 import { setSize } from "./edits.js";
 import { openFile, openWork, takeDropped } from "./files.js";
+import { forgetWork } from "./storage.js";
 import { TOOLS } from "./tools.js";
 
 const TOAST_TIME = 6000;
@@ -55,8 +56,9 @@ function createMenu(pad) {
     ...[["auto", t("As the system")], ["light", t("Light")], ["dark", t("Dark")]].map(([value, text]) => h("option", { value }, text)));
   theme.addEventListener("change", () => pad.setSetting("theme", theme.value));
   const checks = [["singleKeys", t("Single-key shortcuts")], ["leftHanded", t("Panel on the left")]].map(([name, label]) => settingCheck(pad, name, label));
+  const leave = button({ text: t("Close the photo"), label: t("Close the photo"), className: "cz-ghost cz-wide", onClick: (event) => runCommand(pad, "close", event) });
   const clear = button({ text: t("Remove all hints"), label: t("Remove all hints"), className: "cz-ghost cz-wide", onClick: (event) => runCommand(pad, "clear", event) });
-  const body = h("div", { class: "cz-menu-body" }, h("label", { class: "cz-field" }, h("span", {}, t("Appearance")), theme), ...checks.map(({ el }) => el), clear);
+  const body = h("div", { class: "cz-menu-body" }, h("label", { class: "cz-field" }, h("span", {}, t("Appearance")), theme), ...checks.map(({ el }) => el), clear, leave);
   const el = h("details", { class: "cz-menu" }, summary, body);
   el.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !el.open) return;
@@ -72,6 +74,7 @@ function createMenu(pad) {
     theme.value = pad.settings.theme;
     for (const check of checks) check.update();
     clear.disabled = !pad.photo;
+    leave.disabled = !pad.photo;
   };
   return { el, update };
 }
@@ -223,7 +226,8 @@ function createStatus(pad) {
 function bannerWords(pad, state) {
   if (pad.ui.link === "refused") return t("The server refused this page. Open the address that colorzoo studio printed.");
   if (state === "offline") return pad.photo ? t("No connection. Go on: your edits are kept and sent when it is back.") : t("No connection to the coloring server. Trying again …");
-  return state === "failed" ? pad.ui.failure : "";
+  const { failure } = pad.ui;
+  return state === "failed" ? failure.charAt(0).toUpperCase() + failure.slice(1) : "";
 }
 
 /** @param {any} pad @returns {{el: HTMLElement, update: () => void}} what is seen before a photo is open */
@@ -244,16 +248,27 @@ function createEmpty(pad) {
     show(invite, !pad.ui.loading && !pad.photo);
     show(works.parentElement, kept.length > 0 && !pad.ui.loading && !pad.photo);
     choose.disabled = pad.ui.link !== "open";
-    syncList(works, kept.length, () => h("button", { type: "button", class: "cz-work" }, h("img", { alt: "" }), h("span")), (tile, index) => fillWork(pad, tile, kept[index], urls));
+    syncList(works, kept.length, () => workTile(), (tile, index) => fillWork(pad, tile, kept[index], urls));
   };
   return { el, update };
 }
 
+function workTile() {
+  const open = h("button", { type: "button", class: "cz-work-open" }, h("img", { alt: "" }), h("span"));
+  return h("div", { class: "cz-work" }, open, button({ icon: "close", label: t("Forget"), className: "cz-small", onClick: () => {} }));
+}
+
 function fillWork(pad, tile, work, urls) {
   if (!urls.has(work.key) && work.thumbnail) urls.set(work.key, URL.createObjectURL(work.thumbnail));
-  setAttr(tile.firstElementChild, "src", urls.get(work.key));
-  setText(tile.lastElementChild, work.name);
-  tile.onclick = () => openWork(pad, work);
+  const [open, forget] = tile.children;
+  setAttr(open.firstElementChild, "src", urls.get(work.key));
+  setText(open.lastElementChild, work.name);
+  setAttr(forget, "aria-label", t("Forget {name}", { name: work.name }));
+  open.onclick = () => openWork(pad, work);
+  forget.onclick = async () => {
+    await forgetWork(work.key);
+    pad.set({ works: pad.ui.works.filter(({ key }) => key !== work.key) });
+  };
 }
 
 /** @param {any} pad @returns {{el: HTMLElement, add: (text: string, kind?: string, action?: {label: string, run: () => void}) => void}} */

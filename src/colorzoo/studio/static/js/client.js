@@ -36,6 +36,12 @@ class Client {
     return { id, answer };
   }
 
+  /** Send what nobody answers. @param {object} message */
+  tell(message) {
+    this.last += 1;
+    this.transport.send({ ...message, id: this.last });
+  }
+
   /** @param {object} message @param {Uint8Array[]} [buffers] @returns {Promise<Answer | null>} */
   ask(message, buffers) {
     return this.send(message, buffers).answer;
@@ -125,4 +131,4 @@ class ColorQueue {
   }
 }
 
-export { Client, ColorQueue, Refusal };
+export { Client, ColorQueue };

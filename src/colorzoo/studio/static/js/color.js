@@ -161,6 +161,7 @@ function colorName(luma, ab) {
   const angle = ((Math.atan2(ab[1], ab[0]) * 180) / Math.PI + 360) % 360;
   const hue = HUES.find(([limit]) => angle < limit)[1];
   const warm = ["orange", "amber", "red"].includes(hue);
+  if (warm && luma >= 60 && chroma < 36) return luma > 75 ? "light beige" : "beige";
   if (warm && luma < 55 && chroma < 50) return `${tone}brown`;
   return `${tone}${chroma < 22 ? "muted " : chroma > 62 ? "vivid " : ""}${hue}`;
 }

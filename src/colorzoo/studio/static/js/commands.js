@@ -6,7 +6,7 @@ import {
 } from "./edits.js";
 import { emptyDoc } from "./document.js";
 import { t } from "./dom.js";
-import { loadRecipe, openDialog, saveRecipe } from "./files.js";
+import { closePhoto, loadRecipe, openDialog, saveRecipe } from "./files.js";
 import { paneSize } from "./stage.js";
 import { TOOLS, arrow, placeAtCross } from "./tools.js";
 import { zoomAt } from "./view.js";
@@ -51,6 +51,7 @@ const COMMANDS = [
   { id: "panning", group: "View", label: "Hold and drag to move the view", keys: ["space"], run: () => {} },
   { id: "escape", group: "View", label: "Leave: cross, selection, tool", keys: ["escape"], run: escape },
   { id: "help", group: "View", label: "Keyboard shortcuts", keys: ["?"], needs: null, run: (pad) => pad.dialogs.help() },
+  { id: "close", group: "File", label: "Close the photo", keys: [], run: closePhoto, hidden: true },
   { id: "clear", group: "Edit", label: "Remove all hints", keys: [], run: clearAll, hidden: true },
   { id: "gray", group: "View", label: "Show the photo before", keys: [], run: toggleGray, hidden: true },
 ];

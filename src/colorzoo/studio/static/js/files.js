@@ -202,6 +202,17 @@ async function exportPicture(pad, { format, quality }) {
   }
 }
 
+/** Put the photo away; the work on it stays in the browser's store. @param {any} pad */
+async function closePhoto(pad) {
+  await keepWork(pad);
+  pad.client.tell({ type: "close" });
+  pad.queue.stop();
+  pad.photo = null;
+  pad.startOver(emptyDoc(pad.doc.model));
+  pad.set({ works: pad.options.notebook ? [] : await listWorks() });
+  pad.say(t("Photo closed"));
+}
+
 /** Put the work into the browser's store soon. @param {any} pad */
 function autosaveSoon(pad) {
   clearTimeout(pad.saveTimer);
@@ -212,7 +223,7 @@ function autosaveSoon(pad) {
 async function keepWork(pad) {
   clearTimeout(pad.saveTimer);
   const { photo } = pad;
-  if (!photo || pad.options.notebook || !hasWork(pad.doc)) return;
+  if (!photo || pad.options.notebook || !(photo.file || hasWork(pad.doc))) return;
   const thumbnail = await thumbnailOf(photo.result ?? photo.gray);
   const saved = await saveWork({
     key: photo.image.sha256, name: photo.name, file: photo.file, recipe: currentRecipe(pad), reference: pad.reference,
@@ -268,6 +279,6 @@ async function takeDropped(pad, transfer, slot = null) {
 }
 
 export {
-  attach, autosaveSoon, begin, detach, docOf, exportPicture, keepWork, loadRecipe, openDialog, openFile, openWork,
+  attach, autosaveSoon, begin, closePhoto, detach, docOf, exportPicture, keepWork, loadRecipe, openDialog, openFile, openWork,
   replaceDoc, saveRecipe, sendAgain, takeDropped,
 };

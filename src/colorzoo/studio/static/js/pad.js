@@ -36,6 +36,9 @@ function firstUi(settings) {
   };
 }
 
+/** @param {string} text @returns {string} with a capital letter at its beginning */
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 /** What all parts of the pad share: the work, what is seen, and how to change both. */
 class Pad {
   /** @param {HTMLElement} root @param {import("./transport.js").Transport} transport @param {{notebook: boolean}} options */
@@ -185,7 +188,7 @@ class Pad {
   }
 
   toast(text, kind = "info", action = null) {
-    this.toasts.add(text, kind, action);
+    this.toasts.add(sentence(text), kind, action);
   }
 
   /** Ask, and show what went wrong. @param {object} message */
@@ -365,7 +368,7 @@ function build(pad) {
 /** Attributes of the root that the style sheet reads. */
 function dress(pad, stage) {
   const { root, ui, settings } = pad;
-  setAttr(root, "data-theme", settings.theme);
+  setAttr(root, "data-theme", settings.theme === "auto" ? pad.options.theme : settings.theme);
   setAttr(root, "data-photo", String(Boolean(pad.photo)));
   setAttr(root, "data-hand", settings.leftHanded ? "left" : "right");
   setAttr(root, "data-dropping", ui.dropping ? "true" : null);
@@ -395,19 +398,20 @@ function paneSizeOf(pad, stage) {
 
 /**
  * @param {HTMLElement} element @param {import("./transport.js").Transport} transport
- * @param {{notebook?: boolean, locale?: Record<string, string>}} [options]
+ * @param {{notebook?: boolean, theme?: "auto" | "light" | "dark", locale?: Record<string, string>}} [options]
  * @returns {() => void} cleanup
  */
 export function mountPad(element, transport, options = {}) {
   Object.assign(translations, options.locale ?? {});
   const root = h("div", { class: "colorzoo-pad", data: { state: "loading", notebook: String(Boolean(options.notebook)) } });
   element.replaceChildren(root);
-  const pad = new Pad(root, transport, { notebook: Boolean(options.notebook) });
+  const pad = new Pad(root, transport, { notebook: Boolean(options.notebook), theme: options.theme ?? "auto" });
   const { stage, main } = build(pad);
   const stop = new AbortController();
   listenToStage(stage, stageGestures(pad), stop.signal);
   listenToKeyboard(pad, stop.signal);
   listenToDrops(pad, stop.signal);
+  window.addEventListener("beforeunload", (event) => pad.warnedOfSaving && event.preventDefault(), { signal: stop.signal });
   window.addEventListener("pagehide", () => keepWork(pad), { signal: stop.signal });
   const observer = watchSize(pad, main);
   pad.client.inform = (message, buffers) => pad.inform(message, buffers);
@@ -443,7 +447,9 @@ function forTests(pad) {
 }
 
 function render({ model, el, signal }) {
-  const cleanup = mountPad(el, widgetTransport(model), { notebook: true });
+  const light = document.body.dataset.jpThemeLight; // JupyterLab says so; elsewhere the system decides
+  const theme = { true: "light", false: "dark" }[light] ?? "auto";
+  const cleanup = mountPad(el, widgetTransport(model), { notebook: true, theme });
   signal?.addEventListener("abort", cleanup, { once: true });
   return cleanup;
 }

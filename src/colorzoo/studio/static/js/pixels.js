@@ -116,4 +116,4 @@ function cssRgb(color) {
   return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }
 
-export { CLASS_HUES, LumaMap, classCanvas, classColor, decodeLayer, outlineCanvas, pixelAt, thumbnailOf };
+export { LumaMap, classCanvas, classColor, decodeLayer, outlineCanvas, pixelAt, thumbnailOf };

@@ -157,9 +157,11 @@ function outlinedText(context, text, x, y) {
 
 function drawStroke(context, pad, stroke) {
   const width = Math.max(2, stroke.width * pad.ui.view.scale);
+  context.save();
+  context.globalAlpha = 0.6;
   context.lineCap = "round";
   context.lineJoin = "round";
-  for (const [color, thickness] of [[DARK, width + 2], ["rgba(255, 255, 255, .85)", width]]) {
+  for (const [color, thickness] of [[DARK, width + 2], ["rgba(255, 255, 255, .9)", Math.max(1.5, width - 2)]]) {
     context.beginPath();
     for (const [x, y] of stroke.path) context.lineTo(...photoToStage(pad, x, y));
     if (stroke.path.length === 1) context.lineTo(...photoToStage(pad, stroke.path[0][0] + 0.01, stroke.path[0][1]));
@@ -167,6 +169,7 @@ function drawStroke(context, pad, stroke) {
     context.strokeStyle = color;
     context.stroke();
   }
+  context.restore();
 }
 
 function drawPoint(context, pad, point, index) {
@@ -252,4 +255,4 @@ function drawWanted(context, pad, place) {
   }
 }
 
-export { beforeLayer, drawMarks, drawPhoto, paneSize, panes, photoToStage, stageToPhoto };
+export { drawMarks, drawPhoto, paneSize, photoToStage, stageToPhoto };

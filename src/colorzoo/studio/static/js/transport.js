@@ -142,7 +142,7 @@ function widgetTransport(model) {
     download: (message, buffers) => saveBlob([buffers[0]], message.mime, message.name),
     reconnect: () => {
       transport.onstate("open");
-      model.send({ type: "ready", id: 0 });
+      transport.send({ type: "ready", id: 0 });
     },
     close: () => model.off("msg:custom", receive),
   };

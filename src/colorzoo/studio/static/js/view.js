@@ -8,17 +8,19 @@
 import { clamp } from "./color.js";
 
 const MARGIN = 20;
+const BAR = 44; // CSS pixels at the bottom of the stage, under its buttons
 const MOST_ZOOM = 32;
 
 /** @param {Size} photo @param {Size} stage @returns {number} the scale at which all of the photo shows */
 function fitScale(photo, stage) {
   const free = (length) => Math.max(40, length - 2 * MARGIN);
-  return Math.min(free(stage.width) / photo.width, free(stage.height) / photo.height, 8);
+  return Math.min(free(stage.width) / photo.width, free(stage.height - BAR) / photo.height, 8);
 }
 
 /** @param {Size} photo @param {Size} stage @returns {View} */
 function fitView(photo, stage) {
-  return { scale: fitScale(photo, stage), x: photo.width / 2, y: photo.height / 2 };
+  const scale = fitScale(photo, stage);
+  return { scale, x: photo.width / 2, y: photo.height / 2 + Math.min(BAR / 2 / scale, photo.height / 2) };
 }
 
 /** @param {View} view @param {Size} stage @param {number} x @param {number} y @returns {[number, number]} on the stage */
