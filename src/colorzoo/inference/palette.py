@@ -62,8 +62,8 @@ class Distribution:
     def of(cls, prediction: Prediction) -> Distribution | None:
         """Return the distribution of the first picture of a prediction.
 
-        Bins outside the sRGB hull are left out. None if the model answers none, or one that nobody trained: it
-        is as good as uniform, as the authors' converted Local Hints weights may be.
+        Bins outside the sRGB hull are left out. None if the model answers none, or one that nobody trained:
+        it is as good as uniform, as the authors' converted Local Hints weights may be.
         """
         logits = prediction.extras.get("logits")
         if logits is None or logits.shape[1] not in _BINS or prediction.ab is None:
@@ -171,7 +171,8 @@ def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] 
 
 
 def _entropy(probabilities: Tensor) -> Tensor:
-    return torch.special.entr(probabilities).sum(dim=0)
+    entropy: Tensor = torch.special.entr(probabilities).sum(dim=0)
+    return entropy
 
 
 def _spread_start(
