@@ -13,7 +13,7 @@ from typing import Any, Literal
 GuidanceKind = Literal["points", "scribbles", "regions", "exemplar", "statistics", "classes"]
 InputKind = Literal["gray", "sketch"]
 OutputKind = Literal["ab", "rgb"]
-Limit = Literal["export"]
+Limit = Literal["training", "export", "gradient"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,9 @@ class ModelCard:
         smoke: How the contract suite tries this model.
         default_for: The uses for which this is the model when the user names none: ``"automatic"`` or
             kinds of guidance.
-        limits: What this model cannot do; the contract suite asserts the failure.
+        limits: What this model cannot do; the contract suite asserts the failure. ``"training"``: it is an
+            algorithm, has no weights and needs none; ``"export"``: no graph can be made of it;
+            ``"gradient"``: its answer is not differentiable in the input.
     """
 
     name: str
@@ -98,6 +100,11 @@ class ModelCard:
     smoke: Smoke = Smoke()
     default_for: tuple[GuidanceKind | Literal["automatic"], ...] = ()
     limits: tuple[Limit, ...] = ()
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the model has weights at all."""
+        return "training" not in self.limits
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as plain JSON types, as ``colorzoo models --json`` prints it."""

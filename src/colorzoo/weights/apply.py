@@ -58,13 +58,18 @@ def resolve_weights(
         offline: Open no connection.
 
     Returns:
-        The file, or None for a model that stays untrained.
+        The file, or None for a model that stays untrained or needs no weights.
 
     Raises:
-        WeightsError: A tag other than ``"default"`` cannot be had, or there is no such file.
+        WeightsError: A tag other than ``"default"`` cannot be had, there is no such file, or the model has
+            no weights to load.
     """
-    if weights is None:
+    if weights is None or (weights == "default" and not card.trainable):
         return None
+    if not card.trainable:
+        raise WeightsError(
+            f"weights {str(weights)!r}: {card.name} has no weights to load, {known_tags(card)}"
+        )
     if weights == "default":
         return _default(card, offline)
     if isinstance(weights, str) and (weights in card.weights or weights == "published"):

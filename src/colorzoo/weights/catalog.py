@@ -95,6 +95,8 @@ def weights_entry(card: ModelCard, tag: str) -> Weights:
 
 def known_tags(card: ModelCard) -> str:
     """Return the clause of a message that names the tags of a card."""
+    if not card.trainable:
+        return "it needs none"
     return f"it has {', '.join(map(repr, card.weights))}" if card.weights else "its card names none"
 
 
