@@ -29,6 +29,7 @@ class Weights:
         published: True when the keys are those of the authors and must be translated.
         hparams: Constructor arguments that these weights need (for instance the mask center).
         trained_on: Data, steps and protocol in a sentence.
+        code_license: Licence of the code that the weights come from; empty for colorzoo's own.
     """
 
     sha256: str
@@ -39,6 +40,7 @@ class Weights:
     published: bool = False
     hparams: Mapping[str, Any] = field(default_factory=dict)
     trained_on: str = ""
+    code_license: str = ""
 
 
 @dataclass(frozen=True)

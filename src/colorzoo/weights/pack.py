@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from colorzoo.card import Weights
 from colorzoo.weights._files import sha256_of
+from colorzoo.weights.convert import CONVENTIONS
 from colorzoo.weights.load import load_state_dict_file, save_weights
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def pack_checkpoint(checkpoint: Path, card: ModelCard, out: Path) -> Weights:
     metadata = {
         "model": card.name,
         "hparams": json.dumps(dict(card.hparams), sort_keys=True),
-        "conventions": "L in [0, 100], ab in CIE units (D65); scaling inside the network",
+        "conventions": CONVENTIONS,
         "source": f"colorzoo fit --config configs/{card.config}",
     }
     save_weights(out, state_dict, metadata)

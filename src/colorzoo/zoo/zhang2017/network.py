@@ -34,11 +34,19 @@ class LocalHintsNetwork(nn.Module):
         mask_center: Subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
             retrained ones.
         hint_attention: See `HintUNet`.
+        output_scale: CIE units of the largest ab; 110 but in the Caffe release.
     """
 
-    def __init__(self, width: float = 1.0, *, mask_center: float = 0.0, hint_attention: bool = False) -> None:
+    def __init__(
+        self,
+        width: float = 1.0,
+        *,
+        mask_center: float = 0.0,
+        hint_attention: bool = False,
+        output_scale: float = AB_SCALE,
+    ) -> None:
         super().__init__()
-        self.mask_center = mask_center
+        self.mask_center, self.output_scale = mask_center, output_scale
         self.unet = HintUNet(4, width, hint_attention=hint_attention)
 
     def forward(self, luma: Tensor, points: Points, *, detach: Detach = "none") -> LocalHintsOutput:
@@ -56,5 +64,5 @@ class LocalHintsNetwork(nn.Module):
         x = torch.cat([gray, hints[:, :2], hints[:, 2:] - self.mask_center], dim=1)
         out = self.unet(x, hints, detach=detach)
         rows, columns = -(-height // 4), -(-width // 4)
-        ab = out.ab[:, :, :height, :width].float() * AB_SCALE
+        ab = out.ab[:, :, :height, :width].float() * self.output_scale
         return LocalHintsOutput(ab, out.logits[:, :, :rows, :columns].float())

@@ -27,7 +27,9 @@ from colorzoo.networks.hint_unet import Detach, initialize
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.weights import apply_weights
-from colorzoo.zoo.zhang2017.network import LocalHintsNetwork
+from colorzoo.weights.caffe import CaffeLayers
+from colorzoo.zoo.zhang2017.caffe import convert_local
+from colorzoo.zoo.zhang2017.network import AB_SCALE, LocalHintsNetwork
 from colorzoo.zoo.zhang2017.published import convert_published
 
 LOGIT_STRIDE = 4
@@ -63,6 +65,7 @@ class Zhang2017Local(SingleOptimizerModule):
         schedule: How the rate moves.
         warmup_steps: Steps of linear rise.
         milestones: Steps at which ``multistep`` divides the rate by ten.
+        output_scale: CIE units of the largest ab; 110 but in the Caffe release.
     """
 
     accepts = frozenset({"points"})
@@ -91,6 +94,7 @@ class Zhang2017Local(SingleOptimizerModule):
         schedule: Schedule = "constant",
         warmup_steps: int = 0,
         milestones: Sequence[int] = (),
+        output_scale: float = AB_SCALE,
     ) -> None:
         super().__init__()
 
@@ -98,7 +102,10 @@ class Zhang2017Local(SingleOptimizerModule):
         """Build the U-Net."""
         hp: Any = self.hparams
         self.network = LocalHintsNetwork(
-            hp.width, mask_center=hp.mask_center, hint_attention=hp.hint_attention
+            hp.width,
+            mask_center=hp.mask_center,
+            hint_attention=hp.hint_attention,
+            output_scale=hp.output_scale,
         )
         initialize(self.network, hp.init_std)
 
@@ -150,6 +157,11 @@ class Zhang2017Local(SingleOptimizerModule):
         """Load ``siggraph17-df00044c.pth`` or a checkpoint with the same 107 keys."""
         ours = convert_published(state_dict)
         apply_weights(self, ours, name="the published checkpoint", published=False)
+
+    @classmethod
+    def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Translate ``model.caffemodel`` of the authors' interactive demo."""
+        return convert_local(layers)
 
     def _training_points(self, ab: Tensor, batch: Batch) -> Points:
         hp: Any = self.hparams
