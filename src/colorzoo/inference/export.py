@@ -1,13 +1,12 @@
 """A model as a graph for other programs: ONNX, or torch.export; checked against the model as it is written.
 
-Both take batches of pictures of any number, height and width. The inputs are ``luma`` and then every tensor of the
-guidance that the model accepts, such as ``points_ab`` and ``points_mask``; nothing given is all zeros.
+Both take batches of any number of pictures. The inputs are ``luma`` and then every tensor of the guidance that
+the model accepts, such as ``points_ab`` and ``points_mask`` (all zeros: no points).
 """
 
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -119,7 +118,7 @@ def export_model(
             else _write(program, part, metadata)
         )
         differences = {size: _difference(card, model, graph, size) for size in _CHECKED[kind]}
-        os.replace(part, out)
+        part.replace(out)
     return Exported(out, inputs, _SIZES[kind], differences)
 
 
@@ -170,14 +169,17 @@ def _dynamic(tensor: Tensor) -> dict[int, Any]:
     return {0: Dim.AUTO, 2: Dim.AUTO, 3: Dim.AUTO} if tensor.ndim == 4 else {0: Dim.AUTO}
 
 
-def _write(program: ExportedProgram, path: Path, metadata: Mapping[str, str]) -> Graph:
+def _write(
+    program: ExportedProgram, path: Path, inputs: Sequence[str], output: str, metadata: Mapping[str, str]
+) -> Graph:
+    metadata = {**metadata, "inputs": ",".join(inputs), "output": output}
     torch.export.save(program, path, extra_files={"colorzoo.json": json.dumps(metadata, sort_keys=True)})
     module = torch.export.load(path).module()
     return lambda tensors: torch.as_tensor(module(tensors[0], list(tensors[1:])))
 
 
 def _write_onnx(
-    program: ExportedProgram, path: Path, inputs: Sequence[str], card: ModelCard, metadata: Mapping[str, str]
+    program: ExportedProgram, path: Path, inputs: Sequence[str], output: str, metadata: Mapping[str, str]
 ) -> Graph:
     import onnxruntime
 
@@ -185,7 +187,7 @@ def _write_onnx(
     graph = torch.onnx.export(
         program.run_decompositions(),
         input_names=list(inputs),
-        output_names=[card.output],
+        output_names=[output],
         dynamo=True,
         external_data=False,
         verbose=False,
