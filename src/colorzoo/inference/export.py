@@ -1,7 +1,7 @@
 """A model as a graph for other programs: ONNX, or torch.export; checked against the model as it is written.
 
-Both take batches of any number of pictures. The inputs are ``luma`` and then every tensor of the guidance that
-the model accepts, such as ``points_ab`` and ``points_mask`` (all zeros: no points).
+Both take batches of any number of pictures. The inputs are ``luma`` and then every tensor of the guidance
+that the model accepts, such as ``points_ab`` and ``points_mask`` (all zeros: no points).
 """
 
 from __future__ import annotations
@@ -111,12 +111,8 @@ def export_model(
         warnings.simplefilter("ignore")  # of the exporters, about themselves
         part = Path(folder) / out.name
         program = trace(model, luma, guidance)
-        metadata = _metadata(card, model)
-        graph = (
-            _write_onnx(program, part, inputs, card, metadata)
-            if kind == "onnx"
-            else _write(program, part, metadata)
-        )
+        write = _write_onnx if kind == "onnx" else _write
+        graph = write(program, part, inputs, card.output, _metadata(card, model))
         differences = {size: _difference(card, model, graph, size) for size in _CHECKED[kind]}
         part.replace(out)
     return Exported(out, inputs, _SIZES[kind], differences)
