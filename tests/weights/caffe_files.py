@@ -60,9 +60,25 @@ def local_hints_layers(state: Mapping[str, np.ndarray]) -> dict[str, Blobs]:
     weight, bias = state["model1.0.weight"], state["model1.0.bias"]
     layers["bw_conv1_1"] = [weight[:, :1] / 100, 0.25 * bias]
     layers["ab_conv1_1"] = [weight[:, 1:] / 110, 0.75 * bias]
-    for caffe, torch in CONVOLUTIONS.items():
+    return layers | shared_layers(state, CONVOLUTIONS, NORMS)
+
+
+def global_hints_layers(state: Mapping[str, np.ndarray]) -> dict[str, Blobs]:
+    """Return the layers of the Global Hints network (135 keys)."""
+    branch = ("s_conv1", "glob_conv1", "glob_conv2", "glob_conv3", "glob_conv4")
+    norms = ("s_glob_conv1norm", "glob_conv2norm", "glob_conv3norm", "glob_conv4norm")
+    first = {"bw_conv1_1": [state["model1.0.weight"] / 100, state["model1.0.bias"]]}
+    convolutions = CONVOLUTIONS | {name: name for name in branch}
+    return first | shared_layers(state, convolutions, NORMS | {name: name for name in norms})
+
+
+def shared_layers(
+    state: Mapping[str, np.ndarray], convolutions: Mapping[str, str], norms: Mapping[str, str]
+) -> dict[str, Blobs]:
+    layers: dict[str, Blobs] = {}
+    for caffe, torch in convolutions.items():
         layers[caffe] = [state[f"{torch}.weight"], state[f"{torch}.bias"]]
-    for caffe, torch in NORMS.items():
+    for caffe, torch in norms.items():
         mean, variance = state[f"{torch}.running_mean"], state[f"{torch}.running_var"]
         layers[caffe] = [mean * BN_FACTOR, variance * BN_FACTOR, np.array([BN_FACTOR])]
     layers["conv1_2norm_ss"] = [

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from caffe_files import field, layer, local_hints_layers, net, old_layer, varint
+from caffe_files import field, global_hints_layers, layer, local_hints_layers, net, old_layer, varint
 
 import colorzoo
 from colorzoo.cli.main import main
@@ -21,33 +21,35 @@ from colorzoo.weights import read_hparams, read_metadata
 from colorzoo.weights._files import sha256_of
 from colorzoo.weights.caffe import is_caffe, read_caffe
 from colorzoo.zoo.zhang2017.caffe import convert_local
+from colorzoo.zoo.zhang2017.published import convert_published, convert_published_global
 from pseudo_weights import pseudo_state_dict
 
 MODEL = "zhang2017_local"
 SETTINGS = ("--set", "width=0.125")
-UNET = "network.unet."
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def narrow_weights(name: str, golden: str) -> dict[str, np.ndarray]:
+    """The tensors of the authors' checkpoint, an eighth as wide."""
+    shapes = json.loads(str(np.load(GOLDEN / f"{golden}.npz")["meta"]))["shapes"]
+    names = {"zhang2017_local": convert_published, "zhang2017_global": convert_published_global}[name]
+    ours = load_class(model_card(name))(width=0.125).state_dict()
+    renamed = names({key: torch.tensor(index) for index, key in enumerate(shapes)})
+    narrow = {list(shapes)[int(index)]: tuple(ours[key].shape) for key, index in renamed.items()}
+    return pseudo_state_dict(narrow, seed=3)
 
 
 @pytest.fixture(scope="module")
 def authors() -> dict[str, np.ndarray]:
-    """The 107 tensors of the authors' checkpoint, an eighth as wide."""
-    from colorzoo.zoo.zhang2017.published import rename_published_key
-
-    shapes = json.loads(str(np.load(GOLDEN)["meta"]))["shapes"]
-    model = load_class(model_card(MODEL))(width=0.125)
-    narrow = {key: tuple(model.state_dict()[rename_published_key(key)].shape) for key in shapes}
-    return pseudo_state_dict(narrow, seed=3)
-
-
-GOLDEN = Path(__file__).parents[1] / "golden" / "siggraph17_local_64.npz"
+    return narrow_weights(MODEL, "siggraph17_local_64")
 
 
 def as_tensors(arrays: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
     return {key: torch.from_numpy(value) for key, value in arrays.items()}
 
 
-def reference(authors: dict[str, np.ndarray], **hparams: Any) -> torch.nn.Module:
-    model = load_class(model_card(MODEL))(width=0.125, **hparams)
+def reference(authors: dict[str, np.ndarray], name: str = MODEL, **hparams: Any) -> torch.nn.Module:
+    model = load_class(model_card(name))(width=0.125, **hparams)
     model.load_published_state_dict(as_tensors(authors))
     return model.eval()
 
@@ -55,13 +57,13 @@ def reference(authors: dict[str, np.ndarray], **hparams: Any) -> torch.nn.Module
 @torch.inference_mode()
 def answer(model: torch.nn.Module) -> torch.Tensor:
     size = (40, 48)
-    guidance: Guidance = sample_guidance(["points"], size, batch=2)
+    guidance: Guidance = sample_guidance(["points", "statistics"], size, batch=2)
     ab: torch.Tensor = model(sample_input("gray", size, batch=2), guidance).ab
     return ab
 
 
-def convert(source: Path, out: Path, *more: str) -> int:
-    return main(["weights", "convert", MODEL, str(source), str(out), *SETTINGS, *more])
+def convert(source: Path, out: Path, *more: str, name: str = MODEL) -> int:
+    return main(["weights", "convert", name, str(source), str(out), *SETTINGS, *more])
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
@@ -97,22 +99,34 @@ def test_a_caffe_file_computes_what_the_pytorch_file_does(authors, tmp_path: Pat
     (tmp_path / "model.caffemodel").write_bytes(net(layers))
     assert convert(tmp_path / "model.caffemodel", tmp_path / "out.safetensors") == 0
     hparams = read_hparams(tmp_path / "out.safetensors")
-    assert hparams == {"width": 0.125, "mask_center": 0.0, "output_scale": expected}
+    assert (hparams["width"], hparams["mask_center"], hparams["ab_scale"]) == (0.125, 0.0, expected)
     model = colorzoo.create_model(MODEL, tmp_path / "out.safetensors")
-    plain = {key: np.ones_like(v) if is_norm_weight(key, authors) else v for key, v in authors.items()}
-    plain = {key: np.zeros_like(v) if is_norm_bias(key, authors) else v for key, v in plain.items()}
-    truth = answer(reference(plain, output_scale=expected))
+    truth = answer(reference(without_affine(authors), ab_scale=expected))
     assert truth.std() > 5
     torch.testing.assert_close(answer(model), truth, atol=2e-3, rtol=1e-4)
     assert not model(sample_input("gray", (8, 8))).extras["logits"].any(), "no head: a uniform distribution"
 
 
-def is_norm_weight(key: str, state: dict[str, np.ndarray]) -> bool:
-    return key.endswith(".weight") and key.replace(".weight", ".running_var") in state
+def test_the_global_caffe_file_too(tmp_path: Path) -> None:
+    authors = narrow_weights("zhang2017_global", "siggraph17_global_64")
+    (tmp_path / "global.caffemodel").write_bytes(net(global_hints_layers(authors)))
+    out = tmp_path / "out.safetensors"
+    assert convert(tmp_path / "global.caffemodel", out, name="zhang2017_global") == 0
+    assert read_hparams(out) == {"width": 0.125, "ab_scale": 100.0}
+    truth = answer(reference(without_affine(authors), "zhang2017_global", ab_scale=100.0))
+    assert truth.std() > 5
+    torch.testing.assert_close(
+        answer(colorzoo.create_model("zhang2017_global", out)), truth, atol=2e-3, rtol=1e-4
+    )
 
 
-def is_norm_bias(key: str, state: dict[str, np.ndarray]) -> bool:
-    return key.endswith(".bias") and key.replace(".bias", ".running_var") in state
+def without_affine(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Batch normalization in Caffe has no weights of its own."""
+    plain = dict(state)
+    for norm in {key.removesuffix(".running_var") for key in state if key.endswith(".running_var")}:
+        plain[f"{norm}.weight"] = np.ones_like(state[f"{norm}.weight"])
+        plain[f"{norm}.bias"] = np.zeros_like(state[f"{norm}.bias"])
+    return plain
 
 
 def test_the_first_layer_reads_inputs_as_caffe_does(authors) -> None:
@@ -187,7 +201,10 @@ def test_what_does_not_fit_is_named(authors, tmp_path: Path, capsys) -> None:
     assert "block5.2.weight" in capsys.readouterr().err
     (tmp_path / "other.caffemodel").write_bytes(layer("fc6", [WEIGHT]))
     assert convert(tmp_path / "other.caffemodel", out) == 2
-    assert "bw_conv1_1, ab_conv1_1 are missing" in capsys.readouterr().err
+    assert (
+        "no Local Hints network: 3 layer(s) missing (bw_conv1_1, ab_conv1_1, conv8_3)"
+        in capsys.readouterr().err
+    )
     torch.save(as_tensors(authors), tmp_path / "authors.pth")
     assert (
         main(["weights", "convert", MODEL, str(tmp_path / "authors.pth"), str(out), "--set", "depth=3"]) == 2

@@ -63,6 +63,8 @@ class ColorizationModule(LightningModule):
     accepts: ClassVar[frozenset[GuidanceKind]] = frozenset()
     input_kind: ClassVar[InputKind] = "gray"
     output_kind: ClassVar[OutputKind] = "ab"
+    recorded_hparams: ClassVar[tuple[str, ...]] = ()
+    """Constructor arguments without which weights mean something else; weight files record them."""
 
     network: nn.Module
     trained: bool

@@ -78,6 +78,7 @@ def convert_weights(
     found = _read_source(source, card, cls)
     arguments = {**card.hparams, **found.hparams, **(hparams or {})}
     model = _build(cls, arguments)
+    arguments |= {name: model.hparams[name] for name in cls.recorded_hparams}
     apply_weights(model, found.state_dict, name=str(source), published=True)
     metadata = {
         "model": card.name,

@@ -24,7 +24,9 @@ OUTPUT_SCALE = 100.0
 """Factor on tanh in the published Caffe graph, where the file holds none of its own."""
 
 _LUMA_UNIT, _AB_UNIT = 100.0, 110.0
-_INPUTS = ("bw_conv1_1", "ab_conv1_1")
+_LUMA, _HINTS = "bw_conv1_1", "ab_conv1_1"
+_BRANCH = ("s_conv1", "glob_conv1", "glob_conv2", "glob_conv3", "glob_conv4")
+_BRANCH_NORMS = ("s_glob_conv1norm", "glob_conv2norm", "glob_conv3norm", "glob_conv4norm")
 _SHORTCUTS = {"conv3_3_short": "model3short8.0", "conv2_2_short": "model2short9.0"}
 _SHORTCUTS |= {"conv1_2_short": "model1short10.0", "conv10_ab": "model_out.0"}
 
@@ -43,10 +45,32 @@ def convert_local(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any
     Raises:
         WeightsError: A layer that the network needs is missing.
     """
+    _require("Local Hints", layers, (_LUMA, _HINTS, "conv8_3"))
     tensors = convert_trunk(layers) | _input(layers)
     tensors["model_class.0.weight"] = torch.zeros(GRID_BINS, len(tensors["model8.3.bias"]), 1, 1)
     tensors["model_class.0.bias"] = torch.zeros(GRID_BINS)
-    return tensors, {"mask_center": 0.0, "output_scale": output_scale(layers)}
+    return tensors, {"mask_center": 0.0, "ab_scale": ab_scale_of(layers)}
+
+
+def convert_global(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Convert the Global Hints network (``global_model.caffemodel``).
+
+    Args:
+        layers: See `read_caffe`.
+
+    Returns:
+        The 135 tensors of trunk and branch, and the constructor arguments of the model.
+
+    Raises:
+        WeightsError: A layer that the network needs is missing.
+    """
+    _require("Global Hints", layers, (_LUMA, *_BRANCH, *_BRANCH_NORMS))
+    tensors = convert_trunk(layers) | convolution("model1.0", layers[_LUMA], _LUMA_UNIT)
+    for name in _BRANCH:
+        tensors |= convolution(name, layers[name])
+    for name in _BRANCH_NORMS:
+        tensors |= normalization(name, layers[name])
+    return tensors, {"ab_scale": ab_scale_of(layers)}
 
 
 def convert_trunk(layers: CaffeLayers) -> dict[str, Tensor]:
@@ -99,7 +123,7 @@ def normalization(name: str, blobs: Sequence[NDArray[np.float32]]) -> dict[str, 
     }
 
 
-def output_scale(layers: CaffeLayers) -> float:
+def ab_scale_of(layers: CaffeLayers) -> float:
     """Return the factor on tanh: the layer that only scales (a, b), or what Caffe fills in without one."""
     single = [blobs[0] for blobs in layers.values() if len(blobs) == 1]
     factors = {float(factor) for blob in single if blob.size <= 2 for factor in blob.flat}
@@ -110,14 +134,15 @@ def output_scale(layers: CaffeLayers) -> float:
 
 def _input(layers: CaffeLayers) -> dict[str, Tensor]:
     """Join the convolutions of L and of ab with mask into one of four channels."""
-    if missing := [name for name in _INPUTS if name not in layers]:
-        raise WeightsError(f"no Local Hints network: layers {', '.join(missing)} are missing")
-    luma, hints = (
-        convolution("model1.0", layers[name], scale)
-        for name, scale in zip(_INPUTS, (_LUMA_UNIT, _AB_UNIT), strict=True)
-    )
+    luma = convolution("model1.0", layers[_LUMA], _LUMA_UNIT)
+    hints = convolution("model1.0", layers[_HINTS], _AB_UNIT)
     weight = torch.cat([luma["model1.0.weight"], hints["model1.0.weight"]], dim=1)
     return {"model1.0.weight": weight, "model1.0.bias": luma["model1.0.bias"] + hints["model1.0.bias"]}
+
+
+def _require(network: str, layers: CaffeLayers, names: Sequence[str]) -> None:
+    if missing := [name for name in names if name not in layers]:
+        raise WeightsError(f"no {network} network: {len(missing)} layer(s) missing ({', '.join(missing)})")
 
 
 def _tensor(blob: NDArray[np.float32]) -> Tensor:

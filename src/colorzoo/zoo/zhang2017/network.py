@@ -34,7 +34,9 @@ class LocalHintsNetwork(nn.Module):
         mask_center: Subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
             retrained ones.
         hint_attention: See `HintUNet`.
-        output_scale: CIE units of the largest ab; 110 but in the Caffe release.
+        channel_attention: See `HintUNet`.
+        rank_layers: See `HintUNet`.
+        ab_scale: What 1 at the output means in CIE units: 110, or 100 for the authors' Caffe weights.
     """
 
     def __init__(
@@ -43,11 +45,19 @@ class LocalHintsNetwork(nn.Module):
         *,
         mask_center: float = 0.0,
         hint_attention: bool = False,
-        output_scale: float = AB_SCALE,
+        channel_attention: bool = False,
+        rank_layers: int = 0,
+        ab_scale: float = AB_SCALE,
     ) -> None:
         super().__init__()
-        self.mask_center, self.output_scale = mask_center, output_scale
-        self.unet = HintUNet(4, width, hint_attention=hint_attention)
+        self.mask_center, self.ab_scale = mask_center, ab_scale
+        self.unet = HintUNet(
+            4,
+            width,
+            hint_attention=hint_attention,
+            channel_attention=channel_attention,
+            rank_layers=rank_layers,
+        )
 
     def forward(self, luma: Tensor, points: Points, *, detach: Detach = "none") -> LocalHintsOutput:
         """Color a picture of any size.
@@ -64,5 +74,5 @@ class LocalHintsNetwork(nn.Module):
         x = torch.cat([gray, hints[:, :2], hints[:, 2:] - self.mask_center], dim=1)
         out = self.unet(x, hints, detach=detach)
         rows, columns = -(-height // 4), -(-width // 4)
-        ab = out.ab[:, :, :height, :width].float() * self.output_scale
+        ab = out.ab[:, :, :height, :width].float() * self.ab_scale
         return LocalHintsOutput(ab, out.logits[:, :, :rows, :columns].float())
