@@ -21,16 +21,25 @@ from colorzoo.testing import sample_guidance, sample_input
 FEW = {"samples": 4}
 
 
-def test_an_onnx_file_takes_any_size_and_number_of_pictures(tmp_path: Path) -> None:
-    card = model_card("welsh2002")
-    exported = export_model(card, tmp_path / "deep" / "welsh.onnx", **FEW)
-    assert exported.inputs == ("luma", "exemplar_rgb")
-    assert max(exported.differences.values()) < TOLERANCE
-    assert [path.name for path in exported.path.parent.iterdir()] == ["welsh.onnx"]
+def test_an_onnx_file_takes_any_size_and_number_of_pictures_and_says_what_it_is(tmp_path: Path) -> None:
+    exported = export_model(model_card("gray"), tmp_path / "deep" / "gray.onnx")
+    assert exported.differences.keys() == {(64, 96), (37, 53), (128, 40)}
+    assert [path.name for path in exported.path.parent.iterdir()] == ["gray.onnx"]
     session = onnxruntime.InferenceSession(exported.path)
     known = session.get_modelmeta().custom_metadata_map
-    assert known["model"] == "welsh2002"
-    assert json.loads(known["hparams"])["samples"] == 4
+    assert (known["model"], known["hparams"]) == ("gray", "{}")
+    assert "L in [0, 100]" in known["conventions"]
+    (ab,) = session.run(["ab"], {"luma": sample_input("gray", (19, 33), batch=3).numpy()})
+    assert ab.shape == (3, 2, 19, 33)
+
+
+@pytest.mark.slow  # a quarter of a minute on an idle core
+def test_guidance_is_an_input_by_name(tmp_path: Path) -> None:
+    exported = export_model(model_card("welsh2002"), tmp_path / "welsh.onnx", **FEW)
+    assert exported.inputs == ("luma", "exemplar_rgb")
+    assert max(exported.differences.values()) < TOLERANCE
+    session = onnxruntime.InferenceSession(exported.path)
+    assert json.loads(session.get_modelmeta().custom_metadata_map["hparams"])["samples"] == 4
     luma, guidance = sample_input("gray", (19, 33), batch=3), sample_guidance(["exemplar"], (25, 41), batch=3)
     (ab,) = session.run(["ab"], {"luma": luma.numpy(), "exemplar_rgb": guidance.exemplar.rgb.numpy()})
     expected = create_model("welsh2002", **FEW)(luma, guidance).ab

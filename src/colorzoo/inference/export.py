@@ -214,8 +214,11 @@ def _difference(card: ModelCard, model: ColorizationModule, graph: Graph, size: 
 def _sample(card: ModelCard, size: tuple[int, int], *, seed: int, batch: int = 2) -> tuple[Tensor, Guidance]:
     from colorzoo.testing.samples import sample_guidance, sample_input
 
-    luma = sample_input(card.input, size, batch=batch, seed=seed)
-    return luma, sample_guidance(card.guidance, size, batch=batch, seed=seed)
+    # Contiguous, because torch.export guards the strides that it saw.
+    luma = sample_input(card.input, size, batch=batch, seed=seed).contiguous()
+    guidance = sample_guidance(card.guidance, size, batch=batch, seed=seed)
+    tensors = [tensor.contiguous() for tensor in guidance_tensors(guidance)]
+    return luma, fill_guidance(guidance, tensors)
 
 
 def _metadata(card: ModelCard, model: ColorizationModule) -> dict[str, str]:
