@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from browser_pad import BrowserPad, chromium, missing
+from pads import tiny_studio
 from PIL import Image
 
 from colorzoo.cli.main import main
 from colorzoo.studio.desk import Studio
 from colorzoo.studio.limits import Limits
 from colorzoo.studio.serve import Address, running
-from pads import tiny_studio
 
 pytestmark = pytest.mark.browser
 
@@ -389,9 +389,7 @@ def test_modes_appear_by_what_the_model_accepts(
 
 
 def test_fingers_add_move_and_undo_on_a_phone(browser: Any, address: str, photo: Path) -> None:
-    pad = BrowserPad(
-        browser, address, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
-    )
+    pad = BrowserPad(browser, address, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     pad.open_ready(photo)
     pad.page.touchscreen.tap(*pad.place(60, 50))
     pad.settle()

@@ -27,7 +27,9 @@ from colorzoo.networks.hint_unet import Detach, initialize
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.weights import apply_weights
-from colorzoo.zoo.zhang2017.network import LocalHintsNetwork
+from colorzoo.weights.caffe import CaffeLayers
+from colorzoo.zoo.zhang2017.caffe import convert_local
+from colorzoo.zoo.zhang2017.network import AB_SCALE, LocalHintsNetwork
 from colorzoo.zoo.zhang2017.published import convert_published
 from colorzoo.zoo.zhang2017.start import copy_shared_layers
 
@@ -72,9 +74,19 @@ class Zhang2017Local(SingleOptimizerModule):
         schedule: How the rate moves.
         warmup_steps: Steps of linear rise.
         milestones: Steps at which ``multistep`` divides the rate by ten.
+        ab_scale: What 1 at the output means in CIE units: 110, or 100 for the authors' Caffe weights.
     """
 
     accepts = frozenset({"points"})
+    recorded_hparams = (
+        "width",
+        "mask_center",
+        "hint_attention",
+        "channel_attention",
+        "rank_layers",
+        "hypercolumn",
+        "ab_scale",
+    )
     network: LocalHintsNetwork
 
     def __init__(
@@ -105,6 +117,7 @@ class Zhang2017Local(SingleOptimizerModule):
         schedule: Schedule = "constant",
         warmup_steps: int = 0,
         milestones: Sequence[int] = (),
+        ab_scale: float = AB_SCALE,
     ) -> None:
         super().__init__()
 
@@ -118,6 +131,7 @@ class Zhang2017Local(SingleOptimizerModule):
             channel_attention=hp.channel_attention,
             rank_layers=hp.rank_layers,
             hypercolumn=hp.hypercolumn,
+            ab_scale=hp.ab_scale,
         )
         if hp.only_distribution:
             self.network.unet.requires_grad_(False)
@@ -184,6 +198,11 @@ class Zhang2017Local(SingleOptimizerModule):
         """Load ``siggraph17-df00044c.pth`` or a checkpoint with the same 107 keys."""
         ours = convert_published(state_dict)
         apply_weights(self, ours, name="the published checkpoint", published=False)
+
+    @classmethod
+    def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Translate ``model.caffemodel`` of the authors' interactive demo."""
+        return convert_local(layers)
 
     def _training_points(self, ab: Tensor, batch: Batch) -> Points:
         hp: Any = self.hparams
