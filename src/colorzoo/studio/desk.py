@@ -17,7 +17,7 @@ from colorzoo.studio.models import ModelPool
 from colorzoo.studio.photo import plain_name
 from colorzoo.studio.requests import REQUESTS, Context, Handler, suggestions
 from colorzoo.studio.session import Session, SessionStore
-from colorzoo.studio.threads import tune_threads
+from colorzoo.studio.threads import ThreadChooser
 from colorzoo.studio.worker import Job, Worker
 
 
@@ -30,6 +30,7 @@ class Studio:
         device: On which models run.
         limits: What is granted.
         inline_files: Exports travel in the message instead of waiting for a download.
+        tune: Set torch's number of threads as it proves best; for a process that does nothing else.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class Studio:
         device: str = "auto",
         limits: Limits | None = None,
         inline_files: bool = False,
+        tune: bool = False,
     ) -> None:
         self.limits = limits = limits or Limits()
         self.network = DEFAULT_SIZE if colorizer is None else colorizer.size
         self.pool = ModelPool(
             lambda name: Colorizer(name, device=device, size=self.network), colorizer, model, limits.waiting
         )
+        self.pool.threads = ThreadChooser() if tune else None
         self.sessions = SessionStore(limits, forget=self._forget)
         self.uploads = Shelf(limits.upload_seconds, limits.memory_bytes // 4)
         self.downloads = Shelf(limits.download_seconds, limits.memory_bytes // 2)
@@ -59,9 +62,9 @@ class Studio:
         self._start = {"upload": self.uploads.put(data, name, None), "name": plain_name(name)}
 
     def warm_up(self) -> None:
-        """Load the default model in its thread, and find how many threads suit it, before the first photo."""
+        """Load the default model in its thread, so that the first photo need not wait for it."""
         bench = self.pool.bench(None)
-        bench.worker.submit("", Job("warm up", lambda: _quietly(lambda: tune_threads(bench.colorizer()))))
+        bench.worker.submit("", Job("warm up", lambda: _quietly(bench.abilities)))
 
     def greet(self, name: str | None, reply: Reply, recipe: dict[str, Any] | None = None) -> Session:
         """Find or begin a session and say hello.

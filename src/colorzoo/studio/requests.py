@@ -95,7 +95,7 @@ class Context:
         bench = self.bench(recipe)
         with self.session.lock:
             reference = None if self.session.reference is None else self.session.reference[0]
-            return Task(bench.colorizer(), photo, recipe, reference, self.session.stamp)
+            return Task(bench.colorizer(), photo, recipe, reference, self.session.stamp, self.pool.threads)
 
     def file(self) -> tuple[bytes, str]:
         """Return bytes and name of the picture that the request brings.

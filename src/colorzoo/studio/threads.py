@@ -1,37 +1,46 @@
-"""How many threads one prediction should use: all cores on an idle machine, one where others compute too."""
+"""How many threads a prediction should use: all cores on an idle machine, one where others compute too.
+
+Threads of one prediction wait for each other many times. If another program holds a core, each wait takes as
+long as the other's turn, and several threads are many times slower than one.
+"""
 
 from __future__ import annotations
 
-import time
+import threading
 
 import torch
 
-from colorzoo.guidance import Guidance
-from colorzoo.inference.colorizer import Colorizer
-
-_ROUNDS = 2
+_RETRY = 24  # predictions after which the slower way is tried again
+_MEMORY = 0.5  # weight of the past in the mean
 
 
-def tune_threads(colorizer: Colorizer) -> int:
-    """Let torch use the number of threads that is fastest now, in the thread that calls this; returns it.
+class ThreadChooser:
+    """Learns from every prediction which number of threads is faster now.
 
-    Threads of one prediction wait for each other many times. If another program holds a core, each wait takes
-    as long as the other's turn, and several threads are many times slower than one.
+    Args:
+        most: Number to hold against one thread; by default as many as torch uses.
     """
-    if colorizer.device.type != "cpu":
-        return torch.get_num_threads()
-    luma = torch.full((1, 1, colorizer.size, colorizer.size), 50.0)
-    spent: dict[int, float] = {}
-    for count in sorted({1, torch.get_num_threads()}):
-        torch.set_num_threads(count)
-        colorizer.predict(luma, Guidance())
-        spent[count] = min(_time(colorizer, luma) for _ in range(_ROUNDS))
-    best = min(spent, key=lambda count: spent[count])
-    torch.set_num_threads(best)
-    return best
 
+    def __init__(self, most: int | None = None) -> None:
+        self._means: dict[int, float | None] = dict.fromkeys((most or torch.get_num_threads(), 1))
+        self._lock = threading.Lock()
+        self._count = 0
 
-def _time(colorizer: Colorizer, luma: torch.Tensor) -> float:
-    start = time.perf_counter()
-    colorizer.predict(luma, Guidance())
-    return time.perf_counter() - start
+    def choose(self) -> int:
+        """Return the number of threads for the next prediction."""
+        with self._lock:
+            known = {count: mean for count, mean in self._means.items() if mean is not None}
+            untried = [count for count in self._means if count not in known]
+            if untried:
+                return untried[0]
+            self._count += 1
+            by_speed = sorted(known, key=lambda count: known[count])
+            return by_speed[-1] if self._count % _RETRY == 0 else by_speed[0]
+
+    def note(self, count: int, milliseconds: float) -> None:
+        """Remember how long a prediction took."""
+        with self._lock:
+            mean = self._means.get(count)
+            self._means[count] = (
+                milliseconds if mean is None else _MEMORY * mean + (1 - _MEMORY) * milliseconds
+            )
