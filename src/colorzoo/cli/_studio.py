@@ -20,7 +20,7 @@ def open_studio(args: argparse.Namespace) -> int:
     """
     choose_device(args.device)
     recipe = Recipe.from_json(Path(args.recipe)).to_dict() if args.recipe else None
-    studio = Studio(model=args.model or (recipe or {}).get("model"), device=args.device)
+    studio = Studio(model=args.model or (recipe or {}).get("model"), device=args.device, tune=True)
     try:
         if args.picture:
             path = Path(args.picture)

@@ -24,6 +24,7 @@ from colorzoo.studio.gamut import Shown, show
 from colorzoo.studio.limits import Limits
 from colorzoo.studio.palette import luma_at
 from colorzoo.studio.photo import Photo, fit, jpeg, to_levels
+from colorzoo.studio.threads import ThreadChooser
 from colorzoo.tasks import Prediction
 
 Quality = Literal["drag", "final", "full"]
@@ -113,6 +114,7 @@ class Task:
         recipe: The wishes.
         reference: ``(1, 3, h, w)`` in [0, 1], or None.
         stamp: What else the answer depends on: which reference is attached.
+        threads: Chooses how many threads torch uses, if anyone does.
     """
 
     colorizer: Colorizer
@@ -120,6 +122,7 @@ class Task:
     recipe: Recipe
     reference: Tensor | None = None
     stamp: str = ""
+    threads: ThreadChooser | None = None
 
     def key(self, size: int) -> str:
         """Return what tells this answer from others of the session."""
@@ -147,6 +150,9 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
     small = task.photo.small[size]
     shape = (int(small.shape[2]), int(small.shape[3]))
     wishes = draw_wishes(task.recipe, task.photo.size, shape)
+    count = None if task.threads is None else task.threads.choose()
+    if count is not None:
+        torch.set_num_threads(count)
     watch.lap("prepare")
     with torch.inference_mode():
         solved = task.colorizer.solve(small, wishes, task.reference)
@@ -159,6 +165,8 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
         )
     cache.put(key, answer)
     watch.lap("network")
+    if count is not None and task.threads is not None and size == task.colorizer.size:
+        task.threads.note(count, watch.spent["network"])
     return answer
 
 
@@ -198,8 +206,10 @@ def preview(
 def shown_points(task: Task) -> list[Shown]:
     """Return what became of the points: their colors at the lightness of their places."""
     points = task.recipe.points
-    strength = task.recipe.strength
-    return [show(point_ab(p) * strength, luma_at(task.photo, (p.x, p.y))) for p in points]
+    if not points:
+        return []
+    chosen = torch.stack([point_ab(point) for point in points]) * task.recipe.strength
+    return show(chosen, torch.tensor([luma_at(task.photo, (point.x, point.y)) for point in points]))
 
 
 def color_at(task: Task, answer: Answer, place: tuple[float, float]) -> Tensor:

@@ -17,6 +17,7 @@ from colorzoo.studio.models import ModelPool
 from colorzoo.studio.photo import plain_name
 from colorzoo.studio.requests import REQUESTS, Context, Handler, suggestions
 from colorzoo.studio.session import Session, SessionStore
+from colorzoo.studio.threads import ThreadChooser
 from colorzoo.studio.worker import Job, Worker
 
 
@@ -29,6 +30,7 @@ class Studio:
         device: On which models run.
         limits: What is granted.
         inline_files: Exports travel in the message instead of waiting for a download.
+        tune: Set torch's number of threads as it proves best; for a process that does nothing else.
     """
 
     def __init__(
@@ -39,12 +41,14 @@ class Studio:
         device: str = "auto",
         limits: Limits | None = None,
         inline_files: bool = False,
+        tune: bool = False,
     ) -> None:
         self.limits = limits = limits or Limits()
         self.network = DEFAULT_SIZE if colorizer is None else colorizer.size
         self.pool = ModelPool(
             lambda name: Colorizer(name, device=device, size=self.network), colorizer, model, limits.waiting
         )
+        self.pool.threads = ThreadChooser() if tune else None
         self.sessions = SessionStore(limits, forget=self._forget)
         self.uploads = Shelf(limits.upload_seconds, limits.memory_bytes // 4)
         self.downloads = Shelf(limits.download_seconds, limits.memory_bytes // 2)

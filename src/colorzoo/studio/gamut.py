@@ -45,13 +45,14 @@ def gamut_picture(luma: int) -> bytes:
     return levels.round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy().tobytes()
 
 
-def show(ab: Tensor, luma: float) -> Shown:
-    """Return what sRGB can show of ``(2,)`` ab at a lightness."""
-    lab = torch.cat([torch.tensor([luma]), ab.float()]).view(3, 1, 1)
+def show(ab: Tensor, luma: Tensor) -> list[Shown]:
+    """Return what sRGB can show of ``(N, 2)`` ab at ``(N,)`` lightness."""
+    lab = torch.cat([luma[:, None], ab.float()], dim=1).T[:, :, None]
     inside = reduce_chroma(lab)
-    moved = float((inside - lab)[1:].abs().max())
-    a, b = inside[1:].flatten().tolist()
-    return Shown(luma, (a, b), to_hex(lab_to_rgb_in_gamut(lab).flatten()), moved > _SNAPPED)
+    moved = (inside - lab)[1:].abs().amax(dim=(0, 2)) > _SNAPPED
+    colors = lab_to_rgb_in_gamut(lab)[:, :, 0].T
+    columns = zip(luma.tolist(), inside[1:, :, 0].T.tolist(), colors, moved.tolist(), strict=True)
+    return [Shown(level, (a, b), to_hex(color), snapped) for level, (a, b), color, snapped in columns]
 
 
 def to_hex(rgb: Tensor) -> str:

@@ -13,6 +13,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.kinds import FindsClasses, ProposesRegions
 from colorzoo.registry import default_model, list_models, model_card
+from colorzoo.studio.threads import ThreadChooser
 from colorzoo.studio.worker import Worker
 from colorzoo.weights.catalog import list_weights
 
@@ -91,6 +92,7 @@ class ModelPool:
         waiting: int = 8,
     ) -> None:
         self._make, self._own, self._waiting = make, own, waiting
+        self.threads: ThreadChooser | None = None
         self.default = own.name if own is not None else model_card(default or default_model("points")).name
         self._benches: OrderedDict[str, Bench] = OrderedDict()
         self._lock = threading.Lock()
