@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from colorzoo.metrics.clusters import CDRSettings, TruthClusters, truth_clusters
     from colorzoo.metrics.colorful import Colorfulness, DeltaColorfulness, colorfulness
     from colorzoo.metrics.histogram import HistogramIntersection, histogram_intersection
+    from colorzoo.metrics.perceptual import BandLPIPS, MeanLPIPS, lpips_network
     from colorzoo.metrics.psnr import MeanAbPSNR, MeanPSNR, PooledAbPSNR, PooledPSNR, psnr_8bit
     from colorzoo.metrics.structure import MeanSSIM, ssim
 
 # Name -> module. Resolved at first use: a training run that logs PSNR need not import feature networks.
 _PUBLIC = {
     "AbAUC": "ab_error",
+    "BandLPIPS": "perceptual",
     "BandPSNR": "band",
     "BandShare": "band",
     "CDRSettings": "clusters",
@@ -31,6 +33,7 @@ _PUBLIC = {
     "HistogramIntersection": "histogram",
     "MeanAbPSNR": "psnr",
     "MeanAbRMSE": "ab_error",
+    "MeanLPIPS": "perceptual",
     "MeanPSNR": "psnr",
     "MeanSSIM": "structure",
     "PooledAbPSNR": "psnr",
@@ -43,6 +46,7 @@ _PUBLIC = {
     "edge_band": "band",
     "edge_scores": "cdr",
     "histogram_intersection": "histogram",
+    "lpips_network": "perceptual",
     "psnr_8bit": "psnr",
     "ssim": "structure",
     "truth_clusters": "clusters",
@@ -50,6 +54,7 @@ _PUBLIC = {
 
 __all__ = [
     "AbAUC",
+    "BandLPIPS",
     "BandPSNR",
     "BandShare",
     "CDRSettings",
@@ -59,6 +64,7 @@ __all__ = [
     "HistogramIntersection",
     "MeanAbPSNR",
     "MeanAbRMSE",
+    "MeanLPIPS",
     "MeanPSNR",
     "MeanSSIM",
     "PooledAbPSNR",
@@ -71,6 +77,7 @@ __all__ = [
     "edge_band",
     "edge_scores",
     "histogram_intersection",
+    "lpips_network",
     "psnr_8bit",
     "ssim",
     "truth_clusters",

@@ -1,0 +1,62 @@
+"""Feature networks of metrics: kept out of checkpoints, never trained, their weights found or asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from colorzoo.errors import WeightsError
+from colorzoo.weights import is_offline, load_state_dict_file
+
+
+class Frozen(nn.Module):
+    """Hold a network that is part of a metric: it moves with it, but ``state_dict`` and ``train`` pass it by.
+
+    Args:
+        network: Put into evaluation mode; its parameters get no gradient.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self._hidden = [network.eval().requires_grad_(False)]  # a list, so that torch does not register it
+
+    def forward(self, *arguments: Any) -> Any:
+        """Call the network."""
+        return self._hidden[0](*arguments)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self._hidden[0]._apply(fn, recurse)
+        return super()._apply(fn, recurse)
+
+
+def published_weights(url: str) -> dict[str, Tensor]:
+    """Return a state dict that torch hub keeps, fetching it if it is not there yet.
+
+    Args:
+        url: Address whose file name ends with the first digits of its SHA-256, as torch hub's do.
+
+    Raises:
+        WeightsError: Not here and not to be had; the message says how to put it there by hand.
+    """
+    name = url.rpartition("/")[2]
+    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    if not path.is_file():
+        _fetch(url, path)
+    return load_state_dict_file(path)
+
+
+def _fetch(url: str, path: Path) -> None:
+    by_hand = f"fetch {url} and put it at {path}, or give a weight file"
+    if is_offline():
+        raise WeightsError(f"the weights {path.name} are not here and COLORZOO_OFFLINE is set; {by_hand}")
+    digits = re.search(r"-([0-9a-f]{8,})\.", path.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(url, str(path), hash_prefix=digits and digits[1], progress=False)
+    except (OSError, RuntimeError) as error:  # no network, no room; another hash
+        raise WeightsError(f"cannot fetch the weights {path.name} ({error}); {by_hand}") from error
