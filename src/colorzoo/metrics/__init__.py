@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from colorzoo.metrics.cdr import ClusterDiscrepancyRatio, cluster_discrepancy, edge_scores
     from colorzoo.metrics.clusters import CDRSettings, TruthClusters, truth_clusters
     from colorzoo.metrics.colorful import Colorfulness, DeltaColorfulness, colorfulness
+    from colorzoo.metrics.features import FeatureNetwork, feature_network
+    from colorzoo.metrics.fid import FID
     from colorzoo.metrics.histogram import HistogramIntersection, histogram_intersection
     from colorzoo.metrics.perceptual import BandLPIPS, MeanLPIPS, lpips_network
     from colorzoo.metrics.psnr import MeanAbPSNR, MeanPSNR, PooledAbPSNR, PooledPSNR, psnr_8bit
@@ -30,6 +32,8 @@ _PUBLIC = {
     "ClusterDiscrepancyRatio": "cdr",
     "Colorfulness": "colorful",
     "DeltaColorfulness": "colorful",
+    "FID": "fid",
+    "FeatureNetwork": "features",
     "HistogramIntersection": "histogram",
     "MeanAbPSNR": "psnr",
     "MeanAbRMSE": "ab_error",
@@ -45,6 +49,7 @@ _PUBLIC = {
     "colorfulness": "colorful",
     "edge_band": "band",
     "edge_scores": "cdr",
+    "feature_network": "features",
     "histogram_intersection": "histogram",
     "lpips_network": "perceptual",
     "psnr_8bit": "psnr",
@@ -53,6 +58,7 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "FID",
     "AbAUC",
     "BandLPIPS",
     "BandPSNR",
@@ -61,6 +67,7 @@ __all__ = [
     "ClusterDiscrepancyRatio",
     "Colorfulness",
     "DeltaColorfulness",
+    "FeatureNetwork",
     "HistogramIntersection",
     "MeanAbPSNR",
     "MeanAbRMSE",
@@ -76,6 +83,7 @@ __all__ = [
     "colorfulness",
     "edge_band",
     "edge_scores",
+    "feature_network",
     "histogram_intersection",
     "lpips_network",
     "psnr_8bit",

@@ -19,10 +19,12 @@ class Frozen(nn.Module):
 
     Args:
         network: Put into evaluation mode; its parameters get no gradient.
+        num_features: Length of the vectors it gives, for torchmetrics, which would try it out otherwise.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, num_features: int = 0) -> None:
         super().__init__()
+        self.num_features = num_features
         self._hidden = [network.eval().requires_grad_(False)]  # a list, so that torch does not register it
 
     def forward(self, *arguments: Any) -> Any:
@@ -30,8 +32,9 @@ class Frozen(nn.Module):
         return self._hidden[0](*arguments)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        self._hidden[0]._apply(fn, recurse)
-        return super()._apply(fn, recurse)
+        self._hidden[0]._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
 
 def published_weights(url: str) -> dict[str, Tensor]:
