@@ -37,12 +37,10 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         _ = colorzoo.no_such_name
 
 
-def test_importing_and_listing_is_quick_and_imports_nothing_heavy() -> None:
+def test_importing_and_listing_import_nothing_heavy() -> None:
     code = (
-        "import sys, time; start = time.perf_counter(); import colorzoo; took = time.perf_counter() - start; "
-        "colorzoo.list_models(); print(took, *{name.partition('.')[0] for name in sys.modules})"
+        "import sys, colorzoo; colorzoo.list_models(); "
+        "print(*{name.partition('.')[0] for name in sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    took, *modules = done.stdout.split()
-    assert float(took) < 3
-    assert HEAVY.isdisjoint(modules)
+    assert HEAVY.isdisjoint(done.stdout.split())

@@ -22,7 +22,7 @@ class Weights:
 
     Attributes:
         sha256: Hash of the whole file; checked at every load.
-        size: Bytes.
+        size: Bytes; of a file that others host about as many as they state. Only the hash decides.
         license: Licence of the weights.
         file: Name of a file embedded in ``colorzoo/weights/embedded``; exclusive with ``urls``.
         urls: Where the file can be fetched, mirrors in order of preference.

@@ -275,9 +275,11 @@ def test_an_interrupted_run_leaves_whole_files_only(weights: Path, tmp_path: Pat
     assert process.stdout.readline().strip().endswith("00.png")  # its line is there as soon as the file is
     time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == 130
-    assert err == "colorzoo: interrupted\n"
+    assert (
+        err.splitlines()[-1] == "colorzoo: interrupted"
+    )  # before it Python may name a destructor it fell into
     results = sorted((tmp_path / "out").iterdir())
     assert 0 < len(results) < 60
     for path in results:

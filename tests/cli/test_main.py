@@ -4,7 +4,6 @@ import argparse
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -146,14 +145,6 @@ print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"""
     assert done.stderr == "[]\n"
 
 
-def test_help_is_there_at_once() -> None:
-    assert min(seconds_of_help() for _ in range(3)) < 1.0
-
-
-def seconds_of_help() -> float:
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "colorzoo", "--help"], capture_output=True, text=True, check=True
-    )
-    assert "colorzoo" in done.stdout
-    return time.perf_counter() - start
+def test_the_module_runs_as_a_program() -> None:
+    words = [sys.executable, "-m", "colorzoo", "--help"]
+    assert "colorize" in subprocess.run(words, capture_output=True, text=True, check=True).stdout

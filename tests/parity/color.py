@@ -74,3 +74,17 @@ def check_decoding(golden: Golden) -> None:
     golden.close("out_mean", decode(logits, centers, 1.0))
     golden.close("out_mode", decode(logits, centers, 1e-6))  # towards 0 the mean becomes the mode
     golden.close("out_mean_529", decode(golden.tensor("in_logits_529"), color.grid_centers(), 1.0))
+
+
+@case("xdog")
+def xdog(golden: Golden) -> None:
+    gray = golden.tensor("out_gray")[None, None] / 255
+    rgb = golden.tensor("in_rgb").permute(2, 0, 1)[None] / 255
+    assert (color.rgb_to_gray(rgb) - gray).abs().max() * 255 <= golden.meta["tolerance"]["out_gray"]
+    widths = {0.3: "s03", 0.4: "s04", 0.5: "s05"}
+    for prefix, weighted in (("out_sketch", True), ("out_plain", False)):
+        sketches = color.xdog(gray.expand(3, -1, -1, -1), tuple(widths), weighted=weighted)
+        for sketch, name in zip(sketches[:, 0], widths.values(), strict=True):
+            expected = golden.tensor(f"{prefix}_{name}")
+            assert 0 < (expected == 0).float().mean() < 1  # both paper and ink are there
+            assert ((sketch * 255).round() != expected).float().mean() <= 0.002

@@ -75,12 +75,12 @@ def test_broken_and_gray_pictures_are_skipped_and_named(tmp_path, caplog):
     Image.new("L", (40, 40), 90).save(tmp_path / "train" / "gray.png")
     data = small_data(tmp_path)
     data.setup("fit")
-    assert [source.path[-7:] for source in data.train_sources] == ["p00.png", "p01.png", "p02.png"]
+    assert [source.path[-7:] for source in data.train_data.sources] == ["p00.png", "p01.png", "p02.png"]
     for name in ("cut.png", "text.jpg", "empty.jpg", "gray.png"):
         assert name in caplog.text
     kept = small_data(tmp_path, drop_gray=False)
     kept.setup("fit")
-    assert len(kept.train_sources) == 4
+    assert len(kept.train_data) == 4
 
 
 def test_the_split_follows_content_not_names(tmp_path):

@@ -59,7 +59,7 @@ def run_script(
 ) -> int:
     words = [sys.executable, str(HARNESS), str(root), str(folder), str(workers), str(stop), how, resume]
     return subprocess.run(
-        words, timeout=120, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False
+        words, timeout=280, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False
     ).returncode
 
 

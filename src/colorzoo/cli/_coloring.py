@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 from typing import Literal, TextIO
 
 from rich.console import Console
@@ -130,6 +133,7 @@ def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
     )
     console = Console(stderr=True)
     reports = []
+    interrupts = remember_interrupts()
     with Progress(
         console=console,
         disable=len(jobs) == 1 or not console.is_terminal,
@@ -138,7 +142,26 @@ def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
         for job in progress.track(jobs, description="coloring"):
             reports.append(_color_one(colorizer, job, how))
             how.say(reports[-1])
+            if interrupts:
+                raise KeyboardInterrupt
     return reports
+
+
+def remember_interrupts() -> list[int]:
+    """Return a list that grows with every Ctrl+C, besides the `KeyboardInterrupt` that each one raises.
+
+    Python drops an exception that is raised inside a destructor or a callback; the run would then
+    go on as if nothing had been pressed.
+    """
+    seen: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        signal.default_int_handler(number, frame)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, note)
+    return seen
 
 
 def _color_one(colorizer: Colorizer, job: Job, how: Coloring) -> Report:

@@ -1,4 +1,4 @@
-"""Color: Lab and sRGB, what sRGB can show, bins of the ab plane, edges."""
+"""Color: Lab and sRGB, what sRGB can show, bins of the ab plane, edges, sketches."""
 
 from colorzoo.color.bins import (
     annealed_mean,
@@ -14,6 +14,7 @@ from colorzoo.color.bins import (
 from colorzoo.color.edges import canny, sobel
 from colorzoo.color.gamut import in_gamut, reduce_chroma
 from colorzoo.color.lab import lab_to_rgb, lab_to_rgb_in_gamut, rgb_to_lab, survives_rgb
+from colorzoo.color.sketch import rgb_to_gray, xdog
 from colorzoo.color.snap import snap_to_luma
 
 __all__ = [
@@ -30,9 +31,11 @@ __all__ = [
     "prior_probabilities",
     "rebalancing_weights",
     "reduce_chroma",
+    "rgb_to_gray",
     "rgb_to_lab",
     "snap_to_luma",
     "sobel",
     "soft_encode",
     "survives_rgb",
+    "xdog",
 ]

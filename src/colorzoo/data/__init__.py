@@ -1,6 +1,25 @@
 """Data: DataModules whose workers only decode, and whose batches all have one form."""
 
+from colorzoo.data.coco_stuff import CocoStuffDataModule
 from colorzoo.data.dataset import Batch
+from colorzoo.data.exemplar import ExemplarPairsDataModule
 from colorzoo.data.folder import FolderDataModule
+from colorzoo.data.frames import FramesDataModule
+from colorzoo.data.imagenet import ImageNetDataModule
+from colorzoo.data.module import PictureDataModule
+from colorzoo.data.places import PlacesDataModule
+from colorzoo.data.sketch import SketchDataModule
+from colorzoo.data.streaming import StreamingDataModule
 
-__all__ = ["Batch", "FolderDataModule"]
+__all__ = [
+    "Batch",
+    "CocoStuffDataModule",
+    "ExemplarPairsDataModule",
+    "FolderDataModule",
+    "FramesDataModule",
+    "ImageNetDataModule",
+    "PictureDataModule",
+    "PlacesDataModule",
+    "SketchDataModule",
+    "StreamingDataModule",
+]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -15,21 +17,91 @@ def random_resized_crop_flip(
     """Cut a random square of each picture, resize it, and mirror half of them.
 
     Args:
-        rgb: ``(B, 3, S, S)`` float32.
+        rgb: ``(B, C, S, S)`` float32.
         size: Side of the result in pixels.
         generators: Source of all randomness: one for the batch, or one for each picture.
         min_scale: The side of the cut is uniform on [``min_scale``, 1] of the picture's.
 
     Returns:
-        ``(B, 3, size, size)`` float32.
+        ``(B, C, size, size)`` float32.
     """
-    batch = rgb.shape[0]
-    draws = uniform_draws(generators, batch, 4, rgb.device)
+    return cut_windows(rgb, random_windows(len(rgb), generators, min_scale, rgb.device), size)
+
+
+def augment_batch(
+    batch: dict[str, Any], size: int, generators: Generators, *, min_scale: float
+) -> dict[str, Any]:
+    """Cut and mirror ``rgb`` of a batch, and ``sketch``, ``classes`` and ``boxes`` with it where they are.
+
+    Args:
+        batch: Floats, as a DataModule has them after the transfer.
+        size: Side of the result in pixels.
+        generators: Source of all randomness: one for the batch, or one for each picture.
+        min_scale: See `random_resized_crop_flip`.
+
+    Returns:
+        The batch; a box of which less than a pixel remains is left out.
+    """
+    rgb = batch["rgb"]
+    side = rgb.shape[-1]
+    windows = random_windows(len(rgb), generators, min_scale, rgb.device)
+    names = [name for name in ("rgb", "sketch") if name in batch]
+    cut: dict[str, Any] = {name: cut_windows(batch[name], windows, size) for name in names}
+    if "classes" in batch:
+        cut["classes"] = cut_windows(batch["classes"].float(), windows, size, mode="nearest").to(torch.uint8)
+    if "boxes" in batch:
+        cut["boxes"] = [
+            cut_boxes(boxes, window, side, size)
+            for boxes, window in zip(batch["boxes"], windows, strict=True)
+        ]
+    return {**batch, **cut}
+
+
+def random_windows(count: int, generators: Generators, min_scale: float, device: torch.device) -> Tensor:
+    """Draw a window and a mirror for each picture.
+
+    Returns:
+        ``(count, 2, 3)`` float32, maps from the result to the picture, for `F.affine_grid`.
+    """
+    draws = uniform_draws(generators, count, 4, device)
     scale = min_scale + (1 - min_scale) * draws[:, 0]
     shift = (1 - scale)[:, None] * (2 * draws[:, 1:3] - 1)
     mirror = torch.where(draws[:, 3] < 0.5, -1.0, 1.0)
-    theta = torch.zeros(batch, 2, 3, device=rgb.device)
+    theta = torch.zeros(count, 2, 3, device=device)
     theta[:, 0, 0], theta[:, 1, 1] = scale * mirror, scale
     theta[:, :, 2] = shift
-    grid = F.affine_grid(theta, [batch, 3, size, size], align_corners=False)
-    return F.grid_sample(rgb, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return theta
+
+
+def cut_windows(pictures: Tensor, windows: Tensor, size: int, *, mode: str = "bilinear") -> Tensor:
+    """Resample each picture's window.
+
+    Args:
+        pictures: ``(B, C, S, S)`` float32.
+        windows: ``(B, 2, 3)`` of `random_windows`.
+        size: Side of the result.
+        mode: ``bilinear``, or ``nearest`` for class maps.
+    """
+    grid = F.affine_grid(windows, [*pictures.shape[:2], size, size], align_corners=False)
+    return F.grid_sample(pictures, grid, mode=mode, padding_mode="border", align_corners=False)
+
+
+def cut_boxes(boxes: Tensor, window: Tensor, side: int, size: int) -> Tensor:
+    """Move boxes into a window, clip them, and drop those of which less than a pixel remains.
+
+    Args:
+        boxes: ``(K, 4)`` left, top, right, bottom in pixels of a picture of ``side``.
+        window: ``(2, 3)`` of `random_windows`.
+        side: Side of the picture in pixels.
+        size: Side of the result in pixels.
+    """
+    scale, shift = window.diagonal()[:2], window[:, 2]
+    corners = (boxes.view(-1, 2, 2) * (2 / side) - 1 - shift) / scale
+    corners = (corners + 1) * (size / 2)
+    return clip_boxes(torch.cat([corners.amin(1), corners.amax(1)], 1), size)
+
+
+def clip_boxes(boxes: Tensor, size: int) -> Tensor:
+    """Clip ``(K, 4)`` boxes to a square of ``size`` pixels; drop those that keep less than a pixel a side."""
+    clipped = boxes.clamp(0, size)
+    return clipped[(clipped[:, 2:] - clipped[:, :2] >= 1).all(1)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.decode import decode_rgb
+from colorzoo.data.parallel import bounded_map
 from colorzoo.data.sources import Source
 
 GRAY_RANGE = 5.0
@@ -22,12 +22,12 @@ class Checked:
     """What a check found.
 
     Attributes:
-        good: Pictures to use, in their old order.
+        rows: Places of the pictures to use, int64.
         broken: Name and reason of each picture that does not decode.
         gray: Names of the pictures without color.
     """
 
-    good: list[Source]
+    rows: Tensor
     broken: list[tuple[str, str]] = field(default_factory=list)
     gray: list[str] = field(default_factory=list)
 
@@ -50,17 +50,18 @@ def check_pictures(sources: Sequence[Source], *, drop_gray: bool, threads: int =
         drop_gray: Leave out pictures without color.
         threads: Decoding releases the interpreter lock, so threads help.
     """
-    with ThreadPoolExecutor(threads) as pool:
-        verdicts = list(pool.map(_verdict, sources))
-    checked = Checked([])
-    for source, verdict in zip(sources, verdicts, strict=True):
+    good = torch.ones(len(sources), dtype=torch.bool)
+    broken: list[tuple[str, str]] = []
+    gray: list[str] = []
+    for row, verdict in enumerate(bounded_map(_verdict, sources, threads)):
         if isinstance(verdict, str):
-            checked.broken.append((source.name, verdict))
+            broken.append((sources[row].name, verdict))
         elif drop_gray and verdict:
-            checked.gray.append(source.name)
+            gray.append(sources[row].name)
         else:
-            checked.good.append(source)
-    return checked
+            continue
+        good[row] = False
+    return Checked(good.nonzero()[:, 0], broken, gray)
 
 
 def is_gray(rgb: Tensor) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 
 from colorzoo.data.dataset import Batch, Sample
+from colorzoo.errors import DataError
 
 
 class LateLoader(DataLoader[Sample]):
@@ -22,4 +23,18 @@ class LateLoader(DataLoader[Sample]):
         return self._batches()
 
     def _batches(self) -> Iterator[Batch]:
-        yield from super().__iter__()
+        try:
+            yield from super().__iter__()
+        except DataError as error:
+            # From a worker the message comes with the worker's traceback; its last line is the message.
+            line = str(error).strip().splitlines()[-1]
+            raise DataError(line.removeprefix(f"{DataError.__module__}.{DataError.__name__}: ")) from None
+
+
+def collate(samples: list[Sample]) -> Batch:
+    """Stack samples to a batch; what has another length in each picture (``boxes``) becomes a list."""
+    columns: dict[str, Any] = {}
+    for name in samples[0]:
+        values = [cast(dict[str, Any], sample)[name] for sample in samples]
+        columns[name] = values if name == "boxes" else default_collate(values)
+    return cast(Batch, columns)

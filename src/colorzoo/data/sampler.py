@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import cycle, islice
 from typing import Any, cast
 
 import torch
+from torch import Tensor
 from torch.utils.data import DistributedSampler
+
+_CHUNK = 4096  # pairs that exist as Python objects at a time: all of ImageNet's would be 200 MB
 
 
 class SeededSampler(DistributedSampler[tuple[int, int]]):
@@ -50,14 +52,18 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         return len(range(self.rank, self.length, self.world_size))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        yield from self._epoch_order()[self.rank :: self.world_size][self.seen() :]
+        order, seeds = self._epoch_order()
+        start, step = self.rank + self.seen() * self.world_size, _CHUNK * self.world_size
+        for first in range(start, len(order), step):
+            mine = slice(first, first + step, self.world_size)
+            yield from zip(order[mine].tolist(), seeds[mine].tolist(), strict=True)
 
-    def _epoch_order(self) -> list[tuple[int, int]]:
-        """Return the pairs of all processes for this epoch."""
+    def _epoch_order(self) -> tuple[Tensor, Tensor]:
+        """Return indices and seeds of all processes for this epoch."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        order = list(range(self.length))
+        order = torch.arange(self.length)
         if self.shuffle:
-            order = torch.randperm(self.length, generator=generator).tolist()
-            order = list(islice(cycle(order), len(self) * self.world_size))
-        seeds = torch.randint(2**62, (len(order),), generator=generator).tolist()
-        return list(zip(order, seeds, strict=True))
+            order = torch.randperm(self.length, generator=generator)
+            wanted = len(self) * self.world_size
+            order = order.repeat(-(-wanted // max(1, self.length)))[:wanted]
+        return order, torch.randint(2**62, (len(order),), generator=generator)

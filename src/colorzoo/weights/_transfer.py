@@ -10,6 +10,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 _CHUNK = 1 << 18
+_ROUNDING = 0.98  # how far a stated size, such as "130.5 MiB", may lie above the true one
 _WORTH_ANOTHER_TRY = frozenset({408, 416, 425, 429, 500, 502, 503, 504})
 
 
@@ -27,7 +28,7 @@ def transfer(url: str, part: Path, *, size: int, timeout: float, report: Callabl
     Args:
         url: Address; redirects are followed.
         part: The unfinished file.
-        size: Bytes of the whole file; reading stops soon after, whatever the server sends.
+        size: About the bytes of the whole file; reading stops at twice that, whatever the server sends.
         timeout: Seconds without a byte after which the server counts as stalled.
         report: Called with the number of bytes that ``part`` holds.
 
@@ -40,15 +41,16 @@ def transfer(url: str, part: Path, *, size: int, timeout: float, report: Callabl
     with _open(url, offset, part, timeout) as response:
         start = offset if _continues(response, offset) else 0
         length = response.headers.get("Content-Length", "")
-        whole = min(start + int(length), size) if length.isdecimal() else size
+        most = 2 * size
+        whole = min(start + int(length), most) if length.isdecimal() else _ROUNDING * size
         received = start
         with part.open("ab" if start else "wb") as file:
-            while received <= size and (chunk := _read(response)):
+            while received <= most and (chunk := _read(response)):
                 file.write(chunk)
                 received += len(chunk)
                 report(received)
     if received < whole:
-        raise InterruptedTransferError(f"connection cut after {received} of {whole} bytes")
+        raise InterruptedTransferError(f"connection cut after {received} of {whole:.0f} bytes")
 
 
 def _open(url: str, offset: int, part: Path, timeout: float) -> HTTPResponse:

@@ -139,10 +139,8 @@ def _own_file(card: ModelCard, weights: str | Path) -> ResolvedWeights:
 
 def _entry_of(card: ModelCard, path: Path) -> Weights | None:
     """Recognize a file that a user fetched by hand, so that the authors' keys are translated."""
-    size = path.stat().st_size
-    alike = [entry for entry in card.weights.values() if entry.size == size]
-    found = sha256_of(path) if alike else ""
-    return next((entry for entry in alike if entry.sha256 == found), None)
+    found = sha256_of(path) if card.weights else ""
+    return next((entry for entry in card.weights.values() if entry.sha256 == found), None)
 
 
 def _load_published(model: nn.Module, state_dict: dict[str, Tensor], name: str) -> None:

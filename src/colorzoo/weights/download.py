@@ -101,7 +101,7 @@ def _from_mirror(url: str, weights: Weights, part: Path, destination: Path, repo
             time.sleep(BACKOFF * 2 ** (attempt - 1))
         held = part.stat().st_size if part.exists() else 0
         try:
-            if held != weights.size:
+            if not held or sha256_of(part) != weights.sha256:
                 transfer(url, part, size=weights.size, timeout=TIMEOUT, report=report)
         except InterruptedTransferError as error:
             failure = str(error)

@@ -19,7 +19,7 @@ LOCAL = ModelCard(
     weights={
         "published": Weights(
             sha256="df00044c0a4d7c3edcecf6f75437ce346a66e7a42612d9b968e1a7e17dbc6f66",
-            size=136_787_808,
+            size=136_840_000,  # stated as 130.5 MiB
             license="BSD-2-Clause",
             urls=("https://colorizers.s3.us-east-2.amazonaws.com/siggraph17-df00044c.pth",),
             published=True,
@@ -37,7 +37,16 @@ LOCAL_SMALL = replace(
     parameters=2_168_677,
     aliases=(),
     hparams={"width": 0.25, "hint_attention": True},
-    weights={},
+    weights={
+        "default": Weights(
+            sha256="df1b0253202bf15e27b4f83149f67df3d776e7ab8b47eaa146217b2751759bfa",
+            size=4_352_306,
+            license="Apache-2.0",
+            file="zhang2017_local_small.safetensors",
+            trained_on="7,700 photos, 6,950 steps on two CPU cores; PSNR over gray at 0, 10 and 100 points: "
+            "+0.89, +5.31 and +7.48 dB.",
+        )
+    },
     config="zhang2017/local_small.yaml",
     default_for=("automatic", "points"),
 )

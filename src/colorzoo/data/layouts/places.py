@@ -1,0 +1,94 @@
+"""Places205 and Places365 (standard and challenge), as their archives unpack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from colorzoo.data.layouts.common import (
+    Split,
+    below,
+    class_folders,
+    first_existing,
+    from_list,
+    labeled_by_folder,
+    missing,
+)
+from colorzoo.data.pictures import Pictures
+from colorzoo.data.sources import find_sources
+
+Edition = Literal["205", "365", "365-challenge"]
+
+HOW_205 = "Places205 is had from places.csail.mit.edu"
+HOW_365 = "Places365 is had from places2.csail.mit.edu"
+
+_IMAGES_205 = ("data/vision/torralba/deeplearning/images256", "images256", ".")
+_LISTS_205 = ("trainvalsplit_places205", ".")
+_SIZES = ("256", "large")
+
+
+def places_pictures(root: Path, split: Split, *, edition: Edition = "365", labels: bool = False) -> Pictures:
+    """Find the pictures of one split.
+
+    Args:
+        root: Where the archives were unpacked. ``205``: ``images256`` (bare or below
+            ``data/vision/torralba/deeplearning``) and ``trainvalsplit_places205``. ``365``: either
+            ``places365_standard/{train,val}/CLASS`` or ``data_256`` and ``val_256`` (or ``_large``) with the
+            lists of ``filelist_places365-standard``. Where both sizes are there, 256 is taken.
+        split: Which split.
+        edition: Which Places.
+        labels: Also tell each picture's class: by the lists, or by the sorted folders of the easy layout.
+
+    Raises:
+        DataError: Something is missing; the line says what, where it was expected and how to get it.
+    """
+    if edition == "205":
+        pictures = _pictures_205(root, split)
+    else:
+        easy = _easy_365(root, split) if edition == "365" else None
+        pictures = easy or _listed_365(root, split, edition, labels=labels)
+    return pictures if labels else Pictures(pictures.sources)
+
+
+def _pictures_205(root: Path, split: Split) -> Pictures:
+    lists = [place / f"{split}_places205.csv" for place in below(root, *_LISTS_205)]
+    file = first_existing(lists)
+    if file is None:
+        raise missing("list of Places205", lists, f"unpack trainvalsplit_places205.tar.gz there; {HOW_205}")
+    folders = below(root, *_IMAGES_205)
+    folder = next((place for place in folders if (place / "a").is_dir()), None)
+    if folder is None:
+        raise missing(
+            "pictures of Places205", folders[:2], f"unpack imagesPlaces205_resize.tar.gz there; {HOW_205}"
+        )
+    return from_list(file, folder)
+
+
+def _easy_365(root: Path, split: Split) -> Pictures | None:
+    """Return the pictures of the easy layout, one folder per class, or None if it is another layout."""
+    folder = first_existing(below(root, f"places365_standard/{split}", split))
+    if folder is None or not class_folders(folder):
+        return None
+    return labeled_by_folder(folder)
+
+
+def _listed_365(root: Path, split: Split, edition: Edition, *, labels: bool) -> Pictures:
+    variant = "challenge" if edition == "365-challenge" else "standard"
+    names = [f"val_{size}" for size in _SIZES]
+    if split == "train":
+        names = [f"data_{size}{tail}" for tail in (f"_{variant}", "") for size in _SIZES]
+    folder = first_existing(below(root, *names))
+    if folder is None:
+        places = below(root, names[0], *([f"places365_standard/{split}"] if variant == "standard" else []))
+        raise missing(
+            f"{split} pictures of Places365-{variant}", places, f"unpack its archives there; {HOW_365}"
+        )
+    file = "places365_val.txt" if split == "val" else f"places365_train_{variant}.txt"
+    lists = [place / file for place in below(root, ".", f"filelist_places365-{variant}", "meta")]
+    found = first_existing(lists)
+    if found is not None:
+        return from_list(found, folder)
+    if labels:
+        how = f"unpack filelist_places365-{variant}.tar there; {HOW_365}"
+        raise missing("list with the labels of Places365", lists[:2], how)
+    return Pictures(find_sources(folder))

@@ -1,0 +1,239 @@
+"""The nearest training pictures of each picture by an encoder's features, kept in a file beside the data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.data.dataset import crop_square
+from colorzoo.data.decode import decode_rgb
+from colorzoo.data.progress import progress_bar
+from colorzoo.data.sources import Source
+from colorzoo.errors import DataError
+from colorzoo.weights._files import write_atomic
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What turns pictures into features.
+
+    Attributes:
+        name: Says which encoder it is; another name makes the index anew.
+        features: Takes ``(B, 3, S, S)`` RGB in [0, 1], gives ``(B, D)``.
+        size: Side S of the pictures it takes.
+        device: Where it runs.
+    """
+
+    name: str
+    features: Callable[[Tensor], Tensor]
+    size: int = 224
+    device: str = "cpu"
+
+    def fingerprint(self) -> str:
+        """Return a hash of the encoder's weights, "" for a function without any."""
+        if not isinstance(self.features, nn.Module):
+            return ""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.features.state_dict().items()):
+            digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Neighbors:
+    """Indices of the nearest training pictures, the nearest first.
+
+    Attributes:
+        train: ``(N, k)`` int64, for each training picture; never itself.
+        val: ``(M, k)`` int64, for each validation picture.
+    """
+
+    train: Tensor
+    val: Tensor
+
+
+class _TimmFeatures(nn.Module):
+    """A timm network with its own normalization in front."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        features: Tensor = self.network((rgb - self.mean) / self.std)
+        return features
+
+
+def timm_encoder(name: str, *, pretrained: bool = True, seed: int = 0) -> Encoder:
+    """Return a timm network as an encoder, on the GPU where there is one.
+
+    Args:
+        name: Any name of ``timm.list_models()``, with the tag of its weights after a dot if you like.
+        pretrained: False takes random weights, made from ``seed``: useful for trials only.
+        seed: Seed of random weights.
+
+    Raises:
+        DataError: timm has no such network, or its weights cannot be fetched.
+    """
+    import timm
+    from timm.data import resolve_data_config
+
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = timm.create_model(name, pretrained=pretrained, num_classes=0).eval()
+    except Exception as error:  # timm, its hub client and the network each have their own
+        raise DataError(f"cannot make the encoder {name!r} ({type(error).__name__}: {error}).") from error
+    config = resolve_data_config({}, model=network)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    module = _TimmFeatures(network, config["mean"], config["std"]).to(device)
+    state = "pretrained" if pretrained else f"random-{seed}"
+    return Encoder(f"timm:{name}:{state}", module, int(config["input_size"][-1]), device)
+
+
+def build_neighbors(
+    train: Sequence[Source],
+    val: Sequence[Source],
+    encoder: Encoder,
+    file: Path,
+    *,
+    k: int = 5,
+    batch: int = 32,
+) -> Neighbors:
+    """Find the nearest training pictures of each picture by cosine similarity, and write them to a file.
+
+    The search compares every pair, block by block: exact, and on a GPU fast enough for a million pictures.
+
+    Args:
+        train: Pictures to choose from.
+        val: Further pictures to find neighbors for.
+        encoder: What to compare by.
+        file: The ``.npz`` file to write.
+        k: Neighbors of each picture; at most one less than there are training pictures.
+        batch: Pictures per pass through the encoder.
+
+    Raises:
+        DataError: Fewer than two training pictures, or the file cannot be written.
+    """
+    if len(train) < 2:
+        raise DataError(
+            "nearest references need at least two training pictures; add pictures or use another pairing."
+        )
+    k = min(k, len(train) - 1)
+    with progress_bar(f"features of {encoder.name}", len(train) + len(val)) as advance:
+        library = _features(train, encoder, batch, advance)
+        queries = _features(val, encoder, batch, advance)
+    found = Neighbors(_search(library, library, k, own=True), _search(queries, library, k, own=False))
+    meta = {
+        "version": 1,
+        "encoder": encoder.name,
+        "weights_sha256": encoder.fingerprint(),
+        "pictures_sha256": pictures_hash(train, val),
+    }
+    stream = BytesIO()
+    np.savez_compressed(
+        stream,
+        train=found.train.to(torch.int32).numpy(),
+        val=found.val.to(torch.int32).numpy(),
+        meta=np.array(json.dumps(meta)),
+    )
+    try:
+        write_atomic(file, stream.getvalue())
+    except OSError as error:
+        raise DataError(
+            f"cannot write the index {str(file)!r} ({error}); name another place with index_file."
+        ) from error
+    return found
+
+
+def load_neighbors(
+    train: Sequence[Source],
+    val: Sequence[Source],
+    encoder: str,
+    file: Path,
+    *,
+    k: int = 5,
+    weights: str | None = None,
+) -> Neighbors | None:
+    """Return what `build_neighbors` wrote, or None if it is missing or stale.
+
+    Args:
+        train: Pictures to choose from.
+        val: Further pictures.
+        encoder: Name of the encoder; an index by another one is stale, as is one of other pictures.
+        file: The index file.
+        k: Neighbors wanted; an index with fewer is stale.
+        weights: Hash of the encoder's weights if it is known; an index by others is stale.
+    """
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            meta: dict[str, Any] = json.loads(str(arrays["meta"]))
+            found = Neighbors(*(torch.from_numpy(arrays[name]).long() for name in ("train", "val")))
+    except (OSError, ValueError, KeyError):
+        return None
+    fresh = (
+        meta.get("encoder") == encoder
+        and meta.get("pictures_sha256") == pictures_hash(train, val)
+        and found.train.shape[1] >= min(k, len(train) - 1)
+        and weights in (None, meta.get("weights_sha256"))
+    )
+    return Neighbors(found.train[:, :k], found.val[:, :k]) if fresh else None
+
+
+def pictures_hash(*lists: Sequence[Source]) -> str:
+    """Return a hash of the names of pictures and their order."""
+    digest = hashlib.sha256()
+    for sources in lists:
+        digest.update(b"list")
+        for source in sources:
+            digest.update(source.name.encode("utf-8", "surrogateescape") + b"\0")
+    return digest.hexdigest()
+
+
+def _features(
+    sources: Sequence[Source], encoder: Encoder, batch: int, advance: Callable[[int], None]
+) -> Tensor:
+    """Return ``(N, D)`` features of unit length."""
+    parts = [torch.empty(0)]
+    with ThreadPoolExecutor() as threads, torch.inference_mode():
+        for start in range(0, len(sources), batch):
+            some = [sources[index] for index in range(start, min(start + batch, len(sources)))]
+            rgb = torch.stack(list(threads.map(lambda source: _square(source, encoder.size), some)))
+            features = encoder.features(rgb.to(encoder.device).float() / 255)
+            parts.append(F.normalize(features.flatten(1).float(), dim=1).cpu())
+            advance(len(some))
+    return torch.cat(parts[1:]) if len(parts) > 1 else parts[0].view(0, 0)
+
+
+def _square(source: Source, side: int) -> Tensor:
+    return crop_square(decode_rgb(source.read(), side), side)
+
+
+def _search(queries: Tensor, library: Tensor, k: int, *, own: bool, block: int = 4096) -> Tensor:
+    """Return ``(M, k)`` indices into the library, most similar first."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    library = library.to(device)
+    rows = [torch.empty(0, k, dtype=torch.int64)]
+    for start in range(0, len(queries), block):
+        similarity = queries[start : start + block].to(device) @ library.T
+        if own:
+            here = torch.arange(len(similarity), device=device)
+            similarity[here, start + here] = -torch.inf
+        rows.append(similarity.topk(k, dim=1).indices.cpu())
+    return torch.cat(rows)

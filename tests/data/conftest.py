@@ -1,0 +1,37 @@
+"""Small folders of generated pictures, and shards of one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from runs import colorful
+
+torch.set_num_threads(1)  # ddp_fork hangs in a parent that has run a threaded operation
+
+
+@pytest.fixture(scope="session")
+def classes_folder(tmp_path_factory) -> Path:
+    """41 training and 5 validation pictures in three classes; one is broken and one gray."""
+    root = tmp_path_factory.mktemp("classes")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 41), ("val", 5)):
+        for index in range(count):
+            folder = root / split / f"c{index % 3}"
+            folder.mkdir(parents=True, exist_ok=True)
+            suffix = "png" if index % 2 else "jpg"
+            colorful(rng, (40 + index, 48)).save(folder / f"{index:03d}.{suffix}")
+    (root / "train" / "c0" / "bad.jpg").write_bytes(b"no picture")
+    Image.new("RGB", (50, 50), (9, 9, 9)).save(root / "train" / "c1" / "gray.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def shards(classes_folder, tmp_path_factory) -> Path:
+    pytest.importorskip("litdata")
+    from colorzoo.data.shard import ShardOptions, shard_folder
+
+    out = tmp_path_factory.mktemp("shards") / "out"
+    shard_folder(classes_folder, out, ShardOptions(short_side=32, chunk=6), workers=0)
+    return out

@@ -1,0 +1,130 @@
+"""Tiny trees in the official layouts, made of two CC0 pictures (see NOTICE)."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+from scipy.io import savemat
+
+PICTURES = sorted((Path(__file__).parent / "pictures").glob("*.jpg"))
+SYNSETS = ("n01440764", "n01443537", "n02123045")
+PLACES = ("abbey", "airfield")
+
+
+def write_picture(path: Path, number: int, size: tuple[int, int] = (72, 56)) -> Path:
+    """Write one of many different colored pictures; the number decides which."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Image.open(PICTURES[number % len(PICTURES)]) as image:
+        turned = image.convert("RGB").rotate(13 * (number // len(PICTURES)))
+        ImageOps.fit(turned, size).save(path)
+    return path
+
+
+def folder(root: Path, train: int = 6, val: int = 3) -> Path:
+    for number in range(train):
+        write_picture(root / "train" / f"{number}.jpg", number)
+    for number in range(val):
+        write_picture(root / "val" / f"{number}.jpg", train + number)
+    return root
+
+
+def imagenet(root: Path, *, by_synset: bool = False, devkit: bool = True) -> Path:
+    """Six training pictures of three synsets; four validation pictures, of synsets 2, 0, 1, 2."""
+    for number in range(6):
+        synset = SYNSETS[number % 3]
+        write_picture(root / "train" / synset / f"{synset}_{number}.JPEG", number)
+    truth = (2, 0, 1, 2)
+    for number, place in enumerate(truth, 1):
+        val = root / "val" / SYNSETS[place] if by_synset else root / "val"
+        write_picture(val / f"ILSVRC2012_val_{number:08d}.JPEG", 5 + number)
+    if devkit:
+        write_devkit(root / "ILSVRC2012_devkit_t12" / "data", truth)
+    return root
+
+
+def write_devkit(data: Path, truth: tuple[int, ...]) -> None:
+    """Number the synsets in another order than the alphabet's, as the true devkit does."""
+    data.mkdir(parents=True)
+    fields = [("ILSVRC2012_ID", object), ("WNID", object), ("words", object), ("num_children", object)]
+    order = [*reversed(SYNSETS), "n00001740"]  # the last is an inner node
+    rows = [(number, wnid, "words", 2 * (number == 4)) for number, wnid in enumerate(order, 1)]
+    savemat(data / "meta.mat", {"synsets": np.array(rows, dtype=fields)})
+    numbers = [str(3 - place) for place in truth]
+    (data / "ILSVRC2012_validation_ground_truth.txt").write_text("\n".join(numbers) + "\n")
+
+
+def places205(root: Path) -> Path:
+    images = root / "data/vision/torralba/deeplearning/images256"
+    lines = []
+    for number in range(6):
+        name = f"a/{PLACES[number % 2]}/gsun_{number}.jpg"
+        write_picture(images / name, number)
+        lines.append(f"{name} {number % 2}")
+    lists = root / "trainvalsplit_places205"
+    lists.mkdir()
+    (lists / "train_places205.csv").write_text("\n".join(lines[:4]) + "\n")
+    (lists / "val_places205.csv").write_text("\n".join(lines[:3:-1]) + "\n")
+    return root
+
+
+def places365_easy(root: Path) -> Path:
+    for number in range(6):
+        split = "train" if number < 4 else "val"
+        path = root / "places365_standard" / split / PLACES[number % 2] / f"{number:08d}.jpg"
+        write_picture(path, number)
+    return root
+
+
+def places365_listed(root: Path, variant: str = "standard") -> Path:
+    """The layout of the archives of single sizes, lists beside them."""
+    train, val = [], []
+    for number in range(4):
+        name = f"/a/{PLACES[number % 2]}/{number:08d}.jpg"
+        write_picture(root / "data_256" / name[1:], number)
+        train.append(f"{name} {number % 2}")
+    for number in range(2):
+        name = f"Places365_val_{number + 1:08d}.jpg"
+        write_picture(root / "val_256" / name, 4 + number)
+        val.append(f"{name} {1 - number}")
+    lists = root / f"filelist_places365-{variant}"
+    lists.mkdir()
+    (lists / f"places365_train_{variant}.txt").write_text("\n".join(train) + "\n")
+    (lists / "places365_val.txt").write_text("\n".join(val) + "\n")
+    return root
+
+
+def coco_stuff(root: Path) -> Path:
+    """Pictures whose left half is class 3 and, in each but the last, a box; the right half is unlabeled."""
+    for split, numbers in (("train", range(1, 6)), ("val", range(6, 9))):
+        year = f"{split}2017"
+        for number in numbers:
+            write_picture(root / year / f"{number:012d}.jpg", number)
+            stuff = np.full((56, 72), 255, np.uint8)
+            stuff[:, :36] = 2
+            path = root / "stuffthingmaps" / year / f"{number:012d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(stuff).save(path)
+        (root / "annotations").mkdir(exist_ok=True)
+        content = json.dumps(instances(list(numbers)))
+        (root / "annotations" / f"instances_{year}.json").write_text(content)
+    return root
+
+
+def instances(numbers: list[int]) -> dict[str, object]:
+    """Boxes in the form of COCO: the last picture has only a crowd."""
+    images = [{"id": n, "file_name": f"{n:012d}.jpg", "width": 72, "height": 56} for n in numbers]
+    polygon: object = [[0.0, 0.0, 36.0, 0.0, 36.0, 5.6e1, -0.0, 56]]
+    runs: object = {"counts": [1, 2, 3], "size": [56, 72]}
+    notes = [
+        {
+            "segmentation": runs if number == numbers[-1] else polygon,
+            "iscrowd": int(number == numbers[-1]),
+            "image_id": number,
+            "bbox": [0, 0, 36, 56],
+            "category_id": 3,
+            "id": 100 + number,
+        }
+        for number in numbers
+    ]
+    return {"images": images, "annotations": notes, "categories": [{"id": 3, "name": "car"}]}

@@ -1,0 +1,277 @@
+import shutil
+import tarfile
+from pathlib import Path
+
+import miniatures
+import numpy as np
+import pytest
+import torch
+
+from colorzoo.data.layouts.coco_stuff import coco_stuff_pictures
+from colorzoo.data.layouts.imagenet import imagenet_pictures, subset_rows
+from colorzoo.data.layouts.places import places_pictures
+from colorzoo.data.sources import Source, Sources
+from colorzoo.errors import DataError
+
+
+def names(pictures):
+    return [Path(source.member or source.path).name for source in pictures.sources]
+
+
+def test_imagenet_train_is_labeled_by_synset(tmp_path):
+    found = imagenet_pictures(miniatures.imagenet(tmp_path), "train", labels=True)
+    assert names(found)[:3] == ["n01440764_0.JPEG", "n01440764_3.JPEG", "n01443537_1.JPEG"]
+    assert found.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert imagenet_pictures(tmp_path, "train").labels is None
+
+
+def test_imagenet_train_is_read_from_the_tars_of_synsets(tmp_path):
+    folder = miniatures.imagenet(tmp_path) / "train"
+    for synset in miniatures.SYNSETS:
+        with tarfile.open(folder / f"{synset}.tar", "w") as shard:
+            shard.add(folder / synset, ".")
+        shutil.rmtree(folder / synset)
+    found = imagenet_pictures(tmp_path, "train", labels=True)
+    assert found.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert names(found)[-1] == "n02123045_5.JPEG"
+
+
+@pytest.mark.parametrize("by_synset", [True, False])
+def test_imagenet_val_has_one_order_and_one_labeling_in_both_layouts(tmp_path, by_synset):
+    found = imagenet_pictures(miniatures.imagenet(tmp_path, by_synset=by_synset), "val", labels=True)
+    assert names(found) == [f"ILSVRC2012_val_{n:08d}.JPEG" for n in (1, 2, 3, 4)]
+    assert found.labels.tolist() == [2, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("val_labels.txt", "2\n0\n1\n2\n"),
+        ("val_labels.txt", "n02123045\nn01440764\nn01443537\nn02123045\n"),
+        (
+            "val.txt",
+            "".join(f"ILSVRC2012_val_{n:08d}.JPEG {k}\n" for n, k in ((4, 2), (3, 1), (2, 0), (1, 2))),
+        ),
+        (
+            "LOC_val_solution.csv",
+            "ImageId,PredictionString\n"
+            + "".join(
+                f"ILSVRC2012_val_{n:08d},{miniatures.SYNSETS[k]} 1 2 3 4\n"
+                for n, k in ((4, 2), (3, 1), (2, 0), (1, 2))
+            ),
+        ),
+    ],
+)
+def test_imagenet_val_labels_come_from_any_usual_file(tmp_path, file, text):
+    root = miniatures.imagenet(tmp_path, devkit=False)
+    (root / file).write_text(text)
+    assert imagenet_pictures(root, "val", labels=True).labels.tolist() == [2, 0, 1, 2]
+
+
+def test_imagenet_of_kaggle_uses_its_mapping(tmp_path):
+    miniatures.imagenet(tmp_path / "ILSVRC/Data/CLS-LOC", by_synset=True, devkit=False)
+    (tmp_path / "LOC_synset_mapping.txt").write_text(
+        "n00000001 first\n" + "".join(f"{synset} word, word\n" for synset in miniatures.SYNSETS)
+    )
+    assert imagenet_pictures(tmp_path, "val", labels=True).labels.tolist() == [3, 1, 2, 3]
+    assert imagenet_pictures(tmp_path, "train", labels=True).labels.tolist() == [1, 1, 2, 2, 3, 3]
+
+
+def full_val():
+    return Sources.of(Source(f"/val/ILSVRC2012_val_{n:08d}.JPEG") for n in range(1, 50001))
+
+
+def test_ctest10k_and_first5k_are_the_published_pictures():
+    val = full_val()
+    ctest = subset_rows(val, "ctest10k")
+    assert len(ctest) == 10000
+    assert val[int(ctest[0])].path == "/val/ILSVRC2012_val_00025275.JPEG"
+    assert val[int(ctest[-1])].path == "/val/ILSVRC2012_val_00050000.JPEG"
+    first = subset_rows(val, "first5k")
+    assert torch.equal(first, torch.arange(5000))
+
+
+def test_a_list_file_chooses_and_orders(tmp_path):
+    root = miniatures.imagenet(tmp_path)
+    listed = tmp_path / "mine.txt"
+    listed.write_text("val/ILSVRC2012_val_00000003.JPEG 7\nILSVRC2012_val_00000001.JPEG\n")
+    found = imagenet_pictures(root, "val", labels=True, subset=str(listed))
+    assert found.labels.tolist() == [1, 2]
+    np.save(tmp_path / "mine.npy", np.array([3, 1]))
+    assert names(imagenet_pictures(root, "val", subset=str(tmp_path / "mine.npy")))[0].endswith("4.JPEG")
+
+
+def test_places205(tmp_path):
+    root = miniatures.places205(tmp_path)
+    assert places_pictures(root, "train", edition="205", labels=True).labels.tolist() == [0, 1, 0, 1]
+    val = places_pictures(root, "val", edition="205")
+    assert names(val) == ["gsun_5.jpg", "gsun_4.jpg"]  # the order of the list
+    assert val.labels is None
+
+
+@pytest.mark.parametrize("make", [miniatures.places365_easy, miniatures.places365_listed])
+def test_places365_standard(tmp_path, make):
+    root = make(tmp_path)
+    train = places_pictures(root, "train", labels=True)
+    assert sorted(train.labels.tolist()) == [0, 0, 1, 1]
+    assert len(places_pictures(root, "val")) == 2
+
+
+def test_places365_challenge_takes_its_own_list(tmp_path):
+    root = miniatures.places365_listed(tmp_path, "challenge")
+    (root / "data_256").rename(root / "data_256_challenge")  # as torchvision names it
+    train = places_pictures(root, "train", edition="365-challenge", labels=True)
+    assert train.labels.tolist() == [0, 1, 0, 1]
+
+
+def test_coco_boxes_are_shares_of_the_picture_and_crowds_are_left_out(tmp_path):
+    found = coco_stuff_pictures(miniatures.coco_stuff(tmp_path), "val", boxes=True, classes=True)
+    assert found.boxes.counts().tolist() == [1, 1, 0]
+    assert found.boxes[1].tolist() == [[0, 0, 0.5, 1]]
+    assert found.select(torch.tensor([2, 0])).boxes.counts().tolist() == [0, 1]
+    assert names(found) == [f"{n:012d}.jpg" for n in (6, 7, 8)]
+
+
+def test_coco_without_boxes_can_be_left_out(tmp_path):
+    found = coco_stuff_pictures(miniatures.coco_stuff(tmp_path), "val", only_with_boxes=True, classes=True)
+    assert names(found) == ["000000000006.jpg", "000000000007.jpg"]
+    assert len(found.classes) == 2
+
+
+def test_coco_maps_of_both_releases_become_category_ids(tmp_path):
+    root = miniatures.coco_stuff(tmp_path)
+    both = coco_stuff_pictures(root, "val", classes=True).classes.table
+    assert both[[0, 90, 91, 181, 255]].tolist() == [1, 91, 92, 182, 0]
+    (root / "stuffthingmaps" / "val2017").rename(root / "annotations" / "stuff_val2017_pixelmaps")
+    stuff = coco_stuff_pictures(root, "val", classes=True).classes.table
+    assert stuff[[0, 92, 183, 255]].tolist() == [0, 92, 183, 0]
+
+
+def remove(path):
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("make", "gone", "find", "what"),
+    [
+        (
+            "imagenet",
+            "val",
+            lambda r: imagenet_pictures(r, "val"),
+            "ImageNet folder 'val' not found.*img_val.tar",
+        ),
+        (
+            "imagenet",
+            "train",
+            lambda r: imagenet_pictures(r, "train"),
+            "ImageNet folder 'train'.*image-net.org",
+        ),
+        (
+            "imagenet",
+            "ILSVRC2012_devkit_t12",
+            lambda r: imagenet_pictures(r, "val", labels=True),
+            "labels of ImageNet.*devkit_t12",
+        ),
+        (
+            "imagenet",
+            "ILSVRC2012_devkit_t12/data/meta.mat",
+            lambda r: imagenet_pictures(r, "val", labels=True),
+            "meta.mat",
+        ),
+        (
+            "places205",
+            "trainvalsplit_places205",
+            lambda r: places_pictures(r, "val", edition="205"),
+            "list of Places205.*trainvalsplit_places205.tar.gz",
+        ),
+        (
+            "places205",
+            "data",
+            lambda r: places_pictures(r, "val", edition="205"),
+            "pictures of Places205.*resize",
+        ),
+        (
+            "places365_listed",
+            "val_256",
+            lambda r: places_pictures(r, "val"),
+            "val pictures of Places365-standard",
+        ),
+        (
+            "places365_listed",
+            "filelist_places365-standard",
+            lambda r: places_pictures(r, "val", labels=True),
+            "labels of Places365.*filelist_places365-standard.tar",
+        ),
+        (
+            "coco_stuff",
+            "val2017",
+            lambda r: coco_stuff_pictures(r, "val"),
+            "COCO pictures 'val2017'.*val2017.zip",
+        ),
+        (
+            "coco_stuff",
+            "annotations",
+            lambda r: coco_stuff_pictures(r, "val", boxes=True),
+            "instances_val2017.json.*annotations_trainval2017.zip",
+        ),
+        (
+            "coco_stuff",
+            "stuffthingmaps",
+            lambda r: coco_stuff_pictures(r, "val", classes=True),
+            "COCO-Stuff maps.*stuffthingmaps_trainval2017.zip",
+        ),
+        (
+            "coco_stuff",
+            "stuffthingmaps/val2017/000000000007.png",
+            lambda r: coco_stuff_pictures(r, "val", classes=True),
+            "1 of 3 COCO-Stuff maps are missing.*000000000007.png",
+        ),
+    ],
+)
+def test_a_missing_piece_is_one_line_that_says_what_where_and_how(tmp_path, make, gone, find, what):
+    root = getattr(miniatures, make)(tmp_path)
+    remove(root / gone)
+    with pytest.raises(DataError, match=what) as caught:
+        find(root)
+    assert "\n" not in str(caught.value)
+    assert str(root) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "find", "what"),
+    [
+        (
+            lambda r: (r / "annotations/instances_val2017.json").write_text('{"images": ['),
+            lambda r: coco_stuff_pictures(r, "val", boxes=True),
+            "no instances JSON",
+        ),
+        (
+            lambda r: (r / "annotations/instances_val2017.json").write_bytes(b""),
+            lambda r: coco_stuff_pictures(r, "val", boxes=True),
+            "no instances JSON",
+        ),
+    ],
+)
+def test_a_spoiled_coco_file_is_one_line(tmp_path, spoil, find, what):
+    root = miniatures.coco_stuff(tmp_path)
+    spoil(root)
+    with pytest.raises(DataError, match=what):
+        find(root)
+
+
+def test_lists_that_do_not_fit_are_one_line(tmp_path):
+    root = miniatures.imagenet(tmp_path / "imagenet")
+    with pytest.raises(
+        DataError, match=r"10000 of the 10000 .*'ctest10k' are missing, ILSVRC2012_val_00025275"
+    ):
+        imagenet_pictures(root, "val", subset="ctest10k")
+    with pytest.raises(DataError, match="neither one of all, ctest10k, first5k nor"):
+        imagenet_pictures(root, "val", subset="ctest")
+    places = miniatures.places205(tmp_path / "places")
+    listing = places / "trainvalsplit_places205" / "val_places205.csv"
+    listing.write_text("a/abbey/gsun_0.jpg\n")
+    with pytest.raises(DataError, match=r"line 1 of .* expected 'path.jpg 17'"):
+        places_pictures(places, "val", edition="205")
+    listing.write_text("a/abbey/other.jpg 0\n")
+    with pytest.raises(DataError, match=r"other.jpg', the first picture of .* does not exist"):
+        places_pictures(places, "val", edition="205")

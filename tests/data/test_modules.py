@@ -1,0 +1,215 @@
+"""Every DataModule on its miniature: one contract of batches, aligned crops, one order for all workers."""
+
+from pathlib import Path
+
+import miniatures
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from PIL import Image
+
+from colorzoo.cli.lightning import run
+from colorzoo.data import CocoStuffDataModule, FolderDataModule, ImageNetDataModule, PlacesDataModule
+from colorzoo.data.augment import augment_batch, cut_boxes
+from colorzoo.data.dataset import PictureDataset
+from colorzoo.data.decode import decode_rgb
+from colorzoo.errors import DataError
+from colorzoo.registry import list_models, load_class, model_card
+
+SMALL = {"batch_size": 2, "crop": 32, "resize": 40, "val_size": 32, "val_batch_size": 2, "num_workers": 0}
+MODULES = {
+    "folder": lambda root, **more: FolderDataModule(str(miniatures.folder(root)), **SMALL, **more),
+    "imagenet": lambda root, **more: ImageNetDataModule(
+        str(miniatures.imagenet(root)), labels=True, **SMALL, **more
+    ),
+    "places205": lambda root, **more: PlacesDataModule(
+        str(miniatures.places205(root)), edition="205", labels=True, **SMALL, **more
+    ),
+    "places365": lambda root, **more: PlacesDataModule(str(miniatures.places365_easy(root)), **SMALL, **more),
+    "coco_stuff": lambda root, **more: CocoStuffDataModule(
+        str(miniatures.coco_stuff(root)), boxes=True, classes=True, **SMALL, **more
+    ),
+}
+CARDS = [card for card in map(model_card, list_models()) if card.input == "gray"]
+
+
+def quiet_trainer(folder: Path, **more) -> Trainer:
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+    return Trainer(accelerator="cpu", logger=False, default_root_dir=folder, **quiet, **more)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_batches_keep_the_contract(tmp_path, name):
+    data = MODULES[name](tmp_path)
+    data.trainer = quiet_trainer(tmp_path)
+    data.setup("fit")
+    raw = next(iter(data.train_dataloader()))
+    assert raw["rgb"].dtype == torch.uint8
+    assert raw["rgb"].shape == (2, 3, 40, 40)
+    data.trainer.training = True
+    batch = data.on_after_batch_transfer(raw, 0)
+    assert batch["rgb"].shape == (2, 3, 32, 32)
+    assert batch["rgb"].dtype == torch.float32
+    assert 0 <= batch["rgb"].min() < batch["rgb"].max() <= 1
+    assert len(batch["name"]) == 2
+    if name in ("imagenet", "places205"):
+        assert batch["label"].dtype == torch.int64
+        assert batch["label"].shape == (2,)
+    if name == "coco_stuff":
+        assert batch["classes"].shape == (2, 1, 32, 32)
+        assert batch["classes"].dtype == torch.uint8
+        assert set(batch["classes"].unique().tolist()) <= {0, 3}
+        assert all(boxes.shape[1:] == (4,) for boxes in batch["boxes"])
+
+
+@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+def test_every_model_trains_a_step_and_validates(tmp_path, name, card):
+    model = load_class(card)(**{**card.hparams, **card.smoke.hparams})
+    trainer = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=1)
+    trainer.fit(model, MODULES[name](tmp_path))
+    assert trainer.global_step == 1
+    assert any(key.startswith("val/") for key in trainer.callback_metrics)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_validation_order_does_not_depend_on_workers(tmp_path, name):
+    orders = []
+    for workers in (0, 1, 4):
+        data = MODULES[name](tmp_path / str(workers), check=False)
+        data.hparams.num_workers = workers
+        data.setup("validate")
+        batches = list(data.val_dataloader())
+        names = [Path(each).name for batch in batches for each in batch["name"]]
+        orders.append((names, torch.cat([batch["rgb"] for batch in batches])))
+    assert orders[0][0] == orders[1][0] == orders[2][0]
+    assert torch.equal(orders[0][1], orders[1][1])
+    assert torch.equal(orders[0][1], orders[2][1])
+
+
+def test_classes_and_boxes_stay_on_what_they_mark(tmp_path):
+    """The left half of every picture is painted red where its class and its box are."""
+    root = miniatures.coco_stuff(tmp_path)
+    for path in (root / "train2017").iterdir():
+        image = Image.new("RGB", (72, 56), "blue")
+        image.paste("red", (0, 0, 36, 56))
+        image.save(path, quality=95, subsampling=0)
+    data = CocoStuffDataModule(str(root), boxes=True, classes=True, min_scale=0.5, **SMALL)
+    data.trainer = quiet_trainer(tmp_path)
+    data.setup("fit")
+    data.trainer.training = True
+    boxes = 0
+    for raw in [*data.train_dataloader(), *data.train_dataloader()]:
+        batch = data.on_after_batch_transfer(raw, 0)
+        red = batch["rgb"][:, 0] > 0.5
+        assert (red == (batch["classes"][:, 0] == 3)).float().mean() > 0.96
+        for marked, corners in zip(red, batch["boxes"], strict=True):
+            for left, top, right, bottom in corners.round().long().tolist():
+                inside = marked[top:bottom, left:right]
+                assert inside.float().mean() > 0.9
+                assert marked.sum() - inside.sum() < 40  # at most a column of blending beside the box
+                boxes += 1
+    assert boxes
+
+
+def test_boxes_that_leave_the_window_are_dropped():
+    boxes = torch.tensor([[0.0, 0.0, 10.0, 10.0], [30.0, 30.0, 40.0, 40.0]])
+    quarter = torch.tensor([[0.5, 0.0, -0.5], [0.0, 0.5, -0.5]])  # the upper left quarter
+    assert cut_boxes(boxes, quarter, 40, 40).tolist() == [[0, 0, 20, 20]]
+    mirrored = torch.tensor([[-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    assert cut_boxes(boxes[:1], mirrored, 40, 40).tolist() == [[30, 0, 40, 10]]
+    batch = {"rgb": torch.zeros(1, 3, 8, 8), "boxes": [torch.empty(0, 4)]}
+    assert augment_batch(batch, 4, torch.Generator(), min_scale=0.5)["boxes"][0].shape == (0, 4)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_picture_that_breaks_while_training_is_one_line(tmp_path, workers):
+    data = MODULES["imagenet"](tmp_path)
+    data.hparams.num_workers = workers
+    (tmp_path / "val" / "ILSVRC2012_val_00000003.JPEG").write_bytes(b"broken")
+    data.setup("validate")
+    with pytest.raises(
+        DataError, match=r"^'.*00000003.JPEG' cannot be decoded .*colorzoo data verify"
+    ) as caught:
+        list(data.val_dataloader())
+    assert "\n" not in str(caught.value)
+
+
+def test_the_check_keeps_labels_with_their_pictures(tmp_path):
+    root = miniatures.imagenet(tmp_path)
+    (root / "train" / miniatures.SYNSETS[0] / f"{miniatures.SYNSETS[0]}_0.JPEG").write_bytes(b"broken")
+    data = ImageNetDataModule(str(root), labels=True, check=True, **SMALL)
+    data.setup("fit")
+    assert data.train_data.pictures.labels.tolist() == [0, 1, 1, 2, 2]
+
+
+def test_evaluation_needs_no_training_pictures(tmp_path):
+    miniatures.imagenet(tmp_path)
+    (tmp_path / "train").rename(tmp_path / "elsewhere")
+    data = ImageNetDataModule(str(tmp_path), **SMALL)
+    data.setup("validate")
+    assert len(data.val_data) == 4
+    with pytest.raises(DataError, match="ImageNet folder 'train'"):
+        data.setup("fit")
+
+
+def test_decoding_obeys_orientation_and_depth():
+    import io
+
+    import numpy as np
+
+    exif = Image.Exif()
+    exif[274] = 6
+    wide = Image.new("RGB", (80, 40), "blue")
+    wide.paste("red", (0, 0, 40, 40))
+    for kind in ("JPEG", "PNG", "TIFF"):
+        stream = io.BytesIO()
+        wide.save(stream, kind, exif=exif)
+        tall = decode_rgb(stream.getvalue(), 20)
+        assert tall.shape == (3, 40, 20), kind
+        assert tall[0, :18].min() > 200, kind  # the left became the top
+        assert tall[0, 22:].max() < 55, kind
+    stream = io.BytesIO()
+    Image.fromarray(np.full((8, 8), 0x8000, np.uint16)).save(stream, "PNG")
+    assert decode_rgb(stream.getvalue()).unique().tolist() == [0x80]
+
+
+def test_the_resize_is_pillows_within_one_level():
+    import numpy as np
+
+    path = miniatures.PICTURES[1]
+    with Image.open(path) as image:
+        wanted = np.asarray(image.resize((72, 48), Image.Resampling.BICUBIC)).astype(int)
+    ours = decode_rgb(path.read_bytes(), 48).permute(1, 2, 0).numpy().astype(int)
+    assert np.abs(ours - wanted).max() <= 1
+
+
+def test_a_dataset_takes_plain_sources(tmp_path):
+    from colorzoo.data.sources import find_sources
+
+    sources = list(find_sources(miniatures.folder(tmp_path)))
+    dataset = PictureDataset(sources, resize=24, crop=24, random_crop=False)
+    assert dataset.names == [source.name for source in sources]
+    assert dataset[0, 1]["rgb"].shape == (3, 24, 24)
+
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))
+ROOTS = {
+    "coco_stuff": miniatures.coco_stuff,
+    "folder": miniatures.folder,
+    "imagenet": miniatures.imagenet,
+    "places": miniatures.places365_easy,
+}
+
+
+@pytest.mark.parametrize(
+    "config", [path for path in CONFIGS if path.stem in ROOTS], ids=lambda path: path.stem
+)
+def test_fit_changes_its_data_by_one_more_config(tmp_path, config):
+    root = ROOTS[config.stem](tmp_path / "data")
+    words = ["fit", "--config", "configs/zhang2017/local_small.yaml", "--config", str(config)]
+    tiny = ["--model.width=0.125", "--model.compile_training=false", "--trainer.fast_dev_run=1"]
+    sizes = [f"--data.{name}={value}" for name, value in SMALL.items()]
+    subset = ["--data.val_subset=all"] if config.stem == "imagenet" else []
+    options = [f"--data.root={root}", *sizes, *subset, f"--trainer.default_root_dir={tmp_path}"]
+    assert run([*words, *tiny, *options]) == 0

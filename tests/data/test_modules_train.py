@@ -1,0 +1,75 @@
+"""Each DataModule trains a step of a model that can use it, by the command line with only --data changed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from runs import colorful
+
+import colorzoo.data
+from colorzoo.cli.main import main
+from colorzoo.registry import model_card
+
+MODEL = ["--model", "Zhang2017Local", "--model.width", "0.125"]
+SMALL = {"batch_size": 2, "crop": 32, "val_size": 32, "val_batch_size": 2, "num_workers": 0}
+ONE_STEP = {
+    "accelerator": "cpu",
+    "max_steps": 1,
+    "limit_val_batches": 1,
+    "num_sanity_val_steps": 0,
+    "logger": "false",
+    "enable_checkpointing": "false",
+    "enable_progress_bar": "false",
+    "enable_model_summary": "false",
+}
+
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))
+# Laid over a model's configuration, a fragment inherits what it does not say: the size of crops belongs to
+# the model, but a cache in memory made for a small folder must not reach a large set.
+SAID = {"root", "cache", "num_workers"}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_fragments_fit_their_class_and_say_what_belongs_to_the_data(path) -> None:
+    data = yaml.safe_load(path.read_text())["data"]
+    module = getattr(colorzoo.data, data["class_path"])(**data["init_args"])
+    assert isinstance(module, colorzoo.data.FramesDataModule) or set(data["init_args"]) >= SAID
+
+
+def words(prefix: str, values: dict[str, object]) -> list[str]:
+    return [f"--{prefix}.{name}={value}" for name, value in values.items()]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("SketchDataModule", {}),
+        ("ExemplarPairsDataModule", {"pairing": "class"}),
+        ("ExemplarPairsDataModule", {"pairing": "self", "self_reference": "warp_jitter"}),
+        ("StreamingDataModule", {}),
+    ],
+)
+def test_fit_takes_one_step(name, arguments, classes_folder, request, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert model_card("zhang2017_local").smoke.hparams["width"] == 0.125
+    torch.set_num_threads(1)
+    root = request.getfixturevalue("shards") if name == "StreamingDataModule" else classes_folder
+    data = ["--data", name, *words("data", {"root": root, **SMALL, **arguments})]
+    assert main(["fit", *MODEL, *data, *words("trainer", ONE_STEP)]) == 0
+
+
+def test_validate_takes_frames(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    (tmp_path / "clips" / "a").mkdir(parents=True)
+    for number in range(3):
+        colorful(rng, (48, 32)).save(tmp_path / "clips" / "a" / f"{number}.png")
+    data = ["--data", "FramesDataModule", "--data.root=clips", "--data.frames=2", "--data.num_workers=0"]
+    quiet = {
+        name: ONE_STEP[name]
+        for name in ("accelerator", "logger", "enable_progress_bar", "enable_model_summary")
+    }
+    assert main(["validate", *MODEL, *data, *words("trainer", quiet)]) == 0

@@ -1,0 +1,76 @@
+import pickle
+import tarfile
+
+import pytest
+import torch
+from miniatures import write_picture
+
+from colorzoo.data.packed import PackedStrings
+from colorzoo.data.sources import Source, Sources, find_sources, split_by_content
+from colorzoo.errors import DataError
+
+
+def test_names_survive_packing_even_when_they_are_no_unicode():
+    names = ["a.jpg", "", "Ä ö/猫.png", b"\xff.jpg".decode("utf-8", "surrogateescape")]
+    packed = PackedStrings.of(iter(names))
+    assert list(packed) == names
+    assert packed[-1] == names[-1]
+    assert packed[1:3] == names[1:3]
+    with pytest.raises(IndexError):
+        packed[4]
+    assert list(PackedStrings.of([])) == []
+
+
+def test_sources_are_a_sequence_of_what_was_packed():
+    plain = [Source(f"/data/{n}.jpg") for n in range(5)]
+    mixed = [*plain, Source("/elsewhere/x.png"), Source("/data/s.tar", "a/0.jpg", 512, 90)]
+    packed = Sources.of(iter(mixed), "/data")
+    assert list(packed) == mixed
+    assert packed[-1].name == "/data/s.tar/a/0.jpg"
+    assert list(packed[1:6:2]) == mixed[1:6:2]
+    assert list(packed[2:].select(torch.tensor([4, 0]))) == [mixed[6], mixed[2]]
+    assert list(pickle.loads(pickle.dumps(packed[3:]))) == mixed[3:]
+    assert list(Sources.of([])) == []
+    with pytest.raises(IndexError):
+        packed[7]
+
+
+def test_files_and_tar_members_are_found_in_order_and_read(tmp_path):
+    first = write_picture(tmp_path / "b" / "1.jpg", 0)
+    second = write_picture(tmp_path / "a.JPG", 1)
+    with tarfile.open(tmp_path / "c.tar", "w") as shard:
+        shard.add(second, "x/7.jpg")
+        shard.add(first, "notes.txt")
+        shard.add(first, "x/8.jpg")
+    (tmp_path / "readme.txt").write_text("no picture")
+    found = find_sources(tmp_path)
+    assert [source.name for source in found] == [
+        str(second), str(first), f"{tmp_path}/c.tar/x/7.jpg", f"{tmp_path}/c.tar/x/8.jpg"
+    ]  # fmt: skip
+    assert [source.read() for source in found[2:]] == [second.read_bytes(), first.read_bytes()]
+
+
+def test_linked_folders_are_followed_and_loops_are_not(tmp_path):
+    write_picture(tmp_path / "elsewhere" / "1.jpg", 0)
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "loop").symlink_to(tmp_path / "root")
+    names = [source.path.removeprefix(f"{tmp_path}/") for source in find_sources(tmp_path / "root")]
+    assert names == ["root/linked/1.jpg"]
+
+
+def test_a_folder_without_pictures_is_one_line(tmp_path):
+    with pytest.raises(DataError, match="no picture below"):
+        find_sources(tmp_path)
+    (tmp_path / "bad.tar").write_bytes(b"no tar" * 200)
+    with pytest.raises(DataError, match="no plain"):
+        find_sources(tmp_path)
+
+
+def test_equal_pictures_fall_on_one_side(tmp_path):
+    for number in range(12):
+        write_picture(tmp_path / f"{number}.jpg", number % 6)
+    train, val = split_by_content(find_sources(tmp_path), 0.4)
+    assert len(train) + len(val) == 12
+    assert {source.read() for source in train}.isdisjoint({source.read() for source in val})
+    assert len(val)

@@ -1,0 +1,99 @@
+"""Shards under Lightning: every picture once, the same order for any number of workers, exact resume."""
+
+from itertools import chain
+
+import pytest
+import torch
+from runs import fit, names, seen
+
+pytest.importorskip("litdata")
+from colorzoo.data import StreamingDataModule
+from colorzoo.data.shard_sampler import ShardSampler
+from colorzoo.errors import DataError
+
+
+def data(shards, **overrides) -> StreamingDataModule:
+    base = {"batch_size": 4, "crop": 24, "val_size": 32, "num_workers": 0, "shuffle_window": 16}
+    return StreamingDataModule(str(shards), **{**base, **overrides})
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 5])
+@pytest.mark.parametrize("batch", [1, 4, 7])
+@pytest.mark.parametrize("sizes", [[6] * 6 + [5], [8] * 5, [5]])
+def test_processes_share_an_epoch_out_and_end_together(world: int, batch: int, sizes: list[int]) -> None:
+    ranks = [ShardSampler(sizes, batch_size=batch, rank=rank, world_size=world) for rank in range(world)]
+    shares = [[index for index, _ in sampler] for sampler in ranks]
+    assert [len(share) for share in shares] == [len(sampler) for sampler in ranks]
+    assert {-(-len(share) // batch) for share in shares} == {-(-max(map(len, shares)) // batch)}
+    once = list(chain.from_iterable(dict.fromkeys(share) for share in shares))
+    assert sorted(once) == list(range(sum(sizes)))
+    repeated = [len(share) - len(set(share)) for share in shares]
+    assert max(repeated) <= 1
+    if sum(sizes) % world == 0 or (batch == 7 and sum(sizes) == 41):
+        assert sum(repeated) == 0
+
+
+def test_fewer_pictures_than_processes_are_refused() -> None:
+    with pytest.raises(DataError, match=r"3 training picture\(s\) cannot feed 5 processes"):
+        ShardSampler([2, 1], batch_size=1, rank=4, world_size=5)
+
+
+def test_epochs_differ_seeds_belong_to_the_picture_and_reading_stays_local() -> None:
+    sampler = ShardSampler([100] * 50, batch_size=8, window=300, seed=3, rank=1, world_size=4)
+    first = list(sampler)
+    assert first == list(sampler)
+    near = {index // 100 for index, _ in first[:300]}
+    assert len(near) <= 4  # 300 pictures of three or four chunks, not of fifty
+    assert len({index // 100 for index, _ in first}) <= 14
+    sampler.set_epoch(1)
+    assert [index for index, _ in sampler] != [index for index, _ in first]
+    assert len({seed for _, seed in first}) == len(first)
+
+
+def test_the_order_is_the_same_for_any_number_of_workers(shards) -> None:
+    orders = []
+    for workers in (0, 1, 4):
+        module = data(shards, num_workers=workers)
+        module.setup("fit")
+        train, val = list(module.train_dataloader()), list(module.val_dataloader())
+        orders.append([name for batch in (*train, *val) for name in batch["name"]])
+        assert [tuple(batch["rgb"].shape) for batch in train] == [(4, 3, 30, 30)] * 10 + [(1, 3, 30, 30)]
+        assert val[0]["rgb"].dtype == torch.uint8
+    assert orders[0] == orders[1] == orders[2]
+    assert len(set(orders[0])) == 46
+    assert module.classes == ["c0", "c1", "c2"]
+    assert all(
+        module.classes[int(label)] in name
+        for label, name in zip(train[0]["label"], train[0]["name"], strict=True)
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_run_that_breaks_off_in_mid_epoch_goes_on_as_if_it_had_not(shards, tmp_path, workers: int) -> None:
+    fit(data(shards, num_workers=workers), tmp_path / "whole")
+    with pytest.raises(InterruptedError):
+        fit(data(shards, num_workers=workers), tmp_path / "part", stop=5)
+    fit(data(shards, num_workers=workers), tmp_path / "part", resume=tmp_path / "part" / "last.ckpt")
+    assert seen(tmp_path / "part") == seen(tmp_path / "whole")
+    for epoch in (0, 1):
+        assert (
+            len(set(names(seen(tmp_path / "part"), epoch)))
+            == len(names(seen(tmp_path / "part"), epoch))
+            == 41
+        )
+
+
+@pytest.mark.timeout(240)
+def test_two_processes_see_each_picture_once_also_after_a_broken_run(shards, tmp_path) -> None:
+    two = {"strategy": "ddp_fork", "devices": 2}
+    fit(data(shards), tmp_path / "whole", **two)
+    with pytest.raises(Exception, match="the test ends the run here"):
+        fit(data(shards), tmp_path / "part", stop=3, **two)
+    fit(data(shards), tmp_path / "part", resume=tmp_path / "part" / "last.ckpt", **two)
+    for epoch in (0, 1):
+        both = [names(seen(tmp_path / "whole", rank), epoch) for rank in (0, 1)]
+        assert sorted(map(len, both)) == [20, 21] or sorted(map(len, both)) == [21, 21]
+        assert len(set(both[0]) | set(both[1])) == 41
+        assert not set(both[0]) & set(both[1])
+    for rank in (0, 1):
+        assert seen(tmp_path / "part", rank) == seen(tmp_path / "whole", rank)
