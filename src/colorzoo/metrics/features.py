@@ -83,6 +83,9 @@ def _inception(weights: Path | None) -> FeatureNetwork:
 class _Timm(nn.Module):
     """A timm model behind the size and normalization that it was trained with."""
 
+    center: Tensor
+    scale: Tensor
+
     def __init__(self, model: nn.Module, config: dict[str, Any]) -> None:
         super().__init__()
         self.model, self.size = model, tuple(config["input_size"][1:])
