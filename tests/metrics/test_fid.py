@@ -1,67 +1,23 @@
-"""FID: the features and the formula against `torch-fidelity`, and the battery over a small network."""
+"""FID: its features against `torch-fidelity`, what stays in its key, and weights that are not here."""
 
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 import timm
 import torch
-from torch import Tensor, nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-from torch_fidelity.metric_fid import fid_statistics_to_metric
 
 from colorzoo.errors import WeightsError
-from colorzoo.metrics import FID, FeatureNetwork, feature_network
-from metrics import battery
-from metrics.battery import Batch, Case, Values
-from metrics.cases import NAN, PICTURES
+from colorzoo.metrics import FID, feature_network
+from metrics.cases import PICTURES
+from metrics.network_cases import CORNERS, FID_KEY
 from pseudo_weights import pseudo_state_dict
-
-
-class Corners(nn.Module):
-    """A feature network without weights: six numbers of each picture."""
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        return torch.cat([rgb[:, :, 2, 3], rgb[:, :, -3, -2]], dim=1)
-
-
-CORNERS = FeatureNetwork("corners", "none", Corners(), 6)
-KEY = "fid_corners_none"
-BATCHES = [{name: batch[name] for name in ("rgb", "target")} for batch in (*PICTURES, PICTURES[0])]
-
-
-def fidelity_answer(batch: Batch) -> Values:
-    statistics = [
-        {"mu": found.mean(axis=0), "sigma": np.cov(found, rowvar=False)}
-        for found in (Corners()(batch[name]).double().numpy() for name in ("rgb", "target"))
-    ]
-    answer = fid_statistics_to_metric(*statistics, verbose=False)
-    return {KEY: float(next(iter(answer.values())))}
-
-
-CASE = Case("fid", partial(FID, CORNERS), BATCHES, fidelity_answer, tolerance=1e-3, empty={KEY: NAN})
-
-
-@pytest.mark.parametrize(
-    "check",
-    [
-        battery.check_reference,
-        battery.check_accumulation,
-        battery.check_pickling,
-        battery.check_half,
-        battery.check_empty,
-        battery.check_gradient,
-    ],
-)
-def test_battery(check) -> None:
-    check(CASE)
 
 
 def test_the_truth_itself_is_at_0() -> None:
     metric = FID(CORNERS)
     metric.update(PICTURES[2]["target"], PICTURES[2]["target"])
-    assert float(metric.compute()[KEY]) == pytest.approx(0, abs=1e-5)
+    assert float(metric.compute()[FID_KEY]) == pytest.approx(0, abs=1e-5)
     assert metric.state_dict() == {}
 
 

@@ -1,6 +1,7 @@
 """LPIPS against the `lpips` package, with pseudo-random trunks and the published linear layers."""
 
 import re
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -58,38 +59,48 @@ def package_answer(batch: Batch, net: str, size: int | None = None) -> Values:
     return {f"lpips_{net}_k{size}": sum(means) / len(means), "left_out": 0}
 
 
-@pytest.fixture(params=[*NETS, "band"])
-def case(request: pytest.FixtureRequest, trunks: dict[str, Path]) -> Case:
-    if request.param == "band":
-        return Case(
-            "lpips_k7",
-            partial(BandLPIPS, weights=trunks["alex"]),
-            BATCHES,
-            partial(package_answer, net="alex", size=7),
-            empty={"lpips_alex_k7": NAN, "left_out": 0},
-        )
+def plain_case(net: str, trunks: dict[str, Path]) -> Case:
     batches = [{name: batch[name] for name in ("rgb", "target")} for batch in BATCHES]
-    build = partial(MeanLPIPS, request.param, trunks[request.param])
-    reference = partial(package_answer, net=request.param)
-    return Case(request.param, build, batches, reference, empty={f"lpips_{request.param}": NAN})
+    build, reference = partial(MeanLPIPS, net, trunks[net]), partial(package_answer, net=net)
+    return Case(net, build, batches, reference, empty={f"lpips_{net}": NAN})
 
 
-def test_lpips_equals_the_package(case: Case) -> None:
-    battery.check_reference(case)
+def band_case(trunks: dict[str, Path]) -> Case:
+    return Case(
+        "lpips_k7",
+        partial(BandLPIPS, weights=trunks["alex"]),
+        BATCHES,
+        partial(package_answer, net="alex", size=7),
+        empty={"lpips_alex_k7": NAN, "left_out": 0},
+    )
 
 
-def test_the_battery(trunks: dict[str, Path]) -> None:
-    batches = [{name: batch[name] for name in ("rgb", "target")} for batch in BATCHES]
-    build = partial(MeanLPIPS, "squeeze", trunks["squeeze"])
-    small = Case("squeeze", build, batches, dict, empty={"lpips_squeeze": NAN})
-    for check in (
+@pytest.mark.parametrize("net", NETS)
+def test_lpips_equals_the_package(net: str, trunks: dict[str, Path]) -> None:
+    battery.check_reference(plain_case(net, trunks))
+
+
+def test_lpips_in_a_band_is_the_mean_of_the_package_over_it(trunks: dict[str, Path]) -> None:
+    battery.check_reference(band_case(trunks))
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
         battery.check_accumulation,
         battery.check_pickling,
         battery.check_half,
         battery.check_empty,
         battery.check_gradient,
-    ):
-        check(small)
+    ],
+)
+def test_the_battery(check: Callable[[Case], None], trunks: dict[str, Path]) -> None:
+    check(plain_case("squeeze", trunks))
+    check(band_case(trunks))
+
+
+def test_two_processes_answer_as_one(trunks: dict[str, Path]) -> None:
+    battery.check_two_processes([plain_case("squeeze", trunks), band_case(trunks)])
 
 
 def test_the_network_stays_out_of_checkpoints_and_of_training(trunks: dict[str, Path]) -> None:

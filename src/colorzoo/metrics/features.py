@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from colorzoo.errors import WeightsError
 from colorzoo.metrics.frozen import published_weights
 from colorzoo.metrics.psnr import to_8bit
-from colorzoo.weights import is_offline, load_state_dict_file
+from colorzoo.metrics.timm_network import timm_network
+from colorzoo.weights import load_state_dict_file
 
 
 @dataclass(frozen=True)
@@ -80,52 +79,11 @@ def _inception(weights: Path | None) -> FeatureNetwork:
     return FeatureNetwork("inception-v3", "299-tf1-bilinear", _Inception(extractor), 2048)
 
 
-class _Timm(nn.Module):
-    """A timm model behind the size and normalization that it was trained with."""
-
-    center: Tensor
-    scale: Tensor
-
-    def __init__(self, model: nn.Module, config: dict[str, Any]) -> None:
-        super().__init__()
-        self.model, self.size = model, tuple(config["input_size"][1:])
-        self.register_buffer("center", torch.tensor(config["mean"]).view(3, 1, 1))
-        self.register_buffer("scale", torch.tensor(config["std"]).view(3, 1, 1))
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        resized = F.interpolate(rgb, size=self.size, mode="bicubic", antialias=True).clamp(0, 1)
-        features: Tensor = self.model((resized - self.center) / self.scale)
-        return features
-
-
 def _timm(name: str, weights: Path | None) -> FeatureNetwork:
     import timm
 
     if not timm.is_model(name):
         raise WeightsError(f"no feature network {name!r}; expected inception-v3 or the name of a timm model")
-    model = _timm_model(name, weights)
-    config = timm.data.resolve_model_data_config(model)
-    size = config["input_size"][-1]
-    return FeatureNetwork(f"timm-{name}", f"{size}-bicubic", _Timm(model, config), int(model.num_features))
-
-
-def _timm_model(name: str, weights: Path | None) -> Any:
-    import timm
-
-    if weights is not None:
-        model = timm.create_model(name, pretrained=False, num_classes=0)
-        try:
-            model.load_state_dict(load_state_dict_file(weights))
-        except RuntimeError as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise WeightsError(f"{weights} does not fit {name} without its classifier: {reason}") from error
-        return model
-    by_hand = "give a weight file"
-    if is_offline():
-        raise WeightsError(
-            f"the weights of {name} are timm's to fetch and COLORZOO_OFFLINE is set; {by_hand}"
-        )
-    try:
-        return timm.create_model(name, pretrained=True, num_classes=0)
-    except (OSError, RuntimeError) as error:  # the hub's errors are OSErrors
-        raise WeightsError(f"cannot fetch the weights of {name} ({error}); give a weight file") from error
+    network = timm_network(name, weights, num_classes=0)
+    dimension = int(network.model.num_features)  # type: ignore[arg-type]  # every timm model has it as int
+    return FeatureNetwork(f"timm-{name}", network.preprocessing, network, dimension)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -63,3 +63,27 @@ def _fetch(url: str, path: Path) -> None:
         torch.hub.download_url_to_file(url, str(path), hash_prefix=digits and digits[1], progress=False)
     except (OSError, RuntimeError) as error:  # no network, no room; another hash
         raise WeightsError(f"cannot fetch the weights {path.name} ({error}); {by_hand}") from error
+
+
+def load_by_name(
+    network: nn.Module, names: Mapping[str, str], found: Mapping[str, Tensor], what: str
+) -> None:
+    """Load a part of a state dict that has other names.
+
+    Args:
+        network: What is filled.
+        names: The network's names -> those in ``found``.
+        found: The weights; more than are needed may be there.
+        what: The network in words, for errors.
+
+    Raises:
+        WeightsError: A name is missing, or a shape does not fit.
+    """
+    missing = [name for name in names.values() if name not in found]
+    if missing:
+        raise WeightsError(f"no {missing[0]} in the weights for {what}; expected torchvision's names")
+    try:
+        network.load_state_dict({key: found[name] for key, name in names.items()})
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise WeightsError(f"the weights do not fit {what}: {reason}") from error

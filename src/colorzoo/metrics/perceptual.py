@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from torch import Tensor, nn
 
-from colorzoo.errors import WeightsError
 from colorzoo.metrics.band import band_mean, band_name, edge_band
 from colorzoo.metrics.checks import require_mask, require_pair
-from colorzoo.metrics.frozen import Frozen, published_weights
+from colorzoo.metrics.frozen import Frozen, load_by_name, published_weights
 from colorzoo.metrics.mean import PictureMean
 from colorzoo.weights import load_state_dict_file
 
@@ -38,7 +36,10 @@ def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bo
 
     network = _LPIPS(pretrained=True, net=net, spatial=spatial, pnet_rand=True)
     found = published_weights(_trunk_url(net)) if weights is None else load_state_dict_file(weights)
-    _load_trunk(network.net, found, f"the {net} trunk of LPIPS")
+    # torchvision's ``features.N...`` in slices; the classifier is not needed
+    slices = re.compile(r"^(slice\d+|slices\.\d+)\.")
+    names = {key: slices.sub("features.", key) for key in network.net.state_dict()}
+    load_by_name(network.net, names, found, f"the {net} trunk of LPIPS")
     return Frozen(network)
 
 
@@ -51,19 +52,6 @@ def _trunk_url(net: Net) -> str:
         "squeeze": models.SqueezeNet1_1_Weights.IMAGENET1K_V1,
     }
     return str(weights[net].url)
-
-
-def _load_trunk(trunk: nn.Module, found: Mapping[str, Tensor], what: str) -> None:
-    """Load torchvision's ``features.N...`` into slices; the classifier is not needed."""
-    names = {key: re.sub(r"^(slice\d+|slices\.\d+)\.", "features.", key) for key in trunk.state_dict()}
-    missing = [name for name in names.values() if name not in found]
-    if missing:
-        raise WeightsError(f"no {missing[0]} in the weights for {what}; expected torchvision's names")
-    try:
-        trunk.load_state_dict({key: found[name] for key, name in names.items()})
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise WeightsError(f"the weights do not fit {what}: {reason}") from error
 
 
 def to_signed(rgb: Tensor) -> Tensor:
