@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from colorzoo.evaluation.files import digest, write_whole
 from colorzoo.evaluation.protocol import Protocol
 
+TRUE_PICTURE = -1  # the thumbnail of the truth, in place of a number of interactions
 _VERSION = "1"  # raise when what is stored means something else
 
 
@@ -26,7 +27,7 @@ class Entry:
         moments: By number of interactions, then by the key of an output.
         features: Likewise, vectors of feature networks.
         given: By number of interactions: how many the user really had.
-        thumbnails: JPEG files by number of interactions.
+        thumbnails: JPEG files by number of interactions (the largest), and of the truth.
         skipped: Why there is no result; empty if there is one.
         gray: Whether the truth has no color.
     """
@@ -38,10 +39,12 @@ class Entry:
     skipped: str = ""
     gray: bool = False
 
-    def lacks(self, counts: Iterable[int], keys: Iterable[str]) -> bool:
-        """Say whether a number is missing; a skipped picture lacks nothing."""
+    def lacks(self, counts: Collection[int], keys: Iterable[str]) -> bool:
+        """Say whether a number or the last thumbnail is missing; a skipped picture lacks nothing."""
         wanted = set(keys)
-        return not self.skipped and any(
+        if self.skipped:
+            return False
+        return max(counts) not in self.thumbnails or any(
             count not in self.given or wanted - {*self.moments[count], *self.features[count]}
             for count in counts
         )

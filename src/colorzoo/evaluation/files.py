@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,7 +18,7 @@ def write_whole(path: Path, data: str | bytes) -> None:
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -38,6 +37,20 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return _number(value)
     return value
+
+
+def load_yaml(text: str) -> Any:
+    """Return the plain values of a YAML text.
+
+    Raises:
+        ValueError: It is no YAML.
+    """
+    import yaml  # of omegaconf, which colorzoo depends on
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"no YAML ({' '.join(str(error).split())})") from error
 
 
 def digest(*parts: str | bytes) -> str:

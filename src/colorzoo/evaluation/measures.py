@@ -90,7 +90,9 @@ def plain_measures() -> Mapping[str, Callable[[], Measure]]:
     return {
         "psnr": lambda: _decibels("psnr", "psnr_rgb_8bit_mean", "PSNR", _psnr_8bit),
         "psnr_float": lambda: _decibels("psnr_float", "psnr_rgb_float_mean", "PSNR (float)", _psnr_float),
-        "psnr_pooled": lambda: _pooled("psnr_pooled", "psnr_rgb_8bit_pooled", "PSNR (pooled)", 1.0, _mse_8bit),
+        "psnr_pooled": lambda: _pooled(
+            "psnr_pooled", "psnr_rgb_8bit_pooled", "PSNR (pooled)", 1.0, _mse_8bit
+        ),
         "psnr_ab": lambda: _decibels("psnr_ab", "psnr_ab220_mean", "PSNR of ab", _psnr_ab),
         "psnr_ab_pooled": lambda: _pooled(
             "psnr_ab_pooled", "psnr_ab220_pooled", "PSNR of ab (pooled)", AB_SPAN, _mse_ab

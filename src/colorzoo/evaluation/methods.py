@@ -15,7 +15,7 @@ from colorzoo.card import GuidanceKind, InputKind, ModelCard
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import DataError, UnknownModelError, WeightsError
 from colorzoo.evaluation.files import digest
-from colorzoo.evaluation.pictures import Item, Truth, read_result
+from colorzoo.evaluation.pictures import Item, Truth, file_sha256, read_result
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.factory import create_model
 from colorzoo.guidance import Guidance
@@ -64,14 +64,14 @@ def open_methods(
 
     Args:
         names: Registered names or aliases, ``truth``, ``gray``, or ``NAME=FOLDER`` of finished results.
-        weights: Weight files by the names in ``names``.
+        weights: Weight files by registered name.
         protocol: For the size of finished results.
         device: Where models run.
 
     Raises:
         ColorzooError: An unknown or repeated name, or a model without weights.
     """
-    methods = [_open(name, weights.get(name, "default"), protocol, device) for name in names]
+    methods = [_open(name, weights.get(registered_name(name), "default"), protocol, device) for name in names]
     seen: set[str] = set()
     for method in methods:
         if method.name in seen:
@@ -80,19 +80,47 @@ def open_methods(
     return methods
 
 
+def registered_name(name: str) -> str:
+    """Return the registry's name of a model that may be given by an alias; other names as they are."""
+    try:
+        return model_card(name).name
+    except UnknownModelError:
+        return name
+
+
 def _open(name: str, weights: str, protocol: Protocol, device: torch.device) -> Method:
     name, _, folder = name.partition("=")
     if folder:
         return _folder_method(name, Path(folder), protocol)
     if name == TRUTH:
-        return Method(TRUTH, TRUTH, lambda item, truth: _paint_truth, about={"weights": "the truth itself"})
+        return truth_method()
     try:
         card = model_card(name)
     except UnknownModelError:
         if name == GRAY:
-            return Method(GRAY, GRAY, lambda item, truth: _paint_gray, about={"weights": "no color at all"})
+            return gray_method()
         raise
     return _model_method(card, weights, device)
+
+
+def truth_method() -> Method:
+    """Return the method that answers the truth: the best value of every metric."""
+
+    def painter(item: Item, truth: Truth) -> Painter:
+        del item, truth
+        return _paint_truth
+
+    return Method(TRUTH, TRUTH, painter, about={"weights": "the truth itself"})
+
+
+def gray_method() -> Method:
+    """Return the method that adds no color."""
+
+    def painter(item: Item, truth: Truth) -> Painter:
+        del item, truth
+        return _paint_gray
+
+    return Method(GRAY, GRAY, painter, about={"weights": "no color at all"})
 
 
 def _paint_truth(scene: Scene, guidance: Guidance) -> Answer:
@@ -116,7 +144,12 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
         stem = Path(item.name).with_suffix("")
         rgb = read_result(files.get(stem, folder / item.name), truth, protocol, item.name)
         answer = Answer(rgb, rgb_to_lab(rgb)[:, 1:])
-        return lambda scene, guidance: answer
+
+        def paint(scene: Scene, guidance: Guidance) -> Answer:
+            del scene, guidance
+            return answer
+
+        return paint
 
     stamps = (f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in sorted(files.values()))
     return Method(name, digest(*stamps), painter, about={"weights": f"results in {folder}"})
@@ -133,6 +166,10 @@ def _model_method(card: ModelCard, weights: str, device: torch.device) -> Method
     def model() -> ColorizationModule:
         return _create(card.name, tag, device)
 
+    def painter(item: Item, truth: Truth) -> Painter:
+        del item, truth
+        return _painter(model())
+
     if found is None:
         model()  # a model that needs no training is fine without weights; another one fails here
 
@@ -146,7 +183,7 @@ def _model_method(card: ModelCard, weights: str, device: torch.device) -> Method
     return Method(
         card.name,
         identity,
-        lambda item, truth: _painter(model()),
+        painter,
         frozenset(card.guidance),
         card.input,
         model,
@@ -155,8 +192,6 @@ def _model_method(card: ModelCard, weights: str, device: torch.device) -> Method
 
 
 def _hash_of_weights(path: Path, known: str | None) -> str:
-    from colorzoo.evaluation.pictures import file_sha256
-
     return known or file_sha256(path)
 
 

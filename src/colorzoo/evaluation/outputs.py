@@ -1,7 +1,7 @@
 """Numbers of an evaluation: their names, units and how they come from sums over pictures.
 
-Each result of a picture becomes a short vector of *moments*. Moments of pictures are added, and ``finish`` makes
-the number of the sum; so a bootstrap over pictures is a product of matrices, also for pooled numbers.
+Each result of a picture becomes a short vector of *moments*. Moments of pictures are added, and ``finish``
+makes the number of the sum; so a bootstrap over pictures is a product of matrices, also for pooled numbers.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ def value_moments(value: float) -> list[float]:
 def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Return the Frechet distance of Gaussians fitted to two sets of features (Heusel et al. 2017).
 
-    With centered features A and B, the trace of the root of the product of their covariances is the sum of the
-    singular values of ``A B^T``, which is cheap for few pictures and exact for all.
+    With centered features A and B, the trace of the root of the product of their covariances is the sum of
+    the singular values of ``A B^T``, which is cheap for few pictures and exact for all.
 
     Args:
         one: ``(N, D)``.
@@ -105,12 +105,20 @@ def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
     """
     if min(len(one), len(other)) < 2:
         return float("nan")
-    factors, means, traces = [], [], []
+    factors: list[NDArray[np.float64]] = []
+    means, traces = [], []
     for features in (one.astype(np.float64), other.astype(np.float64)):
         centered = (features - features.mean(0)) / np.sqrt(len(features) - 1)
         means.append(features.mean(0))
         traces.append(float((centered**2).sum()))
-        factors.append(np.linalg.qr(centered, mode="r") if len(centered) > centered.shape[1] else centered)
+        factors.append(_short(centered))
     shared = float(np.linalg.svd(factors[0] @ factors[1].T, compute_uv=False).sum())
     distance = float(((means[0] - means[1]) ** 2).sum()) + sum(traces) - 2 * shared
     return max(distance, 0.0)
+
+
+def _short(factor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a factor of the same covariance with at most as many rows as columns."""
+    if len(factor) <= factor.shape[1]:
+        return factor
+    return np.asarray(np.linalg.qr(factor, mode="r"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from colorzoo.data.references import crop_flip_reference
 from colorzoo.data.sources import Source, find_sources
 from colorzoo.draws import picture_generators
 from colorzoo.errors import DataError, PictureError
+from colorzoo.evaluation.files import digest
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.metrics.ab_error import class_weights_of
 from colorzoo.metrics.clusters import TruthClusters, truth_clusters
@@ -29,7 +31,7 @@ from colorzoo.metrics.colorful import colorfulness
 from colorzoo.users import Scene
 
 _IMAGENET = "ILSVRC2012_val_"
-PAIRS_FILE = "pairs.csv"
+PAIRS_FILE, LABELS_FILE = "pairs.csv", "labels.csv"
 
 
 @dataclass(frozen=True)
@@ -40,27 +42,35 @@ class Item:
         name: Path below the data folder.
         source: Its bytes.
         reference: Bytes of its reference.
-        sha256: Hash of both; empty until `hashed`.
+        label: Number of its class, where ``labels.csv`` says it.
+        sha256: Hash of its file; empty until `hashed`.
+        reference_sha256: Hash of the reference's file.
     """
 
     name: str
     source: Source
     reference: Source | None = None
+    label: int | None = None
     sha256: str = ""
+    reference_sha256: str = ""
+
+    @property
+    def key(self) -> str:
+        """Hash of all that decides results."""
+        return digest(self.sha256, self.reference_sha256, str(self.label))
 
     def hashed(self) -> Item:
-        """Return this item with its hash.
+        """Return this item with its hashes.
 
         Raises:
             PictureError: A file cannot be read.
         """
         try:
-            state = hashlib.sha256(self.source.read())
-            if self.reference is not None:
-                state.update(self.reference.read())
+            own = hashlib.sha256(self.source.read()).hexdigest()
+            other = "" if self.reference is None else hashlib.sha256(self.reference.read()).hexdigest()
         except OSError as error:
             raise PictureError(f"{self.name} cannot be read: {error.strerror or error}") from error
-        return replace(self, sha256=state.hexdigest())
+        return replace(self, sha256=own, reference_sha256=other)
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,7 @@ def select_pictures(folder: Path, protocol: Protocol, pairs: str | None, limit: 
         items = _paired(folder, pairs or PAIRS_FILE, protocol)
     else:
         items = [Item(_relative(source.name, folder), source) for source in find_sources(folder)]
-    items, deviation = _subset(items, protocol.subset)
+    items, deviation = _subset(_labeled(items, folder), protocol.subset)
     if limit is not None and limit < len(items):
         items, deviation = items[:limit], f"only the first {limit} pictures"
     return Selection(tuple(items), deviation)
@@ -106,6 +116,23 @@ def _paired(folder: Path, pairs: str, protocol: Protocol) -> list[Item]:
         )
     found = read_pairs(folder, pairs, pairs)[1]
     return [Item(_relative(pair.target.name, folder), pair.target, pair.reference) for pair in found]
+
+
+def _labeled(items: list[Item], folder: Path) -> list[Item]:
+    """Add the labels of `LABELS_FILE`, if there is one."""
+    file = folder / LABELS_FILE
+    if not file.is_file():
+        return items
+    labels: dict[str, int] = {}
+    with file.open(newline="", encoding="utf-8-sig") as stream:
+        for row in csv.DictReader(stream):
+            try:
+                labels[row["picture"]] = int(row["label"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise DataError(
+                    f"{str(file)!r} needs the columns picture and label (a whole number), got {dict(row)}"
+                ) from error
+    return [replace(item, label=labels.get(item.name)) for item in items]
 
 
 def _relative(name: str, folder: Path) -> str:
@@ -147,10 +174,22 @@ class Truth:
         size: Height and width before resizing.
         reference: ``(1, 3, H', W')`` in [0, 1] or None.
         seed: Of the picture.
+        label: Number of its class, if known.
+
+    Attributes:
+        kept: What metrics keep of this picture for the next method.
     """
 
-    def __init__(self, rgb: Tensor, size: tuple[int, int], reference: Tensor | None, seed: int) -> None:
-        self.rgb, self.size, self.reference, self.seed = rgb, size, reference, seed
+    def __init__(
+        self,
+        rgb: Tensor,
+        size: tuple[int, int],
+        reference: Tensor | None = None,
+        seed: int = 0,
+        label: int | None = None,
+    ) -> None:
+        self.rgb, self.size, self.reference, self.seed, self.label = rgb, size, reference, seed, label
+        self.kept: dict[str, Tensor] = {}
         self.lab = rgb_to_lab(rgb)
         self.ab = self.lab[:, 1:]
 
@@ -198,10 +237,12 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
     seed = int(item.sha256[:12], 16) ^ protocol.seed
     reference = None
     if item.reference is not None:
-        reference = _unit(protocol.resize(_decode(item.reference, f"the reference of {item.name}"))).to(device)
+        reference = _unit(protocol.resize(_decode(item.reference, f"the reference of {item.name}"))).to(
+            device
+        )
     elif protocol.references == "self":
         reference = crop_flip_reference(rgb, picture_generators(torch.tensor([seed]), "exemplar"))
-    return Truth(rgb, size, reference, seed)
+    return Truth(rgb, size, reference, seed, item.label)
 
 
 def read_result(path: Path, truth: Truth, protocol: Protocol, name: str) -> Tensor:
@@ -216,7 +257,8 @@ def read_result(path: Path, truth: Truth, protocol: Protocol, name: str) -> Tens
     size = (int(picture.shape[1]), int(picture.shape[2]))
     if size != truth.size:
         raise PictureError(
-            f"{path} is {size[1]} x {size[0]} pixels, but its truth {name} is {truth.size[1]} x {truth.size[0]}"
+            f"{path} is {size[1]} x {size[0]} pixels, but its truth {name} is "
+            f"{truth.size[1]} x {truth.size[0]}"
         )
     return _unit(protocol.resize(picture)).to(truth.rgb.device)
 

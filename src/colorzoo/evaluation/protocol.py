@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from colorzoo.errors import DataError
+from colorzoo.evaluation.files import load_yaml
 from colorzoo.evaluation.resize import Resize, ResizeMode
 
 References = Literal["none", "pairs", "self"]
@@ -107,7 +108,9 @@ class Protocol:
 def list_protocols() -> list[str]:
     """Return the names of the protocols that ship with the package."""
     folder = files("colorzoo.evaluation") / "protocols"
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return sorted(
+        entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")
+    )
 
 
 def load_protocol(name: str) -> Protocol:
@@ -136,12 +139,10 @@ def parse_protocol(text: str, where: str) -> Protocol:
     Raises:
         DataError: It is no protocol.
     """
-    import yaml
-
     try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise DataError(f"protocol {where}: no YAML ({error})") from error
+        values = load_yaml(text)
+    except ValueError as error:
+        raise DataError(f"protocol {where}: {error}") from error
     if not isinstance(values, dict):
         raise DataError(f"protocol {where}: expected a mapping of {', '.join(sorted(_KEYS))}")
     if unknown := sorted(set(values) - _KEYS):
@@ -182,7 +183,9 @@ def check_interactions(values: Any) -> tuple[int, ...]:
     """
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_INTERACTIONS:
-            raise ValueError(f"interactions must be whole numbers from 0 to {MOST_INTERACTIONS}, got {value!r}")
+            raise ValueError(
+                f"interactions must be whole numbers from 0 to {MOST_INTERACTIONS}, got {value!r}"
+            )
     if not values:
         raise ValueError("interactions must hold at least one number")
     return tuple(sorted(set(values)))

@@ -13,7 +13,7 @@ from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.choose import choose_measures
 from colorzoo.evaluation.measures import Measure
-from colorzoo.evaluation.methods import TRUTH, Method, open_methods
+from colorzoo.evaluation.methods import TRUTH, Method, open_methods, registered_name
 from colorzoo.evaluation.pictures import Item, Selection, hash_all, select_pictures
 from colorzoo.evaluation.processes import Processes, join_processes
 from colorzoo.evaluation.progress import progress
@@ -90,6 +90,7 @@ def evaluate(plan: Plan) -> Outcome:
     Raises:
         ColorzooError: Something in the plan is not there or does not fit.
     """
+    plan = replace(plan, weights={registered_name(name): file for name, file in plan.weights.items()})
     threads = torch.get_num_threads()
     torch.set_num_threads(plan.threads)
     try:
@@ -151,14 +152,12 @@ def _report(
 
 def _names(plan: Plan) -> list[str]:
     """Return the methods that reports show, under the names of the registry."""
-    from colorzoo.evaluation.methods import registered_name
-
     wanted = [*plan.models, *(name for name in plan.compare or () if name not in plan.models)]
     return list(dict.fromkeys(registered_name(name.partition("=")[0]) for name in wanted))
 
 
 def _method_names(plan: Plan, measures: Sequence[Measure]) -> list[str]:
-    """Return all methods to run: those of the plan, and the truth where features are compared with its own."""
+    """Return all methods to run: those of the plan, and the truth whose features others are held against."""
     names = [*plan.models, *(name for name in plan.compare or () if name not in plan.models)]
     if any(measure.features for measure in measures) and TRUTH not in names:
         names.append(TRUTH)
@@ -191,11 +190,10 @@ def _check_compare(plan: Plan, methods: Sequence[Method]) -> None:
 
 
 def _check_weights(plan: Plan, methods: Sequence[Method], measures: Sequence[Measure]) -> None:
-    from colorzoo.evaluation.methods import registered_name
-
     known = {method.name for method in methods} | {measure.name for measure in measures}
+    known |= {name.partition(":")[0] for name in plan.metrics or plan.protocol.metrics}
     for name in plan.weights:
-        if name not in known and registered_name(name) not in known:
+        if name not in known:
             raise DataError(f"--weights {name}=...: neither a model nor a metric of this evaluation")
 
 

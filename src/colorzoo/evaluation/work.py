@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo.errors import PictureError
-from colorzoo.evaluation.cache import Cache, Entry
+from colorzoo.evaluation.cache import TRUE_PICTURE, Cache, Entry
 from colorzoo.evaluation.measures import Bleeding, Measure, Shown
 from colorzoo.evaluation.methods import Method
 from colorzoo.evaluation.pictures import Item, Truth, read_truth
@@ -59,7 +59,7 @@ class Work:
                 truth = read_truth(item, self.protocol, self.device)
         except PictureError as error:
             for method, _ in missing:
-                self.cache.write(method.key, item.sha256, Entry(skipped=str(error)))
+                self.cache.write(method.key, item.key, Entry(skipped=str(error)))
             return
         for method, entry in missing:
             try:
@@ -67,7 +67,7 @@ class Work:
             except PictureError as error:
                 entry = Entry(skipped=str(error))
             with self.watch.stage("cache"):
-                self.cache.write(method.key, item.sha256, entry)
+                self.cache.write(method.key, item.key, entry)
 
     def counts_of(self, method: Method) -> tuple[int, ...]:
         """Return the numbers of interactions of a method: none for one that does not take the user's kind."""
@@ -80,7 +80,7 @@ class Work:
 
     def _open(self, method: Method, item: Item) -> Entry | None:
         """Return the entry of what is still to be done, or None."""
-        entry = self.cache.read(method.key, item.sha256)
+        entry = self.cache.read(method.key, item.key)
         keys = [output.key for measure in self.measures for output in measure.outputs]
         return entry if entry.lacks(self.counts_of(method), keys) else None
 
@@ -97,6 +97,9 @@ class Work:
         for turn in turns:
             if turn.count in wanted:
                 self._keep(entry, turn, truth, bleeding)
+        with self.watch.stage("thumbnails"):
+            entry.thumbnails[wanted[-1]] = thumbnail(turns[-1].answer.rgb)
+            entry.thumbnails[TRUE_PICTURE] = thumbnail(truth.rgb)
 
     def _turns(self, method: Method, paint: Painter, scene: Scene) -> list[Turn]:
         background = self._background(method, scene)
@@ -136,8 +139,6 @@ class Work:
                 else:
                     moments[key] = value
         entry.given[turn.count] = turn.interactions
-        with self.watch.stage("thumbnails"):
-            entry.thumbnails[turn.count] = thumbnail(turn.answer.rgb)
 
 
 def thumbnail(rgb: Tensor) -> bytes:
