@@ -133,7 +133,7 @@ def _range(curves: Sequence[Curve]) -> tuple[float, float]:
 
 def _ticks(low: float, high: float) -> list[float]:
     """Return some five round numbers between two ends."""
-    raw = (high - low) / 5
+    raw = (high - low) / 6
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw)
     first = math.ceil(low / step)

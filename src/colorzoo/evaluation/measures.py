@@ -202,7 +202,8 @@ def _cdr_measure() -> Measure:
     release = f"skimage{version('scikit-image')}"
     keys = (("cdr", "CDR"), ("cdr_a", "CDR of a"), ("cdr_b", "CDR of b"))
     outputs = tuple(
-        Output(f"{key}_slic250_exact_{release}_mean", title, "", "higher", mean) for key, title in keys
+        Output(f"{key}_slic250_exact_{release}_mean", title, "", "higher", mean, detail=key != "cdr")
+        for key, title in keys
     )
 
     def run(shown: Shown) -> Values:

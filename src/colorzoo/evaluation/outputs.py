@@ -30,7 +30,7 @@ class Output:
         finish: Makes ``(...)`` numbers of ``(..., k)`` summed moments.
         digits: Decimals shown.
         per_picture: Whether a single picture has this number.
-        scored: Index in the moments of the number of pictures that count.
+        detail: Whether it is part of another number, and so left out of curves and comparisons.
     """
 
     key: str
@@ -40,6 +40,7 @@ class Output:
     finish: Finish
     digits: int = 3
     per_picture: bool = True
+    detail: bool = False
 
 
 def mean(moments: Moments) -> Moments:

@@ -99,7 +99,7 @@ def _given(count: int, given: float) -> str:
 def _curves(summary: Summary) -> str:
     if len({row.count for row in summary.rows}) < 2:
         return ""
-    outputs = [output for output in summary.evaluated.outputs if curves_of(summary, output)][:MOST_CURVES]
+    outputs = [o for o in summary.evaluated.outputs if not o.detail and curves_of(summary, o)][:MOST_CURVES]
     legend = "".join(
         f'<span><i style="background:{color_of(summary, method.name)}"></i>{escape(method.name)}</span>'
         for method in summary.evaluated.methods

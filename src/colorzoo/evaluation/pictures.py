@@ -104,7 +104,8 @@ def select_pictures(folder: Path, protocol: Protocol, pairs: str | None, limit: 
         items = [Item(_relative(source.name, folder), source) for source in find_sources(folder)]
     items, deviation = _subset(_labeled(items, folder), protocol.subset)
     if limit is not None and limit < len(items):
-        items, deviation = items[:limit], f"only the first {limit} pictures"
+        items = items[:limit]
+        deviation = "; ".join(filter(None, (deviation, f"only the first {limit}")))
     return Selection(tuple(items), deviation)
 
 

@@ -90,7 +90,7 @@ def evaluate(plan: Plan) -> Outcome:
     Raises:
         ColorzooError: Something in the plan is not there or does not fit.
     """
-    plan = replace(plan, weights={registered_name(name): file for name, file in plan.weights.items()})
+    plan = _with_registered_names(plan)
     threads = torch.get_num_threads()
     torch.set_num_threads(plan.threads)
     try:
@@ -98,6 +98,15 @@ def evaluate(plan: Plan) -> Outcome:
             return _evaluate(plan, processes)
     finally:
         torch.set_num_threads(threads)
+
+
+def _with_registered_names(plan: Plan) -> Plan:
+    """Return the plan with the registry's names in place of aliases, where a name refers to a model."""
+    weights = {registered_name(name): file for name, file in plan.weights.items()}
+    if plan.compare is None:
+        return replace(plan, weights=weights)
+    one, other = map(_shown_name, plan.compare)
+    return replace(plan, weights=weights, compare=(one, other))
 
 
 def _evaluate(plan: Plan, processes: Processes) -> Outcome:
@@ -152,13 +161,17 @@ def _report(
 
 def _names(plan: Plan) -> list[str]:
     """Return the methods that reports show, under the names of the registry."""
-    wanted = [*plan.models, *(name for name in plan.compare or () if name not in plan.models)]
-    return list(dict.fromkeys(registered_name(name.partition("=")[0]) for name in wanted))
+    return list(dict.fromkeys([*map(_shown_name, plan.models), *(plan.compare or ())]))
+
+
+def _shown_name(name: str) -> str:
+    return registered_name(name.partition("=")[0])
 
 
 def _method_names(plan: Plan, measures: Sequence[Measure]) -> list[str]:
     """Return all methods to run: those of the plan, and the truth whose features others are held against."""
-    names = [*plan.models, *(name for name in plan.compare or () if name not in plan.models)]
+    listed = {_shown_name(name) for name in plan.models}
+    names = [*plan.models, *(name for name in plan.compare or () if name not in listed)]
     if any(measure.features for measure in measures) and TRUTH not in names:
         names.append(TRUTH)
     return names

@@ -311,7 +311,7 @@ def _comparisons(
     for count in sorted({*evaluated.counts[one], *evaluated.counts[other]}):
         first, second = (_nearest(tables, evaluated.counts[name], name, count) for name in compare)
         for output in evaluated.outputs:
-            if output.key in first.moments:
+            if output.key in first.moments and not output.detail:
                 pair = (first.moments[output.key], second.moments[output.key])
                 rows.append((count, output, difference(*pair, output.finish, weights)))
     adjusted = holm([found.p_value for _, _, found in rows])
