@@ -17,6 +17,7 @@ from PIL import Image
 
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import Outcome, Plan
+from colorzoo.evaluation.protocol import load_protocol, parse_protocol
 from colorzoo.evaluation.work import Work
 from tiny_evaluation import PROTOCOL, contents, evaluate_in_two_processes, write_picture
 from tiny_model import NAME
@@ -209,9 +210,17 @@ def test_every_file_names_the_protocol(run: Run, plan: Plan) -> None:
     assert target["methods"]["truth"]["interactions"]["value"] == 0
 
 
-def test_pairs_give_exemplars(run: Run, plan: Plan) -> None:
-    from colorzoo.evaluation.protocol import load_protocol
+@pytest.mark.parametrize("user", ["most_wrong_points", "proposed_points"])
+def test_users_that_watch_the_result(run: Run, plan: Plan, user: str) -> None:
+    text = PROTOCOL.replace("uniform_points", user).replace("[0, 3]", "[2]")
+    run(protocol=parse_protocol(text, user), metrics=("psnr",), limit=2)
+    guided = scores(plan.output)
+    assert set(guided) == {(NAME, 2), ("gray", 0), ("truth", 0)}
+    run(metrics=("psnr",), interactions=(0,), limit=2)
+    assert guided[NAME, 2]["psnr"]["value"] != scores(plan.output)[NAME, 0]["psnr"]["value"]
 
+
+def test_pairs_give_exemplars(run: Run, plan: Plan) -> None:
     protocol = load_protocol("spcolor-exemplar")
     with pytest.raises(DataError, match=r"pairs\.csv"):
         run(protocol=protocol, metrics=("histogram_intersection",))

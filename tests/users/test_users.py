@@ -131,6 +131,13 @@ def test_an_exemplar_is_shown_once(scene: Scene) -> None:
     assert torch.equal(model.seen[1].exemplar.rgb, scene.exemplar)
 
 
+def test_statistics_are_given_once(scene: Scene) -> None:
+    played, model = turns("true_statistics", scene, (0, 1, 5), give="saturation")
+    assert [turn.interactions for turn in played] == [0, 1, 1]
+    assert model.seen[1].statistics.histogram is None
+    assert 0 < float(model.seen[1].statistics.saturation) < 1
+
+
 def stripes() -> Scene:
     """Three vertical color edges of growing strength."""
     rgb = torch.full((1, 3, 64, 64), 0.5)

@@ -16,6 +16,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import DataError, UnknownModelError, WeightsError
 from colorzoo.evaluation.files import digest
 from colorzoo.evaluation.pictures import Item, Truth, file_sha256, read_result
+from colorzoo.evaluation.proposals import guide_of
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.factory import create_model
 from colorzoo.guidance import Guidance
@@ -170,6 +171,9 @@ def _model_method(card: ModelCard, weights: str, device: torch.device) -> Method
         del item, truth
         return _painter(model())
 
+    def guide() -> object:
+        return guide_of(model())
+
     if found is None:
         model()  # a model that needs no training is fine without weights; another one fails here
 
@@ -186,7 +190,7 @@ def _model_method(card: ModelCard, weights: str, device: torch.device) -> Method
         painter,
         frozenset(card.guidance),
         card.input,
-        model,
+        guide,
         about,
     )
 

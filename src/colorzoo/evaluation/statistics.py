@@ -76,7 +76,8 @@ def difference(one: Moments, other: Moments, finish: Finish, weights: Weights) -
     """
     both = _has_number(one) & _has_number(other)
     one, other = one * both[:, None], other * both[:, None]
-    value = float(finish(one.sum(0)) - finish(other.sum(0)))
+    with np.errstate(invalid="ignore"):  # infinite minus infinite
+        value = float(finish(one.sum(0)) - finish(other.sum(0)))
     if both.sum() < 2 or not np.isfinite(value):
         return Difference(Estimate(value), float("nan"), int(both.sum()))
     differences = finish(weights @ one) - finish(weights @ other)

@@ -9,6 +9,7 @@ from colorzoo.users.regions import PriorityRegions
 from colorzoo.users.registry import list_users, make_user
 from colorzoo.users.scribbles import BledEdgeScribbles
 from colorzoo.users.session import Turn, play
+from colorzoo.users.statistics import TrueStatistics
 
 __all__ = [
     "Answer",
@@ -22,6 +23,7 @@ __all__ = [
     "ProposedPoints",
     "Scene",
     "SimulatedUser",
+    "TrueStatistics",
     "Turn",
     "UniformPoints",
     "bled_edges",

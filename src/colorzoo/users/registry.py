@@ -12,6 +12,7 @@ from colorzoo.users.points import MostWrongPoints, ProposedPoints, UniformPoints
 from colorzoo.users.protocol import SimulatedUser
 from colorzoo.users.regions import PriorityRegions
 from colorzoo.users.scribbles import BledEdgeScribbles
+from colorzoo.users.statistics import TrueStatistics
 
 _USERS: dict[str, Callable[..., SimulatedUser]] = {
     "bled_edge_scribbles": BledEdgeScribbles,
@@ -20,6 +21,7 @@ _USERS: dict[str, Callable[..., SimulatedUser]] = {
     "most_wrong_points": MostWrongPoints,
     "priority_regions": PriorityRegions,
     "proposed_points": ProposedPoints,
+    "true_statistics": TrueStatistics,
     "uniform_points": UniformPoints,
 }
 
