@@ -168,8 +168,7 @@ def _model_method(card: ModelCard, weights: str, device: torch.device) -> Method
         return _create(card.name, tag, device)
 
     def painter(item: Item, truth: Truth) -> Painter:
-        del item, truth
-        return _painter(model())
+        return model_painter(model())(item, truth)
 
     def guide() -> object:
         return guide_of(model())
@@ -210,7 +209,13 @@ def _create(name: str, weights: str | Path, device: torch.device) -> Colorizatio
     return model.to(device).eval()
 
 
-def _painter(model: ColorizationModule) -> Painter:
+def model_painter(model: ColorizationModule) -> Callable[[Item, Truth], Painter]:
+    """Return what colors any picture by a model."""
+
+    def painter(item: Item, truth: Truth) -> Painter:
+        del item, truth
+        return paint
+
     def paint(scene: Scene, guidance: Guidance) -> Answer:
         with torch.inference_mode():
             prediction = model(scene.luma, guidance)
@@ -218,4 +223,4 @@ def _painter(model: ColorizationModule) -> Painter:
             ab = prediction.ab.float() if prediction.ab is not None else rgb_to_lab(rgb)[:, 1:]
         return Answer(rgb.clone(), ab.clone())
 
-    return paint
+    return painter

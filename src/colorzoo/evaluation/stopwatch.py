@@ -8,12 +8,15 @@ from contextlib import contextmanager
 
 
 class Stopwatch:
-    """Adds up the seconds of named stages; a stage inside another one counts for itself only."""
+    """Adds up the seconds of named stages; a stage inside another one counts for itself only.
+
+    Seconds are those that processors spent on this process, so that other programs count little.
+    """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._open: list[str] = []
-        self._since = time.perf_counter()
+        self._since = time.process_time()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -27,7 +30,7 @@ class Stopwatch:
             self._open.pop()
 
     def _book(self) -> None:
-        now = time.perf_counter()
+        now = time.process_time()
         if self._open:
             name = self._open[-1]
             self.seconds[name] = self.seconds.get(name, 0.0) + now - self._since
