@@ -24,7 +24,8 @@ from colorzoo.evaluation.methods import Method, gray_method, model_painter, trut
 from colorzoo.evaluation.pictures import Item, hash_all, select_pictures
 from colorzoo.evaluation.report import write_report
 from colorzoo.evaluation.stopwatch import Stopwatch
-from colorzoo.evaluation.summary import Evaluated, summarize
+from colorzoo.evaluation.summarize import summarize
+from colorzoo.evaluation.summary import Evaluated
 from colorzoo.evaluation.work import Work
 from colorzoo.factory import create_model
 from colorzoo.registry import list_models, model_card

@@ -20,7 +20,8 @@ from colorzoo.evaluation.progress import progress
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.report import write_report
 from colorzoo.evaluation.stopwatch import Stopwatch
-from colorzoo.evaluation.summary import Evaluated, Summary, summarize
+from colorzoo.evaluation.summarize import summarize
+from colorzoo.evaluation.summary import Evaluated, Summary
 from colorzoo.evaluation.work import Work
 from colorzoo.users import make_user
 
