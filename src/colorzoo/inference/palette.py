@@ -20,7 +20,7 @@ from colorzoo.color import grid_centers, hull_centers, hull_mask, lab_to_rgb, re
 from colorzoo.tasks import Prediction
 
 PALETTE_COLORS = 9
-_STARTS = 8
+_STARTS = 5
 _ROUNDS = 30
 _SETTLED = 0.01  # CIE units
 _SHARPNESS = 1.2  # on held-out pictures more truths lie near a suggestion than with 1 or 1.7; theirs took 0.2
