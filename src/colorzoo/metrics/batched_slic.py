@@ -38,11 +38,11 @@ class _Grid:
     def step(self) -> int:
         return max(self.down, self.right)
 
-    def cut(self, plane: Tensor, fill: float) -> Tensor:
+    def cut(self, plane: Tensor) -> Tensor:
         """Return ``(P, H, W)`` as ``(P, rows, down, columns, right)``."""
         height, width = plane.shape[-2:]
         missing = (0, self.columns * self.right - width, 0, self.rows * self.down - height)
-        padded = F.pad(plane, missing, value=fill)
+        padded = F.pad(plane, missing)
         return padded.view(-1, self.rows, self.down, self.columns, self.right)
 
     def join(self, cells: Tensor, size: tuple[int, int]) -> Tensor:
@@ -94,11 +94,11 @@ def _nearest_centers(colors: Tensor, grid: _Grid) -> Tensor:
     size = (colors.shape[1], colors.shape[2])
     rows = torch.arange(grid.rows * grid.down, device=colors.device, dtype=colors.dtype)
     columns = torch.arange(grid.columns * grid.right, device=colors.device, dtype=colors.dtype)
-    inside = grid.cut(torch.ones_like(colors), 0.0)
+    inside = grid.cut(torch.ones_like(colors))
     pixels = [
         rows.view(1, grid.rows, grid.down, 1, 1).expand_as(inside),
         columns.view(1, 1, 1, grid.columns, grid.right).expand_as(inside),
-        grid.cut(colors, 0.0),
+        grid.cut(colors),
     ]
     centers = _first_centers(colors, grid)
     for turn in range(ROUNDS):
