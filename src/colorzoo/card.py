@@ -67,7 +67,7 @@ class ModelCard:
         year: Year of publication.
         summary: One line: what goes in, what comes out, what it is good for.
         task: Import path of the `ColorizationModule`, as ``package.module:Class``.
-        parameters: Number of trainable parameters.
+        parameters: Number of parameters, frozen ones too.
         aliases: Other names under which the registry finds the model.
         guidance: Kinds of guidance the model accepts.
         input: What the network reads.

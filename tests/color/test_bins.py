@@ -13,6 +13,7 @@ from colorzoo.color import (
     prior_probabilities,
     rebalancing_weights,
     soft_encode,
+    soft_neighbors,
 )
 
 AB = 200 * torch.rand(50, 2, generator=torch.Generator().manual_seed(0)) - 100
@@ -68,3 +69,12 @@ def test_rebalancing_has_mean_one_and_favors_rare_bins() -> None:
     assert (prior * weights).sum() == pytest.approx(1, abs=1e-5)
     assert weights[prior.argmin()] == weights.max()
     torch.testing.assert_close(rebalancing_weights(prior, uniform=1.0), torch.ones(313, dtype=prior.dtype))
+
+
+@pytest.mark.parametrize("neighbors", [1, 5, 10])
+def test_the_fast_way_to_soft_neighbors_is_exact(neighbors: int) -> None:
+    ab = torch.rand(5000, 2, generator=torch.Generator().manual_seed(0)) * 230 - 115
+    index, weights = soft_neighbors(ab, neighbors=neighbors)
+    dense = torch.zeros(len(ab), 313).scatter_(1, index, weights)
+    torch.testing.assert_close(dense, soft_encode(ab, neighbors=neighbors), rtol=0, atol=1e-4)
+    assert (weights.diff(dim=1) <= 0).all()  # nearest first

@@ -20,7 +20,7 @@ FOLDER = Path(os.environ.get("COLORZOO_GOLDEN") or Path(__file__).parent.parent 
 
 # Cases that begin so must have a test as soon as that model is in the zoo, or that module in the package.
 WAITS_FOR = {
-    "palette": "colorzoo.studio",
+    "palette": "colorzoo.inference.palette",
     "xu2020": "xu2020",
     "adain": "xu2020",
     "spcolor": "chen2023",

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from colorzoo.guidance import Guidance, Points
+from colorzoo.guidance import GlobalStatistics, Guidance, Points
 from colorzoo.registry import load_class, model_card
 from colorzoo.tasks import ColorizationModule
 from parity.cases import Golden, case
@@ -40,3 +40,23 @@ def check_distribution(golden: Golden, logits: Tensor) -> None:
     golden.close("out_class_logits", logits[..., ::step, ::step])
     rows, columns = (golden.tensor("in_dist_yx").long() // 4).T
     golden.close("out_dist_at", torch.softmax(0.2 * logits[0, :, rows, columns].T, dim=1))
+
+
+@case("zhang2017_global")
+@torch.inference_mode()
+def zhang2017_global(golden: Golden) -> None:
+    model = published_model(golden, "zhang2017_global")
+    assert len(model.network.state_dict()) == golden.meta["n_keys"]
+    luma, histogram = golden.tensor("in_L"), golden.tensor("in_hist")
+    saturation = golden.tensor("in_sat")
+    given = {
+        "out_reg": GlobalStatistics(histogram, saturation),
+        "out_reg_none": None,
+        "out_reg_hist": GlobalStatistics(histogram=histogram),
+        "out_reg_sat": GlobalStatistics(saturation=saturation),
+    }
+    for name, statistics in given.items():
+        prediction = model(luma, Guidance(statistics=statistics))
+        golden.close(name, prediction.ab / model.network.ab_scale)
+    vector = model.network.branch(given["out_reg"], len(luma))
+    golden.close("out_glob", vector[:, :, 0, 0])

@@ -10,6 +10,7 @@ from colorzoo.color.bins import (
     prior_probabilities,
     rebalancing_weights,
     soft_encode,
+    soft_neighbors,
 )
 from colorzoo.color.edges import canny, sobel
 from colorzoo.color.gamut import in_gamut, reduce_chroma
@@ -36,6 +37,7 @@ __all__ = [
     "snap_to_luma",
     "sobel",
     "soft_encode",
+    "soft_neighbors",
     "survives_rgb",
     "xdog",
 ]

@@ -14,6 +14,7 @@ GRID_SIDE = 23
 GRID_STEP = 10.0
 GRID_MIN = -110.0
 SOFT_SIGMA = 5.0
+_MOST_NEIGHBORS = 10
 
 
 @cache
@@ -77,6 +78,40 @@ def soft_encode(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -
     return torch.zeros_like(squared).scatter_(1, index, weights)
 
 
+def soft_neighbors(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -> tuple[Tensor, Tensor]:
+    """Return `soft_encode` without its zeros, for training.
+
+    Only bins that can be near are compared: a tenth of the time of comparing all.
+
+    Args:
+        ab: ``(N, 2)`` in CIE units; colors off the grid count as those at its border.
+        neighbors: How many bins share the mass, 1 .. 10.
+        sigma: Deviation of the Gaussian in CIE units.
+
+    Returns:
+        ``(N, neighbors)`` indices of the nearest bins, nearest first, and their weights, summing to 1.
+    """
+    inside = ab.float().clamp(GRID_MIN - GRID_STEP / 2, -GRID_MIN + GRID_STEP / 2)
+    cell = grid_index(inside.T[None, :, :, None])[0, :, 0]
+    candidates = _near_bins().to(ab.device)[cell]
+    offsets = inside[:, None] - hull_centers().to(ab.device)[candidates]
+    nearest, place = offsets.square().sum(dim=2).topk(neighbors, dim=1, largest=False)
+    return candidates.gather(1, place), torch.softmax(-nearest / (2 * sigma**2), dim=1)
+
+
+@cache
+def _near_bins() -> Tensor:
+    """Return ``(529, K)``: the bins that are among the ten nearest of any color of each grid cell.
+
+    A bin can only be one of them if it lies within the distance of the tenth from the center of the cell,
+    plus the diagonal of the cell: half of it for each of the two distances.
+    """
+    distance = torch.cdist(grid_centers(), hull_centers()).double()
+    reach = distance.sort(dim=1).values[:, _MOST_NEIGHBORS - 1] + GRID_STEP * 2**0.5 + 1e-3
+    most = int((distance <= reach[:, None]).sum(dim=1).max())
+    return distance.topk(most, dim=1, largest=False).indices
+
+
 def annealed_mean(logits: Tensor, centers: Tensor, temperature: float = 0.38) -> Tensor:
     """Decode a distribution over bins to one color (Zhang et al. 2016, eq. 5).
 
@@ -88,8 +123,9 @@ def annealed_mean(logits: Tensor, centers: Tensor, temperature: float = 0.38) ->
     Returns:
         ``(B, 2, H, W)`` in CIE units.
     """
-    share = F.softmax(logits.float() / temperature, dim=1)
-    return torch.einsum("bqhw,qc->bchw", share, centers.to(share))
+    with torch.autocast(logits.device.type, enabled=False):  # else the product would be taken in bfloat16
+        share = F.softmax(logits.float() / temperature, dim=1)
+        return torch.einsum("bqhw,qc->bchw", share, centers.to(share))
 
 
 def rebalancing_weights(prior: Tensor, uniform: float = 0.5) -> Tensor:

@@ -4,6 +4,7 @@ from colorzoo.guidance.container import Guidance
 from colorzoo.guidance.kinds import ClassMap, Exemplar, GlobalStatistics, Points, Regions, Scribbles
 from colorzoo.guidance.recipe import PointHint, Recipe, RegionColor, Stroke
 from colorzoo.guidance.simulate import PointSimulation, paint_patches, simulate_points, uniform_points
+from colorzoo.guidance.statistics import ab_histogram, mean_saturation, statistics_of
 
 __all__ = [
     "ClassMap",
@@ -18,7 +19,10 @@ __all__ = [
     "Regions",
     "Scribbles",
     "Stroke",
+    "ab_histogram",
+    "mean_saturation",
     "paint_patches",
     "simulate_points",
+    "statistics_of",
     "uniform_points",
 ]

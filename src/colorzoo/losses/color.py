@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import grid_index, soft_encode
+from colorzoo.color import grid_index, soft_neighbors
 
 
 def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
@@ -71,8 +71,10 @@ def rebalanced_cross_entropy(
         ``(B, h, w)`` float32.
     """
     batch, _, height, width = ab.shape
-    flat = soft_encode(ab.permute(0, 2, 3, 1).reshape(-1, 2), neighbors=neighbors)
-    target = flat.view(batch, height, width, -1).permute(0, 3, 1, 2)
-    weight = class_weights.to(target)[target.argmax(dim=1)]
+    index, share = soft_neighbors(ab.permute(0, 2, 3, 1).reshape(-1, 2), neighbors=neighbors)
+    index = index.view(batch, height, width, -1).permute(0, 3, 1, 2)
+    share = share.view(batch, height, width, -1).permute(0, 3, 1, 2)
+    weight = class_weights.to(share)[index[:, 0]]
     colorful = (ab.abs() > gray_below).flatten(1).any(dim=1).view(batch, 1, 1)
-    return soft_cross_entropy(logits, target) * weight * colorful
+    cross_entropy = -(share * F.log_softmax(logits.float(), dim=1).gather(1, index)).sum(dim=1)
+    return cross_entropy * weight * colorful

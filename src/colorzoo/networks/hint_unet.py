@@ -28,7 +28,7 @@ class HintUNetOutput(NamedTuple):
 
     Attributes:
         ab: ``(B, 2, H, W)`` in [-1, 1].
-        logits: ``(B, 529, H/4, W/4)`` over the full 23 x 23 ab grid.
+        logits: ``(B, 529, H/4, W/4)`` over the full 23 x 23 ab grid; ``(B, 0, H/4, W/4)`` without that head.
         trunk: ``(B, C, H/4, W/4)``, the features below the classification head.
     """
 
@@ -48,9 +48,17 @@ class HintUNet(nn.Module):
         width: Multiplier of every channel count; 1.0 is the published network.
         hint_attention: Add one attention step that carries hint colors to places that look alike (not in
             the paper; a narrow network trained for hours learns to spread hints much sooner with it).
+        distribution: Have the head over the ab grid.
     """
 
-    def __init__(self, in_channels: int = 4, width: float = 1.0, *, hint_attention: bool = False) -> None:
+    def __init__(
+        self,
+        in_channels: int = 4,
+        width: float = 1.0,
+        *,
+        hint_attention: bool = False,
+        distribution: bool = True,
+    ) -> None:
         super().__init__()
         c64, c128, c256, c512 = (scaled_width(base, width) for base in (64, 128, 256, 512))
         self.block1 = conv_block((in_channels, c64, c64))
@@ -68,30 +76,47 @@ class HintUNet(nn.Module):
         self.block9 = nn.Sequential(nn.ReLU(), *conv_block((c128, c128)))
         self.up10, self.skip1 = upconv4x4(c128, c128), conv3x3(c64, c128)
         self.block10 = nn.Sequential(nn.ReLU(), conv3x3(c128, c128), nn.LeakyReLU(0.2))
-        self.class_head = nn.Conv2d(c256, GRID_BINS, 1)
+        self.class_head = nn.Conv2d(c256, GRID_BINS, 1) if distribution else None
         self.ab_head = nn.Sequential(nn.Conv2d(c128, 2, 1), nn.Tanh())
 
-    def forward(self, x: Tensor, hints: Tensor | None = None, *, detach: Detach = "none") -> HintUNetOutput:
+    def forward(
+        self,
+        x: Tensor,
+        hints: Tensor | None = None,
+        *,
+        context: Tensor | None = None,
+        detach: Detach = "none",
+    ) -> HintUNetOutput:
         """Run the network.
 
         Args:
             x: ``(B, in_channels, H, W)``, height and width multiples of 8.
             hints: ``(B, 3, H, W)``, hint colors and mask in {0, 1}, for the attention step only.
+            context: ``(B, C, 1, 1)``, what is known of the whole picture, added to the map of block 4.
             detach: ``"regression"`` in a classification stage, ``"classification"`` in a regression stage.
         """
         map1 = self.block1(x)
         map2 = self.block2(map1[:, :, ::2, ::2])
         map3 = self.block3(map2[:, :, ::2, ::2])
-        deep = self.block7(self.block6(self.block5(self.block4(map3[:, :, ::2, ::2]))))
+        map4 = self.block4(map3[:, :, ::2, ::2])
+        if context is not None:
+            map4 = map4 + context
+        deep = self.block7(self.block6(self.block5(map4)))
         trunk = self.block8(self.up8(deep) + self.skip3(map3))
         if self.attention is not None and self.inject is not None and hints is not None:
             trunk = trunk + self.inject(self.attention(trunk, hints))
-        logits = self.class_head(trunk.detach() if detach == "classification" else trunk)
+        logits = self._distribution(trunk.detach() if detach == "classification" else trunk)
         if detach == "regression":
             trunk, map1, map2 = trunk.detach(), map1.detach(), map2.detach()
         map9 = self.block9(self.up9(trunk) + self.skip2(map2))
         map10 = self.block10(self.up10(map9) + self.skip1(map1))
         return HintUNetOutput(self.ab_head(map10), logits, trunk)
+
+    def _distribution(self, trunk: Tensor) -> Tensor:
+        if self.class_head is None:
+            return trunk[:, :0]
+        logits: Tensor = self.class_head(trunk)
+        return logits
 
 
 def scaled_width(base: int, width: float) -> int:

@@ -20,9 +20,9 @@ def check_card_matches_class(card: ModelCard) -> None:
 
 
 def check_parameter_count(card: ModelCard) -> None:
-    """The full-size model has as many trainable parameters as the card states."""
+    """The full-size model has as many parameters as the card states."""
     with torch.device("meta"):  # shapes without memory, so that a big network costs nothing
         model = load_class(card)(**card.hparams)
-    count = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    count = sum(parameter.numel() for parameter in model.parameters())
     said = card.parameters
     require(count == said, f"{card.name}: the card says {said} parameters, found {count}")

@@ -29,8 +29,8 @@ def require(condition: bool, message: str) -> None:
 def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
     """Build the small variant of a model, in evaluation mode.
 
-    Weights with two or more axes are drawn anew with He's deviation: papers that begin with tiny weights
-    would otherwise answer almost nothing, and nothing is easily equal to nothing.
+    Trainable weights with two or more axes are drawn anew with He's deviation: papers that begin with tiny
+    weights would otherwise answer almost nothing, and nothing is easily equal to nothing.
 
     Args:
         card: The model.
@@ -41,7 +41,7 @@ def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
         torch.manual_seed(seed)  # constructors draw from the global state
         model: ColorizationModule = load_class(card)(**{**card.hparams, **card.smoke.hparams})
         for parameter in model.parameters():
-            if parameter.ndim > 1:
+            if parameter.ndim > 1 and parameter.requires_grad:
                 deviation = math.sqrt(2 / parameter[0].numel())
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * deviation)
     return model.eval()

@@ -51,4 +51,26 @@ LOCAL_SMALL = replace(
     default_for=("automatic", "points"),
 )
 
-CARDS = (LOCAL, LOCAL_SMALL)
+GLOBAL = replace(
+    LOCAL,
+    name="zhang2017_global",
+    summary="Colors a photo to a given color histogram or saturation. The paper's network.",
+    task="colorzoo.zoo.zhang2017.global_task:Zhang2017Global",
+    parameters=35_004_226,
+    aliases=(),
+    guidance=("statistics",),
+    weights={},
+    config="zhang2017/global.yaml",
+    smoke=Smoke(hparams={"width": 0.125, "trunk": None}, size=32),
+)
+
+GLOBAL_SMALL = replace(
+    GLOBAL,
+    name="zhang2017_global_small",
+    summary="The same network at a quarter of the width; ships inside the package.",
+    parameters=2_222_290,
+    hparams={"width": 0.25},
+    config="zhang2017/global_small.yaml",
+)
+
+CARDS = (LOCAL, LOCAL_SMALL, GLOBAL, GLOBAL_SMALL)

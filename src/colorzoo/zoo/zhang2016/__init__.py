@@ -1,0 +1,1 @@
+"""Colorful Image Colorization (Zhang et al., ECCV 2016)."""

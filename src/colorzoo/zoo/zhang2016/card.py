@@ -1,0 +1,43 @@
+"""Cards of Zhang et al. 2016."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from colorzoo.card import ModelCard, Smoke, Weights
+
+FULL = ModelCard(
+    name="zhang2016",
+    title="Colorful Image Colorization",
+    paper="https://arxiv.org/abs/1603.08511",
+    year=2016,
+    summary="Colors a photo by itself, from a distribution over 313 colors. The paper's network.",
+    task="colorzoo.zoo.zhang2016.task:Zhang2016",
+    parameters=32_236_011,
+    aliases=("cic", "eccv16"),
+    weights={
+        "published": Weights(
+            sha256="9b330a0bae53f4ded77b1e23defbf78beaa09c10ebc4c4999e8e4f4a160b93f9",
+            size=128_970_000,  # stated as 123.0 MiB
+            license="BSD-2-Clause",
+            urls=("https://colorizers.s3.us-east-2.amazonaws.com/colorization_release_v2-9b330a0b.pth",),
+            published=True,
+            trained_on="ImageNet, by the authors; converted from their Caffe release.",
+        )
+    },
+    config="zhang2016/paper.yaml",
+    smoke=Smoke(hparams={"width": 0.125, "trunk": None}, size=32),
+)
+
+SMALL = replace(
+    FULL,
+    name="zhang2016_small",
+    summary="The same network at a quarter of the width; ships inside the package.",
+    parameters=2_033_211,
+    aliases=(),
+    hparams={"width": 0.25},
+    weights={},
+    config="zhang2016/small.yaml",
+)
+
+CARDS = (FULL, SMALL)

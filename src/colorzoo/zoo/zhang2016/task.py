@@ -1,0 +1,143 @@
+"""Colorful Image Colorization (Zhang et al., ECCV 2016).
+
+Coloring as classification: every pixel gets a distribution over 313 colors, trained with a weight that favors
+rare ones, and is colored with the annealed mean of it. https://arxiv.org/abs/1603.08511
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from colorzoo.color import prior_probabilities, rebalancing_weights, rgb_to_lab
+from colorzoo.data.dataset import Batch
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance import Guidance
+from colorzoo.losses import rebalanced_cross_entropy
+from colorzoo.networks.hint_unet import initialize
+from colorzoo.tasks import Prediction, SingleOptimizerModule
+from colorzoo.tasks.optimizers import Schedule
+from colorzoo.weights import apply_weights
+from colorzoo.zoo.zhang2016.network import LOGIT_STRIDE, DistributionNetwork
+from colorzoo.zoo.zhang2016.published import convert_published
+from colorzoo.zoo.zhang2016.trunk import copy_trunk
+
+
+class Zhang2016(SingleOptimizerModule):
+    """The classifier of colors and its training.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        temperature: Of the annealed mean (eq. 5); 0.38 in the paper, 1 gives the mean, towards 0 the mode.
+        uniform: Share of the uniform distribution in the rebalancing (lambda of eq. 4); 0.5 in the paper, 1
+            turns rebalancing off.
+        prior: ``.npy`` file with the ``(313,)`` shares of the bins in the training pictures, as
+            ``colorzoo data prior`` writes it; None takes the published one of ImageNet.
+        neighbors: Bins among which the true color is shared: 10 in the published code, 5 in the paper.
+        trunk: Name of a model of the Zhang 2017 family of the same width whose trained trunk to start from;
+            None starts from random weights. Stands in for the paper's k-means initialization.
+        init_std: Deviation of the initial weights; None takes He's.
+        compile_training: Compile the training step (faster on a CPU after a minute's wait).
+        lr: Largest learning rate.
+        betas: Decays of Adam's moments.
+        weight_decay: Decoupled weight decay.
+        schedule: How the rate moves.
+        warmup_steps: Steps of linear rise.
+        milestones: Steps at which ``multistep`` divides the rate by ten.
+    """
+
+    network: DistributionNetwork
+    class_weights: Tensor
+
+    def __init__(
+        self,
+        width: float = 1.0,
+        temperature: float = 0.38,
+        uniform: float = 0.5,
+        prior: str | None = None,
+        neighbors: int = 10,
+        trunk: str | None = None,
+        init_std: float | None = None,
+        compile_training: bool = False,
+        lr: float = 3e-5,
+        betas: Sequence[float] = (0.9, 0.99),
+        weight_decay: float = 1e-3,
+        schedule: Schedule = "multistep",
+        warmup_steps: int = 0,
+        milestones: Sequence[int] = (200_000, 375_000),
+    ) -> None:
+        super().__init__()
+
+    def configure_network(self) -> None:
+        """Build the network."""
+        hp: Any = self.hparams
+        if not hp.temperature > 0:
+            raise ColorzooError(f"temperature must be above 0 (0.38 in the paper), got {hp.temperature}.")
+        self.network = DistributionNetwork(hp.width, temperature=hp.temperature)
+        initialize(self.network, hp.init_std)
+
+    def configure_losses(self) -> None:
+        """Compute the class weights, and compile network and loss into one graph, if asked."""
+        hp: Any = self.hparams
+        prior = prior_probabilities() if hp.prior is None else read_prior(hp.prior)
+        weights = rebalancing_weights(prior.double(), hp.uniform).float()
+        self.register_buffer("class_weights", weights, persistent=False)
+        self._loss = torch.compile(self._compute_loss) if hp.compile_training else self._compute_loss
+
+    def setup(self, stage: str) -> None:
+        """Copy the trunk to start from, unless weights were loaded."""
+        hp: Any = self.hparams
+        if stage == "fit" and hp.trunk is not None and not self.trained:
+            copy_trunk(hp.trunk, self.network)
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+        """Color a batch; ``extras["logits"]`` is the distribution over the 313 bins at a quarter size."""
+        del guidance
+        out = self.network(luma)
+        return Prediction(ab=out.ab, extras={"logits": out.logits})
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Compare the distribution with the soft-encoded truth."""
+        del batch_idx
+        lab = rgb_to_lab(batch["rgb"])
+        loss: Tensor = self._loss(lab[:, :1], lab[:, 1:])
+        self.log("train/loss", loss, batch_size=len(lab))
+        return loss
+
+    def _compute_loss(self, luma: Tensor, ab: Tensor) -> Tensor:
+        """Return the rebalanced cross-entropy, mean over positions; tensors only, so that it compiles."""
+        hp: Any = self.hparams
+        target = ab[:, :, ::LOGIT_STRIDE, ::LOGIT_STRIDE]
+        logits = self.network.logits(luma)
+        loss = rebalanced_cross_entropy(logits, target, self.class_weights, neighbors=hp.neighbors)
+        return loss.mean()
+
+    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        """Load ``colorization_release_v2-9b330a0b.pth`` or a checkpoint with the same 82 keys."""
+        ours = convert_published(state_dict, self.network.temperature)
+        apply_weights(self, ours, name="the published checkpoint", published=False)
+
+
+def read_prior(path: str) -> Tensor:
+    """Return the ``(313,)`` shares of the bins from an ``.npy`` file.
+
+    Raises:
+        ColorzooError: The file is no array of 313 shares.
+    """
+    try:
+        prior = torch.from_numpy(np.load(Path(path), allow_pickle=False)).double()
+    except (OSError, ValueError, TypeError) as error:
+        raise ColorzooError(
+            f"prior {path!r} cannot be read ({error}); `colorzoo data prior` makes one."
+        ) from error
+    bins = len(prior_probabilities())
+    if prior.shape != (bins,) or bool((prior < 0).any()) or not 0.99 < float(prior.sum()) < 1.01:
+        raise ColorzooError(
+            f"prior {path!r} must hold {bins} shares that sum to 1; `colorzoo data prior` makes one."
+        )
+    return prior

@@ -1,0 +1,79 @@
+"""Global Hints network of Zhang et al. 2017: lightness and statistics of the whole picture in, ab out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from colorzoo.color import hull_centers
+from colorzoo.guidance import GlobalStatistics
+from colorzoo.networks.hint_unet import STRIDE, HintUNet, scaled_width
+from colorzoo.networks.padding import pad_to_multiple
+
+
+class GlobalBranch(nn.Module):
+    """Turns histogram and saturation into one vector per picture, by 1x1 convolutions.
+
+    Args:
+        channels: Length of the vector.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.saturation = nn.Conv2d(1 + 1, channels, 1)
+        self.histogram = nn.Conv2d(len(hull_centers()) + 1, channels, 1)
+        self.norm = nn.BatchNorm2d(channels)
+        self.last_norm = nn.BatchNorm2d(channels)
+        middle = [layer for _ in range(2) for layer in (*_layer(channels), nn.BatchNorm2d(channels))]
+        self.deeper = nn.Sequential(*middle, *_layer(channels))
+
+    def forward(self, statistics: GlobalStatistics, batch: int) -> Tensor:
+        """Return ``(batch, channels, 1, 1)``; what is not given enters as zeros with a zero indicator."""
+        weight = self.histogram.weight
+        histogram = _known(statistics.histogram, weight.new_zeros(batch, len(hull_centers())))
+        saturation = _known(statistics.saturation, weight.new_full((batch, 1), -1.0))
+        has_histogram = (histogram.sum(dim=1, keepdim=True) > 0).to(histogram)
+        has_saturation = (saturation >= 0).to(saturation)
+        x = self.histogram(torch.cat([histogram, has_histogram], dim=1)[:, :, None, None])
+        x = x + self.saturation(torch.cat([saturation.clamp_min(0), has_saturation], dim=1)[:, :, None, None])
+        vector: Tensor = self.last_norm(self.deeper(self.norm(torch.relu(x))))
+        return vector
+
+
+class GlobalHintsNetwork(nn.Module):
+    """The U-Net of the Local Hints network on lightness alone, with the branch added after block 4.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        ab_scale: What 1 at the output means in CIE units: 110, or 100 for the authors' Caffe weights.
+    """
+
+    def __init__(self, width: float = 1.0, *, ab_scale: float = 110.0) -> None:
+        super().__init__()
+        self.ab_scale = ab_scale
+        self.unet = HintUNet(1, width, distribution=False)
+        self.branch = GlobalBranch(scaled_width(512, width))
+
+    def forward(self, luma: Tensor, statistics: GlobalStatistics) -> Tensor:
+        """Color a picture of any size.
+
+        Args:
+            luma: ``(B, 1, H, W)`` in [0, 100].
+            statistics: What is known of the picture's colors.
+
+        Returns:
+            ``(B, 2, H, W)`` in CIE units.
+        """
+        height, width = luma.shape[-2:]
+        context = self.branch(statistics, len(luma))
+        out = self.unet(pad_to_multiple((luma - 50) / 100, STRIDE), context=context)
+        ab: Tensor = out.ab[:, :, :height, :width].float() * self.ab_scale
+        return ab
+
+
+def _layer(channels: int) -> tuple[nn.Module, ...]:
+    return nn.Conv2d(channels, channels, 1), nn.ReLU()
+
+
+def _known(value: Tensor | None, absent: Tensor) -> Tensor:
+    return absent if value is None else value.to(absent)

@@ -1,0 +1,149 @@
+"""Global Hints of Zhang et al. 2017: the user says what colors the whole picture has, not where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.data.dataset import Batch
+from colorzoo.draws import picture_generators, uniform_draws
+from colorzoo.errors import ColorzooError
+from colorzoo.factory import create_model
+from colorzoo.guidance import GlobalStatistics, Guidance, ab_histogram, mean_saturation
+from colorzoo.losses import smooth_l1_map
+from colorzoo.networks.hint_unet import initialize
+from colorzoo.tasks import Prediction, SingleOptimizerModule
+from colorzoo.tasks.optimizers import Schedule
+from colorzoo.weights import apply_weights
+from colorzoo.zoo.zhang2017.global_network import GlobalHintsNetwork
+from colorzoo.zoo.zhang2017.published import convert_published_global
+
+_FIRST = "unet.block1.0.weight"
+VALIDATION_SETTINGS = ("automatic", "saturation", "histogram", "both")
+
+
+class Zhang2017Global(SingleOptimizerModule):
+    """The Global Hints network and its training.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        ab_scale: What 1 at the output means in CIE units: 110, or 100 for the authors' Caffe weights.
+        histogram_share: Share of the training pictures that show their histogram (not published).
+        saturation_share: Share of the training pictures that show their saturation (not published).
+        trunk: Name of a Local Hints model of the same width whose trained layers to start from, as the paper
+            does; None starts from random weights.
+        delta: Where smooth-l1 turns linear, in CIE units.
+        init_std: Deviation of the initial weights; None takes He's.
+        compile_training: Compile the training step (faster on a CPU after a minute's wait).
+        lr: Largest learning rate.
+        betas: Decays of Adam's moments.
+        weight_decay: Decoupled weight decay.
+        schedule: How the rate moves.
+        warmup_steps: Steps of linear rise.
+        milestones: Steps at which ``multistep`` divides the rate by ten.
+    """
+
+    accepts = frozenset({"statistics"})
+    network: GlobalHintsNetwork
+
+    def __init__(
+        self,
+        width: float = 1.0,
+        ab_scale: float = 110.0,
+        histogram_share: float = 0.5,
+        saturation_share: float = 0.5,
+        trunk: str | None = None,
+        delta: float = 1.0,
+        init_std: float | None = 0.02,
+        compile_training: bool = False,
+        lr: float = 1e-5,
+        betas: Sequence[float] = (0.9, 0.999),
+        weight_decay: float = 0.0,
+        schedule: Schedule = "constant",
+        warmup_steps: int = 0,
+        milestones: Sequence[int] = (),
+    ) -> None:
+        super().__init__()
+
+    def configure_network(self) -> None:
+        """Build U-Net and branch."""
+        hp: Any = self.hparams
+        self.network = GlobalHintsNetwork(hp.width, ab_scale=hp.ab_scale)
+        initialize(self.network, hp.init_std)
+
+    def configure_losses(self) -> None:
+        """Compile network and loss into one graph, if asked."""
+        hp: Any = self.hparams
+        self._loss = torch.compile(self._compute_loss) if hp.compile_training else self._compute_loss
+
+    def setup(self, stage: str) -> None:
+        """Copy the layers to start from, unless weights were loaded."""
+        hp: Any = self.hparams
+        if stage == "fit" and hp.trunk is not None and not self.trained:
+            copy_local_layers(hp.trunk, self.network)
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+        """Color a batch."""
+        statistics = guidance.statistics if guidance is not None else None
+        return Prediction(ab=self.network(luma, statistics or GlobalStatistics()))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Show some pictures their statistics, color, and compare with the truth."""
+        del batch_idx
+        lab = rgb_to_lab(batch["rgb"])
+        histogram, saturation = self._training_statistics(lab, batch)
+        loss: Tensor = self._loss(lab[:, :1], lab[:, 1:], histogram, saturation)
+        self.log("train/loss", loss, batch_size=len(lab))
+        return loss
+
+    def _compute_loss(self, luma: Tensor, ab: Tensor, histogram: Tensor, saturation: Tensor) -> Tensor:
+        """Return smooth-l1, mean over pixels; tensors only, so that it compiles."""
+        hp: Any = self.hparams
+        predicted = self.network(luma, GlobalStatistics(histogram, saturation))
+        return smooth_l1_map(predicted, ab, delta=hp.delta).mean()
+
+    def _training_statistics(self, lab: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return histogram and saturation of the truth, each hidden from some pictures."""
+        hp: Any = self.hparams
+        draws = uniform_draws(picture_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
+        histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < hp.histogram_share)
+        saturation = mean_saturation(batch["rgb"])
+        saturation = torch.where(draws[:, 1:] < hp.saturation_share, saturation, -torch.ones_like(saturation))
+        return histogram, saturation
+
+    def validation_settings(self) -> tuple[str, ...]:
+        """Return what of the true statistics is given when PSNR is taken."""
+        return VALIDATION_SETTINGS
+
+    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
+        """Give the true statistics, as in the paper's test."""
+        del seeds
+        histogram = ab_histogram(lab[:, 1:]) if setting in ("histogram", "both") else None
+        saturation = mean_saturation(lab_to_rgb(lab)) if setting in ("saturation", "both") else None
+        return Guidance(statistics=GlobalStatistics(histogram, saturation))
+
+    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        """Load the 135 keys that ``colorzoo weights convert`` reads from the authors' Caffe files."""
+        ours = convert_published_global(state_dict)
+        apply_weights(self, ours, name="the published checkpoint", published=False)
+
+
+def copy_local_layers(name: str, network: GlobalHintsNetwork) -> None:
+    """Copy what a registered Local Hints model shares with the network: the U-Net, on lightness.
+
+    The branch then starts from a vector of zeros, so that training begins with the colors of the other model.
+
+    Raises:
+        ColorzooError: The model is of another family or width.
+    """
+    source, target = create_model(name).state_dict(), network.state_dict()
+    copied = {key: source.get(f"network.{key}", value) for key, value in target.items()}
+    copied[_FIRST] = copied[_FIRST][:, :1]  # the other inputs are hints
+    if f"network.{_FIRST}" not in source or any(v.shape != target[k].shape for k, v in copied.items()):
+        raise ColorzooError(f"trunk={name!r} does not fit: it must be a Local Hints model as wide.")
+    network.load_state_dict(copied)
+    torch.nn.init.zeros_(network.branch.last_norm.weight)
