@@ -8,43 +8,32 @@ from __future__ import annotations
 
 import statistics
 from itertools import pairwise
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from benchmarks._harness import Options, Row, SkippedError, where
+from benchmarks._photos import photos
 from colorzoo import Guidance, create_model
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.data.dataset import crop_square
-from colorzoo.data.decode import decode_rgb
-from colorzoo.data.sources import find_sources
-from colorzoo.errors import DataError
 from colorzoo.guidance import uniform_points
 from colorzoo.metrics import psnr_8bit
 from colorzoo.tasks import ColorizationModule
 
-SIDE = 256
 GOALS = {0: 1.0, 1: 1.0, 10: 4.2, 100: 7.0}
-PHOTOS = Path("data/photos/val")
 
 
 def run(options: Options) -> list[Row]:
     """Return one row for each number of points, and one that says whether more points always help."""
-    try:
-        sources = find_sources(options.data or PHOTOS)
-    except DataError as error:
-        raise SkippedError(str(error)) from error
     model = create_model("zhang2017_local_small", options.weights or "default", offline=True)
     if not model.trained:
         raise SkippedError("trained weights are needed; give --weights")
     scores: dict[int | str, list[float]] = {}
-    for index, source in enumerate(sources):
-        rgb = crop_square(decode_rgb(source.read(), SIDE), SIDE)[None].float() / 255
-        for name, value in _scores(model, rgb, index).items():
+    for index, rgb in enumerate(photos(options.data)):
+        for name, value in _scores(model, rgb[None], index).items():
             scores.setdefault(name, []).append(value)
     means = {name: statistics.fmean(values) for name, values in scores.items()}
-    return _rows(means, f"{len(sources)} photos, {where()}")
+    return _rows(means, f"{index + 1} photos, {where()}")
 
 
 def _scores(model: ColorizationModule, rgb: Tensor, seed: int) -> dict[int | str, float]:

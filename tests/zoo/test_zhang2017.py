@@ -1,11 +1,19 @@
 """What is particular to Zhang et al. 2017."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from lightning.pytorch import Trainer
 
 from colorzoo.color import annealed_mean, grid_centers, grid_index
+from colorzoo.data import FolderDataModule
 from colorzoo.guidance import Guidance, Points
 from colorzoo.losses import grid_cross_entropy
+from colorzoo.networks.channel_attention import AttendedConv
+from colorzoo.networks.rank import fold_rank_layers
+from colorzoo.testing.samples import write_sample_pictures
+from colorzoo.zoo.zhang2017.adversarial import Zhang2017LocalAdversarial
 from colorzoo.zoo.zhang2017.task import Zhang2017Local, strided_cross_entropy
 
 
@@ -60,3 +68,43 @@ def test_no_points_are_the_same_as_no_guidance() -> None:
     luma = 100 * torch.rand(1, 1, 24, 24)
     with torch.no_grad():
         torch.testing.assert_close(model(luma).ab, model(luma, Guidance(points=Points.none(luma))).ab)
+
+
+def test_rank_layers_fold_into_the_exact_network() -> None:
+    torch.manual_seed(0)
+    deep = Zhang2017Local(width=0.125, rank_layers=3).eval()
+    for weight in deep.network.unet.rank_layers.weights:
+        torch.nn.init.normal_(weight, std=0.2)
+    plain = Zhang2017Local(width=0.125).eval()
+    plain.load_state_dict(fold_rank_layers(deep.state_dict()))
+    luma = 100 * torch.rand(1, 1, 24, 24)
+    with torch.inference_mode():
+        torch.testing.assert_close(plain(luma).ab, deep(luma).ab, atol=1e-4, rtol=1e-4)
+
+
+def test_extensions_start_as_the_network_without_them() -> None:
+    torch.manual_seed(0)
+    plain = Zhang2017Local(width=0.125).eval()
+    luma = 100 * torch.rand(1, 1, 24, 24)
+    extended = Zhang2017Local(width=0.125, rank_layers=2).eval()
+    extended.load_state_dict({**extended.state_dict(), **plain.state_dict()})
+    with torch.inference_mode():
+        torch.testing.assert_close(extended(luma).ab, plain(luma).ab, atol=1e-5, rtol=1e-5)
+
+
+def test_channel_attention_scales_each_channel_of_a_skip() -> None:
+    attended = AttendedConv(torch.nn.Conv2d(2, 8, 3, padding=1))
+    x = noise(1, 2, 6, 6)
+    gate = attended(x) / attended.conv(x)
+    assert (gate - gate[:, :, :1, :1]).abs().max() < 1e-5
+    assert 0.9 < gate.min() < 1  # begins nearly open
+
+
+def test_the_adversarial_stage_trains_both_networks(tmp_path: Path) -> None:
+    write_sample_pictures(tmp_path, 4)
+    model = Zhang2017LocalAdversarial(width=0.125, discriminator_width=0.125, lr=1e-3)
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    trainer = Trainer(max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    trainer.fit(model, FolderDataModule(tmp_path, batch_size=2, crop=32, num_workers=0))
+    moved = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+    assert {"network.unet.ab_head.0.weight", "discriminator.layers.0.weight"} <= moved

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from colorzoo.networks.blocks import conv3x3, conv_block, upconv4x4
+from colorzoo.networks.channel_attention import AttendedConv
 from colorzoo.networks.hint_attention import HintAttention
+from colorzoo.networks.rank import RankLayers
 
 STRIDE = 8
 """Height and width of the input must be multiples of this."""
@@ -49,6 +51,9 @@ class HintUNet(nn.Module):
         hint_attention: Add one attention step that carries hint colors to places that look alike (not in
             the paper; a narrow network trained for hours learns to spread hints much sooner with it).
         distribution: Have the head over the ab grid.
+        channel_attention: Weigh the channels of each skip by the whole picture (not in the paper).
+        rank_layers: Linear 1x1 layers between encoder and decoder, which training turns towards a low rank
+            (not in the paper); `fold_rank_layers` takes them out again.
     """
 
     def __init__(
@@ -58,6 +63,8 @@ class HintUNet(nn.Module):
         *,
         hint_attention: bool = False,
         distribution: bool = True,
+        channel_attention: bool = False,
+        rank_layers: int = 0,
     ) -> None:
         super().__init__()
         c64, c128, c256, c512 = (scaled_width(base, width) for base in (64, 128, 256, 512))
@@ -68,13 +75,14 @@ class HintUNet(nn.Module):
         self.block5 = conv_block((c512,) * 4, dilation=2)
         self.block6 = conv_block((c512,) * 4, dilation=2)
         self.block7 = conv_block((c512,) * 4)
-        self.up8, self.skip3 = upconv4x4(c512, c256), conv3x3(c256, c256)
+        self.rank_layers = RankLayers(c512, rank_layers) if rank_layers else None
+        self.up8, self.skip3 = upconv4x4(c512, c256), _skip(c256, c256, channel_attention)
         self.block8 = nn.Sequential(nn.ReLU(), *conv_block((c256, c256, c256)))
         self.attention = HintAttention(c256) if hint_attention else None
         self.inject = conv3x3(3, c256) if hint_attention else None
-        self.up9, self.skip2 = upconv4x4(c256, c128), conv3x3(c128, c128)
+        self.up9, self.skip2 = upconv4x4(c256, c128), _skip(c128, c128, channel_attention)
         self.block9 = nn.Sequential(nn.ReLU(), *conv_block((c128, c128)))
-        self.up10, self.skip1 = upconv4x4(c128, c128), conv3x3(c64, c128)
+        self.up10, self.skip1 = upconv4x4(c128, c128), _skip(c64, c128, channel_attention)
         self.block10 = nn.Sequential(nn.ReLU(), conv3x3(c128, c128), nn.LeakyReLU(0.2))
         self.class_head = nn.Conv2d(c256, GRID_BINS, 1) if distribution else None
         self.ab_head = nn.Sequential(nn.Conv2d(c128, 2, 1), nn.Tanh())
@@ -102,6 +110,8 @@ class HintUNet(nn.Module):
         if context is not None:
             map4 = map4 + context
         deep = self.block7(self.block6(self.block5(map4)))
+        if self.rank_layers is not None:
+            deep = self.rank_layers(deep)
         trunk = self.block8(self.up8(deep) + self.skip3(map3))
         if self.attention is not None and self.inject is not None and hints is not None:
             trunk = trunk + self.inject(self.attention(trunk, hints))
@@ -117,6 +127,11 @@ class HintUNet(nn.Module):
             return trunk[:, :0]
         logits: Tensor = self.class_head(trunk)
         return logits
+
+
+def _skip(fan_in: int, fan_out: int, attention: bool) -> nn.Module:
+    skip = conv3x3(fan_in, fan_out)
+    return AttendedConv(skip) if attention else skip
 
 
 def scaled_width(base: int, width: float) -> int:

@@ -34,12 +34,28 @@ class LocalHintsNetwork(nn.Module):
         mask_center: Subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
             retrained ones.
         hint_attention: See `HintUNet`.
+        channel_attention: See `HintUNet`.
+        rank_layers: See `HintUNet`.
     """
 
-    def __init__(self, width: float = 1.0, *, mask_center: float = 0.0, hint_attention: bool = False) -> None:
+    def __init__(
+        self,
+        width: float = 1.0,
+        *,
+        mask_center: float = 0.0,
+        hint_attention: bool = False,
+        channel_attention: bool = False,
+        rank_layers: int = 0,
+    ) -> None:
         super().__init__()
         self.mask_center = mask_center
-        self.unet = HintUNet(4, width, hint_attention=hint_attention)
+        self.unet = HintUNet(
+            4,
+            width,
+            hint_attention=hint_attention,
+            channel_attention=channel_attention,
+            rank_layers=rank_layers,
+        )
 
     def forward(self, luma: Tensor, points: Points, *, detach: Detach = "none") -> LocalHintsOutput:
         """Color a picture of any size.

@@ -43,6 +43,9 @@ class Zhang2017Local(SingleOptimizerModule):
         mask_center: Subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
             retrained ones.
         hint_attention: Add the attention step of `HintUNet` (not in the paper).
+        channel_attention: Weigh the channels of the skips by the whole picture (not in the paper).
+        rank_layers: Linear layers between encoder and decoder (implicit rank minimization, not in the paper);
+            a model with 0 folds those of a checkpoint that it loads into its own weights.
         detach: Which head sends no gradient into the trunk: the paper's first stage trains it by
             classification (``"regression"``), the second by regression (``"classification"``).
         regression_weight: Weight of the smooth-l1 loss, mean over pixels, in CIE units.
@@ -73,6 +76,8 @@ class Zhang2017Local(SingleOptimizerModule):
         width: float = 1.0,
         mask_center: float = 0.0,
         hint_attention: bool = False,
+        channel_attention: bool = False,
+        rank_layers: int = 0,
         detach: Detach = "classification",
         regression_weight: float = 10 / 110,
         classification_weight: float = 1.0,
@@ -98,7 +103,11 @@ class Zhang2017Local(SingleOptimizerModule):
         """Build the U-Net."""
         hp: Any = self.hparams
         self.network = LocalHintsNetwork(
-            hp.width, mask_center=hp.mask_center, hint_attention=hp.hint_attention
+            hp.width,
+            mask_center=hp.mask_center,
+            hint_attention=hp.hint_attention,
+            channel_attention=hp.channel_attention,
+            rank_layers=hp.rank_layers,
         )
         initialize(self.network, hp.init_std)
 
@@ -109,9 +118,7 @@ class Zhang2017Local(SingleOptimizerModule):
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
-        points = guidance.points if guidance is not None else None
-        out = self.network(luma, points if points is not None else Points.none(luma))
-        return Prediction(ab=out.ab, extras={"logits": out.logits})
+        return color(self.network, luma, guidance)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw points, color, and compare with the truth."""
@@ -143,8 +150,7 @@ class Zhang2017Local(SingleOptimizerModule):
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
         """Place the points of the paper's test, the same for a picture in every epoch."""
-        points = uniform_points(lab[:, 1:], int(setting), picture_generators(seeds, "points"))
-        return Guidance(points=points)
+        return validation_points(setting, lab, seeds)
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load ``siggraph17-df00044c.pth`` or a checkpoint with the same 107 keys."""
@@ -157,6 +163,19 @@ class Zhang2017Local(SingleOptimizerModule):
             hp.stop_probability, reveal_all=hp.reveal_all, many=hp.many, none=1 - hp.hints
         )
         return simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
+
+
+def color(network: LocalHintsNetwork, luma: Tensor, guidance: Guidance | None) -> Prediction:
+    """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
+    points = guidance.points if guidance is not None else None
+    out = network(luma, points if points is not None else Points.none(luma))
+    return Prediction(ab=out.ab, extras={"logits": out.logits})
+
+
+def validation_points(setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
+    """Place ``setting`` points as the paper's test does, the same for a picture every time."""
+    points = uniform_points(lab[:, 1:], int(setting), picture_generators(seeds, "points"))
+    return Guidance(points=points)
 
 
 def strided_cross_entropy(logits: Tensor, ab: Tensor, step: int) -> Tensor:

@@ -1,0 +1,53 @@
+"""The prior of a data set."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from colorzoo.cli.main import main
+from colorzoo.color import hull_centers, lab_to_rgb
+from colorzoo.data.prior import smooth_shares
+from colorzoo.zoo.zhang2016.task import Zhang2016
+
+
+def flat_picture(path: Path, ab: tuple[float, float], size: tuple[int, int]) -> None:
+    lab = torch.tensor([60.0, *ab]).view(3, 1, 1)
+    rgb = (lab_to_rgb(lab)[:, 0, 0] * 255).round().byte().tolist()
+    Image.new("RGB", size, tuple(rgb)).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    flat_picture(pictures / "a.png", (0.0, 0.0), (64, 64))
+    flat_picture(pictures / "b.png", (40.0, 30.0), (300, 200))
+    return pictures
+
+
+def test_each_picture_counts_alike_and_fit_can_use_the_file(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "prior.npy"
+    assert main(["data", "prior", str(folder), "-o", str(out)]) == 0
+    shares = np.load(out)
+    expected = torch.zeros(313, dtype=torch.float64)
+    for color in ((0.0, 0.0), (40.0, 30.0)):
+        expected += 0.5 * (hull_centers() == torch.tensor(color)).all(dim=1)
+    np.testing.assert_allclose(shares, smooth_shares(expected), atol=1e-9)
+    weights = Zhang2016(width=0.125, prior=str(out)).class_weights
+    assert weights.argmin() == int((hull_centers() == 0).all(dim=1).nonzero()) or weights.min() < 1
+
+
+def test_a_broken_picture_is_named_and_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "c.jpg").write_bytes(b"\xff\xd8 no more")
+    assert main(["data", "prior", str(folder), "-o", str(folder / "p.npy")]) == 1
+    assert "c.jpg" in capsys.readouterr().err
+
+
+def test_bad_priors_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "short.npy", np.ones(10) / 10)
+    for name in ("short.npy", "missing.npy"):
+        with pytest.raises(Exception, match="colorzoo data prior"):
+            Zhang2016(width=0.125, prior=str(tmp_path / name))

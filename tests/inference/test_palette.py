@@ -1,0 +1,109 @@
+"""Suggested colors, uncertainty, and where to click next."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from colorzoo import Guidance, create_model
+from colorzoo.color import grid_centers, hull_centers, rgb_to_lab, survives_rgb
+from colorzoo.data.decode import decode_rgb
+from colorzoo.guidance import Points
+from colorzoo.inference.palette import Distribution, next_point, suggest_colors
+from colorzoo.tasks import Prediction
+from colorzoo.testing.samples import sample_image
+
+PICTURES = Path(__file__).parents[1] / "data" / "pictures"
+
+
+def prediction(logits: torch.Tensor) -> Prediction:
+    return Prediction(
+        ab=torch.zeros(1, 2, 4 * logits.shape[2], 4 * logits.shape[3]), extras={"logits": logits}
+    )
+
+
+def test_suggestions_are_the_peaks_most_likely_first() -> None:
+    colors = ((50.0, 30.0), (-40.0, 40.0), (0.0, -50.0))
+    shares = torch.zeros(313)
+    for (a, b), share in zip(colors, (0.5, 0.3, 0.2), strict=True):
+        shares[(hull_centers() == torch.tensor([a, b])).all(dim=1)] = share
+    found = suggest_colors(shares, hull_centers(), 60.0, count=3)
+    assert [round(each.share, 3) for each in found] == [0.5, 0.3, 0.2]
+    for each, (a, b) in zip(found, colors, strict=True):
+        assert math.atan2(each.ab[1], each.ab[0]) == pytest.approx(math.atan2(b, a), abs=0.02)
+
+
+@pytest.mark.parametrize("luma", [3.0, 50.0, 97.0])
+def test_suggestions_lie_in_the_gamut_at_the_pixels_lightness(luma: float) -> None:
+    found = suggest_colors(torch.full((313,), 1 / 313), hull_centers(), luma)
+    assert len(found) == 9
+    lab = torch.tensor([[luma, *each.ab] for each in found]).T[None, :, :, None]
+    assert survives_rgb(lab).all()
+    assert sum(each.share for each in found) == pytest.approx(1)
+
+
+def test_the_same_distribution_gives_the_same_palette() -> None:
+    shares = torch.rand(313, generator=torch.Generator().manual_seed(0)) ** 4
+    assert suggest_colors(shares, hull_centers(), 40) == suggest_colors(shares, hull_centers(), 40)
+
+
+def test_fewer_bins_than_colors_give_fewer_suggestions() -> None:
+    shares = torch.zeros(313)
+    shares[100] = 1
+    (only,) = suggest_colors(shares, hull_centers(), 50)
+    assert only.share == pytest.approx(1)
+
+
+def test_an_untrained_head_is_not_offered() -> None:
+    untrained = create_model("zhang2017_local_small", None)
+    luma = rgb_to_lab(sample_image((64, 64)))[:, :1]
+    with torch.inference_mode():
+        assert Distribution.of(untrained(luma)) is None
+        assert Distribution.of(create_model("zhang2017_local_small")(luma)) is not None
+    assert Distribution.of(Prediction(ab=torch.zeros(1, 2, 8, 8))) is None
+
+
+@pytest.mark.parametrize("bins", [313, 529])
+def test_bins_of_either_grid_name_the_same_colors(bins: int) -> None:
+    centers = hull_centers() if bins == 313 else grid_centers()
+    logits = -torch.cdist(centers, torch.tensor([[30.0, -20.0]])).square().view(1, bins, 1, 1)
+    distribution = Distribution.of(prediction(logits.expand(1, bins, 3, 3)))
+    best = distribution.centers[distribution.at(5, 5).argmax()]
+    assert best.tolist() == [30.0, -20.0]
+
+
+def test_a_pixel_reads_its_own_cell() -> None:
+    logits = torch.zeros(1, 313, 2, 3)
+    logits[0, 7, 1, 2] = 20
+    distribution = Distribution.of(prediction(20 * torch.eye(313)[:6].T.reshape(1, 313, 2, 3) + logits))
+    assert distribution.at(11, 7)[7] > 0.4
+    assert distribution.at(7, 7)[7] < 0.1
+    assert torch.equal(distribution.at(99, 99), distribution.at(11, 7))
+
+
+def test_where_next_is_where_the_model_is_unsure_and_nobody_has_clicked() -> None:
+    logits = torch.zeros(1, 313, 16, 16)
+    logits[:, 0] = 20
+    logits[:, :, 9:14, 2:7] = 0
+    distribution = Distribution.of(prediction(logits))
+    x, y = next_point(distribution)
+    assert (x, y) == (18, 46)  # the middle of the cell in column 4, row 11
+    x, y = next_point(distribution, [(x, y)])
+    assert max(abs(x - 18), abs(y - 46)) > 12
+
+
+@torch.inference_mode()
+def test_a_hint_changes_the_suggestions_near_it_and_less_elsewhere() -> None:
+    model = create_model("zhang2017_local_small")
+    rgb = decode_rgb((PICTURES / "chelsea_cat.jpg").read_bytes(), 96)[None, :, :96, :96].float() / 255
+    lab = rgb_to_lab(rgb)
+    luma = lab[:, :1]
+    ab, mask = torch.zeros(1, 2, 96, 96), torch.zeros(1, 1, 96, 96)
+    ab[:, 0, 20:28, 20:28], ab[:, 1, 20:28, 20:28], mask[:, :, 20:28, 20:28] = 50.0, 40.0, 1.0
+    before = Distribution.of(model(luma))
+    after = Distribution.of(model(luma, Guidance(points=Points(ab, mask))))
+    moved = (after.probabilities - before.probabilities).abs().sum(dim=0)
+    assert moved[5:7, 5:7].mean() > 2 * moved[-4:, -4:].mean()
+    first = suggest_colors(after.at(24, 24), after.centers, float(lab[0, 0, 24, 24]))[0]
+    assert math.hypot(first.ab[0] - 50, first.ab[1] - 40) < 20
