@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
+from itertools import islice
 
 import numpy as np
 import torch
@@ -16,42 +16,33 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from benchmarks._harness import Options, Row, SkippedError, share_of, where
+from benchmarks._harness import Options, Row, share_of, where
+from benchmarks._photos import photos
 from colorzoo import Guidance, create_model
 from colorzoo.color import rgb_to_lab
-from colorzoo.data.dataset import crop_square
-from colorzoo.data.decode import decode_rgb
-from colorzoo.data.sources import Source, find_sources
-from colorzoo.errors import DataError
 from colorzoo.guidance import uniform_points
 from colorzoo.metrics import batched_discrepancy, batched_truth, cluster_discrepancy, truth_clusters
 from colorzoo.metrics.smooth import gaussian_blur
 from colorzoo.tasks import ColorizationModule
 
-SIDE, COUNT, BATCH = 256, 60, 6
-PHOTOS = Path("data/photos/val")
+COUNT, BATCH = 60, 6
 
 
 def run(options: Options) -> list[Row]:
     """Compare the two over the first photos, and time both on all devices there are."""
-    try:
-        sources = find_sources(options.data or PHOTOS)[:COUNT]
-    except DataError as error:
-        raise SkippedError(str(error)) from error
+    pictures = list(islice(photos(options.data), COUNT))
     model = create_model("zhang2017_local_small", options.weights or "default", offline=True)
-    batches = [_load(sources[first : first + BATCH], model) for first in range(0, len(sources), BATCH)]
+    batches = [_load(pictures[first : first + BATCH], model) for first in range(0, len(pictures), BATCH)]
     exact, batched = (
         np.concatenate([ratios(*batch) for batch in batches], axis=1) for ratios in (_exact, _batched)
     )
-    place = f"{len(sources)} photos, {len(exact)} results each; {where()}"
+    place = f"{len(pictures)} photos, {len(exact)} results each; {where()}"
     return [*_agreement(exact, batched, place), *_speeds(batches[0], place)]
 
 
-def _load(sources: list[Source], model: ColorizationModule) -> tuple[Tensor, list[Tensor]]:
+def _load(pictures: list[Tensor], model: ColorizationModule) -> tuple[Tensor, list[Tensor]]:
     """Return the ``(B, 2, H, W)`` truth of photos and the results."""
-    rgb = (
-        torch.stack([crop_square(decode_rgb(source.read(), SIDE), SIDE) for source in sources]).float() / 255
-    )
+    rgb = torch.stack(pictures)
     lab = rgb_to_lab(rgb)
     luma, ab = lab[:, :1], lab[:, 1:]
     blurred = gaussian_blur(ab.flatten(0, 1), 4.0).view_as(ab) / 2
