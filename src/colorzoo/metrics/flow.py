@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ def opencv_flow(first: Tensor, second: Tensor) -> Tensor:
     """
     import cv2
 
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grays = [
         (frames.float().mean(dim=1) * 255).round().clamp(0, 255).byte().cpu().numpy()
         for frames in (first, second)
