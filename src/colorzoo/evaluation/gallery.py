@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from colorzoo.evaluation.cache import TRUE_PICTURE, Cache
-from colorzoo.evaluation.methods import PSEUDO, Method
+from colorzoo.evaluation.methods import PSEUDO, TRUTH, Method
 from colorzoo.evaluation.outputs import Output
 from colorzoo.evaluation.pictures import Item
 from colorzoo.evaluation.summary import Summary
@@ -72,6 +72,8 @@ def _exhibit(summary: Summary, cache: Cache, index: int, output: Output) -> Exhi
     for method in summary.evaluated.methods:
         thumbnails = cache.read(method.key, item.key).thumbnails
         truth = truth or _address(thumbnails[TRUE_PICTURE])
+        if method.name == TRUTH:
+            continue  # it has a column already
         value = float(_values(summary, method, output)[index])
         results.append((method.name, _address(thumbnails[_last(summary, method)]), value))
     return Exhibit(item, truth, tuple(results))

@@ -202,7 +202,9 @@ def _gallery(summary: Summary, cache: Cache) -> str:
     output = ranking_output(summary)
     if output is None or not worst:
         return ""
-    what = f"ranked by {escape(heading(output))}, mean of the methods"
+    most = max(row.count for row in summary.rows)
+    after = f" after {most} interactions" if most else ""
+    what = f"ranked by {escape(heading(output))}{after}, mean of the methods but truth and gray"
     parts = [f"<h2>Worst pictures <span class='dim'>({what})</span></h2>", _exhibits(worst, output)]
     if best:
         parts += ["<h2>Best pictures</h2>", _exhibits(best, output)]
