@@ -17,6 +17,8 @@ from colorzoo.networks.hint_unet import initialize
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.weights import apply_weights
+from colorzoo.weights.caffe import CaffeLayers
+from colorzoo.zoo.zhang2017.caffe import convert_global
 from colorzoo.zoo.zhang2017.global_network import GlobalHintsNetwork
 from colorzoo.zoo.zhang2017.published import convert_published_global
 from colorzoo.zoo.zhang2017.start import copy_shared_layers
@@ -46,6 +48,7 @@ class Zhang2017Global(SingleOptimizerModule):
     """
 
     accepts = frozenset({"statistics"})
+    recorded_hparams = ("width", "ab_scale")
     network: GlobalHintsNetwork
 
     def __init__(
@@ -125,6 +128,11 @@ class Zhang2017Global(SingleOptimizerModule):
         histogram = ab_histogram(lab[:, 1:]) if setting in ("histogram", "both") else None
         saturation = mean_saturation(lab_to_rgb(lab)) if setting in ("saturation", "both") else None
         return Guidance(statistics=GlobalStatistics(histogram, saturation))
+
+    @classmethod
+    def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Translate ``global_model.caffemodel`` of the authors' interactive demo."""
+        return convert_global(layers)
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load the 135 keys that ``colorzoo weights convert`` reads from the authors' Caffe files."""

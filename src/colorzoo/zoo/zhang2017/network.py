@@ -39,6 +39,7 @@ class LocalHintsNetwork(nn.Module):
         channel_attention: See `HintUNet`.
         rank_layers: See `HintUNet`.
         hypercolumn: Answer the distribution by the paper's head instead of the published 529-way one.
+        ab_scale: What 1 at the output means in CIE units: 110, or 100 for the authors' Caffe weights.
     """
 
     def __init__(
@@ -50,9 +51,10 @@ class LocalHintsNetwork(nn.Module):
         channel_attention: bool = False,
         rank_layers: int = 0,
         hypercolumn: bool = False,
+        ab_scale: float = AB_SCALE,
     ) -> None:
         super().__init__()
-        self.mask_center = mask_center
+        self.mask_center, self.ab_scale = mask_center, ab_scale
         self.unet = HintUNet(
             4,
             width,
@@ -77,6 +79,6 @@ class LocalHintsNetwork(nn.Module):
         x = torch.cat([gray, hints[:, :2], hints[:, 2:] - self.mask_center], dim=1)
         out = self.unet(x, hints, detach=detach)
         rows, columns = -(-height // 4), -(-width // 4)
-        ab = out.ab[:, :, :height, :width].float() * AB_SCALE
+        ab = out.ab[:, :, :height, :width].float() * self.ab_scale
         logits = out.logits if self.hypercolumn is None else self.hypercolumn(out.maps, out.trunk)
         return LocalHintsOutput(ab, logits[:, :, :rows, :columns].float())

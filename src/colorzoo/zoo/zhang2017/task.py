@@ -24,10 +24,13 @@ from colorzoo.guidance import (
 )
 from colorzoo.losses import grid_cross_entropy, rebalanced_cross_entropy, smooth_l1_map
 from colorzoo.networks.hint_unet import Detach, initialize
+from colorzoo.networks.rank import fold_rank_layers
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.weights import apply_weights
-from colorzoo.zoo.zhang2017.network import LocalHintsNetwork
+from colorzoo.weights.caffe import CaffeLayers
+from colorzoo.zoo.zhang2017.caffe import convert_local
+from colorzoo.zoo.zhang2017.network import AB_SCALE, LocalHintsNetwork
 from colorzoo.zoo.zhang2017.published import convert_published
 from colorzoo.zoo.zhang2017.start import copy_shared_layers
 
@@ -72,9 +75,18 @@ class Zhang2017Local(SingleOptimizerModule):
         schedule: How the rate moves.
         warmup_steps: Steps of linear rise.
         milestones: Steps at which ``multistep`` divides the rate by ten.
+        ab_scale: What 1 at the output means in CIE units: 110, or 100 for the authors' Caffe weights.
     """
 
     accepts = frozenset({"points"})
+    recorded_hparams = (
+        "width",
+        "mask_center",
+        "hint_attention",
+        "channel_attention",
+        "hypercolumn",
+        "ab_scale",
+    )
     network: LocalHintsNetwork
 
     def __init__(
@@ -105,6 +117,7 @@ class Zhang2017Local(SingleOptimizerModule):
         schedule: Schedule = "constant",
         warmup_steps: int = 0,
         milestones: Sequence[int] = (),
+        ab_scale: float = AB_SCALE,
     ) -> None:
         super().__init__()
 
@@ -118,6 +131,7 @@ class Zhang2017Local(SingleOptimizerModule):
             channel_attention=hp.channel_attention,
             rank_layers=hp.rank_layers,
             hypercolumn=hp.hypercolumn,
+            ab_scale=hp.ab_scale,
         )
         if hp.only_distribution:
             self.network.unet.requires_grad_(False)
@@ -180,10 +194,20 @@ class Zhang2017Local(SingleOptimizerModule):
         """Place the points of the paper's test, the same for a picture in every epoch."""
         return validation_points(setting, lab, seeds)
 
+    @classmethod
+    def for_inference(cls, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the state dict of the plain network: without a discriminator, the rank layers folded in."""
+        return fold_rank_layers(super().for_inference(state_dict))
+
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load ``siggraph17-df00044c.pth`` or a checkpoint with the same 107 keys."""
         ours = convert_published(state_dict)
         apply_weights(self, ours, name="the published checkpoint", published=False)
+
+    @classmethod
+    def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Translate ``model.caffemodel`` of the authors' interactive demo."""
+        return convert_local(layers)
 
     def _training_points(self, ab: Tensor, batch: Batch) -> Points:
         hp: Any = self.hparams
