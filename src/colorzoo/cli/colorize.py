@@ -38,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", default="default", help="default, published, or the path of a file")
     parser.add_argument("--recipe", metavar="R.json", help="color points and settings as JSON")
     parser.add_argument(
+        "--reference", metavar="IMG", help="picture whose colors to use (default: the recipe's, beside it)"
+    )
+    parser.add_argument(
         "--point",
         action="append",
         default=[],
