@@ -11,7 +11,6 @@ from colorzoo.data import FolderDataModule
 from colorzoo.guidance import Guidance, Points
 from colorzoo.losses import grid_cross_entropy
 from colorzoo.networks.channel_attention import AttendedConv
-from colorzoo.networks.rank import fold_rank_layers
 from colorzoo.testing.samples import write_sample_pictures
 from colorzoo.zoo.zhang2017.adversarial import Zhang2017LocalAdversarial
 from colorzoo.zoo.zhang2017.task import Zhang2017Local, strided_cross_entropy
@@ -76,7 +75,7 @@ def test_rank_layers_fold_into_the_exact_network() -> None:
     for weight in deep.network.unet.rank_layers.weights:
         torch.nn.init.normal_(weight, std=0.2)
     plain = Zhang2017Local(width=0.125).eval()
-    plain.load_state_dict(fold_rank_layers(deep.state_dict()))
+    plain.load_state_dict(Zhang2017Local.for_inference(deep.state_dict()))
     luma = 100 * torch.rand(1, 1, 24, 24)
     with torch.inference_mode():
         torch.testing.assert_close(plain(luma).ab, deep(luma).ab, atol=1e-4, rtol=1e-4)

@@ -131,6 +131,7 @@ def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
         device=args.device,
         precision=args.precision,
         size=args.size,
+        temperature=args.temperature,
     )
     reference = _reference(how)
     console = Console(stderr=True)

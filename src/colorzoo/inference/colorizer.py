@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from colorzoo.inference.kinds import add_kinds, as_reference
 from colorzoo.inference.pictures import Picture, read_picture, to_pil
 from colorzoo.inference.pins import Pin, fit_pins
 from colorzoo.inference.resample import DEFAULT_SIZE, BicubicUpsampler, shrink_luma, working_size
-from colorzoo.registry import default_model
+from colorzoo.registry import default_model, load_class, model_card
 from colorzoo.tasks import ColorizationModule, Prediction
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Picture
@@ -81,6 +82,8 @@ class Colorizer:
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         precision: ``"auto"`` takes bfloat16 where the hardware multiplies it.
         size: Shorter side in pixels at which the network sees a picture, 16 .. 4096.
+        temperature: Of a named model that answers a distribution: 1 decodes it to its mean (safe, pale),
+            towards 0 to its most likely color (vivid, blotchy). None takes the model's own.
         allow_untrained: Color although the weights are random.
 
     Raises:
@@ -95,6 +98,7 @@ class Colorizer:
         device: str = "auto",
         precision: Precision = "auto",
         size: int = DEFAULT_SIZE,
+        temperature: float | None = None,
         allow_untrained: bool = False,
     ) -> None:
         if not MIN_SIZE <= size <= MAX_SIZE:
@@ -105,7 +109,7 @@ class Colorizer:
             reason = f"{self.name} is untrained, its weights are random"
         else:
             self.name = model or default_model()
-            model, reason = _create(self.name, weights)
+            model, reason = _create(self.name, weights, _settings(self.name, temperature))
         if not (model.trained or allow_untrained):
             raise ColorzooError(
                 f"{reason}; it is not used for coloring unless you pass allow_untrained=True."
@@ -257,11 +261,22 @@ def _as_picture(image: ImageLike) -> Picture:
     return image if isinstance(image, Picture) else read_picture(image)
 
 
-def _create(name: str, weights: str | Path | None) -> tuple[ColorizationModule, str]:
+def _settings(name: str, temperature: float | None) -> dict[str, Any]:
+    """Return the constructor arguments of a model that the user chose."""
+    if temperature is None:
+        return {}
+    if "temperature" not in signature(load_class(model_card(name))).parameters:
+        raise ColorzooError(f"{name} has no temperature; models that answer a distribution do, as zhang2016.")
+    return {"temperature": temperature}
+
+
+def _create(
+    name: str, weights: str | Path | None, settings: dict[str, Any]
+) -> tuple[ColorizationModule, str]:
     """Return a registered model and, if it is untrained, why: for the error, not as a warning before it."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = create_model(name, weights)
+        model = create_model(name, weights, **settings)
     others = [w for w in caught if "untrained" not in str(w.message)]
     for other in others:
         warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)

@@ -61,7 +61,7 @@ def wanted_model(model: str | None, guidance: Guidance | Recipe) -> str:
     """Return the model to use: the one named, else the recipe's, else the default for this guidance."""
     if model is None and isinstance(guidance, Recipe):
         model = guidance.model
-    return model or default_model("points" if guidance.points else "automatic")
+    return model or default_model(next(iter(guidance.kinds()), "automatic"))
 
 
 def prepare(

@@ -11,7 +11,15 @@ from torch import Tensor
 
 from colorzoo.color import hull_centers, rgb_to_lab
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import ClassMap, Exemplar, GlobalStatistics, Guidance, Recipe, Regions
+from colorzoo.guidance import (
+    ClassMap,
+    Exemplar,
+    GlobalStatistics,
+    Guidance,
+    Recipe,
+    Regions,
+    statistics_of,
+)
 from colorzoo.guidance.fields import Fields
 from colorzoo.inference.picture import Picture
 from colorzoo.inference.resample import working_size
@@ -115,6 +123,15 @@ def read_statistics(values: Mapping[str, Any]) -> GlobalStatistics:
             raise GuidanceError("recipe.statistics.histogram must have a share above 0.")
         histogram = histogram / histogram.sum()
     return GlobalStatistics(histogram, None if saturation < 0 else torch.tensor([[saturation]]))
+
+
+def describe_statistics(picture: Picture) -> dict[str, Any]:
+    """Return histogram and saturation of a reference picture as a recipe has them."""
+    found = statistics_of(torch.from_numpy(picture.rgb).permute(2, 0, 1)[None])
+    assert found.histogram is not None
+    assert found.saturation is not None
+    shares = [round(share, 6) for share in found.histogram[0].tolist()]
+    return {"saturation": round(float(found.saturation), 4), "histogram": shares}
 
 
 def _classes(model: FindsClasses, recipe: Recipe, luma: Tensor, reference: Tensor | None) -> ClassMap:

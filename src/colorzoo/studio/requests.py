@@ -9,14 +9,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, cast
 
-import torch
-
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Recipe, statistics_of
+from colorzoo.guidance import Recipe
 from colorzoo.guidance.fields import Fields
 from colorzoo.inference.encode import encode
 from colorzoo.inference.files import WRITABLE
-from colorzoo.inference.kinds import as_reference
+from colorzoo.inference.kinds import as_reference, describe_statistics
 from colorzoo.inference.pictures import Picture, read_picture, write_notes
 from colorzoo.studio import areas
 from colorzoo.studio.coloring import Quality, Task, color_at, displayed, preview, shown_points, solve
@@ -151,7 +149,7 @@ def attach(ctx: Context) -> Iterator[Message]:
     picture = read_picture(data, max_pixels=ctx.limits.pixels)
     more: dict[str, Any] = {}
     if slot == "statistics":
-        more["statistics"] = _statistics(picture)
+        more["statistics"] = describe_statistics(picture)
     else:
         _keep_reference(ctx, picture)
     size = {"width": picture.size[0], "height": picture.size[1]}
@@ -364,14 +362,6 @@ def _inside(x: float, y: float, photo: Photo) -> tuple[float, float]:
             "bad_message", f"({x:g}, {y:g}) lies outside the photo ({width} x {height} pixels)."
         )
     return x, y
-
-
-def _statistics(picture: Picture) -> dict[str, Any]:
-    found = statistics_of(torch.from_numpy(picture.rgb).permute(2, 0, 1)[None])
-    assert found.histogram is not None
-    assert found.saturation is not None
-    shares = [round(share, 6) for share in found.histogram[0].tolist()]
-    return {"saturation": round(float(found.saturation), 4), "histogram": shares}
 
 
 def _keep_reference(ctx: Context, picture: Picture) -> None:

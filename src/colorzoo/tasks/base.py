@@ -131,6 +131,11 @@ class ColorizationModule(LightningModule):
         del layers
         raise WeightsError(f"{cls.__name__} has no Caffe release; give the authors' PyTorch checkpoint.")
 
+    @classmethod
+    def for_inference(cls, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return what is left of a trained state dict when training is over: all but a discriminator."""
+        return {key: value for key, value in state_dict.items() if not key.startswith("discriminator.")}
+
     def validation_settings(self) -> tuple[str, ...]:
         """Return the names of the settings in which validation colors each picture."""
         return ("automatic",)

@@ -31,8 +31,9 @@ def pack_checkpoint(checkpoint: Path, card: ModelCard, out: Path) -> Weights:
     Raises:
         WeightsError: The checkpoint cannot be read.
     """
-    state_dict = load_state_dict_file(checkpoint)
-    recorded = load_class(card).recorded_hparams
+    model = load_class(card)
+    state_dict = model.for_inference(load_state_dict_file(checkpoint))
+    recorded = model.recorded_hparams
     trained = {key: value for key, value in read_hparams(checkpoint).items() if key in recorded}
     metadata = {
         "model": card.name,

@@ -24,6 +24,7 @@ from colorzoo.guidance import (
 )
 from colorzoo.losses import grid_cross_entropy, rebalanced_cross_entropy, smooth_l1_map
 from colorzoo.networks.hint_unet import Detach, initialize
+from colorzoo.networks.rank import fold_rank_layers
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.weights import apply_weights
@@ -83,7 +84,6 @@ class Zhang2017Local(SingleOptimizerModule):
         "mask_center",
         "hint_attention",
         "channel_attention",
-        "rank_layers",
         "hypercolumn",
         "ab_scale",
     )
@@ -193,6 +193,11 @@ class Zhang2017Local(SingleOptimizerModule):
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
         """Place the points of the paper's test, the same for a picture in every epoch."""
         return validation_points(setting, lab, seeds)
+
+    @classmethod
+    def for_inference(cls, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the state dict of the plain network: without a discriminator, the rank layers folded in."""
+        return fold_rank_layers(super().for_inference(state_dict))
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load ``siggraph17-df00044c.pth`` or a checkpoint with the same 107 keys."""
