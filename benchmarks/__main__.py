@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None, package: ModuleType = benchmark
     if unknown := sorted(set(args.names) - set(known)):
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
     single_thread()
-    options = Options(data=args.data, weights=args.weights)
+    options = Options(data=args.data, weights=args.weights, pictures=args.pictures)
     rows: list[Row] = []
     for name in args.names or known:
         rows += _run(f"{package.__name__}.{name}", options)
@@ -57,6 +57,7 @@ def _parser(known: Sequence[str]) -> argparse.ArgumentParser:
         "--data", type=Path, help="folder of color photos, for what is measured on predictions"
     )
     parser.add_argument("--weights", type=Path, help="weights of the small model, if not those that ship")
+    parser.add_argument("--pictures", type=int, help="how many pictures to evaluate (default: 400)")
     return parser
 
 

@@ -24,10 +24,12 @@ class Options:
     Attributes:
         data: Folder of color photos.
         weights: Weight file or checkpoint of the small model; by default those that ship.
+        pictures: On how many pictures to measure, where a benchmark lets one choose.
     """
 
     data: Path | None = None
     weights: Path | None = None
+    pictures: int | None = None
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ def ours(*names: str) -> tuple[str, ...]:
 
 
 # Who, and what they must not import, neither at the top nor lazily.
-USERS = ours("inference", "studio", "cli")
+USERS = ours("inference", "evaluation", "studio", "cli")
 FORBIDDEN = {
-    ours("color", "guidance", "networks", "losses", "metrics"): (
+    ours("color", "guidance", "networks", "losses", "metrics", "users"): (
         *LIGHTNING,
         *ours("zoo", "tasks", "data", "callbacks", "testing"),
         *USERS,
@@ -73,6 +73,8 @@ def test_the_package_keeps_its_import_rules() -> None:
         ("data/folder.py", "from colorzoo import networks"),
         ("tasks/base.py", "import colorzoo.cli.main"),
         ("cli/fit.py", "from colorzoo.zoo.one.task import Task"),
+        ("evaluation/methods.py", "import colorzoo.zoo.one.task"),
+        ("users/points.py", "from colorzoo.tasks import base"),
         ("inference/colorizer.py", "import importlib\nimportlib.import_module('colorzoo.zoo.one')"),
         ("zoo/one/network.py", "from ..two import network"),
         ("zoo/one/task.py", "import colorzoo.zoo.two.task"),

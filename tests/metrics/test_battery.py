@@ -1,11 +1,13 @@
-"""The torchmetrics battery over every metric that needs no feature network."""
+"""The torchmetrics battery over every metric but LPIPS, whose networks need files of weights."""
 
 import pytest
 
 from metrics import battery
 from metrics.battery import Case
-from metrics.cases import CASES
+from metrics.cases import CASES as PLAIN_CASES
+from metrics.network_cases import NETWORK_CASES
 
+CASES = [*PLAIN_CASES, *NETWORK_CASES]
 each = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 
 

@@ -47,8 +47,12 @@ def test_a_baseline_is_ready_without_weights_and_gray_without_guidance(name: str
         colorzoo.create_model(name, "published")
 
 
-def test_the_command_line_colors_with_them_and_refuses_to_train(tmp_path: Path, capsys) -> None:
+def test_the_command_line_colors_with_them_and_refuses_to_train(
+    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from PIL import Image
+
+    monkeypatch.chdir(tmp_path)  # a training notes its configuration where it is started
 
     photo = tmp_path / "photo.png"
     Image.new("RGB", (40, 30), "#808080").save(photo)

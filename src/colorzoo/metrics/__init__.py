@@ -12,68 +12,125 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from colorzoo.metrics.ab_error import AbAUC, MeanAbRMSE, PooledAbRMSE
     from colorzoo.metrics.band import BandPSNR, BandShare, band_psnr, edge_band
+    from colorzoo.metrics.batched_cdr import (
+        BatchedClusterDiscrepancyRatio,
+        BatchedTruth,
+        batched_discrepancy,
+        batched_truth,
+    )
     from colorzoo.metrics.cdr import ClusterDiscrepancyRatio, cluster_discrepancy, edge_scores
+    from colorzoo.metrics.classify import Classifier, ClassifierAccuracy, classifier_network
     from colorzoo.metrics.clusters import CDRSettings, TruthClusters, truth_clusters
     from colorzoo.metrics.colorful import Colorfulness, DeltaColorfulness, colorfulness
+    from colorzoo.metrics.contextual import ContextualSimilarity, contextual_similarity, vgg19_maps
+    from colorzoo.metrics.features import FeatureNetwork, feature_network
+    from colorzoo.metrics.fid import FID
+    from colorzoo.metrics.flow import Flow, opencv_flow
     from colorzoo.metrics.histogram import HistogramIntersection, histogram_intersection
+    from colorzoo.metrics.perceptual import BandLPIPS, MeanLPIPS, lpips_network
     from colorzoo.metrics.psnr import MeanAbPSNR, MeanPSNR, PooledAbPSNR, PooledPSNR, psnr_8bit
     from colorzoo.metrics.structure import MeanSSIM, ssim
+    from colorzoo.metrics.video import ColorConsistency, WarpingError, color_consistency, warping_error
 
 # Name -> module. Resolved at first use: a training run that logs PSNR need not import feature networks.
 _PUBLIC = {
     "AbAUC": "ab_error",
+    "BandLPIPS": "perceptual",
     "BandPSNR": "band",
     "BandShare": "band",
+    "BatchedClusterDiscrepancyRatio": "batched_cdr",
+    "BatchedTruth": "batched_cdr",
     "CDRSettings": "clusters",
+    "Classifier": "classify",
+    "ClassifierAccuracy": "classify",
     "ClusterDiscrepancyRatio": "cdr",
+    "ColorConsistency": "video",
     "Colorfulness": "colorful",
+    "ContextualSimilarity": "contextual",
     "DeltaColorfulness": "colorful",
+    "FID": "fid",
+    "FeatureNetwork": "features",
+    "Flow": "flow",
     "HistogramIntersection": "histogram",
     "MeanAbPSNR": "psnr",
     "MeanAbRMSE": "ab_error",
+    "MeanLPIPS": "perceptual",
     "MeanPSNR": "psnr",
     "MeanSSIM": "structure",
     "PooledAbPSNR": "psnr",
     "PooledAbRMSE": "ab_error",
     "PooledPSNR": "psnr",
     "TruthClusters": "clusters",
+    "WarpingError": "video",
     "band_psnr": "band",
+    "batched_discrepancy": "batched_cdr",
+    "batched_truth": "batched_cdr",
+    "classifier_network": "classify",
     "cluster_discrepancy": "cdr",
+    "color_consistency": "video",
     "colorfulness": "colorful",
+    "contextual_similarity": "contextual",
     "edge_band": "band",
     "edge_scores": "cdr",
+    "feature_network": "features",
     "histogram_intersection": "histogram",
+    "lpips_network": "perceptual",
+    "opencv_flow": "flow",
     "psnr_8bit": "psnr",
     "ssim": "structure",
     "truth_clusters": "clusters",
+    "vgg19_maps": "contextual",
+    "warping_error": "video",
 }
 
 __all__ = [
+    "FID",
     "AbAUC",
+    "BandLPIPS",
     "BandPSNR",
     "BandShare",
+    "BatchedClusterDiscrepancyRatio",
+    "BatchedTruth",
     "CDRSettings",
+    "Classifier",
+    "ClassifierAccuracy",
     "ClusterDiscrepancyRatio",
+    "ColorConsistency",
     "Colorfulness",
+    "ContextualSimilarity",
     "DeltaColorfulness",
+    "FeatureNetwork",
+    "Flow",
     "HistogramIntersection",
     "MeanAbPSNR",
     "MeanAbRMSE",
+    "MeanLPIPS",
     "MeanPSNR",
     "MeanSSIM",
     "PooledAbPSNR",
     "PooledAbRMSE",
     "PooledPSNR",
     "TruthClusters",
+    "WarpingError",
     "band_psnr",
+    "batched_discrepancy",
+    "batched_truth",
+    "classifier_network",
     "cluster_discrepancy",
+    "color_consistency",
     "colorfulness",
+    "contextual_similarity",
     "edge_band",
     "edge_scores",
+    "feature_network",
     "histogram_intersection",
+    "lpips_network",
+    "opencv_flow",
     "psnr_8bit",
     "ssim",
     "truth_clusters",
+    "vgg19_maps",
+    "warping_error",
 ]
 
 

@@ -13,7 +13,7 @@ WELSH = ModelCard(
     task="colorzoo.zoo.welsh2002.task:Welsh2002",
     parameters=0,
     guidance=("exemplar",),
-    smoke=Smoke(hparams={"samples": 25}),
+    smoke=Smoke(hparams={"samples": 9}),
     limits=("training", "gradient"),
 )
 

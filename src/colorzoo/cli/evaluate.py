@@ -1,0 +1,181 @@
+"""``colorzoo evaluate``: models, pictures and a protocol in; a folder with a report out."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from colorzoo.errors import ColorzooError
+
+if TYPE_CHECKING:
+    from colorzoo.evaluation.run import Outcome, Plan
+
+NAME = "evaluate"
+HELP = "measure models by a named protocol and write a report"
+EXAMPLE = """
+colorzoo evaluate --models zhang2017_local_small,gray,truth --data PHOTOS -o REPORT
+colorzoo evaluate --models zhang2017_local_small --data PHOTOS --protocol zhang2017-hints -o REPORT
+colorzoo evaluate --compare zhang2016_small zhang2017_local_small --data PHOTOS -o REPORT
+colorzoo evaluate --models gray,theirs=RESULTS --data PHOTOS --metrics psnr,lpips:vgg -o REPORT
+torchrun --nproc-per-node 2 -m colorzoo evaluate --models truth,gray --data PHOTOS -o REPORT
+"""
+
+_OK, _SOME_SKIPPED = 0, 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the verb."""
+    parser.add_argument(
+        "--models",
+        metavar="A,B",
+        default="",
+        help="models by name; also truth, gray, and NAME=FOLDER of finished results",
+    )
+    parser.add_argument("--data", metavar="DIR", type=Path, help="folder of color pictures")
+    parser.add_argument(
+        "--protocol", metavar="NAME", default="automatic", help="name or YAML file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--interactions", metavar="N,N", help="numbers of interactions, in place of the protocol's"
+    )
+    parser.add_argument(
+        "--metrics", metavar="A,B", help="in place of the protocol's; fid:NETWORK, lpips:TRUNK"
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="NAME=FILE",
+        action="append",
+        default=[],
+        help="weight file of a model or a metric",
+    )
+    parser.add_argument(
+        "--compare", nargs=2, metavar=("A", "B"), help="test which differences of two methods are real"
+    )
+    parser.add_argument("-o", "--output", metavar="REPORT", type=Path, help="folder of the report")
+    parser.add_argument(
+        "--pairs", metavar="FILE", help="list of targets and references below DIR (default: pairs.csv)"
+    )
+    parser.add_argument("--limit", metavar="N", type=int, help="take only the first pictures")
+    parser.add_argument(
+        "--cache", metavar="DIR", type=Path, help="where results are kept (default: REPORT/cache)"
+    )
+    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda ... (default: %(default)s)")
+    parser.add_argument(
+        "--threads", metavar="N", type=int, default=1, help="of torch on a CPU (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--resamples", metavar="N", type=int, default=2000, help="of the bootstrap (default: %(default)s)"
+    )
+    parser.add_argument("--list", action="store_true", help="list protocols and metrics")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate; return 1 if pictures were skipped.
+
+    Raises:
+        ColorzooError: Something that was named is not there, or nothing could be evaluated.
+    """
+    if args.list:
+        return _list()
+    from colorzoo.evaluation.run import evaluate, warn
+
+    outcome = evaluate(_plan(args))
+    if outcome.summary is None:  # another process writes
+        return _OK
+    warn(outcome)
+    _print(outcome, args.output)
+    return _SOME_SKIPPED if outcome.skipped else _OK
+
+
+def _plan(args: argparse.Namespace) -> Plan:
+    from colorzoo.evaluation.protocol import load_protocol
+    from colorzoo.evaluation.run import Plan
+    from colorzoo.inference.device import choose_device
+
+    compare = tuple(args.compare) if args.compare else None
+    models = _names(args.models) or list(compare or ())
+    _require(bool(models), "name at least one model: --models A,B")
+    _require(args.data is not None, "name a folder of color pictures: --data DIR")
+    _require(args.output is not None, "name the folder of the report: -o REPORT")
+    _require(args.limit is None or args.limit > 0, f"--limit must be at least 1, got {args.limit}")
+    _require(args.threads > 0, f"--threads must be at least 1, got {args.threads}")
+    _require(args.resamples >= 100, f"--resamples must be at least 100, got {args.resamples}")
+    return Plan(
+        models=models,
+        data=args.data,
+        output=args.output,
+        protocol=load_protocol(args.protocol),
+        interactions=_counts(args.interactions),
+        metrics=tuple(_names(args.metrics)) or None,
+        weights=_weights(args.weights),
+        compare=compare,
+        pairs=args.pairs,
+        limit=args.limit,
+        cache=args.cache,
+        device=choose_device(args.device),
+        threads=args.threads,
+        resamples=args.resamples,
+    )
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def _counts(text: str | None) -> tuple[int, ...] | None:
+    from colorzoo.evaluation.protocol import check_interactions
+
+    if text is None:
+        return None
+    try:
+        return check_interactions([int(word) for word in text.split(",")])
+    except ValueError as error:
+        raise ColorzooError(
+            f"--interactions {text!r}: expected whole numbers such as 0,1,10 ({error})"
+        ) from error
+
+
+def _weights(texts: list[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    for name, sign, file in pairs:
+        _require(bool(name and sign and file), f"--weights must be NAME=FILE, got {name + sign + file!r}")
+    return {name: file for name, _, file in pairs}
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise ColorzooError(f"{message}; see `colorzoo evaluate --help`")
+
+
+def _list() -> int:
+    from colorzoo.cli._tables import print_table
+    from colorzoo.evaluation.choose import list_metrics
+    from colorzoo.evaluation.protocol import list_protocols, load_protocol
+
+    protocols = [load_protocol(name) for name in list_protocols()]
+    print_table(("protocol", "version", "title"), [(p.name, str(p.version), p.title) for p in protocols])
+    print(f"\nmetrics: {', '.join(list_metrics())}")
+    return _OK
+
+
+def _print(outcome: Outcome, folder: Path) -> None:
+    from colorzoo.cli._tables import print_table
+    from colorzoo.evaluation.cells import heading, score_cell
+
+    assert outcome.summary is not None
+    outputs = outcome.summary.evaluated.outputs
+    rows = []
+    for row in outcome.summary.rows:
+        cells = (score_cell(row.scores[output.key], output).text for output in outputs)
+        rows.append((row.method, str(row.count), *cells))
+    print_table(("method", "interactions", *(heading(output) for output in outputs)), rows)
+    for found in outcome.summary.comparisons:
+        verdict = "real" if found.real else "may be chance"
+        value = found.difference.estimate
+        one, other = outcome.summary.compared or ("", "")
+        print(
+            f"{one} minus {other}, {found.output.title} at {found.count}: {value.value:+.4g} "
+            f"({value.low:.4g} to {value.high:.4g}), p {found.adjusted:.3g}: {verdict}"
+        )
+    print(folder / "report.html")

@@ -1,0 +1,79 @@
+"""Choosing the metrics of an evaluation by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from colorzoo.errors import DataError, WeightsError
+from colorzoo.evaluation.measures import Measure, plain_measures
+from colorzoo.evaluation.protocol import Protocol
+
+LEARNED = ("accuracy", "contextual", "fid", "lpips", "lpips_k7")
+
+
+def list_metrics() -> list[str]:
+    """Return the names of all metrics."""
+    return sorted([*plain_measures(), *LEARNED])
+
+
+def choose_measures(
+    protocol: Protocol, metrics: tuple[str, ...] | None, weights: Mapping[str, str], device: torch.device
+) -> tuple[list[Measure], tuple[str, ...]]:
+    """Open the metrics of a protocol, or those that the user names.
+
+    A metric of the protocol whose network is not here is left out with a note; one that the user named is an
+    error then.
+
+    Args:
+        protocol: Names its metrics.
+        metrics: Names in their place; ``fid:resnet18`` or ``lpips:vgg`` names the network too.
+        weights: Weight files by metric.
+        device: Where networks run.
+
+    Returns:
+        The measures and the notes.
+
+    Raises:
+        DataError: Unknown metric.
+        WeightsError: A network that the user named is not here.
+    """
+    wanted = tuple(dict.fromkeys(metrics or protocol.metrics))
+    for name in wanted:
+        _check(name)
+    measures, notes = [], []
+    for name in wanted:
+        try:
+            measures.append(_open(name, weights, device))
+        except WeightsError as error:
+            if metrics is not None:
+                raise
+            notes.append(f"{name} is left out: {error}")
+    if not measures:
+        raise DataError("no metric is left to measure; name some with --metrics")
+    return measures, tuple(notes)
+
+
+def _check(name: str) -> None:
+    base = name.partition(":")[0]
+    if base in LEARNED or name in plain_measures():
+        return
+    near = difflib.get_close_matches(base, list_metrics(), n=2, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(list_metrics())}"
+    raise DataError(f"unknown metric {name!r}; {hint}")
+
+
+def _open(name: str, weights: Mapping[str, str], device: torch.device) -> Measure:
+    if name in plain_measures():
+        return plain_measures()[name]()
+    from colorzoo.evaluation.learned import learned_measures  # imports feature networks
+
+    base, _, network = name.partition(":")
+    usual, make = learned_measures()[base]
+    file = weights.get(base)
+    if file is not None and not Path(file).is_file():
+        raise WeightsError(f"no file {file!r}, which --weights names for the metric {base}")
+    return make(network or usual, None if file is None else Path(file), device)

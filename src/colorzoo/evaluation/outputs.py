@@ -1,0 +1,125 @@
+"""Numbers of an evaluation: their names, units and how they come from sums over pictures.
+
+Each result of a picture becomes a short vector of *moments*. Moments of pictures are added, and ``finish``
+makes the number of the sum; so a bootstrap over pictures is a product of matrices, also for pooled numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Moments = NDArray[np.float64]
+Better = Literal["higher", "lower", "neither"]
+Finish = Callable[[Moments], Moments]
+
+
+@dataclass(frozen=True)
+class Output:
+    """One number.
+
+    Attributes:
+        key: Name that holds the protocol: space, truncation, network ... (the resize is added in reports).
+        title: Head of its column.
+        unit: ``dB``, ``%`` or nothing.
+        better: Which way is better.
+        finish: Makes ``(...)`` numbers of ``(..., k)`` summed moments.
+        digits: Decimals shown.
+        per_picture: Whether a single picture has this number.
+        detail: Whether it is part of another number, and so left out of curves and comparisons.
+    """
+
+    key: str
+    title: str
+    unit: str
+    better: Better
+    finish: Finish
+    digits: int = 3
+    per_picture: bool = True
+    detail: bool = False
+
+
+def mean(moments: Moments) -> Moments:
+    """Finish ``(sum, exact, count)``: the mean; infinite if all pictures are exact, NaN if there is none."""
+    total, exact, count = moments[..., 0], moments[..., 1], moments[..., -1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        result = total / count
+    return np.where(count > 0, result, np.where(exact > 0, np.inf, np.nan))
+
+
+def absolute_mean(moments: Moments) -> Moments:
+    """Finish like `mean`, without the sign."""
+    return np.abs(mean(moments))
+
+
+def root_mean(moments: Moments) -> Moments:
+    """Finish like `mean`, then take the root."""
+    return np.sqrt(mean(moments))
+
+
+def decibels_of_mean(peak: float) -> Finish:
+    """Return the finish that makes a pooled PSNR of mean squared errors."""
+
+    def finish(moments: Moments) -> Moments:
+        with np.errstate(divide="ignore"):
+            return np.asarray(10 * np.log10(peak**2 / mean(moments)))
+
+    return finish
+
+
+def area_under_curve(moments: Moments) -> Moments:
+    """Finish a histogram over tolerances 0 to 150 and beyond, then (exact, count); see `colorzoo.metrics`."""
+    histogram = moments[..., :-2]
+    with np.errstate(invalid="ignore"):
+        accuracy = histogram.cumsum(-1)[..., :-1] / histogram.sum(-1, keepdims=True)
+    return np.asarray(np.trapezoid(accuracy, axis=-1) / (accuracy.shape[-1] - 1))
+
+
+def no_finish(moments: Moments) -> Moments:
+    """Finish what no sum of moments gives (FID): NaN, the number is made elsewhere."""
+    return np.full(moments.shape[:-1], np.nan)
+
+
+def value_moments(value: float) -> list[float]:
+    """Return the moments ``(sum, exact, count)`` of one value; infinite is exact, NaN is left out."""
+    if np.isnan(value):
+        return [0.0, 0.0, 0.0]
+    return [0.0, 1.0, 0.0] if np.isinf(value) else [float(value), 0.0, 1.0]
+
+
+def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Return the Frechet distance of Gaussians fitted to two sets of features (Heusel et al. 2017).
+
+    With centered features A and B, the trace of the root of the product of their covariances is the sum of
+    the singular values of ``A B^T``, which is cheap for few pictures and exact for all.
+
+    Args:
+        one: ``(N, D)``.
+        other: ``(M, D)``.
+
+    Returns:
+        The distance, at least 0; NaN for fewer than two pictures.
+    """
+    if min(len(one), len(other)) < 2:
+        return float("nan")
+    factors: list[NDArray[np.float64]] = []
+    means, traces = [], []
+    for features in (one.astype(np.float64), other.astype(np.float64)):
+        centered = (features - features.mean(0)) / np.sqrt(len(features) - 1)
+        means.append(features.mean(0))
+        traces.append(float((centered**2).sum()))
+        factors.append(_short(centered))
+    shared = float(np.linalg.svd(factors[0] @ factors[1].T, compute_uv=False).sum())
+    distance = float(((means[0] - means[1]) ** 2).sum()) + sum(traces) - 2 * shared
+    return max(distance, 0.0)
+
+
+def _short(factor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a factor of the same covariance with at most as many rows as columns."""
+    if len(factor) <= factor.shape[1]:
+        return factor
+    return np.asarray(np.linalg.qr(factor, mode="r"))

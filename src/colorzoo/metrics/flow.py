@@ -1,0 +1,80 @@
+"""Optical flow for metrics of video: any callable, what is visible in both frames, and warping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+# From two (B, 3, H, W) frames in [0, 1] to (B, 2, H, W) pixels to the right and down: where each pixel of the
+# first frame lies in the second.
+Flow = Callable[[Tensor, Tensor], Tensor]
+
+
+def opencv_flow(first: Tensor, second: Tensor) -> Tensor:
+    """Return the flow by dense inverse search (Kroeger et al. 2016) of OpenCV, which needs no weights.
+
+    Args:
+        first: ``(B, 3, H, W)`` in [0, 1].
+        second: ``(B, 3, H, W)`` in [0, 1].
+
+    Returns:
+        ``(B, 2, H, W)`` float32 in pixels, to the right and down.
+    """
+    import cv2
+
+    search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    grays = [
+        (frames.float().mean(dim=1) * 255).round().clamp(0, 255).byte().cpu().numpy()
+        for frames in (first, second)
+    ]
+    found = [torch.from_numpy(search.calc(*pair, None)) for pair in zip(*grays, strict=True)]
+    return torch.stack(found).permute(0, 3, 1, 2).to(first.device)
+
+
+def warp(image: Tensor, flow: Tensor) -> Tensor:
+    """Fetch each pixel from where the flow points, bilinearly; 0 beyond the border.
+
+    Args:
+        image: ``(B, C, H, W)``.
+        flow: ``(B, 2, H, W)`` in pixels, to the right and down.
+
+    Returns:
+        ``(B, C, H, W)``.
+    """
+    height, width = image.shape[-2:]
+    columns = torch.arange(width, device=flow.device) + flow[:, 0]
+    rows = torch.arange(height, device=flow.device)[:, None] + flow[:, 1]
+    # grid_sample without align_corners takes -1 and 1 for the outer edges of the first and last pixel
+    grid = torch.stack([(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1], dim=-1)
+    return F.grid_sample(image, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def visible_in_both(forward: Tensor, backward: Tensor) -> Tensor:
+    """Return which pixels of the first frame are also seen in the second (Ruder et al. 2016, eqs. 5 and 6).
+
+    Left out is what moves beyond the border, what does not come back on the way there and back, and the
+    boundaries of motion, where flow is not to be trusted.
+
+    Args:
+        forward: ``(B, 2, H, W)`` flow from the first to the second frame in pixels.
+        backward: ``(B, 2, H, W)`` from the second to the first.
+
+    Returns:
+        ``(B, 1, H, W)`` bool.
+    """
+    back = warp(backward, forward)
+    inside = warp(torch.ones_like(forward[:, :1]), forward) > 0.999
+    size, apart = _squared(forward), _squared(forward + back)
+    returns = apart <= 0.01 * (size + _squared(back)) + 0.5
+    down = F.pad(forward.diff(dim=2), (0, 0, 0, 1))
+    right = F.pad(forward.diff(dim=3), (0, 1))
+    smooth = _squared(down) + _squared(right) <= 0.01 * size + 0.002
+    return inside & returns & smooth
+
+
+def _squared(vectors: Tensor) -> Tensor:
+    return vectors.square().sum(dim=1, keepdim=True)

@@ -1,0 +1,46 @@
+"""A folder of generated pictures, a small protocol, and a tiny model to evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from colorzoo.evaluation import Outcome, Plan, evaluate
+from colorzoo.evaluation.protocol import parse_protocol
+from tiny_evaluation import PROTOCOL, write_picture
+from tiny_model import NAME, write_tiny_weights
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Return a folder of four pictures."""
+    for index in range(4):
+        write_picture(tmp_path / "photos" / f"{index}.png", index)
+    return tmp_path / "photos"
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
+
+
+@pytest.fixture
+def plan(photos: Path, tmp_path: Path, tiny_weights: Path) -> Plan:
+    """Return a plan over the pictures: the tiny model, gray and the truth."""
+    return Plan(
+        models=(NAME, "gray", "truth"),
+        data=photos,
+        output=tmp_path / "report",
+        protocol=parse_protocol(PROTOCOL, "tiny"),
+        weights={NAME: str(tiny_weights)},
+        resamples=200,
+    )
+
+
+@pytest.fixture
+def run(plan: Plan) -> Callable[..., Outcome]:
+    """Return a function that evaluates the plan with changes."""
+    return lambda **changes: evaluate(replace(plan, **changes))

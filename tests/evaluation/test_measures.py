@@ -1,0 +1,97 @@
+"""What `evaluate` adds up picture by picture is what the metrics say of the whole."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo import metrics
+from colorzoo.color import rgb_to_lab
+from colorzoo.evaluation.measures import Bleeding, Shown, plain_measures
+from colorzoo.evaluation.pictures import Truth
+from colorzoo.testing.samples import sample_image
+from colorzoo.users import Answer
+
+SIZE = (64, 72)
+TRUE = sample_image(SIZE, batch=3, seed=1)
+RESULT = (0.7 * TRUE + 0.3 * sample_image(SIZE, batch=3, seed=2)).clamp(0, 1)
+
+
+def numbers(name: str, results: Tensor = RESULT, truths: Tensor = TRUE) -> list[float]:
+    measure = plain_measures()[name]()
+    rows = []
+    for rgb, target in zip(results, truths, strict=True):
+        truth = Truth(target[None], SIZE, reference=target[None].flip(-1))
+        answer = Answer(rgb[None], rgb_to_lab(rgb[None])[:, 1:])
+        gray = Answer(truth.rgb, torch.zeros_like(truth.ab))
+        rows.append(measure.run(Shown(answer.rgb, answer.ab, truth, Bleeding(gray, truth))))
+    sums = [np.array(values).sum(0) for values in zip(*rows, strict=True)]
+    return [float(output.finish(total)) for output, total in zip(measure.outputs, sums, strict=True)]
+
+
+def reference(metric: torch.nn.Module, *, lab: bool) -> Tensor | dict[str, Tensor]:
+    convert = (lambda rgb: rgb_to_lab(rgb)[:, 1:]) if lab else (lambda rgb: rgb)
+    metric.update(convert(RESULT), convert(TRUE))
+    return metric.compute()
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "lab"),
+    [
+        ("psnr", metrics.MeanPSNR(), False),
+        ("psnr_float", metrics.MeanPSNR(eight_bit=False), False),
+        ("psnr_pooled", metrics.PooledPSNR(), False),
+        ("psnr_ab", metrics.MeanAbPSNR(), True),
+        ("psnr_ab_pooled", metrics.PooledAbPSNR(), True),
+        ("ab_rmse", metrics.MeanAbRMSE(), True),
+        ("ab_rmse_pooled", metrics.PooledAbRMSE(), True),
+        ("ssim", metrics.MeanSSIM(), False),
+    ],
+)
+def test_single_numbers(name: str, metric: torch.nn.Module, lab: bool) -> None:
+    assert numbers(name) == pytest.approx([float(reference(metric, lab=lab))], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "lab", "keys"),
+    [
+        ("cdr", metrics.ClusterDiscrepancyRatio(), True, ("cdr", "cdr_a", "cdr_b")),
+        ("auc", metrics.AbAUC(), True, ("auc", "auc_rebalanced")),
+        (
+            "delta_cf",
+            metrics.DeltaColorfulness(),
+            False,
+            ("mean_delta_cf_hasler", "delta_of_mean_cf_hasler"),
+        ),
+    ],
+)
+def test_several_numbers(name: str, metric: torch.nn.Module, lab: bool, keys: tuple[str, ...]) -> None:
+    expected = reference(metric, lab=lab)
+    assert isinstance(expected, dict)
+    assert numbers(name) == pytest.approx([float(expected[key]) for key in keys], rel=1e-4)
+
+
+@pytest.mark.parametrize("name", sorted(plain_measures()))
+def test_the_truth_has_the_best_value_of_every_measure(name: str) -> None:
+    best = {"dB": math.inf}
+    for output, value in zip(plain_measures()[name]().outputs, numbers(name, TRUE), strict=True):
+        if output.better == "higher" and "reference" not in output.key:
+            assert value == pytest.approx(best.get(output.unit, 1.0))
+        elif output.better == "lower":
+            assert value == pytest.approx(0, abs=1e-6)
+
+
+def test_keys_carry_how_a_number_was_taken() -> None:
+    keys = [output.key for make in plain_measures().values() for output in make().outputs]
+    assert len(set(keys)) == len(keys)
+    assert "psnr_rgb_8bit_mean" in keys
+    assert any("skimage" in key for key in keys)
+
+
+def test_a_gray_truth_has_no_cluster_discrepancy() -> None:
+    gray = TRUE.mean(1, keepdim=True).expand_as(TRUE)
+    assert all(math.isnan(value) for value in numbers("cdr", RESULT, gray))

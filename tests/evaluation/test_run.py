@@ -1,0 +1,266 @@
+"""Whole evaluations: extremes, the same files again, going on after a kill, broken input."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+from PIL import Image
+
+from colorzoo.errors import ColorzooError, DataError
+from colorzoo.evaluation import Outcome, Plan
+from colorzoo.evaluation.protocol import load_protocol, parse_protocol
+from colorzoo.evaluation.work import Work
+from tiny_evaluation import PROTOCOL, contents, evaluate_in_two_processes, write_picture
+from tiny_model import NAME
+
+Run = Callable[..., Outcome]
+
+
+def scores(folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    """Return the scores by method and interactions, keys without what follows the first underscore."""
+    found = json.loads((folder / "results.json").read_text())["results"]
+    return {
+        (row["method"], row["interactions"]): {
+            key.partition("_")[0] if not key.startswith("cdr_a") else "cdr_a": value
+            for key, value in row["scores"].items()
+            if not key.startswith("cdr_b")
+        }
+        for row in found
+    }
+
+
+def test_truth_and_gray_are_the_extremes(run: Run, plan: Plan) -> None:
+    run()
+    found = scores(plan.output)
+    assert set(found) == {(NAME, 0), (NAME, 3), ("gray", 0), ("truth", 0)}
+    truth, gray = found["truth", 0], found["gray", 0]
+    assert truth["psnr"]["value"] == "inf"
+    assert truth["psnr"]["exact"] == 4
+    assert truth["cdr"]["value"] == 1
+    assert gray["cf"]["value"] == pytest.approx(0, abs=0.01)
+    assert gray["cdr"]["value"] < 1
+    assert 5 < gray["psnr"]["low"] < gray["psnr"]["value"] < gray["psnr"]["high"] < 30
+    assert found[NAME, 3]["psnr"]["value"] != found[NAME, 0]["psnr"]["value"]
+
+
+def test_fid_of_the_truth_is_zero(run: Run, plan: Plan) -> None:
+    torch.manual_seed(0)
+    network = timm.create_model("resnet10t", num_classes=0)
+    weights = plan.output.parent / "features.pth"
+    torch.save(network.state_dict(), weights)
+    run(models=("truth", "gray"), metrics=("fid:resnet10t",), weights={"fid": str(weights)})
+    found = json.loads((plan.output / "results.json").read_text())
+    (key,) = found["metrics"]
+    assert re.fullmatch(r"fid_timm-resnet10t_176-bicubic_weights-[0-9a-f]{8}@squash32-bicubic", key)
+    truth, gray = (row["scores"][key]["value"] for row in found["results"])
+    assert truth == pytest.approx(0, abs=1e-6)
+    assert gray > 1e-3
+
+
+def test_the_same_evaluation_again_writes_the_same_files(run: Run, plan: Plan) -> None:
+    run()
+    first = contents(plan.output)
+    run()
+    assert contents(plan.output) == first  # from the cache
+    run(output=plan.output.parent / "second")
+    assert contents(plan.output.parent / "second") == first  # from nothing
+
+
+def test_a_killed_evaluation_goes_on_where_it_stopped(
+    run: Run, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(output=plan.output.parent / "whole")
+    work, done = Work.do, []
+
+    def dying(self: Work, item: Any) -> None:
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(item.name)
+        work(self, item)
+
+    monkeypatch.setattr(Work, "do", dying)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert not (plan.output / "results.json").exists()
+    monkeypatch.setattr(Work, "do", work)
+    colored: list[str] = []
+    color = Work._color
+
+    def noting(self: Work, method: Any, item: Any, *rest: Any) -> None:
+        colored.append(item.name)
+        color(self, method, item, *rest)
+
+    monkeypatch.setattr(Work, "_color", noting)
+    run()
+    assert set(colored) == {"2.png", "3.png"}
+    assert contents(plan.output) == contents(plan.output.parent / "whole")
+    assert not list(plan.output.rglob("*.tmp"))
+
+
+def test_a_half_written_cache_file_is_made_again(run: Run, plan: Plan) -> None:
+    run()
+    first = contents(plan.output)
+    broken = next((plan.output / "cache").rglob("*.json"))
+    broken.write_bytes(broken.read_bytes()[:100])
+    run()
+    assert contents(plan.output) == first
+
+
+def test_more_metrics_and_interactions_are_added_to_what_is_there(run: Run, plan: Plan) -> None:
+    run(metrics=("psnr",), interactions=(0, 1))
+    run(metrics=("psnr", "cdr", "cf"), interactions=(0, 1, 3))
+    run(output=plan.output.parent / "fresh", interactions=(0, 1, 3))
+    assert contents(plan.output) == contents(plan.output.parent / "fresh")
+
+
+def test_two_processes_write_the_same_files(run: Run, plan: Plan) -> None:
+    run()
+    two = replace(plan, output=plan.output.parent / "two")
+    assert evaluate_in_two_processes(two) == [0, 0]
+    assert contents(two.output) == contents(plan.output)
+
+
+def test_a_broken_picture_in_the_middle_is_named_and_skipped(run: Run, plan: Plan) -> None:
+    (plan.data / "1.png").write_bytes((plan.data / "1.png").read_bytes()[:500])
+    (plan.data / "2.png").write_bytes(b"")
+    outcome = run()
+    assert [name for name, _ in outcome.skipped] == ["1.png", "2.png"]
+    assert all("broken" in reason and "\n" not in reason for _, reason in outcome.skipped)
+    found = json.loads((plan.output / "results.json").read_text())
+    assert (found["pictures"], found["skipped"]) == (2, 2)
+
+
+def test_a_gray_truth_is_counted_and_has_no_cdr(run: Run, plan: Plan) -> None:
+    Image.open(plan.data / "1.png").convert("L").save(plan.data / "1.png")
+    run()
+    found = scores(plan.output)["gray", 0]["cdr"]
+    assert (found["pictures"], found["left_out"]) == (3, 1)
+    assert json.loads((plan.output / "results.json").read_text())["gray"] == 1
+    run(data=plan.data, limit=2, output=plan.output.parent / "two")
+
+
+def test_finished_results_of_another_program(run: Run, plan: Plan, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    for index in range(4):
+        write_picture(theirs / f"{index}.png", index)
+    run(models=(f"theirs={theirs}", "truth"), compare=("theirs", "truth"), weights={})
+    assert scores(plan.output)["theirs", 0]["psnr"]["value"] == "inf"
+    write_picture(theirs / "1.png", 1, size=(20, 24))
+    (theirs / "2.png").unlink()
+    outcome = run(models=(f"theirs={theirs}", "truth"), weights={})
+    reasons = dict(outcome.skipped)
+    assert "24 x 20" in reasons["1.png"]
+    assert "48 x 40" in reasons["1.png"]
+    assert "no result" in reasons["2.png"]
+    assert scores(plan.output)["truth", 0]["psnr"]["exact"] == 2  # the others are left out for all
+
+
+def test_a_comparison_says_what_is_real(run: Run, plan: Plan) -> None:
+    for index in range(4, 12):
+        write_picture(plan.data / f"{index}.png", index)
+    outcome = run(compare=("gray", NAME), metrics=("cf", "psnr"))
+    assert outcome.summary is not None
+    found = {(c.output.key, c.count): c for c in outcome.summary.comparisons}
+    colorfulness = found["cf_hasler_mean", 3]  # gray has one automatic result, held against every number
+    assert colorfulness.real
+    assert colorfulness.difference.estimate.high < 0
+    assert "minus" in (plan.output / "report.html").read_text()
+
+
+def test_the_report_needs_no_network(run: Run, plan: Plan) -> None:
+    run(compare=(NAME, "gray"))
+    page = (plan.output / "report.html").read_text()
+    assert len(page) < 2e6
+    assert re.findall(r"""(?:src|href)=["'](?!data:)""", page) == []
+    assert "@import" not in page
+    for part in (
+        "<svg",
+        "aria-sort",
+        "Worst pictures",
+        "tiny-hints/3",
+        "psnr_rgb_8bit_mean@squash32-bicubic",
+    ):
+        assert part in page
+
+
+def test_every_file_names_the_protocol(run: Run, plan: Plan) -> None:
+    run()
+    manifest = json.loads((plan.output / "manifest.json").read_text())
+    assert manifest["protocol"]["text"] == PROTOCOL
+    assert {"torch", "scikit-image", "colorzoo"} <= set(manifest["versions"])
+    assert [len(picture["sha256"]) for picture in manifest["pictures"]] == [64] * 4
+    rows = list(csv.DictReader((plan.output / "per_image.csv").open()))
+    assert len(rows) == 4 * 4
+    assert float(rows[0]["psnr_rgb_8bit_mean@squash32-bicubic"]) > 0
+    for name in ("results.md", "results.tex"):
+        text = (plan.output / name).read_text()
+        assert "tiny-hints/3" in text
+        assert "psnr_rgb_8bit_mean@squash32-bicubic" in text
+    target = json.loads((plan.output / "results.json").read_text())["target"]
+    assert target["methods"]["truth"]["share"]["value"] == 1
+    assert target["methods"]["truth"]["interactions"]["value"] == 0
+
+
+@pytest.mark.parametrize("user", ["most_wrong_points", "proposed_points"])
+def test_users_that_watch_the_result(run: Run, plan: Plan, user: str) -> None:
+    text = PROTOCOL.replace("uniform_points", user).replace("[0, 3]", "[2]")
+    run(protocol=parse_protocol(text, user), metrics=("psnr",), limit=2)
+    guided = scores(plan.output)
+    assert set(guided) == {(NAME, 2), ("gray", 0), ("truth", 0)}
+    run(metrics=("psnr",), interactions=(0,), limit=2)
+    assert guided[NAME, 2]["psnr"]["value"] != scores(plan.output)[NAME, 0]["psnr"]["value"]
+
+
+def test_pairs_give_exemplars(run: Run, plan: Plan) -> None:
+    protocol = load_protocol("spcolor-exemplar")
+    with pytest.raises(DataError, match=r"pairs\.csv"):
+        run(protocol=protocol, metrics=("histogram_intersection",))
+    (plan.data / "pairs.csv").write_text("target,reference\n0.png,1.png\n2.png,3.png\n")
+    outcome = run(protocol=protocol, metrics=("histogram_intersection",))
+    assert outcome.summary is not None
+    assert [item.name for item in outcome.summary.items] == ["0.png", "2.png"]
+    assert all(item.reference_sha256 for item in outcome.summary.items)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"models": ("zhang2017_local_smal",)}, "zhang2017_local_small"),
+        ({"models": ("truth", "truth")}, "twice"),
+        ({"models": ("zhang2017_local_small",), "weights": {NAME: "nowhere.safetensors"}}, "nowhere"),
+        ({"models": ("theirs=nowhere",)}, "nowhere"),
+        ({"metrics": ("psnrr",)}, "did you mean psnr"),
+        ({"metrics": ("lpips",)}, "alexnet"),
+        ({"weights": {"nobody": "file"}}, "nobody"),
+        ({"compare": ("gray", "gray")}, "twice"),
+        ({"data": Path("nowhere")}, "does not exist"),
+    ],
+)
+def test_what_is_not_there_is_one_line(
+    run: Run, changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(ColorzooError, match=message) as caught:
+        run(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_folder_and_one_of_broken_pictures(run: Run, plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no picture"):
+        run(data=tmp_path / "empty")
+    for path in plan.data.iterdir():
+        path.write_bytes(b"no picture")
+    with pytest.raises(DataError, match="not one picture"):
+        run()
+    assert not (plan.output / "results.json").exists()
