@@ -30,11 +30,12 @@ def render_page(card: ModelCard) -> str:
         "Input, output": f"{card.input} -> {card.output}",
         "Guidance": ", ".join(card.guidance) or "none",
         "Parameters": f"{card.parameters:,}",
-        "Training": f"`colorzoo fit --config configs/{card.config}`" if card.config else "no configuration",
+        "Training": _training(card),
         "Limits": ", ".join(f"no {limit}" for limit in card.limits) or "none known",
     }
     table = ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in facts.items())]
-    weights = [_weights_line(tag, entry) for tag, entry in card.weights.items()] or ["None yet."]
+    weights = [_weights_line(tag, entry) for tag, entry in card.weights.items()]
+    weights = weights or ["None yet." if card.trainable else "None, and none are needed."]
     parts = [NOTE, f"# {card.name}", card.summary, "\n".join(table), "## Weights", "\n".join(weights)]
     return "\n\n".join([*parts, *_readme(card)]) + "\n"
 
@@ -55,6 +56,12 @@ def write_pages(folder: Path = FOLDER) -> None:
             old.unlink()
     for name, text in pages.items():
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def _training(card: ModelCard) -> str:
+    if card.config:
+        return f"`colorzoo fit --config configs/{card.config}`"
+    return "no configuration" if card.trainable else "none: it is an algorithm"
 
 
 def _weights_line(tag: str, entry: Weights) -> str:

@@ -18,7 +18,7 @@ import torch
 from lightning.pytorch import Trainer, seed_everything
 from torch import Tensor
 
-from colorzoo import Guidance, create_model
+from colorzoo import Guidance
 from colorzoo.color import lab_to_rgb, rgb_to_lab, sobel
 from colorzoo.data import FolderDataModule
 from colorzoo.data.dataset import crop_square
@@ -29,6 +29,7 @@ from colorzoo.metrics.colorful import colorfulness
 from colorzoo.metrics.psnr import psnr_8bit
 from colorzoo.tasks import ColorizationModule
 from colorzoo.zoo.zhang2017.adversarial import Zhang2017LocalAdversarial
+from colorzoo.zoo.zhang2017.start import copy_shared_layers
 from colorzoo.zoo.zhang2017.task import Zhang2017Local
 
 DOCS = Path(__file__).parent
@@ -110,10 +111,7 @@ VARIANTS: Mapping[str, Callable[[int], ColorizationModule]] = {
 
 def train(model: ColorizationModule, data: Path, steps: int) -> ColorizationModule:
     """Train from the embedded weights; what an extension adds keeps its own start."""
-    start = create_model("zhang2017_local_small").state_dict()
-    own = model.state_dict()
-    moved = {_renamed(key, own): value for key, value in start.items()}
-    model.load_state_dict({**own, **moved})
+    copy_shared_layers("zhang2017_local_small", model.network)
     optimizers = 1 if model.automatic_optimization else 2  # Lightning counts the steps of both
     trainer = Trainer(
         max_steps=optimizers * steps,
@@ -152,14 +150,6 @@ def edge_sharpness(ab: Tensor, truth: Tensor) -> Tensor:
 def _local(steps: int, **extension: Any) -> Zhang2017Local:
     del steps
     return Zhang2017Local(**COMMON, **LOSSES, **extension, lr=LR, schedule="constant")
-
-
-def _renamed(key: str, own: Mapping[str, Tensor]) -> str:
-    """Return where a weight of the plain network lies in one whose skips are gated."""
-    if key in own:
-        return key
-    layer, _, part = key.rpartition(".")
-    return f"{layer}.conv.{part}"
 
 
 def _measures(model: ColorizationModule, rgb: Tensor, seed: int) -> dict[str, float]:

@@ -37,7 +37,9 @@ LIES = {
     "guidance": {"guidance": ("points", "exemplar")},
     "config": {"config": "nowhere.yaml"},
     "export": {"limits": ("export",)},
+    "gradient_reaches_input": {"limits": ("gradient",)},
     "gradients": {"smoke": Smoke(size=16, without_gradient=("network.0.*",))},
+    "state_dict_round_trip": {"limits": ("training",)},
     "odd_sizes": {"output": "rgb"},
 }
 

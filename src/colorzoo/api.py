@@ -19,6 +19,8 @@ def colorize(
     weights: str | Path | None = "default",
     device: str = "auto",
     strength: float | None = None,
+    reference: ImageLike | None = None,
+    temperature: float | None = None,
 ) -> Image.Image:
     """Color one picture.
 
@@ -29,6 +31,8 @@ def colorize(
         weights: See `create_model`.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
+        reference: The picture whose colors to use, for models that take an exemplar.
+        temperature: See `Colorizer`; for models that answer a distribution.
 
     Returns:
         A Pillow image of the same size; alpha is kept.
@@ -38,15 +42,20 @@ def colorize(
     """
     given = as_recipe(guidance)
     name = wanted_model(model, given)
-    return _colorizer(name, weights, device, _stamp(weights))(image, given, strength=strength)
+    colorizer = _colorizer(name, weights, device, temperature, _stamp(weights))
+    return colorizer(image, given, strength=strength, reference=reference)
 
 
 @lru_cache(maxsize=2)
 def _colorizer(
-    model: str, weights: str | Path | None, device: str, stamp: tuple[int, int] | None
+    model: str,
+    weights: str | Path | None,
+    device: str,
+    temperature: float | None,
+    stamp: tuple[int, int] | None,
 ) -> Colorizer:
     del stamp  # part of the key alone: a file that was trained further is loaded again
-    return Colorizer(model, weights=weights, device=device)
+    return Colorizer(model, weights=weights, device=device, temperature=temperature)
 
 
 def _stamp(weights: str | Path | None) -> tuple[int, int] | None:

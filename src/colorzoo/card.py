@@ -13,7 +13,7 @@ from typing import Any, Literal
 GuidanceKind = Literal["points", "scribbles", "regions", "exemplar", "statistics", "classes"]
 InputKind = Literal["gray", "sketch"]
 OutputKind = Literal["ab", "rgb"]
-Limit = Literal["export"]
+Limit = Literal["training", "export", "gradient"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Weights:
         published: True when the keys are those of the authors and must be translated.
         hparams: Constructor arguments that these weights need (for instance the mask center).
         trained_on: Data, steps and protocol in a sentence.
+        code_license: Licence of the code that the weights come from; empty for colorzoo's own.
     """
 
     sha256: str
@@ -39,6 +40,7 @@ class Weights:
     published: bool = False
     hparams: Mapping[str, Any] = field(default_factory=dict)
     trained_on: str = ""
+    code_license: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ class ModelCard:
         smoke: How the contract suite tries this model.
         default_for: The uses for which this is the model when the user names none: ``"automatic"`` or
             kinds of guidance.
-        limits: What this model cannot do; the contract suite asserts the failure.
+        limits: What this model cannot do; the contract suite asserts the failure. ``"training"``: it is an
+            algorithm, has no weights and needs none; ``"export"``: no graph can be made of it;
+            ``"gradient"``: its answer is not differentiable in the input.
     """
 
     name: str
@@ -98,6 +102,11 @@ class ModelCard:
     smoke: Smoke = Smoke()
     default_for: tuple[GuidanceKind | Literal["automatic"], ...] = ()
     limits: tuple[Limit, ...] = ()
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the model has weights at all."""
+        return "training" not in self.limits
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as plain JSON types, as ``colorzoo models --json`` prints it."""

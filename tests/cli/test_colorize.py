@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -16,7 +17,9 @@ import pytest
 import torch
 from PIL import Image
 
+from colorzoo.cli import colorize
 from colorzoo.cli.main import main
+from colorzoo.guidance import Recipe
 from tiny_model import gray_picture, write_tiny_weights
 
 Run = Callable[..., tuple[int, str, str]]
@@ -285,3 +288,25 @@ def test_an_interrupted_run_leaves_whole_files_only(weights: Path, tmp_path: Pat
     for path in results:
         assert path.suffix == ".png"
         Image.open(path).load()
+
+
+def test_statistics_of_the_command_line_enter_the_recipe(tmp_path: Path) -> None:
+    reference = tmp_path / "red.png"
+    Image.new("RGB", (40, 30), (200, 40, 40)).save(reference)
+    parser = argparse.ArgumentParser()
+    colorize.add_arguments(parser)
+    words = ["old.jpg", "--histogram-of", str(reference), "--saturation", "0.7"]
+    recipe = colorize._recipe(parser.parse_args(words))
+    assert recipe.kinds() == ("statistics",)
+    statistics = recipe.extra["statistics"]
+    assert statistics["saturation"] == 0.7
+    assert max(statistics["histogram"]) == 1.0
+    assert Recipe.from_json(recipe.to_dict()) == recipe
+
+
+@pytest.mark.parametrize(
+    "words", [["--saturation", "2"], ["--temperature", "0"], ["--histogram-of", "missing.jpg"]]
+)
+def test_bad_statistics_are_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["colorize", "old.jpg", *words]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

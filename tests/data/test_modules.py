@@ -30,7 +30,7 @@ MODULES = {
         str(miniatures.coco_stuff(root)), boxes=True, classes=True, **SMALL, **more
     ),
 }
-CARDS = [card for card in map(model_card, list_models()) if card.input == "gray"]
+CARDS = [card for card in map(model_card, list_models()) if card.input == "gray" and card.trainable]
 
 
 def quiet_trainer(folder: Path, **more) -> Trainer:

@@ -268,3 +268,19 @@ def test_shrinking_points_keeps_each_of_them() -> None:
     small = resize_points(Points(mask.expand(-1, 2, -1, -1) * 30, mask), (9, 9))
     assert small.mask.nonzero().tolist() == [[0, 0, 4, 0]]
     assert small.ab[0, :, 4, 0].tolist() == pytest.approx([30, 30])
+
+
+def test_a_lower_temperature_is_more_colorful() -> None:
+    gray = np.random.default_rng(0).integers(0, 255, (40, 48), dtype=np.uint8)
+    chroma = []
+    for temperature in (1.0, 0.1):
+        colorizer = Colorizer("zhang2016", weights=None, temperature=temperature, allow_untrained=True)
+        colorizer.model.network.class_head.weight.data.mul_(30)  # as sure of itself as a trained one
+        colored = colorizer.colorize(read_picture(gray))
+        chroma.append(float(colored.ab.norm(dim=0).mean()))
+    assert chroma[1] > 1.2 * chroma[0]
+
+
+def test_a_model_without_a_temperature_says_so() -> None:
+    with pytest.raises(ColorzooError, match="zhang2017_local_small has no temperature"):
+        Colorizer("zhang2017_local_small", temperature=0.5)

@@ -37,9 +37,12 @@ def _run(*arguments: str) -> int:
 def test_list_shows_where_files_are(zoo, capsys):
     assert _run("list") == 0
     header, first, second = capsys.readouterr().out.splitlines()
-    assert header.split() == ["MODEL", "TAG", "SIZE", "LICENSE", "WHERE", "FILE"]
-    assert first.split()[:6] == ["lee2099", "default", "0.3", "MB", "MIT", "embedded"]
-    assert second.split()[:6] == ["lee2099", "published", "0.3", "MB", "MIT", "missing"]
+    assert header.split() == ["MODEL", "TAG", "SIZE", "LICENSE", "CODE", "SHA256", "FROM", "WHERE", "FILE"]
+    digest = zoo["lee2099"].weights["default"].sha256[:12]
+    expected = ["lee2099", "default", "0.3", "MB", "MIT", "Apache-2.0", digest, "package", "embedded"]
+    assert first.split()[:9] == expected
+    expected = ["lee2099", "published", "0.3", "MB", "MIT", "unknown", digest, "127.0.0.1", "missing"]
+    assert second.split()[:9] == expected
 
 
 def test_fetch_then_json_list(zoo, server, capsys):

@@ -6,12 +6,11 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 
-from colorzoo.color import annealed_mean, grid_centers, grid_index
+from colorzoo.color import annealed_mean, grid_centers, grid_index, rgb_to_lab
 from colorzoo.data import FolderDataModule
 from colorzoo.guidance import Guidance, Points
 from colorzoo.losses import grid_cross_entropy
 from colorzoo.networks.channel_attention import AttendedConv
-from colorzoo.networks.rank import fold_rank_layers
 from colorzoo.testing.samples import write_sample_pictures
 from colorzoo.zoo.zhang2017.adversarial import Zhang2017LocalAdversarial
 from colorzoo.zoo.zhang2017.task import Zhang2017Local, strided_cross_entropy
@@ -76,7 +75,7 @@ def test_rank_layers_fold_into_the_exact_network() -> None:
     for weight in deep.network.unet.rank_layers.weights:
         torch.nn.init.normal_(weight, std=0.2)
     plain = Zhang2017Local(width=0.125).eval()
-    plain.load_state_dict(fold_rank_layers(deep.state_dict()))
+    plain.load_state_dict(Zhang2017Local.for_inference(deep.state_dict()))
     luma = 100 * torch.rand(1, 1, 24, 24)
     with torch.inference_mode():
         torch.testing.assert_close(plain(luma).ab, deep(luma).ab, atol=1e-4, rtol=1e-4)
@@ -108,3 +107,26 @@ def test_the_adversarial_stage_trains_both_networks(tmp_path: Path) -> None:
     trainer.fit(model, FolderDataModule(tmp_path, batch_size=2, crop=32, num_workers=0))
     moved = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
     assert {"network.unet.ab_head.0.weight", "discriminator.layers.0.weight"} <= moved
+
+
+def test_the_hypercolumn_head_trains_alone() -> None:
+    torch.manual_seed(0)
+    model = Zhang2017Local(width=0.125, hypercolumn=True, only_distribution=True).train()
+    before = {key: value.clone() for key, value in model.network.unet.state_dict().items()}
+    lab = rgb_to_lab(torch.rand(2, 3, 32, 32))
+    points = Points.none(lab[:, :1])
+    regression, classification = model._compute_losses(lab[:, :1], lab[:, 1:], points.ab, points.mask)
+    (regression + classification).backward()
+    assert all(p.grad is None for p in model.network.unet.parameters())
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.network.hypercolumn.parameters())
+    assert all(torch.equal(before[key], value) for key, value in model.network.unet.state_dict().items())
+
+
+def test_the_hypercolumn_head_sends_no_gradient_into_the_trunk() -> None:
+    torch.manual_seed(0)
+    model = Zhang2017Local(width=0.125, hypercolumn=True)
+    luma = 100 * torch.rand(1, 1, 37, 53)
+    logits = model(luma).extras["logits"]
+    assert logits.shape == (1, 313, 10, 14)
+    logits.square().sum().backward()
+    assert all(p.grad is None for p in model.network.unet.parameters())

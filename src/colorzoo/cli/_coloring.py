@@ -22,6 +22,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.guide import wanted_model
 from colorzoo.inference.pictures import (
     FoundPicture,
+    Picture,
     chroma_note,
     find_pictures,
     output_paths,
@@ -130,7 +131,9 @@ def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
         device=args.device,
         precision=args.precision,
         size=args.size,
+        temperature=args.temperature,
     )
+    reference = _reference(how)
     console = Console(stderr=True)
     reports = []
     interrupts = remember_interrupts()
@@ -140,7 +143,7 @@ def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
         redirect_stdout=sys.stdout.isatty(),  # else the lines for a file or pipe would land on standard error
     ) as progress:
         for job in progress.track(jobs, description="coloring"):
-            reports.append(_color_one(colorizer, job, how))
+            reports.append(_color_one(colorizer, job, how, reference))
             how.say(reports[-1])
             if interrupts:
                 raise KeyboardInterrupt
@@ -164,9 +167,17 @@ def remember_interrupts() -> list[int]:
     return seen
 
 
-def _color_one(colorizer: Colorizer, job: Job, how: Coloring) -> Report:
+def _reference(how: Coloring) -> Picture | None:
+    """Read the picture whose colors to use: the one named, or the recipe's, which lies beside it."""
+    named = how.args.reference
+    if named is None and how.args.recipe and (path := how.recipe.extra.get("exemplar", {}).get("path")):
+        named = Path(how.args.recipe).parent / path
+    return None if named is None else read_picture(Path(named))
+
+
+def _color_one(colorizer: Colorizer, job: Job, how: Coloring, reference: Picture | None) -> Report:
     try:
-        return _colored(colorizer, job, how)
+        return _colored(colorizer, job, how, reference)
     except ColorzooError as error:
         text = str(error)
         named = str(job.found.path) in text or job.report.output in text
@@ -183,14 +194,14 @@ def _color_one(colorizer: Colorizer, job: Job, how: Coloring) -> Report:
     return replace(job.report, status="failed", notes=(text,))
 
 
-def _colored(colorizer: Colorizer, job: Job, how: Coloring) -> Report:
+def _colored(colorizer: Colorizer, job: Job, how: Coloring, reference: Picture | None) -> Report:
     args, target = how.args, Path(job.report.output)
     picture = read_picture(job.found.path)
     tint = chroma_note(picture)
     if args.skip_colored and tint == "already in color":
         return replace(job.report, status="skipped", notes=(tint,))
     lost = write_notes(target, picture)  # before the work, as it refuses formats that cannot be written
-    colored = colorizer.colorize(picture, how.recipe, strength=args.strength)
+    colored = colorizer.colorize(picture, how.recipe, strength=args.strength, reference=reference)
     write_picture(target, colored.rgb, picture, quality=args.quality, overwrite=args.overwrite)
     notes = (*picture.notes, *((tint,) if tint else ()), *colored.notes, *lost)
     return replace(job.report, notes=notes)

@@ -21,6 +21,7 @@ EXAMPLE = """
 colorzoo colorize old.jpg
 colorzoo colorize old.jpg --point 120,80=#c04020 --point 300,200=#3060a0
 colorzoo colorize old.jpg --recipe hints.json -o new.png
+colorzoo colorize old.jpg --histogram-of sunset.jpg
 colorzoo colorize album/ -o colored/
 """
 
@@ -37,6 +38,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="registered name (default: the recipe's, or the embedded model)")
     parser.add_argument("--weights", default="default", help="default, published, or the path of a file")
     parser.add_argument("--recipe", metavar="R.json", help="color points and settings as JSON")
+    parser.add_argument(
+        "--reference", metavar="IMG", help="picture whose colors to use (default: the recipe's, beside it)"
+    )
+    parser.add_argument(
+        "--histogram-of", metavar="IMG", help="give the picture the color histogram of another one"
+    )
+    parser.add_argument(
+        "--saturation", type=float, metavar="S", help="mean saturation the picture shall have, 0 to 1"
+    )
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        metavar="T",
+        help="of models that answer a distribution: 1 safe and pale, towards 0 vivid and blotchy",
+    )
     parser.add_argument(
         "--point",
         action="append",
@@ -67,8 +83,8 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0 if all went well, 1 if some pictures failed, 2 if all did.
     """
-    recipe = _recipe(args)
     _check_numbers(args)
+    recipe = _recipe(args)
     if wanted := args.model or recipe.model:
         model_card(wanted)  # a wrong name is said at once, even if there is nothing to do
     from colorzoo.cli._coloring import Coloring, color_all, find_jobs
@@ -87,12 +103,28 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _recipe(args: argparse.Namespace) -> Recipe:
-    """Join the recipe file and the points of the command line."""
+    """Join the recipe file and what the command line adds to it."""
     from colorzoo.guidance import Recipe
 
     recipe = Recipe.from_json(Path(args.recipe)) if args.recipe else Recipe()
     points = tuple(_parse_point(text) for text in args.point)
-    return replace(recipe, points=recipe.points + points)
+    extra = dict(recipe.extra)
+    if statistics := {**extra.get("statistics", {}), **_statistics(args)}:
+        extra["statistics"] = statistics
+    return replace(recipe, points=recipe.points + points, extra=extra)
+
+
+def _statistics(args: argparse.Namespace) -> dict[str, object]:
+    """Return histogram and saturation that the command line asks for, as a recipe has them."""
+    found: dict[str, object] = {}
+    if args.histogram_of:
+        from colorzoo.inference.kinds import describe_statistics
+        from colorzoo.inference.pictures import read_picture
+
+        found["histogram"] = describe_statistics(read_picture(Path(args.histogram_of)))["histogram"]
+    if args.saturation is not None:
+        found["saturation"] = args.saturation
+    return found
 
 
 def _parse_point(text: str) -> PointHint:
@@ -113,6 +145,10 @@ def _parse_point(text: str) -> PointHint:
 def _check_numbers(args: argparse.Namespace) -> None:
     if args.strength is not None and not 0 <= args.strength <= 1.5:
         raise ColorzooError(f"--strength must be from 0 to 1.5, got {args.strength:g}")
+    if args.saturation is not None and not 0 <= args.saturation <= 1:
+        raise ColorzooError(f"--saturation must be from 0 to 1, got {args.saturation:g}")
+    if args.temperature is not None and not 0.01 <= args.temperature <= 10:
+        raise ColorzooError(f"--temperature must be from 0.01 to 10, got {args.temperature:g}")
     if not 16 <= args.size <= 4096:
         raise ColorzooError(f"--size must be from 16 to 4096 pixels, got {args.size}")
     if not 1 <= args.quality <= 100:

@@ -57,7 +57,7 @@ def _row(card: ModelCard) -> tuple[str, ...]:
         str(card.year),
         f"{card.input} -> {card.output}",
         ", ".join(card.guidance) or "none",
-        f"{card.parameters / 1e6:.1f} M",
-        ", ".join(card.weights) or "none",
+        f"{card.parameters / 1e6:.1f} M" if card.parameters else "0",
+        ", ".join(card.weights) or ("none" if card.trainable else "not needed"),
         card.summary,
     )

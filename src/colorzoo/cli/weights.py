@@ -1,11 +1,13 @@
-"""``colorzoo weights``: which weight files there are; fetch, verify and pack them."""
+"""``colorzoo weights``: which weight files there are; fetch, verify, convert, export and pack them."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
+from colorzoo.cli._tables import print_table
 from colorzoo.errors import WeightsError
 from colorzoo.registry import list_models, model_card
 from colorzoo.weights._files import megabytes, sha256_of
@@ -14,33 +16,38 @@ from colorzoo.weights.download import fetch
 from colorzoo.weights.pack import pack_checkpoint
 
 NAME = "weights"
-HELP = "list, fetch, verify and pack the weight files of the models"
+HELP = "list, fetch, verify, convert, export and pack the weight files of the models"
 EXAMPLE = """
 colorzoo weights list
 colorzoo weights fetch zhang2017_local
 colorzoo weights verify
+colorzoo weights convert zhang2017_local model.caffemodel local.safetensors
+colorzoo weights export zhang2017_local_small small.onnx
 """
 
-_HEADER = ("MODEL", "TAG", "SIZE", "LICENSE", "WHERE", "FILE")
+_HEADER = ("MODEL", "TAG", "SIZE", "LICENSE", "CODE", "SHA256", "FROM", "WHERE", "FILE")
+_ACTIONS = ("list", "fetch", "verify", "convert", "export", "pack")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the actions ``list``, ``fetch``, ``verify`` and ``pack`` and their options."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="{list,fetch,verify,pack}")
+    """Add the actions and their options."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar=f"{{{','.join(_ACTIONS)}}}")
 
     listing = _action(actions, "list", "show all known weights and where they are", "--json")
     listing.add_argument("--json", action="store_true", help="print a JSON list")
 
-    fetching = _action(actions, "fetch", "download the weights of a model", "zhang2016")
-    fetching.add_argument("name", metavar="NAME", help="model, or one of its aliases")
+    fetching = _action(actions, "fetch", "download the weights of a model", "zhang2017_local")
+    _add_name(fetching)
     fetching.add_argument("--tag", default="published", help="which of its weights (default: %(default)s)")
     fetching.add_argument("--offline", action="store_true", help="open no connection, only check the file")
 
-    verifying = _action(actions, "verify", "check the hashes of the files on this machine", "zhang2016")
+    verifying = _action(actions, "verify", "check the hashes of the files on this machine", "zhang2017_local")
     verifying.add_argument("name", metavar="NAME", nargs="?", help="only this model (default: all)")
+    _add_convert(actions)
+    _add_export(actions)
 
     packing = _action(actions, "pack", "turn a checkpoint into a float16 weight file", "NAME last.ckpt OUT")
-    packing.add_argument("name", metavar="NAME", help="model, or one of its aliases")
+    _add_name(packing)
     packing.add_argument("checkpoint", metavar="CKPT", type=Path, help="checkpoint of `colorzoo fit`")
     packing.add_argument("out", metavar="OUT", type=Path, help="file to write, NAME.safetensors")
 
@@ -49,42 +56,96 @@ def run(args: argparse.Namespace) -> int:
     """Run the chosen action.
 
     Returns:
-        Exit code: 0, or 1 when ``verify`` finds a broken file.
+        Exit code: 0, or 1 when ``verify`` finds a broken file or ``export`` a graph that answers otherwise.
 
     Raises:
-        ColorzooError: Unknown model or tag, or weights that cannot be fetched.
+        ColorzooError: Unknown model or tag, or weights that cannot be fetched or read.
     """
     if args.action == "list":
         return _list(args.json)
     if args.action == "fetch":
         return _fetch(args.name, args.tag, args.offline)
+    if args.action == "convert":
+        return _convert(args)
+    if args.action == "export":
+        return _export(args)
     if args.action == "pack":
         return _pack(args.name, args.checkpoint, args.out)
     return _verify(args.name)
+
+
+def _add_convert(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "turn a file of the authors (PyTorch or Caffe) into safetensors that bring their settings along"
+    converting = _action(actions, "convert", text, "zhang2017_local model.caffemodel local.safetensors")
+    _add_name(converting)
+    converting.add_argument("source", metavar="FILE", type=Path, help="the authors' file; it runs no code")
+    converting.add_argument("out", metavar="OUT", type=Path, help="file to write, NAME.safetensors")
+    converting.add_argument("--half", action="store_true", help="store float16, half the size")
+    converting.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        type=_setting,
+        action="append",
+        default=[],
+        help="record a constructor argument that the file cannot tell, such as mask_center=0.5",
+    )
+
+
+def _add_export(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "write a graph for other programs: OUT.onnx, or OUT.pt2 of torch.export"
+    exporting = _action(actions, "export", text, "zhang2017_local_small small.onnx")
+    _add_name(exporting)
+    exporting.add_argument("out", metavar="OUT", type=Path, help="file to write, .onnx or .pt2")
+    exporting.add_argument(
+        "--weights", metavar="W", default="default", help="tag or file (default: %(default)s)"
+    )
+
+
+def _add_name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="model, or one of its aliases")
 
 
 def _action(
     actions: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, example: str
 ) -> argparse.ArgumentParser:
     epilog = f"example: colorzoo weights {name} {example}"
-    return actions.add_parser(name, help=text, description=f"{text.capitalize()}.", epilog=epilog)
+    return actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=epilog)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """Read ``key=value``, where the value is JSON or, failing that, a word."""
+    key, separator, value = text.partition("=")
+    if not key.isidentifier() or not separator:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE, such as mask_center=0.5")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
 
 
 def _list(as_json: bool) -> int:
     rows = list_weights()
     if as_json:
         print(json.dumps([row.to_dict() for row in rows], indent=2))
-        return 0
-    table = [_HEADER, *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for line in table:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    else:
+        print_table(_HEADER, [_cells(row) for row in rows])
     return 0
 
 
 def _cells(row: WeightFile) -> tuple[str, ...]:
     entry = row.weights
-    return row.model, row.tag, megabytes(entry.size), entry.license, row.where, str(row.path)
+    licenses = entry.license, row.code_license
+    digest = entry.sha256[:12]
+    return (
+        row.model,
+        row.tag,
+        megabytes(entry.size),
+        *licenses,
+        digest,
+        row.origin,
+        row.where,
+        str(row.path),
+    )
 
 
 def _fetch(name: str, tag: str, offline: bool) -> int:
@@ -96,6 +157,29 @@ def _fetch(name: str, tag: str, offline: bool) -> int:
         raise WeightsError(f"{path} ships inside the package but is {problem}; reinstall colorzoo")
     print(path)
     return 0
+
+
+def _convert(args: argparse.Namespace) -> int:
+    from colorzoo.weights.convert import convert_weights
+
+    written = convert_weights(
+        args.source, model_card(args.name), args.out, hparams=dict(args.set), half=args.half
+    )
+    print(f"{written.path} sha256={written.sha256} size={written.size} hparams={written.metadata['hparams']}")
+    return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    from colorzoo.inference.export import TOLERANCE, export_model
+
+    card = model_card(args.name)
+    exported = export_model(card, args.out, weights=args.weights)
+    for size, difference in exported.differences.items():
+        height, width = size
+        print(f"{height}x{width}: largest difference from the model {difference:.1e} of the full scale")
+    inputs = ",".join(exported.inputs)
+    print(f"{exported.path} size={exported.path.stat().st_size} inputs={inputs}; {exported.sizes}")
+    return 0 if max(exported.differences.values()) <= TOLERANCE else 1
 
 
 def _pack(name: str, checkpoint: Path, out: Path) -> int:

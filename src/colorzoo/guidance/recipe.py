@@ -20,6 +20,7 @@ from colorzoo.guidance.fields import Fields, hex_color
 VERSION = 1
 MAX_STRENGTH = 1.5
 MAX_AB = 150.0  # CIE units; sRGB reaches 108
+_BINS = 313  # of the ab plane inside sRGB
 _LATER_KINDS = ("exemplar", "classes", "statistics")  # kept as they stand, for the models that use them
 
 
@@ -239,7 +240,9 @@ def _check_later_kinds(document: dict[str, Any]) -> None:
     """Check the fields that are kept as they stand."""
     fields = Fields(document, "recipe")
     fields.child("exemplar").text("path", None)
-    fields.child("statistics").number("saturation", 0.0, low=0, high=1)
+    statistics = fields.child("statistics")
+    statistics.number("saturation", 0.0, low=0, high=1)
+    statistics.numbers("histogram", _BINS, low=0, high=1e9)
     classes = fields.child("classes").child("map")
     for name in classes.rest():
         classes.integer(name, None, low=-int(1e9))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,17 @@ from torch import Tensor
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_model
-from colorzoo.guidance import Guidance
+from colorzoo.guidance import Guidance, Recipe
 from colorzoo.inference.device import Precision, choose_device, choose_dtype
 from colorzoo.inference.fast import fast_module
 from colorzoo.inference.guide import GuidanceLike, Wishes, fit_points, prepare
 from colorzoo.inference.honor import honor_points
+from colorzoo.inference.kinds import add_kinds, as_reference
 from colorzoo.inference.pictures import Picture, read_picture, to_pil
 from colorzoo.inference.pins import Pin, fit_pins
 from colorzoo.inference.resample import DEFAULT_SIZE, BicubicUpsampler, shrink_luma, working_size
-from colorzoo.registry import default_model
-from colorzoo.tasks import ColorizationModule
+from colorzoo.registry import default_model, load_class, model_card
+from colorzoo.tasks import ColorizationModule, Prediction
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Picture
 MIN_SIZE, MAX_SIZE = 16, 4096
@@ -55,6 +57,21 @@ class Colored:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Solved:
+    """What is known of a picture at the network's size.
+
+    Attributes:
+        ab: ``(2, h, w)`` in CIE units, strength and points applied.
+        extras: The model's further maps, such as ``"logits"``.
+        notes: As in `Colored`.
+    """
+
+    ab: Tensor
+    extras: Mapping[str, Tensor]
+    notes: tuple[str, ...] = ()
+
+
 class Colorizer:
     """A model ready to color pictures; keep one and use it for many, from any thread.
 
@@ -65,6 +82,8 @@ class Colorizer:
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         precision: ``"auto"`` takes bfloat16 where the hardware multiplies it.
         size: Shorter side in pixels at which the network sees a picture, 16 .. 4096.
+        temperature: Of a named model that answers a distribution: 1 decodes it to its mean (safe, pale),
+            towards 0 to its most likely color (vivid, blotchy). None takes the model's own.
         allow_untrained: Color although the weights are random.
 
     Raises:
@@ -79,6 +98,7 @@ class Colorizer:
         device: str = "auto",
         precision: Precision = "auto",
         size: int = DEFAULT_SIZE,
+        temperature: float | None = None,
         allow_untrained: bool = False,
     ) -> None:
         if not MIN_SIZE <= size <= MAX_SIZE:
@@ -89,7 +109,7 @@ class Colorizer:
             reason = f"{self.name} is untrained, its weights are random"
         else:
             self.name = model or default_model()
-            model, reason = _create(self.name, weights)
+            model, reason = _create(self.name, weights, _settings(self.name, temperature))
         if not (model.trained or allow_untrained):
             raise ColorzooError(
                 f"{reason}; it is not used for coloring unless you pass allow_untrained=True."
@@ -101,7 +121,12 @@ class Colorizer:
         self._lock = threading.Lock()  # around the network: it may move to another device
 
     def __call__(
-        self, image: ImageLike, guidance: GuidanceLike = None, *, strength: float | None = None
+        self,
+        image: ImageLike,
+        guidance: GuidanceLike = None,
+        *,
+        strength: float | None = None,
+        reference: ImageLike | None = None,
     ) -> Image.Image:
         """Color one picture and return it as Pillow image of the same size, alpha included.
 
@@ -112,18 +137,25 @@ class Colorizer:
                 [0, 1].
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
+            reference: The picture whose colors to use, for models that take an exemplar.
 
         Raises:
             ColorzooError: The picture or the guidance cannot be used, or the model answers no numbers.
         """
-        picture = image if isinstance(image, Picture) else read_picture(image)
-        colored = self.colorize(picture, guidance, strength=strength)
+        picture = _as_picture(image)
+        look = None if reference is None else _as_picture(reference)
+        colored = self.colorize(picture, guidance, strength=strength, reference=look)
         for note in colored.notes:
             warnings.warn(note, UserWarning, stacklevel=2)
         return to_pil(colored.rgb, picture)
 
     def colorize(
-        self, picture: Picture, guidance: GuidanceLike = None, *, strength: float | None = None
+        self,
+        picture: Picture,
+        guidance: GuidanceLike = None,
+        *,
+        strength: float | None = None,
+        reference: Picture | Tensor | None = None,
     ) -> Colored:
         """Color one picture; see `__call__`.
 
@@ -135,17 +167,42 @@ class Colorizer:
         size = working_size(height, width, self.size)
         wishes = prepare(guidance, picture, size, strength)
         luma = full_luma(picture.rgb)
-        small = shrink_luma(luma, size)
-        given = fit_points(wishes.guidance, small)
-        ab = self.predict_ab(small, given)
+        look = as_reference(reference, self.size) if isinstance(reference, Picture) else reference
+        solved = self.solve(shrink_luma(luma, size), wishes, look)
+        pins = fit_pins(wishes.hints, solved.ab, luma[0, 0], strength=wishes.strength)
+        rgb = join(luma[0, 0], solved.ab, pins)
+        return Colored(rgb, solved.ab, self.name, solved.notes)
+
+    def solve(self, luma: Tensor, wishes: Wishes, reference: Tensor | None = None) -> Solved:
+        """Do all that happens at the network's size: predict, hold the points, apply the strength.
+
+        Args:
+            luma: ``(1, 1, h, w)`` in [0, 100], at the network's size.
+            wishes: What the user wants, drawn at the same size.
+            reference: See `as_reference`; None where there is none.
+
+        Raises:
+            GuidanceError: The recipe speaks of regions or statistics that do not exist.
+            ColorzooError: The model answers values that are no numbers.
+        """
+        given = fit_points(wishes.guidance, luma)
+        if wishes.recipe is not None or reference is not None:
+            given = add_kinds(given, wishes.recipe or Recipe(), self.model, luma, reference)
+        prediction = self.predict(luma, given)
+        assert prediction.ab is not None
+        ab = prediction.ab
         if given.points is not None:
-            ab = honor_points(ab, small, given.points)
-        ab = ab[0] * wishes.strength
-        pins = fit_pins(wishes.hints, ab, luma[0, 0], strength=wishes.strength)
-        rgb = join(luma[0, 0], ab, pins)
-        return Colored(rgb, ab, self.name, (*wishes.notes, *self._ignored(wishes), *self._notes))
+            ab = honor_points(ab, luma, given.points)
+        notes = (*wishes.notes, *self._ignored(wishes), *self._notes)
+        return Solved(ab[0] * wishes.strength, prediction.extras, notes)
 
     def predict_ab(self, luma: Tensor, guidance: Guidance) -> Tensor:
+        """Return the ``(B, 2, h, w)`` ab of `predict`."""
+        prediction = self.predict(luma, guidance)
+        assert prediction.ab is not None
+        return prediction.ab
+
+    def predict(self, luma: Tensor, guidance: Guidance) -> Prediction:
         """Run the model as fast as the device allows; if its memory is too small, on the CPU from then on.
 
         Args:
@@ -153,7 +210,7 @@ class Colorizer:
             guidance: What the user gives, of the same size.
 
         Returns:
-            ``(B, 2, h, w)`` float32 ab on the CPU, in CIE units.
+            ``(B, 2, h, w)`` float32 ab on the CPU, in CIE units, and the model's extras on its device.
 
         Raises:
             ColorzooError: The model answers no numbers, in float32 either.
@@ -171,7 +228,7 @@ class Colorizer:
             self.model.to(self.device)
             return self._predict_finite(luma, guidance)
 
-    def _predict_finite(self, luma: Tensor, guidance: Guidance) -> Tensor:
+    def _predict_finite(self, luma: Tensor, guidance: Guidance) -> Prediction:
         """Run the model; falls back to float32 if a low precision gives no numbers."""
         wanted = choose_dtype(self._precision, self.device)
         for dtype in dict.fromkeys((wanted, torch.float32)):
@@ -182,7 +239,7 @@ class Colorizer:
             if ab is None:  # a model that paints RGB: its chroma is used, the picture's lightness stays
                 ab = rgb_to_lab(prediction.to_rgb(luma))[:, 1:]
             if torch.isfinite(ab).all():
-                return torch.as_tensor(ab.float().cpu())
+                return Prediction(ab=ab.float().cpu(), extras=prediction.extras)
         raise ColorzooError(
             f"{self.name} answered values that are no numbers, in float32 too; check its weights."
         )
@@ -200,11 +257,26 @@ class Colorizer:
         return tuple(f"{self.name} does not use {kind}; they were ignored" for kind in ignored)
 
 
-def _create(name: str, weights: str | Path | None) -> tuple[ColorizationModule, str]:
+def _as_picture(image: ImageLike) -> Picture:
+    return image if isinstance(image, Picture) else read_picture(image)
+
+
+def _settings(name: str, temperature: float | None) -> dict[str, Any]:
+    """Return the constructor arguments of a model that the user chose."""
+    if temperature is None:
+        return {}
+    if "temperature" not in signature(load_class(model_card(name))).parameters:
+        raise ColorzooError(f"{name} has no temperature; models that answer a distribution do, as zhang2016.")
+    return {"temperature": temperature}
+
+
+def _create(
+    name: str, weights: str | Path | None, settings: dict[str, Any]
+) -> tuple[ColorizationModule, str]:
     """Return a registered model and, if it is untrained, why: for the error, not as a warning before it."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = create_model(name, weights)
+        model = create_model(name, weights, **settings)
     others = [w for w in caught if "untrained" not in str(w.message)]
     for other in others:
         warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)

@@ -35,6 +35,7 @@ class Wishes:
         strength: Factor on the chroma.
         kinds: Names of everything given, also of what was not drawn as tensors.
         notes: What the user should know about the recipe.
+        recipe: The recipe, if one was given: for the kinds that are drawn with the model's help.
     """
 
     guidance: Guidance
@@ -42,6 +43,7 @@ class Wishes:
     strength: float = 1.0
     kinds: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    recipe: Recipe | None = None
 
 
 def as_recipe(guidance: GuidanceLike) -> Guidance | Recipe:
@@ -59,7 +61,7 @@ def wanted_model(model: str | None, guidance: Guidance | Recipe) -> str:
     """Return the model to use: the one named, else the recipe's, else the default for this guidance."""
     if model is None and isinstance(guidance, Recipe):
         model = guidance.model
-    return model or default_model("points" if guidance.points else "automatic")
+    return model or default_model(next(iter(guidance.kinds()), "automatic"))
 
 
 def prepare(
@@ -76,15 +78,34 @@ def prepare(
     Raises:
         GuidanceError: It is broken, belongs to another picture, or the strength is not from 0 to 1.5.
     """
-    width, height = picture.size
     given = as_recipe(guidance)
+    wishes = draw_wishes(given, picture.size, size, strength)
+    notes = _recipe_notes(given, picture) if isinstance(given, Recipe) else ()
+    return replace(wishes, notes=notes)
+
+
+def draw_wishes(
+    given: Guidance | Recipe, whole: tuple[int, int], size: tuple[int, int], strength: float | None = None
+) -> Wishes:
+    """Bring guidance to the working size, without the picture.
+
+    Args:
+        given: Tensors or a recipe.
+        whole: Width and height of the picture.
+        size: Height and width at which the network sees it.
+        strength: Factor on the chroma; None takes the recipe's, or 1.
+
+    Raises:
+        GuidanceError: As `prepare`.
+    """
+    width, height = whole
     if strength is None:
         strength = given.strength if isinstance(given, Recipe) else 1.0
     if not 0 <= strength <= MAX_STRENGTH:
         raise GuidanceError(f"strength must be from 0 to {MAX_STRENGTH:g}, got {strength:g}.")
     if isinstance(given, Recipe):
         drawn = Guidance.from_recipe(given, width, height, size)
-        return Wishes(drawn, given.points, strength, given.kinds(), _recipe_notes(given, picture))
+        return Wishes(drawn, given.points, strength, given.kinds(), recipe=given)
     hints = _sparse_hints(given.points, width, height)
     if hints:  # the same way as a recipe, so that both give the same picture
         points = Guidance.from_recipe(Recipe(points=hints), width, height, size).points

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, ImageFileDirectory_v2
 
 from colorzoo.errors import PictureError
 from colorzoo.inference.metadata import Exif, Metadata, tiff_exif, upright_exif, upright_xmp
@@ -24,14 +25,16 @@ MAX_PIXELS = 200_000_000
 _bomb_guard = threading.Lock()
 
 
-def read_picture(source: str | Path | Image.Image | NDArray[Any], *, max_pixels: int = MAX_PIXELS) -> Picture:
+def read_picture(
+    source: str | Path | bytes | Image.Image | NDArray[Any], *, max_pixels: int = MAX_PIXELS
+) -> Picture:
     """Read a picture, whatever its format, mode, depth, profile or orientation.
 
     The format is found by content, not by name. Of several frames or pages the first is read.
 
     Args:
-        source: A file, a PIL image, or an array: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16
-            or float in [0, 1], taken as sRGB.
+        source: A file, the bytes of one, a PIL image, or an array: (H, W), (H, W, 1), (H, W, 3) or
+            (H, W, 4) of uint8, uint16 or float in [0, 1], taken as sRGB.
         max_pixels: Refuse pictures of more pixels, before they are decoded.
 
     Returns:
@@ -48,14 +51,21 @@ def read_picture(source: str | Path | Image.Image | NDArray[Any], *, max_pixels:
     if isinstance(source, Image.Image):
         _check_pixels("the picture", source.size, max_pixels)
         return _from_image(source, None, "the picture")
+    if isinstance(source, bytes):
+        if not source:
+            raise PictureError("the picture is empty (0 bytes)")
+        return _from_bytes(source, "the picture", max_pixels)
     path = Path(source)
-    data = _bytes_of(path)
-    with _opened(path, data) as image:
-        if image is None:
-            return _from_deep_file(path, data, max_pixels)
-        _check_pixels(str(path), image.size, max_pixels)
-        picture = _from_image(image, data, str(path))
+    picture = _from_bytes(_bytes_of(path), str(path), max_pixels)
     return replace(picture, metadata=replace(picture.metadata, source=path))
+
+
+def _from_bytes(data: bytes, name: str, max_pixels: int) -> Picture:
+    with _opened(name, data) as image:
+        if image is None:
+            return _from_deep_file(name, data, max_pixels)
+        _check_pixels(name, image.size, max_pixels)
+        return _from_image(image, data, name)
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -84,18 +94,18 @@ def _unguarded() -> Iterator[None]:
 
 
 @contextmanager
-def _opened(path: Path, data: bytes) -> Iterator[Image.Image | None]:
+def _opened(name: str, data: bytes) -> Iterator[Image.Image | None]:
     """The opened image, or None for a float TIFF, which Pillow does not know."""
     try:
         with _unguarded():
             image = Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
         if data[:4] not in (b"II*\0", b"MM\0*"):
-            raise PictureError(f"{path} is not a picture{_hint(data)}") from None
+            raise PictureError(f"{name} is not a picture{_hint(data)}") from None
         yield None
         return
     except Exception as error:  # a damaged header raises whatever the format's parser stumbles on
-        raise PictureError(f"{path} is damaged and cannot be read ({error})") from error
+        raise PictureError(f"{name} is damaged and cannot be read ({error})") from error
     with image:
         yield image
 
@@ -115,15 +125,28 @@ def _check_pixels(name: str, size: tuple[int, int], max_pixels: int) -> None:
         )
 
 
-def _from_deep_file(path: Path, data: bytes, max_pixels: int) -> Picture:
-    pixels = deep_file(data)
+def _from_deep_file(name: str, data: bytes, max_pixels: int) -> Picture:
+    size = _tiff_size(data)
+    if size is not None:  # before decoding, which would take the memory
+        _check_pixels(name, size, max_pixels)
+    pixels = deep_file(data) if size is not None else None
     if pixels is None:
         raise PictureError(
-            f"{path} is a damaged TIFF or one of an unknown kind, save it as a plain TIFF or PNG"
+            f"{name} is a damaged TIFF or one of an unknown kind, save it as a plain TIFF or PNG"
         )
-    height, width = pixels.rgb.shape[:2]
-    _check_pixels(str(path), (width, height), max_pixels)
-    return _assemble(pixels, Metadata(format="TIFF", source=path), Exif())
+    return _assemble(pixels, Metadata(format="TIFF"), Exif())
+
+
+def _tiff_size(data: bytes) -> tuple[int, int] | None:
+    """Read width and height of the first page; None where its directory is damaged."""
+    stream = io.BytesIO(data)
+    try:
+        directory = ImageFileDirectory_v2(stream.read(8))
+        stream.seek(directory.next)
+        directory.load(stream)
+        return int(directory[IMAGEWIDTH]), int(directory[IMAGELENGTH])
+    except Exception:  # as in `_opened`: damaged headers raise anything
+        return None
 
 
 def _from_image(image: Image.Image, data: bytes | None, name: str) -> Picture:

@@ -32,11 +32,13 @@ class HintUNetOutput(NamedTuple):
         ab: ``(B, 2, H, W)`` in [-1, 1].
         logits: ``(B, 529, H/4, W/4)`` over the full 23 x 23 ab grid; ``(B, 0, H/4, W/4)`` without that head.
         trunk: ``(B, C, H/4, W/4)``, the features below the classification head.
+        maps: The outputs of blocks 3 to 7: block 3 at H/4, the others at H/8.
     """
 
     ab: Tensor
     logits: Tensor
     trunk: Tensor
+    maps: tuple[Tensor, ...]
 
 
 class HintUNet(nn.Module):
@@ -109,7 +111,9 @@ class HintUNet(nn.Module):
         map4 = self.block4(map3[:, :, ::2, ::2])
         if context is not None:
             map4 = map4 + context
-        deep = self.block7(self.block6(self.block5(map4)))
+        map5 = self.block5(map4)
+        map6 = self.block6(map5)
+        deep = map7 = self.block7(map6)
         if self.rank_layers is not None:
             deep = self.rank_layers(deep)
         trunk = self.block8(self.up8(deep) + self.skip3(map3))
@@ -120,7 +124,7 @@ class HintUNet(nn.Module):
             trunk, map1, map2 = trunk.detach(), map1.detach(), map2.detach()
         map9 = self.block9(self.up9(trunk) + self.skip2(map2))
         map10 = self.block10(self.up10(map9) + self.skip1(map1))
-        return HintUNetOutput(self.ab_head(map10), logits, trunk)
+        return HintUNetOutput(self.ab_head(map10), logits, trunk, (map3, map4, map5, map6, map7))
 
     def _distribution(self, trunk: Tensor) -> Tensor:
         if self.class_head is None:

@@ -2,5 +2,12 @@
 
 from colorzoo.tasks.base import ColorizationModule, Prediction, SingleOptimizerModule
 from colorzoo.tasks.gan import GANColorizationModule
+from colorzoo.tasks.training_free import TrainingFreeModule
 
-__all__ = ["ColorizationModule", "GANColorizationModule", "Prediction", "SingleOptimizerModule"]
+__all__ = [
+    "ColorizationModule",
+    "GANColorizationModule",
+    "Prediction",
+    "SingleOptimizerModule",
+    "TrainingFreeModule",
+]

@@ -7,7 +7,7 @@ run in a fixed order, and writes its ``training_step``. Logging, validation and 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
 from lightning.pytorch import LightningModule
@@ -20,6 +20,9 @@ from colorzoo.errors import WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.metrics import MeanPSNR
 from colorzoo.tasks.optimizers import OptimizerSetup, adam_with_schedule
+
+if TYPE_CHECKING:
+    from colorzoo.weights.caffe import CaffeLayers
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class ColorizationModule(LightningModule):
     accepts: ClassVar[frozenset[GuidanceKind]] = frozenset()
     input_kind: ClassVar[InputKind] = "gray"
     output_kind: ClassVar[OutputKind] = "ab"
+    recorded_hparams: ClassVar[tuple[str, ...]] = ()
+    """Constructor arguments without which weights mean something else; weight files record them."""
 
     network: nn.Module
     trained: bool
@@ -109,6 +114,27 @@ class ColorizationModule(LightningModule):
         """
         del state_dict
         raise WeightsError(f"{type(self).__name__} has no published checkpoint it could load.")
+
+    @classmethod
+    def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Translate the authors' Caffe model.
+
+        Args:
+            layers: Blobs by layer name.
+
+        Returns:
+            What `load_published_state_dict` takes, and the constructor arguments that these weights need.
+
+        Raises:
+            WeightsError: Layers do not fit, or the authors published no Caffe model.
+        """
+        del layers
+        raise WeightsError(f"{cls.__name__} has no Caffe release; give the authors' PyTorch checkpoint.")
+
+    @classmethod
+    def for_inference(cls, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return what is left of a trained state dict when training is over: all but a discriminator."""
+        return {key: value for key, value in state_dict.items() if not key.startswith("discriminator.")}
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the names of the settings in which validation colors each picture."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 import colorzoo
 from colorzoo.card import ModelCard
+from colorzoo.errors import ColorzooError
 from colorzoo.testing.models import ContractError, require, smoke_model
 from colorzoo.testing.samples import sample_batch, write_sample_pictures
 from colorzoo.testing.trainer import GradientWitness, batch_loader, quiet_trainer, silent_lightning
@@ -22,7 +23,13 @@ _BATCH = 4
 
 
 def check_gradients(card: ModelCard) -> None:
-    """One training step gives every trainable weight a gradient, but for those the card excepts."""
+    """One training step gives every trainable weight a gradient, but for those the card excepts.
+
+    A model that declares the limit ``"training"`` has no weight, and refuses in a line that says so.
+    """
+    if not card.trainable:
+        _check_refusal(card)
+        return
     model = smoke_model(card).train()
     witness = GradientWitness()
     batch = sample_batch((card.smoke.size,) * 2, batch=_BATCH)
@@ -47,6 +54,7 @@ def check_config(card: ModelCard, configs: Path | None = None) -> None:
 
     if card.config is None:
         return
+    require(card.trainable, f"{card.name} declares that it cannot be trained, but has {card.config}")
     config = find_config(card.config, configs)
     with TemporaryDirectory() as name, silent_lightning():
         folder = Path(name)
@@ -56,6 +64,23 @@ def check_config(card: ModelCard, configs: Path | None = None) -> None:
     require(code == 0, f"{card.name}: {card.config} ended with exit code {code}")
     ok = len(losses) >= 2 and all(math.isfinite(value) for value in losses)
     require(ok, f"{card.name}: {card.config} logged {losses} in two steps")
+
+
+def _check_refusal(card: ModelCard) -> None:
+    """A model that cannot be trained has nothing to train, is ready as it is, and a trainer is told so."""
+    model = smoke_model(card)
+    found = [name for name, _ in model.named_parameters()]
+    require(not found, f"{card.name} declares that it cannot be trained, but has weights: {found}")
+    require(not card.weights, f"{card.name} declares that it cannot be trained, but its card has weights")
+    require(model.trained, f"{card.name} needs no training, but says that it is untrained")
+    with TemporaryDirectory() as folder, silent_lightning():
+        trainer = quiet_trainer(folder, max_epochs=1)
+        try:
+            trainer.fit(model, batch_loader([sample_batch((card.smoke.size,) * 2)]))
+        except ColorzooError as error:
+            require("\n" not in str(error), f"{card.name}: refuses training in several lines: {error}")
+            return
+    raise ContractError(f"{card.name} declares that it cannot be trained, but a Trainer may try")
 
 
 def find_config(config: str, configs: Path | None = None) -> Path:

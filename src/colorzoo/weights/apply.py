@@ -58,13 +58,18 @@ def resolve_weights(
         offline: Open no connection.
 
     Returns:
-        The file, or None for a model that stays untrained.
+        The file, or None for a model that stays untrained or needs no weights.
 
     Raises:
-        WeightsError: A tag other than ``"default"`` cannot be had, or there is no such file.
+        WeightsError: A tag other than ``"default"`` cannot be had, there is no such file, or the model has
+            no weights to load.
     """
-    if weights is None:
+    if weights is None or (weights == "default" and not card.trainable):
         return None
+    if not card.trainable:
+        raise WeightsError(
+            f"weights {str(weights)!r}: {card.name} has no weights to load, {known_tags(card)}"
+        )
     if weights == "default":
         return _default(card, offline)
     if isinstance(weights, str) and (weights in card.weights or weights == "published"):
@@ -125,7 +130,7 @@ def _tagged(card: ModelCard, tag: str, offline: bool) -> ResolvedWeights:
 def _own_file(card: ModelCard, weights: str | Path) -> ResolvedWeights:
     path = Path(weights).expanduser()
     if path.is_file():
-        entry = _entry_of(card, path)
+        entry = entry_of(card, path)
         return ResolvedWeights(path, entry, entry.hparams if entry else read_hparams(path))
     if "://" in str(weights):
         raise WeightsError(
@@ -137,8 +142,8 @@ def _own_file(card: ModelCard, weights: str | Path) -> ResolvedWeights:
     )
 
 
-def _entry_of(card: ModelCard, path: Path) -> Weights | None:
-    """Recognize a file that a user fetched by hand, so that the authors' keys are translated."""
+def entry_of(card: ModelCard, path: Path) -> Weights | None:
+    """Recognize by its hash a file that a user fetched by hand; None for any other file."""
     found = sha256_of(path) if card.weights else ""
     return next((entry for entry in card.weights.values() if entry.sha256 == found), None)
 

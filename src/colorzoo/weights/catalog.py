@@ -37,11 +37,24 @@ class WeightFile:
     path: Path
     where: Where
 
+    @property
+    def code_license(self) -> str:
+        """Licence of the code that the weights come from."""
+        return self.weights.code_license or ("Apache-2.0" if self.weights.file else "unknown")
+
+    @property
+    def origin(self) -> str:
+        """Where the file comes from: the package, or the host of its first address."""
+        if self.weights.file is not None:
+            return "package"
+        return urlsplit(self.weights.urls[0]).hostname or "nowhere" if self.weights.urls else "nowhere"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the row as plain JSON types."""
         entry = asdict(self.weights)
         row = {"model": self.model, "tag": self.tag, "path": str(self.path), "where": self.where}
-        return row | entry | {"urls": list(self.weights.urls), "hparams": dict(self.weights.hparams)}
+        row |= entry | {"urls": list(self.weights.urls), "hparams": dict(self.weights.hparams)}
+        return row | {"code_license": self.code_license, "origin": self.origin}
 
 
 def list_weights(cards: Iterable[ModelCard] | None = None) -> list[WeightFile]:
@@ -95,6 +108,8 @@ def weights_entry(card: ModelCard, tag: str) -> Weights:
 
 def known_tags(card: ModelCard) -> str:
     """Return the clause of a message that names the tags of a card."""
+    if not card.trainable:
+        return "it needs none"
     return f"it has {', '.join(map(repr, card.weights))}" if card.weights else "its card names none"
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorzoo.card import Weights
+from colorzoo.registry import load_class
 from colorzoo.weights._files import sha256_of
-from colorzoo.weights.load import load_state_dict_file, save_weights
+from colorzoo.weights.convert import CONVENTIONS
+from colorzoo.weights.load import load_state_dict_file, read_hparams, save_weights
 
 if TYPE_CHECKING:
     from colorzoo.card import ModelCard
@@ -19,7 +21,8 @@ def pack_checkpoint(checkpoint: Path, card: ModelCard, out: Path) -> Weights:
 
     Args:
         checkpoint: Made by ``colorzoo fit``; of a run with moving averages the averages are taken.
-        card: The model; its constructor arguments travel in the file's metadata.
+        card: The model; its constructor arguments travel in the file's metadata, and those of the checkpoint
+            that change what weights mean.
         out: The file to write, with the ending ``.safetensors``.
 
     Returns:
@@ -28,11 +31,14 @@ def pack_checkpoint(checkpoint: Path, card: ModelCard, out: Path) -> Weights:
     Raises:
         WeightsError: The checkpoint cannot be read.
     """
-    state_dict = load_state_dict_file(checkpoint)
+    model = load_class(card)
+    state_dict = model.for_inference(load_state_dict_file(checkpoint))
+    recorded = model.recorded_hparams
+    trained = {key: value for key, value in read_hparams(checkpoint).items() if key in recorded}
     metadata = {
         "model": card.name,
-        "hparams": json.dumps(dict(card.hparams), sort_keys=True),
-        "conventions": "L in [0, 100], ab in CIE units (D65); scaling inside the network",
+        "hparams": json.dumps({**card.hparams, **trained}, sort_keys=True),
+        "conventions": CONVENTIONS,
         "source": f"colorzoo fit --config configs/{card.config}",
     }
     save_weights(out, state_dict, metadata)

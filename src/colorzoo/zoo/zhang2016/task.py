@@ -51,6 +51,7 @@ class Zhang2016(SingleOptimizerModule):
         milestones: Steps at which ``multistep`` divides the rate by ten.
     """
 
+    recorded_hparams = ("width", "temperature")
     network: DistributionNetwork
     class_weights: Tensor
 

@@ -21,6 +21,7 @@ LOCAL = ModelCard(
             sha256="df00044c0a4d7c3edcecf6f75437ce346a66e7a42612d9b968e1a7e17dbc6f66",
             size=136_840_000,  # stated as 130.5 MiB
             license="BSD-2-Clause",
+            code_license="BSD-2-Clause",
             urls=("https://colorizers.s3.us-east-2.amazonaws.com/siggraph17-df00044c.pth",),
             published=True,
             trained_on="ImageNet, by the authors; converted from their Caffe release.",

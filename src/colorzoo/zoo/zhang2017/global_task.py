@@ -11,18 +11,18 @@ from torch import Tensor
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.draws import picture_generators, uniform_draws
-from colorzoo.errors import ColorzooError
-from colorzoo.factory import create_model
 from colorzoo.guidance import GlobalStatistics, Guidance, ab_histogram, mean_saturation
 from colorzoo.losses import smooth_l1_map
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.weights import apply_weights
+from colorzoo.weights.caffe import CaffeLayers
+from colorzoo.zoo.zhang2017.caffe import convert_global
 from colorzoo.zoo.zhang2017.global_network import GlobalHintsNetwork
 from colorzoo.zoo.zhang2017.published import convert_published_global
+from colorzoo.zoo.zhang2017.start import copy_shared_layers
 
-_FIRST = "unet.block1.0.weight"
 VALIDATION_SETTINGS = ("automatic", "saturation", "histogram", "both")
 
 
@@ -48,6 +48,7 @@ class Zhang2017Global(SingleOptimizerModule):
     """
 
     accepts = frozenset({"statistics"})
+    recorded_hparams = ("width", "ab_scale")
     network: GlobalHintsNetwork
 
     def __init__(
@@ -84,7 +85,9 @@ class Zhang2017Global(SingleOptimizerModule):
         """Copy the layers to start from, unless weights were loaded."""
         hp: Any = self.hparams
         if stage == "fit" and hp.trunk is not None and not self.trained:
-            copy_local_layers(hp.trunk, self.network)
+            copy_shared_layers(hp.trunk, self.network)
+            # The branch starts from a vector of zeros, so that training begins with the colors of that model.
+            torch.nn.init.zeros_(self.network.branch.last_norm.weight)
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch."""
@@ -126,24 +129,12 @@ class Zhang2017Global(SingleOptimizerModule):
         saturation = mean_saturation(lab_to_rgb(lab)) if setting in ("saturation", "both") else None
         return Guidance(statistics=GlobalStatistics(histogram, saturation))
 
+    @classmethod
+    def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Translate ``global_model.caffemodel`` of the authors' interactive demo."""
+        return convert_global(layers)
+
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load the 135 keys that ``colorzoo weights convert`` reads from the authors' Caffe files."""
         ours = convert_published_global(state_dict)
         apply_weights(self, ours, name="the published checkpoint", published=False)
-
-
-def copy_local_layers(name: str, network: GlobalHintsNetwork) -> None:
-    """Copy what a registered Local Hints model shares with the network: the U-Net, on lightness.
-
-    The branch then starts from a vector of zeros, so that training begins with the colors of the other model.
-
-    Raises:
-        ColorzooError: The model is of another family or width.
-    """
-    source, target = create_model(name).state_dict(), network.state_dict()
-    copied = {key: source.get(f"network.{key}", value) for key, value in target.items()}
-    copied[_FIRST] = copied[_FIRST][:, :1]  # the other inputs are hints
-    if f"network.{_FIRST}" not in source or any(v.shape != target[k].shape for k, v in copied.items()):
-        raise ColorzooError(f"trunk={name!r} does not fit: it must be a Local Hints model as wide.")
-    network.load_state_dict(copied)
-    torch.nn.init.zeros_(network.branch.last_norm.weight)

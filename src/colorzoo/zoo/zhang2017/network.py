@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from colorzoo.guidance import Points
 from colorzoo.networks.hint_unet import STRIDE, Detach, HintUNet
 from colorzoo.networks.padding import pad_to_multiple, pad_with_zeros
+from colorzoo.zoo.zhang2017.hypercolumn import HypercolumnHead
 
 AB_SCALE = 110.0
 
@@ -19,7 +20,8 @@ class LocalHintsOutput(NamedTuple):
 
     Attributes:
         ab: ``(B, 2, H, W)`` in CIE units.
-        logits: ``(B, 529, ceil(H/4), ceil(W/4))`` over the 23 x 23 ab grid.
+        logits: ``(B, 529, ceil(H/4), ceil(W/4))`` over the 23 x 23 ab grid, or from a hypercolumn head
+            ``(B, 313, ...)`` over the bins inside the sRGB hull.
     """
 
     ab: Tensor
@@ -36,6 +38,8 @@ class LocalHintsNetwork(nn.Module):
         hint_attention: See `HintUNet`.
         channel_attention: See `HintUNet`.
         rank_layers: See `HintUNet`.
+        hypercolumn: Answer the distribution by the paper's head instead of the published 529-way one.
+        ab_scale: What 1 at the output means in CIE units: 110, or 100 for the authors' Caffe weights.
     """
 
     def __init__(
@@ -46,9 +50,11 @@ class LocalHintsNetwork(nn.Module):
         hint_attention: bool = False,
         channel_attention: bool = False,
         rank_layers: int = 0,
+        hypercolumn: bool = False,
+        ab_scale: float = AB_SCALE,
     ) -> None:
         super().__init__()
-        self.mask_center = mask_center
+        self.mask_center, self.ab_scale = mask_center, ab_scale
         self.unet = HintUNet(
             4,
             width,
@@ -56,6 +62,7 @@ class LocalHintsNetwork(nn.Module):
             channel_attention=channel_attention,
             rank_layers=rank_layers,
         )
+        self.hypercolumn = HypercolumnHead(width) if hypercolumn else None
 
     def forward(self, luma: Tensor, points: Points, *, detach: Detach = "none") -> LocalHintsOutput:
         """Color a picture of any size.
@@ -72,5 +79,6 @@ class LocalHintsNetwork(nn.Module):
         x = torch.cat([gray, hints[:, :2], hints[:, 2:] - self.mask_center], dim=1)
         out = self.unet(x, hints, detach=detach)
         rows, columns = -(-height // 4), -(-width // 4)
-        ab = out.ab[:, :, :height, :width].float() * AB_SCALE
-        return LocalHintsOutput(ab, out.logits[:, :, :rows, :columns].float())
+        ab = out.ab[:, :, :height, :width].float() * self.ab_scale
+        logits = out.logits if self.hypercolumn is None else self.hypercolumn(out.maps, out.trunk)
+        return LocalHintsOutput(ab, logits[:, :, :rows, :columns].float())

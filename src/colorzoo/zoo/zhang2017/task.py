@@ -22,13 +22,17 @@ from colorzoo.guidance import (
     simulate_points,
     uniform_points,
 )
-from colorzoo.losses import grid_cross_entropy, smooth_l1_map
+from colorzoo.losses import grid_cross_entropy, rebalanced_cross_entropy, smooth_l1_map
 from colorzoo.networks.hint_unet import Detach, initialize
+from colorzoo.networks.rank import fold_rank_layers
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.weights import apply_weights
-from colorzoo.zoo.zhang2017.network import LocalHintsNetwork
+from colorzoo.weights.caffe import CaffeLayers
+from colorzoo.zoo.zhang2017.caffe import convert_local
+from colorzoo.zoo.zhang2017.network import AB_SCALE, LocalHintsNetwork
 from colorzoo.zoo.zhang2017.published import convert_published
+from colorzoo.zoo.zhang2017.start import copy_shared_layers
 
 LOGIT_STRIDE = 4
 VALIDATION_POINTS = (0, 1, 10, 100)
@@ -46,6 +50,11 @@ class Zhang2017Local(SingleOptimizerModule):
         channel_attention: Weigh the channels of the skips by the whole picture (not in the paper).
         rank_layers: Linear layers between encoder and decoder (implicit rank minimization, not in the paper);
             a model with 0 folds those of a checkpoint that it loads into its own weights.
+        hypercolumn: Answer the distribution by the paper's hypercolumn head over 313 bins, which sends no
+            gradient into the trunk, instead of the published head over 529.
+        trunk: Name of a Local Hints model of the same width whose layers to start from; what it lacks keeps
+            its own start. None starts from random weights.
+        only_distribution: Train nothing but the hypercolumn head: all else stays as it was loaded.
         detach: Which head sends no gradient into the trunk: the paper's first stage trains it by
             classification (``"regression"``), the second by regression (``"classification"``).
         regression_weight: Weight of the smooth-l1 loss, mean over pixels, in CIE units.
@@ -66,9 +75,18 @@ class Zhang2017Local(SingleOptimizerModule):
         schedule: How the rate moves.
         warmup_steps: Steps of linear rise.
         milestones: Steps at which ``multistep`` divides the rate by ten.
+        ab_scale: What 1 at the output means in CIE units: 110, or 100 for the authors' Caffe weights.
     """
 
     accepts = frozenset({"points"})
+    recorded_hparams = (
+        "width",
+        "mask_center",
+        "hint_attention",
+        "channel_attention",
+        "hypercolumn",
+        "ab_scale",
+    )
     network: LocalHintsNetwork
 
     def __init__(
@@ -78,6 +96,9 @@ class Zhang2017Local(SingleOptimizerModule):
         hint_attention: bool = False,
         channel_attention: bool = False,
         rank_layers: int = 0,
+        hypercolumn: bool = False,
+        trunk: str | None = None,
+        only_distribution: bool = False,
         detach: Detach = "classification",
         regression_weight: float = 10 / 110,
         classification_weight: float = 1.0,
@@ -96,6 +117,7 @@ class Zhang2017Local(SingleOptimizerModule):
         schedule: Schedule = "constant",
         warmup_steps: int = 0,
         milestones: Sequence[int] = (),
+        ab_scale: float = AB_SCALE,
     ) -> None:
         super().__init__()
 
@@ -108,13 +130,30 @@ class Zhang2017Local(SingleOptimizerModule):
             hint_attention=hp.hint_attention,
             channel_attention=hp.channel_attention,
             rank_layers=hp.rank_layers,
+            hypercolumn=hp.hypercolumn,
+            ab_scale=hp.ab_scale,
         )
+        if hp.only_distribution:
+            self.network.unet.requires_grad_(False)
         initialize(self.network, hp.init_std)
 
     def configure_losses(self) -> None:
         """Compile network and losses into one graph, if asked."""
         hp: Any = self.hparams
         self._losses = torch.compile(self._compute_losses) if hp.compile_training else self._compute_losses
+
+    def setup(self, stage: str) -> None:
+        """Copy the layers to start from, unless weights were loaded."""
+        hp: Any = self.hparams
+        if stage == "fit" and hp.trunk is not None and not self.trained:
+            copy_shared_layers(hp.trunk, self.network)
+
+    def train(self, mode: bool = True) -> Zhang2017Local:
+        """Set the mode; a U-Net that is not trained stays in evaluation mode."""
+        super().train(mode)
+        if self.hparams.get("only_distribution"):
+            self.network.unet.eval()
+        return self
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
@@ -139,7 +178,10 @@ class Zhang2017Local(SingleOptimizerModule):
         """Return smooth-l1 and cross-entropy; tensors only, so that it compiles."""
         hp: Any = self.hparams
         out = self.network(luma, Points(hint_ab, mask), detach=hp.detach)
-        classification = strided_cross_entropy(out.logits, ab, hp.class_stride)
+        if hp.hypercolumn:
+            classification = hull_cross_entropy(out.logits, ab)
+        else:
+            classification = strided_cross_entropy(out.logits, ab, hp.class_stride)
         weight = 1 + hp.colorfulness * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / CHROMA_UNIT
         regression = (smooth_l1_map(out.ab, ab, delta=hp.delta) * weight).mean() / weight.mean()
         return regression, classification
@@ -152,10 +194,20 @@ class Zhang2017Local(SingleOptimizerModule):
         """Place the points of the paper's test, the same for a picture in every epoch."""
         return validation_points(setting, lab, seeds)
 
+    @classmethod
+    def for_inference(cls, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the state dict of the plain network: without a discriminator, the rank layers folded in."""
+        return fold_rank_layers(super().for_inference(state_dict))
+
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load ``siggraph17-df00044c.pth`` or a checkpoint with the same 107 keys."""
         ours = convert_published(state_dict)
         apply_weights(self, ours, name="the published checkpoint", published=False)
+
+    @classmethod
+    def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Translate ``model.caffemodel`` of the authors' interactive demo."""
+        return convert_local(layers)
 
     def _training_points(self, ab: Tensor, batch: Batch) -> Points:
         hp: Any = self.hparams
@@ -163,6 +215,18 @@ class Zhang2017Local(SingleOptimizerModule):
             hp.stop_probability, reveal_all=hp.reveal_all, many=hp.many, none=1 - hp.hints
         )
         return simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
+
+
+def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
+    """Return the mean cross-entropy with the soft-encoded truth, all colors counting alike.
+
+    Args:
+        logits: ``(B, 313, H/4, W/4)``.
+        ab: ``(B, 2, H, W)`` truth in CIE units.
+    """
+    truth = ab[:, :, ::LOGIT_STRIDE, ::LOGIT_STRIDE]
+    alike = torch.ones(logits.shape[1], device=logits.device)
+    return rebalanced_cross_entropy(logits, truth, alike, gray_below=-1.0).mean()
 
 
 def color(network: LocalHintsNetwork, luma: Tensor, guidance: Guidance | None) -> Prediction:

@@ -1,0 +1,54 @@
+"""``colorzoo studio``: the drawing pad in the browser."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+
+from colorzoo.errors import ColorzooError
+from colorzoo.registry import model_card
+
+NAME = "studio"
+HELP = "color a picture by hand, in the browser"
+EXAMPLE = """
+colorzoo studio old.jpg
+colorzoo studio old.jpg --recipe hints.json
+colorzoo studio --host 0.0.0.0 --port 9000 --no-browser
+"""
+
+_NEEDED = ("starlette", "uvicorn", "websockets")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the verb."""
+    parser.add_argument(
+        "picture", nargs="?", metavar="PHOTO", help="opened at once; others by drop or button"
+    )
+    parser.add_argument("--recipe", metavar="R.json", help="color points and settings to begin with")
+    parser.add_argument("--model", help="registered name to begin with (default: the embedded model)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="where to listen; beyond this machine the address holds a token"
+    )
+    parser.add_argument("--port", type=int, help="port (default: the first free one from 8765)")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until Ctrl+C.
+
+    Raises:
+        ColorzooError: The extra is missing, or photo, recipe, model or address cannot be used.
+    """
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ColorzooError(
+            f'the studio needs {", ".join(missing)}: python -m pip install "colorzoo[studio]"'
+        )
+    if args.model:
+        model_card(args.model)
+    if args.port is not None and not 0 <= args.port <= 65535:
+        raise ColorzooError(f"--port must be from 0 to 65535, got {args.port}")
+    from colorzoo.cli._studio import open_studio
+
+    return open_studio(args)

@@ -1,0 +1,105 @@
+"""Regions, classes and matches of a photo, as the pad shows them."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.inference.kinds import FindsClasses, ProposesRegions, find_classes, propose_regions
+from colorzoo.studio.coloring import Task
+from colorzoo.studio.errors import StudioError
+from colorzoo.studio.photo import Photo
+
+
+def regions(task: Task) -> tuple[dict[str, Any], bytes]:
+    """Return the fields of the message ``regions`` and the uint16 map.
+
+    Raises:
+        StudioError: The model asks for no regions.
+    """
+    model = task.colorizer.model
+    if not isinstance(model, ProposesRegions):
+        raise StudioError("unsupported", f"{task.colorizer.name} does not ask for regions")
+    found = propose_regions(model, task.photo.small[task.colorizer.size])
+    index, count = found.index[0, 0], int(found.rgb.shape[1])
+    items = [_region(index, number, task.photo) for number in range(count)]
+    facts = {"count": count, "width": index.shape[1], "height": index.shape[0], "items": items}
+    return facts, _as_uint16(index)
+
+
+def classes(task: Task) -> tuple[dict[str, Any], tuple[bytes, ...]]:
+    """Return the fields of the message ``classes`` and the uint16 maps of photo and reference.
+
+    Raises:
+        StudioError: The model knows no classes.
+    """
+    model = task.colorizer.model
+    if not isinstance(model, FindsClasses):
+        raise StudioError("unsupported", f"{task.colorizer.name} knows no classes")
+    names = getattr(model, "class_names", {})
+    target = find_classes(model, task.photo.small[task.colorizer.size])[0, 0]
+    facts: dict[str, Any] = {**_class_facts(target, names), "reference": None}
+    if task.reference is None:
+        return facts, (_as_uint16(target),)
+    other = find_classes(model, rgb_to_lab(task.reference)[:, :1])[0, 0]
+    facts["reference"] = _class_facts(other, names)
+    return facts, (_as_uint16(target), _as_uint16(other))
+
+
+def matched(
+    match: Tensor, place: tuple[float, float], size: tuple[int, int], reference: tuple[int, int]
+) -> tuple[float, float]:
+    """Return the place in the reference that colored a place of the photo.
+
+    Args:
+        match: ``(2, h, w)``: x and y as shares of the reference's size.
+        place: x and y in pixels of the photo.
+        size: Width and height of the photo.
+        reference: Those of the reference.
+    """
+    _, height, width = match.shape
+    row = min(int(place[1] * height / size[1]), height - 1)
+    column = min(int(place[0] * width / size[0]), width - 1)
+    x, y = match[:, row, column].tolist()
+    return x * reference[0], y * reference[1]
+
+
+def source_color(photo: Photo, place: tuple[float, float]) -> str:
+    """Return the color ``#rrggbb`` of the photo as it came, as its view shows it."""
+    with Image.open(io.BytesIO(photo.source)) as image:
+        column = min(int(place[0] * image.width / photo.size[0]), image.width - 1)
+        row = min(int(place[1] * image.height / photo.size[1]), image.height - 1)
+        red, green, blue = np.asarray(image.convert("RGB"))[row, column]
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _region(index: Tensor, number: int, photo: Photo) -> dict[str, Any]:
+    rows, columns = (index == number).nonzero(as_tuple=True)
+    if len(rows) == 0:
+        return {"index": number, "area": 0.0, "x": None, "y": None}
+    # the pixel of the region nearest to its center of mass, which itself may lie outside
+    away = (rows - rows.float().mean()).square() + (columns - columns.float().mean()).square()
+    best = int(away.argmin())
+    x = (float(columns[best]) + 0.5) * photo.size[0] / index.shape[1]
+    y = (float(rows[best]) + 0.5) * photo.size[1] / index.shape[0]
+    return {"index": number, "area": len(rows) / index.numel(), "x": x, "y": y}
+
+
+def _class_facts(found: Tensor, names: dict[int, str]) -> dict[str, Any]:
+    values, counts = torch.unique(found, return_counts=True)
+    pairs = sorted(zip(counts.tolist(), values.tolist(), strict=True), reverse=True)
+    items = [
+        {"id": value, "name": str(names.get(value, value)), "share": count / found.numel()}
+        for count, value in pairs
+    ]
+    return {"width": found.shape[1], "height": found.shape[0], "items": items}
+
+
+def _as_uint16(values: Tensor) -> bytes:
+    return values.numpy().astype("<u2").tobytes()

@@ -1,0 +1,298 @@
+/** Around the picture: top bar, tools, what lies over the stage, the empty state, messages. */
+
+import { available, byId, keyLabel, runCommand, setCompare } from "./commands.js";
+import { button, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
+import { setSize } from "./edits.js";
+import { openFile, openWork, takeDropped } from "./files.js";
+import { TOOLS } from "./tools.js";
+
+const TOAST_TIME = 6000;
+const BUSY_AFTER = 200;
+
+/** A button that runs a command and is enabled when the command can run. */
+function commandButton(pad, id, spec = {}) {
+  const command = byId[id];
+  const key = command.keys[0] ? keyLabel(command.keys[0]) : undefined;
+  const el = button({ label: t(command.label), key, ...spec, onClick: (event) => runCommand(pad, id, event) });
+  el.dataset.action = id;
+  const update = () => {
+    el.disabled = !available(pad, id);
+  };
+  return { el, update };
+}
+
+/** @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
+function createTopBar(pad) {
+  const make = (id, spec) => commandButton(pad, id, spec);
+  const open = make("open", { icon: "open", text: t("Open"), className: "cz-ghost" });
+  const undo = make("undo", { icon: "undo", className: "cz-ghost" });
+  const redo = make("redo", { icon: "redo", className: "cz-ghost" });
+  const save = make("save", { icon: "save", text: t("Save recipe"), className: "cz-ghost" });
+  const load = make("load", { icon: "load", text: t("Load"), className: "cz-ghost" });
+  const exports = make("export", { icon: "export", text: t("Export"), className: "cz-primary" });
+  const help = make("help", { icon: "help", className: "cz-ghost" });
+  const name = h("span", { class: "cz-photo-name" });
+  const size = h("span", { class: "cz-photo-size" });
+  const menu = createMenu(pad);
+  const mark = h("span", { class: "cz-mark", "aria-hidden": "true" }, h("i"), h("i"), h("i"));
+  const el = h("header", { class: "cz-top" },
+    h("div", { class: "cz-brand" }, mark, h("h1", { class: "cz-title" }, "colorzoo")), open.el, h("div", { class: "cz-photo-label" }, name, size),
+    h("div", { class: "cz-group" }, undo.el, redo.el), h("div", { class: "cz-group" }, save.el, load.el), h("div", { class: "cz-group cz-group-end" }, help.el, menu.el), exports.el);
+  const buttons = [open, undo, redo, save, load, exports, help];
+  const update = () => {
+    for (const item of buttons) item.update();
+    setText(name, pad.photo?.name ?? "");
+    setText(size, pad.photo ? `${pad.photo.width} × ${pad.photo.height}` : "");
+    exports.el.classList.toggle("cz-busy", Boolean(pad.ui.exporting));
+    menu.update();
+  };
+  return { el, update };
+}
+
+function createMenu(pad) {
+  const summary = h("summary", { class: "cz-btn cz-ghost", "aria-label": t("Settings"), title: t("Settings") }, icon("more"));
+  const theme = h("select", { class: "cz-input cz-select", "aria-label": t("Appearance") },
+    ...[["auto", t("As the system")], ["light", t("Light")], ["dark", t("Dark")]].map(([value, text]) => h("option", { value }, text)));
+  theme.addEventListener("change", () => pad.setSetting("theme", theme.value));
+  const checks = [["singleKeys", t("Single-key shortcuts")], ["leftHanded", t("Panel on the left")]].map(([name, label]) => settingCheck(pad, name, label));
+  const clear = button({ text: t("Remove all hints"), label: t("Remove all hints"), className: "cz-ghost cz-wide", onClick: (event) => runCommand(pad, "clear", event) });
+  const body = h("div", { class: "cz-menu-body" }, h("label", { class: "cz-field" }, h("span", {}, t("Appearance")), theme), ...checks.map(({ el }) => el), clear);
+  const el = h("details", { class: "cz-menu" }, summary, body);
+  el.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !el.open) return;
+    event.stopPropagation();
+    el.open = false;
+    summary.focus();
+  });
+  el.addEventListener("focusout", (event) => {
+    if (event.relatedTarget && !el.contains(event.relatedTarget)) el.open = false;
+  });
+  pad.root.addEventListener("pointerdown", (event) => !el.contains(event.target) && (el.open = false));
+  const update = () => {
+    theme.value = pad.settings.theme;
+    for (const check of checks) check.update();
+    clear.disabled = !pad.photo;
+  };
+  return { el, update };
+}
+
+function settingCheck(pad, name, label) {
+  const box = h("input", { type: "checkbox" });
+  box.addEventListener("change", () => pad.setSetting(name, box.checked));
+  const update = () => {
+    box.checked = Boolean(pad.settings[name]);
+  };
+  return { el: h("label", { class: "cz-check" }, box, h("span", {}, label)), update };
+}
+
+/** @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
+function createRail(pad) {
+  const tools = TOOLS.map((tool) => ({ tool, ...toolButton(pad, tool) }));
+  const size = h("input", { type: "range", min: 1, max: 9, step: 1, class: "cz-size", "aria-label": t("Size of brush and points, in pixels of the network"), title: `${t("Size")} ([ ])` });
+  const value = h("output", { class: "cz-size-value" });
+  size.addEventListener("input", () => setSize(pad, Number(size.value)));
+  const sizing = h("div", { class: "cz-sizing" }, size, value);
+  const el = h("div", { class: "cz-rail", role: "toolbar", "aria-label": t("Tools") }, ...tools.map((tool) => tool.el), sizing);
+  const update = () => {
+    const offered = pad.tools();
+    for (const item of tools) {
+      show(item.el, offered.includes(item.tool));
+      item.el.disabled = !pad.photo;
+      setAttr(item.el, "aria-pressed", String(pad.ui.tool === item.tool.id));
+    }
+    show(sizing, pad.accepts("points") || pad.accepts("scribbles"));
+    size.disabled = !pad.photo;
+    size.value = String(pad.ui.size);
+    setText(value, String(pad.ui.size));
+    setAttr(size, "aria-valuetext", t("{n} by {n} pixels of the network", { n: pad.ui.size }));
+  };
+  return { el, update };
+}
+
+function toolButton(pad, tool) {
+  const onClick = (event) => {
+    runCommand(pad, `tool-${tool.id}`, event);
+    if (event.detail) pad.stageEl.focus({ preventScroll: true });
+  };
+  const el = button({ icon: tool.icon, label: t(tool.label), key: tool.key, className: "cz-tool", onClick });
+  el.dataset.tool = tool.id;
+  return { el };
+}
+
+/** @param {any} pad @returns {{el: HTMLElement, update: () => void}} zoom, compare, where next */
+function createStageBar(pad) {
+  const choices = [["result", t("Result")], ["split", t("Split")], ["side", t("Side by side")], ["gray", t("Before")]];
+  const segments = choices.map(([value, text]) => compareButton(pad, value, text));
+  const compare = h("div", { class: "cz-segments", role: "group", "aria-label": t("Compare") }, ...segments.map(({ el }) => el));
+  const hold = createHoldButton(pad);
+  const next = commandButton(pad, "next", { icon: "target", text: t("Where next?"), className: "cz-float" });
+  const zooms = ["zoomout", "zoomin", "fit", "actual"].map((id) => commandButton(pad, id, { icon: { zoomout: "minus", zoomin: "plus", fit: "fit" }[id], text: id === "actual" ? "1:1" : undefined, className: "cz-ghost cz-small" }));
+  const percent = h("span", { class: "cz-percent", "aria-live": "off" });
+  const zoom = h("div", { class: "cz-zoom", role: "group", "aria-label": t("Zoom") }, zooms[0].el, percent, ...zooms.slice(1).map(({ el }) => el));
+  const el = h("div", { class: "cz-stage-bar" }, h("div", { class: "cz-bar-part" }, compare, hold), next.el, zoom);
+  const update = () => {
+    show(el, Boolean(pad.photo));
+    for (const segment of segments) segment.update();
+    for (const item of zooms) item.update();
+    next.update();
+    show(next.el, pad.accepts("points") || pad.accepts("regions"));
+    if (pad.ui.view) setText(percent, `${Math.round(pad.ui.view.scale * (window.devicePixelRatio || 1) * 100)} %`);
+  };
+  return { el, update };
+}
+
+function compareButton(pad, value, text) {
+  const run = (event) => (value === "gray" ? runCommand(pad, "gray", event) : setCompare(pad, pad.ui.compare === value ? "result" : value));
+  const el = button({ text, label: text, className: "cz-segment", onClick: run });
+  el.dataset.action = { split: "compare", gray: "gray" }[value] ?? `compare-${value}`;
+  const update = () => setAttr(el, "aria-pressed", String(pad.ui.compare === value));
+  return { el, update };
+}
+
+function createHoldButton(pad) {
+  const el = button({ icon: "eye", label: t("Hold to see the photo before"), key: "O", className: "cz-float cz-small", onClick: () => {} });
+  const set = (hold) => () => pad.set({ hold });
+  el.addEventListener("pointerdown", set(true));
+  for (const type of ["pointerup", "pointercancel", "pointerleave", "blur"]) el.addEventListener(type, set(false));
+  el.addEventListener("keydown", (event) => event.key === "Enter" && pad.set({ hold: !pad.ui.hold }));
+  el.dataset.action = "hold";
+  return el;
+}
+
+/** @param {any} pad @returns {{el: HTMLElement, update: () => void}} the line between before and after */
+function createSplitHandle(pad) {
+  const el = h("div", { class: "cz-split", role: "slider", tabindex: "0", "aria-label": t("Line between before and after"), "aria-valuemin": 0, "aria-valuemax": 100 }, h("span", { class: "cz-split-knob" }));
+  const move = (share) => pad.set({ split: Math.min(0.98, Math.max(0.02, share)) });
+  el.addEventListener("pointerdown", (event) => {
+    event.stopPropagation();
+    el.setPointerCapture(event.pointerId);
+  });
+  el.addEventListener("pointermove", (event) => {
+    if (!el.hasPointerCapture(event.pointerId)) return;
+    const box = el.parentElement.getBoundingClientRect();
+    move((event.clientX - box.left) / box.width);
+  });
+  el.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -0.02, ArrowRight: 0.02, Home: -1, End: 1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    move(pad.ui.split + step);
+  });
+  const update = () => {
+    show(el, Boolean(pad.photo) && pad.ui.compare === "split");
+    el.style.left = `${pad.ui.split * 100}%`;
+    setAttr(el, "aria-valuenow", Math.round(pad.ui.split * 100));
+  };
+  return { el, update };
+}
+
+const STATE_WORDS = {
+  empty: "No photo", loading: "Opening …", ready: "Ready", computing: "Coloring …", failed: "Not colored", offline: "Offline",
+};
+
+/** @param {any} pad @returns {{el: HTMLElement, update: () => void}} state, failure with retry, offline */
+function createStatus(pad) {
+  const words = h("span", { class: "cz-status-words" });
+  const pill = h("div", { class: "cz-status" }, h("span", { class: "cz-status-dot" }), words);
+  const retry = button({ icon: "retry", text: t("Retry"), label: t("Retry"), className: "cz-small", onClick: () => pad.retry() });
+  const text = h("p", {});
+  const banner = h("div", { class: "cz-banner", role: "alert" }, icon("warn"), text, retry);
+  const live = h("div", { class: "cz-visually-hidden", role: "status", "aria-live": "polite" });
+  const el = h("div", { class: "cz-status-area" }, pill, banner, live);
+  let since = 0;
+  const update = () => {
+    const state = pad.state();
+    if (state !== "computing") since = 0;
+    else if (!since) {
+      since = performance.now();
+      setTimeout(update, BUSY_AFTER);
+    }
+    const shown = state === "computing" && performance.now() - since < BUSY_AFTER ? "ready" : state;
+    setAttr(pad.root, "data-state", state);
+    setAttr(pill, "data-state", shown);
+    setText(words, t(STATE_WORDS[shown]));
+    show(pill, shown !== "empty");
+    const problem = bannerWords(pad, state);
+    show(banner, problem !== "");
+    setText(text, problem);
+    setText(live, pad.ui.said);
+  };
+  return { el, update };
+}
+
+function bannerWords(pad, state) {
+  if (pad.ui.link === "refused") return t("The server refused this page. Open the address that colorzoo studio printed.");
+  if (state === "offline") return pad.photo ? t("No connection. Go on: your edits are kept and sent when it is back.") : t("No connection to the coloring server. Trying again …");
+  return state === "failed" ? pad.ui.failure : "";
+}
+
+/** @param {any} pad @returns {{el: HTMLElement, update: () => void}} what is seen before a photo is open */
+function createEmpty(pad) {
+  const choose = button({ icon: "open", text: t("Choose a photo"), label: t("Choose a photo"), className: "cz-primary cz-large", onClick: (event) => runCommand(pad, "open", event) });
+  const works = h("div", { class: "cz-works", role: "group", "aria-label": t("Go on with") });
+  const worksTitle = h("h3", { class: "cz-heading" }, t("Go on with"));
+  const words = h("p", { class: "cz-empty-words" }, t("Drop a photo here, paste one, or choose a file. It may be black and white or in color; its colors are then left aside."));
+  const invite = h("div", { class: "cz-empty-card" }, h("div", { class: "cz-empty-art", "aria-hidden": "true" }, h("i"), h("i"), h("i")), h("h2", {}, t("Color a photo by hand")), words, choose);
+  const loading = h("div", { class: "cz-loading" }, h("span", { class: "cz-spinner", "aria-hidden": "true" }), h("p", {}));
+  const el = h("div", { class: "cz-empty" }, invite, h("div", { class: "cz-works-area" }, worksTitle, works), loading);
+  const urls = new Map();
+  const update = () => {
+    const kept = (pad.ui.works ?? []).filter((work) => work.file);
+    show(el, !pad.photo || Boolean(pad.ui.loading));
+    show(loading, Boolean(pad.ui.loading));
+    setText(loading.lastElementChild, pad.ui.loading ? t("Opening {name} …", { name: pad.ui.loading }) : "");
+    show(invite, !pad.ui.loading && !pad.photo);
+    show(works.parentElement, kept.length > 0 && !pad.ui.loading && !pad.photo);
+    choose.disabled = pad.ui.link !== "open";
+    syncList(works, kept.length, () => h("button", { type: "button", class: "cz-work" }, h("img", { alt: "" }), h("span")), (tile, index) => fillWork(pad, tile, kept[index], urls));
+  };
+  return { el, update };
+}
+
+function fillWork(pad, tile, work, urls) {
+  if (!urls.has(work.key) && work.thumbnail) urls.set(work.key, URL.createObjectURL(work.thumbnail));
+  setAttr(tile.firstElementChild, "src", urls.get(work.key));
+  setText(tile.lastElementChild, work.name);
+  tile.onclick = () => openWork(pad, work);
+}
+
+/** @param {any} pad @returns {{el: HTMLElement, add: (text: string, kind?: string, action?: {label: string, run: () => void}) => void}} */
+function createToasts() {
+  const el = h("div", { class: "cz-toasts" });
+  const add = (text, kind = "info", action = null) => {
+    const close = () => toast.remove();
+    const toast = h("div", { class: "cz-toast", role: kind === "error" ? "alert" : "status", data: { kind } }, kind === "error" ? icon("warn") : null, h("p", {}, text),
+      action ? button({ text: action.label, label: action.label, className: "cz-small cz-ghost", onClick: () => { close(); action.run(); } }) : null,
+      button({ icon: "close", label: t("Close"), className: "cz-small cz-ghost", onClick: close }));
+    while (el.children.length >= 3) el.firstElementChild.remove();
+    el.append(toast);
+    if (kind !== "error") setTimeout(() => !toast.matches(":hover, :focus-within") && close(), TOAST_TIME);
+  };
+  return { el, add };
+}
+
+/** Dropping and pasting anywhere on the pad. @param {any} pad @param {AbortSignal} signal */
+function listenToDrops(pad, signal) {
+  const { root } = pad;
+  const isFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+  root.addEventListener("dragover", (event) => {
+    if (!isFile(event)) return;
+    event.preventDefault();
+    if (!pad.ui.dropping) pad.set({ dropping: true });
+  }, { signal });
+  root.addEventListener("dragleave", (event) => !root.contains(event.relatedTarget) && pad.set({ dropping: false }), { signal });
+  root.addEventListener("drop", (event) => {
+    event.preventDefault();
+    pad.set({ dropping: false });
+    takeDropped(pad, event.dataTransfer);
+  }, { signal });
+  const paste = (event) => {
+    const file = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith("image/"));
+    if (!file || (pad.options.notebook && !pad.hasFocus())) return;
+    event.preventDefault();
+    openFile(pad, file);
+  };
+  document.addEventListener("paste", paste, { signal });
+}
+
+export { createEmpty, createRail, createSplitHandle, createStageBar, createStatus, createToasts, createTopBar, listenToDrops };

@@ -1,0 +1,171 @@
+/**
+ * Color: CIE Lab and sRGB (D65), what sRGB can show, and names for screen readers.
+ * The numbers are those of colorzoo.color, so the pad shows what the library computes.
+ *
+ * @typedef {[number, number, number]} Triple
+ * @typedef {[number, number]} Ab
+ */
+
+const XYZ_TO_RGB = [
+  [3.0799803023, -1.5371515163, -0.542821308],
+  [-0.9212477523, 1.8759900015, 0.0452473395],
+  [0.0528904611, -0.2040413384, 1.151232012],
+];
+const RGB_TO_XYZ = invert3(XYZ_TO_RGB);
+const TOLERANCE = 1e-4;
+const GAMUT_STEPS = 14;
+
+/** @param {number[][]} m @returns {number[][]} the inverse of a 3 x 3 matrix */
+function invert3(m) {
+  const [[a, b, c], [d, e, f], [g, h, i]] = m;
+  const det = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g);
+  return [
+    [(e * i - f * h) / det, (c * h - b * i) / det, (b * f - c * e) / det],
+    [(f * g - d * i) / det, (a * i - c * g) / det, (c * d - a * f) / det],
+    [(d * h - e * g) / det, (b * g - a * h) / det, (a * e - b * d) / det],
+  ];
+}
+
+const fromCone = (t) => (t > 0.2068966 ? t ** 3 : (t - 16 / 116) / 7.787);
+const toCone = (t) => (t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116);
+const encode = (v) => (v <= 0.0031308 ? 12.92 * v : 1.055 * v ** (1 / 2.4) - 0.055);
+const decode = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+const clamp = (v, low, high) => Math.min(high, Math.max(low, v));
+
+/** @param {Triple} lab @returns {Triple} linear RGB; outside [0, 1] sRGB cannot show it */
+function labToLinear([luma, a, b]) {
+  const fy = (luma + 16) / 116;
+  const x = fromCone(fy + a / 500);
+  const y = fromCone(fy);
+  const z = fromCone(Math.max(0, fy - b / 200));
+  return XYZ_TO_RGB.map((row) => row[0] * x + row[1] * y + row[2] * z);
+}
+
+/** @param {Triple} rgb levels from 0 to 255 @returns {Triple} */
+function rgbToLab(rgb) {
+  const linear = rgb.map((level) => decode(level / 255));
+  const [fx, fy, fz] = RGB_TO_XYZ.map((row) => toCone(row[0] * linear[0] + row[1] * linear[1] + row[2] * linear[2]));
+  return [116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)];
+}
+
+/** @param {number} luma @param {number} a @param {number} b @returns {boolean} whether sRGB can show it */
+function inGamut(luma, a, b) {
+  const fy = (luma + 16) / 116;
+  const x = fromCone(fy + a / 500);
+  const y = fromCone(fy);
+  const z = fromCone(Math.max(0, fy - b / 200));
+  for (const row of XYZ_TO_RGB) {
+    const v = row[0] * x + row[1] * y + row[2] * z;
+    if (v < -TOLERANCE || v > 1 + TOLERANCE) return false;
+  }
+  return true;
+}
+
+const CODES = Uint8ClampedArray.from({ length: 4097 }, (_, i) => Math.round(255 * encode(i / 4096)));
+
+/**
+ * Colors of the ab plane at one lightness; where sRGB has none, the nearest by channel (to be clipped away).
+ * @param {number} luma @param {number} range of a and b @param {number} side @returns {Uint8ClampedArray} RGBA, a to the right, b up
+ */
+function planePixels(luma, range, side) {
+  const pixels = new Uint8ClampedArray(side * side * 4).fill(255);
+  const fy = (luma + 16) / 116;
+  const y = fromCone(fy);
+  const unit = (2 * range) / side;
+  let at = 0;
+  for (let row = 0; row < side; row += 1) {
+    const z = fromCone(Math.max(0, fy - (range - (row + 0.5) * unit) / 200));
+    for (let column = 0; column < side; column += 1, at += 4) {
+      const x = fromCone(fy + ((column + 0.5) * unit - range) / 500);
+      for (let c = 0; c < 3; c += 1) {
+        const [ofX, ofY, ofZ] = XYZ_TO_RGB[c];
+        pixels[at + c] = CODES[Math.min(4096, Math.max(0, (ofX * x + ofY * y + ofZ * z) * 4096)) | 0];
+      }
+    }
+  }
+  return pixels;
+}
+
+/** Take chroma away until sRGB can show the color. @param {number} luma @param {Ab} ab @returns {Ab} */
+function reduceChroma(luma, ab) {
+  if (inGamut(luma, ...ab)) return ab;
+  let low = 0;
+  let high = 1;
+  for (let step = 0; step < GAMUT_STEPS; step += 1) {
+    const middle = (low + high) / 2;
+    if (inGamut(luma, ab[0] * middle, ab[1] * middle)) low = middle;
+    else high = middle;
+  }
+  return [ab[0] * low, ab[1] * low];
+}
+
+/** @param {Triple} lab @returns {Triple} levels from 0 to 255, chroma reduced where needed */
+function labToRgb([luma, a, b]) {
+  const [x, y] = reduceChroma(luma, [a, b]);
+  return labToLinear([luma, x, y]).map((v) => Math.round(255 * encode(clamp(v, 0, 1))));
+}
+
+/** @param {Triple} rgb @returns {string} #rrggbb */
+function rgbToHex(rgb) {
+  return `#${rgb.map((v) => clamp(Math.round(v), 0, 255).toString(16).padStart(2, "0")).join("")}`;
+}
+
+/** @param {number} luma @param {Ab} ab @returns {string} #rrggbb of that color at that lightness */
+function labHex(luma, ab) {
+  return rgbToHex(labToRgb([luma, ...ab]));
+}
+
+/**
+ * Read a color as people write it: #rgb, #rrggbb with or without #, "192, 64, 32", "rgb(192 64 32)".
+ * @param {string} text @returns {Triple | null}
+ */
+function parseColor(text) {
+  const word = text.trim().toLowerCase();
+  const hex = /^#?([0-9a-f]{3}|[0-9a-f]{6})$/.exec(word);
+  if (hex) {
+    const digits = hex[1].length === 3 ? [...hex[1]].map((d) => d + d).join("") : hex[1];
+    return [0, 2, 4].map((i) => parseInt(digits.slice(i, i + 2), 16));
+  }
+  const numbers = /^(?:rgb\()?\s*(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})\s*\)?$/.exec(word);
+  const levels = numbers && numbers.slice(1).map(Number);
+  return levels && Math.max(...levels) <= 255 ? levels : null;
+}
+
+/** @param {string} hex #rrggbb @returns {Triple} */
+function hexToRgb(hex) {
+  return parseColor(hex) ?? [128, 128, 128];
+}
+
+/** @param {Triple} rgb @returns {Ab} */
+function rgbToAb(rgb) {
+  const [, a, b] = rgbToLab(rgb);
+  return [a, b];
+}
+
+/** @param {Ab} one @param {Ab} other @returns {number} distance in CIE units */
+const abDistance = (one, other) => Math.hypot(one[0] - other[0], one[1] - other[1]);
+
+const HUES = [
+  [15, "pink"], [45, "red"], [68, "orange"], [86, "amber"], [112, "yellow"], [165, "green"], [205, "teal"],
+  [262, "sky blue"], [311, "blue"], [322, "violet"], [342, "magenta"], [361, "pink"],
+];
+
+/**
+ * Say a color in words: color must never be the only cue.
+ * @param {number} luma @param {Ab} ab @returns {string} such as "dark muted blue"
+ */
+function colorName(luma, ab) {
+  const chroma = Math.hypot(...ab);
+  const tone = luma < 30 ? "dark " : luma > 75 ? "light " : "";
+  if (chroma < 6) return luma < 12 ? "black" : luma > 95 ? "white" : `${tone}gray`;
+  const angle = ((Math.atan2(ab[1], ab[0]) * 180) / Math.PI + 360) % 360;
+  const hue = HUES.find(([limit]) => angle < limit)[1];
+  const warm = ["orange", "amber", "red"].includes(hue);
+  if (warm && luma < 55 && chroma < 50) return `${tone}brown`;
+  return `${tone}${chroma < 22 ? "muted " : chroma > 62 ? "vivid " : ""}${hue}`;
+}
+
+export {
+  abDistance, clamp, colorName, hexToRgb, labHex, labToRgb, parseColor, planePixels, reduceChroma, rgbToAb,
+  rgbToHex, rgbToLab,
+};

@@ -1,0 +1,234 @@
+/** Every command of the pad once: its name, its keys, what it does. Buttons, keyboard and help sheet read this table. */
+
+import { requestNext, requestRegions } from "./coloring.js";
+import {
+  cyclePoint, deleteSelected, keepGray, selectPoint, setColor, setSize, skipRegion, toggleFlag,
+} from "./edits.js";
+import { emptyDoc } from "./document.js";
+import { t } from "./dom.js";
+import { loadRecipe, openDialog, saveRecipe } from "./files.js";
+import { paneSize } from "./stage.js";
+import { TOOLS, arrow, placeAtCross } from "./tools.js";
+import { zoomAt } from "./view.js";
+
+const STEP = 1.25;
+const COMPARE = ["result", "split", "side", "gray"];
+
+/**
+ * @typedef {{id: string, group: string, label: string, keys: string[], run: (pad: any, event?: Event) => void,
+ *   needs?: "photo" | "selection" | null, stage?: boolean, hidden?: boolean}} Command
+ *   `stage`: only while the picture has the focus; keys: "mod" is Ctrl or Command
+ */
+
+/** @type {Command[]} */
+const COMMANDS = [
+  { id: "open", group: "File", label: "Open a photo", keys: ["mod+o"], needs: null, run: openDialog },
+  { id: "save", group: "File", label: "Save the recipe", keys: ["mod+s"], run: saveRecipe },
+  { id: "load", group: "File", label: "Load a recipe", keys: ["shift+mod+o"], run: (pad) => loadRecipe(pad) },
+  { id: "export", group: "File", label: "Export the picture", keys: ["x"], run: (pad) => pad.dialogs.exportPicture() },
+  { id: "undo", group: "Edit", label: "Undo", keys: ["mod+z"], run: (pad) => stepHistory(pad, "undo") },
+  { id: "redo", group: "Edit", label: "Redo", keys: ["shift+mod+z", "mod+y"], run: (pad) => stepHistory(pad, "redo") },
+  { id: "add", group: "Points", label: "New point: arrow keys place it, Enter sets it", keys: ["n"], run: startCross },
+  { id: "place", group: "Points", label: "Set the point at the cross", keys: ["enter"], stage: true, run: placeAtCross },
+  { id: "delete", group: "Points", label: "Delete the selected hint", keys: ["delete", "backspace"], run: deleteSelected },
+  { id: "following", group: "Points", label: "Select the next point", keys: ["."], run: (pad) => cyclePoint(pad, 1) },
+  { id: "previous", group: "Points", label: "Select the previous point", keys: [","], run: (pad) => cyclePoint(pad, -1) },
+  { id: "lock", group: "Points", label: "Lock or unlock the point", keys: ["l"], run: (pad) => toggleFlag(pad, "locked") },
+  { id: "mute", group: "Points", label: "Mute or unmute the point", keys: ["m"], run: (pad) => toggleFlag(pad, "muted") },
+  { id: "smaller", group: "Points", label: "Smaller brush or point", keys: ["["], run: (pad) => setSize(pad, pad.ui.size - 1) },
+  { id: "larger", group: "Points", label: "Larger brush or point", keys: ["]"], run: (pad) => setSize(pad, pad.ui.size + 1) },
+  { id: "keepgray", group: "Color", label: "Keep gray", keys: ["k"], run: keepGray },
+  { id: "suggestion", group: "Color", label: "Take suggestion 1 to 9", keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9"], run: takeSuggestion },
+  { id: "next", group: "Color", label: "Where next? Show where a color helps most", keys: ["r"], run: whereNext },
+  { id: "skip", group: "Color", label: "Skip the region", keys: ["s"], run: skipRegion },
+  ...TOOLS.map((tool) => ({ id: `tool-${tool.id}`, group: "Tools", label: tool.label, keys: [tool.key.toLowerCase()], run: (pad) => pad.setTool(tool.id) })),
+  { id: "hold", group: "View", label: "Hold to see the photo before", keys: ["o"], run: () => {} },
+  { id: "compare", group: "View", label: "Result, split, side by side, before", keys: ["c"], run: cycleCompare },
+  { id: "zoomin", group: "View", label: "Zoom in", keys: ["+", "="], run: (pad) => zoomBy(pad, STEP) },
+  { id: "zoomout", group: "View", label: "Zoom out", keys: ["-"], run: (pad) => zoomBy(pad, 1 / STEP) },
+  { id: "fit", group: "View", label: "Fit the photo", keys: ["0"], run: (pad) => pad.fit() },
+  { id: "actual", group: "View", label: "One photo pixel per screen pixel", keys: ["shift+0"], run: actualSize },
+  { id: "panning", group: "View", label: "Hold and drag to move the view", keys: ["space"], run: () => {} },
+  { id: "escape", group: "View", label: "Leave: cross, selection, tool", keys: ["escape"], run: escape },
+  { id: "help", group: "View", label: "Keyboard shortcuts", keys: ["?"], needs: null, run: (pad) => pad.dialogs.help() },
+  { id: "clear", group: "Edit", label: "Remove all hints", keys: [], run: clearAll, hidden: true },
+  { id: "gray", group: "View", label: "Show the photo before", keys: [], run: toggleGray, hidden: true },
+];
+
+function stepHistory(pad, direction) {
+  const label = pad.history[direction]();
+  if (!label) return;
+  if (!pad.selectedPoint()) pad.set({ selected: null, suggestions: null });
+  pad.say(direction === "undo" ? t("Undone: {label}", { label }) : t("Redone: {label}", { label }));
+  pad.edited();
+}
+
+function startCross(pad) {
+  const { view, cursor } = pad.ui;
+  pad.set({ cross: cursor ?? [view.x, view.y], selected: null });
+  pad.stageEl.focus({ preventScroll: true });
+  pad.say(t("Arrow keys move the cross, Enter sets a point, Escape leaves"));
+}
+
+function takeSuggestion(pad, event) {
+  const item = pad.ui.suggestions?.items[Number(event.key) - 1];
+  if (item && pad.selectedPoint()) setColor(pad, item.ab);
+}
+
+function whereNext(pad) {
+  pad.stageEl.focus({ preventScroll: true });
+  if (pad.accepts("regions") && !pad.accepts("points")) requestRegions(pad);
+  else requestNext(pad);
+}
+
+function cycleCompare(pad) {
+  setCompare(pad, COMPARE[(COMPARE.indexOf(pad.ui.compare) + 1) % COMPARE.length]);
+}
+
+/** @param {any} pad @param {string} compare */
+function setCompare(pad, compare) {
+  const sideChanges = (compare === "side") !== (pad.ui.compare === "side");
+  pad.set({ compare });
+  if (sideChanges && pad.photo) pad.fit();
+  pad.say({ result: t("Result"), split: t("Split view"), side: t("Side by side"), gray: t("Before") }[compare]);
+}
+
+function toggleGray(pad) {
+  setCompare(pad, pad.ui.compare === "gray" ? "result" : "gray");
+}
+
+function zoomBy(pad, factor) {
+  const size = paneSize(pad);
+  pad.set({ view: zoomAt(pad.ui.view, pad.photo, size, factor, [size.width / 2, size.height / 2]) });
+  pad.queue.rest();
+}
+
+function actualSize(pad) {
+  zoomBy(pad, 1 / (window.devicePixelRatio || 1) / pad.ui.view.scale);
+}
+
+function escape(pad) {
+  const { ui } = pad;
+  if (ui.drag) {
+    ui.drag = null;
+    ui.stroke = null;
+    pad.cancel();
+  } else if (ui.cross) pad.set({ cross: null, wanted: null });
+  else if (ui.tool === "dropper") pad.setTool(ui.toolBefore ?? "point");
+  else if (ui.regionPick.length) pad.set({ regionPick: [] });
+  else selectPoint(pad, null);
+}
+
+function clearAll(pad) {
+  pad.set({ selected: null, suggestions: null, regionPick: [] });
+  pad.edit({ ...emptyDoc(pad.doc.model), exemplar: pad.doc.exemplar, extra: pad.doc.extra }, t("remove all hints"));
+}
+
+const byId = Object.fromEntries(COMMANDS.map((command) => [command.id, command]));
+
+/** @param {string} keys such as "shift+mod+z" @returns {string} as people read it */
+function keyLabel(keys) {
+  const mac = /mac/i.test(navigator.platform ?? "");
+  const names = { mod: mac ? "⌘" : "Ctrl", shift: "Shift", delete: "Del", backspace: "Backspace", enter: "Enter", escape: "Esc", space: "Space" };
+  const order = keys === "+" ? ["+"] : keys.split("+").sort((one, other) => (other === "mod") - (one === "mod"));
+  return order.map((part) => names[part] ?? part.toUpperCase()).join("+");
+}
+
+/** @param {KeyboardEvent} event @returns {string} in the notation of the table */
+function chordOf(event) {
+  const mod = event.ctrlKey || event.metaKey ? "mod+" : "";
+  if (event.code === "Digit0" && event.shiftKey) return "shift+0";
+  const name = event.key === " " ? "space" : event.key.toLowerCase();
+  const shift = event.shiftKey && (mod || name.length > 1) ? "shift+" : "";
+  return `${shift}${mod}${name}`;
+}
+
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+const isTyping = (el) => el?.matches?.("input:not([type=range], [type=checkbox], [type=radio]), textarea, select, [contenteditable]");
+
+/**
+ * @param {any} pad
+ * @param {AbortSignal} signal
+ */
+function listenToKeyboard(pad, signal) {
+  const target = pad.options.notebook ? pad.root : document;
+  target.addEventListener("keydown", (event) => keyDown(pad, event), { signal });
+  target.addEventListener("keyup", (event) => keyUp(pad, event), { signal });
+  window.addEventListener("blur", () => release(pad), { signal });
+}
+
+function release(pad) {
+  if (pad.ui.hold || pad.ui.panning) pad.set({ hold: false, panning: false });
+}
+
+function keyUp(pad, event) {
+  const key = event.key.toLowerCase();
+  if (key === "o" && pad.ui.hold) pad.set({ hold: false });
+  if (key === " " && pad.ui.panning) pad.set({ panning: false });
+}
+
+function keyDown(pad, event) {
+  if (event.defaultPrevented || event.altKey || pad.root.querySelector("dialog[open]")) return;
+  const focus = /** @type {Element} */ (pad.root.getRootNode()).activeElement;
+  if (isTyping(focus)) return;
+  const onStage = focus === pad.stageEl || focus === document.body || !focus;
+  const chord = chordOf(event);
+  const single = !chord.includes("mod+");
+  if (single && !pad.settings.singleKeys && !onStage) return;
+  if (onStage && pad.photo && ARROWS[event.key] && !chord.includes("mod+")) {
+    event.preventDefault();
+    runWith(pad, event, () => arrow(pad, ...ARROWS[event.key], event.shiftKey));
+    return;
+  }
+  if (holdKey(pad, event, chord, onStage, focus)) return;
+  const command = COMMANDS.find(({ keys }) => keys.includes(chord));
+  if (!command || (command.stage && !onStage)) return;
+  if (single && !pad.settings.singleKeys && chord.length === 1) return;
+  event.preventDefault();
+  runCommand(pad, command.id, event);
+}
+
+/** Keys that work while they are held. */
+function holdKey(pad, event, chord, onStage, focus) {
+  if (!pad.photo) return false;
+  if (chord === "space" && (onStage || !focus?.matches("button, summary, a, input"))) {
+    event.preventDefault();
+    if (!pad.ui.panning) pad.set({ panning: true });
+    return true;
+  }
+  if (chord === "o" && pad.settings.singleKeys) {
+    if (!pad.ui.hold) pad.set({ hold: true });
+    return true;
+  }
+  return false;
+}
+
+function runWith(pad, event, work) {
+  pad.input = event?.timeStamp ?? null;
+  work();
+  pad.input = null;
+}
+
+/** @param {any} pad @param {string} id @param {Event} [event] */
+function runCommand(pad, id, event) {
+  const command = byId[id];
+  if (!available(pad, id)) return;
+  runWith(pad, event, () => command.run(pad, event));
+}
+
+/** @param {any} pad @param {string} id @returns {boolean} */
+function available(pad, id) {
+  const command = byId[id];
+  if (command.needs === null) return true;
+  if (!pad.photo) return false;
+  if (id === "undo") return pad.history.past.length > 0;
+  if (id === "redo") return pad.history.future.length > 0;
+  if (id === "skip") return pad.ui.regionPick.length > 0;
+  const tool = TOOLS.find((candidate) => `tool-${candidate.id}` === id);
+  if (tool) return pad.tools().includes(tool);
+  if (id === "add") return pad.accepts("points");
+  return true;
+}
+
+export { COMMANDS, available, byId, keyLabel, listenToKeyboard, runCommand, setCompare };

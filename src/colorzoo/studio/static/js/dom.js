@@ -1,0 +1,128 @@
+/** Small helpers for elements: no framework, and no HTML from strings that a user gave. */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Strings of the pad by their English text; a translation replaces values. @type {Record<string, string>} */
+const translations = {};
+
+/** @param {string} text English, with {names} @param {Record<string, unknown>} [values] @returns {string} */
+function t(text, values = {}) {
+  return (translations[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+}
+
+/**
+ * Make an element. `on` holds listeners, `data` data attributes, `style` CSS properties; other keys are attributes, and
+ * false, null and undefined leave an attribute out.
+ * @param {string} tag @param {Record<string, any>} [props] @param {...(Node | string | null)} children
+ * @returns {HTMLElement}
+ */
+function h(tag, props = {}, ...children) {
+  const el = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) setProp(el, name, value);
+  el.append(...children.filter((child) => child !== null && child !== undefined));
+  return el;
+}
+
+function setProp(el, name, value) {
+  if (name === "on") for (const [type, listener] of Object.entries(value)) el.addEventListener(type, listener);
+  else if (name === "data") Object.assign(el.dataset, value);
+  else if (name === "style") for (const [key, v] of Object.entries(value)) el.style.setProperty(key, v);
+  else setAttr(el, name, value);
+}
+
+/** Set, or with false, null and undefined remove, an attribute; only if it changes. */
+function setAttr(el, name, value) {
+  if (value === false || value === null || value === undefined) el.removeAttribute(name);
+  else if (el.getAttribute(name) !== String(value === true ? "" : value)) el.setAttribute(name, value === true ? "" : value);
+}
+
+/** @param {Element} el @param {string} text */
+function setText(el, text) {
+  if (el.textContent !== text) el.textContent = text;
+}
+
+/** @param {HTMLElement} el @param {boolean} shown */
+function show(el, shown) {
+  if (el.hidden === shown) el.hidden = !shown;
+}
+
+const ICONS = {
+  open: "M4 19h16a1 1 0 0 0 1-1V8a1 1 0 0 0-1-1h-8l-2-2.5H4a1 1 0 0 0-1 1V18a1 1 0 0 0 1 1Z",
+  export: "M12 15V4m0 0L8 8m4-4 4 4M5 13v6h14v-6",
+  save: "M12 4v10m0 0 4-4m-4 4-4-4M5 16v4h14v-4",
+  load: "M6 3h8l4 4v14H6Zm8 0v4h4M12 18v-6m0 0-2.500 2.500M12 12l2.500 2.500",
+  undo: "M9 7 4.500 11.500 9 16M5 11.500h9a5.500 5.500 0 0 1 0 8h-2",
+  redo: "m15 7 4.500 4.500L15 16m4-4.500h-9a5.500 5.500 0 0 0 0 8h2",
+  point: "M12 3v4m0 10v4M3 12h4m10 0h4M12 15.500a3.500 3.500 0 1 0 0-7 3.500 3.500 0 0 0 0 7Z",
+  brush: "M20 4 10.500 13.500M9 14.500c-2.200 0-3.500 1.400-3.500 3.200 0 1.100-.9 1.800-2 2 2.800 1.400 8 .9 8-2.700 0-1.500-1.100-2.500-2.500-2.500Z",
+  eraser: "m8.500 19-5-5 10-10 6.500 6.500L11.500 19H8.500Zm.5-10.500 6.500 6.500M11.500 19H20",
+  edge: "M4 18c4 0 3-12 8-12s3 9 8 9M4 21h16",
+  region: "M5 7.500 12 4l7 4.500-1 7.500-6.500 4L5 16.500ZM12 4v0M5 7.500v0",
+  dropper: "m13.500 6.500 4 4M11.500 8.500 4.500 15.500 4 20l4.500-.5 7-7M15 5l2-1.600a2 2 0 0 1 2.800 0l.8.8a2 2 0 0 1 0 2.800L19 9Z",
+  hand: "M8 12V6.500a1.500 1.500 0 0 1 3 0V11m0-5.500v-1a1.500 1.500 0 0 1 3 0V11m0-4.500a1.500 1.500 0 0 1 3 0V12m0-2.500a1.500 1.500 0 0 1 3 0V15c0 3.500-2.500 6-6 6-3 0-4.500-1-6-3.500L5 14c-.8-1.500.8-2.600 2-1.500l1 1",
+  compare: "M12 3v18M4 6h6v12H4Zm10 0h6v12h-6Z",
+  eye: "M2.500 12S6 5.500 12 5.500 21.500 12 21.500 12 18 18.500 12 18.500 2.500 12 2.500 12ZM12 15a3 3 0 1 0 0-6 3 3 0 0 0 0 6Z",
+  eyeoff: "M4 4l16 16M6.500 7C4 8.800 2.500 12 2.500 12S6 18.500 12 18.500c1.800 0 3.300-.5 4.600-1.200M10 5.700c.6-.1 1.300-.2 2-.2 6 0 9.500 6.500 9.500 6.500s-.8 1.600-2.400 3.200",
+  lock: "M7 11V8a5 5 0 0 1 10 0v3M5.500 11h13v9h-13Z",
+  unlock: "M7 11V8a5 5 0 0 1 9.500-2M5.500 11h13v9h-13Z",
+  trash: "M4 7h16M9 7V4h6v3M6.500 7l1 13h9l1-13M10 11v5m4-5v5",
+  fit: "M4 9V4h5M20 9V4h-5M4 15v5h5m11-5v5h-5",
+  plus: "M12 5v14M5 12h14",
+  minus: "M5 12h14",
+  more: "M5 12h.01M12 12h.01M19 12h.01",
+  help: "M9 9.200a3 3 0 1 1 4.200 2.700c-.8.4-1.200 1-1.200 2.100M12 17.500h.01M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18Z",
+  target: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18Zm0-5a4 4 0 1 0 0-8 4 4 0 0 0 0 8Zm0-4h.01",
+  close: "m6 6 12 12M18 6 6 18",
+  retry: "M20 11.500A8 8 0 1 0 18 17m2-11v5.500h-5.500",
+  photo: "M4 5h16v14H4Zm0 11 5-5 4 4 3-3 4 4M15.500 9.500h.01",
+  check: "m5 12.500 4.500 4.500L19 7.500",
+  warn: "M12 4 2.500 20h19ZM12 10v4.500m0 2.700h.01",
+};
+
+/** @param {keyof typeof ICONS} name @returns {SVGElement} a 24 px icon; its control carries the name */
+function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  const path = document.createElementNS(SVG, "path");
+  for (const [key, value] of Object.entries({ viewBox: "0 0 24 24", class: "cz-icon", "aria-hidden": "true" })) svg.setAttribute(key, value);
+  path.setAttribute("d", ICONS[name]);
+  svg.append(path);
+  return svg;
+}
+
+/**
+ * @param {{icon?: string, text?: string, label: string, key?: string, className?: string, onClick: (e: Event) => void}} spec
+ * @returns {HTMLButtonElement}
+ */
+function button(spec) {
+  const hint = spec.key ? `${spec.label} (${spec.key})` : spec.label;
+  const props = { type: "button", class: `cz-btn ${spec.className ?? ""}`, title: hint, on: { click: spec.onClick } };
+  if (!spec.text) props["aria-label"] = spec.label;
+  if (spec.keyshortcuts) props["aria-keyshortcuts"] = spec.keyshortcuts;
+  const parts = [spec.icon ? icon(spec.icon) : null, spec.text ? h("span", { class: "cz-btn-text" }, spec.text) : null];
+  return /** @type {HTMLButtonElement} */ (h("button", props, ...parts));
+}
+
+/**
+ * Keep a list of children in step with data, reusing nodes so that focus stays.
+ * @param {HTMLElement} parent @param {number} count @param {(index: number) => HTMLElement} make
+ * @param {(el: HTMLElement, index: number) => void} update
+ */
+function syncList(parent, count, make, update) {
+  while (parent.children.length > count) parent.lastElementChild.remove();
+  while (parent.children.length < count) parent.append(make(parent.children.length));
+  for (let index = 0; index < count; index += 1) update(/** @type {HTMLElement} */ (parent.children[index]), index);
+}
+
+/** Call at most once per frame. @param {() => void} callback @returns {() => void} */
+function oncePerFrame(callback) {
+  let waiting = 0;
+  return () => {
+    if (waiting) return;
+    waiting = requestAnimationFrame(() => {
+      waiting = 0;
+      callback();
+    });
+  };
+}
+
+export { button, h, icon, oncePerFrame, setAttr, setText, show, syncList, t, translations };

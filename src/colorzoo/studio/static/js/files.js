@@ -1,0 +1,273 @@
+/** Photos, references, recipes and exports: everything that is a file. */
+
+import { hexToRgb, rgbToAb } from "./color.js";
+import { currentRecipe } from "./coloring.js";
+import { emptyDoc, fromRecipe, hasWork } from "./document.js";
+import { t } from "./dom.js";
+import { LumaMap, decodeLayer, thumbnailOf } from "./pixels.js";
+import { listWorks, saveWork } from "./storage.js";
+import { saveBlob } from "./transport.js";
+
+const AUTOSAVE_AFTER = 800;
+const MEBIBYTE = 1024 * 1024;
+
+/** @param {string} accept @returns {Promise<File | null>} */
+function chooseFile(accept) {
+  return new Promise((resolve) => {
+    const input = document.createElement("input");
+    Object.assign(input, { type: "file", accept });
+    input.addEventListener("change", () => resolve(input.files[0] ?? null));
+    input.addEventListener("cancel", () => resolve(null));
+    input.click();
+  });
+}
+
+const PICTURES = "image/*,.tif,.tiff,.webp,.avif,.bmp";
+
+/** @param {any} pad */
+async function openDialog(pad) {
+  const file = await chooseFile(PICTURES);
+  if (file) await openFile(pad, file);
+}
+
+/**
+ * @param {any} pad @param {Blob} file @param {string} [name] @param {any} [recipe] work to go on with
+ * @returns {Promise<boolean>} whether it opened
+ */
+async function openFile(pad, file, name = file.name || t("Pasted picture"), recipe = null) {
+  const { bytes: most } = pad.limits;
+  if (most && file.size > most) {
+    pad.toast(t("{name} has {size} MB; at most {most} MB can be opened.", { name, size: Math.ceil(file.size / MEBIBYTE), most: Math.floor(most / MEBIBYTE) }), "error");
+    return false;
+  }
+  await keepWork(pad);
+  return openWith(pad, name, file, recipe, async () => pad.transport.upload(new Uint8Array(await file.arrayBuffer()), name));
+}
+
+/** @param {any} pad @param {{upload: string, name: string}} start a photo that the server has already @param {any} [recipe] */
+function openStart(pad, start, recipe = null) {
+  return openWith(pad, start.name, null, recipe, async () => ({ upload: start.upload }));
+}
+
+async function openWith(pad, name, file, recipe, send) {
+  pad.set({ loading: name, failure: null });
+  pad.say(t("Opening {name}", { name }));
+  try {
+    const { upload, buffer } = await send();
+    const reply = await pad.client.ask({ type: "open", name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
+    await takePhoto(pad, reply, file, recipe);
+    return true;
+  } catch (error) {
+    pad.toast(error.message, "error");
+    return false;
+  } finally {
+    pad.set({ loading: null });
+  }
+}
+
+/** Begin with the photo of an answer. */
+async function takePhoto(pad, { message, buffers }, file, recipe) {
+  const [gray, source] = await Promise.all([decodeLayer(buffers[0]), decodeLayer(buffers[1])]);
+  const { name, width, height, image, network, view, colored, notes } = message;
+  pad.photo = { name, width, height, image, network, view, colored, file, gray, source, result: null, luma: new LumaMap(gray), shown: 0, exact: false };
+  const doc = recipe ? docOf(pad, recipe) : emptyDoc(pad.doc.model);
+  pad.startOver(doc);
+  for (const note of notes ?? []) pad.toast(note);
+  pad.say(t("{name} is open, {width} by {height} pixels", { name, width, height }));
+  pad.fit();
+  pad.queue.final();
+  pad.modelChanged();
+}
+
+/** @param {any} pad @param {any} recipe @returns {import("./document.js").Doc} */
+function docOf(pad, recipe) {
+  const doc = fromRecipe(recipe, { ...pad.photo, perNetworkPixel: pad.perNetworkPixel() }, (hex) => rgbToAb(hexToRgb(hex)));
+  if (!doc.model || !pad.models.some(({ name }) => name === doc.model)) doc.model = pad.doc.model;
+  return doc;
+}
+
+/** Send photo and reference again, after the server has forgotten them. @param {any} pad @returns {Promise<boolean>} */
+async function sendAgain(pad) {
+  const { photo } = pad;
+  if (!photo?.file) return false;
+  const { upload, buffer } = await pad.transport.upload(new Uint8Array(await photo.file.arrayBuffer()), photo.name);
+  await pad.client.ask({ type: "open", name: photo.name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
+  if (pad.reference) await sendReference(pad, "exemplar", pad.reference.file, pad.reference.name);
+  photo.shown = 0;
+  return true;
+}
+
+async function sendReference(pad, slot, file, name) {
+  const { upload, buffer } = await pad.transport.upload(new Uint8Array(await file.arrayBuffer()), name);
+  return pad.client.ask({ type: "attach", slot, name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
+}
+
+/** @param {any} pad @param {"exemplar" | "statistics"} slot @param {File | null} file null: choose one */
+async function attach(pad, slot, file = null) {
+  const chosen = file ?? (await chooseFile(PICTURES));
+  if (!chosen) return;
+  const name = chosen.name || t("Pasted picture");
+  pad.set({ attaching: slot });
+  try {
+    const { message, buffers } = await sendReference(pad, slot, chosen, name);
+    const layer = await decodeLayer(buffers[0]);
+    for (const note of message.notes ?? []) pad.toast(note);
+    if (slot === "exemplar") {
+      pad.reference = { file: chosen, name };
+      pad.set({ exemplar: { layer, name, width: message.width, height: message.height }, classes: null, matched: null });
+      pad.edit({ ...pad.doc, exemplar: { name } }, t("reference"));
+      pad.modelChanged();
+    } else {
+      pad.set({ statistics: { layer, name } });
+      pad.edit({ ...pad.doc, statistics: { ...message.statistics } }, t("histogram"));
+    }
+  } catch (error) {
+    pad.toast(error.message, "error");
+  } finally {
+    pad.set({ attaching: null });
+  }
+}
+
+/** @param {any} pad @param {"exemplar" | "statistics"} slot */
+async function detach(pad, slot) {
+  await pad.ask({ type: "attach", slot, detach: true });
+  if (slot === "exemplar") {
+    pad.reference = null;
+    pad.set({ exemplar: null, classes: null, matched: null });
+    pad.edit({ ...pad.doc, exemplar: null, classes: {} }, t("remove reference"));
+  } else {
+    pad.set({ statistics: null });
+    pad.edit({ ...pad.doc, statistics: null }, t("remove histogram"));
+  }
+}
+
+const stem = (name) => name.replace(/\.[^.]+$/, "");
+
+/** @param {any} pad save the recipe as a file */
+function saveRecipe(pad) {
+  const text = `${JSON.stringify(currentRecipe(pad), null, 1)}\n`;
+  saveBlob([text], "application/json", `${stem(pad.photo.name)}.recipe.json`);
+  pad.say(t("Recipe saved"));
+}
+
+/** @param {any} pad @param {File | null} [file] null: choose one */
+async function loadRecipe(pad, file = null) {
+  const chosen = file ?? (await chooseFile(".json,application/json"));
+  if (!chosen) return;
+  try {
+    await replaceDoc(pad, parseJson(await chosen.text(), chosen.name), t("load recipe"));
+    pad.toast(t("Recipe {name} loaded", { name: chosen.name }));
+  } catch (error) {
+    pad.toast(error.message, "error");
+  }
+}
+
+function parseJson(text, name) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(t("{name} is no JSON file; nothing was changed.", { name }));
+  }
+}
+
+/** @param {any} pad @param {any} recipe @param {string} label @throws {Error} a message for people; nothing has changed then */
+async function replaceDoc(pad, recipe, label) {
+  let checked = recipe;
+  if (pad.ui.link === "open") {
+    const reply = await pad.client.ask({ type: "check", recipe });
+    checked = reply.message.recipe;
+    for (const note of reply.message.notes ?? []) pad.toast(note);
+  }
+  const doc = docOf(pad, checked);
+  const image = checked.image?.sha256;
+  if (image && image !== pad.photo.image.sha256) pad.toast(t("This recipe was made for another file of the same size."));
+  pad.set({ selected: null, regionPick: [], suggestions: null });
+  pad.edit(doc, label);
+  pad.modelChanged();
+}
+
+/** @param {any} pad @param {{format: string, quality: number}} wish */
+async function exportPicture(pad, { format, quality }) {
+  pad.set({ exporting: true });
+  pad.say(t("Exporting the full picture"));
+  try {
+    const { message, buffers } = await pad.client.ask({ type: "export", recipe: currentRecipe(pad), format, quality });
+    pad.transport.download(message, buffers);
+    for (const note of message.notes ?? []) pad.toast(note);
+    pad.toast(t("{name} exported", { name: message.name }));
+  } catch (error) {
+    pad.toast(error.message, "error", { label: t("Retry"), run: () => exportPicture(pad, { format, quality }) });
+  } finally {
+    pad.set({ exporting: false });
+  }
+}
+
+/** Put the work into the browser's store soon. @param {any} pad */
+function autosaveSoon(pad) {
+  clearTimeout(pad.saveTimer);
+  pad.saveTimer = setTimeout(() => keepWork(pad), AUTOSAVE_AFTER);
+}
+
+/** @param {any} pad @returns {Promise<void>} */
+async function keepWork(pad) {
+  clearTimeout(pad.saveTimer);
+  const { photo } = pad;
+  if (!photo || pad.options.notebook || !hasWork(pad.doc)) return;
+  const thumbnail = await thumbnailOf(photo.result ?? photo.gray);
+  const saved = await saveWork({
+    key: photo.image.sha256, name: photo.name, file: photo.file, recipe: currentRecipe(pad), reference: pad.reference,
+    thumbnail, time: Date.now(),
+  });
+  if (!saved && !pad.warnedOfSaving) {
+    pad.warnedOfSaving = true;
+    pad.toast(t("This browser does not keep the work by itself. Save the recipe before you leave."));
+  }
+}
+
+/** @param {any} pad @param {import("./storage.js").Work} work */
+async function openWork(pad, work) {
+  const opened = await openFile(pad, work.file, work.name, work.recipe);
+  if (opened && work.reference) await restoreReference(pad, work);
+  if (opened) pad.toast(t("Your work on {name} is back.", { name: work.name }), "info", { label: t("Start over"), run: () => pad.run("clear") });
+}
+
+async function restoreReference(pad, { reference }) {
+  await attach(pad, "exemplar", new File([reference.file], reference.name));
+}
+
+/** After the first greeting: the photo to begin with, or the work of last time. @param {any} pad @param {any} hello */
+async function begin(pad, hello) {
+  const works = pad.options.notebook ? [] : await listWorks();
+  pad.set({ works });
+  if (hello.start) {
+    const same = works.find((work) => work.name === hello.start.name);
+    const opened = await openStart(pad, hello.start, hello.recipe);
+    if (opened && same && same.key === pad.photo.image.sha256) await restoreInto(pad, same);
+  } else if (works[0]?.file && Date.now() - works[0].time < 864e5) await openWork(pad, works[0]);
+}
+
+async function restoreInto(pad, work) {
+  pad.photo.file = work.file ?? pad.photo.file;
+  pad.startOver(docOf(pad, work.recipe));
+  pad.queue.final();
+  if (work.reference) await restoreReference(pad, work);
+  pad.toast(t("Your work on {name} is back.", { name: work.name }), "info", { label: t("Start over"), run: () => pad.run("clear") });
+}
+
+/** @param {any} pad @param {DataTransfer | null} transfer @param {"exemplar" | "statistics" | null} [slot] of the panel that it fell on */
+async function takeDropped(pad, transfer, slot = null) {
+  const files = [...(transfer?.files ?? [])];
+  if (!files.length) return false;
+  const [file] = files;
+  if (/\.json$/i.test(file.name)) {
+    if (pad.photo) await loadRecipe(pad, file);
+    else pad.toast(t("Open the photo first, then its recipe."), "error");
+  } else if (slot && pad.photo) await attach(pad, slot, file);
+  else await openFile(pad, file);
+  return true;
+}
+
+export {
+  attach, autosaveSoon, begin, detach, docOf, exportPicture, keepWork, loadRecipe, openDialog, openFile, openWork,
+  replaceDoc, saveRecipe, sendAgain, takeDropped,
+};

@@ -1,0 +1,306 @@
+/** Panels that appear by what the model accepts: hints, regions, reference, classes, the whole picture. */
+
+import { colorName, rgbToHex } from "./color.js";
+import { section } from "./colorpanel.js";
+import { runCommand } from "./commands.js";
+import { pickRegion, requestClasses, requestRegions } from "./coloring.js";
+import { button, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
+import { deletePoint, selectPoint, takeColor, toggleFlag } from "./edits.js";
+import { attach, detach, takeDropped } from "./files.js";
+import { classColor, pixelAt } from "./pixels.js";
+
+/** @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
+function createModelPanel(pad) {
+  const select = h("select", { class: "cz-input cz-select", "aria-label": t("Model") });
+  const about = h("p", { class: "cz-hint" });
+  const kept = h("p", { class: "cz-hint cz-kept" });
+  const strength = createSlider(t("Color strength"), 0, 150, (value, done) => {
+    pad.preview({ ...pad.doc, strength: value / 100 });
+    if (done) pad.commit(t("strength"));
+  });
+  select.addEventListener("change", () => pad.setModel(select.value));
+  const el = section(t("Model"), select, about, kept, strength.el);
+  const update = () => {
+    syncList(select, pad.models.length, () => h("option"), (option, index) => {
+      const model = pad.models[index];
+      setAttr(option, "value", model.name);
+      setText(option, model.ready ? model.name : t("{name} (to be fetched)", { name: model.name }));
+    });
+    if (select.value !== pad.doc.model) select.value = pad.doc.model;
+    setText(about, pad.model()?.summary ?? "");
+    setText(kept, keptWords(pad));
+    show(kept, kept.textContent !== "");
+    strength.update(Math.round(pad.doc.strength * 100), !pad.photo);
+  };
+  return { el, update };
+}
+
+/** Hints that this model does not use are kept for the next one. */
+function keptWords(pad) {
+  const { doc } = pad;
+  const counts = { points: doc.points.length, scribbles: doc.scribbles.length, regions: Object.keys(doc.regions).length };
+  const idle = Object.entries(counts).filter(([kind, count]) => count > 0 && !pad.accepts(kind));
+  const words = idle.map(([kind, count]) => `${count} ${{ points: t("points"), scribbles: t("scribbles"), regions: t("regions") }[kind]}`);
+  return words.length ? t("Kept, but not used by this model: {words}.", { words: words.join(", ") }) : "";
+}
+
+function createSlider(label, min, max, onChange) {
+  const input = h("input", { type: "range", min, max, step: 1, "aria-label": label });
+  const output = h("output", { class: "cz-value" });
+  const el = h("label", { class: "cz-field" }, h("span", {}, label), output, input);
+  input.addEventListener("input", () => onChange(Number(input.value), false));
+  input.addEventListener("change", () => onChange(Number(input.value), true));
+  const update = (value, disabled) => {
+    if (Number(input.value) !== value) input.value = String(value);
+    setText(output, `${value} %`);
+    setAttr(input, "aria-valuetext", `${value} %`);
+    input.disabled = disabled;
+  };
+  return { el, update };
+}
+
+/** @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
+function createHintsPanel(pad) {
+  const rows = h("ol", { class: "cz-hints" });
+  const empty = h("p", { class: "cz-hint" });
+  const el = section(t("Hints"), rows, empty);
+  const update = () => {
+    const { points, scribbles } = pad.doc;
+    show(el, pad.accepts("points") || pad.accepts("scribbles") || points.length + scribbles.length > 0);
+    syncList(rows, points.length + scribbles.length, () => hintRow(), (row, index) => fillHint(pad, row, index));
+    show(empty, points.length + scribbles.length === 0);
+    setText(empty, pad.accepts("points") ? t("Click the picture to add a point. Right-click removes one.") : t("Draw along edges where colors bleed."));
+  };
+  return { el, update };
+}
+
+function hintRow() {
+  const small = (name) => button({ icon: name, label: "-", className: "cz-ghost cz-small", onClick: () => {} });
+  const main = h("button", { type: "button", class: "cz-hint-main" }, h("span", { class: "cz-hint-number" }), h("span", { class: "cz-swatch" }), h("span", { class: "cz-hint-words" }, h("span"), h("small")));
+  return h("li", { class: "cz-hint-row" }, main, small("eye"), small("unlock"), small("trash"));
+}
+
+function fillHint(pad, row, index) {
+  const { points, scribbles } = pad.doc;
+  const [main, mute, lock, remove] = row.children;
+  const [number, swatch, words] = main.children;
+  const point = points[index];
+  setText(number, String(index + 1));
+  show(mute, Boolean(point));
+  show(lock, Boolean(point));
+  if (!point) return fillScribble(pad, { main, swatch, words, remove }, index - points.length, scribbles);
+  const n = index + 1;
+  const info = pad.ui.pointInfo?.[point.id];
+  const name = colorName(pad.lumaAt(point.x, point.y), point.ab);
+  swatch.style.background = point.hex;
+  swatch.classList.remove("cz-swatch-line");
+  setText(words.firstChild, name);
+  setText(words.lastChild, hintDetail(point, info));
+  setAttr(main, "aria-label", t("Point {n}: {name}, {hex}", { n, name, hex: point.hex }));
+  setAttr(main, "aria-pressed", String(point.id === pad.ui.selected));
+  row.classList.toggle("cz-muted", Boolean(point.muted));
+  main.onclick = () => {
+    selectPoint(pad, point.id);
+    pad.revealPlace(point.x, point.y);
+  };
+  flagButton(mute, point.muted, ["eyeoff", t("Unmute point {n}", { n })], ["eye", t("Mute point {n}", { n })], () => toggleFlag(pad, "muted", point.id));
+  flagButton(lock, point.locked, ["lock", t("Unlock point {n}", { n })], ["unlock", t("Lock point {n}", { n })], () => toggleFlag(pad, "locked", point.id));
+  flagButton(remove, false, null, ["trash", t("Delete point {n}", { n })], () => deletePoint(pad, point.id));
+  return undefined;
+}
+
+function hintDetail(point, info) {
+  const marks = [info?.snapped ? t("snapped") : null, point.locked ? t("locked") : null, point.muted ? t("muted") : null];
+  return [point.hex, ...marks.filter(Boolean)].join(" · ");
+}
+
+function flagButton(el, on, whenOn, whenOff, run) {
+  const [name, label] = on ? whenOn : whenOff;
+  if (el.dataset.icon !== name) el.replaceChildren(icon(name));
+  el.dataset.icon = name;
+  setAttr(el, "aria-label", label);
+  setAttr(el, "title", label);
+  el.onclick = run;
+}
+
+function fillScribble(pad, { main, swatch, words, remove }, index, scribbles) {
+  swatch.style.background = "";
+  swatch.classList.add("cz-swatch-line");
+  setText(words.firstChild, t("Edge scribble"));
+  setText(words.lastChild, "");
+  setAttr(main, "aria-label", t("Edge scribble {n}", { n: index + 1 }));
+  setAttr(main, "aria-pressed", null);
+  const [x, y] = scribbles[index].path[0];
+  main.onclick = () => pad.revealPlace(x, y);
+  const erase = () => pad.edit({ ...pad.doc, scribbles: pad.doc.scribbles.filter((_, other) => other !== index) }, t("delete scribble"));
+  flagButton(remove, false, null, ["trash", t("Delete scribble {n}", { n: index + 1 })], erase);
+}
+
+/** @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
+function createRegionsPanel(pad) {
+  const ask = button({ text: t("Find regions"), label: t("Find regions"), className: "cz-wide", onClick: () => requestRegions(pad) });
+  const skip = button({ text: t("Skip"), label: t("Skip the region"), key: "S", className: "cz-wide", onClick: (event) => runCommand(pad, "skip", event) });
+  const list = h("div", { class: "cz-regions", role: "group", "aria-label": t("Regions, in the order in which the model asks") });
+  const words = h("p", { class: "cz-hint" });
+  const el = section(t("Regions"), words, list, h("div", { class: "cz-row" }, ask, skip));
+  const make = (position) => h("button", { type: "button", class: "cz-region", on: { click: (event) => pickRegion(pad, pad.ui.regions.items[position].index, event.shiftKey || event.ctrlKey) } });
+  const update = () => {
+    const items = pad.ui.regions?.items ?? [];
+    show(el, pad.accepts("regions"));
+    setText(words, items.length ? t("Pick a color for the marked region, or skip it. Shift-click takes several.") : t("The model shows which regions it would like to have a color for."));
+    syncList(list, items.length, make, (tile, position) => fillRegion(pad, tile, items[position], position + 1));
+    skip.disabled = pad.ui.regionPick.length === 0;
+    ask.disabled = !pad.photo;
+  };
+  return { el, update };
+}
+
+function fillRegion(pad, tile, { index }, number) {
+  const color = pad.doc.regions[index];
+  const skipped = pad.doc.skipped.includes(index);
+  setText(tile, String(number));
+  tile.style.background = color ?? "";
+  tile.classList.toggle("cz-region-colored", Boolean(color));
+  tile.classList.toggle("cz-region-skipped", skipped);
+  setAttr(tile, "aria-pressed", String(pad.ui.regionPick.includes(index)));
+  setAttr(tile, "aria-label", t("Region {number}: {what}", { number, what: color ?? (skipped ? t("skipped") : t("no color yet")) }));
+}
+
+/** A place to drop or choose a second picture. */
+function createDrop(pad, slot, words) {
+  const choose = h("button", { type: "button", class: "cz-drop", on: { click: () => attach(pad, slot) } }, icon("photo"), h("span", {}, words));
+  const canvas = h("canvas", { class: "cz-reference", role: "img" });
+  const name = h("span", { class: "cz-file" });
+  const remove = button({ icon: "trash", label: t("Remove"), className: "cz-ghost cz-small", onClick: () => detach(pad, slot) });
+  const shown = h("figure", { class: "cz-figure" }, canvas, h("figcaption", {}, name, remove));
+  const el = h("div", { class: "cz-drop-zone", data: { slot } }, choose, shown);
+  el.addEventListener("dragover", (event) => event.preventDefault());
+  el.addEventListener("drop", (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    pad.set({ dropping: false });
+    takeDropped(pad, event.dataTransfer, slot);
+  });
+  const update = (picture) => {
+    show(choose, !picture);
+    show(shown, Boolean(picture));
+    choose.disabled = !pad.photo;
+    if (!picture) return;
+    setText(name, picture.name);
+    setAttr(canvas, "aria-label", t("Reference picture {name}", { name: picture.name }));
+    drawReference(pad, canvas, picture, slot);
+  };
+  return { el, canvas, update };
+}
+
+function drawReference(pad, canvas, picture, slot) {
+  const { layer } = picture;
+  if (canvas.width !== layer.width) Object.assign(canvas, { width: layer.width, height: layer.height });
+  const context = canvas.getContext("2d");
+  context.drawImage(layer.bitmap, 0, 0);
+  if (slot !== "exemplar") return;
+  const { classes, showClasses, matched } = pad.ui;
+  if (showClasses && classes?.reference) context.drawImage(classes.reference.paint, 0, 0, layer.width, layer.height);
+  if (!matched) return;
+  const [x, y] = [(matched[0] / picture.width) * layer.width, (matched[1] / picture.height) * layer.height];
+  for (const [style, width] of [["#000", 6], ["#fff", 3]]) {
+    context.beginPath();
+    context.arc(x, y, layer.width / 24, 0, 7);
+    Object.assign(context, { lineWidth: width, strokeStyle: style });
+    context.stroke();
+  }
+}
+
+/** @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
+function createReferencePanel(pad) {
+  const drop = createDrop(pad, "exemplar", t("Drop a reference picture here, or choose one"));
+  const hint = h("p", { class: "cz-hint" });
+  const again = button({ text: t("Choose it again"), label: t("Choose it again"), className: "cz-wide", onClick: () => attach(pad, "exemplar") });
+  const el = section(t("Reference"), drop.el, hint, again);
+  drop.canvas.addEventListener("click", (event) => {
+    const { exemplar, tool } = pad.ui;
+    if (tool !== "dropper" || !exemplar) return;
+    takeColor(pad, rgbToHex(pixelAt(exemplar.layer, event.offsetX / drop.canvas.clientWidth, event.offsetY / drop.canvas.clientHeight)));
+  });
+  const update = () => {
+    const { exemplar } = pad.ui;
+    const missing = pad.doc.exemplar && !exemplar;
+    show(el, pad.accepts("exemplar") || Boolean(exemplar));
+    drop.update(exemplar);
+    show(again, Boolean(missing));
+    setText(hint, missing ? t("The recipe names {name}; choose that file.", { name: pad.doc.exemplar.name }) : exemplar ? t("Point at the photo to see what colored it. The eyedropper works here too.") : "");
+    show(hint, hint.textContent !== "");
+  };
+  return { el, update };
+}
+
+/** @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
+function createClassesPanel(pad) {
+  const find = button({ text: t("Show classes"), label: t("Show classes"), className: "cz-wide", onClick: () => toggleClasses(pad) });
+  const list = h("div", { class: "cz-classes" });
+  const el = section(t("Classes"), h("p", { class: "cz-hint" }, t("Colors travel only inside a class. Give a class of the photo another one of the reference.")), list, find);
+  const update = () => {
+    const { classes, showClasses } = pad.ui;
+    show(el, pad.accepts("classes"));
+    find.disabled = !pad.photo;
+    setText(find.firstElementChild, showClasses ? t("Hide classes") : t("Show classes"));
+    const items = showClasses ? classes?.items ?? [] : [];
+    syncList(list, items.length, () => classRow(pad), (row, index) => fillClass(pad, row, items[index], classes.reference?.items ?? items));
+  };
+  return { el, update };
+}
+
+async function toggleClasses(pad) {
+  if (!pad.ui.showClasses && !pad.ui.classes) await requestClasses(pad);
+  pad.set({ showClasses: !pad.ui.showClasses });
+}
+
+function classRow(pad) {
+  const select = h("select", { class: "cz-input cz-select" });
+  select.addEventListener("change", () => {
+    const classes = { ...pad.doc.classes };
+    if (select.value === "") delete classes[select.dataset.from];
+    else classes[select.dataset.from] = Number(select.value);
+    pad.edit({ ...pad.doc, classes }, t("class"));
+  });
+  return h("label", { class: "cz-class" }, h("span", { class: "cz-dot" }), h("span", { class: "cz-class-name" }), select);
+}
+
+function fillClass(pad, row, item, targets) {
+  const [dot, name, select] = row.children;
+  dot.style.background = classColor(item.id % 24);
+  setText(name, `${item.name} · ${Math.round(item.share * 100)} %`);
+  select.dataset.from = String(item.id);
+  setAttr(select, "aria-label", t("Class of the reference for {name}", { name: item.name }));
+  syncList(select, targets.length + 1, () => h("option"), (option, index) => {
+    setAttr(option, "value", index === 0 ? "" : String(targets[index - 1].id));
+    setText(option, index === 0 ? t("same class") : targets[index - 1].name);
+  });
+  select.value = String(pad.doc.classes[item.id] ?? "");
+}
+
+/** @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
+function createStatisticsPanel(pad) {
+  const drop = createDrop(pad, "statistics", t("Drop a picture to take its color histogram"));
+  const slider = createSlider(t("Saturation"), 0, 100, (value, done) => {
+    pad.preview({ ...pad.doc, statistics: { ...pad.doc.statistics, saturation: value / 100 } });
+    if (done) pad.commit(t("saturation"));
+  });
+  const auto = button({ text: t("Let the model decide"), label: t("Let the model decide the saturation"), className: "cz-wide", onClick: () => forgetSaturation(pad) });
+  const el = section(t("Whole picture"), drop.el, slider.el, auto);
+  const update = () => {
+    const { statistics } = pad.doc;
+    show(el, pad.accepts("statistics"));
+    drop.update(pad.ui.statistics);
+    slider.update(Math.round((statistics?.saturation ?? 0.3) * 100), !pad.photo);
+    auto.disabled = statistics?.saturation === undefined;
+  };
+  return { el, update };
+}
+
+function forgetSaturation(pad) {
+  const { saturation: _, ...rest } = pad.doc.statistics ?? {};
+  pad.edit({ ...pad.doc, statistics: Object.keys(rest).length ? rest : null }, t("saturation"));
+}
+
+export { createClassesPanel, createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createStatisticsPanel };

@@ -1,0 +1,119 @@
+/**
+ * Pictures in the browser: decoding, single pixels, the lightness below a point.
+ *
+ * @typedef {{bitmap: ImageBitmap, width: number, height: number}} Layer
+ */
+
+import { clamp, rgbToLab } from "./color.js";
+
+const LUMA_OF_GRAY = Array.from({ length: 256 }, (_, level) => rgbToLab([level, level, level])[0]);
+
+/** @param {Uint8Array} bytes @param {string} [mime] @returns {Promise<Layer>} */
+async function decodeLayer(bytes, mime = "image/jpeg") {
+  const bitmap = await createImageBitmap(new Blob([bytes], { type: mime }));
+  return { bitmap, width: bitmap.width, height: bitmap.height };
+}
+
+/** Reads lightness below a place of the photo, from the gray view. */
+class LumaMap {
+  /** @param {Layer} layer */
+  constructor(layer) {
+    const canvas = document.createElement("canvas");
+    Object.assign(canvas, { width: layer.width, height: layer.height });
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    context.drawImage(layer.bitmap, 0, 0);
+    const { data } = context.getImageData(0, 0, layer.width, layer.height);
+    this.levels = new Uint8Array(layer.width * layer.height);
+    for (let i = 0; i < this.levels.length; i += 1) this.levels[i] = data[4 * i + 1];
+    this.width = layer.width;
+    this.height = layer.height;
+  }
+
+  /** @param {number} u @param {number} v shares of width and height @returns {number} from 0 to 100 */
+  at(u, v) {
+    const column = clamp(Math.floor(u * this.width), 0, this.width - 1);
+    const row = clamp(Math.floor(v * this.height), 0, this.height - 1);
+    return LUMA_OF_GRAY[this.levels[row * this.width + column]];
+  }
+}
+
+const probeCanvas = document.createElement("canvas");
+Object.assign(probeCanvas, { width: 3, height: 3 });
+
+/** @param {Layer} layer @param {number} u @param {number} v @returns {[number, number, number]} mean of 3 x 3 pixels */
+function pixelAt(layer, u, v) {
+  const context = probeCanvas.getContext("2d", { willReadFrequently: true });
+  const x = clamp(Math.floor(u * layer.width) - 1, 0, Math.max(0, layer.width - 3));
+  const y = clamp(Math.floor(v * layer.height) - 1, 0, Math.max(0, layer.height - 3));
+  const [w, h] = [Math.min(3, layer.width), Math.min(3, layer.height)];
+  context.drawImage(layer.bitmap, x, y, w, h, 0, 0, w, h);
+  const { data } = context.getImageData(0, 0, w, h);
+  const mean = (channel) => {
+    let sum = 0;
+    for (let i = channel; i < data.length; i += 4) sum += data[i];
+    return sum / (w * h);
+  };
+  return [mean(0), mean(1), mean(2)];
+}
+
+/** @param {Layer} layer @param {number} side @returns {Promise<Blob | null>} a small JPEG */
+async function thumbnailOf(layer, side = 160) {
+  const scale = Math.min(1, side / Math.max(layer.width, layer.height));
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width: Math.max(1, Math.round(layer.width * scale)), height: Math.max(1, Math.round(layer.height * scale)) });
+  canvas.getContext("2d").drawImage(layer.bitmap, 0, 0, canvas.width, canvas.height);
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.8));
+}
+
+const CLASS_HUES = 24;
+
+/** @param {number} index @returns {string} a color that neighbors in a list do not share */
+const classColor = (index) => `hsl(${((index * 137.5) % 360).toFixed(0)} 65% ${index % 2 ? 62 : 46}%)`;
+
+/**
+ * Outlines between the areas of a label map.
+ * @param {Uint16Array} labels @param {number} width @param {number} height @param {(label: number) => boolean} strong
+ * @returns {HTMLCanvasElement}
+ */
+function outlineCanvas(labels, width, height, strong) {
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width, height });
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, height);
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      const i = y * width + x;
+      const right = x + 1 < width ? labels[i + 1] : labels[i];
+      const below = y + 1 < height ? labels[i + width] : labels[i];
+      if (right === labels[i] && below === labels[i]) continue;
+      const bold = strong(labels[i]) || strong(right) || strong(below);
+      image.data.set(bold ? [255, 255, 255, 255] : [255, 255, 255, 110], 4 * i);
+    }
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+/**
+ * Classes as translucent colors.
+ * @param {Uint16Array} labels @param {number} width @param {number} height @returns {HTMLCanvasElement}
+ */
+function classCanvas(labels, width, height) {
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width, height });
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, height);
+  const palette = Array.from({ length: CLASS_HUES }, (_, index) => cssRgb(classColor(index)));
+  for (let i = 0; i < labels.length; i += 1) image.data.set([...palette[labels[i] % CLASS_HUES], 120], 4 * i);
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+function cssRgb(color) {
+  const context = probeCanvas.getContext("2d", { willReadFrequently: true });
+  context.fillStyle = color;
+  context.fillRect(0, 0, 1, 1);
+  return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+}
+
+export { CLASS_HUES, LumaMap, classCanvas, classColor, decodeLayer, outlineCanvas, pixelAt, thumbnailOf };

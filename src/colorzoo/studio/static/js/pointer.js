@@ -1,0 +1,117 @@
+/** Gestures on the stage: one finger or the mouse works, two fingers zoom and pan, taps with more undo and redo. */
+
+const LONG_PRESS = 550;
+const TAP_TIME = 280;
+const SLACK = 6;
+
+/**
+ * @param {HTMLElement} el
+ * @param {{down: (at: Spot) => void, move: (at: Spot) => void, up: (at: Spot) => void, cancel: () => void, hover: (at: Spot | null) => void,
+ *   erase: (at: Spot) => void, pan: (dx: number, dy: number) => void, zoom: (factor: number, at: [number, number]) => void,
+ *   tap: (fingers: number) => void, wantsPan: () => boolean, wantsWheel: (event: WheelEvent) => boolean}} to
+ * @param {AbortSignal} signal
+ *
+ * @typedef {{x: number, y: number, event: PointerEvent, touch: boolean}} Spot  CSS pixels on the stage
+ */
+function listenToStage(el, to, signal) {
+  const hand = { fingers: new Map(), mode: "idle", start: null, timer: 0, most: 0, began: 0, moved: false };
+  const spot = (event) => {
+    const box = el.getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top, event, touch: event.pointerType === "touch" };
+  };
+  const listen = (type, listener, options = {}) => el.addEventListener(type, listener, { signal, ...options });
+  listen("pointerdown", (event) => press(el, hand, to, spot(event)));
+  listen("pointermove", (event) => moveTo(hand, to, spot(event)));
+  listen("pointerup", (event) => lift(hand, to, spot(event)));
+  listen("pointercancel", (event) => drop(hand, to, event));
+  listen("pointerleave", () => hand.mode === "idle" && to.hover(null));
+  listen("contextmenu", (event) => event.preventDefault());
+  listen("wheel", (event) => roll(event, to, spot(event)), { passive: false });
+}
+
+function press(el, hand, to, at) {
+  const { event } = at;
+  el.setPointerCapture(event.pointerId);
+  if (event.button !== 1) el.focus({ preventScroll: true });
+  hand.fingers.set(event.pointerId, at);
+  if (hand.fingers.size > 1) return pinchStarts(hand, to);
+  Object.assign(hand, { start: at, moved: false, most: 1, began: event.timeStamp });
+  if (event.button === 2 || (event.button === 0 && event.ctrlKey && !event.shiftKey && isMac())) {
+    hand.mode = "done";
+    to.erase(at);
+  } else if (event.button === 1 || to.wantsPan()) hand.mode = "pan";
+  else if (event.button === 0) {
+    hand.mode = "work";
+    to.down(at);
+    if (at.touch) hand.timer = setTimeout(() => longPress(hand, to, at), LONG_PRESS);
+  }
+  return undefined;
+}
+
+const isMac = () => /mac/i.test(navigator.platform ?? "");
+
+function longPress(hand, to, at) {
+  if (hand.mode !== "work" || hand.moved) return;
+  hand.mode = "done";
+  to.cancel();
+  to.erase(at);
+}
+
+function pinchStarts(hand, to) {
+  clearTimeout(hand.timer);
+  if (hand.mode === "work") to.cancel();
+  hand.mode = "pinch";
+  hand.most = Math.max(hand.most, hand.fingers.size);
+}
+
+function moveTo(hand, to, at) {
+  const { event } = at;
+  const last = hand.fingers.get(event.pointerId);
+  if (!last) return to.hover(at);
+  if (hand.start && Math.hypot(at.x - hand.start.x, at.y - hand.start.y) > SLACK) {
+    hand.moved = true;
+    clearTimeout(hand.timer);
+  }
+  if (hand.mode === "pinch") pinch(hand, to, event.pointerId, last, at);
+  hand.fingers.set(event.pointerId, at);
+  if (hand.mode === "pan") to.pan(at.x - last.x, at.y - last.y);
+  else if (hand.mode === "work") to.move(at);
+  return undefined;
+}
+
+function pinch(hand, to, id, last, at) {
+  const other = [...hand.fingers].find(([key]) => key !== id)?.[1];
+  if (!other) return;
+  const middle = (spot) => [(spot.x + other.x) / 2, (spot.y + other.y) / 2];
+  const [from, now] = [middle(last), middle(at)];
+  const spread = (spot) => Math.max(10, Math.hypot(spot.x - other.x, spot.y - other.y));
+  to.pan(now[0] - from[0], now[1] - from[1]);
+  to.zoom(spread(at) / spread(last), now);
+}
+
+function lift(hand, to, at) {
+  clearTimeout(hand.timer);
+  if (!hand.fingers.delete(at.event.pointerId)) return;
+  if (hand.mode === "work") to.up(at);
+  const quick = at.event.timeStamp - hand.began < TAP_TIME;
+  if (hand.mode === "pinch" && hand.fingers.size === 0 && quick && !hand.moved) to.tap(hand.most);
+  if (hand.fingers.size === 0) hand.mode = "idle";
+}
+
+function drop(hand, to, event) {
+  clearTimeout(hand.timer);
+  hand.fingers.delete(event.pointerId);
+  if (hand.mode === "work") to.cancel();
+  if (hand.fingers.size === 0) hand.mode = "idle";
+}
+
+function roll(event, to, at) {
+  if (!to.wantsWheel(event)) return;
+  event.preventDefault();
+  const unit = event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? 200 : 1;
+  if (event.shiftKey && !event.ctrlKey) return to.pan(-(event.deltaX || event.deltaY) * unit, 0);
+  const speed = event.ctrlKey ? 0.01 : 0.0015;
+  return to.zoom(Math.exp(-event.deltaY * unit * speed), [at.x, at.y]);
+}
+
+export { listenToStage };

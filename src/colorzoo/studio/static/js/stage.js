@@ -1,0 +1,255 @@
+/** Draws the stage: the photo in its layers on one canvas, hints and cursors on a second one above it. */
+
+import { labHex } from "./color.js";
+import { pointRadius } from "./document.js";
+import { toPhoto, toStage } from "./view.js";
+
+const CRISP_FROM = 6;
+const DARK = "rgba(0, 0, 0, .75)";
+const LIGHT = "rgba(255, 255, 255, .95)";
+
+/**
+ * The parts of the stage in which the photo is seen; beside each other while comparing side by side.
+ * @param {any} pad @returns {{left: number, width: number, height: number, layer: "result" | "before"}[]}
+ */
+function panes(pad) {
+  const { stage, compare } = pad.ui;
+  if (compare !== "side") return [{ left: 0, ...stage, layer: "result" }];
+  const width = Math.floor(stage.width / 2);
+  return [
+    { left: 0, width, height: stage.height, layer: "before" },
+    { left: width, width: stage.width - width, height: stage.height, layer: "result" },
+  ];
+}
+
+/** @param {any} pad @returns {{width: number, height: number}} the size that zooming and fitting work with */
+function paneSize(pad) {
+  const { width, height } = panes(pad)[0];
+  return { width, height };
+}
+
+/** @param {any} pad @param {number} x @param {number} y on the stage @returns {[number, number]} in the photo */
+function stageToPhoto(pad, x, y) {
+  const all = panes(pad);
+  const pane = all.findLast((candidate) => x >= candidate.left) ?? all[0];
+  return toPhoto(pad.ui.view, pane, x - pane.left, y);
+}
+
+/** @param {any} pad @param {number} x @param {number} y in the photo @returns {[number, number]} on the stage, where work is done */
+function photoToStage(pad, x, y) {
+  const pane = panes(pad).at(-1);
+  const [left, top] = toStage(pad.ui.view, pane, x, y);
+  return [left + pane.left, top];
+}
+
+function sizeCanvas(canvas, stage) {
+  const ratio = window.devicePixelRatio || 1;
+  const [width, height] = [Math.round(stage.width * ratio), Math.round(stage.height * ratio)];
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, stage.width, stage.height);
+  return context;
+}
+
+/** @param {any} pad @param {HTMLCanvasElement} canvas */
+function drawPhoto(pad, canvas) {
+  const { ui, photo } = pad;
+  const context = sizeCanvas(canvas, ui.stage);
+  if (!photo || !ui.view) return;
+  context.imageSmoothingEnabled = ui.view.scale < CRISP_FROM;
+  context.imageSmoothingQuality = "high";
+  const before = ui.compare === "split" && !ui.hold;
+  for (const pane of panes(pad)) {
+    const layer = pane.layer === "before" || ui.hold || ui.compare === "gray" ? beforeLayer(pad) : photo.result ?? photo.gray;
+    drawLayer(context, pad, layer, pane, 0, pane.width);
+    if (before) drawLayer(context, pad, beforeLayer(pad), pane, 0, pane.width * ui.split);
+  }
+}
+
+/** @returns {import("./pixels.js").Layer} what the result is compared with */
+function beforeLayer(pad) {
+  return pad.ui.before === "source" && pad.photo.source ? pad.photo.source : pad.photo.gray;
+}
+
+function drawLayer(context, pad, layer, pane, from, to) {
+  const { photo, ui } = pad;
+  const [x, y] = toStage(ui.view, pane, 0, 0);
+  context.save();
+  context.beginPath();
+  context.rect(pane.left + from, 0, to - from, pane.height);
+  context.clip();
+  context.drawImage(layer.bitmap, pane.left + x, y, photo.width * ui.view.scale, photo.height * ui.view.scale);
+  context.restore();
+}
+
+/** @param {any} pad @param {HTMLCanvasElement} canvas */
+function drawMarks(pad, canvas) {
+  const { ui, photo } = pad;
+  const context = sizeCanvas(canvas, ui.stage);
+  if (!photo || !ui.view) return;
+  const pane = panes(pad).at(-1);
+  context.save();
+  context.beginPath();
+  context.rect(pane.left, 0, pane.width, pane.height);
+  context.clip();
+  const quiet = ui.hold || ui.compare === "gray";
+  if (!quiet || ui.tool === "region") drawMap(context, pad, pane);
+  if (!quiet) {
+    for (const stroke of pad.doc.scribbles) drawStroke(context, pad, stroke);
+    if (ui.stroke) drawStroke(context, pad, ui.stroke);
+    pad.doc.points.forEach((point, index) => drawPoint(context, pad, point, index));
+  }
+  context.restore();
+  drawCursors(context, pad);
+}
+
+/** Outlines of regions, or classes, stretched over the photo. */
+function drawMap(context, pad, pane) {
+  const { photo, ui } = pad;
+  const map = ui.regions?.outline ?? (ui.showClasses ? ui.classes?.paint : null);
+  if (!map) return;
+  const [x, y] = toStage(ui.view, pane, 0, 0);
+  context.save();
+  context.imageSmoothingEnabled = true;
+  context.shadowColor = "rgba(0, 0, 0, .9)";
+  context.shadowBlur = 2;
+  context.drawImage(map, pane.left + x, y, photo.width * ui.view.scale, photo.height * ui.view.scale);
+  context.restore();
+  if (ui.regions) ui.regions.items.forEach((item, order) => drawNumber(context, pad, item, order + 1));
+}
+
+function drawNumber(context, pad, item, number) {
+  const [x, y] = photoToStage(pad, item.x, item.y);
+  const color = pad.doc.regions[item.index];
+  const wanted = pad.ui.regionPick.includes(item.index);
+  context.font = "600 12px system-ui, sans-serif";
+  const width = Math.max(22, context.measureText(String(number)).width + 12);
+  context.beginPath();
+  context.roundRect(x - width / 2, y - 11, width, 22, 11);
+  context.fillStyle = color ?? (wanted ? "#fff" : "rgba(20, 20, 20, .8)");
+  context.fill();
+  context.lineWidth = wanted ? 3 : 1.5;
+  context.strokeStyle = wanted ? "#1a6dff" : "#fff";
+  context.stroke();
+  if (color || !wanted) outlinedText(context, String(number), x, y);
+  else {
+    context.fillStyle = "#111";
+    centeredText(context, String(number), x, y);
+  }
+}
+
+function centeredText(context, text, x, y) {
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.fillText(text, x, y + 0.5);
+}
+
+function outlinedText(context, text, x, y) {
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.lineWidth = 3;
+  context.strokeStyle = "rgba(0, 0, 0, .7)";
+  context.strokeText(text, x, y + 0.5);
+  context.fillStyle = "#fff";
+  context.fillText(text, x, y + 0.5);
+}
+
+function drawStroke(context, pad, stroke) {
+  const width = Math.max(2, stroke.width * pad.ui.view.scale);
+  context.lineCap = "round";
+  context.lineJoin = "round";
+  for (const [color, thickness] of [[DARK, width + 2], ["rgba(255, 255, 255, .85)", width]]) {
+    context.beginPath();
+    for (const [x, y] of stroke.path) context.lineTo(...photoToStage(pad, x, y));
+    if (stroke.path.length === 1) context.lineTo(...photoToStage(pad, stroke.path[0][0] + 0.01, stroke.path[0][1]));
+    context.lineWidth = thickness;
+    context.strokeStyle = color;
+    context.stroke();
+  }
+}
+
+function drawPoint(context, pad, point, index) {
+  const selected = point.id === pad.ui.selected;
+  const [x, y] = photoToStage(pad, point.x, point.y);
+  const reach = pointRadius(point, pad.perNetworkPixel()) * pad.ui.view.scale;
+  if (selected || reach > 12) drawPatch(context, x, y, reach, selected);
+  const radius = selected ? 9 : 6.5;
+  context.globalAlpha = point.muted ? 0.55 : 1;
+  context.beginPath();
+  context.arc(x, y, radius, 0, 7);
+  context.fillStyle = labHex(pad.lumaAt(point.x, point.y), point.ab);
+  context.fill();
+  context.setLineDash(point.muted ? [3, 3] : []);
+  for (const [style, width, grow] of [[DARK, 1.5, 2], [LIGHT, 2, 0.4]]) {
+    context.beginPath();
+    context.arc(x, y, radius + grow, 0, 7);
+    context.lineWidth = width;
+    context.strokeStyle = style;
+    context.stroke();
+  }
+  context.setLineDash([]);
+  context.globalAlpha = 1;
+  if (selected || point.locked) drawTag(context, x, y, radius, `${index + 1}${point.locked ? " ●" : ""}`);
+}
+
+function drawPatch(context, x, y, reach, selected) {
+  for (const [style, offset] of [[DARK, 1], [LIGHT, 0]]) {
+    context.lineWidth = 1;
+    context.globalAlpha = selected ? 0.95 : 0.4;
+    context.strokeStyle = style;
+    context.strokeRect(x - reach - offset, y - reach - offset, 2 * (reach + offset), 2 * (reach + offset));
+  }
+  context.globalAlpha = 1;
+}
+
+function drawTag(context, x, y, radius, text) {
+  context.font = "600 11px system-ui, sans-serif";
+  const width = context.measureText(text).width + 10;
+  context.fillStyle = "rgba(20, 20, 20, .85)";
+  context.beginPath();
+  context.roundRect(x + radius + 3, y - radius - 12, width, 17, 8);
+  context.fill();
+  context.fillStyle = "#fff";
+  centeredText(context, text, x + radius + 3 + width / 2, y - radius - 3.5);
+}
+
+function drawCursors(context, pad) {
+  const { ui } = pad;
+  if (ui.cross) drawCross(context, pad, ui.cross);
+  if (ui.wanted) drawWanted(context, pad, ui.wanted);
+  const sized = ["point", "brush", "eraser", "edge"].includes(ui.tool);
+  if (!ui.cursor || !sized || ui.panning || ui.drag) return;
+  const [x, y] = photoToStage(pad, ...ui.cursor);
+  drawPatch(context, x, y, (ui.size / 2) * pad.perNetworkPixel() * ui.view.scale, true);
+}
+
+function drawCross(context, pad, place) {
+  const [x, y] = photoToStage(pad, ...place);
+  for (const [style, width] of [[DARK, 3.5], [LIGHT, 1.5]]) {
+    context.beginPath();
+    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+      context.moveTo(x + 5 * dx, y + 5 * dy);
+      context.lineTo(x + 18 * dx, y + 18 * dy);
+    }
+    context.lineWidth = width;
+    context.strokeStyle = style;
+    context.stroke();
+  }
+}
+
+/** Where the model asks for the next color: rings, and words for it in the status. */
+function drawWanted(context, pad, place) {
+  const [x, y] = photoToStage(pad, ...place);
+  for (const radius of [14, 22]) {
+    for (const [style, width] of [[DARK, 4], [LIGHT, 2]]) {
+      context.beginPath();
+      context.arc(x, y, radius, 0, 7);
+      context.lineWidth = width;
+      context.strokeStyle = style;
+      context.stroke();
+    }
+  }
+}
+
+export { beforeLayer, drawMarks, drawPhoto, paneSize, panes, photoToStage, stageToPhoto };

@@ -1,0 +1,160 @@
+"""Reading a ``.caffemodel`` without Caffe: the few fields of its protocol buffer that hold weights.
+
+A NetParameter has layers (field 100; 2 in files of before 2014), a layer has a name and blobs, a blob has a
+shape and packed floats. Everything else is stepped over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorzoo.errors import WeightsError
+from colorzoo.weights.load import is_safetensors
+
+CaffeLayers = Mapping[str, Sequence[NDArray[np.float32]]]
+"""Blobs (float32) by the name of their layer, in Caffe's order: weight, bias."""
+
+_STARTS = (b"\x0a", b"\x12", b"\xa2\x06")  # a name, an old layer, a layer: what such a file may begin with
+_DATA, _SHAPE, _DOUBLES = 5, 7, 8  # fields of a blob; 1 to 4 are the axes in old files
+_OLD_AXES = (1, 2, 3, 4)
+
+
+class _LayerFields(NamedTuple):
+    name: int
+    blobs: int
+
+
+_LAYERS = {100: _LayerFields(name=1, blobs=7), 2: _LayerFields(name=4, blobs=6)}
+
+
+class _MalformedError(Exception):
+    pass
+
+
+def is_caffe(path: Path) -> bool:
+    """Say whether a file begins as the protocol buffer of a Caffe model does."""
+    with path.open("rb") as file:
+        return file.read(2).startswith(_STARTS) and not is_safetensors(path)
+
+
+def read_caffe(path: Path) -> dict[str, list[NDArray[np.float32]]]:
+    """Read the blobs of all layers that have any.
+
+    Args:
+        path: A binary NetParameter, such as ``model.caffemodel``.
+
+    Returns:
+        Blobs by layer name; their shapes are those of the file.
+
+    Raises:
+        WeightsError: No such file, truncated, or no Caffe model.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path} is missing; expected a Caffe model (.caffemodel)")
+    try:
+        layers = dict(_read_layers(memoryview(path.read_bytes())))
+    except (_MalformedError, UnicodeDecodeError) as error:
+        raise WeightsError(
+            f"{path} is truncated or no Caffe model ({error}); fetch or copy it again"
+        ) from error
+    if not layers:
+        raise WeightsError(f"{path} holds no layer with weights; expected a Caffe model (.caffemodel)")
+    return layers
+
+
+def _read_layers(net: memoryview) -> Iterator[tuple[str, list[NDArray[np.float32]]]]:
+    for number, value in _fields(net):
+        numbers = _LAYERS.get(number)
+        if numbers is None:
+            continue
+        name, blobs = "", []
+        for inner, content in _fields(_message(value)):
+            if inner == numbers.name:
+                name = bytes(_message(content)).decode()
+            elif inner == numbers.blobs:
+                blobs.append(_read_blob(_message(content)))
+        if blobs:
+            yield name, blobs
+
+
+def _read_blob(blob: memoryview) -> NDArray[np.float32]:
+    """Return the array of a BlobProto; single and packed values are the same bytes one after the other."""
+    floats, doubles, shape = [], [], []
+    old_axes: dict[int, int] = {}
+    for number, value in _fields(blob):
+        if number == _DATA:
+            floats.append(_message(value))
+        elif number == _DOUBLES:
+            doubles.append(_message(value))
+        elif number == _SHAPE:
+            shape = list(_read_shape(_message(value)))
+        elif number in _OLD_AXES and isinstance(value, int):
+            old_axes[number] = value
+    raw, kind = (b"".join(doubles), "<f8") if doubles else (b"".join(floats), "<f4")
+    if len(raw) % np.dtype(kind).itemsize:
+        raise _MalformedError("a blob ends within a number")
+    values = np.frombuffer(raw, dtype=kind).astype(np.float32)
+    if not shape:
+        shape = [old_axes.get(axis, 1) for axis in _OLD_AXES] if old_axes else [values.size]
+    if math.prod(shape) != values.size:
+        raise _MalformedError(f"a blob of shape {tuple(shape)} holds {values.size} numbers")
+    return values.reshape(shape)
+
+
+def _read_shape(shape: memoryview) -> Iterator[int]:
+    for number, value in _fields(shape):
+        if number != 1:
+            continue
+        if isinstance(value, int):
+            yield value
+            continue
+        position = 0
+        while position < len(value):
+            size, position = _varint(value, position)
+            yield size
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Yield the fields of a message: integers as such, everything else as its bytes."""
+    position = 0
+    while position < len(message):
+        key, position = _varint(message, position)
+        number, wire_type = key >> 3, key & 7
+        if wire_type == 0:
+            value, position = _varint(message, position)
+            yield number, value
+            continue
+        if wire_type == 2:
+            size, position = _varint(message, position)
+        elif wire_type in (1, 5):
+            size = 8 if wire_type == 1 else 4
+        else:
+            raise _MalformedError(f"wire type {wire_type}")
+        if position + size > len(message):
+            raise _MalformedError("it ends within a field")
+        yield number, message[position : position + size]
+        position += size
+
+
+def _varint(data: memoryview, position: int) -> tuple[int, int]:
+    """Return an integer of seven bits a byte, and the position behind it."""
+    value = shift = 0
+    while position < len(data) and shift < 64:
+        byte = data[position]
+        value |= (byte & 127) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 128:
+            return value, position
+    raise _MalformedError("it ends within a number" if shift < 64 else "a number is too long")
+
+
+def _message(value: int | memoryview) -> memoryview:
+    if isinstance(value, int):
+        raise _MalformedError("a number where a message was expected")
+    return value

@@ -1,0 +1,1 @@
+"""No color at all: what every method is measured against."""

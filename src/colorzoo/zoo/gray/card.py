@@ -1,0 +1,18 @@
+"""Card of the gray baseline."""
+
+from __future__ import annotations
+
+from colorzoo.card import ModelCard
+
+GRAY = ModelCard(
+    name="gray",
+    title="The baseline of Colorful Image Colorization that predicts gray",
+    paper="https://arxiv.org/abs/1603.08511",
+    year=2016,
+    summary="Leaves the picture gray: the baseline of every table.",
+    task="colorzoo.zoo.gray.task:Gray",
+    parameters=0,
+    limits=("training", "gradient"),
+)
+
+CARDS = (GRAY,)

@@ -1,0 +1,1 @@
+"""Levin et al. 2004, Colorization using Optimization."""

@@ -1,0 +1,1 @@
+"""Welsh et al. 2002, Transferring Color to Greyscale Images."""

@@ -1,0 +1,20 @@
+"""Card of Welsh et al. 2002."""
+
+from __future__ import annotations
+
+from colorzoo.card import ModelCard, Smoke
+
+WELSH = ModelCard(
+    name="welsh2002",
+    title="Transferring Color to Greyscale Images",
+    paper="https://doi.org/10.1145/566570.566576",
+    year=2002,
+    summary="Gives each pixel the color of an exemplar's place that looks alike; gray without an exemplar.",
+    task="colorzoo.zoo.welsh2002.task:Welsh2002",
+    parameters=0,
+    guidance=("exemplar",),
+    smoke=Smoke(hparams={"samples": 25}),
+    limits=("training", "gradient"),
+)
+
+CARDS = (WELSH,)

@@ -1,0 +1,41 @@
+"""Transferring Color to Greyscale Images (Welsh, Ashikhmin and Mueller, SIGGRAPH 2002).
+
+Each pixel takes the color of the sample of an exemplar that is most like it in lightness and in the deviation
+of lightness around it. https://doi.org/10.1145/566570.566576
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from colorzoo.guidance import Guidance
+from colorzoo.tasks import Prediction, TrainingFreeModule
+from colorzoo.zoo.welsh2002.network import SampleMatching
+
+
+class Welsh2002(TrainingFreeModule):
+    """Color transfer from an exemplar by samples.
+
+    Args:
+        samples: About how many places of the exemplar are compared.
+        seed: Seed of the places.
+    """
+
+    accepts = frozenset({"exemplar"})
+
+    def __init__(self, samples: int = 200, seed: int = 0) -> None:
+        super().__init__()
+
+    def configure_network(self) -> None:
+        """Choose the places."""
+        hp: Any = self.hparams
+        self.network = SampleMatching(hp.samples, hp.seed)
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+        """Color a batch; gray without an exemplar."""
+        if guidance is None or guidance.exemplar is None:
+            batch, _, height, width = luma.shape
+            return Prediction(ab=luma.new_zeros(batch, 2, height, width))
+        return Prediction(ab=self.network(luma, guidance.exemplar.rgb))

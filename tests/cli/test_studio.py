@@ -1,0 +1,68 @@
+"""``colorzoo studio``: what is wrong is one line, before anything is served."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import colorzoo
+from colorzoo.cli.main import main
+from tiny_model import gray_picture
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing.jpg"], "no such file"),
+        (["--model", "zhang2017_locl"], "did you mean"),
+        (["--port", "70000"], "--port must be"),
+        (["--host", "203.0.113.7", "--port", "0"], "cannot listen"),
+        (["--recipe", "nothing.json"], "cannot be read"),
+        (["--device", "toaster"], "toaster"),
+    ],
+)
+def test_bad_arguments(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["studio", "--no-browser", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        assert main(["studio", "--no-browser", "--port", str(other.getsockname()[1])]) == 2
+    assert "try another --port" in capsys.readouterr().err
+
+
+def test_a_missing_extra_prints_its_install_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "uvicorn" else object())
+    assert main(["studio"]) == 2
+    assert 'needs uvicorn: python -m pip install "colorzoo[studio]"' in capsys.readouterr().err
+
+
+def test_it_prints_its_address_serves_and_ends_with_ctrl_c(tmp_path: Path) -> None:
+    Image.fromarray(gray_picture(40, 50)).save(tmp_path / "old.jpg")
+    command = [sys.executable, "-m", "colorzoo", "studio", "old.jpg", "--no-browser", "--port", "0"]
+    source = str(Path(colorzoo.__path__[0]).parent)
+    environment = {**os.environ, "PYTHONPATH": source}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        line = process.stdout.readline()
+        address = re.search(r"http://127\.0\.0\.1:\d+/", line)
+        assert address, line
+        with urllib.request.urlopen(address[0], timeout=20) as page:
+            assert b"colorzoo studio" in page.read()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0

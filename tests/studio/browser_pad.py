@@ -1,0 +1,161 @@
+"""Drives the drawing pad in Debian's chromium; the tests and the pictures of docs/studio.md use it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+try:
+    from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+except ImportError:  # said by `missing`
+    sync_playwright = None
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+SLOW = 60_000  # ms; the machine may be busy
+
+
+def missing() -> str | None:
+    """Return what keeps the browser tests from running, with its install line."""
+    if sync_playwright is None:
+        return 'playwright is missing: python -m pip install "colorzoo[test]"'
+    if CHROMIUM is None:
+        return "chromium is missing: apt-get install chromium"
+    return None
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+class BrowserPad:
+    """One page with the pad. Problems that the page logs are collected in `problems`."""
+
+    def __init__(
+        self, browser: Browser, url: str, hello: Callable[[dict], None] | None = None, **options: Any
+    ) -> None:
+        self.context: BrowserContext = browser.new_context(
+            **({"viewport": {"width": 1280, "height": 800}} | options)
+        )
+        self.url, self.problems, self.broken = url, [], ""
+        self._hello = hello
+        self.page: Page = self._new_page()
+
+    def _new_page(self) -> Page:
+        page = self.context.new_page()
+        page.set_default_timeout(SLOW)
+        page.on(
+            "console",
+            lambda line: self.problems.append(line.text) if line.type in ("error", "warning") else None,
+        )
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.route_web_socket(lambda url: "/api/ws" in url, self._between)
+        page.goto(self.url)
+        page.wait_for_selector(".colorzoo-pad[data-state=empty], .colorzoo-pad[data-state=ready]")
+        return page
+
+    def _between(self, socket: Any) -> None:
+        """Stand between page and server, to lose the connection or answers."""
+        if self.broken == "link":
+            socket.close()
+            return
+        server = socket.connect_to_server()
+        self._socket = socket
+
+        def down(frame: str | bytes) -> None:
+            if isinstance(frame, str) and self._hello and '"hello"' in frame:
+                message = json.loads(frame)
+                self._hello(message)
+                frame = json.dumps(message)
+            if self.broken == "colored" and isinstance(frame, bytes):
+                message = json.loads(frame[4 : 4 + int.from_bytes(frame[:4], "little")])
+                frame = json.dumps(
+                    {
+                        "type": "error",
+                        "re": message["re"],
+                        "code": "internal",
+                        "message": "the model gave up on this picture",
+                    }
+                )
+            socket.send(frame)
+
+        server.on_message(down)
+
+    def lose_connection(self) -> None:
+        self.broken = "link"
+        self._socket.close()
+        self.wait("offline")
+
+    def crash(self) -> None:
+        """Reload without any warning to the page, as after a crash, and with nothing of its session."""
+        self.page.close(run_before_unload=False)
+        self.page = self._new_page()
+
+    def close(self) -> None:
+        self.context.close()
+
+    def wait(self, state: str) -> None:
+        self.page.wait_for_selector(f".colorzoo-pad[data-state={state}]")
+
+    def settle(self) -> None:
+        """Wait until all that was asked for is drawn."""
+        self.page.wait_for_timeout(150)
+        self.wait("ready")
+
+    def open(self, photo: Path, *, by_key: bool = False) -> None:
+        with self.page.expect_file_chooser() as chooser:
+            if by_key:
+                self.page.keyboard.press("Control+o")
+            else:
+                self.page.click("[data-action=open]")
+        chooser.value.set_files(photo)
+
+    def open_ready(self, photo: Path) -> None:
+        self.open(photo)
+        self.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
+        self.settle()
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        left, top = self.page.evaluate("([x, y]) => colorzooPad.toPage(x, y)", [x, y])
+        return left, top
+
+    def click(self, x: float, y: float, **options: Any) -> None:
+        self.page.mouse.click(*self.place(x, y), **options)
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        self.page.mouse.move(*self.place(*start))
+        self.page.mouse.down()
+        self.page.mouse.move(*self.place(*end), steps=6)
+        self.page.mouse.up()
+
+    def recipe(self) -> dict[str, Any]:
+        recipe: dict[str, Any] = self.page.evaluate("() => colorzooPad.recipe()")
+        return recipe
+
+    def points(self) -> list[dict[str, Any]]:
+        return self.recipe().get("points", [])
+
+    def said(self) -> str:
+        return self.page.inner_text(".cz-toasts")
+
+    def download(self, act: Callable[[], None], target: Path) -> Path:
+        with self.page.expect_download() as download:
+            act()
+        download.value.save_as(target)
+        return target

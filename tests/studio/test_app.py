@@ -1,0 +1,172 @@
+"""The web server: routes, limits while a body arrives, and who is let in."""
+
+from collections.abc import Iterator
+
+import pytest
+from pads import ADDRESS, photo_file, socket_pad, tiny_studio, web_client
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from colorzoo.studio.app import STATIC
+from colorzoo.studio.desk import Studio
+from colorzoo.studio.guard import Access, is_loopback
+from colorzoo.studio.limits import Limits
+
+SMALL = Limits(file_bytes=200_000, pixels=40_000)
+
+
+@pytest.fixture(scope="module")
+def small_studio() -> Iterator[Studio]:
+    made = tiny_studio(SMALL)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def client(small_studio: Studio) -> Iterator[TestClient]:
+    with web_client(small_studio) as made:
+        yield made
+
+
+def test_the_page_loads_nothing_from_elsewhere(client: TestClient) -> None:
+    page = client.get("/")
+    assert page.status_code == 200
+    assert "http" not in page.text.replace("http-equiv", "")
+    policy = page.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self';")
+    assert page.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("name", sorted(STATIC))
+def test_the_files_of_the_page_are_there(client: TestClient, name: str) -> None:
+    answer = client.get(f"/static/{name}")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == STATIC[name]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../app.py",
+        "/static/..%2fapp.py",
+        "/static/%2e%2e/%2e%2e/errors.py",
+        "/static//etc/passwd",
+        "/static/js/pad.js",
+        "/api/download/..%2f..%2fapp.py",
+        "/etc/passwd",
+    ],
+)
+def test_no_path_leads_to_another_file(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code in (404, 400)
+    assert "import" not in answer.text
+    assert "root:" not in answer.text
+
+
+def test_a_photo_goes_up_is_colored_and_comes_down(client: TestClient) -> None:
+    with socket_pad(client) as pad:
+        photo = pad.open(photo_file(), "old.png")
+        recipe = {"image": photo.body["image"], "points": [{"x": 5, "y": 6, "color": "#c04020"}]}
+        assert pad.ask("color", recipe=recipe).type == "colored"
+        exported = pad.ask("export", recipe=recipe, format="png").body
+        file = client.get("/" + exported["url"])
+        assert file.content.startswith(b"\x89PNG")
+        assert len(file.content) == exported["bytes"]
+        assert "old.color.png" in file.headers["content-disposition"]
+        stolen = exported["url"].replace(pad.hello["session"], "someone-else")
+        assert client.get("/" + stolen).status_code == 404
+
+
+def test_a_file_that_is_too_large_is_refused_while_it_arrives(client: TestClient) -> None:
+    sent = []
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(1000):  # 100 MB, had nobody stopped it
+            sent.append(1)
+            yield b"x" * 100_000
+
+    with socket_pad(client) as pad:
+        address = f"/api/upload?session={pad.hello['session']}"
+        assert client.post(address, content=b"x" * 200_001).status_code == 413
+        answer = client.post(address, content=endless())
+        assert answer.status_code == 413
+        assert "limit here" in answer.json()["error"]["message"]
+
+
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(client: TestClient) -> None:
+    with socket_pad(client) as pad:
+        answer = pad.open(photo_file(201, 200))
+        assert answer.body["code"] == "bad_picture"
+        assert "million pixels" in answer.body["message"]
+
+
+def test_an_upload_needs_a_session(client: TestClient) -> None:
+    for session in ("", "guess", "a" * 5000):
+        assert client.post(f"/api/upload?session={session}", content=b"x").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "10.0.0.1", ""]
+)
+def test_a_name_that_was_bound_to_this_machine_is_refused(client: TestClient, host: str) -> None:
+    assert client.get("/", headers={"host": host}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "https://127.0.0.1:9999", "http://127.0.0.1"]
+)
+def test_another_site_may_not_upload_nor_connect(client: TestClient, origin: str) -> None:
+    assert client.post("/api/upload?session=x", headers={"origin": origin}).status_code == 403
+    with (
+        pytest.raises(WebSocketDisconnect),
+        client.websocket_connect("/api/ws", headers={"origin": origin, "host": "127.0.0.1:8765"}),
+    ):
+        pass
+
+
+def test_the_own_page_may_connect(client: TestClient) -> None:
+    headers = {"origin": ADDRESS, "host": "127.0.0.1:8765"}
+    with client.websocket_connect("/api/ws", headers=headers) as socket:
+        assert '"hello"' in socket.receive_text()
+
+
+def test_beyond_loopback_the_api_wants_the_token(small_studio: Studio) -> None:
+    from starlette.testclient import TestClient as Client
+
+    from colorzoo.studio.app import build_app
+
+    app = build_app(small_studio, Access("0.0.0.0", "secret"))
+    client = Client(app, base_url="http://box.local:8765")  # without lifespan: the studio stays open
+    assert client.get("/").status_code == 200
+    assert client.get("/api/health").status_code == 403
+    assert client.get("/api/health?token=wrong").status_code == 403
+    assert client.get("/api/health?token=secret").json() == {"status": "ok"}
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/api/ws?token=secre"):
+        pass
+    with client.websocket_connect("/api/ws?token=secret") as socket:
+        assert '"hello"' in socket.receive_text()
+
+
+def test_a_frame_that_is_no_message_is_answered_and_the_socket_stays(client: TestClient) -> None:
+    with socket_pad(client) as pad:
+        for frame in ("{", "[]", "\x00"):
+            pad.socket.send_text(frame)
+            assert pad.next().body["code"] == "bad_message"
+        pad.socket.send_bytes(b"\xff" * 9)
+        assert pad.next().body["code"] == "bad_message"
+        assert pad.ask("gamut", luma=50).type == "gamut"
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [
+        ("127.0.0.1", True),
+        ("localhost", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("0.0.0.0", False),
+        ("box", False),
+    ],
+)
+def test_what_counts_as_this_machine(host: str, local: bool) -> None:
+    assert is_loopback(host) == local

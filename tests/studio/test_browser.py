@@ -1,0 +1,507 @@
+"""The drawing pad in a real browser. Where there is none, these tests are missing: CI fails, others skip loudly."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_pad import BrowserPad, chromium, missing
+from pads import tiny_studio
+from PIL import Image
+
+from colorzoo.cli.main import main
+from colorzoo.studio.desk import Studio
+from colorzoo.studio.limits import Limits
+from colorzoo.studio.serve import Address, running
+
+pytestmark = pytest.mark.browser
+
+SIZE = (240, 160)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if (reason := missing()) is not None:
+        if os.environ.get("CI"):
+            pytest.fail(f"the browser tests are missing, not passed: {reason}")
+        pytest.skip(reason)
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    studio = tiny_studio(Limits(pixels=1_000_000, file_bytes=2**20))
+    with running(studio, Address(port=0)) as (url, _):
+        yield url
+
+
+@pytest.fixture
+def pad(browser: Any, address: str) -> Iterator[BrowserPad]:
+    opened = BrowserPad(browser, address)
+    yield opened
+    problems = opened.problems
+    opened.close()
+    assert problems == []
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A gray picture with smooth parts, edges and a name that needs care."""
+    rows, columns = np.mgrid[: SIZE[1], : SIZE[0]]
+    levels = 90 + 60 * np.sin(columns / 40) + 40 * np.cos(rows / 25)
+    levels[40:110, 60:150] = 150
+    target = tmp_path / "Größe & Licht.png"
+    Image.fromarray(levels.clip(0, 255).astype(np.uint8)).save(target)
+    return target
+
+
+def hues(points: list[dict[str, Any]]) -> list[tuple[float, ...]]:
+    return [tuple(point["ab"]) for point in points]
+
+
+def test_a_session_by_mouse_and_its_export_equal_the_command_line(
+    browser: Any, photo: Path, tmp_path: Path
+) -> None:
+    with running(Studio(device="cpu"), Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.open_ready(photo)
+        for place in ((60, 50), (180, 60), (110, 90)):
+            pad.click(*place)
+            pad.settle()
+        assert [(round(p["x"]), round(p["y"])) for p in pad.points()] == [(60, 50), (180, 60), (110, 90)]
+
+        pad.page.click("[data-role=suggestion] >> nth=4")
+        pad.settle()
+        taken = pad.points()[2]["ab"]
+        pad.page.fill(".cz-hex", "#c04020")
+        pad.page.keyboard.press("Enter")
+        pad.settle()
+        assert pad.points()[2]["ab"] != taken
+
+        pad.drag((60, 50), (90, 130))
+        pad.settle()
+        assert [round(pad.points()[0][axis]) for axis in "xy"] == [90, 130]
+        pad.page.keyboard.press("Control+z")
+        assert [round(pad.points()[0][axis]) for axis in "xy"] == [60, 50]
+        pad.page.keyboard.press("Control+z")
+        assert pad.points()[2]["ab"] == taken
+        pad.page.click("[data-action=redo]")
+        pad.page.click("[data-action=redo]")
+        assert [round(pad.points()[0][axis]) for axis in "xy"] == [90, 130]
+        pad.settle()
+
+        assert_compare_shows_the_photo_before(pad)
+        recipe = pad.download(lambda: pad.page.click("[data-action=save]"), tmp_path / "work.json")
+        assert json.loads(recipe.read_text()) == pad.recipe()
+        pad.page.click("[data-action=export]")
+        exported = pad.download(
+            lambda: pad.page.click("[data-action=export-now]"), tmp_path / "from_the_pad.png"
+        )
+        assert pad.problems == []
+        pad.close()
+    assert main(["colorize", str(photo), "--recipe", str(recipe), "-o", str(tmp_path / "cli.png")]) == 0
+    with Image.open(exported) as ours, Image.open(tmp_path / "cli.png") as theirs:
+        assert ours.size == SIZE
+        assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+
+
+def assert_compare_shows_the_photo_before(pad: BrowserPad) -> None:
+    pad.page.click("[data-action=compare]")
+    x, y = pad.place(100, 75)
+    split = pad.page.locator(".cz-split")
+    split.focus()
+    pad.page.keyboard.press("Home")
+    assert colorfulness(pad, x, y) > 0
+    pad.page.keyboard.press("End")
+    assert colorfulness(pad, x, y) == 0
+    pad.page.click("[data-action=compare]")
+    assert colorfulness(pad, x, y) > 0
+    pad.page.keyboard.down("o")
+    assert colorfulness(pad, x, y) == 0
+    pad.page.keyboard.up("o")
+    assert colorfulness(pad, x, y) > 0
+
+
+def colorfulness(pad: BrowserPad, x: float, y: float) -> int:
+    """Return how far the channels are apart around a place of the page."""
+    pad.page.wait_for_timeout(60)
+    clip = {"x": x - 4, "y": y - 4, "width": 9, "height": 9}
+    with Image.open(io.BytesIO(pad.page.screenshot(clip=clip))) as image:
+        levels = np.asarray(image.convert("RGB")).astype(int)
+    return int((levels.max(axis=-1) - levels.min(axis=-1)).max())
+
+
+def test_a_session_by_keyboard_alone(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
+    keys = pad.page.keyboard
+    pad.open(photo, by_key=True)
+    pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
+    pad.settle()
+    keys.press("n")
+    for _ in range(3):
+        keys.press("ArrowRight")
+    keys.press("Enter")
+    pad.page.wait_for_selector("[data-role=suggestion]")
+    pad.settle()
+    before = pad.points()[0]
+    keys.press("2")
+    pad.settle()
+    assert pad.points()[0]["ab"] != before["ab"]
+    keys.press("Shift+ArrowDown")
+    keys.press("ArrowLeft")
+    moved = pad.points()[0]
+    assert (moved["x"] - before["x"], moved["y"] - before["y"]) == (-1, 10)
+    keys.press("]")
+    assert pad.points()[0]["radius"] > moved["radius"]
+    keys.press("k")
+    assert pad.points()[0]["ab"] == [0, 0]
+    keys.press("m")
+    assert pad.points() == []
+    keys.press("m")
+    keys.press("l")
+    keys.press("Delete")
+    assert len(pad.points()) == 1, "a locked point must stay"
+    keys.press("l")
+    keys.press("Delete")
+    assert pad.points() == []
+    keys.press("Control+z")
+    assert len(pad.points()) == 1
+    keys.press("?")
+    assert pad.page.locator("dialog[open]").get_attribute("aria-label") == "Keyboard shortcuts"
+    keys.press("Escape")
+    recipe = pad.download(lambda: keys.press("Control+s"), tmp_path / "keys.json")
+    assert json.loads(recipe.read_text())["points"] == pad.points()
+    keys.press("x")
+    exported = pad.download(lambda: keys.press("Enter"), tmp_path / "keys.png")
+    with Image.open(exported) as image:
+        assert image.size == SIZE
+
+
+def test_points_are_selected_recolored_moved_and_deleted_and_undo_has_no_end(
+    pad: BrowserPad, photo: Path
+) -> None:
+    pad.open_ready(photo)
+    for step in range(12):
+        pad.click(20 + 15 * step, 80)
+    assert len(pad.points()) == 12
+    pad.click(35 + 1, 80)  # near the second one
+    assert len(pad.points()) == 12
+    assert pad.page.inner_text(".cz-color .cz-heading >> nth=0") == "Color of point 2"
+    box = pad.page.locator(".cz-gamut-canvas").bounding_box()
+    pad.page.mouse.click(box["x"] + box["width"] - 2, box["y"] + 2)  # far outside the gamut
+    chosen = pad.points()[1]
+    assert "Snapped" in pad.page.inner_text(".cz-gamut-note")
+    assert max(map(abs, chosen["ab"])) > 20
+    pad.click(35, 80, button="right")
+    assert len(pad.points()) == 11
+    for _ in range(14):
+        pad.page.keyboard.press("Control+z")
+    assert pad.points() == []
+    for _ in range(14):
+        pad.page.keyboard.press("Control+Shift+z")
+    assert len(pad.points()) == 11
+    pad.settle()
+
+
+def test_zoom_keeps_the_place_under_the_cursor_and_hints_keep_their_pixels(
+    pad: BrowserPad, photo: Path
+) -> None:
+    pad.open_ready(photo)
+    pad.click(100, 70)
+    here = pad.place(180, 40)
+    pad.page.mouse.move(*here)
+    pad.page.mouse.wheel(0, -600)
+    pad.page.wait_for_timeout(100)
+    assert pad.place(180, 40) == pytest.approx(here, abs=0.5)
+    pad.page.keyboard.down("Space")
+    pad.page.mouse.down()
+    pad.page.mouse.move(here[0] - 50, here[1] + 30)
+    pad.page.mouse.up()
+    pad.page.keyboard.up("Space")
+    pad.page.wait_for_timeout(100)
+    assert pad.place(180, 40) == pytest.approx((here[0] - 50, here[1] + 30), abs=0.5)
+    assert [(round(p["x"]), round(p["y"])) for p in pad.points()] == [(100, 70)]
+    pad.page.keyboard.press("0")
+    pad.page.keyboard.press("Shift+Digit0")
+    pad.page.wait_for_timeout(100)
+    (left, _), (right, _) = pad.place(0, 0), pad.place(100, 0)
+    assert right - left == pytest.approx(100)
+    pad.settle()
+
+
+def test_the_work_is_back_after_a_crash(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    pad.click(60, 50)
+    pad.click(180, 60)
+    pad.settle()
+    before = pad.recipe()
+    pad.page.wait_for_timeout(1500)  # the autosave waits for a pause
+    pad.crash()
+    pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
+    pad.settle()
+    assert pad.recipe() == before
+    assert "is back" in pad.said()
+
+
+def test_offline_edits_go_on_and_are_sent_later(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    pad.lose_connection()
+    pad.click(60, 50)
+    pad.click(180, 60)
+    assert len(pad.points()) == 2
+    assert "edits are kept" in pad.page.inner_text(".cz-banner")
+    pad.broken = ""
+    pad.settle()
+    assert len(pad.points()) == 2
+
+
+def test_a_failure_is_shown_and_can_be_tried_again(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    pad.broken = "colored"
+    pad.click(60, 50)
+    pad.wait("failed")
+    assert "the model gave up on this picture" in pad.page.inner_text(".cz-banner")
+    assert len(pad.points()) == 1
+    pad.broken = ""
+    pad.page.click(".cz-banner button")
+    pad.settle()
+
+
+def bad_files() -> dict[str, bytes]:
+    memory = io.BytesIO()
+    Image.new("L", (1200, 1000)).save(memory, "PNG")
+    whole = io.BytesIO()
+    Image.effect_noise((90, 90), 50).save(whole, "JPEG")
+    return {
+        "empty.jpg": b"",
+        "no_picture.png": b"<html>not a picture</html>",
+        "cut.jpg": whole.getvalue()[: len(whole.getvalue()) // 3],
+        "too_many_pixels.png": memory.getvalue(),
+        "too_many_bytes.png": bytes(2**20 + 1),
+    }
+
+
+def test_bad_files_are_refused_in_words_and_the_work_stays(
+    pad: BrowserPad, photo: Path, tmp_path: Path
+) -> None:
+    pad.open_ready(photo)
+    pad.click(60, 50)
+    pad.settle()
+    before = pad.recipe()
+    for name, data in bad_files().items():
+        (tmp_path / name).write_bytes(data)
+        pad.open(tmp_path / name)
+        toast = pad.page.wait_for_selector(".cz-toast[data-kind=error]")
+        text = toast.inner_text()
+        assert len(text) > 15, name
+        assert "Traceback" not in text
+        toast.query_selector("[aria-label=Close]").click()
+        pad.settle()
+    (tmp_path / "bad.json").write_text('{"points": 3}')
+    with pad.page.expect_file_chooser() as chooser:
+        pad.page.click("[data-action=load]")
+    chooser.value.set_files(tmp_path / "bad.json")
+    pad.page.wait_for_selector(".cz-toast[data-kind=error]")
+    assert pad.recipe() == before
+    pad.problems[:] = [text for text in pad.problems if "413" not in text and "400" not in text]
+
+
+def test_a_recipe_is_loaded_and_can_be_undone(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
+    pad.open_ready(photo)
+    width, height = SIZE
+    recipe = {
+        "version": 1,
+        "image": {"width": width, "height": height},
+        "points": [{"x": 30, "y": 40, "radius": 6, "color": "#c04020"}],
+        "strength": 0.8,
+        "author": "kept",
+    }
+    (tmp_path / "r.json").write_text(json.dumps(recipe))
+    with pad.page.expect_file_chooser() as chooser:
+        pad.page.click("[data-action=load]")
+    chooser.value.set_files(tmp_path / "r.json")
+    pad.page.wait_for_selector(".cz-toast >> text=loaded")
+    pad.settle()
+    loaded = pad.recipe()
+    assert loaded["points"][0]["radius"] == 6
+    assert (loaded["strength"], loaded["author"]) == (0.8, "kept")
+    pad.page.keyboard.press("Control+z")
+    assert pad.points() == []
+    pad.settle()
+
+
+DROP = """([name, data, type]) => {
+  const file = new File([Uint8Array.from(data)], name, {type: "image/png"});
+  const transfer = new DataTransfer();
+  transfer.items.add(file);
+  const event = type === "paste" ? new ClipboardEvent("paste", {clipboardData: transfer, bubbles: true})
+    : new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true});
+  document.querySelector(type === "paste" ? "body" : ".cz-stage").dispatchEvent(event);
+}"""
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_a_photo_can_be_dropped_and_pasted(pad: BrowserPad, photo: Path, way: str) -> None:
+    pad.page.evaluate(DROP, [photo.name, list(photo.read_bytes()), way])
+    pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
+    pad.settle()
+    assert pad.page.inner_text(".cz-photo-name") == photo.name
+
+
+def offer(*kinds: str) -> Callable[[dict[str, Any]], None]:
+    def change(hello: dict[str, Any]) -> None:
+        for model in hello["models"]:
+            model["guidance"] = list(kinds)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("kinds", "tools", "panels"),
+    [
+        ((), {"hand"}, set()),
+        (("points",), {"point", "brush", "eraser", "dropper", "hand"}, {"Hints", "Suggestions"}),
+        (("scribbles",), {"edge", "eraser", "hand"}, {"Hints"}),
+        (("exemplar", "classes"), {"hand"}, {"Reference", "Classes"}),
+        (("statistics",), {"hand"}, {"Whole picture"}),
+    ],
+)
+def test_modes_appear_by_what_the_model_accepts(
+    browser: Any, address: str, photo: Path, kinds: tuple[str, ...], tools: set[str], panels: set[str]
+) -> None:
+    pad = BrowserPad(browser, address, offer(*kinds))
+    pad.open_ready(photo)
+    shown = pad.page.eval_on_selector_all(
+        "[data-tool].cz-tool:not([hidden])", "all => all.map(el => el.dataset.tool)"
+    )
+    titles = pad.page.eval_on_selector_all(
+        ".cz-panel section:not([hidden])", "all => all.map(el => el.getAttribute('aria-label'))"
+    )
+    pad.close()
+    assert set(shown) == tools
+    assert set(titles) - {"Color", "Model", "Recent"} == panels
+
+
+def test_fingers_add_move_and_undo_on_a_phone(browser: Any, address: str, photo: Path) -> None:
+    pad = BrowserPad(browser, address, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    pad.open_ready(photo)
+    pad.page.touchscreen.tap(*pad.place(60, 50))
+    pad.settle()
+    assert len(pad.points()) == 1
+    assert pad.page.evaluate("() => document.documentElement.scrollWidth") == 390
+    small = pad.page.evaluate(SMALL_TARGETS, 40)
+    pad.close()
+    assert small == []
+    assert pad.problems == []
+
+
+SMALL_TARGETS = """(least) => [...document.querySelectorAll(".colorzoo-pad :is(button, summary, select)")]
+  .filter((el) => el.checkVisibility()).map((el) => [el.ariaLabel || el.textContent, el.getBoundingClientRect()])
+  .filter(([, box]) => Math.min(box.width, box.height) < least).map(([name, box]) => `${name} ${box.width} x ${box.height}`)"""
+
+UNNAMED = """() => [...document.querySelectorAll(".colorzoo-pad :is(button, input, select, summary, canvas[tabindex], [tabindex], [role=slider])")]
+  .filter((el) => el.checkVisibility())
+  .filter((el) => !(el.ariaLabel || el.labels?.[0]?.textContent || el.textContent).trim()).map((el) => el.outerHTML)"""
+
+CONTRASTS = """() => {
+  const pixel = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+  const rgba = (color) => { pixel.clearRect(0, 0, 1, 1); pixel.fillStyle = color; pixel.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = pixel.getImageData(0, 0, 1, 1).data; return [r, g, b, a / 255]; };
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (el) => { for (let at = el; at; at = at.parentElement) {
+    const color = rgba(getComputedStyle(at).backgroundColor); if (color[3] > 0.99) return color; } return [255, 255, 255, 1]; };
+  const texts = [...document.querySelectorAll(".colorzoo-pad *")].filter((el) => el.checkVisibility({opacityProperty: true})
+    && !el.closest(":disabled, .cz-visually-hidden, .cz-stale, .cz-region-colored")
+    && [...el.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()));
+  return texts.map((el) => { const [a, b] = [light(rgba(getComputedStyle(el).color)), light(behind(el))];
+    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), el.className + ": " + el.textContent.slice(0, 30)]; })
+    .filter(([ratio]) => ratio < 4.5);
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_controls_have_names_and_text_has_contrast(
+    browser: Any, address: str, photo: Path, scheme: str
+) -> None:
+    pad = BrowserPad(browser, address, color_scheme=scheme)
+    assert pad.page.evaluate(CONTRASTS) == []
+    pad.open_ready(photo)
+    pad.click(60, 50)
+    pad.page.wait_for_selector("[data-role=suggestion]")
+    pad.settle()
+    assert pad.page.evaluate(UNNAMED) == []
+    assert pad.page.evaluate(CONTRASTS) == []
+    assert pad.page.evaluate(SMALL_TARGETS, 24) == []
+    pad.page.keyboard.press("?")
+    assert pad.page.evaluate(CONTRASTS) == []
+    pad.close()
+
+
+FOCUS = """() => { const el = document.activeElement; const box = el.getBoundingClientRect();
+  const area = ["cz-top", "cz-rail", "cz-main", "cz-panel"].findIndex((name) => el.closest("." + name));
+  return [area, el.outerHTML.slice(0, 80), getComputedStyle(el).outlineStyle, box.width]; }"""
+
+
+def test_tab_goes_through_the_areas_in_order_and_shows_where_it_is(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    pad.page.evaluate("() => document.activeElement.blur()")
+    areas = []
+    for _ in range(60):
+        pad.page.keyboard.press("Tab")
+        area, html, outline, width = pad.page.evaluate(FOCUS)
+        if area < 0:
+            break
+        areas.append(area)
+        assert outline != "none", html
+        assert width > 0, html
+    assert areas == sorted(areas)
+    assert set(areas) == {0, 1, 2, 3}
+
+
+def test_single_keys_rest_while_typing_and_can_be_switched_off(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    pad.click(60, 50)
+    pad.page.focus(".cz-hex")
+    pad.page.keyboard.press("Delete")
+    pad.page.keyboard.press("m")
+    assert len(pad.points()) == 1
+    pad.page.keyboard.press("Escape")
+    pad.page.click("summary")
+    pad.page.click("text=Single-key shortcuts")
+    pad.page.focus(".cz-stage")
+    pad.page.keyboard.press("m")
+    assert len(pad.points()) == 1
+    pad.page.keyboard.press("Control+z")
+    assert pad.points() == []
+    pad.settle()
+
+
+def test_a_drag_sends_little_and_ends_with_the_whole(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    pad.click(60, 50)
+    pad.settle()
+    pad.page.evaluate("() => performance.clearMarks()")
+    pad.page.mouse.move(*pad.place(60, 50))
+    pad.page.mouse.down()
+    for step in range(60):
+        pad.page.mouse.move(*pad.place(60 + 2 * step, 50 + step))
+    pad.page.mouse.up()
+    pad.settle()
+    marks = pad.page.evaluate(
+        "() => performance.getEntriesByType('mark').map((m) => [m.name, m.detail.id, m.detail.quality ?? null])"
+    )
+    sent = [number for name, number, _ in marks if name == "pad:sent"]
+    received = [quality for name, _, quality in marks if name == "pad:received"]
+    painted = [number for name, number, _ in marks if name == "pad:painted"]
+    assert 2 <= len(sent) < 60
+    assert received[-1] == "final"
+    assert "drag" in received
+    assert painted == sorted(painted)
+    assert painted[-1] == [number for name, number, _ in marks if name == "pad:input"][-1]

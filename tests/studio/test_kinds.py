@@ -1,0 +1,156 @@
+"""Modes follow what a model declares: a throw-away model that takes everything there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from pads import DirectPad, photo_file, pixels
+from torch import Tensor, nn
+
+from colorzoo.guidance import Guidance, Recipe, Regions
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.pictures import read_picture
+from colorzoo.studio.desk import Studio
+from colorzoo.tasks import ColorizationModule, Prediction
+
+KINDS = ("points", "scribbles", "regions", "exemplar", "statistics", "classes")
+
+
+class Everything(ColorizationModule):
+    """Answers flat colors that tell which guidance has come."""
+
+    accepts = frozenset(KINDS)
+    class_names = {0: "dark", 1: "light"}  # noqa: RUF012
+
+    def configure_network(self) -> None:
+        self.network = nn.Identity()
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+        given = guidance or Guidance()
+        ab = torch.zeros(1, 2, *luma.shape[-2:])
+        if given.exemplar is not None:
+            ab[:, 0] += 40 * given.exemplar.rgb.mean()
+        if given.statistics is not None and given.statistics.saturation is not None:
+            ab[:, 1] += 40 * given.statistics.saturation.item()
+        if given.regions is not None:
+            chosen = given.regions.given[0, given.regions.index[0, 0]]
+            ab[0, 0] += 30 * chosen
+        if given.classes is not None:
+            ab[0, 1] += 10 * given.classes.target[0, 0]
+        if given.scribbles is not None:
+            ab[:, 0] -= 30 * given.scribbles.mask[:, 0]
+        rows, columns = torch.meshgrid(*(torch.linspace(0, 1, n) for n in luma.shape[-2:]), indexing="ij")
+        return Prediction(ab=ab, extras={"match": torch.stack([columns, rows])[None]})
+
+    def propose(self, luma: Tensor) -> Regions:
+        index = torch.zeros(1, 1, *luma.shape[-2:], dtype=torch.int64)
+        index[..., luma.shape[-1] // 2 :] = 1
+        index[..., -5:, :] = 2
+        return Regions(index, torch.zeros(1, 3, 3), torch.zeros(1, 3))
+
+    def segment(self, luma: Tensor) -> Tensor:
+        return (luma > 50).long()
+
+
+@pytest.fixture
+def pad() -> Iterator[DirectPad]:
+    model = Everything()
+    model.trained = True
+    studio = Studio(Colorizer(model, device="cpu", size=64))
+    pad = DirectPad(studio)
+    pad.photo = pad.open(photo_file(96, 80))
+    yield pad
+    studio.close()
+
+
+def mean_ab(pad: DirectPad, **recipe: object) -> tuple[float, float]:
+    pad.ask("color", recipe={"image": pad.photo["image"], **recipe})
+    answer = next(reversed(pad.session.cache.entries.values()))
+    return tuple(answer.ab.mean(dim=(1, 2)).tolist())
+
+
+def test_the_page_is_told_what_the_model_takes(pad: DirectPad) -> None:
+    (own,) = [entry for entry in pad.hello["models"] if entry["default"]]
+    assert own["guidance"] == sorted(KINDS)
+    abilities = pad.ask("model", name="Everything").body
+    assert (abilities["regions"], abilities["classes"], abilities["distribution"]) == (True, True, False)
+
+
+def test_regions_are_shown_in_order_and_colored(pad: DirectPad) -> None:
+    answer = pad.ask("propose", recipe={})
+    body = answer.body
+    shape = (body["height"], body["width"])
+    index = np.frombuffer(answer.buffers[0], "<u2").reshape(shape)
+    assert body["count"] == 3
+    assert [round(item["area"], 2) for item in body["items"]] == [
+        round(float((index == n).mean()), 2) for n in range(3)
+    ]
+    for item in body["items"]:
+        row, column = int(item["y"] * shape[0] / 80), int(item["x"] * shape[1] / 96)
+        assert index[row, column] == item["index"]
+    bare, one = mean_ab(pad), mean_ab(pad, regions=[{"index": 1, "color": "#ff0000"}])
+    assert one[0] - bare[0] == pytest.approx(30 * (index == 1).mean(), abs=1)
+    wrong = pad.ask("color", recipe={"regions": [{"index": 9, "color": "#ff0000"}]})
+    assert "the model found 3" in wrong.body["message"]
+
+
+def test_a_dropped_reference_is_used_until_it_is_taken_away(pad: DirectPad) -> None:
+    bare = mean_ab(pad)
+    answer = pad.ask("attach", photo_file(60, 50), slot="exemplar", name="../look.png")
+    assert (answer.body["name"], answer.body["width"], answer.body["height"]) == ("look.png", 60, 50)
+    assert pixels(answer.buffers[0]).shape[:2] == (50, 60)
+    assert mean_ab(pad)[0] > bare[0] + 5
+    matched = pad.ask("match", recipe={}, x=48, y=40).body
+    assert (matched["x"], matched["y"]) == (pytest.approx(30, abs=2), pytest.approx(25, abs=2))
+    pad.ask("attach", slot="exemplar", detach=True)
+    assert mean_ab(pad) == bare
+
+
+def test_no_path_in_a_recipe_is_ever_opened(pad: DirectPad, tmp_path) -> None:
+    look = tmp_path / "look.png"
+    look.write_bytes(photo_file())
+    assert mean_ab(pad, exemplar={"path": str(look)}) == mean_ab(pad)
+
+
+def test_statistics_of_a_dropped_picture_go_into_the_recipe(pad: DirectPad) -> None:
+    answer = pad.ask("attach", photo_file(60, 50), slot="statistics", name="look.png").body["statistics"]
+    assert len(answer["histogram"]) == 313
+    assert sum(answer["histogram"]) == pytest.approx(1, abs=1e-3)
+    assert answer["saturation"] == pytest.approx(0, abs=0.01)  # it is gray
+    bare = mean_ab(pad)
+    assert mean_ab(pad, statistics={**answer, "saturation": 0.5})[1] == pytest.approx(bare[1] + 20, abs=0.1)
+    short = pad.ask("color", recipe={"statistics": {"histogram": [1, 2]}})
+    assert "313" in short.body["message"]
+
+
+def test_classes_are_named_and_can_be_reassigned(pad: DirectPad) -> None:
+    body = pad.ask("classes", recipe={}).body
+    assert {item["name"] for item in body["items"]} == {"dark", "light"}
+    assert body["reference"] is None
+    assert mean_ab(pad, classes={"map": {"0": 3, "1": 3}})[1] == pytest.approx(30)
+
+
+def test_scribbles_are_drawn(pad: DirectPad) -> None:
+    assert mean_ab(pad, scribbles=[{"path": [[5, 5], [90, 70]], "width": 8}])[0] < mean_ab(pad)[0]
+
+
+def test_the_same_recipe_with_all_kinds_from_pad_and_python(pad: DirectPad) -> None:
+    recipe = {
+        "image": pad.photo["image"],
+        "regions": [{"index": 1, "color": "#ff0000"}],
+        "statistics": {"saturation": 0.3},
+        "points": [{"x": 20, "y": 20, "color": "#20c040"}],
+    }
+    look = photo_file(60, 50)
+    pad.ask("attach", look, slot="exemplar", name="look.png")
+    exported = pad.ask("export", recipe=recipe, format="png").body["url"]
+    key = exported.removeprefix("api/download/").partition("?")[0]
+    data = pad.studio.downloads.take(key, pad.session.id).data
+    colorizer = pad.studio.pool.bench(None).colorizer()
+    again = colorizer(
+        read_picture(photo_file(96, 80)), Recipe.from_json(recipe), reference=read_picture(look)
+    )
+    assert np.array_equal(pixels(data), np.asarray(again))

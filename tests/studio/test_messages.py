@@ -1,0 +1,52 @@
+"""Frames: what is packed comes back, what is no frame is refused in one line."""
+
+import json
+import struct
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from colorzoo.studio.errors import StudioError
+from colorzoo.studio.messages import Message, failure, pack, unpack
+
+
+@given(st.lists(st.binary(max_size=40), max_size=4), st.text(max_size=20))
+@settings(max_examples=40, deadline=None)
+def test_a_message_comes_back(buffers: list[bytes], text: str) -> None:
+    message = Message({"type": "color", "id": 3, "text": text}, tuple(buffers))
+    frame = pack(message)
+    assert isinstance(frame, str) == (not buffers)
+    assert unpack(frame) == message
+
+
+HEAD = json.dumps({"type": "open", "buffers": [3]}).encode()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "",
+        "[]",
+        "null",
+        "{",
+        "[" * 100_000,
+        b"",
+        b"\1\2",
+        struct.pack("<I", 10**9) + b"{}",
+        struct.pack("<I", len(HEAD)) + HEAD + b"four",
+        struct.pack("<I", len(HEAD)) + HEAD.replace(b"[3]", b"[-3]"),
+        struct.pack("<I", 4) + b"\xff\xfe{}",
+        struct.pack("<I", len(HEAD)) + HEAD.replace(b"[3]", b'"3"') + b"abc",
+    ],
+)
+def test_what_is_no_message_is_refused(frame: str | bytes) -> None:
+    with pytest.raises(StudioError) as caught:
+        unpack(frame)
+    assert caught.value.code == "bad_message"
+
+
+def test_an_unexpected_error_tells_nothing_of_the_inside() -> None:
+    body = failure(RuntimeError("/home/user/secret.py line 3"), 7).body
+    assert (body["code"], body["re"]) == ("internal", 7)
+    assert "secret" not in body["message"]

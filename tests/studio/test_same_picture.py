@@ -1,0 +1,65 @@
+"""The same recipe gives the same picture from the pad, the widget, Python and the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pads import DirectPad, photo_file, pixels, socket_pad, web_client
+from PIL import Image
+from test_widget import page_of
+
+import colorzoo
+from colorzoo.cli.main import main
+from colorzoo.studio import Pad
+from colorzoo.studio.desk import Studio
+from colorzoo.studio.messages import Message
+from colorzoo.studio.photo import jpeg
+
+RECIPE = {
+    "version": 1,
+    "model": "zhang2017_local_small",
+    "strength": 1.2,
+    "points": [
+        {"x": 20, "y": 30, "radius": 4, "color": "#c04020"},
+        {"x": 70.5, "y": 12, "radius": 0, "color": "#2040c0", "ab": [20.5, -50.25]},
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "tiff"])
+def test_four_ways_one_picture(tmp_path: Path, kind: str) -> None:
+    suffix = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif"}[kind]
+    data = photo_file(96, 80, "JPEG", quality=90)
+    source, hints, target = tmp_path / "old.jpg", tmp_path / "hints.json", tmp_path / f"new{suffix}"
+    source.write_bytes(data)
+    hints.write_text(json.dumps(RECIPE))
+    assert main(["colorize", str(source), "--recipe", str(hints), "-o", str(target)]) == 0
+
+    studio = Studio()
+    with web_client(studio) as client, socket_pad(client) as pad:
+        photo = pad.open(data, "old.jpg").body
+        exported = pad.ask("export", recipe={**RECIPE, "image": photo["image"]}, format=kind).body
+        assert client.get("/" + exported["url"]).content == target.read_bytes()
+
+    widget = Pad(source, recipe=hints)
+    answer = page_of(widget).ask("export", recipe=widget.recipe, format=kind)
+    assert answer.buffers[0] == target.read_bytes()
+    by_hand = colorzoo.colorize(source, guidance=hints)
+    assert np.array_equal(np.asarray(by_hand), np.asarray(widget.result()))
+    if kind != "jpeg":
+        assert np.array_equal(np.asarray(by_hand), pixels(target.read_bytes()))
+    widget.close()
+
+
+def test_the_preview_of_a_small_photo_is_the_export() -> None:
+    studio = Studio()
+    pad = DirectPad(studio)
+    photo = pad.open(photo_file())
+    recipe = {**RECIPE, "image": photo["image"]}
+    shown: Message = pad.ask("color", recipe=recipe)
+    whole = np.asarray(colorzoo.colorize(pixels(photo_file()), guidance=recipe))
+    assert shown.buffers[0] == jpeg(Image.fromarray(whole))
+    studio.close()

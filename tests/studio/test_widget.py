@@ -1,0 +1,117 @@
+"""The widget: the same messages, and a recipe that follows both ways."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import traitlets
+from pads import photo_file, pixels
+
+from colorzoo.errors import ColorzooError, GuidanceError
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.studio import Pad
+from colorzoo.studio.messages import Message
+from tiny_model import gray_picture, tiny_model
+
+POINT = {"x": 20.0, "y": 30.0, "radius": 4.0, "color": "#c04020"}
+
+
+class Page:
+    """Stands for the page of a widget: catches what Python sends, sends what the page would."""
+
+    def __init__(self, pad: Pad) -> None:
+        self.pad, self.count = pad, 0
+        self.inbox: queue.Queue[Message] = queue.Queue()
+        pad.send = lambda content, buffers=None: self.inbox.put(
+            Message(content, tuple(bytes(b) for b in buffers or ()))
+        )
+        self.say("ready")
+        self.hello = self.inbox.get(timeout=30).body
+
+    def say(self, kind: str, *buffers: bytes, **fields: Any) -> int:
+        self.count += 1
+        content = {"type": kind, "id": self.count, **fields}
+        self.pad._handle_custom_msg(content, [memoryview(b) for b in buffers])
+        return self.count
+
+    def ask(self, kind: str, *buffers: bytes, **fields: Any) -> Message:
+        number = self.say(kind, *buffers, **fields)
+        while (message := self.inbox.get(timeout=60)).body.get("re") != number:
+            pass
+        return message
+
+
+def page_of(pad: Pad) -> Page:
+    """Return a page that has opened the photo which Python offers."""
+    page = Page(pad)
+    page.photo = page.ask("open", upload=page.hello["start"]["upload"], name=page.hello["start"]["name"]).body
+    return page
+
+
+@pytest.fixture
+def pad() -> Iterator[Pad]:
+    made = Pad(gray_picture(80, 96), model=Colorizer(tiny_model(), device="cpu", size=64))
+    yield made
+    made.close()
+
+
+def test_the_module_is_one_file_that_imports_nothing(pad: Pad) -> None:
+    assert "export default" in pad._esm or "as default" in pad._esm
+    assert not [line for line in pad._esm.splitlines() if line.startswith("import ")]
+    assert ".colorzoo-pad" in pad._css
+
+
+def test_what_is_drawn_is_the_recipe_in_python(pad: Pad) -> None:
+    page = page_of(pad)
+    answer = page.ask("color", recipe={"image": page.photo["image"], "points": [POINT]})
+    assert pixels(answer.buffers[0]).shape == (80, 96, 3)
+    assert pad.recipe["points"] == [POINT]
+    assert not [m for m in list(page.inbox.queue) if m.type == "recipe"]  # no echo
+
+
+def test_a_recipe_set_in_python_is_drawn(pad: Pad) -> None:
+    page = page_of(pad)
+    pad.recipe = {"points": [POINT]}
+    pushed = page.inbox.get(timeout=10)
+    assert (pushed.type, pushed.body["recipe"]["points"]) == ("recipe", [POINT])
+    with pytest.raises((traitlets.TraitError, GuidanceError), match="points"):
+        pad.recipe = {"points": [{"x": 1}]}
+    assert pad.recipe["points"] == [POINT]
+
+
+def test_a_cell_that_is_drawn_again_keeps_photo_and_recipe(pad: Pad) -> None:
+    page = page_of(pad)
+    page.ask("color", recipe={"image": page.photo["image"], "points": [POINT]})
+    again = Page(pad)
+    assert again.hello["resumed"]
+    assert again.hello["photo"]["width"] == 96
+    assert again.hello["recipe"]["points"] == [POINT]
+
+
+def test_the_result_is_that_of_python_even_for_16_bits() -> None:
+    colorizer = Colorizer(tiny_model(), device="cpu", size=64)
+    array = gray_picture(80, 96, np.uint16)
+    pad = Pad(array, model=colorizer, recipe={"points": [POINT]})
+    page_of(pad)
+    assert np.array_equal(np.asarray(pad.result()), np.asarray(colorizer(array, pad.recipe)))
+    pad.close()
+
+
+def test_another_photo_from_the_page_is_the_one_that_counts(pad: Pad) -> None:
+    page = page_of(pad)
+    page.ask("open", photo_file(50, 40), name="other.png")
+    assert pad.result().size == (50, 40)
+
+
+def test_a_pad_without_photo_says_so(tmp_path: Path) -> None:
+    pad = Pad(model=Colorizer(tiny_model(), device="cpu", size=64))
+    with pytest.raises(ColorzooError, match="no photo"):
+        pad.result()
+    pad.close()
+    with pytest.raises(ColorzooError, match="no such file"):
+        Pad(tmp_path / "nothing.jpg")

@@ -1,0 +1,105 @@
+"""The queues: the newest request of a session counts, sessions take turns, nothing blocks the rest."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from colorzoo.studio.errors import StudioError
+from colorzoo.studio.worker import Job, Worker
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    made = Worker("test", waiting=3)
+    yield made
+    made.close()
+
+
+class Recorder:
+    """Holds the worker at its first job until told to go on."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker, self.done, self.dropped = worker, [], []
+        self.go, self.held, self.finished = threading.Event(), threading.Event(), threading.Event()
+        worker.submit("hold", Job("hold", self._hold))
+        assert self.held.wait(10)
+
+    def _hold(self) -> None:
+        self.held.set()
+        self.go.wait(10)
+
+    def submit(self, session: str, name: str, kind: str = "color", rank: int = 1, keep: bool = False) -> None:
+        drop = None if keep else lambda: self.dropped.append(name)
+        self.worker.submit(session, Job(kind, lambda: self.done.append(name), drop, rank))
+
+    def finish(self) -> list[str]:
+        self.go.set()
+        for session in ("a", "b", "c"):
+            try:
+                self.worker.submit(session, Job("last", lambda: None, rank=9))
+            except StudioError:
+                continue
+        self.worker.submit("z", Job("end", self.finished.set))
+        assert self.finished.wait(10)
+        return self.done
+
+
+def test_only_the_newest_of_a_kind_is_done(worker: Worker) -> None:
+    record = Recorder(worker)
+    for number in range(40):
+        record.submit("a", f"{number}")
+    assert record.finish() == ["39"]
+    assert record.dropped == [f"{number}" for number in range(39)]
+
+
+def test_sessions_take_turns_however_much_one_asks_for(worker: Worker) -> None:
+    record = Recorder(worker)
+    for number in range(3):
+        record.submit("a", f"a{number}", kind=f"kind{number}")
+    record.submit("b", "b0")
+    record.submit("c", "c0")
+    assert record.finish() == ["a0", "b0", "c0", "a1", "a2"]
+
+
+def test_a_color_goes_before_a_palette_that_waits(worker: Worker) -> None:
+    record = Recorder(worker)
+    record.submit("a", "palette", kind="suggest")
+    record.submit("a", "color", rank=0)
+    assert record.finish() == ["color", "palette"]
+
+
+def test_what_may_not_be_dropped_is_limited(worker: Worker) -> None:
+    record = Recorder(worker)
+    for number in range(3):
+        record.submit("a", f"{number}", kind="export", keep=True)
+    with pytest.raises(StudioError, match="too many requests"):
+        record.submit("a", "3", kind="export", keep=True)
+    assert record.finish() == ["0", "1", "2"]
+
+
+def test_a_job_that_fails_does_not_end_the_thread(worker: Worker) -> None:
+    worker.submit("a", Job("bad", lambda: 1 / 0))
+    after = threading.Event()
+    worker.submit("a", Job("good", after.set))
+    assert after.wait(10)
+
+
+def test_withdrawn_jobs_are_dropped_and_not_done(worker: Worker) -> None:
+    record = Recorder(worker)
+    record.submit("a", "gone")
+    record.submit("b", "stays")
+    worker.withdraw("a")
+    assert record.finish() == ["stays"]
+    assert record.dropped == ["gone"]
+
+
+def test_a_retired_worker_finishes_what_waits_and_refuses_more(worker: Worker) -> None:
+    record = Recorder(worker)
+    after = threading.Event()
+    worker.submit("a", Job("last", after.set))
+    worker.retire()
+    with pytest.raises(StudioError):
+        record.submit("b", "late")
+    record.go.set()
+    assert after.wait(10)

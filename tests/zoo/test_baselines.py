@@ -1,0 +1,140 @@
+"""The methods without training do what their papers say, and are ready without weights."""
+
+import importlib
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+import colorzoo
+from colorzoo.cli.main import main
+from colorzoo.color import rgb_to_lab
+from colorzoo.errors import WeightsError
+from colorzoo.guidance import Exemplar, Guidance, Points, uniform_points
+from colorzoo.registry import list_models, model_card
+from colorzoo.testing import sample_image, write_sample_pictures
+from colorzoo.zoo.levin2004.network import affinities, window_variance
+from colorzoo.zoo.welsh2002.network import window_deviation
+
+BASELINES = [name for name in list_models() if not model_card(name).trainable]
+
+
+def two_halves(height: int = 24, width: int = 32) -> Tensor:
+    """Dark on the left, light on the right: ``(1, 1, height, width)`` in [0, 100]."""
+    luma = torch.full((1, 1, height, width), 30.0)
+    luma[..., width // 2 :] = 70.0
+    return luma
+
+
+def points_at(like: Tensor, colors: dict[tuple[int, int], tuple[float, float]]) -> Points:
+    points = Points.none(like)
+    for (row, column), ab in colors.items():
+        points.ab[0, :, row, column] = torch.tensor(ab)
+        points.mask[0, 0, row, column] = 1
+    return points
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_is_ready_without_weights_and_gray_without_guidance(name: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = colorzoo.create_model(name)
+    assert model.trained
+    assert not model(100 * torch.rand(2, 1, 9, 12)).ab.any()
+    with pytest.raises(WeightsError, match=f"{name} has no weights to load, it needs none"):
+        colorzoo.create_model(name, "published")
+
+
+def test_the_command_line_colors_with_them_and_refuses_to_train(tmp_path: Path, capsys) -> None:
+    from PIL import Image
+
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (40, 30), "#808080").save(photo)
+    for model in ("gray", "levin2004"):
+        out = tmp_path / f"{model}.png"
+        arguments = ["--model", model, "--point", "20,15=#c04020", "-o", str(out)]
+        assert main(["colorize", str(photo), *arguments]) == 0
+    assert Image.open(tmp_path / "levin2004.png").getpixel((2, 2))[0] > 150, "one point colors all"
+    assert main(["weights", "fetch", "gray"]) == 2
+    capsys.readouterr()
+    write_sample_pictures(tmp_path / "data")
+    fit = ["fit", "--model", "Gray", "--data", "FolderDataModule", "--data.root", str(tmp_path / "data")]
+    assert main([*fit, "--trainer.logger", "false"]) == 2
+    assert "has nothing to train" in capsys.readouterr().err
+
+
+def test_edit_propagation_is_exact_at_the_points_and_solves_its_equations() -> None:
+    lab = rgb_to_lab(sample_image((48, 40), seed=3))
+    luma = lab[:, :1]
+    points = uniform_points(lab[:, 1:], 12, torch.Generator().manual_seed(0))
+    answer = colorzoo.create_model("levin2004")(luma, Guidance(points=points)).ab
+    given = points.mask.bool().expand_as(answer)
+    torch.testing.assert_close(answer[given], points.ab[given], atol=1e-4, rtol=0)
+    weights = affinities(luma[0, 0].double().numpy(), 0.3)
+    mean = weights @ answer.double().numpy().reshape(2, -1).T
+    free = (points.mask == 0).flatten().numpy()
+    difference = (mean - answer.double().numpy().reshape(2, -1).T)[free]
+    assert abs(difference).max() < 1e-4, "each free pixel is the weighted mean of its neighbors"
+
+
+def test_edit_propagation_stops_at_edges() -> None:
+    luma = two_halves()
+    points = points_at(luma, {(3, 2): (40.0, 20.0), (20, 30): (-30.0, 10.0)})
+    ab = colorzoo.create_model("levin2004")(luma, Guidance(points=points)).ab[0]
+    assert (ab[0, :, :15] - 40).abs().max() < 3  # of 70 between the two
+    assert (ab[0, :, 17:] + 30).abs().max() < 3
+
+
+def test_affinities_are_means_over_neighbors_that_look_alike() -> None:
+    luma = two_halves(6, 8)[0, 0].double().numpy()
+    weights = affinities(luma, 0.3)
+    assert weights.sum(axis=1) == pytest.approx(1)
+    inside, across = weights[[3 * 8 + 3], [3 * 8 + 2]], weights[[3 * 8 + 3], [3 * 8 + 4]]
+    assert inside > 100 * across > 0
+    assert window_variance(luma)[3, 0] == 0
+    assert window_variance(luma)[3, 3] == pytest.approx(20**2 * (1 - (1 / 3) ** 2))  # six of 30, three of 70
+
+
+def test_welsh_gives_each_lightness_its_color() -> None:
+    """The exemplar is darker than the picture; remapping makes its halves those of the picture."""
+    exemplar = torch.zeros(1, 3, 40, 40)
+    exemplar[:, :, :, :20] = torch.tensor([0.3, 0.1, 0.1]).view(1, 3, 1, 1)
+    exemplar[:, :, :, 20:] = torch.tensor([0.3, 0.4, 0.7]).view(1, 3, 1, 1)
+    dark, light = rgb_to_lab(exemplar)[0, 1:, 0, [0, -1]].T
+    answer = colorzoo.create_model("welsh2002")(two_halves(), Guidance(exemplar=Exemplar(exemplar))).ab[0]
+    torch.testing.assert_close(answer[:, :, :12], dark.view(2, 1, 1).expand(2, 24, 12))
+    torch.testing.assert_close(answer[:, :, -12:], light.view(2, 1, 1).expand(2, 24, 12))
+
+
+def test_welsh_tells_texture_from_flatness_at_the_same_lightness() -> None:
+    def half_textured(height: int, width: int) -> Tensor:
+        luma = torch.full((1, 1, height, width), 0.5)
+        checks = (torch.arange(height)[:, None] + torch.arange(width // 2)) % 2
+        luma[..., : width // 2] = 0.4 + 0.2 * checks
+        return luma
+
+    tint = torch.where(torch.arange(40) < 20, 0.08, -0.08)
+    rgb = half_textured(40, 40) + torch.stack([tint, 0 * tint, -tint]).view(1, 3, 1, 40)
+    luma = rgb_to_lab(half_textured(30, 40).expand(-1, 3, -1, -1))[:, :1]
+    answer = colorzoo.create_model("welsh2002")(luma, Guidance(exemplar=Exemplar(rgb))).ab[0]
+    assert answer[1, 3:-3, 3:17].mean() > 10, "the textured half is yellowish"
+    assert answer[1, 3:-3, 23:-3].mean() < -10, "the flat half bluish"
+
+
+def test_window_deviation_is_that_of_25_pixels() -> None:
+    luma = 100 * torch.rand(1, 1, 9, 9, generator=torch.Generator().manual_seed(0))
+    expected = luma[0, 0, 2:7, 3:8].std(correction=0)
+    torch.testing.assert_close(window_deviation(luma)[0, 0, 4, 5], expected)
+    assert window_deviation(torch.full((1, 1, 6, 6), 99.9)).max() < 1e-4
+
+
+def test_nearest_hint_painting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
+    nearest_hint = importlib.import_module("benchmarks._nearest").nearest_hint
+    like = torch.zeros(1, 1, 5, 9)
+    painted = nearest_hint(points_at(like, {(2, 1): (5.0, -5.0), (2, 7): (9.0, 1.0)}))
+    assert (painted[0, 0, :, :4] == 5).all()
+    assert (painted[0, 1, :, 5:] == 1).all()
+    assert not nearest_hint(Points.none(like)).any()
