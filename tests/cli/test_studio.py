@@ -65,4 +65,4 @@ def test_it_prints_its_address_serves_and_ends_with_ctrl_c(tmp_path: Path) -> No
         with urllib.request.urlopen(address[0], timeout=20) as page:
             assert b"colorzoo studio" in page.read()
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0

@@ -154,6 +154,7 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
     if count is not None:
         torch.set_num_threads(count)
     watch.lap("prepare")
+    ran = time.thread_time()
     with torch.inference_mode():
         solved = task.colorizer.solve(small, wishes, task.reference)
         match, logits = solved.extras.get("match"), solved.extras.get("logits")
@@ -166,7 +167,7 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
     cache.put(key, answer)
     watch.lap("network")
     if count is not None and task.threads is not None and size == task.colorizer.size:
-        task.threads.note(count, watch.spent["network"])
+        task.threads.note(count, watch.spent["network"], (time.thread_time() - ran) * 1e3)
     return answer
 
 

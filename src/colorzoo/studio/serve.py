@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
+import signal
 import socket
 import threading
 import webbrowser
@@ -52,9 +52,25 @@ def serve(studio: Studio, address: Address, *, browser: bool, recipe: dict[str, 
         print(f"colorzoo studio: {url}  (Ctrl+C ends it)", flush=True)
         if browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-        with contextlib.suppress(KeyboardInterrupt):  # the usual way to end it
-            while not server.should_exit:
-                threading.Event().wait(0.2)
+        with _asked_to_end() as asked:
+            while not (asked.is_set() or server.should_exit):
+                asked.wait(0.5)
+
+
+@contextmanager
+def _asked_to_end() -> Iterator[threading.Event]:
+    """Yield an event that Ctrl+C and a polite kill set, also where the shell has had them ignored."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = {kind: signal.signal(kind, lambda *_: asked.set()) for kind in kinds}
+    try:
+        yield asked
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """How many threads a prediction should use: all cores on an idle machine, one where others compute too.
 
 Threads of one prediction wait for each other many times. If another program holds a core, each wait takes as
-long as the other's turn, and several threads are many times slower than one.
+long as the other's turn, and two threads were measured to be thirteen times slower than one.
 """
 
 from __future__ import annotations
@@ -10,37 +10,40 @@ import threading
 
 import torch
 
-_RETRY = 24  # predictions after which the slower way is tried again
-_MEMORY = 0.5  # weight of the past in the mean
+_IDLE = 1.2  # wall time over processor time up to which a thread counts as undisturbed
+_PATIENCE = 24  # predictions on one thread after several threads have lost; doubled each time
 
 
 class ThreadChooser:
-    """Learns from every prediction which number of threads is faster now.
+    """Learns from every prediction: several threads while nothing disturbs, else one.
 
     Args:
-        most: Number to hold against one thread; by default as many as torch uses.
+        most: Number of threads on an idle machine; by default as many as torch uses.
     """
 
     def __init__(self, most: int | None = None) -> None:
-        self._means: dict[int, float | None] = dict.fromkeys((most or torch.get_num_threads(), 1))
+        self._most = most or torch.get_num_threads()
+        self._count, self._alone, self._rest, self._patience = 1, 0.0, 0, _PATIENCE
         self._lock = threading.Lock()
-        self._count = 0
 
     def choose(self) -> int:
         """Return the number of threads for the next prediction."""
-        with self._lock:
-            known = {count: mean for count, mean in self._means.items() if mean is not None}
-            untried = [count for count in self._means if count not in known]
-            if untried:
-                return untried[0]
-            self._count += 1
-            by_speed = sorted(known, key=lambda count: known[count])
-            return by_speed[-1] if self._count % _RETRY == 0 else by_speed[0]
+        return self._count
 
-    def note(self, count: int, milliseconds: float) -> None:
-        """Remember how long a prediction took."""
+    def note(self, count: int, wall: float, processor: float) -> None:
+        """Remember how long a prediction took.
+
+        Args:
+            count: Threads that it had.
+            wall: Milliseconds that it took.
+            processor: Milliseconds for which its first thread really ran.
+        """
         with self._lock:
-            mean = self._means.get(count)
-            self._means[count] = (
-                milliseconds if mean is None else _MEMORY * mean + (1 - _MEMORY) * milliseconds
-            )
+            if count > 1:
+                if wall > self._alone:
+                    self._count, self._rest = 1, self._patience
+                    self._patience *= 2
+                return
+            self._alone, self._rest = wall, self._rest - 1
+            if wall <= _IDLE * processor and self._rest <= 0:
+                self._count = self._most

@@ -98,7 +98,7 @@ class Worker:
             self._queues.clear()
             self._changed.notify()
         if threading.current_thread() is not self._thread:
-            self._thread.join(timeout=30)
+            self._thread.join(timeout=2)  # a daemon: a model that still loads does not keep the process
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
