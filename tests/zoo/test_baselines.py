@@ -13,9 +13,9 @@ from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import WeightsError
 from colorzoo.guidance import Exemplar, Guidance, Points, uniform_points
+from colorzoo.guidance.propagate import affinities, window_variance
 from colorzoo.registry import list_models, model_card
 from colorzoo.testing import sample_image, write_sample_pictures
-from colorzoo.guidance.propagate import affinities, window_variance
 from colorzoo.zoo.welsh2002.network import window_deviation
 
 BASELINES = [name for name in list_models() if not model_card(name).trainable]
