@@ -36,10 +36,10 @@ SMALL = replace(
     summary="The same network at a quarter of the width; ships inside the package.",
     parameters=2_033_211,
     aliases=(),
-    hparams={"width": 0.25, "temperature": 0.9},
+    hparams={"width": 0.25, "temperature": 0.7},
     weights={
         "default": Weights(
-            sha256="2738b79b6041acde5813607b27ee70abdb4fa8f8c1f07538405cd3dc169a1d74",
+            sha256="b95b7f727c845d4706afbbe5b2e171bf3cdf00432a2fb368ec47cf1c7efe4ebf",
             size=4_077_542,
             license="Apache-2.0",
             file="zhang2016_small.safetensors",
