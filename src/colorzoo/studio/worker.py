@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from colorzoo.studio.errors import StudioError
 
 _log = logging.getLogger(__name__)
+_LONGEST = 60.0  # seconds; torch aborts a process that ends while one of its threads computes
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Worker:
             self._queues.clear()
             self._changed.notify()
         if threading.current_thread() is not self._thread:
-            self._thread.join(timeout=2)  # a daemon: a model that still loads does not keep the process
+            self._thread.join(timeout=_LONGEST)
 
     def _work(self) -> None:
         while (job := self._next()) is not None:

@@ -14,12 +14,11 @@ from colorzoo.registry import load_class
 from colorzoo.weights._files import sha256_of
 from colorzoo.weights.apply import apply_weights, entry_of
 from colorzoo.weights.caffe import is_caffe, read_caffe
-from colorzoo.weights.load import load_state_dict_file, save_weights
+from colorzoo.weights.load import CONVENTIONS, load_state_dict_file, save_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-CONVENTIONS = "L in [0, 100], ab in CIE units (D65); scaling inside the network"
 _PARALLEL = "module."  # what DataParallel puts before every name
 
 

@@ -26,6 +26,8 @@ _OTHER_CONTENT = {
     b"<": "a web page or XML",
 }
 
+CONVENTIONS = "L in [0, 100], ab in CIE units (D65); scaling inside the network"
+
 
 def load_state_dict_file(
     path: Path, *, sha256: str | None = None, trust_pickle: bool = False

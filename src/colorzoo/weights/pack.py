@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from colorzoo.card import Weights
 from colorzoo.registry import load_class
 from colorzoo.weights._files import sha256_of
-from colorzoo.weights.convert import CONVENTIONS
-from colorzoo.weights.load import load_state_dict_file, read_hparams, save_weights
+from colorzoo.weights.load import CONVENTIONS, load_state_dict_file, read_hparams, save_weights
 
 if TYPE_CHECKING:
     from colorzoo.card import ModelCard
