@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 import colorzoo
+from colorzoo.inference.kinds import describe_statistics
+from colorzoo.inference.pictures import read_picture
 
 IMAGES = Path(__file__).parent / "images"
 SOURCES = IMAGES / "sources"
 GAP = 8
+THUMB = 240
+HISTOGRAM_PHOTO = "buffalo_bank_1908"
+HISTOGRAMS = ("coffee.jpg", "rocket.jpg", "astronaut.jpg", "emoji_turtle.png")
 
 # Points that a person placed, in pixels of the source.
 POINTS: dict[str, list[tuple[float, float, str]]] = {
@@ -73,6 +78,26 @@ def main() -> None:
         if not is_gray(picture):
             strip.append(picture)
         side_by_side(strip).save(IMAGES / f"{source.stem}.jpg", quality=88)
+    histogram_transfer().save(IMAGES / "histograms.jpg", quality=85)
+
+
+def histogram_transfer() -> Image.Image:
+    """Return two rows: a gray photo and four foreign pictures, and the photo with the histogram of each."""
+    photo = Image.open(SOURCES / f"{HISTOGRAM_PHOTO}.jpg").convert("RGB")
+    height = THUMB * photo.height // photo.width
+    above, below = [photo.convert("L").convert("RGB")], [colorzoo.colorize(photo, "zhang2017_global_small")]
+    for name in HISTOGRAMS:
+        reference = Image.open(SOURCES / name).convert("RGBA")
+        opaque = Image.alpha_composite(Image.new("RGBA", reference.size, "white"), reference).convert("RGB")
+        statistics = describe_statistics(read_picture(opaque))
+        guidance = {"statistics": {"histogram": statistics["histogram"]}}
+        above.append(ImageOps.fit(opaque, photo.size))
+        below.append(colorzoo.colorize(photo, "zhang2017_global_small", guidance))
+    rows = [side_by_side([each.resize((THUMB, height)) for each in row]) for row in (above, below)]
+    both = Image.new("RGB", (rows[0].width, 2 * height + GAP), "white")
+    both.paste(rows[0], (0, 0))
+    both.paste(rows[1], (0, height + GAP))
+    return both
 
 
 def recipe(points: list[tuple[float, float, str]]) -> dict[str, object]:

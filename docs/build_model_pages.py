@@ -13,6 +13,7 @@ from colorzoo.card import ModelCard, Weights
 from colorzoo.registry import list_models, model_card
 
 FOLDER = Path(__file__).parent / "models"
+DOCS_FROM_ZOO = "../../../../docs/"  # how the README of a zoo folder links to this one
 NOTE = "<!-- Written by docs/build_model_pages.py from the model's card and README; do not edit. -->"
 
 
@@ -77,7 +78,8 @@ def _readme(card: ModelCard) -> list[str]:
     readme = files(package) / "README.md"
     if not readme.is_file():
         return []
-    lines = readme.read_text(encoding="utf-8").strip().splitlines()
+    text = readme.read_text(encoding="utf-8").replace(DOCS_FROM_ZOO, "../")
+    lines = text.strip().splitlines()
     fenced = False
     shifted = []
     for line in lines:
