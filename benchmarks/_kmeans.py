@@ -1,8 +1,8 @@
 """K-means initialization of a convolution network, after Krähenbühl et al. 2016 (arXiv 1511.06856).
 
-Layer by layer, filters are the centers of spherical k-means over whitened patches of that layer's input, scaled so
-that each channel has variance 1 on the data (their "within-layer" step). Their second step evens out the rates at
-which layers learn under plain gradient descent; it is left out, as Adam divides the size of gradients away.
+Layer by layer, filters are the centers of spherical k-means over whitened patches of that layer's input,
+scaled so that each channel has variance 1 on the data (their "within-layer" step). Their second step evens
+out the rates at which layers learn by plain gradient descent; it is left out, as Adam divides them out.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def kmeans_initialize(network: nn.Module, probe: nn.Module, luma: Tensor, genera
 
 def sample_patches(layer: nn.Conv2d, inputs: Tensor, generator: torch.Generator) -> Tensor:
     """Return ``(N, in * k * k)`` random patches of a layer's input, as its filters meet them."""
-    side = dict(kernel_size=layer.kernel_size, dilation=layer.dilation, padding=layer.padding)
-    patches = F.unfold(inputs, stride=layer.stride, **cast(dict[str, tuple[int, int]], side))
+    kernel, dilation, stride = layer.kernel_size, layer.dilation, layer.stride
+    patches = F.unfold(inputs, kernel, dilation, cast(tuple[int, int], layer.padding), stride)
     flat = patches.transpose(1, 2).flatten(0, 1)
     count = PATCHES_PER_CENTER * len(layer.weight)
     return flat[torch.randperm(len(flat), generator=generator)[:count]]

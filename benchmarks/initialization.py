@@ -1,7 +1,7 @@
 """What zhang2016 may start from: He's weights or a trained trunk, against the paper's k-means initialization.
 
-The small network trains from each on the same batches in the same order; the rebalanced cross-entropy on held-out
-photos after the last step is compared, mean over seeds of batches and weights.
+The small network trains from each on the same batches in the same order; what is compared is the rebalanced
+cross-entropy on held-out photos after the last step, mean over seeds of batches and weights.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Start = Callable[[Zhang2016, Tensor, int], None]
 
 
 def run(options: Options) -> list[Row]:
-    """Train from the three starts and return one row for each of ours."""
+    """Train from the three starts, which takes minutes, and return one row for each of ours."""
     losses: dict[str, list[float]] = {name: [] for name in STARTS}
     for seed in range(SEEDS):
         train, held_out = _batches(options.data or FOLDER, seed)
@@ -48,7 +48,7 @@ def run(options: Options) -> list[Row]:
             start(model, torch.cat([lab[:, :1] for lab in train[:4]]), seed)
             _train(model, train)
             losses[name].append(_held_out_loss(model, held_out))
-            print(f"  seed {seed}, {name}: {losses[name][-1]:.4f}", file=sys.stderr, flush=True)  # takes minutes
+            print(f"  seed {seed}, {name}: {losses[name][-1]:.4f}", file=sys.stderr, flush=True)
     return _rows(losses)
 
 
