@@ -55,7 +55,8 @@ def sample_patches(layer: nn.Conv2d, inputs: Tensor, generator: torch.Generator)
 def kmeans_filters(patches: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Return ``(count, D)`` filters for ``(N, D)`` patches: centers on the sphere of whitened patches."""
     centered = patches - patches.mean(dim=0)
-    values, axes = torch.linalg.eigh(centered.T @ centered / len(centered))
+    covariance = (centered.T @ centered / len(centered)).double()  # in float32 few patches fail to converge
+    values, axes = (found.float() for found in torch.linalg.eigh(covariance))
     values, axes = values[-count:], axes[:, -count:]
     whitening = axes / torch.sqrt(values + FLATTEST * values.mean())
     points = F.normalize(centered @ whitening, dim=1)

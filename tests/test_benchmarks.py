@@ -162,7 +162,7 @@ def test_kmeans_leaves_every_channel_with_variance_1(harness) -> None:
     task = importlib.import_module("colorzoo.zoo.zhang2016.network")
     random = torch.Generator().manual_seed(0)
     network = task.DistributionNetwork(0.125).train()
-    luma = 100 * torch.rand(4, 1, 32, 32, generator=random)
+    luma = 100 * torch.rand(8, 1, 32, 32, generator=random)
     kmeans.kmeans_initialize(network, network, luma, random)
     with torch.no_grad():
         variance, mean = torch.var_mean(network.logits(luma), dim=(0, 2, 3))
