@@ -139,3 +139,32 @@ def test_the_loop_draws_square_patches_of_mean_color(harness) -> None:
     assert (hints * (1 - mask)).abs().max() == 0
     assert set(mask.unique().tolist()) == {0.0, 1.0}
     assert 0.02 < float((mask.amax(dim=(1, 2, 3)) == 0).float().mean()) < 0.4  # P(0 points) is 1 / 8
+
+
+def test_kmeans_filters_answer_to_the_clusters_of_the_patches(harness) -> None:
+    import torch
+
+    kmeans = importlib.import_module("benchmarks._kmeans")
+    random = torch.Generator().manual_seed(0)
+    directions = torch.linalg.qr(torch.randn(6, 6, generator=random)).Q
+    patches = torch.cat([directions, -directions]).repeat(50, 1)
+    patches = patches + 0.02 * torch.randn(patches.shape, generator=random)
+    filters = kmeans.kmeans_filters(patches, 12, random)
+    rivals = torch.randn(12, 6, generator=random)
+    best = [torch.cosine_similarity(patches[:, None], f, dim=2).amax(1).mean() for f in (filters, rivals)]
+    assert best[0] > best[1] + 0.1
+
+
+def test_kmeans_leaves_every_channel_with_variance_1(harness) -> None:
+    import torch
+
+    kmeans = importlib.import_module("benchmarks._kmeans")
+    task = importlib.import_module("colorzoo.zoo.zhang2016.network")
+    random = torch.Generator().manual_seed(0)
+    network = task.DistributionNetwork(0.125).train()
+    luma = 100 * torch.rand(8, 1, 32, 32, generator=random)
+    kmeans.kmeans_initialize(network, network, luma, random)
+    with torch.no_grad():
+        variance, mean = torch.var_mean(network.logits(luma), dim=(0, 2, 3))
+    torch.testing.assert_close(variance, torch.ones(313), atol=1e-2, rtol=0)
+    torch.testing.assert_close(mean, torch.full((313,), 0.1), atol=1e-2, rtol=0)
