@@ -1,4 +1,4 @@
-"""What zhang2016 may start from: He's weights or a trained trunk, against the paper's k-means initialization.
+"""What zhang2016 may start from: He's weights against the paper's k-means initialization.
 
 The small network trains from each on the same batches in the same order; what is compared is the rebalanced
 cross-entropy on held-out photos after the last step, mean over seeds of batches and weights.
@@ -26,18 +26,17 @@ from colorzoo.losses import rebalanced_cross_entropy
 from colorzoo.tasks.optimizers import OptimizerSetup, rate_factor
 from colorzoo.zoo.zhang2016.network import LOGIT_STRIDE
 from colorzoo.zoo.zhang2016.task import Zhang2016
-from colorzoo.zoo.zhang2016.trunk import copy_trunk
 
 STEPS, BATCH, CROP, HELD_OUT, SEEDS = 150, 16, 64, 200, 2
 GOAL = 1.02
-FOLDER, TRUNK = Path("data/photos"), "zhang2017_local_small"
+FOLDER = Path("data/photos")
 SETUP = OptimizerSetup(lr=1e-3, betas=(0.9, 0.99), schedule="linear", warmup_steps=10)  # as small.yaml
 
 Start = Callable[[Zhang2016, Tensor, int], None]
 
 
 def run(options: Options) -> list[Row]:
-    """Train from the three starts, which takes minutes, and return one row for each of ours."""
+    """Train from both starts, which takes minutes, and return a row."""
     losses: dict[str, list[float]] = {name: [] for name in STARTS}
     for seed in range(SEEDS):
         train, held_out = _batches(options.data or FOLDER, seed)
@@ -61,12 +60,7 @@ def _from_he(model: Zhang2016, luma: Tensor, seed: int) -> None:
     del model, luma, seed
 
 
-def _from_trunk(model: Zhang2016, luma: Tensor, seed: int) -> None:
-    del luma, seed
-    copy_trunk(TRUNK, model.network)
-
-
-STARTS: dict[str, Start] = {"k-means": _from_kmeans, "He's weights": _from_he, "the trunk": _from_trunk}
+STARTS: dict[str, Start] = {"k-means": _from_kmeans, "He's weights": _from_he}
 
 
 def _batches(root: Path, seed: int) -> tuple[list[Tensor], list[Tensor]]:
