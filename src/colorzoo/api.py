@@ -41,7 +41,7 @@ def colorize(
         ColorzooError: The picture, the guidance or the weights cannot be used; the message says why.
     """
     given = as_recipe(guidance)
-    name = wanted_model(model, given)
+    name = wanted_model(model, given, weights)
     colorizer = _colorizer(name, weights, device, temperature, _stamp(weights))
     return colorizer(image, given, strength=strength, reference=reference)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from colorzoo.errors import WeightsError
 from colorzoo.registry import load_class, model_card
 from colorzoo.tasks import ColorizationModule
-from colorzoo.weights import apply_weights, load_state_dict_file, resolve_weights
+from colorzoo.weights import apply_weights, load_state_dict_file, model_of_file, resolve_weights
 
 
 def create_model(
@@ -34,7 +36,14 @@ def create_model(
     card = model_card(name)
     found = resolve_weights(card, weights, offline=offline)
     arguments = {**card.hparams, **(found.hparams if found else {}), **hparams}
-    model: ColorizationModule = load_class(card)(**arguments)
+    model_class = load_class(card)
+    known = signature(model_class).parameters
+    if found is not None and (foreign := [key for key in found.hparams if key not in known]):
+        raise WeightsError(
+            f"{found.path} does not fit {card.name}, which has no {', '.join(foreign)}: it belongs to "
+            f"{model_of_file(found.path) or 'another model'}; name that as the model."
+        )
+    model: ColorizationModule = model_class(**arguments)
     if found is not None:
         state_dict = load_state_dict_file(found.path, sha256=found.sha256)
         apply_weights(model, state_dict, name=str(found.path), published=found.published)

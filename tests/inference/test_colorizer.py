@@ -20,6 +20,7 @@ from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Guidance, PointHint, Points, Recipe, Scribbles
 from colorzoo.guidance.rasterize import point_ab
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.guide import wanted_model
 from colorzoo.inference.pictures import read_picture
 from colorzoo.inference.resample import BicubicUpsampler, resize_points, working_size
 from colorzoo.tasks import ColorizationModule, Prediction
@@ -284,3 +285,12 @@ def test_a_lower_temperature_is_more_colorful() -> None:
 def test_a_model_without_a_temperature_says_so() -> None:
     with pytest.raises(ColorzooError, match="zhang2017_local_small has no temperature"):
         Colorizer("zhang2017_local_small", temperature=0.5)
+
+
+def test_a_weight_file_says_its_model(tmp_path: Path) -> None:
+    path = write_tiny_weights(tmp_path / "tiny.safetensors")
+    assert wanted_model(None, Recipe(), path) == NAME
+    assert wanted_model("zhang2016", Recipe(), path) == "zhang2016"
+    assert wanted_model(None, Recipe()) == "zhang2016_small"
+    with pytest.raises(WeightsError, match=f"it belongs to {NAME}"):
+        colorzoo.create_model("zhang2016_small", path)

@@ -126,7 +126,7 @@ def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
         return []
     args = how.args
     colorizer = Colorizer(
-        wanted_model(args.model, how.recipe),
+        wanted_model(args.model, how.recipe, args.weights),
         weights=args.weights,
         device=args.device,
         precision=args.precision,

@@ -21,6 +21,7 @@ from colorzoo.inference.picture import Picture
 from colorzoo.inference.pins import MOST_PINS
 from colorzoo.inference.resample import resize_points
 from colorzoo.registry import default_model
+from colorzoo.weights import model_of_file
 
 GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
 
@@ -57,11 +58,17 @@ def as_recipe(guidance: GuidanceLike) -> Guidance | Recipe:
     return guidance if isinstance(guidance, Guidance | Recipe) else Recipe.from_json(guidance)
 
 
-def wanted_model(model: str | None, guidance: Guidance | Recipe) -> str:
-    """Return the model to use: the one named, else the recipe's, else the default for this guidance."""
+def wanted_model(
+    model: str | None, guidance: Guidance | Recipe, weights: str | Path | None = "default"
+) -> str:
+    """Return the model to use.
+
+    The one named, else the recipe's, else the one that a weight file says it belongs to, else the default for
+    this guidance.
+    """
     if model is None and isinstance(guidance, Recipe):
         model = guidance.model
-    return model or default_model(next(iter(guidance.kinds()), "automatic"))
+    return model or model_of_file(weights) or default_model(next(iter(guidance.kinds()), "automatic"))
 
 
 def prepare(

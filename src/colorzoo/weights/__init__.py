@@ -3,7 +3,13 @@
 from colorzoo.weights.apply import ResolvedWeights, apply_weights, resolve_weights
 from colorzoo.weights.catalog import WeightFile, cache_home, list_weights, weights_path
 from colorzoo.weights.download import fetch, is_offline
-from colorzoo.weights.load import load_state_dict_file, read_hparams, read_metadata, save_weights
+from colorzoo.weights.load import (
+    load_state_dict_file,
+    model_of_file,
+    read_hparams,
+    read_metadata,
+    save_weights,
+)
 
 __all__ = [
     "ResolvedWeights",
@@ -14,6 +20,7 @@ __all__ = [
     "is_offline",
     "list_weights",
     "load_state_dict_file",
+    "model_of_file",
     "read_hparams",
     "read_metadata",
     "resolve_weights",

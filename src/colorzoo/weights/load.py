@@ -62,6 +62,13 @@ def is_safetensors(path: Path) -> bool:
     return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= _LONGEST_HEADER
 
 
+def model_of_file(path: str | Path | None) -> str | None:
+    """Return the registered model that a safetensors file says it belongs to; None if it says nothing."""
+    if path is None or not Path(path).expanduser().is_file() or not is_safetensors(Path(path).expanduser()):
+        return None
+    return read_metadata(Path(path).expanduser()).get("model")
+
+
 def read_metadata(path: Path) -> dict[str, str]:
     """Return the metadata of a safetensors file without reading its tensors.
 
