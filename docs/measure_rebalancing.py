@@ -1,9 +1,9 @@
-"""Compare zhang2016_small trained with and without class rebalancing, as table 1 of Zhang et al. 2016 does.
+r"""Compare zhang2016_small trained with and without class rebalancing, as table 1 of Zhang et al. 2016 does.
 
 Train both alike, without the moving average, for which 600 steps are too few, then measure::
 
     for uniform in 0.5 1.0; do
-      colorzoo fit --config configs/zhang2016/small.yaml --model.uniform $uniform \\
+      colorzoo fit --config configs/zhang2016/small.yaml --model.uniform $uniform \
         --trainer.max_steps 600 --trainer.callbacks null --trainer.default_root_dir runs/$uniform
     done
     python docs/measure_rebalancing.py --data photos/val --rebalanced A/last.ckpt --plain B/last.ckpt
