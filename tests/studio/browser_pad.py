@@ -25,6 +25,7 @@ QUIET = (
     "--disable-sync",
 )
 SLOW = 60_000  # ms; the machine may be busy
+_FIRST_FRAME = 500  # ms
 
 
 def missing() -> str | None:
@@ -68,6 +69,7 @@ class BrowserPad:
         page.route_web_socket(lambda url: "/api/ws" in url, self._between)
         page.goto(self.url)
         page.wait_for_selector(".colorzoo-pad[data-state=empty], .colorzoo-pad[data-state=ready]")
+        page.wait_for_timeout(_FIRST_FRAME)  # a key pressed before the page has drawn once opens no dialog
         return page
 
     def _between(self, socket: Any) -> None:

@@ -119,17 +119,26 @@ def assert_compare_shows_the_photo_before(pad: BrowserPad) -> None:
     pad.page.click("[data-action=compare]")
     x, y = pad.place(100, 75)
     split = pad.page.locator(".cz-split")
+    split.wait_for(state="visible")
     split.focus()
     pad.page.keyboard.press("Home")
-    assert colorfulness(pad, x, y) > 0
+    expect_color(pad, x, y, True)
     pad.page.keyboard.press("End")
-    assert colorfulness(pad, x, y) == 0
+    expect_color(pad, x, y, False)
     pad.page.click("[data-action=compare]")
-    assert colorfulness(pad, x, y) > 0
+    expect_color(pad, x, y, True)
     pad.page.keyboard.down("o")
-    assert colorfulness(pad, x, y) == 0
+    expect_color(pad, x, y, False)
     pad.page.keyboard.up("o")
-    assert colorfulness(pad, x, y) > 0
+    expect_color(pad, x, y, True)
+
+
+def expect_color(pad: BrowserPad, x: float, y: float, wanted: bool) -> None:
+    """Wait until a place of the page is in color, or gray; drawing takes a frame or more."""
+    for _ in range(50):
+        if (colorfulness(pad, x, y) > 0) == wanted:
+            return
+    pytest.fail(f"({x:.0f}, {y:.0f}) stayed {'gray' if wanted else 'in color'}")
 
 
 def colorfulness(pad: BrowserPad, x: float, y: float) -> int:
