@@ -10,7 +10,7 @@ from colorzoo.guidance import Points
 from colorzoo.guidance.propagate import propagate
 
 _MOST_CELLS = 64  # along the shorter side: the grid on which the rest is spread
-_MANY_POINTS = 30  # pixels of the coarse grid; beyond, the grid is twice as fine
+_MANY_CELLS = 250  # cells with a point, beyond which the grid is twice as fine: 60 ms, felt in every edit
 _FADE = 12.0  # at the coarse grid, cells over which the rest falls to a third where nothing stops it
 
 
@@ -33,7 +33,7 @@ def honor_points(ab: Tensor, luma: Tensor, points: Points) -> Tensor:
     height, width = ab.shape[-2:]
     cell = max(1, min(height, width) // _MOST_CELLS)
     cells = (-(-height // cell), -(-width // cell))
-    refine = 2 if cell > 1 and _count(points, cells) > _MANY_POINTS else 1
+    refine = 2 if cell > 1 and _count(points, cells) > _MANY_CELLS else 1
     field = _spread(ab, luma, points, (refine * cells[0], refine * cells[1]), _FADE * refine)
     smooth = F.interpolate(field, size=(height, width), mode="bilinear", align_corners=False)
     return torch.where(points.mask > 0, points.ab, ab + smooth)
