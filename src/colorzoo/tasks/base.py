@@ -60,9 +60,9 @@ class ColorizationModule(LightningModule):
     records the arguments and runs the hooks), and define `forward` and ``training_step``.
     """
 
-    accepts: ClassVar[frozenset[GuidanceKind]] = frozenset()
-    input_kind: ClassVar[InputKind] = "gray"
-    output_kind: ClassVar[OutputKind] = "ab"
+    accepts: frozenset[GuidanceKind] = frozenset()
+    input_kind: InputKind = "gray"
+    output_kind: OutputKind = "ab"
     recorded_hparams: ClassVar[tuple[str, ...]] = ()
     """Constructor arguments without which weights mean something else; weight files record them."""
 
