@@ -1,7 +1,8 @@
-"""A trained model inside another one: it moves between devices with it, but is neither trained nor saved."""
+"""Weights that come from elsewhere: they move between devices with a module, but are neither trained nor saved."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
 from torch import Tensor, nn
@@ -23,9 +24,8 @@ class Frozen(nn.Module, Generic[M]):
 
     def __init__(self, model: M) -> None:
         super().__init__()
-        self.model = model.eval().requires_grad_(False)
-        self.register_state_dict_post_hook(_drop)
-        self.register_load_state_dict_pre_hook(_supply)
+        self.model = model.eval()
+        borrow(self, [f"model.{key}" for key in model.state_dict()])
 
     def train(self, mode: bool = True) -> Frozen[M]:
         """Set the mode of this shell alone."""
@@ -33,13 +33,30 @@ class Frozen(nn.Module, Generic[M]):
         return self
 
 
-def _drop(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, metadata: Any) -> None:
-    del module, metadata
-    for key in [key for key in state_dict if key.startswith(prefix)]:
-        del state_dict[key]
+def borrow(module: nn.Module, keys: Iterable[str]) -> None:
+    """Keep some tensors of a module out of its state dicts and out of training.
 
+    A state dict that is loaded need not hold them: the module's own stay.
 
-def _supply(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Give a strict load the tensors that no file holds: the module's own."""
-    assert isinstance(module, Frozen)
-    state_dict |= {f"{prefix}model.{key}": value for key, value in module.model.state_dict().items()}
+    Args:
+        module: Holds them already.
+        keys: Of its state dict.
+    """
+    borrowed = frozenset(keys)
+    for name, parameter in module.named_parameters():
+        if name in borrowed:
+            parameter.requires_grad_(False)
+
+    # They know keys alone, not the module, so that a copied module's hooks do not speak of the original.
+    def drop(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, metadata: Any) -> None:
+        del module, metadata
+        for key in borrowed:
+            state_dict.pop(prefix + key, None)
+
+    def supply(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+        own = dict(module.named_parameters()) | dict(module.named_buffers())
+        for key in borrowed:
+            state_dict.setdefault(prefix + key, own[key].detach())
+
+    module.register_state_dict_post_hook(drop)
+    module.register_load_state_dict_pre_hook(supply)

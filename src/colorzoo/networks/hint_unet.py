@@ -133,7 +133,7 @@ class HintUNet(nn.Module):
         """
         encoded = self.encode(x, hints, context=context, detach=detach, visit=visit)
         trunk = encoded.trunk
-        logits = self._distribution(trunk.detach() if detach == "classification" else trunk)
+        logits = self.distribution(trunk.detach() if detach == "classification" else trunk)
         if detach == "regression":
             encoded = encoded._replace(trunk=trunk.detach())
         return HintUNetOutput(self.decode(encoded, visit), logits, encoded.trunk, encoded.maps)
@@ -174,7 +174,8 @@ class HintUNet(nn.Module):
         ab: Tensor = self.ab_head(map10)
         return ab
 
-    def _distribution(self, trunk: Tensor) -> Tensor:
+    def distribution(self, trunk: Tensor) -> Tensor:
+        """Return logits over the ab grid from the map 8_3; without that head no channel at all."""
         if self.class_head is None:
             return trunk[:, :0]
         logits: Tensor = self.class_head(trunk)
