@@ -42,7 +42,7 @@ class ScribbleSimulation:
     lost: float = 0.3
     most: int = 5
     shortest: int = 10
-    reach: tuple[int, int] = (10, 60)
+    reach: tuple[int, int] = (10, 40)
     widths: tuple[int, ...] = (3, 5, 7)
     jitter: float = 2.0
     none: float = 0.1

@@ -34,7 +34,7 @@ def edge_maps(ab: Tensor, kind: Gradient = "signed") -> Tensor:
 
 
 def masked_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
-    """Return the squared distance of two ``(B, C, H, W)`` maps, mean over each picture's mask, then over B.
+    """Return the squared distance of two ``(B, C, H, W)`` maps, mean over each picture's mask: ``(B,)``.
 
     Args:
         one: Maps.
@@ -42,11 +42,11 @@ def masked_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
         mask: ``(B, 1, H, W)`` in [0, 1]; a picture with an empty mask counts 0.
     """
     squared = (one - other).square().sum(dim=1, keepdim=True) * mask
-    return (squared.sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3)).clamp(min=1)).mean()
+    return squared.sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3)).clamp(min=1)
 
 
-def pyramid_error(one: Tensor, other: Tensor, mask: Tensor, *, scales: int, kind: Gradient) -> Tensor:
-    """Return the mean over scales of `masked_error` between the edge maps of two ab pictures.
+def edge_error(one: Tensor, other: Tensor, mask: Tensor, *, scales: int = 1, kind: Gradient) -> Tensor:
+    """Return the mean over scales of `masked_error` between the edge maps of two ab pictures: ``(B,)``.
 
     Args:
         one: ``(B, 2, H, W)`` in CIE units.
@@ -56,7 +56,7 @@ def pyramid_error(one: Tensor, other: Tensor, mask: Tensor, *, scales: int, kind
             a marked pixel is marked).
         kind: See `edge_maps`.
     """
-    total = one.new_zeros(())
+    total = one.new_zeros(len(one))
     for scale in range(scales):
         if scale:
             one, other = F.avg_pool2d(one, 2, ceil_mode=True), F.avg_pool2d(other, 2, ceil_mode=True)
@@ -65,12 +65,11 @@ def pyramid_error(one: Tensor, other: Tensor, mask: Tensor, *, scales: int, kind
     return total / scales
 
 
+def color_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
+    """Return the squared distance of two ab pictures over 110, mean over each picture's mask: ``(B,)``."""
+    return masked_error(one.float() / AB_SCALE, other.float() / AB_SCALE, mask)
+
+
 def widened(mask: Tensor, reach: int) -> Tensor:
     """Return a ``(B, 1, H, W)`` mask grown by ``reach`` pixels each way (a square of 2 reach + 1)."""
     return F.max_pool2d(mask, 2 * reach + 1, stride=1, padding=reach) if reach else mask
-
-
-def color_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
-    """Return the squared distance of two ab pictures over 110, mean over the mask; see `masked_error`."""
-    with torch.autocast(one.device.type, enabled=False):
-        return masked_error(one.float() / AB_SCALE, other.float() / AB_SCALE, mask)

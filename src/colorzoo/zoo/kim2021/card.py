@@ -26,7 +26,7 @@ SMALL = replace(
     FULL,
     name="kim2021_small",
     summary="The same add-on, smaller, over zhang2017_local_small; ships inside the package.",
-    parameters=0,
+    parameters=2_446_821,
     aliases=(),
     hparams={"backbone": "zhang2017_local_small", "hidden": (48, 32, 16)},
     config="kim2021/small.yaml",

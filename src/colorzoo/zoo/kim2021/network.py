@@ -12,6 +12,7 @@ from colorzoo.networks.blocks import conv3x3
 from colorzoo.networks.taps import Tap
 
 DILATIONS = (1, 2, 4)
+GAIN = 0.1  # of the last convolution: with 1, the first steps of training throw the maps about
 
 
 class DilatedResidual(nn.Module):
@@ -53,7 +54,7 @@ class TapBranch(nn.Module):
     def forward(self, activation: Tensor, beside: Tensor) -> Tensor:
         """Return what to add to the map ``(B, C, h, w)``, divided by the tap's scale."""
         x = torch.relu(self.enter(torch.cat([activation / self.scale, beside.to(activation)], dim=1)))
-        residual: Tensor = self.leave(self.blocks(x))
+        residual: Tensor = GAIN * self.leave(self.blocks(x))
         return residual
 
 

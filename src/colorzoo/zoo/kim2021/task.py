@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, mean
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
@@ -23,7 +23,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_model
 from colorzoo.guidance import Guidance, PointSimulation, Scribbles, simulate_points
 from colorzoo.guidance.bleeding import ScribbleSimulation, simulate_scribbles
-from colorzoo.losses.edges import Gradient, color_error, pyramid_error, widened
+from colorzoo.losses.edges import Gradient, color_error, edge_error, widened
 from colorzoo.networks.frozen import Frozen
 from colorzoo.networks.taps import TappedModel, TapState, unchanged
 from colorzoo.tasks import ColorizationModule, Prediction, SingleOptimizerModule
@@ -31,6 +31,7 @@ from colorzoo.tasks.optimizers import Schedule
 from colorzoo.zoo.kim2021.network import EdgeNetwork
 
 SETTINGS = ("plain", "scribbles")
+SOUND = 2e-4  # squared error of ab / 110 below which a picture lacks nothing: 1.6 CIE units
 
 
 class EdgeLosses(NamedTuple):
@@ -77,6 +78,8 @@ class Kim2021(SingleOptimizerModule):
         gradient: What the edge losses compare: signed derivatives or magnitudes.
         edge_band: Pixels by which L_edge (and the color term) reach beyond the scribbles.
         edge_scales: Sizes of the picture at which L_edge compares, each half of the one before.
+        relative: Divide the losses of each picture by what its first result lacks, as decibels do, so that a
+            picture with weak colors counts as much as one with strong ones.
         con_weight: lambda_con.
         reg_weight: lambda_reg.
         color_weight: Of the squared color error near the scribbles; 0 in the paper.
@@ -109,6 +112,7 @@ class Kim2021(SingleOptimizerModule):
         gradient: Gradient = "signed",
         edge_band: int = 0,
         edge_scales: int = 1,
+        relative: bool = False,
         con_weight: float = 1.0,
         reg_weight: float = 0.1,
         color_weight: float = 0.0,
@@ -193,12 +197,15 @@ class Kim2021(SingleOptimizerModule):
         hp: Any = self.hparams
         picture, change = self._refined(state, luma, drawn)
         near = widened(drawn, hp.edge_band)
+        lost = edge_error(first, ab, near, scales=hp.edge_scales, kind=hp.gradient)
+        off = color_error(first, ab, near)
+        per_edge, per_color = (1 / (each + SOUND) if hp.relative else 1.0 for each in (lost, off))
         return EdgeLosses(
-            edge=pyramid_error(picture, ab, near, scales=hp.edge_scales, kind=hp.gradient),
-            con=pyramid_error(picture, first, 1 - near, scales=1, kind=hp.gradient),
+            edge=mean(edge_error(picture, ab, near, scales=hp.edge_scales, kind=hp.gradient) * per_edge),
+            con=mean(edge_error(picture, first, 1 - near, kind=hp.gradient) * per_edge),
             reg=change,
-            color=color_error(picture, ab, near),
-            hold=color_error(picture, first, 1 - near),
+            color=mean(color_error(picture, ab, near) * per_color),
+            hold=mean(color_error(picture, first, 1 - near) * per_color),
         )
 
     def _refined(self, state: TapState, luma: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
@@ -216,7 +223,7 @@ class Kim2021(SingleOptimizerModule):
             return refined
 
         picture = self._tapped.after_taps(state, visit)
-        return picture, torch.stack(changes).mean()
+        return picture, mean(torch.stack(changes))
 
     def _drawing(self) -> ScribbleSimulation:
         hp: Any = self.hparams

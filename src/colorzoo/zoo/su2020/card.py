@@ -13,7 +13,7 @@ FULL = ModelCard(
     year=2020,
     summary="Colors a photo and each thing in it by itself, from boxes around the things. The paper's networks.",
     task="colorzoo.zoo.su2020.task:Su2020",
-    parameters=0,
+    parameters=103_639_347,
     aliases=("instcolor",),
     guidance=("points", "boxes"),
     config="su2020/full.yaml",
@@ -25,7 +25,7 @@ SMALL = replace(
     FULL,
     name="su2020_small",
     summary="The same at a quarter of the width, over zhang2017_local_small; ships inside the package.",
-    parameters=0,
+    parameters=6_823_977,
     aliases=(),
     hparams={
         "width": 0.25,
@@ -35,6 +35,7 @@ SMALL = replace(
         "keep_trunk": True,
     },
     config="su2020/small_fusion.yaml",
+    smoke=replace(FULL.smoke, hparams={**FULL.smoke.hparams, "hints": 1.0}),
 )
 
 CARDS = (FULL, SMALL)
