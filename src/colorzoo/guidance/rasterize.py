@@ -47,11 +47,11 @@ def rasterize_scribbles(recipe: Recipe, width: int, height: int, size: tuple[int
 
 
 def boxes_of(recipe: Recipe, width: int, height: int) -> Boxes | None:
-    """Return the boxes of a recipe for a picture of ``width`` x ``height``."""
-    if not recipe.boxes:
+    """Return the boxes of a recipe for a picture of ``width`` x ``height``; None if it does not speak of any."""
+    if recipe.boxes is None:
         return None
     scale = torch.tensor([width, height, width, height], dtype=torch.float32)
-    return Boxes.of([torch.tensor([box.corners for box in recipe.boxes]) / scale])
+    return Boxes.of([torch.tensor([box.corners for box in recipe.boxes]).reshape(-1, 4) / scale])
 
 
 def point_ab(point: PointHint) -> Tensor:

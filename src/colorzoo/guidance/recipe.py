@@ -113,7 +113,7 @@ class Recipe:
         points: Color points; later ones cover earlier ones.
         scribbles: Strokes.
         regions: Colored regions.
-        boxes: Things of the picture.
+        boxes: Things of the picture; empty if there are none, None if nobody has said.
         extra: The fields ``exemplar``, ``classes``, ``statistics`` as they stand, and unknown fields.
     """
 
@@ -125,7 +125,7 @@ class Recipe:
     points: tuple[PointHint, ...] = ()
     scribbles: tuple[Stroke, ...] = ()
     regions: tuple[RegionColor, ...] = ()
-    boxes: tuple[BoxHint, ...] = ()
+    boxes: tuple[BoxHint, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -149,7 +149,8 @@ class Recipe:
             document["model"] = self.model
         document["strength"] = self.strength
         for name in _LISTS:
-            if items := getattr(self, name):
+            items = getattr(self, name)
+            if items or (name == "boxes" and items is not None):
                 document[name] = [_item(item) for item in items]
         return document
 
@@ -174,7 +175,7 @@ class Recipe:
         names = [name for name in self.extra if name not in (*_LATER_KINDS, "image")]
         for kind in _LISTS:
             names += [
-                f"{kind}[{i}].{name}" for i, item in enumerate(getattr(self, kind)) for name in item.extra
+                f"{kind}[{i}].{name}" for i, item in enumerate(getattr(self, kind) or ()) for name in item.extra
             ]
         return tuple(names)
 
@@ -193,7 +194,7 @@ class Recipe:
         places = [(f"points[{i}]", p.x, p.y) for i, p in enumerate(self.points)]
         places += [
             (f"boxes[{i}]", x, y)
-            for i, (left, top, right, bottom) in enumerate(box.corners for box in self.boxes)
+            for i, (left, top, right, bottom) in enumerate(box.corners for box in self.boxes or ())
             for x, y in ((left, top), (right, bottom))
         ]
         places += [(f"scribbles[{i}]", x, y) for i, s in enumerate(self.scribbles) for x, y in s.path]
@@ -261,7 +262,7 @@ def _parse(fields: Fields) -> Recipe:
         points=tuple(_parse_point(item) for item in fields.children("points")),
         scribbles=tuple(_parse_stroke(item) for item in fields.children("scribbles")),
         regions=tuple(_parse_region(item) for item in fields.children("regions")),
-        boxes=tuple(_parse_box(item) for item in fields.children("boxes")),
+        boxes=_parse_boxes(fields),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )
     if recipe.width is not None and recipe.height is not None:
@@ -306,6 +307,13 @@ def _parse_region(fields: Fields) -> RegionColor:
     if index is None or color is None:
         raise GuidanceError(f"{fields.name} needs an index and a color '#rrggbb'.")
     return RegionColor(index, hex_color(color, f"{fields.name}.color"), fields.rest())
+
+
+def _parse_boxes(fields: Fields) -> tuple[BoxHint, ...] | None:
+    """Read the boxes; an empty list is something else than none at all."""
+    if fields.rest().get("boxes") is None:
+        return None
+    return tuple(_parse_box(item) for item in fields.children("boxes"))
 
 
 def _parse_box(fields: Fields) -> BoxHint:

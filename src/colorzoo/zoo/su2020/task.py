@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.draws import picture_generators
-from colorzoo.errors import ColorzooError
+from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.factory import create_model
 from colorzoo.guidance import Boxes, Guidance, Points, PointSimulation, simulate_points
 from colorzoo.losses import smooth_l1_map
@@ -28,7 +28,7 @@ from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.weights import apply_weights
-from colorzoo.zoo.su2020.boxes import random_boxes, shares
+from colorzoo.zoo.su2020.boxes import Detector, TorchvisionDetector, detect, random_boxes, shares
 from colorzoo.zoo.su2020.network import InstanceNetworks
 from colorzoo.zoo.su2020.places import cut, place_boxes
 from colorzoo.zoo.su2020.published import NETWORKS, convert_published
@@ -60,6 +60,8 @@ class Su2020(SingleOptimizerModule):
         most_boxes: Largest number of boxes of a training picture, the first ones.
         random_boxes: Boxes drawn at random for a picture that has none; with 0 the whole picture is one.
         hints: Share of the training pictures that get color points; 0 in the paper.
+        detector: State dict of torchvision's ``fasterrcnn_resnet50_fpn_v2``, which then looks for boxes where
+            nobody gives them.
         init_std: Deviation of the initial weights; None takes He's.
         lr: Largest learning rate.
         betas: Decays of Adam's moments.
@@ -77,6 +79,7 @@ class Su2020(SingleOptimizerModule):
         "latest_net_GF.pth": "netGF",
     }
     network: InstanceNetworks
+    detector: Detector | None = None
 
     def __init__(
         self,
@@ -89,6 +92,7 @@ class Su2020(SingleOptimizerModule):
         most_boxes: int = 8,
         random_boxes: int = 0,
         hints: float = 0.0,
+        detector: str | None = None,
         init_std: float | None = None,
         lr: float = 5e-4,
         betas: Sequence[float] = (0.9, 0.999),
@@ -139,6 +143,27 @@ class Su2020(SingleOptimizerModule):
         """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
         out = self.network(luma, *_given(luma, guidance))
         return Prediction(ab=out.ab, extras={"logits": out.logits})
+
+    @property
+    def detects(self) -> bool:
+        """Whether there is a detector."""
+        return self.detector is not None or self.hparams.detector is not None
+
+    def find_boxes(self, luma: Tensor) -> Boxes:
+        """Ask the detector where the things are; ``model.detector`` may be any `Detector`.
+
+        Raises:
+            GuidanceError: There is no detector.
+        """
+        if self.detector is None and self.hparams.detector is not None:
+            self.detector = TorchvisionDetector.load(self.hparams.detector)
+        if self.detector is None:
+            raise GuidanceError(
+                "su2020 needs to know where the things of the picture are: give boxes (--box X,Y,WIDTH,HEIGHT, or "
+                "boxes in the recipe), a detector (the argument detector of the model, see its page), or "
+                "--box none to color the picture as a whole."
+            )
+        return detect(luma, self.detector)
 
     @property
     def taps(self) -> tuple[Tap, ...]:
