@@ -106,6 +106,17 @@ def test_nothing_moves_beyond_the_reach() -> None:
     assert moved[far].max() == 0
 
 
+def test_looking_only_around_the_strokes_changes_nothing() -> None:
+    model = add_on(reach=4)
+    luma, _ = call((120, 128), batch=2)
+    mask = torch.zeros_like(luma)
+    mask[0, :, 40:43, 30:40] = mask[1, :, 100:, 20] = 1
+    given = Guidance(scribbles=Scribbles(mask))
+    quick = model(luma, given).ab
+    everywhere = model.train()(luma, given).ab  # a backbone in evaluation mode, and branches without BatchNorm
+    torch.testing.assert_close(quick, everywhere, rtol=0, atol=1e-3)
+
+
 def test_the_backbone_is_opened_once_for_many_strokes() -> None:
     model = add_on()
     luma, guidance = call()

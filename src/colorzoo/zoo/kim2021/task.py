@@ -72,7 +72,8 @@ class Kim2021(SingleOptimizerModule):
         backbone: Registered name of a model that names its taps (`colorzoo.networks.taps.TappedModel`).
         backbone_weights: Of the backbone, as `create_model` takes them.
         backbone_hparams: Overrides of the backbone's constructor arguments.
-        hidden: Channels inside E for each tap, or one number for all.
+        hidden: Channels inside E for each tap, or one number for all. The default has as many weights as 64 for
+            each, but fewer where the map is large, so that a stroke takes half the time.
         read_luma: Let E read lightness too.
         reach: Pixels from a scribble within which E changes maps; None: everywhere, as in the paper.
         gradient: What the edge losses compare: signed derivatives or magnitudes.
@@ -106,7 +107,7 @@ class Kim2021(SingleOptimizerModule):
         backbone: str = "zhang2017_local",
         backbone_weights: str | None = "default",
         backbone_hparams: dict[str, Any] | None = None,
-        hidden: Sequence[int] = (64,),
+        hidden: Sequence[int] = (88, 64, 32),
         read_luma: bool = False,
         reach: int | None = None,
         gradient: Gradient = "signed",
