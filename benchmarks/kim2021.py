@@ -1,6 +1,7 @@
 """What the edge-aware add-on of Kim et al. 2021 costs: a second stroke, its parameters and its memory.
 
-A second stroke needs the backbone only from its first tap on; the reference is a full run with the same strokes.
+A second stroke needs the backbone only from its first tap on; the reference is a full run with the same
+strokes.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def gain_of(name: str, ab: Tensor, first: Tensor, truth: Truth, guidance: Guidan
 
 @pytest.fixture
 def bled() -> tuple[Truth, Tensor, Tensor]:
-    """A truth of two halves, a result that lacks the edge, and one that has it near the middle of its height."""
+    """A truth of two halves, a result that lacks the edge, and one that has a piece of it."""
     lab = torch.full((1, 3, 64, 72), 60.0)
     lab[:, 1:] = 10.0
     lab[:, 1:, :, 36:] = -10.0
@@ -140,7 +140,9 @@ def test_drift_is_what_moves_far_from_the_scribbles(bled: tuple[Truth, Tensor, T
     assert gain_of("drift", near, first, truth, drawn) == 0
     assert gain_of("drift", far, first, truth, drawn) == pytest.approx(5)
     assert gain_of("drift", far, first, truth) == 0  # nobody drew
-    assert math.isnan(gain_of("drift", far, first, truth, Guidance(scribbles=Scribbles(torch.ones_like(mask)))))
+    assert math.isnan(
+        gain_of("drift", far, first, truth, Guidance(scribbles=Scribbles(torch.ones_like(mask))))
+    )
 
 
 def test_keys_carry_how_a_number_was_taken() -> None:

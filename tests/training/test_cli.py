@@ -170,7 +170,7 @@ def test_a_sweep_names_a_configuration_and_options_that_exist(sweep):
 
 
 def small_arguments(config: Path) -> list[str]:
-    """Return the arguments that make a configuration's model as small as its card's quick trial, and plain."""
+    """Return the arguments that make a configuration's model as small as its card's quick trial."""
     text = config.read_text()
     name = re.search(r"class_path: \S*?(\w+)\n", text)[1]
     trials = {model_card(known).task.rpartition(":")[2]: model_card(known).smoke for known in list_models()}

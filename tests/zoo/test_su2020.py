@@ -15,11 +15,11 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.registry import model_card
 from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
 from colorzoo.weights import save_weights
 from colorzoo.weights.convert import convert_weights
-from colorzoo.registry import model_card
 from colorzoo.zoo.su2020.boxes import detect, random_boxes, shares
 from colorzoo.zoo.su2020.fusion import FusionLayer
 from colorzoo.zoo.su2020.places import Place, cut, paste, place_boxes
@@ -150,10 +150,8 @@ def test_each_stage_trains_its_part_and_nothing_else(stage: Any, tmp_path: Path)
     trainer.fit(networks, batch_loader([sample_batch((32, 32), batch=2)]))
     after = networks.network.state_dict()
     moved = {key for key, value in before.items() if not torch.equal(after[key], value)}
-    if stage == "fusion":
-        allowed = ("layers.", "fusion.block10.", "fusion.ab_head.")  # BatchNorm stays as it was
-    else:
-        allowed = (f"{stage}.",)
+    ends = ("layers.", "fusion.block10.", "fusion.ab_head.")  # BatchNorm stays as it was
+    allowed = ends if stage == "fusion" else (f"{stage}.",)
     assert moved
     assert all(key.startswith(allowed) for key in moved)
     assert not any("class_head" in key for key in moved)

@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="X,Y,WIDTH,HEIGHT",
-        help="where a thing is, for models that color things by themselves; may be repeated; none: there is none",
+        help="where a thing is, for models that color each by itself; may be repeated; none: there is none",
     )
     parser.add_argument(
         "--strength", type=float, metavar="S", help="factor on the chroma, 0 to 1.5 (default 1)"
@@ -167,7 +167,8 @@ def _parse_box(text: str) -> BoxHint:
         return BoxHint(x, y, width, height)
     except ValueError:
         raise GuidanceError(
-            f"--box {text!r} is not X,Y,WIDTH,HEIGHT in pixels of the picture, for example 40,30,200,120, nor none"
+            f"--box {text!r} is neither X,Y,WIDTH,HEIGHT in pixels of the picture, for example "
+            "40,30,200,120, nor the word none"
         ) from None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib.metadata import version
 
@@ -70,7 +70,7 @@ class Shown:
     ab: Tensor
     truth: Truth
     bleeding: Bleeding
-    guidance: Guidance = Guidance()
+    guidance: Guidance = field(default_factory=Guidance)
 
 
 Values = list[list[float]]
@@ -237,7 +237,8 @@ def _drift(shown: Shown) -> Tensor:
         return torch.tensor(0.0)
     near = edge_band(shown.guidance.scribbles.mask, 2 * REACH + 1) > 0
     moved = torch.linalg.vector_norm(shown.ab - shown.bleeding.first.ab, dim=1, keepdim=True)
-    return moved[~near].mean()  # NaN where no pixel is so far away
+    drift: Tensor = moved[~near].mean()  # NaN where no pixel is so far away
+    return drift
 
 
 def _band_share(shown: Shown) -> Tensor:

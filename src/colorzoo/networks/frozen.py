@@ -1,4 +1,4 @@
-"""Weights that come from elsewhere: they move between devices with a module, but are neither trained nor saved."""
+"""Weights that come from elsewhere: they move with a module, but are neither trained nor saved."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ M = TypeVar("M", bound=nn.Module)
 class Frozen(nn.Module, Generic[M]):
     """Holds a model whose weights come from elsewhere.
 
-    Its parameters take no gradient (what flows through the model does), it stays in evaluation mode, and it is
-    no part of a state dict: neither missing when one is loaded, nor written.
+    Its parameters take no gradient (what flows through the model does), it stays in evaluation mode, and it
+    is no part of a state dict: neither missing when one is loaded, nor written.
 
     Args:
         model: Loaded already.
@@ -58,5 +58,5 @@ def borrow(module: nn.Module, keys: Iterable[str]) -> None:
         for key in borrowed:
             state_dict.setdefault(prefix + key, own[key].detach())
 
-    module.register_state_dict_post_hook(drop)
-    module.register_load_state_dict_pre_hook(supply)
+    module.register_state_dict_post_hook(drop)  # type: ignore[no-untyped-call]
+    module.register_load_state_dict_pre_hook(supply)  # type: ignore[no-untyped-call]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 from colorzoo.guidance import Guidance
 from colorzoo.users.protocol import Answer, Scene, SimulatedUser
@@ -26,7 +26,7 @@ class Turn:
     count: int
     interactions: int
     answer: Answer
-    guidance: Guidance = Guidance()
+    guidance: Guidance = field(default_factory=Guidance)
 
 
 def play(
@@ -73,7 +73,7 @@ def play(
 
 def merged(base: Guidance, more: Guidance) -> Guidance:
     """Return ``base`` with all kinds that ``more`` holds in place of its own."""
-    kinds = {field.name: getattr(more, field.name) for field in fields(more)}
+    kinds = {each.name: getattr(more, each.name) for each in fields(more)}
     return replace(base, **{name: kind for name, kind in kinds.items() if kind is not None})
 
 

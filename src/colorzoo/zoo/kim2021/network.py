@@ -1,4 +1,4 @@
-"""The edge-enhancing network E of Kim et al. 2021: activation maps and scribbles in, what to add to the maps out."""
+"""The edge-enhancing network E of Kim et al. 2021: maps and scribbles in, changes of the maps out."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _ends(marked: Tensor) -> tuple[int, int]:
 
 
 def fading(scribbles: Tensor, reach: int) -> Tensor:
-    """Return 1 up to half of ``reach`` pixels from a scribble, falling to 0 at ``reach``: ``(B, 1, H, W)``."""
+    """Return ``(B, 1, H, W)``: 1 up to half of ``reach`` pixels from a scribble, 0 from ``reach`` on."""
     flat = reach - reach // 2
     ramp = reach // 2
     grown = F.max_pool2d(scribbles, 2 * flat + 1, stride=1, padding=flat)
