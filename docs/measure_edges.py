@@ -3,7 +3,7 @@
 ``python docs/measure_edges.py --data photos/val --photos 60`` writes ``docs/edges_users.csv``: the embedded
 add-ons under five users who differ in the width, the unsteadiness and the coverage of their strokes. With
 ``--checkpoint NAME=FILE`` (repeated) the checkpoints of `Kim2021` are measured instead, by the first user:
-that is the ablation of the losses. The paper's table is rebuilt by ``colorzoo evaluate --protocol kim2021-edges``.
+that is the ablation of the losses. The paper's table: ``colorzoo evaluate --protocol kim2021-edges``.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ _LEAST_SIDE = 2.0  # pixels
 _SIDES = (0.25, 0.7)  # of random boxes, shares of the picture's sides
 
 Detector = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Maps lightness, ``(3, H, W)`` equal channels in [0, 1], to ``(K, 4)`` boxes in pixels and ``(K,)`` scores."""
+"""Maps lightness, ``(3, H, W)`` equal channels in [0, 1], to ``(K, 4)`` boxes and ``(K,)`` scores."""
 
 
 def shares(batch: Batch) -> list[Tensor]:
