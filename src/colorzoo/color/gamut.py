@@ -51,7 +51,7 @@ def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
 
     Returns:
-        ``(..., 3, H, W)`` float32 in [0, 1] but for the tolerance of `in_gamut`, a view in planes of channels.
+        ``(..., 3, H, W)`` float32 in [0, 1] but for the tolerance of `in_gamut`, as planes of channels.
     """
     with torch.autocast(lab.device.type, enabled=False):
         planes = lab.float().movedim(-3, 0)
