@@ -12,6 +12,7 @@ from torch import Tensor
 from colorzoo.color import hull_centers, rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import (
+    Boxes,
     ClassMap,
     Exemplar,
     GlobalStatistics,
@@ -40,6 +41,18 @@ class FindsClasses(Protocol):
 
     def segment(self, luma: Tensor) -> Tensor:
         """Return the ``(B, 1, H, W)`` int64 class of each pixel of a lightness."""
+
+
+@runtime_checkable
+class FindsBoxes(Protocol):
+    """A model that colors the things of a picture, and may look for them."""
+
+    @property
+    def detects(self) -> bool:
+        """Whether it has what it takes to look."""
+
+    def find_boxes(self, luma: Tensor) -> Boxes:
+        """Return where the things of ``(B, 1, H, W)`` are, or say that it cannot find out."""
 
 
 def as_reference(picture: Picture, size: int) -> Tensor:
@@ -72,6 +85,8 @@ def add_kinds(
         found["statistics"] = read_statistics(recipe.extra["statistics"])
     if "regions" in model.accepts and recipe.regions and isinstance(model, ProposesRegions):
         found["regions"] = color_regions(propose_regions(model, luma), recipe)
+    if "boxes" in model.accepts and guidance.boxes is None and isinstance(model, FindsBoxes):
+        found["boxes"] = find_boxes(model, luma)
     if "classes" in model.accepts and isinstance(model, FindsClasses):
         found["classes"] = _classes(model, recipe, luma, reference)
     return replace(guidance, **found)
@@ -89,6 +104,17 @@ def find_classes(model: FindsClasses, luma: Tensor) -> Tensor:
     device = cast(ColorizationModule, model).device
     with torch.inference_mode():
         return model.segment(luma.to(device)).cpu()
+
+
+def find_boxes(model: FindsBoxes, luma: Tensor) -> Boxes:
+    """Ask a model where the things of a lightness are, on its device; the answer is on the CPU.
+
+    Raises:
+        GuidanceError: It has no detector.
+    """
+    device = cast(ColorizationModule, model).device
+    with torch.inference_mode():
+        return model.find_boxes(luma.to(device)).to("cpu")
 
 
 def color_regions(regions: Regions, recipe: Recipe) -> Regions:

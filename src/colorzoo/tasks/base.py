@@ -6,6 +6,7 @@ run in a fixed order, and writes its ``training_step``. Logging, validation and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -60,11 +61,15 @@ class ColorizationModule(LightningModule):
     records the arguments and runs the hooks), and define `forward` and ``training_step``.
     """
 
-    accepts: ClassVar[frozenset[GuidanceKind]] = frozenset()
-    input_kind: ClassVar[InputKind] = "gray"
-    output_kind: ClassVar[OutputKind] = "ab"
+    accepts: frozenset[GuidanceKind] = frozenset()
+    input_kind: InputKind = "gray"
+    output_kind: OutputKind = "ab"
     recorded_hparams: ClassVar[tuple[str, ...]] = ()
     """Constructor arguments without which weights mean something else; weight files record them."""
+
+    published_files: ClassVar[Mapping[str, str]] = {}
+    """Names of the authors' files, where they publish several for one model, and the prefix of each in the state
+    dict that `load_published_state_dict` takes."""
 
     network: nn.Module
     trained: bool
