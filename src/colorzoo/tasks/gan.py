@@ -107,8 +107,10 @@ class GANColorizationModule(ColorizationModule):
 
     def _step_schedules(self) -> None:
         """Move both learning rates, which Lightning does not do under manual optimization."""
-        for scheduler in cast(Iterable[LambdaLR], self.lr_schedulers()):
-            scheduler.step()
+        schedulers = cast(Iterable[LambdaLR], self.lr_schedulers())
+        for scheduler, trains in zip(schedulers, (True, self.is_judged()), strict=True):
+            if trains:
+                scheduler.step()
 
     def _ends_group(self, batch_idx: int) -> bool:
         """Say whether the optimizers step after this batch."""

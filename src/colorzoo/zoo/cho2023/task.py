@@ -185,8 +185,7 @@ class Cho2023(GANColorizationModule):
         """Return the weighted sum of the four losses, and log each."""
         terms = self.generator_terms(sketches_of(batch), batch["rgb"], painted)
         self.log_dict({f"train/{name}": term.detach() for name, term in terms.items()})
-        total: Tensor = sum(self.hparams[f"{name}_weight"] * term for name, term in terms.items())  # type: ignore[assignment]
-        return total
+        return self.weighted(terms)
 
     def generator_terms(self, sketch: Tensor, rgb: Tensor, painted: Prediction) -> dict[str, Tensor]:
         """Return the four losses of the generator without weights (sec. 3.4), those in use."""
@@ -200,6 +199,10 @@ class Cho2023(GANColorizationModule):
             terms["adversarial"] = deception(self._judge(sketch, painted.rgb))
         return terms
 
+    def weighted(self, terms: dict[str, Tensor]) -> Tensor:
+        """Return the sum of losses by name, each times its weight."""
+        return torch.stack([self.hparams[f"{name}_weight"] * term for name, term in terms.items()]).sum()
+
     def discriminator_loss(self, batch: Batch, painted: Prediction) -> Tensor:
         """Return the least-squares loss, weighted like the generator's."""
         assert painted.rgb is not None
@@ -210,8 +213,11 @@ class Cho2023(GANColorizationModule):
 
     def temperature(self) -> float:
         """Return tau of the running epoch: 1 at the start, `final_temperature` after the last."""
-        epochs = self.trainer.max_epochs or -1
-        progress = self.current_epoch / epochs if epochs > 0 else 1.0
+        return self.temperature_at(self.current_epoch, self.trainer.max_epochs or -1)
+
+    def temperature_at(self, epoch: int, epochs: int) -> float:
+        """Return tau of an epoch, counted from 0; without an end to the training it is the final one."""
+        progress = epoch / epochs if epochs > 0 else 1.0
         return float(self.hparams.final_temperature**progress)
 
     def validation_settings(self) -> tuple[str, ...]:
