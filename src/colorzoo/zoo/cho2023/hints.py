@@ -41,8 +41,9 @@ class StraightThrough(torch.autograd.Function):
         """Return the softmax's gradient."""
         (soft,) = ctx.saved_tensors
         (up,) = upstream
-        inner = (up * soft).sum(1, keepdim=True)
-        return soft * (up - inner) / ctx.temperature, None
+        gradient = soft * up
+        inner = gradient.sum(1, keepdim=True)
+        return gradient.addcmul_(soft, inner, value=-1).div_(ctx.temperature), None
 
 
 def one_hot(index: Tensor, segments: int) -> Tensor:
