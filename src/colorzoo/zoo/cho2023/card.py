@@ -35,4 +35,25 @@ SMALL = replace(
     config="cho2023/small.yaml",
 )
 
-CARDS = (FULL, SMALL)
+POINTS = replace(
+    FULL,
+    name="cho2023_points",
+    summary="The control: the same painter and training, guided by color points instead of regions.",
+    task="colorzoo.zoo.cho2023.points:Cho2023Points",
+    parameters=17_268_675,
+    aliases=(),
+    guidance=("points",),
+    config="cho2023/points.yaml",
+    smoke=Smoke(hparams={"width": 0.125}, size=32),
+)
+
+POINTS_SMALL = replace(
+    POINTS,
+    name="cho2023_points_small",
+    summary="The control at the width of cho2023_small; to be trained, no weights ship.",
+    parameters=609_591,
+    hparams={"width": 0.1875},
+    config="cho2023/points_small.yaml",
+)
+
+CARDS = (FULL, SMALL, POINTS, POINTS_SMALL)

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from colorzoo.color import rgb_to_gray, xdog
 from colorzoo.data.dataset import Batch
 from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.errors import GuidanceError
@@ -39,6 +38,7 @@ from colorzoo.zoo.cho2023.hints import (
 from colorzoo.zoo.cho2023.losses import Smoothness, deception, detection, smoothness, total_variance
 from colorzoo.zoo.cho2023.network import SEGMENTS, GuidingPainterNetwork
 from colorzoo.zoo.cho2023.published import convert_published
+from colorzoo.zoo.cho2023.sketches import sketches_of
 
 VALIDATION_REGIONS = (0, 1, 3, 10, 30)
 
@@ -262,11 +262,6 @@ class Cho2023(GANColorizationModule):
     def _judge(self, sketch: Tensor, rgb: Tensor) -> Tensor:
         scores: Tensor = self.discriminator(torch.cat([2 * sketch - 1, 2 * rgb - 1], dim=1))
         return scores.float()
-
-
-def sketches_of(batch: Batch) -> Tensor:
-    """Return the sketches of a batch; those of a data set without any are drawn from its pictures."""
-    return batch["sketch"] if "sketch" in batch else xdog(rgb_to_gray(batch["rgb"]))
 
 
 def _shape(logits: Tensor) -> tuple[int, int, int]:
