@@ -29,7 +29,7 @@ from colorzoo.tasks import Prediction
 
 Quality = Literal["drag", "final", "full"]
 STAGES = ("prepare", "network", "join", "encode")
-_KEPT = 6  # solved recipes of a session: the last steps of undo, and those without the selected point
+_KEPT = 4  # solved recipes of a session, 5 MB each: the last of undo, and one without the selected point
 
 
 @dataclass(frozen=True)
