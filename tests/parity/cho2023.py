@@ -1,4 +1,4 @@
-"""GuidingPainter against the authors' code: both networks, the discriminator, hints, losses, a training step."""
+"""GuidingPainter against the authors' code: networks, discriminator, hints, losses, a training step."""
 
 import torch
 from torch import Tensor
@@ -49,7 +49,9 @@ NARROW = {"width": "colorizer", "segmenter_width": "segmenter"}
 def close(golden: Golden, name: str, ours: Tensor, atol: float, rtol: float = 0.0) -> None:
     expected = golden.tensor(name)
     assert ours.shape == expected.shape, name
-    torch.testing.assert_close(ours.detach().to(expected), expected, atol=atol, rtol=rtol, msg=lambda m: f"{name}: {m}")
+    torch.testing.assert_close(
+        ours.detach().to(expected), expected, atol=atol, rtol=rtol, msg=lambda m: f"{name}: {m}"
+    )
 
 
 def stated(golden: Golden, name: str) -> float:
@@ -151,7 +153,7 @@ def losses(golden: Golden) -> None:
     }
     for name, value in found.items():
         close(golden, name, value, atol=0, rtol=rtol)
-    # Theirs truncates after a round trip through [-1, 1], which costs some 8-bit values a level; `psnr_8bit` not.
+    # Theirs truncates after a round trip through [-1, 1], which costs some 8-bit values a level: ours not.
     levels = [((image + 1) / 2).clamp(0, 1).mul(255).floor() for image in (painted, real)]
     close(golden, "out_psnr", psnr(*levels, peak=255.0), stated(golden, "out_psnr"))
     schedules(golden)

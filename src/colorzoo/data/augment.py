@@ -79,7 +79,8 @@ def jitter_colors(rgb: Tensor, generators: Generators) -> Tensor:
     h = (h + tint * hue * math.radians(40)) % (2 * math.pi)
     s = (s + tint * saturation * 30 / 255).clamp(0, 1)
     v = (v + tint * value * 20 / 255).clamp(0, 1)
-    return hsv_to_rgb(torch.cat([h, s, v], dim=1)).clamp(0, 1)
+    jittered: Tensor = hsv_to_rgb(torch.cat([h, s, v], dim=1))
+    return jittered.clamp(0, 1)
 
 
 def random_windows(count: int, generators: Generators, min_scale: float, device: torch.device) -> Tensor:

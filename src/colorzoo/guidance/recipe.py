@@ -88,6 +88,7 @@ class Recipe:
         points: Color points; later ones cover earlier ones.
         scribbles: Strokes.
         regions: Colored regions.
+        proposal: SHA-256 of the model's map of regions that the colors were chosen on, or None.
         extra: The fields ``exemplar``, ``classes``, ``statistics`` as they stand, and unknown fields.
     """
 
@@ -99,6 +100,7 @@ class Recipe:
     points: tuple[PointHint, ...] = ()
     scribbles: tuple[Stroke, ...] = ()
     regions: tuple[RegionColor, ...] = ()
+    proposal: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -124,6 +126,8 @@ class Recipe:
         for name in ("points", "scribbles", "regions"):
             if items := getattr(self, name):
                 document[name] = [_item(item) for item in items]
+        if self.proposal is not None:
+            document["proposal"] = self.proposal
         return document
 
     def to_json(self, path: str | Path | None = None) -> str:
@@ -229,6 +233,7 @@ def _parse(fields: Fields) -> Recipe:
         points=tuple(_parse_point(item) for item in fields.children("points")),
         scribbles=tuple(_parse_stroke(item) for item in fields.children("scribbles")),
         regions=tuple(_parse_region(item) for item in fields.children("regions")),
+        proposal=fields.text("proposal", None),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )
     if recipe.width is not None and recipe.height is not None:

@@ -1,1 +1,1 @@
-"""Cho et al. 2023, Guiding Users to Where to Give Color Hints for Efficient Interactive Sketch Colorization."""
+"""Cho et al. 2023, Guiding Users to Where to Give Color Hints."""

@@ -12,7 +12,7 @@ FULL = ModelCard(
     "Unsupervised Region Prioritization",
     paper="https://arxiv.org/abs/2210.14270",
     year=2023,
-    summary="Colors a sketch; asks for the colors of its regions, the most useful first. The paper's network.",
+    summary="Colors a sketch; asks for colors of its regions, the most useful first. The paper's network.",
     task="colorzoo.zoo.cho2023.task:Cho2023",
     parameters=37_320_738,
     aliases=("guidingpainter",),
@@ -20,9 +20,7 @@ FULL = ModelCard(
     input="sketch",
     output="rgb",
     config="cho2023/paper.yaml",
-    smoke=Smoke(
-        hparams={"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}, size=32
-    ),
+    smoke=Smoke(hparams={"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}, size=32),
 )
 
 SMALL = replace(

@@ -1,4 +1,4 @@
-"""From segments and colors to what the colorizer reads (Cho et al. 2023, sec. 3.3), without a tensor per color.
+"""From segments and colors to what the painter reads (Cho et al. 2023, sec. 3.3), without a tensor per color.
 
 The published code multiplies segments and colors to ``(B, 30, 3, H, W)``. Here a mean is one product of
 matrices, and so is the map of hints; where no gradient is needed, the map is a look-up.
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+_LEAST_DRAW = 1e-7  # a uniform number of 0 has no logarithm
 _EMPTY = 1e-20  # added to a segment's area: one without a pixel gets the color 0
 
 
@@ -62,14 +63,14 @@ def draw_segments(logits: Tensor, noise: Tensor | None, temperature: float) -> T
         temperature: tau of the softmax.
     """
     noisy = logits.float() if noise is None else logits.float() + noise
-    segments: Tensor = StraightThrough.apply(noisy, temperature)  # type: ignore[no-untyped-call]
+    segments: Tensor = StraightThrough.apply(noisy, temperature)
     return segments
 
 
 def gumbel_noise(generators: list[torch.Generator], shape: tuple[int, int, int]) -> Tensor:
     """Return ``(B, *shape)`` Gumbel noise on the CPU, one generator for each picture."""
-    draws = [torch.empty(shape).exponential_(generator=each) for each in generators]
-    return -torch.stack(draws).log()
+    draws = torch.stack([torch.rand(shape, generator=each) for each in generators])
+    return draws.clamp_(min=_LEAST_DRAW).log_().neg_().log_().neg_()  # three times as fast as exponential_()
 
 
 def mean_colors(segments: Tensor, image: Tensor) -> Tensor:
@@ -87,12 +88,12 @@ def mean_colors(segments: Tensor, image: Tensor) -> Tensor:
 
 
 def spread_colors(segments: Tensor, *colors: Tensor) -> tuple[Tensor, ...]:
-    """Fill segments with colors, ``(B, K, H, W)`` for each of ``colors`` ``(B, N, K)``; one product for all."""
+    """Fill segments with colors: ``(B, K, H, W)`` for each ``(B, N, K)``, one product for all."""
     batch, _, height, width = segments.shape
     with torch.autocast(segments.device.type, enabled=False):
         table = torch.cat([one.float() for one in colors], dim=2).transpose(1, 2)
         filled = torch.bmm(table, segments.float().flatten(2)).view(batch, -1, height, width)
-    return filled.split([one.shape[2] for one in colors], dim=1)
+    return torch.split(filled, [one.shape[2] for one in colors], dim=1)
 
 
 def make_hints(segments: Tensor, colors: Tensor, given: Tensor) -> Hints:

@@ -28,7 +28,7 @@ def smoothness(logits: Tensor, form: Smoothness = "eight_l1") -> Tensor:
         form: ``eight_l1``: the mean over the four directions of absolute differences; ``four_l1``: over two;
             ``eight_l2``: of squares.
     """
-    total: Tensor = NeighborDistance.apply(logits, 2 if form == "four_l1" else 4, form == "eight_l2")  # type: ignore[no-untyped-call]
+    total: Tensor = NeighborDistance.apply(logits, 2 if form == "four_l1" else 4, form == "eight_l2")
     return total
 
 

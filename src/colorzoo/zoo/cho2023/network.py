@@ -1,4 +1,4 @@
-"""GuidingPainter's networks: f divides a sketch into ordered segments, g paints it (Cho et al. 2023, sec. 3.2).
+"""GuidingPainter's networks: f divides a sketch into ordered segments, g paints it (Cho et al. 2023).
 
 Inside, sketches, colors and pictures are in [-1, 1], paper 1 and ink -1, as in the paper.
 """

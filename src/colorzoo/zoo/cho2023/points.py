@@ -68,7 +68,9 @@ class Cho2023Points(SingleOptimizerModule):
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Paint sketches ``(B, 1, H, W)`` in [0, 1]."""
-        points = guidance.points if guidance is not None and guidance.points is not None else Points.none(luma)
+        points = (
+            guidance.points if guidance is not None and guidance.points is not None else Points.none(luma)
+        )
         lightness = torch.full_like(points.mask, _DEFAULT_LUMA) if points.luma is None else points.luma
         color = 2 * lab_to_rgb(torch.cat([lightness, points.ab], dim=1)) - 1
         x = torch.cat([2 * luma - 1, color * points.mask, points.mask], dim=1)

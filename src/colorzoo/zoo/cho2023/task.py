@@ -279,6 +279,4 @@ def _all_segments(regions: Regions) -> Regions:
         if not 0 <= low <= high <= 1:
             raise GuidanceError(f"colors of regions must lie in [0, 1], got {low:g} .. {high:g}.")
     pad = nn.functional.pad
-    return replace(
-        regions, rgb=pad(regions.rgb, (0, 0, 0, missing)), given=pad(regions.given, (0, missing))
-    )
+    return replace(regions, rgb=pad(regions.rgb, (0, 0, 0, missing)), given=pad(regions.given, (0, missing)))
