@@ -5,7 +5,7 @@ from colorzoo.users.edges import bled_edges, bled_runs
 from colorzoo.users.exemplars import ExemplarUser
 from colorzoo.users.points import MostWrongPoints, ProposedPoints, UniformPoints
 from colorzoo.users.protocol import Answer, Given, Hand, Scene, SimulatedUser
-from colorzoo.users.regions import PriorityRegions
+from colorzoo.users.regions import PriorityRegions, SuperpixelRegions
 from colorzoo.users.registry import list_users, make_user
 from colorzoo.users.scribbles import BledEdgeScribbles
 from colorzoo.users.session import Turn, play
@@ -24,6 +24,7 @@ __all__ = [
     "Scene",
     "SimulatedUser",
     "TrueStatistics",
+    "SuperpixelRegions",
     "Turn",
     "UniformPoints",
     "bled_edges",
