@@ -12,12 +12,11 @@ from colorzoo.zoo.cho2023.hints import (
     Hints,
     count_distribution,
     draw_segments,
+    fill_hints,
     first_given,
     look_up_hints,
-    make_hints,
     mean_colors,
     one_hot,
-    spread_colors,
 )
 from colorzoo.zoo.cho2023.losses import deception, detection, smoothness, total_variance
 from colorzoo.zoo.cho2023.network import SEGMENTS, GuidingPainterNetwork
@@ -101,8 +100,6 @@ def hints(golden: Golden) -> None:
     colors = mean_colors(segments, real)
     close(golden, "out_mean_color", colors, stated(golden, "out_mean_color"))
     assert torch.equal(segments.sum(dim=(2, 3)).int(), golden.tensor("out_area"))
-    (full,) = spread_colors(segments, colors)
-    close(golden, "out_full_color", full, stated(golden, "out_full_color"))
     counts = [torch.full((len(real),), int(count)) for count in golden.tensor("in_n")]
     for position, count in enumerate([*counts, golden.tensor("in_n_per_sample")]):
         names = [f"out_hint_{part}_per_sample" for part in ("color", "mask")]
@@ -110,7 +107,9 @@ def hints(golden: Golden) -> None:
         if position < len(counts):
             expected = [golden.tensor(f"out_hint_{part}")[position] for part in ("color", "mask")]
         given = first_given(count, SEGMENTS)
-        for made in (make_hints(segments, colors, given), look_up_hints(index, colors, given)):
+        full, *made_in_training = fill_hints(segments, real, given)
+        close(golden, "out_full_color", full, stated(golden, "out_full_color"))
+        for made in (Hints(*made_in_training), look_up_hints(index, colors, given)):
             torch.testing.assert_close(made.color, expected[0], atol=1e-5, rtol=0)
             assert torch.equal(made.mask, expected[1].float())
     pmf = count_distribution(golden.meta["stop_prob"], SEGMENTS)
@@ -128,7 +127,8 @@ def losses(golden: Golden) -> None:
     rtol = float(golden.meta["tolerance"]["relative"])
     real, painted = golden.tensor("in_real"), golden.tensor("in_pred")
     segments = one_hot(golden.tensor("in_seg_index").long()[:, None], SEGMENTS)
-    variance = total_variance(spread_colors(segments, mean_colors(segments, real))[0], real)
+    everything = torch.ones(len(real), SEGMENTS)
+    variance = total_variance(fill_hints(segments, real, everything)[0], real)
     logits = golden.tensor("in_logits")
     distance = (painted - real).abs().mean()
     adversarial = deception(golden.tensor("in_d_fake_for_g"))

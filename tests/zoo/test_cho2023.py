@@ -10,7 +10,7 @@ from colorzoo.errors import GuidanceError, WeightsError
 from colorzoo.guidance import Guidance, Points, Regions
 from colorzoo.networks.unet import UNet
 from colorzoo.testing.samples import sample_batch, sample_input
-from colorzoo.zoo.cho2023.hints import draw_counts, gumbel_noise, mean_colors, one_hot, spread_colors
+from colorzoo.zoo.cho2023.hints import draw_counts, fill_hints, gumbel_noise, one_hot
 from colorzoo.zoo.cho2023.losses import Smoothness, smoothness
 from colorzoo.zoo.cho2023.task import Cho2023
 
@@ -43,13 +43,19 @@ def test_hints_and_their_gradients_are_those_of_the_published_formulation() -> N
     soft = torch.rand(2, 5, 6, 7, generator=generator, requires_grad=True)
     image = torch.rand(2, 3, 6, 7, generator=generator)
     weight = torch.rand(2, 3, 6, 7, generator=generator)
-    (ours,) = spread_colors(soft, mean_colors(soft, image))
+    given = torch.tensor([[1.0, 1, 0, 0, 0], [1, 1, 1, 1, 0]])
     area = soft.sum(dim=(2, 3))[..., None, None, None]
     means = (soft[:, :, None] * image[:, None]).sum(dim=(3, 4), keepdim=True) / (1e-20 + area)
-    theirs = (means * soft[:, :, None]).sum(1)
-    assert torch.allclose(ours, theirs, atol=1e-6)
-    found = [torch.autograd.grad((one * weight).sum(), soft)[0] for one in (ours, theirs)]
-    assert torch.allclose(*found, atol=1e-6)
+    colored = means * soft[:, :, None]
+    active = given[..., None, None, None]
+    theirs = (colored.sum(1), (colored * active).sum(1), (soft[:, :, None] * active).sum(1))
+    ours = fill_hints(soft, image, given)
+    gradients = []
+    for found in (ours, theirs):
+        total = sum((one * weight[:, : one.shape[1]]).square().sum() for one in found)
+        gradients.append(torch.autograd.grad(total, soft)[0])
+    assert all(torch.allclose(*pair, atol=1e-6) for pair in zip(ours, theirs, strict=True))
+    assert torch.allclose(*gradients, atol=1e-5)
 
 
 @pytest.mark.parametrize("form", ["four_l1", "eight_l1", "eight_l2"])

@@ -1,7 +1,7 @@
 """The paper's toy experiment: without any label of regions, the first ones become those that matter most.
 
-Pictures of flat shapes in tones that tell them apart: a large and a small one of any color, a small one that is
-always blue, and a ground that is always gray. Only the large one is worth asking for first.
+Pictures of flat shapes in tones that tell them apart: a large and a small one of any color, a small one
+that is always blue, and a ground that is always gray. Only the large one is worth asking for first.
 """
 
 from dataclasses import replace

@@ -96,8 +96,8 @@ def region_notes(regions: Regions, recipe: Recipe) -> tuple[str, ...]:
     left_out = skipped_regions(filled, colored)
     if left_out:
         notes.append(
-            f"{_named(left_out, 'was', 'were')} left out before others were colored: the model never saw that "
-            "in training, and may paint worse than after answers in its order"
+            f"{_named(left_out, 'was', 'were')} left out before others were colored: the model never "
+            "saw that in training, and may paint worse than after answers in its order"
         )
     return tuple(notes)
 

@@ -1,4 +1,4 @@
-"""Users who color regions: those that a model asks for (Cho et al. 2023), and superpixels as their control."""
+"""Users who color regions: those that a model asks for (Cho et al. 2023), and superpixels as a control."""
 
 from __future__ import annotations
 

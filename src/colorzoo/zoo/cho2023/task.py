@@ -28,12 +28,12 @@ from colorzoo.zoo.cho2023.hints import (
     Hints,
     draw_counts,
     draw_segments,
+    fill_hints,
     first_given,
     gumbel_noise,
     look_up_hints,
     mean_colors,
     one_hot,
-    spread_colors,
 )
 from colorzoo.zoo.cho2023.losses import Smoothness, deception, detection, smoothness, total_variance
 from colorzoo.zoo.cho2023.network import SEGMENTS, GuidingPainterNetwork
@@ -165,9 +165,8 @@ class Cho2023(GANColorizationModule):
         logits = self.network.divide(sketch)
         tau = self.temperature() if temperature is None else temperature
         segments = draw_segments(logits, draws.noise, tau)
-        colors = mean_colors(segments, 2 * rgb - 1)
-        active = first_given(draws.counts, SEGMENTS)[..., None]
-        filled, color, mask = spread_colors(segments, colors, colors * active, active)
+        given = first_given(draws.counts, SEGMENTS)
+        filled, color, mask = fill_hints(segments, 2 * rgb - 1, given)
         painted = self.network.paint(sketch, Hints(color, mask), segments)
         return Prediction(rgb=(painted + 1) / 2, extras={"logits": logits, "filled": filled})
 
