@@ -37,10 +37,12 @@ class Points(TensorFields):
     Attributes:
         ab: ``(B, 2, H, W)`` in CIE units; ignored where ``mask`` is 0.
         mask: ``(B, 1, H, W)`` in {0, 1}.
+        luma: ``(B, 1, H, W)`` lightness in [0, 100], for models that paint sketches; or None.
     """
 
     ab: Tensor
     mask: Tensor
+    luma: Tensor | None = None
 
     def __post_init__(self) -> None:
         batch, _, height, width = _check_map("Points.ab", self.ab, 2)

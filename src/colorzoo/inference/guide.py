@@ -127,7 +127,7 @@ def fit_points(guidance: Guidance, luma: Tensor) -> Guidance:
         return guidance
     mask = guidance.points.mask
     ab = reduce_chroma(torch.cat([luma, guidance.points.ab], dim=1))[:, 1:]
-    return replace(guidance, points=Points(ab * mask, mask))
+    return replace(guidance, points=Points(ab * mask, mask, guidance.points.luma))
 
 
 def _sparse_hints(points: Points | None, width: int, height: int) -> tuple[PointHint, ...]:
