@@ -13,6 +13,7 @@ import parity.cdr
 import parity.color
 import parity.losses
 import parity.palette
+import parity.xu2020
 import parity.zhang2016
 import parity.zhang2017  # noqa: F401 - importing registers the tests of a paper
 from parity.cases import CASES, WAITS_FOR, Golden, golden_files

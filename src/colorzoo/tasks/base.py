@@ -6,6 +6,7 @@ run in a fixed order, and writes its ``training_step``. Logging, validation and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -135,6 +136,10 @@ class ColorizationModule(LightningModule):
     def for_inference(cls, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return what is left of a trained state dict when training is over: all but a discriminator."""
         return {key: value for key, value in state_dict.items() if not key.startswith("discriminator.")}
+
+    def borrowed_weights(self) -> Mapping[str, Tensor]:
+        """Return the weights, by name, that another registered model brings along, so that files lack them."""
+        return {}
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the names of the settings in which validation colors each picture."""
