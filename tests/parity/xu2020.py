@@ -8,7 +8,7 @@ from colorzoo.guidance import Points
 from colorzoo.registry import load_class, model_card
 from colorzoo.zoo.xu2020.losses import masked_huber
 from colorzoo.zoo.xu2020.task import Xu2020
-from colorzoo.zoo.xu2020.transfer import PLACE_SETS, match_look
+from colorzoo.zoo.xu2020.transfer import PLACE_SETS, keep, match_look
 from colorzoo.zoo.xu2020.transforms import adain as match
 from colorzoo.zoo.xu2020.transforms import by_label, match_moments, moments, usable_labels
 from colorzoo.zoo.xu2020.transforms import wct as recolor
@@ -37,7 +37,7 @@ def adain(golden: Golden) -> None:
     golden.close("out_wct", recolor(content, style))
     golden.close("out_wct_alpha05", recolor(content, style, 0.5))
     labels = golden.tensor("in_content_seg"), golden.tensor("in_style_seg")
-    golden.close("out_adain_seg", by_label(match, content, style, labels))
+    golden.close("out_adain_seg", by_label(match, content, style, 1.0, labels=labels))
     valid = [label in usable_labels(*labels) for label in range(len(golden.arrays["out_label_valid"]))]
     assert valid == golden.tensor("out_label_valid").bool().tolist()
 
@@ -50,7 +50,7 @@ def xu2020_encoder(golden: Golden) -> None:
     transfer = model.network.transfer
     maps = transfer.style_maps(golden.tensor("in_rgb"))
     found = {f"relu{level}_1": maps[f"encoder{level}"] for level in (1, 2, 3, 4)}
-    encoded = transfer.encoder(golden.tensor("in_rgb"), lambda place, x: x)
+    encoded = transfer.encoder(golden.tensor("in_rgb"), keep)
     found |= {f"pool{level}": encoded.pools[level - 1] for level in (1, 2, 3)}
     found |= dict(zip(("conv1_2", "conv2_2", "conv3_4"), encoded.maps, strict=True))
     for name, value in found.items():

@@ -138,7 +138,7 @@ class ColorizationModule(LightningModule):
         return {key: value for key, value in state_dict.items() if not key.startswith("discriminator.")}
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
-        """Return the weights, by name, that another registered model brings along, so that files lack them."""
+        """Return the weights by name that another registered model brings along; files leave them out."""
         return {}
 
     def validation_settings(self) -> tuple[str, ...]:

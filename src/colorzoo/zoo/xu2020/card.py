@@ -36,6 +36,7 @@ XU_SMALL = replace(
         "backbone": "zhang2017_local_small",
     },
     config="xu2020/small_exposure.yaml",
+    default_for=("exemplar",),
 )
 
 CARDS = (XU, XU_SMALL)

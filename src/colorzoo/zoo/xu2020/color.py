@@ -76,7 +76,7 @@ def sample_hints(
 
 
 def grid_hints(ab: Tensor, grid: int, patch: int) -> Points:
-    """Place one patch with its mean color in the middle of each cell of a regular grid; see `sample_hints`."""
+    """Place a patch with its mean color in the middle of each cell of a grid; see `sample_hints`."""
     ab = ab.float()
     height, width = ab.shape[-2:]
     side = patch * min(height, width) / _PATCH_SIDE_AT

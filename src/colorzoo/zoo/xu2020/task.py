@@ -1,12 +1,13 @@
 """Stylization-Based Architecture for Fast Deep Exemplar Colorization (Xu et al., CVPR 2020).
 
-A transfer sub-net gives a pre-colored picture the feature statistics of a reference; samples of its chrominance
-are hints for a colorization sub-net. https://openaccess.thecvf.com (CVPR 2020, pages 9363-9372)
+A transfer sub-net gives a pre-colored picture the feature statistics of a reference; samples of its
+chrominance are hints for a colorization sub-net. https://openaccess.thecvf.com (CVPR 2020, pages 9363-9372)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -27,6 +28,7 @@ from colorzoo.zoo.xu2020.losses import masked_huber, reconstruction_losses
 from colorzoo.zoo.xu2020.network import ExemplarNetwork
 from colorzoo.zoo.xu2020.published import convert_published
 from colorzoo.zoo.xu2020.transfer import PLACE_SETS
+from colorzoo.zoo.xu2020.transforms import TRANSFORMS, TransformName, by_label
 
 Stage = Literal["encoder", "decoder", "color", "exposure"]
 """What trains: both halves of the transfer sub-net together (ours, where no VGG-19 can be had), its decoder
@@ -145,6 +147,40 @@ class Xu2020(SingleOptimizerModule):
         """Return all that a reference ``(B, 3, H, W)`` gives, ``(B, 2, C)``: means and deviations."""
         return self.network.transfer.look(rgb)
 
+    def look_key(self) -> str:
+        """Return a hash of the weights that looks depend on."""
+        return self.network.transfer.fingerprint()
+
+    @torch.no_grad()
+    def stylize(
+        self,
+        content: Tensor,
+        style: Tensor,
+        *,
+        transform: TransformName = "adain",
+        alpha: float = 1.0,
+        labels: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """Give a picture in color the colors of another one: the transfer sub-net alone.
+
+        Args:
+            content: ``(B, 3, H, W)`` in [0, 1].
+            style: ``(B, 3, H', W')`` in [0, 1].
+            transform: ``adain`` matches means and deviations, ``wct`` covariances too.
+            alpha: How far to go, 0 to 1.
+            labels: Integer maps ``(H, W)`` and ``(H', W')``: statistics go from each label to the same label.
+                Only for a batch of one.
+
+        Returns:
+            ``(B, 3, H, W)`` in [0, 1].
+        """
+        function = TRANSFORMS[transform]
+        if labels is not None:
+            function = partial(by_label, function, labels=labels)
+        adapt = self.network.adapt_maps(style, function, alpha)
+        rgb: Tensor = self.network.transfer(content, adapt)
+        return rgb.clamp(0, 1)
+
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch; without a reference automatically.
 
@@ -155,7 +191,9 @@ class Xu2020(SingleOptimizerModule):
         if guidance.exemplar is None:
             ab, logits = self.network.color(luma, guidance.points or Points.none(luma))
             return Prediction(ab=ab, extras={"logits": logits})
-        stages = self.network(luma, self.look(guidance.exemplar.rgb), points=guidance.points)
+        exemplar = guidance.exemplar
+        look = self.look(exemplar.rgb) if exemplar.look is None else exemplar.look
+        stages = self.network(luma, look, points=guidance.points, alpha=exemplar.alpha)
         extras = {
             "logits": stages.logits,
             "automatic": stages.automatic,
@@ -207,7 +245,7 @@ class Xu2020(SingleOptimizerModule):
         apply_weights(self, ours, name="the published checkpoint", published=False)
 
     def _transfer_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Recolor the pre-colored picture from a reference that shows part of it (ours: trains the encoder)."""
+        """Recolor the pre-colored picture from a reference that shows part of it (ours)."""
         rgb = batch["rgb"]
         lab = rgb_to_lab(rgb)
         look = self.look(reference_of(batch))
@@ -259,11 +297,13 @@ class Xu2020(SingleOptimizerModule):
 
 
 def _contents(automatic: Tensor, ab: Tensor, batch: Batch) -> Tensor:
-    """Return the colors ``(B, 2, H, W)`` to start a transfer from: mostly automatic, some true ones gone wrong.
+    """Return the colors ``(B, 2, H, W)`` that transfers start from: mostly automatic, some true ones moved.
 
     The latter are as vivid as the pictures that people stylize; the network learns to give their colors up.
     """
-    draws = uniform_draws(picture_generators(batch["seed"], "content"), len(ab), 4, ab.device)[..., None, None]
+    draws = uniform_draws(picture_generators(batch["seed"], "content"), len(ab), 4, ab.device)[
+        ..., None, None
+    ]
     wrong = ab * (1.5 * draws[:, :1]) + _WRONG_SHIFT * (2 * draws[:, 1:3] - 1)
     return torch.where(draws[:, 3:] < _WRONG_SHARE, wrong, automatic)
 

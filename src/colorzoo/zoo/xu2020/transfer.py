@@ -7,6 +7,7 @@ matches moments gives the transfer. Both run through the same code.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import NamedTuple
 
 import torch
@@ -90,6 +91,7 @@ class Encoder(nn.Module):
         """Let the first layer subtract the mean color of ImageNet and divide by its deviation."""
         deviation = torch.tensor(_IMAGENET_STD)
         self.conv0.weight.copy_(torch.diag(1 / deviation)[:, :, None, None])
+        assert self.conv0.bias is not None
         self.conv0.bias.copy_(-torch.tensor(_IMAGENET_MEAN) / deviation)
 
     def forward(self, rgb: Tensor, adapt: Adapt) -> Encoded:
@@ -201,9 +203,17 @@ class TransferNetwork(nn.Module):
         self.decoder.body(self.encoder(pad_picture(rgb), record), record)
         return seen
 
+    def fingerprint(self) -> str:
+        """Return a hash of the weights, in the half precision in which they are shipped."""
+        digest = sha256()
+        for name, value in sorted(self.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().half().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
     def split_look(self, look: Tensor) -> dict[str, Moments]:
         """Return the moments by place of a look ``(B, 2, 1856w)``."""
-        parts = look.split([self.channels[place] for place in PLACES], dim=2)
+        parts = torch.split(look, [self.channels[place] for place in PLACES], dim=2)
         return {
             place: Moments(part[:, 0, :, None, None], part[:, 1, :, None, None])
             for place, part in zip(PLACES, parts, strict=True)

@@ -5,8 +5,8 @@ Formulas of Xu et al. 2020, sec. 3.1 (AdaIN: Huang and Belongie 2017; WCT: Li et
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ EPSILON = 1e-5
 _CUT = 1e-5  # eigenvalues below count as none
 _FEWEST_PIXELS, _LARGEST_RATIO = 10, 100  # a label needs more pixels, and less disproportion, in both maps
 
+TransformName = Literal["adain", "wct"]
 Transform = Callable[[Tensor, Tensor, float], Tensor]
 """Content map, style map and alpha in, the content map with the statistics of the style out."""
 
@@ -73,8 +74,11 @@ def wct(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
     return blended.view(content.shape).to(content.dtype)
 
 
+TRANSFORMS: Mapping[TransformName, Transform] = {"adain": adain, "wct": wct}
+
+
 def by_label(
-    transform: Transform, content: Tensor, style: Tensor, labels: tuple[Tensor, Tensor], alpha: float = 1.0
+    transform: Transform, content: Tensor, style: Tensor, alpha: float, *, labels: tuple[Tensor, Tensor]
 ) -> Tensor:
     """Apply a transform inside each label; pixels of labels that are not usable keep their features.
 
@@ -82,8 +86,8 @@ def by_label(
         transform: `adain` or `wct`.
         content: ``(1, C, h, w)``.
         style: ``(1, C, h', w')``.
-        labels: Integer maps ``(H, W)`` and ``(H', W')`` of content and style, at any larger size.
         alpha: See `match_moments`.
+        labels: Integer maps ``(H, W)`` and ``(H', W')`` of content and style, at any larger size.
     """
     inside = nearest_labels(labels[0], content.shape[-2:]).flatten()
     source = nearest_labels(labels[1], style.shape[-2:]).flatten()
@@ -99,7 +103,7 @@ def by_label(
 def usable_labels(content: Tensor, style: Tensor) -> list[int]:
     """Return the labels with more than 10 pixels in both maps, and less than 100 times as many in one."""
     found = []
-    for label in content.unique().tolist():
+    for label in torch.unique(content).tolist():
         here, there = int((content == label).sum()), int((style == label).sum())
         enough = min(here, there) > _FEWEST_PIXELS
         if enough and max(here, there) < _LARGEST_RATIO * min(here, there):
@@ -124,4 +128,5 @@ def _covariance(flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _matrix_power(covariance: Tensor, power: float) -> Tensor:
     values, vectors = torch.linalg.eigh(covariance)
     scaled = torch.where(values > _CUT, values.clamp(min=_CUT) ** power, 0.0)
-    return (vectors * scaled.unsqueeze(1)) @ vectors.transpose(1, 2)
+    raised: Tensor = (vectors * scaled.unsqueeze(1)) @ vectors.transpose(1, 2)
+    return raised
