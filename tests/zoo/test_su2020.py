@@ -15,11 +15,11 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.registry import model_card
 from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
 from colorzoo.weights import save_weights
 from colorzoo.weights.convert import convert_weights
-from colorzoo.registry import model_card
 from colorzoo.zoo.su2020.boxes import detect, random_boxes, shares
 from colorzoo.zoo.su2020.fusion import FusionLayer
 from colorzoo.zoo.su2020.places import Place, cut, paste, place_boxes

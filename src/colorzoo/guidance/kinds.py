@@ -27,7 +27,9 @@ class TensorFields:
     def __getitem__(self, index: slice) -> Self:
         """Return the pictures ``index`` of the batch."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{k: v[index] for k, v in values.items() if v is not None})
+        return replace(
+            self, **{k: v[index] for k, v in values.items() if isinstance(v, Tensor | TensorFields)}
+        )
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,22 @@ class Exemplar(TensorFields):
 
     Attributes:
         rgb: ``(B, 3, H', W')`` in [0, 1].
+        look: ``(B, 2, C)``, means and deviations of features of the exemplar (of several, mixed), for models
+            that need no more of it (Xu et al. 2020); None lets the model compute them.
+        alpha: How far such a model goes towards the exemplar, 0 to 1.
     """
 
     rgb: Tensor
+    look: Tensor | None = None
+    alpha: float = 1.0
 
     def __post_init__(self) -> None:
         _check_map("Exemplar.rgb", self.rgb, 3)
+
+    @classmethod
+    def of_look(cls, look: Tensor, alpha: float = 1.0) -> Self:
+        """Return an exemplar of which only the look ``(B, 2, C)`` is known; its picture is a black pixel."""
+        return cls(look.new_zeros(len(look), 3, 1, 1), look, alpha)
 
 
 @dataclass(frozen=True)

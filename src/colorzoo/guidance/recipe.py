@@ -278,7 +278,11 @@ def _parse(fields: Fields) -> Recipe:
 def _check_later_kinds(document: dict[str, Any]) -> None:
     """Check the fields that are kept as they stand."""
     fields = Fields(document, "recipe")
-    fields.child("exemplar").text("path", None)
+    exemplar = fields.child("exemplar")
+    exemplar.number("alpha", 1.0, low=0, high=1)
+    for reference in (exemplar, *exemplar.children("more")):
+        reference.text("path", None)
+        reference.number("weight", 1.0, low=0)
     statistics = fields.child("statistics")
     statistics.number("saturation", 0.0, low=0, high=1)
     statistics.numbers("histogram", _BINS, low=0, high=1e9)

@@ -22,7 +22,6 @@ from colorzoo.guidance import (
 )
 from colorzoo.guidance.fields import Fields
 from colorzoo.inference.picture import Picture
-from colorzoo.inference.resample import working_size
 from colorzoo.tasks import ColorizationModule
 
 
@@ -46,16 +45,8 @@ class FindsBoxes(Protocol):
         """Return where the things of ``(B, 1, H, W)`` are, or say that it cannot find out."""
 
 
-def as_reference(picture: Picture, size: int) -> Tensor:
-    """Return a reference picture ``(1, 3, h, w)`` in [0, 1], as small as the network sees pictures."""
-    rgb = torch.from_numpy(picture.rgb).permute(2, 0, 1)[None]
-    shape = working_size(rgb.shape[2], rgb.shape[3], size)
-    small = torch.nn.functional.interpolate(rgb, size=shape, mode="bicubic", antialias=True)
-    return small.clamp(0, 1)
-
-
 def add_kinds(
-    guidance: Guidance, recipe: Recipe, model: ColorizationModule, luma: Tensor, reference: Tensor | None
+    guidance: Guidance, recipe: Recipe, model: ColorizationModule, luma: Tensor, exemplar: Exemplar | None
 ) -> Guidance:
     """Add to the drawn points and scribbles what else a recipe gives and the model takes.
 
@@ -64,14 +55,16 @@ def add_kinds(
         recipe: What the user wishes.
         model: Whose classes the recipe speaks of.
         luma: ``(1, 1, h, w)`` in [0, 100].
-        reference: ``(1, 3, h', w')`` in [0, 1], or None.
+        exemplar: What a reference gives, or None; the recipe says how far to go towards it.
 
     Raises:
         GuidanceError: A statistic that does not exist.
     """
     found: dict[str, Any] = {}
-    if "exemplar" in model.accepts and reference is not None:
-        found["exemplar"] = Exemplar(reference)
+    reference = None if exemplar is None else exemplar.rgb
+    if "exemplar" in model.accepts and exemplar is not None:
+        alpha = (recipe.extra.get("exemplar") or {}).get("alpha", exemplar.alpha)
+        found["exemplar"] = replace(exemplar, alpha=float(alpha))
     if "statistics" in model.accepts and recipe.extra.get("statistics"):
         found["statistics"] = read_statistics(recipe.extra["statistics"])
     if "boxes" in model.accepts and guidance.boxes is None and isinstance(model, FindsBoxes):

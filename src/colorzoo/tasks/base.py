@@ -141,6 +141,10 @@ class ColorizationModule(LightningModule):
         """Return what is left of a trained state dict when training is over: all but a discriminator."""
         return {key: value for key, value in state_dict.items() if not key.startswith("discriminator.")}
 
+    def borrowed_weights(self) -> Mapping[str, Tensor]:
+        """Return the weights by name that another registered model brings along; files leave them out."""
+        return {}
+
     def validation_settings(self) -> tuple[str, ...]:
         """Return the names of the settings in which validation colors each picture."""
         return ("automatic",)

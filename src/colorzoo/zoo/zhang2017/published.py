@@ -8,6 +8,7 @@ from torch import Tensor
 
 from colorzoo.networks.hint_names import rename_hint_unet_key
 
+
 def rename_published_key(key: str) -> str:
     """Return our name, below ``network.unet``, of one of the authors' keys."""
     renamed = rename_hint_unet_key(key)
