@@ -58,8 +58,10 @@ class Golden:
         """Return rtol and atol: of this array, of the longest name it begins with, or the default."""
         stated = self.meta["tolerance"]
         key = max((k for k in stated if name.startswith(k)), key=len, default="default")
-        words = stated[key].replace(",", " ").split()
-        found = {k: float(v) for k, v in zip(words[::2], words[1::2], strict=True)}
+        found = stated.get(key, stated)  # some files state one tolerance for all their arrays
+        if isinstance(found, str):
+            words = found.replace(",", " ").split()
+            found = {k: float(v) for k, v in zip(words[::2], words[1::2], strict=True)}
         return found.get("rtol", 0.0), found.get("atol", 0.0)
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import parity.cdr
+import parity.chen2023
 import parity.color
 import parity.losses
 import parity.palette

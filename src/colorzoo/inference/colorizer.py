@@ -9,7 +9,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -193,7 +193,7 @@ class Colorizer:
         ab = prediction.ab
         if given.points is not None:
             ab = honor_points(ab, luma, given.points)
-        notes = (*wishes.notes, *self._ignored(wishes), *self._notes)
+        notes = (*wishes.notes, *self._ignored(wishes), *self._notes, *prediction.notes)
         return Solved(ab[0] * wishes.strength, prediction.extras, notes)
 
     def predict_ab(self, luma: Tensor, guidance: Guidance) -> Tensor:
@@ -239,7 +239,7 @@ class Colorizer:
             if ab is None:  # a model that paints RGB: its chroma is used, the picture's lightness stays
                 ab = rgb_to_lab(prediction.to_rgb(luma))[:, 1:]
             if torch.isfinite(ab).all():
-                return Prediction(ab=ab.float().cpu(), extras=prediction.extras)
+                return replace(prediction, ab=ab.float().cpu(), rgb=None)
         raise ColorzooError(
             f"{self.name} answered values that are no numbers, in float32 too; check its weights."
         )
