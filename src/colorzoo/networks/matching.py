@@ -8,15 +8,16 @@ the larger one and multiplied together, and no product of two whole pictures is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 _EXACT_ABOVE = 256  # sizes up to it are padded to powers of two, larger ones to multiples of it
 _SMALLEST = 16
+_NOTHING = 2**62  # sorts behind every pair of sizes
 
 
 class Matched(NamedTuple):
@@ -60,55 +61,94 @@ def match(
         return _match_classes(query, key, values, labels, tau)
 
 
-class _Segments(NamedTuple):
-    """Places sorted by picture and class.
+class _Plan(NamedTuple):
+    """Which places are multiplied with which.
 
     Attributes:
-        order: ``(B * N,)`` int64, the places in order.
-        starts: ``(S,)`` int64, where each class of each picture begins in ``order``.
-        counts: ``(S,)`` int64, how many places it has.
+        queries: ``(n,)`` int64, places of the first pictures, those of one group together; others match nothing.
+        keys: ``(k,)`` int64, places of the second pictures.
+        groups: Of each group how many places each of its classes has: ``(G,)`` in the first and in the second.
     """
 
-    order: Tensor
-    starts: Tensor
-    counts: Tensor
-
-
-class _Rows(NamedTuple):
-    """The places of several classes, padded to the same number.
-
-    Attributes:
-        index: ``(G, P)`` int64, places.
-        inside: ``(G, P, 1)`` bool, which of them are there, or None if all are.
-        counts: ``(G, 1, 1)``, how many.
-    """
-
-    index: Tensor
-    inside: Tensor | None
-    counts: Tensor
+    queries: Tensor
+    keys: Tensor
+    groups: list[tuple[Tensor, Tensor]]
 
 
 def _match_classes(
     query: Tensor, key: Tensor, values: Tensor, labels: tuple[Tensor, Tensor], tau: float
 ) -> Matched:
-    batch, places, channels = query.shape
-    queries, keys, usable = _segments(*labels)
-    flat_query, flat_key = query.reshape(-1, channels), key.reshape(-1, channels)
-    flat_values = values.reshape(-1, values.shape[-1])
-    where, found, best = [], [], []
-    for group in _groups(queries.counts, keys.counts, usable):
-        ours, theirs = _rows(queries, group), _rows(keys, group)
-        matched = _attend(
-            flat_query[ours.index], flat_key[theirs.index], flat_values[theirs.index], tau, ours, theirs
-        )
-        for parts, part in ((where, ours.index), (found, matched.values), (best, matched.similarity)):
-            parts.append(part.flatten(0, 1) if ours.inside is None else part[ours.inside[..., 0]])
+    batch, places, _ = query.shape
+    plan = _plan(*labels)
+    ours = _take(query, plan.queries, [int(sizes.sum()) for sizes, _ in plan.groups])
+    lengths = [int(sizes.sum()) for _, sizes in plan.groups]
+    theirs, given = _take(key, plan.keys, lengths), _take(values, plan.keys, lengths)
+    learns = torch.is_grad_enabled() and (query.requires_grad or key.requires_grad)
+    rows = []
+    for a, b, v, (few, many) in zip(ours, theirs, given, plan.groups, strict=True):
+        if (
+            learns
+        ):  # made again on the way back: keeping the directions of all places costs more than it saves
+            rows.append(checkpoint(_match_group, a, b, v, few, many, tau, use_reentrant=False))
+        else:
+            rows.append(_match_group(a, b, v, few, many, tau))
     answer = query.new_zeros(batch * places, values.shape[-1] + 1)
-    if where:
-        rows = torch.cat([torch.cat(found), torch.cat(best)[:, None]], dim=1)
-        answer = answer.index_copy(0, torch.cat(where), rows)
+    if rows:
+        answer = answer.index_copy(0, plan.queries, torch.cat(rows))
     answer = answer.view(batch, places, -1)
     return Matched(answer[..., :-1], answer[..., -1])
+
+
+def _take(features: Tensor, places: Tensor, lengths: list[int]) -> tuple[Tensor, ...]:
+    return features.flatten(0, 1).index_select(0, places).split(lengths)
+
+
+def _match_group(
+    query: Tensor, key: Tensor, values: Tensor, query_sizes: Tensor, key_sizes: Tensor, tau: float
+) -> Tensor:
+    """Match classes of like size; return ``(n, V + 1)``, values and similarity of each place.
+
+    Args:
+        query: ``(n, C)``, the places of all classes, one class after the other.
+        key: ``(k, C)``.
+        values: ``(k, V)``.
+        query_sizes: ``(G,)``, places of each class.
+        key_sizes: ``(G,)``.
+        tau: Temperature.
+    """
+    ours, theirs = _Padding.of(query_sizes), _Padding.of(key_sizes)
+    matched = _attend(ours.pad(query), theirs.pad(key), theirs.pad(values), tau, ours, theirs)
+    return ours.cut(torch.cat([matched.values, matched.similarity[..., None]], dim=2))
+
+
+class _Padding(NamedTuple):
+    """How classes are padded to the size of the largest; nothing is moved if there is one class.
+
+    Attributes:
+        sizes: ``(G, 1, 1)``, places of each class.
+        index: ``(G, P)`` int64, rows; padding repeats the class's last one.
+        inside: ``(G, P, 1)`` bool, which places are no padding, or None if none is.
+    """
+
+    sizes: Tensor
+    index: Tensor
+    inside: Tensor | None
+
+    @classmethod
+    def of(cls, sizes: Tensor) -> _Padding:
+        steps = torch.arange(int(sizes.max()), device=sizes.device)
+        starts = (sizes.cumsum(0) - sizes)[:, None]
+        index = starts + torch.minimum(steps, sizes[:, None] - 1)
+        inside = (steps < sizes[:, None])[..., None] if len(sizes) > 1 else None
+        return cls(sizes[:, None, None], index, inside)
+
+    def pad(self, rows: Tensor) -> Tensor:
+        """Return ``(G, P, C)`` of ``(n, C)``."""
+        return rows[None] if self.inside is None else rows[self.index]
+
+    def cut(self, padded: Tensor) -> Tensor:
+        """Return ``(n, C)`` of ``(G, P, C)``."""
+        return padded[0] if self.inside is None else padded[self.inside[..., 0]]
 
 
 def _attend(
@@ -116,51 +156,46 @@ def _attend(
     key: Tensor,
     values: Tensor,
     tau: float,
-    query_rows: _Rows | None = None,
-    key_rows: _Rows | None = None,
+    query_padding: _Padding | None = None,
+    key_padding: _Padding | None = None,
 ) -> Matched:
     """Match ``(G, N, C)`` with ``(G, M, C)`` group by group; padded keys take no part."""
-    scores = (_directions(query, query_rows) / tau) @ _directions(key, key_rows).transpose(1, 2)
-    if key_rows is not None and key_rows.inside is not None:
-        scores = scores.masked_fill(~key_rows.inside.transpose(1, 2), -torch.inf)
+    scores = (_directions(query, query_padding) / tau) @ _directions(key, key_padding).transpose(1, 2)
+    if key_padding is not None and key_padding.inside is not None:
+        scores = scores.masked_fill(~key_padding.inside.transpose(1, 2), -torch.inf)
     similarity = scores.amax(dim=2) * tau
     return Matched(torch.softmax(scores, dim=2) @ values, similarity)
 
 
-def _directions(features: Tensor, rows: _Rows | None) -> Tensor:
+def _directions(features: Tensor, padding: _Padding | None) -> Tensor:
     """Return features about their mean, at unit length; a zero stays zero."""
-    if rows is None or rows.inside is None:
+    if padding is None or padding.inside is None:
         mean = features.mean(dim=1, keepdim=True)
     else:
-        mean = (features * rows.inside).sum(dim=1, keepdim=True) / rows.counts
+        mean = (features * padding.inside).sum(dim=1, keepdim=True) / padding.sizes
     return F.normalize(features - mean, dim=2)
 
 
-def _segments(target: Tensor, reference: Tensor) -> tuple[_Segments, _Segments, Tensor]:
-    """Sort both pictures by class; also return which of the classes ``(S,)`` both have."""
-    batch = len(target)
+def _plan(target: Tensor, reference: Tensor) -> _Plan:
+    """Sort the places ``(B, N)`` and ``(B, M)`` by class once, classes of like size in both pictures together."""
     both = torch.cat([target, reference], dim=1).long()
     names, number = torch.unique(both, return_inverse=True)
-    pictures = torch.arange(batch, device=both.device)[:, None]
-    number = number + pictures * len(names)
-    sides = number.split([target.shape[1], reference.shape[1]], dim=1)
-    queries, keys = (_sorted(side.flatten(), batch * len(names)) for side in sides)
-    usable = (queries.counts > 0) & (keys.counts > 0) & (names >= 0).repeat(batch)
-    return queries, keys, usable
+    number = number + len(names) * torch.arange(len(both), device=both.device)[:, None]
+    ours, theirs = (part.flatten() for part in number.split([target.shape[1], reference.shape[1]], dim=1))
+    sizes = [torch.bincount(part, minlength=len(names) * len(both)) for part in (ours, theirs)]
+    shared = (sizes[0] > 0) & (sizes[1] > 0) & (names >= 0).repeat(len(both))
+    kind = torch.where(shared, _size_class(sizes[0]) << 32 | _size_class(sizes[1]), _NOTHING)
+    order = kind.argsort(stable=True)[: int(shared.sum())]
+    rank = torch.full_like(kind, len(kind)).index_copy(0, order, torch.arange(len(order), device=kind.device))
+    lengths = torch.unique_consecutive(kind[order], return_counts=True)[1].tolist()
+    few, many = (size[order] for size in sizes)
+    groups = list(zip(few.split(lengths), many.split(lengths), strict=True)) if lengths else []
+    return _Plan(*(_sorted(rank[part], size) for part, size in ((ours, few), (theirs, many))), groups)
 
 
-def _sorted(number: Tensor, count: int) -> _Segments:
-    counts = torch.bincount(number, minlength=count)
-    return _Segments(torch.argsort(number, stable=True), counts.cumsum(0) - counts, counts)
-
-
-def _groups(ours: Tensor, theirs: Tensor, usable: Tensor) -> Iterator[Tensor]:
-    """Yield the classes ``(G,)`` that are multiplied together: those of like size in both pictures."""
-    classes = usable.nonzero()[:, 0]
-    kind = _size_class(ours[classes]) << 32 | _size_class(theirs[classes])
-    kinds, order = kind.sort(stable=True)
-    sizes = torch.unique_consecutive(kinds, return_counts=True)[1].tolist()
-    yield from classes[order].split(sizes)
+def _sorted(rank: Tensor, sizes: Tensor) -> Tensor:
+    """Return the places in the order of their classes' ranks, without those of classes beyond the last."""
+    return rank.argsort(stable=True)[: int(sizes.sum())]
 
 
 def _size_class(count: Tensor) -> Tensor:

@@ -73,9 +73,7 @@ class WarpNet(nn.Module):
             Values ``(B, V, h, w)`` and similarity ``(B, 1, h, w)``.
         """
         rows = None if labels is None else (labels[0].flatten(1), labels[1].flatten(1))
-        matched = match(
-            self.theta(_rows(target)), self.phi(_rows(reference)), _rows(values), rows, tau=tau
-        )
+        matched = match(self.theta(_rows(target)), self.phi(_rows(reference)), _rows(values), rows, tau=tau)
         size = target.shape[-2:]
         warped = matched.values.transpose(1, 2).unflatten(2, size)
         return Matched(warped, matched.similarity.unflatten(1, size)[:, None])

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from colorzoo.data.exemplar import ExemplarPairsDataModule
 from colorzoo.data.neighbors import Encoder
-from colorzoo.zoo.chen2023.trunk import BorrowedTrunk
+from colorzoo.zoo.chen2023.network import borrowed_trunk
 
 _SIDE = 128
 _GRID = 3
@@ -40,7 +40,7 @@ class BorrowedPairsDataModule(ExemplarPairsDataModule):
 class _GridMeans(nn.Module):
     def __init__(self, name: str) -> None:
         super().__init__()
-        self.trunk = BorrowedTrunk(name)
+        self.trunk = borrowed_trunk(name)
 
     def forward(self, rgb: Tensor) -> Tensor:
         deepest = self.trunk.of_rgb(rgb).taps[-1]

@@ -18,7 +18,8 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import crop_square
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.sources import find_sources
-from colorzoo.zoo.chen2023.trunk import BorrowedTrunk
+from colorzoo.networks.trunk import Trunk
+from colorzoo.zoo.chen2023.network import borrowed_trunk
 
 _SIDE = 160
 _BATCH = 16
@@ -64,7 +65,7 @@ def _spherical_kmeans(points: Tensor, count: int, generator: torch.Generator, ro
 
 
 @torch.inference_mode()
-def collect(trunk: BorrowedTrunk, pictures: Sequence[Tensor], seed: int = 0) -> Tensor:
+def collect(trunk: Trunk, pictures: Sequence[Tensor], seed: int = 0) -> Tensor:
     """Return ``(N, C)`` features at some places of each picture ``(3, S, S)`` in [0, 1]."""
     generator = torch.Generator().manual_seed(seed)
     rows = []
@@ -94,7 +95,7 @@ def main() -> None:
     parser.add_argument("--features", default="zhang2016_small")
     parser.add_argument("--limit", type=int, default=1500, help="pictures to look at")
     args = parser.parse_args()
-    features = collect(BorrowedTrunk(args.features), list(_read(args.photos, args.limit)))
+    features = collect(borrowed_trunk(args.features), list(_read(args.photos, args.limit)))
     save_file(find_clusters(features), args.output)
 
 

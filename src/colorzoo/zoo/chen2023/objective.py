@@ -8,9 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.data.dataset import Batch
-from colorzoo.data.references import crop_flip_reference
+from colorzoo.color import lab_to_rgb
 from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.losses import (
     contextual_loss,
@@ -21,42 +19,12 @@ from colorzoo.losses import (
 )
 from colorzoo.networks.clusters import Classified
 from colorzoo.tasks import Prediction
-from colorzoo.zoo.chen2023.network import Reference
 
 if TYPE_CHECKING:
     from colorzoo.zoo.chen2023.task import Chen2023
 
 _CONTEXTUAL = (2.0, 4.0, 8.0)  # weights of relu3_2 (pooled), relu4_2 and relu5_2
 _MOST_CLASSES = 256
-
-
-def self_reference(batch: Batch) -> tuple[Reference, Tensor]:
-    """Return the references of a batch and which ``(B,)`` were made from their own target.
-
-    Where the data has no references, all are made: a large crop, half of them mirrored.
-    """
-    rgb = batch["rgb"]
-    given = batch.get("reference")
-    if given is None:
-        given = crop_flip_reference(rgb, picture_generators(batch["seed"], "referen"))
-        made = torch.ones(len(rgb), device=rgb.device)
-    else:
-        made = batch.get("self_made", torch.zeros(len(rgb), device=rgb.device)).float()
-    return Reference(given, rgb_to_lab(given)[:, 1:]), made
-
-
-def made_reference(lab: Tensor, seeds: Tensor) -> Tensor:
-    """Return references ``(B, 3, H, W)`` in [0, 1] made from pictures ``(B, 3, H, W)`` in Lab."""
-    return crop_flip_reference(lab_to_rgb(lab), picture_generators(seeds, "referen"))
-
-
-def with_noise(luma: Tensor, seeds: Tensor, deviation: float) -> Tensor:
-    """Add normal noise to lightness ``(B, 1, H, W)``, each picture its own."""
-    if not deviation:
-        return luma
-    shape = luma.shape[1:]
-    noise = [torch.randn(shape, generator=each) for each in picture_generators(seeds, "noise")]
-    return luma + deviation * torch.stack(noise).to(luma)
 
 
 def hide(ours: Classified, theirs: Classified, seeds: Tensor, hparams: Any) -> tuple[Classified, Classified]:
@@ -107,15 +75,6 @@ def adversary_loss(discriminator: nn.Module, lab: Tensor, painted: Prediction) -
     return relativistic_loss(real, _judge(discriminator, lab[:, :1], painted.ab))
 
 
-def tie(network: nn.Module) -> Tensor:
-    """Return a zero that every parameter takes part in.
-
-    A batch without a common class gives the correspondence network no gradient; several processes would wait for
-    one.
-    """
-    return 0 * torch.stack([parameter.sum() for parameter in network.parameters()]).sum()
-
-
 def _perceptual(model: Chen2023, lab: Tensor, painted: Prediction) -> dict[str, Tensor]:
     hp: Any = model.hparams
     assert painted.ab is not None
@@ -131,7 +90,9 @@ def _perceptual(model: Chen2023, lab: Tensor, painted: Prediction) -> dict[str, 
             look = model.features.semantic(painted.extras["reference"])
         pairs = [*zip(ours, look, strict=True)]
         pairs[0] = (F.avg_pool2d(pairs[0][0], 2), F.avg_pool2d(pairs[0][1], 2))
-        each = [weight * contextual_loss(x, y).mean() for weight, (x, y) in zip(_CONTEXTUAL, pairs, strict=True)]
+        each = [
+            weight * contextual_loss(x, y).mean() for weight, (x, y) in zip(_CONTEXTUAL, pairs, strict=True)
+        ]
         parts["contextual"] = hp.contextual_weight * torch.stack(each).sum()
     return parts
 

@@ -21,31 +21,17 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.networks.attention_discriminator import AttentionDiscriminator
 from colorzoo.networks.clusters import Classified
 from colorzoo.networks.color_net import ColorNet
+from colorzoo.networks.exemplar import Reference, Warped, enlarge, pad_picture, to_grid
+from colorzoo.networks.trunk import Seen, Trunk
 from colorzoo.networks.warp_net import STRIDE, WarpNet, unit_features
 from colorzoo.tasks import GANColorizationModule, Prediction
+from colorzoo.tasks.exemplar import made_reference, self_reference, tie, with_noise
 from colorzoo.tasks.optimizers import OptimizerSetup, Schedule, rate_factor
 from colorzoo.weights import apply_weights
-from colorzoo.zoo.chen2023.network import (
-    Reference,
-    Warped,
-    build_segmenter,
-    build_trunk,
-    pad_picture,
-    to_grid,
-    warp_reference,
-)
-from colorzoo.zoo.chen2023.objective import (
-    adversary_loss,
-    hide,
-    made_reference,
-    painter_loss,
-    self_reference,
-    tie,
-    with_noise,
-)
+from colorzoo.zoo.chen2023.network import build_segmenter, build_trunk, warp_reference
+from colorzoo.zoo.chen2023.objective import adversary_loss, hide, painter_loss
 from colorzoo.zoo.chen2023.published import convert_published
 from colorzoo.zoo.chen2023.segment import Merging, Segmenter, load_clusters
-from colorzoo.zoo.chen2023.trunk import Seen, Trunk
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -152,9 +138,7 @@ class Chen2023(GANColorizationModule):
     def configure_discriminator(self) -> None:
         """Build the discriminator."""
         hp: Any = self.hparams
-        self.discriminator = AttentionDiscriminator(
-            3, hp.discriminator_width, layers=hp.discriminator_layers
-        )
+        self.discriminator = AttentionDiscriminator(3, hp.discriminator_width, layers=hp.discriminator_layers)
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch; without an exemplar, or without a class in common, by the color network alone.
@@ -171,7 +155,7 @@ class Chen2023(GANColorizationModule):
         ab = self.paint_warped(padded, warped)[:, :, :height, :width].float()
         extras = {"matched": warped.matched.flatten(1).float().mean(dim=1)}
         for name, part in (("similarity", warped.similarity), ("warped_ab", warped.ab)):
-            extras[name] = _enlarge(part)[:, :, :height, :width]
+            extras[name] = enlarge(part)[:, :, :height, :width]
         return Prediction(ab=ab, extras=extras, notes=_notes(guidance, extras["matched"]))
 
     def segment(self, luma: Tensor) -> Tensor:
@@ -179,7 +163,7 @@ class Chen2023(GANColorizationModule):
         padded = pad_picture(luma.float())
         found = self.classify(padded, self.features.of_luma(padded))
         height, width = luma.shape[-2:]
-        return _enlarge(found.labels)[:, :, :height, :width]
+        return enlarge(found.labels)[:, :, :height, :width]
 
     def classify(self, luma: Tensor, seen: Seen) -> Classified:
         """Name the class of each place of the correspondence's grid; one class without a segmenter."""
@@ -204,7 +188,7 @@ class Chen2023(GANColorizationModule):
 
     def paint_warped(self, luma: Tensor, warped: Warped) -> Tensor:
         """Return ab ``(B, 2, H, W)`` from what was warped; sides are multiples of 8."""
-        parts = [_enlarge(warped.ab), _enlarge(warped.similarity), luma - 50]
+        parts = [enlarge(warped.ab), enlarge(warped.similarity), luma - 50]
         ab: Tensor = self.network(torch.cat(parts, dim=1))
         return ab
 
@@ -281,7 +265,9 @@ class Chen2023(GANColorizationModule):
     ) -> Warped:
         ours, theirs = (self.correspondence(unit_features(each.taps)) for each in (seen, other))
         ab = F.avg_pool2d(reference.ab, STRIDE)
-        return self._fill(warp_reference(self.correspondence, (ours, theirs), ab, classes, self.hparams.tau), seen)
+        return self._fill(
+            warp_reference(self.correspondence, (ours, theirs), ab, classes, self.hparams.tau), seen
+        )
 
     def _warp_guided(self, luma: Tensor, guidance: Guidance, size: tuple[int, int]) -> Warped:
         seen = self.features.of_luma(luma)
@@ -306,10 +292,6 @@ class Chen2023(GANColorizationModule):
             return warped
         automatic = F.avg_pool2d(seen.automatic, STRIDE)
         return warped._replace(ab=torch.where(warped.matched, warped.ab, automatic))
-
-
-def _enlarge(maps: Tensor) -> Tensor:
-    return maps.repeat_interleave(STRIDE, dim=2).repeat_interleave(STRIDE, dim=3)
 
 
 def _notes(guidance: Guidance, matched: Tensor) -> tuple[str, ...]:

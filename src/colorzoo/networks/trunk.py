@@ -1,19 +1,18 @@
-"""Where features come from: VGG-19 as published, or a registered automatic model whose layers are borrowed."""
+"""Where exemplar models take features from: VGG-19 as published, or an automatic model whose layers they borrow."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError
-from colorzoo.factory import create_model
+from colorzoo.networks.frozen import borrow
+from colorzoo.networks.hint_unet import scaled_width
 from colorzoo.networks.vgg19 import CaffeVGG19
 from colorzoo.networks.warp_net import VGG_CHANNELS
-from colorzoo.networks.hint_unet import scaled_width
 
 _BLOCKS = tuple(f"block{number}" for number in range(1, 9))
 
@@ -76,28 +75,28 @@ class VGGTrunk(nn.Module):
 
 
 class BorrowedTrunk(nn.Module):
-    """The blocks of a registered automatic model; its weights stay in that model's file and are not saved again.
+    """The blocks of an automatic model; its weights stay in that model's file and are not saved again.
 
     It reads lightness alone. To tell colors apart, `semantic` shows it red, green and blue as three gray pictures.
 
     Args:
-        name: A model of the zhang2016 family.
+        network: That of a model of the zhang2016 family.
 
     Raises:
-        ColorzooError: The model has no such blocks.
+        ColorzooError: The network has no such blocks.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, network: Any) -> None:
         super().__init__()
-        network: Any = create_model(name, offline=True).network
         if not all(hasattr(network, block) for block in (*_BLOCKS, "class_head")):
-            raise ColorzooError(f"features={name!r} does not fit: it must be of the zhang2016 family.")
-        self.network = network.eval().requires_grad_(False)
+            raise ColorzooError(
+                f"features of a {type(network).__name__} do not fit: name a model of the zhang2016 family."
+            )
+        self.network = network.eval()
         widths = [network.get_submodule(block)[-1].num_features for block in _BLOCKS[:7]]
         self.channels = (widths[0], widths[1], widths[2], widths[6])
         self.deep_channels = network.class_head.in_channels
-        self.register_state_dict_post_hook(_forget)
-        self.register_load_state_dict_pre_hook(_remember)
+        borrow(self, self.state_dict())
 
     def train(self, mode: bool = True) -> BorrowedTrunk:
         """Stay in evaluation mode: batch statistics belong to the lender."""
@@ -141,17 +140,3 @@ def _seen(maps: list[Tensor]) -> Seen:
     # means over 3 x 3 places make the classes calmer, and purer against true labels
     smooth = F.avg_pool2d(F.avg_pool2d(maps[7], 2), 3, stride=1, padding=1, count_include_pad=False)
     return Seen(taps, smooth)
-
-
-def _forget(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, metadata: object) -> None:
-    """Leave the lender's weights out of a state dict."""
-    del module, metadata
-    for key in [key for key in state_dict if key.startswith(prefix)]:
-        del state_dict[key]
-
-
-def _remember(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
-    """Fill in the lender's weights where a state dict is loaded, so that a strict load finds them."""
-    del rest
-    own = {name: value for name, value in [*module.named_parameters(), *module.named_buffers()]}
-    state_dict.update({prefix + name: value.detach() for name, value in own.items()})
