@@ -1,8 +1,8 @@
-"""Class-wise matching against global matching and a loop over classes: time, peak memory, forward and backward.
+"""Class-wise matching against global matching and a loop over classes: time and peak memory.
 
-4096 positions of 256 channels, 22 uneven classes (Dirichlet(1) sizes for each picture, scattered), tau 0.01. Global
-matching is written out here as Zhang et al. 2019 publish it, the loop as SPColor describes it: masks that repeat the
-labels over all channels, one class after the other.
+4096 positions of 256 channels, 22 uneven classes (Dirichlet(1) sizes for each picture, scattered), tau 0.01.
+Global matching is written out here as Zhang et al. 2019 publish it, the loop as SPColor describes it: masks
+that repeat the labels over all channels, one class after the other.
 """
 
 from __future__ import annotations

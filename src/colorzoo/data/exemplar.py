@@ -41,9 +41,9 @@ _MAKERS: dict[str, Callable[[Tensor, Generators], Tensor]] = {
 
 
 class ExemplarPairsDataModule(FolderDataModule):
-    """Targets and references: beside ``rgb`` a batch has ``reference``, ``(B, 3, H, W)`` in [0, 1], and ``self_made``.
+    """Targets and references: beside ``rgb`` a batch has ``reference``, ``(B, 3, H, W)`` in [0, 1].
 
-    References are chosen by ``pairing``:
+    ``self_made`` says which references were made from their own target. References are chosen by ``pairing``:
 
     - ``list``: the rows of a CSV file (see `colorzoo.data.pair_list.read_pairs`).
     - ``class``: another picture of the same folder; for a validation picture one of the training pictures of

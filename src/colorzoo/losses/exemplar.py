@@ -31,8 +31,8 @@ def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -
     Args:
         features: ``(B, C, h, w)`` of the prediction.
         target: ``(B, C, h, w)`` of the truth.
-        similarity: ``(B, 1, H, W)``, picked at the nearest places; gives no gradient. Zeros make this the plain
-            perceptual loss.
+        similarity: ``(B, 1, H, W)``, picked at the nearest places; gives no gradient. Zeros make this the
+            plain perceptual loss.
     """
     weight = 1 - F.interpolate(similarity.detach(), size=features.shape[-2:], mode="nearest")
     return (weight * (features - target).square()).mean()
@@ -69,8 +69,8 @@ def contextual_loss(
         features: ``(B, C, h, w)`` of the prediction.
         reference: ``(B, C, h', w')`` of the reference.
         bandwidth: Smaller values look for one best match.
-        every: Each place of the result looks for its best match in the reference, as published for this loss, or
-            each place of the reference for its own in the result.
+        every: Each place of the result looks for its best match in the reference, as published for this loss,
+            or each place of the reference for its own in the result.
     """
     ours, theirs = features.float().flatten(2), reference.float().flatten(2)
     center = theirs.mean(dim=2, keepdim=True)

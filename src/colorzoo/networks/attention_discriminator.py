@@ -96,6 +96,7 @@ class SpectralConv(nn.Module):
         self.register_buffer("v", F.normalize(torch.randn(like.weight[0].numel()), dim=0))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Convolve ``(B, fan_in, H, W)``, after one step towards the largest singular value."""
         matrix = self.weight.flatten(1)
         with torch.no_grad():
             v = _unit(matrix.T @ self.u)

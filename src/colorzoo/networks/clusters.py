@@ -1,7 +1,7 @@
-"""A table of cluster centers that names classes: how STEGO answers (Hamilton et al. 2022), and how SPColor merges.
+"""A table of cluster centers that names classes, as STEGO's (Hamilton et al. 2022), and its merging.
 
-Segments are unsupervised: features that are alike get the same number. Merging (CRA, SPColor section III-C) runs
-k-means on the centers themselves, so that alike clusters become one class.
+Segments are unsupervised: features that are alike get the same number. Merging (CRA, SPColor section III-C)
+runs k-means on the centers themselves, so that alike clusters become one class.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The color network of exemplar papers: warped colors in, ab out (Zhang et al. 2019; SPColor, Chen et al. 2023)."""
+"""The color network of Zhang et al. 2019 and of SPColor (Chen et al. 2023): warped colors in, ab out."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Matching of places in two pictures by the cosine of their features, inside classes or over the whole picture.
+"""Matching of places in two pictures by the cosine of their features, inside classes or over all.
 
-Global matching (He et al. 2018, Zhang et al. 2019) compares every place of one picture with every place of the
-other. Class-wise matching (SPColor, Chen et al. 2023, eqs. 5 to 10) compares only places of the same class,
-which costs less the more classes there are: places are sorted by class once, classes of like size are padded to
-the larger one and multiplied together, and no product of two whole pictures is ever formed.
+Global matching (He et al. 2018, Zhang et al. 2019) compares every place of one picture with every place of
+the other. Class-wise matching (SPColor, Chen et al. 2023, eqs. 5 to 10) compares only places of the same
+class, which costs less the more classes there are: places are sorted by class once, classes of like size are
+padded to the larger one and multiplied together, and no product of two whole pictures is ever formed.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def match(
         tau: Temperature of the softmax; towards 0 each place takes the values of its best match.
 
     Returns:
-        Values and similarities in float32. A class with one place has no direction: its cosines are 0, so that
-        a lone key gives its values to all and a lone query takes the mean.
+        Values and similarities in float32. A class with one place has no direction: its cosines are 0, so
+        that a lone key gives its values to all and a lone query takes the mean.
     """
     with torch.autocast(query.device.type, enabled=False):  # at tau 0.01 a rounding of 0.01 changes the match
         query, key, values = query.float(), key.float(), values.float()
@@ -65,9 +65,11 @@ class _Plan(NamedTuple):
     """Which places are multiplied with which.
 
     Attributes:
-        queries: ``(n,)`` int64, places of the first pictures, those of one group together; others match nothing.
+        queries: ``(n,)`` int64, places of the first pictures, those of one group together; others match
+            nothing.
         keys: ``(k,)`` int64, places of the second pictures.
-        groups: Of each group how many places each of its classes has: ``(G,)`` in the first and in the second.
+        groups: Of each group how many places each of its classes has: ``(G,)`` in the first and in the
+            second.
     """
 
     queries: Tensor
@@ -177,7 +179,7 @@ def _directions(features: Tensor, padding: _Padding | None) -> Tensor:
 
 
 def _plan(target: Tensor, reference: Tensor) -> _Plan:
-    """Sort the places ``(B, N)`` and ``(B, M)`` by class once, classes of like size in both pictures together."""
+    """Sort places ``(B, N)`` and ``(B, M)`` by class, once; classes of like sizes come together."""
     both = torch.cat([target, reference], dim=1).long()
     names, number = torch.unique(both, return_inverse=True)
     number = number + len(names) * torch.arange(len(both), device=both.device)[:, None]
@@ -202,11 +204,3 @@ def _size_class(count: Tensor) -> Tensor:
     power = count.clamp(min=_SMALLEST).double().log2().ceil().long()
     large = -(-count // _EXACT_ABOVE) + _EXACT_ABOVE  # above every power
     return torch.where(count <= _EXACT_ABOVE, power, large)
-
-
-def _rows(segments: _Segments, group: Tensor) -> _Rows:
-    counts = segments.counts[group][:, None]
-    steps = torch.arange(int(counts.max()), device=group.device)
-    index = segments.starts[group][:, None] + torch.minimum(steps, counts - 1)
-    inside = (steps < counts)[..., None] if len(group) > 1 else None
-    return _Rows(segments.order[index], inside, counts[..., None])

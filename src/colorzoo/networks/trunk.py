@@ -1,4 +1,4 @@
-"""Where exemplar models take features from: VGG-19 as published, or an automatic model whose layers they borrow."""
+"""Where exemplar models take features from: VGG-19, or the borrowed layers of an automatic model."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ class VGGTrunk(nn.Module):
 class BorrowedTrunk(nn.Module):
     """The blocks of an automatic model; its weights stay in that model's file and are not saved again.
 
-    It reads lightness alone. To tell colors apart, `semantic` shows it red, green and blue as three gray pictures.
+    It reads lightness alone. To tell colors apart, `semantic` shows it red, green and blue as three gray
+    pictures.
 
     Args:
         network: That of a model of the zhang2016 family.
@@ -107,7 +108,7 @@ class BorrowedTrunk(nn.Module):
         """See `Trunk`."""
         maps: list[Tensor] = []
         hooks = [
-            self.network.get_submodule(block).register_forward_hook(lambda m, i, out: maps.append(out))
+            self.network.get_submodule(block).register_forward_hook(lambda *call: maps.append(call[-1]))
             for block in _BLOCKS
         ]
         try:

@@ -5,6 +5,7 @@ Reads RGB in [0, 1]; Caffe's weights want BGR in [0, 255] about ImageNet's mean.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -53,8 +54,8 @@ class CaffeVGG19(nn.Module):
         for count, base in zip(_CONVOLUTIONS, _CHANNELS, strict=True):
             fan_out = scaled_width(base, width)
             widths = [fan_in, *[fan_out] * count]
-            pairs = zip(widths[:-1], widths[1:], strict=True)
-            self.blocks.append(nn.ModuleList([nn.Conv2d(i, o, 3, padding=1) for i, o in pairs]))
+            layers = [nn.Conv2d(i, o, 3, padding=1) for i, o in pairwise(widths)]
+            self.blocks.append(nn.ModuleList(layers))
             fan_in = fan_out
 
     def forward(self, rgb: Tensor) -> VGGTaps:

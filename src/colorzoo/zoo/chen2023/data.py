@@ -16,7 +16,7 @@ _GRID = 3
 
 
 class BorrowedPairsDataModule(ExemplarPairsDataModule):
-    """`ExemplarPairsDataModule` whose ``nearest`` compares by the layers of a registered model, without downloads.
+    """`ExemplarPairsDataModule` whose ``nearest`` compares by the layers of a registered model.
 
     Args:
         root: See `ExemplarPairsDataModule`, as the others.

@@ -1,4 +1,4 @@
-"""Find the classes of `ProjectedMaps` without labels: principal directions of features, then k-means by cosine.
+"""Find the classes of `ProjectedMaps` without labels: principal directions, then k-means by cosine.
 
 python -m colorzoo.zoo.chen2023.find_clusters PHOTOS -o clusters.safetensors
 """

@@ -21,7 +21,7 @@ def build_trunk(features: str, width: float) -> VGGTrunk | BorrowedTrunk:
 
 
 def borrowed_trunk(name: str) -> BorrowedTrunk:
-    """Return the layers of a registered model with its weights (without them where only shapes are wanted)."""
+    """Return the layers of a registered model with its weights, or their shapes where no more is wanted."""
     weights = None if torch.get_default_device().type == "meta" else "default"
     return BorrowedTrunk(create_model(name, weights, offline=True).network)
 
@@ -51,8 +51,8 @@ def build_segmenter(
         segmenter = None
     else:
         raise ColorzooError(
-            f"segmenter={kind!r} does not go with these features; expected 'stego', 'stego_supervised' or None, "
-            "or 'clusters' with the features of a registered model."
+            f"segmenter={kind!r} does not go with these features; expected 'stego', 'stego_supervised' or "
+            "None, or 'clusters' with the features of a registered model."
         )
     return None if segmenter is None else segmenter.requires_grad_(False).eval()
 

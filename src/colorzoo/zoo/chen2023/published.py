@@ -93,7 +93,7 @@ def convert_stego(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename all networks in one file, told apart by ``vggnet.``, ``nonlocal_net.``, ``colornet.`` and STEGO's own.
+    """Rename all networks in one file: ``vggnet.``, ``nonlocal_net.``, ``colornet.`` and STEGO's names.
 
     Args:
         state_dict: The authors' tensors; unknown keys stay, so that a strict load names them.

@@ -29,8 +29,8 @@ class ClusterSegmenter(nn.Module):
         encode: Features of a picture, a module or any function.
         centers: ``(K, D)``; where None, those that ``encode`` has.
         classes: To how many classes the clusters are merged; K keeps them.
-        merging: ``pre``: the means of merged centers name the classes, as published. ``post``: the old centers
-            do, and their classes are merged afterwards.
+        merging: ``pre``: the means of merged centers name the classes, as published. ``post``: the old
+            centers do, and their classes are merged afterwards.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ _NUDGE = 0.1  # DINO's guard against rounding; the published maps carry its shif
 
 
 class DinoBackbone(nn.Module):
-    """timm's ``vit_base_patch8_224.dino`` on squares of any size, with DINO's own enlargement of positions."""
+    """timm's ``vit_base_patch8_224.dino`` on squares of any size, its positions enlarged as DINO does."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,8 +107,8 @@ class StegoEncoder(nn.Module):
 class SupervisedStego(nn.Module):
     """STEGO with the supervised linear probe instead of the clusters (SPColor, Table IV).
 
-    The published code takes log-probabilities for confidences, which turns similarities negative; here they are
-    probabilities.
+    The published code takes log-probabilities for confidences, which turns similarities negative; here they
+    are probabilities.
     """
 
     def __init__(self) -> None:

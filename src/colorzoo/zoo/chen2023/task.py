@@ -1,7 +1,7 @@
 """SPColor: Semantic Prior Guided Exemplar-based Image Colorization (Chen et al. 2023).
 
-Colors of a reference travel only between places of the same class, so that no sky is painted onto a face. What
-finds no class in the reference is left to the color network. https://arxiv.org/abs/2304.06255
+Colors of a reference travel only between places of the same class, so that no sky is painted onto a face.
+What finds no class in the reference is left to the color network. https://arxiv.org/abs/2304.06255
 """
 
 from __future__ import annotations
@@ -25,11 +25,18 @@ from colorzoo.networks.exemplar import Reference, Warped, enlarge, pad_picture, 
 from colorzoo.networks.trunk import Seen, Trunk
 from colorzoo.networks.warp_net import STRIDE, WarpNet, unit_features
 from colorzoo.tasks import GANColorizationModule, Prediction
-from colorzoo.tasks.exemplar import made_reference, self_reference, tie, with_noise
+from colorzoo.tasks.exemplar import (
+    adversary_loss,
+    made_reference,
+    painter_loss,
+    self_reference,
+    tie,
+    with_noise,
+)
 from colorzoo.tasks.optimizers import OptimizerSetup, Schedule, rate_factor
 from colorzoo.weights import apply_weights
 from colorzoo.zoo.chen2023.network import build_segmenter, build_trunk, warp_reference
-from colorzoo.zoo.chen2023.objective import adversary_loss, hide, painter_loss
+from colorzoo.zoo.chen2023.objective import hide
 from colorzoo.zoo.chen2023.published import convert_published
 from colorzoo.zoo.chen2023.segment import Merging, Segmenter, load_clusters
 
@@ -40,16 +47,18 @@ class Chen2023(GANColorizationModule):
     """Exemplar colorization with class-wise matching, and its training.
 
     Args:
-        features: ``vgg19``, or the name of a registered model of the zhang2016 family whose layers are borrowed.
+        features: ``vgg19``, or the name of a registered model of the zhang2016 family whose layers are
+            borrowed.
         segmenter: ``stego``, ``stego_supervised``, ``clusters`` (of borrowed features) or None: one class.
-        clusters: File of `colorzoo.zoo.chen2023.find_clusters` from which training takes the centers of ``clusters``.
+        clusters: File of `colorzoo.zoo.chen2023.find_clusters` from which training takes the centers of
+            ``clusters``.
         classes: To how many classes the segmenter's 27 clusters are merged: 22 in the paper, 27 keeps them.
         merging: See `ClusterSegmenter`.
         width: Multiplier of the channel counts of the correspondence network (and of VGG-19).
         color_width: The same for the color network.
         tau: Temperature of the matching.
-        unrelated: What places without a match are given: ``zero`` as in the paper, or the ``automatic`` colors of
-            the model whose features are borrowed.
+        unrelated: What places without a match are given: ``zero`` as in the paper, or the ``automatic``
+            colors of the model whose features are borrowed.
         reference_input: ``rgb``, or ``normalized_twice`` as the published code feeds VGG-19.
         segment_truth: In training, segment the colored target as the published code does, not its lightness.
         l1_weight: L1 of self-referenced pictures.
@@ -143,9 +152,9 @@ class Chen2023(GANColorizationModule):
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch; without an exemplar, or without a class in common, by the color network alone.
 
-        ``extras["similarity"]`` and ``extras["warped_ab"]`` are at the picture's size, ``extras["matched"]`` is
-        the share ``(B,)`` of it whose class the exemplar has. A class map takes the place of the segmenter's
-        labels; the confidences stay the segmenter's.
+        ``extras["similarity"]`` and ``extras["warped_ab"]`` are at the picture's size, ``extras["matched"]``
+        is the share ``(B,)`` of it whose class the exemplar has. A class map takes the place of the
+        segmenter's labels; the confidences stay the segmenter's.
         """
         guidance = guidance or Guidance()
         height, width = luma.shape[-2:]
@@ -217,7 +226,13 @@ class Chen2023(GANColorizationModule):
 
     def discriminator_loss(self, batch: Batch, painted: Prediction) -> Tensor:
         """Return the relativistic loss of the discriminator."""
-        return adversary_loss(self.discriminator, rgb_to_lab(batch["rgb"]), painted)
+        return adversary_loss(self, rgb_to_lab(batch["rgb"]), painted)
+
+    def judge(self, lab: Tensor, extras: dict[str, Tensor]) -> Tensor:
+        """Return the discriminator's scores ``(B, 1)``."""
+        del extras
+        score: Tensor = self.discriminator(lab).score
+        return score.float()
 
     def configure_optimizers(self) -> Any:
         """Return one Adam for color and correspondence network, each with its rate, and one for the judge."""
@@ -242,7 +257,7 @@ class Chen2023(GANColorizationModule):
         return Guidance(exemplar=Exemplar(made_reference(lab, seeds)))
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load the authors' networks: ``vggnet.``, ``nonlocal_net.``, ``colornet.``, and STEGO's if it is used.
+        """Load the authors' networks, and STEGO if it is used; see `convert_published`.
 
         Raises:
             WeightsError: Keys or shapes do not fit.
