@@ -60,15 +60,15 @@ class Golden:
         They are stated as words or as an absolute number, with or without ``out_`` before the name.
         """
         stated = self.meta["tolerance"]
-        if isinstance(stated, dict) and isinstance(stated.get("atol"), float):  # one for all arrays
-            return stated.get("rtol", 0.0), stated["atol"]
         stated = stated if isinstance(stated, dict) else {"default": stated}
         bare = name.removeprefix("out_")
         key = max((k for k in stated if name.startswith(k) or bare.startswith(k)), key=len, default="default")
-        if not isinstance(stated[key], str):
-            return 0.0, float(stated[key])
-        words = stated[key].replace(",", " ").split()
-        found = {k: float(v) for k, v in zip(words[::2], words[1::2], strict=True)}
+        found = stated.get(key, stated)  # some files state one tolerance for all their arrays
+        if isinstance(found, str):
+            words = found.replace(",", " ").split()
+            found = {k: float(v) for k, v in zip(words[::2], words[1::2], strict=True)}
+        elif not isinstance(found, dict):
+            found = {"atol": float(found)}
         return found.get("rtol", 0.0), found.get("atol", 0.0)
 
 

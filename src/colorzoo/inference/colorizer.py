@@ -247,7 +247,7 @@ class Colorizer:
             return Solved(ab[0] * wishes.strength, prediction.extras, notes, painted)
         if given.points is not None:
             ab = honor_points(ab, luma, given.points)
-        return Solved(ab[0] * wishes.strength, prediction.extras, (*notes, *self._notes))
+        return Solved(ab[0] * wishes.strength, prediction.extras, (*notes, *self._notes, *prediction.notes))
 
     def propose(self, luma: Tensor) -> Regions:
         """Return the regions whose colors the model asks for; asked again for the same picture, at once.

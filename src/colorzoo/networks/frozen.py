@@ -13,8 +13,8 @@ M = TypeVar("M", bound=nn.Module)
 class Frozen(nn.Module, Generic[M]):
     """Holds a model whose weights come from elsewhere.
 
-    Its parameters take no gradient (what flows through the model does), it stays in evaluation mode, and it is
-    no part of a state dict: neither missing when one is loaded, nor written.
+    Its parameters take no gradient (what flows through the model does), it stays in evaluation mode, and it
+    is no part of a state dict: neither missing when one is loaded, nor written.
 
     Args:
         model: Loaded already.
