@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from colorzoo.cli._references import add_reference_arguments, with_alpha
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.registry import model_card
 
@@ -22,6 +23,7 @@ colorzoo colorize old.jpg
 colorzoo colorize old.jpg --point 120,80=#c04020 --point 300,200=#3060a0
 colorzoo colorize old.jpg --recipe hints.json -o new.png
 colorzoo colorize old.jpg --histogram-of sunset.jpg
+colorzoo colorize old.jpg --reference sunset.jpg --alpha 0.8
 colorzoo colorize album/ -o colored/
 """
 
@@ -38,9 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="registered name (default: the recipe's, or the embedded model)")
     parser.add_argument("--weights", default="default", help="default, published, or the path of a file")
     parser.add_argument("--recipe", metavar="R.json", help="color points and settings as JSON")
-    parser.add_argument(
-        "--reference", metavar="IMG", help="picture whose colors to use (default: the recipe's, beside it)"
-    )
+    add_reference_arguments(parser)
     parser.add_argument(
         "--histogram-of", metavar="IMG", help="give the picture the color histogram of another one"
     )
@@ -119,6 +119,7 @@ def _recipe(args: argparse.Namespace) -> Recipe:
     extra = dict(recipe.extra)
     if statistics := {**extra.get("statistics", {}), **_statistics(args)}:
         extra["statistics"] = statistics
+    extra = with_alpha(extra, args.alpha)
     return replace(recipe, points=recipe.points + points, boxes=boxes, extra=extra)
 
 

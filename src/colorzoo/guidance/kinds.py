@@ -27,7 +27,9 @@ class TensorFields:
     def __getitem__(self, index: slice) -> Self:
         """Return the pictures ``index`` of the batch."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{k: v[index] for k, v in values.items() if v is not None})
+        return replace(
+            self, **{k: v[index] for k, v in values.items() if isinstance(v, Tensor | TensorFields)}
+        )
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,12 @@ class Points(TensorFields):
     Attributes:
         ab: ``(B, 2, H, W)`` in CIE units; ignored where ``mask`` is 0.
         mask: ``(B, 1, H, W)`` in {0, 1}.
+        luma: ``(B, 1, H, W)`` lightness in [0, 100], for models that paint sketches; or None.
     """
 
     ab: Tensor
     mask: Tensor
+    luma: Tensor | None = None
 
     def __post_init__(self) -> None:
         batch, _, height, width = _check_map("Points.ab", self.ab, 2)
@@ -95,12 +99,22 @@ class Exemplar(TensorFields):
 
     Attributes:
         rgb: ``(B, 3, H', W')`` in [0, 1].
+        look: ``(B, 2, C)``, means and deviations of features of the exemplar (of several, mixed), for models
+            that need no more of it (Xu et al. 2020); None lets the model compute them.
+        alpha: How far such a model goes towards the exemplar, 0 to 1.
     """
 
     rgb: Tensor
+    look: Tensor | None = None
+    alpha: float = 1.0
 
     def __post_init__(self) -> None:
         _check_map("Exemplar.rgb", self.rgb, 3)
+
+    @classmethod
+    def of_look(cls, look: Tensor, alpha: float = 1.0) -> Self:
+        """Return an exemplar of which only the look ``(B, 2, C)`` is known; its picture is a black pixel."""
+        return cls(look.new_zeros(len(look), 3, 1, 1), look, alpha)
 
 
 @dataclass(frozen=True)

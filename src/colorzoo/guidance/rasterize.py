@@ -25,13 +25,14 @@ def rasterize_points(recipe: Recipe, width: int, height: int, size: tuple[int, i
     """
     if not recipe.points:
         return None
-    ab, mask = torch.zeros(1, 2, *size), torch.zeros(1, 1, *size)
+    ab, mask, luma = (torch.zeros(1, channels, *size) for channels in (2, 1, 1))
     for point in recipe.points:
         rows = covered(point.y, point.radius, size[0] / height, size[0])
         columns = covered(point.x, point.radius, size[1] / width, size[1])
         ab[:, :, rows, columns] = point_ab(point).view(1, 2, 1, 1)
+        luma[:, :, rows, columns] = float(_lab_of(point.color)[0])
         mask[:, :, rows, columns] = 1
-    return Points(ab, mask)
+    return Points(ab, mask, luma)
 
 
 def rasterize_scribbles(recipe: Recipe, width: int, height: int, size: tuple[int, int]) -> Scribbles | None:
@@ -58,9 +59,14 @@ def point_ab(point: PointHint) -> Tensor:
     """Return the ``(2,)`` ab of a point in CIE units."""
     if point.ab is not None:
         return torch.tensor(point.ab)
-    color = hex_color(point.color, "PointHint.color")
+    return _lab_of(point.color)[1:]
+
+
+def _lab_of(color: str) -> Tensor:
+    """Return the ``(3,)`` Lab of ``#rrggbb``."""
+    color = hex_color(color, "PointHint.color")
     rgb = torch.tensor([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
-    return rgb_to_lab(rgb.view(3, 1, 1))[1:].flatten()
+    return rgb_to_lab(rgb.view(3, 1, 1)).flatten()
 
 
 def points_to_hints(points: Points) -> Iterator[PointHint]:

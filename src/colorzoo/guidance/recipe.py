@@ -114,6 +114,7 @@ class Recipe:
         scribbles: Strokes.
         regions: Colored regions.
         boxes: Things of the picture; empty if there are none, None if nobody has said.
+        proposal: SHA-256 of the model's map of regions that the colors were chosen on, or None.
         extra: The fields ``exemplar``, ``classes``, ``statistics`` as they stand, and unknown fields.
     """
 
@@ -126,6 +127,7 @@ class Recipe:
     scribbles: tuple[Stroke, ...] = ()
     regions: tuple[RegionColor, ...] = ()
     boxes: tuple[BoxHint, ...] | None = None
+    proposal: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -152,6 +154,8 @@ class Recipe:
             items = getattr(self, name)
             if items or (name == "boxes" and items is not None):
                 document[name] = [_item(item) for item in items]
+        if self.proposal is not None:
+            document["proposal"] = self.proposal
         return document
 
     def to_json(self, path: str | Path | None = None) -> str:
@@ -265,6 +269,7 @@ def _parse(fields: Fields) -> Recipe:
         scribbles=tuple(_parse_stroke(item) for item in fields.children("scribbles")),
         regions=tuple(_parse_region(item) for item in fields.children("regions")),
         boxes=_parse_boxes(fields),
+        proposal=fields.text("proposal", None),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )
     if recipe.width is not None and recipe.height is not None:
@@ -275,7 +280,11 @@ def _parse(fields: Fields) -> Recipe:
 def _check_later_kinds(document: dict[str, Any]) -> None:
     """Check the fields that are kept as they stand."""
     fields = Fields(document, "recipe")
-    fields.child("exemplar").text("path", None)
+    exemplar = fields.child("exemplar")
+    exemplar.number("alpha", 1.0, low=0, high=1)
+    for reference in (exemplar, *exemplar.children("more")):
+        reference.text("path", None)
+        reference.number("weight", 1.0, low=0)
     statistics = fields.child("statistics")
     statistics.number("saturation", 0.0, low=0, high=1)
     statistics.numbers("histogram", _BINS, low=0, high=1e9)

@@ -21,6 +21,7 @@ from colorzoo.inference.kinds import FindsBoxes
 from colorzoo.inference.palette import Distribution
 from colorzoo.inference.pins import Pin, fit_pins
 from colorzoo.inference.resample import BicubicUpsampler, shrink_luma
+from colorzoo.inference.sketches import painted_luma
 from colorzoo.studio.gamut import Shown, show
 from colorzoo.studio.limits import Limits
 from colorzoo.studio.palette import luma_at
@@ -30,7 +31,7 @@ from colorzoo.tasks import Prediction
 
 Quality = Literal["drag", "final", "full"]
 STAGES = ("prepare", "network", "join", "encode")
-_KEPT = 6  # solved recipes of a session: the last steps of undo, and those without the selected point
+_KEPT = 4  # solved recipes of a session, 5 MB each: the last of undo, and one without the selected point
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,27 @@ class Answer:
         logits: ``(1, Q, h, w)`` in half precision, where the model has a distribution of colors.
         match: ``(2, h, w)`` place in the reference (x, y as shares of its size), where the model tells.
         notes: What the user should know.
+        painted: ``(1, 1, h, w)`` lightness, of models that paint sketches.
+        seen: The sketch's lightness at that size.
     """
 
     ab: Tensor
     logits: Tensor | None
     match: Tensor | None
     notes: tuple[str, ...]
+    painted: Tensor | None = None
+    seen: Tensor | None = None
 
     @property
     def nbytes(self) -> int:
         """Memory that it takes."""
         return sum(m.nbytes for m in (self.ab, self.match, self.logits) if m is not None)
+
+    def luma(self, luma: Tensor) -> Tensor:
+        """Return the lightness ``(1, 1, h, w)`` of the result where the photo has ``luma``."""
+        if self.painted is None or self.seen is None:
+            return luma
+        return painted_luma(luma, self.seen, self.painted)
 
     def distribution(self) -> Distribution | None:
         """Return the distribution of colors; it takes longer than the picture, so only who asks waits."""
@@ -164,6 +175,8 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
             None if logits is None else logits[:1].cpu().half(),  # half: some are kept for every session
             None if match is None else match[0].float().cpu(),
             solved.notes,
+            solved.painted,
+            None if solved.painted is None else small,
         )
     cache.put(key, answer)
     watch.lap("network")
@@ -182,7 +195,7 @@ def _with_boxes(task: Task) -> Recipe:
 def paint(task: Task, answer: Answer, luma: Tensor, watch: Stopwatch) -> bytes:
     """Join an answer with a lightness ``(1, 1, h, w)`` of any size and return the JPEG."""
     with torch.inference_mode():
-        rgb = join(luma[0, 0], answer.ab, pins_for(task, answer, luma))
+        rgb = join(answer.luma(luma)[0, 0], answer.ab, pins_for(task, answer, luma))
     watch.lap("join")
     encoded = jpeg(Image.fromarray(to_levels(rgb)))
     watch.lap("encode")
@@ -190,7 +203,9 @@ def paint(task: Task, answer: Answer, luma: Tensor, watch: Stopwatch) -> bytes:
 
 
 def pins_for(task: Task, answer: Answer, luma: Tensor) -> list[Pin]:
-    """Return the pins of the points at the size of ``luma``."""
+    """Return the pins of the points at the size of ``luma``; a painting has none."""
+    if answer.painted is not None:
+        return []
     hints = scaled_points(task.recipe.points, task.photo.size, (int(luma.shape[3]), int(luma.shape[2])))
     return fit_pins(hints, answer.ab, luma[0, 0], strength=task.recipe.strength)
 
@@ -223,7 +238,7 @@ def shown_points(task: Task) -> list[Shown]:
 
 def color_at(task: Task, answer: Answer, place: tuple[float, float]) -> Tensor:
     """Return the ``(3,)`` Lab of the result at a place, as its view shows it."""
-    luma = task.photo.luma
+    luma = answer.luma(task.photo.luma)
     rows, columns = luma.shape[2:]
     row = min(max(int(place[1] * rows / task.photo.size[1]), 0), rows - 1)
     column = min(max(int(place[0] * columns / task.photo.size[0]), 0), columns - 1)

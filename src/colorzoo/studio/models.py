@@ -11,7 +11,8 @@ import torch
 
 from colorzoo.guidance import Guidance
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.kinds import FindsClasses, ProposesRegions
+from colorzoo.inference.kinds import FindsClasses
+from colorzoo.inference.regions import ProposesRegions
 from colorzoo.registry import default_model, list_models, model_card
 from colorzoo.studio.threads import ThreadChooser
 from colorzoo.studio.worker import Worker
