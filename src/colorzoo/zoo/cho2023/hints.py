@@ -124,12 +124,13 @@ def fill_hints(segments: Tensor, image: Tensor, given: Tensor) -> tuple[Tensor, 
         given: ``(B, N)`` in {0, 1}, which segments are colored.
 
     Returns:
-        ``(B, 3, H, W)`` all segments filled with their means; color ``(B, 3, H, W)`` and mask ``(B, 1, H, W)`` of
-        those that are colored.
+        ``(B, 3, H, W)`` all segments filled with their means; color ``(B, 3, H, W)`` and mask
+        ``(B, 1, H, W)`` of those that are colored.
     """
     with torch.autocast(segments.device.type, enabled=False):
         maps: Tensor = FilledHints.apply(segments.float(), image.float(), given.float())
-    filled, color, mask = maps.view(len(maps), -1, *segments.shape[2:]).split([3, 3, 1], dim=1)
+    maps = maps.view(len(maps), -1, *segments.shape[2:])
+    filled, color, mask = torch.split(maps, [3, 3, 1], dim=1)
     return filled, color, mask
 
 
