@@ -5,8 +5,7 @@ The numbers are those of ``colorzoo evaluate`` with the protocols ``cho2023-regi
 
     python docs/measure_regions.py --data sketch/val --points points_small.ckpt
 
-writes ``docs/regions.csv`` (a row for each picture, arm and number of answers) and ``docs/regions.md``. ``--summarize``
-makes the page anew from the rows; ``--ablation NAME=CKPT`` adds other trainings of the model to the page.
+writes ``docs/regions.csv`` (a row for each picture, arm and number of answers) and ``docs/regions.md``.
 """
 
 from __future__ import annotations
@@ -116,8 +115,8 @@ def _pooled(maps: Sequence[Tensor]) -> Tensor:
 
 def _distance(maps: Sequence[Tensor], truth: Sequence[Tensor]) -> float:
     """Return the mean squared distance of channel-normalized maps: LPIPS without its learned weights."""
-    pairs = zip(maps, truth, strict=True)
-    return float(sum((F.normalize(a.float()) - F.normalize(b.float())).square().sum(1).mean() for a, b in pairs))
+    steps = [F.normalize(a.float()) - F.normalize(b.float()) for a, b in zip(maps, truth, strict=True)]
+    return float(sum(step.square().sum(1).mean() for step in steps))
 
 
 def frechet(found: Values, truth: Values, dimensions: int = 32) -> float:
@@ -188,16 +187,16 @@ def page(rows: Sequence[Row], frechets: Mapping[str, str], ablation: Sequence[st
     target = float(scores["points"][10].mean())
     correlation, gains = order_of_gains(scores["asked"])
     pictures = len(next(iter(scores["asked"].values())))
-    lines = [
+    lines = [  # of the page
         "<!-- Written by docs/measure_regions.py; do not edit. -->",
         "",
         "# What regions are worth",
         "",
         f"PSNR (dB, 8-bit RGB, 256 x 256) of `cho2023_small` after n answers, mean over {pictures} held-out",
-        "illustrations with bootstrap intervals over pictures. *Asked*: regions in the model's order. *Shuffled*:",
-        "the same regions in random order. *Superpixels*: 30 SLIC superpixels of the sketch, largest first, given",
-        "to the same painter, which was not trained on them. *Points*: 6 x 6 points at random places for",
-        "`cho2023_points_small`, the same painter trained on points for as many steps.",
+        "illustrations with bootstrap intervals over pictures. *Asked*: regions in the model's order.",
+        "*Shuffled*: the same regions in random order. *Superpixels*: 30 SLIC superpixels of the sketch, largest",
+        "first, given to the same painter, which was not trained on them. *Points*: 6 x 6 points at random",
+        "places for `cho2023_points_small`, the same painter trained on points for as many steps.",
         "",
         *curves(scores),
         "",
@@ -237,9 +236,7 @@ def main() -> None:
     parser.add_argument("--note", type=Path, help="a file whose lines end the page, such as an ablation")
     args = parser.parse_args()
     model, control = load("cho2023_small", args.weights), load("cho2023_points_small", args.points)
-    arms = {
-        arm: (control if arm == "points" else model, load_protocol(name)) for arm, name in ARMS.items()
-    }
+    arms = {arm: (control if arm == "points" else model, load_protocol(name)) for arm, name in ARMS.items()}
     rows, features = measure(arms, args.data, args.pictures)
     truth = features.pop(("truth", 0))
     frechets = {f"{arm},{n}": f"{frechet(found, truth):.2f}" for (arm, n), found in features.items()}

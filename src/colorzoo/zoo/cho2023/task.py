@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from colorzoo.data.dataset import Batch
+from colorzoo.data.sketch import sketches_of
 from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Regions
@@ -38,7 +39,6 @@ from colorzoo.zoo.cho2023.hints import (
 from colorzoo.zoo.cho2023.losses import Smoothness, deception, detection, smoothness, total_variance
 from colorzoo.zoo.cho2023.network import SEGMENTS, GuidingPainterNetwork
 from colorzoo.zoo.cho2023.published import convert_published
-from colorzoo.zoo.cho2023.sketches import sketches_of
 
 VALIDATION_REGIONS = (0, 1, 3, 10, 30)
 
