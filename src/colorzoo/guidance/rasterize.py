@@ -11,7 +11,7 @@ from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.guidance.fields import hex_color
-from colorzoo.guidance.kinds import Points, Scribbles
+from colorzoo.guidance.kinds import Boxes, Points, Scribbles
 from colorzoo.guidance.recipe import PointHint, Recipe, Stroke
 
 _WIDEST = 1e5  # pixels; a stroke covers any picture before
@@ -45,6 +45,14 @@ def rasterize_scribbles(recipe: Recipe, width: int, height: int, size: tuple[int
         _draw_stroke(draw, stroke, size[1] / width, size[0] / height)
     mask = torch.frombuffer(bytearray(canvas.tobytes()), dtype=torch.uint8).view(1, 1, *size)
     return Scribbles(mask.float())
+
+
+def boxes_of(recipe: Recipe, width: int, height: int) -> Boxes | None:
+    """Return the boxes of a recipe for a picture of ``width`` x ``height``; None if it does not speak of any."""
+    if recipe.boxes is None:
+        return None
+    scale = torch.tensor([width, height, width, height], dtype=torch.float32)
+    return Boxes.of([torch.tensor([box.corners for box in recipe.boxes]).reshape(-1, 4) / scale])
 
 
 def point_ab(point: PointHint) -> Tensor:

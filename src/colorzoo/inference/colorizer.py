@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -23,14 +24,22 @@ from torch import Tensor
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.factory import create_model
-from colorzoo.guidance import Guidance, Recipe, Regions
+from colorzoo.guidance import Exemplar, Guidance, Recipe, Regions
 from colorzoo.inference.device import Precision, choose_device, choose_dtype
 from colorzoo.inference.fast import fast_module
 from colorzoo.inference.guide import GuidanceLike, Wishes, fit_points, prepare
 from colorzoo.inference.honor import honor_points
-from colorzoo.inference.kinds import add_kinds, as_reference
+from colorzoo.inference.kinds import add_kinds
+from colorzoo.inference.looks import GivesLooks, Look
 from colorzoo.inference.pictures import Picture, read_picture, to_pil
 from colorzoo.inference.pins import Pin, fit_pins
+from colorzoo.inference.references import (
+    Reference,
+    make_exemplar,
+    read_reference,
+    recipe_references,
+    require_color,
+)
 from colorzoo.inference.regions import Proposals, ProposesRegions, color_regions, region_notes
 from colorzoo.inference.resample import DEFAULT_SIZE, BicubicUpsampler, shrink_luma, working_size
 from colorzoo.inference.sketches import draw_sketch, model_input, painted_luma
@@ -38,6 +47,7 @@ from colorzoo.registry import default_model, load_class, model_card
 from colorzoo.tasks import ColorizationModule, Prediction
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Picture
+ReferenceLike = ImageLike | Look | Exemplar
 MIN_SIZE, MAX_SIZE = 16, 4096
 _TILE_PIXELS = 2**16  # one tile's float intermediates stay in the processor's cache, and memory bounded
 
@@ -132,6 +142,7 @@ class Colorizer:
         self._fast: ColorizationModule | None = None
         self._notes: tuple[str, ...] = ()
         self._proposals = Proposals()
+        self._last_look: tuple[weakref.ref[Tensor] | None, Tensor | None] = (None, None)
         self._lock = threading.Lock()  # around the network: it may move to another device
 
     def __call__(
@@ -140,7 +151,7 @@ class Colorizer:
         guidance: GuidanceLike = None,
         *,
         strength: float | None = None,
-        reference: ImageLike | None = None,
+        reference: ReferenceLike | None = None,
     ) -> Image.Image:
         """Color one picture and return it as Pillow image of the same size, alpha included.
 
@@ -151,14 +162,15 @@ class Colorizer:
                 [0, 1].
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
-            reference: The picture whose colors to use, for models that take an exemplar.
+            reference: The picture whose colors to use, for models that take an exemplar; also a `Look` or the
+                path of one, or what `exemplar` answers. By default what a recipe's file names, beside it.
 
         Raises:
             ColorzooError: The picture or the guidance cannot be used, or the model answers no numbers.
         """
         picture = _as_picture(image)
-        look = None if reference is None else _as_picture(reference)
-        colored = self.colorize(picture, guidance, strength=strength, reference=look)
+        exemplar = self._exemplar_of(reference, guidance)
+        colored = self.colorize(picture, guidance, strength=strength, reference=exemplar)
         for note in colored.notes:
             warnings.warn(note, UserWarning, stacklevel=2)
         return to_pil(colored.rgb, picture)
@@ -169,9 +181,9 @@ class Colorizer:
         guidance: GuidanceLike = None,
         *,
         strength: float | None = None,
-        reference: Picture | Tensor | None = None,
+        reference: Picture | Tensor | Exemplar | None = None,
     ) -> Colored:
-        """Color one picture; see `__call__`.
+        """Color one picture; see `__call__`. A reference may be a tensor as `as_reference` makes it.
 
         Raises:
             GuidanceError: The guidance is broken or belongs to another picture.
@@ -181,21 +193,35 @@ class Colorizer:
         size = working_size(height, width, self.size)
         wishes = prepare(guidance, picture, size, strength)
         luma = full_luma(picture.rgb)
-        look = as_reference(reference, self.size) if isinstance(reference, Picture) else reference
+        if isinstance(reference, Picture):
+            require_color(reference, "picture")
+            reference = self.exemplar([Reference(reference)])
         seen = shrink_luma(luma, size)
-        solved = self.solve(seen, wishes, look)
+        solved = self.solve(seen, wishes, reference)
         luma = solved.luma(luma, seen)
         pins = [] if self.paints else fit_pins(wishes.hints, solved.ab, luma[0, 0], strength=wishes.strength)
         rgb = join(luma[0, 0], solved.ab, pins)
         return Colored(rgb, solved.ab, self.name, solved.notes)
 
-    def solve(self, luma: Tensor, wishes: Wishes, reference: Tensor | None = None) -> Solved:
+    def exemplar(self, references: Sequence[Reference]) -> Exemplar:
+        """Return what the model takes of references, computed once for any number of pictures.
+
+        Args:
+            references: One; or several, if the model gives looks.
+
+        Raises:
+            GuidanceError: The model cannot use them.
+        """
+        with self._lock:
+            return make_exemplar(self.model, references, self.size)
+
+    def solve(self, luma: Tensor, wishes: Wishes, reference: Tensor | Exemplar | None = None) -> Solved:
         """Do all that happens at the network's size: predict, hold the points, apply the strength.
 
         Args:
             luma: ``(1, 1, h, w)`` in [0, 100], at the network's size.
             wishes: What the user wants, drawn at the same size.
-            reference: See `as_reference`; None where there is none.
+            reference: See `colorize`; None where there is none.
 
         Raises:
             GuidanceError: The recipe speaks of regions or statistics that do not exist.
@@ -204,7 +230,8 @@ class Colorizer:
         recipe = wishes.recipe or Recipe()
         given = wishes.guidance if self.paints else fit_points(wishes.guidance, luma)
         if wishes.recipe is not None or reference is not None:
-            given = add_kinds(given, recipe, self.model, luma, reference)
+            exemplar = self._with_look(reference) if isinstance(reference, Tensor) else reference
+            given = add_kinds(given, recipe, self.model, luma, exemplar)
         notes = (*wishes.notes, *self._ignored(wishes))
         if "regions" in self.model.accepts:
             given = self._with_regions(given, recipe, luma)
@@ -220,7 +247,7 @@ class Colorizer:
             return Solved(ab[0] * wishes.strength, prediction.extras, notes, painted)
         if given.points is not None:
             ab = honor_points(ab, luma, given.points)
-        return Solved(ab[0] * wishes.strength, prediction.extras, (*notes, *self._notes))
+        return Solved(ab[0] * wishes.strength, prediction.extras, (*notes, *self._notes, *prediction.notes))
 
     def propose(self, luma: Tensor) -> Regions:
         """Return the regions whose colors the model asks for; asked again for the same picture, at once.
@@ -306,9 +333,45 @@ class Colorizer:
             self._fast = fast_module(self.model, dtype)
         return self._fast
 
+    def _exemplar_of(self, reference: ReferenceLike | None, guidance: GuidanceLike) -> Exemplar | None:
+        """Return what a user gave as reference, or names in the file of a recipe."""
+        if isinstance(reference, Exemplar):
+            return reference
+        if reference is None:
+            found = _beside_recipe(guidance)
+        elif isinstance(reference, str | Path):
+            found = [read_reference(Path(reference))]
+        elif isinstance(reference, Look):
+            found = [Reference(reference)]
+        else:
+            picture = _as_picture(reference)
+            require_color(picture, "picture")
+            found = [Reference(picture)]
+        return self.exemplar(found) if found else None
+
+    def _with_look(self, rgb: Tensor) -> Exemplar:
+        """Return a reference with its look; that of the last one is kept, as a pad asks again and again."""
+        if not isinstance(self.model, GivesLooks):
+            return Exemplar(rgb)
+        with self._lock:
+            kept, look = self._last_look
+            if kept is None or kept() is not rgb:
+                with torch.inference_mode():
+                    look = self.model.look(rgb.to(self.device)).float().cpu()
+                self._last_look = (weakref.ref(rgb), look)
+        return Exemplar(rgb, look)
+
     def _ignored(self, wishes: Wishes) -> tuple[str, ...]:
         ignored = [kind for kind in wishes.kinds if kind not in self.model.accepts]
         return tuple(f"{self.name} does not use {kind}; they were ignored" for kind in ignored)
+
+
+def _beside_recipe(guidance: GuidanceLike) -> list[Reference]:
+    """Return the references that a recipe file names; other recipes have no place to look beside."""
+    is_text = isinstance(guidance, str) and guidance.lstrip().startswith("{")
+    if is_text or not isinstance(guidance, str | Path):
+        return []
+    return recipe_references(Recipe.from_json(guidance), Path(guidance).parent)
 
 
 def _as_picture(image: ImageLike) -> Picture:

@@ -12,6 +12,7 @@ from torch import Tensor
 from colorzoo.color import hull_centers, rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import (
+    Boxes,
     ClassMap,
     Exemplar,
     GlobalStatistics,
@@ -21,7 +22,6 @@ from colorzoo.guidance import (
 )
 from colorzoo.guidance.fields import Fields
 from colorzoo.inference.picture import Picture
-from colorzoo.inference.resample import working_size
 from colorzoo.tasks import ColorizationModule
 
 
@@ -33,16 +33,20 @@ class FindsClasses(Protocol):
         """Return the ``(B, 1, H, W)`` int64 class of each pixel of a lightness."""
 
 
-def as_reference(picture: Picture, size: int) -> Tensor:
-    """Return a reference picture ``(1, 3, h, w)`` in [0, 1], as small as the network sees pictures."""
-    rgb = torch.from_numpy(picture.rgb).permute(2, 0, 1)[None]
-    shape = working_size(rgb.shape[2], rgb.shape[3], size)
-    small = torch.nn.functional.interpolate(rgb, size=shape, mode="bicubic", antialias=True)
-    return small.clamp(0, 1)
+@runtime_checkable
+class FindsBoxes(Protocol):
+    """A model that colors the things of a picture, and may look for them."""
+
+    @property
+    def detects(self) -> bool:
+        """Whether it has what it takes to look."""
+
+    def find_boxes(self, luma: Tensor) -> Boxes:
+        """Return where the things of ``(B, 1, H, W)`` are, or say that it cannot find out."""
 
 
 def add_kinds(
-    guidance: Guidance, recipe: Recipe, model: ColorizationModule, luma: Tensor, reference: Tensor | None
+    guidance: Guidance, recipe: Recipe, model: ColorizationModule, luma: Tensor, exemplar: Exemplar | None
 ) -> Guidance:
     """Add to the drawn points and scribbles what else a recipe gives and the model takes.
 
@@ -51,16 +55,20 @@ def add_kinds(
         recipe: What the user wishes.
         model: Whose classes the recipe speaks of.
         luma: ``(1, 1, h, w)`` in [0, 100].
-        reference: ``(1, 3, h', w')`` in [0, 1], or None.
+        exemplar: What a reference gives, or None; the recipe says how far to go towards it.
 
     Raises:
         GuidanceError: A statistic that does not exist.
     """
     found: dict[str, Any] = {}
-    if "exemplar" in model.accepts and reference is not None:
-        found["exemplar"] = Exemplar(reference)
+    reference = None if exemplar is None else exemplar.rgb
+    if "exemplar" in model.accepts and exemplar is not None:
+        alpha = (recipe.extra.get("exemplar") or {}).get("alpha", exemplar.alpha)
+        found["exemplar"] = replace(exemplar, alpha=float(alpha))
     if "statistics" in model.accepts and recipe.extra.get("statistics"):
         found["statistics"] = read_statistics(recipe.extra["statistics"])
+    if "boxes" in model.accepts and guidance.boxes is None and isinstance(model, FindsBoxes):
+        found["boxes"] = find_boxes(model, luma)
     if "classes" in model.accepts and isinstance(model, FindsClasses):
         found["classes"] = _classes(model, recipe, luma, reference)
     return replace(guidance, **found)
@@ -71,6 +79,17 @@ def find_classes(model: FindsClasses, luma: Tensor) -> Tensor:
     device = cast(ColorizationModule, model).device
     with torch.inference_mode():
         return model.segment(luma.to(device)).cpu()
+
+
+def find_boxes(model: FindsBoxes, luma: Tensor) -> Boxes:
+    """Ask a model where the things of a lightness are, on its device; the answer is on the CPU.
+
+    Raises:
+        GuidanceError: It has no detector.
+    """
+    device = cast(ColorizationModule, model).device
+    with torch.inference_mode():
+        return model.find_boxes(luma.to(device)).to("cpu")
 
 
 def read_statistics(values: Mapping[str, Any]) -> GlobalStatistics:

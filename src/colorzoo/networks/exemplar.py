@@ -1,0 +1,68 @@
+"""What exemplar models share around their networks: references, what is warped, grids and padding."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.networks.warp_net import STRIDE
+
+_MULTIPLE = 32  # the deepest map must have more than one place, or nothing is left of its normalization
+
+
+class Reference(NamedTuple):
+    """A reference picture.
+
+    Attributes:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        ab: ``(B, 2, H, W)`` in CIE units.
+    """
+
+    rgb: Tensor
+    ab: Tensor
+
+
+class Warped(NamedTuple):
+    """What comes over from the reference, at a quarter of the size.
+
+    Attributes:
+        ab: ``(B, 2, h, w)`` in CIE units.
+        similarity: ``(B, 1, h, w)``, times both confidences; 0 where nothing matches.
+        matched: ``(B, 1, h, w)`` bool, whether the place's class is in the reference.
+    """
+
+    ab: Tensor
+    similarity: Tensor
+    matched: Tensor
+
+
+def pad_picture(image: Tensor) -> Tensor:
+    """Repeat the last row and column until both sides are multiples of 32."""
+    height, width = image.shape[-2:]
+    return F.pad(image, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE), mode="replicate")
+
+
+def to_grid(classes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bring a map ``(B, 1, h, w)`` over a picture of height and width ``size`` to the places of its features.
+
+    The map may have any resolution; each place takes the nearest value at its top left corner, as published.
+    Beyond the picture, where it is padded, the border is repeated.
+    """
+    rows, columns = (
+        (
+            torch.arange(-(-side // _MULTIPLE) * _MULTIPLE // STRIDE, device=classes.device)
+            * STRIDE
+            * cells
+            // side
+        ).clamp(max=cells - 1)
+        for side, cells in zip(size, classes.shape[-2:], strict=True)
+    )
+    return classes[:, :, rows][:, :, :, columns]
+
+
+def enlarge(maps: Tensor) -> Tensor:
+    """Repeat each place of ``(B, C, h, w)`` over its pixels: ``(B, C, 4h, 4w)``."""
+    return maps.repeat_interleave(STRIDE, dim=2).repeat_interleave(STRIDE, dim=3)

@@ -1,0 +1,53 @@
+"""Cards of Chen et al. 2023."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from colorzoo.card import ModelCard, Smoke
+
+_TRIAL = {
+    "features": "zhang2016_small",
+    "segmenter": "clusters",
+    "width": 0.125,
+    "color_width": 0.125,
+    "discriminator_width": 0.125,
+    "discriminator_layers": 4,
+    "tau": 1.0,  # random features match by chance: at 0.01 a rounding picks another place
+}
+_SLEEPING = ("discriminator.attention.*.weight",)  # the attention begins with a factor of 0
+
+FULL = ModelCard(
+    name="chen2023",
+    title="SPColor: Semantic Prior Guided Exemplar-based Image Colorization",
+    paper="https://arxiv.org/abs/2304.06255",
+    year=2023,
+    summary="Colors a photo like a reference, each thing from things of its kind. The paper's network.",
+    task="colorzoo.zoo.chen2023.task:Chen2023",
+    parameters=157_515_836,
+    aliases=("spcolor",),
+    guidance=("exemplar", "classes"),
+    config="chen2023/paper.yaml",
+    smoke=Smoke(_TRIAL, size=64, without_gradient=_SLEEPING, scales={"network.ab.weight": 0.005}),
+    limits=("export",),
+)
+
+SMALL = replace(
+    FULL,
+    name="chen2023_small",
+    summary="The same over the layers of zhang2016_small and their clusters; ships inside the package.",
+    parameters=3_057_370,
+    aliases=(),
+    hparams={
+        "features": "zhang2016_small",
+        "segmenter": "clusters",
+        "width": 0.1875,
+        "color_width": 0.14,
+        "unrelated": "automatic",
+        "discriminator_width": 0.25,
+        "discriminator_layers": 4,
+    },
+    config="chen2023/small.yaml",
+)
+
+CARDS = (FULL, SMALL)
