@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from colorzoo.networks.unet import UNet
 from colorzoo.zoo.cho2023.hints import Hints
@@ -26,17 +27,32 @@ class GuidingPainterNetwork(nn.Module):
     Args:
         width: Multiplier of the channel counts of g; 1.0 is the paper's.
         segmenter_width: The same for f.
+        segmenter_side: Largest shorter side at which f sees a sketch; its logits are enlarged.
     """
 
-    def __init__(self, width: float = 1.0, segmenter_width: float = 1.0) -> None:
+    def __init__(
+        self, width: float = 1.0, segmenter_width: float = 1.0, segmenter_side: int | None = None
+    ) -> None:
         super().__init__()
+        self.segmenter_side = segmenter_side
         self.segmenter = UNet(1, SEGMENTS, base_channels(segmenter_width))
         self.colorizer = UNet(1 + 3 + 1 + SEGMENTS, 3, base_channels(width))
 
     def divide(self, sketch: Tensor) -> Tensor:
         """Return the logits of the segments, ``(B, 30, H, W)``, of a sketch ``(B, 1, H, W)`` in [0, 1]."""
-        logits: Tensor = self.segmenter(2 * sketch - 1)
-        return logits.float()
+        small = self._seen(sketch)
+        logits: Tensor = self.segmenter(2 * small - 1).float()
+        if small is sketch:
+            return logits
+        return F.interpolate(logits, size=sketch.shape[-2:], mode="bilinear", align_corners=False)
+
+    def _seen(self, sketch: Tensor) -> Tensor:
+        """Return a sketch at the size at which f sees it; lines get thinner but stay black."""
+        height, width = sketch.shape[-2:]
+        scale = (self.segmenter_side or min(height, width)) / min(height, width)
+        if scale >= 1:
+            return sketch
+        return 1 - F.adaptive_max_pool2d(1 - sketch, (round(height * scale), round(width * scale)))
 
     def paint(self, sketch: Tensor, hints: Hints, segments: Tensor) -> Tensor:
         """Return the picture ``(B, 3, H, W)`` in [-1, 1].

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
+from colorzoo.data.sketch import sketches_of
 from colorzoo.draws import picture_generators
 from colorzoo.guidance import Guidance, Points, PointSimulation, simulate_points, uniform_points
 from colorzoo.metrics import MeanPSNR
@@ -21,7 +22,6 @@ from colorzoo.networks.unet import UNet, initialize_gan
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.zoo.cho2023.network import base_channels
-from colorzoo.zoo.cho2023.sketches import sketches_of
 
 VALIDATION_POINTS = (0, 1, 10, 30)
 _DEFAULT_LUMA = 60.0  # of points that come without a lightness

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from colorzoo.data.dataset import Batch
+from colorzoo.data.sketch import sketches_of
 from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Regions
@@ -38,7 +39,6 @@ from colorzoo.zoo.cho2023.hints import (
 from colorzoo.zoo.cho2023.losses import Smoothness, deception, detection, smoothness, total_variance
 from colorzoo.zoo.cho2023.network import SEGMENTS, GuidingPainterNetwork
 from colorzoo.zoo.cho2023.published import convert_published
-from colorzoo.zoo.cho2023.sketches import sketches_of
 
 VALIDATION_REGIONS = (0, 1, 3, 10, 30)
 
@@ -68,7 +68,10 @@ class Cho2023(GANColorizationModule):
         smoothness_weight: Weight of the differences between neighboring logits.
         adversarial_weight: Weight of the adversarial loss; 0 trains no discriminator.
         smoothness_form: See `colorzoo.zoo.cho2023.losses.smoothness`.
-        final_temperature: Of the Gumbel softmax, which falls to it exponentially from 1.
+        initial_temperature: Of the Gumbel softmax at the start.
+        final_temperature: To which it falls exponentially.
+        segmenter_side: Sketches with a longer shorter side are shrunk to it for f, and its logits enlarged: a
+            narrow f that was trained on small pictures sees whole shapes so. None in the paper.
         lr: Rate of f and g.
         discriminator_lr: Rate of the discriminator.
         betas: Decays of Adam's moments.
@@ -94,7 +97,9 @@ class Cho2023(GANColorizationModule):
         smoothness_weight: float = 1.0,
         adversarial_weight: float = 0.2,
         smoothness_form: Smoothness = "eight_l1",
+        initial_temperature: float = 1.0,
         final_temperature: float = 0.1,
+        segmenter_side: int | None = None,
         lr: float = 2e-4,
         discriminator_lr: float = 2e-4,
         betas: Sequence[float] = (0.9, 0.999),
@@ -107,7 +112,8 @@ class Cho2023(GANColorizationModule):
 
     def configure_network(self) -> None:
         """Build f and g."""
-        self.network = GuidingPainterNetwork(self.hparams.width, self.hparams.segmenter_width)
+        hp: Any = self.hparams
+        self.network = GuidingPainterNetwork(hp.width, hp.segmenter_width, hp.segmenter_side)
         initialize_gan(self.network)
 
     def configure_discriminator(self) -> None:
@@ -217,7 +223,8 @@ class Cho2023(GANColorizationModule):
     def temperature_at(self, epoch: int, epochs: int) -> float:
         """Return tau of an epoch, counted from 0; without an end to the training it is the final one."""
         progress = epoch / epochs if epochs > 0 else 1.0
-        return float(self.hparams.final_temperature**progress)
+        first, last = self.hparams.initial_temperature, self.hparams.final_temperature
+        return float(first * (last / first) ** progress)
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the numbers of regions at which PSNR is taken."""
