@@ -44,8 +44,8 @@ def moments(maps: Tensor) -> Moments:
 def _moments_on_cpu(maps: Tensor) -> Moments:
     """Read the moments off the kernel of group normalization, 20 times as fast as ``var_mean`` there.
 
-    It sees the map with channels first: for channels last it subtracts squares, which a map that hardly varies
-    does not survive.
+    It sees the map with channels first: for channels last it subtracts squares, which a map that hardly
+    varies does not survive.
     """
     batch, channels, height, width = maps.shape
     count = height * width
