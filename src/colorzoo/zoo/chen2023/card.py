@@ -44,6 +44,7 @@ SMALL = replace(
         "width": 0.1875,
         "color_width": 0.14,
         "unrelated": "automatic",
+        "residual": True,
         "discriminator_width": 0.25,
         "discriminator_layers": 4,
     },
