@@ -9,10 +9,9 @@ from typing import Any, Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor
 
-from colorzoo.color import hull_centers, rgb_to_lab
+from colorzoo.color import hull_centers
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import (
-    ClassMap,
     Exemplar,
     GlobalStatistics,
     Guidance,
@@ -21,9 +20,22 @@ from colorzoo.guidance import (
     statistics_of,
 )
 from colorzoo.guidance.fields import Fields
+from colorzoo.inference.classes import FindsClasses, class_map, find_classes
 from colorzoo.inference.picture import Picture
 from colorzoo.inference.resample import working_size
 from colorzoo.tasks import ColorizationModule
+
+__all__ = [
+    "FindsClasses",
+    "ProposesRegions",
+    "add_kinds",
+    "as_reference",
+    "color_regions",
+    "describe_statistics",
+    "find_classes",
+    "propose_regions",
+    "read_statistics",
+]
 
 
 @runtime_checkable
@@ -32,14 +44,6 @@ class ProposesRegions(Protocol):
 
     def propose(self, luma: Tensor) -> Regions:
         """Return the regions of ``(B, 1, H, W)``, none of them colored yet, the most wanted first."""
-
-
-@runtime_checkable
-class FindsClasses(Protocol):
-    """A model whose colors travel inside classes."""
-
-    def segment(self, luma: Tensor) -> Tensor:
-        """Return the ``(B, 1, H, W)`` int64 class of each pixel of a lightness."""
 
 
 def as_reference(picture: Picture, size: int) -> Tensor:
@@ -73,7 +77,7 @@ def add_kinds(
     if "regions" in model.accepts and recipe.regions and isinstance(model, ProposesRegions):
         found["regions"] = color_regions(propose_regions(model, luma), recipe)
     if "classes" in model.accepts and isinstance(model, FindsClasses):
-        found["classes"] = _classes(model, recipe, luma, reference)
+        found["classes"] = guidance.classes or class_map(model, recipe, luma, reference)
     return replace(guidance, **found)
 
 
@@ -82,13 +86,6 @@ def propose_regions(model: ProposesRegions, luma: Tensor) -> Regions:
     device = cast(ColorizationModule, model).device
     with torch.inference_mode():
         return model.propose(luma.to(device)).to("cpu")
-
-
-def find_classes(model: FindsClasses, luma: Tensor) -> Tensor:
-    """Ask a model for the classes of a lightness, on its device; the answer is on the CPU."""
-    device = cast(ColorizationModule, model).device
-    with torch.inference_mode():
-        return model.segment(luma.to(device)).cpu()
 
 
 def color_regions(regions: Regions, recipe: Recipe) -> Regions:
@@ -132,16 +129,3 @@ def describe_statistics(picture: Picture) -> dict[str, Any]:
     assert found.saturation is not None
     shares = [round(share, 6) for share in found.histogram[0].tolist()]
     return {"saturation": round(float(found.saturation), 4), "histogram": shares}
-
-
-def _classes(model: FindsClasses, recipe: Recipe, luma: Tensor, reference: Tensor | None) -> ClassMap:
-    target = find_classes(model, luma)
-    moved = target.clone()
-    for name, wanted in recipe.extra.get("classes", {}).get("map", {}).items():
-        if not name.isdigit():
-            raise GuidanceError(
-                f"recipe.classes.map has the key {name!r}; the number of a class was expected."
-            )
-        moved[target == int(name)] = wanted
-    other = None if reference is None else find_classes(model, rgb_to_lab(reference)[:, :1])
-    return ClassMap(moved, other)

@@ -49,6 +49,7 @@ SMALL = replace(
         "discriminator_layers": 4,
     },
     config="chen2023/small.yaml",
+    default_for=("classes",),
 )
 
 CARDS = (FULL, SMALL)

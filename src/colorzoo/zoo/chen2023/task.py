@@ -39,6 +39,7 @@ from colorzoo.zoo.chen2023.network import build_segmenter, build_trunk, warp_ref
 from colorzoo.zoo.chen2023.objective import hide
 from colorzoo.zoo.chen2023.published import convert_published
 from colorzoo.zoo.chen2023.segment import Merging, Segmenter, load_clusters
+from colorzoo.zoo.chen2023.stego import CLUSTERS
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -171,6 +172,13 @@ class Chen2023(GANColorizationModule):
         for name, part in (("similarity", warped.similarity), ("warped_ab", warped.ab)):
             extras[name] = enlarge(part)[:, :, :height, :width]
         return Prediction(ab=ab, extras=extras, notes=_notes(guidance, extras["matched"]))
+
+    @property
+    def class_count(self) -> int:
+        """How many classes `segment` may name."""
+        if self.segmenter is None:
+            return 1
+        return CLUSTERS if self.hparams.merging == "post" else int(self.hparams.classes)
 
     def segment(self, luma: Tensor) -> Tensor:
         """Return the class ``(B, 1, H, W)`` int64 of each pixel of a lightness."""
