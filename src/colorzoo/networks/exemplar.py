@@ -65,6 +65,17 @@ def enlarge(maps: Tensor) -> Tensor:
     return maps.repeat_interleave(STRIDE, dim=2).repeat_interleave(STRIDE, dim=3)
 
 
+def painted_ab(answer: Tensor, warped: Tensor) -> Tensor:
+    """Return ab ``(B, 2, H, W)`` of a `ColorNet`'s answer; with a gate the warped colors are part of it.
+
+    Args:
+        answer: ``(B, 2, H, W)``, or with a gate ``(B, 3, H, W)``.
+        warped: ``(B, 2, h, w)``, at a quarter of the size.
+    """
+    answer = answer.float()
+    return answer if answer.shape[1] == 2 else answer[:, :2] + answer[:, 2:] * enlarge_smoothly(warped)
+
+
 def enlarge_smoothly(maps: Tensor) -> Tensor:
     """Interpolate ``(B, C, h, w)`` to ``(B, C, 4h, 4w)``."""
     return F.interpolate(maps, scale_factor=STRIDE, mode="bilinear", align_corners=False)

@@ -20,7 +20,7 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.networks.attention_discriminator import AttentionDiscriminator
 from colorzoo.networks.clusters import Classified
 from colorzoo.networks.color_net import ColorNet
-from colorzoo.networks.exemplar import Reference, Warped, enlarge, enlarge_smoothly, pad_picture, to_grid
+from colorzoo.networks.exemplar import Reference, Warped, enlarge, pad_picture, painted_ab, to_grid
 from colorzoo.networks.trunk import Seen, Trunk
 from colorzoo.networks.warp_net import STRIDE, WarpNet, unit_features
 from colorzoo.tasks import GANColorizationModule, Prediction
@@ -60,8 +60,8 @@ class Chen2023(GANColorizationModule):
         tau: Temperature of the matching.
         unrelated: What places without a match are given: ``zero`` as in the paper, or the ``automatic``
             colors of the model whose features are borrowed.
-        residual: Add the warped colors to what the color network answers (not in the paper: its normalization
-            forgets how strong colors are, which a narrow network learns late).
+        gated: Add a share of the warped colors, which the color network chooses (not in the
+            paper: its normalization forgets how strong colors are, which a narrow network learns late).
         reference_input: ``rgb``, or ``normalized_twice`` as the published code feeds VGG-19.
         segment_truth: In training, segment the colored target as the published code does, not its lightness.
         l1_weight: L1 of self-referenced pictures.
@@ -90,7 +90,7 @@ class Chen2023(GANColorizationModule):
     """
 
     accepts = frozenset({"exemplar", "classes"})
-    recorded_hparams = ("classes", "merging", "tau", "unrelated", "residual")
+    recorded_hparams = ("classes", "merging", "tau", "unrelated", "gated")
     network: ColorNet
     features: Trunk
     segmenter: Segmenter | None
@@ -106,7 +106,7 @@ class Chen2023(GANColorizationModule):
         color_width: float = 1.0,
         tau: float = 0.01,
         unrelated: Literal["zero", "automatic"] = "zero",
-        residual: bool = False,
+        gated: bool = False,
         reference_input: Literal["rgb", "normalized_twice"] = "rgb",
         segment_truth: bool = False,
         l1_weight: float = 2.0,
@@ -141,8 +141,8 @@ class Chen2023(GANColorizationModule):
         self.features = build_trunk(hp.features, hp.width)
         self.segmenter = build_segmenter(hp.segmenter, self.features, hp.classes, hp.merging)
         self.correspondence = WarpNet(self.features.channels, hp.width)
-        self.network = ColorNet(4, hp.color_width)
-        if hp.residual:
+        self.network = ColorNet(4, hp.color_width, gated=hp.gated)
+        if hp.gated:
             nn.init.normal_(self.network.ab.weight, std=1e-3)
 
     def setup(self, stage: str) -> None:
@@ -211,8 +211,7 @@ class Chen2023(GANColorizationModule):
     def paint_warped(self, luma: Tensor, warped: Warped) -> Tensor:
         """Return ab ``(B, 2, H, W)`` from what was warped; sides are multiples of 8."""
         parts = [enlarge(warped.ab), enlarge(warped.similarity), luma - 50]
-        ab: Tensor = self.network(torch.cat(parts, dim=1)).float()
-        return enlarge_smoothly(warped.ab) + ab if self.hparams.residual else ab
+        return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)
 
     def paint(self, batch: Batch) -> Prediction:
         """Color a training batch, each picture with its reference, or with one made from itself."""

@@ -38,7 +38,7 @@ SMALL = replace(
     FULL,
     name="zhang2019_small",
     summary="The same over most layers of chen2023_small, for comparison with it; ships inside the package.",
-    parameters=3_058_570,
+    parameters=3_058_587,
     aliases=(),
     hparams={
         "features": "zhang2016_small",
@@ -47,7 +47,7 @@ SMALL = replace(
         "color_width": 0.14,
         "tau": 0.01,
         "unrelated": "automatic",
-        "residual": True,
+        "gated": True,
         "discriminator_width": 0.25,
         "discriminator_layers": 4,
         "last_kernel": (3, 3),

@@ -20,7 +20,7 @@ from colorzoo.factory import create_model
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.networks.attention_discriminator import AttentionDiscriminator
 from colorzoo.networks.color_net import ColorNet
-from colorzoo.networks.exemplar import Reference, Warped, enlarge, enlarge_smoothly, pad_picture
+from colorzoo.networks.exemplar import Reference, Warped, enlarge, pad_picture, painted_ab
 from colorzoo.networks.frozen import borrow
 from colorzoo.networks.trunk import BorrowedTrunk, Seen, Trunk, VGGTrunk
 from colorzoo.networks.warp_net import STRIDE, WarpNet, unit_features
@@ -57,7 +57,7 @@ class Zhang2019(GANColorizationModule):
         tau: Temperature of the matching; at 1e-10 a place takes its best match alone.
         training_tau: The same in training.
         unrelated: Colors without a reference: ``zero``, or the ``automatic`` ones of the borrowed features.
-        residual: See `Chen2023`.
+        gated: Add a share of the warped colors, which the color network chooses, to what it answers.
         previous: Share of training pictures that see a previous frame.
         l1_weight: L1 of self-referenced pictures.
         truth_weight: L1 to the truth of all pictures (not in the paper).
@@ -83,7 +83,7 @@ class Zhang2019(GANColorizationModule):
     """
 
     accepts = frozenset({"exemplar"})
-    recorded_hparams = ("tau", "unrelated", "residual")
+    recorded_hparams = ("tau", "unrelated", "gated")
     network: ColorNet
     features: Trunk
 
@@ -96,7 +96,7 @@ class Zhang2019(GANColorizationModule):
         tau: float = 1e-10,
         training_tau: float = 0.01,
         unrelated: Literal["zero", "automatic"] = "zero",
-        residual: bool = False,
+        gated: bool = False,
         previous: float = 0.5,
         l1_weight: float = 2.0,
         truth_weight: float = 0.0,
@@ -129,7 +129,7 @@ class Zhang2019(GANColorizationModule):
             VGGTrunk(hp.width) if hp.features == "vgg19" else BorrowedTrunk(_registered(hp.features).network)
         )
         self.correspondence = WarpNet(self.features.channels, hp.width)
-        self.network = ColorNet(7, hp.color_width)
+        self.network = ColorNet(7, hp.color_width, gated=hp.gated)
         if hp.donor is not None:
             self._take_from(_registered(hp.donor))
 
@@ -211,8 +211,7 @@ class Zhang2019(GANColorizationModule):
         else:
             before = torch.cat([previous[:, :1] - 50, previous[:, 1:]], dim=1)
         parts = [enlarge(warped.ab), enlarge(warped.similarity), luma - 50, before]
-        ab: Tensor = self.network(torch.cat(parts, dim=1)).float()
-        return enlarge_smoothly(warped.ab) + ab if self.hparams.residual else ab
+        return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)
 
     def paint(self, batch: Batch) -> Prediction:
         """Color a training batch, some pictures after a previous frame."""
