@@ -1,6 +1,6 @@
 """SPColor's own promises: classes, merging, re-assignment, references that do not help, training."""
 
-from dataclasses import replace
+import copy
 from typing import Any
 
 import pytest
@@ -9,13 +9,14 @@ from torch import Tensor
 
 from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_lab
-from colorzoo.errors import ColorzooError
+from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
 from colorzoo.networks.clusters import classify, merge_clusters
 from colorzoo.registry import load_class, model_card
 from colorzoo.tasks.exemplar import tie
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_batch, sample_image
+from colorzoo.weights import apply_weights
 from colorzoo.zoo.chen2023.objective import hide
 from colorzoo.zoo.chen2023.segment import ClusterSegmenter
 
@@ -168,12 +169,14 @@ def test_published_behaviors_are_named_options(card: ModelCard) -> None:
     assert (one - two).abs().max() > 1e-3
 
 
-def test_zhang2019_carries_colors_from_frame_to_frame() -> None:
-    model: Any = smoke_model(replace(model_card("zhang2019")))
-    frames = torch.cat([rgb_to_lab(sample_image(SIZE, seed=seed))[:, :1] for seed in (1, 1, 1)])
-    exemplar = Exemplar(sample_image(SIZE, seed=2))
-    colored = model.color_frames(frames, exemplar)
-    assert colored.shape == (3, 2, *SIZE)
-    single = model(frames[:1], Guidance(exemplar=exemplar)).ab
-    assert torch.equal(colored[:1], single)  # the first frame is a single picture
-    assert (colored[1] - colored[0]).abs().max() > 1e-3  # the second sees the first
+def test_a_file_without_the_discriminator_is_enough(card: ModelCard) -> None:
+    model, fresh = smoke_model(card), smoke_model(card, seed=1)
+    stored = model.for_inference(model.state_dict())
+    assert len(stored) < len(model.state_dict())
+    judge = copy.deepcopy(fresh.discriminator.state_dict())
+    apply_weights(fresh, stored, name="a file", published=False)
+    assert torch.equal(fresh.network.ab.weight, model.network.ab.weight)
+    assert all(torch.equal(value, judge[key]) for key, value in fresh.discriminator.state_dict().items())
+    part = dict(list(model.state_dict().items())[:-1])
+    with pytest.raises(WeightsError, match="1 missing"):
+        apply_weights(fresh, part, name="a file", published=False)
