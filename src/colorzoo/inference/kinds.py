@@ -9,11 +9,10 @@ from typing import Any, Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor
 
-from colorzoo.color import hull_centers, rgb_to_lab
+from colorzoo.color import hull_centers
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import (
     Boxes,
-    ClassMap,
     Exemplar,
     GlobalStatistics,
     Guidance,
@@ -21,16 +20,9 @@ from colorzoo.guidance import (
     statistics_of,
 )
 from colorzoo.guidance.fields import Fields
+from colorzoo.inference.classes import FindsClasses, class_map
 from colorzoo.inference.picture import Picture
 from colorzoo.tasks import ColorizationModule
-
-
-@runtime_checkable
-class FindsClasses(Protocol):
-    """A model whose colors travel inside classes."""
-
-    def segment(self, luma: Tensor) -> Tensor:
-        """Return the ``(B, 1, H, W)`` int64 class of each pixel of a lightness."""
 
 
 @runtime_checkable
@@ -70,7 +62,40 @@ def add_kinds(
     if "boxes" in model.accepts and guidance.boxes is None and isinstance(model, FindsBoxes):
         found["boxes"] = find_boxes(model, luma)
     if "classes" in model.accepts and isinstance(model, FindsClasses):
-        found["classes"] = _classes(model, recipe, luma, reference)
+        found["classes"] = guidance.classes or class_map(model, recipe, luma, reference)
+    return replace(guidance, **found)
+
+
+def find_boxes(self, luma: Tensor) -> Boxes:
+        """Return where the things of ``(B, 1, H, W)`` are, or say that it cannot find out."""
+
+
+def add_kinds(
+    guidance: Guidance, recipe: Recipe, model: ColorizationModule, luma: Tensor, exemplar: Exemplar | None
+) -> Guidance:
+    """Add to the drawn points and scribbles what else a recipe gives and the model takes.
+
+    Args:
+        guidance: Points and scribbles at the network's size.
+        recipe: What the user wishes.
+        model: Whose classes the recipe speaks of.
+        luma: ``(1, 1, h, w)`` in [0, 100].
+        exemplar: What a reference gives, or None; the recipe says how far to go towards it.
+
+    Raises:
+        GuidanceError: A statistic that does not exist.
+    """
+    found: dict[str, Any] = {}
+    reference = None if exemplar is None else exemplar.rgb
+    if "exemplar" in model.accepts and exemplar is not None:
+        alpha = (recipe.extra.get("exemplar") or {}).get("alpha", exemplar.alpha)
+        found["exemplar"] = replace(exemplar, alpha=float(alpha))
+    if "statistics" in model.accepts and recipe.extra.get("statistics"):
+        found["statistics"] = read_statistics(recipe.extra["statistics"])
+    if "boxes" in model.accepts and guidance.boxes is None and isinstance(model, FindsBoxes):
+        found["boxes"] = find_boxes(model, luma)
+    if "classes" in model.accepts and isinstance(model, FindsClasses):
+        found["classes"] = guidance.classes or class_map(model, recipe, luma, reference)
     return replace(guidance, **found)
 
 
@@ -116,16 +141,3 @@ def describe_statistics(picture: Picture) -> dict[str, Any]:
     assert found.saturation is not None
     shares = [round(share, 6) for share in found.histogram[0].tolist()]
     return {"saturation": round(float(found.saturation), 4), "histogram": shares}
-
-
-def _classes(model: FindsClasses, recipe: Recipe, luma: Tensor, reference: Tensor | None) -> ClassMap:
-    target = find_classes(model, luma)
-    moved = target.clone()
-    for name, wanted in recipe.extra.get("classes", {}).get("map", {}).items():
-        if not name.isdigit():
-            raise GuidanceError(
-                f"recipe.classes.map has the key {name!r}; the number of a class was expected."
-            )
-        moved[target == int(name)] = wanted
-    other = None if reference is None else find_classes(model, rgb_to_lab(reference)[:, :1])
-    return ClassMap(moved, other)
