@@ -66,46 +66,6 @@ def add_kinds(
     return replace(guidance, **found)
 
 
-def find_boxes(self, luma: Tensor) -> Boxes:
-        """Return where the things of ``(B, 1, H, W)`` are, or say that it cannot find out."""
-
-
-def add_kinds(
-    guidance: Guidance, recipe: Recipe, model: ColorizationModule, luma: Tensor, exemplar: Exemplar | None
-) -> Guidance:
-    """Add to the drawn points and scribbles what else a recipe gives and the model takes.
-
-    Args:
-        guidance: Points and scribbles at the network's size.
-        recipe: What the user wishes.
-        model: Whose classes the recipe speaks of.
-        luma: ``(1, 1, h, w)`` in [0, 100].
-        exemplar: What a reference gives, or None; the recipe says how far to go towards it.
-
-    Raises:
-        GuidanceError: A statistic that does not exist.
-    """
-    found: dict[str, Any] = {}
-    reference = None if exemplar is None else exemplar.rgb
-    if "exemplar" in model.accepts and exemplar is not None:
-        alpha = (recipe.extra.get("exemplar") or {}).get("alpha", exemplar.alpha)
-        found["exemplar"] = replace(exemplar, alpha=float(alpha))
-    if "statistics" in model.accepts and recipe.extra.get("statistics"):
-        found["statistics"] = read_statistics(recipe.extra["statistics"])
-    if "boxes" in model.accepts and guidance.boxes is None and isinstance(model, FindsBoxes):
-        found["boxes"] = find_boxes(model, luma)
-    if "classes" in model.accepts and isinstance(model, FindsClasses):
-        found["classes"] = guidance.classes or class_map(model, recipe, luma, reference)
-    return replace(guidance, **found)
-
-
-def find_classes(model: FindsClasses, luma: Tensor) -> Tensor:
-    """Ask a model for the classes of a lightness, on its device; the answer is on the CPU."""
-    device = cast(ColorizationModule, model).device
-    with torch.inference_mode():
-        return model.segment(luma.to(device)).cpu()
-
-
 def find_boxes(model: FindsBoxes, luma: Tensor) -> Boxes:
     """Ask a model where the things of a lightness are, on its device; the answer is on the CPU.
 
