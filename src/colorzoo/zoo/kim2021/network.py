@@ -142,9 +142,9 @@ def fading(scribbles: Tensor, reach: int) -> Tensor:
 
 def _pooled(image: Tensor, stride: int, size: tuple[int, int], pool: object) -> Tensor:
     """Bring a map of the picture to the size of a tap; padding repeats the border."""
-    height, width = image.shape[-2:]
-    right, bottom = size[1] * stride - width, size[0] * stride - height
-    padded = F.pad(image, (0, right, 0, bottom), mode="replicate")
+    height, width = size[0] * stride, size[1] * stride
+    cut = image[..., :height, :width]  # some networks leave out the last row of an odd map
+    padded = F.pad(cut, (0, width - cut.shape[-1], 0, height - cut.shape[-2]), mode="replicate")
     if stride == 1:
         return padded
     pooled: Tensor = pool(padded, stride)  # type: ignore[operator]

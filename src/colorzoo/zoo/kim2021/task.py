@@ -149,6 +149,17 @@ class Kim2021(SingleOptimizerModule):
         hp: Any = self.hparams
         self._losses = torch.compile(self._compute_losses) if hp.compile_training else self._compute_losses
 
+    def setup(self, stage: str) -> None:
+        """Refuse what cannot be trained.
+
+        Raises:
+            ColorzooError: The backbone reads sketches.
+        """
+        if stage == "fit" and self.input_kind != "gray":
+            raise ColorzooError(
+                f"over {self.hparams.backbone}, which reads sketches, this add-on works but cannot be trained."
+            )
+
     @property
     def _tapped(self) -> TappedModel:
         model: Any = self.backbone.model
