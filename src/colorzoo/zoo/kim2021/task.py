@@ -157,7 +157,7 @@ class Kim2021(SingleOptimizerModule):
         """
         if stage == "fit" and self.input_kind != "gray":
             raise ColorzooError(
-                f"over {self.hparams.backbone}, which reads sketches, this add-on works but cannot be trained."
+                f"over {self.hparams.backbone}, which reads sketches, this add-on works but is not trained."
             )
 
     @property
