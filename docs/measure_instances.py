@@ -1,7 +1,7 @@
 """Compare su2020_small with boxes with its own full-image network on pictures with things.
 
-``python docs/measure_instances.py --data COCO`` takes the validation pictures of a COCO folder with their boxes,
-and prints mean differences with 95 % intervals over pictures; ``--weights`` measures another file or checkpoint.
+``python docs/measure_instances.py --data COCO`` takes the validation pictures of a COCO folder with their
+boxes, and prints mean differences with 95 % intervals over pictures; ``--weights`` measures another file.
 """
 
 from __future__ import annotations
