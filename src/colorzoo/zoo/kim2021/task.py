@@ -78,6 +78,7 @@ class Kim2021(SingleOptimizerModule):
         reach: Pixels from a scribble within which E changes maps; None: everywhere, as in the paper.
         propagation: Radius in pixels within which the final colors are drawn from beyond the strokes, see
             `Propagation`; 0, as in the paper: not at all.
+        only_propagation: Train nothing but the propagation: the rest of E stays as it was loaded.
         gradient: What the edge losses compare: signed derivatives or magnitudes.
         edge_band: Pixels by which L_edge (and the color term) reach beyond the scribbles.
         edge_scales: Sizes of the picture at which L_edge compares, each half of the one before.
@@ -113,6 +114,7 @@ class Kim2021(SingleOptimizerModule):
         read_luma: bool = False,
         reach: int | None = None,
         propagation: int = 0,
+        only_propagation: bool = False,
         gradient: Gradient = "signed",
         edge_band: int = 0,
         edge_scales: int = 1,
@@ -150,6 +152,8 @@ class Kim2021(SingleOptimizerModule):
             reach=hp.reach,
             propagation=hp.propagation,
         )
+        if hp.only_propagation:
+            self.network.branches.requires_grad_(False)
 
     def configure_losses(self) -> None:
         """Compile the second half of the backbone, E and losses into one graph, if asked."""
