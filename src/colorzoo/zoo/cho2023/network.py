@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.networks.taps import Visit, unchanged
 from colorzoo.networks.unet import UNet
 from colorzoo.zoo.cho2023.hints import Hints
 
@@ -62,5 +63,15 @@ class GuidingPainterNetwork(nn.Module):
             hints: Colors in [-1, 1] and mask.
             segments: ``(B, 30, H, W)`` one-hot, hinted or not.
         """
+        height, width = sketch.shape[-2:]
+        maps = self.before_taps(sketch, hints, segments)
+        return self.after_taps(maps, unchanged)[..., :height, :width]
+
+    def before_taps(self, sketch: Tensor, hints: Hints, segments: Tensor) -> tuple[Tensor, ...]:
+        """Run g up to its first tap; arguments as of `paint`."""
         x = torch.cat([2 * sketch - 1, hints.color, hints.mask, segments], dim=1)
-        return torch.tanh(self.colorizer(x).float())
+        return self.colorizer.before_taps(x)
+
+    def after_taps(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
+        """Return the padded picture in [-1, 1]."""
+        return torch.tanh(self.colorizer.after_taps(maps, visit).float())
