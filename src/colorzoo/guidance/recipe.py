@@ -179,7 +179,9 @@ class Recipe:
         names = [name for name in self.extra if name not in (*_LATER_KINDS, "image")]
         for kind in _LISTS:
             names += [
-                f"{kind}[{i}].{name}" for i, item in enumerate(getattr(self, kind) or ()) for name in item.extra
+                f"{kind}[{i}].{name}"
+                for i, item in enumerate(getattr(self, kind) or ())
+                for name in item.extra
             ]
         return tuple(names)
 

@@ -29,7 +29,13 @@ SMALL = replace(
     summary="The same networks at a fifth of the width; ships inside the package.",
     parameters=1_212_090,
     aliases=(),
-    hparams={"width": 0.1875, "segmenter_width": 0.15625, "discriminator_width": 0.25, "segmenter_side": 128},
+    hparams={
+        "width": 0.1875,
+        "segmenter_width": 0.15625,
+        "discriminator_width": 0.25,
+        "segmenter_side": 128,
+        "pieces": True,
+    },
     config="cho2023/small.yaml",
 )
 

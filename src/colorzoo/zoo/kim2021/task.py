@@ -178,7 +178,9 @@ class Kim2021(SingleOptimizerModule):
         with torch.no_grad():
             state = self._tapped.before_taps(luma, self._training_guidance(ab, batch))
             first = self._tapped.after_taps(state, unchanged)
-            drawn = simulate_scribbles(first, ab, picture_generators(batch["seed"], "strokes"), self._drawing())
+            drawn = simulate_scribbles(
+                first, ab, picture_generators(batch["seed"], "strokes"), self._drawing()
+            )
         losses = self._losses(state, luma, ab, first, drawn.mask)
         loss = (
             losses.edge

@@ -81,9 +81,7 @@ class InstanceNetworks(nn.Module):
         hint_attention: See `HintUNet`.
     """
 
-    def __init__(
-        self, width: float = 1.0, *, mask_center: float = 0.5, hint_attention: bool = False
-    ) -> None:
+    def __init__(self, width: float = 1.0, *, mask_center: float = 0.5, hint_attention: bool = False) -> None:
         super().__init__()
         self.mask_center = mask_center
         self.full = HintUNet(4, width, hint_attention=hint_attention)
@@ -120,7 +118,11 @@ class InstanceNetworks(nn.Module):
             index = torch.tensor(rows, device=luma.device)
             some = luma.index_select(0, index)
             hints = Points(points.ab.index_select(0, index), points.mask.index_select(0, index))
-            fuse = self._fusing(some, hints, [corners[row] for row in rows]) if unet is self.fusion else unchanged
+            fuse = (
+                self._fusing(some, hints, [corners[row] for row in rows])
+                if unet is self.fusion
+                else unchanged
+            )
             encoded = unet.encode(*hint_input(some, hints, self.mask_center), visit=fuse)
             parts.append(Part(index, unet, encoded, fuse))
         return PartsState((), size, tuple(parts))
@@ -187,9 +189,7 @@ class InstanceNetworks(nn.Module):
 
         return fuse
 
-    def fuse(
-        self, name: str, whole: Tensor, instances: Tensor, places: Sequence[list[Place]]
-    ) -> Tensor:
+    def fuse(self, name: str, whole: Tensor, instances: Tensor, places: Sequence[list[Place]]) -> Tensor:
         """Fuse one map of several pictures.
 
         Args:

@@ -219,9 +219,7 @@ class Su2020(SingleOptimizerModule):
             raise KeyError(
                 f"nothing of {', '.join(missing)}; all three files are needed, in one folder or in one state dict"
             )
-        apply_weights(
-            self, convert_published(state_dict), name="the published checkpoint", published=False
-        )
+        apply_weights(self, convert_published(state_dict), name="the published checkpoint", published=False)
 
     def _boxes(self, batch: Batch) -> list[Tensor]:
         """Return the ``(K, 4)`` boxes of each picture in shares, K from 1 to ``most_boxes``."""
