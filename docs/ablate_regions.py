@@ -43,7 +43,7 @@ def main() -> None:
     lines = [
         f"{EPOCHS} epochs on crops of {SIDE} pixels at the width of `cho2023_small`, with the weights 30,",
         f"{WEIGHTS['variance_weight']:g} and {WEIGHTS['smoothness_weight']:g} for L1, total variance and",
-        "smoothness (`python docs/ablate_regions.py --data DIR`). *Fill*: PSNR of the picture filled with its",
+        "smoothness (`python docs/ablate_regions.py --data DIR`). *Fill*: PSNR of a picture filled with its",
         "regions' true means. *Ragged*: share of neighboring pixels in different regions.",
         "",
         "| training | regions a picture | fill, dB | ragged | PSNR@0 | PSNR@1 | PSNR@3 | PSNR@30 |",
