@@ -35,6 +35,7 @@ SMALL = replace(
         "discriminator_width": 0.25,
         "segmenter_side": 128,
         "pieces": True,
+        "hint_residual": True,
     },
     config="cho2023/small.yaml",
 )
@@ -56,7 +57,7 @@ POINTS_SMALL = replace(
     name="cho2023_points_small",
     summary="The control at the width of cho2023_small; to be trained, no weights ship.",
     parameters=609_591,
-    hparams={"width": 0.1875},
+    hparams={"width": 0.1875, "hint_residual": True},
     config="cho2023/points_small.yaml",
 )
 

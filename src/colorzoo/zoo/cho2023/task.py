@@ -75,6 +75,7 @@ class Cho2023(GANColorizationModule):
             narrow f that was trained on small pictures sees whole shapes so. None in the paper.
         pieces: Ask for what lines enclose instead of whole segments (`cut_segments`; not in the paper).
         only_painter: Train g alone, on the regions that f proposes as it is (not in the paper).
+        hint_residual: The painting starts from the hints (`as_residual`; not in the paper).
         lr: Rate of f and g.
         discriminator_lr: Rate of the discriminator.
         betas: Decays of Adam's moments.
@@ -105,6 +106,7 @@ class Cho2023(GANColorizationModule):
         segmenter_side: int | None = None,
         pieces: bool = False,
         only_painter: bool = False,
+        hint_residual: bool = False,
         lr: float = 2e-4,
         discriminator_lr: float = 2e-4,
         betas: Sequence[float] = (0.9, 0.999),
@@ -118,7 +120,9 @@ class Cho2023(GANColorizationModule):
     def configure_network(self) -> None:
         """Build f and g."""
         hp: Any = self.hparams
-        self.network = GuidingPainterNetwork(hp.width, hp.segmenter_width, hp.segmenter_side)
+        self.network = GuidingPainterNetwork(
+            hp.width, hp.segmenter_width, hp.segmenter_side, hint_residual=hp.hint_residual
+        )
         initialize_gan(self.network)
         self.network.segmenter.requires_grad_(not hp.only_painter)
 
