@@ -55,9 +55,9 @@ def test_a_tapped_model_split_in_two_is_the_same_model(name: str) -> None:
     model: Any = smoke_model(card)
     luma, guidance = sample_call(card, (37, 53), batch=2)
     for given in (guidance, None):
-        seen = []
+        seen: list[Any] = []
 
-        def visit(name: str, activation: Tensor) -> Tensor:
+        def visit(name: str, activation: Tensor, seen: list[Any] = seen) -> Tensor:
             seen.append((name, activation.shape))
             return activation
 
@@ -104,6 +104,17 @@ def test_nothing_moves_beyond_the_reach() -> None:
     far = widened(mask, 20)[:, 0] == 0
     assert moved.max() > 0.1
     assert moved[far].max() == 0
+
+
+def test_looking_only_around_the_strokes_changes_nothing() -> None:
+    model = add_on(reach=4)
+    luma, _ = call((120, 128), batch=2)
+    mask = torch.zeros_like(luma)
+    mask[0, :, 40:43, 30:40] = mask[1, :, 100:, 20] = 1
+    given = Guidance(scribbles=Scribbles(mask))
+    quick = model(luma, given).ab
+    everywhere = model.train()(luma, given).ab  # no BatchNorm is in training mode
+    torch.testing.assert_close(quick, everywhere, rtol=0, atol=1e-3)
 
 
 def test_the_backbone_is_opened_once_for_many_strokes() -> None:

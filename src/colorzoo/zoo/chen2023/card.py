@@ -36,7 +36,7 @@ SMALL = replace(
     FULL,
     name="chen2023_small",
     summary="The same over the layers of zhang2016_small and their clusters; ships inside the package.",
-    parameters=3_057_370,
+    parameters=3_057_387,
     aliases=(),
     hparams={
         "features": "zhang2016_small",
@@ -44,10 +44,12 @@ SMALL = replace(
         "width": 0.1875,
         "color_width": 0.14,
         "unrelated": "automatic",
+        "gated": True,
         "discriminator_width": 0.25,
         "discriminator_layers": 4,
     },
     config="chen2023/small.yaml",
+    default_for=("classes",),
 )
 
 CARDS = (FULL, SMALL)

@@ -1,4 +1,4 @@
-"""The edge-enhancing network E of Kim et al. 2021: activation maps and scribbles in, what to add to the maps out."""
+"""The edge-enhancing network E of Kim et al. 2021: maps and scribbles in, changes of the maps out."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.errors import ColorzooError
 from colorzoo.networks.blocks import conv3x3
 from colorzoo.networks.taps import Tap
 
 DILATIONS = (1, 2, 4)
+FIELD = 2 + 2 * sum(DILATIONS)  # cells each way on which an answer of a branch depends
 GAIN = 0.1  # of the last convolution: with 1, the first steps of training throw the maps about
 
 
@@ -75,6 +77,11 @@ class EdgeNetwork(nn.Module):
         self.strides = tuple(tap.stride for tap in taps)
         self.read_luma, self.reach = read_luma, reach
         widths = [hidden[0]] * len(taps) if len(hidden) == 1 else hidden
+        if len(widths) != len(taps):
+            raise ColorzooError(
+                f"hidden has {len(hidden)} numbers, but the backbone has {len(taps)} taps "
+                f"({', '.join(tap.name for tap in taps)}); give one for each, or one for all."
+            )
         pairs = zip(taps, widths, strict=True)
         self.branches = nn.ModuleList(TapBranch(tap, width, 2 if read_luma else 1) for tap, width in pairs)
 
@@ -93,8 +100,12 @@ class EdgeNetwork(nn.Module):
         beside = [drawn]
         if self.read_luma:
             beside.append(_pooled((luma - 50) / 100, stride, size, F.avg_pool2d))
-        residual: Tensor = self.branches[index](activation, torch.cat(beside, dim=1))
-        return residual * self._window(scribbles, stride, size).to(residual)
+        window = self._window(scribbles, stride, size).to(activation)
+        branch, read = self.branches[index], torch.cat(beside, dim=1)
+        if self.reach is None or self.training or torch.compiler.is_compiling():
+            residual: Tensor = branch(activation, read) * window
+            return residual
+        return _near(branch, activation, read, window)
 
     def _window(self, scribbles: Tensor, stride: int, size: tuple[int, int]) -> Tensor:
         """Return where maps may change: all of a picture with a scribble, or what is near to one."""
@@ -103,8 +114,26 @@ class EdgeNetwork(nn.Module):
         return _pooled(fading(scribbles, self.reach), stride, size, F.avg_pool2d)
 
 
+def _near(branch: nn.Module, activation: Tensor, read: Tensor, window: Tensor) -> Tensor:
+    """Run a branch only as far around the window as its answer inside of it depends on."""
+    change = torch.zeros_like(activation)
+    marked = (window > 0).any(dim=0).any(dim=0)
+    if not marked.any():
+        return change
+    (top, bottom), (left, right) = (_ends(marked.any(dim=axis)) for axis in (1, 0))
+    part = (..., slice(top, bottom), slice(left, right))
+    change[part] = (branch(activation[part], read[part]) * window[part]).to(change)
+    return change
+
+
+def _ends(marked: Tensor) -> tuple[int, int]:
+    """Return where a slice begins and ends that holds all marks of an axis and `FIELD` cells around them."""
+    places = marked.nonzero()
+    return max(0, int(places.min()) - FIELD), min(len(marked), int(places.max()) + 1 + FIELD)
+
+
 def fading(scribbles: Tensor, reach: int) -> Tensor:
-    """Return 1 up to half of ``reach`` pixels from a scribble, falling to 0 at ``reach``: ``(B, 1, H, W)``."""
+    """Return ``(B, 1, H, W)``: 1 up to half of ``reach`` pixels from a scribble, 0 from ``reach`` on."""
     flat = reach - reach // 2
     ramp = reach // 2
     grown = F.max_pool2d(scribbles, 2 * flat + 1, stride=1, padding=flat)

@@ -72,7 +72,8 @@ class Kim2021(SingleOptimizerModule):
         backbone: Registered name of a model that names its taps (`colorzoo.networks.taps.TappedModel`).
         backbone_weights: Of the backbone, as `create_model` takes them.
         backbone_hparams: Overrides of the backbone's constructor arguments.
-        hidden: Channels inside E for each tap, or one number for all.
+        hidden: Channels inside E for each tap, or one number for all. The default has as many weights as 64
+            for each, but fewer where the map is large, so that a stroke takes less time.
         read_luma: Let E read lightness too.
         reach: Pixels from a scribble within which E changes maps; None: everywhere, as in the paper.
         gradient: What the edge losses compare: signed derivatives or magnitudes.
@@ -106,7 +107,7 @@ class Kim2021(SingleOptimizerModule):
         backbone: str = "zhang2017_local",
         backbone_weights: str | None = "default",
         backbone_hparams: dict[str, Any] | None = None,
-        hidden: Sequence[int] = (64,),
+        hidden: Sequence[int] = (88, 64, 32),
         read_luma: bool = False,
         reach: int | None = None,
         gradient: Gradient = "signed",
@@ -182,7 +183,7 @@ class Kim2021(SingleOptimizerModule):
                 first, ab, picture_generators(batch["seed"], "strokes"), self._drawing()
             )
         losses = self._losses(state, luma, ab, first, drawn.mask)
-        loss = (
+        loss: Tensor = (
             losses.edge
             + hp.con_weight * losses.con
             + hp.reg_weight * losses.reg
@@ -260,7 +261,7 @@ def load_backbone(name: str, weights: str | None, hparams: dict[str, Any]) -> Co
         ColorzooError: It names no taps.
     """
     on_meta = torch.get_default_device().type == "meta"  # shapes alone are wanted: there is nothing to load
-    # In a context of its own: Lightning's command line hands the add-on's arguments to any module built in this.
+    # In a context of its own: Lightning's command line hands the add-on's arguments to modules built in this.
     create = partial(create_model, name, weights=None if on_meta else weights, **hparams)
     model = contextvars.Context().run(create)
     if not isinstance(model, TappedModel):

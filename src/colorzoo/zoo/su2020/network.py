@@ -176,12 +176,11 @@ class InstanceNetworks(nn.Module):
         crop = (gray.shape[-2], gray.shape[-1])
         crops, given = [], []
         for row, each in enumerate(corners):
-            places, one = place_boxes(each, size), slice(row, row + 1)
-            crops.append(cut(gray[one], places, crop))
-            given.append(cut_points(hints[one], places, crop))
-        features = self.instance_features(
-            torch.cat(crops), Points(torch.cat([g.ab for g in given]), torch.cat([g.mask for g in given]))
-        )
+            found, one = place_boxes(each, size), slice(row, row + 1)
+            crops.append(cut(gray[one], found, crop))
+            given.append(cut_points(hints[one], found, crop))
+        ab, mask = torch.cat([each.ab for each in given]), torch.cat([each.mask for each in given])
+        features = self.instance_features(torch.cat(crops), Points(ab, mask))
         places = {stride: [place_boxes(each, size, stride) for each in corners] for stride in (1, 2, 4, 8)}
 
         def fuse(name: str, activation: Tensor) -> Tensor:
@@ -199,7 +198,7 @@ class InstanceNetworks(nn.Module):
             places: For each picture where its instances lie.
         """
         layer = self.layers[name]
-        own = instances.split([len(each) for each in places])
+        own = torch.split(instances, [len(each) for each in places])
         fused = [layer(whole[i : i + 1], own[i], each) for i, each in enumerate(places)]
         return torch.cat(fused)
 

@@ -1,15 +1,15 @@
 """Instance-aware Image Colorization (Su et al., CVPR 2020).
 
-One network colors the whole picture, one each thing in its box, and a third blends the features of both. Three
-stages train them one after the other. https://arxiv.org/abs/2005.10825
+One network colors the whole picture, one each thing in its box, and a third blends the features of both.
+Three stages train them one after the other. https://arxiv.org/abs/2005.10825
 """
 
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.weights import apply_weights
 from colorzoo.zoo.su2020.boxes import Detector, TorchvisionDetector, detect, random_boxes, shares
-from colorzoo.zoo.su2020.network import InstanceNetworks
+from colorzoo.zoo.su2020.network import InstanceNetworks, PartsState
 from colorzoo.zoo.su2020.places import cut, place_boxes
 from colorzoo.zoo.su2020.published import NETWORKS, convert_published
 
@@ -50,8 +50,8 @@ class Su2020(SingleOptimizerModule):
         width: Multiplier of every channel count; 1.0 is the published network.
         mask_center: Subtracted from the hint mask; 0.5 in the published weights.
         hint_attention: See `HintUNet` (not in the paper).
-        trunk: Registered Local Hints model of the same shape from whose weights all three networks start; None
-            starts from random ones.
+        trunk: Registered Local Hints model of the same shape from whose weights all three networks start;
+            None starts from random ones.
         keep_trunk: Leave the full-image network and the encoders of the other two as the trunk has them (not
             in the paper): they are neither trained nor saved, so that a weight file is small.
         stage: What is trained: ``"full"`` on whole pictures, then ``"instance"`` on boxes, then
@@ -73,7 +73,7 @@ class Su2020(SingleOptimizerModule):
 
     accepts = frozenset({"points", "boxes"})
     recorded_hparams = ("width", "mask_center", "hint_attention", "trunk", "keep_trunk")
-    published_files = {
+    published_files: ClassVar[Mapping[str, str]] = {
         "latest_net_GComp.pth": "netGComp",
         "latest_net_G.pth": "netG",
         "latest_net_GF.pth": "netGF",
@@ -128,7 +128,7 @@ class Su2020(SingleOptimizerModule):
                 target.load_state_dict(source.state_dict())
 
     def train(self, mode: bool = True) -> Su2020:
-        """Set the mode; networks that this stage does not train stay in evaluation mode, as does the third."""
+        """Set the mode; networks that this stage does not train stay in evaluation mode, also the third."""
         super().train(mode)
         if hasattr(self, "network"):
             stage = self.hparams.stage
@@ -159,9 +159,9 @@ class Su2020(SingleOptimizerModule):
             self.detector = TorchvisionDetector.load(self.hparams.detector)
         if self.detector is None:
             raise GuidanceError(
-                "su2020 needs to know where the things of the picture are: give boxes (--box X,Y,WIDTH,HEIGHT, or "
-                "boxes in the recipe), a detector (the argument detector of the model, see its page), or "
-                "--box none to color the picture as a whole."
+                "su2020 needs to know where the things of the picture are: give boxes (--box "
+                "X,Y,WIDTH,HEIGHT, or boxes in the recipe), a detector (the argument detector of the model, "
+                "see its page), or --box none to color the picture as a whole."
             )
         return detect(luma, self.detector)
 
@@ -176,7 +176,7 @@ class Su2020(SingleOptimizerModule):
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
         """Finish from the first tap; see `TappedModel`."""
-        return self.network.after_taps(state, visit)
+        return self.network.after_taps(cast(PartsState, state), visit)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Color whole pictures, or the things in them, and compare with the truth."""
@@ -217,7 +217,7 @@ class Su2020(SingleOptimizerModule):
         missing = [name for name in NETWORKS if not any(key.startswith(f"{name}.") for key in state_dict)]
         if missing:
             raise KeyError(
-                f"nothing of {', '.join(missing)}; all three files are needed, in one folder or in one state dict"
+                f"nothing of {', '.join(missing)}; all three files are needed, in a folder or a state dict"
             )
         apply_weights(self, convert_published(state_dict), name="the published checkpoint", published=False)
 
@@ -243,7 +243,7 @@ def start_from(name: str, network: InstanceNetworks) -> None:
     Raises:
         ColorzooError: It is of another family, or of another shape.
     """
-    # In a context of its own: Lightning's command line hands this model's arguments to any module built in it.
+    # In a context of its own: Lightning's command line hands this model's arguments to modules built in it.
     on_meta = torch.get_default_device().type == "meta"  # shapes alone are wanted: there is nothing to load
     create = partial(create_model, name, weights=None if on_meta else "default")
     state = contextvars.Context().run(create).state_dict()

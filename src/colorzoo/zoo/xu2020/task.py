@@ -151,6 +151,10 @@ class Xu2020(SingleOptimizerModule):
         """Return a hash of the weights that looks depend on."""
         return self.network.transfer.fingerprint()
 
+    def features(self, rgb: Tensor) -> Tensor:
+        """Return relu3_1 of the encoder, ``(B, 256w, H/4, W/4)``, of a picture in multiples of 8."""
+        return self.network.transfer.style_maps(rgb)["encoder3"]
+
     @torch.no_grad()
     def stylize(
         self,
