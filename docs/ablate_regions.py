@@ -1,7 +1,7 @@
 """Train cho2023 small and shortly with and without two of its losses, and say what the regions become.
 
-``python docs/ablate_regions.py --data DIR`` (with ``train`` and ``val``) writes ``docs/regions_ablation.md``
-and, where told (``--pictures OUT.png``), the regions of some pictures: a row a picture, a column a training.
+``python docs/ablate_regions.py --data DIR`` (with ``train`` and ``val``) prints the table of the model's page and,
+where told (``--pictures OUT.png``), draws the regions of some pictures: a row a picture, a column a training.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from colorzoo.users.regions import region_means
 from colorzoo.zoo.cho2023.hints import first_given, look_up_hints
 from colorzoo.zoo.cho2023.task import Cho2023
 
-DOCS = Path(__file__).parent
 SIDE, EPOCHS = 48, 2
 WEIGHTS = {"variance_weight": 10.0, "smoothness_weight": 0.1}
 VARIANTS = {
@@ -55,7 +54,7 @@ def main() -> None:
         numbers, columns[name] = judge(model, rgb, sketch)
         lines.append(f"| {name} | " + " | ".join(f"{number:.3g}" for number in numbers) + " |")
         print(lines[-1], flush=True)
-    (DOCS / "regions_ablation.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
     if args.pictures:
         some = {"picture": rgb, "sketch": sketch.expand(-1, 3, -1, -1), **columns}
         draw_table({name: one[:8] for name, one in some.items()}).save(args.pictures)

@@ -38,6 +38,7 @@ SMALL = replace(
         "hint_residual": True,
     },
     config="cho2023/small.yaml",
+    default_for=("regions",),
 )
 
 POINTS = replace(
