@@ -1,6 +1,6 @@
 """Train cho2023 small and shortly with and without two of its losses, and say what the regions become.
 
-``python docs/ablate_regions.py --data DIR`` (with ``train`` and ``val``) prints the table of the model's page and,
+``python docs/ablate_regions.py --data DIR`` (with ``train`` and ``val``) prints the table of the page and,
 where told (``--pictures OUT.png``), draws the regions of some pictures: a row a picture, a column a training.
 """
 

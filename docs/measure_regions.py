@@ -123,7 +123,7 @@ def _distance(maps: Sequence[Tensor], truth: Sequence[Tensor]) -> float:
 
 def frechet(found: Values, truth: Values, dimensions: int = 32) -> float:
     """Return the Frechet distance in the leading principal components of the truth."""
-    center, scale = truth.mean(0), truth.std(0) + 1e-9
+    center, scale = truth.mean(0), truth.std(0).mean()
     axes = np.linalg.svd((truth - center) / scale, full_matrices=False)[2][:dimensions].T
     ours, theirs = ((one - center) / scale @ axes for one in (found, truth))
     first, second = np.cov(ours.T), np.cov(theirs.T)
@@ -209,8 +209,9 @@ def page(rows: Sequence[Row], frechets: Mapping[str, str], size: int, note: Sequ
         "Gain of each answer (dB): " + ", ".join(f"{gain:.2f}" for gain in gains) + ".",
         f"Rank correlation of index and gain: {correlation:.2f}.",
         "",
-        f"Features offline: {Looker.name}; Frechet distance in 32 components (lower is better), and the mean",
-        "squared distance of normalized maps, which stands in for LPIPS:",
+        f"Features offline: {Looker.name};",
+        "Frechet distance in 32 components (lower is better), and the mean squared distance of normalized maps,",
+        "which stands in for LPIPS:",
         "",
         "| arm, n | Frechet | distance (95 %) |",
         "|---|---|---|",

@@ -6,6 +6,8 @@ Lines do: what they enclose is asked for piece by piece. g sees f's own segments
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,39 +16,42 @@ from torch import Tensor
 
 _INK = 0.5  # level below which a pixel of a sketch is ink
 _SMALLEST = 1 / 1000  # of the picture; smaller pieces join the nearest one
-_KEPT = 7 / 8  # how much less a segment counts than the one before it: as often as training asks for it
+_KEPT = 7 / 8  # as often as training asks for a segment after the one before it
 
 Labels = NDArray[np.int64]
 
 
-def cut_segments(segments: Tensor, sketch: Tensor, most: int) -> Tensor:
+def cut_segments(segments: Tensor, sketch: Tensor, most: int, needs: Sequence[float] = ()) -> Tensor:
     """Return the piece of each pixel, ``(B, 1, H, W)`` int64, numbered from the most wanted on.
 
     Pieces are the connected parts of each segment between the lines; all ink is one piece. They are ordered
-    by area, which counts 7/8 as much from one segment of the model to the next.
+    by area times how much their segment needs a color.
 
     Args:
         segments: ``(B, 1, H, W)`` int64, the model's, the most wanted first.
         sketch: ``(B, 1, H, W)`` in [0, 1], paper 1, ink 0.
         most: Largest number of pieces; others join the nearest one.
+        needs: A factor for each segment and, last, for ink: how wrong g paints them when nobody tells. By
+            default a segment counts 7/8 as much as the one before it, ink least.
     """
     pairs = zip(segments[:, 0].cpu().numpy(), sketch[:, 0].detach().cpu().numpy() < _INK, strict=True)
-    pieces = [_cut(index, ink, most) for index, ink in pairs]
+    pieces = [_cut(index, ink, most, needs) for index, ink in pairs]
     return torch.from_numpy(np.stack(pieces))[:, None].to(segments.device)
 
 
-def _cut(segments: Labels, ink: NDArray[np.bool_], most: int) -> Labels:
+def _cut(segments: Labels, ink: NDArray[np.bool_], most: int, needs: Sequence[float]) -> Labels:
     labels = np.zeros(segments.shape, np.int64)
     weights: list[float] = []
-    for rank, number in enumerate(np.unique(segments)):
+    numbers = np.unique(segments)
+    for rank, number in enumerate(numbers):
         found, count = ndimage.label((segments == number) & ~ink)
         inside = found > 0
         labels[inside] = found[inside] + len(weights)
-        areas = np.bincount(found[inside], minlength=count + 1)[1:]
-        weights += [float(area) * _KEPT**rank for area in areas]
+        need = needs[number] if needs else _KEPT**rank
+        weights += [float(area) * need for area in np.bincount(found[inside], minlength=count + 1)[1:]]
     if ink.any():
         labels[ink] = len(weights) + 1
-        weights.append(float(ink.sum()) * _KEPT ** len(np.unique(segments)))
+        weights.append(float(ink.sum()) * (needs[-1] if needs else _KEPT ** len(numbers)))
     return _ranked(labels, np.array(weights), most)
 
 

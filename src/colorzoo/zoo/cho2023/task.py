@@ -74,6 +74,7 @@ class Cho2023(GANColorizationModule):
         segmenter_side: Sketches with a longer shorter side are shrunk to it for f, and its logits enlarged: a
             narrow f that was trained on small pictures sees whole shapes so. None in the paper.
         pieces: Ask for what lines enclose instead of whole segments (`cut_segments`; not in the paper).
+        needs: Of pieces, see `cut_segments`; ``docs/measure_needs.py`` measures them on training pictures.
         only_painter: Train g alone, on the regions that f proposes as it is (not in the paper).
         hint_residual: The painting starts from the hints (`as_residual`; not in the paper).
         lr: Rate of f and g.
@@ -105,6 +106,7 @@ class Cho2023(GANColorizationModule):
         final_temperature: float = 0.1,
         segmenter_side: int | None = None,
         pieces: bool = False,
+        needs: Sequence[float] = (),
         only_painter: bool = False,
         hint_residual: bool = False,
         lr: float = 2e-4,
@@ -169,7 +171,8 @@ class Cho2023(GANColorizationModule):
         regions = self._without_colors(logits)
         if not self.hparams.pieces:
             return regions
-        return replace(regions, index=cut_segments(regions.index, luma, SEGMENTS), segments=regions.index)
+        index = cut_segments(regions.index, luma, SEGMENTS, self.hparams.needs)
+        return replace(regions, index=index, segments=regions.index)
 
     def paint(self, batch: Batch) -> Prediction:
         """Paint a training batch for simulated users."""
