@@ -210,7 +210,7 @@ def page(rows: Sequence[Row], frechets: Mapping[str, str], size: int, note: Sequ
         f"Rank correlation of index and gain: {correlation:.2f}.",
         "",
         f"Features offline: {Looker.name};",
-        "Frechet distance in 32 components (lower is better), and the mean squared distance of normalized maps,",
+        "Frechet distance in 32 components (lower is better), mean squared distance of normalized maps,",
         "which stands in for LPIPS:",
         "",
         "| arm, n | Frechet | distance (95 %) |",

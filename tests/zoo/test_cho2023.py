@@ -176,6 +176,8 @@ def test_pieces_are_what_lines_enclose_largest_first() -> None:
     assert [int(right), int(left), int(box), int(ink)] == [0, 1, 2, 3]
     assert index.unique().tolist() == [0, 1, 2, 3]
     assert index[0, 0, 0, 0] == left
+    needs = [0.1, 1.0, *[0.1] * 28, 0.0]  # the box, a fifth of the ground, needs a color most
+    assert int(cut_segments(segments, sketch, 30, needs)[0, 0, 20, 40]) == 0
     assert cut_segments(segments, sketch, 2).unique().tolist() == [0, 1]
     blank = cut_segments(torch.zeros_like(segments), torch.ones_like(sketch), 30)
     assert blank.unique().tolist() == [0]
