@@ -1,7 +1,7 @@
 """What the regions of cho2023_small are worth: PSNR@n against shuffled order, superpixels and color points.
 
 The numbers are those of ``colorzoo evaluate`` with the protocols ``cho2023-regions``, ``-shuffled``,
-``-superpixels`` and ``cho2023-points``, here in one pass so that differences are paired by picture:
+``-superpixels`` and ``cho2023-points`` (with ``--size 256``), in one pass, so that differences are paired:
 
     python docs/measure_regions.py --data sketch/val --points points_small.ckpt
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ ARMS = {
     "superpixels": "cho2023-regions-superpixels",
     "points": "cho2023-points",
 }
-LOOKED_AT = (0, 1, 3, 10)  # numbers of answers at which features are compared
+LOOKED_AT, LOOKED_ARMS = (0, 1, 3, 10), ("asked", "points")  # where features are compared
 DRAWS = 2000
 
 Values = NDArray[np.float64]
@@ -47,7 +47,7 @@ Values = NDArray[np.float64]
 class Looker:
     """Features of the embedded ``zhang2016_small``, fed R, G and B as lightness: what is here offline."""
 
-    name = "trunk of the embedded zhang2016_small on R, G and B as lightness"
+    name = "trunk of the embedded zhang2016_small on R, G and B as lightness, 64 x 64 pixels"
 
     def __init__(self) -> None:
         self._model = create_model("zhang2016_small", offline=True).eval()
@@ -59,8 +59,9 @@ class Looker:
     def __call__(self, rgb: Tensor) -> list[Tensor]:
         """Return maps ``(3, C, h, w)`` of a picture ``(1, 3, H, W)``."""
         self._maps.clear()
+        small = F.interpolate(rgb, size=(64, 64), mode="area")
         with torch.inference_mode():
-            self._model(100 * rgb.transpose(0, 1))
+            self._model(100 * small.transpose(0, 1))
         return list(self._maps)
 
 
@@ -80,10 +81,11 @@ class Row:
 
 
 def measure(
-    arms: Mapping[str, tuple[ColorizationModule, Protocol]], data: Path, limit: int | None
+    arms: Mapping[str, tuple[ColorizationModule, Protocol]], data: Path, size: int, limit: int | None
 ) -> tuple[list[Row], dict[tuple[str, int], Values]]:
     """Play all arms on all pictures; return rows and the pooled features by arm and count, truth too."""
     protocol = load_protocol(ARMS["asked"])
+    protocol = replace(protocol, resize=replace(protocol.resize, size=size))
     items, _ = hash_all(select_pictures(data, protocol, None, limit).items)
     looker = Looker()
     rows: list[Row] = []
@@ -99,7 +101,7 @@ def measure(
             with torch.inference_mode():
                 for turn in play(paint, user, truth.sketch_scene, own.interactions, model=model):
                     distance = float("nan")
-                    if turn.count in LOOKED_AT:
+                    if turn.count in LOOKED_AT and arm in LOOKED_ARMS:
                         maps = looker(turn.answer.rgb)
                         distance = _distance(maps, true_maps)
                         features.setdefault((arm, turn.count), []).append(_pooled(maps))
@@ -121,7 +123,7 @@ def _distance(maps: Sequence[Tensor], truth: Sequence[Tensor]) -> float:
 
 def frechet(found: Values, truth: Values, dimensions: int = 32) -> float:
     """Return the Frechet distance in the leading principal components of the truth."""
-    center, scale = truth.mean(0), truth.std(0) + 1e-9
+    center, scale = truth.mean(0), truth.std(0).mean()
     axes = np.linalg.svd((truth - center) / scale, full_matrices=False)[2][:dimensions].T
     ours, theirs = ((one - center) / scale @ axes for one in (found, truth))
     first, second = np.cov(ours.T), np.cov(theirs.T)
@@ -181,7 +183,7 @@ def order_of_gains(scores: Mapping[int, Values]) -> tuple[float, list[float]]:
     return float(spearmanr(range(1, 11), gains).statistic), gains
 
 
-def page(rows: Sequence[Row], frechets: Mapping[str, str], ablation: Sequence[str]) -> str:
+def page(rows: Sequence[Row], frechets: Mapping[str, str], size: int, note: Sequence[str]) -> str:
     """Return the page."""
     scores, distances = table(rows), table(rows, "distance")
     target = float(scores["points"][10].mean())
@@ -192,11 +194,11 @@ def page(rows: Sequence[Row], frechets: Mapping[str, str], ablation: Sequence[st
         "",
         "# What regions are worth",
         "",
-        f"PSNR (dB, 8-bit RGB, 256 x 256) of `cho2023_small` after n answers, mean over {pictures} held-out",
-        "illustrations with bootstrap intervals over pictures. *Asked*: regions in the model's order.",
+        f"PSNR (dB, 8-bit RGB, {size} x {size}) of `cho2023_small` after n answers, mean over {pictures}",
+        "held-out illustrations with bootstrap intervals. *Asked*: regions in the order of the model.",
         "*Shuffled*: the same regions in random order. *Superpixels*: 30 SLIC superpixels of the sketch,",
-        "largest first, given to the same painter, which was not trained on them. *Points*: 6 x 6 points at",
-        "random places for `cho2023_points_small`, the same painter trained on points for as many steps.",
+        "largest first, given to the same painter beside its own segments. *Points*: 6 x 6 points at random",
+        "places for `cho2023_points_small`, the same painter trained on points for about as many steps.",
         "",
         *curves(scores),
         "",
@@ -207,8 +209,9 @@ def page(rows: Sequence[Row], frechets: Mapping[str, str], ablation: Sequence[st
         "Gain of each answer (dB): " + ", ".join(f"{gain:.2f}" for gain in gains) + ".",
         f"Rank correlation of index and gain: {correlation:.2f}.",
         "",
-        f"Features offline: {Looker.name}; Frechet distance in 32 components (lower is better), and the mean",
-        "squared distance of normalized maps, which stands in for LPIPS:",
+        f"Features offline: {Looker.name};",
+        "Frechet distance in 32 components (lower is better), mean squared distance of normalized maps,",
+        "which stands in for LPIPS:",
         "",
         "| arm, n | Frechet | distance (95 %) |",
         "|---|---|---|",
@@ -217,7 +220,7 @@ def page(rows: Sequence[Row], frechets: Mapping[str, str], ablation: Sequence[st
         arm, count = key.split(",")
         span = "{:.4f} ({:.4f} .. {:.4f})".format(*interval(distances[arm][int(count)]))
         lines.append(f"| {arm}, {count} | {value} | {span} |")
-    return "\n".join([*lines, "", *ablation]) + "\n"
+    return "\n".join([*lines, "", *note]) + "\n"
 
 
 def load(name: str, weights: str | None) -> ColorizationModule:
@@ -231,13 +234,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--weights", help="of cho2023_small; by default those that ship")
     parser.add_argument("--points", help="weights of cho2023_points_small")
+    parser.add_argument("--size", type=int, default=128, help="side of the pictures (the protocols' is 256)")
     parser.add_argument("--pictures", type=int)
     parser.add_argument("--out", type=Path, default=DOCS)
     parser.add_argument("--note", type=Path, help="a file whose lines end the page, such as an ablation")
     args = parser.parse_args()
     model, control = load("cho2023_small", args.weights), load("cho2023_points_small", args.points)
     arms = {arm: (control if arm == "points" else model, load_protocol(name)) for arm, name in ARMS.items()}
-    rows, features = measure(arms, args.data, args.pictures)
+    rows, features = measure(arms, args.data, args.size, args.pictures)
     truth = features.pop(("truth", 0))
     frechets = {f"{arm},{n}": f"{frechet(found, truth):.2f}" for (arm, n), found in features.items()}
     with (args.out / "regions.csv").open("w", newline="") as stream:
@@ -247,7 +251,7 @@ def main() -> None:
             [r.picture, r.arm, r.count, r.given, f"{r.psnr:.3f}", f"{r.distance:.5f}"] for r in rows
         )
     note = args.note.read_text().splitlines() if args.note else []
-    (args.out / "regions.md").write_text(page(rows, frechets, note))
+    (args.out / "regions.md").write_text(page(rows, frechets, args.size, note))
 
 
 if __name__ == "__main__":

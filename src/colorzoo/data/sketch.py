@@ -52,6 +52,7 @@ class SketchDataModule(FolderDataModule):
             XDoG: any callable, such as ``colorzoo.color.canny_sketch`` or a network of your own.
         jitter: Change the colors of training pictures, after their sketches were drawn
             (`colorzoo.data.augment.jitter_colors`), so that a model learns to obey any color.
+        jitter_hue: Largest turn of their hue in degrees; 40 is the paper's, 180 takes any color.
         kwargs: Arguments of `FolderDataModule`.
     """
 
@@ -62,6 +63,7 @@ class SketchDataModule(FolderDataModule):
         sigmas: Sequence[float] = SIGMAS,
         extract: Callable[[Tensor], Tensor] | None = None,
         jitter: bool = False,
+        jitter_hue: float = 40.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(root, **kwargs)
@@ -99,7 +101,8 @@ class SketchDataModule(FolderDataModule):
         if "sketch" not in batch:
             batch = {**batch, "sketch": self._draw(batch, training=training)}
         if training and self.hparams.jitter:
-            batch = {**batch, "rgb": jitter_colors(batch["rgb"], picture_generators(batch["seed"], "jitter"))}
+            generators = picture_generators(batch["seed"], "jitter")
+            batch = {**batch, "rgb": jitter_colors(batch["rgb"], generators, self.hparams.jitter_hue)}
         return batch
 
     def _draw(self, batch: dict[str, Any], *, training: bool) -> Tensor:
