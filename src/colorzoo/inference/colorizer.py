@@ -9,7 +9,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -239,7 +239,7 @@ class Colorizer:
             if ab is None:  # a model that paints RGB: its chroma is used, the picture's lightness stays
                 ab = rgb_to_lab(prediction.to_rgb(luma))[:, 1:]
             if torch.isfinite(ab).all():
-                return replace(prediction, ab=ab.float().cpu(), rgb=None)
+                return Prediction(ab=ab.float().cpu(), extras=prediction.extras, notes=prediction.notes)
         raise ColorzooError(
             f"{self.name} answered values that are no numbers, in float32 too; check its weights."
         )

@@ -191,7 +191,7 @@ class Zhang2019(GANColorizationModule):
         """
         colored: list[Tensor] = []
         previous = None
-        for luma in frames.split(1):
+        for luma in torch.split(frames, 1):
             ab = self(luma, Guidance(exemplar=exemplar), previous).ab
             previous = torch.cat([luma, ab], dim=1)
             colored.append(ab)
