@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from colorzoo.inference.colorizer import Colorizer, ImageLike
+from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
 from colorzoo.inference.guide import GuidanceLike, as_recipe, wanted_model
 
 
@@ -19,7 +19,7 @@ def colorize(
     weights: str | Path | None = "default",
     device: str = "auto",
     strength: float | None = None,
-    reference: ImageLike | None = None,
+    reference: ReferenceLike | None = None,
     temperature: float | None = None,
 ) -> Image.Image:
     """Color one picture.
@@ -31,7 +31,7 @@ def colorize(
         weights: See `create_model`.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
-        reference: The picture whose colors to use, for models that take an exemplar.
+        reference: The picture whose colors to use, for models that take an exemplar, or a look of it.
         temperature: See `Colorizer`; for models that answer a distribution.
 
     Returns:
@@ -41,9 +41,9 @@ def colorize(
         ColorzooError: The picture, the guidance or the weights cannot be used; the message says why.
     """
     given = as_recipe(guidance)
-    name = wanted_model(model, given, weights)
+    name = wanted_model(model, given, weights, reference=reference is not None)
     colorizer = _colorizer(name, weights, device, temperature, _stamp(weights))
-    return colorizer(image, given, strength=strength, reference=reference)
+    return colorizer(image, guidance, strength=strength, reference=reference)
 
 
 @lru_cache(maxsize=2)

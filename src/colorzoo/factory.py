@@ -49,6 +49,8 @@ def create_model(
     model: ColorizationModule = Context().run(model_class, **arguments)
     if found is not None:
         state_dict = load_state_dict_file(found.path, sha256=found.sha256)
+        if not found.published:
+            state_dict = {**model.borrowed_weights(), **state_dict}
         apply_weights(model, state_dict, name=str(found.path), published=found.published)
         model.trained = True
     return model.eval()

@@ -55,13 +55,20 @@ class Golden:
         )
 
     def tolerance(self, name: str) -> tuple[float, float]:
-        """Return rtol and atol: of this array, of the longest name it begins with, or the default."""
+        """Return rtol and atol: of this array, of the longest name it begins with, or the default.
+
+        They are stated as words or as an absolute number, with or without ``out_`` before the name.
+        """
         stated = self.meta["tolerance"]
-        key = max((k for k in stated if name.startswith(k)), key=len, default="default")
+        stated = stated if isinstance(stated, dict) else {"default": stated}
+        bare = name.removeprefix("out_")
+        key = max((k for k in stated if name.startswith(k) or bare.startswith(k)), key=len, default="default")
         found = stated.get(key, stated)  # some files state one tolerance for all their arrays
         if isinstance(found, str):
             words = found.replace(",", " ").split()
             found = {k: float(v) for k, v in zip(words[::2], words[1::2], strict=True)}
+        elif not isinstance(found, dict):
+            found = {"atol": float(found)}
         return found.get("rtol", 0.0), found.get("atol", 0.0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -91,6 +92,8 @@ def test_regions_are_shown_in_order_and_colored(pad: DirectPad) -> None:
     for item in body["items"]:
         row, column = int(item["y"] * shape[0] / 80), int(item["x"] * shape[1] / 96)
         assert index[row, column] == item["index"]
+    assert all(re.fullmatch("#[0-9a-f]{6}", item["suggested"]) for item in body["items"])
+    assert re.fullmatch("[0-9a-f]{64}", body["proposal"])
     bare, one = mean_ab(pad), mean_ab(pad, regions=[{"index": 1, "color": "#ff0000"}])
     assert one[0] - bare[0] == pytest.approx(30 * (index == 1).mean(), abs=1)
     wrong = pad.ask("color", recipe={"regions": [{"index": 9, "color": "#ff0000"}]})

@@ -17,12 +17,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from colorzoo.errors import ColorzooError, PictureError
-from colorzoo.guidance import Recipe
+from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.guide import wanted_model
 from colorzoo.inference.pictures import (
     FoundPicture,
-    Picture,
     chroma_note,
     find_pictures,
     output_paths,
@@ -30,6 +29,7 @@ from colorzoo.inference.pictures import (
     write_notes,
     write_picture,
 )
+from colorzoo.inference.references import Reference, named_references, recipe_references
 
 
 @dataclass(frozen=True)
@@ -125,15 +125,16 @@ def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
     if not jobs:
         return []
     args = how.args
+    named = _references(how)
     colorizer = Colorizer(
-        wanted_model(args.model, how.recipe, args.weights),
+        wanted_model(args.model, how.recipe, args.weights, reference=bool(named)),
         weights=args.weights,
         device=args.device,
         precision=args.precision,
         size=args.size,
         temperature=args.temperature,
     )
-    reference = _reference(how)
+    reference = colorizer.exemplar(named) if named and "exemplar" in colorizer.model.accepts else None
     console = Console(stderr=True)
     reports = []
     interrupts = remember_interrupts()
@@ -167,15 +168,15 @@ def remember_interrupts() -> list[int]:
     return seen
 
 
-def _reference(how: Coloring) -> Picture | None:
-    """Read the picture whose colors to use: the one named, or the recipe's, which lies beside it."""
-    named = how.args.reference
-    if named is None and how.args.recipe and (path := how.recipe.extra.get("exemplar", {}).get("path")):
-        named = Path(how.args.recipe).parent / path
-    return None if named is None else read_picture(Path(named))
+def _references(how: Coloring) -> list[Reference]:
+    """Read the references: those named, or the recipe's, which lie beside it."""
+    args = how.args
+    if not args.reference:
+        return recipe_references(how.recipe, Path(args.recipe).parent) if args.recipe else []
+    return named_references(args.reference, args.reference_weights)
 
 
-def _color_one(colorizer: Colorizer, job: Job, how: Coloring, reference: Picture | None) -> Report:
+def _color_one(colorizer: Colorizer, job: Job, how: Coloring, reference: Exemplar | None) -> Report:
     try:
         return _colored(colorizer, job, how, reference)
     except ColorzooError as error:
@@ -194,7 +195,7 @@ def _color_one(colorizer: Colorizer, job: Job, how: Coloring, reference: Picture
     return replace(job.report, status="failed", notes=(text,))
 
 
-def _colored(colorizer: Colorizer, job: Job, how: Coloring, reference: Picture | None) -> Report:
+def _colored(colorizer: Colorizer, job: Job, how: Coloring, reference: Exemplar | None) -> Report:
     args, target = how.args, Path(job.report.output)
     picture = read_picture(job.found.path)
     tint = chroma_note(picture)

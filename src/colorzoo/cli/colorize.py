@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorzoo.cli._classes import add_class_arguments, with_classes
+from colorzoo.cli._references import add_reference_arguments, with_alpha
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.registry import model_card
 
 if TYPE_CHECKING:
-    from colorzoo.guidance import PointHint, Recipe
+    from colorzoo.guidance import BoxHint, PointHint, Recipe
 
 NAME = "colorize"
 HELP = "color pictures; the results lie beside them as NAME.color.EXT"
@@ -23,6 +24,7 @@ colorzoo colorize old.jpg
 colorzoo colorize old.jpg --point 120,80=#c04020 --point 300,200=#3060a0
 colorzoo colorize old.jpg --recipe hints.json -o new.png
 colorzoo colorize old.jpg --histogram-of sunset.jpg
+colorzoo colorize old.jpg --reference sunset.jpg --alpha 0.8
 colorzoo colorize album/ -o colored/
 """
 
@@ -39,9 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="registered name (default: the recipe's, or the embedded model)")
     parser.add_argument("--weights", default="default", help="default, published, or the path of a file")
     parser.add_argument("--recipe", metavar="R.json", help="color points and settings as JSON")
-    parser.add_argument(
-        "--reference", metavar="IMG", help="picture whose colors to use (default: the recipe's, beside it)"
-    )
+    add_reference_arguments(parser)
     add_class_arguments(parser)
     parser.add_argument(
         "--histogram-of", metavar="IMG", help="give the picture the color histogram of another one"
@@ -61,6 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="X,Y[,R]=#rrggbb",
         help="a color at a pixel of the picture, with radius R; may be repeated",
+    )
+    parser.add_argument(
+        "--box",
+        action="append",
+        default=[],
+        metavar="X,Y,WIDTH,HEIGHT",
+        help="where a thing is, for models that color things by themselves; may be repeated; none: there is none",
     )
     parser.add_argument(
         "--strength", type=float, metavar="S", help="factor on the chroma, 0 to 1.5 (default 1)"
@@ -111,9 +118,11 @@ def _recipe(args: argparse.Namespace) -> Recipe:
     recipe = Recipe.from_json(Path(args.recipe)) if args.recipe else Recipe()
     points = tuple(_parse_point(text) for text in args.point)
     extra = with_classes(recipe.extra, args)
+    boxes = _boxes(args.box, recipe.boxes)
     if statistics := {**extra.get("statistics", {}), **_statistics(args)}:
         extra["statistics"] = statistics
-    return replace(recipe, points=recipe.points + points, extra=extra)
+    extra = with_alpha(extra, args.alpha)
+    return replace(recipe, points=recipe.points + points, boxes=boxes, extra=extra)
 
 
 def _statistics(args: argparse.Namespace) -> dict[str, object]:
@@ -141,6 +150,27 @@ def _parse_point(text: str) -> PointHint:
     except ValueError:
         raise GuidanceError(
             f"--point {text!r} is not X,Y=#rrggbb or X,Y,RADIUS=#rrggbb, for example 120,80=#c04020"
+        ) from None
+
+
+def _boxes(texts: list[str], given: tuple[BoxHint, ...] | None) -> tuple[BoxHint, ...] | None:
+    """Join the boxes of the recipe with those of the command line."""
+    if not texts:
+        return given
+    return (given or ()) + tuple(_parse_box(text) for text in texts if text != "none")
+
+
+def _parse_box(text: str) -> BoxHint:
+    from colorzoo.guidance import BoxHint
+
+    try:
+        x, y, width, height = (float(part) for part in text.split(","))
+        if not (width > 0 and height > 0):
+            raise ValueError
+        return BoxHint(x, y, width, height)
+    except ValueError:
+        raise GuidanceError(
+            f"--box {text!r} is not X,Y,WIDTH,HEIGHT in pixels of the picture, for example 40,30,200,120, nor none"
         ) from None
 
 

@@ -5,6 +5,7 @@ All maps share the picture's height and width. Every class has ``to(device)``; `
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
@@ -26,7 +27,9 @@ class TensorFields:
     def __getitem__(self, index: slice) -> Self:
         """Return the pictures ``index`` of the batch."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{k: v[index] for k, v in values.items() if v is not None})
+        return replace(
+            self, **{k: v[index] for k, v in values.items() if isinstance(v, Tensor | TensorFields)}
+        )
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,12 @@ class Points(TensorFields):
     Attributes:
         ab: ``(B, 2, H, W)`` in CIE units; ignored where ``mask`` is 0.
         mask: ``(B, 1, H, W)`` in {0, 1}.
+        luma: ``(B, 1, H, W)`` lightness in [0, 100], for models that paint sketches; or None.
     """
 
     ab: Tensor
     mask: Tensor
+    luma: Tensor | None = None
 
     def __post_init__(self) -> None:
         batch, _, height, width = _check_map("Points.ab", self.ab, 2)
@@ -94,12 +99,22 @@ class Exemplar(TensorFields):
 
     Attributes:
         rgb: ``(B, 3, H', W')`` in [0, 1].
+        look: ``(B, 2, C)``, means and deviations of features of the exemplar (of several, mixed), for models
+            that need no more of it (Xu et al. 2020); None lets the model compute them.
+        alpha: How far such a model goes towards the exemplar, 0 to 1.
     """
 
     rgb: Tensor
+    look: Tensor | None = None
+    alpha: float = 1.0
 
     def __post_init__(self) -> None:
         _check_map("Exemplar.rgb", self.rgb, 3)
+
+    @classmethod
+    def of_look(cls, look: Tensor, alpha: float = 1.0) -> Self:
+        """Return an exemplar of which only the look ``(B, 2, C)`` is known; its picture is a black pixel."""
+        return cls(look.new_zeros(len(look), 3, 1, 1), look, alpha)
 
 
 @dataclass(frozen=True)
@@ -129,6 +144,37 @@ class ClassMap(TensorFields):
 
     def __post_init__(self) -> None:
         _check_map("ClassMap.target", self.target, 1)
+
+
+@dataclass(frozen=True)
+class Boxes(TensorFields):
+    """Where the things of a picture are (Su et al. 2020).
+
+    Attributes:
+        corners: ``(B, N, 4)``: left, top, right, bottom, as shares of the picture's width and height.
+        given: ``(B, N)`` in {0, 1}, which of the N boxes a picture has.
+    """
+
+    corners: Tensor
+    given: Tensor
+
+    def __post_init__(self) -> None:
+        if self.corners.ndim != 3 or self.corners.shape[2] != 4:
+            raise GuidanceError(f"Boxes.corners must have shape (B, N, 4), got {tuple(self.corners.shape)}.")
+        if self.given.shape != self.corners.shape[:2]:
+            raise GuidanceError(
+                f"Boxes.given must have shape {tuple(self.corners.shape[:2])}, got {tuple(self.given.shape)}."
+            )
+
+    @classmethod
+    def of(cls, corners: Sequence[Tensor]) -> Self:
+        """Return the boxes of several pictures, each ``(K, 4)`` in shares, K may differ."""
+        most = max((len(each) for each in corners), default=0)
+        padded = torch.zeros(len(corners), most, 4)
+        given = torch.zeros(len(corners), most)
+        for row, each in enumerate(corners):
+            padded[row, : len(each)], given[row, : len(each)] = each.float().cpu(), 1
+        return cls(padded, given)
 
 
 def _check_map(name: str, value: Tensor, channels: int) -> tuple[int, int, int, int]:

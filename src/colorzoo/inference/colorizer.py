@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -21,21 +22,32 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
-from colorzoo.errors import ColorzooError
+from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.factory import create_model
-from colorzoo.guidance import Guidance, Recipe
+from colorzoo.guidance import Exemplar, Guidance, Recipe, Regions
 from colorzoo.inference.device import Precision, choose_device, choose_dtype
 from colorzoo.inference.fast import fast_module
 from colorzoo.inference.guide import GuidanceLike, Wishes, fit_points, prepare
 from colorzoo.inference.honor import honor_points
-from colorzoo.inference.kinds import add_kinds, as_reference
+from colorzoo.inference.kinds import add_kinds
+from colorzoo.inference.looks import GivesLooks, Look
 from colorzoo.inference.pictures import Picture, read_picture, to_pil
 from colorzoo.inference.pins import Pin, fit_pins
+from colorzoo.inference.references import (
+    Reference,
+    make_exemplar,
+    read_reference,
+    recipe_references,
+    require_color,
+)
+from colorzoo.inference.regions import Proposals, ProposesRegions, color_regions, region_notes
 from colorzoo.inference.resample import DEFAULT_SIZE, BicubicUpsampler, shrink_luma, working_size
+from colorzoo.inference.sketches import draw_sketch, model_input, painted_luma
 from colorzoo.registry import default_model, load_class, model_card
 from colorzoo.tasks import ColorizationModule, Prediction
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Picture
+ReferenceLike = ImageLike | Look | Exemplar
 MIN_SIZE, MAX_SIZE = 16, 4096
 _TILE_PIXELS = 2**16  # one tile's float intermediates stay in the processor's cache, and memory bounded
 
@@ -65,11 +77,22 @@ class Solved:
         ab: ``(2, h, w)`` in CIE units, strength and points applied.
         extras: The model's further maps, such as ``"logits"``.
         notes: As in `Colored`.
+        painted: ``(1, 1, h, w)``, the lightness of a painted sketch; None for models that keep the picture's.
     """
 
     ab: Tensor
     extras: Mapping[str, Tensor]
     notes: tuple[str, ...] = ()
+    painted: Tensor | None = None
+
+    def luma(self, luma: Tensor, seen: Tensor) -> Tensor:
+        """Return the lightness ``(1, 1, H, W)`` of the result: the picture's own, or a painting's.
+
+        Args:
+            luma: The picture's, at the size of the result.
+            seen: The picture's at the network's size.
+        """
+        return luma if self.painted is None else painted_luma(luma, seen, self.painted)
 
 
 class Colorizer:
@@ -118,6 +141,8 @@ class Colorizer:
         self.model = model.to(self.device).eval()
         self._fast: ColorizationModule | None = None
         self._notes: tuple[str, ...] = ()
+        self._proposals = Proposals()
+        self._last_look: tuple[weakref.ref[Tensor] | None, Tensor | None] = (None, None)
         self._lock = threading.Lock()  # around the network: it may move to another device
 
     def __call__(
@@ -126,7 +151,7 @@ class Colorizer:
         guidance: GuidanceLike = None,
         *,
         strength: float | None = None,
-        reference: ImageLike | None = None,
+        reference: ReferenceLike | None = None,
     ) -> Image.Image:
         """Color one picture and return it as Pillow image of the same size, alpha included.
 
@@ -137,14 +162,15 @@ class Colorizer:
                 [0, 1].
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
-            reference: The picture whose colors to use, for models that take an exemplar.
+            reference: The picture whose colors to use, for models that take an exemplar; also a `Look` or the
+                path of one, or what `exemplar` answers. By default what a recipe's file names, beside it.
 
         Raises:
             ColorzooError: The picture or the guidance cannot be used, or the model answers no numbers.
         """
         picture = _as_picture(image)
-        look = None if reference is None else _as_picture(reference)
-        colored = self.colorize(picture, guidance, strength=strength, reference=look)
+        exemplar = self._exemplar_of(reference, guidance)
+        colored = self.colorize(picture, guidance, strength=strength, reference=exemplar)
         for note in colored.notes:
             warnings.warn(note, UserWarning, stacklevel=2)
         return to_pil(colored.rgb, picture)
@@ -155,9 +181,9 @@ class Colorizer:
         guidance: GuidanceLike = None,
         *,
         strength: float | None = None,
-        reference: Picture | Tensor | None = None,
+        reference: Picture | Tensor | Exemplar | None = None,
     ) -> Colored:
-        """Color one picture; see `__call__`.
+        """Color one picture; see `__call__`. A reference may be a tensor as `as_reference` makes it.
 
         Raises:
             GuidanceError: The guidance is broken or belongs to another picture.
@@ -167,34 +193,85 @@ class Colorizer:
         size = working_size(height, width, self.size)
         wishes = prepare(guidance, picture, size, strength)
         luma = full_luma(picture.rgb)
-        look = as_reference(reference, self.size) if isinstance(reference, Picture) else reference
-        solved = self.solve(shrink_luma(luma, size), wishes, look)
-        pins = fit_pins(wishes.hints, solved.ab, luma[0, 0], strength=wishes.strength)
+        if isinstance(reference, Picture):
+            require_color(reference, "picture")
+            reference = self.exemplar([Reference(reference)])
+        seen = shrink_luma(luma, size)
+        solved = self.solve(seen, wishes, reference)
+        luma = solved.luma(luma, seen)
+        pins = [] if self.paints else fit_pins(wishes.hints, solved.ab, luma[0, 0], strength=wishes.strength)
         rgb = join(luma[0, 0], solved.ab, pins)
         return Colored(rgb, solved.ab, self.name, solved.notes)
 
-    def solve(self, luma: Tensor, wishes: Wishes, reference: Tensor | None = None) -> Solved:
+    def exemplar(self, references: Sequence[Reference]) -> Exemplar:
+        """Return what the model takes of references, computed once for any number of pictures.
+
+        Args:
+            references: One; or several, if the model gives looks.
+
+        Raises:
+            GuidanceError: The model cannot use them.
+        """
+        with self._lock:
+            return make_exemplar(self.model, references, self.size)
+
+    def solve(self, luma: Tensor, wishes: Wishes, reference: Tensor | Exemplar | None = None) -> Solved:
         """Do all that happens at the network's size: predict, hold the points, apply the strength.
 
         Args:
             luma: ``(1, 1, h, w)`` in [0, 100], at the network's size.
             wishes: What the user wants, drawn at the same size.
-            reference: See `as_reference`; None where there is none.
+            reference: See `colorize`; None where there is none.
 
         Raises:
             GuidanceError: The recipe speaks of regions or statistics that do not exist.
             ColorzooError: The model answers values that are no numbers.
         """
-        given = fit_points(wishes.guidance, luma)
+        recipe = wishes.recipe or Recipe()
+        given = wishes.guidance if self.paints else fit_points(wishes.guidance, luma)
         if wishes.recipe is not None or reference is not None:
-            given = add_kinds(given, wishes.recipe or Recipe(), self.model, luma, reference)
+            exemplar = self._with_look(reference) if isinstance(reference, Tensor) else reference
+            given = add_kinds(given, recipe, self.model, luma, exemplar)
+        notes = (*wishes.notes, *self._ignored(wishes))
+        if "regions" in self.model.accepts:
+            given = self._with_regions(given, recipe, luma)
+            assert given.regions is not None
+            notes = (*notes, *region_notes(given.regions, recipe))
         prediction = self.predict(luma, given)
-        assert prediction.ab is not None
         ab = prediction.ab
+        assert ab is not None
+        if self.paints:
+            assert prediction.rgb is not None
+            painted = rgb_to_lab(prediction.rgb)[:, :1]
+            notes = (*notes, *draw_sketch(luma).notes, *self._notes)
+            return Solved(ab[0] * wishes.strength, prediction.extras, notes, painted)
         if given.points is not None:
             ab = honor_points(ab, luma, given.points)
-        notes = (*wishes.notes, *self._ignored(wishes), *self._notes, *prediction.notes)
-        return Solved(ab[0] * wishes.strength, prediction.extras, notes)
+        return Solved(ab[0] * wishes.strength, prediction.extras, (*notes, *self._notes, *prediction.notes))
+
+    def propose(self, luma: Tensor) -> Regions:
+        """Return the regions whose colors the model asks for; asked again for the same picture, at once.
+
+        Args:
+            luma: ``(1, 1, h, w)`` in [0, 100], at the network's size.
+
+        Raises:
+            GuidanceError: The model asks for no regions.
+        """
+        if not isinstance(self.model, ProposesRegions):
+            raise GuidanceError(f"{self.name} does not ask for regions")
+        return self._proposals.of(self.model, model_input(self.model, luma), self.device)
+
+    def _with_regions(self, given: Guidance, recipe: Recipe, luma: Tensor) -> Guidance:
+        """Give the model back its own regions in the colors of the recipe: it need not divide again."""
+        if given.regions is not None or not isinstance(self.model, ProposesRegions):
+            return given
+        return replace(given, regions=color_regions(self.propose(luma), recipe.regions))
+
+    @property
+    def paints(self) -> bool:
+        """Whether the model paints sketches: lightness too is its own."""
+        return self.model.input_kind == "sketch"
 
     def predict_ab(self, luma: Tensor, guidance: Guidance) -> Tensor:
         """Return the ``(B, 2, h, w)`` ab of `predict`."""
@@ -210,7 +287,8 @@ class Colorizer:
             guidance: What the user gives, of the same size.
 
         Returns:
-            ``(B, 2, h, w)`` float32 ab on the CPU, in CIE units, and the model's extras on its device.
+            ``(B, 2, h, w)`` float32 ab on the CPU, in CIE units, the painting where the model paints, and the
+            model's extras on its device.
 
         Raises:
             ColorzooError: The model answers no numbers, in float32 either.
@@ -234,12 +312,16 @@ class Colorizer:
         for dtype in dict.fromkeys((wanted, torch.float32)):
             low = torch.autocast(self.device.type, dtype) if dtype != torch.float32 else nullcontext()
             with torch.inference_mode(), low:
-                prediction = self._model_for(dtype)(luma.to(self.device), guidance.to(self.device))
+                seen = model_input(self.model, luma).to(self.device)
+                prediction = self._model_for(dtype)(seen, guidance.to(self.device))
+            rgb = None if prediction.rgb is None else prediction.rgb.float().cpu()
             ab = prediction.ab
-            if ab is None:  # a model that paints RGB: its chroma is used, the picture's lightness stays
-                ab = rgb_to_lab(prediction.to_rgb(luma))[:, 1:]
+            if rgb is not None:  # of a model that reads lightness only the chroma counts
+                ab = rgb_to_lab(rgb)[:, 1:]
+            assert ab is not None
             if torch.isfinite(ab).all():
-                return Prediction(ab=ab.float().cpu(), extras=prediction.extras, notes=prediction.notes)
+                extras, notes = prediction.extras, prediction.notes
+                return Prediction(ab=ab.float().cpu(), rgb=rgb, extras=extras, notes=notes)
         raise ColorzooError(
             f"{self.name} answered values that are no numbers, in float32 too; check its weights."
         )
@@ -252,9 +334,45 @@ class Colorizer:
             self._fast = fast_module(self.model, dtype)
         return self._fast
 
+    def _exemplar_of(self, reference: ReferenceLike | None, guidance: GuidanceLike) -> Exemplar | None:
+        """Return what a user gave as reference, or names in the file of a recipe."""
+        if isinstance(reference, Exemplar):
+            return reference
+        if reference is None:
+            found = _beside_recipe(guidance)
+        elif isinstance(reference, str | Path):
+            found = [read_reference(Path(reference))]
+        elif isinstance(reference, Look):
+            found = [Reference(reference)]
+        else:
+            picture = _as_picture(reference)
+            require_color(picture, "picture")
+            found = [Reference(picture)]
+        return self.exemplar(found) if found else None
+
+    def _with_look(self, rgb: Tensor) -> Exemplar:
+        """Return a reference with its look; that of the last one is kept, as a pad asks again and again."""
+        if not isinstance(self.model, GivesLooks):
+            return Exemplar(rgb)
+        with self._lock:
+            kept, look = self._last_look
+            if kept is None or kept() is not rgb:
+                with torch.inference_mode():
+                    look = self.model.look(rgb.to(self.device)).float().cpu()
+                self._last_look = (weakref.ref(rgb), look)
+        return Exemplar(rgb, look)
+
     def _ignored(self, wishes: Wishes) -> tuple[str, ...]:
         ignored = [kind for kind in wishes.kinds if kind not in self.model.accepts]
         return tuple(f"{self.name} does not use {kind}; they were ignored" for kind in ignored)
+
+
+def _beside_recipe(guidance: GuidanceLike) -> list[Reference]:
+    """Return the references that a recipe file names; other recipes have no place to look beside."""
+    is_text = isinstance(guidance, str) and guidance.lstrip().startswith("{")
+    if is_text or not isinstance(guidance, str | Path):
+        return []
+    return recipe_references(Recipe.from_json(guidance), Path(guidance).parent)
 
 
 def _as_picture(image: ImageLike) -> Picture:

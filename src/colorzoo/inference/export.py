@@ -148,7 +148,7 @@ def fill_guidance(template: Guidance, tensors: list[Tensor]) -> Guidance:
     filled = {}
     for name in template.kinds():
         kind = getattr(template, name)
-        given = [field.name for field in fields(kind) if getattr(kind, field.name) is not None]
+        given = [field.name for field in fields(kind) if isinstance(getattr(kind, field.name), Tensor)]
         filled[name] = replace(kind, **{field: next(left) for field in given})
     return Guidance(**filled)
 
@@ -158,7 +158,7 @@ def _named_tensors(guidance: Guidance) -> list[tuple[str, Tensor]]:
     found = [
         (f"{name}_{field.name}", getattr(kind, field.name)) for name, kind in kinds for field in fields(kind)
     ]
-    return [(name, value) for name, value in found if value is not None]
+    return [(name, value) for name, value in found if isinstance(value, Tensor)]
 
 
 def _dynamic(tensor: Tensor) -> dict[int, Any]:

@@ -59,16 +59,21 @@ def as_recipe(guidance: GuidanceLike) -> Guidance | Recipe:
 
 
 def wanted_model(
-    model: str | None, guidance: Guidance | Recipe, weights: str | Path | None = "default"
+    model: str | None,
+    guidance: Guidance | Recipe,
+    weights: str | Path | None = "default",
+    *,
+    reference: bool = False,
 ) -> str:
     """Return the model to use.
 
     The one named, else the recipe's, else the one that a weight file says it belongs to, else the default for
-    this guidance.
+    this guidance; ``reference`` says that a reference comes beside it.
     """
     if model is None and isinstance(guidance, Recipe):
         model = guidance.model
-    return model or model_of_file(weights) or default_model(next(iter(guidance.kinds()), "automatic"))
+    kinds = ("exemplar",) if reference else guidance.kinds()
+    return model or model_of_file(weights) or default_model(next(iter(kinds), "automatic"))
 
 
 def prepare(
@@ -128,7 +133,7 @@ def fit_points(guidance: Guidance, luma: Tensor) -> Guidance:
         return guidance
     mask = guidance.points.mask
     ab = reduce_chroma(torch.cat([luma, guidance.points.ab], dim=1))[:, 1:]
-    return replace(guidance, points=Points(ab * mask, mask))
+    return replace(guidance, points=Points(ab * mask, mask, guidance.points.luma))
 
 
 def _sparse_hints(points: Points | None, width: int, height: int) -> tuple[PointHint, ...]:

@@ -1,4 +1,4 @@
-"""The kinds of guidance that need the model or another picture: regions, classes, exemplar, statistics."""
+"""The kinds of guidance that need the model or another picture: classes, exemplar, statistics."""
 
 from __future__ import annotations
 
@@ -12,97 +12,69 @@ from torch import Tensor
 from colorzoo.color import hull_centers
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import (
+    Boxes,
     Exemplar,
     GlobalStatistics,
     Guidance,
     Recipe,
-    Regions,
     statistics_of,
 )
 from colorzoo.guidance.fields import Fields
-from colorzoo.inference.classes import FindsClasses, class_map, find_classes
+from colorzoo.inference.classes import FindsClasses, class_map
 from colorzoo.inference.picture import Picture
-from colorzoo.inference.resample import working_size
 from colorzoo.tasks import ColorizationModule
-
-__all__ = [
-    "FindsClasses",
-    "ProposesRegions",
-    "add_kinds",
-    "as_reference",
-    "color_regions",
-    "describe_statistics",
-    "find_classes",
-    "propose_regions",
-    "read_statistics",
-]
 
 
 @runtime_checkable
-class ProposesRegions(Protocol):
-    """A model that asks for the colors of regions."""
+class FindsBoxes(Protocol):
+    """A model that colors the things of a picture, and may look for them."""
 
-    def propose(self, luma: Tensor) -> Regions:
-        """Return the regions of ``(B, 1, H, W)``, none of them colored yet, the most wanted first."""
+    @property
+    def detects(self) -> bool:
+        """Whether it has what it takes to look."""
 
-
-def as_reference(picture: Picture, size: int) -> Tensor:
-    """Return a reference picture ``(1, 3, h, w)`` in [0, 1], as small as the network sees pictures."""
-    rgb = torch.from_numpy(picture.rgb).permute(2, 0, 1)[None]
-    shape = working_size(rgb.shape[2], rgb.shape[3], size)
-    small = torch.nn.functional.interpolate(rgb, size=shape, mode="bicubic", antialias=True)
-    return small.clamp(0, 1)
+    def find_boxes(self, luma: Tensor) -> Boxes:
+        """Return where the things of ``(B, 1, H, W)`` are, or say that it cannot find out."""
 
 
 def add_kinds(
-    guidance: Guidance, recipe: Recipe, model: ColorizationModule, luma: Tensor, reference: Tensor | None
+    guidance: Guidance, recipe: Recipe, model: ColorizationModule, luma: Tensor, exemplar: Exemplar | None
 ) -> Guidance:
     """Add to the drawn points and scribbles what else a recipe gives and the model takes.
 
     Args:
         guidance: Points and scribbles at the network's size.
         recipe: What the user wishes.
-        model: Whose regions and classes the recipe speaks of.
+        model: Whose classes the recipe speaks of.
         luma: ``(1, 1, h, w)`` in [0, 100].
-        reference: ``(1, 3, h', w')`` in [0, 1], or None.
+        exemplar: What a reference gives, or None; the recipe says how far to go towards it.
 
     Raises:
-        GuidanceError: A region or statistic that does not exist.
+        GuidanceError: A statistic that does not exist.
     """
     found: dict[str, Any] = {}
-    if "exemplar" in model.accepts and reference is not None:
-        found["exemplar"] = Exemplar(reference)
+    reference = None if exemplar is None else exemplar.rgb
+    if "exemplar" in model.accepts and exemplar is not None:
+        alpha = (recipe.extra.get("exemplar") or {}).get("alpha", exemplar.alpha)
+        found["exemplar"] = replace(exemplar, alpha=float(alpha))
     if "statistics" in model.accepts and recipe.extra.get("statistics"):
         found["statistics"] = read_statistics(recipe.extra["statistics"])
-    if "regions" in model.accepts and recipe.regions and isinstance(model, ProposesRegions):
-        found["regions"] = color_regions(propose_regions(model, luma), recipe)
+    if "boxes" in model.accepts and guidance.boxes is None and isinstance(model, FindsBoxes):
+        found["boxes"] = find_boxes(model, luma)
     if "classes" in model.accepts and isinstance(model, FindsClasses):
         found["classes"] = guidance.classes or class_map(model, recipe, luma, reference)
     return replace(guidance, **found)
 
 
-def propose_regions(model: ProposesRegions, luma: Tensor) -> Regions:
-    """Ask a model for its regions, on its device; the answer is on the CPU."""
-    device = cast(ColorizationModule, model).device
-    with torch.inference_mode():
-        return model.propose(luma.to(device)).to("cpu")
-
-
-def color_regions(regions: Regions, recipe: Recipe) -> Regions:
-    """Fill in the colors that a recipe gives.
+def find_boxes(model: FindsBoxes, luma: Tensor) -> Boxes:
+    """Ask a model where the things of a lightness are, on its device; the answer is on the CPU.
 
     Raises:
-        GuidanceError: The recipe colors a region that the model did not propose.
+        GuidanceError: It has no detector.
     """
-    rgb, given = regions.rgb.clone(), regions.given.clone()
-    for region in recipe.regions:
-        if region.index >= rgb.shape[1]:
-            raise GuidanceError(
-                f"recipe.regions colors region {region.index}, but the model found {rgb.shape[1]} (from 0)."
-            )
-        levels = [int(region.color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        rgb[:, region.index], given[:, region.index] = rgb.new_tensor(levels), 1
-    return replace(regions, rgb=rgb, given=given)
+    device = cast(ColorizationModule, model).device
+    with torch.inference_mode():
+        return model.find_boxes(luma.to(device)).to("cpu")
 
 
 def read_statistics(values: Mapping[str, Any]) -> GlobalStatistics:

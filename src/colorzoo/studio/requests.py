@@ -14,8 +14,9 @@ from colorzoo.guidance import Recipe
 from colorzoo.guidance.fields import Fields
 from colorzoo.inference.encode import encode
 from colorzoo.inference.files import WRITABLE
-from colorzoo.inference.kinds import as_reference, describe_statistics
+from colorzoo.inference.kinds import describe_statistics
 from colorzoo.inference.pictures import Picture, read_picture, write_notes
+from colorzoo.inference.references import as_reference, require_color
 from colorzoo.studio import areas
 from colorzoo.studio.coloring import Quality, Task, color_at, displayed, preview, shown_points, solve
 from colorzoo.studio.errors import StudioError
@@ -151,7 +152,7 @@ def attach(ctx: Context) -> Iterator[Message]:
     if slot == "statistics":
         more["statistics"] = describe_statistics(picture)
     else:
-        _keep_reference(ctx, picture)
+        _keep_reference(ctx, picture, name)
     size = {"width": picture.size[0], "height": picture.size[1]}
     yield ctx.answer(
         "attached", thumbnail(picture), slot=slot, name=name, notes=list(picture.notes), **size, **more
@@ -246,7 +247,10 @@ def gamut(ctx: Context) -> Iterator[Message]:
 
 def propose(ctx: Context) -> Iterator[Message]:
     """Show the regions whose colors the model asks for."""
-    facts, buffer = areas.regions(ctx.task())
+    task = ctx.task()
+    if "regions" not in task.colorizer.model.accepts:
+        raise StudioError("unsupported", f"{task.colorizer.name} does not ask for regions")
+    facts, buffer = areas.regions(task, solve(task, task.colorizer.size, ctx.session.cache))
     yield ctx.answer("regions", buffer, **facts)
 
 
@@ -364,7 +368,8 @@ def _inside(x: float, y: float, photo: Photo) -> tuple[float, float]:
     return x, y
 
 
-def _keep_reference(ctx: Context, picture: Picture) -> None:
+def _keep_reference(ctx: Context, picture: Picture, name: str) -> None:
+    require_color(picture, repr(name))
     small = as_reference(picture, ctx.network)
     with ctx.session.lock:
         ctx.session.reference = (small, picture.size)

@@ -6,6 +6,7 @@ run in a fixed order, and writes its ``training_step``. Logging, validation and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -63,11 +64,15 @@ class ColorizationModule(LightningModule):
     records the arguments and runs the hooks), and define `forward` and ``training_step``.
     """
 
-    accepts: ClassVar[frozenset[GuidanceKind]] = frozenset()
-    input_kind: ClassVar[InputKind] = "gray"
-    output_kind: ClassVar[OutputKind] = "ab"
+    accepts: frozenset[GuidanceKind] = frozenset()
+    input_kind: InputKind = "gray"
+    output_kind: OutputKind = "ab"
     recorded_hparams: ClassVar[tuple[str, ...]] = ()
     """Constructor arguments without which weights mean something else; weight files record them."""
+
+    published_files: ClassVar[Mapping[str, str]] = {}
+    """Names of the authors' files, where they publish several for one model, and the prefix of each in the state
+    dict that `load_published_state_dict` takes."""
 
     network: nn.Module
     trained: bool
@@ -138,6 +143,10 @@ class ColorizationModule(LightningModule):
     def for_inference(cls, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return what is left of a trained state dict when training is over: all but a discriminator."""
         return {key: value for key, value in state_dict.items() if not key.startswith("discriminator.")}
+
+    def borrowed_weights(self) -> Mapping[str, Tensor]:
+        """Return the weights by name that another registered model brings along; files leave them out."""
+        return {}
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the names of the settings in which validation colors each picture."""

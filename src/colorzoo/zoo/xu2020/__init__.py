@@ -1,0 +1,1 @@
+"""Xu et al. 2020, Stylization-Based Architecture for Fast Deep Exemplar Colorization."""

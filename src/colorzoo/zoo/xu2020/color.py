@@ -1,0 +1,110 @@
+"""The colorization sub-net of Xu et al. 2020, and how transferred colors become its hints."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from colorzoo.draws import Generators
+from colorzoo.guidance import Points, simulate_points
+from colorzoo.networks.hint_unet import STRIDE, HintUNet
+from colorzoo.networks.padding import pad_to_multiple, pad_with_zeros
+
+AB_SCALE = 110.0
+_PATCH_SIDE_AT = 256  # pixels of the shorter side at which a patch has its stated side
+
+Hints = Literal["grid", "dense", "random"]
+"""How transferred colors become hints: a grid of patches, all of them, or patches drawn as in training."""
+
+HINTS = get_args(Hints)
+
+
+class ColorNetwork(nn.Module):
+    """The U-Net that the paper shares with Zhang et al. 2017, with its normalization around it.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        hint_attention: See `HintUNet`.
+    """
+
+    def __init__(self, width: float = 1.0, *, hint_attention: bool = False) -> None:
+        super().__init__()
+        self.unet = HintUNet(4, width, hint_attention=hint_attention)
+
+    def forward(self, luma: Tensor, points: Points) -> tuple[Tensor, Tensor]:
+        """Color a picture of any size.
+
+        Args:
+            luma: ``(B, 1, H, W)`` in [0, 100].
+            points: Hints of the same size.
+
+        Returns:
+            ab ``(B, 2, H, W)`` in CIE units, and the logits ``(B, 529, ceil(H/4), ceil(W/4))`` of the head
+            that the paper leaves unused.
+        """
+        height, width = luma.shape[-2:]
+        hints = torch.cat([points.ab / AB_SCALE * points.mask, points.mask], dim=1)
+        hints = pad_with_zeros(hints, STRIDE)
+        x = torch.cat([pad_to_multiple((luma - 50) / 100, STRIDE), hints], dim=1)
+        out = self.unet(x, hints)
+        rows, columns = -(-height // 4), -(-width // 4)
+        ab = out.ab[:, :, :height, :width].float() * AB_SCALE
+        return ab, out.logits[:, :, :rows, :columns].float()
+
+
+def sample_hints(
+    ab: Tensor, generators: Generators, *, kind: Hints = "grid", grid: int = 8, patch: int = 5
+) -> Points:
+    """Turn transferred colors into hints.
+
+    Args:
+        ab: ``(B, 2, H, W)`` in CIE units.
+        generators: Source of the randomness of ``random``.
+        kind: See `Hints`.
+        grid: Cells of ``grid`` along each side.
+        patch: Side of a patch in pixels of a picture of 256; it grows with the picture.
+    """
+    match kind:
+        case "dense":
+            return Points(ab, torch.ones_like(ab[:, :1]))
+        case "random":
+            return simulate_points(ab, generators)
+        case "grid":
+            return grid_hints(ab, grid, patch)
+
+
+def grid_hints(ab: Tensor, grid: int, patch: int) -> Points:
+    """Place a patch with its mean color in the middle of each cell of a grid; see `sample_hints`."""
+    ab = ab.float()
+    height, width = ab.shape[-2:]
+    side = patch * min(height, width) / _PATCH_SIDE_AT
+    rows, columns = (_patches(length, grid, side, ab) for length in (height, width))
+    with torch.autocast(ab.device.type, enabled=False):  # colors are no weights: bfloat16 would round them
+        mean = _normalized(rows) @ ab @ _normalized(columns).T
+        painted = rows.T @ mean @ columns
+    cover = rows.sum(0)[:, None] * columns.sum(0)  # more than 1 where a tiny picture makes patches overlap
+    return Points(painted / cover.clamp(min=1), (cover > 0).to(ab).expand_as(ab[:, :1]).clone())
+
+
+def _patches(length: int, grid: int, side: float, like: Tensor) -> Tensor:
+    """Return ``(grid, length)`` in {0, 1}: which pixels of an axis belong to the patch of each cell."""
+    pixel = torch.arange(length, device=like.device)
+    center = (torch.arange(grid, device=like.device) + 0.5) * length / grid
+    extent = (torch.zeros_like(center) + side).round().clamp(min=1)  # whole pixels, at least one
+    first = (center - extent / 2).floor().clamp(min=0)[:, None]
+    inside = (pixel >= first) & (pixel < first + extent[:, None])
+    return inside.to(like.dtype)
+
+
+def _normalized(patches: Tensor) -> Tensor:
+    return patches / patches.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def merge_points(given: Points | None, hints: Points) -> Points:
+    """Lay the points that a user gave over hints."""
+    if given is None:
+        return hints
+    ab = torch.where(given.mask > 0, given.ab, hints.ab)
+    return Points(ab, torch.maximum(given.mask, hints.mask))

@@ -1,0 +1,103 @@
+"""Both sub-nets of Xu et al. 2020 joined as the paper describes: color, transfer, take hints, color again."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.draws import Generators
+from colorzoo.guidance import Points
+from colorzoo.zoo.xu2020.color import ColorNetwork, Hints, merge_points, sample_hints
+from colorzoo.zoo.xu2020.transfer import PLACE_SETS, Adapt, TransferNetwork, match_look, place_of
+from colorzoo.zoo.xu2020.transforms import Transform
+
+_RANDOM_SEED = 0  # of hints that are drawn: the same picture gets the same colors every time
+
+
+class Stages(NamedTuple):
+    """What each stage answers; maps are ``(B, 2, H, W)`` in CIE units.
+
+    Attributes:
+        ab: The result.
+        logits: ``(B, 529, ceil(H/4), ceil(W/4))``.
+        automatic: Without a reference; the pre-color that the transfer starts from.
+        transferred: What the transfer sub-net made of it.
+    """
+
+    ab: Tensor
+    logits: Tensor
+    automatic: Tensor
+    transferred: Tensor
+
+
+class ExemplarNetwork(nn.Module):
+    """The pipeline.
+
+    Args:
+        width: Multiplier of the channel counts of the transfer sub-net.
+        color_width: Multiplier of those of the colorization sub-net.
+        hint_attention: See `HintUNet`.
+        places: Sets of places at which moments are matched, of ``encoder``, ``skip`` and ``decoder``.
+        hints: How transferred colors become hints, see `sample_hints`.
+        hint_grid: See `sample_hints`.
+        hint_patch: See `sample_hints`.
+    """
+
+    def __init__(
+        self,
+        width: float = 1.0,
+        color_width: float = 1.0,
+        *,
+        hint_attention: bool = False,
+        places: tuple[str, ...] = PLACE_SETS,
+        hints: Hints = "grid",
+        hint_grid: int = 8,
+        hint_patch: int = 5,
+    ) -> None:
+        super().__init__()
+        self.places, self.hints, self.hint_grid, self.hint_patch = places, hints, hint_grid, hint_patch
+        self.transfer = TransferNetwork(width)
+        self.color = ColorNetwork(color_width, hint_attention=hint_attention)
+
+    def forward(
+        self, luma: Tensor, look: Tensor, *, points: Points | None = None, alpha: Tensor | float = 1.0
+    ) -> Stages:
+        """Color a picture of any size by the look of a reference.
+
+        Args:
+            luma: ``(B, 1, H, W)`` in [0, 100].
+            look: ``(B, 2, 1856w)``, see `TransferNetwork.look`.
+            points: Colors that the user gives besides; they go before those of the reference.
+            alpha: How far statistics move to those of the reference, 0 to 1.
+        """
+        automatic, _ = self.color(luma, points or Points.none(luma))
+        transferred = self.transferred(luma, automatic, look, alpha)
+        hints = self.hints_of(transferred, torch.Generator().manual_seed(_RANDOM_SEED))
+        ab, logits = self.color(luma, merge_points(points, hints))
+        return Stages(ab, logits, automatic, transferred)
+
+    def transferred(self, luma: Tensor, ab: Tensor, look: Tensor, alpha: Tensor | float = 1.0) -> Tensor:
+        """Return the ab ``(B, 2, H, W)`` of a colored picture with the look of a reference (T_ab)."""
+        rgb = self.transfer(lab_to_rgb(torch.cat([luma, ab], dim=1)), self.adapt(look, alpha))
+        return rgb_to_lab(rgb.clamp(0, 1))[:, 1:]
+
+    def adapt(self, look: Tensor, alpha: Tensor | float = 1.0) -> Adapt:
+        """Return what matches the moments of a look at the places that are switched on."""
+        return match_look(self.transfer.split_look(look), self.places, alpha)
+
+    def adapt_maps(self, style: Tensor, transform: Transform, alpha: float = 1.0) -> Adapt:
+        """Return what applies a transform that needs the feature maps of a reference ``(B, 3, H, W)``."""
+        maps = self.transfer.style_maps(style)
+
+        def adapt(place: str, content: Tensor) -> Tensor:
+            known = place_of(place, self.places)
+            return content if known is None else transform(content, maps[known], alpha)
+
+        return adapt
+
+    def hints_of(self, ab: Tensor, generators: Generators) -> Points:
+        """Sample transferred colors as this network is set to."""
+        return sample_hints(ab, generators, kind=self.hints, grid=self.hint_grid, patch=self.hint_patch)

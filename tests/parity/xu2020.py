@@ -1,0 +1,100 @@
+"""Both sub-nets of Xu et al. 2020 and their feature transforms, against the authors' code."""
+
+import torch
+from torch import Tensor
+
+from colorzoo.color import grid_index, lab_to_rgb, rgb_to_lab
+from colorzoo.guidance import Points
+from colorzoo.registry import load_class, model_card
+from colorzoo.zoo.xu2020.losses import masked_huber
+from colorzoo.zoo.xu2020.task import Xu2020
+from colorzoo.zoo.xu2020.transfer import PLACE_SETS, keep, match_look
+from colorzoo.zoo.xu2020.transforms import adain as match
+from colorzoo.zoo.xu2020.transforms import by_label, match_moments, moments, usable_labels
+from colorzoo.zoo.xu2020.transforms import wct as recolor
+from parity.cases import Golden, case
+from pseudo_weights import pseudo_state_dict
+
+
+def load(model: Xu2020, shapes: dict, seed: int, scales: dict) -> None:
+    arrays = pseudo_state_dict(shapes, seed, scales)
+    model.load_published_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})
+
+
+def full_size() -> Xu2020:
+    return load_class(model_card("xu2020"))().eval()
+
+
+@case("adain")
+def adain(golden: Golden) -> None:
+    content, style = golden.tensor("in_content"), golden.tensor("in_style")
+    for side, maps in (("content", content), ("style", style)):
+        found = moments(maps)
+        golden.close(f"out_{side}_mean", found.mean.flatten())
+        golden.close(f"out_{side}_std", found.std.flatten())
+    golden.close("out_adain", match(content, style))
+    golden.close("out_adain_alpha05", match_moments(content, moments(style), 0.5))
+    golden.close("out_wct", recolor(content, style))
+    golden.close("out_wct_alpha05", recolor(content, style, 0.5))
+    labels = golden.tensor("in_content_seg"), golden.tensor("in_style_seg")
+    golden.close("out_adain_seg", by_label(match, content, style, 1.0, labels=labels))
+    valid = [label in usable_labels(*labels) for label in range(len(golden.arrays["out_label_valid"]))]
+    assert valid == golden.tensor("out_label_valid").bool().tolist()
+
+
+@case("xu2020_encoder")
+@torch.inference_mode()
+def xu2020_encoder(golden: Golden) -> None:
+    model = full_size()
+    load(model, golden.meta["shapes"], golden.meta["seed"], golden.meta["scales"])
+    transfer = model.network.transfer
+    maps = transfer.style_maps(golden.tensor("in_rgb"))
+    found = {f"relu{level}_1": maps[f"encoder{level}"] for level in (1, 2, 3, 4)}
+    encoded = transfer.encoder(golden.tensor("in_rgb"), keep)
+    found |= {f"pool{level}": encoded.pools[level - 1] for level in (1, 2, 3)}
+    found |= dict(zip(("conv1_2", "conv2_2", "conv3_4"), encoded.maps, strict=True))
+    for name, value in found.items():
+        golden.close(f"out_{name}", value[:, : golden.meta["channels"].get(name)])
+
+
+@case("xu2020_transfer")
+@torch.inference_mode()
+def xu2020_transfer(golden: Golden) -> None:
+    model, meta = full_size(), golden.meta
+    for part in ("encoder", "decoder"):
+        load(model, meta["shapes"][part], meta["seed"][part], meta["scales"][part])
+    network = model.network
+    content, style = golden.tensor("in_content"), golden.tensor("in_style")
+    look = network.transfer.look(style)
+    targets = network.transfer.split_look(look)
+
+    def run(sets: tuple[str, ...] = PLACE_SETS, alpha: float = 1.0) -> Tensor:
+        return network.transfer(content, match_look(targets, sets, alpha))
+
+    golden.close("out_recon", network.transfer(content))
+    golden.close("out_rgb", run())
+    golden.close("out_rgb_alpha05", run(alpha=0.5))
+    for name in PLACE_SETS:
+        golden.close(f"out_rgb_only_{name}", run((name,)))
+    golden.close("out_rgb_encoder_decoder", run(("encoder", "decoder")))
+    golden.close("out_rgb_wct", network.transfer(content, network.adapt_maps(style, recolor)))
+    for level in (3, 2, 1):
+        golden.close(f"out_style_dec{level}_mean", targets[f"decoder{level}"].mean[:, :, 0, 0])
+        golden.close(f"out_style_dec{level}_std", targets[f"decoder{level}"].std[:, :, 0, 0])
+    golden.close("out_tab_norm", rgb_to_lab(run().clamp(0, 1))[:, 1:] / 110)
+
+
+@case("xu2020_color")
+@torch.inference_mode()
+def xu2020_color(golden: Golden) -> None:
+    model = full_size()
+    load(model, golden.meta["shapes"], golden.meta["seed"], golden.meta["scales"])
+    luma = 100 * golden.tensor("in_L") + 50
+    mask, truth = golden.tensor("in_mask"), 110 * golden.tensor("in_ab_true")
+    ab, logits = model.network.color(luma, Points(110 * golden.tensor("in_hint_ab"), mask))
+    golden.close("out_ab", ab / 110)
+    golden.close("out_class64", logits[:, :64])
+    golden.close("out_rgb", lab_to_rgb(torch.cat([luma, ab], dim=1), clip=False))
+    golden.close("out_loss_mean", masked_huber(ab, truth, mask)[None].double())
+    bins = grid_index(truth[:, :, ::4, ::4])
+    assert torch.equal(bins.flatten(), golden.tensor("out_true_bin").flatten())
