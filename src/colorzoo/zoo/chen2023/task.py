@@ -158,9 +158,9 @@ class Chen2023(GANColorizationModule):
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch; without an exemplar, or without a class in common, by the color network alone.
 
-        ``extras["similarity"]`` and ``extras["warped_ab"]`` are at the picture's size, ``extras["matched"]``
-        is the share ``(B,)`` of it whose class the exemplar has. A class map takes the place of the
-        segmenter's labels; the confidences stay the segmenter's.
+        Of the extras, ``similarity``, ``warped_ab`` and ``match``, where in the exemplar colors come from, are
+        at the picture's size; ``matched`` is the share ``(B,)`` of it whose class the exemplar has. A class map
+        takes the place of the segmenter's labels; the confidences stay the segmenter's.
         """
         guidance = guidance or Guidance()
         height, width = luma.shape[-2:]
@@ -169,7 +169,8 @@ class Chen2023(GANColorizationModule):
             warped = self._warp_guided(padded.float(), guidance, (height, width))
         ab = self.paint_warped(padded, warped)[:, :, :height, :width].float()
         extras = {"matched": warped.matched.flatten(1).float().mean(dim=1)}
-        for name, part in (("similarity", warped.similarity), ("warped_ab", warped.ab)):
+        maps = (("similarity", warped.similarity), ("warped_ab", warped.ab), ("match", warped.source))
+        for name, part in maps:
             extras[name] = enlarge(part)[:, :, :height, :width]
         return Prediction(ab=ab, extras=extras, notes=_notes(guidance, extras["matched"]))
 
@@ -296,7 +297,8 @@ class Chen2023(GANColorizationModule):
         seen = self.features.of_luma(luma)
         if guidance.exemplar is None:
             nothing = luma.new_zeros(len(luma), 1, *(side // STRIDE for side in luma.shape[-2:]))
-            return self._fill(Warped(nothing.repeat(1, 2, 1, 1), nothing, nothing > 0), seen)
+            two = nothing.repeat(1, 2, 1, 1)
+            return self._fill(Warped(two, nothing, nothing > 0, two), seen)
         rgb = guidance.exemplar.rgb.float()
         padded = pad_picture(rgb)
         reference = Reference(padded, rgb_to_lab(padded)[:, 1:])
@@ -306,7 +308,11 @@ class Chen2023(GANColorizationModule):
             ours = _relabeled(ours, guidance.classes.target, size)
             if guidance.classes.exemplar is not None:
                 theirs = _relabeled(theirs, guidance.classes.exemplar, (rgb.shape[-2], rgb.shape[-1]))
-        return self._warp(seen, other, reference, (ours, theirs))
+        warped = self._warp(seen, other, reference, (ours, theirs))
+        beyond = warped.source.new_tensor(
+            [padded.shape[-1] / rgb.shape[-1], padded.shape[-2] / rgb.shape[-2]]
+        )
+        return warped._replace(source=(warped.source * beyond.view(2, 1, 1)).clamp(0, 1))
 
     def _fill(self, warped: Warped, seen: Seen) -> Warped:
         """Give places without a match the automatic colors, if that is wanted."""
