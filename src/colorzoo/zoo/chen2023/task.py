@@ -158,9 +158,9 @@ class Chen2023(GANColorizationModule):
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch; without an exemplar, or without a class in common, by the color network alone.
 
-        Of the extras, ``similarity``, ``warped_ab`` and ``match``, where in the exemplar colors come from, are
-        at the picture's size; ``matched`` is the share ``(B,)`` of it whose class the exemplar has. A class map
-        takes the place of the segmenter's labels; the confidences stay the segmenter's.
+        Of the extras, ``similarity``, ``warped_ab`` and ``match`` (the places in the exemplar) are at
+        the picture's size; ``matched`` is the share ``(B,)`` of it whose class the exemplar has. A class
+        map takes the place of the segmenter's labels; the confidences stay the segmenter's.
         """
         guidance = guidance or Guidance()
         height, width = luma.shape[-2:]
