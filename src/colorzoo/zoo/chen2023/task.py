@@ -168,7 +168,8 @@ class Chen2023(GANColorizationModule):
         with torch.autocast(luma.device.type, enabled=False):  # matching compares small differences
             warped = self._warp_guided(padded.float(), guidance, (height, width))
         ab = self.paint_warped(padded, warped)[:, :, :height, :width].float()
-        extras = {"matched": warped.matched.flatten(1).float().mean(dim=1)}
+        common = warped.matched[:, :, : -(-height // STRIDE), : -(-width // STRIDE)]
+        extras = {"matched": common.flatten(1).float().mean(dim=1)}
         maps = (("similarity", warped.similarity), ("warped_ab", warped.ab), ("match", warped.source))
         for name, part in maps:
             extras[name] = enlarge(part)[:, :, :height, :width]
@@ -308,7 +309,8 @@ class Chen2023(GANColorizationModule):
             ours = _relabeled(ours, guidance.classes.target, size)
             if guidance.classes.exemplar is not None:
                 theirs = _relabeled(theirs, guidance.classes.exemplar, (rgb.shape[-2], rgb.shape[-1]))
-        warped = self._warp(seen, other, reference, (ours, theirs))
+        classes = (_without_padding(ours, size), _without_padding(theirs, (rgb.shape[-2], rgb.shape[-1])))
+        warped = self._warp(seen, other, reference, classes)
         beyond = warped.source.new_tensor(
             [padded.shape[-1] / rgb.shape[-1], padded.shape[-2] / rgb.shape[-2]]
         )
@@ -331,3 +333,12 @@ def _notes(guidance: Guidance, matched: Tensor) -> tuple[str, ...]:
 def _relabeled(found: Classified, labels: Tensor, size: tuple[int, int]) -> Classified:
     """Put other labels, over a picture of height and width ``size``, in the place of the segmenter's."""
     return found._replace(labels=to_grid(labels, size, (found.labels.shape[-2], found.labels.shape[-1])))
+
+
+def _without_padding(found: Classified, size: tuple[int, int]) -> Classified:
+    """Take the places beyond a picture of height and width ``size`` out of all classes."""
+    rows, columns = (
+        torch.arange(count, device=found.labels.device) * STRIDE < side
+        for side, count in zip(size, found.labels.shape[-2:], strict=True)
+    )
+    return found._replace(labels=torch.where(rows[:, None] & columns, found.labels, -1))
