@@ -21,7 +21,7 @@ from colorzoo.users import bled_runs
 from colorzoo.users.scribbles import draw_runs
 
 PHOTOS = ("coffee.jpg", "astronaut.jpg", "chelsea_cat.jpg")
-SIDE, STROKES, WIDTH, HINTS = 256, 6, 5, 10
+SIDE, STROKES, WIDTH, HINTS = 256, 6, 5, 40
 INK = torch.tensor([0.9, 0.0, 0.8]).view(1, 3, 1, 1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Smoke
+from colorzoo.card import ModelCard, Smoke, Weights
 
 FULL = ModelCard(
     name="su2020",
@@ -34,7 +34,17 @@ SMALL = replace(
         "trunk": "zhang2017_local_small",
         "keep_trunk": True,
     },
+    weights={
+        "default": Weights(
+            sha256="1773ded87278bd716e3f5b695c29e7a430a8741aa9d9b415abff8c879f6ba69b",
+            size=1_328_752,
+            license="Apache-2.0",
+            file="su2020_small.safetensors",
+            trained_on="Boxes of 138 pictures of COCO and random ones of photos, half a CPU core; see the page.",
+        )
+    },
     config="su2020/small_fusion.yaml",
+    default_for=("boxes",),
     smoke=replace(FULL.smoke, hparams={**FULL.smoke.hparams, "hints": 1.0}),
 )
 
