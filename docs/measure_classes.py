@@ -7,6 +7,7 @@ with the categories): each target with a reference that shares a class with it, 
     python docs/measure_classes.py mismatch --coco coco_sample
     python docs/measure_classes.py merging --coco coco_sample --scenes scenes
     python docs/measure_classes.py clusters --coco coco_sample
+    python docs/measure_classes.py reassignment --coco coco_sample
     python docs/measure_classes.py smp --coco coco_sample --checkpoints SMP.ckpt PLAIN.ckpt NONE.ckpt
 
 Every mean is over pictures, with its 95 % interval.
@@ -282,6 +283,38 @@ def clusters(model: Any, pictures: list[Labeled], folder: Path) -> None:
 
 
 @torch.inference_mode()
+def reassignment(model: Any, pairs: list[tuple[Labeled, Labeled]]) -> None:
+    """Print what treating the largest common class as another one changes inside its region and elsewhere.
+
+    The new class is one that the reference has and the picture has not: one that the picture has too would get new
+    members, and with them another mean, about which features are compared.
+    """
+    found: dict[str, list[float]] = {}
+    for target, reference in pairs:
+        luma = rgb_to_lab(target.rgb)[:, :1]
+        ours, theirs = model.segment(luma), model.segment(rgb_to_lab(reference.rgb)[:, :1])
+        here, there = (torch.bincount(part.flatten(), minlength=32) for part in (ours, theirs))
+        common, new = here * (there > 0), there * (here == 0)
+        if not common.any() or not new.any():
+            continue
+        region = ours == int(common.argmax())
+        before, after = (
+            model(luma, Guidance(exemplar=Exemplar(reference.rgb), classes=ClassMap(labels, theirs)))
+            for labels in (ours, torch.where(region, int(new.argmax()), ours))
+        )
+        for name, one, other in (
+            ("before the color network", before.extras["warped_ab"], after.extras["warped_ab"]),
+            ("after it", before.ab, after.ab),
+        ):
+            moved = (one - other).norm(dim=1, keepdim=True)
+            found.setdefault(f"{name}, inside", []).append(float(moved[region].mean()))
+            found.setdefault(f"{name}, elsewhere", []).append(float(moved[~region].mean()))
+            found.setdefault(f"{name}, largest elsewhere", []).append(float(moved[~region].max()))
+    for name, values in found.items():
+        print(f"change of ab {name}: {interval(values)}, at most {max(values):.3f}")
+
+
+@torch.inference_mode()
 def smp(checkpoints: list[Path], pairs: list[tuple[Labeled, Labeled]]) -> None:
     """Print what the semantic perceptual loss changes: error and Frechet distance of checkpoints."""
     print("| checkpoint | ab error | Frechet distance |\n|---|---|---|")
@@ -302,7 +335,7 @@ def smp(checkpoints: list[Path], pairs: list[tuple[Labeled, Labeled]]) -> None:
 def main() -> None:
     """Measure one claim and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("mismatch", "merging", "clusters", "smp"))
+    parser.add_argument("what", choices=("mismatch", "merging", "clusters", "reassignment", "smp"))
     parser.add_argument("--coco", type=Path, required=True)
     parser.add_argument("--scenes", type=Path)
     parser.add_argument("--weights", default="default")
@@ -318,6 +351,8 @@ def main() -> None:
     model = create_model("chen2023_small", args.weights)
     if args.what == "mismatch":
         mismatch(model, pairs)
+    elif args.what == "reassignment":
+        reassignment(model, pairs)
     elif args.what == "merging":
         merging(model, pairs, args.scenes)
     else:

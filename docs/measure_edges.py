@@ -13,24 +13,26 @@ import csv
 import math
 import statistics
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from colorzoo import create_model
+from colorzoo.data import CocoStuffDataModule
 from colorzoo.data.sources import Source, find_sources
 from colorzoo.evaluation.measures import Bleeding, Shown, plain_measures
 from colorzoo.evaluation.methods import model_painter
 from colorzoo.evaluation.pictures import Item, Truth, read_truth
 from colorzoo.evaluation.protocol import load_protocol
-from colorzoo.guidance import Guidance, uniform_points
+from colorzoo.guidance import Boxes, Guidance, Points, uniform_points
 from colorzoo.tasks import ColorizationModule
 from colorzoo.users import BledEdgeScribbles, play
 from colorzoo.zoo.kim2021.task import Kim2021
 
 DOCS = Path(__file__).parent
-STROKES, HINTS = 5, 10
+HINTS, MOST_BOXES = 10, 3
 MODELS = ("kim2021_small", "kim2021_zhang2016_small", "kim2021_su2020_small")
 USERS: Mapping[str, BledEdgeScribbles] = {
     "steady": BledEdgeScribbles(width=5),
@@ -46,7 +48,11 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of photos")
+    parser.add_argument("--boxes", action="store_true", help="--data is a COCO folder; its boxes are given")
     parser.add_argument("--photos", type=int, default=60, help="evenly spaced ones")
+    parser.add_argument("--strokes", type=int, default=40, help="the worst edges; 40 are nearly all")
+    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--users", default=",".join(USERS))
     parser.add_argument("--hints", action="store_true", help=f"begin with {HINTS} color points")
     parser.add_argument("--checkpoint", action="append", default=[], metavar="NAME=FILE")
     parser.add_argument("--measures", default=",".join(MEASURES))
@@ -54,9 +60,10 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     rows = []
-    for model_name, user_name, model in _cases(args.checkpoint):
+    for model_name, user_name, model in _cases(args):
         values = measure(model, USERS[user_name], args)
-        rows.append({"model": model_name, "user": user_name, "hints": HINTS * args.hints, **values})
+        given = {"hints": HINTS * args.hints, "strokes": args.strokes}
+        rows.append({"model": model_name, "user": user_name, **given, **values})
         print(rows[-1], flush=True)
     with args.out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
@@ -64,15 +71,27 @@ def main() -> None:
         writer.writerows(rows)
 
 
-def _cases(checkpoints: list[str]) -> Iterator[tuple[str, str, ColorizationModule]]:
-    """Give what is measured: each checkpoint by the first user, or each embedded add-on by all users."""
-    for text in checkpoints:
+def _cases(args: argparse.Namespace) -> Iterator[tuple[str, str, ColorizationModule]]:
+    """Give what is measured: each checkpoint by the first user, or each model by all users."""
+    for text in args.checkpoint:
         name, _, path = text.partition("=")
         yield name, "steady", Kim2021.load_from_checkpoint(path, compile_training=False).eval()
-    if not checkpoints:
-        for name in MODELS:
-            model = create_model(name)
-            yield from ((name, user, model) for user in USERS)
+    for name in [] if args.checkpoint else args.models.split(","):
+        model = create_model(name)
+        yield from ((name, user, model) for user in args.users.split(","))
+
+
+def _pictures(args: argparse.Namespace) -> Iterator[tuple[Source, Guidance]]:
+    """Give the pictures, and what is known of each from the start: its largest boxes, if asked for."""
+    if args.boxes:
+        found = CocoStuffDataModule(str(args.data), boxes=True, only_with_boxes=True).find_pictures("val")
+        assert found.boxes is not None
+        for index, source in enumerate(found.sources):
+            yield source, Guidance(boxes=Boxes.of([found.boxes[index][:MOST_BOXES]]))
+        return
+    sources = list(find_sources(args.data))
+    for source in sources[:: max(1, len(sources) // args.photos)]:
+        yield source, Guidance()
 
 
 def measure(model: ColorizationModule, user: BledEdgeScribbles, args: argparse.Namespace) -> dict[str, Any]:
@@ -80,10 +99,11 @@ def measure(model: ColorizationModule, user: BledEdgeScribbles, args: argparse.N
     names = args.measures.split(",")
     protocol = load_protocol(f"kim2021-edges{'-hints' * args.hints}")
     found: dict[str, list[float]] = {name: [] for name in names}
-    sources = list(find_sources(args.data))
-    for index in range(0, len(sources), max(1, len(sources) // args.photos)):
-        item = Item(str(index), sources[index]).hashed()
-        shown = scribbled(model, user, read_truth(item, protocol, torch.device("cpu")), hints=args.hints)
+    for source, given in _pictures(args):
+        truth = read_truth(Item("", source).hashed(), protocol, torch.device("cpu"))
+        if args.hints:
+            given = replace(given, points=hint_points(truth))
+        shown = scribbled(model, user, truth, given, args.strokes)
         with torch.inference_mode():
             for name in names:
                 total, _, count = plain_measures()[name]().run(shown)[0]
@@ -91,12 +111,18 @@ def measure(model: ColorizationModule, user: BledEdgeScribbles, args: argparse.N
     return {key: value for name in names for key, value in _summary(name, found[name]).items()}
 
 
-def scribbled(model: ColorizationModule, user: BledEdgeScribbles, truth: Truth, *, hints: bool) -> Shown:
-    """Return the result after `STROKES` strokes on one picture, beside that without any."""
-    scene = truth.gray_scene
-    points = uniform_points(scene.ab, HINTS, torch.Generator().manual_seed(truth.seed)) if hints else None
+def hint_points(truth: Truth) -> Points:
+    """Return `HINTS` points of 6 x 6 pixels anywhere, the same for a picture every time."""
+    return uniform_points(truth.ab, HINTS, torch.Generator().manual_seed(truth.seed))
+
+
+def scribbled(
+    model: ColorizationModule, user: BledEdgeScribbles, truth: Truth, given: Guidance, strokes: int
+) -> Shown:
+    """Return the result after some strokes on one picture, beside that without any."""
     paint = model_painter(model)(Item("", Source("")), truth)
-    first, last = play(paint, user, scene, (0, STROKES), model=model, background=Guidance(points=points))
+    scene = truth.gray_scene
+    first, last = play(paint, user, scene, (0, strokes), model=model, background=given)
     bleeding = Bleeding(first.answer, truth)
     return Shown(last.answer.rgb, last.answer.ab, truth, bleeding, last.guidance)
 

@@ -83,6 +83,19 @@ def test_a_class_map_may_have_any_resolution(model: Any, photo: Tensor, exemplar
 
 
 @torch.inference_mode()
+def test_it_says_where_colors_come_from(model: Any, photo: Tensor) -> None:
+    sharp = copy.deepcopy(model)
+    sharp.correspondence.phi.load_state_dict(sharp.correspondence.theta.state_dict())
+    sharp._hparams = replace_hparams(model, tau=1e-10)
+    rgb = sample_image((61, 90), seed=1)
+    source = sharp(rgb_to_lab(rgb)[:, :1], Guidance(exemplar=Exemplar(rgb))).extras["match"]
+    columns, rows = ((torch.arange(n) + 0.5) / n for n in (90, 61))
+    assert (source[0, 0] - columns).abs().median() < 2.5 / 90
+    assert (source[0, 1] - rows[:, None]).abs().median() < 2.5 / 61
+    assert model(photo).extras["match"].shape == (1, 2, *SIZE)
+
+
+@torch.inference_mode()
 def test_segment_names_each_pixel(model: Any, photo: Tensor) -> None:
     found = model.segment(photo[..., :61, :90])
     assert found.shape == (1, 1, 61, 90)

@@ -1,5 +1,6 @@
 """Zhang et al. 2019: frame after frame, the authors' names, layers taken from chen2023_small."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.zhang2019.published import convert_published
 from colorzoo.zoo.zhang2019.task import moved
-from parity.cases import FOLDER, read
+from parity.cases import read
 
 SIZE = (64, 96)
+GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 def test_each_frame_sees_the_one_before() -> None:
@@ -31,8 +33,8 @@ def test_each_frame_sees_the_one_before() -> None:
 
 
 def ancestor_names() -> dict[str, Tensor]:
-    """Return the tensors of the authors' three networks by name: those of SPColor, but for what it renamed."""
-    shapes = dict(read(FOLDER / "spcolor_full_64.npz").meta["shapes"])
+    """Return the tensors of the authors' three networks by name: those of SPColor under older names."""
+    shapes = dict(read(GOLDEN / "spcolor_full_64.npz").meta["shapes"])
     state = {}
     for key, shape in shapes.items():
         name = key.replace("conv1_1_new", "conv1_1").replace("_class", "")

@@ -32,11 +32,13 @@ class Warped(NamedTuple):
         ab: ``(B, 2, h, w)`` in CIE units.
         similarity: ``(B, 1, h, w)``, times both confidences; 0 where nothing matches.
         matched: ``(B, 1, h, w)`` bool, whether the place's class is in the reference.
+        source: ``(B, 2, h, w)``, where in the reference the colors come from: x and y as shares of its size.
     """
 
     ab: Tensor
     similarity: Tensor
     matched: Tensor
+    source: Tensor
 
 
 def pad_picture(image: Tensor) -> Tensor:
@@ -79,3 +81,10 @@ def painted_ab(answer: Tensor, warped: Tensor) -> Tensor:
 def enlarge_smoothly(maps: Tensor) -> Tensor:
     """Interpolate ``(B, C, h, w)`` to ``(B, C, 4h, 4w)``."""
     return F.interpolate(maps, scale_factor=STRIDE, mode="bilinear", align_corners=False)
+
+
+def centers_of(grid: Tensor) -> Tensor:
+    """Return x and y ``(B, 2, h, w)`` of the places of ``(B, C, h, w)``, as shares of its size."""
+    rows, columns = ((torch.arange(n, device=grid.device) + 0.5) / n for n in grid.shape[-2:])
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
+    return torch.stack([x, y]).expand(len(grid), -1, -1, -1)

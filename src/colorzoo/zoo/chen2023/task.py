@@ -158,9 +158,9 @@ class Chen2023(GANColorizationModule):
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch; without an exemplar, or without a class in common, by the color network alone.
 
-        ``extras["similarity"]`` and ``extras["warped_ab"]`` are at the picture's size, ``extras["matched"]``
-        is the share ``(B,)`` of it whose class the exemplar has. A class map takes the place of the
-        segmenter's labels; the confidences stay the segmenter's.
+        Of the extras, ``similarity``, ``warped_ab`` and ``match`` (the places in the exemplar) are at
+        the picture's size; ``matched`` is the share ``(B,)`` of it whose class the exemplar has. A class
+        map takes the place of the segmenter's labels; the confidences stay the segmenter's.
         """
         guidance = guidance or Guidance()
         height, width = luma.shape[-2:]
@@ -168,8 +168,10 @@ class Chen2023(GANColorizationModule):
         with torch.autocast(luma.device.type, enabled=False):  # matching compares small differences
             warped = self._warp_guided(padded.float(), guidance, (height, width))
         ab = self.paint_warped(padded, warped)[:, :, :height, :width].float()
-        extras = {"matched": warped.matched.flatten(1).float().mean(dim=1)}
-        for name, part in (("similarity", warped.similarity), ("warped_ab", warped.ab)):
+        common = warped.matched[:, :, : -(-height // STRIDE), : -(-width // STRIDE)]
+        extras = {"matched": common.flatten(1).float().mean(dim=1)}
+        maps = (("similarity", warped.similarity), ("warped_ab", warped.ab), ("match", warped.source))
+        for name, part in maps:
             extras[name] = enlarge(part)[:, :, :height, :width]
         return Prediction(ab=ab, extras=extras, notes=_notes(guidance, extras["matched"]))
 
@@ -296,7 +298,8 @@ class Chen2023(GANColorizationModule):
         seen = self.features.of_luma(luma)
         if guidance.exemplar is None:
             nothing = luma.new_zeros(len(luma), 1, *(side // STRIDE for side in luma.shape[-2:]))
-            return self._fill(Warped(nothing.repeat(1, 2, 1, 1), nothing, nothing > 0), seen)
+            two = nothing.repeat(1, 2, 1, 1)
+            return self._fill(Warped(two, nothing, nothing > 0, two), seen)
         rgb = guidance.exemplar.rgb.float()
         padded = pad_picture(rgb)
         reference = Reference(padded, rgb_to_lab(padded)[:, 1:])
@@ -306,7 +309,12 @@ class Chen2023(GANColorizationModule):
             ours = _relabeled(ours, guidance.classes.target, size)
             if guidance.classes.exemplar is not None:
                 theirs = _relabeled(theirs, guidance.classes.exemplar, (rgb.shape[-2], rgb.shape[-1]))
-        return self._warp(seen, other, reference, (ours, theirs))
+        classes = (_without_padding(ours, size), _without_padding(theirs, (rgb.shape[-2], rgb.shape[-1])))
+        warped = self._warp(seen, other, reference, classes)
+        beyond = warped.source.new_tensor(
+            [padded.shape[-1] / rgb.shape[-1], padded.shape[-2] / rgb.shape[-2]]
+        )
+        return warped._replace(source=(warped.source * beyond.view(2, 1, 1)).clamp(0, 1))
 
     def _fill(self, warped: Warped, seen: Seen) -> Warped:
         """Give places without a match the automatic colors, if that is wanted."""
@@ -325,3 +333,12 @@ def _notes(guidance: Guidance, matched: Tensor) -> tuple[str, ...]:
 def _relabeled(found: Classified, labels: Tensor, size: tuple[int, int]) -> Classified:
     """Put other labels, over a picture of height and width ``size``, in the place of the segmenter's."""
     return found._replace(labels=to_grid(labels, size, (found.labels.shape[-2], found.labels.shape[-1])))
+
+
+def _without_padding(found: Classified, size: tuple[int, int]) -> Classified:
+    """Take the places beyond a picture of height and width ``size`` out of all classes."""
+    rows, columns = (
+        torch.arange(count, device=found.labels.device) * STRIDE < side
+        for side, count in zip(size, found.labels.shape[-2:], strict=True)
+    )
+    return found._replace(labels=torch.where(rows[:, None] & columns, found.labels, -1))

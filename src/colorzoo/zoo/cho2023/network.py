@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.networks.taps import Visit, unchanged
 from colorzoo.networks.unet import UNet
 from colorzoo.zoo.cho2023.hints import Hints
 
@@ -79,6 +80,16 @@ class GuidingPainterNetwork(nn.Module):
             hints: Colors in [-1, 1] and mask.
             segments: ``(B, 30, H, W)`` one-hot, hinted or not.
         """
+        return self.after_taps(self.before_taps(sketch, hints, segments), unchanged)
+
+    def before_taps(self, sketch: Tensor, hints: Hints, segments: Tensor) -> tuple[Tensor, ...]:
+        """Run g up to its first tap; arguments as of `paint`."""
         x = torch.cat([2 * sketch - 1, hints.color, hints.mask, segments], dim=1)
-        painted = self.colorizer(x).float()
-        return torch.tanh(painted + as_residual(hints.color) if self.hint_residual else painted)
+        return *self.colorizer.before_taps(x), hints.color
+
+    def after_taps(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
+        """Return the picture ``(B, 3, H, W)`` in [-1, 1]."""
+        *inner, color = maps
+        height, width = color.shape[-2:]
+        painted = self.colorizer.after_taps(tuple(inner), visit)[..., :height, :width].float()
+        return torch.tanh(painted + as_residual(color) if self.hint_residual else painted)

@@ -21,6 +21,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Regions
 from colorzoo.metrics import MeanPSNR
 from colorzoo.networks.patchgan import PatchDiscriminator
+from colorzoo.networks.taps import Tap, TapState, Visit, unchanged
 from colorzoo.networks.unet import initialize_gan
 from colorzoo.tasks import GANColorizationModule, Prediction
 from colorzoo.tasks.optimizers import Schedule
@@ -146,14 +147,27 @@ class Cho2023(GANColorizationModule):
         Raises:
             GuidanceError: More than 30 regions, or colors outside [0, 1].
         """
+        return Prediction(rgb=self.after_taps(self.before_taps(luma, guidance), unchanged))
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The maps of g that an add-on may refine."""
+        return self.network.colorizer.taps
+
+    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+        """Run the model up to its first tap; see `TappedModel`."""
         regions = guidance.regions if guidance is not None else None
         if regions is None:
             regions = self._without_colors(self.network.divide(luma))
         regions = _all_segments(regions)
         hints = look_up_hints(regions.index, 2 * regions.rgb - 1, regions.given)
         segments = regions.index if regions.segments is None else regions.segments
-        painted = self.network.paint(luma, hints, one_hot(segments, SEGMENTS))
-        return Prediction(rgb=(painted + 1) / 2)
+        maps = self.network.before_taps(luma, hints, one_hot(segments, SEGMENTS))
+        return TapState(maps, (luma.shape[-2], luma.shape[-1]))
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Finish from the first tap; see `TappedModel`."""
+        return (self.network.after_taps(state.maps, visit) + 1) / 2
 
     def propose(self, luma: Tensor, generator: torch.Generator | None = None) -> Regions:
         """Return the regions of sketches ``(B, 1, H, W)`` in [0, 1], none colored, the most wanted first.

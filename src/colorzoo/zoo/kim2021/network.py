@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +12,11 @@ from torch.nn import functional as F
 from colorzoo.errors import ColorzooError
 from colorzoo.networks.blocks import conv3x3
 from colorzoo.networks.taps import Tap
+from colorzoo.zoo.kim2021.propagation import Propagation
 
 DILATIONS = (1, 2, 4)
 FIELD = 2 + 2 * sum(DILATIONS)  # cells each way on which an answer of a branch depends
+PROPAGATION_FIELD = 4  # pixels that the convolutions of a `Propagation` see each way
 GAIN = 0.1  # of the last convolution: with 1, the first steps of training throw the maps about
 
 
@@ -68,14 +71,22 @@ class EdgeNetwork(nn.Module):
         hidden: Channels inside the branch of each tap; a single number stands for all of them.
         read_luma: Let the branches read lightness too, for taps whose map does not know it.
         reach: Pixels from a scribble within which maps are changed, fading to nothing; None: everywhere.
+        propagation: Radius in pixels of a `Propagation` at the end; 0: none.
     """
 
     def __init__(
-        self, taps: Sequence[Tap], hidden: Sequence[int], *, read_luma: bool = False, reach: int | None = None
+        self,
+        taps: Sequence[Tap],
+        hidden: Sequence[int],
+        *,
+        read_luma: bool = False,
+        reach: int | None = None,
+        propagation: int = 0,
     ) -> None:
         super().__init__()
         self.strides = tuple(tap.stride for tap in taps)
         self.read_luma, self.reach = read_luma, reach
+        self.propagation = Propagation(propagation) if propagation else None
         widths = [hidden[0]] * len(taps) if len(hidden) == 1 else hidden
         if len(widths) != len(taps):
             raise ColorzooError(
@@ -107,6 +118,20 @@ class EdgeNetwork(nn.Module):
             return residual
         return _near(branch, activation, read, window)
 
+    def propagate(self, ab: Tensor, luma: Tensor, scribbles: Tensor) -> Tensor:
+        """Return ``(B, 2, H, W)`` ab in CIE units with colors drawn from beyond the scribbles, near them."""
+        if self.propagation is None:
+            return ab
+        window = fading(scribbles, self.propagation.radius)
+        if self.training or torch.compiler.is_compiling():
+            return ab + window * self.propagation(ab, luma, scribbles)
+        part = _around(window, self.propagation.radius + PROPAGATION_FIELD)
+        if part is None:
+            return ab
+        changed = ab.clone()
+        changed[part] += window[part] * self.propagation(ab[part], luma[part], scribbles[part])
+        return changed
+
     def _window(self, scribbles: Tensor, stride: int, size: tuple[int, int]) -> Tensor:
         """Return where maps may change: all of a picture with a scribble, or what is near to one."""
         if self.reach is None:
@@ -117,19 +142,24 @@ class EdgeNetwork(nn.Module):
 def _near(branch: nn.Module, activation: Tensor, read: Tensor, window: Tensor) -> Tensor:
     """Run a branch only as far around the window as its answer inside of it depends on."""
     change = torch.zeros_like(activation)
-    marked = (window > 0).any(dim=0).any(dim=0)
-    if not marked.any():
-        return change
-    (top, bottom), (left, right) = (_ends(marked.any(dim=axis)) for axis in (1, 0))
-    part = (..., slice(top, bottom), slice(left, right))
-    change[part] = (branch(activation[part], read[part]) * window[part]).to(change)
+    part = _around(window, FIELD)
+    if part is not None:
+        change[part] = (branch(activation[part], read[part]) * window[part]).to(change)
     return change
 
 
-def _ends(marked: Tensor) -> tuple[int, int]:
-    """Return where a slice begins and ends that holds all marks of an axis and `FIELD` cells around them."""
+def _around(window: Tensor, margin: int) -> tuple[Any, slice, slice] | None:
+    """Return the rectangle of all that a window marks and ``margin`` cells around it, or None."""
+    marked = (window > 0).any(dim=0).any(dim=0)
+    if not marked.any():
+        return None
+    rows, columns = (_ends(marked.any(dim=axis), margin) for axis in (1, 0))
+    return ..., rows, columns
+
+
+def _ends(marked: Tensor, margin: int) -> slice:
     places = marked.nonzero()
-    return max(0, int(places.min()) - FIELD), min(len(marked), int(places.max()) + 1 + FIELD)
+    return slice(max(0, int(places.min()) - margin), int(places.max()) + 1 + margin)
 
 
 def fading(scribbles: Tensor, reach: int) -> Tensor:
@@ -142,9 +172,9 @@ def fading(scribbles: Tensor, reach: int) -> Tensor:
 
 def _pooled(image: Tensor, stride: int, size: tuple[int, int], pool: object) -> Tensor:
     """Bring a map of the picture to the size of a tap; padding repeats the border."""
-    height, width = image.shape[-2:]
-    right, bottom = size[1] * stride - width, size[0] * stride - height
-    padded = F.pad(image, (0, right, 0, bottom), mode="replicate")
+    height, width = size[0] * stride, size[1] * stride
+    cut = image[..., :height, :width]  # some networks leave out the last row of an odd map
+    padded = F.pad(cut, (0, width - cut.shape[-1], 0, height - cut.shape[-2]), mode="replicate")
     if stride == 1:
         return padded
     pooled: Tensor = pool(padded, stride)  # type: ignore[operator]

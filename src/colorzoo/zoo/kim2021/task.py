@@ -76,6 +76,9 @@ class Kim2021(SingleOptimizerModule):
             for each, but fewer where the map is large, so that a stroke takes less time.
         read_luma: Let E read lightness too.
         reach: Pixels from a scribble within which E changes maps; None: everywhere, as in the paper.
+        propagation: Radius in pixels within which the final colors are drawn from beyond the strokes, see
+            `Propagation`; 0, as in the paper: not at all.
+        only_propagation: Train nothing but the propagation: the rest of E stays as it was loaded.
         gradient: What the edge losses compare: signed derivatives or magnitudes.
         edge_band: Pixels by which L_edge (and the color term) reach beyond the scribbles.
         edge_scales: Sizes of the picture at which L_edge compares, each half of the one before.
@@ -99,7 +102,7 @@ class Kim2021(SingleOptimizerModule):
         milestones: Steps at which ``multistep`` divides the rate by ten.
     """
 
-    recorded_hparams = ("backbone", "backbone_hparams", "hidden", "read_luma", "reach")
+    recorded_hparams = ("backbone", "backbone_hparams", "hidden", "read_luma", "reach", "propagation")
     network: EdgeNetwork
 
     def __init__(
@@ -110,6 +113,8 @@ class Kim2021(SingleOptimizerModule):
         hidden: Sequence[int] = (88, 64, 32),
         read_luma: bool = False,
         reach: int | None = None,
+        propagation: int = 0,
+        only_propagation: bool = False,
         gradient: Gradient = "signed",
         edge_band: int = 0,
         edge_scales: int = 1,
@@ -141,13 +146,30 @@ class Kim2021(SingleOptimizerModule):
         self.accepts = held.accepts | {"scribbles"}
         self.input_kind, self.output_kind = held.input_kind, held.output_kind
         self.network = EdgeNetwork(
-            self._tapped.taps, tuple(hp.hidden), read_luma=hp.read_luma, reach=hp.reach
+            self._tapped.taps,
+            tuple(hp.hidden),
+            read_luma=hp.read_luma,
+            reach=hp.reach,
+            propagation=hp.propagation,
         )
+        if hp.only_propagation:
+            self.network.branches.requires_grad_(False)
 
     def configure_losses(self) -> None:
         """Compile the second half of the backbone, E and losses into one graph, if asked."""
         hp: Any = self.hparams
         self._losses = torch.compile(self._compute_losses) if hp.compile_training else self._compute_losses
+
+    def setup(self, stage: str) -> None:
+        """Refuse what cannot be trained.
+
+        Raises:
+            ColorzooError: The backbone reads sketches.
+        """
+        if stage == "fit" and self.input_kind != "gray":
+            raise ColorzooError(
+                f"over {self.hparams.backbone}, which reads sketches, this add-on works but is not trained."
+            )
 
     @property
     def _tapped(self) -> TappedModel:
@@ -226,6 +248,8 @@ class Kim2021(SingleOptimizerModule):
             return refined
 
         picture = self._tapped.after_taps(state, visit)
+        if self.output_kind == "ab":
+            picture = self.network.propagate(picture, luma, drawn)
         return picture, mean(torch.stack(changes))
 
     def _drawing(self) -> ScribbleSimulation:

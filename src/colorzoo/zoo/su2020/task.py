@@ -36,6 +36,7 @@ from colorzoo.zoo.su2020.published import NETWORKS, convert_published
 Stage = Literal["full", "instance", "fusion"]
 
 LOSS_SCALE = 10 / AB_SCALE  # the paper's Huber loss is on ab / 110 and weighs 10
+CHROMA_UNIT = 20.0  # about the mean chroma of a photo, CIE units
 GRAY_BELOW = 10.0  # sum of the ranges of a and b in CIE units
 _UNET = "network.unet."
 _ENCODER = tuple(f"block{index}." for index in range(1, 8))
@@ -59,6 +60,9 @@ class Su2020(SingleOptimizerModule):
             the networks before it where these were not trained yet.
         most_boxes: Largest number of boxes of a training picture, the first ones.
         random_boxes: Boxes drawn at random for a picture that has none; with 0 the whole picture is one.
+        delta: Where the loss turns linear, in CIE units; 1 in the paper.
+        colorfulness: Weight the loss by 1 + c * chroma / 20 of the true color, so that an unsure network does
+            not fall back to gray; 0 in the paper.
         hints: Share of the training pictures that get color points; 0 in the paper.
         detector: State dict of torchvision's ``fasterrcnn_resnet50_fpn_v2``, which then looks for boxes where
             nobody gives them.
@@ -91,6 +95,8 @@ class Su2020(SingleOptimizerModule):
         stage: Stage = "full",
         most_boxes: int = 8,
         random_boxes: int = 0,
+        delta: float = 1.0,
+        colorfulness: float = 0.0,
         hints: float = 0.0,
         detector: str | None = None,
         init_std: float | None = None,
@@ -193,7 +199,9 @@ class Su2020(SingleOptimizerModule):
         else:
             predicted = self.network.color(hp.stage, luma, points)
         colored = color_range(ab) >= GRAY_BELOW
-        per_picture = smooth_l1_map(predicted, ab, delta=1.0).mean(dim=(1, 2, 3))
+        weight = 1 + hp.colorfulness * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / CHROMA_UNIT
+        errors = smooth_l1_map(predicted, ab, delta=hp.delta) * weight / weight.mean()
+        per_picture = errors.mean(dim=(1, 2, 3))
         loss: Tensor = LOSS_SCALE * (per_picture * colored).sum() / colored.sum().clamp(min=1)
         self.log("train/loss", loss, batch_size=len(lab))
         return loss

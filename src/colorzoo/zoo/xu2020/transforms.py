@@ -57,15 +57,18 @@ def _moments_on_cpu(maps: Tensor) -> Moments:
     return Moments(mean[:, :, None, None], std[:, :, None, None])
 
 
-def match_moments(content: Tensor, style: Moments, alpha: Tensor | float = 1.0) -> Tensor:
+def match_moments(
+    content: Tensor, style: Moments, alpha: Tensor | float = 1.0, own: Moments | None = None
+) -> Tensor:
     """Give a content map the moments of a style, item by item.
 
     Args:
         content: ``(B, C, H, W)``.
         style: Moments of ``B`` items.
         alpha: 1 takes the style, 0 leaves the content as it is; a number, or ``(B, 1, 1, 1)``.
+        own: Moments of the content, where it is part of a larger map; by default they are computed.
     """
-    own = moments(content)
+    own = moments(content) if own is None else own
     scale = alpha * style.std / own.std + (1 - alpha)
     middle = alpha * style.mean + (1 - alpha) * own.mean
     if content.dtype != torch.float32:  # one pass; rounding is that of the map itself

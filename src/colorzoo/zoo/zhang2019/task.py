@@ -20,7 +20,7 @@ from colorzoo.factory import create_model
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.networks.attention_discriminator import AttentionDiscriminator
 from colorzoo.networks.color_net import ColorNet
-from colorzoo.networks.exemplar import Reference, Warped, enlarge, pad_picture, painted_ab
+from colorzoo.networks.exemplar import Reference, Warped, centers_of, enlarge, pad_picture, painted_ab
 from colorzoo.networks.frozen import borrow
 from colorzoo.networks.trunk import BorrowedTrunk, Seen, Trunk, VGGTrunk
 from colorzoo.networks.warp_net import STRIDE, WarpNet, unit_features
@@ -174,7 +174,11 @@ class Zhang2019(GANColorizationModule):
         ab = self.paint_warped(padded, warped, before)[:, :, :height, :width]
         extras = {
             name: enlarge(part)[:, :, :height, :width]
-            for name, part in (("similarity", warped.similarity), ("warped_ab", warped.ab))
+            for name, part in (
+                ("similarity", warped.similarity),
+                ("warped_ab", warped.ab),
+                ("match", warped.source),
+            )
         }
         return Prediction(ab=ab, extras=extras)
 
@@ -191,7 +195,7 @@ class Zhang2019(GANColorizationModule):
         """
         colored: list[Tensor] = []
         previous = None
-        for luma in frames.split(1):
+        for luma in torch.split(frames, 1):
             ab = self(luma, Guidance(exemplar=exemplar), previous).ab
             previous = torch.cat([luma, ab], dim=1)
             colored.append(ab)
@@ -201,8 +205,10 @@ class Zhang2019(GANColorizationModule):
         """Carry the reference's colors over, wherever places look alike."""
         other = self.features.of_rgb(reference.rgb)
         ours, theirs = (self.correspondence(unit_features(each.taps)) for each in (seen, other))
-        found = self.correspondence.warp(ours, theirs, F.avg_pool2d(reference.ab, STRIDE), tau=tau)
-        return Warped(found.values, found.similarity, torch.ones_like(found.similarity, dtype=torch.bool))
+        ab = F.avg_pool2d(reference.ab, STRIDE)
+        found = self.correspondence.warp(ours, theirs, torch.cat([ab, centers_of(ab)], dim=1), tau=tau)
+        everywhere = torch.ones_like(found.similarity, dtype=torch.bool)
+        return Warped(found.values[:, :2], found.similarity, everywhere, found.values[:, 2:])
 
     def paint_warped(self, luma: Tensor, warped: Warped, previous: Tensor | None) -> Tensor:
         """Return ab ``(B, 2, H, W)`` from what was warped and the previous frame in Lab."""
@@ -271,7 +277,7 @@ class Zhang2019(GANColorizationModule):
         ab = nothing.repeat(1, 2, 1, 1)
         if self.hparams.unrelated == "automatic" and seen.automatic is not None:
             ab = F.avg_pool2d(seen.automatic, STRIDE)
-        return Warped(ab, nothing, nothing > 0)
+        return Warped(ab, nothing, nothing > 0, nothing.repeat(1, 2, 1, 1))
 
 
 def moved(lab: Tensor, seeds: Tensor, share: float) -> Tensor:
