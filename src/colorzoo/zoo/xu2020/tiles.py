@@ -1,7 +1,7 @@
 """The transfer sub-net in tiles: memory stays that of a tile, statistics are those of the whole picture.
 
-A tile's maps are right where the tile reaches far enough around them. Statistics of a place depend on those of
-the places before it, so the tiles are walked through once for each group of places, and once for the answer.
+A tile's maps are right where the tile reaches far enough around them. Statistics of a place depend on those
+of the places before it: the tiles are walked through once for each group of places, and once for the answer.
 """
 
 from __future__ import annotations
