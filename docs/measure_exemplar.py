@@ -1,8 +1,9 @@
 """Measure exemplar coloring on pairs: related and unrelated references, stage by stage, beside baselines.
 
-``python docs/measure_exemplar.py --data DATA --out exemplar.json`` takes the pairs in color of DATA/exemplar/pairs.csv
-and pairs of the held-out photos DATA/photos/val of one category (DATA/manifest.csv). An unrelated reference is that of
-another pair, of another category. ``--pictures FOLDER`` also writes rows of target, reference, transfer and result.
+``python docs/measure_exemplar.py --data DATA --out exemplar.json`` takes the pairs in color of
+DATA/exemplar/pairs.csv and pairs of the held-out photos DATA/photos/val of one category (DATA/manifest.csv).
+An unrelated reference is that of another pair, of another category. ``--pictures FOLDER`` also writes rows of
+target in gray, reference, automatic, transfer, result and truth.
 """
 
 from __future__ import annotations
@@ -36,9 +37,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--pairs", type=int, default=100, help="most pairs")
     parser.add_argument("--side", type=int, default=192, help="of the central square that is colored")
-    parser.add_argument(
-        "--pictures", type=Path, help="folder for pictures of ten pairs, two of them unrelated"
-    )
+    parser.add_argument("--pictures", type=Path, help="folder for pictures of ten pairs, two unrelated")
     args = parser.parse_args()
     torch.set_num_threads(1)
     pairs = find_pairs(args.data)

@@ -11,8 +11,9 @@ from colorzoo.errors import GuidanceError
 from colorzoo.inference.looks import Look, mix
 from colorzoo.registry import model_card
 from colorzoo.testing.samples import sample_batch, sample_image, sample_input
+from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.weights.load import save_weights
-from colorzoo.zoo.xu2020.color import merge_points, sample_hints
+from colorzoo.zoo.xu2020.color import merge_points, sample_hints, weigh_transfer
 from colorzoo.zoo.xu2020.losses import masked_huber
 from colorzoo.zoo.xu2020.task import Xu2020
 from colorzoo.zoo.xu2020.tiles import look_in_tiles, transfer_in_tiles
@@ -41,9 +42,8 @@ def test_the_fast_moments_are_those_of_the_definition() -> None:
         torch.testing.assert_close(found.mean.flatten(1).double(), flat.mean(2), atol=1e-6, rtol=0)
         std = (flat.var(2) + 1e-5).sqrt()
         torch.testing.assert_close(found.std.flatten(1).double(), std, atol=1e-6, rtol=0)
-    assert torch.equal(moments(maps).std, moments(maps.requires_grad_()).std.detach()) or torch.allclose(
-        moments(maps.detach()).std, moments(maps).std.detach(), atol=1e-6
-    )
+    differentiable = moments(maps.clone().requires_grad_())
+    torch.testing.assert_close(differentiable.std.detach(), moments(maps).std, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("transform", [adain, wct])
@@ -128,7 +128,7 @@ def test_grid_hints_are_the_means_of_centered_patches(size: tuple[int, int]) -> 
         assert (cell.amax(dim=(2, 3)) - 15.5).abs().max() <= 1
     where = points.mask.bool().expand_as(ab)
     side = max(1, round(5 * min(size) / 256))
-    assert (points.ab - ab)[where].abs().max() <= side // 2 + size[0] // 8 * (min(size) < 16)
+    assert (points.ab - ab)[where].abs().max() <= side // 2 + 0.01 + size[0] // 8 * (min(size) < 16)
 
 
 def test_dense_and_random_hints() -> None:
@@ -163,21 +163,22 @@ STAGES = {
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_each_stage_trains_its_part_alone(stage: str) -> None:
+def test_each_stage_trains_its_part_alone(stage: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    model = Xu2020(width=0.125, color_width=0.125, stage=stage, transferred_share=0.5, grid_share=0.3)
-    model.log_dict = lambda *_, **__: None
-    model.train()
+    shares = {"transferred_share": 0.5, "grid_share": 0.3, "lr": 0.01}
+    model = Xu2020(width=0.125, color_width=0.125, stage=stage, **shares)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    torch.autograd.backward(model.training_step(sample_batch((32, 32), batch=4), 0))
-    reached = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+    with silent_lightning():
+        trainer = quiet_trainer(str(tmp_path), max_epochs=1)
+        trainer.fit(model, batch_loader([sample_batch((32, 32), batch=4)]))
+    reached = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
     assert reached
     assert all(name.startswith(STAGES[stage]) for name in reached)
     deep = "network.color.unet.block5.0.weight"
     assert (deep in reached) == (stage == "color")
     changed = {n for n, v in model.state_dict().items() if not torch.equal(v, before[n])}
-    assert all(name.startswith("network.color.") for name in changed)  # statistics of BatchNorm
-    assert (not any("block5" in name for name in changed)) or stage == "color"
+    assert all(name.startswith(STAGES[stage]) for name in changed)  # statistics of BatchNorm too
+    assert stage == "color" or not any("block5" in name for name in changed)
 
 
 def test_tiles_answer_what_the_whole_picture_does(narrow) -> None:
@@ -220,3 +221,15 @@ def test_the_embedded_model_takes_the_hue_of_its_reference(small: Xu2020) -> Non
 def test_cards_say_what_the_models_are() -> None:
     assert model_card("stylization").name == "xu2020"
     assert "exemplar" in model_card("xu2020_small").default_for
+
+
+def test_a_transfer_counts_less_the_more_it_contradicts_a_sure_network() -> None:
+    automatic = torch.zeros(1, 2, 16, 16)
+    logits = torch.zeros(1, 529, 4, 4)
+    unsure = weigh_transfer(automatic + 20, automatic, logits, 10.0)
+    assert 15 < unsure.mean() < 20
+    logits[:, 264] = 50.0  # the gray bin, no doubt
+    assert weigh_transfer(automatic + 20, automatic, logits, 10.0).abs().max() < 1e-3
+    logits[:, 264] = 6.0
+    near, far = (weigh_transfer(automatic + d, automatic, logits, 10.0).mean() / d for d in (5, 80))
+    assert near > far

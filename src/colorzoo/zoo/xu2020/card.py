@@ -42,8 +42,8 @@ XU_SMALL = replace(
             size=1_076_918,
             license="Apache-2.0",
             file="xu2020_small.safetensors",
-            trained_on="The transfer sub-net: 800 steps of 8 photos on a share of one CPU core; the colorization "
-            "sub-net is zhang2017_local_small. See the model's page.",
+            trained_on="The transfer sub-net: 800 steps of 8 photos on a share of one CPU core; the "
+            "colorization sub-net is zhang2017_local_small. See the model's page.",
         )
     },
     config="xu2020/small_encoder.yaml",

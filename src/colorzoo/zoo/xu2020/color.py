@@ -107,9 +107,9 @@ def _normalized(patches: Tensor) -> Tensor:
 def weigh_transfer(transferred: Tensor, automatic: Tensor, logits: Tensor, error: float) -> Tensor:
     """Move transferred colors towards the automatic ones where the network is the surer of the two (ours).
 
-    Both are taken for measurements of the same color: the variance of the automatic one is that of the network's
-    distribution, and that of the transferred one at least ``error`` squared, or what its distance from the
-    automatic colors shows beyond what these explain. A reference that does not fit is so found out by itself.
+    Both are taken for measurements of the same color: the variance of the automatic one is that of the
+    network's distribution, and that of the transferred one at least ``error`` squared, or what its distance
+    from the automatic colors shows beyond what these explain. A reference that does not fit is found out.
 
     Args:
         transferred: ``(B, 2, H, W)`` in CIE units.

@@ -65,8 +65,8 @@ class Xu2020(SingleOptimizerModule):
             training.
         hint_grid: Cells of the grid along each side.
         hint_patch: Side of a patch in pixels of a picture of 256.
-        transfer_error: Deviation that a good transfer has, in CIE units: with it transferred colors count less
-            where the network is surer, and the less the more they contradict it (not in the paper, None).
+        transfer_error: Deviation of a good transfer, in CIE units: with it transferred colors count less
+            where the network is surer, and the more they contradict it (not in the paper, which is None).
         stage: What is trained, see `Stage`.
         image_weight: Weight of the squared error of the picture in training the decoder.
         perceptual_weight: Weight of that of relu4_1.
@@ -150,7 +150,7 @@ class Xu2020(SingleOptimizerModule):
         return self
 
     def on_fit_start(self) -> None:
-        """Set the mode anew: a Trainer takes a module as it was built, which is in training mode throughout."""
+        """Set the mode anew: a Trainer takes a module as it was built, in training mode throughout."""
         self.train()
 
     def look(self, rgb: Tensor) -> Tensor:
