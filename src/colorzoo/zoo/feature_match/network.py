@@ -33,7 +33,7 @@ def match_colors(target: Tensor, source: Tensor, ab: Tensor) -> Tensor:
     query, key = _directions(target), _directions(source)
     colors = ab.flatten(2)
     found = []
-    for part in query.split(_CHUNK, dim=1):
+    for part in torch.split(query, _CHUNK, dim=1):
         nearest = (part @ key.transpose(1, 2)).argmax(dim=2)
         found.append(colors.gather(2, nearest[:, None].expand(-1, 2, -1)))
     return torch.cat(found, dim=2).view(len(ab), 2, *target.shape[-2:])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.draws import Generators
 from colorzoo.guidance import Points
-from colorzoo.zoo.xu2020.color import ColorNetwork, Hints, merge_points, sample_hints
+from colorzoo.zoo.xu2020.color import ColorNetwork, Hints, merge_points, sample_hints, weigh_transfer
 from colorzoo.zoo.xu2020.tiles import look_in_tiles, too_large, transfer_in_tiles
 from colorzoo.zoo.xu2020.transfer import PLACE_SETS, Adapt, TransferNetwork, match_look, place_of
 from colorzoo.zoo.xu2020.transforms import Transform
@@ -45,6 +45,7 @@ class ExemplarNetwork(nn.Module):
         hints: How transferred colors become hints, see `sample_hints`.
         hint_grid: See `sample_hints`.
         hint_patch: See `sample_hints`.
+        transfer_error: See `weigh_transfer`; None takes hints as they are transferred, as in the paper.
     """
 
     def __init__(
@@ -57,9 +58,11 @@ class ExemplarNetwork(nn.Module):
         hints: Hints = "grid",
         hint_grid: int = 8,
         hint_patch: int = 5,
+        transfer_error: float | None = None,
     ) -> None:
         super().__init__()
         self.places, self.hints, self.hint_grid, self.hint_patch = places, hints, hint_grid, hint_patch
+        self.transfer_error = transfer_error
         self.transfer = TransferNetwork(width)
         self.color = ColorNetwork(color_width, hint_attention=hint_attention)
 
@@ -82,9 +85,12 @@ class ExemplarNetwork(nn.Module):
         self, luma: Tensor, look: Tensor, *, points: Points | None = None, alpha: Tensor | float = 1.0
     ) -> tuple[Tensor, Tensor, Points]:
         """Return the pre-color, the transferred color, and the hints of the last pass; as `forward`."""
-        automatic, _ = self.color(luma, points or Points.none(luma))
+        automatic, logits = self.color(luma, points or Points.none(luma))
         transferred = self.transferred(luma, automatic, look, alpha)
-        hints = self.hints_of(transferred, torch.Generator().manual_seed(_RANDOM_SEED))
+        colors = transferred
+        if self.transfer_error is not None:
+            colors = weigh_transfer(transferred, automatic, logits, self.transfer_error)
+        hints = self.hints_of(colors, torch.Generator().manual_seed(_RANDOM_SEED))
         return automatic, transferred, merge_points(points, hints)
 
     def transferred(self, luma: Tensor, ab: Tensor, look: Tensor, alpha: Tensor | float = 1.0) -> Tensor:

@@ -66,6 +66,8 @@ class Xu2020(SingleOptimizerModule):
             training.
         hint_grid: Cells of the grid along each side.
         hint_patch: Side of a patch in pixels of a picture of 256.
+        transfer_error: Deviation of a good transfer, in CIE units: with it transferred colors count less
+            where the network is surer, and the more they contradict it (not in the paper, which is None).
         stage: What is trained, see `Stage`.
         image_weight: Weight of the squared error of the picture in training the decoder.
         perceptual_weight: Weight of that of relu4_1.
@@ -98,6 +100,7 @@ class Xu2020(SingleOptimizerModule):
         hints: Hints = "grid",
         hint_grid: int = 8,
         hint_patch: int = 5,
+        transfer_error: float | None = None,
         stage: Stage = "color",
         image_weight: float = 0.8,
         perceptual_weight: float = 0.2,
@@ -127,6 +130,7 @@ class Xu2020(SingleOptimizerModule):
             hints=hp.hints,
             hint_grid=hp.hint_grid,
             hint_patch=hp.hint_patch,
+            transfer_error=hp.transfer_error,
         )
         initialize(self.network, None)
         self.network.transfer.encoder.normalize_imagenet()
@@ -145,6 +149,10 @@ class Xu2020(SingleOptimizerModule):
             if parameters and not any(parameter.requires_grad for parameter in parameters):
                 module.eval()
         return self
+
+    def on_fit_start(self) -> None:
+        """Set the mode anew: a Trainer takes a module as it was built, in training mode throughout."""
+        self.train()
 
     def look(self, rgb: Tensor) -> Tensor:
         """Return all that a reference ``(B, 3, H, W)`` gives, ``(B, 2, C)``: means and deviations."""

@@ -1,7 +1,7 @@
 """The transfer sub-net in tiles: memory stays that of a tile, statistics are those of the whole picture.
 
-A tile's maps are right where the tile reaches far enough around them. Statistics of a place depend on those of
-the places before it, so the tiles are walked through once for each group of places, and once for the answer.
+A tile's maps are right where the tile reaches far enough around them. Statistics of a place depend on those
+of the places before it: the tiles are walked through once for each group of places, and once for the answer.
 """
 
 from __future__ import annotations
@@ -99,8 +99,9 @@ def too_large(rgb: Tensor) -> bool:
     return rgb.shape[-2] * rgb.shape[-1] > TILED_ABOVE
 
 
-def windows(height: int, width: int, side: int = TILE) -> Iterator[Window]:
+def windows(picture: Tensor, side: int) -> Iterator[Window]:
     """Yield the tiles of a picture whose sides are multiples of 8."""
+    height, width = picture.shape[-2:]
     for top in range(0, height, side):
         for left in range(0, width, side):
             bottom, right = min(top + side, height), min(left + side, width)
@@ -115,7 +116,7 @@ def look_in_tiles(network: TransferNetwork, rgb: Tensor, side: int = TILE) -> Te
     """Return what `TransferNetwork.look` does."""
     padded = pad_picture(rgb)
     running = {place: RunningMoments() for place in PLACES}
-    for window in windows(*padded.shape[-2:], side):
+    for window in windows(padded, side):
         _run(network, window.cut(padded), _record(window, running, {}, (), 1.0, {}))
     return network.join_look({place: running[place].moments() for place in PLACES})
 
@@ -144,12 +145,12 @@ def transfer_in_tiles(
     for group in _GROUPS:
         due = [place for place in group if place_of(place, sets) is not None]
         running = {place: RunningMoments() for place in due}
-        for window in windows(*padded.shape[-2:], side) if due else ():
+        for window in windows(padded, side) if due else ():
             _run(network, window.cut(padded), _record(window, running, own, sets, alpha, targets))
         own |= {place: part.moments() for place, part in running.items()}
     answer = torch.empty_like(padded, dtype=torch.float32)
     adapt = _known(own, sets, alpha, targets)
-    for window in windows(*padded.shape[-2:], side):
+    for window in windows(padded, side):
         found = network.decoder(network.encoder(window.cut(padded), adapt), adapt)
         top, bottom, left, right = window.core
         answer[:, :, top:bottom, left:right] = window.inner(found)

@@ -1,0 +1,99 @@
+"""References on the command line: ``colorize --reference``, ``look``, ``stylize``."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorzoo.cli.main import main
+from colorzoo.testing.samples import sample_image
+
+
+def save(path: Path, size: tuple[int, int] = (40, 48), seed: int = 0) -> str:
+    rgb = (sample_image(size, seed=seed)[0] * 255).byte().permute(1, 2, 0).numpy()
+    Image.fromarray(rgb).save(path)
+    return str(path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Image.open(save(tmp_path / "x.png")).convert("L").save("old.png")
+    save(tmp_path / "warm.png", seed=1)
+    save(tmp_path / "cold.png", (32, 64), seed=2)
+    return tmp_path
+
+
+def pixels(path: str | Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def test_a_look_colors_as_its_reference_does(folder: Path) -> None:
+    assert main(["look", "warm.png", "-o", "warm.look"]) == 0
+    assert main(["colorize", "old.png", "--reference", "warm.png", "-o", "a.png"]) == 0
+    assert main(["colorize", "old.png", "--reference", "warm.look", "-o", "b.png"]) == 0
+    assert np.abs(pixels("a.png") - pixels("b.png")).max() <= 1
+    Path("r.json").write_text(json.dumps({"version": 1, "exemplar": {"path": "warm.look", "alpha": 1}}))
+    assert main(["colorize", "old.png", "--recipe", "r.json", "-o", "c.png"]) == 0
+    assert np.array_equal(pixels("b.png"), pixels("c.png"))
+
+
+def test_references_mix_and_alpha_weakens(folder: Path) -> None:
+    two = ["--reference", "warm.png", "--reference", "cold.png"]
+    assert main(["colorize", "old.png", *two, "--reference-weights", "1,0", "-o", "a.png"]) == 0
+    assert main(["colorize", "old.png", *two[:2], "-o", "b.png"]) == 0
+    assert np.abs(pixels("a.png") - pixels("b.png")).max() <= 1
+    assert main(["colorize", "old.png", *two[:2], "--alpha", "0.2", "-o", "c.png"]) == 0
+    assert not np.array_equal(pixels("b.png"), pixels("c.png"))
+
+
+def test_stylize_keeps_size_and_can_do_nothing(folder: Path) -> None:
+    assert main(["stylize", "warm.png", "cold.png"]) == 0
+    assert pixels("warm.styled.png").shape == pixels("warm.png").shape
+    labels = np.zeros((48, 40)[::-1], np.uint8)
+    Image.fromarray(labels).save("l.png")
+    Image.fromarray(np.zeros((32, 64), np.uint8)).save("m.png")
+    words = ["stylize", "warm.png", "cold.png", "--transform", "wct", "--labels", "l.png", "m.png"]
+    assert main([*words, "-o", "labeled.png"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["colorize", "old.png", "--reference", "old.png"], "no color"),
+        (["colorize", "old.png", "--reference", "none.png"], "no such file"),
+        (["colorize", "old.png", "--reference", "warm.png", "--alpha", "2"], "--alpha must be from 0 to 1"),
+        (["colorize", "old.png", "--reference", "warm.png", "--reference-weights", "1,2"], "need 1 weights"),
+        (["colorize", "old.png", "--reference", "bad.look"], "is no look"),
+        (["look", "warm.png", "-o", "old.png"], "exists already"),
+        (["look", "warm.png", "-o", "w.look", "--model", "welsh2002"], "makes no looks"),
+        (["stylize", "warm.png", "old.png"], "no color"),
+        (["stylize", "warm.png", "cold.png", "--model", "welsh2002"], "cannot stylize"),
+        (["stylize", "warm.png", "cold.png", "--labels", "old.png", "old.png"], "but its picture is 64 x 32"),
+        (["stylize", "warm.png", "cold.png", "--labels", "warm.png", "old.png"], "3 channels"),
+    ],
+)
+def test_bad_input_is_one_line(folder: Path, words: list[str], says: str, capsys) -> None:
+    from safetensors.numpy import save_file
+
+    save_file({"a": np.zeros(3, np.float32)}, "bad.look")
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("size", [(1, 1), (30, 20)])
+def test_a_reference_of_one_color_gives_a_picture(folder: Path, size: tuple[int, int]) -> None:
+    Image.new("RGB", size, (200, 60, 40)).save("flat.png")
+    assert main(["colorize", "old.png", "--reference", "flat.png", "-o", "out.png"]) == 0
+    assert pixels("out.png").shape == pixels("old.png").shape
+
+
+@pytest.mark.slow
+def test_a_reference_of_100_megapixels(folder: Path) -> None:
+    Image.fromarray(np.tile(pixels("warm.png").astype(np.uint8), (250, 209, 1))).save("huge.png")
+    assert main(["colorize", "old.png", "--reference", "huge.png", "-o", "out.png"]) == 0

@@ -1,0 +1,235 @@
+"""Exemplar coloring of Xu et al. 2020: looks, hints, stages of training, tiles, weight files."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo import Exemplar, Guidance, Points, create_model
+from colorzoo.errors import GuidanceError
+from colorzoo.inference.looks import Look, mix
+from colorzoo.registry import model_card
+from colorzoo.testing.samples import sample_batch, sample_image, sample_input
+from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
+from colorzoo.weights.load import save_weights
+from colorzoo.zoo.xu2020.color import merge_points, sample_hints, weigh_transfer
+from colorzoo.zoo.xu2020.losses import masked_huber
+from colorzoo.zoo.xu2020.task import Xu2020
+from colorzoo.zoo.xu2020.tiles import look_in_tiles, transfer_in_tiles
+from colorzoo.zoo.xu2020.transfer import PLACE_SETS, match_look
+from colorzoo.zoo.xu2020.transforms import adain, by_label, match_moments, moments, wct
+
+
+@pytest.fixture(scope="module")
+def narrow() -> Xu2020:
+    torch.manual_seed(0)
+    return Xu2020(width=0.125, color_width=0.125).eval()
+
+
+@pytest.fixture(scope="module")
+def small() -> Xu2020:
+    return create_model("xu2020_small")
+
+
+def test_the_fast_moments_are_those_of_the_definition() -> None:
+    generator = torch.Generator().manual_seed(0)
+    maps = 3 + torch.randn(2, 5, 9, 7, generator=generator)
+    maps[0, 1], maps[1, 2] = 3.7, 0.0
+    for each in (maps, maps.contiguous(memory_format=torch.channels_last)):
+        found = moments(each)
+        flat = each.double().flatten(2)
+        torch.testing.assert_close(found.mean.flatten(1).double(), flat.mean(2), atol=1e-6, rtol=0)
+        std = (flat.var(2) + 1e-5).sqrt()
+        torch.testing.assert_close(found.std.flatten(1).double(), std, atol=1e-6, rtol=0)
+    differentiable = moments(maps.clone().requires_grad_())
+    torch.testing.assert_close(differentiable.std.detach(), moments(maps).std, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("transform", [adain, wct])
+def test_alpha_0_changes_nothing(transform) -> None:
+    content, style = torch.rand(2, 6, 8, 8), torch.rand(2, 6, 5, 9)
+    torch.testing.assert_close(transform(content, style, 0.0), content, atol=1e-5, rtol=0)
+
+
+def test_half_precision_maps_stay_near(narrow) -> None:
+    content, style = 2 + torch.rand(1, 6, 16, 16), torch.rand(1, 6, 8, 8)
+    exact = match_moments(content, moments(style))
+    low = match_moments(content.bfloat16(), moments(style))
+    assert low.dtype == torch.bfloat16
+    torch.testing.assert_close(low.float(), exact, atol=0.05, rtol=0)
+
+
+def test_colors_stay_inside_their_label() -> None:
+    content, style = torch.rand(1, 4, 8, 8), 5 + torch.rand(1, 4, 8, 8)
+    left = torch.zeros(32, 32, dtype=torch.long)
+    left[:, 16:] = 1
+    only_zero = torch.zeros(32, 32, dtype=torch.long)
+    moved = by_label(adain, content, style, 1.0, labels=(left, only_zero))
+    assert torch.equal(moved[..., 4:], content[..., 4:])
+    assert (moved[..., :4] > 4).all()
+
+
+def test_a_look_is_all_that_a_reference_gives(narrow) -> None:
+    luma, rgb = sample_input("gray", (40, 48)), sample_image((56, 32), seed=3)
+    whole = narrow(luma, Guidance(exemplar=Exemplar(rgb)))
+    look = narrow.look(rgb)
+    assert look.shape == (1, 2, 1856 // 8)
+    known = narrow(luma, Guidance(exemplar=Exemplar.of_look(look)))
+    torch.testing.assert_close(known.ab, whole.ab)
+    weaker = narrow(luma, Guidance(exemplar=Exemplar.of_look(look, alpha=0.3)))
+    assert not torch.allclose(weaker.ab, whole.ab)
+
+
+def test_each_picture_of_a_batch_takes_its_own_reference(narrow) -> None:
+    luma, rgb = sample_input("gray", (24, 32), batch=2), sample_image((40, 16), batch=2, seed=3)
+    both = narrow(luma, Guidance(exemplar=Exemplar(rgb))).extras["transferred"]
+    other = narrow(luma, Guidance(exemplar=Exemplar(rgb.flip(0)))).extras["transferred"]
+    for item in range(2):
+        one = slice(item, item + 1)
+        alone = narrow(luma[one], Guidance(exemplar=Exemplar(rgb[one]))).extras["transferred"]
+        torch.testing.assert_close(alone, both[one], atol=1e-3, rtol=0)
+        assert not torch.allclose(alone, other[one], atol=1e-2)
+
+
+def test_looks_survive_their_file_and_are_refused_by_other_weights(narrow, tmp_path: Path) -> None:
+    look = Look(narrow.look(sample_image((32, 32))), narrow.look_key(), "xu2020")
+    look.save(tmp_path / "warm.look")
+    assert (tmp_path / "warm.look").stat().st_size < 5000
+    read = Look.load(tmp_path / "warm.look")
+    assert torch.equal(read.statistics, look.statistics)
+    read.check_for(narrow)
+    with pytest.raises(GuidanceError, match="other weights"):
+        read.check_for(Xu2020(width=0.125, color_width=0.125))
+    with pytest.raises(GuidanceError, match="the reference picture itself"):
+        read.check_for(create_model("welsh2002"))
+
+
+def test_looks_mix_by_their_weights() -> None:
+    looks = [torch.zeros(1, 2, 3), torch.ones(1, 2, 3)]
+    assert torch.equal(mix(looks, [1, 3]), torch.full((1, 2, 3), 0.75))
+    assert torch.equal(mix(looks, [0, 2]), looks[1])
+    for weights in ([1], [0, 0], [-1, 2], [float("nan"), 1]):
+        with pytest.raises(GuidanceError, match="weights from 0"):
+            mix(looks, weights)
+
+
+@pytest.mark.parametrize("size", [(256, 256), (300, 200), (9, 64), (1, 1)])
+def test_grid_hints_are_the_means_of_centered_patches(size: tuple[int, int]) -> None:
+    rows = torch.arange(size[0]).view(1, 1, -1, 1).expand(1, 1, *size)
+    columns = torch.arange(size[1]).view(1, 1, 1, -1).expand(1, 1, *size)
+    ab = torch.cat([rows, columns], dim=1).float()
+    points = sample_hints(ab, torch.Generator())
+    assert points.mask.unique().tolist() in ([0.0, 1.0], [1.0])
+    if size == (256, 256):
+        assert points.mask.sum() == 64 * 25
+        # one patch to a cell, each within half a pixel of the middle of its cell
+        cell = points.ab[:, :, :32, :32] * points.mask[:, :, :32, :32]
+        assert (cell.amax(dim=(2, 3)) - 15.5).abs().max() <= 1
+    where = points.mask.bool().expand_as(ab)
+    side = max(1, round(5 * min(size) / 256))
+    assert (points.ab - ab)[where].abs().max() <= side // 2 + 0.01 + size[0] // 8 * (min(size) < 16)
+
+
+def test_dense_and_random_hints() -> None:
+    ab = torch.randn(2, 2, 32, 32)
+    assert sample_hints(ab, torch.Generator(), kind="dense").mask.all()
+    drawn = [sample_hints(ab, torch.Generator().manual_seed(4), kind="random").mask for _ in range(2)]
+    assert torch.equal(*drawn)
+
+
+def test_points_of_the_user_go_before_those_of_the_reference() -> None:
+    mask = torch.zeros(1, 1, 8, 8)
+    mask[..., 2, 3] = 1
+    given = Points(torch.full((1, 2, 8, 8), 50.0), mask)
+    merged = merge_points(given, Points(torch.full((1, 2, 8, 8), -20.0), torch.ones(1, 1, 8, 8)))
+    assert merged.ab[0, 0, 2, 3] == 50
+    assert (merged.ab == 50).sum() == 2
+
+
+def test_hinted_pixels_weigh_as_the_paper_says() -> None:
+    ab, target = torch.zeros(1, 2, 1, 2), torch.full((1, 2, 1, 2), 11.0)  # 0.1 of the scale
+    mask = torch.tensor([[[[0.0, 1.0]]]])
+    expected = (0.5 * 0.1**2 + (1.1 - 0.5)) / 2  # the hinted one times 11 is beyond delta
+    assert masked_huber(ab, target, mask).item() == pytest.approx(expected, rel=1e-5)
+
+
+STAGES = {
+    "encoder": ("network.transfer.",),
+    "decoder": ("network.transfer.decoder.",),
+    "color": ("network.color.",),
+    "exposure": ("network.color.unet.",),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_stage_trains_its_part_alone(stage: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    shares = {"transferred_share": 0.5, "grid_share": 0.3, "lr": 0.01}
+    model = Xu2020(width=0.125, color_width=0.125, stage=stage, **shares)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with silent_lightning():
+        trainer = quiet_trainer(str(tmp_path), max_epochs=1)
+        trainer.fit(model, batch_loader([sample_batch((32, 32), batch=4)]))
+    reached = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
+    assert reached
+    assert all(name.startswith(STAGES[stage]) for name in reached)
+    deep = "network.color.unet.block5.0.weight"
+    assert (deep in reached) == (stage == "color")
+    changed = {n for n, v in model.state_dict().items() if not torch.equal(v, before[n])}
+    assert all(name.startswith(STAGES[stage]) for name in changed)  # statistics of BatchNorm too
+    assert stage == "color" or not any("block5" in name for name in changed)
+
+
+def test_tiles_answer_what_the_whole_picture_does(narrow) -> None:
+    transfer = narrow.network.transfer
+    content, style = sample_image((200, 264)), sample_image((168, 304), seed=1)
+    with torch.inference_mode():
+        look = transfer.look(style)
+        torch.testing.assert_close(look_in_tiles(transfer, style, 128), look, atol=1e-5, rtol=0)
+        for sets in (PLACE_SETS, ("decoder",)):
+            targets = transfer.split_look(look)
+            whole = transfer(content, match_look(targets, sets, 0.9))
+            tiled = transfer_in_tiles(transfer, content, targets, sets, 0.9, side=64)
+            torch.testing.assert_close(tiled, whole, atol=1e-4, rtol=0)
+
+
+def test_a_weight_file_leaves_out_what_the_backbone_brings(small: Xu2020, tmp_path: Path) -> None:
+    whole = small.state_dict()
+    kept = Xu2020.for_inference(dict(whole))
+    assert "network.color.unet.block5.0.weight" not in kept
+    assert "network.transfer.encoder.conv1_1.conv.weight" in kept
+    save_weights(tmp_path / "small.safetensors", kept, {"model": "xu2020_small"}, half=False)
+    again = create_model("xu2020_small", tmp_path / "small.safetensors").state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in whole.items())
+
+
+def test_the_embedded_model_takes_the_hue_of_its_reference(small: Xu2020) -> None:
+    luma = sample_input("gray", (64, 64))
+    red, blue = (torch.tensor(rgb).view(1, 3, 1, 1) for rgb in ([0.7, 0.3, 0.2], [0.2, 0.3, 0.7]))
+    texture = sample_image((64, 64), seed=2).mean(1, keepdim=True)
+
+    def transferred(color: Tensor) -> Tensor:
+        exemplar = Exemplar((color * (0.5 + texture)).clamp(0, 1))
+        with torch.inference_mode():
+            return small(luma, Guidance(exemplar=exemplar)).extras["transferred"].mean(dim=(0, 2, 3))
+
+    warm, cold = transferred(red), transferred(blue)
+    assert warm[1] > cold[1] + 10
+
+
+def test_cards_say_what_the_models_are() -> None:
+    assert model_card("stylization").name == "xu2020"
+    assert "exemplar" in model_card("xu2020_small").default_for
+
+
+def test_a_transfer_counts_less_the_more_it_contradicts_a_sure_network() -> None:
+    automatic = torch.zeros(1, 2, 16, 16)
+    logits = torch.zeros(1, 529, 4, 4)
+    unsure = weigh_transfer(automatic + 20, automatic, logits, 10.0)
+    assert 15 < unsure.mean() < 20
+    logits[:, 264] = 50.0  # the gray bin, no doubt
+    assert weigh_transfer(automatic + 20, automatic, logits, 10.0).abs().max() < 1e-3
+    logits[:, 264] = 6.0
+    near, far = (weigh_transfer(automatic + d, automatic, logits, 10.0).mean() / d for d in (5, 80))
+    assert near > far
