@@ -53,12 +53,14 @@ class Labeled:
 
 
 def read_labeled(folder: Path, limit: int | None) -> list[Labeled]:
-    """Return the central squares of a folder's pictures."""
+    """Return the central squares of a folder's pictures, without those that are too small."""
     found = []
     for path in sorted((folder / "images").glob("*.jpg"))[:limit]:
         rgb = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)[None].float() / 255
         with Image.open(folder / "semantic" / f"{path.stem}.png") as image:
             labels = torch.from_numpy(np.array(image)).long()[None, None]
+        if min(rgb.shape[-2:]) < SIDE:
+            continue
         top, left = ((side - SIDE) // 2 for side in rgb.shape[-2:])
         window = (..., slice(top, top + SIDE), slice(left, left + SIDE))
         found.append(Labeled(rgb[window], torch.where(labels == 0, -1, labels)[window]))
