@@ -72,7 +72,11 @@ def wanted_model(
     """
     if model is None and isinstance(guidance, Recipe):
         model = guidance.model
-    kinds = ("exemplar",) if reference else guidance.kinds()
+    kinds = guidance.kinds()
+    if reference and "classes" not in kinds:  # classes speak of a reference too, but few models know them
+        kinds = ("exemplar",)
+    elif "classes" in kinds:
+        kinds = ("classes",)
     return model or model_of_file(weights) or default_model(next(iter(kinds), "automatic"))
 
 
