@@ -22,6 +22,7 @@ from colorzoo.tasks import ColorizationModule
 from colorzoo.testing.models import picture, sample_call, smoke_model
 from colorzoo.testing.samples import sample_batch, sample_guidance, sample_image
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
+from colorzoo.zoo.kim2021.propagation import Propagation
 from colorzoo.zoo.kim2021.task import Kim2021
 
 BACKBONE = "zhang2017_local_small"
@@ -55,9 +56,9 @@ def test_a_tapped_model_split_in_two_is_the_same_model(name: str) -> None:
     model: Any = smoke_model(card)
     luma, guidance = sample_call(card, (37, 53), batch=2)
     for given in (guidance, None):
-        seen = []
+        seen: list[Any] = []
 
-        def visit(name: str, activation: Tensor) -> Tensor:
+        def visit(name: str, activation: Tensor, seen: list[Any] = seen) -> Tensor:
             seen.append((name, activation.shape))
             return activation
 
@@ -70,8 +71,8 @@ def test_a_tapped_model_split_in_two_is_the_same_model(name: str) -> None:
         for tap in model.taps:
             shape = dict(seen)[tap.name]
             assert shape[:2] == (2, tap.channels)
-            assert shape[2] * tap.stride >= 37
-            assert shape[3] * tap.stride >= 53
+            assert shape[2] * tap.stride > 37 - tap.stride
+            assert shape[3] * tap.stride > 53 - tap.stride
 
 
 def test_a_new_add_on_changes_nothing() -> None:
@@ -106,6 +107,60 @@ def test_nothing_moves_beyond_the_reach() -> None:
     assert moved[far].max() == 0
 
 
+def test_looking_only_around_the_strokes_changes_nothing() -> None:
+    model = add_on(reach=4)
+    luma, _ = call((120, 128), batch=2)
+    mask = torch.zeros_like(luma)
+    mask[0, :, 40:43, 30:40] = mask[1, :, 100:, 20] = 1
+    given = Guidance(scribbles=Scribbles(mask))
+    quick = model(luma, given).ab
+    everywhere = model.train()(luma, given).ab  # no BatchNorm is in training mode
+    torch.testing.assert_close(quick, everywhere, rtol=0, atol=1e-3)
+
+
+def bled_step() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return lightness and color of two halves, the color as it bled into the middle, and a stroke over that."""
+    luma = torch.full((1, 1, 40, 48), 30.0)
+    ab = torch.full((1, 2, 40, 48), 30.0)
+    luma[..., 24:], ab[..., 24:] = 70.0, -30.0
+    bled = ab.clone()
+    bled[..., 21:27] = 0.0
+    mask = torch.zeros_like(luma)
+    mask[..., 21:27] = 1
+    return luma, ab, bled, mask
+
+
+def test_colors_are_drawn_from_beyond_the_stroke_on_their_own_side() -> None:
+    luma, ab, bled, mask = bled_step()
+    propagation = Propagation(9)
+    assert torch.equal(propagation(bled, luma, mask), torch.zeros_like(bled))  # believed nowhere yet
+    with torch.no_grad():
+        propagation.belief[4].bias.fill_(1 / 20)
+    mended = bled + propagation(bled, luma, mask)
+    assert (bled - ab).abs().max() == 30
+    assert (mended - ab).abs().max() < 6
+    assert (mended - ab)[..., :18].abs().max() < 1
+
+
+def test_propagation_stays_near_the_stroke_and_looks_only_there() -> None:
+    model = add_on(trained=False, propagation=9)
+    with torch.no_grad():
+        for parameter in model.network.propagation.belief.parameters():
+            parameter.normal_(0, 0.05, generator=torch.Generator().manual_seed(0))
+    luma, _ = call((96, 100), batch=1)
+    mask = torch.zeros_like(luma)
+    mask[..., 40:43, 30:50] = 1
+    plain, given = model(luma, None).ab, Guidance(scribbles=Scribbles(mask))
+    quick = model(luma, given).ab
+    moved = (quick - plain).abs().amax(dim=1)
+    assert moved.max() > 0.1
+    assert moved[widened(mask, 9)[:, 0] == 0].max() == 0
+    torch.testing.assert_close(model.train()(luma, given).ab, quick, rtol=0, atol=1e-3)
+    model.eval()
+    empty = Guidance(scribbles=Scribbles(torch.zeros_like(mask)))
+    assert torch.equal(model(luma, empty).ab, plain)
+
+
 def test_the_backbone_is_opened_once_for_many_strokes() -> None:
     model = add_on()
     luma, guidance = call()
@@ -113,6 +168,18 @@ def test_the_backbone_is_opened_once_for_many_strokes() -> None:
     for mask in (guidance.scribbles.mask, guidance.scribbles.mask.flip(-1)):
         given = Guidance(points=guidance.points, scribbles=Scribbles(mask))
         assert torch.equal(model.redraw(opened, Scribbles(mask)).ab, model(luma, given).ab)
+
+
+def test_it_runs_over_a_model_of_sketches_but_is_not_trained_there(tmp_path) -> None:
+    model = Kim2021("cho2023", backbone_weights=None, backbone_hparams={"width": 0.125}, hidden=(8,)).eval()
+    assert model.output_kind == "rgb"
+    assert model.input_kind == "sketch"
+    luma, guidance = call((33, 47))
+    given = Guidance(scribbles=guidance.scribbles)
+    assert torch.equal(model(luma / 100, given).rgb, model(luma / 100, None).rgb)  # E is new
+    trainer = quiet_trainer(tmp_path, max_epochs=1)
+    with pytest.raises(ColorzooError, match="reads sketches"):
+        trainer.fit(model, batch_loader([sample_batch((48, 48), batch=2)]))
 
 
 @pytest.mark.parametrize("name", ["gray", "levin2004"])

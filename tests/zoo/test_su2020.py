@@ -150,10 +150,8 @@ def test_each_stage_trains_its_part_and_nothing_else(stage: Any, tmp_path: Path)
     trainer.fit(networks, batch_loader([sample_batch((32, 32), batch=2)]))
     after = networks.network.state_dict()
     moved = {key for key, value in before.items() if not torch.equal(after[key], value)}
-    if stage == "fusion":
-        allowed = ("layers.", "fusion.block10.", "fusion.ab_head.")  # BatchNorm stays as it was
-    else:
-        allowed = (f"{stage}.",)
+    ends = ("layers.", "fusion.block10.", "fusion.ab_head.")  # BatchNorm stays as it was
+    allowed = ends if stage == "fusion" else (f"{stage}.",)
     assert moved
     assert all(key.startswith(allowed) for key in moved)
     assert not any("class_head" in key for key in moved)

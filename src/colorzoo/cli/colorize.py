@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="X,Y,WIDTH,HEIGHT",
-        help="where a thing is, for models that color things by themselves; may be repeated; none: there is none",
+        help="where a thing is, for models that color each by itself; may be repeated; none: there is none",
     )
     parser.add_argument(
         "--strength", type=float, metavar="S", help="factor on the chroma, 0 to 1.5 (default 1)"
@@ -117,8 +117,8 @@ def _recipe(args: argparse.Namespace) -> Recipe:
 
     recipe = Recipe.from_json(Path(args.recipe)) if args.recipe else Recipe()
     points = tuple(_parse_point(text) for text in args.point)
-    extra = with_classes(recipe.extra, args)
     boxes = _boxes(args.box, recipe.boxes)
+    extra = with_classes(recipe.extra, args)
     if statistics := {**extra.get("statistics", {}), **_statistics(args)}:
         extra["statistics"] = statistics
     extra = with_alpha(extra, args.alpha)
@@ -170,7 +170,8 @@ def _parse_box(text: str) -> BoxHint:
         return BoxHint(x, y, width, height)
     except ValueError:
         raise GuidanceError(
-            f"--box {text!r} is not X,Y,WIDTH,HEIGHT in pixels of the picture, for example 40,30,200,120, nor none"
+            f"--box {text!r} is neither X,Y,WIDTH,HEIGHT in pixels of the picture, for example "
+            "40,30,200,120, nor the word none"
         ) from None
 
 

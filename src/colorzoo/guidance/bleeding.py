@@ -99,7 +99,7 @@ def _length(gradients: Tensor) -> Tensor:
 
 
 def _ridge(strength: Tensor, gradients: Tensor) -> Tensor:
-    """Mark what is no weaker than its neighbors across the edge, whichever of the two axes crosses it more."""
+    """Mark what is no weaker than its neighbors across the edge, along the axis that crosses it more."""
     x, y = gradients.square().sum(dim=1).unbind(dim=1)
     padded = F.pad(strength, (1, 1, 1, 1))
     across_x = torch.maximum(padded[:, :, 1:-1, :-2], padded[:, :, 1:-1, 2:])

@@ -55,8 +55,8 @@ class Guidance(TensorFields):
         """Draw a recipe as tensors.
 
         Args:
-            recipe: Points, scribbles and boxes are drawn; the other kinds need a model or files and are added by
-                those who have them.
+            recipe: Points, scribbles and boxes are drawn; the other kinds need a model or files and are added
+                by those who have them.
             width: Width of the original picture in pixels.
             height: Its height.
             size: Height and width of the maps; by default those of the picture.

@@ -48,7 +48,7 @@ def rasterize_scribbles(recipe: Recipe, width: int, height: int, size: tuple[int
 
 
 def boxes_of(recipe: Recipe, width: int, height: int) -> Boxes | None:
-    """Return the boxes of a recipe for a picture of ``width`` x ``height``; None if it does not speak of any."""
+    """Return the boxes of a recipe for a picture of ``width`` x ``height``; None if it speaks of none."""
     if recipe.boxes is None:
         return None
     scale = torch.tensor([width, height, width, height], dtype=torch.float32)

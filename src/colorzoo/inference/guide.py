@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import islice
@@ -20,7 +20,7 @@ from colorzoo.guidance.recipe import MAX_STRENGTH
 from colorzoo.inference.picture import Picture
 from colorzoo.inference.pins import MOST_PINS
 from colorzoo.inference.resample import resize_points
-from colorzoo.registry import default_model
+from colorzoo.registry import default_model, model_card
 from colorzoo.weights import model_of_file
 
 GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
@@ -73,11 +73,15 @@ def wanted_model(
     if model is None and isinstance(guidance, Recipe):
         model = guidance.model
     kinds = guidance.kinds()
-    if reference and "classes" not in kinds:  # classes speak of a reference too, but few models know them
-        kinds = ("exemplar",)
-    elif "classes" in kinds:
-        kinds = ("classes",)
-    return model or model_of_file(weights) or default_model(next(iter(kinds), "automatic"))
+    if reference:
+        kinds = tuple(dict.fromkeys(("exemplar", *kinds)))
+    return model or model_of_file(weights) or _default_for(kinds)
+
+
+def _default_for(kinds: Sequence[str]) -> str:
+    """Return the default model of the first kind; that of another one if it takes more of what is given."""
+    candidates = [default_model(kind) for kind in kinds or ("automatic",)]
+    return max(candidates, key=lambda name: len({*model_card(name).guidance} & {*kinds}))
 
 
 def prepare(

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.networks.taps import Tap, Visit, unchanged
+
 SMALLEST_SIDE = 16
 """Pixels; a smaller picture has nothing left after four poolings."""
 
@@ -33,8 +35,21 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(double_conv(fan_in, fan_in // 2, fan_out) for fan_in, fan_out in widths)
         self.head = nn.Conv2d(c1, out_channels, 1)
 
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The maps behind the last three levels of the decoder."""
+        channels = [cast(nn.Conv2d, level[3]).out_channels for level in cast(list[nn.Sequential], self.up)]
+        return tuple(
+            Tap(f"up_{stride}", width, stride) for stride, width in zip((4, 2, 1), channels[1:], strict=True)
+        )
+
     def forward(self, image: Tensor) -> Tensor:
         """Return ``(B, out_channels, H, W)`` for ``(B, in_channels, H, W)``."""
+        height, width = image.shape[-2:]
+        return self.after_taps(self.before_taps(image), unchanged)[..., :height, :width]
+
+    def before_taps(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Run the encoder and the first two levels of the decoder: their map, and the two skips left."""
         height, width = image.shape[-2:]
         if height < SMALLEST_SIDE or width < SMALLEST_SIDE:
             missing = (0, max(0, SMALLEST_SIDE - width), 0, max(0, SMALLEST_SIDE - height))
@@ -43,11 +58,17 @@ class UNet(nn.Module):
         for level in self.down:
             skips.append(level(F.max_pool2d(skips[-1], 2)))
         found = skips.pop()
-        for level in self.up:
-            skip = skips.pop()
-            larger = F.interpolate(found, scale_factor=2, mode="bilinear", align_corners=True)
-            found = level(torch.cat([skip, _framed(larger, skip)], dim=1))
-        return cast(Tensor, self.head(found))[..., :height, :width]
+        for level in self.up[:2]:
+            found = _joined(level, found, skips.pop())
+        return found, skips.pop(), skips.pop()
+
+    def after_taps(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
+        """Run the rest, visiting each of `taps`; the answer is as large as the padded picture."""
+        found, *skips = maps
+        found = visit("up_4", found)
+        for name, level, skip in zip(("up_2", "up_1"), self.up[2:], skips, strict=True):
+            found = visit(name, _joined(level, found, skip))
+        return cast(Tensor, self.head(found))
 
 
 def double_conv(fan_in: int, between: int, fan_out: int) -> nn.Sequential:
@@ -60,6 +81,13 @@ def double_conv(fan_in: int, between: int, fan_out: int) -> nn.Sequential:
         nn.BatchNorm2d(fan_out),
         nn.ReLU(inplace=True),
     )
+
+
+def _joined(level: nn.Module, image: Tensor, skip: Tensor) -> Tensor:
+    """Run a level of the decoder on an enlarged map and its skip."""
+    larger = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=True)
+    found: Tensor = level(torch.cat([skip, _framed(larger, skip)], dim=1))
+    return found
 
 
 def _framed(image: Tensor, like: Tensor) -> Tensor:

@@ -71,8 +71,8 @@ class ColorizationModule(LightningModule):
     """Constructor arguments without which weights mean something else; weight files record them."""
 
     published_files: ClassVar[Mapping[str, str]] = {}
-    """Names of the authors' files, where they publish several for one model, and the prefix of each in the state
-    dict that `load_published_state_dict` takes."""
+    """Names of the authors' files, where they publish several for one model, and the prefix of each in the
+    state dict that `load_published_state_dict` takes."""
 
     network: nn.Module
     trained: bool

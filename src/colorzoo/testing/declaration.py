@@ -15,7 +15,7 @@ def check_card_matches_class(card: ModelCard) -> None:
     found = load_class(card)
     require(issubclass(found, ColorizationModule), f"{card.task} is no ColorizationModule")
     declared = (frozenset(card.guidance), card.input, card.output)
-    with torch.device("meta"):  # an add-on takes what its backbone takes, so that the class alone does not know
+    with torch.device("meta"):  # not the class alone: an add-on takes what its backbone takes
         model = found(**card.hparams)
     actual = (model.accepts, model.input_kind, model.output_kind)
     require(declared == actual, f"{card.name}: the card says {declared}, the model {actual}")

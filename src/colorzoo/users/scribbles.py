@@ -41,8 +41,8 @@ class BledEdgeScribbles:
     def __post_init__(self) -> None:
         if self.width < 1 or self.width % 2 == 0 or self.jitter < 0 or not 0 < self.coverage <= 1:
             raise GuidanceError(
-                "bled_edge_scribbles needs an odd width, a jitter of at least 0 and a coverage above 0 and at most "
-                f"1, got {self.width}, {self.jitter} and {self.coverage}"
+                "bled_edge_scribbles needs an odd width, a jitter of at least 0 and a coverage above 0 and "
+                f"at most 1, got {self.width}, {self.jitter} and {self.coverage}"
             )
 
     def begin(self, scene: Scene, first: Answer, model: object) -> Hand:
@@ -74,7 +74,7 @@ def draw_runs(runs: list[Run], width: int, like: Tensor) -> Tensor:
     """Draw paths of pixels.
 
     Args:
-        runs: For each stroke its ``(N, 2)`` pixels, row and column; those outside of the picture are left out.
+        runs: For each stroke its ``(N, 2)`` pixels, row and column; those outside the picture are left out.
         width: Width of the strokes in pixels, odd.
         like: ``(1, 1, H, W)``.
 

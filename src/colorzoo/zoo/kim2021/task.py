@@ -72,9 +72,13 @@ class Kim2021(SingleOptimizerModule):
         backbone: Registered name of a model that names its taps (`colorzoo.networks.taps.TappedModel`).
         backbone_weights: Of the backbone, as `create_model` takes them.
         backbone_hparams: Overrides of the backbone's constructor arguments.
-        hidden: Channels inside E for each tap, or one number for all.
+        hidden: Channels inside E for each tap, or one number for all. The default has as many weights as 64
+            for each, but fewer where the map is large, so that a stroke takes less time.
         read_luma: Let E read lightness too.
         reach: Pixels from a scribble within which E changes maps; None: everywhere, as in the paper.
+        propagation: Radius in pixels within which the final colors are drawn from beyond the strokes, see
+            `Propagation`; 0, as in the paper: not at all.
+        only_propagation: Train nothing but the propagation: the rest of E stays as it was loaded.
         gradient: What the edge losses compare: signed derivatives or magnitudes.
         edge_band: Pixels by which L_edge (and the color term) reach beyond the scribbles.
         edge_scales: Sizes of the picture at which L_edge compares, each half of the one before.
@@ -98,7 +102,7 @@ class Kim2021(SingleOptimizerModule):
         milestones: Steps at which ``multistep`` divides the rate by ten.
     """
 
-    recorded_hparams = ("backbone", "backbone_hparams", "hidden", "read_luma", "reach")
+    recorded_hparams = ("backbone", "backbone_hparams", "hidden", "read_luma", "reach", "propagation")
     network: EdgeNetwork
 
     def __init__(
@@ -106,9 +110,11 @@ class Kim2021(SingleOptimizerModule):
         backbone: str = "zhang2017_local",
         backbone_weights: str | None = "default",
         backbone_hparams: dict[str, Any] | None = None,
-        hidden: Sequence[int] = (64,),
+        hidden: Sequence[int] = (88, 64, 32),
         read_luma: bool = False,
         reach: int | None = None,
+        propagation: int = 0,
+        only_propagation: bool = False,
         gradient: Gradient = "signed",
         edge_band: int = 0,
         edge_scales: int = 1,
@@ -140,13 +146,30 @@ class Kim2021(SingleOptimizerModule):
         self.accepts = held.accepts | {"scribbles"}
         self.input_kind, self.output_kind = held.input_kind, held.output_kind
         self.network = EdgeNetwork(
-            self._tapped.taps, tuple(hp.hidden), read_luma=hp.read_luma, reach=hp.reach
+            self._tapped.taps,
+            tuple(hp.hidden),
+            read_luma=hp.read_luma,
+            reach=hp.reach,
+            propagation=hp.propagation,
         )
+        if hp.only_propagation:
+            self.network.branches.requires_grad_(False)
 
     def configure_losses(self) -> None:
         """Compile the second half of the backbone, E and losses into one graph, if asked."""
         hp: Any = self.hparams
         self._losses = torch.compile(self._compute_losses) if hp.compile_training else self._compute_losses
+
+    def setup(self, stage: str) -> None:
+        """Refuse what cannot be trained.
+
+        Raises:
+            ColorzooError: The backbone reads sketches.
+        """
+        if stage == "fit" and self.input_kind != "gray":
+            raise ColorzooError(
+                f"over {self.hparams.backbone}, which reads sketches, this add-on works but is not trained."
+            )
 
     @property
     def _tapped(self) -> TappedModel:
@@ -178,9 +201,11 @@ class Kim2021(SingleOptimizerModule):
         with torch.no_grad():
             state = self._tapped.before_taps(luma, self._training_guidance(ab, batch))
             first = self._tapped.after_taps(state, unchanged)
-            drawn = simulate_scribbles(first, ab, picture_generators(batch["seed"], "strokes"), self._drawing())
+            drawn = simulate_scribbles(
+                first, ab, picture_generators(batch["seed"], "strokes"), self._drawing()
+            )
         losses = self._losses(state, luma, ab, first, drawn.mask)
-        loss = (
+        loss: Tensor = (
             losses.edge
             + hp.con_weight * losses.con
             + hp.reg_weight * losses.reg
@@ -223,6 +248,8 @@ class Kim2021(SingleOptimizerModule):
             return refined
 
         picture = self._tapped.after_taps(state, visit)
+        if self.output_kind == "ab":
+            picture = self.network.propagate(picture, luma, drawn)
         return picture, mean(torch.stack(changes))
 
     def _drawing(self) -> ScribbleSimulation:
@@ -258,7 +285,7 @@ def load_backbone(name: str, weights: str | None, hparams: dict[str, Any]) -> Co
         ColorzooError: It names no taps.
     """
     on_meta = torch.get_default_device().type == "meta"  # shapes alone are wanted: there is nothing to load
-    # In a context of its own: Lightning's command line hands the add-on's arguments to any module built in this.
+    # In a context of its own: Lightning's command line hands the add-on's arguments to modules built in this.
     create = partial(create_model, name, weights=None if on_meta else weights, **hparams)
     model = contextvars.Context().run(create)
     if not isinstance(model, TappedModel):

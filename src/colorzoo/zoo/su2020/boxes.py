@@ -18,7 +18,7 @@ _LEAST_SIDE = 2.0  # pixels
 _SIDES = (0.25, 0.7)  # of random boxes, shares of the picture's sides
 
 Detector = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Maps lightness as ``(3, H, W)`` equal channels in [0, 1] to ``(K, 4)`` boxes in pixels and ``(K,)`` scores."""
+"""Maps lightness, ``(3, H, W)`` equal channels in [0, 1], to ``(K, 4)`` boxes and ``(K,)`` scores."""
 
 
 def shares(batch: Batch) -> list[Tensor]:
@@ -31,7 +31,7 @@ def shares(batch: Batch) -> list[Tensor]:
 
 
 def random_boxes(count: int, generator: torch.Generator) -> Tensor:
-    """Return ``(count, 4)`` boxes of random sides and places, in shares; with 0 one that is the whole picture."""
+    """Return ``(count, 4)`` boxes of random sides and places, in shares; with 0 one, the whole picture."""
     if count == 0:
         return torch.tensor([[0.0, 0.0, 1.0, 1.0]])
     draws = torch.rand(count, 4, generator=generator)
@@ -42,7 +42,7 @@ def random_boxes(count: int, generator: torch.Generator) -> Tensor:
 
 @dataclass(frozen=True)
 class TorchvisionDetector:
-    """The default detector: torchvision's Faster R-CNN (masks, which the paper's Mask R-CNN adds, are not used).
+    """The default detector: torchvision's Faster R-CNN (the masks of the paper's Mask R-CNN are not used).
 
     Attributes:
         model: In evaluation mode.
@@ -82,7 +82,7 @@ class TorchvisionDetector:
 
 
 def detect(luma: Tensor, detector: Detector) -> Boxes:
-    """Find the things of each picture: the surest ones, at most `MOST`, with a score of at least `LEAST_SCORE`.
+    """Find the things of each picture: the surest, at most `MOST`, with a score of at least `LEAST_SCORE`.
 
     Args:
         luma: ``(B, 1, H, W)`` in [0, 100].

@@ -1,4 +1,4 @@
-"""The fusion module of Su et al. 2020: at each pixel, background and instances vote for whose features count."""
+"""The fusion module of Su et al. 2020: at each pixel background and instances vote whose features count."""
 
 from __future__ import annotations
 

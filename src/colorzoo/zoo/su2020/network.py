@@ -81,9 +81,7 @@ class InstanceNetworks(nn.Module):
         hint_attention: See `HintUNet`.
     """
 
-    def __init__(
-        self, width: float = 1.0, *, mask_center: float = 0.5, hint_attention: bool = False
-    ) -> None:
+    def __init__(self, width: float = 1.0, *, mask_center: float = 0.5, hint_attention: bool = False) -> None:
         super().__init__()
         self.mask_center = mask_center
         self.full = HintUNet(4, width, hint_attention=hint_attention)
@@ -120,7 +118,11 @@ class InstanceNetworks(nn.Module):
             index = torch.tensor(rows, device=luma.device)
             some = luma.index_select(0, index)
             hints = Points(points.ab.index_select(0, index), points.mask.index_select(0, index))
-            fuse = self._fusing(some, hints, [corners[row] for row in rows]) if unet is self.fusion else unchanged
+            fuse = (
+                self._fusing(some, hints, [corners[row] for row in rows])
+                if unet is self.fusion
+                else unchanged
+            )
             encoded = unet.encode(*hint_input(some, hints, self.mask_center), visit=fuse)
             parts.append(Part(index, unet, encoded, fuse))
         return PartsState((), size, tuple(parts))
@@ -174,12 +176,11 @@ class InstanceNetworks(nn.Module):
         crop = (gray.shape[-2], gray.shape[-1])
         crops, given = [], []
         for row, each in enumerate(corners):
-            places, one = place_boxes(each, size), slice(row, row + 1)
-            crops.append(cut(gray[one], places, crop))
-            given.append(cut_points(hints[one], places, crop))
-        features = self.instance_features(
-            torch.cat(crops), Points(torch.cat([g.ab for g in given]), torch.cat([g.mask for g in given]))
-        )
+            found, one = place_boxes(each, size), slice(row, row + 1)
+            crops.append(cut(gray[one], found, crop))
+            given.append(cut_points(hints[one], found, crop))
+        ab, mask = torch.cat([each.ab for each in given]), torch.cat([each.mask for each in given])
+        features = self.instance_features(torch.cat(crops), Points(ab, mask))
         places = {stride: [place_boxes(each, size, stride) for each in corners] for stride in (1, 2, 4, 8)}
 
         def fuse(name: str, activation: Tensor) -> Tensor:
@@ -187,9 +188,7 @@ class InstanceNetworks(nn.Module):
 
         return fuse
 
-    def fuse(
-        self, name: str, whole: Tensor, instances: Tensor, places: Sequence[list[Place]]
-    ) -> Tensor:
+    def fuse(self, name: str, whole: Tensor, instances: Tensor, places: Sequence[list[Place]]) -> Tensor:
         """Fuse one map of several pictures.
 
         Args:
@@ -199,7 +198,7 @@ class InstanceNetworks(nn.Module):
             places: For each picture where its instances lie.
         """
         layer = self.layers[name]
-        own = instances.split([len(each) for each in places])
+        own = torch.split(instances, [len(each) for each in places])
         fused = [layer(whole[i : i + 1], own[i], each) for i, each in enumerate(places)]
         return torch.cat(fused)
 

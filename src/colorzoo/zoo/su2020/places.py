@@ -25,8 +25,8 @@ class Place(NamedTuple):
 def place_boxes(corners: Tensor, size: tuple[int, int], stride: int = 1) -> list[Place]:
     """Put boxes on a map.
 
-    Corners are cut off to whole cells. A side that vanishes becomes one cell: the next one if two are left, else
-    the one before.
+    Corners are cut off to whole cells. A side that vanishes becomes one cell: the next one if two are left,
+    else the one before.
 
     Args:
         corners: ``(N, 4)``: left, top, right, bottom, as shares of the picture's sides.

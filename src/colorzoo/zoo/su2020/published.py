@@ -1,7 +1,7 @@
 """Names of the authors' three checkpoints and ours.
 
-The authors publish one file for each network. Their keys have no prefix in two of them and ``module.`` in the
-fusion network's, a trace of its training on several GPUs; read loosely, it would load nothing (their issue 6).
+The authors publish one file for each network. Their keys have no prefix in two of them and ``module.`` in
+the fusion network's, a trace of training on several GPUs; read loosely, nothing would load (their issue 6).
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """Instance-aware Image Colorization (Su et al., CVPR 2020).
 
-One network colors the whole picture, one each thing in its box, and a third blends the features of both. Three
-stages train them one after the other. https://arxiv.org/abs/2005.10825
+One network colors the whole picture, one each thing in its box, and a third blends the features of both.
+Three stages train them one after the other. https://arxiv.org/abs/2005.10825
 """
 
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -29,13 +29,14 @@ from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.weights import apply_weights
 from colorzoo.zoo.su2020.boxes import Detector, TorchvisionDetector, detect, random_boxes, shares
-from colorzoo.zoo.su2020.network import InstanceNetworks
+from colorzoo.zoo.su2020.network import InstanceNetworks, PartsState
 from colorzoo.zoo.su2020.places import cut, place_boxes
 from colorzoo.zoo.su2020.published import NETWORKS, convert_published
 
 Stage = Literal["full", "instance", "fusion"]
 
 LOSS_SCALE = 10 / AB_SCALE  # the paper's Huber loss is on ab / 110 and weighs 10
+CHROMA_UNIT = 20.0  # about the mean chroma of a photo, CIE units
 GRAY_BELOW = 10.0  # sum of the ranges of a and b in CIE units
 _UNET = "network.unet."
 _ENCODER = tuple(f"block{index}." for index in range(1, 8))
@@ -50,8 +51,8 @@ class Su2020(SingleOptimizerModule):
         width: Multiplier of every channel count; 1.0 is the published network.
         mask_center: Subtracted from the hint mask; 0.5 in the published weights.
         hint_attention: See `HintUNet` (not in the paper).
-        trunk: Registered Local Hints model of the same shape from whose weights all three networks start; None
-            starts from random ones.
+        trunk: Registered Local Hints model of the same shape from whose weights all three networks start;
+            None starts from random ones.
         keep_trunk: Leave the full-image network and the encoders of the other two as the trunk has them (not
             in the paper): they are neither trained nor saved, so that a weight file is small.
         stage: What is trained: ``"full"`` on whole pictures, then ``"instance"`` on boxes, then
@@ -59,6 +60,9 @@ class Su2020(SingleOptimizerModule):
             the networks before it where these were not trained yet.
         most_boxes: Largest number of boxes of a training picture, the first ones.
         random_boxes: Boxes drawn at random for a picture that has none; with 0 the whole picture is one.
+        delta: Where the loss turns linear, in CIE units; 1 in the paper.
+        colorfulness: Weight the loss by 1 + c * chroma / 20 of the true color, so that an unsure network does
+            not fall back to gray; 0 in the paper.
         hints: Share of the training pictures that get color points; 0 in the paper.
         detector: State dict of torchvision's ``fasterrcnn_resnet50_fpn_v2``, which then looks for boxes where
             nobody gives them.
@@ -73,7 +77,7 @@ class Su2020(SingleOptimizerModule):
 
     accepts = frozenset({"points", "boxes"})
     recorded_hparams = ("width", "mask_center", "hint_attention", "trunk", "keep_trunk")
-    published_files = {
+    published_files: ClassVar[Mapping[str, str]] = {
         "latest_net_GComp.pth": "netGComp",
         "latest_net_G.pth": "netG",
         "latest_net_GF.pth": "netGF",
@@ -91,6 +95,8 @@ class Su2020(SingleOptimizerModule):
         stage: Stage = "full",
         most_boxes: int = 8,
         random_boxes: int = 0,
+        delta: float = 1.0,
+        colorfulness: float = 0.0,
         hints: float = 0.0,
         detector: str | None = None,
         init_std: float | None = None,
@@ -128,7 +134,7 @@ class Su2020(SingleOptimizerModule):
                 target.load_state_dict(source.state_dict())
 
     def train(self, mode: bool = True) -> Su2020:
-        """Set the mode; networks that this stage does not train stay in evaluation mode, as does the third."""
+        """Set the mode; networks that this stage does not train stay in evaluation mode, also the third."""
         super().train(mode)
         if hasattr(self, "network"):
             stage = self.hparams.stage
@@ -159,9 +165,9 @@ class Su2020(SingleOptimizerModule):
             self.detector = TorchvisionDetector.load(self.hparams.detector)
         if self.detector is None:
             raise GuidanceError(
-                "su2020 needs to know where the things of the picture are: give boxes (--box X,Y,WIDTH,HEIGHT, or "
-                "boxes in the recipe), a detector (the argument detector of the model, see its page), or "
-                "--box none to color the picture as a whole."
+                "su2020 needs to know where the things of the picture are: give boxes (--box "
+                "X,Y,WIDTH,HEIGHT, or boxes in the recipe), a detector (the argument detector of the model, "
+                "see its page), or --box none to color the picture as a whole."
             )
         return detect(luma, self.detector)
 
@@ -176,7 +182,7 @@ class Su2020(SingleOptimizerModule):
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
         """Finish from the first tap; see `TappedModel`."""
-        return self.network.after_taps(state, visit)
+        return self.network.after_taps(cast(PartsState, state), visit)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Color whole pictures, or the things in them, and compare with the truth."""
@@ -193,7 +199,9 @@ class Su2020(SingleOptimizerModule):
         else:
             predicted = self.network.color(hp.stage, luma, points)
         colored = color_range(ab) >= GRAY_BELOW
-        per_picture = smooth_l1_map(predicted, ab, delta=1.0).mean(dim=(1, 2, 3))
+        weight = 1 + hp.colorfulness * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / CHROMA_UNIT
+        errors = smooth_l1_map(predicted, ab, delta=hp.delta) * weight / weight.mean()
+        per_picture = errors.mean(dim=(1, 2, 3))
         loss: Tensor = LOSS_SCALE * (per_picture * colored).sum() / colored.sum().clamp(min=1)
         self.log("train/loss", loss, batch_size=len(lab))
         return loss
@@ -217,11 +225,9 @@ class Su2020(SingleOptimizerModule):
         missing = [name for name in NETWORKS if not any(key.startswith(f"{name}.") for key in state_dict)]
         if missing:
             raise KeyError(
-                f"nothing of {', '.join(missing)}; all three files are needed, in one folder or in one state dict"
+                f"nothing of {', '.join(missing)}; all three files are needed, in a folder or a state dict"
             )
-        apply_weights(
-            self, convert_published(state_dict), name="the published checkpoint", published=False
-        )
+        apply_weights(self, convert_published(state_dict), name="the published checkpoint", published=False)
 
     def _boxes(self, batch: Batch) -> list[Tensor]:
         """Return the ``(K, 4)`` boxes of each picture in shares, K from 1 to ``most_boxes``."""
@@ -245,7 +251,7 @@ def start_from(name: str, network: InstanceNetworks) -> None:
     Raises:
         ColorzooError: It is of another family, or of another shape.
     """
-    # In a context of its own: Lightning's command line hands this model's arguments to any module built in it.
+    # In a context of its own: Lightning's command line hands this model's arguments to modules built in it.
     on_meta = torch.get_default_device().type == "meta"  # shapes alone are wanted: there is nothing to load
     create = partial(create_model, name, weights=None if on_meta else "default")
     state = contextvars.Context().run(create).state_dict()

@@ -11,6 +11,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.draws import Generators
 from colorzoo.guidance import Points
 from colorzoo.zoo.xu2020.color import ColorNetwork, Hints, merge_points, sample_hints
+from colorzoo.zoo.xu2020.tiles import look_in_tiles, too_large, transfer_in_tiles
 from colorzoo.zoo.xu2020.transfer import PLACE_SETS, Adapt, TransferNetwork, match_look, place_of
 from colorzoo.zoo.xu2020.transforms import Transform
 
@@ -73,16 +74,32 @@ class ExemplarNetwork(nn.Module):
             points: Colors that the user gives besides; they go before those of the reference.
             alpha: How far statistics move to those of the reference, 0 to 1.
         """
+        automatic, transferred, hints = self.looked_up(luma, look, points=points, alpha=alpha)
+        ab, logits = self.color(luma, hints)
+        return Stages(ab, logits, automatic, transferred)
+
+    def looked_up(
+        self, luma: Tensor, look: Tensor, *, points: Points | None = None, alpha: Tensor | float = 1.0
+    ) -> tuple[Tensor, Tensor, Points]:
+        """Return the pre-color, the transferred color, and the hints of the last pass; as `forward`."""
         automatic, _ = self.color(luma, points or Points.none(luma))
         transferred = self.transferred(luma, automatic, look, alpha)
         hints = self.hints_of(transferred, torch.Generator().manual_seed(_RANDOM_SEED))
-        ab, logits = self.color(luma, merge_points(points, hints))
-        return Stages(ab, logits, automatic, transferred)
+        return automatic, transferred, merge_points(points, hints)
 
     def transferred(self, luma: Tensor, ab: Tensor, look: Tensor, alpha: Tensor | float = 1.0) -> Tensor:
         """Return the ab ``(B, 2, H, W)`` of a colored picture with the look of a reference (T_ab)."""
-        rgb = self.transfer(lab_to_rgb(torch.cat([luma, ab], dim=1)), self.adapt(look, alpha))
+        content = lab_to_rgb(torch.cat([luma, ab], dim=1))
+        if too_large(content):
+            targets = self.transfer.split_look(look)
+            rgb = transfer_in_tiles(self.transfer, content, targets, self.places, alpha)
+        else:
+            rgb = self.transfer(content, self.adapt(look, alpha))
         return rgb_to_lab(rgb.clamp(0, 1))[:, 1:]
+
+    def look(self, rgb: Tensor) -> Tensor:
+        """Return the look of references ``(B, 3, H, W)``, large ones in tiles."""
+        return look_in_tiles(self.transfer, rgb) if too_large(rgb) else self.transfer.look(rgb)
 
     def adapt(self, look: Tensor, alpha: Tensor | float = 1.0) -> Adapt:
         """Return what matches the moments of a look at the places that are switched on."""

@@ -19,6 +19,7 @@ from colorzoo.data.references import crop_flip_reference
 from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.guidance import Exemplar, Guidance, Points, PointSimulation, simulate_points
 from colorzoo.networks.hint_unet import initialize
+from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.weights import apply_weights
@@ -71,6 +72,7 @@ class Xu2020(SingleOptimizerModule):
         hint_weight: lambda of the masked Huber loss.
         delta: Its delta, of ab over 110.
         stop_probability: See `PointSimulation`; 1/8 in the paper.
+        none_share: Share of the pictures with the paper's points that get none of them instead.
         grid_share: Share of training pictures whose hints are the grid of inference, with true colors.
         transferred_share: Share whose hints are the grid with transferred colors, from references that are
             related, unrelated, or between.
@@ -102,6 +104,7 @@ class Xu2020(SingleOptimizerModule):
         hint_weight: float = 10.0,
         delta: float = 1.0,
         stop_probability: float = 1 / 8,
+        none_share: float = 0.0,
         grid_share: float = 0.0,
         transferred_share: float = 0.0,
         lr: float = 1e-5,
@@ -145,11 +148,15 @@ class Xu2020(SingleOptimizerModule):
 
     def look(self, rgb: Tensor) -> Tensor:
         """Return all that a reference ``(B, 3, H, W)`` gives, ``(B, 2, C)``: means and deviations."""
-        return self.network.transfer.look(rgb)
+        return self.network.look(rgb)
 
     def look_key(self) -> str:
         """Return a hash of the weights that looks depend on."""
         return self.network.transfer.fingerprint()
+
+    def features(self, rgb: Tensor) -> Tensor:
+        """Return relu3_1 of the encoder, ``(B, 256w, H/4, W/4)``, of a picture in multiples of 8."""
+        return self.network.transfer.style_maps(rgb)["encoder3"]
 
     @torch.no_grad()
     def stylize(
@@ -200,6 +207,24 @@ class Xu2020(SingleOptimizerModule):
             "transferred": stages.transferred,
         }
         return Prediction(ab=stages.ab, extras=extras)
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The maps of the colorization sub-net that an add-on may refine, in its last pass."""
+        return self.network.color.unet.taps
+
+    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+        """Run the model up to its first tap; see `TappedModel`."""
+        guidance = guidance or Guidance()
+        hints, exemplar = guidance.points, guidance.exemplar
+        if exemplar is not None:
+            look = self.look(exemplar.rgb) if exemplar.look is None else exemplar.look
+            *_, hints = self.network.looked_up(luma, look, points=hints, alpha=exemplar.alpha)
+        return self.network.color.before_taps(luma, hints or Points.none(luma))
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Finish from the first tap; see `TappedModel`."""
+        return self.network.color.after_taps(state, visit)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Take the step of the stage."""
@@ -276,7 +301,7 @@ class Xu2020(SingleOptimizerModule):
     def _training_hints(self, luma: Tensor, ab: Tensor, batch: Batch) -> Points:
         """Draw the paper's points, or for a share of the pictures a grid of true or of transferred colors."""
         hp: Any = self.hparams
-        simulation = PointSimulation(hp.stop_probability)
+        simulation = PointSimulation(hp.stop_probability, none=hp.none_share)
         drawn = simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
         share = uniform_draws(picture_generators(batch["seed"], "hints"), len(ab), 1, ab.device)
         colors = ab

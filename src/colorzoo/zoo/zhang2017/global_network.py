@@ -76,7 +76,8 @@ class GlobalHintsNetwork(nn.Module):
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
         """Return ``(B, 2, H, W)`` ab in CIE units."""
         height, width = state.size
-        ab = self.unet.decode(Encoded(*state.maps, maps=()), visit)
+        trunk, beside9, beside10 = state.maps
+        ab = self.unet.decode(Encoded(trunk, beside9, beside10, ()), visit)
         return ab[:, :, :height, :width].float() * self.ab_scale
 
 

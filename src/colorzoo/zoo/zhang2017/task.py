@@ -23,6 +23,7 @@ from colorzoo.guidance import (
     uniform_points,
 )
 from colorzoo.losses import grid_cross_entropy, rebalanced_cross_entropy, smooth_l1_map
+from colorzoo.networks.hint_input import AB_SCALE
 from colorzoo.networks.hint_unet import Detach, initialize
 from colorzoo.networks.rank import fold_rank_layers
 from colorzoo.networks.taps import Tap, TapState, Visit
@@ -31,7 +32,7 @@ from colorzoo.tasks.optimizers import Schedule
 from colorzoo.weights import apply_weights
 from colorzoo.weights.caffe import CaffeLayers
 from colorzoo.zoo.zhang2017.caffe import convert_local
-from colorzoo.zoo.zhang2017.network import AB_SCALE, LocalHintsNetwork
+from colorzoo.zoo.zhang2017.network import LocalHintsNetwork
 from colorzoo.zoo.zhang2017.published import convert_published
 from colorzoo.zoo.zhang2017.start import copy_shared_layers
 
