@@ -9,6 +9,7 @@ with the categories): each target with a reference that shares a class with it, 
     python docs/measure_classes.py clusters --coco coco_sample
     python docs/measure_classes.py reassignment --coco coco_sample
     python docs/measure_classes.py smp --coco coco_sample --checkpoints SMP.ckpt PLAIN.ckpt NONE.ckpt
+    python docs/measure_classes.py video --frames video/tennis
 
 Every mean is over pictures, with its 95 % interval.
 """
@@ -53,12 +54,14 @@ class Labeled:
 
 
 def read_labeled(folder: Path, limit: int | None) -> list[Labeled]:
-    """Return the central squares of a folder's pictures."""
+    """Return the central squares of a folder's pictures, without those that are too small."""
     found = []
     for path in sorted((folder / "images").glob("*.jpg"))[:limit]:
         rgb = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)[None].float() / 255
         with Image.open(folder / "semantic" / f"{path.stem}.png") as image:
             labels = torch.from_numpy(np.array(image)).long()[None, None]
+        if min(rgb.shape[-2:]) < SIDE:
+            continue
         top, left = ((side - SIDE) // 2 for side in rgb.shape[-2:])
         window = (..., slice(top, top + SIDE), slice(left, left + SIDE))
         found.append(Labeled(rgb[window], torch.where(labels == 0, -1, labels)[window]))
@@ -286,8 +289,8 @@ def clusters(model: Any, pictures: list[Labeled], folder: Path) -> None:
 def reassignment(model: Any, pairs: list[tuple[Labeled, Labeled]]) -> None:
     """Print what treating the largest common class as another one changes inside its region and elsewhere.
 
-    The new class is one that the reference has and the picture has not: one that the picture has too would get new
-    members, and with them another mean, about which features are compared.
+    The new class is one that the reference has and the picture has not: one that the picture has too would
+    get new members, and with them another mean, about which features are compared.
     """
     found: dict[str, list[float]] = {}
     for target, reference in pairs:
@@ -315,6 +318,20 @@ def reassignment(model: Any, pairs: list[tuple[Labeled, Labeled]]) -> None:
 
 
 @torch.inference_mode()
+def video(folder: Path, count: int) -> None:
+    """Print error and flicker of zhang2019_small over frames; the first one in color is the reference."""
+    model: Any = create_model("zhang2019_small")
+    frames = torch.cat([*_squares(folder, 224)][:count])
+    lab, exemplar = rgb_to_lab(frames), Exemplar(frames[:1])
+    after = model.color_frames(lab[1:, :1], exemplar)
+    alone = torch.cat([model(luma, Guidance(exemplar=exemplar)).ab for luma in torch.split(lab[1:, :1], 1)])
+    for name, ab in (("with the previous frame", after), ("each alone", alone), ("true colors", lab[1:, 1:])):
+        error = [float(each) for each in (ab - lab[1:, 1:]).norm(dim=1).mean(dim=(1, 2))]
+        flicker = [float(each) for each in (ab[1:] - ab[:-1]).norm(dim=1).mean(dim=(1, 2))]
+        print(f"{name}: ab error {interval(error)}, change of ab between frames {interval(flicker)}")
+
+
+@torch.inference_mode()
 def smp(checkpoints: list[Path], pairs: list[tuple[Labeled, Labeled]]) -> None:
     """Print what the semantic perceptual loss changes: error and Frechet distance of checkpoints."""
     print("| checkpoint | ab error | Frechet distance |\n|---|---|---|")
@@ -335,14 +352,18 @@ def smp(checkpoints: list[Path], pairs: list[tuple[Labeled, Labeled]]) -> None:
 def main() -> None:
     """Measure one claim and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("mismatch", "merging", "clusters", "reassignment", "smp"))
-    parser.add_argument("--coco", type=Path, required=True)
+    parser.add_argument("what", choices=("mismatch", "merging", "clusters", "reassignment", "smp", "video"))
+    parser.add_argument("--coco", type=Path)
+    parser.add_argument("--frames", type=Path, help="folder of the frames of a video")
     parser.add_argument("--scenes", type=Path)
     parser.add_argument("--weights", default="default")
     parser.add_argument("--checkpoints", type=Path, nargs="*", default=[])
     parser.add_argument("--limit", type=int)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if args.what == "video":
+        video(args.frames, args.limit or 20)
+        return
     pictures = read_labeled(args.coco, args.limit)
     pairs = draw_pairs(pictures)
     if args.what == "smp":

@@ -72,7 +72,9 @@ def wanted_model(
     """
     if model is None and isinstance(guidance, Recipe):
         model = guidance.model
-    kinds = ("exemplar",) if reference else guidance.kinds()
+    kinds = guidance.kinds()
+    if reference:
+        kinds = tuple(dict.fromkeys(("exemplar", *kinds)))
     return model or model_of_file(weights) or _default_for(kinds)
 
 

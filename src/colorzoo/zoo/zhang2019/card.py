@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Smoke
+from colorzoo.card import ModelCard, Smoke, Weights
 
 _TRIAL = {
     "features": "zhang2016_small",
@@ -51,6 +51,15 @@ SMALL = replace(
         "discriminator_width": 0.25,
         "discriminator_layers": 4,
         "last_kernel": (3, 3),
+    },
+    weights={
+        "default": Weights(
+            sha256="1d7331333903d427810e2621a5523f3a11bb0e05ac67182e60728d5470d6e8b4",
+            size=36_582,
+            license="Apache-2.0",
+            file="zhang2019_small.safetensors",
+            trained_on="7,700 photos, 250 steps over the layers of chen2023_small; see the model's page.",
+        )
     },
     config="zhang2019/small.yaml",
 )
