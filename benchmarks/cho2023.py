@@ -43,14 +43,15 @@ def run(options: Options) -> list[Row]:
 
 def _hint_rows() -> list[Row]:
     place = f"{BATCH} x {SIDE} x {SIDE}, {where()}"
-    ours, theirs = _peak(_ours), _peak(_published)
-    rows = [share_of("memory of hints in MB", ours, theirs, LESS_MEMORY, place)]
+    rows = []
     for what, work in (("forward", _forward), ("forward and backward", _backward)):
+        ours, theirs = _peak(_ours, work), _peak(_published, work)
+        rows.append(share_of(f"memory of hints in MB, {what}", ours, theirs, LESS_MEMORY, place))
         rows.append(_timed(what, work, place))
     return rows
 
 
-def _timed(what: str, work: Callable[[Formulation, Inputs], object], place: str) -> Row:
+def _timed(what: str, work: Work, place: str) -> Row:
     inputs = _inputs()
     calls = {"ours": lambda: work(_ours, inputs), "published": lambda: work(_published, inputs)}
     seconds = time_in_turn(calls, runs=3)
@@ -59,6 +60,7 @@ def _timed(what: str, work: Callable[[Formulation, Inputs], object], place: str)
 
 Inputs = tuple[Tensor, Tensor, Tensor]
 Formulation = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+Work = Callable[[Formulation, Inputs], object]
 
 
 def _inputs() -> Inputs:
@@ -94,8 +96,8 @@ def _backward(formulation: Formulation, inputs: Inputs) -> object:
     return torch.autograd.grad(total, inputs[0])
 
 
-def _peak(formulation: Formulation) -> float:
-    """Return how many MB a formulation needs beside its inputs, in a process of its own."""
+def _peak(formulation: Formulation, work: Work) -> float:
+    """Return how many MB some work on a formulation needs beside its inputs, in a process of its own."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
 
@@ -104,7 +106,7 @@ def _peak(formulation: Formulation) -> float:
         gc.collect()
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
         before = _status("VmRSS")
-        kept = formulation(*inputs)
+        kept = work(formulation, inputs)
         sender.send(_status("VmHWM") - before)
         del kept
 
