@@ -12,6 +12,8 @@ from torch import Tensor
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.inference.classes import class_map, read_labels
+from colorzoo.inference.guide import wanted_model
+from colorzoo.registry import model_card
 
 LUMA = torch.zeros(1, 1, 40, 60)
 REFERENCE = torch.zeros(1, 3, 20, 20)
@@ -103,3 +105,10 @@ def test_label_images_that_do_not_fit(tmp_path: Path) -> None:
 def test_sixteen_bits_are_kept(tmp_path: Path) -> None:
     Image.fromarray(np.full((40, 60), 1000, np.uint16)).save(tmp_path / "deep.png")
     assert int(read_labels(tmp_path / "deep.png", LUMA).max()) == 1000
+
+
+def test_classes_choose_a_model_that_knows_them() -> None:
+    recipe = Recipe(extra={"classes": {"map": {"1": 2}}})
+    chosen = wanted_model(None, recipe, reference=True)
+    assert {"classes", "exemplar"} <= set(model_card(chosen).guidance)
+    assert "exemplar" in model_card(wanted_model(None, Recipe(), reference=True)).guidance

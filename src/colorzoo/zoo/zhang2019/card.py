@@ -12,7 +12,7 @@ _TRIAL = {
     "width": 0.125,
     "color_width": 0.125,
     "discriminator_width": 0.125,
-    "discriminator_layers": 4,
+    "discriminator_layers": 3,
     "last_kernel": (3, 3),
     "tau": 1.0,  # random features match by chance: at 1e-10 a rounding picks another place
     "training_tau": 1.0,
