@@ -53,7 +53,7 @@ ON_ZHANG2016 = replace(
     hparams={"backbone": "zhang2016_small", "hidden": (48, 16), "read_luma": True, **_NEAR},
     weights={
         "default": Weights(
-            sha256="0539edb53d1fb4bcc0d5c997a2cca508f9d752ae7f528d0e8d031e4c06982fef",
+            sha256="bba875f4adb3013019d7d1d513eed954f15fc6c7c518f014dcfd51349f8c38fc",
             size=404_560,
             license="Apache-2.0",
             file="kim2021_zhang2016_small.safetensors",
