@@ -63,7 +63,7 @@ ON_ZHANG2016 = replace(
     config="kim2021/zhang2016_small.yaml",
     # A low temperature would turn rounding into other colors, since a random E throws the distribution about.
     smoke=Smoke(
-        hparams={"hidden": (8,), "propagation": 0, "reach": 0, "backbone_hparams": {"temperature": 10.0}},
+        hparams={"hidden": (8,), "propagation": 0, "reach": 0, "backbone_hparams": {"temperature": 30.0}},
         size=48,
     ),
 )
