@@ -46,17 +46,15 @@ def _hint_rows() -> list[Row]:
     ours, theirs = _peak(_ours), _peak(_published)
     rows = [share_of("memory of hints in MB", ours, theirs, LESS_MEMORY, place)]
     for what, work in (("forward", _forward), ("forward and backward", _backward)):
-        inputs = _inputs()
-        seconds = time_in_turn(
-            {"ours": lambda: work(_ours, inputs), "published": lambda: work(_published, inputs)},  # noqa: B023
-            runs=3,
-        )
-        rows.append(
-            times_faster(f"seconds of hints, {what}", seconds["ours"], seconds["published"], FASTER, place)
-        )
-        del inputs
-        gc.collect()
+        rows.append(_timed(what, work, place))
     return rows
+
+
+def _timed(what: str, work: Callable[[Formulation, Inputs], object], place: str) -> Row:
+    inputs = _inputs()
+    calls = {"ours": lambda: work(_ours, inputs), "published": lambda: work(_published, inputs)}
+    seconds = time_in_turn(calls, runs=3)
+    return times_faster(f"seconds of hints, {what}", seconds["ours"], seconds["published"], FASTER, place)
 
 
 Inputs = tuple[Tensor, Tensor, Tensor]

@@ -51,8 +51,8 @@ class Smoke:
         hparams: Overrides of the constructor arguments (a narrow network).
         size: Side in pixels of the square training crops.
         without_gradient: Shell-style patterns of trainable weights that a training step leaves alone.
-        scales: Factors, by name, on the weights that the suite draws: a head that ends in a saturating function
-            must begin small, or rounding decides between its two ends.
+        scales: Factors, by name, on the weights that the suite draws: a head that ends in a saturating
+            function must begin small, or rounding decides between its two ends.
     """
 
     hparams: Mapping[str, Any] = field(default_factory=dict)

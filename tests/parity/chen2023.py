@@ -16,16 +16,11 @@ from colorzoo.networks.attention_discriminator import AttentionDiscriminator
 from colorzoo.networks.clusters import Classified, classify, cluster_loss, merge_clusters
 from colorzoo.networks.color_net import ColorNet
 from colorzoo.networks.exemplar import Reference
+from colorzoo.networks.exemplar_names import convert_color_net, convert_vgg19, convert_warp_net
 from colorzoo.networks.vgg19 import CaffeVGG19, caffe_input
 from colorzoo.networks.warp_net import WarpNet
 from colorzoo.registry import load_class, model_card
-from colorzoo.zoo.chen2023.published import (
-    convert_color_net,
-    convert_discriminator,
-    convert_stego,
-    convert_vgg19,
-    convert_warp_net,
-)
+from colorzoo.zoo.chen2023.published import convert_discriminator, convert_stego
 from colorzoo.zoo.chen2023.stego import DinoBackbone, StegoHead
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict

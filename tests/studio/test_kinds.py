@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from pads import DirectPad, photo_file, pixels
+from pads import DirectPad, look_file, photo_file, pixels
 from torch import Tensor, nn
 
 from colorzoo.guidance import Guidance, Recipe, Regions
@@ -102,7 +102,7 @@ def test_regions_are_shown_in_order_and_colored(pad: DirectPad) -> None:
 
 def test_a_dropped_reference_is_used_until_it_is_taken_away(pad: DirectPad) -> None:
     bare = mean_ab(pad)
-    answer = pad.ask("attach", photo_file(60, 50), slot="exemplar", name="../look.png")
+    answer = pad.ask("attach", look_file(60, 50), slot="exemplar", name="../look.png")
     assert (answer.body["name"], answer.body["width"], answer.body["height"]) == ("look.png", 60, 50)
     assert pixels(answer.buffers[0]).shape[:2] == (50, 60)
     assert mean_ab(pad)[0] > bare[0] + 5
@@ -147,7 +147,7 @@ def test_the_same_recipe_with_all_kinds_from_pad_and_python(pad: DirectPad) -> N
         "statistics": {"saturation": 0.3},
         "points": [{"x": 20, "y": 20, "color": "#20c040"}],
     }
-    look = photo_file(60, 50)
+    look = look_file(60, 50)
     pad.ask("attach", look, slot="exemplar", name="look.png")
     exported = pad.ask("export", recipe=recipe, format="png").body["url"]
     key = exported.removeprefix("api/download/").partition("?")[0]

@@ -12,6 +12,7 @@ from colorzoo.networks.unet import UNet
 from colorzoo.testing.samples import sample_batch, sample_input
 from colorzoo.zoo.cho2023.hints import draw_counts, fill_hints, gumbel_noise, one_hot
 from colorzoo.zoo.cho2023.losses import Smoothness, smoothness
+from colorzoo.zoo.cho2023.pieces import cut_segments
 from colorzoo.zoo.cho2023.task import Cho2023
 
 NARROW = {"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}
@@ -161,6 +162,54 @@ def test_a_checkpoint_with_the_networks_alone_loads_and_a_wrong_one_does_not() -
     theirs["generator.colorizer.extra.weight"] = torch.zeros(1)
     with pytest.raises(WeightsError, match="extra"):
         target.load_published_state_dict(theirs)
+
+
+def test_pieces_are_what_lines_enclose_largest_first() -> None:
+    sketch = torch.ones(1, 1, 40, 60)
+    sketch[..., 20] = 0  # a line parts the ground
+    sketch[..., 10:30, 30] = sketch[..., 10:30, 50] = sketch[..., 10, 30:51] = sketch[..., 29, 30:51] = 0
+    segments = torch.zeros(1, 1, 40, 60, dtype=torch.long)
+    segments[..., 10:30, 30:51] = 1  # the model knows the box
+    segments[..., 0, 0] = 2  # and a speck, too small to be asked for
+    index = cut_segments(segments, sketch, 30)
+    right, left, box, ink = index[0, 0, 5, 59], index[0, 0, 5, 5], index[0, 0, 20, 40], index[0, 0, 5, 20]
+    assert [int(right), int(left), int(box), int(ink)] == [0, 1, 2, 3]
+    assert index.unique().tolist() == [0, 1, 2, 3]
+    assert index[0, 0, 0, 0] == left
+    needs = [0.1, 1.0, *[0.1] * 28, 0.0]  # the box, a fifth of the ground, needs a color most
+    assert int(cut_segments(segments, sketch, 30, needs)[0, 0, 20, 40]) == 0
+    assert cut_segments(segments, sketch, 2).unique().tolist() == [0, 1]
+    blank = cut_segments(torch.zeros_like(segments), torch.ones_like(sketch), 30)
+    assert blank.unique().tolist() == [0]
+    black = cut_segments(torch.zeros_like(segments), torch.zeros_like(sketch), 30)
+    assert black.unique().tolist() == [0]
+
+
+def test_the_painter_sees_the_models_segments_beside_colors_of_pieces(sketch: Tensor) -> None:
+    torch.manual_seed(0)
+    model = Cho2023(**NARROW, pieces=True).eval()
+    model.network.segmenter.head.weight.data.mul_(50)
+    with torch.no_grad():
+        regions = model.propose(sketch)
+        assert regions.segments is not None
+        whole = Regions(regions.segments, regions.rgb, regions.given)
+        assert not torch.equal(regions.index, regions.segments)
+        bare = [model(sketch, Guidance(regions=one)).rgb for one in (regions, whole)]
+    assert torch.equal(*bare)  # without colors both tell g the same
+
+
+def test_the_painter_alone_learns_from_what_is_proposed() -> None:
+    model = Cho2023(**NARROW, pieces=True, only_painter=True, adversarial_weight=0.0).train()
+    batch = sample_batch((32, 32))
+    before = [buffer.clone() for buffer in model.network.segmenter.buffers()]
+    painted = model.paint(batch)
+    terms = model.generator_terms(sketch_in(batch), batch["rgb"], painted)
+    model.weighted(terms).backward()
+    assert set(terms) == {"reconstruction"}
+    assert all(parameter.grad is None for parameter in model.network.segmenter.parameters())
+    assert all(parameter.grad is not None for parameter in model.network.colorizer.parameters())
+    after = model.network.segmenter.buffers()
+    assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
 
 
 def test_points_on_sketches_have_a_lightness() -> None:

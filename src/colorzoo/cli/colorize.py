@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from colorzoo.cli._classes import add_class_arguments, with_classes
 from colorzoo.cli._references import add_reference_arguments, with_alpha
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.registry import model_card
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", default="default", help="default, published, or the path of a file")
     parser.add_argument("--recipe", metavar="R.json", help="color points and settings as JSON")
     add_reference_arguments(parser)
+    add_class_arguments(parser)
     parser.add_argument(
         "--histogram-of", metavar="IMG", help="give the picture the color histogram of another one"
     )
@@ -116,7 +118,7 @@ def _recipe(args: argparse.Namespace) -> Recipe:
     recipe = Recipe.from_json(Path(args.recipe)) if args.recipe else Recipe()
     points = tuple(_parse_point(text) for text in args.point)
     boxes = _boxes(args.box, recipe.boxes)
-    extra = dict(recipe.extra)
+    extra = with_classes(recipe.extra, args)
     if statistics := {**extra.get("statistics", {}), **_statistics(args)}:
         extra["statistics"] = statistics
     extra = with_alpha(extra, args.alpha)

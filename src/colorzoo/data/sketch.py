@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from colorzoo.color.sketch import SIGMAS, rgb_to_gray, xdog
 from colorzoo.data.augment import jitter_colors
+from colorzoo.data.dataset import Batch
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.pairing import PairedPictures, Partners, SketchedDataset
 from colorzoo.data.pictures import Pictures
@@ -51,6 +52,7 @@ class SketchDataModule(FolderDataModule):
             XDoG: any callable, such as ``colorzoo.color.canny_sketch`` or a network of your own.
         jitter: Change the colors of training pictures, after their sketches were drawn
             (`colorzoo.data.augment.jitter_colors`), so that a model learns to obey any color.
+        jitter_hue: Largest turn of their hue in degrees; 40 is the paper's, 180 takes any color.
         kwargs: Arguments of `FolderDataModule`.
     """
 
@@ -61,6 +63,7 @@ class SketchDataModule(FolderDataModule):
         sigmas: Sequence[float] = SIGMAS,
         extract: Callable[[Tensor], Tensor] | None = None,
         jitter: bool = False,
+        jitter_hue: float = 40.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(root, **kwargs)
@@ -98,7 +101,8 @@ class SketchDataModule(FolderDataModule):
         if "sketch" not in batch:
             batch = {**batch, "sketch": self._draw(batch, training=training)}
         if training and self.hparams.jitter:
-            batch = {**batch, "rgb": jitter_colors(batch["rgb"], picture_generators(batch["seed"], "jitter"))}
+            generators = picture_generators(batch["seed"], "jitter")
+            batch = {**batch, "rgb": jitter_colors(batch["rgb"], generators, self.hparams.jitter_hue)}
         return batch
 
     def _draw(self, batch: dict[str, Any], *, training: bool) -> Tensor:
@@ -111,6 +115,11 @@ class SketchDataModule(FolderDataModule):
             draws = uniform_draws(picture_generators(batch["seed"], "sketch"), len(rgb), 1, widths.device)
             chosen = (draws[:, 0] * len(widths)).long()
         return xdog(rgb_to_gray(rgb), widths[chosen])
+
+
+def sketches_of(batch: Batch) -> Tensor:
+    """Return the sketches ``(B, 1, H, W)`` of a batch; those of a data set without any are drawn (XDoG)."""
+    return batch["sketch"] if "sketch" in batch else xdog(rgb_to_gray(batch["rgb"]))
 
 
 def paired(colors: Path, sketches: Sequence[Path]) -> PairedPictures:

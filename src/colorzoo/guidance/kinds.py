@@ -83,11 +83,13 @@ class Regions(TensorFields):
         index: ``(B, 1, H, W)`` int64, the region of each pixel.
         rgb: ``(B, N, 3)`` in [0, 1], the color of each region.
         given: ``(B, N)`` in {0, 1}, which regions the user has colored.
+        segments: ``(B, 1, H, W)`` int64, the model's own division if its regions are parts of that, or None.
     """
 
     index: Tensor
     rgb: Tensor
     given: Tensor
+    segments: Tensor | None = None
 
     def __post_init__(self) -> None:
         _check_map("Regions.index", self.index, 1)

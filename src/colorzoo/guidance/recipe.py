@@ -288,9 +288,15 @@ def _check_later_kinds(document: dict[str, Any]) -> None:
     statistics = fields.child("statistics")
     statistics.number("saturation", 0.0, low=0, high=1)
     statistics.numbers("histogram", _BINS, low=0, high=1e9)
-    classes = fields.child("classes").child("map")
-    for name in classes.rest():
-        classes.integer(name, None, low=-int(1e9))
+    classes = fields.child("classes")
+    table = classes.child("map")
+    for name in table.rest():
+        table.integer(name, None, low=0)
+    for name in ("file", "reference_file"):
+        classes.text(name, None)
+    for area in classes.children("painted"):
+        area.integer("class", None, low=0)
+        area.path("path")
 
 
 def _parse_point(fields: Fields) -> PointHint:

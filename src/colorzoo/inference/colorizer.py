@@ -320,7 +320,8 @@ class Colorizer:
                 ab = rgb_to_lab(rgb)[:, 1:]
             assert ab is not None
             if torch.isfinite(ab).all():
-                return Prediction(ab=ab.float().cpu(), rgb=rgb, extras=prediction.extras)
+                extras, notes = prediction.extras, prediction.notes
+                return Prediction(ab=ab.float().cpu(), rgb=rgb, extras=extras, notes=notes)
         raise ColorzooError(
             f"{self.name} answered values that are no numbers, in float32 too; check its weights."
         )

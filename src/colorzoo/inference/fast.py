@@ -51,16 +51,17 @@ def _is_wide(layer: nn.Conv2d) -> bool:
         and layer.stride == (1, 1)
         and layer.groups == 1
         and layer.padding_mode == "zeros"
-        and layer.dilation == layer.padding == (dilation, dilation)
+        and layer.dilation == (dilation, dilation)
+        and (layer.padding == (dilation, dilation) or (layer.padding == (0, 0) and dilation == 1))
         and min(layer.in_channels, layer.out_channels) >= _FEWEST_CHANNELS
     )
 
 
 class WinogradConv(nn.Module):
-    """A 3 x 3 convolution of stride 1 that keeps the size, for inference only.
+    """A 3 x 3 convolution of stride 1 for inference only.
 
     Args:
-        layer: The convolution to copy; its padding equals its dilation.
+        layer: The convolution to copy; its padding equals its dilation, or it has neither.
         dtype: In which it computes and answers.
     """
 
@@ -70,6 +71,7 @@ class WinogradConv(nn.Module):
     def __init__(self, layer: nn.Conv2d, dtype: torch.dtype) -> None:
         super().__init__()
         self.dilation = layer.dilation[0]
+        self.cut = 0 if layer.padding[0] else 1  # the outer ring, which zeros around the picture would give
         weight = layer.weight.detach().float()
         transform = weight.new_tensor(_KERNEL_TRANSFORM)
         kernel = transform @ weight @ transform.T
@@ -79,7 +81,7 @@ class WinogradConv(nn.Module):
         self.register_buffer("bias", bias)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Convolve ``(B, C, H, W)`` of any float type to the same size."""
+        """Convolve ``(B, C, H, W)`` of any float type to the same size, or without padding to 2 less."""
         if len(image) > 1:  # the tiles of one picture fit the cache, those of a batch do not
             return torch.cat([self(one) for one in torch.split(image, 1)])
         height, width = image.shape[-2:]
@@ -91,7 +93,8 @@ class WinogradConv(nn.Module):
         if self.bias is not None:
             answer += self.bias
         joined = _join_phases(answer, self.dilation)
-        return joined[:, :height, :width].permute(0, 3, 1, 2)
+        cut = self.cut
+        return joined[:, cut : height - cut, cut : width - cut].permute(0, 3, 1, 2)
 
 
 def _split_phases(pixels: Tensor, step: int) -> Tensor:

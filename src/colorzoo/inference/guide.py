@@ -123,7 +123,8 @@ def draw_wishes(
         raise GuidanceError(f"strength must be from 0 to {MAX_STRENGTH:g}, got {strength:g}.")
     if isinstance(given, Recipe):
         drawn = Guidance.from_recipe(given, width, height, size)
-        return Wishes(drawn, given.points, strength, given.kinds(), recipe=given)
+        sized = replace(given, width=width, height=height)  # for what is drawn with the model's help
+        return Wishes(drawn, given.points, strength, given.kinds(), recipe=sized)
     hints = _sparse_hints(given.points, width, height)
     if hints:  # the same way as a recipe, so that both give the same picture
         points = Guidance.from_recipe(Recipe(points=hints), width, height, size).points

@@ -9,11 +9,10 @@ from typing import Any, Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor
 
-from colorzoo.color import hull_centers, rgb_to_lab
+from colorzoo.color import hull_centers
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import (
     Boxes,
-    ClassMap,
     Exemplar,
     GlobalStatistics,
     Guidance,
@@ -21,16 +20,9 @@ from colorzoo.guidance import (
     statistics_of,
 )
 from colorzoo.guidance.fields import Fields
+from colorzoo.inference.classes import FindsClasses, class_map
 from colorzoo.inference.picture import Picture
 from colorzoo.tasks import ColorizationModule
-
-
-@runtime_checkable
-class FindsClasses(Protocol):
-    """A model whose colors travel inside classes."""
-
-    def segment(self, luma: Tensor) -> Tensor:
-        """Return the ``(B, 1, H, W)`` int64 class of each pixel of a lightness."""
 
 
 @runtime_checkable
@@ -70,15 +62,8 @@ def add_kinds(
     if "boxes" in model.accepts and guidance.boxes is None and isinstance(model, FindsBoxes):
         found["boxes"] = find_boxes(model, luma)
     if "classes" in model.accepts and isinstance(model, FindsClasses):
-        found["classes"] = _classes(model, recipe, luma, reference)
+        found["classes"] = guidance.classes or class_map(model, recipe, luma, reference)
     return replace(guidance, **found)
-
-
-def find_classes(model: FindsClasses, luma: Tensor) -> Tensor:
-    """Ask a model for the classes of a lightness, on its device; the answer is on the CPU."""
-    device = cast(ColorizationModule, model).device
-    with torch.inference_mode():
-        return model.segment(luma.to(device)).cpu()
 
 
 def find_boxes(model: FindsBoxes, luma: Tensor) -> Boxes:
@@ -116,16 +101,3 @@ def describe_statistics(picture: Picture) -> dict[str, Any]:
     assert found.saturation is not None
     shares = [round(share, 6) for share in found.histogram[0].tolist()]
     return {"saturation": round(float(found.saturation), 4), "histogram": shares}
-
-
-def _classes(model: FindsClasses, recipe: Recipe, luma: Tensor, reference: Tensor | None) -> ClassMap:
-    target = find_classes(model, luma)
-    moved = target.clone()
-    for name, wanted in recipe.extra.get("classes", {}).get("map", {}).items():
-        if not name.isdigit():
-            raise GuidanceError(
-                f"recipe.classes.map has the key {name!r}; the number of a class was expected."
-            )
-        moved[target == int(name)] = wanted
-    other = None if reference is None else find_classes(model, rgb_to_lab(reference)[:, :1])
-    return ClassMap(moved, other)

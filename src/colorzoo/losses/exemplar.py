@@ -95,4 +95,5 @@ def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
 
 def _neighbors(maps: Tensor) -> Tensor:
     """Return ``(B, C, 9, H, W)``: each place's window of 3 x 3."""
-    return F.unfold(maps, 3, padding=1).unflatten(1, (maps.shape[1], 9)).unflatten(3, maps.shape[-2:])
+    batch, channels, height, width = maps.shape
+    return F.unfold(maps, 3, padding=1).view(batch, channels, 9, height, width)

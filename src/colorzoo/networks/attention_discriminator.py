@@ -104,7 +104,8 @@ class SpectralConv(nn.Module):
             self.u.copy_(u)
             self.v.copy_(v)
         sigma = u @ (matrix @ v)
-        return F.conv2d(x, self.weight / sigma, self.bias, **self.options)
+        convolved: Tensor = F.conv2d(x, self.weight / sigma, self.bias, **self.options)
+        return convolved
 
 
 class _SelfAttention(nn.Module):
@@ -116,11 +117,14 @@ class _SelfAttention(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
-        query, key, value = (part(x).flatten(2) for part in (self.query, self.key, self.value))
+        parts: list[Tensor] = [part(x).flatten(2) for part in (self.query, self.key, self.value)]
+        query, key, value = parts
         weights = torch.softmax(query.transpose(1, 2) @ key, dim=2)
         mixed = (value @ weights.transpose(1, 2)).view_as(x)
-        return self.gamma * mixed + x
+        attended: Tensor = self.gamma * mixed + x
+        return attended
 
 
 def _unit(vector: Tensor) -> Tensor:
-    return vector / (vector.norm() + _EPSILON)
+    scaled: Tensor = vector / (torch.linalg.vector_norm(vector) + _EPSILON)
+    return scaled

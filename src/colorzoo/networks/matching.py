@@ -102,7 +102,8 @@ def _match_classes(
 
 
 def _take(features: Tensor, places: Tensor, lengths: list[int]) -> tuple[Tensor, ...]:
-    return features.flatten(0, 1).index_select(0, places).split(lengths)
+    rows = features.flatten(0, 1).index_select(0, places)
+    return torch.split(rows, lengths)
 
 
 def _match_group(
@@ -128,12 +129,12 @@ class _Padding(NamedTuple):
 
     Attributes:
         sizes: ``(G, 1, 1)``, places of each class.
-        index: ``(G, P)`` int64, rows; padding repeats the class's last one.
+        rows: ``(G, P)`` int64; padding repeats the class's last one.
         inside: ``(G, P, 1)`` bool, which places are no padding, or None if none is.
     """
 
     sizes: Tensor
-    index: Tensor
+    rows: Tensor
     inside: Tensor | None
 
     @classmethod
@@ -146,7 +147,7 @@ class _Padding(NamedTuple):
 
     def pad(self, rows: Tensor) -> Tensor:
         """Return ``(G, P, C)`` of ``(n, C)``."""
-        return rows[None] if self.inside is None else rows[self.index]
+        return rows[None] if self.inside is None else rows[self.rows]
 
     def cut(self, padded: Tensor) -> Tensor:
         """Return ``(n, C)`` of ``(G, P, C)``."""
@@ -191,8 +192,9 @@ def _plan(target: Tensor, reference: Tensor) -> _Plan:
     rank = torch.full_like(kind, len(kind)).index_copy(0, order, torch.arange(len(order), device=kind.device))
     lengths = torch.unique_consecutive(kind[order], return_counts=True)[1].tolist()
     few, many = (size[order] for size in sizes)
-    groups = list(zip(few.split(lengths), many.split(lengths), strict=True)) if lengths else []
-    return _Plan(*(_sorted(rank[part], size) for part, size in ((ours, few), (theirs, many))), groups)
+    both_sizes = zip(torch.split(few, lengths), torch.split(many, lengths), strict=True)
+    groups = list(both_sizes) if lengths else []
+    return _Plan(_sorted(rank[ours], few), _sorted(rank[theirs], many), groups)
 
 
 def _sorted(rank: Tensor, sizes: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -31,28 +31,15 @@ class Seen(NamedTuple):
     automatic: Tensor | None = None
 
 
-class Trunk(Protocol):
-    """A frozen feature network."""
-
-    channels: tuple[int, ...]
-    """Channels of the four taps."""
-
-    def of_luma(self, luma: Tensor) -> Seen:
-        """Look at lightness ``(B, 1, H, W)`` in [0, 100]."""
-
-    def of_rgb(self, rgb: Tensor) -> Seen:
-        """Look at RGB ``(B, 3, H, W)`` in [0, 1]."""
-
-    def semantic(self, rgb: Tensor) -> tuple[Tensor, ...]:
-        """Return three maps of RGB that tell colors apart, the deepest last, for perceptual losses."""
-
-
 class VGGTrunk(nn.Module):
     """VGG-19 with Caffe's weights; lightness is seen as a gray picture R = G = B = L / 100.
 
     Args:
         width: Multiplier of its channel counts.
     """
+
+    channels: tuple[int, ...]
+    """Channels of the four taps."""
 
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
@@ -61,16 +48,16 @@ class VGGTrunk(nn.Module):
         self.requires_grad_(False)
 
     def of_luma(self, luma: Tensor) -> Seen:
-        """See `Trunk`."""
+        """Look at lightness ``(B, 1, H, W)`` in [0, 100]."""
         return self.of_rgb((luma / 100).expand(-1, 3, -1, -1))
 
     def of_rgb(self, rgb: Tensor) -> Seen:
-        """See `Trunk`."""
+        """Look at RGB ``(B, 3, H, W)`` in [0, 1]."""
         taps = self.vgg(rgb)
         return Seen(tuple(taps[1:]), deep=taps.relu4_2)
 
     def semantic(self, rgb: Tensor) -> tuple[Tensor, ...]:
-        """See `Trunk`."""
+        """Return three maps of RGB that tell colors apart, the deepest last, for perceptual losses."""
         return tuple(self.vgg(rgb)[2:])
 
 
@@ -86,6 +73,9 @@ class BorrowedTrunk(nn.Module):
     Raises:
         ColorzooError: The network has no such blocks.
     """
+
+    channels: tuple[int, ...]
+    """Channels of the four taps."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -105,7 +95,7 @@ class BorrowedTrunk(nn.Module):
         return super().train(False)
 
     def of_luma(self, luma: Tensor) -> Seen:
-        """See `Trunk`."""
+        """Look at lightness ``(B, 1, H, W)`` in [0, 100]."""
         maps: list[Tensor] = []
         hooks = [
             self.network.get_submodule(block).register_forward_hook(lambda *call: maps.append(call[-1]))
@@ -119,14 +109,14 @@ class BorrowedTrunk(nn.Module):
         return _seen(maps)._replace(automatic=automatic)
 
     def of_rgb(self, rgb: Tensor) -> Seen:
-        """See `Trunk`."""
+        """Look at RGB ``(B, 3, H, W)`` in [0, 1]; only its lightness is seen."""
         return _seen(self._maps(rgb_to_lab(rgb)[:, :1]))
 
     def semantic(self, rgb: Tensor) -> tuple[Tensor, ...]:
-        """See `Trunk`; at half the size, three times the channels."""
+        """Return the same as `VGGTrunk.semantic`, at half the size: maps of red, green and blue together."""
         half = F.avg_pool2d(rgb, 2)
         maps = self._maps(100 * half.flatten(0, 1)[:, None], _BLOCKS[:7])
-        return tuple(maps[index].unflatten(0, rgb.shape[:2]).flatten(1, 2) for index in (2, 4, 6))
+        return tuple(maps[index].reshape(len(rgb), -1, *maps[index].shape[2:]) for index in (2, 4, 6))
 
     def _maps(self, luma: Tensor, blocks: tuple[str, ...] = _BLOCKS) -> list[Tensor]:
         x, maps = (luma - 50) / 100, []
@@ -134,6 +124,10 @@ class BorrowedTrunk(nn.Module):
             x = self.network.get_submodule(block)(x)
             maps.append(x)
         return maps
+
+
+Trunk = VGGTrunk | BorrowedTrunk
+"""A frozen feature network."""
 
 
 def _seen(maps: list[Tensor]) -> Seen:

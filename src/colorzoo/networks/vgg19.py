@@ -62,7 +62,7 @@ class CaffeVGG19(nn.Module):
         """Return the taps of ``(B, 3, H, W)`` RGB in [0, 1]."""
         x, taps = caffe_input(rgb, self.mean), []
         for number, block in enumerate(self.blocks, start=1):
-            for index, layer in enumerate(block, start=1):
+            for index, layer in enumerate(block.children(), start=1):
                 x = F.relu(layer(x))
                 if index == 2:
                     taps.append(x)

@@ -75,8 +75,9 @@ class WarpNet(nn.Module):
         rows = None if labels is None else (labels[0].flatten(1), labels[1].flatten(1))
         matched = match(self.theta(_rows(target)), self.phi(_rows(reference)), _rows(values), rows, tau=tau)
         size = target.shape[-2:]
-        warped = matched.values.transpose(1, 2).unflatten(2, size)
-        return Matched(warped, matched.similarity.unflatten(1, size)[:, None])
+        batch, _, channels = matched.values.shape
+        warped = matched.values.transpose(1, 2).reshape(batch, channels, *size)
+        return Matched(warped, matched.similarity.view(batch, 1, *size))
 
 
 def unit_features(taps: Sequence[Tensor]) -> tuple[Tensor, ...]:

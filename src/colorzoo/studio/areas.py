@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
-from colorzoo.inference.kinds import FindsClasses, find_classes
+from colorzoo.inference.classes import FindsClasses, find_classes
 from colorzoo.inference.regions import filled_regions, proposal_hash, suggest_colors
 from colorzoo.studio.coloring import Answer, Task
 from colorzoo.studio.errors import StudioError

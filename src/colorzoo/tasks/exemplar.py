@@ -1,7 +1,7 @@
 """What the training of exemplar models shares: references made from the picture itself, noise, losses.
 
-The losses are those of SPColor (Chen et al. 2023, section III-E) and of Zhang et al. 2019, with their weights as
-the model's arguments.
+The losses are those of SPColor (Chen et al. 2023, section III-E) and of Zhang et al. 2019, with their
+weights as the model's arguments.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim import Adam
+from torch.optim.lr_scheduler import LambdaLR
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
@@ -26,6 +28,8 @@ from colorzoo.losses import (
 from colorzoo.networks.exemplar import Reference
 from colorzoo.networks.trunk import Trunk
 from colorzoo.tasks.base import Prediction
+from colorzoo.tasks.gan import GANColorizationModule
+from colorzoo.tasks.optimizers import OptimizerSetup, rate_factor
 
 _CONTEXTUAL = (2.0, 4.0, 8.0)  # weights of relu3_2 (pooled), relu4_2 and relu5_2
 
@@ -148,3 +152,23 @@ def _judgements(model: Painter, lab: Tensor, painted: Prediction) -> tuple[Tenso
     assert painted.ab is not None
     fake = model.judge(torch.cat([lab[:, :1], painted.ab], dim=1), painted.extras)
     return fake, model.judge(lab.roll(1, dims=0), {k: v.roll(1, dims=0) for k, v in painted.extras.items()})
+
+
+def two_rates(
+    model: GANColorizationModule, color: dict[str, Any], matching: dict[str, Any]
+) -> tuple[Adam, LambdaLR]:
+    """Return one Adam over color and correspondence network, each with its own settings, and its schedule.
+
+    Args:
+        model: Has ``network`` and ``correspondence``.
+        color: Rate and further settings of Adam for the color network.
+        matching: The same for the correspondence network.
+    """
+    hp: Any = model.hparams
+    parts = ((model.network, color), (model.get_submodule("correspondence"), matching))
+    groups = [
+        {"params": [p for p in part.parameters() if p.requires_grad], **settings} for part, settings in parts
+    ]
+    optimizer = Adam([group for group in groups if group["params"]], betas=(hp.betas[0], hp.betas[1]))
+    setup = OptimizerSetup(hp.lr, schedule=hp.schedule, milestones=tuple(hp.milestones))
+    return optimizer, LambdaLR(optimizer, rate_factor(setup, model.trainer.max_epochs or -1))

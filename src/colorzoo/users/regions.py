@@ -70,7 +70,7 @@ class SuperpixelRegions:
 
     def begin(self, scene: Scene, first: Answer, model: object) -> Hand:
         """Return the hand; see `SimulatedUser`."""
-        del first, model
+        del first
         seen = scene.luma.expand(-1, 3, -1, -1) if self.ground == "sketch" else scene.rgb
         pixels = seen[0].permute(1, 2, 0).cpu().double().numpy()
         labels = torch.from_numpy(
@@ -88,7 +88,13 @@ class SuperpixelRegions:
         place = sizes.argsort(descending=True, stable=True).argsort()
         index = place[labels].clamp(max=self.count - 1)[None, None].to(scene.luma.device)
         empty = torch.zeros(1, self.count, 3, device=index.device)
-        return _answering(scene, Regions(index, empty, empty[..., 0]), torch.unique(index))
+        segments = None
+        if isinstance(
+            model, ProposesRegions
+        ):  # what a painter sees beside the hints shall not be the difference
+            own = model.propose(scene.luma)
+            segments = own.index if own.segments is None else own.segments
+        return _answering(scene, Regions(index, empty, empty[..., 0], segments), torch.unique(index))
 
 
 def _answering(scene: Scene, proposed: Regions, order: Tensor) -> Hand:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_model
 from colorzoo.networks.clusters import Classified
-from colorzoo.networks.exemplar import Warped
+from colorzoo.networks.exemplar import Warped, centers_of
 from colorzoo.networks.trunk import BorrowedTrunk, VGGTrunk
 from colorzoo.networks.warp_net import WarpNet
 from colorzoo.zoo.chen2023.segment import ClusterSegmenter, Merging, ProjectedMaps
@@ -74,7 +74,8 @@ def warp_reference(
         tau: Temperature.
     """
     ours, theirs = classes
-    values = torch.cat([ab, theirs.confidence, torch.ones_like(theirs.confidence)], dim=1)
+    confidence = theirs.confidence
+    values = torch.cat([ab, confidence, torch.ones_like(confidence), centers_of(ab)], dim=1)
     found = correspondence.warp(*maps, values, (ours.labels, theirs.labels), tau=tau)
     similarity = found.similarity * found.values[:, 2:3] * ours.confidence
-    return Warped(found.values[:, :2], similarity, found.values[:, 3:] > 0.5)
+    return Warped(found.values[:, :2], similarity, found.values[:, 3:4] > 0.5, found.values[:, 4:])

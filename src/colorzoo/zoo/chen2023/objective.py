@@ -1,4 +1,4 @@
-"""What SPColor's training hides from the matching, so that one network learns all that it may be asked for."""
+"""What training hides from the matching, so that one network learns all that it may be asked for."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +35,7 @@ class DinoBackbone(nn.Module):
         side = round((table.shape[1] - 1) ** 0.5)
         if grid == (side, side):
             return table
-        square = table[:, 1:].unflatten(1, (side, side)).permute(0, 3, 1, 2)
+        square = table[:, 1:].transpose(1, 2).reshape(1, -1, side, side)
         factors = [(wanted + _NUDGE) / side for wanted in grid]
         larger = F.interpolate(square, scale_factor=factors, mode="bicubic", recompute_scale_factor=False)
         return torch.cat([table[:, :1], larger.flatten(2).transpose(1, 2)], dim=1)
@@ -47,7 +47,8 @@ class DinoBackbone(nn.Module):
         first = self.vit.cls_token.expand(len(image), -1, -1)
         tokens = torch.cat([first, patches.flatten(2).transpose(1, 2)], dim=1) + self.positions(tuple(grid))
         tokens = self.vit.norm(self.vit.blocks(tokens))
-        return cast(Tensor, tokens[:, 1:].transpose(1, 2).unflatten(2, grid))
+        maps: Tensor = tokens[:, 1:].transpose(1, 2)
+        return maps.reshape(len(image), -1, *grid)
 
 
 class StegoHead(nn.Module):

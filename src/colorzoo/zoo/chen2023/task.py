@@ -12,7 +12,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.lr_scheduler import LambdaLR
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
@@ -21,7 +20,7 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.networks.attention_discriminator import AttentionDiscriminator
 from colorzoo.networks.clusters import Classified
 from colorzoo.networks.color_net import ColorNet
-from colorzoo.networks.exemplar import Reference, Warped, enlarge, pad_picture, to_grid
+from colorzoo.networks.exemplar import Reference, Warped, enlarge, pad_picture, painted_ab, to_grid
 from colorzoo.networks.trunk import Seen, Trunk
 from colorzoo.networks.warp_net import STRIDE, WarpNet, unit_features
 from colorzoo.tasks import GANColorizationModule, Prediction
@@ -31,14 +30,16 @@ from colorzoo.tasks.exemplar import (
     painter_loss,
     self_reference,
     tie,
+    two_rates,
     with_noise,
 )
-from colorzoo.tasks.optimizers import OptimizerSetup, Schedule, rate_factor
+from colorzoo.tasks.optimizers import Schedule
 from colorzoo.weights import apply_weights
 from colorzoo.zoo.chen2023.network import build_segmenter, build_trunk, warp_reference
 from colorzoo.zoo.chen2023.objective import hide
 from colorzoo.zoo.chen2023.published import convert_published
 from colorzoo.zoo.chen2023.segment import Merging, Segmenter, load_clusters
+from colorzoo.zoo.chen2023.stego import CLUSTERS
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -59,6 +60,8 @@ class Chen2023(GANColorizationModule):
         tau: Temperature of the matching.
         unrelated: What places without a match are given: ``zero`` as in the paper, or the ``automatic``
             colors of the model whose features are borrowed.
+        gated: Add a share of the warped colors, which the color network chooses (not in the
+            paper: its normalization forgets how strong colors are, which a narrow network learns late).
         reference_input: ``rgb``, or ``normalized_twice`` as the published code feeds VGG-19.
         segment_truth: In training, segment the colored target as the published code does, not its lightness.
         l1_weight: L1 of self-referenced pictures.
@@ -87,7 +90,7 @@ class Chen2023(GANColorizationModule):
     """
 
     accepts = frozenset({"exemplar", "classes"})
-    recorded_hparams = ("classes", "merging", "tau", "unrelated")
+    recorded_hparams = ("classes", "merging", "tau", "unrelated", "gated")
     network: ColorNet
     features: Trunk
     segmenter: Segmenter | None
@@ -103,6 +106,7 @@ class Chen2023(GANColorizationModule):
         color_width: float = 1.0,
         tau: float = 0.01,
         unrelated: Literal["zero", "automatic"] = "zero",
+        gated: bool = False,
         reference_input: Literal["rgb", "normalized_twice"] = "rgb",
         segment_truth: bool = False,
         l1_weight: float = 2.0,
@@ -137,7 +141,9 @@ class Chen2023(GANColorizationModule):
         self.features = build_trunk(hp.features, hp.width)
         self.segmenter = build_segmenter(hp.segmenter, self.features, hp.classes, hp.merging)
         self.correspondence = WarpNet(self.features.channels, hp.width)
-        self.network = ColorNet(4, hp.color_width)
+        self.network = ColorNet(4, hp.color_width, gated=hp.gated)
+        if hp.gated:
+            nn.init.normal_(self.network.ab.weight, std=1e-3)
 
     def setup(self, stage: str) -> None:
         """Take the centers of the clusters from their file, unless weights were loaded."""
@@ -152,9 +158,9 @@ class Chen2023(GANColorizationModule):
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch; without an exemplar, or without a class in common, by the color network alone.
 
-        ``extras["similarity"]`` and ``extras["warped_ab"]`` are at the picture's size, ``extras["matched"]``
-        is the share ``(B,)`` of it whose class the exemplar has. A class map takes the place of the
-        segmenter's labels; the confidences stay the segmenter's.
+        Of the extras, ``similarity``, ``warped_ab`` and ``match`` (the places in the exemplar) are at
+        the picture's size; ``matched`` is the share ``(B,)`` of it whose class the exemplar has. A class
+        map takes the place of the segmenter's labels; the confidences stay the segmenter's.
         """
         guidance = guidance or Guidance()
         height, width = luma.shape[-2:]
@@ -162,10 +168,19 @@ class Chen2023(GANColorizationModule):
         with torch.autocast(luma.device.type, enabled=False):  # matching compares small differences
             warped = self._warp_guided(padded.float(), guidance, (height, width))
         ab = self.paint_warped(padded, warped)[:, :, :height, :width].float()
-        extras = {"matched": warped.matched.flatten(1).float().mean(dim=1)}
-        for name, part in (("similarity", warped.similarity), ("warped_ab", warped.ab)):
+        common = warped.matched[:, :, : -(-height // STRIDE), : -(-width // STRIDE)]
+        extras = {"matched": common.flatten(1).float().mean(dim=1)}
+        maps = (("similarity", warped.similarity), ("warped_ab", warped.ab), ("match", warped.source))
+        for name, part in maps:
             extras[name] = enlarge(part)[:, :, :height, :width]
         return Prediction(ab=ab, extras=extras, notes=_notes(guidance, extras["matched"]))
+
+    @property
+    def class_count(self) -> int:
+        """How many classes `segment` may name."""
+        if self.segmenter is None:
+            return 1
+        return CLUSTERS if self.hparams.merging == "post" else int(self.hparams.classes)
 
     def segment(self, luma: Tensor) -> Tensor:
         """Return the class ``(B, 1, H, W)`` int64 of each pixel of a lightness."""
@@ -176,14 +191,14 @@ class Chen2023(GANColorizationModule):
 
     def classify(self, luma: Tensor, seen: Seen) -> Classified:
         """Name the class of each place of the correspondence's grid; one class without a segmenter."""
-        height, width = (side // STRIDE for side in luma.shape[-2:])
+        grid = (luma.shape[-2] // STRIDE, luma.shape[-1] // STRIDE)
         if self.segmenter is None:
-            labels = torch.zeros(len(luma), 1, height, width, dtype=torch.int64, device=luma.device)
+            labels = torch.zeros(len(luma), 1, *grid, dtype=torch.int64, device=luma.device)
             return Classified(labels, torch.ones_like(labels, dtype=luma.dtype))
         with torch.no_grad():
             found = self.segmenter(luma, seen.deep)
-        size = tuple(luma.shape[-2:])
-        return Classified(to_grid(found.labels, size), to_grid(found.confidence, size))
+        size = (luma.shape[-2], luma.shape[-1])
+        return Classified(to_grid(found.labels, size, grid), to_grid(found.confidence, size, grid))
 
     def warp(self, luma: Tensor, reference: Reference, classes: tuple[Classified, Classified]) -> Warped:
         """Carry the colors of a reference over, with given classes.
@@ -198,8 +213,7 @@ class Chen2023(GANColorizationModule):
     def paint_warped(self, luma: Tensor, warped: Warped) -> Tensor:
         """Return ab ``(B, 2, H, W)`` from what was warped; sides are multiples of 8."""
         parts = [enlarge(warped.ab), enlarge(warped.similarity), luma - 50]
-        ab: Tensor = self.network(torch.cat(parts, dim=1))
-        return ab
+        return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)
 
     def paint(self, batch: Batch) -> Prediction:
         """Color a training batch, each picture with its reference, or with one made from itself."""
@@ -237,14 +251,10 @@ class Chen2023(GANColorizationModule):
     def configure_optimizers(self) -> Any:
         """Return one Adam for color and correspondence network, each with its rate, and one for the judge."""
         hp: Any = self.hparams
-        color = {"params": self.network.parameters(), "lr": hp.lr, "eps": 1e-5, "amsgrad": True}
-        matching = {"params": self.correspondence.parameters(), "lr": hp.matching_lr}
-        betas = (hp.betas[0], hp.betas[1])
-        painter = torch.optim.Adam([color, matching], betas=betas)
-        setup = OptimizerSetup(hp.lr, schedule=hp.schedule, milestones=tuple(hp.milestones))
-        moves = LambdaLR(painter, rate_factor(setup, self.trainer.max_epochs or -1))
-        judge, judge_moves = self._adam(self.discriminator, hp.discriminator_lr)
-        return [painter, judge], [moves, judge_moves]
+        color = {"lr": hp.lr, "eps": 1e-5, "amsgrad": True}
+        painter, its_moves = two_rates(self, color, {"lr": hp.matching_lr})
+        judge, moves = self._adam(self.discriminator, hp.discriminator_lr)
+        return [painter, judge], [its_moves, moves]
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return: no reference, and one made from the picture itself."""
@@ -288,18 +298,23 @@ class Chen2023(GANColorizationModule):
         seen = self.features.of_luma(luma)
         if guidance.exemplar is None:
             nothing = luma.new_zeros(len(luma), 1, *(side // STRIDE for side in luma.shape[-2:]))
-            return self._fill(Warped(nothing.repeat(1, 2, 1, 1), nothing, nothing > 0), seen)
+            two = nothing.repeat(1, 2, 1, 1)
+            return self._fill(Warped(two, nothing, nothing > 0, two), seen)
         rgb = guidance.exemplar.rgb.float()
         padded = pad_picture(rgb)
         reference = Reference(padded, rgb_to_lab(padded)[:, 1:])
         other = self._look(reference)
         ours, theirs = self.classify(luma, seen), self.classify(rgb_to_lab(padded)[:, :1], other)
         if guidance.classes is not None:
-            ours = ours._replace(labels=to_grid(guidance.classes.target, size))
+            ours = _relabeled(ours, guidance.classes.target, size)
             if guidance.classes.exemplar is not None:
-                grid = to_grid(guidance.classes.exemplar, (rgb.shape[-2], rgb.shape[-1]))
-                theirs = theirs._replace(labels=grid)
-        return self._warp(seen, other, reference, (ours, theirs))
+                theirs = _relabeled(theirs, guidance.classes.exemplar, (rgb.shape[-2], rgb.shape[-1]))
+        classes = (_without_padding(ours, size), _without_padding(theirs, (rgb.shape[-2], rgb.shape[-1])))
+        warped = self._warp(seen, other, reference, classes)
+        beyond = warped.source.new_tensor(
+            [padded.shape[-1] / rgb.shape[-1], padded.shape[-2] / rgb.shape[-2]]
+        )
+        return warped._replace(source=(warped.source * beyond.view(2, 1, 1)).clamp(0, 1))
 
     def _fill(self, warped: Warped, seen: Seen) -> Warped:
         """Give places without a match the automatic colors, if that is wanted."""
@@ -313,3 +328,17 @@ def _notes(guidance: Guidance, matched: Tensor) -> tuple[str, ...]:
     if guidance.exemplar is None or bool((matched > 0).any()):
         return ()
     return ("the reference has no class in common with the picture, which was colored without it",)
+
+
+def _relabeled(found: Classified, labels: Tensor, size: tuple[int, int]) -> Classified:
+    """Put other labels, over a picture of height and width ``size``, in the place of the segmenter's."""
+    return found._replace(labels=to_grid(labels, size, (found.labels.shape[-2], found.labels.shape[-1])))
+
+
+def _without_padding(found: Classified, size: tuple[int, int]) -> Classified:
+    """Take the places beyond a picture of height and width ``size`` out of all classes."""
+    rows, columns = (
+        torch.arange(count, device=found.labels.device) * STRIDE < side
+        for side, count in zip(size, found.labels.shape[-2:], strict=True)
+    )
+    return found._replace(labels=torch.where(rows[:, None] & columns, found.labels, -1))

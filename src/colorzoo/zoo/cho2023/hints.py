@@ -106,12 +106,13 @@ class FilledHints(torch.autograd.Function):
         """Return the gradient of the segments, through the map, the sums and the areas."""
         segments, image, given, table, areas = ctx.saved_tensors
         (up,) = upstream
-        gradient = torch.bmm(table, up)
-        by_table = torch.bmm(segments.flatten(2), up.transpose(1, 2))
-        by_mean = by_table[..., :3] + by_table[..., 3:6] * given[..., None]
-        by_area = -(by_mean * table[..., :3]).sum(2, keepdim=True)
-        by_sums = torch.cat([by_mean, by_area], dim=2) / areas
-        gradient.baddbmm_(by_sums, _with_ones(image))
+        with torch.autocast(up.device.type, enabled=False):  # steps may run backward under autocast
+            gradient = torch.bmm(table, up)
+            by_table = torch.bmm(segments.flatten(2), up.transpose(1, 2))
+            by_mean = by_table[..., :3] + by_table[..., 3:6] * given[..., None]
+            by_area = -(by_mean * table[..., :3]).sum(2, keepdim=True)
+            by_sums = torch.cat([by_mean, by_area], dim=2) / areas
+            gradient.baddbmm_(by_sums, _with_ones(image))
         return gradient.view_as(segments), None, None
 
 
@@ -124,12 +125,13 @@ def fill_hints(segments: Tensor, image: Tensor, given: Tensor) -> tuple[Tensor, 
         given: ``(B, N)`` in {0, 1}, which segments are colored.
 
     Returns:
-        ``(B, 3, H, W)`` all segments filled with their means; color ``(B, 3, H, W)`` and mask ``(B, 1, H, W)`` of
-        those that are colored.
+        ``(B, 3, H, W)`` all segments filled with their means; color ``(B, 3, H, W)`` and mask
+        ``(B, 1, H, W)`` of those that are colored.
     """
     with torch.autocast(segments.device.type, enabled=False):
         maps: Tensor = FilledHints.apply(segments.float(), image.float(), given.float())
-    filled, color, mask = maps.view(len(maps), -1, *segments.shape[2:]).split([3, 3, 1], dim=1)
+    maps = maps.view(len(maps), -1, *segments.shape[2:])
+    filled, color, mask = torch.split(maps, [3, 3, 1], dim=1)
     return filled, color, mask
 
 

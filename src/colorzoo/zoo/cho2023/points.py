@@ -14,14 +14,14 @@ from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
+from colorzoo.data.sketch import sketches_of
 from colorzoo.draws import picture_generators
 from colorzoo.guidance import Guidance, Points, PointSimulation, simulate_points, uniform_points
 from colorzoo.metrics import MeanPSNR
 from colorzoo.networks.unet import UNet, initialize_gan
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
-from colorzoo.zoo.cho2023.network import base_channels
-from colorzoo.zoo.cho2023.sketches import sketches_of
+from colorzoo.zoo.cho2023.network import as_residual, base_channels
 
 VALIDATION_POINTS = (0, 1, 10, 30)
 _DEFAULT_LUMA = 60.0  # of points that come without a lightness
@@ -34,6 +34,7 @@ class Cho2023Points(SingleOptimizerModule):
         width: Multiplier of the channel counts; 1.0 is g of the paper.
         stop_probability: See `PointSimulation`.
         reconstruction_weight: Weight of the L1 loss.
+        hint_residual: See `Cho2023`.
         lr: Rate of the network.
         betas: Decays of Adam's moments.
         weight_decay: Decoupled decay of the weights.
@@ -52,6 +53,7 @@ class Cho2023Points(SingleOptimizerModule):
         width: float = 1.0,
         stop_probability: float = 1 / 8,
         reconstruction_weight: float = 30.0,
+        hint_residual: bool = False,
         lr: float = 2e-4,
         betas: Sequence[float] = (0.9, 0.999),
         weight_decay: float = 0.0,
@@ -74,7 +76,10 @@ class Cho2023Points(SingleOptimizerModule):
         lightness = torch.full_like(points.mask, _DEFAULT_LUMA) if points.luma is None else points.luma
         color = 2 * lab_to_rgb(torch.cat([lightness, points.ab], dim=1)) - 1
         x = torch.cat([2 * luma - 1, color * points.mask, points.mask], dim=1)
-        return Prediction(rgb=(torch.tanh(self.network(x).float()) + 1) / 2)
+        painted = self.network(x).float()
+        if self.hparams.hint_residual:
+            painted = painted + as_residual(color * points.mask)
+        return Prediction(rgb=(torch.tanh(painted) + 1) / 2)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw points, paint, and compare with the truth."""

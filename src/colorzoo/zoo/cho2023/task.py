@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from colorzoo.data.dataset import Batch
+from colorzoo.data.sketch import sketches_of
 from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Regions
@@ -24,6 +25,7 @@ from colorzoo.networks.taps import Tap, TapState, Visit, unchanged
 from colorzoo.networks.unet import initialize_gan
 from colorzoo.tasks import GANColorizationModule, Prediction
 from colorzoo.tasks.optimizers import Schedule
+from colorzoo.users.regions import region_means
 from colorzoo.weights import apply_weights
 from colorzoo.zoo.cho2023.hints import (
     Hints,
@@ -33,13 +35,12 @@ from colorzoo.zoo.cho2023.hints import (
     first_given,
     gumbel_noise,
     look_up_hints,
-    mean_colors,
     one_hot,
 )
 from colorzoo.zoo.cho2023.losses import Smoothness, deception, detection, smoothness, total_variance
 from colorzoo.zoo.cho2023.network import SEGMENTS, GuidingPainterNetwork
+from colorzoo.zoo.cho2023.pieces import cut_segments
 from colorzoo.zoo.cho2023.published import convert_published
-from colorzoo.zoo.cho2023.sketches import sketches_of
 
 VALIDATION_REGIONS = (0, 1, 3, 10, 30)
 
@@ -69,7 +70,14 @@ class Cho2023(GANColorizationModule):
         smoothness_weight: Weight of the differences between neighboring logits.
         adversarial_weight: Weight of the adversarial loss; 0 trains no discriminator.
         smoothness_form: See `colorzoo.zoo.cho2023.losses.smoothness`.
-        final_temperature: Of the Gumbel softmax, which falls to it exponentially from 1.
+        initial_temperature: Of the Gumbel softmax at the start.
+        final_temperature: To which it falls exponentially.
+        segmenter_side: Sketches with a longer shorter side are shrunk to it for f, and its logits enlarged: a
+            narrow f that was trained on small pictures sees whole shapes so. None in the paper.
+        pieces: Ask for what lines enclose instead of whole segments (`cut_segments`; not in the paper).
+        needs: Of pieces, see `cut_segments`; ``docs/measure_needs.py`` measures them on training pictures.
+        only_painter: Train g alone, on the regions that f proposes as it is (not in the paper).
+        hint_residual: The painting starts from the hints (`as_residual`; not in the paper).
         lr: Rate of f and g.
         discriminator_lr: Rate of the discriminator.
         betas: Decays of Adam's moments.
@@ -95,7 +103,13 @@ class Cho2023(GANColorizationModule):
         smoothness_weight: float = 1.0,
         adversarial_weight: float = 0.2,
         smoothness_form: Smoothness = "eight_l1",
+        initial_temperature: float = 1.0,
         final_temperature: float = 0.1,
+        segmenter_side: int | None = None,
+        pieces: bool = False,
+        needs: Sequence[float] = (),
+        only_painter: bool = False,
+        hint_residual: bool = False,
         lr: float = 2e-4,
         discriminator_lr: float = 2e-4,
         betas: Sequence[float] = (0.9, 0.999),
@@ -108,8 +122,19 @@ class Cho2023(GANColorizationModule):
 
     def configure_network(self) -> None:
         """Build f and g."""
-        self.network = GuidingPainterNetwork(self.hparams.width, self.hparams.segmenter_width)
+        hp: Any = self.hparams
+        self.network = GuidingPainterNetwork(
+            hp.width, hp.segmenter_width, hp.segmenter_side, hint_residual=hp.hint_residual
+        )
         initialize_gan(self.network)
+        self.network.segmenter.requires_grad_(not hp.only_painter)
+
+    def train(self, mode: bool = True) -> Cho2023:
+        """Set the mode; an f that is not trained stays in evaluation mode."""
+        super().train(mode)
+        if self.hparams.get("only_painter"):
+            self.network.segmenter.eval()
+        return self
 
     def configure_discriminator(self) -> None:
         """Build the PatchGAN, which sees a picture beside its sketch."""
@@ -136,13 +161,13 @@ class Cho2023(GANColorizationModule):
             regions = self._without_colors(self.network.divide(luma))
         regions = _all_segments(regions)
         hints = look_up_hints(regions.index, 2 * regions.rgb - 1, regions.given)
-        maps = self.network.before_taps(luma, hints, one_hot(regions.index, SEGMENTS))
+        segments = regions.index if regions.segments is None else regions.segments
+        maps = self.network.before_taps(luma, hints, one_hot(segments, SEGMENTS))
         return TapState(maps, (luma.shape[-2], luma.shape[-1]))
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
         """Finish from the first tap; see `TappedModel`."""
-        height, width = state.size
-        return (self.network.after_taps(state.maps, visit)[..., :height, :width] + 1) / 2
+        return (self.network.after_taps(state.maps, visit) + 1) / 2
 
     def propose(self, luma: Tensor, generator: torch.Generator | None = None) -> Regions:
         """Return the regions of sketches ``(B, 1, H, W)`` in [0, 1], none colored, the most wanted first.
@@ -157,11 +182,15 @@ class Cho2023(GANColorizationModule):
         if generator is not None:
             noise = torch.cat([gumbel_noise([generator], _shape(one)) for one in logits])
             logits = logits + noise.to(logits)
-        return self._without_colors(logits)
+        regions = self._without_colors(logits)
+        if not self.hparams.pieces:
+            return regions
+        index = cut_segments(regions.index, luma, SEGMENTS, self.hparams.needs)
+        return replace(regions, index=index, segments=regions.index)
 
     def paint(self, batch: Batch) -> Prediction:
         """Paint a training batch for simulated users."""
-        return self.paint_drawn(sketches_of(batch), batch["rgb"], self._draws(batch, "first"))
+        return self._paint_batch(batch, "first")
 
     def paint_drawn(
         self, sketch: Tensor, rgb: Tensor, draws: Draws, temperature: float | None = None
@@ -189,7 +218,18 @@ class Cho2023(GANColorizationModule):
         """Paint once more with fresh draws, as the published code does for its discriminator."""
         del painted
         with torch.no_grad():
-            return self.paint_drawn(sketches_of(batch), batch["rgb"], self._draws(batch, "second"))
+            return self._paint_batch(batch, "second")
+
+    def _paint_batch(self, batch: Batch, purpose: str) -> Prediction:
+        sketch, rgb = sketches_of(batch), batch["rgb"]
+        if not self.hparams.only_painter:
+            return self.paint_drawn(sketch, rgb, self._draws(batch, purpose))
+        with torch.no_grad():
+            regions = self.propose(sketch)
+            stops = uniform_draws(picture_generators(batch["seed"], purpose), len(rgb), SEGMENTS, rgb.device)
+            given = first_given(draw_counts(stops, self.hparams.stop_probability), SEGMENTS)
+            colors, _ = region_means(regions.index, rgb, SEGMENTS)
+        return self.forward(sketch, Guidance(regions=replace(regions, rgb=colors, given=given)))
 
     def is_judged(self) -> bool:
         """Say whether the adversarial loss has a weight."""
@@ -204,11 +244,10 @@ class Cho2023(GANColorizationModule):
     def generator_terms(self, sketch: Tensor, rgb: Tensor, painted: Prediction) -> dict[str, Tensor]:
         """Return the four losses of the generator without weights (sec. 3.4), those in use."""
         assert painted.rgb is not None
-        terms = {
-            "reconstruction": 2 * (painted.rgb - rgb).abs().mean(),
-            "variance": total_variance(painted.extras["filled"], 2 * rgb - 1),
-            "smoothness": smoothness(painted.extras["logits"], self.hparams.smoothness_form),
-        }
+        terms = {"reconstruction": 2 * (painted.rgb - rgb).abs().mean()}
+        if "logits" in painted.extras:  # there is something for f to learn
+            terms["variance"] = total_variance(painted.extras["filled"], 2 * rgb - 1)
+            terms["smoothness"] = smoothness(painted.extras["logits"], self.hparams.smoothness_form)
         if self.is_judged():
             terms["adversarial"] = deception(self._judge(sketch, painted.rgb))
         return terms
@@ -232,7 +271,8 @@ class Cho2023(GANColorizationModule):
     def temperature_at(self, epoch: int, epochs: int) -> float:
         """Return tau of an epoch, counted from 0; without an end to the training it is the final one."""
         progress = epoch / epochs if epochs > 0 else 1.0
-        return float(self.hparams.final_temperature**progress)
+        first, last = self.hparams.initial_temperature, self.hparams.final_temperature
+        return float(first * (last / first) ** progress)
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the numbers of regions at which PSNR is taken."""
@@ -243,7 +283,7 @@ class Cho2023(GANColorizationModule):
         del batch_idx
         sketch, rgb = sketches_of(batch), batch["rgb"]
         regions = self.propose(sketch)
-        colors = mean_colors(one_hot(regions.index, SEGMENTS), rgb)
+        colors, _ = region_means(regions.index, rgb, SEGMENTS)
         for count, metric in self.val_psnr.items():
             given = first_given(torch.full((len(rgb),), int(count), device=rgb.device), SEGMENTS)
             prediction = self(sketch, Guidance(regions=replace(regions, rgb=colors, given=given)))

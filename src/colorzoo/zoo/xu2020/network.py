@@ -11,6 +11,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.draws import Generators
 from colorzoo.guidance import Points
 from colorzoo.zoo.xu2020.color import ColorNetwork, Hints, merge_points, sample_hints
+from colorzoo.zoo.xu2020.tiles import look_in_tiles, too_large, transfer_in_tiles
 from colorzoo.zoo.xu2020.transfer import PLACE_SETS, Adapt, TransferNetwork, match_look, place_of
 from colorzoo.zoo.xu2020.transforms import Transform
 
@@ -88,8 +89,17 @@ class ExemplarNetwork(nn.Module):
 
     def transferred(self, luma: Tensor, ab: Tensor, look: Tensor, alpha: Tensor | float = 1.0) -> Tensor:
         """Return the ab ``(B, 2, H, W)`` of a colored picture with the look of a reference (T_ab)."""
-        rgb = self.transfer(lab_to_rgb(torch.cat([luma, ab], dim=1)), self.adapt(look, alpha))
+        content = lab_to_rgb(torch.cat([luma, ab], dim=1))
+        if too_large(content):
+            targets = self.transfer.split_look(look)
+            rgb = transfer_in_tiles(self.transfer, content, targets, self.places, alpha)
+        else:
+            rgb = self.transfer(content, self.adapt(look, alpha))
         return rgb_to_lab(rgb.clamp(0, 1))[:, 1:]
+
+    def look(self, rgb: Tensor) -> Tensor:
+        """Return the look of references ``(B, 3, H, W)``, large ones in tiles."""
+        return look_in_tiles(self.transfer, rgb) if too_large(rgb) else self.transfer.look(rgb)
 
     def adapt(self, look: Tensor, alpha: Tensor | float = 1.0) -> Adapt:
         """Return what matches the moments of a look at the places that are switched on."""

@@ -21,10 +21,16 @@ _ONLY_DECODER = "conv1_2_2.weight"
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the keys of one of the three networks; unknown keys stay, so that a strict load names them."""
     if _ONLY_ENCODER in state_dict:
-        return {f"network.transfer.encoder.{key}": value for key, value in state_dict.items()}
+        return {_transfer_key("encoder", key): value for key, value in state_dict.items()}
     if _ONLY_DECODER in state_dict:
-        return {f"network.transfer.decoder.{key}": value for key, value in state_dict.items()}
+        return {_transfer_key("decoder", key): value for key, value in state_dict.items()}
     return {_color_key(key): value for key, value in state_dict.items()}
+
+
+def _transfer_key(part: str, key: str) -> str:
+    layer, _, parameter = key.rpartition(".")
+    inner = "" if layer == "conv0" else ".conv"  # all others pad by reflection around the convolution
+    return f"network.transfer.{part}.{layer}{inner}.{parameter}"
 
 
 def _color_key(key: str) -> str:

@@ -72,6 +72,7 @@ class Xu2020(SingleOptimizerModule):
         hint_weight: lambda of the masked Huber loss.
         delta: Its delta, of ab over 110.
         stop_probability: See `PointSimulation`; 1/8 in the paper.
+        none_share: Share of the pictures with the paper's points that get none of them instead.
         grid_share: Share of training pictures whose hints are the grid of inference, with true colors.
         transferred_share: Share whose hints are the grid with transferred colors, from references that are
             related, unrelated, or between.
@@ -103,6 +104,7 @@ class Xu2020(SingleOptimizerModule):
         hint_weight: float = 10.0,
         delta: float = 1.0,
         stop_probability: float = 1 / 8,
+        none_share: float = 0.0,
         grid_share: float = 0.0,
         transferred_share: float = 0.0,
         lr: float = 1e-5,
@@ -146,11 +148,15 @@ class Xu2020(SingleOptimizerModule):
 
     def look(self, rgb: Tensor) -> Tensor:
         """Return all that a reference ``(B, 3, H, W)`` gives, ``(B, 2, C)``: means and deviations."""
-        return self.network.transfer.look(rgb)
+        return self.network.look(rgb)
 
     def look_key(self) -> str:
         """Return a hash of the weights that looks depend on."""
         return self.network.transfer.fingerprint()
+
+    def features(self, rgb: Tensor) -> Tensor:
+        """Return relu3_1 of the encoder, ``(B, 256w, H/4, W/4)``, of a picture in multiples of 8."""
+        return self.network.transfer.style_maps(rgb)["encoder3"]
 
     @torch.no_grad()
     def stylize(
@@ -295,7 +301,7 @@ class Xu2020(SingleOptimizerModule):
     def _training_hints(self, luma: Tensor, ab: Tensor, batch: Batch) -> Points:
         """Draw the paper's points, or for a share of the pictures a grid of true or of transferred colors."""
         hp: Any = self.hparams
-        simulation = PointSimulation(hp.stop_probability)
+        simulation = PointSimulation(hp.stop_probability, none=hp.none_share)
         drawn = simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
         share = uniform_draws(picture_generators(batch["seed"], "hints"), len(ab), 1, ab.device)
         colors = ab

@@ -51,7 +51,7 @@ class Encoded(NamedTuple):
     maps: tuple[Tensor, Tensor, Tensor]
 
 
-class ReflectConv(nn.Conv2d):
+class ReflectConv(nn.Module):
     """A 3 x 3 convolution of stride 1 over a picture continued by reflection.
 
     Args:
@@ -60,13 +60,15 @@ class ReflectConv(nn.Conv2d):
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, 3)
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``(B, C, H, W)``; height and width stay, and must be at least 2."""
         with torch.autocast(x.device.type, enabled=False):  # which would pad in float32
             padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
-        return super().forward(padded)
+        answer: Tensor = self.conv(padded)
+        return answer
 
 
 class Encoder(nn.Module):
@@ -189,8 +191,7 @@ class TransferNetwork(nn.Module):
             return maps
 
         self.decoder.body(self.encoder(pad_picture(rgb), record), record)
-        parts = [torch.cat([seen[place].mean, seen[place].std], dim=3).squeeze(2) for place in PLACES]
-        return torch.cat(parts, dim=1).transpose(1, 2)
+        return self.join_look(seen)
 
     def style_maps(self, rgb: Tensor) -> dict[str, Tensor]:
         """Return the feature maps of a reference at the ten places, for transforms that need more."""
@@ -210,6 +211,11 @@ class TransferNetwork(nn.Module):
             digest.update(name.encode())
             digest.update(value.detach().cpu().half().contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
+
+    def join_look(self, seen: Mapping[str, Moments]) -> Tensor:
+        """Return the look ``(B, 2, 1856w)`` of the moments by place."""
+        parts = [torch.cat([seen[place].mean, seen[place].std], dim=3).squeeze(2) for place in PLACES]
+        return torch.cat(parts, dim=1).transpose(1, 2)
 
     def split_look(self, look: Tensor) -> dict[str, Moments]:
         """Return the moments by place of a look ``(B, 2, 1856w)``."""

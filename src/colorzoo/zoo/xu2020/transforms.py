@@ -35,21 +35,45 @@ class Moments(NamedTuple):
 
 def moments(maps: Tensor) -> Moments:
     """Return the moments of ``(B, C, H, W)`` over all pixels, of which there must be at least two."""
-    variance, mean = torch.var_mean(maps.float(), dim=(2, 3), keepdim=True)
-    return Moments(mean, (variance + EPSILON).sqrt())
+    if maps.requires_grad or maps.device.type != "cpu" or torch.compiler.is_compiling():
+        variance, mean = torch.var_mean(maps.float(), dim=(2, 3), keepdim=True)
+        return Moments(mean, (variance + EPSILON).sqrt())
+    return _moments_on_cpu(maps)
 
 
-def match_moments(content: Tensor, style: Moments, alpha: Tensor | float = 1.0) -> Tensor:
-    """Give a content map the moments of a style, item by item: one multiplication and one addition a value.
+def _moments_on_cpu(maps: Tensor) -> Moments:
+    """Read the moments off the kernel of group normalization, 20 times as fast as ``var_mean`` there.
+
+    It sees the map with channels first: for channels last it subtracts squares, which a map that hardly
+    varies does not survive.
+    """
+    batch, channels, height, width = maps.shape
+    count = height * width
+    one = torch.ones(channels)
+    inputs = maps.contiguous(), one, torch.zeros_like(one), batch, channels, count, channels, EPSILON
+    _, mean, scale = torch.native_group_norm(*inputs)
+    biased = (scale.double() ** -2 - EPSILON).clamp(min=0)
+    std = (biased * (count / (count - 1)) + EPSILON).sqrt().float()
+    return Moments(mean[:, :, None, None], std[:, :, None, None])
+
+
+def match_moments(
+    content: Tensor, style: Moments, alpha: Tensor | float = 1.0, own: Moments | None = None
+) -> Tensor:
+    """Give a content map the moments of a style, item by item.
 
     Args:
         content: ``(B, C, H, W)``.
         style: Moments of ``B`` items.
         alpha: 1 takes the style, 0 leaves the content as it is; a number, or ``(B, 1, 1, 1)``.
+        own: Moments of the content, where it is part of a larger map; by default they are computed.
     """
-    own = moments(content)
+    own = moments(content) if own is None else own
     scale = alpha * style.std / own.std + (1 - alpha)
     middle = alpha * style.mean + (1 - alpha) * own.mean
+    if content.dtype != torch.float32:  # one pass; rounding is that of the map itself
+        shift = middle - own.mean * scale
+        return torch.addcmul(shift.to(content.dtype), content, scale.to(content.dtype))
     # centered first: in a map that hardly varies the scale is large, and would enlarge what rounding left
     return torch.addcmul(middle, content - own.mean, scale)
 

@@ -1,0 +1,1 @@
+"""Global match by features, a baseline of exemplar colorization."""

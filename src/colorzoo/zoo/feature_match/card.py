@@ -1,0 +1,21 @@
+"""Card of the global match by features."""
+
+from __future__ import annotations
+
+from colorzoo.card import ModelCard, Smoke
+
+MATCH = ModelCard(
+    name="feature_match",
+    title="Global match by features",
+    paper="https://arxiv.org/abs/1807.06587",
+    year=2018,
+    summary="Gives each place the color of the exemplar's place with the nearest features; a baseline.",
+    task="colorzoo.zoo.feature_match.task:FeatureMatch",
+    parameters=0,
+    aliases=("nearest_features",),
+    guidance=("exemplar",),
+    smoke=Smoke(hparams={"encoder": None}),
+    limits=("training", "gradient"),
+)
+
+CARDS = (MATCH,)
