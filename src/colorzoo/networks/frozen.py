@@ -1,4 +1,4 @@
-"""Weights that come from elsewhere: they move between devices with a module, but are neither trained nor saved."""
+"""Weights that come from elsewhere: they move with a module, but are neither trained nor saved."""
 
 from __future__ import annotations
 
