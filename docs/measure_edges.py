@@ -86,7 +86,8 @@ def _pictures(args: argparse.Namespace) -> Iterator[tuple[Source, Guidance]]:
     if args.boxes:
         found = CocoStuffDataModule(str(args.data), boxes=True, only_with_boxes=True).find_pictures("val")
         assert found.boxes is not None
-        for index, source in enumerate(found.sources):
+        for index in range(0, len(found.sources), max(1, len(found.sources) // args.photos)):
+            source = found.sources[index]
             yield source, Guidance(boxes=Boxes.of([found.boxes[index][:MOST_BOXES]]))
         return
     sources = list(find_sources(args.data))

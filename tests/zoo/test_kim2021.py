@@ -119,7 +119,7 @@ def test_looking_only_around_the_strokes_changes_nothing() -> None:
 
 
 def bled_step() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return lightness and color of two halves, the color as it bled into the middle, and a stroke there."""
+    """Return lightness and color of two halves, the color as it bled, and a stroke over that."""
     luma = torch.full((1, 1, 40, 48), 30.0)
     ab = torch.full((1, 2, 40, 48), 30.0)
     luma[..., 24:], ab[..., 24:] = 70.0, -30.0

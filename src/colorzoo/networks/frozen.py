@@ -1,4 +1,4 @@
-"""Weights that come from elsewhere: they move between devices with a module, are neither trained nor saved."""
+"""Weights that come from elsewhere: they move with a module, but are neither trained nor saved."""
 
 from __future__ import annotations
 
@@ -58,5 +58,6 @@ def borrow(module: nn.Module, keys: Iterable[str]) -> None:
         for key in borrowed:
             state_dict.setdefault(prefix + key, own[key].detach())
 
-    module.register_state_dict_post_hook(drop)
-    module.register_load_state_dict_pre_hook(supply)
+    hooked: Any = module  # torch does not type these methods in all its releases
+    hooked.register_state_dict_post_hook(drop)
+    hooked.register_load_state_dict_pre_hook(supply)

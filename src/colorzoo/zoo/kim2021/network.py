@@ -124,7 +124,8 @@ class EdgeNetwork(nn.Module):
             return ab
         window = fading(scribbles, self.propagation.radius)
         if self.training or torch.compiler.is_compiling():
-            return ab + window * self.propagation(ab, luma, scribbles)
+            everywhere: Tensor = ab + window * self.propagation(ab, luma, scribbles)
+            return everywhere
         part = _around(window, self.propagation.radius + PROPAGATION_FIELD)
         if part is None:
             return ab

@@ -61,7 +61,8 @@ class Propagation(nn.Module):
         drawn = self._drawn(ab, key, 1 - self.avoid.sigmoid() * scribbles)
         seen = torch.cat([gray, scribbles, ab / _AB_SCALE, drawn / _AB_SCALE], dim=1)
         belief = _GAIN * self.belief(seen).float()
-        return belief * (drawn - ab)
+        change: Tensor = belief * (drawn - ab)
+        return change
 
     def _drawn(self, ab: Tensor, key: Tensor, trust: Tensor) -> Tensor:
         """Return the mean color of what looks alike within the radius."""

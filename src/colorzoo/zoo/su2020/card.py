@@ -40,7 +40,7 @@ SMALL = replace(
             size=1_328_752,
             license="Apache-2.0",
             file="su2020_small.safetensors",
-            trained_on="Boxes of 138 pictures of COCO and random ones of photos, half a CPU core; see the page.",
+            trained_on="Boxes of 138 pictures of COCO, random ones of photos; half a CPU core, see the page.",
         )
     },
     config="su2020/small_fusion.yaml",

@@ -13,7 +13,7 @@ from colorzoo.networks.hint_unet import scaled_width
 from colorzoo.networks.taps import Tap, TapState, Visit
 
 LOGIT_STRIDE = 4
-AB_SCALE = 110.0
+CHROMA = 20.0  # CIE units, about the mean of a photo
 
 
 class DistributionOutput(NamedTuple):
@@ -64,7 +64,7 @@ class DistributionNetwork(nn.Module):
     @property
     def taps(self) -> tuple[Tap, ...]:
         """The map behind block 8, and ab in CIE units after upsampling: a finer map there is not."""
-        return Tap("8_3", self.class_head.in_channels, LOGIT_STRIDE), Tap("ab", 2, 1, scale=AB_SCALE)
+        return Tap("8_3", self.class_head.in_channels, LOGIT_STRIDE), Tap("ab", 2, 1, scale=CHROMA)
 
     def logits(self, luma: Tensor) -> Tensor:
         """Return ``(B, 313, ceil(H/4), ceil(W/4))`` for luma ``(B, 1, H, W)`` in [0, 100]."""
