@@ -143,15 +143,18 @@ class Xu2020(SingleOptimizerModule):
     def train(self, mode: bool = True) -> Xu2020:
         """Set the mode; whatever the stage leaves alone stays in evaluation mode."""
         super().train(mode)
+        self._still()
+        return self
+
+    def on_fit_start(self) -> None:
+        """Still what is frozen: a Trainer takes a module as it was built, in training mode throughout."""
+        self._still()
+
+    def _still(self) -> None:
         for module in self.network.modules():
             parameters = list(module.parameters(recurse=False))
             if parameters and not any(parameter.requires_grad for parameter in parameters):
                 module.eval()
-        return self
-
-    def on_fit_start(self) -> None:
-        """Set the mode anew: a Trainer takes a module as it was built, in training mode throughout."""
-        self.train()
 
     def look(self, rgb: Tensor) -> Tensor:
         """Return all that a reference ``(B, 3, H, W)`` gives, ``(B, 2, C)``: means and deviations."""
