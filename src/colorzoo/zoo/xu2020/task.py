@@ -56,7 +56,7 @@ class Xu2020(SingleOptimizerModule):
 
     Args:
         width: Multiplier of the channel counts of the transfer sub-net; 1.0 is the published network.
-        color_width: Multiplier of those of the colorization sub-net.
+        color_width: Multiplier of those of the colorization sub-net; None takes the same.
         hint_attention: See `HintUNet` (not in the paper).
         backbone: Name of a registered Local Hints model whose weights the colorization sub-net starts with;
             weight files hold only what differs from it. None starts from random weights.
@@ -92,7 +92,7 @@ class Xu2020(SingleOptimizerModule):
     def __init__(
         self,
         width: float = 1.0,
-        color_width: float = 1.0,
+        color_width: float | None = None,
         hint_attention: bool = False,
         backbone: str | None = None,
         places: Sequence[str] = PLACE_SETS,
@@ -123,7 +123,7 @@ class Xu2020(SingleOptimizerModule):
         hp: Any = self.hparams
         self.network = ExemplarNetwork(
             hp.width,
-            hp.color_width,
+            hp.width if hp.color_width is None else hp.color_width,
             hint_attention=hp.hint_attention,
             places=tuple(hp.places),
             hints=hp.hints,
