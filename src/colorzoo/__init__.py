@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from colorzoo.color import lab_to_rgb, rgb_to_lab
     from colorzoo.factory import create_model
     from colorzoo.guidance import (
+        Boxes,
         ClassMap,
         Exemplar,
         GlobalStatistics,
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 
 # Name -> module. Resolved at first use, so that `import colorzoo` does not import torch.
 _PUBLIC = {
+    "Boxes": "guidance",
     "ClassMap": "guidance",
     "ColorizationModule": "tasks",
     "Colorizer": "inference.colorizer",
@@ -53,6 +55,7 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "Boxes",
     "ClassMap",
     "ColorizationModule",
     "Colorizer",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-GuidanceKind = Literal["points", "scribbles", "regions", "exemplar", "statistics", "classes"]
+GuidanceKind = Literal["points", "scribbles", "regions", "exemplar", "statistics", "classes", "boxes"]
 InputKind = Literal["gray", "sketch"]
 OutputKind = Literal["ab", "rgb"]
 Limit = Literal["training", "export", "gradient"]
@@ -51,11 +51,14 @@ class Smoke:
         hparams: Overrides of the constructor arguments (a narrow network).
         size: Side in pixels of the square training crops.
         without_gradient: Shell-style patterns of trainable weights that a training step leaves alone.
+        scales: Factors, by name, on the weights that the suite draws: a head that ends in a saturating
+            function must begin small, or rounding decides between its two ends.
     """
 
     hparams: Mapping[str, Any] = field(default_factory=dict)
     size: int = 32
     without_gradient: tuple[str, ...] = ()
+    scales: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import Context
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,9 @@ def create_model(
             f"{found.path} does not fit {card.name}, which has no {', '.join(foreign)}: it belongs to "
             f"{model_of_file(found.path) or 'another model'}; name that as the model."
         )
-    model: ColorizationModule = model_class(**arguments)
+    # in a context of its own: where the command line is building a model that asks for this one, Lightning
+    # would take that one's arguments for ours
+    model: ColorizationModule = Context().run(model_class, **arguments)
     if found is not None:
         state_dict = load_state_dict_file(found.path, sha256=found.sha256)
         if not found.published:

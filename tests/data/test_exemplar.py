@@ -178,6 +178,12 @@ def test_a_share_of_given_references_is_replaced_while_training_only(listed) -> 
     module = data(listed, pairing="list", self_share=0.5)
     rgb, given = torch.rand(64, 3, 8, 8), torch.full((64, 3, 8, 8), 2.0)
     batch = {"rgb": rgb, "reference": given, "seed": torch.arange(64)}
-    trained = module.complete(dict(batch), training=True)["reference"]
-    assert 15 < (trained.amax((1, 2, 3)) <= 1).sum() < 49
-    assert module.complete(dict(batch), training=False)["reference"] is given
+    trained = module.complete(dict(batch), training=True)
+    replaced = trained["reference"].amax((1, 2, 3)) <= 1
+    assert 15 < replaced.sum() < 49
+    assert torch.equal(trained["self_made"], replaced)  # losses treat those pictures in another way
+    tested = module.complete(dict(batch), training=False)
+    assert tested["reference"] is given
+    assert not tested["self_made"].any()
+    alone = module.complete({"rgb": rgb, "seed": torch.arange(64)}, training=False)
+    assert alone["self_made"].all()

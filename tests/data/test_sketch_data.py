@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageOps
 from runs import colorful
 
-from colorzoo.color import rgb_to_gray, xdog
+from colorzoo.color import canny_sketch, rgb_to_gray, xdog
 from colorzoo.data import SketchDataModule
 from colorzoo.errors import DataError
 
@@ -63,6 +63,19 @@ def test_sketches_are_drawn_from_the_batch_itself(classes_folder) -> None:
     drawn = module.complete({"rgb": rgb, "seed": torch.arange(64)}, training=True)["sketch"]
     widths = [(drawn == xdog(rgb_to_gray(rgb), sigma)).flatten(1).all(1) for sigma in (0.3, 0.4, 0.5)]
     assert all(10 < width.sum() < 40 for width in widths)  # each of the three widths, about as often
+
+
+def test_any_function_may_draw_and_jitter_changes_colors_after_it(classes_folder) -> None:
+    rgb = torch.rand(32, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    batch = {"rgb": rgb, "seed": torch.arange(32)}
+    module = data(classes_folder, extract=canny_sketch, jitter=True)
+    first, again = (module.complete(dict(batch), training=True) for _ in range(2))
+    assert torch.equal(first["sketch"], canny_sketch(rgb))  # of the colors that were there
+    moved = (first["rgb"] - rgb).abs().flatten(1).amax(1) > 1e-3
+    assert 12 < moved.sum() < 32  # three quarters
+    assert 0 <= first["rgb"].min() <= first["rgb"].max() <= 1
+    assert torch.equal(first["rgb"], again["rgb"])
+    assert torch.equal(module.complete(dict(batch), training=False)["rgb"], rgb)
 
 
 @pytest.mark.parametrize("layout", ["guidingpainter", "tag2pix"])

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from colorzoo import metrics
-from colorzoo.color import rgb_to_lab
+from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.evaluation.measures import Bleeding, Shown, plain_measures
 from colorzoo.evaluation.pictures import Truth
+from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.testing.samples import sample_image
 from colorzoo.users import Answer
 
@@ -79,10 +80,69 @@ def test_several_numbers(name: str, metric: torch.nn.Module, lab: bool, keys: tu
 def test_the_truth_has_the_best_value_of_every_measure(name: str) -> None:
     best = {"dB": math.inf}
     for output, value in zip(plain_measures()[name]().outputs, numbers(name, TRUE), strict=True):
+        if output.key.endswith("_gain"):
+            continue  # over the method's own first result
         if output.better == "higher" and "reference" not in output.key:
             assert value == pytest.approx(best.get(output.unit, 1.0))
         elif output.better == "lower":
             assert value == pytest.approx(0, abs=1e-6)
+
+
+def gain_of(name: str, ab: Tensor, first: Tensor, truth: Truth, guidance: Guidance | None = None) -> float:
+    def shown(ab: Tensor) -> Answer:
+        return Answer(lab_to_rgb(torch.cat([truth.lab[:, :1], ab], dim=1)).clamp(0, 1), ab)
+
+    result = Shown(*vars(shown(ab)).values(), truth, Bleeding(shown(first), truth), guidance or Guidance())
+    measure = plain_measures()[name]()
+    return float(measure.outputs[0].finish(np.array(measure.run(result)[0])))
+
+
+@pytest.fixture
+def bled() -> tuple[Truth, Tensor, Tensor]:
+    """A truth of two halves, a result that lacks the edge, and one that has a piece of it."""
+    lab = torch.full((1, 3, 64, 72), 60.0)
+    lab[:, 1:] = 10.0
+    lab[:, 1:, :, 36:] = -10.0
+    truth = Truth(lab_to_rgb(lab), (64, 72))
+    first = torch.full((1, 2, 64, 72), 4.0)
+    better = first.clone()
+    better[:, :, 20:44, 26:46] = truth.ab[:, :, 20:44, 26:46]
+    return truth, first, better
+
+
+def test_the_gain_of_cdr_is_a_difference_of_cdr() -> None:
+    truth = Truth(TRUE[:1], SIZE)
+    first = rgb_to_lab(RESULT[:1])[:, 1:]
+    assert gain_of("cdr_gain", first, first, truth) == 0
+    (before, *_), (after, *_) = numbers("cdr", RESULT[:1], TRUE[:1]), numbers("cdr", TRUE[:1], TRUE[:1])
+    assert gain_of("cdr_gain", truth.ab, first, truth) == pytest.approx(after - before, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["psnr_k7_gain", "psnr_kfull_gain"])
+def test_gains_are_over_the_method_s_own_first_result(name: str, bled: tuple[Truth, Tensor, Tensor]) -> None:
+    truth, first, better = bled
+    assert gain_of(name, first, first, truth) == 0
+    gain = gain_of(name, better, first, truth)
+    assert gain > 0.01
+    assert gain_of(name, (better + first) / 2, first, truth) < gain
+    assert math.isnan(gain_of(name, first, truth.ab, truth))  # nothing bled: such a picture is left out
+
+
+def test_drift_is_what_moves_far_from_the_scribbles(bled: tuple[Truth, Tensor, Tensor]) -> None:
+    truth, first, _ = bled
+    mask = torch.zeros(1, 1, 64, 72)
+    mask[..., :, 10] = 1
+    drawn = Guidance(scribbles=Scribbles(mask))
+    near, far = first.clone(), first.clone()
+    near[..., :27] += 30  # 16 pixels from column 10
+    far[:, 0] += 3
+    far[:, 1] += 4
+    assert gain_of("drift", near, first, truth, drawn) == 0
+    assert gain_of("drift", far, first, truth, drawn) == pytest.approx(5)
+    assert gain_of("drift", far, first, truth) == 0  # nobody drew
+    assert math.isnan(
+        gain_of("drift", far, first, truth, Guidance(scribbles=Scribbles(torch.ones_like(mask))))
+    )
 
 
 def test_keys_carry_how_a_number_was_taken() -> None:

@@ -25,6 +25,7 @@ FULL: dict[str, Any] = {
     "points": [{"x": 120.5, "y": 80.0, "radius": 6.0, "color": "#c04020", "locked": True}],
     "scribbles": [{"path": [[10.0, 12.0], [40.0, 15.0]], "width": 5.0, "pen": 2}],
     "regions": [{"index": 0, "color": "#ffd0b0", "label": "sky"}],
+    "boxes": [{"x": 10.0, "y": 20.0, "width": 30.5, "height": 40.0, "name": "cat"}],
     "exemplar": {"path": "look.jpg"},
     "classes": {"map": {"3": 7}},
     "statistics": {"saturation": 0.4},
@@ -58,6 +59,9 @@ WRONG = [
     ("scribbles[0].width", -1),
     ("regions[0].index", -1),
     ("regions[0].color", "blue"),
+    ("boxes", {}),
+    ("boxes[0]", [1, 2, 3, 4]),
+    ("boxes[0].x", "1"),
     ("exemplar.path", 5),
     ("statistics.saturation", 2),
     ("classes.map.3", "x"),
@@ -115,10 +119,32 @@ def test_unknown_fields_are_named() -> None:
     assert Recipe.from_json({k: FULL[k] for k in FULL if k != "later"} | {"points": []}).kinds() == (
         "scribbles",
         "regions",
+        "boxes",
         "exemplar",
         "classes",
         "statistics",
     )
+
+
+def test_no_boxes_and_no_word_of_boxes_are_two_things() -> None:
+    assert Recipe.from_json({}).boxes is None
+    assert "boxes" not in Recipe.from_json({}).to_dict()
+    none = Recipe.from_json({"boxes": []})
+    assert none.boxes == ()
+    assert Recipe.from_json(none.to_dict()).boxes == ()
+    assert Guidance.from_recipe(Recipe(), 20, 10).boxes is None
+    assert Guidance.from_recipe(none, 20, 10).boxes.given.shape == (1, 0)
+
+
+def test_boxes_are_shares_of_the_picture_and_must_lie_in_it() -> None:
+    recipe = Recipe.from_json({"boxes": [{"x": 5, "y": 2, "width": 10, "height": 8}]})
+    drawn = Guidance.from_recipe(recipe, 20, 10, size=(64, 128))
+    torch.testing.assert_close(drawn.boxes.corners, torch.tensor([[[0.25, 0.2, 0.75, 1.0]]]))
+    with pytest.raises(GuidanceError, match=r"boxes\[0\] at \(15, 10\) lies outside"):
+        recipe.check_inside(20, 9)
+    for wrong in ({"width": 0, "height": 3}, {"width": 3, "height": -1}):
+        with pytest.raises(GuidanceError, match=r"boxes\[0\] must be wider and higher"):
+            Recipe.from_json({"boxes": [{"x": 1, "y": 1, **wrong}]})
 
 
 def test_points_outside_the_picture_are_refused() -> None:

@@ -63,10 +63,12 @@ class Golden:
         stated = stated if isinstance(stated, dict) else {"default": stated}
         bare = name.removeprefix("out_")
         key = max((k for k in stated if name.startswith(k) or bare.startswith(k)), key=len, default="default")
-        if not isinstance(stated[key], str):
-            return 0.0, float(stated[key])
-        words = stated[key].replace(",", " ").split()
-        found = {k: float(v) for k, v in zip(words[::2], words[1::2], strict=True)}
+        found = stated.get(key, stated)  # some files state one tolerance for all their arrays
+        if isinstance(found, str):
+            words = found.replace(",", " ").split()
+            found = {k: float(v) for k, v in zip(words[::2], words[1::2], strict=True)}
+        elif not isinstance(found, dict):
+            found = {"atol": float(found)}
         return found.get("rtol", 0.0), found.get("atol", 0.0)
 
 

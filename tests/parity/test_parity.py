@@ -3,20 +3,17 @@
 ``COLORZOO_GOLDEN=FOLDER`` takes other files of the same cases.
 """
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-import parity.cdr
-import parity.color
-import parity.losses
-import parity.palette
-import parity.xu2020
-import parity.zhang2016
-import parity.zhang2017  # noqa: F401 - importing registers the tests of a paper
 from parity.cases import CASES, WAITS_FOR, Golden, golden_files
+
+for module in sorted(Path(__file__).parent.glob("*.py")):
+    import_module(f"parity.{module.stem}")  # importing registers the tests of a paper
 
 FILES = list(golden_files())
 

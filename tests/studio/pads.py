@@ -39,6 +39,15 @@ def photo_file(width: int = 96, height: int = 80, kind: str = "PNG", **options: 
     return memory.getvalue()
 
 
+def look_file(width: int = 60, height: int = 50) -> bytes:
+    """Return a reference in color: one without would be refused."""
+    gray = np.asarray(gray_picture(height, width))
+    warm = np.stack([gray, gray // 2, gray // 3], axis=-1).astype(np.uint8)
+    memory = io.BytesIO()
+    Image.fromarray(warm).save(memory, "PNG")
+    return memory.getvalue()
+
+
 def pixels(data: bytes) -> np.ndarray:
     with Image.open(io.BytesIO(data)) as image:
         return np.asarray(image)

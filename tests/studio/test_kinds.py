@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
-from pads import DirectPad, photo_file, pixels
+from pads import DirectPad, look_file, photo_file, pixels
 from torch import Tensor, nn
 
 from colorzoo.guidance import Guidance, Recipe, Regions
@@ -91,6 +92,8 @@ def test_regions_are_shown_in_order_and_colored(pad: DirectPad) -> None:
     for item in body["items"]:
         row, column = int(item["y"] * shape[0] / 80), int(item["x"] * shape[1] / 96)
         assert index[row, column] == item["index"]
+    assert all(re.fullmatch("#[0-9a-f]{6}", item["suggested"]) for item in body["items"])
+    assert re.fullmatch("[0-9a-f]{64}", body["proposal"])
     bare, one = mean_ab(pad), mean_ab(pad, regions=[{"index": 1, "color": "#ff0000"}])
     assert one[0] - bare[0] == pytest.approx(30 * (index == 1).mean(), abs=1)
     wrong = pad.ask("color", recipe={"regions": [{"index": 9, "color": "#ff0000"}]})
@@ -99,7 +102,7 @@ def test_regions_are_shown_in_order_and_colored(pad: DirectPad) -> None:
 
 def test_a_dropped_reference_is_used_until_it_is_taken_away(pad: DirectPad) -> None:
     bare = mean_ab(pad)
-    answer = pad.ask("attach", photo_file(60, 50), slot="exemplar", name="../look.png")
+    answer = pad.ask("attach", look_file(60, 50), slot="exemplar", name="../look.png")
     assert (answer.body["name"], answer.body["width"], answer.body["height"]) == ("look.png", 60, 50)
     assert pixels(answer.buffers[0]).shape[:2] == (50, 60)
     assert mean_ab(pad)[0] > bare[0] + 5
@@ -144,7 +147,7 @@ def test_the_same_recipe_with_all_kinds_from_pad_and_python(pad: DirectPad) -> N
         "statistics": {"saturation": 0.3},
         "points": [{"x": 20, "y": 20, "color": "#20c040"}],
     }
-    look = photo_file(60, 50)
+    look = look_file(60, 50)
     pad.ask("attach", look, slot="exemplar", name="look.png")
     exported = pad.ask("export", recipe=recipe, format="png").body["url"]
     key = exported.removeprefix("api/download/").partition("?")[0]

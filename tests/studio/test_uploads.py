@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from bad_files import BAD_FILES
-from pads import DirectPad, SocketPad, photo_file, socket_pad, tiny_studio, web_client
+from pads import DirectPad, SocketPad, look_file, photo_file, socket_pad, tiny_studio, web_client
 
 from colorzoo.studio.limits import Limits
 
@@ -38,7 +38,7 @@ def test_a_good_picture_with_a_wrong_name_is_opened(pad: DirectPad) -> None:
 
 def test_a_bad_reference_leaves_the_old_one(pad: DirectPad) -> None:
     pad.open()
-    assert pad.ask("attach", photo_file(50, 40), slot="exemplar", name="look.png").body["width"] == 50
+    assert pad.ask("attach", look_file(50, 40), slot="exemplar", name="look.png").body["width"] == 50
     kept = pad.session.reference
     assert pad.ask("attach", b"nothing", slot="exemplar").body["code"] == "bad_picture"
     assert pad.session.reference is kept

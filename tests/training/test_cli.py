@@ -17,11 +17,13 @@ from colorzoo.cli._training_configs import config_folders, find_config
 from colorzoo.cli.lightning import run
 from colorzoo.data import PictureDataModule
 from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.registry import list_models, load_class, model_card
 
 FOUND = sorted(path for folder in config_folders() for path in folder.rglob("*.yaml"))
 CONFIGS = [
-    path for path in FOUND if path.parent.name != "data"
-]  # those of data sets need a model beside them
+    path for path in FOUND if path.parent.name not in ("data", "sweeps")
+]  # those of data sets need a model beside them, sweeps are not for this program
+SWEEPS = [path for path in FOUND if path.parent.name == "sweeps"]
 NARROW = ["--model.width", "0.125"]
 TINY = [
     "--data.batch_size=2", "--data.crop=32", "--data.resize=null", "--data.val_size=32",
@@ -145,13 +147,40 @@ def test_a_checkpoint_of_another_width_is_one_line(trained, pictures, tmp_path):
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_every_configuration_trains_two_steps(config, pictures, tmp_path):
-    words = ["--config", str(config), *NARROW, *TINY, f"--data.root={pictures}", "--data.val_batch_size=2"]
-    quick = ["--trainer.fast_dev_run=2"]
-    if "compile_training:" in config.read_text():
-        quick.append("--model.compile_training=false")
-    if "trunk:" in config.read_text():  # the weights to start from are as wide as the configuration says
-        quick.append("--model.trunk=null")
-    assert run(["fit", *words, *quick, f"--trainer.default_root_dir={tmp_path}"]) == 0
+    words = ["--config", str(config), *TINY, f"--data.root={pictures}", "--data.val_batch_size=2"]
+    words += ["--trainer.fast_dev_run=2", *small_arguments(config)]
+    if "CocoStuffDataModule" in config.read_text():  # the sample pictures have no annotations
+        words.append("--data=FolderDataModule")
+    assert run(["fit", *words, f"--trainer.default_root_dir={tmp_path}"]) == 0
+
+
+@pytest.mark.parametrize("sweep", SWEEPS, ids=lambda path: path.stem)
+def test_a_sweep_names_a_configuration_and_options_that_exist(sweep):
+    content = yaml.safe_load(sweep.read_text())
+    words = content["command"]
+    config = find_config(words[words.index("--config") + 1])
+    model = yaml.safe_load(config.read_text())["model"]["init_args"]
+    known = inspect.signature(load_class(model_card(config.parent.name))).parameters
+    for name, choice in content["parameters"].items():
+        part, _, option = name.partition(".")
+        assert part == "model"
+        assert option in known
+        assert model.keys() <= known.keys()
+        assert len(choice["values"]) > 1
+
+
+def small_arguments(config: Path) -> list[str]:
+    """Return the arguments that make a configuration's model as small as its card's quick trial."""
+    text = config.read_text()
+    name = re.search(r"class_path: \S*?(\w+)\n", text)[1]
+    trials = {model_card(known).task.rpartition(":")[2]: model_card(known).smoke for known in list_models()}
+    small = dict(trials[name].hparams) if name in trials else {"width": 0.125}
+    small.pop("stage", None)  # it is what the configuration is about
+    if "compile_training:" in text:
+        small["compile_training"] = False
+    if "trunk:" in text:  # the weights to start from are as wide as the configuration says
+        small["trunk"] = None
+    return [f"--model.{key}={json.dumps(value)}" for key, value in small.items()]
 
 
 def test_the_cluster_script_uses_options_that_exist():

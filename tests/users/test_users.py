@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -112,6 +114,28 @@ def test_regions_follow_the_models_order_and_empty_ones_cost_nothing(scene: Scen
     assert torch.equal(played[3].answer.rgb, played[2].answer.rgb)
 
 
+def test_shuffled_regions_are_all_answered_but_not_in_the_models_order(scene: Scene) -> None:
+    orders = set()
+    for seed in range(8):
+        other = replace(scene, seed=seed)
+        _, model = turns("priority_regions", other, (0, 1, 2), order="random")
+        assert model.seen[-1].regions.given[0].tolist() == [1, 0, 1]
+        orders.add(tuple(model.seen[1].regions.given[0].tolist()))
+    assert orders == {(1, 0, 0), (0, 0, 1)}
+
+
+def test_superpixels_come_largest_first_in_their_mean_colors(scene: Scene) -> None:
+    played, model = turns("superpixel_regions", scene, (0, 1, 3, 99), count=6, ground="picture")
+    regions = model.seen[-1].regions
+    sizes = [int((regions.index == number).sum()) for number in range(6) if regions.given[0, number]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sum(sizes) == scene.luma.numel()
+    assert played[-1].interactions == len(sizes) > 1
+    first = scene.rgb[0][:, regions.index[0, 0] == 0].mean(1)
+    assert torch.allclose(regions.rgb[0, 0], first, atol=1e-5)
+    assert model.seen[1].regions.given[0].tolist() == [1] + [0] * 5
+
+
 def test_class_maps_are_named_by_size(scene: Scene) -> None:
     true = torch.ones(1, 1, *SIZE, dtype=torch.long)
     true[..., :10, :] = 4
@@ -199,6 +223,8 @@ def test_what_a_user_lacks_is_one_line(scene: Scene) -> None:
         make_user("nobody")
     with pytest.raises(GuidanceError, match="size"):
         make_user("uniform_points", size=3)
+    with pytest.raises(GuidanceError, match="asked, random"):
+        make_user("priority_regions", order="backwards")
     assert "uniform_points" in list_users()
 
 

@@ -11,6 +11,7 @@ from colorzoo.data import FolderDataModule
 from colorzoo.guidance import Guidance, Points
 from colorzoo.losses import grid_cross_entropy
 from colorzoo.networks.channel_attention import AttendedConv
+from colorzoo.networks.hint_attention import HintAttention
 from colorzoo.testing.samples import write_sample_pictures
 from colorzoo.zoo.zhang2017.adversarial import Zhang2017LocalAdversarial
 from colorzoo.zoo.zhang2017.task import Zhang2017Local, strided_cross_entropy
@@ -130,3 +131,13 @@ def test_the_hypercolumn_head_sends_no_gradient_into_the_trunk() -> None:
     assert logits.shape == (1, 313, 10, 14)
     logits.square().sum().backward()
     assert all(p.grad is None for p in model.network.unet.parameters())
+
+
+def test_hint_attention_answers_alike_with_and_without_gradients() -> None:
+    attention = HintAttention(8)
+    features, hints = noise(2, 8, 9, 7), torch.zeros(2, 3, 36, 28)
+    hints[0, :, 4:7, 4:7] = torch.tensor([0.5, -0.25, 1.0]).view(3, 1, 1)
+    hints[1, :, 20:21, 9:10] = torch.tensor([-0.5, 0.75, 1.0]).view(3, 1, 1)
+    with torch.inference_mode():
+        hinted_cells_only = attention(features, hints)
+    torch.testing.assert_close(hinted_cells_only, attention(features, hints).detach(), atol=1e-6, rtol=1e-5)

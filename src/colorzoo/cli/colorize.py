@@ -9,12 +9,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from colorzoo.cli._classes import add_class_arguments, with_classes
 from colorzoo.cli._references import add_reference_arguments, with_alpha
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.registry import model_card
 
 if TYPE_CHECKING:
-    from colorzoo.guidance import PointHint, Recipe
+    from colorzoo.guidance import BoxHint, PointHint, Recipe
 
 NAME = "colorize"
 HELP = "color pictures; the results lie beside them as NAME.color.EXT"
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", default="default", help="default, published, or the path of a file")
     parser.add_argument("--recipe", metavar="R.json", help="color points and settings as JSON")
     add_reference_arguments(parser)
+    add_class_arguments(parser)
     parser.add_argument(
         "--histogram-of", metavar="IMG", help="give the picture the color histogram of another one"
     )
@@ -59,6 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="X,Y[,R]=#rrggbb",
         help="a color at a pixel of the picture, with radius R; may be repeated",
+    )
+    parser.add_argument(
+        "--box",
+        action="append",
+        default=[],
+        metavar="X,Y,WIDTH,HEIGHT",
+        help="where a thing is, for models that color each by itself; may be repeated; none: there is none",
     )
     parser.add_argument(
         "--strength", type=float, metavar="S", help="factor on the chroma, 0 to 1.5 (default 1)"
@@ -108,11 +117,12 @@ def _recipe(args: argparse.Namespace) -> Recipe:
 
     recipe = Recipe.from_json(Path(args.recipe)) if args.recipe else Recipe()
     points = tuple(_parse_point(text) for text in args.point)
-    extra = dict(recipe.extra)
+    boxes = _boxes(args.box, recipe.boxes)
+    extra = with_classes(recipe.extra, args)
     if statistics := {**extra.get("statistics", {}), **_statistics(args)}:
         extra["statistics"] = statistics
     extra = with_alpha(extra, args.alpha)
-    return replace(recipe, points=recipe.points + points, extra=extra)
+    return replace(recipe, points=recipe.points + points, boxes=boxes, extra=extra)
 
 
 def _statistics(args: argparse.Namespace) -> dict[str, object]:
@@ -140,6 +150,28 @@ def _parse_point(text: str) -> PointHint:
     except ValueError:
         raise GuidanceError(
             f"--point {text!r} is not X,Y=#rrggbb or X,Y,RADIUS=#rrggbb, for example 120,80=#c04020"
+        ) from None
+
+
+def _boxes(texts: list[str], given: tuple[BoxHint, ...] | None) -> tuple[BoxHint, ...] | None:
+    """Join the boxes of the recipe with those of the command line."""
+    if not texts:
+        return given
+    return (given or ()) + tuple(_parse_box(text) for text in texts if text != "none")
+
+
+def _parse_box(text: str) -> BoxHint:
+    from colorzoo.guidance import BoxHint
+
+    try:
+        x, y, width, height = (float(part) for part in text.split(","))
+        if not (width > 0 and height > 0):
+            raise ValueError
+        return BoxHint(x, y, width, height)
+    except ValueError:
+        raise GuidanceError(
+            f"--box {text!r} is neither X,Y,WIDTH,HEIGHT in pixels of the picture, for example "
+            "40,30,200,120, nor the word none"
         ) from None
 
 

@@ -78,7 +78,9 @@ def _add_convert(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -
     text = "turn a file of the authors (PyTorch or Caffe) into safetensors that bring their settings along"
     converting = _action(actions, "convert", text, "zhang2017_local model.caffemodel local.safetensors")
     _add_name(converting)
-    converting.add_argument("source", metavar="FILE", type=Path, help="the authors' file; it runs no code")
+    converting.add_argument(
+        "source", metavar="FILE", type=Path, help="the authors' file, or folder of files; it runs no code"
+    )
     converting.add_argument("out", metavar="OUT", type=Path, help="file to write, NAME.safetensors")
     converting.add_argument("--half", action="store_true", help="store float16, half the size")
     converting.add_argument(

@@ -12,15 +12,17 @@ from colorzoo.color.bins import (
     soft_encode,
     soft_neighbors,
 )
-from colorzoo.color.edges import canny, sobel
+from colorzoo.color.edges import canny, sobel, sobel_gradients
 from colorzoo.color.gamut import in_gamut, reduce_chroma
 from colorzoo.color.lab import lab_to_rgb, lab_to_rgb_in_gamut, rgb_to_lab, survives_rgb
-from colorzoo.color.sketch import rgb_to_gray, xdog
+from colorzoo.color.sketch import canny_sketch, clean_line_art, rgb_to_gray, xdog
 from colorzoo.color.snap import snap_to_luma
 
 __all__ = [
     "annealed_mean",
     "canny",
+    "canny_sketch",
+    "clean_line_art",
     "grid_centers",
     "grid_index",
     "hull_centers",
@@ -36,6 +38,7 @@ __all__ = [
     "rgb_to_lab",
     "snap_to_luma",
     "sobel",
+    "sobel_gradients",
     "soft_encode",
     "soft_neighbors",
     "survives_rgb",

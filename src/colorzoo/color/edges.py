@@ -16,9 +16,7 @@ def sobel(image: Tensor) -> Tensor:
     Returns:
         ``(B, C, H, W)`` float32. A flat area gives 0 (kornia alone gives 1e-3).
     """
-    with torch.autocast(image.device.type, enabled=False):
-        gradients = kornia.filters.spatial_gradient(image.float(), mode="sobel", order=1)
-    magnitude: Tensor = torch.linalg.vector_norm(gradients, dim=2)
+    magnitude: Tensor = torch.linalg.vector_norm(sobel_gradients(image), dim=2)
     return magnitude
 
 
@@ -41,3 +39,17 @@ def canny(
         edges: Tensor
         _, edges = kornia.filters.canny(gray.float(), low, high, (kernel_size, kernel_size), (sigma, sigma))
     return (edges > 0).float()
+
+
+def sobel_gradients(image: Tensor) -> Tensor:
+    """Return the signed Sobel derivatives of each channel along x and y.
+
+    Args:
+        image: ``(B, C, H, W)`` floating point.
+
+    Returns:
+        ``(B, C, 2, H, W)`` float32, of the unit "value per pixel" (the 3 x 3 kernel over 8).
+    """
+    with torch.autocast(image.device.type, enabled=False):
+        gradients: Tensor = kornia.filters.spatial_gradient(image.float(), mode="sobel", order=1)
+    return gradients

@@ -9,7 +9,7 @@ import kornia.color
 import torch
 from torch import Tensor
 
-from colorzoo.color.gamut import reduce_chroma
+from colorzoo.color.gamut import linear_rgb_in_gamut
 from colorzoo.color.linear import lab_to_linear_rgb
 
 
@@ -60,7 +60,10 @@ def lab_to_rgb_in_gamut(lab: Tensor) -> Tensor:
     Returns:
         ``(..., 3, H, W)`` float32 in [0, 1].
     """
-    return lab_to_rgb(reduce_chroma(lab))
+    _check(lab, "lab", "in CIE units")
+    with torch.autocast(lab.device.type, enabled=False):
+        rgb: Tensor = kornia.color.linear_rgb_to_rgb(linear_rgb_in_gamut(lab).clamp(0, 1))
+    return rgb
 
 
 def survives_rgb(lab: Tensor, *, eight_bit: bool = True) -> Tensor:

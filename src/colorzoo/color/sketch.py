@@ -8,8 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.color.edges import canny
+
 SIGMAS = (0.3, 0.4, 0.5)
 """Deviations in pixels among which training draws; a larger one gives thicker lines."""
+
+_PAPER = 0.92  # share of the paper's level above which there is no line
+_FAINTEST_INK = 0.7  # share of the paper's level; without anything darker there are no lines
 
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -65,6 +70,34 @@ def xdog(
             lines = level * lines
         soft = 1 + torch.tanh(steepness * (lines - threshold))
         return torch.where(lines >= threshold, torch.ones_like(lines), soft)
+
+
+def canny_sketch(rgb: Tensor) -> Tensor:
+    """Return Canny edges of ``(B, 3, H, W)`` in [0, 1] as sketches ``(B, 1, H, W)``: paper 1, ink 0."""
+    return 1 - canny(rgb_to_gray(rgb)).float()
+
+
+def clean_line_art(gray: Tensor, reach: int = 31) -> Tensor:
+    """Make paper white and ink black in scanned line art.
+
+    Paper is the brightest level around each pixel, smoothed, so that gray, yellowed and unevenly lit paper
+    becomes white. Ink is the darkest hundredth of the picture; what is hardly darker than paper is paper.
+
+    Args:
+        gray: ``(B, 1, H, W)`` in [0, 1].
+        reach: Side in pixels of the neighborhood in which there is paper.
+
+    Returns:
+        ``(B, 1, H, W)`` in [0, 1]; white where a picture has no lines.
+    """
+    reach = min(reach, *gray.shape[-2:])
+    reach -= 1 - reach % 2  # odd
+    paper = F.max_pool2d(gray, reach, stride=1, padding=reach // 2)
+    paper = F.avg_pool2d(paper, reach, stride=1, padding=reach // 2, count_include_pad=False)
+    share = (gray / paper.clamp(min=1e-3)).clamp(max=1)
+    ink = share.flatten(1).kthvalue(1 + share[0].numel() // 100, dim=1).values.view(-1, 1, 1, 1)
+    ink = ink.clamp(max=_FAINTEST_INK)
+    return ((share - ink) / (_PAPER - ink)).clamp(0, 1)
 
 
 def _blur(gray: Tensor, sigmas: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ class Batch(TypedDict):
         boxes: For each picture ``(K, 4)`` float32: left, top, right, bottom in pixels of ``rgb``.
         sketch: ``(B, 1, H, W)`` float32 in [0, 1], paper 1, ink 0.
         reference: ``(B, 3, h, w)`` float32 in [0, 1], the exemplar of each picture.
+        self_made: ``(B,)`` bool, which references were made from their own picture.
     """
 
     rgb: Tensor
@@ -39,6 +40,7 @@ class Batch(TypedDict):
     boxes: NotRequired[list[Tensor]]
     sketch: NotRequired[Tensor]
     reference: NotRequired[Tensor]
+    self_made: NotRequired[Tensor]
 
 
 class Sample(TypedDict):

@@ -43,7 +43,7 @@ _MAKERS: dict[str, Callable[[Tensor, Generators], Tensor]] = {
 class ExemplarPairsDataModule(FolderDataModule):
     """Targets and references: beside ``rgb`` a batch has ``reference``, ``(B, 3, H, W)`` in [0, 1].
 
-    References are chosen by ``pairing``:
+    ``self_made`` says which references were made from their own target. References are chosen by ``pairing``:
 
     - ``list``: the rows of a CSV file (see `colorzoo.data.pair_list.read_pairs`).
     - ``class``: another picture of the same folder; for a validation picture one of the training pictures of
@@ -142,14 +142,16 @@ class ExemplarPairsDataModule(FolderDataModule):
         """Make references from the targets, for all of them or for the share that asks for it."""
         given: Tensor | None = batch.get("reference")
         share = self.hparams.self_share if training else 0.0
-        if given is not None and not share:
-            return batch
         rgb, seeds = batch["rgb"], batch["seed"]
+        chosen = torch.full((len(rgb),), given is None, device=rgb.device)
+        if given is not None and not share:
+            return {**batch, "self_made": chosen}
         made = _MAKERS[self.hparams.self_reference](rgb, picture_generators(seeds, "referen"))
         if given is not None:
             draws = uniform_draws(picture_generators(seeds, "share"), len(rgb), 1, rgb.device)
-            made = torch.where(draws[:, :, None, None] < share, made, given)
-        return {**batch, "reference": made}
+            chosen = draws[:, 0] < share
+            made = torch.where(chosen[:, None, None, None], made, given)
+        return {**batch, "reference": made, "self_made": chosen}
 
     @cached_property
     def _library(self) -> tuple[Pictures, Pictures]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from PIL import Image
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from colorzoo.color.sketch import SIGMAS, rgb_to_gray, xdog
+from colorzoo.data.augment import jitter_colors
+from colorzoo.data.dataset import Batch
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.pairing import PairedPictures, Partners, SketchedDataset
 from colorzoo.data.pictures import Pictures
@@ -45,11 +48,23 @@ class SketchDataModule(FolderDataModule):
         root: The folder.
         layout: One of the above; ``auto`` looks which folders there are.
         sigmas: Line widths of drawn sketches among which training draws; validation takes the middle one.
+        extract: What draws sketches ``(B, 1, H, W)`` in [0, 1] from pictures ``(B, 3, H, W)`` in place of
+            XDoG: any callable, such as ``colorzoo.color.canny_sketch`` or a network of your own.
+        jitter: Change the colors of training pictures, after their sketches were drawn
+            (`colorzoo.data.augment.jitter_colors`), so that a model learns to obey any color.
+        jitter_hue: Largest turn of their hue in degrees; 40 is the paper's, 180 takes any color.
         kwargs: Arguments of `FolderDataModule`.
     """
 
     def __init__(
-        self, root: str, layout: Layout = "auto", sigmas: Sequence[float] = SIGMAS, **kwargs: Any
+        self,
+        root: str,
+        layout: Layout = "auto",
+        sigmas: Sequence[float] = SIGMAS,
+        extract: Callable[[Tensor], Tensor] | None = None,
+        jitter: bool = False,
+        jitter_hue: float = 40.0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(root, **kwargs)
 
@@ -82,15 +97,29 @@ class SketchDataModule(FolderDataModule):
         return SketchedDataset(pictures.sources, pictures.partners, side=side, random_crop=train)
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
-        """Draw the sketches, unless they were read."""
-        if "sketch" in batch:
-            return batch
+        """Draw the sketches, unless they were read; then change the colors, if asked."""
+        if "sketch" not in batch:
+            batch = {**batch, "sketch": self._draw(batch, training=training)}
+        if training and self.hparams.jitter:
+            generators = picture_generators(batch["seed"], "jitter")
+            batch = {**batch, "rgb": jitter_colors(batch["rgb"], generators, self.hparams.jitter_hue)}
+        return batch
+
+    def _draw(self, batch: dict[str, Any], *, training: bool) -> Tensor:
         rgb, widths = batch["rgb"], torch.tensor(self.hparams.sigmas)
+        if self.hparams.extract is not None:
+            sketch: Tensor = self.hparams.extract(rgb)
+            return sketch
         chosen = torch.full((len(rgb),), len(widths) // 2)
         if training:
             draws = uniform_draws(picture_generators(batch["seed"], "sketch"), len(rgb), 1, widths.device)
             chosen = (draws[:, 0] * len(widths)).long()
-        return {**batch, "sketch": xdog(rgb_to_gray(rgb), widths[chosen])}
+        return xdog(rgb_to_gray(rgb), widths[chosen])
+
+
+def sketches_of(batch: Batch) -> Tensor:
+    """Return the sketches ``(B, 1, H, W)`` of a batch; those of a data set without any are drawn (XDoG)."""
+    return batch["sketch"] if "sketch" in batch else xdog(rgb_to_gray(batch["rgb"]))
 
 
 def paired(colors: Path, sketches: Sequence[Path]) -> PairedPictures:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib.metadata import version
 
@@ -21,6 +21,7 @@ from colorzoo.evaluation.outputs import (
     value_moments,
 )
 from colorzoo.evaluation.pictures import Truth
+from colorzoo.guidance import Guidance
 from colorzoo.metrics.ab_error import tolerance_histogram
 from colorzoo.metrics.band import band_psnr, edge_band
 from colorzoo.metrics.cdr import cluster_discrepancy
@@ -40,12 +41,17 @@ class Bleeding:
     """
 
     def __init__(self, first: Answer, truth: Truth) -> None:
-        self._first, self._truth = first, truth
+        self.first, self._truth = first, truth
 
     @cached_property
     def edges(self) -> Tensor:
         """``(1, 1, H, W)`` thinned edges."""
-        return bled_edges(self._first.ab, self._truth.ab)
+        return bled_edges(self.first.ab, self._truth.ab)
+
+    @cached_property
+    def cdr(self) -> float:
+        """Cluster Discrepancy Ratio of the first result, mean over a and b."""
+        return float(cluster_discrepancy(self.first.ab[0], self._truth.clusters).nanmean())
 
 
 @dataclass(frozen=True)
@@ -57,15 +63,19 @@ class Shown:
         ab: ``(1, 2, H, W)`` in CIE units.
         truth: The truth.
         bleeding: Where the method's first result bled.
+        guidance: What the result was made from.
     """
 
     rgb: Tensor
     ab: Tensor
     truth: Truth
     bleeding: Bleeding
+    guidance: Guidance = field(default_factory=Guidance)
 
 
 Values = list[list[float]]
+
+REACH = 16  # pixels from a scribble beyond which nothing should change
 
 
 @dataclass(frozen=True)
@@ -112,6 +122,14 @@ def plain_measures() -> Mapping[str, Callable[[], Measure]]:
         ),
         "band_share": lambda: _mean(
             "band_share", "band_share_k7_mean", "Share of the band", "neither", _band_share
+        ),
+        "psnr_k7_gain": lambda: _decibel_gain("k7", "K=7", 7),
+        "psnr_kfull_gain": lambda: _decibel_gain("kfull", "K=Full", None),
+        "cdr_gain": lambda: _mean(
+            "cdr_gain", f"cdr_slic250_exact_{_release()}_gain", "Gain, CDR", "higher", _cdr_gain, digits=4
+        ),
+        "drift": lambda: _mean(
+            "drift", "drift_beyond_16_px_mean", "Drift beyond 16 px", "lower", _drift, digits=3
         ),
         "histogram_intersection": lambda: _mean(
             "histogram_intersection", "hist_ab529_reference_mean", "Histogram int.", "higher", _histogram
@@ -192,14 +210,49 @@ def _band(kernel_size: int | None, shown: Shown) -> Tensor:
     return band_psnr(shown.rgb, shown.truth.rgb, edge_band(shown.bleeding.edges, kernel_size))
 
 
+def _decibel_gain(name: str, title: str, kernel_size: int | None) -> Measure:
+    """Compare a result with the method's own one without interactions, picture by picture."""
+    output = Output(f"psnr_rgb_float_{name}_gain", f"Gain, PSNR {title}", "dB", "higher", mean, 3)
+    return Measure(f"psnr_{name}_gain", (output,), _one(_band_gain(kernel_size)))
+
+
+def _band_gain(kernel_size: int | None) -> Callable[[Shown], Tensor]:
+    def gain(shown: Shown) -> Tensor:
+        band = edge_band(shown.bleeding.edges, kernel_size)
+        before = band_psnr(shown.bleeding.first.rgb, shown.truth.rgb, band)
+        return band_psnr(shown.rgb, shown.truth.rgb, band) - before
+
+    return gain
+
+
+def _cdr_gain(shown: Shown) -> Tensor:
+    if shown.truth.is_gray or not shown.bleeding.edges.any():
+        return torch.tensor(torch.nan)
+    return cluster_discrepancy(shown.ab[0], shown.truth.clusters).nanmean() - shown.bleeding.cdr
+
+
+def _drift(shown: Shown) -> Tensor:
+    """Return the mean distance in ab from the first result, more than `REACH` pixels from every scribble."""
+    if shown.guidance.scribbles is None:
+        return torch.tensor(0.0)
+    near = edge_band(shown.guidance.scribbles.mask, 2 * REACH + 1) > 0
+    moved = torch.linalg.vector_norm(shown.ab - shown.bleeding.first.ab, dim=1, keepdim=True)
+    drift: Tensor = moved[~near].mean()  # NaN where no pixel is so far away
+    return drift
+
+
 def _band_share(shown: Shown) -> Tensor:
     share = edge_band(shown.bleeding.edges).mean()
     return share.masked_fill(share == 0, torch.nan)
 
 
+def _release() -> str:
+    return f"skimage{version('scikit-image')}"
+
+
 def _cdr_measure() -> Measure:
     """Cluster Discrepancy Ratio; labels depend on the release of scikit-image, so that stays in the key."""
-    release = f"skimage{version('scikit-image')}"
+    release = _release()
     keys = (("cdr", "CDR"), ("cdr_a", "CDR of a"), ("cdr_b", "CDR of b"))
     outputs = tuple(
         Output(f"{key}_slic250_exact_{release}_mean", title, "", "higher", mean, detail=key != "cdr")

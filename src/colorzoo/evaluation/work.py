@@ -126,7 +126,7 @@ class Work:
     def _keep(self, entry: Entry, turn: Turn, truth: Truth, bleeding: Bleeding) -> None:
         moments = entry.moments.setdefault(turn.count, {})
         features = entry.features.setdefault(turn.count, {})
-        shown = Shown(turn.answer.rgb, turn.answer.ab, truth, bleeding)
+        shown = Shown(turn.answer.rgb, turn.answer.ab, truth, bleeding, turn.guidance)
         for measure in self.measures:
             keys = [output.key for output in measure.outputs]
             if all(key in moments or key in features for key in keys):

@@ -9,6 +9,7 @@ from typing import Any
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.kinds import (
+    Boxes,
     ClassMap,
     Exemplar,
     GlobalStatistics,
@@ -17,7 +18,7 @@ from colorzoo.guidance.kinds import (
     Scribbles,
     TensorFields,
 )
-from colorzoo.guidance.rasterize import points_to_hints, rasterize_points, rasterize_scribbles
+from colorzoo.guidance.rasterize import boxes_of, points_to_hints, rasterize_points, rasterize_scribbles
 from colorzoo.guidance.recipe import Recipe
 
 
@@ -32,6 +33,7 @@ class Guidance(TensorFields):
         exemplar: A picture whose colors to use.
         statistics: Color histogram or saturation of the whole picture.
         classes: A class per pixel.
+        boxes: Where the things of the picture are.
     """
 
     points: Points | None = None
@@ -40,6 +42,7 @@ class Guidance(TensorFields):
     exemplar: Exemplar | None = None
     statistics: GlobalStatistics | None = None
     classes: ClassMap | None = None
+    boxes: Boxes | None = None
 
     def kinds(self) -> tuple[str, ...]:
         """Return the names of the kinds that were given."""
@@ -52,8 +55,8 @@ class Guidance(TensorFields):
         """Draw a recipe as tensors.
 
         Args:
-            recipe: Points and scribbles are drawn; the other kinds need a model or files and are added by
-                those who have them.
+            recipe: Points, scribbles and boxes are drawn; the other kinds need a model or files and are added
+                by those who have them.
             width: Width of the original picture in pixels.
             height: Its height.
             size: Height and width of the maps; by default those of the picture.
@@ -66,6 +69,7 @@ class Guidance(TensorFields):
         return cls(
             points=rasterize_points(recipe, width, height, target),
             scribbles=rasterize_scribbles(recipe, width, height, target),
+            boxes=boxes_of(recipe, width, height),
         )
 
     @classmethod

@@ -5,6 +5,7 @@ All maps share the picture's height and width. Every class has ``to(device)``; `
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
@@ -38,10 +39,12 @@ class Points(TensorFields):
     Attributes:
         ab: ``(B, 2, H, W)`` in CIE units; ignored where ``mask`` is 0.
         mask: ``(B, 1, H, W)`` in {0, 1}.
+        luma: ``(B, 1, H, W)`` lightness in [0, 100], for models that paint sketches; or None.
     """
 
     ab: Tensor
     mask: Tensor
+    luma: Tensor | None = None
 
     def __post_init__(self) -> None:
         batch, _, height, width = _check_map("Points.ab", self.ab, 2)
@@ -80,11 +83,13 @@ class Regions(TensorFields):
         index: ``(B, 1, H, W)`` int64, the region of each pixel.
         rgb: ``(B, N, 3)`` in [0, 1], the color of each region.
         given: ``(B, N)`` in {0, 1}, which regions the user has colored.
+        segments: ``(B, 1, H, W)`` int64, the model's own division if its regions are parts of that, or None.
     """
 
     index: Tensor
     rgb: Tensor
     given: Tensor
+    segments: Tensor | None = None
 
     def __post_init__(self) -> None:
         _check_map("Regions.index", self.index, 1)
@@ -141,6 +146,37 @@ class ClassMap(TensorFields):
 
     def __post_init__(self) -> None:
         _check_map("ClassMap.target", self.target, 1)
+
+
+@dataclass(frozen=True)
+class Boxes(TensorFields):
+    """Where the things of a picture are (Su et al. 2020).
+
+    Attributes:
+        corners: ``(B, N, 4)``: left, top, right, bottom, as shares of the picture's width and height.
+        given: ``(B, N)`` in {0, 1}, which of the N boxes a picture has.
+    """
+
+    corners: Tensor
+    given: Tensor
+
+    def __post_init__(self) -> None:
+        if self.corners.ndim != 3 or self.corners.shape[2] != 4:
+            raise GuidanceError(f"Boxes.corners must have shape (B, N, 4), got {tuple(self.corners.shape)}.")
+        if self.given.shape != self.corners.shape[:2]:
+            raise GuidanceError(
+                f"Boxes.given must have shape {tuple(self.corners.shape[:2])}, got {tuple(self.given.shape)}."
+            )
+
+    @classmethod
+    def of(cls, corners: Sequence[Tensor]) -> Self:
+        """Return the boxes of several pictures, each ``(K, 4)`` in shares, K may differ."""
+        most = max((len(each) for each in corners), default=0)
+        padded = torch.zeros(len(corners), most, 4)
+        given = torch.zeros(len(corners), most)
+        for row, each in enumerate(corners):
+            padded[row, : len(each)], given[row, : len(each)] = each.float().cpu(), 1
+        return cls(padded, given)
 
 
 def _check_map(name: str, value: Tensor, channels: int) -> tuple[int, int, int, int]:

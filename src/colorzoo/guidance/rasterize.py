@@ -11,7 +11,7 @@ from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.guidance.fields import hex_color
-from colorzoo.guidance.kinds import Points, Scribbles
+from colorzoo.guidance.kinds import Boxes, Points, Scribbles
 from colorzoo.guidance.recipe import PointHint, Recipe, Stroke
 
 _WIDEST = 1e5  # pixels; a stroke covers any picture before
@@ -25,13 +25,14 @@ def rasterize_points(recipe: Recipe, width: int, height: int, size: tuple[int, i
     """
     if not recipe.points:
         return None
-    ab, mask = torch.zeros(1, 2, *size), torch.zeros(1, 1, *size)
+    ab, mask, luma = (torch.zeros(1, channels, *size) for channels in (2, 1, 1))
     for point in recipe.points:
         rows = covered(point.y, point.radius, size[0] / height, size[0])
         columns = covered(point.x, point.radius, size[1] / width, size[1])
         ab[:, :, rows, columns] = point_ab(point).view(1, 2, 1, 1)
+        luma[:, :, rows, columns] = float(_lab_of(point.color)[0])
         mask[:, :, rows, columns] = 1
-    return Points(ab, mask)
+    return Points(ab, mask, luma)
 
 
 def rasterize_scribbles(recipe: Recipe, width: int, height: int, size: tuple[int, int]) -> Scribbles | None:
@@ -46,13 +47,26 @@ def rasterize_scribbles(recipe: Recipe, width: int, height: int, size: tuple[int
     return Scribbles(mask.float())
 
 
+def boxes_of(recipe: Recipe, width: int, height: int) -> Boxes | None:
+    """Return the boxes of a recipe for a picture of ``width`` x ``height``; None if it speaks of none."""
+    if recipe.boxes is None:
+        return None
+    scale = torch.tensor([width, height, width, height], dtype=torch.float32)
+    return Boxes.of([torch.tensor([box.corners for box in recipe.boxes]).reshape(-1, 4) / scale])
+
+
 def point_ab(point: PointHint) -> Tensor:
     """Return the ``(2,)`` ab of a point in CIE units."""
     if point.ab is not None:
         return torch.tensor(point.ab)
-    color = hex_color(point.color, "PointHint.color")
+    return _lab_of(point.color)[1:]
+
+
+def _lab_of(color: str) -> Tensor:
+    """Return the ``(3,)`` Lab of ``#rrggbb``."""
+    color = hex_color(color, "PointHint.color")
     rgb = torch.tensor([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
-    return rgb_to_lab(rgb.view(3, 1, 1))[1:].flatten()
+    return rgb_to_lab(rgb.view(3, 1, 1)).flatten()
 
 
 def points_to_hints(points: Points) -> Iterator[PointHint]:

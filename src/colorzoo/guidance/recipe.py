@@ -21,6 +21,7 @@ VERSION = 1
 MAX_STRENGTH = 1.5
 MAX_AB = 150.0  # CIE units; sRGB reaches 108
 _BINS = 313  # of the ab plane inside sRGB
+_LISTS = ("points", "scribbles", "regions", "boxes")
 _LATER_KINDS = ("exemplar", "classes", "statistics")  # kept as they stand, for the models that use them
 
 
@@ -76,6 +77,30 @@ class RegionColor:
 
 
 @dataclass(frozen=True)
+class BoxHint:
+    """Where one thing of the picture is.
+
+    Attributes:
+        x: Left edge in pixels of the original picture.
+        y: Top edge.
+        width: Its width in the same pixels.
+        height: Its height.
+        extra: Unknown fields.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def corners(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom in pixels of the original picture."""
+        return self.x, self.y, self.x + self.width, self.y + self.height
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything a user wishes for one picture.
 
@@ -88,6 +113,8 @@ class Recipe:
         points: Color points; later ones cover earlier ones.
         scribbles: Strokes.
         regions: Colored regions.
+        boxes: Things of the picture; empty if there are none, None if nobody has said.
+        proposal: SHA-256 of the model's map of regions that the colors were chosen on, or None.
         extra: The fields ``exemplar``, ``classes``, ``statistics`` as they stand, and unknown fields.
     """
 
@@ -99,6 +126,8 @@ class Recipe:
     points: tuple[PointHint, ...] = ()
     scribbles: tuple[Stroke, ...] = ()
     regions: tuple[RegionColor, ...] = ()
+    boxes: tuple[BoxHint, ...] | None = None
+    proposal: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -121,9 +150,12 @@ class Recipe:
         if self.model is not None:
             document["model"] = self.model
         document["strength"] = self.strength
-        for name in ("points", "scribbles", "regions"):
-            if items := getattr(self, name):
+        for name in _LISTS:
+            items = getattr(self, name)
+            if items or (name == "boxes" and items is not None):
                 document[name] = [_item(item) for item in items]
+        if self.proposal is not None:
+            document["proposal"] = self.proposal
         return document
 
     def to_json(self, path: str | Path | None = None) -> str:
@@ -139,15 +171,17 @@ class Recipe:
 
     def kinds(self) -> tuple[str, ...]:
         """Return the names of the kinds of guidance that the recipe gives."""
-        given = [name for name in ("points", "scribbles", "regions") if getattr(self, name)]
+        given = [name for name in _LISTS if getattr(self, name)]
         return (*given, *(name for name in _LATER_KINDS if self.extra.get(name)))
 
     def unknown(self) -> tuple[str, ...]:
         """Return the names of fields that this version does not know, such as ``points[2].colour``."""
         names = [name for name in self.extra if name not in (*_LATER_KINDS, "image")]
-        for kind in ("points", "scribbles", "regions"):
+        for kind in _LISTS:
             names += [
-                f"{kind}[{i}].{name}" for i, item in enumerate(getattr(self, kind)) for name in item.extra
+                f"{kind}[{i}].{name}"
+                for i, item in enumerate(getattr(self, kind) or ())
+                for name in item.extra
             ]
         return tuple(names)
 
@@ -164,6 +198,11 @@ class Recipe:
                 f"{width} x {height}; coordinates are pixels of the original picture."
             )
         places = [(f"points[{i}]", p.x, p.y) for i, p in enumerate(self.points)]
+        places += [
+            (f"boxes[{i}]", x, y)
+            for i, (left, top, right, bottom) in enumerate(box.corners for box in self.boxes or ())
+            for x, y in ((left, top), (right, bottom))
+        ]
         places += [(f"scribbles[{i}]", x, y) for i, s in enumerate(self.scribbles) for x, y in s.path]
         for name, x, y in places:
             if not (0 <= x <= width and 0 <= y <= height):
@@ -229,6 +268,8 @@ def _parse(fields: Fields) -> Recipe:
         points=tuple(_parse_point(item) for item in fields.children("points")),
         scribbles=tuple(_parse_stroke(item) for item in fields.children("scribbles")),
         regions=tuple(_parse_region(item) for item in fields.children("regions")),
+        boxes=_parse_boxes(fields),
+        proposal=fields.text("proposal", None),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )
     if recipe.width is not None and recipe.height is not None:
@@ -247,9 +288,15 @@ def _check_later_kinds(document: dict[str, Any]) -> None:
     statistics = fields.child("statistics")
     statistics.number("saturation", 0.0, low=0, high=1)
     statistics.numbers("histogram", _BINS, low=0, high=1e9)
-    classes = fields.child("classes").child("map")
-    for name in classes.rest():
-        classes.integer(name, None, low=-int(1e9))
+    classes = fields.child("classes")
+    table = classes.child("map")
+    for name in table.rest():
+        table.integer(name, None, low=0)
+    for name in ("file", "reference_file"):
+        classes.text(name, None)
+    for area in classes.children("painted"):
+        area.integer("class", None, low=0)
+        area.path("path")
 
 
 def _parse_point(fields: Fields) -> PointHint:
@@ -279,6 +326,21 @@ def _parse_region(fields: Fields) -> RegionColor:
     return RegionColor(index, hex_color(color, f"{fields.name}.color"), fields.rest())
 
 
-def _item(item: PointHint | Stroke | RegionColor) -> dict[str, Any]:
+def _parse_boxes(fields: Fields) -> tuple[BoxHint, ...] | None:
+    """Read the boxes; an empty list is something else than none at all."""
+    if fields.rest().get("boxes") is None:
+        return None
+    return tuple(_parse_box(item) for item in fields.children("boxes"))
+
+
+def _parse_box(fields: Fields) -> BoxHint:
+    x, y = fields.required_number("x"), fields.required_number("y")
+    width, height = fields.required_number("width"), fields.required_number("height")
+    if not (width > 0 and height > 0):
+        raise GuidanceError(f"{fields.name} must be wider and higher than 0, got {width:g} x {height:g}.")
+    return BoxHint(x, y, width, height, fields.rest())
+
+
+def _item(item: PointHint | Stroke | RegionColor | BoxHint) -> dict[str, Any]:
     values = {k: v for k, v in vars(item).items() if k != "extra" and v is not None}
     return {**item.extra, **json.loads(json.dumps(values))}

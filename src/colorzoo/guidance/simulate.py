@@ -18,6 +18,7 @@ from colorzoo.guidance.kinds import Points
 
 MAX_POINTS = 256  # the paper's geometric counts pass it once in 10^15 pictures
 _PICTURE_DRAWS = 5
+_LAB = 3  # channels
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     """Draw the points that a user of the training time would give.
 
     Args:
-        ab: ``(B, 2, H, W)`` true colors in CIE units.
+        ab: ``(B, 2, H, W)`` true colors in CIE units, or Lab ``(B, 3, H, W)``: then points have a lightness.
         generators: Source of all randomness: one for the batch, or one for each picture, so that a picture's
             points do not depend on its neighbors in the batch.
         simulation: The distributions; by default those of the paper.
@@ -67,14 +68,18 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     valid = torch.arange(slots, device=ab.device) < counts[:, None]
     points = paint_patches(ab, corner, side.long(), valid)
     reveal = (picture[:, 3] < simulation.reveal_all).view(-1, 1, 1, 1)
-    return Points(torch.where(reveal, ab, points.ab), torch.where(reveal, 1.0, points.mask))
+    return Points(
+        torch.where(reveal, ab[:, -2:], points.ab),
+        torch.where(reveal, 1.0, points.mask),
+        None if points.luma is None else torch.where(reveal, ab[:, :1], points.luma),
+    )
 
 
 def uniform_points(ab: Tensor, count: int, generators: Generators, *, side: int = 6) -> Points:
     """Place ``count`` patches uniformly (the test of Zhang et al. 2017, sec. 4.1: 6 x 6 pixels).
 
     Args:
-        ab: ``(B, 2, H, W)`` true colors in CIE units.
+        ab: ``(B, 2, H, W)`` true colors in CIE units, or Lab ``(B, 3, H, W)``: then points have a lightness.
         count: Patches per picture; 0 gives no hints.
         generators: Source of all randomness: one for the batch, or one for each picture.
         side: Side of a patch in pixels.
@@ -94,12 +99,12 @@ def paint_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor) -> Po
     """Fill square patches with their mean color; later patches cover earlier ones.
 
     Args:
-        ab: ``(B, 2, H, W)`` in CIE units.
+        ab: ``(B, 2, H, W)`` in CIE units, or Lab ``(B, 3, H, W)``: then the points have a lightness.
         corner: ``(B, N, 2)`` int64, row and column of the top left pixel.
         side: ``(B, N)`` int64, side in pixels; the patch must lie inside the picture.
         valid: ``(B, N)`` bool, which patches exist.
     """
-    batch, _, height, width = ab.shape
+    batch, channels, height, width = ab.shape
     largest = int(side.max())
     step = torch.arange(largest, device=ab.device)
     rows = corner[..., 0, None, None] + step[:, None]
@@ -109,15 +114,17 @@ def paint_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor) -> Po
     pixel = (rows.clamp(max=height - 1) * width + columns.clamp(max=width - 1)).flatten(1)
 
     flat = ab.flatten(2)
-    seen = flat.gather(2, pixel.unsqueeze(1).expand(-1, 2, -1)) * inside.unsqueeze(1)
-    mean = seen.view(batch, 2, *side.shape[1:], -1).sum(-1) / side.unsqueeze(1).square()
+    seen = flat.gather(2, pixel.unsqueeze(1).expand(-1, channels, -1)) * inside.unsqueeze(1)
+    mean = seen.view(batch, channels, *side.shape[1:], -1).sum(-1) / side.unsqueeze(1).square()
 
     order = torch.arange(1, side.shape[1] + 1, device=ab.device).repeat_interleave(largest**2)
     owner = torch.zeros(batch, height * width, dtype=torch.long, device=ab.device)
     owner.scatter_reduce_(1, pixel, order * inside, reduce="amax")
-    color = mean.gather(2, (owner - 1).clamp(min=0).unsqueeze(1).expand(-1, 2, -1))
+    color = mean.gather(2, (owner - 1).clamp(min=0).unsqueeze(1).expand(-1, channels, -1))
     mask = (owner > 0).unsqueeze(1).to(ab.dtype)
-    return Points((color * mask).view_as(ab), mask.view(batch, 1, height, width))
+    filled = (color * mask).view_as(ab)
+    luma = filled[:, :1] if channels == _LAB else None
+    return Points(filled[:, -2:], mask.view(batch, 1, height, width), luma)
 
 
 def _draw_counts(draws: Tensor, simulation: PointSimulation) -> Tensor:

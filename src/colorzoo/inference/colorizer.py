@@ -10,7 +10,7 @@ import warnings
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
-from colorzoo.errors import ColorzooError
+from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.factory import create_model
-from colorzoo.guidance import Exemplar, Guidance, Recipe
+from colorzoo.guidance import Exemplar, Guidance, Recipe, Regions
 from colorzoo.inference.device import Precision, choose_device, choose_dtype
 from colorzoo.inference.fast import fast_module
 from colorzoo.inference.guide import GuidanceLike, Wishes, fit_points, prepare
@@ -40,7 +40,9 @@ from colorzoo.inference.references import (
     recipe_references,
     require_color,
 )
+from colorzoo.inference.regions import Proposals, ProposesRegions, color_regions, region_notes
 from colorzoo.inference.resample import DEFAULT_SIZE, BicubicUpsampler, shrink_luma, working_size
+from colorzoo.inference.sketches import draw_sketch, model_input, painted_luma
 from colorzoo.registry import default_model, load_class, model_card
 from colorzoo.tasks import ColorizationModule, Prediction
 
@@ -75,11 +77,22 @@ class Solved:
         ab: ``(2, h, w)`` in CIE units, strength and points applied.
         extras: The model's further maps, such as ``"logits"``.
         notes: As in `Colored`.
+        painted: ``(1, 1, h, w)``, the lightness of a painted sketch; None for models that keep the picture's.
     """
 
     ab: Tensor
     extras: Mapping[str, Tensor]
     notes: tuple[str, ...] = ()
+    painted: Tensor | None = None
+
+    def luma(self, luma: Tensor, seen: Tensor) -> Tensor:
+        """Return the lightness ``(1, 1, H, W)`` of the result: the picture's own, or a painting's.
+
+        Args:
+            luma: The picture's, at the size of the result.
+            seen: The picture's at the network's size.
+        """
+        return luma if self.painted is None else painted_luma(luma, seen, self.painted)
 
 
 class Colorizer:
@@ -128,6 +141,7 @@ class Colorizer:
         self.model = model.to(self.device).eval()
         self._fast: ColorizationModule | None = None
         self._notes: tuple[str, ...] = ()
+        self._proposals = Proposals()
         self._last_look: tuple[weakref.ref[Tensor] | None, Tensor | None] = (None, None)
         self._lock = threading.Lock()  # around the network: it may move to another device
 
@@ -182,8 +196,10 @@ class Colorizer:
         if isinstance(reference, Picture):
             require_color(reference, "picture")
             reference = self.exemplar([Reference(reference)])
-        solved = self.solve(shrink_luma(luma, size), wishes, reference)
-        pins = fit_pins(wishes.hints, solved.ab, luma[0, 0], strength=wishes.strength)
+        seen = shrink_luma(luma, size)
+        solved = self.solve(seen, wishes, reference)
+        luma = solved.luma(luma, seen)
+        pins = [] if self.paints else fit_pins(wishes.hints, solved.ab, luma[0, 0], strength=wishes.strength)
         rgb = join(luma[0, 0], solved.ab, pins)
         return Colored(rgb, solved.ab, self.name, solved.notes)
 
@@ -211,17 +227,51 @@ class Colorizer:
             GuidanceError: The recipe speaks of regions or statistics that do not exist.
             ColorzooError: The model answers values that are no numbers.
         """
-        given = fit_points(wishes.guidance, luma)
+        recipe = wishes.recipe or Recipe()
+        given = wishes.guidance if self.paints else fit_points(wishes.guidance, luma)
         if wishes.recipe is not None or reference is not None:
             exemplar = self._with_look(reference) if isinstance(reference, Tensor) else reference
-            given = add_kinds(given, wishes.recipe or Recipe(), self.model, luma, exemplar)
+            given = add_kinds(given, recipe, self.model, luma, exemplar)
+        notes = (*wishes.notes, *self._ignored(wishes))
+        if "regions" in self.model.accepts:
+            given = self._with_regions(given, recipe, luma)
+            assert given.regions is not None
+            notes = (*notes, *region_notes(given.regions, recipe))
         prediction = self.predict(luma, given)
-        assert prediction.ab is not None
         ab = prediction.ab
+        assert ab is not None
+        if self.paints:
+            assert prediction.rgb is not None
+            painted = rgb_to_lab(prediction.rgb)[:, :1]
+            notes = (*notes, *draw_sketch(luma).notes, *self._notes)
+            return Solved(ab[0] * wishes.strength, prediction.extras, notes, painted)
         if given.points is not None:
             ab = honor_points(ab, luma, given.points)
-        notes = (*wishes.notes, *self._ignored(wishes), *self._notes)
-        return Solved(ab[0] * wishes.strength, prediction.extras, notes)
+        return Solved(ab[0] * wishes.strength, prediction.extras, (*notes, *self._notes, *prediction.notes))
+
+    def propose(self, luma: Tensor) -> Regions:
+        """Return the regions whose colors the model asks for; asked again for the same picture, at once.
+
+        Args:
+            luma: ``(1, 1, h, w)`` in [0, 100], at the network's size.
+
+        Raises:
+            GuidanceError: The model asks for no regions.
+        """
+        if not isinstance(self.model, ProposesRegions):
+            raise GuidanceError(f"{self.name} does not ask for regions")
+        return self._proposals.of(self.model, model_input(self.model, luma), self.device)
+
+    def _with_regions(self, given: Guidance, recipe: Recipe, luma: Tensor) -> Guidance:
+        """Give the model back its own regions in the colors of the recipe: it need not divide again."""
+        if given.regions is not None or not isinstance(self.model, ProposesRegions):
+            return given
+        return replace(given, regions=color_regions(self.propose(luma), recipe.regions))
+
+    @property
+    def paints(self) -> bool:
+        """Whether the model paints sketches: lightness too is its own."""
+        return self.model.input_kind == "sketch"
 
     def predict_ab(self, luma: Tensor, guidance: Guidance) -> Tensor:
         """Return the ``(B, 2, h, w)`` ab of `predict`."""
@@ -237,7 +287,8 @@ class Colorizer:
             guidance: What the user gives, of the same size.
 
         Returns:
-            ``(B, 2, h, w)`` float32 ab on the CPU, in CIE units, and the model's extras on its device.
+            ``(B, 2, h, w)`` float32 ab on the CPU, in CIE units, the painting where the model paints, and the
+            model's extras on its device.
 
         Raises:
             ColorzooError: The model answers no numbers, in float32 either.
@@ -261,12 +312,16 @@ class Colorizer:
         for dtype in dict.fromkeys((wanted, torch.float32)):
             low = torch.autocast(self.device.type, dtype) if dtype != torch.float32 else nullcontext()
             with torch.inference_mode(), low:
-                prediction = self._model_for(dtype)(luma.to(self.device), guidance.to(self.device))
+                seen = model_input(self.model, luma).to(self.device)
+                prediction = self._model_for(dtype)(seen, guidance.to(self.device))
+            rgb = None if prediction.rgb is None else prediction.rgb.float().cpu()
             ab = prediction.ab
-            if ab is None:  # a model that paints RGB: its chroma is used, the picture's lightness stays
-                ab = rgb_to_lab(prediction.to_rgb(luma))[:, 1:]
+            if rgb is not None:  # of a model that reads lightness only the chroma counts
+                ab = rgb_to_lab(rgb)[:, 1:]
+            assert ab is not None
             if torch.isfinite(ab).all():
-                return Prediction(ab=ab.float().cpu(), extras=prediction.extras)
+                extras, notes = prediction.extras, prediction.notes
+                return Prediction(ab=ab.float().cpu(), rgb=rgb, extras=extras, notes=notes)
         raise ColorzooError(
             f"{self.name} answered values that are no numbers, in float32 too; check its weights."
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import islice
@@ -20,7 +20,7 @@ from colorzoo.guidance.recipe import MAX_STRENGTH
 from colorzoo.inference.picture import Picture
 from colorzoo.inference.pins import MOST_PINS
 from colorzoo.inference.resample import resize_points
-from colorzoo.registry import default_model
+from colorzoo.registry import default_model, model_card
 from colorzoo.weights import model_of_file
 
 GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
@@ -73,7 +73,13 @@ def wanted_model(
     if model is None and isinstance(guidance, Recipe):
         model = guidance.model
     kinds = ("exemplar",) if reference else guidance.kinds()
-    return model or model_of_file(weights) or default_model(next(iter(kinds), "automatic"))
+    return model or model_of_file(weights) or _default_for(kinds)
+
+
+def _default_for(kinds: Sequence[str]) -> str:
+    """Return the default model of the first kind; that of another one if it takes more of what is given."""
+    candidates = [default_model(kind) for kind in kinds or ("automatic",)]
+    return max(candidates, key=lambda name: len({*model_card(name).guidance} & {*kinds}))
 
 
 def prepare(
@@ -117,7 +123,8 @@ def draw_wishes(
         raise GuidanceError(f"strength must be from 0 to {MAX_STRENGTH:g}, got {strength:g}.")
     if isinstance(given, Recipe):
         drawn = Guidance.from_recipe(given, width, height, size)
-        return Wishes(drawn, given.points, strength, given.kinds(), recipe=given)
+        sized = replace(given, width=width, height=height)  # for what is drawn with the model's help
+        return Wishes(drawn, given.points, strength, given.kinds(), recipe=sized)
     hints = _sparse_hints(given.points, width, height)
     if hints:  # the same way as a recipe, so that both give the same picture
         points = Guidance.from_recipe(Recipe(points=hints), width, height, size).points
@@ -132,7 +139,7 @@ def fit_points(guidance: Guidance, luma: Tensor) -> Guidance:
         return guidance
     mask = guidance.points.mask
     ab = reduce_chroma(torch.cat([luma, guidance.points.ab], dim=1))[:, 1:]
-    return replace(guidance, points=Points(ab * mask, mask))
+    return replace(guidance, points=Points(ab * mask, mask, guidance.points.luma))
 
 
 def _sparse_hints(points: Points | None, width: int, height: int) -> tuple[PointHint, ...]:

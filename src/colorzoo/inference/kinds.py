@@ -1,4 +1,4 @@
-"""The kinds of guidance that need the model or another picture: regions, classes, exemplar, statistics."""
+"""The kinds of guidance that need the model or another picture: classes, exemplar, statistics."""
 
 from __future__ import annotations
 
@@ -9,36 +9,32 @@ from typing import Any, Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor
 
-from colorzoo.color import hull_centers, rgb_to_lab
+from colorzoo.color import hull_centers
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import (
-    ClassMap,
+    Boxes,
     Exemplar,
     GlobalStatistics,
     Guidance,
     Recipe,
-    Regions,
     statistics_of,
 )
 from colorzoo.guidance.fields import Fields
+from colorzoo.inference.classes import FindsClasses, class_map
 from colorzoo.inference.picture import Picture
 from colorzoo.tasks import ColorizationModule
 
 
 @runtime_checkable
-class ProposesRegions(Protocol):
-    """A model that asks for the colors of regions."""
+class FindsBoxes(Protocol):
+    """A model that colors the things of a picture, and may look for them."""
 
-    def propose(self, luma: Tensor) -> Regions:
-        """Return the regions of ``(B, 1, H, W)``, none of them colored yet, the most wanted first."""
+    @property
+    def detects(self) -> bool:
+        """Whether it has what it takes to look."""
 
-
-@runtime_checkable
-class FindsClasses(Protocol):
-    """A model whose colors travel inside classes."""
-
-    def segment(self, luma: Tensor) -> Tensor:
-        """Return the ``(B, 1, H, W)`` int64 class of each pixel of a lightness."""
+    def find_boxes(self, luma: Tensor) -> Boxes:
+        """Return where the things of ``(B, 1, H, W)`` are, or say that it cannot find out."""
 
 
 def add_kinds(
@@ -49,12 +45,12 @@ def add_kinds(
     Args:
         guidance: Points and scribbles at the network's size.
         recipe: What the user wishes.
-        model: Whose regions and classes the recipe speaks of.
+        model: Whose classes the recipe speaks of.
         luma: ``(1, 1, h, w)`` in [0, 100].
         exemplar: What a reference gives, or None; the recipe says how far to go towards it.
 
     Raises:
-        GuidanceError: A region or statistic that does not exist.
+        GuidanceError: A statistic that does not exist.
     """
     found: dict[str, Any] = {}
     reference = None if exemplar is None else exemplar.rgb
@@ -63,42 +59,22 @@ def add_kinds(
         found["exemplar"] = replace(exemplar, alpha=float(alpha))
     if "statistics" in model.accepts and recipe.extra.get("statistics"):
         found["statistics"] = read_statistics(recipe.extra["statistics"])
-    if "regions" in model.accepts and recipe.regions and isinstance(model, ProposesRegions):
-        found["regions"] = color_regions(propose_regions(model, luma), recipe)
+    if "boxes" in model.accepts and guidance.boxes is None and isinstance(model, FindsBoxes):
+        found["boxes"] = find_boxes(model, luma)
     if "classes" in model.accepts and isinstance(model, FindsClasses):
-        found["classes"] = _classes(model, recipe, luma, reference)
+        found["classes"] = guidance.classes or class_map(model, recipe, luma, reference)
     return replace(guidance, **found)
 
 
-def propose_regions(model: ProposesRegions, luma: Tensor) -> Regions:
-    """Ask a model for its regions, on its device; the answer is on the CPU."""
-    device = cast(ColorizationModule, model).device
-    with torch.inference_mode():
-        return model.propose(luma.to(device)).to("cpu")
-
-
-def find_classes(model: FindsClasses, luma: Tensor) -> Tensor:
-    """Ask a model for the classes of a lightness, on its device; the answer is on the CPU."""
-    device = cast(ColorizationModule, model).device
-    with torch.inference_mode():
-        return model.segment(luma.to(device)).cpu()
-
-
-def color_regions(regions: Regions, recipe: Recipe) -> Regions:
-    """Fill in the colors that a recipe gives.
+def find_boxes(model: FindsBoxes, luma: Tensor) -> Boxes:
+    """Ask a model where the things of a lightness are, on its device; the answer is on the CPU.
 
     Raises:
-        GuidanceError: The recipe colors a region that the model did not propose.
+        GuidanceError: It has no detector.
     """
-    rgb, given = regions.rgb.clone(), regions.given.clone()
-    for region in recipe.regions:
-        if region.index >= rgb.shape[1]:
-            raise GuidanceError(
-                f"recipe.regions colors region {region.index}, but the model found {rgb.shape[1]} (from 0)."
-            )
-        levels = [int(region.color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        rgb[:, region.index], given[:, region.index] = rgb.new_tensor(levels), 1
-    return replace(regions, rgb=rgb, given=given)
+    device = cast(ColorizationModule, model).device
+    with torch.inference_mode():
+        return model.find_boxes(luma.to(device)).to("cpu")
 
 
 def read_statistics(values: Mapping[str, Any]) -> GlobalStatistics:
@@ -125,16 +101,3 @@ def describe_statistics(picture: Picture) -> dict[str, Any]:
     assert found.saturation is not None
     shares = [round(share, 6) for share in found.histogram[0].tolist()]
     return {"saturation": round(float(found.saturation), 4), "histogram": shares}
-
-
-def _classes(model: FindsClasses, recipe: Recipe, luma: Tensor, reference: Tensor | None) -> ClassMap:
-    target = find_classes(model, luma)
-    moved = target.clone()
-    for name, wanted in recipe.extra.get("classes", {}).get("map", {}).items():
-        if not name.isdigit():
-            raise GuidanceError(
-                f"recipe.classes.map has the key {name!r}; the number of a class was expected."
-            )
-        moved[target == int(name)] = wanted
-    other = None if reference is None else find_classes(model, rgb_to_lab(reference)[:, :1])
-    return ClassMap(moved, other)

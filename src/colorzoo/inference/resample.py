@@ -36,9 +36,13 @@ def resize_points(points: Points, size: tuple[int, int]) -> Points:
     if tuple(points.mask.shape[-2:]) == size:
         return points
     share = F.interpolate(points.mask, size=size, mode="area")
-    color = F.interpolate(points.ab * points.mask, size=size, mode="area") / share.clamp(min=1e-6)
     mask = (share > 0).to(points.mask.dtype)
-    return Points(color * mask, mask)
+
+    def mean(values: Tensor) -> Tensor:
+        sums = F.interpolate(values * points.mask, size=size, mode="area")
+        return sums / share.clamp(min=1e-6) * mask
+
+    return Points(mean(points.ab), mask, None if points.luma is None else mean(points.luma))
 
 
 class BicubicUpsampler:

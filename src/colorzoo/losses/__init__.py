@@ -6,5 +6,24 @@ from colorzoo.losses.color import (
     smooth_l1_map,
     soft_cross_entropy,
 )
+from colorzoo.losses.exemplar import (
+    contextual_loss,
+    edge_aware_smoothness,
+    neighbor_mean,
+    relativistic_loss,
+    self_reference_l1,
+    unmatched_perceptual,
+)
 
-__all__ = ["grid_cross_entropy", "rebalanced_cross_entropy", "smooth_l1_map", "soft_cross_entropy"]
+__all__ = [
+    "contextual_loss",
+    "edge_aware_smoothness",
+    "grid_cross_entropy",
+    "neighbor_mean",
+    "rebalanced_cross_entropy",
+    "relativistic_loss",
+    "self_reference_l1",
+    "smooth_l1_map",
+    "soft_cross_entropy",
+    "unmatched_perceptual",
+]

@@ -47,11 +47,12 @@ class HintAttention(nn.Module):
         color = given / weight.clamp(min=1e-6)
 
         fine = self.key(features)
-        query = self._embed(fine)
-        key = self._embed(F.adaptive_avg_pool2d(fine.float(), cells))
-        answer = F.scaled_dot_product_attention(
-            _extend_query(query), _extend_key(key, self.bias, weight), _with_null(color), scale=1.0
-        )
+        query = _extend_query(self._embed(fine))
+        key = _extend_key(self._embed(F.adaptive_avg_pool2d(fine.float(), cells)), self.bias, weight)
+        value = _with_null(color)
+        if not torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            key, value = _hinted_in_some_picture(key, value, weight)
+        answer = F.scaled_dot_product_attention(query, key, value, scale=1.0)
         return answer.transpose(1, 2).reshape(batch, 3, height, width)
 
     def _embed(self, key: Tensor) -> Tensor:
@@ -85,3 +86,14 @@ def _with_null(color: Tensor) -> Tensor:
     """Return ``(B, N + 1, 3)`` values; the null cell's are zeros."""
     values = color.flatten(2).transpose(1, 2)
     return torch.cat([values, torch.zeros_like(values[:, :1])], dim=1)
+
+
+def _hinted_in_some_picture(key: Tensor, value: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Leave out the cells that no picture of the batch has a hint in: their weights would be exactly 0.
+
+    A user gives dozens of points, while a picture has thousands of cells: the step then costs next to
+    nothing. Training and export keep all cells, whose number does not depend on the hints.
+    """
+    hinted = (weight > 0).any(dim=0).flatten()
+    kept = torch.cat([hinted, hinted.new_ones(1)]).nonzero().flatten()
+    return key[:, kept], value[:, kept]

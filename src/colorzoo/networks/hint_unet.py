@@ -15,6 +15,7 @@ from colorzoo.networks.blocks import conv3x3, conv_block, upconv4x4
 from colorzoo.networks.channel_attention import AttendedConv
 from colorzoo.networks.hint_attention import HintAttention
 from colorzoo.networks.rank import RankLayers
+from colorzoo.networks.taps import Tap, Visit, unchanged
 
 STRIDE = 8
 """Height and width of the input must be multiples of this."""
@@ -38,6 +39,22 @@ class HintUNetOutput(NamedTuple):
     ab: Tensor
     logits: Tensor
     trunk: Tensor
+    maps: tuple[Tensor, ...]
+
+
+class Encoded(NamedTuple):
+    """What the decoder reads.
+
+    Attributes:
+        trunk: ``(B, C, H/4, W/4)``, the output of block 8.
+        beside9: ``(B, C, H/2, W/2)``, what the skip adds before block 9.
+        beside10: ``(B, C, H, W)``, what the skip adds before block 10.
+        maps: The outputs of blocks 3 to 7.
+    """
+
+    trunk: Tensor
+    beside9: Tensor
+    beside10: Tensor
     maps: tuple[Tensor, ...]
 
 
@@ -89,6 +106,12 @@ class HintUNet(nn.Module):
         self.class_head = nn.Conv2d(c256, GRID_BINS, 1) if distribution else None
         self.ab_head = nn.Sequential(nn.Conv2d(c128, 2, 1), nn.Tanh())
 
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The maps behind block 8, behind block 9, and the sum before block 10."""
+        c256, c128 = self.up9.in_channels, self.up10.in_channels
+        return Tap("8_3", c256, 4), Tap("9_3", c128, 2), Tap("10_up", self.up10.out_channels, 1)
+
     def forward(
         self,
         x: Tensor,
@@ -96,6 +119,7 @@ class HintUNet(nn.Module):
         *,
         context: Tensor | None = None,
         detach: Detach = "none",
+        visit: Visit = unchanged,
     ) -> HintUNetOutput:
         """Run the network.
 
@@ -104,29 +128,54 @@ class HintUNet(nn.Module):
             hints: ``(B, 3, H, W)``, hint colors and mask in {0, 1}, for the attention step only.
             context: ``(B, C, 1, 1)``, what is known of the whole picture, added to the map of block 4.
             detach: ``"regression"`` in a classification stage, ``"classification"`` in a regression stage.
+            visit: Called with each of the 13 maps named after the published code: 1_2, 2_2, 3_3 to 7_3,
+                8_up, 8_3, 9_up, 9_3, 10_up, 10_2; a sum "up" is visited before its ReLU.
         """
-        map1 = self.block1(x)
-        map2 = self.block2(map1[:, :, ::2, ::2])
-        map3 = self.block3(map2[:, :, ::2, ::2])
-        map4 = self.block4(map3[:, :, ::2, ::2])
+        encoded = self.encode(x, hints, context=context, detach=detach, visit=visit)
+        trunk = encoded.trunk
+        logits = self.distribution(trunk.detach() if detach == "classification" else trunk)
+        if detach == "regression":
+            encoded = encoded._replace(trunk=trunk.detach())
+        return HintUNetOutput(self.decode(encoded, visit), logits, encoded.trunk, encoded.maps)
+
+    def encode(
+        self,
+        x: Tensor,
+        hints: Tensor | None = None,
+        *,
+        context: Tensor | None = None,
+        detach: Detach = "none",
+        visit: Visit = unchanged,
+    ) -> Encoded:
+        """Run all that comes before the map 8_3; arguments as of `forward`."""
+        map1 = visit("1_2", self.block1(x))
+        map2 = visit("2_2", self.block2(map1[:, :, ::2, ::2]))
+        map3 = visit("3_3", self.block3(map2[:, :, ::2, ::2]))
+        map4 = visit("4_3", self.block4(map3[:, :, ::2, ::2]))
         if context is not None:
             map4 = map4 + context
-        map5 = self.block5(map4)
-        map6 = self.block6(map5)
-        deep = map7 = self.block7(map6)
+        map5 = visit("5_3", self.block5(map4))
+        map6 = visit("6_3", self.block6(map5))
+        deep = map7 = visit("7_3", self.block7(map6))
         if self.rank_layers is not None:
             deep = self.rank_layers(deep)
-        trunk = self.block8(self.up8(deep) + self.skip3(map3))
+        trunk = self.block8(visit("8_up", self.up8(deep) + self.skip3(map3)))
         if self.attention is not None and self.inject is not None and hints is not None:
             trunk = trunk + self.inject(self.attention(trunk, hints))
-        logits = self._distribution(trunk.detach() if detach == "classification" else trunk)
         if detach == "regression":
-            trunk, map1, map2 = trunk.detach(), map1.detach(), map2.detach()
-        map9 = self.block9(self.up9(trunk) + self.skip2(map2))
-        map10 = self.block10(self.up10(map9) + self.skip1(map1))
-        return HintUNetOutput(self.ab_head(map10), logits, trunk, (map3, map4, map5, map6, map7))
+            map1, map2 = map1.detach(), map2.detach()
+        return Encoded(trunk, self.skip2(map2), self.skip1(map1), (map3, map4, map5, map6, map7))
 
-    def _distribution(self, trunk: Tensor) -> Tensor:
+    def decode(self, encoded: Encoded, visit: Visit = unchanged) -> Tensor:
+        """Return ab ``(B, 2, H, W)`` in [-1, 1] from what `encode` gave."""
+        trunk = visit("8_3", encoded.trunk)
+        map9 = visit("9_3", self.block9(visit("9_up", self.up9(trunk) + encoded.beside9)))
+        map10 = visit("10_2", self.block10(visit("10_up", self.up10(map9) + encoded.beside10)))
+        ab: Tensor = self.ab_head(map10)
+        return ab
+
+    def distribution(self, trunk: Tensor) -> Tensor:
+        """Return logits over the ab grid from the map 8_3; without that head no channel at all."""
         if self.class_head is None:
             return trunk[:, :0]
         logits: Tensor = self.class_head(trunk)

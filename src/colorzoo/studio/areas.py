@@ -10,27 +10,36 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.color import rgb_to_lab
-from colorzoo.inference.kinds import FindsClasses, ProposesRegions, find_classes, propose_regions
-from colorzoo.studio.coloring import Task
+from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
+from colorzoo.inference.classes import FindsClasses, find_classes
+from colorzoo.inference.regions import filled_regions, proposal_hash, suggest_colors
+from colorzoo.studio.coloring import Answer, Task
 from colorzoo.studio.errors import StudioError
 from colorzoo.studio.photo import Photo
 
 
-def regions(task: Task) -> tuple[dict[str, Any], bytes]:
-    """Return the fields of the message ``regions`` and the uint16 map.
+def regions(task: Task, answer: Answer) -> tuple[dict[str, Any], bytes]:
+    """Return the fields of the message ``regions`` and the uint16 map; regions without a pixel are left out.
+
+    Args:
+        task: Whose model asks for the regions.
+        answer: The result so far, from which colors are suggested.
 
     Raises:
-        StudioError: The model asks for no regions.
+        GuidanceError: The model asks for no regions.
     """
-    model = task.colorizer.model
-    if not isinstance(model, ProposesRegions):
-        raise StudioError("unsupported", f"{task.colorizer.name} does not ask for regions")
-    found = propose_regions(model, task.photo.small[task.colorizer.size])
-    index, count = found.index[0, 0], int(found.rgb.shape[1])
-    items = [_region(index, number, task.photo) for number in range(count)]
-    facts = {"count": count, "width": index.shape[1], "height": index.shape[0], "items": items}
-    return facts, _as_uint16(index)
+    found = task.colorizer.propose(task.photo.small[task.colorizer.size])
+    index = found.index[0, 0]
+    suggested = suggest_colors(found, painting(task, answer))
+    items = [_region(index, number, task.photo, suggested[number]) for number in filled_regions(found)]
+    facts = {"count": len(items), "width": index.shape[1], "height": index.shape[0], "items": items}
+    return {**facts, "proposal": proposal_hash(found)}, _as_uint16(index)
+
+
+def painting(task: Task, answer: Answer) -> Tensor:
+    """Return the result ``(1, 3, h, w)`` in [0, 1] at the network's size."""
+    luma = answer.luma(task.photo.small[task.colorizer.size])
+    return lab_to_rgb_in_gamut(torch.cat([luma[0], answer.ab]))[None]
 
 
 def classes(task: Task) -> tuple[dict[str, Any], tuple[bytes, ...]]:
@@ -79,16 +88,14 @@ def source_color(photo: Photo, place: tuple[float, float]) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def _region(index: Tensor, number: int, photo: Photo) -> dict[str, Any]:
+def _region(index: Tensor, number: int, photo: Photo, suggested: str) -> dict[str, Any]:
     rows, columns = (index == number).nonzero(as_tuple=True)
-    if len(rows) == 0:
-        return {"index": number, "area": 0.0, "x": None, "y": None}
     # the pixel of the region nearest to its center of mass, which itself may lie outside
     away = (rows - rows.float().mean()).square() + (columns - columns.float().mean()).square()
     best = int(away.argmin())
     x = (float(columns[best]) + 0.5) * photo.size[0] / index.shape[1]
     y = (float(rows[best]) + 0.5) * photo.size[1] / index.shape[0]
-    return {"index": number, "area": len(rows) / index.numel(), "x": x, "y": y}
+    return {"index": number, "area": len(rows) / index.numel(), "x": x, "y": y, "suggested": suggested}
 
 
 def _class_facts(found: Tensor, names: dict[int, str]) -> dict[str, Any]:

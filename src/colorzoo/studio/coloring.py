@@ -17,9 +17,11 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.rasterize import point_ab
 from colorzoo.inference.colorizer import Colorizer, full_luma, join
 from colorzoo.inference.guide import draw_wishes
+from colorzoo.inference.kinds import FindsBoxes
 from colorzoo.inference.palette import Distribution
 from colorzoo.inference.pins import Pin, fit_pins
 from colorzoo.inference.resample import BicubicUpsampler, shrink_luma
+from colorzoo.inference.sketches import painted_luma
 from colorzoo.studio.gamut import Shown, show
 from colorzoo.studio.limits import Limits
 from colorzoo.studio.palette import luma_at
@@ -29,7 +31,7 @@ from colorzoo.tasks import Prediction
 
 Quality = Literal["drag", "final", "full"]
 STAGES = ("prepare", "network", "join", "encode")
-_KEPT = 6  # solved recipes of a session: the last steps of undo, and those without the selected point
+_KEPT = 4  # solved recipes of a session, 5 MB each: the last of undo, and one without the selected point
 
 
 @dataclass(frozen=True)
@@ -41,17 +43,27 @@ class Answer:
         logits: ``(1, Q, h, w)`` in half precision, where the model has a distribution of colors.
         match: ``(2, h, w)`` place in the reference (x, y as shares of its size), where the model tells.
         notes: What the user should know.
+        painted: ``(1, 1, h, w)`` lightness, of models that paint sketches.
+        seen: The sketch's lightness at that size.
     """
 
     ab: Tensor
     logits: Tensor | None
     match: Tensor | None
     notes: tuple[str, ...]
+    painted: Tensor | None = None
+    seen: Tensor | None = None
 
     @property
     def nbytes(self) -> int:
         """Memory that it takes."""
         return sum(m.nbytes for m in (self.ab, self.match, self.logits) if m is not None)
+
+    def luma(self, luma: Tensor) -> Tensor:
+        """Return the lightness ``(1, 1, h, w)`` of the result where the photo has ``luma``."""
+        if self.painted is None or self.seen is None:
+            return luma
+        return painted_luma(luma, self.seen, self.painted)
 
     def distribution(self) -> Distribution | None:
         """Return the distribution of colors; it takes longer than the picture, so only who asks waits."""
@@ -149,7 +161,7 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
         return found
     small = task.photo.small[size]
     shape = (int(small.shape[2]), int(small.shape[3]))
-    wishes = draw_wishes(task.recipe, task.photo.size, shape)
+    wishes = draw_wishes(_with_boxes(task), task.photo.size, shape)
     count = None if task.threads is None else task.threads.choose()
     if count is not None:
         torch.set_num_threads(count)
@@ -163,6 +175,8 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
             None if logits is None else logits[:1].cpu().half(),  # half: some are kept for every session
             None if match is None else match[0].float().cpu(),
             solved.notes,
+            solved.painted,
+            None if solved.painted is None else small,
         )
     cache.put(key, answer)
     watch.lap("network")
@@ -171,10 +185,17 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
     return answer
 
 
+def _with_boxes(task: Task) -> Recipe:
+    """Say for the pad, which has no tool for boxes, that there are none, unless the model looks for them."""
+    model = task.colorizer.model
+    looks = isinstance(model, FindsBoxes) and model.detects
+    return task.recipe if task.recipe.boxes is not None or looks else replace(task.recipe, boxes=())
+
+
 def paint(task: Task, answer: Answer, luma: Tensor, watch: Stopwatch) -> bytes:
     """Join an answer with a lightness ``(1, 1, h, w)`` of any size and return the JPEG."""
     with torch.inference_mode():
-        rgb = join(luma[0, 0], answer.ab, pins_for(task, answer, luma))
+        rgb = join(answer.luma(luma)[0, 0], answer.ab, pins_for(task, answer, luma))
     watch.lap("join")
     encoded = jpeg(Image.fromarray(to_levels(rgb)))
     watch.lap("encode")
@@ -182,7 +203,9 @@ def paint(task: Task, answer: Answer, luma: Tensor, watch: Stopwatch) -> bytes:
 
 
 def pins_for(task: Task, answer: Answer, luma: Tensor) -> list[Pin]:
-    """Return the pins of the points at the size of ``luma``."""
+    """Return the pins of the points at the size of ``luma``; a painting has none."""
+    if answer.painted is not None:
+        return []
     hints = scaled_points(task.recipe.points, task.photo.size, (int(luma.shape[3]), int(luma.shape[2])))
     return fit_pins(hints, answer.ab, luma[0, 0], strength=task.recipe.strength)
 
@@ -215,7 +238,7 @@ def shown_points(task: Task) -> list[Shown]:
 
 def color_at(task: Task, answer: Answer, place: tuple[float, float]) -> Tensor:
     """Return the ``(3,)`` Lab of the result at a place, as its view shows it."""
-    luma = task.photo.luma
+    luma = answer.luma(task.photo.luma)
     rows, columns = luma.shape[2:]
     row = min(max(int(place[1] * rows / task.photo.size[1]), 0), rows - 1)
     column = min(max(int(place[0] * columns / task.photo.size[0]), 0), columns - 1)

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from colorzoo.guidance import Guidance
+from colorzoo.inference.classes import FindsClasses
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.kinds import FindsClasses, ProposesRegions
+from colorzoo.inference.regions import ProposesRegions
 from colorzoo.registry import default_model, list_models, model_card
 from colorzoo.studio.threads import ThreadChooser
 from colorzoo.studio.worker import Worker

@@ -247,7 +247,10 @@ def gamut(ctx: Context) -> Iterator[Message]:
 
 def propose(ctx: Context) -> Iterator[Message]:
     """Show the regions whose colors the model asks for."""
-    facts, buffer = areas.regions(ctx.task())
+    task = ctx.task()
+    if "regions" not in task.colorizer.model.accepts:
+        raise StudioError("unsupported", f"{task.colorizer.name} does not ask for regions")
+    facts, buffer = areas.regions(task, solve(task, task.colorizer.size, ctx.session.cache))
     yield ctx.answer("regions", buffer, **facts)
 
 

@@ -34,17 +34,20 @@ class Prediction:
         ab: ``(B, 2, H, W)`` in CIE units, for models that read lightness.
         rgb: ``(B, 3, H, W)`` in [0, 1], for models that paint sketches.
         extras: Further maps by name, such as ``"logits"``.
+        notes: What the user should know, such as guidance that did not serve.
     """
 
     ab: Tensor | None = None
     rgb: Tensor | None = None
     extras: dict[str, Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def detach(self) -> Prediction:
         """Return the same numbers without their history."""
         ab = None if self.ab is None else self.ab.detach()
         rgb = None if self.rgb is None else self.rgb.detach()
-        return Prediction(ab, rgb, {name: value.detach() for name, value in self.extras.items()})
+        extras = {name: value.detach() for name, value in self.extras.items()}
+        return Prediction(ab, rgb, extras, self.notes)
 
     def to_rgb(self, luma: Tensor) -> Tensor:
         """Return ``(B, 3, H, W)`` in [0, 1]; ab is joined with ``luma`` ``(B, 1, H, W)``."""
@@ -61,11 +64,15 @@ class ColorizationModule(LightningModule):
     records the arguments and runs the hooks), and define `forward` and ``training_step``.
     """
 
-    accepts: ClassVar[frozenset[GuidanceKind]] = frozenset()
-    input_kind: ClassVar[InputKind] = "gray"
-    output_kind: ClassVar[OutputKind] = "ab"
+    accepts: frozenset[GuidanceKind] = frozenset()
+    input_kind: InputKind = "gray"
+    output_kind: OutputKind = "ab"
     recorded_hparams: ClassVar[tuple[str, ...]] = ()
     """Constructor arguments without which weights mean something else; weight files record them."""
+
+    published_files: ClassVar[Mapping[str, str]] = {}
+    """Names of the authors' files, where they publish several for one model, and the prefix of each in the
+    state dict that `load_published_state_dict` takes."""
 
     network: nn.Module
     trained: bool

@@ -60,17 +60,28 @@ class GANColorizationModule(ColorizationModule):
         """Return the loss of the discriminator; ``painted`` comes without history."""
         raise NotImplementedError(f"{type(self).__name__} must define discriminator_loss(batch, painted)")
 
+    def repaint(self, batch: Batch, painted: Prediction) -> Prediction:
+        """Return what the discriminator is shown: by default the picture that the generator just painted."""
+        del batch
+        return painted.detach()
+
+    def is_judged(self) -> bool:
+        """Say whether there is a discriminator to train; False saves its half of the step."""
+        return True
+
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Train the generator, then the discriminator on the same painted batch."""
+        """Train the generator, then the discriminator on the same batch."""
         steps = self._ends_group(batch_idx)
         generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
         with generator.toggle_model(sync_grad=steps):
             painted = self.paint(batch)
             loss = self.generator_loss(batch, painted)
             self._descend(generator, loss, steps=steps)
-        with discriminator.toggle_model(sync_grad=steps):
-            critic_loss = self.discriminator_loss(batch, painted.detach())
-            self._descend(discriminator, critic_loss, steps=steps)
+        critic_loss = torch.zeros(())
+        if self.is_judged():
+            with discriminator.toggle_model(sync_grad=steps):
+                critic_loss = self.discriminator_loss(batch, self.repaint(batch, painted))
+                self._descend(discriminator, critic_loss, steps=steps)
         if self.trainer.is_last_batch:
             # Not at the end of the epoch: a checkpoint of the last batch resumes in the next one, so that
             # the hooks of the epoch's end are never called again.
@@ -96,8 +107,10 @@ class GANColorizationModule(ColorizationModule):
 
     def _step_schedules(self) -> None:
         """Move both learning rates, which Lightning does not do under manual optimization."""
-        for scheduler in cast(Iterable[LambdaLR], self.lr_schedulers()):
-            scheduler.step()
+        schedulers = cast(Iterable[LambdaLR], self.lr_schedulers())
+        for scheduler, trains in zip(schedulers, (True, self.is_judged()), strict=True):
+            if trains:
+                scheduler.step()
 
     def _ends_group(self, batch_idx: int) -> bool:
         """Say whether the optimizers step after this batch."""

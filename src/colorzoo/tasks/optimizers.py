@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import nn
 
-Schedule = Literal["constant", "cosine", "linear", "multistep"]
+Schedule = Literal["constant", "cosine", "linear", "multistep", "half_linear"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class OptimizerSetup:
         betas: Decays of the two moments.
         weight_decay: Decoupled decay of weights with two or more axes.
         schedule: ``constant``; ``cosine`` and ``linear`` fall to 0 at the last step; ``multistep``
-            multiplies by 0.1 at each milestone.
+            multiplies by 0.1 at each milestone; ``half_linear`` holds for half of the way, then falls in a
+            line that would reach 0 one step after the last.
         warmup_steps: Steps of linear rise at the start.
         milestones: Steps of ``multistep``.
     """
@@ -61,6 +62,9 @@ def rate_factor(setup: OptimizerSetup, total: int) -> Callable[[int], float]:
                 return 1 - done
             case "multistep":
                 return float(0.1 ** sum(step >= milestone for milestone in setup.milestones))
+            case "half_linear":
+                half = total / 2
+                return 1 - max(0.0, step - half) / (half + 1)
             case _:
                 return 1.0
 

@@ -15,8 +15,10 @@ def check_card_matches_class(card: ModelCard) -> None:
     found = load_class(card)
     require(issubclass(found, ColorizationModule), f"{card.task} is no ColorizationModule")
     declared = (frozenset(card.guidance), card.input, card.output)
-    actual = (found.accepts, found.input_kind, found.output_kind)
-    require(declared == actual, f"{card.name}: the card says {declared}, the class {actual}")
+    with torch.device("meta"):  # not the class alone: an add-on takes what its backbone takes
+        model = found(**card.hparams)
+    actual = (model.accepts, model.input_kind, model.output_kind)
+    require(declared == actual, f"{card.name}: the card says {declared}, the model {actual}")
 
 
 def check_parameter_count(card: ModelCard) -> None:

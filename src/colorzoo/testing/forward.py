@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import get_args
 
 import torch
 
 from colorzoo.card import GuidanceKind, ModelCard
 from colorzoo.guidance import Guidance
+from colorzoo.tasks import ColorizationModule
 from colorzoo.testing.models import difference, picture, predict, require, sample_call, smoke_model
 from colorzoo.testing.samples import Size, sample_guidance
 
@@ -45,7 +47,7 @@ def check_batch_equals_single(card: ModelCard) -> None:
 
 
 def check_guidance(card: ModelCard) -> None:
-    """Each accepted kind of guidance changes the answer; every other kind is ignored."""
+    """Each accepted kind of guidance changes the answer, alone or beside others; other kinds do not."""
     model = smoke_model(card)
     luma, _ = sample_call(card, _SIZE)
     plain = predict(card, model, luma, Guidance())
@@ -53,9 +55,18 @@ def check_guidance(card: ModelCard) -> None:
     for kind in get_args(GuidanceKind):
         given = predict(card, model, luma, sample_guidance([kind], _SIZE))
         if kind in card.guidance:
-            require(difference(card, given, plain) > _ROUNDING, f"{card.name} accepts {kind} but ignores it")
+            alone = difference(card, given, plain)
+            heard = alone > _ROUNDING or _changes_others(card, model, kind)
+            require(heard, f"{card.name} accepts {kind} but ignores it")
         else:
             require(torch.equal(given, plain), f"{card.name} does not accept {kind} but changes by it")
+
+
+def _changes_others(card: ModelCard, model: ColorizationModule, kind: GuidanceKind) -> bool:
+    """Say whether a kind changes the answer to all other kinds: a class map needs an exemplar to speak of."""
+    luma, everything = sample_call(card, _SIZE)
+    without = predict(card, model, luma, replace(everything, **{kind: None}))
+    return difference(card, predict(card, model, luma, everything), without) > _ROUNDING
 
 
 def check_guidance_moves(card: ModelCard) -> None:

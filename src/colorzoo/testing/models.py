@@ -40,9 +40,9 @@ def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)  # constructors draw from the global state
         model: ColorizationModule = load_class(card)(**{**card.hparams, **card.smoke.hparams})
-        for parameter in model.parameters():
+        for name, parameter in model.named_parameters():
             if parameter.ndim > 1 and parameter.requires_grad:
-                deviation = math.sqrt(2 / parameter[0].numel())
+                deviation = math.sqrt(2 / parameter[0].numel()) * card.smoke.scales.get(name, 1.0)
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * deviation)
     return model.eval()
 

@@ -15,6 +15,7 @@ from colorzoo.card import GuidanceKind, InputKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import Batch
 from colorzoo.guidance import (
+    Boxes,
     ClassMap,
     Exemplar,
     GlobalStatistics,
@@ -117,6 +118,14 @@ def _classes(size: Size, batch: int, seed: int) -> ClassMap:
     return ClassMap(target, reference.clone())
 
 
+def _boxes(size: Size, batch: int, seed: int) -> Boxes:
+    del size
+    generator = torch.Generator().manual_seed(seed + 6)
+    start = 0.5 * torch.rand(batch, 2, 2, generator=generator)
+    end = start + 0.2 + 0.3 * torch.rand(batch, 2, 2, generator=generator)
+    return Boxes(torch.cat([start, end], dim=2), torch.ones(batch, 2))
+
+
 _SAMPLES: dict[GuidanceKind, Callable[[Size, int, int], object]] = {
     "points": _points,
     "scribbles": _scribbles,
@@ -124,4 +133,5 @@ _SAMPLES: dict[GuidanceKind, Callable[[Size, int, int], object]] = {
     "exemplar": _exemplar,
     "statistics": _statistics,
     "classes": _classes,
+    "boxes": _boxes,
 }

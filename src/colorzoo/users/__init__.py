@@ -5,7 +5,7 @@ from colorzoo.users.edges import bled_edges, bled_runs
 from colorzoo.users.exemplars import ExemplarUser
 from colorzoo.users.points import MostWrongPoints, ProposedPoints, UniformPoints
 from colorzoo.users.protocol import Answer, Given, Hand, Scene, SimulatedUser
-from colorzoo.users.regions import PriorityRegions
+from colorzoo.users.regions import PriorityRegions, SuperpixelRegions
 from colorzoo.users.registry import list_users, make_user
 from colorzoo.users.scribbles import BledEdgeScribbles
 from colorzoo.users.session import Turn, play
@@ -23,6 +23,7 @@ __all__ = [
     "ProposedPoints",
     "Scene",
     "SimulatedUser",
+    "SuperpixelRegions",
     "TrueStatistics",
     "Turn",
     "UniformPoints",

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.card import GuidanceKind
+from colorzoo.color import rgb_to_lab
 from colorzoo.draws import picture_generators
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Points, paint_patches, uniform_points
@@ -38,7 +39,7 @@ class UniformPoints:
         def hand(count: int, shown: Answer) -> Given:
             del shown
             generators = picture_generators(torch.tensor([scene.seed]), "points")
-            points = uniform_points(scene.ab, count, generators, side=self.side)
+            points = uniform_points(_lab(scene), count, generators, side=self.side)
             return Given(Guidance(points=points), count)
 
         return hand
@@ -113,18 +114,24 @@ def worst_corner(error: Tensor, side: int) -> Tensor:
 def _one_by_one(scene: Scene, side: int, place: Callable[[Answer, Points], Tensor]) -> Hand:
     """Return a hand that adds one point a time, at the corner that ``place`` answers."""
     corners: list[Tensor] = []
+    lab = _lab(scene)
 
     def hand(count: int, shown: Answer) -> Given:
         while len(corners) < count:
-            corners.append(place(shown, _painted(scene.ab, corners, side)))
-        return Given(Guidance(points=_painted(scene.ab, corners, side)), len(corners))
+            corners.append(place(shown, _painted(lab, corners, side)))
+        return Given(Guidance(points=_painted(lab, corners, side)), len(corners))
 
     return hand
 
 
-def _painted(ab: Tensor, corners: list[Tensor], side: int) -> Points:
+def _painted(lab: Tensor, corners: list[Tensor], side: int) -> Points:
     if not corners:
-        return Points.none(ab)
-    corner = torch.stack(corners)[None].to(ab.device)
-    sides = torch.full(corner.shape[:2], side, device=ab.device)
-    return paint_patches(ab, corner, sides, torch.ones_like(sides, dtype=torch.bool))
+        return Points.none(lab)
+    corner = torch.stack(corners)[None].to(lab.device)
+    sides = torch.full(corner.shape[:2], side, device=lab.device)
+    return paint_patches(lab, corner, sides, torch.ones_like(sides, dtype=torch.bool))
+
+
+def _lab(scene: Scene) -> Tensor:
+    """Return the true colors with their lightness, which models that paint sketches need to be told."""
+    return torch.cat([rgb_to_lab(scene.rgb)[:, :1], scene.ab], dim=1)

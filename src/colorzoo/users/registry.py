@@ -10,7 +10,7 @@ from colorzoo.users.classes import ClassMapUser
 from colorzoo.users.exemplars import ExemplarUser
 from colorzoo.users.points import MostWrongPoints, ProposedPoints, UniformPoints
 from colorzoo.users.protocol import SimulatedUser
-from colorzoo.users.regions import PriorityRegions
+from colorzoo.users.regions import PriorityRegions, SuperpixelRegions
 from colorzoo.users.scribbles import BledEdgeScribbles
 from colorzoo.users.statistics import TrueStatistics
 
@@ -21,6 +21,7 @@ _USERS: dict[str, Callable[..., SimulatedUser]] = {
     "most_wrong_points": MostWrongPoints,
     "priority_regions": PriorityRegions,
     "proposed_points": ProposedPoints,
+    "superpixel_regions": SuperpixelRegions,
     "true_statistics": TrueStatistics,
     "uniform_points": UniformPoints,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 from colorzoo.guidance import Guidance
 from colorzoo.users.protocol import Answer, Scene, SimulatedUser
@@ -20,11 +20,13 @@ class Turn:
         count: How many interactions were asked for.
         interactions: How many the user had.
         answer: The result.
+        guidance: All that it was made from.
     """
 
     count: int
     interactions: int
     answer: Answer
+    guidance: Guidance = field(default_factory=Guidance)
 
 
 def play(
@@ -55,6 +57,7 @@ def play(
     """
     base = background or Guidance()
     answer = first = paint(scene, base)
+    known = base
     hand = None if user is None else user.begin(scene, first, model)
     done = 0
     for count in _steps(counts, watches=user is not None and user.watches):
@@ -62,14 +65,15 @@ def play(
             given = hand(count, answer)
             if given.interactions > done:
                 done = given.interactions
-                answer = paint(scene, merged(base, given.guidance))
+                known = merged(base, given.guidance)
+                answer = paint(scene, known)
         if count in counts:
-            yield Turn(count, done, answer)
+            yield Turn(count, done, answer, known)
 
 
 def merged(base: Guidance, more: Guidance) -> Guidance:
     """Return ``base`` with all kinds that ``more`` holds in place of its own."""
-    kinds = {field.name: getattr(more, field.name) for field in fields(more)}
+    kinds = {each.name: getattr(more, each.name) for each in fields(more)}
     return replace(base, **{name: kind for name, kind in kinds.items() if kind is not None})
 
 

@@ -81,7 +81,8 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
     """Put weights into a model; all of them or, when they do not fit, none.
 
     Args:
-        model: The model; half precision is widened to float32 on the way.
+        model: The model; half precision is widened to float32 on the way. What only training needs (see
+            `ColorizationModule.for_inference`) may be missing as a whole, and keeps its start.
         state_dict: Tensors by name.
         name: What a message calls these weights.
         published: The keys are the authors'; ``model.load_published_state_dict`` translates them.
@@ -96,7 +97,12 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
     if published:
         _load_published(model, wide, name)
         return
-    if misfits := _misfits(model.state_dict(), wide):
+    own = model.state_dict()
+    used: Any = getattr(model, "for_inference", dict)(own)
+    spare = own.keys() - used.keys()
+    if not spare & wide.keys():
+        wide |= {key: own[key] for key in spare}
+    if misfits := _misfits(own, wide):
         raise WeightsError(f"{name} does not fit {type(model).__name__}: {'; '.join(misfits)}")
     model.load_state_dict(wide)
 

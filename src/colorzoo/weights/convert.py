@@ -59,7 +59,8 @@ def convert_weights(
     """Convert a file of the authors.
 
     Args:
-        source: A PyTorch checkpoint (read without running code) or a Caffe model.
+        source: A PyTorch checkpoint (read without running code), a Caffe model, or a folder with the files of
+            a model that has several (``published_files`` of its class).
         card: The model; its class translates the names (``load_published_state_dict``, ``convert_caffe``).
         out: File to write, with the ending ``.safetensors``.
         hparams: Constructor arguments that only you can know; they win over those of card and file.
@@ -84,7 +85,7 @@ def convert_weights(
         "hparams": json.dumps(arguments, sort_keys=True),
         "conventions": CONVENTIONS,
         "source": source.name,
-        "source_sha256": sha256_of(source),
+        "source_sha256": _hash_of(source, cls.published_files),
         "license": found.license,
     }
     save_weights(out, model.state_dict(), metadata, half=half)
@@ -92,14 +93,36 @@ def convert_weights(
 
 
 def _read_source(path: Path, card: ModelCard, cls: type[Any]) -> _Source:
+    if path.is_dir() and cls.published_files:
+        return _Source(_read_folder(path, cls.published_files))
     if path.is_file() and is_caffe(path):
         state_dict, hparams = cls.convert_caffe(read_caffe(path))
         return _Source(state_dict, hparams)
-    state_dict = load_state_dict_file(path)
-    if all(name.startswith(_PARALLEL) for name in state_dict):
-        state_dict = {name.removeprefix(_PARALLEL): value for name, value in state_dict.items()}
+    state_dict = _read_plain(path)
     entry = entry_of(card, path)
     return _Source(state_dict, entry.hparams, entry.license) if entry else _Source(state_dict)
+
+
+def _read_plain(path: Path) -> dict[str, Tensor]:
+    state_dict = load_state_dict_file(path)
+    if all(name.startswith(_PARALLEL) for name in state_dict):
+        return {name.removeprefix(_PARALLEL): value for name, value in state_dict.items()}
+    return state_dict
+
+
+def _read_folder(folder: Path, files: Mapping[str, str]) -> dict[str, Tensor]:
+    """Read all files of a model into one state dict, each file's names below a prefix of its own."""
+    return {
+        f"{prefix}.{name}": value
+        for file, prefix in files.items()
+        for name, value in _read_plain(folder / file).items()
+    }
+
+
+def _hash_of(source: Path, files: Mapping[str, str]) -> str:
+    if source.is_dir():
+        return " ".join(f"{name}:{sha256_of(source / name)}" for name in files)
+    return sha256_of(source)
 
 
 def _build(cls: type[Any], arguments: Mapping[str, Any]) -> Any:

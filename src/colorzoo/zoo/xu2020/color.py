@@ -10,10 +10,10 @@ from torch.nn import functional as F
 
 from colorzoo.draws import Generators
 from colorzoo.guidance import Points, simulate_points
-from colorzoo.networks.hint_unet import STRIDE, HintUNet
-from colorzoo.networks.padding import pad_to_multiple, pad_with_zeros
+from colorzoo.networks.hint_input import AB_SCALE, hint_input
+from colorzoo.networks.hint_unet import Encoded, HintUNet
+from colorzoo.networks.taps import TapState, Visit
 
-AB_SCALE = 110.0
 _PATCH_SIDE_AT = 256  # pixels of the shorter side at which a patch has its stated side
 
 Hints = Literal["grid", "dense", "random"]
@@ -46,13 +46,22 @@ class ColorNetwork(nn.Module):
             that the paper leaves unused.
         """
         height, width = luma.shape[-2:]
-        hints = torch.cat([points.ab / AB_SCALE * points.mask, points.mask], dim=1)
-        hints = pad_with_zeros(hints, STRIDE)
-        x = torch.cat([pad_to_multiple((luma - 50) / 100, STRIDE), hints], dim=1)
-        out = self.unet(x, hints)
+        out = self.unet(*hint_input(luma, points, 0.0))
         rows, columns = -(-height // 4), -(-width // 4)
         ab = out.ab[:, :, :height, :width].float() * AB_SCALE
         return ab, out.logits[:, :, :rows, :columns].float()
+
+    def before_taps(self, luma: Tensor, points: Points) -> TapState:
+        """Run all that comes before block 9; arguments as of `forward`."""
+        encoded = self.unet.encode(*hint_input(luma, points, 0.0))
+        return TapState(encoded[:3], (luma.shape[-2], luma.shape[-1]))
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Return ``(B, 2, H, W)`` ab in CIE units."""
+        height, width = state.size
+        trunk, beside9, beside10 = state.maps
+        ab = self.unet.decode(Encoded(trunk, beside9, beside10, ()), visit)
+        return ab[:, :, :height, :width].float() * AB_SCALE
 
 
 def sample_hints(
@@ -127,10 +136,11 @@ def weigh_transfer(
 
 def _variance(logits: Tensor, centers: Tensor) -> Tensor:
     """Return the mean variance of a and b ``(B, 1, h, w)`` of a distribution over the ab grid."""
-    share = logits.float().softmax(dim=1)
-    mean = torch.einsum("bqhw,qc->bchw", share, centers)
-    square = torch.einsum("bqhw,q->bhw", share, centers.square().sum(dim=1))
-    return ((square - mean.square().sum(dim=1)) / 2).clamp(min=0).unsqueeze(1)
+    with torch.autocast(logits.device.type, enabled=False):  # large squares are subtracted from each other
+        share = logits.float().softmax(dim=1)
+        mean = torch.einsum("bqhw,qc->bchw", share, centers)
+        square = torch.einsum("bqhw,q->bhw", share, centers.square().sum(dim=1))
+        return ((square - mean.square().sum(dim=1)) / 2).clamp(min=0).unsqueeze(1)
 
 
 def merge_points(given: Points | None, hints: Points) -> Points:

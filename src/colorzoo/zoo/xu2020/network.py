@@ -80,14 +80,21 @@ class ExemplarNetwork(nn.Module):
             points: Colors that the user gives besides; they go before those of the reference.
             alpha: How far statistics move to those of the reference, 0 to 1.
         """
+        automatic, transferred, hints = self.looked_up(luma, look, points=points, alpha=alpha)
+        ab, logits = self.color(luma, hints)
+        return Stages(ab, logits, automatic, transferred)
+
+    def looked_up(
+        self, luma: Tensor, look: Tensor, *, points: Points | None = None, alpha: Tensor | float = 1.0
+    ) -> tuple[Tensor, Tensor, Points]:
+        """Return the pre-color, the transferred color, and the hints of the last pass; as `forward`."""
         automatic, logits = self.color(luma, points or Points.none(luma))
         transferred = self.transferred(luma, automatic, look, alpha)
         colors = transferred
         if self.transfer_error is not None:
             colors = weigh_transfer(transferred, automatic, logits, self.centers, self.transfer_error)
         hints = self.hints_of(colors, torch.Generator().manual_seed(_RANDOM_SEED))
-        ab, logits = self.color(luma, merge_points(points, hints))
-        return Stages(ab, logits, automatic, transferred)
+        return automatic, transferred, merge_points(points, hints)
 
     def transferred(self, luma: Tensor, ab: Tensor, look: Tensor, alpha: Tensor | float = 1.0) -> Tensor:
         """Return the ab ``(B, 2, H, W)`` of a colored picture with the look of a reference (T_ab)."""

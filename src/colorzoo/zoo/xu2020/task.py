@@ -19,6 +19,7 @@ from colorzoo.data.references import crop_flip_reference
 from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.guidance import Exemplar, Guidance, Points, PointSimulation, simulate_points
 from colorzoo.networks.hint_unet import initialize
+from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.weights import apply_weights
@@ -217,6 +218,24 @@ class Xu2020(SingleOptimizerModule):
             "transferred": stages.transferred,
         }
         return Prediction(ab=stages.ab, extras=extras)
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The maps of the colorization sub-net that an add-on may refine, in its last pass."""
+        return self.network.color.unet.taps
+
+    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+        """Run the model up to its first tap; see `TappedModel`."""
+        guidance = guidance or Guidance()
+        hints, exemplar = guidance.points, guidance.exemplar
+        if exemplar is not None:
+            look = self.look(exemplar.rgb) if exemplar.look is None else exemplar.look
+            *_, hints = self.network.looked_up(luma, look, points=hints, alpha=exemplar.alpha)
+        return self.network.color.before_taps(luma, hints or Points.none(luma))
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Finish from the first tap; see `TappedModel`."""
+        return self.network.color.after_taps(state, visit)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Take the step of the stage."""

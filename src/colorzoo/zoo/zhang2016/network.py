@@ -10,8 +10,10 @@ from torch.nn import functional as F
 from colorzoo.color import annealed_mean, hull_centers
 from colorzoo.networks.blocks import conv3x3, conv_block, upconv4x4
 from colorzoo.networks.hint_unet import scaled_width
+from colorzoo.networks.taps import Tap, TapState, Visit
 
 LOGIT_STRIDE = 4
+AB_SCALE = 110.0
 
 
 class DistributionOutput(NamedTuple):
@@ -59,13 +61,14 @@ class DistributionNetwork(nn.Module):
         self.class_head = nn.Conv2d(c256, len(hull_centers()), 1)
         self.centers = nn.Parameter(hull_centers().clone(), requires_grad=False)
 
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The map behind block 8, and ab in CIE units after upsampling: a finer map there is not."""
+        return Tap("8_3", self.class_head.in_channels, LOGIT_STRIDE), Tap("ab", 2, 1, scale=AB_SCALE)
+
     def logits(self, luma: Tensor) -> Tensor:
         """Return ``(B, 313, ceil(H/4), ceil(W/4))`` for luma ``(B, 1, H, W)`` in [0, 100]."""
-        x = self.block3(self.block2(self.block1((luma - 50) / 100)))
-        x = self.block8(self.block7(self.block6(self.block5(self.block4(x)))))
-        rows, columns = (-(-side // LOGIT_STRIDE) for side in luma.shape[-2:])
-        logits: Tensor = self.class_head(x)[:, :, :rows, :columns].float()
-        return logits
+        return self._head(self._features(luma), (luma.shape[-2], luma.shape[-1]))
 
     def forward(self, luma: Tensor) -> DistributionOutput:
         """Color a picture of any size.
@@ -74,7 +77,29 @@ class DistributionNetwork(nn.Module):
             luma: ``(B, 1, H, W)`` in [0, 100].
         """
         logits = self.logits(luma)
-        ab = annealed_mean(logits, self.centers, self.temperature)
-        ab = F.interpolate(ab, scale_factor=LOGIT_STRIDE, mode="bilinear", align_corners=False)
         height, width = luma.shape[-2:]
-        return DistributionOutput(ab[:, :, :height, :width], logits)
+        return DistributionOutput(self._decode(logits)[:, :, :height, :width], logits)
+
+    def before_taps(self, luma: Tensor) -> TapState:
+        """Run all that comes before the head."""
+        return TapState((self._features(luma),), (luma.shape[-2], luma.shape[-1]))
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Return ``(B, 2, H, W)`` ab in CIE units."""
+        height, width = state.size
+        logits = self._head(visit("8_3", state.maps[0]), state.size)
+        return visit("ab", self._decode(logits))[:, :, :height, :width]
+
+    def _features(self, luma: Tensor) -> Tensor:
+        x = self.block3(self.block2(self.block1((luma - 50) / 100)))
+        features: Tensor = self.block8(self.block7(self.block6(self.block5(self.block4(x)))))
+        return features
+
+    def _head(self, features: Tensor, size: tuple[int, int]) -> Tensor:
+        rows, columns = (-(-side // LOGIT_STRIDE) for side in size)
+        logits: Tensor = self.class_head(features)[:, :, :rows, :columns].float()
+        return logits
+
+    def _decode(self, logits: Tensor) -> Tensor:
+        ab = annealed_mean(logits, self.centers, self.temperature)
+        return F.interpolate(ab, scale_factor=LOGIT_STRIDE, mode="bilinear", align_corners=False)

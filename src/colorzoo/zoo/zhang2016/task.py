@@ -20,6 +20,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.losses import rebalanced_cross_entropy
 from colorzoo.networks.hint_unet import initialize
+from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.weights import apply_weights
@@ -101,6 +102,20 @@ class Zhang2016(SingleOptimizerModule):
         del guidance
         out = self.network(luma)
         return Prediction(ab=out.ab, extras={"logits": out.logits})
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The maps that an add-on may refine."""
+        return self.network.taps
+
+    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+        """Run the model up to its first tap; see `TappedModel`."""
+        del guidance
+        return self.network.before_taps(luma)
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Finish from the first tap; see `TappedModel`."""
+        return self.network.after_taps(state, visit)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compare the distribution with the soft-encoded truth."""

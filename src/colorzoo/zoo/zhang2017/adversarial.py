@@ -17,11 +17,12 @@ from colorzoo.data.dataset import Batch
 from colorzoo.draws import picture_generators
 from colorzoo.guidance import Guidance, PointSimulation, simulate_points
 from colorzoo.losses import smooth_l1_map
+from colorzoo.networks.hint_input import AB_SCALE
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.patchgan import PatchDiscriminator
 from colorzoo.tasks import GANColorizationModule, Prediction
 from colorzoo.tasks.optimizers import Schedule
-from colorzoo.zoo.zhang2017.network import AB_SCALE, LocalHintsNetwork
+from colorzoo.zoo.zhang2017.network import LocalHintsNetwork
 from colorzoo.zoo.zhang2017.task import (
     VALIDATION_POINTS,
     color,

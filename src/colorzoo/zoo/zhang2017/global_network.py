@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from colorzoo.color import hull_centers
 from colorzoo.guidance import GlobalStatistics
-from colorzoo.networks.hint_unet import STRIDE, HintUNet, scaled_width
+from colorzoo.networks.hint_unet import STRIDE, Encoded, HintUNet, scaled_width
 from colorzoo.networks.padding import pad_to_multiple
+from colorzoo.networks.taps import TapState, Visit, unchanged
 
 
 class GlobalBranch(nn.Module):
@@ -64,11 +65,20 @@ class GlobalHintsNetwork(nn.Module):
         Returns:
             ``(B, 2, H, W)`` in CIE units.
         """
-        height, width = luma.shape[-2:]
+        return self.after_taps(self.before_taps(luma, statistics), unchanged)
+
+    def before_taps(self, luma: Tensor, statistics: GlobalStatistics) -> TapState:
+        """Run all that comes before block 9; arguments as of `forward`."""
         context = self.branch(statistics, len(luma))
-        out = self.unet(pad_to_multiple((luma - 50) / 100, STRIDE), context=context)
-        ab: Tensor = out.ab[:, :, :height, :width].float() * self.ab_scale
-        return ab
+        encoded = self.unet.encode(pad_to_multiple((luma - 50) / 100, STRIDE), context=context)
+        return TapState(encoded[:3], (luma.shape[-2], luma.shape[-1]))
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Return ``(B, 2, H, W)`` ab in CIE units."""
+        height, width = state.size
+        trunk, beside9, beside10 = state.maps
+        ab = self.unet.decode(Encoded(trunk, beside9, beside10, ()), visit)
+        return ab[:, :, :height, :width].float() * self.ab_scale
 
 
 def _layer(channels: int) -> tuple[nn.Module, ...]:

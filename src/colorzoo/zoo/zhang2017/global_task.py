@@ -14,6 +14,7 @@ from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.guidance import GlobalStatistics, Guidance, ab_histogram, mean_saturation
 from colorzoo.losses import smooth_l1_map
 from colorzoo.networks.hint_unet import initialize
+from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.weights import apply_weights
@@ -93,6 +94,20 @@ class Zhang2017Global(SingleOptimizerModule):
         """Color a batch."""
         statistics = guidance.statistics if guidance is not None else None
         return Prediction(ab=self.network(luma, statistics or GlobalStatistics()))
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The maps that an add-on may refine."""
+        return self.network.unet.taps
+
+    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+        """Run the model up to its first tap; see `TappedModel`."""
+        statistics = guidance.statistics if guidance is not None else None
+        return self.network.before_taps(luma, statistics or GlobalStatistics())
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Finish from the first tap; see `TappedModel`."""
+        return self.network.after_taps(state, visit)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Show some pictures their statistics, color, and compare with the truth."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from colorzoo.guidance import Points
-from colorzoo.networks.hint_unet import STRIDE, Detach, HintUNet
-from colorzoo.networks.padding import pad_to_multiple, pad_with_zeros
+from colorzoo.networks.hint_input import AB_SCALE, hint_input
+from colorzoo.networks.hint_unet import Detach, Encoded, HintUNet
+from colorzoo.networks.taps import TapState, Visit
 from colorzoo.zoo.zhang2017.hypercolumn import HypercolumnHead
-
-AB_SCALE = 110.0
 
 
 class LocalHintsOutput(NamedTuple):
@@ -73,12 +71,20 @@ class LocalHintsNetwork(nn.Module):
             detach: See `HintUNet.forward`.
         """
         height, width = luma.shape[-2:]
-        hints = torch.cat([points.ab / AB_SCALE * points.mask, points.mask], dim=1)
-        hints = pad_with_zeros(hints, STRIDE)
-        gray = pad_to_multiple((luma - 50) / 100, STRIDE)
-        x = torch.cat([gray, hints[:, :2], hints[:, 2:] - self.mask_center], dim=1)
-        out = self.unet(x, hints, detach=detach)
+        out = self.unet(*hint_input(luma, points, self.mask_center), detach=detach)
         rows, columns = -(-height // 4), -(-width // 4)
         ab = out.ab[:, :, :height, :width].float() * self.ab_scale
         logits = out.logits if self.hypercolumn is None else self.hypercolumn(out.maps, out.trunk)
         return LocalHintsOutput(ab, logits[:, :, :rows, :columns].float())
+
+    def before_taps(self, luma: Tensor, points: Points) -> TapState:
+        """Run all that comes before block 9; arguments as of `forward`."""
+        encoded = self.unet.encode(*hint_input(luma, points, self.mask_center))
+        return TapState(encoded[:3], (luma.shape[-2], luma.shape[-1]))
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Return ``(B, 2, H, W)`` ab in CIE units."""
+        height, width = state.size
+        trunk, beside9, beside10 = state.maps
+        ab = self.unet.decode(Encoded(trunk, beside9, beside10, ()), visit)
+        return ab[:, :, :height, :width].float() * self.ab_scale

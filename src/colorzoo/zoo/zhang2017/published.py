@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from torch import Tensor
 
-_RULES: tuple[tuple[str, str], ...] = (
-    (r"model(\d+)up\.0", r"up\1"),
-    (r"model(\d)short(?:8|9|10)\.0", r"skip\1"),
-    (r"model(8|9|10)\.(\d+)", r"block\1.\2"),
-    (r"model(\d)\.(\d+)", r"block\1.\2"),
-    (r"model_class\.0", "class_head"),
-    (r"model_out\.0", "ab_head.0"),
-)
+from colorzoo.networks.hint_names import rename_hint_unet_key
 
 
 def rename_published_key(key: str) -> str:
     """Return our name, below ``network.unet``, of one of the authors' keys."""
-    for pattern, ours in _RULES:
-        renamed, hits = re.subn(rf"^{pattern}(?=\.)", ours, key)
-        if hits:
-            return f"network.unet.{renamed}"
-    return key
+    renamed = rename_hint_unet_key(key)
+    return key if renamed is None else f"network.unet.{renamed}"
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -23,14 +23,16 @@ from colorzoo.guidance import (
     uniform_points,
 )
 from colorzoo.losses import grid_cross_entropy, rebalanced_cross_entropy, smooth_l1_map
+from colorzoo.networks.hint_input import AB_SCALE
 from colorzoo.networks.hint_unet import Detach, initialize
 from colorzoo.networks.rank import fold_rank_layers
+from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.weights import apply_weights
 from colorzoo.weights.caffe import CaffeLayers
 from colorzoo.zoo.zhang2017.caffe import convert_local
-from colorzoo.zoo.zhang2017.network import AB_SCALE, LocalHintsNetwork
+from colorzoo.zoo.zhang2017.network import LocalHintsNetwork
 from colorzoo.zoo.zhang2017.published import convert_published
 from colorzoo.zoo.zhang2017.start import copy_shared_layers
 
@@ -158,6 +160,20 @@ class Zhang2017Local(SingleOptimizerModule):
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
         return color(self.network, luma, guidance)
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The maps that an add-on may refine."""
+        return self.network.unet.taps
+
+    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+        """Run the model up to its first tap; see `TappedModel`."""
+        points = guidance.points if guidance is not None else None
+        return self.network.before_taps(luma, points if points is not None else Points.none(luma))
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Finish from the first tap; see `TappedModel`."""
+        return self.network.after_taps(state, visit)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw points, color, and compare with the truth."""

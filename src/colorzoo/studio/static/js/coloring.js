@@ -81,6 +81,7 @@ async function showColored(pad, photo, id, active, { message, buffers }) {
   pad.ui.timing = message.timing ?? null;
   pad.paintNext(() => mark("pad:painted", id));
   if (message.quality === "final") {
+    refreshSuggested(pad, photo);
     pad.say(t("Colors updated"), true);
     pad.queue.rest();
   }
@@ -115,8 +116,18 @@ async function requestRegions(pad) {
   if (!reply) return;
   const { message, buffers } = reply;
   const labels = labelsOf(buffers[0]);
-  pad.set({ regions: { items: message.items, labels, width: message.width, height: message.height, outline: null } });
+  const { items, width, height, proposal } = message;
+  pad.set({ regions: { items, labels, width, height, proposal, outline: null } });
   pickRegion(pad, firstOpenRegion(pad));
+}
+
+/** Regions without a color follow the result: their suggested colors change with every answer. */
+async function refreshSuggested(pad, photo) {
+  if (!pad.ui.regions || !pad.accepts("regions")) return;
+  const reply = await pad.client.ask({ type: "propose", recipe: currentRecipe(pad) }).catch(() => null);
+  const { regions } = pad.ui;
+  if (!reply || !regions || pad.photo !== photo || reply.message.proposal !== regions.proposal) return;
+  pad.set({ regions: { ...regions, items: reply.message.items } });
 }
 
 const labelsOf = (bytes) => new Uint16Array(bytes.slice().buffer);

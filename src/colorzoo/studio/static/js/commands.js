@@ -2,7 +2,7 @@
 
 import { requestNext, requestRegions } from "./coloring.js";
 import {
-  cyclePoint, deleteSelected, keepGray, selectPoint, setColor, setSize, skipRegion, toggleFlag,
+  acceptSuggested, cyclePoint, deleteSelected, keepGray, selectPoint, setColor, setSize, skipRegion, toggleFlag,
 } from "./edits.js";
 import { emptyDoc } from "./document.js";
 import { t } from "./dom.js";
@@ -40,6 +40,7 @@ const COMMANDS = [
   { id: "keepgray", group: "Color", label: "Keep gray", keys: ["k"], run: keepGray },
   { id: "suggestion", group: "Color", label: "Take suggestion 1 to 9", keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9"], run: takeSuggestion },
   { id: "next", group: "Color", label: "Where next? Show where a color helps most", keys: ["r"], run: whereNext },
+  { id: "accept", group: "Color", label: "Use the suggested color for the region", keys: ["a"], run: acceptSuggested },
   { id: "skip", group: "Color", label: "Skip the region", keys: ["s"], run: skipRegion },
   ...TOOLS.map((tool) => ({ id: `tool-${tool.id}`, group: "Tools", label: tool.label, keys: [tool.key.toLowerCase()], run: (pad) => pad.setTool(tool.id) })),
   { id: "hold", group: "View", label: "Hold to see the photo before", keys: ["o"], run: () => {} },
@@ -225,7 +226,7 @@ function available(pad, id) {
   if (!pad.photo) return false;
   if (id === "undo") return pad.history.past.length > 0;
   if (id === "redo") return pad.history.future.length > 0;
-  if (id === "skip") return pad.ui.regionPick.length > 0;
+  if (id === "skip" || id === "accept") return pad.ui.regionPick.length > 0;
   const tool = TOOLS.find((candidate) => `tool-${candidate.id}` === id);
   if (tool) return pad.tools().includes(tool);
   if (id === "add") return pad.accepts("points");

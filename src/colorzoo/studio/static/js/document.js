@@ -5,19 +5,19 @@
  *   muted?: boolean, locked?: boolean, radius?: number}} Point  x, y in pixels of the photo; size 1-9 at network scale
  * @typedef {{path: [number, number][], width: number}} Stroke  pixels of the photo
  * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>,
- *   skipped: number[], exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
+ *   proposal: string | null, skipped: number[], exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
  *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>}} Doc
  */
 
 const RECIPE_VERSION = 1;
 const KNOWN = [
-  "version", "image", "model", "strength", "points", "scribbles", "regions", "exemplar", "classes", "statistics", "studio",
+  "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "studio",
 ];
 
 /** @param {string} model @returns {Doc} */
 function emptyDoc(model = "") {
   return {
-    model, points: [], scribbles: [], regions: {}, skipped: [], exemplar: null, classes: {}, statistics: null,
+    model, points: [], scribbles: [], regions: {}, proposal: null, skipped: [], exemplar: null, classes: {}, statistics: null,
     strength: 1, extra: {},
   };
 }
@@ -106,6 +106,7 @@ function toRecipe(doc, picture) {
   if (doc.scribbles.length) recipe.scribbles = doc.scribbles.map(strokeEntry);
   const regions = Object.entries(doc.regions).map(([index, color]) => ({ index: Number(index), color }));
   if (regions.length) recipe.regions = regions;
+  if (regions.length && doc.proposal) recipe.proposal = doc.proposal;
   if (doc.exemplar) recipe.exemplar = { ...doc.exemplar.kept, path: doc.exemplar.name };
   if (Object.keys(doc.classes).length) recipe.classes = { map: { ...doc.classes } };
   if (doc.statistics) recipe.statistics = doc.statistics;
@@ -152,6 +153,7 @@ function fromRecipe(recipe, picture, abOf) {
     points: points.map((point, index) => ({ ...point, id: index + 1 })),
     scribbles: list(recipe, "scribbles").map(readStroke),
     regions: Object.fromEntries(list(recipe, "regions").map((region) => [region.index, region.color])),
+    proposal: recipe.proposal ?? null,
     skipped: list(recipe.studio ?? {}, "skipped").map(Number),
     exemplar: readExemplar(recipe.exemplar),
     classes: { ...(recipe.classes?.map ?? {}) },

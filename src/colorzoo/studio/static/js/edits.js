@@ -46,7 +46,7 @@ function setColor(pad, ab, done = true, luma = colorTarget(pad).luma) {
     const color = labHex(luma, ab);
     const colored = Object.fromEntries(pad.ui.regionPick.map((index) => [index, color]));
     const skipped = pad.doc.skipped.filter((index) => !(index in colored));
-    pad.preview({ ...pad.doc, regions: { ...pad.doc.regions, ...colored }, skipped });
+    pad.preview({ ...pad.doc, regions: { ...pad.doc.regions, ...colored }, proposal: pad.ui.regions?.proposal ?? pad.doc.proposal, skipped });
   }
   if (!done) return;
   remember(pad, luma, ab);
@@ -190,6 +190,20 @@ function skipRegion(pad) {
   pickRegion(pad, firstOpenRegion(pad));
 }
 
+/** @param {any} pad @returns {string | null} the color that the picked region has in the result so far */
+function suggestedColor(pad) {
+  const [first] = pad.ui.regionPick;
+  return pad.ui.regions?.items.find(({ index }) => index === first)?.suggested ?? null;
+}
+
+/** Take the suggested color for the picked region and go on to the next one. @param {any} pad */
+function acceptSuggested(pad) {
+  const hex = suggestedColor(pad);
+  if (!hex) return;
+  setHex(pad, hex);
+  pickRegion(pad, firstOpenRegion(pad));
+}
+
 /** @param {any} pad @param {number} x @param {number} y in the photo: take the color that is seen there */
 async function pickColorAt(pad, x, y) {
   const shown = pad.ui.hold || pad.ui.compare === "gray";
@@ -216,6 +230,6 @@ function cyclePoint(pad, step) {
 }
 
 export {
-  addPointAt, colorTarget, cyclePoint, deletePoint, deleteSelected, erasedAt, insidePhoto, keepGray, movePoint, newPoint,
-  pickColorAt, pointNear, selectPoint, setColor, setHex, setSize, skipRegion, takeColor, toggleFlag,
+  acceptSuggested, addPointAt, colorTarget, cyclePoint, deletePoint, deleteSelected, erasedAt, insidePhoto, keepGray, movePoint, newPoint,
+  pickColorAt, pointNear, selectPoint, setColor, setHex, setSize, skipRegion, suggestedColor, takeColor, toggleFlag,
 };

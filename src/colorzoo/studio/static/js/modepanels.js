@@ -5,7 +5,7 @@ import { section } from "./colorpanel.js";
 import { runCommand } from "./commands.js";
 import { pickRegion, requestClasses, requestRegions } from "./coloring.js";
 import { button, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
-import { deletePoint, selectPoint, takeColor, toggleFlag } from "./edits.js";
+import { deletePoint, selectPoint, suggestedColor, takeColor, toggleFlag } from "./edits.js";
 import { attach, detach, takeDropped } from "./files.js";
 import { classColor, pixelAt } from "./pixels.js";
 
@@ -140,15 +140,21 @@ function fillScribble(pad, { main, swatch, words, remove }, index, scribbles) {
 function createRegionsPanel(pad) {
   const ask = button({ text: t("Find regions"), label: t("Find regions"), className: "cz-wide", onClick: () => requestRegions(pad) });
   const skip = button({ text: t("Skip"), label: t("Skip the region"), key: "S", className: "cz-wide", onClick: (event) => runCommand(pad, "skip", event) });
+  const swatch = h("span", { class: "cz-swatch" });
+  const use = h("button", { type: "button", class: "cz-btn cz-wide", on: { click: (event) => runCommand(pad, "accept", event) } }, swatch, h("span"));
   const list = h("div", { class: "cz-regions", role: "group", "aria-label": t("Regions, in the order in which the model asks") });
   const words = h("p", { class: "cz-hint" });
-  const el = section(t("Regions"), words, list, h("div", { class: "cz-row" }, ask, skip));
+  const el = section(t("Regions"), words, list, use, h("div", { class: "cz-row" }, ask, skip));
   const make = (position) => h("button", { type: "button", class: "cz-region", on: { click: (event) => pickRegion(pad, pad.ui.regions.items[position].index, event.shiftKey || event.ctrlKey) } });
   const update = () => {
     const items = pad.ui.regions?.items ?? [];
     show(el, pad.accepts("regions"));
     setText(words, items.length ? t("Pick a color for the marked region, or skip it. Shift-click takes several.") : t("The model shows which regions it would like to have a color for."));
     syncList(list, items.length, make, (tile, position) => fillRegion(pad, tile, items[position], position + 1));
+    const hex = suggestedColor(pad);
+    show(use, hex !== null);
+    swatch.style.background = hex ?? "";
+    setText(use.lastChild, t("Use {hex}, as painted", { hex: hex ?? "" }));
     skip.disabled = pad.ui.regionPick.length === 0;
     ask.disabled = !pad.photo;
   };

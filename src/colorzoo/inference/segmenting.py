@@ -1,0 +1,92 @@
+"""A picture of the classes that a model finds in a photo, with a legend."""
+
+from __future__ import annotations
+
+import colorsys
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from colorzoo.inference.classes import FindsClasses, find_classes
+from colorzoo.inference.colorizer import full_luma
+from colorzoo.inference.picture import Picture
+from colorzoo.inference.resample import shrink_luma, working_size
+
+_GOLDEN = 0.618034  # successive hues lie far apart
+_BLEND = 0.55
+_ROW, _BOX, _LEGEND = 22, 14, 120  # pixels
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """The classes of a photo.
+
+    Attributes:
+        labels: ``(H, W)`` int64, at the photo's size.
+        shares: Share of the pixels by class, the largest first.
+    """
+
+    labels: NDArray[np.int64]
+    shares: dict[int, float]
+
+
+def segment_picture(model: FindsClasses, picture: Picture, size: int) -> Segmented:
+    """Ask a model for the classes of a photo.
+
+    Args:
+        model: The model.
+        picture: The photo.
+        size: Shorter side in pixels at which the model sees it.
+    """
+    height, width = picture.rgb.shape[:2]
+    small = find_classes(model, shrink_luma(full_luma(picture.rgb), working_size(height, width, size)))
+    whole: Tensor = torch.nn.functional.interpolate(small.double(), size=(height, width), mode="nearest")
+    labels = whole[0, 0].long().numpy()
+    numbers, counts = np.unique(labels, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return Segmented(labels, {int(numbers[i]): float(counts[i] / labels.size) for i in order})
+
+
+def draw_classes(picture: Picture, found: Segmented) -> Image.Image:
+    """Draw the classes over the photo, each with its number, and a legend to the right."""
+    gray = picture.rgb @ np.array([0.299, 0.587, 0.114], np.float32)
+    colors = {number: np.array(class_color(number)) / 255 for number in found.shares}
+    paint = np.zeros_like(picture.rgb)
+    for number, color in colors.items():
+        paint[found.labels == number] = color
+    mixed = (1 - _BLEND) * gray[..., None] + _BLEND * paint
+    height, width = found.labels.shape
+    canvas = Image.new("RGB", (width + _LEGEND, max(height, _ROW * len(found.shares) + 8)), "white")
+    canvas.paste(Image.fromarray((mixed * 255).round().astype(np.uint8)), (0, 0))
+    _draw_legend(canvas, found, width)
+    return canvas
+
+
+def class_color(number: int) -> tuple[int, int, int]:
+    """Return a color for the number of a class, the same in every picture."""
+    red, green, blue = colorsys.hsv_to_rgb((number * _GOLDEN) % 1, 0.75, 0.95 if number % 2 else 0.75)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def _draw_legend(canvas: Image.Image, found: Segmented, width: int) -> None:
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(13)
+    for row, (number, share) in enumerate(found.shares.items()):
+        top = 4 + row * _ROW
+        draw.rectangle((width + 8, top, width + 8 + _BOX, top + _BOX), fill=class_color(number))
+        draw.text((width + 16 + _BOX, top - 1), f"{number}  {share:.0%}", fill="black", font=font)
+        x, y = _inside(found.labels == number)
+        draw.text(
+            (x, y), str(number), fill="white", font=font, anchor="mm", stroke_width=2, stroke_fill="black"
+        )
+
+
+def _inside(mask: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return x and y of the pixel of a mask that is nearest to its center of mass."""
+    rows, columns = np.nonzero(mask)
+    away = (rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2
+    best = int(away.argmin())
+    return int(columns[best]), int(rows[best])

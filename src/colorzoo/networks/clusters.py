@@ -1,0 +1,93 @@
+"""A table of cluster centers that names classes, as STEGO's (Hamilton et al. 2022), and its merging.
+
+Segments are unsupervised: features that are alike get the same number. Merging (CRA, SPColor section III-C)
+runs k-means on the centers themselves, so that alike clusters become one class.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.errors import ColorzooError
+
+SHARPNESS = 10.0  # of the softmax over cosines
+_SEED = 122  # of the published merging
+_STILL = 1e-4
+
+
+class Classified(NamedTuple):
+    """A class for each place.
+
+    Attributes:
+        labels: ``(B, 1, h, w)`` int64.
+        confidence: ``(B, 1, h, w)`` in (0, 1].
+    """
+
+    labels: Tensor
+    confidence: Tensor
+
+
+def classify(features: Tensor, centers: Tensor) -> Classified:
+    """Name the nearest center by cosine.
+
+    Args:
+        features: ``(B, D, h, w)``.
+        centers: ``(m, D)``.
+    """
+    cosine = torch.einsum("bdhw,md->bmhw", F.normalize(features, dim=1), F.normalize(centers, dim=1))
+    confidence, labels = torch.softmax(SHARPNESS * cosine, dim=1).max(dim=1, keepdim=True)
+    return Classified(labels, confidence)
+
+
+def cluster_loss(features: Tensor, centers: Tensor) -> Tensor:
+    """Return minus the mean cosine to the nearest center, with which STEGO trains its centers."""
+    cosine = torch.einsum("bdhw,md->bmhw", F.normalize(features, dim=1), F.normalize(centers, dim=1))
+    return -cosine.amax(dim=1).mean()
+
+
+class Merged(NamedTuple):
+    """Clusters merged to fewer classes.
+
+    Attributes:
+        centers: ``(m, D)``, means of the merged centers.
+        groups: ``(K,)`` int64, the new class of each old one.
+        first: ``(K,)`` int64, the first old class of each old class's group.
+    """
+
+    centers: Tensor
+    groups: Tensor
+    first: Tensor
+
+
+def merge_clusters(centers: Tensor, count: int, *, seeds: Tensor | None = None) -> Merged:
+    """Merge cluster centers by k-means (SPColor's cluster re-assignment, CRA).
+
+    Args:
+        centers: ``(K, D)``.
+        count: Classes to keep, 1 .. K.
+        seeds: ``(count,)`` rows to start from; None draws them as published, by numpy's legacy generator.
+
+    Raises:
+        ColorzooError: ``count`` is out of range.
+    """
+    total = len(centers)
+    if not 1 <= count <= total:
+        raise ColorzooError(f"classes must be from 1 to {total}, the clusters of the segmenter, got {count}.")
+    if seeds is None:
+        drawn = np.random.RandomState(_SEED).choice(total, count, replace=False)
+        seeds = torch.from_numpy(drawn).to(centers.device)
+    means, moved = centers[seeds.long()], torch.inf
+    while moved**2 >= _STILL:
+        groups = torch.cdist(centers, means, compute_mode="donot_use_mm_for_euclid_dist").argmin(dim=1)
+        members = F.one_hot(groups, count).to(centers.dtype)
+        sizes = members.sum(dim=0)[:, None]
+        new = torch.where(sizes > 0, members.T @ centers / sizes.clamp(min=1), means)
+        moved = float(torch.linalg.vector_norm(new - means, dim=1).sum())
+        means = new
+    firsts = torch.stack([(groups == group).nonzero()[:1].sum() for group in range(count)])
+    return Merged(means, groups, firsts[groups])

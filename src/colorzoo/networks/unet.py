@@ -1,0 +1,108 @@
+"""The plain U-Net of image translation: four poolings, bilinear enlargement, batch normalization."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.networks.taps import Tap, Visit, unchanged
+
+SMALLEST_SIDE = 16
+"""Pixels; a smaller picture has nothing left after four poolings."""
+
+
+class UNet(nn.Module):
+    """Encoder and decoder of five levels, each of two 3 x 3 convolutions; takes any height and width.
+
+    Pooling rounds down, and an enlarged map is framed with zeros to the size of its skip.
+
+    Args:
+        in_channels: Of the input.
+        out_channels: Of the output, which is linear.
+        base: Channels of the first level; 64 in the papers.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, base: int = 64) -> None:
+        super().__init__()
+        c1, c2, c3, c4 = base, 2 * base, 4 * base, 8 * base
+        self.start = double_conv(in_channels, c1, c1)
+        widths = ((c1, c2), (c2, c3), (c3, c4), (c4, c4))
+        self.down = nn.ModuleList(double_conv(fan_in, fan_out, fan_out) for fan_in, fan_out in widths)
+        widths = ((2 * c4, c3), (2 * c3, c2), (2 * c2, c1), (2 * c1, c1))
+        self.up = nn.ModuleList(double_conv(fan_in, fan_in // 2, fan_out) for fan_in, fan_out in widths)
+        self.head = nn.Conv2d(c1, out_channels, 1)
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The maps behind the last three levels of the decoder."""
+        channels = [cast(nn.Conv2d, level[3]).out_channels for level in cast(list[nn.Sequential], self.up)]
+        return tuple(
+            Tap(f"up_{stride}", width, stride) for stride, width in zip((4, 2, 1), channels[1:], strict=True)
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return ``(B, out_channels, H, W)`` for ``(B, in_channels, H, W)``."""
+        height, width = image.shape[-2:]
+        return self.after_taps(self.before_taps(image), unchanged)[..., :height, :width]
+
+    def before_taps(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Run the encoder and the first two levels of the decoder: their map, and the two skips left."""
+        height, width = image.shape[-2:]
+        if height < SMALLEST_SIDE or width < SMALLEST_SIDE:
+            missing = (0, max(0, SMALLEST_SIDE - width), 0, max(0, SMALLEST_SIDE - height))
+            image = F.pad(image, missing, mode="replicate")
+        skips = [self.start(image)]
+        for level in self.down:
+            skips.append(level(F.max_pool2d(skips[-1], 2)))
+        found = skips.pop()
+        for level in self.up[:2]:
+            found = _joined(level, found, skips.pop())
+        return found, skips.pop(), skips.pop()
+
+    def after_taps(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
+        """Run the rest, visiting each of `taps`; the answer is as large as the padded picture."""
+        found, *skips = maps
+        found = visit("up_4", found)
+        for name, level, skip in zip(("up_2", "up_1"), self.up[2:], skips, strict=True):
+            found = visit(name, _joined(level, found, skip))
+        return cast(Tensor, self.head(found))
+
+
+def double_conv(fan_in: int, between: int, fan_out: int) -> nn.Sequential:
+    """Return twice a 3 x 3 convolution (with bias), batch normalization and ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(fan_in, between, 3, padding=1),
+        nn.BatchNorm2d(between),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(between, fan_out, 3, padding=1),
+        nn.BatchNorm2d(fan_out),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _joined(level: nn.Module, image: Tensor, skip: Tensor) -> Tensor:
+    """Run a level of the decoder on an enlarged map and its skip."""
+    larger = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=True)
+    found: Tensor = level(torch.cat([skip, _framed(larger, skip)], dim=1))
+    return found
+
+
+def _framed(image: Tensor, like: Tensor) -> Tensor:
+    rows, columns = like.shape[-2] - image.shape[-2], like.shape[-1] - image.shape[-1]
+    return F.pad(image, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
+
+
+def initialize_gan(module: nn.Module, std: float = 0.02) -> None:
+    """Draw weights as image-to-image GANs do: normal with deviation ``std``; scales around 1, biases 0."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.normal_(layer.weight, 0.0, std)
+        elif isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.weight, 1.0, std)
+        else:
+            continue
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)

@@ -1,0 +1,64 @@
+"""Cards of Chen et al. 2023."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from colorzoo.card import ModelCard, Smoke, Weights
+
+_TRIAL = {
+    "features": "zhang2016_small",
+    "segmenter": "clusters",
+    "width": 0.125,
+    "color_width": 0.125,
+    "discriminator_width": 0.125,
+    "discriminator_layers": 4,
+    "tau": 1.0,  # random features match by chance: at 0.01 a rounding picks another place
+}
+_SLEEPING = ("discriminator.attention.*.weight",)  # the attention begins with a factor of 0
+
+FULL = ModelCard(
+    name="chen2023",
+    title="SPColor: Semantic Prior Guided Exemplar-based Image Colorization",
+    paper="https://arxiv.org/abs/2304.06255",
+    year=2023,
+    summary="Colors a photo like a reference, each thing from things of its kind. The paper's network.",
+    task="colorzoo.zoo.chen2023.task:Chen2023",
+    parameters=157_515_836,
+    aliases=("spcolor",),
+    guidance=("exemplar", "classes"),
+    config="chen2023/paper.yaml",
+    smoke=Smoke(_TRIAL, size=64, without_gradient=_SLEEPING, scales={"network.ab.weight": 0.005}),
+    limits=("export",),
+)
+
+SMALL = replace(
+    FULL,
+    name="chen2023_small",
+    summary="The same over the layers of zhang2016_small and their clusters; ships inside the package.",
+    parameters=3_057_387,
+    aliases=(),
+    hparams={
+        "features": "zhang2016_small",
+        "segmenter": "clusters",
+        "width": 0.1875,
+        "color_width": 0.14,
+        "unrelated": "automatic",
+        "gated": True,
+        "discriminator_width": 0.25,
+        "discriminator_layers": 4,
+    },
+    weights={
+        "default": Weights(
+            sha256="79e02734ecaf91b391c4a1c3fd857b6e26de76c09d99a37b883e52dd39ed1e9d",
+            size=1_973_316,
+            license="Apache-2.0",
+            file="chen2023_small.safetensors",
+            trained_on="7,700 photos, about 1,100 steps on a share of a CPU core; see the model's page.",
+        )
+    },
+    config="chen2023/small.yaml",
+    default_for=("classes",),
+)
+
+CARDS = (FULL, SMALL)

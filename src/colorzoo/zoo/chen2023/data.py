@@ -1,0 +1,48 @@
+"""Pairs for training a compact SPColor: references retrieved by the features that it borrows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.data.exemplar import ExemplarPairsDataModule
+from colorzoo.data.neighbors import Encoder
+from colorzoo.zoo.chen2023.network import borrowed_trunk
+
+_SIDE = 128
+_GRID = 3
+
+
+class BorrowedPairsDataModule(ExemplarPairsDataModule):
+    """`ExemplarPairsDataModule` whose ``nearest`` compares by the layers of a registered model.
+
+    Args:
+        root: See `ExemplarPairsDataModule`, as the others.
+        features: Name of a model of the zhang2016 family.
+        kwargs: Arguments of `ExemplarPairsDataModule`; ``encoder`` and ``pretrained`` are not used.
+    """
+
+    def __init__(self, root: str, features: str = "zhang2016_small", **kwargs: Any) -> None:
+        super().__init__(root, **kwargs)
+
+    def build_encoder(self) -> Encoder:
+        """Return the deepest map's means over a grid of 3 x 3, so that things are in like places."""
+        return Encoder(self.encoder_name, _GridMeans(self.hparams.features), size=_SIDE)
+
+    @property
+    def encoder_name(self) -> str:
+        """The name by which an index knows these features."""
+        return f"colorzoo:{self.hparams.features}:{_GRID}x{_GRID}"
+
+
+class _GridMeans(nn.Module):
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.trunk = borrowed_trunk(name)
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        deepest = self.trunk.of_rgb(rgb).taps[-1]
+        pooled: Tensor = F.adaptive_avg_pool2d(deepest, _GRID)
+        return pooled.flatten(1)

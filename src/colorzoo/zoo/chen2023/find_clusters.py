@@ -1,0 +1,103 @@
+"""Find the classes of `ProjectedMaps` without labels: principal directions, then k-means by cosine.
+
+python -m colorzoo.zoo.chen2023.find_clusters PHOTOS -o clusters.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.data.dataset import crop_square
+from colorzoo.data.decode import decode_rgb
+from colorzoo.data.sources import find_sources
+from colorzoo.networks.trunk import Trunk
+from colorzoo.zoo.chen2023.network import borrowed_trunk
+
+_SIDE = 160
+_BATCH = 16
+_PLACES = 96  # of each picture
+
+
+def find_clusters(
+    features: Tensor, *, code: int = 48, clusters: int = 27, whitening: float = 0.5, seed: int = 0
+) -> dict[str, Tensor]:
+    """Return the buffers of `ProjectedMaps`.
+
+    Args:
+        features: ``(N, C)``, of many pictures.
+        code: How many principal directions to keep.
+        clusters: How many clusters to find.
+        whitening: 0 leaves the directions their spread, 1 makes all the same.
+        seed: Of the starting centers.
+    """
+    shift = features.mean(dim=0)
+    centered = (features - shift).double()
+    spread, axes = torch.linalg.eigh(centered.T @ centered / len(centered))
+    spread, axes = spread[-code:], axes[:, -code:]
+    projection = (axes * spread.clamp(min=1e-9) ** (-whitening / 2)).T.float()
+    points = F.normalize((features - shift) @ projection.T, dim=1)
+    generator = torch.Generator().manual_seed(seed)
+    tries = [_spherical_kmeans(points, clusters, generator) for _ in range(3)]
+    centers = max(tries, key=lambda found: float((points @ found.T).amax(dim=1).mean()))
+    return {"shift": shift, "projection": projection.contiguous(), "centers": centers.contiguous()}
+
+
+def _spherical_kmeans(points: Tensor, count: int, generator: torch.Generator, rounds: int = 40) -> Tensor:
+    """Return ``(count, D)`` unit centers; the start draws far points more often (k-means++)."""
+    chosen = [points[int(torch.randint(len(points), (1,), generator=generator))]]
+    while len(chosen) < count:
+        apart = (1 - (points @ torch.stack(chosen).T).amax(dim=1)).clamp(min=0) + 1e-9
+        chosen.append(points[int(torch.multinomial(apart, 1, generator=generator))])
+    centers = torch.stack(chosen)
+    for _ in range(rounds):
+        nearest = (points @ centers.T).argmax(dim=1)
+        sums = torch.zeros_like(centers).index_add_(0, nearest, points)
+        centers = torch.where(sums.any(dim=1, keepdim=True), F.normalize(sums, dim=1), centers)
+    return centers
+
+
+@torch.inference_mode()
+def collect(trunk: Trunk, pictures: Sequence[Tensor], seed: int = 0) -> Tensor:
+    """Return ``(N, C)`` features at some places of each picture ``(3, S, S)`` in [0, 1]."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = []
+    for start in range(0, len(pictures), _BATCH):
+        rgb = torch.stack(list(pictures[start : start + _BATCH]))
+        luma = rgb_to_lab(rgb)[:, :1]
+        maps = trunk.of_luma(luma).deep.flatten(2)
+        for each in maps:
+            places = torch.randperm(each.shape[1], generator=generator)[:_PLACES]
+            rows.append(each[:, places].T)
+    return torch.cat(rows)
+
+
+def _read(folder: Path, limit: int) -> Iterator[Tensor]:
+    sources = find_sources(folder)
+    step = max(1, len(sources) // limit)
+    for index in range(0, step * limit, step):
+        if index < len(sources):
+            yield crop_square(decode_rgb(sources[index].read(), _SIDE), _SIDE).float() / 255
+
+
+def main() -> None:
+    """Find clusters in a folder of photos."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--features", default="zhang2016_small")
+    parser.add_argument("--limit", type=int, default=1500, help="pictures to look at")
+    args = parser.parse_args()
+    features = collect(borrowed_trunk(args.features), list(_read(args.photos, args.limit)))
+    save_file(find_clusters(features), args.output)
+
+
+if __name__ == "__main__":
+    main()

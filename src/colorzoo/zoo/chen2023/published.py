@@ -1,0 +1,65 @@
+"""Names of the authors' checkpoints and ours: VGG-19, WarpNet, ColorVidNet, discriminator, STEGO."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from colorzoo.networks.exemplar_names import (
+    Renaming,
+    convert_color_net,
+    convert_vgg19,
+    convert_warp_net,
+    rename,
+)
+
+_STEGO: Renaming = (
+    (r"^net\.model\.", "backbone.vit."),
+    (r"^net\.cluster1\.0\.", "linear_code."),
+    (r"^net\.cluster2\.", "bent_code."),
+    (r"^cluster_probe\.clusters$", "clusters"),
+    (r"^linear_probe\.", "linear."),
+)
+
+
+def convert_discriminator(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the discriminator: layers are counted from 0, ``weight_bar`` is the weight itself."""
+    ours = {}
+    for key, value in state_dict.items():
+        name = re.sub(r"^layer(\d)(_new)?\.0\.", lambda m: f"layers.{int(m[1]) - 1}.", key)
+        name = re.sub(r"^last(_new)?\.(0\.)?", "last.", name)
+        name = re.sub(r"^attention\.(query|key|value)_conv\.", r"attention.\1.", name)
+        name = name.replace("module.", "")
+        ours[re.sub(r"weight_(bar|u|v)$", lambda m: {"bar": "weight"}.get(m[1], m[1]), name)] = value
+    return ours
+
+
+def convert_stego(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename STEGO; keys of its head stand alone, those of the ViT begin with ``backbone.``."""
+    return rename(state_dict, _STEGO)
+
+
+def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename all networks in one file: ``vggnet.``, ``nonlocal_net.``, ``colornet.`` and STEGO's names.
+
+    Args:
+        state_dict: The authors' tensors; unknown keys stay, so that a strict load names them.
+    """
+    parts = {
+        "vggnet.": ("features.vgg.", convert_vgg19),
+        "nonlocal_net.": ("correspondence.", convert_warp_net),
+        "colornet.": ("network.", convert_color_net),
+    }
+    ours: dict[str, Tensor] = {}
+    left = dict(state_dict)
+    for theirs, (prefix, convert) in parts.items():
+        part = {key.removeprefix(theirs): left.pop(key) for key in list(left) if key.startswith(theirs)}
+        ours |= {prefix + key: value for key, value in convert(part).items()}
+    for key, value in convert_stego(left).items():
+        if key.startswith("backbone."):
+            ours[f"segmenter.encode.{key}"] = value
+        else:
+            ours[f"segmenter.encode.head.{key}" if key not in left else key] = value
+    return ours

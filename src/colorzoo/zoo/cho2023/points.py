@@ -1,0 +1,115 @@
+"""The control of GuidingPainter: the same painter g, on the same sketches, guided by color points.
+
+Not in the paper as such; it stands for its baseline of Zhang et al. 2017 on sketches: points are simulated as
+there, and the network and its training are those of `Cho2023`, so that only the kind of guidance differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.data.dataset import Batch
+from colorzoo.data.sketch import sketches_of
+from colorzoo.draws import picture_generators
+from colorzoo.guidance import Guidance, Points, PointSimulation, simulate_points, uniform_points
+from colorzoo.metrics import MeanPSNR
+from colorzoo.networks.unet import UNet, initialize_gan
+from colorzoo.tasks import Prediction, SingleOptimizerModule
+from colorzoo.tasks.optimizers import Schedule
+from colorzoo.zoo.cho2023.network import as_residual, base_channels
+
+VALIDATION_POINTS = (0, 1, 10, 30)
+_DEFAULT_LUMA = 60.0  # of points that come without a lightness
+
+
+class Cho2023Points(SingleOptimizerModule):
+    """g reading a sketch, point colors and their mask.
+
+    Args:
+        width: Multiplier of the channel counts; 1.0 is g of the paper.
+        stop_probability: See `PointSimulation`.
+        reconstruction_weight: Weight of the L1 loss.
+        hint_residual: See `Cho2023`.
+        lr: Rate of the network.
+        betas: Decays of Adam's moments.
+        weight_decay: Decoupled decay of the weights.
+        schedule: How the rate moves.
+        warmup_steps: Steps of linear rise at the start.
+        milestones: Steps at which ``multistep`` divides the rate by ten.
+    """
+
+    accepts = frozenset({"points"})
+    input_kind = "sketch"
+    output_kind = "rgb"
+    network: UNet
+
+    def __init__(
+        self,
+        width: float = 1.0,
+        stop_probability: float = 1 / 8,
+        reconstruction_weight: float = 30.0,
+        hint_residual: bool = False,
+        lr: float = 2e-4,
+        betas: Sequence[float] = (0.9, 0.999),
+        weight_decay: float = 0.0,
+        schedule: Schedule = "half_linear",
+        warmup_steps: int = 0,
+        milestones: Sequence[int] = (),
+    ) -> None:
+        super().__init__()
+
+    def configure_network(self) -> None:
+        """Build g."""
+        self.network = UNet(1 + 3 + 1, 3, base_channels(self.hparams.width))
+        initialize_gan(self.network)
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+        """Paint sketches ``(B, 1, H, W)`` in [0, 1]."""
+        points = (
+            guidance.points if guidance is not None and guidance.points is not None else Points.none(luma)
+        )
+        lightness = torch.full_like(points.mask, _DEFAULT_LUMA) if points.luma is None else points.luma
+        color = 2 * lab_to_rgb(torch.cat([lightness, points.ab], dim=1)) - 1
+        x = torch.cat([2 * luma - 1, color * points.mask, points.mask], dim=1)
+        painted = self.network(x).float()
+        if self.hparams.hint_residual:
+            painted = painted + as_residual(color * points.mask)
+        return Prediction(rgb=(torch.tanh(painted) + 1) / 2)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Draw points, paint, and compare with the truth."""
+        del batch_idx
+        rgb = batch["rgb"]
+        simulation = PointSimulation(self.hparams.stop_probability)
+        points = simulate_points(rgb_to_lab(rgb), picture_generators(batch["seed"], "points"), simulation)
+        painted = self.forward(sketches_of(batch), Guidance(points=points)).rgb
+        assert painted is not None
+        loss: Tensor = self.hparams.reconstruction_weight * 2 * (painted - rgb).abs().mean()
+        self.log("train/loss", loss, batch_size=len(rgb))
+        return loss
+
+    def validation_settings(self) -> tuple[str, ...]:
+        """Return the numbers of 6 x 6 points at which PSNR is taken."""
+        return tuple(str(count) for count in VALIDATION_POINTS)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Paint each sketch with more and more points of its true colors."""
+        del batch_idx
+        sketch, rgb = sketches_of(batch), batch["rgb"]
+        lab = rgb_to_lab(rgb)
+        for count, metric in self.val_psnr.items():
+            points = uniform_points(lab, int(count), picture_generators(batch["seed"], "points"))
+            prediction = self(sketch, Guidance(points=points))
+            cast(MeanPSNR, metric).update(prediction.to_rgb(sketch), rgb)
+            self.log(f"val/psnr_{count}", cast(Any, metric), on_epoch=True, batch_size=len(rgb))
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the sketches painted without points: ``(B, 3, H, W)`` in [0, 1]."""
+        del batch_idx
+        sketch = sketches_of(batch)
+        return cast(Prediction, self(sketch, Guidance())).to_rgb(sketch)

@@ -1,0 +1,336 @@
+"""GuidingPainter (Cho et al., WACV 2023): the model asks for colors of a sketch, most useful region first.
+
+f divides the sketch into up to 30 ordered segments, without labels; the user colors the first n; g paints.
+Both learn together: a straight-through Gumbel softmax carries g's gradient into f, and since early segments
+are hinted more often, f learns to put first what helps most. https://arxiv.org/abs/2210.14270
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from colorzoo.data.dataset import Batch
+from colorzoo.data.sketch import sketches_of
+from colorzoo.draws import picture_generators, uniform_draws
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Guidance, Regions
+from colorzoo.metrics import MeanPSNR
+from colorzoo.networks.patchgan import PatchDiscriminator
+from colorzoo.networks.taps import Tap, TapState, Visit, unchanged
+from colorzoo.networks.unet import initialize_gan
+from colorzoo.tasks import GANColorizationModule, Prediction
+from colorzoo.tasks.optimizers import Schedule
+from colorzoo.users.regions import region_means
+from colorzoo.weights import apply_weights
+from colorzoo.zoo.cho2023.hints import (
+    Hints,
+    draw_counts,
+    draw_segments,
+    fill_hints,
+    first_given,
+    gumbel_noise,
+    look_up_hints,
+    one_hot,
+)
+from colorzoo.zoo.cho2023.losses import Smoothness, deception, detection, smoothness, total_variance
+from colorzoo.zoo.cho2023.network import SEGMENTS, GuidingPainterNetwork
+from colorzoo.zoo.cho2023.pieces import cut_segments
+from colorzoo.zoo.cho2023.published import convert_published
+
+VALIDATION_REGIONS = (0, 1, 3, 10, 30)
+
+
+class Draws(NamedTuple):
+    """The randomness of one pass.
+
+    Attributes:
+        noise: ``(B, 30, H, W)`` Gumbel noise.
+        counts: ``(B,)``, how many segments are colored.
+    """
+
+    noise: Tensor
+    counts: Tensor
+
+
+class Cho2023(GANColorizationModule):
+    """The paper's networks and their training.
+
+    Args:
+        width: Multiplier of the channel counts of g, which paints; 1.0 is the paper's.
+        segmenter_width: The same for f, which divides.
+        discriminator_width: The same for the discriminator.
+        stop_probability: Probability that a simulated user stops before each region; mean 6.9 regions.
+        reconstruction_weight: Weight of the L1 loss.
+        variance_weight: Weight of the color variance within segments, which reaches f alone.
+        smoothness_weight: Weight of the differences between neighboring logits.
+        adversarial_weight: Weight of the adversarial loss; 0 trains no discriminator.
+        smoothness_form: See `colorzoo.zoo.cho2023.losses.smoothness`.
+        initial_temperature: Of the Gumbel softmax at the start.
+        final_temperature: To which it falls exponentially.
+        segmenter_side: Sketches with a longer shorter side are shrunk to it for f, and its logits enlarged: a
+            narrow f that was trained on small pictures sees whole shapes so. None in the paper.
+        pieces: Ask for what lines enclose instead of whole segments (`cut_segments`; not in the paper).
+        needs: Of pieces, see `cut_segments`; ``docs/measure_needs.py`` measures them on training pictures.
+        only_painter: Train g alone, on the regions that f proposes as it is (not in the paper).
+        hint_residual: The painting starts from the hints (`as_residual`; not in the paper).
+        lr: Rate of f and g.
+        discriminator_lr: Rate of the discriminator.
+        betas: Decays of Adam's moments.
+        schedule: How both rates move, in epochs.
+        milestones: Epochs at which ``multistep`` divides the rates by ten.
+        accumulate: Batches per step.
+        clip: Largest norm of a gradient; 0 for none.
+    """
+
+    accepts = frozenset({"regions"})
+    input_kind = "sketch"
+    output_kind = "rgb"
+    network: GuidingPainterNetwork
+
+    def __init__(
+        self,
+        width: float = 1.0,
+        segmenter_width: float = 1.0,
+        discriminator_width: float = 1.0,
+        stop_probability: float = 1 / 8,
+        reconstruction_weight: float = 30.0,
+        variance_weight: float = 5.0,
+        smoothness_weight: float = 1.0,
+        adversarial_weight: float = 0.2,
+        smoothness_form: Smoothness = "eight_l1",
+        initial_temperature: float = 1.0,
+        final_temperature: float = 0.1,
+        segmenter_side: int | None = None,
+        pieces: bool = False,
+        needs: Sequence[float] = (),
+        only_painter: bool = False,
+        hint_residual: bool = False,
+        lr: float = 2e-4,
+        discriminator_lr: float = 2e-4,
+        betas: Sequence[float] = (0.9, 0.999),
+        schedule: Schedule = "half_linear",
+        milestones: Sequence[int] = (),
+        accumulate: int = 1,
+        clip: float = 0.0,
+    ) -> None:
+        super().__init__()
+
+    def configure_network(self) -> None:
+        """Build f and g."""
+        hp: Any = self.hparams
+        self.network = GuidingPainterNetwork(
+            hp.width, hp.segmenter_width, hp.segmenter_side, hint_residual=hp.hint_residual
+        )
+        initialize_gan(self.network)
+        self.network.segmenter.requires_grad_(not hp.only_painter)
+
+    def train(self, mode: bool = True) -> Cho2023:
+        """Set the mode; an f that is not trained stays in evaluation mode."""
+        super().train(mode)
+        if self.hparams.get("only_painter"):
+            self.network.segmenter.eval()
+        return self
+
+    def configure_discriminator(self) -> None:
+        """Build the PatchGAN, which sees a picture beside its sketch."""
+        self.discriminator = PatchDiscriminator(1 + 3, self.hparams.discriminator_width)
+        initialize_gan(self.discriminator)
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+        """Paint sketches ``(B, 1, H, W)`` in [0, 1]; f runs only where no regions are given.
+
+        Raises:
+            GuidanceError: More than 30 regions, or colors outside [0, 1].
+        """
+        return Prediction(rgb=self.after_taps(self.before_taps(luma, guidance), unchanged))
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The maps of g that an add-on may refine."""
+        return self.network.colorizer.taps
+
+    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+        """Run the model up to its first tap; see `TappedModel`."""
+        regions = guidance.regions if guidance is not None else None
+        if regions is None:
+            regions = self._without_colors(self.network.divide(luma))
+        regions = _all_segments(regions)
+        hints = look_up_hints(regions.index, 2 * regions.rgb - 1, regions.given)
+        segments = regions.index if regions.segments is None else regions.segments
+        maps = self.network.before_taps(luma, hints, one_hot(segments, SEGMENTS))
+        return TapState(maps, (luma.shape[-2], luma.shape[-1]))
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Finish from the first tap; see `TappedModel`."""
+        return (self.network.after_taps(state.maps, visit) + 1) / 2
+
+    def propose(self, luma: Tensor, generator: torch.Generator | None = None) -> Regions:
+        """Return the regions of sketches ``(B, 1, H, W)`` in [0, 1], none colored, the most wanted first.
+
+        Args:
+            luma: The sketches.
+            generator: Source of Gumbel noise (tau 0.1), for other proposals; by default each pixel belongs to
+                its most likely region.
+        """
+        with torch.autocast(luma.device.type, enabled=False):  # rounding must not move pixels between regions
+            logits = self.network.divide(luma.float())
+        if generator is not None:
+            noise = torch.cat([gumbel_noise([generator], _shape(one)) for one in logits])
+            logits = logits + noise.to(logits)
+        regions = self._without_colors(logits)
+        if not self.hparams.pieces:
+            return regions
+        index = cut_segments(regions.index, luma, SEGMENTS, self.hparams.needs)
+        return replace(regions, index=index, segments=regions.index)
+
+    def paint(self, batch: Batch) -> Prediction:
+        """Paint a training batch for simulated users."""
+        return self._paint_batch(batch, "first")
+
+    def paint_drawn(
+        self, sketch: Tensor, rgb: Tensor, draws: Draws, temperature: float | None = None
+    ) -> Prediction:
+        """Divide, ask for the first regions' colors, and paint, all with gradients.
+
+        Args:
+            sketch: ``(B, 1, H, W)`` in [0, 1].
+            rgb: ``(B, 3, H, W)`` truth in [0, 1], of which the user knows the regions' mean colors.
+            draws: The randomness.
+            temperature: Of the softmax; None takes that of the running epoch.
+
+        Returns:
+            The picture; extras hold ``logits`` and ``filled``, all segments in their mean colors in [-1, 1].
+        """
+        logits = self.network.divide(sketch)
+        tau = self.temperature() if temperature is None else temperature
+        segments = draw_segments(logits, draws.noise, tau)
+        given = first_given(draws.counts, SEGMENTS)
+        filled, color, mask = fill_hints(segments, 2 * rgb - 1, given)
+        painted = self.network.paint(sketch, Hints(color, mask), segments)
+        return Prediction(rgb=(painted + 1) / 2, extras={"logits": logits, "filled": filled})
+
+    def repaint(self, batch: Batch, painted: Prediction) -> Prediction:
+        """Paint once more with fresh draws, as the published code does for its discriminator."""
+        del painted
+        with torch.no_grad():
+            return self._paint_batch(batch, "second")
+
+    def _paint_batch(self, batch: Batch, purpose: str) -> Prediction:
+        sketch, rgb = sketches_of(batch), batch["rgb"]
+        if not self.hparams.only_painter:
+            return self.paint_drawn(sketch, rgb, self._draws(batch, purpose))
+        with torch.no_grad():
+            regions = self.propose(sketch)
+            stops = uniform_draws(picture_generators(batch["seed"], purpose), len(rgb), SEGMENTS, rgb.device)
+            given = first_given(draw_counts(stops, self.hparams.stop_probability), SEGMENTS)
+            colors, _ = region_means(regions.index, rgb, SEGMENTS)
+        return self.forward(sketch, Guidance(regions=replace(regions, rgb=colors, given=given)))
+
+    def is_judged(self) -> bool:
+        """Say whether the adversarial loss has a weight."""
+        return float(self.hparams.adversarial_weight) > 0
+
+    def generator_loss(self, batch: Batch, painted: Prediction) -> Tensor:
+        """Return the weighted sum of the four losses, and log each."""
+        terms = self.generator_terms(sketches_of(batch), batch["rgb"], painted)
+        self.log_dict({f"train/{name}": term.detach() for name, term in terms.items()})
+        return self.weighted(terms)
+
+    def generator_terms(self, sketch: Tensor, rgb: Tensor, painted: Prediction) -> dict[str, Tensor]:
+        """Return the four losses of the generator without weights (sec. 3.4), those in use."""
+        assert painted.rgb is not None
+        terms = {"reconstruction": 2 * (painted.rgb - rgb).abs().mean()}
+        if "logits" in painted.extras:  # there is something for f to learn
+            terms["variance"] = total_variance(painted.extras["filled"], 2 * rgb - 1)
+            terms["smoothness"] = smoothness(painted.extras["logits"], self.hparams.smoothness_form)
+        if self.is_judged():
+            terms["adversarial"] = deception(self._judge(sketch, painted.rgb))
+        return terms
+
+    def weighted(self, terms: dict[str, Tensor]) -> Tensor:
+        """Return the sum of losses by name, each times its weight."""
+        return torch.stack([self.hparams[f"{name}_weight"] * term for name, term in terms.items()]).sum()
+
+    def discriminator_loss(self, batch: Batch, painted: Prediction) -> Tensor:
+        """Return the least-squares loss, weighted like the generator's."""
+        assert painted.rgb is not None
+        sketch = sketches_of(batch)
+        fake, real = self._judge(sketch, painted.rgb), self._judge(sketch, batch["rgb"])
+        loss: Tensor = self.hparams.adversarial_weight * detection(fake, real)
+        return loss
+
+    def temperature(self) -> float:
+        """Return tau of the running epoch: 1 at the start, `final_temperature` after the last."""
+        return self.temperature_at(self.current_epoch, self.trainer.max_epochs or -1)
+
+    def temperature_at(self, epoch: int, epochs: int) -> float:
+        """Return tau of an epoch, counted from 0; without an end to the training it is the final one."""
+        progress = epoch / epochs if epochs > 0 else 1.0
+        first, last = self.hparams.initial_temperature, self.hparams.final_temperature
+        return float(first * (last / first) ** progress)
+
+    def validation_settings(self) -> tuple[str, ...]:
+        """Return the numbers of regions at which PSNR is taken."""
+        return tuple(str(count) for count in VALIDATION_REGIONS)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Divide each sketch once, then paint it with more and more regions in their true mean colors."""
+        del batch_idx
+        sketch, rgb = sketches_of(batch), batch["rgb"]
+        regions = self.propose(sketch)
+        colors, _ = region_means(regions.index, rgb, SEGMENTS)
+        for count, metric in self.val_psnr.items():
+            given = first_given(torch.full((len(rgb),), int(count), device=rgb.device), SEGMENTS)
+            prediction = self(sketch, Guidance(regions=replace(regions, rgb=colors, given=given)))
+            cast(MeanPSNR, metric).update(prediction.to_rgb(sketch), rgb)
+            self.log(f"val/psnr_{count}", cast(Any, metric), on_epoch=True, batch_size=len(rgb))
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the sketches painted without a color from anyone: ``(B, 3, H, W)`` in [0, 1]."""
+        del batch_idx
+        sketch = sketches_of(batch)
+        return cast(Prediction, self(sketch, Guidance())).to_rgb(sketch)
+
+    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        """Load a checkpoint of the published code, all of it or the networks' part (278 or 256 keys)."""
+        ours = convert_published(state_dict)
+        if not any(key.startswith("discriminator.") for key in ours):
+            ours |= {f"discriminator.{key}": value for key, value in self.discriminator.state_dict().items()}
+        apply_weights(self, ours, name="the published checkpoint", published=False)
+
+    def _without_colors(self, logits: Tensor) -> Regions:
+        colors = torch.full((len(logits), SEGMENTS, 3), 0.5, device=logits.device)
+        return Regions(logits.argmax(1, keepdim=True), colors, torch.zeros_like(colors[..., 0]))
+
+    def _draws(self, batch: Batch, purpose: str) -> Draws:
+        rgb, generators = batch["rgb"], picture_generators(batch["seed"], purpose)
+        noise = gumbel_noise(generators, (SEGMENTS, *rgb.shape[-2:])).to(rgb.device)
+        stops = uniform_draws(generators, len(rgb), SEGMENTS, rgb.device)
+        return Draws(noise, draw_counts(stops, self.hparams.stop_probability))
+
+    def _judge(self, sketch: Tensor, rgb: Tensor) -> Tensor:
+        scores: Tensor = self.discriminator(torch.cat([2 * sketch - 1, 2 * rgb - 1], dim=1))
+        return scores.float()
+
+
+def _shape(logits: Tensor) -> tuple[int, int, int]:
+    segments, height, width = logits.shape
+    return segments, height, width
+
+
+def _all_segments(regions: Regions) -> Regions:
+    """Return regions with 30 colors, the missing ones not given."""
+    missing = SEGMENTS - regions.rgb.shape[1]
+    if missing < 0:
+        raise GuidanceError(f"at most {SEGMENTS} regions can be colored, got {regions.rgb.shape[1]} colors.")
+    if not torch.compiler.is_compiling():
+        low, high = regions.rgb.aminmax()
+        if not 0 <= low <= high <= 1:
+            raise GuidanceError(f"colors of regions must lie in [0, 1], got {low:g} .. {high:g}.")
+    pad = nn.functional.pad
+    return replace(regions, rgb=pad(regions.rgb, (0, 0, 0, missing)), given=pad(regions.given, (0, missing)))

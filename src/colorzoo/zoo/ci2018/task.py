@@ -1,0 +1,134 @@
+"""AlacGAN's stroke model (Ci et al., ACM MM 2018) as a baseline for sketches: its generator and its users.
+
+Trained by the distance of pixels: the paper's loss takes features of VGG-16 and a critic of weight 1e-4.
+https://arxiv.org/abs/1808.03240
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.data.dataset import Batch
+from colorzoo.data.sketch import sketches_of
+from colorzoo.draws import picture_generators
+from colorzoo.guidance import Guidance, Points, uniform_points
+from colorzoo.metrics import MeanPSNR
+from colorzoo.networks.hint_unet import initialize
+from colorzoo.tasks import Prediction, SingleOptimizerModule
+from colorzoo.tasks.optimizers import Schedule
+from colorzoo.zoo.ci2018.network import HINT_STRIDE, StrokeNetwork
+
+VALIDATION_POINTS = (0, 1, 10, 30)
+_SPREAD = 0.005  # deviation of the threshold below 1 above which a cell is hinted
+_DEFAULT_LUMA = 60.0  # of points that come without a lightness
+
+
+class Ci2018(SingleOptimizerModule):
+    """The generator reading a sketch and color strokes.
+
+    Args:
+        width: Multiplier of every channel count.
+        blocks: ResNeXt blocks of the four stages; 20, 8, 8, 5 in the paper.
+        hints: Share of the training pictures that get strokes at all.
+        lr: Rate.
+        betas: Decays of Adam's moments.
+        weight_decay: Decoupled decay of the weights.
+        schedule: How the rate moves; the paper divides it by ten in the middle.
+        warmup_steps: Steps of linear rise at the start.
+        milestones: Steps at which ``multistep`` divides the rate by ten.
+    """
+
+    accepts = frozenset({"points"})
+    input_kind = "sketch"
+    output_kind = "rgb"
+    network: StrokeNetwork
+
+    def __init__(
+        self,
+        width: float = 1.0,
+        blocks: Sequence[int] = (20, 8, 8, 5),
+        hints: float = 0.5,
+        lr: float = 1e-4,
+        betas: Sequence[float] = (0.5, 0.9),
+        weight_decay: float = 0.0,
+        schedule: Schedule = "multistep",
+        warmup_steps: int = 0,
+        milestones: Sequence[int] = (125_000,),
+    ) -> None:
+        super().__init__()
+
+    def local_features(self) -> nn.Module | None:
+        """Return the network of local features, see `StrokeNetwork`; override it for one of your own."""
+        return None
+
+    def configure_network(self) -> None:
+        """Build the generator."""
+        hp: Any = self.hparams
+        self.network = StrokeNetwork(hp.width, hp.blocks, self.local_features())
+        initialize(self.network, None)
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+        """Paint sketches ``(B, 1, H, W)`` in [0, 1]."""
+        points = guidance.points if guidance is not None else None
+        points = Points.none(luma) if points is None else points
+        lightness = torch.full_like(points.mask, _DEFAULT_LUMA) if points.luma is None else points.luma
+        color = 2 * lab_to_rgb(torch.cat([lightness, points.ab], dim=1)) - 1
+        return Prediction(rgb=(self.network(luma, color, points.mask) + 1) / 2)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Draw strokes, paint, and compare with the truth."""
+        del batch_idx
+        rgb = batch["rgb"]
+        mask = random_cells(batch["seed"], rgb, self.hparams.hints)
+        painted = self.network(sketches_of(batch), 2 * rgb - 1, mask)
+        loss: Tensor = (painted - (2 * rgb - 1)).square().mean()
+        self.log("train/loss", loss, batch_size=len(rgb))
+        return loss
+
+    def validation_settings(self) -> tuple[str, ...]:
+        """Return the numbers of 6 x 6 points at which PSNR is taken."""
+        return tuple(str(count) for count in VALIDATION_POINTS)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Paint each sketch with more and more points of its true colors."""
+        del batch_idx
+        sketch, rgb = sketches_of(batch), batch["rgb"]
+        for count, metric in self.val_psnr.items():
+            generators = picture_generators(batch["seed"], "points")
+            points = uniform_points(rgb_to_lab(rgb), int(count), generators)
+            prediction = self(sketch, Guidance(points=points))
+            cast(MeanPSNR, metric).update(prediction.to_rgb(sketch), rgb)
+            self.log(f"val/psnr_{count}", cast(Any, metric), on_epoch=True, batch_size=len(rgb))
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the sketches painted without strokes: ``(B, 3, H, W)`` in [0, 1]."""
+        del batch_idx
+        sketch = sketches_of(batch)
+        return cast(Prediction, self(sketch, Guidance())).to_rgb(sketch)
+
+
+def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
+    """Return the mask ``(B, 1, H, W)`` of the paper's users: cells of 4 x 4 pixels, none for many pictures.
+
+    A cell is given where a uniform number passes 1 - |d|, d normal of deviation 0.005, drawn a picture.
+
+    Args:
+        seeds: ``(B,)`` of the pictures.
+        like: ``(B, 3, H, W)``.
+        share: Of the pictures that get cells at all.
+    """
+    height, width = like.shape[-2:]
+    shape = (1, 1, -(-height // HINT_STRIDE), -(-width // HINT_STRIDE))
+    masks = []
+    for generator in picture_generators(seeds, "strokes"):
+        spread = _SPREAD * torch.randn(1, generator=generator).abs()
+        cells = torch.rand(shape, generator=generator) >= 1 - spread
+        masks.append(cells & (torch.rand(1, generator=generator) < share))
+    mask = F.interpolate(torch.cat(masks).float(), scale_factor=HINT_STRIDE, mode="nearest")
+    return mask[..., :height, :width].to(like)

@@ -1,0 +1,181 @@
+"""The edge-enhancing network E of Kim et al. 2021: maps and scribbles in, changes of the maps out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.errors import ColorzooError
+from colorzoo.networks.blocks import conv3x3
+from colorzoo.networks.taps import Tap
+from colorzoo.zoo.kim2021.propagation import Propagation
+
+DILATIONS = (1, 2, 4)
+FIELD = 2 + 2 * sum(DILATIONS)  # cells each way on which an answer of a branch depends
+PROPAGATION_FIELD = 4  # pixels that the convolutions of a `Propagation` see each way
+GAIN = 0.1  # of the last convolution: with 1, the first steps of training throw the maps about
+
+
+class DilatedResidual(nn.Module):
+    """x + conv(relu(conv(x))), both convolutions 3 x 3 and dilated, then ReLU.
+
+    Args:
+        channels: Of the map.
+        dilation: Of both convolutions.
+    """
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        self.first = conv3x3(channels, channels, dilation=dilation)
+        self.second = conv3x3(channels, channels, dilation=dilation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a map of the same shape."""
+        return torch.relu(x + self.second(torch.relu(self.first(x))))
+
+
+class TapBranch(nn.Module):
+    """The part of E that belongs to one tap; it begins with answering zero.
+
+    Args:
+        tap: The activation map.
+        hidden: Channels in between.
+        beside: Channels of what is read beside the map.
+    """
+
+    def __init__(self, tap: Tap, hidden: int, beside: int) -> None:
+        super().__init__()
+        self.scale = tap.scale
+        self.enter = conv3x3(tap.channels + beside, hidden)
+        self.blocks = nn.Sequential(*(DilatedResidual(hidden, dilation) for dilation in DILATIONS))
+        self.leave = conv3x3(hidden, tap.channels)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+
+    def forward(self, activation: Tensor, beside: Tensor) -> Tensor:
+        """Return what to add to the map ``(B, C, h, w)``, divided by the tap's scale."""
+        x = torch.relu(self.enter(torch.cat([activation / self.scale, beside.to(activation)], dim=1)))
+        residual: Tensor = GAIN * self.leave(self.blocks(x))
+        return residual
+
+
+class EdgeNetwork(nn.Module):
+    """One `TapBranch` for each tap.
+
+    Args:
+        taps: Of the backbone.
+        hidden: Channels inside the branch of each tap; a single number stands for all of them.
+        read_luma: Let the branches read lightness too, for taps whose map does not know it.
+        reach: Pixels from a scribble within which maps are changed, fading to nothing; None: everywhere.
+        propagation: Radius in pixels of a `Propagation` at the end; 0: none.
+    """
+
+    def __init__(
+        self,
+        taps: Sequence[Tap],
+        hidden: Sequence[int],
+        *,
+        read_luma: bool = False,
+        reach: int | None = None,
+        propagation: int = 0,
+    ) -> None:
+        super().__init__()
+        self.strides = tuple(tap.stride for tap in taps)
+        self.read_luma, self.reach = read_luma, reach
+        self.propagation = Propagation(propagation) if propagation else None
+        widths = [hidden[0]] * len(taps) if len(hidden) == 1 else hidden
+        if len(widths) != len(taps):
+            raise ColorzooError(
+                f"hidden has {len(hidden)} numbers, but the backbone has {len(taps)} taps "
+                f"({', '.join(tap.name for tap in taps)}); give one for each, or one for all."
+            )
+        pairs = zip(taps, widths, strict=True)
+        self.branches = nn.ModuleList(TapBranch(tap, width, 2 if read_luma else 1) for tap, width in pairs)
+
+    def forward(self, index: int, activation: Tensor, scribbles: Tensor, luma: Tensor) -> Tensor:
+        """Return what to add to the map of one tap, divided by the tap's scale.
+
+        Args:
+            index: Of the tap.
+            activation: ``(B, C, h, w)``, the map.
+            scribbles: ``(B, 1, H, W)`` in {0, 1}; a picture without any gets exactly zero.
+            luma: ``(B, 1, H, W)`` in [0, 100].
+        """
+        stride = self.strides[index]
+        size = (activation.shape[-2], activation.shape[-1])
+        drawn = _pooled(scribbles, stride, size, F.max_pool2d)
+        beside = [drawn]
+        if self.read_luma:
+            beside.append(_pooled((luma - 50) / 100, stride, size, F.avg_pool2d))
+        window = self._window(scribbles, stride, size).to(activation)
+        branch, read = self.branches[index], torch.cat(beside, dim=1)
+        if self.reach is None or self.training or torch.compiler.is_compiling():
+            residual: Tensor = branch(activation, read) * window
+            return residual
+        return _near(branch, activation, read, window)
+
+    def propagate(self, ab: Tensor, luma: Tensor, scribbles: Tensor) -> Tensor:
+        """Return ``(B, 2, H, W)`` ab in CIE units with colors drawn from beyond the scribbles, near them."""
+        if self.propagation is None:
+            return ab
+        window = fading(scribbles, self.propagation.radius)
+        if self.training or torch.compiler.is_compiling():
+            return ab + window * self.propagation(ab, luma, scribbles)
+        part = _around(window, self.propagation.radius + PROPAGATION_FIELD)
+        if part is None:
+            return ab
+        changed = ab.clone()
+        changed[part] += window[part] * self.propagation(ab[part], luma[part], scribbles[part])
+        return changed
+
+    def _window(self, scribbles: Tensor, stride: int, size: tuple[int, int]) -> Tensor:
+        """Return where maps may change: all of a picture with a scribble, or what is near to one."""
+        if self.reach is None:
+            return scribbles.amax(dim=(1, 2, 3), keepdim=True)
+        return _pooled(fading(scribbles, self.reach), stride, size, F.avg_pool2d)
+
+
+def _near(branch: nn.Module, activation: Tensor, read: Tensor, window: Tensor) -> Tensor:
+    """Run a branch only as far around the window as its answer inside of it depends on."""
+    change = torch.zeros_like(activation)
+    part = _around(window, FIELD)
+    if part is not None:
+        change[part] = (branch(activation[part], read[part]) * window[part]).to(change)
+    return change
+
+
+def _around(window: Tensor, margin: int) -> tuple[Any, slice, slice] | None:
+    """Return the rectangle of all that a window marks and ``margin`` cells around it, or None."""
+    marked = (window > 0).any(dim=0).any(dim=0)
+    if not marked.any():
+        return None
+    rows, columns = (_ends(marked.any(dim=axis), margin) for axis in (1, 0))
+    return ..., rows, columns
+
+
+def _ends(marked: Tensor, margin: int) -> slice:
+    places = marked.nonzero()
+    return slice(max(0, int(places.min()) - margin), int(places.max()) + 1 + margin)
+
+
+def fading(scribbles: Tensor, reach: int) -> Tensor:
+    """Return ``(B, 1, H, W)``: 1 up to half of ``reach`` pixels from a scribble, 0 from ``reach`` on."""
+    flat = reach - reach // 2
+    ramp = reach // 2
+    grown = F.max_pool2d(scribbles, 2 * flat + 1, stride=1, padding=flat)
+    return F.avg_pool2d(grown, 2 * ramp + 1, stride=1, padding=ramp, count_include_pad=False)
+
+
+def _pooled(image: Tensor, stride: int, size: tuple[int, int], pool: object) -> Tensor:
+    """Bring a map of the picture to the size of a tap; padding repeats the border."""
+    height, width = size[0] * stride, size[1] * stride
+    cut = image[..., :height, :width]  # some networks leave out the last row of an odd map
+    padded = F.pad(cut, (0, width - cut.shape[-1], 0, height - cut.shape[-2]), mode="replicate")
+    if stride == 1:
+        return padded
+    pooled: Tensor = pool(padded, stride)  # type: ignore[operator]
+    return pooled

@@ -1,0 +1,1 @@
+"""Instance-aware Image Colorization (Su et al., CVPR 2020)."""

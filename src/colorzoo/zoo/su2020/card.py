@@ -1,0 +1,41 @@
+"""Cards of Su et al. 2020."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from colorzoo.card import ModelCard, Smoke
+
+FULL = ModelCard(
+    name="su2020",
+    title="Instance-aware Image Colorization",
+    paper="https://arxiv.org/abs/2005.10825",
+    year=2020,
+    summary="Colors a photo, and each thing in it by itself, from boxes around them. The paper's networks.",
+    task="colorzoo.zoo.su2020.task:Su2020",
+    parameters=103_639_347,
+    aliases=("instcolor",),
+    guidance=("points", "boxes"),
+    config="su2020/full.yaml",
+    smoke=Smoke(hparams={"width": 0.125, "trunk": None, "keep_trunk": False, "stage": "full"}, size=32),
+    limits=("export",),  # how many boxes a picture has, and how large they are, decides which sizes arise
+)
+
+SMALL = replace(
+    FULL,
+    name="su2020_small",
+    summary="The same at a quarter of the width, over zhang2017_local_small; ships inside the package.",
+    parameters=6_823_977,
+    aliases=(),
+    hparams={
+        "width": 0.25,
+        "mask_center": 0.0,
+        "hint_attention": True,
+        "trunk": "zhang2017_local_small",
+        "keep_trunk": True,
+    },
+    config="su2020/small_fusion.yaml",
+    smoke=replace(FULL.smoke, hparams={**FULL.smoke.hparams, "hints": 1.0}),
+)
+
+CARDS = (FULL, SMALL)

@@ -1,0 +1,1 @@
+"""Zhang et al. 2019, Deep Exemplar-based Video Colorization."""

@@ -1,0 +1,58 @@
+"""Cards of Zhang et al. 2019."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from colorzoo.card import ModelCard, Smoke
+
+_TRIAL = {
+    "features": "zhang2016_small",
+    "donor": None,
+    "width": 0.125,
+    "color_width": 0.125,
+    "discriminator_width": 0.125,
+    "discriminator_layers": 4,
+    "last_kernel": (3, 3),
+    "tau": 1.0,  # random features match by chance: at 1e-10 a rounding picks another place
+    "training_tau": 1.0,
+}
+_SLEEPING = ("discriminator.attention.*.weight",)  # the attention begins with a factor of 0
+
+FULL = ModelCard(
+    name="zhang2019",
+    title="Deep Exemplar-based Video Colorization",
+    paper="https://arxiv.org/abs/1906.09909",
+    year=2019,
+    summary="Colors a photo, or a video frame by frame, like a reference; the ancestor of chen2023.",
+    task="colorzoo.zoo.zhang2019.task:Zhang2019",
+    parameters=70_989_647,
+    aliases=("deepexemplar",),
+    guidance=("exemplar",),
+    config="zhang2019/paper.yaml",
+    smoke=Smoke(_TRIAL, size=64, without_gradient=_SLEEPING, scales={"network.ab.weight": 0.005}),
+    limits=("export",),
+)
+
+SMALL = replace(
+    FULL,
+    name="zhang2019_small",
+    summary="The same over most layers of chen2023_small, for comparison with it; ships inside the package.",
+    parameters=3_058_587,
+    aliases=(),
+    hparams={
+        "features": "zhang2016_small",
+        "donor": "chen2023_small",
+        "width": 0.1875,
+        "color_width": 0.14,
+        "tau": 0.01,
+        "unrelated": "automatic",
+        "gated": True,
+        "discriminator_width": 0.25,
+        "discriminator_layers": 4,
+        "last_kernel": (3, 3),
+    },
+    config="zhang2019/small.yaml",
+)
+
+CARDS = (FULL, SMALL)

@@ -1,0 +1,83 @@
+"""`colorzoo colorize` with sketches and the embedded `cho2023_small`: recipes, warnings, bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorzoo.cli.main import main
+
+MODEL = ["--model", "cho2023_small", "--device", "cpu"]
+
+
+@pytest.fixture
+def sketch(tmp_path: Path) -> Path:
+    image = np.full((96, 120), 255, np.uint8)
+    image[20:76, 30:33] = image[20:76, 80:83] = image[20:23, 30:83] = image[73:76, 30:83] = 0
+    path = tmp_path / "box.png"
+    Image.fromarray(image).save(path)
+    return path
+
+
+def painted(path: Path, out: Path, *more: str) -> np.ndarray:
+    assert main(["colorize", str(path), "-o", str(out), *MODEL, *more]) == 0
+    with Image.open(out) as image:
+        return np.asarray(image.convert("RGB")).astype(float)
+
+
+def recipe(tmp_path: Path, *regions: tuple[int, str]) -> str:
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps({"regions": [{"index": index, "color": color} for index, color in regions]}))
+    return str(path)
+
+
+def test_the_box_takes_the_color_of_its_region(sketch: Path, tmp_path: Path) -> None:
+    reds = []
+    for color in ("#d02020", "#2040d0"):
+        given = recipe(tmp_path, (0, "#ffffff"), (1, color))
+        result = painted(sketch, tmp_path / "out.png", "--recipe", given, "--overwrite")
+        box = result[35:60, 45:70].mean((0, 1))
+        reds.append(box[0] - box[2])
+        assert result[5:15].mean() > 200  # the ground stays as it was asked
+    assert reds[0] > reds[1] + 60
+
+
+def test_gaps_and_photos_are_noted(sketch: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    painted(sketch, tmp_path / "gap.png", "--recipe", recipe(tmp_path, (1, "#d02020")))
+    assert "left out before others" in capsys.readouterr().out
+    rng = np.random.default_rng(0)
+    photo = tmp_path / "photo.png"
+    coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8))
+    coarse.resize((120, 96), Image.Resampling.BICUBIC).save(photo)
+    painted(photo, tmp_path / "from_photo.png")
+    assert "looks like a photo" in capsys.readouterr().out
+
+
+def test_a_blank_strip_is_painted_and_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    strip = tmp_path / "strip.png"
+    Image.new("L", (5000, 37), 255).save(strip)
+    assert painted(strip, tmp_path / "out.png").shape == (37, 5000, 3)
+    assert "no line was found" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("regions", "words"),
+    [(((30, "#ffffff"),), "region 30"), (((0, "#ggffff"),), "#rrggbb"), (((-1, "#ffffff"),), "index")],
+)
+def test_bad_colors_are_one_line(
+    sketch: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    regions: tuple[tuple[int, str], ...],
+    words: str,
+) -> None:
+    given = recipe(tmp_path, *regions)
+    assert main(["colorize", str(sketch), "-o", str(tmp_path / "x.png"), *MODEL, "--recipe", given]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "x.png").exists()

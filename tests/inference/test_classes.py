@@ -1,0 +1,105 @@
+"""Label images, tables and painted regions: what they do, and how wrong ones are refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Recipe
+from colorzoo.inference.classes import class_map, read_labels
+
+LUMA = torch.zeros(1, 1, 40, 60)
+REFERENCE = torch.zeros(1, 3, 20, 20)
+
+
+class Halves:
+    """Finds class 0 on the left, 1 on the right."""
+
+    class_count = 3
+    device = "cpu"
+
+    def segment(self, luma: Tensor) -> Tensor:
+        columns = torch.arange(luma.shape[-1]) * 2 // luma.shape[-1]
+        return columns.expand(1, 1, *luma.shape[-2:]).clone()
+
+
+def asked(reference: Tensor | None = REFERENCE, **classes: Any) -> Any:
+    recipe = Recipe(width=600, height=400, extra={"classes": classes})
+    return class_map(Halves(), recipe, LUMA, reference)
+
+
+def labels(path: Path, size: tuple[int, int] = (60, 40), mode: str = "L") -> str:
+    image = Image.new(mode, size, 0 if mode != "RGB" else (0, 0, 0))
+    if mode == "L":
+        image.putpixel((0, 0), 200)
+    image.save(path)
+    return str(path)
+
+
+def test_a_recipe_that_says_nothing_leaves_the_classes_to_the_model() -> None:
+    assert class_map(Halves(), Recipe(), LUMA, REFERENCE) is None
+
+
+def test_a_table_moves_classes_of_the_picture_alone() -> None:
+    found = asked(map={"0": 2, "1": 0})
+    assert found.target[0, 0, 0].tolist() == [2] * 30 + [0] * 30  # at once, not one after the other
+    assert found.exemplar[0, 0, 0].tolist() == [0] * 10 + [1] * 10
+
+
+def test_polygons_are_painted_in_pixels_of_the_picture() -> None:
+    square = [[100, 100], [199, 100], [199, 199], [100, 199]]
+    found = asked(painted=[{"class": 2, "path": square}])
+    rows, columns = (found.target[0, 0] == 2).nonzero(as_tuple=True)
+    assert (int(rows.min()), int(columns.min())) == (10, 10)
+    assert 9 <= int(rows.max()) - 10 + 1 <= 11
+    assert 80 <= len(rows) <= 121
+
+
+def test_label_images_take_the_place_of_the_model(tmp_path: Path) -> None:
+    files = {
+        "file": labels(tmp_path / "a.png", (120, 80)),
+        "reference_file": labels(tmp_path / "b.png", (20, 20)),
+    }
+    found = asked(**files, map={"200": 7})
+    assert found.target.shape == (1, 1, 80, 120)
+    assert int(found.target[0, 0, 0, 0]) == 7
+    assert int(found.exemplar[0, 0, 0, 0]) == 200
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ({"map": {"0": 3}}, "class 3; classes are from 0 to 2"),
+        ({"map": {"9": 0}}, "class 9; classes are from 0 to 2"),
+        ({"map": {"sky": 0}}, "has the key 'sky'"),
+        ({"painted": [{"class": 5, "path": [[0, 0], [9, 0], [9, 9]]}]}, "class 5; classes are from 0 to 2"),
+        ({"painted": [{"class": 1, "path": [[0, 0]]}]}, "at least three corners"),
+        ({"file": "nowhere.png"}, "'nowhere.png' cannot be read"),
+    ],
+)
+def test_what_does_not_exist_is_named(classes: dict[str, Any], message: str) -> None:
+    with pytest.raises(GuidanceError, match=message):
+        asked(**classes)
+
+
+def test_label_images_that_do_not_fit(tmp_path: Path) -> None:
+    with pytest.raises(GuidanceError, match="30 x 40 pixels, which is not the shape"):
+        read_labels(labels(tmp_path / "tall.png", (30, 40)), LUMA)
+    with pytest.raises(GuidanceError, match="mode RGB; one channel"):
+        read_labels(labels(tmp_path / "rgb.png", mode="RGB"), LUMA)
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(GuidanceError, match="no picture"):
+        read_labels(tmp_path / "text.png", LUMA)
+    with pytest.raises(GuidanceError, match="reference-classes"):
+        asked(file=labels(tmp_path / "a.png"))
+    assert asked(None, file=labels(tmp_path / "a.png")).exemplar is None
+
+
+def test_sixteen_bits_are_kept(tmp_path: Path) -> None:
+    Image.fromarray(np.full((40, 60), 1000, np.uint16)).save(tmp_path / "deep.png")
+    assert int(read_labels(tmp_path / "deep.png", LUMA).max()) == 1000

@@ -1,0 +1,166 @@
+"""Sketches through the colorizer: what models see of them, regions by recipe, full size, bad input."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from colorzoo.color import canny_sketch, clean_line_art
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Recipe, RegionColor
+from colorzoo.inference.colorizer import Colorizer, full_luma
+from colorzoo.inference.pictures import read_picture
+from colorzoo.inference.regions import filled_regions, proposal_hash, region_notes, skipped_regions
+from colorzoo.inference.sketches import BLANK_NOTE, PHOTO_NOTE, draw_sketch, painted_luma
+from colorzoo.testing.samples import sample_image
+from colorzoo.zoo.cho2023.task import Cho2023
+
+
+def drawing(height: int = 60, width: int = 80, *, paper: int = 255, ink: int = 0) -> np.ndarray:
+    """Return a framed cross on paper."""
+    image = np.full((height, width, 3), paper, np.uint8)
+    image[8:-8, 10:12] = image[8:-8, -12:-10] = image[8:10, 10:-10] = image[-10:-8, 10:-10] = ink
+    image[height // 2, 10:-10] = image[8:-8, width // 2] = ink
+    return image
+
+
+def luma_of(image: np.ndarray) -> torch.Tensor:
+    return full_luma(image.astype(np.float32) / 255)
+
+
+@pytest.fixture(scope="module")
+def colorizer() -> Colorizer:
+    torch.manual_seed(0)
+    model = Cho2023(width=0.125, segmenter_width=0.125, discriminator_width=0.125)
+    model.network.segmenter.head.weight.data.mul_(50)
+    model.trained = True
+    return Colorizer(model, device="cpu", precision="float32", size=64)
+
+
+def test_a_clean_sketch_is_taken_as_it_is() -> None:
+    image = drawing()
+    lines, notes = draw_sketch(luma_of(image))
+    assert not notes
+    assert torch.allclose(lines[0, 0], torch.from_numpy(image[..., 0] / 255).float(), atol=1e-4)
+
+
+@pytest.mark.parametrize(("paper", "ink"), [(150, 40), (190, 110), (235, 90)])
+def test_scanned_paper_becomes_white_and_lines_black(paper: int, ink: int) -> None:
+    image = drawing(paper=paper, ink=ink)
+    noise = np.random.default_rng(0).normal(0, 3, image.shape[:2])[..., None]
+    light = np.linspace(0, -25, image.shape[1])[None, :, None]  # darker towards the right, as scans are
+    scan = np.clip(image + noise + light, 0, 255).astype(np.uint8)
+    lines, notes = draw_sketch(luma_of(scan))
+    is_ink = image[..., 0] == ink
+    assert not notes
+    assert (lines[0, 0][torch.from_numpy(is_ink)] < 0.5).float().mean() > 0.95
+    far = ~np.asarray(Image.fromarray(is_ink).resize((80, 60))) & (np.abs(np.gradient(is_ink * 1.0)[0]) == 0)
+    assert (lines[0, 0][torch.from_numpy(far)] > 0.5).float().mean() > 0.85
+
+
+def test_cleaning_leaves_a_blank_sheet_white() -> None:
+    gray = 0.6 + 0.01 * torch.rand(1, 1, 40, 50, generator=torch.Generator().manual_seed(0))
+    assert clean_line_art(gray).min() > 0.99
+
+
+def test_edges_are_ink_on_paper() -> None:
+    rgb = torch.zeros(1, 3, 32, 32)
+    rgb[..., 16:] = 1
+    sketch = canny_sketch(rgb)
+    assert sketch.shape == (1, 1, 32, 32)
+    assert sketch[..., 14:18].min() == 0
+    assert sketch[..., :8].min() == 1
+
+
+def test_a_photo_is_told_apart_and_a_blank_sheet_too() -> None:
+    photo = sample_image((64, 64), seed=3)[0].permute(1, 2, 0).numpy()
+    assert PHOTO_NOTE in draw_sketch(full_luma(photo)).notes
+    assert draw_sketch(torch.full((1, 1, 32, 32), 100.0)).notes == (BLANK_NOTE,)
+
+
+def test_the_user_is_warned_of_a_photo(colorizer: Colorizer) -> None:
+    photo = (sample_image((64, 64), seed=3)[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+    with pytest.warns(UserWarning, match="looks like a photo"):
+        colorizer(photo)
+
+
+@pytest.mark.parametrize("size", [(37, 1000), (1, 1), (9, 300), (130, 70)])
+def test_sketches_of_any_size_come_back_painted(colorizer: Colorizer, size: tuple[int, int]) -> None:
+    image = np.full((*size, 3), 255, np.uint8)
+    image[size[0] // 2] = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        painted = np.asarray(colorizer(image))
+    assert painted.shape[:2] == size
+    assert np.ptp(painted) > 0 or size == (1, 1)
+
+
+def test_lines_stay_as_sharp_as_they_were_drawn() -> None:
+    large = luma_of(drawing(240, 320))
+    seen = torch.nn.functional.interpolate(large, scale_factor=0.25, mode="area")
+    painted = 0.3 * seen + 60
+    result = painted_luma(large, seen, painted)
+    ink = large[0, 0] < 50
+    assert result.shape == large.shape
+    assert result[0, 0][~ink].mean() - result[0, 0][ink].mean() > 40  # enlarged alone: about 20
+    assert torch.equal(painted_luma(seen, seen, painted), painted)
+
+
+def test_colors_by_recipe_run_the_division_once(colorizer: Colorizer) -> None:
+    picture = read_picture_of(drawing())
+    runs: list[int] = []
+    handle = colorizer.model.network.segmenter.register_forward_hook(lambda *_: runs.append(1))
+    luma = luma_of(drawing())
+    regions = colorizer.propose(luma)
+    numbers = filled_regions(regions)
+    assert len(numbers) > 1
+    colors = [RegionColor(numbers[0], "#ff0000"), RegionColor(numbers[1], "#0000ff")]
+    one, two = (
+        colorizer.colorize(picture, Recipe(regions=tuple(colors[:count]), proposal=proposal_hash(regions)))
+        for count in (1, 2)
+    )
+    revised = colorizer.colorize(picture, Recipe(regions=(RegionColor(numbers[0], "#00ff00"), colors[1])))
+    handle.remove()
+    assert len(runs) == 1
+    assert not np.array_equal(one.rgb, two.rgb)
+    assert not np.array_equal(two.rgb, revised.rgb)
+    assert not any("left out" in note or "not the regions" in note for note in (*one.notes, *two.notes))
+
+
+def read_picture_of(image: np.ndarray) -> object:
+    return read_picture(Image.fromarray(image))
+
+
+def test_notes_tell_of_gaps_empty_regions_and_other_proposals(colorizer: Colorizer) -> None:
+    regions = colorizer.propose(luma_of(drawing()))
+    filled = filled_regions(regions)
+    empty = next(number for number in range(30) if number not in filled)
+    last, wrong = filled[-1], "0" * 64
+    colors = (RegionColor(last, "#ff0000"), RegionColor(empty, "#00ff00"))
+    notes = colorizer.colorize(read_picture_of(drawing()), Recipe(regions=colors, proposal=wrong)).notes
+    text = " ".join(notes)
+    assert "left out before others" in text
+    assert f"region {empty} has no pixel" in text
+    assert "not the regions that the recipe was made for" in text
+    assert region_notes(regions, Recipe()) == ()
+    assert skipped_regions([0, 2, 5], [0, 5]) == [2]
+    assert skipped_regions([0, 2, 5], [0, 2, 9]) == []
+
+
+def test_more_colors_than_regions_is_one_line(colorizer: Colorizer) -> None:
+    with pytest.raises(GuidanceError, match="region 30, but the model found 30"):
+        colorizer.colorize(read_picture_of(drawing()), {"regions": [{"index": 30, "color": "#ff0000"}]})
+    with pytest.raises(GuidanceError, match="#rrggbb"):
+        colorizer.colorize(read_picture_of(drawing()), {"regions": [{"index": 0, "color": "#ff00000"}]})
+
+
+def test_the_proposal_travels_in_the_recipe(tmp_path: Path) -> None:
+    recipe = Recipe(regions=(RegionColor(1, "#102030"),), proposal="ab" * 32)
+    recipe.to_json(tmp_path / "r.json")
+    assert Recipe.from_json(tmp_path / "r.json") == recipe
+    assert not recipe.unknown()

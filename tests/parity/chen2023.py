@@ -1,0 +1,239 @@
+"""Parts of SPColor (Chen et al. 2023) against the authors' code, through the names of their checkpoint."""
+
+import torch
+from torch import Tensor
+
+from colorzoo.color import lab_to_rgb
+from colorzoo.losses import (
+    contextual_loss,
+    edge_aware_smoothness,
+    neighbor_mean,
+    relativistic_loss,
+    self_reference_l1,
+    unmatched_perceptual,
+)
+from colorzoo.networks.attention_discriminator import AttentionDiscriminator
+from colorzoo.networks.clusters import Classified, classify, cluster_loss, merge_clusters
+from colorzoo.networks.color_net import ColorNet
+from colorzoo.networks.exemplar import Reference
+from colorzoo.networks.exemplar_names import convert_color_net, convert_vgg19, convert_warp_net
+from colorzoo.networks.vgg19 import CaffeVGG19, caffe_input
+from colorzoo.networks.warp_net import WarpNet
+from colorzoo.registry import load_class, model_card
+from colorzoo.zoo.chen2023.published import convert_discriminator, convert_stego
+from colorzoo.zoo.chen2023.stego import DinoBackbone, StegoHead
+from parity.cases import Golden, case
+from pseudo_weights import pseudo_state_dict
+
+
+def weights(golden: Golden, prefix: str = "") -> dict[str, Tensor]:
+    """Return the pseudo weights whose names begin with `prefix`, without it."""
+    meta = golden.meta
+    arrays = pseudo_state_dict(meta["shapes"], meta["seed"], meta["scales"])
+    return {
+        key.removeprefix(prefix): torch.from_numpy(value)
+        for key, value in arrays.items()
+        if key.startswith(prefix)
+    }
+
+
+def wide(golden: Golden, name: str) -> Tensor:
+    return golden.tensor(name).float()
+
+
+def labels_on(golden: Golden, name: str, size: torch.Size) -> Tensor:
+    """Return labels or confidences on another grid, as the published code does."""
+    value = golden.tensor(name)[:, None]
+    return torch.nn.functional.interpolate(value.double(), size=size, mode="nearest").to(
+        torch.int64 if "labels" in name else torch.float32
+    )
+
+
+@case("spcolor_vgg19")
+@torch.inference_mode()
+def vgg19(golden: Golden) -> None:
+    network = CaffeVGG19()
+    network.load_state_dict(convert_vgg19(weights(golden)))
+    taps = network(golden.tensor("in_rgb"))
+    for name, tap in zip(("r12", "r22", "r32", "r42", "r52"), taps, strict=True):
+        count = golden.tensor(f"out_{name}").shape[1]
+        golden.close(f"out_{name}", tap[:, :count])
+
+
+@case("spcolor_warpnet")
+@torch.inference_mode()
+def warpnet(golden: Golden) -> None:
+    network = WarpNet()
+    network.load_state_dict(convert_warp_net(weights(golden)))
+    target, reference = (
+        network([wide(golden, f"in_{side}_relu{block}_2") for block in (2, 3, 4, 5)])
+        for side in ("target", "ref")
+    )
+    golden.close("out_target_features", target[:, :16], like="out_features")
+    golden.close("out_ref_features", reference[:, :16], like="out_features")
+    ab = torch.nn.functional.avg_pool2d(wide(golden, "in_ref_lab")[:, 1:], 4)
+    tau = golden.meta["temperature"]
+    grid = target.shape[-2:]
+    ours, theirs = (labels_on(golden, f"in_labels_{side}", grid) for side in ("target", "ref"))
+    mine, their = (labels_on(golden, f"in_conf_{side}", grid) for side in ("target", "ref"))
+    for name, labels in (("warp", (ours, theirs)), ("global", None)):
+        found = network.warp(target, reference, torch.cat([ab, their], 1), labels, tau=tau)
+        golden.close(f"out_{name}_ab", found.values[:, :2])
+        golden.close(f"out_{name}_sim", found.similarity * found.values[:, 2:] * mine)
+
+
+@case("spcolor_spc")
+@torch.inference_mode()
+def spc(golden: Golden) -> None:
+    network = WarpNet()
+    loaded = weights(golden)
+    network.theta.load_state_dict({key: loaded[f"theta_class.{key}"] for key in ("weight", "bias")})
+    network.phi.load_state_dict({key: loaded[f"phi_class.{key}"] for key in ("weight", "bias")})
+    values = torch.cat([golden.tensor("in_ref_ab"), golden.tensor("in_conf_ref")[:, None]], dim=1)
+    labels = (golden.tensor("in_labels_target")[:, None], golden.tensor("in_labels_ref")[:, None])
+    found = network.warp(
+        wide(golden, "in_target_features"),
+        wide(golden, "in_ref_features"),
+        values,
+        labels,
+        tau=golden.meta["temperature"],
+    )
+    confident = found.similarity * found.values[:, 2:] * golden.tensor("in_conf_target")[:, None]
+    golden.close("out_ab", found.values[:, :2])
+    golden.close("out_sim", confident)
+    golden.close("out_raw_sim", found.similarity)
+    # ten times as strict as the file asks: the sums run in another order, the method is the same
+    assert (confident - golden.tensor("out_sim")).abs().max() < 1e-5
+    assert (found.values[:, :2] - golden.tensor("out_ab")).abs().max() < 1e-5 * 128
+
+
+@case("spcolor_colorvid")
+@torch.inference_mode()
+def colorvid(golden: Golden) -> None:
+    network = ColorNet()
+    network.load_state_dict(convert_color_net(weights(golden)))
+    golden.close("out_ab", network(golden.tensor("in_x")))
+
+
+@case("spcolor_cra")
+def cra(golden: Golden) -> None:
+    counts = [int(name.rpartition("_")[2]) for name in golden.arrays if name.startswith("out_centres_")]
+    assert counts
+    for count in counts:
+        seeds = golden.tensor(f"out_seed_indices_{count}")
+        for start in (None, seeds):
+            merged = merge_clusters(golden.tensor("in_clusters"), count, seeds=start)
+            assert torch.equal(merged.groups, golden.tensor(f"out_labels_{count}").long())
+            assert torch.equal(merged.first, golden.tensor(f"out_post_map_{count}").long())
+            golden.close(f"out_centres_{count}", merged.centers, like="out_centres")
+
+
+@case("spcolor_dino")
+@torch.inference_mode()
+def dino(golden: Golden) -> None:
+    backbone = DinoBackbone()
+    backbone.load_state_dict({f"vit.{key}": value for key, value in weights(golden).items()})
+    image = golden.tensor("in_image")
+    grid = (image.shape[-2] // 8, image.shape[-1] // 8)
+    golden.close("out_pos", backbone.positions(grid)[..., : golden.tensor("out_pos").shape[2]])
+    golden.close("out_tokens", backbone(image)[:, : golden.tensor("out_tokens").shape[1]])
+
+
+@case("spcolor_stego_head")
+@torch.inference_mode()
+def stego_head(golden: Golden) -> None:
+    head = StegoHead()
+    head.load_state_dict(convert_stego(weights(golden)))
+    code = head(wide(golden, "in_tokens"))
+    golden.close("out_code", code)
+    check_classes(golden, code, head.clusters, "")
+    merged = merge_clusters(head.clusters, golden.meta.get("m", 22))
+    check_classes(golden, code, merged.centers, "_m")
+    linear = torch.log_softmax(head.linear(code), dim=1)
+    rows, columns = golden.tensor("out_linear").shape[-2:]
+    golden.close("out_linear", linear[..., :rows, :columns], like="out_conf")
+    golden.close("out_cluster_loss", cluster_loss(code, head.clusters), like="out_conf")
+
+
+def check_classes(golden: Golden, code: Tensor, centers: Tensor, suffix: str) -> None:
+    found = classify(code, centers)
+    golden.close(f"out_conf{suffix}", found.confidence[:, 0], like="out_conf")
+    cosine = torch.einsum(
+        "bdhw,md->bmhw",
+        torch.nn.functional.normalize(code, dim=1),
+        torch.nn.functional.normalize(centers, dim=1),
+    )
+    two = torch.softmax(10 * cosine, dim=1).topk(2, dim=1).values
+    clear = (two[:, 0] - two[:, 1]) > 1e-4
+    assert clear.float().mean() > 0.9
+    assert torch.equal(found.labels[:, 0][clear], golden.tensor(f"out_labels{suffix}").long()[clear])
+
+
+@case("spcolor_disc")
+@torch.inference_mode()
+def discriminator(golden: Golden) -> None:
+    network = AttentionDiscriminator()
+    network.load_state_dict(convert_discriminator(weights(golden)))
+    lab = wide(golden, "in_lab")
+    judged = network(lab)
+    golden.close("out_layer2_u", network.layers[1].u)
+    golden.close("out_score", judged.score)
+    golden.close("out_feature4", judged.features[:, : golden.tensor("out_feature4").shape[1]])
+    golden.close("out_score_second", network(lab).score)
+
+
+@case("spcolor_losses")
+def losses(golden: Golden) -> None:
+    lab, pred = golden.tensor("in_lab"), golden.tensor("in_pred_ab").requires_grad_()
+    true, chosen = lab[:, 1:], golden.tensor("in_self")
+    lightness = torch.tensor([50.0, 0, 0]).view(3, 1, 1)
+    golden.close("out_l1", self_reference_l1(pred, true, chosen))
+    golden.close("out_l1_without_self", self_reference_l1(pred, true, torch.zeros_like(chosen)))
+    features = [wide(golden, f"in_{name}_relu5_2") for name in ("pred", "true")]
+    similarity = golden.tensor("in_sim")
+    golden.close("out_smp", unmatched_perceptual(*features, similarity))
+    golden.close("out_perceptual", unmatched_perceptual(*features, torch.zeros_like(similarity)))
+    check_smoothness(golden, pred, lab + lightness)
+    maps = [wide(golden, f"in_cx_{name}") for name in "xy"]
+    golden.close("out_contextual_forward", contextual_loss(*maps))
+    golden.close("out_contextual_backward", contextual_loss(*maps, every="reference"))
+    real, fake = golden.tensor("in_score_real"), golden.tensor("in_score_fake")
+    golden.close("out_gan_d", relativistic_loss(real, fake))
+    golden.close("out_gan_g", relativistic_loss(fake, real))
+    check_pictures(golden, torch.cat([lab[:, :1] + 50, pred], dim=1))
+
+
+def check_smoothness(golden: Golden, pred: Tensor, lab: Tensor) -> None:
+    smooth = edge_aware_smoothness(pred, lab)
+    golden.close("out_smooth", smooth)
+    golden.close("out_smooth_alpha10", edge_aware_smoothness(pred, lab, alpha=10))
+    golden.close("out_smooth_average_ab", neighbor_mean(pred, lab))
+    golden.close("out_smooth_grad", torch.autograd.grad(smooth, pred)[0])
+
+
+def check_pictures(golden: Golden, lab: Tensor) -> None:
+    rgb = lab_to_rgb(lab)
+    golden.close("out_rgb", rgb)
+    rows, columns = golden.tensor("out_vgg_input").shape[-2:]
+    golden.close("out_vgg_input", caffe_input(rgb, CaffeVGG19(0.125).mean)[..., :rows, :columns])
+
+
+@case("spcolor_full")
+@torch.inference_mode()
+def full(golden: Golden) -> None:
+    meta = golden.meta
+    card = model_card("chen2023")
+    model = load_class(card)(**{**card.hparams, "segmenter": None})
+    arrays = pseudo_state_dict(meta["shapes"], meta["seed"], meta["scales"])
+    model.load_published_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})
+    luma = golden.tensor("in_target_l") + 50
+    grid = (luma.shape[-2] // 4, luma.shape[-1] // 4)
+    ours, theirs = (
+        Classified(labels_on(golden, f"in_labels_{side}", grid), labels_on(golden, f"in_conf_{side}", grid))
+        for side in ("target", "ref")
+    )
+    reference = Reference(golden.tensor("in_ref_rgb"), golden.tensor("in_ref_lab")[:, 1:])
+    warped = model.eval().warp(luma, reference, (ours, theirs))
+    golden.close("out_warp_ab", warped.ab)
+    golden.close("out_warp_sim", warped.similarity)
+    golden.close("out_ab", model.paint_warped(luma, warped))

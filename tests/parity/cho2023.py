@@ -1,0 +1,219 @@
+"""GuidingPainter against the authors' code: networks, discriminator, hints, losses, a training step."""
+
+import torch
+from torch import Tensor
+
+from colorzoo.metrics.psnr import psnr
+from colorzoo.networks.patchgan import PatchDiscriminator
+from colorzoo.tasks import Prediction
+from colorzoo.tasks.optimizers import OptimizerSetup, rate_factor
+from colorzoo.weights import apply_weights
+from colorzoo.zoo.cho2023.hints import (
+    Hints,
+    count_distribution,
+    draw_segments,
+    fill_hints,
+    first_given,
+    look_up_hints,
+    mean_colors,
+    one_hot,
+)
+from colorzoo.zoo.cho2023.losses import deception, detection, smoothness, total_variance
+from colorzoo.zoo.cho2023.network import SEGMENTS, GuidingPainterNetwork
+from colorzoo.zoo.cho2023.published import convert_published
+from colorzoo.zoo.cho2023.task import Cho2023, Draws
+from parity.cases import Golden, case
+from pseudo_weights import pseudo_state_dict
+
+
+def published_weights(golden: Golden) -> dict[str, Tensor]:
+    meta = golden.meta
+    arrays = pseudo_state_dict(meta["shapes"], meta["seed"], meta["scales"])
+    return convert_published({key: torch.from_numpy(value) for key, value in arrays.items()})
+
+
+def filled(golden: Golden, part: str) -> GuidingPainterNetwork:
+    """Return the networks with one of them filled by the published names, strictly."""
+    network = GuidingPainterNetwork(
+        **{name: 0.125 for name, of in NARROW.items() if of != part}  # the other one is not looked at
+    )
+    ours = {key.removeprefix(f"network.{part}."): value for key, value in published_weights(golden).items()}
+    getattr(network, part).load_state_dict(ours)
+    return network.eval()
+
+
+NARROW = {"width": "colorizer", "segmenter_width": "segmenter"}
+
+
+def close(golden: Golden, name: str, ours: Tensor, atol: float, rtol: float = 0.0) -> None:
+    expected = golden.tensor(name)
+    assert ours.shape == expected.shape, name
+    torch.testing.assert_close(
+        ours.detach().to(expected), expected, atol=atol, rtol=rtol, msg=lambda m: f"{name}: {m}"
+    )
+
+
+def stated(golden: Golden, name: str) -> float:
+    return float(golden.meta["tolerance"][name])
+
+
+@case("guidingpainter_f")
+@torch.inference_mode()
+def segmenter(golden: Golden) -> None:
+    logits = filled(golden, "segmenter").divide((golden.tensor("in_sketch") + 1) / 2)
+    close(golden, "out_logits", logits, stated(golden, "out_logits"))
+    best = logits.topk(2, dim=1).values
+    sure = best[:, 0] - best[:, 1] > 1e-3
+    assert torch.equal(logits.argmax(1)[sure], golden.tensor("out_seg_index").long()[sure])
+    assert sure.float().mean() > 0.5
+
+
+@case("guidingpainter_g")
+@torch.inference_mode()
+def colorizer(golden: Golden) -> None:
+    segments = one_hot(golden.tensor("in_seg_index").long()[:, None], SEGMENTS)
+    hints = Hints(golden.tensor("in_color"), golden.tensor("in_mask"))
+    painted = filled(golden, "colorizer").paint((golden.tensor("in_sketch") + 1) / 2, hints, segments)
+    close(golden, "out_color", painted, stated(golden, "out_color"))
+
+
+@case("guidingpainter_d")
+@torch.no_grad()
+def discriminator(golden: Golden) -> None:
+    network = PatchDiscriminator(4)
+    ours = {key.removeprefix("discriminator."): value for key, value in published_weights(golden).items()}
+    network.load_state_dict(ours)
+    scores = network.eval()(golden.tensor("in_sketch_color"))
+    close(golden, "out_eval", scores, stated(golden, "out_eval"))
+    close(golden, "out_lsgan_real", deception(scores), stated(golden, "out_lsgan_real"))
+    close(golden, "out_lsgan_fake", scores.square().mean(), stated(golden, "out_lsgan_fake"))
+    close(golden, "out_train", network.train()(golden.tensor("in_sketch_color")), stated(golden, "out_train"))
+    norm = network.layers[3]
+    for name in ("running_mean", "running_var"):
+        close(golden, f"out_{name}_model3", getattr(norm, name), stated(golden, f"out_{name}_model3"))
+
+
+@case("guidingpainter_hints")
+def hints(golden: Golden) -> None:
+    index, real = golden.tensor("in_seg_index").long()[:, None], golden.tensor("in_real")
+    segments = one_hot(index, SEGMENTS)
+    colors = mean_colors(segments, real)
+    close(golden, "out_mean_color", colors, stated(golden, "out_mean_color"))
+    assert torch.equal(segments.sum(dim=(2, 3)).int(), golden.tensor("out_area"))
+    counts = [torch.full((len(real),), int(count)) for count in golden.tensor("in_n")]
+    for position, count in enumerate([*counts, golden.tensor("in_n_per_sample")]):
+        names = [f"out_hint_{part}_per_sample" for part in ("color", "mask")]
+        expected = [golden.tensor(name) for name in names]
+        if position < len(counts):
+            expected = [golden.tensor(f"out_hint_{part}")[position] for part in ("color", "mask")]
+        given = first_given(count, SEGMENTS)
+        full, *made_in_training = fill_hints(segments, real, given)
+        close(golden, "out_full_color", full, stated(golden, "out_full_color"))
+        for made in (Hints(*made_in_training), look_up_hints(index, colors, given)):
+            torch.testing.assert_close(made.color, expected[0], atol=1e-5, rtol=0)
+            assert torch.equal(made.mask, expected[1].float())
+    pmf = count_distribution(golden.meta["stop_prob"], SEGMENTS)
+    close(golden, "out_nh_pmf", pmf, stated(golden, "out_nh_pmf"))
+    logits = golden.tensor("in_st_logits").requires_grad_()
+    drawn = draw_segments(logits, golden.tensor("in_st_noise"), float(golden.tensor("in_st_tau")))
+    drawn.backward(golden.tensor("in_st_upstream"))
+    close(golden, "out_st_seg", drawn, stated(golden, "out_st_seg"))
+    assert logits.grad is not None
+    close(golden, "out_st_grad", logits.grad, stated(golden, "out_st_grad"))
+
+
+@case("guidingpainter_losses")
+def losses(golden: Golden) -> None:
+    rtol = float(golden.meta["tolerance"]["relative"])
+    real, painted = golden.tensor("in_real"), golden.tensor("in_pred")
+    segments = one_hot(golden.tensor("in_seg_index").long()[:, None], SEGMENTS)
+    everything = torch.ones(len(real), SEGMENTS)
+    variance = total_variance(fill_hints(segments, real, everything)[0], real)
+    logits = golden.tensor("in_logits")
+    distance = (painted - real).abs().mean()
+    adversarial = deception(golden.tensor("in_d_fake_for_g"))
+    critic = detection(golden.tensor("in_d_fake"), golden.tensor("in_d_real"))
+    weights = golden.meta["weights"]
+    total = (
+        weights["rec"] * distance
+        + weights["tvr"] * variance
+        + weights["smt"] * smoothness(logits)
+        + weights["adv"] * adversarial
+    )
+    found = {
+        "out_total_variance": variance,
+        "out_smooth_four_l1": smoothness(logits, "four_l1"),
+        "out_smooth_eight_l1": smoothness(logits, "eight_l1"),
+        "out_smooth_eight_l2": smoothness(logits, "eight_l2"),
+        "out_l1": distance,
+        "out_gan_g": adversarial,
+        "out_gan_d_unweighted": critic,
+        "out_loss_d": weights["adv"] * critic,
+        "out_total_g": total,
+    }
+    for name, value in found.items():
+        close(golden, name, value, atol=0, rtol=rtol)
+    # Theirs truncates after a round trip through [-1, 1], which costs some 8-bit values a level: ours not.
+    levels = [((image + 1) / 2).clamp(0, 1).mul(255).floor() for image in (painted, real)]
+    close(golden, "out_psnr", psnr(*levels, peak=255.0), stated(golden, "out_psnr"))
+    schedules(golden)
+
+
+def schedules(golden: Golden) -> None:
+    epochs = golden.meta["epochs"]
+    factor = rate_factor(OptimizerSetup(1.0, schedule="half_linear"), epochs)
+    rates = torch.tensor([factor(int(epoch)) for epoch in golden.tensor("in_epoch")], dtype=torch.float64)
+    close(golden, "out_lr_factor", rates, 1e-12)
+    model = Cho2023(width=0.125, segmenter_width=0.125, discriminator_width=0.125)
+    taus = [model.temperature_at(int(epoch), epochs) for epoch in golden.tensor("in_epoch")]
+    close(golden, "out_tau", torch.tensor(taus, dtype=torch.float64), 1e-12)
+
+
+@case("guidingpainter_step")
+def step(golden: Golden) -> None:
+    model = Cho2023()
+    apply_weights(model, published_weights(golden), name="the golden file", published=False)
+    model.train()
+    sketch, rgb = ((golden.tensor(name) + 1) / 2 for name in ("in_sketch", "in_real"))
+    draws = Draws(golden.tensor("in_noise"), golden.tensor("in_n"))
+    painted = model.paint_drawn(sketch, rgb, draws, float(golden.tensor("in_tau")))
+    assert painted.rgb is not None
+    close(golden, "out_pred", 2 * painted.rgb - 1, stated(golden, "out_pred"))
+    terms = model.generator_terms(sketch, rgb, painted)
+    names = {"rec": "reconstruction", "tvr": "variance", "smt": "smoothness", "adv_g": "adversarial"}
+    for theirs, ours in names.items():
+        close(golden, f"out_{theirs}", model.hparams[f"{ours}_weight"] * terms[ours], atol=0, rtol=1e-4)
+    total = model.weighted(terms)
+    close(golden, "out_loss_g", total, atol=0, rtol=1e-4)
+    total.backward()
+    norms(golden, model, "g")
+    check_gradients(golden, model)
+    model.discriminator.zero_grad()
+    batch = {"sketch": sketch, "rgb": rgb}
+    critic = model.discriminator_loss(batch, Prediction(rgb=painted.rgb.detach()))  # type: ignore[arg-type]
+    close(golden, "out_loss_d", critic, atol=0, rtol=1e-4)
+    critic.backward()
+    norms(golden, model, "d")
+
+
+def norms(golden: Golden, model: Cho2023, part: str) -> None:
+    """Compare the norms of the gradients that the file names."""
+    parameters = dict(model.named_parameters())
+    keys = golden.meta[f"grad_norm_{part}_keys"]
+    ours = list(convert_published({key: torch.zeros(()) for key in keys}))
+    found = [parameters[key].grad.norm() for key in ours]  # type: ignore[union-attr]
+    close(golden, f"out_grad_norm_{part}", torch.stack(found), atol=0, rtol=5e-3)
+
+
+def check_gradients(golden: Golden, model: Cho2023) -> None:
+    f, g = model.network.segmenter, model.network.colorizer
+    found = {
+        "out_grad_f_outc": f.head.weight.grad,
+        "out_grad_g_outc": g.head.weight.grad,
+        "out_grad_g_inc": g.start[0].weight.grad[:8],
+    }
+    for name, gradient in found.items():
+        assert gradient is not None
+        expected = golden.tensor(name)
+        gradient = gradient.view(expected.shape)
+        assert (gradient - expected).abs().max() < 1e-2 * expected.abs().max(), name

@@ -1,0 +1,85 @@
+"""The three networks of Su et al. 2020 against the authors' code, through the names of their checkpoints."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from colorzoo.guidance import Points
+from colorzoo.registry import load_class, model_card
+from colorzoo.tasks import ColorizationModule
+from colorzoo.zoo.su2020.network import FUSED
+from colorzoo.zoo.su2020.places import place_boxes
+from parity.cases import Golden, case
+from pseudo_weights import pseudo_state_dict
+
+NETWORKS = {"full": "netGComp", "instance": "netG", "fusion": "netGF"}
+LAYERS = ("", "2", "3", "4", "5", "6", "7", "8_1", "8_2", "9_1", "9_2", "10_1", "10_2")
+
+
+def published_model(meta: dict[str, Any]) -> ColorizationModule:
+    card = model_card("su2020")
+    model: ColorizationModule = load_class(card)(**card.hparams)
+    state = {}
+    for ours, theirs in NETWORKS.items():
+        shapes = meta["shapes"]["instance" if ours == "full" else ours]
+        arrays = pseudo_state_dict(shapes, meta["seed"][ours], meta["scales"])
+        prefix = "module." if ours == "fusion" else ""  # as the authors' files have it
+        state |= {f"{theirs}.{prefix}{key}": torch.from_numpy(value) for key, value in arrays.items()}
+    model.load_published_state_dict(state)
+    return model.eval()
+
+
+@case("su2020")
+@torch.inference_mode()
+def su2020(golden: Golden) -> None:
+    model = published_model(golden.meta)
+    network: Any = model.network
+    luma, crops = (50 + 100 * golden.tensor(name) for name in ("in_full_L", "in_crop_L"))
+    size = (luma.shape[-2], luma.shape[-1])
+    places = check_places(golden, size)
+
+    full = network.full(*full_input(network, luma))
+    golden.close("out_full_reg", full.ab)
+    step = round(full.logits.shape[1] / golden.arrays["out_full_class"].shape[1])
+    golden.close("out_full_class", full.logits[:, ::step])
+    golden.close("out_instance_reg", network.color("instance", crops, Points.none(crops)) / 110)
+
+    features = network.instance_features(crops, Points.none(crops))
+    golden.close("out_inst_conv8_up", features["8_up"][:, ::8])
+    golden.close("out_inst_conv7_3", features["7_3"][:, ::8])
+
+    fused = {}
+
+    def fuse(name: str, activation: torch.Tensor) -> torch.Tensor:
+        fused[name] = network.fuse(name, activation, features[name], [places[name]])
+        return fused[name]
+
+    unet = network.fusion
+    golden.close("out_fusion_reg", unet(*full_input(network, luma), visit=fuse).ab)
+    for (name, _, _), layer in zip(FUSED, LAYERS, strict=True):
+        wide = name in ("10_up", "10_2")
+        # The authors' next activation works in place, so that their stored sums "up" lie behind it.
+        stored = torch.relu(fused[name]) if name.endswith("_up") else fused[name]
+        shown = stored.mean(dim=1, keepdim=True) if wide else stored[:, ::4]
+        golden.close(f"out_fused_weight_layer{layer}", shown)
+
+
+def check_places(golden: Golden, size: tuple[int, int]) -> dict[str, list[Any]]:
+    """Compare the boxes on all four grids, and return where they lie on each fused map."""
+    height, width = golden.arrays["in_rgb"].shape[:2]
+    corners = golden.tensor("in_boxes").float() / torch.tensor([width, height, width, height])
+    for level, stride in enumerate((1, 2, 4, 8)):
+        rows, columns = size[0] // stride, size[1] // stride
+        found = [
+            (p.left, columns - p.left - p.width, p.top, rows - p.top - p.height, p.width, p.height)
+            for p in place_boxes(corners, size, stride)
+        ]
+        np.testing.assert_array_equal(found, golden.arrays["in_box_info"][level])
+    return {name: place_boxes(corners, size, stride) for name, _, stride in FUSED}
+
+
+def full_input(network: Any, luma: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    from colorzoo.networks.hint_input import hint_input
+
+    return hint_input(luma, Points.none(luma), network.mask_center)

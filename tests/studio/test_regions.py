@@ -1,0 +1,83 @@
+"""A sketch on the pad, in a real browser: the model asks region by region; the user confirms or skips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from browser_pad import BrowserPad, chromium, missing
+from PIL import Image
+
+from colorzoo.guidance import Recipe
+from colorzoo.inference.colorizer import Colorizer, full_luma
+from colorzoo.inference.pictures import read_picture
+from colorzoo.inference.regions import filled_regions, proposal_hash
+from colorzoo.inference.resample import shrink_luma
+from colorzoo.studio.desk import Studio
+from colorzoo.studio.serve import Address, running
+from colorzoo.zoo.cho2023.task import Cho2023
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def colorizer() -> Colorizer:
+    torch.manual_seed(0)
+    model = Cho2023(width=0.125, segmenter_width=0.125, discriminator_width=0.125)
+    model.network.segmenter.head.weight.data.mul_(50)
+    model.trained = True
+    return Colorizer(model, device="cpu", precision="float32", size=64)
+
+
+@pytest.fixture
+def pad(colorizer: Colorizer) -> Iterator[BrowserPad]:
+    if (reason := missing()) is not None:
+        pytest.skip(f"missing, not passed: {reason}")
+    with chromium() as browser, running(Studio(colorizer), Address(port=0)) as (url, _):
+        opened = BrowserPad(browser, url)
+        yield opened
+        problems = opened.problems
+        opened.close()
+    assert problems == []
+
+
+@pytest.fixture
+def sketch(tmp_path: Path) -> Path:
+    image = np.full((60, 80), 255, np.uint8)
+    image[10:50, 12:14] = image[10:50, 60:62] = image[10:12, 12:62] = image[48:50, 12:62] = 0
+    path = tmp_path / "sketch.png"
+    Image.fromarray(image).save(path)
+    return path
+
+
+def test_regions_are_confirmed_picked_and_skipped_in_the_models_order(
+    pad: BrowserPad, sketch: Path, colorizer: Colorizer
+) -> None:
+    pad.open_ready(sketch)
+    pad.page.keyboard.press("r")
+    pad.page.wait_for_selector(".cz-region[aria-pressed=true]")
+    picture = read_picture(sketch)
+    regions = colorizer.propose(luma(picture))
+    numbers = filled_regions(regions)
+    assert pad.page.locator(".cz-region").count() == len(numbers) > 2
+    suggested = pad.page.inner_text("text=as painted")
+    pad.page.keyboard.press("a")
+    pad.settle()
+    pad.page.keyboard.press("s")
+    pad.page.keyboard.press("a")
+    pad.settle()
+    recipe = pad.recipe()
+    assert [region["index"] for region in recipe["regions"]] == [numbers[0], numbers[2]]
+    assert recipe["regions"][0]["color"] in suggested
+    assert recipe["studio"]["skipped"] == [numbers[1]]
+    assert recipe["proposal"] == proposal_hash(regions)
+    notes = colorizer.colorize(picture, Recipe.from_json(recipe)).notes
+    assert any(f"region {numbers[1]} was left out" in note for note in notes)
+
+
+def luma(picture: Any) -> torch.Tensor:
+    return shrink_luma(full_luma(picture.rgb), picture.rgb.shape[:2])

@@ -1,0 +1,195 @@
+"""SPColor's own promises: classes, merging, re-assignment, references that do not help, training."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo.card import ModelCard
+from colorzoo.color import rgb_to_lab
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.guidance import ClassMap, Exemplar, Guidance
+from colorzoo.networks.clusters import classify, merge_clusters
+from colorzoo.registry import load_class, model_card
+from colorzoo.tasks.exemplar import tie
+from colorzoo.testing.models import smoke_model
+from colorzoo.testing.samples import sample_batch, sample_image
+from colorzoo.weights import apply_weights
+from colorzoo.zoo.chen2023.objective import hide
+from colorzoo.zoo.chen2023.segment import ClusterSegmenter
+
+SIZE = (64, 96)
+
+
+@pytest.fixture(scope="module")
+def card() -> ModelCard:
+    return model_card("chen2023_small")
+
+
+@pytest.fixture(scope="module")
+def model(card: ModelCard) -> Any:
+    return smoke_model(card)
+
+
+@pytest.fixture(scope="module")
+def photo() -> Tensor:
+    return rgb_to_lab(sample_image(SIZE, seed=1))[:, :1]
+
+
+@pytest.fixture(scope="module")
+def exemplar() -> Exemplar:
+    return Exemplar(sample_image((96, 64), seed=2))
+
+
+def thirds(size: tuple[int, int]) -> Tensor:
+    return (torch.arange(size[1]) * 3 // size[1]).expand(1, 1, *size).clone()
+
+
+@torch.inference_mode()
+def test_reassigning_a_class_changes_only_its_region(model: Any, photo: Tensor, exemplar: Exemplar) -> None:
+    before, reference = thirds(SIZE), thirds((96, 64))
+    after = torch.where(before == 1, 2, before)
+    warped = [
+        model(photo, Guidance(exemplar=exemplar, classes=ClassMap(labels, reference))).extras["warped_ab"]
+        for labels in (before, after)
+    ]
+    moved = (warped[0] - warped[1]).norm(dim=1, keepdim=True)
+    # class 2 keeps its region, but its mean, about which features are compared, now has other members
+    assert moved[before == 0].max() < 0.5
+    assert moved[before == 1].mean() > 1
+
+
+@torch.inference_mode()
+def test_without_a_common_class_the_picture_is_colored_as_without_reference(
+    model: Any, photo: Tensor, exemplar: Exemplar
+) -> None:
+    apart = ClassMap(torch.zeros(1, 1, *SIZE), torch.ones(1, 1, 96, 64))
+    answer = model(photo, Guidance(exemplar=exemplar, classes=apart))
+    assert torch.equal(answer.ab, model(photo).ab)
+    assert "no class in common" in answer.notes[0]
+    assert not model(photo, Guidance(exemplar=exemplar)).notes
+
+
+@torch.inference_mode()
+def test_a_class_map_may_have_any_resolution(model: Any, photo: Tensor, exemplar: Exemplar) -> None:
+    whole = ClassMap(thirds(SIZE), thirds((96, 64)))
+    doubled = ClassMap(
+        *(part.repeat_interleave(2, 2).repeat_interleave(2, 3) for part in (whole.target, whole.exemplar))
+    )
+    answers = [model(photo, Guidance(exemplar=exemplar, classes=each)).ab for each in (whole, doubled)]
+    assert torch.equal(*answers)
+
+
+@torch.inference_mode()
+def test_it_says_where_colors_come_from(model: Any, photo: Tensor) -> None:
+    sharp = copy.deepcopy(model)
+    sharp.correspondence.phi.load_state_dict(sharp.correspondence.theta.state_dict())
+    sharp._hparams = replace_hparams(model, tau=1e-10)
+    rgb = sample_image((61, 90), seed=1)
+    source = sharp(rgb_to_lab(rgb)[:, :1], Guidance(exemplar=Exemplar(rgb))).extras["match"]
+    columns, rows = ((torch.arange(n) + 0.5) / n for n in (90, 61))
+    assert (source[0, 0] - columns).abs().median() < 2.5 / 90
+    assert (source[0, 1] - rows[:, None]).abs().median() < 2.5 / 61
+    assert model(photo).extras["match"].shape == (1, 2, *SIZE)
+
+
+@torch.inference_mode()
+def test_segment_names_each_pixel(model: Any, photo: Tensor) -> None:
+    found = model.segment(photo[..., :61, :90])
+    assert found.shape == (1, 1, 61, 90)
+    assert found.dtype == torch.int64
+    assert 0 <= int(found.min()) <= int(found.max()) < model.class_count == 22
+    assert len(found.unique()) > 1
+
+
+def test_merging_before_and_after_classification() -> None:
+    generator = torch.Generator().manual_seed(0)
+    centers = torch.randn(27, 12, generator=generator)
+    features = torch.randn(2, 12, 5, 6, generator=generator)
+    encode = lambda *_: features  # noqa: E731 - any function may encode
+    found = {
+        (count, way): ClusterSegmenter(encode, centers, classes=count, merging=way)(features, features)
+        for count in (27, 22, 4, 1)
+        for way in ("pre", "post")
+    }
+    plain = classify(features, centers)
+    assert torch.equal(found[27, "pre"].labels, plain.labels)
+    for count in (22, 4, 1):
+        merged = merge_clusters(centers, count)
+        assert int(found[count, "pre"].labels.max()) < count
+        assert torch.equal(found[count, "post"].labels, merged.first[plain.labels])
+    assert torch.allclose(found[1, "pre"].confidence, torch.ones(()))
+    with pytest.raises(ColorzooError, match="from 1 to 27"):
+        merge_clusters(centers, 28)
+
+
+def test_borrowed_layers_are_not_saved_and_not_trained(model: Any) -> None:
+    assert not any(key.startswith("features.") for key in model.state_dict())
+    assert not any(p.requires_grad for p in model.features.parameters())
+    assert not model.train().features.network.training
+    model.eval()
+    model.load_state_dict(model.state_dict())
+
+
+def test_arguments_that_do_not_go_together(card: ModelCard) -> None:
+    arguments = {**card.hparams, **card.smoke.hparams}
+    with pytest.raises(ColorzooError, match="segmenter='clusters'"):
+        load_class(card)(**{**arguments, "features": "vgg19"})
+    with pytest.raises(ColorzooError, match="zhang2016 family"):
+        load_class(card)(**{**arguments, "features": "zhang2017_local_small"})
+
+
+def test_hiding_classes_hides_them_everywhere_in_a_picture(model: Any) -> None:
+    labels = torch.arange(8).view(1, 1, 2, 4).repeat(64, 1, 1, 2)
+    found = classify(torch.randn(64, 3, 2, 8), torch.randn(4, 3))._replace(labels=labels)
+    draws = replace_hparams(model, hide_classes=0.5, one_class=0.0, without_reference=0.1)
+    _, theirs = hide(found, found, torch.arange(64), draws)
+    hidden = theirs.labels < 0
+    assert torch.equal(hidden[..., :4], hidden[..., 4:])
+    assert 0.4 < hidden.float().mean() < 0.7
+    assert 1 <= hidden.flatten(1).all(1).sum() < 20
+    ours, theirs = hide(found, found, torch.arange(64), replace_hparams(model, one_class=1.0))
+    assert not ours.labels.any()
+    assert not theirs.labels.any()
+
+
+def replace_hparams(model: Any, **changed: float) -> Any:
+    from lightning.fabric.utilities.data import AttributeDict
+
+    none = {"hide_classes": 0.0, "one_class": 0.0, "without_reference": 0.0}
+    return AttributeDict({**dict(model.hparams), **none, **changed})
+
+
+def test_a_batch_without_a_common_class_still_gives_a_gradient(card: ModelCard) -> None:
+    arguments = {**card.hparams, **card.smoke.hparams, "without_reference": 1.0}
+    trained = load_class(card)(**arguments)
+    painted = trained.paint(sample_batch((64, 64)))
+    assert not painted.extras["matched"].any()
+    (painted.ab.square().mean() + tie(trained.correspondence)).backward()
+    grads = [p.grad for p in trained.correspondence.parameters()]
+    assert all(grad is not None and not grad.any() for grad in grads)
+
+
+def test_published_behaviors_are_named_options(card: ModelCard) -> None:
+    arguments = {**card.hparams, **card.smoke.hparams}
+    batch = sample_batch((64, 64))
+    plain = load_class(card)(**arguments)
+    other = load_class(card)(**{**arguments, "segment_truth": True, "reference_input": "normalized_twice"})
+    other.load_state_dict(plain.state_dict())
+    one, two = (each.eval().paint(batch).extras["warped_ab"] for each in (plain, other))
+    assert (one - two).abs().max() > 1e-3
+
+
+def test_a_file_without_the_discriminator_is_enough(card: ModelCard) -> None:
+    model, fresh = smoke_model(card), smoke_model(card, seed=1)
+    stored = model.for_inference(model.state_dict())
+    assert len(stored) < len(model.state_dict())
+    judge = copy.deepcopy(fresh.discriminator.state_dict())
+    apply_weights(fresh, stored, name="a file", published=False)
+    assert torch.equal(fresh.network.ab.weight, model.network.ab.weight)
+    assert all(torch.equal(value, judge[key]) for key, value in fresh.discriminator.state_dict().items())
+    part = dict(list(model.state_dict().items())[:-1])
+    with pytest.raises(WeightsError, match="1 missing"):
+        apply_weights(fresh, part, name="a file", published=False)

@@ -1,0 +1,236 @@
+"""Cho et al. 2023: hints without large tensors, proposals, guidance, training."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo import create_model
+from colorzoo.data.dataset import Batch
+from colorzoo.errors import GuidanceError, WeightsError
+from colorzoo.guidance import Guidance, Points, Regions
+from colorzoo.networks.unet import UNet
+from colorzoo.testing.samples import sample_batch, sample_input
+from colorzoo.zoo.cho2023.hints import draw_counts, fill_hints, gumbel_noise, one_hot
+from colorzoo.zoo.cho2023.losses import Smoothness, smoothness
+from colorzoo.zoo.cho2023.pieces import cut_segments
+from colorzoo.zoo.cho2023.task import Cho2023
+
+NARROW = {"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}
+SIZE = (40, 48)
+
+
+@pytest.fixture(scope="module")
+def model() -> Cho2023:
+    torch.manual_seed(0)
+    found = Cho2023(**NARROW)
+    found.network.segmenter.head.weight.data.mul_(50)  # so that there are several regions
+    return found.eval()
+
+
+@pytest.fixture
+def sketch() -> Tensor:
+    return sample_input("sketch", SIZE, batch=2)
+
+
+def colored(proposal: Regions, count: int) -> Guidance:
+    rgb = torch.rand(proposal.rgb.shape, generator=torch.Generator().manual_seed(1))
+    given = torch.zeros_like(proposal.given)
+    given[:, proposal.index.unique()[:count]] = 1
+    return Guidance(regions=Regions(proposal.index, rgb, given))
+
+
+def test_hints_and_their_gradients_are_those_of_the_published_formulation() -> None:
+    generator = torch.Generator().manual_seed(0)
+    soft = torch.rand(2, 5, 6, 7, generator=generator, requires_grad=True)
+    image = torch.rand(2, 3, 6, 7, generator=generator)
+    weight = torch.rand(2, 3, 6, 7, generator=generator)
+    given = torch.tensor([[1.0, 1, 0, 0, 0], [1, 1, 1, 1, 0]])
+    area = soft.sum(dim=(2, 3))[..., None, None, None]
+    means = (soft[:, :, None] * image[:, None]).sum(dim=(3, 4), keepdim=True) / (1e-20 + area)
+    colored = means * soft[:, :, None]
+    active = given[..., None, None, None]
+    theirs = (colored.sum(1), (colored * active).sum(1), (soft[:, :, None] * active).sum(1))
+    ours = fill_hints(soft, image, given)
+    gradients = []
+    for found in (ours, theirs):
+        total = sum((one * weight[:, : one.shape[1]]).square().sum() for one in found)
+        gradients.append(torch.autograd.grad(total, soft)[0])
+    assert all(torch.allclose(*pair, atol=1e-6) for pair in zip(ours, theirs, strict=True))
+    assert torch.allclose(*gradients, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["four_l1", "eight_l1", "eight_l2"])
+def test_the_gradient_of_smoothness_is_autograds(form: Smoothness) -> None:
+    logits = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda value: smoothness(value, form), logits)
+
+
+def test_users_stop_as_often_as_the_paper_says() -> None:
+    counts = draw_counts(torch.rand(20_000, 30, generator=torch.Generator().manual_seed(0)), 1 / 8)
+    assert counts.double().mean() == pytest.approx(6.8726, abs=0.15)
+    assert (counts == 0).double().mean() == pytest.approx(0.125, abs=0.01)
+
+
+def test_noise_belongs_to_a_picture() -> None:
+    def noise(*seeds: int) -> Tensor:
+        return gumbel_noise([torch.Generator().manual_seed(seed) for seed in seeds], (30, 20, 20))
+
+    assert torch.equal(noise(1, 2)[1], noise(2)[0])
+    assert noise(*range(9)).mean() == pytest.approx(0.5772, abs=0.02)
+
+
+def test_proposals_are_the_same_every_time_and_samples_are_not(model: Cho2023, sketch: Tensor) -> None:
+    with torch.no_grad():
+        first, again = model.propose(sketch), model.propose(sketch)
+        sampled = [model.propose(sketch, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
+        low = torch.autocast("cpu", torch.bfloat16)
+        with low:
+            mixed = model.propose(sketch)
+    assert len(first.index.unique()) > 2
+    assert not first.given.any()
+    assert torch.equal(first.index, again.index)
+    assert torch.equal(first.index, mixed.index)  # rounding moves no pixel between regions
+    assert torch.equal(sampled[0].index, sampled[1].index)
+    assert not torch.equal(sampled[0].index, sampled[2].index)
+
+
+def test_with_regions_given_only_the_painter_runs(model: Cho2023, sketch: Tensor) -> None:
+    with torch.no_grad():
+        guidance = colored(model.propose(sketch), 2)
+        runs = []
+        handle = model.network.segmenter.register_forward_hook(lambda *_: runs.append(1))
+        painted = model(sketch, guidance).rgb
+        handle.remove()
+        bare = model(sketch).rgb
+    assert not runs
+    assert not torch.equal(painted, bare)
+
+
+def test_colors_of_regions_that_are_not_given_change_nothing(model: Cho2023, sketch: Tensor) -> None:
+    with torch.no_grad():
+        proposal = model.propose(sketch)
+        other = Regions(proposal.index, torch.rand_like(proposal.rgb), proposal.given)
+        assert torch.equal(model(sketch, Guidance(regions=other)).rgb, model(sketch).rgb)
+
+
+def test_bad_colors_and_too_many_regions_are_refused(model: Cho2023, sketch: Tensor) -> None:
+    index = torch.zeros(2, 1, *SIZE, dtype=torch.long)
+    with pytest.raises(GuidanceError, match=r"in \[0, 1\]"):
+        model(sketch, Guidance(regions=Regions(index, torch.full((2, 30, 3), 1.5), torch.ones(2, 30))))
+    with pytest.raises(GuidanceError, match="at most 30 regions"):
+        model(sketch, Guidance(regions=Regions(index, torch.rand(2, 31, 3), torch.ones(2, 31))))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (37, 500), (16, 17), (33, 15)])
+def test_blank_sheets_of_any_size(model: Cho2023, size: tuple[int, int]) -> None:
+    with torch.no_grad():
+        painted = model(torch.ones(1, 1, *size), Guidance()).rgb
+    assert painted.shape == (1, 3, *size)
+    assert painted.isfinite().all()
+
+
+def test_without_an_adversarial_loss_no_discriminator_is_trained() -> None:
+    batch: Batch = sample_batch((32, 32))
+    model = Cho2023(**NARROW, adversarial_weight=0.0)
+    painted = model.paint_drawn(sketch_in(batch), batch["rgb"], model._draws(batch, "first"), 0.5)
+    terms = model.generator_terms(sketch_in(batch), batch["rgb"], painted)
+    assert set(terms) == {"reconstruction", "variance", "smoothness"}
+    assert not model.is_judged()
+
+
+def sketch_in(batch: Batch) -> Tensor:
+    return (batch["rgb"].mean(1, keepdim=True) > 0.4).float()
+
+
+def test_a_checkpoint_with_the_networks_alone_loads_and_a_wrong_one_does_not() -> None:
+    theirs = {}
+    source = Cho2023(**NARROW)
+    names = {"start": "inc.double_conv", "head": "outc.conv"}
+    names |= {f"down.{level}": f"down{level + 1}.maxpool_conv.1.double_conv" for level in range(4)}
+    names |= {f"up.{level}": f"up{level + 1}.conv.double_conv" for level in range(4)}
+    for ours, part in (("segmenter", "segmentator"), ("colorizer", "colorizer")):
+        for key, value in getattr(source.network, ours).state_dict().items():
+            (layer,) = (name for name in names if key.startswith(f"{name}."))
+            theirs[f"generator.{part}.{names[layer]}{key.removeprefix(layer)}"] = value
+    theirs |= {"gan_loss.real_label": torch.ones(()), "gan_loss.fake_label": torch.zeros(())}
+    target = Cho2023(**NARROW)
+    target.load_published_state_dict(dict(theirs))
+    assert all(
+        torch.equal(value, target.network.state_dict()[key])
+        for key, value in source.network.state_dict().items()
+    )
+    theirs["generator.colorizer.extra.weight"] = torch.zeros(1)
+    with pytest.raises(WeightsError, match="extra"):
+        target.load_published_state_dict(theirs)
+
+
+def test_pieces_are_what_lines_enclose_largest_first() -> None:
+    sketch = torch.ones(1, 1, 40, 60)
+    sketch[..., 20] = 0  # a line parts the ground
+    sketch[..., 10:30, 30] = sketch[..., 10:30, 50] = sketch[..., 10, 30:51] = sketch[..., 29, 30:51] = 0
+    segments = torch.zeros(1, 1, 40, 60, dtype=torch.long)
+    segments[..., 10:30, 30:51] = 1  # the model knows the box
+    segments[..., 0, 0] = 2  # and a speck, too small to be asked for
+    index = cut_segments(segments, sketch, 30)
+    right, left, box, ink = index[0, 0, 5, 59], index[0, 0, 5, 5], index[0, 0, 20, 40], index[0, 0, 5, 20]
+    assert [int(right), int(left), int(box), int(ink)] == [0, 1, 2, 3]
+    assert index.unique().tolist() == [0, 1, 2, 3]
+    assert index[0, 0, 0, 0] == left
+    needs = [0.1, 1.0, *[0.1] * 28, 0.0]  # the box, a fifth of the ground, needs a color most
+    assert int(cut_segments(segments, sketch, 30, needs)[0, 0, 20, 40]) == 0
+    assert cut_segments(segments, sketch, 2).unique().tolist() == [0, 1]
+    blank = cut_segments(torch.zeros_like(segments), torch.ones_like(sketch), 30)
+    assert blank.unique().tolist() == [0]
+    black = cut_segments(torch.zeros_like(segments), torch.zeros_like(sketch), 30)
+    assert black.unique().tolist() == [0]
+
+
+def test_the_painter_sees_the_models_segments_beside_colors_of_pieces(sketch: Tensor) -> None:
+    torch.manual_seed(0)
+    model = Cho2023(**NARROW, pieces=True).eval()
+    model.network.segmenter.head.weight.data.mul_(50)
+    with torch.no_grad():
+        regions = model.propose(sketch)
+        assert regions.segments is not None
+        whole = Regions(regions.segments, regions.rgb, regions.given)
+        assert not torch.equal(regions.index, regions.segments)
+        bare = [model(sketch, Guidance(regions=one)).rgb for one in (regions, whole)]
+    assert torch.equal(*bare)  # without colors both tell g the same
+
+
+def test_the_painter_alone_learns_from_what_is_proposed() -> None:
+    model = Cho2023(**NARROW, pieces=True, only_painter=True, adversarial_weight=0.0).train()
+    batch = sample_batch((32, 32))
+    before = [buffer.clone() for buffer in model.network.segmenter.buffers()]
+    painted = model.paint(batch)
+    terms = model.generator_terms(sketch_in(batch), batch["rgb"], painted)
+    model.weighted(terms).backward()
+    assert set(terms) == {"reconstruction"}
+    assert all(parameter.grad is None for parameter in model.network.segmenter.parameters())
+    assert all(parameter.grad is not None for parameter in model.network.colorizer.parameters())
+    after = model.network.segmenter.buffers()
+    assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
+
+
+def test_points_on_sketches_have_a_lightness() -> None:
+    torch.manual_seed(0)
+    model = create_model("cho2023_points_small", weights=None).eval()
+    sketch = torch.ones(1, 1, *SIZE)
+    mask = torch.zeros_like(sketch)
+    mask[..., 10:20, 10:20] = 1
+    ab = torch.zeros(1, 2, *SIZE)
+    with torch.no_grad():
+        dark, light = (
+            model(sketch, Guidance(points=Points(ab, mask, torch.full_like(mask, luma)))).rgb
+            for luma in (10.0, 90.0)
+        )
+    assert not torch.equal(dark, light)
+
+
+def test_the_painter_reads_what_the_segments_are() -> None:
+    network = UNet(35, 3, 8).eval()
+    index = torch.arange(30).repeat(2, 1, 2, 2)[:, :, :2, :30].reshape(2, 1, 2, 30)
+    segments = one_hot(index, 30)
+    assert torch.equal(segments.argmax(1, keepdim=True), index)
+    with torch.no_grad():
+        assert network(torch.cat([torch.ones(2, 5, 2, 30), segments], 1)).shape == (2, 3, 2, 30)

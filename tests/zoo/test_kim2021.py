@@ -1,0 +1,352 @@
+"""What is particular to Kim et al. 2021: an add-on over any model that names its taps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor
+
+from colorzoo import create_model, list_models
+from colorzoo.color import rgb_to_lab
+from colorzoo.draws import picture_generators
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance import Guidance, Scribbles
+from colorzoo.guidance.bleeding import ScribbleSimulation, lost_edges, simulate_scribbles
+from colorzoo.losses.edges import color_error, edge_error, edge_maps, widened
+from colorzoo.networks.taps import unchanged
+from colorzoo.registry import load_class, model_card
+from colorzoo.tasks import ColorizationModule
+from colorzoo.testing.models import picture, sample_call, smoke_model
+from colorzoo.testing.samples import sample_batch, sample_guidance, sample_image
+from colorzoo.testing.trainer import batch_loader, quiet_trainer
+from colorzoo.zoo.kim2021.propagation import Propagation
+from colorzoo.zoo.kim2021.task import Kim2021
+
+BACKBONE = "zhang2017_local_small"
+SIZE = (45, 53)
+
+
+def add_on(*, trained: bool = True, **hparams: Any) -> Kim2021:
+    """Return a small add-on; if it shall count as trained, its last layers are no longer zero."""
+    model = Kim2021(BACKBONE, hidden=(8,), **hparams).eval()
+    if trained:
+        generator = torch.Generator().manual_seed(0)
+        for branch in model.network.branches:
+            with torch.no_grad():
+                branch.leave.weight.copy_(torch.randn(branch.leave.weight.shape, generator=generator))
+    return model
+
+
+def call(size: tuple[int, int] = SIZE, *, batch: int = 2) -> tuple[Tensor, Guidance]:
+    return sample_call(model_card("kim2021_small"), size, batch=batch)
+
+
+def tapped_models() -> list[str]:
+    """Return the models that name their taps, by a name that every one of them has."""
+    return [name for name in list_models() if hasattr(load_class(model_card(name)), "before_taps")]
+
+
+@pytest.mark.parametrize("name", tapped_models())
+@torch.inference_mode()
+def test_a_tapped_model_split_in_two_is_the_same_model(name: str) -> None:
+    card = model_card(name)
+    model: Any = smoke_model(card)
+    luma, guidance = sample_call(card, (37, 53), batch=2)
+    for given in (guidance, None):
+        seen: list[Any] = []
+
+        def visit(name: str, activation: Tensor, seen: list[Any] = seen) -> Tensor:
+            seen.append((name, activation.shape))
+            return activation
+
+        state = model.before_taps(luma, given)
+        expected = picture(card, model(luma, given))
+        assert torch.equal(model.after_taps(state, unchanged), expected)
+        assert torch.equal(model.after_taps(state, visit), expected)  # the state serves again
+        wanted = [tap for tap in model.taps if tap.name in {name for name, _ in seen}]
+        assert wanted == list(model.taps)
+        for tap in model.taps:
+            shape = dict(seen)[tap.name]
+            assert shape[:2] == (2, tap.channels)
+            assert shape[2] * tap.stride > 37 - tap.stride
+            assert shape[3] * tap.stride > 53 - tap.stride
+
+
+def test_a_new_add_on_changes_nothing() -> None:
+    model = add_on(trained=False)
+    luma, guidance = call()
+    plain = model.backbone.model(luma, guidance).ab
+    assert torch.equal(model(luma, guidance).ab, plain)
+
+
+def test_without_a_scribble_it_is_the_backbone_bit_by_bit() -> None:
+    model = add_on()
+    luma, guidance = call()
+    plain = model.backbone.model(luma, Guidance(points=guidance.points)).ab
+    empty = Scribbles(torch.zeros_like(luma))
+    assert torch.equal(model(luma, Guidance(points=guidance.points)).ab, plain)
+    assert torch.equal(model(luma, Guidance(points=guidance.points, scribbles=empty)).ab, plain)
+    one = torch.cat([guidance.scribbles.mask[:1], empty.mask[:1]])
+    mixed = model(luma, Guidance(points=guidance.points, scribbles=Scribbles(one))).ab
+    assert torch.equal(mixed[1], plain[1])
+    assert not torch.equal(mixed[0], plain[0])
+
+
+def test_nothing_moves_beyond_the_reach() -> None:
+    model = add_on(reach=4)
+    luma, _ = call((96, 96), batch=1)
+    mask = torch.zeros_like(luma)
+    mask[..., 48, 20:30] = 1
+    plain = model(luma, None).ab
+    moved = (model(luma, Guidance(scribbles=Scribbles(mask))).ab - plain).abs().amax(dim=1)
+    far = widened(mask, 20)[:, 0] == 0
+    assert moved.max() > 0.1
+    assert moved[far].max() == 0
+
+
+def test_looking_only_around_the_strokes_changes_nothing() -> None:
+    model = add_on(reach=4)
+    luma, _ = call((120, 128), batch=2)
+    mask = torch.zeros_like(luma)
+    mask[0, :, 40:43, 30:40] = mask[1, :, 100:, 20] = 1
+    given = Guidance(scribbles=Scribbles(mask))
+    quick = model(luma, given).ab
+    everywhere = model.train()(luma, given).ab  # no BatchNorm is in training mode
+    torch.testing.assert_close(quick, everywhere, rtol=0, atol=1e-3)
+
+
+def bled_step() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return lightness and color of two halves, the color as it bled into the middle, and a stroke over that."""
+    luma = torch.full((1, 1, 40, 48), 30.0)
+    ab = torch.full((1, 2, 40, 48), 30.0)
+    luma[..., 24:], ab[..., 24:] = 70.0, -30.0
+    bled = ab.clone()
+    bled[..., 21:27] = 0.0
+    mask = torch.zeros_like(luma)
+    mask[..., 21:27] = 1
+    return luma, ab, bled, mask
+
+
+def test_colors_are_drawn_from_beyond_the_stroke_on_their_own_side() -> None:
+    luma, ab, bled, mask = bled_step()
+    propagation = Propagation(9)
+    assert torch.equal(propagation(bled, luma, mask), torch.zeros_like(bled))  # believed nowhere yet
+    with torch.no_grad():
+        propagation.belief[4].bias.fill_(1 / 20)
+    mended = bled + propagation(bled, luma, mask)
+    assert (bled - ab).abs().max() == 30
+    assert (mended - ab).abs().max() < 6
+    assert (mended - ab)[..., :18].abs().max() < 1
+
+
+def test_propagation_stays_near_the_stroke_and_looks_only_there() -> None:
+    model = add_on(trained=False, propagation=9)
+    with torch.no_grad():
+        for parameter in model.network.propagation.belief.parameters():
+            parameter.normal_(0, 0.05, generator=torch.Generator().manual_seed(0))
+    luma, _ = call((96, 100), batch=1)
+    mask = torch.zeros_like(luma)
+    mask[..., 40:43, 30:50] = 1
+    plain, given = model(luma, None).ab, Guidance(scribbles=Scribbles(mask))
+    quick = model(luma, given).ab
+    moved = (quick - plain).abs().amax(dim=1)
+    assert moved.max() > 0.1
+    assert moved[widened(mask, 9)[:, 0] == 0].max() == 0
+    torch.testing.assert_close(model.train()(luma, given).ab, quick, rtol=0, atol=1e-3)
+    model.eval()
+    empty = Guidance(scribbles=Scribbles(torch.zeros_like(mask)))
+    assert torch.equal(model(luma, empty).ab, plain)
+
+
+def test_the_backbone_is_opened_once_for_many_strokes() -> None:
+    model = add_on()
+    luma, guidance = call()
+    opened = model.open(luma, guidance)
+    for mask in (guidance.scribbles.mask, guidance.scribbles.mask.flip(-1)):
+        given = Guidance(points=guidance.points, scribbles=Scribbles(mask))
+        assert torch.equal(model.redraw(opened, Scribbles(mask)).ab, model(luma, given).ab)
+
+
+def test_it_runs_over_a_model_of_sketches_but_is_not_trained_there(tmp_path) -> None:
+    model = Kim2021("cho2023", backbone_weights=None, backbone_hparams={"width": 0.125}, hidden=(8,)).eval()
+    assert model.output_kind == "rgb"
+    assert model.input_kind == "sketch"
+    luma, guidance = call((33, 47))
+    given = Guidance(scribbles=guidance.scribbles)
+    assert torch.equal(model(luma / 100, given).rgb, model(luma / 100, None).rgb)  # E is new
+    trainer = quiet_trainer(tmp_path, max_epochs=1)
+    with pytest.raises(ColorzooError, match="reads sketches"):
+        trainer.fit(model, batch_loader([sample_batch((48, 48), batch=2)]))
+
+
+@pytest.mark.parametrize("name", ["gray", "levin2004"])
+def test_a_backbone_without_taps_is_refused_in_one_line(name: str) -> None:
+    with pytest.raises(ColorzooError, match="names no taps") as caught:
+        Kim2021(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_it_takes_what_its_backbone_takes() -> None:
+    assert add_on().accepts == {"points", "scribbles"}
+    other = create_model("kim2021", weights=None, backbone="zhang2016_small", hidden=(8,), read_luma=True)
+    assert other.accepts == {"scribbles"}
+    luma, guidance = call()
+    scribbled = other(luma, Guidance(scribbles=guidance.scribbles))
+    assert torch.equal(other(luma, guidance).ab, scribbled.ab)  # points are no business of this backbone
+
+
+def test_training_leaves_the_backbone_alone_and_a_checkpoint_holds_the_add_on_alone(tmp_path) -> None:
+    model = add_on(trained=False, hints=1.0, empty=0.0)
+    before = {key: value.clone() for key, value in model.backbone.model.state_dict().items()}
+    own = {key: value.clone() for key, value in model.state_dict().items()}
+    trainer: Trainer = quiet_trainer(tmp_path, max_epochs=1)
+    trainer.fit(model, batch_loader([sample_batch((48, 48), batch=2)]))
+    after = model.backbone.model.state_dict()
+    assert all(torch.equal(after[key], value) for key, value in before.items())
+    assert any(not torch.equal(model.state_dict()[key], value) for key, value in own.items())
+    assert {key.split(".")[0] for key in own} == {"network"}
+    trainer.save_checkpoint(tmp_path / "e.ckpt")
+    kept = torch.load(tmp_path / "e.ckpt", weights_only=True)["state_dict"]
+    assert {key.split(".")[0] for key in kept} == {"network"}
+    loaded = Kim2021.load_from_checkpoint(tmp_path / "e.ckpt").eval()
+    luma, guidance = call()
+    assert torch.equal(loaded(luma, guidance).ab, model.eval()(luma, guidance).ab)
+
+
+def losses_of(model: Kim2021) -> Any:
+    batch = sample_batch((48, 48), batch=2)
+    lab = rgb_to_lab(batch["rgb"])
+    luma, ab = lab[:, :1], lab[:, 1:]
+    with torch.no_grad():
+        state = model.backbone.model.before_taps(luma, Guidance())
+        first = model.backbone.model.after_taps(state, unchanged)
+        mask = torch.zeros_like(luma)
+        mask[..., 20:24, 8:40] = 1
+        return model._compute_losses(state, luma, ab, first, mask)
+
+
+def test_at_the_start_only_the_edges_cost() -> None:
+    losses = losses_of(add_on(trained=False))
+    assert losses.con == losses.reg == losses.hold == 0
+    assert losses.edge > 0
+    assert min(losses_of(add_on())) > 0
+
+
+def test_relative_losses_begin_at_one() -> None:
+    losses = losses_of(add_on(trained=False, relative=True))
+    assert 0.5 < losses.edge < 1
+    assert 0.9 < losses.color < 1
+
+
+@pytest.mark.parametrize("kind", ["signed", "magnitude"])
+def test_each_loss_sees_its_own_region_and_one_pixel_around_it(kind: Any) -> None:
+    ab = rgb_to_lab(sample_image((32, 32)))[:, 1:]
+    mask = torch.zeros(1, 1, 32, 32)
+    mask[..., 10:15, 10:20] = 1
+    inside, near = mask, widened(mask, 1)
+    outside, far = 1 - mask, widened(1 - mask, 1)
+    for region, seen in ((inside, near), (outside, far)):
+        other = (ab + 20).requires_grad_()
+        changed = torch.where(seen > 0, ab, other)  # differs where the loss must not look
+        edge_error(changed, ab, region, kind=kind).sum().backward()
+        assert other.grad.abs().max() < 1e-6
+        assert edge_error(torch.where(region > 0, ab * 1.3, ab), ab, region, kind=kind) > 0
+
+
+def test_signed_edges_know_their_direction_and_magnitudes_do_not() -> None:
+    step = torch.zeros(1, 2, 8, 8)
+    step[..., 4:] = 30
+    torch.testing.assert_close(edge_maps(step, "magnitude"), edge_maps(-step, "magnitude"))
+    assert (edge_maps(step, "signed") + edge_maps(-step, "signed")).abs().max() == 0
+    assert edge_maps(step, "signed")[0, 0, 4, 4] == pytest.approx(30 / 110 / 2)
+    assert edge_maps(step, "signed").shape == (1, 4, 8, 8)
+
+
+def test_more_scales_see_farther() -> None:
+    one, other, mask = torch.zeros(1, 2, 16, 16), torch.zeros(1, 2, 16, 16), torch.zeros(1, 1, 16, 16)
+    mask[..., 8, 8], one[..., 8, 10] = 1, 50
+    assert edge_error(one, other, mask, kind="signed") == 0
+    assert edge_error(one, other, mask, scales=2, kind="signed") > 0
+
+
+def test_errors_are_means_over_each_picture_s_own_mask() -> None:
+    one, other = torch.full((2, 2, 4, 4), 11.0), torch.zeros(2, 2, 4, 4)
+    mask = torch.zeros(2, 1, 4, 4)
+    mask[0, :, 0, 0] = 1
+    torch.testing.assert_close(color_error(one, other, mask), torch.tensor([0.02, 0.0]))
+
+
+def drawing(**changes: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Return a result without color, its truth, and what is drawn over it."""
+    truth = torch.zeros(3, 2, 64, 64)
+    truth[:2, :, :, 32:] = 40  # the third picture has no edge at all
+    result = torch.zeros_like(truth)
+    simulation = ScribbleSimulation(none=0, **changes)
+    mask = simulate_scribbles(result, truth, picture_generators(torch.arange(3), "test"), simulation).mask
+    return result, truth, mask
+
+
+def test_pseudo_scribbles_lie_on_what_bled() -> None:
+    _, _, mask = drawing(jitter=0.0, widths=(3,))
+    columns = mask[0, 0].amax(dim=0).nonzero()[:, 0]
+    assert mask[:2].sum(dim=(1, 2, 3)).min() >= 30
+    assert 29 <= columns.min() <= columns.max() <= 34
+    assert mask[2].sum() == 0
+    assert set(mask.unique().tolist()) == {0.0, 1.0}
+
+
+def test_an_edge_that_is_there_is_not_drawn_over_while_another_bleeds() -> None:
+    truth = torch.zeros(1, 2, 64, 64)
+    truth[..., 20:] = 40
+    truth[..., 44:] = -40
+    result = truth.clone()
+    result[..., 44:] = 40
+    edges, lacks = lost_edges(result, truth, ScribbleSimulation())
+    columns = edges[0, 0].amax(dim=0).nonzero()[:, 0].tolist()
+    assert columns
+    assert set(columns) <= {43, 44}
+    assert (lacks[edges == 0] == 0).all()
+    everywhere, _ = lost_edges(truth, truth, ScribbleSimulation())  # nothing bled: any true edge will do
+    assert everywhere.sum() > 0
+
+
+def test_pseudo_scribbles_depend_on_their_picture_alone() -> None:
+    truth = rgb_to_lab(sample_image((48, 48), batch=3))[:, 1:]
+    flat = torch.zeros_like(truth)
+    seeds = torch.arange(3)
+    together = simulate_scribbles(flat, truth, picture_generators(seeds, "test")).mask
+    for index in range(3):
+        one = slice(index, index + 1)
+        alone = simulate_scribbles(flat[one], truth[one], picture_generators(seeds[one], "test")).mask
+        assert torch.equal(alone, together[one])
+
+
+def test_some_pictures_stay_without_a_scribble() -> None:
+    truth = torch.zeros(64, 2, 24, 24)
+    truth[..., 12:] = 40
+    generators = picture_generators(torch.arange(64), "test")
+    mask = simulate_scribbles(torch.zeros_like(truth), truth, generators, ScribbleSimulation(none=0.5)).mask
+    assert 16 < int((mask.sum(dim=(1, 2, 3)) == 0).sum()) < 48
+
+
+def test_scribbles_of_a_recipe_reach_the_add_on() -> None:
+    recipe = {
+        "image": {"width": 48, "height": 48},
+        "scribbles": [{"path": [[4, 24], [40, 24]], "width": 3}, {"path": [[24, 4], [24, 40]], "width": 3}],
+    }
+    both = Guidance.from_json(recipe).scribbles.mask
+    assert both[0, 0, 24, 8] == both[0, 0, 8, 24] == 1  # strokes accumulate in one mask
+    model: ColorizationModule = add_on()
+    luma = rgb_to_lab(sample_image((48, 48)))[:, :1]
+    first = Guidance.from_json({**recipe, "scribbles": recipe["scribbles"][:1]})
+    assert not torch.equal(model(luma, Guidance.from_json(recipe)).ab, model(luma, first).ab)
+
+
+def test_points_pass_through() -> None:
+    model = add_on()
+    luma, _ = call((48, 48), batch=1)
+    hints = sample_guidance(["points"], (48, 48))
+    torch.testing.assert_close(model(luma, hints).ab, model.backbone.model(luma, hints).ab, rtol=0, atol=0)

@@ -1,0 +1,303 @@
+"""What is particular to Su et al. 2020: boxes, three networks, three stages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo import create_model
+from colorzoo.color import rgb_to_lab
+from colorzoo.data.dataset import Batch
+from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
+from colorzoo.guidance import Boxes, Guidance, Points
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.registry import model_card
+from colorzoo.testing.samples import sample_batch, sample_image
+from colorzoo.testing.trainer import batch_loader, quiet_trainer
+from colorzoo.weights import save_weights
+from colorzoo.weights.convert import convert_weights
+from colorzoo.zoo.su2020.boxes import detect, random_boxes, shares
+from colorzoo.zoo.su2020.fusion import FusionLayer
+from colorzoo.zoo.su2020.places import Place, cut, paste, place_boxes
+from colorzoo.zoo.su2020.published import NETWORKS
+from colorzoo.zoo.su2020.task import Su2020, color_range, one_thing_each
+
+SIZE = (40, 56)
+TINY = {"width": 0.125}
+
+
+def model(**more: Any) -> Su2020:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return Su2020(**TINY, **more).eval()
+
+
+def luma_of(batch: int, size: tuple[int, int] = SIZE) -> Tensor:
+    return rgb_to_lab(sample_image(size, batch=batch))[:, :1]
+
+
+def boxes_of(*counts: int) -> Boxes:
+    generator = torch.Generator().manual_seed(0)
+    return Boxes.of([random_boxes(count, generator) if count else torch.empty(0, 4) for count in counts])
+
+
+@pytest.mark.parametrize(
+    ("corners", "stride", "expected"),
+    [
+        ((0.25, 0.5, 0.75, 1.0), 1, Place(16, 32, 32, 32)),
+        ((0.25, 0.5, 0.75, 1.0), 8, Place(2, 4, 4, 4)),
+        ((0.3, 0.3, 0.31, 0.31), 1, Place(19, 19, 1, 1)),  # vanishes: one cell, the next
+        ((1.0, 1.0, 1.0, 1.0), 1, Place(63, 63, 1, 1)),  # at the end: the one before
+        ((0.9, 0.0, 0.95, 0.01), 8, Place(6, 0, 1, 1)),
+        ((-0.5, 0.0, 1.5, 1.0), 4, Place(0, 0, 16, 16)),
+    ],
+)
+def test_boxes_lie_on_whole_cells(corners: Any, stride: int, expected: Place) -> None:
+    assert place_boxes(torch.tensor([corners]), (64, 64), stride) == [expected]
+
+
+def test_a_crop_comes_back_to_its_place() -> None:
+    image = torch.rand(1, 2, 20, 30, generator=torch.Generator().manual_seed(0))
+    place = Place(4, 6, 10, 8)
+    back = paste(cut(image, [place], (8, 10)), place, (20, 30))
+    torch.testing.assert_close(back[..., 6:14, 4:14], image[..., 6:14, 4:14])
+    back[..., 6:14, 4:14] = 0
+    assert back.abs().max() == 0
+
+
+def test_outside_of_all_boxes_the_background_stays_exactly() -> None:
+    layer = FusionLayer(8)
+    generator = torch.Generator().manual_seed(0)
+    whole, crops = (torch.randn(n, 8, 16, 16, generator=generator) for n in (1, 2))
+    places = [Place(2, 2, 5, 5), Place(4, 4, 6, 6)]
+    fused = layer(whole, crops, places)
+    inside = torch.zeros(16, 16, dtype=torch.bool)
+    inside[2:7, 2:7] = inside[4:10, 4:10] = True
+    assert torch.equal(fused[..., ~inside], whole[..., ~inside])
+    assert (fused - whole)[..., inside].abs().min() > 0
+
+
+def test_an_instance_that_votes_in_vain_damps_the_sum() -> None:
+    """As in the authors' code: beside its box every instance still votes, with features of zero."""
+    layer = FusionLayer(4)
+    for votes in (layer.instance, layer.background):
+        torch.nn.init.zeros_(votes[4].weight)
+        torch.nn.init.zeros_(votes[4].bias)  # all vote 0: each counts a third
+    ones = torch.ones(1, 4, 8, 8)
+    fused = layer(ones, torch.ones(2, 4, 8, 8), [Place(0, 0, 3, 8), Place(5, 0, 3, 8)])
+    torch.testing.assert_close(fused[..., :3], torch.full((1, 4, 8, 3), 2 / 3))
+    torch.testing.assert_close(fused[..., 3:5], ones[..., 3:5])
+
+
+def test_pictures_without_boxes_are_colored_as_a_whole() -> None:
+    networks = model()
+    luma = luma_of(4)
+    boxes = boxes_of(2, 0, 3, 0)
+    together = networks(luma, Guidance(boxes=boxes))
+    plain = networks(luma, None)
+    torch.testing.assert_close(together.ab[[1, 3]], plain.ab[[1, 3]], rtol=0, atol=1e-3)
+    assert (together.ab - plain.ab)[[0, 2]].abs().amax(dim=(1, 2, 3)).min() > 0.1
+    for row in range(4):
+        one = slice(row, row + 1)
+        alone = networks(luma[one], Guidance(boxes=boxes[one]))
+        torch.testing.assert_close(alone.ab, together.ab[one], rtol=0, atol=1e-3)
+        torch.testing.assert_close(alone.extras["logits"], together.extras["logits"][one], rtol=0, atol=1e-3)
+
+
+def test_an_add_on_sees_each_picture_of_a_mixed_batch() -> None:
+    networks = model()
+    luma, guidance = luma_of(3), Guidance(boxes=boxes_of(0, 2, 0))
+    seen: dict[str, Tensor] = {}
+
+    def louder(name: str, activation: Tensor) -> Tensor:
+        if name == "8_3":
+            seen[name] = seen.get(name, 0) + activation.abs().amax(dim=(1, 2, 3))
+        rows = torch.tensor([1.0, 1.0, 3.0]).view(3, 1, 1, 1)
+        return activation * rows if name == "8_3" else activation
+
+    state = networks.before_taps(luma, guidance)
+    moved = networks.after_taps(state, louder) - networks(luma, guidance).ab
+    assert seen["8_3"].min() > 0
+    assert moved[:2].abs().max() < 1e-3
+    assert moved[2].abs().max() > 0.1
+
+
+def test_hints_lie_in_the_crops_too() -> None:
+    networks = model()
+    luma, boxes = luma_of(1), boxes_of(1)
+    ab = torch.zeros(1, 2, *SIZE)
+    mask = torch.zeros(1, 1, *SIZE)
+    corners = boxes.corners[0, 0]
+    x, y = float(corners[0] + corners[2]) / 2 * SIZE[1], float(corners[1] + corners[3]) / 2 * SIZE[0]
+    mask[..., int(y), int(x)] = 1
+    ab[..., int(y), int(x)] = 80
+    seen = []
+    networks.network.instance.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    networks(luma, Guidance(boxes=boxes, points=Points(ab, mask)))
+    assert seen[0][:, 3].max() == pytest.approx(0.5)  # the mask, less its center
+    assert seen[0][:, 1].max() == pytest.approx(80 / 110)
+
+
+@pytest.mark.parametrize("stage", ["full", "instance", "fusion"])
+def test_each_stage_trains_its_part_and_nothing_else(stage: Any, tmp_path: Path) -> None:
+    networks = model(stage=stage, random_boxes=2)
+    before = {key: value.clone() for key, value in networks.network.state_dict().items()}
+    trainer = quiet_trainer(tmp_path, max_epochs=1)
+    trainer.fit(networks, batch_loader([sample_batch((32, 32), batch=2)]))
+    after = networks.network.state_dict()
+    moved = {key for key, value in before.items() if not torch.equal(after[key], value)}
+    ends = ("layers.", "fusion.block10.", "fusion.ab_head.")  # BatchNorm stays as it was
+    allowed = ends if stage == "fusion" else (f"{stage}.",)
+    assert moved
+    assert all(key.startswith(allowed) for key in moved)
+    assert not any("class_head" in key for key in moved)
+
+
+def test_a_later_stage_begins_with_the_network_before_it() -> None:
+    networks = model(stage="instance")
+    networks.trained = True
+    networks.setup("fit")
+    full, instance = networks.network.full.state_dict(), networks.network.instance.state_dict()
+    assert all(torch.equal(instance[key], value) for key, value in full.items())
+
+
+def test_weights_over_a_trunk_are_small_and_complete(tmp_path: Path) -> None:
+    card = model_card("su2020_small")
+    networks = Su2020(**card.hparams, stage="fusion").eval()
+    state = networks.state_dict()
+    assert sum(value.numel() for value in state.values()) < 0.1 * card.parameters
+    assert not any(key.startswith(("network.full.", "network.fusion.block1.")) for key in state)
+    other = Su2020(**card.hparams).eval()
+    other.load_state_dict(state)
+    luma, guidance = luma_of(1), Guidance(boxes=boxes_of(2))
+    torch.testing.assert_close(other(luma, guidance).ab, networks(luma, guidance).ab, rtol=0, atol=0)
+    small = create_model("zhang2017_local_small")
+    torch.testing.assert_close(networks(luma, None).ab, small(luma, None).ab, rtol=0, atol=0)
+    with pytest.raises(ColorzooError, match="does not fit"):
+        Su2020(width=0.25, trunk="zhang2016_small")
+
+
+def test_gray_pictures_teach_nothing() -> None:
+    ab = torch.zeros(2, 2, 4, 4)
+    ab[0, :, 0, 0] = 5
+    torch.testing.assert_close(color_range(ab), torch.tensor([10.0, 0.0]))
+    networks = model()
+    networks.log = lambda *_, **__: None  # type: ignore[method-assign]
+    batch = sample_batch((32, 32), batch=2)
+    batch["rgb"] = batch["rgb"].mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
+    assert networks.training_step(batch, 0) == 0
+
+
+def test_boxes_of_a_batch_are_shares_and_a_picture_without_is_one_box() -> None:
+    batch: Any = sample_batch((32, 64), batch=2)
+    assert [len(each) for each in shares(batch)] == [0, 0]
+    batch = Batch(**batch, boxes=[torch.tensor([[16.0, 8.0, 32.0, 32.0]]), torch.empty(0, 4)])
+    torch.testing.assert_close(shares(batch)[0], torch.tensor([[0.25, 0.25, 0.5, 1.0]]))
+    assert model()._boxes(batch)[1].tolist() == [[0, 0, 1, 1]]
+    lab = rgb_to_lab(batch["rgb"])
+    crops = one_thing_each(lab, model()._boxes(batch), batch)
+    assert crops.shape == lab.shape
+    torch.testing.assert_close(crops[1], lab[1])
+    assert not torch.equal(crops[0], lab[0])
+    drawn = random_boxes(50, torch.Generator().manual_seed(0))
+    assert 0 <= drawn.min() <= drawn.max() <= 1
+    assert ((drawn[:, 2:] - drawn[:, :2]) > 0.2).all()
+
+
+def test_a_detector_gives_its_surest_boxes() -> None:
+    def finds(picture: Tensor) -> tuple[Tensor, Tensor]:
+        assert picture.shape == (3, *SIZE)
+        assert 0 <= picture.min() <= picture.max() <= 1
+        boxes = torch.tensor([[0.0, 0, 28, 40], [0, 0, 1, 40], [5, 5, 20, 20], [1, 1, 9, 9]])
+        return boxes, torch.tensor([0.8, 0.99, 0.9, 0.5])
+
+    found = detect(luma_of(2), finds)
+    assert found.given.tolist() == [[1, 1], [1, 1]]
+    torch.testing.assert_close(found.corners[0, 1], torch.tensor([0.0, 0.0, 0.5, 1.0]))
+    many = detect(luma_of(1), lambda _: (torch.tensor([[0.0, 0, 9, 9]]).repeat(20, 1), torch.ones(20)))
+    assert many.given.shape == (1, 8)
+
+
+def test_without_boxes_and_detector_the_line_says_what_to_do(tmp_path: Path) -> None:
+    networks = model()
+    networks.trained = True
+    colorizer = Colorizer(networks)
+    photo = (sample_image(SIZE)[0].permute(1, 2, 0).numpy() * 255).astype("uint8")
+    with pytest.raises(GuidanceError, match="--box none") as caught:
+        colorizer(photo)
+    assert "\n" not in str(caught.value)
+    whole = colorizer(photo, {"boxes": []})
+    boxed = colorizer(photo, {"boxes": [{"x": 5, "y": 5, "width": 30, "height": 25}]})
+    assert whole.tobytes() != boxed.tobytes()
+    networks.detector = lambda _: (torch.tensor([[5.0, 5, 35, 30]]), torch.ones(1))
+    assert colorizer(photo).tobytes() != whole.tobytes()
+
+
+def test_a_broken_detector_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "detector.pt"
+    torch.save({"a": torch.zeros(1)}, path)
+    with pytest.raises(WeightsError, match="fasterrcnn_resnet50_fpn_v2"):
+        model(detector=str(path)).find_boxes(luma_of(1))
+
+
+def published_files(folder: Path, *, prefix: str = "module.") -> Path:
+    """Write the three files of the authors for a tiny model."""
+    from colorzoo.zoo.su2020.published import _LAYERS
+
+    networks = model()
+    names = {ours: theirs for theirs, ours in NETWORKS.items()}
+    layers = {ours: theirs for theirs, ours in _LAYERS.items()}
+    parts: dict[str, dict[str, Tensor]] = {file: {} for file in NETWORKS}
+    for key, value in networks.network.state_dict().items():
+        part, _, rest = key.partition(".")
+        if part == "layers":
+            layer, votes, tail = rest.split(".", 2)
+            votes = {"instance": "simple_instance_conv", "background": "simple_bg_conv"}[votes]
+            parts["netGF"][f"{prefix}{layers[layer]}.{votes}.{tail}"] = value
+        else:
+            file = names[part]
+            parts[file][(prefix if file == "netGF" else "") + authors_name(rest)] = value
+    parts["netGF"][f"{prefix}weight_layerout.simple_bg_conv.0.bias"] = torch.zeros(16)
+    for name, file in Su2020.published_files.items():
+        torch.save(parts[file], folder / name)
+    return folder
+
+
+def authors_name(key: str) -> str:
+    layer, _, rest = key.partition(".")
+    skips = {"skip3": "model3short8.0", "skip2": "model2short9.0", "skip1": "model1short10.0"}
+    heads = {"class_head": "model_class.0", "ab_head": "model_out"}
+    if layer.startswith("up"):
+        return f"model{layer[2:]}up.0.{rest}"
+    return f"{skips.get(layer) or heads.get(layer) or layer.replace('block', 'model')}.{rest}"
+
+
+@pytest.mark.parametrize("prefix", ["module.", ""])
+def test_the_three_files_of_the_authors_are_converted(prefix: str, tmp_path: Path) -> None:
+    folder = published_files(tmp_path, prefix=prefix)
+    convert_weights(folder, model_card("su2020"), tmp_path / "out.safetensors", hparams=TINY)
+    loaded = create_model("su2020", tmp_path / "out.safetensors")
+    luma, guidance = luma_of(1), Guidance(boxes=boxes_of(2))
+    torch.testing.assert_close(loaded(luma, guidance).ab, model()(luma, guidance).ab)
+
+
+def test_a_half_renamed_file_is_not_loaded_silently(tmp_path: Path) -> None:
+    """The authors' issue 6: a prefix on the keys, a loose load, and gray results."""
+    folder = published_files(tmp_path)
+    state = torch.load(folder / "latest_net_GF.pth")
+    first = next(iter(state))
+    state[first.removeprefix("module.")] = state.pop(first)
+    torch.save(state, folder / "latest_net_GF.pth")
+    with pytest.raises(WeightsError, match="does not fit"):
+        convert_weights(folder, model_card("su2020"), tmp_path / "out.safetensors", hparams=TINY)
+    (folder / "latest_net_G.pth").unlink()
+    with pytest.raises(WeightsError, match=r"latest_net_G\.pth"):
+        convert_weights(folder, model_card("su2020"), tmp_path / "out.safetensors", hparams=TINY)
+    alone = {f"netG.{key}": value for key, value in torch.load(folder / "latest_net_GComp.pth").items()}
+    save_weights(tmp_path / "one.safetensors", alone, {})
+    with pytest.raises(WeightsError, match="netGComp, netGF"):
+        convert_weights(tmp_path / "one.safetensors", model_card("su2020"), tmp_path / "o.safetensors")

@@ -1,0 +1,84 @@
+"""Zhang et al. 2019: frame after frame, the authors' names, layers taken from chen2023_small."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.registry import load_class, model_card
+from colorzoo.testing.models import smoke_model
+from colorzoo.testing.samples import sample_image
+from colorzoo.zoo.zhang2019.published import convert_published
+from colorzoo.zoo.zhang2019.task import moved
+from parity.cases import read
+
+SIZE = (64, 96)
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+
+def test_each_frame_sees_the_one_before() -> None:
+    model: Any = smoke_model(model_card("zhang2019"))
+    frames = rgb_to_lab(sample_image(SIZE, seed=1))[:, :1].repeat(3, 1, 1, 1)
+    exemplar = Exemplar(sample_image(SIZE, seed=2))
+    colored = model.color_frames(frames, exemplar)
+    assert colored.shape == (3, 2, *SIZE)
+    with torch.inference_mode():
+        single = model(frames[:1], Guidance(exemplar=exemplar)).ab
+    assert torch.equal(colored[:1], single)  # the first frame is a single picture
+    assert (colored[1] - colored[0]).abs().max() > 1e-3
+
+
+def ancestor_names() -> dict[str, Tensor]:
+    """Return the tensors of the authors' three networks by name: those of SPColor under older names."""
+    shapes = dict(read(GOLDEN / "spcolor_full_64.npz").meta["shapes"])
+    state = {}
+    for key, shape in shapes.items():
+        name = key.replace("conv1_1_new", "conv1_1").replace("_class", "")
+        if name.endswith(("theta.weight", "phi.weight")):
+            shape = [*shape, 1, 1]
+        if name == "colornet.conv1_1.0.weight":
+            shape = [shape[0], 7, *shape[2:]]
+        state[name] = torch.empty(shape, device="meta")
+    return state
+
+
+def test_the_authors_names_fit() -> None:
+    with torch.device("meta"):
+        model = load_class(model_card("zhang2019"))()
+    converted = convert_published(ancestor_names())
+    own = {k: v.shape for k, v in model.state_dict().items() if not k.startswith("discriminator.")}
+    assert {key: value.shape for key, value in converted.items()} == own
+
+
+def test_the_order_of_the_inputs_is_ours() -> None:
+    first = torch.arange(7.0).view(1, 7, 1, 1).expand(32, 7, 3, 3)  # L, a, b, similarity, previous L, a, b
+    state = {"colornet.conv1_1.0.weight": first}
+    ours = convert_published(state)["network.conv1.0.weight"]
+    assert ours[0, :, 0, 0].tolist() == [1, 2, 3, 0, 4, 5, 6]
+
+
+def test_previous_frames_of_training_are_the_picture_moved() -> None:
+    lab = rgb_to_lab(sample_image((32, 32), batch=64))
+    before = moved(lab, torch.arange(64), 0.5)
+    gray = (before[:, 1:] == 0).flatten(1).all(1)
+    assert 15 < int(gray.sum()) < 49
+    kept = before[~gray]
+    assert 0.1 < (kept - lab[~gray]).abs().mean() < 15
+
+
+@pytest.fixture(scope="module")
+def small() -> Any:
+    from colorzoo import create_model
+
+    return create_model("zhang2019_small", offline=True)
+
+
+def test_the_small_one_stores_only_its_own_layers(small: Any) -> None:
+    own = [key for key in small.state_dict() if not key.startswith("discriminator.")]
+    assert {key.split(".")[1] for key in own} == {"conv1", "conv2", "up10", "skip1", "conv10", "ab"}
+    assert not any(p.requires_grad for p in small.correspondence.parameters())
+    assert small.trained
