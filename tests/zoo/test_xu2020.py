@@ -236,3 +236,12 @@ def test_a_transfer_counts_less_the_more_it_contradicts_a_sure_network() -> None
         weigh_transfer(automatic + d, automatic, logits, grid_centers(), 10.0).mean() / d for d in (5, 80)
     )
     assert near > far
+
+
+def test_the_embedded_model_stays_near_in_bfloat16(small: Xu2020) -> None:
+    luma, given = sample_input("gray", (96, 96)), Guidance(exemplar=Exemplar(sample_image((80, 96), seed=5)))
+    with torch.inference_mode():
+        exact = small(luma, given).ab
+        with torch.autocast("cpu", torch.bfloat16):
+            low = small(luma, given).ab
+    assert (low - exact).abs().mean() < 1
