@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.zoo.xu2020.color import AB_SCALE
+from colorzoo.networks.hint_input import AB_SCALE
 from colorzoo.zoo.xu2020.transfer import Encoder, keep, pad_picture
 
 
