@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import re
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -22,10 +26,19 @@ from colorzoo import Exemplar, Guidance, Points, create_model
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.zoo.xu2020.network import ExemplarNetwork
-from colorzoo.zoo.xu2020.transfer import Decoder, Encoded, Encoder, pad_picture
+from colorzoo.zoo.xu2020.tiles import transfer_in_tiles
+from colorzoo.zoo.xu2020.transfer import (
+    PLACE_SETS,
+    Decoder,
+    Encoded,
+    Encoder,
+    match_look,
+    pad_picture,
+)
 
 RUNS = {256: 5, 512: 3, 1024: 1}
-GOAL_COLD, GOAL_CACHED, GOAL_GROWTH = 2.0, 3.0, 1.0
+GOAL_COLD, GOAL_CACHED, GOAL_GROWTH, GOAL_MEMORY = 2.0, 3.0, 1.0, 0.5
+STATUS = Path("/proc/self/status")  # Linux only; elsewhere memory is not measured
 TABLE = {256: 0.20, 512: 0.38, 1024: 1.15}  # seconds a pair on a GPU, table 1 of the paper
 EPSILON = 1e-5
 
@@ -39,6 +52,8 @@ def run(options: Options) -> list[Row]:
     colorizer = Colorizer(model, device="cpu", allow_untrained=True)
     rows = [row for side in RUNS for row in _against_published(colorizer, model.network, side)]
     rows += _growth()
+    if STATUS.exists():
+        rows.append(_memory())
     return rows + (_on_gpu() if torch.cuda.is_available() else [])
 
 
@@ -65,22 +80,57 @@ def _against_published(colorizer: Colorizer, network: ExemplarNetwork, side: int
 
 
 def _growth() -> list[Row]:
-    """Return how many times longer 512 takes than 256, ours as a share of each baseline's."""
-    names = ("xu2020_small", "welsh2002", "feature_match")
+    """Return how many times longer 512 takes than 256, each of ours as a share of each baseline's."""
+    ours, baselines = ("xu2020", "xu2020_small"), ("welsh2002", "feature_match")
+    colorizers = {name: Colorizer(name, device="cpu") for name in (*ours[1:], *baselines)}
+    colorizers[ours[0]] = Colorizer(create_model(ours[0], None), device="cpu", allow_untrained=True)
     spent: dict[str, list[float]] = {}
     for side in (256, 512):
         luma, rgb = _pair(side)
         given = Guidance(exemplar=Exemplar(rgb))
-        calls = {name: partial(Colorizer(name, device="cpu").predict, luma, given) for name in names}
+        calls = {name: partial(each.predict, luma, given) for name, each in colorizers.items()}
         for name, seconds in time_in_turn(calls, runs=3).items():
             spent.setdefault(name, []).append(seconds)
     growth = {name: seconds[1] / seconds[0] for name, seconds in spent.items()}
-    claim = "times longer at 512 than at 256 ({:.2f} s and {:.2f} s), xu2020_small beside {}"
-    ours = names[0]
+    claim = "times longer at 512 than at 256 ({:.2f} s and {:.2f} s), {} beside {}"
     return [
-        share_of(claim.format(*spent[ours], name), growth[ours], growth[name], GOAL_GROWTH, where())
-        for name in names[1:]
+        share_of(claim.format(*spent[one], one, other), growth[one], growth[other], GOAL_GROWTH, where())
+        for one in ours
+        for other in baselines
     ]
+
+
+def _memory() -> Row:
+    """Return the peak of a transfer at 2048 in tiles beside that of the whole picture at once."""
+    peaks = []
+    for tiled in (True, False):
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            peaks.append(pool.submit(_peak, tiled).result())
+    claim = "transfer of xu2020_small at 2048x2048, MB in tiles against the whole picture at once"
+    return share_of(claim, *peaks, GOAL_MEMORY, where())
+
+
+def _peak(tiled: bool) -> float:
+    single_thread()
+    network = create_model("xu2020_small").network
+    luma, rgb = _pair(2048)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        look = network.transfer.look(rgb[..., :256, :256])
+        targets = network.transfer.split_look(look)
+        content = lab_to_rgb(F.pad(luma, (0, 0, 0, 0, 0, 2)))
+        Path("/proc/self/clear_refs").write_text("5")  # sets the peak back to what is in use now
+        before = _peak_megabytes()
+        if tiled:
+            transfer_in_tiles(network.transfer, content, targets, PLACE_SETS)
+        else:
+            network.transfer(content, match_look(targets))
+    return _peak_megabytes() - before
+
+
+def _peak_megabytes() -> float:
+    found = re.search(r"VmHWM:\s*(\d+) kB", STATUS.read_text())
+    assert found is not None, "every Linux tells the peak of a process"
+    return int(found[1]) / 1e3
 
 
 def _on_gpu() -> list[Row]:

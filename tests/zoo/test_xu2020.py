@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from colorzoo import Exemplar, Guidance, Points, create_model
+from colorzoo.color import grid_centers
 from colorzoo.errors import GuidanceError
 from colorzoo.inference.looks import Look, mix
 from colorzoo.registry import model_card
@@ -226,10 +227,21 @@ def test_cards_say_what_the_models_are() -> None:
 def test_a_transfer_counts_less_the_more_it_contradicts_a_sure_network() -> None:
     automatic = torch.zeros(1, 2, 16, 16)
     logits = torch.zeros(1, 529, 4, 4)
-    unsure = weigh_transfer(automatic + 20, automatic, logits, 10.0)
+    unsure = weigh_transfer(automatic + 20, automatic, logits, grid_centers(), 10.0)
     assert 15 < unsure.mean() < 20
     logits[:, 264] = 50.0  # the gray bin, no doubt
-    assert weigh_transfer(automatic + 20, automatic, logits, 10.0).abs().max() < 1e-3
+    assert weigh_transfer(automatic + 20, automatic, logits, grid_centers(), 10.0).abs().max() < 1e-3
     logits[:, 264] = 6.0
-    near, far = (weigh_transfer(automatic + d, automatic, logits, 10.0).mean() / d for d in (5, 80))
+    near, far = (
+        weigh_transfer(automatic + d, automatic, logits, grid_centers(), 10.0).mean() / d for d in (5, 80)
+    )
     assert near > far
+
+
+def test_the_embedded_model_stays_near_in_bfloat16(small: Xu2020) -> None:
+    luma, given = sample_input("gray", (96, 96)), Guidance(exemplar=Exemplar(sample_image((80, 96), seed=5)))
+    with torch.inference_mode():
+        exact = small(luma, given).ab
+        with torch.autocast("cpu", torch.bfloat16):
+            low = small(luma, given).ab
+    assert (low - exact).abs().mean() < 1

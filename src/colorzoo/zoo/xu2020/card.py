@@ -34,8 +34,10 @@ XU_SMALL = replace(
         "color_width": 0.25,
         "hint_attention": True,
         "backbone": "zhang2017_local_small",
-        "transfer_error": 10.0,
+        "transfer_error": 15.0,
     },
+    # without attention: its keys at random weights are so sharp that bfloat16 picks other hints
+    smoke=Smoke(hparams={**_SMOKE, "hint_attention": False}),
     weights={
         "default": Weights(
             sha256="1104cd936411784cf087a62306e0bf706068483dd2d66689a32dff6425daad4b",

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import grid_centers
 from colorzoo.draws import Generators
 from colorzoo.guidance import Points, simulate_points
 from colorzoo.networks.hint_input import AB_SCALE, hint_input
@@ -113,7 +112,9 @@ def _normalized(patches: Tensor) -> Tensor:
     return patches / patches.sum(dim=1, keepdim=True).clamp(min=1)
 
 
-def weigh_transfer(transferred: Tensor, automatic: Tensor, logits: Tensor, error: float) -> Tensor:
+def weigh_transfer(
+    transferred: Tensor, automatic: Tensor, logits: Tensor, centers: Tensor, error: float
+) -> Tensor:
     """Move transferred colors towards the automatic ones where the network is the surer of the two (ours).
 
     Both are taken for measurements of the same color: the variance of the automatic one is that of the
@@ -124,21 +125,22 @@ def weigh_transfer(transferred: Tensor, automatic: Tensor, logits: Tensor, error
         transferred: ``(B, 2, H, W)`` in CIE units.
         automatic: ``(B, 2, H, W)``.
         logits: ``(B, 529, ceil(H/4), ceil(W/4))`` over the ab grid.
+        centers: ``(529, 2)``, the colors of the grid.
         error: Deviation of a good transfer, in CIE units.
     """
-    variance = F.interpolate(_variance(logits), size=transferred.shape[-2:], mode="bilinear")
+    variance = F.interpolate(_variance(logits, centers), size=transferred.shape[-2:], mode="bilinear")
     apart = (transferred - automatic).square().mean(dim=1, keepdim=True)
     excess = (apart - variance).mean(dim=(1, 2, 3), keepdim=True).clamp(min=error**2)
     return automatic + variance / (variance + excess) * (transferred - automatic)
 
 
-def _variance(logits: Tensor) -> Tensor:
+def _variance(logits: Tensor, centers: Tensor) -> Tensor:
     """Return the mean variance of a and b ``(B, 1, h, w)`` of a distribution over the ab grid."""
-    share = logits.float().softmax(dim=1)
-    centers = grid_centers().to(share)
-    mean = torch.einsum("bqhw,qc->bchw", share, centers)
-    square = torch.einsum("bqhw,q->bhw", share, centers.square().sum(dim=1))
-    return ((square - mean.square().sum(dim=1)) / 2).clamp(min=0).unsqueeze(1)
+    with torch.autocast(logits.device.type, enabled=False):  # large squares are subtracted from each other
+        share = logits.float().softmax(dim=1)
+        mean = torch.einsum("bqhw,qc->bchw", share, centers)
+        square = torch.einsum("bqhw,q->bhw", share, centers.square().sum(dim=1))
+        return ((square - mean.square().sum(dim=1)) / 2).clamp(min=0).unsqueeze(1)
 
 
 def merge_points(given: Points | None, hints: Points) -> Points:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color import grid_centers, lab_to_rgb, rgb_to_lab
 from colorzoo.draws import Generators
 from colorzoo.guidance import Points
 from colorzoo.zoo.xu2020.color import ColorNetwork, Hints, merge_points, sample_hints, weigh_transfer
@@ -48,6 +48,8 @@ class ExemplarNetwork(nn.Module):
         transfer_error: See `weigh_transfer`; None takes hints as they are transferred, as in the paper.
     """
 
+    centers: Tensor
+
     def __init__(
         self,
         width: float = 1.0,
@@ -63,6 +65,7 @@ class ExemplarNetwork(nn.Module):
         super().__init__()
         self.places, self.hints, self.hint_grid, self.hint_patch = places, hints, hint_grid, hint_patch
         self.transfer_error = transfer_error
+        self.register_buffer("centers", grid_centers(), persistent=False)
         self.transfer = TransferNetwork(width)
         self.color = ColorNetwork(color_width, hint_attention=hint_attention)
 
@@ -89,7 +92,7 @@ class ExemplarNetwork(nn.Module):
         transferred = self.transferred(luma, automatic, look, alpha)
         colors = transferred
         if self.transfer_error is not None:
-            colors = weigh_transfer(transferred, automatic, logits, self.transfer_error)
+            colors = weigh_transfer(transferred, automatic, logits, self.centers, self.transfer_error)
         hints = self.hints_of(colors, torch.Generator().manual_seed(_RANDOM_SEED))
         return automatic, transferred, merge_points(points, hints)
 

@@ -57,7 +57,7 @@ class Xu2020(SingleOptimizerModule):
 
     Args:
         width: Multiplier of the channel counts of the transfer sub-net; 1.0 is the published network.
-        color_width: Multiplier of those of the colorization sub-net.
+        color_width: Multiplier of those of the colorization sub-net; None takes the same.
         hint_attention: See `HintUNet` (not in the paper).
         backbone: Name of a registered Local Hints model whose weights the colorization sub-net starts with;
             weight files hold only what differs from it. None starts from random weights.
@@ -93,7 +93,7 @@ class Xu2020(SingleOptimizerModule):
     def __init__(
         self,
         width: float = 1.0,
-        color_width: float = 1.0,
+        color_width: float | None = None,
         hint_attention: bool = False,
         backbone: str | None = None,
         places: Sequence[str] = PLACE_SETS,
@@ -124,7 +124,7 @@ class Xu2020(SingleOptimizerModule):
         hp: Any = self.hparams
         self.network = ExemplarNetwork(
             hp.width,
-            hp.color_width,
+            hp.width if hp.color_width is None else hp.color_width,
             hint_attention=hp.hint_attention,
             places=tuple(hp.places),
             hints=hp.hints,
@@ -144,15 +144,18 @@ class Xu2020(SingleOptimizerModule):
     def train(self, mode: bool = True) -> Xu2020:
         """Set the mode; whatever the stage leaves alone stays in evaluation mode."""
         super().train(mode)
+        self._still()
+        return self
+
+    def on_fit_start(self) -> None:
+        """Still what is frozen: a Trainer takes a module as it was built, in training mode throughout."""
+        self._still()
+
+    def _still(self) -> None:
         for module in self.network.modules():
             parameters = list(module.parameters(recurse=False))
             if parameters and not any(parameter.requires_grad for parameter in parameters):
                 module.eval()
-        return self
-
-    def on_fit_start(self) -> None:
-        """Set the mode anew: a Trainer takes a module as it was built, in training mode throughout."""
-        self.train()
 
     def look(self, rgb: Tensor) -> Tensor:
         """Return all that a reference ``(B, 3, H, W)`` gives, ``(B, 2, C)``: means and deviations."""

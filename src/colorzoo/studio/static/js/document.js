@@ -5,7 +5,7 @@
  *   muted?: boolean, locked?: boolean, radius?: number}} Point  x, y in pixels of the photo; size 1-9 at network scale
  * @typedef {{path: [number, number][], width: number}} Stroke  pixels of the photo
  * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>,
- *   proposal: string | null, skipped: number[], exemplar: {name: string} | null, classes: Record<string, number>,
+ *   proposal: string | null, skipped: number[], exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
  *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>}} Doc
  */
 
@@ -107,13 +107,19 @@ function toRecipe(doc, picture) {
   const regions = Object.entries(doc.regions).map(([index, color]) => ({ index: Number(index), color }));
   if (regions.length) recipe.regions = regions;
   if (regions.length && doc.proposal) recipe.proposal = doc.proposal;
-  if (doc.exemplar) recipe.exemplar = { path: doc.exemplar.name };
+  if (doc.exemplar) recipe.exemplar = { ...doc.exemplar.kept, path: doc.exemplar.name };
   if (Object.keys(doc.classes).length) recipe.classes = { map: { ...doc.classes } };
   if (doc.statistics) recipe.statistics = doc.statistics;
   const muted = doc.points.filter((point) => point.muted).map(write);
   const studio = { ...(muted.length ? { muted } : {}), ...(doc.skipped.length ? { skipped: doc.skipped } : {}) };
   if (Object.keys(studio).length) recipe.studio = studio;
   return recipe;
+}
+
+/** The reference of a recipe; how far to go towards it stays as it was read. @param {any} exemplar */
+function readExemplar(exemplar) {
+  const { path, ...kept } = exemplar ?? {};
+  return path ? { name: path, kept } : null;
 }
 
 function pointEntry(point, perNetworkPixel) {
@@ -149,7 +155,7 @@ function fromRecipe(recipe, picture, abOf) {
     regions: Object.fromEntries(list(recipe, "regions").map((region) => [region.index, region.color])),
     proposal: recipe.proposal ?? null,
     skipped: list(recipe.studio ?? {}, "skipped").map(Number),
-    exemplar: recipe.exemplar?.path ? { name: recipe.exemplar.path } : null,
+    exemplar: readExemplar(recipe.exemplar),
     classes: { ...(recipe.classes?.map ?? {}) },
     statistics: recipe.statistics ?? null,
     strength: recipe.strength ?? 1,
