@@ -141,3 +141,15 @@ def test_hint_attention_answers_alike_with_and_without_gradients() -> None:
     with torch.inference_mode():
         hinted_cells_only = attention(features, hints)
     torch.testing.assert_close(hinted_cells_only, attention(features, hints).detach(), atol=1e-6, rtol=1e-5)
+
+
+def test_training_the_distribution_alone_leaves_all_else_as_it_was(tmp_path: Path) -> None:
+    write_sample_pictures(tmp_path, 4)
+    model = Zhang2017Local(width=0.125, hypercolumn=True, only_distribution=True).eval()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    trainer = Trainer(max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    trainer.fit(model, FolderDataModule(tmp_path, batch_size=2, crop=32, num_workers=0))
+    assert model.training
+    moved = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
+    assert moved
+    assert not [key for key in moved if key.startswith("network.unet.")]

@@ -148,6 +148,13 @@ class ColorizationModule(LightningModule):
         """Return the weights by name that another registered model brings along; files leave them out."""
         return {}
 
+    def on_fit_start(self) -> None:
+        """Set the mode for training: a Trainer takes a module as it is, also one that `create_model` made.
+
+        Through ``train`` a paper keeps its frozen parts in evaluation mode, BatchNorm's statistics included.
+        """
+        self.train()
+
     def validation_settings(self) -> tuple[str, ...]:
         """Return the names of the settings in which validation colors each picture."""
         return ("automatic",)

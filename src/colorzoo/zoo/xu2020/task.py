@@ -147,10 +147,6 @@ class Xu2020(SingleOptimizerModule):
         self._still()
         return self
 
-    def on_fit_start(self) -> None:
-        """Still what is frozen: a Trainer takes a module as it was built, in training mode throughout."""
-        self._still()
-
     def _still(self) -> None:
         for module in self.network.modules():
             parameters = list(module.parameters(recurse=False))
