@@ -46,7 +46,7 @@ def test_only_wide_plain_convolutions_become_winograd() -> None:
         nn.BatchNorm2d(256),
     )
     fast = speed_up(layers, torch.bfloat16)
-    assert [isinstance(layer, WinogradConv) for layer in fast] == [True, True] + [False] * 7
+    assert [isinstance(layer, WinogradConv) for layer in fast] == [True, True, False, True] + [False] * 5
     assert fast[2].weight.dtype == torch.bfloat16
     assert fast[8].weight.dtype == torch.float32
     assert {parameter.dtype for parameter in layers.parameters()} == {torch.float32}
@@ -80,3 +80,12 @@ def test_bfloat16_stays_within_one_delta_e_of_float32(name: str) -> None:
     assert answers[0].shape == (2, 2, 33, 40)
     assert answers[0].std() > 5
     assert 0 < float((answers[0] - answers[1]).norm(dim=1).mean()) < 1
+
+
+def test_winograd_without_padding_is_the_convolution() -> None:
+    torch.manual_seed(0)
+    layer, image = nn.Conv2d(16, 24, 3), torch.randn(2, 16, 9, 12)
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            WinogradConv(layer, torch.float32)(image), layer(image), rtol=1e-4, atol=1e-5
+        )

@@ -174,8 +174,10 @@ def small_arguments(config: Path) -> list[str]:
     """Return the arguments that make a configuration's model as small as its card's quick trial."""
     text = config.read_text()
     name = re.search(r"class_path: \S*?(\w+)\n", text)[1]
-    trials = {model_card(known).task.rpartition(":")[2]: model_card(known).smoke for known in list_models()}
-    small = dict(trials[name].hparams) if name in trials else {"width": 0.125}
+    cards = [model_card(known) for known in list_models()]
+    own = [card for card in cards if card.config == f"{config.parent.name}/{config.name}"]
+    like = own or [card for card in cards if card.task.endswith(f":{name}")]
+    small = dict(like[0].smoke.hparams) if like else {"width": 0.125}
     small.pop("stage", None)  # it is what the configuration is about
     if "compile_training:" in text:
         small["compile_training"] = False
