@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import torch
 from lightning.pytorch import LightningModule
@@ -148,12 +148,21 @@ class ColorizationModule(LightningModule):
         """Return the weights by name that another registered model brings along; files leave them out."""
         return {}
 
-    def on_fit_start(self) -> None:
-        """Set the mode for training: a Trainer takes a module as it is, also one that `create_model` made.
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all but what `keep_still` holds."""
+        super().train(mode)
+        self.keep_still()
+        return self
 
-        Through ``train`` a paper keeps its frozen parts in evaluation mode, BatchNorm's statistics included.
-        """
-        self.train()
+    def keep_still(self) -> None:
+        """Put what is not trained into evaluation mode, so that statistics stay too; nothing by default."""
+
+    def on_fit_start(self) -> None:
+        """Set the mode for training where `create_model` set the other: a Trainer takes a module as it is."""
+        if self.training:
+            self.keep_still()
+        else:
+            self.train()
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the names of the settings in which validation colors each picture."""

@@ -129,12 +129,10 @@ class Cho2023(GANColorizationModule):
         initialize_gan(self.network)
         self.network.segmenter.requires_grad_(not hp.only_painter)
 
-    def train(self, mode: bool = True) -> Cho2023:
-        """Set the mode; an f that is not trained stays in evaluation mode."""
-        super().train(mode)
-        if self.hparams.get("only_painter"):
+    def keep_still(self) -> None:
+        """Keep an f that is not trained in evaluation mode."""
+        if self.hparams.only_painter:
             self.network.segmenter.eval()
-        return self
 
     def configure_discriminator(self) -> None:
         """Build the PatchGAN, which sees a picture beside its sketch."""

@@ -133,17 +133,15 @@ class Su2020(SingleOptimizerModule):
                 source, target = (getattr(self.network, name) for name in earlier)
                 target.load_state_dict(source.state_dict())
 
-    def train(self, mode: bool = True) -> Su2020:
-        """Set the mode; networks that this stage does not train stay in evaluation mode, also the third."""
-        super().train(mode)
-        if hasattr(self, "network"):
-            stage = self.hparams.stage
-            for name, network in self.network.named_children():
-                network.train(mode and name == stage != "fusion")
-            if mode and self.hparams.keep_trunk:
-                for index in range(1, 8):
-                    getattr(getattr(self.network, stage), f"block{index}").eval()
-        return self
+    def keep_still(self) -> None:
+        """Keep networks that this stage does not train in evaluation mode, and the third always."""
+        stage = self.hparams.stage
+        for name, network in self.network.named_children():
+            if name != stage or stage == "fusion":
+                network.eval()
+        if self.hparams.keep_trunk:
+            for index in range(1, 8):
+                getattr(getattr(self.network, stage), f"block{index}").eval()
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""

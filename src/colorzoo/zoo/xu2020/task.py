@@ -141,13 +141,8 @@ class Xu2020(SingleOptimizerModule):
             trained = name.startswith(_TRAINS[hp.stage]) and not name.startswith(_UNUSED)
             parameter.requires_grad_(trained)
 
-    def train(self, mode: bool = True) -> Xu2020:
-        """Set the mode; whatever the stage leaves alone stays in evaluation mode."""
-        super().train(mode)
-        self._still()
-        return self
-
-    def _still(self) -> None:
+    def keep_still(self) -> None:
+        """Keep whatever the stage leaves alone in evaluation mode."""
         for module in self.network.modules():
             parameters = list(module.parameters(recurse=False))
             if parameters and not any(parameter.requires_grad for parameter in parameters):

@@ -150,12 +150,10 @@ class Zhang2017Local(SingleOptimizerModule):
         if stage == "fit" and hp.trunk is not None and not self.trained:
             copy_shared_layers(hp.trunk, self.network)
 
-    def train(self, mode: bool = True) -> Zhang2017Local:
-        """Set the mode; a U-Net that is not trained stays in evaluation mode."""
-        super().train(mode)
-        if self.hparams.get("only_distribution"):
+    def keep_still(self) -> None:
+        """Keep a U-Net that is not trained in evaluation mode."""
+        if self.hparams.only_distribution:
             self.network.unet.eval()
-        return self
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
