@@ -442,6 +442,19 @@ def test_fingers_add_move_and_undo_on_a_phone(browser: Any, address: str, photo:
     assert pad.problems == []
 
 
+def test_a_color_that_is_taken_asks_the_network_once(pad: BrowserPad, photo: Path) -> None:
+    """A small preview before it would make the result wait, and nobody would see it."""
+    pad.open_ready(photo)
+    pad.click(60, 50)
+    pad.page.wait_for_selector("[data-role=suggestion]")
+    pad.settle()
+    pad.page.evaluate("() => performance.clearMarks()")
+    pad.page.keyboard.press("2")
+    pad.settle()
+    asked = pad.page.evaluate("() => performance.getEntriesByName('pad:sent').map((m) => m.detail.quality)")
+    assert asked[0] == "final" and "drag" not in asked
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_controls_have_names_and_text_has_contrast(
     browser: Any, address: str, photo: Path, scheme: str

@@ -35,7 +35,7 @@ async function requestColor(pad, quality) {
   const message = { type: "color", recipe: currentRecipe(pad), quality, ...(place ? { suggest: place } : {}) };
   const { id, answer } = pad.client.send(message);
   if (pad.input !== null) mark("pad:input", id, {}, pad.input);
-  mark("pad:sent", id);
+  mark("pad:sent", id, { quality });
   pad.input = null;
   if (place) pad.expectSuggestions(id, pad.ui.selected);
   pad.computing.add(id);

@@ -40,17 +40,24 @@ function setColor(pad, ab, done = true, luma = colorTarget(pad).luma) {
   else if (target.kind === "point") {
     const point = pad.selectedPoint();
     pad.ui.ab = ab;
-    pad.preview(changePoint(pad.doc, point.id, { ab: reduceChroma(target.luma, ab), hex: labHex(target.luma, ab) }));
+    changeTo(pad, changePoint(pad.doc, point.id, { ab: reduceChroma(target.luma, ab), hex: labHex(target.luma, ab) }), done, t("color"));
   } else {
     Object.assign(pad.ui, { ab, luma });
     const color = labHex(luma, ab);
     const colored = Object.fromEntries(pad.ui.regionPick.map((index) => [index, color]));
     const skipped = pad.doc.skipped.filter((index) => !(index in colored));
-    pad.preview({ ...pad.doc, regions: { ...pad.doc.regions, ...colored }, proposal: pad.ui.regions?.proposal ?? pad.doc.proposal, skipped });
+    changeTo(pad, { ...pad.doc, regions: { ...pad.doc.regions, ...colored }, proposal: pad.ui.regions?.proposal ?? pad.doc.proposal, skipped }, done, t("color"));
   }
-  if (!done) return;
-  remember(pad, luma, ab);
-  if (target.kind !== "none") pad.commit(t("color"));
+  if (done) remember(pad, luma, ab);
+}
+
+/**
+ * Show a changed document; once done it is a step of undo, and the full result is asked for without a small one before it.
+ * @param {any} pad @param {import("./document.js").Doc} doc @param {boolean} done @param {string} label
+ */
+function changeTo(pad, doc, done, label) {
+  if (done) pad.edit(doc, label);
+  else pad.preview(doc);
 }
 
 /** @param {any} pad @param {string} hex any lightness: that of the photo stays, except for regions */
@@ -109,8 +116,7 @@ function movePoint(pad, id, x, y, done) {
   const [left, top] = insidePhoto(pad, x, y);
   const point = pad.doc.points.find((candidate) => candidate.id === id);
   if (!point || point.locked) return;
-  pad.preview(changePoint(pad.doc, id, { x: left, y: top, hex: labHex(pad.lumaAt(left, top), point.ab) }));
-  if (done) pad.commit(t("move point"));
+  changeTo(pad, changePoint(pad.doc, id, { x: left, y: top, hex: labHex(pad.lumaAt(left, top), point.ab) }), done, t("move point"));
 }
 
 /** @param {any} pad @param {number} id */
