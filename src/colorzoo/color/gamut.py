@@ -64,6 +64,8 @@ def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
 
 def _pulled_in(pixels: Tensor) -> Tensor:
     """Return ``(3, N)`` Lab colors with as much of their chroma as sRGB can show, by bisection."""
+    if not pixels.numel():  # the bisection of nothing still takes two milliseconds
+        return pixels
     luma, ab = pixels[:1], pixels[1:]
     low, high = torch.zeros_like(luma), torch.ones_like(luma)
     for _ in range(_STEPS):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 
 import torch
 from PIL import Image, ImageDraw
@@ -30,7 +31,7 @@ def rasterize_points(recipe: Recipe, width: int, height: int, size: tuple[int, i
         rows = covered(point.y, point.radius, size[0] / height, size[0])
         columns = covered(point.x, point.radius, size[1] / width, size[1])
         ab[:, :, rows, columns] = point_ab(point).view(1, 2, 1, 1)
-        luma[:, :, rows, columns] = float(_lab_of(point.color)[0])
+        luma[:, :, rows, columns] = _lab_of(point.color)[0]
         mask[:, :, rows, columns] = 1
     return Points(ab, mask, luma)
 
@@ -57,16 +58,16 @@ def boxes_of(recipe: Recipe, width: int, height: int) -> Boxes | None:
 
 def point_ab(point: PointHint) -> Tensor:
     """Return the ``(2,)`` ab of a point in CIE units."""
-    if point.ab is not None:
-        return torch.tensor(point.ab)
-    return _lab_of(point.color)[1:]
+    return torch.tensor(_lab_of(point.color)[1:] if point.ab is None else point.ab)
 
 
-def _lab_of(color: str) -> Tensor:
-    """Return the ``(3,)`` Lab of ``#rrggbb``."""
+@lru_cache(maxsize=4096)  # while somebody draws, all points but one are those of the picture before
+def _lab_of(color: str) -> tuple[float, float, float]:
+    """Return L, a and b of ``#rrggbb``."""
     color = hex_color(color, "PointHint.color")
     rgb = torch.tensor([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
-    return rgb_to_lab(rgb.view(3, 1, 1)).flatten()
+    luma, a, b = rgb_to_lab(rgb.view(3, 1, 1)).flatten().tolist()
+    return luma, a, b
 
 
 def points_to_hints(points: Points) -> Iterator[PointHint]:

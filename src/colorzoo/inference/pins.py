@@ -97,13 +97,13 @@ def _spans(places: list[tuple[float, float]], length: int) -> tuple[Tensor, Tens
     return torch.tensor([s.start for s in slices]), torch.tensor([s.stop - 1 for s in slices])
 
 
-def _outside(place: Tensor, first: Tensor, last: Tensor) -> Tensor:
+def _outside(place: Tensor, first: Tensor | int, last: Tensor | int) -> Tensor:
     """Return how many pixels a place is away from [first, last], 0 inside."""
     return torch.maximum(first - place, place - last).clamp(min=0).float()
 
 
 def _fade(place: Tensor, span: tuple[int, int], reach: float) -> Tensor:
-    away = _outside(place, torch.tensor(span[0]), torch.tensor(span[1]))
+    away = _outside(place, *span)
     return torch.exp(-0.5 * (away / reach).square())
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from colorzoo.color import in_gamut, lab_to_rgb, lab_to_rgb_in_gamut, reduce_chroma
+from colorzoo.color import in_gamut, lab_to_rgb, reduce_chroma
 
 REACH = 110
 SIDE = 2 * REACH + 1
@@ -50,11 +50,15 @@ def show(ab: Tensor, luma: Tensor) -> list[Shown]:
     lab = torch.cat([luma[:, None], ab.float()], dim=1).T[:, :, None]
     inside = reduce_chroma(lab)
     moved = (inside - lab)[1:].abs().amax(dim=(0, 2)) > _SNAPPED
-    colors = lab_to_rgb_in_gamut(lab)[:, :, 0].T
-    columns = zip(luma.tolist(), inside[1:, :, 0].T.tolist(), colors, moved.tolist(), strict=True)
-    return [Shown(level, (a, b), to_hex(color), snapped) for level, (a, b), color, snapped in columns]
+    levels = (lab_to_rgb(inside)[:, :, 0].T * 255).round().int().tolist()
+    columns = zip(luma.tolist(), inside[1:, :, 0].T.tolist(), levels, moved.tolist(), strict=True)
+    return [Shown(level, (a, b), _hex(color), snapped) for level, (a, b), color, snapped in columns]
 
 
 def to_hex(rgb: Tensor) -> str:
     """Return ``#rrggbb`` of ``(3,)`` RGB in [0, 1]."""
-    return "#" + "".join(f"{level:02x}" for level in (rgb.clamp(0, 1) * 255).round().int().tolist())
+    return _hex((rgb.clamp(0, 1) * 255).round().int().tolist())
+
+
+def _hex(levels: list[int]) -> str:
+    return "#" + "".join(f"{level:02x}" for level in levels)
