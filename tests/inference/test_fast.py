@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from colorzoo import Guidance, create_model
+from colorzoo.inference import fast as fast_network
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.fast import WinogradConv, fast_module, speed_up
 
@@ -33,7 +34,18 @@ def test_winograd_is_the_convolution(
     assert float((answer - expected).std() / expected.std()) < error
 
 
-def test_only_wide_plain_convolutions_become_winograd() -> None:
+def test_winograd_in_strips_is_winograd_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    layer = WinogradConv(nn.Conv2d(16, 24, 3, padding=2, dilation=2), torch.float32)
+    image = torch.randn(1, 16, 30, 20)
+    with torch.inference_mode():
+        at_once = layer(image)
+        monkeypatch.setattr(fast_network, "_STRIP_BYTES", 16 * 4 * 5 * 16 * 4 * 3)  # three of eight tile rows
+        torch.testing.assert_close(layer(image), at_once, rtol=1e-5, atol=1e-6)
+
+
+def test_only_wide_plain_convolutions_become_winograd(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_network, "multiplies_matrices", lambda _: False)
     layers = nn.Sequential(
         nn.Conv2d(256, 256, 3, padding=1),
         nn.Conv2d(256, 256, 3, padding=2, dilation=2),
@@ -50,6 +62,13 @@ def test_only_wide_plain_convolutions_become_winograd() -> None:
     assert fast[2].weight.dtype == torch.bfloat16
     assert fast[8].weight.dtype == torch.float32
     assert {parameter.dtype for parameter in layers.parameters()} == {torch.float32}
+
+
+def test_a_processor_that_multiplies_matrices_keeps_the_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_network, "multiplies_matrices", lambda dtype: dtype == torch.bfloat16)
+    wide = nn.Sequential(nn.Conv2d(256, 256, 3, padding=1))
+    assert isinstance(speed_up(wide, torch.bfloat16)[0], nn.Conv2d)
+    assert isinstance(speed_up(wide, torch.float32)[0], WinogradConv)
 
 
 def test_the_copy_shares_all_but_the_network_and_the_original_stays_exact() -> None:

@@ -42,3 +42,8 @@ def _multiplies_bfloat16(device: torch.device) -> bool:
     if device.type == "cpu":
         return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return False
+
+
+def multiplies_matrices(dtype: torch.dtype) -> bool:
+    """Return whether the CPU has a unit for whole matrices of a type: Intel's AMX, for bfloat16."""
+    return dtype == torch.bfloat16 and bool(torch.cpu._is_amx_tile_supported())
