@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from measure_instances import largest
 
 from colorzoo import create_model
 from colorzoo.data import CocoStuffDataModule
@@ -88,7 +89,7 @@ def _pictures(args: argparse.Namespace) -> Iterator[tuple[Source, Guidance]]:
         assert found.boxes is not None
         for index in range(0, len(found.sources), max(1, len(found.sources) // args.photos)):
             source = found.sources[index]
-            yield source, Guidance(boxes=Boxes.of([found.boxes[index][:MOST_BOXES]]))
+            yield source, Guidance(boxes=Boxes.of([largest(found.boxes[index], MOST_BOXES)]))
         return
     sources = list(find_sources(args.data))
     for source in sources[:: max(1, len(sources) // args.photos)]:

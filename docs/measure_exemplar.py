@@ -4,6 +4,10 @@
 DATA/exemplar/pairs.csv and pairs of the held-out photos DATA/photos/val of one category (DATA/manifest.csv).
 An unrelated reference is that of another pair, of another category. ``--pictures FOLDER`` also writes rows of
 target in gray, reference, automatic, transfer, result and truth.
+
+Two distances from the truth stand in for LPIPS (lower is better), see ``stand_in.py``. None of the models
+compared is judged by its own features; but ``zhang2016_small`` began its training from the network of
+*automatic*. ``cho2023_small``, which was trained on line art, is related to none of them.
 """
 
 from __future__ import annotations
@@ -13,10 +17,12 @@ import csv
 import json
 import statistics
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import torch
 from PIL import Image
+from stand_in import Looker
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -28,6 +34,8 @@ from colorzoo.metrics.psnr import psnr_8bit
 from colorzoo.metrics.structure import ssim
 
 Pair = tuple[Path, Path, str]
+LOOKERS = ("zhang2016_small", "cho2023_small")
+COMPARED = ("psnr", "ssim", "histogram", *LOOKERS)  # with automatic
 
 
 def main() -> None:
@@ -49,7 +57,7 @@ def main() -> None:
         if index % 10 == 9 or index == len(pairs) - 1:
             args.out.write_text(json.dumps(summarize(values), indent=1))
             print(index + 1, flush=True)
-    print(table(summarize(values)))
+    print(tables(summarize(values)))
     if args.pictures:
         draw(pairs, args.side, args.pictures)
 
@@ -80,6 +88,7 @@ def measure(pair: Pair, other: Pair, side: int, values: dict[str, dict[str, list
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             stages = model(luma, given)
             found = {
+                "gray": torch.zeros_like(stages.ab),
                 "automatic": stages.extras["automatic"],
                 "transfer only": stages.extras["transferred"],
                 "both": stages.ab,
@@ -94,21 +103,23 @@ def measure(pair: Pair, other: Pair, side: int, values: dict[str, dict[str, list
 
 
 def note(into: dict[str, list[float]], luma: Tensor, ab: Tensor, truth: Tensor, reference: Tensor) -> None:
-    """Append PSNR, SSIM and how much of the color histogram is that of the reference."""
+    """Append PSNR, SSIM, distances, and how much of the color histogram is that of the reference."""
     rgb = lab_to_rgb(torch.cat([luma, ab], dim=1))
     into["psnr"].append(float(psnr_8bit(rgb, truth)))
     into["ssim"].append(float(ssim(rgb, truth)))
+    for name in LOOKERS:
+        into[name].append(_looker(name).distance(rgb, truth))
     shown = rgb_to_lab(rgb)[:, 1:]
     into["histogram"].append(float(histogram_intersection(shown, rgb_to_lab(reference)[:, 1:])))
 
 
 def summarize(values: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, list[float]]]:
-    """Return mean and half the 95 % interval of each number, and of PSNR and histogram over automatic's."""
+    """Return mean and half the 95 % interval of each number, and of what it is over automatic's."""
     summary: dict[str, dict[str, list[float]]] = {}
     for name, numbers in values.items():
         base = values[f"{name.split(':')[0]}: automatic"]
         summary[name] = {key: _mean(each) for key, each in numbers.items()}
-        for key in ("psnr", "ssim", "histogram"):
+        for key in COMPARED:
             gains = [a - b for a, b in zip(numbers[key], base[key], strict=True)]
             summary[name][f"{key} over automatic"] = _mean(gains)
     return summary
@@ -117,18 +128,23 @@ def summarize(values: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, 
 def _mean(numbers: list[float]) -> list[float]:
     spread = statistics.stdev(numbers) if len(numbers) > 1 else 0.0
     return [
-        round(statistics.fmean(numbers), 4),
-        round(1.96 * spread / len(numbers) ** 0.5, 4),
+        round(statistics.fmean(numbers), 5),
+        round(1.96 * spread / len(numbers) ** 0.5, 5),
         len(numbers),
     ]
 
 
-def table(summary: dict[str, dict[str, list[float]]]) -> str:
-    """Return the summary as a Markdown table."""
-    keys = ("psnr", "psnr over automatic", "ssim", "histogram", "histogram over automatic")
+def tables(summary: dict[str, dict[str, list[float]]]) -> str:
+    """Return the summary as two Markdown tables, the second one of the distances."""
+    first = ("psnr", "psnr over automatic", "ssim", "histogram", "histogram over automatic")
+    second = tuple(f"{name}{end}" for name in LOOKERS for end in ("", " over automatic"))
+    return "\n\n".join(_table(summary, *chosen) for chosen in ((first, 3), (second, 4)))
+
+
+def _table(summary: dict[str, dict[str, list[float]]], keys: tuple[str, ...], digits: int) -> str:
     lines = [f"| reference: method | {' | '.join(keys)} |", f"|---|{'---|' * len(keys)}"]
     for name, numbers in summary.items():
-        cells = [f"{numbers[key][0]:.3f} ± {numbers[key][1]:.3f}" for key in keys]
+        cells = [f"{numbers[key][0]:.{digits}f} ± {numbers[key][1]:.{digits}f}" for key in keys]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -166,6 +182,9 @@ def _model(name: str) -> torch.nn.Module:
     if name not in _MODELS:
         _MODELS[name] = create_model(name)
     return _MODELS[name]
+
+
+_looker = cache(Looker)
 
 
 if __name__ == "__main__":

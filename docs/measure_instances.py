@@ -2,14 +2,20 @@
 
 ``python docs/measure_instances.py --data COCO`` takes the validation pictures of a COCO folder with their
 boxes, and prints mean differences with 95 % intervals over pictures; ``--weights`` measures another file.
+
+Two distances from the truth stand in for LPIPS (lower is better), see ``stand_in.py``. Neither network is
+part of ``su2020_small``; but ``zhang2016_small`` began its training from its full-image network. The encoder
+of ``xu2020_small`` was trained from random weights.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+from functools import cache
 
 import torch
+from stand_in import Looker
 from torch import Tensor
 
 from colorzoo import create_model
@@ -22,6 +28,7 @@ from colorzoo.metrics.structure import ssim
 from colorzoo.tasks import ColorizationModule
 
 MOST = 8
+LOOKERS = ("zhang2016_small", "xu2020_small")
 
 
 def main() -> None:
@@ -29,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="COCO folder")
     parser.add_argument("--weights", default="default")
-    parser.add_argument("--most", type=int, default=MOST, help="largest number of boxes of a picture")
+    parser.add_argument("--most", type=int, default=MOST, help="boxes of a picture, the largest ones")
     args = parser.parse_args()
     torch.set_num_threads(1)
     data = CocoStuffDataModule(args.data, boxes=True, only_with_boxes=True, val_batch_size=1, num_workers=0)
@@ -39,7 +46,7 @@ def main() -> None:
     for raw in data.val_dataloader():
         batch = data.on_after_batch_transfer(raw, 0)
         height, width = batch["rgb"].shape[-2:]
-        corners = batch["boxes"][0][: args.most] / torch.tensor([width, height, width, height])
+        corners = largest(batch["boxes"][0], args.most) / torch.tensor([width, height, width, height])
         if not len(corners):
             continue
         for name, value in differences(model, batch["rgb"], corners).items():
@@ -47,6 +54,13 @@ def main() -> None:
     for name, values in rows.items():
         half = 1.96 * statistics.stdev(values) / len(values) ** 0.5
         print(f"{name}: {statistics.mean(values):+.4f} +- {half:.4f} ({len(values)} pictures)")
+
+
+def largest(corners: Tensor, most: int) -> Tensor:
+    """Return the largest boxes of ``(K, 4)``, largest first."""
+    left, top, right, bottom = corners.unbind(dim=1)
+    order = ((right - left) * (bottom - top)).argsort(descending=True, stable=True)
+    return corners[order[:most]]
 
 
 @torch.inference_mode()
@@ -62,12 +76,20 @@ def differences(model: ColorizationModule, rgb: Tensor, corners: Tensor) -> dict
         inside[..., y0 : y1 + 1, x0 : x1 + 1] = True
     mask = inside.expand_as(rgb)
     gain = (full - rgb)[mask].square().mean() / (fused - rgb)[mask].square().mean()
+    looks = {
+        name: (_looker(name).distance(full, rgb), _looker(name).distance(fused, rgb)) for name in LOOKERS
+    }
     return {
         "PSNR, dB": float(psnr_8bit(fused, rgb) - psnr_8bit(full, rgb)),
         "PSNR in the boxes, dB": float(10 * gain.log10()),
         "SSIM": float(ssim(fused, rgb) - ssim(full, rgb)),
         "colorfulness": float(colorfulness(fused) - colorfulness(full)),
+        **{f"distance, {name}": fused - full for name, (full, fused) in looks.items()},
+        **{f"distance without boxes, {name} (no difference)": full for name, (full, _) in looks.items()},
     }
+
+
+_looker = cache(Looker)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
+from stand_in import Looker, in_words
+from stand_in import distance as distance_of
 from torch import Tensor
-from torch.nn import functional as F
 
 from colorzoo import create_model
 from colorzoo.evaluation.methods import model_painter
@@ -42,30 +43,6 @@ LOOKED_AT, LOOKED_ARMS = (0, 1, 3, 10), ("asked", "points")  # where features ar
 DRAWS = 2000
 
 Values = NDArray[np.float64]
-
-
-class Looker:
-    """Features of the embedded ``zhang2016_small``, fed R, G and B as lightness: what is here offline."""
-
-    name = "trunk of the embedded zhang2016_small on R, G and B as lightness, 64 x 64 pixels"
-
-    def __init__(self) -> None:
-        self._model = create_model("zhang2016_small", offline=True).eval()
-        self._maps: list[Tensor] = []
-        blocks = [m for n, m in self._model.network.named_modules() if n.rpartition(".")[2] in WATCHED]
-        for block in blocks:
-            block.register_forward_hook(lambda _m, _i, out: self._maps.append(out))
-
-    def __call__(self, rgb: Tensor) -> list[Tensor]:
-        """Return maps ``(3, C, h, w)`` of a picture ``(1, 3, H, W)``."""
-        self._maps.clear()
-        small = F.interpolate(rgb, size=(64, 64), mode="area")
-        with torch.inference_mode():
-            self._model(100 * small.transpose(0, 1))
-        return list(self._maps)
-
-
-WATCHED = ("block2", "block4", "block7")
 
 
 @dataclass(frozen=True)
@@ -103,7 +80,7 @@ def measure(
                     distance = float("nan")
                     if turn.count in LOOKED_AT and arm in LOOKED_ARMS:
                         maps = looker(turn.answer.rgb)
-                        distance = _distance(maps, true_maps)
+                        distance = distance_of(maps, true_maps)
                         features.setdefault((arm, turn.count), []).append(_pooled(maps))
                     score = float(psnr_8bit(turn.answer.rgb, truth.rgb))
                     rows.append(Row(item.name, arm, turn.count, turn.interactions, score, distance))
@@ -113,12 +90,6 @@ def measure(
 
 def _pooled(maps: Sequence[Tensor]) -> Tensor:
     return torch.cat([one.float().mean(dim=(2, 3)).flatten() for one in maps])
-
-
-def _distance(maps: Sequence[Tensor], truth: Sequence[Tensor]) -> float:
-    """Return the mean squared distance of channel-normalized maps: LPIPS without its learned weights."""
-    steps = [F.normalize(a.float()) - F.normalize(b.float()) for a, b in zip(maps, truth, strict=True)]
-    return float(sum(step.square().sum(1).mean() for step in steps))
 
 
 def frechet(found: Values, truth: Values, dimensions: int = 32) -> float:
@@ -210,7 +181,7 @@ def page(rows: Sequence[Row], frechets: Mapping[str, str], size: int, note: Sequ
         "Gain of each answer (dB): " + ", ".join(f"{gain:.2f}" for gain in gains) + ".",
         f"Rank correlation of index and gain: {correlation:.2f}.",
         "",
-        f"Features offline: {Looker.name};",
+        f"Features offline: {in_words()};",
         "Frechet distance in 32 components (lower is better), mean squared distance of normalized maps,",
         "which stands in for LPIPS:",
         "",

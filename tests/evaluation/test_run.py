@@ -18,6 +18,7 @@ from PIL import Image
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import Outcome, Plan
 from colorzoo.evaluation.protocol import load_protocol, parse_protocol
+from colorzoo.evaluation.run import warn
 from colorzoo.evaluation.work import Work
 from tiny_evaluation import PROTOCOL, contents, evaluate_in_two_processes, write_picture
 from tiny_model import NAME
@@ -229,6 +230,53 @@ def test_pairs_give_exemplars(run: Run, plan: Plan) -> None:
     assert outcome.summary is not None
     assert [item.name for item in outcome.summary.items] == ["0.png", "2.png"]
     assert all(item.reference_sha256 for item in outcome.summary.items)
+
+
+def write_pairs(plan: Plan, *pairs: str) -> None:
+    (plan.data / "pairs.csv").write_text("\n".join(["target,reference", *pairs]) + "\n")
+
+
+def test_a_report_names_and_shows_the_references(run: Run, plan: Plan) -> None:
+    write_pairs(plan, "0.png,1.png", "0.png,2.png")
+    run(protocol=load_protocol("xu2020-exemplar"), metrics=("psnr",))
+    rows = list(csv.DictReader((plan.output / "per_image.csv").open()))
+    assert {(row["picture"], row["reference"]) for row in rows} == {("0.png", "1.png"), ("0.png", "2.png")}
+    pictures = json.loads((plan.output / "manifest.json").read_text())["pictures"]
+    assert [picture["reference"] for picture in pictures] == ["1.png", "2.png"]
+    html = (plan.output / "report.html").read_text()
+    assert re.findall('alt="0.png, its reference ([^"]*)"', html) == ["1.png", "2.png"]
+    run()  # no references, no column for them
+    assert "reference" not in (plan.output / "per_image.csv").read_text()
+    assert "reference" not in (plan.output / "report.html").read_text()
+
+
+def test_a_broken_reference_takes_only_its_own_pair_away(run: Run, plan: Plan) -> None:
+    write_pairs(plan, "0.png,1.png", "0.png,2.png")
+    (plan.data / "2.png").write_bytes(b"no picture")
+    outcome = run(protocol=load_protocol("xu2020-exemplar"), metrics=("psnr",))
+    assert outcome.summary is not None
+    assert [item.reference_name for item in outcome.summary.items] == ["1.png"]
+    assert [name for name, _ in outcome.skipped] == ["0.png"]
+
+
+def test_a_report_does_not_name_the_home_of_who_wrote_it(
+    run: Run, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    outcome = run(protocol=replace(plan.protocol, metrics=("psnr", "lpips")))
+    assert len(outcome.notes) == 1
+    assert "~/torch" in outcome.notes[0]
+    assert str(tmp_path) not in (plan.output / "results.json").read_text()
+
+
+def test_a_gray_truth_is_said_to_be_one(run: Run, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.open(plan.data / "1.png").convert("L").save(plan.data / "1.png")
+    warn(run(metrics=("psnr",)))
+    note = "1 picture(s) have no color, so that every color counts as wrong"
+    assert note in (plan.output / "report.html").read_text()
+    assert note in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from colorzoo.evaluation.files import digest, write_whole
 from colorzoo.evaluation.protocol import Protocol
 
-TRUE_PICTURE = -1  # the thumbnail of the truth, in place of a number of interactions
+TRUE_PICTURE, REFERENCE = -1, -2  # thumbnails of these, in place of a number of interactions
 _VERSION = "1"  # raise when what is stored means something else
 
 
@@ -27,7 +27,7 @@ class Entry:
         moments: By number of interactions, then by the key of an output.
         features: Likewise, vectors of feature networks.
         given: By number of interactions: how many the user really had.
-        thumbnails: JPEG files by number of interactions (the largest), and of the truth.
+        thumbnails: JPEG files by number of interactions (the largest), of the truth and of the reference.
         skipped: Why there is no result; empty if there is one.
         gray: Whether the truth has no color.
     """

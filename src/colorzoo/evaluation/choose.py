@@ -51,7 +51,8 @@ def choose_measures(
         except WeightsError as error:
             if metrics is not None:
                 raise
-            notes.append(f"{name} is left out: {error}")
+            # reports are passed on: they need not name the user
+            notes.append(f"{name} is left out: {error}".replace(str(Path.home()), "~"))
     if not measures:
         raise DataError("no metric is left to measure; name some with --metrics")
     return measures, tuple(notes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from colorzoo.evaluation.cache import TRUE_PICTURE, Cache
+from colorzoo.evaluation.cache import REFERENCE, TRUE_PICTURE, Cache
 from colorzoo.evaluation.methods import PSEUDO, TRUTH, Method
 from colorzoo.evaluation.outputs import Output
 from colorzoo.evaluation.pictures import Item
@@ -23,11 +23,13 @@ class Exhibit:
     Attributes:
         item: The picture.
         truth: Address of the true picture.
+        reference: Address of the reference, empty if there was none.
         results: Method, address of the result, and the number by which pictures are ranked.
     """
 
     item: Item
     truth: str
+    reference: str
     results: tuple[tuple[str, str, float], ...]
 
 
@@ -68,15 +70,17 @@ def _values(summary: Summary, method: Method, output: Output) -> np.ndarray[tupl
 
 def _exhibit(summary: Summary, cache: Cache, index: int, output: Output) -> Exhibit:
     item = summary.items[index]
-    results, truth = [], ""
+    results, truth, reference = [], "", ""
     for method in summary.evaluated.methods:
         thumbnails = cache.read(method.key, item.key).thumbnails
         truth = truth or _address(thumbnails[TRUE_PICTURE])
+        if REFERENCE in thumbnails:
+            reference = _address(thumbnails[REFERENCE])
         if method.name == TRUTH:
             continue  # it has a column already
         value = float(_values(summary, method, output)[index])
         results.append((method.name, _address(thumbnails[_last(summary, method)]), value))
-    return Exhibit(item, truth, tuple(results))
+    return Exhibit(item, truth, reference, tuple(results))
 
 
 def _address(jpeg: bytes) -> str:

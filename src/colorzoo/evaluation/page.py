@@ -56,9 +56,7 @@ def _head(summary: Summary) -> str:
     if summary.skipped:
         shown = "; ".join(f"{reason}" for _, reason in summary.skipped[:5])
         notes.append(f"{len(summary.skipped)} picture(s) skipped: {shown}")
-    if summary.gray:
-        shown = ", ".join(summary.gray[:5])
-        notes.append(f"{len(summary.gray)} picture(s) have no color, so no CDR: {shown}")
+    notes += summary.gray_notes
     notes += evaluated.notes
     return (
         f"<h1>{escape(protocol.title)}</h1>"
@@ -203,7 +201,7 @@ def _gallery(summary: Summary, cache: Cache) -> str:
     if output is None or not worst:
         return ""
     most = max(row.count for row in summary.rows)
-    after = f" after {most} interactions" if most else ""
+    after = f" after {most} interaction{'s' if most > 1 else ''}" if most else ""
     what = f"ranked by {escape(heading(output))}{after}, mean of the methods but truth and gray"
     parts = [f"<h2>Worst pictures <span class='dim'>({what})</span></h2>", _exhibits(worst, output)]
     if best:
@@ -212,18 +210,22 @@ def _gallery(summary: Summary, cache: Cache) -> str:
 
 
 def _exhibits(exhibits: Sequence[Exhibit], output: Output) -> str:
-    heads = "".join(f"<th>{escape(name)}</th>" for name in ["truth", *(r[0] for r in exhibits[0].results)])
+    given = ["truth", "reference"] if any(shown.reference for shown in exhibits) else ["truth"]
+    heads = "".join(f"<th>{escape(name)}</th>" for name in [*given, *(r[0] for r in exhibits[0].results)])
     rows = []
     for shown in exhibits:
-        name = escape(shown.item.name)
-        cells = [f'<td><img alt="{name}, truth" src="{shown.truth}"><small>{name}</small></td>']
+        name, reference = shown.item.name, shown.item.reference_name
+        cells = [_shot(shown.truth, f"{name}, truth", name)]
+        if len(given) > 1:
+            cells.append(_shot(shown.reference, f"{name}, its reference {reference}", reference))
         for method, address, value in shown.results:
-            text = number(value, output.digits)
-            cells.append(
-                f'<td><img alt="{name}, {escape(method)}" src="{address}"><small>{text}</small></td>'
-            )
+            cells.append(_shot(address, f"{name}, {method}", number(value, output.digits)))
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return f'<div class="scroll"><table class="shots"><tr>{heads}</tr>{"".join(rows)}</table></div>'
+
+
+def _shot(address: str, alt: str, below: str) -> str:
+    return f'<td><img alt="{escape(alt)}" src="{address}"><small>{escape(below)}</small></td>'
 
 
 def _about(summary: Summary) -> str:

@@ -45,6 +45,7 @@ class Item:
         label: Number of its class, where ``labels.csv`` says it.
         sha256: Hash of its file; empty until `hashed`.
         reference_sha256: Hash of the reference's file.
+        reference_name: Path of the reference below the data folder.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Item:
     label: int | None = None
     sha256: str = ""
     reference_sha256: str = ""
+    reference_name: str = ""
 
     @property
     def key(self) -> str:
@@ -115,8 +117,11 @@ def _paired(folder: Path, pairs: str, protocol: Protocol) -> list[Item]:
             f"protocol {protocol.name} needs references: no {pairs} in {str(folder)!r} (CSV with the columns "
             "target and reference); --pairs names another file"
         )
-    found = read_pairs(folder, pairs, pairs)[1]
-    return [Item(_relative(pair.target.name, folder), pair.target, pair.reference) for pair in found]
+    items = []
+    for target, reference in read_pairs(folder, pairs, pairs)[1]:
+        names = (_relative(source.name, folder) for source in (target, reference))
+        items.append(Item(next(names), target, reference, reference_name=next(names)))
+    return items
 
 
 def _labeled(items: list[Item], folder: Path) -> list[Item]:

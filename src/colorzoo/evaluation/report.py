@@ -53,7 +53,7 @@ def manifest(summary: Summary) -> dict[str, Any]:
     for item in summary.items:
         picture: dict[str, Any] = {"name": item.name, "sha256": item.sha256}
         if item.reference_sha256:
-            picture["reference_sha256"] = item.reference_sha256
+            picture |= {"reference": item.reference_name, "reference_sha256": item.reference_sha256}
         pictures.append(picture)
     return {
         "schema": SCHEMA,

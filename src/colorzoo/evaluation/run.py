@@ -213,7 +213,8 @@ def _check_weights(plan: Plan, methods: Sequence[Method], measures: Sequence[Mea
 
 def warn(outcome: Outcome) -> None:
     """Print notes and skipped pictures to the error stream, one line each."""
-    for note in outcome.notes:
+    gray = () if outcome.summary is None else outcome.summary.gray_notes
+    for note in (*outcome.notes, *gray):
         print(f"colorzoo: note: {note}", file=sys.stderr)
     for _, reason in outcome.skipped:
         print(f"colorzoo: skipped: {' '.join(reason.split())}", file=sys.stderr)

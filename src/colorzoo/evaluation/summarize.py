@@ -43,12 +43,12 @@ def summarize(
         DataError: Not one picture could be evaluated.
     """
     entries = {method.name: _slim(method, items, cache) for method in evaluated.methods}
-    skipped, gray = _judge(items, entries)
-    good = [item for item in items if item.name not in skipped]
+    reasons, gray = _judge(items, entries)
+    kept = [not reason for reason in reasons]
+    good = list(compress(items, kept))
     if not good:
-        reason = next(iter(skipped.values()), "none could be read")
+        reason = next(iter(reasons), "none could be read")
         raise DataError(f"not one picture could be evaluated; the first: {reason}")
-    kept = [item.name not in skipped for item in items]
     tables = {
         (name, count): _table(evaluated, count, list(compress(found, kept)))
         for name, found in entries.items()
@@ -59,7 +59,7 @@ def summarize(
     return Summary(
         evaluated,
         tuple(good),
-        tuple(skipped.items()),
+        tuple((item.name, reason) for item, reason in zip(items, reasons, strict=True) if reason),
         tuple(gray),
         tables,
         tuple(
@@ -78,17 +78,18 @@ def _slim(method: Method, items: Sequence[Item], cache: Cache) -> list[Entry]:
     return [replace(entry, features={}, thumbnails={}) for entry in read]
 
 
-def _judge(items: Sequence[Item], entries: Mapping[str, Sequence[Entry]]) -> tuple[dict[str, str], list[str]]:
-    """Return the reason of each picture that some method could not color, and the names of the gray ones."""
-    skipped: dict[str, str] = {}
+def _judge(items: Sequence[Item], entries: Mapping[str, Sequence[Entry]]) -> tuple[list[str], list[str]]:
+    """Return why each item was not colored by some method (empty if it was), and the names of the gray ones.
+
+    Names do not tell items apart: a target may be listed with several references.
+    """
+    reasons: list[str] = []
     gray: list[str] = []
     for item, found in zip(items, zip(*entries.values(), strict=True), strict=True):
-        reasons = [entry.skipped for entry in found if entry.skipped]
-        if reasons:
-            skipped[item.name] = reasons[0]
-        elif any(entry.gray for entry in found):
+        reasons.append(next((entry.skipped for entry in found if entry.skipped), ""))
+        if not reasons[-1] and any(entry.gray for entry in found):
             gray.append(item.name)
-    return skipped, gray
+    return reasons, gray
 
 
 def _table(evaluated: Evaluated, count: int, entries: Sequence[Entry]) -> Table:

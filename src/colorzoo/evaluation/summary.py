@@ -152,3 +152,13 @@ class Summary:
     compared: tuple[str, str] | None
     comparisons: tuple[Comparison, ...]
     published: tuple[Published, ...]
+
+    @property
+    def gray_notes(self) -> tuple[str, ...]:
+        """What readers should know of pictures whose truth has no color, if there are any."""
+        if not self.gray:
+            return ()
+        return (
+            f"{len(self.gray)} picture(s) have no color, so that every color counts as wrong and CDR is left "
+            f"out: {', '.join(self.gray[:5])}",
+        )

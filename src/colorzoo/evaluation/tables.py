@@ -62,18 +62,25 @@ def per_image(summary: Summary) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     keys = [summary.evaluated.full_key(output) for output in outputs]
-    writer.writerow(["picture", "sha256", "method", "interactions", "given", *keys])
+    named = ["picture", "reference"] if _has_references(summary) else ["picture"]
+    writer.writerow([*named, "sha256", "method", "interactions", "given", *keys])
     writer.writerows(_picture_rows(summary, outputs))
     return stream.getvalue()
 
 
 def _picture_rows(summary: Summary, outputs: Sequence[Output]) -> Iterator[list[object]]:
+    paired = _has_references(summary)
     for (method, count), table in summary.tables.items():
         values = [output.finish(table.moments[output.key]) for output in outputs]
         columns = np.stack(values, axis=1) if values else np.empty((len(table.given), 0))
         for item, given, numbers in zip(summary.items, table.given.tolist(), columns.tolist(), strict=True):
             written = ["" if value is None else value for value in plain(numbers)]
-            yield [item.name, item.sha256, method, count, given, *written]
+            named = [item.name, item.reference_name] if paired else [item.name]
+            yield [*named, item.sha256, method, count, given, *written]
+
+
+def _has_references(summary: Summary) -> bool:
+    return any(item.reference_name for item in summary.items)
 
 
 def _heads(outputs: Sequence[Output]) -> list[str]:

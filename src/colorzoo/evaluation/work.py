@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo.errors import PictureError
-from colorzoo.evaluation.cache import TRUE_PICTURE, Cache, Entry
+from colorzoo.evaluation.cache import REFERENCE, TRUE_PICTURE, Cache, Entry
 from colorzoo.evaluation.measures import Bleeding, Measure, Shown
 from colorzoo.evaluation.methods import Method
 from colorzoo.evaluation.pictures import Item, Truth, read_truth
@@ -100,6 +100,8 @@ class Work:
         with self.watch.stage("thumbnails"):
             entry.thumbnails[wanted[-1]] = thumbnail(turns[-1].answer.rgb)
             entry.thumbnails[TRUE_PICTURE] = thumbnail(truth.rgb)
+            if truth.reference is not None:
+                entry.thumbnails[REFERENCE] = thumbnail(truth.reference)
 
     def _turns(self, method: Method, paint: Painter, scene: Scene) -> list[Turn]:
         background = self._background(method, scene)
