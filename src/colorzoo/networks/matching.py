@@ -88,9 +88,7 @@ def _match_classes(
     learns = torch.is_grad_enabled() and (query.requires_grad or key.requires_grad)
     rows = []
     for a, b, v, (few, many) in zip(ours, theirs, given, plan.groups, strict=True):
-        if (
-            learns
-        ):  # made again on the way back: keeping the directions of all places costs more than it saves
+        if learns:  # made again on the way back: keeping all directions costs more than it saves
             rows.append(checkpoint(_match_group, a, b, v, few, many, tau, use_reentrant=False))
         else:
             rows.append(_match_group(a, b, v, few, many, tau))
