@@ -14,10 +14,12 @@ from browser_pad import SIZE, BrowserPad, check
 from numpy.typing import NDArray
 from pads import look_file, pixels
 from PIL import Image
+from test_kinds import LooksForThings
 
 from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
 from colorzoo.inference.classes import find_classes
+from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.pictures import read_picture
 from colorzoo.inference.references import as_reference
 from colorzoo.studio.desk import Studio
@@ -253,6 +255,24 @@ def test_a_box_is_drawn_resized_moved_and_colored_by_itself(
     pad.page.click("[data-action=redo]")
     assert boxes(pad) == [(60, 40, 90, 70)]
     pad.settle()
+
+
+def test_a_model_that_looks_for_things_may_be_told_that_there_are_none(browser: Any, photo: Path) -> None:
+    model = LooksForThings()
+    model.trained = True
+    with running(Studio(Colorizer(model, device="cpu", size=64)), Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.open_ready(photo)
+        assert "boxes" not in pad.recipe()
+        pad.page.click("text=There are none")
+        assert boxes(pad) == []
+        pad.page.click("text=Let the model look")
+        assert "boxes" not in pad.recipe()
+        pad.page.click("text=Draw a box")
+        pad.drag((60, 40), (150, 110))
+        assert boxes(pad) == [(60, 40, 90, 70)]
+        pad.settle()
+        pad.close()
 
 
 def test_shapes_are_drawn_by_keys_alone(pad: BrowserPad) -> None:
