@@ -367,3 +367,15 @@ def test_the_lists_have_names_and_contrast(browser: Any, address: str, photo: Pa
 def problems_of(pad: BrowserPad) -> list[Any]:
     checks = (("UNNAMED", None), ("CONTRASTS", None), ("SMALL_TARGETS", 24))
     return [found for name, given in checks for found in pad.page.evaluate(check(name), given)]
+
+
+def test_the_lasso_is_laid_down_with_the_model_that_it_is_for(pad: BrowserPad) -> None:
+    tool = ".cz-tool[aria-pressed=true]"
+    pad.model("chen2023_small")
+    assert pad.page.get_attribute(tool, "data-tool") == "hand", "nobody has taken the lasso yet"
+    take_lasso(pad)
+    assert pad.page.get_attribute(tool, "data-tool") == "lasso"
+    pad.page.click("[data-action=undo]")
+    pad.page.wait_for_selector(".cz-tool[data-tool=lasso]", state="hidden")
+    assert pad.page.get_attribute(tool, "data-tool") == "point"
+    pad.settle()

@@ -64,6 +64,7 @@ function stepHistory(pad, direction) {
   if (!label) return;
   if (!pad.selectedPoint()) pad.set({ selected: null, suggestions: null });
   if (!pickedShape(pad)) pad.set({ shape: null });
+  pad.modelChanged();
   pad.say(direction === "undo" ? t("Undone: {label}", { label }) : t("Redone: {label}", { label }));
   pad.edited();
 }
