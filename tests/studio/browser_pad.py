@@ -25,7 +25,9 @@ QUIET = (
     "--disable-sync",
 )
 SLOW = 60_000  # ms; the machine may be busy
+SIZE = (240, 160)  # of the photo of the tests
 _FIRST_FRAME = 500  # ms
+_CHECKS = (Path(__file__).parent / "page_checks.js").read_text(encoding="utf-8").strip()
 
 
 def missing() -> str | None:
@@ -35,6 +37,11 @@ def missing() -> str | None:
     if CHROMIUM is None:
         return "chromium is missing: apt-get install chromium"
     return None
+
+
+def check(name: str) -> str:
+    """Return a function of page_checks.js as an expression."""
+    return f"(given) => {_CHECKS}.{name}(given)"
 
 
 @contextmanager
@@ -142,11 +149,21 @@ class BrowserPad:
     def click(self, x: float, y: float, **options: Any) -> None:
         self.page.mouse.click(*self.place(x, y), **options)
 
-    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+    def drag(self, start: tuple[float, float], *others: tuple[float, float], steps: int = 6) -> None:
         self.page.mouse.move(*self.place(*start))
         self.page.mouse.down()
-        self.page.mouse.move(*self.place(*end), steps=6)
+        for place in others:
+            self.page.mouse.move(*self.place(*place), steps=steps)
         self.page.mouse.up()
+
+    def choose_file(self, act: Callable[[], None], file: Path) -> None:
+        with self.page.expect_file_chooser() as chooser:
+            act()
+        chooser.value.set_files(file)
+
+    def model(self, name: str) -> None:
+        self.page.select_option("select[aria-label=Model]", name)
+        self.settle()
 
     def recipe(self) -> dict[str, Any]:
         recipe: dict[str, Any] = self.page.evaluate("() => colorzooPad.recipe()")

@@ -1,7 +1,12 @@
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from browser_pad import SIZE, chromium, missing
 from pads import DirectPad, tiny_studio
+from PIL import Image
 
 from colorzoo.studio.desk import Studio
 
@@ -16,3 +21,22 @@ def studio() -> Iterator[Studio]:
 @pytest.fixture
 def pad(studio: Studio) -> DirectPad:
     return DirectPad(studio)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if (reason := missing()) is not None:
+        pytest.skip(f"missing, not passed: {reason}")
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A gray picture with smooth parts, edges and a name that needs care."""
+    rows, columns = np.mgrid[: SIZE[1], : SIZE[0]]
+    levels = 90 + 60 * np.sin(columns / 40) + 40 * np.cos(rows / 25)
+    levels[40:110, 60:150] = 150
+    target = tmp_path / "Größe & Licht.png"
+    Image.fromarray(levels.clip(0, 255).astype(np.uint8)).save(target)
+    return target

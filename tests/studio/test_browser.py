@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from browser_pad import BrowserPad, chromium, missing
+from browser_pad import SIZE, BrowserPad, check
 from pads import tiny_studio
 from PIL import Image
 
@@ -24,17 +24,6 @@ from colorzoo.studio.limits import Limits
 from colorzoo.studio.serve import Address, running
 
 pytestmark = pytest.mark.browser
-
-SIZE = (240, 160)
-CHECKS = (Path(__file__).parent / "page_checks.js").read_text(encoding="utf-8").strip()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if (reason := missing()) is not None:
-        pytest.skip(f"missing, not passed: {reason}")
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -51,22 +40,6 @@ def pad(browser: Any, address: str) -> Iterator[BrowserPad]:
     problems = opened.problems
     opened.close()
     assert problems == []
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    """A gray picture with smooth parts, edges and a name that needs care."""
-    rows, columns = np.mgrid[: SIZE[1], : SIZE[0]]
-    levels = 90 + 60 * np.sin(columns / 40) + 40 * np.cos(rows / 25)
-    levels[40:110, 60:150] = 150
-    target = tmp_path / "Größe & Licht.png"
-    Image.fromarray(levels.clip(0, 255).astype(np.uint8)).save(target)
-    return target
-
-
-def check(name: str) -> str:
-    """Return a function of page_checks.js as an expression."""
-    return f"(given) => {CHECKS}.{name}(given)"
 
 
 def test_a_session_by_mouse_and_its_export_equal_the_command_line(
@@ -409,7 +382,8 @@ def offer(*kinds: str) -> Callable[[dict[str, Any]], None]:
         ((), {"hand"}, set()),
         (("points",), {"point", "brush", "eraser", "dropper", "hand"}, {"Hints", "Suggestions"}),
         (("scribbles",), {"edge", "eraser", "hand"}, {"Hints"}),
-        (("exemplar", "classes"), {"hand"}, {"Reference", "Classes"}),
+        (("exemplar", "classes"), {"lasso", "hand"}, {"Reference", "Classes"}),
+        (("boxes",), {"box", "hand"}, {"Things"}),
         (("statistics",), {"hand"}, {"Whole picture"}),
     ],
 )

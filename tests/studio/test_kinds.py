@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 from pads import DirectPad, look_file, photo_file, pixels
+from PIL import Image
 from torch import Tensor, nn
 
-from colorzoo.guidance import Guidance, Recipe, Regions
+from colorzoo.guidance import Boxes, Guidance, Recipe, Regions
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.pictures import read_picture
 from colorzoo.studio.desk import Studio
@@ -116,6 +117,14 @@ def test_no_path_in_a_recipe_is_ever_opened(pad: DirectPad, tmp_path) -> None:
     look = tmp_path / "look.png"
     look.write_bytes(photo_file())
     assert mean_ab(pad, exemplar={"path": str(look)}) == mean_ab(pad)
+    labels = tmp_path / "labels.png"
+    Image.fromarray(np.full((80, 96), 5, np.uint8)).save(labels)
+    files = {"file": str(labels), "reference_file": str(tmp_path / "missing.png")}
+    assert mean_ab(pad, classes=files) == mean_ab(pad)
+    assert pad.ask("export", recipe={"classes": files}, format="png").type == "exported"
+    checked = pad.ask("check", recipe={"classes": files}).body
+    assert checked["recipe"]["classes"] == files
+    assert "not opened here" in checked["notes"][0]
 
 
 def test_statistics_of_a_dropped_picture_go_into_the_recipe(pad: DirectPad) -> None:
@@ -134,6 +143,46 @@ def test_classes_are_named_and_can_be_reassigned(pad: DirectPad) -> None:
     assert {item["name"] for item in body["items"]} == {"dark", "light"}
     assert body["reference"] is None
     assert mean_ab(pad, classes={"map": {"0": 3, "1": 3}})[1] == pytest.approx(30)
+
+
+def test_painted_areas_have_their_class_and_later_ones_cover(pad: DirectPad) -> None:
+    everything = [[0, 0], [96, 0], [96, 80], [0, 80]]
+    half = [[0, 0], [48, 0], [48, 80], [0, 80]]
+    areas = [{"class": 4, "path": everything}, {"class": 2, "path": half}]
+    assert mean_ab(pad, classes={"painted": areas})[1] == pytest.approx(30, abs=0.5)
+    assert mean_ab(pad, classes={"painted": areas[::-1]})[1] == pytest.approx(40)
+
+
+class LooksForThings(Everything):
+    """Finds one thing, the whole picture, if it may look."""
+
+    accepts = frozenset({"boxes"})
+    detects = True
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+        boxes = guidance.boxes if guidance is not None else None
+        count = 0.0 if boxes is None else float(boxes.given.sum())
+        return Prediction(ab=torch.full((1, 2, *luma.shape[-2:]), 10 * count))
+
+    def find_boxes(self, luma: Tensor) -> Boxes:
+        return Boxes.of([torch.tensor([[0.0, 0, 1, 1]])])
+
+
+@pytest.mark.parametrize("detects", [True, False])
+def test_the_page_is_told_whether_a_model_looks_for_things(detects: bool) -> None:
+    model = LooksForThings()
+    model.trained, model.detects = True, detects
+    studio = Studio(Colorizer(model, device="cpu", size=64))
+    pad = DirectPad(studio)
+    pad.photo = pad.open(photo_file(96, 80))
+    (own,) = [entry for entry in pad.hello["models"] if entry["default"]]
+    assert own["detects"] is detects
+    assert pad.ask("model", name="LooksForThings").body["detects"] is detects
+    assert mean_ab(pad)[0] == pytest.approx(10)
+    assert mean_ab(pad, boxes=[])[0] == pytest.approx(0)
+    box = {"x": 1, "y": 1, "width": 30, "height": 30}
+    assert mean_ab(pad, boxes=[box, box])[0] == pytest.approx(20)
+    studio.close()
 
 
 def test_scribbles_are_drawn(pad: DirectPad) -> None:

@@ -17,7 +17,6 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.rasterize import point_ab
 from colorzoo.inference.colorizer import Colorizer, full_luma, join
 from colorzoo.inference.guide import draw_wishes
-from colorzoo.inference.kinds import FindsBoxes
 from colorzoo.inference.palette import Distribution
 from colorzoo.inference.pins import Pin, fit_pins
 from colorzoo.inference.resample import BicubicUpsampler, shrink_luma
@@ -161,7 +160,7 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
         return found
     small = task.photo.small[size]
     shape = (int(small.shape[2]), int(small.shape[3]))
-    wishes = draw_wishes(_with_boxes(task), task.photo.size, shape)
+    wishes = draw_wishes(task.recipe, task.photo.size, shape)
     count = None if task.threads is None else task.threads.choose()
     if count is not None:
         torch.set_num_threads(count)
@@ -183,13 +182,6 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
     if count is not None and task.threads is not None and size == task.colorizer.size:
         task.threads.note(count, watch.spent["network"], (time.thread_time() - ran) * 1e3)
     return answer
-
-
-def _with_boxes(task: Task) -> Recipe:
-    """Say for the pad, which has no tool for boxes, that there are none, unless the model looks for them."""
-    model = task.colorizer.model
-    looks = isinstance(model, FindsBoxes) and model.detects
-    return task.recipe if task.recipe.boxes is not None or looks else replace(task.recipe, boxes=())
 
 
 def paint(task: Task, answer: Answer, luma: Tensor, watch: Stopwatch) -> bytes:

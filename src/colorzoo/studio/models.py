@@ -12,6 +12,7 @@ import torch
 from colorzoo.guidance import Guidance
 from colorzoo.inference.classes import FindsClasses
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.kinds import FindsBoxes
 from colorzoo.inference.regions import ProposesRegions
 from colorzoo.registry import default_model, list_models, model_card
 from colorzoo.studio.threads import ThreadChooser
@@ -71,6 +72,7 @@ class Bench:
             "match": "match" in extras,
             "regions": isinstance(colorizer.model, ProposesRegions),
             "classes": isinstance(colorizer.model, FindsClasses),
+            "detects": _detects(colorizer),
             "notes": [],
         }
 
@@ -156,6 +158,12 @@ def _tries(colorizer: Colorizer) -> bool:
     return not ({"exemplar"} & colorizer.model.accepts)
 
 
+def _detects(colorizer: Colorizer) -> bool:
+    """Whether a model looks for the things of a picture where nobody has said."""
+    model = colorizer.model
+    return isinstance(model, FindsBoxes) and model.detects
+
+
 def _entry(name: str) -> dict[str, Any]:
     card = model_card(name)
     return {
@@ -185,4 +193,5 @@ def _own_entry(colorizer: Colorizer) -> dict[str, Any]:
         "output": model.output_kind,
         "parameters": sum(p.numel() for p in model.parameters()),
         "ready": True,
+        "detects": _detects(colorizer),
     }

@@ -30,6 +30,7 @@ from colorzoo.studio.photo import Photo, open_photo, plain_name, thumbnail
 from colorzoo.studio.session import Session
 
 MOST_SUGGESTIONS = 32
+_LABEL_FILES = {"file", "reference_file"}
 _FORMATS = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "webp": ".webp"}
 _MIMES = {"png": "image/png", "jpeg": "image/jpeg", "tiff": "image/tiff", "webp": "image/webp"}
 
@@ -74,10 +75,18 @@ class Context:
         return photo
 
     def recipe(self) -> Recipe:
-        """Return the recipe of the request.
+        """Return the recipe of the request, without the files that it names: none of them is opened.
 
         Raises:
             GuidanceError: It is none, or has too many points.
+        """
+        return _without_files(self.document())
+
+    def document(self) -> Recipe:
+        """Return the recipe of the request as it stands.
+
+        Raises:
+            GuidanceError: As `recipe`.
         """
         recipe = Recipe.from_json(dict(_object(self.message.body.get("recipe"), "recipe")))
         if len(recipe.points) > self.limits.points:
@@ -304,9 +313,11 @@ def export(ctx: Context) -> Iterator[Message]:
 
 def check(ctx: Context) -> Iterator[Message]:
     """Read a recipe that is to be loaded, whatever it holds."""
-    recipe = ctx.recipe()
+    recipe = ctx.document()
     photo = ctx.session.photo
     notes = [f"recipe field {name!r} is unknown and was kept" for name in recipe.unknown()]
+    if _without_files(recipe) != recipe:
+        notes.append("label images that a recipe names are kept but not opened here; the model finds classes")
     if photo is not None:
         recipe.check_inside(*photo.size)
         if recipe.sha256 not in (None, photo.sha256):
@@ -357,6 +368,15 @@ def _object(value: object, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise GuidanceError(f"{name} must be an object, got {type(value).__name__}.")
     return value
+
+
+def _without_files(recipe: Recipe) -> Recipe:
+    """Take out the label images that a recipe names: their paths are the client's."""
+    wanted = recipe.extra.get("classes")
+    if not isinstance(wanted, dict) or not _LABEL_FILES & wanted.keys():
+        return recipe
+    kept = {name: value for name, value in wanted.items() if name not in _LABEL_FILES}
+    return replace(recipe, extra={**recipe.extra, "classes": kept})
 
 
 def _inside(x: float, y: float, photo: Photo) -> tuple[float, float]:

@@ -6,10 +6,15 @@ import { classCanvas, decodeLayer, outlineCanvas } from "./pixels.js";
 
 const SUGGESTIONS = 9;
 
-/** @param {any} pad @returns {Record<string, any>} the recipe of the current work */
+/**
+ * The recipe of the current work. A model that colors things and cannot look for them would refuse where nobody has said: it is
+ * told that there are none.
+ * @param {any} pad @returns {Record<string, any>}
+ */
 function currentRecipe(pad) {
   const { photo } = pad;
-  return toRecipe(pad.doc, { ...photo.image, perNetworkPixel: pad.perNetworkPixel() });
+  const whole = pad.accepts("boxes") && !pad.model().detects;
+  return toRecipe({ ...pad.doc, boxes: pad.doc.boxes ?? (whole ? [] : null) }, { ...photo.image, perNetworkPixel: pad.perNetworkPixel() });
 }
 
 /** @param {any} pad @returns {{x: number, y: number, count: number, exclude: number | null} | null} for the selected point */
@@ -145,33 +150,47 @@ function pickRegion(pad, index, more = false) {
   let pick = index === null ? [] : [index];
   if (more && index !== null) pick = regionPick.includes(index) ? regionPick.filter((other) => other !== index) : [...regionPick, index];
   const outline = outlineCanvas(regions.labels, regions.width, regions.height, (label) => pick.includes(label));
-  pad.set({ regionPick: pick, selected: null, regions: { ...regions, outline } });
+  pad.set({ regionPick: pick, selected: null, shape: null, regions: { ...regions, outline } });
+}
+
+/**
+ * @param {{labels: Uint16Array, width: number, height: number}} map @param {number} u @param {number} v shares of width and height
+ * @returns {number | null} null outside
+ */
+function labelAt({ labels, width, height }, u, v) {
+  const [column, row] = [Math.floor(u * width), Math.floor(v * height)];
+  return column < 0 || row < 0 || column >= width || row >= height ? null : labels[row * width + column];
 }
 
 /** @param {any} pad @param {number} x @param {number} y in the photo @returns {number | null} */
 function regionAt(pad, x, y) {
   const { regions } = pad.ui;
   if (!regions) return null;
-  const column = Math.floor((x / pad.photo.width) * regions.width);
-  const row = Math.floor((y / pad.photo.height) * regions.height);
-  if (column < 0 || row < 0 || column >= regions.width || row >= regions.height) return null;
-  const label = regions.labels[row * regions.width + column];
+  const label = labelAt(regions, x / pad.photo.width, y / pad.photo.height);
   return regions.items.some(({ index }) => index === label) ? label : null;
 }
 
 /** @param {any} pad the classes of photo and reference */
 async function requestClasses(pad) {
+  const { model } = pad.doc;
   const reply = await pad.ask({ type: "classes", recipe: currentRecipe(pad) });
   if (!reply) return;
   const { message, buffers } = reply;
   const { reference } = message;
-  pad.set({
-    classes: {
-      items: message.items,
-      paint: classCanvas(labelsOf(buffers[0]), message.width, message.height),
-      reference: reference && { ...reference, paint: classCanvas(labelsOf(buffers[1]), reference.width, reference.height) },
-    },
-  });
+  pad.set({ classes: { ...classMap(message, buffers[0]), model, reference: reference && classMap(reference, buffers[1]) } });
+}
+
+function classMap({ items, width, height }, bytes) {
+  const labels = labelsOf(bytes);
+  return { items, width, height, labels, paint: classCanvas(labels, width, height) };
+}
+
+/** Ask for the classes where they are used and not known, or are those of another model. @param {any} pad */
+function wantClasses(pad) {
+  const { ui, doc } = pad;
+  if (ui.classes && ui.classes.model !== doc.model) pad.set({ classes: null });
+  const used = ui.tool === "lasso" || ui.showClasses || doc.painted.length > 0;
+  if (used && !ui.classes && pad.accepts("classes") && pad.photo && ui.link === "open") requestClasses(pad);
 }
 
 /** What in the reference colored this place. @param {any} pad @param {number} x @param {number} y */
@@ -182,6 +201,6 @@ async function requestMatch(pad, x, y) {
 }
 
 export {
-  currentRecipe, firstOpenRegion, pickRegion, regionAt, requestClasses, requestColor, requestMatch, requestNext,
-  requestRegions, requestSuggestions,
+  currentRecipe, firstOpenRegion, labelAt, pickRegion, regionAt, requestClasses, requestColor, requestMatch, requestNext,
+  requestRegions, requestSuggestions, wantClasses,
 };

@@ -7,6 +7,8 @@ import {
 import { emptyDoc } from "./document.js";
 import { t } from "./dom.js";
 import { closePhoto, loadRecipe, openDialog, saveRecipe } from "./files.js";
+import { pickedShape } from "./shapeedits.js";
+import { DRAWS } from "./shapetools.js";
 import { paneSize } from "./stage.js";
 import { TOOLS, arrow, placeAtCross } from "./tools.js";
 import { zoomAt } from "./view.js";
@@ -28,8 +30,8 @@ const COMMANDS = [
   { id: "export", group: "File", label: "Export the picture", keys: ["x"], run: (pad) => pad.dialogs.exportPicture() },
   { id: "undo", group: "Edit", label: "Undo", keys: ["mod+z"], run: (pad) => stepHistory(pad, "undo") },
   { id: "redo", group: "Edit", label: "Redo", keys: ["shift+mod+z", "mod+y"], run: (pad) => stepHistory(pad, "redo") },
-  { id: "add", group: "Points", label: "New point: arrow keys place it, Enter sets it", keys: ["n"], run: startCross },
-  { id: "place", group: "Points", label: "Set the point at the cross", keys: ["enter"], stage: true, run: placeAtCross },
+  { id: "add", group: "Points", label: "New point or corner: arrow keys place it, Enter sets it", keys: ["n"], run: startCross },
+  { id: "place", group: "Points", label: "Set the point or corner at the cross", keys: ["enter"], stage: true, run: placeAtCross },
   { id: "delete", group: "Points", label: "Delete the selected hint", keys: ["delete", "backspace"], run: deleteSelected },
   { id: "following", group: "Points", label: "Select the next point", keys: ["."], run: (pad) => cyclePoint(pad, 1) },
   { id: "previous", group: "Points", label: "Select the previous point", keys: [","], run: (pad) => cyclePoint(pad, -1) },
@@ -61,15 +63,17 @@ function stepHistory(pad, direction) {
   const label = pad.history[direction]();
   if (!label) return;
   if (!pad.selectedPoint()) pad.set({ selected: null, suggestions: null });
+  if (!pickedShape(pad)) pad.set({ shape: null });
+  pad.modelChanged();
   pad.say(direction === "undo" ? t("Undone: {label}", { label }) : t("Redone: {label}", { label }));
   pad.edited();
 }
 
 function startCross(pad) {
   const { view, cursor } = pad.ui;
-  pad.set({ cross: cursor ?? [view.x, view.y], selected: null });
+  pad.set({ cross: cursor ?? [view.x, view.y], selected: null, shape: null });
   pad.stageEl.focus({ preventScroll: true });
-  pad.say(t("Arrow keys move the cross, Enter sets a point, Escape leaves"));
+  pad.say(pad.ui.tool in DRAWS ? t("Arrow keys move the cross, Enter sets a corner, Escape leaves") : t("Arrow keys move the cross, Enter sets a point, Escape leaves"));
 }
 
 function takeSuggestion(pad, event) {
@@ -114,15 +118,17 @@ function escape(pad) {
   if (ui.drag) {
     ui.drag = null;
     ui.stroke = null;
+    ui.shaping = null;
     pad.cancel();
-  } else if (ui.cross) pad.set({ cross: null, wanted: null });
+  } else if (ui.cross) pad.set({ cross: null, wanted: null, shaping: null });
   else if (ui.tool === "dropper") pad.setTool(ui.toolBefore ?? "point");
   else if (ui.regionPick.length) pad.set({ regionPick: [] });
+  else if (ui.shape) pad.set({ shape: null });
   else selectPoint(pad, null);
 }
 
 function clearAll(pad) {
-  pad.set({ selected: null, suggestions: null, regionPick: [] });
+  pad.set({ selected: null, suggestions: null, regionPick: [], shape: null });
   pad.edit({ ...emptyDoc(pad.doc.model), exemplar: pad.doc.exemplar, extra: pad.doc.extra }, t("remove all hints"));
 }
 
@@ -229,7 +235,7 @@ function available(pad, id) {
   if (id === "skip" || id === "accept") return pad.ui.regionPick.length > 0;
   const tool = TOOLS.find((candidate) => `tool-${candidate.id}` === id);
   if (tool) return pad.tools().includes(tool);
-  if (id === "add") return pad.accepts("points");
+  if (id === "add") return pad.accepts("points") || pad.ui.tool in DRAWS;
   return true;
 }
 

@@ -1,3 +1,5 @@
+import { readArea, readBox } from "./shapes.js";
+
 /**
  * The work on one picture: an immutable document with history, and its form as a recipe.
  *
@@ -6,25 +8,27 @@
  * @typedef {{path: [number, number][], width: number}} Stroke  pixels of the photo
  * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>,
  *   proposal: string | null, skipped: number[], exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
+ *   painted: import("./shapes.js").Area[], classFiles: Record<string, string>, boxes: import("./shapes.js").Box[] | null,
  *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>}} Doc
+ *   `boxes`: null while nobody has said where things are, empty if there are none
  */
 
 const RECIPE_VERSION = 1;
 const KNOWN = [
-  "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "studio",
+  "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "boxes", "studio",
 ];
 
 /** @param {string} model @returns {Doc} */
 function emptyDoc(model = "") {
   return {
-    model, points: [], scribbles: [], regions: {}, proposal: null, skipped: [], exemplar: null, classes: {}, statistics: null,
-    strength: 1, extra: {},
+    model, points: [], scribbles: [], regions: {}, proposal: null, skipped: [], exemplar: null, classes: {}, painted: [],
+    classFiles: {}, boxes: null, statistics: null, strength: 1, extra: {},
   };
 }
 
 /** @param {Doc} doc @returns {boolean} whether there is anything to lose */
 function hasWork(doc) {
-  const counts = [doc.points, doc.scribbles, Object.keys(doc.regions), doc.skipped, Object.keys(doc.classes)];
+  const counts = [doc.points, doc.scribbles, Object.keys(doc.regions), doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? []];
   return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics) || doc.strength !== 1;
 }
 
@@ -108,12 +112,19 @@ function toRecipe(doc, picture) {
   if (regions.length) recipe.regions = regions;
   if (regions.length && doc.proposal) recipe.proposal = doc.proposal;
   if (doc.exemplar) recipe.exemplar = { ...doc.exemplar.kept, path: doc.exemplar.name };
-  if (Object.keys(doc.classes).length) recipe.classes = { map: { ...doc.classes } };
+  const classes = classEntry(doc);
+  if (Object.keys(classes).length) recipe.classes = classes;
+  if (doc.boxes) recipe.boxes = doc.boxes;
   if (doc.statistics) recipe.statistics = doc.statistics;
   const muted = doc.points.filter((point) => point.muted).map(write);
   const studio = { ...(muted.length ? { muted } : {}), ...(doc.skipped.length ? { skipped: doc.skipped } : {}) };
   if (Object.keys(studio).length) recipe.studio = studio;
   return recipe;
+}
+
+/** @param {Doc} doc @returns {Record<string, any>} what the recipe says of classes */
+function classEntry({ classes, painted, classFiles }) {
+  return { ...classFiles, ...(Object.keys(classes).length ? { map: { ...classes } } : {}), ...(painted.length ? { painted } : {}) };
 }
 
 /** The reference of a recipe; how far to go towards it stays as it was read. @param {any} exemplar */
@@ -148,6 +159,7 @@ function fromRecipe(recipe, picture, abOf) {
   const read = (muted) => (entry, index) => readPoint(entry, index, picture, abOf, muted);
   const points = list(recipe, "points").map(read(false));
   points.push(...list(recipe.studio ?? {}, "muted").map(read(true)));
+  const { map, painted: _, ...classFiles } = recipe.classes ?? {};
   return {
     ...emptyDoc(recipe.model ?? ""),
     points: points.map((point, index) => ({ ...point, id: index + 1 })),
@@ -156,7 +168,10 @@ function fromRecipe(recipe, picture, abOf) {
     proposal: recipe.proposal ?? null,
     skipped: list(recipe.studio ?? {}, "skipped").map(Number),
     exemplar: readExemplar(recipe.exemplar),
-    classes: { ...(recipe.classes?.map ?? {}) },
+    classes: { ...(map ?? {}) },
+    painted: list(recipe.classes ?? {}, "painted").map(readArea),
+    classFiles,
+    boxes: recipe.boxes ? list(recipe, "boxes").map(readBox) : null,
     statistics: recipe.statistics ?? null,
     strength: recipe.strength ?? 1,
     extra: Object.fromEntries(Object.entries(recipe).filter(([name]) => !KNOWN.includes(name))),

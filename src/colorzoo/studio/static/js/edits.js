@@ -5,6 +5,7 @@ import { firstOpenRegion, pickRegion, requestSuggestions } from "./coloring.js";
 import { changePoint, nextId, pointRadius, withoutPoint } from "./document.js";
 import { t } from "./dom.js";
 import { pixelAt } from "./pixels.js";
+import { deleteShape, pickedShape } from "./shapeedits.js";
 
 const RECENT = 12;
 const SAME_COLOR = 2;
@@ -96,14 +97,14 @@ function insidePhoto(pad, x, y) {
 function addPointAt(pad, x, y) {
   const point = newPoint(pad, x, y);
   pad.ui.selected = point.id;
-  pad.set({ regionPick: [], wanted: null });
+  pad.set({ regionPick: [], wanted: null, shape: null });
   pad.edit({ ...pad.doc, points: [...pad.doc.points, point] }, t("add point"));
 }
 
 /** @param {any} pad @param {number | null} id */
 function selectPoint(pad, id) {
   if (pad.ui.selected === id) return;
-  pad.set({ selected: id, regionPick: id === null ? pad.ui.regionPick : [], suggestions: null });
+  pad.set({ selected: id, regionPick: id === null ? pad.ui.regionPick : [], suggestions: null, shape: null });
   if (id === null) return;
   const point = pad.selectedPoint();
   pad.ui.size = point.size;
@@ -137,6 +138,9 @@ function deleteSelected(pad) {
   else if (pad.ui.regionPick.length) {
     const regions = Object.fromEntries(Object.entries(pad.doc.regions).filter(([index]) => !pad.ui.regionPick.includes(Number(index))));
     pad.edit({ ...pad.doc, regions }, t("clear region"));
+  } else {
+    const shape = pickedShape(pad);
+    if (shape) deleteShape(pad, shape.kind, shape.index);
   }
 }
 

@@ -137,6 +137,7 @@ async function detach(pad, slot) {
     pad.reference = null;
     pad.set({ exemplar: null, classes: null, matched: null });
     pad.edit({ ...pad.doc, exemplar: null, classes: {} }, t("remove reference"));
+    pad.modelChanged();
   } else {
     pad.set({ statistics: null });
     pad.edit({ ...pad.doc, statistics: null }, t("remove histogram"));
@@ -183,7 +184,7 @@ async function replaceDoc(pad, recipe, label) {
   const doc = docOf(pad, checked);
   const image = checked.image?.sha256;
   if (image && image !== pad.photo.image.sha256) pad.toast(t("This recipe was made for another file of the same size."));
-  pad.set({ selected: null, regionPick: [], suggestions: null });
+  pad.set({ selected: null, regionPick: [], suggestions: null, shape: null });
   pad.edit(doc, label);
   pad.modelChanged();
 }
@@ -263,6 +264,7 @@ async function restoreInto(pad, work) {
   pad.photo.file = work.file ?? pad.photo.file;
   pad.startOver(docOf(pad, work.recipe));
   pad.queue.final();
+  pad.modelChanged();
   if (work.reference) await restoreReference(pad, work);
   pad.toast(t("Your work on {name} is back.", { name: work.name }), "info", { label: t("Start over"), run: () => pad.run("clear") });
 }

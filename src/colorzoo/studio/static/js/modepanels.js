@@ -1,13 +1,14 @@
-/** Panels that appear by what the model accepts: hints, regions, reference, classes, the whole picture. */
+/** Panels that appear by what the model accepts: hints, regions, reference, the whole picture. */
 
 import { colorName, rgbToHex } from "./color.js";
 import { section } from "./colorpanel.js";
 import { runCommand } from "./commands.js";
-import { pickRegion, requestClasses, requestRegions } from "./coloring.js";
+import { labelAt, pickRegion, requestRegions } from "./coloring.js";
 import { button, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
 import { deletePoint, selectPoint, suggestedColor, takeColor, toggleFlag } from "./edits.js";
 import { attach, detach, takeDropped } from "./files.js";
-import { classColor, pixelAt } from "./pixels.js";
+import { pixelAt } from "./pixels.js";
+import { takeClass } from "./shapeedits.js";
 
 /** @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
 function createModelPanel(pad) {
@@ -38,9 +39,13 @@ function createModelPanel(pad) {
 /** Hints that this model does not use are kept for the next one. */
 function keptWords(pad) {
   const { doc } = pad;
-  const counts = { points: doc.points.length, scribbles: doc.scribbles.length, regions: Object.keys(doc.regions).length };
+  const counts = {
+    points: doc.points.length, scribbles: doc.scribbles.length, regions: Object.keys(doc.regions).length, classes: doc.painted.length,
+    boxes: doc.boxes?.length ?? 0,
+  };
+  const names = { points: t("points"), scribbles: t("scribbles"), regions: t("regions"), classes: t("painted areas"), boxes: t("boxes") };
   const idle = Object.entries(counts).filter(([kind, count]) => count > 0 && !pad.accepts(kind));
-  const words = idle.map(([kind, count]) => `${count} ${{ points: t("points"), scribbles: t("scribbles"), regions: t("regions") }[kind]}`);
+  const words = idle.map(([kind, count]) => `${count} ${names[kind]}`);
   return words.length ? t("Kept, but not used by this model: {words}.", { words: words.join(", ") }) : "";
 }
 
@@ -205,8 +210,8 @@ function drawReference(pad, canvas, picture, slot) {
   const context = canvas.getContext("2d");
   context.drawImage(layer.bitmap, 0, 0);
   if (slot !== "exemplar") return;
-  const { classes, showClasses, matched } = pad.ui;
-  if (showClasses && classes?.reference) context.drawImage(classes.reference.paint, 0, 0, layer.width, layer.height);
+  const { classes, showClasses, matched, tool } = pad.ui;
+  if ((showClasses || tool === "lasso") && classes?.reference) context.drawImage(classes.reference.paint, 0, 0, layer.width, layer.height);
   if (!matched) return;
   const [x, y] = [(matched[0] / picture.width) * layer.width, (matched[1] / picture.height) * layer.height];
   for (const [style, width] of [["#000", 6], ["#fff", 3]]) {
@@ -223,66 +228,38 @@ function createReferencePanel(pad) {
   const hint = h("p", { class: "cz-hint" });
   const again = button({ text: t("Choose it again"), label: t("Choose it again"), className: "cz-wide", onClick: () => attach(pad, "exemplar") });
   const el = section(t("Reference"), drop.el, hint, again);
-  drop.canvas.addEventListener("click", (event) => {
-    const { exemplar, tool } = pad.ui;
-    if (tool !== "dropper" || !exemplar) return;
-    takeColor(pad, rgbToHex(pixelAt(exemplar.layer, event.offsetX / drop.canvas.clientWidth, event.offsetY / drop.canvas.clientHeight)));
-  });
+  drop.canvas.addEventListener("click", (event) => pad.ui.exemplar && takeFromReference(pad, ...placeIn(drop.canvas, event)));
   const update = () => {
     const { exemplar } = pad.ui;
     const missing = pad.doc.exemplar && !exemplar;
     show(el, pad.accepts("exemplar") || Boolean(exemplar));
     drop.update(exemplar);
     show(again, Boolean(missing));
-    setText(hint, missing ? t("The recipe names {name}; choose that file.", { name: pad.doc.exemplar.name }) : exemplar ? t("Point at the photo to see what colored it. The eyedropper works here too.") : "");
+    setText(hint, missing ? t("The recipe names {name}; choose that file.", { name: pad.doc.exemplar.name }) : exemplar ? referenceWords(pad) : "");
     show(hint, hint.textContent !== "");
   };
   return { el, update };
 }
 
-/** @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
-function createClassesPanel(pad) {
-  const find = button({ text: t("Show classes"), label: t("Show classes"), className: "cz-wide", onClick: () => toggleClasses(pad) });
-  const list = h("div", { class: "cz-classes" });
-  const el = section(t("Classes"), h("p", { class: "cz-hint" }, t("Colors travel only inside a class. Give a class of the photo another one of the reference.")), list, find);
-  const update = () => {
-    const { classes, showClasses } = pad.ui;
-    show(el, pad.accepts("classes"));
-    find.disabled = !pad.photo;
-    setText(find.firstElementChild, showClasses ? t("Hide classes") : t("Show classes"));
-    const items = showClasses ? classes?.items ?? [] : [];
-    syncList(list, items.length, () => classRow(pad), (row, index) => fillClass(pad, row, items[index], classes.reference?.items ?? items));
-  };
-  return { el, update };
+function referenceWords(pad) {
+  if (pad.ui.tool === "lasso") return t("Click a class here to paint with it.");
+  const words = t("Point at the photo to see what colored it.");
+  return pad.tools().some(({ id }) => id === "dropper") ? `${words} ${t("The eyedropper works here too.")}` : words;
 }
 
-async function toggleClasses(pad) {
-  if (!pad.ui.showClasses && !pad.ui.classes) await requestClasses(pad);
-  pad.set({ showClasses: !pad.ui.showClasses });
+/** The picture lies in the middle of its canvas. @returns {[number, number]} shares of its width and height */
+function placeIn(canvas, event) {
+  const scale = Math.min(canvas.clientWidth / canvas.width, canvas.clientHeight / canvas.height);
+  const share = (offset, room, side) => (offset - (room - side * scale) / 2) / (side * scale);
+  return [share(event.offsetX, canvas.clientWidth, canvas.width), share(event.offsetY, canvas.clientHeight, canvas.height)];
 }
 
-function classRow(pad) {
-  const select = h("select", { class: "cz-input cz-select" });
-  select.addEventListener("change", () => {
-    const classes = { ...pad.doc.classes };
-    if (select.value === "") delete classes[select.dataset.from];
-    else classes[select.dataset.from] = Number(select.value);
-    pad.edit({ ...pad.doc, classes }, t("class"));
-  });
-  return h("label", { class: "cz-class" }, h("span", { class: "cz-dot" }), h("span", { class: "cz-class-name" }), select);
-}
-
-function fillClass(pad, row, item, targets) {
-  const [dot, name, select] = row.children;
-  dot.style.background = classColor(item.id % 24);
-  setText(name, `${item.name} · ${Math.round(item.share * 100)} %`);
-  select.dataset.from = String(item.id);
-  setAttr(select, "aria-label", t("Class of the reference for {name}", { name: item.name }));
-  syncList(select, targets.length + 1, () => h("option"), (option, index) => {
-    setAttr(option, "value", index === 0 ? "" : String(targets[index - 1].id));
-    setText(option, index === 0 ? t("same class") : targets[index - 1].name);
-  });
-  select.value = String(pad.doc.classes[item.id] ?? "");
+/** The eyedropper takes a color, the lasso a class. @param {any} pad @param {number} u @param {number} v shares of width and height */
+function takeFromReference(pad, u, v) {
+  const { exemplar, classes, tool } = pad.ui;
+  if (tool === "dropper") takeColor(pad, rgbToHex(pixelAt(exemplar.layer, u, v)));
+  const label = tool === "lasso" && classes?.reference ? labelAt(classes.reference, u, v) : null;
+  if (label !== null) takeClass(pad, label);
 }
 
 /** @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
@@ -309,4 +286,4 @@ function forgetSaturation(pad) {
   pad.edit({ ...pad.doc, statistics: Object.keys(rest).length ? rest : null }, t("saturation"));
 }
 
-export { createClassesPanel, createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createStatisticsPanel };
+export { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createStatisticsPanel, flagButton };

@@ -7,17 +7,16 @@ import { createEmpty, createRail, createSplitHandle, createStageBar, createStatu
 import { Client, ColorQueue } from "./client.js";
 import { reduceChroma } from "./color.js";
 import { createColorPanel } from "./colorpanel.js";
-import { currentRecipe, requestColor, requestRegions, requestSuggestions } from "./coloring.js";
+import { currentRecipe, requestColor, requestRegions, requestSuggestions, wantClasses } from "./coloring.js";
 import { listenToKeyboard, runCommand } from "./commands.js";
 import { createDialogs } from "./dialogs.js";
 import { History, emptyDoc } from "./document.js";
 import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
 import { selectPoint } from "./edits.js";
 import { autosaveSoon, begin, docOf, keepWork, replaceDoc, sendAgain } from "./files.js";
-import {
-  createClassesPanel, createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createStatisticsPanel,
-} from "./modepanels.js";
+import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createStatisticsPanel } from "./modepanels.js";
 import { listenToStage } from "./pointer.js";
+import { createBoxesPanel, createClassesPanel } from "./shapepanels.js";
 import { drawMarks, drawPhoto, paneSize, photoToStage } from "./stage.js";
 import { loadSettings, saveSettings } from "./storage.js";
 import { stageGestures, toolsFor } from "./tools.js";
@@ -31,7 +30,7 @@ function firstUi(settings) {
     link: "connecting", loading: null, failure: null, said: "", tool: "point", toolBefore: null, selected: null, size: 3,
     ab: [30, 40], luma: 60, sticky: false, recent: settings.recent ?? [], suggestions: null, pointInfo: {}, view: null,
     stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, before: "gray", panning: false, cursor: null, cross: null,
-    wanted: null, drag: null, stroke: null, regions: null, regionPick: [], classes: null, showClasses: false, exemplar: null, matched: null,
+    wanted: null, drag: null, stroke: null, shape: null, shaping: null, paintClass: null, regions: null, regionPick: [], classes: null, showClasses: false, exemplar: null, matched: null,
     statistics: null, works: [], notes: [], dropping: false,
   };
 }
@@ -151,7 +150,10 @@ class Pad {
   /** Begin a new document. @param {import("./document.js").Doc} doc */
   startOver(doc) {
     this.history = new History(doc);
-    this.set({ selected: null, suggestions: null, regions: null, regionPick: [], classes: null, exemplar: null, statistics: null, matched: null, cross: null, wanted: null, pointInfo: {}, failure: null });
+    this.set({
+      selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
+      matched: null, cross: null, wanted: null, pointInfo: {}, failure: null,
+    });
     this.reference = null;
     autosaveSoon(this);
   }
@@ -216,7 +218,8 @@ class Pad {
   /** @param {string} tool */
   setTool(tool) {
     if (this.ui.tool !== "dropper") this.ui.toolBefore = this.ui.tool;
-    this.set({ tool, cross: null });
+    this.set({ tool, cross: null, shaping: null });
+    wantClasses(this);
     const { label } = this.tools().find(({ id }) => id === tool) ?? {};
     if (label) this.say(t(label));
   }
@@ -231,9 +234,10 @@ class Pad {
   /** Offer what this model accepts. */
   modelChanged() {
     const tools = this.tools();
-    if (!tools.some(({ id }) => id === this.ui.tool)) this.set({ tool: tools[0].id });
+    if (!tools.some(({ id }) => id === this.ui.tool)) this.set({ tool: tools.find(({ asked }) => !asked).id });
     if (this.ui.regions && !this.accepts("regions")) this.set({ regions: null, regionPick: [] });
     if (this.accepts("regions") && !this.ui.regions && this.photo && this.ui.link === "open") requestRegions(this);
+    wantClasses(this);
     this.changed();
   }
 
@@ -298,7 +302,8 @@ class Pad {
 
   takeModel(message) {
     const model = this.models.find(({ name }) => name === message.name);
-    if (model) Object.assign(model, { ready: true, guidance: message.accepts ?? model.guidance });
+    if (message.detects && model && !model.detects) this.queue.final(); // it was told that there are no things
+    if (model) Object.assign(model, { ready: true, guidance: message.accepts ?? model.guidance, detects: message.detects });
     for (const note of message.notes ?? []) this.toast(note);
     this.modelChanged();
   }
@@ -347,7 +352,7 @@ function build(pad) {
   const split = createSplitHandle(pad);
   const status = createStatus(pad);
   const empty = createEmpty(pad);
-  const panels = [createColorPanel, createRegionsPanel, createReferencePanel, createClassesPanel, createStatisticsPanel, createHintsPanel, createModelPanel].map((create) => create(pad));
+  const panels = [createColorPanel, createRegionsPanel, createReferencePanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createHintsPanel, createModelPanel].map((create) => create(pad));
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
   const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el, pad.toasts.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside), ...pad.dialogs.els);

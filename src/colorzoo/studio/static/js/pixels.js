@@ -67,8 +67,11 @@ async function thumbnailOf(layer, side = 160) {
 
 const CLASS_HUES = 24;
 
-/** @param {number} index @returns {string} a color that neighbors in a list do not share */
-const classColor = (index) => `hsl(${((index * 137.5) % 360).toFixed(0)} 65% ${index % 2 ? 62 : 46}%)`;
+/** @param {number} number of a class @returns {string} a color that neighbors in a list do not share */
+function classColor(number) {
+  const index = number % CLASS_HUES;
+  return `hsl(${((index * 137.5) % 360).toFixed(0)} 65% ${index % 2 ? 62 : 46}%)`;
+}
 
 /**
  * Outlines between the areas of a label map.

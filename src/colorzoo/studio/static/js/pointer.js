@@ -3,6 +3,8 @@
 const LONG_PRESS = 550;
 const TAP_TIME = 280;
 const SLACK = 6;
+const NEAR_MOUSE = 9;
+const NEAR_TOUCH = 22;
 
 /**
  * @param {HTMLElement} el
@@ -47,6 +49,9 @@ function press(el, hand, to, at) {
   }
   return undefined;
 }
+
+/** @param {{touch: boolean}} at @returns {number} CSS pixels within which something is meant */
+const nearBy = (at) => (at.touch ? NEAR_TOUCH : NEAR_MOUSE);
 
 const isMac = () => /mac/i.test(navigator.platform ?? "");
 
@@ -114,4 +119,4 @@ function roll(event, to, at) {
   return to.zoom(Math.exp(-event.deltaY * unit * speed), [at.x, at.y]);
 }
 
-export { listenToStage };
+export { listenToStage, nearBy };

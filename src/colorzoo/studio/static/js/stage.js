@@ -2,11 +2,11 @@
 
 import { labHex } from "./color.js";
 import { pointRadius } from "./document.js";
+import { DARK, LIGHT, centeredText, drawLabel, outlinedText } from "./ink.js";
+import { drawShapes } from "./shapemarks.js";
 import { toPhoto, toStage } from "./view.js";
 
 const CRISP_FROM = 6;
-const DARK = "rgba(0, 0, 0, .75)";
-const LIGHT = "rgba(255, 255, 255, .95)";
 
 /**
  * The parts of the stage in which the photo is seen; beside each other while comparing side by side.
@@ -96,6 +96,7 @@ function drawMarks(pad, canvas) {
   const quiet = ui.hold || ui.compare === "gray";
   if (!quiet || ui.tool === "region") drawMap(context, pad, pane);
   if (!quiet) {
+    drawShapes(context, pad, (x, y) => photoToStage(pad, x, y));
     for (const stroke of pad.doc.scribbles) drawStroke(context, pad, stroke);
     if (ui.stroke) drawStroke(context, pad, ui.stroke);
     pad.doc.points.forEach((point, index) => drawPoint(context, pad, point, index));
@@ -139,22 +140,6 @@ function drawNumber(context, pad, item, number) {
   }
 }
 
-function centeredText(context, text, x, y) {
-  context.textAlign = "center";
-  context.textBaseline = "middle";
-  context.fillText(text, x, y + 0.5);
-}
-
-function outlinedText(context, text, x, y) {
-  context.textAlign = "center";
-  context.textBaseline = "middle";
-  context.lineWidth = 3;
-  context.strokeStyle = "rgba(0, 0, 0, .7)";
-  context.strokeText(text, x, y + 0.5);
-  context.fillStyle = "#fff";
-  context.fillText(text, x, y + 0.5);
-}
-
 function drawStroke(context, pad, stroke) {
   const width = Math.max(2, stroke.width * pad.ui.view.scale);
   context.save();
@@ -193,7 +178,7 @@ function drawPoint(context, pad, point, index) {
   }
   context.setLineDash([]);
   context.globalAlpha = 1;
-  if (selected || point.locked) drawTag(context, x, y, radius, `${index + 1}${point.locked ? " ●" : ""}`);
+  if (selected || point.locked) drawLabel(context, x + radius + 3, y - radius - 3.5, `${index + 1}${point.locked ? " ●" : ""}`);
 }
 
 function drawPatch(context, x, y, reach, selected) {
@@ -204,17 +189,6 @@ function drawPatch(context, x, y, reach, selected) {
     context.strokeRect(x - reach - offset, y - reach - offset, 2 * (reach + offset), 2 * (reach + offset));
   }
   context.globalAlpha = 1;
-}
-
-function drawTag(context, x, y, radius, text) {
-  context.font = "600 11px system-ui, sans-serif";
-  const width = context.measureText(text).width + 10;
-  context.fillStyle = "rgba(20, 20, 20, .85)";
-  context.beginPath();
-  context.roundRect(x + radius + 3, y - radius - 12, width, 17, 8);
-  context.fill();
-  context.fillStyle = "#fff";
-  centeredText(context, text, x + radius + 3 + width / 2, y - radius - 3.5);
 }
 
 function drawCursors(context, pad) {

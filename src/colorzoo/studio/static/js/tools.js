@@ -3,19 +3,22 @@
 import { addPointAt, deletePoint, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pointNear, selectPoint } from "./edits.js";
 import { pickRegion, regionAt, requestMatch } from "./coloring.js";
 import { t } from "./dom.js";
+import { nearBy } from "./pointer.js";
+import { moveShape, pickedShape } from "./shapeedits.js";
+import { DRAWS, continueShape, endShape, eraseShape, heldBox, placeCorner, startBox, startLasso } from "./shapetools.js";
 import { paneSize, stageToPhoto } from "./stage.js";
 import { panBy, zoomAt } from "./view.js";
 
-const NEAR_MOUSE = 9;
-const NEAR_TOUCH = 22;
 const DRAG_FROM = 3;
 
-/** Tools by the kind of guidance they need; null: always there. */
+/** Tools by the kind of guidance they need; null: always there. `asked`: only in hand when somebody takes it. */
 const TOOLS = [
   { id: "point", icon: "point", label: "Point", key: "P", kind: "points" },
   { id: "brush", icon: "brush", label: "Brush: a row of points", key: "B", kind: "points" },
   { id: "region", icon: "region", label: "Regions", key: "D", kind: "regions" },
   { id: "edge", icon: "edge", label: "Edge scribble", key: "G", kind: "scribbles" },
+  { id: "lasso", icon: "lasso", label: "Paint a class: draw around a thing", key: "F", kind: "classes", asked: true },
+  { id: "box", icon: "box", label: "Box around a thing", key: "U", kind: "boxes", asked: true },
   { id: "eraser", icon: "eraser", label: "Eraser", key: "E", kind: "points scribbles" },
   { id: "dropper", icon: "dropper", label: "Eyedropper", key: "I", kind: "points regions" },
   { id: "hand", icon: "hand", label: "Move the view", key: "H", kind: null },
@@ -50,14 +53,16 @@ function zoomTo(pad, factor, [x, y]) {
   pad.queue.rest();
 }
 
-const nearBy = (at) => (at.touch ? NEAR_TOUCH : NEAR_MOUSE);
 const inside = (pad, [x, y]) => x >= 0 && y >= 0 && x <= pad.photo.width && y <= pad.photo.height;
 
 function startTool(pad, at, place) {
   const drag = { tool: pad.ui.tool, from: at, id: null, offset: [0, 0], moved: false };
   pad.ui.drag = drag;
   pad.ui.cross = null;
-  const starts = { point: startPoint, brush: brushTo, eraser: eraseTo, edge: startStroke, region: startRegion, dropper: takeAt };
+  const starts = {
+    point: startPoint, brush: brushTo, eraser: eraseTo, edge: startStroke, region: startRegion, dropper: takeAt, lasso: startLasso,
+    box: startBox,
+  };
   starts[drag.tool]?.(pad, at, place, drag);
   pad.changed();
 }
@@ -72,7 +77,7 @@ function startPoint(pad, at, place, drag) {
     const point = newPoint(pad, ...place);
     Object.assign(drag, { id: point.id, isNew: true });
     pad.history.preview({ ...pad.doc, points: [...pad.doc.points, point] });
-    pad.set({ selected: point.id, regionPick: [], suggestions: null, wanted: null });
+    pad.set({ selected: point.id, regionPick: [], suggestions: null, wanted: null, shape: null });
   } else if (pad.ui.selected !== null) pad.set({ selected: null, suggestions: null });
 }
 
@@ -115,6 +120,7 @@ function continueTool(pad, at, place) {
   } else if (drag.tool === "brush") brushTo(pad, at, place, drag);
   else if (drag.tool === "eraser") eraseTo(pad, at, place);
   else if (drag.tool === "edge" && pad.ui.stroke) lengthenStroke(pad, place);
+  else if (drag.tool in DRAWS) continueShape(pad, drag, place);
   pad.redrawMarks();
 }
 
@@ -125,7 +131,7 @@ function lengthenStroke(pad, place) {
   path.push(insidePhoto(pad, ...place));
 }
 
-function endTool(pad, at) {
+function endTool(pad, at, place) {
   const { drag } = pad.ui;
   pad.ui.drag = null;
   if (!drag) return;
@@ -133,6 +139,7 @@ function endTool(pad, at) {
   if (drag.tool === "point" && drag.id !== null) pad.commit(drag.isNew ? t("add point") : t("move point"));
   else if (drag.tool === "brush") pad.commit(t("brush"));
   else if (drag.tool === "eraser") pad.commit(t("erase"));
+  else if (drag.tool in DRAWS) endShape(pad, drag, place);
   else if (drag.tool === "edge" && pad.ui.stroke) {
     const stroke = pad.ui.stroke;
     pad.ui.stroke = null;
@@ -145,17 +152,23 @@ function endTool(pad, at) {
 function cancelTool(pad) {
   pad.ui.drag = null;
   pad.ui.stroke = null;
+  pad.ui.shaping = null;
   pad.cancel();
 }
 
 function eraseAt(pad, at, place) {
+  if (pad.ui.tool in DRAWS) {
+    eraseShape(pad, place, nearBy(at));
+    return;
+  }
   const near = pointNear(pad, ...place, nearBy(at));
   if (near !== null) deletePoint(pad, near);
 }
 
 function hoverAt(pad, at, place) {
   pad.ui.cursor = place && inside(pad, place) ? place : null;
-  const near = place && pad.ui.tool === "point" ? pointNear(pad, ...place, NEAR_MOUSE) : null;
+  const find = { point: () => pointNear(pad, ...place, nearBy(at)), box: () => heldBox(pad, place, nearBy(at)) }[pad.ui.tool];
+  const near = place && find ? find() : null;
   pad.stageEl.dataset.over = near === null ? "" : "point";
   pad.redrawMarks();
   if (pad.ui.cursor && pad.ui.exemplar && !pad.matching) {
@@ -166,7 +179,7 @@ function hoverAt(pad, at, place) {
   }
 }
 
-/** Arrow keys: move the cross or the selected point, else the view. @param {any} pad @param {number} dx @param {number} dy @param {boolean} far */
+/** Arrow keys: move the cross or what is selected, else the view. @param {any} pad @param {number} dx @param {number} dy @param {boolean} far */
 function arrow(pad, dx, dy, far) {
   const { ui } = pad;
   const factor = far ? 10 : 1;
@@ -180,13 +193,18 @@ function arrow(pad, dx, dy, far) {
   } else if (point) {
     movePoint(pad, point.id, point.x + dx * factor, point.y + dy * factor, true);
     pad.revealPlace(point.x, point.y);
-  } else pad.set({ view: panBy(ui.view, pad.photo, paneSize(pad), -dx * 40 * factor, -dy * 40 * factor) });
+  } else if (pickedShape(pad)) moveShape(pad, dx * factor, dy * factor);
+  else pad.set({ view: panBy(ui.view, pad.photo, paneSize(pad), -dx * 40 * factor, -dy * 40 * factor) });
 }
 
-/** Enter: place a point at the cross, or take the region there. @param {any} pad */
+/** Enter: place a point or a corner at the cross, or take the region there. @param {any} pad */
 function placeAtCross(pad) {
   const { cross, tool } = pad.ui;
   if (!cross) return;
+  if (tool in DRAWS) {
+    placeCorner(pad);
+    return;
+  }
   if (tool === "region") pickRegion(pad, regionAt(pad, ...cross));
   else if (tool === "dropper") pickColorAt(pad, ...cross);
   else {
