@@ -55,6 +55,11 @@ function previewShape(pad, kind, index, shape) {
   pad.preview(withShapes(pad, kind, shapesOf(pad, kind).with(index, shape)));
 }
 
+/** @param {any} pad @param {"area" | "box"} kind @param {number} index @param {object} shape @param {string} label */
+function changeShape(pad, kind, index, shape, label) {
+  pad.edit(withShapes(pad, kind, shapesOf(pad, kind).with(index, shape)), label);
+}
+
 /** @param {any} pad @param {"area" | "box"} kind @param {number} index */
 function deleteShape(pad, kind, index) {
   const name = shapeName(pad, kind, index);
@@ -67,14 +72,12 @@ function deleteShape(pad, kind, index) {
 function moveShape(pad, dx, dy) {
   const { kind, index } = pickedShape(pad);
   const moved = { area: movedArea, box: movedBox }[kind];
-  previewShape(pad, kind, index, moved(shapesOf(pad, kind)[index], dx, dy, pad.photo));
-  pad.commit({ area: t("move area"), box: t("move box") }[kind]);
+  changeShape(pad, kind, index, moved(shapesOf(pad, kind)[index], dx, dy, pad.photo), { area: t("move area"), box: t("move box") }[kind]);
 }
 
 /** @param {any} pad @param {number} index of an area @param {number} number of its new class */
 function setAreaClass(pad, index, number) {
-  previewShape(pad, "area", index, { ...pad.doc.painted[index], class: number });
-  pad.commit(t("class of an area"));
+  changeShape(pad, "area", index, { ...pad.doc.painted[index], class: number }, t("class of an area"));
 }
 
 /** @param {any} pad @returns {{id: number, name: string}[]} the classes of photo and reference, those with most pixels first */
