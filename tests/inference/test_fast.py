@@ -108,3 +108,11 @@ def test_winograd_without_padding_is_the_convolution() -> None:
         torch.testing.assert_close(
             WinogradConv(layer, torch.float32)(image), layer(image), rtol=1e-4, atol=1e-5
         )
+
+
+def test_the_frozen_model_of_an_add_on_is_copied_too() -> None:
+    model = create_model("kim2021_small")
+    fast = fast_module(model, torch.bfloat16)
+    assert fast.backbone.model.network.unet.ab_head[0].weight.dtype == torch.bfloat16
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert fast.backbone.model.hparams is model.backbone.model.hparams

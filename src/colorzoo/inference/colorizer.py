@@ -33,6 +33,7 @@ from colorzoo.inference.kinds import add_kinds
 from colorzoo.inference.looks import GivesLooks, Look
 from colorzoo.inference.pictures import Picture, read_picture, to_pil
 from colorzoo.inference.pins import Pin, fit_pins
+from colorzoo.inference.redraw import OpenedPicture
 from colorzoo.inference.references import (
     Reference,
     make_exemplar,
@@ -142,6 +143,7 @@ class Colorizer:
         self._fast: ColorizationModule | None = None
         self._notes: tuple[str, ...] = ()
         self._proposals = Proposals()
+        self._opened = OpenedPicture()
         self._last_look: tuple[weakref.ref[Tensor] | None, Tensor | None] = (None, None)
         self._lock = threading.Lock()  # around the network: it may move to another device
 
@@ -313,7 +315,7 @@ class Colorizer:
             low = torch.autocast(self.device.type, dtype) if dtype != torch.float32 else nullcontext()
             with torch.inference_mode(), low:
                 seen = model_input(self.model, luma).to(self.device)
-                prediction = self._model_for(dtype)(seen, guidance.to(self.device))
+                prediction = self._opened.predict(self._model_for(dtype), seen, guidance.to(self.device))
             rgb = None if prediction.rgb is None else prediction.rgb.float().cpu()
             ab = prediction.ab
             if rgb is not None:  # of a model that reads lightness only the chroma counts

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.inference.device import multiplies_matrices
+from colorzoo.networks.frozen import Frozen
 from colorzoo.tasks import ColorizationModule
 
 _FEWEST_CHANNELS = 256  # below, moving the tiles costs more than the multiplications saved
@@ -23,9 +24,17 @@ _KERNEL_TRANSFORM = ((1.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0.0, 0
 
 
 def fast_module(module: ColorizationModule, dtype: torch.dtype) -> ColorizationModule:
-    """Return a module that shares everything with ``module`` but its network, which is a faster copy."""
+    """Return a module that shares everything with ``module`` but the networks, which are faster copies.
+
+    That is its own network, and that of a frozen model which it builds on.
+    """
     fast = copy.copy(module)  # shallow: a deep copy would take along the trainer that it belongs to
     fast._modules = {**module._modules, "network": speed_up(module.network, dtype)}
+    for name, child in module._modules.items():
+        if isinstance(child, Frozen) and isinstance(child.model, ColorizationModule):
+            held = copy.copy(child)
+            held._modules = {"model": fast_module(child.model, dtype)}
+            fast._modules[name] = held
     return fast
 
 

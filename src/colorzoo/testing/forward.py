@@ -17,6 +17,7 @@ from colorzoo.testing.samples import Size, sample_guidance
 ODD_SIZES: tuple[Size, ...] = ((37, 53), (8, 9), (1, 1))
 _SIZE: Size = (37, 53)
 _ROUNDING = 1e-5  # float32 sums in another order
+_OTHER_KERNELS = 1e-4  # other algorithms; matching at a temperature of 0.01 makes their differences larger
 _BFLOAT16 = 0.05  # of the full scale, at the worst pixel
 
 
@@ -112,7 +113,7 @@ def check_memory_format(card: ModelCard) -> None:
         model = copy.deepcopy(smoke_model(card)).to(memory_format=memory_format)
         answers.append(predict(card, model, luma.contiguous(memory_format=memory_format), guidance))
     moved = difference(card, *answers)
-    require(moved < _ROUNDING, f"{card.name}: the memory format moves the answer by {moved:.2e}")
+    require(moved < _OTHER_KERNELS, f"{card.name}: the memory format moves the answer by {moved:.2e}")
 
 
 def check_gradient_reaches_input(card: ModelCard) -> None:

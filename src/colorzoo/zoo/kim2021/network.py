@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -96,7 +97,15 @@ class EdgeNetwork(nn.Module):
         pairs = zip(taps, widths, strict=True)
         self.branches = nn.ModuleList(TapBranch(tap, width, 2 if read_luma else 1) for tap, width in pairs)
 
-    def forward(self, index: int, activation: Tensor, scribbles: Tensor, luma: Tensor) -> Tensor:
+    def near(self, scribbles: Tensor) -> Tensor:
+        """Return where maps may change: ``(B, 1, H, W)``, or ``(B, 1, 1, 1)`` for all or nothing."""
+        if self.reach is None:
+            return scribbles.amax(dim=(1, 2, 3), keepdim=True)
+        return self._fading(scribbles, self.reach)
+
+    def forward(
+        self, index: int, activation: Tensor, scribbles: Tensor, luma: Tensor, near: Tensor
+    ) -> Tensor:
         """Return what to add to the map of one tap, divided by the tap's scale.
 
         Args:
@@ -104,6 +113,7 @@ class EdgeNetwork(nn.Module):
             activation: ``(B, C, h, w)``, the map.
             scribbles: ``(B, 1, H, W)`` in {0, 1}; a picture without any gets exactly zero.
             luma: ``(B, 1, H, W)`` in [0, 100].
+            near: What `near` says of the scribbles; once is enough for all taps.
         """
         stride = self.strides[index]
         size = (activation.shape[-2], activation.shape[-1])
@@ -111,9 +121,10 @@ class EdgeNetwork(nn.Module):
         beside = [drawn]
         if self.read_luma:
             beside.append(_pooled((luma - 50) / 100, stride, size, F.avg_pool2d))
-        window = self._window(scribbles, stride, size).to(activation)
+        window = near if self.reach is None else _pooled(near, stride, size, F.avg_pool2d)
+        window = window.to(activation)
         branch, read = self.branches[index], torch.cat(beside, dim=1)
-        if self.reach is None or self.training or torch.compiler.is_compiling():
+        if self.reach is None or self._everywhere():
             residual: Tensor = branch(activation, read) * window
             return residual
         return _near(branch, activation, read, window)
@@ -122,8 +133,8 @@ class EdgeNetwork(nn.Module):
         """Return ``(B, 2, H, W)`` ab in CIE units with colors drawn from beyond the scribbles, near them."""
         if self.propagation is None:
             return ab
-        window = fading(scribbles, self.propagation.radius)
-        if self.training or torch.compiler.is_compiling():
+        window = self._fading(scribbles, self.propagation.radius)
+        if self._everywhere():
             everywhere: Tensor = ab + window * self.propagation(ab, luma, scribbles)
             return everywhere
         part = _around(window, self.propagation.radius + PROPAGATION_FIELD)
@@ -133,11 +144,18 @@ class EdgeNetwork(nn.Module):
         changed[part] += window[part] * self.propagation(ab[part], luma[part], scribbles[part])
         return changed
 
-    def _window(self, scribbles: Tensor, stride: int, size: tuple[int, int]) -> Tensor:
-        """Return where maps may change: all of a picture with a scribble, or what is near to one."""
-        if self.reach is None:
-            return scribbles.amax(dim=(1, 2, 3), keepdim=True)
-        return _pooled(fading(scribbles, self.reach), stride, size, F.avg_pool2d)
+    def _everywhere(self) -> bool:
+        """Whether to compute the whole picture: where the scribbles lie is not known to a compiled graph."""
+        return self.training or torch.compiler.is_compiling()
+
+    def _fading(self, scribbles: Tensor, reach: int) -> Tensor:
+        if self._everywhere():
+            return fading(scribbles, reach)
+        faded = torch.zeros_like(scribbles)
+        part = _around(scribbles, reach + reach // 2)  # so that no mean inside the reach misses a pixel
+        if part is not None:
+            faded[part] = fading(scribbles[part], reach)
+        return faded
 
 
 def _near(branch: nn.Module, activation: Tensor, read: Tensor, window: Tensor) -> Tensor:
@@ -165,10 +183,19 @@ def _ends(marked: Tensor, margin: int) -> slice:
 
 def fading(scribbles: Tensor, reach: int) -> Tensor:
     """Return ``(B, 1, H, W)``: 1 up to half of ``reach`` pixels from a scribble, 0 from ``reach`` on."""
-    flat = reach - reach // 2
-    ramp = reach // 2
-    grown = F.max_pool2d(scribbles, 2 * flat + 1, stride=1, padding=flat)
-    return F.avg_pool2d(grown, 2 * ramp + 1, stride=1, padding=ramp, count_include_pad=False)
+    flat, ramp = reach - reach // 2, reach // 2
+    for axis in (0, 1):  # a square at once would take as many times longer as it is wide
+        scribbles = _along(F.max_pool2d, scribbles, flat, axis)
+    for axis in (0, 1):
+        scribbles = _along(partial(F.avg_pool2d, count_include_pad=False), scribbles, ramp, axis)
+    return scribbles
+
+
+def _along(pool: Callable[..., Tensor], image: Tensor, reach: int, axis: int) -> Tensor:
+    """Pool over rows or columns up to ``reach`` away."""
+    size, padding = [1, 1], [0, 0]
+    size[axis], padding[axis] = 2 * reach + 1, reach
+    return pool(image, tuple(size), stride=1, padding=tuple(padding))
 
 
 def _pooled(image: Tensor, stride: int, size: tuple[int, int], pool: object) -> Tensor:

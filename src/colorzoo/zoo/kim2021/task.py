@@ -220,7 +220,7 @@ class Kim2021(SingleOptimizerModule):
         self, state: TapState, luma: Tensor, ab: Tensor, first: Tensor, drawn: Tensor
     ) -> EdgeLosses:
         hp: Any = self.hparams
-        picture, change = self._refined(state, luma, drawn)
+        picture, changes = self._refined(state, luma, drawn)
         near = widened(drawn, hp.edge_band)
         lost = edge_error(first, ab, near, scales=hp.edge_scales, kind=hp.gradient)
         off = color_error(first, ab, near)
@@ -228,29 +228,30 @@ class Kim2021(SingleOptimizerModule):
         return EdgeLosses(
             edge=mean(edge_error(picture, ab, near, scales=hp.edge_scales, kind=hp.gradient) * per_edge),
             con=mean(edge_error(picture, first, 1 - near, kind=hp.gradient) * per_edge),
-            reg=change,
+            reg=mean(torch.stack([change.float().square().mean() for change in changes])),
             color=mean(color_error(picture, ab, near) * per_color),
             hold=mean(color_error(picture, first, 1 - near) * per_color),
         )
 
-    def _refined(self, state: TapState, luma: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the refined picture, and L_reg: the mean over taps of the mean squared change."""
+    def _refined(self, state: TapState, luma: Tensor, drawn: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the refined picture, and what was added to each tap, divided by the tap's scale."""
         taps = {tap.name: (index, tap) for index, tap in enumerate(self._tapped.taps)}
         changes: list[Tensor] = []
+        near = self.network.near(drawn)
 
         def visit(name: str, activation: Tensor) -> Tensor:
             if name not in taps:
                 return activation
             index, tap = taps[name]
-            residual = self.network(index, activation, drawn, luma)
-            changes.append(residual.float().square().mean())
+            residual = self.network(index, activation, drawn, luma, near)
+            changes.append(residual)
             refined: Tensor = activation + tap.scale * residual
             return refined
 
         picture = self._tapped.after_taps(state, visit)
         if self.output_kind == "ab":
             picture = self.network.propagate(picture, luma, drawn)
-        return picture, mean(torch.stack(changes))
+        return picture, changes
 
     def _drawing(self) -> ScribbleSimulation:
         hp: Any = self.hparams

@@ -243,8 +243,11 @@ function createReferencePanel(pad) {
 
 function referenceWords(pad) {
   if (pad.ui.tool === "lasso") return t("Click a class here to paint with it.");
-  const words = t("Point at the photo to see what colored it.");
-  return pad.tools().some(({ id }) => id === "dropper") ? `${words} ${t("The eyedropper works here too.")}` : words;
+  const words = [
+    pad.accepts("exemplar") ? t("Point at the photo to see what colored it.") : t("This model does not use it."),
+    pad.tools().some(({ id }) => id === "dropper") ? t("The eyedropper works here too.") : "",
+  ];
+  return words.join(" ").trim();
 }
 
 /** The picture lies in the middle of its canvas. @returns {[number, number]} shares of its width and height */
