@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from colorzoo.color.sketch import rgb_to_gray, xdog
 from colorzoo.data.augment import clip_boxes
 from colorzoo.data.decode import decode_classes, decode_rgb
 from colorzoo.data.pictures import ClassMaps, Pictures
@@ -41,6 +42,11 @@ class Batch(TypedDict):
     sketch: NotRequired[Tensor]
     reference: NotRequired[Tensor]
     self_made: NotRequired[Tensor]
+
+
+def sketches_of(batch: Batch) -> Tensor:
+    """Return the sketches ``(B, 1, H, W)`` of a batch; those of a data set without any are drawn (XDoG)."""
+    return batch["sketch"] if "sketch" in batch else xdog(rgb_to_gray(batch["rgb"]))
 
 
 class Sample(TypedDict):

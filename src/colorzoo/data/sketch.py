@@ -13,7 +13,6 @@ from torch.utils.data import Dataset
 
 from colorzoo.color.sketch import SIGMAS, rgb_to_gray, xdog
 from colorzoo.data.augment import jitter_colors
-from colorzoo.data.dataset import Batch
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.pairing import PairedPictures, Partners, SketchedDataset
 from colorzoo.data.pictures import Pictures
@@ -115,11 +114,6 @@ class SketchDataModule(FolderDataModule):
             draws = uniform_draws(picture_generators(batch["seed"], "sketch"), len(rgb), 1, widths.device)
             chosen = (draws[:, 0] * len(widths)).long()
         return xdog(rgb_to_gray(rgb), widths[chosen])
-
-
-def sketches_of(batch: Batch) -> Tensor:
-    """Return the sketches ``(B, 1, H, W)`` of a batch; those of a data set without any are drawn (XDoG)."""
-    return batch["sketch"] if "sketch" in batch else xdog(rgb_to_gray(batch["rgb"]))
 
 
 def paired(colors: Path, sketches: Sequence[Path]) -> PairedPictures:

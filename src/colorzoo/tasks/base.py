@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.data.dataset import Batch
+from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.errors import WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.metrics import MeanPSNR
@@ -184,10 +184,11 @@ class ColorizationModule(LightningModule):
         del batch_idx
         rgb = batch["rgb"]
         lab = rgb_to_lab(rgb)
+        seen = sketches_of(batch) if self.input_kind == "sketch" else lab[:, :1]
         for setting, metric in self.val_psnr.items():
             guidance = self.validation_guidance(setting, lab, batch["seed"])
-            prediction = self(lab[:, :1], guidance)
-            cast(MeanPSNR, metric).update(prediction.to_rgb(lab[:, :1]), rgb)
+            prediction = self(seen, guidance)
+            cast(MeanPSNR, metric).update(prediction.to_rgb(seen), rgb)
             self.log(f"val/psnr_{setting}", cast(Any, metric), on_epoch=True, batch_size=len(rgb))
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
@@ -197,8 +198,8 @@ class ColorizationModule(LightningModule):
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the batch colored without guidance: ``(B, 3, H, W)`` in [0, 1]."""
         del batch_idx
-        lab = rgb_to_lab(batch["rgb"])
-        return cast(Prediction, self(lab[:, :1], Guidance())).to_rgb(lab[:, :1])
+        seen = sketches_of(batch) if self.input_kind == "sketch" else rgb_to_lab(batch["rgb"])[:, :1]
+        return cast(Prediction, self(seen, Guidance())).to_rgb(seen)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Note in the checkpoint whether these weights were trained."""

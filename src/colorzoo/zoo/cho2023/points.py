@@ -7,17 +7,14 @@ there, and the network and its training are those of `Cho2023`, so that only the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.data.dataset import Batch
-from colorzoo.data.sketch import sketches_of
+from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.draws import picture_generators
 from colorzoo.guidance import Guidance, Points, PointSimulation, simulate_points, uniform_points
-from colorzoo.metrics import MeanPSNR
 from colorzoo.networks.unet import UNet, initialize_gan
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
@@ -97,19 +94,6 @@ class Cho2023Points(SingleOptimizerModule):
         """Return the numbers of 6 x 6 points at which PSNR is taken."""
         return tuple(str(count) for count in VALIDATION_POINTS)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Paint each sketch with more and more points of its true colors."""
-        del batch_idx
-        sketch, rgb = sketches_of(batch), batch["rgb"]
-        lab = rgb_to_lab(rgb)
-        for count, metric in self.val_psnr.items():
-            points = uniform_points(lab, int(count), picture_generators(batch["seed"], "points"))
-            prediction = self(sketch, Guidance(points=points))
-            cast(MeanPSNR, metric).update(prediction.to_rgb(sketch), rgb)
-            self.log(f"val/psnr_{count}", cast(Any, metric), on_epoch=True, batch_size=len(rgb))
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the sketches painted without points: ``(B, 3, H, W)`` in [0, 1]."""
-        del batch_idx
-        sketch = sketches_of(batch)
-        return cast(Prediction, self(sketch, Guidance())).to_rgb(sketch)
+    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
+        """Give points of the true colors."""
+        return Guidance(points=uniform_points(lab, int(setting), picture_generators(seeds, "points")))

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from colorzoo.data.dataset import Batch
-from colorzoo.data.sketch import sketches_of
+from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Regions
@@ -287,12 +286,6 @@ class Cho2023(GANColorizationModule):
             prediction = self(sketch, Guidance(regions=replace(regions, rgb=colors, given=given)))
             cast(MeanPSNR, metric).update(prediction.to_rgb(sketch), rgb)
             self.log(f"val/psnr_{count}", cast(Any, metric), on_epoch=True, batch_size=len(rgb))
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the sketches painted without a color from anyone: ``(B, 3, H, W)`` in [0, 1]."""
-        del batch_idx
-        sketch = sketches_of(batch)
-        return cast(Prediction, self(sketch, Guidance())).to_rgb(sketch)
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load a checkpoint of the published code, all of it or the networks' part (278 or 256 keys)."""

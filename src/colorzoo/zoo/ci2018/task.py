@@ -7,18 +7,16 @@ https://arxiv.org/abs/1808.03240
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.data.dataset import Batch
-from colorzoo.data.sketch import sketches_of
+from colorzoo.color import lab_to_rgb
+from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.draws import picture_generators
 from colorzoo.guidance import Guidance, Points, uniform_points
-from colorzoo.metrics import MeanPSNR
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
@@ -95,22 +93,9 @@ class Ci2018(SingleOptimizerModule):
         """Return the numbers of 6 x 6 points at which PSNR is taken."""
         return tuple(str(count) for count in VALIDATION_POINTS)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Paint each sketch with more and more points of its true colors."""
-        del batch_idx
-        sketch, rgb = sketches_of(batch), batch["rgb"]
-        for count, metric in self.val_psnr.items():
-            generators = picture_generators(batch["seed"], "points")
-            points = uniform_points(rgb_to_lab(rgb), int(count), generators)
-            prediction = self(sketch, Guidance(points=points))
-            cast(MeanPSNR, metric).update(prediction.to_rgb(sketch), rgb)
-            self.log(f"val/psnr_{count}", cast(Any, metric), on_epoch=True, batch_size=len(rgb))
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the sketches painted without strokes: ``(B, 3, H, W)`` in [0, 1]."""
-        del batch_idx
-        sketch = sketches_of(batch)
-        return cast(Prediction, self(sketch, Guidance())).to_rgb(sketch)
+    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
+        """Give points of the true colors."""
+        return Guidance(points=uniform_points(lab, int(setting), picture_generators(seeds, "points")))
 
 
 def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
