@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from colorzoo import create_model
 from colorzoo.tasks import ColorizationModule
 from colorzoo.weights import save_weights
+from colorzoo.zoo.cho2023.task import Cho2023
 
 NAME = "zhang2017_local_small"
 HPARAMS = {"width": 0.125, "hint_attention": True, "init_std": None}
@@ -22,6 +23,16 @@ def tiny_model() -> ColorizationModule:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = create_model(NAME, None, **HPARAMS)
+    model.trained = True
+    return model
+
+
+def tiny_painter() -> Cho2023:
+    """Return a model of sketches that counts as trained and divides them into several regions."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Cho2023(width=0.125, segmenter_width=0.125, discriminator_width=0.125)
+    model.network.segmenter.head.weight.data.mul_(50)
     model.trained = True
     return model
 

@@ -18,7 +18,7 @@ from colorzoo.inference.pictures import read_picture
 from colorzoo.inference.regions import filled_regions, proposal_hash, region_notes, skipped_regions
 from colorzoo.inference.sketches import BLANK_NOTE, PHOTO_NOTE, draw_sketch, painted_luma
 from colorzoo.testing.samples import sample_image
-from colorzoo.zoo.cho2023.task import Cho2023
+from tiny_model import tiny_painter
 
 
 def drawing(height: int = 60, width: int = 80, *, paper: int = 255, ink: int = 0) -> np.ndarray:
@@ -35,11 +35,7 @@ def luma_of(image: np.ndarray) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def colorizer() -> Colorizer:
-    torch.manual_seed(0)
-    model = Cho2023(width=0.125, segmenter_width=0.125, discriminator_width=0.125)
-    model.network.segmenter.head.weight.data.mul_(50)
-    model.trained = True
-    return Colorizer(model, device="cpu", precision="float32", size=64)
+    return Colorizer(tiny_painter(), device="cpu", precision="float32", size=64)
 
 
 def test_a_clean_sketch_is_taken_as_it_is() -> None:

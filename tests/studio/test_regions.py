@@ -19,18 +19,14 @@ from colorzoo.inference.regions import filled_regions, proposal_hash
 from colorzoo.inference.resample import shrink_luma
 from colorzoo.studio.desk import Studio
 from colorzoo.studio.serve import Address, running
-from colorzoo.zoo.cho2023.task import Cho2023
+from tiny_model import tiny_painter
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def colorizer() -> Colorizer:
-    torch.manual_seed(0)
-    model = Cho2023(width=0.125, segmenter_width=0.125, discriminator_width=0.125)
-    model.network.segmenter.head.weight.data.mul_(50)
-    model.trained = True
-    return Colorizer(model, device="cpu", precision="float32", size=64)
+    return Colorizer(tiny_painter(), device="cpu", precision="float32", size=64)
 
 
 @pytest.fixture

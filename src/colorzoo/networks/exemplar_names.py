@@ -68,6 +68,20 @@ def convert_color_net(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
+def convert_networks(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Rename ``vggnet.``, ``nonlocal_net.``, ``colornet.`` of a file; return these, and the rest as it is."""
+    ours: dict[str, Tensor] = {}
+    left = dict(state_dict)
+    for theirs, prefix, convert in (
+        ("vggnet.", "features.vgg.", convert_vgg19),
+        ("nonlocal_net.", "correspondence.", convert_warp_net),
+        ("colornet.", "network.", convert_color_net),
+    ):
+        part = {key.removeprefix(theirs): left.pop(key) for key in list(left) if key.startswith(theirs)}
+        ours |= {prefix + key: value for key, value in convert(part).items()}
+    return ours, left
+
+
 def rename(state_dict: Mapping[str, Tensor], renaming: Renaming) -> dict[str, Tensor]:
     """Rename each key by the first pattern that it fits; others stay."""
     ours = {}

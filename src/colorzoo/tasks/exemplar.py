@@ -1,4 +1,4 @@
-"""What the training of exemplar models shares: references made from the picture itself, noise, losses.
+"""What training exemplar models shares: a base, references made from the picture itself, noise, losses.
 
 The losses are those of SPColor (Chen et al. 2023, section III-E) and of Zhang et al. 2019, with their
 weights as the model's arguments.
@@ -6,7 +6,7 @@ weights as the model's arguments.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.data.references import crop_flip_reference
 from colorzoo.draws import picture_generators
+from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import (
     contextual_loss,
     edge_aware_smoothness,
@@ -27,24 +28,58 @@ from colorzoo.losses import (
 )
 from colorzoo.networks.exemplar import Reference
 from colorzoo.networks.trunk import Trunk
+from colorzoo.networks.warp_net import WarpNet
 from colorzoo.tasks.base import Prediction
 from colorzoo.tasks.gan import GANColorizationModule
 from colorzoo.tasks.optimizers import OptimizerSetup, rate_factor
+from colorzoo.weights import apply_weights
 
 _CONTEXTUAL = (2.0, 4.0, 8.0)  # weights of relu3_2 (pooled), relu4_2 and relu5_2
 
 
-class Painter(Protocol):
-    """What the losses need of a model."""
+class ExemplarGANModule(GANColorizationModule):
+    """Base of the papers that carry a reference's colors over by features and train against a discriminator.
+
+    The subclass's ``__init__`` has the weights of `painter_loss` as arguments. Its ``paint`` answers the
+    extras ``self``, ``similarity``, ``warped_ab``, ``matched`` and ``reference``.
+    """
 
     features: Trunk
-
-    @property
-    def hparams(self) -> Any:
-        """Its arguments, among them the weights of the losses."""
+    correspondence: WarpNet
 
     def judge(self, lab: Tensor, extras: dict[str, Tensor]) -> Tensor:
         """Return the discriminator's scores ``(B, 1)`` of pictures ``(B, 3, H, W)`` in Lab."""
+        raise NotImplementedError(f"{type(self).__name__} must define judge(lab, extras)")
+
+    def generator_loss(self, batch: Batch, painted: Prediction) -> Tensor:
+        """Return the weighted sum of the losses."""
+        parts = painter_loss(self, rgb_to_lab(batch["rgb"]), painted)
+        self.log_dict({f"loss/{name}": value.detach() for name, value in parts.items()})
+        return torch.stack(list(parts.values())).sum() + tie(self.correspondence)
+
+    def discriminator_loss(self, batch: Batch, painted: Prediction) -> Tensor:
+        """Return the relativistic loss of the discriminator."""
+        fake, real = _judgements(self, rgb_to_lab(batch["rgb"]), painted)
+        return relativistic_loss(real, fake)
+
+    def validation_settings(self) -> tuple[str, ...]:
+        """Return: no reference, and one made from the picture itself."""
+        return ("automatic", "self")
+
+    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
+        """Make the reference of a setting."""
+        if setting == "automatic":
+            return Guidance()
+        return Guidance(exemplar=Exemplar(made_reference(lab, seeds)))
+
+    def load_networks(self, state_dict: dict[str, Tensor]) -> None:
+        """Load the authors' networks under our names; where they published no discriminator, it stays.
+
+        Raises:
+            WeightsError: Keys or shapes do not fit.
+        """
+        judge = {k: v for k, v in self.state_dict().items() if k.startswith("discriminator.")}
+        apply_weights(self, {**judge, **state_dict}, name="the published checkpoint", published=False)
 
 
 def self_reference(batch: Batch) -> tuple[Reference, Tensor]:
@@ -85,7 +120,7 @@ def tie(network: nn.Module) -> Tensor:
     return 0 * torch.stack([parameter.sum() for parameter in network.parameters()]).sum()
 
 
-def painter_loss(model: Painter, lab: Tensor, painted: Prediction) -> dict[str, Tensor]:
+def painter_loss(model: ExemplarGANModule, lab: Tensor, painted: Prediction) -> dict[str, Tensor]:
     """Return the weighted losses of color and correspondence network by name; those of weight 0 are left out.
 
     Args:
@@ -112,13 +147,7 @@ def painter_loss(model: Painter, lab: Tensor, painted: Prediction) -> dict[str, 
     return parts
 
 
-def adversary_loss(model: Painter, lab: Tensor, painted: Prediction) -> Tensor:
-    """Return the loss of the discriminator."""
-    fake, real = _judgements(model, lab, painted)
-    return relativistic_loss(real, fake)
-
-
-def _perceptual(model: Painter, lab: Tensor, painted: Prediction) -> dict[str, Tensor]:
+def _perceptual(model: ExemplarGANModule, lab: Tensor, painted: Prediction) -> dict[str, Tensor]:
     hp: Any = model.hparams
     assert painted.ab is not None
     parts = {}
@@ -147,7 +176,7 @@ def _warp_l1(extras: dict[str, Tensor], true: Tensor) -> Tensor:
     return (distance * counted).sum() / (2 * counted.sum() + 1)
 
 
-def _judgements(model: Painter, lab: Tensor, painted: Prediction) -> tuple[Tensor, Tensor]:
+def _judgements(model: ExemplarGANModule, lab: Tensor, painted: Prediction) -> tuple[Tensor, Tensor]:
     """Return the scores of painted and of true pictures, the true ones each in the place of the next."""
     assert painted.ab is not None
     fake = model.judge(torch.cat([lab[:, :1], painted.ab], dim=1), painted.extras)
@@ -155,17 +184,17 @@ def _judgements(model: Painter, lab: Tensor, painted: Prediction) -> tuple[Tenso
 
 
 def two_rates(
-    model: GANColorizationModule, color: dict[str, Any], matching: dict[str, Any]
+    model: ExemplarGANModule, color: dict[str, Any], matching: dict[str, Any]
 ) -> tuple[Adam, LambdaLR]:
     """Return one Adam over color and correspondence network, each with its own settings, and its schedule.
 
     Args:
-        model: Has ``network`` and ``correspondence``.
+        model: Whose networks to train.
         color: Rate and further settings of Adam for the color network.
         matching: The same for the correspondence network.
     """
     hp: Any = model.hparams
-    parts = ((model.network, color), (model.get_submodule("correspondence"), matching))
+    parts = ((model.network, color), (model.correspondence, matching))
     groups = [
         {"params": [p for p in part.parameters() if p.requires_grad], **settings} for part, settings in parts
     ]

@@ -7,13 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from colorzoo.networks.exemplar_names import (
-    Renaming,
-    convert_color_net,
-    convert_vgg19,
-    convert_warp_net,
-    rename,
-)
+from colorzoo.networks.exemplar_names import Renaming, convert_networks, rename
 
 _STEGO: Renaming = (
     (r"^net\.model\.", "backbone.vit."),
@@ -47,16 +41,7 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Args:
         state_dict: The authors' tensors; unknown keys stay, so that a strict load names them.
     """
-    parts = {
-        "vggnet.": ("features.vgg.", convert_vgg19),
-        "nonlocal_net.": ("correspondence.", convert_warp_net),
-        "colornet.": ("network.", convert_color_net),
-    }
-    ours: dict[str, Tensor] = {}
-    left = dict(state_dict)
-    for theirs, (prefix, convert) in parts.items():
-        part = {key.removeprefix(theirs): left.pop(key) for key in list(left) if key.startswith(theirs)}
-        ours |= {prefix + key: value for key, value in convert(part).items()}
+    ours, left = convert_networks(state_dict)
     for key, value in convert_stego(left).items():
         if key.startswith("backbone."):
             ours[f"segmenter.encode.{key}"] = value

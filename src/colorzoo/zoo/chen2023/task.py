@@ -16,25 +16,16 @@ from torch.nn import functional as F
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import WeightsError
-from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.guidance import Guidance
 from colorzoo.networks.attention_discriminator import AttentionDiscriminator
 from colorzoo.networks.clusters import Classified
 from colorzoo.networks.color_net import ColorNet
 from colorzoo.networks.exemplar import Reference, Warped, enlarge, pad_picture, painted_ab, to_grid
 from colorzoo.networks.trunk import Seen, Trunk
 from colorzoo.networks.warp_net import STRIDE, WarpNet, unit_features
-from colorzoo.tasks import GANColorizationModule, Prediction
-from colorzoo.tasks.exemplar import (
-    adversary_loss,
-    made_reference,
-    painter_loss,
-    self_reference,
-    tie,
-    two_rates,
-    with_noise,
-)
+from colorzoo.tasks import Prediction
+from colorzoo.tasks.exemplar import ExemplarGANModule, self_reference, two_rates, with_noise
 from colorzoo.tasks.optimizers import Schedule
-from colorzoo.weights import apply_weights
 from colorzoo.zoo.chen2023.network import build_segmenter, build_trunk, warp_reference
 from colorzoo.zoo.chen2023.objective import hide
 from colorzoo.zoo.chen2023.published import convert_published
@@ -44,7 +35,7 @@ from colorzoo.zoo.chen2023.stego import CLUSTERS
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-class Chen2023(GANColorizationModule):
+class Chen2023(ExemplarGANModule):
     """Exemplar colorization with class-wise matching, and its training.
 
     Args:
@@ -232,16 +223,6 @@ class Chen2023(GANColorizationModule):
         extras |= {"matched": warped.matched.float(), "reference": reference.rgb}
         return Prediction(ab=ab, extras=extras)
 
-    def generator_loss(self, batch: Batch, painted: Prediction) -> Tensor:
-        """Return the weighted sum of the losses of section III-E."""
-        parts = painter_loss(self, rgb_to_lab(batch["rgb"]), painted)
-        self.log_dict({f"loss/{name}": value.detach() for name, value in parts.items()})
-        return torch.stack(list(parts.values())).sum() + tie(self.correspondence)
-
-    def discriminator_loss(self, batch: Batch, painted: Prediction) -> Tensor:
-        """Return the relativistic loss of the discriminator."""
-        return adversary_loss(self, rgb_to_lab(batch["rgb"]), painted)
-
     def judge(self, lab: Tensor, extras: dict[str, Tensor]) -> Tensor:
         """Return the discriminator's scores ``(B, 1)``."""
         del extras
@@ -256,16 +237,6 @@ class Chen2023(GANColorizationModule):
         judge, moves = self._adam(self.discriminator, hp.discriminator_lr)
         return [painter, judge], [its_moves, moves]
 
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return: no reference, and one made from the picture itself."""
-        return ("automatic", "self")
-
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Make the reference of a setting."""
-        if setting == "automatic":
-            return Guidance()
-        return Guidance(exemplar=Exemplar(made_reference(lab, seeds)))
-
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load the authors' networks, and STEGO if it is used; see `convert_published`.
 
@@ -274,9 +245,7 @@ class Chen2023(GANColorizationModule):
         """
         if not isinstance(self.features, nn.Module):
             raise WeightsError("these features are no module and take no weights")
-        ours = convert_published(state_dict)
-        judge = {k: v for k, v in self.state_dict().items() if k.startswith("discriminator.")}
-        apply_weights(self, {**judge, **ours}, name="the published checkpoint", published=False)
+        self.load_networks(convert_published(state_dict))
 
     def _look(self, reference: Reference) -> Seen:
         rgb = reference.rgb

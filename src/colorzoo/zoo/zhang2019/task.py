@@ -24,25 +24,16 @@ from colorzoo.networks.exemplar import Reference, Warped, centers_of, enlarge, p
 from colorzoo.networks.frozen import borrow
 from colorzoo.networks.trunk import BorrowedTrunk, Seen, Trunk, VGGTrunk
 from colorzoo.networks.warp_net import STRIDE, WarpNet, unit_features
-from colorzoo.tasks import GANColorizationModule, Prediction
-from colorzoo.tasks.exemplar import (
-    adversary_loss,
-    made_reference,
-    painter_loss,
-    self_reference,
-    tie,
-    two_rates,
-    with_noise,
-)
+from colorzoo.tasks import Prediction
+from colorzoo.tasks.exemplar import ExemplarGANModule, self_reference, two_rates, with_noise
 from colorzoo.tasks.optimizers import Schedule
-from colorzoo.weights import apply_weights
 from colorzoo.zoo.zhang2019.published import convert_published
 
 _FIRST = "conv1.0.weight"
 _OWN = ("conv1.", "conv2.", "up10.", "skip1.", "conv10.", "ab.")  # what a network with a donor trains itself
 
 
-class Zhang2019(GANColorizationModule):
+class Zhang2019(ExemplarGANModule):
     """Exemplar colorization with global matching and the previous frame, and its training on single pictures.
 
     The temporal loss needs flow between frames and is not here; the previous frame of training is the picture
@@ -236,31 +227,11 @@ class Zhang2019(GANColorizationModule):
         score: Tensor = self.discriminator(torch.cat([lab, extras["previous"]], dim=1)).score
         return score.float()
 
-    def generator_loss(self, batch: Batch, painted: Prediction) -> Tensor:
-        """Return the weighted sum of the losses."""
-        parts = painter_loss(self, rgb_to_lab(batch["rgb"]), painted)
-        self.log_dict({f"loss/{name}": value.detach() for name, value in parts.items()})
-        return torch.stack(list(parts.values())).sum() + tie(self.correspondence)
-
-    def discriminator_loss(self, batch: Batch, painted: Prediction) -> Tensor:
-        """Return the relativistic loss of the discriminator."""
-        return adversary_loss(self, rgb_to_lab(batch["rgb"]), painted)
-
     def configure_optimizers(self) -> Any:
         """Return one Adam for color and correspondence network, each with its rate, and one for the judge."""
         judge, moves = self._adam(self.discriminator, self.hparams.discriminator_lr)
         painter, its_moves = two_rates(self, {"lr": self.hparams.lr}, {"lr": self.hparams.matching_lr})
         return [painter, judge], [its_moves, moves]
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return: no reference, and one made from the picture itself."""
-        return ("automatic", "self")
-
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Make the reference of a setting."""
-        if setting == "automatic":
-            return Guidance()
-        return Guidance(exemplar=Exemplar(made_reference(lab, seeds)))
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load the authors' networks; see `convert_published`.
@@ -268,9 +239,7 @@ class Zhang2019(GANColorizationModule):
         Raises:
             WeightsError: Keys or shapes do not fit.
         """
-        judge = {k: v for k, v in self.state_dict().items() if k.startswith("discriminator.")}
-        ours = {**judge, **convert_published(state_dict)}
-        apply_weights(self, ours, name="the published checkpoint", published=False)
+        self.load_networks(convert_published(state_dict))
 
     def _nothing(self, luma: Tensor, seen: Seen) -> Warped:
         nothing = luma.new_zeros(len(luma), 1, *(side // STRIDE for side in luma.shape[-2:]))
