@@ -63,11 +63,13 @@ def test_segment_says_what_is_wrong(run: Run, photo: Path, tmp_path: Path) -> No
         ((photo, "-o", tmp_path / "x.jpg"), "must end in .png"),
         ((photo, "--model", "zhang2016_small"), "finds no classes"),
         ((tmp_path / "none.png",), "none.png"),
+        ((photo, "-o", photo / "x.png"), "cannot be written"),
     ):
         code, _, err = run("segment", *words)
         assert code == 2
         assert message in err
         assert err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
 
 
 def test_the_written_numbers_serve_as_label_images(

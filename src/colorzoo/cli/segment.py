@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import default_model
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 NAME = "segment"
 HELP = "show the classes of a photo with a legend, for --class and --classes of colorize"
@@ -39,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from colorzoo.inference.colorizer import Colorizer
     from colorzoo.inference.pictures import read_picture
     from colorzoo.inference.segmenting import draw_classes, segment_picture
+    from colorzoo.inference.write import write_whole
 
     photo = Path(args.photo)
     out = Path(args.output) if args.output else photo.with_name(f"{photo.stem}.classes.png")
@@ -55,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     if args.labels:
         images.append(Image.fromarray(found.labels.astype("uint8")))
     for target, image in zip(targets, images, strict=True):
-        _save(image, target)
+        write_whole(target, _as_png(image))
     for number, share in found.shares.items():
         print(f"class {number:2d}  {share:6.1%}")
     print(out)
@@ -69,11 +75,7 @@ def _check_target(path: Path, *, overwrite: bool) -> None:
         raise ColorzooError(f"{path} exists already; --overwrite replaces it, -o names another file")
 
 
-def _save(image: object, path: Path) -> None:
-    from PIL import Image
-
-    assert isinstance(image, Image.Image)
-    try:
-        image.save(path)
-    except OSError as error:
-        raise ColorzooError(f"{path} cannot be written: {error.strerror or error}") from error
+def _as_png(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()

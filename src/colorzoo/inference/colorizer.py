@@ -306,6 +306,7 @@ class Colorizer:
             self._notes = (f"{self.device.type} ran out of memory; colored on the CPU",)
             self.device = torch.device("cpu")
             self.model.to(self.device)
+            self._opened = OpenedPicture()  # its maps lie on the full device
             return self._predict_finite(luma, guidance)
 
     def _predict_finite(self, luma: Tensor, guidance: Guidance) -> Prediction:

@@ -58,7 +58,7 @@ def write_picture(
         content = encode(rgb, like, kind, quality)
     except OSError as error:
         raise PictureError(f"{path} cannot be encoded as {kind}: {error}") from error
-    _replace(path, content)
+    write_whole(path, content)
     return path
 
 
@@ -155,8 +155,12 @@ def _check_target(path: Path, like: Picture, overwrite: bool) -> None:
         raise PictureError(f"{path} exists already, remove it or ask to overwrite")
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Write beside the target under a short name, then rename, so that no half file is ever seen."""
+def write_whole(path: Path, content: bytes) -> None:
+    """Write beside the target under a short name, then rename, so that no half file is ever seen.
+
+    Raises:
+        PictureError: It cannot be written.
+    """
     partial = path.with_name(f".colorzoo-{secrets.token_hex(6)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

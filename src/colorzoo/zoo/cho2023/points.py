@@ -11,17 +11,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.draws import picture_generators
 from colorzoo.guidance import Guidance, Points, PointSimulation, simulate_points, uniform_points
+from colorzoo.networks.hint_input import point_colors
 from colorzoo.networks.unet import UNet, initialize_gan
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.zoo.cho2023.network import as_residual, base_channels
 
 VALIDATION_POINTS = (0, 1, 10, 30)
-_DEFAULT_LUMA = 60.0  # of points that come without a lightness
 
 
 class Cho2023Points(SingleOptimizerModule):
@@ -70,8 +70,7 @@ class Cho2023Points(SingleOptimizerModule):
         points = (
             guidance.points if guidance is not None and guidance.points is not None else Points.none(luma)
         )
-        lightness = torch.full_like(points.mask, _DEFAULT_LUMA) if points.luma is None else points.luma
-        color = 2 * lab_to_rgb(torch.cat([lightness, points.ab], dim=1)) - 1
+        color = point_colors(points)
         x = torch.cat([2 * luma - 1, color * points.mask, points.mask], dim=1)
         painted = self.network(x).float()
         if self.hparams.hint_residual:

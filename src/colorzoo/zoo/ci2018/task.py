@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import lab_to_rgb
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.draws import picture_generators
 from colorzoo.guidance import Guidance, Points, uniform_points
+from colorzoo.networks.hint_input import point_colors
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.tasks import Prediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
@@ -24,7 +24,6 @@ from colorzoo.zoo.ci2018.network import HINT_STRIDE, StrokeNetwork
 
 VALIDATION_POINTS = (0, 1, 10, 30)
 _SPREAD = 0.005  # deviation of the threshold below 1 above which a cell is hinted
-_DEFAULT_LUMA = 60.0  # of points that come without a lightness
 
 
 class Ci2018(SingleOptimizerModule):
@@ -75,8 +74,7 @@ class Ci2018(SingleOptimizerModule):
         """Paint sketches ``(B, 1, H, W)`` in [0, 1]."""
         points = guidance.points if guidance is not None else None
         points = Points.none(luma) if points is None else points
-        lightness = torch.full_like(points.mask, _DEFAULT_LUMA) if points.luma is None else points.luma
-        color = 2 * lab_to_rgb(torch.cat([lightness, points.ab], dim=1)) - 1
+        color = point_colors(points)
         return Prediction(rgb=(self.network(luma, color, points.mask) + 1) / 2)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

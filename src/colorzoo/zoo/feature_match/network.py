@@ -9,9 +9,8 @@ from torch.nn import functional as F
 CELL = 4
 """Pixels along the side of a place."""
 
-_CHUNK = (
-    1024  # places that are compared with all others at once: memory grows with the picture, not its square
-)
+# places that are compared with all others at once: memory grows with the picture, not its square
+_CHUNK = 1024
 
 
 def window_features(gray: Tensor) -> Tensor:

@@ -127,7 +127,7 @@ class EdgeNetwork(nn.Module):
         if self.reach is None or self._everywhere():
             residual: Tensor = branch(activation, read) * window
             return residual
-        return _near(branch, activation, read, window)
+        return _run_around(branch, activation, read, window)
 
     def propagate(self, ab: Tensor, luma: Tensor, scribbles: Tensor) -> Tensor:
         """Return ``(B, 2, H, W)`` ab in CIE units with colors drawn from beyond the scribbles, near them."""
@@ -158,7 +158,7 @@ class EdgeNetwork(nn.Module):
         return faded
 
 
-def _near(branch: nn.Module, activation: Tensor, read: Tensor, window: Tensor) -> Tensor:
+def _run_around(branch: nn.Module, activation: Tensor, read: Tensor, window: Tensor) -> Tensor:
     """Run a branch only as far around the window as its answer inside of it depends on."""
     change = torch.zeros_like(activation)
     part = _around(window, FIELD)
