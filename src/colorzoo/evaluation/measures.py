@@ -27,6 +27,7 @@ from colorzoo.metrics.band import band_psnr, edge_band
 from colorzoo.metrics.cdr import cluster_discrepancy
 from colorzoo.metrics.colorful import colorfulness
 from colorzoo.metrics.histogram import histogram_intersection
+from colorzoo.metrics.look import gray_gain, neutral_chroma, right_hues
 from colorzoo.metrics.psnr import AB_SPAN, psnr, psnr_8bit, squared_errors, to_8bit
 from colorzoo.metrics.structure import ssim
 from colorzoo.users import Answer, bled_edges
@@ -131,6 +132,18 @@ def plain_measures() -> Mapping[str, Callable[[], Measure]]:
         "drift": lambda: _mean(
             "drift", "drift_beyond_16_px_mean", "Drift beyond 16 px", "lower", _drift, digits=3
         ),
+        "gray_gain": lambda: _decibels(
+            "gray_gain", "psnr_rgb_8bit_over_gray_mean", "PSNR over gray", _gray_gain
+        ),
+        "cf_share": lambda: _share_of_sums(
+            "cf_share", "cf_hasler_share", "Colorfulness, share", "neither", _colorfulness_and_truth
+        ),
+        "neutral_chroma": lambda: _share_of_sums(
+            "neutral_chroma", "chroma_where_neutral5", "Chroma on neutral", "lower", _neutral_chroma
+        ),
+        "right_hue": lambda: _share_of_sums(
+            "right_hue", "hue35_where_chroma15", "Right hue", "higher", _right_hues
+        ),
         "histogram_intersection": lambda: _mean(
             "histogram_intersection", "hist_ab529_reference_mean", "Histogram int.", "higher", _histogram
         ),
@@ -159,6 +172,18 @@ def _pooled_by(name: str, output: Output, function: Callable[[Shown], Tensor]) -
         return [[float(function(shown)) * values, 0.0, float(values)]]
 
     return Measure(name, (output,), run)
+
+
+def _share_of_sums(
+    name: str, key: str, title: str, better: Better, function: Callable[[Shown], tuple[Tensor, Tensor]]
+) -> Measure:
+    """Divide two sums over all pictures, so that a picture counts by its pixels that are asked about."""
+
+    def run(shown: Shown) -> Values:
+        total, count = function(shown)
+        return [[float(total), 0.0, float(count)]]
+
+    return Measure(name, (Output(key, title, "", better, mean),), run)
 
 
 def _one(function: Callable[[Shown], Tensor]) -> Callable[[Shown], Values]:
@@ -196,6 +221,22 @@ def _ssim(shown: Shown) -> Tensor:
 
 def _colorfulness(shown: Shown) -> Tensor:
     return colorfulness(shown.rgb)
+
+
+def _gray_gain(shown: Shown) -> Tensor:
+    return gray_gain(shown.rgb, shown.truth.rgb)
+
+
+def _colorfulness_and_truth(shown: Shown) -> tuple[Tensor, Tensor]:
+    return colorfulness(shown.rgb), shown.truth.colorfulness
+
+
+def _neutral_chroma(shown: Shown) -> tuple[Tensor, Tensor]:
+    return neutral_chroma(shown.ab, shown.truth.ab)
+
+
+def _right_hues(shown: Shown) -> tuple[Tensor, Tensor]:
+    return right_hues(shown.ab, shown.truth.ab)
 
 
 def _histogram(shown: Shown) -> Tensor:
