@@ -7,7 +7,7 @@ run in a fixed order, and writes its ``training_step``. Logging, validation, sta
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
@@ -211,14 +211,24 @@ class ColorizationModule(LightningModule):
         del setting, lab, seeds
         return Guidance()
 
+    def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterable[tuple[str, Guidance]]:
+        """Return each setting with its guidance, in the order of `validation_settings`.
+
+        Args:
+            batch: The batch; models that read sketches find theirs in it.
+            lab: ``(B, 3, H, W)`` truth.
+        """
+        for setting in self.validation_settings():
+            yield setting, self.validation_guidance(setting, lab, batch["seed"])
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Color the batch in every setting and record its PSNR."""
         del batch_idx
         rgb = batch["rgb"]
         lab = rgb_to_lab(rgb)
         seen = sketches_of(batch) if self.input_kind == "sketch" else lab[:, :1]
-        for setting, metric in self.val_psnr.items():
-            guidance = self.validation_guidance(setting, lab, batch["seed"])
+        for setting, guidance in self.validation_guidances(batch, lab):
+            metric = self.val_psnr[setting]
             prediction = self(seen, guidance)
             cast(MeanPSNR, metric).update(prediction.to_rgb(seen), rgb)
             self.log(f"val/psnr_{setting}", cast(Any, metric), on_epoch=True, batch_size=len(rgb))

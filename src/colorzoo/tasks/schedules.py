@@ -76,11 +76,24 @@ class Cosine(RunSchedule):
 
 
 class HoldThenLinear(RunSchedule):
-    """Holds for the first half, then falls in a line to 0 after the last step (Cho et al. 2023, sec. 4.1)."""
+    """Holds, then falls in a line to 0 after the last step (Cho et al. 2023, sec. 4.1; Su et al. 2020).
+
+    Args:
+        optimizer: See `RunSchedule`.
+        warmup_steps: See `RunSchedule`.
+        total_steps: See `RunSchedule`.
+        hold: Share of the run after the warm-up that holds, below 1.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, warmup_steps: int = 0, total_steps: int | None = None, hold: float = 0.5
+    ) -> None:
+        self.hold = hold
+        super().__init__(optimizer, warmup_steps, total_steps)
 
     def share(self, step: int, total: int) -> float:
-        """Return 1 up to half of the run, then twice the share that is left."""
-        return min(1.0, 2 * (1 - step / total))
+        """Return 1 while it holds, then what is left of the run as a share of the falling part."""
+        return min(1.0, (1 - step / total) / (1 - self.hold))
 
 
 class PiecewiseConstant(LRScheduler):
