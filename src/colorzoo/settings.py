@@ -71,7 +71,9 @@ def flatten_arguments(constructor: Callable[..., Any], nested: Mapping[str, Any]
     flat: dict[str, Any] = {}
     for key, value in nested.items():
         if key in groups:
-            flat |= asdict(value) if is_dataclass(value) and not isinstance(value, type) else dict(value or {})
+            flat |= (
+                asdict(value) if is_dataclass(value) and not isinstance(value, type) else dict(value or {})
+            )
         else:
             flat[key] = value
     return flat

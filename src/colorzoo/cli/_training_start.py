@@ -10,9 +10,9 @@ from typing import Any
 from colorzoo.card import ModelCard
 from colorzoo.errors import UnknownModelError, WeightsError
 from colorzoo.registry import list_models, load_class, model_card
+from colorzoo.settings import flatten_arguments, plain_arguments
 from colorzoo.tasks import ColorizationModule
 from colorzoo.tasks.provenance import Provenance
-from colorzoo.settings import flatten_arguments, plain_arguments
 from colorzoo.weights import apply_weights, load_state_dict_file, resolve_weights
 from colorzoo.weights._files import sha256_of
 from colorzoo.weights.load import read_provenance

@@ -21,10 +21,18 @@ from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.metrics import MeanPSNR
+from colorzoo.settings import complete_arguments
 from colorzoo.tasks.prediction import Prediction
 from colorzoo.tasks.provenance import Provenance
-from colorzoo.settings import complete_arguments
-from colorzoo.tasks.stages import EVERYTHING, Stage, Start, freeze, hold_frozen, trained_source, untrained_parts
+from colorzoo.tasks.stages import (
+    EVERYTHING,
+    Stage,
+    Start,
+    freeze,
+    hold_frozen,
+    trained_source,
+    untrained_parts,
+)
 
 if TYPE_CHECKING:
     from colorzoo.weights.caffe import CaffeLayers
@@ -172,7 +180,9 @@ class ColorizationModule(LightningModule):
         Raises:
             ColorzooError: It shares nothing, or has other shapes.
         """
-        raise ColorzooError(f"{type(self).__name__} cannot start from another model ({type(source).__name__}).")
+        raise ColorzooError(
+            f"{type(self).__name__} cannot start from another model ({type(source).__name__})."
+        )
 
     def continue_from(self, stage: str | None) -> None:
         """Begin this stage with weights that were loaded from the end of another one; nothing by default.
@@ -274,5 +284,7 @@ class ColorizationModule(LightningModule):
 
     def _keep_plain_hparams(self) -> None:
         """Keep of the recorded arguments what any checkpoint can hold, typed settings as mappings."""
-        self._set_hparams(complete_arguments(type(self), dict(self.hparams)))
+        plain = complete_arguments(type(self), dict(self.hparams))
+        self.hparams.clear()
+        self._set_hparams(plain)
         self._hparams_initial = copy.deepcopy(self._hparams)

@@ -28,7 +28,6 @@ from colorzoo.tasks.optimization import DEFAULT_OPTIMIZER, parameter_groups, pla
 from colorzoo.tasks.prediction import Prediction
 from colorzoo.tasks.stages import Start
 
-
 P = TypeVar("P", bound=Prediction)
 
 

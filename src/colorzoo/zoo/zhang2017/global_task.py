@@ -113,7 +113,9 @@ class Zhang2017Global(SingleOptimizerModule):
         draws = uniform_draws(picture_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
         histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < users.histogram_share)
         saturation = mean_saturation(batch["rgb"])
-        saturation = torch.where(draws[:, 1:] < users.saturation_share, saturation, -torch.ones_like(saturation))
+        saturation = torch.where(
+            draws[:, 1:] < users.saturation_share, saturation, -torch.ones_like(saturation)
+        )
         return histogram, saturation
 
     def validation_settings(self) -> tuple[str, ...]:
