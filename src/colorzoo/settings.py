@@ -1,8 +1,8 @@
-"""Typed settings of a model: frozen dataclasses that a constructor takes in groups, and flat names for people.
+"""Typed settings of a model: frozen dataclasses in a constructor, flat names for people.
 
 A paper's constructor takes a few groups (``architecture``, ``objective``, ``simulation`` ...), each a frozen
-dataclass. YAML and checkpoints hold them as nested mappings. Cards, weight files and `create_model` name single
-settings, which are unique within a model: ``create_model(name, width=0.25)``.
+dataclass. YAML and checkpoints hold them as nested mappings. Cards, weight files and `create_model` name
+single settings, which are unique within a model: ``create_model(name, width=0.25)``.
 """
 
 from __future__ import annotations

@@ -166,8 +166,8 @@ class ColorizationModule(LightningModule):
             return
         if untrained := list(untrained_parts(self)):
             raise WeightsError(
-                f"{type(self).__name__} stands on a model with random weights: {', '.join(untrained)}; get its "
-                "weights first (`colorzoo weights list`), or name another one."
+                f"{type(self).__name__} stands on a model with random weights: {', '.join(untrained)}; "
+                "get its weights first (`colorzoo weights list`), or name another one."
             )
         if self.start is not None and not self.trained:
             source = cast(ColorizationModule, trained_source(self.start, "start"))

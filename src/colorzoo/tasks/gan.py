@@ -117,7 +117,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         return {"loss": losses["train/generator"], "discriminator": losses["train/discriminator"]}
 
     def generator_groups(self) -> list[dict[str, Any]]:
-        """Return the parameter groups of the generator's optimizer; by default what is trained of `network`."""
+        """Return the parameter groups of the generator's optimizer; by default those of `network`."""
         return parameter_groups(self.network)
 
     def configure_optimizers(self) -> Any:

@@ -1,7 +1,7 @@
 """Learning rates over a whole run, counted in optimizer steps, beside the schedules of `torch.optim`.
 
-A configuration names any ``torch.optim.lr_scheduler`` class whose numbers it knows (``MultiStepLR``), or one of
-these, which only need to be told how long the run is: the model does that when training starts (`plan`).
+A configuration names any ``torch.optim.lr_scheduler`` class whose numbers it knows (``MultiStepLR``), or one
+of these, which only need to be told how long the run is: the model does that when training starts (`plan`).
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ class Cosine(RunSchedule):
 class HoldThenLinear(RunSchedule):
     """Holds for the first half, then falls in a line that would reach 0 one step after the last.
 
-    The ``lambda`` rule of pix2pix, which Cho et al. 2023 use by epochs; counted in steps it differs from theirs by
-    at most one epoch's fall.
+    The ``lambda`` rule of pix2pix, which Cho et al. 2023 use by epochs; counted in steps it differs from theirs
+    by at most one epoch's fall.
     """
 
     def share(self, step: int, total: int) -> float:

@@ -65,7 +65,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         objective: The losses.
         users: The simulated users of training.
         extensions: What is not in the paper.
-        stage: ``both`` trains f and g; ``painter`` (ours) trains g alone, on the regions that f proposes as it is.
+        stage: ``both`` trains f and g; ``painter`` (ours) trains g alone, on what f proposes as it is.
         optimizer: See `GANColorizationModule`; that of f and g.
         discriminator_optimizer: See `GANColorizationModule`.
         lr_scheduler: See `GANColorizationModule`.

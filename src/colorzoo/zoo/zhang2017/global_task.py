@@ -34,8 +34,8 @@ class Zhang2017Global(SingleOptimizerModule):
         architecture: The network.
         users: What training pictures tell of themselves.
         delta: Where smooth-l1 turns linear, in CIE units.
-        start: A Local Hints model of the same width whose trained layers to start from, as the paper does; None
-            starts from random weights.
+        start: A Local Hints model of the same width whose trained layers to start from, as the paper does;
+            None starts from random weights.
         compile_training: Compile the training step (faster on a CPU after a minute's wait).
         optimizer: See `SingleOptimizerModule`.
         lr_scheduler: See `SingleOptimizerModule`.
