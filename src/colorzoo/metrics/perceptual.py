@@ -89,16 +89,16 @@ class BandLPIPS(PictureMean):
     """Mean over pictures of the LPIPS map inside a band; pictures without edges are left out and counted.
 
     Args:
-        kernel_size: Side of the band; None for the whole picture. See `edge_band`.
         net: The trunk; it stays in the key of the answer.
         weights: See `lpips_network`.
+        kernel_size: Side of the band; None for the whole picture. See `edge_band`.
     """
 
     higher_is_better = False
     is_differentiable = True
 
     def __init__(
-        self, *, kernel_size: int | None = 7, net: Net = "alex", weights: Path | None = None
+        self, net: Net = "alex", weights: Path | None = None, *, kernel_size: int | None = 7
     ) -> None:
         super().__init__()
         self.kernel_size, self.net = kernel_size, net

@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import torch
-from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
-from colorzoo.card import GuidanceKind, InputKind, OutputKind
+from colorzoo.card import GuidanceKind, OutputKind
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.errors import WeightsError
 from colorzoo.guidance import Guidance
-from colorzoo.metrics import MeanPSNR
+from colorzoo.tasks.measuring import MeasuredModule
 from colorzoo.tasks.optimizers import OptimizerSetup, adam_with_schedule
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class Prediction:
         return lab_to_rgb(torch.cat([luma, self.ab], dim=1))
 
 
-class ColorizationModule(LightningModule):
+class ColorizationModule(MeasuredModule):
     """Base class of the zoo.
 
     Subclasses set the class attributes, call ``super().__init__()`` last in their own ``__init__`` (which
@@ -65,7 +64,6 @@ class ColorizationModule(LightningModule):
     """
 
     accepts: frozenset[GuidanceKind] = frozenset()
-    input_kind: InputKind = "gray"
     output_kind: OutputKind = "ab"
     recorded_hparams: ClassVar[tuple[str, ...]] = ()
     """Constructor arguments without which weights mean something else; weight files record them."""
@@ -100,10 +98,6 @@ class ColorizationModule(LightningModule):
 
     def configure_losses(self) -> None:
         """Build what the losses need; nothing by default."""
-
-    def configure_metrics(self) -> None:
-        """Build one PSNR for each setting of `validation_guidance`."""
-        self.val_psnr = nn.ModuleDict({name: MeanPSNR() for name in self.validation_settings()})
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch.
@@ -158,42 +152,15 @@ class ColorizationModule(LightningModule):
         """Put what is not trained into evaluation mode, so that statistics stay too; nothing by default."""
 
     def on_fit_start(self) -> None:
-        """Set the mode for training where `create_model` set the other: a Trainer takes a module as it is."""
+        """Build what validation measures, and set the mode for training where `create_model` set the other.
+
+        A Trainer takes a module as it is.
+        """
         if self.training:
             self.keep_still()
         else:
             self.train()
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the settings in which validation colors each picture."""
-        return ("automatic",)
-
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Return the guidance of one setting.
-
-        Args:
-            setting: One of `validation_settings`.
-            lab: ``(B, 3, H, W)`` truth.
-            seeds: ``(B,)``, so that a picture is always given the same hints.
-        """
-        del setting, lab, seeds
-        return Guidance()
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Color the batch in every setting and record its PSNR."""
-        del batch_idx
-        rgb = batch["rgb"]
-        lab = rgb_to_lab(rgb)
-        seen = sketches_of(batch) if self.input_kind == "sketch" else lab[:, :1]
-        for setting, metric in self.val_psnr.items():
-            guidance = self.validation_guidance(setting, lab, batch["seed"])
-            prediction = self(seen, guidance)
-            cast(MeanPSNR, metric).update(prediction.to_rgb(seen), rgb)
-            self.log(f"val/psnr_{setting}", cast(Any, metric), on_epoch=True, batch_size=len(rgb))
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Measure like validation."""
-        self.validation_step(batch, batch_idx)
+        self.measuring("val")  # a network that is not here ends the run now, not after an epoch
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the batch colored without guidance: ``(B, 3, H, W)`` in [0, 1]."""
