@@ -2,17 +2,24 @@
 
 import csv
 import math
+from importlib.metadata import version
 
 import pytest
 import torch
-from harness import small_data, small_model, small_trainer
+from harness import make_pictures, small_data, small_model, small_trainer
 from lightning.pytorch.loggers import CSVLogger
+from test_cli import fit_words
 
+from colorzoo.cli.lightning import run
 from colorzoo.errors import DataError
+from colorzoo.evaluation import Plan, evaluate
+from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.metrics import Classifier, MeanPSNR, MeanSSIM, picture_metrics
 from colorzoo.tasks.measuring import StageMetrics
+from tiny_model import NAME, tiny_model, write_tiny_weights
 
+SAME = "name: same\nversion: 1\ntitle: the same\nsource: tests\nresize: {mode: none}\n"
 SETTINGS = ("0", "1", "10", "100")
 TWO = {"strategy": "ddp_fork", "devices": 2, "enable_checkpointing": False}
 
@@ -88,6 +95,43 @@ def test_uneven_batches_add_up_and_merge_as_processes_do():
     for name, metric in one.collections["a"].items():
         metric.merge_state(other.collections["a"][name])
     assert floats(one) == pytest.approx(floats(whole), abs=1e-6)
+
+
+def test_validation_answers_as_evaluate_does(tmp_path):
+    """The same pictures and model: 5 pictures of the size of both, in batches of 2, 2, 1, and one by one."""
+    make_pictures(tmp_path / "data/val", 5, side=32, seed=1)
+    make_pictures(tmp_path / "data/train", 1, side=32)
+    names = ("psnr", "ssim", "colorfulness", "delta_colorfulness", "ab_rmse", "psnr_pooled", "auc", "cdr")
+    model = tiny_model()
+    model.test_metrics = names
+    found = small_trainer(tmp_path).test(model, small_data(tmp_path / "data"), verbose=False)[0]
+    protocol = parse_protocol(SAME + f"metrics: [{', '.join(names)}]\n", "same")
+    weights = {NAME: str(write_tiny_weights(tmp_path / "tiny.safetensors"))}
+    plan = Plan((NAME,), tmp_path / "data/val", tmp_path / "report", protocol, weights=weights, resamples=2)
+    (row,) = evaluate(plan).summary.rows
+    keys = {
+        "psnr": "psnr_rgb_8bit_mean", "ssim": "ssim_rgb_gauss11_mean", "colorfulness": "cf_hasler_mean",
+        "mean_delta_cf_hasler": "cf_hasler_distance_mean", "ab_rmse": "ab_rmse_mean",
+        "psnr_pooled": "psnr_rgb_8bit_pooled", "auc": "auc_ab150_pooled",
+        "cdr": f"cdr_slic250_exact_skimage{version('scikit-image')}_mean",
+    }  # fmt: skip
+    for name, key in keys.items():
+        assert found[f"test/{name}_0"] == pytest.approx(row.scores[key].estimate.value, rel=1e-5), name
+
+
+def test_the_command_line_says_what_is_measured(pictures, tmp_path):
+    assert run(fit_words(pictures, tmp_path, "--trainer.max_epochs=1", "--metrics=ssim, cf")) == 0
+    with next(tmp_path.rglob("metrics.csv")).open() as stream:
+        keys = set(csv.DictReader(stream).fieldnames)
+    assert {f"val/{name}_10" for name in ("psnr", "ssim", "colorfulness")} <= keys
+    assert list(tmp_path.rglob("best-*.ckpt"))  # chosen by the PSNR that nobody asked for
+
+
+def test_a_wrong_metric_is_one_line(pictures, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLORZOO_DEBUG", "")
+    with pytest.raises(DataError, match="unknown metric 'ssmi'; did you mean ssim"):
+        run(fit_words(pictures, tmp_path, "--metrics=psnr,ssmi"))
+    assert not list(tmp_path.rglob("*.ckpt"))
 
 
 def test_settings_do_not_mix():
