@@ -78,8 +78,8 @@ class Cosine(RunSchedule):
 class HoldThenLinear(RunSchedule):
     """Holds for the first half, then falls in a line that would reach 0 one step after the last.
 
-    The ``lambda`` rule of pix2pix, which Cho et al. 2023 use by epochs; counted in steps it differs from theirs
-    by at most one epoch's fall.
+    The rule of pix2pix, which Cho et al. 2023 use by epochs; counted in steps it differs from theirs by at most
+    one epoch's fall.
     """
 
     def share(self, step: int, total: int) -> float:
