@@ -105,7 +105,7 @@ def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parameters(constructor: Callable[..., Any]) -> dict[str, Any]:
-    hints = get_type_hints(constructor.__init__)  # type: ignore[misc]  # of a class
+    hints = get_type_hints(constructor.__init__)
     return {name: hint for name, hint in hints.items() if name != "return"}
 
 

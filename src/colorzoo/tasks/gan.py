@@ -156,7 +156,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         """Move the learning rates, which Lightning does not do under manual optimization."""
         found = self.lr_schedulers()
         schedulers = found if isinstance(found, list) else [found] if found is not None else []
-        for scheduler in cast(list[LRScheduler], schedulers):
+        for scheduler in schedulers:
             if self.is_judged() or scheduler.optimizer is self._generator_optimizer():
                 scheduler.step()
 

@@ -42,4 +42,5 @@ def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tenso
         colorfulness: How much more; with 0 all pixels count alike.
     """
     weight = 1 + colorfulness * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / _CHROMA_UNIT
-    return (errors * weight).mean() / weight.mean()
+    mean: Tensor = (errors * weight).mean() / weight.mean()
+    return mean
