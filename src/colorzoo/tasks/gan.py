@@ -155,7 +155,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
     def _step_schedules(self) -> None:
         """Move the learning rates, which Lightning does not do under manual optimization."""
         found = self.lr_schedulers()
-        schedulers = found if isinstance(found, list) else [found] if found is not None else []
+        schedulers: list[Any] = found if isinstance(found, list) else [found] if found is not None else []
         for scheduler in schedulers:
             if self.is_judged() or scheduler.optimizer is self._generator_optimizer():
                 scheduler.step()
