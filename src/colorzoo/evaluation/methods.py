@@ -220,7 +220,7 @@ def model_painter(model: ColorizationModule) -> Callable[[Item, Truth], Painter]
         with torch.inference_mode():
             prediction = model(scene.luma, guidance)
             rgb = prediction.to_rgb(scene.luma).float().clamp(0, 1)
-            ab = prediction.ab.float() if prediction.ab is not None else rgb_to_lab(rgb)[:, 1:]
+            ab = prediction.to_ab().float()
         return Answer(rgb.clone(), ab.clone())
 
     return painter

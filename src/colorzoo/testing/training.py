@@ -15,6 +15,8 @@ from torch import Tensor
 import colorzoo
 from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError
+from colorzoo.registry import load_class
+from colorzoo.tasks import nest_arguments
 from colorzoo.testing.models import ContractError, require, smoke_model
 from colorzoo.testing.samples import sample_batch, write_sample_pictures
 from colorzoo.testing.trainer import GradientWitness, batch_loader, quiet_trainer, silent_lightning
@@ -109,7 +111,7 @@ def write_overlay(card: ModelCard, folder: Path) -> Path:
     trainer |= {"accelerator": "cpu", "devices": 1, "logger": logger, "default_root_dir": str(folder)}
     trainer |= {"enable_progress_bar": False, "enable_model_summary": False}
     overlay = {
-        "model": {"init_args": dict(card.smoke.hparams)},
+        "model": {"init_args": nest_arguments(load_class(card), card.smoke.hparams)},
         "data": {"class_path": "colorzoo.data.FolderDataModule", "init_args": data},
         "trainer": trainer,
     }

@@ -17,7 +17,7 @@ from colorzoo.draws import picture_generators
 from colorzoo.guidance import Guidance, Points, PointSimulation, simulate_points, uniform_points
 from colorzoo.networks.hint_input import point_colors
 from colorzoo.networks.unet import UNet, initialize_gan
-from colorzoo.tasks import Prediction, SingleOptimizerModule
+from colorzoo.tasks import RgbPrediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.zoo.cho2023.network import as_residual, base_channels
 
@@ -65,7 +65,7 @@ class Cho2023Points(SingleOptimizerModule):
         self.network = UNet(1 + 3 + 1, 3, base_channels(self.hparams.width))
         initialize_gan(self.network)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
         """Paint sketches ``(B, 1, H, W)`` in [0, 1]."""
         points = (
             guidance.points if guidance is not None and guidance.points is not None else Points.none(luma)
@@ -75,7 +75,7 @@ class Cho2023Points(SingleOptimizerModule):
         painted = self.network(x).float()
         if self.hparams.hint_residual:
             painted = painted + as_residual(color * points.mask)
-        return Prediction(rgb=(torch.tanh(painted) + 1) / 2)
+        return RgbPrediction(rgb=(torch.tanh(painted) + 1) / 2)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw points, paint, and compare with the truth."""

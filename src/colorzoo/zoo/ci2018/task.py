@@ -18,7 +18,7 @@ from colorzoo.draws import picture_generators
 from colorzoo.guidance import Guidance, Points, uniform_points
 from colorzoo.networks.hint_input import point_colors
 from colorzoo.networks.hint_unet import initialize
-from colorzoo.tasks import Prediction, SingleOptimizerModule
+from colorzoo.tasks import RgbPrediction, SingleOptimizerModule
 from colorzoo.tasks.optimizers import Schedule
 from colorzoo.zoo.ci2018.network import HINT_STRIDE, StrokeNetwork
 
@@ -70,12 +70,12 @@ class Ci2018(SingleOptimizerModule):
         self.network = StrokeNetwork(hp.width, hp.blocks, self.local_features())
         initialize(self.network, None)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
         """Paint sketches ``(B, 1, H, W)`` in [0, 1]."""
         points = guidance.points if guidance is not None else None
         points = Points.none(luma) if points is None else points
         color = point_colors(points)
-        return Prediction(rgb=(self.network(luma, color, points.mask) + 1) / 2)
+        return RgbPrediction(rgb=(self.network(luma, color, points.mask) + 1) / 2)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw strokes, paint, and compare with the truth."""
