@@ -6,6 +6,7 @@ reads one JSON object a line (tests, the module that must be importable, a log, 
 and answers each with the exit code of pytest, or one of its own. Nothing of colorzoo may be imported here.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -21,6 +22,7 @@ FOREIGN, BROKEN = 98, 99
 SLOW = (
     *("lightning.pytorch", "lightning.pytorch.loggers", "torchmetrics", "torchvision", "torch.export"),
     *("kornia", "timm", "scipy.ndimage", "skimage.morphology", "skimage.segmentation"),
+    "hypothesis",  # its plugin of pytest imports it to write a summary
 )
 OPTIONS = [
     "-x",
@@ -39,6 +41,7 @@ def main(sources: str) -> None:
     for name in SLOW:
         importlib.import_module(name)
     torch.set_num_threads(1)  # a fork after threaded work can hang
+    gc.freeze()  # a fork shall not copy what it never changes
     sys.path.insert(0, sources)  # before what a configuration of the interpreter put there
     for line in sys.stdin:
         request = json.loads(line)
@@ -71,3 +74,4 @@ def run(sources: str, tests: list[str], module: str, log: str, temporary: str) -
 
 if __name__ == "__main__":
     main(sys.argv[1])
+    os._exit(0)  # some compiled modules complain when they are torn down in order
