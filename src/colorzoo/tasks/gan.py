@@ -24,7 +24,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from colorzoo.data.dataset import Batch
 from colorzoo.tasks.base import ColorizationModule
-from colorzoo.tasks.optimization import DEFAULT_OPTIMIZER, parameter_groups, schedule
+from colorzoo.tasks.optimization import DEFAULT_OPTIMIZER, parameter_groups, planned_steps, schedule
 from colorzoo.tasks.prediction import Prediction
 from colorzoo.tasks.stages import Start
 
@@ -134,6 +134,15 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
     def steps_taken(self, global_step: int) -> int:
         """Return the steps of each optimizer: the trainer adds those of both."""
         return global_step // self._stepping()
+
+    def progress(self) -> float:
+        """Return the share of the training that lies behind, counted in steps.
+
+        Raises:
+            ColorzooError: The training has no end that can be counted in steps.
+        """
+        steps = planned_steps(self.trainer, accumulate=self.accumulate, optimizers=self._stepping())
+        return min(1.0, self.steps_taken(self.trainer.global_step) / max(1, steps))
 
     def _schedule(self, make: LRSchedulerCallable | None, optimizer: Optimizer) -> LRScheduler | None:
         return schedule(

@@ -76,11 +76,16 @@ class Cosine(RunSchedule):
 
 
 class HoldThenLinear(RunSchedule):
-    """Holds for the first half, then falls in a line to 0 after the last step (Cho et al. 2023, sec. 4.1)."""
+    """Holds for the first half, then falls in a line that would reach 0 one step after the last.
+
+    The ``lambda`` rule of pix2pix, which Cho et al. 2023 use by epochs; counted in steps it differs from theirs by
+    at most one epoch's fall.
+    """
 
     def share(self, step: int, total: int) -> float:
-        """Return 1 up to half of the run, then twice the share that is left."""
-        return min(1.0, 2 * (1 - step / total))
+        """Return 1 up to half of the run, then what is left of a line to 0 one step after the last."""
+        half = total / 2
+        return 1 - max(0.0, step - half) / (half + 1)
 
 
 class PiecewiseConstant(LRScheduler):
