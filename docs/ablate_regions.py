@@ -72,7 +72,12 @@ def train(data: Path, weights: dict[str, float]) -> tuple[Cho2023, Tensor, Tenso
         jitter=True, val_size=SIDE, val_batch_size=100,
     )  # fmt: skip
     settings = {"width": 0.1875, "segmenter_width": 0.15625, "discriminator_width": 0.125}
-    settings |= {"adversarial_weight": 0.0, "initial_temperature": 10.0, "final_temperature": 1.0, "clip": 1.0}
+    settings |= {
+        "adversarial_weight": 0.0,
+        "initial_temperature": 10.0,
+        "final_temperature": 1.0,
+        "clip": 1.0,
+    }
     rates = {"optimizer": partial(Adam, lr=1e-3), "lr_scheduler": HoldThenLinear}
     model = build_model(Cho2023, {**settings, **rates, **weights})
     trainer = Trainer(

@@ -29,7 +29,7 @@ class Recipe:
     Attributes:
         config: Below ``configs/``.
         source: Where the numbers stand.
-        rates: Learning rate of the (first group of the) first optimizer at some steps; an epoch has 100 steps here.
+        rates: Learning rate of the first optimizer's first group at some steps; an epoch has 100 here.
         matching_rates: That of the first optimizer's last group.
         discriminator_rates: That of the second optimizer.
         optimizer: Class of the first optimizer.

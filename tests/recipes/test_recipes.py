@@ -1,4 +1,4 @@
-"""Every configuration named after a paper is the paper's: rates, losses, what is trained, batch and length."""
+"""Every configuration named after a paper is the paper's: rates, losses, stages, batch and length."""
 
 import importlib
 import math

@@ -200,7 +200,9 @@ def test_the_painter_sees_the_models_segments_beside_colors_of_pieces(sketch: Te
 
 
 def test_the_painter_alone_learns_from_what_is_proposed() -> None:
-    model = build_model(Cho2023, {**NARROW, "pieces": True, "stage": "painter", "adversarial_weight": 0.0}).train()
+    model = build_model(
+        Cho2023, {**NARROW, "pieces": True, "stage": "painter", "adversarial_weight": 0.0}
+    ).train()
     batch = sample_batch((32, 32))
     before = [buffer.clone() for buffer in model.network.segmenter.buffers()]
     painted = model.paint(batch)

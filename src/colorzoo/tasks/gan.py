@@ -28,7 +28,6 @@ from colorzoo.tasks.optimization import DEFAULT_OPTIMIZER, parameter_groups, pla
 from colorzoo.tasks.prediction import Prediction
 from colorzoo.tasks.stages import Start
 
-
 P = TypeVar("P", bound=Prediction)
 
 
@@ -118,7 +117,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         return {"loss": losses["train/generator"], "discriminator": losses["train/discriminator"]}
 
     def generator_groups(self) -> list[dict[str, Any]]:
-        """Return the parameter groups of the generator's optimizer; by default what is trained of `network`."""
+        """Return the parameter groups of the generator's optimizer; by default those of `network`."""
         return parameter_groups(self.network)
 
     def configure_optimizers(self) -> Any:
@@ -157,7 +156,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         """Move the learning rates, which Lightning does not do under manual optimization."""
         found = self.lr_schedulers()
         schedulers = found if isinstance(found, list) else [found] if found is not None else []
-        for scheduler in cast(list[LRScheduler], schedulers):
+        for scheduler in schedulers:
             if self.is_judged() or scheduler.optimizer is self._generator_optimizer():
                 scheduler.step()
 

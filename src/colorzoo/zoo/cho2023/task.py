@@ -7,8 +7,9 @@ are hinted more often, f learns to put first what helps most. https://arxiv.org/
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -18,7 +19,6 @@ from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Regions
-from colorzoo.metrics import MeanPSNR
 from colorzoo.networks.patchgan import PatchDiscriminator
 from colorzoo.networks.taps import Tap, TapState, Visit, unchanged
 from colorzoo.networks.unet import initialize_gan
@@ -65,7 +65,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         objective: The losses.
         users: The simulated users of training.
         extensions: What is not in the paper.
-        stage: ``both`` trains f and g; ``painter`` (ours) trains g alone, on the regions that f proposes as it is.
+        stage: ``both`` trains f and g; ``painter`` (ours) trains g alone, on what f proposes as it is.
         optimizer: See `GANColorizationModule`; that of f and g.
         discriminator_optimizer: See `GANColorizationModule`.
         lr_scheduler: See `GANColorizationModule`.
@@ -255,17 +255,15 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         """Return the numbers of regions at which PSNR is taken."""
         return tuple(str(count) for count in VALIDATION_REGIONS)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Divide each sketch once, then paint it with more and more regions in their true mean colors."""
-        del batch_idx
+    def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterator[tuple[str, Guidance]]:
+        """Divide each sketch once, then give more and more regions their true mean colors."""
+        del lab
         sketch, rgb = sketches_of(batch), batch["rgb"]
         regions = self.propose(sketch)
         colors, _ = region_means(regions.index, rgb, SEGMENTS)
-        for count, metric in self.val_psnr.items():
+        for count in self.validation_settings():
             given = first_given(torch.full((len(rgb),), int(count), device=rgb.device), SEGMENTS)
-            prediction = self(sketch, Guidance(regions=replace(regions, rgb=colors, given=given)))
-            cast(MeanPSNR, metric).update(prediction.to_rgb(sketch), rgb)
-            self.log(f"val/psnr_{count}", cast(Any, metric), on_epoch=True, batch_size=len(rgb))
+            yield count, Guidance(regions=replace(regions, rgb=colors, given=given))
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load a checkpoint of the published code, all of it or the networks' part (278 or 256 keys)."""

@@ -69,9 +69,7 @@ class Ci2018(SingleOptimizerModule):
 
     def configure_network(self) -> None:
         """Build the generator."""
-        self.network = StrokeNetwork(
-            self.architecture.width, self.architecture.blocks, self.local_features()
-        )
+        self.network = StrokeNetwork(self.architecture.width, self.architecture.blocks, self.local_features())
         initialize(self.network, None)
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> RgbPrediction:

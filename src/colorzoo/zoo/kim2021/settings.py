@@ -13,8 +13,8 @@ class Architecture:
     """The network E.
 
     Attributes:
-        hidden: Channels inside E for each tap, or one number for all. The default has as many weights as 64 for
-            each, but fewer where the map is large, so that a stroke takes less time.
+        hidden: Channels inside E for each tap, or one number for all. The default has as many weights as 64
+            for each, but fewer where the map is large, so that a stroke takes less time.
     """
 
     hidden: tuple[int, ...] = (88, 64, 32)

@@ -228,9 +228,7 @@ class Kim2021(SingleOptimizerModule):
 
     def _drawing(self) -> ScribbleSimulation:
         users = self.users
-        return ScribbleSimulation(
-            lost=users.lost, most=users.strokes, jitter=users.jitter, none=users.empty
-        )
+        return ScribbleSimulation(lost=users.lost, most=users.strokes, jitter=users.jitter, none=users.empty)
 
     def _training_guidance(self, ab: Tensor, batch: Batch) -> Guidance:
         if "points" not in self.accepts:
