@@ -9,9 +9,9 @@ from typing import Any
 
 from colorzoo.errors import WeightsError
 from colorzoo.registry import load_class, model_card
+from colorzoo.settings import known_settings
 from colorzoo.tasks import ColorizationModule, nest_arguments
 from colorzoo.tasks.provenance import Provenance
-from colorzoo.settings import known_settings
 from colorzoo.weights import apply_weights, load_state_dict_file, model_of_file, resolve_weights
 from colorzoo.weights.load import read_provenance
 

@@ -1,8 +1,8 @@
-"""Typed settings of a model: frozen dataclasses that a constructor takes in groups, and flat names for people.
+"""Typed settings of a model: frozen dataclasses in a constructor, flat names for people.
 
 A paper's constructor takes a few groups (``architecture``, ``objective``, ``simulation`` ...), each a frozen
-dataclass. YAML and checkpoints hold them as nested mappings. Cards, weight files and `create_model` name single
-settings, which are unique within a model: ``create_model(name, width=0.25)``.
+dataclass. YAML and checkpoints hold them as nested mappings. Cards, weight files and `create_model` name
+single settings, which are unique within a model: ``create_model(name, width=0.25)``.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ def flatten_arguments(constructor: Callable[..., Any], nested: Mapping[str, Any]
     flat: dict[str, Any] = {}
     for key, value in nested.items():
         if key in groups:
-            flat |= asdict(value) if is_dataclass(value) and not isinstance(value, type) else dict(value or {})
+            flat |= (
+                asdict(value) if is_dataclass(value) and not isinstance(value, type) else dict(value or {})
+            )
         else:
             flat[key] = value
     return flat
@@ -103,7 +105,7 @@ def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parameters(constructor: Callable[..., Any]) -> dict[str, Any]:
-    hints = get_type_hints(constructor.__init__)  # type: ignore[misc]  # of a class
+    hints = get_type_hints(constructor.__init__)
     return {name: hint for name, hint in hints.items() if name != "return"}
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torchmetrics.image.fid import _compute_fid
 
-from colorzoo.evaluation.outputs import decibels_of_mean, frechet_distance, mean, value_moments
+from colorzoo.evaluation.outputs import decibels_of_mean, mean, value_moments
 from colorzoo.evaluation.statistics import (
     bootstrap_weights,
     difference,
@@ -13,6 +13,7 @@ from colorzoo.evaluation.statistics import (
     holm,
     interactions_to_target,
 )
+from colorzoo.metrics.fid import frechet_distance
 
 NAN, INF = float("nan"), float("inf")
 

@@ -9,13 +9,32 @@ from typing import Any
 
 from colorzoo.card import ModelCard
 from colorzoo.errors import UnknownModelError, WeightsError
+from colorzoo.metrics.named import parse_name
 from colorzoo.registry import list_models, load_class, model_card
+from colorzoo.settings import flatten_arguments, plain_arguments
 from colorzoo.tasks import ColorizationModule
 from colorzoo.tasks.provenance import Provenance
-from colorzoo.settings import flatten_arguments, plain_arguments
 from colorzoo.weights import apply_weights, load_state_dict_file, resolve_weights
 from colorzoo.weights._files import sha256_of
 from colorzoo.weights.load import read_provenance
+
+
+def measure(model: ColorizationModule, names: Sequence[str]) -> None:
+    """Choose what validation and test measure.
+
+    Args:
+        model: The model.
+        names: Metrics by name, see `colorzoo.metrics.named`.
+
+    Raises:
+        DataError: There is no such metric.
+        WeightsError: A file that a name gives is not there.
+    """
+    for name in names:
+        parse_name(name)
+    model.test_metrics = tuple(names)
+    # Checkpoints are chosen by PSNR, so that it is always there to look at.
+    model.validation_metrics = tuple(names) if "psnr" in names else ("psnr", *names)
 
 
 def start_from(model: ColorizationModule, source: str) -> None:

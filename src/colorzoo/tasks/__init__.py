@@ -1,9 +1,9 @@
 """The base LightningModules."""
 
+from colorzoo.settings import nest_arguments, settings_of
 from colorzoo.tasks.base import ColorizationModule
 from colorzoo.tasks.gan import GANColorizationModule
 from colorzoo.tasks.prediction import AbPrediction, Prediction, RgbPrediction
-from colorzoo.settings import nest_arguments, settings_of
 from colorzoo.tasks.single import SingleOptimizerModule
 from colorzoo.tasks.stages import Stage, Start
 from colorzoo.tasks.training_free import TrainingFreeModule

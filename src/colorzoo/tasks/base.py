@@ -7,30 +7,37 @@ run in a fixed order, and writes its ``training_step``. Logging, validation, sta
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import torch
-from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
-from colorzoo.card import GuidanceKind, InputKind, OutputKind
+from colorzoo.card import GuidanceKind, OutputKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
-from colorzoo.metrics import MeanPSNR
+from colorzoo.settings import complete_arguments
+from colorzoo.tasks.measuring import MeasuredModule
 from colorzoo.tasks.prediction import Prediction
 from colorzoo.tasks.provenance import Provenance
-from colorzoo.settings import complete_arguments
-from colorzoo.tasks.stages import EVERYTHING, Stage, Start, freeze, hold_frozen, trained_source, untrained_parts
+from colorzoo.tasks.stages import (
+    EVERYTHING,
+    Stage,
+    Start,
+    freeze,
+    hold_frozen,
+    trained_source,
+    untrained_parts,
+)
 
 if TYPE_CHECKING:
     from colorzoo.weights.caffe import CaffeLayers
 
 
-class ColorizationModule(LightningModule):
+class ColorizationModule(MeasuredModule):
     """Base class of the zoo.
 
     A subclass's ``__init__`` takes groups of settings (`colorzoo.settings`), keeps them as attributes, and
@@ -52,7 +59,6 @@ class ColorizationModule(LightningModule):
     """
 
     accepts: frozenset[GuidanceKind] = frozenset()
-    input_kind: InputKind = "gray"
     output_kind: OutputKind = "ab"
     recorded_hparams: ClassVar[tuple[str, ...]] = ()
     published_files: ClassVar[Mapping[str, str]] = {}
@@ -94,10 +100,6 @@ class ColorizationModule(LightningModule):
 
     def configure_losses(self) -> None:
         """Build what the losses need; nothing by default."""
-
-    def configure_metrics(self) -> None:
-        """Build one PSNR for each setting of `validation_guidance`."""
-        self.val_psnr = nn.ModuleDict({name: MeanPSNR() for name in self.validation_settings()})
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch.
@@ -158,8 +160,8 @@ class ColorizationModule(LightningModule):
             return
         if untrained := list(untrained_parts(self)):
             raise WeightsError(
-                f"{type(self).__name__} stands on a model with random weights: {', '.join(untrained)}; get its "
-                "weights first (`colorzoo weights list`), or name another one."
+                f"{type(self).__name__} stands on a model with random weights: {', '.join(untrained)}; "
+                "get its weights first (`colorzoo weights list`), or name another one."
             )
         if self.start is not None and not self.trained:
             source = cast(ColorizationModule, trained_source(self.start, "start"))
@@ -172,7 +174,9 @@ class ColorizationModule(LightningModule):
         Raises:
             ColorzooError: It shares nothing, or has other shapes.
         """
-        raise ColorzooError(f"{type(self).__name__} cannot start from another model ({type(source).__name__}).")
+        raise ColorzooError(
+            f"{type(self).__name__} cannot start from another model ({type(source).__name__})."
+        )
 
     def continue_from(self, stage: str | None) -> None:
         """Begin this stage with weights that were loaded from the end of another one; nothing by default.
@@ -188,54 +192,17 @@ class ColorizationModule(LightningModule):
 
     def on_fit_start(self) -> None:
         """Set the mode for training where `create_model` set the other: a Trainer takes a module as it is."""
-        self.train()
+        if self.training:
+            hold_frozen(self)  # and leave layers that a caller holds still as they are
+        else:
+            self.train()
+        self.measuring("val")  # a network that is not here ends the run now, not after an epoch
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Count the pictures that training has seen."""
         del outputs, batch_idx
         seen = len(batch["rgb"]) * self.trainer.world_size
         self.provenance = replace(self.provenance, pictures=self.provenance.pictures + seen)
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the settings in which validation colors each picture."""
-        return ("automatic",)
-
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Return the guidance of one setting.
-
-        Args:
-            setting: One of `validation_settings`.
-            lab: ``(B, 3, H, W)`` truth.
-            seeds: ``(B,)``, so that a picture is always given the same hints.
-        """
-        del setting, lab, seeds
-        return Guidance()
-
-    def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterable[tuple[str, Guidance]]:
-        """Return each setting with its guidance, in the order of `validation_settings`.
-
-        Args:
-            batch: The batch; models that read sketches find theirs in it.
-            lab: ``(B, 3, H, W)`` truth.
-        """
-        for setting in self.validation_settings():
-            yield setting, self.validation_guidance(setting, lab, batch["seed"])
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Color the batch in every setting and record its PSNR."""
-        del batch_idx
-        rgb = batch["rgb"]
-        lab = rgb_to_lab(rgb)
-        seen = sketches_of(batch) if self.input_kind == "sketch" else lab[:, :1]
-        for setting, guidance in self.validation_guidances(batch, lab):
-            metric = self.val_psnr[setting]
-            prediction = self(seen, guidance)
-            cast(MeanPSNR, metric).update(prediction.to_rgb(seen), rgb)
-            self.log(f"val/psnr_{setting}", cast(Any, metric), on_epoch=True, batch_size=len(rgb))
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Measure like validation."""
-        self.validation_step(batch, batch_idx)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the batch colored without guidance: ``(B, 3, H, W)`` in [0, 1]."""
@@ -284,5 +251,7 @@ class ColorizationModule(LightningModule):
 
     def _keep_plain_hparams(self) -> None:
         """Keep of the recorded arguments what any checkpoint can hold, typed settings as mappings."""
-        self._set_hparams(complete_arguments(type(self), dict(self.hparams)))
+        plain = complete_arguments(type(self), dict(self.hparams))
+        self.hparams.clear()
+        self._set_hparams(plain)
         self._hparams_initial = copy.deepcopy(self._hparams)

@@ -24,10 +24,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from colorzoo.data.dataset import Batch
 from colorzoo.tasks.base import ColorizationModule
-from colorzoo.tasks.optimization import DEFAULT_OPTIMIZER, parameter_groups, schedule
+from colorzoo.tasks.optimization import DEFAULT_OPTIMIZER, parameter_groups, planned_steps, schedule
 from colorzoo.tasks.prediction import Prediction
 from colorzoo.tasks.stages import Start
-
 
 P = TypeVar("P", bound=Prediction)
 
@@ -118,7 +117,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         return {"loss": losses["train/generator"], "discriminator": losses["train/discriminator"]}
 
     def generator_groups(self) -> list[dict[str, Any]]:
-        """Return the parameter groups of the generator's optimizer; by default what is trained of `network`."""
+        """Return the parameter groups of the generator's optimizer; by default those of `network`."""
         return parameter_groups(self.network)
 
     def configure_optimizers(self) -> Any:
@@ -135,6 +134,15 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         """Return the steps of each optimizer: the trainer adds those of both."""
         return global_step // self._stepping()
 
+    def progress(self) -> float:
+        """Return the share of the training that lies behind, counted in steps.
+
+        Raises:
+            ColorzooError: The training has no end that can be counted in steps.
+        """
+        steps = planned_steps(self.trainer, accumulate=self.accumulate, optimizers=self._stepping())
+        return min(1.0, self.steps_taken(self.trainer.global_step) / max(1, steps))
+
     def _schedule(self, make: LRSchedulerCallable | None, optimizer: Optimizer) -> LRScheduler | None:
         return schedule(
             make, optimizer, self.trainer, accumulate=self.accumulate, optimizers=self._stepping()
@@ -147,8 +155,8 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
     def _step_schedules(self) -> None:
         """Move the learning rates, which Lightning does not do under manual optimization."""
         found = self.lr_schedulers()
-        schedulers = found if isinstance(found, list) else [found] if found is not None else []
-        for scheduler in cast(list[LRScheduler], schedulers):
+        schedulers: list[Any] = found if isinstance(found, list) else [found] if found is not None else []
+        for scheduler in schedulers:
             if self.is_judged() or scheduler.optimizer is self._generator_optimizer():
                 scheduler.step()
 

@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from colorzoo.errors import ColorzooError
 from colorzoo.tasks.schedules import RunSchedule
@@ -28,7 +28,7 @@ def parameter_groups(*modules: nn.Module) -> list[dict[str, Any]]:
     trained = [p for module in modules for p in module.parameters() if p.requires_grad]
     weights = [p for p in trained if p.ndim > 1]
     others = [p for p in trained if p.ndim <= 1]
-    groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 
 
@@ -44,14 +44,15 @@ def schedule(
         **counting: See `planned_steps`.
 
     Raises:
-        ColorzooError: The schedule needs a length, and the run has none.
+        ColorzooError: The schedule needs a length, and the run has none; or it is not counted in steps.
     """
     if make is None:
         return None
     found = make(optimizer)
+    if isinstance(found, ReduceLROnPlateau):
+        raise ColorzooError("ReduceLROnPlateau follows a metric, not steps; choose another lr_scheduler.")
     if isinstance(found, RunSchedule) and found.total_steps is None:
         found.plan(planned_steps(trainer, **counting))
-    assert isinstance(found, LRScheduler)
     return found
 
 

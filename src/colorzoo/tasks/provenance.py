@@ -1,4 +1,4 @@
-"""Where weights come from: recorded while they are trained, carried by checkpoints and packed weight files."""
+"""Where weights come from: recorded in training, carried by checkpoints and packed weight files."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Learning rates over a whole run, counted in optimizer steps, beside the schedules of `torch.optim`.
 
-A configuration names any ``torch.optim.lr_scheduler`` class whose numbers it knows (``MultiStepLR``), or one of
-these, which only need to be told how long the run is: the model does that when training starts (`plan`).
+A configuration names any ``torch.optim.lr_scheduler`` class whose numbers it knows (``MultiStepLR``), or one
+of these, which only need to be told how long the run is: the model does that when training starts (`plan`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -37,7 +38,7 @@ class RunSchedule(LRScheduler):
         """Return the share of the largest rate at a step after the warm-up; 1 at step 0."""
         raise NotImplementedError(f"{type(self).__name__} must define share(step, total)")
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         """Return the rate of each parameter group at the running step."""
         return [base * self._factor(self.last_epoch) for base in self.base_lrs]
 
@@ -76,7 +77,10 @@ class Cosine(RunSchedule):
 
 
 class HoldThenLinear(RunSchedule):
-    """Holds, then falls in a line to 0 after the last step (Cho et al. 2023, sec. 4.1; Su et al. 2020).
+    """Holds, then falls in a line that would reach 0 one step after the last.
+
+    The rule of pix2pix, which Cho et al. 2023 and Su et al. 2020 use by epochs; counted in steps it differs from
+    theirs by at most one epoch's fall.
 
     Args:
         optimizer: See `RunSchedule`.
@@ -92,8 +96,9 @@ class HoldThenLinear(RunSchedule):
         super().__init__(optimizer, warmup_steps, total_steps)
 
     def share(self, step: int, total: int) -> float:
-        """Return 1 while it holds, then what is left of the run as a share of the falling part."""
-        return min(1.0, (1 - step / total) / (1 - self.hold))
+        """Return 1 while it holds, then what is left of a line to 0 one step after the last."""
+        held = self.hold * total
+        return 1 - max(0.0, step - held) / (total - held + 1)
 
 
 class PiecewiseConstant(LRScheduler):
@@ -114,7 +119,7 @@ class PiecewiseConstant(LRScheduler):
         self.milestones, self.factors = list(milestones), list(factors)
         super().__init__(optimizer)
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         """Return the rate of each parameter group at the running step."""
         passed = bisect_right(self.milestones, self.last_epoch)
         factor = self.factors[passed - 1] if passed else 1.0

@@ -16,8 +16,8 @@ class SingleOptimizerModule(ColorizationModule):
 
     Args:
         optimizer: Builds the optimizer from its parameters; any of `torch.optim` in a configuration.
-        lr_scheduler: Builds the schedule from the optimizer: any of `torch.optim.lr_scheduler`, counted in steps,
-            or one of `colorzoo.tasks.schedules`; None keeps the rate.
+        lr_scheduler: Builds the schedule from the optimizer: any of `torch.optim.lr_scheduler`, counted in
+            steps, or one of `colorzoo.tasks.schedules`; None keeps the rate.
         stage: See `ColorizationModule`.
         start: See `ColorizationModule`.
     """

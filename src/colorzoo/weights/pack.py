@@ -28,8 +28,8 @@ def pack_checkpoint(checkpoint: Path, card: ModelCard, out: Path) -> Weights:
     Args:
         checkpoint: Made by ``colorzoo fit``; of a run with moving averages the averages are taken.
         card: The model; its settings travel in the file's metadata, and so do those of the checkpoint that
-            change what weights mean, and what the checkpoint says of its training. Nothing of that is taken from
-            the card: a card may be wrong.
+            change what weights mean, and what the checkpoint says of its training. Nothing of that is taken
+            from the card: a card may be wrong.
         out: The file to write, with the ending ``.safetensors``.
 
     Returns:

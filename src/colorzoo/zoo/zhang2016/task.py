@@ -34,8 +34,8 @@ class Zhang2016(SingleOptimizerModule):
     Args:
         architecture: The network.
         objective: The loss.
-        start: A model of the Zhang 2017 family of the same width whose trained trunk to start from; None starts
-            from random weights. Stands in for the paper's k-means initialization.
+        start: A model of the Zhang 2017 family of the same width whose trained trunk to start from; None
+            starts from random weights. Stands in for the paper's k-means initialization.
         compile_training: Compile the training step (faster on a CPU after a minute's wait).
         optimizer: See `SingleOptimizerModule`.
         lr_scheduler: See `SingleOptimizerModule`.

@@ -19,8 +19,8 @@ class LocalExtensions:
         channel_attention: Weigh the channels of the skips by the whole picture.
         rank_layers: Linear layers between encoder and decoder (implicit rank minimization); a model with 0
             folds those of a checkpoint that it loads into its own weights.
-        colorfulness: Weight smooth-l1 by 1 + c * chroma / 20 of the true color, so that an unsure network does
-            not fall back to gray.
+        colorfulness: Weight smooth-l1 by 1 + c * chroma / 20 of the true color, so that an unsure network
+            does not fall back to gray.
         class_stride: Train the distribution on every n-th of its positions (2 costs a quarter).
         many: Share of the training pictures with log-uniformly many points, see `PointSimulation`.
     """
@@ -42,4 +42,5 @@ def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tenso
         colorfulness: How much more; with 0 all pixels count alike.
     """
     weight = 1 + colorfulness * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / _CHROMA_UNIT
-    return (errors * weight).mean() / weight.mean()
+    mean: Tensor = (errors * weight).mean() / weight.mean()
+    return mean

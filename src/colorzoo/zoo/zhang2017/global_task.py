@@ -34,8 +34,8 @@ class Zhang2017Global(SingleOptimizerModule):
         architecture: The network.
         users: What training pictures tell of themselves.
         delta: Where smooth-l1 turns linear, in CIE units.
-        start: A Local Hints model of the same width whose trained layers to start from, as the paper does; None
-            starts from random weights.
+        start: A Local Hints model of the same width whose trained layers to start from, as the paper does;
+            None starts from random weights.
         compile_training: Compile the training step (faster on a CPU after a minute's wait).
         optimizer: See `SingleOptimizerModule`.
         lr_scheduler: See `SingleOptimizerModule`.
@@ -113,7 +113,9 @@ class Zhang2017Global(SingleOptimizerModule):
         draws = uniform_draws(picture_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
         histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < users.histogram_share)
         saturation = mean_saturation(batch["rgb"])
-        saturation = torch.where(draws[:, 1:] < users.saturation_share, saturation, -torch.ones_like(saturation))
+        saturation = torch.where(
+            draws[:, 1:] < users.saturation_share, saturation, -torch.ones_like(saturation)
+        )
         return histogram, saturation
 
     def validation_settings(self) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ class Zhang2017Local(SingleOptimizerModule):
         objective: The losses.
         users: The simulated users of training.
         extensions: What is not in the paper.
-        stage: ``classification`` trains the trunk by the distribution alone, then ``regression`` by the colors;
+        stage: ``classification`` trains the trunk by the distribution, then ``regression`` by the colors;
             ``joint`` by both (ours); ``distribution`` trains nothing but the hypercolumn head.
         start: A Local Hints model of the same width whose layers to start from; what it lacks keeps its own
             start.
