@@ -79,8 +79,8 @@ class Cosine(RunSchedule):
 class HoldThenLinear(RunSchedule):
     """Holds, then falls in a line that would reach 0 one step after the last.
 
-    The rule of pix2pix, which Cho et al. 2023 and Su et al. 2020 use by epochs; counted in steps it differs from
-    theirs by at most one epoch's fall.
+    The rule of pix2pix, which Cho et al. 2023 and Su et al. 2020 use by epochs; counted in steps it differs
+    from theirs by at most one epoch's fall.
 
     Args:
         optimizer: See `RunSchedule`.
