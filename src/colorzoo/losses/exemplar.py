@@ -100,7 +100,8 @@ def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
         torch.stack([better.sum(), worse.sum(), better.new_tensor(float(len(better)))])
     )
     above = (better - worse_sum / count - 1).square().mean()
-    return (above + (worse - better_sum / count + 1).square().mean()) / 2
+    loss: Tensor = (above + (worse - better_sum / count + 1).square().mean()) / 2
+    return loss
 
 
 def _neighbors(maps: Tensor) -> Tensor:

@@ -14,5 +14,5 @@ def sum_over_processes(values: Tensor) -> Tensor:
     """
     if not (dist.is_available() and dist.is_initialized()):
         return values
-    total: Tensor = all_reduce(values)
+    total: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
     return total

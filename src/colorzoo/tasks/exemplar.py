@@ -276,7 +276,8 @@ def warped_l1(painted: ExemplarPrediction, true: Tensor) -> Tensor:
     distance = (painted.warped.ab - F.avg_pool2d(true, 4)).abs()
     places, processes = sum_over_processes(torch.stack([counted.sum(), counted.new_ones(())]))
     # gradients are averaged over processes: so each divides by the mean number of places
-    return (distance * counted).sum() / (2 * places / processes).clamp(min=1e-6)
+    loss: Tensor = (distance * counted).sum() / (2 * places / processes).clamp(min=1e-6)
+    return loss
 
 
 def _scores(model: ExemplarGANModule, lab: Tensor, painted: ExemplarPrediction) -> tuple[Tensor, Tensor]:

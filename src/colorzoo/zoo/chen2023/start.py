@@ -35,8 +35,8 @@ def copy_ancestor(source: Any, model: nn.Module) -> None:
             taken[key].shape != kept[key].shape for key in taken
         ):
             raise ColorzooError(
-                f"start does not fit: its {part} is another; it must be a model of Zhang et al. 2019 of the same "
-                "features and widths."
+                f"start does not fit: its {part} is another; it must be a model of Zhang et al. 2019 with "
+                "the same features and widths."
             )
         own.load_state_dict({**kept, **taken})
 

@@ -131,7 +131,7 @@ class Chen2023(ExemplarGANModule):
             self.missing_weights.discard("STEGO")
 
     def take_from(self, source: ColorizationModule) -> None:
-        """Copy what the ancestor shares with this model, VGG-19 with it; what the authors renamed stays new."""
+        """Copy the ancestor's layers, VGG-19 with them, but for those that SPColor has new."""
         copy_ancestor(source, self)
         self.missing_weights.discard("VGG-19")
 
