@@ -12,12 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from colorzoo.metrics.ab_error import AbAUC, MeanAbRMSE, PooledAbRMSE
     from colorzoo.metrics.band import BandPSNR, BandShare, band_psnr, edge_band
-    from colorzoo.metrics.batched_cdr import (
-        BatchedClusterDiscrepancyRatio,
-        BatchedTruth,
-        batched_discrepancy,
-        batched_truth,
-    )
     from colorzoo.metrics.cdr import ClusterDiscrepancyRatio, cluster_discrepancy, edge_scores
     from colorzoo.metrics.classify import Classifier, ClassifierAccuracy, classifier_network
     from colorzoo.metrics.clusters import CDRSettings, TruthClusters, truth_clusters
@@ -38,8 +32,6 @@ _PUBLIC = {
     "BandLPIPS": "perceptual",
     "BandPSNR": "band",
     "BandShare": "band",
-    "BatchedClusterDiscrepancyRatio": "batched_cdr",
-    "BatchedTruth": "batched_cdr",
     "CDRSettings": "clusters",
     "Classifier": "classify",
     "ClassifierAccuracy": "classify",
@@ -63,8 +55,6 @@ _PUBLIC = {
     "TruthClusters": "clusters",
     "WarpingError": "video",
     "band_psnr": "band",
-    "batched_discrepancy": "batched_cdr",
-    "batched_truth": "batched_cdr",
     "classifier_network": "classify",
     "cluster_discrepancy": "cdr",
     "color_consistency": "video",
@@ -89,8 +79,6 @@ __all__ = [
     "BandLPIPS",
     "BandPSNR",
     "BandShare",
-    "BatchedClusterDiscrepancyRatio",
-    "BatchedTruth",
     "CDRSettings",
     "Classifier",
     "ClassifierAccuracy",
@@ -113,8 +101,6 @@ __all__ = [
     "TruthClusters",
     "WarpingError",
     "band_psnr",
-    "batched_discrepancy",
-    "batched_truth",
     "classifier_network",
     "cluster_discrepancy",
     "color_consistency",
