@@ -19,7 +19,7 @@ from colorzoo.errors import ColorzooError
 
 SHARPNESS = 10.0  # of the softmax over cosines
 _SEED = 122  # of the published merging
-_ROUNDS = 50  # of k-means over a few tens of points, which is still after ten
+_ROUNDS = 20  # of k-means over a few tens of points, which rests after five
 
 
 class Classified(NamedTuple):
