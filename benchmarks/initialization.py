@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from colorzoo.tasks.optimizers import OptimizerSetup, rate_factor
 from torch import Tensor
 
 from benchmarks._harness import Options, Row, SkippedError, multiplies_bfloat16, share_of, where
@@ -23,7 +24,6 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.errors import DataError
 from colorzoo.losses import rebalanced_cross_entropy
-from colorzoo.tasks.optimizers import OptimizerSetup, rate_factor
 from colorzoo.zoo.zhang2016.network import LOGIT_STRIDE
 from colorzoo.zoo.zhang2016.task import Zhang2016
 

@@ -8,7 +8,7 @@ import torch
 from scipy.stats import bootstrap
 from torchmetrics.image.fid import _compute_fid
 
-from colorzoo.evaluation.outputs import decibels_of_mean, frechet_distance, mean, value_moments
+from colorzoo.evaluation.outputs import decibels_of_mean, mean, value_moments
 from colorzoo.evaluation.statistics import (
     bootstrap_weights,
     difference,
@@ -16,6 +16,7 @@ from colorzoo.evaluation.statistics import (
     holm,
     interactions_to_target,
 )
+from colorzoo.metrics.fid import frechet_distance
 
 NAN, INF = float("nan"), float("inf")
 

@@ -21,7 +21,7 @@ from colorzoo.callbacks import (
     SignalCheckpoint,
     StepSeed,
 )
-from colorzoo.cli._training_start import start_from
+from colorzoo.cli._training_start import measure, start_from
 from colorzoo.errors import WeightsError
 from colorzoo.tasks import ColorizationModule
 
@@ -44,6 +44,13 @@ class ZooCLI(LightningCLI):
             type=bool,
             default=False,
             help="Let test and predict run on random weights.",
+        )
+        parser.add_argument(
+            "--metrics",
+            type=str | None,
+            default=None,
+            help="What validation and test measure, such as psnr,ssim,lpips:vgg (see docs/metrics.md); "
+            "validation measures psnr too, by which fit keeps the best checkpoint.",
         )
         parser.add_argument(
             "--output", type=str | None, default=None, help="Folder of the pictures of predict."
@@ -99,6 +106,8 @@ class ZooCLI(LightningCLI):
         checkpoint = self._get(self.config, "ckpt_path")
         if checkpoint and checkpoint not in _SPECIAL_CHECKPOINTS and not Path(checkpoint).is_file():
             raise WeightsError(f"--ckpt_path {str(checkpoint)!r}: no such file.")
+        if metrics := self._get(self.config, "metrics"):
+            measure(model, [name.strip() for name in metrics.split(",")])
         if source := self._get(self.config, "init_from"):
             start_from(model, source)
         if self.trainer.is_global_zero:

@@ -27,7 +27,6 @@ from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.report_files import digest
 from colorzoo.metrics.ab_error import class_weights_of
 from colorzoo.metrics.clusters import TruthClusters, truth_clusters
-from colorzoo.metrics.colorful import colorfulness
 from colorzoo.users import Scene
 
 _IMAGENET = "ILSVRC2012_val_"
@@ -216,9 +215,9 @@ class Truth:
         return class_weights_of(self.ab, rebalancing_weights(prior_probabilities().double(), 0.0))
 
     @cached_property
-    def colorfulness(self) -> Tensor:
-        """``(1,)``, see `colorzoo.metrics.colorfulness`."""
-        return colorfulness(self.rgb)
+    def reference_ab(self) -> Tensor | None:
+        """``(1, 2, H', W')`` colors of the reference in CIE units."""
+        return None if self.reference is None else rgb_to_lab(self.reference)[:, 1:]
 
     @cached_property
     def gray_scene(self) -> Scene:

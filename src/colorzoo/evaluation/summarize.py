@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache, Entry
 from colorzoo.evaluation.methods import Method, truth_method
-from colorzoo.evaluation.outputs import frechet_distance
 from colorzoo.evaluation.pictures import Item
 from colorzoo.evaluation.published import published_for
 from colorzoo.evaluation.statistics import (
@@ -26,6 +25,7 @@ from colorzoo.evaluation.statistics import (
     interactions_to_target,
 )
 from colorzoo.evaluation.summary import Comparison, Evaluated, Row, Score, Summary, Table
+from colorzoo.metrics.fid import frechet_distance
 
 
 def summarize(

@@ -2,6 +2,7 @@
 
 Pictures are ``(B, 3, H, W)`` RGB in [0, 1] (arguments ``rgb``, ``target``) or ``(B, 2, H, W)`` ab in CIE
 units (``ab``, ``target_ab``), so that a ``torchmetrics.MetricCollection`` hands each metric what it asks for.
+`picture_metrics` builds one from names.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from colorzoo.metrics.fid import FID
     from colorzoo.metrics.flow import Flow, opencv_flow
     from colorzoo.metrics.histogram import HistogramIntersection, histogram_intersection
+    from colorzoo.metrics.named import named_metric, picture_metrics
     from colorzoo.metrics.perceptual import BandLPIPS, MeanLPIPS, lpips_network
     from colorzoo.metrics.psnr import MeanAbPSNR, MeanPSNR, PooledAbPSNR, PooledPSNR, psnr_8bit
     from colorzoo.metrics.structure import MeanSSIM, ssim
@@ -65,7 +67,9 @@ _PUBLIC = {
     "feature_network": "features",
     "histogram_intersection": "histogram",
     "lpips_network": "perceptual",
+    "named_metric": "named",
     "opencv_flow": "flow",
+    "picture_metrics": "named",
     "psnr_8bit": "psnr",
     "ssim": "structure",
     "truth_clusters": "clusters",
@@ -111,7 +115,9 @@ __all__ = [
     "feature_network",
     "histogram_intersection",
     "lpips_network",
+    "named_metric",
     "opencv_flow",
+    "picture_metrics",
     "psnr_8bit",
     "ssim",
     "truth_clusters",

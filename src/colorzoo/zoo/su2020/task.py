@@ -208,15 +208,10 @@ class Su2020(SingleOptimizerModule):
         """Return the settings in which PSNR is taken: without and with boxes."""
         return ("automatic", "boxes")
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Color the batch in every setting; the boxes are those of the data."""
-        self._validation_boxes = Boxes.of(self._boxes(batch)).to(batch["rgb"].device)
-        super().validation_step(batch, batch_idx)
-
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Give the boxes of the batch, or nothing."""
-        del lab, seeds
-        return Guidance(boxes=self._validation_boxes if setting == "boxes" else None)
+    def validation_guidances(self, batch: Batch, lab: Tensor) -> list[tuple[str, Guidance]]:
+        """Give nothing, then the boxes of the batch."""
+        boxes = Boxes.of(self._boxes(batch)).to(lab.device)
+        return [("automatic", Guidance()), ("boxes", Guidance(boxes=boxes))]
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load the authors' three checkpoints, their keys below ``netGComp.``, ``netG.`` and ``netGF.``."""
