@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from colorzoo.evaluation.bootstrap import Estimate
 from colorzoo.evaluation.outputs import Output
-from colorzoo.evaluation.statistics import Estimate
 from colorzoo.evaluation.summary import Summary
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from functools import lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from colorzoo.evaluation.bootstrap import Estimate
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.cells import Cell, heading, interval, number, score_cell
 from colorzoo.evaluation.curves import color_of, curves_of, draw
 from colorzoo.evaluation.gallery import Exhibit, ranking_output, worst_and_best
 from colorzoo.evaluation.outputs import Output
 from colorzoo.evaluation.published import Published
-from colorzoo.evaluation.statistics import Estimate
 from colorzoo.evaluation.summary import Evaluated, Summary
 from colorzoo.evaluation.tables import best_of
 

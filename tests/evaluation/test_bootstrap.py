@@ -8,14 +8,14 @@ import torch
 from scipy.stats import bootstrap
 from torchmetrics.image.fid import _compute_fid
 
-from colorzoo.evaluation.outputs import decibels_of_mean, mean, value_moments
-from colorzoo.evaluation.statistics import (
+from colorzoo.evaluation.bootstrap import (
     bootstrap_weights,
     difference,
     estimate,
     holm,
     interactions_to_target,
 )
+from colorzoo.evaluation.outputs import decibels_of_mean, mean, value_moments
 from colorzoo.metrics.fid import frechet_distance
 
 NAN, INF = float("nan"), float("inf")
