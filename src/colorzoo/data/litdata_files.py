@@ -67,7 +67,8 @@ def write_chunk_file(folder: Path, number: int, records: Iterable[Record]) -> di
 
 def open_chunks(folder: Path) -> Any:
     """Return a reader of a local folder of chunks, indexable by the number of the picture."""
-    return load_litdata().StreamingDataset(str(folder), shuffle=False, drop_last=False)
+    # batch_decode: else it takes 256 records apart for each that is read, since neighbors are not read next
+    return load_litdata().StreamingDataset(str(folder), shuffle=False, drop_last=False, batch_decode=0)
 
 
 def downloader(remote: str, cache: Path, chunks: list[dict[str, Any]]) -> Any:
