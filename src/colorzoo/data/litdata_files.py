@@ -1,8 +1,8 @@
 """The few parts of litdata that are used: its chunk files, its readers and its downloads.
 
-litdata's own order of samples is not used: in the middle of an epoch it resumes under Lightning with the
-right rest, but then cuts the next epoch short and changes later orders (tried on 0.2.76). So litdata stores
-and reads, and `colorzoo.data.streaming.ShardSampler` says what is read when.
+litdata's own order of samples is not used: a run under Lightning that was killed in the middle of an epoch
+does not resume with it, or not exactly (tried on 0.2.76; see ``docs/data_streaming.md``). So litdata stores and
+reads, and `colorzoo.data.streaming.ShardSampler` says what is read when.
 """
 
 from __future__ import annotations
