@@ -1,8 +1,8 @@
 """The few parts of litdata that are used: its chunk files, its readers and its downloads.
 
 litdata's own order of samples is not used: a run under Lightning that was killed in the middle of an epoch
-does not resume with it, or not exactly (tried on 0.2.76; see ``docs/data_streaming.md``). So litdata stores and
-reads, and `colorzoo.data.streaming.ShardSampler` says what is read when.
+does not resume with it, or not exactly (tried on 0.2.76; see ``docs/data_streaming.md``). So litdata stores
+and reads, and `colorzoo.data.streaming.ShardSampler` says what is read when.
 """
 
 from __future__ import annotations
