@@ -11,9 +11,9 @@ from torch import Tensor
 from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.factory import build_model
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
 from colorzoo.networks.clusters import classify, merge_clusters
-from colorzoo.factory import build_model
 from colorzoo.registry import load_class, model_card
 from colorzoo.tasks.exemplar import zero_of_all_parameters
 from colorzoo.testing.models import smoke_model
