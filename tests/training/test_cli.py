@@ -22,11 +22,9 @@ from colorzoo.registry import load_class, model_card
 from colorzoo.settings import setting_groups
 
 FOUND = sorted(path for folder in config_folders() for path in folder.rglob("*.yaml"))
-CONFIGS = [
-    path for path in FOUND if path.parent.name not in ("data", "sweeps")
-]  # those of data sets need a model beside them, sweeps are not for this program
 SWEEPS = [path for path in FOUND if path.parent.name == "sweeps"]
-NARROW = ["--model.architecture.width", "0.125"]
+WIDTH = "--model.architecture.width"
+NARROW = [WIDTH, "0.125"]
 TINY = [
     "--data.batch_size=2", "--data.crop=32", "--data.resize=null", "--data.val_size=32",
     "--data.num_workers=0", "--trainer.accelerator=cpu", "--trainer.precision=32-true", "--trainer.devices=1",
@@ -53,8 +51,8 @@ def trained(pictures, tmp_path_factory) -> Path:
         (["--model", "Zhang2017Loca", "--data.root", "x"], "'Zhang2017Loca' (did you mean Zhang2017Local"),
         (["--model", "Zhang2017Local", "--data", "FolderDataModule"], "missing --data.root;"),
         (["--model", "Zhang2017Local"], "missing --data;"),
-        (["--model", "Zhang2017Local", "--model.architecture.widht=1", "--data.root=x"], "widht (did you mean width"),
-        (["--model", "Zhang2017Local", "--model.architecture.width=wide", "--data.root=x"], "--model.architecture.width: Expected"),
+        (["--model", "Zhang2017Local", WIDTH.replace("width", "widht=1"), "--data.root=x"], "widht (did you mean width"),
+        (["--model", "Zhang2017Local", f"{WIDTH}=wide", "--data.root=x"], f"{WIDTH}: Expected"),
         (["--model", "Zhang2017Local", "--trainer.max_stepz=1", "--data.root=x"], "did you mean max_steps"),
         (["--model", "Zhang2017Local", *NARROW, "--data.root", "no_folder"], "'no_folder' does not exist"),
     ],
