@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from colorzoo.callbacks import (
     SignalCheckpoint,
     StepSeed,
 )
+from colorzoo.cli._training_configs import config_folders
 from colorzoo.cli._training_start import measure, start_from
 from colorzoo.errors import WeightsError
 from colorzoo.tasks import ColorizationModule
@@ -108,11 +110,21 @@ class ZooCLI(LightningCLI):
             raise WeightsError(f"--ckpt_path {str(checkpoint)!r}: no such file.")
         if metrics := self._get(self.config, "metrics"):
             measure(model, [name.strip() for name in metrics.split(",")])
+        model.provenance = replace(model.provenance, config=self._config_names())
         if source := self._get(self.config, "init_from"):
             start_from(model, source)
         if self.trainer.is_global_zero:
             parameters = sum(p.numel() for p in model.parameters())
             print(f"{type(model).__name__}: {parameters:,} parameters", file=sys.stderr)
+
+    def _config_names(self) -> tuple[str, ...]:
+        """Return the configuration files of this run: below ``configs/`` where they ship, else their names."""
+        given = self._get(self.config, "config") or []
+        folders = config_folders()
+        paths = [Path(str(each)).resolve() for each in given]
+        return tuple(
+            next((p.relative_to(f).as_posix() for f in folders if p.is_relative_to(f)), p.name) for p in paths
+        )
 
     before_fit = before_validate = before_test = before_predict = prepare
 
