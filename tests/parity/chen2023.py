@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb
+from colorzoo.factory import build_model
 from colorzoo.losses import (
     contextual_loss,
     edge_aware_smoothness,
@@ -19,7 +20,6 @@ from colorzoo.networks.exemplar import ReferencePicture
 from colorzoo.networks.exemplar_names import convert_color_net, convert_vgg19, convert_warp_net
 from colorzoo.networks.vgg19 import CaffeVGG19, caffe_input
 from colorzoo.networks.warp_net import WarpNet
-from colorzoo.factory import build_model
 from colorzoo.registry import load_class, model_card
 from colorzoo.zoo.chen2023.published import convert_discriminator, convert_stego
 from colorzoo.zoo.chen2023.stego import DinoBackbone, StegoHead

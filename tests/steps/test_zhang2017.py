@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.guidance import GlobalStatistics, Points, PointSimulation, simulate_points
 from colorzoo.guidance.statistics import ab_histogram, mean_saturation
-from colorzoo.draws import picture_generators, uniform_draws
 from steps.step import gradients, same, small, training_batch
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
@@ -68,7 +68,9 @@ def test_the_hypercolumn_head_teaches_no_trunk() -> None:
     found = gradients(model.training_step(batch, 0), model)
     assert found
     assert {name.split(".")[1] for name in found} == {"hypercolumn"}
-    assert not any(module.training for module in model.network.unet.modules() if list(module.parameters(False)))
+    assert not any(
+        module.training for module in model.network.unet.modules() if list(module.parameters(False))
+    )
 
 
 @pytest.mark.parametrize("given", [0.0, 1.0])

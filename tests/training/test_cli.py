@@ -23,7 +23,8 @@ from colorzoo.settings import setting_groups
 
 FOUND = sorted(path for folder in config_folders() for path in folder.rglob("*.yaml"))
 SWEEPS = [path for path in FOUND if path.parent.name == "sweeps"]
-NARROW = ["--model.architecture.width", "0.125"]
+WIDTH = "--model.architecture.width"
+NARROW = [WIDTH, "0.125"]
 TINY = [
     "--data.batch_size=2", "--data.crop=32", "--data.resize=null", "--data.val_size=32",
     "--data.num_workers=0", "--trainer.accelerator=cpu", "--trainer.precision=32-true", "--trainer.devices=1",
@@ -50,8 +51,8 @@ def trained(pictures, tmp_path_factory) -> Path:
         (["--model", "Zhang2017Loca", "--data.root", "x"], "'Zhang2017Loca' (did you mean Zhang2017Local"),
         (["--model", "Zhang2017Local", "--data", "FolderDataModule"], "missing --data.root;"),
         (["--model", "Zhang2017Local"], "missing --data;"),
-        (["--model", "Zhang2017Local", "--model.objectives=1", "--data.root=x"], "did you mean objective"),
-        (["--model", "Zhang2017Local", "--model.users.hints=all", "--data.root=x"], "hints: Expected"),
+        (["--model", "Zhang2017Local", WIDTH.replace("width", "widht=1"), "--data.root=x"], "widht (did you mean width"),
+        (["--model", "Zhang2017Local", f"{WIDTH}=wide", "--data.root=x"], f"{WIDTH}: Expected"),
         (["--model", "Zhang2017Local", "--trainer.max_stepz=1", "--data.root=x"], "did you mean max_steps"),
         (["--model", "Zhang2017Local", *NARROW, "--data.root", "no_folder"], "'no_folder' does not exist"),
     ],
@@ -155,11 +156,12 @@ def test_a_sweep_names_a_configuration_and_options_that_exist(sweep):
     content = yaml.safe_load(sweep.read_text())
     words = content["command"]
     config = find_config(words[words.index("--config") + 1])
-    model_class = load_class(model_card(config.parent.name))
+    cls = load_class(model_card(config.parent.name))
+    groups = setting_groups(cls)
     for name, choice in content["parameters"].items():
         part, group, option = name.split(".")
         assert part == "model"
-        assert option in {each.name for each in fields(setting_groups(model_class)[group])}
+        assert option in {each.name for each in fields(groups[group])}
         assert len(choice["values"]) > 1
 
 

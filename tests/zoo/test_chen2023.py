@@ -11,15 +11,16 @@ from torch import Tensor
 from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.factory import build_model
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
 from colorzoo.networks.clusters import classify, merge_clusters
-from colorzoo.factory import build_model
 from colorzoo.registry import load_class, model_card
 from colorzoo.tasks.exemplar import zero_of_all_parameters
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.weights import apply_weights
 from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching
+from colorzoo.zoo.chen2023.find_clusters import find_clusters
 from colorzoo.zoo.chen2023.segment import ClusterSegmenter
 
 SIZE = (64, 96)
@@ -125,6 +126,18 @@ def test_merging_before_and_after_classification() -> None:
     assert torch.allclose(found[1, "pre"].confidence, torch.ones(()))
     with pytest.raises(ColorzooError, match="from 1 to 27"):
         merge_clusters(centers, 28)
+
+
+def test_found_clusters_are_those_the_features_fall_into() -> None:
+    generator = torch.Generator().manual_seed(0)
+    kind = torch.arange(300) % 5
+    features = 8 * torch.randn(5, 20, generator=generator)[kind] + torch.randn(300, 20, generator=generator)
+    found = find_clusters(features, code=4, clusters=5)
+    codes = torch.nn.functional.normalize((features - found["shift"]) @ found["projection"].T, dim=1)
+    assert torch.allclose(found["centers"].norm(dim=1), torch.ones(5))
+    nearest = (codes @ found["centers"].T).argmax(dim=1)
+    assert len({*zip(kind.tolist(), nearest.tolist(), strict=True)}) == len(set(nearest.tolist())) == 5
+    assert all(map(torch.equal, find_clusters(features, code=4, clusters=5).values(), found.values()))
 
 
 def test_borrowed_layers_are_not_saved_and_not_trained(model: Any) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 from colorzoo.evaluation.measures import Measure, Shown, has_reference, metric_measure
 from colorzoo.evaluation.moments import Values
 from colorzoo.evaluation.outputs import Output, mean, no_finish, value_moments
-from colorzoo.evaluation.pictures import Truth, file_sha256
+from colorzoo.evaluation.picture_list import Truth, file_sha256
 from colorzoo.metrics import FID, BandLPIPS, ClassifierAccuracy, ContextualSimilarity, MeanLPIPS
 from colorzoo.metrics.contextual import contextual_similarity
 from colorzoo.metrics.named import MetricName, named_metric

@@ -23,7 +23,7 @@ from colorzoo.evaluation.outputs import (
     root_mean,
     value_moments,
 )
-from colorzoo.evaluation.pictures import Truth
+from colorzoo.evaluation.picture_list import Truth
 from colorzoo.guidance import Guidance
 from colorzoo.metrics.band import band_psnr, edge_band
 from colorzoo.metrics.cdr import cluster_discrepancy

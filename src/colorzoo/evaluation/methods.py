@@ -14,10 +14,10 @@ from colorzoo import __version__
 from colorzoo.card import GuidanceKind, InputKind, ModelCard
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import DataError, UnknownModelError, WeightsError
-from colorzoo.evaluation.files import digest
-from colorzoo.evaluation.pictures import Item, Truth, file_sha256, read_result
+from colorzoo.evaluation.picture_list import Item, Truth, file_sha256, read_result
 from colorzoo.evaluation.proposals import guide_of
 from colorzoo.evaluation.protocol import Protocol
+from colorzoo.evaluation.report_files import digest
 from colorzoo.factory import create_model
 from colorzoo.guidance import Guidance
 from colorzoo.registry import model_card

@@ -12,7 +12,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from colorzoo.metrics.ab_error import AbAUC
-from colorzoo.metrics.cdr import DiscrepancyMean
+from colorzoo.metrics.cdr import ClusterDiscrepancyRatio
 from colorzoo.metrics.classify import ClassifierAccuracy
 from colorzoo.metrics.colorful import DeltaColorfulness
 from colorzoo.metrics.mean import PictureMean
@@ -49,7 +49,7 @@ def _pooled(metric: PooledMSE) -> Values:
     return [[float(metric.total), 0.0, float(metric.values)]]
 
 
-def _discrepancy(metric: DiscrepancyMean) -> Values:
+def _discrepancy(metric: ClusterDiscrepancyRatio) -> Values:
     a, b, both = _counted(metric.total, metric.count)
     return [both, a, b]
 
@@ -76,7 +76,7 @@ _READERS: tuple[tuple[type[Metric], Callable[..., Values]], ...] = (
     (MeanDecibels, _decibels),
     (PictureMean, _mean),
     (PooledMSE, _pooled),
-    (DiscrepancyMean, _discrepancy),
+    (ClusterDiscrepancyRatio, _discrepancy),
     (ClassifierAccuracy, _accuracy),
     (DeltaColorfulness, _delta_colorfulness),
     (AbAUC, _curves),

@@ -13,12 +13,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from colorzoo.metrics.ab_error import AbAUC, MeanAbRMSE, PooledAbRMSE
     from colorzoo.metrics.band import BandPSNR, BandShare, band_psnr, edge_band
-    from colorzoo.metrics.batched_cdr import (
-        BatchedClusterDiscrepancyRatio,
-        BatchedTruth,
-        batched_discrepancy,
-        batched_truth,
-    )
     from colorzoo.metrics.cdr import ClusterDiscrepancyRatio, cluster_discrepancy, edge_scores
     from colorzoo.metrics.classify import Classifier, ClassifierAccuracy, classifier_network
     from colorzoo.metrics.clusters import CDRSettings, TruthClusters, truth_clusters
@@ -40,8 +34,6 @@ _PUBLIC = {
     "BandLPIPS": "perceptual",
     "BandPSNR": "band",
     "BandShare": "band",
-    "BatchedClusterDiscrepancyRatio": "batched_cdr",
-    "BatchedTruth": "batched_cdr",
     "CDRSettings": "clusters",
     "Classifier": "classify",
     "ClassifierAccuracy": "classify",
@@ -65,8 +57,6 @@ _PUBLIC = {
     "TruthClusters": "clusters",
     "WarpingError": "video",
     "band_psnr": "band",
-    "batched_discrepancy": "batched_cdr",
-    "batched_truth": "batched_cdr",
     "classifier_network": "classify",
     "cluster_discrepancy": "cdr",
     "color_consistency": "video",
@@ -93,8 +83,6 @@ __all__ = [
     "BandLPIPS",
     "BandPSNR",
     "BandShare",
-    "BatchedClusterDiscrepancyRatio",
-    "BatchedTruth",
     "CDRSettings",
     "Classifier",
     "ClassifierAccuracy",
@@ -117,8 +105,6 @@ __all__ = [
     "TruthClusters",
     "WarpingError",
     "band_psnr",
-    "batched_discrepancy",
-    "batched_truth",
     "classifier_network",
     "cluster_discrepancy",
     "color_consistency",

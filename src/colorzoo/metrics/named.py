@@ -51,7 +51,6 @@ RECIPES: Mapping[str, Recipe] = {
     "colorfulness": Recipe("Colorfulness"),
     "delta_colorfulness": Recipe("DeltaColorfulness"),
     "cdr": Recipe("ClusterDiscrepancyRatio"),
-    "cdr_batched": Recipe("BatchedClusterDiscrepancyRatio"),
     "histogram_intersection": Recipe("HistogramIntersection"),
     "lpips": Recipe("MeanLPIPS", network="alex"),
     "lpips_k7": Recipe("BandLPIPS", {"kernel_size": 7}, network="alex"),

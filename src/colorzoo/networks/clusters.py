@@ -6,10 +6,12 @@ runs k-means on the centers themselves, so that alike clusters become one class.
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.cluster.vq import kmeans2
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,7 +19,7 @@ from colorzoo.errors import ColorzooError
 
 SHARPNESS = 10.0  # of the softmax over cosines
 _SEED = 122  # of the published merging
-_STILL = 1e-4
+_ROUNDS = 20  # of k-means over a few tens of points, which rests after five
 
 
 class Classified(NamedTuple):
@@ -78,16 +80,15 @@ def merge_clusters(centers: Tensor, count: int, *, seeds: Tensor | None = None) 
     total = len(centers)
     if not 1 <= count <= total:
         raise ColorzooError(f"classes must be from 1 to {total}, the clusters of the segmenter, got {count}.")
-    if seeds is None:
-        drawn = np.random.RandomState(_SEED).choice(total, count, replace=False)
-        seeds = torch.from_numpy(drawn).to(centers.device)
-    means, moved = centers[seeds.long()], torch.inf
-    while moved**2 >= _STILL:
-        groups = torch.cdist(centers, means, compute_mode="donot_use_mm_for_euclid_dist").argmin(dim=1)
-        members = F.one_hot(groups, count).to(centers.dtype)
-        sizes = members.sum(dim=0)[:, None]
-        new = torch.where(sizes > 0, members.T @ centers / sizes.clamp(min=1), means)
-        moved = float(torch.linalg.vector_norm(new - means, dim=1).sum())
-        means = new
+    rows = (
+        np.random.RandomState(_SEED).choice(total, count, replace=False)
+        if seeds is None
+        else seeds.cpu().numpy()
+    )
+    points = centers.detach().cpu().numpy()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "One of the clusters is empty")  # it keeps its place
+        means, labels = kmeans2(points, points[rows], iter=_ROUNDS, minit="matrix")
+    groups = torch.from_numpy(labels).long().to(centers.device)
     firsts = torch.stack([(groups == group).nonzero()[:1].sum() for group in range(count)])
-    return Merged(means, groups, firsts[groups])
+    return Merged(torch.from_numpy(means).to(centers), groups, firsts[groups])

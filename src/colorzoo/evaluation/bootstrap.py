@@ -1,4 +1,9 @@
-"""Intervals and comparisons by a seeded bootstrap over pictures."""
+"""Intervals and comparisons by a seeded bootstrap over pictures.
+
+One draw of resamples serves all numbers, methods and comparisons, and a resample is a row of a product of
+matrices. `scipy.stats.bootstrap` draws anew for every number and gathers rows: its intervals are the same but
+for the draw, and take tens of times as long; see "Engines" in ``docs/architecture.md``.
+"""
 
 from __future__ import annotations
 

@@ -1,18 +1,21 @@
 """Intervals, comparisons and distances against cases whose answer is known."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
+from scipy.stats import bootstrap
 from torchmetrics.image.fid import _compute_fid
 
-from colorzoo.evaluation.outputs import decibels_of_mean, mean, value_moments
-from colorzoo.evaluation.statistics import (
+from colorzoo.evaluation.bootstrap import (
     bootstrap_weights,
     difference,
     estimate,
     holm,
     interactions_to_target,
 )
+from colorzoo.evaluation.outputs import decibels_of_mean, mean, value_moments
 from colorzoo.metrics.fid import frechet_distance
 
 NAN, INF = float("nan"), float("inf")
@@ -22,14 +25,22 @@ def moments(values: np.ndarray) -> np.ndarray:
     return np.array([value_moments(value) for value in values])
 
 
-def test_interval_of_a_mean_is_that_of_the_normal_law() -> None:
-    values = np.random.default_rng(1).normal(20, 3, 400)
-    weights = bootstrap_weights(400, 4000, seed=0)
-    found = estimate(moments(values), mean, weights)
-    half = 1.96 * values.std() / 20  # 20 = sqrt(400)
-    assert found.value == pytest.approx(values.mean())
-    assert found.low == pytest.approx(values.mean() - half, abs=0.05 * half)
-    assert found.high == pytest.approx(values.mean() + half, abs=0.05 * half)
+@pytest.mark.parametrize("finish", [mean, decibels_of_mean(1.0)])
+def test_intervals_are_those_of_scipy(finish: Callable[[np.ndarray], np.ndarray]) -> None:
+    rows = moments(np.random.default_rng(1).gamma(3, 0.01, 100))
+    found = estimate(rows, finish, bootstrap_weights(100, 5000, seed=0))
+    expected = bootstrap(
+        (np.arange(100),),
+        lambda drawn, axis: finish(rows[drawn].sum(axis - 1 if axis < 0 else axis)),
+        n_resamples=5000,
+        method="percentile",
+        vectorized=True,
+        random_state=np.random.default_rng(0),
+    ).confidence_interval
+    near = 0.05 * (found.high - found.low)  # what the draw of 5000 leaves open
+    assert found.value == finish(rows.sum(0))
+    assert found.low == pytest.approx(expected.low, abs=near)
+    assert found.high == pytest.approx(expected.high, abs=near)
 
 
 def test_intervals_cover_the_true_mean_as_often_as_they_say() -> None:

@@ -23,8 +23,8 @@ from colorzoo.data.references import crop_flip_reference
 from colorzoo.data.sources import Source, find_sources
 from colorzoo.draws import picture_generators
 from colorzoo.errors import DataError, PictureError
-from colorzoo.evaluation.files import digest
 from colorzoo.evaluation.protocol import Protocol
+from colorzoo.evaluation.report_files import digest
 from colorzoo.metrics.ab_error import class_weights_of
 from colorzoo.metrics.clusters import TruthClusters, truth_clusters
 from colorzoo.users import Scene

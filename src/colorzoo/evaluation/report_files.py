@@ -39,20 +39,6 @@ def plain(value: Any) -> Any:
     return value
 
 
-def load_yaml(text: str) -> Any:
-    """Return the plain values of a YAML text.
-
-    Raises:
-        ValueError: It is no YAML.
-    """
-    import yaml  # of omegaconf, which colorzoo depends on
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"no YAML ({' '.join(str(error).split())})") from error
-
-
 def digest(*parts: str | bytes) -> str:
     """Return a SHA-256 over texts and bytes, in hexadecimal digits."""
     state = hashlib.sha256()
