@@ -68,7 +68,7 @@ def test_each_mistake_is_one_line_that_names_it(words, expected, tmp_path, monke
 
 def test_an_unknown_key_in_a_file_is_named_with_its_neighbor(tmp_path, pictures):
     config = tmp_path / "c.yaml"
-    model = {"class_path": "Zhang2017Local", "init_args": {"delta_": 1}}
+    model = {"class_path": "Zhang2017Local", "init_args": {"objective": {"delta_": 1}}}
     data = {"class_path": "FolderDataModule", "init_args": {"root": str(pictures)}}
     config.write_text(yaml.safe_dump({"model": model, "data": data}))
     with pytest.raises(ColorzooError, match=r"delta_ .*did you mean delta"):
@@ -86,7 +86,7 @@ def test_shipped_configurations_are_found_from_anywhere(tmp_path, monkeypatch):
 def test_a_run_keeps_its_configuration_record_pictures_and_checkpoints(trained):
     config = yaml.safe_load((trained / "config.yaml").read_text())
     record = json.loads((trained / "run.json").read_text())
-    assert config["model"]["init_args"]["width"] == 0.125
+    assert config["model"]["init_args"]["architecture"]["width"] == 0.125
     assert torch.__version__.startswith(record["versions"]["torch"])
     assert record["git"] is None or len(record["git"]["commit"]) == 40
     assert (trained / "checkpoints" / "last.ckpt").is_file()
