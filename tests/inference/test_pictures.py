@@ -256,8 +256,8 @@ def test_gray_jpeg_stored_as_color_counts_as_gray(tmp_path):
     assert is_gray(read_picture(path))
 
 
-def test_neither_torch_nor_opencv_is_loaded_before_it_is_needed():
-    loaded = "{'torch', 'cv2', 'lightning'} & set(sys.modules)"
+def test_neither_torch_nor_codecs_are_loaded_before_they_are_needed():
+    loaded = "{'torch', 'cv2', 'tifffile', 'imagecodecs', 'lightning'} & set(sys.modules)"
     code = f"import sys, colorzoo.inference.pictures; sys.exit(bool({loaded}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -10,6 +10,7 @@ from harness import make_pictures, small_data, small_model, small_trainer
 from lightning.pytorch.loggers import CSVLogger
 from test_cli import fit_words
 
+from colorzoo import create_model
 from colorzoo.cli.lightning import run
 from colorzoo.errors import DataError
 from colorzoo.evaluation import Plan, evaluate
@@ -17,7 +18,7 @@ from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.metrics import Classifier, MeanPSNR, MeanSSIM, picture_metrics
 from colorzoo.tasks.measuring import StageMetrics
-from tiny_model import NAME, tiny_model, write_tiny_weights
+from tiny_model import NAME, write_tiny_weights
 
 SAME = "name: same\nversion: 1\ntitle: the same\nsource: tests\nresize: {mode: none}\n"
 SETTINGS = ("0", "1", "10", "100")
@@ -102,12 +103,14 @@ def test_validation_answers_as_evaluate_does(tmp_path):
     make_pictures(tmp_path / "data/val", 5, side=32, seed=1)
     make_pictures(tmp_path / "data/train", 1, side=32)
     names = ("psnr", "ssim", "colorfulness", "delta_colorfulness", "ab_rmse", "psnr_pooled", "auc", "cdr")
-    model = tiny_model()
+    file = str(write_tiny_weights(tmp_path / "tiny.safetensors"))
+    model = create_model(NAME, file)
     model.test_metrics = names
     found = small_trainer(tmp_path).test(model, small_data(tmp_path / "data"), verbose=False)[0]
     protocol = parse_protocol(SAME + f"metrics: [{', '.join(names)}]\n", "same")
-    weights = {NAME: str(write_tiny_weights(tmp_path / "tiny.safetensors"))}
-    plan = Plan((NAME,), tmp_path / "data/val", tmp_path / "report", protocol, weights=weights, resamples=2)
+    plan = Plan(
+        (NAME,), tmp_path / "data/val", tmp_path / "report", protocol, weights={NAME: file}, resamples=2
+    )
     (row,) = evaluate(plan).summary.rows
     keys = {
         "psnr": "psnr_rgb_8bit_mean", "ssim": "ssim_rgb_gauss11_mean", "colorfulness": "cf_hasler_mean",

@@ -14,6 +14,8 @@ from colorzoo.callbacks import PictureGrid
 from colorzoo.callbacks.grid import draw_table, hint_picture
 from colorzoo.callbacks.picture_grid import paint_columns
 from colorzoo.guidance import Guidance, Points
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
 
 
 class DeadLogger(CSVLogger):
@@ -105,6 +107,14 @@ def test_guidance_of_the_batch_is_that_of_each_picture_shown(pictures, tmp_path)
     assert shown["rgb"].shape == (3, 3, 16, 16)
     assert torch.cat(shown["boxes"])[:, 0].tolist() == [0, 1, 1]
     assert shown["boxes"][0].tolist() == [[0, 4, 16, 8]]
+
+
+def test_boxes_are_shown_where_batches_are_smaller_than_the_grid(pictures, tmp_path):
+    model = smoke_model(model_card("su2020_small"))
+    trainer = small_trainer(tmp_path, PictureGrid(count=8))
+    found = trainer.validate(model, small_data(pictures), verbose=False)[0]
+    assert set(found) == {"val/psnr_automatic", "val/psnr_boxes"}
+    assert len(list(tmp_path.rglob("pictures/*.png"))) == 1
 
 
 def test_hints_are_colored_squares_in_a_dark_frame():

@@ -17,7 +17,7 @@ from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, ImageFileDirectory_v2
 
 from colorzoo.errors import PictureError
 from colorzoo.inference.metadata import Exif, Metadata, tiff_exif, upright_exif, upright_xmp
-from colorzoo.inference.picture import Picture
+from colorzoo.inference.picture import Picture, upright
 from colorzoo.inference.pixels import Pixels, array_pixels, deep_file, image_pixels
 
 MAX_PIXELS = 200_000_000
@@ -95,7 +95,7 @@ def _unguarded() -> Iterator[None]:
 
 @contextmanager
 def _opened(name: str, data: bytes) -> Iterator[Image.Image | None]:
-    """The opened image, or None for a float TIFF, which Pillow does not know."""
+    """The opened image, or None for a TIFF that Pillow does not know, such as one of floats in color."""
     try:
         with _unguarded():
             image = Image.open(io.BytesIO(data))
@@ -248,22 +248,11 @@ def _is_lossless_webp(data: bytes) -> bool:
 
 def _assemble(pixels: Pixels, metadata: Metadata, exif: Exif) -> Picture:
     notes = pixels.notes + ((exif.note,) if exif.note else ())
-    alpha = None if pixels.alpha is None else _upright(pixels.alpha, exif.orientation)
+    alpha = None if pixels.alpha is None else upright(pixels.alpha, exif.orientation)
     return Picture(
-        rgb=_upright(pixels.rgb, exif.orientation),
+        rgb=upright(pixels.rgb, exif.orientation),
         alpha=alpha,
         bit_depth=pixels.bit_depth,
         metadata=replace(metadata, icc=pixels.icc),
         notes=notes,
     )
-
-
-def _upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Turn stored rows into the picture as seen, by EXIF orientation 1 to 8."""
-    if orientation >= 5:
-        array = array.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        array = array[::-1]
-    if orientation in (2, 3, 6, 7):
-        array = array[:, ::-1]
-    return np.ascontiguousarray(array)

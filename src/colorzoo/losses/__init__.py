@@ -14,6 +14,7 @@ from colorzoo.losses.exemplar import (
     self_reference_l1,
     unmatched_perceptual,
 )
+from colorzoo.losses.processes import sum_over_processes
 
 __all__ = [
     "contextual_loss",
@@ -25,5 +26,6 @@ __all__ = [
     "self_reference_l1",
     "smooth_l1_map",
     "soft_cross_entropy",
+    "sum_over_processes",
     "unmatched_perceptual",
 ]

@@ -192,7 +192,10 @@ class ColorizationModule(MeasuredModule):
 
     def on_fit_start(self) -> None:
         """Set the mode for training where `create_model` set the other: a Trainer takes a module as it is."""
-        self.train()
+        if self.training:
+            hold_frozen(self)  # and leave layers that a caller holds still as they are
+        else:
+            self.train()
         self.measuring("val")  # a network that is not here ends the run now, not after an epoch
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:

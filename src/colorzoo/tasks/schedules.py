@@ -77,16 +77,28 @@ class Cosine(RunSchedule):
 
 
 class HoldThenLinear(RunSchedule):
-    """Holds for the first half, then falls in a line that would reach 0 one step after the last.
+    """Holds, then falls in a line that would reach 0 one step after the last.
 
-    The rule of pix2pix, which Cho et al. 2023 use by epochs; counted in steps it differs from theirs by at
-    most one epoch's fall.
+    The rule of pix2pix, which Cho et al. 2023 and Su et al. 2020 use by epochs; counted in steps it differs
+    from theirs by at most one epoch's fall.
+
+    Args:
+        optimizer: See `RunSchedule`.
+        warmup_steps: See `RunSchedule`.
+        total_steps: See `RunSchedule`.
+        hold: Share of the run after the warm-up that holds, below 1.
     """
 
+    def __init__(
+        self, optimizer: Optimizer, warmup_steps: int = 0, total_steps: int | None = None, hold: float = 0.5
+    ) -> None:
+        self.hold = hold
+        super().__init__(optimizer, warmup_steps, total_steps)
+
     def share(self, step: int, total: int) -> float:
-        """Return 1 up to half of the run, then what is left of a line to 0 one step after the last."""
-        half = total / 2
-        return 1 - max(0.0, step - half) / (half + 1)
+        """Return 1 while it holds, then what is left of a line to 0 one step after the last."""
+        held = self.hold * total
+        return 1 - max(0.0, step - held) / (total - held + 1)
 
 
 class PiecewiseConstant(LRScheduler):
