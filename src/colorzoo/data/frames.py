@@ -199,7 +199,7 @@ class FramesDataModule(PictureDataModule):
         num_workers: int = 1,
         seed: int = 0,
     ) -> None:
-        super().__init__(root, num_workers=num_workers, seed=seed)
+        super().__init__(root, check=False, num_workers=num_workers, seed=seed)
         self.clips: list[Clip] = []
 
     def setup(self, stage: str) -> None:

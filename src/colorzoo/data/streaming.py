@@ -72,6 +72,9 @@ class StreamingDataModule(PictureDataModule):
         super().__init__(root, **kwargs)
         self.classes: list[str] = []
 
+    def prepare_data(self) -> None:
+        """Nothing: the pictures were checked when the shards were written."""
+
     def setup(self, stage: str) -> None:
         """Open the shards (once).
 
