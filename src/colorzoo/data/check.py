@@ -71,7 +71,7 @@ def check_pictures(sources: Sequence[Source], *, drop_gray: bool, known: Verdict
     broken: list[tuple[str, str]] = []
     unknown = (verdicts == UNKNOWN).nonzero()[:, 0]
     with _progress(len(unknown)) as advance:
-        for rows in unknown.split(_AT_ONCE):
+        for rows in torch.split(unknown, _AT_ONCE):
             try:
                 broken += _judge(sources, rows, verdicts, advance)
             finally:  # a run that is broken off goes on from here

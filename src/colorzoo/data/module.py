@@ -27,7 +27,9 @@ from colorzoo.data.augment import augment_batch
 from colorzoo.data.check import check_pictures
 from colorzoo.data.dataset import Batch, PictureDataset
 from colorzoo.data.loader import LateLoader, collate
+from colorzoo.data.originals import Originals, SourceOriginals
 from colorzoo.data.pictures import Pictures
+from colorzoo.data.processes import found_once
 from colorzoo.data.sampler import SeededSampler
 from colorzoo.data.verdicts import Verdicts, verdicts_path
 from colorzoo.draws import picture_generators
@@ -42,8 +44,8 @@ class PictureDataModule(LightningDataModule):
     """Loaders, order, check and augmentation over the pictures that a subclass finds.
 
     A subclass defines `find_pictures`. It may override `make_dataset` (what a worker returns), `augment` and
-    `complete` (what happens on the device), `train_sampler` (the order), or `setup` as a whole: then it sets
-    ``train_data`` and ``val_data`` itself.
+    `complete` (what happens on the device), `train_sampler` (the order), or `setup` and `prepare_data` as a
+    whole: then it sets ``train_data`` and ``val_data`` itself.
 
     Args:
         root: The folder.
@@ -165,6 +167,15 @@ class PictureDataModule(LightningDataModule):
         """Return the validation pictures."""
         return self.val_dataloader()
 
+    def originals(self) -> Originals:
+        """Return the pictures that ``colorzoo predict`` colors at full size: here those of validation.
+
+        Raises:
+            DataError: As `find_pictures`.
+        """
+        found = self.find_pictures("val").first(self.hparams.val_limit)
+        return SourceOriginals(found.sources, self.hparams.root)
+
     def train_sampler(self) -> SeededSampler:
         """Return the order of training."""
         data: Any = self.train_data
@@ -207,20 +218,8 @@ class PictureDataModule(LightningDataModule):
         return self.usable(self.find_pictures(split), drop_gray=drop_gray)
 
     def _shared(self, split: str) -> Pictures:
-        """Return the usable pictures of a split as the first process found them: all train on one list."""
-        if self.trainer is None or self.trainer.world_size == 1:
-            return self._prepared.pop(split, None) or self._find_usable(split)
-        found: Pictures | DataError | None = None
-        if self._is_first():
-            try:
-                found = self._prepared.pop(split, None) or self._find_usable(split)
-            except DataError as error:  # else the others would wait for the list
-                found = error
-        found = self.trainer.strategy.broadcast(found)
-        if isinstance(found, DataError):
-            raise found
-        assert found is not None
-        return found
+        """Return the usable pictures of a split: all processes train on one list."""
+        return found_once(self.trainer, lambda: self._prepared.pop(split, None) or self._find_usable(split))
 
     def _is_first(self) -> bool:
         return self.trainer is None or self.trainer.is_global_zero

@@ -7,6 +7,7 @@ import os
 import zipfile
 from array import array
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from colorzoo.data.packed import tensor_of
 from colorzoo.data.sources import Source
+from colorzoo.weights._files import write_atomic
 from colorzoo.weights.catalog import cache_home
 
 UNKNOWN, COLORED, GRAY = -1, 0, 1
@@ -79,14 +81,9 @@ class Verdicts:
         every, first = np.unique(torch.cat([keys, self._keys]).numpy(), return_index=True)
         self._gray = torch.cat([gray, self._gray])[torch.from_numpy(first)]
         self._keys = torch.from_numpy(every)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-        try:
-            with part.open("wb") as stream:
-                np.savez(stream, keys=every, gray=self._gray.numpy())
-            part.replace(self.path)
-        finally:
-            part.unlink(missing_ok=True)
+        packed = BytesIO()
+        np.savez(packed, keys=every, gray=self._gray.numpy())
+        write_atomic(self.path, packed.getvalue())
 
 
 def _stamp(path: str) -> str:
