@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from lightning.pytorch import Trainer
 from PIL import Image
-from tiny_model import tiny_model
 
 from colorzoo.cli import _predicting as predicting
 from colorzoo.cli.lightning import run
@@ -19,6 +18,7 @@ from colorzoo.errors import DataError, WeightsError
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.done import DoneList
 from colorzoo.registry import model_card
+from tiny_model import tiny_model
 
 NAME = "zhang2017_local_small"
 PICTURES = ["a/x.jpg", "a/x.png", "b/deep.png", "b/tall.webp", "s.tar/t/y.png"]
