@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.draws import Generators, uniform_draws
 
 
@@ -40,6 +41,37 @@ def crop_flip_reference(
     theta[:, :, 2] = (1 - sides) * (2 * draws[:, 3:] - 1)
     grid = F.affine_grid(theta, list(rgb.shape), align_corners=False)
     return F.grid_sample(rgb.float(), grid, padding_mode="border", align_corners=False)
+
+
+def recolored_reference(
+    rgb: Tensor,
+    generators: Generators,
+    *,
+    degrees: tuple[float, float] = (60.0, 300.0),
+    chroma: tuple[float, float] = (0.5, 1.5),
+) -> Tensor:
+    """Make references whose colors are not those of their picture: hues turned, chroma stretched.
+
+    They stand for unrelated references where a neighbor in the batch would do, but do not depend on who
+    shares a batch, nor on how processes split it.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        generators: Source of all randomness: one for the batch, or one for each picture.
+        degrees: Range of the turn of all hues of a picture.
+        chroma: Range of the factor on its chroma.
+
+    Returns:
+        ``(B, 3, H, W)`` float32 in [0, 1]; colors beyond sRGB lose chroma.
+    """
+    draws = uniform_draws(generators, len(rgb), 2, rgb.device)
+    turn, factor = (low + (high - low) * draws[:, i] for i, (low, high) in enumerate((degrees, chroma)))
+    matrix = factor[:, None, None] * _turns(
+        turn, torch.zeros(len(rgb), 2, dtype=torch.bool, device=rgb.device)
+    )
+    lab = rgb_to_lab(rgb.float())
+    ab = torch.einsum("bij,bjhw->bihw", matrix, lab[:, 1:])
+    return lab_to_rgb_in_gamut(torch.cat([lab[:, :1], ab], dim=1))
 
 
 def warp_jitter_reference(

@@ -5,10 +5,12 @@ from colorzoo.losses.color import (
     rebalanced_cross_entropy,
     smooth_l1_map,
     soft_cross_entropy,
+    weighted_mean,
 )
 from colorzoo.losses.exemplar import (
     contextual_loss,
     edge_aware_smoothness,
+    matched_l1,
     neighbor_mean,
     relativistic_loss,
     self_reference_l1,
@@ -19,6 +21,7 @@ __all__ = [
     "contextual_loss",
     "edge_aware_smoothness",
     "grid_cross_entropy",
+    "matched_l1",
     "neighbor_mean",
     "rebalanced_cross_entropy",
     "relativistic_loss",
@@ -26,4 +29,5 @@ __all__ = [
     "smooth_l1_map",
     "soft_cross_entropy",
     "unmatched_perceptual",
+    "weighted_mean",
 ]

@@ -23,6 +23,16 @@ def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
     return F.smooth_l1_loss(ab, target, reduction="none", beta=delta).sum(dim=1, keepdim=True)
 
 
+def weighted_mean(errors: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighted mean of each picture: ``(B,)``; it does not depend on the others in the batch.
+
+    Args:
+        errors: ``(B, 1, H, W)``.
+        weight: ``(B, 1, H, W)``, positive.
+    """
+    return (errors * weight).mean(dim=(1, 2, 3)) / weight.mean(dim=(1, 2, 3))
+
+
 def grid_cross_entropy(logits: Tensor, ab: Tensor, *, stride: int) -> Tensor:
     """Return the mean cross-entropy of a distribution over the 529 bins of the ab grid.
 

@@ -8,21 +8,36 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.losses.processes import process_count, sum_over_processes
+
 _EPSILON = 1e-5
 
 
 def self_reference_l1(ab: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
     """Return the L1 distance over the pictures whose reference was made from themselves.
 
-    As published, the mean over the batch is divided by the number of such pictures once more.
+    As published, the mean over the batch is divided by the number of such pictures (in all processes) once
+    more.
 
     Args:
         ab: ``(B, 2, H, W)`` prediction.
         target: ``(B, 2, H, W)`` truth.
         chosen: ``(B,)`` in {0, 1}; if none is chosen the loss is 0.
     """
-    weights = chosen.float() / (chosen.float().sum() + _EPSILON)
+    weights = chosen.float() / (sum_over_processes(chosen.float().sum()) + _EPSILON)
     return ((ab - target).abs() * weights[:, None, None, None]).mean()
+
+
+def matched_l1(warped: Tensor, target: Tensor, counted: Tensor) -> Tensor:
+    """Return the L1 distance of warped colors over the places that count, in all pictures of all processes.
+
+    Args:
+        warped: ``(B, 2, h, w)`` colors brought over from references.
+        target: ``(B, 2, h, w)`` truth.
+        counted: ``(B, 1, h, w)`` in {0, 1}; if no place counts the loss is 0.
+    """
+    places = sum_over_processes(counted.sum())
+    return process_count() * ((warped - target).abs() * counted).sum() / (2 * places + 1)
 
 
 def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -> Tensor:
@@ -87,10 +102,10 @@ def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
     Args:
         better: ``(B, 1)`` scores that should lie one above the mean of the others: of true pictures for the
             discriminator, of painted ones for the generator.
-        worse: ``(B, 1)`` scores that should lie one below.
+        worse: ``(B, 1)`` scores that should lie one below. Means are over the pictures of all processes.
     """
-    above = (better - worse.mean() - 1).square().mean()
-    return (above + (worse - better.mean() + 1).square().mean()) / 2
+    low, high = sum_over_processes(torch.stack([worse.mean(), better.mean()])) / process_count()
+    return ((better - low - 1).square().mean() + (worse - high + 1).square().mean()) / 2
 
 
 def _neighbors(maps: Tensor) -> Tensor:
