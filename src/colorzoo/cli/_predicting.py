@@ -16,8 +16,8 @@ from colorzoo import __version__
 from colorzoo.callbacks.folders import run_folder
 from colorzoo.cli._coloring import failure
 from colorzoo.data import PictureDataModule
+from colorzoo.data.first_process import found_once
 from colorzoo.data.originals import Original, Originals, SourceOriginals
-from colorzoo.data.processes import found_once
 from colorzoo.data.sampler import SeededSampler
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.inference.colorizer import Colorizer
@@ -28,7 +28,7 @@ from colorzoo.tasks import ColorizationModule
 FAILED = "failed.txt"
 """The file among the results that lists the pictures that could not be colored; absent if there are none."""
 
-Outcome = Literal["colored", "done", "failed"]
+PictureOutcome = Literal["colored", "done", "failed"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class FullSizePrediction(LightningModule):
     def __init__(self, model: ColorizationModule, data: PictureDataModule, output: str | None = None) -> None:
         super().__init__()
         self.model, self.data, self.output = model, data, output
-        self.count: dict[Outcome, int] = {"colored": 0, "done": 0, "failed": 0}
+        self.count: dict[PictureOutcome, int] = {"colored": 0, "done": 0, "failed": 0}
         self.failures: list[str] = []
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
@@ -127,10 +127,10 @@ class FullSizePrediction(LightningModule):
         self.settings = settings_digest(self.model, self.colorizer.size)
         self.done = DoneList(self.folder, self.trainer.global_rank)
 
-    def predict_step(self, batch: Original | Unread, batch_idx: int) -> Outcome:
+    def predict_step(self, batch: Original | Unread, batch_idx: int) -> PictureOutcome:
         """Color one picture, unless it is done; a failure is noted."""
         del batch_idx
-        outcome: Outcome = "failed"
+        outcome: PictureOutcome = "failed"
         try:
             with torch.autocast(self.device.type, enabled=False):  # the colorizer chooses its precision
                 outcome = self._color(batch)
@@ -162,7 +162,7 @@ class FullSizePrediction(LightningModule):
             raise DataError(f"no picture to color in {self.data.hparams.root!r}.")
         return found
 
-    def _color(self, original: Original | Unread) -> Outcome:
+    def _color(self, original: Original | Unread) -> PictureOutcome:
         if isinstance(original, Unread):
             raise ColorzooError(original.reason)
         relative = Path(original.relative)

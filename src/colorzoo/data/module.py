@@ -26,10 +26,10 @@ from torch.utils.data import Dataset
 from colorzoo.data.augment import augment_batch
 from colorzoo.data.check import check_pictures
 from colorzoo.data.dataset import Batch, PictureDataset
+from colorzoo.data.first_process import found_once
 from colorzoo.data.loader import LateLoader, collate
 from colorzoo.data.originals import Originals, SourceOriginals
 from colorzoo.data.pictures import Pictures
-from colorzoo.data.processes import found_once
 from colorzoo.data.sampler import SeededSampler
 from colorzoo.data.verdicts import Verdicts, verdicts_path
 from colorzoo.draws import picture_generators

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.losses.processes import process_count, sum_over_processes
+from colorzoo.losses.across_processes import process_count, sum_over_processes
 
 _EPSILON = 1e-5
 
@@ -105,7 +105,8 @@ def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
         worse: ``(B, 1)`` scores that should lie one below. Means are over the pictures of all processes.
     """
     low, high = sum_over_processes(torch.stack([worse.mean(), better.mean()])) / process_count()
-    return ((better - low - 1).square().mean() + (worse - high + 1).square().mean()) / 2
+    above: Tensor = (better - low - 1).square().mean()
+    return (above + (worse - high + 1).square().mean()) / 2
 
 
 def _neighbors(maps: Tensor) -> Tensor:
