@@ -104,9 +104,9 @@ def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
             discriminator, of painted ones for the generator.
         worse: ``(B, 1)`` scores that should lie one below. Means are over the pictures of all processes.
     """
-    low, high = sum_over_processes(torch.stack([worse.mean(), better.mean()])) / process_count()
-    above: Tensor = (better - low - 1).square().mean()
-    return (above + (worse - high + 1).square().mean()) / 2
+    means = sum_over_processes(torch.stack([worse.mean(), better.mean()])) / process_count()
+    above = (better - means[0] - 1).square().mean()
+    return (above + (worse - means[1] + 1).square().mean()) / 2
 
 
 def _neighbors(maps: Tensor) -> Tensor:
