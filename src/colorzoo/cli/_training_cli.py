@@ -52,7 +52,7 @@ class ZooCLI(LightningCLI):
             "--allow_untrained",
             type=bool,
             default=False,
-            help="Let test and predict run on random weights.",
+            help="Let test and predict run on random weights, and fit on random parts that it leaves frozen.",
         )
         parser.add_argument(
             "--metrics",
