@@ -29,8 +29,8 @@ def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
 def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tensor:
     """Return errors ``(B, 1, H, W)`` of which those of colorful pixels count more.
 
-    Not of any paper: with it an unsure network does not fall back to gray. A picture's weights have the mean 1
-    and do not depend on the others in its batch.
+    Not of any paper: with it an unsure network does not fall back to gray. A picture's weights have mean
+    1 and do not depend on the others in its batch.
 
     Args:
         errors: ``(B, 1, H, W)``.
