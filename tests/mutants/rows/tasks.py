@@ -17,8 +17,8 @@ MUTANTS = (
     Mutant(
         "hold-for-a-third",
         SCHEDULES,
-        "half = total / 2",
-        "half = total / 3",
+        "held = self.hold * total",
+        "held = 0.3 * total",
         ("tests/recipes/test_recipes.py::test_the_rates",),
     ),
     Mutant("warm-up-left-out", SCHEDULES, "(step + 1) / self.warmup_steps", "1.0", ON_RECIPES),
