@@ -1,4 +1,4 @@
-"""What the step tests share: a batch, a model, and the comparison of two computations with their gradients."""
+"""What the step tests share: a batch, a model, and the comparison of two computations."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Cho et al. 2023: both halves of a step against section 3, written out; `guidingpainter_step` is in parity."""
+"""Cho et al. 2023: both halves of a step against section 3, written out; the golden step is in parity."""
 
 from typing import Any
 
