@@ -24,17 +24,11 @@ SLOW = (
     *("kornia", "timm", "scipy.ndimage", "skimage.morphology", "skimage.segmentation"),
     "hypothesis",  # its plugin of pytest imports it to write a summary
 )
-OPTIONS = [
-    "-x",
-    "-q",
-    "--no-header",
-    "--tb=short",
-    "--timeout=120",
-    "-p",
-    "no:cacheprovider",
-    "-o",
-    "addopts=",
-]
+OPTIONS = (
+    *("-x", "-q", "--no-header", "--tb=short", "--disable-warnings", "--timeout=120"),
+    *("-o", "addopts=", "-m", "not slow", "-p", "no:cacheprovider"),
+    *("-p", "no:unraisableexception"),  # which collects garbage five times
+)
 
 
 def main(sources: str) -> None:

@@ -3,8 +3,9 @@
 from mutation import Mutant
 
 RESUME = "tests/training/test_resume.py"
+CONFIGS = "tests/training/test_configs.py"
 PROCESSES = "tests/training/test_processes.py"
-GRID = ("tests/training/test_picture_grid.py",)
+GRID = "tests/training/test_picture_grid.py"
 
 MUTANTS = (
     Mutant(
@@ -29,9 +30,19 @@ MUTANTS = (
         (f"{RESUME}::test_averaged_weights_without_their_callback_are_refused",),
     ),
     Mutant(
-        "grid-paints-sanity-checks", "callbacks/picture_grid.py", "not trainer.sanity_checking", "True", GRID
+        "grid-paints-sanity-checks",
+        "callbacks/picture_grid.py",
+        "not trainer.sanity_checking",
+        "True",
+        (f"{GRID}::test_sanity_checks_paint_nothing",),
     ),
-    Mutant("grid-forgets-the-last", "callbacks/picture_grid.py", " or is_last:", ":", GRID),
+    Mutant(
+        "grid-forgets-the-last",
+        "callbacks/picture_grid.py",
+        " or is_last:",
+        ":",
+        (f"{CONFIGS}::test_a_configuration_trains_two_steps_on_photos[zhang2016/small.yaml]",),
+    ),
     Mutant(
         "grid-of-every-process",
         "callbacks/picture_grid.py",
