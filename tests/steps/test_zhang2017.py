@@ -102,6 +102,6 @@ def test_weights_of_colorful_pixels_are_ours_and_off_by_default() -> None:
     model = small("zhang2017_local", stage="joint", init_std=None, hints=0.0, colorfulness=0.5)
     out = model.network(luma, Points.none(luma))
     weight = 1 + 0.5 * ab.square().sum(dim=1).sqrt() / 20
-    colors = (smooth_l1(out.ab, ab, 1.0) * weight).sum() / weight.sum()
+    colors = ((smooth_l1(out.ab, ab, 1.0) * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))).mean()
     wanted = 10 / 110 * colors + hard_cross_entropy(out.logits, ab)
     torch.testing.assert_close(model.training_step(batch, 0), wanted, rtol=1e-5, atol=0)

@@ -13,7 +13,6 @@ import yaml
 from lightning.pytorch import Trainer
 from PIL import Image
 
-from colorzoo.callbacks import picture_writer
 from colorzoo.cli._training_configs import config_folders, find_config
 from colorzoo.cli.lightning import run
 from colorzoo.data import PictureDataModule
@@ -23,7 +22,7 @@ from colorzoo.settings import setting_groups
 
 FOUND = sorted(path for folder in config_folders() for path in folder.rglob("*.yaml"))
 SWEEPS = [path for path in FOUND if path.parent.name == "sweeps"]
-WIDTH = "--model.architecture.width"
+WIDTH, WIDHT = "--model.architecture.width", "--model.architecture.widht=1"
 NARROW = [WIDTH, "0.125"]
 TINY = [
     "--data.batch_size=2", "--data.crop=32", "--data.resize=null", "--data.val_size=32",
@@ -51,7 +50,7 @@ def trained(pictures, tmp_path_factory) -> Path:
         (["--model", "Zhang2017Loca", "--data.root", "x"], "'Zhang2017Loca' (did you mean Zhang2017Local"),
         (["--model", "Zhang2017Local", "--data", "FolderDataModule"], "missing --data.root;"),
         (["--model", "Zhang2017Local"], "missing --data;"),
-        (["--model", "Zhang2017Local", WIDTH.replace("width", "widht=1"), "--data.root=x"], "widht (did you mean width"),
+        (["--model", "Zhang2017Local", WIDHT, "--data.root=x"], "widht (did you mean width"),
         (["--model", "Zhang2017Local", f"{WIDTH}=wide", "--data.root=x"], f"{WIDTH}: Expected"),
         (["--model", "Zhang2017Local", "--trainer.max_stepz=1", "--data.root=x"], "did you mean max_steps"),
         (["--model", "Zhang2017Local", *NARROW, "--data.root", "no_folder"], "'no_folder' does not exist"),
@@ -111,14 +110,10 @@ def test_predict_writes_a_picture_per_input_and_needs_only_the_checkpoint(traine
         str(tmp_path),
     ]
     assert run(["predict", *words, *TINY, "--trainer.logger=false"]) == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"p{i:02d}.png" for i in range(5)]
-    with Image.open(tmp_path / "p00.png") as picture:
-        assert (picture.size, picture.mode) == ((32, 32), "RGB")
-
-
-def test_output_names_keep_the_tree_and_never_meet():
-    names = picture_writer.output_names(["/d/a/x.jpg", "/d/a/x.png", "/d/b/x.jpg", "/d/s.tar/y.jpg"])
-    assert list(names.values()) == ["a/x.jpg.png", "a/x.png.png", "b/x.png", "s.tar/y.png"]
+    expected = {f"train/p{i:02d}.png" for i in range(11)} | {f"val/p{i:02d}.png" for i in range(5)}
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")} == expected
+    with Image.open(tmp_path / "val" / "p00.png") as picture:
+        assert (picture.size, picture.mode) == ((48, 48), "RGB")
 
 
 def test_random_weights_are_refused_unless_allowed(pictures, tmp_path):

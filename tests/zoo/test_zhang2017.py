@@ -11,12 +11,13 @@ from lightning.pytorch import Trainer
 from colorzoo.color import annealed_mean, grid_centers, grid_index, rgb_to_lab
 from colorzoo.data import FolderDataModule
 from colorzoo.factory import build_model
-from colorzoo.guidance import Guidance, Points
+from colorzoo.guidance import GlobalStatistics, Guidance, Points
 from colorzoo.losses import grid_cross_entropy
 from colorzoo.networks.channel_attention import AttendedConv
 from colorzoo.networks.hint_attention import HintAttention
 from colorzoo.testing.samples import write_sample_pictures
 from colorzoo.zoo.zhang2017.adversarial import Zhang2017LocalAdversarial
+from colorzoo.zoo.zhang2017.global_network import GlobalHintsNetwork
 from colorzoo.zoo.zhang2017.task import Zhang2017Local, strided_cross_entropy
 
 
@@ -163,3 +164,23 @@ def test_training_the_distribution_alone_leaves_all_else_as_it_was(tmp_path: Pat
     moved = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
     assert moved
     assert not [key for key in moved if key.startswith("network.unet.")]
+
+
+def test_global_hints_train_on_a_single_picture() -> None:
+    """A vector alone has no deviation: running statistics stand in, and its hint still counts."""
+    torch.manual_seed(0)
+    network = GlobalHintsNetwork(0.125).train()
+    luma = noise(1, 1, 32, 32, scale=20) + 50
+    pale, vivid = (
+        network(luma, GlobalStatistics(saturation=torch.tensor([[value]]))) for value in (0.1, 0.9)
+    )
+    assert (pale - vivid).abs().max() > 0
+    vivid.square().mean().backward()
+    assert network.branch.saturation.weight.grad.abs().max() > 0
+    assert network.branch.norm.running_var.eq(1).all()  # a single vector says nothing of the spread
+
+
+def test_global_hints_of_a_batch_are_measured_by_the_batch() -> None:
+    branch = GlobalHintsNetwork(0.125).branch.train()
+    vectors = branch(GlobalStatistics(saturation=torch.tensor([[0.1], [0.4], [0.9]])), 3)
+    torch.testing.assert_close(vectors.mean(0), torch.zeros_like(vectors[0]), atol=1e-5, rtol=0)

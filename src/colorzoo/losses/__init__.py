@@ -5,6 +5,7 @@ from colorzoo.losses.color import (
     rebalanced_cross_entropy,
     smooth_l1_map,
     soft_cross_entropy,
+    weighted_by_chroma,
 )
 from colorzoo.losses.exemplar import (
     contextual_loss,
@@ -28,4 +29,5 @@ __all__ = [
     "soft_cross_entropy",
     "sum_over_processes",
     "unmatched_perceptual",
+    "weighted_by_chroma",
 ]

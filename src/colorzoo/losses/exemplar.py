@@ -94,7 +94,7 @@ def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
     Args:
         better: ``(B, 1)`` scores that should lie one above the mean of the others: of true pictures for the
             discriminator, of painted ones for the generator.
-        worse: ``(B, 1)`` scores that should lie one below.
+        worse: ``(B, 1)`` scores that should lie one below. Means are over the pictures of all processes.
     """
     better_sum, worse_sum, count = sum_over_processes(
         torch.stack([better.sum(), worse.sum(), better.new_tensor(float(len(better)))])

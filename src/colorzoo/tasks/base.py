@@ -54,7 +54,8 @@ class ColorizationModule(MeasuredModule):
         stage: The one that this model is in.
         network: What colors.
         trained: Whether the weights were ever trained or loaded; checkpoints carry it.
-        allow_untrained: Whether ``test`` and ``predict`` may run on random weights.
+        allow_untrained: Whether ``test`` and ``predict`` may run on random weights, and ``fit`` on random
+            parts that it leaves frozen.
         provenance: How the weights were made.
     """
 

@@ -143,6 +143,7 @@ def write_overlay(card: ModelCard, folder: Path, pictures: Path) -> Path:
         "model": {"init_args": nest_arguments(model_class, unset | small)},
         "data": {"class_path": "colorzoo.data.FolderDataModule", "init_args": data},
         "trainer": trainer,
+        "allow_untrained": True,  # a trial has no weights for what the paper freezes
     }
     path = folder / "overlay.yaml"
     path.write_text(json.dumps(overlay))  # JSON is YAML

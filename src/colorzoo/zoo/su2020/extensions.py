@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from colorzoo.data.dataset import Batch
@@ -14,7 +13,6 @@ from colorzoo.guidance import Points, PointSimulation, simulate_points
 from colorzoo.networks.frozen import borrow
 from colorzoo.zoo.su2020.network import InstanceNetworks
 
-_CHROMA_UNIT = 20.0  # about the mean chroma of a photo, CIE units
 _ENCODER = tuple(f"block{index}." for index in range(1, 8))
 _HEAD = "class_head."
 _FUSED_END = ("block10.", "ab_head.")  # what the third stage trains beside the fusion layers
@@ -70,19 +68,6 @@ def _own(key: str) -> bool:
         "layers": True,
     }
     return own[part]
-
-
-def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tensor:
-    """Weigh errors so that colorful pixels of a picture count more; the mean weight of a picture is 1.
-
-    Args:
-        errors: ``(B, 1, H, W)``.
-        ab: ``(B, 2, H, W)`` true colors in CIE units.
-        colorfulness: How much more; with 0 all pixels count alike.
-    """
-    weight = 1 + colorfulness * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / _CHROMA_UNIT
-    weighted: Tensor = errors * weight / weight.mean(dim=(1, 2, 3), keepdim=True)
-    return weighted
 
 
 def training_points(extensions: InstanceExtensions, ab: Tensor, batch: Batch) -> Points:

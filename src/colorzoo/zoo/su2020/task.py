@@ -18,7 +18,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.draws import picture_generators
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import Boxes, Guidance, Points
-from colorzoo.losses import smooth_l1_map
+from colorzoo.losses import smooth_l1_map, weighted_by_chroma
 from colorzoo.networks.hint_input import AB_SCALE
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.taps import Tap, TapState, Visit
@@ -30,7 +30,6 @@ from colorzoo.zoo.su2020.extensions import (
     InstanceExtensions,
     keep_trunk,
     training_points,
-    weighted_by_chroma,
 )
 from colorzoo.zoo.su2020.network import InstanceNetworks, InstanceOutput, PartsState
 from colorzoo.zoo.su2020.places import cut, place_boxes

@@ -17,7 +17,7 @@ from torch import Tensor
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.draws import picture_generators
-from colorzoo.errors import WeightsError
+from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Exemplar, Guidance, Points, PointSimulation, simulate_points
 from colorzoo.networks.hint_start import fitting_unet
 from colorzoo.networks.hint_unet import initialize
@@ -102,7 +102,8 @@ class Xu2020(SingleOptimizerModule):
             WeightsError: The decoder is to be trained for an encoder of random weights.
         """
         super().setup(stage)
-        if stage == "fit" and self.stage == "decoder" and not (self.trained or self.start):
+        known = self.trained or self.start is not None
+        if stage == "fit" and self.stage == "decoder" and not (known or self.allow_untrained):
             raise WeightsError(
                 "stage decoder needs a trained encoder, which it leaves as it is: convert a VGG-19 by "
                 "`colorzoo weights convert xu2020 VGG19.pth vgg.safetensors` and give --init_from "
@@ -110,10 +111,16 @@ class Xu2020(SingleOptimizerModule):
             )
 
     def take_from(self, source: ColorizationModule) -> None:
-        """Copy another model of this class, or a Local Hints model into the colorization sub-net."""
+        """Copy another model of this class, or a Local Hints model into the colorization sub-net.
+
+        Raises:
+            ColorzooError: It is of another family or shape, reads another input, or has nothing for the stage.
+        """
         if isinstance(source, Xu2020):
             apply_weights(self, source.state_dict(), name="start", published=False)
             return
+        if self.stage == "decoder":
+            raise ColorzooError("start does not fit: stage decoder needs an encoder, which only Xu2020 has.")
         unet = self.network.color.unet
         unet.load_state_dict(fitting_unet(source.network, unet, mask_center=MASK_CENTER, purpose="start"))
 

@@ -15,11 +15,11 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.guidance import Guidance
-from colorzoo.losses import smooth_l1_map
+from colorzoo.losses import smooth_l1_map, weighted_by_chroma
 from colorzoo.networks.hint_input import AB_SCALE
 from colorzoo.networks.patchgan import PatchDiscriminator
 from colorzoo.tasks import AbPrediction, GANColorizationModule, settings_of
-from colorzoo.zoo.zhang2017.extensions import LocalExtensions, weighted_by_chroma
+from colorzoo.zoo.zhang2017.extensions import LocalExtensions
 from colorzoo.zoo.zhang2017.network import LocalHintsNetwork
 from colorzoo.zoo.zhang2017.settings import LocalArchitecture, LocalObjective, LocalUsers
 from colorzoo.zoo.zhang2017.task import (
@@ -116,7 +116,7 @@ class Zhang2017LocalAdversarial(GANColorizationModule[AbPrediction]):
         weigh, ours = self.objective, self.extensions
         lab = rgb_to_lab(batch["rgb"])
         errors = smooth_l1_map(painted.ab, lab[:, 1:], delta=weigh.delta)
-        regression = weighted_by_chroma(errors, lab[:, 1:], ours.colorfulness)
+        regression = weighted_by_chroma(errors, lab[:, 1:], ours.colorfulness).mean()
         classification = strided_cross_entropy(painted.extras["logits"], lab[:, 1:], ours.class_stride)
         deceived = (self._judge(lab[:, :1], painted.ab) - 1).square().mean()
         loss: Tensor = (

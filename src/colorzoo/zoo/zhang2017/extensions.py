@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
-_CHROMA_UNIT = 20.0  # about the mean chroma of a photo, CIE units
-
 
 @dataclass(frozen=True)
 class LocalExtensions:
@@ -31,16 +26,3 @@ class LocalExtensions:
     colorfulness: float = 0.0
     class_stride: int = 1
     many: float = 0.0
-
-
-def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tensor:
-    """Return the mean of errors, those of colorful pixels counting more.
-
-    Args:
-        errors: ``(B, 1, H, W)``.
-        ab: ``(B, 2, H, W)`` true colors in CIE units.
-        colorfulness: How much more; with 0 all pixels count alike.
-    """
-    weight = 1 + colorfulness * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / _CHROMA_UNIT
-    mean: Tensor = (errors * weight).mean() / weight.mean()
-    return mean

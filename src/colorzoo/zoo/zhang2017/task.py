@@ -22,7 +22,12 @@ from colorzoo.guidance import (
     simulate_points,
     uniform_points,
 )
-from colorzoo.losses import grid_cross_entropy, rebalanced_cross_entropy, smooth_l1_map
+from colorzoo.losses import (
+    grid_cross_entropy,
+    rebalanced_cross_entropy,
+    smooth_l1_map,
+    weighted_by_chroma,
+)
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.rank import fold_rank_layers
 from colorzoo.networks.taps import Tap, TapState, Visit
@@ -30,7 +35,7 @@ from colorzoo.tasks import AbPrediction, ColorizationModule, SingleOptimizerModu
 from colorzoo.weights import apply_weights
 from colorzoo.weights.caffe import CaffeLayers
 from colorzoo.zoo.zhang2017.caffe import convert_local
-from colorzoo.zoo.zhang2017.extensions import LocalExtensions, weighted_by_chroma
+from colorzoo.zoo.zhang2017.extensions import LocalExtensions
 from colorzoo.zoo.zhang2017.network import LocalHintsNetwork
 from colorzoo.zoo.zhang2017.published import convert_published
 from colorzoo.zoo.zhang2017.settings import LOCAL_STAGES, LocalArchitecture, LocalObjective, LocalUsers
@@ -138,7 +143,7 @@ class Zhang2017Local(SingleOptimizerModule):
         """Return smooth-l1 and cross-entropy; tensors only, so that it compiles."""
         out = self.network(luma, Points(hint_ab, mask), detach=self.detach)
         errors = smooth_l1_map(out.ab, ab, delta=self.objective.delta)
-        regression = weighted_by_chroma(errors, ab, self.extensions.colorfulness)
+        regression = weighted_by_chroma(errors, ab, self.extensions.colorfulness).mean()
         if self.architecture.hypercolumn:
             return regression, hull_cross_entropy(out.logits, ab)
         return regression, strided_cross_entropy(out.logits, ab, self.extensions.class_stride)
