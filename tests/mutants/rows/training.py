@@ -24,7 +24,7 @@ MUTANTS = (
         "self.total_steps)",
         ON_SCHEDULES,
     ),
-    Mutant("hold-too-short", SCHEDULES, "half = total / 2", "half = total / 4", ON_SCHEDULES),
+    Mutant("hold-too-short", SCHEDULES, "held = self.hold * total", "held = 0.25 * total", ON_SCHEDULES),
     Mutant(
         "milestone-one-step-late",
         SCHEDULES,
@@ -60,6 +60,13 @@ MUTANTS = (
         SINGLE,
         '"interval": "step"',
         '"interval": "epoch"',
+        ("tests/training/test_schedules.py::test_one_optimizer_moves_its_rate_by_steps",),
+    ),
+    Mutant(
+        "optimizer-of-the-configuration-ignored",
+        SINGLE,
+        "optimizer or DEFAULT_OPTIMIZER",
+        "DEFAULT_OPTIMIZER",
         ("tests/training/test_schedules.py::test_one_optimizer_moves_its_rate_by_steps",),
     ),
     Mutant(

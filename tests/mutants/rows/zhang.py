@@ -3,7 +3,7 @@
 from mutation import Mutant
 
 CLASSES, LOCAL = "zoo/zhang2016/task.py", "zoo/zhang2017/task.py"
-EXTENSIONS, GLOBAL = "zoo/zhang2017/extensions.py", "zoo/zhang2017/global_task.py"
+GLOBAL = "zoo/zhang2017/global_task.py"
 ON_CLASSES = ("tests/steps/test_zhang2016.py",)
 ON_LOCAL = ("tests/steps/test_zhang2017.py::test_the_local_step",)
 ON_GLOBAL = ("tests/steps/test_zhang2017.py::test_the_global_step",)
@@ -27,13 +27,6 @@ MUTANTS = (
     ),
     Mutant("zhang2017-no-points", LOCAL, "none=1 - users.hints", "none=1", ON_LOCAL),
     Mutant("zhang2017-delta-ignored", LOCAL, "delta=self.objective.delta)", "delta=9.0)", ON_LOCAL),
-    Mutant(
-        "zhang2017-chroma-weight-not-normed",
-        EXTENSIONS,
-        " / weight.mean()",
-        "",
-        ("tests/steps/test_zhang2017.py::test_weights_of_colorful_pixels_are_ours_and_off_by_default",),
-    ),
     Mutant(
         "zhang2017-histogram-always-hidden",
         GLOBAL,
