@@ -35,7 +35,7 @@ ALL_TERMS = {"truth_weight": 0.7, "warp_weight": 0.6, "perceptual_weight": 20.0}
 
 def small() -> Any:
     torch.manual_seed(0)
-    model: Any = build_model(load_class(CARD), {**CARD.smoke.hparams, "training_tau": 0.1, **ALL_TERMS})
+    model: Any = build_model(load_class(CARD), {**CARD.smoke.hparams, **ALL_TERMS})
     with torch.no_grad():
         model.discriminator.attention.gamma.fill_(0.3)
     return model
@@ -53,7 +53,7 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
     maps = [model.correspondence(unit(each.taps)) for each in (target, other)]
     labels = torch.zeros(3, 1, 16, 16, dtype=torch.int64)  # one class, and nothing is unsure
     one = Classified(labels, torch.ones(labels.shape))
-    warped = class_wise_warp(model, *maps, quarter(rgb_to_lab(look)[:, 1:]), (one, one), 0.1)
+    warped = class_wise_warp(model, *maps, quarter(rgb_to_lab(look)[:, 1:]), (one, one), 1.0)
     before = previous_frames(lab, batch["seed"], 0.5)
     seen = torch.cat([before[:, :1] - 50, before[:, 1:]], dim=1)
     ab = model.network(torch.cat([big(warped[0]), big(warped[1]), luma - 50, seen], dim=1))
@@ -83,4 +83,5 @@ def test_the_step_is_the_papers(guided: bool, tmp_path: Path) -> None:
     total.backward(retain_graph=True, inputs=[*plain.network.parameters(), *plain.correspondence.parameters()])
     of_discriminator.backward(inputs=list(plain.discriminator.parameters()))
     for part in ("network", "correspondence", "discriminator"):
+        # at lower temperatures a rounding of the input moves these gradients by several percent
         assert gradient_error(plain, gradients, part) < 0.03, part
