@@ -12,7 +12,7 @@ from torch import Tensor
 from colorzoo import metrics
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.evaluation.measures import Bleeding, Shown, plain_measures
-from colorzoo.evaluation.pictures import Truth
+from colorzoo.evaluation.picture_list import Truth
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.testing.samples import sample_image
 from colorzoo.users import Answer

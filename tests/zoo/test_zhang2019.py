@@ -13,7 +13,7 @@ from colorzoo.registry import load_class, model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.zhang2019.published import convert_published
-from colorzoo.zoo.zhang2019.task import moved
+from colorzoo.zoo.zhang2019.task import previous_frames
 from parity.cases import read
 
 SIZE = (64, 96)
@@ -63,7 +63,7 @@ def test_the_order_of_the_inputs_is_ours() -> None:
 
 def test_previous_frames_of_training_are_the_picture_moved() -> None:
     lab = rgb_to_lab(sample_image((32, 32), batch=64))
-    before = moved(lab, torch.arange(64), 0.5)
+    before = previous_frames(lab, torch.arange(64), 0.5)
     gray = (before[:, 1:] == 0).flatten(1).all(1)
     assert 15 < int(gray.sum()) < 49
     kept = before[~gray]

@@ -101,7 +101,9 @@ class ExemplarPairsDataModule(FolderDataModule):
         return Path(self.hparams.index_file or Path(self.hparams.root) / f"neighbors-{name}.npz")
 
     def prepare_data(self) -> None:
-        """Build the index of nearest pictures where it is missing or stale (in one process)."""
+        """Check the pictures, and build the index of the nearest where it is missing or stale."""
+        if self.hparams.pairing in ("list", "self"):
+            super().prepare_data()
         if self.hparams.pairing == "nearest" and self._index() is None:
             train, val = (pictures.sources for pictures in self._library)
             build_neighbors(train, val, self.build_encoder(), self.index_path, k=self.hparams.neighbors)

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from colorzoo.color.sketch import SIGMAS, rgb_to_gray, xdog
 from colorzoo.data.augment import jitter_colors
 from colorzoo.data.folder import FolderDataModule
+from colorzoo.data.originals import Originals, SourceOriginals
 from colorzoo.data.pairing import PairedPictures, Partners, SketchedDataset
 from colorzoo.data.pictures import Pictures
 from colorzoo.data.sources import Source, Sources, find_sources
@@ -73,8 +74,7 @@ class SketchDataModule(FolderDataModule):
         Raises:
             DataError: A folder or a sketch is missing.
         """
-        root, layout = Path(self.hparams.root), self.hparams.layout
-        layout = _recognized(root) if layout == "auto" else layout
+        root, layout = Path(self.hparams.root), self._layout
         if layout == "xdog":
             return super().find_pictures(split)
         if layout == "pairs":
@@ -87,6 +87,14 @@ class SketchDataModule(FolderDataModule):
         if not folders:
             raise DataError(f"no sketches in {str(root)!r}; expected one of {', '.join(TAG2PIX_SKETCHES)}.")
         return paired(root / "rgb_train", folders)
+
+    def originals(self) -> Originals:
+        """Return the sketches of validation where they are read, else all pictures below the folder."""
+        found = None if self._layout == "xdog" else self.find_pictures("val").first(self.hparams.val_limit)
+        if not isinstance(found, PairedPictures) or found.partners is None:
+            return super().originals()
+        partners = found.partners
+        return SourceOriginals(Sources.of(partners[i][0] for i in range(len(found))), self.hparams.root)
 
     def make_dataset(self, pictures: Pictures, *, train: bool) -> Dataset[Any]:
         """Return crops of pictures with their sketches, or of pictures alone."""
@@ -103,6 +111,11 @@ class SketchDataModule(FolderDataModule):
             generators = picture_generators(batch["seed"], "jitter")
             batch = {**batch, "rgb": jitter_colors(batch["rgb"], generators, self.hparams.jitter_hue)}
         return batch
+
+    @property
+    def _layout(self) -> Layout:
+        given: Layout = self.hparams.layout
+        return _recognized(Path(self.hparams.root)) if given == "auto" else given
 
     def _draw(self, batch: dict[str, Any], *, training: bool) -> Tensor:
         rgb, widths = batch["rgb"], torch.tensor(self.hparams.sigmas)

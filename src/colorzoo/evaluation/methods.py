@@ -14,14 +14,15 @@ from colorzoo import __version__
 from colorzoo.card import GuidanceKind, InputKind, ModelCard
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import DataError, UnknownModelError, WeightsError
-from colorzoo.evaluation.files import digest
-from colorzoo.evaluation.pictures import Item, Truth, file_sha256, read_result
+from colorzoo.evaluation.picture_list import Item, Truth, file_sha256, read_result
 from colorzoo.evaluation.proposals import guide_of
 from colorzoo.evaluation.protocol import Protocol
+from colorzoo.evaluation.report_files import digest
 from colorzoo.factory import create_model
 from colorzoo.guidance import Guidance
 from colorzoo.registry import model_card
 from colorzoo.tasks import ColorizationModule
+from colorzoo.tasks.measuring import shown_colors
 from colorzoo.users import Answer, Scene
 from colorzoo.users.session import Painter
 from colorzoo.weights import resolve_weights
@@ -219,8 +220,7 @@ def model_painter(model: ColorizationModule) -> Callable[[Item, Truth], Painter]
     def paint(scene: Scene, guidance: Guidance) -> Answer:
         with torch.inference_mode():
             prediction = model(scene.luma, guidance)
-            rgb = prediction.to_rgb(scene.luma).float().clamp(0, 1)
-            ab = prediction.ab.float() if prediction.ab is not None else rgb_to_lab(rgb)[:, 1:]
+            rgb, ab = shown_colors(prediction, scene.luma)
         return Answer(rgb.clone(), ab.clone())
 
     return painter

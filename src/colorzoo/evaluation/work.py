@@ -15,7 +15,7 @@ from colorzoo.errors import PictureError
 from colorzoo.evaluation.cache import REFERENCE, TRUE_PICTURE, Cache, Entry
 from colorzoo.evaluation.measures import Bleeding, Measure, Shown
 from colorzoo.evaluation.methods import Method
-from colorzoo.evaluation.pictures import Item, Truth, read_truth
+from colorzoo.evaluation.picture_list import Item, Truth, read_truth
 from colorzoo.evaluation.protocol import Protocol, UserChoice
 from colorzoo.evaluation.stopwatch import Stopwatch
 from colorzoo.guidance import Guidance

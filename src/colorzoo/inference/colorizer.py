@@ -45,7 +45,7 @@ from colorzoo.inference.regions import Proposals, ProposesRegions, color_regions
 from colorzoo.inference.resample import DEFAULT_SIZE, BicubicUpsampler, shrink_luma, working_size
 from colorzoo.inference.sketches import draw_sketch, model_input, painted_luma
 from colorzoo.registry import default_model, load_class, model_card
-from colorzoo.tasks import ColorizationModule, Prediction
+from colorzoo.tasks import ColorizationModule, Prediction, RgbPrediction
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Picture
 ReferenceLike = ImageLike | Look | Exemplar
@@ -240,10 +240,8 @@ class Colorizer:
             assert given.regions is not None
             notes = (*notes, *region_notes(given.regions, recipe))
         prediction = self.predict(luma, given)
-        ab = prediction.ab
-        assert ab is not None
-        if self.paints:
-            assert prediction.rgb is not None
+        ab = prediction.to_ab()
+        if isinstance(prediction, RgbPrediction):
             painted = rgb_to_lab(prediction.rgb)[:, :1]
             notes = (*notes, *draw_sketch(luma).notes, *self._notes)
             return Solved(ab[0] * wishes.strength, prediction.extras, notes, painted)
@@ -277,9 +275,7 @@ class Colorizer:
 
     def predict_ab(self, luma: Tensor, guidance: Guidance) -> Tensor:
         """Return the ``(B, 2, h, w)`` ab of `predict`."""
-        prediction = self.predict(luma, guidance)
-        assert prediction.ab is not None
-        return prediction.ab
+        return self.predict(luma, guidance).to_ab()
 
     def predict(self, luma: Tensor, guidance: Guidance) -> Prediction:
         """Run the model as fast as the device allows; if its memory is too small, on the CPU from then on.
@@ -289,8 +285,7 @@ class Colorizer:
             guidance: What the user gives, of the same size.
 
         Returns:
-            ``(B, 2, h, w)`` float32 ab on the CPU, in CIE units, the painting where the model paints, and the
-            model's extras on its device.
+            The model's answer: its colors in float32 on the CPU, its extras on its device.
 
         Raises:
             ColorzooError: The model answers no numbers, in float32 either.
@@ -317,14 +312,8 @@ class Colorizer:
             with torch.inference_mode(), low:
                 seen = model_input(self.model, luma).to(self.device)
                 prediction = self._opened.predict(self._model_for(dtype), seen, guidance.to(self.device))
-            rgb = None if prediction.rgb is None else prediction.rgb.float().cpu()
-            ab = prediction.ab
-            if rgb is not None:  # of a model that reads lightness only the chroma counts
-                ab = rgb_to_lab(rgb)[:, 1:]
-            assert ab is not None
-            if torch.isfinite(ab).all():
-                extras, notes = prediction.extras, prediction.notes
-                return Prediction(ab=ab.float().cpu(), rgb=rgb, extras=extras, notes=notes)
+            if torch.isfinite(prediction.colors).all():
+                return prediction.with_colors(prediction.colors.float().cpu())
         raise ColorzooError(
             f"{self.name} answered values that are no numbers, in float32 too; check its weights."
         )

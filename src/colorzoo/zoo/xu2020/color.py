@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +16,8 @@ from colorzoo.networks.taps import TapState, Visit
 
 _PATCH_SIDE_AT = 256  # pixels of the shorter side at which a patch has its stated side
 
-Hints = Literal["grid", "dense", "random"]
+HintLayout = Literal["grid", "dense", "random"]
 """How transferred colors become hints: a grid of patches, all of them, or patches drawn as in training."""
-
-HINTS = get_args(Hints)
 
 
 class ColorNetwork(nn.Module):
@@ -65,14 +63,14 @@ class ColorNetwork(nn.Module):
 
 
 def sample_hints(
-    ab: Tensor, generators: Generators, *, kind: Hints = "grid", grid: int = 8, patch: int = 5
+    ab: Tensor, generators: Generators, *, kind: HintLayout = "grid", grid: int = 8, patch: int = 5
 ) -> Points:
     """Turn transferred colors into hints.
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units.
         generators: Source of the randomness of ``random``.
-        kind: See `Hints`.
+        kind: See `HintLayout`.
         grid: Cells of ``grid`` along each side.
         patch: Side of a patch in pixels of a picture of 256; it grows with the picture.
     """
