@@ -35,7 +35,7 @@ CARD = model_card("chen2023")
 
 def small(**changed: Any) -> Any:
     torch.manual_seed(0)
-    model: Any = build_model(load_class(CARD), {**CARD.smoke.hparams, "tau": 0.1, **ALL_TERMS, **changed})
+    model: Any = build_model(load_class(CARD), {**CARD.smoke.hparams, **ALL_TERMS, **changed})
     with torch.no_grad():
         model.discriminator.attention.gamma.fill_(0.3)
     return model
@@ -88,6 +88,7 @@ def test_the_step_is_the_papers(guided: bool, semantic: bool, tmp_path: Path) ->
     )
     of_discriminator.backward(inputs=list(plain.discriminator.parameters()))
     for part in ("network", "correspondence", "discriminator"):
+        # at lower temperatures a rounding of the input moves these gradients by several percent
         assert gradient_error(plain, gradients, part) < 0.03, part
 
 

@@ -1,44 +1,35 @@
-"""Cho et al. 2023."""
+"""The training step of Cho et al. 2023."""
 
 from mutation import Mutant
 
-TASK, LOSSES, HINTS = "zoo/cho2023/task.py", "zoo/cho2023/losses.py", "zoo/cho2023/hints.py"
+TASK, LOSSES = "zoo/cho2023/task.py", "zoo/cho2023/losses.py"
 STEP = ("tests/steps/test_cho2023.py",)
 
 MUTANTS = (
-    Mutant("weights-ignored", TASK, "self.objective.weight(name) * term", "term", STEP),
     Mutant(
-        "variance-left-out",
+        "cho2023-reconstruction-halved",
         TASK,
-        'terms["variance"] = total_variance',
-        'terms["variance"] = 0 * total_variance',
+        "2 * (painted.rgb - rgb).abs()",
+        "(painted.rgb - rgb).abs()",
         STEP,
     ),
+    Mutant("cho2023-weights-ignored", TASK, "self.objective.weight(name) * term", "term", STEP),
     Mutant(
-        "the-critic-counts-fully", TASK, "self.objective.adversarial_weight * detection", "detection", STEP
+        "cho2023-tau-constant",
+        TASK,
+        "(last / first) ** progress",
+        "(last / first) ** 0.0",
+        ("tests/zoo/test_cho2023.py",),
     ),
     Mutant(
-        "the-critic-sees-the-same-draws",
+        "cho2023-critic-sees-the-same-draws",
         TASK,
-        'return self._paint_batch(batch, "second")',
-        'return self._paint_batch(batch, "first")',
+        '_paint_batch(batch, "second")',
+        '_paint_batch(batch, "first")',
         STEP,
     ),
+    Mutant("cho2023-critic-not-halved", LOSSES, "0.5 * (fake.square()", "(fake.square()", STEP),
     Mutant(
-        "tau-stands-still",
-        TASK,
-        "first * (last / first) ** progress",
-        "first",
-        (
-            "tests/parity/test_parity.py",
-            "tests/knobs/test_knobs.py::test_no_setting_is_dead[cho2023-final_temperature]",
-        ),
-    ),
-    Mutant(
-        "all-regions-colored",
-        TASK,
-        "return Draws(noise, draw_counts(stops, self.users.stop_probability))",
-        "return Draws(noise, draw_counts(stops, 1e-9))",
-        ("tests/zoo/test_cho2023_order.py",),
+        "cho2023-smoothness-one-way", LOSSES, 'form == "four_l1" else 4', 'form == "four_l1" else 1', STEP
     ),
 )
