@@ -6,16 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
-
-from colorzoo.color import rgb_to_lab
-from colorzoo.data import Batch
-from colorzoo.data.references import crop_flip_reference
-from colorzoo.draws import picture_generators
-from colorzoo.factory import build_model
-from colorzoo.networks.clusters import Classified
-from colorzoo.registry import load_class, model_card
-from colorzoo.zoo.zhang2019.task import previous_frames
 from exemplar_formulas import (
     big,
     class_wise_warp,
@@ -28,6 +18,16 @@ from exemplar_formulas import (
     train_a_step,
     unit,
 )
+from torch import Tensor
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.data import Batch
+from colorzoo.data.references import crop_flip_reference
+from colorzoo.draws import picture_generators
+from colorzoo.factory import build_model
+from colorzoo.networks.clusters import Classified
+from colorzoo.registry import load_class, model_card
+from colorzoo.zoo.zhang2019.task import previous_frames
 
 CARD = model_card("zhang2019")
 ALL_TERMS = {"truth_weight": 0.7, "warp_weight": 0.6, "perceptual_weight": 20.0}
@@ -80,7 +80,9 @@ def test_the_step_is_the_papers(guided: bool, tmp_path: Path) -> None:
         assert logged[f"loss/{name}"] == pytest.approx(term.item(), rel=2e-3), name
     assert logged["train/generator"] == pytest.approx(total.item(), rel=2e-3)
     assert logged["train/discriminator"] == pytest.approx(of_discriminator.item(), rel=2e-3)
-    total.backward(retain_graph=True, inputs=[*plain.network.parameters(), *plain.correspondence.parameters()])
+    total.backward(
+        retain_graph=True, inputs=[*plain.network.parameters(), *plain.correspondence.parameters()]
+    )
     of_discriminator.backward(inputs=list(plain.discriminator.parameters()))
     for part in ("network", "correspondence", "discriminator"):
         # at lower temperatures a rounding of the input moves these gradients by several percent
