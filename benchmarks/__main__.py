@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None, package: ModuleType = benchmark
     if unknown := sorted(set(args.names) - set(known)):
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
     single_thread()
-    options = Options(data=args.data, weights=args.weights, pictures=args.pictures)
+    options = Options(args.data, args.weights, args.pictures, args.model, args.strength)
     rows: list[Row] = []
     for name in args.names or known:
         rows += _run(f"{package.__name__}.{name}", options)
@@ -58,6 +58,8 @@ def _parser(known: Sequence[str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--weights", type=Path, help="weights of the small model, if not those that ship")
     parser.add_argument("--pictures", type=int, help="how many pictures to evaluate (default: 400)")
+    parser.add_argument("--model", help="model whose look is measured (default: the automatic one)")
+    parser.add_argument("--strength", type=float, default=1.0, help="factor on its colors (default: 1)")
     return parser
 
 

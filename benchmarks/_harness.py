@@ -25,11 +25,15 @@ class Options:
         data: Folder of color photos.
         weights: Weight file or checkpoint of the small model; by default those that ship.
         pictures: On how many pictures to measure, where a benchmark lets one choose.
+        model: Which model to measure, where a benchmark lets one choose.
+        strength: Factor on its colors, where a benchmark lets one choose.
     """
 
     data: Path | None = None
     weights: Path | None = None
     pictures: int | None = None
+    model: str | None = None
+    strength: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -168,3 +168,24 @@ def test_kmeans_leaves_every_channel_with_variance_1(harness) -> None:
         variance, mean = torch.var_mean(network.logits(luma), dim=(0, 2, 3))
     torch.testing.assert_close(variance, torch.ones(313), atol=1e-2, rtol=0)
     torch.testing.assert_close(mean, torch.full((313,), 0.1), atol=1e-2, rtol=0)
+
+
+def test_the_look_of_gray_is_gray(main, tmp_path, capsys) -> None:
+    import torch
+    from PIL import Image
+
+    from colorzoo.testing.samples import sample_image
+
+    pictures = sample_image((300, 280), batch=3)
+    pictures[:, :, :150] = 0.5  # without a neutral area there is no chroma on it
+    for index, rgb in enumerate(pictures):
+        levels = (rgb * 255).to(torch.uint8).permute(1, 2, 0).numpy()
+        Image.fromarray(levels).save(tmp_path / f"{index}.png")
+    target = tmp_path / "rows.json"
+    words = ["look", "--model", "gray", "--data", str(tmp_path), "--pictures", "2", "--json", str(target)]
+    assert main(words) == 1
+    rows = json.loads(target.read_text())
+    assert [row["ours"] for row in rows] == pytest.approx([0] * 5, abs=0.05)
+    assert all(row["where"].startswith("gray at strength 1, 2 photos") for row in rows)
+    verdicts = [line[:5] for line in capsys.readouterr().out.splitlines()]
+    assert verdicts == ["ok   ", "BELOW", "ok   ", "ok   ", "BELOW"]

@@ -51,6 +51,9 @@ def reference(metric: torch.nn.Module, *, lab: bool) -> Tensor | dict[str, Tenso
         ("ab_rmse", metrics.MeanAbRMSE(), True),
         ("ab_rmse_pooled", metrics.PooledAbRMSE(), True),
         ("ssim", metrics.MeanSSIM(), False),
+        ("gray_gain", metrics.GrayGain(), False),
+        ("cf_share", metrics.ColorfulnessShare(), False),
+        ("right_hue", metrics.RightHue(), True),
     ],
 )
 def test_single_numbers(name: str, metric: torch.nn.Module, lab: bool) -> None:
@@ -84,8 +87,17 @@ def test_the_truth_has_the_best_value_of_every_measure(name: str) -> None:
             continue  # over the method's own first result
         if output.better == "higher" and "reference" not in output.key:
             assert value == pytest.approx(best.get(output.unit, 1.0))
+        elif output.key == "chroma_where_neutral5":
+            assert not value >= 5  # the truth is not quite neutral there; NaN if it is nowhere
         elif output.better == "lower":
             assert value == pytest.approx(0, abs=1e-6)
+
+
+def test_the_chroma_on_neutral_areas_is_pooled_over_their_pixels() -> None:
+    pale = torch.cat([0.95 * TRUE[:1].mean(1, keepdim=True) + 0.05 * TRUE[:1], TRUE[1:]])
+    metric = metrics.NeutralChroma()
+    metric.update(rgb_to_lab(RESULT)[:, 1:], rgb_to_lab(pale)[:, 1:])
+    assert numbers("neutral_chroma", RESULT, pale) == pytest.approx([float(metric.compute())], rel=1e-5)
 
 
 def gain_of(name: str, ab: Tensor, first: Tensor, truth: Truth, guidance: Guidance | None = None) -> float:
@@ -150,6 +162,15 @@ def test_keys_carry_how_a_number_was_taken() -> None:
     assert len(set(keys)) == len(keys)
     assert "psnr_rgb_8bit_mean" in keys
     assert any("skimage" in key for key in keys)
+
+
+def test_a_gray_truth_has_no_gain_over_gray() -> None:
+    """Such a picture is left out; it is not exact, though its gain is infinite."""
+    gray = torch.full_like(TRUE[:1], 0.5)
+    assert all(math.isnan(value) for value in numbers("gray_gain", RESULT[:1], gray))
+    assert numbers("gray_gain", RESULT[:2], torch.cat([gray, TRUE[1:2]])) == numbers(
+        "gray_gain", RESULT[1:2], TRUE[1:2]
+    )
 
 
 def test_a_gray_truth_has_no_cluster_discrepancy() -> None:

@@ -291,6 +291,6 @@ def test_a_weight_file_says_its_model(tmp_path: Path) -> None:
     path = write_tiny_weights(tmp_path / "tiny.safetensors")
     assert wanted_model(None, Recipe(), path) == NAME
     assert wanted_model("zhang2016", Recipe(), path) == "zhang2016"
-    assert wanted_model(None, Recipe()) == "zhang2016_small"
+    assert wanted_model(None, Recipe()) == "zhang2017_local_small"
     with pytest.raises(WeightsError, match=f"it belongs to {NAME}"):
         colorzoo.create_model("zhang2016_small", path)

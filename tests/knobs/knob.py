@@ -18,7 +18,7 @@ from colorzoo.tasks import ColorizationModule
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import GradientWitness, batch_loader, quiet_trainer
 
-# Built by the command line and tested in test_optimization.py for all models at once.
+# Built by the command line; tests/training/test_optimization.py tries them for all models.
 _OPTIMIZATION = ("optimizer", "lr_scheduler", "discriminator_optimizer", "discriminator_lr_scheduler")
 
 

@@ -68,7 +68,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, tuple[Ten
     folder = tmp_path_factory.mktemp("processes")
     context = multiprocessing.get_context("forkserver")  # a fork of this process could inherit locks
     context.set_forkserver_preload([__name__])
-    processes = [context.Process(target=work, args=(rank, str(folder)), daemon=True) for rank in range(PROCESSES)]
+    processes = [
+        context.Process(target=work, args=(rank, str(folder)), daemon=True) for rank in range(PROCESSES)
+    ]
     for process in processes:
         process.start()
     for process in processes:

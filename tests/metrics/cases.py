@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 from scipy.ndimage import binary_dilation
+from skimage.color import lab2rgb, rgb2lab
 from skimage.feature import canny
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from skimage.segmentation import slic
@@ -138,6 +139,48 @@ def intersection(batch: Batch) -> Values:
     return {"": float(np.mean(found))}
 
 
+def look(batch: Batch) -> Values:
+    """Return the sums that `NeutralChroma` and `RightHue` divide, pixel by pixel."""
+    sums = dict.fromkeys(("neutral", "neutral pixels", "right", "colored"), 0.0)
+    for made, true in pairs(batch, "ab", "target_ab"):
+        ours, theirs = np.hypot(*made.transpose(2, 0, 1)), np.hypot(*true.transpose(2, 0, 1))
+        turn = np.degrees(np.angle((made @ [1, 1j]) / (true @ [1, 1j])))
+        for row, column in np.ndindex(ours.shape):
+            window = theirs[max(0, row - 4) : row + 5, max(0, column - 4) : column + 5]
+            if window.mean() < 5:
+                sums["neutral"] += ours[row, column]
+                sums["neutral pixels"] += 1
+            if theirs[row, column] > 15:
+                sums["right"] += ours[row, column] > 6 and abs(turn[row, column]) <= 35
+                sums["colored"] += 1
+    return sums
+
+
+def mean_of(batch: Batch, total: str, count: str) -> Values:
+    sums = look(batch)
+    assert sums[count] > 0  # else the case says nothing
+    return {"": sums[total] / sums[count]}
+
+
+def colorfulness_share(batch: Batch) -> Values:
+    found = [[one_colorfulness(each, "hasler") for each in pair] for pair in pairs(batch, "rgb", "target")]
+    ours, true = np.sum(found, axis=0)
+    return {"": ours / true}
+
+
+def gray_gain(batch: Batch) -> Values:
+    found = []
+    for made, true in pairs(batch, "rgb", "target"):
+        lightness = rgb2lab(true) * [1, 0, 0]
+        gray = np.floor(lab2rgb(lightness) * 255 + 1e-4) / 255
+        made, true = (np.floor(each * 255 + 1e-4) / 255 for each in (made, true))
+        found.append(
+            peak_signal_noise_ratio(true, made, data_range=1.0)
+            - peak_signal_noise_ratio(true, gray, data_range=1.0)
+        )
+    return {"": float(np.mean(found))}
+
+
 EXEMPLARS = [{"ab": batch["ab"], "reference_ab": batch["target_ab"]} for batch in PICTURES]
 NAN = math.nan
 IN_RGB = {"names": ("rgb", "target"), "peak": 1.0}
@@ -202,6 +245,23 @@ AB_CASES = [
     ),
     Case("intersection", metrics.HistogramIntersection, EXEMPLARS, intersection, gradient_of="ab"),
 ]
+NEARLY_GRAY = [{**batch, "target_ab": batch["target_ab"] * 0.1} for batch in AB]
+LOOK_CASES = [
+    Case(
+        "neutral_chroma",
+        metrics.NeutralChroma,
+        NEARLY_GRAY,
+        partial(mean_of, total="neutral", count="neutral pixels"),
+        gradient_of="ab",
+    ),
+    Case(
+        "right_hue", metrics.RightHue, AB, partial(mean_of, total="right", count="colored"), gradient_of="ab"
+    ),
+    Case("colorfulness_share", metrics.ColorfulnessShare, RGB, colorfulness_share),
+    Case(
+        "gray_gain", metrics.GrayGain, RGB, gray_gain, tolerance=0.02
+    ),  # levels where two Lab formulas differ
+]
 SSIM_CASES = [Case("mean_ssim", metrics.MeanSSIM, RGB, mean_ssim)]
 
 
@@ -243,4 +303,4 @@ CDR_CASES = [
     ),
 ]
 
-CASES = [*PSNR_CASES, *BAND_CASES, *COLOR_CASES, *AB_CASES, *SSIM_CASES, *CDR_CASES]
+CASES = [*PSNR_CASES, *BAND_CASES, *COLOR_CASES, *AB_CASES, *LOOK_CASES, *SSIM_CASES, *CDR_CASES]

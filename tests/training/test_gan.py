@@ -170,6 +170,25 @@ def test_accumulation_steps_once_per_group_and_at_the_end(pictures, tmp_path):
     assert trainer.global_step == 2 * 2
 
 
+def test_accumulated_gradients_are_a_mean(pictures, tmp_path):
+    class Kept(ToyGAN):
+        def on_before_optimizer_step(self, optimizer):
+            if all(p.grad is not None for p in self.network.parameters()):  # the generator's turn
+                self.kept.append(torch.cat([p.grad.flatten() for p in self.network.parameters()]))
+
+    def first_gradient(**options):
+        torch.manual_seed(0)
+        model = Kept(clip=0.0, lr=0.0, **options)
+        model.kept = []
+        trainer = small_trainer(tmp_path, max_epochs=1, enable_checkpointing=False, limit_train_batches=2)
+        trainer.fit(model, small_data(pictures))
+        return model.kept
+
+    alone = first_gradient()
+    assert len(alone) == 2
+    torch.testing.assert_close(first_gradient(accumulate=2)[0], (alone[0] + alone[1]) / 2)
+
+
 def test_clipping_bounds_the_step(pictures, tmp_path):
     torch.manual_seed(0)
     start = ToyGAN()

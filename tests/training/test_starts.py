@@ -71,6 +71,17 @@ def test_a_start_of_another_width_or_family_is_refused(name):
             model_of(name, width=0.125, start=start).setup("fit")
 
 
+def test_a_start_changes_no_color_before_training():
+    """Without statistics the branch adds nothing, and lightness is read as the trained layers read it."""
+    model = model_of("zhang2017_global_small", start="zhang2017_local_small").eval()
+    model.setup("fit")
+    luma = 100 * torch.rand(1, 1, 32, 40, generator=torch.Generator().manual_seed(0))
+    plain = model_of("zhang2017_local_small", hint_attention=False).eval()
+    state = create_model("zhang2017_local_small").network.state_dict()
+    plain.network.load_state_dict({key: state[key] for key in plain.network.state_dict()})
+    torch.testing.assert_close(model(luma).ab, plain(luma).ab, rtol=0, atol=1e-3)
+
+
 def test_a_model_that_was_loaded_does_not_start_anew():
     model = model_of("zhang2017_local_small", start="zhang2017_local_small")
     before = model.network.unet.block5[0].weight.clone()

@@ -45,7 +45,9 @@ def train_a_step(model: Any, batch: Batch, folder: Path) -> tuple[dict[str, floa
 
 def noisy(batch: Batch, deviation: float) -> Tensor:
     luma = rgb_to_lab(batch["rgb"])[:, :1]
-    drawn = [torch.randn(luma.shape[1:], generator=each) for each in picture_generators(batch["seed"], "noise")]
+    drawn = [
+        torch.randn(luma.shape[1:], generator=each) for each in picture_generators(batch["seed"], "noise")
+    ]
     return luma + deviation * torch.stack(drawn)
 
 
@@ -128,7 +130,8 @@ def expected_losses(
     counted = (matched * flags[:, None, None, None]).expand_as(warped_ab)
     distance = ((warped_ab - quarter(true)).abs() * counted).sum() / counted.sum().clamp(min=1e-6)
     seen, truth, reference = (
-        model.features.semantic(rgb) for rgb in (lab_to_rgb(torch.cat([lab[:, :1], ab], 1)), lab_to_rgb(lab), look)
+        model.features.semantic(rgb)
+        for rgb in (lab_to_rgb(torch.cat([lab[:, :1], ab], 1)), lab_to_rgb(lab), look)
     )
     step = 4 * similarity.shape[-1] // seen[-1].shape[-1]
     unmatched = 1 - (big(similarity)[..., ::step, ::step].detach() if weigh.semantic else 0)

@@ -6,16 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
-
-from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.data import Batch
-from colorzoo.data.references import crop_flip_reference
-from colorzoo.draws import picture_generators
-from colorzoo.factory import build_model
-from colorzoo.networks.clusters import Classified
-from colorzoo.networks.exemplar import to_grid
-from colorzoo.registry import load_class, model_card
 from exemplar_formulas import (
     big,
     class_wise_warp,
@@ -28,6 +18,16 @@ from exemplar_formulas import (
     train_a_step,
     unit,
 )
+from torch import Tensor
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.data import Batch
+from colorzoo.data.references import crop_flip_reference
+from colorzoo.draws import picture_generators
+from colorzoo.factory import build_model
+from colorzoo.networks.clusters import Classified
+from colorzoo.networks.exemplar import to_grid
+from colorzoo.registry import load_class, model_card
 
 ALL_TERMS = {"contextual_weight": 0.3, "truth_weight": 0.7, "warp_weight": 0.6, "perceptual_weight": 20.0}
 CARD = model_card("chen2023")
@@ -35,7 +35,7 @@ CARD = model_card("chen2023")
 
 def small(**changed: Any) -> Any:
     torch.manual_seed(0)
-    model: Any = build_model(load_class(CARD), {**CARD.smoke.hparams, "tau": 0.1, **ALL_TERMS, **changed})
+    model: Any = build_model(load_class(CARD), {**CARD.smoke.hparams, **ALL_TERMS, **changed})
     with torch.no_grad():
         model.discriminator.attention.gamma.fill_(0.3)
     return model
@@ -83,9 +83,12 @@ def test_the_step_is_the_papers(guided: bool, semantic: bool, tmp_path: Path) ->
         assert logged[f"loss/{name}"] == pytest.approx(term.item(), rel=2e-3), name
     assert logged["train/generator"] == pytest.approx(total.item(), rel=2e-3)
     assert logged["train/discriminator"] == pytest.approx(of_discriminator.item(), rel=2e-3)
-    total.backward(retain_graph=True, inputs=[*plain.network.parameters(), *plain.correspondence.parameters()])
+    total.backward(
+        retain_graph=True, inputs=[*plain.network.parameters(), *plain.correspondence.parameters()]
+    )
     of_discriminator.backward(inputs=list(plain.discriminator.parameters()))
     for part in ("network", "correspondence", "discriminator"):
+        # at lower temperatures a rounding of the input moves these gradients by several percent
         assert gradient_error(plain, gradients, part) < 0.03, part
 
 

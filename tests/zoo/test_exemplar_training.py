@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from exemplar_formulas import paired_batch, train_a_step
 
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import load_class, model_card
 from colorzoo.tasks.exemplar import with_noise
-from exemplar_formulas import paired_batch, train_a_step
 
 PAPERS = ("chen2023", "zhang2019")
 ADAM = partial(torch.optim.Adam, lr=4e-3, betas=(0.5, 0.9), eps=1e-12)
@@ -46,7 +46,9 @@ def test_both_groups_share_the_rest_of_the_optimizer() -> None:
 
 @pytest.mark.parametrize("name", PAPERS)
 def test_random_vgg19_is_not_trained_over(name: str, tmp_path: Path) -> None:
-    model = small(name, features="vgg19", segmenter=None) if name == "chen2023" else small(name, features="vgg19")
+    model = (
+        small(name, features="vgg19", segmenter=None) if name == "chen2023" else small(name, features="vgg19")
+    )
     with pytest.raises(WeightsError, match=r"random weights: VGG-19"):
         train_a_step(model, paired_batch(), tmp_path)
     model.trained = True  # as after --init_from
@@ -62,7 +64,10 @@ def test_random_stego_is_not_trained_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "setting"), [("chen2023", "features"), ("zhang2019", "features")])
 def test_borrowed_layers_must_be_trained(name: str, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLORZOO_CACHE", "/nonexistent")
-    with pytest.warns(UserWarning, match="untrained"), pytest.raises(WeightsError, match="features='zhang2016'"):
+    with (
+        pytest.warns(UserWarning, match="untrained"),
+        pytest.raises(WeightsError, match="features='zhang2016'"),
+    ):
         small(name, **{setting: "zhang2016"})
 
 

@@ -176,6 +176,16 @@ def plain_measures() -> Mapping[str, Callable[[], Measure]]:
         "drift": lambda: _mean_of(
             "drift", "drift_beyond_16_px_mean", "Drift beyond 16 px", "lower", _drift, digits=3
         ),
+        "gray_gain": lambda: _named("gray_gain", _db("psnr_rgb_8bit_over_gray_mean", "PSNR over gray")),
+        "cf_share": lambda: _named(
+            "cf_share", Output("cf_hasler_share", "Colorfulness, share", "", "neither", mean)
+        ),
+        "neutral_chroma": lambda: _named(
+            "neutral_chroma", Output("chroma_where_neutral5", "Chroma on neutral", "", "lower", mean)
+        ),
+        "right_hue": lambda: _named(
+            "right_hue", Output("hue35_where_chroma15", "Right hue", "", "higher", mean)
+        ),
         "histogram_intersection": lambda: metric_measure(
             "histogram_intersection",
             named_metric("histogram_intersection"),

@@ -15,6 +15,7 @@ from colorzoo.metrics.ab_error import AbAUC
 from colorzoo.metrics.cdr import ClusterDiscrepancyRatio
 from colorzoo.metrics.classify import ClassifierAccuracy
 from colorzoo.metrics.colorful import DeltaColorfulness
+from colorzoo.metrics.look import Ratio
 from colorzoo.metrics.mean import PictureMean
 from colorzoo.metrics.psnr import MeanDecibels, PooledMSE
 
@@ -49,6 +50,10 @@ def _pooled(metric: PooledMSE) -> Values:
     return [[float(metric.total), 0.0, float(metric.values)]]
 
 
+def _ratio(metric: Ratio) -> Values:
+    return [[float(metric.total), 0.0, float(metric.count)]]
+
+
 def _discrepancy(metric: ClusterDiscrepancyRatio) -> Values:
     a, b, both = _counted(metric.total, metric.count)
     return [both, a, b]
@@ -76,6 +81,7 @@ _READERS: tuple[tuple[type[Metric], Callable[..., Values]], ...] = (
     (MeanDecibels, _decibels),
     (PictureMean, _mean),
     (PooledMSE, _pooled),
+    (Ratio, _ratio),
     (ClusterDiscrepancyRatio, _discrepancy),
     (ClassifierAccuracy, _accuracy),
     (DeltaColorfulness, _delta_colorfulness),

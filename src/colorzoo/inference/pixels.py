@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 from colorzoo.errors import PictureError
 from colorzoo.inference.deep import decode_png, decode_tiff
-from colorzoo.inference.icc import ProfileError, TableProfileError, srgb_profile, to_srgb_8bit, to_srgb_float
+from colorzoo.inference.icc import ProfileError, srgb_profile, to_srgb_8bit, to_srgb_float
 from colorzoo.inference.picture import AlphaArray, FloatArray
 
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_EXTRA = 258, 262, 338
@@ -175,11 +175,6 @@ def _profiled(
     if profile is not None:
         try:
             values, profile = to_srgb_float(values, profile)
-        except TableProfileError:
-            eight = Image.fromarray(np.rint(values * 255).astype(np.uint8)).convert("RGB")
-            tabled = _eight_bit(eight, profile)
-            reduced = ("reduced to 8 bits by its color profile, a table",) if depth == 16 else ()
-            return replace(tabled, alpha=alpha, notes=notes + tabled.notes + reduced)
         except ProfileError as error:
             notes, profile = (*notes, f"{error}; colors were taken as sRGB"), None
     rgb = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)

@@ -50,6 +50,10 @@ RECIPES: Mapping[str, Recipe] = {
     "ssim": Recipe("MeanSSIM"),
     "colorfulness": Recipe("Colorfulness"),
     "delta_colorfulness": Recipe("DeltaColorfulness"),
+    "colorfulness_share": Recipe("ColorfulnessShare"),
+    "gray_gain": Recipe("GrayGain"),
+    "neutral_chroma": Recipe("NeutralChroma"),
+    "right_hue": Recipe("RightHue"),
     "cdr": Recipe("ClusterDiscrepancyRatio"),
     "histogram_intersection": Recipe("HistogramIntersection"),
     "lpips": Recipe("MeanLPIPS", network="alex"),
@@ -60,7 +64,11 @@ RECIPES: Mapping[str, Recipe] = {
     "color_consistency": Recipe("ColorConsistency"),
     "warping_error": Recipe("WarpingError"),
 }
-ABBREVIATIONS: Mapping[str, str] = {"cf": "colorfulness", "delta_cf": "delta_colorfulness"}
+ABBREVIATIONS: Mapping[str, str] = {
+    "cf": "colorfulness",
+    "cf_share": "colorfulness_share",
+    "delta_cf": "delta_colorfulness",
+}
 """What protocols and tables of papers write."""
 
 

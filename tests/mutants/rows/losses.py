@@ -22,7 +22,11 @@ MUTANTS = (
         "gray-pictures-count", COLOR, "cross_entropy * weight * colorful", "cross_entropy * weight", ON_COLOR
     ),
     Mutant(
-        "self-reference-counts-all", EXEMPLAR, "(chosen.float().sum() + _EPSILON)", "len(chosen)", ON_EXEMPLAR
+        "self-reference-counts-all",
+        EXEMPLAR,
+        "(sum_over_processes(chosen.sum()) + _EPSILON)",
+        "len(chosen)",
+        ON_EXEMPLAR,
     ),
     Mutant("smp-looks-at-the-matched", EXEMPLAR, "weight = 1 - F.interp", "weight = F.interp", ON_EXEMPLAR),
     Mutant("smp-teaches-similarity", EXEMPLAR, "similarity.detach()", "similarity", ON_EXEMPLAR),
@@ -32,7 +36,9 @@ MUTANTS = (
     Mutant(
         "contextual-other-way", EXEMPLAR, 'every == "result" else 1', 'every != "result" else 1', ON_EXEMPLAR
     ),
-    Mutant("relativistic-one-margin", EXEMPLAR, "better.mean() + 1)", "better.mean())", ON_EXEMPLAR),
+    Mutant(
+        "relativistic-one-margin", EXEMPLAR, "better_sum / count + 1)", "better_sum / count)", ON_EXEMPLAR
+    ),
     Mutant("edge-scale-is-100", EDGES, "AB_SCALE = 110.0", "AB_SCALE = 100.0", ON_EDGES),
     Mutant("edge-mask-ignored", EDGES, "keepdim=True) * mask", "keepdim=True)", ON_EDGES),
     Mutant("edge-scales-summed", EDGES, "return total / scales", "return total", ON_EDGES),
@@ -43,5 +49,12 @@ MUTANTS = (
         "2 * reach + 1, stride=1, padding=reach",
         "reach, 1, reach // 2",
         ON_EDGES,
+    ),
+    Mutant(
+        "chroma-weight-not-normed",
+        COLOR,
+        " / weight.mean(dim=(1, 2, 3), keepdim=True)",
+        "",
+        ("tests/steps/test_zhang2017.py::test_weights_of_colorful_pixels_are_ours_and_off_by_default",),
     ),
 )

@@ -47,7 +47,6 @@ SMALL = replace(
         )
     },
     config="zhang2016/small.yaml",
-    default_for=("automatic",),
 )
 
 CARDS = (FULL, SMALL)

@@ -49,7 +49,7 @@ LOCAL_SMALL = replace(
         )
     },
     config="zhang2017/local_small.yaml",
-    default_for=("points",),
+    default_for=("automatic", "points"),
 )
 
 GLOBAL = replace(
