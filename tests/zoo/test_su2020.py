@@ -192,6 +192,26 @@ def test_a_stage_copies_the_full_network_where_nothing_was_trained(
         assert all(torch.equal(found[key], value) for key, value in wanted.items()), name
 
 
+def test_a_checkpoint_is_continued_where_it_ended(tmp_path: Path) -> None:
+    """Of the same stage as it is; of the stage before with a copy of what that trained."""
+    trained = model(stage="full")
+    trainer = quiet_trainer(tmp_path, max_epochs=1)
+    trainer.fit(trained, batch_loader([sample_batch((32, 32), batch=2)]))
+    trainer.save_checkpoint(tmp_path / "full.ckpt")
+    instance = build_model(Su2020, {**TINY, "stage": "instance"})
+    start_from(instance, str(tmp_path / "full.ckpt"))
+    trainer = quiet_trainer(tmp_path, max_epochs=1)
+    trainer.fit(instance, batch_loader([sample_batch((32, 32), batch=2, seed=1)]))
+    trainer.save_checkpoint(tmp_path / "instance.ckpt")
+    ours, full = (each.network.state_dict() for each in (instance, trained))
+    assert torch.equal(ours["full.ab_head.0.weight"], full["full.ab_head.0.weight"])
+    assert 0 < (ours["instance.up8.weight"] - full["full.up8.weight"]).abs().max() < 1e-3
+    again = build_model(Su2020, {**TINY, "stage": "instance"})
+    start_from(again, str(tmp_path / "instance.ckpt"))
+    again.setup("fit")
+    assert all(torch.equal(again.network.state_dict()[key], value) for key, value in ours.items())
+
+
 def local_hints(folder: Path, **settings: Any) -> Path:
     """Write the weights of a tiny Local Hints model."""
     card = model_card("zhang2017_local")

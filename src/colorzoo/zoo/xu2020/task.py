@@ -114,7 +114,7 @@ class Xu2020(SingleOptimizerModule):
         """Copy another model of this class, or a Local Hints model into the colorization sub-net.
 
         Raises:
-            ColorzooError: It is of another family or shape, reads another input, or has nothing for the stage.
+            ColorzooError: It is of another family or shape, other input, or has nothing for the stage.
         """
         if isinstance(source, Xu2020):
             apply_weights(self, source.state_dict(), name="start", published=False)
