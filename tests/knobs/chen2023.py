@@ -26,7 +26,7 @@ KNOBS = {
             "clip": 1e-3,
         },
         exempt={
-            "features": "the one other model of the family is not trained here; see test_exemplar_training.py",
+            "features": "no other is trained here; tests/zoo/test_exemplar_training.py asks for one",
             "segmented_target": "clusters see lightness alone; tests/zoo/test_chen2023_step.py shows it",
             "segmenter_weights": "takes a file; tests/zoo/test_chen2023.py gives it one",
             "start": "takes a trained model; tests/zoo/test_exemplar_training.py copies one",

@@ -14,7 +14,7 @@ KNOBS = {
             "clip": 1e-3,
         },
         exempt={
-            "features": "the one other model of the family is not trained here; see test_exemplar_training.py",
+            "features": "no other is trained here; tests/zoo/test_exemplar_training.py asks for one",
             "donor": "needs its widths; tests/zoo/test_zhang2019.py holds the model that has one",
             "tau": "not of training; tests/zoo/test_zhang2019.py colors with both",
             "unrelated": "training always has a reference; tests/zoo/test_zhang2019.py colors without",

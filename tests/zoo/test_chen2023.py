@@ -2,10 +2,12 @@
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from colorzoo.card import ModelCard
@@ -21,9 +23,13 @@ from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.weights import apply_weights
 from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching
 from colorzoo.zoo.chen2023.find_clusters import find_clusters
+from colorzoo.zoo.chen2023.published import convert_stego_encoder
 from colorzoo.zoo.chen2023.segment import ClusterSegmenter
+from colorzoo.zoo.chen2023.stego import StegoEncoder
+from parity.cases import read
 
 SIZE = (64, 96)
+GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +207,49 @@ def test_a_file_without_the_discriminator_is_enough(card: ModelCard) -> None:
     part = dict(list(model.state_dict().items())[:-1])
     with pytest.raises(WeightsError, match="1 missing"):
         apply_weights(fresh, part, name="a file", published=False)
+
+
+def test_the_segmenter_takes_the_clusters_that_were_found(card: ModelCard, tmp_path: Path) -> None:
+    source = build_model(load_class(card), {**card.hparams, **card.smoke.hparams})
+    channels = source.features.deep_channels
+    found = find_clusters(torch.randn(400, channels, generator=torch.Generator().manual_seed(0)))
+    save_file(found, tmp_path / "clusters.safetensors")
+    path = str(tmp_path / "clusters.safetensors")
+    model: Any = build_model(
+        load_class(card), {**card.hparams, **card.smoke.hparams, "segmenter_weights": path}
+    )
+    assert not torch.equal(model.segmenter.centers, found["centers"])
+    model.setup("test")
+    assert not torch.equal(model.segmenter.centers, found["centers"])
+    model.setup("fit")
+    for name, value in found.items():
+        assert torch.equal(getattr(model.segmenter.encode, name), value)
+    model.trained = True  # weights that were loaded bring their own
+    model.segmenter.encode.centers.zero_()
+    model.setup("fit")
+    assert not model.segmenter.centers.any()
+
+
+def test_segmenter_weights_need_a_segmenter_and_a_file(card: ModelCard, tmp_path: Path) -> None:
+    arguments = {
+        **card.hparams,
+        **card.smoke.hparams,
+        "segmenter_weights": str(tmp_path / "none.safetensors"),
+    }
+    with pytest.raises(WeightsError, match="segmenter that has weights"):
+        build_model(load_class(card), {**arguments, "segmenter": None}).setup("fit")
+    with pytest.raises(WeightsError, match=r"none\.safetensors"):
+        build_model(load_class(card), arguments).setup("fit")
+
+
+def test_the_authors_names_of_stego_fit() -> None:
+    backbone, head = (
+        dict(read(GOLDEN / name).meta["shapes"]) for name in ("spcolor_dino_64.npz", "spcolor_stego_head.npz")
+    )
+    shapes = {f"net.model.{key}": shape for key, shape in backbone.items()} | head
+    shapes["decoder.weight"] = [768, 90, 1, 1]  # only STEGO's own training needs it
+    with torch.device("meta"):
+        encoder = StegoEncoder()
+        theirs = {key: torch.empty(shape) for key, shape in shapes.items()}
+    ours = {key: tuple(value.shape) for key, value in convert_stego_encoder(theirs).items()}
+    assert ours == {key: tuple(value.shape) for key, value in encoder.state_dict().items()}

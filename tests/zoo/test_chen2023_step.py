@@ -110,7 +110,7 @@ def watched(model: Any) -> Watching:
     return model.segmenter
 
 
-def test_the_segmenter_sees_the_gray_target_without_noise_and_the_reference_in_color() -> None:
+def test_the_segmenter_sees_the_target_gray_without_noise() -> None:
     batch, model = paired_batch(), small(luma_noise=20.0)
     watching = watched(model)
     model.paint(batch)

@@ -12,6 +12,7 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import load_class, model_card
 from colorzoo.tasks.exemplar import with_noise
+from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 
 PAPERS = ("chen2023", "zhang2019")
 ADAM = partial(torch.optim.Adam, lr=4e-3, betas=(0.5, 0.9), eps=1e-12)
@@ -53,6 +54,19 @@ def test_random_vgg19_is_not_trained_over(name: str, tmp_path: Path) -> None:
         train_a_step(model, paired_batch(), tmp_path)
     model.trained = True  # as after --init_from
     train_a_step(model, paired_batch(), tmp_path)
+
+
+def test_a_resumed_training_brings_its_vgg19(tmp_path: Path) -> None:
+    model = small("zhang2019", features="vgg19")
+    model.trained = True
+    with silent_lightning():
+        trainer = quiet_trainer(tmp_path, max_epochs=1)
+        trainer.fit(model, batch_loader([paired_batch()]))
+        trainer.save_checkpoint(tmp_path / "last.ckpt")
+        again = small("zhang2019", features="vgg19")
+        longer = quiet_trainer(tmp_path, max_epochs=2)
+        longer.fit(again, batch_loader([paired_batch()]), ckpt_path=tmp_path / "last.ckpt", weights_only=True)
+    assert longer.current_epoch == 2
 
 
 def test_random_stego_is_not_trained_over(tmp_path: Path) -> None:

@@ -82,3 +82,23 @@ def test_the_small_one_stores_only_its_own_layers(small: Any) -> None:
     assert {key.split(".")[1] for key in own} == {"conv1", "conv2", "up10", "skip1", "conv10", "ab"}
     assert not any(p.requires_grad for p in small.correspondence.parameters())
     assert small.trained
+
+
+def moved_by(small: Any, reference: Tensor | None, **changed: Any) -> Tensor:
+    """Return how far settings move the colors of a picture."""
+    from colorzoo import create_model
+
+    model = create_model("zhang2019_small", offline=True, **changed)
+    guidance = Guidance(exemplar=None if reference is None else Exemplar(reference))
+    with torch.inference_mode():
+        colored = [
+            each(rgb_to_lab(sample_image(SIZE, seed=1))[:, :1], guidance).ab for each in (small, model)
+        ]
+    return (colored[1] - colored[0]).abs().max()
+
+
+def test_settings_of_use(small: Any) -> None:
+    reference = sample_image(SIZE, seed=2)
+    assert moved_by(small, reference, tau=1.0) > 0.1
+    assert moved_by(small, None, unrelated="zero") > 0.1
+    assert moved_by(small, reference, unrelated="zero") == 0
