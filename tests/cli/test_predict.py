@@ -17,7 +17,8 @@ from colorzoo.data.originals import relative_name
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.done import DoneList
-from colorzoo.registry import model_card
+from colorzoo.registry import load_class, model_card
+from colorzoo.settings import nest_arguments
 from tiny_model import tiny_model
 
 NAME = "zhang2017_local_small"
@@ -67,7 +68,10 @@ def colored(tmp_path, monkeypatch):
 
 
 def predict(root: Path, out: Path, *more: str) -> int:
-    model = [f"--model.{key}={value}" for key, value in model_card(NAME).hparams.items()]
+    settings = nest_arguments(load_class(model_card(NAME)), model_card(NAME).hparams)
+    model = [
+        f"--model.{group}.{key}={value}" for group, each in settings.items() for key, value in each.items()
+    ]
     words = [
         "--model=Zhang2017Local",
         *model,
@@ -200,7 +204,7 @@ def test_the_album_is_not_written_over(album):
 
 
 def test_random_weights_are_refused(album, tmp_path):
-    words = ["predict", "--model=Zhang2017Local", "--model.width=0.125", f"--data.root={album}"]
+    words = ["predict", "--model=Zhang2017Local", "--model.architecture.width=0.125", f"--data.root={album}"]
     with pytest.raises(WeightsError, match="random weights"):
         run([*words, f"--output={tmp_path / 'out'}", "--trainer.logger=false", "--trainer.accelerator=cpu"])
     assert not (tmp_path / "out").exists()

@@ -14,6 +14,7 @@ from colorzoo.data.augment import augment_batch, cut_boxes
 from colorzoo.data.dataset import PictureDataset
 from colorzoo.data.decode import decode_rgb
 from colorzoo.errors import DataError
+from colorzoo.factory import build_model
 from colorzoo.registry import list_models, load_class, model_card
 
 SMALL = {"batch_size": 2, "crop": 32, "resize": 40, "val_size": 32, "val_batch_size": 2, "num_workers": 0}
@@ -65,7 +66,8 @@ def test_batches_keep_the_contract(tmp_path, name):
 @pytest.mark.parametrize("name", MODULES)
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
 def test_every_model_trains_a_step_and_validates(tmp_path, name, card):
-    model = load_class(card)(**{**card.hparams, **card.smoke.hparams})
+    model = build_model(load_class(card), {**card.hparams, **card.smoke.hparams})
+    model.allow_untrained = True  # a trial has no weights for what the paper freezes
     trainer = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=1)
     trainer.fit(model, MODULES[name](tmp_path))
     assert trainer.global_step == len(trainer.optimizers)  # with a discriminator it counts both steps
@@ -208,7 +210,7 @@ ROOTS = {
 def test_fit_changes_its_data_by_one_more_config(tmp_path, config):
     root = ROOTS[config.stem](tmp_path / "data")
     words = ["fit", "--config", "configs/zhang2017/local_small.yaml", "--config", str(config)]
-    tiny = ["--model.width=0.125", "--model.compile_training=false", "--trainer.fast_dev_run=1"]
+    tiny = ["--model.architecture.width=0.125", "--model.compile_training=false", "--trainer.fast_dev_run=1"]
     sizes = [f"--data.{name}={value}" for name, value in SMALL.items()]
     subset = ["--data.val_subset=all"] if config.stem == "imagenet" else []
     options = [f"--data.root={root}", *sizes, *subset, f"--trainer.default_root_dir={tmp_path}"]

@@ -8,9 +8,7 @@ STEP_2019 = ("tests/zoo/test_zhang2019_step.py",)
 PROCESSES = ("tests/losses/test_losses_in_processes.py",)
 STEP = ("tests/zoo/test_chen2023_step.py::test_the_step_is_the_papers",)
 RATES = ("tests/zoo/test_exemplar_training.py::test_the_correspondence_network_moves_at_its_own_rate",)
-SEGMENTER = (
-    "tests/zoo/test_chen2023_step.py::test_the_segmenter_sees_the_target_gray_without_noise",
-)
+SEGMENTER = ("tests/zoo/test_chen2023_step.py::test_the_segmenter_sees_the_target_gray_without_noise",)
 
 MUTANTS = (
     Mutant(
