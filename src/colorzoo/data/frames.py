@@ -203,6 +203,9 @@ class FramesDataModule(PictureDataModule):
         super().__init__(root, check=False, num_workers=num_workers, seed=seed)
         self.clips: list[Clip] = []
 
+    def prepare_data(self) -> None:
+        """Check nothing: frames are measured as they are."""
+
     def setup(self, stage: str) -> None:
         """Find the clips and count their frames (once).
 

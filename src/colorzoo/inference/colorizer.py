@@ -11,7 +11,6 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +44,7 @@ from colorzoo.inference.regions import Proposals, ProposesRegions, color_regions
 from colorzoo.inference.resample import DEFAULT_SIZE, BicubicUpsampler, shrink_luma, working_size
 from colorzoo.inference.sketches import draw_sketch, model_input, painted_luma
 from colorzoo.registry import default_model, load_class, model_card
+from colorzoo.settings import known_settings
 from colorzoo.tasks import ColorizationModule, Prediction, RgbPrediction
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Picture
@@ -375,7 +375,7 @@ def _settings(name: str, temperature: float | None) -> dict[str, Any]:
     """Return the constructor arguments of a model that the user chose."""
     if temperature is None:
         return {}
-    if "temperature" not in signature(load_class(model_card(name))).parameters:
+    if "temperature" not in known_settings(load_class(model_card(name))):
         raise ColorzooError(f"{name} has no temperature; models that answer a distribution do, as zhang2016.")
     return {"temperature": temperature}
 
