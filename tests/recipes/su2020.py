@@ -36,7 +36,7 @@ RECIPES = (
     whole("instance", None),
     Recipe(
         config="su2020/fusion.yaml",
-        source="fact sheet, training: 10 epochs at 5e-5, then 20 in a line to 0; weight layers and model10, out",
+        source="fact sheet, training: 10 epochs at 5e-5, then 20 in a line to 0",
         rates={0: 5e-5, 999: 5e-5, 2_000: 5e-5 * (1 - 1000 / 2001), 3_000: 5e-5 / 2001},
         batch=1,
         epochs=30,

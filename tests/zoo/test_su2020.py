@@ -304,6 +304,13 @@ def test_boxes_of_a_batch_are_shares_and_a_picture_without_is_one_box() -> None:
     assert crops.shape == lab.shape
     torch.testing.assert_close(crops[1], lab[1])
     assert not torch.equal(crops[0], lab[0])
+    assert [len(each) for each in model(random_boxes=3).boxes_of(batch)] == [1, 3]
+    assert [
+        len(each)
+        for each in model(most_boxes=2, random_boxes=3).boxes_of(
+            {**batch, "boxes": [torch.ones(5, 4), torch.empty(0, 4)]}
+        )
+    ] == [2, 3]
     drawn = random_boxes(50, torch.Generator().manual_seed(0))
     assert 0 <= drawn.min() <= drawn.max() <= 1
     assert ((drawn[:, 2:] - drawn[:, :2]) > 0.2).all()

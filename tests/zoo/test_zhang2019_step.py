@@ -35,7 +35,7 @@ ALL_TERMS = {"truth_weight": 0.7, "warp_weight": 0.6, "perceptual_weight": 20.0}
 
 def small() -> Any:
     torch.manual_seed(0)
-    model: Any = build_model(load_class(CARD), {**CARD.smoke.hparams, **ALL_TERMS})
+    model: Any = build_model(load_class(CARD), {**CARD.smoke.hparams, "tau": 0.1, **ALL_TERMS})
     with torch.no_grad():
         model.discriminator.attention.gamma.fill_(0.3)
     return model
