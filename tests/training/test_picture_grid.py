@@ -131,7 +131,7 @@ def test_hints_are_colored_squares_in_a_dark_frame():
 
 def test_sanity_checks_paint_nothing(pictures, tmp_path):
     trainer = small_trainer(
-        tmp_path, PictureGrid(), max_steps=1, num_sanity_val_steps=2, val_check_interval=1,
+        tmp_path, PictureGrid(count=2), max_steps=1, num_sanity_val_steps=2, val_check_interval=1,
         enable_checkpointing=False,
     )  # fmt: skip
     with warnings.catch_warnings():
