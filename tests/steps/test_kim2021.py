@@ -48,9 +48,17 @@ def refined(model: Any, state: Any, luma: Tensor, drawn: Tensor) -> tuple[Tensor
     return model.backbone.model.after_taps(state, visit), changes
 
 
-@pytest.mark.parametrize(("hints", "empty"), [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)])
-def test_the_step_is_the_sum_of_three_losses(hints: float, empty: float) -> None:
-    model: Any = small("kim2021", hints=hints, empty=empty, con_weight=0.7, reg_weight=0.3)
+@pytest.mark.parametrize(
+    ("name", "hints", "empty"),
+    [
+        ("kim2021", 0.0, 0.0),
+        ("kim2021", 1.0, 0.0),
+        ("kim2021", 1.0, 1.0),
+        ("kim2021_zhang2016_small", 0.0, 0.0),  # whose last tap is ab: of another scale
+    ],
+)
+def test_the_step_is_the_sum_of_three_losses(name: str, hints: float, empty: float) -> None:
+    model: Any = small(name, hints=hints, empty=empty, con_weight=0.7, reg_weight=0.3)
     with torch.no_grad():
         for branch in model.network.branches:
             branch.leave.weight.normal_(std=0.05, generator=torch.Generator().manual_seed(1))

@@ -1,6 +1,7 @@
 """The picture grid: what it shows, where it goes, and that no logger can stop it."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -130,9 +131,23 @@ def test_hints_are_colored_squares_in_a_dark_frame():
 
 def test_sanity_checks_paint_nothing(pictures, tmp_path):
     trainer = small_trainer(
-        tmp_path, PictureGrid(), max_epochs=0, num_sanity_val_steps=2, enable_checkpointing=False
-    )
+        tmp_path, PictureGrid(count=2), max_steps=1, num_sanity_val_steps=2, val_check_interval=1,
+        enable_checkpointing=False,
+    )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer.fit(small_model(), small_data(pictures))
-    assert not list(tmp_path.rglob("*.png"))
+    assert [path.name for path in tmp_path.rglob("*.png")] == ["step-0000001.png"]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_first_process_alone_paints(first, tmp_path):
+    trainer = small_trainer(tmp_path)
+    grid, model = PictureGrid(), small_model().eval()
+    grid.setup(trainer, model, "fit")
+    batch = {"rgb": torch.rand(2, 3, 32, 32), "seed": torch.tensor([1, 2]), "name": ["a", "b"]}
+    process = SimpleNamespace(
+        is_global_zero=first, sanity_checking=False, num_val_batches=[1], loggers=[], global_step=3
+    )
+    grid.on_validation_batch_end(process, model, None, batch, 0)
+    assert [path.name for path in tmp_path.rglob("*.png")] == ["step-0000003.png"] * first

@@ -80,6 +80,12 @@ def test_noise_belongs_to_a_picture() -> None:
     assert noise(*range(9)).mean() == pytest.approx(0.5772, abs=0.02)
 
 
+def test_the_temperature_falls_geometrically() -> None:
+    model = build_model(Cho2023, {**NARROW, "initial_temperature": 0.8, "final_temperature": 0.2})
+    found = [model.temperature_at(progress) for progress in (0.0, 0.5, 1.0)]
+    assert found == pytest.approx([0.8, 0.4, 0.2])
+
+
 def test_proposals_are_the_same_every_time_and_samples_are_not(model: Cho2023, sketch: Tensor) -> None:
     with torch.no_grad():
         first, again = model.propose(sketch), model.propose(sketch)

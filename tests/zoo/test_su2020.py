@@ -316,6 +316,9 @@ def test_boxes_of_a_batch_are_shares_and_a_picture_without_is_one_box() -> None:
     batch = Batch(**batch, boxes=[torch.tensor([[16.0, 8.0, 32.0, 32.0]]), torch.empty(0, 4)])
     torch.testing.assert_close(shares(batch)[0], torch.tensor([[0.25, 0.25, 0.5, 1.0]]))
     assert model().boxes_of(batch)[1].tolist() == [[0, 0, 1, 1]]
+    four = [torch.tensor([[0.0, 0.0, 8.0 * side, 32.0]]) for side in (1, 2, 3, 4)]
+    crowded = Batch(**sample_batch((32, 64), batch=1), boxes=[torch.cat(four)])
+    assert model(most_boxes=2).boxes_of(crowded)[0][:, 2].tolist() == [0.125, 0.25]  # the first ones
     lab = rgb_to_lab(batch["rgb"])
     crops = one_thing_each(lab, model().boxes_of(batch), batch)
     assert crops.shape == lab.shape

@@ -48,6 +48,6 @@ MUTANTS = (
         "callbacks/picture_grid.py",
         "paints and trainer.is_global_zero",
         "paints",
-        (f"{PROCESSES}::test_training_shares_the_samples_out",),
+        (f"{GRID}::test_the_first_process_alone_paints",),
     ),
 )
