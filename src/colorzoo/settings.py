@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, is_dataclass
+from inspect import Parameter, signature
 from typing import Any, TypeVar, get_type_hints
 
 from colorzoo.errors import ColorzooError
@@ -93,10 +94,17 @@ def setting_groups(constructor: Callable[..., Any]) -> dict[str, type[Any]]:
 
 
 def complete_arguments(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return constructor arguments as a checkpoint holds them: plain, groups complete, without callables."""
+    """Return constructor arguments as a checkpoint holds them: plain, groups complete, without callables.
+
+    What the constructor does not take (arguments of its base classes) is left out; names of Lightning's own, which
+    begin with an underscore, are kept.
+    """
     groups = setting_groups(constructor)
     full = {key: settings_of(groups[key], arguments.get(key)) for key in groups}
-    return plain_arguments({**arguments, **full})
+    taken = signature(constructor).parameters
+    anything = any(each.kind is Parameter.VAR_KEYWORD for each in taken.values())
+    own = {key: arguments[key] for key in arguments if anything or key in taken or key.startswith("_")}
+    return plain_arguments({**own, **full})
 
 
 def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:

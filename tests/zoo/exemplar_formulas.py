@@ -153,7 +153,7 @@ def relativistic(fake: Tensor, real: Tensor, sign: int) -> Tensor:
 
 
 def gradient_error(model: Any, gradients: Mapping[str, Tensor], part: str) -> float:
-    """Return how far gradients are from those that a part of a model holds, relative to their length."""
+    """Return how far gradients are from those that a part of a model holds itself, by their length."""
     own = {n: p.grad for n, p in model.named_parameters() if n.startswith(f"{part}.") and p.requires_grad}
     assert own.keys() == {name for name in gradients if name.startswith(f"{part}.")}
     expected = torch.cat([(0 * gradients[n] if grad is None else grad).flatten() for n, grad in own.items()])

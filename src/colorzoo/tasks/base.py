@@ -81,7 +81,7 @@ class ColorizationModule(MeasuredModule):
         self.save_hyperparameters()
         self._keep_plain_hparams()
         self.stage = stage
-        self.start = Start(start) if isinstance(start, str) else start
+        self.start = Start.of(start)
         self.trained = self.allow_untrained = False
         self.provenance = Provenance(model=type(self).__name__, stage=stage)
         self.configure_network()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -44,6 +44,13 @@ class Start:
 
     model: str
     weights: str = "default"
+
+    @classmethod
+    def of(cls, given: Start | Mapping[str, Any] | str | None) -> Start | None:
+        """Return the start that a constructor was given: typed, by the model's name, or from a checkpoint."""
+        if given is None or isinstance(given, Start):
+            return given
+        return cls(given) if isinstance(given, str) else cls(**given)
 
 
 def freeze(module: nn.Module, stage: Stage) -> None:
