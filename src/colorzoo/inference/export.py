@@ -22,6 +22,7 @@ from colorzoo.card import ModelCard, OutputKind
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_model
 from colorzoo.guidance import Guidance
+from colorzoo.settings import flatten_arguments
 from colorzoo.tasks import ColorizationModule
 
 Graph = Callable[[Sequence[Tensor]], Tensor]
