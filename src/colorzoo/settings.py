@@ -96,8 +96,8 @@ def setting_groups(constructor: Callable[..., Any]) -> dict[str, type[Any]]:
 def complete_arguments(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return constructor arguments as a checkpoint holds them: plain, groups complete, without callables.
 
-    What the constructor does not take (arguments of its bases) is left out; Lightning's own names, which begin
-    with an underscore, are kept.
+    What the constructor does not take (arguments of its bases) is left out; names of Lightning's own, which
+    begin with an underscore, are kept.
     """
     groups = setting_groups(constructor)
     full = {key: settings_of(groups[key], arguments.get(key)) for key in groups}

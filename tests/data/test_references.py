@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from colorzoo.data.references import crop_flip_reference, warp_jitter_reference
-from colorzoo.draws import picture_generators
+from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
+from colorzoo.randomness import picture_generators
 
 COUNT, SIDE = 64, 33
 

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from colorzoo.draws import picture_generators
 from colorzoo.guidance.bleeding import ScribbleSimulation, lost_edges, simulate_scribbles
+from colorzoo.randomness import picture_generators
 
 SIDE, EDGE = 96, 32
 

@@ -21,7 +21,7 @@ from colorzoo.guidance import Guidance, PointHint, Points, Recipe, Scribbles
 from colorzoo.guidance.rasterize import point_ab
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.guide import wanted_model
-from colorzoo.inference.pictures import read_picture
+from colorzoo.inference.picture_io import read_picture
 from colorzoo.inference.resample import BicubicUpsampler, resize_points, working_size
 from colorzoo.tasks import AbPrediction, ColorizationModule
 from tiny_model import NAME, gray_picture, tiny_model, write_tiny_weights

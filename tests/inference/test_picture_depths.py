@@ -14,7 +14,7 @@ from tifffile import imwrite
 
 from colorzoo.errors import PictureError
 from colorzoo.inference import pixels as stored_pixels
-from colorzoo.inference.pictures import Picture, read_picture, write_notes, write_picture
+from colorzoo.inference.picture_io import Picture, read_picture, write_notes, write_picture
 
 RNG = np.random.default_rng(7)
 NOISE16 = RNG.integers(0, 65536, (24, 32, 4)).astype(np.uint16)

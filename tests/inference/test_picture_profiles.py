@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from colorzoo.inference.icc import srgb_profile, to_srgb_8bit, to_srgb_float
-from colorzoo.inference.pictures import Picture, read_picture, to_pil, write_picture
+from colorzoo.inference.picture_io import Picture, read_picture, to_pil, write_picture
 
 NOISE = np.random.default_rng(3).integers(0, 256, (6, 9, 3)).astype(np.uint8)
 RAMP = np.linspace(0, 255, 64).round().astype(np.uint8)

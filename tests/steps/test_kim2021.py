@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorzoo.draws import picture_generators
 from colorzoo.guidance import Guidance, PointSimulation, simulate_points
 from colorzoo.guidance.bleeding import ScribbleSimulation, simulate_scribbles
 from colorzoo.networks.taps import unchanged
+from colorzoo.randomness import picture_generators
 from steps.step import gradients, same, small, training_batch
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.draws import picture_generators
 from colorzoo.factory import build_model
 from colorzoo.guidance import Boxes, Points, PointSimulation, simulate_points
+from colorzoo.randomness import picture_generators
 from colorzoo.registry import load_class, model_card
 from steps.step import gradients, same, small, training_batch
 

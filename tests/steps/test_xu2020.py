@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb
-from colorzoo.draws import picture_generators
 from colorzoo.guidance import Points, PointSimulation, simulate_points
+from colorzoo.randomness import picture_generators
 from colorzoo.zoo.xu2020.transfer import keep
 from steps.step import gradients, same, small, training_batch
 

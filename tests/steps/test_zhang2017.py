@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.guidance import GlobalStatistics, Points, PointSimulation, simulate_points
-from colorzoo.guidance.statistics import ab_histogram, mean_saturation
+from colorzoo.guidance.color_statistics import ab_histogram, mean_saturation
+from colorzoo.randomness import draw_uniform, picture_generators
 from steps.step import gradients, same, small, training_batch
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
@@ -93,7 +93,7 @@ def test_statistics_are_hidden_from_their_share_of_the_pictures() -> None:
     histogram, saturation = model._training_statistics(lab, batch)
     assert 0.4 < float((histogram.sum(dim=1) > 0).float().mean()) < 0.6
     assert 0.18 < float((saturation >= 0).float().mean()) < 0.32
-    draws = uniform_draws(picture_generators(batch["seed"], "statistics"), 400, 2, ab.device)
+    draws = draw_uniform(picture_generators(batch["seed"], "statistics"), 400, 2, ab.device)
     assert torch.equal(histogram.sum(dim=1) > 0, draws[:, 0] < 0.5)
 
 

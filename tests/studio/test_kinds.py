@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from colorzoo.guidance import Boxes, Guidance, Recipe, Regions
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.pictures import read_picture
+from colorzoo.inference.picture_io import read_picture
 from colorzoo.studio.desk import Studio
 from colorzoo.tasks import AbPrediction, ColorizationModule
 

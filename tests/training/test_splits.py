@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, distributed
 from torch.multiprocessing import start_processes
 
-from colorzoo.data.references import crop_flip_reference, warp_jitter_reference
-from colorzoo.draws import picture_generators
+from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
 from colorzoo.losses import relativistic_loss, self_reference_l1, smooth_l1_map, weighted_by_chroma
+from colorzoo.randomness import picture_generators
 from colorzoo.zoo.xu2020.losses import masked_huber
 
 HALVES = (slice(0, 2), slice(2, 4))

@@ -13,8 +13,8 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import ClassMap, Guidance, Points, Regions
 from colorzoo.testing.samples import sample_image
 from colorzoo.users import (
-    Answer,
     Scene,
+    SeenResult,
     Turn,
     bled_edges,
     bled_runs,
@@ -42,7 +42,7 @@ class Obedient:
     def __init__(self) -> None:
         self.seen: list[Guidance] = []
 
-    def __call__(self, scene: Scene, guidance: Guidance) -> Answer:
+    def __call__(self, scene: Scene, guidance: Guidance) -> SeenResult:
         self.seen.append(guidance)
         ab = torch.zeros_like(scene.ab)
         if guidance.points is not None:
@@ -51,7 +51,7 @@ class Obedient:
         if guidance.regions is not None:
             colors = guidance.regions.rgb * guidance.regions.given[..., None]
             rgb = colors[0][guidance.regions.index[0, 0]].permute(2, 0, 1)[None]
-        return Answer(rgb, ab)
+        return SeenResult(rgb, ab)
 
     def propose(self, luma: Tensor) -> Regions:
         """Three columns of which the middle one is empty, asked for from right to left."""
@@ -102,9 +102,9 @@ def test_most_wrong_first_clicks_the_worst_square_and_never_twice() -> None:
 def test_a_model_that_obeys_no_click_is_asked_elsewhere(scene: Scene) -> None:
     seen: list[Guidance] = []
 
-    def deaf(scene: Scene, guidance: Guidance) -> Answer:
+    def deaf(scene: Scene, guidance: Guidance) -> SeenResult:
         seen.append(guidance)
-        return Answer(scene.rgb, torch.zeros_like(scene.ab))
+        return SeenResult(scene.rgb, torch.zeros_like(scene.ab))
 
     list(play(deaf, make_user("most_wrong_points", side=4), scene, (0, 3)))
     assert seen[1].points.mask.sum() == 16

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data import Batch
-from colorzoo.draws import picture_generators
+from colorzoo.randomness import picture_generators
 from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.testing.trainer import GradientWitness, batch_loader, quiet_trainer, silent_lightning
 

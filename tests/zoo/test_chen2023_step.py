@@ -22,11 +22,11 @@ from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data import Batch
-from colorzoo.data.references import crop_flip_reference
-from colorzoo.draws import picture_generators
+from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.factory import build_model
 from colorzoo.networks.clusters import Classified
 from colorzoo.networks.exemplar import to_grid
+from colorzoo.randomness import picture_generators
 from colorzoo.registry import load_class, model_card
 
 ALL_TERMS = {"contextual_weight": 0.3, "truth_weight": 0.7, "warp_weight": 0.6, "perceptual_weight": 20.0}

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from colorzoo import create_model, list_models
 from colorzoo.color import rgb_to_lab
-from colorzoo.draws import picture_generators
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.guidance.bleeding import ScribbleSimulation, lost_edges, simulate_scribbles
 from colorzoo.losses.edges import color_error, edge_error, edge_maps, widened
 from colorzoo.networks.taps import unchanged
+from colorzoo.randomness import picture_generators
 from colorzoo.registry import load_class, model_card
 from colorzoo.tasks import ColorizationModule
 from colorzoo.testing.models import picture, sample_call, smoke_model

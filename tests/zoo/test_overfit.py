@@ -11,11 +11,11 @@ from overfit import STEPS, colored_square, moved_towards, overfit
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import sketches_of
-from colorzoo.draws import picture_generators
 from colorzoo.factory import build_model
 from colorzoo.guidance import GlobalStatistics, Guidance, Scribbles, ab_histogram
 from colorzoo.guidance.bleeding import ScribbleSimulation, simulate_scribbles
 from colorzoo.losses.edges import edge_error
+from colorzoo.randomness import picture_generators
 from colorzoo.registry import load_class, model_card
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer

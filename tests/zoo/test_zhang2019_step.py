@@ -22,10 +22,10 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import Batch
-from colorzoo.data.references import crop_flip_reference
-from colorzoo.draws import picture_generators
+from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.factory import build_model
 from colorzoo.networks.clusters import Classified
+from colorzoo.randomness import picture_generators
 from colorzoo.registry import load_class, model_card
 from colorzoo.zoo.zhang2019.task import previous_frames
 

@@ -20,7 +20,7 @@ from colorzoo.errors import ColorzooError, PictureError
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.guide import wanted_model
-from colorzoo.inference.pictures import (
+from colorzoo.inference.picture_io import (
     FoundPicture,
     chroma_note,
     find_pictures,

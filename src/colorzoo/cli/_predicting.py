@@ -22,7 +22,7 @@ from colorzoo.data.sampler import SeededSampler
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.done import DoneList
-from colorzoo.inference.pictures import read_picture, write_picture
+from colorzoo.inference.picture_io import read_picture, write_picture
 from colorzoo.tasks import ColorizationModule
 
 FAILED = "failed.txt"

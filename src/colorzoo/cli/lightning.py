@@ -30,13 +30,13 @@ def run(argv: Sequence[str]) -> int:
     import colorzoo.data  # noqa: F401 - makes short class names known to the parser
     from colorzoo.cli._training_cli import ZooCLI
     from colorzoo.cli._training_errors import explain, explain_load
-    from colorzoo.cli._training_quiet import hush
+    from colorzoo.cli._training_quiet import filter_messages
     from colorzoo.cli._training_start import complete_argv
     from colorzoo.registry import import_tasks
     from colorzoo.tasks import ColorizationModule
 
     import_tasks()
-    hush()
+    filter_messages()
     try:
         cli = ZooCLI(
             ColorizationModule,

@@ -14,7 +14,7 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.parallel import bounded_map
-from colorzoo.data.progress import progress_bar
+from colorzoo.data.progress_bar import progress_bar
 from colorzoo.data.sources import Source
 from colorzoo.data.verdicts import COLORED, GRAY, UNKNOWN, Verdicts, picture_keys
 

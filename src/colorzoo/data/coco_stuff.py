@@ -8,7 +8,7 @@ from typing import Any, cast
 from colorzoo.data.layouts.coco_stuff import coco_stuff_pictures
 from colorzoo.data.layouts.common import Split
 from colorzoo.data.module import PictureDataModule
-from colorzoo.data.pictures import Pictures
+from colorzoo.data.picture_table import Pictures
 
 
 class CocoStuffDataModule(PictureDataModule):

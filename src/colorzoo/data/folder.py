@@ -8,7 +8,7 @@ from typing import Any
 
 from colorzoo.data.module import PictureDataModule
 from colorzoo.data.originals import Originals, SourceOriginals
-from colorzoo.data.pictures import Pictures
+from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Sources, find_sources, split_by_content
 from colorzoo.errors import DataError
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 from colorzoo.data.layouts.common import Split
 from colorzoo.data.layouts.imagenet import imagenet_pictures
 from colorzoo.data.module import PictureDataModule
-from colorzoo.data.pictures import Pictures
+from colorzoo.data.picture_table import Pictures
 
 
 class ImageNetDataModule(PictureDataModule):

@@ -29,11 +29,11 @@ from colorzoo.data.dataset import Batch, PictureDataset
 from colorzoo.data.first_process import found_once
 from colorzoo.data.loader import LateLoader, collate
 from colorzoo.data.originals import Originals, SourceOriginals
-from colorzoo.data.pictures import Pictures
+from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sampler import SeededSampler
 from colorzoo.data.verdicts import Verdicts, verdicts_path
-from colorzoo.draws import picture_generators
 from colorzoo.errors import DataError
+from colorzoo.randomness import picture_generators
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ UNREADABLE = (OSError, ValueError, SyntaxError)
 
 
 @dataclass(frozen=True)
-class Item:
+class ShardItem:
     """A picture to store.
 
     Attributes:
@@ -55,7 +55,7 @@ class ChunkJob:
 
     folder: Path
     number: int
-    items: tuple[Item, ...]
+    items: tuple[ShardItem, ...]
     short_side: int
     quality: int
     drop_gray: bool

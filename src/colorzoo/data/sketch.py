@@ -16,12 +16,12 @@ from colorzoo.data.augment import jitter_colors
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.originals import Originals, SourceOriginals
 from colorzoo.data.pairing import PairedPictures, Partners, SketchedDataset
-from colorzoo.data.pictures import Pictures
+from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Source, Sources, find_sources
-from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.errors import DataError
+from colorzoo.randomness import draw_uniform, picture_generators
 
-Layout = Literal["auto", "xdog", "pairs", "tag2pix"]
+SketchLayout = Literal["auto", "xdog", "pairs", "tag2pix"]
 
 TAG2PIX_SKETCHES = ("keras_train", "xdog_train", "simpl_train")
 """Folders in which Tag2Pix keeps its three kinds of sketches; any of them may be missing."""
@@ -59,7 +59,7 @@ class SketchDataModule(FolderDataModule):
     def __init__(
         self,
         root: str,
-        layout: Layout = "auto",
+        layout: SketchLayout = "auto",
         sigmas: Sequence[float] = SIGMAS,
         extract: Callable[[Tensor], Tensor] | None = None,
         jitter: bool = False,
@@ -113,8 +113,8 @@ class SketchDataModule(FolderDataModule):
         return batch
 
     @property
-    def _layout(self) -> Layout:
-        given: Layout = self.hparams.layout
+    def _layout(self) -> SketchLayout:
+        given: SketchLayout = self.hparams.layout
         return _recognized(Path(self.hparams.root)) if given == "auto" else given
 
     def _draw(self, batch: dict[str, Any], *, training: bool) -> Tensor:
@@ -124,7 +124,7 @@ class SketchDataModule(FolderDataModule):
             return sketch
         chosen = torch.full((len(rgb),), len(widths) // 2)
         if training:
-            draws = uniform_draws(picture_generators(batch["seed"], "sketch"), len(rgb), 1, widths.device)
+            draws = draw_uniform(picture_generators(batch["seed"], "sketch"), len(rgb), 1, widths.device)
             chosen = (draws[:, 0] * len(widths)).long()
         return xdog(rgb_to_gray(rgb), widths[chosen])
 
@@ -157,7 +157,7 @@ def paired(colors: Path, sketches: Sequence[Path]) -> PairedPictures:
     return PairedPictures(sources, partners=Partners.of(partners for _, partners in pairs))
 
 
-def _recognized(root: Path) -> Layout:
+def _recognized(root: Path) -> SketchLayout:
     if (root / "train/color").is_dir() or (root / "train/sketch").is_dir():
         return "pairs"
     return "tag2pix" if (root / "rgb_train").is_dir() else "xdog"

@@ -29,7 +29,7 @@ from colorzoo.metrics.band import band_psnr, edge_band
 from colorzoo.metrics.cdr import cluster_discrepancy
 from colorzoo.metrics.named import inputs_of, named_metric
 from colorzoo.metrics.psnr import AB_SPAN
-from colorzoo.users import Answer, bled_edges
+from colorzoo.users import SeenResult, bled_edges
 
 
 class Bleeding:
@@ -40,7 +40,7 @@ class Bleeding:
         truth: The truth.
     """
 
-    def __init__(self, first: Answer, truth: Truth) -> None:
+    def __init__(self, first: SeenResult, truth: Truth) -> None:
         self.first, self._truth = first, truth
 
     @cached_property

@@ -23,7 +23,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.registry import model_card
 from colorzoo.tasks import ColorizationModule
 from colorzoo.tasks.measuring import shown_colors
-from colorzoo.users import Answer, Scene
+from colorzoo.users import Scene, SeenResult
 from colorzoo.users.session import Painter
 from colorzoo.weights import resolve_weights
 
@@ -125,16 +125,16 @@ def gray_method() -> Method:
     return Method(GRAY, GRAY, painter, about={"weights": "no color at all"})
 
 
-def _paint_truth(scene: Scene, guidance: Guidance) -> Answer:
+def _paint_truth(scene: Scene, guidance: Guidance) -> SeenResult:
     del guidance
-    return Answer(scene.rgb, scene.ab)
+    return SeenResult(scene.rgb, scene.ab)
 
 
-def _paint_gray(scene: Scene, guidance: Guidance) -> Answer:
+def _paint_gray(scene: Scene, guidance: Guidance) -> SeenResult:
     del guidance
     luma = rgb_to_lab(scene.rgb)[:, :1]
     ab = torch.zeros_like(scene.ab)
-    return Answer(lab_to_rgb(torch.cat([luma, ab], dim=1)), ab)
+    return SeenResult(lab_to_rgb(torch.cat([luma, ab], dim=1)), ab)
 
 
 def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
@@ -145,9 +145,9 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
     def painter(item: Item, truth: Truth) -> Painter:
         stem = Path(item.name).with_suffix("")
         rgb = read_result(files.get(stem, folder / item.name), truth, protocol, item.name)
-        answer = Answer(rgb, rgb_to_lab(rgb)[:, 1:])
+        answer = SeenResult(rgb, rgb_to_lab(rgb)[:, 1:])
 
-        def paint(scene: Scene, guidance: Guidance) -> Answer:
+        def paint(scene: Scene, guidance: Guidance) -> SeenResult:
             del scene, guidance
             return answer
 
@@ -217,10 +217,10 @@ def model_painter(model: ColorizationModule) -> Callable[[Item, Truth], Painter]
         del item, truth
         return paint
 
-    def paint(scene: Scene, guidance: Guidance) -> Answer:
+    def paint(scene: Scene, guidance: Guidance) -> SeenResult:
         with torch.inference_mode():
             prediction = model(scene.luma, guidance)
             rgb, ab = shown_colors(prediction, scene.luma)
-        return Answer(rgb.clone(), ab.clone())
+        return SeenResult(rgb.clone(), ab.clone())
 
     return painter

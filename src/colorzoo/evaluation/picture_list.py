@@ -19,14 +19,14 @@ from colorzoo.color import prior_probabilities, rebalancing_weights, rgb_to_gray
 from colorzoo.data.check import GRAY_RANGE
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.pair_list import read_pairs
-from colorzoo.data.references import crop_flip_reference
+from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.data.sources import Source, find_sources
-from colorzoo.draws import picture_generators
 from colorzoo.errors import DataError, PictureError
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.report_files import digest
 from colorzoo.metrics.ab_error import class_weights_of
 from colorzoo.metrics.clusters import TruthClusters, truth_clusters
+from colorzoo.randomness import picture_generators
 from colorzoo.users import Scene
 
 _IMAGENET = "ILSVRC2012_val_"

@@ -26,11 +26,11 @@ from colorzoo.factory import create_model
 from colorzoo.guidance import Exemplar, Guidance, Recipe, Regions
 from colorzoo.inference.device import Precision, choose_device, choose_dtype
 from colorzoo.inference.fast import fast_module
-from colorzoo.inference.guide import GuidanceLike, Wishes, fit_points, prepare
+from colorzoo.inference.guide import DrawnRequest, GuidanceLike, fit_points, prepare
 from colorzoo.inference.honor import honor_points
 from colorzoo.inference.kinds import add_kinds
 from colorzoo.inference.looks import GivesLooks, Look
-from colorzoo.inference.pictures import Picture, read_picture, to_pil
+from colorzoo.inference.picture_io import Picture, read_picture, to_pil
 from colorzoo.inference.pins import Pin, fit_pins
 from colorzoo.inference.redraw import OpenedPicture
 from colorzoo.inference.references import (
@@ -193,15 +193,17 @@ class Colorizer:
         """
         height, width = picture.rgb.shape[:2]
         size = working_size(height, width, self.size)
-        wishes = prepare(guidance, picture, size, strength)
+        request = prepare(guidance, picture, size, strength)
         luma = full_luma(picture.rgb)
         if isinstance(reference, Picture):
             require_color(reference, "picture")
             reference = self.exemplar([Reference(reference)])
         seen = shrink_luma(luma, size)
-        solved = self.solve(seen, wishes, reference)
+        solved = self.solve(seen, request, reference)
         luma = solved.luma(luma, seen)
-        pins = [] if self.paints else fit_pins(wishes.hints, solved.ab, luma[0, 0], strength=wishes.strength)
+        pins = (
+            [] if self.paints else fit_pins(request.hints, solved.ab, luma[0, 0], strength=request.strength)
+        )
         rgb = join(luma[0, 0], solved.ab, pins)
         return Colored(rgb, solved.ab, self.name, solved.notes)
 
@@ -217,24 +219,26 @@ class Colorizer:
         with self._lock:
             return make_exemplar(self.model, references, self.size)
 
-    def solve(self, luma: Tensor, wishes: Wishes, reference: Tensor | Exemplar | None = None) -> Solved:
+    def solve(
+        self, luma: Tensor, request: DrawnRequest, reference: Tensor | Exemplar | None = None
+    ) -> Solved:
         """Do all that happens at the network's size: predict, hold the points, apply the strength.
 
         Args:
             luma: ``(1, 1, h, w)`` in [0, 100], at the network's size.
-            wishes: What the user wants, drawn at the same size.
+            request: What the user wants, drawn at the same size.
             reference: See `colorize`; None where there is none.
 
         Raises:
             GuidanceError: The recipe speaks of regions or statistics that do not exist.
             ColorzooError: The model answers values that are no numbers.
         """
-        recipe = wishes.recipe or Recipe()
-        given = wishes.guidance if self.paints else fit_points(wishes.guidance, luma)
-        if wishes.recipe is not None or reference is not None:
+        recipe = request.recipe or Recipe()
+        given = request.guidance if self.paints else fit_points(request.guidance, luma)
+        if request.recipe is not None or reference is not None:
             exemplar = self._with_look(reference) if isinstance(reference, Tensor) else reference
             given = add_kinds(given, recipe, self.model, luma, exemplar)
-        notes = (*wishes.notes, *self._ignored(wishes))
+        notes = (*request.notes, *self._ignored(request))
         if "regions" in self.model.accepts:
             given = self._with_regions(given, recipe, luma)
             assert given.regions is not None
@@ -244,10 +248,10 @@ class Colorizer:
         if isinstance(prediction, RgbPrediction):
             painted = rgb_to_lab(prediction.rgb)[:, :1]
             notes = (*notes, *draw_sketch(luma).notes, *self._notes)
-            return Solved(ab[0] * wishes.strength, prediction.extras, notes, painted)
+            return Solved(ab[0] * request.strength, prediction.extras, notes, painted)
         if given.points is not None:
             ab = honor_points(ab, luma, given.points)
-        return Solved(ab[0] * wishes.strength, prediction.extras, (*notes, *self._notes, *prediction.notes))
+        return Solved(ab[0] * request.strength, prediction.extras, (*notes, *self._notes, *prediction.notes))
 
     def propose(self, luma: Tensor) -> Regions:
         """Return the regions whose colors the model asks for; asked again for the same picture, at once.
@@ -354,8 +358,8 @@ class Colorizer:
                 self._last_look = (weakref.ref(rgb), look)
         return Exemplar(rgb, look)
 
-    def _ignored(self, wishes: Wishes) -> tuple[str, ...]:
-        ignored = [kind for kind in wishes.kinds if kind not in self.model.accepts]
+    def _ignored(self, request: DrawnRequest) -> tuple[str, ...]:
+        ignored = [kind for kind in request.kinds if kind not in self.model.accepts]
         return tuple(f"{self.name} does not use {kind}; they were ignored" for kind in ignored)
 
 

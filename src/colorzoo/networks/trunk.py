@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError
-from colorzoo.networks.frozen import borrow
+from colorzoo.networks.borrowed import borrow
 from colorzoo.networks.hint_unet import scaled_width
 from colorzoo.networks.vgg19 import CaffeVGG19
 from colorzoo.networks.warp_net import VGG_CHANNELS

@@ -14,8 +14,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.data.references import crop_flip_reference
-from colorzoo.draws import picture_generators
+from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.errors import WeightsError
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import (
@@ -29,6 +28,7 @@ from colorzoo.losses import (
 from colorzoo.networks.exemplar import ReferencePicture, Warped
 from colorzoo.networks.trunk import Trunk
 from colorzoo.networks.warp_net import WarpNet
+from colorzoo.randomness import picture_generators
 from colorzoo.tasks.gan import GANColorizationModule
 from colorzoo.tasks.optimization import parameter_groups
 from colorzoo.tasks.prediction import AbPrediction

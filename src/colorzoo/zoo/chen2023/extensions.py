@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.networks.clusters import Classified
 from colorzoo.networks.exemplar import Warped
 from colorzoo.networks.trunk import TrunkFeatures
 from colorzoo.networks.warp_net import STRIDE
+from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.tasks.exemplar import ExemplarExtensions
 
 _MOST_CLASSES = 256
@@ -49,7 +49,7 @@ def hide_from_matching(
     if not (extensions.one_class or extensions.hide_classes or extensions.without_reference):
         return target, reference
     labels = reference.labels
-    uniform = uniform_draws(picture_generators(seeds, "hide"), len(labels), _MOST_CLASSES + 2, labels.device)
+    uniform = draw_uniform(picture_generators(seeds, "hide"), len(labels), _MOST_CLASSES + 2, labels.device)
     single = (uniform[:, 0] < extensions.one_class)[:, None, None, None]
     target = target._replace(labels=torch.where(single, 0, target.labels))
     labels = torch.where(single, 0, labels)

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.draws import picture_generators
 from colorzoo.guidance import Guidance, Points, PointSimulation, simulate_points, uniform_points
 from colorzoo.networks.hint_input import point_colors
 from colorzoo.networks.unet import UNet, initialize_gan
+from colorzoo.randomness import picture_generators
 from colorzoo.tasks import RgbPrediction, SingleOptimizerModule, settings_of
 from colorzoo.zoo.cho2023.network import as_residual, base_channels
 

@@ -16,12 +16,12 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Regions
 from colorzoo.networks.patchgan import PatchDiscriminator
 from colorzoo.networks.taps import Tap, TapState, Visit, unchanged
 from colorzoo.networks.unet import initialize_gan
+from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.tasks import GANColorizationModule, RgbPrediction, settings_of
 from colorzoo.users.regions import region_means
 from colorzoo.weights import apply_weights
@@ -206,7 +206,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
             return self.paint_drawn(sketch, rgb, self._draws(batch, purpose))
         with torch.no_grad():
             regions = self.propose(sketch)
-            stops = uniform_draws(picture_generators(batch["seed"], purpose), len(rgb), SEGMENTS, rgb.device)
+            stops = draw_uniform(picture_generators(batch["seed"], purpose), len(rgb), SEGMENTS, rgb.device)
             given = first_given(draw_counts(stops, self.users.stop_probability), SEGMENTS)
             colors, _ = region_means(regions.index, rgb, SEGMENTS)
         return self.forward(sketch, Guidance(regions=replace(regions, rgb=colors, given=given)))
@@ -279,7 +279,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
     def _draws(self, batch: Batch, purpose: str) -> Draws:
         rgb, generators = batch["rgb"], picture_generators(batch["seed"], purpose)
         noise = gumbel_noise(generators, (SEGMENTS, *rgb.shape[-2:])).to(rgb.device)
-        stops = uniform_draws(generators, len(rgb), SEGMENTS, rgb.device)
+        stops = draw_uniform(generators, len(rgb), SEGMENTS, rgb.device)
         return Draws(noise, draw_counts(stops, self.users.stop_probability))
 
     def _judge(self, sketch: Tensor, rgb: Tensor) -> Tensor:

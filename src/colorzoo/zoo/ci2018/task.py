@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.draws import picture_generators
 from colorzoo.guidance import Guidance, Points, uniform_points
 from colorzoo.networks.hint_input import point_colors
 from colorzoo.networks.hint_unet import initialize
+from colorzoo.randomness import picture_generators
 from colorzoo.tasks import RgbPrediction, SingleOptimizerModule, settings_of
 from colorzoo.zoo.ci2018.network import HINT_STRIDE, StrokeNetwork
 

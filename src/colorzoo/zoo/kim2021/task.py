@@ -18,14 +18,14 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.draws import picture_generators
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_model
 from colorzoo.guidance import Guidance, PointSimulation, Scribbles, simulate_points
 from colorzoo.guidance.bleeding import ScribbleSimulation, simulate_scribbles
 from colorzoo.losses.edges import edge_error, widened
-from colorzoo.networks.frozen import Frozen
+from colorzoo.networks.borrowed import BorrowedModel
 from colorzoo.networks.taps import TappedModel, TapState, unchanged
+from colorzoo.randomness import picture_generators
 from colorzoo.tasks import (
     AbPrediction,
     ColorizationModule,
@@ -119,7 +119,7 @@ class Kim2021(SingleOptimizerModule):
         """Load the backbone and build E over its taps."""
         ours = self.extensions
         held = load_backbone(*self.backbone_source)
-        self.backbone = Frozen(held)
+        self.backbone = BorrowedModel(held)
         self.accepts = held.accepts | {"scribbles"}
         self.input_kind, self.output_kind = held.input_kind, held.output_kind
         self.network = EdgeNetwork(

@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
-from colorzoo.draws import picture_generators
 from colorzoo.guidance import Guidance, Points, uniform_points
+from colorzoo.randomness import picture_generators
 from colorzoo.tasks import AbPrediction, TrainingFreeModule
 from colorzoo.zoo.levin2004.network import EditPropagation
 

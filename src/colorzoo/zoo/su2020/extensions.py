@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from colorzoo.data.dataset import Batch
-from colorzoo.draws import picture_generators
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Points, PointSimulation, simulate_points
-from colorzoo.networks.frozen import borrow
+from colorzoo.networks.borrowed import borrow
+from colorzoo.randomness import picture_generators
 from colorzoo.zoo.su2020.network import InstanceNetworks
 
 _ENCODER = tuple(f"block{index}." for index in range(1, 8))

@@ -15,13 +15,13 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.draws import picture_generators
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma
 from colorzoo.networks.hint_input import AB_SCALE
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.taps import Tap, TapState, Visit
+from colorzoo.randomness import picture_generators
 from colorzoo.tasks import AbPrediction, ColorizationModule, SingleOptimizerModule, Start, settings_of
 from colorzoo.tasks.stages import trained_source
 from colorzoo.weights import apply_weights

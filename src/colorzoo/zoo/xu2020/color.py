@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.draws import Generators
 from colorzoo.guidance import Points, simulate_points
 from colorzoo.networks.hint_input import AB_SCALE, hint_input
-from colorzoo.networks.hint_unet import Encoded, HintUNet
+from colorzoo.networks.hint_unet import HintEncoding, HintUNet
 from colorzoo.networks.taps import TapState, Visit
+from colorzoo.randomness import Generators
 
 _PATCH_SIDE_AT = 256  # pixels of the shorter side at which a patch has its stated side
 
@@ -58,7 +58,7 @@ class ColorNetwork(nn.Module):
         """Return ``(B, 2, H, W)`` ab in CIE units."""
         height, width = state.size
         trunk, beside9, beside10 = state.maps
-        ab = self.unet.decode(Encoded(trunk, beside9, beside10, ()), visit)
+        ab = self.unet.decode(HintEncoding(trunk, beside9, beside10, ()), visit)
         return ab[:, :, :height, :width].float() * AB_SCALE
 
 

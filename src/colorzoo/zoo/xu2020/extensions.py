@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.guidance import Points
+from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.tasks import Stage
 from colorzoo.zoo.xu2020.color import grid_hints
 from colorzoo.zoo.xu2020.network import ExemplarNetwork
@@ -84,7 +84,7 @@ def exposed_hints(
         lab: ``(B, 3, H, W)`` truth.
         batch: Of the same pictures.
     """
-    draws = uniform_draws(picture_generators(batch["seed"], "hints"), len(lab), 1, lab.device)
+    draws = draw_uniform(picture_generators(batch["seed"], "hints"), len(lab), 1, lab.device)
     share = draws[..., None, None]
     colors = lab[:, 1:]
     if extensions.transferred_share:
@@ -100,7 +100,7 @@ def _transferred(network: ExemplarNetwork, luma: Tensor, batch: Batch) -> Tensor
     """Transfer from looks that are a picture's own, a foreign one, or a mix of both."""
     reference = reference_of(batch)
     own, foreign = network.look(reference), network.look(foreign_references(reference, batch["seed"]))
-    draws = uniform_draws(picture_generators(batch["seed"], "mixture"), len(luma), 2, luma.device)
+    draws = draw_uniform(picture_generators(batch["seed"], "mixture"), len(luma), 2, luma.device)
     part = torch.where(draws[:, :1] < 0.5, draws[:, 1:], (draws[:, 1:] < 0.5).float())[:, :, None]
     automatic, _ = network.color(luma, Points.none(luma))
     return network.transferred(luma, automatic, part * own + (1 - part) * foreign)
@@ -111,8 +111,6 @@ def _contents(automatic: Tensor, ab: Tensor, batch: Batch) -> Tensor:
 
     The latter are as vivid as the pictures that people stylize; the network learns to give their colors up.
     """
-    draws = uniform_draws(picture_generators(batch["seed"], "content"), len(ab), 4, ab.device)[
-        ..., None, None
-    ]
+    draws = draw_uniform(picture_generators(batch["seed"], "content"), len(ab), 4, ab.device)[..., None, None]
     wrong = ab * (1.5 * draws[:, :1]) + _WRONG_SHIFT * (2 * draws[:, 1:3] - 1)
     return torch.where(draws[:, 3:] < _WRONG_SHARE, wrong, automatic)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from colorzoo.color import grid_centers, lab_to_rgb, rgb_to_lab
-from colorzoo.draws import Generators
 from colorzoo.guidance import Points
+from colorzoo.randomness import Generators
 from colorzoo.zoo.xu2020.color import ColorNetwork, HintLayout, merge_points, sample_hints, weigh_transfer
 from colorzoo.zoo.xu2020.tiles import look_in_tiles, too_large, transfer_in_tiles
 from colorzoo.zoo.xu2020.transfer import PLACE_SETS, Adapt, TransferNetwork, match_look, place_of

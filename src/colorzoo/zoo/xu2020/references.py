@@ -7,8 +7,8 @@ from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.data.references import crop_flip_reference
-from colorzoo.draws import picture_generators, uniform_draws
+from colorzoo.data.self_references import crop_flip_reference
+from colorzoo.randomness import draw_uniform, picture_generators
 
 _AREA = (0.3, 1.0)  # share of the picture that a reference made from it shows
 _TURN = (60.0, 300.0)  # degrees by which the hues of a foreign reference are turned
@@ -36,7 +36,7 @@ def foreign_references(rgb: Tensor, seeds: Tensor) -> Tensor:
         seeds: ``(B,)``, the pictures' own.
     """
     lab = rgb_to_lab(rgb)
-    draws = uniform_draws(picture_generators(seeds, "foreign"), len(rgb), 3, rgb.device)[..., None, None]
+    draws = draw_uniform(picture_generators(seeds, "foreign"), len(rgb), 3, rgb.device)[..., None, None]
     angle = torch.deg2rad(_TURN[0] + (_TURN[1] - _TURN[0]) * draws[:, 0])
     a, b = lab[:, 1], lab[:, 2]
     turned = torch.stack([angle.cos() * a - angle.sin() * b, angle.sin() * a + angle.cos() * b], dim=1)

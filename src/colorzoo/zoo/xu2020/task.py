@@ -16,12 +16,12 @@ from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.draws import picture_generators
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Exemplar, Guidance, Points, PointSimulation, simulate_points
 from colorzoo.networks.hint_start import fitting_unet
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.taps import Tap, TapState, Visit
+from colorzoo.randomness import picture_generators
 from colorzoo.tasks import AbPrediction, ColorizationModule, SingleOptimizerModule, Stage, Start, settings_of
 from colorzoo.weights import apply_weights
 from colorzoo.zoo.xu2020.backbone import MASK_CENTER, backbone_weights, drop_backbone, stand_on

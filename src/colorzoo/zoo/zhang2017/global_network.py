@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import hull_centers
 from colorzoo.guidance import GlobalStatistics
-from colorzoo.networks.hint_unet import STRIDE, Encoded, HintUNet, scaled_width
+from colorzoo.networks.hint_unet import STRIDE, HintEncoding, HintUNet, scaled_width
 from colorzoo.networks.padding import pad_to_multiple
 from colorzoo.networks.taps import TapState, Visit, unchanged
 
@@ -92,7 +92,7 @@ class GlobalHintsNetwork(nn.Module):
         """Return ``(B, 2, H, W)`` ab in CIE units."""
         height, width = state.size
         trunk, beside9, beside10 = state.maps
-        ab = self.unet.decode(Encoded(trunk, beside9, beside10, ()), visit)
+        ab = self.unet.decode(HintEncoding(trunk, beside9, beside10, ()), visit)
         return ab[:, :, :height, :width].float() * self.ab_scale
 
 

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.guidance import GlobalStatistics, Guidance, ab_histogram, mean_saturation
 from colorzoo.losses import smooth_l1_map
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.taps import Tap, TapState, Visit
+from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.tasks import AbPrediction, ColorizationModule, SingleOptimizerModule, Start, settings_of
 from colorzoo.weights import apply_weights
 from colorzoo.weights.caffe import CaffeLayers
@@ -110,7 +110,7 @@ class Zhang2017Global(SingleOptimizerModule):
     def _training_statistics(self, lab: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return histogram and saturation of the truth, each hidden from some pictures."""
         users = self.users
-        draws = uniform_draws(picture_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
+        draws = draw_uniform(picture_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
         histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < users.histogram_share)
         saturation = mean_saturation(batch["rgb"])
         saturation = torch.where(

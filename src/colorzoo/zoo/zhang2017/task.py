@@ -14,7 +14,6 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.draws import picture_generators
 from colorzoo.guidance import (
     Guidance,
     Points,
@@ -31,6 +30,7 @@ from colorzoo.losses import (
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.rank import fold_rank_layers
 from colorzoo.networks.taps import Tap, TapState, Visit
+from colorzoo.randomness import picture_generators
 from colorzoo.tasks import AbPrediction, ColorizationModule, SingleOptimizerModule, Start, settings_of
 from colorzoo.weights import apply_weights
 from colorzoo.weights.caffe import CaffeLayers

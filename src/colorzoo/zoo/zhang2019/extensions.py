@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 from torch.nn import functional as F
 
-from colorzoo.networks.frozen import borrow
+from colorzoo.networks.borrowed import borrow
 from colorzoo.networks.trunk import BorrowedTrunk, VGGTrunk
 from colorzoo.tasks.exemplar import ExemplarExtensions
 from colorzoo.tasks.stages import Start, trained_source

@@ -13,7 +13,6 @@ from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.networks.attention_discriminator import AttentionDiscriminator
 from colorzoo.networks.color_net import ColorNet
@@ -27,6 +26,7 @@ from colorzoo.networks.exemplar import (
 )
 from colorzoo.networks.trunk import Trunk, TrunkFeatures
 from colorzoo.networks.warp_net import STRIDE, WarpNet, unit_features
+from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.tasks import AbPrediction, settings_of
 from colorzoo.tasks.exemplar import ExemplarGANModule, ExemplarPrediction, references_of, with_noise
 from colorzoo.zoo.zhang2019.extensions import Extensions, build_trunk, take_layers
@@ -226,7 +226,7 @@ def previous_frames(lab: Tensor, seeds: Tensor, share: float) -> Tensor:
         seeds: ``(B,)``.
         share: Of the pictures that have one.
     """
-    uniform = uniform_draws(picture_generators(seeds, "before"), len(lab), 3, lab.device)
+    uniform = draw_uniform(picture_generators(seeds, "before"), len(lab), 3, lab.device)
     theta = torch.eye(2, 3, device=lab.device).repeat(len(lab), 1, 1)
     theta[:, :, 2] = 0.2 * (uniform[:, :2] - 0.5)
     grid = F.affine_grid(theta, list(lab.shape), align_corners=False)

@@ -1,12 +1,12 @@
 """Any picture in, the same picture out: reading, writing and finding picture files.
 
-The parts live in `picture`, `read`, `write` and `files`; import them from here.
+The parts live in `picture`, `read`, `write` and `paths`; import them from here.
 """
 
 from __future__ import annotations
 
-from colorzoo.inference.files import FoundPicture, find_pictures, output_path, output_paths
 from colorzoo.inference.metadata import Metadata
+from colorzoo.inference.paths import FoundPicture, find_pictures, output_path, output_paths
 from colorzoo.inference.picture import Picture, chroma_note, is_gray, is_tinted
 from colorzoo.inference.read import MAX_PIXELS, read_picture
 from colorzoo.inference.write import to_pil, write_notes, write_picture

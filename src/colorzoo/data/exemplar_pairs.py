@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from colorzoo.data.folder import FolderDataModule
-from colorzoo.data.neighbors import Encoder, Neighbors, build_neighbors, load_neighbors, timm_encoder
+from colorzoo.data.neighbors import FeatureEncoder, Neighbors, build_neighbors, load_neighbors, timm_encoder
 from colorzoo.data.pair_list import read_pairs
 from colorzoo.data.pairing import (
     Nearest,
@@ -24,12 +24,12 @@ from colorzoo.data.pairing import (
     SameClass,
     same_row,
 )
-from colorzoo.data.pictures import Pictures
-from colorzoo.data.references import crop_flip_reference, warp_jitter_reference
+from colorzoo.data.picture_table import Pictures
+from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
 from colorzoo.data.shard_labels import class_names
 from colorzoo.data.sources import Source, Sources
-from colorzoo.draws import Generators, picture_generators, uniform_draws
 from colorzoo.errors import DataError
+from colorzoo.randomness import Generators, draw_uniform, picture_generators
 
 Pairing = Literal["list", "class", "nearest", "self"]
 SelfReference = Literal["crop_flip", "warp_jitter"]
@@ -84,7 +84,7 @@ class ExemplarPairsDataModule(FolderDataModule):
     ) -> None:
         super().__init__(root, **kwargs)
 
-    def build_encoder(self) -> Encoder:
+    def build_encoder(self) -> FeatureEncoder:
         """Return the encoder of ``pairing: nearest``; override it for one that timm does not have."""
         return timm_encoder(self.hparams.encoder, pretrained=self.hparams.pretrained)
 
@@ -150,7 +150,7 @@ class ExemplarPairsDataModule(FolderDataModule):
             return {**batch, "self_made": chosen}
         made = _MAKERS[self.hparams.self_reference](rgb, picture_generators(seeds, "referen"))
         if given is not None:
-            draws = uniform_draws(picture_generators(seeds, "share"), len(rgb), 1, rgb.device)
+            draws = draw_uniform(picture_generators(seeds, "share"), len(rgb), 1, rgb.device)
             chosen = draws[:, 0] < share
             made = torch.where(chosen[:, None, None, None], made, given)
         return {**batch, "reference": made, "self_made": chosen}

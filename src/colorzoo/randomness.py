@@ -25,7 +25,7 @@ def picture_generators(seeds: Tensor, purpose: str) -> list[torch.Generator]:
     return [torch.Generator().manual_seed((seed ^ salt) & (2**62 - 1)) for seed in seeds.tolist()]
 
 
-def uniform_draws(generators: Generators, batch: int, columns: int, device: torch.device) -> Tensor:
+def draw_uniform(generators: Generators, batch: int, columns: int, device: torch.device) -> Tensor:
     """Return ``(batch, columns)`` float32 uniform on [0, 1).
 
     Args:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.draws import Generators, uniform_draws
+from colorzoo.randomness import Generators, draw_uniform
 
 
 def crop_flip_reference(
@@ -30,7 +30,7 @@ def crop_flip_reference(
         ``(B, 3, H, W)`` float32 in [0, 1].
     """
     batch = len(rgb)
-    draws = uniform_draws(generators, batch, 5, rgb.device)
+    draws = draw_uniform(generators, batch, 5, rgb.device)
     area = scale[0] + (scale[1] - scale[0]) * draws[:, 0]
     stretch = torch.exp(math.log(ratio[0]) + math.log(ratio[1] / ratio[0]) * draws[:, 1]).sqrt()
     sides = torch.stack([area.sqrt() * stretch, area.sqrt() / stretch], 1).clamp(max=1)
@@ -66,7 +66,7 @@ def warp_jitter_reference(
         ``(B, 3, H, W)`` float32 in [0, 1]. What a turned picture leaves open shows its mirror image.
     """
     batch, _, height, width = rgb.shape
-    draws = uniform_draws(generators, batch, 2 * points**2 + 6, rgb.device)
+    draws = draw_uniform(generators, batch, 2 * points**2 + 6, rgb.device)
     shifts = 2 * bend * (2 * draws[:, 6:].view(batch, -1, 2) - 1)
     grid = thin_plate_grid(shifts, points, (height, width))
     grid = grid @ _turns(degrees * draws[:, 0], draws[:, 1:3] < 0.5).transpose(1, 2)

@@ -14,7 +14,7 @@ from colorzoo.data.sources import Sources
 
 
 class Column(Protocol):
-    """Anything with one entry per picture: `Sources`, `Boxes`, `ClassMaps` or your own."""
+    """Anything with one entry per picture: `Sources`, `BoxTable`, `ClassMaps` or your own."""
 
     def __len__(self) -> int: ...
 
@@ -22,7 +22,7 @@ class Column(Protocol):
         """Return the entries at ``rows``, in that order."""
 
 
-class Boxes:
+class BoxTable:
     """Boxes of each picture, in two flat tensors.
 
     Args:
@@ -35,7 +35,7 @@ class Boxes:
         self._corners, self._ends, self._rows = corners, ends, rows
 
     @classmethod
-    def of(cls, per_picture: Iterable[Tensor]) -> Boxes:
+    def of(cls, per_picture: Iterable[Tensor]) -> BoxTable:
         """Pack one ``(K, 4)`` tensor per picture."""
         boxes = [torch.empty(0, 4), *per_picture]
         ends = torch.tensor([len(each) for each in boxes[1:]], dtype=torch.int64).cumsum(0)
@@ -54,9 +54,9 @@ class Boxes:
         counts = self._ends.diff(prepend=self._ends.new_zeros(1))
         return counts if self._rows is None else counts[self._rows.long()]
 
-    def select(self, rows: Tensor) -> Boxes:
+    def select(self, rows: Tensor) -> BoxTable:
         """Return a view of the pictures at ``rows``."""
-        return Boxes(self._corners, self._ends, rows if self._rows is None else self._rows[rows.long()])
+        return BoxTable(self._corners, self._ends, rows if self._rows is None else self._rows[rows.long()])
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Pictures:
     sources: Sources
     labels: Tensor | None = None
     classes: ClassMaps | None = None
-    boxes: Boxes | None = None
+    boxes: BoxTable | None = None
 
     def __len__(self) -> int:
         return len(self.sources)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 M = TypeVar("M", bound=nn.Module)
 
 
-class Frozen(nn.Module, Generic[M]):
+class BorrowedModel(nn.Module, Generic[M]):
     """Holds a model whose weights come from elsewhere.
 
     Its parameters take no gradient (what flows through the model does), it stays in evaluation mode, and it
@@ -27,7 +27,7 @@ class Frozen(nn.Module, Generic[M]):
         self.model = model.eval()
         borrow(self, [f"model.{key}" for key in model.state_dict()])
 
-    def train(self, mode: bool = True) -> Frozen[M]:
+    def train(self, mode: bool = True) -> BorrowedModel[M]:
         """Set the mode of this shell alone."""
         self.training = mode
         return self

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from colorzoo.card import GuidanceKind
 from colorzoo.guidance import GlobalStatistics, Guidance, statistics_of
-from colorzoo.users.protocol import Answer, Given, Hand, Scene
+from colorzoo.users.protocol import Given, Hand, Scene, SeenResult
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class TrueStatistics:
     kind: ClassVar[GuidanceKind] = "statistics"
     watches: ClassVar[bool] = False
 
-    def begin(self, scene: Scene, first: Answer, model: object) -> Hand:
+    def begin(self, scene: Scene, first: SeenResult, model: object) -> Hand:
         """Return the hand; see `SimulatedUser`."""
         del first, model
         true = statistics_of(scene.rgb)
@@ -31,7 +31,7 @@ class TrueStatistics:
             true.saturation if self.give != "histogram" else None,
         )
 
-        def hand(count: int, shown: Answer) -> Given:
+        def hand(count: int, shown: SeenResult) -> Given:
             del shown
             return Given(Guidance(statistics=given if count else None), min(count, 1))
 
