@@ -2,7 +2,7 @@
 
 from mutation import Mutant
 
-POINTS, SCRIBBLES, REFERENCES = "guidance/simulate.py", "guidance/bleeding.py", "data/references.py"
+POINTS, SCRIBBLES, REFERENCES = "guidance/simulate.py", "guidance/bleeding.py", "data/self_references.py"
 ON_POINTS = ("tests/guidance/test_simulate.py",)
 ON_SCRIBBLES = ("tests/guidance/test_bleeding.py",)
 ON_REFERENCES = ("tests/data/test_references.py",)

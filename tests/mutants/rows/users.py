@@ -20,8 +20,8 @@ MUTANTS = (
         "1 - scene.rgb, proposed.given",
         ON_USERS,
     ),
-    Mutant("user-scribbles-the-least-first", "users/edges.py", "run: -float(", "run: float(", ON_USERS),
-    Mutant("user-scribbles-what-is-there", "users/edges.py", "LOST_SHARE * true", "-1 * true", ON_USERS),
+    Mutant("user-scribbles-the-least-first", "users/bled_edges.py", "run: -float(", "run: float(", ON_USERS),
+    Mutant("user-scribbles-what-is-there", "users/bled_edges.py", "LOST_SHARE * true", "-1 * true", ON_USERS),
     Mutant(
         "user-forgets-the-background",
         "users/session.py",
