@@ -82,7 +82,8 @@ ON_SU2020 = replace(
             size=571_140,
             license="Apache-2.0",
             file="kim2021_su2020_small.safetensors",
-            trained_on="Not trained over su2020_small: the weights of kim2021_small, whose taps are the same maps.",
+            trained_on="Not trained over su2020_small: the weights of kim2021_small, since its taps are "
+            "the same maps.",
         )
     },
     config="kim2021/su2020_small.yaml",
