@@ -84,13 +84,30 @@ def trace(name: str, knobs: Knobs, folder: Path, **changed: Any) -> dict[str, An
         for parameter in model.parameters():
             if parameter.requires_grad and parameter.ndim > 1 and not parameter.any():
                 parameter.normal_(std=0.01)  # what begins with zero would hide what stands before it
-    gradients, losses = GradientWitness(), _Losses()
-    trainer = quiet_trainer(folder, max_epochs=1, callbacks=[gradients, losses])
-    trainer.fit(model, batch_loader([_batch(knobs, seed) for seed in range(knobs.steps)]))
-    found: dict[str, Any] = {"shapes": [tuple(p.shape) for p in model.parameters()]}
-    found |= {"losses": losses.seen, "gradients": _sums(gradients.gradients)}
+    batches = [_batch(knobs, seed) for seed in range(knobs.steps)]
+    found = _step(model, batches) if model.automatic_optimization else _fit(model, batches, folder)
+    found["shapes"] = [tuple(p.shape) for p in model.parameters()]
     found["modes"] = [module.training for module in model.modules()]
     return found
+
+
+def _step(model: ColorizationModule, batches: list[Batch]) -> dict[str, Any]:
+    """Take the gradients of the steps without a Trainer, which takes longer than the steps."""
+    seen: list[dict[str, float]] = []
+    model.log_dict = lambda values, **_: seen.append({k: float(v) for k, v in values.items()})  # type: ignore[method-assign]
+    model.log = lambda name, value, **_: seen.append({name: float(value)})  # type: ignore[method-assign]
+    model.setup("fit")
+    model.train()
+    for index, batch in enumerate(batches):
+        model.training_step(batch, index).backward()
+    held = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    return {"losses": seen, "gradients": _sums(held)}
+
+
+def _fit(model: ColorizationModule, batches: list[Batch], folder: Path) -> dict[str, Any]:
+    gradients, losses = GradientWitness(), _Losses()
+    quiet_trainer(folder, max_epochs=1, callbacks=[gradients, losses]).fit(model, batch_loader(batches))
+    return {"losses": losses.seen, "gradients": _sums(gradients.gradients)}
 
 
 def _batch(knobs: Knobs, seed: int) -> Batch:
