@@ -26,7 +26,7 @@ CASES = [
     ("zhang2016", {}, 3e-3, 0.5),
     ("zhang2017_local", LOCAL, 3e-3, 0.7),
     ("zhang2017_global", {"init_std": None, "histogram_share": 1.0}, 3e-3, 0.6),
-    ("kim2021", {"empty": 0.0, "con_weight": 0.1, "reg_weight": 0.01}, 2e-3, 0.9),
+    ("kim2021", {"hidden": (24,), "empty": 0.0, "con_weight": 0.1, "reg_weight": 0.01}, 2e-3, 0.85),
     ("cho2023_points", {}, 3e-3, 0.7),
     ("ci2018_small", {"hints": 1.0}, 2e-3, 0.7),
 ]
