@@ -106,6 +106,22 @@ def test_checkpoints_and_weight_files_tell_where_they_come_from(pictures, tmp_pa
     assert loaded.provenance == Provenance.of(stored)
 
 
+def test_training_loaded_weights_on_begins_a_history_of_its_own(pictures, tmp_path):
+    first = fit(model_of("zhang2017_local_small", stage="joint"), pictures, tmp_path / "a")
+    pack_checkpoint(first, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
+    again = create_model("zhang2017_local_small", tmp_path / "packed.safetensors", stage="regression")
+    stored = torch.load(fit(again, pictures, tmp_path / "b"), weights_only=True)["provenance"]
+    assert (stored["stage"], stored["pictures"]) == ("regression", 9)
+    assert stored["start"]["provenance"]["stage"] == "joint"
+
+
+@pytest.mark.parametrize("name", ["zhang2017_local", "kim2021_small", "cho2023", "su2020", "xu2020", "zhang2016"])
+def test_a_stage_that_is_not_there_is_refused(name):
+    with pytest.raises(ColorzooError, match=r"has no (stage|argument)") as caught:
+        model_of(name, stage="regresion")
+    assert "\n" not in str(caught.value)
+
+
 def test_a_file_without_a_history_gets_none_from_its_card(tmp_path, pictures):
     checkpoint = fit(model_of("zhang2017_local_small"), pictures, tmp_path)
     content = torch.load(checkpoint, weights_only=True)

@@ -76,8 +76,14 @@ class ColorizationModule(MeasuredModule):
         Args:
             stage: One of `stages`; None where there are none.
             start: The trained model that training begins with; see `take_from`.
+
+        Raises:
+            ColorzooError: There is no such stage.
         """
         super().__init__()
+        if stage is not None and stage not in self.stages:
+            known = ", ".join(map(repr, self.stages)) or "none"
+            raise ColorzooError(f"{type(self).__name__} has no stage {stage!r}; it has {known}.")
         self.save_hyperparameters()
         self._keep_plain_hparams()
         self.stage = stage
@@ -88,7 +94,7 @@ class ColorizationModule(MeasuredModule):
         self.network.to(memory_format=torch.channels_last)
         self.configure_losses()
         self.configure_metrics()
-        freeze(self, self.stages.get(stage, EVERYTHING) if stage else EVERYTHING)
+        freeze(self, EVERYTHING if stage is None else self.stages[stage])
 
     @property
     def hparams(self) -> Any:
@@ -164,6 +170,10 @@ class ColorizationModule(MeasuredModule):
                 f"{type(self).__name__} stands on a model with random weights: {', '.join(untrained)}; "
                 "get its weights first (`colorzoo weights list`), or name another one."
             )
+        if self.provenance.steps:  # of weights that `create_model` loaded: this training begins with them
+            earlier = self.provenance
+            self.provenance = Provenance(model=type(self).__name__, stage=self.stage)
+            self.note_start({"model": earlier.model}, earlier)
         if self.start is not None and not self.trained:
             source = cast(ColorizationModule, trained_source(self.start, "start"))
             self.take_from(source)

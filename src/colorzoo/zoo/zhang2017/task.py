@@ -27,7 +27,7 @@ from colorzoo.losses import (
     smooth_l1_map,
     weighted_by_chroma,
 )
-from colorzoo.networks.hint_unet import initialize
+from colorzoo.networks.hint_unet import Detach, initialize
 from colorzoo.networks.rank import fold_rank_layers
 from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.randomness import picture_generators
@@ -90,9 +90,13 @@ class Zhang2017Local(SingleOptimizerModule):
         self.objective = settings_of(LocalObjective, objective)
         self.users = settings_of(LocalUsers, users)
         self.extensions = settings_of(LocalExtensions, extensions)
-        self.detach = LOCAL_STAGES[stage].detach
         self.compile_training = compile_training
         super().__init__(optimizer, lr_scheduler, stage=stage, start=start)
+
+    @property
+    def detach(self) -> Detach:
+        """Which head sends no gradient into the trunk in this stage."""
+        return LOCAL_STAGES[self.stage or "regression"].detach
 
     def configure_network(self) -> None:
         """Build the U-Net."""
