@@ -115,7 +115,9 @@ def test_training_loaded_weights_on_begins_a_history_of_its_own(pictures, tmp_pa
     assert stored["start"]["provenance"]["stage"] == "joint"
 
 
-@pytest.mark.parametrize("name", ["zhang2017_local", "kim2021_small", "cho2023", "su2020", "xu2020", "zhang2016"])
+@pytest.mark.parametrize(
+    "name", ["zhang2017_local", "kim2021_small", "cho2023", "su2020", "xu2020", "zhang2016"]
+)
 def test_a_stage_that_is_not_there_is_refused(name):
     with pytest.raises(ColorzooError, match=r"has no (stage|argument)") as caught:
         model_of(name, stage="regresion")

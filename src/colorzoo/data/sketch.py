@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -19,6 +18,7 @@ from colorzoo.data.pairing import PairedPictures, Partners, SketchedDataset
 from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Source, Sources, find_sources
 from colorzoo.errors import DataError
+from colorzoo.picture_formats import open_picture
 from colorzoo.randomness import draw_uniform, picture_generators
 
 SketchLayout = Literal["auto", "xdog", "pairs", "tag2pix"]
@@ -179,7 +179,7 @@ def _require_same_shape(source: Source, partner: Source) -> None:
     ratios = []
     for one in (source, partner):
         try:
-            with Image.open(one.path) as image:
+            with open_picture(one.path) as image:
                 ratios.append(image.width / image.height)
         except OSError:
             return  # broken files are the business of the check

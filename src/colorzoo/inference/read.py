@@ -19,6 +19,7 @@ from colorzoo.errors import PictureError
 from colorzoo.inference.metadata import Exif, Metadata, tiff_exif, upright_exif, upright_xmp
 from colorzoo.inference.picture import Picture, upright
 from colorzoo.inference.pixels import Pixels, array_pixels, deep_file, image_pixels
+from colorzoo.picture_formats import open_picture
 
 MAX_PIXELS = 200_000_000
 
@@ -98,7 +99,7 @@ def _opened(name: str, data: bytes) -> Iterator[Image.Image | None]:
     """The opened image, or None for a TIFF that Pillow does not know, such as one of floats in color."""
     try:
         with _unguarded():
-            image = Image.open(io.BytesIO(data))
+            image = open_picture(io.BytesIO(data))
     except UnidentifiedImageError:
         if data[:4] not in (b"II*\0", b"MM\0*"):
             raise PictureError(f"{name} is not a picture{_hint(data)}") from None
@@ -113,6 +114,8 @@ def _opened(name: str, data: bytes) -> Iterator[Image.Image | None]:
 def _hint(data: bytes) -> str:
     if data[4:8] == b"ftyp":
         return " Pillow can read, convert it to JPEG or PNG first (HEIC and raw files need another tool)"
+    if data.lstrip()[:4] == b"%!PS" or data[:4] == b"\xc5\xd0\xd3\xc6":
+        return " but PostScript (EPS), which is a program: export it as PNG or TIFF first"
     return ", its content is of no known format (JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF were expected)"
 
 
@@ -169,7 +172,7 @@ def _from_image(image: Image.Image, data: bytes | None, name: str) -> Picture:
 def _tiff_exif(data: bytes) -> Exif:
     # from a twin: loading an image closes its tags, and taking tags away would stop it from turning upright
     with _unguarded():
-        twin = Image.open(io.BytesIO(data))
+        twin = open_picture(io.BytesIO(data))
     with twin:
         return tiff_exif(twin)
 
