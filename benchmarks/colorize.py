@@ -22,7 +22,7 @@ from benchmarks._models import CHROMA, random_model
 from colorzoo import Guidance
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.inference.colorizer import Colorizer, full_luma, join
-from colorzoo.inference.pictures import read_picture, write_picture
+from colorzoo.inference.picture_io import read_picture, write_picture
 from colorzoo.inference.resample import shrink_luma, working_size
 
 SMALL, LARGE = (512, 512), (3000, 4000)

@@ -21,7 +21,7 @@ from colorzoo.evaluation import load_protocol
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.measures import Measure, plain_measures
 from colorzoo.evaluation.methods import Method, gray_method, model_painter, truth_method
-from colorzoo.evaluation.pictures import Item, hash_all, select_pictures
+from colorzoo.evaluation.picture_list import Item, hash_all, select_pictures
 from colorzoo.evaluation.report import write_report
 from colorzoo.evaluation.stopwatch import Stopwatch
 from colorzoo.evaluation.summarize import summarize

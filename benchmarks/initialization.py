@@ -23,14 +23,13 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.errors import DataError
 from colorzoo.losses import rebalanced_cross_entropy
-from colorzoo.tasks.optimizers import OptimizerSetup, rate_factor
+from colorzoo.tasks.schedules import Linear
 from colorzoo.zoo.zhang2016.network import LOGIT_STRIDE
 from colorzoo.zoo.zhang2016.task import Zhang2016
 
 STEPS, BATCH, CROP, HELD_OUT, SEEDS = 150, 16, 64, 200, 2
 GOAL = 1.02
 FOLDER = Path("data/photos")
-SETUP = OptimizerSetup(lr=1e-3, betas=(0.9, 0.99), schedule="linear", warmup_steps=10)  # as small.yaml
 
 Start = Callable[[Zhang2016, Tensor, int], None]
 
@@ -97,8 +96,8 @@ def _loss(model: Zhang2016, lab: Tensor) -> Tensor:
 
 def _train(model: Zhang2016, batches: Sequence[Tensor]) -> None:
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=SETUP.lr, betas=SETUP.betas, weight_decay=0.01)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate_factor(SETUP, len(batches)))
+    optimizer = torch.optim.AdamW(parameters, lr=1e-3, betas=(0.9, 0.99), weight_decay=0.01)
+    scheduler = Linear(optimizer, warmup_steps=10, total_steps=len(batches))  # as small.yaml
     for lab in batches:
         optimizer.zero_grad()
         torch.autograd.backward(_loss(model, lab))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks._harness import Options, Row, share_of, time_in_turn, where
+from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Points, Scribbles
 from colorzoo.registry import load_class, model_card
 from colorzoo.zoo.kim2021.task import Kim2021
@@ -41,7 +42,7 @@ def run(options: Options) -> list[Row]:
 
 def _model(name: str) -> Kim2021:
     card = model_card(name)
-    model = load_class(card)(**{**card.hparams, "backbone_weights": None})
+    model = build_model(load_class(card), {**card.hparams, "backbone_weights": None})
     return cast(Kim2021, model.eval())
 
 

@@ -37,7 +37,9 @@ def run(options: Options) -> list[Row]:
 
 def measure(model: ColorizationModule, options: Options) -> tuple[dict[str, float], int]:
     """Return the numbers by the name of their metric, and on how many photos they were taken."""
-    scores = MetricCollection([GrayGain(), ColorfulnessShare(), NeutralChroma(), RightHue()])
+    asked = [GrayGain(), ColorfulnessShare(), NeutralChroma(), RightHue()]
+    # no groups: two metrics that count nothing in the first photo would be taken for one
+    scores = MetricCollection(asked, compute_groups=False)
     count = 0
     for rgb in islice(photos(options.data), options.pictures):
         target = rgb_to_lab(rgb[None])

@@ -21,7 +21,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_model
 from colorzoo.guidance import uniform_points
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.pictures import find_pictures, read_picture
+from colorzoo.inference.picture_io import find_pictures, read_picture
 from colorzoo.inference.resample import shrink_luma
 from colorzoo.metrics.psnr import psnr_8bit
 

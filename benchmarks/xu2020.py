@@ -30,8 +30,8 @@ from colorzoo.zoo.xu2020.tiles import transfer_in_tiles
 from colorzoo.zoo.xu2020.transfer import (
     PLACE_SETS,
     Decoder,
-    Encoded,
     Encoder,
+    EncoderMaps,
     match_look,
     pad_picture,
 )
@@ -198,7 +198,7 @@ def _record(encoder: Encoder, decoder: Decoder, rgb: Tensor) -> dict[str, Tensor
         styles[place] = maps
         return maps
 
-    encoded: Encoded = encoder(rgb, keep)
+    encoded: EncoderMaps = encoder(rgb, keep)
     decoder.body(encoded, keep)
     return styles
 

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from lightning.pytorch import Trainer, seed_everything
 from torch import Tensor
+from torch.optim import Adam
 
 from colorzoo.callbacks.grid import draw_table
 from colorzoo.data import SketchDataModule
+from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.metrics.psnr import psnr_8bit
+from colorzoo.tasks.schedules import HoldThenLinear
 from colorzoo.users.regions import region_means
 from colorzoo.zoo.cho2023.hints import first_given, look_up_hints
 from colorzoo.zoo.cho2023.task import Cho2023
@@ -67,10 +71,15 @@ def train(data: Path, weights: dict[str, float]) -> tuple[Cho2023, Tensor, Tenso
         str(data), batch_size=8, crop=SIDE, resize=SIDE + 16, cache=True, check=False, num_workers=0,
         jitter=True, val_size=SIDE, val_batch_size=100,
     )  # fmt: skip
-    model = Cho2023(
-        width=0.1875, segmenter_width=0.15625, discriminator_width=0.125, adversarial_weight=0.0,
-        initial_temperature=10.0, final_temperature=1.0, lr=1e-3, clip=1.0, **weights,
-    )  # fmt: skip
+    settings = {"width": 0.1875, "segmenter_width": 0.15625, "discriminator_width": 0.125}
+    settings |= {
+        "adversarial_weight": 0.0,
+        "initial_temperature": 10.0,
+        "final_temperature": 1.0,
+        "clip": 1.0,
+    }
+    rates = {"optimizer": partial(Adam, lr=1e-3), "lr_scheduler": HoldThenLinear}
+    model = build_model(Cho2023, {**settings, **rates, **weights})
     trainer = Trainer(
         max_epochs=EPOCHS, accelerator="cpu", precision="bf16-mixed", logger=False, enable_progress_bar=False,
         enable_checkpointing=False, enable_model_summary=False, limit_val_batches=0,

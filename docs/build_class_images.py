@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from colorzoo import create_model
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
-from colorzoo.inference.pictures import read_picture
+from colorzoo.inference.picture_io import read_picture
 from colorzoo.inference.references import as_reference
 from colorzoo.inference.segmenting import class_color
 

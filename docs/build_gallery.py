@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image
 
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.pictures import find_pictures, read_picture, to_pil
+from colorzoo.inference.picture_io import find_pictures, read_picture, to_pil
 
 SIDE = 300
 STYLE = (

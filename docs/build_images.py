@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 import colorzoo
 from colorzoo.inference.kinds import describe_statistics
-from colorzoo.inference.pictures import read_picture
+from colorzoo.inference.picture_io import read_picture
 
 IMAGES = Path(__file__).parent / "images"
 SOURCES = IMAGES / "sources"

@@ -25,7 +25,7 @@ from colorzoo.data import CocoStuffDataModule
 from colorzoo.data.sources import Source, find_sources
 from colorzoo.evaluation.measures import Bleeding, Shown, plain_measures
 from colorzoo.evaluation.methods import model_painter
-from colorzoo.evaluation.pictures import Item, Truth, read_truth
+from colorzoo.evaluation.picture_list import Item, Truth, read_truth
 from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.guidance import Boxes, Guidance, Points, uniform_points
 from colorzoo.tasks import ColorizationModule

@@ -11,19 +11,22 @@ import argparse
 import csv
 import statistics
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Trainer, seed_everything
 from torch import Tensor
+from torch.optim import Adam
 
-from colorzoo import Guidance
+from colorzoo import Guidance, create_model
 from colorzoo.color import lab_to_rgb, rgb_to_lab, sobel
 from colorzoo.data import FolderDataModule
 from colorzoo.data.dataset import crop_square
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.sources import find_sources
+from colorzoo.factory import build_model
 from colorzoo.guidance import uniform_points
 from colorzoo.metrics.colorful import colorfulness
 from colorzoo.metrics.psnr import psnr_8bit
@@ -96,9 +99,9 @@ def rank_layers(steps: int) -> ColorizationModule:
 def adversarial(steps: int) -> ColorizationModule:
     """Return the network beside a discriminator."""
     del steps
-    return Zhang2017LocalAdversarial(
-        **COMMON, **LOSSES, discriminator_width=0.25, adversarial_weight=0.3, lr=LR / 2, discriminator_lr=LR
-    )
+    judged = {"discriminator_width": 0.25, "adversarial_weight": 0.3}
+    rates = {"optimizer": partial(Adam, lr=LR / 2), "discriminator_optimizer": partial(Adam, lr=LR)}
+    return build_model(Zhang2017LocalAdversarial, {**COMMON, **LOSSES, **judged, **rates})
 
 
 VARIANTS: Mapping[str, Callable[[int], ColorizationModule]] = {
@@ -111,7 +114,7 @@ VARIANTS: Mapping[str, Callable[[int], ColorizationModule]] = {
 
 def train(model: ColorizationModule, data: Path, steps: int) -> ColorizationModule:
     """Train from the embedded weights; what an extension adds keeps its own start."""
-    copy_shared_layers("zhang2017_local_small", model.network)
+    copy_shared_layers(create_model("zhang2017_local_small").network, model.network)
     optimizers = 1 if model.automatic_optimization else 2  # Lightning counts the steps of both
     trainer = Trainer(
         max_steps=optimizers * steps,
@@ -147,9 +150,9 @@ def edge_sharpness(ab: Tensor, truth: Tensor) -> Tensor:
     return (ours * edge).sum(dim=1) / (true * edge).sum(dim=1).clamp_min(1e-6)
 
 
-def _local(steps: int, **extension: Any) -> Zhang2017Local:
+def _local(steps: int, **extension: Any) -> ColorizationModule:
     del steps
-    return Zhang2017Local(**COMMON, **LOSSES, **extension, lr=LR, schedule="constant")
+    return build_model(Zhang2017Local, {**COMMON, **LOSSES, **extension, "optimizer": partial(Adam, lr=LR)})
 
 
 def _measures(model: ColorizationModule, rgb: Tensor, seed: int) -> dict[str, float]:

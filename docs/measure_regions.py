@@ -26,7 +26,7 @@ from torch import Tensor
 
 from colorzoo import create_model
 from colorzoo.evaluation.methods import model_painter
-from colorzoo.evaluation.pictures import hash_all, read_truth, select_pictures
+from colorzoo.evaluation.picture_list import hash_all, read_truth, select_pictures
 from colorzoo.evaluation.protocol import Protocol, load_protocol
 from colorzoo.metrics.psnr import psnr_8bit
 from colorzoo.tasks import ColorizationModule

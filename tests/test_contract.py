@@ -13,11 +13,30 @@ from colorzoo.registry import list_models, load_class, model_card
 from colorzoo.testing import Check, ContractError, contract_checks
 from throwaway_paper import write_config, write_paper
 
+CHECKS = {str(check): check for check in contract_checks()}
+# tests/training/test_configs.py trains every configuration, those of the cards among them
+EVERY_MODEL = [check for name, check in CHECKS.items() if name not in ("config", "export")]
+
+
+def one_of_each_graph() -> list[str]:
+    """Return the last model of each class and backbone: widths change no graph, and tracing takes long."""
+    graphs: dict[tuple[object, ...], str] = {}
+    for card in map(model_card, list_models()):
+        settings = {**card.hparams, **card.smoke.hparams}.values()
+        parts = () if "export" in card.limits else tuple(each for each in settings if isinstance(each, str))
+        graphs[card.task, card.limits, parts] = card.name
+    return list(graphs.values())
+
 
 @pytest.mark.parametrize("name", list_models())
-@pytest.mark.parametrize("check", contract_checks(), ids=str)
+@pytest.mark.parametrize("check", EVERY_MODEL, ids=str)
 def test_contract(check: Check, name: str) -> None:
     check(model_card(name))
+
+
+@pytest.mark.parametrize("name", one_of_each_graph())
+def test_export(name: str) -> None:
+    CHECKS["export"](model_card(name))
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import colorzoo.zoo
 from colorzoo.card import ModelCard
 from colorzoo.registry import list_models, load_class, model_card, refresh
 from colorzoo.testing import Check, contract_checks, sample_input
-from colorzoo.testing.training import logged_losses, write_overlay
+from colorzoo.testing.samples import write_sample_pictures
+from colorzoo.testing.training import logged, write_overlay
 from model_pages import load_generator
 from throwaway_paper import write_config, write_paper
 
@@ -54,10 +55,11 @@ def test_it_passes_the_suite(check: Check, card: ModelCard, configs: Path) -> No
 def test_it_trains_and_predicts_from_the_command_line(card: ModelCard, configs: Path, tmp_path: Path) -> None:
     from colorzoo.cli.main import main
 
-    config, overlay = configs / card.config, write_overlay(card, tmp_path)
+    write_sample_pictures(tmp_path / "pictures", count=12)
+    config, overlay = configs / card.config, write_overlay(card, tmp_path, tmp_path / "pictures")
     arguments = ["--config", str(config), "--config", str(overlay)]
     assert main(["fit", *arguments]) == 0
-    assert len(logged_losses(tmp_path)) >= 2
+    assert len(logged(tmp_path, "train/")) >= 2
     (checkpoint,) = tmp_path.rglob("last.ckpt")
     assert main(["predict", *arguments, "--ckpt_path", str(checkpoint)]) == 0
 

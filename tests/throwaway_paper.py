@@ -40,15 +40,14 @@ class TwoConvolutions(nn.Sequential):
 """
 
 TASK = """
-from collections.abc import Sequence
-
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import Batch
 from colorzoo.guidance import Guidance, Points
 from colorzoo.losses import smooth_l1_map
-from colorzoo.tasks import Prediction, SingleOptimizerModule
+from colorzoo.tasks import AbPrediction, SingleOptimizerModule
 from {package}.network import TwoConvolutions
 
 
@@ -58,22 +57,19 @@ class Paper(SingleOptimizerModule):
     def __init__(
         self,
         width: int = 8,
-        lr: float = 1e-3,
-        betas: Sequence[float] = (0.9, 0.999),
-        weight_decay: float = 0.0,
-        schedule: str = "constant",
-        warmup_steps: int = 0,
-        milestones: Sequence[int] = (),
+        optimizer: OptimizerCallable | None = None,
+        lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
-        super().__init__()
+        self.width = width
+        super().__init__(optimizer, lr_scheduler)
 
     def configure_network(self) -> None:
-        self.network = TwoConvolutions(self.hparams.width)
+        self.network = TwoConvolutions(self.width)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         points = guidance.points if guidance is not None else None
         points = points or Points.none(luma)
-        return Prediction(ab=self.network(luma, points.ab * points.mask, points.mask))
+        return AbPrediction(ab=self.network(luma, points.ab * points.mask, points.mask))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         lab = rgb_to_lab(batch["rgb"])
@@ -85,6 +81,8 @@ class Paper(SingleOptimizerModule):
 CONFIG = """
 model:
   class_path: {package}.task.Paper
+  init_args:
+    optimizer: {{class_path: torch.optim.Adam, init_args: {{lr: 1.0e-3}}}}
 data:
   class_path: colorzoo.data.FolderDataModule
   init_args: {{root: data, num_workers: 0}}

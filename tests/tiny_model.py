@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from colorzoo import create_model
+from colorzoo.factory import build_model
 from colorzoo.tasks import ColorizationModule
 from colorzoo.weights import save_weights
 from colorzoo.zoo.cho2023.task import Cho2023
@@ -31,7 +32,9 @@ def tiny_painter() -> Cho2023:
     """Return a model of sketches that counts as trained and divides them into several regions."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = Cho2023(width=0.125, segmenter_width=0.125, discriminator_width=0.125)
+        model = build_model(
+            Cho2023, dict.fromkeys(("width", "segmenter_width", "discriminator_width"), 0.125)
+        )
     model.network.segmenter.head.weight.data.mul_(50)
     model.trained = True
     return model

@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     )
     from colorzoo.inference.colorizer import Colorizer
     from colorzoo.registry import list_models, model_card
-    from colorzoo.tasks import ColorizationModule, Prediction
+    from colorzoo.tasks import AbPrediction, ColorizationModule, Prediction, RgbPrediction
 
 __version__ = "0.1.0"
 
 # Name -> module. Resolved at first use, so that `import colorzoo` does not import torch.
 _PUBLIC = {
+    "AbPrediction": "tasks",
     "Boxes": "guidance",
     "ClassMap": "guidance",
     "ColorizationModule": "tasks",
@@ -45,6 +46,7 @@ _PUBLIC = {
     "Prediction": "tasks",
     "Recipe": "guidance",
     "Regions": "guidance",
+    "RgbPrediction": "tasks",
     "Scribbles": "guidance",
     "colorize": "api",
     "create_model": "factory",
@@ -55,6 +57,7 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "AbPrediction",
     "Boxes",
     "ClassMap",
     "ColorizationModule",
@@ -67,6 +70,7 @@ __all__ = [
     "Prediction",
     "Recipe",
     "Regions",
+    "RgbPrediction",
     "Scribbles",
     "__version__",
     "colorize",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import Context
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from colorzoo.errors import WeightsError
 from colorzoo.registry import load_class, model_card
-from colorzoo.tasks import ColorizationModule
+from colorzoo.settings import known_settings
+from colorzoo.tasks import ColorizationModule, nest_arguments
+from colorzoo.tasks.provenance import Provenance
 from colorzoo.weights import apply_weights, load_state_dict_file, model_of_file, resolve_weights
+from colorzoo.weights.load import read_provenance
 
 
 def create_model(
@@ -25,7 +28,7 @@ def create_model(
             ``"published"``: the authors', or an error. None: random. Anything else: the path of a weight
             file or checkpoint.
         offline: Open no connection.
-        **hparams: Overrides of the module's constructor arguments.
+        **hparams: Settings of the model by name (``width=0.25``), or whole groups of them.
 
     Returns:
         The module; ``module.trained`` says whether it has weights.
@@ -36,21 +39,31 @@ def create_model(
     """
     card = model_card(name)
     found = resolve_weights(card, weights, offline=offline)
-    arguments = {**card.hparams, **(found.hparams if found else {}), **hparams}
     model_class = load_class(card)
-    known = signature(model_class).parameters
+    known = known_settings(model_class)
     if found is not None and (foreign := [key for key in found.hparams if key not in known]):
         raise WeightsError(
             f"{found.path} does not fit {card.name}, which has no {', '.join(foreign)}: it belongs to "
             f"{model_of_file(found.path) or 'another model'}; name that as the model."
         )
-    # in a context of its own: where the command line is building a model that asks for this one, Lightning
-    # would take that one's arguments for ours
-    model: ColorizationModule = Context().run(model_class, **arguments)
+    settings = {**card.hparams, **(found.hparams if found else {}), **hparams}
+    model = build_model(model_class, settings)
     if found is not None:
         state_dict = load_state_dict_file(found.path, sha256=found.sha256)
         if not found.published:
             state_dict = {**model.borrowed_weights(), **state_dict}
+            model.provenance = Provenance.of(read_provenance(found.path))
         apply_weights(model, state_dict, name=str(found.path), published=found.published)
         model.trained = True
     return model.eval()
+
+
+def build_model(model_class: type[ColorizationModule], settings: Mapping[str, Any]) -> ColorizationModule:
+    """Build a model with random weights from settings named with or without their group.
+
+    Raises:
+        ColorzooError: The class knows no such setting.
+    """
+    # in a context of its own: where the command line is building a model that asks for this one, Lightning
+    # would take that one's arguments for ours
+    return Context().run(model_class, **nest_arguments(model_class, settings))

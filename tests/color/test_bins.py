@@ -45,6 +45,11 @@ def test_a_center_is_its_own_nearest_bin() -> None:
     assert torch.equal(nearest_bin(hull_centers()), torch.arange(313))
 
 
+def test_a_color_takes_the_nearest_cell_of_the_grid() -> None:
+    nearest = torch.cdist(AB, grid_centers()).argmin(dim=1)
+    assert torch.equal(grid_index(AB.T[None, :, :, None])[0, :, 0], nearest)
+
+
 def test_colors_off_the_grid_take_the_nearest_cell() -> None:
     far = torch.tensor([[-500.0, 500.0], [-500.0, 500.0]]).view(1, 2, 1, 2)
     assert grid_index(far).flatten().tolist() == [0, 528]

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from colorzoo.color import hull_centers, soft_encode
+from colorzoo.color import grid_index, hull_centers, nearest_bin, soft_encode
 from colorzoo.losses import grid_cross_entropy, rebalanced_cross_entropy, smooth_l1_map, soft_cross_entropy
 
 
@@ -35,3 +35,22 @@ def test_gray_pictures_count_nothing_and_weights_scale() -> None:
     assert not loss[0].any()
     assert (loss[1] > 0).all()
     torch.testing.assert_close(rebalanced_cross_entropy(logits, ab, 3 * ones), 3 * loss)
+
+
+def test_the_target_of_a_position_is_its_top_left_pixel() -> None:
+    ab = torch.zeros(1, 2, 8, 8)
+    ab[..., ::4, ::4] = 50.0
+    logits = torch.zeros(1, 529, 2, 2)
+    logits[:, grid_index(ab)[0, 0, 0]] = 100.0
+    assert grid_cross_entropy(logits, ab, stride=4) == 0
+
+
+def test_a_pixel_weighs_as_its_nearest_bin_and_one_colorful_pixel_is_enough() -> None:
+    ab = torch.zeros(1, 2, 3, 3)
+    ab[..., 1, 1] = 30.0
+    logits = torch.randn(1, 313, 3, 3, generator=torch.Generator().manual_seed(0))
+    weights = 1 + torch.rand(313, generator=torch.Generator().manual_seed(1))
+    plain = rebalanced_cross_entropy(logits, ab, torch.ones(313))
+    nearest = nearest_bin(ab[0].flatten(1).T).view(1, 3, 3)
+    assert (plain > 0).all()
+    torch.testing.assert_close(rebalanced_cross_entropy(logits, ab, weights), plain * weights[nearest])

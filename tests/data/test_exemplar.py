@@ -9,11 +9,11 @@ from runs import colorful
 
 from colorzoo.data import ExemplarPairsDataModule
 from colorzoo.data.decode import decode_rgb
-from colorzoo.data.neighbors import Encoder, build_neighbors, load_neighbors, timm_encoder
-from colorzoo.data.references import crop_flip_reference, thin_plate_grid, warp_jitter_reference
+from colorzoo.data.neighbors import FeatureEncoder, build_neighbors, load_neighbors, timm_encoder
+from colorzoo.data.self_references import crop_flip_reference, thin_plate_grid, warp_jitter_reference
 from colorzoo.data.sources import find_sources
-from colorzoo.draws import picture_generators
 from colorzoo.errors import DataError
+from colorzoo.randomness import picture_generators
 
 
 def data(root: Path, **overrides) -> ExemplarPairsDataModule:
@@ -102,8 +102,8 @@ class ByColor(ExemplarPairsDataModule):
 
     encoder_name = "mean-color"
 
-    def build_encoder(self) -> Encoder:
-        return Encoder(self.encoder_name, lambda rgb: rgb.mean((2, 3)) - 0.5, size=16)
+    def build_encoder(self) -> FeatureEncoder:
+        return FeatureEncoder(self.encoder_name, lambda rgb: rgb.mean((2, 3)) - 0.5, size=16)
 
 
 def test_nearest_pictures_are_the_nearest_and_the_index_knows_when_it_is_stale(tmp_path) -> None:
@@ -137,7 +137,7 @@ def test_a_timm_network_serves_as_encoder_and_other_weights_make_an_index_stale(
 ) -> None:
     val = find_sources(classes_folder / "val")
     encoder = timm_encoder("resnet10t", pretrained=False)
-    small = Encoder(encoder.name, encoder.features, size=32, device=encoder.device)
+    small = FeatureEncoder(encoder.name, encoder.features, size=32, device=encoder.device)
     found = build_neighbors(val, val[:2], small, tmp_path / "i.npz", k=3)
     assert found.train.shape == (5, 3)
     assert all(index not in row for index, row in enumerate(found.train.tolist()))

@@ -10,6 +10,7 @@ from PIL import Image
 from colorzoo.cli.main import main
 from colorzoo.color import hull_centers, lab_to_rgb
 from colorzoo.data.prior import smooth_shares
+from colorzoo.factory import build_model
 from colorzoo.zoo.zhang2016.task import Zhang2016
 
 
@@ -36,7 +37,7 @@ def test_each_picture_counts_alike_and_fit_can_use_the_file(folder: Path, tmp_pa
     for color in ((0.0, 0.0), (40.0, 30.0)):
         expected += 0.5 * (hull_centers() == torch.tensor(color)).all(dim=1)
     np.testing.assert_allclose(shares, smooth_shares(expected), atol=1e-9)
-    weights = Zhang2016(width=0.125, prior=str(out)).class_weights
+    weights = build_model(Zhang2016, {"width": 0.125, "prior": str(out)}).class_weights
     assert weights.argmin() == int((hull_centers() == 0).all(dim=1).nonzero()) or weights.min() < 1
 
 
@@ -50,4 +51,4 @@ def test_bad_priors_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "short.npy", np.ones(10) / 10)
     for name in ("short.npy", "missing.npy"):
         with pytest.raises(Exception, match="colorzoo data prior"):
-            Zhang2016(width=0.125, prior=str(tmp_path / name))
+            build_model(Zhang2016, {"width": 0.125, "prior": str(tmp_path / name)})

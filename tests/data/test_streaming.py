@@ -7,7 +7,10 @@ import torch
 from runs import fit, names, seen
 
 pytest.importorskip("litdata")
+from litdata.streaming.serializers import BytesSerializer
+
 from colorzoo.data import StreamingDataModule
+from colorzoo.data.shard_reader import ShardReader
 from colorzoo.data.shard_sampler import ShardSampler
 from colorzoo.errors import DataError
 
@@ -97,3 +100,15 @@ def test_two_processes_see_each_picture_once_also_after_a_broken_run(shards, tmp
         assert not set(both[0]) & set(both[1])
     for rank in (0, 1):
         assert seen(tmp_path / "part", rank) == seen(tmp_path / "whole", rank)
+
+
+def test_reading_a_picture_takes_no_other_record_apart(shards, monkeypatch) -> None:
+    reader = ShardReader(str(shards), "train")
+    taken_apart = []
+    deserialize = BytesSerializer.deserialize
+    monkeypatch.setattr(
+        BytesSerializer, "deserialize", lambda self, data: taken_apart.append(1) or deserialize(self, data)
+    )
+    wanted = [0, reader.sizes[0], 1]  # there and back: what was taken apart ahead would be lost
+    assert len({reader[index][2] for index in wanted}) == 3
+    assert len(taken_apart) == 3

@@ -12,10 +12,10 @@ from torch import Tensor
 from colorzoo import metrics
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.evaluation.measures import Bleeding, Shown, plain_measures
-from colorzoo.evaluation.pictures import Truth
+from colorzoo.evaluation.picture_list import Truth
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.testing.samples import sample_image
-from colorzoo.users import Answer
+from colorzoo.users import SeenResult
 
 SIZE = (64, 72)
 TRUE = sample_image(SIZE, batch=3, seed=1)
@@ -27,8 +27,8 @@ def numbers(name: str, results: Tensor = RESULT, truths: Tensor = TRUE) -> list[
     rows = []
     for rgb, target in zip(results, truths, strict=True):
         truth = Truth(target[None], SIZE, reference=target[None].flip(-1))
-        answer = Answer(rgb[None], rgb_to_lab(rgb[None])[:, 1:])
-        gray = Answer(truth.rgb, torch.zeros_like(truth.ab))
+        answer = SeenResult(rgb[None], rgb_to_lab(rgb[None])[:, 1:])
+        gray = SeenResult(truth.rgb, torch.zeros_like(truth.ab))
         rows.append(measure.run(Shown(answer.rgb, answer.ab, truth, Bleeding(gray, truth))))
     sums = [np.array(values).sum(0) for values in zip(*rows, strict=True)]
     return [float(output.finish(total)) for output, total in zip(measure.outputs, sums, strict=True)]
@@ -101,8 +101,8 @@ def test_the_chroma_on_neutral_areas_is_pooled_over_their_pixels() -> None:
 
 
 def gain_of(name: str, ab: Tensor, first: Tensor, truth: Truth, guidance: Guidance | None = None) -> float:
-    def shown(ab: Tensor) -> Answer:
-        return Answer(lab_to_rgb(torch.cat([truth.lab[:, :1], ab], dim=1)).clamp(0, 1), ab)
+    def shown(ab: Tensor) -> SeenResult:
+        return SeenResult(lab_to_rgb(torch.cat([truth.lab[:, :1], ab], dim=1)).clamp(0, 1), ab)
 
     result = Shown(*vars(shown(ab)).values(), truth, Bleeding(shown(first), truth), guidance or Guidance())
     measure = plain_measures()[name]()
@@ -162,6 +162,15 @@ def test_keys_carry_how_a_number_was_taken() -> None:
     assert len(set(keys)) == len(keys)
     assert "psnr_rgb_8bit_mean" in keys
     assert any("skimage" in key for key in keys)
+
+
+def test_a_gray_truth_has_no_gain_over_gray() -> None:
+    """Such a picture is left out; it is not exact, though its gain is infinite."""
+    gray = torch.full_like(TRUE[:1], 0.5)
+    assert all(math.isnan(value) for value in numbers("gray_gain", RESULT[:1], gray))
+    assert numbers("gray_gain", RESULT[:2], torch.cat([gray, TRUE[1:2]])) == numbers(
+        "gray_gain", RESULT[1:2], TRUE[1:2]
+    )
 
 
 def test_a_gray_truth_has_no_cluster_discrepancy() -> None:

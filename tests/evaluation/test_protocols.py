@@ -8,7 +8,7 @@ import pytest
 from colorzoo.errors import DataError
 from colorzoo.evaluation.choose import list_metrics
 from colorzoo.evaluation.measures import plain_measures
-from colorzoo.evaluation.pictures import subset_names
+from colorzoo.evaluation.picture_list import subset_names
 from colorzoo.evaluation.protocol import list_protocols, load_protocol, parse_protocol
 from colorzoo.evaluation.published import all_published, published_for
 from colorzoo.users import make_user

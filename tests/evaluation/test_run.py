@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import pytest
 import timm
 import torch
@@ -17,6 +19,7 @@ from PIL import Image
 
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import Outcome, Plan
+from colorzoo.evaluation.curves import COLORS
 from colorzoo.evaluation.protocol import load_protocol, parse_protocol
 from colorzoo.evaluation.run import warn
 from colorzoo.evaluation.work import Work
@@ -37,6 +40,10 @@ def scores(folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
         }
         for row in found
     }
+
+
+def report(plan: Plan) -> str:
+    return (plan.output / "report.html").read_text()
 
 
 def test_truth_and_gray_are_the_extremes(run: Run, plan: Plan) -> None:
@@ -174,23 +181,47 @@ def test_a_comparison_says_what_is_real(run: Run, plan: Plan) -> None:
     colorfulness = found["cf_hasler_mean", 3]  # gray has one automatic result, held against every number
     assert colorfulness.real
     assert colorfulness.difference.estimate.high < 0
-    assert "minus" in (plan.output / "report.html").read_text()
+    assert "minus" in report(plan)
 
 
 def test_the_report_needs_no_network(run: Run, plan: Plan) -> None:
     run(compare=(NAME, "gray"))
-    page = (plan.output / "report.html").read_text()
+    page = report(plan)
     assert len(page) < 2e6
     assert re.findall(r"""(?:src|href)=["'](?!data:)""", page) == []
     assert "@import" not in page
     for part in (
-        "<svg",
+        'against interactions" src="data:image/svg+xml',
         "aria-sort",
         "Worst pictures",
         "tiny-hints/3",
         "psnr_rgb_8bit_mean@squash32-bicubic",
     ):
         assert part in page
+
+
+def test_names_are_text_in_the_report(run: Run, plan: Plan) -> None:
+    (plan.data / "<b>.png").write_bytes(b"no picture")
+    run(metrics=("psnr",))
+    page = report(plan)
+    assert "&lt;b&gt;.png" in page
+    assert "<b>" not in page
+
+
+def test_curves_are_the_same_whatever_the_style_of_the_user(
+    run: Run, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(metrics=("psnr",))
+    (address,) = curves = re.findall('src="data:image/svg.xml;base64,([^"]*)"', report(plan))
+    svg = b64decode(address).decode()
+    model, gray, truth = COLORS[:3]
+    assert f"stroke: {model}" in svg
+    assert re.search(f"stroke-dasharray: [^;]*; stroke-dashoffset: 0; stroke: {gray}", svg)  # takes no points
+    assert truth not in svg  # its PSNR is infinite
+    assert re.findall(r">(\d+|interactions)</text>", svg)[:3] == ["0", "3", "interactions"]
+    monkeypatch.setitem(matplotlib.rcParams, "lines.linewidth", 9)
+    run(metrics=("psnr",))
+    assert re.findall('src="data:image/svg.xml;base64,([^"]*)"', report(plan)) == curves
 
 
 def test_every_file_names_the_protocol(run: Run, plan: Plan) -> None:
@@ -243,11 +274,11 @@ def test_a_report_names_and_shows_the_references(run: Run, plan: Plan) -> None:
     assert {(row["picture"], row["reference"]) for row in rows} == {("0.png", "1.png"), ("0.png", "2.png")}
     pictures = json.loads((plan.output / "manifest.json").read_text())["pictures"]
     assert [picture["reference"] for picture in pictures] == ["1.png", "2.png"]
-    html = (plan.output / "report.html").read_text()
+    html = report(plan)
     assert re.findall('alt="0.png, its reference ([^"]*)"', html) == ["1.png", "2.png"]
     run()  # no references, no column for them
     assert "reference" not in (plan.output / "per_image.csv").read_text()
-    assert "reference" not in (plan.output / "report.html").read_text()
+    assert "reference" not in report(plan)
 
 
 def test_a_broken_reference_takes_only_its_own_pair_away(run: Run, plan: Plan) -> None:
@@ -275,7 +306,7 @@ def test_a_gray_truth_is_said_to_be_one(run: Run, plan: Plan, capsys: pytest.Cap
     Image.open(plan.data / "1.png").convert("L").save(plan.data / "1.png")
     warn(run(metrics=("psnr",)))
     note = "1 picture(s) have no color, so that every color counts as wrong"
-    assert note in (plan.output / "report.html").read_text()
+    assert note in report(plan)
     assert note in capsys.readouterr().err
 
 

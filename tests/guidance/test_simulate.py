@@ -126,3 +126,27 @@ def test_a_batch_on_the_device_stays_there() -> None:
     ab = colors(4).cuda()
     points = simulate_points(ab, torch.Generator("cuda").manual_seed(0))
     assert points.ab.device == points.mask.device == ab.device
+
+
+def test_the_share_of_pictures_without_points() -> None:
+    counts = single_pixels(400, PointSimulation(max_side=1, reveal_all=0.0, many=1.0, none=0.4))
+    assert (counts == 0).float().mean() == pytest.approx(0.4, abs=0.08)
+
+
+def test_sides_are_uniform_up_to_the_largest() -> None:
+    # a picture with one point: its mask is one square
+    simulation = PointSimulation(0.5, max_side=5, reveal_all=0.0)
+    mask = simulate_points(colors(400, 64, 64), generator(), simulation).mask
+    heights = mask[:, 0].amax(dim=2).sum(dim=1)
+    single = heights[(heights > 0) & (mask.sum(dim=(1, 2, 3)) == heights**2)]
+    shares = [float((single == side).float().mean()) for side in range(1, 6)]
+    assert int(single.max()) == 5
+    assert min(shares) > 0.1
+
+
+def test_lightness_is_told_where_it_is_given() -> None:
+    lab = torch.cat([100 * torch.rand(8, 1, 16, 16, generator=generator(1)), colors(8, 16, 16)], dim=1)
+    points = simulate_points(lab, generator(), PointSimulation(max_side=1, reveal_all=0.5))
+    told = points.mask > 0
+    assert torch.equal(points.luma[told], lab[:, :1][told])
+    assert points.mask.flatten(1).all(dim=1).any()

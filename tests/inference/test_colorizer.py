@@ -21,9 +21,9 @@ from colorzoo.guidance import Guidance, PointHint, Points, Recipe, Scribbles
 from colorzoo.guidance.rasterize import point_ab
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.guide import wanted_model
-from colorzoo.inference.pictures import read_picture
+from colorzoo.inference.picture_io import read_picture
 from colorzoo.inference.resample import BicubicUpsampler, resize_points, working_size
-from colorzoo.tasks import ColorizationModule, Prediction
+from colorzoo.tasks import AbPrediction, ColorizationModule
 from tiny_model import NAME, gray_picture, tiny_model, write_tiny_weights
 
 RED = PointHint(20, 15, 4, "#c04020")
@@ -45,12 +45,12 @@ class Painter(ColorizationModule):
     def configure_network(self) -> None:
         self.network = torch.nn.Identity()
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         del guidance
         if self.fail is not None:
             fail, self.fail = self.fail, None
             raise fail
-        return Prediction(ab=torch.full_like(luma, self.value).expand(-1, 2, -1, -1))
+        return AbPrediction(ab=torch.full_like(luma, self.value).expand(-1, 2, -1, -1))
 
 
 def lab_of(image: Image.Image | np.ndarray) -> Tensor:

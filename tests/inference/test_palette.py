@@ -11,14 +11,14 @@ from colorzoo.color import grid_centers, hull_centers, rgb_to_lab, survives_rgb
 from colorzoo.data.decode import decode_rgb
 from colorzoo.guidance import Points
 from colorzoo.inference.palette import Distribution, next_point, suggest_colors
-from colorzoo.tasks import Prediction
+from colorzoo.tasks import AbPrediction
 from colorzoo.testing.samples import sample_image
 
 PICTURES = Path(__file__).parents[1] / "data" / "pictures"
 
 
-def prediction(logits: torch.Tensor) -> Prediction:
-    return Prediction(
+def prediction(logits: torch.Tensor) -> AbPrediction:
+    return AbPrediction(
         ab=torch.zeros(1, 2, 4 * logits.shape[2], 4 * logits.shape[3]), extras={"logits": logits}
     )
 
@@ -61,7 +61,7 @@ def test_an_untrained_head_is_not_offered() -> None:
     with torch.inference_mode():
         assert Distribution.of(untrained(luma)) is None
         assert Distribution.of(create_model("zhang2017_local_small")(luma)) is not None
-    assert Distribution.of(Prediction(ab=torch.zeros(1, 2, 8, 8))) is None
+    assert Distribution.of(AbPrediction(ab=torch.zeros(1, 2, 8, 8))) is None
 
 
 @pytest.mark.parametrize("bins", [313, 529])

@@ -9,9 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
+from tifffile import imwrite
 
-from colorzoo.inference.pictures import Picture, read_picture, write_notes, write_picture
+from colorzoo.errors import PictureError
+from colorzoo.inference import pixels as stored_pixels
+from colorzoo.inference.picture_io import Picture, read_picture, write_notes, write_picture
 
 RNG = np.random.default_rng(7)
 NOISE16 = RNG.integers(0, 65536, (24, 32, 4)).astype(np.uint16)
@@ -102,7 +105,7 @@ def test_16_bit_color_multiplied_by_alpha_is_divided_again(tmp_path):
 def test_16_bit_color_that_only_pillow_can_decode_is_said(tmp_path, monkeypatch):
     picture = read_picture(NOISE16[..., :3])
     path = write_picture(tmp_path / "x.tif", picture.rgb, picture)
-    monkeypatch.setattr(cv2, "imdecode", lambda *_: None)
+    monkeypatch.setattr(stored_pixels, "decode_tiff", lambda _: None)
     again = read_picture(path)
     assert (again.bit_depth, again.notes) == (8, ("read at 8 of its 16 bits",))
 
@@ -132,3 +135,58 @@ def test_float_tiff_of_odd_range_is_stretched_and_said(tmp_path):
     picture = read_picture(path)
     assert (picture.rgb.min(), picture.rgb.max()) == (0, 1)
     assert picture.notes == ("values -2 to 6 stretched to black and white",)
+
+
+LAYOUTS = {
+    "one plane a channel": {"planarconfig": "separate"},
+    "tiles": {"tile": (16, 16), "compression": "zlib", "predictor": True},
+    "lzw, differences": {"compression": "lzw", "predictor": True},
+    "zstd": {"compression": "zstd"},
+    "big-endian": {"byteorder": ">"},
+    "strips": {"rowsperstrip": 7},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("kind", ["uint16", "float32", "float16"])
+def test_deep_tiff_of_any_layout(tmp_path, kind, channels, layout):
+    stored = NOISE16[..., :channels] if kind == "uint16" else (NOISE16[..., :channels] / 65535).astype(kind)
+    rows = np.moveaxis(stored, -1, 0) if layout == "one plane a channel" else stored
+    alpha = {"extrasamples": ["unassalpha"]} if channels == 4 else {}
+    imwrite(tmp_path / "x.tif", rows, photometric="rgb", metadata=None, **alpha, **LAYOUTS[layout])
+    picture = read_picture(tmp_path / "x.tif")
+    expected = stored / (65535 if kind == "uint16" else 1)
+    assert (picture.bit_depth, picture.notes) == (16, ())
+    np.testing.assert_allclose(picture.rgb, expected[..., :3], atol=1e-7)
+    if channels == 4:
+        np.testing.assert_array_equal(picture.alpha, np.round(expected[..., 3].astype(np.float64) * 65535))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_half_precision_gray_tiff_keeps_its_alpha(tmp_path, channels):
+    stored = (NOISE16[..., :channels] / 65535).astype(np.float16)
+    alpha = {"extrasamples": ["unassalpha"], "planarconfig": "contig"} if channels == 2 else {}
+    imwrite(tmp_path / "x.tif", stored.squeeze(), photometric="minisblack", metadata=None, **alpha)
+    picture = read_picture(tmp_path / "x.tif")
+    np.testing.assert_array_equal(picture.rgb, np.repeat(stored[..., :1], 3, axis=-1))
+    assert (picture.alpha is None) == (channels == 1)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_float_tiff_is_turned_upright(tmp_path, orientation):
+    stored = RNG.integers(0, 256, (4, 6, 3)).astype(np.uint8)
+    tag = (274, 3, 1, orientation, True)
+    imwrite(tmp_path / "x.tif", np.float32(stored / 255), photometric="rgb", metadata=None, extratags=[tag])
+    image = Image.fromarray(stored)
+    image.getexif()[274] = orientation
+    assert same_bytes(read_picture(tmp_path / "x.tif"), np.asarray(ImageOps.exif_transpose(image)))
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "lzw"])
+def test_float_tiff_cut_short_is_refused(tmp_path, compression):
+    path = tmp_path / "x.tif"
+    imwrite(path, RNG.random((40, 60, 3)).astype(np.float32), photometric="rgb", compression=compression)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(PictureError, match="damaged"):
+        read_picture(path)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from colorzoo.errors import PictureError
-from colorzoo.inference.pictures import read_picture, write_picture
+from colorzoo.inference.picture_io import read_picture, write_picture
 
 NOISE = np.random.default_rng(5).integers(0, 256, (64, 64, 3)).astype(np.uint8)
 

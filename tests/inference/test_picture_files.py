@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from colorzoo.errors import PictureError
-from colorzoo.inference.pictures import FoundPicture, find_pictures, output_path, output_paths
+from colorzoo.inference.picture_io import FoundPicture, find_pictures, output_path, output_paths
 
 
 def plant(root: Path, *names: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
 from colorzoo.inference.metadata import upright_exif
-from colorzoo.inference.pictures import Picture, read_picture, write_notes, write_picture
+from colorzoo.inference.picture_io import Picture, read_picture, write_notes, write_picture
 
 NOISE = np.random.default_rng(3).integers(0, 256, (6, 9, 3)).astype(np.uint8)
 RAMP = np.linspace(0, 255, 64).round().astype(np.uint8)

@@ -14,7 +14,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from colorzoo.errors import PictureError
 from colorzoo.inference.icc import srgb_profile
-from colorzoo.inference.pictures import (
+from colorzoo.inference.picture_io import (
     Metadata,
     Picture,
     chroma_note,
@@ -256,9 +256,9 @@ def test_gray_jpeg_stored_as_color_counts_as_gray(tmp_path):
     assert is_gray(read_picture(path))
 
 
-def test_neither_torch_nor_opencv_is_loaded_before_it_is_needed():
-    loaded = "{'torch', 'cv2', 'lightning'} & set(sys.modules)"
-    code = f"import sys, colorzoo.inference.pictures; sys.exit(bool({loaded}))"
+def test_neither_torch_nor_codecs_are_loaded_before_they_are_needed():
+    loaded = "{'torch', 'cv2', 'tifffile', 'imagecodecs', 'lightning'} & set(sys.modules)"
+    code = f"import sys, colorzoo.inference.picture_io; sys.exit(bool({loaded}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

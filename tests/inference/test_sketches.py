@@ -14,7 +14,7 @@ from colorzoo.color import canny_sketch, clean_line_art
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, RegionColor
 from colorzoo.inference.colorizer import Colorizer, full_luma
-from colorzoo.inference.pictures import read_picture
+from colorzoo.inference.picture_io import read_picture
 from colorzoo.inference.regions import filled_regions, proposal_hash, region_notes, skipped_regions
 from colorzoo.inference.sketches import BLANK_NOTE, PHOTO_NOTE, draw_sketch, painted_luma
 from colorzoo.testing.samples import sample_image

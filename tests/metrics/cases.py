@@ -291,12 +291,6 @@ def triple_slic(plane: np.ndarray) -> np.ndarray:
     return slic(triple, n_segments=250, compactness=10, sigma=1, start_label=1)
 
 
-def cdr_loop_batched(batch: Batch) -> Values:
-    return {
-        name if name == "left_out" else f"{name}_batched": value for name, value in cdr_loop(batch).items()
-    }
-
-
 CDR_CASES = [
     Case(
         "cdr",
@@ -305,16 +299,6 @@ CDR_CASES = [
         cdr_loop,
         half_tolerance=0.1,
         empty={"cdr_a": NAN, "cdr_b": NAN, "cdr": NAN, "left_out": 0},
-        gradient_of="ab",
-    ),
-    Case(
-        "cdr_batched",
-        metrics.BatchedClusterDiscrepancyRatio,
-        AB,
-        cdr_loop_batched,
-        tolerance=0.02,  # small clusters join a neighbor in another order
-        half_tolerance=0.1,
-        empty={"cdr_a_batched": NAN, "cdr_b_batched": NAN, "cdr_batched": NAN, "left_out": 0},
         gradient_of="ab",
     ),
 ]

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb
+from colorzoo.factory import build_model
 from colorzoo.losses import (
     contextual_loss,
     edge_aware_smoothness,
@@ -15,7 +16,7 @@ from colorzoo.losses import (
 from colorzoo.networks.attention_discriminator import AttentionDiscriminator
 from colorzoo.networks.clusters import Classified, classify, cluster_loss, merge_clusters
 from colorzoo.networks.color_net import ColorNet
-from colorzoo.networks.exemplar import Reference
+from colorzoo.networks.exemplar import ReferencePicture
 from colorzoo.networks.exemplar_names import convert_color_net, convert_vgg19, convert_warp_net
 from colorzoo.networks.vgg19 import CaffeVGG19, caffe_input
 from colorzoo.networks.warp_net import WarpNet
@@ -223,7 +224,7 @@ def check_pictures(golden: Golden, lab: Tensor) -> None:
 def full(golden: Golden) -> None:
     meta = golden.meta
     card = model_card("chen2023")
-    model = load_class(card)(**{**card.hparams, "segmenter": None})
+    model = build_model(load_class(card), {**card.hparams, "segmenter": None})
     arrays = pseudo_state_dict(meta["shapes"], meta["seed"], meta["scales"])
     model.load_published_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})
     luma = golden.tensor("in_target_l") + 50
@@ -232,7 +233,7 @@ def full(golden: Golden) -> None:
         Classified(labels_on(golden, f"in_labels_{side}", grid), labels_on(golden, f"in_conf_{side}", grid))
         for side in ("target", "ref")
     )
-    reference = Reference(golden.tensor("in_ref_rgb"), golden.tensor("in_ref_lab")[:, 1:])
+    reference = ReferencePicture(golden.tensor("in_ref_rgb"), golden.tensor("in_ref_lab")[:, 1:])
     warped = model.eval().warp(luma, reference, (ours, theirs))
     golden.close("out_warp_ab", warped.ab)
     golden.close("out_warp_sim", warped.similarity)

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor
 
+from colorzoo.factory import build_model
 from colorzoo.metrics.psnr import psnr
 from colorzoo.networks.patchgan import PatchDiscriminator
-from colorzoo.tasks import Prediction
-from colorzoo.tasks.optimizers import OptimizerSetup, rate_factor
+from colorzoo.tasks import RgbPrediction
+from colorzoo.tasks.schedules import HoldThenLinear
 from colorzoo.weights import apply_weights
 from colorzoo.zoo.cho2023.hints import (
     Hints,
@@ -161,11 +162,13 @@ def losses(golden: Golden) -> None:
 
 def schedules(golden: Golden) -> None:
     epochs = golden.meta["epochs"]
-    factor = rate_factor(OptimizerSetup(1.0, schedule="half_linear"), epochs)
-    rates = torch.tensor([factor(int(epoch)) for epoch in golden.tensor("in_epoch")], dtype=torch.float64)
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = HoldThenLinear(optimizer, total_steps=epochs)
+    factors = [schedule.share(int(epoch), epochs) for epoch in golden.tensor("in_epoch")]
+    rates = torch.tensor(factors, dtype=torch.float64)
     close(golden, "out_lr_factor", rates, 1e-12)
-    model = Cho2023(width=0.125, segmenter_width=0.125, discriminator_width=0.125)
-    taus = [model.temperature_at(int(epoch), epochs) for epoch in golden.tensor("in_epoch")]
+    model = build_model(Cho2023, dict.fromkeys(("width", "segmenter_width", "discriminator_width"), 0.125))
+    taus = [model.temperature_at(int(epoch) / epochs) for epoch in golden.tensor("in_epoch")]
     close(golden, "out_tau", torch.tensor(taus, dtype=torch.float64), 1e-12)
 
 
@@ -177,12 +180,11 @@ def step(golden: Golden) -> None:
     sketch, rgb = ((golden.tensor(name) + 1) / 2 for name in ("in_sketch", "in_real"))
     draws = Draws(golden.tensor("in_noise"), golden.tensor("in_n"))
     painted = model.paint_drawn(sketch, rgb, draws, float(golden.tensor("in_tau")))
-    assert painted.rgb is not None
     close(golden, "out_pred", 2 * painted.rgb - 1, stated(golden, "out_pred"))
     terms = model.generator_terms(sketch, rgb, painted)
     names = {"rec": "reconstruction", "tvr": "variance", "smt": "smoothness", "adv_g": "adversarial"}
     for theirs, ours in names.items():
-        close(golden, f"out_{theirs}", model.hparams[f"{ours}_weight"] * terms[ours], atol=0, rtol=1e-4)
+        close(golden, f"out_{theirs}", model.objective.weight(ours) * terms[ours], atol=0, rtol=1e-4)
     total = model.weighted(terms)
     close(golden, "out_loss_g", total, atol=0, rtol=1e-4)
     total.backward()
@@ -190,7 +192,7 @@ def step(golden: Golden) -> None:
     check_gradients(golden, model)
     model.discriminator.zero_grad()
     batch = {"sketch": sketch, "rgb": rgb}
-    critic = model.discriminator_loss(batch, Prediction(rgb=painted.rgb.detach()))  # type: ignore[arg-type]
+    critic = model.discriminator_loss(batch, RgbPrediction(rgb=painted.rgb.detach()))  # type: ignore[arg-type]
     close(golden, "out_loss_d", critic, atol=0, rtol=1e-4)
     critic.backward()
     norms(golden, model, "d")

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from colorzoo.factory import build_model
 from colorzoo.guidance import Points
 from colorzoo.registry import load_class, model_card
 from colorzoo.tasks import ColorizationModule
@@ -19,7 +20,7 @@ LAYERS = ("", "2", "3", "4", "5", "6", "7", "8_1", "8_2", "9_1", "9_2", "10_1", 
 
 def published_model(meta: dict[str, Any]) -> ColorizationModule:
     card = model_card("su2020")
-    model: ColorizationModule = load_class(card)(**card.hparams)
+    model: ColorizationModule = build_model(load_class(card), card.hparams)
     state = {}
     for ours, theirs in NETWORKS.items():
         shapes = meta["shapes"]["instance" if ours == "full" else ours]

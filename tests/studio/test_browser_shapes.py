@@ -20,7 +20,7 @@ from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
 from colorzoo.inference.classes import find_classes
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.pictures import read_picture
+from colorzoo.inference.picture_io import read_picture
 from colorzoo.inference.references import as_reference
 from colorzoo.studio.desk import Studio
 from colorzoo.studio.serve import Address, running

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from colorzoo.guidance import Boxes, Guidance, Recipe, Regions
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.pictures import read_picture
+from colorzoo.inference.picture_io import read_picture
 from colorzoo.studio.desk import Studio
-from colorzoo.tasks import ColorizationModule, Prediction
+from colorzoo.tasks import AbPrediction, ColorizationModule
 
 KINDS = ("points", "scribbles", "regions", "exemplar", "statistics", "classes")
 
@@ -30,7 +30,7 @@ class Everything(ColorizationModule):
     def configure_network(self) -> None:
         self.network = nn.Identity()
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         given = guidance or Guidance()
         ab = torch.zeros(1, 2, *luma.shape[-2:])
         if given.exemplar is not None:
@@ -45,7 +45,7 @@ class Everything(ColorizationModule):
         if given.scribbles is not None:
             ab[:, 0] -= 30 * given.scribbles.mask[:, 0]
         rows, columns = torch.meshgrid(*(torch.linspace(0, 1, n) for n in luma.shape[-2:]), indexing="ij")
-        return Prediction(ab=ab, extras={"match": torch.stack([columns, rows])[None]})
+        return AbPrediction(ab=ab, extras={"match": torch.stack([columns, rows])[None]})
 
     def propose(self, luma: Tensor) -> Regions:
         index = torch.zeros(1, 1, *luma.shape[-2:], dtype=torch.int64)
@@ -159,10 +159,10 @@ class LooksForThings(Everything):
     accepts = frozenset({"boxes"})
     detects = True
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         boxes = guidance.boxes if guidance is not None else None
         count = 0.0 if boxes is None else float(boxes.given.sum())
-        return Prediction(ab=torch.full((1, 2, *luma.shape[-2:]), 10 * count))
+        return AbPrediction(ab=torch.full((1, 2, *luma.shape[-2:]), 10 * count))
 
     def find_boxes(self, luma: Tensor) -> Boxes:
         return Boxes.of([torch.tensor([[0.0, 0, 1, 1]])])

@@ -14,7 +14,7 @@ from PIL import Image
 
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer, full_luma
-from colorzoo.inference.pictures import read_picture
+from colorzoo.inference.picture_io import read_picture
 from colorzoo.inference.regions import filled_regions, proposal_hash
 from colorzoo.inference.resample import shrink_luma
 from colorzoo.studio.desk import Studio

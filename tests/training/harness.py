@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from PIL import Image
+from torch.optim import AdamW
 
 from colorzoo.callbacks import ResumeGuard, SignalCheckpoint, StepSeed
 from colorzoo.data import FolderDataModule
+from colorzoo.factory import build_model
 from colorzoo.zoo.zhang2017.task import Zhang2017Local
 
 EPOCHS, BATCH = 3, 3
@@ -46,10 +49,9 @@ class Trace(Callback):
                 raise InterruptedError("the test ends the run here")
 
 
-def small_model(**overrides: Any) -> Zhang2017Local:
-    return Zhang2017Local(
-        **{"width": 0.125, "lr": 1e-3, "init_std": None, "hint_attention": True, **overrides}
-    )
+def small_model(*, lr: float = 1e-3, **overrides: Any) -> Zhang2017Local:
+    small = {"width": 0.125, "init_std": None, "hint_attention": True, "stage": "regression"}
+    return build_model(Zhang2017Local, {**small, "optimizer": partial(AdamW, lr=lr), **overrides})
 
 
 def small_data(root: Path, **overrides: Any) -> FolderDataModule:

@@ -6,13 +6,12 @@ import tarfile
 import numpy as np
 import pytest
 import torch
-from harness import small_data
+from harness import make_pictures, small_data
 from PIL import Image
 
 from colorzoo.data.sampler import SeededSampler
 from colorzoo.data.sources import find_sources, split_by_content
 from colorzoo.errors import DataError
-from conftest import make_pictures
 
 
 def shares(length: int, world: int, epoch: int = 0, **options) -> list[list[tuple[int, int]]]:

@@ -1,6 +1,7 @@
 """The GAN base with a toy paper."""
 
-from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -9,23 +10,23 @@ from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 from torch.nn import functional as F
+from torch.optim import Adam
+from torch.optim.lr_scheduler import MultiStepLR
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.tasks import GANColorizationModule, Prediction
+from colorzoo.errors import ColorzooError
+from colorzoo.tasks import AbPrediction, GANColorizationModule
+from colorzoo.tasks.schedules import Cosine, HoldThenLinear, Linear, RunSchedule
 
 
-class ToyGAN(GANColorizationModule):
-    def __init__(
-        self,
-        lr: float = 1e-2,
-        discriminator_lr: float = 1e-3,
-        betas: Sequence[float] = (0.5, 0.9),
-        schedule: str = "linear",
-        milestones: Sequence[int] = (),
-        accumulate: int = 1,
-        clip: float = 1.0,
-    ) -> None:
-        super().__init__()
+class ToyGAN(GANColorizationModule[AbPrediction]):
+    def __init__(self, lr: float = 1e-2, schedule: Any = Linear, **options: Any) -> None:
+        super().__init__(
+            partial(Adam, lr=lr, betas=(0.5, 0.9)),
+            partial(Adam, lr=lr / 10, betas=(0.5, 0.9)),
+            schedule,
+            **{"clip": 1.0, **options},
+        )
 
     def configure_network(self):
         self.network = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 2, 3, padding=1))
@@ -34,7 +35,7 @@ class ToyGAN(GANColorizationModule):
         self.discriminator = nn.Conv2d(3, 1, 3)
 
     def forward(self, luma, guidance=None):
-        return Prediction(ab=self.network(luma / 100) * 110)
+        return AbPrediction(ab=self.network(luma / 100) * 110)
 
     def paint(self, batch):
         return self(rgb_to_lab(batch["rgb"])[:, :1])
@@ -89,17 +90,103 @@ def test_both_networks_learn(precision, pictures, tmp_path):
     assert all(p.requires_grad for p in model.parameters())
 
 
-def test_learning_rates_fall_by_epoch(pictures, tmp_path):
-    _, _, trainer = train(pictures, tmp_path, epochs=4)
-    assert [group["lr"] for opt in trainer.optimizers for group in opt.param_groups] == pytest.approx([0, 0])
-    _, _, constant = train(pictures, tmp_path, epochs=2, schedule="multistep", milestones=(1,))
-    assert constant.optimizers[0].param_groups[0]["lr"] == pytest.approx(1e-3)
+class Rates(Callback):
+    """Keeps the rate of both optimizers with which each batch was trained."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.seen.append([opt.param_groups[0]["lr"] for opt in trainer.optimizers])
+
+
+def rates(pictures, folder, model, **trainer_options) -> list[list[float]]:
+    seen = Rates()
+    trainer = small_trainer(folder, seen, enable_checkpointing=False, **trainer_options)
+    trainer.fit(model, small_data(pictures))
+    return seen.seen
+
+
+@pytest.mark.parametrize("schedule", [Linear, Cosine, HoldThenLinear])
+def test_rates_fall_from_the_first_step_to_the_last(schedule, pictures, tmp_path):
+    found = rates(pictures, tmp_path, ToyGAN(schedule=schedule), max_epochs=4)
+    generator, critic = (torch.tensor(one) for one in zip(*found, strict=True))
+    assert len(found) == 12
+    assert generator[0] == pytest.approx(1e-2)
+    torch.testing.assert_close(critic, generator / 10)
+    assert (generator.diff() <= 0).all()
+    assert generator[5] > generator[-1] > 0  # it is zero only when there is nothing left to train
+    assert generator[-1] < 0.4 * generator[0]
+
+
+def test_a_run_that_ends_by_steps_counts_those_of_each_optimizer(pictures, tmp_path):
+    # before: learning rates 0, -0.01, -0.02 ... and a loss that rose
+    found = rates(pictures, tmp_path, ToyGAN(), max_steps=12, max_epochs=-1)
+    assert [generator for generator, _ in found] == pytest.approx(
+        [1e-2 * (1 - step / 6) for step in range(6)]
+    )
+
+
+def test_schedules_of_torch_are_counted_in_steps(pictures, tmp_path):
+    schedule = partial(MultiStepLR, milestones=[4], gamma=0.1)
+    found = rates(pictures, tmp_path, ToyGAN(schedule=schedule), max_epochs=2)
+    assert [generator for generator, _ in found] == pytest.approx([1e-2] * 4 + [1e-3] * 2)
+
+
+def test_accumulated_batches_are_one_step_of_the_schedule(pictures, tmp_path):
+    found = rates(pictures, tmp_path, ToyGAN(accumulate=2), max_epochs=2)  # three batches are two steps
+    assert [g for g, _ in found] == pytest.approx([1e-2, 1e-2, 0.75e-2, 0.5e-2, 0.5e-2, 0.25e-2])
+
+
+def test_a_run_of_unknown_length_is_refused_in_one_line(pictures, tmp_path):
+    options = {"max_epochs": -1, "max_time": "00:00:10:00"}
+    with pytest.raises(ColorzooError, match=r"max_steps or --trainer\.max_epochs") as caught:
+        rates(pictures, tmp_path, ToyGAN(), **options)
+    assert "\n" not in str(caught.value)
+    schedule = partial(Linear, total_steps=10)  # known after all
+    model = ToyGAN(schedule=schedule)
+    assert len(rates(pictures, tmp_path, model, max_steps=4, max_epochs=-1)) == 2
+
+
+def test_a_schedule_without_a_length_says_so():
+    schedule: RunSchedule = Linear(Adam([nn.Parameter(torch.zeros(1))], lr=1.0))
+    with pytest.raises(ColorzooError, match="how long the training is"):
+        schedule.step()
+
+
+def test_what_is_not_judged_keeps_its_rate(pictures, tmp_path):
+    class Unjudged(ToyGAN):
+        def is_judged(self):
+            return False
+
+    found = rates(pictures, tmp_path, Unjudged(), max_epochs=2)
+    assert [critic for _, critic in found] == pytest.approx([1e-3] * 6)
+    assert [g for g, _ in found] == pytest.approx([1e-2 * (1 - step / 6) for step in range(6)])
 
 
 def test_accumulation_steps_once_per_group_and_at_the_end(pictures, tmp_path):
     _, losses, trainer = train(pictures, tmp_path, epochs=1, accumulate=2)
     assert len(losses) == 3
     assert trainer.global_step == 2 * 2
+
+
+def test_accumulated_gradients_are_a_mean(pictures, tmp_path):
+    class Kept(ToyGAN):
+        def on_before_optimizer_step(self, optimizer):
+            if all(p.grad is not None for p in self.network.parameters()):  # the generator's turn
+                self.kept.append(torch.cat([p.grad.flatten() for p in self.network.parameters()]))
+
+    def first_gradient(**options):
+        torch.manual_seed(0)
+        model = Kept(clip=0.0, lr=0.0, **options)
+        model.kept = []
+        trainer = small_trainer(tmp_path, max_epochs=1, enable_checkpointing=False, limit_train_batches=2)
+        trainer.fit(model, small_data(pictures))
+        return model.kept
+
+    alone = first_gradient()
+    assert len(alone) == 2
+    torch.testing.assert_close(first_gradient(accumulate=2)[0], (alone[0] + alone[1]) / 2)
 
 
 def test_clipping_bounds_the_step(pictures, tmp_path):
@@ -113,7 +200,7 @@ def test_clipping_bounds_the_step(pictures, tmp_path):
 
 def test_a_resumed_gan_goes_on_equally(pictures, tmp_path):
     # not linear: its course depends on the number of epochs
-    same = {"schedule": "multistep", "milestones": (2,)}
+    same = {"schedule": partial(MultiStepLR, milestones=[5], gamma=0.1)}
     whole, losses, _ = train(pictures, tmp_path / "c", epochs=3, **same)
     train(pictures, tmp_path / "d", epochs=2, save=True, **same)
     resumed, tail, _ = train(

@@ -1,6 +1,7 @@
 """The picture grid: what it shows, where it goes, and that no logger can stop it."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from PIL import Image
 from colorzoo.callbacks import PictureGrid
 from colorzoo.callbacks.grid import draw_table, hint_picture
 from colorzoo.callbacks.picture_grid import paint_columns
-from colorzoo.guidance import Points
+from colorzoo.guidance import Guidance, Points
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
 
 
 class DeadLogger(CSVLogger):
@@ -60,20 +63,59 @@ def test_the_table_shows_the_model_that_is_validated(pictures, tmp_path):
     data = trainer.datamodule
     batches = [data.on_after_batch_transfer(batch, 0) for batch in data.val_dataloader()][:2]
     rgb, seeds = (torch.cat([batch[key] for batch in batches])[:3] for key in ("rgb", "seed"))
-    expected = draw_table(paint_columns(model.eval(), rgb, seeds))
+    expected = draw_table(paint_columns(model.eval(), {"rgb": rgb, "seed": seeds, "name": ["", "", ""]}))
     with Image.open(next(tmp_path.rglob("step-0000003.png"))) as made:
         assert np.array_equal(np.asarray(made), np.asarray(expected))
 
 
 def test_columns_follow_the_settings(pictures):
     rgb = torch.rand(2, 3, 32, 32)
-    columns = paint_columns(small_model().eval(), rgb, torch.tensor([1, 2]))
+    batch = {"rgb": rgb, "seed": torch.tensor([1, 2]), "name": ["a", "b"]}
+    columns = paint_columns(small_model().eval(), batch)
     assert list(columns) == [
         *("gray", "result 0", "hints 1", "result 1"),
         *("hints 10", "result 10", "hints 100", "result 100", "truth"),
     ]
     assert {tuple(picture.shape) for picture in columns.values()} == {(2, 3, 32, 32)}
     assert torch.equal(columns["truth"], rgb)
+
+
+def test_guidance_of_the_batch_is_that_of_each_picture_shown(pictures, tmp_path):
+    """The grid joins and shrinks batches; boxes must be joined and shrunk with their pictures."""
+    seen = []
+
+    def guidances(batch, lab):
+        seen.append(batch)
+        return [("automatic", Guidance())]
+
+    grid, trainer = PictureGrid(count=3, max_side=16), small_trainer(tmp_path)
+    model = small_model().eval()
+    model.validation_guidances = guidances
+    grid.setup(trainer, model, "fit")
+    trainer.strategy.connect(model)
+    trainer.fit_loop.epoch_loop.val_loop._max_batches = [2]
+    grid.on_validation_epoch_start(trainer, model)
+    for index in range(2):
+        boxes = [torch.tensor([[0.0, 8.0, 32.0, 16.0]]) + 2 * place for place in (index, index + 1)]
+        batch = {
+            "rgb": torch.rand(2, 3, 32, 32),
+            "seed": torch.tensor([1, 2]),
+            "name": ["a", "b"],
+            "boxes": boxes,
+        }
+        grid.on_validation_batch_end(trainer, model, None, batch, index)
+    (shown,) = seen
+    assert shown["rgb"].shape == (3, 3, 16, 16)
+    assert torch.cat(shown["boxes"])[:, 0].tolist() == [0, 1, 1]
+    assert shown["boxes"][0].tolist() == [[0, 4, 16, 8]]
+
+
+def test_boxes_are_shown_where_batches_are_smaller_than_the_grid(pictures, tmp_path):
+    model = smoke_model(model_card("su2020_small"))
+    trainer = small_trainer(tmp_path, PictureGrid(count=8))
+    found = trainer.validate(model, small_data(pictures), verbose=False)[0]
+    assert set(found) == {"val/psnr_automatic", "val/psnr_boxes"}
+    assert len(list(tmp_path.rglob("pictures/*.png"))) == 1
 
 
 def test_hints_are_colored_squares_in_a_dark_frame():
@@ -89,9 +131,23 @@ def test_hints_are_colored_squares_in_a_dark_frame():
 
 def test_sanity_checks_paint_nothing(pictures, tmp_path):
     trainer = small_trainer(
-        tmp_path, PictureGrid(), max_epochs=0, num_sanity_val_steps=2, enable_checkpointing=False
-    )
+        tmp_path, PictureGrid(count=2), max_steps=1, num_sanity_val_steps=2, val_check_interval=1,
+        enable_checkpointing=False,
+    )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer.fit(small_model(), small_data(pictures))
-    assert not list(tmp_path.rglob("*.png"))
+    assert [path.name for path in tmp_path.rglob("*.png")] == ["step-0000001.png"]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_first_process_alone_paints(first, tmp_path):
+    trainer = small_trainer(tmp_path)
+    grid, model = PictureGrid(), small_model().eval()
+    grid.setup(trainer, model, "fit")
+    batch = {"rgb": torch.rand(2, 3, 32, 32), "seed": torch.tensor([1, 2]), "name": ["a", "b"]}
+    process = SimpleNamespace(
+        is_global_zero=first, sanity_checking=False, num_val_batches=[1], loggers=[], global_step=3
+    )
+    grid.on_validation_batch_end(process, model, None, batch, 0)
+    assert [path.name for path in tmp_path.rglob("*.png")] == ["step-0000003.png"] * first

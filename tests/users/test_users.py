@@ -13,8 +13,8 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import ClassMap, Guidance, Points, Regions
 from colorzoo.testing.samples import sample_image
 from colorzoo.users import (
-    Answer,
     Scene,
+    SeenResult,
     Turn,
     bled_edges,
     bled_runs,
@@ -42,7 +42,7 @@ class Obedient:
     def __init__(self) -> None:
         self.seen: list[Guidance] = []
 
-    def __call__(self, scene: Scene, guidance: Guidance) -> Answer:
+    def __call__(self, scene: Scene, guidance: Guidance) -> SeenResult:
         self.seen.append(guidance)
         ab = torch.zeros_like(scene.ab)
         if guidance.points is not None:
@@ -51,7 +51,7 @@ class Obedient:
         if guidance.regions is not None:
             colors = guidance.regions.rgb * guidance.regions.given[..., None]
             rgb = colors[0][guidance.regions.index[0, 0]].permute(2, 0, 1)[None]
-        return Answer(rgb, ab)
+        return SeenResult(rgb, ab)
 
     def propose(self, luma: Tensor) -> Regions:
         """Three columns of which the middle one is empty, asked for from right to left."""
@@ -97,6 +97,18 @@ def test_most_wrong_first_clicks_the_worst_square_and_never_twice() -> None:
     assert model.seen[-1].points.mask[..., 8:12, 20:24].all()
     _, model = turns("most_wrong_points", scene, (0, 2), side=4)
     assert model.seen[-1].points.mask.sum() == 32
+
+
+def test_a_model_that_obeys_no_click_is_asked_elsewhere(scene: Scene) -> None:
+    seen: list[Guidance] = []
+
+    def deaf(scene: Scene, guidance: Guidance) -> SeenResult:
+        seen.append(guidance)
+        return SeenResult(scene.rgb, torch.zeros_like(scene.ab))
+
+    list(play(deaf, make_user("most_wrong_points", side=4), scene, (0, 3)))
+    assert seen[1].points.mask.sum() == 16
+    assert seen[-1].points.mask.sum() > 2 * 16  # clicks may touch, but none is made twice
 
 
 def test_proposed_points_go_where_the_model_asks(scene: Scene) -> None:
@@ -200,14 +212,13 @@ def test_runs_are_connected_strokes_of_limited_length() -> None:
     assert marked.max() == 1  # no pixel belongs to two strokes
 
 
-def test_background_stays_beside_what_the_user_gives(scene: Scene) -> None:
-    model = Obedient()
-    background = Guidance(points=Points(scene.ab, torch.ones_like(scene.luma)))
-    user = make_user("bled_edge_scribbles")
-    scribbled = list(play(model, user, stripes(), (0, 1), model=model))
-    assert scribbled[1].interactions == 1
-    list(play(model, user, scene, (0, 1), background=background))
-    assert all(guidance.points is background.points for guidance in model.seen[-1:])
+def test_background_stays_beside_what_the_user_gives() -> None:
+    model, scene = Obedient(), stripes()
+    background = Guidance(points=Points(0 * scene.ab, torch.ones_like(scene.luma)))
+    played = list(play(model, make_user("bled_edge_scribbles"), scene, (0, 1), background=background))
+    assert played[1].interactions == 1
+    assert [guidance.points is background.points for guidance in model.seen] == [True, True]
+    assert model.seen[1].scribbles is not None
 
 
 def test_what_a_user_lacks_is_one_line(scene: Scene) -> None:

@@ -14,6 +14,7 @@ from caffe_files import field, global_hints_layers, layer, local_hints_layers, n
 import colorzoo
 from colorzoo.cli.main import main
 from colorzoo.errors import WeightsError
+from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.registry import load_class, model_card
 from colorzoo.testing import sample_guidance, sample_input
@@ -33,7 +34,7 @@ def narrow_weights(name: str, golden: str) -> dict[str, np.ndarray]:
     """The tensors of the authors' checkpoint, an eighth as wide."""
     shapes = json.loads(str(np.load(GOLDEN / f"{golden}.npz")["meta"]))["shapes"]
     names = {"zhang2017_local": convert_published, "zhang2017_global": convert_published_global}[name]
-    ours = load_class(model_card(name))(width=0.125).state_dict()
+    ours = build_model(load_class(model_card(name)), {"width": 0.125}).state_dict()
     renamed = names({key: torch.tensor(index) for index, key in enumerate(shapes)})
     narrow = {list(shapes)[int(index)]: tuple(ours[key].shape) for key, index in renamed.items()}
     return pseudo_state_dict(narrow, seed=3)
@@ -49,7 +50,7 @@ def as_tensors(arrays: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
 
 
 def reference(authors: dict[str, np.ndarray], name: str = MODEL, **hparams: Any) -> torch.nn.Module:
-    model = load_class(model_card(name))(width=0.125, **hparams)
+    model = build_model(load_class(model_card(name)), {"width": 0.125, **hparams})
     model.load_published_state_dict(as_tensors(authors))
     return model.eval()
 

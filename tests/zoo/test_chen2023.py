@@ -1,26 +1,35 @@
 """SPColor's own promises: classes, merging, re-assignment, references that do not help, training."""
 
 import copy
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.factory import build_model
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
 from colorzoo.networks.clusters import classify, merge_clusters
 from colorzoo.registry import load_class, model_card
-from colorzoo.tasks.exemplar import tie
+from colorzoo.tasks.exemplar import zero_of_all_parameters
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.weights import apply_weights
-from colorzoo.zoo.chen2023.objective import hide
+from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching
+from colorzoo.zoo.chen2023.find_clusters import find_clusters
+from colorzoo.zoo.chen2023.published import convert_stego_encoder
 from colorzoo.zoo.chen2023.segment import ClusterSegmenter
+from colorzoo.zoo.chen2023.stego import StegoEncoder
+from parity.cases import read
 
 SIZE = (64, 96)
+GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +95,7 @@ def test_a_class_map_may_have_any_resolution(model: Any, photo: Tensor, exemplar
 def test_it_says_where_colors_come_from(model: Any, photo: Tensor) -> None:
     sharp = copy.deepcopy(model)
     sharp.correspondence.phi.load_state_dict(sharp.correspondence.theta.state_dict())
-    sharp._hparams = replace_hparams(model, tau=1e-10)
+    sharp.architecture = replace(model.architecture, tau=1e-10)
     rgb = sample_image((61, 90), seed=1)
     source = sharp(rgb_to_lab(rgb)[:, :1], Guidance(exemplar=Exemplar(rgb))).extras["match"]
     columns, rows = ((torch.arange(n) + 0.5) / n for n in (90, 61))
@@ -125,6 +134,18 @@ def test_merging_before_and_after_classification() -> None:
         merge_clusters(centers, 28)
 
 
+def test_found_clusters_are_those_the_features_fall_into() -> None:
+    generator = torch.Generator().manual_seed(0)
+    kind = torch.arange(300) % 5
+    features = 8 * torch.randn(5, 20, generator=generator)[kind] + torch.randn(300, 20, generator=generator)
+    found = find_clusters(features, code=4, clusters=5)
+    codes = torch.nn.functional.normalize((features - found["shift"]) @ found["projection"].T, dim=1)
+    assert torch.allclose(found["centers"].norm(dim=1), torch.ones(5))
+    nearest = (codes @ found["centers"].T).argmax(dim=1)
+    assert len({*zip(kind.tolist(), nearest.tolist(), strict=True)}) == len(set(nearest.tolist())) == 5
+    assert all(map(torch.equal, find_clusters(features, code=4, clusters=5).values(), found.values()))
+
+
 def test_borrowed_layers_are_not_saved_and_not_trained(model: Any) -> None:
     assert not any(key.startswith("features.") for key in model.state_dict())
     assert not any(p.requires_grad for p in model.features.parameters())
@@ -136,49 +157,42 @@ def test_borrowed_layers_are_not_saved_and_not_trained(model: Any) -> None:
 def test_arguments_that_do_not_go_together(card: ModelCard) -> None:
     arguments = {**card.hparams, **card.smoke.hparams}
     with pytest.raises(ColorzooError, match="segmenter='clusters'"):
-        load_class(card)(**{**arguments, "features": "vgg19"})
+        build_model(load_class(card), {**arguments, "features": "vgg19"})
     with pytest.raises(ColorzooError, match="zhang2016 family"):
-        load_class(card)(**{**arguments, "features": "zhang2017_local_small"})
+        build_model(load_class(card), {**arguments, "features": "zhang2017_local_small"})
 
 
-def test_hiding_classes_hides_them_everywhere_in_a_picture(model: Any) -> None:
+def test_hiding_classes_hides_them_everywhere_in_a_picture() -> None:
     labels = torch.arange(8).view(1, 1, 2, 4).repeat(64, 1, 1, 2)
     found = classify(torch.randn(64, 3, 2, 8), torch.randn(4, 3))._replace(labels=labels)
-    draws = replace_hparams(model, hide_classes=0.5, one_class=0.0, without_reference=0.1)
-    _, theirs = hide(found, found, torch.arange(64), draws)
+    some = Extensions(hide_classes=0.5, without_reference=0.1)
+    _, theirs = hide_from_matching(found, found, torch.arange(64), some)
     hidden = theirs.labels < 0
     assert torch.equal(hidden[..., :4], hidden[..., 4:])
     assert 0.4 < hidden.float().mean() < 0.7
     assert 1 <= hidden.flatten(1).all(1).sum() < 20
-    ours, theirs = hide(found, found, torch.arange(64), replace_hparams(model, one_class=1.0))
+    ours, theirs = hide_from_matching(found, found, torch.arange(64), Extensions(one_class=1.0))
     assert not ours.labels.any()
     assert not theirs.labels.any()
 
 
-def replace_hparams(model: Any, **changed: float) -> Any:
-    from lightning.fabric.utilities.data import AttributeDict
-
-    none = {"hide_classes": 0.0, "one_class": 0.0, "without_reference": 0.0}
-    return AttributeDict({**dict(model.hparams), **none, **changed})
-
-
 def test_a_batch_without_a_common_class_still_gives_a_gradient(card: ModelCard) -> None:
     arguments = {**card.hparams, **card.smoke.hparams, "without_reference": 1.0}
-    trained = load_class(card)(**arguments)
+    trained: Any = build_model(load_class(card), arguments)
     painted = trained.paint(sample_batch((64, 64)))
-    assert not painted.extras["matched"].any()
-    (painted.ab.square().mean() + tie(trained.correspondence)).backward()
+    assert not painted.warped.matched.any()
+    (painted.ab.square().mean() + zero_of_all_parameters(trained.correspondence)).backward()
     grads = [p.grad for p in trained.correspondence.parameters()]
     assert all(grad is not None and not grad.any() for grad in grads)
 
 
-def test_published_behaviors_are_named_options(card: ModelCard) -> None:
+def test_the_published_normalization_is_a_named_option(card: ModelCard) -> None:
     arguments = {**card.hparams, **card.smoke.hparams}
     batch = sample_batch((64, 64))
-    plain = load_class(card)(**arguments)
-    other = load_class(card)(**{**arguments, "segment_truth": True, "reference_input": "normalized_twice"})
+    plain = build_model(load_class(card), arguments)
+    other = build_model(load_class(card), {**arguments, "reference_input": "normalized_twice"})
     other.load_state_dict(plain.state_dict())
-    one, two = (each.eval().paint(batch).extras["warped_ab"] for each in (plain, other))
+    one, two = (each.eval().paint(batch).warped.ab for each in (plain, other))
     assert (one - two).abs().max() > 1e-3
 
 
@@ -193,3 +207,49 @@ def test_a_file_without_the_discriminator_is_enough(card: ModelCard) -> None:
     part = dict(list(model.state_dict().items())[:-1])
     with pytest.raises(WeightsError, match="1 missing"):
         apply_weights(fresh, part, name="a file", published=False)
+
+
+def test_the_segmenter_takes_the_clusters_that_were_found(card: ModelCard, tmp_path: Path) -> None:
+    source = build_model(load_class(card), {**card.hparams, **card.smoke.hparams})
+    channels = source.features.deep_channels
+    found = find_clusters(torch.randn(400, channels, generator=torch.Generator().manual_seed(0)))
+    save_file(found, tmp_path / "clusters.safetensors")
+    path = str(tmp_path / "clusters.safetensors")
+    model: Any = build_model(
+        load_class(card), {**card.hparams, **card.smoke.hparams, "segmenter_weights": path}
+    )
+    assert not torch.equal(model.segmenter.centers, found["centers"])
+    model.setup("test")
+    assert not torch.equal(model.segmenter.centers, found["centers"])
+    model.setup("fit")
+    for name, value in found.items():
+        assert torch.equal(getattr(model.segmenter.encode, name), value)
+    model.trained = True  # weights that were loaded bring their own
+    model.segmenter.encode.centers.zero_()
+    model.setup("fit")
+    assert not model.segmenter.centers.any()
+
+
+def test_segmenter_weights_need_a_segmenter_and_a_file(card: ModelCard, tmp_path: Path) -> None:
+    arguments = {
+        **card.hparams,
+        **card.smoke.hparams,
+        "segmenter_weights": str(tmp_path / "none.safetensors"),
+    }
+    with pytest.raises(WeightsError, match="segmenter that has weights"):
+        build_model(load_class(card), {**arguments, "segmenter": None}).setup("fit")
+    with pytest.raises(WeightsError, match=r"none\.safetensors"):
+        build_model(load_class(card), arguments).setup("fit")
+
+
+def test_the_authors_names_of_stego_fit() -> None:
+    backbone, head = (
+        dict(read(GOLDEN / name).meta["shapes"]) for name in ("spcolor_dino_64.npz", "spcolor_stego_head.npz")
+    )
+    shapes = {f"net.model.{key}": shape for key, shape in backbone.items()} | head
+    shapes["decoder.weight"] = [768, 90, 1, 1]  # only STEGO's own training needs it
+    with torch.device("meta"):
+        encoder = StegoEncoder()
+        theirs = {key: torch.empty(shape) for key, shape in shapes.items()}
+    ours = {key: tuple(value.shape) for key, value in convert_stego_encoder(theirs).items()}
+    assert ours == {key: tuple(value.shape) for key, value in encoder.state_dict().items()}

@@ -7,6 +7,7 @@ from torch import Tensor
 from colorzoo import create_model
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import GuidanceError, WeightsError
+from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Points, Regions
 from colorzoo.networks.unet import UNet
 from colorzoo.testing.samples import sample_batch, sample_input
@@ -22,7 +23,7 @@ SIZE = (40, 48)
 @pytest.fixture(scope="module")
 def model() -> Cho2023:
     torch.manual_seed(0)
-    found = Cho2023(**NARROW)
+    found = build_model(Cho2023, NARROW)
     found.network.segmenter.head.weight.data.mul_(50)  # so that there are several regions
     return found.eval()
 
@@ -79,6 +80,12 @@ def test_noise_belongs_to_a_picture() -> None:
     assert noise(*range(9)).mean() == pytest.approx(0.5772, abs=0.02)
 
 
+def test_the_temperature_falls_geometrically() -> None:
+    model = build_model(Cho2023, {**NARROW, "initial_temperature": 0.8, "final_temperature": 0.2})
+    found = [model.temperature_at(progress) for progress in (0.0, 0.5, 1.0)]
+    assert found == pytest.approx([0.8, 0.4, 0.2])
+
+
 def test_proposals_are_the_same_every_time_and_samples_are_not(model: Cho2023, sketch: Tensor) -> None:
     with torch.no_grad():
         first, again = model.propose(sketch), model.propose(sketch)
@@ -131,7 +138,7 @@ def test_blank_sheets_of_any_size(model: Cho2023, size: tuple[int, int]) -> None
 
 def test_without_an_adversarial_loss_no_discriminator_is_trained() -> None:
     batch: Batch = sample_batch((32, 32))
-    model = Cho2023(**NARROW, adversarial_weight=0.0)
+    model = build_model(Cho2023, {**NARROW, "adversarial_weight": 0.0})
     painted = model.paint_drawn(sketch_in(batch), batch["rgb"], model._draws(batch, "first"), 0.5)
     terms = model.generator_terms(sketch_in(batch), batch["rgb"], painted)
     assert set(terms) == {"reconstruction", "variance", "smoothness"}
@@ -144,7 +151,7 @@ def sketch_in(batch: Batch) -> Tensor:
 
 def test_a_checkpoint_with_the_networks_alone_loads_and_a_wrong_one_does_not() -> None:
     theirs = {}
-    source = Cho2023(**NARROW)
+    source = build_model(Cho2023, NARROW)
     names = {"start": "inc.double_conv", "head": "outc.conv"}
     names |= {f"down.{level}": f"down{level + 1}.maxpool_conv.1.double_conv" for level in range(4)}
     names |= {f"up.{level}": f"up{level + 1}.conv.double_conv" for level in range(4)}
@@ -153,7 +160,7 @@ def test_a_checkpoint_with_the_networks_alone_loads_and_a_wrong_one_does_not() -
             (layer,) = (name for name in names if key.startswith(f"{name}."))
             theirs[f"generator.{part}.{names[layer]}{key.removeprefix(layer)}"] = value
     theirs |= {"gan_loss.real_label": torch.ones(()), "gan_loss.fake_label": torch.zeros(())}
-    target = Cho2023(**NARROW)
+    target = build_model(Cho2023, NARROW)
     target.load_published_state_dict(dict(theirs))
     assert all(
         torch.equal(value, target.network.state_dict()[key])
@@ -187,7 +194,7 @@ def test_pieces_are_what_lines_enclose_largest_first() -> None:
 
 def test_the_painter_sees_the_models_segments_beside_colors_of_pieces(sketch: Tensor) -> None:
     torch.manual_seed(0)
-    model = Cho2023(**NARROW, pieces=True).eval()
+    model = build_model(Cho2023, {**NARROW, "pieces": True}).eval()
     model.network.segmenter.head.weight.data.mul_(50)
     with torch.no_grad():
         regions = model.propose(sketch)
@@ -199,7 +206,9 @@ def test_the_painter_sees_the_models_segments_beside_colors_of_pieces(sketch: Te
 
 
 def test_the_painter_alone_learns_from_what_is_proposed() -> None:
-    model = Cho2023(**NARROW, pieces=True, only_painter=True, adversarial_weight=0.0).train()
+    model = build_model(
+        Cho2023, {**NARROW, "pieces": True, "stage": "painter", "adversarial_weight": 0.0}
+    ).train()
     batch = sample_batch((32, 32))
     before = [buffer.clone() for buffer in model.network.segmenter.buffers()]
     painted = model.paint(batch)

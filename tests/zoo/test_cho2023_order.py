@@ -10,12 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Regions
 from colorzoo.metrics.psnr import psnr
 from colorzoo.users.regions import region_means
 from colorzoo.zoo.cho2023.hints import draw_counts, gumbel_noise
 from colorzoo.zoo.cho2023.task import Cho2023, Draws
 
+NARROW = dict.fromkeys(("width", "segmenter_width", "discriminator_width"), 0.125)
 SIDE, BATCH, STEPS, PICTURES = 16, 16, 220, 32
 GROUND, LARGE, SMALL, BLUE = range(4)
 
@@ -36,14 +38,14 @@ def draw(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor
 def trained() -> Cho2023:
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
-    model = Cho2023(width=0.125, segmenter_width=0.125, discriminator_width=0.125, adversarial_weight=0.0)
+    model = build_model(Cho2023, {**NARROW, "adversarial_weight": 0.0})
     optimizer = torch.optim.Adam(model.network.parameters(), 5e-3)
     model.train()
     for step in range(STEPS):
         sketch, rgb, _ = draw(BATCH, generator)
         noise = gumbel_noise([generator], (30 * BATCH, SIDE, SIDE)).view(BATCH, 30, SIDE, SIDE)
         draws = Draws(noise, draw_counts(torch.rand(BATCH, 30, generator=generator), 1 / 8))
-        painted = model.paint_drawn(sketch, rgb, draws, model.temperature_at(step, STEPS))
+        painted = model.paint_drawn(sketch, rgb, draws, model.temperature_at(step / STEPS))
         model.weighted(model.generator_terms(sketch, rgb, painted)).backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -11,12 +11,13 @@ from torch import Tensor
 
 from colorzoo import create_model, list_models
 from colorzoo.color import rgb_to_lab
-from colorzoo.draws import picture_generators
-from colorzoo.errors import ColorzooError
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.guidance.bleeding import ScribbleSimulation, lost_edges, simulate_scribbles
 from colorzoo.losses.edges import color_error, edge_error, edge_maps, widened
 from colorzoo.networks.taps import unchanged
+from colorzoo.randomness import picture_generators
 from colorzoo.registry import load_class, model_card
 from colorzoo.tasks import ColorizationModule
 from colorzoo.testing.models import picture, sample_call, smoke_model
@@ -31,7 +32,7 @@ SIZE = (45, 53)
 
 def add_on(*, trained: bool = True, **hparams: Any) -> Kim2021:
     """Return a small add-on; if it shall count as trained, its last layers are no longer zero."""
-    model = Kim2021(BACKBONE, hidden=(8,), **hparams).eval()
+    model = build_model(Kim2021, {"backbone": BACKBONE, "hidden": (8,), **hparams}).eval()
     if trained:
         generator = torch.Generator().manual_seed(0)
         for branch in model.network.branches:
@@ -171,7 +172,8 @@ def test_the_backbone_is_opened_once_for_many_strokes() -> None:
 
 
 def test_it_runs_over_a_model_of_sketches_but_is_not_trained_there(tmp_path) -> None:
-    model = Kim2021("cho2023", backbone_weights=None, backbone_hparams={"width": 0.125}, hidden=(8,)).eval()
+    sketches = {"backbone": "cho2023", "backbone_weights": None, "backbone_hparams": {"width": 0.125}}
+    model = build_model(Kim2021, {**sketches, "hidden": (8,)}).eval()
     assert model.output_kind == "rgb"
     assert model.input_kind == "sketch"
     luma, guidance = call((33, 47))
@@ -214,6 +216,13 @@ def test_training_leaves_the_backbone_alone_and_a_checkpoint_holds_the_add_on_al
     loaded = Kim2021.load_from_checkpoint(tmp_path / "e.ckpt").eval()
     luma, guidance = call()
     assert torch.equal(loaded(luma, guidance).ab, model.eval()(luma, guidance).ab)
+
+
+def test_an_add_on_over_random_weights_is_not_trained(tmp_path) -> None:
+    model = add_on(backbone_weights=None)
+    with pytest.raises(WeightsError, match="stands on a model with random weights"):
+        quiet_trainer(tmp_path, max_epochs=1).fit(model, batch_loader([sample_batch((48, 48), batch=2)]))
+    assert not model.trained
 
 
 def losses_of(model: Kim2021) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,15 @@ import torch
 from torch import Tensor
 
 from colorzoo import create_model
+from colorzoo.cli._training_start import start_from
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
+from colorzoo.factory import build_model
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.registry import model_card
+from colorzoo.registry import load_class, model_card
+from colorzoo.tasks import Start
 from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
 from colorzoo.weights import save_weights
@@ -30,10 +34,10 @@ SIZE = (40, 56)
 TINY = {"width": 0.125}
 
 
-def model(**more: Any) -> Su2020:
+def model(**more: Any) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return Su2020(**TINY, **more).eval()
+        return build_model(Su2020, {**TINY, **more}).eval()
 
 
 def luma_of(batch: int, size: tuple[int, int] = SIZE) -> Tensor:
@@ -157,28 +161,142 @@ def test_each_stage_trains_its_part_and_nothing_else(stage: Any, tmp_path: Path)
     assert not any("class_head" in key for key in moved)
 
 
-def test_a_later_stage_begins_with_the_network_before_it() -> None:
-    networks = model(stage="instance")
-    networks.trained = True
+@pytest.mark.parametrize(
+    ("before", "stage", "copied"),
+    [
+        ("full", "instance", {"instance"}),
+        ("full", "fusion", {"instance", "fusion"}),
+        ("instance", "fusion", {"fusion"}),
+        ("full", "full", set()),
+        ("instance", "instance", set()),
+        ("fusion", "fusion", set()),
+        (None, "instance", set()),
+        (None, "fusion", set()),
+    ],
+)
+def test_a_stage_copies_the_full_network_where_nothing_was_trained(
+    before: str | None, stage: str, copied: set[str], tmp_path: Path
+) -> None:
+    """Continuing a stage used to write the start weights over what it had trained."""
+    saved = model(stage=before or "full")
+    path = tmp_path / "before.safetensors"
+    trained_in = {} if before is None else {"provenance": json.dumps({"stage": before})}
+    save_weights(path, saved.state_dict(), {"model": "su2020", **trained_in}, half=False)
+    networks = build_model(Su2020, {**TINY, "stage": stage})
+    start_from(networks, str(path))
     networks.setup("fit")
-    full, instance = networks.network.full.state_dict(), networks.network.instance.state_dict()
-    assert all(torch.equal(instance[key], value) for key, value in full.items())
+    full = saved.network.full.state_dict()
+    for name in ("full", "instance", "fusion"):
+        wanted = full if name in copied else getattr(saved.network, name).state_dict()
+        found = getattr(networks.network, name).state_dict()
+        assert all(torch.equal(found[key], value) for key, value in wanted.items()), name
+
+
+def test_a_checkpoint_is_continued_where_it_ended(tmp_path: Path) -> None:
+    """Of the same stage as it is; of the stage before with a copy of what that trained."""
+    trained = model(stage="full")
+    trainer = quiet_trainer(tmp_path, max_epochs=1)
+    trainer.fit(trained, batch_loader([sample_batch((32, 32), batch=2)]))
+    trainer.save_checkpoint(tmp_path / "full.ckpt")
+    instance = build_model(Su2020, {**TINY, "stage": "instance"})
+    start_from(instance, str(tmp_path / "full.ckpt"))
+    trainer = quiet_trainer(tmp_path, max_epochs=1)
+    trainer.fit(instance, batch_loader([sample_batch((32, 32), batch=2, seed=1)]))
+    trainer.save_checkpoint(tmp_path / "instance.ckpt")
+    ours, full = (each.network.state_dict() for each in (instance, trained))
+    assert torch.equal(ours["full.ab_head.0.weight"], full["full.ab_head.0.weight"])
+    assert 0 < (ours["instance.up8.weight"] - full["full.up8.weight"]).abs().max() < 1e-3
+    again = build_model(Su2020, {**TINY, "stage": "instance"})
+    start_from(again, str(tmp_path / "instance.ckpt"))
+    again.setup("fit")
+    assert all(torch.equal(again.network.state_dict()[key], value) for key, value in ours.items())
+
+
+def local_hints(folder: Path, **settings: Any) -> Path:
+    """Write the weights of a tiny Local Hints model."""
+    card = model_card("zhang2017_local")
+    settings = {**TINY, **settings}
+    local = build_model(load_class(card), settings)
+    metadata = {"model": card.name, "hparams": json.dumps(settings)}
+    save_weights(folder / "local.safetensors", local.state_dict(), metadata, half=False)
+    return folder / "local.safetensors"
+
+
+def test_all_networks_start_from_a_local_hints_model(tmp_path: Path) -> None:
+    path = local_hints(tmp_path, mask_center=0.5)
+    networks = model(start=Start("zhang2017_local", str(path)))
+    networks.setup("fit")
+    source = create_model("zhang2017_local", path).network.unet.state_dict()
+    for unet in (networks.network.full, networks.network.instance, networks.network.fusion):
+        assert all(torch.equal(unet.state_dict()[key], value) for key, value in source.items())
+    assert networks.provenance.start["weights"] == str(path)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "message"),
+    [
+        ({"mask_center": 0.0}, "its mask center is 0.0"),
+        ({"mask_center": 0.5, "ab_scale": 100.0}, "output scale 100.0"),
+        ({"mask_center": 0.5, "hint_attention": True}, "of the same width, with hint attention"),
+        ({"mask_center": 0.5, "width": 0.25}, "of the same width"),
+    ],
+)
+def test_a_start_that_means_something_else_is_refused(
+    theirs: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    """The published configuration used to put a trunk of mask center 0 under 0.5."""
+    networks = model(start=Start("zhang2017_local", str(local_hints(tmp_path, **theirs))))
+    with pytest.raises(ColorzooError, match=message):
+        networks.setup("fit")
+
+
+def test_a_start_of_its_own_class_goes_on_from_its_stage(tmp_path: Path) -> None:
+    saved = model(stage="full")
+    settings = {**TINY, "mask_center": 0.5, "hint_attention": False, "trunk": None, "keep_trunk": False}
+    metadata = {"model": "su2020", "hparams": json.dumps(settings), "provenance": '{"stage": "full"}'}
+    save_weights(tmp_path / "full.safetensors", saved.state_dict(), metadata, half=False)
+    start = Start("su2020", str(tmp_path / "full.safetensors"))
+    networks = build_model(Su2020, {**TINY, "stage": "instance", "start": start})
+    networks.setup("fit")
+    full = saved.network.full.state_dict()
+    assert all(torch.equal(networks.network.instance.state_dict()[key], value) for key, value in full.items())
+    other = model(stage="instance", start=start, mask_center=0.0)
+    with pytest.raises(ColorzooError, match=r"its mask_center is 0\.5, here it is 0\.0"):
+        other.setup("fit")
+
+
+def test_random_weights_are_no_start_and_no_trunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("colorzoo.factory.resolve_weights", lambda *_, **__: None)
+    networks = model(start="zhang2017_local_small")
+    with pytest.raises(WeightsError, match="no trained weights"):
+        networks.setup("fit")
+    with pytest.raises(WeightsError, match="no trained weights"):
+        build_model(Su2020, model_card("su2020_small").hparams)
+
+
+def test_half_of_a_trunk_is_refused() -> None:
+    for half in ({"trunk": "zhang2017_local_small"}, {"keep_trunk": True}):
+        with pytest.raises(ColorzooError, match="go together"):
+            model(**half)
+    settings = {**model_card("su2020_small").hparams, "start": "zhang2017_local_small"}
+    with pytest.raises(ColorzooError, match="begin as their trunk"):
+        build_model(Su2020, settings).setup("fit")
 
 
 def test_weights_over_a_trunk_are_small_and_complete(tmp_path: Path) -> None:
     card = model_card("su2020_small")
-    networks = Su2020(**card.hparams, stage="fusion").eval()
+    networks = build_model(Su2020, {**card.hparams, "stage": "fusion"}).eval()
     state = networks.state_dict()
     assert sum(value.numel() for value in state.values()) < 0.1 * card.parameters
     assert not any(key.startswith(("network.full.", "network.fusion.block1.")) for key in state)
-    other = Su2020(**card.hparams).eval()
+    other = build_model(Su2020, card.hparams).eval()
     other.load_state_dict(state)
     luma, guidance = luma_of(1), Guidance(boxes=boxes_of(2))
     torch.testing.assert_close(other(luma, guidance).ab, networks(luma, guidance).ab, rtol=0, atol=0)
     small = create_model("zhang2017_local_small")
     torch.testing.assert_close(networks(luma, None).ab, small(luma, None).ab, rtol=0, atol=0)
     with pytest.raises(ColorzooError, match="does not fit"):
-        Su2020(width=0.25, trunk="zhang2016_small")
+        build_model(Su2020, {**card.hparams, "trunk": "zhang2016_small"})
 
 
 def test_gray_pictures_teach_nothing() -> None:
@@ -197,12 +315,22 @@ def test_boxes_of_a_batch_are_shares_and_a_picture_without_is_one_box() -> None:
     assert [len(each) for each in shares(batch)] == [0, 0]
     batch = Batch(**batch, boxes=[torch.tensor([[16.0, 8.0, 32.0, 32.0]]), torch.empty(0, 4)])
     torch.testing.assert_close(shares(batch)[0], torch.tensor([[0.25, 0.25, 0.5, 1.0]]))
-    assert model()._boxes(batch)[1].tolist() == [[0, 0, 1, 1]]
+    assert model().boxes_of(batch)[1].tolist() == [[0, 0, 1, 1]]
+    four = [torch.tensor([[0.0, 0.0, 8.0 * side, 32.0]]) for side in (1, 2, 3, 4)]
+    crowded = Batch(**sample_batch((32, 64), batch=1), boxes=[torch.cat(four)])
+    assert model(most_boxes=2).boxes_of(crowded)[0][:, 2].tolist() == [0.125, 0.25]  # the first ones
     lab = rgb_to_lab(batch["rgb"])
-    crops = one_thing_each(lab, model()._boxes(batch), batch)
+    crops = one_thing_each(lab, model().boxes_of(batch), batch)
     assert crops.shape == lab.shape
     torch.testing.assert_close(crops[1], lab[1])
     assert not torch.equal(crops[0], lab[0])
+    assert [len(each) for each in model(random_boxes=3).boxes_of(batch)] == [1, 3]
+    assert [
+        len(each)
+        for each in model(most_boxes=2, random_boxes=3).boxes_of(
+            {**batch, "boxes": [torch.ones(5, 4), torch.empty(0, 4)]}
+        )
+    ] == [2, 3]
     drawn = random_boxes(50, torch.Generator().manual_seed(0))
     assert 0 <= drawn.min() <= drawn.max() <= 1
     assert ((drawn[:, 2:] - drawn[:, :2]) > 0.2).all()
@@ -301,3 +429,24 @@ def test_a_half_renamed_file_is_not_loaded_silently(tmp_path: Path) -> None:
     save_weights(tmp_path / "one.safetensors", alone, {})
     with pytest.raises(WeightsError, match="netGComp, netGF"):
         convert_weights(tmp_path / "one.safetensors", model_card("su2020"), tmp_path / "o.safetensors")
+
+
+def test_validation_gives_the_boxes_of_the_batch_it_is_shown(tmp_path: Path) -> None:
+    """Without memory of an earlier batch: the picture grid shows parts of several ones."""
+    networks = model()
+    batch: Any = sample_batch((32, 64), batch=3)
+    batch["boxes"] = [torch.tensor([[16.0, 8.0, 32.0, 32.0]]), torch.empty(0, 4), torch.ones(2, 4)]
+    lab = rgb_to_lab(batch["rgb"])
+    for rows in (slice(0, 3), slice(1, 3), slice(0, 1)):
+        part = {key: value[rows] for key, value in batch.items()}
+        given = dict(networks.validation_guidances(part, lab[rows]))
+        assert list(given) == list(networks.validation_settings())
+        assert given["automatic"].boxes is None
+        assert torch.equal(
+            given["boxes"].boxes.corners[:, 0], torch.stack([each[0] for each in networks.boxes_of(part)])
+        )
+    trainer = quiet_trainer(tmp_path)
+    trainer.validate(
+        networks, batch_loader([batch, {key: value[:1] for key, value in batch.items()}]), verbose=False
+    )
+    assert {"val/psnr_automatic", "val/psnr_boxes"} <= set(trainer.callback_metrics)

@@ -1,19 +1,27 @@
 """Exemplar coloring of Xu et al. 2020: looks, hints, stages of training, tiles, weight files."""
 
+import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from colorzoo import Exemplar, Guidance, Points, create_model
-from colorzoo.color import grid_centers
-from colorzoo.errors import GuidanceError
+from colorzoo.cli._training_start import start_from
+from colorzoo.color import grid_centers, rgb_to_lab
+from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
+from colorzoo.factory import build_model
 from colorzoo.inference.looks import Look, mix
-from colorzoo.registry import model_card
+from colorzoo.registry import load_class, model_card
+from colorzoo.tasks import Start
 from colorzoo.testing.samples import sample_batch, sample_image, sample_input
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
+from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.load import save_weights
+from colorzoo.zoo.xu2020.backbone import _trained
 from colorzoo.zoo.xu2020.color import merge_points, sample_hints, weigh_transfer
 from colorzoo.zoo.xu2020.losses import masked_huber
 from colorzoo.zoo.xu2020.task import Xu2020
@@ -21,11 +29,13 @@ from colorzoo.zoo.xu2020.tiles import look_in_tiles, transfer_in_tiles
 from colorzoo.zoo.xu2020.transfer import PLACE_SETS, match_look
 from colorzoo.zoo.xu2020.transforms import adain, by_label, match_moments, moments, wct
 
+TINY = {"width": 0.125, "color_width": 0.125}
+
 
 @pytest.fixture(scope="module")
-def narrow() -> Xu2020:
+def narrow() -> Any:
     torch.manual_seed(0)
-    return Xu2020(width=0.125, color_width=0.125).eval()
+    return build_model(Xu2020, TINY).eval()
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +111,7 @@ def test_looks_survive_their_file_and_are_refused_by_other_weights(narrow, tmp_p
     assert torch.equal(read.statistics, look.statistics)
     read.check_for(narrow)
     with pytest.raises(GuidanceError, match="other weights"):
-        read.check_for(Xu2020(width=0.125, color_width=0.125))
+        read.check_for(build_model(Xu2020, TINY))
     with pytest.raises(GuidanceError, match="the reference picture itself"):
         read.check_for(create_model("welsh2002"))
 
@@ -166,8 +176,9 @@ STAGES = {
 @pytest.mark.parametrize("stage", STAGES)
 def test_each_stage_trains_its_part_alone(stage: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    shares = {"transferred_share": 0.5, "grid_share": 0.3, "lr": 0.01}
-    model = Xu2020(width=0.125, color_width=0.125, stage=stage, **shares)
+    shares = {"transferred_share": 0.5, "grid_share": 0.3, "optimizer": partial(torch.optim.Adam, lr=0.01)}
+    model = build_model(Xu2020, {**TINY, **shares, "stage": stage})
+    model.trained = True  # stage decoder wants it
     before = {name: value.clone() for name, value in model.state_dict().items()}
     with silent_lightning():
         trainer = quiet_trainer(str(tmp_path), max_epochs=1)
@@ -193,6 +204,87 @@ def test_tiles_answer_what_the_whole_picture_does(narrow) -> None:
             whole = transfer(content, match_look(targets, sets, 0.9))
             tiled = transfer_in_tiles(transfer, content, targets, sets, 0.9, side=64)
             torch.testing.assert_close(tiled, whole, atol=1e-4, rtol=0)
+
+
+def part_of(batch: Any, rows: slice) -> Any:
+    return {key: value[rows] for key, value in batch.items()}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_step_does_not_depend_on_how_processes_share_a_batch_out(stage: str) -> None:
+    """References used to be those of the neighbor in the batch."""
+    torch.manual_seed(0)
+    shares = {"transferred_share": 0.6, "grid_share": 0.2}
+    model = build_model(Xu2020, {**TINY, **shares, "stage": stage}).eval()
+    model.log_dict = lambda *_, **__: None
+    batch = sample_batch((32, 32), batch=4)
+    whole = model.training_step(batch, 0)
+    halves = [model.training_step(part_of(batch, rows), 0) for rows in (slice(0, 2), slice(2, 4))]
+    assert torch.stack(halves).mean().item() == pytest.approx(whole.item(), rel=1e-4)
+
+
+def test_validation_does_not_depend_on_the_batch(narrow) -> None:
+    batch = sample_batch((32, 32), batch=3)
+    lab = rgb_to_lab(batch["rgb"])
+    references = {}
+    for setting in ("self", "other"):
+        whole = narrow.validation_guidance(setting, lab, batch["seed"]).exemplar.rgb
+        alone = [
+            narrow.validation_guidance(setting, lab[i : i + 1], batch["seed"][i : i + 1]) for i in range(3)
+        ]
+        torch.testing.assert_close(torch.cat([each.exemplar.rgb for each in alone]), whole)
+        references[setting] = rgb_to_lab(whole)[:, 1:].mean(dim=(2, 3))
+    assert (references["self"] - references["other"]).norm(dim=1).mean() > 5
+
+
+def test_the_decoder_is_not_trained_for_a_random_encoder(tmp_path: Path) -> None:
+    model = build_model(Xu2020, {**TINY, "stage": "decoder"})
+    with pytest.raises(WeightsError, match="trained encoder"):
+        model.setup("fit")
+    vgg19 = {}
+    shapes = {key: value.shape for key, value in model.network.transfer.encoder.state_dict().items()}
+    for index, layer in zip((0, 2, 5, 7, 10, 12, 14, 16, 19), list(shapes)[2::2], strict=True):
+        vgg19[f"features.{index}.weight"] = torch.randn(shapes[layer])
+        vgg19[f"features.{index}.bias"] = torch.randn(shapes[layer][0])
+    torch.save(
+        {**vgg19, "features.21.weight": torch.zeros(1), "classifier.0.bias": torch.zeros(1)},
+        tmp_path / "v.pth",
+    )
+    convert_weights(tmp_path / "v.pth", model_card("xu2020"), tmp_path / "vgg.safetensors", hparams=TINY)
+    full = build_model(Xu2020, {**TINY, "stage": "decoder"})
+    start_from(full, str(tmp_path / "vgg.safetensors"))
+    full.setup("fit")
+    encoder = full.network.transfer.encoder
+    assert torch.equal(encoder.conv3_4.conv.weight, vgg19["features.16.weight"])
+    assert encoder.conv0.weight[0, 0].item() == pytest.approx(1 / 0.229)
+
+
+def local_hints(folder: Path, **settings: Any) -> Start:
+    card = model_card("zhang2017_local")
+    local = build_model(load_class(card), {"width": 0.125, **settings})
+    metadata = {"model": card.name, "hparams": json.dumps({"width": 0.125, **settings})}
+    save_weights(folder / "local.safetensors", local.state_dict(), metadata, half=False)
+    return Start("zhang2017_local", str(folder / "local.safetensors"))
+
+
+def test_the_color_net_starts_from_local_hints_that_read_the_same(tmp_path: Path) -> None:
+    start = local_hints(tmp_path)
+    model = build_model(Xu2020, {**TINY, "start": start})
+    model.setup("fit")
+    source = create_model("zhang2017_local", start.weights).network.unet.state_dict()
+    assert all(
+        torch.equal(model.network.color.unet.state_dict()[key], value) for key, value in source.items()
+    )
+    other = build_model(Xu2020, {**TINY, "start": local_hints(tmp_path, mask_center=0.5)})
+    with pytest.raises(ColorzooError, match=r"mask center is 0\.5"):
+        other.setup("fit")
+
+
+def test_random_weights_are_no_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    _trained.cache_clear()
+    monkeypatch.setattr("colorzoo.factory.resolve_weights", lambda *_, **__: None)
+    with pytest.raises(WeightsError, match="no trained weights"):
+        build_model(Xu2020, model_card("xu2020_small").hparams)
 
 
 def test_a_weight_file_leaves_out_what_the_backbone_brings(small: Xu2020, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """What is particular to Zhang et al. 2017."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,13 +10,19 @@ from lightning.pytorch import Trainer
 
 from colorzoo.color import annealed_mean, grid_centers, grid_index, rgb_to_lab
 from colorzoo.data import FolderDataModule
-from colorzoo.guidance import Guidance, Points
+from colorzoo.factory import build_model
+from colorzoo.guidance import GlobalStatistics, Guidance, Points
 from colorzoo.losses import grid_cross_entropy
 from colorzoo.networks.channel_attention import AttendedConv
 from colorzoo.networks.hint_attention import HintAttention
 from colorzoo.testing.samples import write_sample_pictures
 from colorzoo.zoo.zhang2017.adversarial import Zhang2017LocalAdversarial
+from colorzoo.zoo.zhang2017.global_network import GlobalHintsNetwork
 from colorzoo.zoo.zhang2017.task import Zhang2017Local, strided_cross_entropy
+
+
+def local(**settings: Any) -> Zhang2017Local:
+    return build_model(Zhang2017Local, settings)
 
 
 def noise(*shape: int, scale: float = 1.0) -> torch.Tensor:
@@ -49,7 +57,7 @@ def test_bins_decode_to_their_colors() -> None:
 
 def test_hint_attention_carries_a_color_to_a_place_that_looks_alike() -> None:
     torch.manual_seed(0)
-    attention = Zhang2017Local(width=0.25, hint_attention=True).network.unet.attention
+    attention = local(width=0.25, hint_attention=True).network.unet.attention
     features = torch.zeros(1, 64, 16, 16)
     features[:, :, :, 8:] = 3 * noise(64).view(1, 64, 1, 1)  # two halves that look different
     hints = torch.zeros(1, 3, 64, 64)
@@ -64,7 +72,7 @@ def test_hint_attention_carries_a_color_to_a_place_that_looks_alike() -> None:
 
 def test_no_points_are_the_same_as_no_guidance() -> None:
     torch.manual_seed(0)
-    model = Zhang2017Local(width=0.125, hint_attention=True).eval()
+    model = local(width=0.125, hint_attention=True).eval()
     luma = 100 * torch.rand(1, 1, 24, 24)
     with torch.no_grad():
         torch.testing.assert_close(model(luma).ab, model(luma, Guidance(points=Points.none(luma))).ab)
@@ -72,10 +80,10 @@ def test_no_points_are_the_same_as_no_guidance() -> None:
 
 def test_rank_layers_fold_into_the_exact_network() -> None:
     torch.manual_seed(0)
-    deep = Zhang2017Local(width=0.125, rank_layers=3).eval()
+    deep = local(width=0.125, rank_layers=3).eval()
     for weight in deep.network.unet.rank_layers.weights:
         torch.nn.init.normal_(weight, std=0.2)
-    plain = Zhang2017Local(width=0.125).eval()
+    plain = local(width=0.125).eval()
     plain.load_state_dict(Zhang2017Local.for_inference(deep.state_dict()))
     luma = 100 * torch.rand(1, 1, 24, 24)
     with torch.inference_mode():
@@ -84,9 +92,9 @@ def test_rank_layers_fold_into_the_exact_network() -> None:
 
 def test_extensions_start_as_the_network_without_them() -> None:
     torch.manual_seed(0)
-    plain = Zhang2017Local(width=0.125).eval()
+    plain = local(width=0.125).eval()
     luma = 100 * torch.rand(1, 1, 24, 24)
-    extended = Zhang2017Local(width=0.125, rank_layers=2).eval()
+    extended = local(width=0.125, rank_layers=2).eval()
     extended.load_state_dict({**extended.state_dict(), **plain.state_dict()})
     with torch.inference_mode():
         torch.testing.assert_close(extended(luma).ab, plain(luma).ab, atol=1e-5, rtol=1e-5)
@@ -102,7 +110,10 @@ def test_channel_attention_scales_each_channel_of_a_skip() -> None:
 
 def test_the_adversarial_stage_trains_both_networks(tmp_path: Path) -> None:
     write_sample_pictures(tmp_path, 4)
-    model = Zhang2017LocalAdversarial(width=0.125, discriminator_width=0.125, lr=1e-3)
+    model = build_model(
+        Zhang2017LocalAdversarial,
+        {"width": 0.125, "discriminator_width": 0.125, "optimizer": partial(torch.optim.Adam, lr=1e-3)},
+    )
     before = {name: value.clone() for name, value in model.named_parameters()}
     trainer = Trainer(max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False)
     trainer.fit(model, FolderDataModule(tmp_path, batch_size=2, crop=32, num_workers=0))
@@ -112,7 +123,7 @@ def test_the_adversarial_stage_trains_both_networks(tmp_path: Path) -> None:
 
 def test_the_hypercolumn_head_trains_alone() -> None:
     torch.manual_seed(0)
-    model = Zhang2017Local(width=0.125, hypercolumn=True, only_distribution=True).train()
+    model = local(width=0.125, hypercolumn=True, stage="distribution").train()
     before = {key: value.clone() for key, value in model.network.unet.state_dict().items()}
     lab = rgb_to_lab(torch.rand(2, 3, 32, 32))
     points = Points.none(lab[:, :1])
@@ -125,7 +136,7 @@ def test_the_hypercolumn_head_trains_alone() -> None:
 
 def test_the_hypercolumn_head_sends_no_gradient_into_the_trunk() -> None:
     torch.manual_seed(0)
-    model = Zhang2017Local(width=0.125, hypercolumn=True)
+    model = local(width=0.125, hypercolumn=True)
     luma = 100 * torch.rand(1, 1, 37, 53)
     logits = model(luma).extras["logits"]
     assert logits.shape == (1, 313, 10, 14)
@@ -145,7 +156,7 @@ def test_hint_attention_answers_alike_with_and_without_gradients() -> None:
 
 def test_training_the_distribution_alone_leaves_all_else_as_it_was(tmp_path: Path) -> None:
     write_sample_pictures(tmp_path, 4)
-    model = Zhang2017Local(width=0.125, hypercolumn=True, only_distribution=True).eval()
+    model = local(width=0.125, hypercolumn=True, stage="distribution").eval()
     before = {key: value.clone() for key, value in model.state_dict().items()}
     trainer = Trainer(max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False)
     trainer.fit(model, FolderDataModule(tmp_path, batch_size=2, crop=32, num_workers=0))
@@ -153,3 +164,23 @@ def test_training_the_distribution_alone_leaves_all_else_as_it_was(tmp_path: Pat
     moved = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
     assert moved
     assert not [key for key in moved if key.startswith("network.unet.")]
+
+
+def test_global_hints_train_on_a_single_picture() -> None:
+    """A vector alone has no deviation: running statistics stand in, and its hint still counts."""
+    torch.manual_seed(0)
+    network = GlobalHintsNetwork(0.125).train()
+    luma = noise(1, 1, 32, 32, scale=20) + 50
+    pale, vivid = (
+        network(luma, GlobalStatistics(saturation=torch.tensor([[value]]))) for value in (0.1, 0.9)
+    )
+    assert (pale - vivid).abs().max() > 0
+    vivid.square().mean().backward()
+    assert network.branch.saturation.weight.grad.abs().max() > 0
+    assert network.branch.norm.running_var.eq(1).all()  # a single vector says nothing of the spread
+
+
+def test_global_hints_of_a_batch_are_measured_by_the_batch() -> None:
+    branch = GlobalHintsNetwork(0.125).branch.train()
+    vectors = branch(GlobalStatistics(saturation=torch.tensor([[0.1], [0.4], [0.9]])), 3)
+    torch.testing.assert_close(vectors.mean(0), torch.zeros_like(vectors[0]), atol=1e-5, rtol=0)

@@ -13,7 +13,7 @@ from colorzoo.registry import load_class, model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.zhang2019.published import convert_published
-from colorzoo.zoo.zhang2019.task import moved
+from colorzoo.zoo.zhang2019.task import previous_frames
 from parity.cases import read
 
 SIZE = (64, 96)
@@ -63,7 +63,7 @@ def test_the_order_of_the_inputs_is_ours() -> None:
 
 def test_previous_frames_of_training_are_the_picture_moved() -> None:
     lab = rgb_to_lab(sample_image((32, 32), batch=64))
-    before = moved(lab, torch.arange(64), 0.5)
+    before = previous_frames(lab, torch.arange(64), 0.5)
     gray = (before[:, 1:] == 0).flatten(1).all(1)
     assert 15 < int(gray.sum()) < 49
     kept = before[~gray]
@@ -82,3 +82,23 @@ def test_the_small_one_stores_only_its_own_layers(small: Any) -> None:
     assert {key.split(".")[1] for key in own} == {"conv1", "conv2", "up10", "skip1", "conv10", "ab"}
     assert not any(p.requires_grad for p in small.correspondence.parameters())
     assert small.trained
+
+
+def moved_by(small: Any, reference: Tensor | None, **changed: Any) -> Tensor:
+    """Return how far settings move the colors of a picture."""
+    from colorzoo import create_model
+
+    model = create_model("zhang2019_small", offline=True, **changed)
+    guidance = Guidance(exemplar=None if reference is None else Exemplar(reference))
+    with torch.inference_mode():
+        colored = [
+            each(rgb_to_lab(sample_image(SIZE, seed=1))[:, :1], guidance).ab for each in (small, model)
+        ]
+    return (colored[1] - colored[0]).abs().max()
+
+
+def test_settings_of_use(small: Any) -> None:
+    reference = sample_image(SIZE, seed=2)
+    assert moved_by(small, reference, tau=1.0) > 0.1
+    assert moved_by(small, None, unrelated="zero") > 0.1
+    assert moved_by(small, reference, unrelated="zero") == 0

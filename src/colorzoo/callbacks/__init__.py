@@ -2,7 +2,6 @@
 
 from colorzoo.callbacks.guards import NonFiniteGuard, ResumeGuard
 from colorzoo.callbacks.picture_grid import PictureGrid
-from colorzoo.callbacks.picture_writer import PictureWriter
 from colorzoo.callbacks.run_record import RunRecord
 from colorzoo.callbacks.signal_checkpoint import SignalCheckpoint
 from colorzoo.callbacks.step_seed import StepSeed
@@ -10,7 +9,6 @@ from colorzoo.callbacks.step_seed import StepSeed
 __all__ = [
     "NonFiniteGuard",
     "PictureGrid",
-    "PictureWriter",
     "ResumeGuard",
     "RunRecord",
     "SignalCheckpoint",

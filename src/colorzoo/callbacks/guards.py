@@ -50,7 +50,7 @@ class NonFiniteGuard(Callback):
         path.write_text(json.dumps({**report, "names": self._names}, indent=1), encoding="utf-8")
         raise ColorzooError(
             f"the loss is {loss.tolist()} at step {trainer.global_step} ({trainer.precision}); {str(path)!r} "
-            "names the pictures of the batch; lower model.lr, or train with --trainer.precision 32-true."
+            "names the pictures of the batch; lower the learning rate, or use --trainer.precision 32-true."
         )
 
 

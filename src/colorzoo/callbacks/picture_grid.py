@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from colorzoo.callbacks.folders import run_folder
 from colorzoo.callbacks.grid import draw_table, gray_picture, guidance_picture
 from colorzoo.callbacks.publish import log_picture
 from colorzoo.color import rgb_to_lab
+from colorzoo.data.dataset import Batch
 from colorzoo.tasks import ColorizationModule
 
 
@@ -29,8 +31,7 @@ class PictureGrid(Callback):
 
     def __init__(self, count: int = 8, max_side: int = 256) -> None:
         self.count, self.max_side = count, max_side
-        self._rgb: list[Tensor] = []
-        self._seeds: list[Tensor] = []
+        self._parts: list[Batch] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Find the folder of the run."""
@@ -40,7 +41,7 @@ class PictureGrid(Callback):
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin a new table."""
         del trainer, pl_module
-        self._rgb, self._seeds = [], []
+        self._parts = []
 
     def on_validation_batch_end(
         self,
@@ -58,11 +59,10 @@ class PictureGrid(Callback):
         del outputs
         if not self._wanted(trainer, pl_module) or dataloader_idx > 0:
             return
-        missing = self.count - sum(map(len, self._rgb))
+        missing = self.count - sum(len(part["rgb"]) for part in self._parts)
         if missing <= 0:
             return
-        self._rgb.append(batch["rgb"][:missing])
-        self._seeds.append(batch["seed"][:missing])
+        self._parts.append(_first(batch, missing))
         is_last = batch_idx + 1 == trainer.num_val_batches[0]
         if missing <= len(batch["rgb"]) or is_last:
             self._paint(trainer, pl_module)
@@ -72,39 +72,65 @@ class PictureGrid(Callback):
         return paints and trainer.is_global_zero and not trainer.sanity_checking
 
     def _paint(self, trainer: Trainer, pl_module: Any) -> None:
-        columns = paint_columns(pl_module, self._shrink(torch.cat(self._rgb)), torch.cat(self._seeds))
+        columns = paint_columns(pl_module, _shrunk(_joined(self._parts), self.max_side))
         table = draw_table(columns)
         self._folder.mkdir(parents=True, exist_ok=True)
         table.save(self._folder / f"step-{trainer.global_step:07d}.png")
         log_picture(trainer.loggers, "val/pictures", table, trainer.global_step)
 
-    def _shrink(self, rgb: Tensor) -> Tensor:
-        factor = self.max_side / max(rgb.shape[-2:])
-        if factor >= 1:
-            return rgb
-        size = [round(side * factor) for side in rgb.shape[-2:]]
-        return torch.nn.functional.interpolate(rgb, size, mode="area")
-
 
 @torch.no_grad()
-def paint_columns(module: ColorizationModule, rgb: Tensor, seeds: Tensor) -> dict[str, Tensor]:
+def paint_columns(module: ColorizationModule, batch: Batch) -> dict[str, Tensor]:
     """Return the views of each picture by title.
 
     Args:
         module: The model, in evaluation mode.
-        rgb: ``(B, 3, H, W)`` truth in [0, 1].
-        seeds: ``(B,)`` source of the guidance.
+        batch: The pictures, as validation gets them.
 
     Returns:
         ``(B, 3, H, W)`` in [0, 1] each.
     """
-    lab = rgb_to_lab(rgb)
+    lab = rgb_to_lab(batch["rgb"])
     luma = lab[:, :1]
     columns = {"gray": gray_picture(luma)}
-    for setting in module.validation_settings():
-        guidance = module.validation_guidance(setting, lab, seeds)
+    for setting, guidance in module.validation_guidances(batch, lab):
         hints = guidance_picture(luma, guidance)
         if hints is not None:
             columns[f"hints {setting}"] = hints
         columns[f"result {setting}"] = module(luma, guidance).to_rgb(luma).float()
-    return {**columns, "truth": rgb}
+    return {**columns, "truth": batch["rgb"]}
+
+
+def _first(batch: Batch, count: int) -> Batch:
+    """Return the first pictures of a batch with what guidance is made from."""
+    part = Batch(rgb=batch["rgb"][:count], seed=batch["seed"][:count], name=batch["name"][:count])
+    if "boxes" in batch:
+        part["boxes"] = batch["boxes"][:count]
+    return part
+
+
+def _joined(parts: Sequence[Batch]) -> Batch:
+    """Return one batch of all pictures."""
+    batch = Batch(
+        rgb=torch.cat([part["rgb"] for part in parts]),
+        seed=torch.cat([part["seed"] for part in parts]),
+        name=[name for part in parts for name in part["name"]],
+    )
+    if all("boxes" in part for part in parts):
+        batch["boxes"] = [boxes for part in parts for boxes in part["boxes"]]
+    return batch
+
+
+def _shrunk(batch: Batch, max_side: int) -> Batch:
+    """Return the batch with no side above ``max_side`` pixels."""
+    height, width = batch["rgb"].shape[-2:]
+    factor = max_side / max(height, width)
+    if factor >= 1:
+        return batch
+    size = (round(height * factor), round(width * factor))
+    shrunk = batch.copy()
+    shrunk["rgb"] = torch.nn.functional.interpolate(batch["rgb"], size, mode="area")
+    if "boxes" in batch:
+        scale = torch.tensor([size[1] / width, size[0] / height] * 2)
+        shrunk["boxes"] = [boxes * scale.to(boxes.device) for boxes in batch["boxes"]]
+    return shrunk

@@ -6,6 +6,7 @@ import json
 import platform
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from colorzoo.callbacks.folders import run_folder
+from colorzoo.tasks import ColorizationModule
+from colorzoo.tasks.provenance import data_digest
 
 _PACKAGES = (
     "colorzoo",
@@ -28,7 +31,7 @@ _PACKAGES = (
 
 
 class RunRecord(Callback):
-    """Write ``run.json`` beside the run's ``config.yaml``: command line, versions and the state of git."""
+    """Write ``run.json`` beside the run's ``config.yaml``, and where weights come from into checkpoints."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Write the record before anything else happens."""
@@ -39,6 +42,18 @@ class RunRecord(Callback):
         record = {"stage": stage, "processes": trainer.world_size, "parameters": trained, **describe_run()}
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "run.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note in the model, whose checkpoints carry it, what it is trained with and on."""
+        if not isinstance(pl_module, ColorizationModule):
+            return
+        git = git_state(Path(__file__).parent)
+        names = getattr(getattr(getattr(trainer, "datamodule", None), "train_data", None), "names", None)
+        pl_module.provenance = replace(
+            pl_module.provenance,
+            commit=None if git is None else git["commit"] + ("-changed" if git["changed"] else ""),
+            data=None if names is None else data_digest(names),
+        )
 
 
 def describe_run() -> dict[str, Any]:

@@ -20,7 +20,7 @@ from colorzoo.errors import ColorzooError, PictureError
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.guide import wanted_model
-from colorzoo.inference.pictures import (
+from colorzoo.inference.picture_io import (
     FoundPicture,
     chroma_note,
     find_pictures,
@@ -179,20 +179,29 @@ def _references(how: Coloring) -> list[Reference]:
 def _color_one(colorizer: Colorizer, job: Job, how: Coloring, reference: Exemplar | None) -> Report:
     try:
         return _colored(colorizer, job, how, reference)
-    except ColorzooError as error:
-        text = str(error)
-        named = str(job.found.path) in text or job.report.output in text
-        text = text if named else f"{job.found.path}: {text}"
-    except MemoryError:
-        text = f"{job.found.path} does not fit into memory"
     except Exception as error:  # one odd picture must not end a run of thousands
-        if os.environ.get("COLORZOO_DEBUG", "0") not in ("", "0"):
-            raise
-        text = (
-            f"{job.found.path}: unexpected {type(error).__name__}: {error} (COLORZOO_DEBUG=1 shows where; "
-            "please report it)"
-        )
-    return replace(job.report, status="failed", notes=(text,))
+        text = failure(error, str(job.found.path), job.report.output)
+        return replace(job.report, status="failed", notes=(text,))
+
+
+def failure(error: Exception, picture: str, result: str = "") -> str:
+    """Return the line that says why a picture could not be colored; it names the picture, or the result.
+
+    Raises:
+        Exception: The error itself, if it was not foreseen and ``COLORZOO_DEBUG`` is set.
+    """
+    if isinstance(error, ColorzooError):
+        text = str(error)
+        named = picture in text or (result and result in text)
+        return text if named else f"{picture}: {text}"
+    if isinstance(error, MemoryError):
+        return f"{picture} does not fit into memory"
+    if os.environ.get("COLORZOO_DEBUG", "0") not in ("", "0"):
+        raise error
+    return (
+        f"{picture}: unexpected {type(error).__name__}: {error} (COLORZOO_DEBUG=1 shows where; "
+        "please report it)"
+    )
 
 
 def _colored(colorizer: Colorizer, job: Job, how: Coloring, reference: Exemplar | None) -> Report:

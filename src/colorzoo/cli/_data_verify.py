@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from colorzoo.cli._tables import aligned, print_table
 
 if TYPE_CHECKING:
-    from colorzoo.data.verify import Report
+    from colorzoo.data.verify import VerifyReport
 
 _SHOWN = 200
 
@@ -67,7 +67,7 @@ def run_verify(args: argparse.Namespace) -> int:
     return 1 if report.broken else 0
 
 
-def _summary(report: Report) -> list[str]:
+def _summary(report: VerifyReport) -> list[str]:
     layout = report.layout
     splits = ", ".join(f"{split} {count:,}" for split, count in layout.splits.items())
     rows = [
@@ -84,7 +84,7 @@ def _summary(report: Report) -> list[str]:
     return aligned(rows)
 
 
-def _print_findings(report: Report) -> None:
+def _print_findings(report: VerifyReport) -> None:
     # Broken ones first: they are what has to be mended.
     ordered = sorted(report.findings, key=lambda finding: finding.kind != "broken")
     if ordered:
@@ -94,7 +94,7 @@ def _print_findings(report: Report) -> None:
         print(f"... and {len(ordered) - _SHOWN:,} more; --json lists them all")
 
 
-def _groups(report: Report) -> Iterator[str]:
+def _groups(report: VerifyReport) -> Iterator[str]:
     for title, groups in (("same bytes", report.duplicates), ("look alike", report.near_duplicates)):
         if groups:
             yield f"\n{title}: {len(groups):,} groups"

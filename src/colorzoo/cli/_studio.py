@@ -7,7 +7,7 @@ from pathlib import Path
 
 from colorzoo.guidance import Recipe
 from colorzoo.inference.device import choose_device
-from colorzoo.inference.pictures import read_picture
+from colorzoo.inference.picture_io import read_picture
 from colorzoo.studio.desk import Studio
 from colorzoo.studio.serve import Address, serve
 

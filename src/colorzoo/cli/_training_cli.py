@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger
@@ -15,21 +16,29 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 from colorzoo.callbacks import (
     NonFiniteGuard,
     PictureGrid,
-    PictureWriter,
     ResumeGuard,
     RunRecord,
     SignalCheckpoint,
     StepSeed,
 )
-from colorzoo.cli._training_start import start_from
-from colorzoo.errors import WeightsError
+from colorzoo.cli._predicting import FAILED, FullSizePrediction, results_folder
+from colorzoo.cli._training_configs import config_folders
+from colorzoo.cli._training_start import measure, start_from
+from colorzoo.data import PictureDataModule
+from colorzoo.errors import DataError, WeightsError
 from colorzoo.tasks import ColorizationModule
 
 _SPECIAL_CHECKPOINTS = ("best", "last", "hpc")
 
 
 class ZooCLI(LightningCLI):
-    """``fit``, `validate``, ``test`` and ``predict`` over the registered models."""
+    """``fit``, ``validate``, ``test`` and ``predict`` over the registered models.
+
+    Attributes:
+        exit_code: 1 if ``predict`` could not color some of the pictures, else 0.
+    """
+
+    exit_code = 0
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options that the zoo has beyond Lightning's."""
@@ -43,7 +52,14 @@ class ZooCLI(LightningCLI):
             "--allow_untrained",
             type=bool,
             default=False,
-            help="Let test and predict run on random weights.",
+            help="Let test and predict run on random weights, and fit on random parts that it leaves frozen.",
+        )
+        parser.add_argument(
+            "--metrics",
+            type=str | None,
+            default=None,
+            help="What validation and test measure, such as psnr,ssim,lpips:vgg (see docs/metrics.md); "
+            "validation measures psnr too, by which fit keeps the best checkpoint.",
         )
         parser.add_argument(
             "--output", type=str | None, default=None, help="Folder of the pictures of predict."
@@ -68,8 +84,6 @@ class ZooCLI(LightningCLI):
                 None  # only a training is to be repeated; others would litter the folder
             )
         defaults = self._fit_callbacks(config) if self.subcommand == "fit" and not quick else []
-        if self.subcommand == "predict":
-            defaults = [PictureWriter(self._get(self.config, "output"))]
         bar = config.get("enable_progress_bar")
         if bar is None and not sys.stderr.isatty():
             kwargs["enable_progress_bar"] = False  # in a log file a bar is pages of noise
@@ -99,13 +113,39 @@ class ZooCLI(LightningCLI):
         checkpoint = self._get(self.config, "ckpt_path")
         if checkpoint and checkpoint not in _SPECIAL_CHECKPOINTS and not Path(checkpoint).is_file():
             raise WeightsError(f"--ckpt_path {str(checkpoint)!r}: no such file.")
+        if metrics := self._get(self.config, "metrics"):
+            measure(model, [name.strip() for name in metrics.split(",")])
+        model.provenance = replace(model.provenance, config=self._config_names())
         if source := self._get(self.config, "init_from"):
             start_from(model, source)
         if self.trainer.is_global_zero:
             parameters = sum(p.numel() for p in model.parameters())
             print(f"{type(model).__name__}: {parameters:,} parameters", file=sys.stderr)
 
+    def _config_names(self) -> tuple[str, ...]:
+        """Return the configuration files of this run: as they ship below ``configs/``, or by name."""
+        given = self._get(self.config, "config") or []
+        folders = config_folders()
+        paths = [Path(str(each)).resolve() for each in given]
+        return tuple(
+            next((p.relative_to(f).as_posix() for f in folders if p.is_relative_to(f)), p.name) for p in paths
+        )
+
     before_fit = before_validate = before_test = before_predict = prepare
+
+    def predict(self, model: ColorizationModule, datamodule: LightningDataModule, **options: Any) -> None:
+        """Color the pictures of a data set at full size (LightningCLI calls this in place of the Trainer's).
+
+        Raises:
+            DataError: The DataModule does not say which pictures, or has none.
+        """
+        if not isinstance(datamodule, PictureDataModule):
+            raise DataError(f"{type(datamodule).__name__} is no PictureDataModule, which predict needs.")
+        task = FullSizePrediction(model, datamodule, self._get(self.config, "output"))
+        options = {**options, "return_predictions": False}
+        self.trainer.predict(task, **options)
+        failed = (results_folder(self.trainer, task.output) / FAILED).is_file()
+        self.exit_code = int(failed and self.trainer.is_global_zero)
 
 
 def default_loggers(folder: Path) -> Sequence[Logger]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.settings import setting_groups
 
 _NOISE = re.compile(
     r"^(Does not validate against any of the Union subtypes|Subtypes:.*|Errors:|Given value.*"
@@ -17,6 +18,7 @@ _UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
 _MISSING = re.compile(r"arguments are required: ([^\n]+)")
 _UNKNOWN_OPTION = re.compile(
     r"Option '([\w.]+)' is not accepted|Key '([\w.]+)' is not expected|nrecognized arguments: --([\w.]+)"
+    r"|Group '\w+' does not accept option '([\w.]+)'"
 )
 
 
@@ -68,7 +70,9 @@ def _class_names() -> list[str]:
 
 
 def _argument_names() -> list[str]:
-    return [name for cls in _known_classes() for name in inspect.signature(cls).parameters]
+    classes = _known_classes()
+    groups = [kind for cls in classes for kind in setting_groups(cls).values()]
+    return [name for each in (*classes, *groups) for name in inspect.signature(each).parameters]
 
 
 def _known_classes() -> list[type]:

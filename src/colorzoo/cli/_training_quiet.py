@@ -33,7 +33,7 @@ _WARNINGS = (
 )
 
 
-def hush() -> None:
+def filter_messages() -> None:
     """Filter those messages for the rest of the process."""
     for pattern in _WARNINGS:
         warnings.filterwarnings("ignore", pattern)

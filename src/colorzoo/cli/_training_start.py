@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from colorzoo.card import ModelCard
 from colorzoo.errors import UnknownModelError, WeightsError
+from colorzoo.metrics.named import parse_name
 from colorzoo.registry import list_models, load_class, model_card
+from colorzoo.settings import flatten_arguments, plain_arguments
 from colorzoo.tasks import ColorizationModule
+from colorzoo.tasks.provenance import Provenance
 from colorzoo.weights import apply_weights, load_state_dict_file, resolve_weights
+from colorzoo.weights._files import sha256_of
+from colorzoo.weights.load import read_provenance
+
+
+def measure(model: ColorizationModule, names: Sequence[str]) -> None:
+    """Choose what validation and test measure.
+
+    Args:
+        model: The model.
+        names: Metrics by name, see `colorzoo.metrics.named`.
+
+    Raises:
+        DataError: There is no such metric.
+        WeightsError: A file that a name gives is not there.
+    """
+    for name in names:
+        parse_name(name)
+    model.test_metrics = tuple(names)
+    # Checkpoints are chosen by PSNR, so that it is always there to look at.
+    model.validation_metrics = tuple(names) if "psnr" in names else ("psnr", *names)
 
 
 def start_from(model: ColorizationModule, source: str) -> None:
@@ -28,6 +51,9 @@ def start_from(model: ColorizationModule, source: str) -> None:
     state = load_state_dict_file(path, sha256=sha256)
     apply_weights(model, state, name=source, published=published)
     model.trained = True
+    earlier = Provenance.of(None if published else read_provenance(path))
+    model.note_start({"file": path.name, "sha256": sha256_of(path)}, earlier)
+    model.continue_from(earlier.stage)
 
 
 def complete_argv(argv: Sequence[str]) -> list[str]:
@@ -67,9 +93,14 @@ def _card_of(model: ColorizationModule) -> ModelCard | None:
         card
         for card in cards
         if load_class(card) is type(model)
-        and all(model.hparams.get(key) == value for key, value in card.hparams.items())
+        and _has(flatten_arguments(type(model), model.hparams), card.hparams)
     ]
     return max(fitting, key=lambda card: len(card.hparams), default=None)
+
+
+def _has(settings: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    plain = plain_arguments(wanted)
+    return all(settings.get(key) == value for key, value in plain.items())
 
 
 def _value_of(flag: str, words: Sequence[str]) -> str | None:

@@ -130,7 +130,7 @@ def _statistics(args: argparse.Namespace) -> dict[str, object]:
     found: dict[str, object] = {}
     if args.histogram_of:
         from colorzoo.inference.kinds import describe_statistics
-        from colorzoo.inference.pictures import read_picture
+        from colorzoo.inference.picture_io import read_picture
 
         found["histogram"] = describe_statistics(read_picture(Path(args.histogram_of)))["histogram"]
     if args.saturation is not None:

@@ -9,12 +9,15 @@ VERBS = {
     "fit": "train a model on your data",
     "validate": "measure a checkpoint on the validation pictures",
     "test": "measure a checkpoint on the test pictures",
-    "predict": "color the pictures of a data set",
+    "predict": "color the pictures of a data set at full size, by any number of processes",
 }
 
 
 def run(argv: Sequence[str]) -> int:
     """Run one of the four verbs; ``argv`` begins with it.
+
+    Returns:
+        0, or 1 if ``predict`` could not color some of the pictures.
 
     Raises:
         ColorzooError: An unknown option or value, a missing file, or weights that do not fit.
@@ -27,15 +30,15 @@ def run(argv: Sequence[str]) -> int:
     import colorzoo.data  # noqa: F401 - makes short class names known to the parser
     from colorzoo.cli._training_cli import ZooCLI
     from colorzoo.cli._training_errors import explain, explain_load
-    from colorzoo.cli._training_quiet import hush
+    from colorzoo.cli._training_quiet import filter_messages
     from colorzoo.cli._training_start import complete_argv
     from colorzoo.registry import import_tasks
     from colorzoo.tasks import ColorizationModule
 
     import_tasks()
-    hush()
+    filter_messages()
     try:
-        ZooCLI(
+        cli = ZooCLI(
             ColorizationModule,
             LightningDataModule,
             subclass_mode_model=True,
@@ -52,4 +55,4 @@ def run(argv: Sequence[str]) -> int:
         if "loading state_dict" not in str(error):
             raise
         raise explain_load(str(error)) from error
-    return 0
+    return cli.exit_code

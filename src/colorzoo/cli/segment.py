@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
     from colorzoo.inference.classes import FindsClasses
     from colorzoo.inference.colorizer import Colorizer
-    from colorzoo.inference.pictures import read_picture
+    from colorzoo.inference.picture_io import read_picture
     from colorzoo.inference.segmenting import draw_classes, segment_picture
     from colorzoo.inference.write import write_whole
 

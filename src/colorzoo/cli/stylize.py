@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= args.quality <= 100:
         raise ColorzooError(f"--quality must be from 1 to 100, got {args.quality}")
     from colorzoo.inference.colorizer import Colorizer
-    from colorzoo.inference.pictures import read_picture, write_notes, write_picture
+    from colorzoo.inference.picture_io import read_picture, write_notes, write_picture
     from colorzoo.inference.stylize import Stylization, stylize
 
     source = Path(args.content)

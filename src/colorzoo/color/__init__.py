@@ -12,7 +12,7 @@ from colorzoo.color.bins import (
     soft_encode,
     soft_neighbors,
 )
-from colorzoo.color.edges import canny, sobel, sobel_gradients
+from colorzoo.color.edge_filters import canny, sobel, sobel_gradients
 from colorzoo.color.gamut import in_gamut, reduce_chroma
 from colorzoo.color.lab import lab_to_rgb, lab_to_rgb_in_gamut, rgb_to_lab, survives_rgb
 from colorzoo.color.sketch import canny_sketch, clean_line_art, rgb_to_gray, xdog

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color.edges import canny
+from colorzoo.color.edge_filters import canny
 
 SIGMAS = (0.3, 0.4, 0.5)
 """Deviations in pixels among which training draws; a larger one gives thicker lines."""

@@ -2,7 +2,7 @@
 
 from colorzoo.data.coco_stuff import CocoStuffDataModule
 from colorzoo.data.dataset import Batch
-from colorzoo.data.exemplar import ExemplarPairsDataModule
+from colorzoo.data.exemplar_pairs import ExemplarPairsDataModule
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.frames import FramesDataModule
 from colorzoo.data.imagenet import ImageNetDataModule

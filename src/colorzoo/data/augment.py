@@ -10,7 +10,7 @@ from kornia.color import hsv_to_rgb, rgb_to_hsv
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.draws import Generators, uniform_draws
+from colorzoo.randomness import Generators, draw_uniform
 
 
 def random_resized_crop_flip(
@@ -70,7 +70,7 @@ def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) ->
         generators: Source of all randomness: one for the batch, or one for each picture.
         degrees: Largest turn of the hue; 40 as published, 180 for any color.
     """
-    draws = uniform_draws(generators, len(rgb), 7, rgb.device)
+    draws = draw_uniform(generators, len(rgb), 7, rgb.device)
     light, tint = (draws[:, :2] < 0.5).float().unbind(1)
     shifts = (2 * draws[:, 2:] - 1)[..., None, None, None]
     brightness, contrast, hue, saturation, value = shifts.unbind(1)
@@ -90,7 +90,7 @@ def random_windows(count: int, generators: Generators, min_scale: float, device:
     Returns:
         ``(count, 2, 3)`` float32, maps from the result to the picture, for `F.affine_grid`.
     """
-    draws = uniform_draws(generators, count, 4, device)
+    draws = draw_uniform(generators, count, 4, device)
     scale = min_scale + (1 - min_scale) * draws[:, 0]
     shift = (1 - scale)[:, None] * (2 * draws[:, 1:3] - 1)
     mirror = torch.where(draws[:, 3] < 0.5, -1.0, 1.0)

@@ -8,7 +8,7 @@ from typing import Any, cast
 from colorzoo.data.layouts.coco_stuff import coco_stuff_pictures
 from colorzoo.data.layouts.common import Split
 from colorzoo.data.module import PictureDataModule
-from colorzoo.data.pictures import Pictures
+from colorzoo.data.picture_table import Pictures
 
 
 class CocoStuffDataModule(PictureDataModule):
@@ -22,8 +22,6 @@ class CocoStuffDataModule(PictureDataModule):
         boxes: Batches also hold ``boxes``; takes ``annotations/instances_*.json``.
         classes: Batches also hold ``classes``; takes the maps of COCO-Stuff.
         only_with_boxes: Leave out pictures without a box, as Su et al. 2020 did.
-        check: Decode everything once before training; off, because over 118,000 pictures that takes long:
-            run ``colorzoo data verify`` once instead.
         kwargs: Arguments of `PictureDataModule`.
     """
 
@@ -33,10 +31,9 @@ class CocoStuffDataModule(PictureDataModule):
         boxes: bool = False,
         classes: bool = False,
         only_with_boxes: bool = False,
-        check: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(root, check=check, **kwargs)
+        super().__init__(root, **kwargs)
 
     def find_pictures(self, split: str) -> Pictures:
         """Return the pictures of a split."""

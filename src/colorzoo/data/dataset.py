@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from colorzoo.color.sketch import rgb_to_gray, xdog
 from colorzoo.data.augment import clip_boxes
 from colorzoo.data.decode import decode_classes, decode_rgb
-from colorzoo.data.pictures import ClassMaps, Pictures
+from colorzoo.data.picture_table import ClassMaps, Pictures
 from colorzoo.data.sources import Source, Sources
 from colorzoo.errors import DataError
 

@@ -11,6 +11,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.picture_formats import open_picture
+
 RESIZE_METHOD = "bicubic, antialiased (Pillow's within one level), JPEG drafted to twice the target"
 """How every picture is resized; for reports."""
 
@@ -31,7 +33,7 @@ def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
     Raises:
         OSError: The bytes are no picture, or are cut off.
     """
-    with Image.open(BytesIO(data)) as image:
+    with open_picture(BytesIO(data)) as image:
         if short_side is not None:
             _draft(image, short_side)
         upright = eight_bit_rgb(image)
@@ -46,7 +48,7 @@ def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
 
 def decode_classes(data: bytes, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Decode a class map to ``(height, width)`` uint8 by nearest pixel; ``size`` is ``(width, height)``."""
-    with Image.open(BytesIO(data)) as image:
+    with open_picture(BytesIO(data)) as image:
         if image.mode not in ("L", "P"):
             raise ValueError(f"a map of one 8-bit channel was expected, not {image.mode}")
         return np.asarray(image.resize(size, Image.Resampling.NEAREST))

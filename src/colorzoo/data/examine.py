@@ -18,6 +18,7 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.check import is_gray
 from colorzoo.data.decode import eight_bit_rgb
+from colorzoo.picture_formats import open_picture
 
 Kind = Literal[
     "broken", "wrong extension", "not read", "animated", "gray", "toned", "flat", "CMYK", "16-bit", "1-bit",
@@ -63,7 +64,7 @@ def examine(name: str, data: bytes) -> Examined:
     if not data:
         return Examined(None, "", (("broken", "empty file"),), digest)
     try:
-        with Image.open(BytesIO(data)) as image:
+        with open_picture(BytesIO(data)) as image:
             size, kind = image.size, image.format or ""
             facts = _header_facts(name, image, data)
             small = _thumbnail(image)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from colorzoo.data.module import PictureDataModule
-from colorzoo.data.pictures import Pictures
+from colorzoo.data.originals import Originals, SourceOriginals
+from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Sources, find_sources, split_by_content
 from colorzoo.errors import DataError
 
@@ -38,6 +39,10 @@ class FolderDataModule(PictureDataModule):
                 f"no validation picture in {str(root)!r}; raise val_share (now {self.hparams.val_share})."
             )
         return Pictures(found)
+
+    def originals(self) -> Originals:
+        """Return all pictures below the folder, whatever their split."""
+        return SourceOriginals(find_sources(Path(self.hparams.root)), self.hparams.root)
 
     @cached_property
     def _split_by_content(self) -> dict[str, Sources]:

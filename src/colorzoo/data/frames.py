@@ -15,8 +15,9 @@ from torch.utils.data import Dataset
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.loader import LateLoader
 from colorzoo.data.module import PictureDataModule
+from colorzoo.data.originals import Originals, SourceOriginals
 from colorzoo.data.sampler import SeededSampler
-from colorzoo.data.sources import EXTENSIONS
+from colorzoo.data.sources import EXTENSIONS, find_sources
 from colorzoo.errors import DataError
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg"})
@@ -199,8 +200,11 @@ class FramesDataModule(PictureDataModule):
         num_workers: int = 1,
         seed: int = 0,
     ) -> None:
-        super().__init__(root, num_workers=num_workers, seed=seed)
+        super().__init__(root, check=False, num_workers=num_workers, seed=seed)
         self.clips: list[Clip] = []
+
+    def prepare_data(self) -> None:
+        """Check nothing: frames are measured as they are."""
 
     def setup(self, stage: str) -> None:
         """Find the clips and count their frames (once).
@@ -215,6 +219,10 @@ class FramesDataModule(PictureDataModule):
         if not self.clips:
             hp = self.hparams
             self.clips = find_clips(Path(hp.root), hp.short_side)[: hp.clip_limit]
+
+    def originals(self) -> Originals:
+        """Return the frames that are picture files."""
+        return SourceOriginals(find_sources(Path(self.hparams.root)), self.hparams.root)
 
     def val_dataloader(self) -> LateLoader:
         """Return the frames of this process's clips, in order."""

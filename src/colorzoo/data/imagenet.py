@@ -8,7 +8,7 @@ from typing import Any, cast
 from colorzoo.data.layouts.common import Split
 from colorzoo.data.layouts.imagenet import imagenet_pictures
 from colorzoo.data.module import PictureDataModule
-from colorzoo.data.pictures import Pictures
+from colorzoo.data.picture_table import Pictures
 
 
 class ImageNetDataModule(PictureDataModule):
@@ -20,15 +20,11 @@ class ImageNetDataModule(PictureDataModule):
             ``LOC_val_solution.csv`` or a plain ``val_labels.txt``.
         val_subset: ``"all"``; ``"ctest10k"``, the 10,000 pictures of Larsson et al. 2016; ``"first5k"``, the
             first 5,000 of recent papers; or a list file.
-        check: Decode everything before training; off, because for 1.3 million pictures that takes hours:
-            run ``colorzoo data verify`` once instead.
         kwargs: Arguments of `PictureDataModule`.
     """
 
-    def __init__(
-        self, root: str, labels: bool = False, val_subset: str = "all", check: bool = False, **kwargs: Any
-    ) -> None:
-        super().__init__(root, check=check, **kwargs)
+    def __init__(self, root: str, labels: bool = False, val_subset: str = "all", **kwargs: Any) -> None:
+        super().__init__(root, **kwargs)
 
     def find_pictures(self, split: str) -> Pictures:
         """Return the pictures of a split; see `colorzoo.data.layouts.imagenet.imagenet_pictures`."""

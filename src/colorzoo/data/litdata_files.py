@@ -1,7 +1,7 @@
 """The few parts of litdata that are used: its chunk files, its readers and its downloads.
 
-litdata's own order of samples is not used: in the middle of an epoch it resumes under Lightning with the
-right rest, but then cuts the next epoch short and changes later orders (tried on 0.2.76). So litdata stores
+litdata's own order of samples is not used: a run under Lightning that was killed in the middle of an epoch
+does not resume with it, or not exactly (tried on 0.2.76; see ``docs/data_streaming.md``). So litdata stores
 and reads, and `colorzoo.data.streaming.ShardSampler` says what is read when.
 """
 
@@ -67,7 +67,8 @@ def write_chunk_file(folder: Path, number: int, records: Iterable[Record]) -> di
 
 def open_chunks(folder: Path) -> Any:
     """Return a reader of a local folder of chunks, indexable by the number of the picture."""
-    return load_litdata().StreamingDataset(str(folder), shuffle=False, drop_last=False)
+    # batch_decode: else it takes 256 records apart for each that is read, since neighbors are not read next
+    return load_litdata().StreamingDataset(str(folder), shuffle=False, drop_last=False, batch_decode=0)
 
 
 def downloader(remote: str, cache: Path, chunks: list[dict[str, Any]]) -> Any:

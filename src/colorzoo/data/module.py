@@ -14,21 +14,26 @@ training and evaluation.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from colorzoo.data.augment import augment_batch
 from colorzoo.data.check import check_pictures
 from colorzoo.data.dataset import Batch, PictureDataset
+from colorzoo.data.first_process import found_once
 from colorzoo.data.loader import LateLoader, collate
-from colorzoo.data.pictures import Pictures
+from colorzoo.data.originals import Originals, SourceOriginals
+from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sampler import SeededSampler
-from colorzoo.draws import picture_generators
+from colorzoo.data.verdicts import Verdicts, verdicts_path
 from colorzoo.errors import DataError
+from colorzoo.randomness import picture_generators
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +44,8 @@ class PictureDataModule(LightningDataModule):
     """Loaders, order, check and augmentation over the pictures that a subclass finds.
 
     A subclass defines `find_pictures`. It may override `make_dataset` (what a worker returns), `augment` and
-    `complete` (what happens on the device), `train_sampler` (the order), or `setup` as a whole: then it sets
-    ``train_data`` and ``val_data`` itself.
+    `complete` (what happens on the device), `train_sampler` (the order), or `setup` and `prepare_data` as a
+    whole: then it sets ``train_data`` and ``val_data`` itself.
 
     Args:
         root: The folder.
@@ -51,7 +56,8 @@ class PictureDataModule(LightningDataModule):
         val_size: Validation pictures are resized to this shorter side and cropped centrally.
         val_batch_size: Pictures per validation batch.
         val_limit: Use only the first so many validation pictures; None takes all.
-        check: Decode every picture once before training, to list broken and gray ones.
+        check: Decode every picture small before the first training, to list broken and gray ones; what was
+            found is remembered in colorzoo's cache until the file changes.
         drop_gray: Leave out training pictures without color, as Zhang et al. (2016, 2017) and SPColor did; it
             takes ``check``. Validation pictures are never dropped for being gray: published numbers are over
             whole sets.
@@ -80,6 +86,7 @@ class PictureDataModule(LightningDataModule):
         self.save_hyperparameters()
         self.train_data: Dataset[Any] | None = None
         self.val_data: Dataset[Any] | None = None
+        self._prepared: dict[str, Pictures] = {}
 
     @property
     def hparams(self) -> Any:
@@ -106,19 +113,27 @@ class PictureDataModule(LightningDataModule):
         cache = bool(hp.cache and train)
         return PictureDataset(pictures, resize=side, crop=side, random_crop=train, cache=cache)
 
+    def prepare_data(self) -> None:
+        """Find and check the pictures in one process, while the others wait without a time limit."""
+        if not (self.hparams.check and self._is_first()):
+            return
+        fitting = self.trainer is None or self.trainer.state.fn == TrainerFn.FITTING
+        with suppress(DataError):  # `setup` tells of it, in all processes
+            for split in ("train", "val") if fitting else ("val",):
+                self._prepared[split] = self._find_usable(split)
+
     def setup(self, stage: str) -> None:
         """Find and check the pictures, those of training only to ``fit`` (once).
 
         Raises:
             DataError: As `find_pictures`, or no picture is usable.
         """
-        hp = self.hparams
         if stage == "fit" and self.train_data is None:
-            train = self.usable(self.find_pictures("train"), drop_gray=hp.drop_gray)
+            train = self._shared("train")
             self._refuse_empty(train, "training")
             self.train_data = self.make_dataset(train, train=True)
         if self.val_data is None:
-            val = self.usable(self.find_pictures("val"), drop_gray=False).first(hp.val_limit)
+            val = self._shared("val").first(self.hparams.val_limit)
             self._refuse_empty(val, "validation")
             self.val_data = self.make_dataset(val, train=False)
 
@@ -126,9 +141,9 @@ class PictureDataModule(LightningDataModule):
         """Return the pictures that decode and, if asked, have color; what is left out is logged."""
         if not self.hparams.check:
             return pictures
-        checked = check_pictures(pictures.sources, drop_gray=drop_gray)
-        first = self.trainer is None or self.trainer.is_global_zero
-        if first and (summary := checked.summary()):
+        known = Verdicts(verdicts_path(self.hparams.root))
+        checked = check_pictures(pictures.sources, drop_gray=drop_gray, known=known)
+        if self._is_first() and (summary := checked.summary()):
             log.warning(summary)
         return pictures.select(checked.rows)
 
@@ -151,6 +166,15 @@ class PictureDataModule(LightningDataModule):
     def predict_dataloader(self) -> LateLoader:
         """Return the validation pictures."""
         return self.val_dataloader()
+
+    def originals(self) -> Originals:
+        """Return the pictures that ``colorzoo predict`` colors at full size: here those of validation.
+
+        Raises:
+            DataError: As `find_pictures`.
+        """
+        found = self.find_pictures("val").first(self.hparams.val_limit)
+        return SourceOriginals(found.sources, self.hparams.root)
 
     def train_sampler(self) -> SeededSampler:
         """Return the order of training."""
@@ -188,6 +212,17 @@ class PictureDataModule(LightningDataModule):
         # `LateLoader` asks after Lightning has settled which batches a resumed epoch counts as done.
         batches = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
         return int(batches * self.hparams.batch_size)
+
+    def _find_usable(self, split: str) -> Pictures:
+        drop_gray = bool(self.hparams.drop_gray and split == "train")
+        return self.usable(self.find_pictures(split), drop_gray=drop_gray)
+
+    def _shared(self, split: str) -> Pictures:
+        """Return the usable pictures of a split: all processes train on one list."""
+        return found_once(self.trainer, lambda: self._prepared.pop(split, None) or self._find_usable(split))
+
+    def _is_first(self) -> bool:
+        return self.trainer is None or self.trainer.is_global_zero
 
     def _loader(
         self, data: Dataset[Any], sampler: SeededSampler, batch_size: int, *, drop_last: bool

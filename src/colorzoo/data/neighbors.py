@@ -18,14 +18,14 @@ from torch.nn import functional as F
 
 from colorzoo.data.dataset import crop_square
 from colorzoo.data.decode import decode_rgb
-from colorzoo.data.progress import progress_bar
+from colorzoo.data.progress_bar import progress_bar
 from colorzoo.data.sources import Source
 from colorzoo.errors import DataError
 from colorzoo.weights._files import write_atomic
 
 
 @dataclass(frozen=True)
-class Encoder:
+class FeatureEncoder:
     """What turns pictures into features.
 
     Attributes:
@@ -80,7 +80,7 @@ class _TimmFeatures(nn.Module):
         return features
 
 
-def timm_encoder(name: str, *, pretrained: bool = True, seed: int = 0) -> Encoder:
+def timm_encoder(name: str, *, pretrained: bool = True, seed: int = 0) -> FeatureEncoder:
     """Return a timm network as an encoder, on the GPU where there is one.
 
     Args:
@@ -104,13 +104,13 @@ def timm_encoder(name: str, *, pretrained: bool = True, seed: int = 0) -> Encode
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module = _TimmFeatures(network, config["mean"], config["std"]).to(device)
     state = "pretrained" if pretrained else f"random-{seed}"
-    return Encoder(f"timm:{name}:{state}", module, int(config["input_size"][-1]), device)
+    return FeatureEncoder(f"timm:{name}:{state}", module, int(config["input_size"][-1]), device)
 
 
 def build_neighbors(
     train: Sequence[Source],
     val: Sequence[Source],
-    encoder: Encoder,
+    encoder: FeatureEncoder,
     file: Path,
     *,
     k: int = 5,
@@ -207,7 +207,7 @@ def pictures_hash(*lists: Sequence[Source]) -> str:
 
 
 def _features(
-    sources: Sequence[Source], encoder: Encoder, batch: int, advance: Callable[[int], None]
+    sources: Sequence[Source], encoder: FeatureEncoder, batch: int, advance: Callable[[int], None]
 ) -> Tensor:
     """Return ``(N, D)`` features of unit length."""
     parts = [torch.empty(0)]

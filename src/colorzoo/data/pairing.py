@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from colorzoo.color import rgb_to_gray
 from colorzoo.data.dataset import Sample, crop_square, read_rgb
-from colorzoo.data.pictures import Pictures
+from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Source, Sources
 
 Pick = Callable[[int, int], int]

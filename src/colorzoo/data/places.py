@@ -8,7 +8,7 @@ from typing import Any, cast
 from colorzoo.data.layouts.common import Split
 from colorzoo.data.layouts.places import Edition, places_pictures
 from colorzoo.data.module import PictureDataModule
-from colorzoo.data.pictures import Pictures
+from colorzoo.data.picture_table import Pictures
 
 
 class PlacesDataModule(PictureDataModule):
@@ -18,15 +18,11 @@ class PlacesDataModule(PictureDataModule):
         root: Where the archives were unpacked.
         edition: ``"205"``, ``"365"`` (standard) or ``"365-challenge"``.
         labels: Batches also hold ``label``.
-        check: Decode everything before training; off, because for millions of pictures that takes hours:
-            run ``colorzoo data verify`` once instead.
         kwargs: Arguments of `PictureDataModule`.
     """
 
-    def __init__(
-        self, root: str, edition: Edition = "365", labels: bool = False, check: bool = False, **kwargs: Any
-    ) -> None:
-        super().__init__(root, check=check, **kwargs)
+    def __init__(self, root: str, edition: Edition = "365", labels: bool = False, **kwargs: Any) -> None:
+        super().__init__(root, **kwargs)
 
     def find_pictures(self, split: str) -> Pictures:
         """Return the pictures of a split."""

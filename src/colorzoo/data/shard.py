@@ -17,12 +17,12 @@ import torch
 
 from colorzoo.data.decode import RESIZE_METHOD
 from colorzoo.data.litdata_files import INDEX, load_litdata
-from colorzoo.data.progress import progress_bar
+from colorzoo.data.progress_bar import progress_bar
 from colorzoo.data.shard_labels import class_names
 from colorzoo.data.shard_work import (
     ChunkJob,
     ChunkRecord,
-    Item,
+    ShardItem,
     fingerprint,
     finished_record,
     one_thread,
@@ -118,7 +118,7 @@ def shard_folder(
     return report
 
 
-def _find_items(source: Path, out: Path, val_share: float) -> tuple[dict[str, list[Item]], list[str]]:
+def _find_items(source: Path, out: Path, val_share: float) -> tuple[dict[str, list[ShardItem]], list[str]]:
     """Return the pictures of both splits, in their final order, and the names of the classes."""
     if out.resolve().is_relative_to(source.resolve()):
         raise DataError(
@@ -140,7 +140,7 @@ def _find_items(source: Path, out: Path, val_share: float) -> tuple[dict[str, li
     number = {label: index for index, label in enumerate(classes)}
     items = {
         split: [
-            Item(picture, os.path.relpath(picture.name, source), number.get(label, -1))
+            ShardItem(picture, os.path.relpath(picture.name, source), number.get(label, -1))
             for picture, label in zip(found[split], names[split], strict=True)
         ]
         for split in SPLITS
@@ -149,7 +149,7 @@ def _find_items(source: Path, out: Path, val_share: float) -> tuple[dict[str, li
     return {"train": [items["train"][index] for index in order], "val": items["val"]}, classes
 
 
-def _jobs(folder: Path, items: list[Item], options: ShardOptions, is_train: bool) -> list[ChunkJob]:
+def _jobs(folder: Path, items: list[ShardItem], options: ShardOptions, is_train: bool) -> list[ChunkJob]:
     common = (options.short_side, options.quality, options.drop_gray and is_train)
     starts = range(0, len(items), options.chunk)
     return [
@@ -158,7 +158,7 @@ def _jobs(folder: Path, items: list[Item], options: ShardOptions, is_train: bool
     ]
 
 
-def _trace(item: Item) -> list[object]:
+def _trace(item: ShardItem) -> list[object]:
     """Return what tells one input picture from another without reading it."""
     size = item.source.size if item.source.member else Path(item.source.path).stat().st_size
     return [item.name, item.label, size]

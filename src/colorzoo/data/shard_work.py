@@ -19,6 +19,7 @@ from colorzoo.data.decode import decode_rgb
 from colorzoo.data.litdata_files import Record, open_chunks, write_chunk_file
 from colorzoo.data.sources import Source
 from colorzoo.errors import DataError
+from colorzoo.picture_formats import open_picture
 from colorzoo.weights._files import sha256_of, write_atomic
 
 UNREADABLE = (OSError, ValueError, SyntaxError)
@@ -26,7 +27,7 @@ UNREADABLE = (OSError, ValueError, SyntaxError)
 
 
 @dataclass(frozen=True)
-class Item:
+class ShardItem:
     """A picture to store.
 
     Attributes:
@@ -55,7 +56,7 @@ class ChunkJob:
 
     folder: Path
     number: int
-    items: tuple[Item, ...]
+    items: tuple[ShardItem, ...]
     short_side: int
     quality: int
     drop_gray: bool
@@ -140,7 +141,7 @@ def encode(data: bytes, short_side: int, quality: int) -> bytes:
     Raises:
         OSError: The bytes are no picture, or are cut off.
     """
-    with Image.open(BytesIO(data)) as image:
+    with open_picture(BytesIO(data)) as image:
         small, is_jpeg = min(image.size) <= short_side, image.format == "JPEG"
     rgb = decode_rgb(data, None if small else short_side)
     if small and is_jpeg:

@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from colorzoo.color.sketch import SIGMAS, rgb_to_gray, xdog
 from colorzoo.data.augment import jitter_colors
 from colorzoo.data.folder import FolderDataModule
+from colorzoo.data.originals import Originals, SourceOriginals
 from colorzoo.data.pairing import PairedPictures, Partners, SketchedDataset
-from colorzoo.data.pictures import Pictures
+from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Source, Sources, find_sources
-from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.errors import DataError
+from colorzoo.picture_formats import open_picture
+from colorzoo.randomness import draw_uniform, picture_generators
 
-Layout = Literal["auto", "xdog", "pairs", "tag2pix"]
+SketchLayout = Literal["auto", "xdog", "pairs", "tag2pix"]
 
 TAG2PIX_SKETCHES = ("keras_train", "xdog_train", "simpl_train")
 """Folders in which Tag2Pix keeps its three kinds of sketches; any of them may be missing."""
@@ -58,7 +59,7 @@ class SketchDataModule(FolderDataModule):
     def __init__(
         self,
         root: str,
-        layout: Layout = "auto",
+        layout: SketchLayout = "auto",
         sigmas: Sequence[float] = SIGMAS,
         extract: Callable[[Tensor], Tensor] | None = None,
         jitter: bool = False,
@@ -73,8 +74,7 @@ class SketchDataModule(FolderDataModule):
         Raises:
             DataError: A folder or a sketch is missing.
         """
-        root, layout = Path(self.hparams.root), self.hparams.layout
-        layout = _recognized(root) if layout == "auto" else layout
+        root, layout = Path(self.hparams.root), self._layout
         if layout == "xdog":
             return super().find_pictures(split)
         if layout == "pairs":
@@ -87,6 +87,14 @@ class SketchDataModule(FolderDataModule):
         if not folders:
             raise DataError(f"no sketches in {str(root)!r}; expected one of {', '.join(TAG2PIX_SKETCHES)}.")
         return paired(root / "rgb_train", folders)
+
+    def originals(self) -> Originals:
+        """Return the sketches of validation where they are read, else all pictures below the folder."""
+        found = None if self._layout == "xdog" else self.find_pictures("val").first(self.hparams.val_limit)
+        if not isinstance(found, PairedPictures) or found.partners is None:
+            return super().originals()
+        partners = found.partners
+        return SourceOriginals(Sources.of(partners[i][0] for i in range(len(found))), self.hparams.root)
 
     def make_dataset(self, pictures: Pictures, *, train: bool) -> Dataset[Any]:
         """Return crops of pictures with their sketches, or of pictures alone."""
@@ -104,6 +112,11 @@ class SketchDataModule(FolderDataModule):
             batch = {**batch, "rgb": jitter_colors(batch["rgb"], generators, self.hparams.jitter_hue)}
         return batch
 
+    @property
+    def _layout(self) -> SketchLayout:
+        given: SketchLayout = self.hparams.layout
+        return _recognized(Path(self.hparams.root)) if given == "auto" else given
+
     def _draw(self, batch: dict[str, Any], *, training: bool) -> Tensor:
         rgb, widths = batch["rgb"], torch.tensor(self.hparams.sigmas)
         if self.hparams.extract is not None:
@@ -111,7 +124,7 @@ class SketchDataModule(FolderDataModule):
             return sketch
         chosen = torch.full((len(rgb),), len(widths) // 2)
         if training:
-            draws = uniform_draws(picture_generators(batch["seed"], "sketch"), len(rgb), 1, widths.device)
+            draws = draw_uniform(picture_generators(batch["seed"], "sketch"), len(rgb), 1, widths.device)
             chosen = (draws[:, 0] * len(widths)).long()
         return xdog(rgb_to_gray(rgb), widths[chosen])
 
@@ -144,7 +157,7 @@ def paired(colors: Path, sketches: Sequence[Path]) -> PairedPictures:
     return PairedPictures(sources, partners=Partners.of(partners for _, partners in pairs))
 
 
-def _recognized(root: Path) -> Layout:
+def _recognized(root: Path) -> SketchLayout:
     if (root / "train/color").is_dir() or (root / "train/sketch").is_dir():
         return "pairs"
     return "tag2pix" if (root / "rgb_train").is_dir() else "xdog"
@@ -166,7 +179,7 @@ def _require_same_shape(source: Source, partner: Source) -> None:
     ratios = []
     for one in (source, partner):
         try:
-            with Image.open(one.path) as image:
+            with open_picture(one.path) as image:
                 ratios.append(image.width / image.height)
         except OSError:
             return  # broken files are the business of the check

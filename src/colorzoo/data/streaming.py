@@ -11,6 +11,7 @@ from colorzoo.data.dataset import Sample, crop_square
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.loader import LateLoader
 from colorzoo.data.module import PictureDataModule
+from colorzoo.data.originals import ShardOriginals
 from colorzoo.data.shard_reader import ShardReader, read_manifest
 from colorzoo.data.shard_sampler import ShardSampler
 
@@ -72,6 +73,9 @@ class StreamingDataModule(PictureDataModule):
         super().__init__(root, **kwargs)
         self.classes: list[str] = []
 
+    def prepare_data(self) -> None:
+        """Nothing: the pictures were checked when the shards were written."""
+
     def setup(self, stage: str) -> None:
         """Open the shards (once).
 
@@ -86,6 +90,10 @@ class StreamingDataModule(PictureDataModule):
         self.val_data = ShardDataset(
             self._reader("val"), side=hp.val_size, random_crop=False, limit=hp.val_limit
         )
+
+    def originals(self) -> ShardOriginals:
+        """Return all pictures, of the size they have in the shards."""
+        return ShardOriginals(self._reader("train"), self._reader("val"))
 
     def train_dataloader(self) -> LateLoader:
         """Return random crops, shuffled by seed and epoch; the last batch of an epoch may be smaller."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from colorzoo.data.examine import Examined, Kind, examine
-from colorzoo.data.layouts.judge import Judged, judge_layout
+from colorzoo.data.layouts.judge import LayoutJudgment, judge_layout
 from colorzoo.data.parallel import bounded_map
 from colorzoo.data.sources import EXTENSIONS, Source, tar_sources, walk_files
 from colorzoo.errors import DataError
@@ -37,7 +37,7 @@ class Finding:
 
 
 @dataclass
-class Report:
+class VerifyReport:
     """What `verify` found.
 
     Attributes:
@@ -55,7 +55,7 @@ class Report:
     """
 
     root: str
-    layout: Judged
+    layout: LayoutJudgment
     pictures: int = 0
     bytes: int = 0
     width: tuple[int, int, int] = (0, 0, 0)
@@ -87,7 +87,7 @@ def verify(
     near: bool = False,
     threads: int | None = None,
     tick: Callable[[], None] = lambda: None,
-) -> Report:
+) -> VerifyReport:
     """Verify a data set.
 
     Args:
@@ -102,7 +102,7 @@ def verify(
     """
     if not root.is_dir():
         raise DataError(f"data folder {str(root)!r} does not exist; give a folder of pictures.")
-    report = Report(str(root), judge_layout(root, layout))
+    report = VerifyReport(str(root), judge_layout(root, layout))
     others: Counter[str] = Counter()
     sizes, names = array("q"), []
     by_content: dict[bytes, list[int]] = defaultdict(list)
@@ -162,7 +162,7 @@ def _look_at(source: Source) -> tuple[str, int, Examined]:
     return source.name, len(data), examine(source.name, data)
 
 
-def _pictures(report: Report, others: Counter[str]) -> Iterator[Source]:
+def _pictures(report: VerifyReport, others: Counter[str]) -> Iterator[Source]:
     """Yield all pictures, also those that DataModules leave out; count the other files."""
     root, is_coco = report.root, report.layout.name == "coco_stuff"
     for path in walk_files(root):
@@ -180,7 +180,7 @@ def _pictures(report: Report, others: Counter[str]) -> Iterator[Source]:
             others[suffix or "none"] += 1
 
 
-def _note(report: Report, name: str, found: Examined, sizes: array[int]) -> None:
+def _note(report: VerifyReport, name: str, found: Examined, sizes: array[int]) -> None:
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - called per picture
     if suffix in NOT_READ:
         report.findings.append(Finding(name, "not read", f"DataModules leave out {suffix} files"))

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorzoo.evaluation.files import digest, write_whole
 from colorzoo.evaluation.protocol import Protocol
+from colorzoo.evaluation.report_files import digest, write_whole
 
 TRUE_PICTURE, REFERENCE = -1, -2  # thumbnails of these, in place of a number of interactions
-_VERSION = "1"  # raise when what is stored means something else
+_VERSION = "2"  # raise when what is stored means something else
 
 
 @dataclass

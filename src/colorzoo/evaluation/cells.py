@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from colorzoo.evaluation.bootstrap import Estimate
 from colorzoo.evaluation.outputs import Output
-from colorzoo.evaluation.statistics import Estimate
 from colorzoo.evaluation.summary import Score
 
 ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}

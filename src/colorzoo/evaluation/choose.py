@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +10,9 @@ import torch
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.evaluation.measures import Measure, plain_measures
 from colorzoo.evaluation.protocol import Protocol
+from colorzoo.metrics.named import ABBREVIATIONS, parse_name, suggestion
 
+_AS_IN_PROTOCOLS = {name: short for short, name in ABBREVIATIONS.items()}
 LEARNED = ("accuracy", "contextual", "fid", "lpips", "lpips_k7")
 
 
@@ -41,7 +42,7 @@ def choose_measures(
         DataError: Unknown metric.
         WeightsError: A network that the user named is not here.
     """
-    wanted = tuple(dict.fromkeys(metrics or protocol.metrics))
+    wanted = tuple(dict.fromkeys(_AS_IN_PROTOCOLS.get(name, name) for name in metrics or protocol.metrics))
     for name in wanted:
         _check(name)
     measures, notes = [], []
@@ -59,12 +60,9 @@ def choose_measures(
 
 
 def _check(name: str) -> None:
-    base = name.partition(":")[0]
-    if base in LEARNED or name in plain_measures():
-        return
-    near = difflib.get_close_matches(base, list_metrics(), n=2, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(list_metrics())}"
-    raise DataError(f"unknown metric {name!r}; {hint}")
+    base = name.partition("=")[0].partition(":")[0]
+    if base not in LEARNED and name not in plain_measures():
+        raise DataError(f"unknown metric {name!r}; {suggestion(base, list_metrics())}")
 
 
 def _open(name: str, weights: Mapping[str, str], device: torch.device) -> Measure:
@@ -72,9 +70,9 @@ def _open(name: str, weights: Mapping[str, str], device: torch.device) -> Measur
         return plain_measures()[name]()
     from colorzoo.evaluation.learned import learned_measures  # imports feature networks
 
-    base, _, network = name.partition(":")
-    usual, make = learned_measures()[base]
-    file = weights.get(base)
+    wanted = parse_name(name)
+    file = weights.get(wanted.base)
     if file is not None and not Path(file).is_file():
-        raise WeightsError(f"no file {file!r}, which --weights names for the metric {base}")
-    return make(network or usual, None if file is None else Path(file), device)
+        raise WeightsError(f"no file {file!r}, which --weights names for the metric {wanted.base}")
+    path = wanted.weights if file is None else Path(file)
+    return learned_measures()[wanted.base](wanted.network, path, device)

@@ -10,7 +10,7 @@ import numpy as np
 from colorzoo.evaluation.cache import REFERENCE, TRUE_PICTURE, Cache
 from colorzoo.evaluation.methods import PSEUDO, TRUTH, Method
 from colorzoo.evaluation.outputs import Output
-from colorzoo.evaluation.pictures import Item
+from colorzoo.evaluation.picture_list import Item
 from colorzoo.evaluation.summary import Summary
 
 SHOWN = 5  # at each end

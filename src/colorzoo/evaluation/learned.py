@@ -5,33 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
+from torch import nn
 
-from colorzoo.errors import WeightsError
-from colorzoo.evaluation.measures import Measure, Shown, Values
+from colorzoo.evaluation.measures import Measure, Shown, has_reference, metric_measure
+from colorzoo.evaluation.moments import Values
 from colorzoo.evaluation.outputs import Output, mean, no_finish, value_moments
-from colorzoo.evaluation.pictures import Truth, file_sha256
-from colorzoo.metrics.band import band_mean, edge_band
-from colorzoo.metrics.classify import classifier_network, rank_of, require_labels
-from colorzoo.metrics.contextual import contextual_similarity, vgg19_maps
-from colorzoo.metrics.features import feature_network
-from colorzoo.metrics.frozen import Frozen
-from colorzoo.metrics.perceptual import Net, lpips_network, to_signed
-from colorzoo.metrics.psnr import to_8bit
+from colorzoo.evaluation.picture_list import Truth, file_sha256
+from colorzoo.metrics import FID, BandLPIPS, ClassifierAccuracy, ContextualSimilarity, MeanLPIPS
+from colorzoo.metrics.contextual import contextual_similarity
+from colorzoo.metrics.named import MetricName, named_metric
 
 Maker = Callable[[str, Path | None, torch.device], Measure]
-_TRUNKS: Mapping[str, Net] = {"alex": "alex", "vgg": "vgg", "squeeze": "squeeze"}
 
 
-def learned_measures() -> Mapping[str, tuple[str, Maker]]:
-    """Return the measures that need a network: name -> its usual network, and what makes the measure."""
+def learned_measures() -> Mapping[str, Maker]:
+    """Return what makes the measures that need a network: of its name, or "", its file and the device."""
     return {
-        "lpips": ("alex", partial(_lpips, "lpips", band=False)),
-        "lpips_k7": ("alex", partial(_lpips, "lpips_k7", band=True)),
-        "fid": ("inception-v3", _fid),
-        "accuracy": ("resnet101.tv_in1k", _accuracy),
-        "contextual": ("relu4_2", _contextual),
+        "lpips": partial(_lpips, "lpips", where="", title="LPIPS"),
+        "lpips_k7": partial(_lpips, "lpips_k7", where="_k7", title="LPIPS K=7"),
+        "fid": _fid,
+        "accuracy": _accuracy,
+        "contextual": _contextual,
     }
 
 
@@ -40,68 +37,51 @@ def _tail(weights: Path | None) -> str:
     return "" if weights is None else f"_weights-{file_sha256(weights)[:8]}"
 
 
-def _lpips(name: str, trunk: str, weights: Path | None, device: torch.device, *, band: bool) -> Measure:
-    if trunk not in _TRUNKS:
-        raise WeightsError(f"LPIPS has no trunk {trunk!r}; expected one of {', '.join(_TRUNKS)}")
-    network = lpips_network(_TRUNKS[trunk], weights, spatial=band).to(device)
-    where, title = ("_k7", "LPIPS K=7") if band else ("", "LPIPS")
-    output = Output(f"lpips_{trunk}_v0.1{where}{_tail(weights)}_mean", title, "", "lower", mean)
-
-    def run(shown: Shown) -> Values:
-        distance = network(to_signed(shown.rgb), to_signed(shown.truth.rgb))
-        value = band_mean(distance, edge_band(shown.bleeding.edges)) if band else distance
-        return [value_moments(float(value.flatten()))]
-
-    return Measure(name, (output,), run)
+def _lpips(
+    name: str, trunk: str, weights: Path | None, device: torch.device, *, where: str, title: str
+) -> Measure:
+    metric = cast(MeanLPIPS | BandLPIPS, named_metric(MetricName(name, trunk, weights)))
+    metric.network.to(device)
+    output = Output(f"lpips_{metric.net}_v0.1{where}{_tail(weights)}_mean", title, "", "lower", mean)
+    return metric_measure(name, metric, output)
 
 
 def _fid(name: str, weights: Path | None, device: torch.device) -> Measure:
-    found = feature_network(name, weights)
-    network = Frozen(found.network, found.dimension).to(device)
-    key = f"fid_{found.name}_{found.preprocessing}{_tail(weights)}"
-    output = Output(key, "FID", "", "lower", no_finish, 2, per_picture=False)
+    metric = cast(FID, named_metric(MetricName("fid", name, weights)))
+    metric.inception.to(device)
+    output = Output(f"{metric.key}{_tail(weights)}", "FID", "", "lower", no_finish, 2, per_picture=False)
 
     def run(shown: Shown) -> Values:
-        return [network(to_8bit(shown.rgb) / 255)[0].tolist()]
+        return [metric.features(shown.rgb)[0].tolist()]
 
     return Measure("fid", (output,), run, features=True)
 
 
 def _accuracy(name: str, weights: Path | None, device: torch.device) -> Measure:
-    found = classifier_network(name, weights)
-    assert isinstance(found.network, torch.nn.Module)
-    network = Frozen(found.network).to(device)
-    tail = f"{found.name}_{found.preprocessing}{_tail(weights)}"
-    ranks = (1, 5)
-    outputs = tuple(Output(f"top{k}_{tail}_mean", f"Top-{k}", "", "higher", mean) for k in ranks)
-
-    def run(shown: Shown) -> Values:
-        if shown.truth.label is None:
-            return [value_moments(float("nan"))] * 2
-        labels = torch.tensor([shown.truth.label])
-        scores = network(shown.rgb)
-        require_labels(labels, 1, scores.shape[1])
-        rank = int(rank_of(scores, labels.to(scores.device)))
-        return [value_moments(float(rank < k)) for k in ranks]
-
-    return Measure("accuracy", outputs, run)
+    metric = cast(ClassifierAccuracy, named_metric(MetricName("accuracy", name, weights)))
+    cast(nn.Module, metric.classify).to(device)
+    outputs = (
+        Output(f"{key}{_tail(weights)}_mean", f"Top-{k}", "", "higher", mean)
+        for key, k in zip(metric.keys, metric.best, strict=True)
+    )
+    return metric_measure("accuracy", metric, *outputs, where=lambda shown: shown.truth.label is not None)
 
 
 def _contextual(layer: str, weights: Path | None, device: torch.device) -> Measure:
-    found = vgg19_maps(layer, weights)
-    network = Frozen(found.network, found.dimension).to(device)
-    key = f"cx_{found.name}_{found.preprocessing}_h0.5{_tail(weights)}_mean"
+    metric = cast(ContextualSimilarity, named_metric(MetricName("contextual", layer, weights)))
+    network = metric.network.to(device)
+    key = f"{metric.key}{_tail(weights)}_mean"
     output = Output(key, "Contextual sim.", "", "higher", mean)
 
-    def reference_maps(truth: Truth) -> torch.Tensor | None:
-        if truth.reference is not None and key not in truth.kept:
+    def reference_maps(truth: Truth) -> torch.Tensor:
+        if key not in truth.kept:  # once for all methods
             truth.kept[key] = network(truth.reference)
-        return truth.kept.get(key)
+        return truth.kept[key]
 
     def run(shown: Shown) -> Values:
-        reference = reference_maps(shown.truth)
-        if reference is None:
+        if not has_reference(shown):
             return [value_moments(float("nan"))]
-        return [value_moments(float(contextual_similarity(network(shown.rgb), reference)))]
+        maps = network(shown.rgb), reference_maps(shown.truth)
+        return [value_moments(float(contextual_similarity(*maps, bandwidth=metric.bandwidth)))]
 
     return Measure("contextual", (output,), run)

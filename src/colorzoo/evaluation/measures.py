@@ -1,4 +1,4 @@
-"""What is measured on a result that needs no network: names as protocols use them, and their functions."""
+"""What is measured on a result without a network: the metrics that give it, and the numbers it becomes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib.metadata import version
+from typing import Any
 
 import torch
 from torch import Tensor
+from torchmetrics import Metric
 
+from colorzoo.evaluation.moments import Values, one_picture
 from colorzoo.evaluation.outputs import (
     Better,
     Output,
@@ -20,17 +23,13 @@ from colorzoo.evaluation.outputs import (
     root_mean,
     value_moments,
 )
-from colorzoo.evaluation.pictures import Truth
+from colorzoo.evaluation.picture_list import Truth
 from colorzoo.guidance import Guidance
-from colorzoo.metrics.ab_error import tolerance_histogram
 from colorzoo.metrics.band import band_psnr, edge_band
 from colorzoo.metrics.cdr import cluster_discrepancy
-from colorzoo.metrics.colorful import colorfulness
-from colorzoo.metrics.histogram import histogram_intersection
-from colorzoo.metrics.look import gray_gain, neutral_chroma, right_hues
-from colorzoo.metrics.psnr import AB_SPAN, psnr, psnr_8bit, squared_errors, to_8bit
-from colorzoo.metrics.structure import ssim
-from colorzoo.users import Answer, bled_edges
+from colorzoo.metrics.named import inputs_of, named_metric
+from colorzoo.metrics.psnr import AB_SPAN
+from colorzoo.users import SeenResult, bled_edges
 
 
 class Bleeding:
@@ -41,7 +40,7 @@ class Bleeding:
         truth: The truth.
     """
 
-    def __init__(self, first: Answer, truth: Truth) -> None:
+    def __init__(self, first: SeenResult, truth: Truth) -> None:
         self.first, self._truth = first, truth
 
     @cached_property
@@ -74,8 +73,6 @@ class Shown:
     guidance: Guidance = field(default_factory=Guidance)
 
 
-Values = list[list[float]]
-
 REACH = 16  # pixels from a scribble beyond which nothing should change
 
 
@@ -96,174 +93,159 @@ class Measure:
     features: bool = False
 
 
+_GIVEN: Mapping[str, Callable[[Shown], Any]] = {
+    "rgb": lambda shown: shown.rgb,
+    "target": lambda shown: shown.truth.rgb,
+    "ab": lambda shown: shown.ab,
+    "target_ab": lambda shown: shown.truth.ab,
+    "edges": lambda shown: shown.bleeding.edges,
+    "truths": lambda shown: [shown.truth.clusters],
+    "color_weights": lambda shown: shown.truth.color_weights,
+    "reference_ab": lambda shown: shown.truth.reference_ab,
+    "labels": lambda shown: torch.tensor([shown.truth.label]),
+}
+
+
+def _always(shown: Shown) -> bool:
+    del shown
+    return True
+
+
+def metric_measure(
+    name: str, metric: Metric, *outputs: Output, where: Callable[[Shown], bool] = _always
+) -> Measure:
+    """Return the measure that a metric gives, picture by picture.
+
+    Args:
+        name: As protocols name it.
+        metric: What measures.
+        outputs: Its numbers, in the order of `colorzoo.evaluation.moments`.
+        where: Which results have a value; others are left out.
+    """
+    inputs = [key for key in inputs_of(metric) if key in _GIVEN]
+
+    def run(shown: Shown) -> Values:
+        if not where(shown):
+            return [value_moments(float("nan"))] * len(outputs)
+        return one_picture(metric, {key: _GIVEN[key](shown) for key in inputs})
+
+    return Measure(name, outputs, run)
+
+
 def plain_measures() -> Mapping[str, Callable[[], Measure]]:
     """Return the measures that need no network, by name."""
     return {
-        "psnr": lambda: _decibels("psnr", "psnr_rgb_8bit_mean", "PSNR", _psnr_8bit),
-        "psnr_float": lambda: _decibels("psnr_float", "psnr_rgb_float_mean", "PSNR (float)", _psnr_float),
-        "psnr_pooled": lambda: _pooled(
-            "psnr_pooled", "psnr_rgb_8bit_pooled", "PSNR (pooled)", 1.0, _mse_8bit
+        "psnr": lambda: _named("psnr", _db("psnr_rgb_8bit_mean", "PSNR")),
+        "psnr_float": lambda: _named("psnr_float", _db("psnr_rgb_float_mean", "PSNR (float)")),
+        "psnr_pooled": lambda: _named(
+            "psnr_pooled", _pooled_db("psnr_rgb_8bit_pooled", "PSNR (pooled)", 1.0)
         ),
-        "psnr_ab": lambda: _decibels("psnr_ab", "psnr_ab220_mean", "PSNR of ab", _psnr_ab),
-        "psnr_ab_pooled": lambda: _pooled(
-            "psnr_ab_pooled", "psnr_ab220_pooled", "PSNR of ab (pooled)", AB_SPAN, _mse_ab
+        "psnr_ab": lambda: _named("psnr_ab", _db("psnr_ab220_mean", "PSNR of ab")),
+        "psnr_ab_pooled": lambda: _named(
+            "psnr_ab_pooled", _pooled_db("psnr_ab220_pooled", "PSNR of ab (pooled)", AB_SPAN)
         ),
-        "ab_rmse": lambda: _mean("ab_rmse", "ab_rmse_mean", "ab RMSE", "lower", _ab_rmse, digits=2),
-        "ab_rmse_pooled": lambda: _pooled_by(
-            "ab_rmse_pooled", Output("ab_rmse_pooled", "ab RMSE (pooled)", "", "lower", root_mean, 2), _mse_ab
+        "ab_rmse": lambda: _named("ab_rmse", Output("ab_rmse_mean", "ab RMSE", "", "lower", mean, 2)),
+        "ab_rmse_pooled": lambda: _named(
+            "ab_rmse_pooled", Output("ab_rmse_pooled", "ab RMSE (pooled)", "", "lower", root_mean, 2)
         ),
-        "ssim": lambda: _mean("ssim", "ssim_rgb_gauss11_mean", "SSIM", "higher", _ssim),
+        "ssim": lambda: _named("ssim", Output("ssim_rgb_gauss11_mean", "SSIM", "", "higher", mean)),
         "cdr": _cdr_measure,
-        "cf": lambda: _mean("cf", "cf_hasler_mean", "Colorfulness", "neither", _colorfulness, digits=1),
-        "delta_cf": _delta_cf_measure,
-        "auc": _auc_measure,
-        "psnr_k7": lambda: _decibels("psnr_k7", "psnr_rgb_float_k7_mean", "PSNR K=7", partial(_band, 7)),
-        "psnr_kfull": lambda: _decibels(
-            "psnr_kfull", "psnr_rgb_float_kfull_mean", "PSNR K=Full", partial(_band, None)
+        "cf": lambda: _named("cf", Output("cf_hasler_mean", "Colorfulness", "", "neither", mean, 1)),
+        "delta_cf": lambda: _named(
+            "delta_cf",
+            Output("cf_hasler_distance_mean", "Delta CF (per picture)", "", "lower", mean, 1),
+            Output(
+                "cf_hasler_distance_of_means", "Delta CF (of means)", "", "lower", absolute_mean, 1, False
+            ),
         ),
-        "band_share": lambda: _mean(
-            "band_share", "band_share_k7_mean", "Share of the band", "neither", _band_share
+        "auc": lambda: _named(
+            "auc",
+            Output("auc_ab150_pooled", "AuC", "", "higher", area_under_curve),
+            Output("auc_ab150_rebalanced_pooled", "AuC (rebalanced)", "", "higher", area_under_curve),
+        ),
+        "psnr_k7": lambda: _named("psnr_k7", _db("psnr_rgb_float_k7_mean", "PSNR K=7")),
+        "psnr_kfull": lambda: _named("psnr_kfull", _db("psnr_rgb_float_kfull_mean", "PSNR K=Full")),
+        "band_share": lambda: _named(
+            "band_share", Output("band_share_k7_mean", "Share of the band", "", "neither", mean)
         ),
         "psnr_k7_gain": lambda: _decibel_gain("k7", "K=7", 7),
         "psnr_kfull_gain": lambda: _decibel_gain("kfull", "K=Full", None),
-        "cdr_gain": lambda: _mean(
+        "cdr_gain": lambda: _mean_of(
             "cdr_gain", f"cdr_slic250_exact_{_release()}_gain", "Gain, CDR", "higher", _cdr_gain, digits=4
         ),
-        "drift": lambda: _mean(
+        "drift": lambda: _mean_of(
             "drift", "drift_beyond_16_px_mean", "Drift beyond 16 px", "lower", _drift, digits=3
         ),
-        "gray_gain": lambda: _decibels(
-            "gray_gain", "psnr_rgb_8bit_over_gray_mean", "PSNR over gray", _gray_gain
+        "gray_gain": lambda: _named("gray_gain", _db("psnr_rgb_8bit_over_gray_mean", "PSNR over gray")),
+        "cf_share": lambda: _named(
+            "cf_share", Output("cf_hasler_share", "Colorfulness, share", "", "neither", mean)
         ),
-        "cf_share": lambda: _share_of_sums(
-            "cf_share", "cf_hasler_share", "Colorfulness, share", "neither", _colorfulness_and_truth
+        "neutral_chroma": lambda: _named(
+            "neutral_chroma", Output("chroma_where_neutral5", "Chroma on neutral", "", "lower", mean)
         ),
-        "neutral_chroma": lambda: _share_of_sums(
-            "neutral_chroma", "chroma_where_neutral5", "Chroma on neutral", "lower", _neutral_chroma
+        "right_hue": lambda: _named(
+            "right_hue", Output("hue35_where_chroma15", "Right hue", "", "higher", mean)
         ),
-        "right_hue": lambda: _share_of_sums(
-            "right_hue", "hue35_where_chroma15", "Right hue", "higher", _right_hues
-        ),
-        "histogram_intersection": lambda: _mean(
-            "histogram_intersection", "hist_ab529_reference_mean", "Histogram int.", "higher", _histogram
+        "histogram_intersection": lambda: metric_measure(
+            "histogram_intersection",
+            named_metric("histogram_intersection"),
+            Output("hist_ab529_reference_mean", "Histogram int.", "", "higher", mean),
+            where=has_reference,
         ),
     }
 
 
-def _mean(
-    name: str, key: str, title: str, better: Better, function: Callable[[Shown], Tensor], *, digits: int = 3
+def has_reference(shown: Shown) -> bool:
+    """Say whether the picture has a reference."""
+    return shown.truth.reference is not None
+
+
+def _named(name: str, *outputs: Output) -> Measure:
+    return metric_measure(name, named_metric(name), *outputs)
+
+
+def _db(key: str, title: str) -> Output:
+    return Output(key, title, "dB", "higher", mean, 2)
+
+
+def _pooled_db(key: str, title: str, peak: float) -> Output:
+    return Output(key, title, "dB", "higher", decibels_of_mean(peak), 2)
+
+
+def _cdr_measure() -> Measure:
+    """Cluster Discrepancy Ratio; labels depend on the release of scikit-image, so that stays in the key."""
+    release = _release()
+    keys = (("cdr", "CDR"), ("cdr_a", "CDR of a"), ("cdr_b", "CDR of b"))
+    outputs = (
+        Output(f"{key}_slic250_exact_{release}_mean", title, "", "higher", mean, detail=key != "cdr")
+        for key, title in keys
+    )
+    # the edges of a gray picture are noise of the file format
+    return metric_measure("cdr", named_metric("cdr"), *outputs, where=lambda shown: not shown.truth.is_gray)
+
+
+def _release() -> str:
+    return f"skimage{version('scikit-image')}"
+
+
+def _mean_of(
+    name: str, key: str, title: str, better: Better, function: Callable[[Shown], Tensor], *, digits: int
 ) -> Measure:
-    return Measure(name, (Output(key, title, "", better, mean, digits),), _one(function))
-
-
-def _decibels(name: str, key: str, title: str, function: Callable[[Shown], Tensor]) -> Measure:
-    return Measure(name, (Output(key, title, "dB", "higher", mean, 2),), _one(function))
-
-
-def _pooled(name: str, key: str, title: str, peak: float, function: Callable[[Shown], Tensor]) -> Measure:
-    return _pooled_by(name, Output(key, title, "dB", "higher", decibels_of_mean(peak), 2), function)
-
-
-def _pooled_by(name: str, output: Output, function: Callable[[Shown], Tensor]) -> Measure:
-    """Weigh each picture's mean squared error by its pixels."""
-
-    def run(shown: Shown) -> Values:
-        values = shown.rgb[0].numel()
-        return [[float(function(shown)) * values, 0.0, float(values)]]
-
-    return Measure(name, (output,), run)
-
-
-def _share_of_sums(
-    name: str, key: str, title: str, better: Better, function: Callable[[Shown], tuple[Tensor, Tensor]]
-) -> Measure:
-    """Divide two sums over all pictures, so that a picture counts by its pixels that are asked about."""
-
-    def run(shown: Shown) -> Values:
-        total, count = function(shown)
-        return [[float(total), 0.0, float(count)]]
-
-    return Measure(name, (Output(key, title, "", better, mean),), run)
-
-
-def _one(function: Callable[[Shown], Tensor]) -> Callable[[Shown], Values]:
-    """Wrap a function that gives ``(1,)``."""
-    return lambda shown: [value_moments(float(function(shown)))]
-
-
-def _psnr_8bit(shown: Shown) -> Tensor:
-    return psnr_8bit(shown.rgb, shown.truth.rgb)
-
-
-def _psnr_float(shown: Shown) -> Tensor:
-    return psnr(shown.rgb, shown.truth.rgb)
-
-
-def _psnr_ab(shown: Shown) -> Tensor:
-    return psnr(shown.ab, shown.truth.ab, peak=AB_SPAN)
-
-
-def _mse_8bit(shown: Shown) -> Tensor:
-    return squared_errors(to_8bit(shown.rgb) / 255, to_8bit(shown.truth.rgb) / 255)
-
-
-def _mse_ab(shown: Shown) -> Tensor:
-    return squared_errors(shown.ab, shown.truth.ab)
-
-
-def _ab_rmse(shown: Shown) -> Tensor:
-    return _mse_ab(shown).sqrt()
-
-
-def _ssim(shown: Shown) -> Tensor:
-    return ssim(shown.rgb, shown.truth.rgb)
-
-
-def _colorfulness(shown: Shown) -> Tensor:
-    return colorfulness(shown.rgb)
-
-
-def _gray_gain(shown: Shown) -> Tensor:
-    return gray_gain(shown.rgb, shown.truth.rgb)
-
-
-def _colorfulness_and_truth(shown: Shown) -> tuple[Tensor, Tensor]:
-    return colorfulness(shown.rgb), shown.truth.colorfulness
-
-
-def _neutral_chroma(shown: Shown) -> tuple[Tensor, Tensor]:
-    return neutral_chroma(shown.ab, shown.truth.ab)
-
-
-def _right_hues(shown: Shown) -> tuple[Tensor, Tensor]:
-    return right_hues(shown.ab, shown.truth.ab)
-
-
-def _histogram(shown: Shown) -> Tensor:
-    from colorzoo.color import rgb_to_lab
-
-    if shown.truth.reference is None:
-        return torch.tensor(torch.nan)
-    return histogram_intersection(shown.ab, rgb_to_lab(shown.truth.reference)[:, 1:])
-
-
-def _band(kernel_size: int | None, shown: Shown) -> Tensor:
-    return band_psnr(shown.rgb, shown.truth.rgb, edge_band(shown.bleeding.edges, kernel_size))
+    """Return the measure of what only an evaluation knows: a comparison with the method's first result."""
+    output = Output(key, title, "dB" if "psnr" in key else "", better, mean, digits)
+    return Measure(name, (output,), lambda shown: [value_moments(float(function(shown)))])
 
 
 def _decibel_gain(name: str, title: str, kernel_size: int | None) -> Measure:
     """Compare a result with the method's own one without interactions, picture by picture."""
-    output = Output(f"psnr_rgb_float_{name}_gain", f"Gain, PSNR {title}", "dB", "higher", mean, 3)
-    return Measure(f"psnr_{name}_gain", (output,), _one(_band_gain(kernel_size)))
+    key, gain = f"psnr_rgb_float_{name}_gain", partial(_band_gain, kernel_size)
+    return _mean_of(f"psnr_{name}_gain", key, f"Gain, PSNR {title}", "higher", gain, digits=3)
 
 
-def _band_gain(kernel_size: int | None) -> Callable[[Shown], Tensor]:
-    def gain(shown: Shown) -> Tensor:
-        band = edge_band(shown.bleeding.edges, kernel_size)
-        before = band_psnr(shown.bleeding.first.rgb, shown.truth.rgb, band)
-        return band_psnr(shown.rgb, shown.truth.rgb, band) - before
-
-    return gain
+def _band_gain(kernel_size: int | None, shown: Shown) -> Tensor:
+    band = edge_band(shown.bleeding.edges, kernel_size)
+    before = band_psnr(shown.bleeding.first.rgb, shown.truth.rgb, band)
+    return band_psnr(shown.rgb, shown.truth.rgb, band) - before
 
 
 def _cdr_gain(shown: Shown) -> Tensor:
@@ -280,58 +262,3 @@ def _drift(shown: Shown) -> Tensor:
     moved = torch.linalg.vector_norm(shown.ab - shown.bleeding.first.ab, dim=1, keepdim=True)
     drift: Tensor = moved[~near].mean()  # NaN where no pixel is so far away
     return drift
-
-
-def _band_share(shown: Shown) -> Tensor:
-    share = edge_band(shown.bleeding.edges).mean()
-    return share.masked_fill(share == 0, torch.nan)
-
-
-def _release() -> str:
-    return f"skimage{version('scikit-image')}"
-
-
-def _cdr_measure() -> Measure:
-    """Cluster Discrepancy Ratio; labels depend on the release of scikit-image, so that stays in the key."""
-    release = _release()
-    keys = (("cdr", "CDR"), ("cdr_a", "CDR of a"), ("cdr_b", "CDR of b"))
-    outputs = tuple(
-        Output(f"{key}_slic250_exact_{release}_mean", title, "", "higher", mean, detail=key != "cdr")
-        for key, title in keys
-    )
-
-    def run(shown: Shown) -> Values:
-        if shown.truth.is_gray:  # its edges are noise of the file format
-            return [value_moments(float("nan"))] * 3
-        a, b = cluster_discrepancy(shown.ab[0], shown.truth.clusters).tolist()
-        both = float(torch.tensor([a, b]).nanmean())
-        return [value_moments(value) for value in (both, a, b)]
-
-    return Measure("cdr", outputs, run)
-
-
-def _delta_cf_measure() -> Measure:
-    outputs = (
-        Output("cf_hasler_distance_mean", "Delta CF (per picture)", "", "lower", mean, 1),
-        Output("cf_hasler_distance_of_means", "Delta CF (of means)", "", "lower", absolute_mean, 1, False),
-    )
-
-    def run(shown: Shown) -> Values:
-        difference = float(colorfulness(shown.rgb) - shown.truth.colorfulness)
-        return [value_moments(abs(difference)), value_moments(difference)]
-
-    return Measure("delta_cf", outputs, run)
-
-
-def _auc_measure() -> Measure:
-    outputs = (
-        Output("auc_ab150_pooled", "AuC", "", "higher", area_under_curve),
-        Output("auc_ab150_rebalanced_pooled", "AuC (rebalanced)", "", "higher", area_under_curve),
-    )
-
-    def run(shown: Shown) -> Values:
-        raw = tolerance_histogram(shown.ab, shown.truth.ab)
-        rebalanced = tolerance_histogram(shown.ab, shown.truth.ab, shown.truth.color_weights)
-        return [[*histogram.tolist(), 0.0, 1.0] for histogram in (raw, rebalanced)]
-
-    return Measure("auc", outputs, run)

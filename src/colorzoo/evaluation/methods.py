@@ -14,15 +14,16 @@ from colorzoo import __version__
 from colorzoo.card import GuidanceKind, InputKind, ModelCard
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import DataError, UnknownModelError, WeightsError
-from colorzoo.evaluation.files import digest
-from colorzoo.evaluation.pictures import Item, Truth, file_sha256, read_result
+from colorzoo.evaluation.picture_list import Item, Truth, file_sha256, read_result
 from colorzoo.evaluation.proposals import guide_of
 from colorzoo.evaluation.protocol import Protocol
+from colorzoo.evaluation.report_files import digest
 from colorzoo.factory import create_model
 from colorzoo.guidance import Guidance
 from colorzoo.registry import model_card
 from colorzoo.tasks import ColorizationModule
-from colorzoo.users import Answer, Scene
+from colorzoo.tasks.measuring import shown_colors
+from colorzoo.users import Scene, SeenResult
 from colorzoo.users.session import Painter
 from colorzoo.weights import resolve_weights
 
@@ -124,16 +125,16 @@ def gray_method() -> Method:
     return Method(GRAY, GRAY, painter, about={"weights": "no color at all"})
 
 
-def _paint_truth(scene: Scene, guidance: Guidance) -> Answer:
+def _paint_truth(scene: Scene, guidance: Guidance) -> SeenResult:
     del guidance
-    return Answer(scene.rgb, scene.ab)
+    return SeenResult(scene.rgb, scene.ab)
 
 
-def _paint_gray(scene: Scene, guidance: Guidance) -> Answer:
+def _paint_gray(scene: Scene, guidance: Guidance) -> SeenResult:
     del guidance
     luma = rgb_to_lab(scene.rgb)[:, :1]
     ab = torch.zeros_like(scene.ab)
-    return Answer(lab_to_rgb(torch.cat([luma, ab], dim=1)), ab)
+    return SeenResult(lab_to_rgb(torch.cat([luma, ab], dim=1)), ab)
 
 
 def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
@@ -144,9 +145,9 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
     def painter(item: Item, truth: Truth) -> Painter:
         stem = Path(item.name).with_suffix("")
         rgb = read_result(files.get(stem, folder / item.name), truth, protocol, item.name)
-        answer = Answer(rgb, rgb_to_lab(rgb)[:, 1:])
+        answer = SeenResult(rgb, rgb_to_lab(rgb)[:, 1:])
 
-        def paint(scene: Scene, guidance: Guidance) -> Answer:
+        def paint(scene: Scene, guidance: Guidance) -> SeenResult:
             del scene, guidance
             return answer
 
@@ -216,11 +217,10 @@ def model_painter(model: ColorizationModule) -> Callable[[Item, Truth], Painter]
         del item, truth
         return paint
 
-    def paint(scene: Scene, guidance: Guidance) -> Answer:
+    def paint(scene: Scene, guidance: Guidance) -> SeenResult:
         with torch.inference_mode():
             prediction = model(scene.luma, guidance)
-            rgb = prediction.to_rgb(scene.luma).float().clamp(0, 1)
-            ab = prediction.ab.float() if prediction.ab is not None else rgb_to_lab(rgb)[:, 1:]
-        return Answer(rgb.clone(), ab.clone())
+            rgb, ab = shown_colors(prediction, scene.luma)
+        return SeenResult(rgb.clone(), ab.clone())
 
     return painter

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from colorzoo.metrics import ab_error
+from colorzoo.metrics.psnr import decibels
 
 Moments = NDArray[np.float64]
 Better = Literal["higher", "lower", "neither"]
@@ -63,20 +67,12 @@ def root_mean(moments: Moments) -> Moments:
 
 def decibels_of_mean(peak: float) -> Finish:
     """Return the finish that makes a pooled PSNR of mean squared errors."""
-
-    def finish(moments: Moments) -> Moments:
-        with np.errstate(divide="ignore"):
-            return np.asarray(10 * np.log10(peak**2 / mean(moments)))
-
-    return finish
+    return lambda moments: decibels(torch.from_numpy(mean(moments)), peak).numpy()
 
 
 def area_under_curve(moments: Moments) -> Moments:
     """Finish a histogram over tolerances 0 to 150 and beyond, then (exact, count); see `colorzoo.metrics`."""
-    histogram = moments[..., :-2]
-    with np.errstate(invalid="ignore"):
-        accuracy = histogram.cumsum(-1)[..., :-1] / histogram.sum(-1, keepdims=True)
-    return np.asarray(np.trapezoid(accuracy, axis=-1) / (accuracy.shape[-1] - 1))
+    return ab_error.area_under_curve(torch.from_numpy(moments[..., :-2])).numpy()
 
 
 def no_finish(moments: Moments) -> Moments:
@@ -89,37 +85,3 @@ def value_moments(value: float) -> list[float]:
     if np.isnan(value):
         return [0.0, 0.0, 0.0]
     return [0.0, 1.0, 0.0] if np.isinf(value) else [float(value), 0.0, 1.0]
-
-
-def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Return the Frechet distance of Gaussians fitted to two sets of features (Heusel et al. 2017).
-
-    With centered features A and B, the trace of the root of the product of their covariances is the sum of
-    the singular values of ``A B^T``, which is cheap for few pictures and exact for all.
-
-    Args:
-        one: ``(N, D)``.
-        other: ``(M, D)``.
-
-    Returns:
-        The distance, at least 0; NaN for fewer than two pictures.
-    """
-    if min(len(one), len(other)) < 2:
-        return float("nan")
-    factors: list[NDArray[np.float64]] = []
-    means, traces = [], []
-    for features in (one.astype(np.float64), other.astype(np.float64)):
-        centered = (features - features.mean(0)) / np.sqrt(len(features) - 1)
-        means.append(features.mean(0))
-        traces.append(float((centered**2).sum()))
-        factors.append(_short(centered))
-    shared = float(np.linalg.svd(factors[0] @ factors[1].T, compute_uv=False).sum())
-    distance = float(((means[0] - means[1]) ** 2).sum()) + sum(traces) - 2 * shared
-    return max(distance, 0.0)
-
-
-def _short(factor: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a factor of the same covariance with at most as many rows as columns."""
-    if len(factor) <= factor.shape[1]:
-        return factor
-    return np.asarray(np.linalg.qr(factor, mode="r"))

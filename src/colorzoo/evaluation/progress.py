@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from colorzoo.data.progress import progress_bar
+from colorzoo.data.progress_bar import progress_bar
 
 EVERY = 30.0  # seconds between lines in a log
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from colorzoo.errors import DataError
-from colorzoo.evaluation.files import load_yaml
 from colorzoo.evaluation.resize import Resize, ResizeMode
 
 References = Literal["none", "pairs", "self"]
@@ -210,3 +209,17 @@ def _one_of(key: str, value: Any, allowed: tuple[Any, ...]) -> Any:
     if value not in allowed:
         raise ValueError(f"{key} must be one of {', '.join(allowed)}, got {value!r}")
     return value
+
+
+def load_yaml(text: str) -> Any:
+    """Return the plain values of a YAML text.
+
+    Raises:
+        ValueError: It is no YAML.
+    """
+    import yaml  # of omegaconf, which colorzoo depends on
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"no YAML ({' '.join(str(error).split())})") from error

@@ -8,9 +8,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from colorzoo.evaluation.files import load_yaml
 from colorzoo.evaluation.outputs import Output
-from colorzoo.evaluation.protocol import Protocol
+from colorzoo.evaluation.protocol import Protocol, load_yaml
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import colorzoo
+from colorzoo.evaluation.bootstrap import Estimate
 from colorzoo.evaluation.cache import Cache
-from colorzoo.evaluation.files import write_json, write_whole
 from colorzoo.evaluation.page import page
 from colorzoo.evaluation.published import Published
-from colorzoo.evaluation.statistics import Estimate
+from colorzoo.evaluation.report_files import write_json, write_whole
 from colorzoo.evaluation.summary import Comparison, Row, Summary
 from colorzoo.evaluation.tables import latex, markdown, per_image
 

@@ -14,7 +14,7 @@ from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.choose import choose_measures
 from colorzoo.evaluation.measures import Measure
 from colorzoo.evaluation.methods import TRUTH, Method, open_methods, registered_name
-from colorzoo.evaluation.pictures import Item, Selection, hash_all, select_pictures
+from colorzoo.evaluation.picture_list import Item, Selection, hash_all, select_pictures
 from colorzoo.evaluation.processes import Processes, join_processes
 from colorzoo.evaluation.progress import progress
 from colorzoo.evaluation.protocol import Protocol

@@ -10,12 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorzoo.errors import DataError
-from colorzoo.evaluation.cache import Cache, Entry
-from colorzoo.evaluation.methods import Method, truth_method
-from colorzoo.evaluation.outputs import frechet_distance
-from colorzoo.evaluation.pictures import Item
-from colorzoo.evaluation.published import published_for
-from colorzoo.evaluation.statistics import (
+from colorzoo.evaluation.bootstrap import (
     Estimate,
     Reach,
     Weights,
@@ -25,7 +20,12 @@ from colorzoo.evaluation.statistics import (
     holm,
     interactions_to_target,
 )
+from colorzoo.evaluation.cache import Cache, Entry
+from colorzoo.evaluation.methods import Method, truth_method
+from colorzoo.evaluation.picture_list import Item
+from colorzoo.evaluation.published import published_for
 from colorzoo.evaluation.summary import Comparison, Evaluated, Row, Score, Summary, Table
+from colorzoo.metrics.fid import frechet_distance
 
 
 def summarize(

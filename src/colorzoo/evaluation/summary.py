@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from colorzoo.evaluation.measures import Measure
-from colorzoo.evaluation.methods import Method
-from colorzoo.evaluation.outputs import Moments, Output
-from colorzoo.evaluation.pictures import Item
-from colorzoo.evaluation.protocol import Protocol
-from colorzoo.evaluation.published import Published
-from colorzoo.evaluation.statistics import (
+from colorzoo.evaluation.bootstrap import (
     Difference,
     Estimate,
     Reach,
 )
+from colorzoo.evaluation.measures import Measure
+from colorzoo.evaluation.methods import Method
+from colorzoo.evaluation.outputs import Moments, Output
+from colorzoo.evaluation.picture_list import Item
+from colorzoo.evaluation.protocol import Protocol
+from colorzoo.evaluation.published import Published
 
 SIGNIFICANT = 0.05
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from colorzoo.evaluation.cells import Cell, heading, score_cell
-from colorzoo.evaluation.files import plain
 from colorzoo.evaluation.outputs import Output
+from colorzoo.evaluation.report_files import plain
 from colorzoo.evaluation.summary import Row, Summary
 
 _LATEX = str.maketrans(

@@ -15,11 +15,11 @@ from colorzoo.errors import PictureError
 from colorzoo.evaluation.cache import REFERENCE, TRUE_PICTURE, Cache, Entry
 from colorzoo.evaluation.measures import Bleeding, Measure, Shown
 from colorzoo.evaluation.methods import Method
-from colorzoo.evaluation.pictures import Item, Truth, read_truth
+from colorzoo.evaluation.picture_list import Item, Truth, read_truth
 from colorzoo.evaluation.protocol import Protocol, UserChoice
 from colorzoo.evaluation.stopwatch import Stopwatch
 from colorzoo.guidance import Guidance
-from colorzoo.users import Answer, Scene, SimulatedUser, Turn, make_user, play
+from colorzoo.users import Scene, SeenResult, SimulatedUser, Turn, make_user, play
 from colorzoo.users.session import Painter
 
 THUMBNAIL = 128  # pixels of the longer side
@@ -115,11 +115,11 @@ class Work:
         user = _make(choice)
         if choice is None or user is None or user.kind not in method.accepts:
             return None
-        nothing = Answer(scene.rgb, scene.ab)  # a background does not watch
+        nothing = SeenResult(scene.rgb, scene.ab)  # a background does not watch
         return user.begin(scene, nothing, method.module())(choice.count, nothing).guidance
 
     def _timed(self, paint: Painter) -> Painter:
-        def timed(scene: Scene, guidance: Guidance) -> Answer:
+        def timed(scene: Scene, guidance: Guidance) -> SeenResult:
             with self.watch.stage("networks"):
                 return paint(scene, guidance)
 

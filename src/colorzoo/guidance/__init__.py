@@ -1,10 +1,10 @@
 """Guidance: what a user may give a model, its simulators, and the recipe file."""
 
+from colorzoo.guidance.color_statistics import ab_histogram, mean_saturation, statistics_of
 from colorzoo.guidance.container import Guidance
 from colorzoo.guidance.kinds import Boxes, ClassMap, Exemplar, GlobalStatistics, Points, Regions, Scribbles
 from colorzoo.guidance.recipe import BoxHint, PointHint, Recipe, RegionColor, Stroke
 from colorzoo.guidance.simulate import PointSimulation, paint_patches, simulate_points, uniform_points
-from colorzoo.guidance.statistics import ab_histogram, mean_saturation, statistics_of
 
 __all__ = [
     "BoxHint",

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import sobel_gradients
-from colorzoo.draws import Generators, uniform_draws
 from colorzoo.guidance.kinds import Scribbles
+from colorzoo.randomness import Generators, draw_uniform
 
 AB_SCALE = 110.0
 _GRID = 8  # cells of the coarse displacement field each way
@@ -61,7 +61,7 @@ def simulate_scribbles(
     """
     s = simulation or ScribbleSimulation()
     batch, strokes = len(ab), s.most
-    draws = uniform_draws(generators, batch, 2 + 3 * strokes + 2 * _GRID**2, ab.device)
+    draws = draw_uniform(generators, batch, 2 + 3 * strokes + 2 * _GRID**2, ab.device)
     picture, rest = draws[:, :2], draws[:, 2:]
     stroke, field = rest[:, : 3 * strokes].view(batch, 3, strokes), rest[:, 3 * strokes :]
     edges, weight = lost_edges(ab, true_ab, s)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from colorzoo.draws import Generators, uniform_draws
 from colorzoo.guidance.kinds import Points
+from colorzoo.randomness import Generators, draw_uniform
 
 MAX_POINTS = 256  # the paper's geometric counts pass it once in 10^15 pictures
 _PICTURE_DRAWS = 5
@@ -56,7 +56,7 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     """
     simulation = simulation or PointSimulation()
     batch, _, height, width = ab.shape
-    draws = uniform_draws(generators, batch, _PICTURE_DRAWS + 3 * MAX_POINTS, ab.device)
+    draws = draw_uniform(generators, batch, _PICTURE_DRAWS + 3 * MAX_POINTS, ab.device)
     picture, patch = draws[:, :_PICTURE_DRAWS], draws[:, _PICTURE_DRAWS:].view(batch, 3, MAX_POINTS)
     counts = _draw_counts(picture, simulation)
     slots = max(1, int(counts.max()))
@@ -89,7 +89,7 @@ def uniform_points(ab: Tensor, count: int, generators: Generators, *, side: int 
         return Points.none(ab)
     side = min(side, height, width)
     free = torch.tensor([height - side + 1, width - side + 1], device=ab.device)
-    draws = uniform_draws(generators, batch, 2 * count, ab.device)
+    draws = draw_uniform(generators, batch, 2 * count, ab.device)
     corner = (draws.view(batch, count, 2) * free).long()
     sides = torch.full((batch, count), side, device=ab.device)
     return paint_patches(ab, corner, sides, torch.ones_like(sides, dtype=torch.bool))

@@ -19,6 +19,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import ClassMap, Recipe
 from colorzoo.guidance.fields import Fields
+from colorzoo.picture_formats import open_picture
 from colorzoo.tasks import ColorizationModule
 
 _LIKE = 0.02  # by how much the aspect ratio of a label image may differ: rounding of a small one
@@ -88,7 +89,7 @@ def read_labels(path: str | Path, like: Tensor) -> Tensor:
         GuidanceError: It cannot be read, has colors, or another shape than the picture.
     """
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             if image.mode not in ("L", "P", "I", "I;16", "1"):
                 raise GuidanceError(
                     f"label image {str(path)!r} has the mode {image.mode}; one channel with the number "

@@ -11,7 +11,6 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,11 @@ from colorzoo.factory import create_model
 from colorzoo.guidance import Exemplar, Guidance, Recipe, Regions
 from colorzoo.inference.device import Precision, choose_device, choose_dtype
 from colorzoo.inference.fast import fast_module
-from colorzoo.inference.guide import GuidanceLike, Wishes, fit_points, prepare
+from colorzoo.inference.guide import DrawnRequest, GuidanceLike, fit_points, prepare
 from colorzoo.inference.honor import honor_points
 from colorzoo.inference.kinds import add_kinds
 from colorzoo.inference.looks import GivesLooks, Look
-from colorzoo.inference.pictures import Picture, read_picture, to_pil
+from colorzoo.inference.picture_io import Picture, read_picture, to_pil
 from colorzoo.inference.pins import Pin, fit_pins
 from colorzoo.inference.redraw import OpenedPicture
 from colorzoo.inference.references import (
@@ -45,7 +44,8 @@ from colorzoo.inference.regions import Proposals, ProposesRegions, color_regions
 from colorzoo.inference.resample import DEFAULT_SIZE, BicubicUpsampler, shrink_luma, working_size
 from colorzoo.inference.sketches import draw_sketch, model_input, painted_luma
 from colorzoo.registry import default_model, load_class, model_card
-from colorzoo.tasks import ColorizationModule, Prediction
+from colorzoo.settings import known_settings
+from colorzoo.tasks import ColorizationModule, Prediction, RgbPrediction
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Picture
 ReferenceLike = ImageLike | Look | Exemplar
@@ -193,15 +193,17 @@ class Colorizer:
         """
         height, width = picture.rgb.shape[:2]
         size = working_size(height, width, self.size)
-        wishes = prepare(guidance, picture, size, strength)
+        request = prepare(guidance, picture, size, strength)
         luma = full_luma(picture.rgb)
         if isinstance(reference, Picture):
             require_color(reference, "picture")
             reference = self.exemplar([Reference(reference)])
         seen = shrink_luma(luma, size)
-        solved = self.solve(seen, wishes, reference)
+        solved = self.solve(seen, request, reference)
         luma = solved.luma(luma, seen)
-        pins = [] if self.paints else fit_pins(wishes.hints, solved.ab, luma[0, 0], strength=wishes.strength)
+        pins = (
+            [] if self.paints else fit_pins(request.hints, solved.ab, luma[0, 0], strength=request.strength)
+        )
         rgb = join(luma[0, 0], solved.ab, pins)
         return Colored(rgb, solved.ab, self.name, solved.notes)
 
@@ -217,39 +219,39 @@ class Colorizer:
         with self._lock:
             return make_exemplar(self.model, references, self.size)
 
-    def solve(self, luma: Tensor, wishes: Wishes, reference: Tensor | Exemplar | None = None) -> Solved:
+    def solve(
+        self, luma: Tensor, request: DrawnRequest, reference: Tensor | Exemplar | None = None
+    ) -> Solved:
         """Do all that happens at the network's size: predict, hold the points, apply the strength.
 
         Args:
             luma: ``(1, 1, h, w)`` in [0, 100], at the network's size.
-            wishes: What the user wants, drawn at the same size.
+            request: What the user wants, drawn at the same size.
             reference: See `colorize`; None where there is none.
 
         Raises:
             GuidanceError: The recipe speaks of regions or statistics that do not exist.
             ColorzooError: The model answers values that are no numbers.
         """
-        recipe = wishes.recipe or Recipe()
-        given = wishes.guidance if self.paints else fit_points(wishes.guidance, luma)
-        if wishes.recipe is not None or reference is not None:
+        recipe = request.recipe or Recipe()
+        given = request.guidance if self.paints else fit_points(request.guidance, luma)
+        if request.recipe is not None or reference is not None:
             exemplar = self._with_look(reference) if isinstance(reference, Tensor) else reference
             given = add_kinds(given, recipe, self.model, luma, exemplar)
-        notes = (*wishes.notes, *self._ignored(wishes))
+        notes = (*request.notes, *self._ignored(request))
         if "regions" in self.model.accepts:
             given = self._with_regions(given, recipe, luma)
             assert given.regions is not None
             notes = (*notes, *region_notes(given.regions, recipe))
         prediction = self.predict(luma, given)
-        ab = prediction.ab
-        assert ab is not None
-        if self.paints:
-            assert prediction.rgb is not None
+        ab = prediction.to_ab()
+        if isinstance(prediction, RgbPrediction):
             painted = rgb_to_lab(prediction.rgb)[:, :1]
             notes = (*notes, *draw_sketch(luma).notes, *self._notes)
-            return Solved(ab[0] * wishes.strength, prediction.extras, notes, painted)
+            return Solved(ab[0] * request.strength, prediction.extras, notes, painted)
         if given.points is not None:
             ab = honor_points(ab, luma, given.points)
-        return Solved(ab[0] * wishes.strength, prediction.extras, (*notes, *self._notes, *prediction.notes))
+        return Solved(ab[0] * request.strength, prediction.extras, (*notes, *self._notes, *prediction.notes))
 
     def propose(self, luma: Tensor) -> Regions:
         """Return the regions whose colors the model asks for; asked again for the same picture, at once.
@@ -277,9 +279,7 @@ class Colorizer:
 
     def predict_ab(self, luma: Tensor, guidance: Guidance) -> Tensor:
         """Return the ``(B, 2, h, w)`` ab of `predict`."""
-        prediction = self.predict(luma, guidance)
-        assert prediction.ab is not None
-        return prediction.ab
+        return self.predict(luma, guidance).to_ab()
 
     def predict(self, luma: Tensor, guidance: Guidance) -> Prediction:
         """Run the model as fast as the device allows; if its memory is too small, on the CPU from then on.
@@ -289,8 +289,7 @@ class Colorizer:
             guidance: What the user gives, of the same size.
 
         Returns:
-            ``(B, 2, h, w)`` float32 ab on the CPU, in CIE units, the painting where the model paints, and the
-            model's extras on its device.
+            The model's answer: its colors in float32 on the CPU, its extras on its device.
 
         Raises:
             ColorzooError: The model answers no numbers, in float32 either.
@@ -317,14 +316,8 @@ class Colorizer:
             with torch.inference_mode(), low:
                 seen = model_input(self.model, luma).to(self.device)
                 prediction = self._opened.predict(self._model_for(dtype), seen, guidance.to(self.device))
-            rgb = None if prediction.rgb is None else prediction.rgb.float().cpu()
-            ab = prediction.ab
-            if rgb is not None:  # of a model that reads lightness only the chroma counts
-                ab = rgb_to_lab(rgb)[:, 1:]
-            assert ab is not None
-            if torch.isfinite(ab).all():
-                extras, notes = prediction.extras, prediction.notes
-                return Prediction(ab=ab.float().cpu(), rgb=rgb, extras=extras, notes=notes)
+            if torch.isfinite(prediction.colors).all():
+                return prediction.with_colors(prediction.colors.float().cpu())
         raise ColorzooError(
             f"{self.name} answered values that are no numbers, in float32 too; check its weights."
         )
@@ -365,8 +358,8 @@ class Colorizer:
                 self._last_look = (weakref.ref(rgb), look)
         return Exemplar(rgb, look)
 
-    def _ignored(self, wishes: Wishes) -> tuple[str, ...]:
-        ignored = [kind for kind in wishes.kinds if kind not in self.model.accepts]
+    def _ignored(self, request: DrawnRequest) -> tuple[str, ...]:
+        ignored = [kind for kind in request.kinds if kind not in self.model.accepts]
         return tuple(f"{self.name} does not use {kind}; they were ignored" for kind in ignored)
 
 
@@ -386,7 +379,7 @@ def _settings(name: str, temperature: float | None) -> dict[str, Any]:
     """Return the constructor arguments of a model that the user chose."""
     if temperature is None:
         return {}
-    if "temperature" not in signature(load_class(model_card(name))).parameters:
+    if "temperature" not in known_settings(load_class(model_card(name))):
         raise ColorzooError(f"{name} has no temperature; models that answer a distribution do, as zhang2016.")
     return {"temperature": temperature}
 

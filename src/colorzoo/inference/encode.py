@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from colorzoo.inference.deep import encode_png, encode_tiff_strip
 from colorzoo.inference.metadata import EXIF_IFD, GPS_IFD, INTEROP_IFD, LAYOUT_TAGS, ORIENTATION, Metadata
 from colorzoo.inference.picture import FloatArray, Picture
 
@@ -122,12 +123,7 @@ def _gif(stored: NDArray[Any], data: Metadata, buffer: io.BytesIO) -> None:
 
 def _png(stored: NDArray[Any], data: Metadata) -> bytes:
     if stored.dtype == np.uint16:
-        import cv2
-
-        order = [2, 1, 0, 3][: stored.shape[2]]
-        done, buffer = cv2.imencode(".png", stored[..., order])
-        assert done  # opencv encodes any 16-bit array as PNG
-        encoded = buffer.tobytes()
+        encoded = encode_png(stored)
     else:
         memory = io.BytesIO()
         Image.fromarray(stored).save(memory, "PNG")
@@ -156,14 +152,15 @@ def _png_chunks(data: Metadata) -> bytes:
 
 
 def _tiff(stored: NDArray[Any], data: Metadata) -> bytes:
-    """One strip, without compression where the source had none, else deflate over differences."""
+    """One strip, without compression where the source had none, else deflate over differences.
+
+    Pillow writes the tags, since tifffile leaves out the nested ones of EXIF and GPS.
+    """
     height, width, channels = stored.shape
     if data.uncompressed:
         strip = stored.astype(stored.dtype.newbyteorder("<")).tobytes()
     else:
-        differences = stored.copy()
-        differences[:, 1:] -= stored[:, :-1]  # wraps around, as predictor 2 is defined
-        strip = zlib.compress(differences.astype(stored.dtype.newbyteorder("<")).tobytes())
+        strip = encode_tiff_strip(stored)
     tags = _descriptive_tags(data)
     bits = stored.dtype.itemsize * 8
     tags[256], tags[257], tags[258], tags[277] = width, height, (bits,) * channels, channels

@@ -22,6 +22,7 @@ from colorzoo.card import ModelCard, OutputKind
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_model
 from colorzoo.guidance import Guidance
+from colorzoo.settings import flatten_arguments
 from colorzoo.tasks import ColorizationModule
 
 Graph = Callable[[Sequence[Tensor]], Tensor]
@@ -222,7 +223,7 @@ def _sample(card: ModelCard, size: tuple[int, int], *, seed: int, batch: int = 2
 
 
 def _metadata(card: ModelCard, model: ColorizationModule) -> dict[str, str]:
-    hparams = json.dumps(dict(model.hparams), sort_keys=True, default=str)
+    hparams = json.dumps(flatten_arguments(type(model), model.hparams), sort_keys=True, default=str)
     return {"model": card.name, "hparams": hparams, "conventions": _CONVENTIONS, "paper": card.paper}
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.inference.device import multiplies_matrices
-from colorzoo.networks.frozen import Frozen
+from colorzoo.networks.borrowed import BorrowedModel
 from colorzoo.tasks import ColorizationModule
 
 _FEWEST_CHANNELS = 256  # below, moving the tiles costs more than the multiplications saved
@@ -31,7 +31,7 @@ def fast_module(module: ColorizationModule, dtype: torch.dtype) -> ColorizationM
     fast = copy.copy(module)  # shallow: a deep copy would take along the trainer that it belongs to
     fast._modules = {**module._modules, "network": speed_up(module.network, dtype)}
     for name, child in module._modules.items():
-        if isinstance(child, Frozen) and isinstance(child.model, ColorizationModule):
+        if isinstance(child, BorrowedModel) and isinstance(child.model, ColorizationModule):
             held = copy.copy(child)
             held._modules = {"model": fast_module(child.model, dtype)}
             fast._modules[name] = held

@@ -27,7 +27,7 @@ GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
 
 
 @dataclass(frozen=True)
-class Wishes:
+class DrawnRequest:
     """What a user wants of one picture.
 
     Attributes:
@@ -86,7 +86,7 @@ def _default_for(kinds: Sequence[str]) -> str:
 
 def prepare(
     guidance: GuidanceLike, picture: Picture, size: tuple[int, int], strength: float | None = None
-) -> Wishes:
+) -> DrawnRequest:
     """Bring guidance to the working size.
 
     Args:
@@ -99,14 +99,14 @@ def prepare(
         GuidanceError: It is broken, belongs to another picture, or the strength is not from 0 to 1.5.
     """
     given = as_recipe(guidance)
-    wishes = draw_wishes(given, picture.size, size, strength)
+    request = draw_wishes(given, picture.size, size, strength)
     notes = _recipe_notes(given, picture) if isinstance(given, Recipe) else ()
-    return replace(wishes, notes=notes)
+    return replace(request, notes=notes)
 
 
 def draw_wishes(
     given: Guidance | Recipe, whole: tuple[int, int], size: tuple[int, int], strength: float | None = None
-) -> Wishes:
+) -> DrawnRequest:
     """Bring guidance to the working size, without the picture.
 
     Args:
@@ -126,13 +126,13 @@ def draw_wishes(
     if isinstance(given, Recipe):
         drawn = Guidance.from_recipe(given, width, height, size)
         sized = replace(given, width=width, height=height)  # for what is drawn with the model's help
-        return Wishes(drawn, given.points, strength, given.kinds(), recipe=sized)
+        return DrawnRequest(drawn, given.points, strength, given.kinds(), recipe=sized)
     hints = _sparse_hints(given.points, width, height)
     if hints:  # the same way as a recipe, so that both give the same picture
         points = Guidance.from_recipe(Recipe(points=hints), width, height, size).points
     else:
         points = None if given.points is None else resize_points(given.points, size)
-    return Wishes(replace(given, points=points), hints, strength, given.kinds())
+    return DrawnRequest(replace(given, points=points), hints, strength, given.kinds())
 
 
 def fit_points(guidance: Guidance, luma: Tensor) -> Guidance:

@@ -66,9 +66,9 @@ class Distribution:
         it is as good as uniform, as the authors' converted Local Hints weights may be.
         """
         logits = prediction.extras.get("logits")
-        if logits is None or logits.shape[1] not in _BINS or prediction.ab is None:
+        if logits is None or logits.shape[1] not in _BINS:
             return None
-        stride = round(prediction.ab.shape[-1] / logits.shape[-1])
+        stride = round(prediction.colors.shape[-1] / logits.shape[-1])
         log_share = F.log_softmax(logits[:1].float(), dim=1)
         if _entropy(log_share.exp()[0]).mean() > _UNTRAINED * math.log(logits.shape[1]):
             return None

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from colorzoo.errors import PictureError
-from colorzoo.inference.icc import ProfileError, TableProfileError, srgb_profile, to_srgb_8bit, to_srgb_float
+from colorzoo.inference.deep import decode_png, decode_tiff
+from colorzoo.inference.icc import ProfileError, srgb_profile, to_srgb_8bit, to_srgb_float
 from colorzoo.inference.picture import AlphaArray, FloatArray
 
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_EXTRA = 258, 262, 338
@@ -95,33 +96,25 @@ def _has_deep_color(image: Image.Image, data: bytes) -> bool:
 
 
 def _deep_color(image: Image.Image, data: bytes, profile: bytes | None) -> Pixels | None:
-    stored = _cv2_decode(data)
-    if stored is None or stored.dtype != np.uint16 or stored.ndim != 3:
+    stored = decode_png(data) if image.format == "PNG" else decode_tiff(data)
+    if stored is None or stored.dtype != np.uint16:
         return None
-    rgb = stored[..., :3].astype(np.float32)
+    color, alpha = _split_channels(stored)
+    rgb = color.astype(np.float32)
     rgb /= 65535
-    alpha = stored[..., 3].copy() if stored.shape[2] == 4 else None
     if image.format == "PNG" and data[25] == 2:
-        alpha = _color_key(stored[..., :3], image.info.get("transparency"))
+        alpha = _color_key(color, image.info.get("transparency"))
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     if alpha is not None and 1 in tags.get(_TIFF_EXTRA, ()):  # color was multiplied by alpha
         rgb = np.clip(rgb / np.maximum(alpha, 1)[..., None] * np.float32(65535), 0, 1).astype(np.float32)
     return _profiled(rgb, alpha, profile, (), 16)
 
 
-def _cv2_decode(data: bytes) -> NDArray[Any] | None:
-    """Pixels at their full depth in RGB(A) order, or None."""
-    import cv2
-
-    # UNCHANGED leaves EXIF orientation alone but turns a TIFF upright, as Pillow does
-    try:
-        stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:  # more pixels than opencv takes
-        return None
-    if stored is None or stored.ndim == 2:
-        return stored
-    order = [2, 1, 0, 3] if stored.shape[2] == 4 else [2, 1, 0]
-    return np.ascontiguousarray(stored[..., order])
+def _split_channels(stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Split (H, W, 1 to 4) into gray (H, W) or color (H, W, 3), and alpha (H, W) or None."""
+    channels = stored.shape[2]
+    color = stored[..., 0] if channels < 3 else stored[..., :3]
+    return color, stored[..., -1].copy() if channels in (2, 4) else None
 
 
 def _color_key(stored: NDArray[Any], key: Any) -> AlphaArray | None:
@@ -134,15 +127,13 @@ def _color_key(stored: NDArray[Any], key: Any) -> AlphaArray | None:
 
 
 def deep_file(data: bytes) -> Pixels | None:
-    """Decode a float color TIFF, which Pillow refuses; None where opencv cannot either."""
-    stored = _cv2_decode(data)
+    """Decode a TIFF that Pillow refuses, such as one of floats in color; None where that fails too."""
+    stored = decode_tiff(data)
     if stored is None:
         return None
-    color = stored[..., :3] if stored.ndim == 3 else stored
+    color, extra = _split_channels(stored)
     values, notes = _unit_range(color)
-    alpha = None
-    if stored.ndim == 3 and stored.shape[2] == 4:
-        alpha = np.round(_unit_range(stored[..., 3])[0] * 65535).astype(np.uint16)
+    alpha = None if extra is None else np.round(_unit_range(extra)[0] * 65535).astype(np.uint16)
     return _profiled(values, alpha, None, notes, 16)
 
 
@@ -184,11 +175,6 @@ def _profiled(
     if profile is not None:
         try:
             values, profile = to_srgb_float(values, profile)
-        except TableProfileError:
-            eight = Image.fromarray(np.rint(values * 255).astype(np.uint8)).convert("RGB")
-            tabled = _eight_bit(eight, profile)
-            reduced = ("reduced to 8 bits by its color profile, a table",) if depth == 16 else ()
-            return replace(tabled, alpha=alpha, notes=notes + tabled.notes + reduced)
         except ProfileError as error:
             notes, profile = (*notes, f"{error}; colors were taken as sRGB"), None
     rgb = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)

@@ -17,8 +17,9 @@ from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, ImageFileDirectory_v2
 
 from colorzoo.errors import PictureError
 from colorzoo.inference.metadata import Exif, Metadata, tiff_exif, upright_exif, upright_xmp
-from colorzoo.inference.picture import Picture
+from colorzoo.inference.picture import Picture, upright
 from colorzoo.inference.pixels import Pixels, array_pixels, deep_file, image_pixels
+from colorzoo.picture_formats import open_picture
 
 MAX_PIXELS = 200_000_000
 
@@ -95,10 +96,10 @@ def _unguarded() -> Iterator[None]:
 
 @contextmanager
 def _opened(name: str, data: bytes) -> Iterator[Image.Image | None]:
-    """The opened image, or None for a float TIFF, which Pillow does not know."""
+    """The opened image, or None for a TIFF that Pillow does not know, such as one of floats in color."""
     try:
         with _unguarded():
-            image = Image.open(io.BytesIO(data))
+            image = open_picture(io.BytesIO(data))
     except UnidentifiedImageError:
         if data[:4] not in (b"II*\0", b"MM\0*"):
             raise PictureError(f"{name} is not a picture{_hint(data)}") from None
@@ -113,6 +114,8 @@ def _opened(name: str, data: bytes) -> Iterator[Image.Image | None]:
 def _hint(data: bytes) -> str:
     if data[4:8] == b"ftyp":
         return " Pillow can read, convert it to JPEG or PNG first (HEIC and raw files need another tool)"
+    if data.lstrip()[:4] == b"%!PS" or data[:4] == b"\xc5\xd0\xd3\xc6":
+        return " but PostScript (EPS), which is a program: export it as PNG or TIFF first"
     return ", its content is of no known format (JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF were expected)"
 
 
@@ -169,7 +172,7 @@ def _from_image(image: Image.Image, data: bytes | None, name: str) -> Picture:
 def _tiff_exif(data: bytes) -> Exif:
     # from a twin: loading an image closes its tags, and taking tags away would stop it from turning upright
     with _unguarded():
-        twin = Image.open(io.BytesIO(data))
+        twin = open_picture(io.BytesIO(data))
     with twin:
         return tiff_exif(twin)
 
@@ -248,22 +251,11 @@ def _is_lossless_webp(data: bytes) -> bool:
 
 def _assemble(pixels: Pixels, metadata: Metadata, exif: Exif) -> Picture:
     notes = pixels.notes + ((exif.note,) if exif.note else ())
-    alpha = None if pixels.alpha is None else _upright(pixels.alpha, exif.orientation)
+    alpha = None if pixels.alpha is None else upright(pixels.alpha, exif.orientation)
     return Picture(
-        rgb=_upright(pixels.rgb, exif.orientation),
+        rgb=upright(pixels.rgb, exif.orientation),
         alpha=alpha,
         bit_depth=pixels.bit_depth,
         metadata=replace(metadata, icc=pixels.icc),
         notes=notes,
     )
-
-
-def _upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Turn stored rows into the picture as seen, by EXIF orientation 1 to 8."""
-    if orientation >= 5:
-        array = array.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        array = array[::-1]
-    if orientation in (2, 3, 6, 7):
-        array = array[:, ::-1]
-    return np.ascontiguousarray(array)

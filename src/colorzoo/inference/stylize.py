@@ -13,7 +13,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -22,6 +22,7 @@ from colorzoo.errors import ColorzooError, PictureError
 from colorzoo.inference.picture import Picture
 from colorzoo.inference.references import as_reference, require_color
 from colorzoo.inference.resample import BicubicUpsampler
+from colorzoo.picture_formats import open_picture
 from colorzoo.tasks import ColorizationModule
 
 Transform = Literal["adain", "wct"]
@@ -113,7 +114,7 @@ def read_labels(path: Path, size: tuple[int, int]) -> Tensor:
         PictureError: It cannot be read, has another size or several channels.
     """
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             image.load()
             levels = np.asarray(image)
     except UnidentifiedImageError as error:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from colorzoo.errors import PictureError
 from colorzoo.inference.encode import ALPHA_FORMATS, DEEP_FORMATS, encode, fits_jpeg, quantized
-from colorzoo.inference.files import WRITABLE
+from colorzoo.inference.paths import WRITABLE
 from colorzoo.inference.picture import FloatArray, Picture
 
 #: Longest side a format can hold, in pixels.

@@ -5,6 +5,7 @@ from colorzoo.losses.color import (
     rebalanced_cross_entropy,
     smooth_l1_map,
     soft_cross_entropy,
+    weighted_by_chroma,
 )
 from colorzoo.losses.exemplar import (
     contextual_loss,
@@ -14,6 +15,7 @@ from colorzoo.losses.exemplar import (
     self_reference_l1,
     unmatched_perceptual,
 )
+from colorzoo.losses.processes import sum_over_processes
 
 __all__ = [
     "contextual_loss",
@@ -25,5 +27,7 @@ __all__ = [
     "self_reference_l1",
     "smooth_l1_map",
     "soft_cross_entropy",
+    "sum_over_processes",
     "unmatched_perceptual",
+    "weighted_by_chroma",
 ]

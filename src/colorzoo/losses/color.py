@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import grid_index, soft_neighbors
+
+_CHROMA_UNIT = 20.0  # about the mean chroma of a photo, CIE units
 
 
 def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
@@ -21,6 +24,22 @@ def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
         ``(B, 1, H, W)``; the slope is 1 beyond ``delta``.
     """
     return F.smooth_l1_loss(ab, target, reduction="none", beta=delta).sum(dim=1, keepdim=True)
+
+
+def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tensor:
+    """Return errors ``(B, 1, H, W)`` of which those of colorful pixels count more.
+
+    Not of any paper: with it an unsure network does not fall back to gray. A picture's weights have mean
+    1 and do not depend on the others in its batch.
+
+    Args:
+        errors: ``(B, 1, H, W)``.
+        ab: ``(B, 2, H, W)`` true colors in CIE units.
+        colorfulness: c of the weight 1 + c * chroma / 20; with 0 all pixels count alike.
+    """
+    weight = 1 + colorfulness * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / _CHROMA_UNIT
+    weighted: Tensor = errors * weight / weight.mean(dim=(1, 2, 3), keepdim=True)
+    return weighted
 
 
 def grid_cross_entropy(logits: Tensor, ab: Tensor, *, stride: int) -> Tensor:

@@ -8,20 +8,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.losses.processes import sum_over_processes
+
 _EPSILON = 1e-5
 
 
 def self_reference_l1(ab: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
     """Return the L1 distance over the pictures whose reference was made from themselves.
 
-    As published, the mean over the batch is divided by the number of such pictures once more.
+    As published, the mean over the batch is divided by the number of such pictures once more: those of all
+    processes, so that it does not depend on how they share the pictures.
 
     Args:
         ab: ``(B, 2, H, W)`` prediction.
         target: ``(B, 2, H, W)`` truth.
         chosen: ``(B,)`` in {0, 1}; if none is chosen the loss is 0.
     """
-    weights = chosen.float() / (chosen.float().sum() + _EPSILON)
+    chosen = chosen.float()
+    weights = chosen / (sum_over_processes(chosen.sum()) + _EPSILON)
     return ((ab - target).abs() * weights[:, None, None, None]).mean()
 
 
@@ -84,13 +88,20 @@ def contextual_loss(
 def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
     """Return the relativistic average least-squares loss (Jolicoeur-Martineau 2019).
 
+    Its averages are statistics of the batch by definition, whose pictures have no order: those of all
+    processes. The published code rolls the true pictures by one, which changes nothing.
+
     Args:
         better: ``(B, 1)`` scores that should lie one above the mean of the others: of true pictures for the
             discriminator, of painted ones for the generator.
-        worse: ``(B, 1)`` scores that should lie one below.
+        worse: ``(B, 1)`` scores that should lie one below. Means are over the pictures of all processes.
     """
-    above = (better - worse.mean() - 1).square().mean()
-    return (above + (worse - better.mean() + 1).square().mean()) / 2
+    better_sum, worse_sum, count = sum_over_processes(
+        torch.stack([better.sum(), worse.sum(), better.new_tensor(float(len(better)))])
+    )
+    above = (better - worse_sum / count - 1).square().mean()
+    loss: Tensor = (above + (worse - better_sum / count + 1).square().mean()) / 2
+    return loss
 
 
 def _neighbors(maps: Tensor) -> Tensor:

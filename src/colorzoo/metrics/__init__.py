@@ -2,6 +2,7 @@
 
 Pictures are ``(B, 3, H, W)`` RGB in [0, 1] (arguments ``rgb``, ``target``) or ``(B, 2, H, W)`` ab in CIE
 units (``ab``, ``target_ab``), so that a ``torchmetrics.MetricCollection`` hands each metric what it asks for.
+`picture_metrics` builds one from names.
 """
 
 from __future__ import annotations
@@ -12,12 +13,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from colorzoo.metrics.ab_error import AbAUC, MeanAbRMSE, PooledAbRMSE
     from colorzoo.metrics.band import BandPSNR, BandShare, band_psnr, edge_band
-    from colorzoo.metrics.batched_cdr import (
-        BatchedClusterDiscrepancyRatio,
-        BatchedTruth,
-        batched_discrepancy,
-        batched_truth,
-    )
     from colorzoo.metrics.cdr import ClusterDiscrepancyRatio, cluster_discrepancy, edge_scores
     from colorzoo.metrics.classify import Classifier, ClassifierAccuracy, classifier_network
     from colorzoo.metrics.clusters import CDRSettings, TruthClusters, truth_clusters
@@ -37,6 +32,7 @@ if TYPE_CHECKING:
         neutral_chroma,
         right_hues,
     )
+    from colorzoo.metrics.named import named_metric, picture_metrics
     from colorzoo.metrics.perceptual import BandLPIPS, MeanLPIPS, lpips_network
     from colorzoo.metrics.psnr import MeanAbPSNR, MeanPSNR, PooledAbPSNR, PooledPSNR, psnr_8bit
     from colorzoo.metrics.structure import MeanSSIM, ssim
@@ -48,8 +44,6 @@ _PUBLIC = {
     "BandLPIPS": "perceptual",
     "BandPSNR": "band",
     "BandShare": "band",
-    "BatchedClusterDiscrepancyRatio": "batched_cdr",
-    "BatchedTruth": "batched_cdr",
     "CDRSettings": "clusters",
     "Classifier": "classify",
     "ClassifierAccuracy": "classify",
@@ -77,8 +71,6 @@ _PUBLIC = {
     "TruthClusters": "clusters",
     "WarpingError": "video",
     "band_psnr": "band",
-    "batched_discrepancy": "batched_cdr",
-    "batched_truth": "batched_cdr",
     "classifier_network": "classify",
     "cluster_discrepancy": "cdr",
     "color_consistency": "video",
@@ -90,9 +82,11 @@ _PUBLIC = {
     "gray_gain": "look",
     "histogram_intersection": "histogram",
     "lpips_network": "perceptual",
+    "named_metric": "named",
     "neutral_area": "look",
     "neutral_chroma": "look",
     "opencv_flow": "flow",
+    "picture_metrics": "named",
     "psnr_8bit": "psnr",
     "right_hues": "look",
     "ssim": "structure",
@@ -107,8 +101,6 @@ __all__ = [
     "BandLPIPS",
     "BandPSNR",
     "BandShare",
-    "BatchedClusterDiscrepancyRatio",
-    "BatchedTruth",
     "CDRSettings",
     "Classifier",
     "ClassifierAccuracy",
@@ -135,8 +127,6 @@ __all__ = [
     "TruthClusters",
     "WarpingError",
     "band_psnr",
-    "batched_discrepancy",
-    "batched_truth",
     "classifier_network",
     "cluster_discrepancy",
     "color_consistency",
@@ -148,9 +138,11 @@ __all__ = [
     "gray_gain",
     "histogram_intersection",
     "lpips_network",
+    "named_metric",
     "neutral_area",
     "neutral_chroma",
     "opencv_flow",
+    "picture_metrics",
     "psnr_8bit",
     "right_hues",
     "ssim",

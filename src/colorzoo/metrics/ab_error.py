@@ -64,13 +64,13 @@ def area_under_curve(histogram: Tensor) -> Tensor:
     """Return the area under accuracy against tolerance 0 to 150, scaled so that no error gives 1.
 
     Args:
-        histogram: ``(152,)``, see `tolerance_histogram`.
+        histogram: ``(..., 152)``, see `tolerance_histogram`.
 
     Returns:
-        Scalar float32 by the trapezoidal rule; NaN if the histogram is empty.
+        ``(...)`` by the trapezoidal rule; NaN where a histogram is empty.
     """
-    accuracy = histogram.cumsum(0)[: LARGEST + 1] / histogram.sum()
-    return (torch.trapezoid(accuracy) / LARGEST).float()
+    accuracy = histogram.cumsum(-1)[..., : LARGEST + 1] / histogram.sum(-1, keepdim=True)
+    return torch.trapezoid(accuracy) / LARGEST
 
 
 def class_weights_of(target_ab: Tensor, class_weights: Tensor) -> Tensor:
@@ -100,14 +100,22 @@ class AbAUC(Metric):
         for name in ("raw", "rebalanced"):
             self.add_state(name, torch.zeros(LARGEST + 2, dtype=torch.float64), dist_reduce_fx="sum")
 
-    def update(self, ab: Tensor, target_ab: Tensor) -> None:
-        """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
+    def update(self, ab: Tensor, target_ab: Tensor, color_weights: Tensor | None = None) -> None:
+        """Add pictures.
+
+        Args:
+            ab: ``(B, 2, H, W)`` in CIE units.
+            target_ab: ``(B, 2, H, W)`` truth in CIE units.
+            color_weights: ``(B, H, W)`` weight of each pixel's color, of `class_weights_of`, to measure
+                several methods against one truth.
+        """
         require_pair(ab, target_ab, 2)
-        weights = class_weights_of(target_ab, self.class_weights)
+        weights = class_weights_of(target_ab, self.class_weights) if color_weights is None else color_weights
         # Not in place: the states may stem from inference mode while this run is outside of it.
-        self.raw = self.raw + tolerance_histogram(ab, target_ab)
-        self.rebalanced = self.rebalanced + tolerance_histogram(ab, target_ab, weights)
+        self.raw = self.raw + tolerance_histogram(ab, target_ab).to(self.raw.device)
+        self.rebalanced = self.rebalanced + tolerance_histogram(ab, target_ab, weights).to(self.raw.device)
 
     def compute(self) -> dict[str, Tensor]:
         """Return ``auc`` and ``auc_rebalanced`` in [0, 1]; NaN if there was no picture."""
-        return {"auc": area_under_curve(self.raw), "auc_rebalanced": area_under_curve(self.rebalanced)}
+        raw, rebalanced = area_under_curve(torch.stack([self.raw, self.rebalanced])).float()
+        return {"auc": raw, "auc_rebalanced": rebalanced}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Sequence
 
 import numpy as np
@@ -79,45 +78,7 @@ def cluster_discrepancy(ab: Tensor, truth: TruthClusters, region: Tensor | None 
     return torch.tensor([score.mean() if len(score) else np.nan for score in scores], dtype=torch.float64)
 
 
-class DiscrepancyMean(Metric, ABC):
-    """Mean over pictures of ratios in a, in b, and of the mean of both, or of the one that has edges.
-
-    A metric implements ``update``, which computes the ratios and hands them to `add`.
-
-    Args:
-        ending: Of the keys.
-    """
-
-    higher_is_better = True
-    is_differentiable = False
-    full_state_update = False
-    total: Tensor
-    count: Tensor
-    left_out: Tensor
-
-    def __init__(self, ending: str = "") -> None:
-        super().__init__()
-        self.ending = ending
-        self.add_state("total", torch.zeros(3, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("count", torch.zeros(3, dtype=torch.long), dist_reduce_fx="sum")
-        self.add_state("left_out", torch.tensor(0), dist_reduce_fx="sum")
-
-    def add(self, ratios: Tensor) -> None:
-        """Add the ``(B, 2)`` ratios of a batch, NaN where a plane has no edge."""
-        values = torch.cat([ratios, ratios.nanmean(dim=1, keepdim=True)], dim=1).to(self.total.device)
-        # Not in place: the states may stem from inference mode while this run is outside of it.
-        self.total = self.total + values.nan_to_num(0.0).sum(dim=0)
-        self.count = self.count + values.isfinite().sum(dim=0)
-        self.left_out = self.left_out + values[:, 2].isnan().sum()
-
-    def compute(self) -> dict[str, Tensor]:
-        """Return ``cdr_a``, ``cdr_b``, ``cdr`` (NaN without any edge) and the number ``left_out``."""
-        a, b, both = (self.total / self.count).float()  # 0 / 0 is NaN
-        ratios = {"cdr_a": a, "cdr_b": b, "cdr": both}
-        return {name + self.ending: value for name, value in ratios.items()} | {"left_out": self.left_out}
-
-
-class ClusterDiscrepancyRatio(DiscrepancyMean):
+class ClusterDiscrepancyRatio(Metric):
     """Mean Cluster Discrepancy Ratio over pictures, with scikit-image's SLIC and Canny (Kim et al. 2021).
 
     A plane without an edge is left out of the mean of its channel; a picture without any is counted in
@@ -128,9 +89,19 @@ class ClusterDiscrepancyRatio(DiscrepancyMean):
         settings: Defaults to the published ones.
     """
 
+    higher_is_better = True
+    is_differentiable = False
+    full_state_update = False
+    total: Tensor
+    count: Tensor
+    left_out: Tensor
+
     def __init__(self, settings: CDRSettings | None = None) -> None:
         super().__init__()
         self.settings = settings or CDRSettings()
+        self.add_state("total", torch.zeros(3, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros(3, dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("left_out", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(
         self,
@@ -159,7 +130,20 @@ class ClusterDiscrepancyRatio(DiscrepancyMean):
         regions = [None] * len(ab) if region is None else list(region[:, 0])
         triples = zip(ab, truths, regions, strict=True)
         ratios = [cluster_discrepancy(picture, truth, where) for picture, truth, where in triples]
-        self.add(torch.stack(ratios) if ratios else torch.zeros(0, 2, dtype=torch.float64))
+        self._add(torch.stack(ratios) if ratios else torch.zeros(0, 2, dtype=torch.float64))
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return ``cdr_a``, ``cdr_b``, ``cdr`` (NaN without any edge) and the number ``left_out``."""
+        a, b, both = (self.total / self.count).float()  # 0 / 0 is NaN
+        return {"cdr_a": a, "cdr_b": b, "cdr": both, "left_out": self.left_out}
+
+    def _add(self, ratios: Tensor) -> None:
+        """Add the ``(B, 2)`` ratios of a batch, NaN where a plane has no edge."""
+        values = torch.cat([ratios, ratios.nanmean(dim=1, keepdim=True)], dim=1).to(self.total.device)
+        # Not in place: the states may stem from inference mode while this run is outside of it.
+        self.total = self.total + values.nan_to_num(0.0).sum(dim=0)
+        self.count = self.count + values.isfinite().sum(dim=0)
+        self.left_out = self.left_out + values[:, 2].isnan().sum()
 
     def _cluster_truth(self, ab: Tensor, target_ab: Tensor | None) -> list[TruthClusters]:
         if target_ab is None:

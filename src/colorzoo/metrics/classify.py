@@ -97,7 +97,7 @@ class ClassifierAccuracy(Metric):
         ranks = rank_of(scores, labels.to(scores.device))
         found = torch.stack([(ranks < k).sum() for k in self.best])
         # Not in place: the states may stem from inference mode while this run is outside of it.
-        self.hits = self.hits + found
+        self.hits = self.hits + found.to(self.hits.device)
         self.count = self.count + len(rgb)
 
     def compute(self) -> dict[str, Tensor]:

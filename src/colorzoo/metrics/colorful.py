@@ -89,7 +89,8 @@ class DeltaColorfulness(Metric):
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3)
-        difference = (colorfulness(rgb, form=self.form) - colorfulness(target, form=self.form)).double()
+        difference = colorfulness(rgb, form=self.form) - colorfulness(target, form=self.form)
+        difference = difference.to(self.total.device).double()
         # Not in place: the states may stem from inference mode while this run is outside of it.
         self.total = self.total + difference.sum()
         self.distance = self.distance + difference.abs().sum()

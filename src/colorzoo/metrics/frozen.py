@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +18,9 @@ from colorzoo.weights import is_offline, load_state_dict_file
 class Frozen(nn.Module):
     """Hold a network that is part of a metric: it moves with it, but ``state_dict`` and ``train`` pass it by.
 
+    Copies share the network, which nothing changes: a metric that is copied for several settings needs its
+    memory once.
+
     Args:
         network: Put into evaluation mode; its parameters get no gradient.
         num_features: Length of the vectors it gives, for torchmetrics, which would try it out otherwise.
@@ -30,6 +34,10 @@ class Frozen(nn.Module):
     def forward(self, *arguments: Any) -> Any:
         """Call the network."""
         return self._hidden[0](*arguments)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Frozen:
+        del memo
+        return Frozen(self._hidden[0], self.num_features)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         self._hidden[0]._apply(fn, recurse)  # type: ignore[no-untyped-call]
@@ -57,10 +65,13 @@ def _fetch(url: str, path: Path) -> None:
     by_hand = f"fetch {url} and put it at {path}, or give a weight file"
     if is_offline():
         raise WeightsError(f"the weights {path.name} are not here and COLORZOO_OFFLINE is set; {by_hand}")
+    print(f"colorzoo: fetching {url}", file=sys.stderr)
     digits = re.search(r"-([0-9a-f]{8,})\.", path.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        torch.hub.download_url_to_file(url, str(path), hash_prefix=digits and digits[1], progress=False)
+        torch.hub.download_url_to_file(
+            url, str(path), hash_prefix=digits and digits[1], progress=sys.stderr.isatty()
+        )
     except (OSError, RuntimeError) as error:  # no network, no room; another hash
         raise WeightsError(f"cannot fetch the weights {path.name} ({error}); {by_hand}") from error
 

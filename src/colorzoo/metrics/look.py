@@ -17,8 +17,7 @@ from torchmetrics import Metric
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.metrics.checks import require_pair
 from colorzoo.metrics.colorful import colorfulness
-from colorzoo.metrics.mean import PictureMean
-from colorzoo.metrics.psnr import psnr_8bit
+from colorzoo.metrics.psnr import MeanDecibels, psnr_8bit
 
 NEUTRAL_BELOW = 5.0  # chroma of the truth, mean over a window, CIE units
 NEUTRAL_WINDOW = 9  # pixels; the noise of a JPEG has chroma, its mean has not
@@ -87,7 +86,7 @@ def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
     return psnr_8bit(rgb, target) - psnr_8bit(lab_to_rgb(gray), target)
 
 
-class _Ratio(Metric):
+class Ratio(Metric):
     """A sum over a sum, of all pixels or pictures."""
 
     full_state_update = False
@@ -102,15 +101,15 @@ class _Ratio(Metric):
     def add(self, total: Tensor, count: Tensor) -> None:
         """Add the ``(B,)`` sums of a batch."""
         # Not in place: the states may stem from inference mode while this run is outside of it.
-        self.total = self.total + total.double().sum()
-        self.count = self.count + count.double().sum()
+        self.total = self.total + total.to(self.total.device).double().sum()
+        self.count = self.count + count.to(self.count.device).double().sum()
 
     def compute(self) -> Tensor:
         """Return the ratio; NaN if nothing was counted."""
         return (self.total / self.count).float()
 
 
-class NeutralChroma(_Ratio):
+class NeutralChroma(Ratio):
     """Mean chroma of results over all pixels of `neutral_area`, in CIE units."""
 
     higher_is_better = False
@@ -122,7 +121,7 @@ class NeutralChroma(_Ratio):
         self.add(*neutral_chroma(ab, target_ab))
 
 
-class RightHue(_Ratio):
+class RightHue(Ratio):
     """Share of all colored pixels whose hue is right, in [0, 1]; see `right_hues`."""
 
     higher_is_better = True
@@ -134,7 +133,7 @@ class RightHue(_Ratio):
         self.add(*right_hues(ab, target_ab))
 
 
-class ColorfulnessShare(_Ratio):
+class ColorfulnessShare(Ratio):
     """Mean colorfulness of results as a share of the truth's; 1 is as colorful, and more is no better."""
 
     is_differentiable = True
@@ -145,14 +144,13 @@ class ColorfulnessShare(_Ratio):
         self.add(colorfulness(rgb), colorfulness(target))
 
 
-class GrayGain(PictureMean):
-    """Mean over pictures of `gray_gain`, in dB; exact pictures and those whose truth is gray are left out."""
+class GrayGain(MeanDecibels):
+    """Mean over pictures of `gray_gain`; exact pictures are counted apart, those of a gray truth left out."""
 
-    higher_is_better = True
     is_differentiable = False
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
         require_pair(rgb, target, 3)
         gain = gray_gain(rgb, target)
-        self.add(gain.masked_fill(gain.isinf(), torch.nan))
+        self.add(gain.masked_fill(gain.isneginf(), torch.nan))

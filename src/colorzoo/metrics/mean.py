@@ -29,6 +29,7 @@ class PictureMean(Metric, ABC):
 
     def add(self, values: Tensor) -> None:
         """Add the ``(B,)`` values of a batch."""
+        values = values.to(self.total.device)
         missing = values.isnan()
         # Not in place: the states may stem from inference mode while this run is outside of it.
         self.total = self.total + values.masked_fill(missing, 0.0).double().sum()

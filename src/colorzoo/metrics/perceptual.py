@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 
+from colorzoo.errors import WeightsError
 from colorzoo.metrics.band import band_mean, band_name, edge_band
 from colorzoo.metrics.checks import require_mask, require_pair
 from colorzoo.metrics.frozen import Frozen, load_by_name, published_weights
@@ -30,10 +31,12 @@ def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bo
         A frozen network that takes two batches in [-1, 1].
 
     Raises:
-        WeightsError: The weights are not here, or do not fit the trunk.
+        WeightsError: There is no such trunk, or its weights are not here or do not fit.
     """
     from torchmetrics.functional.image.lpips import _LPIPS
 
+    if net not in get_args(Net):
+        raise WeightsError(f"LPIPS has no trunk {net!r}; expected one of {', '.join(get_args(Net))}")
     network = _LPIPS(pretrained=True, net=net, spatial=spatial, pnet_rand=True)
     found = published_weights(_trunk_url(net)) if weights is None else load_state_dict_file(weights)
     # torchvision's ``features.N...`` in slices; the classifier is not needed
@@ -89,16 +92,16 @@ class BandLPIPS(PictureMean):
     """Mean over pictures of the LPIPS map inside a band; pictures without edges are left out and counted.
 
     Args:
-        kernel_size: Side of the band; None for the whole picture. See `edge_band`.
         net: The trunk; it stays in the key of the answer.
         weights: See `lpips_network`.
+        kernel_size: Side of the band; None for the whole picture. See `edge_band`.
     """
 
     higher_is_better = False
     is_differentiable = True
 
     def __init__(
-        self, *, kernel_size: int | None = 7, net: Net = "alex", weights: Path | None = None
+        self, net: Net = "alex", weights: Path | None = None, *, kernel_size: int | None = 7
     ) -> None:
         super().__init__()
         self.kernel_size, self.net = kernel_size, net

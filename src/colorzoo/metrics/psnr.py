@@ -67,6 +67,7 @@ class MeanDecibels(PictureMean):
 
     def add(self, values: Tensor) -> None:
         """Add the ``(B,)`` PSNR of a batch in dB."""
+        values = values.to(self.total.device)
         infinite = values.isposinf()
         self.exact = self.exact + infinite.sum()
         super().add(values[~infinite])
@@ -126,7 +127,8 @@ class PooledMSE(Metric):
     def add(self, image: Tensor, target: Tensor) -> None:
         """Add two ``(B, C, H, W)`` batches."""
         # Not in place: the states may stem from inference mode while this run is outside of it.
-        self.total = self.total + squared_errors(image, target).double().sum() * image[0].numel()
+        errors = squared_errors(image, target).to(self.total.device)
+        self.total = self.total + errors.double().sum() * image[0].numel()
         self.values = self.values + image.numel()
 
     def mean(self) -> Tensor:

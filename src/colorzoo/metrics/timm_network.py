@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,7 @@ def _fetched(name: str, options: dict[str, Any]) -> Any:
         raise WeightsError(
             f"the weights of {name} are timm's to fetch and COLORZOO_OFFLINE is set; give a weight file"
         )
+    print(f"colorzoo: timm fetches the weights of {name} unless it has them", file=sys.stderr)
     try:
         return timm.create_model(name, pretrained=True, **options)
     except (OSError, RuntimeError) as error:  # the hub's errors are OSErrors

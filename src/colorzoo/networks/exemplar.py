@@ -13,7 +13,7 @@ from colorzoo.networks.warp_net import STRIDE
 _MULTIPLE = 32  # the deepest map must have more than one place, or nothing is left of its normalization
 
 
-class Reference(NamedTuple):
+class ReferencePicture(NamedTuple):
     """A reference picture.
 
     Attributes:

@@ -42,7 +42,7 @@ class HintUNetOutput(NamedTuple):
     maps: tuple[Tensor, ...]
 
 
-class Encoded(NamedTuple):
+class HintEncoding(NamedTuple):
     """What the decoder reads.
 
     Attributes:
@@ -146,7 +146,7 @@ class HintUNet(nn.Module):
         context: Tensor | None = None,
         detach: Detach = "none",
         visit: Visit = unchanged,
-    ) -> Encoded:
+    ) -> HintEncoding:
         """Run all that comes before the map 8_3; arguments as of `forward`."""
         map1 = visit("1_2", self.block1(x))
         map2 = visit("2_2", self.block2(map1[:, :, ::2, ::2]))
@@ -164,9 +164,9 @@ class HintUNet(nn.Module):
             trunk = trunk + self.inject(self.attention(trunk, hints))
         if detach == "regression":
             map1, map2 = map1.detach(), map2.detach()
-        return Encoded(trunk, self.skip2(map2), self.skip1(map1), (map3, map4, map5, map6, map7))
+        return HintEncoding(trunk, self.skip2(map2), self.skip1(map1), (map3, map4, map5, map6, map7))
 
-    def decode(self, encoded: Encoded, visit: Visit = unchanged) -> Tensor:
+    def decode(self, encoded: HintEncoding, visit: Visit = unchanged) -> Tensor:
         """Return ab ``(B, 2, H, W)`` in [-1, 1] from what `encode` gave."""
         trunk = visit("8_3", encoded.trunk)
         map9 = visit("9_3", self.block9(visit("9_up", self.up9(trunk) + encoded.beside9)))

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError
-from colorzoo.networks.frozen import borrow
+from colorzoo.networks.borrowed import borrow
 from colorzoo.networks.hint_unet import scaled_width
 from colorzoo.networks.vgg19 import CaffeVGG19
 from colorzoo.networks.warp_net import VGG_CHANNELS
@@ -17,7 +17,7 @@ from colorzoo.networks.warp_net import VGG_CHANNELS
 _BLOCKS = tuple(f"block{number}" for number in range(1, 9))
 
 
-class Seen(NamedTuple):
+class TrunkFeatures(NamedTuple):
     """What a trunk sees in a picture.
 
     Attributes:
@@ -47,14 +47,14 @@ class VGGTrunk(nn.Module):
         self.channels = tuple(scaled_width(base, width) for base in VGG_CHANNELS)
         self.requires_grad_(False)
 
-    def of_luma(self, luma: Tensor) -> Seen:
+    def of_luma(self, luma: Tensor) -> TrunkFeatures:
         """Look at lightness ``(B, 1, H, W)`` in [0, 100]."""
         return self.of_rgb((luma / 100).expand(-1, 3, -1, -1))
 
-    def of_rgb(self, rgb: Tensor) -> Seen:
+    def of_rgb(self, rgb: Tensor) -> TrunkFeatures:
         """Look at RGB ``(B, 3, H, W)`` in [0, 1]."""
         taps = self.vgg(rgb)
-        return Seen(tuple(taps[1:]), deep=taps.relu4_2)
+        return TrunkFeatures(tuple(taps[1:]), deep=taps.relu4_2)
 
     def semantic(self, rgb: Tensor) -> tuple[Tensor, ...]:
         """Return three maps of RGB that tell colors apart, the deepest last, for perceptual losses."""
@@ -94,7 +94,7 @@ class BorrowedTrunk(nn.Module):
         del mode
         return super().train(False)
 
-    def of_luma(self, luma: Tensor) -> Seen:
+    def of_luma(self, luma: Tensor) -> TrunkFeatures:
         """Look at lightness ``(B, 1, H, W)`` in [0, 100]."""
         maps: list[Tensor] = []
         hooks = [
@@ -106,11 +106,11 @@ class BorrowedTrunk(nn.Module):
         finally:
             for hook in hooks:
                 hook.remove()
-        return _seen(maps)._replace(automatic=automatic)
+        return _features(maps)._replace(automatic=automatic)
 
-    def of_rgb(self, rgb: Tensor) -> Seen:
+    def of_rgb(self, rgb: Tensor) -> TrunkFeatures:
         """Look at RGB ``(B, 3, H, W)`` in [0, 1]; only its lightness is seen."""
-        return _seen(self._maps(rgb_to_lab(rgb)[:, :1]))
+        return _features(self._maps(rgb_to_lab(rgb)[:, :1]))
 
     def semantic(self, rgb: Tensor) -> tuple[Tensor, ...]:
         """Return the same as `VGGTrunk.semantic`, at half the size: maps of red, green and blue together."""
@@ -130,8 +130,8 @@ Trunk = VGGTrunk | BorrowedTrunk
 """A frozen feature network."""
 
 
-def _seen(maps: list[Tensor]) -> Seen:
+def _features(maps: list[Tensor]) -> TrunkFeatures:
     taps = (maps[0], maps[1], maps[2], F.avg_pool2d(maps[6], 2))
     # means over 3 x 3 places make the classes calmer, and purer against true labels
     smooth = F.avg_pool2d(F.avg_pool2d(maps[7], 2), 3, stride=1, padding=1, count_include_pad=False)
-    return Seen(taps, smooth)
+    return TrunkFeatures(taps, smooth)

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.inference.classes import FindsClasses, find_classes
 from colorzoo.inference.regions import filled_regions, proposal_hash, suggest_colors
+from colorzoo.picture_formats import open_picture
 from colorzoo.studio.coloring import Answer, Task
 from colorzoo.studio.errors import StudioError
 from colorzoo.studio.photo import Photo
@@ -81,7 +81,7 @@ def matched(
 
 def source_color(photo: Photo, place: tuple[float, float]) -> str:
     """Return the color ``#rrggbb`` of the photo as it came, as its view shows it."""
-    with Image.open(io.BytesIO(photo.source)) as image:
+    with open_picture(io.BytesIO(photo.source)) as image:
         column = min(int(place[0] * image.width / photo.size[0]), image.width - 1)
         row = min(int(place[1] * image.height / photo.size[1]), image.height - 1)
         red, green, blue = np.asarray(image.convert("RGB"))[row, column]

@@ -26,7 +26,7 @@ from colorzoo.studio.limits import Limits
 from colorzoo.studio.palette import luma_at
 from colorzoo.studio.photo import Photo, fit, jpeg, to_levels
 from colorzoo.studio.threads import ThreadChooser
-from colorzoo.tasks import Prediction
+from colorzoo.tasks import AbPrediction
 
 Quality = Literal["drag", "final", "full"]
 STAGES = ("prepare", "network", "join", "encode")
@@ -69,7 +69,7 @@ class Answer:
         if self.logits is None:
             return None
         with torch.inference_mode():
-            return Distribution.of(Prediction(self.ab[None], extras={"logits": self.logits}))
+            return Distribution.of(AbPrediction(ab=self.ab[None], extras={"logits": self.logits}))
 
 
 @dataclass

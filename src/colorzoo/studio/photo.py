@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo.inference.colorizer import full_luma
-from colorzoo.inference.pictures import Picture, chroma_note, is_gray, read_picture
+from colorzoo.inference.picture_io import Picture, chroma_note, is_gray, read_picture
 from colorzoo.inference.resample import shrink_luma, working_size
 from colorzoo.studio.limits import Limits
 

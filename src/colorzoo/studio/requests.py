@@ -13,9 +13,9 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.guidance.fields import Fields
 from colorzoo.inference.encode import encode
-from colorzoo.inference.files import WRITABLE
 from colorzoo.inference.kinds import describe_statistics
-from colorzoo.inference.pictures import Picture, read_picture, write_notes
+from colorzoo.inference.paths import WRITABLE
+from colorzoo.inference.picture_io import Picture, read_picture, write_notes
 from colorzoo.inference.references import as_reference, require_color
 from colorzoo.studio import areas
 from colorzoo.studio.coloring import Quality, Task, color_at, displayed, preview, shown_points, solve

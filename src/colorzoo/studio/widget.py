@@ -14,7 +14,7 @@ from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.encode import encode
-from colorzoo.inference.pictures import Picture, read_picture, to_pil
+from colorzoo.inference.picture_io import Picture, read_picture, to_pil
 from colorzoo.studio.bundle import pad_module, pad_style
 from colorzoo.studio.desk import Studio
 from colorzoo.studio.messages import Message

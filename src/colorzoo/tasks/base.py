@@ -1,109 +1,112 @@
 """The base of every paper: what it declares, how it is built, and what all papers do alike.
 
-A paper subclasses `ColorizationModule` (or `GANColorizationModule`), fills the ``configure_*`` hooks, which
-run in a fixed order, and writes its ``training_step``. Logging, validation and schedules are here.
+A paper subclasses `SingleOptimizerModule` or `GANColorizationModule`, fills the ``configure_*`` hooks, which
+run in a fixed order, and writes its ``training_step``. Logging, validation, stages and provenance are here.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import torch
-from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
-from colorzoo.card import GuidanceKind, InputKind, OutputKind
-from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.card import GuidanceKind, OutputKind
+from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.errors import WeightsError
+from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
-from colorzoo.metrics import MeanPSNR
-from colorzoo.tasks.optimizers import OptimizerSetup, adam_with_schedule
+from colorzoo.settings import complete_arguments
+from colorzoo.tasks.measuring import MeasuredModule
+from colorzoo.tasks.prediction import Prediction
+from colorzoo.tasks.provenance import Provenance
+from colorzoo.tasks.stages import (
+    EVERYTHING,
+    Stage,
+    Start,
+    freeze,
+    hold_frozen,
+    trained_source,
+    untrained_parts,
+)
 
 if TYPE_CHECKING:
     from colorzoo.weights.caffe import CaffeLayers
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What a model answers.
-
-    Attributes:
-        ab: ``(B, 2, H, W)`` in CIE units, for models that read lightness.
-        rgb: ``(B, 3, H, W)`` in [0, 1], for models that paint sketches.
-        extras: Further maps by name, such as ``"logits"``.
-        notes: What the user should know, such as guidance that did not serve.
-    """
-
-    ab: Tensor | None = None
-    rgb: Tensor | None = None
-    extras: dict[str, Tensor] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    def detach(self) -> Prediction:
-        """Return the same numbers without their history."""
-        ab = None if self.ab is None else self.ab.detach()
-        rgb = None if self.rgb is None else self.rgb.detach()
-        extras = {name: value.detach() for name, value in self.extras.items()}
-        return Prediction(ab, rgb, extras, self.notes)
-
-    def to_rgb(self, luma: Tensor) -> Tensor:
-        """Return ``(B, 3, H, W)`` in [0, 1]; ab is joined with ``luma`` ``(B, 1, H, W)``."""
-        if self.rgb is not None:
-            return self.rgb
-        assert self.ab is not None, "a prediction holds ab or rgb"
-        return lab_to_rgb(torch.cat([luma, self.ab], dim=1))
-
-
-class ColorizationModule(LightningModule):
+class ColorizationModule(MeasuredModule):
     """Base class of the zoo.
 
-    Subclasses set the class attributes, call ``super().__init__()`` last in their own ``__init__`` (which
-    records the arguments and runs the hooks), and define `forward` and ``training_step``.
+    A subclass's ``__init__`` takes groups of settings (`colorzoo.settings`), keeps them as attributes, and
+    calls ``super().__init__`` last, which records the arguments and runs the hooks.
+
+    Attributes:
+        accepts: Kinds of guidance.
+        input_kind: What ``forward`` reads.
+        output_kind: What it answers.
+        recorded_hparams: Settings without which weights mean something else; weight files record them.
+        published_files: Names of the authors' files, where they publish several for one model, and the prefix
+            of each in the state dict that `load_published_state_dict` takes.
+        stages: The stages of training by name; empty for a paper that trains everything at once.
+        stage: The one that this model is in.
+        network: What colors.
+        trained: Whether the weights were ever trained or loaded; checkpoints carry it.
+        allow_untrained: Whether ``test`` and ``predict`` may run on random weights, and ``fit`` on random
+            parts that it leaves frozen.
+        provenance: How the weights were made.
     """
 
     accepts: frozenset[GuidanceKind] = frozenset()
-    input_kind: InputKind = "gray"
     output_kind: OutputKind = "ab"
     recorded_hparams: ClassVar[tuple[str, ...]] = ()
-    """Constructor arguments without which weights mean something else; weight files record them."""
-
     published_files: ClassVar[Mapping[str, str]] = {}
-    """Names of the authors' files, where they publish several for one model, and the prefix of each in the
-    state dict that `load_published_state_dict` takes."""
+    stages: ClassVar[Mapping[str, Stage]] = {}
 
     network: nn.Module
     trained: bool
-    """Whether the weights were ever trained or loaded; checkpoints carry it."""
     allow_untrained: bool
-    """Whether ``test`` and ``predict`` may run on random weights."""
+    provenance: Provenance
 
-    def __init__(self) -> None:
+    def __init__(self, *, stage: str | None = None, start: Start | str | None = None) -> None:
+        """Build the model.
+
+        Args:
+            stage: One of `stages`; None where there are none.
+            start: The trained model that training begins with; see `take_from`.
+
+        Raises:
+            ColorzooError: There is no such stage.
+        """
         super().__init__()
+        if stage is not None and stage not in self.stages:
+            known = ", ".join(map(repr, self.stages)) or "none"
+            raise ColorzooError(f"{type(self).__name__} has no stage {stage!r}; it has {known}.")
         self.save_hyperparameters()
+        self._keep_plain_hparams()
+        self.stage = stage
+        self.start = Start.of(start)
         self.trained = self.allow_untrained = False
+        self.provenance = Provenance(model=type(self).__name__, stage=stage)
         self.configure_network()
         self.network.to(memory_format=torch.channels_last)
         self.configure_losses()
         self.configure_metrics()
+        freeze(self, EVERYTHING if stage is None else self.stages[stage])
 
     @property
     def hparams(self) -> Any:
-        """The arguments of ``__init__`` by name."""
+        """The arguments of ``__init__`` by name, as plain mappings, lists, numbers and text."""
         return super().hparams
 
     def configure_network(self) -> None:
-        """Build ``self.network`` from ``self.hparams``."""
+        """Build ``self.network`` from the settings."""
         raise NotImplementedError(f"{type(self).__name__} must build self.network in configure_network")
 
     def configure_losses(self) -> None:
         """Build what the losses need; nothing by default."""
-
-    def configure_metrics(self) -> None:
-        """Build one PSNR for each setting of `validation_guidance`."""
-        self.val_psnr = nn.ModuleDict({name: MeanPSNR() for name in self.validation_settings()})
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch.
@@ -149,51 +152,68 @@ class ColorizationModule(LightningModule):
         return {}
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode of all but what `keep_still` holds."""
+        """Set the mode of all layers but those that the stage leaves frozen."""
         super().train(mode)
-        self.keep_still()
+        hold_frozen(self)
         return self
 
-    def keep_still(self) -> None:
-        """Put what is not trained into evaluation mode, so that statistics stay too; nothing by default."""
+    def setup(self, stage: str) -> None:
+        """Begin training: take over the starting model's weights, unless weights were loaded already.
+
+        Raises:
+            WeightsError: The starting model, or one that this one stands on, has no trained weights.
+        """
+        if stage != "fit":
+            return
+        if untrained := list(untrained_parts(self)):
+            raise WeightsError(
+                f"{type(self).__name__} stands on a model with random weights: {', '.join(untrained)}; "
+                "get its weights first (`colorzoo weights list`), or name another one."
+            )
+        if self.provenance.steps:  # of weights that `create_model` loaded: this training begins with them
+            earlier = self.provenance
+            self.provenance = Provenance(model=type(self).__name__, stage=self.stage)
+            self.note_start({"model": earlier.model}, earlier)
+        if self.start is not None and not self.trained:
+            source = cast(ColorizationModule, trained_source(self.start, "start"))
+            self.take_from(source)
+            self.note_start({"model": self.start.model, "weights": self.start.weights}, source.provenance)
+
+    def take_from(self, source: ColorizationModule) -> None:
+        """Copy what this model shares with the one that its training begins with.
+
+        Raises:
+            ColorzooError: It shares nothing, or has other shapes.
+        """
+        raise ColorzooError(
+            f"{type(self).__name__} cannot start from another model ({type(source).__name__})."
+        )
+
+    def continue_from(self, stage: str | None) -> None:
+        """Begin this stage with weights that were loaded from the end of another one; nothing by default.
+
+        Args:
+            stage: The stage that the loaded weights were trained in, or None if their file does not say.
+        """
+        del stage
+
+    def note_start(self, start: Mapping[str, Any], earlier: Provenance) -> None:
+        """Record what training begins with."""
+        self.provenance = replace(self.provenance, start={**start, "provenance": earlier.to_dict()})
 
     def on_fit_start(self) -> None:
         """Set the mode for training where `create_model` set the other: a Trainer takes a module as it is."""
         if self.training:
-            self.keep_still()
+            hold_frozen(self)  # and leave layers that a caller holds still as they are
         else:
             self.train()
+        self.measuring("val")  # a network that is not here ends the run now, not after an epoch
 
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the settings in which validation colors each picture."""
-        return ("automatic",)
-
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Return the guidance of one setting.
-
-        Args:
-            setting: One of `validation_settings`.
-            lab: ``(B, 3, H, W)`` truth.
-            seeds: ``(B,)``, so that a picture is always given the same hints.
-        """
-        del setting, lab, seeds
-        return Guidance()
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Color the batch in every setting and record its PSNR."""
-        del batch_idx
-        rgb = batch["rgb"]
-        lab = rgb_to_lab(rgb)
-        seen = sketches_of(batch) if self.input_kind == "sketch" else lab[:, :1]
-        for setting, metric in self.val_psnr.items():
-            guidance = self.validation_guidance(setting, lab, batch["seed"])
-            prediction = self(seen, guidance)
-            cast(MeanPSNR, metric).update(prediction.to_rgb(seen), rgb)
-            self.log(f"val/psnr_{setting}", cast(Any, metric), on_epoch=True, batch_size=len(rgb))
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Measure like validation."""
-        self.validation_step(batch, batch_idx)
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Count the pictures that training has seen."""
+        del outputs, batch_idx
+        seen = len(batch["rgb"]) * self.trainer.world_size
+        self.provenance = replace(self.provenance, pictures=self.provenance.pictures + seen)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the batch colored without guidance: ``(B, 3, H, W)`` in [0, 1]."""
@@ -202,12 +222,20 @@ class ColorizationModule(LightningModule):
         return cast(Prediction, self(seen, Guidance())).to_rgb(seen)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Note in the checkpoint whether these weights were trained."""
+        """Note in the checkpoint whether and how these weights were trained."""
         checkpoint["trained"] = self.trained or checkpoint.get("global_step", 0) > 0
+        steps = self.steps_taken(int(checkpoint.get("global_step", 0)))
+        checkpoint["provenance"] = replace(self.provenance, steps=steps).to_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember whether the weights were trained; a checkpoint that does not say so was."""
+        """Remember how the weights were trained; a checkpoint that does not say whether they were was."""
         self.trained = bool(checkpoint.get("trained", True))
+        if stored := checkpoint.get("provenance"):
+            self.provenance = Provenance.of(stored)
+
+    def steps_taken(self, global_step: int) -> int:
+        """Return the steps of each optimizer from the trainer's count, which adds them up."""
+        return global_step
 
     def on_train_end(self) -> None:
         """Weights that a training has ended on are trained."""
@@ -232,23 +260,9 @@ class ColorizationModule(LightningModule):
                 "or --allow_untrained true if that is what you want."
             )
 
-
-class SingleOptimizerModule(ColorizationModule):
-    """Base of the papers with one optimizer: Adam or AdamW with a schedule, from ``self.hparams``.
-
-    The subclass's ``__init__`` has the arguments ``lr``, ``betas``, ``weight_decay``, ``schedule``,
-    ``warmup_steps`` and ``milestones``.
-    """
-
-    def configure_optimizers(self) -> Any:
-        """Return Adam and its schedule."""
-        hp = self.hparams
-        setup = OptimizerSetup(
-            lr=hp.lr,
-            betas=(hp.betas[0], hp.betas[1]),
-            weight_decay=hp.weight_decay,
-            schedule=hp.schedule,
-            warmup_steps=hp.warmup_steps,
-            milestones=tuple(hp.milestones),
-        )
-        return adam_with_schedule(self.network, setup, self.trainer)
+    def _keep_plain_hparams(self) -> None:
+        """Keep of the recorded arguments what any checkpoint can hold, typed settings as mappings."""
+        plain = complete_arguments(type(self), dict(self.hparams))
+        self.hparams.clear()
+        self._set_hparams(plain)
+        self._hparams_initial = copy.deepcopy(self._hparams)

@@ -1,65 +1,165 @@
 """What training exemplar models shares: a base, references made from the picture itself, noise, losses.
 
-The losses are those of SPColor (Chen et al. 2023, section III-E) and of Zhang et al. 2019, with their
-weights as the model's arguments.
+The losses are those of SPColor (Chen et al. 2023, section III-E) and of Zhang et al. 2019.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim import Adam
-from torch.optim.lr_scheduler import LambdaLR
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.data.references import crop_flip_reference
-from colorzoo.draws import picture_generators
+from colorzoo.data.self_references import crop_flip_reference
+from colorzoo.errors import WeightsError
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import (
     contextual_loss,
     edge_aware_smoothness,
     relativistic_loss,
     self_reference_l1,
+    sum_over_processes,
     unmatched_perceptual,
 )
-from colorzoo.networks.exemplar import Reference
+from colorzoo.networks.exemplar import ReferencePicture, Warped
 from colorzoo.networks.trunk import Trunk
 from colorzoo.networks.warp_net import WarpNet
-from colorzoo.tasks.base import Prediction
+from colorzoo.randomness import picture_generators
 from colorzoo.tasks.gan import GANColorizationModule
-from colorzoo.tasks.optimizers import OptimizerSetup, rate_factor
+from colorzoo.tasks.optimization import parameter_groups
+from colorzoo.tasks.prediction import AbPrediction
 from colorzoo.weights import apply_weights
 
 _CONTEXTUAL = (2.0, 4.0, 8.0)  # weights of relu3_2 (pooled), relu4_2 and relu5_2
 
 
-class ExemplarGANModule(GANColorizationModule):
-    """Base of the papers that carry a reference's colors over by features and train against a discriminator.
+@dataclass(frozen=True)
+class ExemplarObjective:
+    """Weights of the losses; the defaults are SPColor's (section IV-A).
 
-    The subclass's ``__init__`` has the weights of `painter_loss` as arguments. Its ``paint`` answers the
-    extras ``self``, ``similarity``, ``warped_ab``, ``matched`` and ``reference``.
+    Attributes:
+        l1_weight: L1 of self-referenced pictures.
+        perceptual_weight: Squared distance of the deepest features from those of the truth.
+        semantic: Weigh it by 1 - similarity (SMP, eq. 12); false is the plain perceptual loss of Zhang et
+            al. 2019 and of the ablation in Table II.
+        smooth_weight: Edge-aware smoothness.
+        smooth_alpha: Its squared Lab distance.
+        adversarial_weight: Relativistic adversarial loss.
+        contextual_weight: Contextual loss to the reference; in SPColor's code, but not in its paper.
     """
 
+    l1_weight: float = 2.0
+    perceptual_weight: float = 0.01
+    semantic: bool = True
+    smooth_weight: float = 2.0
+    smooth_alpha: float = 2.0
+    adversarial_weight: float = 0.4
+    contextual_weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class ExemplarDiscriminator:
+    """The discriminator.
+
+    Attributes:
+        discriminator_width: Multiplier of its channel counts; 1.0 is the published network.
+        discriminator_layers: Its strided convolutions; the published 6 need 192 pixels, 4 need 48.
+    """
+
+    discriminator_width: float = 1.0
+    discriminator_layers: int = 6
+
+
+@dataclass(frozen=True)
+class ExemplarExtensions:
+    """What the compact models add to the papers; all off in the papers' models.
+
+    Attributes:
+        gated: Add a share of the warped colors, which the color network chooses: its normalization forgets
+            how strong colors are, which a narrow network learns late.
+        unrelated: What places without a match are given: ``zero`` as in the papers, or the ``automatic``
+            colors of the model whose features are borrowed.
+        truth_weight: Weight of the L1 to the truth of all pictures.
+        warp_weight: Weight of the L1 of the warped colors of self-referenced pictures.
+    """
+
+    gated: bool = False
+    unrelated: Literal["zero", "automatic"] = "zero"
+    truth_weight: float = 0.0
+    warp_weight: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExemplarPrediction(AbPrediction):
+    """A colored training batch, and what its losses compare it with.
+
+    Attributes:
+        warped: What came over from the references.
+        reference: ``(B, 3, H, W)`` references in [0, 1].
+        self_referenced: ``(B,)`` in {0, 1}, whose reference was made from the picture itself.
+    """
+
+    warped: Warped
+    reference: Tensor
+    self_referenced: Tensor
+
+
+class ExemplarGANModule(GANColorizationModule[ExemplarPrediction]):
+    """Base of the papers that carry a reference's colors over by features and train against a discriminator.
+
+    The subclass's ``__init__`` sets `objective`, `extensions` and `matching_lr` before it calls this one's.
+
+    Attributes:
+        features: The frozen trunk.
+        correspondence: Makes what is matched of the trunk's maps; trained with a rate of its own.
+        matching_lr: That rate; None takes the color network's.
+        missing_weights: Frozen networks that no weights were loaded into, besides whole files.
+    """
+
+    objective: ExemplarObjective
+    extensions: ExemplarExtensions
+    matching_lr: float | None
     features: Trunk
     correspondence: WarpNet
+    missing_weights: set[str]
 
-    def judge(self, lab: Tensor, extras: dict[str, Tensor]) -> Tensor:
-        """Return the discriminator's scores ``(B, 1)`` of pictures ``(B, 3, H, W)`` in Lab."""
-        raise NotImplementedError(f"{type(self).__name__} must define judge(lab, extras)")
+    def discriminator_input(self, lab: Tensor, painted: ExemplarPrediction) -> Tensor:
+        """Return what the discriminator sees of pictures ``(B, 3, H, W)`` in Lab; by default these."""
+        del painted
+        return lab
 
-    def generator_loss(self, batch: Batch, painted: Prediction) -> Tensor:
+    def generator_groups(self) -> list[dict[str, Any]]:
+        """Return the parameter groups of the color network, then those of the correspondence network."""
+        own_rate = {} if self.matching_lr is None else {"lr": self.matching_lr}
+        matching = [{**group, **own_rate} for group in parameter_groups(self.correspondence)]
+        return [*parameter_groups(self.network), *matching]
+
+    def on_fit_start(self) -> None:
+        """Refuse to train over frozen networks with random weights.
+
+        Raises:
+            WeightsError: No weights were loaded into one of them.
+        """
+        super().on_fit_start()
+        if self.missing_weights and not self.trained:
+            raise WeightsError(
+                f"{type(self).__name__} trains over frozen networks that have random weights: "
+                f"{', '.join(sorted(self.missing_weights))}; give --init_from FILE, or see the model's page."
+            )
+
+    def generator_loss(self, batch: Batch, painted: ExemplarPrediction) -> Tensor:
         """Return the weighted sum of the losses."""
-        parts = painter_loss(self, rgb_to_lab(batch["rgb"]), painted)
-        self.log_dict({f"loss/{name}": value.detach() for name, value in parts.items()})
-        return torch.stack(list(parts.values())).sum() + tie(self.correspondence)
+        terms = exemplar_losses(self, rgb_to_lab(batch["rgb"]), painted)
+        self.log_dict({f"loss/{name}": value.detach() for name, value in terms.items()})
+        return torch.stack(list(terms.values())).sum() + zero_of_all_parameters(self.correspondence)
 
-    def discriminator_loss(self, batch: Batch, painted: Prediction) -> Tensor:
+    def discriminator_loss(self, batch: Batch, painted: ExemplarPrediction) -> Tensor:
         """Return the relativistic loss of the discriminator."""
-        fake, real = _judgements(self, rgb_to_lab(batch["rgb"]), painted)
+        fake, real = _scores(self, rgb_to_lab(batch["rgb"]), painted)
         return relativistic_loss(real, fake)
 
     def validation_settings(self) -> tuple[str, ...]:
@@ -70,7 +170,7 @@ class ExemplarGANModule(GANColorizationModule):
         """Make the reference of a setting."""
         if setting == "automatic":
             return Guidance()
-        return Guidance(exemplar=Exemplar(made_reference(lab, seeds)))
+        return Guidance(exemplar=Exemplar(_made_reference(lab_to_rgb(lab), seeds)))
 
     def load_networks(self, state_dict: dict[str, Tensor]) -> None:
         """Load the authors' networks under our names; where they published no discriminator, it stays.
@@ -78,11 +178,11 @@ class ExemplarGANModule(GANColorizationModule):
         Raises:
             WeightsError: Keys or shapes do not fit.
         """
-        judge = {k: v for k, v in self.state_dict().items() if k.startswith("discriminator.")}
-        apply_weights(self, {**judge, **state_dict}, name="the published checkpoint", published=False)
+        own = {k: v for k, v in self.state_dict().items() if k.startswith("discriminator.")}
+        apply_weights(self, {**own, **state_dict}, name="the published checkpoint", published=False)
 
 
-def self_reference(batch: Batch) -> tuple[Reference, Tensor]:
+def references_of(batch: Batch) -> tuple[ReferencePicture, Tensor]:
     """Return the references of a batch and which ``(B,)`` were made from their own target.
 
     Where the data has no references, all are made: a large crop, half of them mirrored.
@@ -90,16 +190,11 @@ def self_reference(batch: Batch) -> tuple[Reference, Tensor]:
     rgb = batch["rgb"]
     given = batch.get("reference")
     if given is None:
-        given = crop_flip_reference(rgb, picture_generators(batch["seed"], "referen"))
-        made = torch.ones(len(rgb), device=rgb.device)
+        given = _made_reference(rgb, batch["seed"])
+        self_made = torch.ones(len(rgb), device=rgb.device)
     else:
-        made = batch.get("self_made", torch.zeros(len(rgb), device=rgb.device)).float()
-    return Reference(given, rgb_to_lab(given)[:, 1:]), made
-
-
-def made_reference(lab: Tensor, seeds: Tensor) -> Tensor:
-    """Return references ``(B, 3, H, W)`` in [0, 1] made from pictures ``(B, 3, H, W)`` in Lab."""
-    return crop_flip_reference(lab_to_rgb(lab), picture_generators(seeds, "referen"))
+        self_made = batch.get("self_made", torch.zeros(len(rgb), device=rgb.device)).float()
+    return ReferencePicture(given, rgb_to_lab(given)[:, 1:]), self_made
 
 
 def with_noise(luma: Tensor, seeds: Tensor, deviation: float) -> Tensor:
@@ -111,7 +206,7 @@ def with_noise(luma: Tensor, seeds: Tensor, deviation: float) -> Tensor:
     return luma + deviation * torch.stack(noise).to(luma)
 
 
-def tie(network: nn.Module) -> Tensor:
+def zero_of_all_parameters(network: nn.Module) -> Tensor:
     """Return a zero that every parameter takes part in.
 
     A batch without a common class gives the correspondence network no gradient; several processes would wait
@@ -120,84 +215,77 @@ def tie(network: nn.Module) -> Tensor:
     return 0 * torch.stack([parameter.sum() for parameter in network.parameters()]).sum()
 
 
-def painter_loss(model: ExemplarGANModule, lab: Tensor, painted: Prediction) -> dict[str, Tensor]:
+def exemplar_losses(model: ExemplarGANModule, lab: Tensor, painted: ExemplarPrediction) -> dict[str, Tensor]:
     """Return the weighted losses of color and correspondence network by name; those of weight 0 are left out.
 
     Args:
         model: Whose weights, trunk and discriminator to use.
         lab: ``(B, 3, H, W)`` truth.
-        painted: With the extras ``self``, ``similarity``, ``warped_ab``, ``matched`` and ``reference``.
+        painted: The colored batch.
     """
-    hp: Any = model.hparams
-    ab, extras = painted.ab, painted.extras
-    assert ab is not None
-    true = lab[:, 1:]
-    parts = {"l1": hp.l1_weight * self_reference_l1(ab, true, extras["self"])}
-    if hp.truth_weight:
-        parts["truth"] = hp.truth_weight * (ab - true).abs().mean()
-    if hp.warp_weight:
-        parts["warp"] = hp.warp_weight * _warp_l1(extras, true)
-    if hp.smooth_weight:
-        parts["smooth"] = hp.smooth_weight * edge_aware_smoothness(ab, lab, alpha=hp.smooth_alpha)
-    if hp.adversarial_weight:
-        fake, real = _judgements(model, lab, painted)
-        parts["adversarial"] = hp.adversarial_weight * relativistic_loss(fake, real)
-    if hp.smp_weight or hp.contextual_weight:
-        parts |= _perceptual(model, lab, painted)
-    return parts
+    weigh, ours = model.objective, model.extensions
+    ab, true = painted.ab, lab[:, 1:]
+    terms = {"l1": weigh.l1_weight * self_reference_l1(ab, true, painted.self_referenced)}
+    if ours.truth_weight:
+        terms["truth"] = ours.truth_weight * (ab - true).abs().mean()
+    if ours.warp_weight:
+        terms["warp"] = ours.warp_weight * warped_l1(painted, true)
+    if weigh.smooth_weight:
+        terms["smooth"] = weigh.smooth_weight * edge_aware_smoothness(ab, lab, alpha=weigh.smooth_alpha)
+    if weigh.adversarial_weight:
+        fake, real = _scores(model, lab, painted)
+        terms["adversarial"] = weigh.adversarial_weight * relativistic_loss(fake, real)
+    if weigh.perceptual_weight or weigh.contextual_weight:
+        terms |= _feature_losses(model, lab, painted)
+    return terms
 
 
-def _perceptual(model: ExemplarGANModule, lab: Tensor, painted: Prediction) -> dict[str, Tensor]:
-    hp: Any = model.hparams
-    assert painted.ab is not None
-    parts = {}
-    ours = model.features.semantic(lab_to_rgb(torch.cat([lab[:, :1], painted.ab], dim=1)))
-    if hp.smp_weight:
+def _feature_losses(model: ExemplarGANModule, lab: Tensor, painted: ExemplarPrediction) -> dict[str, Tensor]:
+    weigh = model.objective
+    terms = {}
+    colored = model.features.semantic(lab_to_rgb(torch.cat([lab[:, :1], painted.ab], dim=1)))
+    if weigh.perceptual_weight:
         with torch.no_grad():
-            theirs = model.features.semantic(lab_to_rgb(lab))
-        similarity = painted.extras["similarity"] * (1.0 if hp.smp else 0.0)
-        parts["smp"] = hp.smp_weight * unmatched_perceptual(ours[-1], theirs[-1], similarity)
-    if hp.contextual_weight:
+            true = model.features.semantic(lab_to_rgb(lab))
+        similarity = painted.warped.similarity * (1.0 if weigh.semantic else 0.0)
+        terms["perceptual"] = weigh.perceptual_weight * unmatched_perceptual(
+            colored[-1], true[-1], similarity
+        )
+    if weigh.contextual_weight:
         with torch.no_grad():
-            look = model.features.semantic(painted.extras["reference"])
-        pairs = [*zip(ours, look, strict=True)]
+            look = model.features.semantic(painted.reference)
+        pairs = [*zip(colored, look, strict=True)]
         pairs[0] = (F.avg_pool2d(pairs[0][0], 2), F.avg_pool2d(pairs[0][1], 2))
         each = [
             weight * contextual_loss(x, y).mean() for weight, (x, y) in zip(_CONTEXTUAL, pairs, strict=True)
         ]
-        parts["contextual"] = hp.contextual_weight * torch.stack(each).sum()
-    return parts
+        terms["contextual"] = weigh.contextual_weight * torch.stack(each).sum()
+    return terms
 
 
-def _warp_l1(extras: dict[str, Tensor], true: Tensor) -> Tensor:
-    """Return how far warped colors are from the truth, where a self-referenced picture was matched."""
-    counted = extras["matched"] * extras["self"][:, None, None, None]
-    distance = (extras["warped_ab"] - F.avg_pool2d(true, 4)).abs()
-    return (distance * counted).sum() / (2 * counted.sum() + 1)
+def warped_l1(painted: ExemplarPrediction, true: Tensor) -> Tensor:
+    """Return how far warped colors are from the truth, where a self-referenced picture was matched (ours).
 
-
-def _judgements(model: ExemplarGANModule, lab: Tensor, painted: Prediction) -> tuple[Tensor, Tensor]:
-    """Return the scores of painted and of true pictures, the true ones each in the place of the next."""
-    assert painted.ab is not None
-    fake = model.judge(torch.cat([lab[:, :1], painted.ab], dim=1), painted.extras)
-    return fake, model.judge(lab.roll(1, dims=0), {k: v.roll(1, dims=0) for k, v in painted.extras.items()})
-
-
-def two_rates(
-    model: ExemplarGANModule, color: dict[str, Any], matching: dict[str, Any]
-) -> tuple[Adam, LambdaLR]:
-    """Return one Adam over color and correspondence network, each with its own settings, and its schedule.
+    It is the mean over all such places of all processes.
 
     Args:
-        model: Whose networks to train.
-        color: Rate and further settings of Adam for the color network.
-        matching: The same for the correspondence network.
+        painted: The colored batch.
+        true: ``(B, 2, H, W)`` in CIE units.
     """
-    hp: Any = model.hparams
-    parts = ((model.network, color), (model.correspondence, matching))
-    groups = [
-        {"params": [p for p in part.parameters() if p.requires_grad], **settings} for part, settings in parts
-    ]
-    optimizer = Adam([group for group in groups if group["params"]], betas=(hp.betas[0], hp.betas[1]))
-    setup = OptimizerSetup(hp.lr, schedule=hp.schedule, milestones=tuple(hp.milestones))
-    return optimizer, LambdaLR(optimizer, rate_factor(setup, model.trainer.max_epochs or -1))
+    counted = painted.warped.matched.float() * painted.self_referenced[:, None, None, None]
+    distance = (painted.warped.ab - F.avg_pool2d(true, 4)).abs()
+    places, processes = sum_over_processes(torch.stack([counted.sum(), counted.new_ones(())]))
+    # gradients are averaged over processes: so each divides by the mean number of places
+    loss: Tensor = (distance * counted).sum() / (2 * places / processes).clamp(min=1e-6)
+    return loss
+
+
+def _scores(model: ExemplarGANModule, lab: Tensor, painted: ExemplarPrediction) -> tuple[Tensor, Tensor]:
+    """Return the discriminator's scores ``(B, 1)`` of painted and of true pictures."""
+    fake = torch.cat([lab[:, :1], painted.ab], dim=1)
+    both = [model.discriminator(model.discriminator_input(each, painted)) for each in (fake, lab)]
+    return both[0].score.float(), both[1].score.float()
+
+
+def _made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
+    return crop_flip_reference(rgb, picture_generators(seeds, "referen"))

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from colorzoo.card import ModelCard
+from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.registry import load_class
-from colorzoo.tasks import ColorizationModule, Prediction
+from colorzoo.tasks import AbPrediction, ColorizationModule, Prediction, RgbPrediction
 from colorzoo.testing.samples import Size, sample_guidance, sample_input
 
 _FULL_SCALE = {"ab": 100.0, "rgb": 1.0}
@@ -39,7 +40,7 @@ def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)  # constructors draw from the global state
-        model: ColorizationModule = load_class(card)(**{**card.hparams, **card.smoke.hparams})
+        model = build_model(load_class(card), {**card.hparams, **card.smoke.hparams})
         for name, parameter in model.named_parameters():
             if parameter.ndim > 1 and parameter.requires_grad:
                 deviation = math.sqrt(2 / parameter[0].numel()) * card.smoke.scales.get(name, 1.0)
@@ -55,10 +56,10 @@ def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -
 
 def picture(card: ModelCard, prediction: Prediction) -> Tensor:
     """Return the ab or RGB tensor that the card promises."""
-    found = prediction.ab if card.output == "ab" else prediction.rgb
-    if found is None:
-        raise ContractError(f"{card.name} promises {card.output} but its Prediction has none")
-    return found
+    promised = AbPrediction if card.output == "ab" else RgbPrediction
+    if not isinstance(prediction, promised):
+        raise ContractError(f"{card.name} promises {card.output} but answers {type(prediction).__name__}")
+    return prediction.colors
 
 
 @torch.inference_mode()

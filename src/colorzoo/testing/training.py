@@ -15,11 +15,14 @@ from torch import Tensor
 import colorzoo
 from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError
+from colorzoo.registry import load_class
+from colorzoo.settings import known_settings, nest_arguments
 from colorzoo.testing.models import ContractError, require, smoke_model
 from colorzoo.testing.samples import sample_batch, write_sample_pictures
 from colorzoo.testing.trainer import GradientWitness, batch_loader, quiet_trainer, silent_lightning
 
 _BATCH = 4
+_TRAIN_BATCH, _STEPS = 3, 2
 
 
 def check_gradients(card: ModelCard) -> None:
@@ -44,26 +47,50 @@ def check_gradients(card: ModelCard) -> None:
 
 
 def check_config(card: ModelCard, configs: Path | None = None) -> None:
-    """The card's configuration trains two steps and validates, through the command line's own entry.
+    """The card's configuration trains two steps and validates; see `train_config`.
 
     Args:
         card: The model; one without a configuration passes.
         configs: Folder of configurations; by default those of colorzoo.
     """
-    from colorzoo.cli.lightning import run
-
     if card.config is None:
         return
     require(card.trainable, f"{card.name} declares that it cannot be trained, but has {card.config}")
-    config = find_config(card.config, configs)
+    train_config(card, find_config(card.config, configs))
+
+
+def train_config(card: ModelCard, config: Path, pictures: Path | None = None) -> None:
+    """Train a configuration two steps and validate, by the command line's own entry and default callbacks.
+
+    The model is as small as the card's trial. Batches are odd: three pictures in training, two in validation
+    and then the one that is left.
+
+    Args:
+        card: A model of the configuration's class.
+        config: Its path.
+        pictures: Folder with at least six pictures below ``train`` and three below ``val``; by default
+            blobs of color.
+
+    Raises:
+        ContractError: It fails, a loss is not finite, or validation leaves no picture of a model of photos.
+    """
+    from colorzoo.cli.lightning import run
+
     with TemporaryDirectory() as name, silent_lightning():
         folder = Path(name)
-        overlay = write_overlay(card, folder)
+        if pictures is None:
+            pictures = folder / "pictures"
+            write_sample_pictures(pictures, count=4 * _TRAIN_BATCH)
+        overlay = write_overlay(card, folder, pictures)
         code = run(["fit", "--config", str(config), "--config", str(overlay)])
-        losses = logged_losses(folder)
-    require(code == 0, f"{card.name}: {card.config} ended with exit code {code}")
-    ok = len(losses) >= 2 and all(math.isfinite(value) for value in losses)
-    require(ok, f"{card.name}: {card.config} logged {losses} in two steps")
+        losses = logged(folder, "train/")
+        measured = logged(folder, "val/")
+        painted = card.input == "sketch" or any(folder.rglob("pictures/step-*.png"))
+    require(code == 0, f"{card.name}: {config} ended with exit code {code}")
+    ok = len(losses) >= _STEPS and all(math.isfinite(value) for value in losses)
+    require(ok, f"{card.name}: {config} logged {losses} in two steps")
+    require(bool(measured), f"{card.name}: {config} measured nothing in validation")
+    require(painted, f"{card.name}: {config} painted no picture in validation")
 
 
 def _check_refusal(card: ModelCard) -> None:
@@ -97,32 +124,37 @@ def find_config(config: str, configs: Path | None = None) -> Path:
     raise ContractError(f"no configuration {config!r} in {[str(folder) for folder in folders]}")
 
 
-def write_overlay(card: ModelCard, folder: Path) -> Path:
-    """Write sample pictures, and a configuration that makes any other one small enough for a trial."""
-    write_sample_pictures(folder / "pictures", count=2 * _BATCH)
+def write_overlay(card: ModelCard, folder: Path, pictures: Path) -> Path:
+    """Write a configuration that makes any other one of the card's class small enough for a trial."""
+    model_class = load_class(card)
+    # what a training starts from is as wide as the paper, and its weights need not be on this machine
+    unset = {name: None for name in ("start", "trunk") if name in known_settings(model_class)}
+    # a stage is what a configuration is about
+    small = {name: value for name, value in card.smoke.hparams.items() if name != "stage"}
     side = card.smoke.size
-    data = {"root": str(folder / "pictures"), "batch_size": 2, "crop": side, "resize": side + 4}
-    data |= {"val_size": side, "val_batch_size": 2, "val_limit": 2, "num_workers": 0}
+    data = {"root": str(pictures), "batch_size": _TRAIN_BATCH, "crop": side, "resize": side + 4}
+    data |= {"val_size": side, "val_batch_size": 2, "val_limit": 3, "num_workers": 0}
     logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": str(folder)}}
-    trainer: dict[str, Any] = {"max_epochs": 1, "max_steps": -1, "limit_train_batches": 2}
+    trainer: dict[str, Any] = {"max_epochs": 1, "max_steps": -1, "limit_train_batches": _STEPS}
     trainer |= {"check_val_every_n_epoch": 1, "val_check_interval": 1.0, "log_every_n_steps": 1}
     trainer |= {"accelerator": "cpu", "devices": 1, "logger": logger, "default_root_dir": str(folder)}
     trainer |= {"enable_progress_bar": False, "enable_model_summary": False}
     overlay = {
-        "model": {"init_args": dict(card.smoke.hparams)},
+        "model": {"init_args": nest_arguments(model_class, unset | small)},
         "data": {"class_path": "colorzoo.data.FolderDataModule", "init_args": data},
         "trainer": trainer,
+        "allow_untrained": True,  # a trial has no weights for what the paper freezes
     }
     path = folder / "overlay.yaml"
     path.write_text(json.dumps(overlay))  # JSON is YAML
     return path
 
 
-def logged_losses(folder: Path) -> list[float]:
-    """Return the values of all ``train/*`` columns in the log that a run left below ``folder``."""
+def logged(folder: Path, prefix: str) -> list[float]:
+    """Return the sum of each row's columns of a prefix in the logs that a run left below ``folder``."""
     rows = [row for log in folder.rglob("metrics.csv") for row in csv.DictReader(log.open())]
-    losses = [[float(v) for k, v in row.items() if k.startswith("train/") and v] for row in rows]
-    return [sum(values) for values in losses if values]
+    values = [[float(v) for k, v in row.items() if k.startswith(prefix) and v] for row in rows]
+    return [sum(each) for each in values if each]
 
 
 def _is_alive(gradient: Tensor | None) -> bool:

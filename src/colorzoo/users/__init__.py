@@ -1,18 +1,17 @@
 """Simulated users: what a person would give an interactive model, made from the true colors of pictures."""
 
+from colorzoo.users.bled_edges import bled_edges, bled_runs
 from colorzoo.users.classes import ClassMapUser
-from colorzoo.users.edges import bled_edges, bled_runs
 from colorzoo.users.exemplars import ExemplarUser
+from colorzoo.users.global_statistics import TrueStatistics
 from colorzoo.users.points import MostWrongPoints, ProposedPoints, UniformPoints
-from colorzoo.users.protocol import Answer, Given, Hand, Scene, SimulatedUser
+from colorzoo.users.protocol import Given, Hand, Scene, SeenResult, SimulatedUser
 from colorzoo.users.regions import PriorityRegions, SuperpixelRegions
 from colorzoo.users.registry import list_users, make_user
 from colorzoo.users.scribbles import BledEdgeScribbles
 from colorzoo.users.session import Turn, play
-from colorzoo.users.statistics import TrueStatistics
 
 __all__ = [
-    "Answer",
     "BledEdgeScribbles",
     "ClassMapUser",
     "ExemplarUser",
@@ -22,6 +21,7 @@ __all__ = [
     "PriorityRegions",
     "ProposedPoints",
     "Scene",
+    "SeenResult",
     "SimulatedUser",
     "SuperpixelRegions",
     "TrueStatistics",

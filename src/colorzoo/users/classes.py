@@ -11,7 +11,7 @@ from torch import Tensor
 from colorzoo.card import GuidanceKind
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
-from colorzoo.users.protocol import Answer, Given, Hand, Scene
+from colorzoo.users.protocol import Given, Hand, Scene, SeenResult
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ClassMapUser:
     kind: ClassVar[GuidanceKind] = "classes"
     watches: ClassVar[bool] = False
 
-    def begin(self, scene: Scene, first: Answer, model: object) -> Hand:
+    def begin(self, scene: Scene, first: SeenResult, model: object) -> Hand:
         """Return the hand; see `SimulatedUser`."""
         del first, model
         if scene.classes is None:
@@ -33,7 +33,7 @@ class ClassMapUser:
         order = by_size(true.target)
         exemplar = None if scene.exemplar is None else Exemplar(scene.exemplar)
 
-        def hand(count: int, shown: Answer) -> Given:
+        def hand(count: int, shown: SeenResult) -> Given:
             del shown
             named = order[:count]
             target = torch.where(torch.isin(true.target, named), true.target, 0)

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from colorzoo.card import GuidanceKind
 from colorzoo.color import rgb_to_lab
-from colorzoo.draws import picture_generators
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Points, paint_patches, uniform_points
-from colorzoo.users.protocol import Answer, Given, Hand, ProposesPoints, Scene
+from colorzoo.randomness import picture_generators
+from colorzoo.users.protocol import Given, Hand, ProposesPoints, Scene, SeenResult
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class UniformPoints:
     kind: ClassVar[GuidanceKind] = "points"
     watches: ClassVar[bool] = False
 
-    def begin(self, scene: Scene, first: Answer, model: object) -> Hand:
+    def begin(self, scene: Scene, first: SeenResult, model: object) -> Hand:
         """Return the hand; see `SimulatedUser`."""
         del first, model
 
-        def hand(count: int, shown: Answer) -> Given:
+        def hand(count: int, shown: SeenResult) -> Given:
             del shown
             generators = picture_generators(torch.tensor([scene.seed]), "points")
             points = uniform_points(_lab(scene), count, generators, side=self.side)
@@ -57,12 +57,12 @@ class MostWrongPoints:
     kind: ClassVar[GuidanceKind] = "points"
     watches: ClassVar[bool] = True
 
-    def begin(self, scene: Scene, first: Answer, model: object) -> Hand:
+    def begin(self, scene: Scene, first: SeenResult, model: object) -> Hand:
         """Return the hand; see `SimulatedUser`."""
         del first, model
         side = min(self.side, *scene.ab.shape[-2:])
 
-        def place(shown: Answer, given: Points) -> Tensor:
+        def place(shown: SeenResult, given: Points) -> Tensor:
             error = (shown.ab - scene.ab).square().sum(dim=1, keepdim=True)
             return worst_corner(error * (1 - given.mask), side)
 
@@ -81,7 +81,7 @@ class ProposedPoints:
     kind: ClassVar[GuidanceKind] = "points"
     watches: ClassVar[bool] = True
 
-    def begin(self, scene: Scene, first: Answer, model: object) -> Hand:
+    def begin(self, scene: Scene, first: SeenResult, model: object) -> Hand:
         """Return the hand; see `SimulatedUser`."""
         del first
         if not isinstance(model, ProposesPoints):
@@ -91,7 +91,7 @@ class ProposedPoints:
         side = min(self.side, *scene.ab.shape[-2:])
         limit = torch.tensor(scene.ab.shape[-2:]) - side
 
-        def place(shown: Answer, given: Points) -> Tensor:
+        def place(shown: SeenResult, given: Points) -> Tensor:
             del shown
             center = model.propose_points(scene.luma, Guidance(points=given)).cpu()
             return torch.minimum((center - side // 2).clamp(min=0), limit)[0]
@@ -111,12 +111,12 @@ def worst_corner(error: Tensor, side: int) -> Tensor:
     return torch.tensor(divmod(place, means.shape[-1]))
 
 
-def _one_by_one(scene: Scene, side: int, place: Callable[[Answer, Points], Tensor]) -> Hand:
+def _one_by_one(scene: Scene, side: int, place: Callable[[SeenResult, Points], Tensor]) -> Hand:
     """Return a hand that adds one point a time, at the corner that ``place`` answers."""
     corners: list[Tensor] = []
     lab = _lab(scene)
 
-    def hand(count: int, shown: Answer) -> Given:
+    def hand(count: int, shown: SeenResult) -> Given:
         while len(corners) < count:
             corners.append(place(shown, _painted(lab, corners, side)))
         return Given(Guidance(points=_painted(lab, corners, side)), len(corners))

@@ -42,7 +42,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Answer:
+class SeenResult:
     """A result as the user sees it.
 
     Attributes:
@@ -67,7 +67,7 @@ class Given:
     interactions: int
 
 
-Hand = Callable[[int, Answer], Given]
+Hand = Callable[[int, SeenResult], Given]
 """Maps n and the last result to what was given after n interactions; a watching user is asked for every n."""
 
 
@@ -87,7 +87,7 @@ class SimulatedUser(Protocol):
     def watches(self) -> bool:
         """Whether each interaction depends on the last result."""
 
-    def begin(self, scene: Scene, first: Answer, model: object) -> Hand:
+    def begin(self, scene: Scene, first: SeenResult, model: object) -> Hand:
         """Sit down before a picture.
 
         Args:

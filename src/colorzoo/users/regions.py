@@ -10,10 +10,10 @@ from skimage.segmentation import slic
 from torch import Tensor
 
 from colorzoo.card import GuidanceKind
-from colorzoo.draws import picture_generators
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Regions
-from colorzoo.users.protocol import Answer, Given, Hand, ProposesRegions, Scene
+from colorzoo.randomness import picture_generators
+from colorzoo.users.protocol import Given, Hand, ProposesRegions, Scene, SeenResult
 
 Order = Literal["asked", "random"]
 Ground = Literal["sketch", "picture"]
@@ -36,7 +36,7 @@ class PriorityRegions:
     def __post_init__(self) -> None:
         _check("order", self.order, get_args(Order))
 
-    def begin(self, scene: Scene, first: Answer, model: object) -> Hand:
+    def begin(self, scene: Scene, first: SeenResult, model: object) -> Hand:
         """Return the hand; see `SimulatedUser`."""
         del first
         if not isinstance(model, ProposesRegions):
@@ -68,7 +68,7 @@ class SuperpixelRegions:
     def __post_init__(self) -> None:
         _check("ground", self.ground, get_args(Ground))
 
-    def begin(self, scene: Scene, first: Answer, model: object) -> Hand:
+    def begin(self, scene: Scene, first: SeenResult, model: object) -> Hand:
         """Return the hand; see `SimulatedUser`."""
         del first
         seen = scene.luma.expand(-1, 3, -1, -1) if self.ground == "sketch" else scene.rgb
@@ -101,7 +101,7 @@ def _answering(scene: Scene, proposed: Regions, order: Tensor) -> Hand:
     """Return a hand that colors the regions ``order`` ``(K,)`` one after the other."""
     colors, _ = region_means(proposed.index, scene.rgb, proposed.given.shape[1])
 
-    def hand(count: int, shown: Answer) -> Given:
+    def hand(count: int, shown: SeenResult) -> Given:
         del shown
         given = torch.zeros_like(proposed.given)
         given[0, order[:count]] = 1

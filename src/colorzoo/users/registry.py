@@ -8,11 +8,11 @@ from typing import Any
 from colorzoo.errors import GuidanceError
 from colorzoo.users.classes import ClassMapUser
 from colorzoo.users.exemplars import ExemplarUser
+from colorzoo.users.global_statistics import TrueStatistics
 from colorzoo.users.points import MostWrongPoints, ProposedPoints, UniformPoints
 from colorzoo.users.protocol import SimulatedUser
 from colorzoo.users.regions import PriorityRegions, SuperpixelRegions
 from colorzoo.users.scribbles import BledEdgeScribbles
-from colorzoo.users.statistics import TrueStatistics
 
 _USERS: dict[str, Callable[..., SimulatedUser]] = {
     "bled_edge_scribbles": BledEdgeScribbles,

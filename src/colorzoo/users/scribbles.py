@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from colorzoo.card import GuidanceKind
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Scribbles
-from colorzoo.users.edges import bled_runs
-from colorzoo.users.protocol import Answer, Given, Hand, Scene
+from colorzoo.users.bled_edges import bled_runs
+from colorzoo.users.protocol import Given, Hand, Scene, SeenResult
 
 _BEND = 12  # pixels along a stroke from one turn of a trembling hand to the next
 
@@ -45,13 +45,13 @@ class BledEdgeScribbles:
                 f"at most 1, got {self.width}, {self.jitter} and {self.coverage}"
             )
 
-    def begin(self, scene: Scene, first: Answer, model: object) -> Hand:
+    def begin(self, scene: Scene, first: SeenResult, model: object) -> Hand:
         """Return the hand; see `SimulatedUser`."""
         del model
         random = np.random.default_rng([scene.seed & (2**63 - 1), 0])
         runs = [self._drawn(run, random) for run in bled_runs(first.ab, scene.ab)]
 
-        def hand(count: int, shown: Answer) -> Given:
+        def hand(count: int, shown: SeenResult) -> Given:
             del shown
             mask = draw_runs(runs[:count], self.width, scene.ab[:, :1])
             return Given(Guidance(scribbles=Scribbles(mask)), min(count, len(runs)))

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 from colorzoo.guidance import Guidance
-from colorzoo.users.protocol import Answer, Scene, SimulatedUser
+from colorzoo.users.protocol import Scene, SeenResult, SimulatedUser
 
-Painter = Callable[[Scene, Guidance], Answer]
+Painter = Callable[[Scene, Guidance], SeenResult]
 """A model as a session sees it: colors a scene."""
 
 
@@ -25,7 +25,7 @@ class Turn:
 
     count: int
     interactions: int
-    answer: Answer
+    answer: SeenResult
     guidance: Guidance = field(default_factory=Guidance)
 
 

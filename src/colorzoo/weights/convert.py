@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colorzoo.card import ModelCard
-from colorzoo.errors import WeightsError
+from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.registry import load_class
+from colorzoo.settings import flatten_arguments, nest_arguments
 from colorzoo.weights._files import sha256_of
 from colorzoo.weights.apply import apply_weights, entry_of
 from colorzoo.weights.caffe import is_caffe, read_caffe
@@ -78,7 +79,8 @@ def convert_weights(
     found = _read_source(source, card, cls)
     arguments = {**card.hparams, **found.hparams, **(hparams or {})}
     model = _build(cls, arguments)
-    arguments |= {name: model.hparams[name] for name in cls.recorded_hparams}
+    settings = flatten_arguments(cls, model.hparams)
+    arguments |= {name: settings[name] for name in cls.recorded_hparams}
     apply_weights(model, found.state_dict, name=str(source), published=True)
     metadata = {
         "model": card.name,
@@ -127,6 +129,6 @@ def _hash_of(source: Path, files: Mapping[str, str]) -> str:
 
 def _build(cls: type[Any], arguments: Mapping[str, Any]) -> Any:
     try:
-        return cls(**arguments)
-    except TypeError as error:
+        return cls(**nest_arguments(cls, arguments))
+    except (TypeError, ColorzooError) as error:
         raise WeightsError(f"{cls.__name__} cannot be built with {dict(arguments)}: {error}") from error

@@ -107,6 +107,26 @@ def read_hparams(path: Path) -> dict[str, Any]:
         raise WeightsError(f"{path}: the metadata 'hparams' must be a JSON object, not {text!r}") from error
 
 
+def read_provenance(path: Path) -> dict[str, Any] | None:
+    """Return how the weights in a file were made, None if the file does not say.
+
+    Raises:
+        WeightsError: As `load_state_dict_file`, or the metadata are no JSON object.
+    """
+    _require_file(path)
+    if not is_safetensors(path):
+        content = _load_torch(path, trust_pickle=False)
+        found = content.get("provenance") if isinstance(content, Mapping) else None
+        return dict(found) if isinstance(found, Mapping) else None
+    text = read_metadata(path).get("provenance")
+    try:
+        return None if text is None else dict(json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise WeightsError(
+            f"{path}: the metadata 'provenance' must be a JSON object, not {text!r}"
+        ) from error
+
+
 def save_weights(
     path: Path, state_dict: Mapping[str, Tensor], metadata: Mapping[str, str], *, half: bool = True
 ) -> None:
@@ -115,7 +135,8 @@ def save_weights(
     Args:
         path: Target; its folder is made.
         state_dict: Tensors by name, on any device. Integer buffers keep their type.
-        metadata: Strings; by convention ``model``, ``hparams`` (JSON), ``conventions`` and ``source``.
+        metadata: Strings; by convention ``model``, ``hparams`` and ``provenance`` (JSON), and
+            ``conventions``.
         half: Store floating point as float16, save tensors that it cannot hold (beyond 65504).
     """
     from safetensors.torch import save

@@ -1,1 +1,1 @@
-"""The official layouts of published data sets: from a root folder to `colorzoo.data.pictures.Pictures`."""
+"""The official layouts of published data sets: from a root folder to `Pictures`."""

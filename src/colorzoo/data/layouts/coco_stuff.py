@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.data.layouts.common import Split, basename, below, first_existing, missing, require
-from colorzoo.data.pictures import Boxes, ClassMaps, Pictures
+from colorzoo.data.picture_table import BoxTable, ClassMaps, Pictures
 from colorzoo.data.sources import Source, Sources, find_sources
 from colorzoo.errors import DataError
 
@@ -58,7 +58,7 @@ def coco_stuff_pictures(
     return pictures
 
 
-def read_boxes(file: Path, sources: Sources) -> Boxes:
+def read_boxes(file: Path, sources: Sources) -> BoxTable:
     """Read the boxes of things from an ``instances_*.json``.
 
     Args:
@@ -76,7 +76,7 @@ def read_boxes(file: Path, sources: Sources) -> Boxes:
             f"{str(file)!r} is no instances JSON of COCO ({type(error).__name__}: {error}); unpack it again."
         ) from error
     none = torch.empty(0, 4)
-    return Boxes.of(boxes.get(basename(source), none) for source in sources)
+    return BoxTable.of(boxes.get(basename(source), none) for source in sources)
 
 
 def _load_without_outlines(file: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.data.packed import tensor_of
-from colorzoo.data.pictures import Pictures
+from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Source, Sources, find_sources
 from colorzoo.errors import DataError
 

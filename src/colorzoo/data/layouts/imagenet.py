@@ -25,7 +25,7 @@ from colorzoo.data.layouts.common import (
     read_lines,
     require,
 )
-from colorzoo.data.pictures import Pictures
+from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Sources, find_sources
 from colorzoo.errors import DataError
 

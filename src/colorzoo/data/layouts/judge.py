@@ -12,7 +12,7 @@ from colorzoo.data.layouts.coco_stuff import coco_stuff_pictures
 from colorzoo.data.layouts.common import Split
 from colorzoo.data.layouts.imagenet import imagenet_pictures
 from colorzoo.data.layouts.places import places_pictures
-from colorzoo.data.pictures import Pictures
+from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import find_sources
 from colorzoo.errors import DataError
 
@@ -37,7 +37,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Judged:
+class LayoutJudgment:
     """What was found out about a layout.
 
     Attributes:
@@ -92,7 +92,7 @@ LAYOUTS: Mapping[str, Layout] = {
 }
 
 
-def judge_layout(root: Path, name: str | None = None) -> Judged:
+def judge_layout(root: Path, name: str | None = None) -> LayoutJudgment:
     """Read both splits of a data set as its DataModule would, and list what is wrong.
 
     Args:
@@ -107,7 +107,7 @@ def judge_layout(root: Path, name: str | None = None) -> Judged:
         return _judge_folder(root)
     if name not in LAYOUTS:
         raise DataError(f"unknown layout {name!r}; expected folder, {', '.join(LAYOUTS)}.")
-    layout, judged = LAYOUTS[name], Judged(name)
+    layout, judged = LAYOUTS[name], LayoutJudgment(name)
     splits: tuple[Split, ...] = ("train", "val")
     for split in splits:
         try:
@@ -139,8 +139,8 @@ def _differences(layout: Layout, split: Split, pictures: Pictures) -> list[str]:
     return notes
 
 
-def _judge_folder(root: Path) -> Judged:
-    judged = Judged("folder")
+def _judge_folder(root: Path) -> LayoutJudgment:
+    judged = LayoutJudgment("folder")
     present = [split for split in ("train", "val") if (root / split).is_dir()]
     if len(present) == 1:
         other = "val" if present == ["train"] else "train"

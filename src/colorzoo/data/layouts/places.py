@@ -14,7 +14,7 @@ from colorzoo.data.layouts.common import (
     labeled_by_folder,
     missing,
 )
-from colorzoo.data.pictures import Pictures
+from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import find_sources
 
 Edition = Literal["205", "365", "365-challenge"]

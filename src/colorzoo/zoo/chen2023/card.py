@@ -9,6 +9,8 @@ from colorzoo.card import ModelCard, Smoke, Weights
 _TRIAL = {
     "features": "zhang2016_small",
     "segmenter": "clusters",
+    "segmenter_weights": None,
+    "start": None,
     "width": 0.125,
     "color_width": 0.125,
     "discriminator_width": 0.125,

@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.data.exemplar import ExemplarPairsDataModule
-from colorzoo.data.neighbors import Encoder
+from colorzoo.data.exemplar_pairs import ExemplarPairsDataModule
+from colorzoo.data.neighbors import FeatureEncoder
 from colorzoo.zoo.chen2023.network import borrowed_trunk
 
 _SIDE = 128
@@ -27,9 +27,9 @@ class BorrowedPairsDataModule(ExemplarPairsDataModule):
     def __init__(self, root: str, features: str = "zhang2016_small", **kwargs: Any) -> None:
         super().__init__(root, **kwargs)
 
-    def build_encoder(self) -> Encoder:
+    def build_encoder(self) -> FeatureEncoder:
         """Return the deepest map's means over a grid of 3 x 3, so that things are in like places."""
-        return Encoder(self.encoder_name, _GridMeans(self.hparams.features), size=_SIDE)
+        return FeatureEncoder(self.encoder_name, _GridMeans(self.hparams.features), size=_SIDE)
 
     @property
     def encoder_name(self) -> str:

@@ -9,8 +9,10 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
+from scipy.cluster.vq import kmeans2
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -24,6 +26,7 @@ from colorzoo.zoo.chen2023.network import borrowed_trunk
 _SIDE = 160
 _BATCH = 16
 _PLACES = 96  # of each picture
+_ROUNDS = 40
 
 
 def find_clusters(
@@ -44,24 +47,11 @@ def find_clusters(
     spread, axes = spread[-code:], axes[:, -code:]
     projection = (axes * spread.clamp(min=1e-9) ** (-whitening / 2)).T.float()
     points = F.normalize((features - shift) @ projection.T, dim=1)
-    generator = torch.Generator().manual_seed(seed)
-    tries = [_spherical_kmeans(points, clusters, generator) for _ in range(3)]
-    centers = max(tries, key=lambda found: float((points @ found.T).amax(dim=1).mean()))
+    generator = np.random.default_rng(seed)
+    tries = [kmeans2(points.numpy(), clusters, iter=_ROUNDS, minit="++", seed=generator)[0] for _ in range(3)]
+    units = [F.normalize(torch.from_numpy(found).float(), dim=1) for found in tries]
+    centers = max(units, key=lambda found: float((points @ found.T).amax(dim=1).mean()))
     return {"shift": shift, "projection": projection.contiguous(), "centers": centers.contiguous()}
-
-
-def _spherical_kmeans(points: Tensor, count: int, generator: torch.Generator, rounds: int = 40) -> Tensor:
-    """Return ``(count, D)`` unit centers; the start draws far points more often (k-means++)."""
-    chosen = [points[int(torch.randint(len(points), (1,), generator=generator))]]
-    while len(chosen) < count:
-        apart = (1 - (points @ torch.stack(chosen).T).amax(dim=1)).clamp(min=0) + 1e-9
-        chosen.append(points[int(torch.multinomial(apart, 1, generator=generator))])
-    centers = torch.stack(chosen)
-    for _ in range(rounds):
-        nearest = (points @ centers.T).argmax(dim=1)
-        sums = torch.zeros_like(centers).index_add_(0, nearest, points)
-        centers = torch.where(sums.any(dim=1, keepdim=True), F.normalize(sums, dim=1), centers)
-    return centers
 
 
 @torch.inference_mode()

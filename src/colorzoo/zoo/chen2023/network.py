@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from colorzoo.errors import ColorzooError
-from colorzoo.factory import create_model
 from colorzoo.networks.clusters import Classified
 from colorzoo.networks.exemplar import Warped, centers_of
 from colorzoo.networks.trunk import BorrowedTrunk, VGGTrunk
 from colorzoo.networks.warp_net import WarpNet
+from colorzoo.tasks.stages import Start, trained_source
 from colorzoo.zoo.chen2023.segment import ClusterSegmenter, Merging, ProjectedMaps
 from colorzoo.zoo.chen2023.stego import StegoEncoder, SupervisedStego
 
@@ -21,9 +21,12 @@ def build_trunk(features: str, width: float) -> VGGTrunk | BorrowedTrunk:
 
 
 def borrowed_trunk(name: str) -> BorrowedTrunk:
-    """Return the layers of a registered model with its weights, or their shapes where no more is wanted."""
-    weights = None if torch.get_default_device().type == "meta" else "default"
-    return BorrowedTrunk(create_model(name, weights, offline=True).network)
+    """Return the layers of a registered model.
+
+    Raises:
+        WeightsError: It has no trained weights on this machine.
+    """
+    return BorrowedTrunk(trained_source(Start(name), "features", offline=True).network)
 
 
 def build_segmenter(

@@ -35,6 +35,17 @@ def convert_stego(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return rename(state_dict, _STEGO)
 
 
+def convert_stego_encoder(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename STEGO for `StegoEncoder`, without the decoder that only its own training needs.
+
+    Args:
+        state_dict: The authors' tensors; unknown keys stay, so that a strict load names them.
+    """
+    kept = {key: value for key, value in state_dict.items() if not key.startswith("decoder.")}
+    ours = convert_stego(kept)
+    return {key if key in kept or key.startswith("backbone.") else f"head.{key}": ours[key] for key in ours}
+
+
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename all networks in one file: ``vggnet.``, ``nonlocal_net.``, ``colornet.`` and STEGO's names.
 
@@ -42,9 +53,5 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         state_dict: The authors' tensors; unknown keys stay, so that a strict load names them.
     """
     ours, left = convert_networks(state_dict)
-    for key, value in convert_stego(left).items():
-        if key.startswith("backbone."):
-            ours[f"segmenter.encode.{key}"] = value
-        else:
-            ours[f"segmenter.encode.head.{key}" if key not in left else key] = value
-    return ours
+    stego = convert_stego_encoder(left)
+    return ours | {key if key in left else f"segmenter.encode.{key}": stego[key] for key in stego}

@@ -12,9 +12,13 @@ from torch import Tensor, nn
 from colorzoo.errors import WeightsError
 from colorzoo.networks.clusters import Classified, classify, merge_clusters
 from colorzoo.weights import apply_weights, load_state_dict_file
+from colorzoo.zoo.chen2023.published import convert_stego_encoder
 
 Segmenter = Callable[[Tensor, Tensor], Classified]
-"""Takes lightness ``(B, 1, H, W)`` and the trunk's deep map, and names a class for each place of any grid."""
+"""Takes RGB ``(B, 3, H, W)`` in [0, 1], gray where the picture is, and the trunk's deep map of it.
+
+It names a class for each place of any grid.
+"""
 
 Encoder = Callable[[Tensor, Tensor], Tensor]
 """Takes the same, and gives features ``(B, D, h, w)``."""
@@ -46,9 +50,9 @@ class ClusterSegmenter(nn.Module):
         found: Tensor = self._centers if self._centers is not None else self.encode.centers  # type: ignore[attr-defined]
         return found
 
-    def forward(self, luma: Tensor, deep: Tensor) -> Classified:
-        """Return class and confidence of each place."""
-        features, centers = self.encode(luma, deep), self.centers
+    def forward(self, rgb: Tensor, deep: Tensor) -> Classified:
+        """Return class and confidence of each place; see `Segmenter`."""
+        features, centers = self.encode(rgb, deep), self.centers
         if self.classes == len(centers):
             return classify(features, centers)
         merged = merge_clusters(centers, self.classes)
@@ -79,19 +83,27 @@ class ProjectedMaps(nn.Module):
         self.register_buffer("projection", torch.randn(code, channels) / channels**0.5)
         self.register_buffer("centers", torch.randn(clusters, code))
 
-    def forward(self, luma: Tensor, deep: Tensor) -> Tensor:
-        """Return ``(B, code, h, w)``."""
-        del luma
+    def forward(self, rgb: Tensor, deep: Tensor) -> Tensor:
+        """Return ``(B, code, h, w)``; see `Encoder`."""
+        del rgb
         return torch.einsum("bchw,dc->bdhw", deep - self.shift[:, None, None], self.projection)
 
 
-def load_clusters(segmenter: object, path: str) -> None:
-    """Put what `colorzoo.zoo.chen2023.find_clusters` found into a segmenter of the compact kind.
+def reads_trunk(segmenter: object) -> bool:
+    """Say whether a segmenter needs the trunk's map: STEGO, which has a backbone, does not."""
+    return bool(getattr(getattr(segmenter, "encode", segmenter), "reads_trunk", True))
+
+
+def load_segmenter(segmenter: object, path: str) -> None:
+    """Put weights from a file into a segmenter: STEGO's, or what `find_clusters` wrote.
 
     Raises:
-        WeightsError: The segmenter has no such clusters, or the file does not fit.
+        WeightsError: The segmenter takes no weights, or the file does not fit.
     """
     encode = getattr(segmenter, "encode", None)
+    if not isinstance(encode, nn.Module):
+        raise WeightsError("segmenter_weights needs a segmenter that has weights: stego or clusters.")
+    state = load_state_dict_file(Path(path))
     if not isinstance(encode, ProjectedMaps):
-        raise WeightsError("clusters can be loaded only with segmenter: clusters.")
-    apply_weights(encode, load_state_dict_file(Path(path)), name=path, published=False)
+        state = convert_stego_encoder(state)
+    apply_weights(encode, state, name=path, published=False)

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import lab_to_rgb
 from colorzoo.networks.clusters import Classified
 
 CLUSTERS = 27
@@ -71,8 +70,9 @@ class StegoHead(nn.Module):
 
 
 class StegoEncoder(nn.Module):
-    """From lightness to STEGO's code; frozen."""
+    """From RGB to STEGO's code; frozen."""
 
+    reads_trunk = False
     mean: Tensor
     std: Tensor
 
@@ -82,16 +82,15 @@ class StegoEncoder(nn.Module):
         self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(_STD).view(3, 1, 1), persistent=False)
 
-    def forward(self, luma: Tensor, deep: Tensor) -> Tensor:
-        """Return the code of the gray picture, ``(B, 90, 32, 32)`` for a square of 256, else at its size.
+    def forward(self, rgb: Tensor, deep: Tensor) -> Tensor:
+        """Return the code of a picture, ``(B, 90, 32, 32)`` for a square of 256, else at its size.
 
         Args:
-            luma: ``(B, 1, H, W)`` in [0, 100].
+            rgb: ``(B, 3, H, W)`` in [0, 1]; gray where the picture is.
             deep: Not needed; STEGO has its own backbone.
         """
         del deep
-        rgb = lab_to_rgb(torch.cat([luma, torch.zeros_like(luma), torch.zeros_like(luma)], dim=1))
-        size = tuple(luma.shape[-2:])
+        size = tuple(rgb.shape[-2:])
         if size != (_SIDE, _SIDE):
             rgb = F.interpolate(rgb, size=(_SIDE, _SIDE), mode="bilinear", align_corners=False)
         code: Tensor = self.head(self.backbone((rgb - self.mean) / self.std))
@@ -116,8 +115,8 @@ class SupervisedStego(nn.Module):
         super().__init__()
         self.encode = StegoEncoder()
 
-    def forward(self, luma: Tensor, deep: Tensor) -> Classified:
+    def forward(self, rgb: Tensor, deep: Tensor) -> Classified:
         """Return class and probability of each place; see `StegoEncoder`."""
-        logits = self.encode.head.linear(self.encode(luma, deep))
+        logits = self.encode.head.linear(self.encode(rgb, deep))
         confidence, labels = torch.softmax(logits, dim=1).max(dim=1, keepdim=True)
         return Classified(labels, confidence)

@@ -6,38 +6,48 @@ there, and the network and its training are those of `Cho2023`, so that only the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.draws import picture_generators
 from colorzoo.guidance import Guidance, Points, PointSimulation, simulate_points, uniform_points
 from colorzoo.networks.hint_input import point_colors
 from colorzoo.networks.unet import UNet, initialize_gan
-from colorzoo.tasks import Prediction, SingleOptimizerModule
-from colorzoo.tasks.optimizers import Schedule
+from colorzoo.randomness import picture_generators
+from colorzoo.tasks import RgbPrediction, SingleOptimizerModule, settings_of
 from colorzoo.zoo.cho2023.network import as_residual, base_channels
 
 VALIDATION_POINTS = (0, 1, 10, 30)
+
+
+@dataclass(frozen=True)
+class PointsSettings:
+    """The painter and its training.
+
+    Attributes:
+        width: Multiplier of the channel counts; 1.0 is g of the paper.
+        stop_probability: See `PointSimulation`.
+        reconstruction_weight: Weight of the L1 loss.
+        hint_residual: See `colorzoo.zoo.cho2023.extensions.Extensions`.
+    """
+
+    width: float = 1.0
+    stop_probability: float = 1 / 8
+    reconstruction_weight: float = 30.0
+    hint_residual: bool = False
 
 
 class Cho2023Points(SingleOptimizerModule):
     """g reading a sketch, point colors and their mask.
 
     Args:
-        width: Multiplier of the channel counts; 1.0 is g of the paper.
-        stop_probability: See `PointSimulation`.
-        reconstruction_weight: Weight of the L1 loss.
-        hint_residual: See `Cho2023`.
-        lr: Rate of the network.
-        betas: Decays of Adam's moments.
-        weight_decay: Decoupled decay of the weights.
-        schedule: How the rate moves.
-        warmup_steps: Steps of linear rise at the start.
-        milestones: Steps at which ``multistep`` divides the rate by ten.
+        settings: The painter and its training.
+        optimizer: See `SingleOptimizerModule`.
+        lr_scheduler: See `SingleOptimizerModule`.
     """
 
     accepts = frozenset({"points"})
@@ -47,25 +57,19 @@ class Cho2023Points(SingleOptimizerModule):
 
     def __init__(
         self,
-        width: float = 1.0,
-        stop_probability: float = 1 / 8,
-        reconstruction_weight: float = 30.0,
-        hint_residual: bool = False,
-        lr: float = 2e-4,
-        betas: Sequence[float] = (0.9, 0.999),
-        weight_decay: float = 0.0,
-        schedule: Schedule = "half_linear",
-        warmup_steps: int = 0,
-        milestones: Sequence[int] = (),
+        settings: PointsSettings = PointsSettings(),
+        optimizer: OptimizerCallable | None = None,
+        lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
-        super().__init__()
+        self.settings = settings_of(PointsSettings, settings)
+        super().__init__(optimizer, lr_scheduler)
 
     def configure_network(self) -> None:
         """Build g."""
-        self.network = UNet(1 + 3 + 1, 3, base_channels(self.hparams.width))
+        self.network = UNet(1 + 3 + 1, 3, base_channels(self.settings.width))
         initialize_gan(self.network)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
         """Paint sketches ``(B, 1, H, W)`` in [0, 1]."""
         points = (
             guidance.points if guidance is not None and guidance.points is not None else Points.none(luma)
@@ -73,19 +77,18 @@ class Cho2023Points(SingleOptimizerModule):
         color = point_colors(points)
         x = torch.cat([2 * luma - 1, color * points.mask, points.mask], dim=1)
         painted = self.network(x).float()
-        if self.hparams.hint_residual:
+        if self.settings.hint_residual:
             painted = painted + as_residual(color * points.mask)
-        return Prediction(rgb=(torch.tanh(painted) + 1) / 2)
+        return RgbPrediction(rgb=(torch.tanh(painted) + 1) / 2)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw points, paint, and compare with the truth."""
         del batch_idx
         rgb = batch["rgb"]
-        simulation = PointSimulation(self.hparams.stop_probability)
+        simulation = PointSimulation(self.settings.stop_probability)
         points = simulate_points(rgb_to_lab(rgb), picture_generators(batch["seed"], "points"), simulation)
         painted = self.forward(sketches_of(batch), Guidance(points=points)).rgb
-        assert painted is not None
-        loss: Tensor = self.hparams.reconstruction_weight * 2 * (painted - rgb).abs().mean()
+        loss: Tensor = self.settings.reconstruction_weight * 2 * (painted - rgb).abs().mean()
         self.log("train/loss", loss, batch_size=len(rgb))
         return loss
 

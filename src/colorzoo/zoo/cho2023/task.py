@@ -7,25 +7,25 @@ are hinted more often, f learns to put first what helps most. https://arxiv.org/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Regions
-from colorzoo.metrics import MeanPSNR
 from colorzoo.networks.patchgan import PatchDiscriminator
 from colorzoo.networks.taps import Tap, TapState, Visit, unchanged
 from colorzoo.networks.unet import initialize_gan
-from colorzoo.tasks import GANColorizationModule, Prediction
-from colorzoo.tasks.optimizers import Schedule
+from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.tasks import GANColorizationModule, RgbPrediction, settings_of
 from colorzoo.users.regions import region_means
 from colorzoo.weights import apply_weights
+from colorzoo.zoo.cho2023.extensions import Extensions
 from colorzoo.zoo.cho2023.hints import (
     Hints,
     draw_counts,
@@ -36,10 +36,11 @@ from colorzoo.zoo.cho2023.hints import (
     look_up_hints,
     one_hot,
 )
-from colorzoo.zoo.cho2023.losses import Smoothness, deception, detection, smoothness, total_variance
+from colorzoo.zoo.cho2023.losses import deception, detection, smoothness, total_variance
 from colorzoo.zoo.cho2023.network import SEGMENTS, GuidingPainterNetwork
 from colorzoo.zoo.cho2023.pieces import cut_segments
 from colorzoo.zoo.cho2023.published import convert_published
+from colorzoo.zoo.cho2023.settings import STAGES, Architecture, Objective, Users
 
 VALIDATION_REGIONS = (0, 1, 3, 10, 30)
 
@@ -56,95 +57,77 @@ class Draws(NamedTuple):
     counts: Tensor
 
 
-class Cho2023(GANColorizationModule):
+class Cho2023(GANColorizationModule[RgbPrediction]):
     """The paper's networks and their training.
 
     Args:
-        width: Multiplier of the channel counts of g, which paints; 1.0 is the paper's.
-        segmenter_width: The same for f, which divides.
-        discriminator_width: The same for the discriminator.
-        stop_probability: Probability that a simulated user stops before each region; mean 6.9 regions.
-        reconstruction_weight: Weight of the L1 loss.
-        variance_weight: Weight of the color variance within segments, which reaches f alone.
-        smoothness_weight: Weight of the differences between neighboring logits.
-        adversarial_weight: Weight of the adversarial loss; 0 trains no discriminator.
-        smoothness_form: See `colorzoo.zoo.cho2023.losses.smoothness`.
-        initial_temperature: Of the Gumbel softmax at the start.
-        final_temperature: To which it falls exponentially.
-        segmenter_side: Sketches with a longer shorter side are shrunk to it for f, and its logits enlarged: a
-            narrow f that was trained on small pictures sees whole shapes so. None in the paper.
-        pieces: Ask for what lines enclose instead of whole segments (`cut_segments`; not in the paper).
-        needs: Of pieces, see `cut_segments`; ``docs/measure_needs.py`` measures them on training pictures.
-        only_painter: Train g alone, on the regions that f proposes as it is (not in the paper).
-        hint_residual: The painting starts from the hints (`as_residual`; not in the paper).
-        lr: Rate of f and g.
-        discriminator_lr: Rate of the discriminator.
-        betas: Decays of Adam's moments.
-        schedule: How both rates move, in epochs.
-        milestones: Epochs at which ``multistep`` divides the rates by ten.
-        accumulate: Batches per step.
+        architecture: The networks.
+        objective: The losses.
+        users: The simulated users of training.
+        extensions: What is not in the paper.
+        stage: ``both`` trains f and g; ``painter`` (ours) trains g alone, on what f proposes as it is.
+        optimizer: See `GANColorizationModule`; that of f and g.
+        discriminator_optimizer: See `GANColorizationModule`.
+        lr_scheduler: See `GANColorizationModule`.
+        discriminator_lr_scheduler: See `GANColorizationModule`.
+        accumulate: Batches for each step.
         clip: Largest norm of a gradient; 0 for none.
     """
 
     accepts = frozenset({"regions"})
     input_kind = "sketch"
     output_kind = "rgb"
+    stages = STAGES
     network: GuidingPainterNetwork
 
     def __init__(
         self,
-        width: float = 1.0,
-        segmenter_width: float = 1.0,
-        discriminator_width: float = 1.0,
-        stop_probability: float = 1 / 8,
-        reconstruction_weight: float = 30.0,
-        variance_weight: float = 5.0,
-        smoothness_weight: float = 1.0,
-        adversarial_weight: float = 0.2,
-        smoothness_form: Smoothness = "eight_l1",
-        initial_temperature: float = 1.0,
-        final_temperature: float = 0.1,
-        segmenter_side: int | None = None,
-        pieces: bool = False,
-        needs: Sequence[float] = (),
-        only_painter: bool = False,
-        hint_residual: bool = False,
-        lr: float = 2e-4,
-        discriminator_lr: float = 2e-4,
-        betas: Sequence[float] = (0.9, 0.999),
-        schedule: Schedule = "half_linear",
-        milestones: Sequence[int] = (),
+        architecture: Architecture = Architecture(),
+        objective: Objective = Objective(),
+        users: Users = Users(),
+        extensions: Extensions = Extensions(),
+        stage: Literal["both", "painter"] = "both",
+        optimizer: OptimizerCallable | None = None,
+        discriminator_optimizer: OptimizerCallable | None = None,
+        lr_scheduler: LRSchedulerCallable | None = None,
+        discriminator_lr_scheduler: LRSchedulerCallable | None = None,
         accumulate: int = 1,
         clip: float = 0.0,
     ) -> None:
-        super().__init__()
+        self.architecture = settings_of(Architecture, architecture)
+        self.objective = settings_of(Objective, objective)
+        self.users = settings_of(Users, users)
+        self.extensions = settings_of(Extensions, extensions)
+        super().__init__(
+            optimizer,
+            discriminator_optimizer,
+            lr_scheduler,
+            discriminator_lr_scheduler,
+            accumulate=accumulate,
+            clip=clip,
+            stage=stage,
+        )
 
     def configure_network(self) -> None:
         """Build f and g."""
-        hp: Any = self.hparams
+        widths, ours = self.architecture, self.extensions
         self.network = GuidingPainterNetwork(
-            hp.width, hp.segmenter_width, hp.segmenter_side, hint_residual=hp.hint_residual
+            widths.width, widths.segmenter_width, ours.segmenter_side, hint_residual=ours.hint_residual
         )
         initialize_gan(self.network)
-        self.network.segmenter.requires_grad_(not hp.only_painter)
-
-    def keep_still(self) -> None:
-        """Keep an f that is not trained in evaluation mode."""
-        if self.hparams.only_painter:
-            self.network.segmenter.eval()
 
     def configure_discriminator(self) -> None:
         """Build the PatchGAN, which sees a picture beside its sketch."""
-        self.discriminator = PatchDiscriminator(1 + 3, self.hparams.discriminator_width)
+        self.discriminator = PatchDiscriminator(1 + 3, self.architecture.discriminator_width)
         initialize_gan(self.discriminator)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
         """Paint sketches ``(B, 1, H, W)`` in [0, 1]; f runs only where no regions are given.
 
         Raises:
             GuidanceError: More than 30 regions, or colors outside [0, 1].
         """
-        return Prediction(rgb=self.after_taps(self.before_taps(luma, guidance), unchanged))
+        return RgbPrediction(rgb=self.after_taps(self.before_taps(luma, guidance), unchanged))
 
     @property
     def taps(self) -> tuple[Tap, ...]:
@@ -180,25 +163,25 @@ class Cho2023(GANColorizationModule):
             noise = torch.cat([gumbel_noise([generator], _shape(one)) for one in logits])
             logits = logits + noise.to(logits)
         regions = self._without_colors(logits)
-        if not self.hparams.pieces:
+        if not self.extensions.pieces:
             return regions
-        index = cut_segments(regions.index, luma, SEGMENTS, self.hparams.needs)
+        index = cut_segments(regions.index, luma, SEGMENTS, self.extensions.needs)
         return replace(regions, index=index, segments=regions.index)
 
-    def paint(self, batch: Batch) -> Prediction:
+    def paint(self, batch: Batch) -> RgbPrediction:
         """Paint a training batch for simulated users."""
         return self._paint_batch(batch, "first")
 
     def paint_drawn(
         self, sketch: Tensor, rgb: Tensor, draws: Draws, temperature: float | None = None
-    ) -> Prediction:
+    ) -> RgbPrediction:
         """Divide, ask for the first regions' colors, and paint, all with gradients.
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
             rgb: ``(B, 3, H, W)`` truth in [0, 1], of which the user knows the regions' mean colors.
             draws: The randomness.
-            temperature: Of the softmax; None takes that of the running epoch.
+            temperature: Of the softmax; None takes that of the running step.
 
         Returns:
             The picture; extras hold ``logits`` and ``filled``, all segments in their mean colors in [-1, 1].
@@ -209,83 +192,78 @@ class Cho2023(GANColorizationModule):
         given = first_given(draws.counts, SEGMENTS)
         filled, color, mask = fill_hints(segments, 2 * rgb - 1, given)
         painted = self.network.paint(sketch, Hints(color, mask), segments)
-        return Prediction(rgb=(painted + 1) / 2, extras={"logits": logits, "filled": filled})
+        return RgbPrediction(rgb=(painted + 1) / 2, extras={"logits": logits, "filled": filled})
 
-    def repaint(self, batch: Batch, painted: Prediction) -> Prediction:
+    def repaint(self, batch: Batch, painted: RgbPrediction) -> RgbPrediction:
         """Paint once more with fresh draws, as the published code does for its discriminator."""
         del painted
         with torch.no_grad():
             return self._paint_batch(batch, "second")
 
-    def _paint_batch(self, batch: Batch, purpose: str) -> Prediction:
+    def _paint_batch(self, batch: Batch, purpose: str) -> RgbPrediction:
         sketch, rgb = sketches_of(batch), batch["rgb"]
-        if not self.hparams.only_painter:
+        if self.stage == "both":
             return self.paint_drawn(sketch, rgb, self._draws(batch, purpose))
         with torch.no_grad():
             regions = self.propose(sketch)
-            stops = uniform_draws(picture_generators(batch["seed"], purpose), len(rgb), SEGMENTS, rgb.device)
-            given = first_given(draw_counts(stops, self.hparams.stop_probability), SEGMENTS)
+            stops = draw_uniform(picture_generators(batch["seed"], purpose), len(rgb), SEGMENTS, rgb.device)
+            given = first_given(draw_counts(stops, self.users.stop_probability), SEGMENTS)
             colors, _ = region_means(regions.index, rgb, SEGMENTS)
         return self.forward(sketch, Guidance(regions=replace(regions, rgb=colors, given=given)))
 
     def is_judged(self) -> bool:
         """Say whether the adversarial loss has a weight."""
-        return float(self.hparams.adversarial_weight) > 0
+        return self.objective.adversarial_weight > 0
 
-    def generator_loss(self, batch: Batch, painted: Prediction) -> Tensor:
+    def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
         """Return the weighted sum of the four losses, and log each."""
         terms = self.generator_terms(sketches_of(batch), batch["rgb"], painted)
         self.log_dict({f"train/{name}": term.detach() for name, term in terms.items()})
         return self.weighted(terms)
 
-    def generator_terms(self, sketch: Tensor, rgb: Tensor, painted: Prediction) -> dict[str, Tensor]:
+    def generator_terms(self, sketch: Tensor, rgb: Tensor, painted: RgbPrediction) -> dict[str, Tensor]:
         """Return the four losses of the generator without weights (sec. 3.4), those in use."""
-        assert painted.rgb is not None
         terms = {"reconstruction": 2 * (painted.rgb - rgb).abs().mean()}
         if "logits" in painted.extras:  # there is something for f to learn
             terms["variance"] = total_variance(painted.extras["filled"], 2 * rgb - 1)
-            terms["smoothness"] = smoothness(painted.extras["logits"], self.hparams.smoothness_form)
+            terms["smoothness"] = smoothness(painted.extras["logits"], self.objective.smoothness_form)
         if self.is_judged():
             terms["adversarial"] = deception(self._judge(sketch, painted.rgb))
         return terms
 
     def weighted(self, terms: dict[str, Tensor]) -> Tensor:
         """Return the sum of losses by name, each times its weight."""
-        return torch.stack([self.hparams[f"{name}_weight"] * term for name, term in terms.items()]).sum()
+        return torch.stack([self.objective.weight(name) * term for name, term in terms.items()]).sum()
 
-    def discriminator_loss(self, batch: Batch, painted: Prediction) -> Tensor:
+    def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
         """Return the least-squares loss, weighted like the generator's."""
-        assert painted.rgb is not None
         sketch = sketches_of(batch)
         fake, real = self._judge(sketch, painted.rgb), self._judge(sketch, batch["rgb"])
-        loss: Tensor = self.hparams.adversarial_weight * detection(fake, real)
+        loss: Tensor = self.objective.adversarial_weight * detection(fake, real)
         return loss
 
     def temperature(self) -> float:
-        """Return tau of the running epoch: 1 at the start, `final_temperature` after the last."""
-        return self.temperature_at(self.current_epoch, self.trainer.max_epochs or -1)
+        """Return tau of the running step: it falls from the first step to the last."""
+        return self.temperature_at(self.progress())
 
-    def temperature_at(self, epoch: int, epochs: int) -> float:
-        """Return tau of an epoch, counted from 0; without an end to the training it is the final one."""
-        progress = epoch / epochs if epochs > 0 else 1.0
-        first, last = self.hparams.initial_temperature, self.hparams.final_temperature
+    def temperature_at(self, progress: float) -> float:
+        """Return tau of a share of the training, 0 at its start, 1 at its end."""
+        first, last = self.objective.initial_temperature, self.objective.final_temperature
         return float(first * (last / first) ** progress)
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the numbers of regions at which PSNR is taken."""
         return tuple(str(count) for count in VALIDATION_REGIONS)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Divide each sketch once, then paint it with more and more regions in their true mean colors."""
-        del batch_idx
+    def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterator[tuple[str, Guidance]]:
+        """Divide each sketch once, then give more and more regions their true mean colors."""
+        del lab
         sketch, rgb = sketches_of(batch), batch["rgb"]
         regions = self.propose(sketch)
         colors, _ = region_means(regions.index, rgb, SEGMENTS)
-        for count, metric in self.val_psnr.items():
+        for count in self.validation_settings():
             given = first_given(torch.full((len(rgb),), int(count), device=rgb.device), SEGMENTS)
-            prediction = self(sketch, Guidance(regions=replace(regions, rgb=colors, given=given)))
-            cast(MeanPSNR, metric).update(prediction.to_rgb(sketch), rgb)
-            self.log(f"val/psnr_{count}", cast(Any, metric), on_epoch=True, batch_size=len(rgb))
+            yield count, Guidance(regions=replace(regions, rgb=colors, given=given))
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load a checkpoint of the published code, all of it or the networks' part (278 or 256 keys)."""
@@ -301,8 +279,8 @@ class Cho2023(GANColorizationModule):
     def _draws(self, batch: Batch, purpose: str) -> Draws:
         rgb, generators = batch["rgb"], picture_generators(batch["seed"], purpose)
         noise = gumbel_noise(generators, (SEGMENTS, *rgb.shape[-2:])).to(rgb.device)
-        stops = uniform_draws(generators, len(rgb), SEGMENTS, rgb.device)
-        return Draws(noise, draw_counts(stops, self.hparams.stop_probability))
+        stops = draw_uniform(generators, len(rgb), SEGMENTS, rgb.device)
+        return Draws(noise, draw_counts(stops, self.users.stop_probability))
 
     def _judge(self, sketch: Tensor, rgb: Tensor) -> Tensor:
         scores: Tensor = self.discriminator(torch.cat([2 * sketch - 1, 2 * rgb - 1], dim=1))

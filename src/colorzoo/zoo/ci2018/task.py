@@ -6,39 +6,46 @@ https://arxiv.org/abs/1808.03240
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.draws import picture_generators
 from colorzoo.guidance import Guidance, Points, uniform_points
 from colorzoo.networks.hint_input import point_colors
 from colorzoo.networks.hint_unet import initialize
-from colorzoo.tasks import Prediction, SingleOptimizerModule
-from colorzoo.tasks.optimizers import Schedule
+from colorzoo.randomness import picture_generators
+from colorzoo.tasks import RgbPrediction, SingleOptimizerModule, settings_of
 from colorzoo.zoo.ci2018.network import HINT_STRIDE, StrokeNetwork
 
 VALIDATION_POINTS = (0, 1, 10, 30)
 _SPREAD = 0.005  # deviation of the threshold below 1 above which a cell is hinted
 
 
+@dataclass(frozen=True)
+class Architecture:
+    """The generator.
+
+    Attributes:
+        width: Multiplier of every channel count.
+        blocks: ResNeXt blocks of the four stages; 20, 8, 8, 5 in the paper.
+    """
+
+    width: float = 1.0
+    blocks: tuple[int, ...] = (20, 8, 8, 5)
+
+
 class Ci2018(SingleOptimizerModule):
     """The generator reading a sketch and color strokes.
 
     Args:
-        width: Multiplier of every channel count.
-        blocks: ResNeXt blocks of the four stages; 20, 8, 8, 5 in the paper.
+        architecture: The generator.
         hints: Share of the training pictures that get strokes at all.
-        lr: Rate.
-        betas: Decays of Adam's moments.
-        weight_decay: Decoupled decay of the weights.
-        schedule: How the rate moves; the paper divides it by ten in the middle.
-        warmup_steps: Steps of linear rise at the start.
-        milestones: Steps at which ``multistep`` divides the rate by ten.
+        optimizer: See `SingleOptimizerModule`.
+        lr_scheduler: See `SingleOptimizerModule`.
     """
 
     accepts = frozenset({"points"})
@@ -48,17 +55,13 @@ class Ci2018(SingleOptimizerModule):
 
     def __init__(
         self,
-        width: float = 1.0,
-        blocks: Sequence[int] = (20, 8, 8, 5),
+        architecture: Architecture = Architecture(),
         hints: float = 0.5,
-        lr: float = 1e-4,
-        betas: Sequence[float] = (0.5, 0.9),
-        weight_decay: float = 0.0,
-        schedule: Schedule = "multistep",
-        warmup_steps: int = 0,
-        milestones: Sequence[int] = (125_000,),
+        optimizer: OptimizerCallable | None = None,
+        lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
-        super().__init__()
+        self.architecture, self.hints = settings_of(Architecture, architecture), hints
+        super().__init__(optimizer, lr_scheduler)
 
     def local_features(self) -> nn.Module | None:
         """Return the network of local features, see `StrokeNetwork`; override it for one of your own."""
@@ -66,22 +69,21 @@ class Ci2018(SingleOptimizerModule):
 
     def configure_network(self) -> None:
         """Build the generator."""
-        hp: Any = self.hparams
-        self.network = StrokeNetwork(hp.width, hp.blocks, self.local_features())
+        self.network = StrokeNetwork(self.architecture.width, self.architecture.blocks, self.local_features())
         initialize(self.network, None)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
         """Paint sketches ``(B, 1, H, W)`` in [0, 1]."""
         points = guidance.points if guidance is not None else None
         points = Points.none(luma) if points is None else points
         color = point_colors(points)
-        return Prediction(rgb=(self.network(luma, color, points.mask) + 1) / 2)
+        return RgbPrediction(rgb=(self.network(luma, color, points.mask) + 1) / 2)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw strokes, paint, and compare with the truth."""
         del batch_idx
         rgb = batch["rgb"]
-        mask = random_cells(batch["seed"], rgb, self.hparams.hints)
+        mask = random_cells(batch["seed"], rgb, self.hints)
         painted = self.network(sketches_of(batch), 2 * rgb - 1, mask)
         loss: Tensor = (painted - (2 * rgb - 1)).square().mean()
         self.log("train/loss", loss, batch_size=len(rgb))

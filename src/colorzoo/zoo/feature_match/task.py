@@ -16,7 +16,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.factory import create_model
 from colorzoo.guidance import Guidance
 from colorzoo.networks.padding import pad_to_multiple
-from colorzoo.tasks import ColorizationModule, Prediction, TrainingFreeModule
+from colorzoo.tasks import AbPrediction, ColorizationModule, TrainingFreeModule
 from colorzoo.zoo.feature_match.network import CELL, match_colors, window_features
 
 
@@ -37,17 +37,17 @@ class FeatureMatch(TrainingFreeModule):
         self.network = torch.nn.Identity()
         self._encoder: tuple[ColorizationModule, ...] = ()
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; gray without an exemplar."""
         batch, _, height, width = luma.shape
         if guidance is None or guidance.exemplar is None:
-            return Prediction(ab=luma.new_zeros(batch, 2, height, width))
+            return AbPrediction(ab=luma.new_zeros(batch, 2, height, width))
         with torch.autocast(luma.device.type, enabled=False):  # matching compares small differences
             lab = rgb_to_lab(pad_to_multiple(guidance.exemplar.rgb.float(), 2 * CELL))
             target = self._features(pad_to_multiple(luma.float(), 2 * CELL))
             found = match_colors(target, self._features(lab[:, :1]), F.avg_pool2d(lab[:, 1:], CELL))
             ab = F.interpolate(found, scale_factor=CELL, mode="bilinear", align_corners=False)
-        return Prediction(ab=ab[:, :, :height, :width])
+        return AbPrediction(ab=ab[:, :, :height, :width])
 
     def _features(self, luma: Tensor) -> Tensor:
         """Return ``(B, C, H/4, W/4)`` for a lightness, seen as a gray picture."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from colorzoo.guidance import Guidance
-from colorzoo.tasks import Prediction, TrainingFreeModule
+from colorzoo.tasks import AbPrediction, TrainingFreeModule
 
 
 class Gray(TrainingFreeModule):
@@ -15,7 +15,7 @@ class Gray(TrainingFreeModule):
         """There is none."""
         self.network = nn.Identity()
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Return zero ab for a batch ``(B, 1, H, W)``."""
         batch, _, height, width = luma.shape
-        return Prediction(ab=luma.new_zeros(batch, 2, height, width))
+        return AbPrediction(ab=luma.new_zeros(batch, 2, height, width))

@@ -78,11 +78,12 @@ ON_SU2020 = replace(
     hparams={"backbone": "su2020_small", "hidden": (48, 32, 16), **_NEAR},
     weights={
         "default": Weights(
-            sha256="4f56d56b01aec834a08e24a28659f6ab9765026df30c25fc1bb69a7355b18c86",
-            size=570_948,
+            sha256="408b2625c8649da7925d1c7c9d3257362c82efe9252a3d84453f499268b48d8e",
+            size=571_140,
             license="Apache-2.0",
             file="kim2021_su2020_small.safetensors",
-            trained_on="The weights of kim2021_small: its taps are the same maps.",
+            trained_on="Not trained over su2020_small: the weights of kim2021_small, since its taps are "
+            "the same maps.",
         )
     },
     config="kim2021/su2020_small.yaml",

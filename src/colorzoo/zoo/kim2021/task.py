@@ -8,30 +8,37 @@ https://arxiv.org/abs/2107.01619
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
-from torch import Tensor, mean
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.draws import picture_generators
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_model
 from colorzoo.guidance import Guidance, PointSimulation, Scribbles, simulate_points
 from colorzoo.guidance.bleeding import ScribbleSimulation, simulate_scribbles
-from colorzoo.losses.edges import Gradient, color_error, edge_error, widened
-from colorzoo.networks.frozen import Frozen
+from colorzoo.losses.edges import edge_error, widened
+from colorzoo.networks.borrowed import BorrowedModel
 from colorzoo.networks.taps import TappedModel, TapState, unchanged
-from colorzoo.tasks import ColorizationModule, Prediction, SingleOptimizerModule
-from colorzoo.tasks.optimizers import Schedule
+from colorzoo.randomness import picture_generators
+from colorzoo.tasks import (
+    AbPrediction,
+    ColorizationModule,
+    Prediction,
+    RgbPrediction,
+    SingleOptimizerModule,
+    settings_of,
+)
+from colorzoo.zoo.kim2021.extensions import Extensions, color_terms, picture_weights
 from colorzoo.zoo.kim2021.network import EdgeNetwork
+from colorzoo.zoo.kim2021.settings import STAGES, Architecture, Objective, Users
 
 SETTINGS = ("plain", "scribbles")
-SOUND = 2e-4  # squared error of ab / 110 below which a picture lacks nothing: 1.6 CIE units
 
 
 class EdgeLosses(NamedTuple):
@@ -71,38 +78,19 @@ class Kim2021(SingleOptimizerModule):
     Args:
         backbone: Registered name of a model that names its taps (`colorzoo.networks.taps.TappedModel`).
         backbone_weights: Of the backbone, as `create_model` takes them.
-        backbone_hparams: Overrides of the backbone's constructor arguments.
-        hidden: Channels inside E for each tap, or one number for all. The default has as many weights as 64
-            for each, but fewer where the map is large, so that a stroke takes less time.
-        read_luma: Let E read lightness too.
-        reach: Pixels from a scribble within which E changes maps; None: everywhere, as in the paper.
-        propagation: Radius in pixels within which the final colors are drawn from beyond the strokes, see
-            `Propagation`; 0, as in the paper: not at all.
-        only_propagation: Train nothing but the propagation: the rest of E stays as it was loaded.
-        gradient: What the edge losses compare: signed derivatives or magnitudes.
-        edge_band: Pixels by which L_edge (and the color term) reach beyond the scribbles.
-        edge_scales: Sizes of the picture at which L_edge compares, each half of the one before.
-        relative: Divide the losses of each picture by what its first result lacks, as decibels do, so that a
-            picture with weak colors counts as much as one with strong ones.
-        con_weight: lambda_con.
-        reg_weight: lambda_reg.
-        color_weight: Of the squared color error near the scribbles; 0 in the paper.
-        hold_weight: Of the squared change of color outside of them; 0 in the paper.
-        hints: Share of the training pictures that get color points, where the backbone takes them.
-        empty: Share of the training pictures without a scribble.
-        strokes: Largest number of strokes on a training picture.
-        jitter: Largest distance of a training stroke from its edge in pixels.
-        lost: Share of a true edge that the first result must lack to be drawn over.
+        backbone_hparams: Settings of the backbone.
+        architecture: The network E.
+        objective: The losses.
+        users: The simulated users of training.
+        extensions: What is not in the paper.
+        stage: ``edges`` trains all of E; ``propagation`` (ours) nothing but that extension.
         compile_training: Compile the training step.
-        lr: Largest learning rate.
-        betas: Decays of Adam's moments.
-        weight_decay: Decoupled weight decay.
-        schedule: How the rate moves.
-        warmup_steps: Steps of linear rise.
-        milestones: Steps at which ``multistep`` divides the rate by ten.
+        optimizer: See `SingleOptimizerModule`.
+        lr_scheduler: See `SingleOptimizerModule`.
     """
 
     recorded_hparams = ("backbone", "backbone_hparams", "hidden", "read_luma", "reach", "propagation")
+    stages = STAGES
     network: EdgeNetwork
 
     def __init__(
@@ -110,66 +98,53 @@ class Kim2021(SingleOptimizerModule):
         backbone: str = "zhang2017_local",
         backbone_weights: str | None = "default",
         backbone_hparams: dict[str, Any] | None = None,
-        hidden: Sequence[int] = (88, 64, 32),
-        read_luma: bool = False,
-        reach: int | None = None,
-        propagation: int = 0,
-        only_propagation: bool = False,
-        gradient: Gradient = "signed",
-        edge_band: int = 0,
-        edge_scales: int = 1,
-        relative: bool = False,
-        con_weight: float = 1.0,
-        reg_weight: float = 0.1,
-        color_weight: float = 0.0,
-        hold_weight: float = 0.0,
-        hints: float = 0.5,
-        empty: float = 0.1,
-        strokes: int = 5,
-        jitter: float = 2.0,
-        lost: float = 0.3,
+        architecture: Architecture = Architecture(),
+        objective: Objective = Objective(),
+        users: Users = Users(),
+        extensions: Extensions = Extensions(),
+        stage: Literal["edges", "propagation"] = "edges",
         compile_training: bool = False,
-        lr: float = 1e-4,
-        betas: Sequence[float] = (0.9, 0.999),
-        weight_decay: float = 0.0,
-        schedule: Schedule = "constant",
-        warmup_steps: int = 0,
-        milestones: Sequence[int] = (),
+        optimizer: OptimizerCallable | None = None,
+        lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
-        super().__init__()
+        self.backbone_source = (backbone, backbone_weights, backbone_hparams or {})
+        self.architecture = settings_of(Architecture, architecture)
+        self.objective = settings_of(Objective, objective)
+        self.users = settings_of(Users, users)
+        self.extensions = settings_of(Extensions, extensions)
+        self.compile_training = compile_training
+        super().__init__(optimizer, lr_scheduler, stage=stage)
 
     def configure_network(self) -> None:
         """Load the backbone and build E over its taps."""
-        hp: Any = self.hparams
-        held = load_backbone(hp.backbone, hp.backbone_weights, hp.backbone_hparams or {})
-        self.backbone = Frozen(held)
+        ours = self.extensions
+        held = load_backbone(*self.backbone_source)
+        self.backbone = BorrowedModel(held)
         self.accepts = held.accepts | {"scribbles"}
         self.input_kind, self.output_kind = held.input_kind, held.output_kind
         self.network = EdgeNetwork(
             self._tapped.taps,
-            tuple(hp.hidden),
-            read_luma=hp.read_luma,
-            reach=hp.reach,
-            propagation=hp.propagation,
+            self.architecture.hidden,
+            read_luma=ours.read_luma,
+            reach=ours.reach,
+            propagation=ours.propagation,
         )
-        if hp.only_propagation:
-            self.network.branches.requires_grad_(False)
 
     def configure_losses(self) -> None:
         """Compile the second half of the backbone, E and losses into one graph, if asked."""
-        hp: Any = self.hparams
-        self._losses = torch.compile(self._compute_losses) if hp.compile_training else self._compute_losses
+        self._losses = torch.compile(self._compute_losses) if self.compile_training else self._compute_losses
 
     def setup(self, stage: str) -> None:
         """Refuse what cannot be trained.
 
         Raises:
-            ColorzooError: The backbone reads sketches.
+            ColorzooError: The backbone reads sketches, or is not trained itself.
         """
         if stage == "fit" and self.input_kind != "gray":
             raise ColorzooError(
-                f"over {self.hparams.backbone}, which reads sketches, this add-on works but is not trained."
+                f"over {self.backbone_source[0]}, which reads sketches, this add-on works but is not trained."
             )
+        super().setup(stage)
 
     @property
     def _tapped(self) -> TappedModel:
@@ -190,12 +165,12 @@ class Kim2021(SingleOptimizerModule):
     def redraw(self, opened: Opened, scribbles: Scribbles) -> Prediction:
         """Color an opened batch with all the scribbles drawn so far."""
         picture, _ = self._refined(opened.state, opened.luma, scribbles.mask)
-        return Prediction(ab=picture) if self.output_kind == "ab" else Prediction(rgb=picture)
+        return AbPrediction(ab=picture) if self.output_kind == "ab" else RgbPrediction(rgb=picture)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Let the backbone color, draw over what bled, and compare the second result with truth and first."""
         del batch_idx
-        hp: Any = self.hparams
+        weigh, ours = self.objective, self.extensions
         lab = rgb_to_lab(batch["rgb"])
         luma, ab = lab[:, :1], lab[:, 1:]
         with torch.no_grad():
@@ -207,10 +182,10 @@ class Kim2021(SingleOptimizerModule):
         losses = self._losses(state, luma, ab, first, drawn.mask)
         loss: Tensor = (
             losses.edge
-            + hp.con_weight * losses.con
-            + hp.reg_weight * losses.reg
-            + hp.color_weight * losses.color
-            + hp.hold_weight * losses.hold
+            + weigh.con_weight * losses.con
+            + weigh.reg_weight * losses.reg
+            + ours.color_weight * losses.color
+            + ours.hold_weight * losses.hold
         )
         logged = {"loss": loss, **losses._asdict()}
         self.log_dict({f"train/{name}": value for name, value in logged.items()}, batch_size=len(lab))
@@ -219,19 +194,17 @@ class Kim2021(SingleOptimizerModule):
     def _compute_losses(
         self, state: TapState, luma: Tensor, ab: Tensor, first: Tensor, drawn: Tensor
     ) -> EdgeLosses:
-        hp: Any = self.hparams
+        """Return the terms (slides, "Losses"); tensors only, so that it compiles."""
+        kind, ours = self.objective.gradient, self.extensions
         picture, changes = self._refined(state, luma, drawn)
-        near = widened(drawn, hp.edge_band)
-        lost = edge_error(first, ab, near, scales=hp.edge_scales, kind=hp.gradient)
-        off = color_error(first, ab, near)
-        per_edge, per_color = (1 / (each + SOUND) if hp.relative else 1.0 for each in (lost, off))
-        return EdgeLosses(
-            edge=mean(edge_error(picture, ab, near, scales=hp.edge_scales, kind=hp.gradient) * per_edge),
-            con=mean(edge_error(picture, first, 1 - near, kind=hp.gradient) * per_edge),
-            reg=mean(torch.stack([change.float().square().mean() for change in changes])),
-            color=mean(color_error(picture, ab, near) * per_color),
-            hold=mean(color_error(picture, first, 1 - near) * per_color),
-        )
+        near = widened(drawn, ours.edge_band)
+        lost = edge_error(first, ab, near, scales=ours.edge_scales, kind=kind)
+        weight = picture_weights(lost, ours.relative)
+        edge = edge_error(picture, ab, near, scales=ours.edge_scales, kind=kind)
+        con = edge_error(picture, first, 1 - near, kind=kind)
+        reg = torch.stack([change.float().square().mean() for change in changes]).mean()
+        color, hold = color_terms(picture, ab, first, near, ours.relative)
+        return EdgeLosses((edge * weight).mean(), (con * weight).mean(), reg, color, hold)
 
     def _refined(self, state: TapState, luma: Tensor, drawn: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return the refined picture, and what was added to each tap, divided by the tap's scale."""
@@ -254,14 +227,13 @@ class Kim2021(SingleOptimizerModule):
         return picture, changes
 
     def _drawing(self) -> ScribbleSimulation:
-        hp: Any = self.hparams
-        return ScribbleSimulation(lost=hp.lost, most=hp.strokes, jitter=hp.jitter, none=hp.empty)
+        users = self.users
+        return ScribbleSimulation(lost=users.lost, most=users.strokes, jitter=users.jitter, none=users.empty)
 
     def _training_guidance(self, ab: Tensor, batch: Batch) -> Guidance:
-        hp: Any = self.hparams
         if "points" not in self.accepts:
             return Guidance()
-        simulation = PointSimulation(none=1 - hp.hints)
+        simulation = PointSimulation(none=1 - self.users.hints)
         return Guidance(points=simulate_points(ab, picture_generators(batch["seed"], "points"), simulation))
 
     def validation_settings(self) -> tuple[str, ...]:
@@ -272,8 +244,7 @@ class Kim2021(SingleOptimizerModule):
         """Draw over what bled, the same for a picture every time."""
         if setting == "plain":
             return Guidance()
-        first = self.backbone.model(lab[:, :1], Guidance()).ab
-        assert first is not None, "a backbone that reads lightness answers ab"
+        first = self.backbone.model(lab[:, :1], Guidance()).to_ab()
         generators = picture_generators(seeds, "strokes")
         drawn = simulate_scribbles(first, lab[:, 1:], generators, ScribbleSimulation(none=0))
         return Guidance(scribbles=drawn)

@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
-from colorzoo.draws import picture_generators
 from colorzoo.guidance import Guidance, Points, uniform_points
-from colorzoo.tasks import Prediction, TrainingFreeModule
+from colorzoo.randomness import picture_generators
+from colorzoo.tasks import AbPrediction, TrainingFreeModule
 from colorzoo.zoo.levin2004.network import EditPropagation
 
 VALIDATION_POINTS = (0, 1, 10, 100)
@@ -35,10 +35,10 @@ class Levin2004(TrainingFreeModule):
         hp: Any = self.hparams
         self.network = EditPropagation(hp.variance_share)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch: exact at the points, gray without any."""
         points = guidance.points if guidance is not None else None
-        return Prediction(ab=self.network(luma, points if points is not None else Points.none(luma)))
+        return AbPrediction(ab=self.network(luma, points if points is not None else Points.none(luma)))
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the numbers of 6 x 6 points at which PSNR is taken."""

@@ -17,7 +17,9 @@ FULL = ModelCard(
     aliases=("instcolor",),
     guidance=("points", "boxes"),
     config="su2020/full.yaml",
-    smoke=Smoke(hparams={"width": 0.125, "trunk": None, "keep_trunk": False, "stage": "full"}, size=32),
+    smoke=Smoke(
+        hparams={"width": 0.125, "trunk": None, "keep_trunk": False, "stage": "full", "start": None}, size=32
+    ),
     limits=("export",),  # how many boxes a picture has, and how large they are, decides which sizes arise
 )
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from colorzoo.guidance import Boxes, Points
 from colorzoo.networks.hint_input import AB_SCALE, hint_input
-from colorzoo.networks.hint_unet import STRIDE, Encoded, HintUNet, scaled_width
+from colorzoo.networks.hint_unet import STRIDE, HintEncoding, HintUNet, scaled_width
 from colorzoo.networks.padding import pad_to_multiple, pad_with_zeros
 from colorzoo.networks.taps import TapState, Visit, unchanged
 from colorzoo.zoo.su2020.fusion import FusionLayer
@@ -61,7 +61,7 @@ class Part:
 
     rows: Tensor
     unet: HintUNet
-    encoded: Encoded
+    encoded: HintEncoding
     fuse: Visit
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from colorzoo.guidance import Guidance
-from colorzoo.tasks import Prediction, TrainingFreeModule
+from colorzoo.tasks import AbPrediction, TrainingFreeModule
 from colorzoo.zoo.welsh2002.network import SampleMatching
 
 
@@ -33,9 +33,9 @@ class Welsh2002(TrainingFreeModule):
         hp: Any = self.hparams
         self.network = SampleMatching(hp.samples, hp.seed)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; gray without an exemplar."""
         if guidance is None or guidance.exemplar is None:
             batch, _, height, width = luma.shape
-            return Prediction(ab=luma.new_zeros(batch, 2, height, width))
-        return Prediction(ab=self.network(luma, guidance.exemplar.rgb))
+            return AbPrediction(ab=luma.new_zeros(batch, 2, height, width))
+        return AbPrediction(ab=self.network(luma, guidance.exemplar.rgb))

@@ -4,33 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from colorzoo.errors import WeightsError
-from colorzoo.registry import model_card
-from colorzoo.weights import load_state_dict_file, resolve_weights
+from colorzoo.networks.hint_start import fitting_unet
+from colorzoo.tasks import ColorizationModule, Start
+from colorzoo.tasks.stages import trained_source
+from colorzoo.zoo.xu2020.color import ColorNetwork
 
 EMBEDDED = "zhang2017_local_small"
-_OURS = "network.color."
+MASK_CENTER = 0.0  # of the colorization sub-net
+_OURS = "network.color.unet."
 
 
-@lru_cache(maxsize=1)
-def backbone_weights(name: str) -> Mapping[str, Tensor]:
-    """Return the weights of a registered Local Hints model under the names of `ColorNetwork`.
-
-    They are read without making that model: inside another module's constructor Lightning would take its
-    arguments for those of the one being made.
+def stand_on(name: str, network: ColorNetwork) -> None:
+    """Put the trained weights of a registered Local Hints model into the colorization sub-net.
 
     Raises:
-        WeightsError: The model has no weights of its own on this machine.
+        WeightsError: It has no trained weights on this machine.
+        ColorzooError: It is of another family or shape, or reads another input.
     """
-    found = resolve_weights(model_card(name), "default", offline=True)
-    if found is None or found.published:
-        raise WeightsError(f"backbone={name!r} has no weights inside the package; {EMBEDDED} has.")
-    state_dict = load_state_dict_file(found.path, sha256=found.sha256)
-    return {key.removeprefix("network."): _widened(value) for key, value in state_dict.items()}
+    source = _trained(name).network
+    purpose = f"backbone={name!r}"
+    network.unet.load_state_dict(fitting_unet(source, network.unet, mask_center=MASK_CENTER, purpose=purpose))
+
+
+def backbone_weights(name: str) -> Mapping[str, Tensor]:
+    """Return the weights of a registered Local Hints model under the names of `Xu2020`.
+
+    Raises:
+        WeightsError: It has no trained weights on this machine.
+    """
+    state = _trained(name).network.state_dict()
+    return {_OURS + key.removeprefix("unet."): value for key, value in state.items()}
 
 
 def drop_backbone(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -38,7 +46,7 @@ def drop_backbone(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Averaging over training steps moves even weights that stand still, by a ten millionth.
     """
-    known = {f"{_OURS}{key}": value for key, value in backbone_weights(EMBEDDED).items()}
+    known = backbone_weights(EMBEDDED)
     return {
         key: value
         for key, value in state_dict.items()
@@ -46,9 +54,13 @@ def drop_backbone(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
+@lru_cache(maxsize=1)
+def _trained(name: str) -> ColorizationModule:
+    with torch.inference_mode(
+        False
+    ):  # kept for later: inference tensors could not be copied from in training
+        return cast(ColorizationModule, trained_source(Start(name), "backbone"))
+
+
 def _stored(value: Tensor) -> Tensor:
     return value.detach().cpu().half() if value.is_floating_point() else value.detach().cpu()
-
-
-def _widened(value: Tensor) -> Tensor:
-    return value.float() if value.is_floating_point() else value

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.draws import Generators
 from colorzoo.guidance import Points, simulate_points
 from colorzoo.networks.hint_input import AB_SCALE, hint_input
-from colorzoo.networks.hint_unet import Encoded, HintUNet
+from colorzoo.networks.hint_unet import HintEncoding, HintUNet
 from colorzoo.networks.taps import TapState, Visit
+from colorzoo.randomness import Generators
 
 _PATCH_SIDE_AT = 256  # pixels of the shorter side at which a patch has its stated side
 
-Hints = Literal["grid", "dense", "random"]
+HintLayout = Literal["grid", "dense", "random"]
 """How transferred colors become hints: a grid of patches, all of them, or patches drawn as in training."""
-
-HINTS = get_args(Hints)
 
 
 class ColorNetwork(nn.Module):
@@ -60,19 +58,19 @@ class ColorNetwork(nn.Module):
         """Return ``(B, 2, H, W)`` ab in CIE units."""
         height, width = state.size
         trunk, beside9, beside10 = state.maps
-        ab = self.unet.decode(Encoded(trunk, beside9, beside10, ()), visit)
+        ab = self.unet.decode(HintEncoding(trunk, beside9, beside10, ()), visit)
         return ab[:, :, :height, :width].float() * AB_SCALE
 
 
 def sample_hints(
-    ab: Tensor, generators: Generators, *, kind: Hints = "grid", grid: int = 8, patch: int = 5
+    ab: Tensor, generators: Generators, *, kind: HintLayout = "grid", grid: int = 8, patch: int = 5
 ) -> Points:
     """Turn transferred colors into hints.
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units.
         generators: Source of the randomness of ``random``.
-        kind: See `Hints`.
+        kind: See `HintLayout`.
         grid: Cells of ``grid`` along each side.
         patch: Side of a patch in pixels of a picture of 256; it grows with the picture.
     """

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from colorzoo.color import grid_centers, lab_to_rgb, rgb_to_lab
-from colorzoo.draws import Generators
 from colorzoo.guidance import Points
-from colorzoo.zoo.xu2020.color import ColorNetwork, Hints, merge_points, sample_hints, weigh_transfer
+from colorzoo.randomness import Generators
+from colorzoo.zoo.xu2020.color import ColorNetwork, HintLayout, merge_points, sample_hints, weigh_transfer
 from colorzoo.zoo.xu2020.tiles import look_in_tiles, too_large, transfer_in_tiles
 from colorzoo.zoo.xu2020.transfer import PLACE_SETS, Adapt, TransferNetwork, match_look, place_of
 from colorzoo.zoo.xu2020.transforms import Transform
@@ -18,8 +18,8 @@ from colorzoo.zoo.xu2020.transforms import Transform
 _RANDOM_SEED = 0  # of hints that are drawn: the same picture gets the same colors every time
 
 
-class Stages(NamedTuple):
-    """What each stage answers; maps are ``(B, 2, H, W)`` in CIE units.
+class ExemplarOutput(NamedTuple):
+    """What each step of the pipeline answers; maps are ``(B, 2, H, W)`` in CIE units.
 
     Attributes:
         ab: The result.
@@ -57,7 +57,7 @@ class ExemplarNetwork(nn.Module):
         *,
         hint_attention: bool = False,
         places: tuple[str, ...] = PLACE_SETS,
-        hints: Hints = "grid",
+        hints: HintLayout = "grid",
         hint_grid: int = 8,
         hint_patch: int = 5,
         transfer_error: float | None = None,
@@ -71,7 +71,7 @@ class ExemplarNetwork(nn.Module):
 
     def forward(
         self, luma: Tensor, look: Tensor, *, points: Points | None = None, alpha: Tensor | float = 1.0
-    ) -> Stages:
+    ) -> ExemplarOutput:
         """Color a picture of any size by the look of a reference.
 
         Args:
@@ -82,7 +82,7 @@ class ExemplarNetwork(nn.Module):
         """
         automatic, transferred, hints = self.looked_up(luma, look, points=points, alpha=alpha)
         ab, logits = self.color(luma, hints)
-        return Stages(ab, logits, automatic, transferred)
+        return ExemplarOutput(ab, logits, automatic, transferred)
 
     def looked_up(
         self, luma: Tensor, look: Tensor, *, points: Points | None = None, alpha: Tensor | float = 1.0

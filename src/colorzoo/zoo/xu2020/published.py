@@ -1,4 +1,7 @@
-"""Names of the authors' state dicts (encoder 20 keys, decoder 18, colorization net 107) and ours."""
+"""Names of the authors' state dicts (encoder 20 keys, decoder 18, colorization net 107) and ours.
+
+torchvision's VGG-19 serves as the encoder too.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,44 @@ _COLOR_RULES: tuple[tuple[str, str], ...] = (
     (r"model_class\.0", "class_head"),
     (r"model_out\.0", "ab_head.0"),
 )
+_VGG19 = {  # layers of torchvision's vgg19 that the encoder has
+    "features.0": "conv1_1",
+    "features.2": "conv1_2",
+    "features.5": "conv2_1",
+    "features.7": "conv2_2",
+    "features.10": "conv3_1",
+    "features.12": "conv3_2",
+    "features.14": "conv3_3",
+    "features.16": "conv3_4",
+    "features.19": "conv4_1",
+}
+_ONLY_VGG19 = "features.0.weight"
 _ONLY_ENCODER = "conv0.weight"
 _ONLY_DECODER = "conv1_2_2.weight"
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of one of the three networks; unknown keys stay, so that a strict load names them."""
+    """Rename the keys of one of the three networks; unknown keys stay, so that a strict load names them.
+
+    Of torchvision's VGG-19 the layers behind the encoder are left out; the encoder's first layer, which
+    normalizes for it, stays as it is made.
+    """
+    if _ONLY_VGG19 in state_dict:
+        return _from_vgg19(state_dict)
     if _ONLY_ENCODER in state_dict:
         return {_transfer_key("encoder", key): value for key, value in state_dict.items()}
     if _ONLY_DECODER in state_dict:
         return {_transfer_key("decoder", key): value for key, value in state_dict.items()}
     return {_color_key(key): value for key, value in state_dict.items()}
+
+
+def _from_vgg19(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    ours = {}
+    for key, value in state_dict.items():
+        layer, _, parameter = key.rpartition(".")
+        if layer in _VGG19:
+            ours[_transfer_key("encoder", f"{_VGG19[layer]}.{parameter}")] = value
+    return ours
 
 
 def _transfer_key(part: str, key: str) -> str:

@@ -6,147 +6,123 @@ chrominance are hints for a colorization sub-net. https://openaccess.thecvf.com 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.data.references import crop_flip_reference
-from colorzoo.draws import picture_generators, uniform_draws
+from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Exemplar, Guidance, Points, PointSimulation, simulate_points
+from colorzoo.networks.hint_start import fitting_unet
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.taps import Tap, TapState, Visit
-from colorzoo.tasks import Prediction, SingleOptimizerModule
-from colorzoo.tasks.optimizers import Schedule
+from colorzoo.randomness import picture_generators
+from colorzoo.tasks import AbPrediction, ColorizationModule, SingleOptimizerModule, Stage, Start, settings_of
 from colorzoo.weights import apply_weights
-from colorzoo.zoo.xu2020.backbone import backbone_weights, drop_backbone
-from colorzoo.zoo.xu2020.color import Hints, grid_hints
+from colorzoo.zoo.xu2020.backbone import MASK_CENTER, backbone_weights, drop_backbone, stand_on
+from colorzoo.zoo.xu2020.extensions import (
+    EXTRA_STAGES,
+    ExemplarExtensions,
+    exposed_hints,
+    recoloring_loss,
+)
 from colorzoo.zoo.xu2020.losses import masked_huber, reconstruction_losses
 from colorzoo.zoo.xu2020.network import ExemplarNetwork
 from colorzoo.zoo.xu2020.published import convert_published
-from colorzoo.zoo.xu2020.transfer import PLACE_SETS
+from colorzoo.zoo.xu2020.references import foreign_references, self_references
+from colorzoo.zoo.xu2020.settings import STAGES, ExemplarArchitecture, ExemplarObjective
 from colorzoo.zoo.xu2020.transforms import TRANSFORMS, TransformName, by_label
-
-Stage = Literal["encoder", "decoder", "color", "exposure"]
-"""What trains: both halves of the transfer sub-net together (ours, where no VGG-19 can be had), its decoder
-alone, the colorization sub-net, or the decoder of that on transferred hints (ours)."""
-
-_TRAINS = {
-    "encoder": ("transfer.",),
-    "decoder": ("transfer.decoder.",),
-    "color": ("color.",),
-    "exposure": tuple(
-        f"color.unet.{name}"
-        for name in (
-            *("up8.", "skip3.", "block8.", "attention.", "inject.", "up9.", "skip2.", "block9."),
-            *("up10.", "skip1.", "block10.", "ab_head."),
-        )
-    ),
-}
-_UNUSED = "color.unet.class_head."  # the paper's loss does not reach it
-_WRONG_SHARE, _WRONG_SHIFT = 0.3, 30.0  # of contents whose true colors were moved, by CIE units at most
-_REFERENCE_AREA = (0.3, 1.0)  # share of the picture that a reference made from it shows
 
 
 class Xu2020(SingleOptimizerModule):
     """Exemplar colorization by stylization.
 
     Args:
-        width: Multiplier of the channel counts of the transfer sub-net; 1.0 is the published network.
-        color_width: Multiplier of those of the colorization sub-net; None takes the same.
-        hint_attention: See `HintUNet` (not in the paper).
-        backbone: Name of a registered Local Hints model whose weights the colorization sub-net starts with;
-            weight files hold only what differs from it. None starts from random weights.
-        places: Sets of places at which moments are matched (figure 5 of the paper).
-        hints: How transferred colors become hints: a ``grid`` of patches, ``dense``, or ``random`` as in
-            training.
-        hint_grid: Cells of the grid along each side.
-        hint_patch: Side of a patch in pixels of a picture of 256.
-        transfer_error: Deviation of a good transfer, in CIE units: with it transferred colors count less
-            where the network is surer, and the more they contradict it (not in the paper, which is None).
-        stage: What is trained, see `Stage`.
-        image_weight: Weight of the squared error of the picture in training the decoder.
-        perceptual_weight: Weight of that of relu4_1.
-        hint_weight: lambda of the masked Huber loss.
-        delta: Its delta, of ab over 110.
-        stop_probability: See `PointSimulation`; 1/8 in the paper.
-        none_share: Share of the pictures with the paper's points that get none of them instead.
-        grid_share: Share of training pictures whose hints are the grid of inference, with true colors.
-        transferred_share: Share whose hints are the grid with transferred colors, from references that are
-            related, unrelated, or between.
-        lr: Largest learning rate.
-        betas: Decays of Adam's moments.
-        weight_decay: Decoupled weight decay.
-        schedule: How the rate moves.
-        warmup_steps: Steps of linear rise.
-        milestones: Steps at which ``multistep`` divides the rate by ten.
+        architecture: The sub-nets.
+        objective: The losses.
+        extensions: What is not in the paper.
+        stage: What is trained: the ``decoder`` of the transfer sub-net, or the ``color`` sub-net; ours are
+            ``encoder`` and ``exposure``, see `EXTRA_STAGES`.
+        start: A Local Hints model for the colorization sub-net, or a model of this class.
+        stop_probability: p of the number of simulated points, P(n) = (1 - p)^n p.
+        optimizer: See `SingleOptimizerModule`.
+        lr_scheduler: See `SingleOptimizerModule`.
     """
 
     accepts = frozenset({"exemplar", "points"})
     recorded_hparams = ("width", "color_width", "hint_attention", "backbone")
+    stages: ClassVar[Mapping[str, Stage]] = {**STAGES, **EXTRA_STAGES}
     network: ExemplarNetwork
 
     def __init__(
         self,
-        width: float = 1.0,
-        color_width: float | None = None,
-        hint_attention: bool = False,
-        backbone: str | None = None,
-        places: Sequence[str] = PLACE_SETS,
-        hints: Hints = "grid",
-        hint_grid: int = 8,
-        hint_patch: int = 5,
-        transfer_error: float | None = None,
-        stage: Stage = "color",
-        image_weight: float = 0.8,
-        perceptual_weight: float = 0.2,
-        hint_weight: float = 10.0,
-        delta: float = 1.0,
+        architecture: ExemplarArchitecture = ExemplarArchitecture(),
+        objective: ExemplarObjective = ExemplarObjective(),
+        extensions: ExemplarExtensions = ExemplarExtensions(),
+        stage: Literal["decoder", "color", "encoder", "exposure"] = "color",
+        start: Start | str | None = None,
         stop_probability: float = 1 / 8,
-        none_share: float = 0.0,
-        grid_share: float = 0.0,
-        transferred_share: float = 0.0,
-        lr: float = 1e-5,
-        betas: Sequence[float] = (0.9, 0.999),
-        weight_decay: float = 0.0,
-        schedule: Schedule = "constant",
-        warmup_steps: int = 0,
-        milestones: Sequence[int] = (),
+        optimizer: OptimizerCallable | None = None,
+        lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
-        super().__init__()
+        self.architecture = settings_of(ExemplarArchitecture, architecture)
+        self.objective = settings_of(ExemplarObjective, objective)
+        self.extensions = settings_of(ExemplarExtensions, extensions)
+        self.stop_probability = stop_probability
+        super().__init__(optimizer, lr_scheduler, stage=stage, start=start)
 
     def configure_network(self) -> None:
-        """Build both sub-nets; what the stage does not train is frozen."""
-        hp: Any = self.hparams
+        """Build both sub-nets."""
+        ours, color_width = self.extensions, self.extensions.color_width
         self.network = ExemplarNetwork(
-            hp.width,
-            hp.width if hp.color_width is None else hp.color_width,
-            hint_attention=hp.hint_attention,
-            places=tuple(hp.places),
-            hints=hp.hints,
-            hint_grid=hp.hint_grid,
-            hint_patch=hp.hint_patch,
-            transfer_error=hp.transfer_error,
+            self.architecture.width,
+            self.architecture.width if color_width is None else color_width,
+            hint_attention=ours.hint_attention,
+            places=self.architecture.places,
+            hints=self.architecture.hints,
+            hint_grid=self.architecture.hint_grid,
+            hint_patch=self.architecture.hint_patch,
+            transfer_error=ours.transfer_error,
         )
         initialize(self.network, None)
         self.network.transfer.encoder.normalize_imagenet()
         on_meta = next(self.network.parameters()).is_meta  # where only shapes are wanted
-        if hp.backbone is not None and not on_meta:
-            self.network.color.load_state_dict(backbone_weights(hp.backbone))
-        for name, parameter in self.network.named_parameters():
-            trained = name.startswith(_TRAINS[hp.stage]) and not name.startswith(_UNUSED)
-            parameter.requires_grad_(trained)
+        if ours.backbone is not None and not on_meta:
+            stand_on(ours.backbone, self.network.color)
 
-    def keep_still(self) -> None:
-        """Keep whatever the stage leaves alone in evaluation mode."""
-        for module in self.network.modules():
-            parameters = list(module.parameters(recurse=False))
-            if parameters and not any(parameter.requires_grad for parameter in parameters):
-                module.eval()
+    def setup(self, stage: str) -> None:
+        """Begin training.
+
+        Raises:
+            WeightsError: The decoder is to be trained for an encoder of random weights.
+        """
+        super().setup(stage)
+        known = self.trained or self.start is not None
+        if stage == "fit" and self.stage == "decoder" and not (known or self.allow_untrained):
+            raise WeightsError(
+                "stage decoder needs a trained encoder, which it leaves as it is: convert a VGG-19 by "
+                "`colorzoo weights convert xu2020 VGG19.pth vgg.safetensors` and give --init_from "
+                "vgg.safetensors."
+            )
+
+    def take_from(self, source: ColorizationModule) -> None:
+        """Copy another model of this class, or a Local Hints model into the colorization sub-net.
+
+        Raises:
+            ColorzooError: It is of another family or shape, other input, or has nothing for the stage.
+        """
+        if isinstance(source, Xu2020):
+            apply_weights(self, source.state_dict(), name="start", published=False)
+            return
+        if self.stage == "decoder":
+            raise ColorzooError("start does not fit: stage decoder needs an encoder, which only Xu2020 has.")
+        unet = self.network.color.unet
+        unet.load_state_dict(fitting_unet(source.network, unet, mask_center=MASK_CENTER, purpose="start"))
 
     def look(self, rgb: Tensor) -> Tensor:
         """Return all that a reference ``(B, 3, H, W)`` gives, ``(B, 2, C)``: means and deviations."""
@@ -190,25 +166,21 @@ class Xu2020(SingleOptimizerModule):
         rgb: Tensor = self.network.transfer(content, adapt)
         return rgb.clamp(0, 1)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; without a reference automatically.
 
-        ``extras`` hold the ``"logits"`` of the last pass, and with a reference the ab of the earlier stages,
+        ``extras`` hold the ``"logits"`` of the last pass, and with a reference the ab of the earlier steps,
         ``"automatic"`` and ``"transferred"``.
         """
         guidance = guidance or Guidance()
         if guidance.exemplar is None:
             ab, logits = self.network.color(luma, guidance.points or Points.none(luma))
-            return Prediction(ab=ab, extras={"logits": logits})
+            return AbPrediction(ab=ab, extras={"logits": logits})
         exemplar = guidance.exemplar
         look = self.look(exemplar.rgb) if exemplar.look is None else exemplar.look
-        stages = self.network(luma, look, points=guidance.points, alpha=exemplar.alpha)
-        extras = {
-            "logits": stages.logits,
-            "automatic": stages.automatic,
-            "transferred": stages.transferred,
-        }
-        return Prediction(ab=stages.ab, extras=extras)
+        out = self.network(luma, look, points=guidance.points, alpha=exemplar.alpha)
+        extras = {"logits": out.logits, "automatic": out.automatic, "transferred": out.transferred}
+        return AbPrediction(ab=out.ab, extras=extras)
 
     @property
     def taps(self) -> tuple[Tap, ...]:
@@ -231,32 +203,55 @@ class Xu2020(SingleOptimizerModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Take the step of the stage."""
         del batch_idx
-        stage = self.hparams.stage
-        if stage == "encoder":
-            losses = self._transfer_losses(batch)
-        elif stage == "decoder":
-            losses = self._reconstruction_losses(batch["rgb"])
-        else:
-            losses = self._color_losses(batch)
+        match self.stage:
+            case "decoder":
+                losses = self._reconstruction_losses(batch["rgb"])
+            case "encoder":
+                losses = {"loss": recoloring_loss(self.network, batch)}
+            case _:
+                losses = {"loss": self._color_loss(batch)}
         self.log_dict({f"train/{k}": v for k, v in losses.items()}, batch_size=len(batch["rgb"]))
         return losses["loss"]
 
+    def _reconstruction_losses(self, rgb: Tensor) -> dict[str, Tensor]:
+        """Give pictures back without any transfer: squared errors of the picture and of its features."""
+        weigh, transfer = self.objective, self.network.transfer
+        image, perceptual = reconstruction_losses(transfer.encoder, transfer(rgb), rgb)
+        loss = weigh.image_weight * image + weigh.perceptual_weight * perceptual
+        return {"loss": loss, "image": image, "perceptual": perceptual}
+
+    def _color_loss(self, batch: Batch) -> Tensor:
+        """Spread points of true color, those pixels weighing more (L_c of the paper)."""
+        weigh, lab = self.objective, rgb_to_lab(batch["rgb"])
+        points = self._training_hints(lab, batch)
+        found, _ = self.network.color(lab[:, :1], points)
+        return masked_huber(found, lab[:, 1:], points.mask, hint_weight=weigh.hint_weight, delta=weigh.delta)
+
+    @torch.no_grad()
+    def _training_hints(self, lab: Tensor, batch: Batch) -> Points:
+        """Draw the paper's points, or what the extensions give instead."""
+        ours = self.extensions
+        simulation = PointSimulation(self.stop_probability, reveal_all=0.0, none=ours.none_share)
+        drawn = simulate_points(lab[:, 1:], picture_generators(batch["seed"], "points"), simulation)
+        if not ours.grid_share + ours.transferred_share:
+            return drawn
+        return exposed_hints(self.network, ours, drawn, lab, batch)
+
     def validation_settings(self) -> tuple[str, ...]:
-        """Return with which references validation colors each picture: none, its own, its neighbor's."""
+        """Return with which references validation colors each picture: none, its own, one of other colors."""
         return "automatic", "self", "other"
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Make references of the batch's own pictures."""
+        """Make references of the pictures themselves."""
         if setting == "automatic":
             return Guidance()
         made = self_references(lab_to_rgb(lab), seeds)
-        return Guidance(exemplar=Exemplar(made if setting == "self" else made.roll(1, 0)))
+        return Guidance(exemplar=Exemplar(made if setting == "self" else foreign_references(made, seeds)))
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
         """Return the weights of the backbone, which files leave out."""
-        backbone = self.hparams.backbone
-        found = {} if backbone is None else backbone_weights(backbone)
-        return {f"network.color.{name}": value for name, value in found.items()}
+        backbone = self.extensions.backbone
+        return {} if backbone is None else backbone_weights(backbone)
 
     @classmethod
     def for_inference(cls, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -270,77 +265,3 @@ class Xu2020(SingleOptimizerModule):
         """
         ours = {**self.state_dict(), **convert_published(state_dict)}
         apply_weights(self, ours, name="the published checkpoint", published=False)
-
-    def _transfer_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Recolor the pre-colored picture from a reference that shows part of it (ours)."""
-        rgb = batch["rgb"]
-        lab = rgb_to_lab(rgb)
-        look = self.look(reference_of(batch))
-        with torch.no_grad():
-            automatic, _ = self.network.color(lab[:, :1], Points.none(lab))
-            content = lab_to_rgb(torch.cat([lab[:, :1], _contents(automatic, lab[:, 1:], batch)], dim=1))
-        found = self.network.transfer(content, self.network.adapt(look))
-        loss = nn.functional.mse_loss(found, rgb)
-        return {"loss": loss}
-
-    def _reconstruction_losses(self, rgb: Tensor) -> dict[str, Tensor]:
-        hp: Any = self.hparams
-        transfer = self.network.transfer
-        image, perceptual = reconstruction_losses(transfer.encoder, transfer(rgb), rgb)
-        loss = hp.image_weight * image + hp.perceptual_weight * perceptual
-        return {"loss": loss, "image": image, "perceptual": perceptual}
-
-    def _color_losses(self, batch: Batch) -> dict[str, Tensor]:
-        hp: Any = self.hparams
-        lab = rgb_to_lab(batch["rgb"])
-        luma, ab = lab[:, :1], lab[:, 1:]
-        points = self._training_hints(luma, ab, batch)
-        found, _ = self.network.color(luma, points)
-        loss = masked_huber(found, ab, points.mask, hint_weight=hp.hint_weight, delta=hp.delta)
-        return {"loss": loss}
-
-    @torch.no_grad()
-    def _training_hints(self, luma: Tensor, ab: Tensor, batch: Batch) -> Points:
-        """Draw the paper's points, or for a share of the pictures a grid of true or of transferred colors."""
-        hp: Any = self.hparams
-        simulation = PointSimulation(hp.stop_probability, none=hp.none_share)
-        drawn = simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
-        share = uniform_draws(picture_generators(batch["seed"], "hints"), len(ab), 1, ab.device)
-        colors = ab
-        if hp.transferred_share:
-            transferred = self._transferred(luma, batch)
-            colors = torch.where(share[:, :, None, None] < hp.transferred_share, transferred, ab)
-        grid = grid_hints(colors, hp.hint_grid, hp.hint_patch)
-        is_grid = share[:, :, None, None] < hp.transferred_share + hp.grid_share
-        return Points(torch.where(is_grid, grid.ab, drawn.ab), torch.where(is_grid, grid.mask, drawn.mask))
-
-    def _transferred(self, luma: Tensor, batch: Batch) -> Tensor:
-        """Transfer from looks that are a picture's own, its neighbor's in the batch, or a mix of both."""
-        own = self.look(reference_of(batch))
-        draws = uniform_draws(picture_generators(batch["seed"], "mixture"), len(luma), 2, luma.device)
-        part = torch.where(draws[:, :1] < 0.5, draws[:, 1:], (draws[:, 1:] < 0.5).float())[:, :, None]
-        automatic, _ = self.network.color(luma, Points.none(luma))
-        return self.network.transferred(luma, automatic, part * own + (1 - part) * own.roll(1, 0))
-
-
-def _contents(automatic: Tensor, ab: Tensor, batch: Batch) -> Tensor:
-    """Return the colors ``(B, 2, H, W)`` that transfers start from: mostly automatic, some true ones moved.
-
-    The latter are as vivid as the pictures that people stylize; the network learns to give their colors up.
-    """
-    draws = uniform_draws(picture_generators(batch["seed"], "content"), len(ab), 4, ab.device)[
-        ..., None, None
-    ]
-    wrong = ab * (1.5 * draws[:, :1]) + _WRONG_SHIFT * (2 * draws[:, 1:3] - 1)
-    return torch.where(draws[:, 3:] < _WRONG_SHARE, wrong, automatic)
-
-
-def reference_of(batch: Batch) -> Tensor:
-    """Return the references of a batch: those that the data give, or parts of the pictures themselves."""
-    given: Tensor | None = dict(batch).get("reference")  # type: ignore[assignment]
-    return self_references(batch["rgb"], batch["seed"]) if given is None else given
-
-
-def self_references(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Return a part of each picture ``(B, 3, H, W)``, enlarged, half of them mirrored."""
-    return crop_flip_reference(rgb, picture_generators(seeds, "referen"), scale=_REFERENCE_AREA)

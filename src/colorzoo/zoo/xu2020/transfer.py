@@ -37,7 +37,7 @@ Adapt = Callable[[str, Tensor], Tensor]
 """Name of a place and the map there in, the map to go on with out."""
 
 
-class Encoded(NamedTuple):
+class EncoderMaps(NamedTuple):
     """What the encoder hands to the decoder.
 
     Attributes:
@@ -96,7 +96,7 @@ class Encoder(nn.Module):
         assert self.conv0.bias is not None
         self.conv0.bias.copy_(-torch.tensor(_IMAGENET_MEAN) / deviation)
 
-    def forward(self, rgb: Tensor, adapt: Adapt) -> Encoded:
+    def forward(self, rgb: Tensor, adapt: Adapt) -> EncoderMaps:
         """Encode ``(B, 3, H, W)``; the next level goes on from what ``adapt`` makes of the last."""
         x = adapt("encoder1", F.relu(self.conv1_1(self.conv0(rgb))))
         map1 = F.relu(self.conv1_2(x))
@@ -109,7 +109,7 @@ class Encoder(nn.Module):
         pool3 = F.avg_pool2d(map3, 2)
         bottom = adapt("encoder4", F.relu(self.conv4_1(pool3)))
         pools = adapt("skip1", pool1), adapt("skip2", pool2), adapt("skip3", pool3)
-        return Encoded(bottom, pools, (map1, map2, map3))
+        return EncoderMaps(bottom, pools, (map1, map2, map3))
 
 
 class Decoder(nn.Module):
@@ -128,12 +128,12 @@ class Decoder(nn.Module):
         self.conv2_1, self.conv1_2_2 = ReflectConv(c2, c1), ReflectConv(3 * c1, c1)
         self.conv1_1 = ReflectConv(c1, 3)
 
-    def forward(self, encoded: Encoded, adapt: Adapt) -> Tensor:
+    def forward(self, encoded: EncoderMaps, adapt: Adapt) -> Tensor:
         """Return RGB ``(B, 3, H, W)``, not clamped."""
         rgb: Tensor = self.conv1_1(self.body(encoded, adapt))
         return rgb
 
-    def body(self, encoded: Encoded, adapt: Adapt) -> Tensor:
+    def body(self, encoded: EncoderMaps, adapt: Adapt) -> Tensor:
         """Return the features ``(B, 64w, H, W)`` before the last convolution."""
         x = F.relu(self.conv4_1(adapt(BOTTOM, encoded.bottom)))
         x = F.relu(self.conv3_4_2(_join(x, encoded, 2)))
@@ -145,7 +145,7 @@ class Decoder(nn.Module):
         return adapt("decoder1", x)
 
 
-def _join(x: Tensor, encoded: Encoded, level: int) -> Tensor:
+def _join(x: Tensor, encoded: EncoderMaps, level: int) -> Tensor:
     """Double a map and put it beside the pooled (doubled too) and the full map of a level of the encoder."""
     low = torch.cat([x, encoded.pools[level].to(x.dtype)], dim=1)
     high = F.interpolate(low, scale_factor=2, mode="nearest")

@@ -27,7 +27,7 @@ FULL = ModelCard(
         )
     },
     config="zhang2016/paper.yaml",
-    smoke=Smoke(hparams={"width": 0.125, "trunk": None}, size=32),
+    smoke=Smoke(hparams={"width": 0.125, "start": None}, size=32),
 )
 
 SMALL = replace(

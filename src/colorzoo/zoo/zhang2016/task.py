@@ -6,12 +6,11 @@ rare ones, and is colored with the annealed mean of it. https://arxiv.org/abs/16
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from colorzoo.color import prior_probabilities, rebalancing_weights, rgb_to_lab
@@ -21,11 +20,11 @@ from colorzoo.guidance import Guidance
 from colorzoo.losses import rebalanced_cross_entropy
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.taps import Tap, TapState, Visit
-from colorzoo.tasks import Prediction, SingleOptimizerModule
-from colorzoo.tasks.optimizers import Schedule
+from colorzoo.tasks import AbPrediction, ColorizationModule, SingleOptimizerModule, Start, settings_of
 from colorzoo.weights import apply_weights
 from colorzoo.zoo.zhang2016.network import LOGIT_STRIDE, DistributionNetwork
 from colorzoo.zoo.zhang2016.published import convert_published
+from colorzoo.zoo.zhang2016.settings import Architecture, Objective
 from colorzoo.zoo.zhang2016.trunk import copy_trunk
 
 
@@ -33,23 +32,13 @@ class Zhang2016(SingleOptimizerModule):
     """The classifier of colors and its training.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the published network.
-        temperature: Of the annealed mean (eq. 5); 0.38 in the paper, 1 gives the mean, towards 0 the mode.
-        uniform: Share of the uniform distribution in the rebalancing (lambda of eq. 4); 0.5 in the paper, 1
-            turns rebalancing off.
-        prior: ``.npy`` file with the ``(313,)`` shares of the bins in the training pictures, as
-            ``colorzoo data prior`` writes it; None takes the published one of ImageNet.
-        neighbors: Bins among which the true color is shared: 10 in the published code, 5 in the paper.
-        trunk: Name of a model of the Zhang 2017 family of the same width whose trained trunk to start from;
-            None starts from random weights. Stands in for the paper's k-means initialization.
-        init_std: Deviation of the initial weights; None takes He's.
+        architecture: The network.
+        objective: The loss.
+        start: A model of the Zhang 2017 family of the same width whose trained trunk to start from; None
+            starts from random weights. Stands in for the paper's k-means initialization.
         compile_training: Compile the training step (faster on a CPU after a minute's wait).
-        lr: Largest learning rate.
-        betas: Decays of Adam's moments.
-        weight_decay: Decoupled weight decay.
-        schedule: How the rate moves.
-        warmup_steps: Steps of linear rise.
-        milestones: Steps at which ``multistep`` divides the rate by ten.
+        optimizer: See `SingleOptimizerModule`.
+        lr_scheduler: See `SingleOptimizerModule`.
     """
 
     recorded_hparams = ("width", "temperature")
@@ -58,50 +47,43 @@ class Zhang2016(SingleOptimizerModule):
 
     def __init__(
         self,
-        width: float = 1.0,
-        temperature: float = 0.38,
-        uniform: float = 0.5,
-        prior: str | None = None,
-        neighbors: int = 10,
-        trunk: str | None = None,
-        init_std: float | None = None,
+        architecture: Architecture = Architecture(),
+        objective: Objective = Objective(),
+        start: Start | str | None = None,
         compile_training: bool = False,
-        lr: float = 3e-5,
-        betas: Sequence[float] = (0.9, 0.99),
-        weight_decay: float = 1e-3,
-        schedule: Schedule = "multistep",
-        warmup_steps: int = 0,
-        milestones: Sequence[int] = (200_000, 375_000),
+        optimizer: OptimizerCallable | None = None,
+        lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
-        super().__init__()
+        self.architecture = settings_of(Architecture, architecture)
+        self.objective = settings_of(Objective, objective)
+        self.compile_training = compile_training
+        super().__init__(optimizer, lr_scheduler, start=start)
 
     def configure_network(self) -> None:
         """Build the network."""
-        hp: Any = self.hparams
-        if not hp.temperature > 0:
-            raise ColorzooError(f"temperature must be above 0 (0.38 in the paper), got {hp.temperature}.")
-        self.network = DistributionNetwork(hp.width, temperature=hp.temperature)
-        initialize(self.network, hp.init_std)
+        temperature = self.architecture.temperature
+        if not temperature > 0:
+            raise ColorzooError(f"temperature must be above 0 (0.38 in the paper), got {temperature}.")
+        self.network = DistributionNetwork(self.architecture.width, temperature=temperature)
+        initialize(self.network, self.architecture.init_std)
 
     def configure_losses(self) -> None:
         """Compute the class weights, and compile network and loss into one graph, if asked."""
-        hp: Any = self.hparams
-        prior = prior_probabilities() if hp.prior is None else read_prior(hp.prior)
-        weights = rebalancing_weights(prior.double(), hp.uniform).float()
+        prior = self.objective.prior
+        shares = prior_probabilities() if prior is None else read_prior(prior)
+        weights = rebalancing_weights(shares.double(), self.objective.uniform).float()
         self.register_buffer("class_weights", weights, persistent=False)
-        self._loss = torch.compile(self._compute_loss) if hp.compile_training else self._compute_loss
+        self._loss = torch.compile(self._compute_loss) if self.compile_training else self._compute_loss
 
-    def setup(self, stage: str) -> None:
-        """Copy the trunk to start from, unless weights were loaded."""
-        hp: Any = self.hparams
-        if stage == "fit" and hp.trunk is not None and not self.trained:
-            copy_trunk(hp.trunk, self.network)
+    def take_from(self, source: ColorizationModule) -> None:
+        """Copy the trunk of a model of the Zhang 2017 family."""
+        copy_trunk(source, self.network)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; ``extras["logits"]`` is the distribution over the 313 bins at a quarter size."""
         del guidance
         out = self.network(luma)
-        return Prediction(ab=out.ab, extras={"logits": out.logits})
+        return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
     @property
     def taps(self) -> tuple[Tap, ...]:
@@ -127,10 +109,10 @@ class Zhang2016(SingleOptimizerModule):
 
     def _compute_loss(self, luma: Tensor, ab: Tensor) -> Tensor:
         """Return the rebalanced cross-entropy, mean over positions; tensors only, so that it compiles."""
-        hp: Any = self.hparams
         target = ab[:, :, ::LOGIT_STRIDE, ::LOGIT_STRIDE]
         logits = self.network.logits(luma)
-        loss = rebalanced_cross_entropy(logits, target, self.class_weights, neighbors=hp.neighbors)
+        neighbors = self.objective.neighbors
+        loss = rebalanced_cross_entropy(logits, target, self.class_weights, neighbors=neighbors)
         return loss.mean()
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:

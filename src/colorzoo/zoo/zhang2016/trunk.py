@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from colorzoo.color import hull_mask
 from colorzoo.errors import ColorzooError
-from colorzoo.factory import create_model
 
 _SAME = tuple(f"block{index}." for index in range(1, 8))
 _RENAMED = {"up8.": "block8.0.", "block8.1.": "block8.2.", "block8.3.": "block8.4."}
@@ -21,17 +20,17 @@ _PREFIX = "network.unet."
 _BATCH_NORM_EPS = 1e-5
 
 
-def copy_trunk(name: str, network: nn.Module) -> None:
-    """Copy the trained layers of a registered model that ``network`` shares with it.
+def copy_trunk(model: nn.Module, network: nn.Module) -> None:
+    """Copy the trained layers that ``network`` shares with a model of the Zhang 2017 family.
 
     Args:
-        name: A model whose ``network.unet`` is a `colorzoo.networks.hint_unet.HintUNet`.
+        model: Its ``network.unet`` is a `colorzoo.networks.hint_unet.HintUNet`.
         network: A `DistributionNetwork` of the same width.
 
     Raises:
         ColorzooError: The model has no such trunk, or another width.
     """
-    state = create_model(name).state_dict()
+    state = model.state_dict()
     source = {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}
     target = network.state_dict()
     if "class_head.weight" in source and "up8.weight" in source:
@@ -39,7 +38,7 @@ def copy_trunk(name: str, network: nn.Module) -> None:
         if all(value.shape == target[key].shape for key, value in copied.items()):
             network.load_state_dict({**target, **copied})
             return
-    raise ColorzooError(f"trunk={name!r} does not fit: it must be of the zhang2017 family and as wide.")
+    raise ColorzooError("start does not fit: it must be of the zhang2017 family and of the same width.")
 
 
 def _trunk(source: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -6,54 +6,59 @@ discriminator out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.draws import picture_generators
-from colorzoo.guidance import Guidance, PointSimulation, simulate_points
-from colorzoo.losses import smooth_l1_map
+from colorzoo.guidance import Guidance
+from colorzoo.losses import smooth_l1_map, weighted_by_chroma
 from colorzoo.networks.hint_input import AB_SCALE
-from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.patchgan import PatchDiscriminator
-from colorzoo.tasks import GANColorizationModule, Prediction
-from colorzoo.tasks.optimizers import Schedule
+from colorzoo.tasks import AbPrediction, GANColorizationModule, settings_of
+from colorzoo.zoo.zhang2017.extensions import LocalExtensions
 from colorzoo.zoo.zhang2017.network import LocalHintsNetwork
+from colorzoo.zoo.zhang2017.settings import LocalArchitecture, LocalObjective, LocalUsers
 from colorzoo.zoo.zhang2017.task import (
     VALIDATION_POINTS,
+    build_local,
     color,
     strided_cross_entropy,
+    training_points,
     validation_points,
 )
 
 
-class Zhang2017LocalAdversarial(GANColorizationModule):
+@dataclass(frozen=True)
+class AdversarialSettings:
+    """The discriminator.
+
+    Attributes:
+        discriminator_width: Multiplier of its channel counts.
+        adversarial_weight: Weight of the adversarial loss of the generator.
+    """
+
+    discriminator_width: float = 1.0
+    adversarial_weight: float = 0.02
+
+
+class Zhang2017LocalAdversarial(GANColorizationModule[AbPrediction]):
     """Local Hints with an adversarial loss: least squares, PatchGAN on lightness and ab.
 
     Args:
-        width: Multiplier of the channel counts of the network.
-        mask_center: See `Zhang2017Local`.
-        hint_attention: See `Zhang2017Local`.
-        discriminator_width: Multiplier of the channel counts of the discriminator.
-        adversarial_weight: Weight of the adversarial loss of the generator.
-        regression_weight: Weight of the smooth-l1 loss, mean over pixels, in CIE units.
-        classification_weight: Weight of the cross-entropy.
-        delta: Where smooth-l1 turns linear, in CIE units.
-        class_stride: Train the distribution on every n-th of its positions.
-        hints: Share of the training pictures that get points at all.
-        stop_probability: See `PointSimulation`.
-        many: See `PointSimulation`.
-        init_std: Deviation of the initial weights; None takes He's.
-        lr: Rate of the network.
-        discriminator_lr: Rate of the discriminator.
-        betas: Decays of Adam's moments.
-        schedule: How both rates move, in epochs.
-        milestones: Epochs at which ``multistep`` divides the rates by ten.
-        accumulate: Batches per step.
+        architecture: See `Zhang2017Local`.
+        objective: See `Zhang2017Local`.
+        users: See `Zhang2017Local`.
+        extensions: See `Zhang2017Local`.
+        adversary: The discriminator.
+        optimizer: See `GANColorizationModule`.
+        discriminator_optimizer: See `GANColorizationModule`.
+        lr_scheduler: See `GANColorizationModule`.
+        discriminator_lr_scheduler: See `GANColorizationModule`.
+        accumulate: Batches for each step.
         clip: Largest norm of a gradient; 0 for none.
     """
 
@@ -62,71 +67,67 @@ class Zhang2017LocalAdversarial(GANColorizationModule):
 
     def __init__(
         self,
-        width: float = 1.0,
-        mask_center: float = 0.0,
-        hint_attention: bool = False,
-        discriminator_width: float = 1.0,
-        adversarial_weight: float = 0.02,
-        regression_weight: float = 10 / 110,
-        classification_weight: float = 1.0,
-        delta: float = 1.0,
-        class_stride: int = 1,
-        hints: float = 1.0,
-        stop_probability: float = 1 / 8,
-        many: float = 0.0,
-        init_std: float | None = 0.02,
-        lr: float = 1e-5,
-        discriminator_lr: float = 1e-4,
-        betas: Sequence[float] = (0.5, 0.999),
-        schedule: Schedule = "constant",
-        milestones: Sequence[int] = (),
+        architecture: LocalArchitecture = LocalArchitecture(),
+        objective: LocalObjective = LocalObjective(),
+        users: LocalUsers = LocalUsers(),
+        extensions: LocalExtensions = LocalExtensions(),
+        adversary: AdversarialSettings = AdversarialSettings(),
+        optimizer: OptimizerCallable | None = None,
+        discriminator_optimizer: OptimizerCallable | None = None,
+        lr_scheduler: LRSchedulerCallable | None = None,
+        discriminator_lr_scheduler: LRSchedulerCallable | None = None,
         accumulate: int = 1,
         clip: float = 0.0,
     ) -> None:
-        super().__init__()
+        self.architecture = settings_of(LocalArchitecture, architecture)
+        self.objective = settings_of(LocalObjective, objective)
+        self.users = settings_of(LocalUsers, users)
+        self.extensions = settings_of(LocalExtensions, extensions)
+        self.adversary = settings_of(AdversarialSettings, adversary)
+        super().__init__(
+            optimizer,
+            discriminator_optimizer,
+            lr_scheduler,
+            discriminator_lr_scheduler,
+            accumulate=accumulate,
+            clip=clip,
+        )
 
     def configure_network(self) -> None:
         """Build the U-Net."""
-        hp: Any = self.hparams
-        self.network = LocalHintsNetwork(
-            hp.width, mask_center=hp.mask_center, hint_attention=hp.hint_attention
-        )
-        initialize(self.network, hp.init_std)
+        self.network = build_local(self.architecture, self.extensions)
 
     def configure_discriminator(self) -> None:
         """Build the PatchGAN."""
-        self.discriminator = PatchDiscriminator(3, self.hparams.discriminator_width)
+        self.discriminator = PatchDiscriminator(3, self.adversary.discriminator_width)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch, as `Zhang2017Local` does."""
         return color(self.network, luma, guidance)
 
-    def paint(self, batch: Batch) -> Prediction:
+    def paint(self, batch: Batch) -> AbPrediction:
         """Color a training batch with simulated points."""
-        hp: Any = self.hparams
         lab = rgb_to_lab(batch["rgb"])
-        simulation = PointSimulation(hp.stop_probability, many=hp.many, none=1 - hp.hints)
-        points = simulate_points(lab[:, 1:], picture_generators(batch["seed"], "points"), simulation)
+        points = training_points(self.users, self.extensions, lab[:, 1:], batch)
         return self.forward(lab[:, :1], Guidance(points=points))
 
-    def generator_loss(self, batch: Batch, painted: Prediction) -> Tensor:
+    def generator_loss(self, batch: Batch, painted: AbPrediction) -> Tensor:
         """Return regression, classification, and how far the discriminator is from being deceived."""
-        hp: Any = self.hparams
-        assert painted.ab is not None
+        weigh, ours = self.objective, self.extensions
         lab = rgb_to_lab(batch["rgb"])
-        regression = smooth_l1_map(painted.ab, lab[:, 1:], delta=hp.delta).mean()
-        classification = strided_cross_entropy(painted.extras["logits"], lab[:, 1:], hp.class_stride)
+        errors = smooth_l1_map(painted.ab, lab[:, 1:], delta=weigh.delta)
+        regression = weighted_by_chroma(errors, lab[:, 1:], ours.colorfulness).mean()
+        classification = strided_cross_entropy(painted.extras["logits"], lab[:, 1:], ours.class_stride)
         deceived = (self._judge(lab[:, :1], painted.ab) - 1).square().mean()
         loss: Tensor = (
-            hp.regression_weight * regression
-            + hp.classification_weight * classification
-            + hp.adversarial_weight * deceived
+            weigh.regression_weight * regression
+            + weigh.classification_weight * classification
+            + self.adversary.adversarial_weight * deceived
         )
         return loss
 
-    def discriminator_loss(self, batch: Batch, painted: Prediction) -> Tensor:
+    def discriminator_loss(self, batch: Batch, painted: AbPrediction) -> Tensor:
         """Return the squared distance of the scores of true pictures from 1 and of painted ones from 0."""
-        assert painted.ab is not None
         lab = rgb_to_lab(batch["rgb"])
         true = (self._judge(lab[:, :1], lab[:, 1:]) - 1).square().mean()
         return 0.5 * (true + self._judge(lab[:, :1], painted.ab).square().mean())

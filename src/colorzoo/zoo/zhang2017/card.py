@@ -62,7 +62,7 @@ GLOBAL = replace(
     guidance=("statistics",),
     weights={},
     config="zhang2017/global.yaml",
-    smoke=Smoke(hparams={"width": 0.125, "trunk": None}, size=32),
+    smoke=Smoke(hparams={"width": 0.125, "start": None}, size=32),
 )
 
 GLOBAL_SMALL = replace(

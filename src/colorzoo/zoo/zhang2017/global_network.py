@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from colorzoo.color import hull_centers
 from colorzoo.guidance import GlobalStatistics
-from colorzoo.networks.hint_unet import STRIDE, Encoded, HintUNet, scaled_width
+from colorzoo.networks.hint_unet import STRIDE, HintEncoding, HintUNet, scaled_width
 from colorzoo.networks.padding import pad_to_multiple
 from colorzoo.networks.taps import TapState, Visit, unchanged
+
+
+class VectorNorm(nn.BatchNorm2d):
+    """Batch norm of 1x1 maps that also trains on one picture, which it measures by the running statistics.
+
+    A single vector is its own mean, so the authors' Caffe layer answers zero for it and the hint is lost.
+    """
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Return ``(B, C, 1, 1)`` normalized; one vector alone leaves the statistics as they are."""
+        if not self.training or len(vectors) > 1:
+            return super().forward(vectors)
+        known = (self.running_mean, self.running_var, self.weight, self.bias)
+        return F.batch_norm(vectors, *known, training=False, eps=self.eps)
 
 
 class GlobalBranch(nn.Module):
@@ -23,9 +38,9 @@ class GlobalBranch(nn.Module):
         super().__init__()
         self.saturation = nn.Conv2d(1 + 1, channels, 1)
         self.histogram = nn.Conv2d(len(hull_centers()) + 1, channels, 1)
-        self.norm = nn.BatchNorm2d(channels)
-        self.last_norm = nn.BatchNorm2d(channels)
-        middle = [layer for _ in range(2) for layer in (*_layer(channels), nn.BatchNorm2d(channels))]
+        self.norm = VectorNorm(channels)
+        self.last_norm = VectorNorm(channels)
+        middle = [layer for _ in range(2) for layer in (*_layer(channels), VectorNorm(channels))]
         self.deeper = nn.Sequential(*middle, *_layer(channels))
 
     def forward(self, statistics: GlobalStatistics, batch: int) -> Tensor:
@@ -77,7 +92,7 @@ class GlobalHintsNetwork(nn.Module):
         """Return ``(B, 2, H, W)`` ab in CIE units."""
         height, width = state.size
         trunk, beside9, beside10 = state.maps
-        ab = self.unet.decode(Encoded(trunk, beside9, beside10, ()), visit)
+        ab = self.unet.decode(HintEncoding(trunk, beside9, beside10, ()), visit)
         return ab[:, :, :height, :width].float() * self.ab_scale
 
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.draws import picture_generators, uniform_draws
 from colorzoo.guidance import GlobalStatistics, Guidance, ab_histogram, mean_saturation
 from colorzoo.losses import smooth_l1_map
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.taps import Tap, TapState, Visit
-from colorzoo.tasks import Prediction, SingleOptimizerModule
-from colorzoo.tasks.optimizers import Schedule
+from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.tasks import AbPrediction, ColorizationModule, SingleOptimizerModule, Start, settings_of
 from colorzoo.weights import apply_weights
 from colorzoo.weights.caffe import CaffeLayers
 from colorzoo.zoo.zhang2017.caffe import convert_global
 from colorzoo.zoo.zhang2017.global_network import GlobalHintsNetwork
 from colorzoo.zoo.zhang2017.published import convert_published_global
+from colorzoo.zoo.zhang2017.settings import GlobalArchitecture, GlobalUsers
 from colorzoo.zoo.zhang2017.start import copy_shared_layers
 
 VALIDATION_SETTINGS = ("automatic", "saturation", "histogram", "both")
@@ -31,21 +31,14 @@ class Zhang2017Global(SingleOptimizerModule):
     """The Global Hints network and its training.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the published network.
-        ab_scale: What 1 at the output means in CIE units: 110, or 100 for the authors' Caffe weights.
-        histogram_share: Share of the training pictures that show their histogram (not published).
-        saturation_share: Share of the training pictures that show their saturation (not published).
-        trunk: Name of a Local Hints model of the same width whose trained layers to start from, as the paper
-            does; None starts from random weights.
+        architecture: The network.
+        users: What training pictures tell of themselves.
         delta: Where smooth-l1 turns linear, in CIE units.
-        init_std: Deviation of the initial weights; None takes He's.
+        start: A Local Hints model of the same width whose trained layers to start from, as the paper does;
+            None starts from random weights.
         compile_training: Compile the training step (faster on a CPU after a minute's wait).
-        lr: Largest learning rate.
-        betas: Decays of Adam's moments.
-        weight_decay: Decoupled weight decay.
-        schedule: How the rate moves.
-        warmup_steps: Steps of linear rise.
-        milestones: Steps at which ``multistep`` divides the rate by ten.
+        optimizer: See `SingleOptimizerModule`.
+        lr_scheduler: See `SingleOptimizerModule`.
     """
 
     accepts = frozenset({"statistics"})
@@ -54,46 +47,37 @@ class Zhang2017Global(SingleOptimizerModule):
 
     def __init__(
         self,
-        width: float = 1.0,
-        ab_scale: float = 110.0,
-        histogram_share: float = 0.5,
-        saturation_share: float = 0.5,
-        trunk: str | None = None,
+        architecture: GlobalArchitecture = GlobalArchitecture(),
+        users: GlobalUsers = GlobalUsers(),
         delta: float = 1.0,
-        init_std: float | None = 0.02,
+        start: Start | str | None = None,
         compile_training: bool = False,
-        lr: float = 1e-5,
-        betas: Sequence[float] = (0.9, 0.999),
-        weight_decay: float = 0.0,
-        schedule: Schedule = "constant",
-        warmup_steps: int = 0,
-        milestones: Sequence[int] = (),
+        optimizer: OptimizerCallable | None = None,
+        lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
-        super().__init__()
+        self.architecture = settings_of(GlobalArchitecture, architecture)
+        self.users = settings_of(GlobalUsers, users)
+        self.delta, self.compile_training = delta, compile_training
+        super().__init__(optimizer, lr_scheduler, start=start)
 
     def configure_network(self) -> None:
         """Build U-Net and branch."""
-        hp: Any = self.hparams
-        self.network = GlobalHintsNetwork(hp.width, ab_scale=hp.ab_scale)
-        initialize(self.network, hp.init_std)
+        self.network = GlobalHintsNetwork(self.architecture.width, ab_scale=self.architecture.ab_scale)
+        initialize(self.network, self.architecture.init_std)
 
     def configure_losses(self) -> None:
         """Compile network and loss into one graph, if asked."""
-        hp: Any = self.hparams
-        self._loss = torch.compile(self._compute_loss) if hp.compile_training else self._compute_loss
+        self._loss = torch.compile(self._compute_loss) if self.compile_training else self._compute_loss
 
-    def setup(self, stage: str) -> None:
-        """Copy the layers to start from, unless weights were loaded."""
-        hp: Any = self.hparams
-        if stage == "fit" and hp.trunk is not None and not self.trained:
-            copy_shared_layers(hp.trunk, self.network)
-            # The branch starts from a vector of zeros, so that training begins with the colors of that model.
-            torch.nn.init.zeros_(self.network.branch.last_norm.weight)
+    def take_from(self, source: ColorizationModule) -> None:
+        """Copy a Local Hints model's layers; the branch adds nothing at first, so its colors are kept."""
+        copy_shared_layers(source.network, self.network)
+        torch.nn.init.zeros_(self.network.branch.last_norm.weight)
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch."""
         statistics = guidance.statistics if guidance is not None else None
-        return Prediction(ab=self.network(luma, statistics or GlobalStatistics()))
+        return AbPrediction(ab=self.network(luma, statistics or GlobalStatistics()))
 
     @property
     def taps(self) -> tuple[Tap, ...]:
@@ -120,17 +104,18 @@ class Zhang2017Global(SingleOptimizerModule):
 
     def _compute_loss(self, luma: Tensor, ab: Tensor, histogram: Tensor, saturation: Tensor) -> Tensor:
         """Return smooth-l1, mean over pixels; tensors only, so that it compiles."""
-        hp: Any = self.hparams
         predicted = self.network(luma, GlobalStatistics(histogram, saturation))
-        return smooth_l1_map(predicted, ab, delta=hp.delta).mean()
+        return smooth_l1_map(predicted, ab, delta=self.delta).mean()
 
     def _training_statistics(self, lab: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return histogram and saturation of the truth, each hidden from some pictures."""
-        hp: Any = self.hparams
-        draws = uniform_draws(picture_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
-        histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < hp.histogram_share)
+        users = self.users
+        draws = draw_uniform(picture_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
+        histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < users.histogram_share)
         saturation = mean_saturation(batch["rgb"])
-        saturation = torch.where(draws[:, 1:] < hp.saturation_share, saturation, -torch.ones_like(saturation))
+        saturation = torch.where(
+            draws[:, 1:] < users.saturation_share, saturation, -torch.ones_like(saturation)
+        )
         return histogram, saturation
 
     def validation_settings(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from colorzoo.guidance import Points
 from colorzoo.networks.hint_input import AB_SCALE, hint_input
-from colorzoo.networks.hint_unet import Detach, Encoded, HintUNet
+from colorzoo.networks.hint_unet import Detach, HintEncoding, HintUNet
 from colorzoo.networks.taps import TapState, Visit
 from colorzoo.zoo.zhang2017.hypercolumn import HypercolumnHead
 
@@ -86,5 +86,5 @@ class LocalHintsNetwork(nn.Module):
         """Return ``(B, 2, H, W)`` ab in CIE units."""
         height, width = state.size
         trunk, beside9, beside10 = state.maps
-        ab = self.unet.decode(Encoded(trunk, beside9, beside10, ()), visit)
+        ab = self.unet.decode(HintEncoding(trunk, beside9, beside10, ()), visit)
         return ab[:, :, :height, :width].float() * self.ab_scale

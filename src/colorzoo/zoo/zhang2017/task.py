@@ -6,15 +6,14 @@ distribution over the ab grid, from which a palette is suggested. https://arxiv.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.draws import picture_generators
 from colorzoo.guidance import (
     Guidance,
     Points,
@@ -22,62 +21,45 @@ from colorzoo.guidance import (
     simulate_points,
     uniform_points,
 )
-from colorzoo.losses import grid_cross_entropy, rebalanced_cross_entropy, smooth_l1_map
-from colorzoo.networks.hint_input import AB_SCALE
+from colorzoo.losses import (
+    grid_cross_entropy,
+    rebalanced_cross_entropy,
+    smooth_l1_map,
+    weighted_by_chroma,
+)
 from colorzoo.networks.hint_unet import Detach, initialize
 from colorzoo.networks.rank import fold_rank_layers
 from colorzoo.networks.taps import Tap, TapState, Visit
-from colorzoo.tasks import Prediction, SingleOptimizerModule
-from colorzoo.tasks.optimizers import Schedule
+from colorzoo.randomness import picture_generators
+from colorzoo.tasks import AbPrediction, ColorizationModule, SingleOptimizerModule, Start, settings_of
 from colorzoo.weights import apply_weights
 from colorzoo.weights.caffe import CaffeLayers
 from colorzoo.zoo.zhang2017.caffe import convert_local
+from colorzoo.zoo.zhang2017.extensions import LocalExtensions
 from colorzoo.zoo.zhang2017.network import LocalHintsNetwork
 from colorzoo.zoo.zhang2017.published import convert_published
+from colorzoo.zoo.zhang2017.settings import LOCAL_STAGES, LocalArchitecture, LocalObjective, LocalUsers
 from colorzoo.zoo.zhang2017.start import copy_shared_layers
 
 LOGIT_STRIDE = 4
 VALIDATION_POINTS = (0, 1, 10, 100)
-CHROMA_UNIT = 20.0  # about the mean chroma of a photo, CIE units
 
 
 class Zhang2017Local(SingleOptimizerModule):
     """The Local Hints network and its training.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the published network.
-        mask_center: Subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
-            retrained ones.
-        hint_attention: Add the attention step of `HintUNet` (not in the paper).
-        channel_attention: Weigh the channels of the skips by the whole picture (not in the paper).
-        rank_layers: Linear layers between encoder and decoder (implicit rank minimization, not in the paper);
-            a model with 0 folds those of a checkpoint that it loads into its own weights.
-        hypercolumn: Answer the distribution by the paper's hypercolumn head over 313 bins, which sends no
-            gradient into the trunk, instead of the published head over 529.
-        trunk: Name of a Local Hints model of the same width whose layers to start from; what it lacks keeps
-            its own start. None starts from random weights.
-        only_distribution: Train nothing but the hypercolumn head: all else stays as it was loaded.
-        detach: Which head sends no gradient into the trunk: the paper's first stage trains it by
-            classification (``"regression"``), the second by regression (``"classification"``).
-        regression_weight: Weight of the smooth-l1 loss, mean over pixels, in CIE units.
-        classification_weight: Weight of the cross-entropy.
-        delta: Where smooth-l1 turns linear, in CIE units.
-        colorfulness: Weight smooth-l1 by 1 + c * chroma / 20 of the true color, so that an unsure network
-            does not fall back to gray; 0 in the paper.
-        class_stride: Train the distribution on every n-th of its positions (2 costs a quarter).
-        hints: Share of the training pictures that get points at all (0 in the paper's first stage).
-        stop_probability: See `PointSimulation`; 1/8 in the paper.
-        reveal_all: See `PointSimulation`.
-        many: See `PointSimulation`.
-        init_std: Deviation of the initial weights; None takes He's.
+        architecture: The network.
+        objective: The losses.
+        users: The simulated users of training.
+        extensions: What is not in the paper.
+        stage: ``classification`` trains the trunk by the distribution, then ``regression`` by the colors;
+            ``joint`` by both (ours); ``distribution`` trains nothing but the hypercolumn head.
+        start: A Local Hints model of the same width whose layers to start from; what it lacks keeps its own
+            start.
         compile_training: Compile the training step (1.4 times faster on a CPU after a minute's wait).
-        lr: Largest learning rate.
-        betas: Decays of Adam's moments.
-        weight_decay: Decoupled weight decay.
-        schedule: How the rate moves.
-        warmup_steps: Steps of linear rise.
-        milestones: Steps at which ``multistep`` divides the rate by ten.
-        ab_scale: What 1 at the output means in CIE units: 110, or 100 for the authors' Caffe weights.
+        optimizer: See `SingleOptimizerModule`.
+        lr_scheduler: See `SingleOptimizerModule`.
     """
 
     accepts = frozenset({"points"})
@@ -89,73 +71,46 @@ class Zhang2017Local(SingleOptimizerModule):
         "hypercolumn",
         "ab_scale",
     )
+    stages = LOCAL_STAGES
     network: LocalHintsNetwork
 
     def __init__(
         self,
-        width: float = 1.0,
-        mask_center: float = 0.0,
-        hint_attention: bool = False,
-        channel_attention: bool = False,
-        rank_layers: int = 0,
-        hypercolumn: bool = False,
-        trunk: str | None = None,
-        only_distribution: bool = False,
-        detach: Detach = "classification",
-        regression_weight: float = 10 / 110,
-        classification_weight: float = 1.0,
-        delta: float = 1.0,
-        colorfulness: float = 0.0,
-        class_stride: int = 1,
-        hints: float = 1.0,
-        stop_probability: float = 1 / 8,
-        reveal_all: float = 0.01,
-        many: float = 0.0,
-        init_std: float | None = 0.02,
+        architecture: LocalArchitecture = LocalArchitecture(),
+        objective: LocalObjective = LocalObjective(),
+        users: LocalUsers = LocalUsers(),
+        extensions: LocalExtensions = LocalExtensions(),
+        stage: Literal["classification", "regression", "joint", "distribution"] = "regression",
+        start: Start | str | None = None,
         compile_training: bool = False,
-        lr: float = 1e-5,
-        betas: Sequence[float] = (0.9, 0.999),
-        weight_decay: float = 0.0,
-        schedule: Schedule = "constant",
-        warmup_steps: int = 0,
-        milestones: Sequence[int] = (),
-        ab_scale: float = AB_SCALE,
+        optimizer: OptimizerCallable | None = None,
+        lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
-        super().__init__()
+        self.architecture = settings_of(LocalArchitecture, architecture)
+        self.objective = settings_of(LocalObjective, objective)
+        self.users = settings_of(LocalUsers, users)
+        self.extensions = settings_of(LocalExtensions, extensions)
+        self.compile_training = compile_training
+        super().__init__(optimizer, lr_scheduler, stage=stage, start=start)
+
+    @property
+    def detach(self) -> Detach:
+        """Which head sends no gradient into the trunk in this stage."""
+        return LOCAL_STAGES[self.stage or "regression"].detach
 
     def configure_network(self) -> None:
         """Build the U-Net."""
-        hp: Any = self.hparams
-        self.network = LocalHintsNetwork(
-            hp.width,
-            mask_center=hp.mask_center,
-            hint_attention=hp.hint_attention,
-            channel_attention=hp.channel_attention,
-            rank_layers=hp.rank_layers,
-            hypercolumn=hp.hypercolumn,
-            ab_scale=hp.ab_scale,
-        )
-        if hp.only_distribution:
-            self.network.unet.requires_grad_(False)
-        initialize(self.network, hp.init_std)
+        self.network = build_local(self.architecture, self.extensions)
 
     def configure_losses(self) -> None:
         """Compile network and losses into one graph, if asked."""
-        hp: Any = self.hparams
-        self._losses = torch.compile(self._compute_losses) if hp.compile_training else self._compute_losses
+        self._losses = torch.compile(self._compute_losses) if self.compile_training else self._compute_losses
 
-    def setup(self, stage: str) -> None:
-        """Copy the layers to start from, unless weights were loaded."""
-        hp: Any = self.hparams
-        if stage == "fit" and hp.trunk is not None and not self.trained:
-            copy_shared_layers(hp.trunk, self.network)
+    def take_from(self, source: ColorizationModule) -> None:
+        """Copy the layers that a Local Hints model shares with this one."""
+        copy_shared_layers(source.network, self.network)
 
-    def keep_still(self) -> None:
-        """Keep a U-Net that is not trained in evaluation mode."""
-        if self.hparams.only_distribution:
-            self.network.unet.eval()
-
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
         return color(self.network, luma, guidance)
 
@@ -176,12 +131,12 @@ class Zhang2017Local(SingleOptimizerModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw points, color, and compare with the truth."""
         del batch_idx
-        hp: Any = self.hparams
+        weigh = self.objective
         lab = rgb_to_lab(batch["rgb"])
         luma, ab = lab[:, :1], lab[:, 1:]
-        points = self._training_points(ab, batch)
+        points = training_points(self.users, self.extensions, ab, batch)
         regression, classification = self._losses(luma, ab, points.ab, points.mask)
-        loss: Tensor = hp.regression_weight * regression + hp.classification_weight * classification
+        loss: Tensor = weigh.regression_weight * regression + weigh.classification_weight * classification
         losses = {"loss": loss, "smooth_l1": regression, "cross_entropy": classification}
         self.log_dict({f"train/{k}": v for k, v in losses.items()}, batch_size=len(luma))
         return loss
@@ -190,15 +145,12 @@ class Zhang2017Local(SingleOptimizerModule):
         self, luma: Tensor, ab: Tensor, hint_ab: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return smooth-l1 and cross-entropy; tensors only, so that it compiles."""
-        hp: Any = self.hparams
-        out = self.network(luma, Points(hint_ab, mask), detach=hp.detach)
-        if hp.hypercolumn:
-            classification = hull_cross_entropy(out.logits, ab)
-        else:
-            classification = strided_cross_entropy(out.logits, ab, hp.class_stride)
-        weight = 1 + hp.colorfulness * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / CHROMA_UNIT
-        regression = (smooth_l1_map(out.ab, ab, delta=hp.delta) * weight).mean() / weight.mean()
-        return regression, classification
+        out = self.network(luma, Points(hint_ab, mask), detach=self.detach)
+        errors = smooth_l1_map(out.ab, ab, delta=self.objective.delta)
+        regression = weighted_by_chroma(errors, ab, self.extensions.colorfulness).mean()
+        if self.architecture.hypercolumn:
+            return regression, hull_cross_entropy(out.logits, ab)
+        return regression, strided_cross_entropy(out.logits, ab, self.extensions.class_stride)
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the numbers of 6 x 6 points at which PSNR is taken."""
@@ -223,12 +175,28 @@ class Zhang2017Local(SingleOptimizerModule):
         """Translate ``model.caffemodel`` of the authors' interactive demo."""
         return convert_local(layers)
 
-    def _training_points(self, ab: Tensor, batch: Batch) -> Points:
-        hp: Any = self.hparams
-        simulation = PointSimulation(
-            hp.stop_probability, reveal_all=hp.reveal_all, many=hp.many, none=1 - hp.hints
-        )
-        return simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
+
+def build_local(architecture: LocalArchitecture, extensions: LocalExtensions) -> LocalHintsNetwork:
+    """Build the network with its extensions and draw its weights."""
+    network = LocalHintsNetwork(
+        architecture.width,
+        mask_center=architecture.mask_center,
+        hint_attention=extensions.hint_attention,
+        channel_attention=extensions.channel_attention,
+        rank_layers=extensions.rank_layers,
+        hypercolumn=architecture.hypercolumn,
+        ab_scale=architecture.ab_scale,
+    )
+    initialize(network, architecture.init_std)
+    return network
+
+
+def training_points(users: LocalUsers, extensions: LocalExtensions, ab: Tensor, batch: Batch) -> Points:
+    """Draw the points of a training batch, each picture its own."""
+    simulation = PointSimulation(
+        users.stop_probability, reveal_all=users.reveal_all, many=extensions.many, none=1 - users.hints
+    )
+    return simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
 
 
 def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
@@ -243,11 +211,11 @@ def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
     return rebalanced_cross_entropy(logits, truth, alike, gray_below=-1.0).mean()
 
 
-def color(network: LocalHintsNetwork, luma: Tensor, guidance: Guidance | None) -> Prediction:
+def color(network: LocalHintsNetwork, luma: Tensor, guidance: Guidance | None) -> AbPrediction:
     """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
     points = guidance.points if guidance is not None else None
     out = network(luma, points if points is not None else Points.none(luma))
-    return Prediction(ab=out.ab, extras={"logits": out.logits})
+    return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
 
 def validation_points(setting: str, lab: Tensor, seeds: Tensor) -> Guidance:

@@ -1,0 +1,132 @@
+"""References made from the picture itself, for a whole batch on the device (self-supervised exemplars)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.randomness import Generators, draw_uniform
+
+
+def crop_flip_reference(
+    rgb: Tensor,
+    generators: Generators,
+    *,
+    scale: tuple[float, float] = (0.98, 1.0),
+    ratio: tuple[float, float] = (0.8, 1.2),
+) -> Tensor:
+    """Make references as SPColor does: a large random crop, resized back, half of them mirrored.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        generators: Source of all randomness: one for the batch, or one for each picture.
+        scale: Range of the crop's area as a share of the picture's.
+        ratio: Range of the crop's aspect ratio; a side is at most the picture's.
+
+    Returns:
+        ``(B, 3, H, W)`` float32 in [0, 1].
+    """
+    batch = len(rgb)
+    draws = draw_uniform(generators, batch, 5, rgb.device)
+    area = scale[0] + (scale[1] - scale[0]) * draws[:, 0]
+    stretch = torch.exp(math.log(ratio[0]) + math.log(ratio[1] / ratio[0]) * draws[:, 1]).sqrt()
+    sides = torch.stack([area.sqrt() * stretch, area.sqrt() / stretch], 1).clamp(max=1)
+    theta = torch.zeros(batch, 2, 3, device=rgb.device)
+    theta[:, 0, 0] = sides[:, 0] * torch.where(draws[:, 2] < 0.5, -1.0, 1.0)
+    theta[:, 1, 1] = sides[:, 1]
+    theta[:, :, 2] = (1 - sides) * (2 * draws[:, 3:] - 1)
+    grid = F.affine_grid(theta, list(rgb.shape), align_corners=False)
+    return F.grid_sample(rgb.float(), grid, padding_mode="border", align_corners=False)
+
+
+def warp_jitter_reference(
+    rgb: Tensor,
+    generators: Generators,
+    *,
+    bend: float = 0.1,
+    points: int = 4,
+    degrees: float = 360.0,
+    jitter: float = 5 / 255,
+) -> Tensor:
+    """Make references as Color2Embed does: spline warp, mirroring, turning and color jitter.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        generators: Source of all randomness: one for the batch, or one for each picture.
+        bend: Largest shift of a control point, as a share of the picture's side; Color2Embed's value is not
+            published in its text, this one bends clearly without folding.
+        points: Control points along each side.
+        degrees: The turn is uniform on [0, ``degrees``].
+        jitter: Each channel of each picture is shifted by a uniform value of at most this size.
+
+    Returns:
+        ``(B, 3, H, W)`` float32 in [0, 1]. What a turned picture leaves open shows its mirror image.
+    """
+    batch, _, height, width = rgb.shape
+    draws = draw_uniform(generators, batch, 2 * points**2 + 6, rgb.device)
+    shifts = 2 * bend * (2 * draws[:, 6:].view(batch, -1, 2) - 1)
+    grid = thin_plate_grid(shifts, points, (height, width))
+    grid = grid @ _turns(degrees * draws[:, 0], draws[:, 1:3] < 0.5).transpose(1, 2)
+    grid = grid.view(batch, height, width, 2)
+    warped = F.grid_sample(rgb.float(), grid, padding_mode="reflection", align_corners=False)
+    shift = jitter * (2 * draws[:, 3:6, None, None] - 1)
+    return (warped + shift).clamp(0, 1)
+
+
+def thin_plate_grid(shifts: Tensor, points: int, size: tuple[int, int]) -> Tensor:
+    """Return the sampling places of a thin-plate-spline warp.
+
+    The control points lie on a regular grid, so the linear system is the same for all pictures: one small
+    inverse and two matrix products serve the batch.
+
+    Args:
+        shifts: ``(B, points ** 2, 2)``, x and y by which each control point moves; a side is 2 long.
+        points: Control points along each side, row by row from the top left.
+        size: Height and width of the grid.
+
+    Returns:
+        ``(B, H * W, 2)``, x and y in the coordinates of `torch.nn.functional.grid_sample`.
+    """
+    device = shifts.device
+    control = _lattice((points, points), device, ends=True)
+    count = len(control)
+    system = torch.zeros(count + 3, count + 3, dtype=torch.float64, device=device)
+    system[:count, :count] = _radial(control, control)
+    plane = torch.cat([torch.ones_like(control[:, :1]), control], 1)
+    system[:count, count:], system[count:, :count] = plane, plane.T
+    goal = torch.cat([control + shifts.double(), shifts.new_zeros(len(shifts), 3, 2).double()], 1)
+    weights = torch.linalg.inv(system) @ goal
+    places = _lattice(size, device, ends=False)
+    basis = torch.cat([_radial(places, control), torch.ones_like(places[:, :1]), places], 1)
+    grid: Tensor = basis.float() @ weights.float()
+    return grid
+
+
+def _lattice(size: tuple[int, int], device: torch.device, *, ends: bool) -> Tensor:
+    """Return x and y of a regular grid over [-1, 1]; ``ends``: from edge to edge, else pixel centers."""
+    lines = [
+        torch.linspace(-1, 1, n, dtype=torch.float64, device=device)
+        if ends
+        else (2 * torch.arange(n, dtype=torch.float64, device=device) + 1) / n - 1
+        for n in size
+    ]
+    y, x = torch.meshgrid(*lines, indexing="ij")
+    return torch.stack([x.flatten(), y.flatten()], 1)
+
+
+def _radial(places: Tensor, control: Tensor) -> Tensor:
+    """Return r^2 log r^2 between all places and control points."""
+    squared = torch.cdist(places, control).square()
+    radial: Tensor = torch.special.xlogy(squared, squared)
+    return radial
+
+
+def _turns(degrees: Tensor, mirrored: Tensor) -> Tensor:
+    """Return ``(B, 2, 2)`` matrices that turn, and mirror along x and y where asked."""
+    angle = torch.deg2rad(degrees)
+    cos, sin = angle.cos(), angle.sin()
+    turn = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
+    return turn * torch.where(mirrored, -1.0, 1.0)[:, None, :]

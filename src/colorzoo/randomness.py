@@ -1,0 +1,41 @@
+"""Random numbers that belong to a picture, not to its batch: the same picture gets the same draws anywhere.
+
+So two processes with half a batch each see what one process with the whole batch sees, on any device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+Generators = torch.Generator | Sequence[torch.Generator]
+"""One generator for a whole batch, or one for each picture."""
+
+
+def picture_generators(seeds: Tensor, purpose: str) -> list[torch.Generator]:
+    """Return a CPU generator for each picture.
+
+    Args:
+        seeds: ``(B,)`` int64, the pictures' own seeds.
+        purpose: What the numbers are for; different purposes draw independent numbers.
+    """
+    salt = int.from_bytes(purpose.encode()[:7].ljust(7, b"."), "big")
+    return [torch.Generator().manual_seed((seed ^ salt) & (2**62 - 1)) for seed in seeds.tolist()]
+
+
+def draw_uniform(generators: Generators, batch: int, columns: int, device: torch.device) -> Tensor:
+    """Return ``(batch, columns)`` float32 uniform on [0, 1).
+
+    Args:
+        generators: One for the batch, or one for each picture.
+        batch: Number of pictures.
+        columns: Numbers for each picture.
+        device: Where the result lives; the generators may live elsewhere.
+    """
+    if isinstance(generators, torch.Generator):
+        return torch.rand(batch, columns, generator=generators, device=generators.device).to(device)
+    if len(generators) != batch:
+        raise ValueError(f"{len(generators)} generators for {batch} pictures; one for each is needed")
+    return torch.stack([torch.rand(columns, generator=each) for each in generators]).to(device)

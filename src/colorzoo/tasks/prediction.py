@@ -1,0 +1,107 @@
+"""What models answer: ab for models of photos, RGB for models of sketches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What every answer has; models answer `AbPrediction` or `RgbPrediction`.
+
+    Attributes:
+        extras: Further maps by name, such as ``"logits"``.
+        notes: What the user should know, such as guidance that did not serve.
+    """
+
+    extras: dict[str, Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def colors(self) -> Tensor:
+        """The colored picture as the model answers it: ab or RGB."""
+        raise NotImplementedError(f"{type(self).__name__} must define colors")
+
+    def to_rgb(self, seen: Tensor) -> Tensor:
+        """Return ``(B, 3, H, W)`` in [0, 1].
+
+        Args:
+            seen: What the model was shown: ``(B, 1, H, W)`` lightness or sketch.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define to_rgb")
+
+    def to_ab(self) -> Tensor:
+        """Return the chroma ``(B, 2, H, W)`` in CIE units."""
+        raise NotImplementedError(f"{type(self).__name__} must define to_ab")
+
+    def with_colors(self, colors: Tensor) -> Self:
+        """Return the same answer with other `colors`."""
+        raise NotImplementedError(f"{type(self).__name__} must define with_colors")
+
+    def detach(self) -> Self:
+        """Return the same numbers without their history."""
+        extras = {name: value.detach() for name, value in self.extras.items()}
+        return replace(self.with_colors(self.colors.detach()), extras=extras)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbPrediction(Prediction):
+    """The answer of a model of photos.
+
+    Attributes:
+        ab: ``(B, 2, H, W)`` in CIE units.
+    """
+
+    ab: Tensor
+
+    @property
+    def colors(self) -> Tensor:
+        """Return ab."""
+        return self.ab
+
+    def to_rgb(self, seen: Tensor) -> Tensor:
+        """Join ab with the lightness ``(B, 1, H, W)`` that the model was shown."""
+        return lab_to_rgb(torch.cat([seen, self.ab], dim=1))
+
+    def to_ab(self) -> Tensor:
+        """Return ab."""
+        return self.ab
+
+    def with_colors(self, colors: Tensor) -> Self:
+        """Return the same answer with another ab."""
+        return replace(self, ab=colors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RgbPrediction(Prediction):
+    """The answer of a model of sketches.
+
+    Attributes:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+    """
+
+    rgb: Tensor
+
+    @property
+    def colors(self) -> Tensor:
+        """Return RGB."""
+        return self.rgb
+
+    def to_rgb(self, seen: Tensor) -> Tensor:
+        """Return RGB; the sketch is in it."""
+        del seen
+        return self.rgb
+
+    def to_ab(self) -> Tensor:
+        """Return the chroma of the painting."""
+        return rgb_to_lab(self.rgb)[:, 1:]
+
+    def with_colors(self, colors: Tensor) -> Self:
+        """Return the same answer with another RGB."""
+        return replace(self, rgb=colors)

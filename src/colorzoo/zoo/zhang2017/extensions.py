@@ -1,0 +1,28 @@
+"""What `zhang2017_local_small` adds to the paper; all off in the paper's model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LocalExtensions:
+    """Extensions of Local Hints; ``docs/extensions.md`` compares them.
+
+    Attributes:
+        hint_attention: Carry hint colors to places that look alike, see `HintUNet`.
+        channel_attention: Weigh the channels of the skips by the whole picture.
+        rank_layers: Linear layers between encoder and decoder (implicit rank minimization); a model with 0
+            folds those of a checkpoint that it loads into its own weights.
+        colorfulness: Weight smooth-l1 by 1 + c * chroma / 20 of the true color, so that an unsure network
+            does not fall back to gray.
+        class_stride: Train the distribution on every n-th of its positions (2 costs a quarter).
+        many: Share of the training pictures with log-uniformly many points, see `PointSimulation`.
+    """
+
+    hint_attention: bool = False
+    channel_attention: bool = False
+    rank_layers: int = 0
+    colorfulness: float = 0.0
+    class_stride: int = 1
+    many: float = 0.0

@@ -1,0 +1,252 @@
+"""``colorzoo predict``: pictures at full size, each once, whatever breaks off or runs beside it."""
+
+import os
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lightning.pytorch import Trainer
+from PIL import Image
+
+from colorzoo.cli import _predicting as predicting
+from colorzoo.cli.lightning import run
+from colorzoo.cli.main import main
+from colorzoo.data import FolderDataModule, SketchDataModule
+from colorzoo.data.originals import relative_name
+from colorzoo.errors import DataError, WeightsError
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.done import DoneList
+from colorzoo.registry import load_class, model_card
+from colorzoo.settings import nest_arguments
+from tiny_model import tiny_model
+
+NAME = "zhang2017_local_small"
+PICTURES = ["a/x.jpg", "a/x.png", "b/deep.png", "b/tall.webp", "s.tar/t/y.png"]
+
+
+def gray(seed: int, size: tuple[int, int]) -> Image.Image:
+    coarse = np.random.default_rng(seed).integers(0, 256, (4, 4), dtype=np.uint8)
+    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def album(tmp_path) -> Path:
+    root = tmp_path / "album"
+    for folder in ("a", "b", "tarred"):
+        (root / folder).mkdir(parents=True)
+    gray(0, (90, 60)).save(root / "a" / "x.jpg", quality=95)
+    gray(1, (40, 56)).save(root / "a" / "x.png")
+    Image.fromarray(np.asarray(gray(2, (48, 50)), np.uint16) * 257).save(root / "b" / "deep.png")
+    gray(3, (30, 80)).save(root / "b" / "tall.webp", lossless=True)
+    gray(4, (50, 40)).save(root / "tarred" / "y.png")
+    with tarfile.open(root / "s.tar", "w") as archive:
+        archive.add(root / "tarred" / "y.png", "t/y.png")
+    (root / "tarred" / "y.png").unlink()
+    (root / "tarred").rmdir()
+    return root
+
+
+@pytest.fixture
+def colored(tmp_path, monkeypatch):
+    """Returns how many pictures all processes have colored since it was last asked."""
+    diary, colorize = tmp_path / "colored.txt", Colorizer.colorize
+
+    def noted(self, picture, *args, **kwargs):
+        result = colorize(self, picture, *args, **kwargs)
+        with diary.open("a") as stream:
+            stream.write(f"{os.getpid()}\n")
+        return result
+
+    def count() -> int:
+        found = len(diary.read_text().split()) if diary.exists() else 0
+        diary.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(Colorizer, "colorize", noted)
+    return count
+
+
+def predict(root: Path, out: Path, *more: str) -> int:
+    settings = nest_arguments(load_class(model_card(NAME)), model_card(NAME).hparams)
+    model = [
+        f"--model.{group}.{key}={value}" for group, each in settings.items() for key, value in each.items()
+    ]
+    words = [
+        "--model=Zhang2017Local",
+        *model,
+        f"--init_from={NAME}",
+        f"--data.root={root}",
+        f"--output={out}",
+    ]
+    quiet = ["--trainer.logger=false", "--trainer.accelerator=cpu", "--trainer.devices=1"]
+    return run(["predict", *words, "--data.num_workers=0", *quiet, *more])
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".done"))
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def trainer(folder: Path, **more) -> Trainer:
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    return Trainer(accelerator="cpu", default_root_dir=folder, enable_checkpointing=False, **quiet, **more)
+
+
+def predicted(root: Path, out: Path, **more) -> predicting.FullSizePrediction:
+    data = FolderDataModule(str(root), num_workers=0)
+    task = predicting.FullSizePrediction(tiny_model(), data, str(out))
+    trainer(out.parent, **more).predict(task, return_predictions=False)
+    return task
+
+
+def test_the_tree_is_mirrored_with_the_very_files_of_colorize(album, tmp_path):
+    assert predict(album, tmp_path / "out") == 0
+    found = results(tmp_path / "out")
+    assert sorted(found) == PICTURES
+    assert main(["colorize", str(album), "-o", str(tmp_path / "colorize"), "--model", NAME]) == 0
+    expected = results(tmp_path / "colorize")
+    assert found.pop("s.tar/t/y.png")
+    assert found == expected
+
+
+def test_what_is_done_is_left_alone_until_content_or_settings_change(album, tmp_path, colored):
+    out = tmp_path / "out"
+    predicted(album, out)
+    assert colored() == 5
+    first = results(out)
+    assert predicted(album, out).count == {"colored": 0, "done": 5, "failed": 0}
+    gray(9, (40, 56)).save(album / "a" / "x.png")
+    (out / "b" / "deep.png").write_bytes(b"someone else wrote here")
+    (out / "b" / "tall.webp").unlink()
+    predicted(album, out)
+    assert colored() == 3
+    second = results(out)
+    assert {name for name in first if first[name] != second[name]} == {"a/x.png"}
+    task = predicting.FullSizePrediction(tiny_model(), FolderDataModule(str(album), num_workers=0), str(out))
+    task.model.network.unet.block1[0].bias.data += 1
+    trainer(tmp_path).predict(task, return_predictions=False)
+    assert colored() == 5
+    predicted(album, out)  # the results are those of the other weights now
+    assert colored() == 5
+    assert results(out) == second
+
+
+def test_a_failure_is_told_at_the_end_and_stops_nothing(album, tmp_path, capsys):
+    out = tmp_path / "out"
+    whole = (album / "a" / "x.jpg").read_bytes()
+    (album / "a" / "x.jpg").write_bytes(whole[:300])
+    (album / "b" / "empty.png").write_bytes(b"")
+    assert predict(album, out) == 1
+    assert sorted(results(out)) == sorted([*PICTURES[1:], "failed.txt"])
+    lines, told = (out / "failed.txt").read_text().splitlines(), capsys.readouterr().err
+    assert all(f"colorzoo: error: {line}\n" in told for line in lines)
+    for line, name in zip(sorted(lines), ("a/x.jpg", "b/empty.png"), strict=True):
+        assert str(album / name) in line
+    (album / "a" / "x.jpg").write_bytes(whole)
+    (album / "b" / "empty.png").unlink()
+    assert predict(album, out) == 0
+    assert sorted(results(out)) == PICTURES
+
+
+def test_a_run_that_breaks_off_goes_on_where_it_was(album, tmp_path, colored, monkeypatch):
+    out, write, written = tmp_path / "out", predicting.write_picture, []
+
+    def killed(path, *args, **kwargs):
+        written.append(path)
+        if len(written) == 3:
+            raise SystemExit("the test ends the run here")
+        return write(path, *args, **kwargs)
+
+    monkeypatch.setattr(predicting, "write_picture", killed)
+    with pytest.raises(SystemExit):
+        predicted(album, out)
+    assert colored() == 3
+    with (out / ".done-0").open("ab") as notes:
+        notes.write(b"torn")
+    monkeypatch.setattr(predicting, "write_picture", write)
+    assert predicted(album, out).count == {"colored": 3, "done": 2, "failed": 0}
+    assert predicted(album, out).count == {"colored": 0, "done": 5, "failed": 0}
+    predicted(album, tmp_path / "at once")
+    assert results(out) == results(tmp_path / "at once")
+
+
+@pytest.mark.timeout(120)
+def test_two_processes_color_each_picture_once_and_tell_all_failures(album, tmp_path, colored, capfd):
+    (album / "a" / "bad0.png").write_bytes(b"no picture")
+    (album / "a" / "bad1.png").write_bytes(b"no picture")
+    predicted(album, tmp_path / "both", strategy="ddp_fork", devices=2)
+    pids = (tmp_path / "colored.txt").read_text().split()
+    assert sorted(pids.count(pid) for pid in set(pids)) == [2, 3]
+    both = results(tmp_path / "both")
+    failed = both.pop("failed.txt").decode()
+    assert "bad0.png" in failed
+    assert "bad1.png" in failed
+    assert "5 colored, 0 done before, 2 failed" in capfd.readouterr().err
+    colored()
+    predicted(album, tmp_path / "both")  # another number of processes
+    assert colored() == 0
+    predicted(album, tmp_path / "alone")
+    assert {**results(tmp_path / "alone"), "failed.txt": b""} == {**both, "failed.txt": b""}
+
+
+def test_results_inside_the_album_are_not_colored_again(album, colored):
+    predicted(album, album / "colored")
+    assert predicted(album, album / "colored").count == {"colored": 0, "done": 5, "failed": 0}
+    assert colored() == 5
+
+
+def test_the_album_is_not_written_over(album):
+    before = results(album)
+    with pytest.raises(DataError, match="is the folder of the pictures"):
+        predicted(album, album)
+    assert results(album) == before
+
+
+def test_random_weights_are_refused(album, tmp_path):
+    words = ["predict", "--model=Zhang2017Local", "--model.architecture.width=0.125", f"--data.root={album}"]
+    with pytest.raises(WeightsError, match="random weights"):
+        run([*words, f"--output={tmp_path / 'out'}", "--trainer.logger=false", "--trainer.accelerator=cpu"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_sketches_that_are_read_are_what_is_painted(tmp_path):
+    for kind in ("train/color", "train/sketch", "val/color", "val/sketch"):
+        (tmp_path / kind).mkdir(parents=True)
+        gray(0, (40, 40)).save(tmp_path / kind / "p.png")
+    data = SketchDataModule(str(tmp_path))
+    assert [data.originals()[i].relative for i in range(len(data.originals()))] == ["val/sketch/p.png"]
+
+
+def test_shards_are_colored_too(album, tmp_path):
+    pytest.importorskip("litdata")
+    from colorzoo.data import StreamingDataModule
+    from colorzoo.data.shard import ShardOptions, shard_folder
+
+    shard_folder(album, tmp_path / "shards", ShardOptions(short_side=32, drop_gray=False), workers=0)
+    originals = StreamingDataModule(str(tmp_path / "shards")).originals()
+    assert sorted(originals[i].relative for i in range(len(originals))) == PICTURES
+
+
+@pytest.mark.parametrize(
+    ("name", "root", "expected"),
+    [
+        ("/d/a/x.jpg", "/d", "a/x.jpg"),
+        ("/d/s.tar/t/y.png", "/d/", "s.tar/t/y.png"),
+        ("/d/s.tar/../../etc/y.png", "/d/a", "etc/y.png"),
+        ("/e/x.jpg", "/d", "e/x.jpg"),
+        ("/c0/x.jpg", "", "c0/x.jpg"),
+    ],
+)
+def test_results_never_leave_their_folder(name, root, expected):
+    assert relative_name(name, root) == expected
+
+
+def test_a_note_counts_only_for_the_file_it_was_made_for(tmp_path):
+    (tmp_path / "x.png").write_bytes(b"one")
+    DoneList(tmp_path, 1).add(Path("x.png"), b"settings")
+    assert DoneList(tmp_path).has(Path("x.png"), b"settings")
+    assert not DoneList(tmp_path).has(Path("x.png"), b"others")
+    assert not DoneList(tmp_path).has(Path("y.png"), b"settings")
+    os.utime(tmp_path / "x.png", ns=(1, 1))
+    assert not DoneList(tmp_path).has(Path("x.png"), b"settings")

@@ -1,0 +1,150 @@
+"""The check before a training: each picture is decoded once, however often a run is started or split."""
+
+import logging
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from runs import Tiny, colorful
+from test_modules import quiet_trainer
+
+from colorzoo.data import FolderDataModule, check
+from colorzoo.data.verdicts import verdicts_path
+
+SMALL = {"batch_size": 2, "crop": 16, "val_size": 16, "num_workers": 0}
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch) -> Path:
+    """Six training pictures, of which one is gray and one broken, and two of validation."""
+    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
+    rng = np.random.default_rng(0)
+    for name in ("train/0.png", "train/1.png", "train/2.png", "train/3.png", "val/0.png", "val/1.png"):
+        path = tmp_path / "root" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        colorful(rng).save(path)
+    Image.new("RGB", (40, 40), (9, 9, 9)).save(tmp_path / "root" / "train" / "gray.png")
+    (tmp_path / "root" / "train" / "broken.png").write_bytes(b"no picture")
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def decodes(tmp_path, monkeypatch):
+    """Returns how many pictures have been decoded by the check in all processes since it was last asked."""
+    diary = tmp_path / "decodes.txt"
+    decode = check.decode_rgb
+
+    def noted(data: bytes, short_side: int):
+        with diary.open("a") as stream:
+            stream.write(".")
+        return decode(data, short_side)
+
+    def count() -> int:
+        found = len(diary.read_text()) if diary.exists() else 0
+        diary.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(check, "decode_rgb", noted)
+    return count
+
+
+class Watched(FolderDataModule):
+    """Writes down each search for pictures."""
+
+    def find_pictures(self, split: str):
+        with (Path(self.hparams.root).parent / "searches.txt").open("a") as stream:
+            stream.write(f"{self.trainer.global_rank} {split}\n")
+        return super().find_pictures(split)
+
+
+def trained_on(root: Path, **options) -> list[str]:
+    data = FolderDataModule(str(root), **SMALL, **options)
+    data.prepare_data()
+    data.setup("fit")
+    return [Path(name).name for name in data.train_data.names]
+
+
+def test_a_second_start_decodes_nothing_but_what_is_broken(root, decodes):
+    first = trained_on(root)
+    assert first == ["0.png", "1.png", "2.png", "3.png"]
+    assert decodes() == 8
+    assert trained_on(root) == first
+    assert decodes() == 1  # it may have been the disk: a broken picture is tried again
+    assert trained_on(root, drop_gray=False) == [*first, "gray.png"]
+    assert decodes() == 1
+
+
+def test_a_changed_file_is_looked_at_again(root, decodes):
+    trained_on(root)
+    decodes()
+    Image.new("L", (44, 40), 90).save(root / "train" / "2.png")
+    assert trained_on(root) == ["0.png", "1.png", "3.png"]
+    assert decodes() == 2
+
+
+def test_a_check_that_is_broken_off_goes_on_where_it_was(root, decodes, monkeypatch):
+    judge, seen = check._verdict, []
+
+    def interrupted(source):
+        seen.append(source)
+        if len(seen) == 5:
+            raise KeyboardInterrupt
+        return judge(source)
+
+    monkeypatch.setattr(check, "bounded_map", lambda function, items, _: map(function, items))
+    monkeypatch.setattr(check, "_verdict", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        trained_on(root)
+    assert decodes() == 4
+    monkeypatch.setattr(check, "_verdict", judge)
+    assert trained_on(root) == ["0.png", "1.png", "2.png", "3.png"]
+    assert decodes() == 4
+
+
+@pytest.mark.timeout(120)
+def test_two_processes_decode_each_picture_once_and_share_the_list(root, decodes, tmp_path):
+    (root / "train" / "broken.png").unlink()
+    two = {"strategy": "ddp_fork", "devices": 2, "max_epochs": 1, "num_sanity_val_steps": 0}
+    quiet_trainer(tmp_path, **two).fit(Tiny(), Watched(str(root), **SMALL))
+    assert decodes() == 7
+    assert (tmp_path / "searches.txt").read_text().split("\n") == ["0 train", "0 val", ""]
+    quiet_trainer(tmp_path, **two).fit(Tiny(), FolderDataModule(str(root), **SMALL))
+    assert decodes() == 0
+
+
+@pytest.mark.timeout(120)
+def test_an_empty_folder_ends_both_processes(root, tmp_path):
+    for path in (root / "train").iterdir():
+        path.unlink()
+    two = {"strategy": "ddp_fork", "devices": 2, "max_epochs": 1, "num_sanity_val_steps": 0}
+    with pytest.raises(Exception, match="no picture below"):
+        quiet_trainer(tmp_path, **two).fit(Tiny(), FolderDataModule(str(root), **SMALL))
+
+
+def test_members_of_a_tar_are_remembered_one_by_one(root, decodes):
+    with tarfile.open(root / "train" / "more.tar", "w") as archive:
+        for name in ("0.png", "gray.png"):
+            archive.add(root / "train" / name, name)
+    expected = ["0.png", "1.png", "2.png", "3.png", "0.png"]
+    assert trained_on(root) == expected
+    assert decodes() == 10
+    assert trained_on(root) == expected
+    assert decodes() == 1
+
+
+def test_a_damaged_memory_is_made_anew(root, decodes):
+    trained_on(root)
+    decodes()
+    memory = verdicts_path(str(root))
+    memory.write_bytes(memory.read_bytes()[:200])
+    trained_on(root)
+    assert decodes() == 8
+
+
+def test_a_cache_that_cannot_be_written_is_said_and_does_not_stop(root, tmp_path, caplog):
+    (tmp_path / "home").write_text("a file where the folder should be")
+    with caplog.at_level(logging.WARNING):
+        assert len(trained_on(root)) == 4
+    assert "cannot be remembered" in caplog.text

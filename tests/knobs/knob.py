@@ -1,0 +1,135 @@
+"""One training step, and everything of it that a setting could change."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from colorzoo.color.sketch import rgb_to_gray, xdog
+from colorzoo.data import Batch
+from colorzoo.factory import build_model
+from colorzoo.registry import load_class, model_card
+from colorzoo.settings import flatten_arguments, known_settings, setting_groups
+from colorzoo.tasks import ColorizationModule
+from colorzoo.testing.samples import sample_batch
+from colorzoo.testing.trainer import GradientWitness, batch_loader, quiet_trainer
+
+# Built by the command line; tests/training/test_optimization.py tries them for all models.
+_OPTIMIZATION = ("optimizer", "lr_scheduler", "discriminator_optimizer", "discriminator_lr_scheduler")
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """How the settings of one class are tried.
+
+    Attributes:
+        base: Settings that make the model small, and every setting count (no weight of 0).
+        values: The other value of settings for which `other_value` finds none.
+        exempt: Settings that no training step can show, with the reason.
+        size: Side of the pictures.
+        batch: Pictures.
+        steps: Batches to train.
+    """
+
+    base: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+    exempt: Mapping[str, str] = field(default_factory=dict)
+    size: int = 32
+    batch: int = 3
+    steps: int = 1
+
+
+def settings_to_try(name: str, knobs: Knobs) -> list[str]:
+    """Return the single settings of a registered model, but for groups and what builds optimizers."""
+    cls = load_class(model_card(name))
+    groups = set(setting_groups(cls))
+    return sorted(known_settings(cls) - groups - set(_OPTIMIZATION) - set(knobs.exempt))
+
+
+def base_settings(name: str, knobs: Knobs) -> dict[str, Any]:
+    card = model_card(name)
+    return {**card.hparams, **card.smoke.hparams, **knobs.base}
+
+
+def other_value(name: str, setting: str, knobs: Knobs) -> Any:
+    """Return a value that differs from the base's.
+
+    Raises:
+        LookupError: There is none by its type; `Knobs.values` must name one.
+    """
+    if setting in knobs.values:
+        return knobs.values[setting]
+    cls = load_class(model_card(name))
+    with torch.device("meta"):
+        now = flatten_arguments(cls, build_model(cls, base_settings(name, knobs)).hparams)[setting]
+    if isinstance(now, bool):
+        return not now
+    if isinstance(now, int):
+        return now + 1
+    if isinstance(now, float):
+        return 0.37 * now + 0.11
+    raise LookupError(f"{name}: give Knobs.values another value of {setting} than {now!r}")
+
+
+def trace(name: str, knobs: Knobs, folder: Path, **changed: Any) -> dict[str, Any]:
+    """Train for `Knobs.steps` and return losses, gradients, optimizer states and shapes."""
+    torch.manual_seed(0)
+    model = build_model(load_class(model_card(name)), {**base_settings(name, knobs), **changed})
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad and parameter.ndim > 1 and not parameter.any():
+                parameter.normal_(std=0.01)  # what begins with zero would hide what stands before it
+    batches = [_batch(knobs, seed) for seed in range(knobs.steps)]
+    found = _step(model, batches) if model.automatic_optimization else _fit(model, batches, folder)
+    found["shapes"] = [tuple(p.shape) for p in model.parameters()]
+    found["modes"] = [module.training for module in model.modules()]
+    return found
+
+
+def _step(model: ColorizationModule, batches: list[Batch]) -> dict[str, Any]:
+    """Take the gradients of the steps without a Trainer, which takes longer than the steps."""
+    seen: list[dict[str, float]] = []
+    model.log_dict = lambda values, **_: seen.append({k: float(v) for k, v in values.items()})  # type: ignore[method-assign]
+    model.log = lambda name, value, **_: seen.append({name: float(value)})  # type: ignore[method-assign]
+    model.setup("fit")
+    model.train()
+    for index, batch in enumerate(batches):
+        model.training_step(batch, index).backward()
+    held = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    return {"losses": seen, "gradients": _sums(held)}
+
+
+def _fit(model: ColorizationModule, batches: list[Batch], folder: Path) -> dict[str, Any]:
+    gradients, losses = GradientWitness(), _Losses()
+    quiet_trainer(folder, max_epochs=1, callbacks=[gradients, losses]).fit(model, batch_loader(batches))
+    return {"losses": losses.seen, "gradients": _sums(gradients.gradients)}
+
+
+def _batch(knobs: Knobs, seed: int) -> Batch:
+    batch = sample_batch((knobs.size, knobs.size), batch=knobs.batch, seed=seed)
+    batch["sketch"] = xdog(rgb_to_gray(batch["rgb"]))
+    side = knobs.size / 4
+    batch["boxes"] = [
+        torch.tensor([[0, 0, 2 * side, 2 * side], [side, side, 3 * side, 4 * side]])
+    ] * knobs.batch
+    return batch
+
+
+def _sums(tensors: Mapping[str, Tensor]) -> dict[str, float]:
+    return {key: float(value.double().abs().sum()) for key, value in tensors.items()}
+
+
+class _Losses(Callback):
+    def __init__(self) -> None:
+        self.seen: list[dict[str, float]] = []
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        assert isinstance(pl_module, ColorizationModule)
+        self.seen.append({key: float(value) for key, value in trainer.callback_metrics.items()})

@@ -1,0 +1,63 @@
+"""No dead knob: every setting of a model, changed alone, changes something of a training step."""
+
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import knobs
+from colorzoo.registry import list_models, model_card
+from colorzoo.testing.trainer import silent_lightning
+from knobs.knob import Knobs, other_value, settings_to_try, trace
+
+KNOBS: dict[str, Knobs] = {
+    name: each
+    for module in pkgutil.iter_modules(knobs.__path__, "knobs.")
+    if not module.name.endswith((".knob", ".test_knobs"))
+    for name, each in importlib.import_module(module.name).KNOBS.items()
+}
+CASES = [(name, setting) for name, each in KNOBS.items() for setting in settings_to_try(name, each)]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return the trace of each model as it is, made once."""
+    kept: dict[str, Any] = {}
+
+    def of(name: str) -> Any:
+        if name not in kept:
+            with silent_lightning():
+                kept[name] = trace(name, KNOBS[name], tmp_path_factory.mktemp("base"))
+        return kept[name]
+
+    return of
+
+
+def test_every_class_that_trains_is_tried() -> None:
+    tried = {model_card(name).task for name in KNOBS}
+    trained = {model_card(name).task for name in list_models() if model_card(name).trainable}
+    assert trained - tried == set()
+
+
+def test_exemptions_say_why_and_name_settings_that_exist() -> None:
+    for name, each in KNOBS.items():
+        everything = set(settings_to_try(name, Knobs()))
+        assert set(each.exempt) - everything == set(), name
+        assert set(each.values) - everything == set(), name
+        assert all(len(reason.split()) >= 3 for reason in each.exempt.values()), name
+
+
+@pytest.mark.parametrize(("name", "setting"), CASES, ids=lambda value: str(value))
+def test_no_setting_is_dead(name: str, setting: str, base: Any, tmp_path: Path) -> None:
+    value = other_value(name, setting, KNOBS[name])
+    with silent_lightning():
+        changed = trace(name, KNOBS[name], tmp_path, **{setting: value})
+    assert changed != base(name), f"{setting}={value!r} changes nothing"
+
+
+def test_the_trace_itself_is_repeatable(base: Any, tmp_path: Path) -> None:
+    name = next(iter(KNOBS))
+    with silent_lightning():
+        assert trace(name, KNOBS[name], tmp_path) == base(name)

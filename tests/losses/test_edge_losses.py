@@ -1,0 +1,59 @@
+"""Losses on color edges: numbers that can be said beforehand."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo.losses.edges import color_error, edge_error, edge_maps, masked_error, widened
+
+
+def step(height: float, side: int = 8) -> Tensor:
+    """Return an a channel that rises by ``height`` in the middle, a flat b, ``(1, 2, side, side)``."""
+    ab = torch.zeros(1, 2, side, side)
+    ab[:, 0, :, side // 2 :] = height
+    return ab
+
+
+def everywhere(side: int = 8) -> Tensor:
+    return torch.ones(1, 1, side, side)
+
+
+def test_a_step_of_110_has_a_slope_of_one_half_on_both_sides() -> None:
+    signed, length = edge_maps(step(-110.0)), edge_maps(step(-110.0), "magnitude")
+    assert signed[0, 0, 4].tolist() == pytest.approx([0, 0, 0, -0.5, -0.5, 0, 0, 0], abs=1e-6)
+    assert signed[:, 1:].abs().max() == 0
+    assert length[0, 0, 4].tolist() == pytest.approx([0, 0, 0, 0.5, 0.5, 0, 0, 0], abs=1e-5)
+
+
+def test_only_the_mask_counts_and_by_its_own_size() -> None:
+    one, other = torch.full((2, 3, 4, 4), 2.0), torch.zeros(2, 3, 4, 4)
+    mask = torch.zeros(2, 1, 4, 4)
+    mask[0, :, :, :2] = 1
+    one[0, :, :, 2:] = 99
+    assert masked_error(one, other, mask).tolist() == [12, 0]
+    assert color_error(torch.full((1, 2, 2, 2), 55.0), torch.zeros(1, 2, 2, 2), everywhere(2)) == 0.5
+
+
+@pytest.mark.parametrize("scales", [1, 2, 3])
+def test_scales_are_averaged(scales: int) -> None:
+    # halved where a cell begins, the step is as high at every scale, and its share of the columns doubles
+    found = edge_error(step(110.0, 16), step(0.0, 16), everywhere(16), scales=scales, kind="signed")
+    expected = [0.25 * 2 / 16, 0.25 * 2 / 8, 0.25 * 2 / 4][:scales]
+    assert float(found) == pytest.approx(sum(expected) / scales, rel=1e-5)
+
+
+def test_a_cell_that_holds_a_marked_pixel_is_marked() -> None:
+    one, mask = step(110.0), torch.zeros(1, 1, 8, 8)
+    mask[..., 2, 3] = 1
+    found = edge_error(one, step(0.0), mask, scales=2, kind="signed")
+    assert float(found) == pytest.approx((0.25 + 0.25) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("reach", [0, 1, 2])
+def test_a_mask_grows_by_its_reach_each_way(reach: int) -> None:
+    mask = torch.zeros(1, 1, 9, 9)
+    mask[..., 4, 4] = 1
+    grown = widened(mask, reach)
+    assert grown.shape == mask.shape
+    assert grown.sum() == (2 * reach + 1) ** 2
+    assert grown[..., 4 - reach, 4 + reach] == 1

@@ -1,0 +1,173 @@
+"""Mutation tests: one line of the library is changed on purpose, and tests that are named must notice.
+
+A row is a `Mutant`; rows are the tuples ``MUTANTS`` of the modules in ``rows/``, found by scanning, one
+module for each paper or layer. Tests never run on the sources that are being worked on: a `Workshop` copies
+the package, changes the copy, and lets a server that has torch imported already fork a process that runs
+them. `pytest -m mutants` judges all rows.
+"""
+
+from __future__ import annotations
+
+import compileall
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from py_compile import PycInvalidationMode
+
+import colorzoo
+
+PACKAGE = Path(colorzoo.__path__[0])
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[1]
+FOREIGN, BROKEN = 98, 99  # exit codes of the server's children, above those of pytest
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One line changed.
+
+    Attributes:
+        name: What is changed, in words with hyphens.
+        file: The source below the package, such as ``"losses/color.py"``.
+        anchor: Text that occurs exactly once in the file.
+        replacement: What stands there instead; the module can still be imported.
+        tests: Node ids, relative to the repository, of which at least one goes red.
+    """
+
+    name: str
+    file: str
+    anchor: str
+    replacement: str
+    tests: tuple[str, ...]
+
+
+def find_mutants(folder: Path = HERE / "rows") -> list[Mutant]:
+    """Return the rows of all modules in a folder."""
+    found: list[Mutant] = []
+    for path in sorted(folder.glob("*.py")):
+        spec = importlib.util.spec_from_file_location(f"mutants_of_{path.stem}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found += module.MUTANTS
+    return found
+
+
+def mutated(mutant: Mutant, package: Path = PACKAGE) -> str:
+    """Return the source with the change.
+
+    Raises:
+        AssertionError: The anchor is stale, or nothing is changed.
+    """
+    source = (package / mutant.file).read_text(encoding="utf-8")
+    count = source.count(mutant.anchor)
+    assert count == 1, f"stale anchor: {mutant.name}: {mutant.anchor!r} is {count} times in {mutant.file}"
+    assert mutant.anchor != mutant.replacement, f"{mutant.name} changes nothing"
+    return source.replace(mutant.anchor, mutant.replacement)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of tests came to: pytest's exit code, and what it wrote."""
+
+    code: int
+    output: str
+
+    @property
+    def green(self) -> bool:
+        """Whether all tests passed."""
+        return self.code == 0
+
+    @property
+    def red(self) -> bool:
+        """Whether a test failed; an error of collection or of a fixture is no such proof."""
+        return self.code == 1 and re.search(r"\d+ failed", self.output) is not None
+
+
+class Workshop:
+    """A copy of the package to be changed, and a server that runs tests on it; close it when done."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.package = folder / "src" / "colorzoo"
+        skip = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(PACKAGE, self.package, ignore=skip, copy_function=_copy_or_link)
+        configs = PACKAGE.parents[1] / "configs"  # in a checkout they are not inside the package
+        if configs.is_dir():
+            (folder / "configs").symlink_to(configs)
+        # hashes, not times: a changed source of the same second and size must not meet its old bytecode
+        compileall.compile_dir(self.package, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
+        words = [sys.executable, str(HERE / "server.py"), str(self.package.parent)]
+        paths = [str(self.package.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
+        env |= {"OMP_NUM_THREADS": "1"}
+        pipe = subprocess.PIPE
+        self._server = subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, env=env, cwd=REPOSITORY)
+        self._passed: dict[tuple[str, ...], Outcome] = {}
+
+    def close(self) -> None:
+        """End the server."""
+        self._server.communicate()
+
+    def unchanged(self, tests: tuple[str, ...]) -> Outcome:
+        """Run tests on the copy as it is, once."""
+        if tests not in self._passed:
+            self._passed[tests] = self._run(tests, "colorzoo")
+        return self._passed[tests]
+
+    def changed(self, mutant: Mutant) -> Outcome:
+        """Run the tests of a mutant on the changed copy, up to the first that fails."""
+        with self._applied(mutant):
+            module = mutant.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            return self._run(mutant.tests, f"colorzoo.{module}")
+
+    @contextmanager
+    def _applied(self, mutant: Mutant) -> Iterator[None]:
+        path = self.package / mutant.file
+        kept = path.read_text(encoding="utf-8")
+        path.write_text(mutated(mutant, self.package), encoding="utf-8")
+        try:
+            yield
+        finally:
+            path.write_text(kept, encoding="utf-8")
+
+    def _run(self, tests: tuple[str, ...], module: str) -> Outcome:
+        log = self.folder / "log.txt"
+        request = {"tests": tests, "module": module, "log": str(log), "temporary": str(self.folder / "tmp")}
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.write(json.dumps(request) + "\n")
+        self._server.stdin.flush()
+        return Outcome(int(self._server.stdout.readline()), log.read_text(encoding="utf-8", errors="replace"))
+
+
+def judge(workshop: Workshop, mutant: Mutant) -> None:
+    """Say that a mutant was caught.
+
+    Raises:
+        AssertionError: It survived, it cannot be imported, or its tests are red without it.
+    """
+    before = workshop.unchanged(mutant.tests)
+    assert before.green, f"{mutant.name}: red without the change (exit code {before.code})\n{before.output}"
+    after = workshop.changed(mutant)
+    assert after.code != BROKEN, f"{mutant.name}: the changed module cannot be imported\n{after.output}"
+    assert after.code != FOREIGN, f"{mutant.name}: the tests ran on another colorzoo\n{after.output}"
+    assert not after.green, f"{mutant.name} survived: {', '.join(mutant.tests)} stayed green"
+    assert after.red, f"{mutant.name}: no test failed (exit code {after.code})\n{after.output}"
+
+
+def _copy_or_link(source: str, target: str) -> None:
+    """Copy what could be changed; weights and tables are linked."""
+    if source.endswith(".py"):
+        shutil.copyfile(source, target)
+    else:
+        Path(target).symlink_to(Path(source).resolve())

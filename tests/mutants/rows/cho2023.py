@@ -1,0 +1,35 @@
+"""The training step of Cho et al. 2023."""
+
+from mutation import Mutant
+
+TASK, LOSSES = "zoo/cho2023/task.py", "zoo/cho2023/losses.py"
+STEP = ("tests/steps/test_cho2023.py",)
+
+MUTANTS = (
+    Mutant(
+        "cho2023-reconstruction-halved",
+        TASK,
+        "2 * (painted.rgb - rgb).abs()",
+        "(painted.rgb - rgb).abs()",
+        STEP,
+    ),
+    Mutant("cho2023-weights-ignored", TASK, "self.objective.weight(name) * term", "term", STEP),
+    Mutant(
+        "cho2023-tau-constant",
+        TASK,
+        "(last / first) ** progress",
+        "(last / first) ** 0.0",
+        ("tests/zoo/test_cho2023.py",),
+    ),
+    Mutant(
+        "cho2023-critic-sees-the-same-draws",
+        TASK,
+        '_paint_batch(batch, "second")',
+        '_paint_batch(batch, "first")',
+        STEP,
+    ),
+    Mutant("cho2023-critic-not-halved", LOSSES, "0.5 * (fake.square()", "(fake.square()", STEP),
+    Mutant(
+        "cho2023-smoothness-one-way", LOSSES, 'form == "four_l1" else 4', 'form == "four_l1" else 1', STEP
+    ),
+)

@@ -1,0 +1,117 @@
+"""What all papers share in training: schedules, optimizers, the step of a GAN, stages."""
+
+from mutation import Mutant
+
+SCHEDULES, OPTIMIZATION = "tasks/schedules.py", "tasks/optimization.py"
+GAN, SINGLE = "tasks/gan.py", "tasks/single.py"
+ON_SCHEDULES = ("tests/training/test_schedules.py",)
+ON_GAN = "tests/training/test_gan.py"
+
+MUTANTS = (
+    Mutant("cosine-constant", SCHEDULES, "math.cos(math.pi * step / total)", "1.0", ON_SCHEDULES),
+    Mutant(
+        "linear-to-one-half",
+        SCHEDULES,
+        "return 1 - step / total",
+        "return 1 - 0.5 * step / total",
+        ON_SCHEDULES,
+    ),
+    Mutant("warm-up-ignored", SCHEDULES, "if step < self.warmup_steps:", "if step < 0:", ON_SCHEDULES),
+    Mutant(
+        "warm-up-not-taken-off",
+        SCHEDULES,
+        "self.total_steps - self.warmup_steps)",
+        "self.total_steps)",
+        ON_SCHEDULES,
+    ),
+    Mutant("hold-too-short", SCHEDULES, "held = self.hold * total", "held = 0.25 * total", ON_SCHEDULES),
+    Mutant(
+        "milestone-one-step-late",
+        SCHEDULES,
+        "bisect_right(self.milestones, self",
+        "bisect_right(self.milestones, -1 + self",
+        ON_SCHEDULES,
+    ),
+    Mutant(
+        "gan-steps-counted-once",
+        OPTIMIZATION,
+        "trainer.max_steps // optimizers",
+        "trainer.max_steps",
+        ON_SCHEDULES,
+    ),
+    Mutant(
+        "accumulated-steps-not-counted",
+        OPTIMIZATION,
+        "num_training_batches / accumulate",
+        "num_training_batches",
+        ON_SCHEDULES,
+    ),
+    Mutant("epochs-beat-the-limit", OPTIMIZATION, "else min(steps, limit)", "else steps", ON_SCHEDULES),
+    Mutant(
+        "biases-decay",
+        OPTIMIZATION,
+        '"params": others, "weight_decay": 0.0',
+        '"params": others',
+        ON_SCHEDULES,
+    ),
+    Mutant("what-is-frozen-is-optimized", OPTIMIZATION, " if p.requires_grad]", "]", ON_SCHEDULES),
+    Mutant(
+        "schedule-counted-in-epochs",
+        SINGLE,
+        '"interval": "step"',
+        '"interval": "epoch"',
+        ("tests/training/test_schedules.py::test_one_optimizer_moves_its_rate_by_steps",),
+    ),
+    Mutant(
+        "optimizer-of-the-configuration-ignored",
+        SINGLE,
+        "optimizer or DEFAULT_OPTIMIZER",
+        "DEFAULT_OPTIMIZER",
+        ("tests/training/test_schedules.py::test_one_optimizer_moves_its_rate_by_steps",),
+    ),
+    Mutant(
+        "gan-schedule-never-moves",
+        GAN,
+        "            scheduler.step()",
+        "            pass",
+        (f"{ON_GAN}::test_schedules_of_torch_are_counted_in_steps",),
+    ),
+    Mutant(
+        "gan-clip-ignored",
+        GAN,
+        "        if self.clip:",
+        "        if False:",
+        (f"{ON_GAN}::test_clipping_bounds_the_step",),
+    ),
+    Mutant(
+        "gan-accumulation-ignored",
+        GAN,
+        "(batch_idx + 1) % self.accumulate == 0 or",
+        "True or",
+        (f"{ON_GAN}::test_accumulation_steps_once_per_group_and_at_the_end",),
+    ),
+    Mutant(
+        "gan-critic-takes-the-painter-s-rate",
+        GAN,
+        "discriminator_optimizer or self.make_optimizer",
+        "self.make_optimizer",
+        (
+            f"{ON_GAN}::test_schedules_of_torch_are_counted_in_steps",
+            f"{ON_GAN}::test_what_is_not_judged_keeps_its_rate",
+        ),
+    ),
+    Mutant(
+        "frozen-layers-keep-training-mode",
+        "tasks/stages.py",
+        "layer.training = False",
+        "layer.training = True",
+        ("tests/training/test_stages.py",),
+    ),
+    Mutant(
+        "stage-leaves-nothing-alone",
+        "tasks/stages.py",
+        " and not _matches(name, self.leaves)",
+        "",
+        ("tests/training/test_stages.py",),
+    ),
+)

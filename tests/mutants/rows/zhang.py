@@ -1,0 +1,44 @@
+"""Training steps of Zhang et al. 2016 and 2017."""
+
+from mutation import Mutant
+
+CLASSES, LOCAL = "zoo/zhang2016/task.py", "zoo/zhang2017/task.py"
+GLOBAL = "zoo/zhang2017/global_task.py"
+ON_CLASSES = ("tests/steps/test_zhang2016.py",)
+ON_LOCAL = ("tests/steps/test_zhang2017.py::test_the_local_step",)
+ON_GLOBAL = ("tests/steps/test_zhang2017.py::test_the_global_step",)
+
+MUTANTS = (
+    Mutant(
+        "zhang2016-prior-not-mixed",
+        CLASSES,
+        "shares.double(), self.objective.uniform",
+        "shares.double(), 0.9",
+        ON_CLASSES,
+    ),
+    Mutant("zhang2016-neighbors-ignored", CLASSES, "neighbors=neighbors)", "neighbors=3)", ON_CLASSES),
+    Mutant("zhang2017-detach-ignored", LOCAL, "detach=self.detach)", 'detach="none")', ON_LOCAL),
+    Mutant(
+        "zhang2017-regression-weight-ignored",
+        LOCAL,
+        "weigh.regression_weight * regression",
+        "regression",
+        ON_LOCAL,
+    ),
+    Mutant("zhang2017-no-points", LOCAL, "none=1 - users.hints", "none=1", ON_LOCAL),
+    Mutant("zhang2017-delta-ignored", LOCAL, "delta=self.objective.delta)", "delta=9.0)", ON_LOCAL),
+    Mutant(
+        "zhang2017-histogram-always-hidden",
+        GLOBAL,
+        "draws[:, :1] < users.histogram_share",
+        "draws[:, :1] < 0",
+        ON_GLOBAL,
+    ),
+    Mutant(
+        "zhang2017-saturation-hidden-as-zero",
+        GLOBAL,
+        "-torch.ones_like(saturation)",
+        "torch.zeros_like(saturation)",
+        ON_GLOBAL,
+    ),
+)

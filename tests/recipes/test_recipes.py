@@ -1,0 +1,83 @@
+"""Every configuration named after a paper is the paper's: rates, losses, stages, batch and length."""
+
+import importlib
+import math
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+import recipes
+from colorzoo.cli._training_configs import config_folders
+from recipes.recipe import Parsed, Recipe, parse, rate_at
+
+RECIPES = [
+    recipe
+    for module in pkgutil.iter_modules(recipes.__path__, "recipes.")
+    if not module.name.endswith((".recipe", ".test_recipes"))
+    for recipe in importlib.import_module(module.name).RECIPES
+]
+# Not a paper's: small models are ours, the others are fragments that need a model beside them.
+OURS = ("data/", "sweeps/", "cluster/")
+
+
+@pytest.fixture(scope="module", params=RECIPES, ids=lambda recipe: recipe.config)
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Recipe, Parsed]:
+    return request.param, parse(request.param.config, tmp_path_factory.mktemp("recipe"))
+
+
+def test_every_configuration_of_a_paper_has_a_recipe() -> None:
+    folder = config_folders()[-1]
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*.yaml")}
+    papers = {name for name in names if not name.startswith(OURS) and "small" not in name}
+    assert papers - {recipe.config for recipe in RECIPES} == set()
+
+
+def test_the_rates(case: tuple[Recipe, Parsed]) -> None:
+    recipe, parsed = case
+    wanted = [(0, 0, recipe.rates), (0, -1, recipe.matching_rates), (1, 0, recipe.discriminator_rates)]
+    for index, group, rates in wanted:
+        for step, rate in (rates or {}).items():
+            optimizer, scheduler = parsed.optimizers[index], parsed.schedulers[index]
+            assert rate_at(optimizer, scheduler, step, group) == pytest.approx(rate, rel=1e-6), (index, step)
+
+
+def test_the_optimizer(case: tuple[Recipe, Parsed]) -> None:
+    recipe, parsed = case
+    optimizer = parsed.optimizers[0]
+    group = optimizer.param_groups[0]
+    found = (type(optimizer).__name__, tuple(group["betas"]), group["weight_decay"])
+    assert found == (recipe.optimizer, recipe.betas, recipe.weight_decay)
+
+
+def test_stage_and_settings(case: tuple[Recipe, Parsed]) -> None:
+    recipe, parsed = case
+    assert parsed.model.stage == recipe.stage
+    for name, value in recipe.settings.items():
+        found = parsed.settings[name]
+        same = math.isclose(found, value, rel_tol=1e-5) if isinstance(value, float) else found == value
+        assert same, (name, found, value)
+
+
+def test_what_is_trained(case: tuple[Recipe, Parsed]) -> None:
+    recipe, parsed = case
+    for name, parameter in parsed.model.named_parameters():
+        if not name.startswith("discriminator."):
+            assert parameter.requires_grad == recipe.trained(name), name
+    first = {id(p) for group in parsed.optimizers[0].param_groups for p in group["params"]}
+    trained = [p for n, p in parsed.model.named_parameters() if recipe.trained(n)]
+    assert first == {id(parameter) for parameter in trained}
+
+
+def test_batch_and_length(case: tuple[Recipe, Parsed]) -> None:
+    recipe, parsed = case
+    trainer = parsed.trainer
+    assert parsed.data.hparams.batch_size == recipe.batch
+    assert (trainer.max_epochs if trainer.max_epochs != -1 else None) == recipe.epochs
+    assert (trainer.max_steps if trainer.max_steps != -1 else None) == recipe.steps
+
+
+def test_a_rate_is_read_without_taking_the_steps(tmp_path: Path) -> None:
+    parsed = parse("zhang2016/small.yaml", tmp_path)
+    rates = [rate_at(parsed.optimizers[0], parsed.schedulers[0], step) for step in (0, 99, 100, 3300, 6500)]
+    assert rates == pytest.approx([1e-5, 1e-3, 1e-3, 5e-4, 0], abs=1e-9)

@@ -1,0 +1,49 @@
+"""What the step tests share: a batch, a model, and the comparison of two computations."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.data import Batch
+from colorzoo.factory import build_model
+from colorzoo.registry import load_class, model_card
+from colorzoo.tasks import ColorizationModule
+from colorzoo.testing.samples import sample_batch
+
+
+def training_batch(side: int = 32, count: int = 3) -> tuple[Batch, Tensor, Tensor]:
+    """Return a batch, its lightness and its ab."""
+    batch = sample_batch((side, side), batch=count)
+    lab = rgb_to_lab(batch["rgb"])
+    return batch, lab[:, :1], lab[:, 1:]
+
+
+def small(name: str, **settings: Any) -> ColorizationModule:
+    """Build the smoke variant of a registered model in training mode, the same every time."""
+    torch.manual_seed(0)
+    card = model_card(name)
+    return build_model(load_class(card), {**card.hparams, **card.smoke.hparams, **settings}).train()
+
+
+def gradients(loss: Tensor, module: nn.Module) -> dict[str, Tensor]:
+    """Return the gradient of every parameter by name; one that the loss does not reach has zeros."""
+    named = dict(module.named_parameters())
+    trained = {name: p for name, p in named.items() if p.requires_grad}
+    found = torch.autograd.grad(loss, list(trained.values()), allow_unused=True, retain_graph=True)
+    pairs = zip(trained.items(), found, strict=True)
+    return {name: torch.zeros_like(p) if each is None else each for (name, p), each in pairs}
+
+
+def same(ours: Mapping[str, Tensor], plain: Mapping[str, Tensor], rtol: float = 1e-4) -> None:
+    """Compare gradients by name; each may differ by a share of its largest entry.
+
+    Biases before a normalization have no gradient but rounding, so the largest of all counts a little too.
+    """
+    assert ours.keys() == plain.keys()
+    largest = max(float(value.abs().max()) for value in plain.values())
+    for name, value in ours.items():
+        atol = rtol * max(float(plain[name].abs().max()), 1e-3 * largest)
+        torch.testing.assert_close(value, plain[name], rtol=0, atol=atol, msg=lambda m, n=name: f"{n}: {m}")

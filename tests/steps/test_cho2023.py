@@ -1,0 +1,79 @@
+"""Cho et al. 2023: both halves of a step against section 3, written out; the golden step is in parity."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo.data.dataset import sketches_of
+from steps.step import gradients, same, small, training_batch
+
+
+def plain_terms(model: Any, sketch: Tensor, rgb: Tensor, draws: Any, tau: float) -> dict[str, Tensor]:
+    truth, ink = 2 * rgb - 1, 2 * sketch - 1
+    logits = model.network.divide(sketch)
+    noisy = logits + draws.noise
+    soft = (noisy / tau).softmax(dim=1)
+    hard = torch.nn.functional.one_hot(noisy.argmax(dim=1), 30).permute(0, 3, 1, 2)
+    segments = hard - soft.detach() + soft  # straight-through
+    given = (torch.arange(30)[None] < draws.counts[:, None]).float()
+    area = segments.sum(dim=(2, 3))
+    means = torch.einsum("bnhw,bchw->bnc", segments, truth) / (1e-20 + area)[..., None]
+    color = torch.einsum("bn,bnc,bnhw->bchw", given, means, segments)
+    mask = torch.einsum("bn,bnhw->bhw", given, segments)[:, None]
+    painted = torch.tanh(model.network.colorizer(torch.cat([ink, color, mask, segments], dim=1)))
+    filled = torch.einsum("bnc,bnhw->bchw", means, segments)
+    steps = (
+        logits[..., :-1, :] - logits[..., 1:, :],
+        logits[..., :-1] - logits[..., 1:],
+        logits[..., :-1, :-1] - logits[..., 1:, 1:],
+        logits[..., 1:, :-1] - logits[..., :-1, 1:],
+    )
+    scores = model.discriminator(torch.cat([ink, painted], dim=1))
+    return {
+        "reconstruction": (painted - truth).abs().mean(),
+        "variance": (filled - truth).square().mean(),
+        "smoothness": sum(step.abs().mean() for step in steps) / 4,
+        "adversarial": (scores - 1).square().mean(),
+        "painted": painted,
+    }
+
+
+@pytest.mark.parametrize("stop", [1 / 8, 0.999])
+def test_both_halves_of_the_step(stop: float) -> None:
+    model: Any = small("cho2023", stop_probability=stop)
+    model.network.segmenter.head.weight.data.mul_(50)
+    batch, _, _ = training_batch(32, 2)
+    sketch = sketches_of(batch)
+    rgb = batch["rgb"] = (batch["rgb"] > 0.5).float()  # no painted color lies at the kink of L1
+    draws = model._draws(batch, "first")
+    painted = model.paint_drawn(sketch, rgb, draws, 0.5)
+    batch["sketch"] = sketch
+    found = model.generator_loss(batch, painted)
+    terms = plain_terms(model, sketch, rgb, draws, 0.5)
+    picture = terms.pop("painted")
+    torch.testing.assert_close(2 * painted.rgb - 1, picture, rtol=0, atol=1e-4)
+    weights = {"reconstruction": 30.0, "variance": 5.0, "smoothness": 1.0, "adversarial": 0.2}
+    wanted = sum(weights[name] * term for name, term in terms.items())
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
+    same(gradients(found, model.network), gradients(wanted, model.network), rtol=2e-3)
+
+    critic = model.discriminator_loss(batch, painted.detach())
+    judge, ink = model.discriminator, 2 * sketch - 1
+    fake = judge(torch.cat([ink, picture.detach()], dim=1))
+    real = judge(torch.cat([ink, 2 * rgb - 1], dim=1))
+    plain = 0.2 * 0.5 * (fake.square().mean() + (real - 1).square().mean())
+    torch.testing.assert_close(critic, plain, rtol=1e-4, atol=0)
+    same(gradients(critic, judge), gradients(plain, judge), rtol=1e-3)
+
+
+def test_the_discriminator_sees_fresh_draws() -> None:
+    model: Any = small("cho2023")
+    model.network.segmenter.head.weight.data.mul_(50)
+    batch, _, _ = training_batch(32, 2)
+    model.temperature = lambda: 0.5
+    first = model.paint(batch)
+    again = model.repaint(batch, first)
+    assert not again.rgb.requires_grad
+    assert not torch.equal(first.rgb.detach(), again.rgb)

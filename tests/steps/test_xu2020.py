@@ -1,0 +1,113 @@
+"""Xu et al. 2020: one step of each sub-net against the losses of the paper, written out."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo.color import lab_to_rgb
+from colorzoo.guidance import Points, PointSimulation, simulate_points
+from colorzoo.randomness import picture_generators
+from colorzoo.zoo.xu2020.transfer import keep
+from steps.step import gradients, same, small, training_batch
+
+pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+
+
+def huber(found: Tensor, truth: Tensor, delta: float) -> Tensor:
+    off = (found - truth).abs()
+    return torch.where(off <= delta, 0.5 * off.square(), delta * (off - 0.5 * delta)).mean()
+
+
+def paper_points(batch: Any, ab: Tensor, none: float = 0.0) -> Points:
+    """Draw geometric numbers of patches; no picture shows all its colors, as none does in the code."""
+    simulation = PointSimulation(0.25, reveal_all=0.0, none=none)
+    return simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
+
+
+@pytest.mark.parametrize("guided", [False, True])
+def test_the_color_step(guided: bool) -> None:
+    """L_c: prediction and truth are both multiplied by 1 + 10 M."""
+    none = 0.0 if guided else 1.0
+    model = small("xu2020", stage="color", stop_probability=0.25, none_share=none, delta=0.4)
+    batch, luma, ab = training_batch()
+    points = paper_points(batch, ab, none)
+    assert bool(points.mask.any()) == guided
+    found = model.training_step(batch, 0)
+    predicted, _ = model.network.color(luma, points)
+    weight = 1 + 10 * points.mask
+    wanted = huber(weight * predicted / 110, weight * ab / 110, 0.4)
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
+    ours = gradients(found, model)
+    assert not any("class_head" in name for name in ours)
+    same(ours, gradients(wanted, model), rtol=1e-3)
+
+
+def test_hinted_pixels_teach_more() -> None:
+    """Without lambda the gradient is another one: the term is not just there, it counts."""
+    batch, luma, ab = training_batch()
+    heavy, plain = (
+        small("xu2020", stage="color", stop_probability=0.25, hint_weight=weight) for weight in (10.0, 0.0)
+    )
+    points = paper_points(batch, ab)
+    predicted, _ = plain.network.color(luma, points)
+    torch.testing.assert_close(plain.training_step(batch, 0), huber(predicted / 110, ab / 110, 1.0))
+    assert heavy.training_step(batch, 0) > 1.5 * plain.training_step(batch, 0)
+
+
+@pytest.mark.parametrize("weights", [(0.8, 0.2), (0.5, 0.9)])
+def test_the_decoder_step(weights: tuple[float, float]) -> None:
+    """Squared errors of the picture and of relu4_1, no moments matched anywhere."""
+    model = small("xu2020", stage="decoder", image_weight=weights[0], perceptual_weight=weights[1])
+    batch, _, _ = training_batch()
+    rgb = batch["rgb"]
+    found = model.training_step(batch, 0)
+    encoder, decoder = model.network.transfer.encoder, model.network.transfer.decoder
+    made = decoder(encoder(rgb, keep), keep)
+    bottoms = encoder(made, keep).bottom, encoder(rgb, keep).bottom.detach()
+    image, features = ((a - b).square().mean() for a, b in ((made, rgb), bottoms))
+    wanted = weights[0] * image + weights[1] * features
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
+    ours = gradients(found, model)
+    assert {name.split(".")[2] for name in ours} == {"decoder"}
+    same(ours, gradients(wanted, model), rtol=1e-3)
+
+
+def test_the_encoder_step_is_a_transfer_from_the_pictures_own_colors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ours: the transfer makes the truth of the automatic colors, by the moments of the reference."""
+    model = small("xu2020", stage="encoder")
+    batch, luma, _ = training_batch()
+    reference = batch["rgb"].flip(3)
+    monkeypatch.setattr("colorzoo.zoo.xu2020.extensions._WRONG_SHARE", 0.0)
+    monkeypatch.setattr("colorzoo.zoo.xu2020.extensions.reference_of", lambda _: reference)
+    found = model.training_step(batch, 0)
+    with torch.no_grad():
+        automatic, _ = model.network.color(luma, Points.none(luma))
+        content = lab_to_rgb(torch.cat([luma, automatic], dim=1))
+    made = model.network.transfer(content, model.network.adapt(model.network.look(reference)))
+    wanted = (made - batch["rgb"]).square().mean()
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
+    same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
+
+
+def test_the_exposed_step_gives_the_grid_of_true_and_of_transferred_colors() -> None:
+    """Ours: hints of inference in training; the transferred ones are not the truth."""
+    batch, luma, ab = training_batch(64, 24)
+    lab = torch.cat([luma, ab], dim=1)
+    shares = {"grid_share": 0.4, "transferred_share": 0.4}
+    model: Any = small("xu2020", stage="exposure", **shares)
+    found = model._training_hints(lab, batch)
+    drawn = simulate_points(ab, picture_generators(batch["seed"], "points"), PointSimulation(reveal_all=0.0))
+    as_drawn = (found.mask == drawn.mask).flatten(1).all(dim=1)
+    grid = model.network.hints_of(ab, torch.Generator())
+    as_truth = ((found.ab - grid.ab).abs().flatten(1).amax(dim=1) < 1e-3) & ~as_drawn
+    transferred = ~as_drawn & ~as_truth
+    assert min(int(each.sum()) for each in (as_drawn, as_truth, transferred)) >= 3
+    assert torch.equal(found.mask[transferred], grid.mask[transferred])
+    predicted, _ = model.network.color(luma, found)
+    weight = 1 + 10 * found.mask
+    wanted = huber(weight * predicted / 110, weight * ab / 110, 1.0)
+    torch.testing.assert_close(model.training_step(batch, 0), wanted, rtol=1e-5, atol=0)

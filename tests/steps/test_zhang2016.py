@@ -1,0 +1,50 @@
+"""Zhang et al. 2016: one step against eq. 1 to 4, written out."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo.color import hull_centers, prior_probabilities
+from steps.step import gradients, same, small, training_batch
+
+
+def plain_loss(logits: Tensor, ab: Tensor, *, uniform: float, neighbors: int) -> Tensor:
+    centers, prior = hull_centers().double(), prior_probabilities().double()
+    rarity = 1 / ((1 - uniform) * prior + uniform / len(prior))  # eq. 4
+    rarity = rarity / (prior * rarity).sum()
+    log_share = logits.double().log_softmax(dim=1)
+    total = torch.zeros((), dtype=torch.float64)
+    for picture in range(len(ab)):
+        seen = ab[picture, :, ::4, ::4].double()
+        if not (seen.abs() > 5).any():
+            continue  # gray pictures count nothing
+        for row in range(seen.shape[1]):
+            for column in range(seen.shape[2]):
+                distance = (centers - seen[:, row, column]).square().sum(dim=1)
+                nearest = distance.argsort()[:neighbors]
+                soft = torch.exp(-distance[nearest] / (2 * 5.0**2))
+                soft = soft / soft.sum()
+                here = -(soft * log_share[picture, nearest, row, column]).sum()  # eq. 2
+                total = total + rarity[nearest[0]] * here  # eq. 3
+    return total / logits[:, 0].numel()
+
+
+@pytest.mark.parametrize(("uniform", "neighbors"), [(0.5, 5), (0.5, 10), (1.0, 10)])
+@pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+def test_the_step_is_the_rebalanced_cross_entropy(uniform: float, neighbors: int) -> None:
+    model = small("zhang2016", uniform=uniform, neighbors=neighbors)
+    batch, luma, ab = training_batch(24, 2)
+    batch["rgb"][1] = batch["rgb"][1].mean(dim=0)  # a gray picture
+    ab = ab.clone()
+    ab[1] = 0
+    luma[1] = model_luma(batch["rgb"][1:])[0]
+    found = model.training_step(batch, 0)
+    wanted = plain_loss(model.network.logits(luma), ab, uniform=uniform, neighbors=neighbors)
+    torch.testing.assert_close(found.double(), wanted, rtol=1e-4, atol=0)
+    same(gradients(found, model), gradients(wanted, model))
+
+
+def model_luma(rgb: Tensor) -> Tensor:
+    from colorzoo.color import rgb_to_lab
+
+    return rgb_to_lab(rgb)[:, :1]

@@ -1,0 +1,68 @@
+"""`colorzoo fit` of every configuration, two steps on photos, with the default callbacks and odd batches."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from colorzoo.card import ModelCard
+from colorzoo.cli._training_configs import config_folders
+from colorzoo.registry import list_models, model_card
+from colorzoo.testing.models import ContractError
+from colorzoo.testing.training import train_config
+
+PHOTOS = Path(__file__).parents[1] / "data" / "pictures"  # their licenses stand beside those in docs/images
+FOLDER = config_folders()[0]
+# those of data sets need a model beside them, sweeps are not for this program
+CONFIGS = [
+    name
+    for path in sorted(FOLDER.rglob("*.yaml"))
+    if not (name := path.relative_to(FOLDER).as_posix()).startswith(("data/", "sweeps/"))
+]
+CARDS = [model_card(name) for name in list_models()]
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seven pieces of photos to train on and three to validate on."""
+    root = tmp_path_factory.mktemp("photos")
+    for path in sorted(PHOTOS.glob("*.jpg")):
+        with Image.open(path) as photo:
+            for index in range(5):
+                left, top = 60 * index, 40 * index
+                part = root / ("val" if index == 4 or (index, path.stem) == (3, "coffee") else "train")
+                part.mkdir(exist_ok=True)
+                photo.crop((left, top, left + 96, top + 80)).save(part / f"{path.stem}{index}.png")
+    return root
+
+
+def card_of(config: str) -> ModelCard:
+    """Return the card that names a configuration, else one of a model of its class, the narrowest last."""
+    own = [card for card in CARDS if card.config == config]
+    trained = yaml.safe_load((FOLDER / config).read_text())["model"]["class_path"].rpartition(".")[2]
+    return (own or [card for card in CARDS if card.task.endswith(f":{trained}")])[-1]
+
+
+def test_photos_leave_an_uneven_batch(photos: Path) -> None:
+    assert [len(list((photos / split).iterdir())) for split in ("train", "val")] == [7, 3]
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_configuration_trains_two_steps_on_photos(config: str, photos: Path) -> None:
+    train_config(card_of(config), FOLDER / config, photos)
+
+
+def test_the_configuration_of_every_card_is_among_them() -> None:
+    """So the contract suite need not train the cards' configurations again."""
+    assert {card.config for card in CARDS if card.config} <= set(CONFIGS)
+
+
+def test_a_configuration_that_paints_nothing_is_found_out(photos: Path, tmp_path: Path) -> None:
+    content = yaml.safe_load((FOLDER / "zhang2016/small.yaml").read_text())
+    blind = {"class_path": "colorzoo.callbacks.PictureGrid", "init_args": {"count": 0}}
+    content["trainer"]["callbacks"] = [blind]
+    path = tmp_path / "blind.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(ContractError, match="painted no picture"):
+        train_config(model_card("zhang2016_small"), path, photos)

@@ -1,0 +1,201 @@
+"""What validation and test measure: keys, values, processes, and what cannot be measured."""
+
+import csv
+import math
+from importlib.metadata import version
+
+import pytest
+import torch
+from harness import make_pictures, small_data, small_model, small_trainer
+from lightning.pytorch.loggers import CSVLogger
+from test_cli import fit_words
+
+from colorzoo import create_model
+from colorzoo.cli.lightning import run
+from colorzoo.errors import DataError
+from colorzoo.evaluation import Plan, evaluate
+from colorzoo.evaluation.protocol import parse_protocol
+from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.metrics import Classifier, MeanPSNR, MeanSSIM, picture_metrics
+from colorzoo.tasks.measuring import StageMetrics
+from tiny_model import NAME, write_tiny_weights
+
+SAME = "name: same\nversion: 1\ntitle: the same\nsource: tests\nresize: {mode: none}\n"
+SETTINGS = ("0", "1", "10", "100")
+TWO = {"strategy": "ddp_fork", "devices": 2, "enable_checkpointing": False}
+
+
+def rgb_pair(count: int = 3, seed: int = 0, side: int = 24) -> dict[str, torch.Tensor]:
+    rgb, target = torch.rand(2, count, 3, side, side, generator=torch.Generator().manual_seed(seed))
+    return {"rgb": rgb, "target": target}
+
+
+def floats(metrics: StageMetrics) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.compute().items()}
+
+
+def trained_model(**metrics):
+    torch.manual_seed(0)
+    model = small_model()
+    model.trained = True
+    for name, value in metrics.items():
+        setattr(model, name, value)
+    return model
+
+
+def test_validation_measures_psnr_and_the_test_more(pictures, tmp_path):
+    model = trained_model()
+    found = small_trainer(tmp_path).validate(model, small_data(pictures), verbose=False)[0]
+    assert set(found) == {f"val/psnr_{setting}" for setting in SETTINGS}
+    tested = small_trainer(tmp_path).test(model, small_data(pictures), verbose=False)[0]
+    names = ("psnr", "ssim", "colorfulness")
+    assert set(tested) == {f"test/{name}_{setting}" for name in names for setting in SETTINGS}
+    assert tested["test/psnr_10"] == pytest.approx(found["val/psnr_10"], abs=1e-5)
+
+
+def test_fit_logs_what_it_is_told_to_measure(pictures, tmp_path):
+    model = trained_model(validation_metrics=("psnr", "ssim", "colorfulness"))
+    trainer = small_trainer(tmp_path, logger=CSVLogger(tmp_path), max_epochs=2, enable_checkpointing=False)
+    trainer.fit(model, small_data(pictures))
+    with next(tmp_path.rglob("metrics.csv")).open() as stream:
+        rows = [row for row in csv.DictReader(stream) if row["val/psnr_0"]]
+    assert len(rows) == 2
+    for name in ("psnr", "ssim", "colorfulness"):
+        first, second = (float(row[f"val/{name}_10"]) for row in rows)
+        assert first != second  # each validation is measured afresh
+    assert not [key for key in model.state_dict() if "stage_metrics" in key]
+
+
+def test_each_validation_forgets_the_one_before(pictures, tmp_path):
+    model, data, trainer = trained_model(), small_data(pictures), small_trainer(tmp_path)
+    first = trainer.validate(model, data, verbose=False)[0]
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(0.5)
+    second = trainer.validate(model, data, verbose=False)[0]
+    fresh = small_trainer(tmp_path).validate(model, data, verbose=False)[0]
+    assert second == fresh != first
+
+
+def test_two_processes_measure_as_one(pictures, tmp_path):
+    """5 pictures: one process measures batches of 2, 2, 1; two of them 2, 1 and 2."""
+    model = trained_model(validation_metrics=("psnr", "ssim", "colorfulness", "psnr_ab_pooled", "auc"))
+    alone = small_trainer(tmp_path).validate(model, small_data(pictures), verbose=False)[0]
+    both = small_trainer(tmp_path, **TWO).validate(model, small_data(pictures), verbose=False)[0]
+    assert len(alone) == 6 * len(SETTINGS)  # auc is two numbers
+    assert both == pytest.approx(alone, abs=1e-5)
+
+
+def test_uneven_batches_add_up_and_merge_as_processes_do():
+    given = rgb_pair(5)
+    whole, one, other = (StageMetrics("val", ("a",), ("psnr", "ssim", "colorfulness")) for _ in range(3))
+    whole.update("a", given)
+    for metrics, places in ((one, (slice(0, 1), slice(1, 3))), (other, (slice(3, 5),))):
+        for place in places:
+            metrics.update("a", {key: value[place] for key, value in given.items()})
+    for name, metric in one.collections["a"].items():
+        metric.merge_state(other.collections["a"][name])
+    assert floats(one) == pytest.approx(floats(whole), abs=1e-6)
+
+
+def test_validation_answers_as_evaluate_does(tmp_path):
+    """The same pictures and model: 5 pictures of the size of both, in batches of 2, 2, 1, and one by one."""
+    make_pictures(tmp_path / "data/val", 5, side=32, seed=1)
+    make_pictures(tmp_path / "data/train", 1, side=32)
+    names = ("psnr", "ssim", "colorfulness", "delta_colorfulness", "ab_rmse", "psnr_pooled", "auc", "cdr")
+    file = str(write_tiny_weights(tmp_path / "tiny.safetensors"))
+    model = create_model(NAME, file)
+    model.test_metrics = names
+    found = small_trainer(tmp_path).test(model, small_data(tmp_path / "data"), verbose=False)[0]
+    protocol = parse_protocol(SAME + f"metrics: [{', '.join(names)}]\n", "same")
+    plan = Plan(
+        (NAME,), tmp_path / "data/val", tmp_path / "report", protocol, weights={NAME: file}, resamples=2
+    )
+    (row,) = evaluate(plan).summary.rows
+    keys = {
+        "psnr": "psnr_rgb_8bit_mean", "ssim": "ssim_rgb_gauss11_mean", "colorfulness": "cf_hasler_mean",
+        "mean_delta_cf_hasler": "cf_hasler_distance_mean", "ab_rmse": "ab_rmse_mean",
+        "psnr_pooled": "psnr_rgb_8bit_pooled", "auc": "auc_ab150_pooled",
+        "cdr": f"cdr_slic250_exact_skimage{version('scikit-image')}_mean",
+    }  # fmt: skip
+    for name, key in keys.items():
+        assert found[f"test/{name}_0"] == pytest.approx(row.scores[key].estimate.value, rel=1e-5), name
+
+
+def test_the_command_line_says_what_is_measured(pictures, tmp_path):
+    assert run(fit_words(pictures, tmp_path, "--trainer.max_epochs=1", "--metrics=ssim, cf")) == 0
+    with next(tmp_path.rglob("metrics.csv")).open() as stream:
+        keys = set(csv.DictReader(stream).fieldnames)
+    assert {f"val/{name}_10" for name in ("psnr", "ssim", "colorfulness")} <= keys
+    assert list(tmp_path.rglob("best-*.ckpt"))  # chosen by the PSNR that nobody asked for
+
+
+def test_a_wrong_metric_is_one_line(pictures, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLORZOO_DEBUG", "")
+    with pytest.raises(DataError, match="unknown metric 'ssmi'; did you mean ssim"):
+        run(fit_words(pictures, tmp_path, "--metrics=psnr,ssmi"))
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_settings_do_not_mix():
+    metrics = StageMetrics("test", ("a", "b"), ("psnr",))
+    for setting, seed in (("a", 0), ("b", 1)):
+        metrics.update(setting, rgb_pair(seed=seed))
+    alone = MeanPSNR()
+    alone.update(**rgb_pair(seed=1))
+    assert metrics.compute()["test/psnr_b"] == alone.compute() != metrics.compute()["test/psnr_a"]
+
+
+def test_measuring_ignores_autocast():
+    given, metrics, expected = rgb_pair(), StageMetrics("val", ("a",), ("ssim",)), MeanSSIM()
+    expected.update(**given)
+    with torch.autocast("cpu", torch.bfloat16):
+        metrics.update("a", given)
+    assert float(metrics.compute()["val/ssim_a"]) == pytest.approx(float(expected.compute()), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["psnr_k7", "band_share", "lpips_k7", "warping_error", "color_consistency"])
+def test_what_batches_do_not_hold_is_refused_before_any_work(name, monkeypatch):
+    monkeypatch.setattr("colorzoo.metrics.perceptual.lpips_network", lambda *_, **__: torch.nn.Identity())
+    with pytest.raises(DataError, match=rf"the metric {name} needs .*docs/metrics\.md"):
+        StageMetrics("val", ("a",), (name,))
+
+
+def test_accuracy_wants_the_classes_of_pictures(monkeypatch):
+    flat = Classifier("flat", "none", lambda rgb: torch.eye(6)[: len(rgb)])
+    monkeypatch.setattr("colorzoo.metrics.classify.classifier_network", lambda *_: flat)
+    metrics = StageMetrics("test", ("a",), ("accuracy",))
+    with pytest.raises(DataError, match="accuracy needs classes of pictures"):
+        metrics.update("a", rgb_pair())
+    metrics.update("a", {**rgb_pair(), "labels": torch.tensor([0, 1, 5])})
+    assert floats(metrics)["test/top1_flat_none_a"] == pytest.approx(2 / 3)
+
+
+def test_an_unknown_name_ends_a_fit_before_its_first_step(pictures, tmp_path):
+    model = trained_model(validation_metrics=("psnr", "ssmi"))
+    trainer = small_trainer(tmp_path, enable_checkpointing=False)
+    with pytest.raises(DataError, match="unknown metric 'ssmi'; did you mean ssim"):
+        trainer.fit(model, small_data(pictures))
+    assert trainer.global_step == 0
+
+
+def test_metrics_of_exemplars_have_a_value_where_there_is_one(pictures, tmp_path):
+    model = trained_model(validation_metrics=("psnr", "histogram_intersection"))
+    model.validation_settings = lambda: ("automatic", "self")
+    model.validation_guidances = lambda batch, _: [
+        ("automatic", Guidance()),
+        ("self", Guidance(exemplar=Exemplar(batch["rgb"].flip(-1)))),  # which this model ignores
+    ]
+    found = small_trainer(tmp_path).validate(model, small_data(pictures), verbose=False)[0]
+    assert math.isnan(found["val/histogram_intersection_automatic"])
+    assert 0 < found["val/histogram_intersection_self"] < 1
+
+
+def test_a_batch_that_is_all_exact_does_not_merge_two_metrics():
+    """Exact pictures leave the states of both alike; torchmetrics would take them for one metric then."""
+    given, scores = rgb_pair(), picture_metrics(("psnr", "psnr_ab"))
+    ab = {"ab": torch.zeros(3, 2, 24, 24), "target_ab": torch.zeros(3, 2, 24, 24)}
+    scores.update(rgb=given["rgb"], target=given["rgb"], **ab)
+    ab["ab"] = ab["ab"] + 22
+    scores.update(**given, **ab)
+    assert float(scores.compute()["psnr_ab"]) == pytest.approx(20)

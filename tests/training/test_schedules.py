@@ -1,0 +1,116 @@
+"""Schedules and optimizers over a run counted in steps."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from harness import small_data, small_model, small_trainer
+from torch import nn
+from torch.optim import SGD, Adam
+from torch.optim.lr_scheduler import ConstantLR
+
+from colorzoo.errors import ColorzooError
+from colorzoo.tasks.optimization import parameter_groups, planned_steps, schedule
+from colorzoo.tasks.schedules import Cosine, HoldThenLinear, Linear, PiecewiseConstant, RunSchedule
+
+
+def rates(make, steps: int, lr: float = 1.0) -> list[float]:
+    """Return the rate of each step, and the one after the last."""
+    optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=lr)
+    found = make(optimizer)
+    seen = []
+    for _ in range(steps + 1):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        found.step()
+    return seen
+
+
+def trainer(**known) -> SimpleNamespace:
+    """Return what `planned_steps` asks a trainer of ten batches an epoch."""
+    epochs, limit = known.get("max_epochs", -1), known.get("max_steps", -1)
+    automatic = min([10 * epochs] * (epochs != -1) + [limit] * (limit != -1), default=-1)
+    return SimpleNamespace(
+        max_epochs=epochs, max_steps=limit, num_training_batches=10, estimated_stepping_batches=automatic
+    )
+
+
+def test_linear_falls_to_zero_after_the_last_step() -> None:
+    assert rates(lambda o: Linear(o, total_steps=4), 4, lr=2.0) == pytest.approx([2, 1.5, 1, 0.5, 0])
+
+
+def test_cosine_is_half_a_cosine() -> None:
+    expected = [0.5 * (1 + math.cos(math.pi * step / 6)) for step in range(7)]
+    assert rates(lambda o: Cosine(o, total_steps=6), 6) == pytest.approx(expected)
+
+
+def test_the_second_half_of_pix2pix_falls_to_zero_one_step_too_late() -> None:
+    expected = [1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2]
+    assert rates(lambda o: HoldThenLinear(o, total_steps=8), 8) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", [Linear, Cosine, HoldThenLinear])
+def test_a_warm_up_rises_in_a_line_and_shortens_the_rest(kind: type[RunSchedule]) -> None:
+    warm = rates(lambda o: kind(o, warmup_steps=4, total_steps=12), 12)
+    assert warm[:4] == pytest.approx([0.25, 0.5, 0.75, 1])
+    assert warm[4:] == pytest.approx(rates(lambda o: kind(o, total_steps=8), 8))
+
+
+def test_steps_of_any_factor() -> None:
+    found = rates(lambda o: PiecewiseConstant(o, [2, 4], [0.3, 0.1]), 5, lr=10.0)
+    assert found == pytest.approx([10, 10, 3, 3, 1, 1])
+    with pytest.raises(ColorzooError, match="rising milestones"):
+        rates(lambda o: PiecewiseConstant(o, [4, 2], [0.3, 0.1]), 1)
+
+
+@pytest.mark.parametrize(
+    ("limits", "counting", "steps"),
+    [
+        ({"max_epochs": 3}, {}, 30),
+        ({"max_steps": 24}, {}, 24),
+        ({"max_epochs": 3, "max_steps": 24}, {}, 24),
+        ({"max_epochs": 3}, {"accumulate": 4}, 9),  # the last group of an epoch is smaller
+        ({"max_epochs": 3}, {"optimizers": 2}, 30),
+        ({"max_steps": 24}, {"optimizers": 2}, 12),  # each optimizer's steps count towards the limit
+        ({"max_epochs": 1, "max_steps": 24}, {"optimizers": 2}, 10),
+        ({"max_epochs": 3, "max_steps": 24}, {"optimizers": 2}, 12),
+    ],
+)
+def test_the_length_of_a_run_in_steps(limits, counting, steps) -> None:
+    assert planned_steps(trainer(**limits), **counting) == steps
+
+
+def test_a_run_without_an_end_is_refused_by_what_must_know_it() -> None:
+    optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    for endless in (trainer(), SimpleNamespace(max_epochs=None, max_steps=-1)):
+        with pytest.raises(ColorzooError, match="how long the training is"):
+            schedule(Cosine, optimizer, endless)
+    assert schedule(None, optimizer, trainer()) is None
+    assert isinstance(schedule(ConstantLR, optimizer, trainer()), ConstantLR)
+
+
+def test_a_schedule_spans_the_run_unless_it_is_told_otherwise() -> None:
+    optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    assert schedule(Linear, optimizer, trainer(max_epochs=3)).total_steps == 30
+    assert schedule(lambda o: Linear(o, total_steps=7), optimizer, trainer(max_epochs=3)).total_steps == 7
+
+
+def test_one_optimizer_moves_its_rate_by_steps(pictures, tmp_path) -> None:
+    model = small_model(lr=1e-3, lr_scheduler=Linear)
+    run = small_trainer(tmp_path, max_epochs=2, enable_checkpointing=False, limit_val_batches=0)
+    seen: list[float] = []
+    model.on_train_batch_start = lambda *_: seen.append(run.optimizers[0].param_groups[0]["lr"])
+    run.fit(model, small_data(pictures))
+    assert seen == pytest.approx([1e-3 * (1 - step / 6) for step in range(6)])
+
+
+def test_biases_and_norms_do_not_decay_and_what_is_frozen_is_left_out() -> None:
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Conv2d(2, 1, 1))
+    module[2].requires_grad_(False)
+    weights, others = Adam(parameter_groups(module), weight_decay=0.1).param_groups
+    assert [p is module[0].weight for p in weights["params"]] == [True]
+    assert {id(p) for p in others["params"]} == {
+        id(p) for p in (module[0].bias, module[1].weight, module[1].bias)
+    }
+    assert (weights["weight_decay"], others["weight_decay"]) == (0.1, 0.0)

@@ -1,0 +1,37 @@
+"""Stages as data: what is trained, and what stays as it is."""
+
+from torch import nn
+
+from colorzoo.tasks.stages import EVERYTHING, Stage, freeze, hold_frozen
+
+
+def module() -> nn.Module:
+    parts = {"trunk": nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2)), "head": nn.Conv2d(2, 2, 1)}
+    return nn.ModuleDict(parts)
+
+
+def trained(stage: Stage) -> set[str]:
+    found = module()
+    freeze(found, stage)
+    return {name for name, parameter in found.named_parameters() if parameter.requires_grad}
+
+
+def test_a_stage_trains_what_it_names_but_for_what_it_leaves() -> None:
+    assert trained(EVERYTHING) == {name for name, _ in module().named_parameters()}
+    assert trained(Stage(trains=("head.*",))) == {"head.weight", "head.bias"}
+    assert trained(Stage(trains=("trunk.*",), leaves=("trunk.1.*",))) == {"trunk.0.weight", "trunk.0.bias"}
+
+
+def test_what_was_frozen_before_stays_frozen() -> None:
+    found = module()
+    found["trunk"][0].requires_grad_(False)
+    freeze(found, EVERYTHING)
+    assert not found["trunk"][0].weight.requires_grad
+
+
+def test_layers_of_which_nothing_is_trained_keep_their_statistics() -> None:
+    found = module().train()
+    freeze(found, Stage(trains=("head.*",)))
+    hold_frozen(found)
+    assert not found["trunk"][1].training
+    assert found["head"].training

@@ -1,0 +1,183 @@
+"""What a training begins with: trained models only, and said so in everything that comes of it."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from harness import small_data, small_trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from colorzoo import create_model
+from colorzoo.callbacks import RunRecord
+from colorzoo.cli.lightning import run
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.factory import build_model
+from colorzoo.registry import load_class, model_card
+from colorzoo.tasks import ColorizationModule
+from colorzoo.tasks.optimization import parameter_groups
+from colorzoo.tasks.provenance import Provenance, data_digest
+from colorzoo.testing.samples import sample_guidance
+from colorzoo.weights import read_metadata
+from colorzoo.weights.pack import pack_checkpoint
+
+
+def model_of(name: str, **settings) -> ColorizationModule:
+    torch.manual_seed(0)
+    card = model_card(name)
+    return build_model(load_class(card), {**card.hparams, **settings})
+
+
+def fit(model: ColorizationModule, pictures: Path, folder: Path) -> Path:
+    """Train an epoch and return the checkpoint."""
+    saver = ModelCheckpoint(folder, save_last=True, save_top_k=0)
+    trainer = small_trainer(folder, saver, RunRecord(), max_epochs=1, limit_val_batches=0)
+    trainer.fit(model, small_data(pictures))
+    return folder / "last.ckpt"
+
+
+def same_layers(one: torch.nn.Module, other: torch.nn.Module, prefix: str) -> bool:
+    theirs = other.state_dict()
+    mine = {key: value for key, value in one.state_dict().items() if key.startswith(prefix)}
+    return bool(mine) and all(torch.equal(value, theirs[key]) for key, value in mine.items())
+
+
+@pytest.mark.parametrize("name", ["zhang2016", "zhang2017_global", "zhang2017_local"])
+def test_training_begins_with_the_layers_of_the_starting_model(name, tmp_path):
+    model = model_of(name, width=0.25, start="zhang2017_local_small")
+    source = create_model("zhang2017_local_small").network.unet
+    target = model.network if name == "zhang2016" else model.network.unet
+    assert not same_layers(target, source, "block5.")
+    model.setup("fit")
+    assert same_layers(target, source, "block5.")
+    assert model.provenance.start["model"] == "zhang2017_local_small"
+
+
+@pytest.mark.parametrize("name", ["zhang2016", "zhang2017_global", "zhang2017_local"])
+@pytest.mark.filterwarnings("ignore:zhang2017_local is untrained")
+def test_a_start_from_random_weights_is_refused(name, monkeypatch):
+    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    model = model_of(name, width=1.0 if name == "zhang2017_global" else 0.125, start="cho2023_points_small")
+    with pytest.raises(WeightsError, match="has no trained weights on this machine") as caught:
+        model.setup("fit")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["zhang2016", "zhang2017_global"])
+def test_a_start_of_another_width_or_family_is_refused(name):
+    for start in ("zhang2017_local_small", "zhang2016_small"):
+        with pytest.raises(ColorzooError, match="start does not fit"):
+            model_of(name, width=0.125, start=start).setup("fit")
+
+
+def test_a_start_changes_no_color_before_training():
+    """Whatever it is told the branch adds nothing yet; lightness is read as the trained layers read it."""
+    model = model_of("zhang2017_global_small", init_std=None, start="zhang2017_local_small").eval()
+    model.setup("fit")
+    luma = 100 * torch.rand(1, 1, 32, 40, generator=torch.Generator().manual_seed(0))
+    plain = model_of("zhang2017_local_small", hint_attention=False).eval()
+    state = create_model("zhang2017_local_small").network.state_dict()
+    plain.network.load_state_dict({key: state[key] for key in plain.network.state_dict()})
+    told = sample_guidance(["statistics"], (32, 40))
+    torch.testing.assert_close(model(luma, told).ab, plain(luma).ab, rtol=0, atol=1e-3)
+
+
+def test_a_model_that_was_loaded_does_not_start_anew():
+    model = model_of("zhang2017_local_small", start="zhang2017_local_small")
+    before = model.network.unet.block5[0].weight.clone()
+    model.trained = True
+    model.setup("fit")
+    assert torch.equal(model.network.unet.block5[0].weight, before)
+
+
+def test_checkpoints_and_weight_files_tell_where_they_come_from(pictures, tmp_path):
+    first = fit(model_of("zhang2017_local_small", stage="joint"), pictures, tmp_path / "a")
+    stored = torch.load(first, weights_only=True)["provenance"]
+    assert (stored["model"], stored["stage"]) == ("Zhang2017Local", "joint")
+    assert (stored["steps"], stored["pictures"]) == (3, 9)
+    assert stored["data"]["pictures"] == 11  # of which an epoch of whole batches leaves two out
+    assert len(stored["data"]["sha256"]) == 64
+    pack_checkpoint(first, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
+    packed = json.loads(read_metadata(tmp_path / "packed.safetensors")["provenance"])
+    assert packed == stored
+    loaded = create_model("zhang2017_local_small", tmp_path / "packed.safetensors")
+    assert loaded.provenance == Provenance.of(stored)
+
+
+def test_training_loaded_weights_on_begins_a_history_of_its_own(pictures, tmp_path):
+    first = fit(model_of("zhang2017_local_small", stage="joint"), pictures, tmp_path / "a")
+    pack_checkpoint(first, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
+    again = create_model("zhang2017_local_small", tmp_path / "packed.safetensors", stage="regression")
+    stored = torch.load(fit(again, pictures, tmp_path / "b"), weights_only=True)["provenance"]
+    assert (stored["stage"], stored["pictures"]) == ("regression", 9)
+    assert stored["start"]["provenance"]["stage"] == "joint"
+
+
+@pytest.mark.parametrize(
+    "name", ["zhang2017_local", "kim2021_small", "cho2023", "su2020", "xu2020", "zhang2016"]
+)
+def test_a_stage_that_is_not_there_is_refused(name):
+    with pytest.raises(ColorzooError, match=r"has no (stage|argument)") as caught:
+        model_of(name, stage="regresion")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_without_a_history_gets_none_from_its_card(tmp_path, pictures):
+    checkpoint = fit(model_of("zhang2017_local_small"), pictures, tmp_path)
+    content = torch.load(checkpoint, weights_only=True)
+    del content["provenance"]
+    torch.save(content, checkpoint)
+    pack_checkpoint(checkpoint, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
+    metadata = read_metadata(tmp_path / "packed.safetensors")
+    assert metadata.keys() == {"model", "hparams", "conventions"}
+
+
+def test_a_second_stage_remembers_the_first(pictures, tmp_path):
+    config = tmp_path / "mine.yaml"
+    small = {"architecture": {"width": 0.125}, "stage": "classification"}
+    config.write_text(yaml.safe_dump({"model": {"class_path": "Zhang2017Local", "init_args": small}}))
+    words = ["fit", "--config", str(config), "--data=FolderDataModule", f"--data.root={pictures}"]
+    words += ["--data.batch_size=3", "--data.crop=32", "--data.resize=null", "--data.val_size=32"]
+    words += ["--data.num_workers=0", "--trainer.accelerator=cpu", "--trainer.max_epochs=1"]
+    assert run([*words, f"--trainer.default_root_dir={tmp_path / 'a'}"]) == 0
+    (first,) = (tmp_path / "a").rglob("last.ckpt")
+    more = [
+        "--model.stage=regression",
+        f"--init_from={first}",
+        f"--trainer.default_root_dir={tmp_path / 'b'}",
+    ]
+    assert run([*words, *more]) == 0
+    (second,) = (tmp_path / "b").rglob("last.ckpt")
+    found = torch.load(second, weights_only=True)["provenance"]
+    assert found["stage"] == "regression"
+    assert found["config"] == ["mine.yaml"]
+    assert found["start"]["provenance"]["stage"] == "classification"
+    assert found["start"]["file"] == "last.ckpt"
+    assert found["pictures"] == found["start"]["provenance"]["pictures"] == 9
+
+
+def test_the_digest_of_data_knows_its_names_and_no_order():
+    assert data_digest(["a", "b"]) == data_digest(["b", "a"])
+    assert data_digest(["a", "b"]) != data_digest(["a", "c"])
+
+
+def test_frozen_layers_keep_their_statistics_while_others_train(pictures, tmp_path):
+    model = model_of("zhang2017_local_small", stage="distribution", hypercolumn=True)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    fit(model, pictures, tmp_path)
+    moved = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
+    assert moved
+    assert all(key.startswith("network.hypercolumn.") for key in moved)
+
+
+def test_the_optimizer_holds_what_is_trained_and_lets_weights_alone_decay():
+    adamw = partial(torch.optim.AdamW, lr=1.0, weight_decay=0.5)
+    model = model_of("zhang2017_local", width=0.125, optimizer=adamw)
+    optimizer = model.make_optimizer(parameter_groups(model))
+    decayed, spared = optimizer.param_groups
+    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.5, 0.0)
+    assert all(p.ndim > 1 for p in decayed["params"])
+    assert all(p.ndim <= 1 for p in spared["params"])
+    assert len(decayed["params"]) + len(spared["params"]) == len(list(model.parameters()))

@@ -1,0 +1,129 @@
+"""SPColor's training step against its formulas, computed a second time."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from exemplar_formulas import (
+    big,
+    class_wise_warp,
+    expected_losses,
+    gradient_error,
+    noisy,
+    paired_batch,
+    quarter,
+    relativistic,
+    train_a_step,
+    unit,
+)
+from torch import Tensor
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.data import Batch
+from colorzoo.data.self_references import crop_flip_reference
+from colorzoo.factory import build_model
+from colorzoo.networks.clusters import Classified
+from colorzoo.networks.exemplar import to_grid
+from colorzoo.randomness import picture_generators
+from colorzoo.registry import load_class, model_card
+
+ALL_TERMS = {"contextual_weight": 0.3, "truth_weight": 0.7, "warp_weight": 0.6, "perceptual_weight": 20.0}
+CARD = model_card("chen2023")
+
+
+def small(**changed: Any) -> Any:
+    torch.manual_seed(0)
+    model: Any = build_model(load_class(CARD), {**CARD.smoke.hparams, **ALL_TERMS, **changed})
+    with torch.no_grad():
+        model.discriminator.attention.gamma.fill_(0.3)
+    return model
+
+
+def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+    """Return the generator's terms and the discriminator's loss."""
+    lab = rgb_to_lab(batch["rgb"])
+    look = batch.get("reference")
+    made = batch.get("self_made", torch.ones(3, dtype=torch.bool))
+    if look is None:
+        look = crop_flip_reference(batch["rgb"], picture_generators(batch["seed"], "referen"))
+    luma = noisy(batch, model.simulation.luma_noise)
+    target, other = model.features.of_luma(luma), model.features.of_rgb(look)
+    clean = model.features.of_luma(lab[:, :1])
+    grid = (luma.shape[-2] // 4, luma.shape[-1] // 4)
+    classes = tuple(
+        Classified(*(to_grid(part, tuple(luma.shape[-2:]), grid) for part in model.segmenter(None, deep)))
+        for deep in (clean.deep, other.deep)
+    )
+    maps = [model.correspondence(unit(each.taps)) for each in (target, other)]
+    warped = class_wise_warp(model, *maps, quarter(rgb_to_lab(look)[:, 1:]), classes, model.architecture.tau)
+    ab = model.network(torch.cat([big(warped[0]), big(warped[1]), luma - 50], dim=1))
+    terms = expected_losses(model, lab, ab, warped, made, look)
+    fake, real = (model.discriminator(torch.cat([lab[:, :1], each], 1)).score for each in (ab, lab[:, 1:]))
+    terms["adversarial"] = model.objective.adversarial_weight * relativistic(fake, real, -1)
+    painted = torch.cat([lab[:, :1], ab.detach()], 1)
+    fake, real = (model.discriminator(each).score for each in (painted, lab))
+    return terms, relativistic(fake, real, 1)
+
+
+@pytest.mark.parametrize("guided", [True, False], ids=["references", "made from themselves"])
+@pytest.mark.parametrize("semantic", [True, False], ids=["smp", "plain"])
+def test_the_step_is_the_papers(guided: bool, semantic: bool, tmp_path: Path) -> None:
+    batch = paired_batch()
+    if not guided:
+        del batch["reference"], batch["self_made"]
+    model = small(semantic=semantic)
+    plain = copy.deepcopy(model).train()
+    logged, gradients = train_a_step(model, batch, tmp_path)
+    terms, of_discriminator = expected_step(plain, batch)
+    total = torch.stack(list(terms.values())).sum()
+    for name, term in terms.items():
+        assert term.item() > 1e-4
+        assert logged[f"loss/{name}"] == pytest.approx(term.item(), rel=2e-3), name
+    assert logged["train/generator"] == pytest.approx(total.item(), rel=2e-3)
+    assert logged["train/discriminator"] == pytest.approx(of_discriminator.item(), rel=2e-3)
+    total.backward(
+        retain_graph=True, inputs=[*plain.network.parameters(), *plain.correspondence.parameters()]
+    )
+    of_discriminator.backward(inputs=list(plain.discriminator.parameters()))
+    for part in ("network", "correspondence", "discriminator"):
+        # at lower temperatures a rounding of the input moves these gradients by several percent
+        assert gradient_error(plain, gradients, part) < 0.03, part
+
+
+class Watching:
+    """A segmenter that keeps what it was shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[Tensor, Tensor]] = []
+
+    def __call__(self, rgb: Tensor, deep: Tensor) -> Classified:
+        self.shown.append((rgb, deep))
+        labels = torch.zeros(len(rgb), 1, 8, 8, dtype=torch.int64)
+        return Classified(labels, torch.ones(labels.shape))
+
+
+def watched(model: Any) -> Watching:
+    del model.segmenter
+    model.segmenter = Watching()
+    return model.segmenter
+
+
+def test_the_segmenter_sees_the_target_gray_without_noise() -> None:
+    batch, model = paired_batch(), small(luma_noise=20.0)
+    watching = watched(model)
+    model.paint(batch)
+    luma = rgb_to_lab(batch["rgb"])[:, :1]
+    gray = lab_to_rgb(torch.cat([luma, 0 * luma, 0 * luma], 1))
+    (target, deep), (reference, _) = watching.shown
+    assert torch.equal(target, gray)
+    assert torch.equal(deep, model.features.of_luma(luma).deep)
+    assert torch.equal(reference, batch["reference"])
+
+
+def test_the_published_code_shows_the_segmenter_the_colored_target() -> None:
+    batch, model = paired_batch(), small(segmented_target="color")
+    watching = watched(model)
+    model.paint(batch)
+    assert torch.equal(watching.shown[0][0], batch["rgb"])

@@ -1,0 +1,123 @@
+"""What SPColor and Zhang 2019 share in training: two rates, frozen networks, noise."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from exemplar_formulas import paired_batch, train_a_step
+
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.factory import build_model
+from colorzoo.registry import load_class, model_card
+from colorzoo.tasks.exemplar import with_noise
+from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
+
+PAPERS = ("chen2023", "zhang2019")
+ADAM = partial(torch.optim.Adam, lr=4e-3, betas=(0.5, 0.9), eps=1e-12)
+
+
+def small(name: str, **changed: Any) -> Any:
+    torch.manual_seed(0)
+    card = model_card(name)
+    return build_model(load_class(card), {**card.smoke.hparams, **changed})
+
+
+@pytest.mark.parametrize("name", PAPERS)
+@pytest.mark.parametrize(("matching_lr", "expected"), [(2e-5, 2e-5), (None, 4e-3)])
+def test_the_correspondence_network_moves_at_its_own_rate(
+    name: str, matching_lr: float | None, expected: float, tmp_path: Path
+) -> None:
+    model = small(name, matching_lr=matching_lr, optimizer=ADAM)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    train_a_step(model, paired_batch(), tmp_path)
+    after = model.state_dict()
+    for part, rate in (("network.", 4e-3), ("correspondence.", expected)):
+        moved = [(after[key] - before[key]).abs().max() for key in after if key.startswith(part)]
+        assert float(max(moved)) == pytest.approx(rate, rel=1e-2)  # Adam's first step is as long as its rate
+
+
+def test_both_groups_share_the_rest_of_the_optimizer() -> None:
+    optimizer = ADAM(small("chen2023").generator_groups())
+    assert {(group["betas"], group["eps"]) for group in optimizer.param_groups} == {((0.5, 0.9), 1e-12)}
+    assert optimizer.param_groups[0]["lr"] == 4e-3
+    assert optimizer.param_groups[-1]["lr"] == 2e-5
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_random_vgg19_is_not_trained_over(name: str, tmp_path: Path) -> None:
+    model = (
+        small(name, features="vgg19", segmenter=None) if name == "chen2023" else small(name, features="vgg19")
+    )
+    with pytest.raises(WeightsError, match=r"random weights: VGG-19"):
+        train_a_step(model, paired_batch(), tmp_path)
+    model.trained = True  # as after --init_from
+    train_a_step(model, paired_batch(), tmp_path)
+
+
+def test_a_resumed_training_brings_its_vgg19(tmp_path: Path) -> None:
+    model = small("zhang2019", features="vgg19")
+    model.trained = True
+    with silent_lightning():
+        trainer = quiet_trainer(tmp_path, max_epochs=1)
+        trainer.fit(model, batch_loader([paired_batch()]))
+        trainer.save_checkpoint(tmp_path / "last.ckpt")
+        again = small("zhang2019", features="vgg19")
+        longer = quiet_trainer(tmp_path, max_epochs=2)
+        longer.fit(again, batch_loader([paired_batch()]), ckpt_path=tmp_path / "last.ckpt", weights_only=True)
+    assert longer.current_epoch == 2
+
+
+def test_random_stego_is_not_trained_over(tmp_path: Path) -> None:
+    with torch.device("meta"):
+        model = small("chen2023", segmenter="stego")
+    assert model.missing_weights == {"STEGO"}
+
+
+@pytest.mark.parametrize(("name", "setting"), [("chen2023", "features"), ("zhang2019", "features")])
+def test_borrowed_layers_must_be_trained(name: str, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORZOO_CACHE", "/nonexistent")
+    with (
+        pytest.warns(UserWarning, match="untrained"),
+        pytest.raises(WeightsError, match="features='zhang2016'"),
+    ):
+        small(name, **{setting: "zhang2016"})
+
+
+def test_a_donor_must_be_trained() -> None:
+    with pytest.warns(UserWarning, match="untrained"), pytest.raises(WeightsError, match="donor='chen2023'"):
+        small("zhang2019", donor="chen2023")
+
+
+def test_noise_belongs_to_the_picture() -> None:
+    luma, seeds = torch.full((4, 1, 64, 64), 50.0), torch.tensor([3, 4, 3, 5])
+    noise = with_noise(luma, seeds, 2.0) - luma
+    assert float(noise.std()) == pytest.approx(2, rel=0.05)
+    assert abs(float(noise.mean())) < 0.1
+    assert torch.equal(noise[0], noise[2])
+    assert not torch.equal(noise[0], noise[1])
+    assert torch.equal(with_noise(luma, seeds, 0.0), luma)
+
+
+def ancestor() -> Any:
+    return small("zhang2019", last_kernel=(3, 3))
+
+
+def test_spcolor_starts_from_its_ancestor_but_for_the_layers_that_it_has_new() -> None:
+    source, model = ancestor(), small("chen2023")
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with torch.no_grad():
+        for parameter in source.parameters():
+            parameter.add_(0.1)
+    model.take_from(source)
+    after, theirs = model.state_dict(), source.state_dict()
+    new = ("network.conv1.0.", "network.conv1.1.", "correspondence.theta.", "correspondence.phi.")
+    new += ("discriminator.layers.0.", "discriminator.last.", "segmenter.")
+    for key, value in after.items():
+        assert torch.equal(value, before[key] if key.startswith(new) else theirs[key]), key
+
+
+def test_an_ancestor_of_another_width_is_refused() -> None:
+    with pytest.raises(ColorzooError, match="start does not fit: its network"):
+        small("chen2023", color_width=0.5).take_from(ancestor())

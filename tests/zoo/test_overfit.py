@@ -1,0 +1,140 @@
+"""Zhang 2016 and 2017, Kim 2021, Cho 2023 and its controls learn two pictures; guidance counts."""
+
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Callback
+from overfit import STEPS, colored_square, moved_towards, overfit
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.data.dataset import sketches_of
+from colorzoo.factory import build_model
+from colorzoo.guidance import GlobalStatistics, Guidance, Scribbles, ab_histogram
+from colorzoo.guidance.bleeding import ScribbleSimulation, simulate_scribbles
+from colorzoo.losses.edges import edge_error
+from colorzoo.randomness import picture_generators
+from colorzoo.registry import load_class, model_card
+from colorzoo.testing.samples import sample_batch
+from colorzoo.testing.trainer import batch_loader, quiet_trainer
+
+LOCAL = {"stage": "joint", "init_std": None}
+# model, settings, rate, share of the loss that forty steps may leave
+CASES = [
+    ("zhang2016", {}, 3e-3, 0.5),
+    ("zhang2017_local", LOCAL, 3e-3, 0.7),
+    ("zhang2017_global", {"init_std": None, "histogram_share": 1.0}, 3e-3, 0.6),
+    ("kim2021", {"hidden": (24,), "empty": 0.0, "con_weight": 0.1, "reg_weight": 0.01}, 2e-3, 0.85),
+    ("cho2023_points", {}, 3e-3, 0.7),
+    ("ci2018_small", {"hints": 1.0}, 2e-3, 0.7),
+]
+
+
+@cache
+def trained(name: str) -> tuple[Any, Any, float]:
+    """Return a model, its batch, and the share of the loss that forty steps left."""
+    ((settings, rate),) = [(each[1], each[2]) for each in CASES if each[0] == name]
+    torch.manual_seed(0)
+    card = model_card(name)
+    model = build_model(load_class(card), {**card.hparams, **card.smoke.hparams, **settings})
+    batch = sample_batch((48, 48), batch=2)
+    first = mean_loss(model, batch)
+    overfit(model, batch, lr=rate)
+    return model, batch, mean_loss(model, batch) / first
+
+
+@torch.no_grad()
+def mean_loss(model: Any, batch: Any) -> float:
+    """Return the training loss over four draws of hints or strokes, always the same."""
+    model.log = model.log_dict = lambda *_, **__: None
+    model.train()
+    seeds = batch["seed"]
+    found = [float(model.training_step({**batch, "seed": seeds + 77 * draw}, draw)) for draw in range(4)]
+    return sum(found) / len(found)
+
+
+@pytest.mark.parametrize(("name", "share"), [(case[0], case[3]) for case in CASES])
+def test_forty_steps_bring_the_loss_down(name: str, share: float) -> None:
+    assert trained(name)[2] < share
+
+
+@torch.no_grad()
+def test_points_are_obeyed() -> None:
+    model, batch, _ = trained("zhang2017_local")
+    luma = rgb_to_lab(batch["rgb"])[:, :1]
+    answers = []
+    for wanted in ((60.0, 0.0), (-60.0, 0.0)):
+        points, where = colored_square(luma, wanted)
+        ab = model(luma, Guidance(points=points)).ab - model(luma, Guidance()).ab
+        answers.append(moved_towards(ab, wanted, where))
+    assert min(answers) > 3
+    assert sum(answers) > 20  # CIE units between asking for red and asking for green
+
+
+@torch.no_grad()
+def test_histograms_are_obeyed() -> None:
+    model, batch, _ = trained("zhang2017_global")
+    model.train()  # forty steps are too few for running statistics
+    lab = rgb_to_lab(batch["rgb"])
+    own = ab_histogram(lab[:, 1:])
+    right, wrong = (
+        (model(lab[:, :1], Guidance(statistics=GlobalStatistics(h))).ab - lab[:, 1:]).abs().mean()
+        for h in (own, own.flip(0))
+    )
+    assert right < wrong
+
+
+@torch.no_grad()
+def test_a_scribble_sharpens_the_edge_under_it() -> None:
+    model, batch, _ = trained("kim2021")
+    lab = rgb_to_lab(batch["rgb"])
+    luma, ab = lab[:, :1], lab[:, 1:]
+    first = model(luma, Guidance()).ab
+    drawn = simulate_scribbles(
+        first, ab, picture_generators(batch["seed"] + 7, "strokes"), ScribbleSimulation(none=0)
+    )
+    second = model(luma, Guidance(scribbles=Scribbles(drawn.mask))).ab
+    before, after = (edge_error(each, ab, drawn.mask, kind="signed").mean() for each in (first, second))
+    assert after < 0.95 * before
+
+
+class Losses(Callback):
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.seen.append(float(trainer.callback_metrics["train/reconstruction"]))
+
+
+def test_regions_are_divided_and_painted(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    card = model_card("cho2023")
+    rates = partial(torch.optim.Adam, lr=3e-3)
+    settings = {
+        "optimizer": rates,
+        "initial_temperature": 2.0,
+        "stop_probability": 0.02,
+        "smoothness_weight": 0.02,
+    }
+    model: Any = build_model(load_class(card), {**card.smoke.hparams, **settings})
+    batch, losses = sample_batch((48, 48), batch=2), Losses()
+    batches = [{**batch, "seed": batch["seed"] + 1000 * step} for step in range(STEPS)]
+    quiet_trainer(tmp_path, max_epochs=1, callbacks=[losses]).fit(model, batch_loader(batches))
+    assert sum(losses.seen[-4:]) < 0.8 * sum(losses.seen[:4])
+    sketch = sketches_of(batch)
+    model.eval()
+    with torch.no_grad():
+        regions = model.propose(sketch)
+        largest = int(regions.index.flatten().mode().values)
+        pictures = []
+        for color in ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0)):
+            rgb, given = regions.rgb.clone(), torch.zeros_like(regions.given)
+            rgb[:, largest], given[:, largest] = torch.tensor(color), 1.0
+            colored = type(regions)(regions.index, rgb, given, segments=regions.segments)
+            pictures.append(model(sketch, Guidance(regions=colored)).rgb)
+        inside = (regions.index == largest).expand_as(pictures[0])
+        red, blue = (picture.where(inside, torch.nan) for picture in pictures)
+        warmer = (red[:, 0] - red[:, 2]).nanmean() - (blue[:, 0] - blue[:, 2]).nanmean()
+    assert warmer > 0

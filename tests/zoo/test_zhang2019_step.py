@@ -1,0 +1,89 @@
+"""The training step of Zhang et al. 2019 against its formulas, computed a second time."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from exemplar_formulas import (
+    big,
+    class_wise_warp,
+    expected_losses,
+    gradient_error,
+    noisy,
+    paired_batch,
+    quarter,
+    relativistic,
+    train_a_step,
+    unit,
+)
+from torch import Tensor
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.data import Batch
+from colorzoo.data.self_references import crop_flip_reference
+from colorzoo.factory import build_model
+from colorzoo.networks.clusters import Classified
+from colorzoo.randomness import picture_generators
+from colorzoo.registry import load_class, model_card
+from colorzoo.zoo.zhang2019.task import previous_frames
+
+CARD = model_card("zhang2019")
+ALL_TERMS = {"truth_weight": 0.7, "warp_weight": 0.6, "perceptual_weight": 20.0}
+
+
+def small() -> Any:
+    torch.manual_seed(0)
+    model: Any = build_model(load_class(CARD), {**CARD.smoke.hparams, "tau": 0.1, **ALL_TERMS})
+    with torch.no_grad():
+        model.discriminator.attention.gamma.fill_(0.3)
+    return model
+
+
+def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+    """Return the generator's terms and the discriminator's loss."""
+    lab = rgb_to_lab(batch["rgb"])
+    look = batch.get("reference")
+    made = batch.get("self_made", torch.ones(3, dtype=torch.bool))
+    if look is None:
+        look = crop_flip_reference(batch["rgb"], picture_generators(batch["seed"], "referen"))
+    luma = noisy(batch, 2.0)
+    target, other = model.features.of_luma(luma), model.features.of_rgb(look)
+    maps = [model.correspondence(unit(each.taps)) for each in (target, other)]
+    labels = torch.zeros(3, 1, 16, 16, dtype=torch.int64)  # one class, and nothing is unsure
+    one = Classified(labels, torch.ones(labels.shape))
+    warped = class_wise_warp(model, *maps, quarter(rgb_to_lab(look)[:, 1:]), (one, one), 1.0)
+    before = previous_frames(lab, batch["seed"], 0.5)
+    seen = torch.cat([before[:, :1] - 50, before[:, 1:]], dim=1)
+    ab = model.network(torch.cat([big(warped[0]), big(warped[1]), luma - 50, seen], dim=1))
+    terms = expected_losses(model, lab, ab, warped, made, look)
+    shown = [torch.cat([lab[:, :1], each, before], 1) for each in (ab, lab[:, 1:])]
+    fake, real = (model.discriminator(each).score for each in shown)
+    terms["adversarial"] = 0.2 * relativistic(fake, real, -1)
+    fake, real = (model.discriminator(each.detach()).score for each in shown)
+    return terms, relativistic(fake, real, 1)
+
+
+@pytest.mark.parametrize("guided", [True, False], ids=["references", "made from themselves"])
+def test_the_step_is_the_papers(guided: bool, tmp_path: Path) -> None:
+    batch = paired_batch()
+    if not guided:
+        del batch["reference"], batch["self_made"]
+    model = small()
+    plain = copy.deepcopy(model).train()
+    logged, gradients = train_a_step(model, batch, tmp_path)
+    terms, of_discriminator = expected_step(plain, batch)
+    total = torch.stack(list(terms.values())).sum()
+    for name, term in terms.items():
+        assert term.item() > 1e-4
+        assert logged[f"loss/{name}"] == pytest.approx(term.item(), rel=2e-3), name
+    assert logged["train/generator"] == pytest.approx(total.item(), rel=2e-3)
+    assert logged["train/discriminator"] == pytest.approx(of_discriminator.item(), rel=2e-3)
+    total.backward(
+        retain_graph=True, inputs=[*plain.network.parameters(), *plain.correspondence.parameters()]
+    )
+    of_discriminator.backward(inputs=list(plain.discriminator.parameters()))
+    for part in ("network", "correspondence", "discriminator"):
+        # at lower temperatures a rounding of the input moves these gradients by several percent
+        assert gradient_error(plain, gradients, part) < 0.03, part
