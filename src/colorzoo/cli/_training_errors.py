@@ -16,6 +16,7 @@ _NOISE = re.compile(
 )
 _UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
 _MISSING = re.compile(r"arguments are required: ([^\n]+)")
+_CLASS = re.compile(r"given class_path '(?:[\w.]+\.)?(\w+)'")
 _UNKNOWN_OPTION = re.compile(
     r"Option '([\w.]+)' is not accepted|Key '([\w.]+)' is not expected|nrecognized arguments: --([\w.]+)"
     r"|Group '\w+' does not accept option '([\w.]+)'"
@@ -48,7 +49,7 @@ def _complaint(message: str, where: str) -> str:
     if found := _UNKNOWN_OPTION.search(message):
         name = next(filter(None, found.groups()))
         full = ".".join(filter(None, (where, name)))
-        return f"unknown option --{full}{_suggest(name.rpartition('.')[2], _argument_names())}"
+        return f"unknown option --{full}{_suggest_argument(name.rpartition('.')[2], message)}"
     return (f"--{where}: " if where else "") + _innermost(message)
 
 
@@ -69,10 +70,26 @@ def _class_names() -> list[str]:
     return [cls.__name__ for cls in _known_classes()]
 
 
-def _argument_names() -> list[str]:
-    classes = _known_classes()
-    groups = [kind for cls in classes for kind in setting_groups(cls).values()]
-    return [name for each in (*classes, *groups) for name in inspect.signature(each).parameters]
+def _suggest_argument(name: str, message: str) -> str:
+    """Suggest arguments like ``name``, with their groups: of the class in the message, or of all classes."""
+    given = _CLASS.search(message)
+    classes = [cls for cls in _known_classes() if given is not None and cls.__name__ == given[1]]
+    known = _argument_names(classes or _known_classes())
+    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
+    shown = [full for each in near for full in sorted(known[each])][:3]
+    return f" (did you mean {' or '.join(shown)}?)" if shown else ""
+
+
+def _argument_names(classes: Iterable[type]) -> dict[str, set[str]]:
+    """Return the arguments of classes by their last word, those in a group with the group before a dot."""
+    found: dict[str, set[str]] = {}
+    for cls in classes:
+        for name in inspect.signature(cls).parameters:
+            found.setdefault(name, set()).add(name)
+        for group, kind in setting_groups(cls).items():
+            for name in inspect.signature(kind).parameters:
+                found.setdefault(name, set()).add(f"{group}.{name}")
+    return found
 
 
 def _known_classes() -> list[type]:
