@@ -71,7 +71,7 @@ def test_an_unknown_key_in_a_file_is_named_with_its_neighbor(tmp_path, pictures)
     model = {"class_path": "Zhang2017Local", "init_args": {"objective": {"delta_": 1}}}
     data = {"class_path": "FolderDataModule", "init_args": {"root": str(pictures)}}
     config.write_text(yaml.safe_dump({"model": model, "data": data}))
-    with pytest.raises(ColorzooError, match=r"delta_ .*did you mean delta"):
+    with pytest.raises(ColorzooError, match=r"delta_ .*did you mean objective\.delta"):
         run(["fit", "--config", str(config)])
 
 
