@@ -115,6 +115,17 @@ def test_training_loaded_weights_on_begins_a_history_of_its_own(pictures, tmp_pa
     assert stored["start"]["provenance"]["stage"] == "joint"
 
 
+def test_the_next_stage_goes_on_with_weights_that_create_model_loaded(pictures, tmp_path):
+    small = {"width": 0.125, "init_std": None}
+    first = fit(model_of("su2020", stage="full", **small), pictures, tmp_path)
+    model = create_model("su2020", first, stage="instance", **small)
+    full, instance = model.network.full.state_dict(), model.network.instance.state_dict()
+    assert any(not torch.equal(full[key], instance[key]) for key in full)
+    model.setup("fit")
+    instance = model.network.instance.state_dict()
+    assert all(torch.equal(full[key], instance[key]) for key in full)
+
+
 @pytest.mark.parametrize(
     "name", ["zhang2017_local", "kim2021_small", "cho2023", "su2020", "xu2020", "zhang2016"]
 )

@@ -174,6 +174,7 @@ class ColorizationModule(MeasuredModule):
             earlier = self.provenance
             self.provenance = Provenance(model=type(self).__name__, stage=self.stage)
             self.note_start({"model": earlier.model}, earlier)
+            self.continue_from(earlier.stage)
         if self.start is not None and not self.trained:
             source = cast(ColorizationModule, trained_source(self.start, "start"))
             self.take_from(source)
