@@ -39,15 +39,17 @@ class RunRecord(Callback):
         if not trainer.is_global_zero:
             return
         trained = sum(p.numel() for p in pl_module.parameters() if p.requires_grad)
-        record = {"stage": stage, "processes": trainer.world_size, "parameters": trained, **describe_run()}
+        run = describe_run()
+        self._git = run["git"]
+        record = {"stage": stage, "processes": trainer.world_size, "parameters": trained, **run}
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "run.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note in the model, whose checkpoints carry it, what it is trained with and on."""
-        if not isinstance(pl_module, ColorizationModule):
-            return
-        git = git_state(Path(__file__).parent)
+        if not (trainer.is_global_zero and isinstance(pl_module, ColorizationModule)):
+            return  # the first process alone writes checkpoints
+        git = self._git
         names = getattr(getattr(getattr(trainer, "datamodule", None), "train_data", None), "names", None)
         pl_module.provenance = replace(
             pl_module.provenance,

@@ -24,6 +24,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.done import DoneList
 from colorzoo.inference.picture_io import read_picture, write_picture
 from colorzoo.tasks import ColorizationModule
+from colorzoo.weights._files import write_atomic
 
 FAILED = "failed.txt"
 """The file among the results that lists the pictures that could not be colored; absent if there are none."""
@@ -150,7 +151,8 @@ class FullSizePrediction(LightningModule):
             print(f"colorzoo: error: {line}", file=sys.stderr)
         (self.folder / FAILED).unlink(missing_ok=True)
         if failures:
-            (self.folder / FAILED).write_text("".join(f"{line}\n" for line in failures), "utf-8", "replace")
+            text = "".join(f"{line}\n" for line in failures)
+            write_atomic(self.folder / FAILED, text.encode("utf-8", "replace"))
         told = (f"{total['colored']} colored", f"{total['done']} done before", f"{total['failed']} failed")
         print(f"{', '.join(told)}; results are in {self.folder}", file=sys.stderr)
 

@@ -176,7 +176,7 @@ class ColorizationModule(MeasuredModule):
             self.note_start({"model": earlier.model}, earlier)
             self.continue_from(earlier.stage)
         if self.start is not None and not self.trained:
-            source = cast(ColorizationModule, trained_source(self.start, "start"))
+            source = trained_source(self.start, "start")
             self.take_from(source)
             self.note_start({"model": self.start.model, "weights": self.start.weights}, source.provenance)
 

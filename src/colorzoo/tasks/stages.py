@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from colorzoo.errors import WeightsError
+
+if TYPE_CHECKING:
+    from colorzoo.tasks.base import ColorizationModule
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def hold_frozen(module: nn.Module) -> None:
             layer.training = False
 
 
-def trained_source(start: Start, purpose: str, **settings: Any) -> nn.Module:
+def trained_source(start: Start, purpose: str, **settings: Any) -> ColorizationModule:
     """Create the model that another one starts from or stands on.
 
     Args:

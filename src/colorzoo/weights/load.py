@@ -95,16 +95,8 @@ def read_hparams(path: Path) -> dict[str, Any]:
     Raises:
         WeightsError: As `load_state_dict_file`, or the metadata are no JSON object.
     """
-    _require_file(path)
-    if not is_safetensors(path):
-        content = _load_torch(path, trust_pickle=False)
-        found = content.get("hyper_parameters", {}) if isinstance(content, Mapping) else {}
-        return {key: value for key, value in found.items() if not key.startswith("_")}
-    text = read_metadata(path).get("hparams", "{}")
-    try:
-        return dict(json.loads(text))
-    except (TypeError, ValueError) as error:
-        raise WeightsError(f"{path}: the metadata 'hparams' must be a JSON object, not {text!r}") from error
+    found = _read_record(path, metadata="hparams", checkpoint="hyper_parameters") or {}
+    return {key: value for key, value in found.items() if not key.startswith("_")}
 
 
 def read_provenance(path: Path) -> dict[str, Any] | None:
@@ -113,17 +105,22 @@ def read_provenance(path: Path) -> dict[str, Any] | None:
     Raises:
         WeightsError: As `load_state_dict_file`, or the metadata are no JSON object.
     """
+    return _read_record(path, metadata="provenance", checkpoint="provenance")
+
+
+def _read_record(path: Path, *, metadata: str, checkpoint: str) -> dict[str, Any] | None:
+    """Return what a file says beside its tensors, by its name in safetensors and in checkpoints."""
     _require_file(path)
     if not is_safetensors(path):
         content = _load_torch(path, trust_pickle=False)
-        found = content.get("provenance") if isinstance(content, Mapping) else None
+        found = content.get(checkpoint) if isinstance(content, Mapping) else None
         return dict(found) if isinstance(found, Mapping) else None
-    text = read_metadata(path).get("provenance")
+    text = read_metadata(path).get(metadata)
     try:
         return None if text is None else dict(json.loads(text))
     except (TypeError, ValueError) as error:
         raise WeightsError(
-            f"{path}: the metadata 'provenance' must be a JSON object, not {text!r}"
+            f"{path}: the metadata {metadata!r} must be a JSON object, not {text!r}"
         ) from error
 
 

@@ -7,9 +7,7 @@ https://arxiv.org/abs/2107.01619
 
 from __future__ import annotations
 
-import contextvars
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -257,9 +255,7 @@ def load_backbone(name: str, weights: str | None, hparams: dict[str, Any]) -> Co
         ColorzooError: It names no taps.
     """
     on_meta = torch.get_default_device().type == "meta"  # shapes alone are wanted: there is nothing to load
-    # In a context of its own: Lightning's command line hands the add-on's arguments to modules built in this.
-    create = partial(create_model, name, weights=None if on_meta else weights, **hparams)
-    model = contextvars.Context().run(create)
+    model = create_model(name, None if on_meta else weights, **hparams)
     if not isinstance(model, TappedModel):
         raise ColorzooError(
             f"backbone={name!r} names no taps, so that no add-on can refine it; it needs the attribute taps "

@@ -96,7 +96,7 @@ class Su2020(SingleOptimizerModule):
         )
         initialize(self.network, self.architecture.init_std)
         if self.extensions.trunk is not None:
-            trunk = cast(ColorizationModule, trained_source(Start(self.extensions.trunk), "trunk"))
+            trunk = trained_source(Start(self.extensions.trunk), "trunk")
             copy_trunk(trunk.network, self.network, f"trunk={self.extensions.trunk!r}")
             keep_trunk(self.network)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -59,7 +58,7 @@ def _trained(name: str) -> ColorizationModule:
     with torch.inference_mode(
         False
     ):  # kept for later: inference tensors could not be copied from in training
-        return cast(ColorizationModule, trained_source(Start(name), "backbone"))
+        return trained_source(Start(name), "backbone")
 
 
 def _stored(value: Tensor) -> Tensor:
