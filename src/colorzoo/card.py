@@ -21,7 +21,7 @@ class Weights:
     """One weight file of a model.
 
     Attributes:
-        sha256: Hash of the whole file; checked at every load.
+        sha256: Hash of the whole file; checked at every load. None where its authors state none.
         size: Bytes; of a file that others host about as many as they state. Only the hash decides.
         license: Licence of the weights.
         file: Name of a file embedded in ``colorzoo/weights/embedded``; exclusive with ``urls``.
@@ -32,7 +32,7 @@ class Weights:
         code_license: Licence of the code that the weights come from; empty for colorzoo's own.
     """
 
-    sha256: str
+    sha256: str | None
     size: int
     license: str
     file: str | None = None

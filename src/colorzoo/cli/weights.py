@@ -137,7 +137,7 @@ def _list(as_json: bool) -> int:
 def _cells(row: WeightFile) -> tuple[str, ...]:
     entry = row.weights
     licenses = entry.license, row.code_license
-    digest = entry.sha256[:12]
+    digest = entry.sha256[:12] if entry.sha256 else "not stated"
     return (
         row.model,
         row.tag,

@@ -92,7 +92,8 @@ def weights_path(card: ModelCard, tag: str) -> Path:
     ending = PurePosixPath(urlsplit(weights.urls[0]).path).suffix if weights.urls else ""
     if not re.fullmatch(r"\.[A-Za-z0-9]{1,11}", ending):
         ending = ".weights"
-    return cache_home() / "weights" / f"{card.name}-{tag}-{weights.sha256[:8]}{ending}"
+    mark = f"-{weights.sha256[:8]}" if weights.sha256 else ""
+    return cache_home() / "weights" / f"{card.name}-{tag}{mark}{ending}"
 
 
 def weights_entry(card: ModelCard, tag: str) -> Weights:
