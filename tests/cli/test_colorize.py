@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from PIL import Image
 from colorzoo.cli import colorize
 from colorzoo.cli.main import main
 from colorzoo.guidance import Recipe
+from colorzoo.inference.origin import read_origin
 from tiny_model import gray_picture, write_tiny_weights
 
 Run = Callable[..., tuple[int, str, str]]
@@ -200,25 +202,133 @@ def test_folders_are_mirrored_and_taken_up_again(run: Run, tmp_path: Path) -> No
         photo(album / name)
     assert run(album, "-o", out)[0] == 0
     assert tree(out) == tree(album)
-    (out / "a.png").write_bytes(b"edited by hand")
+    (out / "1920" / "a.png").unlink()
     code, said, _ = run(album, "-o", out)
     assert code == 0
-    assert said.count("is already there; --overwrite replaces it") == 3
-    assert (out / "a.png").read_bytes() == b"edited by hand"
+    assert said.count("is already there, of the same picture with the same settings") == 2
+    assert tree(out) == tree(album)
+    (out / "a.png").write_bytes(b"not ours")
+    code, said, err = run(album, "-o", out)
+    assert (code, said.count("is already there"), err.count("\n")) == (1, 2, 1)
+    assert "a.png exists already and does not say of which picture it was made" in err
+    assert (out / "a.png").read_bytes() == b"not ours"
     assert run(album, "-o", out, "--overwrite")[0] == 0
     Image.open(out / "a.png").load()
 
 
-def test_a_single_result_that_is_there_is_no_success(run: Run, tmp_path: Path) -> None:
+def test_a_single_result_that_is_there_is_left_alone(run: Run, tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png")
     assert run(source)[0] == 0
     before = (tmp_path / "a.color.png").read_bytes()
     code, out, err = run(source, "--point", "20,15=#c04020")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "exists already; --overwrite replaces it" in err
+    assert "exists already, made with other settings; --overwrite replaces it" in err
     assert (tmp_path / "a.color.png").read_bytes() == before
+    code, out, err = run(source)
+    assert (code, err) == (0, "")
+    assert "is already there" in out
     assert run(source, "--point", "20,15=#c04020", "--overwrite")[0] == 0
     assert (tmp_path / "a.color.png").read_bytes() != before
+
+
+def test_two_boxes_of_scans_with_the_same_names_are_both_colored(run: Run, tmp_path: Path) -> None:
+    """The archivist's first test: a second box must not be taken for the first."""
+    for box, height in (("s1", 30), ("s2", 34)):
+        for name in ("001.png", "002.png"):
+            photo(tmp_path / box / name, height=height + int(name[2]))
+    out = tmp_path / "out"
+    assert run(tmp_path / "s1", "-o", out)[0] == 0
+    first = (out / "001.png").read_bytes()
+    code, said, _ = run(tmp_path / "s2", "-o", out)
+    assert (code, tree(out)) == (0, ["001-2.png", "001.png", "002-2.png", "002.png"])
+    assert said.splitlines()[0] == f"{out / '001-2.png'} (001.png is of another picture)"
+    assert [Image.open(out / name).height for name in ("001.png", "001-2.png")] == [31, 35]
+    assert (out / "001.png").read_bytes() == first
+    for box in ("s1", "s2"):  # and each is known again
+        code, said, _ = run(tmp_path / box, "-o", out)
+        assert (code, said.count("of the same picture with the same settings")) == (0, 2)
+    assert len(tree(out)) == 4
+
+
+def test_a_named_file_of_another_picture_is_not_replaced(run: Run, tmp_path: Path) -> None:
+    first, second = photo(tmp_path / "a.png"), photo(tmp_path / "b.png", height=31)
+    assert run(first, "-o", tmp_path / "out.png")[0] == 0
+    code, _, err = run(second, "-o", tmp_path / "out.png")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "exists already, made of another picture" in err
+    assert run(second, "-o", tmp_path / "out.png", "--overwrite")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp", "a.avif", "a.bmp", "a.gif"])
+def test_a_result_says_how_it_was_made_in_every_format(run: Run, tmp_path: Path, name: str) -> None:
+    source = photo(tmp_path / name)
+    assert run(source, "-o", tmp_path / "out")[0] == 0
+    found = read_origin(tmp_path / "out" / name)
+    assert found is not None
+    assert found.source == hashlib.sha256(source.read_bytes()).hexdigest()
+    assert found.model == "zhang2017_local_small"
+    assert len(found.weights) == 64
+    beside = (tmp_path / "out" / f"{name}.xmp").exists()
+    assert beside is (name in ("a.bmp", "a.gif"))
+    assert run(source, "-o", tmp_path / "out")[1].count("is already there") == 1
+    assert run(source, "-o", tmp_path / "out", "--overwrite", "--provenance", "none")[0] == 0
+    assert read_origin(tmp_path / "out" / name) is None
+
+
+def test_settings_and_files_that_decide_the_colors_are_told_apart(run: Run, tmp_path: Path) -> None:
+    source, recipe = photo(tmp_path / "a.png"), tmp_path / "r.json"
+    recipe.write_text('{"points": [{"x": 3, "y": 4, "color": "#c04020"}]}')
+    assert run(source, "--recipe", recipe)[0] == 0
+    assert run(source, "--recipe", recipe)[0] == 0
+    moved = tmp_path / "elsewhere.json"
+    recipe.rename(moved)  # its name decides nothing
+    assert run(source, "--recipe", moved)[0] == 0
+    for words in ([], ["--recipe", moved, "--strength", "0.5"], ["--recipe", moved, "--size", "64"]):
+        code, _, err = run(source, *words)
+        assert (code, "made with other settings" in err) == (2, True), words
+
+
+def test_what_a_folder_holds_but_cannot_be_read_is_named(run: Run, tmp_path: Path) -> None:
+    """The archivist's second test: an album of a phone."""
+    album = tmp_path / "album"
+    photo(album / "a.jpg")
+    (album / "b.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(50))
+    (album / "c.jxl").write_bytes(b"\xff\x0a" + bytes(50))
+    (album / "d.pdf").write_bytes(b"%PDF-1.7" + bytes(50))
+    Image.fromarray(gray_picture(8, 8)).save(album / "e.tif")
+    (album / "e.tif").rename(album / "e.dng")
+    (album / "notes.txt").write_text("no picture")
+    code, out, err = run(album, "-o", tmp_path / "out")
+    assert (code, tree(tmp_path / "out")) == (1, ["a.jpg"])
+    assert out.count("\n") == 1
+    said = err.splitlines()
+    assert [next(n for n in ("b.HEIC", "c.jxl", "d.pdf", "e.dng") if n in line)[0] for line in said] == [
+        *"bcde"
+    ]
+    assert "develop it to TIFF or JPEG first" in said[3]
+
+
+def test_options_that_would_do_nothing_are_refused(run: Run, tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png")
+    for words in (["--alpha", "0.5"], ["--class", "3=4"], ["--reference-weights", "1,2"]):
+        code, _, err = run(source, *words)
+        assert (code, err) == (
+            2,
+            f"colorzoo: error: {words[0]} says how to use a reference; name one with --reference\n",
+        )
+    code, _, err = run(source, "--histogram-of", source)
+    assert (code, err.count("\n"), "has no color" in err) == (2, 1, True)
+    assert tree(tmp_path) == ["a.png"]
+
+
+@pytest.mark.parametrize("name", ["out.heic", "new.xyz"])
+def test_an_extension_that_cannot_be_written_makes_no_folder(run: Run, tmp_path: Path, name: str) -> None:
+    source = photo(tmp_path / "a.png")
+    code, _, err = run(source, "-o", tmp_path / name)
+    assert (code, err.count("\n"), f"cannot be written as .{name[4:]}" in err) == (2, 1, True)
+    assert tree(tmp_path) == ["a.png"]
+    assert run(source, "-o", tmp_path / "scans.2024")[0] == 0
+    assert tree(tmp_path) == ["a.png", "scans.2024/a.png"]
 
 
 def test_results_of_the_run_before_are_not_colored_again(run: Run, tmp_path: Path) -> None:
@@ -260,8 +370,8 @@ def test_pictures_in_color_may_be_left_alone(run: Run, tmp_path: Path) -> None:
     Image.fromarray(noise).save(tmp_path / "a.png")
     code, out, _ = run(tmp_path / "a.png", "--skip-colored")
     assert (code, tree(tmp_path)) == (0, ["a.png"])
-    assert "already in color" in out
-    assert "already in color" in run(tmp_path / "a.png")[1]
+    assert out == f"{tmp_path / 'a.png'} (already in color, left alone)\n"
+    assert "was in color already and is colored anew" in run(tmp_path / "a.png")[1]
 
 
 def test_an_interrupted_run_leaves_whole_files_only(weights: Path, tmp_path: Path) -> None:

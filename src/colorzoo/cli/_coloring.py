@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Literal, TextIO
@@ -16,10 +17,14 @@ from typing import Literal, TextIO
 from rich.console import Console
 from rich.progress import Progress
 
+from colorzoo import __version__
+from colorzoo.cli._results import Place, asked_of, find_place
 from colorzoo.errors import ColorzooError, PictureError
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.guide import wanted_model
+from colorzoo.inference.origin import Origin, write_with_origin
+from colorzoo.inference.paths import names_file
 from colorzoo.inference.picture_io import (
     FoundPicture,
     chroma_note,
@@ -30,6 +35,15 @@ from colorzoo.inference.picture_io import (
     write_picture,
 )
 from colorzoo.inference.references import Reference, named_references, recipe_references
+from colorzoo.weights._files import sha256_of
+
+_DONE = "is already there, of the same picture with the same settings"
+_IN_THE_WAY = {
+    "changed": "exists already, made with other settings; --overwrite replaces it",
+    "foreign": "exists already, made of another picture; --overwrite replaces it, -o names another file",
+    "unknown": "exists already and does not say of which picture it was made; --overwrite replaces it, "
+    "-o names another place",
+}
 
 
 @dataclass(frozen=True)
@@ -75,15 +89,16 @@ class Coloring:
         if report.status == "failed":
             _print(f"colorzoo: error: {' '.join(notes.split())}", sys.stderr)
         else:
-            line = f"{report.output} ({notes})" if notes else report.output
+            name = report.output or report.source
+            line = f"{name} ({notes})" if notes else name
             _print(line, sys.stderr if self.args.json else sys.stdout)
 
 
 def find_jobs(inputs: Sequence[str], how: Coloring) -> tuple[list[Job], list[Report]]:
     """Find the pictures that are to be colored; say and return what is left out.
 
-    A result that is already there is left alone, so that an interrupted run can be taken up again; only for a
-    single named picture that is a failure, because nothing of what was asked for would be done.
+    A result of the same picture with the same settings is left alone, so that an interrupted run can be taken
+    up again. The result of another picture stays too: this one's gets the next free name.
 
     Raises:
         PictureError: The output cannot serve for these pictures.
@@ -98,22 +113,35 @@ def find_jobs(inputs: Sequence[str], how: Coloring) -> tuple[list[Job], list[Rep
             reports.append(Report(name, "", "failed", (str(error),)))
     found = find_pictures(existing, exclude=out)
     jobs = []
-    single = len(inputs) == 1 and Path(inputs[0]).is_file()
-    targets = output_paths(found, how.args.output)
-    for picture, target in zip(found, targets, strict=True):
-        report = Report(str(picture.path), str(target), "colored")
-        if how.args.overwrite or not os.path.lexists(target):
-            jobs.append(Job(picture, report))
-        elif single:
-            text = f"{target} exists already; --overwrite replaces it, -o names another file"
-            reports.append(replace(report, status="failed", notes=(text,)))
+    for picture, place in zip(found, _places(found, how), strict=True):
+        report = Report(str(picture.path), str(place.path), "colored")
+        if place.plan == "color":
+            notes = (f"{place.other.name} is of another picture",) if place.other else ()
+            jobs.append(Job(picture, replace(report, notes=notes)))
+        elif place.plan == "done":
+            reports.append(replace(report, status="skipped", notes=(_DONE,)))
         else:
             reports.append(
-                replace(report, status="skipped", notes=("is already there; --overwrite replaces it",))
+                replace(report, status="failed", notes=(f"{place.path} {_IN_THE_WAY[place.plan]}",))
             )
     for report in reports:
         how.say(report)
     return jobs, reports
+
+
+def _places(found: Sequence[FoundPicture], how: Coloring) -> list[Place]:
+    """Say where the result of each picture goes, no two at one place."""
+    targets = output_paths(found, how.args.output)
+    if how.args.overwrite or not any(os.path.lexists(target) for target in targets):
+        return [Place(target, "color") for target in targets]
+    asked = asked_of(how.args, how.recipe)
+    fixed = how.args.output is not None and names_file(how.args.output)
+    taken = set(targets)
+    places = []
+    for picture, target in zip(found, targets, strict=True):
+        places.append(find_place(picture.path, target, asked, fixed=fixed, taken=frozenset(taken)))
+        taken.add(places[-1].path)
+    return places
 
 
 def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
@@ -135,6 +163,7 @@ def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
         temperature=args.temperature,
     )
     reference = colorizer.exemplar(named) if named and "exemplar" in colorizer.model.accepts else None
+    origin = replace(asked_of(args, how.recipe), version=__version__)
     console = Console(stderr=True)
     reports = []
     interrupts = remember_interrupts()
@@ -144,7 +173,7 @@ def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
         redirect_stdout=sys.stdout.isatty(),  # else the lines for a file or pipe would land on standard error
     ) as progress:
         for job in progress.track(jobs, description="coloring"):
-            reports.append(_color_one(colorizer, job, how, reference))
+            reports.append(_color_one(colorizer, job, how, reference, origin))
             how.say(reports[-1])
             if interrupts:
                 raise KeyboardInterrupt
@@ -176,9 +205,11 @@ def _references(how: Coloring) -> list[Reference]:
     return named_references(args.reference, args.reference_weights)
 
 
-def _color_one(colorizer: Colorizer, job: Job, how: Coloring, reference: Exemplar | None) -> Report:
+def _color_one(
+    colorizer: Colorizer, job: Job, how: Coloring, reference: Exemplar | None, origin: Origin
+) -> Report:
     try:
-        return _colored(colorizer, job, how, reference)
+        return _colored(colorizer, job, how, reference, origin)
     except Exception as error:  # one odd picture must not end a run of thousands
         text = failure(error, str(job.found.path), job.report.output)
         return replace(job.report, status="failed", notes=(text,))
@@ -204,16 +235,21 @@ def failure(error: Exception, picture: str, result: str = "") -> str:
     )
 
 
-def _colored(colorizer: Colorizer, job: Job, how: Coloring, reference: Exemplar | None) -> Report:
+def _colored(
+    colorizer: Colorizer, job: Job, how: Coloring, reference: Exemplar | None, origin: Origin
+) -> Report:
     args, target = how.args, Path(job.report.output)
     picture = read_picture(job.found.path)
     tint = chroma_note(picture)
     if args.skip_colored and tint == "already in color":
-        return replace(job.report, status="skipped", notes=(tint,))
+        return replace(job.report, output="", status="skipped", notes=(f"{tint}, left alone",))
     lost = write_notes(target, picture)  # before the work, as it refuses formats that cannot be written
     colored = colorizer.colorize(picture, how.recipe, strength=args.strength, reference=reference)
-    write_picture(target, colored.rgb, picture, quality=args.quality, overwrite=args.overwrite)
-    notes = (*picture.notes, *((tint,) if tint else ()), *colored.notes, *lost)
+    save = partial(write_picture, target, colored.rgb, quality=args.quality, overwrite=args.overwrite)
+    made = replace(origin, source=sha256_of(job.found.path))
+    kept = write_with_origin(save, target, picture, None if args.provenance == "none" else made)
+    tint = "was in color already and is colored anew" if tint == "already in color" else tint
+    notes = (*job.report.notes, *picture.notes, *((tint,) if tint else ()), *colored.notes, *lost, *kept)
     return replace(job.report, notes=notes)
 
 

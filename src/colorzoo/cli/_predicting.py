@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from colorzoo.data.sampler import SeededSampler
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.done import DoneList
+from colorzoo.inference.origin import Origin, write_with_origin
 from colorzoo.inference.picture_io import read_picture, write_picture
 from colorzoo.tasks import ColorizationModule
 from colorzoo.weights._files import write_atomic
@@ -164,6 +166,11 @@ class FullSizePrediction(LightningModule):
             raise DataError(f"no picture to color in {self.data.hparams.root!r}.")
         return found
 
+    def _origin(self, data: bytes) -> Origin:
+        """Say how a result was made; the digest of the settings covers the weights, which may have no file."""
+        source = hashlib.sha256(data).hexdigest()
+        return Origin(source, self.settings.hex(), type(self.model).__name__, version=__version__)
+
     def _color(self, original: Original | Unread) -> PictureOutcome:
         if isinstance(original, Unread):
             raise ColorzooError(original.reason)
@@ -173,7 +180,9 @@ class FullSizePrediction(LightningModule):
             return "done"
         picture = read_picture(original.data)
         colored = self.colorizer.colorize(picture)
-        write_picture(self.folder / relative, colored.rgb, picture, overwrite=True)
+        target = self.folder / relative
+        save = partial(write_picture, target, colored.rgb, overwrite=True)
+        write_with_origin(save, target, picture, self._origin(original.data))
         self.done.add(relative, made_of)
         return "colored"
 

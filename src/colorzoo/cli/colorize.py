@@ -81,6 +81,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--quality", type=int, default=95, help="of JPEG, WebP and AVIF, 1 to 100 (default 95)"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace results that are already there")
+    parser.add_argument(
+        "--provenance",
+        choices=("embed", "none"),
+        default="embed",
+        help="what results say of how they were made: picture, model, weights, recipe (default), or nothing",
+    )
     parser.add_argument("--skip-colored", action="store_true", help="leave pictures that have colors alone")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be written where")
     parser.add_argument("--json", action="store_true", help="print a report as JSON on standard output")
@@ -94,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
     """
     _check_numbers(args)
     recipe = _recipe(args)
+    _check_references(args, recipe)
     if wanted := args.model or recipe.model:
         model_card(wanted)  # a wrong name is said at once, even if there is nothing to do
     from colorzoo.cli._coloring import Coloring, color_all, find_jobs
@@ -131,8 +138,11 @@ def _statistics(args: argparse.Namespace) -> dict[str, object]:
     if args.histogram_of:
         from colorzoo.inference.kinds import describe_statistics
         from colorzoo.inference.picture_io import read_picture
+        from colorzoo.inference.references import require_color
 
-        found["histogram"] = describe_statistics(read_picture(Path(args.histogram_of)))["histogram"]
+        picture = read_picture(Path(args.histogram_of))
+        require_color(picture, args.histogram_of)
+        found["histogram"] = describe_statistics(picture)["histogram"]
     if args.saturation is not None:
         found["saturation"] = args.saturation
     return found
@@ -186,6 +196,20 @@ def _check_numbers(args: argparse.Namespace) -> None:
         raise ColorzooError(f"--size must be from 16 to 4096 pixels, got {args.size}")
     if not 1 <= args.quality <= 100:
         raise ColorzooError(f"--quality must be from 1 to 100, got {args.quality}")
+
+
+def _check_references(args: argparse.Namespace, recipe: Recipe) -> None:
+    """Refuse options that say how to use a reference where there is none; they would do nothing."""
+    if args.reference or recipe.extra.get("exemplar", {}).get("path"):
+        return
+    given = {
+        "--alpha": args.alpha is not None,
+        "--reference-weights": args.reference_weights is not None,
+        "--reference-classes": bool(args.reference_classes),
+        "--class": bool(args.reassigned),
+    }
+    for name in (name for name, is_given in given.items() if is_given):
+        raise GuidanceError(f"{name} says how to use a reference; name one with --reference")
 
 
 def _exit_code(statuses: list[str]) -> int:

@@ -19,6 +19,7 @@ from colorzoo.inference.picture import FloatArray, Picture
 
 DEEP_FORMATS = frozenset({"PNG", "TIFF"})
 ALPHA_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "GIF"})
+XMP_FORMATS = frozenset({"JPEG", "PNG", "TIFF", "WEBP", "AVIF"})
 _JPEG_SEGMENT = 65533  # bytes that one marker of a JPEG can hold
 _JPEG_XMP_HEADER = 29
 _ROWS = 256  # rounded at a time

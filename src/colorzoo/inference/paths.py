@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,12 +22,26 @@ WRITABLE = {
     ".gif": "GIF",
     ".avif": "AVIF",
 }
-#: What counts as a picture inside a folder; a file named by itself is read whatever its name.
+#: Extensions of pictures that colorzoo reads; a file named by itself is read whatever its name.
 READABLE = frozenset(
     {*WRITABLE, ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".pcx", ".psd", ".mpo"}
 )
 
+RAW = "a raw file"
+#: Pictures all the same: inside a folder they are found, so that each is named as one that cannot be read.
+FOREIGN = {
+    **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
+    **dict.fromkeys((".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw"), RAW),
+    ".jxl": "JPEG XL",
+    ".pdf": "PDF",
+    ".svg": "SVG",
+    ".xcf": "a GIMP file",
+}
+
 _MAX_NAME = 255  # bytes, on all common file systems
+_EXTENSION = re.compile(
+    r"\.(?!v\d)[A-Za-z][A-Za-z0-9]{1,4}"
+)  # of pictures, not that of colored.2024 or scans.v2
 
 
 @dataclass(frozen=True)
@@ -99,7 +114,9 @@ def _globbed(name: str, exclude: Path | None) -> list[FoundPicture]:
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in READABLE and not path.name.startswith(".") and path.is_file()
+    return (
+        path.suffix.lower() in READABLE | FOREIGN.keys() and not path.name.startswith(".") and path.is_file()
+    )
 
 
 def _walk(root: Path, exclude: Path | None) -> Iterator[Path]:
@@ -146,7 +163,7 @@ def output_path(
     if out is None:
         return found.path.with_name(_result_name(found.path, suffix))
     target = Path(out)
-    if _names_file(str(out)):
+    if names_file(str(out)):
         if not single:
             raise PictureError(f"{out} is one file, for several pictures name a folder")
         if _same_file(target, found.path):
@@ -173,20 +190,26 @@ def output_paths(
         count = 1
         while _absolute(path).casefold() in taken:  # some file systems ignore case
             count += 1
-            path = wanted.with_name(_fitted(wanted.stem, f"-{count}{wanted.suffix}"))
+            path = numbered(wanted, count)
         taken.add(_absolute(path).casefold())
         paths.append(path)
     return paths
 
 
-def _absolute(path: Path) -> str:
-    return os.path.abspath(path)  # noqa: PTH100 - resolve() would merge links that are pictures of their own
+def numbered(path: Path, count: int) -> Path:
+    """Return the name that the ``count``-th picture of one name gets: ``NAME-2.EXT``."""
+    return path.with_name(_fitted(path.stem, f"-{count}{path.suffix}"))
 
 
-def _names_file(out: str) -> bool:
+def names_file(out: str) -> bool:
+    """Say whether what a user named for the results is a file, not a folder."""
     if out.endswith(("/", os.sep)) or Path(out).is_dir():
         return False
-    return Path(out).is_file() or Path(out).suffix.lower() in READABLE
+    return Path(out).is_file() or _EXTENSION.fullmatch(Path(out).suffix) is not None
+
+
+def _absolute(path: Path) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 - resolve() would merge links that are pictures of their own
 
 
 def _same_file(first: Path, second: Path) -> bool:

@@ -17,6 +17,7 @@ from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, ImageFileDirectory_v2
 
 from colorzoo.errors import PictureError
 from colorzoo.inference.metadata import Exif, Metadata, tiff_exif, upright_exif, upright_xmp
+from colorzoo.inference.paths import FOREIGN, RAW
 from colorzoo.inference.picture import Picture, upright
 from colorzoo.inference.pixels import Pixels, array_pixels, deep_file, image_pixels
 from colorzoo.picture_formats import open_picture
@@ -57,7 +58,9 @@ def read_picture(
             raise PictureError("the picture is empty (0 bytes)")
         return _from_bytes(source, "the picture", max_pixels)
     path = Path(source)
-    picture = _from_bytes(_bytes_of(path), str(path), max_pixels)
+    data = _bytes_of(path)
+    _refuse_raw(path, data)
+    picture = _from_bytes(data, str(path), max_pixels)
     return replace(picture, metadata=replace(picture.metadata, source=path))
 
 
@@ -81,6 +84,12 @@ def _bytes_of(path: Path) -> bytes:
     if not data:
         raise PictureError(f"{path} is empty (0 bytes), copy it again from where it came")
     return data
+
+
+def _refuse_raw(path: Path, data: bytes) -> None:
+    """Refuse raw files, most of which are TIFF: what would be read of them is a small preview."""
+    if FOREIGN.get(path.suffix.lower()) == RAW and data[:2] in (b"II", b"MM"):
+        raise PictureError(f"{path} is {RAW} of a camera: develop it to TIFF or JPEG first")
 
 
 @contextmanager
@@ -114,6 +123,10 @@ def _opened(name: str, data: bytes) -> Iterator[Image.Image | None]:
 def _hint(data: bytes) -> str:
     if data[4:8] == b"ftyp":
         return " Pillow can read, convert it to JPEG or PNG first (HEIC and raw files need another tool)"
+    if data[:2] == b"\xff\x0a" or data[4:8] == b"JXL ":
+        return " Pillow can read but JPEG XL, convert it to JPEG or PNG first"
+    if data[:5] == b"%PDF-":
+        return " but PDF: take the pictures out of it first (pdfimages does)"
     if data.lstrip()[:4] == b"%!PS" or data[:4] == b"\xc5\xd0\xd3\xc6":
         return " but PostScript (EPS), which is a program: export it as PNG or TIFF first"
     return ", its content is of no known format (JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF were expected)"

@@ -9,7 +9,14 @@ import numpy as np
 from PIL import Image
 
 from colorzoo.errors import PictureError
-from colorzoo.inference.encode import ALPHA_FORMATS, DEEP_FORMATS, encode, fits_jpeg, quantized
+from colorzoo.inference.encode import (
+    ALPHA_FORMATS,
+    DEEP_FORMATS,
+    XMP_FORMATS,
+    encode,
+    fits_jpeg,
+    quantized,
+)
 from colorzoo.inference.paths import WRITABLE
 from colorzoo.inference.picture import FloatArray, Picture
 
@@ -18,7 +25,7 @@ _LARGEST = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535}
 _KEPT = {
     "exif": ("EXIF", {"JPEG", "PNG", "TIFF", "WEBP", "AVIF"}),
     "icc": ("color profile", {"JPEG", "PNG", "TIFF", "WEBP", "AVIF"}),
-    "xmp": ("XMP", {"JPEG", "PNG", "TIFF", "WEBP", "AVIF"}),
+    "xmp": ("XMP", XMP_FORMATS),
     "photoshop": ("IPTC", {"JPEG"}),
     "comment": ("comment", {"JPEG", "GIF"}),
     "text": ("PNG text", {"PNG"}),
