@@ -167,7 +167,7 @@ class FullSizePrediction(LightningModule):
         return found
 
     def _origin(self, data: bytes) -> Origin:
-        """Say how a result was made; the digest of the settings covers the weights, which may have no file."""
+        """Say how a result was made; the settings' digest covers the weights, which may have no file."""
         source = hashlib.sha256(data).hexdigest()
         return Origin(source, self.settings.hex(), type(self.model).__name__, version=__version__)
 

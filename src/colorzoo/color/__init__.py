@@ -13,13 +13,14 @@ from colorzoo.color.bins import (
     soft_neighbors,
 )
 from colorzoo.color.edge_filters import canny, sobel, sobel_gradients
-from colorzoo.color.gamut import in_gamut, reduce_chroma
+from colorzoo.color.gamut import at_lightness, in_gamut, reduce_chroma
 from colorzoo.color.lab import lab_to_rgb, lab_to_rgb_in_gamut, rgb_to_lab, survives_rgb
 from colorzoo.color.sketch import canny_sketch, clean_line_art, rgb_to_gray, xdog
 from colorzoo.color.snap import snap_to_luma
 
 __all__ = [
     "annealed_mean",
+    "at_lightness",
     "canny",
     "canny_sketch",
     "clean_line_art",

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from colorzoo.color.linear import lab_to_linear_rgb
+from colorzoo.color.linear import (
+    lab_to_linear_rgb,
+    linear_rgb_to_lab,
+    luma_to_luminance,
+    luminance_of,
+)
+from colorzoo.color.oklab import ChromaPath
 
 _TOLERANCE = 1e-4  # in linear RGB; the cube's own faces count as inside
+_FARTHEST = 4.0  # times the chroma of an equally bright color; that of dark colors is small
 _STEPS = 12  # bisection to 1/4096 of the chroma, well below one level of 8 bits
 
 
@@ -26,7 +35,7 @@ def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
 
 
 def reduce_chroma(lab: Tensor) -> Tensor:
-    """Scale a and b of colors outside sRGB until they fit; lightness and hue stay.
+    """Take as much chroma from colors outside sRGB as they need to fit; lightness (CIE) and hue (Oklab) stay.
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
@@ -39,9 +48,39 @@ def reduce_chroma(lab: Tensor) -> Tensor:
         planes = lab.float().movedim(-3, 0)
         # flat planes throughout: rows of three values per pixel take more than twice the time
         pixels = planes.flatten(1).clone()
-        outside = _outside(lab_to_linear_rgb(pixels, dim=0))
-        pixels[:, outside] = _pulled_in(pixels[:, outside])
+        linear = lab_to_linear_rgb(pixels, dim=0)
+        outside = _outside(linear)
+        if outside.numel():
+            luma = pixels[0, outside]
+            pulled = linear_rgb_to_lab(_pulled_in(linear[:, outside], luma))[1:]
+            possible = (luma >= 0) & (luma <= 100)
+            pixels[1:, outside] = torch.where(possible, pulled, 0.0)
         return pixels.view_as(planes).movedim(0, -3)
+
+
+def at_lightness(lab: Tensor, luma: Tensor) -> Tensor:
+    """Bring colors to another lightness: hue (Oklab) stays, and chroma as far as sRGB can show it there.
+
+    Args:
+        lab: ``(..., 3, H, W)``, the colors that were chosen, inside sRGB.
+        luma: ``(..., 1, H, W)``, the lightness they shall have.
+
+    Returns:
+        ``(..., 3, H, W)`` float32 Lab of that lightness.
+    """
+    with torch.autocast(lab.device.type, enabled=False):
+        pixels, target = lab.float().movedim(-3, 0).flatten(1), luma.float().clamp(0, 100).flatten()
+        chroma = torch.linalg.vector_norm(pixels[1:], dim=0)
+        luminance = luma_to_luminance(target)
+        linear = lab_to_linear_rgb(pixels, dim=0)
+        path = ChromaPath(linear * (luminance / luminance_of(linear).clamp(min=1e-6)), luminance)
+
+        def fits(linear: Tensor) -> Tensor:
+            ab = linear_rgb_to_lab(linear)[1:]
+            return _within_cube(linear, _TOLERANCE) & (torch.linalg.vector_norm(ab, dim=0) <= chroma)
+
+        found = linear_rgb_to_lab(_farthest(path, fits, torch.full_like(target, _FARTHEST)))
+        return torch.cat([target[None], found[1:]]).view_as(lab.movedim(-3, 0)).movedim(0, -3)
 
 
 def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
@@ -58,21 +97,25 @@ def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
         pixels = planes.flatten(1)
         linear = lab_to_linear_rgb(pixels, dim=0)
         outside = _outside(linear)
-        linear[:, outside] = lab_to_linear_rgb(_pulled_in(pixels[:, outside]), dim=0)
+        if outside.numel():
+            linear[:, outside] = _pulled_in(linear[:, outside], pixels[0, outside])
         return linear.view_as(planes).movedim(0, -3)
 
 
-def _pulled_in(pixels: Tensor) -> Tensor:
-    """Return ``(3, N)`` Lab colors with as much of their chroma as sRGB can show, by bisection."""
-    if not pixels.numel():  # the bisection of nothing still takes two milliseconds
-        return pixels
-    luma, ab = pixels[:1], pixels[1:]
-    low, high = torch.zeros_like(luma), torch.ones_like(luma)
+def _pulled_in(linear: Tensor, luma: Tensor) -> Tensor:
+    """Return ``(3, N)`` linear colors of ``(N,)`` lightness with as much of their chroma as sRGB can show."""
+    path = ChromaPath(linear, luma_to_luminance(luma.clamp(0, 100)))
+    return _farthest(path, lambda color: _within_cube(color, _TOLERANCE / 2), torch.ones_like(luma))
+
+
+def _farthest(path: ChromaPath, fits: Callable[[Tensor], Tensor], end: Tensor) -> Tensor:
+    """Return the colors farthest from gray, up to ``end``, that fit, by bisection."""
+    low, high = torch.zeros_like(end), end
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        fits = _fits(torch.cat([luma, ab * middle]), _TOLERANCE)
-        low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
-    return torch.cat([luma, ab * low])
+        inside = fits(path.at(middle))
+        low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
+    return path.at(low)
 
 
 def _outside(linear: Tensor) -> Tensor:

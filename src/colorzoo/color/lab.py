@@ -52,7 +52,7 @@ def lab_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
 
 
 def lab_to_rgb_in_gamut(lab: Tensor) -> Tensor:
-    """Convert CIE Lab to sRGB; colors outside sRGB lose chroma at constant lightness and hue.
+    """Convert CIE Lab to sRGB; colors outside sRGB lose chroma at constant lightness and hue (Oklab).
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.

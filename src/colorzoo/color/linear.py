@@ -15,6 +15,12 @@ _XYZ_TO_RGB = (
     (-0.9212477523, 1.8759900015, 0.0452473395),
     (0.0528904611, -0.2040413384, 1.1512320120),
 )
+# and its inverse, rows X, Y, Z
+_RGB_TO_XYZ = (
+    (0.4339463634, 0.3762138731, 0.1898250339),
+    (0.2126710000, 0.7151600000, 0.0721690000),
+    (0.0177566746, 0.1094688795, 0.8727046462),
+)
 _CUBIC_FROM = 0.2068966
 
 
@@ -33,6 +39,36 @@ def lab_to_linear_rgb(lab: Tensor, *, dim: int = -3) -> Tensor:
     fz = (fy - b / 200).clamp(min=0)  # no light has a negative Z; scikit-image and the papers' code agree
     x, y, z = (_uncone(cone) for cone in (fy + a / 500, fy, fz))
     return torch.stack([of_x * x + of_y * y + of_z * z for of_x, of_y, of_z in _XYZ_TO_RGB], dim=dim)
+
+
+def linear_rgb_to_lab(linear: Tensor) -> Tensor:
+    """Convert linear sRGB to CIE Lab, the inverse of `lab_to_linear_rgb`.
+
+    Args:
+        linear: float32 ``(3, N)``.
+
+    Returns:
+        ``(3, N)``: L in [0, 100] for colors of sRGB, a and b in CIE units.
+    """
+    x, y, z = (_cone(share) for share in linear.new_tensor(_RGB_TO_XYZ) @ linear)
+    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def luminance_of(linear: Tensor) -> Tensor:
+    """Return Y ``(N,)`` of linear sRGB ``(3, N)``."""
+    red, green, blue = linear
+    of_red, of_green, of_blue = _RGB_TO_XYZ[1]
+    return of_red * red + of_green * green + of_blue * blue
+
+
+def luma_to_luminance(luma: Tensor) -> Tensor:
+    """Return Y in [0, 1] of L in [0, 100]."""
+    return _uncone((luma + 16) / 116)
+
+
+def _cone(share: Tensor) -> Tensor:
+    root = share.clamp(min=1e-9).pow(1 / 3)
+    return torch.where(root > _CUBIC_FROM, root, 7.787 * share + 16 / 116)
 
 
 def _uncone(cone: Tensor) -> Tensor:

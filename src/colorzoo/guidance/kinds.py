@@ -39,12 +39,15 @@ class Points(TensorFields):
     Attributes:
         ab: ``(B, 2, H, W)`` in CIE units; ignored where ``mask`` is 0.
         mask: ``(B, 1, H, W)`` in {0, 1}.
-        luma: ``(B, 1, H, W)`` lightness in [0, 100], for models that paint sketches; or None.
+        luma: ``(B, 1, H, W)`` lightness in [0, 100] of the chosen colors, or None.
+        exact: ``(B, 1, H, W)``, 1 where ab is meant as it stands; elsewhere the color of that ``luma`` and ab
+            was chosen, whose ab at the picture's lightness is another one. None: ab is meant everywhere.
     """
 
     ab: Tensor
     mask: Tensor
     luma: Tensor | None = None
+    exact: Tensor | None = None
 
     def __post_init__(self) -> None:
         batch, _, height, width = _check_map("Points.ab", self.ab, 2)

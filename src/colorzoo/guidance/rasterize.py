@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color import at_lightness, lab_to_rgb, rgb_to_lab
 from colorzoo.guidance.fields import hex_color
 from colorzoo.guidance.kinds import Boxes, Points, Scribbles
 from colorzoo.guidance.recipe import PointHint, Recipe, Stroke
@@ -26,14 +26,15 @@ def rasterize_points(recipe: Recipe, width: int, height: int, size: tuple[int, i
     """
     if not recipe.points:
         return None
-    ab, mask, luma = (torch.zeros(1, channels, *size) for channels in (2, 1, 1))
+    ab, mask, luma, exact = (torch.zeros(1, channels, *size) for channels in (2, 1, 1, 1))
     for point in recipe.points:
         rows = covered(point.y, point.radius, size[0] / height, size[0])
         columns = covered(point.x, point.radius, size[1] / width, size[1])
         ab[:, :, rows, columns] = point_ab(point).view(1, 2, 1, 1)
         luma[:, :, rows, columns] = _lab_of(point.color)[0]
+        exact[:, :, rows, columns] = float(point.ab is not None)
         mask[:, :, rows, columns] = 1
-    return Points(ab, mask, luma)
+    return Points(ab, mask, luma, exact)
 
 
 def rasterize_scribbles(recipe: Recipe, width: int, height: int, size: tuple[int, int]) -> Scribbles | None:
@@ -59,6 +60,14 @@ def boxes_of(recipe: Recipe, width: int, height: int) -> Boxes | None:
 def point_ab(point: PointHint) -> Tensor:
     """Return the ``(2,)`` ab of a point in CIE units."""
     return torch.tensor(_lab_of(point.color)[1:] if point.ab is None else point.ab)
+
+
+def point_lab(point: PointHint, luma: float) -> Tensor:
+    """Return the ``(3,)`` Lab that a point asks for where the picture's lightness is ``luma``."""
+    if point.ab is not None:
+        return torch.tensor((luma, *point.ab))
+    chosen = torch.tensor(_lab_of(point.color)).view(3, 1, 1)
+    return at_lightness(chosen, torch.full((1, 1, 1), luma)).flatten()
 
 
 @lru_cache(maxsize=4096)  # while somebody draws, all points but one are those of the picture before

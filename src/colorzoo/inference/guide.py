@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from colorzoo.color import reduce_chroma
+from colorzoo.color import at_lightness, reduce_chroma
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, PointHint, Points, Recipe
 from colorzoo.guidance.rasterize import points_to_hints
@@ -136,12 +136,17 @@ def draw_wishes(
 
 
 def fit_points(guidance: Guidance, luma: Tensor) -> Guidance:
-    """Bring the given colors into what sRGB can show at the lightness ``(1, 1, h, w)`` of their pixels."""
-    if guidance.points is None:
+    """Bring the given colors to the lightness ``(1, 1, h, w)`` of their pixels, as far as sRGB shows them."""
+    points = guidance.points
+    if points is None:
         return guidance
-    mask = guidance.points.mask
-    ab = reduce_chroma(torch.cat([luma, guidance.points.ab], dim=1))[:, 1:]
-    return replace(guidance, points=Points(ab * mask, mask, guidance.points.luma))
+    ab = reduce_chroma(torch.cat([luma, points.ab], dim=1))[:, 1:]
+    if points.luma is not None and points.exact is not None:
+        chosen = torch.cat([points.luma, points.ab], dim=1).movedim(1, 0)
+        free = ((points.mask > 0) & (points.exact == 0))[:, 0]
+        moved = at_lightness(chosen[:, free, None], luma[:, 0][free][None, :, None])
+        ab.movedim(1, 0)[:, free] = moved[1:, :, 0]
+    return replace(guidance, points=replace(points, ab=ab * points.mask))
 
 
 def _sparse_hints(points: Points | None, width: int, height: int) -> tuple[PointHint, ...]:

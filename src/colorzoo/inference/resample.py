@@ -42,7 +42,9 @@ def resize_points(points: Points, size: tuple[int, int]) -> Points:
         sums = F.interpolate(values * points.mask, size=size, mode="area")
         return sums / share.clamp(min=1e-6) * mask
 
-    return Points(mean(points.ab), mask, None if points.luma is None else mean(points.luma))
+    luma = None if points.luma is None else mean(points.luma)
+    exact = None if points.exact is None else (mean(points.exact) > 0.5).to(mask.dtype)
+    return Points(mean(points.ab), mask, luma, exact)
 
 
 class BicubicUpsampler:

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.guidance import PointHint, Recipe
-from colorzoo.guidance.rasterize import point_ab
+from colorzoo.guidance.rasterize import point_ab, point_lab
 from colorzoo.inference.colorizer import Colorizer, full_luma, join
 from colorzoo.inference.guide import draw_wishes
 from colorzoo.inference.palette import Distribution
 from colorzoo.inference.pins import Pin, fit_pins
 from colorzoo.inference.resample import BicubicUpsampler, shrink_luma
 from colorzoo.inference.sketches import painted_luma
-from colorzoo.studio.gamut import Shown, show
+from colorzoo.studio.gamut import SNAPPED, Shown, show
 from colorzoo.studio.limits import Limits
 from colorzoo.studio.palette import luma_at
 from colorzoo.studio.photo import Photo, fit, jpeg, to_levels
@@ -224,8 +224,12 @@ def shown_points(task: Task) -> list[Shown]:
     points = task.recipe.points
     if not points:
         return []
-    chosen = torch.stack([point_ab(point) for point in points]) * task.recipe.strength
-    return show(chosen, torch.tensor([luma_at(task.photo, (point.x, point.y)) for point in points]))
+    luma = [luma_at(task.photo, (point.x, point.y)) for point in points]
+    chosen = torch.stack([point_ab(point) for point in points])
+    there = torch.stack([point_lab(*pair)[1:] for pair in zip(points, luma, strict=True)])
+    paler = chosen.norm(dim=1) - there.norm(dim=1) > SNAPPED
+    shown = show(there * task.recipe.strength, torch.tensor(luma))
+    return [replace(s, snapped=s.snapped or lost) for s, lost in zip(shown, paler.tolist(), strict=True)]
 
 
 def color_at(task: Task, answer: Answer, place: tuple[float, float]) -> Tensor:

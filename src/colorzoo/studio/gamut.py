@@ -12,7 +12,7 @@ from colorzoo.color import in_gamut, lab_to_rgb, reduce_chroma
 
 REACH = 110
 SIDE = 2 * REACH + 1
-_SNAPPED = 0.5  # CIE units; less is no change that anyone could see
+SNAPPED = 0.5  # CIE units; less is no change that anyone could see
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def show(ab: Tensor, luma: Tensor) -> list[Shown]:
     """Return what sRGB can show of ``(N, 2)`` ab at ``(N,)`` lightness."""
     lab = torch.cat([luma[:, None], ab.float()], dim=1).T[:, :, None]
     inside = reduce_chroma(lab)
-    moved = (inside - lab)[1:].abs().amax(dim=(0, 2)) > _SNAPPED
+    moved = (inside - lab)[1:].abs().amax(dim=(0, 2)) > SNAPPED
     levels = (lab_to_rgb(inside)[:, :, 0].T * 255).round().int().tolist()
     columns = zip(luma.tolist(), inside[1:, :, 0].T.tolist(), levels, moved.tolist(), strict=True)
     return [Shown(level, (a, b), _hex(color), snapped) for level, (a, b), color, snapped in columns]
