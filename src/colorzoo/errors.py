@@ -25,6 +25,10 @@ class PictureError(ColorzooError):
     """A picture that cannot be read or written."""
 
 
+class DiskFullError(PictureError):
+    """A result cannot be written because no space is left."""
+
+
 class GuidanceError(ColorzooError, ValueError):
     """A recipe or guidance that does not fit its schema, its picture or the model."""
 

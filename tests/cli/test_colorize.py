@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import hashlib
+import io
 import json
 import os
 import signal
@@ -107,9 +109,9 @@ OUTSIDE = '{"points": [{"x": 99, "y": 5, "color": "#c04020"}]}'
         (["--recipe", "gone.json"], "gone.json' cannot be read"),
         (["--recipe", "a.png"], "a.png' cannot be read: not UTF-8"),
         (["--point", "99,5=#c04020"], "points[0] at (99, 5)"),
-        (["--point", "5;5=#c04020"], "--point '5;5=#c04020' is not X,Y=#rrggbb"),
+        (["--point", "5;5=#c04020"], "--point '5;5=#c04020' is not X,Y=COLOR"),
         (["--point", "1.2.3,5=#c04020"], "is not X,Y"),
-        (["--point", "5,5=red"], "for example 120,80=#c04020"),
+        (["--point", "5,5=nocolor"], "for example 120,80=#c04020"),
         (["--strength", "1.6"], "--strength must be from 0 to 1.5"),
         (["--strength", "nan"], "--strength must be from 0 to 1.5"),
         (["--size", "8"], "--size must be from 16 to 4096"),
@@ -172,7 +174,8 @@ def test_good_pictures_among_bad_ones_are_colored(run: Run, tmp_path: Path) -> N
     code, out, err = run(good[0], *bad.values(), good[1], "-o", tmp_path / "out")
     assert code == 1
     assert out.splitlines() == [str(tmp_path / "out" / name) for name in ("a.png", "b.png")]
-    assert err.count("colorzoo: error: ") == err.count("\n") == 4
+    assert err.count("colorzoo: error: ") == err.count("\n") - 1 == 4
+    assert err.endswith("colorzoo: 2 colored, 4 failed\n")
     assert tree(tmp_path / "out") == ["a.png", "b.png"]
 
 
@@ -209,7 +212,7 @@ def test_folders_are_mirrored_and_taken_up_again(run: Run, tmp_path: Path) -> No
     assert tree(out) == tree(album)
     (out / "a.png").write_bytes(b"not ours")
     code, said, err = run(album, "-o", out)
-    assert (code, said.count("is already there"), err.count("\n")) == (1, 2, 1)
+    assert (code, said.count("is already there"), err.count("\n")) == (1, 2, 2)
     assert "a.png exists already and does not say of which picture it was made" in err
     assert (out / "a.png").read_bytes() == b"not ours"
     assert run(album, "-o", out, "--overwrite")[0] == 0
@@ -301,7 +304,8 @@ def test_what_a_folder_holds_but_cannot_be_read_is_named(run: Run, tmp_path: Pat
     code, out, err = run(album, "-o", tmp_path / "out")
     assert (code, tree(tmp_path / "out")) == (1, ["a.jpg"])
     assert out.count("\n") == 1
-    said = err.splitlines()
+    *said, end = err.splitlines()
+    assert end == "colorzoo: 1 colored, 4 failed"
     assert [next(n for n in ("b.HEIC", "c.jxl", "d.pdf", "e.dng") if n in line)[0] for line in said] == [
         *"bcde"
     ]
@@ -319,6 +323,74 @@ def test_options_that_would_do_nothing_are_refused(run: Run, tmp_path: Path) -> 
     code, _, err = run(source, "--histogram-of", source)
     assert (code, err.count("\n"), "has no color" in err) == (2, 1, True)
     assert tree(tmp_path) == ["a.png"]
+
+
+def test_what_failed_is_listed_and_the_list_given_back(run: Run, tmp_path: Path) -> None:
+    photo(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b ö.png").write_bytes(b"broken")
+    (tmp_path / "in" / "c.png").write_bytes(b"broken")
+    left = tmp_path / "left.txt"
+    code, _, err = run(tmp_path / "in", "-o", tmp_path / "out", "--failed", left)
+    assert (code, left.read_text()) == (1, f"{tmp_path / 'in' / 'b ö.png'}\n{tmp_path / 'in' / 'c.png'}\n")
+    assert err.endswith("colorzoo: 1 colored, 2 failed\n")
+    photo(tmp_path / "in" / "b ö.png")
+    photo(tmp_path / "in" / "c.png", height=33)
+    assert run("--from", left, "-o", tmp_path / "out", "--failed", left)[0] == 0
+    assert (tree(tmp_path / "out"), left.read_text()) == (["a.png", "b ö.png", "c.png"], "")
+    code, _, err = run("--from", left)
+    assert (code, "names no picture" in err) == (2, True)
+    code, _, err = run()
+    assert (code, "name a photo" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("word", "color"), [("teal", "#008080"), ("#f00", "#ff0000"), ("#C04020", "#c04020")]
+)
+def test_colors_are_named_as_people_name_them(word: str, color: str) -> None:
+    assert colorize._parse_point(f"3,4,2={word}").color == color
+
+
+def test_a_full_disk_ends_the_run_at_once_and_the_same_command_goes_on(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        photo(tmp_path / "in" / f"{number}.png", height=30 + number)
+    real, written = Path.replace, []
+
+    def replace(self: Path, target: Path) -> Path:
+        if len(written) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(target)
+        return real(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        code, _, err = run(tmp_path / "in", "-o", tmp_path / "out")
+    assert (code, tree(tmp_path / "out")) == (1, ["0.png"])
+    assert err.count("No space left on device") == 1
+    assert err.splitlines()[-1] == "colorzoo: 1 colored, 3 failed"
+    assert run(tmp_path / "in", "-o", tmp_path / "out")[0] == 0
+    assert tree(tmp_path / "out") == ["0.png", "1.png", "2.png", "3.png"]
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.tif"])
+def test_a_picture_goes_through_pipes(weights: Path, tmp_path: Path, name: str) -> None:
+    source = photo(tmp_path / name)
+    words = ["--device", "cpu", "--weights", str(weights), "--provenance", "none"]
+    words = [sys.executable, "-m", "colorzoo", "colorize", "-", "-o", "-", *words]
+    done = subprocess.run(words, input=source.read_bytes(), capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"standard output\n")
+    result = Image.open(io.BytesIO(done.stdout))
+    assert (result.format, result.size) == (Image.open(source).format, (40, 30))
+    assert tree(tmp_path) == [name]
+
+
+def test_pipes_that_cannot_be_are_refused(run: Run, tmp_path: Path) -> None:
+    first, second = photo(tmp_path / "a.png"), photo(tmp_path / "b.png")
+    for words in (["-", first, "-o", "-"], [first, second, "-o", "-"], [tmp_path, "-o", "-"], ["-"]):
+        code, out, err = run(*words)
+        assert (code, out, err.count("\n")) == (2, "", 1), words
+    assert tree(tmp_path) == ["a.png", "b.png"]
 
 
 @pytest.mark.parametrize("name", ["out.heic", "new.xyz"])

@@ -19,7 +19,7 @@ from rich.progress import Progress
 
 from colorzoo import __version__
 from colorzoo.cli._results import Place, asked_of, find_place
-from colorzoo.errors import ColorzooError, PictureError
+from colorzoo.errors import ColorzooError, DiskFullError, PictureError
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.guide import wanted_model
@@ -38,6 +38,7 @@ from colorzoo.inference.references import Reference, named_references, recipe_re
 from colorzoo.weights._files import sha256_of
 
 _DONE = "is already there, of the same picture with the same settings"
+_UNTRIED = "not tried: the disk is full"
 _IN_THE_WAY = {
     "changed": "exists already, made with other settings; --overwrite replaces it",
     "foreign": "exists already, made of another picture; --overwrite replaces it, -o names another file",
@@ -53,13 +54,13 @@ class Report:
     Attributes:
         source: The picture.
         output: Where the result is, or would be; empty for a picture that was not found.
-        status: Whether it was colored, left alone, impossible, or only planned.
+        status: Whether it was colored, left alone, impossible, the end of a disk, or only planned.
         notes: What the user should know.
     """
 
     source: str
     output: str
-    status: Literal["colored", "skipped", "failed", "planned"]
+    status: Literal["colored", "skipped", "failed", "full", "planned"]
     notes: tuple[str, ...] = ()
 
 
@@ -86,12 +87,12 @@ class Coloring:
     def say(self, report: Report) -> None:
         """Print the line of one picture: failures on standard error, and all if that is for JSON."""
         notes = "; ".join(report.notes)
-        if report.status == "failed":
+        if report.status in ("failed", "full"):
             _print(f"colorzoo: error: {' '.join(notes.split())}", sys.stderr)
         else:
-            name = report.output or report.source
+            name = "standard output" if self.args.piped else report.output or report.source
             line = f"{name} ({notes})" if notes else name
-            _print(line, sys.stderr if self.args.json else sys.stdout)
+            _print(line, sys.stderr if self.args.json or self.args.piped else sys.stdout)
 
 
 def find_jobs(inputs: Sequence[str], how: Coloring) -> tuple[list[Job], list[Report]]:
@@ -177,6 +178,11 @@ def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
             how.say(reports[-1])
             if interrupts:
                 raise KeyboardInterrupt
+            if reports[-1].status == "full":
+                reports += [
+                    replace(rest.report, status="failed", notes=(_UNTRIED,)) for rest in jobs[len(reports) :]
+                ]
+                break
     return reports
 
 
@@ -210,6 +216,8 @@ def _color_one(
 ) -> Report:
     try:
         return _colored(colorizer, job, how, reference, origin)
+    except DiskFullError as error:  # no other picture would fare better
+        return replace(job.report, status="full", notes=(f"{error}; the same command goes on from here",))
     except Exception as error:  # one odd picture must not end a run of thousands
         text = failure(error, str(job.found.path), job.report.output)
         return replace(job.report, status="failed", notes=(text,))

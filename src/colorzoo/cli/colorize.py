@@ -28,16 +28,24 @@ colorzoo colorize old.jpg --reference sunset.jpg --alpha 0.8
 colorzoo colorize album/ -o colored/
 """
 
-_POINT = re.compile(r"(?P<x>[\d.]+),(?P<y>[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#[0-9a-fA-F]{6})")
+_POINT = re.compile(r"(?P<x>[\d.]+),(?P<y>[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)")
 _FAILED, _SOME_FAILED = 2, 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument(
-        "pictures", nargs="+", metavar="PHOTO", help="files, folders (searched through) or globs"
+        "pictures",
+        nargs="*",
+        metavar="PHOTO",
+        help="files, folders (searched through) or globs; - reads one from standard input",
     )
-    parser.add_argument("-o", "--output", metavar="OUT", help="a file for one picture, or a folder")
+    parser.add_argument("--from", dest="list", metavar="LIST", help="a file that names pictures, one a line")
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", help="a file for one picture, a folder, or - for standard output"
+    )
+    parser.set_defaults(piped=False)
+    parser.add_argument("--failed", metavar="LIST", help="write the names of the pictures that failed there")
     parser.add_argument("--model", help="registered name (default: the recipe's, or the embedded model)")
     parser.add_argument("--weights", default="default", help="default, published, or the path of a file")
     parser.add_argument("--recipe", metavar="R.json", help="color points and settings as JSON")
@@ -59,8 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--point",
         action="append",
         default=[],
-        metavar="X,Y[,R]=#rrggbb",
-        help="a color at a pixel of the picture, with radius R; may be repeated",
+        metavar="X,Y[,R]=COLOR",
+        help="a color (#rrggbb, #rgb or a name) at a pixel of the picture, with radius R; may be repeated",
     )
     parser.add_argument(
         "--box",
@@ -99,22 +107,28 @@ def run(args: argparse.Namespace) -> int:
         0 if all went well, 1 if some pictures failed, 2 if all did.
     """
     _check_numbers(args)
+    if not args.pictures and args.list is None:
+        raise ColorzooError("name a photo, a folder or a glob; see `colorzoo colorize --help`")
     recipe = _recipe(args)
     _check_references(args, recipe)
     if wanted := args.model or recipe.model:
         model_card(wanted)  # a wrong name is said at once, even if there is nothing to do
     from colorzoo.cli._coloring import Coloring, color_all, find_jobs
+    from colorzoo.cli._lists import named_in, tell_end
+    from colorzoo.cli._streams import standard_streams
 
-    how = Coloring(recipe, args)
-    jobs, reports = find_jobs(args.pictures, how)
-    if args.dry_run:
-        reports += [replace(job.report, status="planned") for job in jobs]
-    else:
-        reports += color_all(jobs, how)
+    with standard_streams(args) as (pictures, told):
+        how = Coloring(recipe, told)
+        jobs, reports = find_jobs([*pictures, *named_in(args.list)], how)
+        if args.dry_run:
+            reports += [replace(job.report, status="planned") for job in jobs]
+        else:
+            reports += color_all(jobs, how)
     for report in reports if args.dry_run else ():
         how.say(report)
     if args.json:
         print(json.dumps([asdict(report) for report in reports], indent=1))
+    tell_end(reports, args.failed)
     return _exit_code([report.status for report in reports])
 
 
@@ -149,6 +163,8 @@ def _statistics(args: argparse.Namespace) -> dict[str, object]:
 
 
 def _parse_point(text: str) -> PointHint:
+    from PIL import ImageColor
+
     from colorzoo.guidance import PointHint
 
     match = _POINT.fullmatch(text)
@@ -156,10 +172,12 @@ def _parse_point(text: str) -> PointHint:
         if match is None:
             raise ValueError
         radius = float(match["radius"]) if match["radius"] else 3.0
-        return PointHint(float(match["x"]), float(match["y"]), radius, match["color"].lower())
+        red, green, blue = ImageColor.getrgb(match["color"])[:3]
+        return PointHint(float(match["x"]), float(match["y"]), radius, f"#{red:02x}{green:02x}{blue:02x}")
     except ValueError:
         raise GuidanceError(
-            f"--point {text!r} is not X,Y=#rrggbb or X,Y,RADIUS=#rrggbb, for example 120,80=#c04020"
+            f"--point {text!r} is not X,Y=COLOR or X,Y,RADIUS=COLOR, for example 120,80=#c04020; a color is "
+            "#rrggbb, #rgb or a name of HTML such as teal"
         ) from None
 
 
@@ -213,7 +231,7 @@ def _check_references(args: argparse.Namespace, recipe: Recipe) -> None:
 
 
 def _exit_code(statuses: list[str]) -> int:
-    failed = statuses.count("failed")
+    failed = statuses.count("failed") + statuses.count("full")
     if failed == 0:
         return 0
     return _FAILED if failed == len(statuses) else _SOME_FAILED

@@ -88,13 +88,24 @@ def points_to_hints(points: Points) -> Iterator[PointHint]:
     Yields:
         Squares that do not overlap, by their top left pixels.
     """
-    free, ab = points.mask[0, 0] > 0, points.ab[0]
+    free, (lab, exact) = points.mask[0, 0] > 0, _chosen(points)
+    keys = torch.cat([lab, exact[None]])
     for row, column in free.nonzero().tolist():
         if not free[row, column]:
             continue
-        side = _largest_square(free, ab, row, column)
+        side = _largest_square(free, keys, row, column)
         free[row : row + side, column : column + side] = False
-        yield _square_hint(row, column, side, ab[:, row, column])
+        yield _square_hint(row, column, side, lab[:, row, column], bool(exact[row, column]))
+
+
+def _chosen(points: Points) -> tuple[Tensor, Tensor]:
+    """Return the chosen colors of one picture as Lab ``(3, H, W)``, and where ab alone is meant ``(H, W)``."""
+    ab = points.ab[0].float()
+    exact = torch.ones_like(ab[0]) if points.exact is None or points.luma is None else points.exact[0, 0]
+    luma = torch.full_like(ab[:1], _SHOWN_LUMA)
+    if points.luma is not None:
+        luma = torch.where(exact[None] > 0, luma, points.luma[0])
+    return torch.cat([luma, ab]), exact
 
 
 def covered(center: float, radius: float, scale: float, length: int) -> slice:
@@ -124,20 +135,19 @@ def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: Stroke, scale_x: float, scal
         draw.ellipse((x - reach, y - reach, x + reach, y + reach), fill=1)
 
 
-def _largest_square(free: Tensor, ab: Tensor, row: int, column: int) -> int:
-    """Return the side of the largest all-free square of one color with this top left pixel."""
-    color, side = ab[:, row, column].view(2, 1, 1), 1
+def _largest_square(free: Tensor, keys: Tensor, row: int, column: int) -> int:
+    """Return the side of the largest all-free square of one ``(K, H, W)`` key with this top left pixel."""
+    key, side = keys[:, row, column].view(-1, 1, 1), 1
     while row + side < free.shape[0] and column + side < free.shape[1]:
         square = (slice(row, row + side + 1), slice(column, column + side + 1))
-        if not (free[square].all() and (ab[(slice(None), *square)] == color).all()):
+        if not (free[square].all() and (keys[(slice(None), *square)] == key).all()):
             break
         side += 1
     return side
 
 
-def _square_hint(row: int, column: int, side: int, color: Tensor) -> PointHint:
-    lab = torch.cat([torch.tensor([_SHOWN_LUMA]), color.float()]).view(3, 1, 1)
-    levels = (lab_to_rgb(lab).flatten() * 255).round().int().tolist()
+def _square_hint(row: int, column: int, side: int, lab: Tensor, exact: bool) -> PointHint:
+    levels = (lab_to_rgb(lab.view(3, 1, 1)).flatten() * 255).round().int().tolist()
     shown = "#" + "".join(f"{level:02x}" for level in levels)
-    a, b = color.tolist()
-    return PointHint(column + side / 2, row + side / 2, side / 2, shown, (a, b))
+    _, a, b = lab.tolist()
+    return PointHint(column + side / 2, row + side / 2, side / 2, shown, (a, b) if exact else None)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from colorzoo.errors import PictureError
+from colorzoo.errors import DiskFullError, PictureError
 from colorzoo.inference.encode import (
     ALPHA_FORMATS,
     DEEP_FORMATS,
@@ -180,4 +181,5 @@ def write_whole(path: Path, content: bytes) -> None:
     except FileExistsError:
         raise PictureError(f"{path} cannot be written: {path.parent} is a file, not a folder") from None
     except OSError as error:
-        raise PictureError(f"{path} cannot be written: {error.strerror or error}") from error
+        kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else PictureError
+        raise kind(f"{path} cannot be written: {error.strerror or error}") from error

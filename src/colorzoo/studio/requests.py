@@ -9,11 +9,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, cast
 
+from colorzoo import __version__
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.guidance.fields import Fields
 from colorzoo.inference.encode import encode
 from colorzoo.inference.kinds import describe_statistics
+from colorzoo.inference.origin import Origin, with_origin
 from colorzoo.inference.paths import WRITABLE
 from colorzoo.inference.picture_io import Picture, read_picture, write_notes
 from colorzoo.inference.references import as_reference, require_color
@@ -301,7 +303,9 @@ def export(ctx: Context) -> Iterator[Message]:
     with ctx.session.lock:
         reference = None if ctx.session.reference is None else ctx.session.reference[0]
     colored = ctx.bench(recipe).colorizer().colorize(picture, recipe, reference=reference)
-    data = encode(colored.rgb, picture, WRITABLE[_FORMATS[kind]], quality)
+    made = Origin(photo.sha256, "", colored.model, version=__version__, recipe=recipe.to_json())
+    marked = replace(picture, metadata=with_origin(picture.metadata, made))
+    data = encode(colored.rgb, marked, WRITABLE[_FORMATS[kind]], quality)
     notes = [*picture.notes, *colored.notes, *write_notes(name, picture)]
     facts = {"name": name, "mime": _MIMES[kind], "bytes": len(data), "notes": notes}
     if ctx.downloads is None:
