@@ -99,7 +99,7 @@ def points_to_hints(points: Points) -> Iterator[PointHint]:
 
 
 def _chosen(points: Points) -> tuple[Tensor, Tensor]:
-    """Return the chosen colors of one picture as Lab ``(3, H, W)``, and where ab alone is meant ``(H, W)``."""
+    """Return the chosen colors of one picture as Lab ``(3, H, W)``, and where ab alone is meant."""
     ab = points.ab[0].float()
     exact = torch.ones_like(ab[0]) if points.exact is None or points.luma is None else points.exact[0, 0]
     luma = torch.full_like(ab[:1], _SHOWN_LUMA)
