@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,10 +17,11 @@ from typing import Literal, TextIO
 from rich.console import Console
 from rich.progress import Progress
 
+from colorzoo.cli._better import tell_of_better
 from colorzoo.errors import ColorzooError, PictureError
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.guide import wanted_model
+from colorzoo.inference.guide import uses_of, wanted_model
 from colorzoo.inference.picture_io import (
     FoundPicture,
     chroma_note,
@@ -30,6 +32,7 @@ from colorzoo.inference.picture_io import (
     write_picture,
 )
 from colorzoo.inference.references import Reference, named_references, recipe_references
+from colorzoo.weights import model_of_file
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,14 @@ class Report:
         output: Where the result is, or would be; empty for a picture that was not found.
         status: Whether it was colored, left alone, impossible, or only planned.
         notes: What the user should know.
+        model: Registered name of what colored it; empty where nothing did.
     """
 
     source: str
     output: str
     status: Literal["colored", "skipped", "failed", "planned"]
     notes: tuple[str, ...] = ()
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,9 +74,19 @@ class Coloring:
     recipe: Recipe
     args: argparse.Namespace
 
+    @property
+    def names_model(self) -> bool:
+        """Whether the user says which model: by name, by recipe or by a file of weights."""
+        named = self.args.model or self.recipe.model or model_of_file(self.args.weights)
+        return named is not None
+
     def say(self, report: Report) -> None:
-        """Print the line of one picture: failures on standard error, and all if that is for JSON."""
-        notes = "; ".join(report.notes)
+        """Print the line of one picture: failures on standard error, and all if that is for JSON.
+
+        It names the model if that was ours to choose.
+        """
+        chosen = (report.model,) if report.model and not self.names_model else ()
+        notes = "; ".join((*chosen, *report.notes))
         if report.status == "failed":
             _print(f"colorzoo: error: {' '.join(notes.split())}", sys.stderr)
         else:
@@ -126,8 +141,15 @@ def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
         return []
     args = how.args
     named = _references(how)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        name = wanted_model(args.model, how.recipe, args.weights, reference=bool(named), fast=args.fast)
+    for warning in caught:  # of weights that do not fit
+        _print(f"colorzoo: {' '.join(str(warning.message).split())}", sys.stderr)
+    if not (how.names_model or args.fast or args.json):
+        tell_of_better(uses_of(how.recipe, reference=bool(named)), name)
     colorizer = Colorizer(
-        wanted_model(args.model, how.recipe, args.weights, reference=bool(named)),
+        name,
         weights=args.weights,
         device=args.device,
         precision=args.precision,
@@ -214,7 +236,7 @@ def _colored(colorizer: Colorizer, job: Job, how: Coloring, reference: Exemplar 
     colored = colorizer.colorize(picture, how.recipe, strength=args.strength, reference=reference)
     write_picture(target, colored.rgb, picture, quality=args.quality, overwrite=args.overwrite)
     notes = (*picture.notes, *((tint,) if tint else ()), *colored.notes, *lost)
-    return replace(job.report, notes=notes)
+    return replace(job.report, notes=notes, model=colored.model)
 
 
 def _print(text: str, stream: TextIO) -> None:

@@ -13,6 +13,7 @@ from colorzoo.errors import WeightsError
 from colorzoo.weights._files import megabytes, sha256_of
 from colorzoo.weights.catalog import known_tags, weights_entry, weights_path
 from colorzoo.weights.download import fetch
+from colorzoo.weights.ledger import FileState, inspect
 from colorzoo.weights.load import model_of_file, read_hparams
 
 if TYPE_CHECKING:
@@ -29,16 +30,25 @@ class ResolvedWeights:
         path: The file.
         weights: Entry of the model's card, or None for a file of the user's own.
         hparams: Constructor arguments that these weights need.
+        state: What is known of the file; None for a file of the user's own.
     """
 
     path: Path
     weights: Weights | None = None
     hparams: Mapping[str, Any] = field(default_factory=dict)
+    state: FileState | None = None
 
     @property
     def sha256(self) -> str | None:
-        """Hash to check at loading; None for a file of the user's own."""
-        return self.weights.sha256 if self.weights else None
+        """Hash that the file must have, by the card or its first use; None for a file of the user's own."""
+        recorded = self.state.sha256 if self.state else None
+        return (self.weights.sha256 if self.weights else None) or recorded
+
+    @property
+    def unchecked(self) -> str | None:
+        """`sha256`, or None where it is known already that the file has it."""
+        known = self.state is not None and self.state.verdict in ("verified", "recorded")
+        return None if known else self.sha256
 
     @property
     def published(self) -> bool:
@@ -127,12 +137,15 @@ def _tagged(card: ModelCard, tag: str, offline: bool) -> ResolvedWeights:
     entry = weights_entry(card, tag)
     path = weights_path(card, tag)
     if entry.file is None:
+        if (state := inspect(entry, path)).verdict == "refused":
+            again = f"`colorzoo weights fetch {card.name} --tag {tag}` fetches it anew"
+            raise WeightsError(f"{path} is not used: {state.reason}; {again}")
         fetch(entry, path, offline=offline)
     elif not path.is_file():
         raise WeightsError(
             f"{path} ({megabytes(entry.size)}), which belongs to the package, is missing; reinstall colorzoo"
         )
-    return ResolvedWeights(path, entry, entry.hparams)
+    return ResolvedWeights(path, entry, entry.hparams, inspect(entry, path))
 
 
 def _own_file(card: ModelCard, weights: str | Path) -> ResolvedWeights:
