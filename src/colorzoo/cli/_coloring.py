@@ -80,6 +80,12 @@ class Coloring:
         named = self.args.model or self.recipe.model or model_of_file(self.args.weights)
         return named is not None
 
+    @property
+    def may_hint(self) -> bool:
+        """Whether a user who lets us choose, and reads what we say, may want to know of better weights."""
+        args = self.args
+        return not (self.names_model or args.fast or args.json) and args.weights == "default"
+
     def say(self, report: Report) -> None:
         """Print the line of one picture: failures on standard error, and all if that is for JSON.
 
@@ -146,8 +152,6 @@ def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
         name = wanted_model(args.model, how.recipe, args.weights, reference=bool(named), fast=args.fast)
     for warning in caught:  # of weights that do not fit
         _print(f"colorzoo: {' '.join(str(warning.message).split())}", sys.stderr)
-    if not (how.names_model or args.fast or args.json):
-        tell_of_better(uses_of(how.recipe, reference=bool(named)), name)
     colorizer = Colorizer(
         name,
         weights=args.weights,
@@ -170,6 +174,8 @@ def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
             how.say(reports[-1])
             if interrupts:
                 raise KeyboardInterrupt
+    if how.may_hint and any(report.status == "colored" for report in reports):
+        tell_of_better(uses_of(how.recipe, reference=bool(named)), name)
     return reports
 
 

@@ -14,7 +14,7 @@ from colorzoo.registry import list_models, model_card
 from colorzoo.tiers import Choice, all_defaults
 
 NAME = "models"
-HELP = "list the models of the zoo, and which of them colors when none is named"
+HELP = "list the models of the zoo, and which one is used by default"
 EXAMPLE = """
 colorzoo models
 colorzoo models 'zhang*' --guidance points
