@@ -15,8 +15,8 @@ from benchmarks._photos import photos
 from colorzoo import create_model
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.metrics import ColorfulnessShare, GrayGain, NeutralChroma, RightHue
-from colorzoo.registry import default_model
 from colorzoo.tasks import ColorizationModule
+from colorzoo.tiers import default_model
 
 LEAST_GAIN = 0.0
 LEAST_SHARE, MOST_SHARE = 0.85, 1.1
@@ -26,7 +26,7 @@ LEAST_HUE = 0.68
 
 def run(options: Options) -> list[Row]:
     """Return PSNR over gray, colorfulness from both sides, chroma on neutral areas, and right hues."""
-    name = options.model or default_model()
+    name = options.model or default_model(fast=True)
     model = create_model(name, options.weights or "default", offline=True)
     if not model.trained:
         raise SkippedError("trained weights are needed; give --weights")

@@ -21,18 +21,21 @@ def colorize(
     strength: float | None = None,
     reference: ReferenceLike | None = None,
     temperature: float | None = None,
+    fast: bool = False,
 ) -> Image.Image:
     """Color one picture.
 
     Args:
         image: Path, Pillow image, or array ``(H, W[, C])`` of uint8, uint16 or float in [0, 1].
-        model: Registered name, or None for the recipe's or the embedded default.
+        model: Registered name, or None for the recipe's, or the best one for this guidance whose weights are
+            on this machine.
         guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
         weights: See `create_model`.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
         reference: The picture whose colors to use, for models that take an exemplar, or a look of it.
         temperature: See `Colorizer`; for models that answer a distribution.
+        fast: Take the default only among models whose weights ship with the package.
 
     Returns:
         A Pillow image of the same size; alpha is kept.
@@ -41,7 +44,7 @@ def colorize(
         ColorzooError: The picture, the guidance or the weights cannot be used; the message says why.
     """
     given = as_recipe(guidance)
-    name = wanted_model(model, given, weights, reference=reference is not None)
+    name = wanted_model(model, given, weights, reference=reference is not None, fast=fast)
     colorizer = _colorizer(name, weights, device, temperature, _stamp(weights))
     return colorizer(image, guidance, strength=strength, reference=reference)
 

@@ -14,6 +14,8 @@ GuidanceKind = Literal["points", "scribbles", "regions", "exemplar", "statistics
 InputKind = Literal["gray", "sketch"]
 OutputKind = Literal["ab", "rgb"]
 Limit = Literal["training", "export", "gradient"]
+Use = Literal["automatic", "sketch"] | GuidanceKind
+"""What a model is chosen for: coloring without help, a sketch, or by a kind of guidance."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,11 @@ class Weights:
     """One weight file of a model.
 
     Attributes:
-        sha256: Hash of the whole file; checked at every load. None where its authors state none.
-        size: Bytes; of a file that others host about as many as they state. Only the hash decides.
+        sha256: Hash of the whole file. None where its authors state none: then the file is accepted by its
+            size and a strict check of its keys and shapes, and its hash is recorded on first use.
+        size: Bytes; of a file that others host about as many as they state, or as its tensors take. With a
+            hash only the hash decides.
+        size_stated: Whether ``size`` is to the byte; then a file of another size is refused.
         license: Licence of the weights.
         file: Name of a file embedded in ``colorzoo/weights/embedded``; exclusive with ``urls``.
         urls: Where the file can be fetched, mirrors in order of preference.
@@ -41,6 +46,46 @@ class Weights:
     hparams: Mapping[str, Any] = field(default_factory=dict)
     trained_on: str = ""
     code_license: str = ""
+    size_stated: bool = False
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number that says how good a model is.
+
+    Attributes:
+        measure: What it is, with its unit, as ``"PSNR at 10 points [dB]"``.
+        value: The number.
+        better: Whether higher or lower is better.
+        protocol: Pictures, size and what was given. Only scores of one protocol and measure may be compared.
+        source: Where it stands: a page of ours, or paper and table.
+    """
+
+    measure: str
+    value: float
+    better: Literal["higher", "lower"]
+    protocol: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good a model is for one use, by the weights that it takes by default.
+
+    Attributes:
+        use: What for.
+        rank: Place among the models for this use; the greatest on the machine is the default. How ranks are
+            given is documented in ``docs/weights.md``, and a test holds them against the scores.
+        why: What the rank rests on, in a sentence.
+        measured: Numbers of our own, by ``colorzoo evaluate`` or a benchmark.
+        stated: Numbers that papers state. Never compared with ours.
+    """
+
+    use: Use
+    rank: int
+    why: str
+    measured: tuple[Score, ...] = ()
+    stated: tuple[Score, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,8 +126,7 @@ class ModelCard:
         weights: Known weight files by tag; ``"default"`` is embedded, ``"published"`` the authors'.
         config: Training configuration below ``configs/``.
         smoke: How the contract suite tries this model.
-        default_for: The uses for which this is the model when the user names none: ``"automatic"`` or
-            kinds of guidance.
+        quality: The uses that it serves, and how well; `colorzoo.tiers` chooses defaults by it.
         limits: What this model cannot do; the contract suite asserts the failure. ``"training"``: it is an
             algorithm, has no weights and needs none; ``"export"``: no graph can be made of it;
             ``"gradient"``: its answer is not differentiable in the input.
@@ -103,7 +147,7 @@ class ModelCard:
     weights: Mapping[str, Weights] = field(default_factory=dict)
     config: str | None = None
     smoke: Smoke = Smoke()
-    default_for: tuple[GuidanceKind | Literal["automatic"], ...] = ()
+    quality: tuple[Quality, ...] = ()
     limits: tuple[Limit, ...] = ()
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from contextvars import Context
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,14 @@ from colorzoo.registry import load_class, model_card
 from colorzoo.settings import known_settings
 from colorzoo.tasks import ColorizationModule, nest_arguments
 from colorzoo.tasks.provenance import Provenance
-from colorzoo.weights import apply_weights, load_state_dict_file, model_of_file, resolve_weights
+from colorzoo.weights import (
+    ResolvedWeights,
+    apply_weights,
+    load_state_dict_file,
+    model_of_file,
+    resolve_weights,
+)
+from colorzoo.weights.first_use import on_trial
 from colorzoo.weights.load import read_provenance
 
 
@@ -49,13 +57,20 @@ def create_model(
     settings = {**card.hparams, **(found.hparams if found else {}), **hparams}
     model = build_model(model_class, settings)
     if found is not None:
-        state_dict = load_state_dict_file(found.path, sha256=found.sha256)
-        if not found.published:
-            state_dict = {**model.borrowed_weights(), **state_dict}
-            model.provenance = Provenance.of(read_provenance(found.path))
-        apply_weights(model, state_dict, name=str(found.path), published=found.published)
+        # with settings of the user's own a sound file may not fit, which says nothing of the file
+        with nullcontext() if hparams else on_trial(found):
+            _fill(model, found)
         model.trained = True
     return model.eval()
+
+
+def _fill(model: ColorizationModule, found: ResolvedWeights) -> None:
+    """Load a weight file into a model."""
+    state_dict = load_state_dict_file(found.path, sha256=found.unchecked)
+    if not found.published:
+        state_dict = {**model.borrowed_weights(), **state_dict}
+        model.provenance = Provenance.of(read_provenance(found.path))
+    apply_weights(model, state_dict, name=str(found.path), published=found.published)
 
 
 def build_model(model_class: type[ColorizationModule], settings: Mapping[str, Any]) -> ColorizationModule:

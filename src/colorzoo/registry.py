@@ -62,19 +62,6 @@ def model_card(name: str) -> ModelCard:
     raise UnknownModelError(f"unknown model {name!r}; {hint}")
 
 
-def default_model(use: str = "automatic") -> str:
-    """Return the model for users who name none, by the cards' ``default_for``.
-
-    Args:
-        use: ``"automatic"`` or a kind of guidance; a kind that no card names falls back to automatic.
-    """
-    for wanted in (use, "automatic"):
-        for card in _cards().values():
-            if wanted in card.default_for:
-                return card.name
-    raise UnknownModelError("no model is marked as default; name one.")
-
-
 def load_class(card: ModelCard) -> type[Any]:
     """Import the `ColorizationModule` subclass that a card names (this imports torch)."""
     module_name, _, class_name = card.task.partition(":")

@@ -6,15 +6,19 @@ import hashlib
 import random
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from colorzoo import registry
 from colorzoo.card import ModelCard, Weights
+from colorzoo.registry import model_card
 from colorzoo.weights import download
+from narrow_weights import narrow_weights
 
 PAYLOAD = random.Random(0).randbytes(300_000)
 HALF = len(PAYLOAD) // 2
@@ -25,6 +29,7 @@ class WeightServer:
     """Each path is a behavior; every request is noted as (path, Range header)."""
 
     address: str = ""
+    content: bytes = PAYLOAD
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -58,10 +63,11 @@ class _Handler(BaseHTTPRequestHandler):
     def good(self, sent: int | None = None) -> None:
         start = int((self.headers.get("Range") or "bytes=0-")[len("bytes=") : -1])
         if start:
-            span = f"bytes {start}-{len(PAYLOAD) - 1}/{len(PAYLOAD)}"
-            self.reply(PAYLOAD[start:], status=206, sent=sent, Content_Range=span)
+            content = self.weight_server.content
+            span = f"bytes {start}-{len(content) - 1}/{len(content)}"
+            self.reply(content[start:], status=206, sent=sent, Content_Range=span)
         else:
-            self.reply(PAYLOAD, sent=sent)
+            self.reply(self.weight_server.content, sent=sent)
 
     def cut_once(self) -> None:
         self.good(sent=HALF if self.weight_server.count("cut_once") == 1 else None)
@@ -85,6 +91,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def misplaced(self) -> None:
         self.reply(PAYLOAD, status=206, Content_Range=f"bytes 0-{len(PAYLOAD) - 1}/{len(PAYLOAD)}")
+
+    def page(self) -> None:
+        self.reply(b"<!doctype html><title>too large to scan for viruses</title>")
 
     def wrong(self) -> None:
         self.reply(bytes(len(PAYLOAD)))
@@ -133,6 +142,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.delenv("COLORZOO_OFFLINE", raising=False)
+    monkeypatch.delenv("COLORZOO_QUIET", raising=False)
     monkeypatch.setattr(download, "BACKOFF", 0.01)
 
 
@@ -158,3 +168,29 @@ def card() -> Callable[..., ModelCard]:
         return ModelCard(name, "A paper", "", 2099, "", "nowhere:Nothing", 10, weights=weights)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def authors_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write what the authors of zhang2017_local published, an eighth as wide, with other numbers in it."""
+    arrays = narrow_weights("zhang2017_local", "siggraph17_local_64")
+    path = tmp_path_factory.mktemp("authors") / "siggraph17.pth"
+    torch.save({key: torch.from_numpy(value) for key, value in arrays.items()}, path)
+    return path
+
+
+@pytest.fixture
+def narrow_zoo(authors_file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ModelCard]:
+    """Give zhang2017_local other published weights, for an eighth of its width; returns its card."""
+
+    def put(**changes: Any) -> ModelCard:
+        content = authors_file.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        entry = Weights(digest, len(content), "MIT", urls=("https://example.org/net.pth",), published=True)
+        weights = {"published": replace(entry, **changes)}
+        card = replace(model_card("zhang2017_local"), hparams={"width": 0.125}, weights=weights)
+        cards = {**registry._cards(), card.name: card}
+        monkeypatch.setattr(registry, "_cards", lambda: cards)
+        return card
+
+    return put

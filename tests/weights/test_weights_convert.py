@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +21,11 @@ from colorzoo.weights import read_hparams, read_metadata
 from colorzoo.weights._files import sha256_of
 from colorzoo.weights.caffe import is_caffe, read_caffe
 from colorzoo.zoo.zhang2017.caffe import convert_local
-from colorzoo.zoo.zhang2017.published import convert_published, convert_published_global
-from pseudo_weights import pseudo_state_dict
+from narrow_weights import narrow_weights
 
 MODEL = "zhang2017_local"
 SETTINGS = ("--set", "width=0.125")
 GOLDEN = Path(__file__).parents[1] / "golden"
-
-
-def narrow_weights(name: str, golden: str) -> dict[str, np.ndarray]:
-    """The tensors of the authors' checkpoint, an eighth as wide."""
-    shapes = json.loads(str(np.load(GOLDEN / f"{golden}.npz")["meta"]))["shapes"]
-    names = {"zhang2017_local": convert_published, "zhang2017_global": convert_published_global}[name]
-    ours = build_model(load_class(model_card(name)), {"width": 0.125}).state_dict()
-    renamed = names({key: torch.tensor(index) for index, key in enumerate(shapes)})
-    narrow = {list(shapes)[int(index)]: tuple(ours[key].shape) for key, index in renamed.items()}
-    return pseudo_state_dict(narrow, seed=3)
 
 
 @pytest.fixture(scope="module")

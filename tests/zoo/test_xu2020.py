@@ -313,7 +313,7 @@ def test_the_embedded_model_takes_the_hue_of_its_reference(small: Xu2020) -> Non
 
 def test_cards_say_what_the_models_are() -> None:
     assert model_card("stylization").name == "xu2020"
-    assert "exemplar" in model_card("xu2020_small").default_for
+    assert "exemplar" in [quality.use for quality in model_card("xu2020_small").quality]
 
 
 def test_a_transfer_counts_less_the_more_it_contradicts_a_sure_network() -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,11 +19,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from colorzoo import __version__
+from colorzoo.cli._better import tell_of_better
 from colorzoo.cli._results import Place, asked_of, find_place
 from colorzoo.errors import ColorzooError, DiskFullError, PictureError
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.guide import wanted_model
+from colorzoo.inference.guide import uses_of, wanted_model
 from colorzoo.inference.origin import Origin, write_with_origin
 from colorzoo.inference.paths import names_file
 from colorzoo.inference.picture_io import (
@@ -35,6 +37,7 @@ from colorzoo.inference.picture_io import (
     write_picture,
 )
 from colorzoo.inference.references import Reference, named_references, recipe_references
+from colorzoo.weights import model_of_file
 from colorzoo.weights._files import sha256_of
 
 _DONE = "is already there, of the same picture with the same settings"
@@ -56,12 +59,14 @@ class Report:
         output: Where the result is, or would be; empty for a picture that was not found.
         status: Whether it was colored, left alone, impossible, the end of a disk, or only planned.
         notes: What the user should know.
+        model: Registered name of what colored it; empty where nothing did.
     """
 
     source: str
     output: str
     status: Literal["colored", "skipped", "failed", "full", "planned"]
     notes: tuple[str, ...] = ()
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,9 +89,25 @@ class Coloring:
     recipe: Recipe
     args: argparse.Namespace
 
+    @property
+    def names_model(self) -> bool:
+        """Whether the user says which model: by name, by recipe or by a file of weights."""
+        named = self.args.model or self.recipe.model or model_of_file(self.args.weights)
+        return named is not None
+
+    @property
+    def may_hint(self) -> bool:
+        """Whether a user who lets us choose, and reads what we say, may want to know of better weights."""
+        args = self.args
+        return not (self.names_model or args.fast or args.json) and args.weights == "default"
+
     def say(self, report: Report) -> None:
-        """Print the line of one picture: failures on standard error, and all if that is for JSON."""
-        notes = "; ".join(report.notes)
+        """Print the line of one picture: failures on standard error, and all if that is for JSON.
+
+        It names the model if that was ours to choose.
+        """
+        chosen = (report.model,) if report.model and not self.names_model else ()
+        notes = "; ".join((*chosen, *report.notes))
         if report.status in ("failed", "full"):
             _print(f"colorzoo: error: {' '.join(notes.split())}", sys.stderr)
         else:
@@ -155,8 +176,13 @@ def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
         return []
     args = how.args
     named = _references(how)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        name = wanted_model(args.model, how.recipe, args.weights, reference=bool(named), fast=args.fast)
+    for warning in caught:  # of weights that do not fit
+        _print(f"colorzoo: {' '.join(str(warning.message).split())}", sys.stderr)
     colorizer = Colorizer(
-        wanted_model(args.model, how.recipe, args.weights, reference=bool(named)),
+        name,
         weights=args.weights,
         device=args.device,
         precision=args.precision,
@@ -183,6 +209,8 @@ def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
                     replace(rest.report, status="failed", notes=(_UNTRIED,)) for rest in jobs[len(reports) :]
                 ]
                 break
+    if how.may_hint and any(report.status == "colored" for report in reports):
+        tell_of_better(uses_of(how.recipe, reference=bool(named)), name)
     return reports
 
 
@@ -258,7 +286,7 @@ def _colored(
     kept = write_with_origin(save, target, picture, None if args.provenance == "none" else made)
     tint = "was in color already and is colored anew" if tint == "already in color" else tint
     notes = (*job.report.notes, *picture.notes, *((tint,) if tint else ()), *colored.notes, *lost, *kept)
-    return replace(job.report, notes=notes)
+    return replace(job.report, notes=notes, model=colored.model)
 
 
 def _print(text: str, stream: TextIO) -> None:

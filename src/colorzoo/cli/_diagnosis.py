@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from colorzoo.cli._requirements import Extra, core_packages, declared_requirements, extras, installed_version
+
+if TYPE_CHECKING:
+    from colorzoo.weights.catalog import WeightFile
+    from colorzoo.weights.ledger import FileState
 
 # Instructions that multiply bfloat16 in hardware: x86 names, then the one of Arm.
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"})
@@ -29,6 +33,25 @@ class Embedded:
 
 
 @dataclass(frozen=True)
+class Fetched:
+    """A weight file in the cache.
+
+    Attributes:
+        model: Registered name of its model.
+        tag: Which of its weights.
+        path: Where the file is.
+        state: See `colorzoo.weights.ledger.FileState`.
+        reason: What is wrong with it.
+    """
+
+    model: str
+    tag: str
+    path: str
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """Everything a bug report should say.
 
@@ -41,6 +64,7 @@ class Diagnosis:
         cpu_bf16: Whether the CPU multiplies bfloat16 in hardware; None where that cannot be told.
         cache: Folder of downloaded weights.
         embedded: Weights inside the package.
+        fetched: Weights in the cache.
         extras: Optional parts.
         problems: What must be mended, one line each; empty when all is well.
     """
@@ -53,6 +77,7 @@ class Diagnosis:
     cpu_bf16: bool | None
     cache: str
     embedded: list[Embedded]
+    fetched: list[Fetched]
     extras: list[Extra]
     problems: list[str]
 
@@ -64,7 +89,7 @@ def diagnose() -> Diagnosis:
     requirements = declared_requirements()
     packages = {name: installed_version(name) for name in core_packages(requirements)}
     device, broken = find_device()
-    embedded = embedded_weights()
+    embedded, fetched = embedded_weights(), fetched_weights()
     return Diagnosis(
         python=platform.python_version(),
         system=f"{platform.platform()} {platform.machine()}",
@@ -74,8 +99,9 @@ def diagnose() -> Diagnosis:
         cpu_bf16=cpu_bf16(Path("/proc/cpuinfo")),
         cache=str(cache_home()),
         embedded=embedded,
+        fetched=fetched,
         extras=extras(requirements),
-        problems=[*_missing(packages), *broken, *_unfit(embedded)],
+        problems=[*_missing(packages), *broken, *_unfit(embedded), *_unused(fetched)],
     )
 
 
@@ -111,14 +137,27 @@ def embedded_weights() -> list[Embedded]:
     from colorzoo.weights.catalog import list_weights
 
     rows = [row for row in list_weights() if row.weights.file is not None]
-    return [Embedded(row.model, str(row.path), _state(row.path, row.weights.sha256)) for row in rows]
+    return [Embedded(row.model, str(row.path), _state(inspect_file(row, thorough=True))) for row in rows]
 
 
-def _state(path: Path, sha256: str) -> str:
-    if not path.is_file():
-        return "missing"
-    with path.open("rb") as file:
-        return "ok" if hashlib.file_digest(file, "sha256").hexdigest() == sha256 else "damaged"
+def fetched_weights() -> list[Fetched]:
+    """Say of every file in the cache what is known of it; one that is known is not hashed again."""
+    from colorzoo.weights.catalog import list_weights
+
+    rows = [row for row in list_weights() if row.where == "cached"]
+    states = [(row, inspect_file(row)) for row in rows]
+    return [Fetched(row.model, row.tag, str(row.path), state.verdict, state.reason) for row, state in states]
+
+
+def inspect_file(row: WeightFile, *, thorough: bool = False) -> FileState:
+    """Say what is known of a row of the catalogue."""
+    from colorzoo.weights.ledger import inspect
+
+    return inspect(row.weights, row.path, thorough=thorough)
+
+
+def _state(state: FileState) -> str:
+    return {"embedded": "ok", "missing": "missing"}.get(state.verdict, "damaged")
 
 
 def _missing(packages: dict[str, str | None]) -> list[str]:
@@ -134,4 +173,12 @@ def _unfit(embedded: list[Embedded]) -> list[str]:
         f"the embedded weights of {row.model} are {row.state} ({row.path}); install colorzoo again"
         for row in embedded
         if row.state != "ok"
+    ]
+
+
+def _unused(fetched: list[Fetched]) -> list[str]:
+    return [
+        f"{row.path} is not used: {row.reason}; `colorzoo weights fetch {row.model} --tag {row.tag}`"
+        for row in fetched
+        if row.reason
     ]

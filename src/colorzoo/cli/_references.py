@@ -1,4 +1,4 @@
-"""The options that name references, for the verbs that take them."""
+"""Options of several verbs: references, and which model colors when none is named."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ def add_weights_argument(parser: argparse.ArgumentParser) -> None:
         type=_weights,
         metavar="W,W",
         help="shares of the references in the mix (default: all alike)",
+    )
+
+
+def add_fast_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the choice between the best model on this machine and the best one that ships."""
+    parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="without --model: take a small model that ships with colorzoo, though a better one is here",
     )
 
 

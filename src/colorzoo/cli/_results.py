@@ -81,10 +81,11 @@ def asked_of(args: argparse.Namespace, recipe: Recipe) -> Origin:
         ColorzooError: There is no such model, or its weights cannot be had.
     """
     references = reference_files(args, recipe)
-    model = wanted_model(args.model, recipe, args.weights, reference=bool(references))
-    card = model_card(model)
-    with warnings.catch_warnings():  # of weights that are not here; whoever loads the model says so
+    with warnings.catch_warnings():  # of weights that are not here or do not fit; whoever loads them says so
         warnings.simplefilter("ignore")
+        named = bool(references)
+        model = wanted_model(args.model, recipe, args.weights, reference=named, fast=args.fast)
+        card = model_card(model)
         weights = resolve_weights(card, args.weights)
     sha256 = "" if weights is None else weights.sha256 or sha256_of(weights.path)
     given = {name: getattr(args, name) for name in _SETTINGS}

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from colorzoo.guidance import Recipe
+from colorzoo.inference.defaults import choose_default
 from colorzoo.inference.device import choose_device
 from colorzoo.inference.picture_io import read_picture
 from colorzoo.studio.desk import Studio
@@ -20,7 +21,8 @@ def open_studio(args: argparse.Namespace) -> int:
     """
     choose_device(args.device)
     recipe = Recipe.from_json(Path(args.recipe)).to_dict() if args.recipe else None
-    studio = Studio(model=args.model or (recipe or {}).get("model"), device=args.device, tune=True)
+    name = args.model or (recipe or {}).get("model") or choose_default("points", fast=args.fast)
+    studio = Studio(model=name, device=args.device, tune=True)
     try:
         if args.picture:
             path = Path(args.picture)

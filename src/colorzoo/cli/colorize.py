@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorzoo.cli._classes import add_class_arguments, with_classes
-from colorzoo.cli._references import add_reference_arguments, with_alpha
+from colorzoo.cli._references import add_fast_argument, add_reference_arguments, with_alpha
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.registry import model_card
 
@@ -26,6 +26,7 @@ colorzoo colorize old.jpg --recipe hints.json -o new.png
 colorzoo colorize old.jpg --histogram-of sunset.jpg
 colorzoo colorize old.jpg --reference sunset.jpg --alpha 0.8
 colorzoo colorize album/ -o colored/
+colorzoo colorize album/ --fast -o colored/
 """
 
 _POINT = re.compile(r"(?P<x>[\d.]+),(?P<y>[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)")
@@ -46,7 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.set_defaults(piped=False)
     parser.add_argument("--failed", metavar="LIST", help="write the names of the pictures that failed there")
-    parser.add_argument("--model", help="registered name (default: the recipe's, or the embedded model)")
+    parser.add_argument(
+        "--model", help="registered name (default: the recipe's, or the best one on this machine)"
+    )
+    add_fast_argument(parser)
     parser.add_argument("--weights", default="default", help="default, published, or the path of a file")
     parser.add_argument("--recipe", metavar="R.json", help="color points and settings as JSON")
     add_reference_arguments(parser)

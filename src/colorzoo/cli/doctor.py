@@ -19,6 +19,13 @@ colorzoo doctor
 colorzoo doctor --json > report.json
 """
 
+_FETCHED = {
+    "verified": "ok, fetched",
+    "recorded": "recorded on first use, fetched",
+    "unchecked": "not checked before its first use",
+    "changed": "changed, not used",
+    "refused": "refused, not used",
+}
 _YES_NO = {True: "yes", False: "no", None: "unknown"}
 
 
@@ -46,6 +53,7 @@ def _report(found: Diagnosis) -> list[str]:
         ("bfloat16 on the CPU", _YES_NO[found.cpu_bf16]),
         ("cache", found.cache),
         *((f"weights of {row.model}", f"{row.state}, embedded") for row in found.embedded),
+        *((f"weights of {row.model}", f"{_FETCHED[row.state]}, {row.path}") for row in found.fetched),
         *((f"extra {extra.name}", _extra_state(extra.missing, extra.install)) for extra in found.extras),
     ]
     verdict = [f"problem: {line}" for line in found.problems] or ["no problem found"]

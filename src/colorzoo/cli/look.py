@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from colorzoo.cli._references import add_weights_argument
+from colorzoo.cli._references import add_fast_argument, add_weights_argument
 from colorzoo.errors import ColorzooError
-from colorzoo.registry import default_model
 
 NAME = "look"
 HELP = "make a look file of one or several references, for --reference of colorize"
@@ -23,7 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("references", nargs="+", metavar="IMG", help="pictures in color, or looks to mix")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the look file to write")
     add_weights_argument(parser)
-    parser.add_argument("--model", help="registered name (default: the embedded exemplar model)")
+    parser.add_argument("--model", help="registered name (default: the best one on this machine)")
+    add_fast_argument(parser)
     parser.add_argument("--weights", default="default", help="default, published, or the path of a file")
     parser.add_argument(
         "--size", type=int, default=256, help="shorter side at which references are seen (default 256)"
@@ -41,10 +41,12 @@ def run(args: argparse.Namespace) -> int:
     if out.exists() and not args.overwrite:
         raise ColorzooError(f"{out} exists already; --overwrite replaces it, -o names another file")
     from colorzoo.inference.colorizer import Colorizer
+    from colorzoo.inference.defaults import choose_default
+    from colorzoo.inference.looks import GivesLooks
     from colorzoo.inference.references import make_look, named_references
 
     references = named_references(args.references, args.reference_weights)
-    name = args.model or default_model("exemplar")
+    name = args.model or choose_default("exemplar", fast=args.fast, able=GivesLooks)
     colorizer = Colorizer(name, weights=args.weights, size=args.size)
     look = make_look(colorizer.model, colorizer.name, references, args.size)
     try:

@@ -7,8 +7,8 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from colorzoo.cli._references import add_fast_argument
 from colorzoo.errors import ColorzooError
-from colorzoo.registry import default_model
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photo", metavar="PHOTO")
     parser.add_argument("-o", "--output", metavar="OUT", help="picture to write (default: PHOTO.classes.png)")
     parser.add_argument("--labels", metavar="OUT", help="also write the numbers themselves as a gray PNG")
-    parser.add_argument("--model", help="registered name (default: the one for class maps)")
+    parser.add_argument("--model", help="registered name (default: the best one for class maps)")
+    add_fast_argument(parser)
     parser.add_argument("--weights", default="default", help="default, published, or the path of a file")
     parser.add_argument(
         "--size", type=int, default=256, help="shorter side that the network sees (default 256)"
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
     from colorzoo.inference.classes import FindsClasses
     from colorzoo.inference.colorizer import Colorizer
+    from colorzoo.inference.defaults import choose_default
     from colorzoo.inference.picture_io import read_picture
     from colorzoo.inference.segmenting import draw_classes, segment_picture
     from colorzoo.inference.write import write_whole
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     for target in targets:
         _check_target(target, overwrite=args.overwrite)
     picture = read_picture(photo)
-    name = args.model or default_model("classes")
+    name = args.model or choose_default("classes", fast=args.fast, able=FindsClasses)
     colorizer = Colorizer(name, weights=args.weights, device=args.device, size=args.size)
     if not isinstance(colorizer.model, FindsClasses):
         raise ColorzooError(f"{name} finds no classes; models that do take the guidance 'classes'.")

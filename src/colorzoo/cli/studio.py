@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 
+from colorzoo.cli._references import add_fast_argument
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import model_card
 
@@ -25,7 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "picture", nargs="?", metavar="PHOTO", help="opened at once; others by drop or button"
     )
     parser.add_argument("--recipe", metavar="R.json", help="color points and settings to begin with")
-    parser.add_argument("--model", help="registered name to begin with (default: the embedded model)")
+    parser.add_argument(
+        "--model", help="registered name to begin with (default: the best one on this machine)"
+    )
+    add_fast_argument(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument(
         "--host", default="127.0.0.1", help="where to listen; beyond this machine the address holds a token"

@@ -6,9 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorzoo.cli._references import check_alpha
+from colorzoo.cli._references import add_fast_argument, check_alpha
 from colorzoo.errors import ColorzooError
-from colorzoo.registry import default_model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("content", metavar="CONTENT", help="the picture to change")
     parser.add_argument("style", metavar="STYLE", help="the picture whose colors to use")
     parser.add_argument("-o", "--output", metavar="OUT", help="file to write (default: CONTENT.styled.EXT)")
-    parser.add_argument("--model", help="registered name (default: the embedded exemplar model)")
+    parser.add_argument("--model", help="registered name (default: the best one on this machine)")
+    add_fast_argument(parser)
     parser.add_argument("--weights", default="default", help="default, published, or the path of a file")
     parser.add_argument(
         "--transform",
@@ -64,20 +64,21 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= args.quality <= 100:
         raise ColorzooError(f"--quality must be from 1 to 100, got {args.quality}")
     from colorzoo.inference.colorizer import Colorizer
+    from colorzoo.inference.defaults import choose_default
     from colorzoo.inference.picture_io import read_picture, write_notes, write_picture
-    from colorzoo.inference.stylize import Stylization, stylize
+    from colorzoo.inference.stylize import Stylization, Stylizes, stylize
 
     source = Path(args.content)
     out = Path(args.output or source.with_name(f"{source.stem}.styled{source.suffix}"))
     content, style = read_picture(source), read_picture(Path(args.style))
     notes = write_notes(out, content)  # before the work, as it refuses formats that cannot be written
-    colorizer = Colorizer(
-        args.model or default_model("exemplar"), weights=args.weights, device=args.device, size=args.size
-    )
+    name = args.model or choose_default("exemplar", fast=args.fast, able=Stylizes)
+    colorizer = Colorizer(name, weights=args.weights, device=args.device, size=args.size)
     how = Stylization(args.transform, args.alpha, _labels(args, content.size, style.size), args.size)
     result = stylize(colorizer.model, content, style, how)
     write_picture(out, result, content, quality=args.quality, overwrite=args.overwrite)
-    print(f"{out} ({'; '.join(notes)})" if notes else out)
+    said = notes if args.model else (name, *notes)
+    print(f"{out} ({'; '.join(said)})" if said else out)
     return 0
 
 

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from colorzoo.cli._tables import print_table
-from colorzoo.errors import WeightsError
+from colorzoo.cli._weights_fetch import BEST, fetch_best, fetch_one, first_use
 from colorzoo.registry import list_models, model_card
-from colorzoo.weights._files import megabytes, sha256_of
-from colorzoo.weights.catalog import WeightFile, list_weights, weights_entry, weights_path
-from colorzoo.weights.download import fetch
+from colorzoo.tiers import USES
+from colorzoo.weights._files import megabytes
+from colorzoo.weights.catalog import WeightFile, list_weights
+from colorzoo.weights.ledger import inspect, read_note
 from colorzoo.weights.pack import pack_checkpoint
 
 NAME = "weights"
 HELP = "list, fetch, verify, convert, export and pack the weight files of the models"
 EXAMPLE = """
 colorzoo weights list
+colorzoo weights fetch best
 colorzoo weights fetch zhang2017_local
 colorzoo weights verify
 colorzoo weights convert zhang2017_local model.caffemodel local.safetensors
@@ -36,8 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = _action(actions, "list", "show all known weights and where they are", "--json")
     listing.add_argument("--json", action="store_true", help="print a JSON list")
 
-    fetching = _action(actions, "fetch", "download the weights of a model", "zhang2017_local")
-    _add_name(fetching)
+    text = "download the weights of a model, or the best ones for a use, or for all"
+    fetching = _action(actions, "fetch", text, "best")
+    fetching.add_argument(
+        "name", metavar="NAME", help=f"model, one of its aliases, best, or a use: {', '.join(USES)}"
+    )
+    fetching.add_argument("--yes", action="store_true", help="with best or a use: do not ask")
     fetching.add_argument("--tag", default="published", help="which of its weights (default: %(default)s)")
     fetching.add_argument("--offline", action="store_true", help="open no connection, only check the file")
 
@@ -64,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "list":
         return _list(args.json)
     if args.action == "fetch":
-        return _fetch(args.name, args.tag, args.offline)
+        return _fetch(args)
     if args.action == "convert":
         return _convert(args)
     if args.action == "export":
@@ -137,7 +143,7 @@ def _list(as_json: bool) -> int:
 def _cells(row: WeightFile) -> tuple[str, ...]:
     entry = row.weights
     licenses = entry.license, row.code_license
-    digest = entry.sha256[:12] if entry.sha256 else "not stated"
+    digest = entry.sha256[:12] if entry.sha256 else _recorded(row)
     return (
         row.model,
         row.tag,
@@ -150,14 +156,16 @@ def _cells(row: WeightFile) -> tuple[str, ...]:
     )
 
 
-def _fetch(name: str, tag: str, offline: bool) -> int:
-    card = model_card(name)
-    entry, path = weights_entry(card, tag), weights_path(card, tag)
-    if entry.file is None:
-        fetch(entry, path, offline=offline)
-    elif (problem := _problem(path.is_file() and sha256_of(path), entry.sha256)) is not None:
-        raise WeightsError(f"{path} ships inside the package but is {problem}; reinstall colorzoo")
-    print(path)
+def _recorded(row: WeightFile) -> str:
+    """Say what stands in for a hash that the authors do not state."""
+    note = read_note(row.path) if row.where == "cached" else None
+    return f"{note.sha256[:12]} (recorded on first use)" if note and not note.refused else "not stated"
+
+
+def _fetch(args: argparse.Namespace) -> int:
+    if args.name == "best" or args.name in USES:
+        return fetch_best(BEST if args.name == "best" else (args.name,), yes=args.yes, offline=args.offline)
+    print(fetch_one(model_card(args.name), args.tag, offline=args.offline))
     return 0
 
 
@@ -202,17 +210,15 @@ def _verify(name: str | None) -> int:
 
 def _verify_row(row: WeightFile) -> bool:
     """Print the state of one file; return True when it is broken."""
-    problem = _problem(row.path.is_file() and sha256_of(row.path), row.weights.sha256)
-    remedy = (
-        "reinstall colorzoo" if row.weights.file else f"colorzoo weights fetch {row.model} --tag {row.tag}"
-    )
-    verdict = "ok" if problem is None else f"broken: {problem}; mend with: {remedy}"
+    state = inspect(row.weights, row.path, thorough=True)
+    if state.verdict == "unchecked":
+        state = first_use(row)
+    verdict = "ok"
+    if not state.trusted:
+        fetch = f"colorzoo weights fetch {row.model} --tag {row.tag}"
+        remedy = "reinstall colorzoo" if row.weights.file else fetch
+        verdict = f"broken: {state.reason}; mend with: {remedy}"
+    elif state.verdict == "recorded":
+        verdict = f"ok: sha256 {state.sha256}, recorded on first use (its authors state none)"
     print(f"{row.model} {row.tag} {row.path} {verdict}")
-    return problem is not None
-
-
-def _problem(found: str | bool, expected: str) -> str | None:
-    """Say what is wrong with a hash (False: there is no file), or None when it is right."""
-    if found == expected:
-        return None
-    return f"expected sha256 {expected}, found {found}" if found else "missing"
+    return not state.trusted

@@ -24,6 +24,7 @@ from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.factory import create_model
 from colorzoo.guidance import Exemplar, Guidance, Recipe, Regions
+from colorzoo.inference.defaults import choose_default
 from colorzoo.inference.device import Precision, choose_device, choose_dtype
 from colorzoo.inference.fast import fast_module
 from colorzoo.inference.guide import DrawnRequest, GuidanceLike, fit_points, prepare
@@ -43,7 +44,7 @@ from colorzoo.inference.references import (
 from colorzoo.inference.regions import Proposals, ProposesRegions, color_regions, region_notes
 from colorzoo.inference.resample import DEFAULT_SIZE, BicubicUpsampler, shrink_luma, working_size
 from colorzoo.inference.sketches import draw_sketch, model_input, painted_luma
-from colorzoo.registry import default_model, load_class, model_card
+from colorzoo.registry import load_class, model_card
 from colorzoo.settings import known_settings
 from colorzoo.tasks import ColorizationModule, Prediction, RgbPrediction
 
@@ -101,7 +102,8 @@ class Colorizer:
 
     Args:
         model: Registered name, a module of your own (it is moved to the device, and not to be
-            trained on while in use here), or None for the default.
+            trained on while in use here), or None for the default: the best one whose weights are on this
+            machine.
         weights: See `create_model`; only for a name.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         precision: ``"auto"`` takes bfloat16 where the hardware multiplies it.
@@ -109,6 +111,7 @@ class Colorizer:
         temperature: Of a named model that answers a distribution: 1 decodes it to its mean (safe, pale),
             towards 0 to its most likely color (vivid, blotchy). None takes the model's own.
         allow_untrained: Color although the weights are random.
+        fast: Take the default only among models whose weights ship with the package.
 
     Raises:
         ColorzooError: Unknown model or device, weights that cannot be had, or an untrained model.
@@ -124,6 +127,7 @@ class Colorizer:
         size: int = DEFAULT_SIZE,
         temperature: float | None = None,
         allow_untrained: bool = False,
+        fast: bool = False,
     ) -> None:
         if not MIN_SIZE <= size <= MAX_SIZE:
             raise ColorzooError(f"size must be from {MIN_SIZE} to {MAX_SIZE} pixels, got {size}.")
@@ -132,7 +136,7 @@ class Colorizer:
             self.name = type(model).__name__
             reason = f"{self.name} is untrained, its weights are random"
         else:
-            self.name = model or default_model()
+            self.name = model or choose_default(fast=fast)
             model, reason = _create(self.name, weights, _settings(self.name, temperature))
         if not (model.trained or allow_untrained):
             raise ColorzooError(

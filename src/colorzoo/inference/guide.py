@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import islice
@@ -12,15 +12,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from colorzoo.card import Use
 from colorzoo.color import at_lightness, reduce_chroma
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, PointHint, Points, Recipe
 from colorzoo.guidance.rasterize import points_to_hints
 from colorzoo.guidance.recipe import MAX_STRENGTH
+from colorzoo.inference.defaults import choose_default
 from colorzoo.inference.picture import Picture
 from colorzoo.inference.pins import MOST_PINS
 from colorzoo.inference.resample import resize_points
-from colorzoo.registry import default_model, model_card
+from colorzoo.tiers import USES
 from colorzoo.weights import model_of_file
 
 GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
@@ -64,24 +66,25 @@ def wanted_model(
     weights: str | Path | None = "default",
     *,
     reference: bool = False,
+    fast: bool = False,
 ) -> str:
     """Return the model to use.
 
     The one named, else the recipe's, else the one that a weight file says it belongs to, else the default for
-    this guidance; ``reference`` says that a reference comes beside it.
+    this guidance; ``reference`` says that a reference comes beside it, ``fast`` that the default shall be one
+    that ships with the package.
     """
     if model is None and isinstance(guidance, Recipe):
         model = guidance.model
-    kinds = guidance.kinds()
-    if reference:
-        kinds = tuple(dict.fromkeys(("exemplar", *kinds)))
-    return model or model_of_file(weights) or _default_for(kinds)
+    if model := model or model_of_file(weights):
+        return model
+    return choose_default(uses_of(guidance, reference=reference), fast=fast)
 
 
-def _default_for(kinds: Sequence[str]) -> str:
-    """Return the default model of the first kind; that of another one if it takes more of what is given."""
-    candidates = [default_model(kind) for kind in kinds or ("automatic",)]
-    return max(candidates, key=lambda name: len({*model_card(name).guidance} & {*kinds}))
+def uses_of(guidance: Guidance | Recipe, *, reference: bool = False) -> tuple[Use, ...]:
+    """Return what a model is needed for: the kinds that are given, a reference beside them first."""
+    kinds = ("exemplar", *guidance.kinds()) if reference else guidance.kinds()
+    return tuple(use for kind in dict.fromkeys(kinds) for use in USES if use == kind)
 
 
 def prepare(

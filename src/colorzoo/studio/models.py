@@ -12,9 +12,10 @@ import torch
 from colorzoo.guidance import Guidance
 from colorzoo.inference.classes import FindsClasses
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.defaults import choose_default
 from colorzoo.inference.kinds import FindsBoxes
 from colorzoo.inference.regions import ProposesRegions
-from colorzoo.registry import default_model, list_models, model_card
+from colorzoo.registry import list_models, model_card
 from colorzoo.studio.threads import ThreadChooser
 from colorzoo.studio.worker import Worker
 from colorzoo.weights.catalog import list_weights
@@ -96,7 +97,7 @@ class ModelPool:
     ) -> None:
         self._make, self._own, self._waiting = make, own, waiting
         self.threads: ThreadChooser | None = None
-        self.default = own.name if own is not None else model_card(default or default_model("points")).name
+        self.default = own.name if own is not None else model_card(default or choose_default("points")).name
         self._benches: OrderedDict[str, Bench] = OrderedDict()
         self._lock = threading.Lock()
 

@@ -10,7 +10,6 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 _CHUNK = 1 << 18
-_ROUNDING = 0.98  # how far a stated size, such as "130.5 MiB", may lie above the true one
 _WORTH_ANOTHER_TRY = frozenset({408, 416, 425, 429, 500, 502, 503, 504})
 
 
@@ -22,13 +21,16 @@ class UnusableAddressError(Exception):
     """This address does not have the file; only another one can help."""
 
 
-def transfer(url: str, part: Path, *, size: int, timeout: float, report: Callable[[int], None]) -> None:
+def transfer(
+    url: str, part: Path, *, least: int, most: int, timeout: float, report: Callable[[int], None]
+) -> None:
     """Append to ``part`` what it lacks, or write it anew when the server cannot continue.
 
     Args:
         url: Address; redirects are followed.
         part: The unfinished file.
-        size: About the bytes of the whole file; reading stops at twice that, whatever the server sends.
+        least: Bytes that the whole file has at least, for servers that do not say how many they send.
+        most: Bytes after which reading stops, whatever the server sends.
         timeout: Seconds without a byte after which the server counts as stalled.
         report: Called with the number of bytes that ``part`` holds.
 
@@ -41,8 +43,7 @@ def transfer(url: str, part: Path, *, size: int, timeout: float, report: Callabl
     with _open(url, offset, part, timeout) as response:
         start = offset if _continues(response, offset) else 0
         length = response.headers.get("Content-Length", "")
-        most = 2 * size
-        whole = min(start + int(length), most) if length.isdecimal() else _ROUNDING * size
+        whole = min(start + int(length), most) if length.isdecimal() else least
         received = start
         with part.open("ab" if start else "wb") as file:
             while received <= most and (chunk := _read(response)):
@@ -50,7 +51,7 @@ def transfer(url: str, part: Path, *, size: int, timeout: float, report: Callabl
                 received += len(chunk)
                 report(received)
     if received < whole:
-        raise InterruptedTransferError(f"connection cut after {received} of {whole:.0f} bytes")
+        raise InterruptedTransferError(f"connection cut after {received} of {whole} bytes")
 
 
 def _open(url: str, offset: int, part: Path, timeout: float) -> HTTPResponse:

@@ -13,7 +13,8 @@ from colorzoo.errors import WeightsError
 from colorzoo.weights._files import megabytes, sha256_of
 from colorzoo.weights.catalog import known_tags, weights_entry, weights_path
 from colorzoo.weights.download import fetch
-from colorzoo.weights.load import read_hparams
+from colorzoo.weights.ledger import FileState, inspect
+from colorzoo.weights.load import model_of_file, read_hparams
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -29,16 +30,25 @@ class ResolvedWeights:
         path: The file.
         weights: Entry of the model's card, or None for a file of the user's own.
         hparams: Constructor arguments that these weights need.
+        state: What is known of the file; None for a file of the user's own.
     """
 
     path: Path
     weights: Weights | None = None
     hparams: Mapping[str, Any] = field(default_factory=dict)
+    state: FileState | None = None
 
     @property
     def sha256(self) -> str | None:
-        """Hash to check at loading; None for a file of the user's own."""
-        return self.weights.sha256 if self.weights else None
+        """Hash that the file must have, by the card or its first use; None for a file of the user's own."""
+        recorded = self.state.sha256 if self.state else None
+        return (self.weights.sha256 if self.weights else None) or recorded
+
+    @property
+    def unchecked(self) -> str | None:
+        """`sha256`, or None where it is known already that the file has it."""
+        known = self.state is not None and self.state.verdict in ("verified", "recorded")
+        return None if known else self.sha256
 
     @property
     def published(self) -> bool:
@@ -85,7 +95,8 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
             `ColorizationModule.for_inference`) may be missing as a whole, and keeps its start.
         state_dict: Tensors by name.
         name: What a message calls these weights.
-        published: The keys are the authors'; ``model.load_published_state_dict`` translates them.
+        published: The keys are the authors', and ``model.load_published_state_dict`` translates them, unless
+            they are the model's own.
 
     Raises:
         WeightsError: Keys are missing, unexpected or of another shape.
@@ -94,10 +105,11 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
 
     low = (torch.float16, torch.bfloat16)
     wide = {key: value.float() if value.dtype in low else value for key, value in state_dict.items()}
-    if published:
+    own = model.state_dict()
+    # who states no hash cannot be told from a model of ours that was saved bare, but for the names
+    if published and not wide.keys() <= own.keys():
         _load_published(model, wide, name)
         return
-    own = model.state_dict()
     used: Any = getattr(model, "for_inference", dict)(own)
     spare = own.keys() - used.keys()
     if not spare & wide.keys():
@@ -125,19 +137,25 @@ def _tagged(card: ModelCard, tag: str, offline: bool) -> ResolvedWeights:
     entry = weights_entry(card, tag)
     path = weights_path(card, tag)
     if entry.file is None:
+        if (state := inspect(entry, path)).verdict == "refused":
+            again = f"`colorzoo weights fetch {card.name} --tag {tag}` fetches it anew"
+            raise WeightsError(f"{path} is not used: {state.reason}; {again}")
         fetch(entry, path, offline=offline)
     elif not path.is_file():
         raise WeightsError(
             f"{path} ({megabytes(entry.size)}), which belongs to the package, is missing; reinstall colorzoo"
         )
-    return ResolvedWeights(path, entry, entry.hparams)
+    return ResolvedWeights(path, entry, entry.hparams, inspect(entry, path))
 
 
 def _own_file(card: ModelCard, weights: str | Path) -> ResolvedWeights:
     path = Path(weights).expanduser()
     if path.is_file():
         entry = entry_of(card, path)
-        return ResolvedWeights(path, entry, entry.hparams if entry else read_hparams(path))
+        if entry is None and (recorded := read_hparams(path)):
+            return ResolvedWeights(path, None, recorded)
+        entry = entry or _unhashed_entry(card, path)
+        return ResolvedWeights(path, entry, entry.hparams if entry else {})
     if "://" in str(weights):
         raise WeightsError(
             f"weights {weights!r}: an address has no hash to check; download it and pass the file's path; "
@@ -152,6 +170,14 @@ def entry_of(card: ModelCard, path: Path) -> Weights | None:
     """Recognize by its hash a file that a user fetched by hand; None for any other file."""
     found = sha256_of(path) if card.weights else ""
     return next((entry for entry in card.weights.values() if entry.sha256 == found), None)
+
+
+def _unhashed_entry(card: ModelCard, path: Path) -> Weights | None:
+    """Return what a file without settings may be: the authors', if they state no hash to know theirs by."""
+    if model_of_file(path) is not None:
+        return None
+    unhashed = (entry for entry in card.weights.values() if entry.published and entry.sha256 is None)
+    return next(unhashed, None)
 
 
 def _load_published(model: nn.Module, state_dict: dict[str, Tensor], name: str) -> None:

@@ -14,6 +14,7 @@ from colorzoo.card import Weights
 from colorzoo.errors import WeightsError
 from colorzoo.weights._files import beside, locked, megabytes, quarantine, sha256_of
 from colorzoo.weights._transfer import InterruptedTransferError, UnusableAddressError, transfer
+from colorzoo.weights.ledger import FileState, inspect, size_limits, wrong_size
 
 ATTEMPTS = 4  # per mirror; what came before a cut is kept, so each of them gets further
 BACKOFF = 0.5  # seconds before the second attempt, doubled before each further one
@@ -31,7 +32,8 @@ def fetch(weights: Weights, destination: Path, *, progress: bool = True, offline
     """Make sure that a weight file is at its place, fetching it if need be.
 
     An interrupted download goes on where it was cut, also in a later call (``NAME.part``). A file with a
-    wrong hash is kept aside as ``NAME.quarantine``, never returned.
+    wrong hash is kept aside as ``NAME.quarantine``, never returned. Where the authors state no hash, one of a
+    fitting size is returned, which is not to be used before the model has accepted it.
 
     Args:
         weights: Entry of a model card with addresses.
@@ -43,15 +45,16 @@ def fetch(weights: Weights, destination: Path, *, progress: bool = True, offline
         ``destination``, whose SHA-256 is that of ``weights``.
 
     Raises:
-        WeightsError: The file cannot be had; the message says how to put it there by hand.
+        WeightsError: The file cannot be had; the message says how to put it there by hand. Or it is another
+            one than on its first use.
     """
-    found = _hash_if_there(destination)
-    if found == weights.sha256:
+    state = inspect(weights, destination)
+    if _may_stay(weights, destination, state):
         return destination
     if not weights.urls:
         raise WeightsError(_by_hand(weights, destination, "the model card gives no address"))
     if offline or is_offline():
-        wrong = f", and the file there has sha256 {found} instead of {weights.sha256}" if found else ""
+        wrong = "" if state.verdict == "missing" else f", and of the file there: {state.reason}"
         raise WeightsError(_by_hand(weights, destination, f"offline{wrong}"))
     try:
         _fetch_alone(weights, destination, progress)
@@ -68,10 +71,10 @@ def _fetch_alone(weights: Weights, destination: Path, progress: bool) -> None:
     """Fetch while no other process does; who waited finds the finished file."""
     destination.parent.mkdir(parents=True, exist_ok=True)
     with locked(destination.with_name(f".{destination.name}.lock")) as alone:
-        found = _hash_if_there(destination)
-        if found == weights.sha256:
+        state = inspect(weights, destination)
+        if _may_stay(weights, destination, state):
             return
-        if found:
+        if state.verdict != "missing":
             quarantine(destination)
         # Without locks two processes must not write one unfinished file, so it is private and not resumed.
         part = beside(destination, ".part" if alone else f".{uuid4().hex}.part")
@@ -101,26 +104,48 @@ def _from_mirror(url: str, weights: Weights, part: Path, destination: Path, repo
             time.sleep(BACKOFF * 2 ** (attempt - 1))
         held = part.stat().st_size if part.exists() else 0
         try:
-            if not held or sha256_of(part) != weights.sha256:
-                transfer(url, part, size=weights.size, timeout=TIMEOUT, report=report)
+            if not (held and _is_whole(weights, part)):
+                least, most = size_limits(weights)
+                transfer(url, part, least=least, most=most, timeout=TIMEOUT, report=report)
         except InterruptedTransferError as error:
             failure = str(error)
             continue
         except UnusableAddressError as error:
             return str(error)
-        found = sha256_of(part)
-        if found == weights.sha256:
+        wrong = _what_is_wrong(weights, part)
+        if not wrong:
             part.replace(destination)
+            inspect(weights, destination)  # while it is known to be whole, its hash is noted
             return None
-        aside = quarantine(part)
-        failure = f"expected sha256 {weights.sha256}, found {found}, kept aside as {aside.name}"
+        failure = f"{wrong}, kept aside as {quarantine(part).name}"
         if not held:  # otherwise the older bytes may be the wrong ones: once more from the start
             break
     return failure
 
 
-def _hash_if_there(path: Path) -> str | None:
-    return sha256_of(path) if path.is_file() else None
+def _may_stay(weights: Weights, path: Path, state: FileState) -> bool:
+    """Say whether a file needs no fetching; one that was trusted and changed is not replaced by itself."""
+    if state.verdict == "changed" and weights.sha256 is None:
+        raise WeightsError(f"{path} is not used: {state.reason}")
+    return state.trusted or state.verdict == "unchecked"
+
+
+def _is_whole(weights: Weights, part: Path) -> bool:
+    """Say whether an unfinished file is known to be finished."""
+    if weights.sha256 is not None:
+        return sha256_of(part) == weights.sha256
+    return weights.size_stated and part.stat().st_size == weights.size
+
+
+def _what_is_wrong(weights: Weights, part: Path) -> str:
+    """Say why what was fetched is not the file, empty if it is or may be."""
+    if weights.sha256 is not None:
+        found = sha256_of(part)
+        return "" if found == weights.sha256 else f"expected sha256 {weights.sha256}, found {found}"
+    with part.open("rb") as file:
+        page = file.read(64).lstrip().startswith(b"<")
+    wrong = wrong_size(weights, part.stat().st_size)
+    return f"a web page instead of the file ({wrong})" if page and wrong else wrong
 
 
 def _by_hand(weights: Weights, destination: Path, reason: str) -> str:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Smoke, Weights
+from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 
 _MEASURED = {0: 0.0243, 1: 0.0663, 22: 0.0544, 30: 0.0392}  # docs/measure_needs.py, training pictures
 _NEEDS = tuple(_MEASURED.get(segment, 0.0421) for segment in range(31))  # what f uses now and then: the mean
+
+_AT_30 = (
+    Score(
+        "PSNR after 30 regions [dB]",
+        21.33,
+        "higher",
+        "cho2023-regions of `colorzoo evaluate`, 8 illustrations, 256 x 256",
+        "docs/evaluation.md",
+    ),
+)
 
 FULL = ModelCard(
     name="cho2023",
@@ -23,6 +33,10 @@ FULL = ModelCard(
     input="sketch",
     output="rgb",
     config="cho2023/paper.yaml",
+    quality=(
+        Quality("regions", 50, "Full networks of the paper that brought regions."),
+        Quality("sketch", 50, "Full networks; no number in a table with others at hand."),
+    ),
     smoke=Smoke(hparams={"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}, size=32),
 )
 
@@ -51,7 +65,10 @@ SMALL = replace(
         )
     },
     config="cho2023/small.yaml",
-    default_for=("regions",),
+    quality=(
+        Quality("regions", 20, "The only one with regions whose weights ship.", measured=_AT_30),
+        Quality("sketch", 20, "The only one for sketches whose weights ship.", measured=_AT_30),
+    ),
 )
 
 POINTS = replace(
@@ -62,6 +79,7 @@ POINTS = replace(
     parameters=17_268_675,
     aliases=(),
     guidance=("points",),
+    quality=(),
     config="cho2023/points.yaml",
     smoke=Smoke(hparams={"width": 0.125}, size=32),
 )

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Smoke, Weights
+from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+
+_AUTOMATIC = "automatic/1 of `colorzoo evaluate`, 40 validation photos, 256 x 256"
+_VAL5K = "ImageNet val5k, 256 x 256, without help; the authors' own FID"
+_TABLE_1 = "1,000 ImageNet photos, 256 x 256, without points"
 
 FULL = ModelCard(
     name="zhang2016",
@@ -27,6 +31,17 @@ FULL = ModelCard(
         )
     },
     config="zhang2016/paper.yaml",
+    quality=(
+        Quality(
+            "automatic",
+            40,
+            "Full network; behind zhang2017_local in Zhang et al. 2017.",
+            stated=(
+                Score("FID", 8.72, "lower", _VAL5K, "Kang et al. 2023, Table 1 (CIC)"),
+                Score("PSNR [dB]", 22.04, "higher", _TABLE_1, "Zhang et al. 2017, Table 1"),
+            ),
+        ),
+    ),
     smoke=Smoke(hparams={"width": 0.125, "start": None}, size=32),
 )
 
@@ -47,6 +62,17 @@ SMALL = replace(
         )
     },
     config="zhang2016/small.yaml",
+    quality=(
+        Quality(
+            "automatic",
+            10,
+            "Measured; farther from the truth than zhang2017_local_small, and more colorful.",
+            measured=(
+                Score("PSNR [dB]", 21.72, "higher", _AUTOMATIC, "docs/evaluation.md"),
+                Score("Colorfulness off by", 13.6, "lower", _AUTOMATIC, "docs/evaluation.md"),
+            ),
+        ),
+    ),
 )
 
 CARDS = (FULL, SMALL)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Smoke, Weights
+from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
+
+_AUTOMATIC = "automatic/1 of `colorzoo evaluate`, 40 validation photos, 256 x 256"
+_POINTS = "`benchmarks points`, 400 validation photos, 256 x 256, uniform 6 x 6 points"
+_HISTOGRAM = "`benchmarks histogram`, 400 validation photos, histogram of the truth"
+_PAPER = "1,000 ImageNet photos, 256 x 256, {}"
 
 LOCAL = ModelCard(
     name="zhang2017_local",
@@ -28,6 +33,36 @@ LOCAL = ModelCard(
         )
     },
     config="zhang2017/local.yaml",
+    quality=(
+        Quality(
+            "automatic",
+            50,
+            "Full network; ahead of zhang2016 in Zhang et al. 2017.",
+            stated=(
+                Score(
+                    "PSNR [dB]",
+                    24.43,
+                    "higher",
+                    _PAPER.format("without points"),
+                    "Zhang et al. 2017, Table 1",
+                ),
+            ),
+        ),
+        Quality(
+            "points",
+            50,
+            "Full network of the paper that brought points.",
+            stated=(
+                Score(
+                    "PSNR at 10 points [dB]",
+                    28.42,
+                    "higher",
+                    _PAPER.format("6 x 6 points"),
+                    "Zhang et al. 2017, psnrs_siggraph.npy",
+                ),
+            ),
+        ),
+    ),
     smoke=Smoke(hparams={"width": 0.125}, size=32),
 )
 
@@ -49,7 +84,25 @@ LOCAL_SMALL = replace(
         )
     },
     config="zhang2017/local_small.yaml",
-    default_for=("automatic", "points"),
+    quality=(
+        Quality(
+            "automatic",
+            20,
+            "Measured; nearer to the truth than zhang2016_small, and looked at side by side.",
+            measured=(
+                Score("PSNR [dB]", 22.46, "higher", _AUTOMATIC, "docs/evaluation.md"),
+                Score("Colorfulness off by", 23.5, "lower", _AUTOMATIC, "docs/evaluation.md"),
+            ),
+        ),
+        Quality(
+            "points",
+            20,
+            "Measured; a quarter of the width of zhang2017_local.",
+            measured=(
+                Score("PSNR at 10 points [dB]", 27.12, "higher", _POINTS, "docs/models/zhang2017_local.md"),
+            ),
+        ),
+    ),
 )
 
 GLOBAL = replace(
@@ -62,6 +115,22 @@ GLOBAL = replace(
     guidance=("statistics",),
     weights={},
     config="zhang2017/global.yaml",
+    quality=(
+        Quality(
+            "statistics",
+            50,
+            "Full network of the paper that brought statistics; its weights are Caffe files to convert.",
+            stated=(
+                Score(
+                    "PSNR with histogram [dB]",
+                    27.85,
+                    "higher",
+                    _PAPER.format("histogram of the truth"),
+                    "Zhang et al. 2017, Table 1",
+                ),
+            ),
+        ),
+    ),
     smoke=Smoke(hparams={"width": 0.125, "start": None}, size=32),
 )
 
@@ -81,7 +150,18 @@ GLOBAL_SMALL = replace(
         )
     },
     config="zhang2017/global_small.yaml",
-    default_for=("statistics",),
+    quality=(
+        Quality(
+            "statistics",
+            20,
+            "Measured; a quarter of the width of zhang2017_global.",
+            measured=(
+                Score(
+                    "PSNR with histogram [dB]", 24.89, "higher", _HISTOGRAM, "docs/models/zhang2017_global.md"
+                ),
+            ),
+        ),
+    ),
 )
 
 CARDS = (LOCAL, LOCAL_SMALL, GLOBAL, GLOBAL_SMALL)

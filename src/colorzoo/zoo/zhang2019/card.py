@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Smoke, Weights
+from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 
 _TRIAL = {
     "features": "zhang2016_small",
@@ -19,6 +19,9 @@ _TRIAL = {
 }
 _SLEEPING = ("discriminator.attention.*.weight",)  # the attention begins with a factor of 0
 
+_EXEMPLAR = "xu2020-exemplar/1 of `colorzoo evaluate`, 25 pairs, 256 x 256"
+_SPCOLOR = "ImageNet ctest10k, references of He 2018"
+
 FULL = ModelCard(
     name="zhang2019",
     title="Deep Exemplar-based Video Colorization",
@@ -30,6 +33,14 @@ FULL = ModelCard(
     aliases=("deepexemplar",),
     guidance=("exemplar",),
     config="zhang2019/paper.yaml",
+    quality=(
+        Quality(
+            "exemplar",
+            60,
+            "Full networks; behind chen2023 in Chen et al. 2023.",
+            stated=(Score("FID", 6.12, "lower", _SPCOLOR, "Chen et al. 2023, Table I"),),
+        ),
+    ),
     smoke=Smoke(_TRIAL, size=64, without_gradient=_SLEEPING, scales={"network.ab.weight": 0.005}),
     limits=("export",),
 )
@@ -62,6 +73,17 @@ SMALL = replace(
         )
     },
     config="zhang2019/small.yaml",
+    quality=(
+        Quality(
+            "exemplar",
+            15,
+            "Measured; behind xu2020_small by PSNR.",
+            measured=(
+                Score("PSNR [dB]", 22.16, "higher", _EXEMPLAR, "docs/evaluation.md"),
+                Score("Histogram intersection", 0.655, "higher", _EXEMPLAR, "docs/evaluation.md"),
+            ),
+        ),
+    ),
 )
 
 CARDS = (FULL, SMALL)

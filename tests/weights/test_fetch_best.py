@@ -1,0 +1,155 @@
+"""``colorzoo weights fetch best``: what is shown, what is asked, and what a failure leads to."""
+
+from __future__ import annotations
+
+import builtins
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from colorzoo import registry
+from colorzoo.card import ModelCard, Quality, Weights
+from colorzoo.cli.main import main
+from colorzoo.tiers import default_model
+from colorzoo.weights import weights_path
+
+
+@pytest.fixture
+def zoo(card, entry, server, monkeypatch) -> dict[str, ModelCard]:
+    """Two models whose files are elsewhere, one of them best for two uses, and one that ships."""
+
+    def model(name: str, ranks: dict[str, int], **weights: Weights) -> ModelCard:
+        quality = tuple(Quality(use, rank, "") for use, rank in ranks.items())
+        return replace(card(name, **weights), quality=quality)
+
+    fetched = {"published": entry(server.url("absent"), server.url("cut_once"), published=True)}
+    other = {"published": entry(server.url("good"), published=True)}
+    cards = [
+        model("lee2099", {"automatic": 9, "points": 9}, **fetched),
+        model("may2098", {"exemplar": 7, "automatic": 8}, **other),
+        model("small2099", {"automatic": 1, "points": 1, "sketch": 1}, default=entry(file="x.safetensors")),
+    ]
+    monkeypatch.setattr(registry, "_cards", lambda: {each.name: each for each in cards})
+    return {each.name: each for each in cards}
+
+
+@pytest.fixture
+def fetch(capsys):
+    def call(*words: str) -> tuple[int, str, str]:
+        code = main(["weights", "fetch", *words])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def _terminal(monkeypatch, answer: str) -> list[str]:
+    asked: list[str] = []
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(builtins, "input", lambda text: asked.append(text) or answer)
+    monkeypatch.setenv("COLUMNS", "200")
+    return asked
+
+
+def test_yes_fetches_the_best_of_each_use_once(zoo, fetch, server, payload: bytes) -> None:
+    code, out, err = fetch("best", "--yes")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].split() == ["MODEL", "FOR", "SIZE", "LICENSE", "FROM", "STATE"]
+    rest = ["0.3", "MB", "MIT", "127.0.0.1", "not", "here"]
+    assert lines[1].split() == ["lee2099", "automatic,", "points", *rest]
+    assert lines[2].split() == ["may2098", "exemplar", *rest]
+    assert lines[3].startswith("0.6 MB to fetch; ")
+    paths = [weights_path(zoo[name], "published") for name in ("lee2099", "may2098")]
+    assert lines[4:] == [str(path) for path in paths]
+    assert [path.read_bytes() for path in paths] == [payload] * 2
+    asked = [path for path, _ in server.requests]
+    assert asked == ["absent", "cut_once", "cut_once", "good"], "the next address, then where it was cut"
+    assert default_model("points") == "lee2099"
+    code, out, _ = fetch("best")
+    assert code == 0
+    assert "all of them are here" in out
+
+
+def test_one_use_only(zoo, fetch, server) -> None:
+    assert fetch("exemplar", "--yes")[0] == 0
+    assert [path for path, _ in server.requests] == ["good"]
+    code, out, _ = fetch("sketch")
+    assert (code, "ships with colorzoo is the best" in out) == (0, True)
+
+
+def test_without_a_terminal_nobody_is_asked(zoo, fetch, server) -> None:
+    code, _, err = fetch("best")
+    assert code == 2
+    assert err == "colorzoo: error: this is no terminal on which to ask; add --yes to fetch them\n"
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(("answer", "requests"), [("y", 1), ("YES", 1), ("", 0), ("n", 0)])
+def test_a_terminal_is_asked_once(zoo, fetch, server, monkeypatch, answer: str, requests: int) -> None:
+    asked = _terminal(monkeypatch, answer)
+    assert fetch("exemplar")[0] == 0
+    assert asked == ["fetch them? [y/N] "]
+    assert len(server.requests) == requests
+
+
+@pytest.mark.parametrize("by_environment", [True, False])
+def test_offline_lists_all_that_is_to_be_done_by_hand(
+    zoo, fetch, server, monkeypatch, by_environment
+) -> None:
+    if by_environment:
+        monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    code, out, err = fetch("best", "--yes", *([] if by_environment else ["--offline"]))
+    assert code == 2
+    assert err.count("\n") == 1
+    for name in ("lee2099", "may2098"):
+        entry = zoo[name].weights["published"]
+        assert all(url in out for url in entry.urls)
+        assert f"  to {weights_path(zoo[name], 'published')}\n" in out
+    assert "then run `colorzoo weights verify`" in out
+    assert server.requests == []
+
+
+def test_one_that_fails_does_not_stop_the_others(zoo, fetch, server, payload: bytes, monkeypatch) -> None:
+    entry = replace(zoo["lee2099"].weights["published"], urls=(server.url("absent"),))
+    gone = {**zoo, "lee2099": replace(zoo["lee2099"], weights={"published": entry})}
+    monkeypatch.setattr(registry, "_cards", lambda: gone)
+    code, _, err = fetch("best", "--yes")
+    assert code == 1
+    assert "HTTP 404" in err
+    assert weights_path(zoo["may2098"], "published").read_bytes() == payload
+    assert fetch("points", "--yes")[0] == 2, "all failed"
+
+
+def test_too_little_room_is_said_before(zoo, fetch, server, monkeypatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=500_000))
+    code, _, err = fetch("best", "--yes")
+    assert code == 2
+    assert "0.6 MB do not fit into the 0.5 MB" in err
+    assert "COLORZOO_HOME" in err
+    assert server.requests == []
+
+
+def test_a_file_that_the_model_refuses_is_not_used(narrow_zoo, server, fetch, payload: bytes) -> None:
+    card = narrow_zoo(sha256=None, size=len(payload), size_stated=True, urls=(server.url("good"),))
+    code, _, err = fetch("points", "--yes")
+    assert code == 2
+    assert "is not used" in err
+    assert default_model("points") == "zhang2017_local_small"
+    assert weights_path(card, "published").is_file()
+
+
+def test_the_first_fetch_of_a_file_without_a_hash_records_it(
+    narrow_zoo, server, fetch, authors_file: Path
+) -> None:
+    server.content = authors_file.read_bytes()
+    narrow_zoo(sha256=None, urls=(server.url("good"),))
+    code, out, err = fetch("points", "--yes")
+    assert code == 0
+    assert "about" in out
+    assert "recorded (its authors state none)" in err
+    assert default_model("points") == "zhang2017_local"
