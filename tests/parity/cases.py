@@ -28,6 +28,7 @@ WAITS_FOR = {
     "xdog": "cho2023",
     "cdr": "colorzoo.metrics.cdr",
     "su2020": "su2020",
+    "deoldify": "antic2019",
     "zhang2016": "zhang2016",
     "zhang2017_global": "zhang2017_global",
 }
