@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.shuffle_block import WideBlock
-from colorzoo.networks.stored_spectral import StoredSpectralAttention
+from colorzoo.networks.stored_spectral import StoredSpectralAttention, StoredSpectralConv
 from colorzoo.zoo.antic2019.critic import Critic
 from colorzoo.zoo.antic2019.losses import VGGFeatures, content_terms, deception, detection
 from colorzoo.zoo.antic2019.network import (
@@ -20,7 +20,6 @@ from colorzoo.zoo.antic2019.network import (
 from colorzoo.zoo.antic2019.pictures import normalize
 from colorzoo.zoo.antic2019.pipeline import network_input, raw_picture, restore_luma, square_gray
 from colorzoo.zoo.antic2019.published import convert_published, generator_key
-from colorzoo.networks.stored_spectral import StoredSpectralConv
 from parity.cases import Golden, case
 from pseudo_spectral import with_power_iterations
 from pseudo_weights import pseudo_state_dict
@@ -32,9 +31,7 @@ def published_weights(golden: Golden, part: str | None = None) -> dict[str, Tens
     shapes, scales = meta["shapes"], meta["scales"]
     if part is not None:
         shapes, scales = shapes[part], scales[part]
-    arrays = with_power_iterations(
-        pseudo_state_dict(shapes, meta["seed"], scales), meta["power_iterations"]
-    )
+    arrays = with_power_iterations(pseudo_state_dict(shapes, meta["seed"], scales), meta["power_iterations"])
     return {key: torch.from_numpy(value) for key, value in arrays.items()}
 
 
@@ -105,9 +102,7 @@ def unet_block(golden: Golden) -> None:
 @case("deoldify_self_attention")
 @torch.inference_mode()
 def self_attention(golden: Golden) -> None:
-    attention = filled(
-        StoredSpectralAttention(golden.meta["config"]["channels"]), published_weights(golden)
-    )
+    attention = filled(StoredSpectralAttention(golden.meta["config"]["channels"]), published_weights(golden))
     x = golden.tensor("in_x").float()
     golden.close("out", attention(x))
     flat = x.flatten(2)

@@ -13,6 +13,7 @@ _TRIAL = {
     "critic_width": 0.03125,
     "stage": "unfrozen",
     "layer_weights": (0.0, 0.0, 0.0),
+    "encoder_weights": None,
 }
 _TRAINED = "ImageNet, by the author (NoGAN); size computed from the network, no hash is stated."
 
@@ -41,7 +42,7 @@ ARTISTIC = ModelCard(
     weights={
         "published": _published(255_070_532, "https://data.deepai.org/deoldify/ColorizeArtistic_gen.pth")
     },
-    config="antic2019/unfrozen_64.yaml",
+    config="antic2019/frozen_64.yaml",
     smoke=Smoke(_TRIAL, size=64, without_gradient=("network.blocks.1.conv*.3.*.weight_orig",)),
 )
 
@@ -63,7 +64,7 @@ STABLE = replace(
             trained_on=f"{_TRAINED[:-1]}; trained further with noise, for render_factor 21.",
         ),
     },
-    config="antic2019/stable_unfrozen_64.yaml",
+    config="antic2019/stable_frozen_64.yaml",
     smoke=replace(ARTISTIC.smoke, hparams={**_TRIAL, "nf_factor": 0.25}),
 )
 

@@ -1,4 +1,4 @@
-"""The critic of DeOldify: spectral norm, dropout of whole maps, self-attention, one score for a large patch."""
+"""The critic of DeOldify: spectral norm, dropout of whole maps, self-attention, scores of large patches."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ class Critic(nn.Sequential):
 
     def forward(self, normalized: Tensor) -> Tensor:
         """Return the scores."""
-        scores: Tensor = super().forward(normalized)
+        scores = normalized
+        for layer in self:
+            scores = layer(scores)
         return scores.float()
 
 

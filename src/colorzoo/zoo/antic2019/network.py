@@ -190,14 +190,14 @@ class DeOldifyNetwork(nn.Module):
         self.encoder = ResNetEncoder(encoder, width)
         deepest = self.encoder.channels[-1]
         self.norm = nn.BatchNorm2d(deepest)
-        self.middle = nn.Sequential(spectral_block(deepest, 2 * deepest), spectral_block(2 * deepest, deepest))
+        self.middle = nn.Sequential(
+            spectral_block(deepest, 2 * deepest), spectral_block(2 * deepest, deepest)
+        )
         block: type[DeepBlock | WideBlock] = DeepBlock if decoder == "deep" else WideBlock
         shapes = block_shapes(decoder, nf_factor, self.encoder.channels)
         attention = StoredSpectralAttention(shapes[1].fan_out)
         ends: list[tuple[nn.Module, ...]] = [(), (attention,), (), ()]
-        self.blocks = nn.ModuleList(
-            [block(*shape, *end) for shape, end in zip(shapes, ends, strict=True)]
-        )
+        self.blocks = nn.ModuleList([block(*shape, *end) for shape, end in zip(shapes, ends, strict=True)])
         channels = shapes[-1].fan_out
         self.up = weighted_shuffle(channels)
         self.refine = Refinement(channels + 3)

@@ -24,7 +24,9 @@ _MIDDLE = 128
 
 
 @torch.no_grad()
-def colorize_square(network: nn.Module, rgb: Pixels, render_factor: int = 35, *, keep_luma: bool = True) -> Pixels:
+def colorize_square(
+    network: nn.Module, rgb: Pixels, render_factor: int = 35, *, keep_luma: bool = True
+) -> Pixels:
     """Color a picture as the author's code does, without its watermark.
 
     Args:
@@ -54,7 +56,7 @@ def network_input(square: Pixels) -> Tensor:
 
 
 def raw_picture(answer: Tensor, size: tuple[int, int]) -> Pixels:
-    """Return what the network answers ``(3, S, S)`` as a picture of a width and height; levels are cut off."""
+    """Return an answer ``(3, S, S)`` of the network as a picture of a width and height, levels floored."""
     levels = denormalize(answer[None].float())[0].clamp(0, 1) * 255
     square = Image.fromarray(levels.permute(1, 2, 0).numpy().astype(np.uint8))
     return np.asarray(square.resize(size, Image.Resampling.BILINEAR))

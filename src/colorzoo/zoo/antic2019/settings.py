@@ -1,4 +1,4 @@
-"""Settings and stages of DeOldify and its training ("NoGAN"), as its author's code and notebooks have them."""
+"""Settings and stages of DeOldify and its training ("NoGAN"), as its author's notebooks have them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Rendering:
         """
         if not 1 <= self.render_factor <= LARGEST_FACTOR:
             raise ColorzooError(
-                f"render_factor must be from 1 to {LARGEST_FACTOR} (35 as published), got {self.render_factor}."
+                f"render_factor must be from 1 to {LARGEST_FACTOR} (35 is usual), got {self.render_factor}."
             )
         return STRIDE * self.render_factor
 
@@ -64,19 +64,20 @@ class Objective:
     Attributes:
         layer_weights: Of L1 at relu3_3, relu4_3 and relu5_3 of VGG-16 with BatchNorm, beside L1 of pixels;
             zeros leave VGG out.
-        content_weight: Of the sum of these in the ``gan`` stage: 2.0 in the artistic model, 1.5 in the others.
+        content_weight: Of the sum of these in the ``gan`` stage: 2.0 for the artistic model, 1.5 for others.
         adversarial_weight: Of what the critic says there.
         critic_threshold: The generator steps after a step of the critic whose loss is below it.
-        encoder_file: torchvision's file of the encoder, with which the first stage begins; None fetches it.
-        vgg_file: torchvision's ``vgg16_bn``; None fetches it.
+        encoder_weights: With which the generator's encoder begins: ``torchvision`` fetches them once; else
+            the path of torchvision's file, or None for random ones.
+        vgg_weights: Of VGG-16, alike; random ones only in trials.
     """
 
     layer_weights: tuple[float, float, float] = (20.0, 70.0, 10.0)
     content_weight: float = 2.0
     adversarial_weight: float = 1.0
     critic_threshold: float = 0.65
-    encoder_file: str | None = None
-    vgg_file: str | None = None
+    encoder_weights: str | None = "torchvision"
+    vgg_weights: str | None = "torchvision"
 
 
 _CONVOLUTIONS = ("network.encoder.*conv?.weight", "network.encoder.*downsample.0.weight")
