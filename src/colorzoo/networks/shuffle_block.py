@@ -89,9 +89,8 @@ class SkipJoin(nn.Module):
             x: ``(B, fan_in, h, w)``.
             skip: ``(B, skip, H, W)``.
         """
-        up = self.shuf(x)
-        if up.shape[-2:] != skip.shape[-2:]:
-            up = F.interpolate(up, size=skip.shape[-2:], mode="nearest")
+        # mostly they fit; asking first would fix that in an exported graph
+        up = F.interpolate(self.shuf(x), size=skip.shape[-2:], mode="nearest")
         return F.relu(torch.cat([up, self.bn(skip)], dim=1))
 
 
