@@ -61,7 +61,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
     stages = STAGES
     recorded_hparams = ("encoder", "decoder", "nf_factor", "width")
     network: DeOldifyNetwork
-    vgg: nn.Module | None = None
+    vgg: nn.Module | None
 
     def __init__(
         self,
@@ -99,6 +99,10 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
     def configure_discriminator(self) -> None:
         """Build the critic, where it is needed."""
         self.discriminator = Critic(self.architecture.critic_width) if self.is_judged() else nn.Identity()
+
+    def configure_losses(self) -> None:
+        """Leave VGG-16 out, which `setup` gets where the stage needs it."""
+        self.vgg = None
 
     def is_judged(self) -> bool:
         """Say whether the stage knows a critic."""
