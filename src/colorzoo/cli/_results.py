@@ -27,7 +27,16 @@ from colorzoo.weights import resolve_weights
 from colorzoo.weights._files import sha256_of
 
 Plan = Literal["color", "done", "changed", "foreign", "unknown"]
-_SETTINGS = ("strength", "size", "temperature", "alpha", "reference_weights", "reassigned", "quality")
+_SETTINGS = (
+    "strength",
+    "size",
+    "temperature",
+    "render_factor",
+    "alpha",
+    "reference_weights",
+    "reassigned",
+    "quality",
+)
 
 
 @dataclass(frozen=True)

@@ -35,15 +35,16 @@ TOLERANCE = 1e-4
 
 _FULL_SCALE: Mapping[OutputKind, float] = {"ab": 100.0, "rgb": 1.0}
 _CONVENTIONS = "luma: L in [0, 100] or a sketch in [0, 1]; ab in CIE units (D65); RGB in [0, 1]"
-_MULTIPLE = 32  # of height and width for torch.export, whose guards hold for what was traced without padding
+# of height and width for torch.export, whose guards hold for what was traced without padding
+_MULTIPLE, _SMALLEST = 32, 64
 _TRACED: Mapping[Format, tuple[int, int]] = {"onnx": (61, 91), "pt2": (64, 96)}
 _CHECKED: Mapping[Format, tuple[tuple[int, int], ...]] = {
     "onnx": ((64, 96), (37, 53), (128, 40)),
-    "pt2": ((96, 64), (32, 128)),
+    "pt2": ((96, 64), (64, 160)),
 }
 _SIZES: Mapping[Format, str] = {
     "onnx": "any height and width",
-    "pt2": f"height and width in multiples of {_MULTIPLE}",
+    "pt2": f"height and width in multiples of {_MULTIPLE} from {_SMALLEST} on",
 }
 
 

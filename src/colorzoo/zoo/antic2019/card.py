@@ -1,0 +1,71 @@
+"""Cards of DeOldify."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from colorzoo.card import ModelCard, Smoke, Weights
+
+# layer weights of 0 leave out VGG, of whose weights none may be random
+_TRIAL = {
+    "encoder": "resnet18",
+    "width": 0.125,
+    "critic_width": 0.03125,
+    "stage": "unfrozen",
+    "layer_weights": (0.0, 0.0, 0.0),
+    "encoder_weights": None,
+}
+_TRAINED = "ImageNet, by the author (NoGAN); size computed from the network, no hash is stated."
+
+
+def _published(size: int, *urls: str, trained_on: str = _TRAINED) -> Weights:
+    return Weights(
+        sha256=None,
+        size=size,
+        license="MIT",
+        code_license="MIT",
+        urls=urls,
+        published=True,
+        trained_on=trained_on,
+    )
+
+
+ARTISTIC = ModelCard(
+    name="antic2019",
+    title="DeOldify, the artistic model",
+    paper="https://github.com/jantic/DeOldify",
+    year=2019,
+    summary="Colors a photo by itself, vividly. DeOldify's artistic model; no paper.",
+    task="colorzoo.zoo.antic2019.task:Antic2019",
+    parameters=63_646_881,
+    aliases=("deoldify", "deoldify_artistic"),
+    weights={
+        "published": _published(255_070_532, "https://data.deepai.org/deoldify/ColorizeArtistic_gen.pth")
+    },
+    config="antic2019/frozen_64.yaml",
+    smoke=Smoke(_TRIAL, size=64, without_gradient=("network.blocks.1.conv*.3.*.weight_orig",)),
+)
+
+STABLE = replace(
+    ARTISTIC,
+    name="antic2019_stable",
+    title="DeOldify, the stable and the video model",
+    summary="Colors a photo by itself, with fewer failures and duller; `video` weights flicker less.",
+    parameters=218_222_197,
+    aliases=("deoldify_stable",),
+    hparams={"encoder": "resnet101", "decoder": "wide", "nf_factor": 2.0, "content_weight": 1.5},
+    weights={
+        "published": _published(
+            873_920_916, "https://www.dropbox.com/s/axsd2g85uyixaho/ColorizeStable_gen.pth?dl=1"
+        ),
+        "video": _published(
+            873_920_916,
+            "https://data.deepai.org/deoldify/ColorizeVideo_gen.pth",
+            trained_on=f"{_TRAINED[:-1]}; trained further with noise, for render_factor 21.",
+        ),
+    },
+    config="antic2019/stable_frozen_64.yaml",
+    smoke=replace(ARTISTIC.smoke, hparams={**_TRIAL, "nf_factor": 0.25}),
+)
+
+CARDS = (ARTISTIC, STABLE)

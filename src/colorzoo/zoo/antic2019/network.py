@@ -1,0 +1,233 @@
+"""The generators of DeOldify: a U-Net over a ResNet, "deep" (artistic) and "wide" (stable, video)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import weight_norm
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from colorzoo.networks.hint_unet import scaled_width
+from colorzoo.networks.shuffle_block import ShuffleUp, SkipJoin, WideBlock, repeat_kernels, spectral_block
+from colorzoo.networks.stored_spectral import StoredSpectralAttention, StoredSpectralConv
+
+STRIDE = 16
+"""Sides of pictures are padded to a multiple of this, as published sides are."""
+
+Encoder = Literal["resnet18", "resnet34", "resnet101"]
+Decoder = Literal["deep", "wide"]
+
+_LAYERS: dict[str, tuple[type[BasicBlock | Bottleneck], tuple[int, int, int, int]]] = {
+    "resnet18": (BasicBlock, (2, 2, 2, 2)),
+    "resnet34": (BasicBlock, (3, 4, 6, 3)),
+    "resnet101": (Bottleneck, (3, 4, 23, 3)),
+}
+_CHANNELS = (64, 128, 256, 512)
+_WIDE = 512  # channels of the wide decoder's blocks, halved, at an nf_factor of 2
+_SKIP_BIAS = 1e-3  # at which BatchNorm of the skips begins
+_RANGE = 3.0  # of the answer, in deviations of ImageNet's pixels
+
+
+class ResNetEncoder(nn.Module):
+    """A ResNet without its head, of torchvision's blocks and under its names.
+
+    Args:
+        kind: How many layers.
+        width: Multiplier of every channel count; 1.0 is torchvision's.
+    """
+
+    channels: tuple[int, ...]
+    """Channels after the first ReLU and after each of the four groups of blocks."""
+
+    def __init__(self, kind: Encoder = "resnet34", width: float = 1.0) -> None:
+        super().__init__()
+        block, counts = _LAYERS[kind]
+        stem, *planes = (scaled_width(base, width) for base in (_CHANNELS[0], *_CHANNELS))
+        self.conv1 = nn.Conv2d(3, stem, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(stem)
+        self.channels = (stem, *(each * block.expansion for each in planes))
+        groups = [
+            residual_group(block, fan_in, each, count, stride=2 if index else 1)
+            for index, (fan_in, each, count) in enumerate(zip(self.channels, planes, counts, strict=False))
+        ]
+        self.layer1, self.layer2, self.layer3, self.layer4 = groups
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the maps of ``(B, 3, H, W)`` at 1/2, 1/4, 1/8, 1/16 and 1/32."""
+        maps = [F.relu(self.bn1(self.conv1(x)))]
+        x = F.max_pool2d(maps[0], 3, stride=2, padding=1)
+        for group in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = group(x)
+            maps.append(x)
+        return maps
+
+
+def residual_group(
+    block: type[BasicBlock | Bottleneck], fan_in: int, planes: int, count: int, *, stride: int
+) -> nn.Sequential:
+    """Return some residual blocks, the first of which changes size and channels."""
+    fan_out = planes * block.expansion
+    shortcut = None
+    if stride != 1 or fan_in != fan_out:
+        shortcut = nn.Sequential(
+            nn.Conv2d(fan_in, fan_out, 1, stride=stride, bias=False), nn.BatchNorm2d(fan_out)
+        )
+    rest = [block(fan_out, planes) for _ in range(count - 1)]
+    return nn.Sequential(block(fan_in, planes, stride, shortcut), *rest)
+
+
+class DeepBlock(SkipJoin):
+    """`SkipJoin` and two 3 x 3 convolutions: a block of the artistic model.
+
+    Args:
+        fan_in: Channels of the map.
+        skip: Channels of the skip.
+        up: Channels of the enlarged map.
+        fan_out: Channels out.
+        last: Appended to the second convolution.
+    """
+
+    def __init__(self, fan_in: int, skip: int, up: int, fan_out: int, *last: nn.Module) -> None:
+        super().__init__(fan_in, skip, up)
+        self.conv1 = spectral_block(up + skip, fan_out)
+        self.conv2 = spectral_block(fan_out, fan_out).extend(last)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """Return ``(B, fan_out, H, W)`` of a map and its skip; see `SkipJoin.join`."""
+        out: Tensor = self.conv2(self.conv1(self.join(x, skip)))
+        return out
+
+
+class BlockShape(NamedTuple):
+    """Channels of a block of the decoder.
+
+    Attributes:
+        fan_in: Of the map.
+        skip: Of the skip.
+        up: Of the enlarged map.
+        fan_out: Of the result.
+    """
+
+    fan_in: int
+    skip: int
+    up: int
+    fan_out: int
+
+
+def deep_shape(fan_in: int, skip: int, nf_factor: float, *, last: bool) -> BlockShape:
+    """Return the channels of a deep block: half of them go up, the last block has half as many."""
+    up = fan_in // 2
+    joined = up + skip
+    return BlockShape(fan_in, skip, up, int((joined // 2 if last else joined) * nf_factor))
+
+
+def wide_shape(fan_in: int, skip: int, nf_factor: float, *, last: bool) -> BlockShape:
+    """Return the channels of a wide block: the same for all, the last block has half as many."""
+    up = int(_WIDE * nf_factor) // (4 if last else 2)
+    return BlockShape(fan_in, skip, up, up)
+
+
+def block_shapes(decoder: Decoder, nf_factor: float, encoder: Sequence[int]) -> list[BlockShape]:
+    """Return the channels of the four blocks, coarse to fine.
+
+    Args:
+        decoder: Which blocks.
+        nf_factor: Factor on their channels.
+        encoder: See `ResNetEncoder.channels`.
+    """
+    shape = deep_shape if decoder == "deep" else wide_shape
+    *skips, fan_in = encoder
+    found: list[BlockShape] = []
+    for index, skip in enumerate(reversed(skips)):
+        found.append(shape(fan_in, skip, nf_factor, last=index == 3))
+        fan_in = found[-1].fan_out
+    return found
+
+
+class Refinement(nn.Module):
+    """Two 3 x 3 convolutions whose result is added to what they saw.
+
+    Args:
+        channels: In and out.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        kernel = (3, 3)
+        self.first = StoredSpectralConv(channels, channels, kernel, padding=1)
+        self.second = StoredSpectralConv(channels, channels, kernel, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Refine ``(B, channels, H, W)``."""
+        return F.relu(self.second(F.relu(self.first(x)))) + x
+
+
+class DeOldifyNetwork(nn.Module):
+    """The generator: reads and answers RGB normalized as ImageNet's.
+
+    Args:
+        encoder: Which ResNet.
+        decoder: Which blocks.
+        nf_factor: Factor on the channels of the decoder.
+        width: Multiplier of the encoder's channel counts.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder = "resnet34",
+        decoder: Decoder = "deep",
+        nf_factor: float = 1.5,
+        width: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.encoder = ResNetEncoder(encoder, width)
+        deepest = self.encoder.channels[-1]
+        self.norm = nn.BatchNorm2d(deepest)
+        self.middle = nn.Sequential(
+            spectral_block(deepest, 2 * deepest), spectral_block(2 * deepest, deepest)
+        )
+        block: type[DeepBlock | WideBlock] = DeepBlock if decoder == "deep" else WideBlock
+        shapes = block_shapes(decoder, nf_factor, self.encoder.channels)
+        attention = StoredSpectralAttention(shapes[1].fan_out)
+        ends: list[tuple[nn.Module, ...]] = [(), (attention,), (), ()]
+        self.blocks = nn.ModuleList([block(*shape, *end) for shape, end in zip(shapes, ends, strict=True)])
+        channels = shapes[-1].fan_out
+        self.up = weighted_shuffle(channels)
+        self.refine = Refinement(channels + 3)
+        self.head = StoredSpectralConv(channels + 3, 3, (1, 1))
+        for each in self.blocks:
+            nn.init.constant_(each.get_submodule("bn").get_parameter("bias"), _SKIP_BIAS)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Color ``(B, 3, H, W)``, a gray picture normalized as ImageNet's; H and W are multiples of 16.
+
+        Returns:
+            ``(B, 3, H, W)`` in (-3, 3), the picture in color normalized alike.
+        """
+        *skips, x = self.encoder(image)
+        x = self.middle(F.relu(self.norm(x)))
+        for block, skip in zip(self.blocks, reversed(skips), strict=True):
+            x = block(x, skip)
+        return self.finish(x, image)
+
+    def finish(self, x: Tensor, image: Tensor) -> Tensor:
+        """Return the picture from the last block's map, at half the size of ``image``."""
+        logits: Tensor = self.head(self.refine(torch.cat([self.up(x), image], dim=1)))
+        return 2 * _RANGE * torch.sigmoid(logits.float()) - _RANGE
+
+
+def weighted_shuffle(channels: int) -> ShuffleUp:
+    """Return a `ShuffleUp` with weight norm in place of spectral norm, and a bias in place of BatchNorm."""
+    conv = nn.Conv2d(channels, 4 * channels, 1)
+    nn.init.kaiming_normal_(conv.weight)
+    assert conv.bias is not None
+    nn.init.zeros_(conv.bias)
+    repeat_kernels(conv.weight, 2)
+    return ShuffleUp(weight_norm(conv))

@@ -1,0 +1,67 @@
+"""Names of the author's generator and critic, and ours; a file of the other variant is named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from colorzoo.errors import WeightsError
+from colorzoo.zoo.antic2019.network import Decoder
+
+_ENCODER = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
+_PARTS = {
+    "layers.1": "norm",
+    "layers.3": "middle",
+    "layers.4": "blocks.0",
+    "layers.5": "blocks.1",
+    "layers.6": "blocks.2",
+    "layers.7": "blocks.3",
+    "layers.8": "up",
+    "layers.10.layers.0.0": "refine.first",
+    "layers.10.layers.1.0": "refine.second",
+    "layers.11.0": "head",
+}
+_WEIGHT_NORM = {"weight_g": "original0", "weight_v": "original1"}
+_TOLD_BY: Mapping[str, Decoder] = {
+    "layers.4.conv1.0.weight_orig": "deep",
+    "layers.4.conv.0.weight_orig": "wide",
+}
+_NAMES: Mapping[Decoder, str] = {"deep": "antic2019 (artistic)", "wide": "antic2019_stable (stable, video)"}
+_CRITIC = "12.0.weight_orig"
+
+
+def convert_published(state_dict: Mapping[str, Tensor], decoder: Decoder) -> dict[str, Tensor]:
+    """Rename the keys of a generator; unknown keys stay, so that a strict load names them.
+
+    Args:
+        state_dict: The author's tensors.
+        decoder: Of the model that they are for.
+
+    Raises:
+        WeightsError: They are the other model's, or a critic's.
+    """
+    found = next((kind for key, kind in _TOLD_BY.items() if key in state_dict), decoder)
+    if found != decoder:
+        raise WeightsError(
+            f"these are weights of {_NAMES[found]}, not of {_NAMES[decoder]}; name that as the model."
+        )
+    if _CRITIC in state_dict:
+        raise WeightsError("these are weights of a critic, which only training needs; a generator is wanted.")
+    return {f"network.{generator_key(key)}": value for key, value in state_dict.items()}
+
+
+def generator_key(key: str) -> str:
+    """Return our name of a tensor of the generator, without ``network.``."""
+    if found := re.match(r"layers\.0\.(\d)\.", key):
+        name = _ENCODER.get(found[1])
+        return f"encoder.{name}.{key[found.end() :]}" if name else key
+    for theirs, ours in _PARTS.items():
+        if key.startswith(f"{theirs}."):
+            rest = key.removeprefix(f"{theirs}.")
+            layer, _, tensor = rest.rpartition(".")
+            if ours == "up" and tensor in _WEIGHT_NORM:
+                rest = f"{layer}.parametrizations.weight.{_WEIGHT_NORM[tensor]}"
+            return f"{ours}.{rest}"
+    return key

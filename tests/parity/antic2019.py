@@ -1,0 +1,187 @@
+"""DeOldify against its author's code: networks, parts, critic, losses, and the pipeline to the last bit."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.networks.shuffle_block import WideBlock
+from colorzoo.networks.stored_spectral import StoredSpectralAttention, StoredSpectralConv
+from colorzoo.zoo.antic2019.critic import Critic
+from colorzoo.zoo.antic2019.losses import VGGFeatures, content_terms, deception, detection
+from colorzoo.zoo.antic2019.network import (
+    DeepBlock,
+    DeOldifyNetwork,
+    Refinement,
+    deep_shape,
+    weighted_shuffle,
+)
+from colorzoo.zoo.antic2019.pictures import normalize
+from colorzoo.zoo.antic2019.pipeline import network_input, raw_picture, restore_luma, square_gray
+from colorzoo.zoo.antic2019.published import convert_published, generator_key
+from parity.cases import Golden, case
+from pseudo_spectral import with_power_iterations
+from pseudo_weights import pseudo_state_dict
+
+
+def published_weights(golden: Golden, part: str | None = None) -> dict[str, Tensor]:
+    """Return the pseudo-weights of a file, or of one of its networks, under the author's names."""
+    meta = golden.meta
+    shapes, scales = meta["shapes"], meta["scales"]
+    if part is not None:
+        shapes, scales = shapes[part], scales[part]
+    arrays = with_power_iterations(pseudo_state_dict(shapes, meta["seed"], scales), meta["power_iterations"])
+    return {key: torch.from_numpy(value) for key, value in arrays.items()}
+
+
+def normalized(pixels: Tensor) -> Tensor:
+    """Return uint8 ``(B, H, W, 3)`` as the networks read it."""
+    return normalize(pixels.permute(0, 3, 1, 2).float() / 255)
+
+
+@case("deoldify_full")
+@torch.inference_mode()
+def full(golden: Golden) -> None:
+    how = golden.meta["config"]
+    deep = how["net"] == "artistic"
+    decoder, nf_factor, encoder = ("deep", 1.5, "resnet34") if deep else ("wide", 2.0, "resnet101")
+    network = DeOldifyNetwork(how.get("arch", encoder), decoder, how.get("nf_factor", nf_factor)).eval()
+    ours = convert_published(published_weights(golden), decoder)
+    network.load_state_dict({key.removeprefix("network."): value for key, value in ours.items()})
+    seen: dict[str, Tensor] = {}
+    layers = {"out_layer3": network.middle, "out_layer11": network.head}
+    layers |= {f"out_layer{4 + index}": block for index, block in enumerate(network.blocks)}
+    for name, layer in layers.items():
+        layer.register_forward_hook(lambda _, __, out, name=name: seen.update({name: out}))
+    network.encoder.register_forward_hook(lambda _, __, out: seen.update({"out_layer0": out[-1]}))
+    gray = golden.tensor("in_gray")[None]
+    golden.close("out_pred", network(normalized(gray[..., None].expand(-1, -1, -1, 3))))
+    for name, step in how["channel_step"].items():
+        golden.close(name, seen[name][:, ::step])
+
+
+def filled(module: nn.Module, state: dict[str, Tensor]) -> Any:
+    module.load_state_dict(state)
+    return module.eval()
+
+
+@case("deoldify_middle")
+@torch.inference_mode()
+def middle(golden: Golden) -> None:
+    network = DeOldifyNetwork("resnet18", "deep", 0.1)
+    ours = {generator_key(key): value for key, value in published_weights(golden).items()}
+    norm = {key.removeprefix("norm."): value for key, value in ours.items() if key.startswith("norm.")}
+    x = F.relu(filled(network.norm, norm)(golden.tensor("in_encoder").float()))
+    golden.close("out_bn_relu", x)
+    rest = {key.removeprefix("middle."): ours[key] for key in ours if key.startswith("middle.")}
+    first, second = filled(network.middle, rest)
+    x = first(x)
+    golden.close("out_mid0", x[:, ::4])
+    golden.close("out_mid1", second(x))
+
+
+@case("deoldify_unet_block")
+@torch.inference_mode()
+def unet_block(golden: Golden) -> None:
+    for name, how in golden.meta["config"]["blocks"].items():
+        fan_in, skip = how["up"], how["skip"]
+        if how["kind"] == "deep":
+            shape = deep_shape(fan_in, skip, how["nf_factor"], last=not how["final_div"])
+        else:
+            half = how["n_out"] // 2
+            shape = (fan_in, skip, half, half)
+        end = [StoredSpectralAttention(shape[3])] * how["self_attention"]
+        block = (DeepBlock if how["kind"] == "deep" else WideBlock)(*shape, *end)
+        filled(block, published_weights(golden, name))
+        maps = [golden.tensor(f"in_{part}_{name}").float() for part in ("up", "skip")]
+        golden.close(f"out_shuf_{name}", block.shuf(maps[0]))
+        golden.close(f"out_{name}", block(*maps))
+
+
+@case("deoldify_self_attention")
+@torch.inference_mode()
+def self_attention(golden: Golden) -> None:
+    attention = filled(StoredSpectralAttention(golden.meta["config"]["channels"]), published_weights(golden))
+    x = golden.tensor("in_x").float()
+    golden.close("out", attention(x))
+    flat = x.flatten(2)
+    shares = torch.softmax(attention.query(flat).mT @ attention.key(flat), dim=1)
+    golden.close("out_beta", shares)
+
+
+@case("deoldify_tail")
+@torch.inference_mode()
+def tail(golden: Golden) -> None:
+    channels = golden.meta["config"]["ni"]
+    numbers = {"layers.0.": "layers.8.", "layers.2.": "layers.10.", "layers.3.": "layers.11."}
+    state = {}
+    for key, value in published_weights(golden).items():
+        start = key[: len("layers.0.")]
+        state[generator_key(numbers[start] + key.removeprefix(start))] = value
+    network = nn.Module()
+    network.up, network.refine = weighted_shuffle(channels), Refinement(channels + 3)
+    network.head = StoredSpectralConv(channels + 3, 3, (1, 1))
+    filled(network, state)
+    x, image = (golden.tensor(name).float() for name in ("in_x", "in_image"))
+    golden.close("out_shuffle", network.up(x))
+    refined = network.refine(torch.cat([network.up(x), image], dim=1))
+    golden.close("out_res", refined)
+    golden.close("out_logits", network.head(refined))
+    golden.close("out_pred", DeOldifyNetwork.finish(network, x, image))  # type: ignore[arg-type]
+
+
+@case("deoldify_critic")
+@torch.no_grad()
+def critic(golden: Golden) -> None:
+    how = golden.meta["config"]
+    network: Any = filled(Critic(how["nf"] / 256), published_weights(golden))
+    x = normalized(golden.tensor("in_rgb"))
+    golden.close("out_eval", network(x))
+    attended: list[Tensor] = []
+    hook = network[4].register_forward_hook(lambda _, __, out: attended.append(out))
+    network(x)
+    hook.remove()
+    golden.close("out_attention", attended[0][:, :: how["channel_step"]])
+    assert [layer.p for layer in network if isinstance(layer, nn.Dropout2d)] == [0.075, 0.15, 0.15, 0.15]
+    network.train()
+    for layer in network:
+        if isinstance(layer, nn.Dropout2d):
+            layer.p = 0.0
+    for call in (1, 2):
+        golden.close(f"out_train{call}", network(x))
+        golden.close(f"out_u_after{call}", network[7][0].weight_u)
+
+
+@case("deoldify_losses")
+def losses(golden: Golden) -> None:
+    vgg = VGGFeatures()
+    state = published_weights(golden, "vgg")
+    vgg.load_state_dict(state)
+    vgg.eval().requires_grad_(False)
+    painted = golden.tensor("in_pred").float().requires_grad_()
+    terms = content_terms(painted, normalized(golden.tensor("in_true_rgb")), vgg, (20.0, 70.0, 10.0))
+    content = torch.stack(terms).sum()
+    golden.close("out_terms", torch.stack(terms))
+    golden.close("out_feature_loss", content)
+    golden.close("out_grad", torch.autograd.grad(content, painted)[0])
+    fake, real = golden.tensor("in_fake_logits"), golden.tensor("in_real_logits")
+    golden.close("out_g_artistic", deception(fake) + 2.0 * content)
+    golden.close("out_g_stable", deception(fake) + 1.5 * content)
+    golden.close("out_c", detection(fake, real))
+    judged, labels = real, golden.tensor("in_labels")  # the notebooks' critic sees mixed batches with labels
+    pretraining = detection(judged[labels == 0], judged[labels == 1])
+    golden.close("out_critic_pretrain", pretraining)
+
+
+@case("deoldify_pipeline")
+def pipeline(golden: Golden) -> None:
+    factor = golden.meta["config"]["render_factor"]
+    for kind in ("color", "gray"):
+        rgb, answer = golden.arrays[f"in_rgb_{kind}"], golden.tensor(f"in_pred_{kind}").float()
+        square = square_gray(rgb, factor)
+        golden.close(f"out_square_{kind}", torch.tensor(square))
+        golden.close(f"out_model_input_{kind}", network_input(square)[0])
+        raw = raw_picture(answer, (rgb.shape[1], rgb.shape[0]))
+        golden.close(f"out_raw_{kind}", torch.tensor(raw))
+        golden.close(f"out_final_{kind}", torch.tensor(restore_luma(raw, rgb)))

@@ -1,0 +1,90 @@
+"""DeOldify: the notebooks ColorizeTrainingArtistic and ColorizeTrainingStable."""
+
+from typing import Any
+
+from recipes.recipe import Recipe
+
+_ARTISTIC = {"encoder": "resnet34", "decoder": "deep", "nf_factor": 1.5, "width": 1.0, "critic_width": 1.0}
+_STABLE = {"encoder": "resnet101", "decoder": "wide", "nf_factor": 2.0, "width": 1.0, "critic_width": 1.0}
+_LAYERS = [20.0, 70.0, 10.0]
+_EPOCH = 14_559  # batches of 88 pictures of ImageNet
+_FROZEN = (".conv1.weight", ".conv2.weight", ".conv3.weight", ".downsample.0.weight")
+
+
+class _NormsOnly(Recipe):
+    """Of the encoder, BatchNorm alone is trained."""
+
+    def trained(self, name: str) -> bool:
+        inside = name.startswith("network.encoder.")
+        return name.startswith("network.") and not (inside and name.endswith(_FROZEN))
+
+
+def phase(name: str, rates: tuple[float, float], start: float, batch: int, steps: int, **more: Any) -> Recipe:
+    """One cycle: from a 25th of the rates up to the rates, and down to nothing; or down from the first step.
+
+    The first step comes last, since reading a rate of `OneCycleLR` moves the momentum too.
+    """
+    peak = round(start * steps - 1)
+    first = 25 if peak > 0 else 1
+    low, high = ({max(peak, 0): rate, steps - 1: rate / 25 / 1e4, 0: rate / first} for rate in rates)
+    more = {"settings": {**_ARTISTIC, "layer_weights": _LAYERS}, **more}
+    kind = _NormsOnly if name.endswith("frozen_64") and "unfrozen" not in name else Recipe
+    return kind(
+        config=f"antic2019/{name}.yaml",
+        source="fact sheet, section 5: ColorizeTrainingArtistic and ColorizeTrainingStable",
+        rates=low,
+        matching_rates=high,
+        optimizer="AdamW",
+        betas=(0.95, 0.99),
+        weight_decay=1e-3,
+        batch=batch,
+        steps=steps,
+        **more,
+    )
+
+
+def judged(name: str, rate: float, batch: int, steps: int, settings: Any) -> Recipe:
+    return Recipe(
+        config=f"antic2019/{name}.yaml",
+        source="fact sheet, section 5: GAN, rate of the critic five times the generator's",
+        rates={0: rate, steps: rate},
+        discriminator_rates={0: 5 * rate, steps: 5 * rate},
+        optimizer="AdamW",
+        betas=(0.0, 0.9),
+        weight_decay=1e-3,
+        batch=batch,
+        steps=steps,
+        stage="gan",
+        settings={
+            **settings,
+            "layer_weights": _LAYERS,
+            "adversarial_weight": 1.0,
+            "critic_threshold": 0.65,
+        },
+    )
+
+
+def critic(name: str, rate: float, batch: int, steps: int) -> Recipe:
+    settings = {"settings": _ARTISTIC, "stage": "critic", "trains": ("discriminator.",)}
+    return phase(name, (rate, rate), 0.3, batch, steps, **settings)
+
+
+RECIPES = (
+    phase("frozen_64", (1e-3, 1e-3), 0.8, 88, _EPOCH, stage="frozen"),
+    phase("unfrozen_64", (3e-7, 3e-4), 1e-8, 88, _EPOCH, stage="unfrozen"),
+    phase("unfrozen_128", (1e-7, 1e-4), 1e-8, 22, 58_235, stage="unfrozen"),
+    phase("unfrozen_192", (5e-8, 5e-5), 1e-8, 11, 58_235, stage="unfrozen"),
+    phase(
+        "stable_frozen_64",
+        (1e-3, 1e-3),
+        0.8,
+        88,
+        _EPOCH,
+        stage="frozen",
+        settings={**_STABLE, "layer_weights": _LAYERS},
+    ),
+    critic("critic_128", 1e-3, 32, 20_424),  # 64 pictures: half of them in generated colors
+    critic("critic_192", 1e-4, 8, 54_452),
+    judged("gan", 1e-5, 9, 4_271, {**_ARTISTIC, "content_weight": 2.0}),
+    judged("stable_gan", 2e-5, 5, 7_687, {**_STABLE, "content_weight": 1.5}),
+)

@@ -1,0 +1,106 @@
+"""DeOldify: losses of both halves against the notebooks' formulas, written out; whose turn it is."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Callback
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.testing.samples import sample_batch
+from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
+from colorzoo.zoo.antic2019.losses import VGGFeatures
+from steps.step import gradients, same, small, training_batch
+
+MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+GRAY = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+
+
+def plain_content(painted: Tensor, truth: Tensor, vgg: Any, weights: tuple[float, ...]) -> Tensor:
+    """FeatureLoss: pixels, then VGG's layers 22, 32 and 42, all mean absolute differences."""
+    total = (painted - truth).abs().mean()
+    for last, weight in zip((22, 32, 42), weights, strict=True):
+        found, wanted = (vgg.features[: last + 1](each) for each in (painted, truth))
+        total = total + weight * (found - wanted).abs().mean()
+    return total
+
+
+@pytest.mark.parametrize("stage", ["frozen", "unfrozen", "gan"])
+def test_the_generators_loss(stage: str) -> None:
+    weights = (3.0, 2.0, 5.0)
+    how = {"content_weight": 1.5, "adversarial_weight": 0.7, "layer_weights": weights}
+    model: Any = small("antic2019", stage=stage, **how).eval()  # no dropout, and spectral norms stand
+    batch, _, _ = training_batch(64, 2)
+    torch.manual_seed(1)
+    model.vgg = VGGFeatures().eval().requires_grad_(False)
+    found = model.generator_loss(batch, model.paint(batch))
+    truth = (batch["rgb"] - MEAN) / DEVIATION
+    gray = (batch["rgb"] * GRAY).sum(1, keepdim=True).expand(-1, 3, -1, -1)
+    painted = model.network((gray - MEAN) / DEVIATION)
+    wanted = plain_content(painted, truth, model.vgg, weights)
+    if stage == "gan":
+        scores = model.discriminator(painted)
+        wanted = 1.5 * wanted + 0.7 * F.softplus(-scores).mean()  # cross-entropy with 1
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
+    same(gradients(found, model.network), gradients(wanted, model.network), rtol=2e-3)
+
+
+def test_the_critics_loss() -> None:
+    model: Any = small("antic2019", stage="gan").eval()
+    batch, _, _ = training_batch(64, 2)
+    painted = model.paint(batch).detach()
+    found = model.discriminator_loss(batch, painted)
+    fake, real = (model.discriminator((rgb - MEAN) / DEVIATION) for rgb in (painted.rgb, batch["rgb"]))
+    wanted = (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
+    same(gradients(found, model.discriminator), gradients(wanted, model.discriminator), rtol=1e-3)
+
+
+class Turns(Callback):
+    """Writes down which network each batch moved."""
+
+    def __init__(self) -> None:
+        self.seen: list[set[str]] = []
+        self._before: dict[str, Tensor] = {}
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        self._before = {name: p.detach().clone() for name, p in pl_module.named_parameters()}
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *_: Any) -> None:
+        assert torch.isfinite(outputs["loss"])
+        moved = {
+            n.split(".")[0] for n, p in pl_module.named_parameters() if not torch.equal(p, self._before[n])
+        }
+        self.seen.append(moved)
+
+
+@pytest.mark.parametrize(
+    ("stage", "threshold", "wanted"),
+    [
+        ("frozen", 0.65, ["network"] * 4),
+        ("critic", 9.0, ["discriminator"] * 4),
+        ("gan", 9.0, ["discriminator", "network"] * 2),
+        ("gan", 0.0, ["discriminator"] * 4),
+    ],
+)
+def test_whose_turn_it_is(stage: str, threshold: float, wanted: list[str], tmp_path: Path) -> None:
+    model: Any = small("antic2019", stage=stage, critic_threshold=threshold)
+    model.allow_untrained, turns = True, Turns()
+    batches = [sample_batch((64, 64), batch=2, seed=seed) for seed in range(4)]
+    with silent_lightning():
+        quiet_trainer(tmp_path, max_epochs=1, callbacks=[turns]).fit(model, batch_loader(batches))
+    assert turns.seen == [{name} for name in wanted]
+    assert model.provenance.steps == 0 or model.trained
+
+
+def test_a_checkpoint_remembers_the_turn(tmp_path: Path) -> None:
+    model: Any = small("antic2019", stage="gan")
+    model.generators_turn = True
+    checkpoint: dict[str, Any] = {}
+    model.on_save_checkpoint(checkpoint)
+    other: Any = small("antic2019", stage="gan")
+    other.on_load_checkpoint(checkpoint)
+    assert other.generators_turn
