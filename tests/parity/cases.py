@@ -30,6 +30,7 @@ WAITS_FOR = {
     "su2020": "su2020",
     "zhang2016": "zhang2016",
     "zhang2017_global": "zhang2017_global",
+    "icolorit": "yun2023",
 }
 
 
