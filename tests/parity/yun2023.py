@@ -55,9 +55,8 @@ def published_model(golden: Golden, config: Mapping[str, Any], part: str | None 
     if not config["use_rpb"]:  # a table of zeros is no table
         for key, value in model.state_dict().items():
             if key.endswith("bias_table"):
-                weights[f"{key.removeprefix('network.trunk.').partition('.rel_pos')[0]}.rpb_table"] = (
-                    0 * value
-                )
+                block = key.removeprefix("network.trunk.").partition(".rel_pos")[0]
+                weights[f"{block}.rpb_table"] = 0 * value
     model.load_published_state_dict(weights)
     return model
 
@@ -371,16 +370,15 @@ def relative(golden: Golden, name: str, ours: Tensor) -> None:
 
 @case("icolorit_demo")
 def icolorit_demo(golden: Golden) -> None:
-    """The published demo, whose hint channel is 1/255 and whose hints are not where one clicked; ours differs."""
+    """The published demo: its hint channel is 1/255, its hints lie beside the clicks; ours do neither."""
     width, height = golden.arrays["out_display_size_wh"].tolist()
     rgb = golden.tensor("in_rgb").permute(2, 0, 1)[None].float()
     golden.close("out_L", (eight_bit_luma(rgb, 224, 224)[0, 0, ::4, ::4] - 50) / 100)
 
     ab, mask = torch.zeros(1, 2, 224, 224), torch.zeros(1, 1, 224, 224)
     colors = rgb_to_lab(golden.tensor("in_click_rgb").T[None, :, :, None].float() / 255)[0, 1:, :, 0].T
-    for (x, y), color in zip(
-        golden.tensor("in_click_xy") - golden.tensor("out_margin_wh"), colors, strict=True
-    ):
+    clicks = golden.tensor("in_click_xy") - golden.tensor("out_margin_wh")
+    for (x, y), color in zip(clicks, colors, strict=True):
         row, column = int(y * 224 / height), int(x * 224 / width)
         place = (0, slice(None), slice(row - 2, row), slice(column - 2, column))
         ab[place], mask[place] = color.view(2, 1, 1), 1

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from colorzoo.card import ModelCard, Smoke, Weights
 
-_DRIVE = "https://drive.google.com/uc?export=download&id="
+_DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="
 
 
 def _published(file: str, size: int) -> dict[str, Weights]:

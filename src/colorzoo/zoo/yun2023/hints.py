@@ -79,6 +79,8 @@ def count_cells(ab: Tensor, count: int, generators: Generators) -> Points:
 def _reveal(ab: Tensor, counts: Tensor, order: Tensor) -> Points:
     """Show the mean colors of the first ``counts`` ``(B,)`` cells in the order of ``(B, N)`` numbers."""
     batch, _, height, width = ab.shape
+    if not order.shape[1]:
+        return Points.none(ab)
     rank = torch.arange(order.shape[1], device=ab.device).expand_as(order)
     first = (rank < counts[:, None]).to(ab.dtype)
     chosen = torch.zeros_like(first).scatter(1, order.argsort(dim=1), first)
