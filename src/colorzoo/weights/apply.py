@@ -13,7 +13,7 @@ from colorzoo.errors import WeightsError
 from colorzoo.weights._files import megabytes, sha256_of
 from colorzoo.weights.catalog import known_tags, weights_entry, weights_path
 from colorzoo.weights.download import fetch
-from colorzoo.weights.load import read_hparams
+from colorzoo.weights.load import model_of_file, read_hparams
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -85,7 +85,8 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
             `ColorizationModule.for_inference`) may be missing as a whole, and keeps its start.
         state_dict: Tensors by name.
         name: What a message calls these weights.
-        published: The keys are the authors'; ``model.load_published_state_dict`` translates them.
+        published: The keys are the authors', and ``model.load_published_state_dict`` translates them, unless
+            they are the model's own.
 
     Raises:
         WeightsError: Keys are missing, unexpected or of another shape.
@@ -94,10 +95,11 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
 
     low = (torch.float16, torch.bfloat16)
     wide = {key: value.float() if value.dtype in low else value for key, value in state_dict.items()}
-    if published:
+    own = model.state_dict()
+    # who states no hash cannot be told from a model of ours that was saved bare, but for the names
+    if published and not wide.keys() <= own.keys():
         _load_published(model, wide, name)
         return
-    own = model.state_dict()
     used: Any = getattr(model, "for_inference", dict)(own)
     spare = own.keys() - used.keys()
     if not spare & wide.keys():
@@ -137,7 +139,10 @@ def _own_file(card: ModelCard, weights: str | Path) -> ResolvedWeights:
     path = Path(weights).expanduser()
     if path.is_file():
         entry = entry_of(card, path)
-        return ResolvedWeights(path, entry, entry.hparams if entry else read_hparams(path))
+        if entry is None and (recorded := read_hparams(path)):
+            return ResolvedWeights(path, None, recorded)
+        entry = entry or _unhashed_entry(card, path)
+        return ResolvedWeights(path, entry, entry.hparams if entry else {})
     if "://" in str(weights):
         raise WeightsError(
             f"weights {weights!r}: an address has no hash to check; download it and pass the file's path; "
@@ -152,6 +157,14 @@ def entry_of(card: ModelCard, path: Path) -> Weights | None:
     """Recognize by its hash a file that a user fetched by hand; None for any other file."""
     found = sha256_of(path) if card.weights else ""
     return next((entry for entry in card.weights.values() if entry.sha256 == found), None)
+
+
+def _unhashed_entry(card: ModelCard, path: Path) -> Weights | None:
+    """Return what a file without settings may be: the authors', if they state no hash to know theirs by."""
+    if model_of_file(path) is not None:
+        return None
+    unhashed = (entry for entry in card.weights.values() if entry.published and entry.sha256 is None)
+    return next(unhashed, None)
 
 
 def _load_published(model: nn.Module, state_dict: dict[str, Tensor], name: str) -> None:

@@ -20,8 +20,6 @@ from colorzoo.weights.load import CONVENTIONS, load_state_dict_file, save_weight
 if TYPE_CHECKING:
     from torch import Tensor
 
-_PARALLEL = "module."  # what DataParallel puts before every name
-
 
 @dataclass(frozen=True)
 class Converted:
@@ -100,16 +98,9 @@ def _read_source(path: Path, card: ModelCard, cls: type[Any]) -> _Source:
     if path.is_file() and is_caffe(path):
         state_dict, hparams = cls.convert_caffe(read_caffe(path))
         return _Source(state_dict, hparams)
-    state_dict = _read_plain(path)
+    state_dict = load_state_dict_file(path)
     entry = entry_of(card, path)
     return _Source(state_dict, entry.hparams, entry.license) if entry else _Source(state_dict)
-
-
-def _read_plain(path: Path) -> dict[str, Tensor]:
-    state_dict = load_state_dict_file(path)
-    if all(name.startswith(_PARALLEL) for name in state_dict):
-        return {name.removeprefix(_PARALLEL): value for name, value in state_dict.items()}
-    return state_dict
 
 
 def _read_folder(folder: Path, files: Mapping[str, str]) -> dict[str, Tensor]:
@@ -117,7 +108,7 @@ def _read_folder(folder: Path, files: Mapping[str, str]) -> dict[str, Tensor]:
     return {
         f"{prefix}.{name}": value
         for file, prefix in files.items()
-        for name, value in _read_plain(folder / file).items()
+        for name, value in load_state_dict_file(folder / file).items()
     }
 
 

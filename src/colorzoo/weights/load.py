@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from colorzoo.errors import WeightsError
 from colorzoo.weights._files import sha256_of, write_atomic
+from colorzoo.weights.wrappers import unwrap
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,15 +31,26 @@ _OTHER_CONTENT = {
 CONVENTIONS = "L in [0, 100], ab in CIE units (D65); scaling inside the network"
 
 
+_NAMESPACE = threading.Lock()
+
+
+class _Forgotten:
+    """Stands in for the `argparse.Namespace` that authors save beside their weights; keeps nothing of it."""
+
+    def __setstate__(self, state: object) -> None:
+        """Drop what the file says."""
+
+
 def load_state_dict_file(
     path: Path, *, sha256: str | None = None, trust_pickle: bool = False
 ) -> dict[str, Tensor]:
     """Read the state dict in a weight file, whatever the file's extension.
 
     The ``state_dict`` of a Lightning checkpoint is taken; under weight averaging that is the average.
+    From other PyTorch files wrappers are taken off, see `colorzoo.weights.wrappers`.
 
     Args:
-        path: Safetensors, a PyTorch state dict (or ``{"state_dict": ...}``) or a Lightning checkpoint.
+        path: Safetensors, a PyTorch state dict (wrapped or not) or a Lightning checkpoint.
         sha256: Hash that the whole file must have.
         trust_pickle: Let a pickle run whatever code it holds. Only for files whose author you trust.
 
@@ -186,7 +199,9 @@ def _load_torch(path: Path, trust_pickle: bool) -> Any:
     try:
         with warnings.catch_warnings():  # torch warns of old pickles that it reads well
             warnings.simplefilter("ignore")
-            with path.open("rb") as file:  # given a path, torch goes by its extension
+            # the list of what is safe is torch's, and one for all threads
+            forgetting = torch.serialization.safe_globals([(_Forgotten, "argparse.Namespace")])
+            with _NAMESPACE, forgetting, path.open("rb") as file:  # given a path, torch goes by its extension
                 return torch.load(file, map_location="cpu", weights_only=not trust_pickle)
     except Exception as error:  # by the damage: OSError, RuntimeError, EOFError, KeyError, UnpicklingError...
         raise WeightsError(_why_unreadable(path, error)) from error
@@ -219,16 +234,11 @@ def _require_pickle(path: Path) -> None:
 
 
 def _unwrap(path: Path, content: Any) -> dict[str, Tensor]:
-    import torch
-
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping) or not content:
-        raise WeightsError(f"{path} holds {_describe(content)}; {EXPECTED}")
-    strange = [name for name, value in content.items() if not isinstance(value, torch.Tensor)]
-    if strange or not all(isinstance(name, str) for name in content):
-        raise WeightsError(f"{path} holds {_describe(content)}, not tensors by name; {EXPECTED}")
-    return dict(content)
+    state_dict = unwrap(content)
+    if state_dict is None:
+        tail = ", not tensors by name" if isinstance(content, Mapping) and content else ""
+        raise WeightsError(f"{path} holds {_describe(content)}{tail}; {EXPECTED}")
+    return state_dict
 
 
 def _describe(content: Any) -> str:
