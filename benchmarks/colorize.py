@@ -47,12 +47,13 @@ def _end_to_end(colorizer: Colorizer, size: tuple[int, int], folder: Path) -> Ro
     Image.fromarray((_photo(size) * 255).astype(np.uint8)).save(source, quality=92)
     picture = read_picture(source)
     luma = full_luma(picture.rgb)
-    small = shrink_luma(luma, working_size(*size))
+    seen = working_size(*size, colorizer.size)
+    small = shrink_luma(luma, seen)
     ab = colorizer.predict_ab(small, Guidance())
     rgb = join(luma[0, 0], ab[0])
     stages: dict[str, Callable[[], object]] = {
         "read": partial(read_picture, source),
-        "luma": lambda: shrink_luma(full_luma(picture.rgb), working_size(*size)),
+        "luma": lambda: shrink_luma(full_luma(picture.rgb), seen),
         "network": partial(colorizer.predict_ab, small, Guidance()),
         "join": partial(join, luma[0, 0], ab[0]),
         "write": partial(write_picture, target, rgb, picture, overwrite=True),

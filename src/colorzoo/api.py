@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -20,7 +21,7 @@ def colorize(
     device: str = "auto",
     strength: float | None = None,
     reference: ReferenceLike | None = None,
-    temperature: float | None = None,
+    **settings: Any,
 ) -> Image.Image:
     """Color one picture.
 
@@ -32,7 +33,7 @@ def colorize(
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
         reference: The picture whose colors to use, for models that take an exemplar, or a look of it.
-        temperature: See `Colorizer`; for models that answer a distribution.
+        **settings: Of the model, by name, such as ``temperature`` or ``render_factor``; see `Colorizer`.
 
     Returns:
         A Pillow image of the same size; alpha is kept.
@@ -42,20 +43,16 @@ def colorize(
     """
     given = as_recipe(guidance)
     name = wanted_model(model, given, weights, reference=reference is not None)
-    colorizer = _colorizer(name, weights, device, temperature, _stamp(weights))
+    colorizer = _colorizer(name, weights, device, _stamp(weights), **settings)
     return colorizer(image, guidance, strength=strength, reference=reference)
 
 
 @lru_cache(maxsize=2)
 def _colorizer(
-    model: str,
-    weights: str | Path | None,
-    device: str,
-    temperature: float | None,
-    stamp: tuple[int, int] | None,
+    model: str, weights: str | Path | None, device: str, stamp: tuple[int, int] | None, **settings: Any
 ) -> Colorizer:
     del stamp  # part of the key alone: a file that was trained further is loaded again
-    return Colorizer(model, weights=weights, device=device, temperature=temperature)
+    return Colorizer(model, weights=weights, device=device, **settings)
 
 
 def _stamp(weights: str | Path | None) -> tuple[int, int] | None:

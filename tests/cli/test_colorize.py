@@ -310,3 +310,14 @@ def test_statistics_of_the_command_line_enter_the_recipe(tmp_path: Path) -> None
 def test_bad_statistics_are_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["colorize", "old.jpg", *words]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_setting_that_the_model_does_not_have_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("L", (40, 30), 128).save(tmp_path / "old.png")
+    words = ["--model", "zhang2016_small", "--render-factor", "20"]
+    assert main(["colorize", str(tmp_path / "old.png"), *words]) == 2
+    error = capsys.readouterr().err
+    assert "zhang2016_small has no render_factor" in error
+    assert error.count("\n") == 1

@@ -257,10 +257,20 @@ def test_the_one_call_obeys_the_recipe_and_sees_new_weights(tmp_path: Path) -> N
 
 
 def test_sizes_at_which_the_network_looks() -> None:
-    assert working_size(512, 1024) == (256, 512)
-    assert working_size(100, 90) == (100, 90)
-    assert working_size(1, 5000) == (1, 1024)
-    assert working_size(300, 30000) == (10, 1024)
+    assert working_size(512, 1024, 256) == (256, 512)
+    assert working_size(100, 90, 256) == (100, 90)
+    assert working_size(1, 5000, 256) == (1, 1024)
+    assert working_size(300, 30000, 256) == (10, 1024)
+
+
+@pytest.mark.parametrize(("asked", "seen"), [(None, 48), (64, 64)])
+def test_the_network_sees_its_own_size_unless_the_user_names_one(asked: int | None, seen: int) -> None:
+    class Sharp(Painter):
+        working_size = 48
+
+    colorizer = Colorizer(Sharp(5.0), device="cpu", size=asked)
+    assert colorizer.colorize(read_picture(gray_picture(96, 120))).ab.shape == (2, seen, seen * 120 // 96)
+    assert Colorizer(Painter(), device="cpu").size == 256
 
 
 def test_shrinking_points_keeps_each_of_them() -> None:
@@ -283,8 +293,13 @@ def test_a_lower_temperature_is_more_colorful() -> None:
 
 
 def test_a_model_without_a_temperature_says_so() -> None:
-    with pytest.raises(ColorzooError, match="zhang2017_local_small has no temperature"):
+    with pytest.raises(
+        ColorzooError, match=r"^zhang2017_local_small has no temperature; models that do: .*zhang2016"
+    ):
         Colorizer("zhang2017_local_small", temperature=0.5)
+    with pytest.raises(ColorzooError, match="Painter is built already; temperature is for a model by name"):
+        Colorizer(Painter(), temperature=0.5)
+    Colorizer(Painter(), temperature=None)
 
 
 def test_a_weight_file_says_its_model(tmp_path: Path) -> None:

@@ -13,10 +13,12 @@ from test_widget import page_of
 
 import colorzoo
 from colorzoo.cli.main import main
+from colorzoo.inference.colorizer import Colorizer
 from colorzoo.studio import Pad
 from colorzoo.studio.desk import Studio
 from colorzoo.studio.messages import Message
 from colorzoo.studio.photo import jpeg
+from colorzoo.zoo.zhang2017.task import Zhang2017Local
 
 RECIPE = {
     "version": 1,
@@ -54,12 +56,18 @@ def test_four_ways_one_picture(tmp_path: Path, kind: str) -> None:
     widget.close()
 
 
-def test_the_preview_of_a_small_photo_is_the_export() -> None:
+@pytest.mark.parametrize("side", [256, 40])
+def test_the_preview_of_a_small_photo_is_the_export(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Zhang2017Local, "working_size", side)  # a model of another size than most
     studio = Studio()
     pad = DirectPad(studio)
     photo = pad.open(photo_file())
+    assert photo["network"] == 256
     recipe = {**RECIPE, "image": photo["image"]}
     shown: Message = pad.ask("color", recipe=recipe)
-    whole = np.asarray(colorzoo.colorize(pixels(photo_file()), guidance=recipe))
+    whole = np.asarray(Colorizer(str(RECIPE["model"]))(pixels(photo_file()), recipe))
     assert shown.buffers[0] == jpeg(Image.fromarray(whole))
+    assert studio.pool.bench(None).colorizer().size == side
+    assert pad.session.photo is not None
+    assert min(pad.session.photo.seen(side).shape[2:]) == min(side, 80)
     studio.close()

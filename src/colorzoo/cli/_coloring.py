@@ -133,6 +133,7 @@ def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
         precision=args.precision,
         size=args.size,
         temperature=args.temperature,
+        render_factor=args.render_factor,
     )
     reference = colorizer.exemplar(named) if named and "exemplar" in colorizer.model.accepts else None
     console = Console(stderr=True)

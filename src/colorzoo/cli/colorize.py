@@ -56,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of models that answer a distribution: 1 safe and pale, towards 0 vivid and blotchy",
     )
     parser.add_argument(
+        "--render-factor",
+        type=int,
+        metavar="N",
+        help="of DeOldify: the network sees 16 N pixels; lower is more vivid, higher has more detail",
+    )
+    parser.add_argument(
         "--point",
         action="append",
         default=[],
@@ -73,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--strength", type=float, metavar="S", help="factor on the chroma, 0 to 1.5 (default 1)"
     )
     parser.add_argument(
-        "--size", type=int, default=256, help="shorter side that the network sees (default 256)"
+        "--size", type=int, help="shorter side that the network sees (default: the model's, mostly 256)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
@@ -182,7 +188,7 @@ def _check_numbers(args: argparse.Namespace) -> None:
         raise ColorzooError(f"--saturation must be from 0 to 1, got {args.saturation:g}")
     if args.temperature is not None and not 0.01 <= args.temperature <= 10:
         raise ColorzooError(f"--temperature must be from 0.01 to 10, got {args.temperature:g}")
-    if not 16 <= args.size <= 4096:
+    if args.size is not None and not 16 <= args.size <= 4096:
         raise ColorzooError(f"--size must be from 16 to 4096 pixels, got {args.size}")
     if not 1 <= args.quality <= 100:
         raise ColorzooError(f"--quality must be from 1 to 100, got {args.quality}")

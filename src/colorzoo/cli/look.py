@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="registered name (default: the embedded exemplar model)")
     parser.add_argument("--weights", default="default", help="default, published, or the path of a file")
     parser.add_argument(
-        "--size", type=int, default=256, help="shorter side at which references are seen (default 256)"
+        "--size", type=int, help="shorter side at which references are seen (default: the model's)"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a file that is already there")
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     references = named_references(args.references, args.reference_weights)
     name = args.model or default_model("exemplar")
     colorizer = Colorizer(name, weights=args.weights, size=args.size)
-    look = make_look(colorizer.model, colorizer.name, references, args.size)
+    look = make_look(colorizer.model, colorizer.name, references, colorizer.size)
     try:
         look.save(out)
     except OSError as error:

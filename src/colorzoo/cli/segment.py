@@ -29,9 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", metavar="OUT", help="also write the numbers themselves as a gray PNG")
     parser.add_argument("--model", help="registered name (default: the one for class maps)")
     parser.add_argument("--weights", default="default", help="default, published, or the path of a file")
-    parser.add_argument(
-        "--size", type=int, default=256, help="shorter side that the network sees (default 256)"
-    )
+    parser.add_argument("--size", type=int, help="shorter side that the network sees (default: the model's)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--overwrite", action="store_true", help="replace what is already there")
 
@@ -56,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     colorizer = Colorizer(name, weights=args.weights, device=args.device, size=args.size)
     if not isinstance(colorizer.model, FindsClasses):
         raise ColorzooError(f"{name} finds no classes; models that do take the guidance 'classes'.")
-    found = segment_picture(colorizer.model, picture, args.size)
+    found = segment_picture(colorizer.model, picture, colorizer.size)
     images = [draw_classes(picture, found)]
     if args.labels:
         images.append(Image.fromarray(found.labels.astype("uint8")))

@@ -41,9 +41,9 @@ from colorzoo.inference.references import (
     require_color,
 )
 from colorzoo.inference.regions import Proposals, ProposesRegions, color_regions, region_notes
-from colorzoo.inference.resample import DEFAULT_SIZE, BicubicUpsampler, shrink_luma, working_size
+from colorzoo.inference.resample import BicubicUpsampler, shrink_luma, working_size
 from colorzoo.inference.sketches import draw_sketch, model_input, painted_luma
-from colorzoo.registry import default_model, load_class, model_card
+from colorzoo.registry import default_model, list_models, load_class, model_card
 from colorzoo.settings import known_settings
 from colorzoo.tasks import ColorizationModule, Prediction, RgbPrediction
 
@@ -99,19 +99,26 @@ class Solved:
 class Colorizer:
     """A model ready to color pictures; keep one and use it for many, from any thread.
 
+    Attributes:
+        size: Shorter side in pixels at which the network sees a picture.
+        asked_size: The same if the user named it, else None.
+
     Args:
         model: Registered name, a module of your own (it is moved to the device, and not to be
             trained on while in use here), or None for the default.
         weights: See `create_model`; only for a name.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         precision: ``"auto"`` takes bfloat16 where the hardware multiplies it.
-        size: Shorter side in pixels at which the network sees a picture, 16 .. 4096.
-        temperature: Of a named model that answers a distribution: 1 decodes it to its mean (safe, pale),
-            towards 0 to its most likely color (vivid, blotchy). None takes the model's own.
+        size: Shorter side in pixels at which the network sees a picture, 16 .. 4096; None takes the model's
+            own (`ColorizationModule.working_size`).
         allow_untrained: Color although the weights are random.
+        **settings: Settings of a named model, by name, such as ``temperature`` of one that answers a
+            distribution (1 decodes it to its mean, safe and pale; towards 0 to its most likely color, vivid
+            and blotchy) or ``render_factor`` of `antic2019`. None takes the model's own.
 
     Raises:
-        ColorzooError: Unknown model or device, weights that cannot be had, or an untrained model.
+        ColorzooError: Unknown model or device, a setting that the model does not have, weights that cannot
+            be had, or an untrained model.
     """
 
     def __init__(
@@ -121,24 +128,30 @@ class Colorizer:
         weights: str | Path | None = "default",
         device: str = "auto",
         precision: Precision = "auto",
-        size: int = DEFAULT_SIZE,
-        temperature: float | None = None,
+        size: int | None = None,
         allow_untrained: bool = False,
+        **settings: Any,
     ) -> None:
-        if not MIN_SIZE <= size <= MAX_SIZE:
+        if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
             raise ColorzooError(f"size must be from {MIN_SIZE} to {MAX_SIZE} pixels, got {size}.")
         self.device = choose_device(device)
+        chosen = {setting: value for setting, value in settings.items() if value is not None}
         if isinstance(model, ColorizationModule):
             self.name = type(model).__name__
+            if chosen:
+                raise ColorzooError(
+                    f"{self.name} is built already; {', '.join(chosen)} is for a model by name."
+                )
             reason = f"{self.name} is untrained, its weights are random"
         else:
             self.name = model or default_model()
-            model, reason = _create(self.name, weights, _settings(self.name, temperature))
+            model, reason = _create(self.name, weights, _known(self.name, chosen))
         if not (model.trained or allow_untrained):
             raise ColorzooError(
                 f"{reason}; it is not used for coloring unless you pass allow_untrained=True."
             )
-        self.size, self._precision = size, precision
+        self.asked_size = size
+        self.size, self._precision = size or model.working_size, precision
         self.model = model.to(self.device).eval()
         self._fast: ColorizationModule | None = None
         self._notes: tuple[str, ...] = ()
@@ -375,13 +388,14 @@ def _as_picture(image: ImageLike) -> Picture:
     return image if isinstance(image, Picture) else read_picture(image)
 
 
-def _settings(name: str, temperature: float | None) -> dict[str, Any]:
-    """Return the constructor arguments of a model that the user chose."""
-    if temperature is None:
-        return {}
-    if "temperature" not in known_settings(load_class(model_card(name))):
-        raise ColorzooError(f"{name} has no temperature; models that answer a distribution do, as zhang2016.")
-    return {"temperature": temperature}
+def _known(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings that the user chose, if the model has all of them."""
+    for setting in settings.keys() - known_settings(load_class(model_card(name))):
+        having = [
+            other for other in list_models() if setting in known_settings(load_class(model_card(other)))
+        ]
+        raise ColorzooError(f"{name} has no {setting}; models that do: {', '.join(having) or 'none'}.")
+    return settings
 
 
 def _create(

@@ -8,12 +8,11 @@ from torch.nn import functional as F
 
 from colorzoo.guidance import Points
 
-DEFAULT_SIZE = 256
 _LONGEST = 4  # times the working size; beyond it a strip is scaled by its long side
 _BICUBIC_A = -0.75  # as in torch.nn.functional.interpolate
 
 
-def working_size(height: int, width: int, size: int = DEFAULT_SIZE) -> tuple[int, int]:
+def working_size(height: int, width: int, size: int) -> tuple[int, int]:
     """Return height and width at which the network sees a picture.
 
     The shorter side becomes ``size`` and the aspect stays; small pictures are not enlarged, and the longer

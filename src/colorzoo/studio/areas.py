@@ -28,7 +28,7 @@ def regions(task: Task, answer: Answer) -> tuple[dict[str, Any], bytes]:
     Raises:
         GuidanceError: The model asks for no regions.
     """
-    found = task.colorizer.propose(task.photo.small[task.colorizer.size])
+    found = task.colorizer.propose(task.photo.seen(task.colorizer.size))
     index = found.index[0, 0]
     suggested = suggest_colors(found, painting(task, answer))
     items = [_region(index, number, task.photo, suggested[number]) for number in filled_regions(found)]
@@ -38,7 +38,7 @@ def regions(task: Task, answer: Answer) -> tuple[dict[str, Any], bytes]:
 
 def painting(task: Task, answer: Answer) -> Tensor:
     """Return the result ``(1, 3, h, w)`` in [0, 1] at the network's size."""
-    luma = answer.luma(task.photo.small[task.colorizer.size])
+    luma = answer.luma(task.photo.seen(task.colorizer.size))
     return lab_to_rgb_in_gamut(torch.cat([luma[0], answer.ab]))[None]
 
 
@@ -52,7 +52,7 @@ def classes(task: Task) -> tuple[dict[str, Any], tuple[bytes, ...]]:
     if not isinstance(model, FindsClasses):
         raise StudioError("unsupported", f"{task.colorizer.name} knows no classes")
     names = getattr(model, "class_names", {})
-    target = find_classes(model, task.photo.small[task.colorizer.size])[0, 0]
+    target = find_classes(model, task.photo.seen(task.colorizer.size))[0, 0]
     facts: dict[str, Any] = {**_class_facts(target, names), "reference": None}
     if task.reference is None:
         return facts, (_as_uint16(target),)

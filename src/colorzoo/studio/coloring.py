@@ -158,7 +158,7 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
     if (found := cache.get(key)) is not None:
         watch.lap("network")
         return found
-    small = task.photo.small[size]
+    small = task.photo.seen(size)
     shape = (int(small.shape[2]), int(small.shape[3]))
     wishes = draw_wishes(task.recipe, task.photo.size, shape)
     count = None if task.threads is None else task.threads.choose()

@@ -8,7 +8,6 @@ from typing import Any
 
 import colorzoo
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.resample import DEFAULT_SIZE
 from colorzoo.studio.errors import StudioError
 from colorzoo.studio.files import Shelf
 from colorzoo.studio.limits import Limits
@@ -19,6 +18,7 @@ from colorzoo.studio.requests import REQUESTS, Context, Handler, suggestions
 from colorzoo.studio.session import Session, SessionStore
 from colorzoo.studio.threads import ThreadChooser
 from colorzoo.studio.worker import Job, Worker
+from colorzoo.tasks import ColorizationModule
 
 
 class Studio:
@@ -44,9 +44,10 @@ class Studio:
         tune: bool = False,
     ) -> None:
         self.limits = limits = limits or Limits()
-        self.network = DEFAULT_SIZE if colorizer is None else colorizer.size
+        self.network = ColorizationModule.working_size if colorizer is None else colorizer.size
+        asked = None if colorizer is None else colorizer.asked_size
         self.pool = ModelPool(
-            lambda name: Colorizer(name, device=device, size=self.network), colorizer, model, limits.waiting
+            lambda name: Colorizer(name, device=device, size=asked), colorizer, model, limits.waiting
         )
         self.pool.threads = ThreadChooser() if tune else None
         self.sessions = SessionStore(limits, forget=self._forget)

@@ -36,7 +36,7 @@ class Photo:
         colored: Whether it has colors of its own.
         notes: What the user may want to know.
         luma: ``(1, 1, h, w)`` lightness at the size of the view.
-        small: Lightness at the sizes at which the network sees it, by the shorter side asked for.
+        small: Lightness at the sizes at which networks saw it, by the shorter side asked for; see `seen`.
         gray: JPEG of the lightness.
         source: JPEG of the photo as it came.
     """
@@ -67,6 +67,20 @@ class Photo:
         """Decode the file again, as the command line would."""
         return read_picture(self.data, max_pixels=limits.pixels)
 
+    def seen(self, size: int) -> Tensor:
+        """Return the lightness ``(1, 1, h, w)`` at which a network sees it.
+
+        For a size that no model here asked for before, the file is decoded again.
+
+        Args:
+            size: The shorter side, see `working_size`.
+        """
+        if size not in self.small:
+            width, height = self.size
+            luma = full_luma(read_picture(self.data, max_pixels=width * height).rgb)
+            self.small[size] = shrink_luma(luma, working_size(height, width, size))
+        return self.small[size]
+
     def describe(self, network: int) -> dict[str, Any]:
         """Return what the message ``photo`` says of it."""
         width, height = self.size
@@ -89,7 +103,7 @@ def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Photo:
         data: The file.
         name: As the user calls it.
         limits: Most pixels, and the size of the view.
-        network: Shorter side at which the network sees it; half of it serves while dragging.
+        network: Shorter side at which most networks see it; half of it serves while dragging.
 
     Raises:
         PictureError: No picture, damaged, or too many pixels.

@@ -46,7 +46,7 @@ class Context:
         limits: What is granted.
         uploads: Pictures that were sent ahead.
         downloads: Where exports wait; None where they travel in the message.
-        network: Shorter side at which the network sees a photo.
+        network: Shorter side at which most networks see a photo, and in which the pad counts brush sizes.
         arrived: When the request came, by `time.perf_counter`.
     """
 

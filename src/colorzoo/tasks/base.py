@@ -50,6 +50,8 @@ class ColorizationModule(MeasuredModule):
         recorded_hparams: Settings without which weights mean something else; weight files record them.
         published_files: Names of the authors' files, where they publish several for one model, and the prefix
             of each in the state dict that `load_published_state_dict` takes.
+        working_size: The shorter side in pixels at which the network wants to see a picture when the user
+            names none; a class attribute, or a property where a setting decides it.
         stages: The stages of training by name; empty for a paper that trains everything at once.
         stage: The one that this model is in.
         network: What colors.
@@ -63,6 +65,7 @@ class ColorizationModule(MeasuredModule):
     output_kind: OutputKind = "ab"
     recorded_hparams: ClassVar[tuple[str, ...]] = ()
     published_files: ClassVar[Mapping[str, str]] = {}
+    working_size: int = 256
     stages: ClassVar[Mapping[str, Stage]] = {}
 
     network: nn.Module
