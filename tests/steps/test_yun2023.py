@@ -51,7 +51,7 @@ def test_the_step(most: int) -> None:
 
 
 def test_hints_are_drawn_as_written_out() -> None:
-    batch, _, ab = training_batch(20, 5)
+    batch, _, ab = training_batch(20, 30)
     ab = ab[:, :, :, :13]  # the odd column belongs to no cell
     ours = simulate_cells(ab, picture_generators(batch["seed"], "points"), 40, 0.0)
     plain = plain_hints(batch, ab, 40)
