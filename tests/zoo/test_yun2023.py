@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from overfit import colored_square, moved_towards, overfit
@@ -13,7 +14,8 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model, create_model
-from colorzoo.guidance import Guidance, Points
+from colorzoo.guidance import Guidance, PointHint, Points, Recipe
+from colorzoo.inference.colorizer import Colorizer
 from colorzoo.randomness import picture_generators
 from colorzoo.registry import load_class, model_card
 from colorzoo.testing.samples import sample_batch
@@ -207,3 +209,15 @@ def test_points_are_obeyed() -> None:
         ab = model(luma, Guidance(points=points)).ab - model(luma, Guidance()).ab
         answers.append(moved_towards(ab, wanted, where))
     assert sum(answers) > 2  # CIE units between asking for red and asking for green
+
+
+def test_a_recipe_colors_its_points_on_a_picture_of_any_shape() -> None:
+    model = narrow()
+    colorizer = Colorizer(model, device="cpu", precision="float32", allow_untrained=True)
+    assert colorizer.size == 32  # the shorter side that the network asks for
+    gray = np.tile(np.linspace(60, 180, 210).astype(np.uint8), (90, 1))
+    hint = PointHint(150, 30, 6, "#2040ff")
+    result = np.asarray(colorizer(gray, Recipe(points=(hint,))))
+    assert result.shape == (90, 210, 3)
+    red, _, blue = result[30, 150].tolist()
+    assert blue > red + 20
