@@ -34,6 +34,7 @@ WAITS_FOR = {
     "deoldify": "antic2019",
     "zhang2016": "zhang2016",
     "zhang2017_global": "zhang2017_global",
+    "icolorit": "yun2023",
 }
 
 

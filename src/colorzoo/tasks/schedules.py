@@ -18,7 +18,7 @@ from colorzoo.errors import ColorzooError
 
 
 class RunSchedule(LRScheduler):
-    """A learning rate that depends on how far the run is; subclasses define `share`.
+    """A learning rate that depends on how far the run is; subclasses define `share`, and may define `rise`.
 
     Args:
         optimizer: Whose rates to move; its own are the largest.
@@ -34,6 +34,10 @@ class RunSchedule(LRScheduler):
         """Say how many steps the optimizer will take."""
         self.total_steps = total_steps
 
+    def rise(self, step: int) -> float:
+        """Return the share of the largest rate at a step of the warm-up."""
+        return (step + 1) / self.warmup_steps
+
     def share(self, step: int, total: int) -> float:
         """Return the share of the largest rate at a step after the warm-up; 1 at step 0."""
         raise NotImplementedError(f"{type(self).__name__} must define share(step, total)")
@@ -48,7 +52,7 @@ class RunSchedule(LRScheduler):
 
     def _factor(self, step: int) -> float:
         if step < self.warmup_steps:
-            return (step + 1) / self.warmup_steps
+            return self.rise(step)
         if step == 0:
             return 1.0
         if self.total_steps is None:

@@ -1,0 +1,1 @@
+"""Yun et al. 2023, iColoriT."""

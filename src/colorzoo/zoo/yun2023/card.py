@@ -1,0 +1,79 @@
+"""Cards of Yun et al. 2023 (iColoriT)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from colorzoo.card import ModelCard, Smoke, Weights
+
+_DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="
+
+
+def _published(file: str, size: int) -> dict[str, Weights]:
+    """Return the entry of a file on Google Drive, whose hash and size the authors do not state."""
+    return {
+        "published": Weights(
+            sha256=None,
+            size=size,
+            license="not stated; the repository is MIT",
+            code_license="MIT",
+            urls=(f"{_DRIVE}{file}",),
+            published=True,
+            trained_on="ImageNet, by the authors.",
+        )
+    }
+
+
+BASE = ModelCard(
+    name="yun2023",
+    title="iColoriT: Towards Propagating Local Hint to the Right Region in Interactive Colorization",
+    paper="https://arxiv.org/abs/2207.06831",
+    year=2023,
+    summary="Colors a photo; carries the colors of points by attention. The paper's base model.",
+    task="colorzoo.zoo.yun2023.task:Yun2023",
+    parameters=89_478_416,
+    aliases=("icolorit",),
+    guidance=("points",),
+    weights=_published("16i9ulB4VRbFLbLlAa7UjIQR6J334BeKW", 1_077_000_000),
+    config="yun2023/base.yaml",
+    smoke=Smoke(
+        hparams={"width": 48, "heads": 3, "depth": 2, "side": 32},
+        size=32,
+        scales={"network.head.conv.weight": 0.3},
+    ),
+)
+
+SMALLER = replace(
+    BASE,
+    name="yun2023_s",
+    summary="The paper's iColoriT-S: half as wide.",
+    parameters=23_505_800,
+    aliases=("icolorit_s",),
+    hparams={"width": 384, "heads": 6},
+    weights=_published("1yKwFTQGDBvr9B7NIyXhxQH0K-BNlCs4L", 286_000_000),
+    config="yun2023/s.yaml",
+)
+
+TINY = replace(
+    BASE,
+    name="yun2023_tiny",
+    summary="The paper's iColoriT-T: a quarter as wide.",
+    parameters=6_444_740,
+    aliases=("icolorit_t",),
+    hparams={"width": 192, "heads": 3},
+    weights=_published("1GMmjfxAoM95cABwlZD8555WxI7nmIZrR", 81_000_000),
+    config="yun2023/tiny.yaml",
+)
+
+SMALL = replace(
+    BASE,
+    name="yun2023_small",
+    summary="A narrow one that two CPU cores can train; not trained yet.",
+    parameters=1_928_152,
+    aliases=(),
+    hparams={"width": 128, "heads": 4, "depth": 6},
+    weights={},
+    config="yun2023/small.yaml",
+)
+
+CARDS = (BASE, SMALLER, TINY, SMALL)

@@ -1,0 +1,70 @@
+"""Names of the authors' checkpoints (186 keys, of which 12 are a table of indices) and ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from colorzoo.errors import WeightsError
+from colorzoo.zoo.yun2023.network import IColoriTNetwork
+
+_RULES = (
+    (r"head\.head\.", "head.conv."),
+    (r"(blocks\.\d+\.attn)\.rpb_table", r"trunk.\1.rel_pos.relative_position_bias_table"),
+    (r"(blocks\.\d+\.attn)\.([qv]_bias)", r"trunk.\1.qkv.\2"),
+    (r"(patch_embed|blocks|norm)\.", r"trunk.\1."),
+)
+_VARIANTS = {768: "yun2023", 384: "yun2023_s", 192: "yun2023_tiny"}  # by width
+_INDEX = ".attn.relative_position_index"
+
+
+def rename_published_key(key: str) -> str:
+    """Return our name of one of the authors' keys."""
+    for theirs, ours in _RULES:
+        renamed, hits = re.subn(f"^{theirs}", ours, key)
+        if hits:
+            return f"network.{renamed}"
+    return f"network.{key}"
+
+
+def convert_published(state_dict: Mapping[str, Tensor], network: IColoriTNetwork) -> dict[str, Tensor]:
+    """Rename every key; unknown keys stay, so that a strict load names them.
+
+    Args:
+        state_dict: What the authors' files hold under ``model``.
+        network: For which it is meant.
+
+    Raises:
+        WeightsError: It is another variant, or its table of relative positions is not ours.
+    """
+    _require_variant(state_dict, network)
+    _require_index(state_dict, network)
+    return {rename_published_key(key): v for key, v in state_dict.items() if not key.endswith(_INDEX)}
+
+
+def _require_variant(state_dict: Mapping[str, Tensor], network: IColoriTNetwork) -> None:
+    """Refuse another width or patch in a line that says which model the weights belong to."""
+    found = state_dict.get("patch_embed.proj.weight")
+    own = network.trunk.patch_embed.proj.weight
+    if found is None or found.ndim != own.ndim or found.shape == own.shape:
+        return  # not a transformer at all: a strict load says what is missing
+    width, patch = found.shape[0], found.shape[-1]
+    name = _VARIANTS.get(width) if patch == 16 else None
+    belongs = f"they belong to {name}; name that as the model" if name else "no registered model has that"
+    raise WeightsError(
+        f"these are weights of iColoriT {width} wide with patches of {patch} pixels, not {own.shape[0]} and "
+        f"{own.shape[-1]}: {belongs}."
+    )
+
+
+def _require_index(state_dict: Mapping[str, Tensor], network: IColoriTNetwork) -> None:
+    """Compare the authors' table of relative positions, which is computed, with ours."""
+    for key, value in state_dict.items():
+        if not key.endswith(_INDEX):
+            continue
+        ours = network.trunk.blocks[0].attn.rel_pos.relative_position_index
+        if not torch.equal(value.flatten().to(ours), ours):
+            raise WeightsError(f"{key} is not for pictures of {network.side} pixels, or in another order.")

@@ -1,0 +1,401 @@
+"""iColoriT (Yun et al. 2023) against the authors' code, through the names of their checkpoint."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.factory import build_model
+from colorzoo.guidance import Guidance, Points
+from colorzoo.losses import smooth_l1_map
+from colorzoo.metrics.psnr import psnr
+from colorzoo.randomness import picture_generators
+from colorzoo.tasks.optimization import parameter_groups
+from colorzoo.zoo.yun2023.heads import to_pixels
+from colorzoo.zoo.yun2023.hints import CELL, hint_image, simulate_cells
+from colorzoo.zoo.yun2023.network import sinusoid
+from colorzoo.zoo.yun2023.published import rename_published_key
+from colorzoo.zoo.yun2023.schedule import CosineFromZero
+from colorzoo.zoo.yun2023.task import Yun2023
+from parity.cases import Golden, case
+from pseudo_weights import pseudo_state_dict
+
+NORM = torch.tensor([100.0, 110.0, 110.0]).view(3, 1, 1)
+CENTER = torch.tensor([50.0, 0.0, 0.0]).view(3, 1, 1)
+HEADS = {"cnn": "convolution", "linear": "linear", "locattn": "attention"}
+
+
+def tensors(golden: Golden, part: str | None = None) -> dict[str, Tensor]:
+    meta = golden.meta
+    shapes = meta["shapes"] if part is None else meta["shapes"][part]
+    arrays = pseudo_state_dict(shapes, meta["seed"], meta["scales"])
+    return {key: torch.from_numpy(value) for key, value in arrays.items()}
+
+
+def build(config: Mapping[str, Any], **more: Any) -> Yun2023:
+    settings = {
+        "width": config["embed_dim"],
+        "heads": config["num_heads"],
+        "depth": config["depth"],
+        "patch": config["patch_size"],
+        "side": config["img_size"],
+        "head": HEADS[config["head_mode"]],
+        "mask_center": 0.5 if config["mask_cent"] else 0.0,
+    }
+    return build_model(Yun2023, {**settings, **more}).eval()
+
+
+def published_model(golden: Golden, config: Mapping[str, Any], part: str | None = None) -> Yun2023:
+    model, weights = build(config), tensors(golden, part)
+    if not config["use_rpb"]:  # a table of zeros is no table
+        for key, value in model.state_dict().items():
+            if key.endswith("bias_table"):
+                block = key.removeprefix("network.trunk.").partition(".rel_pos")[0]
+                weights[f"{block}.rpb_table"] = 0 * value
+    model.load_published_state_dict(weights)
+    return model
+
+
+def normalized(golden: Golden, name: str = "in_rgb") -> Tensor:
+    """Return (L - 50) / 100, a / 110, b / 110 of 8-bit pictures."""
+    rgb = golden.tensor(name).permute(0, 3, 1, 2).float() / 255
+    return (rgb_to_lab(rgb) - CENTER) / NORM
+
+
+def hinted(golden: Golden, side: int, size: int) -> Tensor:
+    """Return (B, 1, side, side): 1 at the pixels of hinted cells."""
+    places = golden.arrays["in_hint_xy"]
+    counts = golden.arrays["in_hint_counts"]
+    mask = torch.zeros(len(counts), 1, side // size, side // size)
+    for picture, rows in enumerate(np.split(places, np.cumsum(counts)[:-1])):
+        for row, column in rows.tolist():
+            if row < side and column < side:
+                mask[picture, 0, row // size, column // size] = 1
+    return F.interpolate(mask, scale_factor=size, mode="nearest")
+
+
+def points_of(lab: Tensor, mask: Tensor) -> Points:
+    return Points(110 * lab[:, 1:] * mask, mask)
+
+
+def own_input(lab: Tensor, mask: Tensor, mask_center: float = 0.0) -> Tensor:
+    """Return what our network makes of true colors at hinted pixels."""
+    luma = 100 * lab[:, :1] + 50
+    return hint_image(luma, points_of(lab, mask), lab.shape[-1], mask_center)
+
+
+def published_input(lab: Tensor, mask: Tensor, size: int, *, average: bool = True) -> Tensor:
+    """Return the input for cells of a size that nobody trained, which only these files have."""
+    ab = lab[:, 1:]
+    if average:
+        cells = lab.shape[-1] // size
+        small = F.interpolate(ab, size=(cells, cells), mode="bilinear", align_corners=False)
+        ab = F.interpolate(small, scale_factor=size, mode="nearest")
+    return torch.cat([lab[:, :1], ab * mask, mask], dim=1)
+
+
+@case("icolorit_lab")
+def icolorit_lab(golden: Golden) -> None:
+    ours = (rgb_to_lab(golden.tensor("in_rgb")) - CENTER) / NORM
+    golden.close("out_lab_norm", ours)
+    golden.close("out_lab_50_100_110", ours)
+    expected = golden.tensor("out_rgb")
+    rgb = lab_to_rgb(golden.tensor("in_lab_norm") * NORM + CENTER, clip=False)
+    torch.testing.assert_close(rgb, expected, rtol=1e-4, atol=2e-4)
+
+
+@case("icolorit_hint")
+def icolorit_hint(golden: Golden) -> None:
+    lab = normalized(golden)
+    side = lab.shape[-1]
+    for size in golden.meta["hint_sizes"]:
+        mask = hinted(golden, side, size)
+        cells = golden.tensor(f"out_mask_h{size}")
+        assert torch.equal(1 - mask[:, 0, ::size, ::size], cells.float())
+        golden.close(f"out_input_h{size}_avg", published_input(lab, mask, size))
+        golden.close(f"out_input_h{size}_raw", published_input(lab, mask, size, average=False))
+    mask = hinted(golden, side, CELL)
+    golden.close("out_input_h2_avg", own_input(lab, mask))
+    golden.close("out_input_h2_avg_mask_cent", own_input(lab, mask, 0.5))
+
+
+@case("icolorit_embed")
+@torch.inference_mode()
+def icolorit_embed(golden: Golden) -> None:
+    golden.close("out_pos_d192", sinusoid(196, 192)[::13])
+    golden.close("out_pos_d384", sinusoid(196, 384)[::39, ::7])
+    golden.close("out_pos_d768", sinusoid(196, 768)[::39, ::7])
+    golden.close("out_pos_p8_d192", sinusoid(784, 192)[::97, ::5])
+    seen, weights = golden.tensor("in_input4").float(), tensors(golden)
+    for patch in golden.meta["patches"]:
+        settings = {"width": 192, "heads": 3, "depth": 1, "patch": patch, "side": seen.shape[-1]}
+        network = build_model(Yun2023, settings).network
+        projection = network.trunk.patch_embed.proj
+        projection.load_state_dict({name: weights[f"p{patch}.proj.{name}"] for name in ("weight", "bias")})
+        golden.close(f"out_tokens_p{patch}", network.embed(seen))
+        golden.close(f"out_tokens_pos_p{patch}", network.embed(seen) + network.positions)
+
+
+@case("icolorit_block")
+@torch.inference_mode()
+def icolorit_block(golden: Golden) -> None:
+    config, x = golden.meta["config"], golden.tensor("in_x").float()
+    settings = {"width": config["embed_dim"], "heads": config["num_heads"], "depth": 1}
+    network = build_model(Yun2023, {**settings, "side": 16 * config["window"]}).network
+    block = network.trunk.blocks[0]
+    prefix = "network.trunk.blocks.0."
+    renamed = {rename_published_key(f"blocks.0.{key}"): value for key, value in tensors(golden).items()}
+    block.load_state_dict({key.removeprefix(prefix): value for key, value in renamed.items()})
+    attended = block.attn(block.norm1(x))
+    golden.close("out_attn", attended)
+    golden.close("out_block", block(x))
+    golden.close("out_attn_prob", weights_of_attention(block, x)[:, :, :: golden.meta["prob_row_step"]])
+    index = block.attn.rel_pos.relative_position_index.view(49, 49)
+    assert torch.equal(index, golden.tensor("out_rel_index").long())
+    wide = build_model(Yun2023, {**settings, "side": 224}).network.trunk.blocks[0].attn.rel_pos
+    assert torch.equal(wide.relative_position_index.view(196, 196), golden.tensor("out_rel_index_14").long())
+    block.attn.rel_pos.relative_position_bias_table.zero_()
+    golden.close("out_block_no_rpb", block(x)[:, ::3])
+
+
+def weights_of_attention(block: Any, x: Tensor) -> Tensor:
+    """Return the softmax weights (B, heads, N, N), which the block itself does not show."""
+    batch, count, width = x.shape
+    heads = block.attn.num_heads
+    qkv = block.attn.qkv(block.norm1(x)).view(batch, count, 3, heads, width // heads)
+    query, key, _ = qkv.permute(2, 0, 3, 1, 4)
+    logits = query @ key.transpose(-2, -1) * (width // heads) ** -0.5
+    return (logits + block.attn.rel_pos.get_bias()).softmax(dim=-1)
+
+
+@case("icolorit_head")
+@torch.inference_mode()
+def icolorit_head(golden: Golden) -> None:
+    config, x = golden.meta["config"], golden.tensor("in_x").float()
+    for mode, kind in HEADS.items():
+        settings = {"width": config["embed_dim"], "heads": 3, "depth": 1, "head": kind}
+        head = build_model(Yun2023, {**settings, "side": 16 * config["window"]}).network.head
+        renamed = {rename_published_key(key): value for key, value in tensors(golden, mode).items()}
+        head.load_state_dict({key.removeprefix("network.head."): value for key, value in renamed.items()})
+        spoken = head(x)
+        golden.close(f"out_tokens_{mode}", spoken[:, :: golden.meta["token_step"]])
+        if kind == "convolution":
+            golden.close("out_ab_cnn", to_pixels(spoken.tanh(), config["patch_size"]))
+        if kind == "attention":
+            assert torch.equal(~head.near, golden.tensor("out_mask_locattn").bool())
+
+
+@torch.inference_mode()
+def whole_network(golden: Golden) -> None:
+    meta, lab = golden.meta, normalized(golden)
+    every = meta["every"]
+    model = published_model(golden, meta["config"])
+    assert sum(p.numel() for p in model.parameters()) == meta["parameters"]
+    luma = 100 * lab[:, :1] + 50
+    mask = hinted(golden, 224, CELL)
+    points = Guidance(points=points_of(lab, mask))
+    stages = watch(model)
+    ab = model(luma, points).ab
+    for name, found in stages.items():
+        golden.close(f"out_stage_{name}", found[:, :: every["token"], :: every["channel"]])
+    golden.close("out_ab", ab[:, :, :: every["ab"], :: every["ab"]] / 110)
+    golden.close("out_ab_mean_abs", ab.abs().mean(dim=(2, 3)) / 110)
+    few = every["ab_other"]
+    golden.close("out_ab_nohint", model(luma, Guidance()).ab[:, :, ::few, ::few] / 110)
+    for size in (4, 7):  # only in these files: nobody trained them
+        seen = published_input(lab, hinted(golden, 224, size), size)
+        golden.close(f"out_ab_h{size}", model.network.paint(seen)[:, :, ::few, ::few])
+    check_picture(golden, luma, ab)
+    golden.close("out_loss", model.huber(ab, 110 * lab[:, 1:]))
+
+
+def check_picture(golden: Golden, luma: Tensor, ab: Tensor) -> None:
+    """Compare the picture in memory, which is not cut at 1, and as it is saved."""
+    step = golden.meta["every"]["ab"]
+    truth = golden.tensor("in_rgb").permute(0, 3, 1, 2).float() / 255
+    rgb = lab_to_rgb(torch.cat([luma, ab], dim=1), clip=False)
+    golden.close("out_rgb_max", rgb.amax().view(1))
+    levels = (rgb.clamp(0, 1) * 255 + 0.5).floor()
+    golden.close("out_rgb_png", levels[:, :, ::step, ::step].permute(0, 2, 3, 1))
+    golden.close("out_psnr_memory", psnr(rgb, truth)[0])
+    golden.close("out_psnr_png", psnr(levels / 255, truth)[0])
+
+
+def watch(model: Yun2023) -> dict[str, Tensor]:
+    """Return what the stages of a network answer, filled by each call."""
+    seen: dict[str, Tensor] = {}
+    trunk = model.network.trunk
+    watched = {
+        "embed": trunk.patch_embed,
+        **{f"block{index}": trunk.blocks[index] for index in (0, 5, 11)},
+        "norm": trunk.norm,
+        "head": model.network.head,
+    }
+
+    def keep(name: str, module: Any, inputs: Any, answer: Tensor) -> None:
+        seen[name] = answer
+
+    for name, module in watched.items():
+        module.register_forward_hook(partial(keep, name))
+    return seen
+
+
+for variant in ("tiny", "small", "base"):
+    case(f"icolorit_{variant}")(whole_network)
+
+
+@case("icolorit_variants")
+@torch.inference_mode()
+def icolorit_variants(golden: Golden) -> None:
+    everything = normalized(golden)
+    for name, config in golden.meta["configs"].items():
+        side = config["img_size"]
+        lab = everything[:, :, :side, :side]
+        mask = hinted(golden, side, CELL)
+        model = published_model(golden, config, name)
+        if config["avg_hint"]:
+            ab = model(100 * lab[:, :1] + 50, Guidance(points=points_of(lab, mask))).ab / 110
+        else:
+            ab = model.network.paint(published_input(lab, mask, CELL, average=False))
+        golden.close(f"out_ab_{name}", ab)
+
+
+@case("icolorit_losses")
+def icolorit_losses(golden: Golden) -> None:
+    target = golden.tensor("in_target")
+    for delta in golden.meta["deltas"]:
+        model = build_model(Yun2023, {"width": 48, "heads": 3, "depth": 1, "side": 32, "delta": delta})
+        name = f"out_huber_delta_{str(delta).replace('.', 'p')}"
+        golden.close(name, model.huber(110 * golden.tensor("in_pred"), 110 * target))
+    pred = golden.tensor("in_pred").requires_grad_()
+    for name, loss in (
+        ("huber", smooth_l1_map(pred, target, delta=0.01).mean()),
+        ("l1", smooth_l1_map(pred, target, delta=0.0).mean()),
+    ):
+        golden.close(f"out_{name}", loss)
+        (gradient,) = torch.autograd.grad(loss, pred)
+        golden.close(f"out_grad_{name}", gradient)
+
+
+@case("icolorit_metrics")
+def icolorit_metrics(golden: Golden) -> None:
+    """PSNR alone: boundary PSNR, patch error variance and the range of a hint are not in the library."""
+    found = psnr(golden.tensor("in_pred_rgb"), golden.tensor("in_true_rgb"))
+    golden.close("out_psnr_each", found)
+    golden.close("out_psnr", found.mean())
+
+
+@case("icolorit_schedule")
+def icolorit_schedule(golden: Golden) -> None:
+    for name, how in golden.meta["schedules"].items():
+        per_epoch, step = how["iters_per_epoch"], how["every"]
+        optimizer = torch.optim.AdamW([torch.zeros(1)], lr=how["base"], weight_decay=0.05)
+        schedule = CosineFromZero(optimizer, warmup_steps=how["warmup_epochs"] * per_epoch)
+        schedule.plan(how["epochs"] * per_epoch)
+        rates = []
+        for _ in range(how["epochs"] * per_epoch):
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.step()
+        golden.close(f"out_lr_{name}", torch.tensor(rates[::step], dtype=torch.float64))
+        assert set(golden.arrays[f"out_wd_{name}"]) == {optimizer.param_groups[0]["weight_decay"]}
+
+
+@case("icolorit_hint_stats")
+def icolorit_hint_stats(golden: Golden) -> None:
+    """Hold our draws against the authors': numbers and places have the same distribution."""
+    meta = golden.meta
+    draws, (least, most) = 400, meta["num_hint_range"]
+    assert least == 0
+    generators = picture_generators(torch.arange(draws), "points")
+    blank = torch.zeros(1, 2, meta["img_size"], meta["img_size"])
+    quarters, counts = torch.zeros(4, 4), []
+    for generator in generators:
+        cells = simulate_cells(blank, [generator], most, 0.0).mask[0, 0, ::CELL, ::CELL]
+        counts.append(float(cells.sum()))
+        quarters += cells.unfold(0, 28, 28).unfold(1, 28, 28).sum(dim=(2, 3))
+    theirs_mean, theirs_var, smallest, largest = golden.arrays["out_train_count_mean_var"]
+    found = torch.tensor(counts)
+    assert abs(float(found.mean()) - theirs_mean) < 4 * (theirs_var / draws) ** 0.5
+    assert abs(float(found.var()) / theirs_var - 1) < 0.15
+    assert smallest <= found.min() <= 2
+    assert largest - 2 <= found.max() <= largest
+    shares, expected = quarters / quarters.sum(), golden.tensor("out_train_per_quarter_cell").float()
+    assert float((shares - expected / expected.sum()).abs().max()) < 0.006
+    first = golden.arrays["out_train_first_positions"]
+    split = np.split(first, np.cumsum(golden.arrays["out_train_first_counts"])[:-1])
+    assert all(len(set(each.tolist())) == len(each) for each in split)  # no cell twice, as in our draws
+
+
+@case("icolorit_step")
+def icolorit_step(golden: Golden) -> None:
+    meta, lab = golden.meta, normalized(golden)
+    model = published_model(golden, meta["config"]).train()
+    side = meta["config"]["img_size"]
+    named = {theirs: parameter_of(model, theirs) for theirs in meta["grad_keys"]}
+    start = {key: value.detach().clone() for key, value in named.items()}
+    points = points_of(lab, hinted(golden, side, CELL))
+    loss = model.huber(model.network(100 * lab[:, :1] + 50, points), 110 * lab[:, 1:])
+    golden.close("out_loss", loss.double())
+    groups = parameter_groups(model)
+    optimizer = torch.optim.AdamW(groups, lr=meta["lr"], betas=(0.9, 0.95), weight_decay=0.05)
+    decayed = {id(p) for group in optimizer.param_groups if group["weight_decay"] for p in group["params"]}
+    assert {key for key, value in named.items() if id(value) in decayed} == set(meta["decayed"])
+    loss.backward()
+    relative(golden, "out_grad_norms", torch.stack([value.grad.norm() for value in named.values()]))
+    relative(golden, "out_grad_head_bias", named["head.head.bias"].grad)
+    relative(golden, "out_grad_rpb_block0", named["blocks.0.attn.rpb_table"].grad)
+    relative(golden, "out_grad_q_bias_block0", named["blocks.0.attn.q_bias"].grad)
+    relative(golden, "out_grad_patch_bias", named["patch_embed.proj.bias"].grad)
+    optimizer.step()
+    golden.close("out_head_bias_change", named["head.head.bias"] - start["head.head.bias"])
+    golden.close("out_head_weight_after", named["head.head.weight"][::64, ::24])
+
+
+def parameter_of(model: Yun2023, theirs: str) -> torch.nn.Parameter:
+    return dict(model.named_parameters())[rename_published_key(theirs)]
+
+
+def relative(golden: Golden, name: str, ours: Tensor) -> None:
+    """Compare gradients: differences count as shares of the largest entry."""
+    expected = golden.tensor(name)
+    share = golden.meta["tolerance"]["gradients"]["rtol"]
+    torch.testing.assert_close(ours, expected, rtol=0, atol=share * float(expected.abs().max()))
+
+
+@case("icolorit_demo")
+def icolorit_demo(golden: Golden) -> None:
+    """The published demo: its hint channel is 1/255, its hints lie beside the clicks; ours do neither."""
+    width, height = golden.arrays["out_display_size_wh"].tolist()
+    rgb = golden.tensor("in_rgb").permute(2, 0, 1)[None].float()
+    golden.close("out_L", (eight_bit_luma(rgb, 224, 224)[0, 0, ::4, ::4] - 50) / 100)
+
+    ab, mask = torch.zeros(1, 2, 224, 224), torch.zeros(1, 1, 224, 224)
+    colors = rgb_to_lab(golden.tensor("in_click_rgb").T[None, :, :, None].float() / 255)[0, 1:, :, 0].T
+    clicks = golden.tensor("in_click_xy") - golden.tensor("out_margin_wh")
+    for (x, y), color in zip(clicks, colors, strict=True):
+        row, column = int(y * 224 / height), int(x * 224 / width)
+        place = (0, slice(None), slice(row - 2, row), slice(column - 2, column))
+        ab[place], mask[place] = color.view(2, 1, 1), 1
+    golden.close("out_hint_ab", ab[0] / 110)
+    golden.close("out_mask_channel", mask[0, 0] / 255)
+    ours = hint_image(torch.zeros(1, 1, 224, 224), Points(ab, mask), 224, 0.0)
+    where = mask[0, 0] > 0
+    torch.testing.assert_close(ours[0, 1:3, where], golden.tensor("out_hint_ab")[:, where])
+    assert (ours[0, 3, where] == 1).all()
+
+    answer = to_pixels(golden.tensor("in_tokens"), 16)
+    shown = F.interpolate(110 * answer, size=(height, width), mode="bicubic", align_corners=False)
+    picture = lab_to_rgb(torch.cat([eight_bit_luma(rgb, height, width), shown], dim=1))
+    golden.close("out_result_rgb", (255 * picture).floor()[0, :, ::4, ::4].permute(1, 2, 0))
+
+
+def eight_bit_luma(rgb: Tensor, height: int, width: int) -> Tensor:
+    """Return the lightness of a picture (levels of 255) resized as OpenCV does, to whole levels."""
+    resized = F.interpolate(rgb, size=(height, width), mode="bicubic", align_corners=False)
+    return rgb_to_lab(resized.round().clamp(0, 255) / 255)[:, :1]

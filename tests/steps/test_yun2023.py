@@ -1,0 +1,69 @@
+"""Yun et al. 2023: one step against the Huber loss of the authors' code, and its hints, written out."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo.guidance import Points
+from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.zoo.yun2023.hints import simulate_cells
+from steps.step import gradients, same, small, training_batch
+
+pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+
+
+def huber(found: Tensor, truth: Tensor, delta: float) -> Tensor:
+    """Return the loss on ab / 110: per pixel summed over a and b, then the mean over all pixels."""
+    off = (found / 110 - truth / 110).abs()
+    each = torch.where(off < delta, off.square() / (2 * delta), off - delta / 2)
+    return each.sum(dim=1).mean()
+
+
+def plain_hints(batch: Any, ab: Tensor, most: int) -> Points:
+    """Draw the same hints cell by cell."""
+    shown, mask = torch.zeros_like(ab), torch.zeros_like(ab[:, :1])
+    columns = ab.shape[3] // 2
+    cells = columns * (ab.shape[2] // 2)
+    draws = draw_uniform(picture_generators(batch["seed"], "points"), len(ab), 2 + cells, ab.device)
+    for picture, row in enumerate(draws):
+        for cell in row[2:].argsort().tolist()[: int(float(row[0]) * (most + 1))]:
+            top, left = 2 * (cell // columns), 2 * (cell % columns)
+            place = (picture, slice(None), slice(top, top + 2), slice(left, left + 2))
+            shown[place], mask[place] = ab[place].mean(dim=(1, 2), keepdim=True), 1
+    return Points(shown, mask)
+
+
+@pytest.mark.parametrize("most", [0, 128])
+def test_the_step(most: int) -> None:
+    model = small("yun2023", delta=0.05, most_hints=most)
+    batch, luma, ab = training_batch()
+    points = plain_hints(batch, ab, most)
+    assert bool(points.mask.any()) == bool(most)
+    found = model.training_step(batch, 0)
+    wanted = huber(model.network(luma, points), ab, 0.05)
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
+    ours = gradients(found, model)
+    same(ours, gradients(wanted, model), rtol=1e-3)
+    hint_planes = ours["network.trunk.patch_embed.proj.weight"][:, 1:]
+    assert bool(hint_planes.any()) == bool(most)
+
+
+def test_hints_are_drawn_as_written_out() -> None:
+    batch, _, ab = training_batch(20, 30)
+    ab = ab[:, :, :, :13]  # the odd column belongs to no cell
+    ours = simulate_cells(ab, picture_generators(batch["seed"], "points"), 40, 0.0)
+    plain = plain_hints(batch, ab, 40)
+    assert torch.equal(ours.mask, plain.mask)
+    torch.testing.assert_close(ours.ab, plain.ab)
+
+
+def test_few_hints_are_ours_and_off_by_default() -> None:
+    assert small("yun2023").extensions.few == 0
+    batch, _, ab = training_batch(32, 300)
+    generators = picture_generators(batch["seed"], "points")
+    counts = simulate_cells(ab, generators, 128, 1.0).mask.sum(dim=(1, 2, 3)) / 4
+    assert counts.min() >= 1
+    assert counts.max() <= 128
+    assert 0.4 < float((counts <= 10).float().mean()) < 0.6  # log 11 / log 129 = 0.49; the paper's law: 0.09

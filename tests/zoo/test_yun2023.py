@@ -1,0 +1,223 @@
+"""What is particular to iColoriT: its files, its hints, any size."""
+
+import argparse
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from overfit import colored_square, moved_towards, overfit
+from torch import Tensor
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.factory import build_model, create_model
+from colorzoo.guidance import Guidance, PointHint, Points, Recipe
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.randomness import picture_generators
+from colorzoo.registry import load_class, model_card
+from colorzoo.testing.samples import sample_batch
+from colorzoo.zoo.yun2023.hints import count_cells, hint_cells, hint_image, simulate_cells
+from colorzoo.zoo.yun2023.task import Yun2023
+from pseudo_weights import pseudo_state_dict
+
+TINY = {"width": 48, "heads": 3, "depth": 2, "side": 32}
+
+
+def narrow(**settings: Any) -> Yun2023:
+    torch.manual_seed(0)
+    return build_model(Yun2023, {**TINY, **settings}).eval()
+
+
+def authors_names(model: Yun2023) -> dict[str, Tensor]:
+    """Return pseudo-weights under the names of the authors' files, the table of indices with them."""
+    shapes, index = {}, {}
+    for key, value in model.network.state_dict().items():
+        theirs = key.removeprefix("trunk.").replace("qkv.q_bias", "q_bias").replace("qkv.v_bias", "v_bias")
+        theirs = theirs.replace("rel_pos.relative_position_bias_table", "rpb_table")
+        shapes[theirs.replace("head.conv", "head.head")] = tuple(value.shape)
+    tokens = (model.architecture.side // model.architecture.patch) ** 2
+    table = model.network.trunk.blocks[0].attn.rel_pos.relative_position_index.view(tokens, tokens)
+    for block in range(model.architecture.depth):
+        index[f"blocks.{block}.attn.relative_position_index"] = table.clone()
+    arrays = pseudo_state_dict(shapes, 5, {"head.head.weight": 0.3})
+    return {key: torch.from_numpy(value) for key, value in arrays.items()} | index
+
+
+def one_point(
+    size: tuple[int, int], row: int, column: int, ab: tuple[float, float] = (40.0, -20.0)
+) -> Points:
+    points = Points.none(torch.zeros(1, 1, *size))
+    points.ab[0, :, row, column], points.mask[0, 0, row, column] = torch.tensor(ab), 1
+    return points
+
+
+def test_a_file_as_the_authors_publish_it_loads(tmp_path: Path) -> None:
+    """With its wrapper, the state of its optimizer and an `argparse.Namespace` beside the weights."""
+    card = model_card("yun2023_tiny")
+    weights = authors_names(build_model(load_class(card), card.hparams))
+    assert len(weights) == 186
+    options = argparse.Namespace(model="colorit_tiny_4ch_patch16_224", num_hint_range=[0, 128], hint_size=2)
+    content = {"model": weights, "optimizer": {"state": {}}, "epoch": 24, "scaler": {}, "args": options}
+    torch.save(content, tmp_path / "icolorit_tiny_4ch_patch16_224.pth")
+    model = create_model("yun2023_tiny", tmp_path / "icolorit_tiny_4ch_patch16_224.pth")
+    assert model.trained
+    network = model.network
+    assert torch.equal(network.trunk.blocks[11].attn.qkv.v_bias, weights["blocks.11.attn.v_bias"])
+    assert torch.equal(network.head.conv.weight, weights["head.head.weight"])
+
+
+def test_the_weights_of_another_variant_are_named() -> None:
+    model = narrow()
+    for width, name in ((768, "yun2023"), (384, "yun2023_s"), (192, "yun2023_tiny")):
+        found = {"patch_embed.proj.weight": torch.zeros(width, 4, 16, 16)}
+        with pytest.raises(WeightsError, match=f"{width} wide.*belong to {name};") as error:
+            model.load_published_state_dict(found)
+        assert "\n" not in str(error.value)
+    ablation = {"patch_embed.proj.weight": torch.zeros(192, 4, 8, 8)}
+    with pytest.raises(WeightsError, match=r"patches of 8 pixels.*no registered model"):
+        model.load_published_state_dict(ablation)
+
+
+def test_a_file_must_fit_to_the_letter() -> None:
+    model = narrow()
+    weights = authors_names(model)
+    model.load_published_state_dict(weights)
+    with pytest.raises(WeightsError, match=r"1 missing .*q_bias"):
+        model.load_published_state_dict({k: v for k, v in weights.items() if k != "blocks.1.attn.q_bias"})
+    with pytest.raises(WeightsError, match=r"1 unexpected .*cls_token"):
+        model.load_published_state_dict({**weights, "cls_token": torch.zeros(1, 1, 48)})
+    with pytest.raises(WeightsError, match=r"of another shape .*proj"):
+        model.load_published_state_dict({**weights, "blocks.0.attn.proj.weight": torch.zeros(48, 2)})
+
+
+def test_another_order_of_relative_positions_is_refused() -> None:
+    model = narrow()
+    weights = authors_names(model)
+    key = "blocks.1.attn.relative_position_index"
+    with pytest.raises(WeightsError, match=key):
+        model.load_published_state_dict({**weights, key: weights[key].T})
+
+
+def test_a_point_lands_in_the_cell_of_its_place() -> None:
+    for size, place, cell in (
+        ((224, 224), (47, 91), (23, 45)),
+        ((300, 500), (299, 0), (111, 0)),
+        ((300, 500), (150, 250), (56, 56)),
+        ((37, 53), (36, 52), (110, 110)),  # the center of the last pixel
+        ((1, 1), (0, 0), (56, 56)),
+    ):
+        ab, mask = hint_cells(one_point(size, *place), 112)
+        assert mask.nonzero()[:, 2:].tolist() == [list(cell)], (size, place)
+        assert ab[0, :, cell[0], cell[1]].tolist() == [40.0, -20.0]
+
+
+def test_points_of_a_cell_are_averaged() -> None:
+    points = one_point((448, 224), 0, 0, (10.0, 0.0))
+    points.ab[0, :, 3, 1], points.mask[0, 0, 3, 1] = torch.tensor([30.0, -8.0]), 1
+    points.ab[0, :, 2, 0] = 99  # no hint: its mask is 0
+    ab, mask = hint_cells(points, 112)
+    assert mask.sum() == 1
+    assert ab[0, :, 0, 0].tolist() == [20.0, -4.0]
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(hint_cells(points, 112)[0], ab)
+
+
+def test_what_the_network_reads_of_any_size() -> None:
+    luma = torch.linspace(0, 100, 60).view(1, 1, 1, 60).expand(1, 1, 45, 60)
+    seen = hint_image(luma, one_point((45, 60), 0, 59), 32, 0.5)
+    assert seen.shape == (1, 4, 32, 32)
+    assert seen[0, 0, 0, 0] == pytest.approx(-0.5, abs=0.02)
+    assert seen[0, 0, 0, -1] == pytest.approx(0.5, abs=0.02)
+    where = seen[0, 3] > 0
+    assert where.nonzero().tolist() == [[0, 30], [0, 31], [1, 30], [1, 31]]
+    assert seen[0, 1:3, 0, 31].tolist() == pytest.approx([40 / 110, -20 / 110])
+    assert not seen[0, 1:3, ~where].any()
+    assert set(seen[0, 3].unique().tolist()) == {-0.5, 0.5}
+
+
+@pytest.mark.parametrize("size", [(32, 32), (45, 61), (300, 200), (7, 5)])
+def test_colors_come_back_at_the_size_of_the_picture(size: tuple[int, int]) -> None:
+    network = narrow().network
+    ramp = torch.linspace(-0.5, 0.5, 32)
+    painted = torch.stack([ramp.expand(32, 32), ramp[:, None].expand(32, 32)])[None]  # a to the right, b down
+    network.paint = lambda _: painted
+    luma = torch.zeros(1, 1, *size)
+    ab = network(luma, Points.none(luma))
+    assert ab.shape == (1, 2, *size)
+    step = 110 / 31
+    for channel, axis, length in ((0, 3, size[1]), (1, 2, size[0])):
+        place = (torch.arange(length) + 0.5) * 32 / length - 0.5
+        inside = (place >= 1) & (place <= 30)  # the border is repeated, so that a ramp ends flat
+        found = ab[:, channel : channel + 1].mean(dim=5 - axis).flatten()
+        assert (found - (place * step - 55))[inside].abs().max() < 0.3  # this cubic bends lines a little
+
+
+def test_the_side_must_fit_patches_and_cells() -> None:
+    for settings in ({"side": 40}, {"side": 21, "patch": 7}):
+        with pytest.raises(ColorzooError, match="multiple of patch"):
+            narrow(**settings)
+
+
+def test_a_cell_is_shown_once_and_any_picture_takes_hints() -> None:
+    for size, most in (((6, 8), 12), ((7, 9), 12), ((1, 5), 0)):
+        ab = torch.randn(2, 2, *size)
+        points = simulate_cells(ab, picture_generators(torch.arange(2), "points"), 10_000, 0.0)
+        assert points.mask.shape == (2, 1, *size)
+        assert points.mask.sum(dim=(1, 2, 3)).tolist() == [4 * most] * 2  # more are drawn than there are
+
+
+def test_validation_shows_so_many_cells_always_the_same() -> None:
+    lab = torch.randn(2, 3, 24, 24)
+    seeds = torch.tensor([3, 4])
+    model = narrow()
+    assert model.validation_settings() == ("0", "1", "10", "100")
+    for count in (0, 1, 10, 100):
+        points = model.validation_guidance(str(count), lab, seeds).points
+        assert points.mask.sum(dim=(1, 2, 3)).tolist() == [4 * count] * 2
+    again = count_cells(lab[:, 1:], 100, picture_generators(seeds, "points"))
+    assert torch.equal(points.ab, again.ab)
+
+
+def test_the_photo_is_seen_at_the_side_of_the_square() -> None:
+    assert narrow().working_size == 32
+    with torch.device("meta"):
+        assert build_model(Yun2023, {"depth": 1}).working_size == 224
+
+
+@cache
+def trained() -> tuple[Any, Any, float, float]:
+    model = narrow(most_hints=32)
+    batch = sample_batch((32, 32), batch=2)
+    return (model, batch, *overfit(model, batch, lr=3e-3))
+
+
+def test_forty_steps_bring_the_loss_down() -> None:
+    _, _, first, last = trained()
+    assert last < 0.6 * first
+
+
+@torch.no_grad()
+def test_points_are_obeyed() -> None:
+    model, batch, *_ = trained()
+    luma = rgb_to_lab(batch["rgb"])[:, :1]
+    answers = []
+    for wanted in ((60.0, 0.0), (-60.0, 0.0)):
+        points, where = colored_square(luma, wanted)
+        ab = model(luma, Guidance(points=points)).ab - model(luma, Guidance()).ab
+        answers.append(moved_towards(ab, wanted, where))
+    assert sum(answers) > 2  # CIE units between asking for red and asking for green
+
+
+def test_a_recipe_colors_its_points_on_a_picture_of_any_shape() -> None:
+    model = narrow()
+    colorizer = Colorizer(model, device="cpu", precision="float32", allow_untrained=True)
+    assert colorizer.size == 32  # the shorter side that the network asks for
+    gray = np.tile(np.linspace(60, 180, 210).astype(np.uint8), (90, 1))
+    hint = PointHint(150, 30, 6, "#2040ff")
+    result = np.asarray(colorizer(gray, Recipe(points=(hint,))))
+    assert result.shape == (90, 210, 3)
+    red, _, blue = result[30, 150].tolist()
+    assert blue > red + 20
