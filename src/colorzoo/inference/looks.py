@@ -22,7 +22,7 @@ class GivesLooks(Protocol):
     """A model that needs no more of a reference than a few numbers: moments of its features, or a vector."""
 
     def look(self, rgb: Tensor) -> Tensor:
-        """Return ``(B, R, C)`` of references ``(B, 3, H, W)`` in [0, 1]; looks are mixed by their weighted mean.
+        """Return ``(B, R, C)`` of references ``(B, 3, H, W)`` in [0, 1]; weighted means mix looks.
 
         Means and deviations are two rows, an embedding is one.
         """
