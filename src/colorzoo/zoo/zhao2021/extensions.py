@@ -59,6 +59,17 @@ class BorrowedFeatures(nn.Module):
         return (*shallow, torch.cat([deep, color.to(deep.dtype)], dim=1))
 
 
+def start_large(layers: nn.Module) -> None:
+    """Draw the weights of convolutions so that their outputs vary as much as their inputs (He).
+
+    VGG-19's activations are large enough for PyTorch's smaller start, those of normalized layers are not:
+    through seven convolutions they fade to vectors that hardly differ.
+    """
+    for layer in layers.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, a=0.2)
+
+
 def without_some_colors(reference: Tensor, seeds: Tensor, share: float) -> Tensor:
     """Take the colors out of a share of the references ``(B, 3, H, W)``, by the pictures' own seeds."""
     if not share:

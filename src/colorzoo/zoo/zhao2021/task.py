@@ -20,7 +20,7 @@ from colorzoo.networks.fingerprint import fingerprint
 from colorzoo.tasks import AbPrediction, SingleOptimizerModule, settings_of
 from colorzoo.weights import apply_weights
 from colorzoo.zoo.zhao2021.encoder import ColorEncoder, VGGFeatures, load_vgg
-from colorzoo.zoo.zhao2021.extensions import BorrowedFeatures, Extensions, without_some_colors
+from colorzoo.zoo.zhao2021.extensions import BorrowedFeatures, Extensions, start_large, without_some_colors
 from colorzoo.zoo.zhao2021.losses import feature_distance
 from colorzoo.zoo.zhao2021.network import AB_SCALE, Color2Embed
 from colorzoo.zoo.zhao2021.published import convert_published
@@ -66,7 +66,10 @@ class Zhao2021(SingleOptimizerModule):
         """Build the encoder, whose VGG-19 is trained along, and the U-Net."""
         how, borrowed = self.architecture, self.extensions.features
         features = VGGFeatures(how.width) if borrowed is None else BorrowedFeatures(borrowed)
-        self.network = Color2Embed(ColorEncoder(features, how.width), how.width, how.reference_side)
+        encoder = ColorEncoder(features, how.width)
+        if borrowed is not None:
+            start_large(encoder.to_vector)
+        self.network = Color2Embed(encoder, how.width, how.reference_side)
         self.perceptual = None
 
     def setup(self, stage: str) -> None:
