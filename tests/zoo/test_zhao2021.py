@@ -305,12 +305,15 @@ def test_borrowed_layers_are_not_stored_and_need_no_vgg19() -> None:
 
 def test_borrowed_maps_tell_strong_colors_from_weak_ones() -> None:
     features: Any = build_model(Zhao2021, {**TINY, "features": "zhang2016_small"}).network.encoder.features
-    gray = sample_image((32, 32)).mean(dim=1, keepdim=True)
+    gray = sample_image((32, 32)).mean(dim=1, keepdim=True).clamp(0.3, 0.7)
     weak, strong = (gray + amount * torch.tensor([0.1, 0.0, -0.1]).view(1, 3, 1, 1) for amount in (0.5, 1.0))
-    maps = [features(each.clamp(0, 1))[-1] for each in (weak, strong)]
+    maps = [features(each)[-1] for each in (weak, strong)]
     assert maps[0].shape[1] == features.channels
-    apart = (maps[1] - maps[0])[:, -3:].mean(dim=(0, 2, 3))
-    assert apart.tolist() == pytest.approx([0.05, 0.0, -0.05], abs=0.02)
+    for channels, part in ((slice(-32, -16), 1), (slice(-16, None), 2)):  # a and b of sixteen places each
+        b, a = (rgb_to_lab(each)[:, part].mean() / 10 for each in (weak, strong))
+        means = [each[:, channels].mean() for each in maps]
+        torch.testing.assert_close(torch.stack(means), torch.stack([b, a]), atol=1e-4, rtol=0)
+        assert means[1] > 1.5 * means[0]
 
 
 def test_validation_makes_the_references_of_training(model: Any) -> None:

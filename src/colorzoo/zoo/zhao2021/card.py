@@ -43,7 +43,7 @@ SMALL = replace(
     FULL,
     name="zhao2021_small",
     summary="The same at three sixteenths of the width, its encoder over zhang2016_small; to be trained.",
-    parameters=3_650_397,
+    parameters=3_719_517,
     aliases=(),
     hparams={"width": 0.1875, "reference_side": 128, "features": "zhang2016_small"},
     weights={},

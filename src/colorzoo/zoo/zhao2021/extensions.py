@@ -14,6 +14,9 @@ from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.tasks.stages import Start, trained_source
 from colorzoo.zoo.zhao2021.references import gray_picture
 
+_FOLD = 4  # places along each side whose colors become channels of one
+_SPREAD = (25.0, 10.0, 10.0)  # of L, a and b in photos
+
 
 @dataclass(frozen=True)
 class Extensions:
@@ -46,17 +49,19 @@ class BorrowedFeatures(nn.Module):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.trunk = BorrowedTrunk(trained_source(Start(name), "features", offline=True).network)
-        self.channels = 3 * self.trunk.channels[-1] + 3
+        self.channels = 3 * self.trunk.channels[-1] + 3 * _FOLD**2
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, ...]:
         """Return three maps of ``(B, 3, H, W)`` RGB in [0, 1], the deepest at H/16.
 
-        To the deepest the mean color of each place is added: the lender's layers see one channel at a time,
-        and normalization hides from them how strong a color is.
+        To the deepest the colors at H/4 are added: the lender's layers see one channel at a time, and hardly
+        how strong a color is.
         """
         *shallow, deep = self.trunk.semantic(rgb)
-        color = F.adaptive_avg_pool2d(rgb, (deep.shape[-2], deep.shape[-1]))
-        return (*shallow, torch.cat([deep, color.to(deep.dtype)], dim=1))
+        height, width = deep.shape[-2:]
+        lab = F.adaptive_avg_pool2d(rgb_to_lab(rgb), (_FOLD * height, _FOLD * width))
+        color = (lab - lab.new_tensor([50.0, 0, 0]).view(3, 1, 1)) / lab.new_tensor(_SPREAD).view(3, 1, 1)
+        return (*shallow, torch.cat([deep, F.pixel_unshuffle(color, _FOLD).to(deep.dtype)], dim=1))
 
 
 def start_large(layers: nn.Module) -> None:
