@@ -104,8 +104,9 @@ class Exemplar(TensorFields):
 
     Attributes:
         rgb: ``(B, 3, H', W')`` in [0, 1].
-        look: ``(B, 2, C)``, means and deviations of features of the exemplar (of several, mixed), for models
-            that need no more of it (Xu et al. 2020); None lets the model compute them.
+        look: ``(B, R, C)``, all that a model takes of the exemplar (of several, mixed), where that is a few
+            numbers: moments of features (Xu et al. 2020), a vector (Zhao et al. 2021); None lets the model
+            compute it.
         alpha: How far such a model goes towards the exemplar, 0 to 1.
     """
 
@@ -118,7 +119,7 @@ class Exemplar(TensorFields):
 
     @classmethod
     def of_look(cls, look: Tensor, alpha: float = 1.0) -> Self:
-        """Return an exemplar of which only the look ``(B, 2, C)`` is known; its picture is a black pixel."""
+        """Return an exemplar of which only the look ``(B, R, C)`` is known; its picture is a black pixel."""
         return cls(look.new_zeros(len(look), 3, 1, 1), look, alpha)
 
 

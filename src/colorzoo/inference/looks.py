@@ -19,10 +19,13 @@ _STATISTICS = "statistics"
 
 @runtime_checkable
 class GivesLooks(Protocol):
-    """A model that needs no more of a reference than statistics of its features."""
+    """A model that needs no more of a reference than a few numbers: moments of its features, or a vector."""
 
     def look(self, rgb: Tensor) -> Tensor:
-        """Return ``(B, 2, C)``, means and deviations, of references ``(B, 3, H, W)`` in [0, 1]."""
+        """Return ``(B, R, C)`` of references ``(B, 3, H, W)`` in [0, 1]; weighted means mix looks.
+
+        Means and deviations are two rows, an embedding is one.
+        """
 
     def look_key(self) -> str:
         """Return text that is equal for two models exactly if their looks mean the same."""
@@ -33,7 +36,7 @@ class Look:
     """What a model knows of a reference, or of several.
 
     Attributes:
-        statistics: ``(1, 2, C)`` float32 on the CPU.
+        statistics: ``(1, R, C)`` float32 on the CPU, see `GivesLooks.look`.
         key: Of the model that made it, see `GivesLooks.look_key`.
         model: Its name.
     """
@@ -59,7 +62,7 @@ class Look:
             statistics = load_state_dict_file(Path(path)).get(_STATISTICS)
         except WeightsError as error:
             raise GuidanceError(f"the look cannot be read: {error}.") from error
-        sound = statistics is not None and statistics.ndim == 3 and statistics.shape[:2] == (1, 2)
+        sound = statistics is not None and statistics.ndim == 3 and len(statistics) == 1
         if metadata.get("kind") != KIND or statistics is None or not sound:
             raise GuidanceError(f"{path} is no look; `colorzoo look REFERENCE -o {path}` makes one.")
         return cls(statistics.float(), metadata.get("key", ""), metadata.get("model", ""))
@@ -86,7 +89,7 @@ def is_look(path: Path) -> bool:
 
 
 def mix(looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """Return the weighted mean of looks ``(1, 2, C)``.
+    """Return the weighted mean of looks ``(1, R, C)``.
 
     Means mix as they are. Deviations mix as such too, not as variances about the common mean, which would
     make a warm and a cold reference more vivid together than either.

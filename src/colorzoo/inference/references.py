@@ -140,7 +140,7 @@ def make_look(model: ColorizationModule, name: str, references: Sequence[Referen
 
 
 def look_of(model: ColorizationModule, source: Picture | Look, size: int) -> Tensor:
-    """Return the statistics ``(1, 2, C)`` of one reference, float32 on the CPU."""
+    """Return the statistics ``(1, R, C)`` of one reference, float32 on the CPU."""
     if isinstance(source, Look):
         source.check_for(model)
         return source.statistics

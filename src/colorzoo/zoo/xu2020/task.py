@@ -18,6 +18,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Exemplar, Guidance, Points, PointSimulation, simulate_points
+from colorzoo.networks.fingerprint import fingerprint
 from colorzoo.networks.hint_start import fitting_unet
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.taps import Tap, TapState, Visit
@@ -130,7 +131,7 @@ class Xu2020(SingleOptimizerModule):
 
     def look_key(self) -> str:
         """Return a hash of the weights that looks depend on."""
-        return self.network.transfer.fingerprint()
+        return fingerprint(self.network.transfer)
 
     def features(self, rgb: Tensor) -> Tensor:
         """Return relu3_1 of the encoder, ``(B, 256w, H/4, W/4)``, of a picture in multiples of 8."""

@@ -7,7 +7,6 @@ matches moments gives the transfer. Both run through the same code.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from typing import NamedTuple
 
 import torch
@@ -203,14 +202,6 @@ class TransferNetwork(nn.Module):
 
         self.decoder.body(self.encoder(pad_picture(rgb), record), record)
         return seen
-
-    def fingerprint(self) -> str:
-        """Return a hash of the weights, in the half precision in which they are shipped."""
-        digest = sha256()
-        for name, value in sorted(self.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(value.detach().cpu().half().contiguous().numpy().tobytes())
-        return digest.hexdigest()[:16]
 
     def join_look(self, seen: Mapping[str, Moments]) -> Tensor:
         """Return the look ``(B, 2, 1856w)`` of the moments by place."""

@@ -1,0 +1,54 @@
+"""Cards of Zhao et al. 2021."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from colorzoo.card import ModelCard, Smoke, Weights
+
+_SATURATING = {"network.unet.outc.2.weight": 0.02}
+
+FULL = ModelCard(
+    name="zhao2021",
+    title="Color2Embed: Fast Exemplar-Based Image Colorization using Color Embeddings",
+    paper="https://arxiv.org/abs/2106.08017",
+    year=2021,
+    summary="Colors a photo like a reference, of which it keeps one vector. The paper's network.",
+    task="colorzoo.zoo.zhao2021.task:Zhao2021",
+    parameters=48_156_674,
+    aliases=("color2embed",),
+    guidance=("exemplar",),
+    weights={
+        "published": Weights(
+            sha256=None,  # not stated
+            # computed, not stated: both networks as they are saved, and Adam's two moments of what is trained
+            size=1_091_330_000,
+            license="MIT (of the authors' code; nothing separate is stated for the weights)",
+            code_license="MIT",
+            urls=("https://drive.google.com/uc?export=download&id=15qgn3aSzviBE4tW6PaCx4c_syiKMBVir",),
+            published=True,
+            trained_on="ImageNet, by the authors, from torchvision's VGG-19; 45,000 steps of 64 pictures.",
+        )
+    },
+    config="zhao2021/paper.yaml",
+    # the perceptual loss needs a VGG-19 that is not here
+    smoke=Smoke(
+        hparams={"width": 0.125, "reference_side": 32, "perceptual_weight": 0.0},
+        size=32,
+        scales=_SATURATING,
+    ),
+)
+
+SMALL = replace(
+    FULL,
+    name="zhao2021_small",
+    summary="The same at three sixteenths of the width, its encoder over zhang2016_small; to be trained.",
+    parameters=3_719_517,
+    aliases=(),
+    hparams={"width": 0.1875, "reference_side": 128, "features": "zhang2016_small"},
+    weights={},
+    config="zhao2021/small.yaml",
+    smoke=Smoke(hparams={"width": 0.125, "reference_side": 32}, size=32, scales=_SATURATING),
+)
+
+CARDS = (FULL, SMALL)

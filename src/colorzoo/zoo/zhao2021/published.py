@@ -1,0 +1,64 @@
+"""Names of the authors' checkpoint and ours: ``colorEncoder.`` and ``colorUNet.``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from colorzoo.errors import WeightsError
+from colorzoo.networks.exemplar_names import Renaming, rename
+
+_VGG, _TWIN = "colorEncoder.vgg.vgg_model.features.", "colorEncoder.vgg.vgg_feature."
+_UNUSED = re.compile(
+    r"colorEncoder\.vgg\.(vgg_model\.classifier\.|(vgg_model\.features|vgg_feature)\.3[24]\.)"
+)
+_NAMES: Renaming = (
+    (r"^colorEncoder\.vgg\.vgg_model\.features\.", "network.encoder.features.layers."),
+    (r"^colorEncoder\.feature2vector\.", "network.encoder.to_vector."),
+    (r"^colorUNet\.inc\.double_conv\.", "network.unet.inc."),
+    (r"^colorUNet\.(down\d)\.main\.0\.", r"network.unet.\1.halve.0."),
+    (r"^colorUNet\.(down\d)\.main\.2\.bottle_conv\.", r"network.unet.\1.widen."),
+    (r"^colorUNet\.(down\d)\.main\.2\.double_conv\.", r"network.unet.\1.refine."),
+    (r"^colorUNet\.(up\d)\.conv_cat\.", r"network.unet.\1.join."),
+    (r"^colorUNet\.(up\d)\.conv_s\.", r"network.unet.\1.shortcut."),
+    (r"^colorUNet\.(up\d)\.SDFT\.", r"network.unet.\1.modulated."),
+    (r"^colorUNet\.", "network.unet."),
+)
+
+
+def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the authors' tensors; unknown keys stay, so that a strict load names them.
+
+    The file has the VGG-19 twice, with layers that nothing uses.
+
+    Raises:
+        WeightsError: It is another file of this paper, or the two copies of the VGG-19 differ.
+    """
+    _refuse_others(state_dict)
+    kept = {key: value for key, value in state_dict.items() if not _UNUSED.match(key)}
+    for key in [key for key in kept if key.startswith(_TWIN)]:
+        twin, original = kept.pop(key), kept.get(_VGG + key.removeprefix(_TWIN))
+        if original is None or not torch.equal(twin, original):
+            raise WeightsError(
+                f"{key} is not the copy of the VGG-19 that it should be; fetch the file again."
+            )
+    return {key: _reshaped(key, value) for key, value in rename(kept, _NAMES).items()}
+
+
+def _refuse_others(state_dict: Mapping[str, Tensor]) -> None:
+    if "features.0.weight" in state_dict:
+        raise WeightsError("this is a VGG-19 alone, which training takes as vgg_weights; not Color2Embed.")
+    if "inc.double_conv.0.weight" in state_dict:
+        raise WeightsError("this is Color2Embed's ColorUNet alone; the color encoder is missing.")
+
+
+def _reshaped(key: str, value: Tensor) -> Tensor:
+    """Take off the axes of length 1 that the authors' modulated convolutions have."""
+    if key.endswith(".modulated.weight") and value.ndim == 5:
+        return value.squeeze(0)
+    if key.endswith(".modulation.weight") and value.ndim == 4:
+        return value.flatten(1)
+    return value

@@ -1,0 +1,320 @@
+"""Color2Embed's networks, references, losses and one step, against the authors' code."""
+
+import random
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.data import Batch
+from colorzoo.factory import build_model
+from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.registry import load_class, model_card
+from colorzoo.zoo.zhao2021 import references
+from colorzoo.zoo.zhao2021.encoder import VGGFeatures, load_vgg
+from colorzoo.zoo.zhao2021.losses import feature_distance
+from colorzoo.zoo.zhao2021.network import ColorUNet, Down, ModulatedConvolution, Up
+from colorzoo.zoo.zhao2021.published import convert_published
+from parity.cases import Golden, case
+from pseudo_weights import pseudo_state_dict
+
+NETWORKS = ("colorEncoder", "colorUNet")
+# biases before a normalization have no gradient but rounding
+BEFORE_NORM = ("unet.inc.0.bias", "unet.inc.3.bias", ".refine.0.bias")
+
+
+def pseudo(shapes: Mapping[str, Any], seed: int, scales: Mapping[str, float]) -> dict[str, Tensor]:
+    arrays = pseudo_state_dict(shapes, seed, scales)
+    return {key: torch.from_numpy(value) for key, value in arrays.items()}
+
+
+def of_networks(meta: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the authors' checkpoint of a file with several networks, flat."""
+    found = {}
+    for name in NETWORKS:
+        state = pseudo(meta["shapes"][name], meta["seed"][name], meta["scales"][name])
+        found |= {f"{name}.{key}": value for key, value in state.items()}
+    return found
+
+
+def part(module: nn.Module, state: Mapping[str, Tensor], theirs: str, ours: str) -> Any:
+    """Load weights of a part of the U-Net into it, through the converter."""
+    renamed = convert_published({f"colorUNet.{theirs}.{key}": value for key, value in state.items()})
+    module.load_state_dict({key.removeprefix(f"network.unet.{ours}."): v for key, v in renamed.items()})
+    return module.eval()
+
+
+def pixels(golden: Golden, name: str) -> Tensor:
+    """Return pictures ``(B, 3, H, W)`` in [0, 1] of 8-bit ones."""
+    picture = golden.tensor(name).float() / 255
+    return (picture[None] if picture.ndim == 3 else picture).permute(0, 3, 1, 2)
+
+
+def full_size(**settings: Any) -> Any:
+    return build_model(load_class(model_card("zhao2021")), settings).eval()
+
+
+@case("color2embed_sdft")
+@torch.inference_mode()
+def color2embed_sdft(golden: Golden) -> None:
+    meta = golden.meta
+    for name, layer in meta["layers"].items():
+        state = pseudo(meta["shapes"][name], meta["seed"], meta["scales"][name])
+        module = ModulatedConvolution(layer["channels"], layer["kernel"], 512)
+        part(module, state, "up1.SDFT", "up1.modulated").to(memory_format=torch.channels_last)
+        x, vector = golden.tensor(f"in_x_{name}"), golden.tensor(f"in_style_{name}")
+        golden.close(f"out_y_{name}", module(x, vector))
+        style = module.modulation(vector)
+        golden.close(f"out_style_{name}", style)
+        golden.close(f"out_norm_{name}", module.squared_norms(style).sqrt())
+
+
+@case("color2embed_blocks")
+@torch.no_grad()
+def color2embed_blocks(golden: Golden) -> None:
+    meta = golden.meta
+    states = {
+        name: pseudo(shapes, meta["seed"], meta["scales"].get(name, {}))
+        for name, shapes in meta["shapes"].items()
+    }
+    every = meta["channel_step"]
+    modules = {
+        "doubleconv": part(ColorUNet().inc, states["doubleconv"], "inc", "inc"),
+        "down": part(Down(64, 128), states["down"], "down1", "down1"),
+    }
+    norms = {"doubleconv": modules["doubleconv"][1], "down": modules["down"].refine[1]}
+    for name, given in (("doubleconv", "in_l"), ("down", "in_x64")):
+        module, x = modules[name], golden.tensor(given)
+        golden.close(f"out_{name}_eval", module(x)[:, ::every])
+        golden.close(f"out_{name}_train", module.train()(x)[:, ::every])
+        golden.close(f"out_{name}_running_mean", norms[name].running_mean)
+        golden.close(f"out_{name}_running_var", norms[name].running_var)
+    up = part(Up(128, 128, 64, kernel=5, vector=512), states["up"], "up3", "up3")
+    given = [golden.tensor(f"in_{name}") for name in ("x128", "skip128", "style")]
+    golden.close("out_up_eval", up(*given)[:, ::every])
+
+
+@case("color2embed_unet")
+@torch.inference_mode()
+def color2embed_unet(golden: Golden) -> None:
+    meta = golden.meta
+    state = convert_published(
+        {f"colorUNet.{k}": v for k, v in pseudo(meta["shapes"], meta["seed"], meta["scales"]).items()}
+    )
+    unet = ColorUNet()
+    unet.load_state_dict({key.removeprefix("network.unet."): value for key, value in state.items()})
+    assert sum(p.numel() for p in unet.parameters()) == meta["parameters"]
+    seen: dict[str, Tensor] = {}
+    for name, (channels, step) in meta["every"].items():
+        keep = partial(_keep, seen, name, channels, step)
+        unet.get_submodule(name).register_forward_hook(keep)
+    luma, vector = golden.tensor("in_l"), golden.tensor("in_vector")
+    golden.close("out_ab", unet.eval()(luma, vector))
+    for name, value in seen.items():
+        golden.close(f"out_{name}", value)
+    golden.close("out_ab_zero_vector", unet(luma, torch.zeros_like(vector))[:, :, ::2, ::2])
+
+
+def _keep(seen: dict[str, Tensor], name: str, channels: int, step: int, *call: Any) -> None:
+    seen[name] = call[-1][:, ::channels, ::step, ::step]
+
+
+@case("color2embed_encoder")
+@torch.inference_mode()
+def color2embed_encoder(golden: Golden) -> None:
+    meta = golden.meta
+    state = pseudo(meta["shapes"], meta["seed"], meta["scales"])
+    ours = convert_published({f"colorEncoder.{key}": value for key, value in state.items()})
+    encoder = full_size().network.encoder
+    encoder.load_state_dict({key.removeprefix("network.encoder."): value for key, value in ours.items()})
+    rgb = pixels(golden, "in_rgb")
+    taps = encoder.features(rgb)
+    for (name, step), maps, channels in zip(meta["every"].items(), taps, (16, 16, 16, 8), strict=False):
+        golden.close(f"out_{name}", maps[:, ::channels, ::step, ::step])
+    golden.close("out_relu5_2", taps[-1][:, ::4])
+    x = taps[-1]
+    for index, layer in enumerate(encoder.to_vector):
+        x = layer(x)
+        if index in (0, 2, 4, 6):
+            golden.close(f"out_conv{index}", x[:, ::8])
+        if index == 8:
+            golden.close("out_pooled", x.flatten(1))
+    golden.close("out_vector", encoder(rgb))
+
+
+@case("color2embed_full")
+@torch.inference_mode()
+def color2embed_full(golden: Golden) -> None:
+    """The authors' script: both pictures are squashed, ab comes back by bilinear enlargement."""
+    meta = golden.meta
+    model = full_size()
+    model.load_published_state_dict(of_networks(meta))
+    side, every = meta["imgsize"], meta["every"]
+    reference = pixels(golden, "in_ref")
+    luma = rgb_to_lab(pixels(golden, "in_target"))[:, :1]
+    square = F.interpolate(luma, size=(side, side), mode="bilinear")
+    golden.close("out_l_resized", (square[:, :, ::every, ::every] - 50) / 50)
+    resized = F.interpolate(reference, size=(side, side), mode="bilinear")
+    golden.close("out_ref_resized", resized[:, :, :: 2 * every, :: 2 * every])
+    look = model.look(reference)
+    golden.close("out_vector", look[:, 0])
+    ab = model(square, Guidance(exemplar=Exemplar(reference))).ab
+    golden.close("out_ab", ab[:, :, ::every, ::every] / 110)
+    ab = F.interpolate(ab, size=tuple(luma.shape[-2:]), mode="bilinear")
+    golden.close("out_ab_full", ab)
+    result = (255 * lab_to_rgb(torch.cat([luma, ab], dim=1))).floor()
+    golden.close("out_rgb", result[0].permute(1, 2, 0))
+    again = model.look(result / 255)
+    golden.close("out_vector_of_result", again[:, 0])
+    golden.close("out_cosine", F.cosine_similarity(look[:, 0], again[:, 0])[0])
+
+
+@case("color2embed_lab")
+def color2embed_lab(golden: Golden) -> None:
+    lab = golden.tensor("in_lab").requires_grad_()
+    rgb = lab_to_rgb(lab)
+    golden.close("out_rgb", rgb)
+    rgb.backward(golden.tensor("in_upstream"))
+    assert lab.grad is not None
+    golden.close("out_grad_lab", lab.grad)
+    found = rgb_to_lab(pixels(golden, "in_rgb"))
+    golden.close("out_lab_from_rgb", found[0] - torch.tensor([50.0, 0, 0]).view(3, 1, 1))
+    golden.close("out_rgb_uint8", (255 * lab_to_rgb(found)[0]).floor().permute(1, 2, 0))
+
+
+@case("color2embed_losses")
+def color2embed_losses(golden: Golden) -> None:
+    vgg = _vgg(pseudo(golden.meta["shapes"], golden.meta["seed"], golden.meta["scales"]))
+    rgb = pixels(golden, "in_rgb")
+    lab = rgb_to_lab(rgb)
+    golden.close("out_l", (lab[:, :1] - 50) / 50)
+    golden.close("out_ab", lab[:, 1:] / 110)
+    fake = golden.tensor("in_fake_ab").requires_grad_()
+    colored = lab_to_rgb(torch.cat([lab[:, :1], 110 * fake], dim=1))
+    golden.close("out_fake_rgb", colored[:, :, ::2, ::2])
+    found, true = vgg(colored), vgg(rgb)
+    each = [F.l1_loss(a, b) for a, b in zip(found, true, strict=True)]
+    golden.close("out_feature_l1", torch.stack(each))
+    # one map alone counts as the deepest does: by 1
+    divisors = torch.tensor([32.0, 16, 8, 4, 1])
+    terms = torch.stack([feature_distance([a], [b]) for a, b in zip(found, true, strict=True)])
+    golden.close("out_fea", 0.1 * terms / divisors)
+    recon, perceptual = F.smooth_l1_loss(fake, lab[:, 1:] / 110), 0.1 * feature_distance(found, true)
+    golden.close("out_recon", recon)
+    golden.close("out_total", recon + perceptual)
+    for name, loss in (("recon", recon), ("fea", perceptual)):
+        (gradient,) = torch.autograd.grad(loss, fake, retain_graph=True)
+        _relative(golden, f"out_grad_{name}", gradient)
+
+
+def _vgg(state: dict[str, Tensor]) -> VGGFeatures:
+    """Return torchvision's VGG-19 from its file."""
+    vgg = VGGFeatures()
+    with TemporaryDirectory() as folder:
+        torch.save(state, Path(folder) / "vgg19.pth")
+        load_vgg(vgg, str(Path(folder) / "vgg19.pth"))
+    return vgg
+
+
+def _relative(golden: Golden, name: str, found: Tensor) -> None:
+    """Compare gradients within a share of the largest entry."""
+    rtol, _ = golden.tolerance("gradients")
+    expected = golden.tensor(name)
+    assert found.shape == expected.shape, name
+    assert float((found - expected).abs().max() / expected.abs().max()) < rtol, name
+
+
+@case("color2embed_reference")
+def color2embed_reference(golden: Golden) -> None:
+    rgb, noise = golden.tensor("in_rgb").float(), golden.tensor("in_noise").float()
+    levels = references.add_noise(rgb.permute(2, 0, 1)[None], noise.permute(2, 0, 1)[None])
+    for index, (moves, turn) in enumerate(
+        zip(golden.tensor("in_tps"), golden.tensor("in_flips_angle"), strict=True)
+    ):
+        theta = references.spline(moves[None])
+        golden.close(f"out_theta_{index}", theta[0, 1:])  # theirs leaves out the first weight
+        places = references.sample_places(theta, moves[None], (64, 64))[0, ::4, ::4]
+        golden.close(f"out_map_{index}", 64 * places.permute(2, 0, 1))
+        warped = references.warp(levels, theta, moves[None])[0].permute(1, 2, 0)
+        golden.close(f"out_warped_{index}", warped)
+        given = golden.tensor(f"out_warped_{index}").permute(2, 0, 1)[None]
+        turned = references.mirror_and_turn(given, turn[None, :2] > 0, turn[2:])
+        golden.close(f"out_reference_{index}", turned[0].permute(1, 2, 0))
+    check_draws(golden)
+
+
+def check_draws(golden: Golden) -> None:
+    """Their draws, one after the other from Python's generator, by our law."""
+    source, count = random.Random(golden.meta["py_seed"]), golden.meta["draws"]
+    tries = torch.tensor([[source.random() for _ in range(4)] for _ in range(2 * count)], dtype=torch.float64)
+    alone = references.diagonal_moves(tries[:, None]).tolist()
+    chosen = references.diagonal_moves(tries.unfold(0, 8, 1).mT).tolist()  # of eight tries from each on
+    found, at = [], 0
+    while len(found) < count:
+        found.append(chosen[at])
+        at = alone.index(chosen[at], at) + 1  # their next draw goes on behind the one that was taken
+    assert at > count  # some were refused
+    moves = torch.tensor(found, dtype=torch.float64)
+    golden.close("out_draws_first", moves[:12])
+    golden.close("out_draws_mean", moves.mean(dim=0))
+    golden.close("out_draws_std", moves.std(dim=0, unbiased=False))
+    golden.close("out_draws_minmax", torch.stack(moves.aminmax(dim=0)))
+
+
+@case("color2embed_step")
+def color2embed_step(golden: Golden) -> None:
+    meta = golden.meta
+    model = full_size(reference_side=48).train()
+    model.load_published_state_dict(of_networks(meta))
+    model.trained = True  # the encoder has weights of its own, VGG-19 is for the loss alone
+    logged: dict[str, Tensor] = {}
+    model.log_dict = lambda values, **_: logged.update(values)
+    with TemporaryDirectory() as folder:
+        vgg = pseudo(meta["shapes"]["vggnet"], meta["seed"]["vggnet"], meta["scales"]["vggnet"])
+        model.vgg_weights = str(Path(folder) / "vgg19.pth")
+        torch.save(vgg, model.vgg_weights)
+        model.setup("fit")
+    optimizer = torch.optim.Adam(model.network.parameters(), lr=1e-4, betas=(0.9, 0.99))
+    rgb, given = pixels(golden, "in_rgb"), pixels(golden, "in_ref")
+    batch: Any = {"rgb": rgb, "reference": given, "seed": torch.arange(2), "name": ["a", "b"]}
+    before = model.network.unet.outc[2].weight.detach().clone()
+    seen: dict[str, Tensor] = {}
+    model.network.encoder.register_forward_hook(lambda *call: seen.update(vector=call[-1]))
+    model.network.unet.register_forward_hook(lambda *call: seen.update(ab=call[-1]))
+    model.training_step(Batch(**batch), 0).backward()
+    golden.close("out_vector", seen["vector"])
+    golden.close("out_fake_ab", seen["ab"])
+    golden.close("out_recon", logged["train/reconstruction"])
+    torch.testing.assert_close(
+        logged["train/perceptual"].double(), golden.tensor("out_fea").sum(), rtol=1e-3, atol=0
+    )
+    _check_gradients(golden, model)
+    optimizer.step()
+    golden.close("out_out_weight_change", (model.network.unet.outc[2].weight - before)[:, ::8])
+    golden.close("out_inc_running_mean", model.network.unet.inc[1].running_mean)
+    golden.close("out_inc_running_var", model.network.unet.inc[1].running_var)
+
+
+def _check_gradients(golden: Golden, model: Any) -> None:
+    """Norms of all gradients in their order, which is ours too, and some gradients as they are."""
+    named = {name: p.grad for name, p in model.network.named_parameters()}
+    theirs = golden.meta["grad_keys"]
+    ours = convert_published({key: torch.tensor([index]) for index, key in enumerate(theirs)})
+    assert set(ours) == {f"network.{name}" for name in named}
+    expected = golden.tensor("out_grad_norms")
+    for name, index in ours.items():
+        found = named[name.removeprefix("network.")]
+        assert found is not None, name
+        if not name.endswith(BEFORE_NORM):
+            torch.testing.assert_close(found.norm(), expected[index.item()], rtol=0.01, atol=0, msg=name)
+    network = model.network
+    _relative(golden, "out_grad_out_bias", network.unet.outc[2].bias.grad)
+    _relative(golden, "out_grad_linear3_bias", network.encoder.to_vector[13].bias.grad)
+    _relative(golden, "out_grad_vgg_conv1_1", network.encoder.features.layers[0].weight.grad[::8])
+    _relative(golden, "out_grad_up4_modulation_bias", network.unet.up4.modulated.modulation.bias.grad)

@@ -1,0 +1,128 @@
+"""Zhao et al. 2021: one step against the authors' loss, written out, with a weight for each picture."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.zoo.zhao2021.network import ModulatedConvolution
+from colorzoo.zoo.zhao2021.references import made_reference
+from steps.step import gradients, same, small, training_batch
+from vgg_file import write_vgg19
+
+pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+BORROWED = {"features": "zhang2016_small", "perceptual_weight": 0.3}
+
+
+def smooth_l1(found: Tensor, truth: Tensor) -> Tensor:
+    off = (found - truth).abs()
+    return torch.where(off <= 1, 0.5 * off.square(), off - 0.5).mean()
+
+
+def per_picture(module: ModulatedConvolution, x: Tensor, vector: Tensor) -> Tensor:
+    """Return StyleGAN2's modulated convolution as it is defined: a normalized weight for each picture."""
+    found = []
+    channels, kernel = x.shape[1], module.weight.shape[-1]
+    for picture, style in zip(x, module.modulation(vector), strict=True):
+        weight = module.weight / (channels * kernel**2) ** 0.5 * style[None, :, None, None]
+        weight = weight / (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
+        found.append(F.conv2d(picture[None], weight, padding=kernel // 2))
+    return torch.cat(found)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_one_shared_convolution_is_a_weight_for_each_picture(kernel: int) -> None:
+    torch.manual_seed(0)
+    module = ModulatedConvolution(8, kernel, 16).to(memory_format=torch.channels_last)
+    x, vector = torch.randn(3, 8, 7, 9), torch.randn(3, 16)
+    found, wanted = module(x, vector), per_picture(module, x, vector)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0)
+    upstream = torch.randn_like(found)
+    same(gradients((found * upstream).sum(), module), gradients((wanted * upstream).sum(), module))
+    one = module(x, vector[:1])  # one vector for all
+    torch.testing.assert_close(one[:1], found[:1], atol=1e-6, rtol=0)
+    assert not torch.allclose(one[1:], found[1:], atol=1e-2)
+
+
+@pytest.fixture
+def plain_convolutions(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return how to put the definition in the place of the shared convolution."""
+    return lambda: monkeypatch.setattr(ModulatedConvolution, "forward", per_picture)
+
+
+def predicted(model: Any, luma: Tensor, reference: Tensor) -> Tensor:
+    square = F.interpolate(reference, size=(32, 32), mode="bilinear")
+    vector = model.network.encoder.to_vector(model.network.encoder.features(square)[-1])[:, :, 0, 0]
+    return model.network.unet((luma - 50) / 50, vector)
+
+
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("borrowed", [False, True])
+def test_the_step(given: bool, borrowed: bool, plain_convolutions: Any) -> None:
+    """With the data's references, and with those made of the pictures; with and without a perceptual loss."""
+    model = small("zhao2021", **(BORROWED if borrowed else {}))
+    batch, luma, ab = training_batch(48)
+    reference = batch["rgb"].flip(0)
+    if given:
+        batch["reference"] = reference  # type: ignore[typeddict-unknown-key]
+    else:
+        reference = made_reference(batch["rgb"], batch["seed"])
+    found = model.training_step(batch, 0)
+    ours = gradients(found, model)
+    plain_convolutions()
+    fake = predicted(model, luma, reference)
+    wanted = smooth_l1(fake, ab / 110)
+    if borrowed:
+        features = model.network.encoder.features
+        colored = features(lab_to_rgb(torch.cat([luma, 110 * fake], dim=1)))
+        terms = [(a - b).abs().mean() for a, b in zip(colored, features(batch["rgb"]), strict=True)]
+        wanted = wanted + 0.3 * (terms[0] / 8 + terms[1] / 4 + terms[2])
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
+    same(ours, gradients(wanted, model), rtol=1e-3)
+
+
+def test_the_perceptual_loss_of_a_vgg19_that_stays_as_it_is(tmp_path: Path) -> None:
+    write_vgg19(tmp_path / "vgg19.pth")
+    model = small("zhao2021", perceptual_weight=0.5, vgg_weights=str(tmp_path / "vgg19.pth"))
+    model.setup("fit")
+    batch, luma, ab = training_batch(48)
+    found = model.training_step(batch, 0)
+    fake = predicted(model, luma, made_reference(batch["rgb"], batch["seed"]))
+    vgg: Any = model.perceptual.model
+    colored, true = (vgg(rgb) for rgb in (lab_to_rgb(torch.cat([luma, 110 * fake], dim=1)), batch["rgb"]))
+    terms = [(a - b).abs().mean() for a, b in zip(colored, true, strict=True)]
+    distance = sum(term / by for term, by in zip(terms, (32, 16, 8, 4, 1), strict=True))
+    torch.testing.assert_close(found, smooth_l1(fake, ab / 110) + 0.5 * distance, rtol=1e-5, atol=0)
+    reached = {name for name, value in gradients(found, model).items() if value.any()}
+    assert "network.encoder.features.layers.0.weight" in reached  # the encoder's own VGG-19 is trained
+    assert not any(name.startswith("perceptual.") for name in reached)
+
+
+def test_a_share_of_the_references_loses_its_colors() -> None:
+    """Ours: what the model does without a reference is learned."""
+    batch, _, _ = training_batch(32, 8)
+    seen: list[Tensor] = []
+    for share in (0.0, 0.5, 1.0):
+        model: Any = small("zhao2021", gray_share=share)
+        model.network.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        model.training_step(batch, 0)
+    chroma = [rgb_to_lab(each)[:, 1:].abs().amax(dim=(1, 2, 3)) for each in seen]
+    counts = [int((each < 0.5).sum()) for each in chroma]
+    assert counts[0] == 0
+    assert 1 <= counts[1] <= 7
+    assert counts[2] == 8
+    lightness = [rgb_to_lab(each)[:, 0] for each in (seen[0], seen[2])]
+    torch.testing.assert_close(*lightness, atol=0.1, rtol=0)
+
+
+def test_a_step_does_not_depend_on_how_processes_share_a_batch_out() -> None:
+    model: Any = small("zhao2021", gray_share=0.5, **BORROWED).eval()
+    batch, _, _ = training_batch(32, 4)
+    whole = model.training_step(batch, 0)
+    rows = [{key: value[part] for key, value in batch.items()} for part in (slice(0, 2), slice(2, 4))]
+    halves = torch.stack([model.training_step(each, 0) for each in rows])
+    torch.testing.assert_close(halves.mean(), whole, rtol=1e-5, atol=0)
