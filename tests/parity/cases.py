@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from colorzoo.registry import list_models
 
+_HEAVY = 100_000_000  # weights; such files are for `-m slow`
 FOLDER = Path(os.environ.get("COLORZOO_GOLDEN") or Path(__file__).parent.parent / "golden")
 
 # Cases that begin so must have a test as soon as that model is in the zoo, or that module in the package.
@@ -25,6 +27,7 @@ WAITS_FOR = {
     "adain": "xu2020",
     "spcolor": "chen2023",
     "guidingpainter": "cho2023",
+    "ddcolor": "kang2023",
     "xdog": "cho2023",
     "cdr": "colorzoo.metrics.cdr",
     "su2020": "su2020",
@@ -40,6 +43,12 @@ class Golden:
     path: Path
     meta: Mapping[str, Any]
     arrays: Mapping[str, np.ndarray]
+
+    @property
+    def heavy(self) -> bool:
+        """Whether its weights alone take seconds to draw."""
+        shapes = self.meta.get("shapes", {})
+        return sum(math.prod(shape) for shape in shapes.values() if isinstance(shape, list)) > _HEAVY
 
     def tensor(self, name: str) -> Tensor:
         return torch.from_numpy(self.arrays[name])

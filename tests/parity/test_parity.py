@@ -15,10 +15,13 @@ from parity.cases import CASES, WAITS_FOR, Golden, golden_files
 for module in sorted(Path(__file__).parent.glob("*.py")):
     import_module(f"parity.{module.stem}")  # importing registers the tests of a paper
 
-FILES = list(golden_files())
+FILES = [
+    pytest.param(golden, id=golden.path.stem, marks=[pytest.mark.slow] * golden.heavy)
+    for golden in golden_files()
+]
 
 
-@pytest.mark.parametrize("golden", FILES, ids=[golden.path.stem for golden in FILES])
+@pytest.mark.parametrize("golden", FILES)
 def test_parity(golden: Golden) -> None:
     name = golden.meta["case"]
     assert name in CASES, f"{golden.path.name}: no test for the case {name!r}"
