@@ -46,7 +46,7 @@ class ColorDecoder(nn.Module):
         return self._embed(self.decoder_norm(state))
 
     def _tokens(self, level: int, each: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what attention takes of a map ``(B, h w, hidden)``, and the same with positions, to find it."""
+        """Return what attention takes of a map ``(B, h w, hidden)``, and where it looks for it."""
         projected = self.input_proj[level](each)
         tokens = projected.flatten(2).transpose(1, 2) + self.level_embed.weight[level]
         hidden = tokens.shape[-1]

@@ -1,4 +1,4 @@
-"""DDColor: an encoder, a decoder of pixels and one of colors, whose product is ab (Kang et al. 2023, sec. 3)."""
+"""DDColor: an encoder, decoders of pixels and of colors, whose product is ab (Kang et al. 2023, sec. 3)."""
 
 from __future__ import annotations
 
@@ -96,9 +96,9 @@ class DDColorNetwork(nn.Module):
     def combine(self, colors: Tensor, finest: Tensor, image: Tensor) -> Tensor:
         """Multiply colors and pixels and refine the product (section 3.4).
 
-        The paper has a map for each query, ``colors @ embedding``, and a 1 x 1 convolution of these maps beside
-        the picture. Both are linear, and so are shuffle and blur: here the convolution is taken into the
-        colors, and two maps remain of a hundred.
+        The paper has a map for each query, ``colors @ embedding``, and a 1 x 1 convolution of these maps
+        beside the picture. Both are linear, and so are shuffle and blur: here the convolution is taken into
+        the colors, and two maps remain of a hundred.
 
         Args:
             colors: ``(B, queries, C)``.
