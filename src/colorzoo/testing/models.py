@@ -10,6 +10,7 @@ from torch import Tensor
 from colorzoo.card import ModelCard
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
+from colorzoo.networks.stored_spectral import StoredSpectralConv
 from colorzoo.registry import load_class
 from colorzoo.tasks import AbPrediction, ColorizationModule, Prediction, RgbPrediction
 from colorzoo.testing.samples import Size, sample_guidance, sample_input
@@ -45,6 +46,9 @@ def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
             if parameter.ndim > 1 and parameter.requires_grad:
                 deviation = math.sqrt(2 / parameter[0].numel()) * card.smoke.scales.get(name, 1.0)
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * deviation)
+        for layer in model.modules():
+            if isinstance(layer, StoredSpectralConv):
+                layer.settle()  # what it knows of a weight's norm is of the weight before
     return model.eval()
 
 
