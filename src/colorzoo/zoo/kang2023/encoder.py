@@ -47,15 +47,17 @@ class ConvNextEncoder(nn.Module):
     Args:
         size: Of the paper's two networks.
         width: Multiplier of its channel counts; 1.0 is published.
+        depth: Multiplier of the blocks in each stage.
     """
 
     stride = 32
     finest = 4
 
-    def __init__(self, size: Size, width: float = 1.0) -> None:
+    def __init__(self, size: Size, width: float = 1.0, depth: float = 1.0) -> None:
         super().__init__()
         self.channels: tuple[int, ...] = tuple(scaled_width(base, width) for base in CHANNELS[size])
-        shape = {"depths": DEPTHS[size], "dims": self.channels}
+        depths = tuple(max(1, round(base * depth)) for base in DEPTHS[size])
+        shape = {"depths": depths, "dims": self.channels}
         self.stages: nn.Module = timm.create_model(
             "convnext_tiny", pretrained=False, features_only=True, **shape
         )

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb
-from colorzoo.networks.padding import pad_to_multiple
 from colorzoo.networks.shuffle_block import WideBlock, blur, spectral_shuffle
 from colorzoo.networks.stored_spectral import StoredSpectralConv
 from colorzoo.zoo.kang2023.color_decoder import ColorDecoder
@@ -79,8 +78,8 @@ class DDColorNetwork(nn.Module):
             luma: ``(B, 1, H, W)`` in [0, 100], of any size.
         """
         height, width = luma.shape[-2:]
-        padded = pad_to_multiple(luma, self.stride)
-        return self.paint(padded, gray_rgb(padded))[:, :, :height, :width].float()
+        padded = pad_picture(luma, self.stride)
+        return cut_corner(self.paint(padded, gray_rgb(padded)), height, width).float()
 
     def paint(self, luma: Tensor, gray: Tensor) -> Tensor:
         """Return ab of a picture whose sides are multiples of the stride.
@@ -116,6 +115,22 @@ class DDColorNetwork(nn.Module):
         product = torch.bmm(mixed.to(parts.dtype), parts).view(batch, -1, height, width)
         ab = blur(F.pixel_shuffle(product, last.factor))
         return ab + F.conv2d(image, weight[:, queries:, None, None], self.refine.bias)
+
+
+def pad_picture(luma: Tensor, stride: int) -> Tensor:
+    """Repeat the last row and column until both sides are multiples of a stride, and two strides long.
+
+    Maps of a single cell would be laid out in another way, which an exported graph cannot follow.
+    """
+    height, width = luma.shape[-2:]
+    rows, columns = (torch.sym_max(-side % stride, 2 * stride - side) for side in (height, width))
+    return F.pad(luma, (0, columns, 0, rows), mode="replicate")
+
+
+def cut_corner(maps: Tensor, height: int, width: int) -> Tensor:
+    """Return the upper left of ``(B, C, H, W)`` as a copy: whether a view is one depends on the size."""
+    rows, columns = (torch.arange(side, device=maps.device) for side in (height, width))
+    return maps.index_select(2, rows).index_select(3, columns)
 
 
 def gray_rgb(luma: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ class Architecture:
     Attributes:
         size: Of the encoder: ``tiny`` is ConvNeXt-T, ``large`` is ConvNeXt-L.
         width: Multiplier of every channel count, of encoder and decoders; 1.0 is published.
+        depth: Multiplier of the blocks in each stage of the encoder; 1.0 is published.
         queries: Learned colors.
         layers: Of the color decoder; each looks at one of three scales.
         pretrained: timm's name of a ConvNeXt of this size whose weights the encoder begins training with;
@@ -25,6 +26,7 @@ class Architecture:
 
     size: Size = "large"
     width: float = 1.0
+    depth: float = 1.0
     queries: int = 100
     layers: int = 9
     pretrained: str | None = None

@@ -62,7 +62,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
     """
 
     accepts = frozenset()
-    recorded_hparams = ("size", "width", "queries", "layers", "trunk")
+    recorded_hparams = ("size", "width", "depth", "queries", "layers", "trunk")
     working_size = 512
     network: DDColorNetwork
     vgg: Frozen
@@ -103,9 +103,10 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         )
 
     def _encoder(self) -> Encoder:
+        how = self.architecture
         if self.extensions.trunk is not None:
             return TrunkEncoder(trained_source(Start(self.extensions.trunk), "trunk"))
-        return ConvNextEncoder(self.architecture.size, self.architecture.width)
+        return ConvNextEncoder(how.size, how.width, how.depth)
 
     def configure_discriminator(self) -> None:
         """Build the discriminator, which sees RGB."""
