@@ -47,6 +47,8 @@ def tell_end(reports: Sequence[Report], failed: str | None) -> None:
         text = "".join(f"{name}\n" for name in names)
         write_whole(Path(failed), text.encode("utf-8", "surrogateescape"))
     if len(reports) > 1:
-        count = Counter("failed" if report.status in _FAILED else report.status for report in reports)
+        count: Counter[str] = Counter(
+            "failed" if report.status in _FAILED else report.status for report in reports
+        )
         told = ", ".join(f"{count[status]} {word}" for status, word in _WORDS.items() if count[status])
         print(f"colorzoo: {told}", file=sys.stderr)

@@ -76,8 +76,8 @@ def at_lightness(lab: Tensor, luma: Tensor) -> Tensor:
         path = ChromaPath(linear * (luminance / luminance_of(linear).clamp(min=1e-6)), luminance)
 
         def fits(linear: Tensor) -> Tensor:
-            ab = linear_rgb_to_lab(linear)[1:]
-            return _within_cube(linear, _TOLERANCE) & (torch.linalg.vector_norm(ab, dim=0) <= chroma)
+            pale: Tensor = torch.linalg.vector_norm(linear_rgb_to_lab(linear)[1:], dim=0) <= chroma
+            return _within_cube(linear, _TOLERANCE) & pale
 
         found = linear_rgb_to_lab(_farthest(path, fits, torch.full_like(target, _FARTHEST)))
         return torch.cat([target[None], found[1:]]).view_as(lab.movedim(-3, 0)).movedim(0, -3)

@@ -24,19 +24,21 @@ _RGB_TO_XYZ = (
 _CUBIC_FROM = 0.2068966
 
 
-def lab_to_linear_rgb(lab: Tensor, *, dim: int = -3) -> Tensor:
+def lab_to_linear_rgb(lab: Tensor, *, dim: int = -3, least_z: float = 0.0) -> Tensor:
     """Convert CIE Lab to linear sRGB.
 
     Args:
         lab: float32 with 3 channels on the axis ``dim``: L in [0, 100], a and b in CIE units.
         dim: Axis of the channels, from the end.
+        least_z: Cone response of Z from which on it counts: no light has a negative one, and scikit-image and
+            the papers' training code cut there. OpenCV does not: that is minus infinity.
 
     Returns:
         float32 of the same shape; values outside [0, 1] belong to colors that sRGB cannot show.
     """
     luma, a, b = lab.unbind(dim=dim)
     fy = (luma + 16) / 116
-    fz = (fy - b / 200).clamp(min=0)  # no light has a negative Z; scikit-image and the papers' code agree
+    fz = (fy - b / 200).clamp(min=least_z)
     x, y, z = (_uncone(cone) for cone in (fy + a / 500, fy, fz))
     return torch.stack([of_x * x + of_y * y + of_z * z for of_x, of_y, of_z in _XYZ_TO_RGB], dim=dim)
 
@@ -58,7 +60,8 @@ def luminance_of(linear: Tensor) -> Tensor:
     """Return Y ``(N,)`` of linear sRGB ``(3, N)``."""
     red, green, blue = linear
     of_red, of_green, of_blue = _RGB_TO_XYZ[1]
-    return of_red * red + of_green * green + of_blue * blue
+    luminance: Tensor = of_red * red + of_green * green + of_blue * blue
+    return luminance
 
 
 def luma_to_luminance(luma: Tensor) -> Tensor:

@@ -1,0 +1,93 @@
+"""Cards of Kang et al. 2023."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from colorzoo.card import ModelCard, Smoke, Weights
+
+_HUB = "https://huggingface.co/piddnad"
+_IMAGENET = "ImageNet, 400,000 steps of 16 pictures of 256 pixels, by the authors: the paper's model."
+# a wide step of one pixel is 64: the discriminator needs that many
+_NARROW = {"width": 0.125, "depth": 0.3, "discriminator_width": 0.125}
+_TRIAL = {**_NARROW, "queries": 8, "layers": 3, "perceptual_weight": 0.0}
+_SLEEPING = ("discriminator.layers.2.2.*.weight_orig",)  # the attention begins with a factor of 0
+
+
+def _published(name: str, size: int, trained_on: str) -> Weights:
+    """Return a file of the authors; they state neither size nor hash, so the size is that of its tensors."""
+    return Weights(
+        sha256=None,
+        size=size,
+        license="Apache-2.0",
+        code_license="Apache-2.0",
+        urls=(
+            f"{_HUB}/{name}/resolve/main/pytorch_model.bin",
+            f"{_HUB}/DDColor-models/resolve/main/{name}.pth",
+        ),
+        published=True,
+        trained_on=trained_on,
+    )
+
+
+_LARGE_BYTES, _TINY_BYTES = 911_687_492, 220_204_100
+
+LARGE = ModelCard(
+    name="kang2023",
+    title="DDColor: Towards Photo-Realistic Image Colorization via Dual Decoders",
+    paper="https://arxiv.org/abs/2212.11613",
+    year=2023,
+    summary="Colors a photo by itself, from learned colors over a ConvNeXt-L. The paper's large network.",
+    task="colorzoo.zoo.kang2023.task:Kang2023",
+    parameters=233_785_873,
+    aliases=("ddcolor",),
+    hparams={"size": "large"},
+    weights={
+        # what the authors' own code takes, since photos of users are not ImageNet
+        "published": _published(
+            "ddcolor_modelscope",
+            _LARGE_BYTES,
+            "ImageNet, cleaned, by the authors (ddcolor_modelscope): best on photos from elsewhere.",
+        ),
+        "paper": _published("ddcolor_paper", _LARGE_BYTES, _IMAGENET),
+        "artistic": _published(
+            "ddcolor_artistic",
+            _LARGE_BYTES,
+            "ImageNet and artistic pictures that are not public, without colorfulness loss, by the authors: "
+            "fewer blobs of color.",
+        ),
+    },
+    config="kang2023/paper.yaml",
+    smoke=Smoke(hparams={**_TRIAL, "size": "tiny"}, size=64, without_gradient=_SLEEPING),
+)
+
+TINY = replace(
+    LARGE,
+    name="kang2023_tiny",
+    summary="The same over a ConvNeXt-T. The paper's tiny network.",
+    parameters=60_924_721,
+    aliases=("ddcolor_tiny",),
+    hparams={"size": "tiny"},
+    weights={"published": _published("ddcolor_paper_tiny", _TINY_BYTES, _IMAGENET)},
+    config="kang2023/tiny.yaml",
+)
+
+SMALL = replace(
+    LARGE,
+    name="kang2023_small",
+    summary="The same decoders, narrow, over zhang2017_local_small; to be trained, no weights ship.",
+    parameters=3_633_614,
+    aliases=(),
+    hparams={
+        "trunk": "zhang2017_local_small",
+        "width": 0.25,
+        "queries": 32,
+        "layers": 3,
+        "discriminator_width": 0.25,
+    },
+    weights={},
+    config="kang2023/small.yaml",
+    smoke=Smoke(hparams={**_TRIAL, "trunk": "zhang2017_local_small"}, size=64, without_gradient=_SLEEPING),
+)
+
+CARDS = (LARGE, TINY, SMALL)

@@ -1,0 +1,76 @@
+"""What `kang2023_small` adds to the paper; all off in the paper's model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance import Points
+from colorzoo.networks.borrowed import borrow
+from colorzoo.networks.hint_input import hint_input
+from colorzoo.networks.hint_unet import HintUNet
+from colorzoo.tasks import ColorizationModule
+
+
+@dataclass(frozen=True)
+class Extensions:
+    """Extensions of DDColor.
+
+    Attributes:
+        trunk: Registered Local Hints model whose layers are the encoder, instead of a ConvNeXt. They are
+            borrowed: not trained, and not in a weight file.
+        chroma: c of `colorzoo.losses.weighted_by_chroma` in the pixel loss, by which colorful pixels count
+            more; 0 counts all alike, as the paper does.
+    """
+
+    trunk: str | None = None
+    chroma: float = 0.0
+
+
+class TrunkEncoder(nn.Module):
+    """The layers of a Local Hints network (Zhang et al. 2017) that is given no hint.
+
+    Its maps lie at strides 2, 4 and 8, so that a fourth is made by averaging, and the picture is half as far
+    from the finest as with ConvNeXt.
+
+    Args:
+        model: Trained; see `Extensions`.
+
+    Raises:
+        ColorzooError: It is of another family.
+    """
+
+    stride = 16
+    finest = 2
+
+    def __init__(self, model: ColorizationModule) -> None:
+        super().__init__()
+        unet = getattr(model.network, "unet", None)
+        if not isinstance(unet, HintUNet):
+            raise ColorzooError(f"trunk does not fit: a {type(model).__name__} is no Local Hints model.")
+        self.unet = unet.eval()
+        self.mask_center = float(getattr(model.network, "mask_center", 0.0))
+        middle, deep = unet.up9.in_channels, unet.up8.in_channels
+        self.channels: tuple[int, ...] = (unet.up10.in_channels, middle, deep, deep)
+        borrow(self, self.state_dict())
+
+    def train(self, mode: bool = True) -> TrunkEncoder:
+        """Stay in evaluation mode: batch statistics belong to the lender."""
+        del mode
+        return super().train(False)
+
+    def forward(self, luma: Tensor, image: Tensor) -> tuple[Tensor, ...]:
+        """Return maps at strides 2, 4, 8 and 16; see `Encoder`."""
+        del image
+        seen: dict[str, Tensor] = {}
+
+        def keep(name: str, activation: Tensor) -> Tensor:
+            seen[name] = activation
+            return activation
+
+        hinted, _ = hint_input(luma, Points.none(luma), self.mask_center)
+        encoded = self.unet.encode(hinted, visit=keep)
+        deep = seen["7_3"]
+        return seen["2_2"], encoded.trunk, deep, nn.functional.avg_pool2d(deep, 2)

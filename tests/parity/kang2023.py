@@ -1,0 +1,253 @@
+"""DDColor against the authors' code: networks, discriminator, losses, pictures, measures."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.factory import build_model
+from colorzoo.metrics.colorful import colorfulness
+from colorzoo.metrics.psnr import psnr
+from colorzoo.tasks import AbPrediction
+from colorzoo.zoo.kang2023.color_decoder import positions
+from colorzoo.zoo.kang2023.discriminator import ColorDiscriminator
+from colorzoo.zoo.kang2023.encoder import ConvNextEncoder
+from colorzoo.zoo.kang2023.losses import colorfulness_loss, colorfulness_of, frozen_vgg, saturate
+from colorzoo.zoo.kang2023.network import DDColorNetwork, gray_rgb
+from colorzoo.zoo.kang2023.pipeline import network_luma, recolor, squash
+from colorzoo.zoo.kang2023.published import convert_published
+from colorzoo.zoo.kang2023.task import Kang2023
+from parity.cases import Golden, case
+from pseudo_spectral import with_power_iterations
+from pseudo_weights import pseudo_state_dict
+
+WIDTHS = (512, 512, 256)
+
+
+def published_weights(golden: Golden, part: str | None = None) -> dict[str, Tensor]:
+    """Return the weights of a file under the authors' names; ``part`` names one of several networks."""
+    meta = golden.meta
+    shapes, seed, scales = (
+        meta[key] if part is None else meta[key][part] for key in ("shapes", "seed", "scales")
+    )
+    arrays = with_power_iterations(pseudo_state_dict(shapes, seed, scales), meta["power_iterations"])
+    return {key: torch.from_numpy(value) for key, value in arrays.items()}
+
+
+def build(golden: Golden) -> DDColorNetwork:
+    """Return the network that a file speaks of, empty."""
+    config = golden.meta["config"]
+    queries, layers = config.get("num_queries", 100), config.get("dec_layers", 9)
+    with torch.device("meta"):
+        encoder = ConvNextEncoder(config["size"])
+        return DDColorNetwork(encoder, WIDTHS, queries=queries, layers=layers, feed=2048).eval()
+
+
+def fill(golden: Golden, network: nn.Module, part: str = "") -> Any:
+    """Put a file's weights into a part of an empty network, strictly."""
+    prefix = f"network.{part}." if part else "network."
+    found = convert_published(published_weights(golden))
+    ours = {key.removeprefix(prefix): value for key, value in found.items()}
+    filled = network.get_submodule(part)
+    filled.load_state_dict(ours, assign=True)
+    for name in ("mean", "std"):
+        if name in dict(filled.named_buffers(recurse=False)):
+            setattr(filled, name, torch.tensor(golden.meta["fixed"][name]).view(3, 1, 1))
+    return filled
+
+
+def gray_input(golden: Golden) -> Tensor:
+    gray = golden.tensor("in_gray").float() / 255
+    return gray.view(-1, 1, *gray.shape[-2:]).expand(-1, 3, -1, -1)
+
+
+def normalized(golden: Golden) -> Tensor:
+    mean, std = (torch.tensor(golden.meta["fixed"][name]).view(3, 1, 1) for name in ("mean", "std"))
+    return (gray_input(golden) - mean) / std
+
+
+def close(golden: Golden, name: str, ours: Tensor) -> None:
+    """Compare the channels that a file holds."""
+    steps = golden.meta["config"].get("channel_step", {})
+    golden.close(name, ours[:, :: steps.get(name, 1)])
+
+
+@case("ddcolor_encoder")
+@torch.inference_mode()
+def encoder(golden: Golden) -> None:
+    network = fill(golden, build(golden), "encoder")
+    image = normalized(golden)
+    for index, skip in enumerate(network(image[:, :1], image)):
+        golden.close(f"out_norm{index}", skip[:, :: golden.meta["config"]["channel_step"][index]])
+
+
+@case("ddcolor_pixel_decoder")
+@torch.inference_mode()
+def pixel_decoder(golden: Golden) -> None:
+    network = fill(golden, build(golden), "pixel_decoder")
+    maps = [golden.tensor(f"in_feat{index}").float() for index in range(4)]
+    close(golden, "out_shuf0", network.blocks[0].shuf(maps[3]))
+    found = network(maps)
+    for index, each in enumerate(found):
+        close(golden, f"out_up{index}", each)
+    close(golden, "out_last", network.last(found[-1]))
+
+
+@case("ddcolor_color_decoder")
+@torch.inference_mode()
+def color_decoder(golden: Golden) -> None:
+    network = fill(golden, build(golden), "color_decoder")
+    config = golden.meta["config"]
+    maps = [golden.tensor(f"in_src{index}").float() for index in range(3)]
+    for index in range(2):
+        height, width = maps[index].shape[2:]
+        place = positions(height, width, 256, torch.device("cpu"))
+        golden.close(f"out_pos{index}", place.view(1, height, width, 256).permute(0, 3, 1, 2))
+    seen: dict[str, list[Tensor]] = {"cross": [], "among": [], "feed": []}
+    for layer in network.layers:
+        for name, kept in seen.items():
+            getattr(layer, name).register_forward_hook(lambda *call, kept=kept: kept.append(call[-1]))
+    colors = network(maps)
+    cut = slice(None, None, config["state_step"])
+    golden.close("out_cross0", seen["cross"][0][..., cut])
+    golden.close("out_self0", seen["among"][0][..., cut])
+    golden.close("out_layers", torch.stack(seen["feed"], dim=1)[..., cut])
+    golden.close("out_color_embed", colors[..., :: config["embed_step"]])
+    golden.close("out_maps", torch.einsum("bqc,bchw->bqhw", colors, golden.tensor("in_img").float()))
+
+
+@case("ddcolor_full")
+@torch.inference_mode()
+def full(golden: Golden) -> None:
+    network = fill(golden, build(golden))
+    gray = gray_input(golden)
+    kept: dict[str, Any] = {}
+    parts = {"skips": "encoder", "maps": "pixel_decoder", "colors": "color_decoder"}
+    for name, part in parts.items():
+        hook = network.get_submodule(part).register_forward_hook
+        hook(lambda *call, name=name: kept.update({name: call[-1]}))
+    golden.close("out_ab", network.paint(gray[:, :1], gray))
+    if "out_norm3" in golden.arrays:
+        close(golden, "out_norm3", kept["skips"][3])
+        for index, each in enumerate(kept["maps"]):
+            close(golden, f"out_up{index}", each)
+    embedding = network.pixel_decoder.last(kept["maps"][-1])
+    close(golden, "out_maps", torch.einsum("bqc,bchw->bqhw", kept["colors"], embedding))
+
+
+@case("ddcolor_discriminator")
+@torch.no_grad()
+def discriminator(golden: Golden) -> None:
+    network = ColorDiscriminator(golden.meta["config"]["nf"] / 64)
+    network.load_state_dict(published_weights(golden))
+    rgb = golden.tensor("in_rgb").permute(0, 3, 1, 2).float() / 255
+    network.eval()
+    golden.close("out_eval", network(rgb))
+    golden.close("out_attention", network.layers[:3](rgb)[:, :: golden.meta["config"]["channel_step"]])
+    network.train()
+    for call in ("1", "2"):
+        golden.close(f"out_train{call}", network(rgb))
+        golden.close(f"out_u_after{call}", network.layers[4][0].weight_u)
+
+
+@case("ddcolor_losses")
+def losses(golden: Golden) -> None:
+    luma, true = golden.tensor("in_L"), golden.tensor("in_ab_true")
+    ab = golden.tensor("in_ab_pred").requires_grad_()
+    rgb, painted = lab_to_rgb(torch.cat([luma, true], dim=1)), AbPrediction(ab=ab)
+    golden.close("out_gray_rgb", gray_rgb(luma))
+    golden.close("out_gt_rgb", rgb)
+    golden.close("out_gt_rgb_enhanced", saturate(rgb, 1.2))
+    golden.close("out_pred_rgb", painted.to_rgb(luma))
+    model = training_model(golden)
+    terms = model.generator_terms(torch.cat([luma, true], dim=1), painted)
+    names = {
+        "pixel": "l_g_pix",
+        "perceptual": "l_g_percep",
+        "adversarial": "l_g_gan",
+        "colorfulness": "l_g_color",
+    }
+    weighted = {name: model.objective.weight(name) * term for name, term in terms.items()}
+    for ours, theirs in names.items():
+        golden.close(f"out_{theirs}", weighted[ours])
+    (gradient,) = torch.autograd.grad(sum(weighted.values()), ab)
+    golden.close("out_grad_ab", gradient)
+    alone = colorfulness_loss(painted.to_rgb(luma))
+    (gradient,) = torch.autograd.grad(model.objective.colorfulness_weight * alone, ab)
+    golden.close("out_grad_ab_colorfulness", gradient)
+    golden.close("out_colorfulness_per_image", colorfulness_of(painted.to_rgb(luma)))
+    maps, target = (model.vgg(each) for each in (painted.to_rgb(luma), saturate(rgb, 1.2)))
+    golden.close("out_vgg_conv5_1", maps[-1][:, ::16])
+    distances = [(x - y).abs().mean() for x, y in zip(maps, target, strict=True)]
+    golden.close("out_percep_l1_per_layer", torch.stack(distances))
+    critic(golden, model, rgb, painted.detach())
+
+
+def training_model(golden: Golden) -> Kang2023:
+    """Return a model whose discriminator and VGG-16 are the file's."""
+    settings = {"width": 0.125, "size": "tiny", "discriminator_width": golden.meta["config"]["nf"] / 64}
+    model = build_model(Kang2023, settings)
+    model.discriminator.load_state_dict(published_weights(golden, "disc"))
+    model.vgg = frozen_vgg(published_weights(golden, "vgg"))
+    return model.train()
+
+
+def critic(golden: Golden, model: Kang2023, rgb: Tensor, painted: AbPrediction) -> None:
+    """Compare the discriminator's half of the step: second and third power iteration."""
+    scores: list[Tensor] = []
+    hook = model.discriminator.register_forward_hook(lambda *call: scores.append(call[-1]))
+    loss = model.discriminator_loss({"rgb": rgb}, painted)  # type: ignore[typeddict-item]
+    hook.remove()
+    golden.close("out_l_d", loss)
+    for name, score in zip(("real", "fake"), scores, strict=True):
+        golden.close(f"out_{name}_score", score.mean())
+    named = dict(model.discriminator.named_parameters())
+    wanted = [named[name] for name in golden.meta["config"]["disc_parameters"]]
+    norms = [gradient.norm() for gradient in torch.autograd.grad(loss, wanted)]
+    golden.close("out_grad_norm_disc", torch.stack(norms))
+
+
+def pictures(golden: Golden, name: str) -> Tensor:
+    """Return a picture of a file, ``(1, 3, H, W)`` RGB in [0, 1]."""
+    rgb = golden.tensor(name).float() / 255
+    rgb = rgb.flip(-1) if "bgr" in name else rgb
+    return rgb.permute(2, 0, 1)[None]
+
+
+@case("ddcolor_data")
+def data(golden: Golden) -> None:
+    for kind in ("color", "gray"):
+        lab = rgb_to_lab(squash(pictures(golden, f"in_rgb_{kind}"), golden.meta["config"]["gt_size"]))
+        golden.close(f"out_L_{kind}", lab[0, :1])
+        golden.close(f"out_ab_{kind}", lab[0, 1:])
+
+
+@case("ddcolor_pipeline")
+def pipeline(golden: Golden) -> None:
+    tolerance = golden.meta["tolerance_formula"]
+    for kind in ("color", "gray", "wild"):
+        rgb = pictures(golden, f"in_bgr_{kind}")
+        seen = gray_rgb(network_luma(rgb, golden.meta["config"]["input_size"]))
+        expected = golden.tensor(f"out_model_input_{kind}")
+        assert (seen[0] - expected).abs().max() <= tolerance["out_model_input"]
+        found = recolor(rgb, golden.tensor(f"in_ab_{kind}").float()[None])
+        wanted = pictures(golden, f"out_bgr_{kind}")
+        assert (found - wanted).abs().max() * 255 <= tolerance["out_bgr"] + 1e-3
+
+
+@case("ddcolor_metrics")
+def metrics(golden: Golden) -> None:
+    levels = {}
+    for kind in ("pred", "true"):
+        rgb = golden.tensor(f"in_{kind}_rgb").clamp(0, 1).mul(255).round()
+        levels[kind] = rgb[None]
+        assert torch.equal(rgb.flip(0).permute(1, 2, 0).byte(), golden.tensor(f"out_{kind}_bgr"))
+        found = colorfulness(levels[kind] / 255, form="absolute")
+        torch.testing.assert_close(found[0].double(), golden.tensor(f"out_cf_{kind}"), rtol=1e-6, atol=0)
+    for name, edge in (("out_psnr", 0), ("out_psnr_crop4", 4)):
+        cut = [
+            each[..., edge : each.shape[-2] - edge, edge : each.shape[-1] - edge] for each in levels.values()
+        ]
+        found = psnr(*cut, peak=255.0)
+        torch.testing.assert_close(found[0].double(), golden.tensor(name), rtol=1e-6, atol=0)

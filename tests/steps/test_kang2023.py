@@ -1,0 +1,133 @@
+"""Kang et al. 2023: both halves of a step against section 3.5 and the published code, written out."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color import lab_to_rgb
+from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
+from colorzoo.zoo.kang2023.losses import VGGFeatures, colorfulness_loss, frozen_vgg
+from steps.step import gradients, same, small, training_batch
+
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def vgg() -> Any:
+    torch.manual_seed(1)
+    return frozen_vgg(None)
+
+
+def prepared(vgg: Any, **settings: Any) -> Any:
+    model: Any = small("kang2023", perceptual_weight=5.0, **settings)
+    torch.nn.init.constant_(model.discriminator.layers[2][2].gamma, 0.5)
+    model.vgg = vgg
+    model.log_dict = lambda *_, **__: None
+    return model
+
+
+def enhanced(rgb: Tensor) -> Tensor:
+    red, green, blue = rgb.unbind(1)
+    gray = (0.2989 * red + 0.587 * green + 0.114 * blue)[:, None]
+    return (gray + 1.2 * (rgb - gray)).clamp(0, 1)
+
+
+def plain_features(vgg: VGGFeatures, rgb: Tensor) -> list[Tensor]:
+    """Return the convolutions' outputs before their BatchNorm, caught on the way."""
+    kept: list[Tensor] = []
+    hooks = [
+        vgg.features[index].register_forward_hook(lambda *call: kept.append(call[-1]))
+        for index in (0, 7, 14, 24, 34)
+    ]
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    vgg.features((rgb - mean.view(3, 1, 1)) / std.view(3, 1, 1))
+    for hook in hooks:
+        hook.remove()
+    return kept
+
+
+def plain_loss(model: Any, luma: Tensor, ab: Tensor, rgb: Tensor) -> tuple[Tensor, Tensor]:
+    painted = model.network(luma)
+    colored = lab_to_rgb(torch.cat([luma, painted], dim=1))
+    loss = 0.1 * (painted - ab).abs().mean()
+    pairs = zip(
+        *(plain_features(model.vgg._hidden[0], each) for each in (colored, enhanced(rgb))), strict=True
+    )
+    for weight, (x, y) in zip((1 / 16, 1 / 8, 1 / 4, 1 / 2, 1), pairs, strict=True):
+        loss = loss + 5.0 * weight * (x - y).abs().mean()
+    loss = loss + F.softplus(-model.discriminator(colored)).mean()
+    for red, green, blue in colored:
+        rg, yb = (red - green).abs(), ((red + green) / 2 - blue).abs()
+        cf = (rg.var() + yb.var()).sqrt() + 0.3 * (rg.mean() ** 2 + yb.mean() ** 2).sqrt()
+        loss = loss + 0.5 * (1 - cf)
+    return loss, colored.detach()
+
+
+def test_both_halves_of_the_step(vgg: Any) -> None:
+    model = prepared(vgg)
+    plain = copy.deepcopy(model)  # every pass takes a power iteration
+    batch, luma, ab = training_batch(SIDE, 2)
+    painted = model.paint(batch)
+    found = model.generator_loss(batch, painted)
+    wanted, colored = plain_loss(plain, luma, ab, batch["rgb"])
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
+    same(gradients(found, model.network), gradients(wanted, plain.network), rtol=5e-3)
+
+    critic = model.discriminator_loss(batch, painted.detach())
+    real, fake = plain.discriminator(enhanced(batch["rgb"])), plain.discriminator(colored)
+    expected = F.softplus(-real).mean() + F.softplus(fake).mean()
+    torch.testing.assert_close(critic, expected, rtol=1e-4, atol=0)
+    same(gradients(critic, model.discriminator), gradients(expected, plain.discriminator), rtol=1e-3)
+
+
+def test_a_step_takes_three_power_iterations_of_the_discriminator_and_one_of_the_generator(
+    vgg: Any, tmp_path: Path
+) -> None:
+    model = small("kang2023", perceptual_weight=0.0)
+    calls = {"network": 0, "discriminator": 0}
+    for name in calls:
+        hook = getattr(model, name).register_forward_hook
+        hook(lambda *_, name=name: calls.update({name: calls[name] + 1}))
+    before = model.discriminator.layers[4][0].weight_u.clone()
+    with silent_lightning():
+        quiet_trainer(str(tmp_path), max_epochs=1).fit(model, batch_loader([training_batch(SIDE, 2)[0]]))
+    assert calls == {"network": 1, "discriminator": 3}
+    assert not torch.equal(before, model.discriminator.layers[4][0].weight_u)
+
+
+def test_without_an_adversarial_loss_the_discriminator_stays_as_it_is(tmp_path: Path) -> None:
+    model = small("kang2023", adversarial_weight=0.0)
+    before = {key: value.clone() for key, value in model.discriminator.state_dict().items()}
+    with silent_lightning():
+        quiet_trainer(str(tmp_path), max_epochs=1).fit(model, batch_loader([training_batch(SIDE, 2)[0]]))
+    assert all(torch.equal(value, before[key]) for key, value in model.discriminator.state_dict().items())
+
+
+def test_the_colorfulness_of_a_gray_picture_has_a_gradient_of_numbers() -> None:
+    gray = torch.full((1, 3, 8, 8), 0.5, requires_grad=True)
+    colorfulness_loss(gray).backward()
+    assert gray.grad is not None
+    assert gray.grad.isfinite().all()
+
+
+def test_the_borrowed_layers_of_the_small_model_stand_still(tmp_path: Path) -> None:
+    model: Any = small("kang2023_small")
+    before = {key: value.clone() for key, value in model.network.encoder.named_buffers()}
+    before |= {key: value.clone() for key, value in model.network.encoder.named_parameters()}
+    with silent_lightning():
+        quiet_trainer(str(tmp_path), max_epochs=1).fit(model, batch_loader([training_batch(SIDE, 2)[0]]))
+    after = dict(model.network.encoder.named_buffers()) | dict(model.network.encoder.named_parameters())
+    assert all(torch.equal(value, before[key]) for key, value in after.items())
+    assert not any("encoder" in key for key in model.state_dict())
+
+
+def test_colorful_pixels_weigh_more_where_that_is_asked_for(vgg: Any) -> None:
+    model = prepared(vgg, chroma=2.0)
+    true = torch.tensor([0.0, 20.0]).view(1, 1, 1, 2).repeat(1, 2, 1, 1) / 2**0.5
+    ab = true + torch.tensor([1.0, 3.0]).view(1, 1, 1, 2)
+    assert model._pixel_loss(ab, true).item() == pytest.approx((1 * 1 + 3 * 3) / (1 + 3))

@@ -1,0 +1,206 @@
+"""DDColor: the authors' files, any size, the published pipeline, what the small model borrows."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo import create_model
+from colorzoo.color import rgb_to_lab
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.factory import build_model
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
+from colorzoo.testing.samples import sample_image, sample_input
+from colorzoo.weights.convert import convert_weights
+from colorzoo.zoo.kang2023.encoder import ConvNextEncoder
+from colorzoo.zoo.kang2023.published import rename_published_key
+from colorzoo.zoo.kang2023.task import Kang2023
+
+NARROW = {"width": 0.125, "queries": 8, "layers": 4}
+NAMES = (
+    (r"network\.encoder\.stages\.stem_", "encoder.arch.downsample_layers.0."),
+    (r"network\.encoder\.stages\.stages_(\d)\.downsample\.", r"encoder.arch.downsample_layers.\1."),
+    (r"network\.encoder\.stages\.stages_(\d)\.blocks\.", r"encoder.arch.stages.\1."),
+    (r"network\.encoder\.norms\.", "encoder.arch.norm"),
+    (r"network\.pixel_decoder\.blocks\.", "decoder.layers."),
+    (r"network\.pixel_decoder\.last\.", "decoder.last_shuf."),
+    (r"network\.color_decoder\.color_embed\.", "decoder.color_decoder.color_embed.layers."),
+    (r"network\.color_decoder\.layers\.(\d)\.feed\.", r"decoder.color_decoder.transformer_ffn_layers.\1."),
+    (
+        r"network\.color_decoder\.layers\.(\d)\.cross\.(attention\.)?",
+        r"decoder.color_decoder.transformer_cross_attention_layers.\1.multihead_attn.",
+    ),
+    (
+        r"network\.color_decoder\.layers\.(\d)\.among\.(attention\.)?",
+        r"decoder.color_decoder.transformer_self_attention_layers.\1.self_attn.",
+    ),
+    (r"network\.color_decoder\.", "decoder.color_decoder."),
+    (r"network\.refine\.", "refine_net.0.0."),
+)
+
+
+def their_name(key: str) -> str:
+    theirs, ours = next(pair for pair in NAMES if re.match(pair[0], key))
+    name = re.sub(theirs, ours, key)
+    for part, other in (("conv_dw", "dwconv"), ("mlp.fc", "pwconv")):
+        name = name.replace(part, other)
+    return re.sub(r"\.(multihead|self)_attn\.norm\.", ".norm.", name)
+
+
+def their_file(size: str) -> dict[str, Tensor]:
+    """Return a narrow generator under the authors' names, with all that their files hold beside it."""
+    torch.manual_seed(0)
+    model = build_model(Kang2023, {**NARROW, "size": size})
+    found = {their_name(f"network.{key}"): value for key, value in model.network.state_dict().items()}
+    channels = model.network.encoder.channels[-1]
+    found |= {"mean": torch.zeros(1, 3, 1, 1), "std": torch.ones(1, 3, 1, 1)}
+    for layer, shape in (("norm", (channels,)), ("head_cls", (4, channels))):
+        found[f"encoder.arch.{layer}.weight"] = torch.randn(shape)
+        found[f"encoder.arch.{layer}.bias"] = torch.randn(shape[0])
+    return found
+
+
+@pytest.mark.parametrize(("name", "size"), [("kang2023", "large"), ("kang2023_tiny", "tiny")])
+def test_a_file_of_the_authors_becomes_a_model(name: str, size: str, tmp_path: Path) -> None:
+    theirs = their_file(size)
+    assert (
+        len(theirs) == {"tiny": 442, "large": 604}[size] - 5 * 18
+    )  # 440 and 602, head_cls, five layers less
+    torch.save(theirs, tmp_path / "pytorch_model.bin")
+    ours = tmp_path / "ours.safetensors"
+    convert_weights(tmp_path / "pytorch_model.bin", model_card(name), ours, hparams=NARROW)
+    model = create_model(name, ours)
+    assert model.trained
+    assert torch.equal(
+        model.network.state_dict()["color_decoder.layers.3.among.attention.in_proj_weight"],
+        theirs["decoder.color_decoder.transformer_self_attention_layers.3.self_attn.in_proj_weight"]
+        .half()
+        .float(),
+    )
+
+
+def test_names_are_those_of_the_golden_files() -> None:
+    """So the names above are no invention of this test: tests/parity loads the authors' own."""
+    for key in their_file("tiny"):
+        assert rename_published_key(key) != key or key in {"mean", "std"} or ".norm." in key or "head" in key
+
+
+def test_a_file_of_the_other_size_is_named() -> None:
+    wrong = {"encoder.arch.downsample_layers.0.0.weight": torch.zeros(96, 3, 4, 4)}
+    with torch.device("meta"):
+        large, tiny = (build_model(Kang2023, {"size": size}) for size in ("large", "tiny"))
+    with pytest.raises(WeightsError, match=r"^the published checkpoint is DDColor-tiny.*kang2023_tiny.*$"):
+        large.load_published_state_dict(wrong)
+    wrong = {"encoder.arch.downsample_layers.0.0.weight": torch.zeros(192, 3, 4, 4)}
+    with pytest.raises(WeightsError, match=r"^the published checkpoint is DDColor-large.*kang2023 as.*$"):
+        tiny.load_published_state_dict(wrong)
+
+
+@pytest.mark.parametrize("change", ["missing", "extra"])
+def test_loading_is_strict_but_for_what_nothing_reads(change: str) -> None:
+    theirs = their_file("tiny")
+    model = build_model(Kang2023, {**NARROW, "size": "tiny"})
+    model.load_published_state_dict(dict(theirs))
+    if change == "missing":
+        del theirs["decoder.last_shuf.conv.0.weight_u"]
+    else:
+        theirs["encoder.arch.head_reg.weight"] = torch.zeros(4)
+    with pytest.raises(WeightsError, match="weight_u" if change == "missing" else "head_reg"):
+        model.load_published_state_dict(theirs)
+
+
+@pytest.fixture(scope="module")
+def narrow() -> Any:
+    return smoke_model(model_card("kang2023"))
+
+
+@torch.inference_mode()
+def test_padding_does_not_show_in_a_picture_that_needs_none(narrow: Any) -> None:
+    luma = sample_input("gray", (64, 96))
+    whole = narrow(luma).ab
+    torch.testing.assert_close(narrow(luma[..., :90]).ab.shape, whole[..., :90].shape)
+    gray = narrow.network.paint(luma, (luma / 100).expand(-1, 3, -1, -1))
+    assert gray.shape == whole.shape
+
+
+@torch.inference_mode()
+def test_the_product_is_that_of_a_map_for_each_query(narrow: Any) -> None:
+    network = narrow.network
+    luma = sample_input("gray", (64, 96), batch=2)
+    image = torch.randn(2, 3, 64, 96)
+    maps = network.pixel_decoder(network.encoder(luma, image))
+    colors = network.color_decoder(maps)
+    queries = torch.einsum("bqc,bchw->bqhw", colors, network.pixel_decoder.last(maps[-1]))
+    plain = network.refine(torch.cat([queries, image], dim=1))
+    found = network.combine(colors, maps[-1], image)
+    torch.testing.assert_close(found, plain, rtol=0, atol=1e-4 * float(plain.abs().max()))
+
+
+def test_the_published_pipeline_squashes_and_keeps_the_luma(narrow: Any) -> None:
+    rgb = sample_image((40, 90))
+    seen: list[Tensor] = []
+    hook = narrow.network.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    found = narrow.colorize_as_published(rgb, side=64)
+    hook.remove()
+    assert seen[0].shape == (1, 1, 64, 64)
+    assert found.shape == rgb.shape
+    smooth = narrow.colorize_as_published(rgb, side=64, enlargement="bilinear")
+    assert not torch.equal(found, smooth)
+    weak = Kang2023.colorize_as_published
+    assert weak.__doc__
+    luma = [rgb_to_lab(each)[:, :1] for each in (rgb, found)]
+    assert (luma[0] - luma[1]).abs().median() < 12  # random weights leave the gamut in places
+
+
+def test_the_encoder_begins_with_the_weights_of_a_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
+    import timm
+
+    torch.manual_seed(0)
+    shape = {"depths": (1, 1, 3, 1), "dims": (8, 24, 48, 96)}
+    source = timm.create_model("convnext_tiny", pretrained=False, num_classes=0, **shape)
+    monkeypatch.setattr("colorzoo.metrics.timm_network._fetched", lambda name, options: source)
+    encoder = ConvNextEncoder("tiny", 0.125, 0.3)
+    assert encoder.channels == (16, 24, 48, 96)
+    with pytest.raises(WeightsError, match="do not fit convnext_tiny"):
+        encoder.begin_with("convnext_tiny")
+    source = timm.create_model("convnext_tiny", num_classes=0, **(shape | {"dims": encoder.channels}))
+    encoder.begin_with("convnext_tiny")
+    found = encoder.stages.state_dict()["stages_2.blocks.1.mlp.fc1.weight"]
+    assert torch.equal(found, source.state_dict()["stages.2.blocks.1.mlp.fc1.weight"])
+
+
+def test_training_with_weights_that_cannot_be_had_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    settings = {**model_card("kang2023").smoke.hparams, "perceptual_weight": 5.0}
+    model = build_model(Kang2023, settings)
+    with pytest.raises(WeightsError, match="vgg16_bn"):
+        model.setup("fit")
+    model.allow_untrained = True
+    model.setup("fit")
+    encoder = build_model(
+        Kang2023, {**settings, "perceptual_weight": 0.0, "pretrained": "convnext_tiny.fb_in22k"}
+    )
+    with pytest.raises(WeightsError, match="convnext_tiny"):
+        encoder.setup("fit")
+
+
+def test_another_family_is_no_trunk() -> None:
+    with pytest.raises(ColorzooError, match="no Local Hints model"):
+        build_model(Kang2023, {"trunk": "zhang2016_small"})
+
+
+def test_cards_say_what_the_models_are() -> None:
+    assert model_card("ddcolor").name == "kang2023"
+    assert set(model_card("kang2023").weights) == {"published", "paper", "artistic"}
+    for entry in model_card("kang2023").weights.values():
+        assert entry.sha256 is None
+        assert entry.license == "Apache-2.0"
+        assert entry.urls[0].endswith("resolve/main/pytorch_model.bin")
+    assert not model_card("kang2023_small").weights
