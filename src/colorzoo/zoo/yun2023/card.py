@@ -26,7 +26,8 @@ def _published(file: str, size: int) -> dict[str, Weights]:
 
 BASE = ModelCard(
     name="yun2023",
-    title="iColoriT: Towards Propagating Local Hint to the Right Region in Interactive Colorization",
+    title="iColoriT: Towards Propagating Local Hint to the Right Region in Interactive Colorization by "
+    "Leveraging Vision Transformer",
     paper="https://arxiv.org/abs/2207.06831",
     year=2023,
     summary="Colors a photo; carries the colors of points by attention. The paper's base model.",
