@@ -8,6 +8,7 @@ import json
 import pkgutil
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None, package: ModuleType = benchmark
     if unknown := sorted(set(args.names) - set(known)):
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
     single_thread()
-    options = Options(args.data, args.weights, args.pictures, args.model, args.strength)
+    options = Options(**{field.name: getattr(args, field.name) for field in fields(Options)})
     rows: list[Row] = []
     for name in args.names or known:
         rows += _run(f"{package.__name__}.{name}", options)
@@ -60,7 +61,22 @@ def _parser(known: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--pictures", type=int, help="how many pictures to evaluate (default: 400)")
     parser.add_argument("--model", help="model whose look is measured (default: the automatic one)")
     parser.add_argument("--strength", type=float, default=1.0, help="factor on its colors (default: 1)")
+    parser.add_argument(
+        "--models", type=_words, default=(), help="of `published`, with commas (default: all)"
+    )
+    parser.add_argument(
+        "--sizes", type=_numbers, default=(), help="of `published`, with commas (default: 256,512)"
+    )
+    parser.add_argument("--repeats", type=int, help="of `published`: rounds to time (default: 3)")
     return parser
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,9 @@ class Options:
         pictures: On how many pictures to measure, where a benchmark lets one choose.
         model: Which model to measure, where a benchmark lets one choose.
         strength: Factor on its colors, where a benchmark lets one choose.
+        models: Which models to measure, where a benchmark takes several.
+        sizes: At which sides in pixels, where a benchmark lets one choose.
+        repeats: How many rounds to time, where a benchmark lets one choose.
     """
 
     data: Path | None = None
@@ -34,6 +37,9 @@ class Options:
     pictures: int | None = None
     model: str | None = None
     strength: float = 1.0
+    models: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+    repeats: int | None = None
 
 
 @dataclass(frozen=True)

@@ -116,3 +116,18 @@ def test_the_frozen_model_of_an_add_on_is_copied_too() -> None:
     assert fast.backbone.model.network.unet.ab_head[0].weight.dtype == torch.bfloat16
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     assert fast.backbone.model.hparams is model.backbone.model.hparams
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_weights_that_are_not_cast_are_there_once(dtype: torch.dtype) -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 4), nn.ConvTranspose2d(4, 2, 3)
+    )
+    before = {name: (tensor.clone(), tensor.dtype) for name, tensor in network.state_dict().items()}
+    fast = speed_up(network, dtype)
+    for name, tensor in fast.state_dict().items():
+        own = network.state_dict()[name]
+        is_cast = name.startswith(("0.", "3.")) and dtype != torch.float32
+        assert (tensor.data_ptr() != own.data_ptr()) == is_cast
+        assert torch.equal(own, before[name][0])
+        assert own.dtype == before[name][1]

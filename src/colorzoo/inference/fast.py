@@ -47,15 +47,23 @@ def speed_up(network: nn.Module, dtype: torch.dtype) -> nn.Module:
         network: Any network.
         dtype: float32 or bfloat16, to which the parameters of convolutions are cast, and no others.
     """
-    fast = copy.deepcopy(network)
+    # what is not cast is shared: two copies of the weights would take more memory than the pictures
+    kept = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+    fast = copy.deepcopy(network, kept)
     multiplications_count = not multiplies_matrices(dtype)
     for parent in list(fast.modules()):
         for name, layer in list(parent.named_children()):
             if multiplications_count and isinstance(layer, nn.Conv2d) and _is_wide(layer):
                 setattr(parent, name, WinogradConv(layer, dtype))
             elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-                layer.to(dtype)
+                _cast(layer, dtype)
     return fast
+
+
+def _cast(layer: nn.Module, dtype: torch.dtype) -> None:
+    """Give a layer parameters of its own in a type; `nn.Module.to` would change those that it shares."""
+    for name, tensor in list(layer.named_parameters(recurse=False)):
+        setattr(layer, name, nn.Parameter(tensor.detach().to(dtype), requires_grad=False))
 
 
 def _is_wide(layer: nn.Conv2d) -> bool:
