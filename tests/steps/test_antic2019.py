@@ -71,7 +71,9 @@ class Turns(Callback):
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *_: Any) -> None:
         assert torch.isfinite(outputs["loss"])
-        moved = {n.split(".")[0] for n, p in pl_module.named_parameters() if not torch.equal(p, self._before[n])}
+        moved = {
+            n.split(".")[0] for n, p in pl_module.named_parameters() if not torch.equal(p, self._before[n])
+        }
         self.seen.append(moved)
 
 
