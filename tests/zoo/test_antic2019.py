@@ -1,4 +1,4 @@
-"""What is particular to DeOldify: the author's files, render_factor, any size, the luma, torchvision's weights."""
+"""What is particular to DeOldify: files of its author and torchvision, render_factor, sizes, luma."""
 
 from __future__ import annotations
 
@@ -190,7 +190,8 @@ def test_the_luma_is_kept_as_published() -> None:
     for channel in (0, 2):  # U and V
         own, other = (each[:, channel] - rgb_to_gray(each)[:, 0] for each in (joined, rgb))
         torch.testing.assert_close(own, other)
-    assert 0 <= keep_luma(torch.rand(1, 3, 8, 8), torch.rand(1, 1, 8, 8)).min()
+    low, high = keep_luma(torch.rand(1, 3, 8, 8), torch.rand(1, 1, 8, 8)).aminmax()
+    assert 0 <= low <= high <= 1
     torch.testing.assert_close(ab_of(normalize(rgb), gray), rgb_to_lab(joined)[:, 1:], atol=1e-3, rtol=0)
 
 
