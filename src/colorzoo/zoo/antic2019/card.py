@@ -65,7 +65,7 @@ STABLE = replace(
         ),
     },
     config="antic2019/stable_frozen_64.yaml",
-    smoke=replace(ARTISTIC.smoke, hparams={**_TRIAL, "nf_factor": 0.25}),
+    smoke=replace(ARTISTIC.smoke, hparams={**_TRIAL, "nf_factor": 0.5}),
 )
 
 CARDS = (ARTISTIC, STABLE)
