@@ -89,6 +89,8 @@ def test_the_perceptual_loss_of_a_vgg19_that_stays_as_it_is(tmp_path: Path) -> N
     write_vgg19(tmp_path / "vgg19.pth")
     model = small("zhao2021", perceptual_weight=0.5, vgg_weights=str(tmp_path / "vgg19.pth"))
     model.setup("fit")
+    with torch.no_grad():
+        model.network.encoder.features.layers[0].weight.mul_(1.5)  # as if it had been trained already
     batch, luma, ab = training_batch(48)
     found = model.training_step(batch, 0)
     fake = predicted(model, luma, made_reference(batch["rgb"], batch["seed"]))
