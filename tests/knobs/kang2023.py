@@ -16,7 +16,7 @@ KNOBS = {
         },
         exempt={
             "pretrained": "names weights that are not here; tests/zoo/test_kang2023.py fills an encoder",
-            "perceptual_weight": "needs VGG-16, which is not here; tests/steps/test_kang2023.py has a random one",
+            "perceptual_weight": "needs VGG-16, which is not here; tests/steps has a random one",
         },
         size=64,
         batch=2,
