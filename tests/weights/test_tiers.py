@@ -100,13 +100,13 @@ def test_a_file_in_the_cache_changes_the_default_and_fast_goes_back(
 ) -> None:
     card = narrow_zoo()
     _, out, _ = _run(capsys, "models")
-    assert f"automatic   {SMALL}" in out
+    assert f"points      {SMALL}" in out
     assert f"before it would go {FULL} (not here)" in out
     _put(card, authors_file.read_bytes())
     assert (default_model("automatic"), default_model("points")) == (FULL, FULL)
     assert default_model("points", fast=True) == SMALL
     _, out, _ = _run(capsys, "models")
-    (line,) = (line for line in out.splitlines() if line.startswith("automatic  "))
+    (line,) = (line for line in out.splitlines() if line.startswith("points  "))
     assert FULL in line
     assert "rank 50, its weights are here and have the hash of the card; the best of all" in line
     _, out, _ = _run(capsys, "models", FULL, "--json")
@@ -219,7 +219,7 @@ def test_better_weights_are_told_of_once(hint) -> None:
         assert "said once" not in hint(*silent)
     said = hint()
     assert said.count("\n") == 1
-    for part in (SMALL, "zhang2017_local is better", "`colorzoo weights fetch automatic`", "136.8 MB"):
+    for part in (SMALL, "kang2023 is better", "`colorzoo weights fetch automatic`", "911.7 MB"):
         assert part in said
     assert hint() == ""
 

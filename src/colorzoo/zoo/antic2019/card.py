@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Smoke, Weights
+from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 
 # layer weights of 0 leave out VGG, of whose weights none may be random
 _TRIAL = {
@@ -15,6 +15,8 @@ _TRIAL = {
     "layer_weights": (0.0, 0.0, 0.0),
     "encoder_weights": None,
 }
+_VAL5K = "ImageNet val5k, 256 x 256, without help; the authors' own FID"
+_KANG = "Kang et al. 2023, Table 1 (DeOldify)"
 _TRAINED = "ImageNet, by the author (NoGAN); size computed from the network, no hash is stated."
 
 
@@ -43,6 +45,17 @@ ARTISTIC = ModelCard(
         "published": _published(255_070_532, "https://data.deepai.org/deoldify/ColorizeArtistic_gen.pth")
     },
     config="antic2019/frozen_64.yaml",
+    quality=(
+        Quality(
+            "automatic",
+            60,
+            "Between zhang2016 and kang2023 in Kang et al. 2023; their count of parameters is this model's.",
+            stated=(
+                Score("FID", 6.59, "lower", _VAL5K, _KANG),
+                Score("PSNR [dB]", 24.11, "higher", _VAL5K, _KANG),
+            ),
+        ),
+    ),
     smoke=Smoke(_TRIAL, size=64, without_gradient=("network.blocks.1.conv*.3.*.weight_orig",)),
 )
 
@@ -65,6 +78,7 @@ STABLE = replace(
         ),
     },
     config="antic2019/stable_frozen_64.yaml",
+    quality=(Quality("automatic", 55, "No numbers are known; behind antic2019, which is measured."),),
     smoke=replace(ARTISTIC.smoke, hparams={**_TRIAL, "nf_factor": 0.5}),
 )
 

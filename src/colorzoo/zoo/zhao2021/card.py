@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ModelCard, Smoke, Weights
+from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 
 _SATURATING = {"network.unet.outc.2.weight": 0.02}
 
@@ -31,6 +31,22 @@ FULL = ModelCard(
         )
     },
     config="zhao2021/paper.yaml",
+    quality=(
+        Quality(
+            "exemplar",
+            80,
+            "Between zhang2019 and chen2023 in Chen et al. 2023.",
+            stated=(
+                Score(
+                    "FID",
+                    4.30,
+                    "lower",
+                    "ImageNet ctest10k, references of He 2018",
+                    "Chen et al. 2023, Table I",
+                ),
+            ),
+        ),
+    ),
     # the perceptual loss needs a VGG-19 that is not here
     smoke=Smoke(
         hparams={"width": 0.125, "reference_side": 32, "perceptual_weight": 0.0},
@@ -48,6 +64,7 @@ SMALL = replace(
     hparams={"width": 0.1875, "reference_side": 128, "features": "zhang2016_small"},
     weights={},
     config="zhao2021/small.yaml",
+    quality=(),
     smoke=Smoke(hparams={"width": 0.125, "reference_side": 32}, size=32, scales=_SATURATING),
 )
 
