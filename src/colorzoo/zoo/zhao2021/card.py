@@ -23,7 +23,7 @@ FULL = ModelCard(
             sha256=None,  # not stated
             # computed, not stated: both networks as they are saved, and Adam's two moments of what is trained
             size=1_091_330_000,
-            license="MIT (of the authors' code; nothing separate is stated for the weights)",
+            license="MIT (the repository's)",
             code_license="MIT",
             urls=("https://drive.google.com/uc?export=download&id=15qgn3aSzviBE4tW6PaCx4c_syiKMBVir",),
             published=True,

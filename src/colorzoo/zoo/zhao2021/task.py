@@ -162,4 +162,9 @@ class Zhao2021(SingleOptimizerModule):
             WeightsError: Keys or shapes do not fit, or it is another file.
         """
         ours = convert_published(state_dict)
+        if self.extensions.features is not None:
+            raise WeightsError(
+                "this is the authors' full network, which zhao2021 loads; a model over the features of "
+                f"{self.extensions.features} has another encoder."
+            )
         apply_weights(self, ours, name="the published checkpoint", published=False)
