@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from colorzoo.inference.device import multiplies_matrices
 from colorzoo.networks.borrowed import BorrowedModel
+from colorzoo.networks.stored_spectral import StoredSpectralConv
 from colorzoo.tasks import ColorizationModule
 
 _FEWEST_CHANNELS = 256  # below, moving the tiles costs more than the multiplications saved
@@ -48,6 +49,7 @@ def speed_up(network: nn.Module, dtype: torch.dtype) -> nn.Module:
         dtype: float32 or bfloat16, to which the parameters of convolutions are cast, and no others.
     """
     fast = copy.deepcopy(network)
+    fold_norms(fast)
     multiplications_count = not multiplies_matrices(dtype)
     for parent in list(fast.modules()):
         for name, layer in list(parent.named_children()):
@@ -56,6 +58,14 @@ def speed_up(network: nn.Module, dtype: torch.dtype) -> nn.Module:
             elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 layer.to(dtype)
     return fast
+
+
+def fold_norms(network: nn.Module) -> None:
+    """Put plain convolutions in the places of those that divide their weight in every pass."""
+    for parent in list(network.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, StoredSpectralConv) and layer.weight_orig.ndim == 4:
+                setattr(parent, name, layer.folded())
 
 
 def _is_wide(layer: nn.Conv2d) -> bool:
