@@ -8,6 +8,10 @@ from colorzoo import Guidance, create_model
 from colorzoo.inference import fast as fast_network
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.fast import WinogradConv, fast_module, speed_up
+from colorzoo.networks.shuffle_block import spectral_block
+from colorzoo.networks.stored_spectral import StoredSpectralConv
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
 
 
 @pytest.mark.parametrize(
@@ -131,3 +135,23 @@ def test_weights_that_are_not_cast_are_there_once(dtype: torch.dtype) -> None:
         assert (tensor.data_ptr() != own.data_ptr()) == is_cast
         assert torch.equal(own, before[name][0])
         assert own.dtype == before[name][1]
+
+
+def test_stored_spectral_norms_are_folded_in() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(spectral_block(6, 8), StoredSpectralConv(8, 3, (1, 1))).eval()
+    fast, image = speed_up(network, torch.float32), torch.randn(1, 6, 9, 7)
+    assert not any(isinstance(layer, StoredSpectralConv) for layer in fast.modules())
+    with torch.inference_mode():
+        torch.testing.assert_close(fast(image), network(image))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_network_that_reads_such_a_weight_answers_the_same(dtype: torch.dtype) -> None:
+    model = smoke_model(model_card("kang2023"))
+    luma = 100 * torch.rand(1, 1, 64, 64)
+    fast = fast_module(model, dtype)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        plain, found = model(luma).ab, fast(luma).ab
+    atol = (1e-4 if dtype == torch.float32 else 0.05) * float(plain.abs().max())
+    torch.testing.assert_close(found, plain, rtol=0, atol=atol)

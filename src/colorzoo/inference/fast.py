@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from colorzoo.inference.device import multiplies_matrices
 from colorzoo.networks.borrowed import BorrowedModel
+from colorzoo.networks.stored_spectral import StoredSpectralConv
 from colorzoo.tasks import ColorizationModule
 
 _FEWEST_CHANNELS = 256  # below, moving the tiles costs more than the multiplications saved
@@ -50,6 +51,7 @@ def speed_up(network: nn.Module, dtype: torch.dtype) -> nn.Module:
     # what is not cast is shared: two copies of the weights would take more memory than the pictures
     kept = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
     fast = copy.deepcopy(network, kept)
+    fold_norms(fast)
     multiplications_count = not multiplies_matrices(dtype)
     for parent in list(fast.modules()):
         for name, layer in list(parent.named_children()):
@@ -64,6 +66,14 @@ def _cast(layer: nn.Module, dtype: torch.dtype) -> None:
     """Give a layer parameters of its own in a type; `nn.Module.to` would change those that it shares."""
     for name, tensor in list(layer.named_parameters(recurse=False)):
         setattr(layer, name, nn.Parameter(tensor.detach().to(dtype), requires_grad=False))
+
+
+def fold_norms(network: nn.Module) -> None:
+    """Put plain convolutions in the places of those that divide their weight in every pass."""
+    for parent in list(network.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, StoredSpectralConv) and layer.weight_orig.ndim == 4:
+                setattr(parent, name, layer.folded())
 
 
 def _is_wide(layer: nn.Conv2d) -> bool:

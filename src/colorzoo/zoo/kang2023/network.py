@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -104,7 +105,7 @@ class DDColorNetwork(nn.Module):
             finest: ``(B, C, h, w)``, the answer of the last block.
             image: ``(B, 3, H, W)``.
         """
-        weight = self.refine.divided_weight().flatten(1)
+        weight = used_weight(self.refine).flatten(1).float()
         queries = colors.shape[1]
         with torch.autocast(colors.device.type, enabled=False):
             mixed = weight[:, :queries] @ colors.float()
@@ -117,14 +118,26 @@ class DDColorNetwork(nn.Module):
         return ab + F.conv2d(image, weight[:, queries:, None, None], self.refine.bias)
 
 
+def used_weight(layer: nn.Module) -> Tensor:
+    """Return the weight of a convolution as it is used, be its norm folded in already or not."""
+    found = layer.divided_weight() if isinstance(layer, StoredSpectralConv) else layer.weight
+    assert isinstance(found, Tensor)
+    return found
+
+
 def pad_picture(luma: Tensor, stride: int) -> Tensor:
     """Repeat the last row and column until both sides are multiples of a stride, and two strides long.
 
     Maps of a single cell would be laid out in another way, which an exported graph cannot follow.
     """
     height, width = luma.shape[-2:]
-    rows, columns = (torch.sym_max(-side % stride, 2 * stride - side) for side in (height, width))
+    rows, columns = (_missing(side, stride) for side in (height, width))
     return F.pad(luma, (0, columns, 0, rows), mode="replicate")
+
+
+def _missing(side: int, stride: int) -> int:
+    longer: Any = torch.sym_max(-side % stride, 2 * stride - side)  # a size may be a symbol
+    return longer  # type: ignore[no-any-return]
 
 
 def cut_corner(maps: Tensor, height: int, width: int) -> Tensor:
