@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent / "models"
 DOCS_FROM_ZOO = "../../../../docs/"  # how the README of a zoo folder links to this one
 RANKING = (
     "The greatest rank whose weights are on the machine colors; how ranks are given is said in "
-    "[weights.md](../weights.md). Numbers are comparable only where measure, pictures and size are the same, and "
+    "[weights.md](../weights.md). Numbers are comparable only where measure, pictures and size agree, and "
     "never between the two columns."
 )
 NOTE = "<!-- Written by docs/build_model_pages.py from the model's card and README; do not edit. -->"
