@@ -9,11 +9,17 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-from colorzoo.card import ModelCard, Weights
+from colorzoo.card import ModelCard, Quality, Score, Weights
 from colorzoo.registry import list_models, model_card
+from colorzoo.tiers import USES
 
 FOLDER = Path(__file__).parent / "models"
 DOCS_FROM_ZOO = "../../../../docs/"  # how the README of a zoo folder links to this one
+RANKING = (
+    "The greatest rank whose weights are on the machine colors; how ranks are given is said in "
+    "[weights.md](../weights.md). Numbers are comparable only where measure, pictures and size agree, and "
+    "never between the two columns."
+)
 NOTE = "<!-- Written by docs/build_model_pages.py from the model's card and README; do not edit. -->"
 
 
@@ -44,7 +50,49 @@ def render_page(card: ModelCard) -> str:
 def render_index(cards: list[ModelCard]) -> str:
     """Return the list of all pages as Markdown."""
     lines = [f"- [{card.name}]({card.name}.md) ({card.year}): {card.summary}" for card in cards]
-    return "\n\n".join([NOTE, "# Models", "\n".join(lines)]) + "\n"
+    return "\n\n".join([NOTE, "# Models", "\n".join(lines), *render_ranking(cards)]) + "\n"
+
+
+def render_ranking(cards: list[ModelCard]) -> list[str]:
+    """Return who is preferred for each use, and by which numbers: ours and the papers' in two columns."""
+    parts = ["## Which one is taken when none is named", RANKING]
+    for use in USES:
+        ranked = [(quality, card) for card in cards for quality in card.quality if quality.use == use]
+        ranked.sort(key=lambda pair: -pair[0].rank)
+        if not ranked:
+            continue
+        rows = [_ranking_row(card, quality) for quality, card in ranked]
+        parts += [
+            f"### {use}",
+            "\n".join(
+                [
+                    "| rank | model | weights | measured here | stated by papers | why |",
+                    "|---|---|---|---|---|---|",
+                    *rows,
+                ]
+            ),
+        ]
+    return parts
+
+
+def _ranking_row(card: ModelCard, quality: Quality) -> str:
+    tag = next((tag for tag in ("default", "published") if tag in card.weights), None)
+    weights = "none to fetch" if tag is None else "ship" if card.weights[tag].file else "to fetch"
+    measured, stated = (
+        "<br>".join(map(_score, scores)) or "no number" for scores in (quality.measured, quality.stated)
+    )
+    name = f"[{card.name}]({card.name}.md)"
+    return f"| {quality.rank} | {name} | {weights} | {measured} | {stated} | {quality.why} |"
+
+
+def _score(score: Score) -> str:
+    """Return one number with its protocol and source; a page of ours as a link."""
+    source = score.source
+    if source.startswith("docs/"):
+        page = source.removeprefix("docs/")
+        source = f"[{page}]({page.removeprefix('models/') if page.startswith('models/') else f'../{page}'})"
+    sign = {"higher": "↑", "lower": "↓"}[score.better]
+    return f"{score.measure} {sign} **{score.value:g}** ({score.protocol}; {source})"
 
 
 def write_pages(folder: Path = FOLDER) -> None:
@@ -67,9 +115,10 @@ def _training(card: ModelCard) -> str:
 
 def _weights_line(tag: str, entry: Weights) -> str:
     where = "inside the package" if entry.file else "fetched when asked for"
-    return (
-        f"- `{tag}`: {entry.size / 1e6:.1f} MB, {where}, license {entry.license}. {entry.trained_on}".rstrip()
-    )
+    about = "" if entry.sha256 else "about "
+    unstated = "" if entry.sha256 else " No hash is stated: recorded on first use."
+    size = f"{about}{entry.size / 1e6:.1f} MB"
+    return f"- `{tag}`: {size}, {where}, license {entry.license}. {entry.trained_on}{unstated}".rstrip()
 
 
 def _readme(card: ModelCard) -> list[str]:
