@@ -100,13 +100,13 @@ def test_a_file_in_the_cache_changes_the_default_and_fast_goes_back(
 ) -> None:
     card = narrow_zoo()
     _, out, _ = _run(capsys, "models")
-    assert f"points      {SMALL}" in out
+    assert f"automatic   {SMALL}" in out
     assert f"before it would go {FULL} (not here)" in out
     _put(card, authors_file.read_bytes())
     assert (default_model("automatic"), default_model("points")) == (FULL, FULL)
     assert default_model("points", fast=True) == SMALL
     _, out, _ = _run(capsys, "models")
-    (line,) = (line for line in out.splitlines() if line.startswith("points  "))
+    (line,) = (line for line in out.splitlines() if line.startswith("automatic  "))
     assert FULL in line
     assert "rank 50, its weights are here and have the hash of the card; the best of all" in line
     _, out, _ = _run(capsys, "models", FULL, "--json")
@@ -203,8 +203,9 @@ def test_pads_begin_with_the_best_for_points(narrow_zoo, authors_file: Path) -> 
 
 
 @pytest.fixture
-def hint(photo: Path, capsys):
+def hint(narrow_zoo, photo: Path, capsys):
     """Color once; return what was said on standard error."""
+    narrow_zoo()
 
     def call(*words: str) -> str:
         code, _, err = _run(capsys, "colorize", photo, "--overwrite", "--device", "cpu", *words)
@@ -219,7 +220,7 @@ def test_better_weights_are_told_of_once(hint) -> None:
         assert "said once" not in hint(*silent)
     said = hint()
     assert said.count("\n") == 1
-    for part in (SMALL, "kang2023 is better", "`colorzoo weights fetch automatic`", "911.7 MB"):
+    for part in (SMALL, "zhang2017_local is better", "`colorzoo weights fetch automatic`", "MB; said once"):
         assert part in said
     assert hint() == ""
 
