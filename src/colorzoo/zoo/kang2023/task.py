@@ -44,7 +44,6 @@ from colorzoo.zoo.kang2023.settings import (
     Objective,
 )
 
-
 _TRUNK_SIZE = 256  # pixels of the shorter side at which Local Hints networks see pictures
 
 
