@@ -189,6 +189,11 @@ def test_training_with_weights_that_cannot_be_had_is_refused(
         encoder.setup("fit")
 
 
+def test_pictures_are_seen_at_the_size_of_the_encoder(narrow: Any) -> None:
+    assert narrow.working_size == 512
+    assert smoke_model(model_card("kang2023_small")).working_size == 256
+
+
 def test_another_family_is_no_trunk() -> None:
     with pytest.raises(ColorzooError, match="no Local Hints model"):
         build_model(Kang2023, {"trunk": "zhang2016_small"})

@@ -8,7 +8,7 @@ from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 
 _HUB = "https://huggingface.co/piddnad"
 _IMAGENET = "ImageNet, 400,000 steps of 16 pictures of 256 pixels, by the authors: the paper's model."
-# a wide step of one pixel is 64: the discriminator needs that many
+# of 64 pixels: the discriminator needs them
 _NARROW = {"width": 0.125, "depth": 0.3, "discriminator_width": 0.125}
 _TRIAL = {**_NARROW, "queries": 8, "layers": 3, "perceptual_weight": 0.0}
 _SLEEPING = ("discriminator.layers.2.2.*.weight_orig",)  # the attention begins with a factor of 0

@@ -50,8 +50,7 @@ class DDColorNetwork(nn.Module):
 
     Args:
         encoder: Gives maps; a module.
-        widths: Of the pixel decoder's blocks; 512, 512 and 256 in the paper.
-        hidden: Channels of queries; the last of ``widths`` is compared with them, so it is the same.
+        widths: Of the pixel decoder's blocks; 512, 512 and 256 in the paper. The last is that of the queries.
         queries: See `ColorDecoder`.
         layers: See `ColorDecoder`.
         feed: See `ColorDecoder`.

@@ -44,6 +44,8 @@ from colorzoo.zoo.kang2023.settings import (
     Objective,
 )
 
+_TRUNK_SIZE = 256  # pixels of the shorter side at which Local Hints networks see pictures
+
 
 class Kang2023(GANColorizationModule[AbPrediction]):
     """The paper's generator and its training.
@@ -95,6 +97,8 @@ class Kang2023(GANColorizationModule[AbPrediction]):
 
     def configure_network(self) -> None:
         """Build the encoder and both decoders."""
+        if self.extensions.trunk is not None:
+            self.working_size = _TRUNK_SIZE
         how = self.architecture
         widths = [scaled_width(base, how.width) for base in PIXEL_CHANNELS]
         feed = scaled_width(FEED_CHANNELS, how.width)
