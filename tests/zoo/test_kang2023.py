@@ -82,6 +82,22 @@ def test_a_file_of_the_authors_becomes_a_model(name: str, size: str, tmp_path: P
     )
 
 
+@pytest.mark.parametrize("layout", ["bare", "params", "params_ema", "module."])
+def test_the_file_of_the_hub_and_that_of_the_trainer_load_as_they_are(layout: str, tmp_path: Path) -> None:
+    theirs = their_file("tiny")
+    zeros = {key: torch.zeros_like(value) for key, value in theirs.items()}
+    content = {
+        "bare": theirs,
+        "params": {"params": theirs},
+        "params_ema": {"params": zeros, "params_ema": theirs},
+        "module.": {f"module.{key}": value for key, value in theirs.items()},
+    }[layout]
+    torch.save(content, tmp_path / "file.pth")
+    model = create_model("kang2023_tiny", tmp_path / "file.pth", **NARROW)
+    assert model.trained
+    assert torch.equal(model.network.refine.weight_orig, theirs["refine_net.0.0.weight_orig"])
+
+
 def test_names_are_those_of_the_golden_files() -> None:
     """So the names above are no invention of this test: tests/parity loads the authors' own."""
     for key in their_file("tiny"):
