@@ -81,8 +81,8 @@ class ModelCard:
         weights: Known weight files by tag; ``"default"`` is embedded, ``"published"`` the authors'.
         config: Training configuration below ``configs/``.
         smoke: How the contract suite tries this model.
-        default_for: The uses for which this is the model when the user names none: ``"automatic"`` or
-            kinds of guidance.
+        default_for: The uses for which this is the model when the user names none: ``"automatic"``, ``"frames"``
+            (a video with a reference) or kinds of guidance.
         limits: What this model cannot do; the contract suite asserts the failure. ``"training"``: it is an
             algorithm, has no weights and needs none; ``"export"``: no graph can be made of it;
             ``"gradient"``: its answer is not differentiable in the input.
@@ -103,7 +103,7 @@ class ModelCard:
     weights: Mapping[str, Weights] = field(default_factory=dict)
     config: str | None = None
     smoke: Smoke = Smoke()
-    default_for: tuple[GuidanceKind | Literal["automatic"], ...] = ()
+    default_for: tuple[GuidanceKind | Literal["automatic", "frames"], ...] = ()
     limits: tuple[Limit, ...] = ()
 
     @property

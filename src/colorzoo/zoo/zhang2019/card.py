@@ -62,6 +62,7 @@ SMALL = replace(
         )
     },
     config="zhang2019/small.yaml",
+    default_for=("frames",),
 )
 
 CARDS = (FULL, SMALL)

@@ -1,0 +1,26 @@
+"""PyAV, which only moving pictures need."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from colorzoo.errors import ColorzooError
+
+
+class VideoError(ColorzooError):
+    """A moving picture cannot be read, colored or written."""
+
+
+def load_av() -> Any:
+    """Import PyAV.
+
+    Raises:
+        VideoError: It is not installed.
+    """
+    try:
+        return importlib.import_module("av")
+    except ImportError as error:
+        raise VideoError(
+            f'video files need PyAV ({error}); install it with: pip install "colorzoo[video]"'
+        ) from error
