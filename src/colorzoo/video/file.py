@@ -17,7 +17,7 @@ from torch import Tensor
 from colorzoo.inference.picture import FloatArray
 from colorzoo.video.frame import Findings, Frame
 from colorzoo.video.join import join_parts
-from colorzoo.video.library import VideoError, load_av
+from colorzoo.video.library import VideoError, load_av, writing
 from colorzoo.video.plan import Encoding, StreamPlan, output_layout, tags_of
 from colorzoo.video.planes import Layout, as_planes, from_rgb, layout_of, luma_of, samples
 from colorzoo.weights._files import sha256_of
@@ -143,31 +143,29 @@ class VideoFile:
         self.findings.notes += join_parts(self.path, parts, whole, self.plan, self._last)
 
     def _decoded(self) -> Iterator[tuple[Any, int | None]]:
-        """Decode, and yield None with its timestamp where the decoder gave up a packet."""
-        lost: list[int] = []
+        """Decode, and yield None with its timestamp where the decoder gives no frame."""
+        lost = _Lost()
         with self._av.open(str(self.path)) as container:
             stream = _video_stream(container, self.path)
             stream.codec_context.thread_count = 1  # with more, an error is told of another packet
             for packet in self._packets(container, stream):
                 try:
-                    decoded = packet.decode()
+                    decoded = stream.codec_context.decode(packet)
                 except self._av.FFmpegError:
-                    if packet.pts is None:
-                        yield None, None
-                    else:
-                        lost.append(packet.pts)
-                    continue
+                    decoded = []
+                    lost.failed(packet)
+                lost.sent(packet)
                 for frame in decoded:
-                    yield from ((None, pts) for pts in sorted(lost) if _before(pts, frame))
-                    lost = [pts for pts in lost if not _before(pts, frame) and pts != frame.pts]
+                    yield from ((None, pts) for pts in lost.before(frame))
                     yield frame, frame.pts
-        yield from ((None, pts) for pts in sorted(lost))
+        yield from ((None, pts) for pts in sorted(lost.waiting))
 
     def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
         try:
             yield from container.demux(stream)
         except self._av.FFmpegError as error:
             self.findings.notes.append(f"the file cannot be read to its end ({error.strerror})")
+            yield self._av.Packet()  # an empty one asks for the frames that the decoder still holds
 
     def _next_pts(self, wanted: int | None, last: int | None) -> int:
         """Return a timestamp that is later than the last one: the frame's own if it is."""
@@ -204,6 +202,37 @@ class VideoFile:
             yield "its transparency is dropped"
 
 
+class _Lost:
+    """Packets that gave no frame: after an error decoders drop some, up to the next key frame, and say nothing.
+
+    Without an error nothing is missed, as some packets hold no frame of their own.
+    """
+
+    def __init__(self) -> None:
+        self._since: int | None = None  # timestamp of the first error since all was well
+        self.waiting: set[int] = set()
+
+    def failed(self, packet: Any) -> None:
+        """Note a packet that the decoder refused."""
+        if self._since is None:
+            self._since = packet.pts
+
+    def sent(self, packet: Any) -> None:
+        """Note a packet that the decoder was given."""
+        if self._since is not None and packet.pts is not None:
+            self.waiting.add(packet.pts)
+
+    def before(self, frame: Any) -> list[int]:
+        """Return the timestamps that are passed by this frame, and forget them and its own."""
+        if frame.pts is None:
+            return []
+        passed = sorted(pts for pts in self.waiting if pts < frame.pts)
+        self.waiting -= {*passed, frame.pts}
+        if self._since is not None and frame.key_frame and frame.pts > self._since:
+            self._since = None
+        return passed
+
+
 class FilePart:
     """Encodes the frames of one shot.
 
@@ -213,9 +242,10 @@ class FilePart:
     """
 
     def __init__(self, path: Path, plan: StreamPlan) -> None:
-        self._av, self._plan = load_av(), plan
-        self._container = self._av.open(str(path), "w", format="nut")
-        self._stream = plan.add_to(self._container)
+        self._av, self._plan, self._path = load_av(), plan, path
+        with writing(path):
+            self._container = self._av.open(str(path), "w", format="nut")
+            self._stream = plan.add_to(self._container)
 
     def write(self, frame: Frame, rgb: FloatArray) -> None:
         """Encode a frame."""
@@ -224,12 +254,14 @@ class FilePart:
         made = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
         fill(made, from_rgb(stored, plan.layout), plan.layout.bits)
         made.pts, made.time_base = picture.pts, plan.time_base
-        self._container.mux(self._stream.encode(made))
+        with writing(self._path):
+            self._container.mux(self._stream.encode(made))
 
     def close(self) -> None:
         """Write what the encoder still holds."""
-        self._container.mux(self._stream.encode())
-        self._container.close()
+        with writing(self._path):
+            self._container.mux(self._stream.encode())
+            self._container.close()
 
 
 def fill(frame: Any, planes: Sequence[NDArray[Any]], bits: int) -> None:
@@ -257,6 +289,3 @@ def _display_matrix(frame: Any) -> tuple[int, ...]:
     found = frame.side_data.get("DISPLAYMATRIX")
     return () if found is None else tuple(np.frombuffer(bytes(found), np.int32).tolist())
 
-
-def _before(pts: int, frame: Any) -> bool:
-    return frame.pts is not None and pts < frame.pts

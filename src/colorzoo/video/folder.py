@@ -105,10 +105,13 @@ class FrameFolder:
 
     def join(self, parts: Sequence[Path], whole: Path) -> None:
         """Move all frames into one folder."""
-        whole.mkdir(exist_ok=True)
-        for part in parts:
-            for file in sorted(part.iterdir()) if part.exists() else ():
-                file.replace(whole / file.name)
+        try:
+            whole.mkdir(exist_ok=True)
+            for part in parts:
+                for file in sorted(part.iterdir()) if part.exists() else ():
+                    file.replace(whole / file.name)
+        except OSError as error:
+            raise VideoError(f"{whole} cannot be written: {error.strerror}") from error
 
 
 class FolderPart:
@@ -120,7 +123,10 @@ class FolderPart:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        path.mkdir(exist_ok=True)
+        try:
+            path.mkdir(exist_ok=True)
+        except OSError as error:
+            raise VideoError(f"{path} cannot be made: {error.strerror}") from error
 
     def write(self, frame: Frame, rgb: FloatArray) -> None:
         """Write a frame as its source was."""

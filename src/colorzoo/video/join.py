@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from colorzoo.video.library import VideoError, load_av
+from colorzoo.video.library import VideoError, load_av, writing
 from colorzoo.video.plan import StreamPlan
 
 # times stay as they are: Matroska would else shift all by the encoder delay of the sound
@@ -37,19 +37,19 @@ def join_parts(
     """
     av = load_av()
     notes: list[str] = []
-    try:
-        with av.open(str(source)) as original, av.open(str(whole), "w", options=_OPTIONS) as target:
-            video = plan.add_to(target)
-            copied = _add_copies(original, target, whole, notes)
-            target.metadata.update(original.metadata)
-            target.set_chapters(original.chapters())
-            target.start_encoding()
-            with closing(_video_packets(parts, video, last)) as colored:
-                packets = heapq.merge(colored, _other_packets(original, copied, notes), key=_time)
-                for packet in packets:
-                    target.mux_one(packet)
-    except av.FFmpegError as error:
-        raise VideoError(f"{whole.name} cannot be written: {error.strerror}") from error
+    with (
+        writing(whole),
+        av.open(str(source)) as original,
+        av.open(str(whole), "w", options=_OPTIONS) as target,
+    ):
+        video = plan.add_to(target)
+        copied = _add_copies(original, target, whole, notes)
+        target.metadata.update(original.metadata)
+        target.set_chapters(original.chapters())
+        target.start_encoding()
+        with closing(_video_packets(parts, video, last)) as colored:
+            for packet in heapq.merge(colored, _other_packets(original, copied, notes), key=_time):
+                target.mux_one(packet)
     return notes
 
 
