@@ -40,7 +40,7 @@ def write_video(
     tags: dict[str, int] = TAGS,
     sound: bool = False,
     turn: int = 0,
-    spoil: Callable[[int, bytes], bytes] = lambda number, content: content,
+    spoil: Callable[[int, bytes], bytes] = lambda _, content: content,
 ) -> Path:
     """Write gray pictures; ``spoil`` may change the bytes of each packet. Values are those of ``pixels``."""
     height, width = pictures[0].shape

@@ -81,8 +81,8 @@ class ModelCard:
         weights: Known weight files by tag; ``"default"`` is embedded, ``"published"`` the authors'.
         config: Training configuration below ``configs/``.
         smoke: How the contract suite tries this model.
-        default_for: The uses for which this is the model when the user names none: ``"automatic"``, ``"frames"``
-            (a video with a reference) or kinds of guidance.
+        default_for: The uses for which this is the model when the user names none: ``"automatic"``,
+            ``"frames"`` (a video with a reference) or kinds of guidance.
         limits: What this model cannot do; the contract suite asserts the failure. ``"training"``: it is an
             algorithm, has no weights and needs none; ``"export"``: no graph can be made of it;
             ``"gradient"``: its answer is not differentiable in the input.

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_model import write_tiny_weights
-from tiny_video import luma_planes, read_frames, scene, sound_packets, times, write_video
 
 from colorzoo.cli.main import main
 from colorzoo.inference.origin import read_origin
 from colorzoo.video.planes import as_planes, layout_of, to_rgb
+from tiny_model import write_tiny_weights
+from tiny_video import luma_planes, read_frames, scene, sound_packets, times, write_video
 
 SCENES = [scene(n) for n in range(4)] + [scene(n, seed=7) for n in range(4)]
 
@@ -40,7 +40,12 @@ def test_a_video_comes_back_in_color(
     source, out = write_video(tmp_path / "in.mp4", SCENES, sound=True), tmp_path / "out.mp4"
     assert video(source, out, "--weights", weights, "--json") == 0
     report = json.loads(capsys.readouterr().out)
-    assert (report["status"], report["frames"], report["shots"], report["broken"]) == ("colored", 8, [0, 4], [])
+    assert (report["status"], report["frames"], report["shots"], report["broken"]) == (
+        "colored",
+        8,
+        [0, 4],
+        [],
+    )
     assert times(out) == times(source)
     assert sound_packets(out) == sound_packets(source)
     assert min(chroma(out)) > 0.02 > max(chroma(source))

@@ -5,6 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from colorzoo.video.file import VideoFile
+from colorzoo.video.parts import PartsFolder, parts_path
+from colorzoo.video.plan import choose_encoding
+from colorzoo.video.run import Result, color_video
 from tiny_video import (
     StubPainter,
     luma_planes,
@@ -14,11 +19,6 @@ from tiny_video import (
     times,
     write_video,
 )
-
-from colorzoo.video.file import VideoFile
-from colorzoo.video.parts import PartsFolder, parts_path
-from colorzoo.video.plan import choose_encoding
-from colorzoo.video.run import Result, color_video
 
 SCENES = [scene(n) for n in range(6)] + [scene(n, seed=7) for n in range(6)]
 

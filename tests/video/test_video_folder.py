@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_video import StubPainter, scene
 
 from colorzoo.video.folder import FrameFolder
 from colorzoo.video.library import VideoError
 from colorzoo.video.parts import PartsFolder, parts_path
 from colorzoo.video.run import Result, color_video
+from tiny_video import StubPainter, scene
 
 
 def make_frames(folder: Path) -> Path:

@@ -26,7 +26,11 @@ def test_a_flat_color_comes_back(layout: Layout) -> None:
 def test_values_are_those_of_the_standards() -> None:
     red = np.zeros((2, 2, 3), np.float32)
     red[..., 0] = 1
-    assert [int(plane[0, 0]) for plane in from_rgb(red, Layout(1, 1, 8, False, 1))] == [63, 102, 240]  # BT.709
+    assert [int(plane[0, 0]) for plane in from_rgb(red, Layout(1, 1, 8, False, 1))] == [
+        63,
+        102,
+        240,
+    ]  # BT.709
     assert [int(plane[0, 0]) for plane in from_rgb(red, Layout(1, 1, 8, True, 6))] == [76, 85, 255]  # JPEG
     assert [int(plane[0, 0]) for plane in from_rgb(red, Layout(1, 1, 10, False, 9))] == [294, 387, 960]
 
@@ -53,7 +57,7 @@ def test_chroma_lies_at_the_left_pixel_of_two() -> None:
     rgb[:, 4] = (0.5, 0.5, 1.0)  # a column that is the left one of its pair
     blue = from_rgb(rgb, Layout(2, 2, 8, True, 1))[1][0]
     assert blue[2] > blue[1] == blue[3] == 128
-    rgb = np.full((2, 8, 3), 0.5, np.float32)
+    rgb[:, 4] = 0.5
     rgb[:, 3] = (0.5, 0.5, 1.0)  # between two samples
     blue = from_rgb(rgb, Layout(2, 2, 8, True, 1))[1][0]
     assert blue[1] == blue[2] > 128

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_video import StubPainter, luma_planes, scene, write_video
 
 from colorzoo.video.file import VideoFile
 from colorzoo.video.library import VideoError
 from colorzoo.video.parts import PartsFolder, parts_path
 from colorzoo.video.plan import choose_encoding
 from colorzoo.video.run import color_video
+from tiny_video import StubPainter, luma_planes, scene, write_video
 
 SCENES = [scene(n, seed) for seed in (0, 7, 9) for n in range(6)]
 _KILLED = """
@@ -45,7 +45,11 @@ def color(source: Path, out: Path, painter: StubPainter, made_of: str = "a") -> 
 
 
 def test_a_killed_run_goes_on_with_the_shot_it_was_in(tmp_path: Path) -> None:
-    source, out, whole = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4", tmp_path / "whole.mp4"
+    source, out, whole = (
+        write_video(tmp_path / "in.mp4", SCENES),
+        tmp_path / "out.mp4",
+        tmp_path / "whole.mp4",
+    )
     script = _KILLED.format(tests=str(Path(__file__).parents[1]), source=str(source), out=str(out))
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None

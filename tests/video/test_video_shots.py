@@ -1,9 +1,9 @@
 """Cuts are found, motion and flashes are none."""
 
 import numpy as np
-from tiny_video import scene
 
 from colorzoo.video.shots import ShotFinder
+from tiny_video import scene
 
 
 def starts(pictures: list[np.ndarray]) -> list[int]:
@@ -18,7 +18,9 @@ def test_a_cut_is_found_and_motion_is_none() -> None:
 
 
 def test_a_flash_and_a_fade_are_no_cuts() -> None:
-    bright = [np.clip(scene(n).astype(int) + (60 if n == 4 else 0), 0, 255).astype(np.uint8) for n in range(8)]
+    bright = [
+        np.clip(scene(n).astype(int) + (60 if n == 4 else 0), 0, 255).astype(np.uint8) for n in range(8)
+    ]
     faded = [(scene(0) * (1 - n / 20)).astype(np.uint8) for n in range(19)]
     assert starts(bright) == [0]
     assert starts(faded) == [0]

@@ -62,7 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size", type=int, default=256, help="shorter side that the network sees (default 256)"
     )
     parser.add_argument(
-        "--codec", choices=("h264", "hevc", "vp9", "ffv1"), help="default: h264, in .webm vp9; ffv1 has no loss"
+        "--codec",
+        choices=("h264", "hevc", "vp9", "ffv1"),
+        help="default: h264, in .webm vp9; ffv1 has no loss",
     )
     parser.add_argument(
         "--crf", type=int, metavar="N", help="quality, 0 to 51, lower is better (default: no loss to be seen)"

@@ -19,7 +19,7 @@ from colorzoo.video.frame import Findings, Frame
 from colorzoo.video.join import join_parts
 from colorzoo.video.library import VideoError, load_av, writing
 from colorzoo.video.plan import Encoding, StreamPlan, output_layout, tags_of
-from colorzoo.video.planes import Layout, as_planes, from_rgb, layout_of, luma_of, samples
+from colorzoo.video.planes import as_planes, from_rgb, layout_of, luma_of, samples
 from colorzoo.weights._files import sha256_of
 
 _UNKNOWN_RATE = Fraction(25)
@@ -177,7 +177,7 @@ class VideoFile:
 
     def _usual(self) -> int:
         """Return how long most frames last, in steps of the time base."""
-        return max(1, round(1 / (self._rate * self._time_base)))
+        return max(1, round(1 / float(self._rate * self._time_base)))
 
     def _sized(self, decoded: Any) -> Any:
         first = self._first
@@ -203,7 +203,7 @@ class VideoFile:
 
 
 class _Lost:
-    """Packets that gave no frame: after an error decoders drop some, up to the next key frame, and say nothing.
+    """Packets that gave no frame: after an error decoders silently drop some, up to the next key frame.
 
     Without an error nothing is missed, as some packets hold no frame of their own.
     """
@@ -281,11 +281,10 @@ def _video_stream(container: Any, path: Path) -> Any:
 def _estimated(container: Any, stream: Any) -> int | None:
     rate = stream.average_rate
     if rate and stream.duration:
-        return round(stream.duration * stream.time_base * rate)
-    return round(container.duration / 1_000_000 * rate) if rate and container.duration else None
+        return round(float(stream.duration * stream.time_base * rate))
+    return round(float(container.duration / 1_000_000 * rate)) if rate and container.duration else None
 
 
 def _display_matrix(frame: Any) -> tuple[int, ...]:
     found = frame.side_data.get("DISPLAYMATRIX")
     return () if found is None else tuple(np.frombuffer(bytes(found), np.int32).tolist())
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -17,9 +17,7 @@ _OPTIONS = {"avoid_negative_ts": "disabled"}
 _COPIED = ("audio", "subtitle")
 
 
-def join_parts(
-    source: Path, parts: Sequence[Path], whole: Path, plan: StreamPlan, last: int
-) -> list[str]:
+def join_parts(source: Path, parts: Sequence[Path], whole: Path, plan: StreamPlan, last: int) -> list[str]:
     """Write the result.
 
     Args:
@@ -69,7 +67,7 @@ def _add_copies(original: Any, target: Any, whole: Path, notes: list[str]) -> di
     return copied
 
 
-def _video_packets(parts: Sequence[Path], stream: Any, last: int) -> Iterator[Any]:
+def _video_packets(parts: Sequence[Path], stream: Any, last: int) -> Generator[Any]:
     """Yield the packets of all parts; each lasts until the next one."""
     waiting: Any = None
     for part in parts:

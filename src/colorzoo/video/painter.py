@@ -91,12 +91,13 @@ class Painter:
         elif self.is_key(frame, luma):
             ab = self._key_ab(frame.number, luma) * self._strength
         else:
-            ab = self._predicted(frame, luma)
+            ab = self.predict(luma, frame.number)
         self._before = torch.cat([luma, ab], dim=1)
         return ab
 
-    def _predicted(self, frame: Frame, luma: Tensor) -> Tensor:
-        exemplar = self._exemplar_for(frame.number)
+    def predict(self, luma: Tensor, number: int) -> Tensor:
+        """Return the model's ab ``(1, 2, h, w)`` for one frame; the arguments are those of `color`."""
+        exemplar = self._exemplar_for(number)
         model = self._colorizer.model
         if exemplar is not None and isinstance(model, ColorsFrames):
             device = self._colorizer.device

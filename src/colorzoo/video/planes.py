@@ -1,6 +1,6 @@
 """Between the planes of a video frame and RGB, by the matrix and range that the frame is tagged with.
 
-Done here in float and not by swscale, which rounds to 8 bits on the way and takes an untagged frame for BT.601.
+Done here in float and not by swscale, which rounds on the way and takes every untagged frame for BT.601.
 """
 
 from __future__ import annotations
@@ -175,11 +175,12 @@ def from_rgb(rgb: FloatArray, layout: Layout) -> list[NDArray[Any]]:
 
 
 def _reduced(chroma: FloatArray, layout: Layout) -> FloatArray:
-    """Average chroma to its samples: in a row around the left pixel of two, where MPEG puts it."""
+    """Average chroma of even sides to its samples, in a row around the left pixel of two, as in MPEG."""
+    half, quarter = np.float32(0.5), np.float32(0.25)
+    reduced = chroma
     if layout.down == 2:
-        even = np.pad(chroma, ((0, len(chroma) % 2), (0, 0)), mode="edge")
-        chroma = (even[::2] + even[1::2]) / 2
+        reduced = half * (reduced[::2] + reduced[1::2])
     if layout.across == 2:
-        wide = np.pad(chroma, ((0, 0), (1, 1 + chroma.shape[1] % 2)), mode="edge")
-        chroma = (wide[:, :-2:2] + 2 * wide[:, 1:-1:2] + wide[:, 2::2]) / 4
-    return chroma
+        wide = np.pad(reduced, ((0, 0), (1, 0)), mode="edge")
+        reduced = quarter * (wide[:, :-1:2] + wide[:, 2::2]) + half * wide[:, 1::2]
+    return reduced

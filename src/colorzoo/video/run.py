@@ -64,7 +64,8 @@ class OpenShot:
         if self._count == 0:
             ahead, block = look_ahead(luma.numel())
             self._steadier = Steadier(self._steady, ahead, block)
-        seen = shrink_luma(luma, working_size(*luma.shape[-2:], self._size))
+        height, width = luma.shape[-2:]
+        seen = shrink_luma(luma, working_size(height, width, self._size))
         held = self._painter.is_key(frame, seen)
         self._waiting.append(frame)
         self._count += 1
@@ -138,9 +139,7 @@ def color_video(
         if begins or current is None:
             shots += [] if current is None else [current.finish()]
             done = parts.finished(frame.number)
-            current = (
-                DoneShot(done) if done else OpenShot(source, painter, parts, frame.number, steady, size)
-            )
+            current = DoneShot(done) if done else OpenShot(source, painter, parts, frame.number, steady, size)
         resumed += isinstance(current, DoneShot)
         current.add(frame)
         tick()

@@ -57,5 +57,8 @@ def _histograms(picture: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def _histogram(part: NDArray[np.float32]) -> NDArray[np.float64]:
     counts = np.bincount((part / 256 * _BINS).astype(int).ravel(), minlength=_BINS)
-    smooth = np.convolve(counts, (0.25, 0.5, 0.25), "same")  # a slow fade moves values across the edges of bins
-    return smooth / max(smooth.sum(), 1)
+    smooth = np.convolve(
+        counts, (0.25, 0.5, 0.25), "same"
+    )  # a slow fade moves values across the edges of bins
+    shares: NDArray[np.float64] = smooth / max(smooth.sum(), 1)
+    return shares

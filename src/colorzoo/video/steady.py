@@ -1,8 +1,8 @@
 """Colors held steady within a shot: ab averaged along the motion of the picture, where it can be followed.
 
-Each frame's ab is drawn towards that of the frame before, fetched along the optical flow of the lightness;
-the same is done backwards from some frames ahead, and the two are averaged. Nothing is taken from places that were
-hidden: flow there and back must meet, and the lightness found must be the same.
+Each frame's ab is drawn towards that of the frame before, fetched along the optical flow of the lightness.
+The same is done backwards from some frames ahead, and the two are averaged. Nothing is taken from places that
+were hidden: flow there and back must meet, and the lightness found must be the same.
 """
 
 from __future__ import annotations
@@ -90,8 +90,9 @@ class Steadier:
         behind: Tensor | None = None
         waiting = zip(self._raw, self._forward, self._back, self._held, strict=True)
         for raw, forward, step, held in reversed(list(waiting)):
-            alone = step is None or behind is None or held
-            backward = raw if alone else step.pull(raw, behind, self._strength)
+            backward = raw
+            if step is not None and behind is not None and not held:
+                backward = step.pull(raw, behind, self._strength)
             steady.append((forward + backward) / 2)
             behind = backward
         for kept in (self._raw, self._forward, self._back, self._held):
