@@ -69,9 +69,11 @@ def write_video(
 
 def gray_frame(picture: np.ndarray, pixels: str) -> Any:
     height, width = picture.shape
+    if pixels == "bgr0":
+        return av.VideoFrame.from_ndarray(picture, format="gray").reformat(format=pixels)
     frame = av.VideoFrame(width, height, pixels)
-    bits = 10 if "10" in pixels else 8
-    for plane, content in zip(frame.planes, [picture, 1 << (bits - 1), 1 << (bits - 1)], strict=False):
+    bits = next((bits for bits in (10, 12, 16) if str(bits) in pixels), 8)
+    for plane, content in zip(frame.planes, [picture, 1 << (bits - 1), 1 << (bits - 1), 255], strict=False):
         samples(plane, bits)[:] = content
     return frame
 

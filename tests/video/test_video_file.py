@@ -89,6 +89,26 @@ def test_ten_bits_stay_in_h264(tmp_path: Path) -> None:
     assert {frame.format.name for frame in read_frames(out)} == {"yuv420p10le"}
 
 
+@pytest.mark.parametrize("pixels", ["gray", "gray10le", "gray16le", "bgr0", "yuva420p", "yuv420p12le"])
+def test_other_formats_are_brought_to_one_that_players_know(tmp_path: Path, pixels: str) -> None:
+    scale = {"gray10le": 4, "gray16le": 256, "yuv420p12le": 16}.get(pixels, 1)
+    deep = np.uint8 if scale == 1 else np.uint16
+    pictures = [picture.astype(deep) * deep(scale) for picture in SCENES[:2]]
+    source = write_video(tmp_path / "in.mkv", pictures, codec="ffv1", pixels=pixels, tags={})
+    out = tmp_path / "out.mp4"
+    convert(source, out)
+    bits = 8 if scale == 1 else 10
+    for frame, now, was in zip(read_frames(out), luma_planes(out, bits), SCENES, strict=False):
+        assert frame.format.name in (("yuv420p", "yuvj420p") if bits == 8 else ("yuv420p10le",))
+        expected = was.astype(float)
+        if pixels == "bgr0":  # all values are used there, and 16 to 235 in the result
+            expected = 16 + expected * 219 / 255
+        levels = now / 2 ** (bits - 8)
+        if frame.color_range == 2:
+            levels = levels * (255.75 / 255)
+        assert np.abs(levels - expected).mean() < 2.5  # the encoder loses a little
+
+
 def test_an_untagged_video_is_tagged_with_what_was_used(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mp4", SCENES, tags={})
     out = tmp_path / "out.mp4"
@@ -145,6 +165,17 @@ def test_a_packet_that_cannot_be_decoded_is_told_and_filled(tmp_path: Path, at: 
     assert [number for number, state, _ in painter.seen if state != "whole"] == [*lost]
     assert f"{at * 0.04:.3f} s" in video.findings.broken
     assert "broken frame" in video.findings.lines()[0]
+
+
+def test_a_frame_decoded_with_errors_is_told_and_kept(tmp_path: Path) -> None:
+    def torn(number: int, content: bytes) -> bytes:
+        return content[:30] + bytes(b ^ 0x5A for b in content[30:]) if number == 3 else content
+
+    noise = np.random.default_rng(0).integers(16, 235, (96, 128)).astype(np.uint8)
+    source = write_video(tmp_path / "in.mkv", [np.roll(noise, n, axis=1) for n in range(6)], spoil=torn)
+    out, painter = tmp_path / "out.mkv", StubPainter()
+    assert convert(source, out, painter).frames == 6
+    assert [state for _, state, _ in painter.seen] == ["whole"] * 3 + ["damaged"] + ["whole"] * 2
 
 
 def test_a_file_cut_short_is_colored_as_far_as_it_goes(tmp_path: Path) -> None:
