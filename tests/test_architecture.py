@@ -17,7 +17,7 @@ def ours(*names: str) -> tuple[str, ...]:
 
 
 # Who, and what they must not import, neither at the top nor lazily.
-USERS = ours("inference", "evaluation", "studio", "cli")
+USERS = ours("inference", "video", "evaluation", "studio", "cli")
 FORBIDDEN = {
     ours("color", "guidance", "networks", "losses", "metrics", "users"): (
         *LIGHTNING,
@@ -27,6 +27,8 @@ FORBIDDEN = {
     ours("data"): (*ours("zoo", "networks", "tasks", "losses"), *USERS),
     ours("tasks", "zoo", "callbacks"): USERS,
     USERS: ours("zoo"),  # models are reached by name, through the registry
+    ours("inference"): ours("video", "cli"),
+    ours("video"): ours("cli"),
     ours("card", "errors", "registry"): HEAVY,
 }
 
@@ -76,6 +78,9 @@ def test_the_package_keeps_its_import_rules() -> None:
         ("evaluation/methods.py", "import colorzoo.zoo.one.task"),
         ("users/points.py", "from colorzoo.tasks import base"),
         ("inference/colorizer.py", "import importlib\nimportlib.import_module('colorzoo.zoo.one')"),
+        ("inference/read.py", "from colorzoo.video.planes import to_rgb"),
+        ("video/run.py", "import colorzoo.cli.colorize"),
+        ("video/painter.py", "from colorzoo.zoo.one import task"),
         ("zoo/one/network.py", "from ..two import network"),
         ("zoo/one/task.py", "import colorzoo.zoo.two.task"),
         ("zoo/one/card.py", "import torch.nn"),

@@ -14,8 +14,8 @@ GuidanceKind = Literal["points", "scribbles", "regions", "exemplar", "statistics
 InputKind = Literal["gray", "sketch"]
 OutputKind = Literal["ab", "rgb"]
 Limit = Literal["training", "export", "gradient"]
-Use = Literal["automatic", "sketch"] | GuidanceKind
-"""What a model is chosen for: coloring without help, a sketch, or by a kind of guidance."""
+Use = Literal["automatic", "sketch", "frames"] | GuidanceKind
+"""What a model is chosen for: coloring without help, sketches, video by a reference, or a kind of guidance."""
 
 
 @dataclass(frozen=True)

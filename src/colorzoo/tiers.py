@@ -17,7 +17,7 @@ from colorzoo.registry import list_models, model_card
 from colorzoo.weights.catalog import weights_path
 from colorzoo.weights.ledger import FileState, inspect
 
-USES: tuple[Use, ...] = ("automatic", "sketch", *get_args(GuidanceKind))
+USES: tuple[Use, ...] = ("automatic", "sketch", "frames", *get_args(GuidanceKind))
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,7 @@ def test_a_fresh_machine_uses_what_ships() -> None:
     expected = {
         "automatic": SMALL,
         "sketch": "cho2023_small",
+        "frames": "zhang2019_small",
         "points": SMALL,
         "scribbles": "kim2021_small",
         "regions": "cho2023_small",

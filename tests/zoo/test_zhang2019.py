@@ -30,6 +30,10 @@ def test_each_frame_sees_the_one_before() -> None:
         single = model(frames[:1], Guidance(exemplar=exemplar)).ab
     assert torch.equal(colored[:1], single)  # the first frame is a single picture
     assert (colored[1] - colored[0]).abs().max() > 1e-3
+    before = torch.cat([frames[1:2], colored[1:2]], dim=1)
+    assert torch.equal(
+        model.color_frames(frames[2:], exemplar, before), colored[2:]
+    )  # piece by piece, the same
 
 
 def ancestor_names() -> dict[str, Tensor]:

@@ -40,6 +40,7 @@ FULL = ModelCard(
             "Full networks; behind chen2023 in Chen et al. 2023.",
             stated=(Score("FID", 6.12, "lower", _SPCOLOR, "Chen et al. 2023, Table I"),),
         ),
+        Quality("frames", 50, "Full networks of the paper that brought the frame before."),
     ),
     smoke=Smoke(_TRIAL, size=64, without_gradient=_SLEEPING, scales={"network.ab.weight": 0.005}),
     limits=("export",),
@@ -83,6 +84,7 @@ SMALL = replace(
                 Score("Histogram intersection", 0.655, "higher", _EXEMPLAR, "docs/evaluation.md"),
             ),
         ),
+        Quality("frames", 20, "The small one that sees the frame before."),
     ),
 )
 

@@ -147,18 +147,18 @@ class Zhang2019(ExemplarGANModule):
         return AbPrediction(ab=ab, extras=extras)
 
     @torch.inference_mode()
-    def color_frames(self, frames: Tensor, exemplar: Exemplar) -> Tensor:
+    def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
         """Color a video, each frame after the one before it.
 
         Args:
             frames: ``(T, 1, H, W)`` in [0, 100].
             exemplar: One reference for all.
+            previous: ``(1, 3, H, W)`` Lab of the frame before the first one, as it was colored.
 
         Returns:
             ``(T, 2, H, W)`` in CIE units.
         """
         colored: list[Tensor] = []
-        previous = None
         for luma in torch.split(frames, 1):
             ab = self(luma, Guidance(exemplar=exemplar), previous).ab
             previous = torch.cat([luma, ab], dim=1)

@@ -1,0 +1,1 @@
+"""Moving pictures: frames in, the same frames in steady color out."""

@@ -1,0 +1,186 @@
+"""Between the planes of a video frame and RGB, by the matrix and range that the frame is tagged with.
+
+Done here in float and not by swscale, which rounds on the way and takes every untagged frame for BT.601.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from colorzoo.inference.colorizer import full_luma
+from colorzoo.inference.picture import FloatArray
+
+BT709, SMPTE170M, BT2020 = 1, 6, 9  # numbers of ITU-T H.273
+_WEIGHTS = {  # of red and blue in Y'
+    BT709: (0.2126, 0.0722),
+    4: (0.30, 0.11),
+    5: (0.299, 0.114),
+    SMPTE170M: (0.299, 0.114),
+    7: (0.212, 0.087),
+    BT2020: (0.2627, 0.0593),
+    10: (0.2627, 0.0593),
+}
+FULL_RANGE = 2
+_HD_HEIGHT = 720  # from here on players take an untagged video for BT.709
+_NEUTRAL = 1.5  # levels of 8 bits by which the chroma of a gray video may be off
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the planes of a frame hold its colors.
+
+    Attributes:
+        across: Pixels to a sample of chroma in a row.
+        down: In a column.
+        bits: Of a sample.
+        full: Samples use all values, not 16 to 235 (of 8 bits).
+        matrix: Number of the matrix, by H.273.
+    """
+
+    across: int
+    down: int
+    bits: int
+    full: bool
+    matrix: int
+
+    @property
+    def name(self) -> str:
+        """FFmpeg's name of the format."""
+        kind = {(1, 1): "444", (2, 1): "422", (2, 2): "420"}[self.across, self.down]
+        return f"yuv{kind}p" + ("" if self.bits == 8 else f"{self.bits}le")
+
+    @property
+    def luma_scale(self) -> tuple[float, float]:
+        """Value of black, and the distance of white from it."""
+        unit = 2.0 ** (self.bits - 8)
+        return (0.0, 2.0**self.bits - 1) if self.full else (16 * unit, 219 * unit)
+
+    @property
+    def chroma_scale(self) -> tuple[float, float]:
+        """Value of no color, and the distance of one end from the other."""
+        unit = 2.0 ** (self.bits - 8)
+        return 128 * unit, 2.0**self.bits - 1 if self.full else 224 * unit
+
+
+def matrix_of(tag: int, height: int) -> int:
+    """Return the matrix that a tag names; for an unnamed one what players assume of that height."""
+    if tag in _WEIGHTS:
+        return tag
+    return BT709 if height >= _HD_HEIGHT else SMPTE170M
+
+
+def layout_of(frame: Any) -> Layout:
+    """Return how a frame holds its colors, or would after `as_planes`."""
+    parts = frame.format.components
+    bits = 8 if parts[0].bits <= 8 else min(parts[0].bits, 16) if parts[0].bits in (10, 12) else 10
+    matrix = matrix_of(frame.colorspace, frame.height)
+    if frame.format.is_rgb or "pal8" in frame.format.name:
+        return Layout(1, 1, bits, False, matrix)
+    name = frame.format.name
+    gray = len(parts) < 3
+    across, down = (1, 1) if gray else _subsampling(parts)
+    full = frame.color_range == FULL_RANGE or name.startswith("yuvj") or (gray and frame.color_range == 0)
+    return Layout(across, down, bits, full, matrix)
+
+
+def _subsampling(parts: Any) -> tuple[int, int]:
+    across = 1 if parts[1].width == parts[0].width else 2
+    down = 1 if parts[1].height == parts[0].height else 2
+    return (2, 2) if (across, down) == (1, 2) else (across, down)
+
+
+def as_planes(frame: Any) -> list[NDArray[Any]]:
+    """Return the planes of a frame: Y', and Cb and Cr unless it is gray."""
+    layout = layout_of(frame)
+    gray = len(frame.format.components) < 3
+    wanted = {layout.name, layout.name.replace("yuv", "yuvj")}
+    if gray:
+        wanted = {"gray" if layout.bits == 8 else f"gray{layout.bits}le"}
+    if frame.format.name not in wanted:
+        target = min(wanted) if gray else layout.name
+        frame = frame.reformat(
+            format=target,
+            dst_color_range=FULL_RANGE if layout.full else 1,
+            dst_colorspace=5 if layout.matrix == SMPTE170M else layout.matrix,
+        )
+    return [samples(plane, layout.bits) for plane in frame.planes]
+
+
+def samples(plane: Any, bits: int) -> NDArray[Any]:
+    """Return the samples ``(H, W)`` of one plane, which share its memory."""
+    kind = np.uint8 if bits == 8 else np.uint16
+    rows: NDArray[Any] = np.frombuffer(plane, kind).reshape(plane.height, -1)
+    return rows[:, : plane.width]
+
+
+def luma_of(planes: list[NDArray[Any]], layout: Layout) -> Tensor:
+    """Return the lightness ``(1, 1, H, W)`` in [0, 100] of a frame at full size."""
+    if is_neutral(planes, layout):
+        table = _luma_table(layout.bits, layout.luma_scale)
+        return torch.from_numpy(table[planes[0]])[None, None]
+    return full_luma(to_rgb(planes, layout))
+
+
+def is_neutral(planes: list[NDArray[Any]], layout: Layout) -> bool:
+    """Say whether all but one sample of chroma in a thousand are gray."""
+    middle = layout.chroma_scale[0]
+    off = _NEUTRAL * 2 ** (layout.bits - 8)
+    return all(float(np.mean(np.abs(plane - middle) > off)) < 0.001 for plane in planes[1:])
+
+
+@cache
+def _luma_table(bits: int, scale: tuple[float, float]) -> NDArray[np.float32]:
+    """Return the lightness of every value of a gray sample."""
+    black, span = scale
+    gray = ((np.arange(2**bits, dtype=np.float32) - black) / span).clip(0, 1)
+    return full_luma(np.repeat(gray[None, :, None], 3, axis=2))[0, 0, 0].numpy()
+
+
+def to_rgb(planes: list[NDArray[Any]], layout: Layout) -> FloatArray:
+    """Return the ``(H, W, 3)`` RGB in [0, 1] of a frame."""
+    red, blue = _WEIGHTS[layout.matrix]
+    black, span = layout.luma_scale
+    middle, reach = layout.chroma_scale
+    y = (planes[0].astype(np.float32) - black) / span
+    cb, cr = ((_enlarged(plane, y.shape, layout) - middle) / reach for plane in planes[1:])
+    r, b = y + 2 * (1 - red) * cr, y + 2 * (1 - blue) * cb
+    g = (y - red * r - blue * b) / (1 - red - blue)
+    return np.stack([r, g, b], axis=-1).clip(0, 1).astype(np.float32)
+
+
+def _enlarged(plane: NDArray[Any], shape: tuple[int, ...], layout: Layout) -> FloatArray:
+    """Give each pixel the chroma of the sample that covers it; only lightness is taken from it."""
+    whole = plane.repeat(layout.down, axis=0).repeat(layout.across, axis=1)
+    return whole[: shape[0], : shape[1]].astype(np.float32)
+
+
+def from_rgb(rgb: FloatArray, layout: Layout) -> list[NDArray[Any]]:
+    """Return the planes of RGB ``(H, W, 3)`` in [0, 1]: Y' at every pixel, chroma averaged."""
+    red, blue = _WEIGHTS[layout.matrix]
+    r, g, b = np.moveaxis(rgb, -1, 0)
+    y = red * r + (1 - red - blue) * g + blue * b
+    cb, cr = (b - y) / (2 * (1 - blue)), (r - y) / (2 * (1 - red))
+    black, span = layout.luma_scale
+    middle, reach = layout.chroma_scale
+    kind = np.uint8 if layout.bits == 8 else np.uint16
+    scaled = [y * span + black, *(_reduced(part, layout) * reach + middle for part in (cb, cr))]
+    return [np.rint(part).clip(0, 2**layout.bits - 1).astype(kind) for part in scaled]
+
+
+def _reduced(chroma: FloatArray, layout: Layout) -> FloatArray:
+    """Average chroma of even sides to its samples, in a row around the left pixel of two, as in MPEG."""
+    half, quarter = np.float32(0.5), np.float32(0.25)
+    reduced = chroma
+    if layout.down == 2:
+        reduced = half * (reduced[::2] + reduced[1::2])
+    if layout.across == 2:
+        wide = np.pad(reduced, ((0, 0), (1, 0)), mode="edge")
+        reduced = quarter * (wide[:, :-1:2] + wide[:, 2::2]) + half * wide[:, 1::2]
+    return reduced

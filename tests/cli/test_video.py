@@ -1,0 +1,171 @@
+"""``colorzoo video``: what a person sees of it."""
+
+import importlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorzoo.cli.main import main
+from colorzoo.inference.origin import read_origin
+from colorzoo.video.planes import as_planes, layout_of, to_rgb
+from tiny_model import write_tiny_weights
+from tiny_video import luma_planes, read_frames, scene, sound_packets, times, write_video
+
+SCENES = [scene(n) for n in range(4)] + [scene(n, seed=7) for n in range(4)]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors"))
+
+
+def video(*words: object) -> int:
+    return main(["video", *map(str, words), "--size", "32", "--device", "cpu"])
+
+
+def chroma(path: Path) -> list[float]:
+    found = []
+    for frame in read_frames(path):
+        rgb = to_rgb(as_planes(frame), layout_of(frame))
+        found.append(float(np.ptp(rgb, axis=2).mean()))
+    return found
+
+
+def test_a_video_comes_back_in_color(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = write_video(tmp_path / "in.mp4", SCENES, sound=True), tmp_path / "out.mp4"
+    assert video(source, out, "--weights", weights, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["status"], report["frames"], report["shots"], report["broken"]) == (
+        "colored",
+        8,
+        [0, 4],
+        [],
+    )
+    assert times(out) == times(source)
+    assert sound_packets(out) == sound_packets(source)
+    assert min(chroma(out)) > 0.02 > max(chroma(source))
+    origin = read_origin(out)
+    assert origin is not None
+    assert origin.model == "zhang2017_local_small"
+    assert video(source, out, "--weights", weights, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "skipped"
+    assert video(source, out, "--weights", weights, "--strength", "0.5") == 2
+    assert "made with other settings" in capsys.readouterr().err
+    assert video(source, out, "--weights", weights, "--strength", "0", "--overwrite") == 0
+    assert max(chroma(out)) < 0.02
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_video(tmp_path / "in.mp4", SCENES)
+    assert video(source, tmp_path / "out.webm", "--dry-run", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["status"], report["description"]["frames"]) == ("planned", 8)
+    assert report["description"]["to"] == "vp9 yuv420p"
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+def test_a_broken_packet_makes_the_exit_code_1(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_video(
+        tmp_path / "in.mkv", SCENES, spoil=lambda n, b: b"\0\0\0\1" + bytes(60) if n == 2 else b
+    )
+    assert video(source, tmp_path / "out.mkv", "--weights", weights) == 1
+    told = capsys.readouterr()
+    assert "1 broken frame with the colors of the one before, at 0.080 s" in told.out
+    assert "broken frames" in told.err
+    assert len(read_frames(tmp_path / "out.mkv")) == len(SCENES)
+
+
+def test_keys_give_their_colors(tmp_path: Path) -> None:
+    source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
+    tinted = np.stack([SCENES[0] * 0.9, SCENES[0] * 0.5, SCENES[0] * 0.3], axis=2).astype(np.uint8)
+    Image.fromarray(tinted).save(tmp_path / "key.png")
+    assert video(source, out, "--key", f"0={tmp_path / 'key.png'}") == 0
+    assert read_origin(out).model == "zhang2019_small"
+    frames = read_frames(out)
+    colors = [to_rgb(as_planes(frame), layout_of(frame)).mean(axis=(0, 1)) for frame in frames]
+    for number in (0, 2):  # the user's own frame, and one that follows
+        assert colors[number][0] - colors[number][2] > 0.2
+    assert np.abs(colors[0] - colors[2]).max() < 0.06
+    assert np.abs(luma_planes(out)[0].mean() - luma_planes(source)[0].mean()) < 6
+
+
+def test_a_folder_of_frames(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number, picture in enumerate(SCENES):
+        Image.fromarray(picture).save(folder / f"{number}.png")
+    assert video(folder, tmp_path / "out", "--weights", weights) == 0
+    assert len(list((tmp_path / "out").iterdir())) == 8
+    assert capsys.readouterr().out.startswith(f"{tmp_path / 'out'}: 8 frames in 2 shots by zhang2017")
+
+
+def bad_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
+    good = write_video(folder / "good.mp4", SCENES[:2], sound=True)
+    text = folder / "text.mp4"
+    text.write_text("no video " * 99)
+    frames = folder / "frames"
+    frames.mkdir()
+    gray = folder / "gray.png"
+    for path in (gray, frames / "0.png"):
+        Image.fromarray(SCENES[0]).save(path)
+    there = folder / "there.mp4"
+    there.write_bytes(b"mine")
+    new = folder / "new.mp4"
+    return {
+        "no such": ([folder / "none.mp4", new], "no such file or folder"),
+        "no video": ([text, new], "cannot be read as a video"),
+        "itself": ([good, good], "is the source itself"),
+        "unknown container": ([good, folder / "new.xyz"], "videos cannot be written as .xyz"),
+        "no name": ([good, folder / "new"], "use one of .mp4"),
+        "codec": ([good, folder / "new.webm", "--codec", "h264"], ".webm cannot hold h264"),
+        "sound": ([good, folder / "new.webm"], "cannot hold the sound (aac)"),
+        "in the way": ([good, there], "exists already"),
+        "folder to file": ([frames, new], "is a folder of frames"),
+        "codec of a folder": ([frames, folder / "out", "--codec", "h264"], "are for video files"),
+        "key": ([good, new, "--key", "first.png"], "is not FRAME=IMG"),
+        "key twice": ([good, new, "--key", "1=a.png", "--key", "1=b.png"], "names frame 1 twice"),
+        "no key": ([good, new, "--key", "1=none.png"], "none.png: No such file"),
+        "gray key": ([good, new, "--key", f"0={gray}"], "has no color"),
+        "no reference taken": (
+            [good, new, "--model", "zhang2017_local_small", "--reference", gray],
+            "takes no reference",
+        ),
+        "model": ([good, new, "--model", "zhang"], "unknown model"),
+        "sketches": ([good, new, "--model", "cho2023_small"], "paints sketches"),
+        "steady": ([good, new, "--steady", "2"], "--steady must be from 0 to 1"),
+    }
+
+
+def test_bad_inputs_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, (words, told) in bad_inputs(tmp_path).items():
+        assert video(*words) == 2, name
+        lines = capsys.readouterr().err.strip().splitlines()
+        errors = [line for line in lines if line.startswith("colorzoo: error: ")]
+        assert len(errors) == 1, (name, lines)
+        assert told in errors[0], (name, errors[0])
+        assert "Traceback" not in "".join(lines)
+    assert not (tmp_path / "new.mp4").exists()
+    assert (tmp_path / "there.mp4").read_bytes() == b"mine"
+
+
+def test_without_pyav_the_extra_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_video(tmp_path / "in.mp4", SCENES[:1])
+    real = importlib.import_module
+
+    def without(name: str, package: str | None = None) -> object:
+        if name == "av":
+            raise ImportError("No module named 'av'")
+        return real(name, package)
+
+    monkeypatch.setattr(importlib, "import_module", without)
+    assert video(source, tmp_path / "out.mp4") == 2
+    assert 'pip install "colorzoo[video]"' in capsys.readouterr().err

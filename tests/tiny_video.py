@@ -1,0 +1,133 @@
+"""Tiny videos made by PyAV, and a painter without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import torch
+from torch import Tensor
+
+from colorzoo.video.planes import samples
+
+TIME_BASE = Fraction(1, 12800)
+RATE = 25
+STEP = 512
+WIDTH, HEIGHT = 64, 48
+TAGS = {"color_range": 1, "colorspace": 1, "color_primaries": 1, "color_trc": 1}
+
+
+def scene(number: int, seed: int = 0, size: tuple[int, int] = (HEIGHT, WIDTH)) -> np.ndarray:
+    """Return a smooth moving pattern with values from 16 to 235."""
+    generator = np.random.default_rng(seed)
+    coarse = generator.uniform(40, 220, (5, 6))
+    rows, columns = (np.linspace(0, n - 1.001, side) for n, side in zip(coarse.shape, size, strict=True))
+    picture = coarse[rows.astype(int)][:, columns.astype(int)]
+    return np.roll(picture, number, axis=1).round().astype(np.uint8)
+
+
+def write_video(
+    path: Path,
+    pictures: Sequence[np.ndarray],
+    *,
+    pts: Sequence[int] | None = None,
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    tags: dict[str, int] = TAGS,
+    sound: bool = False,
+    turn: int = 0,
+    spoil: Callable[[int, bytes], bytes] = lambda _, content: content,
+) -> Path:
+    """Write gray pictures; ``spoil`` may change the bytes of each packet. Values are those of ``pixels``."""
+    height, width = pictures[0].shape
+    with av.open(str(path), "w") as container:
+        options = {"crf": "4", "bf": "0", "g": "6"} if codec == "libx264" else {}
+        stream = container.add_stream(codec, rate=RATE, options=options)
+        stream.width, stream.height, stream.pix_fmt = width, height, pixels
+        stream.codec_context.time_base = TIME_BASE
+        for name, value in tags.items():
+            setattr(stream.codec_context, name, value)
+        if turn:
+            stream.set_display_rotation(turn)
+        voice = container.add_stream("aac", rate=44100, layout="mono") if sound else None
+        packets: list[Any] = []
+        for number, picture in enumerate(pictures):
+            frame = gray_frame(picture, pixels)
+            frame.pts = number * STEP if pts is None else pts[number]
+            frame.time_base = TIME_BASE
+            packets += stream.encode(frame)
+        for number, packet in enumerate([*packets, *stream.encode()]):
+            container.mux(_spoiled(packet, number, spoil))
+        if voice is not None:
+            _add_sound(container, voice, len(pictures) / RATE)
+    return path
+
+
+def gray_frame(picture: np.ndarray, pixels: str) -> Any:
+    height, width = picture.shape
+    if pixels == "bgr0":
+        return av.VideoFrame.from_ndarray(picture, format="gray").reformat(format=pixels)
+    frame = av.VideoFrame(width, height, pixels)
+    bits = next((bits for bits in (10, 12, 16) if str(bits) in pixels), 8)
+    for plane, content in zip(frame.planes, [picture, 1 << (bits - 1), 1 << (bits - 1), 255], strict=False):
+        samples(plane, bits)[:] = content
+    return frame
+
+
+def _spoiled(packet: Any, number: int, spoil: Callable[[int, bytes], bytes]) -> Any:
+    made = av.Packet(spoil(number, bytes(packet)))
+    made.pts, made.dts, made.time_base = packet.pts, packet.dts, packet.time_base
+    made.stream, made.duration, made.is_keyframe = packet.stream, packet.duration, packet.is_keyframe
+    return made
+
+
+def _add_sound(container: Any, stream: Any, seconds: float) -> None:
+    wave = 0.3 * np.sin(np.arange(int(44100 * seconds)) / 20).astype(np.float32)[None]
+    for first in range(0, wave.shape[1], 1024):
+        piece = np.ascontiguousarray(wave[:, first : first + 1024])
+        frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 44100, first, Fraction(1, 44100)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+
+
+def read_frames(path: Path) -> list[Any]:
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))
+
+
+def times(path: Path) -> list[Fraction]:
+    return [frame.pts * frame.time_base for frame in read_frames(path)]
+
+
+def luma_planes(path: Path, bits: int = 8) -> list[np.ndarray]:
+    return [samples(frame.planes[0], bits).copy() for frame in read_frames(path)]
+
+
+def sound_packets(path: Path) -> list[tuple[Fraction, bytes]]:
+    with av.open(str(path)) as container:
+        packets = container.demux(audio=0)
+        return [(p.pts * p.time_base, bytes(p)) for p in packets if p.dts is not None]
+
+
+class StubPainter:
+    """Gives every frame one color, a little stronger each time, and remembers what it saw."""
+
+    def __init__(self, chroma: float = 0.0) -> None:  # of a and b
+        self._chroma = float(chroma)
+        self.notes: dict[str, None] = {}
+        self.seen: list[tuple[int, str, tuple[int, ...]]] = []
+
+    def begin(self) -> None:
+        """Nothing is remembered."""
+
+    def is_key(self, frame: Any, luma: Tensor) -> bool:
+        return False
+
+    def color(self, frame: Any, luma: Tensor) -> Tensor:
+        self.seen.append((frame.number, frame.state, tuple(luma.shape[-2:])))
+        return torch.full((1, 2, *luma.shape[-2:]), self._chroma)

@@ -1,0 +1,208 @@
+"""What of a video file stays as it was when only its colors change."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from colorzoo.video.file import VideoFile
+from colorzoo.video.parts import PartsFolder, parts_path
+from colorzoo.video.plan import choose_encoding
+from colorzoo.video.run import Result, color_video
+from tiny_video import (
+    StubPainter,
+    luma_planes,
+    read_frames,
+    scene,
+    sound_packets,
+    times,
+    write_video,
+)
+
+SCENES = [scene(n) for n in range(6)] + [scene(n, seed=7) for n in range(6)]
+
+
+def convert(source: Path, out: Path, painter: StubPainter | None = None, codec: str | None = None) -> Result:
+    video = VideoFile(source, choose_encoding(out, codec, None))
+    return color_video(video, painter or StubPainter(), PartsFolder(out, "test"), out, steady=0, size=32)
+
+
+@pytest.mark.parametrize("extension", [".mp4", ".mov", ".mkv"])
+def test_frames_and_variable_timestamps_stay(tmp_path: Path, extension: str) -> None:
+    pts = np.cumsum([0, 512, 700, 300, 512, 2048, 128, 512, 512, 900, 512, 512]).tolist()
+    source = write_video(tmp_path / f"in{extension}", SCENES, pts=pts)
+    out = tmp_path / f"out{extension}"
+    assert convert(source, out).frames == len(SCENES)
+    assert times(out) == times(source)
+    if extension != ".mkv":  # which counts in milliseconds
+        assert times(out) == [number * Fraction(1, 12800) for number in pts]
+
+
+def test_shots_are_parts_and_nothing_else_stays(tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    result = convert(write_video(tmp_path / "in.mp4", SCENES), out)
+    assert [(shot.first, shot.count) for shot in result.shots] == [(0, 6), (6, 6)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "out.mp4"]
+
+
+@pytest.mark.parametrize("extension", [".mp4", ".mkv"])
+def test_sound_is_copied_to_the_bit(tmp_path: Path, extension: str) -> None:
+    source = write_video(tmp_path / f"in{extension}", SCENES, sound=True)
+    out = tmp_path / f"out{extension}"
+    convert(source, out)
+    assert len(sound_packets(source)) > 10
+    assert sound_packets(out) == sound_packets(source)
+    assert times(out) == times(source)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "bits", "tags"),
+    [
+        ("yuv420p", 8, {"color_range": 1, "colorspace": 1, "color_primaries": 1, "color_trc": 1}),
+        ("yuv420p", 8, {"color_range": 2, "colorspace": 6, "color_primaries": 6, "color_trc": 6}),
+        ("yuv422p", 8, {"color_range": 1, "colorspace": 6, "color_primaries": 5, "color_trc": 6}),
+        ("yuv420p10le", 10, {"color_range": 1, "colorspace": 9, "color_primaries": 9, "color_trc": 14}),
+    ],
+)
+def test_depth_tags_and_every_luma_sample_stay(
+    tmp_path: Path, pixels: str, bits: int, tags: dict[str, int]
+) -> None:
+    grain = np.random.default_rng(0).integers(-3, 4, SCENES[0].shape)
+    scale = 1 << (bits - 8)
+    pictures = [((picture.astype(int) + 4) * scale + grain).astype(np.uint16) for picture in SCENES[:3]]
+    source = write_video(tmp_path / "in.mkv", pictures, codec="ffv1", pixels=pixels, tags=tags)
+    out = tmp_path / "out.mkv"
+    convert(source, out, codec="ffv1")
+    for before, after in zip(read_frames(source), read_frames(out), strict=True):
+        assert after.format.name == pixels
+        for name in ("color_range", "colorspace", "color_primaries", "color_trc"):
+            assert getattr(after, name) == getattr(before, name) == tags[name], name
+    for was, now in zip(luma_planes(source, bits), luma_planes(out, bits), strict=True):
+        assert np.array_equal(was, now)  # without color nothing changes, at full size and depth
+
+
+def test_ten_bits_stay_in_h264(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "in.mp4", [s.astype(np.uint16) * 4 for s in SCENES], pixels="yuv420p10le")
+    out = tmp_path / "out.mp4"
+    convert(source, out)
+    assert {frame.format.name for frame in read_frames(out)} == {"yuv420p10le"}
+
+
+@pytest.mark.parametrize("pixels", ["gray", "gray10le", "gray16le", "bgr0", "yuva420p", "yuv420p12le"])
+def test_other_formats_are_brought_to_one_that_players_know(tmp_path: Path, pixels: str) -> None:
+    scale = {"gray10le": 4, "gray16le": 256, "yuv420p12le": 16}.get(pixels, 1)
+    deep = np.uint8 if scale == 1 else np.uint16
+    pictures = [picture.astype(deep) * deep(scale) for picture in SCENES[:2]]
+    source = write_video(tmp_path / "in.mkv", pictures, codec="ffv1", pixels=pixels, tags={})
+    out = tmp_path / "out.mp4"
+    convert(source, out)
+    bits = 8 if scale == 1 else 10
+    for frame, now, was in zip(read_frames(out), luma_planes(out, bits), SCENES, strict=False):
+        assert frame.format.name in (("yuv420p", "yuvj420p") if bits == 8 else ("yuv420p10le",))
+        expected = was.astype(float)
+        if pixels == "bgr0":  # all values are used there, and 16 to 235 in the result
+            expected = 16 + expected * 219 / 255
+        levels = now / 2 ** (bits - 8)
+        if frame.color_range == 2:
+            levels = levels * (255.75 / 255)
+        assert np.abs(levels - expected).mean() < 2.5  # the encoder loses a little
+
+
+def test_an_untagged_video_is_tagged_with_what_was_used(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "in.mp4", SCENES, tags={})
+    out = tmp_path / "out.mp4"
+    convert(source, out, StubPainter(30))
+    assert {(frame.colorspace, frame.color_range) for frame in read_frames(out)} == {(6, 1)}
+
+
+def test_a_turned_video_is_seen_upright_and_stays_turned(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "in.mp4", SCENES, turn=90)
+    out, painter = tmp_path / "out.mp4", StubPainter()
+    convert(source, out, painter)
+    assert painter.seen[0][2] == (43, 32)  # 64 x 48 stored, 48 x 64 seen
+    assert {frame.rotation for frame in read_frames(out)} == {90}
+    pairs = zip(luma_planes(source), luma_planes(out), strict=True)
+    assert all(np.abs(was.astype(int) - now).mean() < 2 for was, now in pairs)
+
+
+def test_odd_sides_stay(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "in.mkv", [s[:45, :63] for s in SCENES], codec="ffv1")
+    out = tmp_path / "out.mp4"
+    convert(source, out, StubPainter(20))
+    frame = read_frames(out)[0]
+    assert (frame.width, frame.height, frame.format.name) == (63, 45, "yuv444p")
+
+
+def test_a_color_arrives_as_meant(tmp_path: Path) -> None:
+    from colorzoo.color import rgb_to_lab
+    from colorzoo.video.planes import as_planes, layout_of, to_rgb
+
+    source = write_video(tmp_path / "in.mp4", [np.full((48, 64), 126, np.uint8)] * 3)
+    out = tmp_path / "out.mp4"
+    convert(source, out, StubPainter(25))
+    frame = read_frames(out)[1]
+    rgb = to_rgb(as_planes(frame), layout_of(frame))
+    import torch
+
+    lab = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1)[None]).mean(dim=(0, 2, 3))
+    assert (lab[1:] - 25).abs().max() < 1.5
+
+
+def garbage(at: int):
+    return lambda number, content: b"\0\0\0\1" + bytes(range(7, 67)) if number == at else content
+
+
+@pytest.mark.parametrize("at", [4, 0, 11])
+def test_a_packet_that_cannot_be_decoded_is_told_and_filled(tmp_path: Path, at: int) -> None:
+    source = write_video(tmp_path / "in.mkv", SCENES[:6] * 2, spoil=garbage(at))
+    out, painter = tmp_path / "out.mkv", StubPainter()
+    video = VideoFile(source, choose_encoding(out, None, None))
+    color_video(video, painter, PartsFolder(out, "test"), out, steady=0, size=32)
+    assert len(read_frames(out)) == 12
+    assert painter.seen[at][1] == "missing"
+    lost = range(6) if at == 0 else [at]  # without its key frame nothing can be decoded up to the next one
+    assert [number for number, state, _ in painter.seen if state != "whole"] == [*lost]
+    assert f"{at * 0.04:.3f} s" in video.findings.broken
+    assert "broken frame" in video.findings.lines()[0]
+
+
+def test_a_frame_decoded_with_errors_is_told_and_kept(tmp_path: Path) -> None:
+    def torn(number: int, content: bytes) -> bytes:
+        return content[:30] + bytes(b ^ 0x5A for b in content[30:]) if number == 3 else content
+
+    noise = np.random.default_rng(0).integers(16, 235, (96, 128)).astype(np.uint8)
+    source = write_video(tmp_path / "in.mkv", [np.roll(noise, n, axis=1) for n in range(6)], spoil=torn)
+    out, painter = tmp_path / "out.mkv", StubPainter()
+    assert convert(source, out, painter).frames == 6
+    assert [state for _, state, _ in painter.seen] == ["whole"] * 3 + ["damaged"] + ["whole"] * 2
+
+
+def test_a_file_cut_short_is_colored_as_far_as_it_goes(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "in.mkv", SCENES)
+    source.write_bytes(source.read_bytes()[: int(source.stat().st_size * 0.9)])
+    out = tmp_path / "out.mkv"
+    result = convert(source, out)
+    assert 5 < result.frames < len(SCENES)
+    assert len(read_frames(out)) == result.frames
+
+
+def test_a_killed_join_leaves_nothing_under_the_final_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_video(tmp_path / "in.mp4", SCENES)
+    out = tmp_path / "out.mp4"
+
+    def killed(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("colorzoo.video.file.join_parts", killed)
+    with pytest.raises(KeyboardInterrupt):
+        convert(source, out)
+    monkeypatch.undo()
+    assert not out.exists()
+    assert parts_path(out).is_dir()
+    painter = StubPainter()
+    assert convert(source, out, painter).resumed == len(SCENES)
+    assert painter.seen == []
+    assert times(out) == times(source)

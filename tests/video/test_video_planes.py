@@ -1,0 +1,67 @@
+"""Planes of frames to lightness and RGB, and back."""
+
+import numpy as np
+import pytest
+import torch
+
+from colorzoo.video.planes import Layout, from_rgb, luma_of, matrix_of, to_rgb
+
+LAYOUTS = [
+    Layout(across, down, bits, full, matrix)
+    for across, down in ((1, 1), (2, 1), (2, 2))
+    for bits, full, matrix in ((8, False, 1), (10, True, 6), (10, False, 9))
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+def test_a_flat_color_comes_back(layout: Layout) -> None:
+    color = np.array([0.8, 0.3, 0.45], np.float32)
+    rgb = np.broadcast_to(color, (6, 8, 3)).astype(np.float32)
+    planes = from_rgb(rgb, layout)
+    assert planes[1].shape == (6 // layout.down, 8 // layout.across)
+    back = to_rgb(planes, layout)
+    assert np.abs(back - color).max() < (0.012 if layout.bits == 8 else 0.003)
+
+
+def test_values_are_those_of_the_standards() -> None:
+    red = np.zeros((2, 2, 3), np.float32)
+    red[..., 0] = 1
+    assert [int(plane[0, 0]) for plane in from_rgb(red, Layout(1, 1, 8, False, 1))] == [
+        63,
+        102,
+        240,
+    ]  # BT.709
+    assert [int(plane[0, 0]) for plane in from_rgb(red, Layout(1, 1, 8, True, 6))] == [76, 85, 255]  # JPEG
+    assert [int(plane[0, 0]) for plane in from_rgb(red, Layout(1, 1, 10, False, 9))] == [294, 387, 960]
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("bits", [8, 10])
+def test_the_lightness_of_gray_is_that_of_its_rgb(full: bool, bits: int) -> None:
+    layout = Layout(2, 2, bits, full, 1)
+    values = np.arange(2**bits).reshape(-1, 64).astype(np.uint8 if bits == 8 else np.uint16)
+    chroma = np.full((values.shape[0] // 2, 32), 2 ** (bits - 1), values.dtype)
+    table = luma_of([values, chroma, chroma], layout)
+    tinted = chroma.copy()
+    tinted[:] += 3 * 2 ** (bits - 8)  # no longer neutral, so it goes through RGB
+    assert luma_of([values, tinted, tinted], layout).sub(table).abs().max() < 4
+    black, span = layout.luma_scale
+    gray = np.clip((values - black) / span, 0, 1)
+    linear = np.where(gray <= 0.04045, gray / 12.92, ((gray + 0.055) / 1.055) ** 2.4)
+    lightness = np.where(linear > 0.008856, 116 * np.cbrt(linear) - 16, 903.3 * linear)
+    assert torch.from_numpy(lightness).sub(table[0, 0]).abs().max() < 0.01
+
+
+def test_chroma_lies_at_the_left_pixel_of_two() -> None:
+    rgb = np.full((2, 8, 3), 0.5, np.float32)
+    rgb[:, 4] = (0.5, 0.5, 1.0)  # a column that is the left one of its pair
+    blue = from_rgb(rgb, Layout(2, 2, 8, True, 1))[1][0]
+    assert blue[2] > blue[1] == blue[3] == 128
+    rgb[:, 4] = 0.5
+    rgb[:, 3] = (0.5, 0.5, 1.0)  # between two samples
+    blue = from_rgb(rgb, Layout(2, 2, 8, True, 1))[1][0]
+    assert blue[1] == blue[2] > 128
+
+
+def test_untagged_videos_are_taken_as_players_take_them() -> None:
+    assert (matrix_of(2, 480), matrix_of(2, 1080), matrix_of(9, 480), matrix_of(1, 480)) == (6, 1, 9, 1)
