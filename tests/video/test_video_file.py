@@ -56,6 +56,17 @@ def test_sound_is_copied_to_the_bit(tmp_path: Path, extension: str) -> None:
     assert times(out) == times(source)
 
 
+def test_sound_and_picture_stay_together_in_matroska(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "in.mp4", SCENES, sound=True)  # its sound begins before 0
+    out = tmp_path / "out.mkv"
+    convert(source, out)
+    before, after = sound_packets(source), sound_packets(out)
+    assert [content for _, content in after] == [content for _, content in before]
+    pairs = [*zip(times(source), times(out), strict=True)]
+    pairs += [(was[0], now[0]) for was, now in zip(before, after, strict=True)]
+    assert max(abs(was - now) for was, now in pairs) <= Fraction(1, 1000)  # Matroska's steps
+
+
 @pytest.mark.parametrize(
     ("pixels", "bits", "tags"),
     [
