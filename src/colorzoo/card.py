@@ -15,7 +15,7 @@ InputKind = Literal["gray", "sketch"]
 OutputKind = Literal["ab", "rgb"]
 Limit = Literal["training", "export", "gradient"]
 Use = Literal["automatic", "sketch", "frames"] | GuidanceKind
-"""What a model is chosen for: coloring without help, sketches, video by a reference, or a kind of guidance."""
+"""What a model is chosen for: coloring without help, sketches, video by reference, or a kind of guidance."""
 
 
 @dataclass(frozen=True)
