@@ -131,7 +131,8 @@ def test_reduction_is_idempotent_and_leaves_the_inside_alone() -> None:
 def test_reduction_does_not_take_more_than_it_must() -> None:
     outside = ~in_gamut(ANY)
     reduced = reduce_chroma(ANY)
-    a_little_more = torch.cat([reduced[:, :1], reduced[:, 1:] * 1.01], dim=1)
+    ab = reduced[:, 1:]  # half a unit more; in the dark the tolerance alone is worth some of that
+    a_little_more = torch.cat([reduced[:, :1], ab * (1 + 0.5 / chroma(reduced)[:, None].clamp(min=1))], dim=1)
     assert (in_gamut(a_little_more) & outside).float().sum() < 0.02 * outside.sum()
 
 

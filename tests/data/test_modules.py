@@ -19,16 +19,18 @@ from colorzoo.registry import list_models, load_class, model_card
 
 SMALL = {"batch_size": 2, "crop": 32, "resize": 40, "val_size": 32, "val_batch_size": 2, "num_workers": 0}
 MODULES = {
-    "folder": lambda root, **more: FolderDataModule(str(miniatures.folder(root)), **SMALL, **more),
+    "folder": lambda root, **more: FolderDataModule(str(miniatures.folder(root)), **{**SMALL, **more}),
     "imagenet": lambda root, **more: ImageNetDataModule(
-        str(miniatures.imagenet(root)), labels=True, **SMALL, **more
+        str(miniatures.imagenet(root)), labels=True, **{**SMALL, **more}
     ),
     "places205": lambda root, **more: PlacesDataModule(
-        str(miniatures.places205(root)), edition="205", labels=True, **SMALL, **more
+        str(miniatures.places205(root)), edition="205", labels=True, **{**SMALL, **more}
     ),
-    "places365": lambda root, **more: PlacesDataModule(str(miniatures.places365_easy(root)), **SMALL, **more),
+    "places365": lambda root, **more: PlacesDataModule(
+        str(miniatures.places365_easy(root)), **{**SMALL, **more}
+    ),
     "coco_stuff": lambda root, **more: CocoStuffDataModule(
-        str(miniatures.coco_stuff(root)), boxes=True, classes=True, **SMALL, **more
+        str(miniatures.coco_stuff(root)), boxes=True, classes=True, **{**SMALL, **more}
     ),
 }
 CARDS = [card for card in map(model_card, list_models()) if card.input == "gray" and card.trainable]
@@ -69,7 +71,8 @@ def test_every_model_trains_a_step_and_validates(tmp_path, name, card):
     model = build_model(load_class(card), {**card.hparams, **card.smoke.hparams})
     model.allow_untrained = True  # a trial has no weights for what the paper freezes
     trainer = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=1)
-    trainer.fit(model, MODULES[name](tmp_path))
+    crop = card.smoke.size  # some discriminators need more pixels than others
+    trainer.fit(model, MODULES[name](tmp_path, crop=crop, resize=crop * 5 // 4))
     assert trainer.global_step == len(trainer.optimizers)  # with a discriminator it counts both steps
     assert any(key.startswith("val/") for key in trainer.callback_metrics)
 

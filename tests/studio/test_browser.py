@@ -18,7 +18,7 @@ from PIL import Image
 
 import colorzoo.studio
 from colorzoo.cli.main import main
-from colorzoo.color import reduce_chroma, rgb_to_lab
+from colorzoo.color import at_lightness, reduce_chroma, rgb_to_lab
 from colorzoo.studio.desk import Studio
 from colorzoo.studio.limits import Limits
 from colorzoo.studio.serve import Address, running
@@ -271,6 +271,8 @@ def test_the_page_computes_colors_as_the_library(browser: Any) -> None:
     page.close()
     assert torch.allclose(torch.tensor(ours[0]).T, rgb_to_lab(rgb / 255)[..., 0], atol=0.02)
     assert torch.allclose(torch.tensor(ours[1]).T, reduce_chroma(wild)[1:, :, 0], atol=0.1)
+    moved = at_lightness(rgb_to_lab(rgb / 255), wild[:1])
+    assert torch.allclose(torch.tensor(ours[2]).T, moved[1:, :, 0], atol=0.3)
 
 
 def test_offline_edits_go_on_and_are_sent_later(pad: BrowserPad, photo: Path) -> None:

@@ -12,8 +12,22 @@ const XYZ_TO_RGB = [
   [0.0528904611, -0.2040413384, 1.151232012],
 ];
 const RGB_TO_XYZ = invert3(XYZ_TO_RGB);
+// Oklab, in which a color keeps its hue when it loses chroma
+const TO_CONES = [
+  [0.4122214708, 0.5363325363, 0.0514459929],
+  [0.2119034982, 0.6806995451, 0.1073969566],
+  [0.0883024619, 0.2817188376, 0.6299787005],
+];
+const TO_OKLAB = [
+  [0.210454255, 0.793617785, -0.0040720468],
+  [1.9779984951, -2.428592205, 0.4505937099],
+  [0.0259040371, 0.7827717662, -0.808675766],
+];
+const FROM_CONES = invert3(TO_CONES);
+const FROM_OKLAB = invert3(TO_OKLAB);
 const TOLERANCE = 1e-4;
 const GAMUT_STEPS = 14;
+const FARTHEST = 4; // times the chroma of an equally bright color; that of dark colors is small
 
 /** @param {number[][]} m @returns {number[][]} the inverse of a 3 x 3 matrix */
 function invert3(m) {
@@ -86,17 +100,59 @@ function planePixels(luma, range, side) {
   return pixels;
 }
 
+const mixed = (matrix, v) => matrix.map((row) => row[0] * v[0] + row[1] * v[1] + row[2] * v[2]);
+const toOklab = (linear) => mixed(TO_OKLAB, mixed(TO_CONES, linear).map(Math.cbrt));
+const luminanceOf = (linear) => mixed(RGB_TO_XYZ, linear)[1];
+const withinCube = (linear, tolerance) => linear.every((v) => v >= -tolerance && v <= 1 + tolerance);
+
+/** @param {Triple} linear @returns {Ab} */
+function linearToAb(linear) {
+  const [fx, fy, fz] = mixed(RGB_TO_XYZ, linear).map((share) => toCone(Math.max(0, share)));
+  return [500 * (fx - fy), 200 * (fy - fz)];
+}
+
+/**
+ * The color farthest from gray that fits, on the way of constant hue (Oklab) and luminance.
+ * @param {Triple} linear where the way leads @param {number} y its luminance
+ * @param {(linear: Triple) => boolean} fits @param {number} end of the way, 1 is the color @returns {Ab}
+ */
+function farthestAb(linear, y, fits, end) {
+  const gray = toOklab([y, y, y]);
+  const color = toOklab(linear);
+  const at = (share) => {
+    const roots = mixed(FROM_OKLAB, gray.map((v, i) => v + share * (color[i] - v)));
+    const found = mixed(FROM_CONES, roots.map((v) => v ** 3));
+    const factor = y / Math.max(1e-9, luminanceOf(found));
+    return found.map((v) => v * factor);
+  };
+  let low = 0;
+  let high = end;
+  for (let step = 0; step < GAMUT_STEPS; step += 1) {
+    const middle = (low + high) / 2;
+    if (fits(at(middle))) low = middle;
+    else high = middle;
+  }
+  return linearToAb(at(low));
+}
+
+const luminance = (luma) => fromCone((luma + 16) / 116);
+
 /** Take chroma away until sRGB can show the color. @param {number} luma @param {Ab} ab @returns {Ab} */
 function reduceChroma(luma, ab) {
   if (inGamut(luma, ...ab)) return ab;
-  let low = 0;
-  let high = 1;
-  for (let step = 0; step < GAMUT_STEPS; step += 1) {
-    const middle = (low + high) / 2;
-    if (inGamut(luma, ab[0] * middle, ab[1] * middle)) low = middle;
-    else high = middle;
-  }
-  return [ab[0] * low, ab[1] * low];
+  if (luma < 0 || luma > 100) return [0, 0];
+  const fits = (linear) => withinCube(linear, TOLERANCE / 2);
+  return farthestAb(labToLinear([luma, ...ab]), luminance(luma), fits, 1);
+}
+
+/** What a color becomes at another lightness: its hue, and its chroma as far as sRGB shows it. @param {Triple} lab @param {number} luma @returns {Ab} */
+function atLightness([own, a, b], luma) {
+  const linear = labToLinear([own, a, b]);
+  const y = luminance(clamp(luma, 0, 100));
+  const factor = y / Math.max(1e-6, luminanceOf(linear));
+  const chroma = Math.hypot(a, b);
+  const fits = (found) => withinCube(found, TOLERANCE) && Math.hypot(...linearToAb(found)) <= chroma;
+  return farthestAb(linear.map((v) => v * factor), y, fits, FARTHEST);
 }
 
 /** @param {Triple} lab @returns {Triple} levels from 0 to 255, chroma reduced where needed */
@@ -167,6 +223,6 @@ function colorName(luma, ab) {
 }
 
 export {
-  abDistance, clamp, colorName, hexToRgb, labHex, labToRgb, parseColor, planePixels, reduceChroma, rgbToAb,
+  abDistance, atLightness, clamp, colorName, hexToRgb, labHex, labToRgb, parseColor, planePixels, reduceChroma, rgbToAb,
   rgbToHex, rgbToLab,
 };

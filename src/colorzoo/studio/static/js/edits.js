@@ -1,6 +1,6 @@
 /** Changes to the work: each is one step of undo. */
 
-import { abDistance, clamp, hexToRgb, labHex, reduceChroma, rgbToAb, rgbToHex, rgbToLab } from "./color.js";
+import { abDistance, atLightness, clamp, hexToRgb, labHex, reduceChroma, rgbToAb, rgbToHex, rgbToLab } from "./color.js";
 import { firstOpenRegion, pickRegion, requestSuggestions } from "./coloring.js";
 import { changePoint, nextId, pointRadius, withoutPoint } from "./document.js";
 import { t } from "./dom.js";
@@ -40,7 +40,7 @@ function setColor(pad, ab, done = true, luma = colorTarget(pad).luma) {
   if (target.kind === "none") pad.set({ ab, luma });
   else if (target.kind === "point") {
     const point = pad.selectedPoint();
-    pad.ui.ab = ab;
+    Object.assign(pad.ui, { ab, luma });
     changeTo(pad, changePoint(pad.doc, point.id, { ab: reduceChroma(target.luma, ab), hex: labHex(target.luma, ab) }), done, t("color"));
   } else {
     Object.assign(pad.ui, { ab, luma });
@@ -66,7 +66,7 @@ function setHex(pad, hex) {
   const [luma, a, b] = rgbToLab(hexToRgb(hex));
   const target = colorTarget(pad);
   const fixed = target.kind === "point";
-  setColor(pad, fixed ? reduceChroma(target.luma, [a, b]) : [a, b], true, fixed ? target.luma : luma);
+  setColor(pad, fixed ? atLightness([luma, a, b], target.luma) : [a, b], true, fixed ? target.luma : luma);
 }
 
 function remember(pad, luma, ab) {
@@ -78,7 +78,7 @@ function remember(pad, luma, ab) {
 
 /** @param {any} pad @param {number} x @param {number} y @returns {[number, number]} the color that a new point begins with */
 function firstColor(pad, x, y) {
-  if (pad.ui.sticky || !pad.photo.result) return pad.ui.sticky ? reduceChroma(pad.lumaAt(x, y), pad.ui.ab) : [0, 0];
+  if (pad.ui.sticky || !pad.photo.result) return pad.ui.sticky ? pad.paintAb(x, y) : [0, 0];
   return rgbToAb(pixelAt(pad.photo.result, x / pad.photo.width, y / pad.photo.height));
 }
 

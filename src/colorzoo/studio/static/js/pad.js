@@ -5,7 +5,7 @@
 
 import { createEmpty, createRail, createSplitHandle, createStageBar, createStatus, createToasts, createTopBar, listenToDrops } from "./chrome.js";
 import { Client, ColorQueue } from "./client.js";
-import { reduceChroma } from "./color.js";
+import { atLightness } from "./color.js";
 import { createColorPanel } from "./colorpanel.js";
 import { currentRecipe, requestColor, requestRegions, requestSuggestions, wantClasses } from "./coloring.js";
 import { listenToKeyboard, runCommand } from "./commands.js";
@@ -99,7 +99,7 @@ class Pad {
 
   /** @returns {[number, number]} what the brush paints there */
   paintAb(x, y) {
-    return reduceChroma(this.lumaAt(x, y), this.ui.ab);
+    return atLightness([this.ui.luma, ...this.ui.ab], this.lumaAt(x, y));
   }
 
   selectedPoint() {
