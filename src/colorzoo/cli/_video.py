@@ -274,7 +274,8 @@ def _say(report: Report, args: argparse.Namespace) -> None:
     if report.status == "planned":
         line += f": {about['width']}x{about['height']}, {about['from']} to {about['to']}, {report.model}"
     elif report.status == "colored":
-        line += f": {report.frames} frames in {len(report.shots)} shots by {report.model}"
+        shots = "one shot" if len(report.shots) == 1 else f"{len(report.shots)} shots"
+        line += f": {report.frames} frames in {shots} by {report.model}"
         line += f", {report.resumed} of an earlier run" if report.resumed else ""
     line += f" ({'; '.join(report.notes)})" if report.notes else ""
     print(line, file=sys.stderr if args.json else sys.stdout, flush=True)
