@@ -18,7 +18,7 @@ import colorzoo
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Guidance, PointHint, Points, Recipe, Scribbles
-from colorzoo.guidance.rasterize import point_ab, point_lab
+from colorzoo.guidance.rasterize import point_ab, points_lab
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.guide import wanted_model
 from colorzoo.inference.picture_io import read_picture
@@ -96,7 +96,7 @@ def test_points_have_their_color(colorizer: Colorizer, size: tuple[int, int], ra
     luma = lab_of(np.repeat(picture[..., None], 3, 2))[0]
     for hint in hints:
         y, x = int(hint.y), int(hint.x)
-        assert (result[:, y, x] - point_lab(hint, luma[y, x].item())).norm() <= 2
+        assert (result[:, y, x] - points_lab([hint], luma[y, x].view(1))[0]).norm() <= 2
 
 
 def test_of_two_points_at_one_place_the_later_counts_and_neighbors_keep_their_own(

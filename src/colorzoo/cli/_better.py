@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
 from colorzoo.card import Use
+from colorzoo.environment import is_on
 from colorzoo.tiers import Place, places
 from colorzoo.weights._files import megabytes, write_atomic
 from colorzoo.weights.catalog import cache_home
@@ -23,7 +23,7 @@ def tell_of_better(uses: Sequence[Use], name: str) -> None:
         uses: What the model colors by; none is coloring without help.
         name: The model.
     """
-    if is_quiet():
+    if is_on("COLORZOO_QUIET"):
         return
     use: Use = next(iter(uses), "automatic")
     order = places(use)
@@ -37,11 +37,6 @@ def tell_of_better(uses: Sequence[Use], name: str) -> None:
         f"`colorzoo weights fetch {use}` downloads it ({megabytes(better.weights.size)}; said once)",
         file=sys.stderr,
     )
-
-
-def is_quiet() -> bool:
-    """Say whether the environment variable ``COLORZOO_QUIET`` asks for no hints."""
-    return os.environ.get("COLORZOO_QUIET", "").lower() not in {"", "0", "false", "no"}
 
 
 def _best_to_fetch(order: Sequence[Place], mine: Place | None) -> Place | None:

@@ -10,7 +10,7 @@ import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import FrameType
 from typing import Literal, TextIO
@@ -89,9 +89,14 @@ class Coloring:
     recipe: Recipe
     args: argparse.Namespace
 
-    @property
+    @cached_property
+    def asked(self) -> Origin:
+        """What decides the colors besides the picture; see `asked_of`."""
+        return asked_of(self.args, self.recipe)
+
+    @cached_property
     def names_model(self) -> bool:
-        """Whether the user says which model: by name, by recipe or by a file of weights."""
+        """Whether the user says which model: by name, by recipe or by a file of weights, which is opened."""
         named = self.args.model or self.recipe.model or model_of_file(self.args.weights)
         return named is not None
 
@@ -156,12 +161,11 @@ def _places(found: Sequence[FoundPicture], how: Coloring) -> list[Place]:
     targets = output_paths(found, how.args.output)
     if how.args.overwrite or not any(os.path.lexists(target) for target in targets):
         return [Place(target, "color") for target in targets]
-    asked = asked_of(how.args, how.recipe)
     fixed = how.args.output is not None and names_file(how.args.output)
     taken = set(targets)
     places = []
     for picture, target in zip(found, targets, strict=True):
-        places.append(find_place(picture.path, target, asked, fixed=fixed, taken=frozenset(taken)))
+        places.append(find_place(picture.path, target, how.asked, fixed=fixed, taken=taken))
         taken.add(places[-1].path)
     return places
 
@@ -191,7 +195,7 @@ def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
         render_factor=args.render_factor,
     )
     reference = colorizer.exemplar(named) if named and "exemplar" in colorizer.model.accepts else None
-    origin = replace(asked_of(args, how.recipe), version=__version__)
+    origin = None if args.provenance == "none" else replace(how.asked, version=__version__)
     console = Console(stderr=True)
     reports = []
     interrupts = remember_interrupts()
@@ -241,7 +245,7 @@ def _references(how: Coloring) -> list[Reference]:
 
 
 def _color_one(
-    colorizer: Colorizer, job: Job, how: Coloring, reference: Exemplar | None, origin: Origin
+    colorizer: Colorizer, job: Job, how: Coloring, reference: Exemplar | None, origin: Origin | None
 ) -> Report:
     try:
         return _colored(colorizer, job, how, reference, origin)
@@ -273,7 +277,7 @@ def failure(error: Exception, picture: str, result: str = "") -> str:
 
 
 def _colored(
-    colorizer: Colorizer, job: Job, how: Coloring, reference: Exemplar | None, origin: Origin
+    colorizer: Colorizer, job: Job, how: Coloring, reference: Exemplar | None, origin: Origin | None
 ) -> Report:
     args, target = how.args, Path(job.report.output)
     picture = read_picture(job.found.path)
@@ -283,8 +287,8 @@ def _colored(
     lost = write_notes(target, picture)  # before the work, as it refuses formats that cannot be written
     colored = colorizer.colorize(picture, how.recipe, strength=args.strength, reference=reference)
     save = partial(write_picture, target, colored.rgb, quality=args.quality, overwrite=args.overwrite)
-    made = replace(origin, source=sha256_of(job.found.path))
-    kept = write_with_origin(save, target, picture, None if args.provenance == "none" else made)
+    made = origin and replace(origin, source=sha256_of(job.found.path))
+    kept = write_with_origin(save, target, picture, made)
     tint = "was in color already and is colored anew" if tint == "already in color" else tint
     notes = (*job.report.notes, *picture.notes, *((tint,) if tint else ()), *colored.notes, *lost, *kept)
     return replace(job.report, notes=notes, model=colored.model)

@@ -166,23 +166,23 @@ class FullSizePrediction(LightningModule):
             raise DataError(f"no picture to color in {self.data.hparams.root!r}.")
         return found
 
-    def _origin(self, data: bytes) -> Origin:
-        """Say how a result was made; the settings' digest covers the weights, which may have no file."""
-        source = hashlib.sha256(data).hexdigest()
-        return Origin(source, self.settings.hex(), type(self.model).__name__, version=__version__)
-
     def _color(self, original: Original | Unread) -> PictureOutcome:
         if isinstance(original, Unread):
             raise ColorzooError(original.reason)
         relative = Path(original.relative)
-        made_of = self.settings + hashlib.sha256(original.data).digest()
+        source = hashlib.sha256(original.data)
+        made_of = self.settings + source.digest()
         if self.done.has(relative, made_of):
             return "done"
         picture = read_picture(original.data)
         colored = self.colorizer.colorize(picture)
         target = self.folder / relative
         save = partial(write_picture, target, colored.rgb, overwrite=True)
-        write_with_origin(save, target, picture, self._origin(original.data))
+        # the digest of the settings covers the weights, which may have no file
+        name, settings = type(self.model).__name__, self.settings.hex()
+        write_with_origin(
+            save, target, picture, Origin(source.hexdigest(), settings, name, version=__version__)
+        )
         self.done.add(relative, made_of)
         return "colored"
 

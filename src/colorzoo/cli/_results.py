@@ -11,17 +11,19 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from colorzoo.card import ModelCard
 from colorzoo.errors import PictureError
 from colorzoo.guidance import Recipe
 from colorzoo.inference.guide import wanted_model
 from colorzoo.inference.origin import Origin, read_origin
 from colorzoo.inference.paths import numbered
+from colorzoo.inference.references import recipe_reference_files
 from colorzoo.registry import model_card
 from colorzoo.weights import resolve_weights
 from colorzoo.weights._files import sha256_of
@@ -56,7 +58,7 @@ class Place:
     other: Path | None = None
 
 
-def find_place(source: Path, wanted: Path, asked: Origin, *, fixed: bool, taken: frozenset[Path]) -> Place:
+def find_place(source: Path, wanted: Path, asked: Origin, *, fixed: bool, taken: Set[Path]) -> Place:
     """Decide where the result of one picture goes.
 
     Args:
@@ -90,13 +92,12 @@ def asked_of(args: argparse.Namespace, recipe: Recipe) -> Origin:
         ColorzooError: There is no such model, or its weights cannot be had.
     """
     references = reference_files(args, recipe)
-    with warnings.catch_warnings():  # of weights that are not here or do not fit; whoever loads them says so
+    with warnings.catch_warnings():  # of weights that do not fit; whoever loads the model says so
         warnings.simplefilter("ignore")
         named = bool(references)
         model = wanted_model(args.model, recipe, args.weights, reference=named, fast=args.fast)
-        card = model_card(model)
-        weights = resolve_weights(card, args.weights)
-    sha256 = "" if weights is None else weights.sha256 or sha256_of(weights.path)
+    card = model_card(model)
+    sha256 = weights_of(card, args.weights)
     given = {name: getattr(args, name) for name in _SETTINGS}
     written = _without_files({**recipe.to_dict(), "image": None})
     files = [_hash_of(path) for path in (*references, *_label_files(recipe))]
@@ -107,13 +108,21 @@ def asked_of(args: argparse.Namespace, recipe: Recipe) -> Origin:
 
 def reference_files(args: argparse.Namespace, recipe: Recipe) -> list[Path]:
     """Return the references: those named, or the recipe's, which lie beside it."""
-    if args.reference:
-        return [Path(name) for name in args.reference]
-    exemplar = recipe.extra.get("exemplar") or {}
-    if not args.recipe or not exemplar.get("path"):
-        return []
-    folder = Path(args.recipe).parent
-    return [folder / item["path"] for item in (exemplar, *exemplar.get("more", ()))]
+    if args.reference or not args.recipe:
+        return [Path(name) for name in args.reference or ()]
+    return [path for path, _ in recipe_reference_files(recipe, Path(args.recipe).parent)]
+
+
+def weights_of(card: ModelCard, weights: str | Path | None) -> str:
+    """Return the SHA-256 of the weights that a model is to be used with; empty where it has none.
+
+    Raises:
+        WeightsError: They cannot be had.
+    """
+    with warnings.catch_warnings():  # of weights that are not here; whoever loads the model says so
+        warnings.simplefilter("ignore")
+        found = resolve_weights(card, weights)
+    return "" if found is None else found.sha256 or sha256_of(found.path)
 
 
 def _label_files(recipe: Recipe) -> Iterator[Path]:

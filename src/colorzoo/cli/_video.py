@@ -8,7 +8,6 @@ import json
 import os
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from rich.text import Text
 
 from colorzoo import __version__
 from colorzoo.cli._coloring import remember_interrupts
+from colorzoo.cli._results import weights_of
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.metadata import Metadata
 from colorzoo.inference.origin import Origin, read_origin, sidecar, with_origin
@@ -44,7 +44,7 @@ from colorzoo.video.painter import Painter
 from colorzoo.video.parts import PartsFolder, parts_path
 from colorzoo.video.plan import choose_encoding
 from colorzoo.video.run import Result, color_video
-from colorzoo.weights import model_of_file, resolve_weights
+from colorzoo.weights import model_of_file
 from colorzoo.weights._files import sha256_of
 
 _METHOD = 1  # of coloring, steadying and encoding; a change makes parts of earlier releases outdated
@@ -114,10 +114,7 @@ def asked_of(args: argparse.Namespace, keys: Mapping[int, Path], model: str, sou
         ColorzooError: There is no such model, its weights cannot be had, or a picture is not there.
     """
     card = model_card(model)
-    with warnings.catch_warnings():  # of weights that are not here; whoever loads the model says so
-        warnings.simplefilter("ignore")
-        weights = resolve_weights(card, args.weights)
-    sha256 = "" if weights is None else weights.sha256 or sha256_of(weights.path)
+    sha256 = weights_of(card, args.weights)
     try:
         pictures = {number: sha256_of(path) for number, path in sorted(keys.items())}
         reference = sha256_of(Path(args.reference)) if args.reference else ""

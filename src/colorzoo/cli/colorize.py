@@ -228,7 +228,9 @@ def _check_numbers(args: argparse.Namespace) -> None:
 
 def _check_references(args: argparse.Namespace, recipe: Recipe) -> None:
     """Refuse options that say how to use a reference where there is none; they would do nothing."""
-    if args.reference or recipe.extra.get("exemplar", {}).get("path"):
+    from colorzoo.cli._results import reference_files
+
+    if reference_files(args, recipe):
         return
     given = {
         "--alpha": args.alpha is not None,

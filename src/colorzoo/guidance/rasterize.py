@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import torch
@@ -62,12 +62,16 @@ def point_ab(point: PointHint) -> Tensor:
     return torch.tensor(_lab_of(point.color)[1:] if point.ab is None else point.ab)
 
 
-def point_lab(point: PointHint, luma: float) -> Tensor:
-    """Return the ``(3,)`` Lab that a point asks for where the picture's lightness is ``luma``."""
-    if point.ab is not None:
-        return torch.tensor((luma, *point.ab))
-    chosen = torch.tensor(_lab_of(point.color)).view(3, 1, 1)
-    return at_lightness(chosen, torch.full((1, 1, 1), luma)).flatten()
+def points_lab(points: Sequence[PointHint], luma: Tensor) -> Tensor:
+    """Return the ``(N, 3)`` Lab that points ask for where the picture's lightness is ``(N,)`` luma.
+
+    A color is brought to that lightness, as far as sRGB shows it there; an exact ab is taken as it stands.
+    """
+    chosen = torch.tensor([_lab_of(point.color) for point in points])
+    moved = at_lightness(chosen.T[:, :, None], luma[None, :, None])[:, :, 0].T
+    asked = torch.cat([luma[:, None], torch.stack([point_ab(point) for point in points])], dim=1)
+    exact = torch.tensor([point.ab is not None for point in points])
+    return torch.where(exact[:, None], asked, moved)
 
 
 @lru_cache(maxsize=4096)  # while somebody draws, all points but one are those of the picture before

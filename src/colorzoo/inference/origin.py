@@ -13,8 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from PIL import Image
-
 from colorzoo.inference.encode import XMP_FORMATS, fits_jpeg
 from colorzoo.inference.metadata import Metadata
 from colorzoo.inference.paths import WRITABLE
@@ -149,15 +147,9 @@ def _xmp_inside(path: Path) -> bytes | None:
     """Return the XMP of a picture file without decoding its pixels, if that can be had."""
     try:
         with open_picture(path) as image:
-            return _xmp_of(image)
+            found = image.info.get("xmp")
     except Exception:  # a damaged file raises whatever its parser stumbles on, and says nothing of itself
         return None
-
-
-def _xmp_of(image: Image.Image) -> bytes | None:
-    found = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
-    if found is None and hasattr(image, "tag_v2"):
-        found = image.tag_v2.get(700)
     return found.encode() if isinstance(found, str) else found
 
 

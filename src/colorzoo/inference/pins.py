@@ -14,7 +14,7 @@ from torch import Tensor
 
 from colorzoo.color import reduce_chroma
 from colorzoo.guidance import PointHint
-from colorzoo.guidance.rasterize import covered, point_lab
+from colorzoo.guidance.rasterize import covered, points_lab
 from colorzoo.inference.resample import BicubicUpsampler
 
 MOST_PINS = 2048  # beyond that the hints lie so dense that the network's map carries them
@@ -81,10 +81,8 @@ def fit_pins(hints: Sequence[PointHint], ab: Tensor, luma: Tensor, *, strength: 
     kept = (~covered_later).nonzero().flatten()
     apart, homes = apart[kept][:, kept], (y[kept], x[kept])
     reach = _reaches(apart, _REACH * max(height / ab.shape[1], width / ab.shape[2]))
-    wanted = [
-        point_lab(hints[i], level) for i, level in zip(kept.tolist(), luma[homes].tolist(), strict=True)
-    ]
-    chosen = torch.stack(wanted) * torch.tensor([1.0, strength, strength])
+    wanted = points_lab([hints[i] for i in kept.tolist()], luma[homes])
+    chosen = wanted * torch.tensor([1.0, strength, strength])
     target = reduce_chroma(chosen.T[:, :, None])[1:, :, 0].T
     missing = target - BicubicUpsampler(ab, (height, width)).pixels(*homes)
     amounts = _solve(torch.exp(-0.5 * apart / reach.square()), missing)

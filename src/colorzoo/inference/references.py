@@ -80,13 +80,21 @@ def recipe_references(recipe: Recipe, folder: Path) -> list[Reference]:
     Raises:
         ColorzooError: As `read_reference`.
     """
+    return [read_reference(path, weight) for path, weight in recipe_reference_files(recipe, folder)]
+
+
+def recipe_reference_files(recipe: Recipe, folder: Path) -> list[tuple[Path, float]]:
+    """Return the files that `recipe_references` reads, each with its weight.
+
+    Raises:
+        GuidanceError: They are not named as a recipe should name them.
+    """
     exemplar = Fields(recipe.extra.get("exemplar") or {}, "recipe.exemplar")
-    named = [exemplar, *exemplar.children("more")]
     found = []
-    for fields in named:
+    for fields in (exemplar, *exemplar.children("more")):
         path, weight = fields.text("path", None), fields.number("weight", 1.0, low=0)
         if path is not None:
-            found.append(read_reference(folder / path, weight))
+            found.append((folder / path, weight))
     return found
 
 

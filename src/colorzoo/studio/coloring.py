@@ -14,7 +14,7 @@ from torch import Tensor
 
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.guidance import PointHint, Recipe
-from colorzoo.guidance.rasterize import point_ab, point_lab
+from colorzoo.guidance.rasterize import point_ab, points_lab
 from colorzoo.inference.colorizer import Colorizer, full_luma, join
 from colorzoo.inference.guide import draw_wishes
 from colorzoo.inference.palette import Distribution
@@ -224,11 +224,11 @@ def shown_points(task: Task) -> list[Shown]:
     points = task.recipe.points
     if not points:
         return []
-    luma = [luma_at(task.photo, (point.x, point.y)) for point in points]
+    luma = torch.tensor([luma_at(task.photo, (point.x, point.y)) for point in points])
     chosen = torch.stack([point_ab(point) for point in points])
-    there = torch.stack([point_lab(*pair)[1:] for pair in zip(points, luma, strict=True)])
+    there = points_lab(points, luma)[:, 1:]
     paler = chosen.norm(dim=1) - there.norm(dim=1) > SNAPPED
-    shown = show(there * task.recipe.strength, torch.tensor(luma))
+    shown = show(there * task.recipe.strength, luma)
     return [replace(s, snapped=s.snapped or lost) for s, lost in zip(shown, paler.tolist(), strict=True)]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from colorzoo.card import Weights
+from colorzoo.environment import is_on
 from colorzoo.errors import WeightsError
 from colorzoo.weights._files import beside, locked, megabytes, quarantine, sha256_of
 from colorzoo.weights._transfer import InterruptedTransferError, UnusableAddressError, transfer
@@ -25,7 +25,7 @@ Report = Callable[[int], None]
 
 def is_offline() -> bool:
     """Say whether the environment variable ``COLORZOO_OFFLINE`` forbids to use the network."""
-    return os.environ.get("COLORZOO_OFFLINE", "").lower() not in {"", "0", "false", "no"}
+    return is_on("COLORZOO_OFFLINE")
 
 
 def fetch(weights: Weights, destination: Path, *, progress: bool = True, offline: bool = False) -> Path:

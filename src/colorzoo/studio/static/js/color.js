@@ -40,6 +40,7 @@ function invert3(m) {
   ];
 }
 
+const mixed = (matrix, v) => matrix.map((row) => row[0] * v[0] + row[1] * v[1] + row[2] * v[2]);
 const fromCone = (t) => (t > 0.2068966 ? t ** 3 : (t - 16 / 116) / 7.787);
 const toCone = (t) => (t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116);
 const encode = (v) => (v <= 0.0031308 ? 12.92 * v : 1.055 * v ** (1 / 2.4) - 0.055);
@@ -52,27 +53,18 @@ function labToLinear([luma, a, b]) {
   const x = fromCone(fy + a / 500);
   const y = fromCone(fy);
   const z = fromCone(Math.max(0, fy - b / 200));
-  return XYZ_TO_RGB.map((row) => row[0] * x + row[1] * y + row[2] * z);
+  return mixed(XYZ_TO_RGB, [x, y, z]);
+}
+
+/** @param {Triple} linear RGB @returns {Triple} */
+function linearToLab(linear) {
+  const [fx, fy, fz] = mixed(RGB_TO_XYZ, linear).map((share) => toCone(Math.max(0, share)));
+  return [116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)];
 }
 
 /** @param {Triple} rgb levels from 0 to 255 @returns {Triple} */
 function rgbToLab(rgb) {
-  const linear = rgb.map((level) => decode(level / 255));
-  const [fx, fy, fz] = RGB_TO_XYZ.map((row) => toCone(row[0] * linear[0] + row[1] * linear[1] + row[2] * linear[2]));
-  return [116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)];
-}
-
-/** @param {number} luma @param {number} a @param {number} b @returns {boolean} whether sRGB can show it */
-function inGamut(luma, a, b) {
-  const fy = (luma + 16) / 116;
-  const x = fromCone(fy + a / 500);
-  const y = fromCone(fy);
-  const z = fromCone(Math.max(0, fy - b / 200));
-  for (const row of XYZ_TO_RGB) {
-    const v = row[0] * x + row[1] * y + row[2] * z;
-    if (v < -TOLERANCE || v > 1 + TOLERANCE) return false;
-  }
-  return true;
+  return linearToLab(rgb.map((level) => decode(level / 255)));
 }
 
 const CODES = Uint8ClampedArray.from({ length: 4097 }, (_, i) => Math.round(255 * encode(i / 4096)));
@@ -100,15 +92,14 @@ function planePixels(luma, range, side) {
   return pixels;
 }
 
-const mixed = (matrix, v) => matrix.map((row) => row[0] * v[0] + row[1] * v[1] + row[2] * v[2]);
 const toOklab = (linear) => mixed(TO_OKLAB, mixed(TO_CONES, linear).map(Math.cbrt));
 const luminanceOf = (linear) => mixed(RGB_TO_XYZ, linear)[1];
 const withinCube = (linear, tolerance) => linear.every((v) => v >= -tolerance && v <= 1 + tolerance);
 
 /** @param {Triple} linear @returns {Ab} */
 function linearToAb(linear) {
-  const [fx, fy, fz] = mixed(RGB_TO_XYZ, linear).map((share) => toCone(Math.max(0, share)));
-  return [500 * (fx - fy), 200 * (fy - fz)];
+  const [, a, b] = linearToLab(linear);
+  return [a, b];
 }
 
 /**
@@ -139,10 +130,10 @@ const luminance = (luma) => fromCone((luma + 16) / 116);
 
 /** Take chroma away until sRGB can show the color. @param {number} luma @param {Ab} ab @returns {Ab} */
 function reduceChroma(luma, ab) {
-  if (inGamut(luma, ...ab)) return ab;
+  const linear = labToLinear([luma, ...ab]);
+  if (withinCube(linear, TOLERANCE)) return ab;
   if (luma < 0 || luma > 100) return [0, 0];
-  const fits = (linear) => withinCube(linear, TOLERANCE / 2);
-  return farthestAb(labToLinear([luma, ...ab]), luminance(luma), fits, 1);
+  return farthestAb(linear, luminance(luma), (found) => withinCube(found, TOLERANCE / 2), 1);
 }
 
 /** What a color becomes at another lightness: its hue, and its chroma as far as sRGB shows it. @param {Triple} lab @param {number} luma @returns {Ab} */
