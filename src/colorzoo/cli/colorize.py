@@ -29,7 +29,9 @@ colorzoo colorize album/ -o colored/
 colorzoo colorize album/ --fast -o colored/
 """
 
-_POINT = re.compile(r"(?P<x>[\d.]+),(?P<y>[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)")
+_POINT = re.compile(
+    r"(?P<x>[\d.]+),(?P<y>[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)(?:@(?P<reach>[\w.]+))?"
+)
 _FAILED, _SOME_FAILED = 2, 1
 
 
@@ -77,8 +79,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--point",
         action="append",
         default=[],
-        metavar="X,Y[,R]=COLOR",
+        metavar="X,Y[,R]=COLOR[@REACH]",
         help="a color (#rrggbb, #rgb or a name) at a pixel of the picture, with radius R; may be repeated",
+    )
+    parser.add_argument(
+        "--reach",
+        default="automatic",
+        metavar="REACH",
+        help="how far the colors of --point go: automatic (over what belongs to the place), everywhere "
+        "(wherever the network takes them), or so many times the automatic reach, from 0 to 10",
     )
     parser.add_argument(
         "--box",
@@ -147,7 +156,7 @@ def _recipe(args: argparse.Namespace) -> Recipe:
     from colorzoo.guidance import Recipe
 
     recipe = Recipe.from_json(Path(args.recipe)) if args.recipe else Recipe()
-    points = tuple(_parse_point(text) for text in args.point)
+    points = tuple(_parse_point(text, args.reach) for text in args.point)
     boxes = _boxes(args.box, recipe.boxes)
     extra = with_classes(recipe.extra, args)
     if statistics := {**extra.get("statistics", {}), **_statistics(args)}:
@@ -172,22 +181,26 @@ def _statistics(args: argparse.Namespace) -> dict[str, object]:
     return found
 
 
-def _parse_point(text: str) -> PointHint:
+def _parse_point(text: str, reach: str = "automatic") -> PointHint:
     from PIL import ImageColor
 
     from colorzoo.guidance import PointHint
+    from colorzoo.guidance.reach import parse_reach
 
     match = _POINT.fullmatch(text)
+    own = match["reach"] if match else None
+    far = parse_reach(own or reach, f"--point {text!r}: the reach" if own else "--reach")
     try:
         if match is None:
             raise ValueError
         radius = float(match["radius"]) if match["radius"] else 3.0
         red, green, blue = ImageColor.getrgb(match["color"])[:3]
-        return PointHint(float(match["x"]), float(match["y"]), radius, f"#{red:02x}{green:02x}{blue:02x}")
+        color = f"#{red:02x}{green:02x}{blue:02x}"
+        return PointHint(float(match["x"]), float(match["y"]), radius, color, reach=far)
     except ValueError:
         raise GuidanceError(
             f"--point {text!r} is not X,Y=COLOR or X,Y,RADIUS=COLOR, for example 120,80=#c04020; a color is "
-            "#rrggbb, #rgb or a name of HTML such as teal"
+            "#rrggbb, #rgb or a name of HTML such as teal; @REACH may follow, as in 120,80=#c04020@0.5"
         ) from None
 
 
