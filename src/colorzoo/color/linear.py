@@ -21,7 +21,9 @@ _RGB_TO_XYZ = (
     (0.2126710000, 0.7151600000, 0.0721690000),
     (0.0177566746, 0.1094688795, 0.8727046462),
 )
+LUMINANCE_WEIGHTS = _RGB_TO_XYZ[1]
 _CUBIC_FROM = 0.2068966
+_SLOPE = 1 / 7.787  # of the straight part below
 
 
 def lab_to_linear_rgb(lab: Tensor, *, dim: int = -3, least_z: float = 0.0) -> Tensor:
@@ -59,9 +61,14 @@ def linear_rgb_to_lab(linear: Tensor) -> Tensor:
 def luminance_of(linear: Tensor) -> Tensor:
     """Return Y ``(N,)`` of linear sRGB ``(3, N)``."""
     red, green, blue = linear
-    of_red, of_green, of_blue = _RGB_TO_XYZ[1]
+    of_red, of_green, of_blue = LUMINANCE_WEIGHTS
     luminance: Tensor = of_red * red + of_green * green + of_blue * blue
     return luminance
+
+
+def luminance_to_luma(luminance: Tensor) -> Tensor:
+    """Return L in [0, 100] of Y in [0, 1]."""
+    return _cone(luminance) * 116 - 16
 
 
 def luma_to_luminance(luma: Tensor) -> Tensor:
@@ -70,9 +77,12 @@ def luma_to_luminance(luma: Tensor) -> Tensor:
 
 
 def _cone(share: Tensor) -> Tensor:
-    root = share.clamp(min=1e-9).pow(1 / 3)
-    return torch.where(root > _CUBIC_FROM, root, 7.787 * share + 16 / 116)
+    # as `_uncone`; the root by its logarithm takes a third of the time of a power
+    cubic = share.clamp(min=_CUBIC_FROM**3)
+    return torch.exp2(torch.log2(cubic) / 3) + (share - cubic) / _SLOPE
 
 
 def _uncone(cone: Tensor) -> Tensor:
-    return torch.where(cone > _CUBIC_FROM, cone**3, (cone - 16 / 116) / 7.787)
+    # the straight part goes on from where the cubic one begins: choosing one by `where` takes six times as long
+    cubic = cone.clamp(min=_CUBIC_FROM)
+    return cubic**3 + (cone - cubic) * _SLOPE
