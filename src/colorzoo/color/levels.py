@@ -79,8 +79,10 @@ def _luminance_tables(kind: str) -> list[NDArray[np.float32]]:
 @cache
 def _levels_table() -> Tensor:
     """Return the level of 8 bits of each step of linear light."""
-    middles = (torch.arange(_STEPS + 1, dtype=torch.float64) + 0.5) / _STEPS
-    return (encoded(middles) * 255).round().to(torch.uint8)
+    borders = _linear_of(((np.arange(255) + 0.5) / 255).astype(np.float32))
+    first = np.rint(borders * _STEPS).astype(np.int64)
+    lengths = np.diff(first, prepend=0, append=_STEPS + 1)
+    return torch.from_numpy(np.repeat(np.arange(256, dtype=np.uint8), lengths))
 
 
 def _unit(kind: str) -> NDArray[np.float32]:

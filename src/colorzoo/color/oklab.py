@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorzoo.color.linear import LUMINANCE_WEIGHTS, luminance_of
+from colorzoo.color.linear import LUMINANCE_WEIGHTS, luminance_of, weighed
 
 Matrix = tuple[tuple[float, ...], ...]
 # linear sRGB to cone responses, and their cube roots to Oklab; https://bottosson.github.io/posts/oklab
@@ -50,8 +50,8 @@ class ChromaPath:
 
 def chroma_of(linear: Tensor) -> tuple[Tensor, Tensor]:
     """Return a and b of Oklab, ``(N,)`` each, of linear sRGB ``(3, N)``."""
-    cones = [_root(_weighed(linear, row)) for row in _TO_CONES]
-    return _weighed(cones, _TO_OKLAB[1]), _weighed(cones, _TO_OKLAB[2])
+    cones = [_root(weighed(linear, row)) for row in _TO_CONES]
+    return weighed(cones, _TO_OKLAB[1]), weighed(cones, _TO_OKLAB[2])
 
 
 def cone_slopes(cosine: Tensor, sine: Tensor) -> list[Tensor]:
@@ -73,13 +73,8 @@ def color_on_curve(slopes: Sequence[Tensor], share: Tensor, luminance: Tensor) -
         luminance: ``(N,)`` Y in [0, 1].
     """
     cones = [(1 + share * slope) ** 3 for slope in slopes]
-    scale = luminance / _weighed(cones, _LUMINANCE_OF_CONES).clamp(min=_TINY)
-    return [_weighed(cones, row) * scale for row in _FROM_CONES]
-
-
-def _weighed(planes: Sequence[Tensor] | Tensor, weights: Sequence[float]) -> Tensor:
-    """Return the weighted sum of three planes; a product of matrices takes three times as long."""
-    return (planes[0] * weights[0]).add(planes[1], alpha=weights[1]).add(planes[2], alpha=weights[2])
+    scale = luminance / weighed(cones, _LUMINANCE_OF_CONES).clamp(min=_TINY)
+    return [weighed(cones, row) * scale for row in _FROM_CONES]
 
 
 def _root(cone: Tensor) -> Tensor:

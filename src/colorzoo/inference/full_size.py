@@ -21,7 +21,7 @@ from colorzoo.inference.picture import Levels
 from colorzoo.inference.pins import Pin
 from colorzoo.inference.resample import BicubicUpsampler, shrink_bands
 
-_BAND_PIXELS = 2**16  # one band's float intermediates stay in the processor's cache
+_BAND_PIXELS = 2**18  # fewer, and each step costs more than its pixels; more leave the processor's cache
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def _check_array(rgb: Levels, like: Picture) -> None:
     width, height = like.size
     if rgb.shape != (height, width, 3) or not (rgb.dtype.kind == "f" or rgb.dtype in (np.uint8, np.uint16)):
         raise ValueError(
-            f"levels of shape {(height, width, 3)} were expected, these are {rgb.dtype} {rgb.shape}"
+            f"pixels of shape {(height, width, 3)} were expected, these are {rgb.dtype} {rgb.shape}"
         )
     if rgb.dtype.kind == "f" and not np.isfinite(rgb.min() + rgb.max()):  # both pass a NaN on
         raise ValueError("the pixels hold values that are no numbers")
