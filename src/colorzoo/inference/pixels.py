@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from colorzoo.errors import PictureError
-from colorzoo.inference.deep import decode_png, decode_tiff
+from colorzoo.inference.deep import decode_jxl, decode_png, decode_tiff
 from colorzoo.inference.icc import ProfileError, srgb_profile, to_srgb_8bit, to_srgb_float
 from colorzoo.inference.picture import AlphaArray, FloatArray
 
@@ -64,60 +64,78 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
     return Pixels(rgb, alpha[..., 0] if alpha.size else None, depth)
 
 
-def image_pixels(image: Image.Image, data: bytes | None) -> Pixels:
-    """Convert a loaded PIL image; `data`, the file's bytes, serves 16-bit color that Pillow cuts to 8."""
+def image_pixels(image: Image.Image, file: IO[bytes] | None) -> Pixels:
+    """Convert a loaded PIL image; `file`, where it came from, serves 16-bit color that Pillow cuts to 8."""
     profile = image.info.get("icc_profile") or None
-    if data is not None and _has_deep_color(image, data):
-        deep = _deep_color(image, data, profile)
+    header = _png_header(image, file)
+    if file is not None and _has_deep_color(image, header):
+        deep = _deep_color(image, file, header, profile)
         if deep is not None:
             return deep
     if image.mode.startswith(("I", "F")):
         return _gray_pixels(image, profile)
     pixels = _eight_bit(image, profile)
-    bits = _stored_bits(image, data)
+    bits = _stored_bits(image, header)
     if bits > 8:
         return replace(pixels, notes=(*pixels.notes, f"read at 8 of its {bits} bits"))
     return pixels
 
 
-def _stored_bits(image: Image.Image, data: bytes | None) -> int:
-    if image.format == "PNG" and data is not None:
-        return data[24]
+def _png_header(image: Image.Image, file: IO[bytes] | None) -> tuple[int, int]:
+    """Bits a channel, and the type of color, as a PNG says; zeros for other files."""
+    if image.format != "PNG" or file is None:
+        return 0, 0
+    file.seek(24)
+    bits, color = file.read(2)
+    return bits, color
+
+
+def _stored_bits(image: Image.Image, header: tuple[int, int]) -> int:
+    if image.format == "PNG":
+        return header[0]
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     return int(max(tags.get(_TIFF_BITS, (8,))))
 
 
-def _has_deep_color(image: Image.Image, data: bytes) -> bool:
+def _has_deep_color(image: Image.Image, header: tuple[int, int]) -> bool:
+    if image.format == "JXL":
+        return True
     if image.format == "PNG":
-        return data[24] == 16 and data[25] in (2, 4, 6)
+        return header[0] == 16 and header[1] in (2, 4, 6)
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     bits = tags.get(_TIFF_BITS, (8,))
     return len(bits) in (3, 4) and set(bits) == {16} and tags.get(_TIFF_PHOTOMETRIC) == 2
 
 
-def _deep_color(image: Image.Image, data: bytes, profile: bytes | None) -> Pixels | None:
-    stored = decode_png(data) if image.format == "PNG" else decode_tiff(data)
+def _deep_color(
+    image: Image.Image, file: IO[bytes], header: tuple[int, int], profile: bytes | None
+) -> Pixels | None:
+    file.seek(0)
+    if image.format == "TIFF":
+        stored = decode_tiff(file)
+    else:
+        stored = (decode_png if image.format == "PNG" else decode_jxl)(file.read())
     if stored is None or stored.dtype != np.uint16:
         return None
-    color, alpha = _split_channels(stored)
+    color, alpha = split_channels(stored)
     rgb = color.astype(np.float32)
     rgb /= 65535
-    if image.format == "PNG" and data[25] == 2:
-        alpha = _color_key(color, image.info.get("transparency"))
+    if header == (16, 2):
+        alpha = color_key(color, image.info.get("transparency"))
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     if alpha is not None and 1 in tags.get(_TIFF_EXTRA, ()):  # color was multiplied by alpha
         rgb = np.clip(rgb / np.maximum(alpha, 1)[..., None] * np.float32(65535), 0, 1).astype(np.float32)
-    return _profiled(rgb, alpha, profile, (), 16)
+    return profiled(rgb, alpha, profile, (), 16)
 
 
-def _split_channels(stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+def split_channels(stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Split (H, W, 1 to 4) into gray (H, W) or color (H, W, 3), and alpha (H, W) or None."""
     channels = stored.shape[2]
     color = stored[..., 0] if channels < 3 else stored[..., :3]
     return color, stored[..., -1].copy() if channels in (2, 4) else None
 
 
-def _color_key(stored: NDArray[Any], key: Any) -> AlphaArray | None:
+def color_key(stored: NDArray[Any], key: Any) -> AlphaArray | None:
     """Alpha of a picture in which one color or gray value stands for transparent."""
     if key is None:
         return None
@@ -126,29 +144,29 @@ def _color_key(stored: NDArray[Any], key: Any) -> AlphaArray | None:
     return np.where(opaque, np.uint16(65535), np.uint16(0))
 
 
-def deep_file(data: bytes) -> Pixels | None:
+def deep_file(file: IO[bytes]) -> Pixels | None:
     """Decode a TIFF that Pillow refuses, such as one of floats in color; None where that fails too."""
-    stored = decode_tiff(data)
+    stored = decode_tiff(file)
     if stored is None:
         return None
-    color, extra = _split_channels(stored)
+    color, extra = split_channels(stored)
     values, notes = _unit_range(color)
     alpha = None if extra is None else np.round(_unit_range(extra)[0] * 65535).astype(np.uint16)
-    return _profiled(values, alpha, None, notes, 16)
+    return profiled(values, alpha, None, notes, 16)
 
 
 def _gray_pixels(image: Image.Image, profile: bytes | None) -> Pixels:
     stored = np.asarray(image)
     if not image.mode.startswith("I;16"):
         values, notes = _unit_range(stored)
-        return _profiled(values, None, profile, notes, 16)
+        return profiled(values, None, profile, notes, 16)
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     full = 2 ** tags.get(_TIFF_BITS, (16,))[0] - 1  # Pillow keeps 12-bit values as they are
     values = stored.astype(np.float32) / np.float32(full)
     top = int(stored.max())
     notes = (f"very dark: values reach only {top} of {full}",) if top < full / 16 else ()
-    return _profiled(
-        np.minimum(values, 1), _color_key(stored, image.info.get("transparency")), profile, notes, 16
+    return profiled(
+        np.minimum(values, 1), color_key(stored, image.info.get("transparency")), profile, notes, 16
     )
 
 
@@ -168,7 +186,7 @@ def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
     )
 
 
-def _profiled(
+def profiled(
     values: FloatArray, alpha: AlphaArray | None, profile: bytes | None, notes: tuple[str, ...], depth: int
 ) -> Pixels:
     """Apply a profile to float pixels; without one, or with a useless one, they count as sRGB."""
@@ -190,7 +208,7 @@ def _eight_bit(image: Image.Image, profile: bytes | None) -> Pixels:
         color, profile = _lab_to_rgb(color), srgb_profile()
     elif color.mode == "L":
         values = np.asarray(color).astype(np.float32) / np.float32(255)
-        return _profiled(values, alpha, profile, notes, 8)
+        return profiled(values, alpha, profile, notes, 8)
     elif profile is not None:
         try:
             color, profile = to_srgb_8bit(color, profile)
