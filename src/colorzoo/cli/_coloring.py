@@ -25,13 +25,16 @@ from colorzoo.errors import ColorzooError, DiskFullError, PictureError
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.guide import uses_of, wanted_model
+from colorzoo.inference.moving import color_frames, frames_to_color
 from colorzoo.inference.origin import Origin, write_with_origin
 from colorzoo.inference.paths import names_file
 from colorzoo.inference.picture_io import (
     FoundPicture,
+    Frame,
     chroma_note,
     find_pictures,
     output_paths,
+    read_frames,
     read_picture,
     write_notes,
     write_picture,
@@ -99,6 +102,11 @@ class Coloring:
         """Whether the user says which model: by name, by recipe or by a file of weights, which is opened."""
         named = self.args.model or self.recipe.model or model_of_file(self.args.weights)
         return named is not None
+
+    @property
+    def max_pixels(self) -> int:
+        """The most pixels that a picture may have."""
+        return round(self.args.max_pixels * 1e6)
 
     @property
     def may_hint(self) -> bool:
@@ -279,19 +287,30 @@ def failure(error: Exception, picture: str, result: str = "") -> str:
 def _colored(
     colorizer: Colorizer, job: Job, how: Coloring, reference: Exemplar | None, origin: Origin | None
 ) -> Report:
-    args, target = how.args, Path(job.report.output)
-    picture = read_picture(job.found.path)
+    args, target, source = how.args, Path(job.report.output), job.found.path
+    limits = {"max_pixels": how.max_pixels, "salvage": args.salvage}
+    frames = frames_to_color(source, target) if args.frames == "all" else None
+    others = read_frames(source, frames, **limits) if frames else iter(())
+    first = next(others, None) or Frame(read_picture(source, **limits))
+    picture = first.picture
     tint = chroma_note(picture)
     if args.skip_colored and tint == "already in color":
         return replace(job.report, output="", status="skipped", notes=(f"{tint}, left alone",))
     lost = write_notes(target, picture)  # before the work, as it refuses formats that cannot be written
-    colored = colorizer.colorize(picture, how.recipe, strength=args.strength, reference=reference)
-    save = partial(write_picture, target, colored.rgb, quality=args.quality, overwrite=args.overwrite)
-    made = origin and replace(origin, source=sha256_of(job.found.path))
-    kept = write_with_origin(save, target, picture, made)
+    color = partial(colorizer.colorize, guidance=how.recipe, strength=args.strength, reference=reference)
+    made = origin and replace(origin, source=sha256_of(source))
+    options = {"quality": args.quality, "overwrite": args.overwrite}
+    if frames:
+        done = color_frames(color, first, others, frames, target, made, **options)
+        model, told = done.model, done.notes
+    else:
+        colored = color(picture)
+        save = partial(write_picture, target, colored.rgb, **options)
+        kept = write_with_origin(save, target, picture, made)
+        model, told = colored.model, (*picture.notes, *colored.notes, *kept)
     tint = "was in color already and is colored anew" if tint == "already in color" else tint
-    notes = (*job.report.notes, *picture.notes, *((tint,) if tint else ()), *colored.notes, *lost, *kept)
-    return replace(job.report, notes=notes, model=colored.model)
+    notes = (*job.report.notes, *((tint,) if tint else ()), *told, *lost)
+    return replace(job.report, notes=notes, model=model)
 
 
 def _print(text: str, stream: TextIO) -> None:

@@ -67,7 +67,7 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
 def image_pixels(image: Image.Image, file: IO[bytes] | None) -> Pixels:
     """Convert a loaded PIL image; `file`, where it came from, serves 16-bit color that Pillow cuts to 8."""
     profile = image.info.get("icc_profile") or None
-    header = _png_header(image, file)
+    header = png_header(file) if file is not None and image.format == "PNG" else (0, 0)
     if file is not None and _has_deep_color(image, header):
         deep = _deep_color(image, file, header, profile)
         if deep is not None:
@@ -81,13 +81,21 @@ def image_pixels(image: Image.Image, file: IO[bytes] | None) -> Pixels:
     return pixels
 
 
-def _png_header(image: Image.Image, file: IO[bytes] | None) -> tuple[int, int]:
-    """Bits a channel, and the type of color, as a PNG says; zeros for other files."""
-    if image.format != "PNG" or file is None:
-        return 0, 0
+def png_header(file: IO[bytes]) -> tuple[int, int]:
+    """Return the bits a channel and the type of color of a PNG; its file stays where it stood."""
+    place = file.tell()
     file.seek(24)
     bits, color = file.read(2)
+    file.seek(place)
     return bits, color
+
+
+def deep_pixels(stored: NDArray[np.uint16], profile: bytes | None) -> Pixels:
+    """Convert (H, W, 1 to 4) of 16 bits a channel, as stored."""
+    color, alpha = _split_channels(stored)
+    rgb = color.astype(np.float32)
+    rgb /= 65535
+    return _profiled(rgb, alpha, profile, (), 16)
 
 
 def _stored_bits(image: Image.Image, header: tuple[int, int]) -> int:
@@ -117,25 +125,25 @@ def _deep_color(
         stored = (decode_png if image.format == "PNG" else decode_jxl)(file.read())
     if stored is None or stored.dtype != np.uint16:
         return None
-    color, alpha = split_channels(stored)
+    color, alpha = _split_channels(stored)
     rgb = color.astype(np.float32)
     rgb /= 65535
     if header == (16, 2):
-        alpha = color_key(color, image.info.get("transparency"))
+        alpha = _color_key(color, image.info.get("transparency"))
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     if alpha is not None and 1 in tags.get(_TIFF_EXTRA, ()):  # color was multiplied by alpha
         rgb = np.clip(rgb / np.maximum(alpha, 1)[..., None] * np.float32(65535), 0, 1).astype(np.float32)
-    return profiled(rgb, alpha, profile, (), 16)
+    return _profiled(rgb, alpha, profile, (), 16)
 
 
-def split_channels(stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+def _split_channels(stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Split (H, W, 1 to 4) into gray (H, W) or color (H, W, 3), and alpha (H, W) or None."""
     channels = stored.shape[2]
     color = stored[..., 0] if channels < 3 else stored[..., :3]
     return color, stored[..., -1].copy() if channels in (2, 4) else None
 
 
-def color_key(stored: NDArray[Any], key: Any) -> AlphaArray | None:
+def _color_key(stored: NDArray[Any], key: Any) -> AlphaArray | None:
     """Alpha of a picture in which one color or gray value stands for transparent."""
     if key is None:
         return None
@@ -149,24 +157,24 @@ def deep_file(file: IO[bytes]) -> Pixels | None:
     stored = decode_tiff(file)
     if stored is None:
         return None
-    color, extra = split_channels(stored)
+    color, extra = _split_channels(stored)
     values, notes = _unit_range(color)
     alpha = None if extra is None else np.round(_unit_range(extra)[0] * 65535).astype(np.uint16)
-    return profiled(values, alpha, None, notes, 16)
+    return _profiled(values, alpha, None, notes, 16)
 
 
 def _gray_pixels(image: Image.Image, profile: bytes | None) -> Pixels:
     stored = np.asarray(image)
     if not image.mode.startswith("I;16"):
         values, notes = _unit_range(stored)
-        return profiled(values, None, profile, notes, 16)
+        return _profiled(values, None, profile, notes, 16)
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     full = 2 ** tags.get(_TIFF_BITS, (16,))[0] - 1  # Pillow keeps 12-bit values as they are
     values = stored.astype(np.float32) / np.float32(full)
     top = int(stored.max())
     notes = (f"very dark: values reach only {top} of {full}",) if top < full / 16 else ()
-    return profiled(
-        np.minimum(values, 1), color_key(stored, image.info.get("transparency")), profile, notes, 16
+    return _profiled(
+        np.minimum(values, 1), _color_key(stored, image.info.get("transparency")), profile, notes, 16
     )
 
 
@@ -186,7 +194,7 @@ def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
     )
 
 
-def profiled(
+def _profiled(
     values: FloatArray, alpha: AlphaArray | None, profile: bytes | None, notes: tuple[str, ...], depth: int
 ) -> Pixels:
     """Apply a profile to float pixels; without one, or with a useless one, they count as sRGB."""
@@ -208,7 +216,7 @@ def _eight_bit(image: Image.Image, profile: bytes | None) -> Pixels:
         color, profile = _lab_to_rgb(color), srgb_profile()
     elif color.mode == "L":
         values = np.asarray(color).astype(np.float32) / np.float32(255)
-        return profiled(values, alpha, profile, notes, 8)
+        return _profiled(values, alpha, profile, notes, 8)
     elif profile is not None:
         try:
             color, profile = to_srgb_8bit(color, profile)

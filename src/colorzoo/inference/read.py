@@ -15,9 +15,17 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from colorzoo.errors import CutShortError, PictureError
+from colorzoo.inference.apng import deep_frames
 from colorzoo.inference.metadata import Exif, Metadata, tiff_exif, upright_exif, upright_xmp
 from colorzoo.inference.picture import Picture, upright
-from colorzoo.inference.pixels import Pixels, array_pixels, deep_file, image_pixels
+from colorzoo.inference.pixels import (
+    Pixels,
+    array_pixels,
+    deep_file,
+    deep_pixels,
+    image_pixels,
+    png_header,
+)
 from colorzoo.inference.plugins import (
     CAMERA_RAW,
     INSTALL,
@@ -125,7 +133,8 @@ def read_file(file: IO[bytes], name: str, max_pixels: int, *, salvage: bool = Fa
     except CutShortError as error:
         left = _left_of(file, name, max_pixels) if salvage else None
         if left is None:
-            raise error if not salvage else PictureError(f"{error}; nothing of it can be read") from error
+            way = "nothing of it can be read" if salvage else "--salvage (in Python salvage=True) reads what is left"
+            raise CutShortError(f"{error}; {way}") from error
         picture = left
     source = None if isinstance(file, io.BytesIO) else Path(name)
     return replace(picture, metadata=replace(picture.metadata, source=source))
@@ -141,10 +150,23 @@ def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Picture:
         if image is None:
             return _from_deep_file(file, name, max_pixels)
         check_pixels(name, image.size, max_pixels)
-        notes = frame_notes(image)
-        if image.info.get("default_image"):  # what is shown where animations are not known
-            image.seek(1)
-        return from_image(image, file, name, notes)
+        return from_image(image, file, name, frame_notes(image), _first_shown(image, file, name))
+
+
+def _first_shown(image: Image.Image, file: IO[bytes], name: str) -> Pixels | None:
+    """Go to the first frame of an animated PNG that begins with a picture for programs without animations.
+
+    Returns:
+        Its pixels, if they have 16 bits, which Pillow does not keep.
+    """
+    if not image.info.get("default_image"):
+        return None
+    image.seek(1)
+    if png_header(file)[0] != 16:
+        return None
+    shown = (stored for stored, milliseconds in deep_frames(file, name) if milliseconds is not None)
+    stored = next(shown, None)
+    return None if stored is None else deep_pixels(stored, image.info.get("icc_profile") or None)
 
 
 def _left_of(file: IO[bytes], name: str, max_pixels: int) -> Picture | None:
@@ -261,7 +283,13 @@ def _tiff_size(file: IO[bytes]) -> tuple[int, int] | None:
         return None
 
 
-def from_image(image: Image.Image, file: IO[bytes] | None, name: str, notes: tuple[str, ...] = ()) -> Picture:
+def from_image(
+    image: Image.Image,
+    file: IO[bytes] | None,
+    name: str,
+    notes: tuple[str, ...] = (),
+    pixels: Pixels | None = None,
+) -> Picture:
     """Make a picture of an opened PIL image, of the frame at which it stands.
 
     Args:
@@ -269,6 +297,7 @@ def from_image(image: Image.Image, file: IO[bytes] | None, name: str, notes: tup
         file: Where it came from; None for an image from memory.
         name: What to call it in errors.
         notes: What is to be said before what is found here.
+        pixels: Its pixels, if they were decoded already.
 
     Raises:
         PictureError: It is damaged.
@@ -283,7 +312,7 @@ def from_image(image: Image.Image, file: IO[bytes] | None, name: str, notes: tup
     if exif.orientation == 1 and image.format not in ("TIFF", "HEIF", "JXL"):
         exif = replace(exif, orientation=xmp_orientation)
     try:
-        pixels = image_pixels(image, file)
+        pixels = pixels or image_pixels(image, file)
     except (OSError, ValueError) as error:
         raise PictureError(f"{name} of mode {image.mode} cannot be read ({error})") from error
     metadata = _metadata(image, file, exif, xmp)
@@ -304,7 +333,8 @@ def frame_notes(image: Image.Image) -> tuple[str, ...]:
         frames = getattr(image, "n_frames", 1)
     except Exception:  # a damaged later page is no reason to refuse the first
         return ("later frames are damaged and were left out",)
-    return (f"first of {frames} frames",) if frames > 1 else ()
+    kind = "pages" if image.format == "TIFF" else "frames"
+    return (f"first of {frames} {kind}",) if frames > 1 else ()
 
 
 def _load(image: Image.Image, name: str) -> None:

@@ -12,9 +12,9 @@ from typing import IO
 
 from colorzoo.inference.deep import decode_tiff
 from colorzoo.inference.pixels import Pixels, array_pixels
+from colorzoo.inference.png import SIGNATURE, png_chunk
 
 NOTE = "cut short: what is missing was filled"
-_PNG = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 #: First column and row, and steps, of the seven passes of an interlaced PNG.
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
@@ -28,7 +28,7 @@ def mended(data: bytes) -> bytes | None:
     """
     if data.startswith(b"\xff\xd8"):
         return data + b"\xff\xd9"  # libjpeg fills the rest with gray
-    if data.startswith(_PNG):
+    if data.startswith(SIGNATURE):
         return _mended_png(data)
     if data.startswith(b"BM") and len(data) > 26:
         return data + bytes(max(0, int.from_bytes(data[2:6], "little") - len(data)))
@@ -62,16 +62,11 @@ def _mended_png(data: bytes) -> bytes | None:
     raw = raw[:size] + bytes(size - len(raw))
     kept = [(name, body) for name, body in chunks if name not in (b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT")]
     whole = [*kept, (b"IDAT", zlib.compress(raw, 1)), (b"IEND", b"")]
-    return _PNG + b"".join(png_chunk(name, body) for name, body in whole)
-
-
-def png_chunk(name: bytes, body: bytes) -> bytes:
-    """Return a chunk of a PNG."""
-    return struct.pack(">L", len(body)) + name + body + struct.pack(">L", zlib.crc32(name + body))
+    return SIGNATURE + b"".join(png_chunk(name, body) for name, body in whole)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    place = len(_PNG)
+    place = len(SIGNATURE)
     while place + 8 <= len(data):
         length, name = struct.unpack_from(">L4s", data, place)
         yield name, data[place + 8 : place + 8 + length]

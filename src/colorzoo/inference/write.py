@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image
 
 from colorzoo.errors import DiskFullError, PictureError
+from colorzoo.inference.animate import WRITERS, ColoredFrame
 from colorzoo.inference.encode import (
     ALPHA_FORMATS,
     DEEP_FORMATS,
@@ -18,6 +22,7 @@ from colorzoo.inference.encode import (
     fits_jpeg,
     quantized,
 )
+from colorzoo.inference.frames import Frames
 from colorzoo.inference.paths import WRITABLE
 from colorzoo.inference.picture import FloatArray, Picture
 
@@ -68,6 +73,50 @@ def write_picture(
         raise PictureError(f"{path} cannot be encoded as {kind}: {error}") from error
     write_whole(path, content)
     return path
+
+
+def write_frames(
+    path: str | Path, frames: Iterable[ColoredFrame], source: Frames, *, quality: int = 95, overwrite: bool = False
+) -> Path:
+    """Write the colored frames or pages of a file, one after the other as they come.
+
+    Arguments and errors are those of `write_picture`; the first frame's metadata are the file's, but pages
+    have their own.
+
+    Args:
+        path: The file to write, of a format that `holds_frames`.
+        frames: At least one.
+        source: What the file was that they come from.
+        quality: As `write_picture`.
+        overwrite: As `write_picture`.
+    """
+    path = Path(path)
+    kind = _kind(path)
+    with whole_file(path) as file:
+        writer = WRITERS[kind](file, source, quality)
+        for number, frame in enumerate(frames):
+            _check_array(frame.rgb, frame.like)
+            if number == 0:
+                _check_target(path, frame.like, overwrite)
+                _check_size(path, frame.like, kind)
+            writer.add(frame)
+        writer.finish()
+    return path
+
+
+def holds_frames(path: str | Path, source: Frames) -> bool:
+    """Say whether a file of this name can hold all frames or pages of another one."""
+    kind = _kind(Path(path))
+    return kind == "TIFF" or (kind in WRITERS and source.kind == "frames")
+
+
+def frames_notes(path: str | Path, source: Frames) -> tuple[str, ...]:
+    """Say how many frames or pages there are, and what of them the format of `path` cannot hold."""
+    kind = _kind(Path(path))
+    if not holds_frames(path, source):
+        return (f"first of {source.count} {source.kind}: {kind} cannot hold the others",)
+    lost = ("timing dropped: TIFF holds pages",) if source.kind == "frames" and kind == "TIFF" else ()
+    return (f"{source.count} {source.kind}", *lost)
 
 
 def write_notes(path: str | Path, like: Picture) -> tuple[str, ...]:
@@ -164,7 +213,21 @@ def _check_target(path: Path, like: Picture, overwrite: bool) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, all of it or nothing.
+
+    Raises:
+        PictureError: It cannot be written.
+    """
+    with whole_file(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Write beside the target under a short name, then rename, so that no half file is ever seen.
+
+    Yields:
+        A file to write to, which takes its place at the end, or goes if there is an error.
 
     Raises:
         PictureError: It cannot be written.
@@ -174,7 +237,7 @@ def write_whole(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with partial.open("xb") as file:
-                file.write(content)
+                yield file
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
