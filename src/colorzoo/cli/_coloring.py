@@ -20,6 +20,7 @@ from rich.progress import Progress
 
 from colorzoo import __version__
 from colorzoo.cli._better import tell_of_better
+from colorzoo.cli._reading import pixel_limit
 from colorzoo.cli._results import Place, asked_of, find_place
 from colorzoo.errors import ColorzooError, DiskFullError, PictureError
 from colorzoo.guidance import Exemplar, Recipe
@@ -102,11 +103,6 @@ class Coloring:
         """Whether the user says which model: by name, by recipe or by a file of weights, which is opened."""
         named = self.args.model or self.recipe.model or model_of_file(self.args.weights)
         return named is not None
-
-    @property
-    def max_pixels(self) -> int:
-        """The most pixels that a picture may have."""
-        return round(self.args.max_pixels * 1e6)
 
     @property
     def may_hint(self) -> bool:
@@ -288,7 +284,7 @@ def _colored(
     colorizer: Colorizer, job: Job, how: Coloring, reference: Exemplar | None, origin: Origin | None
 ) -> Report:
     args, target, source = how.args, Path(job.report.output), job.found.path
-    limits = {"max_pixels": how.max_pixels, "salvage": args.salvage}
+    limits = {"max_pixels": pixel_limit(args), "salvage": args.salvage}
     frames = frames_to_color(source, target) if args.frames == "all" else None
     others = read_frames(source, frames, **limits) if frames else iter(())
     first = next(others, None) or Frame(read_picture(source, **limits))

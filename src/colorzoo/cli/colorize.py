@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorzoo.cli._classes import add_class_arguments, with_classes
+from colorzoo.cli._reading import add_reading_arguments, refuse_early
 from colorzoo.cli._references import add_fast_argument, add_reference_arguments, with_alpha
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.registry import model_card
@@ -105,22 +106,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="embed",
         help="what results say of how they were made: picture, model, weights, recipe (default), or nothing",
     )
-    parser.add_argument(
-        "--frames",
-        choices=("all", "first"),
-        default="all",
-        help="of animations and files of several pages: color all (default), or the first alone",
-    )
-    parser.add_argument(
-        "--salvage", action="store_true", help="color what is left of files that were cut short"
-    )
-    parser.add_argument(
-        "--max-pixels",
-        type=float,
-        default=200,
-        metavar="MILLIONS",
-        help="refuse larger pictures; memory grows with them (default 200)",
-    )
+    add_reading_arguments(parser)
     parser.add_argument("--skip-colored", action="store_true", help="leave pictures that have colors alone")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be written where")
     parser.add_argument("--json", action="store_true", help="print a report as JSON on standard output")
@@ -133,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
         0 if all went well, 1 if some pictures failed, 2 if all did.
     """
     _check_numbers(args)
+    refuse_early(args)
     if not args.pictures and args.list is None:
         raise ColorzooError("name a photo, a folder or a glob; see `colorzoo colorize --help`")
     recipe = _recipe(args)
@@ -238,8 +225,6 @@ def _check_numbers(args: argparse.Namespace) -> None:
         raise ColorzooError(f"--temperature must be from 0.01 to 10, got {args.temperature:g}")
     if args.size is not None and not 16 <= args.size <= 4096:
         raise ColorzooError(f"--size must be from 16 to 4096 pixels, got {args.size}")
-    if not args.max_pixels > 0:
-        raise ColorzooError(f"--max-pixels must be above 0, got {args.max_pixels:g}")
     if not 1 <= args.quality <= 100:
         raise ColorzooError(f"--quality must be from 1 to 100, got {args.quality}")
 

@@ -111,7 +111,9 @@ class AnimatedPng:
         if not frame.hidden:
             height, width = stored.shape[:2]
             shown = struct.pack(">LLLLL", self._next(), width, height, 0, 0)
-            self._file.write(png_chunk(b"fcTL", shown + struct.pack(">HHBB", *_delay(frame.milliseconds), 0, 0)))
+            self._file.write(
+                png_chunk(b"fcTL", shown + struct.pack(">HHBB", *_delay(frame.milliseconds), 0, 0))
+            )
             self._shown += 1
         for body in _bodies(rest):
             if first:
@@ -196,7 +198,9 @@ class AnimatedWebp:
         if self._like is None:
             self._like = frame.like
             self._begin(width, height, frame.like.metadata)
-        plain = Picture(frame.like.rgb, frame.like.alpha, metadata=Metadata(lossless=self._like.metadata.lossless))
+        plain = Picture(
+            frame.like.rgb, frame.like.alpha, metadata=Metadata(lossless=self._like.metadata.lossless)
+        )
         pixels = b"".join(
             _riff(name, body)
             for name, body in _webp_chunks(still(stored, plain, "WEBP", self._quality))

@@ -14,7 +14,7 @@ from colorzoo.errors import CutShortError
 from colorzoo.inference.deep import decode_png
 from colorzoo.inference.png import SIGNATURE, png_chunk
 
-_KEEP, _CLEAR, _RESTORE = 0, 1, 2
+_CLEAR, _RESTORE = 1, 2
 _FULL = np.float64(65535)
 
 
@@ -135,5 +135,6 @@ def _over(new: NDArray[np.uint16], old: NDArray[np.uint16]) -> NDArray[np.uint16
     upper, lower = new[..., -1:] / _FULL, old[..., -1:] / _FULL
     below = lower * (1 - upper)
     alpha = upper + below
-    color = (new[..., :-1] * upper + old[..., :-1] * below) / np.maximum(alpha, 1 / _FULL)
-    return np.rint(np.concatenate([color, alpha * _FULL], axis=2)).astype(np.uint16)
+    color: NDArray[Any] = (new[..., :-1] * upper + old[..., :-1] * below) / np.maximum(alpha, 1 / _FULL)
+    laid: NDArray[np.uint16] = np.rint(np.concatenate([color, alpha * _FULL], axis=2)).astype(np.uint16)
+    return laid

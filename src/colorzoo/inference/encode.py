@@ -108,7 +108,7 @@ def _jpeg_options(data: Metadata, quality: int) -> dict[str, Any]:
 
 
 def gif_image(stored: NDArray[Any]) -> tuple[Image.Image, dict[str, Any]]:
-    """Return a picture in 255 colors, and what its file has to say of a transparent one, where there is alpha."""
+    """Return a picture in 255 colors, and what its file has to say of a transparent one, if it has alpha."""
     image = Image.fromarray(stored[..., :3]).quantize(255)
     if stored.shape[2] == 3:
         return image, {}

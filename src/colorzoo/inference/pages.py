@@ -92,5 +92,7 @@ def _is_copy(entries: bytes, order: str, size: int) -> bool:
     for place in range(0, len(entries) - size + 1, size):
         (tag,) = struct.unpack_from(order + "H", entries, place)
         if tag == _SUBFILE:
-            return bool(struct.unpack_from(order + "L", entries, place + size - (4 if size == 12 else 8))[0] & _COPY)
+            return bool(
+                struct.unpack_from(order + "L", entries, place + size - (4 if size == 12 else 8))[0] & _COPY
+            )
     return False

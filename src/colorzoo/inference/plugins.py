@@ -1,4 +1,4 @@
-"""HEIC, JPEG XL and the raw files of cameras: read by libraries of the extra ``formats``, where they are installed.
+"""HEIC, JPEG XL and raw files of cameras: read by libraries of the extra ``formats``, if they are installed.
 
 They are imported when such a file comes along. Without them a file is refused by name, with the command that
 installs what it needs.
@@ -49,19 +49,26 @@ class Plugin:
         """Whether the library is there; it is not imported for that."""
         return find_spec(self.module) is not None
 
-    def load(self) -> Any:
+    def load(self, name: str) -> Any:
         """Import the library and make its reader known to Pillow.
+
+        Args:
+            name: The file that needs it.
 
         Raises:
             PictureError: It is not installed, or does not run here.
         """
         try:
             module = importlib.import_module(self.module)
-            if self.reader == HEIC.reader:
-                module.register_heif_opener()
         except ImportError as error:
-            raise PictureError(f"{self.title} is read by {self.module} ({error}): {INSTALL}") from error
+            raise self.refusal(name) from error
+        if self is HEIC:
+            module.register_heif_opener()
         return module
+
+    def refusal(self, name: str) -> PictureError:
+        """Return the error for a file whose library is not installed."""
+        return PictureError(f"{name} is {self.title}: {INSTALL} reads it, or make it a JPEG or TIFF first")
 
 
 HEIC = Plugin("HEIC", "pillow_heif", "HEIF")
@@ -81,7 +88,7 @@ def plugin_for(file: IO[bytes], extension: str) -> Plugin | None:
     file.seek(0)
     if head.startswith((_JXL_STREAM, _JXL_BOX)):
         return JPEG_XL
-    if head[4:8] == b"ftyp" and head[8:12] == b"crx " or head.startswith(_RAW_MARKS):
+    if (head[4:8] == b"ftyp" and head[8:12] == b"crx ") or head.startswith(_RAW_MARKS):
         return CAMERA_RAW
     if head[:2] in (b"II", b"MM") and (head[8:10] == b"CR" or FOREIGN.get(extension.lower()) == RAW):
         return CAMERA_RAW
@@ -134,9 +141,7 @@ def develop(file: IO[bytes], name: str, max_pixels: int) -> Picture:
     Raises:
         PictureError: The library is missing, or the file is damaged, of an unknown camera or too large.
     """
-    library = CAMERA_RAW.load() if CAMERA_RAW.installed else None
-    if library is None:
-        raise PictureError(f"{name} is {CAMERA_RAW.title}: {INSTALL} reads it, or develop it to TIFF first")
+    library = CAMERA_RAW.load(name)
     file.seek(0)
     try:
         with library.imread(file) as raw:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -28,7 +28,6 @@ from colorzoo.inference.pixels import (
 )
 from colorzoo.inference.plugins import (
     CAMERA_RAW,
-    INSTALL,
     JPEG_XL,
     Plugin,
     develop,
@@ -78,6 +77,22 @@ def read_picture(
         return from_image(source, None, "the picture", frame_notes(source))
     with opened(source) as (file, name):
         return read_file(file, name, max_pixels, salvage=salvage)
+
+
+def examine_picture(source: str | Path, *, max_pixels: int = MAX_PIXELS, salvage: bool = False) -> None:
+    """Refuse what `read_picture` would refuse, as far as that can be said without decoding.
+
+    Raises:
+        PictureError: As `read_picture`.
+    """
+    with opened(source) as (file, name), suppress(*(CutShortError,) if salvage else ()):
+        plugin = plugin_for(file, Path(name).suffix)
+        if plugin is not None and not plugin.installed:
+            raise plugin.refusal(name)
+        if plugin is None:
+            with identified(file, name) as image:
+                size = _tiff_size(file) if image is None else image.size
+            check_pixels(name, size or (0, 0), max_pixels)
 
 
 @contextmanager
@@ -133,7 +148,11 @@ def read_file(file: IO[bytes], name: str, max_pixels: int, *, salvage: bool = Fa
     except CutShortError as error:
         left = _left_of(file, name, max_pixels) if salvage else None
         if left is None:
-            way = "nothing of it can be read" if salvage else "--salvage (in Python salvage=True) reads what is left"
+            way = (
+                "nothing of it can be read"
+                if salvage
+                else "--salvage (in Python salvage=True) reads what is left"
+            )
             raise CutShortError(f"{error}; {way}") from error
         picture = left
     source = None if isinstance(file, io.BytesIO) else Path(name)
@@ -199,9 +218,7 @@ def _unguarded() -> Iterator[None]:
 
 
 @contextmanager
-def identified(
-    file: IO[bytes], name: str, plugin: Plugin | None = None
-) -> Iterator[Image.Image | None]:
+def identified(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterator[Image.Image | None]:
     """Open a picture without decoding it.
 
     Yields:
@@ -214,7 +231,7 @@ def identified(
     head = file.read(64)
     file.seek(0)
     if plugin is not None:
-        _load_plugin(plugin, name)
+        plugin.load(name)
     try:
         with _unguarded():
             image = open_picture(file, (plugin.reader,) if plugin else ())
@@ -228,12 +245,6 @@ def identified(
         raise CutShortError(f"{name} is damaged and cannot be read ({said})") from error
     with image:
         yield image
-
-
-def _load_plugin(plugin: Plugin, name: str) -> None:
-    if not plugin.installed:
-        raise PictureError(f"{name} is {plugin.title}: {INSTALL} reads it, or convert it to JPEG or PNG first")
-    plugin.load()
 
 
 def _hint(head: bytes, plugin: Plugin | None) -> str:

@@ -15,6 +15,7 @@ from colorzoo.inference.pixels import Pixels, array_pixels
 from colorzoo.inference.png import SIGNATURE, png_chunk
 
 NOTE = "cut short: what is missing was filled"
+_PIXELS = (b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT")
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 #: First column and row, and steps, of the seven passes of an interlaced PNG.
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
@@ -60,7 +61,9 @@ def _mended_png(data: bytes) -> bytes | None:
     if not raw:
         return None
     raw = raw[:size] + bytes(size - len(raw))
-    kept = [(name, body) for name, body in chunks if name not in (b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT")]
+    kept = [
+        (name, body) for name, body in chunks if name not in (b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT")
+    ]
     whole = [*kept, (b"IDAT", zlib.compress(raw, 1)), (b"IEND", b"")]
     return SIGNATURE + b"".join(png_chunk(name, body) for name, body in whole)
 

@@ -76,7 +76,12 @@ def write_picture(
 
 
 def write_frames(
-    path: str | Path, frames: Iterable[ColoredFrame], source: Frames, *, quality: int = 95, overwrite: bool = False
+    path: str | Path,
+    frames: Iterable[ColoredFrame],
+    source: Frames,
+    *,
+    quality: int = 95,
+    overwrite: bool = False,
 ) -> Path:
     """Write the colored frames or pages of a file, one after the other as they come.
 
