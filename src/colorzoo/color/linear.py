@@ -87,6 +87,6 @@ def _cone(share: Tensor) -> Tensor:
 
 
 def _uncone(cone: Tensor) -> Tensor:
-    # the straight part goes on from where the cubic one begins: choosing one by `where` takes six times as long
+    # the straight part goes on from where the cubic one begins: to choose by `where` takes six times as long
     cubic = cone.clamp(min=_CUBIC_FROM)
     return (cubic**3).add(cone - cubic, alpha=_SLOPE)

@@ -65,7 +65,7 @@ def cone_slopes(cosine: Tensor, sine: Tensor) -> list[Tensor]:
 
 
 def color_on_curve(slopes: Sequence[Tensor], share: Tensor, luminance: Tensor) -> list[Tensor]:
-    """Return linear sRGB, three planes ``(N,)``, of Oklab direction ``(1, s cos h, s sin h)`` and a luminance.
+    """Return linear sRGB, three planes ``(N,)``, of a luminance and Oklab direction ``(1, s cos h, s sin h)``.
 
     Args:
         slopes: Of the hue, from `cone_slopes`.

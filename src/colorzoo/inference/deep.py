@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import logging
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,17 @@ def decode_png(data: bytes) -> NDArray[Any] | None:
     return stored.reshape(*stored.shape[:2], -1)
 
 
+def decode_jxl(data: bytes) -> NDArray[Any] | None:
+    """Return the (H, W, channels) of a JPEG XL, of an animation the first; None where it is damaged."""
+    import imagecodecs
+
+    try:
+        stored: NDArray[Any] = imagecodecs.jpegxl_decode(data)
+    except Exception:  # as above; also where this imagecodecs was built without JPEG XL
+        return None
+    return stored.reshape(-1, *stored.shape[-3:])[0] if stored.ndim > 2 else stored[..., None]
+
+
 def encode_png(pixels: NDArray[Any]) -> bytes:
     """Encode (H, W, 3 or 4) uint16.
 
@@ -39,8 +49,12 @@ def encode_png(pixels: NDArray[Any]) -> bytes:
     return bytes(png_encode(pixels, level=1, strategy=PNG.STRATEGY.RLE, filter=PNG.FILTER.SUB))
 
 
-def decode_tiff(data: bytes) -> NDArray[Any] | None:
+def decode_tiff(file: IO[bytes], *, cut_off: bool = False) -> NDArray[Any] | None:
     """Return the (H, W, 1 to 4) of a TIFF's first page, upright.
+
+    Args:
+        file: The TIFF.
+        cut_off: Take what lies beyond the end of the file as zeros.
 
     Returns:
         Of the stored type; None where the file is damaged, or neither gray nor RGB with or without alpha.
@@ -48,9 +62,11 @@ def decode_tiff(data: bytes) -> NDArray[Any] | None:
     import tifffile
 
     try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
-            page: Any = file.pages[0]
-            if page.photometric not in (_MIN_IS_BLACK, _RGB) or _is_cut_off(page, len(data)):
+        size = file.seek(0, 2)
+        file.seek(0)
+        with tifffile.TiffFile(file) as tiff:
+            page: Any = tiff.pages[0]
+            if page.photometric not in (_MIN_IS_BLACK, _RGB) or (_is_cut_off(page, size) and not cut_off):
                 return None
             stored: NDArray[Any] = page.asarray()
             if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and stored.ndim == 3:

@@ -1,7 +1,7 @@
 """What happens to a picture at its full size: its lightness in, its colors out, a band of rows at a time.
 
-No float copy of a whole picture is made: lightness is looked up from the stored levels whenever a band needs it,
-and a band of the result is rounded to levels at once.
+No float copy of a whole picture is made: lightness is looked up from the stored levels whenever a band needs
+it, and a band of the result is rounded to levels at once.
 """
 
 from __future__ import annotations

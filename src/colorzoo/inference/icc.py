@@ -43,7 +43,7 @@ def to_srgb_8bit(image: Image.Image, profile: bytes) -> tuple[Image.Image, bytes
         profile: The ICC profile of its pixels.
 
     Returns:
-        The RGB picture and the profile to tag it with. Pixels that already are sRGB stay as they are.
+        The RGB picture and the profile to tag it with. Pixels that are sRGB stay as they are.
 
     Raises:
         ProfileError: If the profile is broken or belongs to another kind of pixels.
@@ -84,7 +84,7 @@ def to_srgb_float(pixels: NDArray[Any], profile: bytes) -> tuple[NDArray[Any], b
         profile: A gray or an RGB profile.
 
     Returns:
-        (H, W, 3) sRGB in [0, 1] and the profile to tag it with. Pixels that already are sRGB stay as they are.
+        (H, W, 3) sRGB in [0, 1] and the profile to tag it with. Pixels that are sRGB stay as they are.
 
     Raises:
         ProfileError: If the profile is broken or of another color space.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from colorzoo.errors import PictureError
-from colorzoo.inference.deep import decode_png, decode_tiff
+from colorzoo.inference.deep import decode_jxl, decode_png, decode_tiff
 from colorzoo.inference.icc import ProfileError, srgb_profile, to_srgb_8bit, to_srgb_float
 from colorzoo.inference.picture import AlphaArray, FloatArray, Levels, as_rgb
 
@@ -63,47 +63,73 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
     return Pixels(levels, alpha[..., 0] if alpha.size else None, depth)
 
 
-def image_pixels(image: Image.Image, data: bytes | None) -> Pixels:
-    """Convert a loaded PIL image; `data`, the file's bytes, serves 16-bit color that Pillow cuts to 8."""
+def image_pixels(image: Image.Image, file: IO[bytes] | None) -> Pixels:
+    """Convert a loaded PIL image; `file`, where it came from, serves 16-bit color that Pillow cuts to 8."""
     profile = image.info.get("icc_profile") or None
-    if data is not None and _has_deep_color(image, data):
-        deep = _deep_color(image, data, profile)
+    header = png_header(file) if file is not None and image.format == "PNG" else (0, 0)
+    if file is not None and _has_deep_color(image, header):
+        deep = _deep_color(image, file, header, profile)
         if deep is not None:
             return deep
     if image.mode.startswith(("I", "F")):
         return _gray_pixels(image, profile)
     pixels = _eight_bit(image, profile)
-    bits = _stored_bits(image, data)
+    bits = _stored_bits(image, header)
     if bits > 8:
         return replace(pixels, notes=(*pixels.notes, f"read at 8 of its {bits} bits"))
     return pixels
 
 
-def _stored_bits(image: Image.Image, data: bytes | None) -> int:
-    if image.format == "PNG" and data is not None:
-        return data[24]
+def png_header(file: IO[bytes]) -> tuple[int, int]:
+    """Return the bits a channel and the type of color of a PNG; its file stays where it stood."""
+    place = file.tell()
+    file.seek(24)
+    bits, color = file.read(2)
+    file.seek(place)
+    return bits, color
+
+
+def deep_pixels(stored: NDArray[np.uint16], profile: bytes | None) -> Pixels:
+    """Convert (H, W, 1 to 4) of 16 bits a channel, as stored."""
+    color, alpha = _split_channels(stored)
+    return _profiled(color, alpha, profile, (), 16)
+
+
+def _stored_bits(image: Image.Image, header: tuple[int, int]) -> int:
+    if image.format == "PNG":
+        return header[0]
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     return int(max(tags.get(_TIFF_BITS, (8,))))
 
 
-def _has_deep_color(image: Image.Image, data: bytes) -> bool:
+def _has_deep_color(image: Image.Image, header: tuple[int, int]) -> bool:
+    if image.format == "JXL":
+        return True
     if image.format == "PNG":
-        return data[24] == 16 and data[25] in (2, 4, 6)
+        return header[0] == 16 and header[1] in (2, 4, 6)
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     bits = tags.get(_TIFF_BITS, (8,))
     return len(bits) in (3, 4) and set(bits) == {16} and tags.get(_TIFF_PHOTOMETRIC) == 2
 
 
-def _deep_color(image: Image.Image, data: bytes, profile: bytes | None) -> Pixels | None:
-    stored = decode_png(data) if image.format == "PNG" else decode_tiff(data)
+def _deep_color(
+    image: Image.Image, file: IO[bytes], header: tuple[int, int], profile: bytes | None
+) -> Pixels | None:
+    file.seek(0)
+    if image.format == "TIFF":
+        stored = decode_tiff(file)
+    else:
+        stored = (decode_png if image.format == "PNG" else decode_jxl)(file.read())
     if stored is None or stored.dtype != np.uint16:
         return None
     color, alpha = _split_channels(stored)
-    if image.format == "PNG" and data[25] == 2:
+    if header == (16, 2):
         alpha = _color_key(color, image.info.get("transparency"))
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     if alpha is not None and 1 in tags.get(_TIFF_EXTRA, ()):  # color was multiplied by alpha
-        color = np.clip(as_rgb(color) / np.maximum(alpha, 1)[..., None] * np.float32(65535), 0, 1).astype(np.float32)
+        color = np.clip(as_rgb(color) / np.maximum(alpha, 1)[..., None] * np.float32(65535), 0, 1).astype(
+            np.float32
+        )
     return _profiled(color, alpha, profile, (), 16)
 
 
@@ -123,9 +149,9 @@ def _color_key(stored: NDArray[Any], key: Any) -> AlphaArray | None:
     return np.where(opaque, np.uint16(65535), np.uint16(0))
 
 
-def deep_file(data: bytes) -> Pixels | None:
+def deep_file(file: IO[bytes]) -> Pixels | None:
     """Decode a TIFF that Pillow refuses, such as one of floats in color; None where that fails too."""
-    stored = decode_tiff(data)
+    stored = decode_tiff(file)
     if stored is None:
         return None
     color, extra = _split_channels(stored)

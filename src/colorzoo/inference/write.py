@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import errno
+import os
 import secrets
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image
 
 from colorzoo.errors import DiskFullError, PictureError
+from colorzoo.inference.animate import WRITERS, ColoredFrame
 from colorzoo.inference.encode import (
     ALPHA_FORMATS,
     DEEP_FORMATS,
@@ -19,11 +25,14 @@ from colorzoo.inference.encode import (
     quantized,
     stored_depth,
 )
+from colorzoo.inference.frames import Frames
 from colorzoo.inference.paths import WRITABLE
 from colorzoo.inference.picture import Levels, Picture
 
 #: Longest side a format can hold, in pixels.
 _LARGEST = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535}
+_PART = ".colorzoo-"
+_ABANDONED = 3600.0  # seconds
 _KEPT = {
     "exif": ("EXIF", {"JPEG", "PNG", "TIFF", "WEBP", "AVIF"}),
     "icc": ("color profile", {"JPEG", "PNG", "TIFF", "WEBP", "AVIF"}),
@@ -69,6 +78,55 @@ def write_picture(
         raise PictureError(f"{path} cannot be encoded as {kind}: {error}") from error
     write_whole(path, content)
     return path
+
+
+def write_frames(
+    path: str | Path,
+    frames: Iterable[ColoredFrame],
+    source: Frames,
+    *,
+    quality: int = 95,
+    overwrite: bool = False,
+) -> Path:
+    """Write the colored frames or pages of a file, one after the other as they come.
+
+    Arguments and errors are those of `write_picture`; the first frame's metadata are the file's, but pages
+    have their own.
+
+    Args:
+        path: The file to write, of a format that `holds_frames`.
+        frames: At least one.
+        source: What the file was that they come from.
+        quality: As `write_picture`.
+        overwrite: As `write_picture`.
+    """
+    path = Path(path)
+    kind = _kind(path)
+    with whole_file(path) as file:
+        writer = WRITERS[kind](file, source, quality)
+        for number, frame in enumerate(frames):
+            _check_array(frame.rgb, frame.like)
+            if number == 0:
+                _check_target(path, frame.like, overwrite)
+                _check_size(path, frame.like, kind)
+            writer.add(frame)
+        writer.finish()
+    return path
+
+
+def holds_frames(path: str | Path, source: Frames) -> bool:
+    """Say whether a file of this name can hold all frames or pages of another one."""
+    kind = _kind(Path(path))
+    return kind == "TIFF" or (kind in WRITERS and source.kind == "frames")
+
+
+def frames_notes(path: str | Path, source: Frames) -> tuple[str, ...]:
+    """Say how many frames or pages there are, and what of them the format of `path` cannot hold."""
+    kind = _kind(Path(path))
+    if not holds_frames(path, source):
+        return (f"first of {source.count} {source.kind}: {kind} cannot hold the others",)
+    lost = ("timing dropped: TIFF holds pages",) if source.kind == "frames" and kind == "TIFF" else ()
+    return (f"{source.count} {source.kind}", *lost)
 
 
 def write_notes(path: str | Path, like: Picture) -> tuple[str, ...]:
@@ -175,17 +233,41 @@ def _check_target(path: Path, like: Picture, overwrite: bool) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write beside the target under a short name, then rename, so that no half file is ever seen.
+    """Write a file, all of it or nothing.
 
     Raises:
         PictureError: It cannot be written.
     """
-    partial = path.with_name(f".colorzoo-{secrets.token_hex(6)}.part")
+    with whole_file(path) as file:
+        file.write(content)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed runs left of files that they were writing, an hour after the last write to it."""
+    with suppress(OSError):  # there is no folder yet, or it is another user's
+        for part in folder.glob(f"{_PART}*.part"):
+            if time.time() - part.stat().st_mtime > _ABANDONED:
+                part.unlink()
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Write beside the target under a short name, then rename, so that no half file is ever seen.
+
+    Yields:
+        A file to write to, which takes its place at the end, or goes if there is an error.
+
+    Raises:
+        PictureError: It cannot be written.
+    """
+    partial = path.with_name(f"{_PART}{secrets.token_hex(6)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with partial.open("xb") as file:
-                file.write(content)
+                yield file
+                file.flush()
+                os.fsync(file.fileno())  # else a power cut might leave the name without the content
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
