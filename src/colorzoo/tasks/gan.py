@@ -6,9 +6,10 @@ Traps of Lightning that this module takes care of, or that its users must know:
   ``every_n_train_steps=10`` saves every 5 batches. Prefer epochs.
 - The trainer's ``accumulate_grad_batches`` and ``gradient_clip_val`` raise under manual optimization: use the
   module's ``accumulate`` and ``clip``.
-- In several processes each half of a step leaves the other network's parameters unused: the strategy must be
-  ``ddp_find_unused_parameters_true``.
-- ``16-mixed`` is not supported on GPUs, because clipping would see scaled gradients: use ``bf16-mixed``.
+- In several processes each half of a step leaves the other network's parameters unused: `setup` tells DDP to
+  look for them, so that ``strategy=ddp`` is enough.
+- ``16-mixed`` is refused, because clipping would see scaled gradients: use ``bf16-mixed``. So are strategies
+  that take one optimizer only (FSDP, DeepSpeed).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.tasks.base import ColorizationModule
 from colorzoo.tasks.optimization import DEFAULT_OPTIMIZER, parameter_groups, planned_steps, schedule
 from colorzoo.tasks.prediction import Prediction
+from colorzoo.tasks.processes import prepare_turns
 from colorzoo.tasks.stages import Start
 
 P = TypeVar("P", bound=Prediction)
@@ -115,6 +117,17 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         losses = {"train/generator": loss.detach(), "train/discriminator": critic_loss.detach()}
         self.log_dict(losses, batch_size=len(batch["rgb"]))
         return {"loss": losses["train/generator"], "discriminator": losses["train/discriminator"]}
+
+    def setup(self, stage: str) -> None:
+        """Begin training: see that the Trainer can train two networks in turn.
+
+        Raises:
+            ColorzooError: Its precision or strategy cannot.
+            WeightsError: See `ColorizationModule.setup`.
+        """
+        super().setup(stage)
+        if stage == "fit":
+            prepare_turns(self.trainer)
 
     def generator_groups(self) -> list[dict[str, Any]]:
         """Return the parameter groups of the generator's optimizer; by default those of `network`."""
