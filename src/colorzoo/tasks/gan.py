@@ -25,7 +25,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from colorzoo.data.dataset import Batch
 from colorzoo.tasks.base import ColorizationModule
-from colorzoo.tasks.optimization import DEFAULT_OPTIMIZER, parameter_groups, planned_steps, schedule
+from colorzoo.tasks.optimization import DEFAULT_OPTIMIZER, Maker, parameter_groups, planned_steps, schedule
 from colorzoo.tasks.prediction import Prediction
 from colorzoo.tasks.processes import prepare_turns
 from colorzoo.tasks.stages import Start
@@ -63,10 +63,11 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         stage: str | None = None,
         start: Start | str | None = None,
     ) -> None:
-        self.make_optimizer = optimizer or DEFAULT_OPTIMIZER
-        self.make_discriminator_optimizer = discriminator_optimizer or self.make_optimizer
-        self.make_scheduler = lr_scheduler
-        self.make_discriminator_scheduler = discriminator_lr_scheduler or lr_scheduler
+        self.make_optimizer = Maker(optimizer or DEFAULT_OPTIMIZER)
+        self.make_discriminator_optimizer = Maker(discriminator_optimizer or self.make_optimizer)
+        self.make_scheduler = lr_scheduler and Maker(lr_scheduler)
+        judge_scheduler = discriminator_lr_scheduler or lr_scheduler
+        self.make_discriminator_scheduler = judge_scheduler and Maker(judge_scheduler)
         self.accumulate, self.clip = accumulate, clip
         super().__init__(stage=stage, start=start)
         self.automatic_optimization = False
