@@ -4,6 +4,7 @@ import inspect
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from colorzoo.card import ModelCard
 from colorzoo.cli._training_configs import config_folders, find_config
 from colorzoo.cli.lightning import run
 from colorzoo.data import PictureDataModule
+from colorzoo.loggers import unreachable
 from colorzoo.registry import list_models, model_card
 from colorzoo.testing.training import logged, write_overlay
 
@@ -138,3 +140,48 @@ def test_compiled_steps_train(many: Path, tmp_path: Path) -> None:
         losses.append(logged(folder, "train/"))
     assert len(losses[0]) >= 2
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
+def wandb_run(many: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: str) -> Path:
+    """Train with the overlay of wandb in a folder of its own, and return the folder of its only run."""
+    import wandb
+
+    small = write_overlay(model_card("zhang2016_small"), folder, many)
+    content = yaml.safe_load(small.read_text())
+    del content["trainer"]["logger"]
+    small.write_text(yaml.safe_dump(content))
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"WANDB_SILENT": "true", **environment}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(folder)
+    layers = ["--config", "zhang2016/small.yaml", "--config", str(small), "--config", "loggers/wandb.yaml"]
+    assert run(["fit", *layers]) == 0
+    wandb.teardown()  # ends its own process, which writes
+    (found,) = (folder / "wandb").glob("offline-run-*")
+    return found
+
+
+def test_a_dead_wandb_server_leaves_a_run_offline_with_everything(many, tmp_path, monkeypatch, capsys):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    known = {"WANDB_BASE_URL": address, "WANDB_API_KEY": "0" * 40}
+    found = wandb_run(many, tmp_path, monkeypatch, **known)
+    assert f"goes on offline: {address.removeprefix('http://')} does not answer" in capsys.readouterr().err
+    assert list(found.rglob("media/images/val/pictures*.png"))
+    logged_there = next(found.glob("*.wandb")).read_bytes()
+    for wanted in (b"Colorful Image Colorization", b"val/psnr_automatic", b"versions", b"uniform"):
+        assert wanted in logged_there
+    assert logged(tmp_path, "val/")  # the table of numbers is kept beside it
+    assert list(tmp_path.rglob("checkpoints/*.ckpt"))
+
+
+def test_without_an_account_wandb_is_offline(monkeypatch, tmp_path):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert "no account" in (unreachable() or "")
+    (tmp_path / ".netrc").write_text("machine api.wandb.ai login user password key")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: socket.socket())
+    assert unreachable() is None
