@@ -1,4 +1,4 @@
-"""One of two processes of a training that is hurt once; torchrun starts it, and again after its end."""
+"""One of two processes of a training that is hurt in its first start; torchrun starts it."""
 
 import os
 import signal
@@ -13,10 +13,10 @@ from colorzoo.cli._resuming import newest_whole
 
 
 def main(root: Path, folder: Path, how: str, ranks: str) -> None:
-    """Train two processes; those of ``ranks`` send themselves the signal ``how`` in the fourth step, once."""
+    """Train two processes; those of ``ranks`` send themselves the signal ``how`` in a step."""
     torch.set_num_threads(1)
     rank = os.environ["RANK"]
-    hurt = how and rank in ranks and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0"
+    hurt = bool(how) and rank in ranks
     found, _ = newest_whole(folder / "0")
     fit(
         root,
