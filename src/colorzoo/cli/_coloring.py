@@ -193,6 +193,7 @@ def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
         size=args.size,
         temperature=args.temperature,
         render_factor=args.render_factor,
+        engine=args.engine,
     )
     reference = colorizer.exemplar(named) if named and "exemplar" in colorizer.model.accepts else None
     origin = None if args.provenance == "none" else replace(how.asked, version=__version__)

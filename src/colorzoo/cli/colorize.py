@@ -96,6 +96,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
     parser.add_argument(
+        "--engine",
+        choices=("torch", "onnxruntime"),
+        default="torch",
+        help="what runs the model; onnxruntime makes a graph of it once, for the CPU (default torch)",
+    )
+    parser.add_argument(
         "--quality", type=int, default=95, help="of JPEG, WebP and AVIF, 1 to 100 (default 95)"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace results that are already there")
