@@ -21,7 +21,8 @@ from benchmarks._harness import Options, Row, share_of, single_thread, time_in_t
 from benchmarks._models import CHROMA, random_model
 from colorzoo import Guidance
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
-from colorzoo.inference.colorizer import Colorizer, full_luma, join
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.full_size import full_luma, join
 from colorzoo.inference.picture_io import read_picture, write_picture
 from colorzoo.inference.resample import shrink_luma, working_size
 

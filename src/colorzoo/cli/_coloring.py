@@ -30,6 +30,7 @@ from colorzoo.inference.paths import names_file
 from colorzoo.inference.picture_io import (
     FoundPicture,
     chroma_note,
+    depth_at,
     find_pictures,
     output_paths,
     read_picture,
@@ -287,7 +288,8 @@ def _colored(
         return replace(job.report, output="", status="skipped", notes=(f"{tint}, left alone",))
     lost = write_notes(target, picture)  # before the work, as it refuses formats that cannot be written
     colored = colorizer.colorize(picture, how.recipe, strength=args.strength, reference=reference)
-    save = partial(write_picture, target, colored.rgb, quality=args.quality, overwrite=args.overwrite)
+    levels = colored.levels(depth_at(target, picture))
+    save = partial(write_picture, target, levels, quality=args.quality, overwrite=args.overwrite)
     made = origin and replace(origin, source=sha256_of(job.found.path))
     kept = write_with_origin(save, target, picture, made)
     tint = "was in color already and is colored anew" if tint == "already in color" else tint

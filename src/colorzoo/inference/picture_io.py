@@ -9,7 +9,7 @@ from colorzoo.inference.metadata import Metadata
 from colorzoo.inference.paths import FoundPicture, find_pictures, output_path, output_paths
 from colorzoo.inference.picture import Picture, chroma_note, is_gray, is_tinted
 from colorzoo.inference.read import MAX_PIXELS, read_picture
-from colorzoo.inference.write import to_pil, write_notes, write_picture
+from colorzoo.inference.write import depth_at, to_pil, write_notes, write_picture
 
 __all__ = [
     "MAX_PIXELS",
@@ -17,6 +17,7 @@ __all__ = [
     "Metadata",
     "Picture",
     "chroma_note",
+    "depth_at",
     "find_pictures",
     "is_gray",
     "is_tinted",

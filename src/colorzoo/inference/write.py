@@ -17,9 +17,10 @@ from colorzoo.inference.encode import (
     encode,
     fits_jpeg,
     quantized,
+    stored_depth,
 )
 from colorzoo.inference.paths import WRITABLE
-from colorzoo.inference.picture import FloatArray, Picture
+from colorzoo.inference.picture import Levels, Picture
 
 #: Longest side a format can hold, in pixels.
 _LARGEST = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535}
@@ -34,7 +35,7 @@ _KEPT = {
 
 
 def write_picture(
-    path: str | Path, rgb: FloatArray, like: Picture, *, quality: int = 95, overwrite: bool = False
+    path: str | Path, rgb: Levels, like: Picture, *, quality: int = 95, overwrite: bool = False
 ) -> Path:
     """Write a colored result with the depth, alpha and metadata of its source.
 
@@ -44,7 +45,7 @@ def write_picture(
 
     Args:
         path: The file to write; missing folders are made.
-        rgb: (H, W, 3) float sRGB in [0, 1]; values outside are clipped.
+        rgb: (H, W, 3) sRGB: uint8, uint16, or float in [0, 1], where values outside are clipped.
         like: The source, of the same size.
         quality: 1 to 100 for JPEG, WebP and AVIF; WebP of 100, or of a source without loss, has no loss.
         overwrite: Replace an existing file, though never the source.
@@ -93,11 +94,20 @@ def write_notes(path: str | Path, like: Picture) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def to_pil(rgb: FloatArray, like: Picture) -> Image.Image:
+def depth_at(path: str | Path, like: Picture) -> int:
+    """Return how many bits a channel, 8 or 16, the result of a picture has in a file of this name.
+
+    Raises:
+        PictureError: If the extension names no format that can be written.
+    """
+    return stored_depth(like, _kind(Path(path)))
+
+
+def to_pil(rgb: Levels, like: Picture) -> Image.Image:
     """Make an 8-bit PIL image of a colored result, with alpha and metadata of its source.
 
     Args:
-        rgb: (H, W, 3) float sRGB in [0, 1].
+        rgb: (H, W, 3) sRGB: uint8, or float in [0, 1].
         like: The source, of the same size.
 
     Returns:
@@ -130,12 +140,13 @@ def _kind(path: Path) -> str:
     return kind
 
 
-def _check_array(rgb: FloatArray, like: Picture) -> None:
-    if rgb.shape != like.rgb.shape or rgb.dtype.kind != "f":
+def _check_array(rgb: Levels, like: Picture) -> None:
+    width, height = like.size
+    if rgb.shape != (height, width, 3) or not (rgb.dtype.kind == "f" or rgb.dtype in (np.uint8, np.uint16)):
         raise ValueError(
-            f"float pixels of shape {like.rgb.shape} were expected, these are {rgb.dtype} {rgb.shape}"
+            f"pixels of shape {(height, width, 3)} were expected, these are {rgb.dtype} {rgb.shape}"
         )
-    if not np.isfinite(rgb.min() + rgb.max()):  # both pass a NaN on
+    if rgb.dtype.kind == "f" and not np.isfinite(rgb.min() + rgb.max()):  # both pass a NaN on
         raise ValueError("the pixels hold values that are no numbers")
 
 
