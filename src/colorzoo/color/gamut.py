@@ -99,7 +99,9 @@ def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
         linear = lab_to_linear_rgb(pixels, dim=0)
         outside = _outside(linear)
         if outside.numel():
-            fitting = fit_chroma(linear.index_select(1, outside), pixels[0].index_select(0, outside), _TOLERANCE / 2)
+            fitting = fit_chroma(
+                linear.index_select(1, outside), pixels[0].index_select(0, outside), _TOLERANCE / 2
+            )
             linear = linear.index_copy(1, outside, fitting)
         return linear.view_as(planes).movedim(0, -3)
 

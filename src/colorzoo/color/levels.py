@@ -92,6 +92,8 @@ def _unit(kind: str) -> NDArray[np.float32]:
 
 def _linear_of(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return linear light of sRGB in [0, 1], any shape."""
-    bright = ((np.maximum(values, np.float32(0.04045)) + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4)
+    bright = (
+        (np.maximum(values, np.float32(0.04045)) + np.float32(0.055)) / np.float32(1.055)
+    ) ** np.float32(2.4)
     linear: NDArray[np.float32] = np.where(values > 0.04045, bright, values / np.float32(12.92))
     return linear

@@ -66,7 +66,9 @@ class Pin:
         ab[:, top:bottom, left:right] += self.ab.view(2, 1, 1) * y.view(1, -1, 1) * x.view(1, 1, -1)
 
 
-def fit_pins(hints: Sequence[PointHint], ab: Tensor, luma: LumaAtPlaces, *, strength: float = 1.0) -> list[Pin]:
+def fit_pins(
+    hints: Sequence[PointHint], ab: Tensor, luma: LumaAtPlaces, *, strength: float = 1.0
+) -> list[Pin]:
     """Find what must be added to an enlarged prediction for its points to have their colors.
 
     Args:

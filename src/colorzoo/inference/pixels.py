@@ -103,7 +103,9 @@ def _deep_color(image: Image.Image, data: bytes, profile: bytes | None) -> Pixel
         alpha = _color_key(color, image.info.get("transparency"))
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     if alpha is not None and 1 in tags.get(_TIFF_EXTRA, ()):  # color was multiplied by alpha
-        color = np.clip(as_rgb(color) / np.maximum(alpha, 1)[..., None] * np.float32(65535), 0, 1).astype(np.float32)
+        color = np.clip(as_rgb(color) / np.maximum(alpha, 1)[..., None] * np.float32(65535), 0, 1).astype(
+            np.float32
+        )
     return _profiled(color, alpha, profile, (), 16)
 
 
