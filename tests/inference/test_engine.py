@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_model import gray_picture, tiny_model
 
 from colorzoo import Colorizer, Guidance
 from colorzoo.errors import ColorzooError, GuidanceError
@@ -19,6 +18,7 @@ from colorzoo.inference.engine import OnnxModel
 from colorzoo.inference.palette import Distribution
 from colorzoo.inference.picture_io import read_picture
 from colorzoo.testing import sample_guidance, sample_input
+from tiny_model import gray_picture, tiny_model
 
 SHADES = 1.01 / 255  # by which a pixel may differ
 POINTS = {"points": [{"x": 30, "y": 20, "color": "#c04020"}]}
@@ -136,10 +136,10 @@ def test_settings_that_a_graph_lacks_are_refused() -> None:
 
 def test_the_command_line_writes_the_engine_into_the_result(tmp_path: Path) -> None:
     from PIL import Image
-    from tiny_model import write_tiny_weights
 
     from colorzoo.cli.main import main
     from colorzoo.inference.origin import read_origin
+    from tiny_model import write_tiny_weights
 
     weights = write_tiny_weights(tmp_path / "tiny.safetensors")
     Image.fromarray(gray_picture(40, 56)).save(tmp_path / "old.png")

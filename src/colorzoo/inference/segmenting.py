@@ -14,7 +14,7 @@ from torch import Tensor
 from colorzoo.inference.classes import FindsClasses, find_classes
 from colorzoo.inference.full_size import FullLuma
 from colorzoo.inference.picture import Picture
-from colorzoo.inference.resample import shrink_luma, working_size
+from colorzoo.inference.resample import working_size
 
 _GOLDEN = 0.618034  # successive hues lie far apart
 _BLEND = 0.55
