@@ -160,6 +160,7 @@ class Painters:
             size=args.size,
             temperature=args.temperature,
             render_factor=args.render_factor,
+            engine=args.engine,
         )
         origin = None if args.provenance == "none" else replace(how.asked, version=__version__)
         return Painter(colorizer, named, origin)
@@ -217,9 +218,7 @@ class Album:
         tint = chroma_note(first.picture)
         if args.skip_colored and tint == "already in color":
             return replace(job.report, output="", status="skipped", notes=(f"{tint}, left alone",))
-        lost = write_notes(
-            target, first.picture
-        )  # before the work: some cannot be written
+        lost = write_notes(target, first.picture)  # before the work: some cannot be written
         seen = painter.colorizer.see(first.picture)
         return Opened(first, painter, seen, tint, lost, frames, others)
 

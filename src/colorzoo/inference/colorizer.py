@@ -26,6 +26,7 @@ from colorzoo.factory import create_model
 from colorzoo.guidance import Exemplar, Guidance, Recipe, Regions
 from colorzoo.inference.defaults import choose_default
 from colorzoo.inference.device import Precision, choose_device, choose_dtype
+from colorzoo.inference.engine import Engine, OnnxModel, on_cpu_in_float32
 from colorzoo.inference.fast import fast_module
 from colorzoo.inference.full_size import FullLuma, join, join_levels
 from colorzoo.inference.guide import DrawnRequest, GuidanceLike, fit_points, prepare
@@ -126,13 +127,15 @@ class Colorizer:
             own (`ColorizationModule.working_size`).
         allow_untrained: Color although the weights are random.
         fast: Take the default only among models whose weights ship with the package.
+        engine: ``"torch"``, or ``"onnxruntime"``: in float32 on the CPU, from a graph that is made on first
+            use and kept below the user's cache; it needs the extra ``export``.
         **settings: Settings of a named model, by name, such as ``temperature`` of one that answers a
             distribution (1 decodes it to its mean, safe and pale; towards 0 to its most likely color, vivid
             and blotchy) or ``render_factor`` of `antic2019`. None takes the model's own.
 
     Raises:
         ColorzooError: Unknown model or device, a setting that the model does not have, weights that cannot
-            be had, or an untrained model.
+            be had, an untrained model, or one that the engine cannot run.
     """
 
     def __init__(
@@ -145,10 +148,13 @@ class Colorizer:
         size: int | None = None,
         allow_untrained: bool = False,
         fast: bool = False,
+        engine: Engine = "torch",
         **settings: Any,
     ) -> None:
         if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
             raise ColorzooError(f"size must be from {MIN_SIZE} to {MAX_SIZE} pixels, got {size}.")
+        if engine == "onnxruntime":
+            device, precision = on_cpu_in_float32(device, precision)
         self.device = choose_device(device)
         chosen = {setting: value for setting, value in settings.items() if value is not None}
         if isinstance(model, ColorizationModule):
@@ -169,6 +175,7 @@ class Colorizer:
         self.size, self._precision = size or model.working_size, precision
         self.model = model.to(self.device).eval()
         self._fast: ColorizationModule | None = None
+        self._graph = OnnxModel(self.model, self.name) if engine == "onnxruntime" else None
         self._notes: tuple[str, ...] = ()
         self._proposals = Proposals()
         self._opened = OpenedPicture()
@@ -354,7 +361,11 @@ class Colorizer:
             low = torch.autocast(self.device.type, dtype) if dtype != torch.float32 else nullcontext()
             with torch.inference_mode(), low:
                 seen = model_input(self.model, luma).to(self.device)
-                prediction = self._opened.predict(self._model_for(dtype), seen, guidance.to(self.device))
+                given = guidance.to(self.device)
+                if self._graph is None:
+                    prediction = self._opened.predict(self._model_for(dtype), seen, given)
+                else:
+                    prediction = self._graph(seen, given)
             if torch.isfinite(prediction.colors).all():
                 return prediction.with_colors(prediction.colors.float().cpu())
         raise ColorzooError(
