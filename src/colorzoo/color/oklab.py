@@ -65,7 +65,7 @@ def cone_slopes(cosine: Tensor, sine: Tensor) -> list[Tensor]:
 
 
 def color_on_curve(slopes: Sequence[Tensor], share: Tensor, luminance: Tensor) -> list[Tensor]:
-    """Return linear sRGB, three planes ``(N,)``, of a luminance and Oklab direction ``(1, s cos h, s sin h)``.
+    """Return linear sRGB ``3 x (N,)`` of a luminance and an Oklab direction ``(1, s cos h, s sin h)``.
 
     Args:
         slopes: Of the hue, from `cone_slopes`.
