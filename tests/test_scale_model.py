@@ -1,7 +1,6 @@
 """The model of a step: what it must say in cases that can be worked out by hand."""
 
 import pytest
-
 from benchmarks._scale_model import (
     Machine,
     Schedule,
