@@ -1,11 +1,11 @@
 """How much chroma sRGB shows at a lightness and hue: a table made once, instead of a search for each pixel.
 
 At constant luminance and hue all colors lie on one curve, whatever color the way began with: that of the
-Oklab directions ``(1, s cos h, s sin h)``, where s, chroma over lightness, grows from 0 at gray. The table holds
-in which bracket of s each cell of lightness and hue leaves sRGB. Within a bracket the curve is nearly straight,
-so that each channel tells by one division where it meets its face of the cube, and the nearest face counts:
-also where two of them meet, which a table that is interpolated would miss. A second round, with the bracket's
-end at what the first one found, takes the rest of the curve's bend away.
+Oklab directions ``(1, s cos h, s sin h)``, where s, chroma over lightness, grows from 0 at gray. The table
+holds in which bracket of s each cell of lightness and hue leaves sRGB. Within a bracket the curve is nearly
+straight, so that each channel tells by one division where it meets its face of the cube, and the nearest face
+counts: also where two of them meet, which a table that is interpolated would miss. A second round, with the
+bracket's end at what the first one found, takes the rest of the curve's bend away.
 """
 
 from __future__ import annotations
