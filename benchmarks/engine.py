@@ -1,4 +1,4 @@
-"""ONNX Runtime against torch: how the `Colorizer` runs the embedded models by each, in float32 at 256 pixels."""
+"""ONNX Runtime against torch: seconds and colors of the embedded models, in float32 at 256 pixels."""
 
 from __future__ import annotations
 
