@@ -376,7 +376,7 @@ def test_a_full_disk_ends_the_run_at_once_and_the_same_command_goes_on(
         patch.setattr(Path, "replace", replace)
         code, _, err = run(tmp_path / "in", "-o", tmp_path / "out")
     assert code == 1
-    assert len(tree(tmp_path / "out")) == 1  # whichever of those that are written beside each other came first
+    assert len(tree(tmp_path / "out")) == 1  # whichever was first of those written side by side
     assert err.count("No space left on device") == 1
     assert err.splitlines()[-1] == "colorzoo: 1 colored, 3 failed"
     assert run(tmp_path / "in", "-o", tmp_path / "out")[0] == 0
@@ -516,8 +516,6 @@ def test_a_setting_that_the_model_does_not_have_is_one_line(
 
 
 def test_points_reach_as_far_as_is_said() -> None:
-    reaches = [
-        parse_point(text, "2").reach for text in ("3,4=red", "3,4=red@0.5", "3,4=red@everywhere")
-    ]
+    reaches = [parse_point(text, "2").reach for text in ("3,4=red", "3,4=red@0.5", "3,4=red@everywhere")]
     assert reaches == [2.0, 0.5, "everywhere"]
     assert parse_point("3,4=red").reach == "automatic"

@@ -134,7 +134,8 @@ def test_a_picture_is_refused_before_torch_is_imported(tmp_path: Path, what: str
         path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
     code = (
         "import sys; from colorzoo.cli.main import main; "
-        "sys.modules['pillow_heif'] = None; import colorzoo.inference.plugins as p; p.Plugin.installed = False; "
+        "sys.modules['pillow_heif'] = None; "
+        "import colorzoo.inference.plugins as p; p.Plugin.installed = False; "
         f"code = main(['colorize', {str(path)!r}, '--max-pixels', '{0.001 if what == 'too large' else 9}']); "
         "sys.exit(10 * code + ('torch' in sys.modules))"
     )
@@ -214,7 +215,8 @@ def test_memory_is_bounded_by_the_number_of_pixels(weights: Path, tmp_path: Path
     def peak(name: str) -> int:
         code = (
             "import resource, sys; from colorzoo.cli.main import main; "
-            f"main(['colorize', {str(tmp_path / name)!r}, '--weights', {str(weights)!r}, '--device', 'cpu']); "
+            f"main(['colorize', {str(tmp_path / name)!r}, "
+            f"'--weights', {str(weights)!r}, '--device', 'cpu']); "
             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
         )
         done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

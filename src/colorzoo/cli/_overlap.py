@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -35,7 +35,7 @@ class Steps(Generic[Item, Opened, Made, Result]):
 
 def overlapped(
     items: Sequence[Item], steps: Steps[Item, Opened, Made, Result], *, jobs: int, room: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield the results, in the order of the items whatever the number of threads.
 
     Args:
