@@ -79,7 +79,7 @@ def extent(photo: Photo, point: PointHint, size: int) -> bytes:
     if is_limited(point):
         weight = find_extent(luma, [point], photo.size).weight
     alpha = (weight * _TINT_ALPHA).round().byte().numpy()
-    tint = np.dstack([np.broadcast_to(np.uint8(_TINT), (*alpha.shape, 3)), alpha])
+    tint = np.dstack([np.broadcast_to(np.array(_TINT, np.uint8), (*alpha.shape, 3)), alpha])
     file = io.BytesIO()
     Image.fromarray(tint).save(file, "PNG")
     return file.getvalue()

@@ -18,7 +18,7 @@ from colorzoo.inference.encode import encode
 from colorzoo.inference.kinds import describe_statistics
 from colorzoo.inference.origin import Origin, with_origin
 from colorzoo.inference.paths import WRITABLE
-from colorzoo.inference.picture_io import Picture, read_picture, write_notes
+from colorzoo.inference.picture_io import Picture, depth_at, read_picture, write_notes
 from colorzoo.inference.references import as_reference, require_color
 from colorzoo.studio import areas
 from colorzoo.studio.coloring import Quality, Task, color_at, displayed, preview, shown_points, solve
@@ -316,7 +316,8 @@ def export(ctx: Context) -> Iterator[Message]:
     colored = ctx.bench(recipe).colorizer().colorize(picture, recipe, reference=reference)
     made = Origin(photo.sha256, "", colored.model, version=__version__, recipe=recipe.to_json())
     marked = replace(picture, metadata=with_origin(picture.metadata, made))
-    data = encode(colored.rgb, marked, WRITABLE[_FORMATS[kind]], quality)
+    levels = colored.levels(depth_at(name, picture))
+    data = encode(levels, marked, WRITABLE[_FORMATS[kind]], quality)
     notes = [*picture.notes, *colored.notes, *write_notes(name, picture)]
     facts = {"name": name, "mime": _MIMES[kind], "bytes": len(data), "notes": notes}
     if ctx.downloads is None:
