@@ -19,7 +19,7 @@ from colorzoo.errors import PictureError
 from colorzoo.inference.encode import TIFF_HEADER, gif_image, png_parts, quantized, still, tiff_page
 from colorzoo.inference.frames import Frames
 from colorzoo.inference.metadata import Metadata
-from colorzoo.inference.picture import FloatArray, Picture
+from colorzoo.inference.picture import Levels, Picture
 from colorzoo.inference.png import png_chunk
 
 _LARGEST_TIFF = 2**32 - 2**16
@@ -31,13 +31,13 @@ class ColoredFrame:
     """A frame in color.
 
     Attributes:
-        rgb: (H, W, 3) float sRGB in [0, 1].
+        rgb: (H, W, 3) sRGB: uint8, uint16, or float in [0, 1].
         like: The frame that was colored, for depth, alpha and metadata.
         milliseconds: How long it is shown.
         hidden: See `colorzoo.inference.frames.Frame`.
     """
 
-    rgb: FloatArray
+    rgb: Levels
     like: Picture
     milliseconds: float = 0
     hidden: bool = False
@@ -199,7 +199,7 @@ class AnimatedWebp:
             self._like = frame.like
             self._begin(width, height, frame.like.metadata)
         plain = Picture(
-            frame.like.rgb, frame.like.alpha, metadata=Metadata(lossless=self._like.metadata.lossless)
+            frame.like.levels, frame.like.alpha, metadata=Metadata(lossless=self._like.metadata.lossless)
         )
         pixels = b"".join(
             _riff(name, body)

@@ -15,7 +15,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from colorzoo.inference.deep import encode_png, encode_tiff_strip
 from colorzoo.inference.metadata import EXIF_IFD, GPS_IFD, INTEROP_IFD, LAYOUT_TAGS, ORIENTATION, Metadata
-from colorzoo.inference.picture import FloatArray, Picture
+from colorzoo.inference.picture import Levels, Picture, unit_range
 from colorzoo.inference.png import png_chunk
 
 DEEP_FORMATS = frozenset({"PNG", "TIFF"})
@@ -27,11 +27,11 @@ TIFF_HEADER = b"II*\0\x08\0\0\0"  # the first directory follows at once
 _ROWS = 256  # rounded at a time
 
 
-def encode(rgb: FloatArray, like: Picture, kind: str, quality: int) -> bytes:
+def encode(rgb: Levels, like: Picture, kind: str, quality: int) -> bytes:
     """Encode as ``"JPEG"``, ``"PNG"``, ``"TIFF"``, ``"WEBP"``, ``"AVIF"``, ``"GIF"`` or ``"BMP"``.
 
     Args:
-        rgb: (H, W, 3) float in [0, 1].
+        rgb: (H, W, 3) float in [0, 1], or levels of `stored_depth`.
         like: The source, for depth, alpha and metadata.
         kind: The format.
         quality: 1 to 100, for the formats with loss.
@@ -39,8 +39,7 @@ def encode(rgb: FloatArray, like: Picture, kind: str, quality: int) -> bytes:
     Returns:
         The bytes of the file.
     """
-    depth = 16 if like.bit_depth == 16 and kind in DEEP_FORMATS else 8
-    stored = quantized(rgb, like if kind in ALPHA_FORMATS else None, depth)
+    stored = quantized(rgb, like if kind in ALPHA_FORMATS else None, stored_depth(like, kind))
     if kind == "PNG":
         header, chunks, rest = png_parts(stored, like.metadata)
         return header + chunks + rest
@@ -49,14 +48,15 @@ def encode(rgb: FloatArray, like: Picture, kind: str, quality: int) -> bytes:
     return still(stored, like, kind, quality)
 
 
-def quantized(rgb: FloatArray, alpha_of: Picture | None, depth: int) -> NDArray[Any]:
+def stored_depth(like: Picture, kind: str) -> int:
+    """Return how many bits, 8 or 16, a picture gets in a format."""
+    return 16 if like.bit_depth == 16 and kind in DEEP_FORMATS else 8
+
+
+def quantized(rgb: Levels, alpha_of: Picture | None, depth: int) -> NDArray[Any]:
     """(H, W, 3 or 4) uint8 or uint16, rounded to nearest, with the alpha of `alpha_of`."""
     kind: Any = np.uint16 if depth == 16 else np.uint8
-    full = np.float32(np.iinfo(kind).max)
-    color = np.empty(rgb.shape, dtype=kind)
-    for first in range(0, len(rgb), _ROWS):  # the floats in between would take twice the picture's memory
-        rows = slice(first, first + _ROWS)
-        color[rows] = np.rint(np.clip(rgb[rows], 0, 1) * full)
+    color = rgb if rgb.dtype == kind else _rounded(rgb, kind)
     alpha = None if alpha_of is None else alpha_of.alpha
     if alpha is None:
         return np.ascontiguousarray(color)
@@ -64,6 +64,14 @@ def quantized(rgb: FloatArray, alpha_of: Picture | None, depth: int) -> NDArray[
         wider = alpha.astype(np.uint32)
         alpha = (wider * 257 if depth == 16 else (wider + 128) // 257).astype(kind)
     return np.dstack([color, alpha])
+
+
+def _rounded(rgb: Levels, kind: Any) -> NDArray[Any]:
+    color = np.empty(rgb.shape, dtype=kind)
+    for first in range(0, len(rgb), _ROWS):  # the floats in between would take twice the picture's memory
+        rows = slice(first, first + _ROWS)
+        color[rows] = np.rint(np.clip(unit_range(rgb[rows]), 0, 1) * np.float32(np.iinfo(kind).max))
+    return color
 
 
 def fits_jpeg(metadata: Metadata) -> dict[str, bool]:

@@ -11,7 +11,7 @@ from colorzoo.inference.animate import ColoredFrame
 from colorzoo.inference.frames import Frame, Frames, look_for_frames
 from colorzoo.inference.origin import Origin, write_with_origin
 from colorzoo.inference.picture import Picture
-from colorzoo.inference.write import frames_notes, holds_frames, write_frames
+from colorzoo.inference.write import depth_at, frames_notes, holds_frames, write_frames
 
 if TYPE_CHECKING:
     from colorzoo.inference.colorizer import Colored
@@ -70,7 +70,8 @@ def color_frames(
         result = color(frame.picture)
         model = result.model
         notes.update(dict.fromkeys((*frame.picture.notes, *result.notes)))
-        return ColoredFrame(result.rgb, like, frame.milliseconds, frame.hidden)
+        levels = result.levels(depth_at(target, like))
+        return ColoredFrame(levels, like, frame.milliseconds, frame.hidden)
 
     def save(marked: Picture) -> Path:
         written = _chain(colored, first, marked, others)

@@ -12,6 +12,7 @@ from colorzoo.inference.paths import FoundPicture, find_pictures, output_path, o
 from colorzoo.inference.picture import Picture, chroma_note, is_gray, is_tinted
 from colorzoo.inference.read import MAX_PIXELS, read_picture
 from colorzoo.inference.write import (
+    depth_at,
     frames_notes,
     holds_frames,
     to_pil,
@@ -29,6 +30,7 @@ __all__ = [
     "Metadata",
     "Picture",
     "chroma_note",
+    "depth_at",
     "find_pictures",
     "frames_notes",
     "holds_frames",

@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 from colorzoo.errors import PictureError
 from colorzoo.inference.deep import decode_jxl, decode_png, decode_tiff
 from colorzoo.inference.icc import ProfileError, srgb_profile, to_srgb_8bit, to_srgb_float
-from colorzoo.inference.picture import AlphaArray, FloatArray
+from colorzoo.inference.picture import AlphaArray, FloatArray, Levels, as_rgb
 
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_EXTRA = 258, 262, 338
 
@@ -22,14 +22,14 @@ class Pixels:
     """Decoded pixels, as stored: not yet turned upright, but for TIFF, which its decoders turn themselves.
 
     Attributes:
-        rgb: (H, W, 3) float32 sRGB in [0, 1].
+        levels: sRGB, (H, W) or (H, W, 3): uint8, uint16, or float32 in [0, 1].
         alpha: (H, W) uint8 or uint16, or None.
         bit_depth: 8 or 16.
-        icc: Profile that describes `rgb`, None where the source had none.
+        icc: Profile that describes `levels`, None where the source had none.
         notes: What was converted or dropped on the way.
     """
 
-    rgb: FloatArray
+    levels: Levels
     alpha: AlphaArray | None = None
     bit_depth: int = 8
     icc: bytes | None = None
@@ -53,15 +53,14 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
             raise PictureError(
                 f"float pixels must lie in [0, 1], these reach from {array.min()} to {array.max()}"
             )
-        color, alpha = array[..., :3], np.round(array[..., 3:] * 65535).astype(np.uint16)
-        full = 1
+        color, alpha = array[..., :3].astype(np.float32), np.round(array[..., 3:] * 65535).astype(np.uint16)
     elif array.dtype in (np.uint8, np.uint16):
-        color, alpha, full = array[..., :3], array[..., 3:].copy(), np.iinfo(array.dtype).max
+        color, alpha = array[..., :3].copy(), array[..., 3:].copy()
     else:
         raise PictureError(f"pixels must be uint8, uint16 or float, these are {array.dtype}")
-    rgb = np.broadcast_to(color, (*color.shape[:2], 3)).astype(np.float32) / np.float32(full)
     depth = 8 if array.dtype == np.uint8 else 16
-    return Pixels(rgb, alpha[..., 0] if alpha.size else None, depth)
+    levels = color[..., 0] if color.shape[2] == 1 else color
+    return Pixels(levels, alpha[..., 0] if alpha.size else None, depth)
 
 
 def image_pixels(image: Image.Image, file: IO[bytes] | None) -> Pixels:
@@ -93,9 +92,7 @@ def png_header(file: IO[bytes]) -> tuple[int, int]:
 def deep_pixels(stored: NDArray[np.uint16], profile: bytes | None) -> Pixels:
     """Convert (H, W, 1 to 4) of 16 bits a channel, as stored."""
     color, alpha = _split_channels(stored)
-    rgb = color.astype(np.float32)
-    rgb /= 65535
-    return _profiled(rgb, alpha, profile, (), 16)
+    return _profiled(color, alpha, profile, (), 16)
 
 
 def _stored_bits(image: Image.Image, header: tuple[int, int]) -> int:
@@ -126,14 +123,14 @@ def _deep_color(
     if stored is None or stored.dtype != np.uint16:
         return None
     color, alpha = _split_channels(stored)
-    rgb = color.astype(np.float32)
-    rgb /= 65535
     if header == (16, 2):
         alpha = _color_key(color, image.info.get("transparency"))
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     if alpha is not None and 1 in tags.get(_TIFF_EXTRA, ()):  # color was multiplied by alpha
-        rgb = np.clip(rgb / np.maximum(alpha, 1)[..., None] * np.float32(65535), 0, 1).astype(np.float32)
-    return _profiled(rgb, alpha, profile, (), 16)
+        color = np.clip(as_rgb(color) / np.maximum(alpha, 1)[..., None] * np.float32(65535), 0, 1).astype(
+            np.float32
+        )
+    return _profiled(color, alpha, profile, (), 16)
 
 
 def _split_channels(stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
@@ -170,12 +167,12 @@ def _gray_pixels(image: Image.Image, profile: bytes | None) -> Pixels:
         return _profiled(values, None, profile, notes, 16)
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     full = 2 ** tags.get(_TIFF_BITS, (16,))[0] - 1  # Pillow keeps 12-bit values as they are
-    values = stored.astype(np.float32) / np.float32(full)
     top = int(stored.max())
     notes = (f"very dark: values reach only {top} of {full}",) if top < full / 16 else ()
-    return _profiled(
-        np.minimum(values, 1), _color_key(stored, image.info.get("transparency")), profile, notes, 16
-    )
+    levels: Levels = stored.astype(np.uint16)
+    if full != 65535:
+        levels = np.minimum(stored.astype(np.float32) / np.float32(full), 1)
+    return _profiled(levels, _color_key(stored, image.info.get("transparency")), profile, notes, 16)
 
 
 def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
@@ -195,16 +192,15 @@ def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
 
 
 def _profiled(
-    values: FloatArray, alpha: AlphaArray | None, profile: bytes | None, notes: tuple[str, ...], depth: int
+    levels: Levels, alpha: AlphaArray | None, profile: bytes | None, notes: tuple[str, ...], depth: int
 ) -> Pixels:
-    """Apply a profile to float pixels; without one, or with a useless one, they count as sRGB."""
+    """Apply a profile in floats; without one, or with a useless one, levels count as sRGB."""
     if profile is not None:
         try:
-            values, profile = to_srgb_float(values, profile)
+            levels, profile = to_srgb_float(levels, profile)
         except ProfileError as error:
             notes, profile = (*notes, f"{error}; colors were taken as sRGB"), None
-    rgb = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)
-    return Pixels(rgb, alpha, depth, profile, notes)
+    return Pixels(levels, alpha, depth, profile, notes)
 
 
 def _eight_bit(image: Image.Image, profile: bytes | None) -> Pixels:
@@ -215,16 +211,13 @@ def _eight_bit(image: Image.Image, profile: bytes | None) -> Pixels:
     if color.mode == "LAB":
         color, profile = _lab_to_rgb(color), srgb_profile()
     elif color.mode == "L":
-        values = np.asarray(color).astype(np.float32) / np.float32(255)
-        return _profiled(values, alpha, profile, notes, 8)
+        return _profiled(np.array(color), alpha, profile, notes, 8)
     elif profile is not None:
         try:
             color, profile = to_srgb_8bit(color, profile)
         except ProfileError as error:
             notes, profile = (*notes, f"{error}; colors were taken as sRGB"), None
-    rgb = np.asarray(color.convert("RGB")).astype(np.float32)
-    rgb /= 255
-    return Pixels(rgb, alpha, 8, profile, notes)
+    return Pixels(np.array(color.convert("RGB")), alpha, 8, profile, notes)
 
 
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, AlphaArray | None]:

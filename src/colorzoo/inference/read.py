@@ -18,7 +18,7 @@ from colorzoo.errors import CutShortError, PictureError
 from colorzoo.inference.apng import deep_frames
 from colorzoo.inference.deep import tiff_size
 from colorzoo.inference.metadata import Exif, Metadata, tiff_exif, upright_exif, upright_xmp
-from colorzoo.inference.picture import Picture, upright
+from colorzoo.inference.picture import Picture, upright, without_copies
 from colorzoo.inference.pixels import (
     Pixels,
     array_pixels,
@@ -400,7 +400,7 @@ def _assemble(pixels: Pixels, metadata: Metadata, exif: Exif) -> Picture:
     notes = pixels.notes + ((exif.note,) if exif.note else ())
     alpha = None if pixels.alpha is None else upright(pixels.alpha, exif.orientation)
     return Picture(
-        rgb=upright(pixels.rgb, exif.orientation),
+        levels=upright(without_copies(pixels.levels), exif.orientation),
         alpha=alpha,
         bit_depth=pixels.bit_depth,
         metadata=replace(metadata, icc=pixels.icc),
