@@ -203,7 +203,8 @@ class Album:
     def _ended(self, job: Job, error: DiskFullError) -> Report:
         """Return the report of the picture that did not fit; of several at a time one tells it."""
         with self._lock:
-            told, _ = self._full.is_set(), self._full.set()
+            told = self._full.is_set()
+            self._full.set()
         if told:
             return replace(job.report, status="failed", notes=(UNTRIED,))
         return replace(job.report, status="full", notes=(f"{error}; the same command goes on from here",))

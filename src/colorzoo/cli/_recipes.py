@@ -111,7 +111,7 @@ def recipe_for(found: FoundPicture, folder: Path) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def unused_recipes(folder: Path, used: Collection[Path]) -> Iterator[Path]:
+def unused_recipes(folder: Path, used: Collection[Path | None]) -> Iterator[Path]:
     """Return the recipes of a folder that belong to no picture."""
     return (path for path in sorted(folder.rglob("*.json")) if path not in used)
 

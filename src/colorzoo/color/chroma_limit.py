@@ -85,7 +85,9 @@ def _table() -> tuple[Tensor, Tensor]:
     """Return the least and the greatest s at which the corners of each cell leave sRGB, row by row of L."""
     hue = torch.linspace(-math.pi, math.pi, _HUES + 1)
     lumas = torch.linspace(0, 100, _LUMAS + 1).clamp(min=_DARKEST)
-    rows = [greatest(some.repeat_interleave(len(hue)), hue.repeat(len(some))) for some in lumas.split(8)]
+    rows = [
+        greatest(some.repeat_interleave(len(hue)), hue.repeat(len(some))) for some in torch.split(lumas, 8)
+    ]
     corners = torch.cat(rows).view(1, _LUMAS + 1, _HUES + 1)
     low = -torch.nn.functional.max_pool2d(-corners, 2, stride=1)
     high = torch.nn.functional.max_pool2d(corners, 2, stride=1)
