@@ -28,7 +28,7 @@ from colorzoo.registry import load_class, model_card
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 
-IMAGENET = 1_281_167
+IMAGENET, COCO = 1_281_167, 118_287  # training pictures
 A100 = Machine(flops=60e12, cores=8, pictures=110, link=100e9, price=2.0)
 """A guess for a rented GPU of that kind in bfloat16; docs/scale.md says that its numbers are assumed."""
 
@@ -37,8 +37,7 @@ PAPERS: tuple[tuple[str, dict[str, object], int, float, int], ...] = (
     ("zhang2016", {}, 176, 450_000 * 40, 40),
     ("zhang2017_local", {}, 176, 10 * IMAGENET, 25),
     ("kang2023_tiny", {"pretrained": None}, 256, 400_000 * 16, 16),
-    ("chen2023", {}, 256, 120_000 * 16, 16),
-    ("zhao2021", {}, 256, 100_000 * 64, 64),
+    ("su2020", {}, 256, 150 * COCO, 16),
     ("yun2023", {}, 224, 1000 * IMAGENET, 256),
 )
 MODEL, SIDE, STEPS, BATCH = "zhang2017_local_small", 96, 8, 4
@@ -68,7 +67,7 @@ def table(gpus: Sequence[int] = (1, 8, 64, 512), machine: Machine = A100) -> str
     for name, settings, side, pictures, batch in PAPERS:
         plan = schedule_of(name, settings, side, pictures, batch)
         spent = [hours(plan, n, machine) for n in gpus]
-        cells = " | ".join(f"{each:,.0f} h" for each in spent)
+        cells = " | ".join(f"{each:,.1f} h" for each in spent)
         cost = spent[1] * gpus[1] * machine.price
         lines.append(f"| `{name}` | {plan.work / 1e12:.2f} TFLOP | {cells} | {cost:,.0f} $ |")
         print(lines[-1], file=sys.stderr, flush=True)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from colorzoo.guidance import BoxHint, PointHint, Recipe
     from colorzoo.inference.paths import FoundPicture
 
-_POINT = re.compile(r"(?P<x>[\d.]+),(?P<y>[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)")
+_POINT = re.compile(
+    r"(?P<x>[\d.]+),(?P<y>[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)(?:@(?P<reach>[\w.]+))?"
+)
 _ENDINGS = (".recipe.json", ".json")  # as the pad names them, and for short
 
 
@@ -30,7 +32,7 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
     from colorzoo.guidance import Recipe
 
     recipe = Recipe.from_json(Path(args.recipe)) if args.recipe else Recipe()
-    points = tuple(parse_point(text) for text in args.point)
+    points = tuple(parse_point(text, args.reach) for text in args.point)
     boxes = _boxes(args.box, recipe.boxes)
     extra = with_classes(recipe.extra, args)
     if statistics := {**extra.get("statistics", {}), **_statistics(args)}:
@@ -55,8 +57,12 @@ def _statistics(args: argparse.Namespace) -> dict[str, object]:
     return found
 
 
-def parse_point(text: str) -> PointHint:
+def parse_point(text: str, reach: str = "automatic") -> PointHint:
     """Read a color point.
+
+    Args:
+        text: As of ``--point``.
+        reach: Of a point that names none.
 
     Raises:
         GuidanceError: It is none.
@@ -64,18 +70,22 @@ def parse_point(text: str) -> PointHint:
     from PIL import ImageColor
 
     from colorzoo.guidance import PointHint
+    from colorzoo.guidance.reach import parse_reach
 
     match = _POINT.fullmatch(text)
+    own = match["reach"] if match else None
+    far = parse_reach(own or reach, f"--point {text!r}: the reach" if own else "--reach")
     try:
         if match is None:
             raise ValueError
         radius = float(match["radius"]) if match["radius"] else 3.0
         red, green, blue = ImageColor.getrgb(match["color"])[:3]
-        return PointHint(float(match["x"]), float(match["y"]), radius, f"#{red:02x}{green:02x}{blue:02x}")
+        color = f"#{red:02x}{green:02x}{blue:02x}"
+        return PointHint(float(match["x"]), float(match["y"]), radius, color, reach=far)
     except ValueError:
         raise GuidanceError(
             f"--point {text!r} is not X,Y=COLOR or X,Y,RADIUS=COLOR, for example 120,80=#c04020; a color is "
-            "#rrggbb, #rgb or a name of HTML such as teal"
+            "#rrggbb, #rgb or a name of HTML such as teal; @REACH may follow, as in 120,80=#c04020@0.5"
         ) from None
 
 

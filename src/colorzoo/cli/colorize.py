@@ -82,8 +82,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--point",
         action="append",
         default=[],
-        metavar="X,Y[,R]=COLOR",
+        metavar="X,Y[,R]=COLOR[@REACH]",
         help="a color (#rrggbb, #rgb or a name) at a pixel of the picture, with radius R; may be repeated",
+    )
+    parser.add_argument(
+        "--reach",
+        default="automatic",
+        metavar="REACH",
+        help="how far the colors of --point go: automatic (over what belongs to the place), everywhere "
+        "(wherever the network takes them), or so many times the automatic reach, from 0 to 10",
     )
     parser.add_argument(
         "--box",

@@ -29,12 +29,13 @@ from colorzoo.inference.device import Precision, choose_device, choose_dtype
 from colorzoo.inference.engine import Engine, OnnxModel, on_cpu_in_float32
 from colorzoo.inference.fast import fast_module
 from colorzoo.inference.full_size import FullLuma, join, join_levels
-from colorzoo.inference.guide import DrawnRequest, GuidanceLike, fit_points, prepare
+from colorzoo.inference.guide import DrawnRequest, GuidanceLike, fit_points, prepare, without_limited
 from colorzoo.inference.honor import honor_points
 from colorzoo.inference.kinds import add_kinds
 from colorzoo.inference.looks import GivesLooks, Look
 from colorzoo.inference.picture_io import Picture, read_picture, to_pil
 from colorzoo.inference.pins import Pin, fit_pins
+from colorzoo.inference.reach import Bases, find_extent, is_limited, limit_reach
 from colorzoo.inference.redraw import OpenedPicture
 from colorzoo.inference.references import (
     Reference,
@@ -179,6 +180,7 @@ class Colorizer:
         self._notes: tuple[str, ...] = ()
         self._proposals = Proposals()
         self._opened = OpenedPicture()
+        self._bases = Bases()
         self._last_look: tuple[weakref.ref[Tensor] | None, Tensor | None] = (None, None)
         self._lock = threading.Lock()  # around the network: it may move to another device
 
@@ -296,8 +298,21 @@ class Colorizer:
             notes = (*notes, *draw_sketch(luma).notes, *self._notes)
             return Solved(ab[0] * request.strength, prediction.extras, notes, painted)
         if given.points is not None:
-            ab = honor_points(ab, luma, given.points)
+            ab = self._held(ab, luma, given, request)
         return Solved(ab[0] * request.strength, prediction.extras, (*notes, *self._notes, *prediction.notes))
+
+    def _held(self, ab: Tensor, luma: Tensor, given: Guidance, request: DrawnRequest) -> Tensor:
+        """Hold the points exactly, and keep each within its reach."""
+        assert given.points is not None
+        held = honor_points(ab, luma, given.points)
+        limited = [hint for hint in request.hints if is_limited(hint)]
+        if not limited or request.whole is None:
+            return held
+        others = fit_points(without_limited(request, given), luma)
+        if "points" in self.model.accepts:
+            ab = self._bases.of(luma, others, self.predict_ab)
+        base = ab if others.points is None else honor_points(ab, luma, others.points)
+        return limit_reach(held, base, given.points, find_extent(luma, limited, request.whole))
 
     def propose(self, luma: Tensor) -> Regions:
         """Return the regions whose colors the model asks for; asked again for the same picture, at once.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from colorzoo.inference.pages import PageStream
 from colorzoo.inference.picture import upright
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it cannot read is reported by us
@@ -49,12 +51,8 @@ def encode_png(pixels: NDArray[Any]) -> bytes:
     return bytes(png_encode(pixels, level=1, strategy=PNG.STRATEGY.RLE, filter=PNG.FILTER.SUB))
 
 
-def decode_tiff(file: IO[bytes], *, cut_off: bool = False) -> NDArray[Any] | None:
+def decode_tiff(file: IO[bytes]) -> NDArray[Any] | None:
     """Return the (H, W, 1 to 4) of a TIFF's first page, upright.
-
-    Args:
-        file: The TIFF.
-        cut_off: Take what lies beyond the end of the file as zeros.
 
     Returns:
         Of the stored type; None where the file is damaged, or neither gray nor RGB with or without alpha.
@@ -63,10 +61,9 @@ def decode_tiff(file: IO[bytes], *, cut_off: bool = False) -> NDArray[Any] | Non
 
     try:
         size = file.seek(0, 2)
-        file.seek(0)
-        with tifffile.TiffFile(file) as tiff:
+        with tifffile.TiffFile(_rewound(file)) as tiff:
             page: Any = tiff.pages[0]
-            if page.photometric not in (_MIN_IS_BLACK, _RGB) or (_is_cut_off(page, size) and not cut_off):
+            if page.photometric not in (_MIN_IS_BLACK, _RGB) or _is_cut_off(page, size):
                 return None
             stored: NDArray[Any] = page.asarray()
             if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and stored.ndim == 3:
@@ -79,10 +76,46 @@ def decode_tiff(file: IO[bytes], *, cut_off: bool = False) -> NDArray[Any] | Non
     return upright(stored.reshape(*stored.shape[:2], -1), int(orientation))
 
 
+def tiff_size(file: IO[bytes]) -> tuple[int, int] | None:
+    """Read width and height of a TIFF's first page; None where its directory is damaged."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(_rewound(file)) as tiff:
+            page: Any = tiff.pages[0]
+            return int(page.imagewidth), int(page.imagelength)
+    except Exception:  # as above
+        return None
+
+
+def _rewound(file: Any) -> Any:
+    file = file.plain() if isinstance(file, PageStream) else file
+    file.seek(0)
+    return file
+
+
 def _is_cut_off(page: Any, size: int) -> bool:
     """Whether pixels lie beyond the end of the file, which tifffile would take as zeros."""
+    return _end_of(page) > size or not page.dataoffsets
+
+
+def _end_of(page: Any) -> int:
     ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True))
-    return max(ends, default=size + 1) > size
+    return int(max(ends, default=0))
+
+
+def missing_bytes(data: bytes) -> int:
+    """Return how many bytes of its first page a TIFF without compression lacks; 0 for any other file."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+            page: Any = tiff.pages[0]
+            pixels = int(np.prod(page.shape)) * page.dtype.itemsize
+            missing = _end_of(page) - len(data)
+            return missing if page.compression == 1 and 0 < missing <= pixels else 0
+    except Exception:  # as above
+        return 0
 
 
 def encode_tiff_strip(pixels: NDArray[Any]) -> bytes:

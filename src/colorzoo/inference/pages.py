@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import IO
+from typing import IO, Any
 
 _SUBFILE = 254
 _COPY = 1  # a page that says so shows another one again, at another size
@@ -32,8 +32,12 @@ class PageStream(io.RawIOBase):
         return True
 
     def fileno(self) -> int:
-        """The whole file's: decoders that take it go by the place of a page, not by the header."""
+        """The whole file's: libtiff, which takes it, goes by the place of a page, not by the header."""
         return self._file.fileno()
+
+    def plain(self) -> PageStream:
+        """Return the same without number, for readers that would go by it past the header."""
+        return _PlainPageStream(self._file, self._header)
 
     def tell(self) -> int:
         """The place in the file."""
@@ -54,6 +58,21 @@ class PageStream(io.RawIOBase):
             data = begin + data[len(begin) :]
         self._place += len(data)
         return data
+
+    def readinto(self, buffer: Any) -> int:
+        """Read into memory."""
+        view = memoryview(buffer).cast("B")
+        data = self.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+
+class _PlainPageStream(PageStream):
+    """Without a number of a file."""
+
+    def fileno(self) -> int:
+        """There is none."""
+        raise io.UnsupportedOperation("fileno")
 
 
 def pages_of(file: IO[bytes]) -> list[bytes]:

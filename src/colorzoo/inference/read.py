@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from colorzoo.errors import CutShortError, PictureError
 from colorzoo.inference.apng import deep_frames
+from colorzoo.inference.deep import tiff_size
 from colorzoo.inference.metadata import Exif, Metadata, tiff_exif, upright_exif, upright_xmp
 from colorzoo.inference.picture import Picture, upright, without_copies
 from colorzoo.inference.pixels import (
@@ -35,10 +36,11 @@ from colorzoo.inference.plugins import (
     plugin_for,
     too_many_pixels,
 )
-from colorzoo.inference.salvage import NOTE, cut_tiff, mended
+from colorzoo.inference.salvage import NOTE, mended
 from colorzoo.picture_formats import open_picture
 
 MAX_PIXELS = 200_000_000
+_SALVAGE = "--salvage (in Python salvage=True) reads what is left"
 _TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 _bomb_guard = threading.Lock()
@@ -91,7 +93,7 @@ def examine_picture(source: str | Path, *, max_pixels: int = MAX_PIXELS, salvage
             raise plugin.refusal(name)
         if plugin is None:
             with identified(file, name) as image:
-                size = _tiff_size(file) if image is None else image.size
+                size = tiff_size(file) if image is None else image.size
             check_pixels(name, size or (0, 0), max_pixels)
 
 
@@ -148,12 +150,8 @@ def read_file(file: IO[bytes], name: str, max_pixels: int, *, salvage: bool = Fa
     except CutShortError as error:
         left = _left_of(file, name, max_pixels) if salvage else None
         if left is None:
-            way = (
-                "nothing of it can be read"
-                if salvage
-                else "--salvage (in Python salvage=True) reads what is left"
-            )
-            raise CutShortError(f"{error}; {way}") from error
+            hint = "nothing of it can be read" if salvage else _SALVAGE
+            raise CutShortError(f"{error}; {hint}") from error
         picture = left
     source = None if isinstance(file, io.BytesIO) else Path(name)
     return replace(picture, metadata=replace(picture.metadata, source=source))
@@ -191,19 +189,12 @@ def _first_shown(image: Image.Image, file: IO[bytes], name: str) -> Pixels | Non
 def _left_of(file: IO[bytes], name: str, max_pixels: int) -> Picture | None:
     """Read what is left of a file that was cut short."""
     file.seek(0)
-    data = file.read()
-    whole = mended(data)
+    whole = mended(file.read())
     try:
-        if whole is not None:
-            picture = _from_file(io.BytesIO(whole), name, max_pixels)
-        else:
-            pixels = cut_tiff(io.BytesIO(data)) if data[:2] in (b"II", b"MM") else None
-            if pixels is None:
-                return None
-            picture = _assemble(pixels, Metadata(format="TIFF"), Exif())
+        picture = None if whole is None else _from_file(io.BytesIO(whole), name, max_pixels)
     except PictureError:
         return None
-    return replace(picture, notes=(NOTE, *picture.notes))
+    return picture and replace(picture, notes=(NOTE, *picture.notes))
 
 
 @contextmanager
@@ -270,7 +261,7 @@ def check_pixels(name: str, size: tuple[int, int], max_pixels: int) -> None:
 
 
 def _from_deep_file(file: IO[bytes], name: str, max_pixels: int) -> Picture:
-    size = _tiff_size(file)
+    size = tiff_size(file)
     if size is not None:  # before decoding, which would take the memory
         check_pixels(name, size, max_pixels)
     pixels = deep_file(file) if size is not None else None
@@ -279,19 +270,6 @@ def _from_deep_file(file: IO[bytes], name: str, max_pixels: int) -> Picture:
             f"{name} is a damaged TIFF or one of an unknown kind, save it as a plain TIFF or PNG"
         )
     return _assemble(pixels, Metadata(format="TIFF"), Exif())
-
-
-def _tiff_size(file: IO[bytes]) -> tuple[int, int] | None:
-    """Read width and height of the first page; None where its directory is damaged."""
-    import tifffile
-
-    file.seek(0)
-    try:
-        with tifffile.TiffFile(file) as tiff:
-            page: Any = tiff.pages[0]
-            return int(page.imagewidth), int(page.imagelength)
-    except Exception:  # as in `identified`: damaged headers raise anything
-        return None
 
 
 def from_image(
