@@ -374,7 +374,7 @@ def test_a_full_disk_ends_the_run_at_once_and_the_same_command_goes_on(
         patch.setattr(Path, "replace", replace)
         code, _, err = run(tmp_path / "in", "-o", tmp_path / "out")
     assert code == 1
-    assert len(tree(tmp_path / "out")) == 1  # whichever of those that are written beside each other came first
+    assert len(tree(tmp_path / "out")) == 1  # whichever was first of those written side by side
     assert err.count("No space left on device") == 1
     assert err.splitlines()[-1] == "colorzoo: 1 colored, 3 failed"
     assert run(tmp_path / "in", "-o", tmp_path / "out")[0] == 0
