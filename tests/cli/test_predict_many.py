@@ -15,13 +15,11 @@ SCRIPT = Path(__file__).with_name("many.py")
 COUNT, SIDE, FOLDERS = 10_000, 20, 50
 
 
-@pytest.fixture(scope="module")
-def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("album")
+def make_album(root: Path, count: int) -> Path:
     rng = np.random.default_rng(0)
-    for number in range(COUNT):
+    for number in range(count):
         folder = root / f"{number % FOLDERS:02d}"
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         coarse = Image.fromarray(rng.integers(0, 256, (3, 3), dtype=np.uint8))
         coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(folder / f"{number:05d}.png")
     return root
@@ -39,7 +37,8 @@ def results(out: Path) -> dict[str, bytes]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
-def test_ten_thousand_files_are_colored_once_whatever_is_killed(album: Path, tmp_path: Path) -> None:
+def test_ten_thousand_files_are_colored_once_whatever_is_killed(tmp_path: Path) -> None:
+    album = make_album(tmp_path / "album", COUNT)
     out, whole = tmp_path / "two", tmp_path / "one"
     running = start(album, out, 2)
     while running.poll() is None and sum(1 for _ in out.rglob("*.png")) < COUNT // 3:
@@ -59,3 +58,22 @@ def test_ten_thousand_files_are_colored_once_whatever_is_killed(album: Path, tmp
     left = [path.name for path in out.rglob("*.part")]
     assert len(left) <= 2  # hidden, and what each of both had in hand; later runs remove them
     assert all(name.startswith(".colorzoo-") for name in left)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_processes_end_on_sigterm_however_many_come(tmp_path: Path) -> None:
+    album, out = make_album(tmp_path / "album", 400), tmp_path / "two"
+    running = start(album, out, 2)
+    while running.poll() is None and sum(1 for _ in out.rglob("*.png")) < 10:
+        time.sleep(0.2)
+    for _ in range(2):
+        os.killpg(running.pid, signal.SIGTERM)
+        time.sleep(0.1)
+    assert running.wait(timeout=120) != 0
+    assert not list(out.rglob("*.part"))
+    for path in out.rglob("*.png"):
+        with Image.open(path) as picture:
+            picture.load()
+    assert start(album, out, 2).wait() == 0
+    assert len(results(out)) == 400
