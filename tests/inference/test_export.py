@@ -54,7 +54,7 @@ def test_the_command_line_writes_a_torch_graph_and_prints_the_parity(tmp_path: P
     assert "inputs=luma; height and width in multiples of 32" in said[-1]
     extra = {"colorzoo.json": ""}
     graph = torch.export.load(out, extra_files=extra).module()
-    assert graph(torch.rand(5, 1, 64, 32), []).shape == (5, 2, 64, 32)
+    assert graph(torch.rand(5, 1, 64, 32), [])["ab"].shape == (5, 2, 64, 32)
     assert json.loads(extra["colorzoo.json"])["model"] == "gray"
 
 

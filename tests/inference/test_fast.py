@@ -7,7 +7,7 @@ from torch import nn
 from colorzoo import Guidance, create_model
 from colorzoo.inference import fast as fast_network
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.fast import WinogradConv, fast_module, speed_up
+from colorzoo.inference.fast import SharedWinogradConv, Winograd, WinogradConv, fast_module, speed_up
 from colorzoo.networks.shuffle_block import spectral_block
 from colorzoo.networks.stored_spectral import StoredSpectralConv
 from colorzoo.registry import model_card
@@ -72,7 +72,7 @@ def test_a_processor_that_multiplies_matrices_keeps_the_convolutions(monkeypatch
     monkeypatch.setattr(fast_network, "multiplies_matrices", lambda dtype: dtype == torch.bfloat16)
     wide = nn.Sequential(nn.Conv2d(256, 256, 3, padding=1))
     assert isinstance(speed_up(wide, torch.bfloat16)[0], nn.Conv2d)
-    assert isinstance(speed_up(wide, torch.float32)[0], WinogradConv)
+    assert isinstance(speed_up(wide, torch.float32)[0], Winograd)
 
 
 def test_the_copy_shares_all_but_the_network_and_the_original_stays_exact() -> None:
@@ -112,6 +112,26 @@ def test_winograd_without_padding_is_the_convolution() -> None:
         torch.testing.assert_close(
             WinogradConv(layer, torch.float32)(image), layer(image), rtol=1e-4, atol=1e-5
         )
+
+
+@pytest.mark.parametrize("fewest", [0, 10_000], ids=["winograd", "direct"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_wide_layer_shares_its_weight_and_divides_it(
+    monkeypatch: pytest.MonkeyPatch, fewest: int, bias: bool
+) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(fast_network, "_FEWEST_PIXELS", fewest)
+    divided = StoredSpectralConv(256, 256, (3, 3), padding=1, bias=bias)
+    network, image = (
+        nn.Sequential(nn.Conv2d(256, 256, 3, bias=bias), divided).eval(),
+        torch.randn(2, 256, 9, 8),
+    )
+    fast = speed_up(network, torch.float32)
+    assert all(isinstance(layer, SharedWinogradConv) for layer in fast)
+    kept = {tensor.data_ptr() for tensor in network.state_dict().values()}
+    assert {parameter.data_ptr() for parameter in fast.parameters()} <= kept
+    with torch.inference_mode():
+        torch.testing.assert_close(fast(image), network(image), rtol=1e-4, atol=1e-5)
 
 
 def test_the_frozen_model_of_an_add_on_is_copied_too() -> None:

@@ -24,7 +24,7 @@ from colorzoo.errors import ColorzooError, DataError
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.done import DoneList
 from colorzoo.inference.origin import Origin, write_with_origin
-from colorzoo.inference.picture_io import read_picture, write_picture
+from colorzoo.inference.picture_io import depth_at, read_picture, write_picture
 from colorzoo.tasks import ColorizationModule
 from colorzoo.weights._files import write_atomic
 
@@ -177,7 +177,8 @@ class FullSizePrediction(LightningModule):
         picture = read_picture(original.data)
         colored = self.colorizer.colorize(picture)
         target = self.folder / relative
-        save = partial(write_picture, target, colored.rgb, overwrite=True)
+        levels = colored.levels(depth_at(target, picture))
+        save = partial(write_picture, target, levels, overwrite=True)
         # the digest of the settings covers the weights, which may have no file
         name, settings = type(self.model).__name__, self.settings.hex()
         write_with_origin(

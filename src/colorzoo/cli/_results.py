@@ -12,7 +12,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +38,7 @@ _SETTINGS = (
     "reference_weights",
     "reassigned",
     "quality",
+    "frames",
 )
 
 
@@ -103,7 +104,8 @@ def asked_of(args: argparse.Namespace, recipe: Recipe) -> Origin:
     files = [_hash_of(path) for path in (*references, *_label_files(recipe))]
     digest = hashlib.sha256(json.dumps([model, sha256, given, written, files], sort_keys=True).encode())
     text = recipe.to_json() if recipe.kinds() or recipe.extra else ""
-    return Origin("", digest.hexdigest(), card.name, sha256, recipe=text, trained=card.trainable)
+    made = Origin("", digest.hexdigest(), card.name, sha256, recipe=text, trained=card.trainable)
+    return replace(made, engine=args.engine)
 
 
 def reference_files(args: argparse.Namespace, recipe: Recipe) -> list[Path]:

@@ -3,6 +3,9 @@
 A direct convolution already runs near the processor's peak, so that only fewer multiplications help:
 Winograd's F(2 x 2, 3 x 3) takes 16 instead of 36 for four results (https://arxiv.org/abs/1509.09308). Where
 the processor multiplies whole matrices at once (Intel's AMX), that is cheaper than moving the tiles.
+
+Weights in float32 stay where they are: transformed kernels would take 16/9 of their memory, and a norm that
+is folded in as much again. Both are worked out anew in each call instead, a layer at a time.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ from colorzoo.tasks import ColorizationModule
 _FEWEST_CHANNELS = 256  # below, moving the tiles costs more than the multiplications saved
 # of tiles at a time: more leave the cache, and a map of 256 x 256 took two to three times as long at once
 _STRIP_BYTES = 8 << 20
-_KERNEL_TRANSFORM = ((1.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0.0, 0.0, 1.0))
+_FEWEST_PIXELS = 512  # below, transforming a kernel costs what its multiplications save
+_LARGE_WEIGHT = 2**18  # elements, above which a weight that a norm divides is shared rather than copied
 
 
 def fast_module(module: ColorizationModule, dtype: torch.dtype) -> ColorizationModule:
@@ -51,12 +55,13 @@ def speed_up(network: nn.Module, dtype: torch.dtype) -> nn.Module:
     # what is not cast is shared: two copies of the weights would take more memory than the pictures
     kept = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
     fast = copy.deepcopy(network, kept)
-    fold_norms(fast)
+    fold_norms(fast, share=dtype == torch.float32)
     multiplications_count = not multiplies_matrices(dtype)
     for parent in list(fast.modules()):
         for name, layer in list(parent.named_children()):
             if multiplications_count and isinstance(layer, nn.Conv2d) and _is_wide(layer):
-                setattr(parent, name, WinogradConv(layer, dtype))
+                wide = SharedWinogradConv(layer) if dtype == torch.float32 else WinogradConv(layer, dtype)
+                setattr(parent, name, wide)
             elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 _cast(layer, dtype)
     return fast
@@ -68,12 +73,44 @@ def _cast(layer: nn.Module, dtype: torch.dtype) -> None:
         setattr(layer, name, nn.Parameter(tensor.detach().to(dtype), requires_grad=False))
 
 
-def fold_norms(network: nn.Module) -> None:
-    """Put plain convolutions in the places of those that divide their weight in every pass."""
+def fold_norms(network: nn.Module, *, share: bool) -> None:
+    """Put plain convolutions in the places of those that divide their weight in every pass.
+
+    Args:
+        network: Changed in place.
+        share: Large weights stay what they are, and what comes out is divided.
+    """
     for parent in list(network.modules()):
         for name, layer in list(parent.named_children()):
-            if isinstance(layer, StoredSpectralConv) and layer.weight_orig.ndim == 4:
-                setattr(parent, name, layer.folded())
+            if not isinstance(layer, StoredSpectralConv) or layer.weight_orig.ndim != 4:
+                continue
+            large = share and layer.weight_orig.numel() >= _LARGE_WEIGHT
+            setattr(parent, name, DividedConv(layer) if large else layer.folded())
+
+
+class DividedConv(nn.Conv2d):
+    """A convolution that shares the weight of another one and divides by its norm, for inference only.
+
+    Args:
+        layer: The convolution, of maps.
+    """
+
+    factor: float
+
+    @torch.no_grad()
+    def __init__(self, layer: StoredSpectralConv) -> None:
+        fan_out, fan_in, *kernel = layer.weight_orig.shape
+        size = (kernel[0], kernel[1])
+        super().__init__(fan_in, fan_out, size, bias=False, device="meta", **layer.options)
+        self.weight, self.bias = layer.weight_orig, layer.bias
+        self.factor = float(layer.divided_weight().flatten()[0] / layer.weight_orig.flatten()[0])
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Convolve ``(B, C, H, W)``."""
+        found = F.conv2d(image, self.weight, None, self.stride, self.padding)
+        if self.bias is None:
+            return found.mul_(self.factor)
+        return torch.add(self.bias[:, None, None], found, alpha=self.factor, out=found)
 
 
 def _is_wide(layer: nn.Conv2d) -> bool:
@@ -89,55 +126,113 @@ def _is_wide(layer: nn.Conv2d) -> bool:
     )
 
 
-class WinogradConv(nn.Module):
-    """A 3 x 3 convolution of stride 1 for inference only.
+class Winograd(nn.Module):
+    """A 3 x 3 convolution of stride 1 for inference only; its kinds differ in where the kernels come from.
 
     Args:
-        layer: The convolution to copy; its padding equals its dilation, or it has neither.
+        layer: The convolution to follow; its padding equals its dilation, or it has neither.
         dtype: In which it computes and answers.
     """
 
-    kernel: Tensor
     bias: Tensor | None
 
     def __init__(self, layer: nn.Conv2d, dtype: torch.dtype) -> None:
         super().__init__()
+        self.dtype = dtype
         self.dilation = layer.dilation[0]
         self.cut = 0 if layer.padding[0] else 1  # the outer ring, which zeros around the picture would give
-        weight = layer.weight.detach().float()
-        transform = weight.new_tensor(_KERNEL_TRANSFORM)
-        kernel = transform @ weight @ transform.T
-        kernel = kernel.permute(2, 3, 1, 0)
-        self.register_buffer("kernel", kernel.to(dtype).contiguous())
         bias = None if layer.bias is None else layer.bias.detach().to(dtype)
         self.register_buffer("bias", bias)
 
+    def kernels(self) -> Tensor:
+        """Return the transformed kernels ``(16, C, D)``."""
+        raise NotImplementedError
+
     def forward(self, image: Tensor) -> Tensor:
         """Convolve ``(B, C, H, W)`` of any float type to the same size, or without padding to 2 less."""
-        if len(image) > 1:  # the tiles of one picture fit the cache, those of a batch do not
-            return torch.cat([self(one) for one in torch.split(image, 1)])
+        kernels = self.kernels()  # of one picture the tiles fit the cache, those of a batch do not
+        found = [self._one(one, kernels) for one in torch.split(image, 1)]
+        return torch.cat(found) if len(found) > 1 else found[0]
+
+    def _one(self, image: Tensor, kernels: Tensor) -> Tensor:
         height, width = image.shape[-2:]
         multiple = 2 * self.dilation
-        pixels = image.to(self.kernel.dtype).permute(0, 2, 3, 1)
-        pixels = F.pad(pixels, (0, 0, 0, -width % multiple, 0, -height % multiple))
-        joined = _join_phases(self._convolve(_split_phases(pixels, self.dilation)), self.dilation)
+        pixels = image.to(self.dtype).permute(0, 2, 3, 1)
+        if height % multiple or width % multiple:
+            pixels = F.pad(pixels, (0, 0, 0, -width % multiple, 0, -height % multiple))
+        joined = _join_phases(self._convolve(_split_phases(pixels, self.dilation), kernels), self.dilation)
         cut = self.cut
         return joined[:, cut : height - cut, cut : width - cut].permute(0, 3, 1, 2)
 
-    def _convolve(self, pixels: Tensor) -> Tensor:
+    def _convolve(self, pixels: Tensor, kernels: Tensor) -> Tensor:
         """Convolve ``(B, H, W, C)`` of even height and width, strip by strip."""
         batch, height, width, channels = pixels.shape
-        bordered = F.pad(pixels, (0, 0, 1, 1, 1, 1))
-        answer = pixels.new_empty(batch, height, width, self.kernel.shape[-1])
+        answer = pixels.new_empty(batch, height, width, kernels.shape[2])
         tiles_of_two_rows = 16 * batch * (width // 2) * channels * pixels.element_size()
         step = 2 * max(1, _STRIP_BYTES // tiles_of_two_rows)
         for first in range(0, height, step):
             strip = answer[:, first : first + step]
-            tiles = _to_tiles(bordered[:, first : first + step + 2])
-            _from_tiles(torch.matmul(tiles.flatten(2, 4), self.kernel), strip)
+            above, below = max(0, first - 1), min(height, first + step + 1)
+            edges = 1, 1, int(first == 0), int(first + step >= height)
+            tiles = _to_tiles(F.pad(pixels[:, above:below], (0, 0, *edges))).flatten(2, 4).flatten(0, 1)
+            _from_tiles(torch.unflatten(torch.matmul(tiles, kernels), 0, (4, 4)), strip)
             if self.bias is not None:
                 strip += self.bias
         return answer
+
+
+class WinogradConv(Winograd):
+    """Keeps its kernels, as 16/9 of the weights in a type."""
+
+    kernel: Tensor
+
+    def __init__(self, layer: nn.Conv2d, dtype: torch.dtype) -> None:
+        super().__init__(layer, dtype)
+        kernel = winograd_kernel(layer.weight.detach().float()).transpose(1, 2)
+        self.register_buffer("kernel", kernel.to(dtype).contiguous())
+
+    def kernels(self) -> Tensor:
+        """Return the kernels."""
+        return self.kernel
+
+
+class SharedWinogradConv(Winograd):
+    """Keeps nothing but its layer in float32, whose weights it transforms in each call on a large map."""
+
+    def __init__(self, layer: nn.Conv2d) -> None:
+        super().__init__(layer, torch.float32)
+        self.layer = layer
+        self.factor = layer.factor if isinstance(layer, DividedConv) else 1.0
+
+    def kernels(self) -> Tensor:
+        """Return kernels that nobody keeps."""
+        return winograd_kernel(self.layer.weight, self.factor).transpose(1, 2)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Convolve as `Winograd` does; small maps directly."""
+        small = image.shape[-2] * image.shape[-1] < _FEWEST_PIXELS
+        answer: Tensor = self.layer(image) if small else super().forward(image)
+        return answer
+
+
+def winograd_kernel(weight: Tensor, factor: float = 1.0) -> Tensor:
+    """Return the transformed kernels ``(16, D, C)`` of a weight ``(D, C, 3, 3)``, times a factor."""
+    taps = weight.permute(2, 3, 0, 1)  # weights are laid out with their channels last
+    rows = taps.new_empty(4, *taps.shape[1:])
+    _spread(taps, rows, factor)
+    kernel = taps.new_empty(4, 4, *taps.shape[2:])
+    _spread(rows.movedim(1, 0), kernel.movedim(1, 0), 1.0)
+    return kernel.flatten(0, 1)
+
+
+def _spread(taps: Tensor, out: Tensor, factor: float) -> None:
+    """Write Winograd's four combinations of three weights along the first axis into ``out``."""
+    first, middle, last = taps
+    torch.mul(first, factor, out=out[0])
+    torch.mul(last, factor, out=out[3])
+    outer = (first + last).mul_(factor / 2)
+    torch.add(outer, middle, alpha=factor / 2, out=out[1])
+    torch.sub(outer, middle, alpha=factor / 2, out=out[2])
 
 
 def _split_phases(pixels: Tensor, step: int) -> Tensor:

@@ -50,6 +50,7 @@ class Origin:
         version: Of colorzoo.
         recipe: JSON of the guidance; empty where there was none, or more than fits.
         trained: The colors come from a trained model, not from an algorithm.
+        engine: What ran the model; empty for results made before this was written.
     """
 
     source: str
@@ -59,6 +60,7 @@ class Origin:
     version: str = ""
     recipe: str = ""
     trained: bool = True
+    engine: str = "torch"
 
 
 def with_origin(metadata: Metadata, origin: Origin) -> Metadata:

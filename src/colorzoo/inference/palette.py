@@ -65,16 +65,16 @@ class Distribution:
         Bins outside the sRGB hull are left out. None if the model answers none, or one that nobody trained:
         it is as good as uniform, as the authors' converted Local Hints weights may be.
         """
-        logits = prediction.extras.get("logits")
-        if logits is None or logits.shape[1] not in _BINS:
+        if not has_distribution(prediction):
             return None
+        logits = prediction.extras["logits"]
         stride = round(prediction.colors.shape[-1] / logits.shape[-1])
         log_share = F.log_softmax(logits[:1].float(), dim=1)
         if _entropy(log_share.exp()[0]).mean() > _UNTRAINED * math.log(logits.shape[1]):
             return None
-        inside = hull_mask() if logits.shape[1] == len(grid_centers()) else slice(None)
-        shares = F.softmax(_SHARPNESS * logits[0, inside].float(), dim=0)
-        return cls(shares.cpu(), hull_centers(), max(1, stride))
+        centers, shown = bins_of(logits)
+        shares = F.softmax(_SHARPNESS * logits[0, shown].float(), dim=0)
+        return cls(shares.cpu(), centers[shown], max(1, stride))
 
     def at(self, x: float, y: float) -> Tensor:
         """Return the ``(Q,)`` probabilities at a pixel, in pixels of the size the network saw."""
@@ -89,6 +89,23 @@ class Distribution:
 
 
 _BINS = (313, 529)
+
+
+def has_distribution(prediction: Prediction) -> bool:
+    """Say whether a model answers a distribution over the bins of ab; nobody may have trained it."""
+    logits = prediction.extras.get("logits")
+    return logits is not None and logits.shape[1] in _BINS
+
+
+def bins_of(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the colors of the bins that ``(B, Q, h, w)`` speaks of.
+
+    Returns:
+        ``(Q, 2)`` in CIE units, and ``(Q,)`` bool: which of them sRGB shows.
+    """
+    if logits.shape[1] == len(grid_centers()):
+        return grid_centers(), hull_mask()
+    return hull_centers(), torch.ones(len(hull_centers()), dtype=torch.bool)
 
 
 def suggest_colors(

@@ -21,3 +21,11 @@ def pad_with_zeros(image: Tensor, multiple: int) -> Tensor:
     """Append zeros until height and width are multiples of ``multiple`` (for hints: none given there)."""
     height, width = image.shape[-2:]
     return F.pad(image, (0, -width % multiple, 0, -height % multiple))
+
+
+def cells(side: int, stride: int) -> int:
+    """Return how many cells of ``stride`` pixels cover a side.
+
+    Written for sides above zero, as ONNX rounds the usual ``-(-side // stride)`` towards zero.
+    """
+    return (side + stride - 1) // stride

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from colorzoo.guidance import Boxes, Points
 from colorzoo.networks.hint_input import AB_SCALE, hint_input
 from colorzoo.networks.hint_unet import STRIDE, HintEncoding, HintUNet, scaled_width
-from colorzoo.networks.padding import pad_to_multiple, pad_with_zeros
+from colorzoo.networks.padding import cells, pad_to_multiple, pad_with_zeros
 from colorzoo.networks.taps import TapState, Visit, unchanged
 from colorzoo.zoo.su2020.fusion import FusionLayer
 from colorzoo.zoo.su2020.places import Place, cut, cut_points, place_boxes
@@ -100,7 +100,7 @@ class InstanceNetworks(nn.Module):
             boxes: Of the things in each picture.
         """
         state = self.before_taps(luma, points, boxes)
-        rows, columns = -(-luma.shape[-2] // 4), -(-luma.shape[-1] // 4)
+        rows, columns = cells(luma.shape[-2], 4), cells(luma.shape[-1], 4)
         logits = _gathered([(part.rows, part.unet.distribution(part.encoded.trunk)) for part in state.parts])
         ab = self.after_taps(state, unchanged)
         return InstanceOutput(ab, logits[:, :, :rows, :columns].float())

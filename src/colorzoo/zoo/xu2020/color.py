@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from colorzoo.guidance import Points, simulate_points
 from colorzoo.networks.hint_input import AB_SCALE, hint_input
 from colorzoo.networks.hint_unet import HintEncoding, HintUNet
+from colorzoo.networks.padding import cells
 from colorzoo.networks.taps import TapState, Visit
 from colorzoo.randomness import Generators
 
@@ -45,7 +46,7 @@ class ColorNetwork(nn.Module):
         """
         height, width = luma.shape[-2:]
         out = self.unet(*hint_input(luma, points, 0.0))
-        rows, columns = -(-height // 4), -(-width // 4)
+        rows, columns = cells(height, 4), cells(width, 4)
         ab = out.ab[:, :, :height, :width].float() * AB_SCALE
         return ab, out.logits[:, :, :rows, :columns].float()
 

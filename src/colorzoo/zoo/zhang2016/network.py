@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from colorzoo.color import annealed_mean, hull_centers
 from colorzoo.networks.blocks import conv3x3, conv_block, upconv4x4
 from colorzoo.networks.hint_unet import scaled_width
+from colorzoo.networks.padding import cells
 from colorzoo.networks.taps import Tap, TapState, Visit
 
 LOGIT_STRIDE = 4
@@ -96,7 +97,7 @@ class DistributionNetwork(nn.Module):
         return features
 
     def _head(self, features: Tensor, size: tuple[int, int]) -> Tensor:
-        rows, columns = (-(-side // LOGIT_STRIDE) for side in size)
+        rows, columns = (cells(side, LOGIT_STRIDE) for side in size)
         logits: Tensor = self.class_head(features)[:, :, :rows, :columns].float()
         return logits
 

@@ -79,7 +79,7 @@ LOCAL_SMALL = replace(
             size=4_352_282,
             license="Apache-2.0",
             file="zhang2017_local_small.safetensors",
-            trained_on="15,400 photos, 6,950 steps on two CPU cores, then 85,304 crops on one; PSNR over gray at "
+            trained_on="15,400 photos, 6,950 steps on two cores, then 85,304 crops on one; PSNR over gray at "
             "0, 10 and 100 points: +0.91, +5.40 and +7.75 dB.",
         )
     },

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from colorzoo.guidance import Points
 from colorzoo.networks.hint_input import AB_SCALE, hint_input
 from colorzoo.networks.hint_unet import Detach, HintEncoding, HintUNet
+from colorzoo.networks.padding import cells
 from colorzoo.networks.taps import TapState, Visit
 from colorzoo.zoo.zhang2017.hypercolumn import HypercolumnHead
 
@@ -72,7 +73,7 @@ class LocalHintsNetwork(nn.Module):
         """
         height, width = luma.shape[-2:]
         out = self.unet(*hint_input(luma, points, self.mask_center), detach=detach)
-        rows, columns = -(-height // 4), -(-width // 4)
+        rows, columns = cells(height, 4), cells(width, 4)
         ab = out.ab[:, :, :height, :width].float() * self.ab_scale
         logits = out.logits if self.hypercolumn is None else self.hypercolumn(out.maps, out.trunk)
         return LocalHintsOutput(ab, logits[:, :, :rows, :columns].float())
