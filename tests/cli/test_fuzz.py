@@ -183,6 +183,12 @@ def test_2000_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str], 
     color_and_check(damaged(200, 100 + seed), tmp_path, capsys, *words)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_what_was_found_by_this_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A GIF whose second frame has lost its colors."""
+    color_and_check({"00031.gif": damaged(32, 100)["00031.gif"]}, tmp_path, capsys)
+
+
 def test_whole_files_are_all_colored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Else the tests above would damage what never could be read."""
     corpus = {name: data for name, data in whole_files() if name not in ("drawing.eps", "phone.heic")}

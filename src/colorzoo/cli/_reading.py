@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import glob
 from pathlib import Path
 
-from colorzoo.errors import ColorzooError
+from colorzoo.errors import ColorzooError, PictureError
 
 
 def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +50,8 @@ def refuse_early(args: argparse.Namespace) -> None:
     if len(args.pictures) != 1 or args.list or args.json or args.failed or args.dry_run:
         return  # among others it becomes a line of their report
     path = Path(args.pictures[0])
+    if not path.exists() and str(path) != "-" and not glob.has_magic(str(path)):
+        raise PictureError(f"{path}: no such file or folder")
     if path.is_file():
         from colorzoo.inference.read import examine_picture
 

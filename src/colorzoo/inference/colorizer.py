@@ -208,7 +208,7 @@ class Colorizer:
             ColorzooError: The picture or the guidance cannot be used, or the model answers no numbers.
         """
         picture = _as_picture(image)
-        exemplar = self._exemplar_of(reference, guidance)
+        exemplar = self.exemplar_of(reference, guidance)
         colored = self.colorize(picture, guidance, strength=strength, reference=exemplar)
         for note in colored.notes:
             warnings.warn(note, UserWarning, stacklevel=2)
@@ -395,8 +395,8 @@ class Colorizer:
             self._fast = fast_module(self.model, dtype)
         return self._fast
 
-    def _exemplar_of(self, reference: ReferenceLike | None, guidance: GuidanceLike) -> Exemplar | None:
-        """Return what a user gave as reference, or names in the file of a recipe."""
+    def exemplar_of(self, reference: ReferenceLike | None, guidance: GuidanceLike) -> Exemplar | None:
+        """Return what a user gave as reference, or names in the file of a recipe; None if there is none."""
         if isinstance(reference, Exemplar):
             return reference
         if reference is None:

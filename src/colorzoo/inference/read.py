@@ -302,7 +302,9 @@ def from_image(
         exif = replace(exif, orientation=xmp_orientation)
     try:
         pixels = pixels or image_pixels(image, file)
-    except (OSError, ValueError) as error:
+    except (PictureError, MemoryError):
+        raise
+    except Exception as error:  # as below: of a GIF that lost its palette even an AssertionError
         raise PictureError(f"{name} of mode {image.mode} cannot be read ({error})") from error
     metadata = _metadata(image, file, exif, xmp)
     return _assemble(replace(pixels, notes=notes + pixels.notes), metadata, exif)
