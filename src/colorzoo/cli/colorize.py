@@ -83,6 +83,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--strength", type=float, metavar="S", help="factor on the chroma, 0 to 1.5 (default 1)"
     )
     _add_engine_arguments(parser)
+    _add_run_arguments(parser)
+
+
+def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare how files are read and written, and what is told."""
     parser.add_argument(
         "--quality", type=int, default=95, help="of JPEG, WebP and AVIF, 1 to 100 (default 95)"
     )
