@@ -175,7 +175,7 @@ def _wishes(found: Sequence[FoundPicture], how: Coloring) -> list[Coloring | Col
             wishes.append(how.of(picture))
         except ColorzooError as error:  # the others shall not suffer
             wishes.append(error)
-    for path in unused_recipes(folder, {recipe_for(picture, folder) for picture in found}):
+    for path in unused_recipes(folder, [recipe_for(picture, folder) for picture in found]):
         _print(f"colorzoo: {path} belongs to no picture", sys.stderr)
     return wishes
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -76,7 +76,7 @@ class _Line(Generic[Item, Opened, Made, Result]):
         self._finishing: deque[tuple[int, Future[Result]]] = deque()
         self._used = 0
 
-    def results(self) -> Iterator[Result]:
+    def results(self) -> Generator[Result, None, None]:
         """Yield what is finished, in order."""
         self._open_some()
         while self._opening or self._finishing:

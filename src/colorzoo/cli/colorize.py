@@ -78,27 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of DeOldify: the network sees 16 N pixels; lower is more vivid, higher has more detail",
     )
-    parser.add_argument(
-        "--point",
-        action="append",
-        default=[],
-        metavar="X,Y[,R]=COLOR[@REACH]",
-        help="a color (#rrggbb, #rgb or a name) at a pixel of the picture, with radius R; may be repeated",
-    )
-    parser.add_argument(
-        "--reach",
-        default="automatic",
-        metavar="REACH",
-        help="how far the colors of --point go: automatic (over what belongs to the place), everywhere "
-        "(wherever the network takes them), or so many times the automatic reach, from 0 to 10",
-    )
-    parser.add_argument(
-        "--box",
-        action="append",
-        default=[],
-        metavar="X,Y,WIDTH,HEIGHT",
-        help="where a thing is, for models that color each by itself; may be repeated; none: there is none",
-    )
+    _add_hint_arguments(parser)
     parser.add_argument(
         "--strength", type=float, metavar="S", help="factor on the chroma, 0 to 1.5 (default 1)"
     )
@@ -125,6 +105,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip-colored", action="store_true", help="leave pictures that have colors alone")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be written where")
     parser.add_argument("--json", action="store_true", help="print a report as JSON on standard output")
+
+
+def _add_hint_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the points and boxes."""
+    parser.add_argument(
+        "--point",
+        action="append",
+        default=[],
+        metavar="X,Y[,R]=COLOR[@REACH]",
+        help="a color (#rrggbb, #rgb or a name) at a pixel of the picture, with radius R; may be repeated",
+    )
+    parser.add_argument(
+        "--reach",
+        default="automatic",
+        metavar="REACH",
+        help="how far the colors of --point go: automatic (over what belongs to the place), everywhere "
+        "(wherever the network takes them), or so many times the automatic reach, from 0 to 10",
+    )
+    parser.add_argument(
+        "--box",
+        action="append",
+        default=[],
+        metavar="X,Y,WIDTH,HEIGHT",
+        help="where a thing is, for models that color each by itself; may be repeated; none: there is none",
+    )
 
 
 def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
