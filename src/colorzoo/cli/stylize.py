@@ -75,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
     require_color(style, args.style)
     if is_gray(content):
         raise ColorzooError(
-            f"{source} has no colors to change; `colorzoo colorize {source} --reference {args.style}` gives it some"
+            f"{source} has no colors to change; "
+            f"`colorzoo colorize {source} --reference {args.style}` gives it some"
         )
     notes = write_notes(out, content)  # before the work, as it refuses formats that cannot be written
     name = args.model or choose_default("exemplar", fast=args.fast, able=Stylizes)

@@ -53,7 +53,10 @@ from colorzoo.tasks import ColorizationModule, Prediction, RgbPrediction
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Picture
 ReferenceLike = ImageLike | Look | Exemplar
-_UNTRAINED = "{} is untrained, its weights are random; it is not used for coloring unless you pass allow_untrained=True."
+_UNTRAINED = (
+    "{} is untrained, its weights are random; "
+    "it is not used for coloring unless you pass allow_untrained=True."
+)
 MIN_SIZE, MAX_SIZE = 16, 4096
 
 
