@@ -241,6 +241,28 @@ def test_memory_is_bounded_by_the_number_of_pixels(weights: Path, tmp_path: Path
     assert (peak("large.jpg") - peak("small.jpg")) / 5000**2 < 45  # bytes a pixel
 
 
+def test_without_a_network_one_story_is_told(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
+    Image.fromarray(gray_picture(30, 40)).save(tmp_path / "a.png")
+    _, _, err = run(tmp_path / "a.png", "--model", "zhang2017_local", "--weights", "default")
+    assert err.startswith("colorzoo: error: zhang2017_local is untrained here: cannot fetch ")
+    assert "download it by hand from https://" in err
+    assert ("random" in err, "allow_untrained" in err) == (False, False)
+
+
+def test_stylizing_a_gray_picture_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(gray_picture(30, 40)).save(tmp_path / "gray.png")
+    Image.new("RGB", (40, 30), "teal").save(tmp_path / "teal.png")
+    gray, teal = str(tmp_path / "gray.png"), str(tmp_path / "teal.png")
+    assert main(["stylize", gray, teal]) == 2
+    assert f"`colorzoo colorize {gray} --reference {teal}` gives it some" in capsys.readouterr().err
+    assert main(["stylize", teal, gray]) == 2
+    assert f"the reference {gray} has no color" in capsys.readouterr().err
+
+
 def test_every_link_of_the_page_leads_to_a_test() -> None:
     page = (ROOT / "docs" / "robustness.md").read_text()
     links = re.findall(r"\[`(test_\w+)`\]\(\.\./(tests/[\w/]+\.py)\)", page)

@@ -53,6 +53,10 @@ from colorzoo.tasks import ColorizationModule, Prediction, RgbPrediction
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Picture
 ReferenceLike = ImageLike | Look | Exemplar
+_UNTRAINED = (
+    "{} is untrained, its weights are random; "
+    "it is not used for coloring unless you pass allow_untrained=True."
+)
 MIN_SIZE, MAX_SIZE = 16, 4096
 
 
@@ -164,14 +168,12 @@ class Colorizer:
                 raise ColorzooError(
                     f"{self.name} is built already; {', '.join(chosen)} is for a model by name."
                 )
-            reason = f"{self.name} is untrained, its weights are random"
+            reason = _UNTRAINED.format(self.name)
         else:
             self.name = model or choose_default(fast=fast)
             model, reason = _create(self.name, weights, _known(self.name, chosen))
         if not (model.trained or allow_untrained):
-            raise ColorzooError(
-                f"{reason}; it is not used for coloring unless you pass allow_untrained=True."
-            )
+            raise ColorzooError(reason)
         self.asked_size = size
         self.size, self._precision = size or model.working_size, precision
         self.model = model.to(self.device).eval()
@@ -461,4 +463,6 @@ def _create(
     for other in others:
         warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
     reasons = [str(w.message) for w in caught if w not in others]
-    return model, "; ".join(reasons) or f"{name} is untrained, its weights are random"
+    # where weights cannot be had, how to get them is the one thing to say
+    told = [reason.replace(", its weights are random: ", " here: ") for reason in reasons]
+    return model, "; ".join(told) or _UNTRAINED.format(name)
