@@ -93,14 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", type=int, help="shorter side that the network sees (default: the model's, mostly 256)"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
-    parser.add_argument(
-        "--engine",
-        choices=("torch", "onnxruntime"),
-        default="torch",
-        help="what runs the model; onnxruntime makes a graph of it once, for the CPU (default torch)",
-    )
+    _add_engine_arguments(parser)
     parser.add_argument(
         "--quality", type=int, default=95, help="of JPEG, WebP and AVIF, 1 to 100 (default 95)"
     )
@@ -114,6 +107,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip-colored", action="store_true", help="leave pictures that have colors alone")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be written where")
     parser.add_argument("--json", action="store_true", help="print a report as JSON on standard output")
+
+
+def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
+    parser.add_argument(
+        "--engine",
+        choices=("torch", "onnxruntime"),
+        default="torch",
+        help="what runs the model; onnxruntime makes a graph of it once, for the CPU (default torch)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
