@@ -175,7 +175,8 @@ class Winograd(nn.Module):
             above, below = max(0, first - 1), min(height, first + step + 1)
             edges = 1, 1, int(first == 0), int(first + step >= height)
             tiles = _to_tiles(F.pad(pixels[:, above:below], (0, 0, *edges))).flatten(2, 4).flatten(0, 1)
-            _from_tiles(torch.unflatten(torch.matmul(tiles, kernels), 0, (4, 4)), strip)
+            products = torch.matmul(tiles, kernels)
+            _from_tiles(products.view(4, 4, *products.shape[1:]), strip)
             if self.bias is not None:
                 strip += self.bias
         return answer
