@@ -116,8 +116,8 @@ SMALL = replace(
         Quality(
             "automatic",
             15,
-            "Measured; nearer to the truth than zhang2016_small and half its color on gray things; at equal color "
-            "behind zhang2017_local_small on people.",
+            "Measured; nearer to the truth than zhang2016_small and half its color on gray things; "
+            "at equal color behind zhang2017_local_small on people.",
             measured=(
                 Score("PSNR over gray [dB]", 0.68, "higher", _SIXTY, "the model's page"),
                 Score("PSNR over gray, people [dB]", -0.22, "higher", _SIXTY, "the model's page"),
