@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -15,10 +14,11 @@ from torch import Tensor
 
 from colorzoo import __version__
 from colorzoo.cli._better import tell_of_better
-from colorzoo.cli._coloring import Coloring, Job, Report, failure, remember_interrupts, tell_warnings
+from colorzoo.cli._coloring import Coloring, Job, Report, failure, remember_interrupts
 from colorzoo.cli._overlap import Steps, overlapped
 from colorzoo.cli._progress import progress_bar
 from colorzoo.cli._reading import pixel_limit
+from colorzoo.cli._telling import told_warnings
 from colorzoo.errors import DiskFullError
 from colorzoo.guidance import Exemplar
 from colorzoo.inference.colorizer import Colored, Colorizer
@@ -147,10 +147,8 @@ class Painters:
     def _made(self, how: Coloring) -> Painter:
         args = how.args
         named = _references(how)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with told_warnings():  # of weights that do not fit
             name = wanted_model(args.model, how.recipe, args.weights, reference=bool(named), fast=args.fast)
-        tell_warnings(caught)  # of weights that do not fit
         like = next((one.colorizer for one in self._kept.values() if one.colorizer.name == name), None)
         colorizer = like or Colorizer(
             name,

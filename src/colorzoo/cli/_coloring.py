@@ -7,16 +7,16 @@ import os
 import signal
 import sys
 import threading
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
-from typing import Literal, TextIO
+from typing import Literal
 
 from colorzoo.cli._recipes import recipe_for, recipe_of, unused_recipes
 from colorzoo.cli._results import Place, asked_of, find_place
+from colorzoo.cli._telling import print_line
 from colorzoo.errors import ColorzooError, PictureError
 from colorzoo.guidance import Recipe
 from colorzoo.inference.origin import Origin
@@ -117,11 +117,11 @@ class Coloring:
         chosen = (report.model,) if report.model and not self.names_model else ()
         notes = "; ".join((*chosen, *report.notes))
         if report.status in ("failed", "full"):
-            _print(f"colorzoo: error: {' '.join(notes.split())}", sys.stderr)
+            print_line(f"colorzoo: error: {' '.join(notes.split())}", sys.stderr)
         else:
             name = "standard output" if self.args.piped else report.output or report.source
             line = f"{name} ({notes})" if notes else name
-            _print(line, sys.stderr if self.args.json or self.args.piped else sys.stdout)
+            print_line(line, sys.stderr if self.args.json or self.args.piped else sys.stdout)
 
 
 def find_jobs(inputs: Sequence[str], how: Coloring) -> tuple[list[Job], list[Report]]:
@@ -176,7 +176,7 @@ def _wishes(found: Sequence[FoundPicture], how: Coloring) -> list[Coloring | Col
         except ColorzooError as error:  # the others shall not suffer
             wishes.append(error)
     for path in unused_recipes(folder, [recipe_for(picture, folder) for picture in found]):
-        _print(f"colorzoo: {path} belongs to no picture", sys.stderr)
+        print_line(f"colorzoo: {path} belongs to no picture", sys.stderr)
     return wishes
 
 
@@ -232,15 +232,3 @@ def failure(error: Exception, picture: str, result: str = "") -> str:
         f"{picture}: unexpected {type(error).__name__}: {error} (COLORZOO_DEBUG=1 shows where; "
         "please report it)"
     )
-
-
-def tell_warnings(caught: Sequence[warnings.WarningMessage]) -> None:
-    """Print warnings as lines of ours."""
-    for warning in caught:
-        _print(f"colorzoo: {' '.join(str(warning.message).split())}", sys.stderr)
-
-
-def _print(text: str, stream: TextIO) -> None:
-    # a file name may hold bytes that are no text, or letters that the terminal does not know
-    encoding = stream.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)

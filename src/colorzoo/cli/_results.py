@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from colorzoo.card import ModelCard
+from colorzoo.cli._telling import told_warnings
 from colorzoo.errors import PictureError
 from colorzoo.guidance import Recipe
 from colorzoo.inference.guide import wanted_model
@@ -93,8 +94,7 @@ def asked_of(args: argparse.Namespace, recipe: Recipe) -> Origin:
         ColorzooError: There is no such model, or its weights cannot be had.
     """
     references = reference_files(args, recipe)
-    with warnings.catch_warnings():  # of weights that do not fit; whoever loads the model says so
-        warnings.simplefilter("ignore")
+    with told_warnings():  # of weights that do not fit, which are known then and not tried again
         named = bool(references)
         model = wanted_model(args.model, recipe, args.weights, reference=named, fast=args.fast)
     card = model_card(model)

@@ -119,8 +119,10 @@ SMALL = replace(
             "Measured; nearer to the truth than zhang2016_small and half its color on gray things; "
             "at equal color behind zhang2017_local_small on people.",
             measured=(
-                Score("PSNR over gray [dB]", 0.68, "higher", _SIXTY, "the model's page"),
-                Score("PSNR over gray, people [dB]", -0.22, "higher", _SIXTY, "the model's page"),
+                Score("PSNR over gray [dB]", 0.68, "higher", _SIXTY, "docs/models/kang2023_small.md"),
+                Score(
+                    "PSNR over gray, people [dB]", -0.22, "higher", _SIXTY, "docs/models/kang2023_small.md"
+                ),
             ),
         ),
     ),
