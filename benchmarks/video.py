@@ -23,7 +23,8 @@ from torch.nn import functional as F
 from benchmarks._harness import Options, Row, SkippedError, share_of, where
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.frames import find_clips
-from colorzoo.inference.colorizer import Colorizer, join
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.full_size import join
 from colorzoo.inference.resample import shrink_luma, working_size
 from colorzoo.metrics import MeanPSNR
 from colorzoo.metrics.video import color_consistency, warping_error

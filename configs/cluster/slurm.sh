@@ -1,5 +1,6 @@
 #!/bin/bash
-# Train on several nodes of a SLURM cluster: sbatch configs/cluster/slurm.sh
+# Train on several nodes of a SLURM cluster:
+#   sbatch --export=ALL,DATA=/pictures configs/cluster/slurm.sh --config zhang2017/local.yaml --data.batch_size 3
 # An example: adapt partition, account, paths and modules. One SLURM task per GPU; Lightning reads the rest from SLURM.
 #SBATCH --job-name=colorzoo
 #SBATCH --nodes=2
@@ -9,25 +10,22 @@
 #SBATCH --mem=64G
 #SBATCH --time=12:00:00
 #SBATCH --requeue
-# Lightning answers SIGUSR1 by a checkpoint (hpc_ckpt_N.ckpt in default_root_dir) and asks SLURM to queue the job again;
-# the next start continues from it by itself. Two minutes must do for saving.
+# Lightning answers SIGUSR1 by a checkpoint (hpc_ckpt_N.ckpt in the run's folder) and asks SLURM to queue the job again. Two
+# minutes must do for saving. After a crash the newest whole checkpoint below RUN is taken: --ckpt_path names that folder.
 #SBATCH --signal=SIGUSR1@120
 #SBATCH --output=%x-%j.log
+#SBATCH --open-mode=append
 
 set -euo pipefail
 
-RUN=${RUN:-$HOME/colorzoo-runs/zhang2017_local}
 DATA=${DATA:?give the folder of pictures: sbatch --export=ALL,DATA=/path configs/cluster/slurm.sh}
+RUN=${RUN:-$HOME/colorzoo-runs/$SLURM_JOB_ID}
 
-# The published batch of 25 is the batch of all processes together: 8 processes of 3 come nearest.
-# Papers with a discriminator need --trainer.strategy=ddp_find_unused_parameters_true.
-srun colorzoo fit \
-  --config zhang2017/local.yaml \
+srun colorzoo fit "$@" \
+  --config cluster/ddp.yaml \
   --data.root="$DATA" \
-  --data.batch_size=3 \
   --data.num_workers=6 \
-  --trainer.accelerator=gpu \
   --trainer.devices="$SLURM_NTASKS_PER_NODE" \
   --trainer.num_nodes="$SLURM_JOB_NUM_NODES" \
-  --trainer.strategy=ddp \
-  --trainer.default_root_dir="$RUN"
+  --trainer.default_root_dir="$RUN" \
+  --ckpt_path="$RUN"

@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from colorzoo.api import colorize
+    from colorzoo.api import colorize, colorize_file
     from colorzoo.card import ModelCard
     from colorzoo.color import lab_to_rgb, rgb_to_lab
     from colorzoo.factory import create_model
@@ -49,6 +49,7 @@ _PUBLIC = {
     "RgbPrediction": "tasks",
     "Scribbles": "guidance",
     "colorize": "api",
+    "colorize_file": "api",
     "create_model": "factory",
     "lab_to_rgb": "color",
     "list_models": "registry",
@@ -74,6 +75,7 @@ __all__ = [
     "Scribbles",
     "__version__",
     "colorize",
+    "colorize_file",
     "create_model",
     "lab_to_rgb",
     "list_models",

@@ -1,15 +1,18 @@
-"""`colorize`: the one call for those who want a colored picture."""
+"""`colorize` and `colorize_file`: the one call for those who want a colored picture, or file."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+import warnings
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
 
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
 from colorzoo.inference.guide import GuidanceLike, as_recipe, wanted_model
+from colorzoo.inference.moving import color_frames, frames_to_color
+from colorzoo.inference.picture_io import read_frames, read_picture, write_notes, write_picture
 
 
 def colorize(
@@ -48,6 +51,62 @@ def colorize(
     name = wanted_model(model, given, weights, reference=reference is not None, fast=fast)
     colorizer = _colorizer(name, weights, device, _stamp(weights), **settings)
     return colorizer(image, guidance, strength=strength, reference=reference)
+
+
+def colorize_file(
+    source: str | Path,
+    target: str | Path,
+    model: str | None = None,
+    guidance: GuidanceLike = None,
+    *,
+    weights: str | Path | None = "default",
+    device: str = "auto",
+    strength: float | None = None,
+    reference: ReferenceLike | None = None,
+    fast: bool = False,
+    frames: Literal["all", "first"] = "all",
+    overwrite: bool = False,
+    **settings: Any,
+) -> Path:
+    """Color a file into another one, with its depth, metadata, and all its frames or pages.
+
+    What the user should know is given as Python warnings. Other arguments and errors are those of `colorize`.
+
+    Args:
+        source: The picture, animation or file of pages.
+        target: The file to write; its extension decides the format.
+        model: See `colorize`.
+        guidance: See `colorize`; the same for all frames.
+        weights: See `colorize`.
+        device: See `colorize`.
+        strength: See `colorize`.
+        reference: See `colorize`.
+        fast: See `colorize`.
+        frames: ``"all"``, or the ``"first"`` alone.
+        overwrite: Replace the target if it is there, though never the source.
+        **settings: See `colorize`.
+
+    Returns:
+        The target.
+    """
+    source, target = Path(source), Path(target)
+    name = wanted_model(model, as_recipe(guidance), weights, reference=reference is not None, fast=fast)
+    colorizer = _colorizer(name, weights, device, _stamp(weights), **settings)
+    exemplar = colorizer.exemplar_of(reference, guidance)
+    color = partial(colorizer.colorize, guidance=guidance, strength=strength, reference=exemplar)
+    found = frames_to_color(source, target) if frames == "all" else None
+    if found is None:
+        picture = read_picture(source)
+        notes = (*write_notes(target, picture), *picture.notes)
+        colored = color(picture)
+        write_picture(target, colored.rgb, picture, overwrite=overwrite)
+        notes += colored.notes
+    else:
+        others = read_frames(source, found)
+        notes = color_frames(color, next(others), others, found, target, None, overwrite=overwrite).notes
+    for note in notes:
+        warnings.warn(note, UserWarning, stacklevel=2)
+    return target
 
 
 @lru_cache(maxsize=2)

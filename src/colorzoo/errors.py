@@ -25,6 +25,10 @@ class PictureError(ColorzooError):
     """A picture that cannot be read or written."""
 
 
+class CutShortError(PictureError):
+    """A picture that is damaged or cut short; something of it may be left."""
+
+
 class DiskFullError(PictureError):
     """A result cannot be written because no space is left."""
 

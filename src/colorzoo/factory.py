@@ -8,9 +8,10 @@ from contextvars import Context
 from pathlib import Path
 from typing import Any
 
+from colorzoo.card import ModelCard
 from colorzoo.errors import WeightsError
-from colorzoo.registry import load_class, model_card
-from colorzoo.settings import known_settings
+from colorzoo.registry import list_models, load_class, model_card
+from colorzoo.settings import flatten_arguments, known_settings, plain_arguments
 from colorzoo.tasks import ColorizationModule, nest_arguments
 from colorzoo.tasks.provenance import Provenance
 from colorzoo.weights import (
@@ -82,3 +83,16 @@ def build_model(model_class: type[ColorizationModule], settings: Mapping[str, An
     # in a context of its own: where the command line is building a model that asks for this one, Lightning
     # would take that one's arguments for ours
     return Context().run(model_class, **nest_arguments(model_class, settings))
+
+
+def card_of(model: ColorizationModule) -> ModelCard | None:
+    """Return the card of a model: of its class, with its settings, the one with the most; else None."""
+    settings = flatten_arguments(type(model), model.hparams)
+    cards = [model_card(name) for name in list_models()]
+    fitting = [card for card in cards if load_class(card) is type(model) and _has(settings, card.hparams)]
+    return max(fitting, key=lambda card: len(card.hparams), default=None)
+
+
+def _has(settings: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    plain = plain_arguments(wanted)
+    return all(settings.get(key) == value for key, value in plain.items())

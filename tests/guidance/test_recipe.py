@@ -53,6 +53,10 @@ WRONG = [
     ("points[0].ab", [1]),
     ("points[0].ab", [1, 151]),
     ("points[0].ab", [1, True]),
+    ("points[0].reach", "far"),
+    ("points[0].reach", -0.5),
+    ("points[0].reach", 11),
+    ("points[0].reach", True),
     ("scribbles[0].path", []),
     ("scribbles[0].path", [[1]]),
     ("scribbles[0].path", [[1, "2"]]),
@@ -90,7 +94,12 @@ def test_every_field_survives_a_round_trip_also_unknown_ones() -> None:
 
 def test_schema_and_parser_accept_the_full_and_the_empty_recipe() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    for document in (FULL, {}, {"points": [POINT | {"ab": [3, -4]}]}, {"image": {"width": 640.0}}):
+    for document in (
+        FULL,
+        {},
+        {"points": [POINT | {"ab": [3, -4], "reach": 0.5}]},
+        {"image": {"width": 640.0}},
+    ):
         assert fits_schema(document)
         Recipe.from_json(document)
 
@@ -111,6 +120,16 @@ def test_a_point_needs_a_place_and_a_color(missing: str) -> None:
     assert not fits_schema(document)
     with pytest.raises(GuidanceError, match=rf"points\[0\]\.{missing} is missing"):
         Recipe.from_json(document)
+
+
+@pytest.mark.parametrize("reach", ["automatic", 0, 2.5])
+def test_a_reach_is_kept_and_recipes_without_one_reach_everywhere(reach: object) -> None:
+    written = {"version": 1, "strength": 1.0, "points": [POINT | {"reach": reach}, POINT]}
+    recipe = Recipe.from_json(written)
+    assert [point.reach for point in recipe.points] == [reach, "everywhere"]
+    assert recipe.unknown() == ()
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    assert [point.get("reach") for point in recipe.to_dict()["points"]] == [reach, None]
 
 
 def test_unknown_fields_are_named() -> None:

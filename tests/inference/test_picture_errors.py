@@ -189,7 +189,7 @@ def test_a_name_of_255_bytes_can_be_written(tmp_path, picture):
 def test_arrays_of_another_size_or_without_numbers_are_a_mistake_of_the_caller(tmp_path, picture):
     broken = picture.rgb.copy()
     broken[3, 3, 1] = np.nan
-    for rgb in (picture.rgb[:-1], picture.rgb.astype(np.uint8), broken):
+    for rgb in (picture.rgb[:-1], picture.rgb.astype(np.int64), broken):
         with pytest.raises(ValueError, match="pixels"):
             write_picture(tmp_path / "x.png", rgb, picture)
     assert list(tmp_path.iterdir()) == []

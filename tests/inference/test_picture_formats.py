@@ -1,7 +1,8 @@
 """Only the formats that we name are opened, and no program is started by any file."""
 
+import contextlib
 import io
-import subprocess
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from colorzoo.cli.main import main
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.examine import examine
-from colorzoo.errors import PictureError
+from colorzoo.errors import DataError, PictureError
+from colorzoo.inference.origin import read_origin
 from colorzoo.inference.read import read_picture
 from colorzoo.picture_formats import FORMATS, open_picture
+from colorzoo.studio.errors import StudioError
+from colorzoo.studio.limits import Limits
+from colorzoo.studio.photo import open_photo
+from no_programs import watched
 
 Image.init()
 OTHERS = sorted(set(Image.OPEN) - set(FORMATS))
@@ -25,19 +32,19 @@ showpage
 """
 
 
-@pytest.fixture
-def programs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Keep what would have been started."""
-    started: list[Any] = []
-
-    def start(*arguments: Any, **options: Any) -> None:
-        started.append(arguments)
-        raise OSError("no program may be started by a picture")
-
-    for name in ("Popen", "run", "call", "check_call", "check_output"):
-        monkeypatch.setattr(subprocess, name, start)
-    monkeypatch.setattr("os.system", start)
-    return started
+#: How files begin that Pillow reads but does not write.
+SAMPLES = {
+    "WMF": b"\xd7\xcd\xc6\x9a\0\0" + bytes(80),
+    "PSD": b"8BPS\0\1" + bytes(80),
+    "SUN": b"\x59\xa6\x6a\x95" + bytes(80),
+    "XPM": b"/* XPM */" + bytes(80),
+    "MPEG": b"\0\0\1\xb3" + bytes(80),
+    "FITS": b"SIMPLE  =                    T" + bytes(80),
+    "CUR": b"\0\0\2\0\1\0" + bytes(80),
+    "DCX": b"\xb1\x68\xde\x3a" + bytes(80),
+    "FTEX": b"FTEX" + bytes(80),
+    "FLI": bytes(4) + b"\x11\xaf" + bytes(122),
+}
 
 
 def picture() -> Image.Image:
@@ -58,29 +65,66 @@ def saved(kind: str) -> bytes | None:
 
 
 @pytest.mark.parametrize("name", ["drawing.eps", "drawing.jpg", "drawing.png"])
-def test_eps_starts_no_program_under_any_name(name: str, tmp_path: Path, programs: list[Any]) -> None:
+def test_eps_starts_no_program_under_any_name(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(EPS)
-    with pytest.raises(PictureError, match=r"PostScript \(EPS\).*export it as PNG") as caught:
-        read_picture(path)
-    assert "\n" not in str(caught.value)
-    with pytest.raises(PictureError, match="PostScript"):
-        read_picture(EPS)
-    with pytest.raises(OSError, match="cannot identify"):
-        decode_rgb(EPS, 16)
-    assert examine(name, EPS).facts[0][0] == "broken"
-    assert programs == []
+    with watched() as started:
+        with pytest.raises(PictureError, match=r"PostScript \(EPS\).*export it as PNG") as caught:
+            read_picture(path)
+        assert "\n" not in str(caught.value)
+        with pytest.raises(PictureError, match="PostScript"):
+            read_picture(EPS)
+        with pytest.raises(OSError, match="cannot identify"):
+            decode_rgb(EPS, 16)
+        assert examine(name, EPS).facts[0][0] == "broken"
+    assert started == []
 
 
-@pytest.mark.parametrize("kind", OTHERS)
-def test_every_other_reader_of_pillow_stays_closed(kind: str, programs: list[Any]) -> None:
-    data = saved(kind)
-    if data is None:  # of these Pillow has a reader alone: what is asked for decides
-        assert kind not in FORMATS
-        return
-    with pytest.raises(PictureError, match=r"is not a picture|cannot be read|damaged"):
+def test_a_started_program_would_be_noticed() -> None:
+    with watched() as started:
+        os.system("true")
+    assert len(started) == 1
+
+
+@pytest.mark.parametrize("kind", sorted(Image.OPEN))
+def test_only_the_readers_that_are_named_are_asked(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On every way in: the command line, Python, the pad, training."""
+    asked = []
+
+    def factory(*arguments: Any) -> Image.Image:
+        asked.append(arguments)
+        return Image.new("L", (4, 4))  # as if anything were a picture of this kind
+
+    monkeypatch.setitem(Image.OPEN, kind, (factory, lambda _: True))
+    content = b"the words of no picture " * 9
+    (tmp_path / "a.jpg").write_bytes(content)
+    ways = (
+        lambda: read_picture(tmp_path / "a.jpg"),
+        lambda: read_picture(content),
+        lambda: main(["colorize", str(tmp_path / "a.jpg"), "--max-pixels", "0.000001"]),
+        lambda: open_photo(content, "a.jpg", Limits(pixels=1), 16),
+        lambda: decode_rgb(content, 16),
+        lambda: examine("a.jpg", content),
+        lambda: read_origin(tmp_path / "a.jpg"),
+    )
+    with watched() as started:
+        for way in ways:
+            asked.clear()
+            with contextlib.suppress(PictureError, OSError, StudioError, DataError):
+                way()
+            assert bool(asked) == (kind in FORMATS)
+    assert started == []
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OTHERS if saved(kind) or kind in SAMPLES])
+def test_every_other_reader_of_pillow_stays_closed(kind: str) -> None:
+    data = saved(kind) or SAMPLES[kind]
+    with watched() as started, pytest.raises(PictureError, match=r"is not a picture|cannot be read|damaged"):
         read_picture(data)
-    assert programs == []
+    assert started == []
 
 
 @pytest.mark.parametrize("kind", FORMATS)

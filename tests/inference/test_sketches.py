@@ -13,7 +13,8 @@ from PIL import Image
 from colorzoo.color import canny_sketch, clean_line_art
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, RegionColor
-from colorzoo.inference.colorizer import Colorizer, full_luma
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.full_size import full_luma
 from colorzoo.inference.picture_io import read_picture
 from colorzoo.inference.regions import filled_regions, proposal_hash, region_notes, skipped_regions
 from colorzoo.inference.sketches import BLANK_NOTE, PHOTO_NOTE, draw_sketch, painted_luma

@@ -27,7 +27,7 @@ def published(name: str, size: str) -> Recipe:
             "pixel_weight": 0.1,
             "perceptual_weight": 5.0,
             "adversarial_weight": 1.0,
-            "colorfulness_weight": 0.5,
+            "colorfulness_weight": 2.0,
             "saturation": 1.2,
             "discriminator_width": 1.0,
             "trunk": None,

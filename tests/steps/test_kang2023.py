@@ -64,7 +64,7 @@ def plain_loss(model: Any, luma: Tensor, ab: Tensor, rgb: Tensor) -> tuple[Tenso
     for red, green, blue in colored:
         rg, yb = (red - green).abs(), ((red + green) / 2 - blue).abs()
         cf = (rg.var() + yb.var()).sqrt() + 0.3 * (rg.mean() ** 2 + yb.mean() ** 2).sqrt()
-        loss = loss + 0.5 * (1 - cf)
+        loss = loss + 2.0 * (1 - cf) / len(colored)
     return loss, colored.detach()
 
 

@@ -123,6 +123,34 @@ def colorfulness(pad: BrowserPad, x: float, y: float) -> int:
     return int((levels.max(axis=-1) - levels.min(axis=-1)).max())
 
 
+def test_the_reach_of_a_point_is_chosen_with_its_area_in_sight(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    pad.click(100, 75)
+    pad.settle()
+    assert [point["reach"] for point in pad.points()] == ["automatic"]
+    slider = pad.page.locator(".cz-reach")
+    marks = pad.page.locator("canvas").nth(1)
+    plain = marks.screenshot()
+    slider.focus()
+    pad.page.wait_for_function("() => colorzooPad.showsExtent()")
+    assert marks.screenshot() != plain
+    pad.page.keyboard.press("ArrowLeft")
+    pad.page.keyboard.press("ArrowLeft")
+    pad.settle()
+    assert [point["reach"] for point in pad.points()] == [0.5]
+    pad.page.keyboard.press("End")
+    pad.settle()
+    assert "reach" not in pad.points()[0]
+    slider.blur()
+    assert not pad.page.evaluate("() => colorzooPad.showsExtent()")
+    pad.page.keyboard.press("Control+z")
+    assert [point["reach"] for point in pad.points()] == [0.5]
+    pad.click(40, 30)
+    pad.settle()
+    assert [point.get("reach") for point in pad.points()] == [0.5, None]  # new points take what was chosen
+    assert pad.problems == []
+
+
 def test_a_session_by_keyboard_alone(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
     keys = pad.page.keyboard
     pad.open(photo, by_key=True)

@@ -13,7 +13,8 @@ from browser_pad import BrowserPad, chromium, missing
 from PIL import Image
 
 from colorzoo.guidance import Recipe
-from colorzoo.inference.colorizer import Colorizer, full_luma
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.full_size import full_luma
 from colorzoo.inference.picture_io import read_picture
 from colorzoo.inference.regions import filled_regions, proposal_hash
 from colorzoo.inference.resample import shrink_luma

@@ -127,6 +127,18 @@ def test_the_eyedropper_reads_photo_and_result(pad: DirectPad) -> None:
     assert max(red, green, blue) - min(red, green, blue) <= 2
 
 
+def test_the_extent_of_a_point_is_shown_before_its_color(pad: DirectPad) -> None:
+    pad.open()
+    alphas = []
+    for reach in (0, 0.5, "automatic", "everywhere"):
+        answer = pad.ask("extent", x=20, y=30, radius=4, reach=reach)
+        assert answer.body["reach"] == reach
+        tint = pixels(answer.buffers[0])
+        assert tint.shape == (64, 77, 4)
+        alphas.append(tint[..., 3].astype(float).mean())
+    assert 0 == alphas[0] < alphas[1] < alphas[2] < alphas[3] == 150
+
+
 def test_the_gamut_is_opaque_exactly_inside_srgb(pad: DirectPad) -> None:
     answer = pad.ask("gamut", luma=52.4)
     side = answer.body["side"]
@@ -210,6 +222,7 @@ FAR = {"x": 1e6, "y": 3, "color": "#ffffff"}
         ({"type": "suggest", "recipe": {}, "x": -5, "y": 0}, "bad_message", "outside"),
         ({"type": "probe", "recipe": {}, "y": 0}, "bad_recipe", "probe.x"),
         ({"type": "gamut", "luma": None}, "bad_recipe", "gamut.luma"),
+        ({"type": "extent", "x": 1, "y": 1, "reach": "far"}, "bad_recipe", "extent.reach"),
         ({"type": "propose", "recipe": {}}, "unsupported", "regions"),
         ({"type": "classes", "recipe": {}}, "unsupported", "classes"),
         ({"type": "export", "recipe": {}, "format": "exe"}, "bad_message", "export takes"),

@@ -28,7 +28,8 @@ RECIPE = {
     "model": "zhang2017_local_small",
     "strength": 1.2,
     "points": [
-        {"x": 20, "y": 30, "radius": 4, "color": "#c04020"},
+        {"x": 20, "y": 30, "radius": 4, "color": "#c04020", "reach": "automatic"},
+        {"x": 40, "y": 60, "radius": 3, "color": "#20a040", "reach": 0.7},
         {"x": 70.5, "y": 12, "radius": 0, "color": "#2040c0", "ab": [20.5, -50.25]},
     ],
 }

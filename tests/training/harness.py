@@ -66,8 +66,12 @@ def small_trainer(folder: Path, *callbacks: Callback, **overrides: Any) -> Train
 
 
 def fit(root: Path, folder: Path, *, workers: int = 0, stop: int | None = None, how: int | str = "raise",
-        resume: str | None = None, **overrides: Any) -> Trainer:  # fmt: skip
-    """Train with a checkpoint after every step; ``folder/trace.jsonl`` tells what happened."""
+        resume: str | None = None, saved: Path | None = None,
+        more: list[Callback] | None = None, **overrides: Any) -> Trainer:  # fmt: skip
+    """Train with a checkpoint after every step; ``folder/trace.jsonl`` tells what happened.
+
+    Checkpoints lie in ``saved``, by default the same folder.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     seed_everything(0)
     torch.use_deterministic_algorithms(True)
@@ -75,10 +79,11 @@ def fit(root: Path, folder: Path, *, workers: int = 0, stop: int | None = None, 
         folder,
         EMAWeightAveraging(decay=0.9),
         Trace(folder / "trace.jsonl", stop, how),
-        ModelCheckpoint(folder, save_last=True, save_top_k=0, every_n_train_steps=1),
-        SignalCheckpoint(str(folder)),
+        ModelCheckpoint(saved or folder, save_last=True, save_top_k=0, every_n_train_steps=1),
+        SignalCheckpoint(str(saved or folder)),
         ResumeGuard(),
         StepSeed(),
+        *(more or []),
         **overrides,
     )
     trainer.fit(small_model(), small_data(root, num_workers=workers), ckpt_path=resume)

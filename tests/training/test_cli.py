@@ -1,27 +1,17 @@
 """The command line of training: errors, configurations, defaults, checkpoints."""
 
-import inspect
 import json
-import re
-import subprocess
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from lightning.pytorch import Trainer
 from PIL import Image
 
-from colorzoo.cli._training_configs import config_folders, find_config
+from colorzoo.cli._training_configs import find_config
 from colorzoo.cli.lightning import run
-from colorzoo.data import PictureDataModule
 from colorzoo.errors import ColorzooError, WeightsError
-from colorzoo.registry import load_class, model_card
-from colorzoo.settings import setting_groups
 
-FOUND = sorted(path for folder in config_folders() for path in folder.rglob("*.yaml"))
-SWEEPS = [path for path in FOUND if path.parent.name == "sweeps"]
 WIDTH, WIDHT = "--model.architecture.width", "--model.architecture.widht=1"
 NARROW = [WIDTH, "0.125"]
 TINY = [
@@ -145,27 +135,3 @@ def test_a_checkpoint_of_another_width_is_one_line(trained, pictures, tmp_path):
     with pytest.raises(WeightsError, match="does not fit") as caught:
         run(fit_words(pictures, tmp_path, "--model.architecture.width=0.25", f"--ckpt_path={checkpoint}"))
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("sweep", SWEEPS, ids=lambda path: path.stem)
-def test_a_sweep_names_a_configuration_and_options_that_exist(sweep):
-    content = yaml.safe_load(sweep.read_text())
-    words = content["command"]
-    config = find_config(words[words.index("--config") + 1])
-    cls = load_class(model_card(config.parent.name))
-    groups = setting_groups(cls)
-    for name, choice in content["parameters"].items():
-        part, group, option = name.split(".")
-        assert part == "model"
-        assert option in {each.name for each in fields(groups[group])}
-        assert len(choice["values"]) > 1
-
-
-def test_the_cluster_script_uses_options_that_exist():
-    script = (config_folders()[0] / "cluster" / "slurm.sh").read_text()
-    used = set(re.findall(r"--(trainer|data)\.(\w+)", script))
-    known = {("trainer", name) for name in inspect.signature(Trainer).parameters}
-    known |= {("data", name) for name in inspect.signature(PictureDataModule).parameters}
-    assert used <= known
-    assert find_config(re.search(r"--config (\S+)", script)[1]).is_file()
-    assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0

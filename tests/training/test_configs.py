@@ -14,11 +14,13 @@ from colorzoo.testing.training import train_config
 
 PHOTOS = Path(__file__).parents[1] / "data" / "pictures"  # their licenses stand beside those in docs/images
 FOLDER = config_folders()[0]
-# those of data sets need a model beside them, sweeps are not for this program
+# overlays need a model beside them, sweeps are not for this program
 CONFIGS = [
     name
     for path in sorted(FOLDER.rglob("*.yaml"))
-    if not (name := path.relative_to(FOLDER).as_posix()).startswith(("data/", "sweeps/"))
+    if not (name := path.relative_to(FOLDER).as_posix()).startswith(
+        ("cluster/", "data/", "loggers/", "sweeps/")
+    )
 ]
 CARDS = [model_card(name) for name in list_models()]
 

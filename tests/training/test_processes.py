@@ -6,11 +6,17 @@ import pytest
 import torch
 from harness import BATCH, small_data, small_model, small_trainer
 from lightning.pytorch import Callback
+from lightning.pytorch.strategies import DDPStrategy
 
 from colorzoo.callbacks import PictureGrid, SignalCheckpoint, StepSeed
+from colorzoo.errors import ColorzooError
+from colorzoo.registry import list_models, model_card
+from colorzoo.tasks.processes import prepare_turns
+from colorzoo.testing.distributed import check_two_processes_equal_one
 
 TWO = {"strategy": "ddp_fork", "devices": 2, "enable_checkpointing": False}
 pytestmark = pytest.mark.timeout(120)
+SMALL = [name for name in list_models() if name.endswith("_small") and model_card(name).trainable]
 
 
 class Names(Callback):
@@ -47,3 +53,32 @@ def test_validation_counts_each_picture_once(pictures, tmp_path):
     both = small_trainer(tmp_path, **TWO).validate(model, small_data(pictures), verbose=False)[0]
     assert both == pytest.approx(alone, abs=1e-5)
     assert set(alone) == {f"val/psnr_{count}" for count in (0, 1, 10, 100)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL)
+def test_twenty_steps_of_two_processes_are_those_of_one(name):
+    """The contract suite takes three steps of every model; these are enough for an error to grow."""
+    check_two_processes_equal_one(model_card(name), steps=20)
+
+
+class Given:
+    """What `prepare_turns` looks at in a Trainer."""
+
+    def __init__(self, strategy: object = None, precision: str = "32-true") -> None:
+        self.strategy, self.precision = strategy, precision
+
+
+def test_networks_in_turn_tell_ddp_of_unused_weights_unless_the_user_has():
+    silent, decided = DDPStrategy(), DDPStrategy(find_unused_parameters=False)
+    for strategy in (silent, decided):
+        prepare_turns(Given(strategy))
+    assert silent._ddp_kwargs == {"find_unused_parameters": True}
+    assert decided._ddp_kwargs == {"find_unused_parameters": False}
+
+
+def test_networks_in_turn_refuse_what_would_train_them_wrongly():
+    with pytest.raises(ColorzooError, match="bf16-mixed"):
+        prepare_turns(Given(DDPStrategy(), "16-mixed"))
+    with pytest.raises(ColorzooError, match="takes one optimizer"):
+        prepare_turns(Given(object()))

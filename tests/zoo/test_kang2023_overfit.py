@@ -30,7 +30,7 @@ def test_forty_steps_bring_the_colors_nearer(name: str, judged: float, tmp_path:
     card, losses = model_card(name), PixelLosses()
     settings = {
         "pixel_weight": 1.0,
-        "colorfulness_weight": 0.05,
+        "colorfulness_weight": 0.1,
         "adversarial_weight": judged,
         "optimizer": partial(torch.optim.AdamW, lr=2e-3, betas=(0.9, 0.99)),
         "discriminator_optimizer": partial(torch.optim.Adam, lr=1e-4),

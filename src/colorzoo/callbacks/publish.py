@@ -1,9 +1,9 @@
-"""Send a picture to the loggers that can show one; a logger that fails never stops a training."""
+"""Send pictures and settings to loggers; one that fails never stops a training."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,20 @@ def log_picture(loggers: Sequence[Logger], tag: str, picture: Image.Image, step:
             _warn_once(type(logger).__name__, error)
 
 
+def log_settings(loggers: Sequence[Logger], settings: Mapping[str, Any]) -> None:
+    """Log what a run is to all loggers, beside the arguments of model and data.
+
+    Args:
+        loggers: The loggers of the trainer.
+        settings: Plain values by name.
+    """
+    for logger in loggers:
+        try:
+            logger.log_hyperparams(dict(settings))
+        except Exception as error:  # as above
+            _warn_once(type(logger).__name__, error)
+
+
 def _send(logger: Any, tag: str, picture: Image.Image, step: int) -> None:
     if hasattr(logger, "log_image"):
         logger.log_image(tag, [picture], step=step)
@@ -40,5 +54,5 @@ def _warn_once(name: str, error: Exception) -> None:
     if name not in _warned:
         _warned.add(name)
         warnings.warn(
-            f"{name} takes no pictures ({type(error).__name__}: {error}); training goes on", stacklevel=2
+            f"{name} does not take part ({type(error).__name__}: {error}); training goes on", stacklevel=2
         )

@@ -14,6 +14,8 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from colorzoo.callbacks.folders import run_folder
+from colorzoo.callbacks.publish import log_settings
+from colorzoo.factory import card_of
 from colorzoo.tasks import ColorizationModule
 from colorzoo.tasks.provenance import data_digest
 
@@ -31,7 +33,10 @@ _PACKAGES = (
 
 
 class RunRecord(Callback):
-    """Write ``run.json`` beside the run's ``config.yaml``, and where weights come from into checkpoints."""
+    """Write ``run.json`` beside the run's ``config.yaml``, and where weights come from into checkpoints.
+
+    Loggers get the same as settings of the run, and the card of the model, if it is a registered one.
+    """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Write the record before anything else happens."""
@@ -44,6 +49,8 @@ class RunRecord(Callback):
         record = {"stage": stage, "processes": trainer.world_size, "parameters": trained, **run}
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "run.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        card = card_of(pl_module) if isinstance(pl_module, ColorizationModule) else None
+        log_settings(trainer.loggers, {"run": record, "card": None if card is None else card.to_dict()})
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note in the model, whose checkpoints carry it, what it is trained with and on."""

@@ -10,35 +10,23 @@ import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import Literal, TextIO
 
-from rich.console import Console
-from rich.progress import Progress
-
-from colorzoo import __version__
-from colorzoo.cli._better import tell_of_better
+from colorzoo.cli._recipes import recipe_for, recipe_of, unused_recipes
 from colorzoo.cli._results import Place, asked_of, find_place
-from colorzoo.errors import ColorzooError, DiskFullError, PictureError
-from colorzoo.guidance import Exemplar, Recipe
-from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.guide import uses_of, wanted_model
-from colorzoo.inference.origin import Origin, write_with_origin
+from colorzoo.errors import ColorzooError, PictureError
+from colorzoo.guidance import Recipe
+from colorzoo.inference.origin import Origin
 from colorzoo.inference.paths import names_file
 from colorzoo.inference.picture_io import (
     FoundPicture,
-    chroma_note,
     find_pictures,
     output_paths,
-    read_picture,
-    write_notes,
-    write_picture,
 )
-from colorzoo.inference.references import Reference, named_references, recipe_references
 from colorzoo.weights import model_of_file
-from colorzoo.weights._files import sha256_of
 
 _DONE = "is already there, of the same picture with the same settings"
 _UNTRIED = "not tried: the disk is full"
@@ -71,10 +59,11 @@ class Report:
 
 @dataclass(frozen=True)
 class Job:
-    """A picture to color, and the report if all goes well."""
+    """A picture to color, the report if all goes well, and how it is wanted."""
 
     found: FoundPicture
     report: Report
+    how: Coloring
 
 
 @dataclass(frozen=True)
@@ -100,11 +89,25 @@ class Coloring:
         named = self.args.model or self.recipe.model or model_of_file(self.args.weights)
         return named is not None
 
+    def of(self, found: FoundPicture) -> Coloring:
+        """Return how one picture is wanted: with a recipe of its own, if there is a folder of them.
+
+        Raises:
+            GuidanceError: Its recipe is none.
+        """
+        folder = self.args.recipe_folder
+        own = recipe_for(found, Path(folder)) if folder else None
+        if own is None:
+            return self
+        args = argparse.Namespace(**{**vars(self.args), "recipe": str(own)})
+        return Coloring(recipe_of(args), args)
+
     @property
     def may_hint(self) -> bool:
         """Whether a user who lets us choose, and reads what we say, may want to know of better weights."""
         args = self.args
-        return not (self.names_model or args.fast or args.json) and args.weights == "default"
+        chosen = self.names_model or args.fast or args.recipe_folder
+        return not (chosen or args.json) and args.weights == "default"
 
     def say(self, report: Report) -> None:
         """Print the line of one picture: failures on standard error, and all if that is for JSON.
@@ -139,12 +142,17 @@ def find_jobs(inputs: Sequence[str], how: Coloring) -> tuple[list[Job], list[Rep
         except PictureError as error:  # the others shall not suffer
             reports.append(Report(name, "", "failed", (str(error),)))
     found = find_pictures(existing, exclude=out)
+    wishes = _wishes(found, how)
     jobs = []
-    for picture, place in zip(found, _places(found, how), strict=True):
+    for place, (picture, wish) in zip(
+        _places(found, wishes, how), zip(found, wishes, strict=True), strict=True
+    ):
         report = Report(str(picture.path), str(place.path), "colored")
-        if place.plan == "color":
+        if isinstance(wish, ColorzooError):
+            reports.append(replace(report, output="", status="failed", notes=(f"{picture.path}: {wish}",)))
+        elif place.plan == "color":
             notes = (f"{place.other.name} is of another picture",) if place.other else ()
-            jobs.append(Job(picture, replace(report, notes=notes)))
+            jobs.append(Job(picture, replace(report, notes=notes), wish))
         elif place.plan == "done":
             reports.append(replace(report, status="skipped", notes=(_DONE,)))
         else:
@@ -156,7 +164,25 @@ def find_jobs(inputs: Sequence[str], how: Coloring) -> tuple[list[Job], list[Rep
     return jobs, reports
 
 
-def _places(found: Sequence[FoundPicture], how: Coloring) -> list[Place]:
+def _wishes(found: Sequence[FoundPicture], how: Coloring) -> list[Coloring | ColorzooError]:
+    """Say how each picture is wanted, or what is wrong with its recipe; name recipes of no picture."""
+    if not how.args.recipe_folder:
+        return [how] * len(found)
+    wishes: list[Coloring | ColorzooError] = []
+    folder = Path(how.args.recipe_folder)
+    for picture in found:
+        try:
+            wishes.append(how.of(picture))
+        except ColorzooError as error:  # the others shall not suffer
+            wishes.append(error)
+    for path in unused_recipes(folder, [recipe_for(picture, folder) for picture in found]):
+        _print(f"colorzoo: {path} belongs to no picture", sys.stderr)
+    return wishes
+
+
+def _places(
+    found: Sequence[FoundPicture], wishes: Sequence[Coloring | ColorzooError], how: Coloring
+) -> list[Place]:
     """Say where the result of each picture goes, no two at one place."""
     targets = output_paths(found, how.args.output)
     if how.args.overwrite or not any(os.path.lexists(target) for target in targets):
@@ -164,60 +190,11 @@ def _places(found: Sequence[FoundPicture], how: Coloring) -> list[Place]:
     fixed = how.args.output is not None and names_file(how.args.output)
     taken = set(targets)
     places = []
-    for picture, target in zip(found, targets, strict=True):
-        places.append(find_place(picture.path, target, how.asked, fixed=fixed, taken=taken))
+    for picture, target, wish in zip(found, targets, wishes, strict=True):
+        asked = (wish if isinstance(wish, Coloring) else how).asked
+        places.append(find_place(picture.path, target, asked, fixed=fixed, taken=taken))
         taken.add(places[-1].path)
     return places
-
-
-def color_all(jobs: Sequence[Job], how: Coloring) -> list[Report]:
-    """Color the pictures one after the other under a progress bar on standard error.
-
-    Raises:
-        ColorzooError: There is no such model or device, or its weights cannot be had.
-    """
-    if not jobs:
-        return []
-    args = how.args
-    named = _references(how)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        name = wanted_model(args.model, how.recipe, args.weights, reference=bool(named), fast=args.fast)
-    for warning in caught:  # of weights that do not fit
-        _print(f"colorzoo: {' '.join(str(warning.message).split())}", sys.stderr)
-    colorizer = Colorizer(
-        name,
-        weights=args.weights,
-        device=args.device,
-        precision=args.precision,
-        size=args.size,
-        temperature=args.temperature,
-        render_factor=args.render_factor,
-        engine=args.engine,
-    )
-    reference = colorizer.exemplar(named) if named and "exemplar" in colorizer.model.accepts else None
-    origin = None if args.provenance == "none" else replace(how.asked, version=__version__)
-    console = Console(stderr=True)
-    reports = []
-    interrupts = remember_interrupts()
-    with Progress(
-        console=console,
-        disable=len(jobs) == 1 or not console.is_terminal,
-        redirect_stdout=sys.stdout.isatty(),  # else the lines for a file or pipe would land on standard error
-    ) as progress:
-        for job in progress.track(jobs, description="coloring"):
-            reports.append(_color_one(colorizer, job, how, reference, origin))
-            how.say(reports[-1])
-            if interrupts:
-                raise KeyboardInterrupt
-            if reports[-1].status == "full":
-                reports += [
-                    replace(rest.report, status="failed", notes=(_UNTRIED,)) for rest in jobs[len(reports) :]
-                ]
-                break
-    if how.may_hint and any(report.status == "colored" for report in reports):
-        tell_of_better(uses_of(how.recipe, reference=bool(named)), name)
-    return reports
 
 
 def remember_interrupts() -> list[int]:
@@ -235,26 +212,6 @@ def remember_interrupts() -> list[int]:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, note)
     return seen
-
-
-def _references(how: Coloring) -> list[Reference]:
-    """Read the references: those named, or the recipe's, which lie beside it."""
-    args = how.args
-    if not args.reference:
-        return recipe_references(how.recipe, Path(args.recipe).parent) if args.recipe else []
-    return named_references(args.reference, args.reference_weights)
-
-
-def _color_one(
-    colorizer: Colorizer, job: Job, how: Coloring, reference: Exemplar | None, origin: Origin | None
-) -> Report:
-    try:
-        return _colored(colorizer, job, how, reference, origin)
-    except DiskFullError as error:  # no other picture would fare better
-        return replace(job.report, status="full", notes=(f"{error}; the same command goes on from here",))
-    except Exception as error:  # one odd picture must not end a run of thousands
-        text = failure(error, str(job.found.path), job.report.output)
-        return replace(job.report, status="failed", notes=(text,))
 
 
 def failure(error: Exception, picture: str, result: str = "") -> str:
@@ -277,22 +234,10 @@ def failure(error: Exception, picture: str, result: str = "") -> str:
     )
 
 
-def _colored(
-    colorizer: Colorizer, job: Job, how: Coloring, reference: Exemplar | None, origin: Origin | None
-) -> Report:
-    args, target = how.args, Path(job.report.output)
-    picture = read_picture(job.found.path)
-    tint = chroma_note(picture)
-    if args.skip_colored and tint == "already in color":
-        return replace(job.report, output="", status="skipped", notes=(f"{tint}, left alone",))
-    lost = write_notes(target, picture)  # before the work, as it refuses formats that cannot be written
-    colored = colorizer.colorize(picture, how.recipe, strength=args.strength, reference=reference)
-    save = partial(write_picture, target, colored.rgb, quality=args.quality, overwrite=args.overwrite)
-    made = origin and replace(origin, source=sha256_of(job.found.path))
-    kept = write_with_origin(save, target, picture, made)
-    tint = "was in color already and is colored anew" if tint == "already in color" else tint
-    notes = (*job.report.notes, *picture.notes, *((tint,) if tint else ()), *colored.notes, *lost, *kept)
-    return replace(job.report, notes=notes, model=colored.model)
+def tell_warnings(caught: Sequence[warnings.WarningMessage]) -> None:
+    """Print warnings as lines of ours."""
+    for warning in caught:
+        _print(f"colorzoo: {' '.join(str(warning.message).split())}", sys.stderr)
 
 
 def _print(text: str, stream: TextIO) -> None:

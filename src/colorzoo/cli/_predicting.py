@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +25,7 @@ from colorzoo.errors import ColorzooError, DataError
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.done import DoneList
 from colorzoo.inference.origin import Origin, write_with_origin
-from colorzoo.inference.picture_io import read_picture, write_picture
+from colorzoo.inference.picture_io import depth_at, read_picture, write_picture
 from colorzoo.tasks import ColorizationModule
 from colorzoo.weights._files import write_atomic
 
@@ -129,6 +130,7 @@ class FullSizePrediction(LightningModule):
         self.colorizer = Colorizer(self.model, device=str(self.device), allow_untrained=True)
         self.settings = settings_digest(self.model, self.colorizer.size)
         self.done = DoneList(self.folder, self.trainer.global_rank)
+        _end_by_sigterm(self.trainer)
 
     def predict_step(self, batch: Original | Unread, batch_idx: int) -> PictureOutcome:
         """Color one picture, unless it is done; a failure is noted."""
@@ -177,7 +179,8 @@ class FullSizePrediction(LightningModule):
         picture = read_picture(original.data)
         colored = self.colorizer.colorize(picture)
         target = self.folder / relative
-        save = partial(write_picture, target, colored.rgb, overwrite=True)
+        levels = colored.levels(depth_at(target, picture))
+        save = partial(write_picture, target, levels, overwrite=True)
         # the digest of the settings covers the weights, which may have no file
         name, settings = type(self.model).__name__, self.settings.hex()
         write_with_origin(
@@ -185,6 +188,21 @@ class FullSizePrediction(LightningModule):
         )
         self.done.add(relative, made_of)
         return "colored"
+
+
+def _end_by_sigterm(trainer: Trainer) -> None:
+    """End at once on SIGTERM, and the processes that this one started: each result is whole or not there.
+
+    Lightning's own handler speaks to the other processes, in which two signals to one of them hang all, and
+    no loop of a prediction asks what it noted.
+    """
+
+    def end(signum: int, _: object) -> None:
+        if trainer.strategy.launcher is not None:
+            trainer.strategy.launcher.kill(signum)
+        raise SystemExit(128 + signum)
+
+    signal.signal(signal.SIGTERM, end)  # Lightning puts back what was there before it
 
 
 def results_folder(trainer: Trainer, output: str | None) -> Path:

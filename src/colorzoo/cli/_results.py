@@ -38,6 +38,7 @@ _SETTINGS = (
     "reference_weights",
     "reassigned",
     "quality",
+    "frames",
 )
 
 

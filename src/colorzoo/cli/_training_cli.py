@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import torch
 from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -60,6 +61,12 @@ class ZooCLI(LightningCLI):
             default=None,
             help="What validation and test measure, such as psnr,ssim,lpips:vgg (see docs/metrics.md); "
             "validation measures psnr too, by which fit keeps the best checkpoint.",
+        )
+        parser.add_argument(
+            "--compile",
+            type=bool,
+            default=False,
+            help="Let torch.compile build the steps of a training; see configs/cluster/fast.yaml.",
         )
         parser.add_argument(
             "--output", type=str | None, default=None, help="Folder of the pictures of predict."
@@ -132,6 +139,11 @@ class ZooCLI(LightningCLI):
         )
 
     before_fit = before_validate = before_test = before_predict = prepare
+
+    def fit(self, model: ColorizationModule, **options: Any) -> None:
+        """Train (LightningCLI calls this in place of the Trainer's)."""
+        compiled = self._get(self.config, "compile")
+        self.trainer.fit(cast(ColorizationModule, torch.compile(model)) if compiled else model, **options)
 
     def predict(self, model: ColorizationModule, datamodule: LightningDataModule, **options: Any) -> None:
         """Color the pictures of a data set at full size (LightningCLI calls this in place of the Trainer's).

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from colorzoo.card import ModelCard
 from colorzoo.errors import UnknownModelError, WeightsError
+from colorzoo.factory import card_of
 from colorzoo.metrics.named import parse_name
-from colorzoo.registry import list_models, load_class, model_card
-from colorzoo.settings import flatten_arguments, plain_arguments
+from colorzoo.registry import model_card
 from colorzoo.tasks import ColorizationModule
 from colorzoo.tasks.provenance import Provenance
 from colorzoo.weights import apply_weights, load_state_dict_file, resolve_weights
@@ -77,30 +77,13 @@ def _locate(model: ColorizationModule, source: str) -> tuple[Path, str | None, b
     try:
         card, tag = model_card(source), "default"
     except UnknownModelError:
-        card, tag = _card_of(model), source
+        card, tag = card_of(model), source
     if card is None:
         return Path(source), None, False
     found = resolve_weights(card, tag)
     if found is None:
         raise WeightsError(f"--init_from {source!r}: {card.name} has no weights on this machine.")
     return found.path, found.sha256, found.published
-
-
-def _card_of(model: ColorizationModule) -> ModelCard | None:
-    """Return the card whose class and constructor arguments are the model's."""
-    cards = [model_card(name) for name in list_models()]
-    fitting = [
-        card
-        for card in cards
-        if load_class(card) is type(model)
-        and _has(flatten_arguments(type(model), model.hparams), card.hparams)
-    ]
-    return max(fitting, key=lambda card: len(card.hparams), default=None)
-
-
-def _has(settings: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    plain = plain_arguments(wanted)
-    return all(settings.get(key) == value for key, value in plain.items())
 
 
 def _value_of(flag: str, words: Sequence[str]) -> str | None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
+import os
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorzoo.cli._classes import add_class_arguments, with_classes
-from colorzoo.cli._references import add_fast_argument, add_reference_arguments, with_alpha
+from colorzoo.cli._classes import add_class_arguments
+from colorzoo.cli._reading import add_reading_arguments, refuse_early
+from colorzoo.cli._recipes import recipe_of, require_folder
+from colorzoo.cli._references import add_fast_argument, add_reference_arguments
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.registry import model_card
 
 if TYPE_CHECKING:
-    from colorzoo.guidance import BoxHint, PointHint, Recipe
+    from colorzoo.guidance import Recipe
 
 NAME = "colorize"
 HELP = "color pictures; the results lie beside them as NAME.color.EXT"
@@ -29,7 +30,6 @@ colorzoo colorize album/ -o colored/
 colorzoo colorize album/ --fast -o colored/
 """
 
-_POINT = re.compile(r"(?P<x>[\d.]+),(?P<y>[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)")
 _FAILED, _SOME_FAILED = 2, 1
 
 
@@ -53,6 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_fast_argument(parser)
     parser.add_argument("--weights", default="default", help="default, published, or the path of a file")
     parser.add_argument("--recipe", metavar="R.json", help="color points and settings as JSON")
+    parser.add_argument(
+        "--recipe-folder",
+        metavar="DIR",
+        help="recipes by the names of the pictures, in the same tree: a/b.json is for a/b.jpg",
+    )
     add_reference_arguments(parser)
     add_class_arguments(parser)
     parser.add_argument(
@@ -73,29 +78,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of DeOldify: the network sees 16 N pixels; lower is more vivid, higher has more detail",
     )
-    parser.add_argument(
-        "--point",
-        action="append",
-        default=[],
-        metavar="X,Y[,R]=COLOR",
-        help="a color (#rrggbb, #rgb or a name) at a pixel of the picture, with radius R; may be repeated",
-    )
-    parser.add_argument(
-        "--box",
-        action="append",
-        default=[],
-        metavar="X,Y,WIDTH,HEIGHT",
-        help="where a thing is, for models that color each by itself; may be repeated; none: there is none",
-    )
+    _add_hint_arguments(parser)
     parser.add_argument(
         "--strength", type=float, metavar="S", help="factor on the chroma, 0 to 1.5 (default 1)"
     )
-    parser.add_argument(
-        "--size", type=int, help="shorter side that the network sees (default: the model's, mostly 256)"
-    )
     _add_engine_arguments(parser)
+    _add_run_arguments(parser)
+
+
+def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare how files are read and written, and what is told."""
     parser.add_argument(
         "--quality", type=int, default=95, help="of JPEG, WebP and AVIF, 1 to 100 (default 95)"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=default_jobs(),
+        metavar="N",
+        help="threads that read and write beside the network (default: one for each core, at most 8); with 1 "
+        "one picture comes after the other",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace results that are already there")
     parser.add_argument(
@@ -104,12 +106,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="embed",
         help="what results say of how they were made: picture, model, weights, recipe (default), or nothing",
     )
+    add_reading_arguments(parser)
     parser.add_argument("--skip-colored", action="store_true", help="leave pictures that have colors alone")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be written where")
     parser.add_argument("--json", action="store_true", help="print a report as JSON on standard output")
 
 
+def _add_hint_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the points and boxes."""
+    parser.add_argument(
+        "--point",
+        action="append",
+        default=[],
+        metavar="X,Y[,R]=COLOR[@REACH]",
+        help="a color (#rrggbb, #rgb or a name) at a pixel of the picture, with radius R; may be repeated",
+    )
+    parser.add_argument(
+        "--reach",
+        default="automatic",
+        metavar="REACH",
+        help="how far the colors of --point go: automatic (over what belongs to the place), everywhere "
+        "(wherever the network takes them), or so many times the automatic reach, from 0 to 10",
+    )
+    parser.add_argument(
+        "--box",
+        action="append",
+        default=[],
+        metavar="X,Y,WIDTH,HEIGHT",
+        help="where a thing is, for models that color each by itself; may be repeated; none: there is none",
+    )
+
+
 def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the network sees, and what it runs on."""
+    parser.add_argument(
+        "--size", type=int, help="shorter side that the network sees (default: the model's, mostly 256)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
     parser.add_argument(
@@ -127,13 +159,17 @@ def run(args: argparse.Namespace) -> int:
         0 if all went well, 1 if some pictures failed, 2 if all did.
     """
     _check_numbers(args)
+    refuse_early(args)
     if not args.pictures and args.list is None:
         raise ColorzooError("name a photo, a folder or a glob; see `colorzoo colorize --help`")
-    recipe = _recipe(args)
+    if args.recipe_folder:
+        require_folder(args.recipe_folder)
+    recipe = recipe_of(args)
     _check_references(args, recipe)
     if wanted := args.model or recipe.model:
         model_card(wanted)  # a wrong name is said at once, even if there is nothing to do
-    from colorzoo.cli._coloring import Coloring, color_all, find_jobs
+    from colorzoo.cli._album import color_all
+    from colorzoo.cli._coloring import Coloring, find_jobs
     from colorzoo.cli._lists import named_in, tell_end
     from colorzoo.cli._streams import standard_streams
 
@@ -152,77 +188,6 @@ def run(args: argparse.Namespace) -> int:
     return _exit_code([report.status for report in reports])
 
 
-def _recipe(args: argparse.Namespace) -> Recipe:
-    """Join the recipe file and what the command line adds to it."""
-    from colorzoo.guidance import Recipe
-
-    recipe = Recipe.from_json(Path(args.recipe)) if args.recipe else Recipe()
-    points = tuple(_parse_point(text) for text in args.point)
-    boxes = _boxes(args.box, recipe.boxes)
-    extra = with_classes(recipe.extra, args)
-    if statistics := {**extra.get("statistics", {}), **_statistics(args)}:
-        extra["statistics"] = statistics
-    extra = with_alpha(extra, args.alpha)
-    return replace(recipe, points=recipe.points + points, boxes=boxes, extra=extra)
-
-
-def _statistics(args: argparse.Namespace) -> dict[str, object]:
-    """Return histogram and saturation that the command line asks for, as a recipe has them."""
-    found: dict[str, object] = {}
-    if args.histogram_of:
-        from colorzoo.inference.kinds import describe_statistics
-        from colorzoo.inference.picture_io import read_picture
-        from colorzoo.inference.references import require_color
-
-        picture = read_picture(Path(args.histogram_of))
-        require_color(picture, args.histogram_of)
-        found["histogram"] = describe_statistics(picture)["histogram"]
-    if args.saturation is not None:
-        found["saturation"] = args.saturation
-    return found
-
-
-def _parse_point(text: str) -> PointHint:
-    from PIL import ImageColor
-
-    from colorzoo.guidance import PointHint
-
-    match = _POINT.fullmatch(text)
-    try:
-        if match is None:
-            raise ValueError
-        radius = float(match["radius"]) if match["radius"] else 3.0
-        red, green, blue = ImageColor.getrgb(match["color"])[:3]
-        return PointHint(float(match["x"]), float(match["y"]), radius, f"#{red:02x}{green:02x}{blue:02x}")
-    except ValueError:
-        raise GuidanceError(
-            f"--point {text!r} is not X,Y=COLOR or X,Y,RADIUS=COLOR, for example 120,80=#c04020; a color is "
-            "#rrggbb, #rgb or a name of HTML such as teal"
-        ) from None
-
-
-def _boxes(texts: list[str], given: tuple[BoxHint, ...] | None) -> tuple[BoxHint, ...] | None:
-    """Join the boxes of the recipe with those of the command line."""
-    if not texts:
-        return given
-    return (given or ()) + tuple(_parse_box(text) for text in texts if text != "none")
-
-
-def _parse_box(text: str) -> BoxHint:
-    from colorzoo.guidance import BoxHint
-
-    try:
-        x, y, width, height = (float(part) for part in text.split(","))
-        if not (width > 0 and height > 0):
-            raise ValueError
-        return BoxHint(x, y, width, height)
-    except ValueError:
-        raise GuidanceError(
-            f"--box {text!r} is neither X,Y,WIDTH,HEIGHT in pixels of the picture, for example "
-            "40,30,200,120, nor the word none"
-        ) from None
-
-
 def _check_numbers(args: argparse.Namespace) -> None:
     if args.strength is not None and not 0 <= args.strength <= 1.5:
         raise ColorzooError(f"--strength must be from 0 to 1.5, got {args.strength:g}")
@@ -232,8 +197,19 @@ def _check_numbers(args: argparse.Namespace) -> None:
         raise ColorzooError(f"--temperature must be from 0.01 to 10, got {args.temperature:g}")
     if args.size is not None and not 16 <= args.size <= 4096:
         raise ColorzooError(f"--size must be from 16 to 4096 pixels, got {args.size}")
+    if not 1 <= args.jobs <= 64:
+        raise ColorzooError(f"--jobs must be from 1 to 64, got {args.jobs}")
+    if args.recipe and args.recipe_folder:
+        raise ColorzooError(
+            "--recipe is for all pictures, --recipe-folder for each its own; give one of them"
+        )
     if not 1 <= args.quality <= 100:
         raise ColorzooError(f"--quality must be from 1 to 100, got {args.quality}")
+
+
+def default_jobs() -> int:
+    """Return how many threads read and write where the user names no number."""
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
 
 
 def _check_references(args: argparse.Namespace, recipe: Recipe) -> None:

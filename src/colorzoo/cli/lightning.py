@@ -22,9 +22,10 @@ def run(argv: Sequence[str]) -> int:
     Raises:
         ColorzooError: An unknown option or value, a missing file, or weights that do not fit.
     """
+    from colorzoo.cli._resuming import resolve_checkpoint
     from colorzoo.cli._training_configs import resolve_configs
 
-    words = resolve_configs(argv)  # first, because it needs no slow import
+    words = resolve_checkpoint(resolve_configs(argv))  # first, because it needs no slow import
     from lightning.pytorch import LightningDataModule
 
     import colorzoo.data  # noqa: F401 - makes short class names known to the parser

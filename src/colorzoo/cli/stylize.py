@@ -65,12 +65,19 @@ def run(args: argparse.Namespace) -> int:
         raise ColorzooError(f"--quality must be from 1 to 100, got {args.quality}")
     from colorzoo.inference.colorizer import Colorizer
     from colorzoo.inference.defaults import choose_default
-    from colorzoo.inference.picture_io import read_picture, write_notes, write_picture
+    from colorzoo.inference.picture_io import is_gray, read_picture, write_notes, write_picture
+    from colorzoo.inference.references import require_color
     from colorzoo.inference.stylize import Stylization, Stylizes, stylize
 
     source = Path(args.content)
     out = Path(args.output or source.with_name(f"{source.stem}.styled{source.suffix}"))
     content, style = read_picture(source), read_picture(Path(args.style))
+    require_color(style, args.style)
+    if is_gray(content):
+        raise ColorzooError(
+            f"{source} has no colors to change; "
+            f"`colorzoo colorize {source} --reference {args.style}` gives it some"
+        )
     notes = write_notes(out, content)  # before the work, as it refuses formats that cannot be written
     name = args.model or choose_default("exemplar", fast=args.fast, able=Stylizes)
     colorizer = Colorizer(name, weights=args.weights, device=args.device, size=args.size)

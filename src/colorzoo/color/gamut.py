@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from colorzoo.color.chroma_limit import fit_chroma
 from colorzoo.color.linear import (
     lab_to_linear_rgb,
     linear_rgb_to_lab,
@@ -52,7 +53,7 @@ def reduce_chroma(lab: Tensor) -> Tensor:
         outside = _outside(linear)
         if outside.numel():
             luma = pixels[0, outside]
-            pulled = linear_rgb_to_lab(_pulled_in(linear[:, outside], luma))[1:]
+            pulled = linear_rgb_to_lab(fit_chroma(linear[:, outside], luma, _TOLERANCE / 2))[1:]
             possible = (luma >= 0) & (luma <= 100)
             pixels[1:, outside] = torch.where(possible, pulled, 0.0)
         return pixels.view_as(planes).movedim(0, -3)
@@ -77,7 +78,7 @@ def at_lightness(lab: Tensor, luma: Tensor) -> Tensor:
 
         def fits(linear: Tensor) -> Tensor:
             pale: Tensor = torch.linalg.vector_norm(linear_rgb_to_lab(linear)[1:], dim=0) <= chroma
-            return _within_cube(linear, _TOLERANCE) & pale
+            return _within_cube(linear, _TOLERANCE / 2) & pale
 
         found = linear_rgb_to_lab(_farthest(path, fits, torch.full_like(target, _FARTHEST)))
         return torch.cat([target[None], found[1:]]).view_as(lab.movedim(-3, 0)).movedim(0, -3)
@@ -98,14 +99,11 @@ def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
         linear = lab_to_linear_rgb(pixels, dim=0)
         outside = _outside(linear)
         if outside.numel():
-            linear[:, outside] = _pulled_in(linear[:, outside], pixels[0, outside])
+            fitting = fit_chroma(
+                linear.index_select(1, outside), pixels[0].index_select(0, outside), _TOLERANCE / 2
+            )
+            linear = linear.index_copy(1, outside, fitting)
         return linear.view_as(planes).movedim(0, -3)
-
-
-def _pulled_in(linear: Tensor, luma: Tensor) -> Tensor:
-    """Return ``(3, N)`` linear colors of ``(N,)`` lightness with as much of their chroma as sRGB can show."""
-    path = ChromaPath(linear, luma_to_luminance(luma.clamp(0, 100)))
-    return _farthest(path, lambda color: _within_cube(color, _TOLERANCE / 2), torch.ones_like(luma))
 
 
 def _farthest(path: ChromaPath, fits: Callable[[Tensor], Tensor], end: Tensor) -> Tensor:

@@ -6,10 +6,13 @@ brought back to what it was.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import torch
 from torch import Tensor
 
-from colorzoo.color.linear import luminance_of
+from colorzoo.color.linear import LUMINANCE_WEIGHTS, luminance_of, weighed
 
 Matrix = tuple[tuple[float, ...], ...]
 # linear sRGB to cone responses, and their cube roots to Oklab; https://bottosson.github.io/posts/oklab
@@ -45,6 +48,40 @@ class ChromaPath:
         return linear * (self._luminance / luminance_of(linear).clamp(min=_TINY))
 
 
+def chroma_of(linear: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a and b of Oklab, ``(N,)`` each, of linear sRGB ``(3, N)``."""
+    cones = [_root(weighed(linear, row)) for row in _TO_CONES]
+    return weighed(cones, _TO_OKLAB[1]), weighed(cones, _TO_OKLAB[2])
+
+
+def cone_slopes(cosine: Tensor, sine: Tensor) -> list[Tensor]:
+    """Return how fast each root of a cone response changes along the curve of `color_on_curve`.
+
+    Args:
+        cosine: ``(N,)`` of the hue.
+        sine: ``(N,)`` of the hue.
+    """
+    return [across * cosine + up * sine for _, across, up in _FROM_OKLAB]
+
+
+def color_on_curve(slopes: Sequence[Tensor], share: Tensor, luminance: Tensor) -> list[Tensor]:
+    """Return linear sRGB ``3 x (N,)`` of a luminance and an Oklab direction ``(1, s cos h, s sin h)``.
+
+    Args:
+        slopes: Of the hue, from `cone_slopes`.
+        share: ``(N,)``, s: chroma over lightness.
+        luminance: ``(N,)`` Y in [0, 1].
+    """
+    cones = [(1 + share * slope) ** 3 for slope in slopes]
+    scale = luminance / weighed(cones, _LUMINANCE_OF_CONES).clamp(min=_TINY)
+    return [weighed(cones, row) * scale for row in _FROM_CONES]
+
+
+def _root(cone: Tensor) -> Tensor:
+    """Return cube roots, negative ones of negative values; three times as fast as a power."""
+    return torch.copysign(torch.exp2(torch.log2(cone.abs().clamp(min=_TINY)) / 3), cone)
+
+
 def _to_oklab(linear: Tensor) -> Tensor:
     cones = _mixed(linear, _TO_CONES)
     return _mixed(cones.sign() * cones.abs().clamp(min=_TINY).pow(1 / 3), _TO_OKLAB)
@@ -64,3 +101,4 @@ def _inverse(matrix: Matrix) -> Matrix:
 
 
 _FROM_CONES, _FROM_OKLAB = _inverse(_TO_CONES), _inverse(_TO_OKLAB)
+_LUMINANCE_OF_CONES = tuple(np.array(LUMINANCE_WEIGHTS) @ np.array(_FROM_CONES))

@@ -16,6 +16,7 @@ from typing import Any
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.fields import Fields, hex_color
+from colorzoo.guidance.reach import Reach, read_reach
 
 VERSION = 1
 MAX_STRENGTH = 1.5
@@ -35,6 +36,7 @@ class PointHint:
         radius: Half the side of the square patch, in pixels of the original picture.
         color: ``#rrggbb``; hue and chroma count, lightness is the picture's.
         ab: Exact color in CIE units; goes before ``color`` when given.
+        reach: How far the color goes; see `colorzoo.guidance.reach`.
         extra: Unknown fields.
     """
 
@@ -43,6 +45,7 @@ class PointHint:
     radius: float = 3.0
     color: str = "#808080"
     ab: tuple[float, float] | None = None
+    reach: Reach = "everywhere"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -310,6 +313,7 @@ def _parse_point(fields: Fields) -> PointHint:
         radius=fields.number("radius", 3.0, low=0),
         color=hex_color(color, f"{fields.name}.color"),
         ab=None if ab is None else (ab[0], ab[1]),
+        reach=read_reach(fields.take("reach"), f"{fields.name}.reach"),
         extra=fields.rest(),
     )
 
@@ -343,4 +347,6 @@ def _parse_box(fields: Fields) -> BoxHint:
 
 def _item(item: PointHint | Stroke | RegionColor | BoxHint) -> dict[str, Any]:
     values = {k: v for k, v in vars(item).items() if k != "extra" and v is not None}
+    if values.get("reach") == "everywhere":  # left out, as in recipes from before there was a reach
+        del values["reach"]
     return {**item.extra, **json.loads(json.dumps(values))}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import warnings
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
+from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.factory import create_model
 from colorzoo.guidance import Exemplar, Guidance, Recipe, Regions
@@ -28,12 +28,14 @@ from colorzoo.inference.defaults import choose_default
 from colorzoo.inference.device import Precision, choose_device, choose_dtype
 from colorzoo.inference.engine import Engine, OnnxModel, on_cpu_in_float32
 from colorzoo.inference.fast import fast_module
-from colorzoo.inference.guide import DrawnRequest, GuidanceLike, fit_points, prepare
+from colorzoo.inference.full_size import FullLuma, join, join_levels
+from colorzoo.inference.guide import DrawnRequest, GuidanceLike, fit_points, prepare, without_limited
 from colorzoo.inference.honor import honor_points
 from colorzoo.inference.kinds import add_kinds
 from colorzoo.inference.looks import GivesLooks, Look
 from colorzoo.inference.picture_io import Picture, read_picture, to_pil
 from colorzoo.inference.pins import Pin, fit_pins
+from colorzoo.inference.reach import Bases, find_extent, is_limited, limit_reach
 from colorzoo.inference.redraw import OpenedPicture
 from colorzoo.inference.references import (
     Reference,
@@ -43,7 +45,7 @@ from colorzoo.inference.references import (
     require_color,
 )
 from colorzoo.inference.regions import Proposals, ProposesRegions, color_regions, region_notes
-from colorzoo.inference.resample import BicubicUpsampler, shrink_luma, working_size
+from colorzoo.inference.resample import working_size
 from colorzoo.inference.sketches import draw_sketch, model_input, painted_luma
 from colorzoo.registry import list_models, load_class, model_card
 from colorzoo.settings import known_settings
@@ -51,25 +53,39 @@ from colorzoo.tasks import ColorizationModule, Prediction, RgbPrediction
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Picture
 ReferenceLike = ImageLike | Look | Exemplar
+_UNTRAINED = (
+    "{} is untrained, its weights are random; "
+    "it is not used for coloring unless you pass allow_untrained=True."
+)
 MIN_SIZE, MAX_SIZE = 16, 4096
-_TILE_PIXELS = 2**16  # one tile's float intermediates stay in the processor's cache, and memory bounded
 
 
 @dataclass(frozen=True)
 class Colored:
-    """One colored picture.
+    """One colored picture; its pixels are made when they are asked for, each time anew.
 
     Attributes:
-        rgb: ``(H, W, 3)`` float32 in [0, 1], full size.
         ab: ``(2, h, w)`` prediction at the network's size, CIE units, strength and points applied.
         model: Registered name or class of the model.
+        lightness: That of the result, at full size.
+        pins: Colors to add at full size, where the prediction is too coarse.
         notes: What the user should know, such as ignored guidance.
     """
 
-    rgb: NDArray[np.float32]
     ab: Tensor
     model: str
+    lightness: FullLuma | Tensor
+    pins: tuple[Pin, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def rgb(self) -> NDArray[np.float32]:
+        """``(H, W, 3)`` float32 in [0, 1], full size."""
+        return join(self.lightness, self.ab, self.pins)
+
+    def levels(self, depth: int = 8) -> NDArray[Any]:
+        """Return ``(H, W, 3)`` uint8 or uint16, full size; a fraction of the memory and time of `rgb`."""
+        return join_levels(self.lightness, self.ab, self.pins, depth=depth)
 
 
 @dataclass(frozen=True)
@@ -152,14 +168,12 @@ class Colorizer:
                 raise ColorzooError(
                     f"{self.name} is built already; {', '.join(chosen)} is for a model by name."
                 )
-            reason = f"{self.name} is untrained, its weights are random"
+            reason = _UNTRAINED.format(self.name)
         else:
             self.name = model or choose_default(fast=fast)
             model, reason = _create(self.name, weights, _known(self.name, chosen))
         if not (model.trained or allow_untrained):
-            raise ColorzooError(
-                f"{reason}; it is not used for coloring unless you pass allow_untrained=True."
-            )
+            raise ColorzooError(reason)
         self.asked_size = size
         self.size, self._precision = size or model.working_size, precision
         self.model = model.to(self.device).eval()
@@ -168,6 +182,7 @@ class Colorizer:
         self._notes: tuple[str, ...] = ()
         self._proposals = Proposals()
         self._opened = OpenedPicture()
+        self._bases = Bases()
         self._last_look: tuple[weakref.ref[Tensor] | None, Tensor | None] = (None, None)
         self._lock = threading.Lock()  # around the network: it may move to another device
 
@@ -195,11 +210,11 @@ class Colorizer:
             ColorzooError: The picture or the guidance cannot be used, or the model answers no numbers.
         """
         picture = _as_picture(image)
-        exemplar = self._exemplar_of(reference, guidance)
+        exemplar = self.exemplar_of(reference, guidance)
         colored = self.colorize(picture, guidance, strength=strength, reference=exemplar)
         for note in colored.notes:
             warnings.warn(note, UserWarning, stacklevel=2)
-        return to_pil(colored.rgb, picture)
+        return to_pil(colored.levels(), picture)
 
     def colorize(
         self,
@@ -208,28 +223,39 @@ class Colorizer:
         *,
         strength: float | None = None,
         reference: Picture | Tensor | Exemplar | None = None,
+        seen: Tensor | None = None,
     ) -> Colored:
-        """Color one picture; see `__call__`. A reference may be a tensor as `as_reference` makes it.
+        """Color one picture; see `__call__`.
+
+        Args:
+            picture: The picture.
+            guidance: As of `__call__`.
+            strength: As of `__call__`.
+            reference: May be a tensor as `as_reference` makes it.
+            seen: What `see` returns of the picture, from whoever has it already.
 
         Raises:
             GuidanceError: The guidance is broken or belongs to another picture.
             ColorzooError: The model answers values that are no numbers.
         """
-        height, width = picture.rgb.shape[:2]
+        width, height = picture.size
         size = working_size(height, width, self.size)
         request = prepare(guidance, picture, size, strength)
-        luma = full_luma(picture.rgb)
         if isinstance(reference, Picture):
             require_color(reference, "picture")
             reference = self.exemplar([Reference(reference)])
-        seen = shrink_luma(luma, size)
+        full = FullLuma(picture.levels)
+        seen = self.see(picture) if seen is None else seen
         solved = self.solve(seen, request, reference)
-        luma = solved.luma(luma, seen)
-        pins = (
-            [] if self.paints else fit_pins(request.hints, solved.ab, luma[0, 0], strength=request.strength)
-        )
-        rgb = join(luma[0, 0], solved.ab, pins)
-        return Colored(rgb, solved.ab, self.name, solved.notes)
+        if solved.painted is not None:
+            return Colored(solved.ab, self.name, solved.luma(full.whole(), seen)[0, 0], notes=solved.notes)
+        pins = fit_pins(request.hints, solved.ab, full, strength=request.strength)
+        return Colored(solved.ab, self.name, full, tuple(pins), solved.notes)
+
+    def see(self, picture: Picture) -> Tensor:
+        """Return the lightness ``(1, 1, h, w)`` of a picture at the network's size."""
+        width, height = picture.size
+        return FullLuma(picture.levels).shrunk(working_size(height, width, self.size))
 
     def exemplar(self, references: Sequence[Reference]) -> Exemplar:
         """Return what the model takes of references, computed once for any number of pictures.
@@ -274,8 +300,21 @@ class Colorizer:
             notes = (*notes, *draw_sketch(luma).notes, *self._notes)
             return Solved(ab[0] * request.strength, prediction.extras, notes, painted)
         if given.points is not None:
-            ab = honor_points(ab, luma, given.points)
+            ab = self._held(ab, luma, given, request)
         return Solved(ab[0] * request.strength, prediction.extras, (*notes, *self._notes, *prediction.notes))
+
+    def _held(self, ab: Tensor, luma: Tensor, given: Guidance, request: DrawnRequest) -> Tensor:
+        """Hold the points exactly, and keep each within its reach."""
+        assert given.points is not None
+        held = honor_points(ab, luma, given.points)
+        limited = [hint for hint in request.hints if is_limited(hint)]
+        if not limited or request.whole is None:
+            return held
+        others = fit_points(without_limited(request, given), luma)
+        if "points" in self.model.accepts:
+            ab = self._bases.of(luma, others, self.predict_ab)
+        base = ab if others.points is None else honor_points(ab, luma, others.points)
+        return limit_reach(held, base, given.points, find_extent(luma, limited, request.whole))
 
     def propose(self, luma: Tensor) -> Regions:
         """Return the regions whose colors the model asks for; asked again for the same picture, at once.
@@ -358,8 +397,8 @@ class Colorizer:
             self._fast = fast_module(self.model, dtype)
         return self._fast
 
-    def _exemplar_of(self, reference: ReferenceLike | None, guidance: GuidanceLike) -> Exemplar | None:
-        """Return what a user gave as reference, or names in the file of a recipe."""
+    def exemplar_of(self, reference: ReferenceLike | None, guidance: GuidanceLike) -> Exemplar | None:
+        """Return what a user gave as reference, or names in the file of a recipe; None if there is none."""
         if isinstance(reference, Exemplar):
             return reference
         if reference is None:
@@ -424,45 +463,6 @@ def _create(
     for other in others:
         warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
     reasons = [str(w.message) for w in caught if w not in others]
-    return model, "; ".join(reasons) or f"{name} is untrained, its weights are random"
-
-
-def full_luma(rgb: NDArray[np.float32]) -> Tensor:
-    """Return the lightness ``(1, 1, H, W)`` in [0, 100] of ``(H, W, 3)`` RGB in [0, 1], tile by tile."""
-    height, width = rgb.shape[:2]
-    luma = torch.empty(1, 1, height, width)
-    for first, last in _tiles(height, width):
-        rows = slice(first, last)
-        tile = torch.from_numpy(np.ascontiguousarray(rgb[rows])).permute(2, 0, 1)
-        luma[0, 0, rows] = rgb_to_lab(tile)[0]
-    return luma
-
-
-def join(luma: Tensor, ab: Tensor, pins: Sequence[Pin] = ()) -> NDArray[np.float32]:
-    """Enlarge ab to the size of the lightness, add the pins and convert to RGB, tile by tile.
-
-    Args:
-        luma: ``(H, W)`` in [0, 100].
-        ab: ``(2, h, w)`` in CIE units.
-        pins: Colors to add at full size, see `fit_pins`.
-
-    Returns:
-        ``(H, W, 3)`` in [0, 1]; colors outside sRGB lose chroma at constant lightness and hue.
-    """
-    height, width = luma.shape
-    enlarged = BicubicUpsampler(ab, (height, width))
-    rgb = np.empty((height, width, 3), dtype=np.float32)
-    for first, last in _tiles(height, width):
-        tile = enlarged.rows(first, last)
-        for pin in pins:
-            pin.add_to(tile, first)
-        lab = torch.cat([luma[None, first:last], tile])
-        rgb[first:last] = lab_to_rgb_in_gamut(lab).permute(1, 2, 0).numpy()
-    return rgb
-
-
-def _tiles(height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Cut a picture into bands of rows, at least one row each."""
-    step = max(1, _TILE_PIXELS // width)
-    for first in range(0, height, step):
-        yield first, min(first + step, height)
+    # where weights cannot be had, how to get them is the one thing to say
+    told = [reason.replace(", its weights are random: ", " here: ") for reason in reasons]
+    return model, "; ".join(told) or _UNTRAINED.format(name)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import logging
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from colorzoo.inference.pages import PageStream
 from colorzoo.inference.picture import upright
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it cannot read is reported by us
@@ -28,6 +29,17 @@ def decode_png(data: bytes) -> NDArray[Any] | None:
     return stored.reshape(*stored.shape[:2], -1)
 
 
+def decode_jxl(data: bytes) -> NDArray[Any] | None:
+    """Return the (H, W, channels) of a JPEG XL, of an animation the first; None where it is damaged."""
+    import imagecodecs
+
+    try:
+        stored: NDArray[Any] = imagecodecs.jpegxl_decode(data)
+    except Exception:  # as above; also where this imagecodecs was built without JPEG XL
+        return None
+    return stored.reshape(-1, *stored.shape[-3:])[0] if stored.ndim > 2 else stored[..., None]
+
+
 def encode_png(pixels: NDArray[Any]) -> bytes:
     """Encode (H, W, 3 or 4) uint16.
 
@@ -39,7 +51,7 @@ def encode_png(pixels: NDArray[Any]) -> bytes:
     return bytes(png_encode(pixels, level=1, strategy=PNG.STRATEGY.RLE, filter=PNG.FILTER.SUB))
 
 
-def decode_tiff(data: bytes) -> NDArray[Any] | None:
+def decode_tiff(file: IO[bytes]) -> NDArray[Any] | None:
     """Return the (H, W, 1 to 4) of a TIFF's first page, upright.
 
     Returns:
@@ -48,9 +60,10 @@ def decode_tiff(data: bytes) -> NDArray[Any] | None:
     import tifffile
 
     try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
-            page: Any = file.pages[0]
-            if page.photometric not in (_MIN_IS_BLACK, _RGB) or _is_cut_off(page, len(data)):
+        size = file.seek(0, 2)
+        with tifffile.TiffFile(_rewound(file)) as tiff:
+            page: Any = tiff.pages[0]
+            if page.photometric not in (_MIN_IS_BLACK, _RGB) or _is_cut_off(page, size):
                 return None
             stored: NDArray[Any] = page.asarray()
             if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and stored.ndim == 3:
@@ -63,10 +76,46 @@ def decode_tiff(data: bytes) -> NDArray[Any] | None:
     return upright(stored.reshape(*stored.shape[:2], -1), int(orientation))
 
 
+def tiff_size(file: IO[bytes]) -> tuple[int, int] | None:
+    """Read width and height of a TIFF's first page; None where its directory is damaged."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(_rewound(file)) as tiff:
+            page: Any = tiff.pages[0]
+            return int(page.imagewidth), int(page.imagelength)
+    except Exception:  # as above
+        return None
+
+
+def _rewound(file: Any) -> Any:
+    file = file.plain() if isinstance(file, PageStream) else file
+    file.seek(0)
+    return file
+
+
 def _is_cut_off(page: Any, size: int) -> bool:
     """Whether pixels lie beyond the end of the file, which tifffile would take as zeros."""
+    return _end_of(page) > size or not page.dataoffsets
+
+
+def _end_of(page: Any) -> int:
     ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True))
-    return max(ends, default=size + 1) > size
+    return int(max(ends, default=0))
+
+
+def missing_bytes(data: bytes) -> int:
+    """Return how many bytes of its first page a TIFF without compression lacks; 0 for any other file."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+            page: Any = tiff.pages[0]
+            pixels = int(np.prod(page.shape)) * page.dtype.itemsize
+            missing = _end_of(page) - len(data)
+            return missing if page.compression == 1 and 0 < missing <= pixels else 0
+    except Exception:  # as above
+        return 0
 
 
 def encode_tiff_strip(pixels: NDArray[Any]) -> bytes:

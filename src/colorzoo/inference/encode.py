@@ -15,21 +15,23 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from colorzoo.inference.deep import encode_png, encode_tiff_strip
 from colorzoo.inference.metadata import EXIF_IFD, GPS_IFD, INTEROP_IFD, LAYOUT_TAGS, ORIENTATION, Metadata
-from colorzoo.inference.picture import FloatArray, Picture
+from colorzoo.inference.picture import Levels, Picture, unit_range
+from colorzoo.inference.png import png_chunk
 
 DEEP_FORMATS = frozenset({"PNG", "TIFF"})
 ALPHA_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "GIF"})
 XMP_FORMATS = frozenset({"JPEG", "PNG", "TIFF", "WEBP", "AVIF"})
 _JPEG_SEGMENT = 65533  # bytes that one marker of a JPEG can hold
 _JPEG_XMP_HEADER = 29
+TIFF_HEADER = b"II*\0\x08\0\0\0"  # the first directory follows at once
 _ROWS = 256  # rounded at a time
 
 
-def encode(rgb: FloatArray, like: Picture, kind: str, quality: int) -> bytes:
+def encode(rgb: Levels, like: Picture, kind: str, quality: int) -> bytes:
     """Encode as ``"JPEG"``, ``"PNG"``, ``"TIFF"``, ``"WEBP"``, ``"AVIF"``, ``"GIF"`` or ``"BMP"``.
 
     Args:
-        rgb: (H, W, 3) float in [0, 1].
+        rgb: (H, W, 3) float in [0, 1], or levels of `stored_depth`.
         like: The source, for depth, alpha and metadata.
         kind: The format.
         quality: 1 to 100, for the formats with loss.
@@ -37,28 +39,24 @@ def encode(rgb: FloatArray, like: Picture, kind: str, quality: int) -> bytes:
     Returns:
         The bytes of the file.
     """
-    depth = 16 if like.bit_depth == 16 and kind in DEEP_FORMATS else 8
-    stored = quantized(rgb, like if kind in ALPHA_FORMATS else None, depth)
+    stored = quantized(rgb, like if kind in ALPHA_FORMATS else None, stored_depth(like, kind))
     if kind == "PNG":
-        return _png(stored, like.metadata)
+        header, chunks, rest = png_parts(stored, like.metadata)
+        return header + chunks + rest
     if kind == "TIFF":
-        return _tiff(stored, like.metadata)
-    buffer = io.BytesIO()
-    if kind == "GIF":
-        _gif(stored, like.metadata, buffer)
-    else:
-        Image.fromarray(stored).save(buffer, kind, **_options(kind, like, quality))
-    return buffer.getvalue()
+        return TIFF_HEADER + b"".join(tiff_page(stored, like.metadata, len(TIFF_HEADER)))
+    return still(stored, like, kind, quality)
 
 
-def quantized(rgb: FloatArray, alpha_of: Picture | None, depth: int) -> NDArray[Any]:
+def stored_depth(like: Picture, kind: str) -> int:
+    """Return how many bits, 8 or 16, a picture gets in a format."""
+    return 16 if like.bit_depth == 16 and kind in DEEP_FORMATS else 8
+
+
+def quantized(rgb: Levels, alpha_of: Picture | None, depth: int) -> NDArray[Any]:
     """(H, W, 3 or 4) uint8 or uint16, rounded to nearest, with the alpha of `alpha_of`."""
     kind: Any = np.uint16 if depth == 16 else np.uint8
-    full = np.float32(np.iinfo(kind).max)
-    color = np.empty(rgb.shape, dtype=kind)
-    for first in range(0, len(rgb), _ROWS):  # the floats in between would take twice the picture's memory
-        rows = slice(first, first + _ROWS)
-        color[rows] = np.rint(np.clip(rgb[rows], 0, 1) * full)
+    color = rgb if rgb.dtype == kind else _rounded(rgb, kind)
     alpha = None if alpha_of is None else alpha_of.alpha
     if alpha is None:
         return np.ascontiguousarray(color)
@@ -66,6 +64,14 @@ def quantized(rgb: FloatArray, alpha_of: Picture | None, depth: int) -> NDArray[
         wider = alpha.astype(np.uint32)
         alpha = (wider * 257 if depth == 16 else (wider + 128) // 257).astype(kind)
     return np.dstack([color, alpha])
+
+
+def _rounded(rgb: Levels, kind: Any) -> NDArray[Any]:
+    color = np.empty(rgb.shape, dtype=kind)
+    for first in range(0, len(rgb), _ROWS):  # the floats in between would take twice the picture's memory
+        rows = slice(first, first + _ROWS)
+        color[rows] = np.rint(np.clip(unit_range(rgb[rows]), 0, 1) * np.float32(np.iinfo(kind).max))
+    return color
 
 
 def fits_jpeg(metadata: Metadata) -> dict[str, bool]:
@@ -109,20 +115,40 @@ def _jpeg_options(data: Metadata, quality: int) -> dict[str, Any]:
     return options
 
 
-def _gif(stored: NDArray[Any], data: Metadata, buffer: io.BytesIO) -> None:
-    """Save 255 colors, and one entry of the palette for transparent where there is alpha."""
-    options: dict[str, Any] = {"comment": data.comment} if data.comment else {}
+def gif_image(stored: NDArray[Any]) -> tuple[Image.Image, dict[str, Any]]:
+    """Return a picture in 255 colors, and what its file has to say of a transparent one, if it has alpha."""
     image = Image.fromarray(stored[..., :3]).quantize(255)
-    if stored.shape[2] == 4:
-        indices = np.where(stored[..., 3] < 128, np.uint8(255), np.asarray(image))
-        palette = image.getpalette()
-        image = Image.fromarray(indices)
-        image.putpalette(palette or [])
-        options["transparency"] = 255
-    image.save(buffer, "GIF", **options)
+    if stored.shape[2] == 3:
+        return image, {}
+    indices = np.where(stored[..., 3] < 128, np.uint8(255), np.asarray(image))
+    palette = image.getpalette()
+    image = Image.fromarray(indices)
+    palette = palette or []
+    image.putpalette(palette + [0] * (768 - len(palette)))
+    return image, {"transparency": 255}
 
 
-def _png(stored: NDArray[Any], data: Metadata) -> bytes:
+def still(stored: NDArray[Any], like: Picture, kind: str, quality: int) -> bytes:
+    """Encode a picture by Pillow.
+
+    Args:
+        stored: (H, W, 3 or 4) uint8.
+        like: The source, for its metadata.
+        kind: The format, neither PNG nor TIFF.
+        quality: 1 to 100, for the formats with loss.
+    """
+    memory = io.BytesIO()
+    if kind == "GIF":
+        image, options = gif_image(stored)
+        options |= {"comment": like.metadata.comment} if like.metadata.comment else {}
+    else:
+        image, options = Image.fromarray(stored), _options(kind, like, quality)
+    image.save(memory, kind, **options)
+    return memory.getvalue()
+
+
+def png_parts(stored: NDArray[Any], data: Metadata) -> tuple[bytes, bytes, bytes]:
+    """Return the parts of a PNG: up to its header, what `data` says, and the pixels to the end."""
     if stored.dtype == np.uint16:
         encoded = encode_png(stored)
     else:
@@ -130,7 +156,7 @@ def _png(stored: NDArray[Any], data: Metadata) -> bytes:
         Image.fromarray(stored).save(memory, "PNG")
         encoded = memory.getvalue()
     header = 8 + 25  # signature and IHDR, which must come first
-    return encoded[:header] + _png_chunks(data) + encoded[header:]
+    return encoded[:header], _png_chunks(data), encoded[header:]
 
 
 def _png_chunks(data: Metadata) -> bytes:
@@ -146,16 +172,19 @@ def _png_chunks(data: Metadata) -> bytes:
     if data.xmp:
         texts.append((b"XML:com.adobe.xmp", data.xmp))
     chunks += [(b"iTXt", key + b"\0\0\0\0\0" + value) for key, value in texts]
-    return b"".join(
-        struct.pack(">L", len(body)) + name + body + struct.pack(">L", zlib.crc32(name + body))
-        for name, body in chunks
-    )
+    return b"".join(png_chunk(name, body) for name, body in chunks)
 
 
-def _tiff(stored: NDArray[Any], data: Metadata) -> bytes:
-    """One strip, without compression where the source had none, else deflate over differences.
+def tiff_page(stored: NDArray[Any], data: Metadata, place: int) -> tuple[bytes, bytes]:
+    """Return the directory of a page and its pixels, to be written one behind the other.
 
-    Pillow writes the tags, since tifffile leaves out the nested ones of EXIF and GPS.
+    One strip, without compression where the source had none, else deflate over differences. Pillow writes the
+    tags, since tifffile leaves out the nested ones of EXIF and GPS.
+
+    Args:
+        stored: (H, W, 3 or 4) uint8 or uint16.
+        data: What the page carries.
+        place: Where in the file the directory will begin.
     """
     height, width, channels = stored.shape
     if data.uncompressed:
@@ -171,9 +200,7 @@ def _tiff(stored: NDArray[Any], data: Metadata) -> bytes:
         tags[317] = 2
     if channels == 4:
         tags[338] = 2  # alpha was not multiplied into the color
-    memory = io.BytesIO()
-    tags.save(memory)  # moves the strip offset behind the tags
-    return memory.getvalue() + strip
+    return tags.tobytes(place), strip  # which moves the strip's offset behind the tags
 
 
 def _descriptive_tags(data: Metadata) -> ImageFileDirectory_v2:

@@ -16,7 +16,7 @@ from colorzoo.card import Use
 from colorzoo.color import at_lightness, reduce_chroma
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, PointHint, Points, Recipe
-from colorzoo.guidance.rasterize import points_to_hints
+from colorzoo.guidance.rasterize import points_to_hints, rasterize_points
 from colorzoo.guidance.recipe import MAX_STRENGTH
 from colorzoo.inference.defaults import choose_default
 from colorzoo.inference.picture import Picture
@@ -39,6 +39,7 @@ class DrawnRequest:
         kinds: Names of everything given, also of what was not drawn as tensors.
         notes: What the user should know about the recipe.
         recipe: The recipe, if one was given: for the kinds that are drawn with the model's help.
+        whole: Width and height of the picture, if a recipe was given.
     """
 
     guidance: Guidance
@@ -47,6 +48,7 @@ class DrawnRequest:
     kinds: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     recipe: Recipe | None = None
+    whole: tuple[int, int] | None = None
 
 
 def as_recipe(guidance: GuidanceLike) -> Guidance | Recipe:
@@ -129,7 +131,7 @@ def draw_wishes(
     if isinstance(given, Recipe):
         drawn = Guidance.from_recipe(given, width, height, size)
         sized = replace(given, width=width, height=height)  # for what is drawn with the model's help
-        return DrawnRequest(drawn, given.points, strength, given.kinds(), recipe=sized)
+        return DrawnRequest(drawn, given.points, strength, given.kinds(), recipe=sized, whole=whole)
     hints = _sparse_hints(given.points, width, height)
     if hints:  # the same way as a recipe, so that both give the same picture
         points = Guidance.from_recipe(Recipe(points=hints), width, height, size).points
@@ -150,6 +152,20 @@ def fit_points(guidance: Guidance, luma: Tensor) -> Guidance:
         moved = at_lightness(chosen[:, free, None], luma[:, 0][free][None, :, None])
         ab.movedim(1, 0)[:, free] = moved[1:, :, 0]
     return replace(guidance, points=replace(points, ab=ab * points.mask))
+
+
+def without_limited(request: DrawnRequest, given: Guidance) -> Guidance:
+    """Return guidance without the points whose colors do not go everywhere.
+
+    Args:
+        request: Of a recipe.
+        given: What is drawn of it, and what was added.
+    """
+    assert request.whole is not None
+    assert given.points is not None
+    everywhere = Recipe(points=tuple(hint for hint in request.hints if hint.reach == "everywhere"))
+    height, width = given.points.mask.shape[-2:]
+    return replace(given, points=rasterize_points(everywhere, *request.whole, (height, width)))
 
 
 def _sparse_hints(points: Points | None, width: int, height: int) -> tuple[PointHint, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import struct
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ def to_srgb_8bit(image: Image.Image, profile: bytes) -> tuple[Image.Image, bytes
         profile: The ICC profile of its pixels.
 
     Returns:
-        The RGB picture and the profile to tag it with. Pixels that already are sRGB stay as they are.
+        The RGB picture and the profile to tag it with. Pixels that are sRGB stay as they are.
 
     Raises:
         ProfileError: If the profile is broken or belongs to another kind of pixels.
@@ -75,27 +76,30 @@ def _is_srgb(profile: bytes) -> bool:
     return bool(np.abs(moved).max() <= 2)
 
 
-def to_srgb_float(pixels: FloatArray, profile: bytes) -> tuple[FloatArray, bytes]:
-    """Convert float pixels to sRGB.
+def to_srgb_float(pixels: NDArray[Any], profile: bytes) -> tuple[NDArray[Any], bytes]:
+    """Convert gray or deep pixels to sRGB, in floats.
 
     Args:
-        pixels: (H, W) gray or (H, W, 3) RGB in [0, 1], in the profile's space.
+        pixels: (H, W) gray or (H, W, 3) RGB in the profile's space: float in [0, 1], uint8 or uint16.
         profile: A gray or an RGB profile.
 
     Returns:
-        (H, W, 3) sRGB in [0, 1] and the profile to tag it with.
+        (H, W, 3) sRGB in [0, 1] and the profile to tag it with. Pixels that are sRGB stay as they are.
 
     Raises:
         ProfileError: If the profile is broken or of another color space.
     """
     space = color_space(profile)
-    if pixels.ndim == 2 and space == "RGB":
-        pixels = np.repeat(pixels[..., None], 3, axis=-1)
-    if space != ("GRAY" if pixels.ndim == 2 else "RGB"):
+    if space != ("GRAY" if pixels.ndim == 2 else "RGB") and not (space == "RGB" and pixels.ndim == 2):
         raise ProfileError(f"the color profile is for {space}, the pixels are not")
     if space == "RGB" and _is_srgb(profile):
         return pixels, profile
-    return _lcms_float(pixels, profile), srgb_profile()
+    values = pixels.astype(np.float32)
+    if pixels.dtype.kind == "u":
+        values /= np.float32(np.iinfo(pixels.dtype).max)
+    if pixels.ndim == 2 and space == "RGB":
+        values = np.repeat(values[..., None], 3, axis=-1)
+    return _lcms_float(values, profile), srgb_profile()
 
 
 def _lcms_float(pixels: FloatArray, profile: bytes) -> FloatArray:

@@ -176,6 +176,7 @@ def tiff_exif(image: Image.Image) -> Exif:
                 del exif[tag]
         if len(exif) == 0:
             return Exif()
+        exif.bigtiff = False  # or it would be written with places that no other format knows
         return Exif(strip_prefix(exif.tobytes()))
     except Exception:  # as above: damaged tags must not stop the picture
         return Exif(None, 1, "EXIF was damaged and dropped")

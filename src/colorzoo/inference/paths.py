@@ -23,12 +23,11 @@ WRITABLE = {
     ".avif": "AVIF",
 }
 #: Extensions of pictures that colorzoo reads; a file named by itself is read whatever its name.
-READABLE = frozenset(
-    {*WRITABLE, ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".pcx", ".psd", ".mpo"}
-)
+READABLE = frozenset({*WRITABLE, ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".mpo"})
 
 RAW = "a raw file"
-#: Pictures all the same: inside a folder they are found, so that each is named as one that cannot be read.
+#: Pictures all the same: inside a folder they are found, so that each is read by a library of the extra
+#: ``formats``, or named as one that cannot be read.
 FOREIGN = {
     **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
     **dict.fromkeys((".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw"), RAW),
@@ -36,6 +35,10 @@ FOREIGN = {
     ".pdf": "PDF",
     ".svg": "SVG",
     ".xcf": "a GIMP file",
+    ".psd": "a Photoshop file",
+    ".tga": "TGA",
+    ".pcx": "PCX",
+    ".eps": "PostScript",
 }
 
 _MAX_NAME = 255  # bytes, on all common file systems

@@ -12,6 +12,7 @@ from colorzoo.inference.metadata import Metadata
 
 FloatArray = NDArray[np.float32]
 AlphaArray = NDArray[np.uint8] | NDArray[np.uint16]
+Levels = NDArray[Any]  # uint8, uint16 or float32
 
 _SAMPLES = 256  # a tint is judged on at most 256 x 256 pixels
 _GRAY_SAMPLES = 1024  # and grayness, which is cheaper, on 1024 x 1024
@@ -27,14 +28,14 @@ class Picture:
     """A picture as read from a file, an array or PIL.
 
     Attributes:
-        rgb: (H, W, 3) float32 sRGB in [0, 1], upright; a gray picture has three equal channels.
+        levels: sRGB, upright: (H, W) of a gray picture or (H, W, 3), as uint8, uint16, or float32 in [0, 1].
         alpha: (H, W) uint8 or uint16, the exact values of the source; None where it is opaque.
         bit_depth: 8 or 16, what the source holds per channel.
         metadata: EXIF, color profile and the like.
         notes: What the user may want to know about the reading, such as ``"first of 12 frames"``.
     """
 
-    rgb: FloatArray
+    levels: Levels
     alpha: AlphaArray | None = None
     bit_depth: int = 8
     metadata: Metadata = field(default_factory=Metadata)
@@ -43,7 +44,37 @@ class Picture:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
-        return self.rgb.shape[1], self.rgb.shape[0]
+        return self.levels.shape[1], self.levels.shape[0]
+
+    @property
+    def rgb(self) -> FloatArray:
+        """(H, W, 3) float32 sRGB in [0, 1], made anew; a gray picture has three equal channels."""
+        return as_rgb(self.levels)
+
+
+def as_rgb(levels: Levels) -> FloatArray:
+    """Return (H, W, 3) float32 in [0, 1] of gray or color levels."""
+    values = unit_range(levels)
+    return values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)
+
+
+def unit_range(levels: Levels) -> FloatArray:
+    """Return float32 in [0, 1] of levels of any shape."""
+    values = levels.astype(np.float32)
+    if levels.dtype.kind == "u":
+        values /= np.float32(np.iinfo(levels.dtype).max)
+    return values
+
+
+def without_copies(levels: Levels) -> Levels:
+    """Return one plane (H, W) of a picture whose three channels are equal, other pictures as they are."""
+    if levels.ndim == 2 or levels.dtype.kind == "f":
+        return levels
+    red = levels[..., 0]
+    for rows in (slice(None, None, 64), slice(None)):  # a few rows tell most pictures in color
+        if not all(np.array_equal(red[rows], levels[rows, :, channel]) for channel in (1, 2)):
+            return levels
+    return np.ascontiguousarray(red)
 
 
 def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -62,7 +93,9 @@ def is_gray(picture: Picture) -> bool:
 
     A large picture is judged on a regular sample of about a million pixels.
     """
-    spread = np.ptp(_sampled(picture.rgb, _GRAY_SAMPLES), axis=-1)
+    if picture.levels.ndim == 2:
+        return True
+    spread = np.ptp(_sampled(picture.levels, _GRAY_SAMPLES), axis=-1)
     return bool(np.mean(spread > 3.01 / 255) <= 0.001)
 
 
@@ -74,7 +107,7 @@ def is_tinted(picture: Picture) -> bool:
     """
     if is_gray(picture):
         return False
-    lab = _sampled_lab(picture.rgb)
+    lab = _sampled_lab(picture.levels)
     ab = lab[:, 1:]
     if np.percentile(np.hypot(ab[:, 0], ab[:, 1]), 95) > 50:
         return False
@@ -93,20 +126,20 @@ def chroma_note(picture: Picture) -> str | None:
         return None
     if not is_tinted(picture):
         return "already in color"
-    a, b = _sampled_lab(picture.rgb)[:, 1:].mean(axis=0)
+    a, b = _sampled_lab(picture.levels)[:, 1:].mean(axis=0)
     sepia = 30 <= np.degrees(np.arctan2(b, a)) <= 120
     return "sepia tint dropped" if sepia else "tint dropped"
 
 
-def _sampled(rgb: FloatArray, side: int) -> FloatArray:
-    """(N, 3) pixels at equal steps, at most `side` in each direction."""
-    step_y, step_x = (max(1, -(-length // side)) for length in rgb.shape[:2])
-    return rgb[::step_y, ::step_x].reshape(-1, 3)
+def _sampled(levels: Levels, side: int) -> FloatArray:
+    """(N, 3) pixels in [0, 1] at equal steps, at most `side` in each direction."""
+    step_y, step_x = (max(1, -(-length // side)) for length in levels.shape[:2])
+    return as_rgb(levels[::step_y, ::step_x]).reshape(-1, 3)
 
 
-def _sampled_lab(rgb: FloatArray) -> NDArray[np.float64]:
+def _sampled_lab(levels: Levels) -> NDArray[np.float64]:
     """(N, 3) CIE Lab of a regular sample of pixels."""
-    sample = _sampled(rgb, _SAMPLES).astype(np.float64)
+    sample = _sampled(levels, _SAMPLES).astype(np.float64)
     linear = np.where(sample <= 0.04045, sample / 12.92, ((sample + 0.055) / 1.055) ** 2.4)
     xyz = linear @ _RGB_TO_XYZ.T / _WHITE
     f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)

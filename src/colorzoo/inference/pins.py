@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -22,6 +23,17 @@ _REACH = 1.5  # deviation of the fading, in cells of the network's map
 _APART = 2.5  # deviations that the next point is away at least, so that two colors stay two colors
 _ROUNDS = 4
 _CUT = 3.5  # deviations after which the rest is below a thousandth
+
+
+class LumaAtPlaces(Protocol):
+    """The lightness of a picture, asked for at single pixels; a tensor ``(H, W)`` is one."""
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """Height and width."""
+
+    def __getitem__(self, places: Any, /) -> Tensor:
+        """Return the lightness ``(K,)`` at ``(K,)`` rows and columns."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,9 @@ class Pin:
         ab[:, top:bottom, left:right] += self.ab.view(2, 1, 1) * y.view(1, -1, 1) * x.view(1, 1, -1)
 
 
-def fit_pins(hints: Sequence[PointHint], ab: Tensor, luma: Tensor, *, strength: float = 1.0) -> list[Pin]:
+def fit_pins(
+    hints: Sequence[PointHint], ab: Tensor, luma: LumaAtPlaces, *, strength: float = 1.0
+) -> list[Pin]:
     """Find what must be added to an enlarged prediction for its points to have their colors.
 
     Args:

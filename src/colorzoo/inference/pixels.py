@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from colorzoo.errors import PictureError
-from colorzoo.inference.deep import decode_png, decode_tiff
+from colorzoo.inference.deep import decode_jxl, decode_png, decode_tiff
 from colorzoo.inference.icc import ProfileError, srgb_profile, to_srgb_8bit, to_srgb_float
-from colorzoo.inference.picture import AlphaArray, FloatArray
+from colorzoo.inference.picture import AlphaArray, FloatArray, Levels, as_rgb
 
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_EXTRA = 258, 262, 338
 
@@ -22,14 +22,14 @@ class Pixels:
     """Decoded pixels, as stored: not yet turned upright, but for TIFF, which its decoders turn themselves.
 
     Attributes:
-        rgb: (H, W, 3) float32 sRGB in [0, 1].
+        levels: sRGB, (H, W) or (H, W, 3): uint8, uint16, or float32 in [0, 1].
         alpha: (H, W) uint8 or uint16, or None.
         bit_depth: 8 or 16.
-        icc: Profile that describes `rgb`, None where the source had none.
+        icc: Profile that describes `levels`, None where the source had none.
         notes: What was converted or dropped on the way.
     """
 
-    rgb: FloatArray
+    levels: Levels
     alpha: AlphaArray | None = None
     bit_depth: int = 8
     icc: bytes | None = None
@@ -53,61 +53,84 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
             raise PictureError(
                 f"float pixels must lie in [0, 1], these reach from {array.min()} to {array.max()}"
             )
-        color, alpha = array[..., :3], np.round(array[..., 3:] * 65535).astype(np.uint16)
-        full = 1
+        color, alpha = array[..., :3].astype(np.float32), np.round(array[..., 3:] * 65535).astype(np.uint16)
     elif array.dtype in (np.uint8, np.uint16):
-        color, alpha, full = array[..., :3], array[..., 3:].copy(), np.iinfo(array.dtype).max
+        color, alpha = array[..., :3].copy(), array[..., 3:].copy()
     else:
         raise PictureError(f"pixels must be uint8, uint16 or float, these are {array.dtype}")
-    rgb = np.broadcast_to(color, (*color.shape[:2], 3)).astype(np.float32) / np.float32(full)
     depth = 8 if array.dtype == np.uint8 else 16
-    return Pixels(rgb, alpha[..., 0] if alpha.size else None, depth)
+    levels = color[..., 0] if color.shape[2] == 1 else color
+    return Pixels(levels, alpha[..., 0] if alpha.size else None, depth)
 
 
-def image_pixels(image: Image.Image, data: bytes | None) -> Pixels:
-    """Convert a loaded PIL image; `data`, the file's bytes, serves 16-bit color that Pillow cuts to 8."""
+def image_pixels(image: Image.Image, file: IO[bytes] | None) -> Pixels:
+    """Convert a loaded PIL image; `file`, where it came from, serves 16-bit color that Pillow cuts to 8."""
     profile = image.info.get("icc_profile") or None
-    if data is not None and _has_deep_color(image, data):
-        deep = _deep_color(image, data, profile)
+    header = png_header(file) if file is not None and image.format == "PNG" else (0, 0)
+    if file is not None and _has_deep_color(image, header):
+        deep = _deep_color(image, file, header, profile)
         if deep is not None:
             return deep
     if image.mode.startswith(("I", "F")):
         return _gray_pixels(image, profile)
     pixels = _eight_bit(image, profile)
-    bits = _stored_bits(image, data)
+    bits = _stored_bits(image, header)
     if bits > 8:
         return replace(pixels, notes=(*pixels.notes, f"read at 8 of its {bits} bits"))
     return pixels
 
 
-def _stored_bits(image: Image.Image, data: bytes | None) -> int:
-    if image.format == "PNG" and data is not None:
-        return data[24]
+def png_header(file: IO[bytes]) -> tuple[int, int]:
+    """Return the bits a channel and the type of color of a PNG; its file stays where it stood."""
+    place = file.tell()
+    file.seek(24)
+    bits, color = file.read(2)
+    file.seek(place)
+    return bits, color
+
+
+def deep_pixels(stored: NDArray[np.uint16], profile: bytes | None) -> Pixels:
+    """Convert (H, W, 1 to 4) of 16 bits a channel, as stored."""
+    color, alpha = _split_channels(stored)
+    return _profiled(color, alpha, profile, (), 16)
+
+
+def _stored_bits(image: Image.Image, header: tuple[int, int]) -> int:
+    if image.format == "PNG":
+        return header[0]
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     return int(max(tags.get(_TIFF_BITS, (8,))))
 
 
-def _has_deep_color(image: Image.Image, data: bytes) -> bool:
+def _has_deep_color(image: Image.Image, header: tuple[int, int]) -> bool:
+    if image.format == "JXL":
+        return True
     if image.format == "PNG":
-        return data[24] == 16 and data[25] in (2, 4, 6)
+        return header[0] == 16 and header[1] in (2, 4, 6)
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     bits = tags.get(_TIFF_BITS, (8,))
     return len(bits) in (3, 4) and set(bits) == {16} and tags.get(_TIFF_PHOTOMETRIC) == 2
 
 
-def _deep_color(image: Image.Image, data: bytes, profile: bytes | None) -> Pixels | None:
-    stored = decode_png(data) if image.format == "PNG" else decode_tiff(data)
+def _deep_color(
+    image: Image.Image, file: IO[bytes], header: tuple[int, int], profile: bytes | None
+) -> Pixels | None:
+    file.seek(0)
+    if image.format == "TIFF":
+        stored = decode_tiff(file)
+    else:
+        stored = (decode_png if image.format == "PNG" else decode_jxl)(file.read())
     if stored is None or stored.dtype != np.uint16:
         return None
     color, alpha = _split_channels(stored)
-    rgb = color.astype(np.float32)
-    rgb /= 65535
-    if image.format == "PNG" and data[25] == 2:
+    if header == (16, 2):
         alpha = _color_key(color, image.info.get("transparency"))
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     if alpha is not None and 1 in tags.get(_TIFF_EXTRA, ()):  # color was multiplied by alpha
-        rgb = np.clip(rgb / np.maximum(alpha, 1)[..., None] * np.float32(65535), 0, 1).astype(np.float32)
-    return _profiled(rgb, alpha, profile, (), 16)
+        color = np.clip(as_rgb(color) / np.maximum(alpha, 1)[..., None] * np.float32(65535), 0, 1).astype(
+            np.float32
+        )
+    return _profiled(color, alpha, profile, (), 16)
 
 
 def _split_channels(stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
@@ -126,9 +149,9 @@ def _color_key(stored: NDArray[Any], key: Any) -> AlphaArray | None:
     return np.where(opaque, np.uint16(65535), np.uint16(0))
 
 
-def deep_file(data: bytes) -> Pixels | None:
+def deep_file(file: IO[bytes]) -> Pixels | None:
     """Decode a TIFF that Pillow refuses, such as one of floats in color; None where that fails too."""
-    stored = decode_tiff(data)
+    stored = decode_tiff(file)
     if stored is None:
         return None
     color, extra = _split_channels(stored)
@@ -144,12 +167,12 @@ def _gray_pixels(image: Image.Image, profile: bytes | None) -> Pixels:
         return _profiled(values, None, profile, notes, 16)
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     full = 2 ** tags.get(_TIFF_BITS, (16,))[0] - 1  # Pillow keeps 12-bit values as they are
-    values = stored.astype(np.float32) / np.float32(full)
     top = int(stored.max())
     notes = (f"very dark: values reach only {top} of {full}",) if top < full / 16 else ()
-    return _profiled(
-        np.minimum(values, 1), _color_key(stored, image.info.get("transparency")), profile, notes, 16
-    )
+    levels: Levels = stored.astype(np.uint16)
+    if full != 65535:
+        levels = np.minimum(stored.astype(np.float32) / np.float32(full), 1)
+    return _profiled(levels, _color_key(stored, image.info.get("transparency")), profile, notes, 16)
 
 
 def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
@@ -169,16 +192,15 @@ def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
 
 
 def _profiled(
-    values: FloatArray, alpha: AlphaArray | None, profile: bytes | None, notes: tuple[str, ...], depth: int
+    levels: Levels, alpha: AlphaArray | None, profile: bytes | None, notes: tuple[str, ...], depth: int
 ) -> Pixels:
-    """Apply a profile to float pixels; without one, or with a useless one, they count as sRGB."""
+    """Apply a profile in floats; without one, or with a useless one, levels count as sRGB."""
     if profile is not None:
         try:
-            values, profile = to_srgb_float(values, profile)
+            levels, profile = to_srgb_float(levels, profile)
         except ProfileError as error:
             notes, profile = (*notes, f"{error}; colors were taken as sRGB"), None
-    rgb = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)
-    return Pixels(rgb, alpha, depth, profile, notes)
+    return Pixels(levels, alpha, depth, profile, notes)
 
 
 def _eight_bit(image: Image.Image, profile: bytes | None) -> Pixels:
@@ -189,16 +211,13 @@ def _eight_bit(image: Image.Image, profile: bytes | None) -> Pixels:
     if color.mode == "LAB":
         color, profile = _lab_to_rgb(color), srgb_profile()
     elif color.mode == "L":
-        values = np.asarray(color).astype(np.float32) / np.float32(255)
-        return _profiled(values, alpha, profile, notes, 8)
+        return _profiled(np.array(color), alpha, profile, notes, 8)
     elif profile is not None:
         try:
             color, profile = to_srgb_8bit(color, profile)
         except ProfileError as error:
             notes, profile = (*notes, f"{error}; colors were taken as sRGB"), None
-    rgb = np.asarray(color.convert("RGB")).astype(np.float32)
-    rgb /= 255
-    return Pixels(rgb, alpha, 8, profile, notes)
+    return Pixels(np.array(color.convert("RGB")), alpha, 8, profile, notes)
 
 
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, AlphaArray | None]:

@@ -11,6 +11,8 @@ from torch import Tensor
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.tasks import ColorizationModule, Prediction
 
+_KEPT = 2
+
 
 @runtime_checkable
 class Redraws(Protocol):
@@ -31,10 +33,13 @@ class _Opened(NamedTuple):
 
 
 class OpenedPicture:
-    """Runs a model, and keeps of the newest picture with scribbles what the next stroke leaves as it is."""
+    """Runs a model, and keeps of the newest pictures with scribbles what the next stroke leaves as it is.
+
+    There are two: with all points, and without those whose reach is limited.
+    """
 
     def __init__(self) -> None:
-        self._newest: _Opened | None = None
+        self._newest: list[_Opened] = []
 
     def predict(self, model: ColorizationModule, luma: Tensor, guidance: Guidance) -> Prediction:
         """Return ``model(luma, guidance)``."""
@@ -42,9 +47,9 @@ class OpenedPicture:
             prediction: Prediction = model(luma, guidance)
             return prediction
         others = replace(guidance, scribbles=None)
-        newest = self._newest
-        if newest is None or not _equal((model, luma, others), newest[:3]):
-            newest = self._newest = _Opened(model, luma, others, model.open(luma, others))
+        newest = next((kept for kept in self._newest if _equal((model, luma, others), kept[:3])), None)
+        newest = newest or _Opened(model, luma, others, model.open(luma, others))
+        self._newest = [newest, *(kept for kept in self._newest if kept is not newest)][:_KEPT]
         return model.redraw(newest.state, guidance.scribbles)
 
 

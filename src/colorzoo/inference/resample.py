@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -26,8 +28,32 @@ def shrink_luma(luma: Tensor, size: tuple[int, int]) -> Tensor:
     """Resample lightness ``(1, 1, H, W)`` to ``size`` with antialiased bicubic weights."""
     if tuple(luma.shape[-2:]) == size:
         return luma
-    small = F.interpolate(luma, size=size, mode="bicubic", antialias=True, align_corners=False)
-    return small.clamp(0, 100)
+    return _resized(luma, size).clamp(0, 100)
+
+
+def shrink_bands(bands: Iterable[Tensor], whole: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Do as `shrink_luma` on a map that comes in bands of rows: first across, then down.
+
+    Args:
+        bands: ``(rows, W)`` each, from the top.
+        whole: Height and width of the map.
+        size: Height and width of the result.
+
+    Returns:
+        ``(1, 1, h, w)``.
+    """
+    height, width = size
+    rows = [
+        band if whole[1] == width else _resized(band[None, None], (len(band), width))[0, 0] for band in bands
+    ]
+    joined = torch.cat(rows)[None, None]
+    if whole == size:
+        return joined
+    return (joined if whole[0] == height else _resized(joined, size)).clamp(0, 100)
+
+
+def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(maps, size=size, mode="bicubic", antialias=True, align_corners=False)
 
 
 def resize_points(points: Points, size: tuple[int, int]) -> Points:
@@ -60,10 +86,14 @@ class BicubicUpsampler:
         self._image = image
         self._rows = bicubic_matrix(image.shape[-2], size[0])
         self._columns = bicubic_matrix(image.shape[-1], size[1])
+        self._wide = image @ self._columns.T
 
     def rows(self, first: int, last: int) -> Tensor:
         """Return rows ``first`` to ``last`` (exclusive) of the result: ``(C, last - first, W)``."""
-        return self._rows[first:last] @ self._image @ self._columns.T
+        weights = self._rows[first:last]
+        used = weights.any(dim=0).nonzero()  # a few rows of the map, which would else be multiplied by zeros
+        top, bottom = int(used[0]), int(used[-1]) + 1
+        return weights[:, top:bottom] @ self._wide[:, top:bottom]
 
     def pixels(self, rows: Tensor, columns: Tensor) -> Tensor:
         """Return single pixels of the result: ``(K, C)`` for ``(K,)`` rows and columns."""

@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from colorzoo.inference.classes import FindsClasses, find_classes
-from colorzoo.inference.colorizer import full_luma
+from colorzoo.inference.full_size import FullLuma
 from colorzoo.inference.picture import Picture
-from colorzoo.inference.resample import shrink_luma, working_size
+from colorzoo.inference.resample import working_size
 
 _GOLDEN = 0.618034  # successive hues lie far apart
 _BLEND = 0.55
@@ -42,8 +42,9 @@ def segment_picture(model: FindsClasses, picture: Picture, size: int) -> Segment
         picture: The photo.
         size: Shorter side in pixels at which the model sees it.
     """
-    height, width = picture.rgb.shape[:2]
-    small = find_classes(model, shrink_luma(full_luma(picture.rgb), working_size(height, width, size)))
+    width, height = picture.size
+    seen = FullLuma(picture.levels).shrunk(working_size(height, width, size))
+    small = find_classes(model, seen)
     whole: Tensor = torch.nn.functional.interpolate(small.double(), size=(height, width), mode="nearest")
     labels = whole[0, 0].long().numpy()
     numbers, counts = np.unique(labels, return_counts=True)
@@ -53,9 +54,10 @@ def segment_picture(model: FindsClasses, picture: Picture, size: int) -> Segment
 
 def draw_classes(picture: Picture, found: Segmented) -> Image.Image:
     """Draw the classes over the photo, each with its number, and a legend to the right."""
-    gray = picture.rgb @ np.array([0.299, 0.587, 0.114], np.float32)
+    rgb = picture.rgb
+    gray = rgb @ np.array([0.299, 0.587, 0.114], np.float32)
     colors = {number: np.array(class_color(number)) / 255 for number in found.shares}
-    paint = np.zeros_like(picture.rgb)
+    paint = np.zeros_like(rgb)
     for number, color in colors.items():
         paint[found.labels == number] = color
     mixed = (1 - _BLEND) * gray[..., None] + _BLEND * paint

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import errno
+import os
 import secrets
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image
 
 from colorzoo.errors import DiskFullError, PictureError
+from colorzoo.inference.animate import WRITERS, ColoredFrame
 from colorzoo.inference.encode import (
     ALPHA_FORMATS,
     DEEP_FORMATS,
@@ -17,12 +23,16 @@ from colorzoo.inference.encode import (
     encode,
     fits_jpeg,
     quantized,
+    stored_depth,
 )
+from colorzoo.inference.frames import Frames
 from colorzoo.inference.paths import WRITABLE
-from colorzoo.inference.picture import FloatArray, Picture
+from colorzoo.inference.picture import Levels, Picture
 
 #: Longest side a format can hold, in pixels.
 _LARGEST = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535}
+_PART = ".colorzoo-"
+_ABANDONED = 3600.0  # seconds
 _KEPT = {
     "exif": ("EXIF", {"JPEG", "PNG", "TIFF", "WEBP", "AVIF"}),
     "icc": ("color profile", {"JPEG", "PNG", "TIFF", "WEBP", "AVIF"}),
@@ -34,7 +44,7 @@ _KEPT = {
 
 
 def write_picture(
-    path: str | Path, rgb: FloatArray, like: Picture, *, quality: int = 95, overwrite: bool = False
+    path: str | Path, rgb: Levels, like: Picture, *, quality: int = 95, overwrite: bool = False
 ) -> Path:
     """Write a colored result with the depth, alpha and metadata of its source.
 
@@ -44,7 +54,7 @@ def write_picture(
 
     Args:
         path: The file to write; missing folders are made.
-        rgb: (H, W, 3) float sRGB in [0, 1]; values outside are clipped.
+        rgb: (H, W, 3) sRGB: uint8, uint16, or float in [0, 1], where values outside are clipped.
         like: The source, of the same size.
         quality: 1 to 100 for JPEG, WebP and AVIF; WebP of 100, or of a source without loss, has no loss.
         overwrite: Replace an existing file, though never the source.
@@ -70,6 +80,55 @@ def write_picture(
     return path
 
 
+def write_frames(
+    path: str | Path,
+    frames: Iterable[ColoredFrame],
+    source: Frames,
+    *,
+    quality: int = 95,
+    overwrite: bool = False,
+) -> Path:
+    """Write the colored frames or pages of a file, one after the other as they come.
+
+    Arguments and errors are those of `write_picture`; the first frame's metadata are the file's, but pages
+    have their own.
+
+    Args:
+        path: The file to write, of a format that `holds_frames`.
+        frames: At least one.
+        source: What the file was that they come from.
+        quality: As `write_picture`.
+        overwrite: As `write_picture`.
+    """
+    path = Path(path)
+    kind = _kind(path)
+    with whole_file(path) as file:
+        writer = WRITERS[kind](file, source, quality)
+        for number, frame in enumerate(frames):
+            _check_array(frame.rgb, frame.like)
+            if number == 0:
+                _check_target(path, frame.like, overwrite)
+                _check_size(path, frame.like, kind)
+            writer.add(frame)
+        writer.finish()
+    return path
+
+
+def holds_frames(path: str | Path, source: Frames) -> bool:
+    """Say whether a file of this name can hold all frames or pages of another one."""
+    kind = _kind(Path(path))
+    return kind == "TIFF" or (kind in WRITERS and source.kind == "frames")
+
+
+def frames_notes(path: str | Path, source: Frames) -> tuple[str, ...]:
+    """Say how many frames or pages there are, and what of them the format of `path` cannot hold."""
+    kind = _kind(Path(path))
+    if not holds_frames(path, source):
+        return (f"first of {source.count} {source.kind}: {kind} cannot hold the others",)
+    lost = ("timing dropped: TIFF holds pages",) if source.kind == "frames" and kind == "TIFF" else ()
+    return (f"{source.count} {source.kind}", *lost)
+
+
 def write_notes(path: str | Path, like: Picture) -> tuple[str, ...]:
     """Say what of the source the format of `path` cannot hold.
 
@@ -93,11 +152,20 @@ def write_notes(path: str | Path, like: Picture) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def to_pil(rgb: FloatArray, like: Picture) -> Image.Image:
+def depth_at(path: str | Path, like: Picture) -> int:
+    """Return how many bits a channel, 8 or 16, the result of a picture has in a file of this name.
+
+    Raises:
+        PictureError: If the extension names no format that can be written.
+    """
+    return stored_depth(like, _kind(Path(path)))
+
+
+def to_pil(rgb: Levels, like: Picture) -> Image.Image:
     """Make an 8-bit PIL image of a colored result, with alpha and metadata of its source.
 
     Args:
-        rgb: (H, W, 3) float sRGB in [0, 1].
+        rgb: (H, W, 3) sRGB: uint8, or float in [0, 1].
         like: The source, of the same size.
 
     Returns:
@@ -130,12 +198,13 @@ def _kind(path: Path) -> str:
     return kind
 
 
-def _check_array(rgb: FloatArray, like: Picture) -> None:
-    if rgb.shape != like.rgb.shape or rgb.dtype.kind != "f":
+def _check_array(rgb: Levels, like: Picture) -> None:
+    width, height = like.size
+    if rgb.shape != (height, width, 3) or not (rgb.dtype.kind == "f" or rgb.dtype in (np.uint8, np.uint16)):
         raise ValueError(
-            f"float pixels of shape {like.rgb.shape} were expected, these are {rgb.dtype} {rgb.shape}"
+            f"pixels of shape {(height, width, 3)} were expected, these are {rgb.dtype} {rgb.shape}"
         )
-    if not np.isfinite(rgb.min() + rgb.max()):  # both pass a NaN on
+    if rgb.dtype.kind == "f" and not np.isfinite(rgb.min() + rgb.max()):  # both pass a NaN on
         raise ValueError("the pixels hold values that are no numbers")
 
 
@@ -164,17 +233,41 @@ def _check_target(path: Path, like: Picture, overwrite: bool) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write beside the target under a short name, then rename, so that no half file is ever seen.
+    """Write a file, all of it or nothing.
 
     Raises:
         PictureError: It cannot be written.
     """
-    partial = path.with_name(f".colorzoo-{secrets.token_hex(6)}.part")
+    with whole_file(path) as file:
+        file.write(content)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed runs left of files that they were writing, an hour after the last write to it."""
+    with suppress(OSError):  # there is no folder yet, or it is another user's
+        for part in folder.glob(f"{_PART}*.part"):
+            if time.time() - part.stat().st_mtime > _ABANDONED:
+                part.unlink()
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Write beside the target under a short name, then rename, so that no half file is ever seen.
+
+    Yields:
+        A file to write to, which takes its place at the end, or goes if there is an error.
+
+    Raises:
+        PictureError: It cannot be written.
+    """
+    partial = path.with_name(f"{_PART}{secrets.token_hex(6)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with partial.open("xb") as file:
-                file.write(content)
+                yield file
+                file.flush()
+                os.fsync(file.fileno())  # else a power cut might leave the name without the content
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)

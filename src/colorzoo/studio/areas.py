@@ -7,15 +7,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
+from colorzoo.guidance import PointHint
 from colorzoo.inference.classes import FindsClasses, find_classes
+from colorzoo.inference.reach import find_extent, is_limited
 from colorzoo.inference.regions import filled_regions, proposal_hash, suggest_colors
 from colorzoo.picture_formats import open_picture
 from colorzoo.studio.coloring import Answer, Task
 from colorzoo.studio.errors import StudioError
 from colorzoo.studio.photo import Photo
+
+_TINT, _TINT_ALPHA = (26, 109, 255), 150  # RGB; opacity of 255 where the color goes in full
 
 
 def regions(task: Task, answer: Answer) -> tuple[dict[str, Any], bytes]:
@@ -59,6 +64,25 @@ def classes(task: Task) -> tuple[dict[str, Any], tuple[bytes, ...]]:
     other = find_classes(model, rgb_to_lab(task.reference)[:, :1])[0, 0]
     facts["reference"] = _class_facts(other, names)
     return facts, (_as_uint16(target), _as_uint16(other))
+
+
+def extent(photo: Photo, point: PointHint, size: int) -> bytes:
+    """Return a PNG that tints the photo where the color of a point goes.
+
+    Args:
+        photo: The photo.
+        point: In its pixels.
+        size: Shorter side at which a network sees the photo.
+    """
+    luma = photo.seen(size)
+    weight = torch.ones(luma.shape[2:])
+    if is_limited(point):
+        weight = find_extent(luma, [point], photo.size).weight
+    alpha = (weight * _TINT_ALPHA).round().byte().numpy()
+    tint = np.dstack([np.broadcast_to(np.array(_TINT, np.uint8), (*alpha.shape, 3)), alpha])
+    file = io.BytesIO()
+    Image.fromarray(tint).save(file, "PNG")
+    return file.getvalue()
 
 
 def matched(

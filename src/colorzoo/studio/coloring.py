@@ -15,7 +15,8 @@ from torch import Tensor
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.rasterize import point_ab, points_lab
-from colorzoo.inference.colorizer import Colorizer, full_luma, join
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.full_size import full_luma, join
 from colorzoo.inference.guide import draw_wishes
 from colorzoo.inference.palette import Distribution
 from colorzoo.inference.pins import Pin, fit_pins
@@ -267,7 +268,7 @@ def _luma(task: Task, quality: Quality, limits: Limits) -> Tensor:
         return shrink_luma(photo.luma, fit(height, width, limits.view_side * 3 // 8))
     if quality == "final" or photo.view == photo.size:
         return photo.luma
-    luma = full_luma(photo.picture(limits).rgb)
+    luma = full_luma(photo.picture(limits).levels)
     pixels = photo.size[0] * photo.size[1]
     if pixels <= limits.full_pixels:
         return luma

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.inference.colorizer import full_luma
+from colorzoo.inference.encode import quantized
+from colorzoo.inference.full_size import full_luma
 from colorzoo.inference.picture_io import Picture, chroma_note, is_gray, read_picture
 from colorzoo.inference.resample import shrink_luma, working_size
 from colorzoo.studio.limits import Limits
@@ -77,7 +78,7 @@ class Photo:
         """
         if size not in self.small:
             width, height = self.size
-            luma = full_luma(read_picture(self.data, max_pixels=width * height).rgb)
+            luma = full_luma(read_picture(self.data, max_pixels=width * height).levels)
             self.small[size] = shrink_luma(luma, working_size(height, width, size))
         return self.small[size]
 
@@ -110,7 +111,7 @@ def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Photo:
     """
     picture = read_picture(data, max_pixels=limits.pixels)
     tint = chroma_note(picture)
-    luma = full_luma(picture.rgb)
+    luma = full_luma(picture.levels)
     width, height = picture.size
     view = shrink_luma(luma, fit(height, width, limits.view_side))
     sizes = {size: working_size(height, width, size) for size in (network, network // 2)}
@@ -150,10 +151,7 @@ def thumbnail(picture: Picture) -> bytes:
 
 def view_jpeg(picture: Picture, width: int, height: int) -> bytes:
     """Return a picture as JPEG of another size."""
-    levels = np.empty(picture.rgb.shape, dtype=np.uint8)
-    for row, out in zip(picture.rgb, levels, strict=True):  # row by row: no second float picture
-        out[:] = np.rint(row * 255)
-    image = Image.fromarray(levels)
+    image = Image.fromarray(quantized(picture.levels, None, 8)).convert("RGB")
     return jpeg(
         image.resize((width, height), Image.Resampling.LANCZOS) if image.size != (width, height) else image
     )

@@ -11,13 +11,14 @@ from typing import Any, cast
 
 from colorzoo import __version__
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Recipe
+from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.fields import Fields
+from colorzoo.guidance.reach import read_reach
 from colorzoo.inference.encode import encode
 from colorzoo.inference.kinds import describe_statistics
 from colorzoo.inference.origin import Origin, with_origin
 from colorzoo.inference.paths import WRITABLE
-from colorzoo.inference.picture_io import Picture, read_picture, write_notes
+from colorzoo.inference.picture_io import Picture, depth_at, read_picture, write_notes
 from colorzoo.inference.references import as_reference, require_color
 from colorzoo.studio import areas
 from colorzoo.studio.coloring import Quality, Task, color_at, displayed, preview, shown_points, solve
@@ -256,6 +257,16 @@ def gamut(ctx: Context) -> Iterator[Message]:
     yield ctx.answer("gamut", gamut_picture(luma), luma=luma, side=SIDE, low=-REACH, step=1)
 
 
+def extent(ctx: Context) -> Iterator[Message]:
+    """Show where the color of a point goes."""
+    fields = ctx.message.fields()
+    x, y = _inside(fields.required_number("x"), fields.required_number("y"), ctx.photo())
+    radius = fields.number("radius", 3.0, low=0)
+    reach = read_reach(fields.take("reach"), "extent.reach")
+    point = PointHint(x, y, radius, reach=reach)
+    yield ctx.answer("extent", areas.extent(ctx.photo(), point, ctx.network), x=x, y=y, reach=reach)
+
+
 def propose(ctx: Context) -> Iterator[Message]:
     """Show the regions whose colors the model asks for."""
     task = ctx.task()
@@ -305,7 +316,8 @@ def export(ctx: Context) -> Iterator[Message]:
     colored = ctx.bench(recipe).colorizer().colorize(picture, recipe, reference=reference)
     made = Origin(photo.sha256, "", colored.model, version=__version__, recipe=recipe.to_json())
     marked = replace(picture, metadata=with_origin(picture.metadata, made))
-    data = encode(colored.rgb, marked, WRITABLE[_FORMATS[kind]], quality)
+    levels = colored.levels(depth_at(name, picture))
+    data = encode(levels, marked, WRITABLE[_FORMATS[kind]], quality)
     notes = [*picture.notes, *colored.notes, *write_notes(name, picture)]
     facts = {"name": name, "mime": _MIMES[kind], "bytes": len(data), "notes": notes}
     if ctx.downloads is None:
@@ -359,6 +371,7 @@ REQUESTS: dict[str, Request] = {
     "next": Request(next_, "model"),
     "probe": Request(probe, "model"),
     "gamut": Request(gamut, rank=0),
+    "extent": Request(extent),
     "propose": Request(propose, "model"),
     "classes": Request(classes, "model"),
     "match": Request(match, "model"),

@@ -89,7 +89,7 @@ class Pad(anywidget.AnyWidget):
         recipe = Recipe.from_json(self.recipe)
         reference = None if self._session.reference is None else self._session.reference[0]
         colorizer = self.studio.pool.bench(recipe.model).colorizer()
-        return to_pil(colorizer.colorize(picture, recipe, reference=reference).rgb, picture)
+        return to_pil(colorizer.colorize(picture, recipe, reference=reference).levels(), picture)
 
     def close(self) -> None:
         """Remove the pad and free what it holds."""

@@ -6,9 +6,10 @@ Traps of Lightning that this module takes care of, or that its users must know:
   ``every_n_train_steps=10`` saves every 5 batches. Prefer epochs.
 - The trainer's ``accumulate_grad_batches`` and ``gradient_clip_val`` raise under manual optimization: use the
   module's ``accumulate`` and ``clip``.
-- In several processes each half of a step leaves the other network's parameters unused: the strategy must be
-  ``ddp_find_unused_parameters_true``.
-- ``16-mixed`` is not supported on GPUs, because clipping would see scaled gradients: use ``bf16-mixed``.
+- In several processes each half of a step leaves the other network's parameters unused: `setup` tells DDP to
+  look for them, so that ``strategy=ddp`` is enough.
+- ``16-mixed`` is refused, because clipping would see scaled gradients: use ``bf16-mixed``. So are strategies
+  that take one optimizer only (FSDP, DeepSpeed).
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from colorzoo.data.dataset import Batch
 from colorzoo.tasks.base import ColorizationModule
-from colorzoo.tasks.optimization import DEFAULT_OPTIMIZER, parameter_groups, planned_steps, schedule
+from colorzoo.tasks.optimization import DEFAULT_OPTIMIZER, Maker, parameter_groups, planned_steps, schedule
 from colorzoo.tasks.prediction import Prediction
+from colorzoo.tasks.processes import prepare_turns
 from colorzoo.tasks.stages import Start
 
 P = TypeVar("P", bound=Prediction)
@@ -61,10 +63,11 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         stage: str | None = None,
         start: Start | str | None = None,
     ) -> None:
-        self.make_optimizer = optimizer or DEFAULT_OPTIMIZER
-        self.make_discriminator_optimizer = discriminator_optimizer or self.make_optimizer
-        self.make_scheduler = lr_scheduler
-        self.make_discriminator_scheduler = discriminator_lr_scheduler or lr_scheduler
+        self.make_optimizer = Maker(optimizer or DEFAULT_OPTIMIZER)
+        self.make_discriminator_optimizer = Maker(discriminator_optimizer or self.make_optimizer)
+        self.make_scheduler = lr_scheduler and Maker(lr_scheduler)
+        judge_scheduler = discriminator_lr_scheduler or lr_scheduler
+        self.make_discriminator_scheduler = judge_scheduler and Maker(judge_scheduler)
         self.accumulate, self.clip = accumulate, clip
         super().__init__(stage=stage, start=start)
         self.automatic_optimization = False
@@ -115,6 +118,17 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         losses = {"train/generator": loss.detach(), "train/discriminator": critic_loss.detach()}
         self.log_dict(losses, batch_size=len(batch["rgb"]))
         return {"loss": losses["train/generator"], "discriminator": losses["train/discriminator"]}
+
+    def setup(self, stage: str) -> None:
+        """Begin training: see that the Trainer can train two networks in turn.
+
+        Raises:
+            ColorzooError: Its precision or strategy cannot.
+            WeightsError: See `ColorizationModule.setup`.
+        """
+        super().setup(stage)
+        if stage == "fit":
+            prepare_turns(self.trainer)
 
     def generator_groups(self) -> list[dict[str, Any]]:
         """Return the parameter groups of the generator's optimizer; by default those of `network`."""

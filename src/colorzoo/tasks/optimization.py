@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 import torch
 from lightning.pytorch import Trainer
@@ -15,6 +16,33 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from colorzoo.errors import ColorzooError
 from colorzoo.tasks.schedules import RunSchedule
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Maker(Generic[P, R]):
+    """Builds an optimizer or a schedule; copies of a model share it.
+
+    Those of the command line hold on to its parser and with it to the Trainer. Weight averaging copies the
+    model, and would copy all of that, or fail where it runs other processes, which cannot be copied.
+
+    Args:
+        make: What builds.
+    """
+
+    def __init__(self, make: Callable[P, R]) -> None:
+        self.make = make
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Build."""
+        return self.make(*args, **kwargs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return itself."""
+        del memo
+        return self
+
 
 DEFAULT_OPTIMIZER: OptimizerCallable = partial(torch.optim.Adam, lr=1e-4)
 """What trains a model whose configuration names no optimizer."""

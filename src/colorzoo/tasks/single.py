@@ -7,7 +7,7 @@ from typing import Any
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 
 from colorzoo.tasks.base import ColorizationModule
-from colorzoo.tasks.optimization import DEFAULT_OPTIMIZER, parameter_groups, schedule
+from colorzoo.tasks.optimization import DEFAULT_OPTIMIZER, Maker, parameter_groups, schedule
 from colorzoo.tasks.stages import Start
 
 
@@ -30,7 +30,8 @@ class SingleOptimizerModule(ColorizationModule):
         stage: str | None = None,
         start: Start | str | None = None,
     ) -> None:
-        self.make_optimizer, self.make_scheduler = optimizer or DEFAULT_OPTIMIZER, lr_scheduler
+        self.make_optimizer = Maker(optimizer or DEFAULT_OPTIMIZER)
+        self.make_scheduler = lr_scheduler and Maker(lr_scheduler)
         super().__init__(stage=stage, start=start)
 
     def configure_optimizers(self) -> Any:

@@ -5,62 +5,117 @@ from __future__ import annotations
 import multiprocessing
 import os
 import socket
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 import colorzoo.zoo
 from colorzoo.card import ModelCard
 from colorzoo.data import Batch
+from colorzoo.tasks import ColorizationModule
 from colorzoo.testing.models import require, smoke_model
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import GradientWitness, batch_loader, quiet_trainer, silent_lightning
 
 _PROCESSES = 2
-_TIMEOUT = 120.0  # seconds; far beyond what a trial takes, so that a deadlock ends
+_TIMEOUT = 300.0  # seconds; far beyond what a trial takes, so that a deadlock ends
+_SAME_LOSS, _SAME_GRADIENT, _SAME_METRIC = 1e-4, 1e-3, 1e-6
+_VALIDATION = {0: ((0, 1), (2,)), 1: ((3, 4),)}  # pictures by process and batch: uneven, as real ones are
 
 
-def check_two_processes_equal_one(card: ModelCard) -> None:
-    """The gradient that two gloo processes agree on is that of one process with the same global batch.
+@dataclass(frozen=True)
+class _Trial:
+    """What a training of some steps showed.
 
-    Normalization layers stay in evaluation mode, because their statistics are those of a process. With manual
-    optimization gradients are not averaged in one place: then both processes must hold the same ones. A model
-    without weights has no gradients that could differ; that it has none is checked with the gradients.
+    Attributes:
+        metrics: Of the validation before the first step, by name.
+        losses: Of each step: those of generator and discriminator, or one.
+        gradients: Of the first step by name of the weight, as the optimizer got them.
+    """
+
+    metrics: dict[str, float]
+    losses: list[list[float]]
+    gradients: dict[str, Tensor]
+
+
+def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
+    """Two gloo processes train and validate as one process does with the same global batches.
+
+    The loss is the same in each step, the gradients in the first, and validation counts each picture once
+    though batches are uneven. Normalization layers stay in evaluation mode, because their statistics are
+    those of a process (on GPUs ``trainer.sync_batchnorm`` makes them those of all). A model without weights
+    has no gradients that could differ; that it has none is checked with the gradients.
+
+    Args:
+        card: The model.
+        steps: How many are trained.
+
+    Raises:
+        ContractError: Something differs by more than rounding explains.
     """
     if not card.trainable:
         return
     with TemporaryDirectory() as name:
         folder = Path(name)
-        both = [_in_two_processes(card, folder, rank) for rank in range(_PROCESSES)]
-        model = smoke_model(card).train()
-        reference = (
-            _gradients(card, folder, _join(_batches(card))) if model.automatic_optimization else both[1]
+        _run_processes(card, folder, steps)
+        both = [_Trial(**torch.load(folder / f"{rank}.pt", weights_only=True)) for rank in range(_PROCESSES)]
+        alone = _trial(card, folder, steps)
+    _require_same_metrics(card, both, alone)
+    for trial in both:
+        _require_same_gradients(card, trial.gradients, alone.gradients)
+    _require_same_losses(card, both, alone)
+
+
+def _require_same_metrics(card: ModelCard, both: list[_Trial], alone: _Trial) -> None:
+    for trial in both:
+        require(
+            trial.metrics.keys() == alone.metrics.keys(), f"{card.name}: two processes measure other things"
         )
-    require(both[0].keys() == reference.keys() != set(), f"{card.name}: other weights get gradients")
-    for key, expected in reference.items():
-        scale = float(expected.abs().max()) + 1e-6
-        moved = float((both[0][key] - expected).abs().max()) / scale
-        require(moved < 1e-3, f"{card.name}: gradient of {key} differs by {moved:.1e} in two processes")
+        for key, expected in alone.metrics.items():
+            # a picture's value may move in its last bit: the size of its batch decides the order of sums
+            moved = abs(trial.metrics[key] - expected) / max(1.0, abs(expected))
+            require(
+                moved <= _SAME_METRIC, f"{card.name}: {key} of two processes is {moved:.1e} off that of one"
+            )
 
 
-def _in_two_processes(card: ModelCard, folder: Path, rank: int) -> dict[str, Tensor]:
-    """Return the gradients that process ``rank`` saw; the first call runs both processes."""
-    if rank == 0:
-        _run_processes(card, folder)
-    result: dict[str, Tensor] = torch.load(folder / f"{rank}.pt", weights_only=True)
-    return result
+def _require_same_gradients(card: ModelCard, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    require(found.keys() == wanted.keys() != set(), f"{card.name}: other weights get gradients")
+    # a bias ahead of a normalization has no gradient but rounding errors, which nobody can repeat
+    largest = max(float(each.abs().max()) for each in wanted.values())
+    for key, expected in wanted.items():
+        scale = float(expected.abs().max()) + 1e-3 * largest
+        moved = float((found[key] - expected).abs().max()) / scale
+        require(
+            moved < _SAME_GRADIENT, f"{card.name}: gradient of {key} differs by {moved:.1e} in two processes"
+        )
 
 
-def _run_processes(card: ModelCard, folder: Path) -> None:
+def _require_same_losses(card: ModelCard, both: list[_Trial], alone: _Trial) -> None:
+    one, other, expected = (torch.tensor(trial.losses) for trial in (*both, alone))
+    require(one.shape == expected.shape, f"{card.name}: two processes took {len(one)} steps")
+    moved = ((one + other) / 2 - expected).abs() / expected.abs().clamp(min=1)
+    worst = int(moved.amax(1).argmax())
+    require(
+        float(moved.max()) < _SAME_LOSS,
+        f"{card.name}: the loss of two processes is {float(moved[worst].max()):.1e} off in step {worst}",
+    )
+
+
+def _run_processes(card: ModelCard, folder: Path, steps: int) -> None:
     # a fork of this process could inherit locks held by its threads; a fork of a fresh server cannot
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     port, zoo = _free_port(), list(colorzoo.zoo.__path__)
-    arguments = [(card, folder, rank, port, zoo) for rank in range(_PROCESSES)]
+    arguments = [(card, folder, steps, rank, port, zoo) for rank in range(_PROCESSES)]
     processes = [context.Process(target=_worker, args=each, daemon=True) for each in arguments]
     for process in processes:
         process.start()
@@ -74,8 +129,8 @@ def _run_processes(card: ModelCard, folder: Path) -> None:
     require(codes == [0] * _PROCESSES, f"{card.name}: processes ended with {codes}; see stderr")
 
 
-def _worker(card: ModelCard, folder: Path, rank: int, port: int, zoo: list[str]) -> None:
-    """Train one step as one of two processes and leave the gradients in a file."""
+def _worker(card: ModelCard, folder: Path, steps: int, rank: int, port: int, zoo: list[str]) -> None:
+    """Validate and train as one of two processes, and leave what was seen in a file."""
     torch.set_num_threads(1)
     colorzoo.zoo.__path__ = zoo  # papers in the making may lie outside the package
     os.environ |= {
@@ -88,25 +143,85 @@ def _worker(card: ModelCard, folder: Path, rank: int, port: int, zoo: list[str])
         "LOCAL_WORLD_SIZE": str(_PROCESSES),
         "GROUP_RANK": "0",
     }
-    torch.save(_gradients(card, folder, _batches(card)[rank], parallel=True), folder / f"{rank}.pt")
+    torch.save(vars(_trial(card, folder, steps, rank)), folder / f"{rank}.pt")
 
 
-def _gradients(card: ModelCard, folder: Path, batch: Batch, *, parallel: bool = False) -> dict[str, Tensor]:
-    """Return the gradients of one optimizer step over a batch."""
+def _trial(card: ModelCard, folder: Path, steps: int, rank: int | None = None) -> _Trial:
+    """Validate and train, as process ``rank`` of two or as the only one."""
     model = smoke_model(card).train()
     for layer in model.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             layer.eval()
-    witness = GradientWitness()
-    options: dict[str, Any] = {}
-    if parallel:
-        unused = bool(card.smoke.without_gradient) or not model.automatic_optimization
-        strategy = DDPStrategy(process_group_backend="gloo", find_unused_parameters=unused)
-        options |= {"strategy": strategy, "devices": _PROCESSES, "use_distributed_sampler": False}
+    _descend_plainly(model)
+    witness = _Witness()
+    options: dict[str, Any] = {"max_epochs": 1, "use_distributed_sampler": False, "callbacks": [witness]}
+    if rank is not None:
+        # models with a discriminator ask for it themselves
+        unused: dict[str, Any] = {"find_unused_parameters": True} if card.smoke.without_gradient else {}
+        strategy = DDPStrategy(process_group_backend="gloo", **unused)
+        options |= {"strategy": strategy, "devices": _PROCESSES}
     with silent_lightning():
-        trainer = quiet_trainer(folder, max_epochs=1, callbacks=[witness], **options)
-        trainer.fit(model, batch_loader([batch]))
-    return witness.gradients
+        trainer = quiet_trainer(folder, **options)
+        metrics = dict(trainer.validate(model, batch_loader(_validation(card, rank)), verbose=False)[0])
+        trainer.fit(model, batch_loader(_training(card, steps, rank)))
+    return _Trial(metrics, witness.losses, witness.gradients)
+
+
+def _descend_plainly(model: ColorizationModule) -> None:
+    """Take steps in proportion to the gradient: Adam would make a weight's rounding error a whole step.
+
+    Against a discriminator the steps are smaller: the gradients of random networks are large there, and two
+    trainings that differ by one rounding error double their distance in each step of the other rate.
+    """
+    rate = 1e-5 if model.automatic_optimization else 1e-7
+    plain = partial(torch.optim.SGD, lr=rate, momentum=0.9)
+    for name in ("make_optimizer", "make_discriminator_optimizer"):
+        if hasattr(model, name):
+            setattr(model, name, plain)
+
+
+class _Witness(GradientWitness):
+    """Keeps the gradients of the first step and the losses of all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.losses: list[list[float]] = []
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
+    ) -> None:
+        """Copy the gradients of the first step."""
+        if not self.losses:
+            super().on_before_optimizer_step(trainer, pl_module, optimizer)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Keep the losses."""
+        del trainer, pl_module, batch, batch_idx
+        self.losses.append([float(value) for _, value in sorted(outputs.items())])
+
+
+def _training(card: ModelCard, steps: int, rank: int | None) -> list[Batch]:
+    """Return the batches of a process, or those of both joined."""
+    size = (card.smoke.size, card.smoke.size)
+    shares = [
+        [sample_batch(size, seed=_PROCESSES * step + share) for share in range(_PROCESSES)]
+        for step in range(steps)
+    ]
+    return [_join(each) if rank is None else each[rank] for each in shares]
+
+
+def _validation(card: ModelCard, rank: int | None) -> list[Batch]:
+    """Return the validation batches of a process, or those of both."""
+    size = (card.smoke.size, card.smoke.size)
+    batches = {
+        share: [
+            _join([sample_batch(size, batch=1, seed=100 + number) for number in numbers]) for numbers in parts
+        ]
+        for share, parts in _VALIDATION.items()
+    }
+    return [each for parts in batches.values() for each in parts] if rank is None else batches[rank]
 
 
 def _join(batches: list[Batch]) -> Batch:
@@ -116,11 +231,6 @@ def _join(batches: list[Batch]) -> Batch:
         seed=torch.cat([batch["seed"] for batch in batches]),
         name=[name for batch in batches for name in batch["name"]],
     )
-
-
-def _batches(card: ModelCard) -> list[Batch]:
-    size = (card.smoke.size, card.smoke.size)
-    return [sample_batch(size, seed=rank) for rank in range(_PROCESSES)]
 
 
 def _free_port() -> int:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.errors import PictureError
-from colorzoo.inference.colorizer import full_luma
+from colorzoo.inference.full_size import full_luma
 from colorzoo.inference.paths import READABLE, WRITABLE
 from colorzoo.inference.picture import FloatArray, Picture
 from colorzoo.inference.picture_io import read_picture, write_picture
@@ -36,7 +36,7 @@ class FolderPicture:
 
     def luma(self) -> Tensor:
         """Return its lightness at full size."""
-        return full_luma(self.picture.rgb)
+        return full_luma(self.picture.levels)
 
     def gray(self) -> NDArray[np.uint8]:
         """Return the mean of its channels in 8 bits."""
@@ -88,7 +88,7 @@ class FrameFolder:
     def frames(self) -> Iterator[Frame]:
         """Read all pictures in order; where one cannot be, the one before it is shown again."""
         assert self._first is not None
-        shown = replace(self._first, rgb=np.full_like(self._first.rgb, 0.5))
+        shown = replace(self._first, levels=np.full_like(self._first.rgb, 0.5))
         for number, file in enumerate(self.files):
             found = _read(file)
             if found is None:

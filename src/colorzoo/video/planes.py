@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.inference.colorizer import full_luma
+from colorzoo.inference.full_size import full_luma
 from colorzoo.inference.picture import FloatArray
 
 BT709, SMPTE170M, BT2020 = 1, 6, 9  # numbers of ITU-T H.273
@@ -140,7 +140,7 @@ def _luma_table(bits: int, scale: tuple[float, float]) -> NDArray[np.float32]:
     """Return the lightness of every value of a gray sample."""
     black, span = scale
     gray = ((np.arange(2**bits, dtype=np.float32) - black) / span).clip(0, 1)
-    return full_luma(np.repeat(gray[None, :, None], 3, axis=2))[0, 0, 0].numpy()
+    return full_luma(gray[None])[0, 0, 0].numpy()
 
 
 def to_rgb(planes: list[NDArray[Any]], layout: Layout) -> FloatArray:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from colorzoo.inference.colorizer import join
+from colorzoo.inference.full_size import join
 from colorzoo.inference.resample import shrink_luma, working_size
 from colorzoo.video.frame import Frame, Source
 from colorzoo.video.painter import Painter

@@ -15,10 +15,10 @@ MUTANTS = (
         STEP,
     ),
     Mutant(
-        "kang2023-colorfulness-averaged",
+        "kang2023-colorfulness-summed",
         f"{ZOO}losses.py",
-        "(1 - colorfulness_of(rgb)).sum()",
         "(1 - colorfulness_of(rgb)).mean()",
+        "(1 - colorfulness_of(rgb)).sum()",
         STEP,
     ),
     Mutant("kang2023-colorfulness-signed", f"{ZOO}losses.py", "(red - green).abs()", "(red - green)", STEP),

@@ -87,8 +87,8 @@ def colorfulness_of(rgb: Tensor) -> Tensor:
 
 
 def colorfulness_loss(rgb: Tensor) -> Tensor:
-    """Return how far pictures are from a colorfulness of 1: the sum over the batch, as published."""
-    return (1 - colorfulness_of(rgb)).sum()
+    """Return how far pictures are from a colorfulness of 1: the mean over the batch."""
+    return (1 - colorfulness_of(rgb)).mean()
 
 
 def saturate(rgb: Tensor, factor: float) -> Tensor:

@@ -40,7 +40,8 @@ class Objective:
         pixel_weight: L1 of ab in CIE units.
         perceptual_weight: L1 of the features of VGG-16; 0 needs no VGG-16.
         adversarial_weight: Of the discriminator's cross-entropy; 0 trains no discriminator.
-        colorfulness_weight: Of the colorfulness loss, which is summed over the batch.
+        colorfulness_weight: Of the colorfulness loss, a mean over the batch. The published code has 0.5 and
+            adds up the four pictures of each of its four devices, whose gradients are then averaged.
         saturation: The truth that perceptual loss and discriminator see is farther from gray by this factor;
             1 leaves it as it is.
     """
@@ -48,7 +49,7 @@ class Objective:
     pixel_weight: float = 0.1
     perceptual_weight: float = 5.0
     adversarial_weight: float = 1.0
-    colorfulness_weight: float = 0.5
+    colorfulness_weight: float = 2.0
     saturation: float = 1.2
 
     def weight(self, term: str) -> float:

@@ -1,6 +1,6 @@
 /** Asking for colors: the result, suggestions, and what the model knows of the photo. */
 
-import { toRecipe } from "./document.js";
+import { pointRadius, reachOf, toRecipe } from "./document.js";
 import { t } from "./dom.js";
 import { classCanvas, decodeLayer, outlineCanvas } from "./pixels.js";
 
@@ -99,6 +99,18 @@ async function requestSuggestions(pad) {
   const { id, answer } = pad.client.send({ type: "suggest", recipe: currentRecipe(pad), ...place });
   pad.expectSuggestions(id, pad.ui.selected);
   await answer.catch(() => null);
+}
+
+/** Show where the color of the selected point goes, before it does. @param {any} pad */
+async function requestExtent(pad) {
+  const point = pad.selectedPoint();
+  if (!point || pad.ui.link !== "open") return;
+  const reach = reachOf(point);
+  const message = { type: "extent", x: point.x, y: point.y, radius: pointRadius(point, pad.perNetworkPixel()), reach };
+  const reply = await pad.client.ask(message).catch(() => null);
+  if (!reply || !pad.ui.extent) return; // it was let go meanwhile
+  const layer = await decodeLayer(reply.buffers[0], "image/png");
+  if (pad.ui.extent) pad.set({ extent: { layer } });
 }
 
 /** The place whose color the model knows least. @param {any} pad @returns {Promise<void>} */
@@ -201,6 +213,6 @@ async function requestMatch(pad, x, y) {
 }
 
 export {
-  currentRecipe, firstOpenRegion, labelAt, pickRegion, regionAt, requestClasses, requestColor, requestMatch, requestNext,
+  currentRecipe, firstOpenRegion, labelAt, pickRegion, regionAt, requestClasses, requestColor, requestExtent, requestMatch, requestNext,
   requestRegions, requestSuggestions, wantClasses,
 };

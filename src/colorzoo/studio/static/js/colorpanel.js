@@ -1,9 +1,11 @@
 /** The color panel: gamut, numbers, suggestions, recent colors. */
 
 import { abDistance, colorName, labHex, labToRgb, parseColor, rgbToHex } from "./color.js";
+import { requestExtent } from "./coloring.js";
 import { runCommand } from "./commands.js";
+import { reachOf } from "./document.js";
 import { button, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
-import { colorTarget, setColor, setHex } from "./edits.js";
+import { colorTarget, setColor, setHex, setReach } from "./edits.js";
 import { createGamut } from "./gamut.js";
 
 const SAME = 1.5;
@@ -19,9 +21,10 @@ function createColorPanel(pad) {
   const gamut = createGamut({ onPick: (ab, _asked, done) => setColor(pad, ab, done) });
   const numbers = createNumbers(pad);
   const luma = createLuma(pad);
+  const reach = createReach(pad);
   const sticky = createSticky(pad);
   const title = h("h2", { class: "cz-heading" }, t("Color"));
-  const color = h("section", { class: "cz-section", "aria-label": t("Color") }, title, gamut.el, luma.el, numbers.el, sticky.el);
+  const color = h("section", { class: "cz-section", "aria-label": t("Color") }, title, gamut.el, luma.el, numbers.el, reach.el, sticky.el);
   const suggestions = createSuggestions(pad);
   const recent = createRecent(pad);
   const el = h("div", { class: "cz-color" }, color, suggestions.el, recent.el);
@@ -33,6 +36,7 @@ function createColorPanel(pad) {
     gamut.update({ luma: target.luma, ab: target.ab, suggestions: items, enabled: Boolean(pad.photo) && !target.locked });
     luma.update(target);
     numbers.update(target);
+    reach.update(target);
     sticky.update(target);
     suggestions.update(target);
     recent.update();
@@ -110,6 +114,63 @@ function enterColor(pad, hex, input) {
   if (target.kind === "point" && kept !== hex) pad.say(t("{kept}: the photo’s lightness stays", { kept }));
   if (input) input.value = kept;
   if (target.kind === "none") pad.set({ sticky: true });
+}
+
+const REACH_STEPS = 12;
+
+/** @param {number} step of the slider @returns {import("./document.js").Reach} */
+function reachAt(step) {
+  if (step >= REACH_STEPS) return "everywhere";
+  if (step === REACH_STEPS / 2) return "automatic";
+  return step <= 0 ? 0 : Math.round(100 * 2 ** ((step - REACH_STEPS / 2) / 2)) / 100;
+}
+
+/** @param {import("./document.js").Reach} reach @returns {number} */
+function reachStep(reach) {
+  if (reach === "everywhere") return REACH_STEPS;
+  if (reach === "automatic") return REACH_STEPS / 2;
+  if (reach <= 0) return 0;
+  return Math.min(REACH_STEPS - 1, Math.max(1, Math.round(REACH_STEPS / 2 + 2 * Math.log2(reach))));
+}
+
+/** @param {import("./document.js").Reach} reach @returns {string} */
+function reachName(reach) {
+  if (reach === "everywhere") return t("everywhere");
+  if (reach === "automatic") return t("automatic");
+  return reach === 0 ? t("only here") : t("{n} times", { n: reach });
+}
+
+/** A slider for how far a point's color goes; while it is held, the area is shown on the photo. */
+function createReach(pad) {
+  const input = h("input", { type: "range", min: 0, max: REACH_STEPS, step: 1, class: "cz-reach", "aria-label": t("Reach of the color") });
+  const value = h("span", { class: "cz-value" });
+  const el = h("label", { class: "cz-field" }, h("span", {}, t("Reach")), value, input);
+  const preview = () => {
+    if (!pad.selectedPoint()) return;
+    if (!pad.ui.extent) pad.set({ extent: {} });
+    requestExtent(pad);
+  };
+  const set = (done) => {
+    setReach(pad, reachAt(Number(input.value)), done);
+    preview();
+  };
+  const leave = () => pad.ui.extent && pad.set({ extent: null });
+  input.addEventListener("input", () => set(false));
+  input.addEventListener("change", () => set(true));
+  input.addEventListener("focus", preview);
+  input.addEventListener("pointerenter", preview);
+  input.addEventListener("pointerleave", leave);
+  input.addEventListener("blur", leave);
+  const update = (target) => {
+    show(el, pad.accepts("points") && target.kind !== "region");
+    input.disabled = !pad.photo || target.locked;
+    const point = pad.selectedPoint();
+    const reach = point ? reachOf(point) : pad.ui.reach;
+    input.value = String(reachStep(reach));
+    setText(value, reachName(reach));
+    setAttr(input, "aria-valuetext", reachName(reach));
+  };
+  return { el, update };
 }
 
 function createSticky(pad) {

@@ -4,7 +4,8 @@ import { readArea, readBox } from "./shapes.js";
  * The work on one picture: an immutable document with history, and its form as a recipe.
  *
  * @typedef {{id: number, x: number, y: number, size: number, ab: [number, number], hex: string,
- *   muted?: boolean, locked?: boolean, radius?: number}} Point  x, y in pixels of the photo; size 1-9 at network scale
+ *   muted?: boolean, locked?: boolean, radius?: number, reach?: Reach}} Point  x, y in pixels of the photo; size 1-9 at network scale
+ * @typedef {"automatic" | "everywhere" | number} Reach  how far a color goes: a number is so many times the automatic reach
  * @typedef {{path: [number, number][], width: number}} Stroke  pixels of the photo
  * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>,
  *   proposal: string | null, skipped: number[], exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
@@ -137,8 +138,12 @@ function pointEntry(point, perNetworkPixel) {
   return {
     x: round(point.x, 2), y: round(point.y, 2), radius: round(pointRadius(point, perNetworkPixel), 3), color: point.hex,
     ab: [round(point.ab[0], 3), round(point.ab[1], 3)], ...(point.locked ? { locked: true } : {}),
+    ...(reachOf(point) === "everywhere" ? {} : { reach: point.reach }),
   };
 }
+
+/** @param {Point} point @returns {Reach} recipes from before there was a reach mean everywhere */
+const reachOf = (point) => point.reach ?? "everywhere";
 
 function strokeEntry(stroke) {
   return { path: stroke.path.map(([x, y]) => [round(x, 1), round(y, 1)]), width: round(stroke.width, 2) };
@@ -199,7 +204,7 @@ function readPoint(entry, index, picture, abOf, muted) {
   const size = Math.min(9, Math.max(1, Math.round((2 * radius) / picture.perNetworkPixel)));
   return {
     id: 0, x: entry.x, y: entry.y, size, radius, ab: entry.ab ?? abOf(entry.color), hex: entry.color ?? "#808080",
-    ...(muted ? { muted } : {}), ...(entry.locked ? { locked: true } : {}),
+    ...(muted ? { muted } : {}), ...(entry.locked ? { locked: true } : {}), ...(entry.reach === undefined ? {} : { reach: entry.reach }),
   };
 }
 
@@ -220,4 +225,4 @@ function changePoint(doc, id, change) {
 /** @param {Doc} doc @param {number} id @returns {Doc} */
 const withoutPoint = (doc, id) => ({ ...doc, points: doc.points.filter((point) => point.id !== id) });
 
-export { History, changePoint, emptyDoc, fromRecipe, hasWork, nextId, pointRadius, toRecipe, withoutPoint };
+export { History, changePoint, emptyDoc, fromRecipe, hasWork, nextId, pointRadius, reachOf, toRecipe, withoutPoint };

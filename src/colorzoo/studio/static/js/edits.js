@@ -85,7 +85,7 @@ function firstColor(pad, x, y) {
 /** @param {any} pad @param {number} x @param {number} y @returns {import("./document.js").Point} */
 function newPoint(pad, x, y, ab = firstColor(pad, x, y)) {
   const [left, top] = insidePhoto(pad, x, y);
-  return { id: nextId(pad.doc.points), x: left, y: top, size: pad.ui.size, ab, hex: labHex(pad.lumaAt(left, top), ab) };
+  return { id: nextId(pad.doc.points), x: left, y: top, size: pad.ui.size, ab, hex: labHex(pad.lumaAt(left, top), ab), reach: pad.ui.reach };
 }
 
 /** @param {any} pad @returns {[number, number]} */
@@ -158,6 +158,15 @@ function setSize(pad, size) {
   pad.set({ size: next });
   const point = pad.selectedPoint();
   if (point && !point.locked && point.size !== next) pad.edit(changePoint(pad.doc, point.id, { size: next, radius: undefined }), t("point size"));
+}
+
+/** How far the color of the selected point goes, and those of the next ones. @param {any} pad @param {import("./document.js").Reach} reach @param {boolean} done */
+function setReach(pad, reach, done) {
+  const point = pad.selectedPoint();
+  if (point?.locked) return;
+  pad.set({ reach });
+  if (!point) return;
+  changeTo(pad, changePoint(pad.doc, point.id, { reach }), done, t("point’s reach"));
 }
 
 /** Gray for the selected point or regions, or for the next one. @param {any} pad */
@@ -241,5 +250,5 @@ function cyclePoint(pad, step) {
 
 export {
   acceptSuggested, addPointAt, colorTarget, cyclePoint, deletePoint, deleteSelected, erasedAt, insidePhoto, keepGray, movePoint, newPoint,
-  pickColorAt, pointNear, selectPoint, setColor, setHex, setSize, skipRegion, suggestedColor, takeColor, toggleFlag,
+  pickColorAt, pointNear, selectPoint, setColor, setHex, setReach, setSize, skipRegion, suggestedColor, takeColor, toggleFlag,
 };

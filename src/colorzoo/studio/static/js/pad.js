@@ -27,7 +27,7 @@ const REST = 300;
 
 function firstUi(settings) {
   return {
-    link: "connecting", loading: null, failure: null, said: "", tool: "point", toolBefore: null, selected: null, size: 3,
+    link: "connecting", loading: null, failure: null, said: "", tool: "point", toolBefore: null, selected: null, size: 3, reach: "automatic", extent: null,
     ab: [30, 40], luma: 60, sticky: false, recent: settings.recent ?? [], suggestions: null, pointInfo: {}, view: null,
     stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, before: "gray", panning: false, cursor: null, cross: null,
     wanted: null, drag: null, stroke: null, shape: null, shaping: null, paintClass: null, regions: null, regionPick: [], classes: null, showClasses: false, exemplar: null, matched: null,
@@ -437,6 +437,7 @@ export function mountPad(element, transport, options = {}) {
 function forTests(pad) {
   return {
     recipe: () => (pad.photo ? currentRecipe(pad) : null),
+    showsExtent: () => Boolean(pad.ui.extent?.layer),
     photo: () => pad.photo && { name: pad.photo.name, width: pad.photo.width, height: pad.photo.height, ...pad.photo.image },
     state: () => pad.state(),
     setRecipe: (recipe) => pad.edit(docOf(pad, recipe), t("recipe")),

@@ -96,6 +96,7 @@ function drawMarks(pad, canvas) {
   const quiet = ui.hold || ui.compare === "gray";
   if (!quiet || ui.tool === "region") drawMap(context, pad, pane);
   if (!quiet) {
+    drawExtent(context, pad, pane);
     drawShapes(context, pad, (x, y) => photoToStage(pad, x, y));
     for (const stroke of pad.doc.scribbles) drawStroke(context, pad, stroke);
     if (ui.stroke) drawStroke(context, pad, ui.stroke);
@@ -103,6 +104,14 @@ function drawMarks(pad, canvas) {
   }
   context.restore();
   drawCursors(context, pad);
+}
+
+/** Where the color of the selected point goes. */
+function drawExtent(context, pad, pane) {
+  const { photo, ui } = pad;
+  if (!ui.extent?.layer) return;
+  const [x, y] = toStage(ui.view, pane, 0, 0);
+  context.drawImage(ui.extent.layer.bitmap, pane.left + x, y, photo.width * ui.view.scale, photo.height * ui.view.scale);
 }
 
 /** Outlines of regions, or classes, stretched over the photo. */

@@ -1,0 +1,25 @@
+#!/bin/bash
+# Train by torchrun, on one node or several: run the same command on each node, MAIN being the first one's name.
+#   MAIN=node1 NODES=2 DATA=/pictures RUN=/shared/runs/zhang2017 configs/cluster/torchrun.sh --config zhang2017/local.yaml
+# A process that dies ends the others. All are started again then, up to RESTARTS times, and go on from the newest whole
+# checkpoint below RUN, the folder that --ckpt_path names.
+set -euo pipefail
+
+MAIN=${MAIN:-127.0.0.1}
+NODES=${NODES:-1}
+GPUS=${GPUS:-gpu}
+RESTARTS=${RESTARTS:-3}
+DATA=${DATA:?the folder of pictures}
+RUN=${RUN:?the folder of the run, which all nodes see}
+
+for ((attempt = 0; attempt <= RESTARTS; attempt++)); do
+  torchrun --nnodes="$NODES" --nproc-per-node="$GPUS" \
+    --rdzv-backend=c10d --rdzv-endpoint="$MAIN:29400" --rdzv-id="colorzoo$attempt" \
+    -m colorzoo fit "$@" \
+    --config cluster/ddp.yaml \
+    --trainer.num_nodes="$NODES" \
+    --data.root="$DATA" \
+    --trainer.default_root_dir="$RUN" \
+    --ckpt_path="$RUN" && exit 0
+done
+exit 1

@@ -1,0 +1,99 @@
+"""Between stored levels of 8 or 16 bits and linear light, by tables: once a level, not once a pixel."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from colorzoo.color.linear import LUMINANCE_WEIGHTS, luminance_of, luminance_to_luma
+
+_STEPS = 2**18  # of linear light; the steepest, in the dark, is a hundredth of a level of 8 bits
+
+
+def luma_of_levels(levels: NDArray[Any]) -> Tensor:
+    """Return the lightness of sRGB.
+
+    Args:
+        levels: ``(H, W)`` gray or ``(H, W, 3)``: uint8, uint16, or float32 in [0, 1].
+
+    Returns:
+        ``(H, W)`` float32 L in [0, 100].
+    """
+    if levels.dtype.kind == "f":
+        linear = torch.from_numpy(_linear_of(np.ascontiguousarray(levels, np.float32)))
+        if levels.ndim == 2:
+            return luminance_to_luma(linear)
+        return luminance_to_luma(luminance_of(linear.movedim(-1, 0)))
+    if levels.ndim == 2:
+        return torch.from_numpy(_luma_table(levels.dtype.str).take(levels, mode="clip"))
+    tables = _luminance_tables(levels.dtype.str)
+    luminance = tables[0].take(levels[..., 0], mode="clip")
+    for channel in (1, 2):
+        luminance += tables[channel].take(levels[..., channel], mode="clip")
+    return luminance_to_luma(torch.from_numpy(luminance))
+
+
+def write_levels(linear: Tensor, out: NDArray[Any]) -> None:
+    """Write linear sRGB as levels, rounded to nearest.
+
+    Args:
+        linear: ``(3, rows, W)``; values outside [0, 1] are clipped.
+        out: ``(rows, W, 3)`` uint8 or uint16.
+    """
+    for channel, plane in enumerate(linear):
+        if out.dtype == np.uint8:
+            index = (plane * _STEPS).clamp_(0, _STEPS).to(torch.int32).flatten()
+            found = torch.index_select(_levels_table(), 0, index).view(plane.shape)
+        else:
+            found = (encoded(plane) * 65535 + 0.5).to(torch.int32)
+        out[..., channel] = found.numpy()
+
+
+def encoded(linear: Tensor) -> Tensor:
+    """Return sRGB in [0, 1] of linear light, which is clipped to that."""
+    linear = linear.clamp(0, 1)
+    # the power by its logarithm takes half the time; the straight part is the lower one where they part
+    bright = torch.exp2(torch.log2(linear.clamp(min=0.0031308)) / 2.4) * 1.055 - 0.055
+    return torch.where(linear > 0.0031308, bright, linear * 12.92)
+
+
+@cache
+def _luma_table(kind: str) -> NDArray[np.float32]:
+    """Return L of each level of gray."""
+    table: NDArray[np.float32] = luminance_to_luma(torch.from_numpy(_linear_of(_unit(kind)))).numpy()
+    return table
+
+
+@cache
+def _luminance_tables(kind: str) -> list[NDArray[np.float32]]:
+    """Return the luminance that each level of each channel adds."""
+    linear = _linear_of(_unit(kind))
+    return [linear * np.float32(weight) for weight in LUMINANCE_WEIGHTS]
+
+
+@cache
+def _levels_table() -> Tensor:
+    """Return the level of 8 bits of each step of linear light."""
+    borders = _linear_of(((np.arange(255) + 0.5) / 255).astype(np.float32))
+    first = np.rint(borders * _STEPS).astype(np.int64)
+    lengths = np.diff(first, prepend=0, append=_STEPS + 1)
+    return torch.from_numpy(np.repeat(np.arange(256, dtype=np.uint8), lengths))
+
+
+def _unit(kind: str) -> NDArray[np.float32]:
+    top = np.iinfo(kind).max
+    return (np.arange(top + 1, dtype=np.float64) / top).astype(np.float32)
+
+
+def _linear_of(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return linear light of sRGB in [0, 1], any shape."""
+    bright = (
+        (np.maximum(values, np.float32(0.04045)) + np.float32(0.055)) / np.float32(1.055)
+    ) ** np.float32(2.4)
+    linear: NDArray[np.float32] = np.where(values > 0.04045, bright, values / np.float32(12.92))
+    return linear

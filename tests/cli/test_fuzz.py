@@ -1,0 +1,198 @@
+"""Damaged files of every kind: one line each, no traceback, no partial file, no started program, no hang."""
+
+from __future__ import annotations
+
+import io
+import random
+import struct
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from colorzoo.cli.main import main
+from colorzoo.inference.picture_io import look_for_frames, read_frames, read_picture
+from no_programs import watched
+from tiny_model import gray_picture, write_tiny_weights
+
+Corpus = dict[str, bytes]
+GRAY = gray_picture(24, 32)
+COLOR = np.dstack([GRAY, GRAY[::-1], GRAY[:, ::-1]])
+
+
+@cache
+def whole_files() -> tuple[tuple[str, bytes], ...]:
+    """Return small real files of every format and kind that is read."""
+    exif = Image.Exif()
+    exif[274], exif[271] = 6, "maker"
+    color, gray = Image.fromarray(COLOR), Image.fromarray(GRAY)
+    others = [gray.rotate(90 * k).resize(gray.size).convert("RGB") for k in (1, 2)]
+    found = {
+        "baseline.jpg": _saved(color, "JPEG", exif=exif, quality=90),
+        "progressive.jpg": _saved(gray, "JPEG", progressive=True),
+        "cmyk.jpg": _saved(color.convert("CMYK"), "JPEG"),
+        "gray.png": _saved(gray, "PNG"),
+        "palette.png": _saved(color.quantize(16), "PNG", transparency=3),
+        "moving.png": _saved(color, "PNG", save_all=True, append_images=others, duration=50),
+        "deep.png": imagecodecs.png_encode(COLOR.astype(np.uint16) * 257),
+        "plain.tif": _saved(color, "TIFF", exif=exif),
+        "lzw.tif": _saved(gray, "TIFF", compression="tiff_lzw"),
+        "pages.tif": _pages(),
+        "floats.tif": _floats(),
+        "moving.gif": _saved(color, "GIF", save_all=True, append_images=others, duration=50, loop=0),
+        "plain.webp": _saved(color, "WEBP", exif=exif),
+        "moving.webp": _saved(color, "WEBP", save_all=True, append_images=others, duration=50),
+        "plain.avif": _saved(color, "AVIF"),
+        "plain.bmp": _saved(color, "BMP"),
+        "plain.ppm": _saved(color, "PPM"),
+        "plain.jp2": _saved(color, "JPEG2000"),
+        "drawing.eps": _saved(color, "EPS"),
+        "phone.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64),
+    }
+    return tuple(found.items())
+
+
+def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    memory = io.BytesIO()
+    image.save(memory, kind, **options)
+    return memory.getvalue()
+
+
+def _pages() -> bytes:
+    memory = io.BytesIO()
+    with tifffile.TiffWriter(memory) as file:
+        for _ in range(3):
+            file.write(GRAY.astype(np.uint16) * 257, photometric="minisblack", compression="deflate")
+    return memory.getvalue()
+
+
+def _floats() -> bytes:
+    memory = io.BytesIO()
+    tifffile.imwrite(memory, (COLOR / 255).astype(np.float32), photometric="rgb")
+    return memory.getvalue()
+
+
+def truncated(data: bytes, chance: random.Random) -> bytes:
+    return data[: chance.randrange(len(data))]
+
+
+def flipped(data: bytes, chance: random.Random) -> bytes:
+    changed = bytearray(data)
+    reach = len(data) if chance.random() < 0.5 else min(len(data), 160)  # headers are where it hurts
+    for _ in range(chance.randint(1, 12)):
+        changed[chance.randrange(reach)] = chance.randrange(256)
+    return bytes(changed)
+
+
+def huge(data: bytes, chance: random.Random) -> bytes:
+    """Let some field of the header claim much."""
+    changed = bytearray(data)
+    place = chance.randrange(min(len(data) - 4, 120))
+    form = chance.choice("<>") + chance.choice("LH")
+    value = chance.choice((0, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 100_000))
+    struct.pack_into(form, changed, place, min(value, 0xFFFF) if form[1] == "H" else value)
+    return bytes(changed)
+
+
+def shuffled(data: bytes, chance: random.Random) -> bytes:
+    """Take a part out, double it, or put it elsewhere, as with wrong chunks."""
+    begin = chance.randrange(len(data))
+    part = data[begin : begin + chance.randint(1, 200)]
+    rest = data[:begin] + data[begin + len(part) :]
+    place = chance.randrange(len(rest) + 1)
+    return chance.choice((rest, data[:begin] + part + data[begin:], rest[:place] + part + rest[place:]))
+
+
+def spliced(data: bytes, chance: random.Random) -> bytes:
+    """The beginning of one file, the end of another."""
+    _, other = chance.choice(whole_files())
+    return data[: chance.randrange(len(data))] + other[chance.randrange(len(other)) :]
+
+
+MUTATIONS: tuple[Callable[[bytes, random.Random], bytes], ...] = (truncated, flipped, huge, shuffled, spliced)
+
+
+def damaged(count: int, seed: int) -> Corpus:
+    """Return damaged files, some under a wrong extension."""
+    chance = random.Random(seed)
+    files = whole_files()
+    made = {}
+    for number in range(count):
+        name, data = files[number % len(files)]
+        data = MUTATIONS[number // len(files) % len(MUTATIONS)](data, chance)
+        if chance.random() < 0.3:
+            data = chance.choice(MUTATIONS)(data, chance) if data else data
+        ending = Path(name if chance.random() < 0.8 else chance.choice(files)[0]).suffix
+        made[f"{number:05}{ending}"] = data
+    return made
+
+
+def color_and_check(corpus: Corpus, folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> None:
+    """Color damaged files in one run, and look at all that it said and left."""
+    source, out = folder / "in", folder / "out"
+    source.mkdir()
+    for name, data in corpus.items():
+        (source / name).write_bytes(data)
+    weights = write_tiny_weights(folder / "tiny.safetensors")
+    given = ["--device", "cpu", "--weights", str(weights), "--size", "16", "--max-pixels", "0.05"]
+    with watched() as started:
+        code = main(["colorize", str(source), "-o", str(out), *given, *words])
+    told = capsys.readouterr()
+    failed = [line for line in told.err.splitlines() if line.startswith("colorzoo: error: ")]
+    colored = told.out.splitlines()
+    assert started == []
+    assert code in (0, 1, 2)
+    assert "Traceback" not in told.err
+    assert [line for line in failed if "unexpected" in line] == []
+    assert len(failed) + len(colored) == len(corpus), told.err[-2000:]
+    for line in failed:
+        assert str(source) in line or str(out) in line
+    written = {path.name for path in out.rglob("*") if path.is_file()} if out.exists() else set()
+    assert not [name for name in written if name.endswith(".part")]
+    for name in written - {name for name in written if name.endswith(".xmp")}:
+        frames = look_for_frames(out / name)  # whole: every frame can be read again
+        assert read_picture(out / name).rgb.size
+        assert not frames or len(list(read_frames(out / name, frames))) == frames.count
+    assert {path.name for path in source.iterdir()} == set(corpus)
+    assert all((source / name).read_bytes() == data for name, data in corpus.items())
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of each odd tag
+def test_200_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    color_and_check(damaged(160, 1), tmp_path, capsys)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_files_of_which_to_save_what_can_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    color_and_check(damaged(40, 2), tmp_path, capsys, "--salvage")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.timeout(900)
+def test_2000_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int) -> None:
+    words = ["--salvage"] if seed % 2 else []
+    color_and_check(damaged(200, 100 + seed), tmp_path, capsys, *words)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_was_found_by_this_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A GIF whose second frame has lost its colors."""
+    color_and_check({"00031.gif": damaged(32, 100)["00031.gif"]}, tmp_path, capsys)
+
+
+def test_whole_files_are_all_colored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Else the tests above would damage what never could be read."""
+    corpus = {name: data for name, data in whole_files() if name not in ("drawing.eps", "phone.heic")}
+    color_and_check(corpus, tmp_path, capsys)
+    assert {
+        path.name.removesuffix(".png") for path in (tmp_path / "out").iterdir() if path.suffix != ".xmp"
+    } == {name.removesuffix(".png") for name in corpus}

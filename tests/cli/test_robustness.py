@@ -1,0 +1,278 @@
+"""What an archive relies on, through the command line; docs/robustness.md names these tests row by row."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+
+from colorzoo import colorize_file
+from colorzoo.cli.main import main
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.device import choose_device
+from colorzoo.inference.picture_io import read_picture
+from no_programs import watched
+from tiny_model import gray_picture, tiny_model, write_tiny_weights
+
+Run = Callable[..., tuple[int, str, str]]
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], weights: Path) -> Run:
+    def call(*words: str | Path) -> tuple[int, str, str]:
+        given = [str(word) for word in words]
+        own = [] if "--weights" in given else ["--weights", str(weights)]
+        code = main(["colorize", "--device", "cpu", *given, *own])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def test_a_phone_album_with_heic_is_colored_and_counted(run: Run, tmp_path: Path) -> None:
+    """The archivist's second test: nothing of an album is passed over in silence."""
+    pillow_heif = pytest.importorskip("pillow_heif", reason="pip install 'colorzoo[formats]'")
+    pillow_heif.register_heif_opener()
+    album = tmp_path / "album"
+    album.mkdir()
+    photo = Image.fromarray(gray_picture(30, 40)).convert("RGB")
+    exif = Image.Exif()
+    exif[274] = 6
+    photo.save(album / "IMG_1.HEIC", "HEIF", exif=exif.tobytes())
+    photo.save(album / "IMG_2.jpg")
+    (album / "IMG_3.HEIC").write_bytes((album / "IMG_1.HEIC").read_bytes()[:300])
+    code, out, err = run(album, "-o", tmp_path / "out")
+    assert (code, out.count("\n"), err.count("IMG_3.HEIC")) == (1, 2, 1)
+    assert err.endswith("colorzoo: 2 colored, 1 failed\n")
+    assert read_picture(tmp_path / "out" / "IMG_1.HEIC.png").size == (30, 40)
+
+
+def test_a_box_of_16_bit_scans_stays_at_16_bits(run: Run, tmp_path: Path) -> None:
+    """The archivist's third test: depth, pages and lightness of scans."""
+    box = tmp_path / "box"
+    box.mkdir()
+    gray = gray_picture(30, 40, np.uint16)
+    tifffile.imwrite(box / "one.tif", gray, photometric="minisblack")
+    tifffile.imwrite(box / "album.tif", np.stack([gray, gray[::-1]]), photometric="minisblack")
+    Image.fromarray(gray).save(box / "two.png")
+    code, out, err = run(box, "-o", tmp_path / "out")
+    assert (code, err, "2 pages" in out) == (0, "colorzoo: 3 colored\n", True)
+    with tifffile.TiffFile(tmp_path / "out" / "album.tif") as file:
+        assert [page.dtype for page in file.pages] == [np.uint16, np.uint16]
+    for name in ("one.tif", "two.png"):
+        picture = read_picture(tmp_path / "out" / name)
+        assert picture.bit_depth == 16
+        assert len(np.unique(picture.rgb[..., 1])) > 256  # more than 8 bits could hold
+
+
+def test_all_frames_are_colored_unless_one_is_asked_for(run: Run, tmp_path: Path) -> None:
+    frames = [Image.fromarray(np.roll(gray_picture(30, 40), 9 * k, 1)) for k in range(3)]
+    source = tmp_path / "a.gif"
+    frames[0].save(source, save_all=True, append_images=frames[1:], duration=[50, 70, 90], loop=0)
+    assert run(source)[1].startswith(f"{tmp_path / 'a.color.gif'} (3 frames; ")
+    with Image.open(tmp_path / "a.color.gif") as image:
+        found = []
+        for number in range(image.n_frames):
+            image.seek(number)
+            found.append(image.info["duration"])
+            assert np.ptp(np.asarray(image.convert("RGB")).astype(int), axis=2).max() > 5
+    assert found == [50, 70, 90]
+    code, _, err = run(source, "--frames", "first")
+    assert (code, "made with other settings" in err) == (2, True)
+    assert "first of 3 frames" in run(source, "--frames", "first", "--overwrite")[1]
+    with Image.open(tmp_path / "a.color.gif") as image:
+        assert image.n_frames == 1
+    assert "first of 3 frames" in run(source, "-o", tmp_path / "still.jpg")[1]
+
+
+def test_python_writes_all_pages_too(weights: Path, tmp_path: Path) -> None:
+    gray = gray_picture(30, 40, np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([gray, gray[::-1]]), photometric="minisblack")
+    options = {"weights": weights, "device": "cpu"}
+    with pytest.warns(UserWarning, match="2 pages"):
+        written = colorize_file(tmp_path / "a.tif", tmp_path / "b.tif", **options)
+    with tifffile.TiffFile(written) as file:
+        assert [(page.dtype, page.shape) for page in file.pages] == [(np.uint16, (30, 40, 3))] * 2
+        assert np.ptp(file.pages[1].asarray().astype(int), axis=2).max() > 2000
+    with pytest.warns(UserWarning, match="first of 2 pages"):
+        colorize_file(tmp_path / "a.tif", tmp_path / "c.tif", frames="first", **options)
+    with tifffile.TiffFile(tmp_path / "c.tif") as file:
+        assert len(file.pages) == 1
+
+
+def test_salvage_is_asked_for_and_said(run: Run, tmp_path: Path) -> None:
+    source = tmp_path / "a.jpg"
+    Image.fromarray(gray_picture(200, 200)).save(source)
+    source.write_bytes(source.read_bytes()[:-900])
+    code, _, err = run(source)
+    assert (code, err.count("\n"), "--salvage" in err) == (2, 1, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
+    code, out, _ = run(source, "--salvage")
+    assert (code, "cut short: what is missing was filled" in out) == (0, True)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1)])
+def test_the_smallest_and_the_narrowest(run: Run, tmp_path: Path, shape: tuple[int, int]) -> None:
+    Image.fromarray(np.full(shape, 99, np.uint8)).save(tmp_path / "a.png")
+    assert run(tmp_path / "a.png", "-o", tmp_path / "b.png")[0] == 0
+    assert read_picture(tmp_path / "b.png").rgb.shape[:2] == shape
+
+
+def test_content_counts_not_the_extension(run: Run, tmp_path: Path) -> None:
+    Image.fromarray(gray_picture(30, 40)).save(tmp_path / "a.png")
+    (tmp_path / "a.png").rename(tmp_path / "a.jpg")
+    assert run(tmp_path / "a.jpg")[0] == 0
+    with Image.open(tmp_path / "a.color.jpg") as image:
+        assert image.format == "JPEG"
+
+
+@pytest.mark.parametrize("what", ["missing", "empty", "text", "heic", "too large"])
+def test_a_picture_is_refused_before_torch_is_imported(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "a.jpg"
+    Image.fromarray(gray_picture(30, 40)).save(path)
+    if what in ("empty", "text"):
+        path.write_text("" if what == "empty" else "words")
+    elif what == "heic":
+        path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    limit = 0.001 if what == "too large" else 9
+    code = (
+        "import sys; from colorzoo.cli.main import main; "
+        "sys.modules['pillow_heif'] = None; "
+        "import colorzoo.inference.plugins as p; p.Plugin.installed = False; "
+        f"code = main(['colorize', {str(path)!r}, '--max-pixels', '{limit}']); "
+        "sys.exit(10 * code + ('torch' in sys.modules))"
+    )
+    if what == "missing":
+        path.unlink()
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (20, 1), done.stderr
+    if what == "too large":
+        assert "shrink it or raise the limit (--max-pixels" in done.stderr
+
+
+def test_no_gpu_means_the_cpu(monkeypatch: pytest.MonkeyPatch, run: Run, tmp_path: Path) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose_device("auto").type == "cpu"
+    Image.fromarray(gray_picture(30, 40)).save(tmp_path / "a.png")
+    if not torch.cuda.device_count():
+        code, _, err = run(tmp_path / "a.png", "--device", "cuda")
+        assert (code, err.count("\n"), "use auto, cpu, cuda or mps" in err) == (2, 1, True)
+
+
+def test_a_low_precision_without_numbers_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    colorizer = Colorizer(tiny_model(), device="cpu", precision="bfloat16")
+    real, seen = colorizer._opened.predict, []
+
+    def predict(*arguments: object) -> object:
+        prediction = real(*arguments)
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return prediction.with_colors(prediction.colors * float("nan")) if seen[-1] else prediction
+
+    monkeypatch.setattr(colorizer._opened, "predict", predict)
+    picture = read_picture(gray_picture(30, 40))
+    assert np.isfinite(colorizer.colorize(picture).rgb).all()
+    assert seen == [True, False]
+
+
+class _Attack:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (os.environ["ATTACK"],)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("truncated", "no sound safetensors file"),
+        ("wrong model", "does not fit"),
+        ("code", "it is a pickle that can run any code"),
+        ("text", "is text"),
+        ("empty", "empty|0 bytes"),
+    ],
+)
+def test_bad_weights_are_one_line_and_nothing_is_executed(
+    run: Run, tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, kind: str, said: str
+) -> None:
+    monkeypatch.setenv("ATTACK", str(tmp_path / "attacked"))
+    Image.fromarray(gray_picture(30, 40)).save(tmp_path / "a.png")
+    file = tmp_path / "given.bin"
+    file.write_bytes({"truncated": weights.read_bytes()[:-500], "text": b"words"}.get(kind, b""))
+    if kind == "wrong model":
+        torch.save({"layer.weight": torch.zeros(3)}, file)
+    elif kind == "code":
+        torch.save({"a": _Attack()}, file)
+    with watched() as started:
+        code, out, err = run(tmp_path / "a.png", "--weights", file)
+    assert (code, out, err.count("\n")) == (2, "", 1), err
+    assert re.search(said, err)
+    assert started == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "given.bin"]
+
+
+@pytest.mark.slow
+def test_memory_is_bounded_by_the_number_of_pixels(weights: Path, tmp_path: Path) -> None:
+    """What docs/colorize.md says of 100 million pixels, measured on 25."""
+    Image.new("L", (5000, 5000), 90).save(tmp_path / "large.jpg")
+    Image.new("L", (50, 50), 90).save(tmp_path / "small.jpg")
+
+    def peak(name: str) -> int:
+        code = (
+            "import resource, sys; from colorzoo.cli.main import main; "
+            f"main(['colorize', {str(tmp_path / name)!r}, '--weights', {str(weights)!r}]); "
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+        return int(done.stdout.splitlines()[-1])
+
+    assert (peak("large.jpg") - peak("small.jpg")) / 5000**2 < 45  # bytes a pixel
+
+
+def test_without_a_network_one_story_is_told(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
+    Image.fromarray(gray_picture(30, 40)).save(tmp_path / "a.png")
+    _, _, err = run(tmp_path / "a.png", "--model", "zhang2017_local", "--weights", "default")
+    assert err.startswith("colorzoo: error: zhang2017_local is untrained here: cannot fetch ")
+    assert "download it by hand from https://" in err
+    assert ("random" in err, "allow_untrained" in err) == (False, False)
+
+
+def test_stylizing_a_gray_picture_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(gray_picture(30, 40)).save(tmp_path / "gray.png")
+    Image.new("RGB", (40, 30), "teal").save(tmp_path / "teal.png")
+    gray, teal = str(tmp_path / "gray.png"), str(tmp_path / "teal.png")
+    assert main(["stylize", gray, teal]) == 2
+    assert f"`colorzoo colorize {gray} --reference {teal}` gives it some" in capsys.readouterr().err
+    assert main(["stylize", teal, gray]) == 2
+    assert f"the reference {gray} has no color" in capsys.readouterr().err
+
+
+def test_every_link_of_the_page_leads_to_a_test() -> None:
+    page = (ROOT / "docs" / "robustness.md").read_text()
+    links = re.findall(r"\[`(test_\w+)`\]\(\.\./(tests/[\w/]+\.py)\)", page)
+    assert len(links) > 40
+    missing = [
+        f"{file}: {name}"
+        for name, file in links
+        if not re.search(rf"^def {name}\(", (ROOT / file).read_text(), re.MULTILINE)
+    ]
+    assert missing == []
+    rows = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith("| Case")]
+    assert [row for row in rows if "[`test_" not in row] == []
+    assert len(rows) >= 17

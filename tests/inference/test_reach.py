@@ -1,0 +1,133 @@
+"""The color of a point stays with what its place belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from colorzoo.guidance import Guidance, PointHint, Recipe, Scribbles
+from colorzoo.guidance.reach import Reach
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.picture_io import read_picture
+from colorzoo.inference.reach import find_extent
+from colorzoo.tasks import AbPrediction, ColorizationModule
+
+SIDE = 96
+LEFT, RIGHT = np.s_[:, : SIDE // 2 - 4], np.s_[:, SIDE // 2 + 4 :]
+
+
+class Flood(ColorizationModule):
+    """Answers the mean color of all points everywhere, and counts its runs, also those of its copies."""
+
+    accepts = ("points", "scribbles")
+    runs: ClassVar[list[None]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trained = True
+
+    def configure_network(self) -> None:
+        self.network = torch.nn.Identity()
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        self.runs.append(None)
+        points = None if guidance is None else guidance.points
+        mean = torch.zeros(1, 2, 1, 1)
+        if points is not None:
+            mean = (points.ab * points.mask).sum((2, 3), keepdim=True) / points.mask.sum()
+        return AbPrediction(ab=mean.expand(-1, -1, *luma.shape[2:]).clone())
+
+
+def two_walls(grain: float = 0.0) -> NDArray[np.uint8]:
+    """Return a dark wall beside a light one."""
+    picture = np.full((SIDE, SIDE), 50.0)
+    picture[:, SIDE // 2 :] = 220
+    picture += np.random.default_rng(0).normal(0, grain, picture.shape) if grain else 0
+    return picture.clip(0, 255).astype(np.uint8)
+
+
+def red(x: float, y: float, reach: Reach, radius: float = 3) -> PointHint:
+    return PointHint(x, y, radius, "#808080", (60.0, 40.0), reach)
+
+
+def ab_of(colorizer: Colorizer, *points: PointHint) -> Tensor:
+    return colorizer.colorize(read_picture(two_walls(1)), Recipe(points=points)).ab.norm(dim=0)
+
+
+@pytest.fixture
+def colorizer() -> Colorizer:
+    Flood.runs.clear()
+    return Colorizer(Flood(), device="cpu")
+
+
+def test_a_wall_takes_the_color_and_its_neighbor_does_not(colorizer: Colorizer) -> None:
+    everywhere, automatic = (ab_of(colorizer, red(20, 50, reach)) for reach in ("everywhere", "automatic"))
+    assert everywhere[RIGHT].mean() > 40
+    assert automatic[RIGHT].mean() < 0.4 * everywhere[RIGHT].mean()
+    assert automatic[LEFT].mean() > 0.9 * everywhere[LEFT].mean()
+    assert torch.equal(automatic[47:53, 17:23], everywhere[47:53, 17:23])  # exact at the point itself
+
+
+def test_the_reach_grows_with_its_number_from_the_square_alone(colorizer: Colorizer) -> None:
+    means = [ab_of(colorizer, red(20, 50, reach)).mean() for reach in (0.0, 0.2, 0.5, 1.0, 3.0, 10.0)]
+    assert all(more > fewer for fewer, more in pairwise(means))
+    alone = ab_of(colorizer, red(20, 50, 0.0))
+    assert alone[50, 20] > 40
+    assert alone[RIGHT].abs().max() == 0
+    assert alone[:40].max() < 1
+    assert torch.equal(ab_of(colorizer, red(20, 50, 1.0)), ab_of(colorizer, red(20, 50, "automatic")))
+
+
+def test_each_place_belongs_to_the_nearest_point() -> None:
+    luma = torch.full((1, 1, SIDE, SIDE), 50.0)
+    found = find_extent(luma, [red(20, 50, 1.0), red(80, 50, 1.0)], (SIDE, SIDE))
+    assert (found.nearest[:, :45] == 0).all()
+    assert (found.nearest[:, 55:] == 1).all()
+    mirrored = find_extent(luma.flip(3), [red(SIDE - 20, 50, 1.0)], (SIDE, SIDE))
+    alone = find_extent(luma, [red(20, 50, 1.0)], (SIDE, SIDE))
+    torch.testing.assert_close(mirrored.weight.flip(1), alone.weight, atol=1e-4, rtol=0)
+
+
+def test_points_of_all_reaches_together_cost_one_more_run_and_that_once(colorizer: Colorizer) -> None:
+    far = PointHint(70, 20, 3, "#808080", (-30.0, 10.0))
+    near, other = red(20, 50, "automatic"), red(20, 80, 0.5)
+    before = ab_of(colorizer, far)
+    assert len(Flood.runs) == 1
+    both = ab_of(colorizer, far, near)
+    assert len(Flood.runs) == 3
+    ab_of(colorizer, far, near, other)
+    assert len(Flood.runs) == 4  # the answer to the unlimited point alone is kept
+    assert both[50, 20] > 40 > before[50, 20]
+
+
+def test_scribbles_are_part_of_what_the_points_change(colorizer: Colorizer) -> None:
+    luma = torch.full((1, 1, SIDE, SIDE), 50.0)
+    keys = []
+    for row in (10, 30):
+        mask = torch.zeros(1, 1, SIDE, SIDE)
+        mask[..., row, 5:40] = 1
+        given = Guidance(scribbles=Scribbles(mask))
+        keys.append(colorizer._bases.of(luma, given, lambda _, g: g.scribbles.mask.clone()))
+    assert not torch.equal(*keys)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 2), (9, 9)])
+def test_pictures_of_any_shape(colorizer: Colorizer, size: tuple[int, int]) -> None:
+    picture = read_picture(np.full(size, 120, np.uint8))
+    point = red(0.5, 0.5, "automatic", radius=0)
+    ab = colorizer.colorize(picture, Recipe(points=(point, replace(point, reach=2.0)))).ab
+    assert torch.isfinite(ab).all()
+    assert ab[:, 0, 0].norm() > 40
+
+
+def test_a_model_that_takes_no_points_is_not_run_twice(colorizer: Colorizer) -> None:
+    colorizer.model.accepts = ("scribbles",)
+    ab_of(colorizer, red(20, 50, "automatic"))
+    assert len(Flood.runs) == 1

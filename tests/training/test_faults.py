@@ -1,0 +1,150 @@
+"""Whatever ends a training, the next start goes on and ends with the weights of the uninterrupted one."""
+
+import os
+import resource
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from harness import fit, trace
+from lightning.pytorch import Callback
+
+from colorzoo.cli._resuming import is_whole, newest_whole, resolve_checkpoint
+from colorzoo.errors import WeightsError
+
+SCRIPT = Path(__file__).with_name("two_ranks.py")
+
+
+def weights_of(checkpoint: Path) -> dict[str, torch.Tensor]:
+    return torch.load(checkpoint, weights_only=True)["state_dict"]
+
+
+def torn(path: Path) -> Path:
+    """Cut a file in the middle, as a node does that dies while it writes."""
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    return path
+
+
+def written(folder: Path, *names: str) -> list[Path]:
+    """Write checkpoints, each newer than the one before."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for age, name in enumerate(names):
+        torch.save({"state_dict": {"weight": torch.full((1000,), 1.5)}}, folder / name)
+        os.utime(folder / name, (1000 + age, 1000 + age))
+        paths.append(folder / name)
+    return paths
+
+
+def test_a_folder_stands_for_its_newest_whole_checkpoint(tmp_path, capsys):
+    old, new = written(tmp_path / "runs" / "version_0" / "checkpoints", "best-step=9.ckpt", "last.ckpt")
+    words = ["fit", "--ckpt_path", str(tmp_path), "--trainer.max_steps=3"]
+    assert resolve_checkpoint(words) == ["fit", f"--ckpt_path={new}", "--trainer.max_steps=3"]
+    os.utime(torn(new), (2000, 2000))
+    assert resolve_checkpoint(words)[1] == f"--ckpt_path={old}"
+    assert f"{new} is torn, so it is passed over" in capsys.readouterr().err
+    os.utime(torn(old), (1000, 1000))
+    with pytest.raises(WeightsError, match="no checkpoint there is whole"):
+        resolve_checkpoint(words)
+
+
+def test_a_torn_file_gives_way_to_the_newest_whole_one_beside_it(tmp_path, capsys):
+    old, new = written(tmp_path, "a.ckpt", "b.ckpt")
+    assert resolve_checkpoint(["fit", f"--ckpt_path={new}"]) == ["fit", f"--ckpt_path={new}"]
+    assert resolve_checkpoint(["test", f"--ckpt_path={torn(new)}"]) == ["test", f"--ckpt_path={old}"]
+    assert f"{new} is torn; goes on from {old}" in capsys.readouterr().err
+    assert resolve_checkpoint(["fit", f"--ckpt_path={torn(old)}"]) == ["fit", f"--ckpt_path={old}"]
+
+
+def test_a_flipped_bit_is_found(tmp_path):
+    (path,) = written(tmp_path, "a.ckpt")
+    data = bytearray(path.read_bytes())
+    data[data.index(struct.pack("<f", 1.5) * 99)] ^= 1
+    path.write_bytes(data)
+    assert not is_whole(path)
+
+
+def test_a_training_that_has_not_begun_begins(tmp_path, capsys):
+    for folder in (tmp_path, tmp_path / "not_there_yet"):
+        assert resolve_checkpoint(["fit", "--seed_everything=1", "--ckpt_path", str(folder)]) == [
+            "fit",
+            "--seed_everything=1",
+        ]
+    assert "training begins anew" in capsys.readouterr().err
+    for kept in (
+        ["validate", f"--ckpt_path={tmp_path}"],
+        ["fit", "--ckpt_path=no.ckpt"],
+        ["fit", "--ckpt_path"],
+    ):
+        assert resolve_checkpoint(kept) == kept
+
+
+class NoSpaceFrom(Callback):
+    """From a step on, files may not grow beyond some bytes, as on a disk that is full."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if trainer.global_step == self.step:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+@pytest.fixture
+def limits():
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_while_saving_leaves_the_last_checkpoint_whole(pictures, tmp_path, limits):
+    whole = fit(pictures, tmp_path / "whole").lightning_module.state_dict()
+    folder = tmp_path / "full"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(OSError, match=r"too large|No space"):
+        fit(pictures, folder, more=[NoSpaceFrom(4)])
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    found, cut = newest_whole(folder)
+    assert (found, cut) == (folder / "last.ckpt", [])
+    resumed = fit(pictures, folder, resume=str(found))
+    assert trace(folder) == trace(tmp_path / "whole")
+    torch.testing.assert_close(resumed.lightning_module.state_dict(), whole, rtol=0, atol=0)
+
+
+def two_ranks(root: Path, folder: Path, how: str = "", ranks: str = "") -> int:
+    """Run both processes until they end."""
+    words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    more = [str(SCRIPT), str(root), str(folder), how, ranks]
+    return subprocess.run(
+        [sys.executable, *words, *more],
+        timeout=400,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        check=False,
+    ).returncode
+
+
+@pytest.fixture(scope="module")
+def undisturbed(pictures, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    assert two_ranks(pictures, folder) == 0
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("how", "ranks"), [("SIGKILL", "1"), ("SIGKILL", "0"), ("SIGTERM", "01")])
+def test_two_processes_go_on_after_a_fault(how, ranks, pictures, tmp_path, undisturbed):
+    two_ranks(pictures, tmp_path, how, ranks)
+    assert len(trace(tmp_path / "0")) < len(trace(undisturbed / "0"))
+    assert two_ranks(pictures, tmp_path) == 0
+    for rank in "01":
+        expected, found = trace(undisturbed / rank), trace(tmp_path / rank)
+        assert [row["step"] for row in expected] == list(range(1, len(expected) + 1))
+        last = {row["step"]: row for row in found}  # a step that was not saved was taken twice, alike
+        assert [last[row["step"]] for row in expected] == expected
+    ends = [weights_of(folder / "0" / "last.ckpt") for folder in (undisturbed, tmp_path)]
+    torch.testing.assert_close(*ends, rtol=0, atol=0)

@@ -1,0 +1,187 @@
+"""Overlays of clusters and loggers, and sweeps: what ships is run as its users run it."""
+
+import inspect
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from harness import make_pictures
+from lightning.pytorch import Trainer
+
+from colorzoo.card import ModelCard
+from colorzoo.cli._training_configs import config_folders, find_config
+from colorzoo.cli.lightning import run
+from colorzoo.data import PictureDataModule
+from colorzoo.loggers import unreachable
+from colorzoo.registry import list_models, model_card
+from colorzoo.testing.training import logged, write_overlay
+
+CLUSTER = config_folders()[0] / "cluster"
+SWEEPS = sorted((config_folders()[0] / "sweeps").glob("*.yaml"))
+SCRIPTS = sorted(CLUSTER.glob("*.sh"))
+CARDS = [model_card(name) for name in list_models()]
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("many")
+    make_pictures(root / "train", 7, side=80)
+    make_pictures(root / "val", 3, side=80)
+    return root
+
+
+def words_of(sweep: dict[str, Any], which: int, pictures: Path, *before: str) -> list[str]:
+    """Return what wandb's agent would run, each parameter at its first (0) or last (-1) value."""
+    values = [f"--{name}={choice['values'][which]}" for name, choice in sweep["parameters"].items()]
+    words: list[str] = []
+    for word in sweep["command"]:
+        whole = word.replace("${envvar:DATA}", str(pictures))
+        words += [*before, *values] if whole == "${args}" else [whole]
+    return words
+
+
+def card_of(config: str) -> ModelCard:
+    return next(card for card in CARDS if card.config == config)
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_a_sweep_runs_as_the_agent_runs_it(path: Path, many: Path, tmp_path: Path) -> None:
+    sweep = yaml.safe_load(path.read_text())
+    assert all(len(choice["values"]) > 1 for choice in sweep["parameters"].values())
+    config = sweep["command"][sweep["command"].index("--config") + 1]
+    small = write_overlay(card_of(config), tmp_path, many)
+    program, *words = words_of(sweep, -1, many, "--config", str(small))
+    assert (program, words[0]) == (sweep["program"], "fit")
+    assert run(words) == 0
+    assert sweep["metric"]["name"] in (next(tmp_path.rglob("metrics.csv")).read_text().splitlines()[0])
+
+
+def test_questions_of_five_papers_are_asked() -> None:
+    commands = [yaml.safe_load(path.read_text())["command"] for path in SWEEPS]
+    papers = {words[words.index("--config") + 1].split("/")[0] for words in commands}
+    assert papers >= {"zhang2016", "zhang2017", "kim2021", "chen2023", "cho2023"}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_a_cluster_script_uses_options_that_exist(script: Path) -> None:
+    text = script.read_text()
+    used = set(re.findall(r"--(trainer|data)\.(\w+)", text))
+    known = {("trainer", name) for name in inspect.signature(Trainer).parameters}
+    known |= {("data", name) for name in inspect.signature(PictureDataModule).parameters}
+    assert used
+    assert used <= known
+    assert all(find_config(name).is_file() for name in re.findall(r"--config (\S+yaml)", text))
+    assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
+
+
+def told(script: Path, program: str, folder: Path, **variables: str) -> list[str]:
+    """Run a script with a program that prints what it is given, and return the words."""
+    stub = folder / program
+    stub.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done\n')
+    stub.chmod(0o755)
+    env = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", **variables}
+    words = ["bash", str(script), *shlex.split("--config zhang2017/local.yaml --data.batch_size 3")]
+    return subprocess.run(words, env=env, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_torchrun_and_slurm_start_what_goes_on_by_itself(tmp_path: Path) -> None:
+    run_folder = str(tmp_path / "run")
+    by_hand = told(CLUSTER / "torchrun.sh", "torchrun", tmp_path, DATA="/p", RUN=run_folder, NODES="2")
+    queued = told(CLUSTER / "slurm.sh", "srun", tmp_path, DATA="/p", RUN=run_folder, SLURM_JOB_ID="7",
+                  SLURM_NTASKS_PER_NODE="4", SLURM_JOB_NUM_NODES="2")  # fmt: skip
+    for words in (by_hand, queued):
+        after = words[words.index("colorzoo") :]
+        assert after[1:6] == ["fit", "--config", "zhang2017/local.yaml", "--data.batch_size", "3"]
+        assert f"--ckpt_path={run_folder}" in after
+        assert "--trainer.num_nodes=2" in after
+
+
+@pytest.mark.timeout(280)
+@pytest.mark.parametrize("name", ["zhang2016_small", "zhang2019_small"])  # one optimizer, and two
+def test_ddp_is_an_overlay_and_nothing_else(name: str, many: Path, tmp_path: Path) -> None:
+    card = model_card(name)
+    small = write_overlay(card, tmp_path, many)
+    # what a machine without GPUs has instead of them
+    here = {"accelerator": "cpu", "devices": 2, "sync_batchnorm": False, "precision": "32-true"}
+    words = [f"--trainer.{key}={value}" for key, value in here.items()]
+    config = card.config or "zhang2019/small.yaml"
+    layers = ["--config", config, "--config", "cluster/ddp.yaml", "--config", str(small)]
+    command = [sys.executable, "-m", "colorzoo", "fit", *layers, *words]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=250, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert logged(tmp_path, "train/")
+    assert logged(tmp_path, "val/")
+
+
+@pytest.mark.parametrize("overlay", ["ddp", "fsdp", "fast"])
+def test_an_overlay_holds_options_of_the_trainer(overlay: str) -> None:
+    content = yaml.safe_load((CLUSTER / f"{overlay}.yaml").read_text())
+    assert set(content) <= {"trainer", "compile"}
+    assert set(content["trainer"]) <= set(inspect.signature(Trainer).parameters)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_compiled_steps_train(many: Path, tmp_path: Path) -> None:
+    losses = []
+    for more in ([], ["--config", "cluster/fast.yaml", "--trainer.precision=32-true"]):
+        folder = tmp_path / str(len(more))
+        folder.mkdir()
+        small = write_overlay(model_card("zhang2016_small"), folder, many)
+        assert run(["fit", "--config", "zhang2016/small.yaml", "--config", str(small), *more]) == 0
+        losses.append(logged(folder, "train/"))
+    assert len(losses[0]) >= 2
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
+def wandb_run(many: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: str) -> Path:
+    """Train with the overlay of wandb in a folder of its own, and return the folder of its only run."""
+    import wandb
+
+    small = write_overlay(model_card("zhang2016_small"), folder, many)
+    content = yaml.safe_load(small.read_text())
+    del content["trainer"]["logger"]
+    small.write_text(yaml.safe_dump(content))
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"WANDB_SILENT": "true", **environment}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(folder)
+    layers = ["--config", "zhang2016/small.yaml", "--config", str(small), "--config", "loggers/wandb.yaml"]
+    assert run(["fit", *layers]) == 0
+    wandb.teardown()  # ends its own process, which writes
+    (found,) = (folder / "wandb").glob("offline-run-*")
+    return found
+
+
+def test_a_dead_wandb_server_leaves_a_run_offline_with_everything(many, tmp_path, monkeypatch, capsys):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    known = {"WANDB_BASE_URL": address, "WANDB_API_KEY": "0" * 40}
+    found = wandb_run(many, tmp_path, monkeypatch, **known)
+    assert f"goes on offline: {address.removeprefix('http://')} does not answer" in capsys.readouterr().err
+    assert list(found.rglob("media/images/val/pictures*.png"))
+    logged_there = next(found.glob("*.wandb")).read_bytes()
+    for wanted in (b"Colorful Image Colorization", b"val/psnr_automatic", b"versions", b"uniform"):
+        assert wanted in logged_there
+    assert logged(tmp_path, "val/")  # the table of numbers is kept beside it
+    assert list(tmp_path.rglob("checkpoints/*.ckpt"))
+
+
+def test_without_an_account_wandb_is_offline(monkeypatch, tmp_path):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert "no account" in (unreachable() or "")
+    (tmp_path / ".netrc").write_text("machine api.wandb.ai login user password key")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: socket.socket())
+    assert unreachable() is None

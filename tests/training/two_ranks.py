@@ -1,0 +1,36 @@
+"""One of two processes of a training that is hurt in its first start; torchrun starts it."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+from harness import fit
+from lightning.pytorch.strategies import DDPStrategy
+
+from colorzoo.cli._resuming import newest_whole
+
+
+def main(root: Path, folder: Path, how: str, ranks: str) -> None:
+    """Train two processes; those of ``ranks`` send themselves the signal ``how`` in a step."""
+    torch.set_num_threads(1)
+    rank = os.environ["RANK"]
+    hurt = bool(how) and rank in ranks
+    found, _ = newest_whole(folder / "0")
+    fit(
+        root,
+        folder / rank,
+        stop=2 if hurt else None,
+        how=getattr(signal, how) if hurt else "raise",
+        resume=None if found is None else str(found),
+        saved=folder / "0",
+        devices=2,
+        strategy=DDPStrategy(process_group_backend="gloo"),
+        use_distributed_sampler=False,
+        max_epochs=4,
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
