@@ -90,8 +90,9 @@ def test_each_picture_has_its_own_recipe(run: Run, tmp_path: Path) -> None:
 
 def test_a_folder_of_recipes_that_cannot_be(run: Run, tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text("{}")
-    assert "no such folder" in run("a.png", "--recipe-folder", tmp_path / "gone")[2]
-    both = run("a.png", "--recipe-folder", tmp_path, "--recipe", tmp_path / "r.json")[2]
+    Image.fromarray(gray_picture(30, 40)).save(tmp_path / "a.png")
+    assert "no such folder" in run(tmp_path / "a.png", "--recipe-folder", tmp_path / "gone")[2]
+    both = run(tmp_path / "a.png", "--recipe-folder", tmp_path, "--recipe", tmp_path / "r.json")[2]
     assert "give one of them" in both
 
 

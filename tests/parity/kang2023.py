@@ -1,5 +1,6 @@
 """DDColor against the authors' code: networks, discriminator, losses, pictures, measures."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -161,6 +162,8 @@ def losses(golden: Golden) -> None:
     golden.close("out_gt_rgb_enhanced", saturate(rgb, 1.2))
     golden.close("out_pred_rgb", painted.to_rgb(luma))
     model = training_model(golden)
+    # the code adds up the pictures of a device, here it is a mean
+    model.objective = replace(model.objective, colorfulness_weight=0.5 * len(luma))
     terms = model.generator_terms(torch.cat([luma, true], dim=1), painted)
     names = {
         "pixel": "l_g_pix",

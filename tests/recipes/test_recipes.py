@@ -18,7 +18,7 @@ RECIPES = [
     for recipe in importlib.import_module(module.name).RECIPES
 ]
 # Not a paper's: small models are ours, the others are fragments that need a model beside them.
-OURS = ("data/", "sweeps/", "cluster/")
+OURS = ("cluster/", "data/", "loggers/", "sweeps/")
 
 
 @pytest.fixture(scope="module", params=RECIPES, ids=lambda recipe: recipe.config)

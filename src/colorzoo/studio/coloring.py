@@ -16,7 +16,7 @@ from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.rasterize import point_ab, points_lab
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import full_luma, join
+from colorzoo.inference.full_size import full_luma, join_levels
 from colorzoo.inference.guide import draw_wishes
 from colorzoo.inference.palette import Distribution
 from colorzoo.inference.pins import Pin, fit_pins
@@ -25,7 +25,7 @@ from colorzoo.inference.sketches import painted_luma
 from colorzoo.studio.gamut import SNAPPED, Shown, show
 from colorzoo.studio.limits import Limits
 from colorzoo.studio.palette import luma_at
-from colorzoo.studio.photo import Photo, fit, jpeg, to_levels
+from colorzoo.studio.photo import Photo, fit, jpeg
 from colorzoo.studio.threads import ThreadChooser
 from colorzoo.tasks import AbPrediction
 
@@ -188,9 +188,9 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
 def paint(task: Task, answer: Answer, luma: Tensor, watch: Stopwatch) -> bytes:
     """Join an answer with a lightness ``(1, 1, h, w)`` of any size and return the JPEG."""
     with torch.inference_mode():
-        rgb = join(answer.luma(luma)[0, 0], answer.ab, pins_for(task, answer, luma))
+        shown = join_levels(answer.luma(luma)[0, 0], answer.ab, pins_for(task, answer, luma))
     watch.lap("join")
-    encoded = jpeg(Image.fromarray(to_levels(rgb)))
+    encoded = jpeg(Image.fromarray(shown))
     watch.lap("encode")
     return encoded
 

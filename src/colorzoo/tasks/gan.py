@@ -127,7 +127,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
             WeightsError: See `ColorizationModule.setup`.
         """
         super().setup(stage)
-        if stage == "fit":
+        if stage == "fit" and self._trainer is not None:
             prepare_turns(self.trainer)
 
     def generator_groups(self) -> list[dict[str, Any]]:
