@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +149,10 @@ def whole_results(out: Path) -> set[str]:
     return found
 
 
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
 def kill_while_writing(program: Program, folder: Path, moments: int, seed: int) -> None:
     """Kill runs at random moments of writing; each next run goes on where the last one was."""
     box, out = make_box(folder), folder / "out"
@@ -159,10 +164,11 @@ def kill_while_writing(program: Program, folder: Path, moments: int, seed: int) 
                 (out / name).unlink()
             stamps = {}
         program.start(box, out, slow=0.4)
-        while program.running and not list(out.glob(".colorzoo-*.part")):
+        while program.running and names(out) == set(stamps):
             time.sleep(0.002)
         time.sleep(generator.random() * 0.8)
-        os.kill(program.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # the last picture may be done
+            os.kill(program.pid, signal.SIGKILL)
         program.wait()
         now = {name: (out / name).stat().st_mtime_ns for name in whole_results(out)}
         assert stamps.items() <= now.items()  # nothing is lost, and nothing done twice
