@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
+import select
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,23 +23,13 @@ from tiny_model import gray_picture
 
 _TESTS = Path(__file__).parents[1]
 PICTURES = 12
-# the program with a stub for a model, and with a disk so slow that most of its time is spent writing
-CHILD = f"""
-import os, sys, time
+# The program with a stub for a model, on a disk so slow that most of its time is spent writing. It is loaded
+# once and forks a process for each run that is asked for.
+SERVER = f"""
+import json, os, resource, signal, sys, time
 sys.path.insert(0, {str(_TESTS)!r})
 import colorzoo.inference.write as write
 from colorzoo.cli import main as program
-
-slow = float(os.environ.get("SLOW", "0"))
-
-def write_slowly(path, content):
-    with write.whole_file(path) as file:
-        for start in range(0, len(content), max(1, len(content) // 20)):
-            file.write(content[start : start + max(1, len(content) // 20)])
-            file.flush()
-            time.sleep(slow / 20)
-
-write.write_whole = write_slowly
 import colorzoo.cli._album as album
 from tiny_model import tiny_model
 
@@ -46,9 +39,93 @@ class Stub(album.Colorizer):
         self.name = name
 
 album.Colorizer = Stub
-print("ready", flush=True)
-sys.exit(program.main(sys.argv[1:]))
+
+def run(job):
+    def write_slowly(path, content):
+        step = max(1, len(content) // 20)
+        with write.whole_file(path) as file:
+            for start in range(0, len(content), step):
+                file.write(content[start : start + step])
+                file.flush()
+                time.sleep(job["slow"] / 20)
+
+    write.write_whole = write_slowly
+    if job["limit"]:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], job["limit"]))
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(job[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    code = program.main(job["words"])
+    sys.stdout.flush()
+    os._exit(code)
+
+for line in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        run(json.loads(line))
+    print(pid, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
+
+
+class Program:
+    """Runs of the program, one at a time.
+
+    Attributes:
+        pid: Of the last run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._said, self._err = folder / "said", folder / "err"
+        self._server = subprocess.Popen(
+            [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.pid = 0
+
+    def start(self, box: Path, out: Path, slow: float = 0.0, limit: int = 0) -> None:
+        """Begin to color a box."""
+        words = ["colorize", str(box), "-o", str(out), "--fast", "--jobs", "2", "--json"]
+        job = {"words": words, "slow": slow, "limit": limit, "out": str(self._said), "err": str(self._err)}
+        assert self._server.stdin is not None
+        self._server.stdin.write(json.dumps(job) + "\n")
+        self._server.stdin.flush()
+        self.pid = self._answer()
+
+    @property
+    def running(self) -> bool:
+        """Whether the last run is not over."""
+        assert self._server.stdout is not None
+        return not select.select([self._server.stdout], [], [], 0)[0]
+
+    def wait(self) -> tuple[int, dict[str, str], str]:
+        """Return exit code, the fate of each picture, and what was said on standard error."""
+        code = self._answer()
+        said = self._said.read_text()
+        fates = {Path(entry["source"]).name: entry["status"] for entry in json.loads(said)} if said else {}
+        return code, fates, self._err.read_text()
+
+    def finish(self, box: Path, out: Path) -> Counter[str]:
+        """Run to the end, and return how many pictures had which fate."""
+        self.start(box, out)
+        code, fates, err = self.wait()
+        assert code == 0, err
+        return Counter(fates.values())
+
+    def close(self) -> None:
+        """End the server."""
+        self._server.kill()
+        self._server.communicate()
+
+    def _answer(self) -> int:
+        assert self._server.stdout is not None
+        return int(self._server.stdout.readline())
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    found = Program(tmp_path_factory.mktemp("program"))
+    yield found
+    found.close()
 
 
 def make_box(folder: Path) -> Path:
@@ -57,27 +134,6 @@ def make_box(folder: Path) -> Path:
     for number in range(PICTURES):
         Image.fromarray(gray_picture(40 + number, 60)).save(box / f"{number:02}.png")
     return box
-
-
-def start(box: Path, out: Path, slow: float = 0.0, **options: object) -> subprocess.Popen[str]:
-    words = ["colorize", str(box), "-o", str(out), "--fast", "--jobs", "2", "--json"]
-    return subprocess.Popen(
-        [sys.executable, "-c", CHILD, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "SLOW": str(slow)},
-        **options,  # type: ignore[call-overload]
-    )
-
-
-def finish(box: Path, out: Path) -> dict[str, int]:
-    """Run to the end, and return how many pictures had which fate."""
-    child = start(box, out)
-    said, err = child.communicate(timeout=240)
-    assert child.returncode == 0, err
-    fates = [entry["status"] for entry in json.loads(said.partition("ready\n")[2])]
-    return {fate: fates.count(fate) for fate in fates}
 
 
 def whole_results(out: Path) -> set[str]:
@@ -93,104 +149,99 @@ def whole_results(out: Path) -> set[str]:
     return found
 
 
-def kill_while_writing(folder: Path, moments: int, seed: int) -> None:
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
+def kill_while_writing(program: Program, folder: Path, moments: int, seed: int) -> None:
     """Kill runs at random moments of writing; each next run goes on where the last one was."""
     box, out = make_box(folder), folder / "out"
     generator = random.Random(seed)
-    before: set[str] = set()
     stamps: dict[str, int] = {}
     for _ in range(moments):
-        if len(before) == PICTURES:
-            for name in sorted(before):
+        if len(stamps) == PICTURES:
+            for name in stamps:
                 (out / name).unlink()
-            before, stamps = set(), {}
-        child = start(box, out, slow=0.4)
-        assert child.stdout is not None
-        child.stdout.readline()
-        while child.poll() is None and not list(out.glob(".colorzoo-*.part")):
+            stamps = {}
+        program.start(box, out, slow=0.4)
+        while program.running and names(out) == set(stamps):
             time.sleep(0.002)
         time.sleep(generator.random() * 0.8)
-        child.send_signal(signal.SIGKILL)
-        child.communicate()
-        now = whole_results(out)
-        assert before <= now
-        assert all((out / name).stat().st_mtime_ns == stamp for name, stamp in stamps.items())
-        before, stamps = now, {name: (out / name).stat().st_mtime_ns for name in now}
+        with suppress(ProcessLookupError):  # the last picture may be done
+            os.kill(program.pid, signal.SIGKILL)
+        program.wait()
+        now = {name: (out / name).stat().st_mtime_ns for name in whole_results(out)}
+        assert stamps.items() <= now.items()  # nothing is lost, and nothing done twice
+        stamps = now
         for part in out.glob(".*.part"):  # so that the next wait sees a new one
             part.unlink()
-    fates = finish(box, out)
-    assert fates.get("skipped", 0) == len(before)
-    assert fates.get("colored", 0) == PICTURES - len(before)
+    fates = program.finish(box, out)
+    assert fates["skipped"] == len(stamps)
+    assert fates["colored"] == PICTURES - len(stamps)
     assert len(whole_results(out)) == PICTURES
 
 
-def test_a_kill_while_writing(tmp_path: Path) -> None:
-    kill_while_writing(tmp_path, 1, seed=0)
+def test_three_kills_while_writing(program: Program, tmp_path: Path) -> None:
+    kill_while_writing(program, tmp_path, 3, seed=0)
 
 
 @pytest.mark.slow
-def test_twenty_kills_while_writing(tmp_path: Path) -> None:
-    kill_while_writing(tmp_path, 20, seed=1)
+def test_twenty_kills_while_writing(program: Program, tmp_path: Path) -> None:
+    kill_while_writing(program, tmp_path, 20, seed=1)
 
 
-@pytest.mark.slow
-def test_a_file_that_may_not_grow_ends_the_run_and_the_rest_comes_later(tmp_path: Path) -> None:
-    """A limit of the process on the size of files (EFBIG) stands for a quota: no half file, one line each."""
+def test_a_file_that_may_not_grow_fails_alone_and_comes_later(program: Program, tmp_path: Path) -> None:
+    """A limit on the size of files (EFBIG): no half file, one line, and the others are colored."""
     box, out = make_box(tmp_path), tmp_path / "out"
     noise = np.random.default_rng(0).integers(0, 256, (400, 400), dtype=np.uint8)
     Image.fromarray(noise).save(box / "05.png")
-
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
-    child = start(box, out, preexec_fn=limit)
-    said, err = child.communicate(timeout=240)
-    fates = {Path(e["source"]).name: e["status"] for e in json.loads(said.partition("ready\n")[2])}
-    assert child.returncode == 1
-    assert fates.pop("05.png") in ("failed", "full")
+    program.start(box, out, limit=100_000)
+    code, fates, err = program.wait()
+    assert code == 1
+    assert fates.pop("05.png") == "failed"
+    assert set(fates.values()) == {"colored"}
     assert "Traceback" not in err
     assert not list(out.glob(".*.part"))
-    left = PICTURES - len(whole_results(out))
-    assert left >= 1
-    assert finish(box, out)["colored"] == left
+    assert program.finish(box, out) == {"skipped": PICTURES - 1, "colored": 1}
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="only the superuser mounts a disk")
-def test_a_full_disk_and_one_that_turns_read_only(tmp_path: Path) -> None:
-    box, disk = make_box(tmp_path), tmp_path / "disk"
+def test_a_full_disk_and_one_that_turns_read_only(program: Program, tmp_path: Path) -> None:
+    box, disk, view = make_box(tmp_path), tmp_path / "disk", tmp_path / "view"
     disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True
-    )
+    view.mkdir()
+    mounted = mount("-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk))
     if mounted.returncode:
-        pytest.skip(f"no disk can be mounted here: {mounted.stderr.decode().strip()}")
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
     try:
         out = disk / "out"
-        child = start(box, out)
-        _, err = child.communicate(timeout=240)
-        assert child.returncode in (1, 2)
+        program.start(box, out)
+        code, _, err = program.wait()
+        assert code == 1
         assert err.count("No space left on device") == 1
         done = whole_results(out)
         assert 0 < len(done) < PICTURES
         assert not list(out.glob(".*.part"))
-        subprocess.run(["mount", "-o", "remount,size=16m", str(disk)], check=True)
-        child = start(box, out, slow=0.3)
-        while child.poll() is None and whole_results(out) == done:
+        assert mount("-o", "remount,size=16m", str(disk)).returncode == 0
+        program.start(box, out, slow=0.3)
+        while program.running and len(whole_results(out)) < len(done) + 2:
             time.sleep(0.01)
-        remounted = subprocess.run(["mount", "-o", "remount,ro", str(disk)], capture_output=True)
-        while remounted.returncode:  # busy while a file is open for writing
-            time.sleep(0.01)
-            remounted = subprocess.run(["mount", "-o", "remount,ro", str(disk)], capture_output=True)
-            if child.poll() is not None:
-                break
-        _, err = child.communicate(timeout=240)
+        # the disk itself is busy as long as a file is open, so a view that is read-only takes its place
+        for words in (("--bind", out, view), ("-o", "remount,ro,bind", view), ("--bind", view, out)):
+            assert mount(*map(str, words)).returncode == 0
+        code, _, err = program.wait()
+        subprocess.run(["umount", str(out)], check=True)
+        assert code == 1
+        assert "Read-only file system" in err
         assert "Traceback" not in err
-        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
         done = whole_results(out)
-        fates = finish(box, out)
-        assert fates.get("skipped", 0) == len(done)
+        assert program.finish(box, out)["skipped"] == len(done) < PICTURES
         assert len(whole_results(out)) == PICTURES
     finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+        subprocess.run(["umount", "--lazy", str(view)])
+        subprocess.run(["umount", "--recursive", "--lazy", str(disk)], check=True)
+
+
+def mount(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["mount", *words], capture_output=True, text=True)
