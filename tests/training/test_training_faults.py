@@ -22,6 +22,11 @@ def weights_of(checkpoint: Path) -> dict[str, torch.Tensor]:
     return torch.load(checkpoint, weights_only=True)["state_dict"]
 
 
+def steps_of(folder: Path) -> list[dict[str, object]]:
+    """Return what was traced of each step; one that was not saved was taken twice."""
+    return [*{row["step"]: row for row in trace(folder)}.values()]
+
+
 def torn(path: Path) -> Path:
     """Cut a file in the middle, as a node does that dies while it writes."""
     data = path.read_bytes()
@@ -111,7 +116,7 @@ def test_a_full_disk_while_saving_leaves_the_last_checkpoint_whole(pictures, tmp
     found, cut = newest_whole(folder)
     assert (found, cut) == (folder / "last.ckpt", [])
     resumed = fit(pictures, folder, resume=str(found))
-    assert trace(folder) == trace(tmp_path / "whole")
+    assert steps_of(folder) == trace(tmp_path / "whole")
     torch.testing.assert_close(resumed.lightning_module.state_dict(), whole, rtol=0, atol=0)
 
 
