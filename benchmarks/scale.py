@@ -6,7 +6,6 @@ held against two gloo processes on this CPU; ``docs/scale.md`` has its table for
 
 from __future__ import annotations
 
-import socket
 import statistics
 import sys
 import time
@@ -103,16 +102,16 @@ def _model() -> nn.Module:
 def _measured(processes: int) -> tuple[float, float]:
     """Return the seconds of a step and of exchanging its gradients, by the slowest process."""
     with TemporaryDirectory() as folder:
-        start_processes(_train, (processes, folder, _free_port()), nprocs=processes, start_method="spawn")
+        start_processes(_train, (processes, folder), nprocs=processes, start_method="spawn")
         shares = [torch.load(Path(folder) / f"{rank}.pt", weights_only=True) for rank in range(processes)]
     step, exchange = (max(each) for each in zip(*shares, strict=True))
     return step, exchange
 
 
-def _train(rank: int, processes: int, folder: str, port: int) -> None:
+def _train(rank: int, processes: int, folder: str) -> None:
     torch.set_num_threads(1)
-    address = f"tcp://127.0.0.1:{port}"
-    distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
+    meeting = f"file://{folder}/meet"
+    distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=processes)
     model = _model()
     parallel = DistributedDataParallel(_Loss(model), find_unused_parameters=True)
     batch = sample_batch((SIDE, SIDE), batch=BATCH, seed=rank)
@@ -146,13 +145,6 @@ class _Loss(nn.Module):
         found = self.model.training_step(batch, 0)  # type: ignore[operator]
         loss: torch.Tensor = found["loss"] if isinstance(found, dict) else found
         return loss
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

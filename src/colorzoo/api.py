@@ -12,7 +12,7 @@ from PIL import Image
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
 from colorzoo.inference.guide import GuidanceLike, as_recipe, wanted_model
 from colorzoo.inference.moving import color_frames, frames_to_color
-from colorzoo.inference.picture_io import read_frames, read_picture, write_notes, write_picture
+from colorzoo.inference.picture_io import depth_at, read_frames, read_picture, write_notes, write_picture
 
 
 def colorize(
@@ -99,7 +99,7 @@ def colorize_file(
         picture = read_picture(source)
         notes = (*write_notes(target, picture), *picture.notes)
         colored = color(picture)
-        write_picture(target, colored.rgb, picture, overwrite=overwrite)
+        write_picture(target, colored.levels(depth_at(target, picture)), picture, overwrite=overwrite)
         notes += colored.notes
     else:
         others = read_frames(source, found)

@@ -12,6 +12,8 @@ from colorzoo.errors import WeightsError
 
 _FLAG = "--ckpt_path"
 _SUFFIX = ".ckpt"
+SPECIAL = ("best", "last", "hpc")
+"""Words behind ``--ckpt_path`` that Lightning itself understands."""
 
 
 def resolve_checkpoint(argv: Sequence[str]) -> list[str]:
@@ -71,7 +73,7 @@ def _whole_checkpoint(path: Path, *, begins: bool) -> Path | None:
     if path.is_file():
         return path if path.suffix != _SUFFIX or is_whole(path) else _instead_of(path)
     folder = path.is_dir() or not (path.exists() or path.suffix)
-    if not (begins and folder) or str(path) in ("best", "last", "hpc"):
+    if not (begins and folder) or str(path) in SPECIAL:
         return path  # of no other verb: those name what they measure
     found, torn = newest_whole(path)
     for each in torn:

@@ -23,13 +23,12 @@ from colorzoo.callbacks import (
     StepSeed,
 )
 from colorzoo.cli._predicting import FAILED, FullSizePrediction, results_folder
+from colorzoo.cli._resuming import SPECIAL
 from colorzoo.cli._training_configs import config_folders
 from colorzoo.cli._training_start import measure, start_from
 from colorzoo.data import PictureDataModule
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.tasks import ColorizationModule
-
-_SPECIAL_CHECKPOINTS = ("best", "last", "hpc")
 
 
 class ZooCLI(LightningCLI):
@@ -118,7 +117,7 @@ class ZooCLI(LightningCLI):
         assert isinstance(model, ColorizationModule)
         model.allow_untrained = self._get(self.config, "allow_untrained")
         checkpoint = self._get(self.config, "ckpt_path")
-        if checkpoint and checkpoint not in _SPECIAL_CHECKPOINTS and not Path(checkpoint).is_file():
+        if checkpoint and checkpoint not in SPECIAL and not Path(checkpoint).is_file():
             raise WeightsError(f"--ckpt_path {str(checkpoint)!r}: no such file.")
         if metrics := self._get(self.config, "metrics"):
             measure(model, [name.strip() for name in metrics.split(",")])
