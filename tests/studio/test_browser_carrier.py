@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 
 INDEX = (Path(colorzoo.studio.__path__[0]) / "static" / "index.html").read_text(encoding="utf-8")
 WORKER = """
-const model = (name, more) => ({ name, title: name, summary: name, guidance: ["points"], ready: true, ...more });
+const model = (name, more) => ({ name, summary: name, guidance: ["points"], ready: true, ...more });
 onmessage = ({ data: { message, buffers } }) => {
   const say = (answer, ...parts) => postMessage({ message: { re: message.id, ...answer }, buffers: parts });
   const flat = new Uint8Array(8 + 4 * 6 * 4).fill(90);
@@ -20,11 +20,13 @@ onmessage = ({ data: { message, buffers } }) => {
   new DataView(flat.buffer).setUint32(4, 4, true);
   const picture = { width: 6, height: 4, mime: "image/x-rgba" };
   if (message.type === "ready") {
-    say({ type: "hello", session: "s", resumed: false, photo: null, start: null, recipe: null,
-      models: [model("here", { default: true }), model("away", { missing: "it is too large" })], limits: { formats: ["png"] } });
+    const models = [model("here", { default: true }), model("away", { missing: "it is too large" })];
+    const limits = { formats: ["png"] };
+    say({ type: "hello", session: "s", photo: null, start: null, recipe: null, models, limits });
   } else if (message.type === "open") {
     const image = { width: 6, height: 4, sha256: String(buffers[0].length) };
-    say({ type: "photo", name: message.name, ...picture, image, network: 4, view: [6, 4], notes: [] }, flat, flat.slice());
+    const photo = { type: "photo", name: message.name, ...picture, image, network: 4, view: [6, 4], notes: [] };
+    say(photo, flat, flat.slice());
   } else if (message.type === "color") {
     if (message.recipe.points) postMessage({ state: "refused", words: "The worker gave up." });
     else say({ type: "colored", quality: message.quality, points: [], notes: [], ...picture }, flat);
