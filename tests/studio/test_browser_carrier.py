@@ -25,7 +25,7 @@ onmessage = ({ data: { message, buffers } }) => {
     say({ type: "hello", session: "s", photo: null, start: null, recipe: null, models, limits });
   } else if (message.type === "open") {
     const image = { width: 6, height: 4, sha256: String(buffers[0].length) };
-    const photo = { type: "photo", name: message.name, ...picture, image, network: 4, view: [6, 4], notes: [] };
+    const photo = { type: "photo", name: message.name, ...picture, image, network: 4, view: [6, 4] };
     say(photo, flat, flat.slice());
   } else if (message.type === "color") {
     if (message.recipe.points) postMessage({ state: "refused", words: "The worker gave up." });
