@@ -104,6 +104,8 @@ class Studio:
             if message.type == "close":  # at once: nothing that is asked later may still see the photo
                 self._forget(session.id)
                 session.place(None)
+            elif message.type == "cancel":  # at once too, or it would wait for what it ends
+                session.cancelled.append(message.fields().integer("re", 0, low=0) or 0)
             else:
                 self._queue(session, message, reply)
         except Exception as error:  # of whatever kind: told in one line, and the next request is served

@@ -19,14 +19,14 @@ class Limits:
         view_side: Longer side of the ordinary preview.
         memory_bytes: That all photos and caches take together; the longest unused photo goes first.
         sessions: Kept at once.
-        idle_seconds: After which a session is forgotten.
+        idle_seconds: After which a session is forgotten, or its photo alone while its pad is there.
         upload_seconds: That an upload waits to be opened, and that its transfer may take.
         download_seconds: That an exported file waits.
         waiting: Requests of a session that wait in one queue.
     """
 
     file_bytes: int = 64 * 2**20
-    pixels: int = 50_000_000
+    pixels: int = 100_000_000
     message_bytes: int = 4 * 2**20
     points: int = 2048
     full_pixels: int = 16_000_000

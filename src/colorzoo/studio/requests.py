@@ -28,8 +28,9 @@ from colorzoo.studio.gamut import REACH, SIDE, gamut_picture, to_hex
 from colorzoo.studio.limits import Limits
 from colorzoo.studio.messages import Message
 from colorzoo.studio.models import Bench, ModelPool
+from colorzoo.studio.opening import check_head
 from colorzoo.studio.palette import suggest, where_next
-from colorzoo.studio.photo import Photo, open_photo, plain_name, thumbnail
+from colorzoo.studio.photo import Photo, opening, plain_name, thumbnail
 from colorzoo.studio.session import Session
 
 MOST_SUGGESTIONS = 32
@@ -125,6 +126,15 @@ class Context:
         check_bytes(len(data), self.limits)
         return data, name
 
+    def check_wanted(self) -> None:
+        """Stop where the pad has given up this request.
+
+        Raises:
+            StudioError: It has.
+        """
+        if self.message.id in self.session.cancelled:
+            raise StudioError("cancelled", "given up")
+
 
 def check_bytes(count: int, limits: Limits) -> None:
     """Refuse a file that is too large.
@@ -141,9 +151,24 @@ def check_bytes(count: int, limits: Limits) -> None:
 def open_(ctx: Context) -> Iterator[Message]:
     """Decode a photo and put it on the pad."""
     data, name = ctx.file()
-    photo = open_photo(data, name, ctx.limits, ctx.network)
-    ctx.session.place(photo)
-    yield ctx.answer("photo", photo.gray, photo.source, **photo.describe(ctx.network))
+    for step in opening(data, name, ctx.limits, ctx.network):
+        ctx.check_wanted()
+        if isinstance(step, Photo):
+            ctx.session.place(step)
+            yield ctx.answer("photo", step.gray, step.source, **step.describe(ctx.network))
+        else:
+            glimpse = () if step.glimpse is None else (step.glimpse,)
+            yield ctx.answer("progress", *glimpse, share=round(step.share, 3))
+
+
+def examine(ctx: Context) -> Iterator[Message]:
+    """Say by size and beginning of a file whether it would be let in, before it is sent."""
+    fields = ctx.message.fields()
+    name = plain_name(fields.text("name", "picture"))
+    check_bytes(fields.integer("bytes", 0, low=0) or 0, ctx.limits)
+    head = ctx.message.buffers[0] if ctx.message.buffers else b""
+    size = check_head(head, name, ctx.limits.pixels)
+    yield ctx.answer("examined", width=size and size[0], height=size and size[1])
 
 
 def attach(ctx: Context) -> Iterator[Message]:
@@ -364,6 +389,7 @@ class Request:
 
 
 REQUESTS: dict[str, Request] = {
+    "examine": Request(examine, newest=False),
     "open": Request(open_, newest=False),
     "attach": Request(attach, newest=False),
     "color": Request(color, "model", rank=0),
