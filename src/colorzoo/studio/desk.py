@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import colorzoo
@@ -60,7 +61,8 @@ class Studio:
 
     def offer(self, data: bytes, name: str) -> None:
         """Offer a photo that every new pad opens at once."""
-        self._start = {"upload": self.uploads.put(data, name, None), "name": plain_name(name)}
+        upload = self.uploads.put(data, name, None)
+        self._start = {"upload": upload, "name": plain_name(name), "sha256": sha256(data).hexdigest()}
 
     def warm_up(self) -> None:
         """Load the default model in its thread, so that the first photo need not wait for it."""

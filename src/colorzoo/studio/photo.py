@@ -17,8 +17,10 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo.inference.full_size import FullLuma
+from colorzoo.inference.picture import IN_COLOR
 from colorzoo.inference.picture_io import Picture, chroma_note, is_gray, read_picture
 from colorzoo.inference.resample import shrink_luma, working_size
+from colorzoo.inference.sketches import looks_drawn
 from colorzoo.studio.limits import Limits
 from colorzoo.studio.opening import Step, measure, read_in_steps, small_view
 
@@ -36,6 +38,7 @@ class Photo:
         sha256: Its hash.
         size: Width and height in pixels.
         colored: Whether it has colors of its own.
+        kind: ``"sketch"`` for line art, ``"gray"`` or ``"color"`` for other pictures.
         notes: What the user may want to know.
         luma: ``(1, 1, h, w)`` lightness at the size of the view.
         small: Lightness at the sizes at which networks saw it, by the shorter side asked for; see `seen`.
@@ -49,6 +52,7 @@ class Photo:
     sha256: str
     size: tuple[int, int]
     colored: bool
+    kind: str
     notes: tuple[str, ...]
     luma: Tensor
     small: dict[int, Tensor] = field(repr=False)
@@ -102,6 +106,7 @@ class Photo:
             "network": network,
             "view": list(self.view),
             "colored": self.colored,
+            "kind": self.kind,
             "notes": list(self.notes),
         }
 
@@ -137,14 +142,16 @@ def opening(data: bytes, name: str, limits: Limits, network: int) -> Iterator[St
             yield made
         else:
             maps = made
-    tint = chroma_note(picture)
+    tint, colored = chroma_note(picture), not is_gray(picture)
+    drawn = tint != IN_COLOR and looks_drawn(maps.exact)
     gray = gray_jpeg(maps.view)
     yield Photo(
         name=plain_name(name),
         data=data,
         sha256=sha256(data).hexdigest(),
         size=picture.size,
-        colored=not is_gray(picture),
+        colored=colored,
+        kind="sketch" if drawn else "color" if colored else "gray",
         notes=(*picture.notes, *((tint,) if tint else ())),
         luma=maps.view,
         small={network: maps.exact},

@@ -63,7 +63,7 @@ class Context:
     network: int
     arrived: float = field(default_factory=time.perf_counter)
 
-    def answer(self, kind: str, *buffers: bytes, **fields: Any) -> Message:
+    def answer(self, kind: str, /, *buffers: bytes, **fields: Any) -> Message:
         """Return the message that answers this request."""
         return Message({"type": kind, "re": self.message.id, **fields}, buffers)
 
@@ -155,7 +155,9 @@ def open_(ctx: Context) -> Iterator[Message]:
         ctx.check_wanted()
         if isinstance(step, Photo):
             ctx.session.place(step)
-            yield ctx.answer("photo", step.gray, step.source, **step.describe(ctx.network))
+            proposed = ctx.pool.for_sketches() if step.kind == "sketch" else None
+            facts = {**step.describe(ctx.network), "proposed": proposed}
+            yield ctx.answer("photo", step.gray, step.source, **facts)
         else:
             glimpse = () if step.glimpse is None else (step.glimpse,)
             yield ctx.answer("progress", *glimpse, share=round(step.share, 3))

@@ -44,8 +44,8 @@ def serve(make: Callable[[], Made], address: Address, *, browser: bool) -> None:
             print(qr_code(url), flush=True)
         if browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-        _load(coming, make)
-        with _asked_to_end() as asked:
+        with _asked_to_end(coming) as asked:
+            _load(coming, make)
             while not (asked.is_set() or server.should_exit):
                 asked.wait(0.5)
 
@@ -53,6 +53,9 @@ def serve(make: Callable[[], Made], address: Address, *, browser: bool) -> None:
 def _load(coming: Coming, make: Callable[[], Made]) -> None:
     try:
         studio, recipe = make()
+    except KeyboardInterrupt:  # by `_asked_to_end`
+        coming.fail(ColorzooError("the studio was ended"))
+        return
     except BaseException as error:
         coming.fail(error)
         raise
@@ -61,14 +64,22 @@ def _load(coming: Coming, make: Callable[[], Made]) -> None:
 
 
 @contextmanager
-def _asked_to_end() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl+C and a polite kill set, also where the shell has had them ignored."""
+def _asked_to_end(coming: Coming) -> Iterator[threading.Event]:
+    """Yield an event that Ctrl+C and a polite kill set, also where the shell has had them ignored.
+
+    They break off the loading of the studio by a KeyboardInterrupt.
+    """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = {kind: signal.signal(kind, lambda *_: asked.set()) for kind in kinds}
+
+    def end(*_: object) -> None:
+        asked.set()
+        if coming.here is None:
+            raise KeyboardInterrupt
+
+    before = {kind: signal.signal(kind, end) for kind in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield asked
     finally:

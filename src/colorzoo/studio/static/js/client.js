@@ -13,6 +13,9 @@ class Refusal extends Error {
   }
 }
 
+/** @param {any} error @returns {boolean} whether the server has put the photo away meanwhile */
+const isForgotten = (error) => error.code === "expired" || error.code === "no_photo";
+
 /** Numbers messages and hands answers to who waits for them. */
 class Client {
   /** @param {import("./transport.js").Transport} transport */
@@ -20,6 +23,7 @@ class Client {
     this.transport = transport;
     this.last = 0;
     this.waiting = new Map();
+    this.mend = async () => false;
     this.inform = (_message, _buffers) => {};
     transport.onmessage = (message, buffers) => this.receive(message, buffers);
   }
@@ -42,17 +46,25 @@ class Client {
     this.transport.send({ ...message, id: this.last });
   }
 
-  /** @param {object} message @param {Uint8Array[]} [buffers] @returns {Promise<Answer | null>} */
-  ask(message, buffers) {
-    return this.send(message, buffers).answer;
+  /**
+   * Send, and once more if the server had put the photo away and got it back.
+   * @param {object} message @param {Uint8Array[]} [buffers] @returns {Promise<Answer | null>}
+   */
+  async ask(message, buffers) {
+    try {
+      return await this.send(message, buffers).answer;
+    } catch (error) {
+      if (!isForgotten(error) || message.type === "open" || !(await this.mend())) throw error;
+      return this.send(message, buffers).answer;
+    }
   }
 
   /** @param {any} message @param {Uint8Array[]} buffers */
   receive(message, buffers) {
     const waiting = this.waiting.get(message.re);
-    if (!waiting || message.type === "suggestions") {
+    if (!waiting || message.type === "suggestions" || message.type === "progress") {
       this.inform(message, buffers);
-      if (!waiting) return;
+      if (!waiting || message.type === "progress") return;
     }
     this.waiting.delete(message.re);
     if (message.type === "error") waiting.reject(new Refusal(message.code, message.message));
@@ -131,4 +143,4 @@ class ColorQueue {
   }
 }
 
-export { Client, ColorQueue };
+export { Client, ColorQueue, isForgotten };

@@ -1,5 +1,6 @@
 /** Asking for colors: the result, suggestions, and what the model knows of the photo. */
 
+import { isForgotten } from "./client.js";
 import { pointRadius, reachOf, toRecipe } from "./document.js";
 import { t } from "./dom.js";
 import { classCanvas, decodeLayer, outlineCanvas } from "./pixels.js";
@@ -59,7 +60,7 @@ async function requestColor(pad, quality) {
 
 function failed(pad, error, quality) {
   if (error.code === "offline") return; // the reconnection asks again
-  if (error.code === "expired" || error.code === "no_photo") {
+  if (isForgotten(error)) {
     pad.resync();
     return;
   }

@@ -3,7 +3,7 @@
  * docs/studio_protocol.md describes the messages; this file puts the parts together.
  */
 
-import { createEmpty, createRail, createSplitHandle, createStageBar, createStatus, createToasts, createTopBar, listenToDrops } from "./chrome.js";
+import { createEmpty, createRail, createSplitHandle, createStageBar, createStatus, createTopBar, listenToDrops } from "./chrome.js";
 import { Client, ColorQueue } from "./client.js";
 import { atLightness } from "./color.js";
 import { createColorPanel } from "./colorpanel.js";
@@ -13,12 +13,14 @@ import { createDialogs } from "./dialogs.js";
 import { History, emptyDoc } from "./document.js";
 import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
 import { selectPoint } from "./edits.js";
-import { autosaveSoon, begin, docOf, keepWork, replaceDoc, sendAgain } from "./files.js";
+import { autosaveSoon, begin, docOf, keepWork, replaceDoc, sendAgain, showProgress } from "./files.js";
 import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createStatisticsPanel } from "./modepanels.js";
 import { listenToStage } from "./pointer.js";
 import { createBoxesPanel, createClassesPanel } from "./shapepanels.js";
 import { drawMarks, drawPhoto, paneSize, photoToStage } from "./stage.js";
 import { loadSettings, saveSettings } from "./storage.js";
+import { Tabs } from "./tabs.js";
+import { createToasts } from "./toasts.js";
 import { stageGestures, toolsFor } from "./tools.js";
 import { webTransport, widgetTransport } from "./transport.js";
 import { fitView, limitView, reveal } from "./view.js";
@@ -31,7 +33,7 @@ function firstUi(settings) {
     ab: [30, 40], luma: 60, sticky: false, recent: settings.recent ?? [], suggestions: null, pointInfo: {}, view: null,
     stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, before: "gray", panning: false, cursor: null, cross: null,
     wanted: null, drag: null, stroke: null, shape: null, shaping: null, paintClass: null, regions: null, regionPick: [], classes: null, showClasses: false, exemplar: null, matched: null,
-    statistics: null, works: [], notes: [], dropping: false,
+    statistics: null, works: [], notes: [], dropping: false, opening: null, once: false,
   };
 }
 
@@ -48,6 +50,8 @@ class Pad {
     this.settings = { theme: "auto", singleKeys: true, leftHanded: false, ...loadSettings() };
     this.ui = firstUi(this.settings);
     this.photo = null;
+    this.tabs = new Tabs();
+    this.stop = new AbortController();
     this.models = [];
     this.limits = {};
     this.start = null;
@@ -196,16 +200,16 @@ class Pad {
 
   /** Ask, and show what went wrong. @param {object} message */
   async ask(message) {
-    const { id, answer } = this.client.send(message);
-    this.computing.add(id);
+    const work = {};
+    this.computing.add(work);
     this.changed();
     try {
-      return await answer;
+      return await this.client.ask(message);
     } catch (error) {
       this.toast(error.message, "error");
       return null;
     } finally {
-      this.computing.delete(id);
+      this.computing.delete(work);
       this.changed();
     }
   }
@@ -272,23 +276,32 @@ class Pad {
     else this.transport.reconnect();
   }
 
-  /** The server has forgotten the photo. */
-  async resync() {
-    if (this.resyncing) return;
-    this.resyncing = true;
+  /** The server has put the photo away: send it again. @returns {Promise<boolean>} whether it has it now */
+  mend() {
+    this.mending ??= this.sendAgain().finally(() => {
+      this.mending = null;
+    });
+    return this.mending;
+  }
+
+  async sendAgain() {
     try {
-      if (await sendAgain(this)) this.queue.final();
-      else this.set({ failure: t("The server has closed this photo. Open it again; the hints are kept in the recipe.") });
+      if (await sendAgain(this)) return true;
+      this.set({ failure: t("The server has closed this photo. Open it again; the hints are kept in the recipe.") });
     } catch (error) {
       this.set({ failure: error.message });
-    } finally {
-      this.resyncing = false;
     }
+    return false;
+  }
+
+  /** Send the photo again and color it. */
+  async resync() {
+    if (await this.mend()) this.queue.final();
   }
 
   /** A message that answers nothing. @param {any} message @param {Uint8Array[]} buffers */
-  inform(message) {
-    const takes = { hello: () => this.hello(message), suggestions: () => this.takeSuggestions(message), model: () => this.takeModel(message) };
+  inform(message, buffers = []) {
+    const takes = { hello: () => this.hello(message), progress: () => showProgress(this, message, buffers), suggestions: () => this.takeSuggestions(message), model: () => this.takeModel(message) };
     if (message.type === "recipe" && this.photo) replaceDoc(this, message.recipe, t("recipe")).catch((error) => this.toast(error.message, "error"));
     else if (message.type === "error") this.toast(message.message, "error");
     else takes[message.type]?.();
@@ -413,7 +426,7 @@ export function mountPad(element, transport, options = {}) {
   element.replaceChildren(root);
   const pad = new Pad(root, transport, { notebook: Boolean(options.notebook), theme: options.theme ?? "auto" });
   const { stage, main } = build(pad);
-  const stop = new AbortController();
+  const { stop } = pad;
   listenToStage(stage, stageGestures(pad), stop.signal);
   listenToKeyboard(pad, stop.signal);
   listenToDrops(pad, stop.signal);
@@ -421,6 +434,7 @@ export function mountPad(element, transport, options = {}) {
   window.addEventListener("pagehide", () => keepWork(pad), { signal: stop.signal });
   const observer = watchSize(pad, main);
   pad.client.inform = (message, buffers) => pad.inform(message, buffers);
+  pad.client.mend = () => pad.mend();
   transport.onstate = (link) => pad.linkChanged(link);
   if (!options.notebook) window.colorzooPad = forTests(pad);
   pad.changed();
@@ -428,6 +442,7 @@ export function mountPad(element, transport, options = {}) {
     stop.abort();
     observer.disconnect();
     pad.queue.stop();
+    pad.tabs.close();
     transport.close();
     root.remove();
   };
