@@ -181,7 +181,8 @@ def test_a_drawing_is_noticed_and_its_model_proposed(pad: BrowserPad, photo: Pat
 
 def test_the_menu_of_models_is_grouped_and_has_what_can_be_used(pad: BrowserPad) -> None:
     groups = pad.page.eval_on_selector_all(
-        "[aria-label=Model] optgroup", "all => all.map(el => [el.label, [...el.children].map(({ text }) => text)])"
+        "select[aria-label=Model] optgroup",
+        "all => all.map(el => [el.label, [...el.children].map(({ text }) => text)])",
     )
     names = dict(groups)
     assert list(names) == [
@@ -195,7 +196,7 @@ def test_the_menu_of_models_is_grouped_and_has_what_can_be_used(pad: BrowserPad)
         assert name in whole  # without "to be fetched": these need no weights, or have them
     assert "cho2023" not in whole  # it has no weights anywhere
     assert any(entry.startswith("zhang2017_local (") and "MB to be fetched" in entry for entry in whole)
-    assert "more have no weights" in pad.page.locator("[aria-label=Model]").locator("..").inner_text()
+    assert "more have no weights" in pad.page.locator("select[aria-label=Model]").locator("..").inner_text()
 
 
 def test_nothing_stays_in_the_way(pad: BrowserPad, photo: Path) -> None:
@@ -284,3 +285,32 @@ def test_messages_go_by_themselves_errors_too(pad: BrowserPad, photo: Path) -> N
     assert pad.page.locator(".cz-toast").count() == 1  # somebody is about to press it
     pad.page.mouse.move(5, 5)
     pad.page.wait_for_selector(".cz-toast", state="detached", timeout=14_000)
+
+
+def test_palettes_of_things_and_of_ones_own(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    pad.click(100, 75)
+    pad.settle()
+    names = pad.page.eval_on_selector_all("[aria-label=Palette] option", "all => all.map(el => el.value)")
+    assert {"Skin", "Hair", "Sky", "Grass and leaves", "Wood", "Brick", "Stone"} <= set(names)
+    pad.page.select_option("select[aria-label=Palette]", "Brick")
+    swatches = swatches_of(pad)
+    assert swatches.count() >= 5
+    swatches.nth(0).click()
+    pad.settle()
+    assert pad.points()[0]["ab"][0] > 10
+    pad.page.click("[data-action=keep-color]")
+    kept = pad.points()[0]["color"]
+    assert pad.page.input_value("select[aria-label=Palette]") == "My colors 1"
+    pad.page.wait_for_timeout(1200)  # the autosave waits for a pause
+    pad.crash()
+    pad.settle()
+    assert pad.page.input_value("select[aria-label=Palette]") == "My colors 1"
+    assert kept in swatches_of(pad).first.get_attribute("title")
+    assert pad.page.locator(".cz-recent >> nth=0 >> button").count() >= 1  # recent colors too
+    pad.page.click("[aria-label='Delete this palette']")
+    assert pad.page.input_value("select[aria-label=Palette]") == "Skin"
+
+
+def swatches_of(pad: BrowserPad) -> Any:
+    return pad.page.locator("[aria-label='Colors of the palette'] button")

@@ -153,13 +153,14 @@ def test_the_gamut_is_opaque_exactly_inside_srgb(pad: DirectPad) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "format_"), [("png", "PNG"), ("jpeg", "JPEG"), ("tiff", "TIFF"), ("webp", "WEBP")]
+    ("kind", "format_"),
+    [("png", "PNG"), ("jpeg", "JPEG"), ("tiff", "TIFF"), ("webp", "WEBP"), ("layer", "PNG")],
 )
 def test_an_export_has_the_size_of_the_photo(studio: Studio, kind: str, format_: str) -> None:
     pad = DirectPad(studio)
     photo = pad.open(name="my photo.png")
     body = pad.ask("export", recipe=with_points(photo, POINT), format=kind).body
-    assert Path(body["name"]).stem == "my photo.color"
+    assert Path(body["name"]).stem == ("my photo.colors" if kind == "layer" else "my photo.color")
     key = body["url"].removeprefix("api/download/").partition("?")[0]
     data = studio.downloads.take(key, pad.session.id).data
     with Image.open(io.BytesIO(data)) as image:

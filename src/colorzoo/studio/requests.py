@@ -14,6 +14,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.fields import Fields
 from colorzoo.guidance.reach import read_reach
+from colorzoo.inference.colorizer import Colored
 from colorzoo.inference.encode import encode
 from colorzoo.inference.kinds import describe_statistics
 from colorzoo.inference.origin import Origin, with_origin
@@ -25,6 +26,7 @@ from colorzoo.studio.coloring import Quality, Task, color_at, displayed, preview
 from colorzoo.studio.errors import StudioError
 from colorzoo.studio.files import Shelf
 from colorzoo.studio.gamut import REACH, SIDE, gamut_picture, to_hex
+from colorzoo.studio.layers import LAYERED, encode_layers
 from colorzoo.studio.limits import Limits
 from colorzoo.studio.messages import Message
 from colorzoo.studio.models import Bench, ModelPool
@@ -36,7 +38,14 @@ from colorzoo.studio.session import Session
 MOST_SUGGESTIONS = 32
 _LABEL_FILES = {"file", "reference_file"}
 _FORMATS = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "webp": ".webp"}
-_MIMES = {"png": "image/png", "jpeg": "image/jpeg", "tiff": "image/tiff", "webp": "image/webp"}
+_MIMES = {
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "tiff": "image/tiff",
+    "webp": "image/webp",
+    "layer": "image/png",
+    "ora": "image/openraster",
+}
 
 
 @dataclass(frozen=True)
@@ -333,19 +342,20 @@ def export(ctx: Context) -> Iterator[Message]:
     fields = ctx.message.fields()
     kind = fields.text("format", "png")
     quality = fields.integer("quality", 95, low=1) or 95
-    if kind not in _FORMATS or quality > 100:
-        raise StudioError("bad_message", f"export takes {', '.join(_FORMATS)} and a quality from 1 to 100.")
+    if kind not in _MIMES or quality > 100:
+        raise StudioError("bad_message", f"export takes {', '.join(_MIMES)} and a quality from 1 to 100.")
     photo, recipe = ctx.photo(), ctx.recipe()
-    name = f"{PurePath(photo.name).stem}.color{_FORMATS[kind]}"
+    name = PurePath(photo.name).stem + (LAYERED.get(kind) or f".color{_FORMATS[kind]}")
     picture = photo.picture(ctx.limits)
     with ctx.session.lock:
         reference = None if ctx.session.reference is None else ctx.session.reference[0]
     colored = ctx.bench(recipe).colorizer().colorize(picture, recipe, reference=reference)
-    made = Origin(photo.sha256, "", colored.model, version=__version__, recipe=recipe.to_json())
-    marked = replace(picture, metadata=with_origin(picture.metadata, made))
-    levels = colored.levels(depth_at(name, picture))
-    data = encode(levels, marked, WRITABLE[_FORMATS[kind]], quality)
-    notes = [*picture.notes, *colored.notes, *write_notes(name, picture)]
+    notes = [*picture.notes, *colored.notes]
+    if kind in LAYERED:
+        data = encode_layers(kind, picture, colored.levels())
+    else:
+        data = _encode(photo, colored, picture, recipe, name, quality)
+        notes += write_notes(name, picture)
     facts = {"name": name, "mime": _MIMES[kind], "bytes": len(data), "notes": notes}
     if ctx.downloads is None:
         yield ctx.answer("exported", data, **facts)
@@ -368,6 +378,16 @@ def check(ctx: Context) -> Iterator[Message]:
     if recipe.model is not None:
         ctx.pool.bench(recipe.model)
     yield ctx.answer("checked", recipe=recipe.to_dict(), notes=notes)
+
+
+def _encode(
+    photo: Photo, colored: Colored, picture: Picture, recipe: Recipe, name: str, quality: int
+) -> bytes:
+    """Encode a result as the command line does, with what it says of its origin."""
+    made = Origin(photo.sha256, "", colored.model, version=__version__, recipe=recipe.to_json())
+    marked = replace(picture, metadata=with_origin(picture.metadata, made))
+    levels = colored.levels(depth_at(name, picture))
+    return encode(levels, marked, WRITABLE[PurePath(name).suffix], quality)
 
 
 Handler = Callable[[Context], Iterator[Message]]

@@ -7,6 +7,7 @@ import { reachOf } from "./document.js";
 import { button, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
 import { colorTarget, setColor, setHex, setReach } from "./edits.js";
 import { createGamut } from "./gamut.js";
+import { createPalettes } from "./palettes.js";
 
 const SAME = 1.5;
 
@@ -27,7 +28,8 @@ function createColorPanel(pad) {
   const color = h("section", { class: "cz-section", "aria-label": t("Color") }, title, gamut.el, luma.el, numbers.el, reach.el, sticky.el);
   const suggestions = createSuggestions(pad);
   const recent = createRecent(pad);
-  const el = h("div", { class: "cz-color" }, color, suggestions.el, recent.el);
+  const palettes = createPalettes(pad);
+  const el = h("div", { class: "cz-color" }, color, suggestions.el, recent.el, palettes.el);
   const update = () => {
     const target = colorTarget(pad);
     const items = target.kind === "point" ? pad.ui.suggestions?.items ?? [] : [];
@@ -40,6 +42,7 @@ function createColorPanel(pad) {
     sticky.update(target);
     suggestions.update(target);
     recent.update();
+    palettes.update();
   };
   return { el, update };
 }

@@ -4,7 +4,7 @@
  */
 
 import { createEmpty, createRail, createSplitHandle, createStageBar, createStatus, createTopBar, listenToDrops } from "./chrome.js";
-import { Client, ColorQueue } from "./client.js";
+import { Client, ColorQueue, isForgotten } from "./client.js";
 import { atLightness } from "./color.js";
 import { createColorPanel } from "./colorpanel.js";
 import { currentRecipe, requestColor, requestRegions, requestSuggestions, wantClasses } from "./coloring.js";
@@ -303,8 +303,9 @@ class Pad {
   inform(message, buffers = []) {
     const takes = { hello: () => this.hello(message), progress: () => showProgress(this, message, buffers), suggestions: () => this.takeSuggestions(message), model: () => this.takeModel(message) };
     if (message.type === "recipe" && this.photo) replaceDoc(this, message.recipe, t("recipe")).catch((error) => this.toast(error.message, "error"));
-    else if (message.type === "error") this.toast(message.message, "error");
-    else takes[message.type]?.();
+    else if (message.type === "error") {
+      if (!isForgotten(message)) this.toast(message.message, "error"); // else the request that it belongs to is sent again
+    } else takes[message.type]?.();
   }
 
   takeSuggestions(message) {
