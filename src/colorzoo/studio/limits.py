@@ -23,6 +23,7 @@ class Limits:
         upload_seconds: That an upload waits to be opened, and that its transfer may take.
         download_seconds: That an exported file waits.
         waiting: Requests of a session that wait in one queue.
+        head: Bytes at the beginning of a file by which `examine` says whether it would be let in.
     """
 
     file_bytes: int = 64 * 2**20
@@ -37,6 +38,7 @@ class Limits:
     upload_seconds: float = 600.0
     download_seconds: float = 300.0
     waiting: int = 8
+    head: int = 2**18
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the page must know."""
@@ -46,4 +48,5 @@ class Limits:
             "message_bytes": self.message_bytes,
             "points": self.points,
             "full_pixels": self.full_pixels,
+            "head": self.head,
         }

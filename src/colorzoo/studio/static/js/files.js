@@ -11,7 +11,6 @@ import { saveBlob } from "./transport.js";
 
 const AUTOSAVE_AFTER = 800;
 const MEBIBYTE = 1024 * 1024;
-const HEAD = MEBIBYTE / 4; // of a file: where a picture says how large it is
 
 /** @param {string} accept @returns {Promise<File | null>} */
 function chooseFile(accept) {
@@ -45,13 +44,18 @@ async function openFile(pad, file, name = file.name || t("Pasted picture"), work
   await keepWork(pad);
   return openWith(pad, { name, file, ...work }, async (signal) => {
     await examine(pad, file, name);
-    return pad.transport.upload(file, name, signal);
+    return pad.transport.upload(await bytesOf(file), name, signal);
   });
 }
 
-/** Ask whether a file would be let in, before all of it is sent. */
+/** @param {Blob} file @returns {Promise<Uint8Array>} */
+const bytesOf = async (file) => new Uint8Array(await file.arrayBuffer());
+
+/** Ask whether a file would be let in, before all of it is sent; where nothing is sent, nobody need be asked. */
 async function examine(pad, file, name) {
-  const head = new Uint8Array(await file.slice(0, HEAD).arrayBuffer());
+  const { head: length } = pad.limits;
+  if (!length) return;
+  const head = await bytesOf(file.slice(0, length));
   await pad.client.ask({ type: "examine", name, bytes: file.size }, [head]);
 }
 
@@ -103,7 +107,7 @@ function showProgress(pad, { re, share }, [glimpse]) {
 
 /** Begin with the photo of an answer, and with the work on it that was kept. */
 async function takePhoto(pad, { message, buffers }, { file, recipe = null, key = null }) {
-  const [gray, source] = await Promise.all([decodeLayer(buffers[0]), decodeLayer(buffers[1])]);
+  const [gray, source] = await Promise.all([decodeLayer(buffers[0], message.mime), decodeLayer(buffers[1], message.mime)]);
   const { name, width, height, image, network, view, colored, kind, proposed, notes } = message;
   const { work, taken } = await chooseWork(pad, image.sha256, key, recipe);
   pad.photo = {
@@ -153,7 +157,7 @@ async function sendAgain(pad) {
   const { photo, start } = pad;
   const offered = isStart(start, photo?.image.sha256) ? start : null;
   if (!photo?.file && !offered) return false;
-  const { upload, buffer } = photo.file ? await pad.transport.upload(photo.file, photo.name) : offered;
+  const { upload, buffer } = photo.file ? await pad.transport.upload(await bytesOf(photo.file), photo.name) : offered;
   await pad.client.ask({ type: "open", name: photo.name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
   if (pad.reference) await sendReference(pad, "exemplar", pad.reference.file, pad.reference.name);
   photo.shown = 0;
@@ -161,7 +165,7 @@ async function sendAgain(pad) {
 }
 
 async function sendReference(pad, slot, file, name) {
-  const { upload, buffer } = await pad.transport.upload(file, name);
+  const { upload, buffer } = await pad.transport.upload(await bytesOf(file), name);
   return pad.client.ask({ type: "attach", slot, name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
 }
 
@@ -173,7 +177,7 @@ async function attach(pad, slot, file = null) {
   pad.set({ attaching: slot });
   try {
     const { message, buffers } = await sendReference(pad, slot, chosen, name);
-    const layer = await decodeLayer(buffers[0]);
+    const layer = await decodeLayer(buffers[0], message.mime);
     for (const note of message.notes ?? []) pad.toast(note);
     if (slot === "exemplar") {
       pad.reference = { file: chosen, name };

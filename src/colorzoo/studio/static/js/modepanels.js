@@ -47,10 +47,15 @@ function createModelPanel(pad) {
 function fillGroup(group, { title, models }) {
   setAttr(group, "label", title);
   syncList(group, models.length, () => h("option"), (option, index) => {
-    const { name, ready, bytes } = models[index];
-    setAttr(option, "value", name);
-    setText(option, ready ? name : t("{name} ({size} MB to be fetched)", { name, size: Math.ceil((bytes ?? 0) / 1e6) }));
+    setAttr(option, "value", models[index].name);
+    setText(option, modelWords(models[index]));
+    option.disabled = Boolean(models[index].missing);
   });
+}
+
+function modelWords({ name, ready, missing, bytes }) {
+  if (missing) return t("{name} (not here: {why})", { name, why: missing });
+  return ready ? name : t("{name} ({size} MB to be fetched)", { name, size: Math.ceil((bytes ?? 0) / 1e6) });
 }
 
 /** Why there are fewer models than the documentation names, and what will happen to one that is not here yet. */

@@ -3,7 +3,7 @@
  *
  * @typedef {"connecting" | "open" | "offline" | "refused"} Link
  * @typedef {{send: (message: object, buffers?: Uint8Array[]) => boolean, onmessage: (message: any, buffers: Uint8Array[]) => void,
- *   onstate: (state: Link) => void, upload: (bytes: Blob | Uint8Array, name: string, signal?: AbortSignal) => Promise<{upload?: string, buffer?: Uint8Array}>,
+ *   onstate: (state: Link, words?: string) => void, upload: (bytes: Uint8Array, name: string, signal?: AbortSignal) => Promise<{upload?: string, buffer?: Uint8Array}>,
  *   download: (message: any, buffers: Uint8Array[]) => void, reconnect: () => void, close: () => void}} Transport
  */
 
@@ -146,7 +146,7 @@ function widgetTransport(model) {
       model.send(message, undefined, buffers.map((buffer) => bytesOf(buffer).slice().buffer));
       return true;
     },
-    upload: async (bytes) => ({ buffer: bytes instanceof Blob ? new Uint8Array(await bytes.arrayBuffer()) : bytes }),
+    upload: async (bytes) => ({ buffer: bytes }),
     download: (message, buffers) => saveBlob([buffers[0]], message.mime, message.name),
     reconnect: () => {
       transport.onstate("open");
