@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -108,8 +109,12 @@ class BicubicUpsampler:
         return torch.einsum("kh,chw,kw->kc", self._rows[rows], self._image, self._columns[columns])
 
 
+@lru_cache(maxsize=4)  # a pad asks for the same ones with every edit
 def bicubic_matrix(source: int, target: int) -> Tensor:
-    """Return the ``(target, source)`` weights of bicubic interpolation along one axis, borders repeated."""
+    """Return the ``(target, source)`` weights of bicubic interpolation along one axis, borders repeated.
+
+    It is kept for the next one of that size: do not change it.
+    """
     position = (torch.arange(target, dtype=torch.float64) + 0.5) * source / target - 0.5
     base = position.floor()
     matrix = torch.zeros(target, source, dtype=torch.float64)

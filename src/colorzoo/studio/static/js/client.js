@@ -13,6 +13,8 @@ class Refusal extends Error {
   }
 }
 
+const HELD = 60; // ms for which a pointer rests before it is let go
+
 /** @param {any} error @returns {boolean} whether the server has put the photo away meanwhile */
 const isForgotten = (error) => error.code === "expired" || error.code === "no_photo";
 
@@ -85,12 +87,13 @@ class Client {
 
 /**
  * Decides when the picture is colored anew.
- *   drag: at most one on its way, the newest wish follows; final: at once; full: after a rest.
+ *   drag: at most one on its way, the newest wish follows; final: at once; full: after a rest. What is likely to be let go
+ *   as it is, is asked for early: while a finger still rests on it.
  */
 class ColorQueue {
   /**
    * @param {(quality: "drag" | "final" | "full") => Promise<void>} request resolves when it was answered
-   * @param {{rest: number, wantsFull: () => boolean}} options
+   * @param {{rest: number, wantsFull: () => boolean, doc: () => object, met: () => void}} options `met`: what was asked for early is wanted
    */
   constructor(request, options) {
     this.request = request;
@@ -98,11 +101,12 @@ class ColorQueue {
     this.dragging = false;
     this.again = false;
     this.timer = 0;
+    this.early = null;
   }
 
-  /** The document is being changed. */
+  /** The document is being changed; once it rests it is likely to stay so. */
   drag() {
-    clearTimeout(this.timer);
+    this.expect(HELD);
     if (this.dragging) {
       this.again = true;
       return;
@@ -120,11 +124,24 @@ class ColorQueue {
     }
   }
 
+  /** Ask for the document as it is before it is let go. @param {number} [after] ms in which it does not change any more */
+  expect(after = 0) {
+    clearTimeout(this.timer);
+    this.early = null;
+    this.timer = setTimeout(() => {
+      this.again = false;
+      this.early = this.options.doc();
+      this.request("final");
+    }, after);
+  }
+
   /** The document was changed. */
   final() {
     this.again = false;
     clearTimeout(this.timer);
-    this.request("final");
+    if (this.early !== null && this.early === this.options.doc()) this.options.met();
+    else this.request("final");
+    this.early = null;
     this.rest();
   }
 
@@ -139,6 +156,7 @@ class ColorQueue {
   /** Ask for nothing more. */
   stop() {
     this.again = false;
+    this.early = null;
     clearTimeout(this.timer);
   }
 }

@@ -40,6 +40,7 @@ async function requestColor(pad, quality) {
   const active = pad.doc.points.filter((point) => !point.muted).map((point) => point.id);
   const message = { type: "color", recipe: currentRecipe(pad), quality, ...(place ? { suggest: place } : {}) };
   const { id, answer } = pad.client.send(message);
+  pad.lastColor = id;
   if (pad.input !== null) mark("pad:input", id, {}, pad.input);
   mark("pad:sent", id, { quality });
   pad.input = null;
@@ -56,6 +57,12 @@ async function requestColor(pad, quality) {
     pad.computing.delete(id);
     pad.changed();
   }
+}
+
+/** What was asked for before the pointer was let go is wanted: nothing more to send. @param {any} pad */
+function foreseen(pad) {
+  if (pad.input !== null) mark("pad:input", pad.lastColor, {}, pad.input);
+  pad.input = null;
 }
 
 function failed(pad, error, quality) {
@@ -214,6 +221,6 @@ async function requestMatch(pad, x, y) {
 }
 
 export {
-  currentRecipe, firstOpenRegion, labelAt, pickRegion, regionAt, requestClasses, requestColor, requestExtent, requestMatch, requestNext,
+  currentRecipe, firstOpenRegion, foreseen, labelAt, pickRegion, regionAt, requestClasses, requestColor, requestExtent, requestMatch, requestNext,
   requestRegions, requestSuggestions, wantClasses,
 };

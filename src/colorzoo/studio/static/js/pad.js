@@ -8,7 +8,7 @@ import { createEmpty, createRail, createSplitHandle, createStageBar, createStatu
 import { Client, ColorQueue, isForgotten } from "./client.js";
 import { atLightness } from "./color.js";
 import { createColorPanel } from "./colorpanel.js";
-import { currentRecipe, requestColor, requestRegions, requestSuggestions, wantClasses } from "./coloring.js";
+import { currentRecipe, foreseen, requestColor, requestRegions, requestSuggestions, wantClasses } from "./coloring.js";
 import { listenToKeyboard, runCommand } from "./commands.js";
 import { createDialogs } from "./dialogs.js";
 import { History, emptyDoc } from "./document.js";
@@ -62,7 +62,7 @@ class Pad {
     this.input = null;
     this.greeted = false;
     this.client = new Client(transport);
-    this.queue = new ColorQueue((quality) => requestColor(this, quality), { rest: REST, wantsFull: () => this.wantsFull() });
+    this.queue = new ColorQueue((quality) => requestColor(this, quality), { rest: REST, wantsFull: () => this.wantsFull(), doc: () => this.doc, met: () => foreseen(this) });
     this.changed = oncePerFrame(() => this.update());
     this.redraw = oncePerFrame(() => this.draw());
     this.redrawMarks = oncePerFrame(() => this.drawMarks());
