@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from colorzoo.cli._references import add_fast_argument
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import model_card
+
+if TYPE_CHECKING:
+    from colorzoo.studio.serve import Made
 
 NAME = "studio"
 HELP = "color a picture by hand, in the browser"
@@ -17,7 +22,7 @@ colorzoo studio old.jpg --recipe hints.json
 colorzoo studio --host 0.0.0.0 --port 9000 --no-browser
 """
 
-_NEEDED = ("starlette", "uvicorn", "websockets")
+_NEEDED = ("starlette", "uvicorn", "websockets", "segno")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument(
         "--host", default="127.0.0.1", help="where to listen; beyond this machine the address holds a token"
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further name under which it may be opened, as that of a proxy before it; repeatable",
     )
     parser.add_argument("--port", type=int, help="port (default: the first free one from 8765)")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
@@ -53,6 +65,18 @@ def run(args: argparse.Namespace) -> int:
         model_card(args.model)
     if args.port is not None and not 0 <= args.port <= 65535:
         raise ColorzooError(f"--port must be from 0 to 65535, got {args.port}")
-    from colorzoo.cli._studio import open_studio
+    if args.picture and not Path(args.picture).exists():
+        raise ColorzooError(f"{args.picture}: no such file")
+    # nothing here may import torch before the address is printed
+    from colorzoo.studio.listen import Address
+    from colorzoo.studio.serve import serve
 
-    return open_studio(args)
+    names = tuple(name.lower() for name in args.allow_host)
+    serve(lambda: _make(args), Address(args.host, args.port, names), browser=not args.no_browser)
+    return 0
+
+
+def _make(args: argparse.Namespace) -> Made:
+    from colorzoo.cli._studio import make_studio
+
+    return make_studio(args)
