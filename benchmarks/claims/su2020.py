@@ -112,7 +112,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
             "instances make pictures more colorful",
             "colorfulness",
             "of colorfulness",
-            "shown in figures",
+            "no number at hand",
             None,
         ),
     ):

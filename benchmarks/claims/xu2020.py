@@ -171,7 +171,7 @@ def _of_references(result: Result) -> list[Claim]:
             gain("related", "psnr", "transfer"),
             "dB",
             result,
-            paper_number="shown in a figure",
+            paper_number="figure 4, no number",
         ),
         harmless_claim(PAPER, "an unrelated reference does no harm", unrelated, "dB", result, MARGIN),
         gain_claim(

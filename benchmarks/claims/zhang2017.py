@@ -106,15 +106,19 @@ def _of_points(result: Result) -> list[Claim]:
     rows = []
     for count in (0, 1, 10, 100):
         stated = STATED[count] - GRAY
-        text = f"with {count} points the network is nearer to the truth than gray"
+        text = f"with {_points(count)} the network is nearer to the truth than gray"
         number = f"+{stated:.2f} dB"
         ours = result.mean(f"network {count}")
         rows.append(gain_claim(PAPER, text, ours, "dB", result, paper_number=number, stated=stated))
     for count in (1, 10):
-        text = f"with {count} points it beats spreading them by optimization (Levin et al. 2004)"
+        text = f"with {_points(count)} it beats spreading them by optimization (Levin et al. 2004)"
         ours = result.gain(f"given back {count}", f"levin2004 {count}")
-        rows.append(gain_claim(PAPER, text, ours, "dB", result, paper_number="shown in a figure"))
+        rows.append(gain_claim(PAPER, text, ours, "dB", result, paper_number="no number at hand"))
     return rows
+
+
+def _points(count: int) -> str:
+    return "1 point" if count == 1 else f"{count} points"
 
 
 def _of_statistics(result: Result) -> list[Claim]:
