@@ -79,7 +79,12 @@ def write_pages(papers: Sequence[ModuleType], out: Path) -> None:
 
 
 def _paper_page(paper: ModuleType, claims: Sequence[Claim], results: Mapping[str, Result]) -> str:
-    figures = [(f"{paper.PAPER}.svg", "Effects with intervals, zero, and the paper's effect as a cross")]
+    figures = [
+        (
+            f"{paper.PAPER}.svg",
+            "Effects with intervals and zero, each row on its own scale; the paper's effect as a cross",
+        )
+    ]
     figures += getattr(paper, "FIGURES", ())
     data = [f"[{name}](data/{name}.json) ({len(result)} rows)" for name, result in results.items()]
     parts = [

@@ -32,12 +32,20 @@ class Line:
 
 
 def draw_claims(path: Path, claims: Sequence[Claim]) -> None:
-    """Draw one row a claim: the effect with its interval, zero, and the paper's effect as a cross."""
+    """Draw one row a claim: the effect with its interval, zero, and the paper's effect as a cross.
+
+    Each row has a scale of its own, with zero at the same place, as the units differ.
+    """
     plt = _pyplot()
-    figure, axes = plt.subplots(len(claims), figsize=(8, 0.62 * len(claims) + 0.3), squeeze=False)
-    for axis, claim in zip(axes[:, 0], claims, strict=True):
-        _draw_claim(axis, claim)
-    figure.tight_layout(h_pad=0.3)
+    figure, axis = plt.subplots(figsize=(8, 0.42 * len(claims) + 0.5))
+    axis.axvline(0, color="gray", linewidth=0.8)
+    for row, claim in enumerate(claims):
+        _draw_claim(axis, -row, claim)
+    axis.set(xlim=(-1.1, 1.1), ylim=(-len(claims) + 0.4, 0.8), xlabel="against the claim | for the claim")
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.spines[["left", "right", "top", "bottom"]].set_visible(False)
+    figure.tight_layout()
     _save(figure, path)
 
 
@@ -80,22 +88,16 @@ def _ends(values: Sequence[Estimate]) -> tuple[list[float], list[float]]:
     return [each.low for each in values], [each.high for each in values]
 
 
-def _draw_claim(axis: Any, claim: Claim) -> None:
-    ours = claim.ours
-    reach = [each for each in (ours.value, ours.low, ours.high, claim.stated, 0.0) if each is not None]
-    reach = [each for each in reach if math.isfinite(each)]
-    axis.axvline(0, color="gray", linewidth=0.8)
-    axis.plot([ours.low, ours.high], [0, 0], color=COLORS[claim.verdict], linewidth=3, alpha=0.5)
-    axis.plot([ours.value], [0], marker="o", color=COLORS[claim.verdict])
+def _draw_claim(axis: Any, place: float, claim: Claim) -> None:
+    ours, color = claim.ours, COLORS[claim.verdict]
+    reach = [abs(each) for each in (ours.value, ours.low, ours.high, claim.stated or 0.0)]
+    scale = max(each for each in reach if math.isfinite(each)) or 1.0
+    axis.plot([ours.low / scale, ours.high / scale], [place, place], color=color, linewidth=3, alpha=0.5)
+    axis.plot([ours.value / scale], [place], marker="o", color=color)
     if claim.stated is not None:
-        axis.plot([claim.stated], [0], marker="x", color="black")
-    margin = 0.08 * (max(reach) - min(reach) or 1)
-    axis.set_xlim(min(reach) - margin, max(reach) + margin)
-    axis.set_yticks([])
-    axis.tick_params(labelsize=6, pad=1)
-    axis.spines[["left", "right", "top"]].set_visible(False)
+        axis.plot([claim.stated / scale], [place], marker="x", color="black")
     text = claim.claim if len(claim.claim) < 100 else f"{claim.claim[:97]}..."
-    axis.set_title(f"{text} [{claim.unit}]", fontsize=7, loc="left", pad=2)
+    axis.text(-1.1, place + 0.28, f"{text}: {ours.value:+.3g} {claim.unit}", fontsize=7)
 
 
 def _pyplot() -> Any:
