@@ -224,6 +224,7 @@ function createStatus(pad) {
 }
 
 function bannerWords(pad, state) {
+  if (state === "offline" && pad.ui.linkWords) return pad.ui.linkWords;
   if (pad.ui.link === "refused") return t("The server refused this page. Open the address that colorzoo studio printed.");
   if (state === "offline") return pad.photo ? t("No connection. Go on: your edits are kept and sent when it is back.") : t("No connection to the coloring server. Trying again …");
   const { failure } = pad.ui;

@@ -64,6 +64,8 @@ function createExport(pad) {
     exportPicture(pad, { format: format(), quality: Number(quality.value) });
   });
   const prepare = () => {
+    const { formats } = pad.limits;
+    FORMATS.forEach(([value], index) => show(radios[index], !formats || formats.includes(value)));
     refresh();
     const { width, height } = pad.photo;
     setText(size, t("{width} × {height} pixels, the size of the photo. Its lightness, transparency and data are kept.", { width, height }));

@@ -67,7 +67,7 @@ async function openWith(pad, name, file, recipe, send) {
 
 /** Begin with the photo of an answer. */
 async function takePhoto(pad, { message, buffers }, file, recipe) {
-  const [gray, source] = await Promise.all([decodeLayer(buffers[0]), decodeLayer(buffers[1])]);
+  const [gray, source] = await Promise.all([decodeLayer(buffers[0], message.mime), decodeLayer(buffers[1], message.mime)]);
   const { name, width, height, image, network, view, colored, notes } = message;
   pad.photo = { name, width, height, image, network, view, colored, file, gray, source, result: null, luma: new LumaMap(gray), shown: 0, exact: false };
   const doc = recipe ? docOf(pad, recipe) : emptyDoc(pad.doc.model);
@@ -112,7 +112,7 @@ async function attach(pad, slot, file = null) {
   pad.set({ attaching: slot });
   try {
     const { message, buffers } = await sendReference(pad, slot, chosen, name);
-    const layer = await decodeLayer(buffers[0]);
+    const layer = await decodeLayer(buffers[0], message.mime);
     for (const note of message.notes ?? []) pad.toast(note);
     if (slot === "exemplar") {
       pad.reference = { file: chosen, name };

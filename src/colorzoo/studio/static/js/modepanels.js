@@ -25,7 +25,8 @@ function createModelPanel(pad) {
     syncList(select, pad.models.length, () => h("option"), (option, index) => {
       const model = pad.models[index];
       setAttr(option, "value", model.name);
-      setText(option, model.ready ? model.name : t("{name} (to be fetched)", { name: model.name }));
+      setText(option, modelWords(model));
+      option.disabled = Boolean(model.missing);
     });
     if (select.value !== pad.doc.model) select.value = pad.doc.model;
     setText(about, pad.model()?.summary ?? "");
@@ -34,6 +35,11 @@ function createModelPanel(pad) {
     strength.update(Math.round(pad.doc.strength * 100), !pad.photo);
   };
   return { el, update };
+}
+
+function modelWords({ name, ready, missing }) {
+  if (missing) return t("{name} (not here: {why})", { name, why: missing });
+  return ready ? name : t("{name} (to be fetched)", { name });
 }
 
 /** Hints that this model does not use are kept for the next one. */

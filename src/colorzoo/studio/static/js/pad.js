@@ -3,6 +3,7 @@
  * docs/studio_protocol.md describes the messages; this file puts the parts together.
  */
 
+import { carrierOf } from "./carrier.js";
 import { createEmpty, createRail, createSplitHandle, createStageBar, createStatus, createToasts, createTopBar, listenToDrops } from "./chrome.js";
 import { Client, ColorQueue } from "./client.js";
 import { atLightness } from "./color.js";
@@ -323,13 +324,13 @@ class Pad {
     await begin(this, message);
   }
 
-  /** @param {import("./transport.js").Link} link */
-  linkChanged(link) {
+  /** @param {import("./transport.js").Link} link @param {string} [words] for people, why */
+  linkChanged(link, words = "") {
     if (link === "offline" || link === "refused") {
       this.client.abandon();
       this.queue.stop();
       if (this.greeted) this.say(t("Offline. Your edits are kept."));
-      this.set({ link });
+      this.set({ link, linkWords: words });
     } else if (link === "connecting" && this.ui.link !== "offline") this.set({ link });
   }
 }
@@ -421,7 +422,7 @@ export function mountPad(element, transport, options = {}) {
   window.addEventListener("pagehide", () => keepWork(pad), { signal: stop.signal });
   const observer = watchSize(pad, main);
   pad.client.inform = (message, buffers) => pad.inform(message, buffers);
-  transport.onstate = (link) => pad.linkChanged(link);
+  transport.onstate = (link, words) => pad.linkChanged(link, words);
   if (!options.notebook) window.colorzooPad = forTests(pad);
   pad.changed();
   return () => {
@@ -462,7 +463,7 @@ function render({ model, el, signal }) {
 }
 
 const place = typeof document === "undefined" ? null : document.querySelector("[data-colorzoo-pad]");
-if (place) mountPad(place, webTransport());
+if (place) mountPad(place, carrierOf(place));
 
 export { webTransport };
 export default { render };

@@ -3,7 +3,7 @@
  *
  * @typedef {"connecting" | "open" | "offline" | "refused"} Link
  * @typedef {{send: (message: object, buffers?: Uint8Array[]) => boolean, onmessage: (message: any, buffers: Uint8Array[]) => void,
- *   onstate: (state: Link) => void, upload: (bytes: Uint8Array, name: string) => Promise<{upload?: string, buffer?: Uint8Array}>,
+ *   onstate: (state: Link, words?: string) => void, upload: (bytes: Uint8Array, name: string) => Promise<{upload?: string, buffer?: Uint8Array}>,
  *   download: (message: any, buffers: Uint8Array[]) => void, reconnect: () => void, close: () => void}} Transport
  */
 
