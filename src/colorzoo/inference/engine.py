@@ -35,7 +35,7 @@ from colorzoo.inference.export import (
 )
 from colorzoo.registry import list_models, model_card
 from colorzoo.settings import flatten_arguments
-from colorzoo.tasks import AbPrediction, ColorizationModule, Prediction, RgbPrediction
+from colorzoo.tasks import AbPrediction, ColoringModel, Prediction, RgbPrediction
 from colorzoo.weights.catalog import cache_home
 
 Engine = Literal["torch", "onnxruntime"]
@@ -68,7 +68,7 @@ class OnnxModel:
         ColorzooError: No graph can be made of the model, or a package is missing.
     """
 
-    def __init__(self, model: ColorizationModule, name: str) -> None:
+    def __init__(self, model: ColoringModel, name: str) -> None:
         if name in list_models() and "export" in model_card(name).limits:
             raise ColorzooError(
                 f"{name} runs on torch only: no graph can be made of it; leave out the engine onnxruntime."
@@ -185,7 +185,7 @@ def _refuse_settings(given: Guidance) -> None:
                 )
 
 
-def _digest_of(model: ColorizationModule) -> str:
+def _digest_of(model: ColoringModel) -> str:
     """Hash all that decides the answers of a model: class, settings, every weight, versions."""
     settings = flatten_arguments(type(model), model.hparams)
     about = [type(model).__qualname__, settings, __version__, torch.__version__]
