@@ -21,11 +21,13 @@ from colorzoo.data import PictureDataModule
 from colorzoo.data.first_process import found_once
 from colorzoo.data.originals import Original, Originals, SourceOriginals
 from colorzoo.data.sampler import SeededSampler
-from colorzoo.errors import ColorzooError, DataError
+from colorzoo.errors import ColorzooError, DataError, PictureError
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.done import DoneList
+from colorzoo.inference.frames import look_for_frames
+from colorzoo.inference.moving import color_frames
 from colorzoo.inference.origin import Origin, write_with_origin
-from colorzoo.inference.picture_io import depth_at, read_picture, write_picture
+from colorzoo.inference.picture_io import depth_at, holds_frames, read_frames, read_picture, write_picture
 from colorzoo.tasks import ColorizationModule
 from colorzoo.weights._files import write_atomic
 
@@ -176,18 +178,28 @@ class FullSizePrediction(LightningModule):
         made_of = self.settings + source.digest()
         if self.done.has(relative, made_of):
             return "done"
-        picture = read_picture(original.data)
-        colored = self.colorizer.colorize(picture)
-        target = self.folder / relative
-        levels = colored.levels(depth_at(target, picture))
-        save = partial(write_picture, target, levels, overwrite=True)
         # the digest of the settings covers the weights, which may have no file
         name, settings = type(self.model).__name__, self.settings.hex()
-        write_with_origin(
-            save, target, picture, Origin(source.hexdigest(), settings, name, version=__version__)
-        )
+        self._write(original, Origin(source.hexdigest(), settings, name, version=__version__))
         self.done.add(relative, made_of)
         return "colored"
+
+    def _write(self, original: Original, origin: Origin) -> None:
+        """Color a picture, or all frames or pages of a file that holds several."""
+        target = self.folder / original.relative
+        frames = look_for_frames(original.data)
+        if frames is None:
+            picture = read_picture(original.data)
+            levels = self.colorizer.colorize(picture).levels(depth_at(target, picture))
+            write_with_origin(partial(write_picture, target, levels, overwrite=True), target, picture, origin)
+            return
+        if not holds_frames(target, frames):
+            raise PictureError(
+                f"it holds {frames.count} {frames.kind}, which a file named {target.suffix} cannot hold; "
+                "rename it (.tif), or take its first one by `colorzoo colorize`"
+            )
+        others = read_frames(original.data, frames)
+        color_frames(self.colorizer.colorize, next(others), others, frames, target, origin, overwrite=True)
 
 
 def _end_by_sigterm(trainer: Trainer) -> None:
