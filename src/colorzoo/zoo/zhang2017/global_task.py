@@ -12,7 +12,6 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.guidance import GlobalStatistics, Guidance, ab_histogram, mean_saturation
 from colorzoo.losses import smooth_l1_map
-from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.tasks import AbPrediction, ColorizationModule, SingleOptimizerModule, Start, settings_of
@@ -20,6 +19,7 @@ from colorzoo.weights import apply_weights
 from colorzoo.weights.caffe import CaffeLayers
 from colorzoo.zoo.zhang2017.caffe import convert_global
 from colorzoo.zoo.zhang2017.global_network import GlobalHintsNetwork
+from colorzoo.zoo.zhang2017.inference import build_global, color_by_statistics
 from colorzoo.zoo.zhang2017.published import convert_published_global
 from colorzoo.zoo.zhang2017.settings import GlobalArchitecture, GlobalUsers
 from colorzoo.zoo.zhang2017.start import copy_shared_layers
@@ -62,8 +62,7 @@ class Zhang2017Global(SingleOptimizerModule):
 
     def configure_network(self) -> None:
         """Build U-Net and branch."""
-        self.network = GlobalHintsNetwork(self.architecture.width, ab_scale=self.architecture.ab_scale)
-        initialize(self.network, self.architecture.init_std)
+        self.network = build_global(self.architecture)
 
     def configure_losses(self) -> None:
         """Compile network and loss into one graph, if asked."""
@@ -76,8 +75,7 @@ class Zhang2017Global(SingleOptimizerModule):
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch."""
-        statistics = guidance.statistics if guidance is not None else None
-        return AbPrediction(ab=self.network(luma, statistics or GlobalStatistics()))
+        return color_by_statistics(self.network, luma, guidance)
 
     @property
     def taps(self) -> tuple[Tap, ...]:

@@ -27,7 +27,7 @@ from colorzoo.losses import (
     smooth_l1_map,
     weighted_by_chroma,
 )
-from colorzoo.networks.hint_unet import Detach, initialize
+from colorzoo.networks.hint_unet import Detach
 from colorzoo.networks.rank import fold_rank_layers
 from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.randomness import picture_generators
@@ -36,6 +36,7 @@ from colorzoo.weights import apply_weights
 from colorzoo.weights.caffe import CaffeLayers
 from colorzoo.zoo.zhang2017.caffe import convert_local
 from colorzoo.zoo.zhang2017.extensions import LocalExtensions
+from colorzoo.zoo.zhang2017.inference import build_local, color_by_points
 from colorzoo.zoo.zhang2017.network import LocalHintsNetwork
 from colorzoo.zoo.zhang2017.published import convert_published
 from colorzoo.zoo.zhang2017.settings import LOCAL_STAGES, LocalArchitecture, LocalObjective, LocalUsers
@@ -112,7 +113,7 @@ class Zhang2017Local(SingleOptimizerModule):
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
-        return color(self.network, luma, guidance)
+        return color_by_points(self.network, luma, guidance)
 
     @property
     def taps(self) -> tuple[Tap, ...]:
@@ -176,21 +177,6 @@ class Zhang2017Local(SingleOptimizerModule):
         return convert_local(layers)
 
 
-def build_local(architecture: LocalArchitecture, extensions: LocalExtensions) -> LocalHintsNetwork:
-    """Build the network with its extensions and draw its weights."""
-    network = LocalHintsNetwork(
-        architecture.width,
-        mask_center=architecture.mask_center,
-        hint_attention=extensions.hint_attention,
-        channel_attention=extensions.channel_attention,
-        rank_layers=extensions.rank_layers,
-        hypercolumn=architecture.hypercolumn,
-        ab_scale=architecture.ab_scale,
-    )
-    initialize(network, architecture.init_std)
-    return network
-
-
 def training_points(users: LocalUsers, extensions: LocalExtensions, ab: Tensor, batch: Batch) -> Points:
     """Draw the points of a training batch, each picture its own."""
     simulation = PointSimulation(
@@ -209,13 +195,6 @@ def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
     truth = ab[:, :, ::LOGIT_STRIDE, ::LOGIT_STRIDE]
     alike = torch.ones(logits.shape[1], device=logits.device)
     return rebalanced_cross_entropy(logits, truth, alike, gray_below=-1.0).mean()
-
-
-def color(network: LocalHintsNetwork, luma: Tensor, guidance: Guidance | None) -> AbPrediction:
-    """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
-    points = guidance.points if guidance is not None else None
-    out = network(luma, points if points is not None else Points.none(luma))
-    return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
 
 def validation_points(setting: str, lab: Tensor, seeds: Tensor) -> Guidance:

@@ -1,0 +1,105 @@
+"""The networks of Zhang et al. 2017 for a process that only colors: built, loaded and asked, no Lightning."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from colorzoo.guidance import GlobalStatistics, Guidance, Points
+from colorzoo.networks.hint_unet import initialize
+from colorzoo.tasks import AbPrediction, InferenceModel, settings_of
+from colorzoo.weights import apply_weights
+from colorzoo.zoo.zhang2017.extensions import LocalExtensions
+from colorzoo.zoo.zhang2017.global_network import GlobalHintsNetwork
+from colorzoo.zoo.zhang2017.network import LocalHintsNetwork
+from colorzoo.zoo.zhang2017.published import convert_published, convert_published_global
+from colorzoo.zoo.zhang2017.settings import GlobalArchitecture, LocalArchitecture
+
+
+class LocalInference(InferenceModel):
+    """Local Hints, as `Zhang2017Local` answers.
+
+    Args:
+        architecture: The network.
+        extensions: What is not in the paper.
+    """
+
+    accepts = frozenset({"points"})
+    network: LocalHintsNetwork
+
+    def __init__(
+        self,
+        architecture: LocalArchitecture = LocalArchitecture(),
+        extensions: LocalExtensions = LocalExtensions(),
+    ) -> None:
+        architecture = settings_of(LocalArchitecture, architecture)
+        extensions = settings_of(LocalExtensions, extensions)
+        network = build_local(architecture, extensions)
+        super().__init__(network, architecture=architecture, extensions=extensions)
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
+        return color_by_points(self.network, luma, guidance)
+
+    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        """Load ``siggraph17-df00044c.pth`` or a checkpoint with the same 107 keys."""
+        ours = convert_published(state_dict)
+        apply_weights(self, ours, name="the published checkpoint", published=False)
+
+
+class GlobalInference(InferenceModel):
+    """Global Hints, as `Zhang2017Global` answers.
+
+    Args:
+        architecture: The network.
+    """
+
+    accepts = frozenset({"statistics"})
+    network: GlobalHintsNetwork
+
+    def __init__(self, architecture: GlobalArchitecture = GlobalArchitecture()) -> None:
+        architecture = settings_of(GlobalArchitecture, architecture)
+        super().__init__(build_global(architecture), architecture=architecture)
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch."""
+        return color_by_statistics(self.network, luma, guidance)
+
+    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        """Load the 135 keys that ``colorzoo weights convert`` reads from the authors' Caffe files."""
+        ours = convert_published_global(state_dict)
+        apply_weights(self, ours, name="the published checkpoint", published=False)
+
+
+def build_local(architecture: LocalArchitecture, extensions: LocalExtensions) -> LocalHintsNetwork:
+    """Build the network with its extensions and draw its weights."""
+    network = LocalHintsNetwork(
+        architecture.width,
+        mask_center=architecture.mask_center,
+        hint_attention=extensions.hint_attention,
+        channel_attention=extensions.channel_attention,
+        rank_layers=extensions.rank_layers,
+        hypercolumn=architecture.hypercolumn,
+        ab_scale=architecture.ab_scale,
+    )
+    initialize(network, architecture.init_std)
+    return network
+
+
+def build_global(architecture: GlobalArchitecture) -> GlobalHintsNetwork:
+    """Build U-Net and branch and draw their weights."""
+    network = GlobalHintsNetwork(architecture.width, ab_scale=architecture.ab_scale)
+    initialize(network, architecture.init_std)
+    return network
+
+
+def color_by_points(network: LocalHintsNetwork, luma: Tensor, guidance: Guidance | None) -> AbPrediction:
+    """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
+    points = guidance.points if guidance is not None else None
+    out = network(luma, points if points is not None else Points.none(luma))
+    return AbPrediction(ab=out.ab, extras={"logits": out.logits})
+
+
+def color_by_statistics(network: GlobalHintsNetwork, luma: Tensor, guidance: Guidance | None) -> AbPrediction:
+    """Color a batch by the statistics that it is to have."""
+    statistics = guidance.statistics if guidance is not None else None
+    return AbPrediction(ab=network(luma, statistics or GlobalStatistics()))
