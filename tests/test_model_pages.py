@@ -3,9 +3,7 @@
 from pathlib import Path
 
 from colorzoo.registry import list_models
-from model_pages import SCRIPT, load_generator
-
-COMMITTED = SCRIPT.parent / "models"
+from model_pages import COMMITTED, load_generator
 
 
 def read_pages(folder: Path) -> dict[str, str]:
@@ -14,7 +12,7 @@ def read_pages(folder: Path) -> dict[str, str]:
 
 def test_the_committed_pages_are_up_to_date(tmp_path: Path) -> None:
     load_generator().write_pages(tmp_path)
-    assert read_pages(COMMITTED) == read_pages(tmp_path), "run `python docs/build_model_pages.py`"
+    assert read_pages(COMMITTED) == read_pages(tmp_path), "run `python -m benchmarks.pages.models`"
     assert {f"{name}.md" for name in list_models()} <= read_pages(COMMITTED).keys()
 
 

@@ -26,7 +26,7 @@ def make_album(root: Path, count: int) -> Path:
 
 
 def start(root: Path, out: Path, processes: int) -> subprocess.Popen[bytes]:
-    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     words = [sys.executable, str(SCRIPT), str(root), str(out), str(processes)]
     return subprocess.Popen(words, env=env, start_new_session=True, stderr=subprocess.DEVNULL)
 

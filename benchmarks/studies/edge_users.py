@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from measure_instances import largest
 
+from benchmarks.pages import DOCS
+from benchmarks.studies.instances import largest
 from colorzoo import create_model
 from colorzoo.data import CocoStuffDataModule
 from colorzoo.data.sources import Source, find_sources
@@ -32,7 +33,6 @@ from colorzoo.tasks import ColorizationModule
 from colorzoo.users import BledEdgeScribbles, play
 from colorzoo.zoo.kim2021.task import Kim2021
 
-DOCS = Path(__file__).parent
 HINTS, MOST_BOXES = 10, 3
 MODELS = ("kim2021_small", "kim2021_zhang2016_small", "kim2021_su2020_small")
 USERS: Mapping[str, BledEdgeScribbles] = {

@@ -1,8 +1,8 @@
 """Color pictures with some models and lay them out on one page, to look at.
 
-``python docs/build_gallery.py PICTURES... -o gallery.html --models zhang2016_small,zhang2017_local_small``
-writes one HTML file that holds all pictures. Photos that may not be passed on stay out of the repository, and
-so does the page.
+``python -m benchmarks.pages.gallery PICTURES... -o gallery.html --models
+zhang2016_small,zhang2017_local_small`` writes one HTML file that holds all pictures. Photos that may not be
+passed on stay out of the repository, and so does the page.
 """
 
 from __future__ import annotations

@@ -12,25 +12,21 @@ import argparse
 import csv
 import math
 import statistics
-import sys
 from itertools import islice
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-DOCS = Path(__file__).parent
-sys.path.insert(0, str(DOCS.parent))  # for benchmarks, which is no installed package
-
-from benchmarks._nearest import nearest_hint  # noqa: E402
-from benchmarks._photos import photos  # noqa: E402
-
-from colorzoo import Guidance, create_model  # noqa: E402
-from colorzoo.color import lab_to_rgb, rgb_to_lab  # noqa: E402
-from colorzoo.guidance import Points, uniform_points  # noqa: E402
-from colorzoo.inference.honor import honor_points  # noqa: E402
-from colorzoo.metrics.psnr import psnr_8bit  # noqa: E402
-from colorzoo.tasks import ColorizationModule  # noqa: E402
+from benchmarks._nearest import nearest_hint
+from benchmarks._photos import photos
+from benchmarks.pages import DOCS
+from colorzoo import Guidance, create_model
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.guidance import Points, uniform_points
+from colorzoo.inference.honor import honor_points
+from colorzoo.metrics.psnr import psnr_8bit
+from colorzoo.tasks import ColorizationModule
 
 # Number of points -> mean PSNR of the paper's network over 1,000 photos: psnrs_siggraph.npy of its authors.
 PAPER = {

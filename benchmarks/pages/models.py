@@ -1,6 +1,6 @@
 """Write one page per model of the zoo, from its card and its folder's README.
 
-Run ``python docs/build_model_pages.py`` after changing a card; a test compares the committed pages.
+Run ``python -m benchmarks.pages.models`` after changing a card; a test compares the committed pages.
 """
 
 from __future__ import annotations
@@ -9,18 +9,21 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
+from benchmarks.pages import DOCS
 from colorzoo.card import ModelCard, Quality, Score, Weights
 from colorzoo.registry import list_models, model_card
 from colorzoo.tiers import USES
 
-FOLDER = Path(__file__).parent / "models"
+FOLDER = DOCS / "models"
 DOCS_FROM_ZOO = "../../../../docs/"  # how the README of a zoo folder links to this one
 RANKING = (
     "The greatest rank whose weights are on the machine colors; how ranks are given is said in "
     "[weights.md](../weights.md). Numbers are comparable only where measure, pictures and size agree, and "
     "never between the two columns."
 )
-NOTE = "<!-- Written by docs/build_model_pages.py from the model's card and README; do not edit. -->"
+NOTE = (
+    "<!-- Written by `python -m benchmarks.pages.models` from the model's card and README; do not edit. -->"
+)
 
 
 def zoo_cards() -> list[ModelCard]:

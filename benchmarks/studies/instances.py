@@ -15,9 +15,9 @@ import statistics
 from functools import cache
 
 import torch
-from stand_in import Looker
 from torch import Tensor
 
+from benchmarks._stand_in import Looker
 from colorzoo import create_model
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import CocoStuffDataModule

@@ -1,8 +1,8 @@
 """Train the three extensions of the user-guided network with the same budget and write their table.
 
 All four start from the embedded weights, see the same pictures in the same order with the same points, and
-train for the same number of steps. ``python docs/measure_extensions.py --data photos --steps 300`` writes
-``docs/extensions.md`` and ``docs/extensions.csv``.
+train for the same number of steps. ``python -m benchmarks.studies.extensions --data photos --steps 300``
+writes ``docs/extensions.md`` and ``docs/extensions.csv``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from lightning.pytorch import Trainer, seed_everything
 from torch import Tensor
 from torch.optim import Adam
 
+from benchmarks.pages import DOCS
 from colorzoo import Guidance, create_model
 from colorzoo.color import lab_to_rgb, rgb_to_lab, sobel
 from colorzoo.data import FolderDataModule
@@ -35,13 +36,12 @@ from colorzoo.zoo.zhang2017.adversarial import Zhang2017LocalAdversarial
 from colorzoo.zoo.zhang2017.start import copy_shared_layers
 from colorzoo.zoo.zhang2017.task import Zhang2017Local
 
-DOCS = Path(__file__).parent
 SIDE = 256
 COUNTS = (0, 10, 100)
 COMMON: dict[str, Any] = {"width": 0.25, "hint_attention": True, "class_stride": 2, "hints": 0.5}
 LOSSES: dict[str, Any] = {"regression_weight": 0.1, "classification_weight": 1.0, "delta": 4.0}
 LR = 3e-4
-_PREFACE = """<!-- Written by docs/measure_extensions.py; do not edit. -->
+_PREFACE = """<!-- Written by `python -m benchmarks.studies.extensions`; do not edit. -->
 
 # Three extensions of the user-guided network
 

@@ -1,7 +1,7 @@
 r"""Draw docs/images/classes.jpg: what classes do, on photos of the demo set.
 
 In each row: photo, reference, classes, class-wise result, global result, a class re-assigned.
-Run ``python docs/build_class_images.py DEMO`` where DEMO holds the photos.
+Run ``python -m benchmarks.pages.classes DEMO`` where DEMO holds the photos.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from benchmarks.pages import IMAGES
 from colorzoo import create_model
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
@@ -21,7 +22,7 @@ from colorzoo.inference.picture_io import read_picture
 from colorzoo.inference.references import as_reference
 from colorzoo.inference.segmenting import class_color
 
-OUT = Path(__file__).parent / "images" / "classes.jpg"
+OUT = IMAGES / "classes.jpg"
 ROWS = (("coffee.jpg", "chelsea_cat.jpg"), ("rocket.jpg", "astronaut.jpg"))
 TITLES = ("photo", "reference", "classes", "class-wise", "global", "largest class re-assigned")
 CELL = 176

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmarks.pages import IMAGES
 from colorzoo import Guidance, create_model
 from colorzoo.color import rgb_to_gray, xdog
 from colorzoo.guidance import Regions
@@ -22,7 +23,6 @@ from colorzoo.metrics.psnr import to_8bit
 from colorzoo.tasks import ColorizationModule
 from colorzoo.users.regions import region_means
 
-IMAGES = Path(__file__).parent / "images"
 SOURCES = IMAGES / "sources" / "sketches"
 FIRST = ((230, 60, 60), (240, 150, 40), (235, 215, 60), (90, 180, 80), (70, 140, 220), (150, 90, 200))
 ANSWERS = (1, 3, 6)

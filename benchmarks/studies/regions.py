@@ -20,10 +20,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
-from stand_in import Looker, in_words
-from stand_in import distance as distance_of
 from torch import Tensor
 
+from benchmarks._stand_in import Looker, in_words
+from benchmarks._stand_in import distance as distance_of
+from benchmarks.pages import DOCS
 from colorzoo import create_model
 from colorzoo.evaluation.methods import model_painter
 from colorzoo.evaluation.picture_list import hash_all, read_truth, select_pictures
@@ -32,7 +33,6 @@ from colorzoo.metrics.psnr import psnr_8bit
 from colorzoo.tasks import ColorizationModule
 from colorzoo.users import make_user, play
 
-DOCS = Path(__file__).parent
 ARMS = {
     "asked": "cho2023-regions",
     "shuffled": "cho2023-regions-shuffled",

@@ -1,7 +1,8 @@
 """Train cho2023 small and shortly with and without two of its losses, and say what the regions become.
 
-``python docs/ablate_regions.py --data DIR`` (with ``train`` and ``val``) prints the table of the page and,
-where told (``--pictures OUT.png``), draws the regions of some pictures: a row a picture, a column a training.
+``python -m benchmarks.studies.region_losses --data DIR`` (with ``train`` and ``val``) prints the table of the
+page and, where told (``--pictures OUT.png``), draws the regions of some pictures: a row a picture, a column a
+training.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ def main() -> None:
     lines = [
         f"{EPOCHS} epochs on crops of {SIDE} pixels at the width of `cho2023_small`, with the weights 30,",
         f"{WEIGHTS['variance_weight']:g} and {WEIGHTS['smoothness_weight']:g} for L1, total variance and",
-        "smoothness (`python docs/ablate_regions.py --data DIR`). *Fill*: PSNR of a picture filled with its",
-        "regions' true means. *Ragged*: share of neighboring pixels in different regions.",
+        "smoothness (`python -m benchmarks.studies.region_losses --data DIR`). *Fill*: PSNR of a picture",
+        "filled with its regions' true means. *Ragged*: share of neighboring pixels in different regions.",
         "",
         "| training | regions a picture | fill, dB | ragged | PSNR@0 | PSNR@1 | PSNR@3 | PSNR@30 |",
         "|---|---|---|---|---|---|---|---|",

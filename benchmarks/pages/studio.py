@@ -1,6 +1,6 @@
 """Make the pictures of docs/studio.md: scripted sessions of the drawing pad in chromium.
 
-Run with ``python docs/build_studio_images.py``; it needs the extra ``test`` and a chromium.
+Run with ``python -m benchmarks.pages.studio``; it needs the extra ``test`` and a chromium.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks.pages import IMAGES
+
+ROOT = IMAGES.parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "studio"))
 
 from browser_pad import BrowserPad, chromium, missing  # noqa: E402
@@ -20,7 +22,6 @@ from browser_pad import BrowserPad, chromium, missing  # noqa: E402
 from colorzoo.studio.desk import Studio  # noqa: E402
 from colorzoo.studio.serve import Address, running  # noqa: E402
 
-IMAGES = ROOT / "docs" / "images"
 DETROIT = IMAGES / "sources" / "detroit_1915.jpg"
 MOTHER = IMAGES / "sources" / "migrant_mother_1936.jpg"
 MOST_BYTES = 300_000

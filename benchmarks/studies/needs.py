@@ -1,7 +1,8 @@
 """Measure how wrong cho2023_small paints each segment when nobody tells: ``needs`` of its card.
 
-``python docs/measure_needs.py --data sketch/train --weights FILE`` prints 31 mean squared errors, of the 30
-segments and of ink, on training pictures of 128 x 128; one that is nowhere gets the mean of the others.
+``python -m benchmarks.studies.needs --data sketch/train --weights FILE`` prints 31 mean squared errors, of
+the 30 segments and of ink, on training pictures of 128 x 128; one that is nowhere gets the mean of the
+others.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Write docs/images/edges.jpg: before, scribble and after of the embedded edge-aware add-on on demo photos.
 
 The strokes are those of the simulated user, who knows the true colors and draws over what bled. Run
-``python docs/build_edge_images.py --data DEMO`` with the folder of demo photos.
+``python -m benchmarks.pages.edges --data DEMO`` with the folder of demo photos.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmarks.pages import IMAGES
 from colorzoo import create_model
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.decode import decode_rgb
@@ -30,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of demo photos")
     parser.add_argument("--model", default="kim2021_small")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "images" / "edges.jpg")
+    parser.add_argument("--out", type=Path, default=IMAGES / "edges.jpg")
     args = parser.parse_args()
     model = create_model(args.model)
     rows = [strip(model, args.data / name) for name in PHOTOS]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PIL import Image, ImageOps
 
 import colorzoo
+from benchmarks.pages import IMAGES
 from colorzoo.inference.kinds import describe_statistics
 from colorzoo.inference.picture_io import read_picture
 
-IMAGES = Path(__file__).parent / "images"
 SOURCES = IMAGES / "sources"
 GAP = 8
 THUMB = 240

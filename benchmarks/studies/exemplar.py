@@ -22,10 +22,10 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from stand_in import Looker
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks._stand_in import Looker
 from colorzoo import Exemplar, Guidance, create_model
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.decode import decode_rgb
