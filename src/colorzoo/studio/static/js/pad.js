@@ -23,7 +23,7 @@ import { loadSettings, saveSettings } from "./storage.js";
 import { stageGestures, toolsFor } from "./tools.js";
 import { webTransport, widgetTransport } from "./transport.js";
 import { fitView, limitView, reveal } from "./view.js";
-import { createZonesPanel } from "./zonepanel.js";
+import { createPendingPanel, createZonesPanel } from "./zonepanel.js";
 
 const REST = 300;
 
@@ -355,7 +355,7 @@ function build(pad) {
   const split = createSplitHandle(pad);
   const status = createStatus(pad);
   const empty = createEmpty(pad);
-  const panels = [createColorPanel, createZonesPanel, createRegionsPanel, createReferencePanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createHintsPanel, createModelPanel].map((create) => create(pad));
+  const panels = [createPendingPanel, createColorPanel, createZonesPanel, createRegionsPanel, createReferencePanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createHintsPanel, createModelPanel].map((create) => create(pad));
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
   const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el, pad.toasts.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside), ...pad.dialogs.els);

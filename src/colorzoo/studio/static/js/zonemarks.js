@@ -14,7 +14,7 @@ function drawZones(context, pad, toStage) {
   doc.areas.forEach((zone, index) => {
     const strong = picked?.index === index;
     if (!strong && !held) return;
-    drawZone(context, pad, zone, toStage, strong ? 1 : FAINT, strong && ui.zoneShown !== false);
+    drawZone(context, pad, zone, toStage, strong ? 1 : FAINT, false);
     drawLabel(context, ...toStage(...zoneCenter(zone, pad.photo)), String(index + 1));
   });
   if (ui.pending) drawZone(context, pad, ui.pending, toStage, 1, true);

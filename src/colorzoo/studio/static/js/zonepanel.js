@@ -14,17 +14,15 @@ const ZONE_NAMES = { color: "Color", lock: "Locked", gray: "Gray", only: "Only t
 function createZonesPanel(pad) {
   const take = button({ text: t("Select a thing"), label: t("Select a thing: click it, or draw around it"), key: "T", className: "cz-wide", onClick: (event) => runCommand(pad, "tool-area", event) });
   const words = h("p", { class: "cz-hint" });
-  const pending = createPending(pad);
   const rows = h("ol", { class: "cz-hints", "aria-label": t("Areas") });
   const lightness = createFollows(pad);
-  const el = section(t("Areas"), take, words, pending.el, rows, lightness.el);
+  const el = section(t("Areas"), take, words, rows, lightness.el);
   const update = () => {
     const held = pad.ui.tool === "area";
     show(take, !held);
     take.disabled = !pad.photo;
     show(words, held);
     setText(words, zoneHint(pad));
-    pending.update();
     syncList(rows, pad.doc.areas.length, () => zoneRow(pad), (row, index) => fillZone(pad, row, index));
     lightness.update();
   };
@@ -36,8 +34,8 @@ function zoneHint(pad) {
   return t("Click a thing, or draw around it roughly.");
 }
 
-/** What becomes of the thing that is selected. */
-function createPending(pad) {
+/** What becomes of the thing that is selected. @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
+function createPendingPanel(pad) {
   const choose = (action) => button({ text: t(ZONE_WORDS[action]), label: t(ZONE_WORDS[action]), className: "cz-wide", onClick: () => addZone(pad, action) });
   const actions = ZONE_ACTIONS.map((action) => {
     const made = choose(action);
@@ -48,7 +46,7 @@ function createPending(pad) {
   const more = button({ text: t("More"), label: t("Select more"), className: "cz-wide", onClick: () => resizePending(pad, 1) });
   const size = h("div", { class: "cz-row", role: "group", "aria-label": t("How much is selected") }, less, more);
   const forget = button({ text: t("Select nothing"), label: t("Select nothing"), key: "Esc", className: "cz-wide", onClick: () => pad.set({ pending: null }) });
-  const el = h("div", { class: "cz-pending", role: "group", "aria-label": t("What becomes of the selected thing") }, size, ...actions, forget);
+  const el = section(t("Selected thing"), size, ...actions, forget);
   const update = () => {
     const made = pad.ui.pending?.made;
     show(el, Boolean(made));
@@ -99,4 +97,4 @@ function createFollows(pad) {
   return { el, update };
 }
 
-export { createZonesPanel };
+export { createPendingPanel, createZonesPanel };
