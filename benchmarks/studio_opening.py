@@ -1,6 +1,7 @@
 """Opening 24 megapixels on the pad, against an earlier state of the code in the same run.
 
-``COLORZOO_BEFORE`` names the ``src`` folder of that state, as of a git worktree. Without it nothing is measured.
+``COLORZOO_BEFORE`` names the ``src`` folder of that state, as of a git worktree.
+Without it nothing is measured.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from colorzoo.inference.kept import kept_lab
 from colorzoo.inference.mattes import Map, Matte, area_map, fit_matte
 from colorzoo.inference.reach import find_extent
 
-FILL = 0.7  # share of the chosen color itself; the rest is the network's answer to it
+FILL = 0.6  # share of the chosen color itself; the rest is the network's answer to it
 _SEEDS = 8  # places of an area at which the network is told its color
 _SEED = 2  # pixels of the network from the middle of such a place to its side
 _APART = 0.5  # pixels from a border count twice as much as those from another seed
