@@ -1,7 +1,7 @@
 """The drawing pad in a real browser: from pointer-up to new pixels; and eight pads at once for a minute.
 
-``COLORZOO_BEFORE`` may name the ``src`` folder of an earlier state, as of a git worktree: its edits are measured in
-the same run, and the rows say which part of its times ours are.
+``COLORZOO_BEFORE`` may name the ``src`` folder of an earlier state, as of a git worktree: its edits are
+measured in the same run, and the rows say which part of its times ours are.
 """
 
 from __future__ import annotations
