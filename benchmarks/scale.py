@@ -83,7 +83,7 @@ def table(gpus: Sequence[int] = GPUS, machine: Machine = A100) -> str:
 
 
 def _cell(plan: Schedule, gpus: int, machine: Machine) -> str:
-    """Return the hours of a schedule, the share of them in which the GPUs in use compute, and the cost of all."""
+    """Return the hours of a schedule, the share of them in which the GPUs compute, and the cost of all."""
     spent, used = hours(plan, gpus, machine), min(gpus, plan.batch)
     step = predict_step(plan.work, plan.trained, plan.batch / used, used, machine)
     return f"{spent:,.1f} h, {step.efficiency:.0%}, {spent * gpus * machine.price:,.0f} $"
