@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -145,7 +146,11 @@ def _to_json(experiment: Experiment, rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: float(f"{v:.6g}") if isinstance(v, float) else v for key, v in row.items()}
+    """Keep six digits; what is no number is null in JSON."""
+    return {
+        key: (float(f"{v:.6g}") if math.isfinite(v) else None) if isinstance(v, float) else v
+        for key, v in row.items()
+    }
 
 
 def _file_digest(path: Path) -> str:

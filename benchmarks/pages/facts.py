@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,6 +70,8 @@ def in_a_process(card: ModelCard) -> dict[str, Any]:
     if child == 0:
         try:
             os.write(writer, json.dumps(measure(card)).encode())
+        except Exception:
+            traceback.print_exc()
         finally:
             sys.stdout.flush()
             os._exit(0)
@@ -111,6 +114,7 @@ def measure(card: ModelCard) -> dict[str, Any]:
 def _gflops(model: Any, card: ModelCard) -> float:
     """Return the billions of additions and multiplications of matrices and convolutions at the first size."""
     size = (SIZES[0], SIZES[0])
+    model.requires_grad_(False)  # else the counter asks parameters that are passed on for their history
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(sample_input(card.input, size), sample_guidance(card.guidance, size))
     return round(counter.get_total_flops() / 1e9, 2)
