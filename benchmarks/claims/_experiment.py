@@ -98,6 +98,9 @@ def run(experiment: Experiment, setup: Setup) -> None:
     missing = [item for item in items if rows.get(item.name, {}).get("data") != item.digest]
     if not missing:
         return
+    if experiment.set_name:  # before it begins, so that an interrupted look is counted too
+        today = datetime.now(UTC).date().isoformat()
+        append_look(setup.out, Look(today, experiment.set_name, len(missing), experiment.name))
     measure = experiment.begin(setup)
     for number, item in enumerate(missing, 1):
         rows[item.name] = {"item": item.name, "data": item.digest, **measure(item)}
@@ -105,9 +108,6 @@ def run(experiment: Experiment, setup: Setup) -> None:
             kept = [rows[each.name] for each in items if each.name in rows]
             write_text(path, _to_json(experiment, kept))
             print(f"{experiment.name}: {number} of {len(missing)}", flush=True)
-    if experiment.set_name:
-        today = datetime.now(UTC).date().isoformat()
-        append_look(setup.out, Look(today, experiment.set_name, len(missing), experiment.name))
 
 
 def read_result(experiment: Experiment, out: Path) -> Result | None:

@@ -43,9 +43,13 @@ def main() -> None:
     single_thread()
     facts = read_facts()
     for name in args.models or list_models():
-        if facts.get(name, {}).get("weights") != weights_digest(name):
-            facts[name] = in_a_process(model_card(name))
-            print(name, facts[name], flush=True)
+        if facts.get(name, {}).get("weights") == weights_digest(name):
+            continue
+        if (found := in_a_process(model_card(name))) is None:
+            print(f"{name} could not be measured", file=sys.stderr, flush=True)
+        else:
+            facts[name] = found
+            print(name, found, flush=True)
             write_text(FILE, json.dumps(dict(sorted(facts.items())), indent=1) + "\n")
 
 
@@ -59,12 +63,8 @@ def stale_facts() -> list[str]:
     return [name for name, found in read_facts().items() if found["weights"] != weights_digest(name)]
 
 
-def in_a_process(card: ModelCard) -> dict[str, Any]:
-    """Measure in a forked process, so that its memory is its own.
-
-    Raises:
-        RuntimeError: The process ended without an answer.
-    """
+def in_a_process(card: ModelCard) -> dict[str, Any] | None:
+    """Measure in a forked process, so that its memory is its own; None if it ended without an answer."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -79,9 +79,7 @@ def in_a_process(card: ModelCard) -> dict[str, Any]:
     os.waitpid(child, 0)
     with os.fdopen(reader, encoding="utf-8") as answer:
         text = answer.read()
-    if not text:
-        raise RuntimeError(f"{card.name} could not be measured")
-    return dict(json.loads(text))
+    return dict(json.loads(text)) if text else None
 
 
 def measure(card: ModelCard) -> dict[str, Any]:
