@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 
-from lightning.pytorch.plugins.environments import SLURMEnvironment
+from lightning.fabric.plugins.environments import SLURMEnvironment
 
 
 class PreemptionNotice:
@@ -26,7 +26,7 @@ class PreemptionNotice:
         self.awaited = self.given = False
 
     def listen(self) -> None:
-        """Listen, if this is a task of SLURM, in place of Lightning, which takes the handler away at the end."""
+        """Listen, if this is a task of SLURM; Lightning, whose place it takes, removes it in the end."""
         self.awaited = SLURMEnvironment.detect() and threading.current_thread() is threading.main_thread()
         if self.awaited:
             signal.signal(signal.SIGUSR1, self._note)
