@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
+from colorzoo.factory import create_model
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
 from colorzoo.inference.guide import GuidanceLike, as_recipe, wanted_model
 from colorzoo.inference.moving import color_frames, frames_to_color
@@ -139,7 +140,7 @@ def colorize_files(
     The model is loaded once a process.
 
     Args:
-        paths: The pictures. Of several pages or frames the first is colored.
+        paths: The pictures; of several pages or frames all are colored.
         root: A folder above all of them.
         output: Folder of the results, each below it as its picture is below ``root``; all processes must see
             it.
@@ -179,7 +180,9 @@ def _resumed(
     **settings: Any,
 ) -> ResumedColoring:
     del stamp
-    return ResumedColoring(_colorizer(model, weights, device, _stamp(weights), **settings), output, process)
+    # the model that `predict` has: one that only colors answers the same, and has another digest
+    whole = create_model(model, weights, **settings)
+    return ResumedColoring(Colorizer(whole, device=device), output, process)
 
 
 def _chosen(

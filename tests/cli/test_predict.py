@@ -20,6 +20,7 @@ from colorzoo.errors import DataError, WeightsError
 from colorzoo.inference import resumed
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.done import DoneList
+from colorzoo.inference.frames import look_for_frames, read_frames
 from colorzoo.inference.origin import read_origin
 from colorzoo.inference.read import read_picture
 from colorzoo.registry import load_class, model_card
@@ -126,6 +127,26 @@ def test_the_tree_is_mirrored_with_the_pictures_of_colorize(album, tmp_path):
     source = hashlib.sha256((album / "a" / "x.jpg").read_bytes()).hexdigest()
     for folder in ("out", "colorize"):
         assert read_origin(tmp_path / folder / "a" / "x.jpg").source == source
+
+
+def test_all_pages_and_frames_are_colored_or_the_file_is_refused(tmp_path):
+    root, out = tmp_path / "album", tmp_path / "out"
+    root.mkdir()
+    frames = [gray(seed, (40, 30)).convert("RGB") for seed in range(3)]
+    more = {"save_all": True, "append_images": frames[1:]}
+    frames[0].save(root / "pages.tif", **more)
+    frames[0].save(root / "moving.webp", duration=[40, 80, 120], lossless=True, **more)
+    frames[0].save(root / "named.jpg", "TIFF", **more)
+    task = predicted(root, out)
+    assert task.count == {"colored": 2, "done": 0, "failed": 1}
+    assert "named.jpg: it holds 3 pages, which a file named .jpg cannot hold" in task.failures[0]
+    for name in ("pages.tif", "moving.webp"):
+        found = look_for_frames(out / name)
+        assert found.count == 3
+        for frame, source in zip(read_frames(out / name, found), frames, strict=True):
+            difference = frame.picture.rgb.mean(axis=2) - np.asarray(source).mean(axis=2) / 255
+            assert np.abs(difference).mean() < 0.1  # the same frame,
+            assert np.ptp(frame.picture.rgb, axis=2).max() > 0.02  # in color
 
 
 def test_what_is_done_is_left_alone_until_content_or_settings_change(album, tmp_path, colored):

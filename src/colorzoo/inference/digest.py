@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from colorzoo import __version__
-from colorzoo.tasks import ColorizationModule
+from colorzoo.tasks import ColoringModel
 
 
-def model_digest(model: ColorizationModule, *more: Any) -> bytes:
+def model_digest(model: ColoringModel, *more: Any) -> bytes:
     """Hash a model: the version of colorzoo, class, arguments, and every weight, also those it borrows.
 
     Args:

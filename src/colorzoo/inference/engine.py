@@ -34,7 +34,7 @@ from colorzoo.inference.export import (
     write_graph,
 )
 from colorzoo.registry import list_models, model_card
-from colorzoo.tasks import AbPrediction, ColorizationModule, Prediction, RgbPrediction
+from colorzoo.tasks import AbPrediction, ColoringModel, Prediction, RgbPrediction
 from colorzoo.weights.catalog import cache_home
 
 Engine = Literal["torch", "onnxruntime"]
@@ -67,7 +67,7 @@ class OnnxModel:
         ColorzooError: No graph can be made of the model, or a package is missing.
     """
 
-    def __init__(self, model: ColorizationModule, name: str) -> None:
+    def __init__(self, model: ColoringModel, name: str) -> None:
         if name in list_models() and "export" in model_card(name).limits:
             raise ColorzooError(
                 f"{name} runs on torch only: no graph can be made of it; leave out the engine onnxruntime."

@@ -12,12 +12,14 @@ from PIL import Image
 
 from colorzoo import __version__
 from colorzoo.data.originals import Original
-from colorzoo.errors import failure
+from colorzoo.errors import PictureError, failure
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.digest import model_digest
 from colorzoo.inference.done import DoneList
+from colorzoo.inference.frames import look_for_frames
+from colorzoo.inference.moving import color_frames
 from colorzoo.inference.origin import Origin, read_origin, write_with_origin
-from colorzoo.inference.picture_io import depth_at, read_picture, write_picture
+from colorzoo.inference.picture_io import depth_at, holds_frames, read_frames, read_picture, write_picture
 
 FileStatus = Literal["colored", "done", "failed"]
 
@@ -97,10 +99,20 @@ class ResumedColoring:
         return "done" if done else "colored"
 
     def _write(self, original: Original, target: Path, origin: Origin) -> None:
-        picture = read_picture(original.data)
-        levels = self.colorizer.colorize(picture).levels(depth_at(target, picture))
-        save = partial(write_picture, target, levels, overwrite=True)
-        write_with_origin(save, target, picture, origin)
+        """Color a picture, or all frames or pages of a file that holds several."""
+        frames = look_for_frames(original.data)
+        if frames is None:
+            picture = read_picture(original.data)
+            levels = self.colorizer.colorize(picture).levels(depth_at(target, picture))
+            write_with_origin(partial(write_picture, target, levels, overwrite=True), target, picture, origin)
+            return
+        if not holds_frames(target, frames):
+            raise PictureError(
+                f"it holds {frames.count} {frames.kind}, which a file named {target.suffix} cannot hold; "
+                "rename it (.tif), or take its first one by `colorzoo colorize`"
+            )
+        others = read_frames(original.data, frames)
+        color_frames(self.colorizer.colorize, next(others), others, frames, target, origin, overwrite=True)
 
 
 def _is_made(target: Path, origin: Origin) -> bool:
