@@ -112,7 +112,7 @@ def hours(schedule: Schedule, gpus: int, machine: Machine) -> float:
 
 
 def coloring_hours(pictures: float, work: float, core_seconds: float, gpus: int, machine: Machine) -> float:
-    """Return the hours of coloring pictures that ``gpus`` share: nothing is exchanged, the slower counts.
+    """Return the hours of coloring pictures that ``gpus`` share; they exchange nothing.
 
     Args:
         pictures: How many.

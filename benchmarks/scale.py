@@ -23,7 +23,6 @@ from benchmarks._harness import Options, Row, where
 from benchmarks._scale_model import (
     Machine,
     Schedule,
-    checkpoint_bytes,
     coloring_hours,
     hours,
     predict_step,
@@ -71,19 +70,18 @@ def run(options: Options) -> list[Row]:
 
 def table(gpus: Sequence[int] = GPUS, machine: Machine = A100) -> str:
     """Return hours, efficiency and cost of each paper's schedule as Markdown."""
-    heads = ["model", "a picture, trained", "checkpoint", *(f"{n} GPU" for n in gpus)]
+    heads = ["model", "a picture, trained", *(f"{n} GPU" for n in gpus)]
     lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
     for name, settings, side, pictures, batch in PAPERS:
         plan = schedule_of(name, settings, side, pictures, batch)
-        saved = checkpoint_bytes(plan.trained, plan.trained)
         cells = " | ".join(_cell(plan, n, machine) for n in gpus)
-        lines.append(f"| `{name}` | {plan.work / 1e12:.2f} TFLOP | {saved / 1e9:.2f} GB | {cells} |")
+        lines.append(f"| `{name}` | {plan.work / 1e12:.2f} TFLOP | {cells} |")
         print(lines[-1], file=sys.stderr, flush=True)
     return "\n".join(lines)
 
 
 def _cell(plan: Schedule, gpus: int, machine: Machine) -> str:
-    """Return the hours of a schedule, the share of them in which the GPUs compute, and the cost of all."""
+    """Return the hours of a schedule, the share in which the GPUs in use compute, and the cost of all."""
     spent, used = hours(plan, gpus, machine), min(gpus, plan.batch)
     step = predict_step(plan.work, plan.trained, plan.batch / used, used, machine)
     return f"{spent:,.1f} h, {step.efficiency:.0%}, {spent * gpus * machine.price:,.0f} $"

@@ -26,7 +26,7 @@ class PreemptionNotice:
         self.awaited = self.given = False
 
     def listen(self) -> None:
-        """Listen, in a task of SLURM, in place of Lightning, which takes the handler away at the end."""
+        """Listen, if this is a task of SLURM; Lightning, whose place it takes, removes it in the end."""
         self.awaited = SLURMEnvironment.detect() and threading.current_thread() is threading.main_thread()
         if self.awaited:
             signal.signal(signal.SIGUSR1, self._note)
