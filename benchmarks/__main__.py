@@ -18,7 +18,8 @@ from benchmarks._harness import Options, Row, SkippedError, single_thread
 
 def find_benchmarks(package: ModuleType) -> list[str]:
     """Return the names of the benchmarks of a package: its modules without a leading underscore."""
-    names = (module.name for module in pkgutil.iter_modules(package.__path__))
+    modules = pkgutil.iter_modules(package.__path__)
+    names = (module.name for module in modules if not module.ispkg)
     return sorted(name for name in names if not name.startswith("_"))
 
 

@@ -1,14 +1,11 @@
-"""Access to the generator of the model pages, which is a script and no package."""
+"""Access to the generator of the model pages, and to the pages that are committed."""
 
-import importlib.util
+import importlib
 from pathlib import Path
 from types import ModuleType
 
-SCRIPT = Path(__file__).parent.parent / "docs" / "build_model_pages.py"
+COMMITTED = Path(__file__).parent.parent / "docs" / "models"
 
 
 def load_generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("build_model_pages", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("benchmarks.pages.models")

@@ -17,6 +17,7 @@ from colorzoo.cli.main import main
 from colorzoo.data import FolderDataModule, SketchDataModule
 from colorzoo.data.originals import relative_name
 from colorzoo.errors import DataError, WeightsError
+from colorzoo.inference import resumed
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.done import DoneList
 from colorzoo.inference.frames import look_for_frames, read_frames
@@ -188,7 +189,7 @@ def test_a_failure_is_told_at_the_end_and_stops_nothing(album, tmp_path, capsys)
 
 
 def test_a_run_that_breaks_off_goes_on_where_it_was(album, tmp_path, colored, monkeypatch):
-    out, write, written = tmp_path / "out", predicting.write_picture, []
+    out, write, written = tmp_path / "out", resumed.write_picture, []
 
     def killed(path, *args, **kwargs):
         written.append(path)
@@ -196,13 +197,13 @@ def test_a_run_that_breaks_off_goes_on_where_it_was(album, tmp_path, colored, mo
             raise SystemExit("the test ends the run here")
         return write(path, *args, **kwargs)
 
-    monkeypatch.setattr(predicting, "write_picture", killed)
+    monkeypatch.setattr(resumed, "write_picture", killed)
     with pytest.raises(SystemExit):
         predicted(album, out)
     assert colored() == 3
     with (out / ".done-0").open("ab") as notes:
         notes.write(b"torn")
-    monkeypatch.setattr(predicting, "write_picture", write)
+    monkeypatch.setattr(resumed, "write_picture", write)
     assert predicted(album, out).count == {"colored": 3, "done": 2, "failed": 0}
     assert predicted(album, out).count == {"colored": 0, "done": 5, "failed": 0}
     predicted(album, tmp_path / "at once")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import warnings
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.factory import create_inference_model
 from colorzoo.guidance import Exemplar, Guidance, Recipe, Regions
+from colorzoo.inference.area_answers import AreaAnswers
 from colorzoo.inference.defaults import choose_default
 from colorzoo.inference.device import Precision, choose_device, choose_dtype
 from colorzoo.inference.engine import Engine, OnnxModel, on_cpu_in_float32
@@ -46,7 +47,8 @@ from colorzoo.inference.references import (
 )
 from colorzoo.inference.regions import Proposals, ProposesRegions, color_regions, region_notes
 from colorzoo.inference.resample import working_size
-from colorzoo.inference.sketches import draw_sketch, model_input, painted_luma
+from colorzoo.inference.sketches import draw_sketch, model_input
+from colorzoo.inference.solved import Solved
 from colorzoo.registry import list_models, load_class, load_inference_class, model_card
 from colorzoo.settings import known_settings
 from colorzoo.tasks import ColoringModel, Prediction, RgbPrediction
@@ -86,32 +88,6 @@ class Colored:
     def levels(self, depth: int = 8) -> NDArray[Any]:
         """Return ``(H, W, 3)`` uint8 or uint16, full size; a fraction of the memory and time of `rgb`."""
         return join_levels(self.lightness, self.ab, self.pins, depth=depth)
-
-
-@dataclass(frozen=True)
-class Solved:
-    """What is known of a picture at the network's size.
-
-    Attributes:
-        ab: ``(2, h, w)`` in CIE units, strength and points applied.
-        extras: The model's further maps, such as ``"logits"``.
-        notes: As in `Colored`.
-        painted: ``(1, 1, h, w)``, the lightness of a painted sketch; None for models that keep the picture's.
-    """
-
-    ab: Tensor
-    extras: Mapping[str, Tensor]
-    notes: tuple[str, ...] = ()
-    painted: Tensor | None = None
-
-    def luma(self, luma: Tensor, seen: Tensor) -> Tensor:
-        """Return the lightness ``(1, 1, H, W)`` of the result: the picture's own, or a painting's.
-
-        Args:
-            luma: The picture's, at the size of the result.
-            seen: The picture's at the network's size.
-        """
-        return luma if self.painted is None else painted_luma(luma, seen, self.painted)
 
 
 class Colorizer:
@@ -183,6 +159,7 @@ class Colorizer:
         self._proposals = Proposals()
         self._opened = OpenedPicture()
         self._bases = Bases()
+        self._areas = AreaAnswers(self.model.accepts, self.predict, self._without_colors)
         self._last_look: tuple[weakref.ref[Tensor] | None, Tensor | None] = (None, None)
         self._lock = threading.Lock()  # around the network: it may move to another device
 
@@ -249,7 +226,9 @@ class Colorizer:
         solved = self.solve(seen, request, reference)
         if solved.painted is not None:
             return Colored(solved.ab, self.name, solved.luma(full.whole(), seen)[0, 0], notes=solved.notes)
-        pins = fit_pins(request.hints, solved.ab, full, strength=request.strength)
+        if solved.shift.parts:
+            full = FullLuma(picture.levels, solved.shift.enlarged(full.shape))
+        pins = fit_pins(request.hints, solved.ab, full, strength=request.strength, held=solved.held)
         return Colored(solved.ab, self.name, full, tuple(pins), solved.notes)
 
     def see(self, picture: Picture) -> Tensor:
@@ -294,14 +273,17 @@ class Colorizer:
             assert given.regions is not None
             notes = (*notes, *region_notes(given.regions, recipe))
         prediction = self.predict(luma, given)
-        ab = prediction.to_ab()
+        ab, painted = prediction.to_ab(), None
         if isinstance(prediction, RgbPrediction):
             painted = rgb_to_lab(prediction.rgb)[:, :1]
-            notes = (*notes, *draw_sketch(luma).notes, *self._notes)
-            return Solved(ab[0] * request.strength, prediction.extras, notes, painted)
-        if given.points is not None:
+            notes = (*notes, *draw_sketch(luma).notes)
+        elif given.points is not None:
             ab = self._held(ab, luma, given, request)
-        return Solved(ab[0] * request.strength, prediction.extras, (*notes, *self._notes, *prediction.notes))
+        notes = (*notes, *self._notes, *prediction.notes)
+        solved = Solved(ab[0], prediction.extras, notes, painted)
+        if recipe.areas and request.whole is not None:
+            return self._areas.apply(solved, luma, given, request)
+        return replace(solved, ab=solved.ab * request.strength)
 
     def _held(self, ab: Tensor, luma: Tensor, given: Guidance, request: DrawnRequest) -> Tensor:
         """Hold the points exactly, and keep each within its reach."""
@@ -328,6 +310,10 @@ class Colorizer:
         if not isinstance(self.model, ProposesRegions):
             raise GuidanceError(f"{self.name} does not ask for regions")
         return self._proposals.of(self.model, model_input(self.model, luma), self.device)
+
+    def _without_colors(self, given: Guidance, luma: Tensor) -> Guidance:
+        """Return guidance with the model's regions, none of them colored, if it asks for regions."""
+        return self._with_regions(replace(given, regions=None), Recipe(), luma)
 
     def _with_regions(self, given: Guidance, recipe: Recipe, luma: Tensor) -> Guidance:
         """Give the model back its own regions in the colors of the recipe: it need not divide again."""

@@ -18,6 +18,7 @@ _BINARY = 0.97  # share of pixels near paper or ink in a sketch that is taken as
 _NEAR = 0.1
 _MOST_MIDTONES = 0.22  # of cleaned line art; those of the pack have up to 0.16, paintings 0.3 and more
 _FEWEST_INK = 1e-4  # share of the pixels
+_PAPER = 75.0  # lightness
 _BAND = 64  # rows
 
 
@@ -49,6 +50,15 @@ def draw_sketch(luma: Tensor) -> Sketch:
     if _share((clean > 0.15) & (clean < 0.85)) > _MOST_MIDTONES:
         return _with_notes(xdog(gray), (PHOTO_NOTE,))
     return _with_notes(xdog(clean), ())
+
+
+def looks_drawn(luma: Tensor) -> bool:
+    """Whether a picture is line art on light paper, which models for drawings are made for.
+
+    Args:
+        luma: ``(1, 1, h, w)`` lightness in [0, 100].
+    """
+    return _share(luma > _PAPER) > 0.5 and not draw_sketch(luma).notes  # neither a photo nor blank
 
 
 def model_input(model: ColoringModel, luma: Tensor) -> Tensor:

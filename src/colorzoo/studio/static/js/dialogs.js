@@ -9,6 +9,8 @@ const FORMATS = [
   ["jpeg", "JPEG", "Small; for sharing"],
   ["tiff", "TIFF", "Exact; for print and archives"],
   ["webp", "WebP", "Small; for the web"],
+  ["layer", "PNG of the colors alone", "Transparent; laid over the gray photo it gives the result"],
+  ["ora", "OpenRaster, in layers", "Photo and colors as layers, for Krita, GIMP and others"],
 ];
 
 function createDialog(title, ...children) {
@@ -64,6 +66,8 @@ function createExport(pad) {
     exportPicture(pad, { format: format(), quality: Number(quality.value) });
   });
   const prepare = () => {
+    const { formats } = pad.limits;
+    FORMATS.forEach(([value], index) => show(radios[index], !formats || formats.includes(value)));
     refresh();
     const { width, height } = pad.photo;
     setText(size, t("{width} × {height} pixels, the size of the photo. Its lightness, transparency and data are kept.", { width, height }));

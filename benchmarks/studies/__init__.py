@@ -1,0 +1,1 @@
+"""Trainings and measurements whose tables stand on pages: ``python -m benchmarks.studies.NAME``."""

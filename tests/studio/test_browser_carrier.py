@@ -1,0 +1,77 @@
+"""The same page over a worker instead of a server: `data-worker` on its element."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import colorzoo.studio
+from colorzoo.studio.bundle import pad_module, pad_style
+
+pytestmark = pytest.mark.browser
+
+INDEX = (Path(colorzoo.studio.__path__[0]) / "static" / "index.html").read_text(encoding="utf-8")
+WORKER = """
+const model = (name, more) => ({ name, summary: name, guidance: ["points"], ready: true, ...more });
+onmessage = ({ data: { message, buffers } }) => {
+  const say = (answer, ...parts) => postMessage({ message: { re: message.id, ...answer }, buffers: parts });
+  const flat = new Uint8Array(8 + 4 * 6 * 4).fill(90);
+  new DataView(flat.buffer).setUint32(0, 6, true);
+  new DataView(flat.buffer).setUint32(4, 4, true);
+  const picture = { width: 6, height: 4, mime: "image/x-rgba" };
+  if (message.type === "ready") {
+    const models = [model("here", { default: true }), model("away", { missing: "it is too large" })];
+    const limits = { formats: ["png"] };
+    say({ type: "hello", session: "s", photo: null, start: null, recipe: null, models, limits });
+  } else if (message.type === "open") {
+    const image = { width: 6, height: 4, sha256: String(buffers[0].length) };
+    const photo = { type: "photo", name: message.name, ...picture, image, network: 4, view: [6, 4] };
+    say(photo, flat, flat.slice());
+  } else if (message.type === "color") {
+    if (message.recipe.points) postMessage({ state: "refused", words: "The worker gave up." });
+    else say({ type: "colored", quality: message.quality, points: [], notes: [], ...picture }, flat);
+  }
+};
+"""
+
+
+@pytest.fixture
+def page(browser: Any) -> Any:
+    files = {
+        "/": ("text/html", INDEX.replace("data-colorzoo-pad", 'data-colorzoo-pad data-worker="worker.js"')),
+        "/static/pad.js": ("text/javascript", pad_module()),
+        "/static/pad.css": ("text/css", pad_style()),
+        "/worker.js": ("text/javascript", WORKER),
+        "/static/icon.svg": ("image/svg+xml", "<svg xmlns='http://www.w3.org/2000/svg'/>"),
+    }
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+
+    def fulfill(route: Any) -> None:
+        kind, text = files[route.request.url.removeprefix("http://localhost")]
+        route.fulfill(body=text, content_type=kind)
+
+    context.route("**/*", fulfill)
+    opened = context.new_page()
+    opened.goto("http://localhost/")
+    opened.wait_for_selector(".colorzoo-pad[data-state=empty]")
+    yield opened
+    context.close()
+
+
+def test_a_worker_carries_the_page(page: Any, photo: Path) -> None:
+    options = page.locator("select[aria-label=Model] option")
+    assert options.all_text_contents() == ["here", "away (not here: it is too large)"]
+    assert [options.nth(i).is_disabled() for i in range(2)] == [False, True]
+
+    with page.expect_file_chooser() as chooser:
+        page.click("[data-action=open]")
+    chooser.value.set_files(photo)
+    page.wait_for_selector(".colorzoo-pad[data-state=ready]")
+    assert page.evaluate("() => colorzooPad.photo().sha256") == str(photo.stat().st_size)
+
+    page.click("[data-action=export]")
+    assert page.locator(".cz-format:visible").count() == 1
+    page.keyboard.press("Escape")
+
+    page.mouse.click(*page.evaluate("() => colorzooPad.toPage(3, 2)"))
+    page.wait_for_selector(".cz-banner:visible >> text=The worker gave up.")
