@@ -17,7 +17,7 @@ _ALL_OTHERS = "*"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Put the pages of a folder where the navigation names it, and those it does not name where it says ``*``."""
+    """Put the pages of a folder where the navigation names it, and those without a place at ``*``."""
     pages = sorted(file.src_uri for file in files.documentation_pages())
     nav = _with_folders(config.nav, pages)
     named = set(_leaves(nav))
