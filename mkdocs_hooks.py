@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """What mkdocs.yml asks of its navigation, and links that leave docs/."""
 
 from __future__ import annotations
@@ -74,3 +75,6 @@ def _leaves(entries: list[Any]) -> Iterator[str]:
 
 def _is_index(page: str) -> bool:
     return PurePosixPath(page).name in ("index.md", "README.md")
+=======
+"""Hooks of the build of the documentation site."""
+>>>>>>> main

@@ -15,8 +15,9 @@ from torch import Tensor
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.rasterize import point_ab, points_lab
+from colorzoo.inference.areas import LumaShift
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import full_luma, join_levels
+from colorzoo.inference.full_size import FullLuma, join_levels
 from colorzoo.inference.guide import draw_wishes
 from colorzoo.inference.palette import Distribution
 from colorzoo.inference.pins import Pin, fit_pins
@@ -45,6 +46,8 @@ class Answer:
         notes: What the user should know.
         painted: ``(1, 1, h, w)`` lightness, of models that paint sketches.
         seen: The sketch's lightness at that size.
+        shift: How areas move the photo's lightness.
+        held: ``(h, w)`` in [0, 1], where areas keep the colors; None if none does.
     """
 
     ab: Tensor
@@ -53,6 +56,8 @@ class Answer:
     notes: tuple[str, ...]
     painted: Tensor | None = None
     seen: Tensor | None = None
+    shift: LumaShift = field(default_factory=LumaShift)
+    held: Tensor | None = None
 
     @property
     def nbytes(self) -> int:
@@ -62,7 +67,7 @@ class Answer:
     def luma(self, luma: Tensor) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` of the result where the photo has ``luma``."""
         if self.painted is None or self.seen is None:
-            return luma
+            return self.shift.on(luma)
         return painted_luma(luma, self.seen, self.painted)
 
     def distribution(self) -> Distribution | None:
@@ -159,7 +164,7 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
     if (found := cache.get(key)) is not None:
         watch.lap("network")
         return found
-    small = task.photo.seen(size)
+    small = task.photo.seen(size) if size == task.colorizer.size else task.photo.roughly(size)
     shape = (int(small.shape[2]), int(small.shape[3]))
     wishes = draw_wishes(task.recipe, task.photo.size, shape)
     count = None if task.threads is None else task.threads.choose()
@@ -177,6 +182,8 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
             solved.notes,
             solved.painted,
             None if solved.painted is None else small,
+            solved.shift,
+            solved.held,
         )
     cache.put(key, answer)
     watch.lap("network")
@@ -188,7 +195,8 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
 def paint(task: Task, answer: Answer, luma: Tensor, watch: Stopwatch) -> bytes:
     """Join an answer with a lightness ``(1, 1, h, w)`` of any size and return the JPEG."""
     with torch.inference_mode():
-        shown = join_levels(answer.luma(luma)[0, 0], answer.ab, pins_for(task, answer, luma))
+        shown_luma = answer.luma(luma)
+        shown = join_levels(shown_luma[0, 0], answer.ab, pins_for(task, answer, shown_luma))
     watch.lap("join")
     encoded = jpeg(Image.fromarray(shown))
     watch.lap("encode")
@@ -200,7 +208,7 @@ def pins_for(task: Task, answer: Answer, luma: Tensor) -> list[Pin]:
     if answer.painted is not None:
         return []
     hints = scaled_points(task.recipe.points, task.photo.size, (int(luma.shape[3]), int(luma.shape[2])))
-    return fit_pins(hints, answer.ab, luma[0, 0], strength=task.recipe.strength)
+    return fit_pins(hints, answer.ab, luma[0, 0], strength=task.recipe.strength, held=answer.held)
 
 
 def preview(
@@ -268,9 +276,9 @@ def _luma(task: Task, quality: Quality, limits: Limits) -> Tensor:
         return shrink_luma(photo.luma, fit(height, width, limits.view_side * 3 // 8))
     if quality == "final" or photo.view == photo.size:
         return photo.luma
-    luma = full_luma(photo.picture(limits).levels)
+    luma = FullLuma(photo.picture(limits).levels)
     pixels = photo.size[0] * photo.size[1]
     if pixels <= limits.full_pixels:
-        return luma
+        return luma.whole()
     scale = (limits.full_pixels / pixels) ** 0.5
-    return shrink_luma(luma, (int(photo.size[1] * scale), int(photo.size[0] * scale)))
+    return luma.shrunk((int(photo.size[1] * scale), int(photo.size[0] * scale)))

@@ -5,6 +5,7 @@ import { pointRadius } from "./document.js";
 import { DARK, LIGHT, centeredText, drawLabel, outlinedText } from "./ink.js";
 import { drawShapes } from "./shapemarks.js";
 import { toPhoto, toStage } from "./view.js";
+import { drawZones } from "./zonemarks.js";
 
 const CRISP_FROM = 6;
 
@@ -97,6 +98,7 @@ function drawMarks(pad, canvas) {
   if (!quiet || ui.tool === "region") drawMap(context, pad, pane);
   if (!quiet) {
     drawExtent(context, pad, pane);
+    drawZones(context, pad, (x, y) => photoToStage(pad, x, y));
     drawShapes(context, pad, (x, y) => photoToStage(pad, x, y));
     for (const stroke of pad.doc.scribbles) drawStroke(context, pad, stroke);
     if (ui.stroke) drawStroke(context, pad, ui.stroke);
