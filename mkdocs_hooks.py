@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 """What mkdocs.yml asks of its navigation, and links that leave docs/."""
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def _with_folders(entries: list[Any], pages: list[str]) -> list[Any]:
         ((title, content),) = entry.items()
         if isinstance(content, list):
             found.append({title: _with_folders(content, pages)})
-        elif not content.endswith("/"):
+        elif content in pages:  # a page that is gone leaves no hole
             found.append(entry)
         elif inside := [page for page in pages if page.startswith(content)]:
             found.append({title: sorted(inside, key=lambda page: (not _is_index(page), page))})
@@ -75,6 +74,3 @@ def _leaves(entries: list[Any]) -> Iterator[str]:
 
 def _is_index(page: str) -> bool:
     return PurePosixPath(page).name in ("index.md", "README.md")
-=======
-"""Hooks of the build of the documentation site."""
->>>>>>> main
