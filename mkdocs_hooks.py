@@ -44,7 +44,7 @@ def _with_folders(entries: list[Any], pages: list[str]) -> list[Any]:
         ((title, content),) = entry.items()
         if isinstance(content, list):
             found.append({title: _with_folders(content, pages)})
-        elif not content.endswith("/"):
+        elif content in pages:  # a page that is gone leaves no hole
             found.append(entry)
         elif inside := [page for page in pages if page.startswith(content)]:
             found.append({title: sorted(inside, key=lambda page: (not _is_index(page), page))})

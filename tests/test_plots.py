@@ -23,11 +23,13 @@ RED = np.broadcast_to(np.array([200, 40, 40], np.uint8), GRAY.shape).copy()
 def results(tmp_path: Path) -> Path:
     """The part of a report that curves are made of: one method with two counts, one without guidance."""
 
-    def row(method: str, count: int, value: float | None) -> dict:
-        score = {"value": value, "low": (value or 0) - 1, "high": (value or 0) + 2}
+    def row(method: str, count: int, value: float | str | None) -> dict:
+        near = (value - 1, value + 2) if isinstance(value, float) else (value, value)
+        score = {"value": value, "low": near[0], "high": near[1]}
         return {"method": method, "interactions": count, "scores": {"psnr@256": score}}
 
-    rows = [row("ours", 10, 30.0), row("ours", 0, 24.0), row("gray", 0, 22.0), row("truth", 0, None)]
+    rows = [row("ours", 10, 30.0), row("ours", 0, 24.0), row("gray", 0, 22.0)]
+    rows += [row("truth", 0, "inf"), row("broken", 0, None)]
     target = tmp_path / "results.json"
     target.write_text(json.dumps({"metrics": {"ssim@256": {}, "psnr@256": {}}, "results": rows}))
     return target

@@ -13,6 +13,7 @@ from tiny_model import gray_picture
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COLORIZE = re.findall(r"`(colorzoo colorize [^`]+)`", README)
+STYLIZE = re.findall(r"`(colorzoo stylize [^`]+)`", README)
 LINKS = re.findall(r"\]\(([^)]+)\)", README)
 
 
@@ -20,7 +21,7 @@ LINKS = re.findall(r"\]\(([^)]+)\)", README)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that README speaks of."""
     (tmp_path / "album").mkdir()
-    for name in ("old.jpg", "sketch.jpg", "album/one.jpg"):
+    for name in ("old.jpg", "sketch.jpg", "photo.jpg", "album/one.jpg"):
         Image.fromarray(gray_picture(160, 200)).save(tmp_path / name)
     Image.merge("RGB", [Image.fromarray(gray_picture(160, 200) // part) for part in (1, 2, 3)]).save(
         tmp_path / "sunset.jpg"
@@ -36,7 +37,7 @@ def test_python_blocks_run(block: str, folder: Path) -> None:
     assert (folder / "old.color.jpg").is_file()
 
 
-@pytest.mark.parametrize("command", COLORIZE)
+@pytest.mark.parametrize("command", COLORIZE + STYLIZE)
 def test_commands_run(command: str, folder: Path) -> None:
     before = len(list(folder.rglob("*.jpg")))
     assert main(shlex.split(command, comments=False)[1:]) == 0

@@ -69,8 +69,9 @@ def report_curves(results: str | Path, metric: str) -> list[Curve]:
         raise ColorzooError(f"{results} has no number {metric!r}; expected the beginning of one of: {known}.")
     rows: dict[str, list[tuple[float, dict[str, float]]]] = {}
     for row in report["results"]:
-        if math.isfinite(row["scores"][key]["value"] or math.nan):
-            rows.setdefault(row["method"], []).append((row["interactions"], row["scores"][key]))
+        score = {part: _number(row["scores"][key][part]) for part in ("value", "low", "high")}
+        if math.isfinite(score["value"]):
+            rows.setdefault(row["method"], []).append((row["interactions"], score))
     return [_curve(name, sorted(found, key=lambda row: row[0])) for name, found in rows.items()]
 
 
@@ -173,6 +174,11 @@ def draw_gamut(picture: Picture, *, axes: Axes | None = None) -> Axes:
     axes.set(xlabel="b", ylabel="a", xlim=(-120, 120), ylim=(-120, 120))
     axes.set_aspect("equal")
     return axes
+
+
+def _number(stored: float | str | None) -> float:
+    """Return a number of a report, where ``"inf"`` is infinite and null is no number."""
+    return math.nan if stored is None else float(stored)
 
 
 def _curve(name: str, rows: list[tuple[float, dict[str, float]]]) -> Curve:
