@@ -144,7 +144,8 @@ def _likeness(luma: Map, features: NDArray[np.float32] | None, home: tuple[int, 
 def _way(costs: Map, home: tuple[int, int]) -> Map:
     """Return the root of the cost of the cheapest way from ``home`` to each cell."""
     found, _ = MCP_Geometric(costs).find_costs([home])
-    return np.sqrt(found).astype(np.float32)
+    way: Map = np.sqrt(found).astype(np.float32)
+    return way
 
 
 def _feature_costs(features: NDArray[np.float32]) -> Map:

@@ -62,8 +62,10 @@ def kept(task: Task, answer: Answer, area: Area) -> dict[str, Any]:
     share = keeps(draw_areas([*others, area], task.photo.size, luma), area.action)
     painted = torch.zeros_like(luma) if answer.painted is None else answer.painted
     found = keep_colors(torch.cat([painted[0], answer.ab]), share)
-    return replace(area, kept=found).to_dict()["kept"]
+    fields: dict[str, Any] = replace(area, kept=found).to_dict()["kept"]
+    return fields
 
 
 def _fields(mask: Mask) -> dict[str, Any]:
-    return Area("gray", mask=mask).to_dict()["mask"]
+    fields: dict[str, Any] = Area("gray", mask=mask).to_dict()["mask"]
+    return fields
