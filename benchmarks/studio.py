@@ -1,4 +1,8 @@
-"""The drawing pad in a real browser: from pointer-up to new pixels; and eight pads at once for a minute."""
+"""The drawing pad in a real browser: from pointer-up to new pixels; and eight pads at once for a minute.
+
+``COLORZOO_BEFORE`` may name the ``src`` folder of an earlier state, as of a git worktree: its edits are
+measured in the same run, and the rows say which part of its times ours are.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +35,9 @@ SESSIONS = 8
 SECONDS = int(os.environ.get("COLORZOO_LOAD_SECONDS", "60"))
 GROWTH_LIMIT = 1.1
 _PAUSE = 350  # ms between edits: the pace of a hand
+_PRESS = 90  # ms for which a finger stays on the button
+BEFORE = "COLORZOO_BEFORE"
+SOONER, LATE_SOONER = 0.7, 0.6  # goals of the median and the 95th percentile against an earlier state
 _FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -53,7 +60,7 @@ class Edit:
     """Milliseconds of one edit.
 
     Attributes:
-        total: From the pointer's or key's event to the drawn picture.
+        total: From the pointer's or key's event to the drawn picture; a frame where that was there already.
         network: Of the neural network.
         encode: Joining with the lightness and encoding.
         wait: In the server's queue and everything else there.
@@ -68,21 +75,56 @@ class Edit:
     transfer: float
     draw: float
 
+    @property
+    def spent(self) -> float:
+        """All of it, also what went on before the pointer was let go."""
+        return self.network + self.encode + self.wait + self.transfer + self.draw
+
+
+_PARTS = ("network", "encode", "wait", "transfer", "draw")
+_FRAME = 16.7  # ms
+
 
 def run(options: Options) -> list[Row]:
     """Drive the browser through 100 edits, then eight sessions for a minute."""
     del options
-    with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as (url, process):
-        edits = _edit(url)
-        return [*_latency_rows(edits), *_load_rows(url, process)]
+    with tempfile.TemporaryDirectory() as folder:
+        earlier = None
+        if before := os.environ.get(BEFORE):
+            with _server(Path(folder), before) as (url, _):
+                earlier = _edit(url)
+        with _server(Path(folder)) as (url, process):
+            edits = _edit(url)
+            rows = _latency_rows(edits) if earlier is None else _compared_rows(edits, earlier)
+            return [*rows, *_load_rows(url, process)]
+
+
+def _compared_rows(edits: list[Edit], earlier: list[Edit]) -> list[Row]:
+    """Return how the times compare with those of an earlier state."""
+    ours, theirs = (sorted(edit.total for edit in some) for some in (edits, earlier))
+    title = f"pointer-up to new pixels, {{}} of {len(edits)} edits of a {SIDE}x{SIDE} photo, ms, before {{}}"
+    rows = []
+    for name, share, goal in (("median", 0.5, SOONER), ("95th percentile", 0.95, LATE_SOONER)):
+        now, then = _at(ours, share), _at(theirs, share)
+        shares = (_shares(edits), _shares(earlier))
+        rows.append(
+            share_of(title.format(name, f"({shares[1]}), now ({shares[0]})"), now, then, goal, where())
+        )
+    return rows
+
+
+def _at(ordered: list[float], share: float) -> float:
+    return ordered[int(share * (len(ordered) - 1) + 0.5)]
+
+
+def _shares(edits: list[Edit]) -> str:
+    whole = sum(edit.spent for edit in edits)
+    return ", ".join(f"{part} {sum(getattr(e, part) for e in edits) / whole:.0%}" for part in _PARTS)
 
 
 def _latency_rows(edits: list[Edit]) -> list[Row]:
     totals = sorted(edit.total for edit in edits)
-    late = totals[int(0.95 * (len(totals) - 1) + 0.5)]
-    whole = sum(totals)
-    parts = ("network", "encode", "wait", "transfer", "draw")
-    shares = ", ".join(f"{part} {sum(getattr(e, part) for e in edits) / whole:.0%}" for part in parts)
+    late, shares = _at(totals, 0.95), _shares(edits)
     title = (
         f"pointer-up to new pixels, {len(edits)} edits of a {SIDE}x{SIDE} photo, ms, {{}} against the limit"
     )
@@ -140,12 +182,13 @@ def _hand(page: Any) -> Iterator[Edit]:
     for number in range(EDITS + 5):
         if number % 5 in (0, 2):  # add
             places.append((draws.uniform(20, SIDE - 20), draws.uniform(20, SIDE - 20)))
-            page.mouse.click(*_place(page, places[-1]))
+            page.mouse.click(*_place(page, places[-1]), delay=_PRESS)
         elif number % 5 == 3:  # move
             start, places[-1] = places[-1], (draws.uniform(20, SIDE - 20), draws.uniform(20, SIDE - 20))
             page.mouse.move(*_place(page, start))
             page.mouse.down()
             page.mouse.move(*_place(page, places[-1]), steps=8)
+            page.wait_for_timeout(_PRESS)
             page.mouse.up()
         else:  # recolor by the palette
             page.keyboard.press(str(draws.randint(1, 5)))
@@ -160,9 +203,9 @@ def _hand(page: Any) -> Iterator[Edit]:
 
 def _measure(marks: dict[str, Any]) -> Edit:
     timing = marks["received"]["timing"]
-    total = marks["painted"]["at"] - marks["input"]["at"]
+    total = max(marks["painted"]["at"] - marks["input"]["at"], _FRAME)
     encode = timing["join"] + timing["encode"]
-    transfer = marks["received"]["at"] - marks["input"]["at"] - timing["total"]
+    transfer = marks["received"]["at"] - marks["sent"]["at"] - timing["total"]
     draw = marks["painted"]["at"] - marks["received"]["at"]
     rest = timing["total"] - timing["network"] - encode
     return Edit(total, timing["network"], encode, rest, transfer, draw)
@@ -179,12 +222,18 @@ def _settle(page: Any) -> None:
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Run ``colorzoo studio`` as a user would, in a process of its own."""
+def _server(folder: Path, source: str | None = None) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run ``colorzoo studio`` as a user would, in a process of its own.
+
+    Args:
+        folder: For the photo.
+        source: The ``src`` folder of another state of the code.
+    """
+    environment = {**os.environ, **({"PYTHONPATH": source} if source else {})}
     photo = folder / "photo.jpg"
     Image.fromarray(_photo()).save(photo, quality=92)
     command = [sys.executable, "-m", "colorzoo", "studio", str(photo), "--no-browser", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = re.search(r"http://\S+", process.stdout.readline())
         if found is None:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,13 @@ class BrowserPad:
         """Reload without any warning to the page, as after a crash, and with nothing of its session."""
         self.page.close(run_before_unload=False)
         self.page = self._new_page()
+
+    def twin(self) -> BrowserPad:
+        """Open the same address in another tab."""
+        other = copy(self)
+        other.problems, other.broken = [], ""
+        other.page = other._new_page()
+        return other
 
     def close(self) -> None:
         self.context.close()

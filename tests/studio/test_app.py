@@ -1,16 +1,21 @@
 """The web server: routes, limits while a body arrives, and who is let in."""
 
+import socket
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from pads import ADDRESS, photo_file, socket_pad, tiny_studio, web_client
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from colorzoo.studio.app import STATIC
+from colorzoo.studio.app import STATIC, build_app
+from colorzoo.studio.coming import Coming
 from colorzoo.studio.desk import Studio
-from colorzoo.studio.guard import Access, is_loopback
+from colorzoo.studio.errors import StudioError
+from colorzoo.studio.guard import Access
 from colorzoo.studio.limits import Limits
+from colorzoo.studio.listen import is_loopback, is_number, qr_code, url_of
 
 SMALL = Limits(file_bytes=200_000, pixels=40_000)
 
@@ -126,25 +131,81 @@ def test_another_site_may_not_upload_nor_connect(client: TestClient, origin: str
 
 def test_the_own_page_may_connect(client: TestClient) -> None:
     headers = {"origin": ADDRESS, "host": "127.0.0.1:8765"}
-    with client.websocket_connect("/api/ws", headers=headers) as socket:
-        assert '"hello"' in socket.receive_text()
+    with client.websocket_connect("/api/ws", headers=headers) as pipe:
+        assert '"hello"' in pipe.receive_text()
 
 
 def test_beyond_loopback_the_api_wants_the_token(small_studio: Studio) -> None:
-    from starlette.testclient import TestClient as Client
-
-    from colorzoo.studio.app import build_app
-
     app = build_app(small_studio, Access("0.0.0.0", "secret"))
-    client = Client(app, base_url="http://box.local:8765")  # without lifespan: the studio stays open
+    host = {"host": "192.168.1.7:8765"}
+    client = TestClient(app, base_url="http://192.168.1.7:8765")  # without lifespan: the studio stays open
     assert client.get("/").status_code == 200
     assert client.get("/api/health").status_code == 403
     assert client.get("/api/health?token=wrong").status_code == 403
     assert client.get("/api/health?token=secret").json() == {"status": "ok"}
-    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/api/ws?token=secre"):
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/api/ws?token=secre", headers=host):
         pass
-    with client.websocket_connect("/api/ws?token=secret") as socket:
-        assert '"hello"' in socket.receive_text()
+    with client.websocket_connect("/api/ws?token=secret", headers=host) as pipe:
+        assert '"hello"' in pipe.receive_text()
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("192.168.1.7:8765", 200),
+        ("[2001:db8::7]:8765", 200),
+        ("studio.example", 200),
+        ("evil.example:8765", 403),
+    ],
+)
+def test_beyond_loopback_a_strangers_name_is_refused_too(
+    small_studio: Studio, host: str, status: int
+) -> None:
+    app = build_app(small_studio, Access("0.0.0.0", "secret", ("studio.example",)))
+    assert TestClient(app, base_url=ADDRESS).get("/", headers={"host": host}).status_code == status
+
+
+def test_a_page_that_came_by_tls_is_not_this_one(client: TestClient) -> None:
+    own, other = {"origin": ADDRESS}, {"origin": ADDRESS.replace("http", "https")}
+    assert client.get("/api/health", headers=own).status_code == 200
+    assert client.get("/api/health", headers=other).status_code == 403
+
+
+def test_pads_beyond_the_limit_are_told_and_the_others_stay() -> None:
+    studio = tiny_studio(Limits(sessions=1))
+    with web_client(studio) as client, socket_pad(client) as pad:
+        with client.websocket_connect("/api/ws", headers={"host": "127.0.0.1:8765"}) as pipe:
+            assert "1 pads are open here" in pipe.receive_text()
+            with pytest.raises(WebSocketDisconnect) as ended:
+                pipe.receive_text()
+        assert ended.value.code == 1013
+        assert pad.ask("gamut", luma=50).type == "gamut"
+
+
+def test_the_page_is_there_while_the_studio_is_loaded() -> None:
+    coming = Coming(SMALL)
+    with TestClient(build_app(coming, Access("127.0.0.1")), base_url=ADDRESS) as client:
+        assert client.get("/").status_code == 200
+        with client.websocket_connect("/api/ws", headers={"host": "127.0.0.1:8765"}) as pipe:
+            coming.arrive(tiny_studio(SMALL), {"version": 1})
+            assert '"recipe":{"version":1}' in pipe.receive_text()
+
+
+def test_a_studio_that_cannot_be_made_is_told() -> None:
+    coming = Coming(SMALL)
+    with TestClient(build_app(coming, Access("127.0.0.1")), base_url=ADDRESS) as client:
+        coming.fail(StudioError("no_model", "there is no such model"))
+        with client.websocket_connect("/api/ws", headers={"host": "127.0.0.1:8765"}) as pipe:
+            assert "there is no such model" in pipe.receive_text()
+
+
+def test_the_address_is_one_that_a_tablet_can_open() -> None:
+    shown = url_of("0.0.0.0", 8765, "secret")
+    assert is_number(urlsplit(shown).hostname or "") or socket.gethostname() in shown
+    assert shown.endswith(":8765/?token=secret")
+    assert "0.0.0.0" not in shown
+    assert url_of("::1", 80, None) == "http://[::1]:80/"
+    assert "▄" in qr_code(shown)
 
 
 def test_a_frame_that_is_no_message_is_answered_and_the_socket_stays(client: TestClient) -> None:

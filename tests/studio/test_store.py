@@ -115,5 +115,29 @@ def test_names_lose_folders_and_control_characters(given: str, plain: str) -> No
 def test_a_photo_keeps_what_edits_need_and_no_full_pixels() -> None:
     photo = open_photo(photo_file(900, 1500), "big.png", replace(Limits(), view_side=300), 64)
     assert (photo.size, photo.view) == ((900, 1500), (180, 300))
-    assert {size: tuple(m.shape[2:]) for size, m in photo.small.items()} == {64: (107, 64), 32: (53, 32)}
+    assert {size: tuple(m.shape[2:]) for size, m in photo.small.items()} == {64: (107, 64)}
     assert photo.nbytes < 900 * 1500 * 4
+
+
+def test_the_session_of_a_pad_that_is_there_never_goes(clock: Clock) -> None:
+    store = SessionStore(Limits(idle_seconds=60, sessions=2), clock)
+    here, away = store.new(), store.new()
+    here.connected = True
+    here.place(a_photo())
+    clock.now = 100
+    store.sweep()
+    assert store.find(here.id) is here
+    assert here.photo is None  # the pad sends it again when it goes on
+    assert store.find(away.id) is None
+
+
+def test_pads_that_are_there_are_not_turned_out_by_others() -> None:
+    store = SessionStore(Limits(sessions=2))
+    first, second = store.new(), store.new()
+    first.connected = True
+    third = store.new()  # in place of the one without a pad
+    third.connected = True
+    assert [store.find(s.id) is s for s in (first, second, third)] == [True, False, True]
+    with pytest.raises(StudioError, match="2 pads are open here"):
+        store.new()
+    assert store.find(first.id) is first

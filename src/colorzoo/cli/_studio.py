@@ -1,23 +1,23 @@
-"""The work of ``colorzoo studio``: check what was named, then serve it."""
+"""The slow part of ``colorzoo studio``: check what was named, and make the studio that serves it."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from colorzoo.guidance import Recipe
 from colorzoo.inference.defaults import choose_default
 from colorzoo.inference.device import choose_device
-from colorzoo.inference.picture_io import read_picture
+from colorzoo.inference.read import examine_picture
 from colorzoo.studio.desk import Studio
-from colorzoo.studio.serve import Address, serve
 
 
-def open_studio(args: argparse.Namespace) -> int:
-    """Serve until Ctrl+C; returns the exit code.
+def make_studio(args: argparse.Namespace) -> tuple[Studio, dict[str, Any] | None]:
+    """Return the studio with the photo of the command line, and the recipe to begin with.
 
     Raises:
-        ColorzooError: Photo, recipe, device or address cannot be used.
+        ColorzooError: Photo, recipe or device cannot be used.
     """
     choose_device(args.device)
     recipe = Recipe.from_json(Path(args.recipe)).to_dict() if args.recipe else None
@@ -26,9 +26,11 @@ def open_studio(args: argparse.Namespace) -> int:
     try:
         if args.picture:
             path = Path(args.picture)
-            read_picture(path, max_pixels=studio.limits.pixels)  # what is wrong is said here, not in the page
+            examine_picture(
+                path, max_pixels=studio.limits.pixels
+            )  # what is wrong is said here, not in the page
             studio.offer(path.read_bytes(), path.name)
-        serve(studio, Address(args.host, args.port), browser=not args.no_browser, recipe=recipe)
-    finally:
+    except BaseException:
         studio.close()
-    return 0
+        raise
+    return studio, recipe

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from colorzoo.cli._references import add_fast_argument
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import model_card
+
+if TYPE_CHECKING:
+    from colorzoo.studio.serve import Made
 
 NAME = "studio"
 HELP = "color a picture by hand, in the browser"
@@ -15,9 +20,10 @@ EXAMPLE = """
 colorzoo studio old.jpg
 colorzoo studio old.jpg --recipe hints.json
 colorzoo studio --host 0.0.0.0 --port 9000 --no-browser
+colorzoo studio --static page && python -m http.server --directory page
 """
 
-_NEEDED = ("starlette", "uvicorn", "websockets")
+_NEEDED = ("starlette", "uvicorn", "websockets", "segno")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,16 +40,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host", default="127.0.0.1", help="where to listen; beyond this machine the address holds a token"
     )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further name under which it may be opened, as that of a proxy before it; repeatable",
+    )
     parser.add_argument("--port", type=int, help="port (default: the first free one from 8765)")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    parser.add_argument(
+        "--static", metavar="FOLDER", help="write the pad as plain files that color in the browser, and end"
+    )
+    parser.add_argument("--models", metavar="A,B", help="models of --static, the first is the default one")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until Ctrl+C.
+    """Serve until Ctrl+C, or write the page.
 
     Raises:
-        ColorzooError: The extra is missing, or photo, recipe, model or address cannot be used.
+        ColorzooError: The extra is missing, or folder, photo, recipe, model or address cannot be used.
     """
+    if args.static is not None:
+        from colorzoo.cli._static_page import write_static
+
+        return write_static(args)
+    if args.models is not None:
+        raise ColorzooError("--models belongs to --static; --model names the one to begin with")
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise ColorzooError(
@@ -53,6 +76,18 @@ def run(args: argparse.Namespace) -> int:
         model_card(args.model)
     if args.port is not None and not 0 <= args.port <= 65535:
         raise ColorzooError(f"--port must be from 0 to 65535, got {args.port}")
-    from colorzoo.cli._studio import open_studio
+    if args.picture and not Path(args.picture).exists():
+        raise ColorzooError(f"{args.picture}: no such file")
+    # nothing here may import torch before the address is printed
+    from colorzoo.studio.listen import Address
+    from colorzoo.studio.serve import serve
 
-    return open_studio(args)
+    names = tuple(name.lower() for name in args.allow_host)
+    serve(lambda: _make(args), Address(args.host, args.port, names), browser=not args.no_browser)
+    return 0
+
+
+def _make(args: argparse.Namespace) -> Made:
+    from colorzoo.cli._studio import make_studio
+
+    return make_studio(args)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
-from colorzoo.factory import create_model
+from colorzoo.factory import create_inference_model
 from colorzoo.guidance import Exemplar, Guidance, Recipe, Regions
 from colorzoo.inference.area_answers import AreaAnswers
 from colorzoo.inference.defaults import choose_default
@@ -49,9 +49,9 @@ from colorzoo.inference.regions import Proposals, ProposesRegions, color_regions
 from colorzoo.inference.resample import working_size
 from colorzoo.inference.sketches import draw_sketch, model_input
 from colorzoo.inference.solved import Solved
-from colorzoo.registry import list_models, load_class, model_card
+from colorzoo.registry import list_models, load_class, load_inference_class, model_card
 from colorzoo.settings import known_settings
-from colorzoo.tasks import ColorizationModule, Prediction, RgbPrediction
+from colorzoo.tasks import ColoringModel, Prediction, RgbPrediction
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Picture
 ReferenceLike = ImageLike | Look | Exemplar
@@ -105,7 +105,7 @@ class Colorizer:
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         precision: ``"auto"`` takes bfloat16 where the hardware multiplies it.
         size: Shorter side in pixels at which the network sees a picture, 16 .. 4096; None takes the model's
-            own (`ColorizationModule.working_size`).
+            own (`ColoringModel.working_size`).
         allow_untrained: Color although the weights are random.
         fast: Take the default only among models whose weights ship with the package.
         engine: ``"torch"``, or ``"onnxruntime"``: in float32 on the CPU, from a graph that is made on first
@@ -121,7 +121,7 @@ class Colorizer:
 
     def __init__(
         self,
-        model: str | ColorizationModule | None = None,
+        model: str | ColoringModel | None = None,
         *,
         weights: str | Path | None = "default",
         device: str = "auto",
@@ -138,7 +138,7 @@ class Colorizer:
             device, precision = on_cpu_in_float32(device, precision)
         self.device = choose_device(device)
         chosen = {setting: value for setting, value in settings.items() if value is not None}
-        if isinstance(model, ColorizationModule):
+        if isinstance(model, ColoringModel):
             self.name = type(model).__name__
             if chosen:
                 raise ColorzooError(
@@ -153,7 +153,7 @@ class Colorizer:
         self.asked_size = size
         self.size, self._precision = size or model.working_size, precision
         self.model = model.to(self.device).eval()
-        self._fast: ColorizationModule | None = None
+        self._fast: ColoringModel | None = None
         self._graph = OnnxModel(self.model, self.name) if engine == "onnxruntime" else None
         self._notes: tuple[str, ...] = ()
         self._proposals = Proposals()
@@ -375,7 +375,7 @@ class Colorizer:
             f"{self.name} answered values that are no numbers, in float32 too; check its weights."
         )
 
-    def _model_for(self, dtype: torch.dtype) -> ColorizationModule:
+    def _model_for(self, dtype: torch.dtype) -> ColoringModel:
         """Return the model, or on a CPU its faster copy, which is made on first use."""
         if self.device.type != "cpu" or dtype != choose_dtype(self._precision, self.device):
             return self.model  # also where the copy's precision was too low
@@ -430,7 +430,9 @@ def _as_picture(image: ImageLike) -> Picture:
 
 def _known(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Return settings that the user chose, if the model has all of them."""
-    for setting in settings.keys() - known_settings(load_class(model_card(name))):
+    card = model_card(name)
+    unknown = settings.keys() - known_settings(load_inference_class(card))
+    for setting in unknown and unknown - known_settings(load_class(card)):
         having = [
             other for other in list_models() if setting in known_settings(load_class(model_card(other)))
         ]
@@ -438,13 +440,11 @@ def _known(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _create(
-    name: str, weights: str | Path | None, settings: dict[str, Any]
-) -> tuple[ColorizationModule, str]:
+def _create(name: str, weights: str | Path | None, settings: dict[str, Any]) -> tuple[ColoringModel, str]:
     """Return a registered model and, if it is untrained, why: for the error, not as a warning before it."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = create_model(name, weights, **settings)
+        model = create_inference_model(name, weights, **settings)
     others = [w for w in caught if "untrained" not in str(w.message)]
     for other in others:
         warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)

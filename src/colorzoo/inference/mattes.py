@@ -93,8 +93,7 @@ def polygon_map(path: tuple[tuple[float, float], ...], whole: tuple[int, int], s
     # Pillow counts the pixels of its corners in, so half of one is taken back
     corners = [(x * scale_x - 0.5, y * scale_y - 0.5) for x, y in path]
     ImageDraw.Draw(canvas).polygon(corners, fill=255)
-    share: Map = np.asarray(canvas.reduce(_FINER), np.float32) / np.float32(255)
-    return share
+    return np.asarray(canvas.reduce(_FINER), np.float32) / np.float32(255)
 
 
 def box_map(box: BoxHint, whole: tuple[int, int], size: tuple[int, int]) -> Map:

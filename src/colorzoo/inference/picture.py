@@ -20,6 +20,8 @@ _FEWEST = 64  # and fewer than these say nothing about a tint
 _RGB_TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 )
+IN_COLOR = "already in color"
+"""What is said of a picture whose colors are no tint."""
 _WHITE = np.array([0.95047, 1.0, 1.08883])
 
 
@@ -125,7 +127,7 @@ def chroma_note(picture: Picture) -> str | None:
     if is_gray(picture):
         return None
     if not is_tinted(picture):
-        return "already in color"
+        return IN_COLOR
     a, b = _sampled_lab(picture.levels)[:, 1:].mean(axis=0)
     sepia = 30 <= np.degrees(np.arctan2(b, a)) <= 120
     return "sepia tint dropped" if sepia else "tint dropped"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -42,14 +43,22 @@ def shrink_bands(bands: Iterable[Tensor], whole: tuple[int, int], size: tuple[in
     Returns:
         ``(1, 1, h, w)``.
     """
-    height, width = size
-    rows = [
-        band if whole[1] == width else _resized(band[None, None], (len(band), width))[0, 0] for band in bands
-    ]
-    joined = torch.cat(rows)[None, None]
     if whole == size:
-        return joined
-    return (joined if whole[0] == height else _resized(joined, size)).clamp(0, 100)
+        return torch.cat(list(bands))[None, None]
+    return shrink_down([shrink_across(band, size[1]) for band in bands], size)
+
+
+def shrink_across(band: Tensor, width: int) -> Tensor:
+    """Return rows ``(rows, W)`` with another width: the first half of `shrink_bands`."""
+    if band.shape[1] == width:
+        return band
+    return _resized(band[None, None], (len(band), width))[0, 0]
+
+
+def shrink_down(bands: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    """Join bands of rows ``(rows, w)`` and return them at a height, ``(1, 1, h, w)``: the second half."""
+    joined = torch.cat(list(bands))[None, None]
+    return (joined if joined.shape[2] == size[0] else _resized(joined, size)).clamp(0, 100)
 
 
 def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -100,8 +109,12 @@ class BicubicUpsampler:
         return torch.einsum("kh,chw,kw->kc", self._rows[rows], self._image, self._columns[columns])
 
 
+@lru_cache(maxsize=4)  # a pad asks for the same ones with every edit
 def bicubic_matrix(source: int, target: int) -> Tensor:
-    """Return the ``(target, source)`` weights of bicubic interpolation along one axis, borders repeated."""
+    """Return the ``(target, source)`` weights of bicubic interpolation along one axis, borders repeated.
+
+    It is kept for the next one of that size: do not change it.
+    """
     position = (torch.arange(target, dtype=torch.float64) + 0.5) * source / target - 0.5
     base = position.floor()
     matrix = torch.zeros(target, source, dtype=torch.float64)

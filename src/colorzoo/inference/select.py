@@ -23,7 +23,7 @@ from colorzoo.guidance import Mask
 from colorzoo.inference.mattes import Map, polygon_map
 from colorzoo.inference.reach import edge_costs
 from colorzoo.networks.taps import TappedModel
-from colorzoo.tasks import ColorizationModule
+from colorzoo.tasks import ColoringModel
 
 _GRID = 128  # shorter side of the grid on which a click grows
 _STEP = 0.05  # cost of a step without an edge of the features
@@ -69,7 +69,7 @@ def select_outlined(
     return Mask.of(_tidied(found) if found.sum() >= _LEAST_SHARE * inside.sum() else inside)
 
 
-def features_of(model: ColorizationModule, luma: Tensor) -> Tensor | None:
+def features_of(model: ColoringModel, luma: Tensor) -> Tensor | None:
     """Return a network's features ``(C, h, w)`` of a lightness ``(1, 1, H, W)``; None if it names none."""
     if not isinstance(model, TappedModel) or model.input_kind != "gray":
         return None
@@ -115,7 +115,7 @@ def _at_grid(features: Tensor, grid: tuple[int, int]) -> NDArray[np.float32]:
     """Return features ``(C, h, w)`` at the size of the grid, each with mean 0 and deviation 1."""
     small = F.interpolate(features[None], size=grid, mode="area")[0]
     mean, deviation = small.mean((1, 2), keepdim=True), small.std((1, 2), keepdim=True)
-    return ((small - mean) / (deviation + 1e-3)).numpy()
+    return cast("NDArray[np.float32]", ((small - mean) / (deviation + 1e-3)).numpy())
 
 
 def _likeness(luma: Map, features: NDArray[np.float32] | None, home: tuple[int, int]) -> Map:
@@ -144,8 +144,7 @@ def _likeness(luma: Map, features: NDArray[np.float32] | None, home: tuple[int, 
 def _way(costs: Map, home: tuple[int, int]) -> Map:
     """Return the root of the cost of the cheapest way from ``home`` to each cell."""
     found, _ = MCP_Geometric(costs).find_costs([home])
-    way: Map = np.sqrt(found).astype(np.float32)
-    return way
+    return cast(Map, np.sqrt(found).astype(np.float32))
 
 
 def _feature_costs(features: NDArray[np.float32]) -> Map:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from colorzoo.color import clean_line_art, lab_to_rgb, xdog
 from colorzoo.inference.resample import BicubicUpsampler
-from colorzoo.tasks import ColorizationModule
+from colorzoo.tasks import ColoringModel
 
 PHOTO_NOTE = "this looks like a photo or a painting, not like a sketch; its lines were drawn first"
 BLANK_NOTE = "no line was found in the sketch; the model has nothing to hold on to"
@@ -18,6 +18,7 @@ _BINARY = 0.97  # share of pixels near paper or ink in a sketch that is taken as
 _NEAR = 0.1
 _MOST_MIDTONES = 0.22  # of cleaned line art; those of the pack have up to 0.16, paintings 0.3 and more
 _FEWEST_INK = 1e-4  # share of the pixels
+_PAPER = 75.0  # lightness
 _BAND = 64  # rows
 
 
@@ -51,7 +52,16 @@ def draw_sketch(luma: Tensor) -> Sketch:
     return _with_notes(xdog(clean), ())
 
 
-def model_input(model: ColorizationModule, luma: Tensor) -> Tensor:
+def looks_drawn(luma: Tensor) -> bool:
+    """Whether a picture is line art on light paper, which models for drawings are made for.
+
+    Args:
+        luma: ``(1, 1, h, w)`` lightness in [0, 100].
+    """
+    return _share(luma > _PAPER) > 0.5 and not draw_sketch(luma).notes  # neither a photo nor blank
+
+
+def model_input(model: ColoringModel, luma: Tensor) -> Tensor:
     """Return what a model reads of a picture: its lightness ``(1, 1, h, w)`` itself, or a sketch of it."""
     return draw_sketch(luma).lines if model.input_kind == "sketch" else luma
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -16,10 +16,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from colorzoo.studio.bundle import pad_module
-from colorzoo.studio.desk import Studio
+from colorzoo.studio.coming import Coming
 from colorzoo.studio.errors import StudioError, describe
 from colorzoo.studio.guard import Access, Guard
 from colorzoo.studio.socket import serve_socket
+
+if TYPE_CHECKING:
+    from colorzoo.studio.desk import Studio
 
 STATIC = {
     "pad.js": "text/javascript; charset=utf-8",
@@ -30,21 +33,22 @@ _STATUS = {"too_large": 413, "expired": 404, "busy": 429, "bad_picture": 400, "t
 _UPLOADS_AT_ONCE = 8  # whose bytes are in memory before they count as a session's
 
 
-def build_app(studio: Studio, access: Access, recipe: dict[str, Any] | None = None) -> Starlette:
+def build_app(studio: Studio | Coming, access: Access) -> Starlette:
     """Return the application.
 
     Args:
-        studio: What does the work; it is closed when the server stops.
+        studio: What does the work, or will once it is loaded; it is closed when the server stops.
         access: Who is let in.
-        recipe: A document that new pads begin with.
     """
+    coming = studio if isinstance(studio, Coming) else Coming.of(studio)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        sweeping = asyncio.create_task(_sweep(studio))
+        sweeping = asyncio.create_task(_sweep(coming))
         yield
         sweeping.cancel()
-        await asyncio.to_thread(studio.close)
+        if coming.here is not None:
+            await asyncio.to_thread(coming.here.close)
 
     routes = [
         Route("/", _page),
@@ -55,7 +59,7 @@ def build_app(studio: Studio, access: Access, recipe: dict[str, Any] | None = No
         WebSocketRoute("/api/ws", serve_socket),
     ]
     app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(Guard, access=access)])
-    app.state.studio, app.state.recipe = studio, recipe
+    app.state.coming = coming
     app.state.uploading = asyncio.Semaphore(_UPLOADS_AT_ONCE)
     return app
 
@@ -69,8 +73,10 @@ def read_static(name: str) -> bytes:
     return (files("colorzoo.studio") / "static" / name).read_bytes()
 
 
-async def _sweep(studio: Studio) -> None:
-    while True:
+async def _sweep(coming: Coming) -> None:
+    with suppress(Exception):  # who started the server says why there is no studio
+        studio = await coming.wait()
+    while coming.here is not None:
         await asyncio.sleep(min(60.0, studio.limits.idle_seconds))
         await asyncio.to_thread(studio.sessions.sweep)
 
@@ -92,7 +98,7 @@ async def _health(_: Request) -> Response:
 
 
 async def _upload(request: Request) -> Response:
-    studio: Studio = request.app.state.studio
+    studio: Studio = await request.app.state.coming.wait()
     waiting: asyncio.Semaphore = request.app.state.uploading
     try:
         session = studio.sessions.find(request.query_params.get("session"))
@@ -128,7 +134,7 @@ async def _receive(request: Request, studio: Studio) -> bytes:
 
 
 async def _download(request: Request) -> Response:
-    studio: Studio = request.app.state.studio
+    studio: Studio = await request.app.state.coming.wait()
     session = request.query_params.get("session", "")
     try:
         file = studio.downloads.take(request.path_params["key"], session, keep=True)

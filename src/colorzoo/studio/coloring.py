@@ -17,7 +17,7 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.rasterize import point_ab, points_lab
 from colorzoo.inference.areas import LumaShift
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import full_luma, join_levels
+from colorzoo.inference.full_size import FullLuma, join_levels
 from colorzoo.inference.guide import draw_wishes
 from colorzoo.inference.palette import Distribution
 from colorzoo.inference.pins import Pin, fit_pins
@@ -164,7 +164,7 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
     if (found := cache.get(key)) is not None:
         watch.lap("network")
         return found
-    small = task.photo.seen(size)
+    small = task.photo.seen(size) if size == task.colorizer.size else task.photo.roughly(size)
     shape = (int(small.shape[2]), int(small.shape[3]))
     wishes = draw_wishes(task.recipe, task.photo.size, shape)
     count = None if task.threads is None else task.threads.choose()
@@ -276,9 +276,9 @@ def _luma(task: Task, quality: Quality, limits: Limits) -> Tensor:
         return shrink_luma(photo.luma, fit(height, width, limits.view_side * 3 // 8))
     if quality == "final" or photo.view == photo.size:
         return photo.luma
-    luma = full_luma(photo.picture(limits).levels)
+    luma = FullLuma(photo.picture(limits).levels)
     pixels = photo.size[0] * photo.size[1]
     if pixels <= limits.full_pixels:
-        return luma
+        return luma.whole()
     scale = (limits.full_pixels / pixels) ** 0.5
-    return shrink_luma(luma, (int(photo.size[1] * scale), int(photo.size[0] * scale)))
+    return luma.shrunk((int(photo.size[1] * scale), int(photo.size[0] * scale)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import colorzoo
@@ -60,7 +61,8 @@ class Studio:
 
     def offer(self, data: bytes, name: str) -> None:
         """Offer a photo that every new pad opens at once."""
-        self._start = {"upload": self.uploads.put(data, name, None), "name": plain_name(name)}
+        upload = self.uploads.put(data, name, None)
+        self._start = {"upload": upload, "name": plain_name(name), "sha256": sha256(data).hexdigest()}
 
     def warm_up(self) -> None:
         """Load the default model in its thread, so that the first photo need not wait for it."""
@@ -104,6 +106,8 @@ class Studio:
             if message.type == "close":  # at once: nothing that is asked later may still see the photo
                 self._forget(session.id)
                 session.place(None)
+            elif message.type == "cancel":  # at once too, or it would wait for what it ends
+                session.cancelled.append(message.fields().integer("re", 0, low=0) or 0)
             else:
                 self._queue(session, message, reply)
         except Exception as error:  # of whatever kind: told in one line, and the next request is served

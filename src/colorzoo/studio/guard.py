@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from colorzoo.studio.listen import is_loopback, is_number, own_names
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -25,12 +26,7 @@ _HEADERS = {
 }
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a host."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+_PAGES = {"ws": "http", "wss": "https"}  # the scheme of the page that opens a websocket
 
 
 @dataclass(frozen=True)
@@ -40,26 +36,43 @@ class Access:
     Attributes:
         host: Where the server listens.
         token: What every request to the API must bring; None on loopback.
+        names: Further names under which the server may be opened.
     """
 
     host: str
     token: str | None = None
+    names: tuple[str, ...] = ()
 
     def refusal(self, scope: Scope) -> str | None:
         """Return why a request is refused, or None."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        name = urlsplit(f"//{host}").hostname or ""
-        if is_loopback(self.host) and not is_loopback(name):
-            return "this server is for this machine alone; open the address that it printed"
+        if not self._knows((urlsplit(f"//{host}").hostname or "").lower()):
+            if is_loopback(self.host):
+                return "this server is for this machine alone; open the address that it printed"
+            return "this server is not known by that name; open the address that it printed, or --allow-host"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and not _is_own(origin, host, scope["scheme"]):
             return "another site may not use this server"
         if self.token is not None and scope["path"].startswith("/api"):
             given = QueryParams(scope.get("query_string", b"")).get("token", "")
             if not hmac.compare_digest(given.encode(), self.token.encode()):
                 return "the token is missing or wrong; open the whole address that the server printed"
         return None
+
+    def _knows(self, name: str) -> bool:
+        """Whether a name can mean this server: a stranger's name may lead here too (DNS rebinding)."""
+        if is_loopback(name) or name in self.names:
+            return True
+        if is_loopback(self.host):
+            return False
+        return is_number(name) or name == self.host.lower() or name in own_names()
+
+
+def _is_own(origin: str, host: str, scheme: str) -> bool:
+    """Whether a page of that origin is this server's; behind TLS the proxy says so (X-Forwarded-Proto)."""
+    page = urlsplit(origin)
+    return page.netloc == host and page.scheme == _PAGES.get(scheme, scheme)
 
 
 class Guard:

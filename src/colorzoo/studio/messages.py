@@ -7,10 +7,12 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from colorzoo.guidance.fields import Fields
 from colorzoo.studio.errors import StudioError, describe
+
+if TYPE_CHECKING:
+    from colorzoo.guidance.fields import Fields
 
 _HEADER = struct.Struct("<I")
 
@@ -42,6 +44,8 @@ class Message:
 
     def fields(self) -> Fields:
         """Return the fields, to be read with errors that name them."""
+        from colorzoo.guidance.fields import Fields  # brings torch, and the server answers before that
+
         return Fields(self.body, self.type or "message")
 
 

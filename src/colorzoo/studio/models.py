@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from colorzoo.inference.regions import ProposesRegions
 from colorzoo.registry import list_models, model_card
 from colorzoo.studio.threads import ThreadChooser
 from colorzoo.studio.worker import Worker
+from colorzoo.tiers import ready_places
 from colorzoo.weights.catalog import list_weights
 
 _LOADED = 2  # models in memory at once
@@ -129,6 +130,13 @@ class ModelPool:
             entry["default"] = entry["name"] == self.default
         return entries
 
+    def for_sketches(self) -> str | None:
+        """Return the model that is proposed for drawings, or None if there is none on this machine."""
+        if self._own is not None and self._own.paints:
+            return self._own.name
+        ready = ready_places("sketch")
+        return ready[0].card.name if ready else None
+
     def withdraw(self, session: str) -> None:
         """Forget what waits of a session at every model."""
         with self._lock:
@@ -167,6 +175,7 @@ def _detects(colorizer: Colorizer) -> bool:
 
 def _entry(name: str) -> dict[str, Any]:
     card = model_card(name)
+    rows = list_weights([card])
     return {
         "name": name,
         "title": card.title,
@@ -177,7 +186,10 @@ def _entry(name: str) -> dict[str, Any]:
         "input": card.input,
         "output": card.output,
         "parameters": card.parameters,
-        "ready": any(row.where != "missing" for row in list_weights([card])),
+        "ready": not card.trainable or any(row.where != "missing" for row in rows),
+        "usable": not card.trainable or any(row.where != "missing" or row.weights.urls for row in rows),
+        "bytes": next((row.weights.size for row in rows if row.weights.urls), 0),
+        "group": _group(card.input, card.guidance),
     }
 
 
@@ -194,5 +206,16 @@ def _own_entry(colorizer: Colorizer) -> dict[str, Any]:
         "output": model.output_kind,
         "parameters": sum(p.numel() for p in model.parameters()),
         "ready": True,
+        "usable": True,
+        "group": _group(model.input_kind, tuple(model.accepts)),
         "detects": _detects(colorizer),
     }
+
+
+def _group(reads: str, guidance: Sequence[str]) -> str:
+    """Return what a model is for, in the menu: drawings, or photos by a reference, by hand or by itself."""
+    if reads == "sketch":
+        return "sketch"
+    if "exemplar" in guidance:
+        return "reference"
+    return "hints" if {"points", "scribbles", "boxes"} & set(guidance) else "automatic"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import PurePosixPath
@@ -15,11 +16,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.inference.encode import quantized
-from colorzoo.inference.full_size import full_luma
+from colorzoo.inference.full_size import FullLuma
+from colorzoo.inference.picture import IN_COLOR
 from colorzoo.inference.picture_io import Picture, chroma_note, is_gray, read_picture
 from colorzoo.inference.resample import shrink_luma, working_size
+from colorzoo.inference.sketches import looks_drawn
 from colorzoo.studio.limits import Limits
+from colorzoo.studio.opening import Step, measure, read_in_steps, small_view
 
 _QUALITY = 90
 _THUMBNAIL = 512
@@ -35,9 +38,11 @@ class Photo:
         sha256: Its hash.
         size: Width and height in pixels.
         colored: Whether it has colors of its own.
+        kind: ``"sketch"`` for line art, ``"gray"`` or ``"color"`` for other pictures.
         notes: What the user may want to know.
         luma: ``(1, 1, h, w)`` lightness at the size of the view.
         small: Lightness at the sizes at which networks saw it, by the shorter side asked for; see `seen`.
+        coarse: The same for what is dragged, made of ``luma``; see `roughly`.
         gray: JPEG of the lightness.
         source: JPEG of the photo as it came.
     """
@@ -47,11 +52,13 @@ class Photo:
     sha256: str
     size: tuple[int, int]
     colored: bool
+    kind: str
     notes: tuple[str, ...]
     luma: Tensor
     small: dict[int, Tensor] = field(repr=False)
     gray: bytes = field(repr=False)
     source: bytes = field(repr=False)
+    coarse: dict[int, Tensor] = field(default_factory=dict, repr=False)
 
     @property
     def view(self) -> tuple[int, int]:
@@ -61,7 +68,7 @@ class Photo:
     @property
     def nbytes(self) -> int:
         """Memory that it takes."""
-        maps = [self.luma, *self.small.values()]
+        maps = [self.luma, *self.small.values(), *self.coarse.values()]
         return len(self.data) + len(self.gray) + len(self.source) + sum(m.nbytes for m in maps)
 
     def picture(self, limits: Limits) -> Picture:
@@ -78,9 +85,15 @@ class Photo:
         """
         if size not in self.small:
             width, height = self.size
-            luma = full_luma(read_picture(self.data, max_pixels=width * height).levels)
-            self.small[size] = shrink_luma(luma, working_size(height, width, size))
+            luma = FullLuma(read_picture(self.data, max_pixels=width * height).levels)
+            self.small[size] = luma.shrunk(working_size(height, width, size))
         return self.small[size]
+
+    def roughly(self, size: int) -> Tensor:
+        """Return about what `seen` returns, at once: while something is dragged nobody can tell."""
+        if size not in self.coarse:
+            self.coarse[size] = shrink_luma(self.luma, working_size(self.size[1], self.size[0], size))
+        return self.coarse[size]
 
     def describe(self, network: int) -> dict[str, Any]:
         """Return what the message ``photo`` says of it."""
@@ -93,39 +106,57 @@ class Photo:
             "network": network,
             "view": list(self.view),
             "colored": self.colored,
+            "kind": self.kind,
             "notes": list(self.notes),
         }
 
 
 def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Photo:
-    """Decode a picture file, whatever its name says.
+    """Decode a picture file, whatever its name says; see `opening`."""
+    *_, photo = opening(data, name, limits, network)
+    assert isinstance(photo, Photo)
+    return photo
+
+
+def opening(data: bytes, name: str, limits: Limits, network: int) -> Iterator[Step | Photo]:
+    """Decode a picture file, whatever its name says. Of a large one steps are told; the photo comes last.
 
     Args:
         data: The file.
         name: As the user calls it.
         limits: Most pixels, and the size of the view.
-        network: Shorter side at which most networks see it; half of it serves while dragging.
+        network: Shorter side at which most networks see it.
 
     Raises:
         PictureError: No picture, damaged, or too many pixels.
     """
-    picture = read_picture(data, max_pixels=limits.pixels)
-    tint = chroma_note(picture)
-    luma = full_luma(picture.levels)
+    for found in read_in_steps(data, limits.pixels):
+        if isinstance(found, Step):
+            yield found
+        else:
+            picture = found
     width, height = picture.size
-    view = shrink_luma(luma, fit(height, width, limits.view_side))
-    sizes = {size: working_size(height, width, size) for size in (network, network // 2)}
-    return Photo(
+    shape = fit(height, width, limits.view_side)
+    for made in measure(picture, shape, working_size(height, width, network)):
+        if isinstance(made, Step):
+            yield made
+        else:
+            maps = made
+    tint, colored = chroma_note(picture), not is_gray(picture)
+    drawn = tint != IN_COLOR and looks_drawn(maps.exact)
+    gray = gray_jpeg(maps.view)
+    yield Photo(
         name=plain_name(name),
         data=data,
         sha256=sha256(data).hexdigest(),
         size=picture.size,
-        colored=not is_gray(picture),
+        colored=colored,
+        kind="sketch" if drawn else "color" if colored else "gray",
         notes=(*picture.notes, *((tint,) if tint else ())),
-        luma=view,
-        small={size: shrink_luma(luma, shape) for size, shape in sizes.items()},
-        gray=gray_jpeg(view),
-        source=view_jpeg(picture, view.shape[3], view.shape[2]),
+        luma=maps.view,
+        small={network: maps.exact},
+        gray=gray,
+        source=gray if picture.levels.ndim == 2 else jpeg(small_view(picture, shape[1], shape[0])),
     )
 
 
@@ -146,15 +177,7 @@ def plain_name(name: str) -> str:
 def thumbnail(picture: Picture) -> bytes:
     """Return a small JPEG of a picture."""
     height, width = fit(picture.size[1], picture.size[0], _THUMBNAIL)
-    return view_jpeg(picture, width, height)
-
-
-def view_jpeg(picture: Picture, width: int, height: int) -> bytes:
-    """Return a picture as JPEG of another size."""
-    image = Image.fromarray(quantized(picture.levels, None, 8)).convert("RGB")
-    return jpeg(
-        image.resize((width, height), Image.Resampling.LANCZOS) if image.size != (width, height) else image
-    )
+    return jpeg(small_view(picture, width, height))
 
 
 def gray_jpeg(luma: Tensor) -> bytes:

@@ -15,6 +15,7 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.areas import parse_area
 from colorzoo.guidance.fields import Fields
 from colorzoo.guidance.reach import read_reach
+from colorzoo.inference.colorizer import Colored
 from colorzoo.inference.encode import encode
 from colorzoo.inference.kinds import describe_statistics
 from colorzoo.inference.origin import Origin, with_origin
@@ -26,17 +27,26 @@ from colorzoo.studio.coloring import Quality, Task, color_at, displayed, preview
 from colorzoo.studio.errors import StudioError
 from colorzoo.studio.files import Shelf
 from colorzoo.studio.gamut import REACH, SIDE, gamut_picture, to_hex
+from colorzoo.studio.layers import LAYERED, encode_layers
 from colorzoo.studio.limits import Limits
 from colorzoo.studio.messages import Message
 from colorzoo.studio.models import Bench, ModelPool
+from colorzoo.studio.opening import check_head
 from colorzoo.studio.palette import suggest, where_next
-from colorzoo.studio.photo import Photo, open_photo, plain_name, thumbnail
+from colorzoo.studio.photo import Photo, opening, plain_name, thumbnail
 from colorzoo.studio.session import Session
 
 MOST_SUGGESTIONS = 32
 _LABEL_FILES = {"file", "reference_file"}
 _FORMATS = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "webp": ".webp"}
-_MIMES = {"png": "image/png", "jpeg": "image/jpeg", "tiff": "image/tiff", "webp": "image/webp"}
+_MIMES = {
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "tiff": "image/tiff",
+    "webp": "image/webp",
+    "layer": "image/png",
+    "ora": "image/openraster",
+}
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,7 @@ class Context:
     network: int
     arrived: float = field(default_factory=time.perf_counter)
 
-    def answer(self, kind: str, *buffers: bytes, **fields: Any) -> Message:
+    def answer(self, kind: str, /, *buffers: bytes, **fields: Any) -> Message:
         """Return the message that answers this request."""
         return Message({"type": kind, "re": self.message.id, **fields}, buffers)
 
@@ -126,6 +136,15 @@ class Context:
         check_bytes(len(data), self.limits)
         return data, name
 
+    def check_wanted(self) -> None:
+        """Stop where the pad has given up this request.
+
+        Raises:
+            StudioError: It has.
+        """
+        if self.message.id in self.session.cancelled:
+            raise StudioError("cancelled", "given up")
+
 
 def check_bytes(count: int, limits: Limits) -> None:
     """Refuse a file that is too large.
@@ -142,9 +161,26 @@ def check_bytes(count: int, limits: Limits) -> None:
 def open_(ctx: Context) -> Iterator[Message]:
     """Decode a photo and put it on the pad."""
     data, name = ctx.file()
-    photo = open_photo(data, name, ctx.limits, ctx.network)
-    ctx.session.place(photo)
-    yield ctx.answer("photo", photo.gray, photo.source, **photo.describe(ctx.network))
+    for step in opening(data, name, ctx.limits, ctx.network):
+        ctx.check_wanted()
+        if isinstance(step, Photo):
+            ctx.session.place(step)
+            proposed = ctx.pool.for_sketches() if step.kind == "sketch" else None
+            facts = {**step.describe(ctx.network), "proposed": proposed}
+            yield ctx.answer("photo", step.gray, step.source, **facts)
+        else:
+            glimpse = () if step.glimpse is None else (step.glimpse,)
+            yield ctx.answer("progress", *glimpse, share=round(step.share, 3))
+
+
+def examine(ctx: Context) -> Iterator[Message]:
+    """Say by size and beginning of a file whether it would be let in, before it is sent."""
+    fields = ctx.message.fields()
+    name = plain_name(fields.text("name", "picture"))
+    check_bytes(fields.integer("bytes", 0, low=0) or 0, ctx.limits)
+    head = ctx.message.buffers[0] if ctx.message.buffers else b""
+    size = check_head(head, name, ctx.limits.pixels)
+    yield ctx.answer("examined", width=size and size[0], height=size and size[1])
 
 
 def attach(ctx: Context) -> Iterator[Message]:
@@ -327,19 +363,20 @@ def export(ctx: Context) -> Iterator[Message]:
     fields = ctx.message.fields()
     kind = fields.text("format", "png")
     quality = fields.integer("quality", 95, low=1) or 95
-    if kind not in _FORMATS or quality > 100:
-        raise StudioError("bad_message", f"export takes {', '.join(_FORMATS)} and a quality from 1 to 100.")
+    if kind not in _MIMES or quality > 100:
+        raise StudioError("bad_message", f"export takes {', '.join(_MIMES)} and a quality from 1 to 100.")
     photo, recipe = ctx.photo(), ctx.recipe()
-    name = f"{PurePath(photo.name).stem}.color{_FORMATS[kind]}"
+    name = PurePath(photo.name).stem + (LAYERED.get(kind) or f".color{_FORMATS[kind]}")
     picture = photo.picture(ctx.limits)
     with ctx.session.lock:
         reference = None if ctx.session.reference is None else ctx.session.reference[0]
     colored = ctx.bench(recipe).colorizer().colorize(picture, recipe, reference=reference)
-    made = Origin(photo.sha256, "", colored.model, version=__version__, recipe=recipe.to_json())
-    marked = replace(picture, metadata=with_origin(picture.metadata, made))
-    levels = colored.levels(depth_at(name, picture))
-    data = encode(levels, marked, WRITABLE[_FORMATS[kind]], quality)
-    notes = [*picture.notes, *colored.notes, *write_notes(name, picture)]
+    notes = [*picture.notes, *colored.notes]
+    if kind in LAYERED:
+        data = encode_layers(kind, picture, colored.levels())
+    else:
+        data = _encode(photo, colored, picture, recipe, name, quality)
+        notes += write_notes(name, picture)
     facts = {"name": name, "mime": _MIMES[kind], "bytes": len(data), "notes": notes}
     if ctx.downloads is None:
         yield ctx.answer("exported", data, **facts)
@@ -364,6 +401,16 @@ def check(ctx: Context) -> Iterator[Message]:
     yield ctx.answer("checked", recipe=recipe.to_dict(), notes=notes)
 
 
+def _encode(
+    photo: Photo, colored: Colored, picture: Picture, recipe: Recipe, name: str, quality: int
+) -> bytes:
+    """Encode a result as the command line does, with what it says of its origin."""
+    made = Origin(photo.sha256, "", colored.model, version=__version__, recipe=recipe.to_json())
+    marked = replace(picture, metadata=with_origin(picture.metadata, made))
+    levels = colored.levels(depth_at(name, picture))
+    return encode(levels, marked, WRITABLE[PurePath(name).suffix], quality)
+
+
 Handler = Callable[[Context], Iterator[Message]]
 
 
@@ -385,6 +432,7 @@ class Request:
 
 
 REQUESTS: dict[str, Request] = {
+    "examine": Request(examine, newest=False),
     "open": Request(open_, newest=False),
     "attach": Request(attach, newest=False),
     "color": Request(color, "model", rank=0),

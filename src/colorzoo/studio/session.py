@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,6 +17,7 @@ from colorzoo.studio.limits import Limits
 from colorzoo.studio.photo import Photo
 
 _LONGEST_ID = 64
+_GIVEN_UP = 16  # remembered; a pad opens one photo at a time
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Session:
         cache: The last answers.
         touched: When it was last used, by the clock of the store.
         connected: Whether a pad is there now; another one gets a session of its own.
+        cancelled: Numbers of requests that the pad has given up, the last ones.
         lock: Around ``photo``, ``reference`` and ``cache``, which several workers use.
     """
 
@@ -41,6 +43,7 @@ class Session:
     cache: AnswerCache = field(default_factory=AnswerCache)
     touched: float = 0.0
     connected: bool = False
+    cancelled: deque[int] = field(default_factory=lambda: deque(maxlen=_GIVEN_UP))
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def place(self, photo: Photo | None) -> None:
@@ -60,7 +63,10 @@ class Session:
 
 
 class SessionStore:
-    """All sessions; the idle ones expire, and the longest unused go when memory is short.
+    """All sessions. The idle ones expire, and the longest unused photos go when memory is short.
+
+    A session whose pad is there never goes: of a pad that idles only the photo is put away, which the pad
+    sends again when it goes on.
 
     Args:
         limits: How many, how long, how much.
@@ -99,14 +105,17 @@ class SessionStore:
         return session
 
     def new(self) -> Session:
-        """Begin a session; if there are too many, the longest unused goes."""
+        """Begin a session; if there are too many, the longest unused one without a pad goes.
+
+        Raises:
+            StudioError: There is a pad at each of them.
+        """
         self.sweep()
         session = Session(secrets.token_urlsafe(24))
         with self._lock:
+            gone = self._make_room()
             self._sessions[session.id] = session
             self._touch(session)
-            spare = len(self._sessions) - self._limits.sessions
-            gone = [self._sessions.popitem(last=False)[0] for _ in range(max(0, spare))]
         self._tell(gone)
         return session
 
@@ -135,7 +144,22 @@ class SessionStore:
 
     def _expire(self) -> list[str]:
         oldest = self._clock() - self._limits.idle_seconds
-        gone = [name for name, session in self._sessions.items() if session.touched < oldest]
+        idle = [session for session in self._sessions.values() if session.touched < oldest]
+        gone = [session.id for session in idle if not session.connected]
+        for name in gone:
+            del self._sessions[name]
+        for session in idle:
+            session.place(None)
+        return gone
+
+    def _make_room(self) -> list[str]:
+        spare = len(self._sessions) + 1 - self._limits.sessions
+        left = [session.id for session in self._sessions.values() if not session.connected]
+        if len(left) < spare:
+            raise StudioError(
+                "busy", f"{self._limits.sessions} pads are open here, the limit; close one, then try again"
+            )
+        gone = left[: max(0, spare)]
         for name in gone:
             del self._sessions[name]
         return gone

@@ -5,24 +5,48 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from functools import partial
+from typing import TYPE_CHECKING
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from colorzoo.studio.desk import Studio
+from colorzoo.studio.coming import Coming
 from colorzoo.studio.errors import StudioError
 from colorzoo.studio.messages import Message, Reply, failure, pack, unpack
 
+if TYPE_CHECKING:
+    from colorzoo.studio.desk import Studio
+    from colorzoo.studio.session import Session
+
 _MOST_UNREAD = 256  # messages to a pad that reads none; then it has gone
-_GOING_AWAY, _TOO_SLOW = 1001, 1013
+_TRY_LATER = 1013
 
 
 async def serve_socket(socket: WebSocket) -> None:
     """Serve one pad until it goes."""
-    studio: Studio = socket.app.state.studio
     await socket.accept()
+    coming: Coming = socket.app.state.coming
     outgoing: asyncio.Queue[Message | None] = asyncio.Queue(_MOST_UNREAD)
     reply = _reply_to(outgoing)
-    session = studio.greet(socket.query_params.get("session"), reply, socket.app.state.recipe)
+    try:
+        studio = await coming.wait()
+        session = studio.greet(socket.query_params.get("session"), reply, coming.recipe)
+    except Exception as error:  # no studio, or no room for another pad: told, and the pad tries again
+        await _turn_away(socket, error)
+        return
+    await _serve_pad(socket, studio, session, reply, outgoing)
+
+
+async def _turn_away(socket: WebSocket, error: Exception) -> None:
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+        frame = pack(failure(error, None))
+        assert isinstance(frame, str)
+        await socket.send_text(frame)
+        await socket.close(_TRY_LATER)
+
+
+async def _serve_pad(
+    socket: WebSocket, studio: Studio, session: Session, reply: Reply, outgoing: asyncio.Queue[Message | None]
+) -> None:
     sending = asyncio.create_task(_send_all(socket, outgoing))
     try:
         while True:
@@ -38,7 +62,7 @@ async def serve_socket(socket: WebSocket) -> None:
         sending.cancel()
         if socket.client_state == WebSocketState.CONNECTED == socket.application_state:
             with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-                await socket.close(_TOO_SLOW)
+                await socket.close(_TRY_LATER)
 
 
 def _reply_to(outgoing: asyncio.Queue[Message | None]) -> Reply:

@@ -3,11 +3,10 @@
 import { available, byId, keyLabel, runCommand, setCompare } from "./commands.js";
 import { button, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
 import { setSize } from "./edits.js";
-import { openFile, openWork, takeDropped } from "./files.js";
+import { openFile, openWork, takeDropped, worksToOffer } from "./files.js";
 import { forgetWork } from "./storage.js";
 import { TOOLS } from "./tools.js";
 
-const TOAST_TIME = 6000;
 const BUSY_AFTER = 200;
 
 /** A button that runs a command and is enabled when the command can run. */
@@ -54,22 +53,28 @@ function createMenu(pad) {
   const summary = h("summary", { class: "cz-btn cz-ghost", "aria-label": t("Settings"), title: t("Settings") }, icon("more"));
   const theme = h("select", { class: "cz-input cz-select", "aria-label": t("Appearance") },
     ...[["auto", t("As the system")], ["light", t("Light")], ["dark", t("Dark")]].map(([value, text]) => h("option", { value }, text)));
-  theme.addEventListener("change", () => pad.setSetting("theme", theme.value));
+  const close = () => {
+    el.open = false;
+  };
+  theme.addEventListener("change", () => {
+    pad.setSetting("theme", theme.value);
+    close();
+  });
   const checks = [["singleKeys", t("Single-key shortcuts")], ["leftHanded", t("Panel on the left")]].map(([name, label]) => settingCheck(pad, name, label));
-  const leave = button({ text: t("Close the photo"), label: t("Close the photo"), className: "cz-ghost cz-wide", onClick: (event) => runCommand(pad, "close", event) });
-  const clear = button({ text: t("Remove all hints"), label: t("Remove all hints"), className: "cz-ghost cz-wide", onClick: (event) => runCommand(pad, "clear", event) });
+  const leave = button({ text: t("Close the photo"), label: t("Close the photo"), className: "cz-ghost cz-wide", onClick: (event) => { close(); runCommand(pad, "close", event); } });
+  const clear = button({ text: t("Remove all hints"), label: t("Remove all hints"), className: "cz-ghost cz-wide", onClick: (event) => { close(); runCommand(pad, "clear", event); } });
   const body = h("div", { class: "cz-menu-body" }, h("label", { class: "cz-field" }, h("span", {}, t("Appearance")), theme), ...checks.map(({ el }) => el), clear, leave);
   const el = h("details", { class: "cz-menu" }, summary, body);
   el.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !el.open) return;
     event.stopPropagation();
-    el.open = false;
+    close();
     summary.focus();
   });
   el.addEventListener("focusout", (event) => {
-    if (event.relatedTarget && !el.contains(event.relatedTarget)) el.open = false;
+    if (event.relatedTarget && !el.contains(event.relatedTarget)) close();
   });
-  pad.root.addEventListener("pointerdown", (event) => !el.contains(event.target) && (el.open = false));
+  el.ownerDocument.addEventListener("pointerdown", (event) => !el.contains(event.target) && close(), { signal: pad.stop.signal });
   const update = () => {
     theme.value = pad.settings.theme;
     for (const check of checks) check.update();
@@ -238,18 +243,40 @@ function createEmpty(pad) {
   const worksTitle = h("h3", { class: "cz-heading" }, t("Go on with"));
   const words = h("p", { class: "cz-empty-words" }, t("Drop a photo here, paste one, or choose a file. It may be black and white or in color; its colors are then left aside."));
   const invite = h("div", { class: "cz-empty-card" }, h("div", { class: "cz-empty-art", "aria-hidden": "true" }, h("i"), h("i"), h("i")), h("h2", {}, t("Color a photo by hand")), words, choose);
-  const loading = h("div", { class: "cz-loading" }, h("span", { class: "cz-spinner", "aria-hidden": "true" }), h("p", {}));
-  const el = h("div", { class: "cz-empty" }, invite, h("div", { class: "cz-works-area" }, worksTitle, works), loading);
+  const loading = createLoading(pad);
+  const el = h("div", { class: "cz-empty" }, invite, h("div", { class: "cz-works-area" }, worksTitle, works), loading.el);
   const urls = new Map();
   const update = () => {
-    const kept = (pad.ui.works ?? []).filter((work) => work.file);
+    const kept = worksToOffer(pad);
     show(el, !pad.photo || Boolean(pad.ui.loading));
-    show(loading, Boolean(pad.ui.loading));
-    setText(loading.lastElementChild, pad.ui.loading ? t("Opening {name} …", { name: pad.ui.loading }) : "");
+    loading.update();
     show(invite, !pad.ui.loading && !pad.photo);
     show(works.parentElement, kept.length > 0 && !pad.ui.loading && !pad.photo);
     choose.disabled = pad.ui.link !== "open";
     syncList(works, kept.length, () => workTile(), (tile, index) => fillWork(pad, tile, kept[index], urls));
+  };
+  return { el, update };
+}
+
+/** A photo on its way: how it looks, how far it is, and a way back. */
+function createLoading(pad) {
+  const glimpse = h("img", { class: "cz-glimpse", alt: "" });
+  const spinner = h("span", { class: "cz-spinner", "aria-hidden": "true" });
+  const words = h("p", {});
+  const bar = h("progress", { class: "cz-progress", max: 1, "aria-label": t("How far the photo is") });
+  const back = button({ text: t("Cancel"), label: t("Cancel"), onClick: () => pad.ui.opening?.giveUp() });
+  back.dataset.action = "give-up";
+  const el = h("div", { class: "cz-loading" }, glimpse, spinner, words, bar, back);
+  const update = () => {
+    const { loading, opening } = pad.ui;
+    show(el, Boolean(loading));
+    setText(words, loading ? t("Opening {name} …", { name: loading }) : "");
+    setAttr(glimpse, "src", opening?.glimpse);
+    show(glimpse, Boolean(opening?.glimpse));
+    show(spinner, !opening?.glimpse);
+    show(bar, Boolean(opening?.share));
+    bar.value = opening?.share ?? 0;
+    show(back, Boolean(opening));
   };
   return { el, update };
 }
@@ -263,28 +290,15 @@ function fillWork(pad, tile, work, urls) {
   if (!urls.has(work.key) && work.thumbnail) urls.set(work.key, URL.createObjectURL(work.thumbnail));
   const [open, forget] = tile.children;
   setAttr(open.firstElementChild, "src", urls.get(work.key));
-  setText(open.lastElementChild, work.name);
+  const [, copy] = work.key.split("#");
+  setText(open.lastElementChild, copy ? `${work.name} (${copy})` : work.name);
+  show(forget, !work.isStart);
   setAttr(forget, "aria-label", t("Forget {name}", { name: work.name }));
   open.onclick = () => openWork(pad, work);
   forget.onclick = async () => {
     await forgetWork(work.key);
     pad.set({ works: pad.ui.works.filter(({ key }) => key !== work.key) });
   };
-}
-
-/** @param {any} pad @returns {{el: HTMLElement, add: (text: string, kind?: string, action?: {label: string, run: () => void}) => void}} */
-function createToasts() {
-  const el = h("div", { class: "cz-toasts" });
-  const add = (text, kind = "info", action = null) => {
-    const close = () => toast.remove();
-    const toast = h("div", { class: "cz-toast", role: kind === "error" ? "alert" : "status", data: { kind } }, kind === "error" ? icon("warn") : null, h("p", {}, text),
-      action ? button({ text: action.label, label: action.label, className: "cz-small cz-ghost", onClick: () => { close(); action.run(); } }) : null,
-      button({ icon: "close", label: t("Close"), className: "cz-small cz-ghost", onClick: close }));
-    while (el.children.length >= 3) el.firstElementChild.remove();
-    el.append(toast);
-    if (kind !== "error") setTimeout(() => !toast.matches(":hover, :focus-within") && close(), TOAST_TIME);
-  };
-  return { el, add };
 }
 
 /** Dropping and pasting anywhere on the pad. @param {any} pad @param {AbortSignal} signal */
@@ -311,4 +325,4 @@ function listenToDrops(pad, signal) {
   document.addEventListener("paste", paste, { signal });
 }
 
-export { createEmpty, createRail, createSplitHandle, createStageBar, createStatus, createToasts, createTopBar, listenToDrops };
+export { createEmpty, createRail, createSplitHandle, createStageBar, createStatus, createTopBar, listenToDrops };

@@ -13,6 +13,11 @@ class Refusal extends Error {
   }
 }
 
+const HELD = 60; // ms for which a pointer rests before it is let go
+
+/** @param {any} error @returns {boolean} whether the server has put the photo away meanwhile */
+const isForgotten = (error) => error.code === "expired" || error.code === "no_photo";
+
 /** Numbers messages and hands answers to who waits for them. */
 class Client {
   /** @param {import("./transport.js").Transport} transport */
@@ -20,6 +25,7 @@ class Client {
     this.transport = transport;
     this.last = 0;
     this.waiting = new Map();
+    this.mend = async () => false;
     this.inform = (_message, _buffers) => {};
     transport.onmessage = (message, buffers) => this.receive(message, buffers);
   }
@@ -42,17 +48,25 @@ class Client {
     this.transport.send({ ...message, id: this.last });
   }
 
-  /** @param {object} message @param {Uint8Array[]} [buffers] @returns {Promise<Answer | null>} */
-  ask(message, buffers) {
-    return this.send(message, buffers).answer;
+  /**
+   * Send, and once more if the server had put the photo away and got it back.
+   * @param {object} message @param {Uint8Array[]} [buffers] @returns {Promise<Answer | null>}
+   */
+  async ask(message, buffers) {
+    try {
+      return await this.send(message, buffers).answer;
+    } catch (error) {
+      if (!isForgotten(error) || message.type === "open" || !(await this.mend())) throw error;
+      return this.send(message, buffers).answer;
+    }
   }
 
   /** @param {any} message @param {Uint8Array[]} buffers */
   receive(message, buffers) {
     const waiting = this.waiting.get(message.re);
-    if (!waiting || message.type === "suggestions") {
+    if (!waiting || message.type === "suggestions" || message.type === "progress") {
       this.inform(message, buffers);
-      if (!waiting) return;
+      if (!waiting || message.type === "progress") return;
     }
     this.waiting.delete(message.re);
     if (message.type === "error") waiting.reject(new Refusal(message.code, message.message));
@@ -73,12 +87,13 @@ class Client {
 
 /**
  * Decides when the picture is colored anew.
- *   drag: at most one on its way, the newest wish follows; final: at once; full: after a rest.
+ *   drag: at most one on its way, the newest wish follows; final: at once; full: after a rest. What is likely to be let go
+ *   as it is, is asked for early: while a finger still rests on it.
  */
 class ColorQueue {
   /**
    * @param {(quality: "drag" | "final" | "full") => Promise<void>} request resolves when it was answered
-   * @param {{rest: number, wantsFull: () => boolean}} options
+   * @param {{rest: number, wantsFull: () => boolean, doc: () => object, met: () => void}} options `met`: what was asked for early is wanted
    */
   constructor(request, options) {
     this.request = request;
@@ -86,11 +101,12 @@ class ColorQueue {
     this.dragging = false;
     this.again = false;
     this.timer = 0;
+    this.early = null;
   }
 
-  /** The document is being changed. */
+  /** The document is being changed; once it rests it is likely to stay so. */
   drag() {
-    clearTimeout(this.timer);
+    this.expect(HELD);
     if (this.dragging) {
       this.again = true;
       return;
@@ -108,11 +124,24 @@ class ColorQueue {
     }
   }
 
+  /** Ask for the document as it is before it is let go. @param {number} [after] ms in which it does not change any more */
+  expect(after = 0) {
+    clearTimeout(this.timer);
+    this.early = null;
+    this.timer = setTimeout(() => {
+      this.again = false;
+      this.early = this.options.doc();
+      this.request("final");
+    }, after);
+  }
+
   /** The document was changed. */
   final() {
     this.again = false;
     clearTimeout(this.timer);
-    this.request("final");
+    if (this.early !== null && this.early === this.options.doc()) this.options.met();
+    else this.request("final");
+    this.early = null;
     this.rest();
   }
 
@@ -127,8 +156,9 @@ class ColorQueue {
   /** Ask for nothing more. */
   stop() {
     this.again = false;
+    this.early = null;
     clearTimeout(this.timer);
   }
 }
 
-export { Client, ColorQueue };
+export { Client, ColorQueue, isForgotten };

@@ -1,5 +1,6 @@
 /** Asking for colors: the result, suggestions, and what the model knows of the photo. */
 
+import { isForgotten } from "./client.js";
 import { pointRadius, reachOf, toRecipe } from "./document.js";
 import { t } from "./dom.js";
 import { classCanvas, decodeLayer, outlineCanvas } from "./pixels.js";
@@ -39,6 +40,7 @@ async function requestColor(pad, quality) {
   const active = pad.doc.points.filter((point) => !point.muted).map((point) => point.id);
   const message = { type: "color", recipe: currentRecipe(pad), quality, ...(place ? { suggest: place } : {}) };
   const { id, answer } = pad.client.send(message);
+  pad.lastColor = id;
   if (pad.input !== null) mark("pad:input", id, {}, pad.input);
   mark("pad:sent", id, { quality });
   pad.input = null;
@@ -57,9 +59,15 @@ async function requestColor(pad, quality) {
   }
 }
 
+/** What was asked for before the pointer was let go is wanted: nothing more to send. @param {any} pad */
+function foreseen(pad) {
+  if (pad.input !== null) mark("pad:input", pad.lastColor, {}, pad.input);
+  pad.input = null;
+}
+
 function failed(pad, error, quality) {
   if (error.code === "offline") return; // the reconnection asks again
-  if (error.code === "expired" || error.code === "no_photo") {
+  if (isForgotten(error)) {
     pad.resync();
     return;
   }
@@ -214,6 +222,6 @@ async function requestMatch(pad, x, y) {
 }
 
 export {
-  currentRecipe, firstOpenRegion, labelAt, pickRegion, regionAt, requestClasses, requestColor, requestExtent, requestMatch, requestNext,
+  currentRecipe, firstOpenRegion, foreseen, labelAt, pickRegion, regionAt, requestClasses, requestColor, requestExtent, requestMatch, requestNext,
   requestRegions, requestSuggestions, wantClasses,
 };

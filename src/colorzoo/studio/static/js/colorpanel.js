@@ -7,6 +7,7 @@ import { reachOf } from "./document.js";
 import { button, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
 import { colorTarget, setColor, setHex, setReach } from "./edits.js";
 import { createGamut } from "./gamut.js";
+import { createPalettes } from "./palettes.js";
 import { hintNumber, isStroke } from "./strokes.js";
 import { giveLightness } from "./zoneedits.js";
 
@@ -30,7 +31,8 @@ function createColorPanel(pad) {
   const color = h("section", { class: "cz-section", "aria-label": t("Color") }, title, gamut.el, luma.el, numbers.el, unshown.el, reach.el, sticky.el);
   const suggestions = createSuggestions(pad);
   const recent = createRecent(pad);
-  const el = h("div", { class: "cz-color" }, color, suggestions.el, recent.el);
+  const palettes = createPalettes(pad);
+  const el = h("div", { class: "cz-color" }, color, suggestions.el, recent.el, palettes.el);
   const update = () => {
     const target = colorTarget(pad);
     const items = target.kind === "point" ? pad.ui.suggestions?.items ?? [] : [];
@@ -44,6 +46,7 @@ function createColorPanel(pad) {
     sticky.update(target);
     suggestions.update(target);
     recent.update();
+    palettes.update();
   };
   return { el, update };
 }
@@ -80,7 +83,9 @@ function createNumbers(pad) {
   const dropper = button({ icon: "dropper", label: t("Eyedropper"), key: "I", className: "cz-ghost", onClick: () => runCommand(pad, "tool-dropper") });
   const gray = button({ text: t("Keep gray"), label: t("Keep gray"), key: "K", className: "cz-ghost", onClick: (event) => runCommand(pad, "keepgray", event) });
   hex.addEventListener("change", () => takeText(pad, hex));
+  hex.addEventListener("input", () => setAttr(hex, "aria-invalid", null));
   for (const input of levels) input.addEventListener("change", () => takeLevels(pad, levels));
+  for (const input of [hex, ...levels]) input.addEventListener("keydown", (event) => leaveField(pad, event));
   const row = h("div", { class: "cz-numbers" }, swatch, hex, ...levels);
   const el = h("div", {}, row, h("div", { class: "cz-color-foot" }, name, dropper, gray));
   const update = (target) => {
@@ -88,8 +93,11 @@ function createNumbers(pad) {
     swatch.style.background = shown;
     setText(name, colorName(target.luma, target.ab));
     const rgb = labToRgb([target.luma, ...target.ab]);
-    if (hex !== document.activeElement) hex.value = shown;
-    levels.forEach((input, index) => input !== document.activeElement && (input.value = String(rgb[index])));
+    if (hex !== activeIn(pad)) {
+      hex.value = shown;
+      setAttr(hex, "aria-invalid", null); // what was wrong was not taken, and is not shown any more
+    }
+    levels.forEach((input, index) => input !== activeIn(pad) && (input.value = String(rgb[index])));
     for (const input of [hex, ...levels]) input.disabled = !pad.photo || target.locked;
     dropper.disabled = !pad.photo;
     gray.disabled = !pad.photo || target.locked;
@@ -108,6 +116,18 @@ function createUnshown(pad) {
     if (unshown) setText(words, t("{hex} cannot be shown at the lightness of this place; {kept} is the nearest.", unshown));
   };
   return { el, update };
+}
+
+/** @returns {Element | null} what has the focus, also inside a notebook's shadow root */
+const activeIn = (pad) => /** @type {Document} */ (pad.root.getRootNode()).activeElement;
+
+/** Enter takes the number and Escape leaves it; both give the keyboard back to the tools. */
+function leaveField(pad, event) {
+  if (event.key !== "Enter" && event.key !== "Escape") return;
+  event.stopPropagation();
+  event.preventDefault();
+  if (event.key === "Enter") event.target.dispatchEvent(new Event("change"));
+  pad.stageEl.focus({ preventScroll: true });
 }
 
 function takeText(pad, input) {
@@ -132,7 +152,6 @@ function enterColor(pad, hex, input) {
   const kept = labHex(target.luma, target.ab);
   if (target.kind === "point" && kept !== hex) pad.say(t("{kept}: the photo’s lightness stays", { kept }));
   if (input) input.value = kept;
-  if (target.kind === "none") pad.set({ sticky: true });
 }
 
 const REACH_STEPS = 12;
@@ -195,7 +214,7 @@ function createReach(pad) {
 function createSticky(pad) {
   const box = h("input", { type: "checkbox" });
   const el = h("label", { class: "cz-check" }, box, h("span", {}, t("New points take this color")));
-  box.addEventListener("change", () => pad.set({ sticky: box.checked }));
+  box.addEventListener("change", () => pad.set({ sticky: box.checked, once: false }));
   const update = (target) => {
     show(el, pad.accepts("points") && target.kind !== "region" && target.kind !== "zone");
     box.checked = pad.ui.sticky;
@@ -225,7 +244,8 @@ function createSuggestions(pad) {
     setText(empty, suggestionHint(pad, target));
     grid.classList.toggle("cz-stale", Boolean(suggestions?.stale));
     show(grid, items.length > 0);
-    syncList(grid, items.length, make, (tile, index) => fillSuggestion(tile, items[index], index, target));
+    const ticked = nearest(items, target.ab);
+    syncList(grid, items.length, make, (tile, index) => fillSuggestion(tile, items[index], index, target, index === ticked));
   };
   return { el, update };
 }
@@ -237,9 +257,15 @@ function suggestionHint(pad, target) {
   return t("Looking for likely colors …");
 }
 
-function fillSuggestion(tile, item, index, target) {
+/** @returns {number} the suggestion that the color is, -1 if it is none: several may look alike, one of them was taken */
+function nearest(items, ab) {
+  const distances = items.map((item) => abDistance(item.ab, ab));
+  const least = Math.min(...distances);
+  return least < SAME ? distances.indexOf(least) : -1;
+}
+
+function fillSuggestion(tile, item, index, target, current) {
   const share = `${item.share < 0.01 ? "<1" : Math.round(item.share * 100)} %`;
-  const current = abDistance(item.ab, target.ab) < SAME;
   tile.firstElementChild.style.background = item.color;
   setText(tile.lastElementChild, share);
   const words = t("{n}: {name}, {hex}, {share}", { n: index + 1, name: colorName(target.luma, item.ab), hex: item.color, share });
@@ -271,7 +297,6 @@ function takeRecent(pad, index) {
   const target = colorTarget(pad);
   if (target.kind === "region" || target.free) setHex(pad, hex);
   else setColor(pad, ab);
-  if (target.kind === "none") pad.set({ sticky: true });
 }
 
 

@@ -9,6 +9,8 @@ const FORMATS = [
   ["jpeg", "JPEG", "Small; for sharing"],
   ["tiff", "TIFF", "Exact; for print and archives"],
   ["webp", "WebP", "Small; for the web"],
+  ["layer", "PNG of the colors alone", "Transparent; laid over the gray photo it gives the result"],
+  ["ora", "OpenRaster, in layers", "Photo and colors as layers, for Krita, GIMP and others"],
 ];
 
 function createDialog(title, ...children) {

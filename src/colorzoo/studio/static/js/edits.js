@@ -43,8 +43,10 @@ function setColor(pad, ab, done = true, luma = colorTarget(pad).luma) {
     pad.toast(t("This point is locked. Unlock it (L) to change its color."));
     return;
   }
-  if (target.kind === "none") pad.set({ ab, luma });
-  else if (target.kind === "zone") setZoneColor(pad, labHex(luma, ab), done);
+  if (target.kind === "none") {
+    pad.set({ ab, luma, once: done }); // the next point alone takes it: the box for all points is the user's
+    if (done) pad.say(t("The next point takes this color"));
+  } else if (target.kind === "zone") setZoneColor(pad, labHex(luma, ab), done);
   else if (target.kind === "point") {
     const point = pad.selectedPoint();
     Object.assign(pad.ui, { ab, luma });
@@ -88,7 +90,10 @@ function remember(pad, luma, ab) {
 
 /** @param {any} pad @param {number} x @param {number} y @returns {[number, number]} the color that a new point begins with */
 function firstColor(pad, x, y) {
-  if (pad.ui.sticky || !pad.photo.result) return pad.ui.sticky ? pad.paintAb(x, y) : [0, 0];
+  const chosen = pad.ui.sticky || pad.ui.once;
+  pad.ui.once = false;
+  if (chosen) return pad.paintAb(x, y);
+  if (!pad.photo.result) return [0, 0];
   return rgbToAb(pixelAt(pad.photo.result, x / pad.photo.width, y / pad.photo.height));
 }
 
@@ -186,8 +191,7 @@ function setReach(pad, reach, done) {
 function keepGray(pad) {
   const { kind, luma } = colorTarget(pad);
   setColor(pad, [0, 0], true, luma);
-  if (kind === "none") pad.set({ sticky: true });
-  pad.say(kind === "none" ? t("New points keep gray") : t("Keeps gray"));
+  pad.say(kind === "none" ? t("The next point keeps gray") : t("Keeps gray"));
 }
 
 /** @param {any} pad @param {number} x @param {number} y in the photo @param {number} slack on the stage @returns {number | null} */
@@ -246,7 +250,6 @@ async function pickColorAt(pad, x, y) {
 /** @param {any} pad @param {string} hex from the eyedropper */
 function takeColor(pad, hex) {
   setHex(pad, hex);
-  if (colorTarget(pad).kind === "none") pad.set({ sticky: true });
   pad.setTool(pad.ui.toolBefore ?? "point");
   pad.say(t("Color {hex} taken", { hex }));
 }

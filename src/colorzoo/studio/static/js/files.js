@@ -6,6 +6,7 @@ import { emptyDoc, fromRecipe, hasWork } from "./document.js";
 import { t } from "./dom.js";
 import { LumaMap, decodeLayer, thumbnailOf } from "./pixels.js";
 import { listWorks, saveWork } from "./storage.js";
+import { proposeModel } from "./proposals.js";
 import { saveBlob } from "./transport.js";
 
 const AUTOSAVE_AFTER = 800;
@@ -31,52 +32,117 @@ async function openDialog(pad) {
 }
 
 /**
- * @param {any} pad @param {Blob} file @param {string} [name] @param {any} [recipe] work to go on with
+ * @param {any} pad @param {Blob} file @param {string} [name] @param {{recipe?: any, key?: string}} [work] to go on with
  * @returns {Promise<boolean>} whether it opened
  */
-async function openFile(pad, file, name = file.name || t("Pasted picture"), recipe = null) {
+async function openFile(pad, file, name = file.name || t("Pasted picture"), work = {}) {
   const { bytes: most } = pad.limits;
   if (most && file.size > most) {
     pad.toast(t("{name} has {size} MB; at most {most} MB can be opened.", { name, size: Math.ceil(file.size / MEBIBYTE), most: Math.floor(most / MEBIBYTE) }), "error");
     return false;
   }
   await keepWork(pad);
-  return openWith(pad, name, file, recipe, async () => pad.transport.upload(new Uint8Array(await file.arrayBuffer()), name));
+  return openWith(pad, { name, file, ...work }, async (signal) => {
+    await examine(pad, file, name);
+    return pad.transport.upload(await bytesOf(file), name, signal);
+  });
 }
 
-/** @param {any} pad @param {{upload: string, name: string}} start a photo that the server has already @param {any} [recipe] */
-function openStart(pad, start, recipe = null) {
-  return openWith(pad, start.name, null, recipe, async () => ({ upload: start.upload }));
+/** @param {Blob} file @returns {Promise<Uint8Array>} */
+const bytesOf = async (file) => new Uint8Array(await file.arrayBuffer());
+
+/** Ask whether a file would be let in, before all of it is sent; where nothing is sent, nobody need be asked. */
+async function examine(pad, file, name) {
+  const { head: length } = pad.limits;
+  if (!length) return;
+  const head = await bytesOf(file.slice(0, length));
+  await pad.client.ask({ type: "examine", name, bytes: file.size }, [head]);
 }
 
-async function openWith(pad, name, file, recipe, send) {
-  pad.set({ loading: name, failure: null });
+/** @param {any} pad @param {{upload: string, name: string}} start a photo that the server has already @param {{recipe?: any, key?: string}} [work] */
+function openStart(pad, start, work = {}) {
+  return openWith(pad, { name: start.name, file: null, ...work }, async () => ({ upload: start.upload }));
+}
+
+/** @typedef {{name: string, file: Blob | null, recipe?: any, key?: string}} Wish  what is to be opened, and work on it to go on with */
+
+async function openWith(pad, wish, send) {
+  const { name } = wish;
+  const stop = new AbortController();
+  const opening = { share: 0, glimpse: null, request: 0, giveUp: () => giveUp(pad, opening, stop) };
+  pad.set({ loading: name, opening, failure: null });
   pad.say(t("Opening {name}", { name }));
   try {
-    const { upload, buffer } = await send();
-    const reply = await pad.client.ask({ type: "open", name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
-    await takePhoto(pad, reply, file, recipe);
+    const { upload, buffer } = await send(stop.signal);
+    if (stop.signal.aborted) return false;
+    const { id, answer } = pad.client.send({ type: "open", name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
+    opening.request = id;
+    await takePhoto(pad, await answer, wish);
     return true;
   } catch (error) {
-    pad.toast(error.message, "error");
+    if (!stop.signal.aborted) pad.toast(error.message, "error");
     return false;
   } finally {
-    pad.set({ loading: null });
+    if (opening.glimpse) URL.revokeObjectURL(opening.glimpse);
+    pad.set({ loading: null, opening: null });
   }
 }
 
-/** Begin with the photo of an answer. */
-async function takePhoto(pad, { message, buffers }, file, recipe) {
+/** Leave the photo that is on the pad as it is. */
+function giveUp(pad, opening, stop) {
+  stop.abort();
+  if (opening.request) pad.client.tell({ type: "cancel", re: opening.request });
+  pad.set({ loading: null, opening: null });
+  pad.say(t("Given up"));
+}
+
+/** The server tells how far it is with a large photo. @param {any} pad @param {any} message @param {Uint8Array[]} buffers */
+function showProgress(pad, { re, share }, [glimpse]) {
+  const { opening } = pad.ui;
+  if (opening?.request !== re) return;
+  opening.share = share;
+  if (glimpse) opening.glimpse = URL.createObjectURL(new Blob([glimpse], { type: "image/jpeg" }));
+  pad.changed();
+}
+
+/** Begin with the photo of an answer, and with the work on it that was kept. */
+async function takePhoto(pad, { message, buffers }, { file, recipe = null, key = null }) {
   const [gray, source] = await Promise.all([decodeLayer(buffers[0], message.mime), decodeLayer(buffers[1], message.mime)]);
-  const { name, width, height, image, network, view, colored, notes } = message;
-  pad.photo = { name, width, height, image, network, view, colored, file, gray, source, result: null, luma: new LumaMap(gray), shown: 0, exact: false };
-  const doc = recipe ? docOf(pad, recipe) : emptyDoc(pad.doc.model);
+  const { name, width, height, image, network, view, colored, kind, proposed, notes } = message;
+  const { work, taken } = await chooseWork(pad, image.sha256, key, recipe);
+  pad.photo = {
+    name, width, height, image, network, view, colored, kind, proposed, file, key: taken, gray, source, result: null, luma: new LumaMap(gray), shown: 0,
+    exact: false,
+  };
+  const found = recipe ?? work?.recipe ?? null;
+  const doc = found ? docOf(pad, found) : emptyDoc(pad.doc.model);
   pad.startOver(doc);
   for (const note of notes ?? []) pad.toast(note);
   pad.say(t("{name} is open, {width} by {height} pixels", { name, width, height }));
   pad.fit();
   pad.queue.final();
   pad.modelChanged();
+  if (work?.reference) await restoreReference(pad, work);
+  if (work && hasWork(doc)) pad.toast(t("Your work on {name} is back.", { name }), "info", { label: t("Start over"), run: () => pad.run("clear") });
+  proposeModel(pad);
+}
+
+/** Find under which key the work is kept, so that no other is overwritten: not that of another tab, and no older one of this photo. */
+async function chooseWork(pad, sha256, key, recipe) {
+  if (pad.options.notebook) return { work: null, taken: sha256 };
+  const works = await listWorks();
+  const best = key ?? sha256;
+  const older = works.find((work) => work.key === best) ?? null;
+  const apart = recipe !== null && key === null && older !== null; // a recipe that was given goes beside what was kept
+  const taken = await pad.tabs.take(keysFor(sha256, apart ? null : best, works.map((work) => work.key)));
+  if (!apart && taken !== best) pad.toast(t("This photo is open in another tab too. What you do here is kept as a work of its own."));
+  return { work: key !== null || taken === best ? older : null, taken };
+}
+
+/** @yields {string} keys for a work on a photo: the best one, then those that no kept work has */
+function* keysFor(sha256, best, used) {
+  if (best !== null) yield best;
+  for (let number = 2; ; number += 1) if (!used.includes(`${sha256}#${number}`)) yield `${sha256}#${number}`;
 }
 
 /** @param {any} pad @param {any} recipe @returns {import("./document.js").Doc} */
@@ -89,10 +155,9 @@ function docOf(pad, recipe) {
 /** Send photo and reference again, after the server has forgotten them. @param {any} pad @returns {Promise<boolean>} */
 async function sendAgain(pad) {
   const { photo, start } = pad;
-  const offered = start?.name === photo?.name ? start : null;
+  const offered = isStart(start, photo?.image.sha256) ? start : null;
   if (!photo?.file && !offered) return false;
-  const bytes = photo.file && new Uint8Array(await photo.file.arrayBuffer());
-  const { upload, buffer } = bytes ? await pad.transport.upload(bytes, photo.name) : offered;
+  const { upload, buffer } = photo.file ? await pad.transport.upload(await bytesOf(photo.file), photo.name) : offered;
   await pad.client.ask({ type: "open", name: photo.name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
   if (pad.reference) await sendReference(pad, "exemplar", pad.reference.file, pad.reference.name);
   photo.shown = 0;
@@ -100,7 +165,7 @@ async function sendAgain(pad) {
 }
 
 async function sendReference(pad, slot, file, name) {
-  const { upload, buffer } = await pad.transport.upload(new Uint8Array(await file.arrayBuffer()), name);
+  const { upload, buffer } = await pad.transport.upload(await bytesOf(file), name);
   return pad.client.ask({ type: "attach", slot, name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
 }
 
@@ -211,6 +276,7 @@ async function closePhoto(pad) {
   pad.client.tell({ type: "close" });
   pad.queue.stop();
   pad.photo = null;
+  pad.tabs.release();
   pad.startOver(emptyDoc(pad.doc.model));
   pad.set({ works: pad.options.notebook ? [] : await listWorks() });
   pad.say(t("Photo closed"));
@@ -226,10 +292,10 @@ function autosaveSoon(pad) {
 async function keepWork(pad) {
   clearTimeout(pad.saveTimer);
   const { photo } = pad;
-  if (!photo || pad.options.notebook || !(photo.file || hasWork(pad.doc))) return;
+  if (!photo || pad.options.notebook) return;
   const thumbnail = await thumbnailOf(photo.result ?? photo.gray);
   const saved = await saveWork({
-    key: photo.image.sha256, name: photo.name, file: photo.file, recipe: currentRecipe(pad), reference: pad.reference,
+    key: photo.key, name: photo.name, file: photo.file, recipe: currentRecipe(pad), reference: pad.reference,
     thumbnail, time: Date.now(),
   });
   if (!saved && !pad.warnedOfSaving) {
@@ -238,11 +304,21 @@ async function keepWork(pad) {
   }
 }
 
+/** @param {{sha256: string} | null} start @param {string | undefined} sha256 @returns {boolean} whether that is the photo of the command line */
+const isStart = (start, sha256) => Boolean(start && sha256) && start.sha256 === sha256;
+
+/** @param {any} pad @returns {any[]} kept works that can be opened here, and the photo of the command line */
+function worksToOffer(pad) {
+  const { start, ui } = pad;
+  const ofStart = (work) => isStart(start, work.key.split("#")[0]);
+  const kept = (ui.works ?? []).filter((work) => work.file || ofStart(work));
+  return !start || kept.some(ofStart) ? kept : [...kept, { key: start.sha256, name: start.name, file: null, recipe: null, isStart: true }];
+}
+
 /** @param {any} pad @param {import("./storage.js").Work} work */
-async function openWork(pad, work) {
-  const opened = await openFile(pad, work.file, work.name, work.recipe);
-  if (opened && work.reference) await restoreReference(pad, work);
-  if (opened) pad.toast(t("Your work on {name} is back.", { name: work.name }), "info", { label: t("Start over"), run: () => pad.run("clear") });
+function openWork(pad, work) {
+  const { key, recipe, name } = work;
+  return work.file ? openFile(pad, work.file, name, { recipe, key }) : openStart(pad, pad.start, recipe ? { recipe, key } : {});
 }
 
 async function restoreReference(pad, { reference }) {
@@ -253,20 +329,8 @@ async function restoreReference(pad, { reference }) {
 async function begin(pad, hello) {
   const works = pad.options.notebook ? [] : await listWorks();
   pad.set({ works });
-  if (hello.start) {
-    const same = works.find((work) => work.name === hello.start.name);
-    const opened = await openStart(pad, hello.start, hello.recipe);
-    if (opened && !hello.recipe && same?.key === pad.photo.image.sha256) await restoreInto(pad, same);
-  } else if (works[0]?.file && Date.now() - works[0].time < 864e5) await openWork(pad, works[0]);
-}
-
-async function restoreInto(pad, work) {
-  pad.photo.file = work.file ?? pad.photo.file;
-  pad.startOver(docOf(pad, work.recipe));
-  pad.queue.final();
-  pad.modelChanged();
-  if (work.reference) await restoreReference(pad, work);
-  pad.toast(t("Your work on {name} is back.", { name: work.name }), "info", { label: t("Start over"), run: () => pad.run("clear") });
+  if (hello.start) await openStart(pad, hello.start, hello.recipe ? { recipe: hello.recipe } : {});
+  else if (works[0]?.file && Date.now() - works[0].time < 864e5) await openWork(pad, works[0]);
 }
 
 /** @param {any} pad @param {DataTransfer | null} transfer @param {"exemplar" | "statistics" | null} [slot] of the panel that it fell on */
@@ -284,5 +348,5 @@ async function takeDropped(pad, transfer, slot = null) {
 
 export {
   attach, autosaveSoon, begin, closePhoto, detach, docOf, exportPicture, keepWork, loadRecipe, openDialog, openFile, openWork,
-  replaceDoc, saveRecipe, sendAgain, takeDropped,
+  replaceDoc, saveRecipe, sendAgain, showProgress, takeDropped, worksToOffer,
 };

@@ -9,6 +9,7 @@ import { button, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
 import { deletePoint, selectPoint, suggestedColor, takeColor, toggleFlag } from "./edits.js";
 import { attach, detach, takeDropped } from "./files.js";
 import { pixelAt } from "./pixels.js";
+import { countUnusable, modelGroups, proposedModel } from "./proposals.js";
 import { takeClass } from "./shapeedits.js";
 import { hintObjects, isStroke } from "./strokes.js";
 
@@ -16,20 +17,26 @@ import { hintObjects, isStroke } from "./strokes.js";
 function createModelPanel(pad) {
   const select = h("select", { class: "cz-input cz-select", "aria-label": t("Model") });
   const about = h("p", { class: "cz-hint" });
+  const suits = button({ text: t("Use the model for drawings"), label: t("Use the model for drawings"), className: "cz-wide", onClick: () => pad.setModel(proposedModel(pad).name) });
+  const missing = h("p", { class: "cz-hint" });
   const kept = h("p", { class: "cz-hint cz-kept" });
   const strength = createSlider(t("Color strength"), 0, 150, (value, done) => {
     pad.preview({ ...pad.doc, strength: value / 100 });
     if (done) pad.commit(t("strength"));
   });
-  select.addEventListener("change", () => pad.setModel(select.value));
-  const el = section(t("Model"), select, about, kept, strength.el);
+  select.addEventListener("change", () => {
+    pad.setModel(select.value);
+    pad.stageEl.focus({ preventScroll: true }); // else single keys would go on choosing models
+  });
+  const el = section(t("Model"), select, suits, about, missing, kept, strength.el);
   const update = () => {
-    syncList(select, pad.models.length, () => h("option"), (option, index) => {
-      const model = pad.models[index];
-      setAttr(option, "value", model.name);
-      setText(option, modelWords(model));
-      option.disabled = Boolean(model.missing);
-    });
+    const groups = modelGroups(pad);
+    syncList(select, groups.length, () => h("optgroup"), (group, index) => fillGroup(group, groups[index]));
+    const proposed = proposedModel(pad);
+    show(suits, proposed !== null);
+    setText(suits.lastChild, t("A drawing: use {name}", { name: proposed?.name ?? "" }));
+    setText(missing, missingWords(pad));
+    show(missing, missing.textContent !== "");
     if (select.value !== pad.doc.model) select.value = pad.doc.model;
     setText(about, pad.model()?.summary ?? "");
     setText(kept, keptWords(pad));
@@ -39,9 +46,27 @@ function createModelPanel(pad) {
   return { el, update };
 }
 
-function modelWords({ name, ready, missing }) {
+function fillGroup(group, { title, models }) {
+  setAttr(group, "label", title);
+  syncList(group, models.length, () => h("option"), (option, index) => {
+    setAttr(option, "value", models[index].name);
+    setText(option, modelWords(models[index]));
+    option.disabled = Boolean(models[index].missing);
+  });
+}
+
+function modelWords({ name, ready, missing, bytes }) {
   if (missing) return t("{name} (not here: {why})", { name, why: missing });
-  return ready ? name : t("{name} (to be fetched)", { name });
+  return ready ? name : t("{name} ({size} MB to be fetched)", { name, size: Math.ceil((bytes ?? 0) / 1e6) });
+}
+
+/** Why there are fewer models than the documentation names, and what will happen to one that is not here yet. */
+function missingWords(pad) {
+  const model = pad.model();
+  if (model?.usable === false) return t("Nobody has published weights of {name}; it cannot be used here.", { name: model.name });
+  if (model && !model.ready) return t("Its weights are fetched on first use; that takes a while, and a connection.");
+  const count = countUnusable(pad);
+  return count ? t("{count} more have no weights yet and are left out.", { count }) : "";
 }
 
 /** Hints that this model does not use are kept for the next one. */

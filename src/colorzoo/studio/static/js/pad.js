@@ -4,22 +4,24 @@
  */
 
 import { carrierOf } from "./carrier.js";
-import { createEmpty, createRail, createSplitHandle, createStageBar, createStatus, createToasts, createTopBar, listenToDrops } from "./chrome.js";
-import { Client, ColorQueue } from "./client.js";
+import { createEmpty, createRail, createSplitHandle, createStageBar, createStatus, createTopBar, listenToDrops } from "./chrome.js";
+import { Client, ColorQueue, isForgotten } from "./client.js";
 import { atLightness } from "./color.js";
 import { createColorPanel } from "./colorpanel.js";
-import { currentRecipe, requestColor, requestRegions, requestSuggestions, wantClasses } from "./coloring.js";
+import { currentRecipe, foreseen, requestColor, requestRegions, requestSuggestions, wantClasses } from "./coloring.js";
 import { listenToKeyboard, runCommand } from "./commands.js";
 import { createDialogs } from "./dialogs.js";
 import { History, emptyDoc } from "./document.js";
 import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
 import { selectPoint } from "./edits.js";
-import { autosaveSoon, begin, docOf, keepWork, replaceDoc, sendAgain } from "./files.js";
+import { autosaveSoon, begin, docOf, keepWork, replaceDoc, sendAgain, showProgress } from "./files.js";
 import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createStatisticsPanel } from "./modepanels.js";
 import { listenToStage } from "./pointer.js";
 import { createBoxesPanel, createClassesPanel } from "./shapepanels.js";
 import { drawMarks, drawPhoto, paneSize, photoToStage } from "./stage.js";
 import { loadSettings, saveSettings } from "./storage.js";
+import { Tabs } from "./tabs.js";
+import { createToasts } from "./toasts.js";
 import { stageGestures, toolsFor } from "./tools.js";
 import { webTransport, widgetTransport } from "./transport.js";
 import { fitView, limitView, reveal } from "./view.js";
@@ -32,8 +34,9 @@ function firstUi(settings) {
     link: "connecting", loading: null, failure: null, said: "", tool: "point", toolBefore: null, selected: null, size: 3, reach: "automatic", extent: null,
     ab: [30, 40], luma: 60, sticky: false, recent: settings.recent ?? [], suggestions: null, pointInfo: {}, view: null,
     stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, before: "gray", panning: false, cursor: null, cross: null,
-    zone: null, pending: null, zonePath: null, band: null, answered: null, unshown: null, wanted: null, drag: null, stroke: null, shape: null, shaping: null, paintClass: null, regions: null, regionPick: [], classes: null, showClasses: false, exemplar: null, matched: null,
-    statistics: null, works: [], notes: [], dropping: false,
+    zone: null, pending: null, zonePath: null, band: null, answered: null, unshown: null,
+    wanted: null, drag: null, stroke: null, shape: null, shaping: null, paintClass: null, regions: null, regionPick: [], classes: null, showClasses: false, exemplar: null, matched: null,
+    statistics: null, works: [], notes: [], dropping: false, opening: null, once: false,
   };
 }
 
@@ -50,6 +53,8 @@ class Pad {
     this.settings = { theme: "auto", singleKeys: true, leftHanded: false, ...loadSettings() };
     this.ui = firstUi(this.settings);
     this.photo = null;
+    this.tabs = new Tabs();
+    this.stop = new AbortController();
     this.models = [];
     this.limits = {};
     this.start = null;
@@ -59,7 +64,7 @@ class Pad {
     this.input = null;
     this.greeted = false;
     this.client = new Client(transport);
-    this.queue = new ColorQueue((quality) => requestColor(this, quality), { rest: REST, wantsFull: () => this.wantsFull() });
+    this.queue = new ColorQueue((quality) => requestColor(this, quality), { rest: REST, wantsFull: () => this.wantsFull(), doc: () => this.doc, met: () => foreseen(this) });
     this.changed = oncePerFrame(() => this.update());
     this.redraw = oncePerFrame(() => this.draw());
     this.redrawMarks = oncePerFrame(() => this.drawMarks());
@@ -199,16 +204,16 @@ class Pad {
 
   /** Ask, and show what went wrong. @param {object} message */
   async ask(message) {
-    const { id, answer } = this.client.send(message);
-    this.computing.add(id);
+    const work = {};
+    this.computing.add(work);
     this.changed();
     try {
-      return await answer;
+      return await this.client.ask(message);
     } catch (error) {
       this.toast(error.message, "error");
       return null;
     } finally {
-      this.computing.delete(id);
+      this.computing.delete(work);
       this.changed();
     }
   }
@@ -275,26 +280,36 @@ class Pad {
     else this.transport.reconnect();
   }
 
-  /** The server has forgotten the photo. */
-  async resync() {
-    if (this.resyncing) return;
-    this.resyncing = true;
+  /** The server has put the photo away: send it again. @returns {Promise<boolean>} whether it has it now */
+  mend() {
+    this.mending ??= this.sendAgain().finally(() => {
+      this.mending = null;
+    });
+    return this.mending;
+  }
+
+  async sendAgain() {
     try {
-      if (await sendAgain(this)) this.queue.final();
-      else this.set({ failure: t("The server has closed this photo. Open it again; the hints are kept in the recipe.") });
+      if (await sendAgain(this)) return true;
+      this.set({ failure: t("The server has closed this photo. Open it again; the hints are kept in the recipe.") });
     } catch (error) {
       this.set({ failure: error.message });
-    } finally {
-      this.resyncing = false;
     }
+    return false;
+  }
+
+  /** Send the photo again and color it. */
+  async resync() {
+    if (await this.mend()) this.queue.final();
   }
 
   /** A message that answers nothing. @param {any} message @param {Uint8Array[]} buffers */
-  inform(message) {
-    const takes = { hello: () => this.hello(message), suggestions: () => this.takeSuggestions(message), model: () => this.takeModel(message) };
+  inform(message, buffers = []) {
+    const takes = { hello: () => this.hello(message), progress: () => showProgress(this, message, buffers), suggestions: () => this.takeSuggestions(message), model: () => this.takeModel(message) };
     if (message.type === "recipe" && this.photo) replaceDoc(this, message.recipe, t("recipe")).catch((error) => this.toast(error.message, "error"));
-    else if (message.type === "error") this.toast(message.message, "error");
-    else takes[message.type]?.();
+    else if (message.type === "error") {
+      if (!isForgotten(message)) this.toast(message.message, "error"); // else the request that it belongs to is sent again
+    } else takes[message.type]?.();
   }
 
   takeSuggestions(message) {
@@ -416,7 +431,7 @@ export function mountPad(element, transport, options = {}) {
   element.replaceChildren(root);
   const pad = new Pad(root, transport, { notebook: Boolean(options.notebook), theme: options.theme ?? "auto" });
   const { stage, main } = build(pad);
-  const stop = new AbortController();
+  const { stop } = pad;
   listenToStage(stage, stageGestures(pad), stop.signal);
   listenToKeyboard(pad, stop.signal);
   listenToDrops(pad, stop.signal);
@@ -424,6 +439,7 @@ export function mountPad(element, transport, options = {}) {
   window.addEventListener("pagehide", () => keepWork(pad), { signal: stop.signal });
   const observer = watchSize(pad, main);
   pad.client.inform = (message, buffers) => pad.inform(message, buffers);
+  pad.client.mend = () => pad.mend();
   transport.onstate = (link, words) => pad.linkChanged(link, words);
   if (!options.notebook) window.colorzooPad = forTests(pad);
   pad.changed();
@@ -431,6 +447,7 @@ export function mountPad(element, transport, options = {}) {
     stop.abort();
     observer.disconnect();
     pad.queue.stop();
+    pad.tabs.close();
     transport.close();
     root.remove();
   };

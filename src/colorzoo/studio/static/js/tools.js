@@ -81,6 +81,7 @@ function startPoint(pad, at, place, drag) {
     Object.assign(drag, { id: point.id, isNew: true });
     pad.history.preview({ ...pad.doc, points: [...pad.doc.points, point] });
     pad.set({ selected: point.id, regionPick: [], suggestions: null, wanted: null, shape: null, zone: null });
+    pad.queue.expect();
   } else if (pad.ui.selected !== null) pad.set({ selected: null, suggestions: null });
 }
 

@@ -3,7 +3,7 @@
  *
  * @typedef {"connecting" | "open" | "offline" | "refused"} Link
  * @typedef {{send: (message: object, buffers?: Uint8Array[]) => boolean, onmessage: (message: any, buffers: Uint8Array[]) => void,
- *   onstate: (state: Link, words?: string) => void, upload: (bytes: Uint8Array, name: string) => Promise<{upload?: string, buffer?: Uint8Array}>,
+ *   onstate: (state: Link, words?: string) => void, upload: (bytes: Uint8Array, name: string, signal?: AbortSignal) => Promise<{upload?: string, buffer?: Uint8Array}>,
  *   download: (message: any, buffers: Uint8Array[]) => void, reconnect: () => void, close: () => void}} Transport
  */
 
@@ -58,7 +58,7 @@ function webTransport(location = window.location) {
       link.socket.send(packFrame(message, buffers));
       return true;
     },
-    upload: (bytes) => uploadBytes(address("/api/upload"), bytes),
+    upload: (bytes, _name, signal) => uploadBytes(address("/api/upload"), bytes, signal),
     download: (message) => saveAs(address(message.url).href, message.name),
     reconnect: () => connect(link, address, transport),
     close: () => {
@@ -107,11 +107,12 @@ async function askWhy(address, transport) {
   if (response?.status === 403) transport.onstate("refused");
 }
 
-async function uploadBytes(url, bytes) {
+async function uploadBytes(url, bytes, signal) {
   let response;
   try {
-    response = await fetch(url, { method: "POST", body: bytes });
-  } catch {
+    response = await fetch(url, { method: "POST", body: bytes, signal });
+  } catch (error) {
+    if (signal?.aborted) throw error;
     throw new Error("The picture could not be sent: no connection to the coloring server.");
   }
   const answer = await response.json().catch(() => ({}));

@@ -1,0 +1,156 @@
+"""Opening a photo in steps, so that a large one shows at once, tells how far it is, and can be given up."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.inference.encode import quantized
+from colorzoo.inference.full_size import FullLuma
+from colorzoo.inference.picture_io import Picture, read_picture
+from colorzoo.inference.read import check_pixels
+from colorzoo.inference.resample import shrink_across, shrink_down, shrink_luma
+from colorzoo.picture_formats import open_picture
+
+_LARGE = 4_000_000  # pixels; a smaller photo is open before anyone could look at its progress
+_GLIMPSE = 512  # longer side
+_GLIMPSE_QUALITY = 80
+_BEGUN, _DECODED, _MEASURED = 0.1, 0.5, 0.95  # shares of the work
+_BAND_PIXELS = 2**18  # as much as the cache of a processor holds
+_FINER = 2  # the view is made of a map at least so many times as large
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far the opening of a photo is.
+
+    Attributes:
+        share: Of the work, in [0, 1].
+        glimpse: A small gray JPEG of the photo, with the first step that has one.
+    """
+
+    share: float
+    glimpse: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Maps:
+    """The lightness of a photo at the sizes at which it is needed.
+
+    Attributes:
+        view: ``(1, 1, h, w)`` for the screen.
+        exact: What `colorizer.see` makes at the size of the network.
+    """
+
+    view: Tensor
+    exact: Tensor
+
+
+def check_head(head: bytes, name: str, most: int) -> tuple[int, int] | None:
+    """Return width and height of a picture by the beginning of its file, None where that does not tell.
+
+    Args:
+        head: The first bytes of the file.
+        name: What to call it in errors.
+        most: Pixels that are let in.
+
+    Raises:
+        PictureError: It has more pixels.
+    """
+    size = None
+    with (
+        suppress(Exception),
+        open_picture(io.BytesIO(head)) as image,
+    ):  # what is wrong, the whole file will tell
+        size = image.size
+    if size is not None:
+        check_pixels(name, size, most)
+    return size
+
+
+def read_in_steps(data: bytes, most: int) -> Iterator[Step | Picture]:
+    """Decode a picture file; steps are told of a large one only, the picture comes last.
+
+    Raises:
+        PictureError: No picture, damaged, or of more than ``most`` pixels.
+    """
+    glimpse = _first_glimpse(data)
+    if glimpse is not None:
+        yield Step(_BEGUN, glimpse)
+    picture = read_picture(data, max_pixels=most)
+    if glimpse is None and is_large(picture):
+        yield Step(_DECODED, _sampled_glimpse(picture.levels))
+    yield picture
+
+
+def is_large(picture: Picture) -> bool:
+    """Whether opening a picture takes so long that steps are worth telling."""
+    return picture.size[0] * picture.size[1] > _LARGE
+
+
+def measure(picture: Picture, view: tuple[int, int], exact: tuple[int, int]) -> Iterator[Step | Maps]:
+    """Make the maps of lightness in one pass over the levels; they come last.
+
+    Args:
+        picture: The photo.
+        view: Height and width for the screen.
+        exact: Height and width at which the network sees it.
+    """
+    luma = FullLuma(picture.levels)
+    height, width = luma.shape
+    factor = max(1, min(height // (_FINER * view[0]), width // (_FINER * view[1])))
+    step = max(1, _BAND_PIXELS // (width * factor)) * factor
+    seen, shown = [], []
+    for first in range(0, height, step):
+        band = luma.rows(first, min(first + step, height))
+        seen.append(shrink_across(band, exact[1]))
+        if factor == 1:
+            shown.append(band)
+        elif len(band) >= factor:  # a rest at the lower edge is less than a pixel of the view
+            shown.append(F.avg_pool2d(band[None], factor)[0])
+        if is_large(picture):
+            yield Step(_DECODED + (_MEASURED - _DECODED) * first / height)
+    yield Maps(shrink_luma(torch.cat(shown)[None, None], view), shrink_down(seen, exact))
+
+
+def small_view(picture: Picture, width: int, height: int) -> Image.Image:
+    """Return a picture in color at the size of the screen."""
+    image = Image.fromarray(quantized(picture.levels, None, 8))
+    if image.size == (width, height):
+        return image.convert("RGB")
+    # boxes first: nobody sees the difference, and the fine filter need not look at every pixel
+    return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=1.5).convert("RGB")
+
+
+def _first_glimpse(data: bytes) -> bytes | None:
+    """Return a small view of a large JPEG, decoded at an eighth of its size; None of other files."""
+    with suppress(Exception), open_picture(io.BytesIO(data)) as image:  # what is wrong, reading will tell
+        if image.format in ("JPEG", "MPO") and image.width * image.height > _LARGE:
+            image.draft("L", (_GLIMPSE, _GLIMPSE))
+            return _glimpse(ImageOps.exif_transpose(image).convert("L"))
+    return None
+
+
+def _sampled_glimpse(levels: NDArray[Any]) -> bytes:
+    """Return a small view of what was decoded: single pixels, at once."""
+    step = max(1, max(levels.shape[:2]) // _GLIMPSE)
+    return _glimpse(
+        Image.fromarray(quantized(np.ascontiguousarray(levels[::step, ::step]), None, 8)).convert("L")
+    )
+
+
+def _glimpse(image: Image.Image) -> bytes:
+    image.thumbnail((_GLIMPSE, _GLIMPSE))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=_GLIMPSE_QUALITY)
+    return file.getvalue()

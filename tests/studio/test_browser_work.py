@@ -1,0 +1,316 @@
+"""Work is never lost, in a real browser: idle pads, two tabs, kept photos, large files."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_pad import BrowserPad
+from pads import tiny_studio
+from PIL import Image
+
+from colorzoo.studio import opening
+from colorzoo.studio.desk import Studio
+from colorzoo.studio.limits import Limits
+from colorzoo.studio.serve import Address, running
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def studio() -> Studio:
+    return tiny_studio(Limits(pixels=1_000_000))
+
+
+@pytest.fixture(scope="module")
+def address(studio: Studio) -> Iterator[str]:
+    with running(studio, Address(port=0)) as (url, _):
+        yield url
+
+
+@pytest.fixture
+def pad(browser: Any, address: str) -> Iterator[BrowserPad]:
+    opened = BrowserPad(browser, address)
+    yield opened
+    problems = opened.problems
+    opened.close()
+    assert problems == []
+
+
+def close_photo(pad: BrowserPad) -> None:
+    pad.page.click("summary")
+    pad.page.click("text=Close the photo")
+    pad.wait("empty")
+
+
+def idle_for_two_hours(studio: Studio) -> None:
+    clock = studio.sessions._clock
+    studio.sessions._clock = lambda: clock() + 7200
+    studio.sessions.sweep()
+    assert all(session.photo is None for session in studio.sessions._sessions.values())
+
+
+def test_a_page_that_idled_goes_on_by_itself_with_its_undo(browser: Any, photo: Path) -> None:
+    studio = tiny_studio()
+    with running(studio, Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.open_ready(photo)
+        pad.click(60, 50)
+        pad.settle()
+        idle_for_two_hours(studio)
+        pad.page.keyboard.press("r")  # any request brings the photo back
+        pad.page.wait_for_function("() => colorzooPad.state() === 'ready'")
+        assert pad.said() == ""
+        idle_for_two_hours(studio)
+        pad.click(180, 60)
+        pad.settle()
+        assert len(pad.points()) == 2
+        for _ in range(2):
+            pad.page.keyboard.press("Control+z")
+        pad.settle()
+        assert pad.points() == []
+        assert pad.said() == ""
+        assert pad.problems == []
+        pad.close()
+
+
+def test_two_tabs_on_one_photo_say_so_and_keep_both_works(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    pad.click(60, 50)
+    pad.settle()
+    pad.page.wait_for_timeout(1200)  # the autosave waits for a pause
+    other = pad.twin()
+    other.page.wait_for_selector(".cz-toast >> text=open in another tab")
+    other.settle()
+    other.click(180, 60)
+    other.click(120, 100)
+    other.settle()
+    close_photo(other)
+    pad.click(30, 120)
+    pad.settle()
+    close_photo(pad)
+    names = pad.page.locator(".cz-work-open").all_inner_texts()
+    assert sorted(names) == [photo.name, f"{photo.name} (2)"]
+    pad.page.click(".cz-work-open >> text=(2)")
+    pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
+    pad.settle()
+    assert len(pad.points()) == 3
+    assert other.problems == []
+
+
+def test_a_photo_opened_again_brings_its_work(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    pad.click(60, 50)
+    pad.settle()
+    points = pad.points()
+    close_photo(pad)
+    pad.open_ready(photo)
+    assert pad.points() == points
+    assert "is back" in pad.said()
+
+
+def test_the_photo_of_the_command_line_stays_in_the_list(browser: Any, photo: Path) -> None:
+    studio = tiny_studio()
+    studio.offer(photo.read_bytes(), photo.name)
+    with running(studio, Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        for count in (0, 1):  # untouched, and with work
+            pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
+            pad.settle()
+            assert len(pad.points()) == count
+            if not count:
+                close_photo(pad)
+                pad.page.click(".cz-work-open")
+                pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
+                pad.settle()
+                pad.click(60, 50)
+                pad.settle()
+                close_photo(pad)
+                pad.page.click(".cz-work-open")
+        assert pad.problems == []
+        pad.close()
+
+
+def test_a_large_photo_shows_at_once_and_can_be_given_up(
+    pad: BrowserPad, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pad.open_ready(photo)
+    go_on, read = threading.Event(), opening.read_picture
+    monkeypatch.setattr(opening, "_LARGE", 1000)
+    monkeypatch.setattr(opening, "read_picture", lambda *a, **k: go_on.wait(20) and read(*a, **k))
+    Image.fromarray(np.full((90, 120), 99, np.uint8)).save(tmp_path / "large.jpg")
+    pad.open(tmp_path / "large.jpg")
+    pad.page.wait_for_selector("img.cz-glimpse")
+    assert pad.page.locator("progress").get_attribute("aria-label")
+    pad.page.click("[data-action=give-up]")
+    pad.page.wait_for_selector("[data-action=give-up]", state="hidden")
+    go_on.set()
+    pad.settle()
+    assert pad.page.inner_text(".cz-photo-name") == photo.name
+    pad.click(60, 50)
+    pad.settle()
+    assert len(pad.points()) == 1
+    assert pad.said() == ""
+
+
+def test_a_photo_beyond_the_limit_is_refused_before_it_is_sent(pad: BrowserPad, tmp_path: Path) -> None:
+    Image.new("L", (1200, 1000)).save(tmp_path / "large.png")
+    sent = []
+    pad.page.on("request", lambda request: sent.append(request.url) if "/api/upload" in request.url else None)
+    pad.open(tmp_path / "large.png")
+    assert "1200 x 1000" in pad.page.wait_for_selector(".cz-toast[data-kind=error]").inner_text()
+    assert sent == []
+
+
+def test_a_drawing_is_noticed_and_its_model_proposed(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
+    image = np.full((60, 80), 255, np.uint8)
+    image[10:50, 12:14] = image[10:50, 60:62] = image[10:12, 12:62] = image[48:50, 12:62] = 0
+    Image.fromarray(image).save(tmp_path / "drawing.png")
+    pad.open_ready(tmp_path / "drawing.png")
+    assert "looks like a drawing" in pad.said()
+    proposal = pad.page.locator("button >> text=A drawing: use cho2023_small")
+    assert proposal.is_visible()
+    assert pad.page.locator(".cz-toast button >> text=Use cho2023_small").is_visible()
+    pad.open_ready(photo)
+    assert not proposal.is_visible()
+
+
+def test_the_menu_of_models_is_grouped_and_has_what_can_be_used(pad: BrowserPad) -> None:
+    groups = pad.page.eval_on_selector_all(
+        "select[aria-label=Model] optgroup",
+        "all => all.map(el => [el.label, [...el.children].map(({ text }) => text)])",
+    )
+    names = dict(groups)
+    assert list(names) == [
+        "Photos, by hand",
+        "Photos, by a reference picture",
+        "Photos, by itself",
+        "Drawings",
+    ]
+    whole = [name for group in names.values() for name in group]
+    for name in ("gray", "levin2004", "welsh2002", "feature_match", "zhang2017_local_small"):
+        assert name in whole  # without "to be fetched": these need no weights, or have them
+    assert "cho2023" not in whole  # it has no weights anywhere
+    assert any(entry.startswith("zhang2017_local (") and "MB to be fetched" in entry for entry in whole)
+    assert "more have no weights" in pad.page.locator("select[aria-label=Model]").locator("..").inner_text()
+
+
+def test_nothing_stays_in_the_way(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    pad.click(60, 50)
+    pad.page.wait_for_selector("[data-role=suggestion]")
+    pad.settle()
+    pad.page.fill(".cz-hex", "no color")
+    pad.page.keyboard.press("Enter")
+    words = pad.page.wait_for_selector(".cz-toast[data-kind=error] p")
+    assert pad.page.get_attribute(".cz-hex", "aria-invalid") == "true"
+    pad.page.keyboard.press("b")  # the field has given the keyboard back
+    assert pad.page.get_attribute("[data-tool=brush]", "aria-pressed") == "true"
+    pad.page.keyboard.press("p")
+    box = words.bounding_box()
+    before = len(pad.points())
+    pad.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert pad.page.evaluate("() => document.activeElement.className") == "cz-stage"  # it went through
+    pad.click(180, 60)
+    pad.settle()
+    assert len(pad.points()) > before
+    assert pad.page.get_attribute(".cz-hex", "aria-invalid") is None
+    pad.page.fill(".cz-hex", "#c04020")
+    pad.page.keyboard.press("Enter")
+    pad.settle()
+    assert pad.page.locator("[data-role=suggestion][aria-pressed=true]").count() <= 1
+
+
+def test_one_suggestion_is_ticked_and_a_box_of_the_user_stays_his(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    pad.click(60, 50)
+    pad.page.wait_for_selector("[data-role=suggestion]")
+    pad.settle()
+    ticked = pad.page.locator("[data-role=suggestion][aria-pressed=true]")
+    for key in "123":
+        pad.page.keyboard.press(key)
+        pad.settle()
+        assert ticked.count() == 1
+    pad.page.keyboard.press("Escape")
+    box = pad.page.locator("text=New points take this color").locator("..").locator("input")
+    pad.page.keyboard.press("k")
+    pad.page.click(".cz-recent button >> nth=0")
+    pad.page.fill(".cz-hex", "#c04020")
+    pad.page.keyboard.press("Enter")
+    assert not box.is_checked()
+    pad.click(100, 75)
+    pad.settle()
+    red = pad.points()[1]["ab"]
+    assert red[0] > 15  # the one next point has taken it
+    pad.click(130, 100)
+    pad.settle()
+    assert pad.points()[2]["ab"] != pytest.approx(red, abs=5)
+    pad.page.click("summary")
+    pad.page.click("text=Remove all hints")
+    assert not pad.page.evaluate("() => document.querySelector('.cz-menu').open")
+    pad.settle()
+
+
+def test_a_phone_on_its_side_shows_all(browser: Any, address: str, photo: Path) -> None:
+    size = {"width": 844, "height": 390}
+    pad = BrowserPad(browser, address, viewport=size, has_touch=True, is_mobile=True)
+    pad.open_ready(photo)
+    page = pad.page.evaluate(
+        "() => [document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+    )
+    assert page == [844, 390]
+    for part in ("[data-action=export]", ".cz-stage-bar", ".cz-panel", ".cz-rail", "[data-action=next]"):
+        box = pad.page.locator(part).bounding_box()
+        assert box["x"] >= 0
+        assert box["y"] >= 0
+        assert box["x"] + box["width"] <= 844
+        assert box["y"] + box["height"] <= 390
+    assert pad.page.locator(".cz-stage").bounding_box()["height"] > 250
+    pad.close()
+    assert pad.problems == []
+
+
+@pytest.mark.slow
+def test_messages_go_by_themselves_errors_too(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    pad.page.fill(".cz-hex", "no color")
+    pad.page.keyboard.press("Enter")
+    pad.page.wait_for_selector(".cz-toast[data-kind=error]")
+    pad.page.hover(".cz-toast [aria-label=Close]")
+    pad.page.wait_for_timeout(13_000)
+    assert pad.page.locator(".cz-toast").count() == 1  # somebody is about to press it
+    pad.page.mouse.move(5, 5)
+    pad.page.wait_for_selector(".cz-toast", state="detached", timeout=14_000)
+
+
+def test_palettes_of_things_and_of_ones_own(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
+    pad.click(100, 75)
+    pad.settle()
+    names = pad.page.eval_on_selector_all("[aria-label=Palette] option", "all => all.map(el => el.value)")
+    assert {"Skin", "Hair", "Sky", "Grass and leaves", "Wood", "Brick", "Stone"} <= set(names)
+    pad.page.select_option("select[aria-label=Palette]", "Brick")
+    swatches = swatches_of(pad)
+    assert swatches.count() >= 5
+    swatches.nth(0).click()
+    pad.settle()
+    assert pad.points()[0]["ab"][0] > 10
+    pad.page.click("[data-action=keep-color]")
+    kept = pad.points()[0]["color"]
+    assert pad.page.input_value("select[aria-label=Palette]") == "My colors 1"
+    pad.page.wait_for_timeout(1200)  # the autosave waits for a pause
+    pad.crash()
+    pad.settle()
+    assert pad.page.input_value("select[aria-label=Palette]") == "My colors 1"
+    assert kept in swatches_of(pad).first.get_attribute("title")
+    assert pad.page.locator(".cz-recent >> nth=0 >> button").count() >= 1  # recent colors too
+    pad.page.click("[aria-label='Delete this palette']")
+    assert pad.page.input_value("select[aria-label=Palette]") == "Skin"
+
+
+def swatches_of(pad: BrowserPad) -> Any:
+    return pad.page.locator("[aria-label='Colors of the palette'] button")

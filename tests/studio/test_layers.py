@@ -1,0 +1,68 @@
+"""Exports in layers: the colors alone, laid over the photo, are the result; OpenRaster files are whole."""
+
+import io
+import zipfile
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from pads import DirectPad, photo_file, pixels
+from PIL import Image
+
+from colorzoo.inference.picture_io import read_picture
+from colorzoo.studio.layers import color_layer, encode_layers, gray_levels
+
+RNG = np.random.default_rng(0)
+
+
+def over(gray: np.ndarray, layer: np.ndarray) -> np.ndarray:
+    below = Image.fromarray(gray).convert("RGBA")
+    return np.asarray(Image.alpha_composite(below, Image.fromarray(layer)).convert("RGB")).astype(int)
+
+
+@pytest.mark.parametrize("spread", [0, 3, 40, 255])
+def test_the_colors_laid_over_the_photo_give_the_result(spread: int) -> None:
+    gray = RNG.integers(0, 256, (300, 40), dtype=np.uint8)
+    change = RNG.integers(-spread, spread + 1, (300, 40, 3))
+    result = (gray[..., None].astype(int) + change).clip(0, 255).astype(np.uint8)
+    layer = color_layer(gray, result)
+    assert np.abs(over(gray, layer) - result).max() <= 1
+    if spread == 0:
+        assert not layer[..., 3].any()  # nothing is there where nothing has color
+    if spread == 3:
+        assert np.median(layer[..., 3]) < 30  # as transparent as can be
+
+
+def test_a_photo_in_color_becomes_gray_of_the_same_lightness() -> None:
+    levels = np.zeros((4, 4, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
+    assert gray_levels(read_picture(levels))[0, 0] == 127  # L of red is 53.2, that of this gray too
+    gray = read_picture(photo_file())
+    assert np.array_equal(gray_levels(gray), gray.levels)
+
+
+def test_an_open_raster_file_has_what_its_specification_wants(pad: DirectPad) -> None:
+    photo = pad.open(photo_file(96, 80), "my photo.png")
+    recipe = {"image": photo["image"], "points": [{"x": 20, "y": 30, "radius": 4, "color": "#c04020"}]}
+    body = pad.ask("export", recipe=recipe, format="ora").body
+    key = body["url"].removeprefix("api/download/").partition("?")[0]
+    assert body["name"] == "my photo.color.ora"
+    pack = zipfile.ZipFile(io.BytesIO(pad.studio.downloads.take(key, pad.session.id).data))
+    first = pack.infolist()[0]
+    assert (first.filename, first.compress_type) == ("mimetype", zipfile.ZIP_STORED)
+    assert pack.read("mimetype") == b"image/openraster"
+    stack = ElementTree.fromstring(pack.read("stack.xml"))
+    assert (stack.get("w"), stack.get("h")) == ("96", "80")
+    sources = [layer.get("src") for layer in stack.iter("layer")]
+    colors, gray = (pixels(pack.read(str(source))) for source in sources)
+    merged = pixels(pack.read("mergedimage.png"))
+    assert np.abs(over(gray, colors) - merged).max() <= 1
+    assert np.array_equal(gray, pixels(photo_file(96, 80)))
+    assert max(pixels(pack.read("Thumbnails/thumbnail.png")).shape[:2]) <= 256
+
+
+def test_the_layer_alone_is_that_of_the_open_raster_file() -> None:
+    picture = read_picture(photo_file())
+    result = np.dstack([picture.levels, picture.levels // 2, picture.levels // 3])
+    assert np.array_equal(
+        pixels(encode_layers("layer", picture, result)), color_layer(gray_levels(picture), result)
+    )
