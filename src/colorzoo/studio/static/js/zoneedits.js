@@ -159,5 +159,5 @@ function zoneTarget(pad) {
 
 export {
   ZONE_SIZES, addZone, deleteZone, giveLightness, pickZone, pickedZone, resizePending, selectZone, setZoneAction, setZoneColor, setZoneLightness, zoneName,
-  zoneTarget, zoneWhat,
+  zoneTarget,
 };
