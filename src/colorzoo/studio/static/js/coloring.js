@@ -94,6 +94,7 @@ async function showColored(pad, photo, id, active, { message, buffers }) {
   pad.ui.timing = message.timing ?? null;
   pad.paintNext(() => mark("pad:painted", id));
   if (message.quality === "final") {
+    pad.ui.answered = new Set(pad.doc.scribbles);
     refreshSuggested(pad, photo);
     pad.say(t("Colors updated"), true);
     pad.queue.rest();

@@ -1,11 +1,12 @@
 import { readArea, readBox } from "./shapes.js";
+import { strokeMates } from "./strokes.js";
 import { readZone } from "./zones.js";
 
 /**
  * The work on one picture: an immutable document with history, and its form as a recipe.
  *
  * @typedef {{id: number, x: number, y: number, size: number, ab: [number, number], hex: string,
- *   muted?: boolean, locked?: boolean, radius?: number, reach?: Reach}} Point  x, y in pixels of the photo; size 1-9 at network scale
+ *   muted?: boolean, locked?: boolean, radius?: number, reach?: Reach, stroke?: number}} Point  points with the same stroke are one object; x, y in pixels of the photo; size 1-9 at network scale
  * @typedef {"automatic" | "everywhere" | number} Reach  how far a color goes: a number is so many times the automatic reach
  * @typedef {{path: [number, number][], width: number}} Stroke  pixels of the photo
  * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>,
@@ -143,7 +144,7 @@ function pointEntry(point, perNetworkPixel) {
   return {
     x: round(point.x, 2), y: round(point.y, 2), radius: round(pointRadius(point, perNetworkPixel), 3), color: point.hex,
     ab: [round(point.ab[0], 3), round(point.ab[1], 3)], ...(point.locked ? { locked: true } : {}),
-    ...(reachOf(point) === "everywhere" ? {} : { reach: point.reach }),
+    ...(reachOf(point) === "everywhere" ? {} : { reach: point.reach }), ...(point.stroke ? { stroke: point.stroke } : {}),
   };
 }
 
@@ -213,6 +214,7 @@ function readPoint(entry, index, picture, abOf, muted) {
   return {
     id: 0, x: entry.x, y: entry.y, size, radius, ab: entry.ab ?? abOf(entry.color), hex: entry.color ?? "#808080",
     ...(muted ? { muted } : {}), ...(entry.locked ? { locked: true } : {}), ...(entry.reach === undefined ? {} : { reach: entry.reach }),
+    ...(Number.isInteger(entry.stroke) ? { stroke: entry.stroke } : {}),
   };
 }
 
@@ -229,12 +231,20 @@ function readStroke(entry, index) {
 /** @param {Point[]} points @returns {number} an id that none has */
 const nextId = (points) => points.reduce((most, point) => Math.max(most, point.id), 0) + 1;
 
-/** @param {Doc} doc @param {number} id @param {Partial<Point>} change @returns {Doc} */
+/** Change a point, with all of its stroke: where it goes, they go. @param {Doc} doc @param {number} id @param {Partial<Point>} change @returns {Doc} */
 function changePoint(doc, id, change) {
-  return { ...doc, points: doc.points.map((point) => (point.id === id ? { ...point, ...change } : point)) };
+  const one = doc.points.find((point) => point.id === id);
+  const mates = one ? strokeMates(doc, one) : [];
+  const { x = one?.x, y = one?.y, ...rest } = change;
+  const changed = (point) => ({ ...point, ...rest, x: point.x + x - one.x, y: point.y + y - one.y });
+  return { ...doc, points: doc.points.map((point) => (mates.includes(point) ? changed(point) : point)) };
 }
 
 /** @param {Doc} doc @param {number} id @returns {Doc} */
-const withoutPoint = (doc, id) => ({ ...doc, points: doc.points.filter((point) => point.id !== id) });
+function withoutPoint(doc, id) {
+  const one = doc.points.find((point) => point.id === id);
+  const mates = one ? strokeMates(doc, one) : [];
+  return { ...doc, points: doc.points.filter((point) => !mates.includes(point)) };
+}
 
 export { History, changePoint, emptyDoc, fromRecipe, hasWork, nextId, pointRadius, reachOf, toRecipe, withoutPoint };

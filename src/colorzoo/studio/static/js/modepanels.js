@@ -2,6 +2,7 @@
 
 import { colorName, rgbToHex } from "./color.js";
 import { section } from "./colorpanel.js";
+import { toggleBand } from "./bands.js";
 import { runCommand } from "./commands.js";
 import { labelAt, pickRegion, requestRegions } from "./coloring.js";
 import { button, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
@@ -11,6 +12,7 @@ import { pixelAt } from "./pixels.js";
 import { countUnusable, modelGroups, proposedModel } from "./proposals.js";
 import { isJoined, joinRegions, partRegions } from "./regionedits.js";
 import { takeClass } from "./shapeedits.js";
+import { hintObjects, isStroke } from "./strokes.js";
 
 /** @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
 function createModelPanel(pad) {
@@ -102,7 +104,8 @@ function createHintsPanel(pad) {
   const empty = h("p", { class: "cz-hint" });
   const el = section(t("Hints"), rows, empty);
   const update = () => {
-    const { points, scribbles } = pad.doc;
+    const { scribbles } = pad.doc;
+    const points = hintObjects(pad.doc);
     show(el, pad.accepts("points") || pad.accepts("scribbles") || points.length + scribbles.length > 0);
     syncList(rows, points.length + scribbles.length, () => hintRow(), (row, index) => fillHint(pad, row, index));
     show(empty, points.length + scribbles.length === 0);
@@ -118,22 +121,23 @@ function hintRow() {
 }
 
 function fillHint(pad, row, index) {
-  const { points, scribbles } = pad.doc;
+  const { scribbles } = pad.doc;
+  const points = hintObjects(pad.doc);
   const [main, mute, lock, remove] = row.children;
   const [number, swatch, words] = main.children;
   const point = points[index];
   setText(number, String(index + 1));
-  show(mute, Boolean(point));
   show(lock, Boolean(point));
-  if (!point) return fillScribble(pad, { main, swatch, words, remove }, index - points.length, scribbles);
+  if (!point) return fillScribble(pad, { main, swatch, words, mute, remove }, index - points.length, scribbles);
   const n = index + 1;
   const info = pad.ui.pointInfo?.[point.id];
   const name = colorName(pad.lumaAt(point.x, point.y), point.ab);
   swatch.style.background = point.hex;
+  const drawn = isStroke(pad.doc, point);
   swatch.classList.remove("cz-swatch-line");
-  setText(words.firstChild, name);
+  setText(words.firstChild, drawn ? t("Stroke: {name}", { name }) : name);
   setText(words.lastChild, hintDetail(point, info));
-  setAttr(main, "aria-label", t("Point {n}: {name}, {hex}", { n, name, hex: point.hex }));
+  setAttr(main, "aria-label", t(drawn ? "Stroke {n}: {name}, {hex}" : "Point {n}: {name}, {hex}", { n, name, hex: point.hex }));
   setAttr(main, "aria-pressed", String(point.id === pad.ui.selected));
   row.classList.toggle("cz-muted", Boolean(point.muted));
   main.onclick = () => {
@@ -160,7 +164,10 @@ function flagButton(el, on, whenOn, whenOff, run) {
   el.onclick = run;
 }
 
-function fillScribble(pad, { main, swatch, words, remove }, index, scribbles) {
+function fillScribble(pad, { main, swatch, words, mute, remove }, index, scribbles) {
+  const n = index + 1;
+  const band = pad.ui.band?.stroke === scribbles[index];
+  flagButton(mute, band, ["eyeoff", t("Show what edge scribble {n} changed", { n })], ["eye", t("Show the photo without edge scribble {n}", { n })], () => toggleBand(pad, index));
   swatch.style.background = "";
   swatch.classList.add("cz-swatch-line");
   setText(words.firstChild, t("Edge scribble"));

@@ -34,7 +34,7 @@ function firstUi(settings) {
     link: "connecting", loading: null, failure: null, said: "", tool: "point", toolBefore: null, selected: null, size: 3, reach: "automatic", extent: null,
     ab: [30, 40], luma: 60, sticky: false, recent: settings.recent ?? [], suggestions: null, pointInfo: {}, view: null,
     stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, before: "gray", panning: false, cursor: null, cross: null,
-    zone: null, pending: null, zonePath: null,
+    zone: null, pending: null, zonePath: null, band: null, answered: null, unshown: null,
     wanted: null, drag: null, stroke: null, shape: null, shaping: null, paintClass: null, regions: null, regionPick: [], classes: null, showClasses: false, exemplar: null, matched: null,
     statistics: null, works: [], notes: [], dropping: false, opening: null, once: false,
   };
@@ -158,7 +158,7 @@ class Pad {
   startOver(doc) {
     this.history = new History(doc);
     this.set({
-      zone: null, pending: null, zonePath: null,
+      zone: null, pending: null, zonePath: null, band: null,
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
       matched: null, cross: null, wanted: null, pointInfo: {}, failure: null,
     });

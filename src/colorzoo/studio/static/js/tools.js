@@ -8,6 +8,7 @@ import { endCut, lengthenCut } from "./regionedits.js";
 import { moveShape, pickedShape } from "./shapeedits.js";
 import { DRAWS, continueShape, endShape, eraseShape, heldBox, placeCorner, startBox, startLasso } from "./shapetools.js";
 import { paneSize, stageToPhoto } from "./stage.js";
+import { nextStroke } from "./strokes.js";
 import { panBy, zoomAt } from "./view.js";
 import { continueZone, endZone, eraseZone, selectAtCross, startZone } from "./zonetools.js";
 
@@ -103,7 +104,8 @@ function brushTo(pad, at, place, drag) {
   const last = drag.last;
   if (last && Math.hypot(place[0] - last[0], place[1] - last[1]) < spacing) return;
   drag.last = place;
-  const point = newPoint(pad, ...place, pad.paintAb(...place));
+  drag.stroke ??= nextStroke(pad.doc);
+  const point = { ...newPoint(pad, ...place, pad.paintAb(...place)), stroke: drag.stroke };
   pad.preview({ ...pad.doc, points: [...pad.doc.points, point] });
 }
 
