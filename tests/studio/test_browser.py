@@ -430,7 +430,7 @@ def test_modes_appear_by_what_the_model_accepts(
     )
     pad.close()
     assert set(shown) == tools
-    assert set(titles) - {"Color", "Model", "Recent"} == panels
+    assert set(titles) - {"Color", "Model", "Recent", "Palette"} == panels
 
 
 def test_fingers_add_move_and_undo_on_a_phone(browser: Any, address: str, photo: Path) -> None:
