@@ -31,21 +31,21 @@ GOAL_MILLISECONDS = 10.0
 def run(options: Options) -> list[Row]:
     """Return the shares at 5, 10 and 15 units with 0 and 10 points, and the time of a suggestion."""
     model = create_model("zhang2017_local_small", options.weights or "default", offline=True)
-    fixed = _fixed_colors()
+    fixed = fixed_colors()
     distances: dict[int | str, list[Tensor]] = {"fixed": [], **{count: [] for count in POINTS}}
     seconds: list[float] = []
     for index, rgb in enumerate(photos(options.data)):
         lab = rgb_to_lab(rgb[None])
         places = torch.randint(256, (PIXELS, 2), generator=torch.Generator().manual_seed(index)).tolist()
         truth = torch.stack([lab[0, 1:, y, x] for y, x in places])
-        distances["fixed"].append(_nearest(truth, fixed.expand(PIXELS, -1, -1)))
+        distances["fixed"].append(nearest_suggestion(truth, fixed.expand(PIXELS, -1, -1)))
         for count in POINTS:
-            suggested = torch.stack(list(_suggest(model, lab, places, count, index, seconds)))
-            distances[count].append(_nearest(truth, suggested))
+            suggested = torch.stack(list(suggest(model, lab, places, count, index, seconds)))
+            distances[count].append(nearest_suggestion(truth, suggested))
     return _rows({name: torch.cat(values) for name, values in distances.items()}, seconds, index + 1)
 
 
-def _suggest(
+def suggest(
     model: ColorizationModule,
     lab: Tensor,
     places: list[list[int]],
@@ -67,13 +67,14 @@ def _suggest(
         yield torch.cat([ab, ab[:1].expand(9 - len(ab), 2)])
 
 
-def _fixed_colors() -> Tensor:
+def fixed_colors() -> Tensor:
     shares = prior_probabilities().double().numpy()
     means, _ = weighted_clusters(hull_centers().double().numpy(), shares / shares.sum(), 9)
     return torch.from_numpy(means).float()
 
 
-def _nearest(truth: Tensor, suggested: Tensor) -> Tensor:
+def nearest_suggestion(truth: Tensor, suggested: Tensor) -> Tensor:
+    """Return the distance from each true ab ``(N, 2)`` to the nearest of ``(N, 9, 2)``."""
     return torch.linalg.vector_norm(suggested - truth[:, None], dim=2).amin(dim=1)
 
 

@@ -65,8 +65,8 @@ def published_cards() -> list[ModelCard]:
 
 def _rows(card: ModelCard, size: int, repeats: int) -> list[Row]:
     torch.manual_seed(0)
-    model, kind = _model(card)
-    calls = {"ours": _ours(model, card, size), "theirs": _theirs(model, card, size)}
+    model, kind = load_model(card)
+    calls = {"ours": our_way(model, card, size), "theirs": their_way(model, card, size)}
     ours, theirs = calls["ours"](), calls["theirs"]()
     seconds = time_in_turn(calls, runs=repeats, warmup=0)  # both ran once above
     megabytes = {way: _peak(card, size, way) for way in ("ours", "theirs")}
@@ -81,7 +81,7 @@ def _rows(card: ModelCard, size: int, repeats: int) -> list[Row]:
     ]
 
 
-def _model(card: ModelCard) -> tuple[ColorizationModule, str]:
+def load_model(card: ModelCard) -> tuple[ColorizationModule, str]:
     """Return a model, and which weights it has."""
     tag = "published"
     if inspect(card.weights[tag], weights_path(card, tag)).trusted:
@@ -89,13 +89,15 @@ def _model(card: ModelCard) -> tuple[ColorizationModule, str]:
     return create_model(card.name, None), "random"
 
 
-def _ours(model: ColorizationModule, card: ModelCard, size: int) -> Callable[[], Tensor]:
+def our_way(model: ColorizationModule, card: ModelCard, size: int) -> Callable[[], Tensor]:
+    """Return what the `Colorizer` runs, as a call."""
     colorizer = Colorizer(model, device="cpu", allow_untrained=True)
     luma, guidance = _input(card, size)
     return lambda: colorizer.predict_ab(luma, guidance)
 
 
-def _theirs(model: ColorizationModule, card: ModelCard, size: int) -> Callable[[], Tensor]:
+def their_way(model: ColorizationModule, card: ModelCard, size: int) -> Callable[[], Tensor]:
+    """Return a plain call of the network in float32, without gradients."""
     luma, guidance = _input(card, size)
 
     @torch.no_grad()
@@ -132,12 +134,12 @@ def _measure(sender: Connection, name: str, size: int, way: Way) -> None:
     single_thread()
     card = model_card(name)
     before = _status("VmRSS")
-    model, _ = _model(card)
+    model, _ = load_model(card)
     gc.collect()
     Path("/proc/self/clear_refs").write_text(
         "5"
     )  # the peak begins anew: how weights are read is not measured
-    {"ours": _ours, "theirs": _theirs}[way](model, card, size)()
+    {"ours": our_way, "theirs": their_way}[way](model, card, size)()
     sender.send(_status("VmHWM") - before)
 
 

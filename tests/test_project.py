@@ -29,7 +29,8 @@ def test_readme_has_the_one_command_that_ci_runs() -> None:
 def test_citation_has_the_version_and_license_of_the_package() -> None:
     project = tomllib.loads(read("pyproject.toml"))["project"]
     citation = yaml.safe_load(read("CITATION.cff"))
-    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert "version" in project["dynamic"]  # hatchling reads colorzoo.__version__
+    assert (citation["version"], citation["license"]) == (colorzoo.__version__, project["license"])
     assert all(paper["title"] and paper["authors"] and paper["year"] for paper in citation["references"])
 
 

@@ -1,18 +1,16 @@
-r"""What classes are worth in exemplar colorization: the claims of SPColor (Chen et al. 2023) in small.
+r"""What classes are worth in exemplar colorization: table III of SPColor in small, its loss, its classes.
 
 Pairs are pictures of a folder with label maps (``images/*.jpg``, ``semantic/*.png``, ``annotations.json``
 with the categories): each target with a reference that shares a class with it, drawn by a seed. Central
 256 x 256::
 
-    python docs/measure_classes.py mismatch --coco coco_sample
-    python docs/measure_classes.py merging --coco coco_sample --scenes scenes
-    python docs/measure_classes.py clusters --coco coco_sample
-    python docs/measure_classes.py reassignment --coco coco_sample
-    python docs/measure_classes.py smp --coco coco_sample --checkpoints SMP.ckpt PLAIN.ckpt NONE.ckpt
-    python docs/measure_classes.py video --frames video/tennis
+    python -m benchmarks.studies.classes merging --coco coco_sample --scenes scenes
+    python -m benchmarks.studies.classes clusters --coco coco_sample
+    python -m benchmarks.studies.classes smp --coco coco_sample --checkpoints SMP.ckpt PLAIN.ckpt NONE.ckpt
+    python -m benchmarks.studies.classes video --frames video/tennis
 
-Every mean is over pictures, with its 95 % interval.
-"""
+What is measured by the weights that ship alone is a claim: ``python -m benchmarks.claims chen2023``. Every
+mean is over pictures, with its 95 % interval."""
 
 from __future__ import annotations
 
@@ -35,13 +33,11 @@ from torch.nn import functional as F
 
 from colorzoo import create_model
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.guidance import ClassMap, Exemplar, Guidance
-from colorzoo.networks.exemplar import to_grid
-from colorzoo.networks.matching import match
+from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.networks.warp_net import unit_features
 
-SIDE, GRID = 256, (64, 64)
-LEAST = 0.05  # share of a picture that a shared class covers in both, and a missing one at all
+SIDE = 256
+LEAST = 0.05  # share of a picture that a shared class covers in both
 MERGED = (1, 4, 10, 22, 27)
 
 
@@ -91,59 +87,6 @@ def interval(values: list[float]) -> str:
     array = np.array(values)
     half = 1.96 * array.std(ddof=1) / len(array) ** 0.5
     return f"{array.mean():.3f} +- {half:.3f} (n = {len(array)})"
-
-
-@torch.inference_mode()
-def mismatch(model: Any, pairs: list[tuple[Labeled, Labeled]]) -> None:
-    """Print how often the best match lies in another class, and what that does to the colors."""
-    wrong: dict[str, list[float]] = {"global": [], "class-wise": []}
-    errors: dict[str, dict[str, list[float]]] = {}
-    automatic = create_model("zhang2016_small")
-    for target, reference in pairs:
-        for name, share in best_matches(model, target, reference).items():
-            wrong[name].append(share)
-        lab = rgb_to_lab(target.rgb)
-        exemplar = Exemplar(reference.rgb)
-        classes = ClassMap(target.labels, reference.labels)
-        one = ClassMap(torch.zeros_like(target.labels), torch.zeros_like(reference.labels))
-        results = {
-            "class-wise": model(lab[:, :1], Guidance(exemplar=exemplar, classes=classes)).ab,
-            "global": model(lab[:, :1], Guidance(exemplar=exemplar, classes=one)).ab,
-            "no reference": automatic(lab[:, :1]).ab,
-            "gray": torch.zeros_like(lab[:, 1:]),
-        }
-        known = target.labels >= 0
-        present = torch.isin(target.labels, reference.labels) & known
-        regions = {"missing": known & ~present, "present": present, "whole": torch.ones_like(known)}
-        for region, mask in regions.items():
-            if mask.float().mean() < LEAST:
-                continue
-            for name, ab in results.items():
-                distance = (ab - lab[:, 1:]).norm(dim=1, keepdim=True)[mask].mean()
-                errors.setdefault(region, {}).setdefault(name, []).append(float(distance))
-    for name, shares in wrong.items():
-        print(f"best match in another class, {name}: {interval(shares)}")
-    for region, by_name in errors.items():
-        for name, values in by_name.items():
-            print(f"ab error where the class is {region}, {name}: {interval(values)}")
-        gains = [g - c for g, c in zip(by_name["global"], by_name["class-wise"], strict=True)]
-        print(f"  global minus class-wise: {interval(gains)}")
-
-
-def best_matches(model: Any, target: Labeled, reference: Labeled) -> dict[str, float]:
-    """Return by kind of matching the share of labeled places whose best match has another true class."""
-    luma = rgb_to_lab(target.rgb)[:, :1]
-    maps = [model.features.of_luma(luma), model.features.of_rgb(reference.rgb)]
-    query, key = (model.correspondence(unit_features(seen.taps)).flatten(2).transpose(1, 2) for seen in maps)
-    query, key = model.correspondence.theta(query), model.correspondence.phi(key)
-    ours, theirs = (to_grid(each.labels, (SIDE, SIDE), GRID).flatten(1) for each in (target, reference))
-    values = F.one_hot(theirs + 1, 256).float()
-    found = {}
-    for name, labels in (("global", None), ("class-wise", (ours, theirs))):
-        matched = match(query, key, values, labels, tau=1e-10).values
-        has = (matched.sum(dim=2) > 0.5) & (ours >= 0)
-        found[name] = float((matched.argmax(dim=2) - 1 != ours)[has].float().mean()) if has.any() else 0.0
-    return found
 
 
 @torch.inference_mode()
@@ -286,38 +229,6 @@ def clusters(model: Any, pictures: list[Labeled], folder: Path) -> None:
 
 
 @torch.inference_mode()
-def reassignment(model: Any, pairs: list[tuple[Labeled, Labeled]]) -> None:
-    """Print what treating the largest common class as another one changes inside its region and elsewhere.
-
-    The new class is one that the reference has and the picture has not: one that the picture has too would
-    get new members, and with them another mean, about which features are compared.
-    """
-    found: dict[str, list[float]] = {}
-    for target, reference in pairs:
-        luma = rgb_to_lab(target.rgb)[:, :1]
-        ours, theirs = model.segment(luma), model.segment(rgb_to_lab(reference.rgb)[:, :1])
-        here, there = (torch.bincount(part.flatten(), minlength=32) for part in (ours, theirs))
-        common, new = here * (there > 0), there * (here == 0)
-        if not common.any() or not new.any():
-            continue
-        region = ours == int(common.argmax())
-        before, after = (
-            model(luma, Guidance(exemplar=Exemplar(reference.rgb), classes=ClassMap(labels, theirs)))
-            for labels in (ours, torch.where(region, int(new.argmax()), ours))
-        )
-        for name, one, other in (
-            ("before the color network", before.extras["warped_ab"], after.extras["warped_ab"]),
-            ("after it", before.ab, after.ab),
-        ):
-            moved = (one - other).norm(dim=1, keepdim=True)
-            found.setdefault(f"{name}, inside", []).append(float(moved[region].mean()))
-            found.setdefault(f"{name}, elsewhere", []).append(float(moved[~region].mean()))
-            found.setdefault(f"{name}, largest elsewhere", []).append(float(moved[~region].max()))
-    for name, values in found.items():
-        print(f"change of ab {name}: {interval(values)}, at most {max(values):.3f}")
-
-
-@torch.inference_mode()
 def video(folder: Path, count: int) -> None:
     """Print error and flicker of zhang2019_small over frames; the first one in color is the reference."""
     model: Any = create_model("zhang2019_small")
@@ -352,7 +263,7 @@ def smp(checkpoints: list[Path], pairs: list[tuple[Labeled, Labeled]]) -> None:
 def main() -> None:
     """Measure one claim and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("mismatch", "merging", "clusters", "reassignment", "smp", "video"))
+    parser.add_argument("what", choices=("merging", "clusters", "smp", "video"))
     parser.add_argument("--coco", type=Path)
     parser.add_argument("--frames", type=Path, help="folder of the frames of a video")
     parser.add_argument("--scenes", type=Path)
@@ -370,11 +281,7 @@ def main() -> None:
         smp(args.checkpoints, pairs)
         return
     model = create_model("chen2023_small", args.weights)
-    if args.what == "mismatch":
-        mismatch(model, pairs)
-    elif args.what == "reassignment":
-        reassignment(model, pairs)
-    elif args.what == "merging":
+    if args.what == "merging":
         merging(model, pairs, args.scenes)
     else:
         clusters(model, pictures, args.coco)

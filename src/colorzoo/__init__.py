@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from colorzoo.api import colorize, colorize_file
+    from colorzoo.api import colorize, colorize_file, colorize_files
     from colorzoo.card import ModelCard
     from colorzoo.color import lab_to_rgb, rgb_to_lab
     from colorzoo.factory import create_model
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Scribbles,
     )
     from colorzoo.inference.colorizer import Colorizer
+    from colorzoo.inference.resumed import FileResult
     from colorzoo.registry import list_models, model_card
     from colorzoo.tasks import AbPrediction, ColorizationModule, Prediction, RgbPrediction
 
@@ -39,6 +40,7 @@ _PUBLIC = {
     "ColorizationModule": "tasks",
     "Colorizer": "inference.colorizer",
     "Exemplar": "guidance",
+    "FileResult": "inference.resumed",
     "GlobalStatistics": "guidance",
     "Guidance": "guidance",
     "ModelCard": "card",
@@ -50,6 +52,7 @@ _PUBLIC = {
     "Scribbles": "guidance",
     "colorize": "api",
     "colorize_file": "api",
+    "colorize_files": "api",
     "create_model": "factory",
     "lab_to_rgb": "color",
     "list_models": "registry",
@@ -64,6 +67,7 @@ __all__ = [
     "ColorizationModule",
     "Colorizer",
     "Exemplar",
+    "FileResult",
     "GlobalStatistics",
     "Guidance",
     "ModelCard",
@@ -76,6 +80,7 @@ __all__ = [
     "__version__",
     "colorize",
     "colorize_file",
+    "colorize_files",
     "create_model",
     "lab_to_rgb",
     "list_models",

@@ -118,6 +118,9 @@ class ModelCard:
         summary: One line: what goes in, what comes out, what it is good for.
         task: Import path of the `ColorizationModule`, as ``package.module:Class``.
         parameters: Number of parameters, frozen ones too.
+        inference: Import path of an `InferenceModel` that answers as the task does from the same weights,
+            without Lightning, whose import takes longer than coloring a picture; None where the task is all
+            there is.
         aliases: Other names under which the registry finds the model.
         guidance: Kinds of guidance the model accepts.
         input: What the network reads.
@@ -139,6 +142,7 @@ class ModelCard:
     summary: str
     task: str
     parameters: int
+    inference: str | None = None
     aliases: tuple[str, ...] = ()
     guidance: tuple[GuidanceKind, ...] = ()
     input: InputKind = "gray"

@@ -5,6 +5,8 @@ The command line prints them as one line and exits with code 2; from Python they
 
 from __future__ import annotations
 
+from colorzoo.environment import is_on
+
 
 class ColorzooError(Exception):
     """Base of all errors that name what is wrong, what was expected and what to do."""
@@ -39,3 +41,23 @@ class GuidanceError(ColorzooError, ValueError):
 
 class DataError(ColorzooError):
     """A data set that is missing, empty or laid out differently than expected."""
+
+
+def failure(error: Exception, picture: str, result: str = "") -> str:
+    """Return the line that says why a picture could not be colored; it names the picture, or the result.
+
+    Raises:
+        Exception: The error itself, if it was not foreseen and ``COLORZOO_DEBUG`` is set.
+    """
+    if isinstance(error, ColorzooError):
+        text = str(error)
+        named = picture in text or (result and result in text)
+        return text if named else f"{picture}: {text}"
+    if isinstance(error, MemoryError):
+        return f"{picture} does not fit into memory"
+    if is_on("COLORZOO_DEBUG"):
+        raise error
+    return (
+        f"{picture}: unexpected {type(error).__name__}: {error} (COLORZOO_DEBUG=1 shows where; "
+        "please report it)"
+    )

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from contextvars import Context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from colorzoo.card import ModelCard
 from colorzoo.errors import WeightsError
-from colorzoo.registry import list_models, load_class, model_card
-from colorzoo.settings import flatten_arguments, known_settings, plain_arguments
-from colorzoo.tasks import ColorizationModule, nest_arguments
+from colorzoo.registry import list_models, load_class, load_inference_class, model_card
+from colorzoo.settings import flatten_arguments, known_settings, nest_arguments, plain_arguments
+from colorzoo.tasks.coloring import ColoringModel
 from colorzoo.tasks.provenance import Provenance
 from colorzoo.weights import (
     ResolvedWeights,
@@ -23,6 +23,11 @@ from colorzoo.weights import (
 )
 from colorzoo.weights.first_use import on_trial
 from colorzoo.weights.load import read_provenance
+
+if TYPE_CHECKING:
+    from colorzoo.tasks import ColorizationModule
+
+M = TypeVar("M", bound=ColoringModel)
 
 
 def create_model(
@@ -47,8 +52,41 @@ def create_model(
         WeightsError: The weights are missing, broken or of another model.
     """
     card = model_card(name)
+    model_class: type[ColorizationModule] = load_class(card)
+    return _create(card, model_class, resolve_weights(card, weights, offline=offline), hparams)
+
+
+def create_inference_model(
+    name: str, weights: str | Path | None = "default", *, offline: bool = False, **hparams: Any
+) -> ColoringModel:
+    """Create a registered model that is only to color, without Lightning where its paper can do without.
+
+    Args:
+        name: As of `create_model`.
+        weights: As of `create_model`.
+        offline: As of `create_model`.
+        **hparams: As of `create_model`.
+
+    Returns:
+        A model that answers as that of `create_model` does; where the settings speak of training, as those of
+        a checkpoint do, it is that one.
+
+    Raises:
+        UnknownModelError: As `create_model`.
+        WeightsError: As `create_model`.
+    """
+    card = model_card(name)
     found = resolve_weights(card, weights, offline=offline)
-    model_class = load_class(card)
+    light = load_inference_class(card)
+    named = {*card.hparams, *(found.hparams if found else ()), *hparams}
+    model_class: type[ColoringModel] = light if named <= known_settings(light) else load_class(card)
+    return _create(card, model_class, found, hparams)
+
+
+def _create(
+    card: ModelCard, model_class: type[M], found: ResolvedWeights | None, hparams: Mapping[str, Any]
+) -> M:
+    """Build a model of a card and load the weights that were found for it."""
     known = known_settings(model_class)
     if found is not None and (foreign := [key for key in found.hparams if key not in known]):
         raise WeightsError(
@@ -65,7 +103,7 @@ def create_model(
     return model.eval()
 
 
-def _fill(model: ColorizationModule, found: ResolvedWeights) -> None:
+def _fill(model: ColoringModel, found: ResolvedWeights) -> None:
     """Load a weight file into a model."""
     state_dict = load_state_dict_file(found.path, sha256=found.unchecked)
     if not found.published:
@@ -74,7 +112,7 @@ def _fill(model: ColorizationModule, found: ResolvedWeights) -> None:
     apply_weights(model, state_dict, name=str(found.path), published=found.published)
 
 
-def build_model(model_class: type[ColorizationModule], settings: Mapping[str, Any]) -> ColorizationModule:
+def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
     """Build a model with random weights from settings named with or without their group.
 
     Raises:

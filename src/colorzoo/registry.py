@@ -63,10 +63,19 @@ def model_card(name: str) -> ModelCard:
 
 
 def load_class(card: ModelCard) -> type[Any]:
-    """Import the `ColorizationModule` subclass that a card names (this imports torch)."""
-    module_name, _, class_name = card.task.partition(":")
+    """Import the `ColorizationModule` subclass that a card names (this imports torch and Lightning)."""
+    return _imported(card.task)
+
+
+def load_inference_class(card: ModelCard) -> type[Any]:
+    """Import the class of a model that is only to color: without Lightning, where the paper gives one."""
+    return _imported(card.inference or card.task)
+
+
+def _imported(path: str) -> type[Any]:
+    module_name, _, class_name = path.partition(":")
     loaded = getattr(importlib.import_module(module_name), class_name)
-    assert isinstance(loaded, type), f"{card.task} is no class"
+    assert isinstance(loaded, type), f"{path} is no class"
     return loaded
 
 

@@ -69,6 +69,16 @@ def test_a_picture_gets_its_result_beside_it(run: Run, tmp_path: Path) -> None:
     assert len(tree(tmp_path)) == 2
 
 
+def test_coloring_imports_no_lightning(tmp_path: Path) -> None:
+    words = ["colorize", str(photo(tmp_path / "a.png")), "--fast"]
+    code = (
+        f"import sys; from colorzoo.cli.main import main; failed = main({words!r}); "
+        "sys.exit(failed or 'lightning' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert "a.color.png" in tree(tmp_path)
+
+
 def bad_pictures(folder: Path) -> dict[str, Path]:
     files = {name: folder / f"{name}.jpg" for name in ("missing", "text", "truncated", "empty")}
     folder.mkdir(exist_ok=True)

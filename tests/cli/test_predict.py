@@ -17,8 +17,10 @@ from colorzoo.cli.main import main
 from colorzoo.data import FolderDataModule, SketchDataModule
 from colorzoo.data.originals import relative_name
 from colorzoo.errors import DataError, WeightsError
+from colorzoo.inference import resumed
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.done import DoneList
+from colorzoo.inference.frames import look_for_frames, read_frames
 from colorzoo.inference.origin import read_origin
 from colorzoo.inference.read import read_picture
 from colorzoo.registry import load_class, model_card
@@ -127,6 +129,26 @@ def test_the_tree_is_mirrored_with_the_pictures_of_colorize(album, tmp_path):
         assert read_origin(tmp_path / folder / "a" / "x.jpg").source == source
 
 
+def test_all_pages_and_frames_are_colored_or_the_file_is_refused(tmp_path):
+    root, out = tmp_path / "album", tmp_path / "out"
+    root.mkdir()
+    frames = [gray(seed, (40, 30)).convert("RGB") for seed in range(3)]
+    more = {"save_all": True, "append_images": frames[1:]}
+    frames[0].save(root / "pages.tif", **more)
+    frames[0].save(root / "moving.webp", duration=[40, 80, 120], lossless=True, **more)
+    frames[0].save(root / "named.jpg", "TIFF", **more)
+    task = predicted(root, out)
+    assert task.count == {"colored": 2, "done": 0, "failed": 1}
+    assert "named.jpg: it holds 3 pages, which a file named .jpg cannot hold" in task.failures[0]
+    for name in ("pages.tif", "moving.webp"):
+        found = look_for_frames(out / name)
+        assert found.count == 3
+        for frame, source in zip(read_frames(out / name, found), frames, strict=True):
+            difference = frame.picture.rgb.mean(axis=2) - np.asarray(source).mean(axis=2) / 255
+            assert np.abs(difference).mean() < 0.1  # the same frame,
+            assert np.ptp(frame.picture.rgb, axis=2).max() > 0.02  # in color
+
+
 def test_what_is_done_is_left_alone_until_content_or_settings_change(album, tmp_path, colored):
     out = tmp_path / "out"
     predicted(album, out)
@@ -167,7 +189,7 @@ def test_a_failure_is_told_at_the_end_and_stops_nothing(album, tmp_path, capsys)
 
 
 def test_a_run_that_breaks_off_goes_on_where_it_was(album, tmp_path, colored, monkeypatch):
-    out, write, written = tmp_path / "out", predicting.write_picture, []
+    out, write, written = tmp_path / "out", resumed.write_picture, []
 
     def killed(path, *args, **kwargs):
         written.append(path)
@@ -175,13 +197,13 @@ def test_a_run_that_breaks_off_goes_on_where_it_was(album, tmp_path, colored, mo
             raise SystemExit("the test ends the run here")
         return write(path, *args, **kwargs)
 
-    monkeypatch.setattr(predicting, "write_picture", killed)
+    monkeypatch.setattr(resumed, "write_picture", killed)
     with pytest.raises(SystemExit):
         predicted(album, out)
     assert colored() == 3
     with (out / ".done-0").open("ab") as notes:
         notes.write(b"torn")
-    monkeypatch.setattr(predicting, "write_picture", write)
+    monkeypatch.setattr(resumed, "write_picture", write)
     assert predicted(album, out).count == {"colored": 3, "done": 2, "failed": 0}
     assert predicted(album, out).count == {"colored": 0, "done": 5, "failed": 0}
     predicted(album, tmp_path / "at once")

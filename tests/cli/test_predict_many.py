@@ -36,7 +36,7 @@ def results(out: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3000)
+@pytest.mark.timeout(9000)
 def test_ten_thousand_files_are_colored_once_whatever_is_killed(tmp_path: Path) -> None:
     album = make_album(tmp_path / "album", COUNT)
     out, whole = tmp_path / "two", tmp_path / "one"

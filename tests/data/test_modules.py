@@ -1,6 +1,7 @@
 """Every DataModule on its miniature: one contract of batches, aligned crops, one order for all workers."""
 
 from pathlib import Path
+from typing import Any
 
 import miniatures
 import pytest
@@ -8,6 +9,7 @@ import torch
 from lightning.pytorch import Trainer
 from PIL import Image
 
+from colorzoo.card import ModelCard
 from colorzoo.cli.lightning import run
 from colorzoo.data import CocoStuffDataModule, FolderDataModule, ImageNetDataModule, PlacesDataModule
 from colorzoo.data.augment import augment_batch, cut_boxes
@@ -34,6 +36,19 @@ MODULES = {
     ),
 }
 CARDS = [card for card in map(model_card, list_models()) if card.input == "gray" and card.trainable]
+SMALLEST = {card.task: card.name for card in sorted(CARDS, key=lambda card: -card.parameters)}
+PLACES = "zhang2017_local_small"  # what they hold, labels or nothing, others hold too
+
+
+def models_and_modules() -> list[Any]:
+    """Return cards and names of modules. The smallest of a class stands for it; the rest is slow."""
+    pairs = [(card, name) for card in CARDS for name in MODULES]
+    marks = {True: (), False: pytest.mark.slow}
+    return [pytest.param(*pair, id=f"{pair[0].name}-{pair[1]}", marks=marks[stands(*pair)]) for pair in pairs]
+
+
+def stands(card: ModelCard, name: str) -> bool:
+    return card.name == (PLACES if name.startswith("places") else SMALLEST[card.task])
 
 
 def quiet_trainer(folder: Path, **more) -> Trainer:
@@ -65,9 +80,8 @@ def test_batches_keep_the_contract(tmp_path, name):
         assert all(boxes.shape[1:] == (4,) for boxes in batch["boxes"])
 
 
-@pytest.mark.parametrize("name", MODULES)
-@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
-def test_every_model_trains_a_step_and_validates(tmp_path, name, card):
+@pytest.mark.parametrize(("card", "name"), models_and_modules())
+def test_every_model_trains_a_step_and_validates(tmp_path, card, name):
     model = build_model(load_class(card), {**card.hparams, **card.smoke.hparams})
     model.allow_untrained = True  # a trial has no weights for what the paper freezes
     trainer = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=1)

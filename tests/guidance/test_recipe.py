@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Guidance, PointHint, Points, Recipe
+from colorzoo.guidance import Area, Guidance, Mask, PointHint, Points, Recipe
 
 SCHEMA = json.loads(files("colorzoo.guidance").joinpath("recipe.schema.json").read_text())
 FULL: dict[str, Any] = {
@@ -26,6 +27,21 @@ FULL: dict[str, Any] = {
     "scribbles": [{"path": [[10.0, 12.0], [40.0, 15.0]], "width": 5.0, "pen": 2}],
     "regions": [{"index": 0, "color": "#ffd0b0", "label": "sky"}],
     "boxes": [{"x": 10.0, "y": 20.0, "width": 30.5, "height": 40.0, "name": "cat"}],
+    "areas": [
+        {
+            "action": "color",
+            "path": [[1.0, 2.0], [9.5, 2.0], [5.0, 8.0]],
+            "color": "#c04020",
+            "lightness": "color",
+        },
+        {
+            "action": "lock",
+            "mask": {"width": 4, "height": 2, "runs": "1 2 5"},
+            "kept": {"png": "iVBORw0KGgo=", "low": [0.0, -3.5, 2.0], "step": [0.1, 0.2, 0.3]},
+            "made": {"by": "click", "at": [3, 4]},
+            "name": "the cat",
+        },
+    ],
     "exemplar": {"path": "look.jpg"},
     "classes": {"map": {"3": 7}},
     "statistics": {"saturation": 0.4},
@@ -66,6 +82,20 @@ WRONG = [
     ("boxes", {}),
     ("boxes[0]", [1, 2, 3, 4]),
     ("boxes[0].x", "1"),
+    ("areas", {}),
+    ("areas[0]", 5),
+    ("areas[0].action", "burn"),
+    ("areas[0].color", "red"),
+    ("areas[0].color", None),
+    ("areas[0].path", [[1, 2], [3, 4]]),
+    ("areas[0].lightness", "dark"),
+    ("areas[0].mask", {"width": 1, "height": 1, "runs": "1"}),
+    ("areas[1].color", "#102030"),
+    ("areas[1].mask.width", 0),
+    ("areas[1].mask.height", 5000),
+    ("areas[1].mask.runs", "1 -2 9"),
+    ("areas[1].kept.low", [1, 2]),
+    ("areas[1].made", "hand"),
     ("exemplar.path", 5),
     ("statistics.saturation", 2),
     ("classes.map.3", "x"),
@@ -143,6 +173,25 @@ def test_unknown_fields_are_named() -> None:
         "classes",
         "statistics",
     )
+
+
+def test_a_mask_is_what_it_was_made_of() -> None:
+    for inside in (np.eye(3, 5, dtype=bool), np.ones((2, 3), bool), np.zeros((2, 3), bool)):
+        mask = Mask.of(inside)
+        assert np.array_equal(mask.array(), inside)
+        assert Recipe.from_json(Recipe(areas=(Area("gray", mask=mask),)).to_json()).areas[0].mask == mask
+    assert Mask.of(np.eye(2, dtype=bool)).runs == (0, 1, 2, 1)
+
+
+def test_runs_must_fill_their_mask_and_areas_are_not_without_end() -> None:
+    mask = {"width": 4, "height": 2, "runs": "1 2 4"}
+    with pytest.raises(GuidanceError, match=r"areas\[0\]\.mask\.runs must add up to 4 x 2, got 7"):
+        Recipe.from_json({"areas": [{"action": "gray", "mask": mask}]})
+    with pytest.raises(GuidanceError, match="recipe has 65 areas"):
+        Recipe.from_json({"areas": [{"action": "gray", "mask": mask | {"runs": "8"}}] * 65})
+    for wrong in ({"action": "color"}, {"action": "gray", "color": "#102030"}, {"path": ()}):
+        with pytest.raises(GuidanceError, match="an area needs"):
+            Area(**{"action": "lock", "path": ((0, 0), (1, 0), (0, 1)), **wrong})
 
 
 def test_no_boxes_and_no_word_of_boxes_are_two_things() -> None:

@@ -32,6 +32,10 @@ RECIPE = {
         {"x": 40, "y": 60, "radius": 3, "color": "#20a040", "reach": 0.7},
         {"x": 70.5, "y": 12, "radius": 0, "color": "#2040c0", "ab": [20.5, -50.25]},
     ],
+    "areas": [
+        {"action": "color", "path": [[50, 40], [90, 42], [70, 75]], "color": "#d0c020", "lightness": "color"},
+        {"action": "lock", "mask": {"width": 4, "height": 3, "runs": "4 1 7"}, "made": {"by": "click"}},
+    ],
 }
 
 

@@ -66,7 +66,7 @@ def small_trainer(folder: Path, *callbacks: Callback, **overrides: Any) -> Train
 
 
 def fit(root: Path, folder: Path, *, workers: int = 0, stop: int | None = None, how: int | str = "raise",
-        resume: str | None = None, saved: Path | None = None,
+        resume: str | None = None, saved: Path | None = None, batch: int = BATCH,
         more: list[Callback] | None = None, **overrides: Any) -> Trainer:  # fmt: skip
     """Train with a checkpoint after every step; ``folder/trace.jsonl`` tells what happened.
 
@@ -86,7 +86,7 @@ def fit(root: Path, folder: Path, *, workers: int = 0, stop: int | None = None, 
         *(more or []),
         **overrides,
     )
-    trainer.fit(small_model(), small_data(root, num_workers=workers), ckpt_path=resume)
+    trainer.fit(small_model(), small_data(root, num_workers=workers, batch_size=batch), ckpt_path=resume)
     return trainer
 
 

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from colorzoo import __version__
 from colorzoo.cli._better import tell_of_better
-from colorzoo.cli._coloring import Coloring, Job, Report, failure, remember_interrupts
+from colorzoo.cli._coloring import Coloring, Job, Report, remember_interrupts
 from colorzoo.cli._overlap import Steps, overlapped
 from colorzoo.cli._progress import progress_bar
 from colorzoo.cli._reading import pixel_limit
 from colorzoo.cli._telling import told_warnings
-from colorzoo.errors import DiskFullError
+from colorzoo.errors import DiskFullError, failure
 from colorzoo.guidance import Exemplar
 from colorzoo.inference.colorizer import Colored, Colorizer
 from colorzoo.inference.frames import Frames

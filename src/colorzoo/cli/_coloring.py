@@ -212,23 +212,3 @@ def remember_interrupts() -> list[int]:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, note)
     return seen
-
-
-def failure(error: Exception, picture: str, result: str = "") -> str:
-    """Return the line that says why a picture could not be colored; it names the picture, or the result.
-
-    Raises:
-        Exception: The error itself, if it was not foreseen and ``COLORZOO_DEBUG`` is set.
-    """
-    if isinstance(error, ColorzooError):
-        text = str(error)
-        named = picture in text or (result and result in text)
-        return text if named else f"{picture}: {text}"
-    if isinstance(error, MemoryError):
-        return f"{picture} does not fit into memory"
-    if os.environ.get("COLORZOO_DEBUG", "0") not in ("", "0"):
-        raise error
-    return (
-        f"{picture}: unexpected {type(error).__name__}: {error} (COLORZOO_DEBUG=1 shows where; "
-        "please report it)"
-    )

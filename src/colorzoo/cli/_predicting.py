@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import signal
 import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader, Dataset
 
-from colorzoo import __version__
 from colorzoo.callbacks.folders import run_folder
-from colorzoo.cli._coloring import failure
 from colorzoo.data import PictureDataModule
 from colorzoo.data.first_process import found_once
 from colorzoo.data.originals import Original, Originals, SourceOriginals
 from colorzoo.data.sampler import SeededSampler
-from colorzoo.errors import ColorzooError, DataError
+from colorzoo.errors import DataError
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.done import DoneList
-from colorzoo.inference.origin import Origin, write_with_origin
-from colorzoo.inference.picture_io import depth_at, read_picture, write_picture
+from colorzoo.inference.resumed import FileStatus, ResumedColoring
 from colorzoo.tasks import ColorizationModule
 from colorzoo.weights._files import write_atomic
 
 FAILED = "failed.txt"
 """The file among the results that lists the pictures that could not be colored; absent if there are none."""
-
-PictureOutcome = Literal["colored", "done", "failed"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +70,7 @@ class FullSizePrediction(LightningModule):
     def __init__(self, model: ColorizationModule, data: PictureDataModule, output: str | None = None) -> None:
         super().__init__()
         self.model, self.data, self.output = model, data, output
-        self.count: dict[PictureOutcome, int] = {"colored": 0, "done": 0, "failed": 0}
+        self.count: dict[FileStatus, int] = {"colored": 0, "done": 0, "failed": 0}
         self.failures: list[str] = []
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
@@ -127,22 +119,23 @@ class FullSizePrediction(LightningModule):
             WeightsError: The model was never trained, and that is not allowed.
         """
         self.model.on_predict_start()
-        self.colorizer = Colorizer(self.model, device=str(self.device), allow_untrained=True)
-        self.settings = settings_digest(self.model, self.colorizer.size)
-        self.done = DoneList(self.folder, self.trainer.global_rank)
+        colorizer = Colorizer(self.model, device=str(self.device), allow_untrained=True)
+        self.coloring = ResumedColoring(colorizer, self.folder, self.trainer.global_rank)
         _end_by_sigterm(self.trainer)
 
-    def predict_step(self, batch: Original | Unread, batch_idx: int) -> PictureOutcome:
+    def predict_step(self, batch: Original | Unread, batch_idx: int) -> FileStatus:
         """Color one picture, unless it is done; a failure is noted."""
         del batch_idx
-        outcome: PictureOutcome = "failed"
-        try:
+        if isinstance(batch, Unread):
+            status: FileStatus = "failed"
+            self.failures.append(batch.reason)
+        else:
             with torch.autocast(self.device.type, enabled=False):  # the colorizer chooses its precision
-                outcome = self._color(batch)
-        except Exception as error:  # one odd picture must not end a run of millions
-            self.failures.append(failure(error, batch.name))
-        self.count[outcome] += 1
-        return outcome
+                result = self.coloring.color(batch)
+            status = result.status
+            self.failures += [result.error] if result.error else []
+        self.count[status] += 1
+        return status
 
     def on_predict_end(self) -> None:
         """Say what became of the pictures of all processes."""
@@ -168,27 +161,6 @@ class FullSizePrediction(LightningModule):
             raise DataError(f"no picture to color in {self.data.hparams.root!r}.")
         return found
 
-    def _color(self, original: Original | Unread) -> PictureOutcome:
-        if isinstance(original, Unread):
-            raise ColorzooError(original.reason)
-        relative = Path(original.relative)
-        source = hashlib.sha256(original.data)
-        made_of = self.settings + source.digest()
-        if self.done.has(relative, made_of):
-            return "done"
-        picture = read_picture(original.data)
-        colored = self.colorizer.colorize(picture)
-        target = self.folder / relative
-        levels = colored.levels(depth_at(target, picture))
-        save = partial(write_picture, target, levels, overwrite=True)
-        # the digest of the settings covers the weights, which may have no file
-        name, settings = type(self.model).__name__, self.settings.hex()
-        write_with_origin(
-            save, target, picture, Origin(source.hexdigest(), settings, name, version=__version__)
-        )
-        self.done.add(relative, made_of)
-        return "colored"
-
 
 def _end_by_sigterm(trainer: Trainer) -> None:
     """End at once on SIGTERM, and the processes that this one started: each result is whole or not there.
@@ -208,17 +180,6 @@ def _end_by_sigterm(trainer: Trainer) -> None:
 def results_folder(trainer: Trainer, output: str | None) -> Path:
     """Return the folder that was named, or one in the run's folder; all processes must call this together."""
     return Path(output or run_folder(trainer) / "predictions")
-
-
-def settings_digest(model: ColorizationModule, size: int) -> bytes:
-    """Return a digest of all that decides the colors: version, model with arguments and weights, and size."""
-    digest = hashlib.sha256()
-    arguments = sorted(dict(model.hparams).items())
-    digest.update(repr((__version__, type(model).__qualname__, arguments, size)).encode())
-    for name, tensor in sorted({**model.borrowed_weights(), **model.state_dict()}.items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.digest()
 
 
 def _outside(found: SourceOriginals, folder: Path) -> SourceOriginals:

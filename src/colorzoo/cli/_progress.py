@@ -39,11 +39,11 @@ class RateColumn(ProgressColumn):
 
 
 @contextmanager
-def progress_bar(total: int, word: str) -> Iterator[Advance]:
+def progress_bar(total: int | None, word: str) -> Iterator[Advance]:
     """Show a bar on standard error while pictures are worked on, if there are several and it is a terminal.
 
     Args:
-        total: How many pictures.
+        total: How many pictures; None if nobody knows yet.
         word: What is done with them.
     """
     console = Console(stderr=True)

@@ -14,20 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
-
 from colorzoo import __version__
 from colorzoo.cli._coloring import remember_interrupts
+from colorzoo.cli._progress import progress_bar
 from colorzoo.cli._results import weights_of
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.metadata import Metadata
@@ -204,35 +193,16 @@ def _unused(keys: Mapping[int, Path], done: Result) -> Iterator[str]:
             yield f"there is no frame {number}; the last one is {done.frames - 1}"
 
 
-class _Rate(ProgressColumn):
-    """Frames a second."""
-
-    def render(self, task: Task) -> Text:
-        """Return the column."""
-        return Text(f"{task.speed:.1f} frames/s" if task.speed else "")
-
-
 @contextmanager
 def _progress(total: int | None) -> Iterator[Callable[[], None]]:
-    """Show a bar with rate and time left on standard error; a line now and then where that is no terminal."""
-    console = Console(stderr=True)
+    """Show a bar on standard error; a line now and then where that is no terminal."""
     interrupts = remember_interrupts()
-    columns = (
-        TextColumn("coloring"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-    )
-    lines = _Lines(total)
-    with Progress(
-        *columns, console=console, disable=not console.is_terminal, redirect_stdout=sys.stdout.isatty()
-    ) as bar:
-        task = bar.add_task("coloring", total=total)
+    lines = None if sys.stderr.isatty() else _Lines(total)
+    with progress_bar(total, "coloring frames") as advance:
 
         def tick() -> None:
-            bar.advance(task)
-            if not console.is_terminal:
+            advance()
+            if lines is not None:
                 lines.tick()
             if interrupts:
                 raise KeyboardInterrupt

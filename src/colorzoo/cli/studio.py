@@ -20,6 +20,7 @@ EXAMPLE = """
 colorzoo studio old.jpg
 colorzoo studio old.jpg --recipe hints.json
 colorzoo studio --host 0.0.0.0 --port 9000 --no-browser
+colorzoo studio --static page && python -m http.server --directory page
 """
 
 _NEEDED = ("starlette", "uvicorn", "websockets", "segno")
@@ -48,14 +49,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--port", type=int, help="port (default: the first free one from 8765)")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    parser.add_argument(
+        "--static", metavar="FOLDER", help="write the pad as plain files that color in the browser, and end"
+    )
+    parser.add_argument("--models", metavar="A,B", help="models of --static, the first is the default one")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until Ctrl+C.
+    """Serve until Ctrl+C, or write the page.
 
     Raises:
-        ColorzooError: The extra is missing, or photo, recipe, model or address cannot be used.
+        ColorzooError: The extra is missing, or folder, photo, recipe, model or address cannot be used.
     """
+    if args.static is not None:
+        from colorzoo.cli._static_page import write_static
+
+        return write_static(args)
+    if args.models is not None:
+        raise ColorzooError("--models belongs to --static; --model names the one to begin with")
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise ColorzooError(

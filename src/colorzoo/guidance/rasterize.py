@@ -31,7 +31,7 @@ def rasterize_points(recipe: Recipe, width: int, height: int, size: tuple[int, i
         rows = covered(point.y, point.radius, size[0] / height, size[0])
         columns = covered(point.x, point.radius, size[1] / width, size[1])
         ab[:, :, rows, columns] = point_ab(point).view(1, 2, 1, 1)
-        luma[:, :, rows, columns] = _lab_of(point.color)[0]
+        luma[:, :, rows, columns] = color_lab(point.color)[0]
         exact[:, :, rows, columns] = float(point.ab is not None)
         mask[:, :, rows, columns] = 1
     return Points(ab, mask, luma, exact)
@@ -59,7 +59,7 @@ def boxes_of(recipe: Recipe, width: int, height: int) -> Boxes | None:
 
 def point_ab(point: PointHint) -> Tensor:
     """Return the ``(2,)`` ab of a point in CIE units."""
-    return torch.tensor(_lab_of(point.color)[1:] if point.ab is None else point.ab)
+    return torch.tensor(color_lab(point.color)[1:] if point.ab is None else point.ab)
 
 
 def points_lab(points: Sequence[PointHint], luma: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ def points_lab(points: Sequence[PointHint], luma: Tensor) -> Tensor:
 
     A color is brought to that lightness, as far as sRGB shows it there; an exact ab is taken as it stands.
     """
-    chosen = torch.tensor([_lab_of(point.color) for point in points])
+    chosen = torch.tensor([color_lab(point.color) for point in points])
     moved = at_lightness(chosen.T[:, :, None], luma[None, :, None])[:, :, 0].T
     asked = torch.cat([luma[:, None], torch.stack([point_ab(point) for point in points])], dim=1)
     exact = torch.tensor([point.ab is not None for point in points])
@@ -75,8 +75,12 @@ def points_lab(points: Sequence[PointHint], luma: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=4096)  # while somebody draws, all points but one are those of the picture before
-def _lab_of(color: str) -> tuple[float, float, float]:
-    """Return L, a and b of ``#rrggbb``."""
+def color_lab(color: str) -> tuple[float, float, float]:
+    """Return L, a and b of ``#rrggbb``.
+
+    Raises:
+        GuidanceError: It is no such color.
+    """
     color = hex_color(color, "PointHint.color")
     rgb = torch.tensor([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
     luma, a, b = rgb_to_lab(rgb.view(3, 1, 1)).flatten().tolist()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from colorzoo.errors import GuidanceError
+from colorzoo.guidance.areas import MOST_AREAS, Area, parse_area
 from colorzoo.guidance.fields import Fields, hex_color
 from colorzoo.guidance.reach import Reach, read_reach
 
@@ -118,6 +119,7 @@ class Recipe:
         regions: Colored regions.
         boxes: Things of the picture; empty if there are none, None if nobody has said.
         proposal: SHA-256 of the model's map of regions that the colors were chosen on, or None.
+        areas: Parts of the picture that are filled, locked, kept gray, or all that may change.
         extra: The fields ``exemplar``, ``classes``, ``statistics`` as they stand, and unknown fields.
     """
 
@@ -131,6 +133,7 @@ class Recipe:
     regions: tuple[RegionColor, ...] = ()
     boxes: tuple[BoxHint, ...] | None = None
     proposal: str | None = None
+    areas: tuple[Area, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -159,6 +162,8 @@ class Recipe:
                 document[name] = [_item(item) for item in items]
         if self.proposal is not None:
             document["proposal"] = self.proposal
+        if self.areas:
+            document["areas"] = [area.to_dict() for area in self.areas]
         return document
 
     def to_json(self, path: str | Path | None = None) -> str:
@@ -180,7 +185,7 @@ class Recipe:
     def unknown(self) -> tuple[str, ...]:
         """Return the names of fields that this version does not know, such as ``points[2].colour``."""
         names = [name for name in self.extra if name not in (*_LATER_KINDS, "image")]
-        for kind in _LISTS:
+        for kind in (*_LISTS, "areas"):
             names += [
                 f"{kind}[{i}].{name}"
                 for i, item in enumerate(getattr(self, kind) or ())
@@ -273,6 +278,7 @@ def _parse(fields: Fields) -> Recipe:
         regions=tuple(_parse_region(item) for item in fields.children("regions")),
         boxes=_parse_boxes(fields),
         proposal=fields.text("proposal", None),
+        areas=_parse_areas(fields),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )
     if recipe.width is not None and recipe.height is not None:
@@ -335,6 +341,13 @@ def _parse_boxes(fields: Fields) -> tuple[BoxHint, ...] | None:
     if fields.rest().get("boxes") is None:
         return None
     return tuple(_parse_box(item) for item in fields.children("boxes"))
+
+
+def _parse_areas(fields: Fields) -> tuple[Area, ...]:
+    areas = tuple(parse_area(item) for item in fields.children("areas"))
+    if len(areas) > MOST_AREAS:
+        raise GuidanceError(f"{fields.name} has {len(areas)} areas; at most {MOST_AREAS} are taken.")
+    return areas
 
 
 def _parse_box(fields: Fields) -> BoxHint:

@@ -20,7 +20,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import ClassMap, Recipe
 from colorzoo.guidance.fields import Fields
 from colorzoo.picture_formats import open_picture
-from colorzoo.tasks import ColorizationModule
+from colorzoo.tasks import ColoringModel
 
 _LIKE = 0.02  # by how much the aspect ratio of a label image may differ: rounding of a small one
 _LARGEST = 65535
@@ -36,7 +36,7 @@ class FindsClasses(Protocol):
 
 def find_classes(model: FindsClasses, luma: Tensor) -> Tensor:
     """Ask a model for the classes of a lightness, on its device; the answer is on the CPU."""
-    device = cast(ColorizationModule, model).device
+    device = cast(ColoringModel, model).device
     with torch.inference_mode():
         return model.segment(luma.to(device)).cpu()
 

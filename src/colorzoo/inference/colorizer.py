@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import warnings
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +22,9 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
-from colorzoo.factory import create_model
+from colorzoo.factory import create_inference_model
 from colorzoo.guidance import Exemplar, Guidance, Recipe, Regions
+from colorzoo.inference.area_answers import AreaAnswers
 from colorzoo.inference.defaults import choose_default
 from colorzoo.inference.device import Precision, choose_device, choose_dtype
 from colorzoo.inference.divisions import divide_regions, read_divisions
@@ -47,10 +48,11 @@ from colorzoo.inference.references import (
 )
 from colorzoo.inference.regions import Proposals, ProposesRegions, color_regions, proposal_hash, region_notes
 from colorzoo.inference.resample import working_size
-from colorzoo.inference.sketches import draw_sketch, model_input, painted_luma
-from colorzoo.registry import list_models, load_class, model_card
+from colorzoo.inference.sketches import draw_sketch, model_input
+from colorzoo.inference.solved import Solved
+from colorzoo.registry import list_models, load_class, load_inference_class, model_card
 from colorzoo.settings import known_settings
-from colorzoo.tasks import ColorizationModule, Prediction, RgbPrediction
+from colorzoo.tasks import ColoringModel, Prediction, RgbPrediction
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Picture
 ReferenceLike = ImageLike | Look | Exemplar
@@ -90,32 +92,6 @@ class Colored:
         return join_levels(self.lightness, self.ab, self.pins, depth=depth)
 
 
-@dataclass(frozen=True)
-class Solved:
-    """What is known of a picture at the network's size.
-
-    Attributes:
-        ab: ``(2, h, w)`` in CIE units, strength and points applied.
-        extras: The model's further maps, such as ``"logits"``.
-        notes: As in `Colored`.
-        painted: ``(1, 1, h, w)``, the lightness of a painted sketch; None for models that keep the picture's.
-    """
-
-    ab: Tensor
-    extras: Mapping[str, Tensor]
-    notes: tuple[str, ...] = ()
-    painted: Tensor | None = None
-
-    def luma(self, luma: Tensor, seen: Tensor) -> Tensor:
-        """Return the lightness ``(1, 1, H, W)`` of the result: the picture's own, or a painting's.
-
-        Args:
-            luma: The picture's, at the size of the result.
-            seen: The picture's at the network's size.
-        """
-        return luma if self.painted is None else painted_luma(luma, seen, self.painted)
-
-
 class Colorizer:
     """A model ready to color pictures; keep one and use it for many, from any thread.
 
@@ -131,7 +107,7 @@ class Colorizer:
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         precision: ``"auto"`` takes bfloat16 where the hardware multiplies it.
         size: Shorter side in pixels at which the network sees a picture, 16 .. 4096; None takes the model's
-            own (`ColorizationModule.working_size`).
+            own (`ColoringModel.working_size`).
         allow_untrained: Color although the weights are random.
         fast: Take the default only among models whose weights ship with the package.
         engine: ``"torch"``, or ``"onnxruntime"``: in float32 on the CPU, from a graph that is made on first
@@ -147,7 +123,7 @@ class Colorizer:
 
     def __init__(
         self,
-        model: str | ColorizationModule | None = None,
+        model: str | ColoringModel | None = None,
         *,
         weights: str | Path | None = "default",
         device: str = "auto",
@@ -164,7 +140,7 @@ class Colorizer:
             device, precision = on_cpu_in_float32(device, precision)
         self.device = choose_device(device)
         chosen = {setting: value for setting, value in settings.items() if value is not None}
-        if isinstance(model, ColorizationModule):
+        if isinstance(model, ColoringModel):
             self.name = type(model).__name__
             if chosen:
                 raise ColorzooError(
@@ -179,12 +155,13 @@ class Colorizer:
         self.asked_size = size
         self.size, self._precision = size or model.working_size, precision
         self.model = model.to(self.device).eval()
-        self._fast: ColorizationModule | None = None
+        self._fast: ColoringModel | None = None
         self._graph = OnnxModel(self.model, self.name) if engine == "onnxruntime" else None
         self._notes: tuple[str, ...] = ()
         self._proposals = Proposals()
         self._opened = OpenedPicture()
         self._bases = Bases()
+        self._areas = AreaAnswers(self.model.accepts, self.predict, self._without_colors)
         self._last_look: tuple[weakref.ref[Tensor] | None, Tensor | None] = (None, None)
         self._lock = threading.Lock()  # around the network: it may move to another device
 
@@ -251,7 +228,9 @@ class Colorizer:
         solved = self.solve(seen, request, reference)
         if solved.painted is not None:
             return Colored(solved.ab, self.name, solved.luma(full.whole(), seen)[0, 0], notes=solved.notes)
-        pins = fit_pins(request.hints, solved.ab, full, strength=request.strength)
+        if solved.shift.parts:
+            full = FullLuma(picture.levels, solved.shift.enlarged(full.shape))
+        pins = fit_pins(request.hints, solved.ab, full, strength=request.strength, held=solved.held)
         return Colored(solved.ab, self.name, full, tuple(pins), solved.notes)
 
     def see(self, picture: Picture) -> Tensor:
@@ -297,14 +276,17 @@ class Colorizer:
             proposed = self.propose(luma) if isinstance(self.model, ProposesRegions) else given.regions
             notes = (*notes, *region_notes(given.regions, recipe, proposal_hash(proposed)))
         prediction = self.predict(luma, given)
-        ab = prediction.to_ab()
+        ab, painted = prediction.to_ab(), None
         if isinstance(prediction, RgbPrediction):
             painted = rgb_to_lab(prediction.rgb)[:, :1]
-            notes = (*notes, *draw_sketch(luma).notes, *self._notes)
-            return Solved(ab[0] * request.strength, prediction.extras, notes, painted)
-        if given.points is not None:
+            notes = (*notes, *draw_sketch(luma).notes)
+        elif given.points is not None:
             ab = self._held(ab, luma, given, request)
-        return Solved(ab[0] * request.strength, prediction.extras, (*notes, *self._notes, *prediction.notes))
+        notes = (*notes, *self._notes, *prediction.notes)
+        solved = Solved(ab[0], prediction.extras, notes, painted)
+        if recipe.areas and request.whole is not None:
+            return self._areas.apply(solved, luma, given, request)
+        return replace(solved, ab=solved.ab * request.strength)
 
     def _held(self, ab: Tensor, luma: Tensor, given: Guidance, request: DrawnRequest) -> Tensor:
         """Hold the points exactly, and keep each within its reach."""
@@ -351,6 +333,10 @@ class Colorizer:
             )
         ink = model_input(self.model, luma)[0, 0] < _INK
         return divide_regions(proposed, divisions, (recipe.width, recipe.height), ink)
+
+    def _without_colors(self, given: Guidance, luma: Tensor) -> Guidance:
+        """Return guidance with the model's regions, none of them colored, if it asks for regions."""
+        return self._with_regions(replace(given, regions=None), Recipe(), luma)
 
     def _with_regions(self, given: Guidance, recipe: Recipe, luma: Tensor) -> Guidance:
         """Give the model back its own regions in the colors of the recipe: it need not divide again."""
@@ -412,7 +398,7 @@ class Colorizer:
             f"{self.name} answered values that are no numbers, in float32 too; check its weights."
         )
 
-    def _model_for(self, dtype: torch.dtype) -> ColorizationModule:
+    def _model_for(self, dtype: torch.dtype) -> ColoringModel:
         """Return the model, or on a CPU its faster copy, which is made on first use."""
         if self.device.type != "cpu" or dtype != choose_dtype(self._precision, self.device):
             return self.model  # also where the copy's precision was too low
@@ -467,7 +453,9 @@ def _as_picture(image: ImageLike) -> Picture:
 
 def _known(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Return settings that the user chose, if the model has all of them."""
-    for setting in settings.keys() - known_settings(load_class(model_card(name))):
+    card = model_card(name)
+    unknown = settings.keys() - known_settings(load_inference_class(card))
+    for setting in unknown and unknown - known_settings(load_class(card)):
         having = [
             other for other in list_models() if setting in known_settings(load_class(model_card(other)))
         ]
@@ -475,13 +463,11 @@ def _known(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _create(
-    name: str, weights: str | Path | None, settings: dict[str, Any]
-) -> tuple[ColorizationModule, str]:
+def _create(name: str, weights: str | Path | None, settings: dict[str, Any]) -> tuple[ColoringModel, str]:
     """Return a registered model and, if it is untrained, why: for the error, not as a warning before it."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = create_model(name, weights, **settings)
+        model = create_inference_model(name, weights, **settings)
     others = [w for w in caught if "untrained" not in str(w.message)]
     for other in others:
         warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)

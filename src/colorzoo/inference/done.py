@@ -18,10 +18,10 @@ class DoneList:
 
     Args:
         folder: Where the results are.
-        process: Number of this process.
+        process: Number or name of this process.
     """
 
-    def __init__(self, folder: Path, process: int = 0) -> None:
+    def __init__(self, folder: Path, process: int | str = 0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         files = sorted(folder.glob(".done-*"))

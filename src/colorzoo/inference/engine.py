@@ -18,10 +18,10 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from colorzoo import __version__
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import Guidance
 from colorzoo.inference.device import Precision
+from colorzoo.inference.digest import model_digest
 from colorzoo.inference.export import (
     TOLERANCE,
     Graph,
@@ -34,8 +34,7 @@ from colorzoo.inference.export import (
     write_graph,
 )
 from colorzoo.registry import list_models, model_card
-from colorzoo.settings import flatten_arguments
-from colorzoo.tasks import AbPrediction, ColorizationModule, Prediction, RgbPrediction
+from colorzoo.tasks import AbPrediction, ColoringModel, Prediction, RgbPrediction
 from colorzoo.weights.catalog import cache_home
 
 Engine = Literal["torch", "onnxruntime"]
@@ -68,14 +67,14 @@ class OnnxModel:
         ColorzooError: No graph can be made of the model, or a package is missing.
     """
 
-    def __init__(self, model: ColorizationModule, name: str) -> None:
+    def __init__(self, model: ColoringModel, name: str) -> None:
         if name in list_models() and "export" in model_card(name).limits:
             raise ColorzooError(
                 f"{name} runs on torch only: no graph can be made of it; leave out the engine onnxruntime."
             )
         require_onnx()
         self._model, self._name = model, name
-        self._digest = _digest_of(model)
+        self._digest = model_digest(model, torch.__version__).hex()
         self._graphs: dict[str, Graph] = {}
         self._failed: dict[str, str] = {}
 
@@ -183,14 +182,3 @@ def _refuse_settings(given: Guidance) -> None:
                     f"{name}.{field.name} = {value} is not in the graph, which only knows {field.default}; "
                     "leave out the engine onnxruntime."
                 )
-
-
-def _digest_of(model: ColorizationModule) -> str:
-    """Hash all that decides the answers of a model: class, settings, every weight, versions."""
-    settings = flatten_arguments(type(model), model.hparams)
-    about = [type(model).__qualname__, settings, __version__, torch.__version__]
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode())
-    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().contiguous().view(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

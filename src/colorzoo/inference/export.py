@@ -25,7 +25,7 @@ from colorzoo.factory import create_model
 from colorzoo.guidance import Guidance
 from colorzoo.inference.palette import bins_of, has_distribution
 from colorzoo.settings import flatten_arguments
-from colorzoo.tasks import ColorizationModule
+from colorzoo.tasks import ColoringModel
 
 Graph = Callable[[Sequence[Tensor]], Mapping[str, Tensor]]
 """A written graph, run: its inputs in order, and its outputs by name."""
@@ -82,7 +82,7 @@ class TensorsOnly(nn.Module):
         template: Guidance that says which kinds and fields the tensors fill, in order.
     """
 
-    def __init__(self, model: ColorizationModule, template: Guidance) -> None:
+    def __init__(self, model: ColoringModel, template: Guidance) -> None:
         super().__init__()
         self.model, self.template = model, template
 
@@ -91,7 +91,7 @@ class TensorsOnly(nn.Module):
         return answers(self.model, (luma, fill_guidance(self.template, guidance)))
 
 
-def answers(model: ColorizationModule, sample: Sample) -> dict[str, Tensor]:
+def answers(model: ColoringModel, sample: Sample) -> dict[str, Tensor]:
     """Return what a graph of the model answers: the picture, and if it has one the distribution of colors."""
     prediction = model(*sample)
     found: dict[str, Tensor] = {model.output_kind: prediction.colors}
@@ -129,7 +129,7 @@ def export_model(
 
 
 def write_graph(
-    model: ColorizationModule, traced: Sample, others: Sequence[Sample], out: Path, about: Mapping[str, str]
+    model: ColoringModel, traced: Sample, others: Sequence[Sample], out: Path, about: Mapping[str, str]
 ) -> Exported:
     """Write a graph, whole or not at all, and compare it with the model.
 
@@ -156,7 +156,7 @@ def write_graph(
 
 
 @torch.no_grad()
-def trace(model: ColorizationModule, luma: Tensor, guidance: Guidance) -> ExportedProgram:
+def trace(model: ColoringModel, luma: Tensor, guidance: Guidance) -> ExportedProgram:
     """Return the graph of a model; batch, height and width are dynamic.
 
     Args:
@@ -262,7 +262,7 @@ def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
     return run
 
 
-def _difference(model: ColorizationModule, graph: Graph, sample: Sample) -> float:
+def _difference(model: ColoringModel, graph: Graph, sample: Sample) -> float:
     """Compare graph and model on one picture; the graph was traced with two."""
     luma, guidance = sample
     with torch.inference_mode():
@@ -290,7 +290,7 @@ def _size(sample: Sample) -> tuple[int, int]:
     return height, width
 
 
-def _metadata(model: ColorizationModule, outputs: Mapping[str, Tensor]) -> dict[str, str]:
+def _metadata(model: ColoringModel, outputs: Mapping[str, Tensor]) -> dict[str, str]:
     """Return what a file says of itself: with a distribution, also which color each of its bins is."""
     hparams = json.dumps(flatten_arguments(type(model), model.hparams), sort_keys=True, default=str)
     about = {"hparams": hparams, "conventions": _CONVENTIONS}

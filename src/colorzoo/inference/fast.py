@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from colorzoo.inference.device import multiplies_matrices
 from colorzoo.networks.borrowed import BorrowedModel
 from colorzoo.networks.stored_spectral import StoredSpectralConv
-from colorzoo.tasks import ColorizationModule
+from colorzoo.tasks import ColoringModel
 
 _FEWEST_CHANNELS = 256  # below, moving the tiles costs more than the multiplications saved
 # of tiles at a time: more leave the cache, and a map of 256 x 256 took two to three times as long at once
@@ -28,7 +28,7 @@ _FEWEST_PIXELS = 512  # below, transforming a kernel costs what its multiplicati
 _LARGE_WEIGHT = 2**18  # elements, above which a weight that a norm divides is shared rather than copied
 
 
-def fast_module(module: ColorizationModule, dtype: torch.dtype) -> ColorizationModule:
+def fast_module(module: ColoringModel, dtype: torch.dtype) -> ColoringModel:
     """Return a module that shares everything with ``module`` but the networks, which are faster copies.
 
     That is its own network, and that of a frozen model which it builds on.
@@ -36,7 +36,7 @@ def fast_module(module: ColorizationModule, dtype: torch.dtype) -> ColorizationM
     fast = copy.copy(module)  # shallow: a deep copy would take along the trainer that it belongs to
     fast._modules = {**module._modules, "network": speed_up(module.network, dtype)}
     for name, child in module._modules.items():
-        if isinstance(child, BorrowedModel) and isinstance(child.model, ColorizationModule):
+        if isinstance(child, BorrowedModel) and isinstance(child.model, ColoringModel):
             held = copy.copy(child)
             held._modules = {"model": fast_module(child.model, dtype)}
             fast._modules[name] = held

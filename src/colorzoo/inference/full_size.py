@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -24,15 +24,24 @@ from colorzoo.inference.resample import BicubicUpsampler, shrink_bands
 _BAND_PIXELS = 2**18  # fewer, and each step costs more than its pixels; more leave the processor's cache
 
 
+class MovesRows(Protocol):
+    """Moves the lightness of a picture, a band at a time."""
+
+    def __call__(self, luma: Tensor, first: int, last: int, /) -> Tensor:
+        """Return the rows ``(rows, W)`` from ``first`` up to ``last``, moved."""
+
+
 @dataclass(frozen=True)
 class FullLuma:
     """The lightness of a picture, ``(H, W)`` in [0, 100], made where it is looked at.
 
     Attributes:
         levels: The stored picture, ``(H, W)`` or ``(H, W, 3)``.
+        move: Where areas move it; None leaves the picture's.
     """
 
     levels: Levels
+    move: MovesRows | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -41,10 +50,14 @@ class FullLuma:
 
     def rows(self, first: int, last: int) -> Tensor:
         """Return the rows from ``first`` up to ``last``, ``(last - first, W)``."""
-        return luma_of_levels(self.levels[first:last])
+        luma = luma_of_levels(self.levels[first:last])
+        return luma if self.move is None else self.move(luma, first, last)
 
     def __getitem__(self, places: tuple[Tensor, Tensor]) -> Tensor:
         """Return the lightness ``(K,)`` of single pixels: ``(K,)`` rows and columns."""
+        if self.move is not None:
+            pairs = zip(*(place.tolist() for place in places), strict=True)
+            return torch.stack([self.rows(row, row + 1)[0, column] for row, column in pairs])
         rows, columns = (place.numpy() for place in places)
         return luma_of_levels(self.levels[rows, columns][None])[0]
 

@@ -22,7 +22,7 @@ from colorzoo.guidance import (
 from colorzoo.guidance.fields import Fields
 from colorzoo.inference.classes import FindsClasses, class_map
 from colorzoo.inference.picture import Picture
-from colorzoo.tasks import ColorizationModule
+from colorzoo.tasks import ColoringModel
 
 
 @runtime_checkable
@@ -38,7 +38,7 @@ class FindsBoxes(Protocol):
 
 
 def add_kinds(
-    guidance: Guidance, recipe: Recipe, model: ColorizationModule, luma: Tensor, exemplar: Exemplar | None
+    guidance: Guidance, recipe: Recipe, model: ColoringModel, luma: Tensor, exemplar: Exemplar | None
 ) -> Guidance:
     """Add to the drawn points and scribbles what else a recipe gives and the model takes.
 
@@ -72,7 +72,7 @@ def find_boxes(model: FindsBoxes, luma: Tensor) -> Boxes:
     Raises:
         GuidanceError: It has no detector.
     """
-    device = cast(ColorizationModule, model).device
+    device = cast(ColoringModel, model).device
     with torch.inference_mode():
         return model.find_boxes(luma.to(device)).to("cpu")
 

@@ -22,6 +22,7 @@ MOST_PINS = 2048  # beyond that the hints lie so dense that the network's map ca
 _REACH = 1.5  # deviation of the fading, in cells of the network's map
 _APART = 2.5  # deviations that the next point is away at least, so that two colors stay two colors
 _ROUNDS = 4
+_NARROWEST = 0.3  # pixels
 _CUT = 3.5  # deviations after which the rest is below a thousandth
 
 
@@ -67,7 +68,12 @@ class Pin:
 
 
 def fit_pins(
-    hints: Sequence[PointHint], ab: Tensor, luma: LumaAtPlaces, *, strength: float = 1.0
+    hints: Sequence[PointHint],
+    ab: Tensor,
+    luma: LumaAtPlaces,
+    *,
+    strength: float = 1.0,
+    held: Tensor | None = None,
 ) -> list[Pin]:
     """Find what must be added to an enlarged prediction for its points to have their colors.
 
@@ -77,6 +83,7 @@ def fit_pins(
         ab: ``(2, h, w)`` prediction in CIE units.
         luma: ``(H, W)`` lightness of the picture in [0, 100].
         strength: Factor on the chosen chroma.
+        held: ``(h, w)`` in [0, 1], where the prediction must stay as it is; None if nowhere.
 
     Returns:
         The pins, to be added to the prediction enlarged to (H, W).
@@ -92,9 +99,13 @@ def fit_pins(
     apart = _outside(y[:, None], y0, y1).square() + _outside(x[:, None], x0, x1).square()
     count = len(hints)
     covered_later = ((apart == 0) & (torch.arange(count)[:, None] < torch.arange(count))).any(dim=1)
-    kept = (~covered_later).nonzero().flatten()
+    cell = max(height / ab.shape[1], width / ab.shape[2])
+    room = _room(held, torch.stack([y0, y1, x0, x1], dim=1), (height, width))
+    kept = (~covered_later & (room > 0)).nonzero().flatten()
+    if not len(kept):
+        return []
     apart, homes = apart[kept][:, kept], (y[kept], x[kept])
-    reach = _reaches(apart, _REACH * max(height / ab.shape[1], width / ab.shape[2]))
+    reach = torch.minimum(_reaches(apart, _REACH * cell), (room[kept] / _CUT).clamp(min=_NARROWEST))
     wanted = points_lab([hints[i] for i in kept.tolist()], luma[homes])
     chosen = wanted * torch.tensor([1.0, strength, strength])
     target = reduce_chroma(chosen.T[:, :, None])[1:, :, 0].T
@@ -112,6 +123,27 @@ def _spans(places: list[tuple[float, float]], length: int) -> tuple[Tensor, Tens
     return torch.tensor([s.start for s in slices]), torch.tensor([s.stop - 1 for s in slices])
 
 
+def _room(held: Tensor | None, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return ``(K,)``, how many pixels each rectangle is away from what is held; 0 where they meet.
+
+    Args:
+        held: See `fit_pins`.
+        boxes: ``(K, 4)``: first and last row, first and last column.
+        size: Height and width of the picture.
+    """
+    if held is None or not held.any():
+        return torch.full((len(boxes),), torch.inf)
+    cells = (held > 0).nonzero()
+    tall, wide = size[0] / held.shape[0], size[1] / held.shape[1]
+    top, left = cells[:, 0] * tall, cells[:, 1] * wide
+    room = []
+    for y0, y1, x0, x1 in boxes.tolist():
+        down = torch.maximum(top - (y1 + 1), y0 - (top + tall)).clamp(min=0)
+        across = torch.maximum(left - (x1 + 1), x0 - (left + wide)).clamp(min=0)
+        room.append(torch.hypot(down, across).min())
+    return torch.stack(room)
+
+
 def _outside(place: Tensor, first: Tensor | int, last: Tensor | int) -> Tensor:
     """Return how many pixels a place is away from [first, last], 0 inside."""
     return torch.maximum(first - place, place - last).clamp(min=0).float()
@@ -125,7 +157,7 @@ def _fade(place: Tensor, span: tuple[int, int], reach: float) -> Tensor:
 def _reaches(apart: Tensor, widest: float) -> Tensor:
     """Return ``(K,)`` deviations: narrower where another point is near, whose color must stay."""
     others = apart.masked_fill(apart == 0, torch.inf).min(dim=0).values.sqrt()
-    return (others / _APART).clamp(min=0.3, max=widest)
+    return (others / _APART).clamp(min=_NARROWEST, max=widest)
 
 
 def _solve(weight: Tensor, missing: Tensor) -> Tensor:

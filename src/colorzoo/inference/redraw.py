@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.guidance import Guidance, Scribbles
-from colorzoo.tasks import ColorizationModule, Prediction
+from colorzoo.tasks import ColoringModel, Prediction
 
 _KEPT = 2
 
@@ -26,7 +26,7 @@ class Redraws(Protocol):
 
 
 class _Opened(NamedTuple):
-    model: ColorizationModule
+    model: ColoringModel
     luma: Tensor
     others: Guidance
     state: Any
@@ -41,7 +41,7 @@ class OpenedPicture:
     def __init__(self) -> None:
         self._newest: list[_Opened] = []
 
-    def predict(self, model: ColorizationModule, luma: Tensor, guidance: Guidance) -> Prediction:
+    def predict(self, model: ColoringModel, luma: Tensor, guidance: Guidance) -> Prediction:
         """Return ``model(luma, guidance)``."""
         if guidance.scribbles is None or not isinstance(model, Redraws):
             prediction: Prediction = model(luma, guidance)

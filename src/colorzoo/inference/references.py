@@ -17,7 +17,7 @@ from colorzoo.inference.looks import GivesLooks, Look, is_look, mix
 from colorzoo.inference.picture import Picture, is_gray
 from colorzoo.inference.read import read_picture
 from colorzoo.inference.resample import working_size
-from colorzoo.tasks import ColorizationModule
+from colorzoo.tasks import ColoringModel
 
 _LARGE = 2**22  # pixels
 
@@ -110,7 +110,7 @@ def as_reference(picture: Picture, size: int) -> Tensor:
     return small.clamp(0, 1)
 
 
-def make_exemplar(model: ColorizationModule, references: Sequence[Reference], size: int) -> Exemplar:
+def make_exemplar(model: ColoringModel, references: Sequence[Reference], size: int) -> Exemplar:
     """Return what a model takes of references, for any number of pictures.
 
     Args:
@@ -135,7 +135,7 @@ def make_exemplar(model: ColorizationModule, references: Sequence[Reference], si
     return Exemplar.of_look(mixed)
 
 
-def make_look(model: ColorizationModule, name: str, references: Sequence[Reference], size: int) -> Look:
+def make_look(model: ColoringModel, name: str, references: Sequence[Reference], size: int) -> Look:
     """Return the look of references as it goes into a file; see `make_exemplar`.
 
     Raises:
@@ -147,7 +147,7 @@ def make_look(model: ColorizationModule, name: str, references: Sequence[Referen
     return Look(mix(looks, [reference.weight for reference in references]), model.look_key(), name)
 
 
-def look_of(model: ColorizationModule, source: Picture | Look, size: int) -> Tensor:
+def look_of(model: ColoringModel, source: Picture | Look, size: int) -> Tensor:
     """Return the statistics ``(1, R, C)`` of one reference, float32 on the CPU."""
     if isinstance(source, Look):
         source.check_for(model)

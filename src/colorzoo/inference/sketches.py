@@ -9,7 +9,7 @@ from torch import Tensor
 
 from colorzoo.color import clean_line_art, lab_to_rgb, xdog
 from colorzoo.inference.resample import BicubicUpsampler
-from colorzoo.tasks import ColorizationModule
+from colorzoo.tasks import ColoringModel
 
 PHOTO_NOTE = "this looks like a photo or a painting, not like a sketch; its lines were drawn first"
 BLANK_NOTE = "no line was found in the sketch; the model has nothing to hold on to"
@@ -61,7 +61,7 @@ def looks_drawn(luma: Tensor) -> bool:
     return _share(luma > _PAPER) > 0.5 and not draw_sketch(luma).notes  # neither a photo nor blank
 
 
-def model_input(model: ColorizationModule, luma: Tensor) -> Tensor:
+def model_input(model: ColoringModel, luma: Tensor) -> Tensor:
     """Return what a model reads of a picture: its lightness ``(1, 1, h, w)`` itself, or a sketch of it."""
     return draw_sketch(luma).lines if model.input_kind == "sketch" else luma
 

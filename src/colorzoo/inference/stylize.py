@@ -23,7 +23,7 @@ from colorzoo.inference.picture import Picture
 from colorzoo.inference.references import as_reference, require_color
 from colorzoo.inference.resample import BicubicUpsampler
 from colorzoo.picture_formats import open_picture
-from colorzoo.tasks import ColorizationModule
+from colorzoo.tasks import ColoringModel
 
 Transform = Literal["adain", "wct"]
 _TILE_PIXELS = 2**16
@@ -62,9 +62,7 @@ class Stylization:
     size: int = 512
 
 
-def stylize(
-    model: ColorizationModule, content: Picture, style: Picture, how: Stylization
-) -> NDArray[np.float32]:
+def stylize(model: ColoringModel, content: Picture, style: Picture, how: Stylization) -> NDArray[np.float32]:
     """Return the content ``(H, W, 3)`` in [0, 1] with the colors of the style, at the size of the content.
 
     Raises:

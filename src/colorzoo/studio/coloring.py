@@ -15,6 +15,7 @@ from torch import Tensor
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.rasterize import point_ab, points_lab
+from colorzoo.inference.areas import LumaShift
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLuma, join_levels
 from colorzoo.inference.guide import draw_wishes
@@ -45,6 +46,8 @@ class Answer:
         notes: What the user should know.
         painted: ``(1, 1, h, w)`` lightness, of models that paint sketches.
         seen: The sketch's lightness at that size.
+        shift: How areas move the photo's lightness.
+        held: ``(h, w)`` in [0, 1], where areas keep the colors; None if none does.
     """
 
     ab: Tensor
@@ -53,6 +56,8 @@ class Answer:
     notes: tuple[str, ...]
     painted: Tensor | None = None
     seen: Tensor | None = None
+    shift: LumaShift = field(default_factory=LumaShift)
+    held: Tensor | None = None
 
     @property
     def nbytes(self) -> int:
@@ -62,7 +67,7 @@ class Answer:
     def luma(self, luma: Tensor) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` of the result where the photo has ``luma``."""
         if self.painted is None or self.seen is None:
-            return luma
+            return self.shift.on(luma)
         return painted_luma(luma, self.seen, self.painted)
 
     def distribution(self) -> Distribution | None:
@@ -177,6 +182,8 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
             solved.notes,
             solved.painted,
             None if solved.painted is None else small,
+            solved.shift,
+            solved.held,
         )
     cache.put(key, answer)
     watch.lap("network")
@@ -188,7 +195,8 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
 def paint(task: Task, answer: Answer, luma: Tensor, watch: Stopwatch) -> bytes:
     """Join an answer with a lightness ``(1, 1, h, w)`` of any size and return the JPEG."""
     with torch.inference_mode():
-        shown = join_levels(answer.luma(luma)[0, 0], answer.ab, pins_for(task, answer, luma))
+        shown_luma = answer.luma(luma)
+        shown = join_levels(shown_luma[0, 0], answer.ab, pins_for(task, answer, shown_luma))
     watch.lap("join")
     encoded = jpeg(Image.fromarray(shown))
     watch.lap("encode")
@@ -200,7 +208,7 @@ def pins_for(task: Task, answer: Answer, luma: Tensor) -> list[Pin]:
     if answer.painted is not None:
         return []
     hints = scaled_points(task.recipe.points, task.photo.size, (int(luma.shape[3]), int(luma.shape[2])))
-    return fit_pins(hints, answer.ab, luma[0, 0], strength=task.recipe.strength)
+    return fit_pins(hints, answer.ab, luma[0, 0], strength=task.recipe.strength, held=answer.held)
 
 
 def preview(

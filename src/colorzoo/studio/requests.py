@@ -12,6 +12,7 @@ from typing import Any, cast
 from colorzoo import __version__
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import PointHint, Recipe
+from colorzoo.guidance.areas import parse_area
 from colorzoo.guidance.fields import Fields
 from colorzoo.guidance.reach import read_reach
 from colorzoo.inference.colorizer import Colored
@@ -21,7 +22,7 @@ from colorzoo.inference.origin import Origin, with_origin
 from colorzoo.inference.paths import WRITABLE
 from colorzoo.inference.picture_io import Picture, depth_at, read_picture, write_notes
 from colorzoo.inference.references import as_reference, require_color
-from colorzoo.studio import areas
+from colorzoo.studio import areas, zones
 from colorzoo.studio.coloring import Quality, Task, color_at, displayed, preview, shown_points, solve
 from colorzoo.studio.errors import StudioError
 from colorzoo.studio.files import Shelf
@@ -303,6 +304,26 @@ def extent(ctx: Context) -> Iterator[Message]:
     yield ctx.answer("extent", areas.extent(ctx.photo(), point, ctx.network), x=x, y=y, reach=reach)
 
 
+def select(ctx: Context) -> Iterator[Message]:
+    """Select the thing at a place, or in a rough outline."""
+    fields = ctx.message.fields()
+    task = ctx.task(zones.bare(ctx.recipe()))
+    if ctx.message.body.get("path") is not None:
+        mask = zones.outlined(task, zones.own_colors(task, ctx.session.cache), fields.path("path"))
+    else:
+        place = _inside(fields.required_number("x"), fields.required_number("y"), task.photo)
+        mask = zones.selected(task, place, fields.number("size", 1.0, low=0.1, high=10))
+    yield ctx.answer("selected", mask=mask)
+
+
+def keep(ctx: Context) -> Iterator[Message]:
+    """Take down the colors that an area locks, or leaves as they are outside."""
+    area = parse_area(ctx.message.fields().child("area"))
+    task = ctx.task()
+    answer = solve(task, task.colorizer.size, ctx.session.cache)
+    yield ctx.answer("kept", kept=zones.kept(task, answer, area))
+
+
 def propose(ctx: Context) -> Iterator[Message]:
     """Show the regions whose colors the model asks for."""
     task = ctx.task()
@@ -420,6 +441,8 @@ REQUESTS: dict[str, Request] = {
     "probe": Request(probe, "model"),
     "gamut": Request(gamut, rank=0),
     "extent": Request(extent),
+    "select": Request(select, "model"),
+    "keep": Request(keep, "model", newest=False),
     "propose": Request(propose, "model"),
     "classes": Request(classes, "model"),
     "match": Request(match, "model"),

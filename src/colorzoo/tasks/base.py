@@ -12,14 +12,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from colorzoo.card import GuidanceKind, OutputKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.settings import complete_arguments
+from colorzoo.tasks.coloring import ColoringModel
 from colorzoo.tasks.measuring import MeasuredModule
 from colorzoo.tasks.prediction import Prediction
 from colorzoo.tasks.provenance import Provenance
@@ -37,41 +37,27 @@ if TYPE_CHECKING:
     from colorzoo.weights.caffe import CaffeLayers
 
 
-class ColorizationModule(MeasuredModule):
-    """Base class of the zoo.
+class ColorizationModule(MeasuredModule, ColoringModel):
+    """Base class of the zoo: a `ColoringModel` and its training.
 
     A subclass's ``__init__`` takes groups of settings (`colorzoo.settings`), keeps them as attributes, and
     calls ``super().__init__`` last, which records the arguments and runs the hooks.
 
     Attributes:
-        accepts: Kinds of guidance.
-        input_kind: What ``forward`` reads.
-        output_kind: What it answers.
         recorded_hparams: Settings without which weights mean something else; weight files record them.
         published_files: Names of the authors' files, where they publish several for one model, and the prefix
             of each in the state dict that `load_published_state_dict` takes.
-        working_size: The shorter side in pixels at which the network wants to see a picture when the user
-            names none; a class attribute, or a property where a setting decides it.
         stages: The stages of training by name; empty for a paper that trains everything at once.
         stage: The one that this model is in.
-        network: What colors.
-        trained: Whether the weights were ever trained or loaded; checkpoints carry it.
         allow_untrained: Whether ``test`` and ``predict`` may run on random weights, and ``fit`` on random
             parts that it leaves frozen.
-        provenance: How the weights were made.
     """
 
-    accepts: frozenset[GuidanceKind] = frozenset()
-    output_kind: OutputKind = "ab"
     recorded_hparams: ClassVar[tuple[str, ...]] = ()
     published_files: ClassVar[Mapping[str, str]] = {}
-    working_size: int = 256
     stages: ClassVar[Mapping[str, Stage]] = {}
 
-    network: nn.Module
-    trained: bool
     allow_untrained: bool
-    provenance: Provenance
 
     def __init__(self, *, stage: str | None = None, start: Start | str | None = None) -> None:
         """Build the model.
@@ -111,24 +97,6 @@ class ColorizationModule(MeasuredModule):
     def configure_losses(self) -> None:
         """Build what the losses need; nothing by default."""
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
-        """Color a batch.
-
-        Args:
-            luma: ``(B, 1, H, W)``: L in [0, 100], or a sketch in [0, 1] for models that read sketches.
-            guidance: What the user gives; kinds that the model does not accept are ignored.
-        """
-        raise NotImplementedError(f"{type(self).__name__} must define forward(luma, guidance)")
-
-    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load the authors' checkpoint, given under their names (strict).
-
-        Raises:
-            WeightsError: Keys or shapes do not fit, or no such checkpoint exists for this model.
-        """
-        del state_dict
-        raise WeightsError(f"{type(self).__name__} has no published checkpoint it could load.")
-
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Translate the authors' Caffe model.
@@ -149,10 +117,6 @@ class ColorizationModule(MeasuredModule):
     def for_inference(cls, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return what is left of a trained state dict when training is over: all but a discriminator."""
         return {key: value for key, value in state_dict.items() if not key.startswith("discriminator.")}
-
-    def borrowed_weights(self) -> Mapping[str, Tensor]:
-        """Return the weights by name that another registered model brings along; files leave them out."""
-        return {}
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of all layers but those that the stage leaves frozen."""

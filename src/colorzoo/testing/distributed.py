@@ -28,6 +28,7 @@ from colorzoo.testing.trainer import GradientWitness, batch_loader, quiet_traine
 _PROCESSES = 2
 _TIMEOUT = 300.0  # seconds; far beyond what a trial takes, so that a deadlock ends
 _SAME_LOSS, _SAME_GRADIENT, _SAME_METRIC = 1e-4, 1e-3, 1e-6
+_MANY_NEED = ("timm", "torchvision", "kornia", "torchmetrics")  # imported once, not twice for each model
 _VALIDATION = {0: ((0, 1), (2,)), 1: ((3, 4),)}  # pictures by process and batch: uneven, as real ones are
 
 
@@ -113,7 +114,7 @@ def _require_same_losses(card: ModelCard, both: list[_Trial], alone: _Trial) -> 
 def _run_processes(card: ModelCard, folder: Path, steps: int) -> None:
     # a fork of this process could inherit locks held by its threads; a fork of a fresh server cannot
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([__name__, *_MANY_NEED])
     port, zoo = _free_port(), list(colorzoo.zoo.__path__)
     arguments = [(card, folder, steps, rank, port, zoo) for rank in range(_PROCESSES)]
     processes = [context.Process(target=_worker, args=each, daemon=True) for each in arguments]

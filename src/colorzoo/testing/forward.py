@@ -9,7 +9,10 @@ from typing import get_args
 import torch
 
 from colorzoo.card import GuidanceKind, ModelCard
+from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
+from colorzoo.registry import load_inference_class
+from colorzoo.settings import known_settings
 from colorzoo.tasks import ColorizationModule
 from colorzoo.testing.models import difference, picture, predict, require, sample_call, smoke_model
 from colorzoo.testing.samples import Size, sample_guidance
@@ -33,6 +36,24 @@ def check_odd_sizes(card: ModelCard) -> None:
         require(bool(answer.isfinite().all()), f"{card.name}: not finite at {size}")
         in_range = card.output == "ab" or 0 <= float(answer.min()) <= float(answer.max()) <= 1
         require(in_range, f"{card.name}: RGB leaves [0, 1]")
+
+
+def check_inference_model(card: ModelCard) -> None:
+    """A model that only colors declares and answers to the bit what the task does with the same weights."""
+    if card.inference is None:
+        return
+    task, light_class = smoke_model(card), load_inference_class(card)
+    known = known_settings(light_class)
+    wanted = {**card.hparams, **card.smoke.hparams}
+    light = build_model(light_class, {name: value for name, value in wanted.items() if name in known}).eval()
+    light.load_state_dict(task.for_inference(task.state_dict()))
+    for name in ("accepts", "input_kind", "output_kind", "working_size"):
+        require(
+            getattr(light, name) == getattr(task, name), f"{card.name}: other {name} where it only colors"
+        )
+    for luma, guidance in (sample_call(card, _SIZE), (sample_call(card, _SIZE)[0], None)):
+        answers = predict(card, light, luma, guidance), predict(card, task, luma, guidance)
+        require(torch.equal(*answers), f"{card.name}: answers otherwise where it only colors")
 
 
 def check_batch_equals_single(card: ModelCard) -> None:

@@ -12,7 +12,7 @@ from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.networks.stored_spectral import StoredSpectralConv
 from colorzoo.registry import load_class
-from colorzoo.tasks import AbPrediction, ColorizationModule, Prediction, RgbPrediction
+from colorzoo.tasks import AbPrediction, ColoringModel, ColorizationModule, Prediction, RgbPrediction
 from colorzoo.testing.samples import Size, sample_guidance, sample_input
 
 _FULL_SCALE = {"ab": 100.0, "rgb": 1.0}
@@ -41,7 +41,8 @@ def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)  # constructors draw from the global state
-        model = build_model(load_class(card), {**card.hparams, **card.smoke.hparams})
+        model_class: type[ColorizationModule] = load_class(card)
+        model = build_model(model_class, {**card.hparams, **card.smoke.hparams})
         for name, parameter in model.named_parameters():
             if parameter.ndim > 1 and parameter.requires_grad:
                 deviation = math.sqrt(2 / parameter[0].numel()) * card.smoke.scales.get(name, 1.0)
@@ -67,7 +68,7 @@ def picture(card: ModelCard, prediction: Prediction) -> Tensor:
 
 
 @torch.inference_mode()
-def predict(card: ModelCard, model: ColorizationModule, luma: Tensor, guidance: Guidance | None) -> Tensor:
+def predict(card: ModelCard, model: ColoringModel, luma: Tensor, guidance: Guidance | None) -> Tensor:
     """Return the picture that a model answers, without gradients."""
     return picture(card, model(luma, guidance)).clone()
 

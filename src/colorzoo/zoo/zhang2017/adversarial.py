@@ -20,12 +20,11 @@ from colorzoo.networks.hint_input import AB_SCALE
 from colorzoo.networks.patchgan import PatchDiscriminator
 from colorzoo.tasks import AbPrediction, GANColorizationModule, settings_of
 from colorzoo.zoo.zhang2017.extensions import LocalExtensions
+from colorzoo.zoo.zhang2017.inference import build_local, color_by_points
 from colorzoo.zoo.zhang2017.network import LocalHintsNetwork
 from colorzoo.zoo.zhang2017.settings import LocalArchitecture, LocalObjective, LocalUsers
 from colorzoo.zoo.zhang2017.task import (
     VALIDATION_POINTS,
-    build_local,
-    color,
     strided_cross_entropy,
     training_points,
     validation_points,
@@ -103,7 +102,7 @@ class Zhang2017LocalAdversarial(GANColorizationModule[AbPrediction]):
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch, as `Zhang2017Local` does."""
-        return color(self.network, luma, guidance)
+        return color_by_points(self.network, luma, guidance)
 
     def paint(self, batch: Batch) -> AbPrediction:
         """Color a training batch with simulated points."""

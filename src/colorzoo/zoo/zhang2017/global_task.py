@@ -12,22 +12,18 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.guidance import GlobalStatistics, Guidance, ab_histogram, mean_saturation
 from colorzoo.losses import smooth_l1_map
-from colorzoo.networks.hint_unet import initialize
-from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.randomness import draw_uniform, picture_generators
-from colorzoo.tasks import AbPrediction, ColorizationModule, SingleOptimizerModule, Start, settings_of
-from colorzoo.weights import apply_weights
+from colorzoo.tasks import ColorizationModule, SingleOptimizerModule, Start, settings_of
 from colorzoo.weights.caffe import CaffeLayers
 from colorzoo.zoo.zhang2017.caffe import convert_global
-from colorzoo.zoo.zhang2017.global_network import GlobalHintsNetwork
-from colorzoo.zoo.zhang2017.published import convert_published_global
+from colorzoo.zoo.zhang2017.inference import GlobalAnswers, build_global
 from colorzoo.zoo.zhang2017.settings import GlobalArchitecture, GlobalUsers
 from colorzoo.zoo.zhang2017.start import copy_shared_layers
 
 VALIDATION_SETTINGS = ("automatic", "saturation", "histogram", "both")
 
 
-class Zhang2017Global(SingleOptimizerModule):
+class Zhang2017Global(GlobalAnswers, SingleOptimizerModule):
     """The Global Hints network and its training.
 
     Args:
@@ -41,9 +37,7 @@ class Zhang2017Global(SingleOptimizerModule):
         lr_scheduler: See `SingleOptimizerModule`.
     """
 
-    accepts = frozenset({"statistics"})
     recorded_hparams = ("width", "ab_scale")
-    network: GlobalHintsNetwork
 
     def __init__(
         self,
@@ -62,8 +56,7 @@ class Zhang2017Global(SingleOptimizerModule):
 
     def configure_network(self) -> None:
         """Build U-Net and branch."""
-        self.network = GlobalHintsNetwork(self.architecture.width, ab_scale=self.architecture.ab_scale)
-        initialize(self.network, self.architecture.init_std)
+        self.network = build_global(self.architecture)
 
     def configure_losses(self) -> None:
         """Compile network and loss into one graph, if asked."""
@@ -73,25 +66,6 @@ class Zhang2017Global(SingleOptimizerModule):
         """Copy a Local Hints model's layers; the branch adds nothing at first, so its colors are kept."""
         copy_shared_layers(source.network, self.network)
         torch.nn.init.zeros_(self.network.branch.last_norm.weight)
-
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch."""
-        statistics = guidance.statistics if guidance is not None else None
-        return AbPrediction(ab=self.network(luma, statistics or GlobalStatistics()))
-
-    @property
-    def taps(self) -> tuple[Tap, ...]:
-        """The maps that an add-on may refine."""
-        return self.network.unet.taps
-
-    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
-        """Run the model up to its first tap; see `TappedModel`."""
-        statistics = guidance.statistics if guidance is not None else None
-        return self.network.before_taps(luma, statistics or GlobalStatistics())
-
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Finish from the first tap; see `TappedModel`."""
-        return self.network.after_taps(state, visit)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Show some pictures their statistics, color, and compare with the truth."""
@@ -133,8 +107,3 @@ class Zhang2017Global(SingleOptimizerModule):
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Translate ``global_model.caffemodel`` of the authors' interactive demo."""
         return convert_global(layers)
-
-    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load the 135 keys that ``colorzoo weights convert`` reads from the authors' Caffe files."""
-        ours = convert_published_global(state_dict)
-        apply_weights(self, ours, name="the published checkpoint", published=False)

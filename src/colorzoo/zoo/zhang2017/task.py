@@ -27,17 +27,14 @@ from colorzoo.losses import (
     smooth_l1_map,
     weighted_by_chroma,
 )
-from colorzoo.networks.hint_unet import Detach, initialize
+from colorzoo.networks.hint_unet import Detach
 from colorzoo.networks.rank import fold_rank_layers
-from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.randomness import picture_generators
-from colorzoo.tasks import AbPrediction, ColorizationModule, SingleOptimizerModule, Start, settings_of
-from colorzoo.weights import apply_weights
+from colorzoo.tasks import ColorizationModule, SingleOptimizerModule, Start, settings_of
 from colorzoo.weights.caffe import CaffeLayers
 from colorzoo.zoo.zhang2017.caffe import convert_local
 from colorzoo.zoo.zhang2017.extensions import LocalExtensions
-from colorzoo.zoo.zhang2017.network import LocalHintsNetwork
-from colorzoo.zoo.zhang2017.published import convert_published
+from colorzoo.zoo.zhang2017.inference import LocalAnswers, build_local
 from colorzoo.zoo.zhang2017.settings import LOCAL_STAGES, LocalArchitecture, LocalObjective, LocalUsers
 from colorzoo.zoo.zhang2017.start import copy_shared_layers
 
@@ -45,7 +42,7 @@ LOGIT_STRIDE = 4
 VALIDATION_POINTS = (0, 1, 10, 100)
 
 
-class Zhang2017Local(SingleOptimizerModule):
+class Zhang2017Local(LocalAnswers, SingleOptimizerModule):
     """The Local Hints network and its training.
 
     Args:
@@ -62,7 +59,6 @@ class Zhang2017Local(SingleOptimizerModule):
         lr_scheduler: See `SingleOptimizerModule`.
     """
 
-    accepts = frozenset({"points"})
     recorded_hparams = (
         "width",
         "mask_center",
@@ -72,7 +68,6 @@ class Zhang2017Local(SingleOptimizerModule):
         "ab_scale",
     )
     stages = LOCAL_STAGES
-    network: LocalHintsNetwork
 
     def __init__(
         self,
@@ -109,24 +104,6 @@ class Zhang2017Local(SingleOptimizerModule):
     def take_from(self, source: ColorizationModule) -> None:
         """Copy the layers that a Local Hints model shares with this one."""
         copy_shared_layers(source.network, self.network)
-
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
-        return color(self.network, luma, guidance)
-
-    @property
-    def taps(self) -> tuple[Tap, ...]:
-        """The maps that an add-on may refine."""
-        return self.network.unet.taps
-
-    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
-        """Run the model up to its first tap; see `TappedModel`."""
-        points = guidance.points if guidance is not None else None
-        return self.network.before_taps(luma, points if points is not None else Points.none(luma))
-
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Finish from the first tap; see `TappedModel`."""
-        return self.network.after_taps(state, visit)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw points, color, and compare with the truth."""
@@ -165,30 +142,10 @@ class Zhang2017Local(SingleOptimizerModule):
         """Return the state dict of the plain network: without a discriminator, the rank layers folded in."""
         return fold_rank_layers(super().for_inference(state_dict))
 
-    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load ``siggraph17-df00044c.pth`` or a checkpoint with the same 107 keys."""
-        ours = convert_published(state_dict)
-        apply_weights(self, ours, name="the published checkpoint", published=False)
-
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Translate ``model.caffemodel`` of the authors' interactive demo."""
         return convert_local(layers)
-
-
-def build_local(architecture: LocalArchitecture, extensions: LocalExtensions) -> LocalHintsNetwork:
-    """Build the network with its extensions and draw its weights."""
-    network = LocalHintsNetwork(
-        architecture.width,
-        mask_center=architecture.mask_center,
-        hint_attention=extensions.hint_attention,
-        channel_attention=extensions.channel_attention,
-        rank_layers=extensions.rank_layers,
-        hypercolumn=architecture.hypercolumn,
-        ab_scale=architecture.ab_scale,
-    )
-    initialize(network, architecture.init_std)
-    return network
 
 
 def training_points(users: LocalUsers, extensions: LocalExtensions, ab: Tensor, batch: Batch) -> Points:
@@ -209,13 +166,6 @@ def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
     truth = ab[:, :, ::LOGIT_STRIDE, ::LOGIT_STRIDE]
     alike = torch.ones(logits.shape[1], device=logits.device)
     return rebalanced_cross_entropy(logits, truth, alike, gray_below=-1.0).mean()
-
-
-def color(network: LocalHintsNetwork, luma: Tensor, guidance: Guidance | None) -> AbPrediction:
-    """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
-    points = guidance.points if guidance is not None else None
-    out = network(luma, points if points is not None else Points.none(luma))
-    return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
 
 def validation_points(setting: str, lab: Tensor, seeds: Tensor) -> Guidance:

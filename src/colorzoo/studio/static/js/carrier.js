@@ -5,22 +5,42 @@
 
 import { saveBlob, webTransport } from "./transport.js";
 
-/** @param {HTMLElement} place with `data-worker`, the address of a worker's script, or without @returns {import("./transport.js").Transport} */
+const PATIENCE = 4000; // ms; without a service worker the page works too, but not offline
+
+/**
+ * @param {HTMLElement} place with `data-worker`, the address of a worker's script, and `data-service`, that of a service worker; or without
+ * @returns {import("./transport.js").Transport}
+ */
 function carrierOf(place) {
-  const { worker } = place.dataset;
-  return worker ? workerTransport(new Worker(new URL(worker, document.baseURI), { type: "module" })) : webTransport();
+  const { worker, service } = place.dataset;
+  if (!worker) return webTransport();
+  const address = new URL(worker, document.baseURI);
+  return workerTransport((service ? keptOffline(service) : Promise.resolve()).then(() => new Worker(address, { type: "module" })));
+}
+
+/** Wait until all that is loaded from now on is kept for later. @param {string} service */
+async function keptOffline(service) {
+  const { serviceWorker } = navigator;
+  if (!serviceWorker) return;
+  const controlled = new Promise((resolve) => serviceWorker.addEventListener("controllerchange", resolve, { once: true }));
+  try {
+    await serviceWorker.register(service);
+    if (!serviceWorker.controller) await Promise.race([controlled, new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
+  } catch {
+    // not a secure address, or a private window
+  }
 }
 
 /**
  * Messages to a worker and back: `{message, buffers}`, and `{state, words}` from the worker where it cannot work.
- * @param {Worker} worker @returns {import("./transport.js").Transport}
+ * @param {Promise<Worker>} starting @returns {import("./transport.js").Transport}
  */
-function workerTransport(worker) {
+function workerTransport(starting) {
   const transport = {
     onmessage: () => {},
     onstate: () => {},
     send: (message, buffers = []) => {
-      worker.postMessage({ message, buffers }, buffers.map(({ buffer }) => buffer));
+      starting.then((worker) => worker.postMessage({ message, buffers }, buffers.map(({ buffer }) => buffer)));
       return true;
     },
     upload: async (bytes) => ({ buffer: bytes }),
@@ -29,10 +49,12 @@ function workerTransport(worker) {
       transport.onstate("open");
       transport.send({ type: "ready", id: 0 });
     },
-    close: () => worker.terminate(),
+    close: () => starting.then((worker) => worker.terminate()),
   };
-  worker.onmessage = ({ data }) => (data.state ? transport.onstate(data.state, data.words) : transport.onmessage(data.message, data.buffers));
-  worker.onerror = (event) => transport.onstate("refused", event.message);
+  starting.then((worker) => {
+    worker.onmessage = ({ data }) => (data.state ? transport.onstate(data.state, data.words) : transport.onmessage(data.message, data.buffers));
+    worker.onerror = (event) => transport.onstate("refused", event.message || "The part of the page that colors could not be loaded. Reload the page.");
+  });
   queueMicrotask(transport.reconnect);
   return transport;
 }

@@ -214,6 +214,6 @@ function colorName(luma, ab) {
 }
 
 export {
-  abDistance, atLightness, clamp, colorName, hexToRgb, labHex, labToRgb, parseColor, planePixels, reduceChroma, rgbToAb,
+  FROM_CONES, FROM_OKLAB, TO_CONES, TO_OKLAB, XYZ_TO_RGB, abDistance, atLightness, clamp, colorName, hexToRgb, labHex, labToRgb, linearToLab, parseColor, planePixels, reduceChroma, rgbToAb,
   rgbToHex, rgbToLab,
 };

@@ -33,7 +33,7 @@ function createColorPanel(pad) {
   const update = () => {
     const target = colorTarget(pad);
     const items = target.kind === "point" ? pad.ui.suggestions?.items ?? [] : [];
-    show(el, pad.accepts("points") || pad.accepts("regions"));
+    show(el, pad.accepts("points") || pad.accepts("regions") || target.kind === "zone");
     setText(title, titleOf(pad, target));
     gamut.update({ luma: target.luma, ab: target.ab, suggestions: items, enabled: Boolean(pad.photo) && !target.locked });
     luma.update(target);
@@ -49,6 +49,7 @@ function createColorPanel(pad) {
 
 function titleOf(pad, target) {
   if (target.kind === "point") return t("Color of point {n}", { n: pad.doc.points.indexOf(pad.selectedPoint()) + 1 });
+  if (target.kind === "zone") return t("Color of area {n}", { n: pad.ui.zone + 1 });
   if (target.kind === "region") {
     const numbers = pad.ui.regionPick.map((index) => pad.ui.regions.items.findIndex((item) => item.index === index) + 1);
     return numbers.length > 1 ? t("Color of regions {n}", { n: numbers.join(", ") }) : t("Color of region {n}", { n: numbers[0] });
@@ -63,7 +64,7 @@ function createLuma(pad) {
   input.addEventListener("input", () => set(false));
   input.addEventListener("change", () => set(true));
   const update = (target) => {
-    show(el, target.kind === "region");
+    show(el, target.kind === "region" || Boolean(target.free));
     if (input !== document.activeElement) input.value = String(Math.round(target.luma));
   };
   return { el, update };
@@ -187,7 +188,7 @@ function createReach(pad) {
   input.addEventListener("pointerleave", leave);
   input.addEventListener("blur", leave);
   const update = (target) => {
-    show(el, pad.accepts("points") && target.kind !== "region");
+    show(el, pad.accepts("points") && target.kind !== "region" && target.kind !== "zone");
     input.disabled = !pad.photo || target.locked;
     const point = pad.selectedPoint();
     const reach = point ? reachOf(point) : pad.ui.reach;
@@ -203,7 +204,7 @@ function createSticky(pad) {
   const el = h("label", { class: "cz-check" }, box, h("span", {}, t("New points take this color")));
   box.addEventListener("change", () => pad.set({ sticky: box.checked, once: false }));
   const update = (target) => {
-    show(el, pad.accepts("points") && target.kind !== "region");
+    show(el, pad.accepts("points") && target.kind !== "region" && target.kind !== "zone");
     box.checked = pad.ui.sticky;
   };
   return { el, update };
@@ -282,7 +283,7 @@ function createRecent(pad) {
 function takeRecent(pad, index) {
   const { ab, hex } = pad.ui.recent[index];
   const target = colorTarget(pad);
-  if (target.kind === "region") setHex(pad, hex);
+  if (target.kind === "region" || target.free) setHex(pad, hex);
   else setColor(pad, ab);
 }
 

@@ -12,6 +12,7 @@ import { DRAWS } from "./shapetools.js";
 import { paneSize } from "./stage.js";
 import { TOOLS, arrow, placeAtCross } from "./tools.js";
 import { zoomAt } from "./view.js";
+import { pickedZone } from "./zoneedits.js";
 
 const STEP = 1.25;
 const COMPARE = ["result", "split", "side", "gray"];
@@ -64,6 +65,7 @@ function stepHistory(pad, direction) {
   if (!label) return;
   if (!pad.selectedPoint()) pad.set({ selected: null, suggestions: null });
   if (!pickedShape(pad)) pad.set({ shape: null });
+  if (!pickedZone(pad)) pad.set({ zone: null });
   pad.modelChanged();
   pad.say(direction === "undo" ? t("Undone: {label}", { label }) : t("Redone: {label}", { label }));
   pad.edited();
@@ -119,16 +121,19 @@ function escape(pad) {
     ui.drag = null;
     ui.stroke = null;
     ui.shaping = null;
+    ui.zonePath = null;
     pad.cancel();
-  } else if (ui.cross) pad.set({ cross: null, wanted: null, shaping: null });
+  } else if (ui.pending) pad.set({ pending: null });
+  else if (ui.cross) pad.set({ cross: null, wanted: null, shaping: null });
   else if (ui.tool === "dropper") pad.setTool(ui.toolBefore ?? "point");
   else if (ui.regionPick.length) pad.set({ regionPick: [] });
   else if (ui.shape) pad.set({ shape: null });
+  else if (ui.zone !== null) pad.set({ zone: null });
   else selectPoint(pad, null);
 }
 
 function clearAll(pad) {
-  pad.set({ selected: null, suggestions: null, regionPick: [], shape: null });
+  pad.set({ selected: null, suggestions: null, regionPick: [], shape: null, zone: null });
   pad.edit({ ...emptyDoc(pad.doc.model), exemplar: pad.doc.exemplar, extra: pad.doc.extra }, t("remove all hints"));
 }
 
@@ -235,7 +240,7 @@ function available(pad, id) {
   if (id === "skip" || id === "accept") return pad.ui.regionPick.length > 0;
   const tool = TOOLS.find((candidate) => `tool-${candidate.id}` === id);
   if (tool) return pad.tools().includes(tool);
-  if (id === "add") return pad.accepts("points") || pad.ui.tool in DRAWS;
+  if (id === "add") return pad.accepts("points") || pad.ui.tool in DRAWS || pad.ui.tool === "area";
   return true;
 }
 

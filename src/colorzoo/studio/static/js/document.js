@@ -1,4 +1,5 @@
 import { readArea, readBox } from "./shapes.js";
+import { readZone } from "./zones.js";
 
 /**
  * The work on one picture: an immutable document with history, and its form as a recipe.
@@ -10,26 +11,30 @@ import { readArea, readBox } from "./shapes.js";
  * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>,
  *   divisions: {path: [number, number][], closed?: boolean}[], merged: number[][], proposal: string | null, skipped: number[], exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
  *   painted: import("./shapes.js").Area[], classFiles: Record<string, string>, boxes: import("./shapes.js").Box[] | null,
+ *   areas: import("./zones.js").Zone[],
  *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>}} Doc
  *   `boxes`: null while nobody has said where things are, empty if there are none
  */
 
 const RECIPE_VERSION = 1;
 const KNOWN = [
-  "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "boxes", "studio", "divisions",
+  "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "boxes", "areas", "studio",
+  "divisions",
 ];
 
 /** @param {string} model @returns {Doc} */
 function emptyDoc(model = "") {
   return {
     model, points: [], scribbles: [], regions: {}, divisions: [], merged: [], proposal: null, skipped: [], exemplar: null, classes: {}, painted: [],
-    classFiles: {}, boxes: null, statistics: null, strength: 1, extra: {},
+    classFiles: {}, boxes: null, areas: [], statistics: null, strength: 1, extra: {},
   };
 }
 
 /** @param {Doc} doc @returns {boolean} whether there is anything to lose */
 function hasWork(doc) {
-  const counts = [doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? []];
+  const counts = [
+    doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas,
+  ];
   return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics) || doc.strength !== 1;
 }
 
@@ -117,6 +122,7 @@ function toRecipe(doc, picture) {
   const classes = classEntry(doc);
   if (Object.keys(classes).length) recipe.classes = classes;
   if (doc.boxes) recipe.boxes = doc.boxes;
+  if (doc.areas.length) recipe.areas = doc.areas;
   if (doc.statistics) recipe.statistics = doc.statistics;
   const muted = doc.points.filter((point) => point.muted).map(write);
   const studio = { ...(muted.length ? { muted } : {}), ...(doc.skipped.length ? { skipped: doc.skipped } : {}), ...(doc.merged.length ? { merged: doc.merged } : {}) };
@@ -180,6 +186,7 @@ function fromRecipe(recipe, picture, abOf) {
     painted: list(recipe.classes ?? {}, "painted").map(readArea),
     classFiles,
     boxes: recipe.boxes ? list(recipe, "boxes").map(readBox) : null,
+    areas: list(recipe, "areas").map(readZone),
     statistics: recipe.statistics ?? null,
     strength: recipe.strength ?? 1,
     extra: Object.fromEntries(Object.entries(recipe).filter(([name]) => !KNOWN.includes(name))),

@@ -6,17 +6,20 @@ import { changePoint, nextId, pointRadius, withoutPoint } from "./document.js";
 import { t } from "./dom.js";
 import { pixelAt } from "./pixels.js";
 import { deleteShape, pickedShape } from "./shapeedits.js";
+import { deleteZone, pickedZone, setZoneColor, zoneTarget } from "./zoneedits.js";
 
 const RECENT = 12;
 const SAME_COLOR = 2;
 
 /**
  * What the color controls act on.
- * @param {any} pad @returns {{kind: "point" | "region" | "none", luma: number, ab: [number, number], locked: boolean}}
+ * @param {any} pad @returns {{kind: "point" | "zone" | "region" | "none", luma: number, ab: [number, number], locked: boolean, free?: boolean}}
  */
 function colorTarget(pad) {
   const point = pad.selectedPoint();
   if (point) return { kind: "point", luma: pad.lumaAt(point.x, point.y), ab: point.ab, locked: Boolean(point.locked) };
+  const zone = zoneTarget(pad);
+  if (zone) return { kind: "zone", locked: false, ...zone };
   const [first] = pad.ui.regionPick;
   if (first !== undefined) {
     const color = pad.doc.regions[first];
@@ -40,7 +43,8 @@ function setColor(pad, ab, done = true, luma = colorTarget(pad).luma) {
   if (target.kind === "none") {
     pad.set({ ab, luma, once: done }); // the next point alone takes it: the box for all points is the user's
     if (done) pad.say(t("The next point takes this color"));
-  } else if (target.kind === "point") {
+  } else if (target.kind === "zone") setZoneColor(pad, labHex(luma, ab), done);
+  else if (target.kind === "point") {
     const point = pad.selectedPoint();
     Object.assign(pad.ui, { ab, luma });
     changeTo(pad, changePoint(pad.doc, point.id, { ab: reduceChroma(target.luma, ab), hex: labHex(target.luma, ab) }), done, t("color"));
@@ -67,7 +71,7 @@ function changeTo(pad, doc, done, label) {
 function setHex(pad, hex) {
   const [luma, a, b] = rgbToLab(hexToRgb(hex));
   const target = colorTarget(pad);
-  const fixed = target.kind === "point";
+  const fixed = target.kind === "point" || (target.kind === "zone" && !target.free);
   setColor(pad, fixed ? atLightness([luma, a, b], target.luma) : [a, b], true, fixed ? target.luma : luma);
 }
 
@@ -102,14 +106,14 @@ function insidePhoto(pad, x, y) {
 function addPointAt(pad, x, y) {
   const point = newPoint(pad, x, y);
   pad.ui.selected = point.id;
-  pad.set({ regionPick: [], wanted: null, shape: null });
+  pad.set({ regionPick: [], wanted: null, shape: null, zone: null });
   pad.edit({ ...pad.doc, points: [...pad.doc.points, point] }, t("add point"));
 }
 
 /** @param {any} pad @param {number | null} id */
 function selectPoint(pad, id) {
   if (pad.ui.selected === id) return;
-  pad.set({ selected: id, regionPick: id === null ? pad.ui.regionPick : [], suggestions: null, shape: null });
+  pad.set({ selected: id, regionPick: id === null ? pad.ui.regionPick : [], suggestions: null, shape: null, zone: null });
   if (id === null) return;
   const point = pad.selectedPoint();
   pad.ui.size = point.size;
@@ -145,7 +149,9 @@ function deleteSelected(pad) {
     pad.edit({ ...pad.doc, regions }, t("clear region"));
   } else {
     const shape = pickedShape(pad);
+    const zone = pickedZone(pad);
     if (shape) deleteShape(pad, shape.kind, shape.index);
+    else if (zone) deleteZone(pad, zone.index);
   }
 }
 

@@ -25,6 +25,7 @@ import { createToasts } from "./toasts.js";
 import { stageGestures, toolsFor } from "./tools.js";
 import { webTransport, widgetTransport } from "./transport.js";
 import { fitView, limitView, reveal } from "./view.js";
+import { createPendingPanel, createZonesPanel } from "./zonepanel.js";
 
 const REST = 300;
 
@@ -33,6 +34,7 @@ function firstUi(settings) {
     link: "connecting", loading: null, failure: null, said: "", tool: "point", toolBefore: null, selected: null, size: 3, reach: "automatic", extent: null,
     ab: [30, 40], luma: 60, sticky: false, recent: settings.recent ?? [], suggestions: null, pointInfo: {}, view: null,
     stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, before: "gray", panning: false, cursor: null, cross: null,
+    zone: null, pending: null, zonePath: null,
     wanted: null, drag: null, stroke: null, shape: null, shaping: null, paintClass: null, regions: null, regionPick: [], classes: null, showClasses: false, exemplar: null, matched: null,
     statistics: null, works: [], notes: [], dropping: false, opening: null, once: false,
   };
@@ -156,6 +158,7 @@ class Pad {
   startOver(doc) {
     this.history = new History(doc);
     this.set({
+      zone: null, pending: null, zonePath: null,
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
       matched: null, cross: null, wanted: null, pointInfo: {}, failure: null,
     });
@@ -223,7 +226,7 @@ class Pad {
   /** @param {string} tool */
   setTool(tool) {
     if (this.ui.tool !== "dropper") this.ui.toolBefore = this.ui.tool;
-    this.set({ tool, cross: null, shaping: null });
+    this.set({ tool, cross: null, shaping: null, pending: tool === "area" ? this.ui.pending : null });
     wantClasses(this);
     const { label } = this.tools().find(({ id }) => id === tool) ?? {};
     if (label) this.say(t(label));
@@ -367,7 +370,7 @@ function build(pad) {
   const split = createSplitHandle(pad);
   const status = createStatus(pad);
   const empty = createEmpty(pad);
-  const panels = [createColorPanel, createRegionsPanel, createReferencePanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createHintsPanel, createModelPanel].map((create) => create(pad));
+  const panels = [createPendingPanel, createColorPanel, createZonesPanel, createRegionsPanel, createReferencePanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createHintsPanel, createModelPanel].map((create) => create(pad));
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
   const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el, pad.toasts.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside), ...pad.dialogs.els);

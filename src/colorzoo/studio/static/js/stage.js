@@ -6,6 +6,7 @@ import { DARK, LIGHT, drawLabel } from "./ink.js";
 import { drawRegions } from "./regionmarks.js";
 import { drawShapes } from "./shapemarks.js";
 import { toPhoto, toStage } from "./view.js";
+import { drawZones } from "./zonemarks.js";
 
 const CRISP_FROM = 6;
 
@@ -98,6 +99,7 @@ function drawMarks(pad, canvas) {
   if (!quiet || ui.tool === "region") drawMap(context, pad, pane);
   if (!quiet) {
     drawExtent(context, pad, pane);
+    drawZones(context, pad, (x, y) => photoToStage(pad, x, y));
     drawShapes(context, pad, (x, y) => photoToStage(pad, x, y));
     for (const stroke of pad.doc.scribbles) drawStroke(context, pad, stroke);
     if (ui.stroke) drawStroke(context, pad, ui.stroke);

@@ -9,6 +9,7 @@ import { moveShape, pickedShape } from "./shapeedits.js";
 import { DRAWS, continueShape, endShape, eraseShape, heldBox, placeCorner, startBox, startLasso } from "./shapetools.js";
 import { paneSize, stageToPhoto } from "./stage.js";
 import { panBy, zoomAt } from "./view.js";
+import { continueZone, endZone, eraseZone, selectAtCross, startZone } from "./zonetools.js";
 
 const DRAG_FROM = 3;
 
@@ -20,6 +21,7 @@ const TOOLS = [
   { id: "edge", icon: "edge", label: "Edge scribble", key: "G", kind: "scribbles" },
   { id: "lasso", icon: "lasso", label: "Paint a class: draw around a thing", key: "F", kind: "classes", asked: true },
   { id: "box", icon: "box", label: "Box around a thing", key: "U", kind: "boxes", asked: true },
+  { id: "area", icon: "select", label: "Area: select a thing", key: "T", kind: null, asked: true },
   { id: "eraser", icon: "eraser", label: "Eraser", key: "E", kind: "points scribbles" },
   { id: "dropper", icon: "dropper", label: "Eyedropper", key: "I", kind: "points regions" },
   { id: "hand", icon: "hand", label: "Move the view", key: "H", kind: null },
@@ -62,7 +64,7 @@ function startTool(pad, at, place) {
   pad.ui.cross = null;
   const starts = {
     point: startPoint, brush: brushTo, eraser: eraseTo, edge: startStroke, region: startRegion, dropper: takeAt, lasso: startLasso,
-    box: startBox,
+    box: startBox, area: startZone,
   };
   starts[drag.tool]?.(pad, at, place, drag);
   pad.changed();
@@ -78,7 +80,7 @@ function startPoint(pad, at, place, drag) {
     const point = newPoint(pad, ...place);
     Object.assign(drag, { id: point.id, isNew: true });
     pad.history.preview({ ...pad.doc, points: [...pad.doc.points, point] });
-    pad.set({ selected: point.id, regionPick: [], suggestions: null, wanted: null, shape: null });
+    pad.set({ selected: point.id, regionPick: [], suggestions: null, wanted: null, shape: null, zone: null });
     pad.queue.expect();
   } else if (pad.ui.selected !== null) pad.set({ selected: null, suggestions: null });
 }
@@ -123,6 +125,7 @@ function continueTool(pad, at, place) {
   else if (drag.tool === "eraser") eraseTo(pad, at, place);
   else if (drag.tool === "edge" && pad.ui.stroke) lengthenStroke(pad, place);
   else if (drag.tool === "region") lengthenCut(pad, drag, place);
+  else if (drag.tool === "area") continueZone(pad, place);
   else if (drag.tool in DRAWS) continueShape(pad, drag, place);
   pad.redrawMarks();
 }
@@ -143,6 +146,7 @@ function endTool(pad, at, place) {
   else if (drag.tool === "brush") pad.commit(t("brush"));
   else if (drag.tool === "eraser") pad.commit(t("erase"));
   else if (drag.tool === "region") endCut(pad);
+  else if (drag.tool === "area") endZone(pad, drag, place);
   else if (drag.tool in DRAWS) endShape(pad, drag, place);
   else if (drag.tool === "edge" && pad.ui.stroke) {
     const stroke = pad.ui.stroke;
@@ -157,10 +161,15 @@ function cancelTool(pad) {
   pad.ui.drag = null;
   pad.ui.stroke = null;
   pad.ui.shaping = null;
+  pad.ui.zonePath = null;
   pad.cancel();
 }
 
 function eraseAt(pad, at, place) {
+  if (pad.ui.tool === "area") {
+    eraseZone(pad, place);
+    return;
+  }
   if (pad.ui.tool in DRAWS) {
     eraseShape(pad, place, nearBy(at));
     return;
@@ -207,6 +216,10 @@ function placeAtCross(pad) {
   if (!cross) return;
   if (tool in DRAWS) {
     placeCorner(pad);
+    return;
+  }
+  if (tool === "area") {
+    selectAtCross(pad);
     return;
   }
   if (tool === "region") pickRegion(pad, regionAt(pad, ...cross));

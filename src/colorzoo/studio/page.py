@@ -1,0 +1,171 @@
+"""The pad as a folder of plain files that any static host serves: nothing is uploaded, the browser colors."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import secrets
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from colorzoo import __version__
+from colorzoo.card import ModelCard
+from colorzoo.errors import ColorzooError
+from colorzoo.factory import create_model
+from colorzoo.inference.export import export_model
+from colorzoo.studio.bundle import joined_module, pad_module, pad_style
+from colorzoo.studio.catalog import catalog
+from colorzoo.studio.half import half_weights
+from colorzoo.studio.runtime import RUNTIMES, runtime_files
+from colorzoo.weights.catalog import cache_home, list_weights
+
+_POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; worker-src 'self' blob:; font-src 'self'; base-uri 'none'; form-action 'none'"
+)
+_MARK = "colorzoo-page.json"  # by it a folder is known as a page, which may be written anew
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that was written.
+
+    Attributes:
+        folder: Where.
+        total: Bytes of all files.
+        first: Bytes that a browser loads before the first photo is colored, on the processor.
+        models: Names of its models, the default one first.
+    """
+
+    folder: Path
+    total: int
+    first: int
+    models: tuple[str, ...]
+
+
+def write_page(folder: Path, cards: list[ModelCard], report: Report = lambda _: None) -> Page:
+    """Write the page, whole or not at all.
+
+    Args:
+        folder: It is made; an older page there is replaced.
+        cards: The models, the default one first; see `page_models`.
+        report: Told what is being done.
+
+    Raises:
+        ColorzooError: The folder holds something else or cannot be written, or the runtime cannot be had.
+    """
+    _check_folder(folder)
+    report("runtime: onnxruntime-web")
+    content = _runtime() | _scripts()
+    about = {}
+    for card in cards:
+        report(f"graph of {card.name}")
+        name, data, facts = _graph(card)
+        content[f"static/{name}"] = data
+        about[card.name] = facts
+    content["static/catalog.json"] = json.dumps(catalog(cards, about), separators=(",", ":")).encode()
+    content["static/pad.worker.js"] = joined_module("alone/worker").encode()
+    content["sw.js"] = _service(content)
+    facts = {"colorzoo": __version__, "models": [card.name for card in cards], "files": sorted(content)}
+    content[_MARK] = json.dumps(facts, indent=1).encode()
+    _write(folder, content)
+    first = sum(len(content[name]) for name in _first_load(content, about[cards[0].name]["file"]))
+    return Page(folder, sum(map(len, content.values())), first, tuple(card.name for card in cards))
+
+
+def _first_load(content: Iterable[str], model: str) -> list[str]:
+    script, binary = RUNTIMES["plain"]
+    asked = {f"static/{script}", f"static/{binary}.packed", f"static/{model}"}
+    return [
+        n
+        for n in content
+        if n in asked or n.endswith((".html", ".css", ".json", "pad.js", "worker.js", "sw.js", ".svg"))
+    ]
+
+
+def _scripts() -> dict[str, bytes]:
+    static = files("colorzoo.studio") / "static"
+    page = (static / "index.html").read_text(encoding="utf-8")
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+    page = page.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n    {policy}')
+    page = page.replace(
+        "data-colorzoo-pad", 'data-colorzoo-pad data-worker="static/pad.worker.js" data-service="sw.js"'
+    )
+    return {
+        "index.html": page.encode(),
+        "static/pad.js": pad_module().encode(),
+        "static/pad.css": pad_style().encode(),
+        "static/icon.svg": (static / "icon.svg").read_bytes(),
+        "LICENSES.txt": (static / "alone" / "LICENSES.txt").read_bytes(),
+    }
+
+
+def _runtime() -> dict[str, bytes]:
+    found = runtime_files()
+    scripts = {f"static/{name}": data for name, data in found.items() if name.endswith(".mjs")}
+    return scripts | {
+        f"static/{name}.packed": _packed(data) for name, data in found.items() if name.endswith(".wasm")
+    }
+
+
+def _packed(data: bytes) -> bytes:
+    """Compress here: not every static host does."""
+    return gzip.compress(data, 9, mtime=0)
+
+
+def _service(content: dict[str, bytes]) -> bytes:
+    """Return the service worker, which knows this very content: another page's files are never mixed in."""
+    digest = hashlib.sha256()
+    for name in sorted(content):
+        digest.update(name.encode() + hashlib.sha256(content[name]).digest())
+    shell = [
+        "./",
+        *(n for n in sorted(content) if n.startswith("static/pad.") or n.endswith((".svg", "catalog.json"))),
+    ]
+    text = (files("colorzoo.studio") / "static" / "alone" / "service.js").read_text(encoding="utf-8")
+    facts = {"VERSION": digest.hexdigest()[:16], "SHELL": shell, "POLICY": _POLICY}
+    return f"const PAGE = {json.dumps(facts)};\n{text}".encode()
+
+
+def _graph(card: ModelCard) -> tuple[str, bytes, dict[str, Any]]:
+    """Return name, content and facts of a model's graph, which is made once and kept in the cache."""
+    (weights,) = [row.weights for row in list_weights([card]) if row.where == "embedded"]
+    kept = cache_home() / "graphs" / f"page-{card.name}-{__version__}-{str(weights.sha256)[:16]}.onnx"
+    if not kept.is_file():
+        made = export_model(card, kept)
+        outputs = list(made.outputs)
+        kept.with_suffix(".json").write_text(json.dumps(outputs), encoding="utf-8")
+    outputs = json.loads(kept.with_suffix(".json").read_text(encoding="utf-8"))
+    size = create_model(card.name).working_size
+    name = f"{card.name}.onnx.packed"
+    facts = {"file": name, "distribution": "logits" in outputs, "size": size, "weights": weights.sha256 or ""}
+    return name, _packed(half_weights(kept)), facts
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / _MARK).is_file():
+        raise ColorzooError(f"{folder} holds other files; name an empty or a new folder for the page.")
+    if folder.exists() and not folder.is_dir():
+        raise ColorzooError(f"{folder} is a file; name a folder for the page.")
+
+
+def _write(folder: Path, content: dict[str, bytes]) -> None:
+    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+    try:
+        for name, data in content.items():
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            (part / name).write_bytes(data)
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.replace(folder)
+    except OSError as error:
+        raise ColorzooError(f"{folder} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

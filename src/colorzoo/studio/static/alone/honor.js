@@ -1,0 +1,153 @@
+/**
+ * Move a prediction onto the given colors: colorzoo.inference.honor over colorzoo.guidance.propagate. What is missing at the points is
+ * spread over a grid of cells, up to edges of the lightness; the sparse system is solved directly, as a band matrix.
+ */
+
+import { bilinear, pooled } from "./resample.js";
+
+const MOST_CELLS = 64;
+const MANY_CELLS = 250;
+const FADE = 12;
+const VARIANCE_SHARE = 0.3;
+const LEAST_VARIANCE = 0.01;
+const LEAST_WEIGHT = 1e-6;
+
+/**
+ * @param {Float32Array} ab (2, h, w) @param {Float32Array} luma (h, w) @param {import("./hints.js").Drawn} points @param {[number, number]} size
+ * @returns {Float32Array} (2, h, w), exact at the points
+ */
+function honorPoints(ab, luma, points, size) {
+  const [height, width] = size;
+  const cell = Math.max(1, Math.floor(Math.min(height, width) / MOST_CELLS));
+  let cells = [Math.ceil(height / cell), Math.ceil(width / cell)];
+  const hinted = pooled(points.mask, size, cells).reduce((sum, share) => sum + (share > 0 ? 1 : 0), 0);
+  const refine = cell > 1 && hinted > MANY_CELLS ? 2 : 1;
+  cells = cells.map((count) => refine * count);
+  const fields = spread(ab, luma, points, size, cells, FADE * refine);
+  const count = height * width;
+  const held = new Float32Array(2 * count);
+  fields.forEach((field, channel) => {
+    const smooth = bilinear(field, cells, size);
+    for (let i = 0, at = channel * count; i < count; i += 1, at += 1) held[at] = points.mask[i] > 0 ? points.ab[at] : ab[at] + smooth[i];
+  });
+  return held;
+}
+
+function spread(ab, luma, points, size, cells, reach) {
+  const count = size[0] * size[1];
+  const share = pooled(points.mask, size, cells);
+  const missing = [0, 1].map((channel) => {
+    const off = channel * count;
+    const sums = pooled(points.mask.map((given, i) => given * (points.ab[off + i] - ab[off + i])), size, cells);
+    return sums.map((sum, i) => sum / Math.max(share[i], 1e-6));
+  });
+  return propagate(pooled(luma, size, cells), missing, share, cells, 0.4 / reach ** 2);
+}
+
+/**
+ * @param {ArrayLike<number>} luma (h, w) @param {ArrayLike<number>[]} values maps, read where given @param {ArrayLike<number>} given above 0 where @param {[number, number]} size
+ * @param {number} fade @returns {Float64Array[]} the maps with each free pixel the weighted mean of its neighbors
+ */
+function propagate(luma, values, given, [height, width], fade) {
+  const along = height <= width; // numbers run along the shorter side, so that the band is narrow
+  const count = height * width;
+  const order = Int32Array.from({ length: count }, (_, i) => (along ? (i % height) * width + Math.floor(i / height) : i));
+  const number = new Int32Array(count).fill(-1);
+  let free = 0;
+  for (const pixel of order) {
+    if (given[pixel] > 0) continue;
+    number[pixel] = free;
+    free += 1;
+  }
+  const fields = values.map((map) => Float64Array.from(map, (value, i) => (given[i] > 0 ? value : 0)));
+  if (!free || free === count) return fields;
+  const system = bandSystem(luma, fields, number, free, [height, width], fade);
+  const solved = solveBand(system);
+  fields.forEach((field, k) => number.forEach((at, pixel) => at >= 0 && (field[pixel] = solved[k][at])));
+  return fields;
+}
+
+function bandSystem(luma, fields, number, free, [height, width], fade) {
+  const half = Math.min(height, width) + 1;
+  const row = 2 * half + 1;
+  const band = new Float64Array(free * row);
+  const right = fields.map(() => new Float64Array(free));
+  const weights = new Float64Array(9);
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      const here = number[y * width + x];
+      if (here < 0) continue;
+      band[here * row + half] = 1 + fade;
+      affinities(luma, [height, width], y, x, weights);
+      for (let k = 0; k < 9; k += 1) {
+        if (!weights[k]) continue;
+        const other = (y + Math.floor(k / 3) - 1) * width + x + (k % 3) - 1;
+        if (number[other] >= 0) band[here * row + half + number[other] - here] -= weights[k];
+        else fields.forEach((field, i) => (right[i][here] += weights[k] * field[other]));
+      }
+    }
+  }
+  return { band, right, free, half };
+}
+
+/** Write the weights of the eight neighbors of a pixel, which sum to one, into `out`; 0 in the middle and outside. */
+function affinities(luma, size, y, x, out) {
+  const [height, width] = size;
+  const at = y * width + x;
+  const spreadHere = 2 * Math.max(VARIANCE_SHARE * windowVariance(luma, size, y, x), LEAST_VARIANCE);
+  let least = Infinity;
+  for (let k = 0; k < 9; k += 1) {
+    const [v, u] = [y + Math.floor(k / 3) - 1, x + (k % 3) - 1];
+    const outside = k === 4 || v < 0 || u < 0 || v >= height || u >= width;
+    out[k] = outside ? -1 : (luma[at] - luma[v * width + u]) ** 2 / spreadHere;
+    if (!outside) least = Math.min(least, out[k]);
+  }
+  let sum = 0;
+  for (let k = 0; k < 9; k += 1) {
+    out[k] = out[k] < 0 ? 0 : Math.max(Math.exp(least - out[k]), LEAST_WEIGHT);
+    sum += out[k];
+  }
+  for (let k = 0; k < 9; k += 1) out[k] /= sum;
+}
+
+function windowVariance(luma, [height, width], y, x) {
+  let sum = 0;
+  let squares = 0;
+  const middle = luma[y * width + x];
+  for (let v = y - 1; v <= y + 1; v += 1) {
+    const row = Math.min(Math.max(v, 0), height - 1) * width;
+    for (let u = x - 1; u <= x + 1; u += 1) {
+      const away = luma[row + Math.min(Math.max(u, 0), width - 1)] - middle;
+      sum += away;
+      squares += away * away;
+    }
+  }
+  return squares / 9 - (sum / 9) ** 2;
+}
+
+/** Solve by elimination without exchange of rows, which a matrix that its diagonal dominates does not need. */
+function solveBand({ band, right, free, half }) {
+  const row = 2 * half + 1;
+  for (let k = 0; k < free; k += 1) {
+    const pivot = k * row + half;
+    const last = Math.min(free - 1, k + half);
+    for (let i = k + 1; i <= last; i += 1) {
+      const at = i * row + half + k - i;
+      if (band[at] === 0) continue;
+      const factor = band[at] / band[pivot];
+      for (let j = 1; j <= last - k; j += 1) band[at + j] -= factor * band[pivot + j];
+      for (const side of right) side[i] -= factor * side[k];
+    }
+  }
+  for (const side of right) {
+    for (let k = free - 1; k >= 0; k -= 1) {
+      const pivot = k * row + half;
+      let sum = side[k];
+      for (let j = 1; j <= half && k + j < free; j += 1) sum -= band[pivot + j] * side[k + j];
+      side[k] = sum / band[pivot];
+    }
+  }
+  return right;
+}
+
+export { honorPoints };

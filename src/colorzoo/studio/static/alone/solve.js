@@ -1,0 +1,139 @@
+/** All that happens at the network's size: predict, hold the points, keep each within its reach, apply the strength. */
+
+import { drawHints, hintsOf, scaledHints } from "./hints.js";
+import { honorPoints } from "./honor.js";
+import { Joiner, fitPins } from "./join.js";
+import { lumaOf } from "./light.js";
+import { plainPicture } from "./picture.js";
+import { findExtent, limitReach } from "./reach.js";
+
+const KEPT = 6;
+const BAND = 64; // rows between two looks at what else was asked for
+
+/**
+ * @typedef {{ab: Float32Array, size: [number, number], logits: Float32Array | null, cells: [number, number], notes: string[]}} Answer
+ *   ab (2, h, w), and logits (Q, rows, columns)
+ */
+
+/** The last answers; undo and redo find theirs here. */
+class Answers {
+  constructor() {
+    this.kept = new Map();
+  }
+
+  /** @param {string} key @param {() => Promise<any>} make */
+  async of(key, make) {
+    const found = this.kept.get(key) ?? (await make());
+    this.kept.delete(key);
+    this.kept.set(key, found);
+    if (this.kept.size > KEPT) this.kept.delete(this.kept.keys().next().value);
+    return found;
+  }
+}
+
+/** @param {any} recipe as the page writes it @returns {string} what of it decides the colors */
+const keyOf = ({ model: _, image: __, studio: ___, ...rest }) => JSON.stringify(rest);
+
+/** What colors one photo. */
+class Solver {
+  /** @param {import("./engine.js").Engine} engine @param {import("./picture.js").Photo} photo */
+  constructor(engine, photo) {
+    Object.assign(this, { engine, photo, answers: new Answers(), bases: new Answers() });
+  }
+
+  /** @param {any} model of the catalog @param {any} recipe @param {number} size shorter side @returns {Promise<Answer>} */
+  solve(model, recipe, size) {
+    return this.answers.of(`${model.name} ${size} ${keyOf(recipe)}`, () => this.#solve(model, recipe, size));
+  }
+
+  async #solve(model, recipe, size) {
+    const seen = await this.photo.seenAt(size);
+    const hints = hintsOf(recipe);
+    const takes = model.guidance.includes("points");
+    const points = hints.length ? drawHints(hints, this.photo.size, seen.size, seen.luma) : null;
+    const found = await this.#predict(model, recipe, seen, takes ? points : null);
+    let ab = found.ab.data;
+    if (points) ab = await this.#held(model, recipe, seen, hints, points, ab, takes);
+    const strength = recipe.strength ?? 1;
+    const logits = found.logits ?? null;
+    return {
+      ab: strength === 1 ? ab : ab.map((value) => value * strength), size: seen.size, notes: ignored(model, recipe),
+      logits: logits && logits.data, cells: logits ? [logits.dims[2], logits.dims[3]] : [0, 0],
+    };
+  }
+
+  async #held(model, recipe, seen, hints, points, ab, takes) {
+    const held = honorPoints(ab, seen.luma, points, seen.size);
+    const limited = hints.filter(({ reach }) => reach !== "everywhere");
+    if (!limited.length) return held;
+    const others = drawHints(hints, this.photo.size, seen.size, seen.luma, ({ reach }) => reach === "everywhere");
+    const rest = { ...recipe, points: (recipe.points ?? []).filter(({ reach }) => (reach ?? "everywhere") === "everywhere") };
+    const key = `${model.name} ${seen.size} ${keyOf(rest)}`;
+    const plain = takes ? await this.bases.of(key, async () => (await this.#predict(model, rest, seen, others)).ab.data) : ab;
+    const base = others ? honorPoints(plain, seen.luma, others, seen.size) : plain;
+    return limitReach(held, base, points, findExtent(seen.luma, limited, this.photo.size, seen.size));
+  }
+
+  #predict(model, recipe, { luma, size }, points) {
+    const count = size[0] * size[1];
+    const statistics = recipe.statistics ?? {};
+    const histogram = normalized(statistics.histogram);
+    return this.engine.run(model, {
+      luma: { data: luma, dims: [1, 1, ...size] },
+      points_ab: { data: points?.ab ?? new Float32Array(2 * count), dims: [1, 2, ...size] },
+      points_mask: { data: points?.mask ?? new Float32Array(count), dims: [1, 1, ...size] },
+      statistics_histogram: { data: histogram ?? new Float32Array(313), dims: [1, 313] },
+      statistics_saturation: { data: Float32Array.of(statistics.saturation ?? -1), dims: [1, 1] }, // below 0: not given
+    });
+  }
+
+  /** @param {Answer} answer @param {any} recipe @param {[number, number]} size @param {(y: number, x: number) => number} lumaAt @returns {Joiner} */
+  joiner(answer, recipe, size, lumaAt) {
+    const hints = scaledHints(hintsOf(recipe), this.photo.size, size);
+    return new Joiner(answer.ab, answer.size, size, fitPins(hints, answer.ab, answer.size, size, lumaAt, recipe.strength ?? 1));
+  }
+
+  /** @param {Answer} answer @param {any} recipe @param {Float32Array} luma @param {[number, number]} size @returns {Uint8Array} the picture of a message */
+  paint(answer, recipe, luma, size) {
+    const [height, width] = size;
+    const joiner = this.joiner(answer, recipe, size, (y, x) => luma[y * width + x]);
+    const { buffer, rgba } = plainPicture(width, height);
+    for (let y = 0; y < height; y += 1) joiner.write(y, luma.subarray(y * width, (y + 1) * width), rgba, 4 * y * width, 4);
+    return buffer;
+  }
+
+  /**
+   * Color every pixel, in place.
+   * @param {Answer} answer @param {any} recipe @param {{width: number, height: number, rgba: Uint8ClampedArray}} pixels
+   * @param {() => Promise<boolean>} goOn asked now and then @returns {Promise<boolean>} whether all was done
+   */
+  async paintWhole(answer, recipe, { width, height, rgba }, goOn) {
+    const one = new Float32Array(1);
+    const joiner = this.joiner(answer, recipe, [height, width], (y, x) => {
+      lumaOf(rgba, y * width + x, one);
+      return one[0];
+    });
+    const row = new Float32Array(width);
+    for (let y = 0; y < height; y += 1) {
+      if (y % BAND === 0 && !(await goOn())) return false;
+      lumaOf(rgba, y * width, row);
+      joiner.write(y, row, rgba, 4 * y * width, 4);
+    }
+    return true;
+  }
+}
+
+function normalized(histogram) {
+  if (!histogram) return null;
+  const sum = histogram.reduce((total, share) => total + share, 0);
+  return Float32Array.from(histogram, (share) => share / sum);
+}
+
+/** @returns {string[]} what of a recipe a model does not use; points are held at full size all the same */
+function ignored(model, recipe) {
+  const kinds = ["points", "scribbles", "regions", "boxes", "exemplar", "classes", "statistics"];
+  const given = kinds.filter((kind) => (Array.isArray(recipe[kind]) ? recipe[kind].length : recipe[kind] && Object.keys(recipe[kind]).length));
+  return given.filter((kind) => !model.guidance.includes(kind)).map((kind) => `${model.name} does not use ${kind}; they were ignored`);
+}
+
+export { Solver };

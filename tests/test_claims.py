@@ -1,0 +1,235 @@
+"""The frame of the claims: verdicts, intervals, records that are kept, counted looks, old weights."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from benchmarks import _digests
+from benchmarks.claims import __main__ as command
+from benchmarks.claims._claim import gain_claim, judge_gain, judge_harmless
+from benchmarks.claims._experiment import Experiment, Item, Setup, read_result, run
+from benchmarks.claims._looks import read_looks
+from benchmarks.claims._numbers import Result, estimate, estimate_of_means
+from benchmarks.claims._page import shown, texts
+from benchmarks.pages import DOCS
+
+from colorzoo.evaluation.bootstrap import Estimate
+
+MODEL = "zhang2016_small"
+CLAIMS = DOCS / "claims"
+
+
+@pytest.mark.parametrize(
+    ("ours", "stated", "verdict"),
+    [
+        (Estimate(1.0, 0.5, 1.5), None, "reproduced"),
+        (Estimate(1.0, 0.5, 1.5), 2.0, "reproduced"),
+        (Estimate(0.9, 0.5, 1.5), 2.0, "direction only"),  # less than half
+        (Estimate(1.0, -0.1, 2.1), None, "direction only"),  # the interval reaches zero
+        (Estimate(1.0, 0.0, 2.0), None, "direction only"),
+        (Estimate(1.0, math.nan, math.nan), 1.0, "direction only"),  # no interval
+        (Estimate(-0.1, -0.2, 0.1), None, "not reproduced"),
+        (Estimate(0.0, 0.0, 0.0), None, "not reproduced"),
+        (Estimate(math.nan), None, "not reproduced"),
+    ],
+)
+def test_a_gain_is_judged_by_its_interval_and_its_size(ours, stated, verdict) -> None:
+    assert judge_gain(ours, stated)[0] == verdict
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict"),
+    [
+        (Estimate(-0.1, -0.4, 0.2), "reproduced"),
+        (Estimate(-0.1, -0.5, 0.2), "direction only"),
+        (Estimate(-0.1, math.nan, math.nan), "direction only"),
+        (Estimate(-0.6, -0.9, -0.3), "not reproduced"),
+        (Estimate(math.nan), "not reproduced"),
+    ],
+)
+def test_harm_is_judged_by_the_margin(ours, verdict) -> None:
+    assert judge_harmless(ours, 0.5)[0] == verdict
+
+
+def test_intervals_hold_the_mean_and_shrink_with_pictures() -> None:
+    random = np.random.default_rng(1)
+    few, many = (estimate(random.normal(2, 1, count)) for count in (10, 200))
+    assert few.low < few.value < few.high
+    assert many.high - many.low == pytest.approx(2 * 1.96 / 200**0.5, rel=0.2)
+    assert few.high - few.low > 2 * (many.high - many.low)
+    assert estimate(np.array([1.0, math.nan, 3.0])).value == 2
+    assert math.isnan(estimate(np.array([1.0])).low)
+    assert math.isnan(estimate(np.array([])).value)
+
+
+def test_a_ratio_of_means_is_no_mean_of_ratios() -> None:
+    found = estimate_of_means([np.array([1.0, 9.0]), np.array([1.0, 3.0])], lambda means: means[0] / means[1])
+    assert found.value == 2.5
+    assert (found.low, found.high) == (1.0, 3.0)
+
+
+def test_gains_are_paired() -> None:
+    result = Result([{"item": "a", "one": 5.0, "other": 4.0}, {"item": "b", "one": 105.0, "other": 104.0}])
+    assert result.gain("one", "other") == Estimate(1.0, 1.0, 1.0)
+    assert result.names() == ["one", "other"]
+
+
+class Bench:
+    """An experiment over files that counts how often each was measured."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.measured, self.begun = folder, [], 0
+        folder.mkdir()
+        for name in "abc":
+            (folder / name).write_text(name)
+
+    def items(self, setup: Setup) -> list[Item]:
+        return [Item(path.name, (path,)) for path in sorted(self.folder.iterdir())]
+
+    def begin(self, setup: Setup):
+        self.begun += 1
+        return self.measure
+
+    def measure(self, item: Item) -> Mapping[str, float]:
+        if item.name == "stop":
+            raise KeyboardInterrupt
+        self.measured.append(item.name)
+        return {"value": float(len(self.measured))}
+
+    def experiment(self, settings: str = "") -> Experiment:
+        return Experiment("paper-test", (MODEL,), "a set", self.items, self.begin, settings)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "pictures")
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> Setup:
+    return Setup(tmp_path, tmp_path / "out")
+
+
+def test_what_is_recorded_is_not_measured_twice(bench, setup) -> None:
+    run(bench.experiment(), setup)
+    run(bench.experiment(), setup)
+    assert (bench.measured, bench.begun) == (["a", "b", "c"], 1)
+    (bench.folder / "b").write_text("another picture")
+    (bench.folder / "d").write_text("d")
+    run(bench.experiment(), setup)
+    assert bench.measured == ["a", "b", "c", "b", "d"]
+    assert [(look.set_name, look.count) for look in read_looks(setup.out)] == [("a set", 3), ("a set", 2)]
+    run(bench.experiment("other settings"), setup)
+    assert bench.measured[5:] == ["a", "b", "c", "d"]
+
+
+def test_an_interrupted_measurement_goes_on(bench, setup, monkeypatch) -> None:
+    (bench.folder / "stop").write_text("")
+    monkeypatch.setattr("benchmarks.claims._experiment.EVERY", 1)
+    with pytest.raises(KeyboardInterrupt):
+        run(bench.experiment(), setup)
+    (bench.folder / "stop").unlink()
+    (bench.folder / "z").write_text("z")
+    run(bench.experiment(), setup)
+    assert bench.measured == ["a", "b", "c", "z"]
+
+
+def test_newer_weights_are_seen_and_measured_anew(bench, setup, monkeypatch) -> None:
+    run(bench.experiment(), setup)
+    assert read_result(bench.experiment(), setup.out).stale == ()
+    monkeypatch.setattr("benchmarks.claims._experiment.weights_digest", {MODEL: "new"}.get)
+    assert read_result(bench.experiment(), setup.out).stale == (MODEL,)
+    run(bench.experiment(), setup)
+    assert bench.measured == ["a", "b", "c"] * 2
+    assert read_result(bench.experiment(), setup.out).stale == ()
+
+
+def test_the_digest_of_a_model_covers_what_it_stands_on(monkeypatch) -> None:
+    before = {
+        name: _digests.weights_digest(name) for name in ("kim2021_su2020_small", "zhang2016_small", "gray")
+    }
+    real = _digests.model_card
+
+    def changed(name: str):
+        card = real(name)
+        if name != "zhang2017_local_small":
+            return card
+        entry = SimpleNamespace(sha256="0" * 64)
+        return SimpleNamespace(weights={"default": entry}, hparams=card.hparams)
+
+    monkeypatch.setattr(_digests, "model_card", changed)
+    assert _digests.weights_digest("kim2021_su2020_small") != before["kim2021_su2020_small"]  # two steps away
+    assert _digests.weights_digest("zhang2016_small") == before["zhang2016_small"]
+    assert before["gray"] == _digests.NONE
+
+
+def test_a_page_says_what_failed_and_what_is_old(bench, setup) -> None:
+    experiment = bench.experiment()
+
+    def claims(results: Mapping[str, Result]) -> list:
+        result = results[experiment.name]
+        old = Result(result.rows, (MODEL,))
+        bad = Estimate(-1.0, -2.0, -0.5)
+        return [
+            gain_claim("paper", "it helps", Estimate(1.0, 0.5, 2.0), "dB", result, stated=1.0),
+            gain_claim("paper", "it harms nobody", bad, "dB", old, paper_number="+3 dB"),
+        ]
+
+    paper = SimpleNamespace(
+        PAPER="paper", TITLE="A paper", INTRO="How.", EXPERIMENTS=(experiment,), claims=claims
+    )
+    pages = texts([paper], setup.out)
+    assert "Not measured yet: A paper." in pages["index.md"]
+    run(experiment, setup)
+    pages = texts([paper], setup.out)
+    for name in ("index.md", "paper.md"):
+        assert (
+            "| -1.00 (-2.00 to -0.50) dB | 3 | **not reproduced** (older weights: zhang2016_small) |"
+            in pages[name]
+        )
+    assert "2 claims: 1 not reproduced, 1 reproduced." in pages["index.md"]
+    assert "| a set | 1 | 3 |" in pages["index.md"]
+    assert [row["verdict"] for row in json.loads(pages["claims.json"])] == ["reproduced", "not reproduced"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(Estimate(12.345), "+12.3 dB"), (Estimate(-0.01234, -0.02, 0.1), "-0.0123 (-0.0200 to +0.1000) dB")],
+)
+def test_numbers_are_shown_with_three_digits(value, text) -> None:
+    assert shown(value, "dB") == text
+
+
+def test_an_unknown_paper_and_missing_data_are_told_in_a_line(tmp_path, capsys) -> None:
+    assert command.main(["cat2020"]) == 2
+    assert "no paper cat2020; there are chen2023, cho2023" in capsys.readouterr().err
+    assert command.main(["zhang2017", "--data", str(tmp_path), "--out", str(tmp_path)]) == 2
+    assert "name the folder of the data with --data" in capsys.readouterr().err
+
+
+def test_the_committed_pages_are_those_of_the_records() -> None:
+    pages = texts(command.load_papers(command.paper_names()), CLAIMS)
+    for name, text in pages.items():
+        told = f"{name} is old: run `python -m benchmarks.claims --pages`"
+        assert (CLAIMS / name).read_text(encoding="utf-8") == text, told
+
+
+def test_every_paper_has_claims_with_numbers() -> None:
+    for row in json.loads((CLAIMS / "claims.json").read_text(encoding="utf-8")):
+        assert row["ours"]["value"] is not None, row["claim"]
+        assert row["pictures"] > 0
+        assert row["reason"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", command.paper_names())
+def test_every_paper_can_be_measured(name, tmp_path) -> None:
+    data = Path(__file__).parents[1] / "data"
+    if not data.is_dir():
+        pytest.skip(f"no data sets in {data}")
+    assert command.main([name, "--quick", "--data", str(data), "--out", str(tmp_path)]) == 0
+    assert f"[Details]({name}.md)" in (tmp_path / "index.md").read_text(encoding="utf-8")

@@ -1,0 +1,148 @@
+"""The wheel alone, without the repository, does what README promises; wheel and sdist come from one build."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tarfile
+import urllib.parse
+import urllib.request
+from importlib.util import find_spec
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import colorzoo
+from tiny_model import gray_picture
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+REPOSITORY = Path(__file__).parent.parent
+LARGEST = 30e6  # bytes of the wheel; docs/release.md says what it holds
+
+# Importing colorzoo and every public name must not ask for an address, let alone connect.
+NO_NETWORK = """
+import sys
+def refuse(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"):
+        raise SystemExit(f"{event} {arguments}")
+sys.addaudithook(refuse)
+import colorzoo
+for name in colorzoo.__all__:
+    getattr(colorzoo, name)
+print(colorzoo.__file__)
+"""
+
+# A source distribution that is whole passes its own tests; these are quick and reach into all its parts.
+OWN_TESTS = ("tests/test_project.py", "tests/test_public_api.py", "tests/test_architecture.py", "tests/color")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return wheel and sdist; the wheel is built from the sdist."""
+    for package in ("build", "hatchling", "pip"):
+        if find_spec(package) is None:
+            pytest.skip(f"missing, not passed: {package}; python -m pip install {package}")
+    out = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(REPOSITORY)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,), (sdist,) = out.glob("*.whl"), out.glob("*.tar.gz")
+    return wheel, sdist
+
+
+@pytest.fixture(scope="module")
+def installed(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that holds the wheel and nothing else; what it depends on is taken from here."""
+    target = tmp_path_factory.mktemp("bare") / "site"
+    options = ["--no-deps", "--no-index", "--quiet", "--disable-pip-version-check", "--target", str(target)]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(built[0])], check=True)
+    return target
+
+
+@pytest.fixture
+def environment(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    monkeypatch.chdir(tmp_path)
+    home = {"COLORZOO_HOME": str(tmp_path / "home"), "COLORZOO_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    return {**os.environ, **home, "PYTHONPATH": str(installed)}
+
+
+def run(environment: dict[str, str], *words: str) -> str:
+    command = [sys.executable, "-P", *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_names_say_the_version_and_the_size_is_bounded(built: tuple[Path, Path]) -> None:
+    version = colorzoo.__version__
+    assert [path.name for path in built] == [
+        f"colorzoo-{version}-py3-none-any.whl",
+        f"colorzoo-{version}.tar.gz",
+    ]
+    assert built[0].stat().st_size < LARGEST
+    with ZipFile(built[0]) as wheel:
+        names = wheel.namelist()
+    assert "colorzoo/configs/zhang2017/local_small.yaml" in names
+    assert not [name for name in names if name.startswith(("tests/", "docs/", "benchmarks/"))]
+
+
+def test_it_is_imported_and_lists_models_without_a_network(
+    installed: Path, environment: dict[str, str]
+) -> None:
+    assert Path(run(environment, "-c", NO_NETWORK).strip()).is_relative_to(installed)
+    names = [card["name"] for card in json.loads(run(environment, "-m", "colorzoo", "models", "--json"))]
+    assert names == colorzoo.list_models()
+
+
+def test_it_colors_a_photo(environment: dict[str, str], tmp_path: Path) -> None:
+    Image.fromarray(gray_picture(160, 200)).save("old.jpg")
+    run(environment, "-m", "colorzoo", "colorize", "old.jpg")
+    colored = np.asarray(Image.open("old.color.jpg"), dtype=float)
+    assert colored.shape == (160, 200, 3)
+    assert np.ptp(colored, axis=2).max() > 10
+
+
+def test_it_opens_the_pad(environment: dict[str, str], tmp_path: Path) -> None:
+    Image.fromarray(gray_picture(40, 50)).save("old.jpg")
+    words = ["-m", "colorzoo", "studio", "old.jpg", "--no-browser", "--port", "0"]
+    command = [sys.executable, "-P", *words]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        address = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())
+        assert address
+        with urllib.request.urlopen(address[0], timeout=60) as page:
+            script = re.search(r'src="([^"]+\.js)"', page.read().decode())
+        assert script
+        with urllib.request.urlopen(urllib.parse.urljoin(address[0], script[1]), timeout=60) as module:
+            assert module.status == 200
+        process.send_signal(signal.SIGINT)
+        assert process.wait(120) == 0
+
+
+def test_it_trains_two_steps_from_a_configuration_inside_it(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    for index in range(12):
+        picture = np.random.default_rng(index).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        Image.fromarray(picture).resize((64, 64), Image.Resampling.BICUBIC).save(f"{index}.png")
+    small = ["--data.batch_size=2", "--data.crop=32", "--data.resize=40", "--data.val_share=0.5"]
+    words = ["fit", "--config", "zhang2017/local_small.yaml", "--data.root", ".", *small]
+    run(environment, "-m", "colorzoo", *words, "--trainer.max_steps=2", "--trainer.val_check_interval=2")
+    assert list(tmp_path.rglob("last.ckpt"))
+
+
+def test_the_sdist_passes_its_own_tests(built: tuple[Path, Path], tmp_path: Path) -> None:
+    with tarfile.open(built[1]) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *OWN_TESTS]
+    environment = {**os.environ, "PYTHONPATH": str(source / "src")}
+    done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]

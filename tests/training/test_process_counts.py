@@ -1,0 +1,104 @@
+"""A training that goes on with another number of processes: what stays equal, and what does not."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from harness import fit, make_pictures, small_model, trace
+from lightning.pytorch import Callback, seed_everything
+from torch import nn
+from torch.multiprocessing import ProcessRaisedException
+
+TWO = {"strategy": "ddp_fork", "devices": 2}
+WHOLE = 4  # the batch of all processes together
+STOP, STEPS = 4, 9  # 3 epochs of 3 steps: it ends in the middle of the second one
+pytestmark = pytest.mark.timeout(200)
+
+
+class Held(Callback):
+    """Normalizes by the stored statistics: those of a batch are those of one process, but with GPUs."""
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        for layer in pl_module.modules():
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                layer.eval()
+
+
+@pytest.fixture(scope="module")
+def twelve(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("twelve")
+    make_pictures(root / "train", 12)
+    make_pictures(root / "val", 2, seed=1)
+    return root
+
+
+def train(root: Path, folder: Path, processes: int, batch: int | None = None, **options: Any) -> None:
+    shared = TWO if processes == 2 else {}
+    fit(root, folder, batch=batch or WHOLE // processes, more=[Held()], **shared, **options)
+
+
+def steps_of(folder: Path) -> dict[int, tuple[float, list[str]]]:
+    """Return loss and pictures of each step, of all processes together."""
+    rows: dict[int, list[dict[str, Any]]] = {}
+    for row in trace(folder):
+        rows.setdefault(row["step"], []).append(row)
+    return {
+        step: (
+            sum(each["loss"] for each in found) / len(found),
+            sorted(name for each in found for name in each["names"]),
+        )
+        for step, found in sorted(rows.items())
+    }
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    checkpoint = torch.load(folder / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == STEPS
+    return checkpoint["state_dict"]  # the averages
+
+
+def vector(state: dict[str, torch.Tensor]) -> torch.Tensor:
+    return torch.cat([state[name].flatten() for name in sorted(state) if state[name].is_floating_point()])
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(twelve: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    train(twelve, folder, 1)
+    return folder
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
+def test_the_same_whole_batch_goes_on_as_if_nothing_had_happened(
+    before: int, after: int, twelve: Path, tmp_path: Path, uninterrupted: Path
+) -> None:
+    with pytest.raises((InterruptedError, ProcessRaisedException), match="the test ends the run here"):
+        train(twelve, tmp_path, before, stop=STOP)
+    assert max(steps_of(tmp_path)) == STOP
+    train(twelve, tmp_path, after, resume=str(tmp_path / "last.ckpt"))
+    found, expected = steps_of(tmp_path), steps_of(uninterrupted)
+    assert list(found) == list(range(1, STEPS + 1))
+    assert [names for _, names in found.values()] == [names for _, names in expected.values()]
+    losses = [loss for loss, _ in found.values()]
+    assert losses == pytest.approx([loss for loss, _ in expected.values()], rel=1e-4)
+    seed_everything(0)
+    start, end, wanted = map(
+        vector, (small_model().state_dict(), weights_of(tmp_path), weights_of(uninterrupted))
+    )
+    assert (end - wanted).norm() < 0.02 * (wanted - start).norm()  # Adam makes steps of rounding errors
+
+
+@pytest.mark.slow
+def test_another_whole_batch_leaves_out_pictures_of_the_epoch_it_began_in(
+    twelve: Path, tmp_path: Path
+) -> None:
+    """The steps of the epoch are counted on, in batches of the new size; the next epoch has all pictures."""
+    with pytest.raises(InterruptedError):
+        train(twelve, tmp_path, 1, batch=2, stop=8, max_epochs=2)  # 6 steps, and 2 of the second epoch
+    train(twelve, tmp_path, 2, batch=2, resume=str(tmp_path / "last.ckpt"), max_epochs=3)
+    found = {step: names for step, (_, names) in steps_of(tmp_path).items()}
+    assert list(found) == list(range(1, 13))
+    assert {len(set(found[step])) for step in range(9, 13)} == {4}
+    assert {*found[7], *found[8]}.isdisjoint(found[9])
+    assert sorted(found[10] + found[11] + found[12]) == [f"p{number:02d}.png" for number in range(12)]
