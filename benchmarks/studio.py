@@ -167,7 +167,7 @@ def _edit(url: str) -> list[Edit]:
         browser = play.chromium.launch(executable_path=path, args=list(_FLAGS))
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.goto(url)
-        page.wait_for_selector(".colorzoo-pad[data-photo=true]", timeout=60_000)
+        page.wait_for_selector(".colorzoo-pad[data-photo=true]", timeout=300_000)  # models load behind it
         _settle(page)
         edits = list(_hand(page))
         browser.close()
