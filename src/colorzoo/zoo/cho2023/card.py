@@ -6,7 +6,12 @@ from dataclasses import replace
 
 from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 
-_MEASURED = {0: 0.0243, 1: 0.0663, 22: 0.0544, 30: 0.0392}  # `python -m benchmarks.studies.needs`, training pictures
+_MEASURED = {
+    0: 0.0243,
+    1: 0.0663,
+    22: 0.0544,
+    30: 0.0392,
+}  # `python -m benchmarks.studies.needs`, training pictures
 _NEEDS = tuple(_MEASURED.get(segment, 0.0421) for segment in range(31))  # what f uses now and then: the mean
 
 _AT_30 = (

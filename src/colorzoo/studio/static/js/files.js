@@ -70,7 +70,8 @@ async function takePhoto(pad, { message, buffers }, file, recipe) {
   const [gray, source] = await Promise.all([decodeLayer(buffers[0], message.mime), decodeLayer(buffers[1], message.mime)]);
   const { name, width, height, image, network, view, colored, notes } = message;
   pad.photo = { name, width, height, image, network, view, colored, file, gray, source, result: null, luma: new LumaMap(gray), shown: 0, exact: false };
-  const doc = recipe ? docOf(pad, recipe) : emptyDoc(pad.doc.model);
+  const offered = pad.offered?.image?.sha256 === image.sha256 ? pad.offered : null; // of a notebook that has lost its Python
+  const doc = recipe || offered ? docOf(pad, recipe ?? offered) : emptyDoc(pad.doc.model);
   pad.startOver(doc);
   for (const note of notes ?? []) pad.toast(note);
   pad.say(t("{name} is open, {width} by {height} pixels", { name, width, height }));
