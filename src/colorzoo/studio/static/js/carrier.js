@@ -41,10 +41,14 @@ function widgetCarrier(model) {
   const python = widgetTransport(model);
   if (!page) return python;
   let under = python;
+  let unheard = [];
   const carrier = {
     onmessage: () => {},
     onstate: () => {},
-    send: (...parts) => under.send(...parts),
+    send: (...parts) => {
+      unheard?.push(parts);
+      return under.send(...parts);
+    },
     upload: (...parts) => under.upload(...parts),
     download: (...parts) => under.download(...parts),
     reconnect: () => under.reconnect(),
@@ -57,6 +61,7 @@ function widgetCarrier(model) {
     under.onstate = (...parts) => carrier.onstate(...parts);
     under.onmessage = (message, buffers) => {
       clearTimeout(waiting);
+      unheard = null;
       carrier.onmessage(message.type === "hello" && recipe ? { ...message, recipe } : message, buffers);
     };
   };
@@ -64,6 +69,7 @@ function widgetCarrier(model) {
     python.close();
     under = workerTransport(Promise.resolve(foreignWorker(new URL("static/pad.worker.js", page))));
     listen(model.get("recipe"));
+    queueMicrotask(() => unheard?.forEach((parts) => under.send(...parts))); // after the worker was greeted
   }, SILENCE);
   listen(null);
   return carrier;
