@@ -58,7 +58,7 @@ def test_pages_of_models_that_ship_have_all_parts() -> None:
         parts = (
             f"strips/{name}.jpg",
             "colorzoo.colorize(",
-            "| Multiply-adds |",
+            "| FLOPs |",
             "| Speed |",
             "| Memory |",
             "| Limits |",

@@ -1,6 +1,6 @@
 """What a model costs: ``python -m benchmarks.pages.facts [MODEL ...]`` writes ``docs/models/facts.json``.
 
-Multiply-adds of a plain call, seconds of the `Colorizer` by size, and the memory of one picture, each model
+FLOPs of a plain call, seconds of the `Colorizer` by size, and the memory of one picture, each model
 in a process of its own. Models whose weights have not changed since are not measured again.
 """
 
@@ -130,7 +130,7 @@ def lines(name: str, facts: Mapping[str, Mapping[str, Any]]) -> Sequence[tuple[s
         return ()
     seconds = ", ".join(f"{value:.2g} s at {size} x {size}" for size, value in found["seconds"].items())
     return (
-        ("Multiply-adds", f"{found['gflops'] / 2:.3g} billion at {SIZES[0]} x {SIZES[0]}"),
+        ("FLOPs", f"{found['gflops']:.3g} billion at {SIZES[0]} x {SIZES[0]}, two for a multiply-add"),
         ("Speed", f"{seconds} ({found['where']})"),
         ("Memory", f"{found['megabytes']} MB for model and one picture of {SIZES[0]} x {SIZES[0]}"),
     )

@@ -32,9 +32,7 @@ function emptyDoc(model = "") {
 
 /** @param {Doc} doc @returns {boolean} whether there is anything to lose */
 function hasWork(doc) {
-  const counts = [
-    doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas,
-  ];
+  const counts = [doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas];
   return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics) || doc.strength !== 1;
 }
 

@@ -124,8 +124,8 @@ function continueTool(pad, at, place) {
   } else if (drag.tool === "brush") brushTo(pad, at, place, drag);
   else if (drag.tool === "eraser") eraseTo(pad, at, place);
   else if (drag.tool === "edge" && pad.ui.stroke) lengthenStroke(pad, place);
-  else if (drag.tool === "region") lengthenCut(pad, drag, place);
   else if (drag.tool === "area") continueZone(pad, place);
+  else if (drag.tool === "region") lengthenCut(pad, drag, place);
   else if (drag.tool in DRAWS) continueShape(pad, drag, place);
   pad.redrawMarks();
 }
@@ -145,8 +145,8 @@ function endTool(pad, at, place) {
   if (drag.tool === "point" && drag.id !== null) pad.commit(drag.isNew ? t("add point") : t("move point"));
   else if (drag.tool === "brush") pad.commit(t("brush"));
   else if (drag.tool === "eraser") pad.commit(t("erase"));
-  else if (drag.tool === "region") endCut(pad);
   else if (drag.tool === "area") endZone(pad, drag, place);
+  else if (drag.tool === "region") endCut(pad);
   else if (drag.tool in DRAWS) endShape(pad, drag, place);
   else if (drag.tool === "edge" && pad.ui.stroke) {
     const stroke = pad.ui.stroke;
