@@ -70,7 +70,7 @@ def test_the_lines_of_use_are_python_and_their_guidance_is_valid() -> None:
     for name in list_models():
         compile(usage.usage(model_card(name)), name, "exec")
     for line in usage.GIVEN.values():
-        kind, _, value = line.partition("=")
+        kind, _, value = line.partition(" = ")
         if kind == "guidance":
             as_recipe(json.dumps(eval(value)))
 
@@ -78,7 +78,8 @@ def test_the_lines_of_use_are_python_and_their_guidance_is_valid() -> None:
 def test_the_lines_of_use_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("photo.jpg", "look.jpg"):
-        Image.effect_noise((48, 40), 60).convert("RGB").save(name)
+        bands = [Image.effect_noise((104, 112), 60) for _ in range(3)]
+        Image.merge("RGB", bands).save(name)
     for name in ("zhang2017_local_small", "welsh2002"):
         exec(usage.usage(model_card(name)), {})
         Path("photo.color.png").rename(f"{name}.png")
