@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 
-from lightning.fabric.plugins.environments import SLURMEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
 
 class PreemptionNotice:
