@@ -76,6 +76,7 @@ def test_gains_are_paired() -> None:
     result = Result([{"item": "a", "one": 5.0, "other": 4.0}, {"item": "b", "one": 105.0, "other": 104.0}])
     assert result.gain("one", "other") == Estimate(1.0, 1.0, 1.0)
     assert result.names() == ["one", "other"]
+    assert Result([{"one": 5.0}, {"one": None}]).mean("one").value == 5
 
 
 class Bench:

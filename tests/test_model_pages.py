@@ -58,7 +58,7 @@ def test_pages_of_models_that_ship_have_all_parts() -> None:
         parts = (
             f"strips/{name}.jpg",
             "colorzoo.colorize(",
-            "| Multiply-adds |",
+            "| FLOPs |",
             "| Speed |",
             "| Memory |",
             "| Limits |",
@@ -86,7 +86,7 @@ def test_the_lines_of_use_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_worst_pictures_come_from_the_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"item": str(number), "network 0": float(-number), "data": ""} for number in range(12)]
-    content = {"set": "some photos", "rows": [*rows, {"item": "none", "network 0": float("nan")}]}
+    content = {"set": "some photos", "rows": [*rows, {"item": "none", "network 0": None}]}
     (tmp_path / "zhang2017-points.json").write_text(json.dumps(content))
     monkeypatch.setattr(worst, "RECORDS", tmp_path)
     title, found = worst.worst("zhang2017_local_small")

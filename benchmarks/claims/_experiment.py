@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -97,6 +98,9 @@ def run(experiment: Experiment, setup: Setup) -> None:
     missing = [item for item in items if rows.get(item.name, {}).get("data") != item.digest]
     if not missing:
         return
+    if experiment.set_name:  # before it begins, so that an interrupted look is counted too
+        today = datetime.now(UTC).date().isoformat()
+        append_look(setup.out, Look(today, experiment.set_name, len(missing), experiment.name))
     measure = experiment.begin(setup)
     for number, item in enumerate(missing, 1):
         rows[item.name] = {"item": item.name, "data": item.digest, **measure(item)}
@@ -104,9 +108,6 @@ def run(experiment: Experiment, setup: Setup) -> None:
             kept = [rows[each.name] for each in items if each.name in rows]
             write_text(path, _to_json(experiment, kept))
             print(f"{experiment.name}: {number} of {len(missing)}", flush=True)
-    if experiment.set_name:
-        today = datetime.now(UTC).date().isoformat()
-        append_look(setup.out, Look(today, experiment.set_name, len(missing), experiment.name))
 
 
 def read_result(experiment: Experiment, out: Path) -> Result | None:
@@ -145,7 +146,11 @@ def _to_json(experiment: Experiment, rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: float(f"{v:.6g}") if isinstance(v, float) else v for key, v in row.items()}
+    """Keep six digits; what is no number is null in JSON."""
+    return {
+        key: (float(f"{v:.6g}") if math.isfinite(v) else None) if isinstance(v, float) else v
+        for key, v in row.items()
+    }
 
 
 def _file_digest(path: Path) -> str:

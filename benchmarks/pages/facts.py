@@ -1,6 +1,6 @@
 """What a model costs: ``python -m benchmarks.pages.facts [MODEL ...]`` writes ``docs/models/facts.json``.
 
-Multiply-adds of a plain call, seconds of the `Colorizer` by size, and the memory of one picture, each model
+FLOPs of a plain call, seconds of the `Colorizer` by size, and the memory of one picture, each model
 in a process of its own. Models whose weights have not changed since are not measured again.
 """
 
@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,9 +43,13 @@ def main() -> None:
     single_thread()
     facts = read_facts()
     for name in args.models or list_models():
-        if facts.get(name, {}).get("weights") != weights_digest(name):
-            facts[name] = in_a_process(model_card(name))
-            print(name, facts[name], flush=True)
+        if facts.get(name, {}).get("weights") == weights_digest(name):
+            continue
+        if (found := in_a_process(model_card(name))) is None:
+            print(f"{name} could not be measured", file=sys.stderr, flush=True)
+        else:
+            facts[name] = found
+            print(name, found, flush=True)
             write_text(FILE, json.dumps(dict(sorted(facts.items())), indent=1) + "\n")
 
 
@@ -58,17 +63,15 @@ def stale_facts() -> list[str]:
     return [name for name, found in read_facts().items() if found["weights"] != weights_digest(name)]
 
 
-def in_a_process(card: ModelCard) -> dict[str, Any]:
-    """Measure in a forked process, so that its memory is its own.
-
-    Raises:
-        RuntimeError: The process ended without an answer.
-    """
+def in_a_process(card: ModelCard) -> dict[str, Any] | None:
+    """Measure in a forked process, so that its memory is its own; None if it ended without an answer."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.write(writer, json.dumps(measure(card)).encode())
+        except Exception:
+            traceback.print_exc()
         finally:
             sys.stdout.flush()
             os._exit(0)
@@ -76,9 +79,7 @@ def in_a_process(card: ModelCard) -> dict[str, Any]:
     os.waitpid(child, 0)
     with os.fdopen(reader, encoding="utf-8") as answer:
         text = answer.read()
-    if not text:
-        raise RuntimeError(f"{card.name} could not be measured")
-    return dict(json.loads(text))
+    return dict(json.loads(text)) if text else None
 
 
 def measure(card: ModelCard) -> dict[str, Any]:
@@ -111,6 +112,7 @@ def measure(card: ModelCard) -> dict[str, Any]:
 def _gflops(model: Any, card: ModelCard) -> float:
     """Return the billions of additions and multiplications of matrices and convolutions at the first size."""
     size = (SIZES[0], SIZES[0])
+    model.requires_grad_(False)  # else the counter asks parameters that are passed on for their history
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(sample_input(card.input, size), sample_guidance(card.guidance, size))
     return round(counter.get_total_flops() / 1e9, 2)
@@ -130,7 +132,7 @@ def lines(name: str, facts: Mapping[str, Mapping[str, Any]]) -> Sequence[tuple[s
         return ()
     seconds = ", ".join(f"{value:.2g} s at {size} x {size}" for size, value in found["seconds"].items())
     return (
-        ("Multiply-adds", f"{found['gflops'] / 2:.3g} billion at {SIZES[0]} x {SIZES[0]}"),
+        ("FLOPs", f"{found['gflops']:.3g} billion at {SIZES[0]} x {SIZES[0]}, two for a multiply-add"),
         ("Speed", f"{seconds} ({found['where']})"),
         ("Memory", f"{found['megabytes']} MB for model and one picture of {SIZES[0]} x {SIZES[0]}"),
     )

@@ -91,4 +91,5 @@ def render_worst(names: list[str]) -> str:
 
 
 def _value(row: Mapping[str, Any], ranking: Ranking) -> float:
-    return float(row[ranking.number] - (row[ranking.minus] if ranking.minus else 0))
+    numbers = [row[name] for name in (ranking.number, ranking.minus) if name]
+    return math.nan if None in numbers else float(numbers[0] - sum(numbers[1:]))

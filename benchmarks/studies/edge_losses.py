@@ -15,7 +15,7 @@ from benchmarks._harness import single_thread
 from benchmarks.claims._experiment import Setup
 from benchmarks.claims._numbers import Result
 from benchmarks.claims._pictures import evenly
-from benchmarks.claims.kim2021 import MEASURES, USERS, gains, truth_of
+from benchmarks.claims.kim2021 import MEASURES, gains, truth_of
 from colorzoo.zoo.kim2021.task import Kim2021
 
 
@@ -35,7 +35,7 @@ def main() -> None:
         for item in evenly(".", args.photos)(setup):
             truth, given = truth_of(item.files[0], setup, points=True)
             with torch.inference_mode():
-                rows.append(gains(model, truth, given, USERS["steady"]))
+                rows.append(gains(model, truth, given))
         means = {measure: Result(rows).mean(measure) for measure in MEASURES}
         print(
             name, ", ".join(f"{k} {m.value:+.4f} ({m.low:+.4f} to {m.high:+.4f})" for k, m in means.items())

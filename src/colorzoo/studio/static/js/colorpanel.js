@@ -85,7 +85,7 @@ function createNumbers(pad) {
   hex.addEventListener("change", () => takeText(pad, hex));
   hex.addEventListener("input", () => setAttr(hex, "aria-invalid", null));
   for (const input of levels) input.addEventListener("change", () => takeLevels(pad, levels));
-  for (const input of [hex, ...levels]) input.addEventListener("keydown", (event) => leaveField(pad, event));
+  for (const input of [hex, ...levels]) listenToField(pad, input);
   const row = h("div", { class: "cz-numbers" }, swatch, hex, ...levels);
   const el = h("div", {}, row, h("div", { class: "cz-color-foot" }, name, dropper, gray));
   const update = (target) => {
@@ -122,12 +122,18 @@ function createUnshown(pad) {
 const activeIn = (pad) => /** @type {Document} */ (pad.root.getRootNode()).activeElement;
 
 /** Enter takes the number and Escape leaves it; both give the keyboard back to the tools. */
-function leaveField(pad, event) {
-  if (event.key !== "Enter" && event.key !== "Escape") return;
-  event.stopPropagation();
-  event.preventDefault();
-  if (event.key === "Enter") event.target.dispatchEvent(new Event("change"));
-  pad.stageEl.focus({ preventScroll: true });
+function listenToField(pad, input) {
+  let before = "";
+  input.addEventListener("focus", () => {
+    before = input.value;
+  });
+  input.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    event.stopPropagation();
+    event.preventDefault();
+    if (event.key === "Escape") input.value = before;
+    pad.stageEl.focus({ preventScroll: true }); // the field tells by itself that it was changed, once
+  });
 }
 
 function takeText(pad, input) {

@@ -10,7 +10,7 @@ import { readZone } from "./zones.js";
  * @typedef {"automatic" | "everywhere" | number} Reach  how far a color goes: a number is so many times the automatic reach
  * @typedef {{path: [number, number][], width: number}} Stroke  pixels of the photo
  * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>,
- *   proposal: string | null, skipped: number[], exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
+ *   divisions: {path: [number, number][], closed?: boolean}[], merged: number[][], proposal: string | null, skipped: number[], exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
  *   painted: import("./shapes.js").Area[], classFiles: Record<string, string>, boxes: import("./shapes.js").Box[] | null,
  *   areas: import("./zones.js").Zone[],
  *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>}} Doc
@@ -20,19 +20,22 @@ import { readZone } from "./zones.js";
 const RECIPE_VERSION = 1;
 const KNOWN = [
   "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "boxes", "areas", "studio",
+  "divisions",
 ];
 
 /** @param {string} model @returns {Doc} */
 function emptyDoc(model = "") {
   return {
-    model, points: [], scribbles: [], regions: {}, proposal: null, skipped: [], exemplar: null, classes: {}, painted: [],
+    model, points: [], scribbles: [], regions: {}, divisions: [], merged: [], proposal: null, skipped: [], exemplar: null, classes: {}, painted: [],
     classFiles: {}, boxes: null, areas: [], statistics: null, strength: 1, extra: {},
   };
 }
 
 /** @param {Doc} doc @returns {boolean} whether there is anything to lose */
 function hasWork(doc) {
-  const counts = [doc.points, doc.scribbles, Object.keys(doc.regions), doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas];
+  const counts = [
+    doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas,
+  ];
   return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics) || doc.strength !== 1;
 }
 
@@ -114,6 +117,7 @@ function toRecipe(doc, picture) {
   if (doc.scribbles.length) recipe.scribbles = doc.scribbles.map(strokeEntry);
   const regions = Object.entries(doc.regions).map(([index, color]) => ({ index: Number(index), color }));
   if (regions.length) recipe.regions = regions;
+  if (doc.divisions.length) recipe.divisions = doc.divisions;
   if (regions.length && doc.proposal) recipe.proposal = doc.proposal;
   if (doc.exemplar) recipe.exemplar = { ...doc.exemplar.kept, path: doc.exemplar.name };
   const classes = classEntry(doc);
@@ -122,7 +126,7 @@ function toRecipe(doc, picture) {
   if (doc.areas.length) recipe.areas = doc.areas;
   if (doc.statistics) recipe.statistics = doc.statistics;
   const muted = doc.points.filter((point) => point.muted).map(write);
-  const studio = { ...(muted.length ? { muted } : {}), ...(doc.skipped.length ? { skipped: doc.skipped } : {}) };
+  const studio = { ...(muted.length ? { muted } : {}), ...(doc.skipped.length ? { skipped: doc.skipped } : {}), ...(doc.merged.length ? { merged: doc.merged } : {}) };
   if (Object.keys(studio).length) recipe.studio = studio;
   return recipe;
 }
@@ -174,6 +178,8 @@ function fromRecipe(recipe, picture, abOf) {
     points: points.map((point, index) => ({ ...point, id: index + 1 })),
     scribbles: list(recipe, "scribbles").map(readStroke),
     regions: Object.fromEntries(list(recipe, "regions").map((region) => [region.index, region.color])),
+    divisions: list(recipe, "divisions").map(readDivision),
+    merged: list(recipe.studio ?? {}, "merged").filter(Array.isArray).map((group) => group.map(Number)),
     proposal: recipe.proposal ?? null,
     skipped: list(recipe.studio ?? {}, "skipped").map(Number),
     exemplar: readExemplar(recipe.exemplar),
@@ -212,6 +218,10 @@ function readPoint(entry, index, picture, abOf, muted) {
     ...(muted ? { muted } : {}), ...(entry.locked ? { locked: true } : {}), ...(entry.reach === undefined ? {} : { reach: entry.reach }),
     ...(Number.isInteger(entry.stroke) ? { stroke: entry.stroke } : {}),
   };
+}
+
+function readDivision({ path, closed } = {}, index) {
+  return { path: readStroke({ path }, index).path, ...(closed ? { closed: true } : {}) };
 }
 
 function readStroke(entry, index) {

@@ -10,6 +10,7 @@ import { deletePoint, selectPoint, suggestedColor, takeColor, toggleFlag } from 
 import { attach, detach, takeDropped } from "./files.js";
 import { pixelAt } from "./pixels.js";
 import { countUnusable, modelGroups, proposedModel } from "./proposals.js";
+import { isJoined, joinRegions, partRegions } from "./regionedits.js";
 import { takeClass } from "./shapeedits.js";
 import { hintObjects, isStroke } from "./strokes.js";
 
@@ -185,20 +186,28 @@ function createRegionsPanel(pad) {
   const skip = button({ text: t("Skip"), label: t("Skip the region"), key: "S", className: "cz-wide", onClick: (event) => runCommand(pad, "skip", event) });
   const swatch = h("span", { class: "cz-swatch" });
   const use = h("button", { type: "button", class: "cz-btn cz-wide", on: { click: (event) => runCommand(pad, "accept", event) } }, swatch, h("span"));
+  const join = button({ text: t("Join"), label: t("Join the picked regions"), className: "cz-wide", onClick: () => joinRegions(pad) });
+  const part = button({ text: t("Take apart"), label: t("Take the joined regions apart"), className: "cz-wide", onClick: () => partRegions(pad) });
+  const outlines = h("input", { type: "checkbox" });
+  outlines.addEventListener("change", () => pad.setSetting("outlines", outlines.checked));
   const list = h("div", { class: "cz-regions", role: "group", "aria-label": t("Regions, in the order in which the model asks") });
   const words = h("p", { class: "cz-hint" });
-  const el = section(t("Regions"), words, list, use, h("div", { class: "cz-row" }, ask, skip));
+  const el = section(t("Regions"), words, list, use, h("div", { class: "cz-row" }, join, part), h("div", { class: "cz-row" }, ask, skip), h("label", { class: "cz-check" }, outlines, h("span", {}, t("Outlines"))));
   const make = (position) => h("button", { type: "button", class: "cz-region", on: { click: (event) => pickRegion(pad, pad.ui.regions.items[position].index, event.shiftKey || event.ctrlKey) } });
   const update = () => {
     const items = pad.ui.regions?.items ?? [];
     show(el, pad.accepts("regions"));
-    setText(words, items.length ? t("Pick a color for the marked region, or skip it. Shift-click takes several.") : t("The model shows which regions it would like to have a color for."));
+    setText(words, items.length ? t("Pick a color for the marked region, or skip it. Shift-click takes several. A line drawn across a region cuts it and closes a leak; a loop makes its inside a region.") : t("The model shows which regions it would like to have a color for."));
     syncList(list, items.length, make, (tile, position) => fillRegion(pad, tile, items[position], position + 1));
     const hex = suggestedColor(pad);
     show(use, hex !== null);
     swatch.style.background = hex ?? "";
     setText(use.lastChild, t("Use {hex}, as painted", { hex: hex ?? "" }));
     skip.disabled = pad.ui.regionPick.length === 0;
+    outlines.checked = pad.settings.outlines !== false;
+    show(join, !isJoined(pad));
+    show(part, isJoined(pad));
+    join.disabled = pad.ui.regionPick.length < 2;
     ask.disabled = !pad.photo;
   };
   return { el, update };
@@ -208,6 +217,7 @@ function fillRegion(pad, tile, { index }, number) {
   const color = pad.doc.regions[index];
   const skipped = pad.doc.skipped.includes(index);
   setText(tile, String(number));
+  show(tile, (pad.doc.merged.find((group) => group.includes(index))?.[0] ?? index) === index); // joined ones have one tile
   tile.style.background = color ?? "";
   tile.classList.toggle("cz-region-colored", Boolean(color));
   tile.classList.toggle("cz-region-skipped", skipped);

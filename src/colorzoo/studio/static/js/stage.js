@@ -3,7 +3,8 @@
 import { drawBand } from "./bands.js";
 import { labHex } from "./color.js";
 import { pointRadius } from "./document.js";
-import { DARK, LIGHT, centeredText, drawLabel, outlinedText } from "./ink.js";
+import { DARK, LIGHT, drawLabel } from "./ink.js";
+import { drawRegions } from "./regionmarks.js";
 import { drawShapes } from "./shapemarks.js";
 import { hintNumber, hintObject, isStroke, strokeMates } from "./strokes.js";
 import { toPhoto, toStage } from "./view.js";
@@ -123,7 +124,8 @@ function drawExtent(context, pad, pane) {
 /** Outlines of regions, or classes, stretched over the photo. */
 function drawMap(context, pad, pane) {
   const { photo, ui } = pad;
-  const map = ui.regions?.outline ?? (ui.showClasses ? ui.classes?.paint : null);
+  drawRegions(context, pad, (x, y) => photoToStage(pad, x, y));
+  const map = ui.showClasses ? ui.classes?.paint : null;
   if (!map) return;
   const [x, y] = toStage(ui.view, pane, 0, 0);
   context.save();
@@ -132,27 +134,6 @@ function drawMap(context, pad, pane) {
   context.shadowBlur = 2;
   context.drawImage(map, pane.left + x, y, photo.width * ui.view.scale, photo.height * ui.view.scale);
   context.restore();
-  if (ui.regions) ui.regions.items.forEach((item, order) => drawNumber(context, pad, item, order + 1));
-}
-
-function drawNumber(context, pad, item, number) {
-  const [x, y] = photoToStage(pad, item.x, item.y);
-  const color = pad.doc.regions[item.index];
-  const wanted = pad.ui.regionPick.includes(item.index);
-  context.font = "600 12px system-ui, sans-serif";
-  const width = Math.max(22, context.measureText(String(number)).width + 12);
-  context.beginPath();
-  context.roundRect(x - width / 2, y - 11, width, 22, 11);
-  context.fillStyle = color ?? (wanted ? "#fff" : "rgba(20, 20, 20, .8)");
-  context.fill();
-  context.lineWidth = wanted ? 3 : 1.5;
-  context.strokeStyle = wanted ? "#1a6dff" : "#fff";
-  context.stroke();
-  if (color || !wanted) outlinedText(context, String(number), x, y);
-  else {
-    context.fillStyle = "#111";
-    centeredText(context, String(number), x, y);
-  }
 }
 
 /** A point, or the stroke that it is the first of. */
