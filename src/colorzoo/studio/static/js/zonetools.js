@@ -47,7 +47,8 @@ function eraseZone(pad, place) {
 async function selectAtCross(pad) {
   const at = roundedPath([pad.ui.cross])[0];
   pad.set({ cross: null });
-  if (await selectZone(pad, { at })) pad.root.querySelector("[data-zone-action]")?.focus();
+  if (!(await selectZone(pad, { at }))) return;
+  requestAnimationFrame(() => pad.root.querySelector("[data-zone-action]")?.focus()); // it is shown in this frame
 }
 
 export { continueZone, endZone, eraseZone, selectAtCross, startZone };
