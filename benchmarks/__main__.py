@@ -63,12 +63,14 @@ def _parser(known: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--model", help="model whose look is measured (default: the automatic one)")
     parser.add_argument("--strength", type=float, default=1.0, help="factor on its colors (default: 1)")
     parser.add_argument(
-        "--models", type=_words, default=(), help="of `published`, with commas (default: all)"
+        "--models", type=_words, default=(), help="of `published` and `gpu`, with commas (default: all)"
     )
     parser.add_argument(
-        "--sizes", type=_numbers, default=(), help="of `published`, with commas (default: 256,512)"
+        "--sizes", type=_numbers, default=(), help="of `published` and `gpu`, with commas (default: theirs)"
     )
     parser.add_argument("--repeats", type=int, help="of `published`: rounds to time (default: 3)")
+    parser.add_argument("--device", default="", help="of `gpu`: cuda (default), or cpu to rehearse")
+    parser.add_argument("--quick", action="store_true", help="of `gpu`: only rehearse, on tiny crops")
     return parser
 
 

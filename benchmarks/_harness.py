@@ -30,6 +30,8 @@ class Options:
         models: Which models to measure, where a benchmark takes several.
         sizes: At which sides in pixels, where a benchmark lets one choose.
         repeats: How many rounds to time, where a benchmark lets one choose.
+        device: Where to measure, where a benchmark lets one choose; empty for its own choice.
+        quick: Only rehearse: little of everything, whose figures mean nothing.
     """
 
     data: Path | None = None
@@ -40,6 +42,8 @@ class Options:
     models: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
     repeats: int | None = None
+    device: str = ""
+    quick: bool = False
 
 
 @dataclass(frozen=True)

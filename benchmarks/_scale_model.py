@@ -111,6 +111,21 @@ def hours(schedule: Schedule, gpus: int, machine: Machine) -> float:
     return schedule.pictures / schedule.batch * step.seconds / 3600
 
 
+def coloring_hours(pictures: float, work: float, core_seconds: float, gpus: int, machine: Machine) -> float:
+    """Return the hours of coloring pictures that ``gpus`` share; they exchange nothing.
+
+    Args:
+        pictures: How many.
+        work: Operations of the network for one of them.
+        core_seconds: What reading, joining and writing one of them takes on a core.
+        gpus: With their cores.
+        machine: What they run on.
+    """
+    network = pictures * work / (machine.flops * gpus)
+    cores = pictures * core_seconds / (machine.cores * gpus)
+    return max(network, cores) / 3600
+
+
 def checkpoint_bytes(trained: int, parameters: int) -> int:
     """Return the size of a checkpoint: all weights, and Adam's two averages of those that are trained."""
     return _BYTES * (parameters + 2 * trained)

@@ -20,7 +20,13 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks._harness import Options, Row, where
-from benchmarks._scale_model import Machine, Schedule, hours, predict_step
+from benchmarks._scale_model import (
+    Machine,
+    Schedule,
+    coloring_hours,
+    hours,
+    predict_step,
+)
 from colorzoo import create_model
 from colorzoo.factory import build_model
 from colorzoo.registry import load_class, model_card
@@ -30,6 +36,11 @@ from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightni
 IMAGENET, COCO = 1_281_167, 118_287  # training pictures
 A100 = Machine(flops=60e12, cores=8, pictures=110, link=100e9, price=2.0)
 """A guess for a rented GPU of that kind in bfloat16; docs/scale.md says that its numbers are assumed."""
+
+GPUS = (1, 8, 64, 512)
+COLORING_WORK = 0.15e12  # of `zhang2017_local` for a picture at 256 pixels
+STORED = {"JPEG of 12 megapixels, 0.76 core s each": 0.76, "no more than the network sees": 0.0}
+"""Core seconds of all but the network, by `python -m benchmarks colorize`; without them the GPUs decide."""
 
 # model, settings without which it would fetch weights, side, pictures of the whole training, batch
 PAPERS: tuple[tuple[str, dict[str, object], int, float, int], ...] = (
@@ -57,19 +68,34 @@ def run(options: Options) -> list[Row]:
     return [Row(claim, predicted, two, ratio, 1.25, "lower", where())]
 
 
-def table(gpus: Sequence[int] = (1, 8, 64, 512), machine: Machine = A100) -> str:
-    """Return the hours of each paper's schedule as Markdown."""
-    lines = [
-        f"| model | a picture, trained | {' | '.join(f'{n} GPU' for n in gpus)} | cost on {gpus[1]} |",
-        "| --- " * (len(gpus) + 3) + "|",
-    ]
+def table(gpus: Sequence[int] = GPUS, machine: Machine = A100) -> str:
+    """Return hours, efficiency and cost of each paper's schedule as Markdown."""
+    heads = ["model", "a picture, trained", *(f"{n} GPU" for n in gpus)]
+    lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
     for name, settings, side, pictures, batch in PAPERS:
         plan = schedule_of(name, settings, side, pictures, batch)
-        spent = [hours(plan, n, machine) for n in gpus]
-        cells = " | ".join(f"{each:,.1f} h" for each in spent)
-        cost = spent[1] * gpus[1] * machine.price
-        lines.append(f"| `{name}` | {plan.work / 1e12:.2f} TFLOP | {cells} | {cost:,.0f} $ |")
+        cells = " | ".join(_cell(plan, n, machine) for n in gpus)
+        lines.append(f"| `{name}` | {plan.work / 1e12:.2f} TFLOP | {cells} |")
         print(lines[-1], file=sys.stderr, flush=True)
+    return "\n".join(lines)
+
+
+def _cell(plan: Schedule, gpus: int, machine: Machine) -> str:
+    """Return the hours of a schedule, the share in which the GPUs in use compute, and the cost of all."""
+    spent, used = hours(plan, gpus, machine), min(gpus, plan.batch)
+    step = predict_step(plan.work, plan.trained, plan.batch / used, used, machine)
+    return f"{spent:,.1f} h, {step.efficiency:.0%}, {spent * gpus * machine.price:,.0f} $"
+
+
+def coloring_table(gpus: Sequence[int] = GPUS, machine: Machine = A100) -> str:
+    """Return hours and cost of coloring ten million pictures as Markdown."""
+    lines = [f"| pictures | {' | '.join(f'{n} GPU' for n in gpus)} |", "| --- " * (len(gpus) + 1) + "|"]
+    for what, core_seconds in STORED.items():
+        spent = [coloring_hours(1e7, COLORING_WORK, core_seconds, n, machine) for n in gpus]
+        cells = (
+            f"{each:,.1f} h, {each * n * machine.price:,.0f} $" for each, n in zip(spent, gpus, strict=True)
+        )
+        lines.append(f"| {what} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -148,4 +174,4 @@ class _Loss(nn.Module):
 
 
 if __name__ == "__main__":
-    print(table())
+    print(coloring_table(), table(), sep="\n\n")

@@ -1,7 +1,6 @@
 """Opening 24 megapixels on the pad, against an earlier state of the code in the same run.
 
-``COLORZOO_BEFORE`` names the ``src`` folder of that state, as of a git worktree.
-Without it nothing is measured.
+``COLORZOO_BEFORE`` names the ``src`` folder of that state, as of a git worktree. Nothing is measured without.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from benchmarks._harness import Options, Row, SkippedError, share_of, where
 
 BEFORE = "COLORZOO_BEFORE"
 SIZE = (6000, 4000)
-ROUNDS = 5
+ROUNDS = 3
 GOAL = 0.3
 _WORK = """
 import json, sys, time

@@ -39,12 +39,11 @@ from colorzoo.zoo.xu2020.transfer import (
 RUNS = {256: 5, 512: 3, 1024: 1}
 GOAL_COLD, GOAL_CACHED, GOAL_GROWTH, GOAL_MEMORY = 2.0, 3.0, 1.0, 0.5
 STATUS = Path("/proc/self/status")  # Linux only; elsewhere memory is not measured
-TABLE = {256: 0.20, 512: 0.38, 1024: 1.15}  # seconds a pair on a GPU, table 1 of the paper
 EPSILON = 1e-5
 
 
 def run(options: Options) -> list[Row]:
-    """Time the full-size network by size, then growth beside the baselines, then a GPU if there is one."""
+    """Time the full-size network by size, then growth beside the baselines; `gpu` has the paper's table."""
     del options
     torch.manual_seed(0)
     single_thread()
@@ -54,7 +53,7 @@ def run(options: Options) -> list[Row]:
     rows += _growth()
     if STATUS.exists():
         rows.append(_memory())
-    return rows + (_on_gpu() if torch.cuda.is_available() else [])
+    return rows
 
 
 def _against_published(colorizer: Colorizer, network: ExemplarNetwork, side: int) -> list[Row]:
@@ -131,30 +130,6 @@ def _peak_megabytes() -> float:
     found = re.search(r"VmHWM:\s*(\d+) kB", STATUS.read_text())
     assert found is not None, "every Linux tells the peak of a process"
     return int(found[1]) / 1e3
-
-
-def _on_gpu() -> list[Row]:
-    colorizer = Colorizer(create_model("xu2020", None), device="cuda", allow_untrained=True)
-    rows = []
-    for side, table in TABLE.items():
-        luma, rgb = _pair(side)
-        seconds = _gpu_seconds(partial(colorizer.predict, luma, Guidance(exemplar=Exemplar(rgb))))
-        claim = f"xu2020 at {side}x{side} on a GPU, seconds beside the paper's table 1 (another GPU)"
-        rows.append(times_faster(claim, seconds, table, 1.0, torch.cuda.get_device_name()))
-    return rows
-
-
-def _gpu_seconds(call: Callable[[], object]) -> float:
-    """Return the median wall seconds of a call; its answer comes back to the CPU, so it has ended then."""
-    import statistics
-    import time
-
-    spent = []
-    for _ in range(8):
-        start = time.perf_counter()
-        call()
-        spent.append(time.perf_counter() - start)
-    return statistics.median(spent[3:])
 
 
 def _pair(side: int) -> tuple[Tensor, Tensor]:

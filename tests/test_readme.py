@@ -13,6 +13,7 @@ from tiny_model import gray_picture
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COLORIZE = re.findall(r"`(colorzoo colorize [^`]+)`", README)
+STYLIZE = re.findall(r"`(colorzoo stylize [^`]+)`", README)
 LINKS = re.findall(r"\]\(([^)]+)\)", README)
 
 
@@ -22,9 +23,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "album").mkdir()
     for name in ("old.jpg", "sketch.jpg", "album/one.jpg"):
         Image.fromarray(gray_picture(160, 200)).save(tmp_path / name)
-    Image.merge("RGB", [Image.fromarray(gray_picture(160, 200) // part) for part in (1, 2, 3)]).save(
-        tmp_path / "sunset.jpg"
-    )
+    colored = Image.merge("RGB", [Image.fromarray(gray_picture(160, 200) // part) for part in (1, 2, 3)])
+    for name in ("sunset.jpg", "photo.jpg"):
+        colored.save(tmp_path / name)
     (tmp_path / "hints.json").write_text('{"points": [{"x": 20, "y": 30, "color": "#c04020"}]}')
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -36,7 +37,7 @@ def test_python_blocks_run(block: str, folder: Path) -> None:
     assert (folder / "old.color.jpg").is_file()
 
 
-@pytest.mark.parametrize("command", COLORIZE)
+@pytest.mark.parametrize("command", COLORIZE + STYLIZE)
 def test_commands_run(command: str, folder: Path) -> None:
     before = len(list(folder.rglob("*.jpg")))
     assert main(shlex.split(command, comments=False)[1:]) == 0

@@ -5,6 +5,7 @@ from benchmarks._scale_model import (
     Machine,
     Schedule,
     checkpoint_bytes,
+    coloring_hours,
     exchange_seconds,
     hours,
     predict_step,
@@ -44,6 +45,11 @@ def test_more_gpus_than_pictures_in_a_batch_do_not_help():
     assert hours(plan, 1, FAST) == pytest.approx(1.0)
     assert hours(plan, 10, FAST) == pytest.approx(0.1)
     assert hours(plan, 512, FAST) == hours(plan, 10, FAST)
+
+
+def test_coloring_takes_what_the_slower_of_network_and_cores_takes():
+    assert coloring_hours(3600, work=2e12, core_seconds=1.0, gpus=1, machine=FAST) == pytest.approx(2.0)
+    assert coloring_hours(3600, work=2e12, core_seconds=50.0, gpus=2, machine=FAST) == pytest.approx(2.5)
 
 
 def test_a_checkpoint_holds_the_weights_and_two_averages_of_what_is_trained():

@@ -14,7 +14,7 @@ from colorzoo.testing import Check, contract_checks, sample_input
 from colorzoo.testing.samples import write_sample_pictures
 from colorzoo.testing.training import logged, write_overlay
 from model_pages import load_generator
-from throwaway_paper import write_config, write_paper
+from throwaway_paper import MODULES, shown, write_config, write_paper
 
 NAME = "someone2030"
 PACKAGE = f"colorzoo.zoo.{NAME}"
@@ -39,6 +39,12 @@ def configs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def card(configs: Path) -> ModelCard:
     return model_card(NAME)
+
+
+def test_it_has_thirty_lines_without_imports() -> None:
+    lines = [line for module in MODULES for line in shown(module).splitlines()]
+    code = [line for line in lines if line.strip() and not line.startswith(("import ", "from "))]
+    assert len(code) <= 30
 
 
 def test_it_is_listed(configs: Path) -> None:

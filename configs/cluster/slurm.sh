@@ -10,8 +10,9 @@
 #SBATCH --mem=64G
 #SBATCH --time=12:00:00
 #SBATCH --requeue
-# Lightning answers SIGUSR1 by a checkpoint (hpc_ckpt_N.ckpt in the run's folder) and asks SLURM to queue the job again. Two
-# minutes must do for saving. After a crash the newest whole checkpoint below RUN is taken: --ckpt_path names that folder.
+# SIGUSR1 is answered after the running step: interrupted.ckpt is written, and SLURM asked to queue the job again. Two minutes
+# must do for a step (or a validation, if one runs) and for saving. The next start takes the newest whole checkpoint below RUN,
+# after a crash too: --ckpt_path names that folder.
 #SBATCH --signal=SIGUSR1@120
 #SBATCH --output=%x-%j.log
 #SBATCH --open-mode=append

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Guidance, PointHint, Recipe, Scribbles
 from colorzoo.guidance.reach import Reach
 from colorzoo.inference.colorizer import Colorizer
@@ -125,6 +127,30 @@ def test_pictures_of_any_shape(colorizer: Colorizer, size: tuple[int, int]) -> N
     ab = colorizer.colorize(picture, Recipe(points=(point, replace(point, reach=2.0)))).ab
     assert torch.isfinite(ab).all()
     assert ab[:, 0, 0].norm() > 40
+
+
+MOTHER = Path(__file__).parents[2] / "docs" / "images" / "sources" / "migrant_mother_1936.jpg"
+LIPS, BROWS = np.s_[:, 191:198, 168:200], (np.s_[:, 130:138, 146:164], np.s_[:, 131:137, 188:214])
+
+
+def test_the_red_of_a_lip_stays_on_the_lips_at_half_the_reach() -> None:
+    colorizer, picture = Colorizer("zhang2017_local_small", device="cpu"), read_picture(MOTHER)
+
+    def moved(*points: PointHint) -> Tensor:
+        ab = rgb_to_lab(
+            torch.from_numpy(colorizer.colorize(picture, Recipe(points=points)).rgb.copy()).permute(2, 0, 1)
+        )
+        return ab[1:]
+
+    plain = moved()
+    lip = PointHint(184, 195, 2, "#b04048")
+    change = {
+        reach: (moved(replace(lip, reach=reach)) - plain).norm(dim=0)[None] for reach in ("everywhere", 0.5)
+    }
+    assert all(found[LIPS].mean() > 25 for found in change.values())
+    for brow in BROWS:
+        assert change["everywhere"][brow].mean() > 15
+        assert change[0.5][brow].mean() < 1
 
 
 def test_a_model_that_takes_no_points_is_not_run_twice(colorizer: Colorizer) -> None:

@@ -144,7 +144,7 @@ def test_notes_tell_of_gaps_empty_regions_and_other_proposals(colorizer: Coloriz
     assert "left out before others" in text
     assert f"region {empty} has no pixel" in text
     assert "not the regions that the recipe was made for" in text
-    assert region_notes(regions, Recipe()) == ()
+    assert region_notes(regions, Recipe(), proposal_hash(regions)) == ()
     assert skipped_regions([0, 2, 5], [0, 5]) == [2]
     assert skipped_regions([0, 2, 5], [0, 2, 9]) == []
 

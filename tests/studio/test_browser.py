@@ -429,8 +429,8 @@ def test_modes_appear_by_what_the_model_accepts(
         ".cz-panel section:not([hidden])", "all => all.map(el => el.getAttribute('aria-label'))"
     )
     pad.close()
-    assert set(shown) == tools
-    assert set(titles) - {"Color", "Model", "Recent"} == panels
+    assert set(shown) - {"area"} == tools  # areas are for all models
+    assert set(titles) - {"Color", "Model", "Recent", "Palette", "Areas"} == panels
 
 
 def test_fingers_add_move_and_undo_on_a_phone(browser: Any, address: str, photo: Path) -> None:

@@ -27,6 +27,8 @@ onmessage = ({ data: { message, buffers } }) => {
     const image = { width: 6, height: 4, sha256: String(buffers[0].length) };
     const photo = { type: "photo", name: message.name, ...picture, image, network: 4, view: [6, 4] };
     say(photo, flat, flat.slice());
+  } else if (message.type === "color" && message.recipe.strength === 0.5) {
+    postMessage({ state: "refused", words: "Strength a half." });
   } else if (message.type === "color") {
     if (message.recipe.points) postMessage({ state: "refused", words: "The worker gave up." });
     else say({ type: "colored", quality: message.quality, points: [], notes: [], ...picture }, flat);
@@ -42,6 +44,7 @@ def page(browser: Any) -> Any:
         "/static/pad.js": ("text/javascript", pad_module()),
         "/static/pad.css": ("text/css", pad_style()),
         "/worker.js": ("text/javascript", WORKER),
+        "/saved/static/pad.worker.js": ("text/javascript", WORKER),
         "/static/icon.svg": ("image/svg+xml", "<svg xmlns='http://www.w3.org/2000/svg'/>"),
     }
     context = browser.new_context(viewport={"width": 1280, "height": 800})
@@ -75,3 +78,22 @@ def test_a_worker_carries_the_page(page: Any, photo: Path) -> None:
 
     page.mouse.click(*page.evaluate("() => colorzooPad.toPage(3, 2)"))
     page.wait_for_selector(".cz-banner:visible >> text=The worker gave up.")
+
+
+NOTEBOOK = """async (recipe) => {
+  const { default: widget } = await import("/static/pad.js");
+  const host = document.body.appendChild(document.createElement("div"));
+  const traits = { page: "http://localhost/saved/", recipe };
+  const nobody = { send: () => {}, on: () => {}, off: () => {} };
+  widget.render({ model: { ...nobody, get: (name) => traits[name] }, el: host });
+}"""
+
+
+def test_a_notebook_without_python_colors_by_the_page_that_it_names(page: Any, photo: Path) -> None:
+    page.evaluate("() => document.querySelector('.colorzoo-pad').remove()")
+    image = {"width": 6, "height": 4, "sha256": str(photo.stat().st_size)}
+    page.evaluate(NOTEBOOK, {"image": image, "strength": 0.5})
+    with page.expect_file_chooser() as chooser:
+        page.click("[data-action=open]")
+    chooser.value.set_files(photo)
+    page.wait_for_selector(".cz-banner:visible >> text=Strength a half.")  # of the recipe in the notebook

@@ -222,3 +222,54 @@ def test_work_with_areas_is_back_after_a_crash_and_a_recipe_with_them_is_loaded(
     pad.page.wait_for_selector(".cz-toast >> text=loaded")
     pad.settle()
     assert areas(pad) == work["areas"]
+
+
+def test_a_color_that_cannot_be_shown_is_said_and_its_lightness_may_follow(pad: BrowserPad) -> None:
+    pad.page.keyboard.press("p")
+    pad.click(105, 75)
+    pad.settle()
+    words = pad.page.locator(".cz-unshown")
+    assert not words.is_visible()
+    pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#0000ff")
+    pad.page.keyboard.press("Enter")
+    pad.settle()
+    (point,) = pad.points()
+    assert f"#0000ff cannot be shown at the lightness of this place; {point['color']}" in words.inner_text()
+    words.locator("button").click()
+    pad.page.wait_for_selector("[aria-label='Areas'] li")
+    pad.settle()
+    assert pad.points() == []
+    assert (areas(pad)[0]["color"], areas(pad)[0]["lightness"]) == ("#0000ff", "color")
+    pad.page.click("[data-action=undo]")
+    assert len(pad.points()) == 1
+    assert areas(pad) == []
+    pad.settle()
+
+
+def test_a_brush_stroke_is_one_object(pad: BrowserPad) -> None:
+    pad.page.keyboard.press("b")
+    pad.drag((30, 30), (200, 30), steps=30)
+    pad.settle()
+    count = len(pad.points())
+    assert count > 5
+    assert {point["stroke"] for point in pad.points()} == {1}
+    rows = pad.page.locator("[aria-label=Hints] .cz-hint-row")
+    assert rows.count() == 1
+    pad.page.keyboard.press("p")
+    before = pad.points()
+    pad.drag((200, 30), (205, 60))
+    pad.settle()
+    moved = [(b["x"] - a["x"], b["y"] - a["y"]) for a, b in zip(before, pad.points(), strict=True)]
+    assert np.ptp(moved, axis=0).max() < 0.1
+    assert moved[0][1] == pytest.approx(30, abs=2)
+    assert rows.locator(".cz-hint-main").get_attribute("aria-pressed") == "true"
+    assert rows.locator(".cz-hint-main").get_attribute("aria-label").startswith("Stroke 1")
+    pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#2060c0")
+    pad.page.keyboard.press("Enter")
+    assert len({tuple(point["ab"]) for point in pad.points()}) == 1
+    pad.page.focus(".cz-stage")
+    pad.page.keyboard.press("Delete")
+    assert pad.points() == []
+    pad.page.keyboard.press("Control+z")
+    assert len(pad.points()) == count
+    pad.settle()

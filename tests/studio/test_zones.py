@@ -59,7 +59,8 @@ def test_what_is_locked_keeps_its_colors_in_the_picture(pad: DirectPad) -> None:
     held = pixels(pad.ask("color", recipe={**other, "areas": areas}).buffers[0]).astype(int)
     inside = np.s_[14:30, 14:30]
     assert np.abs(free - before)[inside].max() > 20
-    assert np.abs(held - before)[inside].max() <= 4  # JPEG
+    assert np.abs(held - before)[inside].mean() < 1.5  # JPEG; to the pixel in tests/inference/test_areas.py
+    assert np.abs(held - before)[inside].max() < 12
     assert Recipe.from_json({"areas": areas}).to_dict()["areas"] == areas
 
 

@@ -135,3 +135,20 @@ def test_a_checkpoint_of_another_width_is_one_line(trained, pictures, tmp_path):
     with pytest.raises(WeightsError, match="does not fit") as caught:
         run(fit_words(pictures, tmp_path, "--model.architecture.width=0.25", f"--ckpt_path={checkpoint}"))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "hardware", "said"),
+    [
+        ("bf16-mixed", "cpu", torch.float32, True),
+        ("bf16-mixed", "cpu", torch.bfloat16, False),
+        ("bf16-mixed", "meta", torch.float32, False),
+        ("32-true", "cpu", torch.float32, False),
+    ],
+)
+def test_a_precision_that_the_cpu_emulates_is_said(precision, device, hardware, said, monkeypatch):
+    from colorzoo.cli import _training_cli
+
+    monkeypatch.setattr(_training_cli, "choose_dtype", lambda *_: hardware)
+    line = _training_cli.slow_precision(precision, torch.device(device))
+    assert ("--trainer.precision 32" in line) == said

@@ -8,19 +8,27 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from harness import make_pictures
+from jsonargparse import ArgumentParser
 from lightning.pytorch import Trainer
+from lightning.pytorch.strategies import FSDPStrategy, Strategy
+from torch import nn
 
 from colorzoo.card import ModelCard
 from colorzoo.cli._training_configs import config_folders, find_config
 from colorzoo.cli.lightning import run
 from colorzoo.data import PictureDataModule
+from colorzoo.errors import ColorzooError
 from colorzoo.loggers import unreachable
 from colorzoo.registry import list_models, model_card
+from colorzoo.tasks.processes import prepare_turns
+from colorzoo.testing.models import predict, sample_call, smoke_model
 from colorzoo.testing.training import logged, write_overlay
 
 CLUSTER = config_folders()[0] / "cluster"
@@ -126,6 +134,33 @@ def test_an_overlay_holds_options_of_the_trainer(overlay: str) -> None:
     content = yaml.safe_load((CLUSTER / f"{overlay}.yaml").read_text())
     assert set(content) <= {"trainer", "compile"}
     assert set(content["trainer"]) <= set(inspect.signature(Trainer).parameters)
+
+
+def test_fsdp_is_built_from_its_overlay_and_refuses_two_optimizers_in_a_line() -> None:
+    content = yaml.safe_load((CLUSTER / "fsdp.yaml").read_text())["trainer"]
+    parser = ArgumentParser()
+    parser.add_argument("--strategy", type=Strategy)
+    strategy = parser.instantiate_classes(parser.parse_object({"strategy": content["strategy"]})).strategy
+    assert isinstance(strategy, FSDPStrategy)
+    assert strategy._state_dict_type == "full"
+    trainer = SimpleNamespace(strategy=strategy, precision=content["precision"])
+    with pytest.raises(ColorzooError, match="takes one optimizer"):
+        prepare_turns(trainer)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("card", [card for card in CARDS if card.trainable], ids=lambda card: card.name)
+def test_every_normalization_is_shared_under_the_overlay_of_ddp(card: ModelCard) -> None:
+    assert yaml.safe_load((CLUSTER / "ddp.yaml").read_text())["trainer"]["sync_batchnorm"] is True
+    model = smoke_model(card)
+    before = set(model.state_dict())
+    shared = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    alone = [layer for layer in shared.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    assert all(isinstance(layer, nn.SyncBatchNorm) for layer in alone)
+    assert set(shared.state_dict()) == before
+    luma, guidance = sample_call(card, (64, 64))
+    expected = predict(card, smoke_model(card), luma, guidance)
+    torch.testing.assert_close(predict(card, shared, luma, guidance), expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.slow

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 import torch
-from harness import fit, make_pictures, small_model, trace
+from harness import Trace, fit, make_pictures, small_data, small_model, small_trainer, trace
 from lightning.pytorch import Callback, seed_everything
+from lightning.pytorch.callbacks import ModelCheckpoint
+from test_gan import ToyGAN
 from torch import nn
 from torch.multiprocessing import ProcessRaisedException
 
@@ -102,3 +104,27 @@ def test_another_whole_batch_leaves_out_pictures_of_the_epoch_it_began_in(
     assert {len(set(found[step])) for step in range(9, 13)} == {4}
     assert {*found[7], *found[8]}.isdisjoint(found[9])
     assert sorted(found[10] + found[11] + found[12]) == [f"p{number:02d}.png" for number in range(12)]
+
+
+def toy_run(root: Path, folder: Path, processes: int) -> tuple[list[float], torch.Tensor]:
+    """Train both networks of the toy GAN by accumulated, clipped gradients; return losses and weights."""
+    seed_everything(0)
+    model, folder = ToyGAN(lr=1e-2, accumulate=2, clip=0.05), folder / str(processes)
+    folder.mkdir()
+    watch = Trace(folder / "trace.jsonl")
+    saver = ModelCheckpoint(folder, save_last=True, save_top_k=0)
+    shared = TWO if processes == 2 else {}
+    trainer = small_trainer(folder, watch, saver, max_epochs=2, **shared)
+    trainer.fit(model, small_data(root, batch_size=WHOLE // processes))
+    state = torch.load(folder / "last.ckpt", weights_only=True)["state_dict"]
+    return [row["loss"] for row in trace(folder)], vector(state)
+
+
+def test_two_optimizers_accumulate_and_clip_in_two_processes_as_in_one(twelve: Path, tmp_path: Path) -> None:
+    seed_everything(0)
+    start = vector(ToyGAN().state_dict())
+    alone, wanted = toy_run(twelve, tmp_path, 1)
+    both, found = toy_run(twelve, tmp_path, 2)
+    assert len(both) == 2 * len(alone) == 12
+    assert sum(both) / 2 == pytest.approx(sum(alone), rel=1e-5)
+    assert (found - wanted).norm() < 1e-3 * (wanted - start).norm()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from harness import fit, make_pictures, small_data, small_model, small_trainer, trace
+from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EMAWeightAveraging
 
 from colorzoo.callbacks import NonFiniteGuard, ResumeGuard
@@ -81,6 +82,41 @@ def test_sigterm_saves_after_the_running_batch(pictures, tmp_path, uninterrupted
     assert run_script(pictures, tmp_path, resume=str(tmp_path / "interrupted.ckpt")) == 0
     assert trace(tmp_path) == uninterrupted[0]
     assert not (tmp_path / "interrupted.ckpt").exists()
+
+
+class Preempted(Callback):
+    """Gets SLURM's signal in the middle of a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_before_backward(self, trainer, pl_module, loss):
+        if trainer.global_step == self.step:
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+
+def test_a_preempted_job_saves_after_the_step_and_is_queued_again(
+    pictures, tmp_path, uninterrupted, monkeypatch, capsys
+):
+    task = {"NTASKS": "1", "JOB_ID": "4711", "JOB_NAME": "x", "PROCID": "0", "LOCALID": "0", "NODEID": "0"}
+    stub = tmp_path / "scontrol"
+    stub.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    stub.chmod(0o755)
+    before = signal.getsignal(signal.SIGUSR1)
+    with monkeypatch.context() as slurm:
+        for name, value in task.items():
+            slurm.setenv(f"SLURM_{name}", value)
+        slurm.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        with pytest.raises(SystemExit):
+            fit(pictures, tmp_path, more=[Preempted(4)])
+    assert signal.getsignal(signal.SIGUSR1) == before
+    assert (tmp_path / "asked").read_text() == "requeue 4711\n"
+    assert "job 4711 is queued again" in capsys.readouterr().err
+    assert len(trace(tmp_path)) == 5  # the step in which it came is finished
+    assert not list(tmp_path.glob("hpc_ckpt*"))
+    trainer = fit(pictures, tmp_path, resume=str(tmp_path / "interrupted.ckpt"))
+    assert trace(tmp_path) == uninterrupted[0]
+    torch.testing.assert_close(trainer.lightning_module.state_dict(), uninterrupted[1], rtol=0, atol=0)
 
 
 def test_averaged_weights_without_their_callback_are_refused(pictures, tmp_path):

@@ -141,8 +141,13 @@ def undisturbed(pictures, tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("how", "ranks"), [("SIGKILL", "1"), ("SIGKILL", "0"), ("SIGTERM", "01")])
-def test_two_processes_go_on_after_a_fault(how, ranks, pictures, tmp_path, undisturbed):
+@pytest.mark.parametrize(
+    ("how", "ranks"), [("SIGKILL", "1"), ("SIGKILL", "0"), ("SIGTERM", "01"), ("SIGUSR1", "1")]
+)
+def test_two_processes_go_on_after_a_fault(how, ranks, pictures, tmp_path, undisturbed, monkeypatch):
+    if how == "SIGUSR1":  # as srun's tasks get it, here one of them alone
+        monkeypatch.setenv("SLURM_NTASKS", "2")
+        monkeypatch.setenv("SLURM_JOB_NAME", "colorzoo")
     two_ranks(pictures, tmp_path, how, ranks)
     assert len(trace(tmp_path / "0")) < len(trace(undisturbed / "0"))
     assert two_ranks(pictures, tmp_path) == 0

@@ -18,11 +18,12 @@ def write_static(args: argparse.Namespace) -> int:
     Raises:
         ColorzooError: An argument does not belong to a page, or the page cannot be written.
     """
-    if args.picture or args.recipe or args.model:
-        raise ColorzooError("--static takes --models only: photo and recipe are opened in the page")
+    if args.recipe or args.model:
+        raise ColorzooError("--static takes --models; a recipe is loaded in the page")
     require_onnx()
     names = None if args.models is None else [name.strip() for name in args.models.split(",") if name.strip()]
-    page = write_page(Path(args.static), page_models(names), lambda line: print(line, file=sys.stderr))
+    photo = Path(args.picture) if args.picture else None
+    page = write_page(Path(args.static), page_models(names), photo, lambda line: print(line, file=sys.stderr))
     print(f"{page.folder}: {', '.join(page.models)}")
     print(f"{page.total / 1e6:.1f} MB in all, {page.first / 1e6:.1f} MB before the first photo is colored")
     print(f"try it: python -m http.server --directory {page.folder}")

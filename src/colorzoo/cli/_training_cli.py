@@ -28,6 +28,7 @@ from colorzoo.cli._training_configs import config_folders
 from colorzoo.cli._training_start import measure, start_from
 from colorzoo.data import PictureDataModule
 from colorzoo.errors import DataError, WeightsError
+from colorzoo.inference.device import choose_dtype
 from colorzoo.tasks import ColorizationModule
 
 
@@ -127,6 +128,8 @@ class ZooCLI(LightningCLI):
         if self.trainer.is_global_zero:
             parameters = sum(p.numel() for p in model.parameters())
             print(f"{type(model).__name__}: {parameters:,} parameters", file=sys.stderr)
+            if note := slow_precision(str(self.trainer.precision), self.trainer.strategy.root_device):
+                print(note, file=sys.stderr)
 
     def _config_names(self) -> tuple[str, ...]:
         """Return the configuration files of this run: as they ship below ``configs/``, or by name."""
@@ -157,6 +160,19 @@ class ZooCLI(LightningCLI):
         self.trainer.predict(task, **options)
         failed = (results_folder(self.trainer, task.output) / FAILED).is_file()
         self.exit_code = int(failed and self.trainer.is_global_zero)
+
+
+def slow_precision(precision: str, device: torch.device) -> str:
+    """Return a line about bfloat16 that a CPU only emulates, or nothing.
+
+    Args:
+        precision: The Trainer's, such as ``bf16-mixed``.
+        device: On which it trains.
+    """
+    wanted = precision.startswith("bf16") and device.type == "cpu"
+    if not wanted or choose_dtype("auto", device) == torch.bfloat16:
+        return ""
+    return f"{precision} is emulated on this CPU and several times slower; take --trainer.precision 32."
 
 
 def default_loggers(folder: Path) -> Sequence[Logger]:

@@ -38,6 +38,7 @@ class PointHint:
         color: ``#rrggbb``; hue and chroma count, lightness is the picture's.
         ab: Exact color in CIE units; goes before ``color`` when given.
         reach: How far the color goes; see `colorzoo.guidance.reach`.
+        stroke: Points with the same number were drawn as one stroke, and are edited as one; None is alone.
         extra: Unknown fields.
     """
 
@@ -47,6 +48,7 @@ class PointHint:
     color: str = "#808080"
     ab: tuple[float, float] | None = None
     reach: Reach = "everywhere"
+    stroke: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -320,6 +322,7 @@ def _parse_point(fields: Fields) -> PointHint:
         color=hex_color(color, f"{fields.name}.color"),
         ab=None if ab is None else (ab[0], ab[1]),
         reach=read_reach(fields.take("reach"), f"{fields.name}.reach"),
+        stroke=fields.integer("stroke", None, low=1),
         extra=fields.rest(),
     )
 

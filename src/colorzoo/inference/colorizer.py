@@ -27,6 +27,7 @@ from colorzoo.guidance import Exemplar, Guidance, Recipe, Regions
 from colorzoo.inference.area_answers import AreaAnswers
 from colorzoo.inference.defaults import choose_default
 from colorzoo.inference.device import Precision, choose_device, choose_dtype
+from colorzoo.inference.divisions import divide_regions, read_divisions
 from colorzoo.inference.engine import Engine, OnnxModel, on_cpu_in_float32
 from colorzoo.inference.fast import fast_module
 from colorzoo.inference.full_size import FullLuma, join, join_levels
@@ -45,7 +46,7 @@ from colorzoo.inference.references import (
     recipe_references,
     require_color,
 )
-from colorzoo.inference.regions import Proposals, ProposesRegions, color_regions, region_notes
+from colorzoo.inference.regions import Proposals, ProposesRegions, color_regions, proposal_hash, region_notes
 from colorzoo.inference.resample import working_size
 from colorzoo.inference.sketches import draw_sketch, model_input
 from colorzoo.inference.solved import Solved
@@ -59,6 +60,7 @@ _UNTRAINED = (
     "{} is untrained, its weights are random; "
     "it is not used for coloring unless you pass allow_untrained=True."
 )
+_INK = 0.5  # darker is a line of a sketch
 MIN_SIZE, MAX_SIZE = 16, 4096
 
 
@@ -271,7 +273,8 @@ class Colorizer:
         if "regions" in self.model.accepts:
             given = self._with_regions(given, recipe, luma)
             assert given.regions is not None
-            notes = (*notes, *region_notes(given.regions, recipe))
+            proposed = self.propose(luma) if isinstance(self.model, ProposesRegions) else given.regions
+            notes = (*notes, *region_notes(given.regions, recipe, proposal_hash(proposed)))
         prediction = self.predict(luma, given)
         ab, painted = prediction.to_ab(), None
         if isinstance(prediction, RgbPrediction):
@@ -311,6 +314,26 @@ class Colorizer:
             raise GuidanceError(f"{self.name} does not ask for regions")
         return self._proposals.of(self.model, model_input(self.model, luma), self.device)
 
+    def regions(self, luma: Tensor, recipe: Recipe) -> Regions:
+        """Return the regions of `propose` after what the recipe draws into them (``divisions``).
+
+        Args:
+            luma: As of `propose`.
+            recipe: Its divisions count, in pixels of the picture whose size it states.
+
+        Raises:
+            GuidanceError: As `propose`; or the divisions are broken, or the recipe states no size.
+        """
+        proposed, divisions = self.propose(luma), read_divisions(recipe.extra.get("divisions"))
+        if not divisions:
+            return proposed
+        if recipe.width is None or recipe.height is None:
+            raise GuidanceError(
+                "recipe.divisions needs recipe.image.width and height, whose pixels it counts in."
+            )
+        ink = model_input(self.model, luma)[0, 0] < _INK
+        return divide_regions(proposed, divisions, (recipe.width, recipe.height), ink)
+
     def _without_colors(self, given: Guidance, luma: Tensor) -> Guidance:
         """Return guidance with the model's regions, none of them colored, if it asks for regions."""
         return self._with_regions(replace(given, regions=None), Recipe(), luma)
@@ -319,7 +342,7 @@ class Colorizer:
         """Give the model back its own regions in the colors of the recipe: it need not divide again."""
         if given.regions is not None or not isinstance(self.model, ProposesRegions):
             return given
-        return replace(given, regions=color_regions(self.propose(luma), recipe.regions))
+        return replace(given, regions=color_regions(self.regions(luma, recipe), recipe.regions))
 
     @property
     def paints(self) -> bool:

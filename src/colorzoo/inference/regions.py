@@ -77,17 +77,18 @@ def filled_regions(regions: Regions) -> list[int]:
     return found
 
 
-def region_notes(regions: Regions, recipe: Recipe) -> tuple[str, ...]:
+def region_notes(regions: Regions, recipe: Recipe, proposal: str) -> tuple[str, ...]:
     """Return what the user should know about the colored regions of one picture.
 
     Args:
         regions: Colored.
         recipe: Whose colors they are.
+        proposal: Hash of what the model proposed, before anything was drawn into it.
     """
     filled = filled_regions(regions)
     colored = [number for number in range(regions.given.shape[1]) if regions.given[0, number] > 0]
     notes = []
-    if recipe.proposal is not None and colored and recipe.proposal != proposal_hash(regions):
+    if recipe.proposal is not None and colored and recipe.proposal != proposal:
         notes.append(
             "these are not the regions that the recipe was made for: another picture, size or set of weights"
         )

@@ -33,12 +33,13 @@ def regions(task: Task, answer: Answer) -> tuple[dict[str, Any], bytes]:
     Raises:
         GuidanceError: The model asks for no regions.
     """
-    found = task.colorizer.propose(task.photo.seen(task.colorizer.size))
+    seen = task.photo.seen(task.colorizer.size)
+    proposed, found = task.colorizer.propose(seen), task.colorizer.regions(seen, task.recipe)
     index = found.index[0, 0]
     suggested = suggest_colors(found, painting(task, answer))
     items = [_region(index, number, task.photo, suggested[number]) for number in filled_regions(found)]
     facts = {"count": len(items), "width": index.shape[1], "height": index.shape[0], "items": items}
-    return {**facts, "proposal": proposal_hash(found)}, _as_uint16(index)
+    return {**facts, "proposal": proposal_hash(proposed)}, _as_uint16(index)
 
 
 def painting(task: Task, answer: Answer) -> Tensor:

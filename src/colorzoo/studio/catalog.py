@@ -52,12 +52,15 @@ def obstacle(card: ModelCard) -> str:
     return ""
 
 
-def catalog(cards: Sequence[ModelCard], about: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def catalog(
+    cards: Sequence[ModelCard], about: dict[str, dict[str, Any]], start: dict[str, str] | None
+) -> dict[str, Any]:
     """Return what ``catalog.json`` says.
 
     Args:
         cards: The models of the page, the default one first.
         about: Of each of them ``file``, ``distribution``, ``size`` and ``weights``.
+        start: ``upload`` and ``name`` of a photo that the page opens at once, or None.
     """
     limits = Limits(full_pixels=_FULL_PIXELS).to_dict()
     return {
@@ -67,6 +70,7 @@ def catalog(cards: Sequence[ModelCard], about: dict[str, dict[str, Any]]) -> dic
             kind: {"script": script, "binary": f"{binary}.packed"}
             for kind, (script, binary) in RUNTIMES.items()
         },
+        "start": start,
         "network": ColorizationModule.working_size,
         "view": Limits().view_side,
         "limits": limits | {"formats": ["png", "jpeg"]},

@@ -18,6 +18,7 @@ from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_model
 from colorzoo.inference.export import export_model
+from colorzoo.inference.picture_io import read_picture
 from colorzoo.studio.bundle import joined_module, pad_module, pad_style
 from colorzoo.studio.catalog import catalog
 from colorzoo.studio.half import half_weights
@@ -50,12 +51,15 @@ class Page:
     models: tuple[str, ...]
 
 
-def write_page(folder: Path, cards: list[ModelCard], report: Report = lambda _: None) -> Page:
+def write_page(
+    folder: Path, cards: list[ModelCard], photo: Path | None = None, report: Report = lambda _: None
+) -> Page:
     """Write the page, whole or not at all.
 
     Args:
         folder: It is made; an older page there is replaced.
         cards: The models, the default one first; see `page_models`.
+        photo: Opened at once.
         report: Told what is being done.
 
     Raises:
@@ -70,7 +74,12 @@ def write_page(folder: Path, cards: list[ModelCard], report: Report = lambda _: 
         name, data, facts = _graph(card)
         content[f"static/{name}"] = data
         about[card.name] = facts
-    content["static/catalog.json"] = json.dumps(catalog(cards, about), separators=(",", ":")).encode()
+    start = None
+    if photo is not None:
+        read_picture(photo)  # what is wrong is said here, not in the page
+        start = {"upload": f"photo{photo.suffix}", "name": photo.name}
+        content[f"static/photo{photo.suffix}"] = photo.read_bytes()
+    content["static/catalog.json"] = json.dumps(catalog(cards, about, start), separators=(",", ":")).encode()
     content["static/pad.worker.js"] = joined_module("alone/worker").encode()
     content["sw.js"] = _service(content)
     facts = {"colorzoo": __version__, "models": [card.name for card in cards], "files": sorted(content)}

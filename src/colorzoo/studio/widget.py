@@ -40,11 +40,14 @@ class Pad(anywidget.AnyWidget):
         model: Registered name, a module of your own, a `Colorizer`, or None for the default.
         recipe: Points and settings to begin with.
         device: On which models run.
+        page: Address of what ``colorzoo studio --static`` wrote. Where no Python answers, as in a saved
+            notebook, the pad colors with the models of that page; its host must allow other origins (CORS).
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
     _css = traitlets.Unicode().tag(sync=True)
-    recipe = traitlets.Dict(help="The recipe as plain JSON types.")
+    recipe = traitlets.Dict(help="The recipe as plain JSON types.").tag(sync=True)
+    page = traitlets.Unicode(help="A page that colors where no Python answers.").tag(sync=True)
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class Pad(anywidget.AnyWidget):
         model: str | ColorizationModule | Colorizer | None = None,
         recipe: RecipeLike | None = None,
         device: str = "auto",
+        page: str = "",
     ) -> None:
         self._drawn = False  # whether a change of `recipe` comes from the pad itself
         colorizer = Colorizer(model, device=device) if isinstance(model, ColorizationModule) else model
@@ -62,7 +66,7 @@ class Pad(anywidget.AnyWidget):
         self._photo: Picture | None = None
         self._offered = None if photo is None else self._offer(photo)
         document = {} if recipe is None else _document(recipe)
-        super().__init__(_esm=pad_module(), _css=pad_style(), recipe=document)
+        super().__init__(_esm=pad_module(), _css=pad_style(), recipe=document, page=page)
         self.on_msg(self._receive)
 
     @traitlets.validate("recipe")

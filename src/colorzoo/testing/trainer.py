@@ -17,15 +17,14 @@ from colorzoo.data import Batch
 
 
 def quiet_trainer(folder: str | Path, **options: Any) -> Trainer:
-    """Return a Trainer that prints nothing and writes only below ``folder``."""
+    """Return a Trainer that prints nothing and writes only below ``folder``; on the CPU, unless told."""
     return Trainer(
-        accelerator="cpu",
         default_root_dir=folder,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        **options,
+        **{"accelerator": "cpu", **options},
     )
 
 

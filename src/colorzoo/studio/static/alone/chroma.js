@@ -22,21 +22,24 @@ const LUMINANCE_OF_CONES = [0, 1, 2].map((i) => LUMINANCE[0] * FROM_CONES[0][i] 
 
 /** Write into `out` the linear sRGB of a luminance at a share of chroma. */
 function onCurve(p, q, r, s, luminance, out) {
-  const [l, m, n] = [(1 + s * p) ** 3, (1 + s * q) ** 3, (1 + s * r) ** 3];
+  const [x, y, z] = [1 + s * p, 1 + s * q, 1 + s * r];
+  const [l, m, n] = [x * x * x, y * y * y, z * z * z];
   const scale = luminance / Math.max(LUMINANCE_OF_CONES[0] * l + LUMINANCE_OF_CONES[1] * m + LUMINANCE_OF_CONES[2] * n, 1e-9);
   for (let c = 0; c < 3; c += 1) out[c] = (FROM_CONES[c][0] * l + FROM_CONES[c][1] * m + FROM_CONES[c][2] * n) * scale;
 }
 
 const slope = (row, cosine, sine) => FROM_OKLAB[row][1] * cosine + FROM_OKLAB[row][2] * sine;
 
-function greatest(luma, hue) {
-  const slopes = [0, 1, 2].map((row) => slope(row, Math.cos(hue), Math.sin(hue)));
-  const luminance = luminanceOfLuma(luma);
-  const rgb = [0, 0, 0];
+const corner = [0, 0, 0];
+
+/** @returns {number} the greatest s that sRGB shows, by bisection */
+function greatest(luminance, cosine, sine) {
+  const [p, q, r] = [slope(0, cosine, sine), slope(1, cosine, sine), slope(2, cosine, sine)];
   let found = 0;
   for (let step = MOST_S / 2; step > PRECISION; step /= 2) {
-    onCurve(...slopes, found + step, luminance, rgb);
-    if (Math.min(...rgb) >= 0 && Math.max(...rgb) <= 1) found += step;
+    onCurve(p, q, r, found + step, luminance, corner);
+    const [red, green, blue] = corner;
+    if (red >= 0 && green >= 0 && blue >= 0 && red <= 1 && green <= 1 && blue <= 1) found += step;
   }
   return found;
 }
@@ -46,18 +49,21 @@ let brackets = null;
 /** @returns {{low: Float32Array, high: Float32Array}} made on first use */
 function bracketTable() {
   if (brackets) return brackets;
-  const corner = new Float32Array((LUMAS + 1) * (TURNS + 1));
+  const corners = new Float32Array((LUMAS + 1) * (TURNS + 1));
   for (let row = 0; row <= LUMAS; row += 1) {
-    const luma = Math.max((100 * row) / LUMAS, DARKEST);
-    for (let column = 0; column <= TURNS; column += 1) corner[row * (TURNS + 1) + column] = greatest(luma, -Math.PI + (2 * Math.PI * column) / TURNS);
+    const luminance = luminanceOfLuma(Math.max((100 * row) / LUMAS, DARKEST));
+    for (let column = 0; column <= TURNS; column += 1) {
+      const hue = -Math.PI + (2 * Math.PI * column) / TURNS;
+      corners[row * (TURNS + 1) + column] = greatest(luminance, Math.cos(hue), Math.sin(hue));
+    }
   }
   const [low, high] = [new Float32Array(LUMAS * TURNS), new Float32Array(LUMAS * TURNS)];
   for (let row = 0; row < LUMAS; row += 1) {
     for (let column = 0; column < TURNS; column += 1) {
       const at = row * (TURNS + 1) + column;
-      const four = [corner[at], corner[at + 1], corner[at + TURNS + 1], corner[at + TURNS + 2]];
-      low[row * TURNS + column] = Math.max(Math.min(...four) - MARGIN_S, 0);
-      high[row * TURNS + column] = Math.max(...four) + MARGIN_S;
+      const [one, two, three, four] = [corners[at], corners[at + 1], corners[at + TURNS + 1], corners[at + TURNS + 2]];
+      low[row * TURNS + column] = Math.max(Math.min(one, two, three, four) - MARGIN_S, 0);
+      high[row * TURNS + column] = Math.max(one, two, three, four) + MARGIN_S;
     }
   }
   brackets = { low, high };
@@ -131,4 +137,4 @@ function reducedChroma(luma, ab) {
   return [a, b];
 }
 
-export { linearInGamut, reducedChroma };
+export { bracketTable, linearInGamut, reducedChroma };

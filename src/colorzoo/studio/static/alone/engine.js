@@ -108,4 +108,4 @@ class Engine {
   }
 }
 
-export { Engine };
+export { Engine, fetchPacked };

@@ -18,9 +18,7 @@ const FILL = 0.5;
  * @returns {{weight: Float32Array, owner: Int32Array, homes: Int32Array}} (h, w) each
  */
 function findExtent(luma, hints, whole, size) {
-  const scale = Math.min(1, GRID / Math.min(...size));
-  const grid = /** @type {[number, number]} */ (size.map((length) => Math.max(1, roundEven(length * scale))));
-  const costs = edgeCosts(pooled(luma, size, grid), grid);
+  const { grid, costs } = costsOf(luma, size);
   const [weight, owner] = [new Float32Array(costs.length), new Int32Array(costs.length)];
   for (const reach of new Set(hints.map((hint) => hint.reach))) {
     const found = search(costs, numbered(hints, (hint) => hint.reach === reach, whole, grid), grid);
@@ -33,6 +31,18 @@ function findExtent(luma, hints, whole, size) {
     }
   }
   return { weight: bilinear(weight, grid, size), owner: nearest(owner, grid, size), homes: numbered(hints, () => true, whole, size) };
+}
+
+const known = new WeakMap(); // of lightness; it stays while its photo is open
+
+/** @returns {{grid: [number, number], costs: Float32Array}} the grid on which ways are searched, and what a step costs there */
+function costsOf(luma, size) {
+  if (!known.has(luma)) {
+    const scale = Math.min(1, GRID / Math.min(...size));
+    const grid = /** @type {[number, number]} */ (size.map((length) => Math.max(1, roundEven(length * scale))));
+    known.set(luma, { grid, costs: edgeCosts(pooled(luma, size, grid), grid) });
+  }
+  return known.get(luma);
 }
 
 function fade(cost, reach) {

@@ -3,6 +3,7 @@
 import { clamp, rgbToHex } from "../js/color.js";
 import { linearInGamut, reducedChroma } from "./chroma.js";
 import { encodePicture } from "./encode.js";
+import { fetchPacked } from "./engine.js";
 import { abOfHint, askedAb, hintsOf } from "./hints.js";
 import { levelOf } from "./light.js";
 import { entropyOf, isTrained, nextPoint, sharesThere, suggestColors } from "./palette.js";
@@ -53,7 +54,7 @@ class Desk {
 function hello(desk, message, answer) {
   const { version, models, limits } = desk.catalog;
   const photo = desk.solver ? describe(desk.solver.photo, desk) : null;
-  answer({ type: "hello", session: "page", version, resumed: Boolean(photo), photo, start: null, recipe: null, models, limits });
+  answer({ type: "hello", session: "page", version, resumed: Boolean(photo), photo, start: desk.catalog.start, recipe: null, models, limits });
 }
 
 function describe(photo, desk) {
@@ -64,8 +65,9 @@ function describe(photo, desk) {
   };
 }
 
-async function open(desk, { name = "picture" }, answer, [bytes]) {
+async function open(desk, { name = "picture", upload }, answer, buffers) {
   const { bytes: most, pixels } = desk.catalog.limits;
+  const bytes = upload ? await fetchPacked(desk.engine.address(upload)) : buffers[0];
   if (!bytes?.length) throw new Trouble("bad_picture", `${name} is empty (0 bytes)`);
   if (bytes.length > most) throw new Trouble("too_large", `${name} is larger than ${Math.floor(most / 2 ** 20)} MB, the limit here`);
   const photo = await Photo.open(bytes, name.split(/[\\/]/).pop() || "picture", { pixels, view: desk.catalog.view }, desk.catalog.network);

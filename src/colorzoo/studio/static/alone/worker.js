@@ -1,5 +1,6 @@
 /** The worker below the page: takes messages, queues the work, answers. */
 
+import { bracketTable } from "./chroma.js";
 import { Engine } from "./engine.js";
 import { Trouble } from "./picture.js";
 import { Desk, REQUESTS } from "./requests.js";
@@ -76,7 +77,7 @@ async function work() {
 }
 
 async function begin() {
-  const base = new URL("./", self.location.href);
+  const base = new URL("./", import.meta.url); // not that of the worker, which a notebook starts
   const response = await fetch(new URL("catalog.json", base)).catch(() => null);
   if (!response?.ok) {
     self.postMessage({ state: "refused", words: "The list of models could not be loaded. Check the connection and reload." });
@@ -86,6 +87,7 @@ async function begin() {
   const engine = new Engine(catalog, base);
   desk = new Desk(catalog, engine, quiet);
   engine.session(desk.model()).catch(() => {}); // the first photo need not wait for it; what is wrong is said then
+  bracketTable(); // while the rest is on its way
   work();
 }
 

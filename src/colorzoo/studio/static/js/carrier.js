@@ -3,9 +3,10 @@
  * `Transport`, and whatever stands under it speaks docs/studio_protocol.md.
  */
 
-import { saveBlob, webTransport } from "./transport.js";
+import { saveBlob, webTransport, widgetTransport } from "./transport.js";
 
 const PATIENCE = 4000; // ms; without a service worker the page works too, but not offline
+const SILENCE = 6000; // ms after which a notebook counts as one without Python
 
 /**
  * @param {HTMLElement} place with `data-worker`, the address of a worker's script, and `data-service`, that of a service worker; or without
@@ -29,6 +30,55 @@ async function keptOffline(service) {
   } catch {
     // not a secure address, or a private window
   }
+}
+
+/**
+ * Widget messages; where no Python answers, as in a saved notebook, the worker of the page that the widget names.
+ * @param {any} model of anywidget @returns {import("./transport.js").Transport}
+ */
+function widgetCarrier(model) {
+  const page = model.get("page");
+  const python = widgetTransport(model);
+  if (!page) return python;
+  let under = python;
+  let unheard = [];
+  const carrier = {
+    onmessage: () => {},
+    onstate: () => {},
+    send: (...parts) => {
+      unheard?.push(parts);
+      return under.send(...parts);
+    },
+    upload: (...parts) => under.upload(...parts),
+    download: (...parts) => under.download(...parts),
+    reconnect: () => under.reconnect(),
+    close: () => {
+      clearTimeout(waiting);
+      under.close();
+    },
+  };
+  const listen = (recipe) => {
+    under.onstate = (...parts) => carrier.onstate(...parts);
+    under.onmessage = (message, buffers) => {
+      clearTimeout(waiting);
+      unheard = null;
+      carrier.onmessage(message.type === "hello" && recipe ? { ...message, recipe } : message, buffers);
+    };
+  };
+  const waiting = setTimeout(() => {
+    python.close();
+    under = workerTransport(Promise.resolve(foreignWorker(new URL("static/pad.worker.js", page))));
+    listen(model.get("recipe"));
+    queueMicrotask(() => unheard?.forEach((parts) => under.send(...parts))); // after the worker was greeted
+  }, SILENCE);
+  listen(null);
+  return carrier;
+}
+
+/** A worker of another address: browsers start none, but one of ours may import it. @param {URL} address */
+function foreignWorker(address) {
+  const script = new Blob([`import ${JSON.stringify(address.href)};`], { type: "text/javascript" });
+  return new Worker(URL.createObjectURL(script), { type: "module" });
 }
 
 /**
@@ -59,4 +109,4 @@ function workerTransport(starting) {
   return transport;
 }
 
-export { carrierOf };
+export { carrierOf, widgetCarrier };

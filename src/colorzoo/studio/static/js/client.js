@@ -13,7 +13,7 @@ class Refusal extends Error {
   }
 }
 
-const HELD = 60; // ms for which a pointer rests before it is let go
+const HELD = 80; // ms for which a pointer rests before it is let go
 
 /** @param {any} error @returns {boolean} whether the server has put the photo away meanwhile */
 const isForgotten = (error) => error.code === "expired" || error.code === "no_photo";
@@ -102,6 +102,7 @@ class ColorQueue {
     this.again = false;
     this.timer = 0;
     this.early = null;
+    this.expecting = false;
   }
 
   /** The document is being changed; once it rests it is likely to stay so. */
@@ -129,9 +130,13 @@ class ColorQueue {
     clearTimeout(this.timer);
     this.early = null;
     this.timer = setTimeout(() => {
+      if (this.expecting) return; // one at a time: the hand may rest often
       this.again = false;
       this.early = this.options.doc();
-      this.request("final");
+      this.expecting = true;
+      this.request("final").finally(() => {
+        this.expecting = false;
+      });
     }, after);
   }
 

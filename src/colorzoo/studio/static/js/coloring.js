@@ -3,7 +3,7 @@
 import { isForgotten } from "./client.js";
 import { pointRadius, reachOf, toRecipe } from "./document.js";
 import { t } from "./dom.js";
-import { classCanvas, decodeLayer, outlineCanvas } from "./pixels.js";
+import { classCanvas, decodeLayer } from "./pixels.js";
 
 const SUGGESTIONS = 9;
 
@@ -94,6 +94,7 @@ async function showColored(pad, photo, id, active, { message, buffers }) {
   pad.ui.timing = message.timing ?? null;
   pad.paintNext(() => mark("pad:painted", id));
   if (message.quality === "final") {
+    pad.ui.answered = new Set(pad.doc.scribbles);
     refreshSuggested(pad, photo);
     pad.say(t("Colors updated"), true);
     pad.queue.rest();
@@ -137,22 +138,25 @@ async function requestNext(pad) {
 
 /** @param {any} pad the regions that the model asks for, in its order */
 async function requestRegions(pad) {
+  const asked = pad.doc.divisions;
   const reply = await pad.ask({ type: "propose", recipe: currentRecipe(pad) });
   if (!reply) return;
   const { message, buffers } = reply;
   const labels = labelsOf(buffers[0]);
   const { items, width, height, proposal } = message;
-  pad.set({ regions: { items, labels, width, height, proposal, outline: null } });
+  pad.set({ regions: { items, labels, width, height, proposal, divisions: asked, lines: null } });
   pickRegion(pad, firstOpenRegion(pad));
 }
 
-/** Regions without a color follow the result: their suggested colors change with every answer. */
+/** Regions follow the result and what is drawn into them: their suggested colors change with every answer. */
 async function refreshSuggested(pad, photo) {
   if (!pad.ui.regions || !pad.accepts("regions")) return;
+  const asked = pad.doc.divisions;
   const reply = await pad.client.ask({ type: "propose", recipe: currentRecipe(pad) }).catch(() => null);
   const { regions } = pad.ui;
   if (!reply || !regions || pad.photo !== photo || reply.message.proposal !== regions.proposal) return;
-  pad.set({ regions: { ...regions, items: reply.message.items } });
+  const same = asked === regions.divisions;
+  pad.set({ regions: { ...regions, items: reply.message.items, divisions: asked, ...(same ? {} : { labels: labelsOf(reply.buffers[0]), lines: null }) } });
 }
 
 const labelsOf = (bytes) => new Uint16Array(bytes.slice().buffer);
@@ -167,10 +171,10 @@ function firstOpenRegion(pad) {
 function pickRegion(pad, index, more = false) {
   const { regions, regionPick } = pad.ui;
   if (!regions) return;
-  let pick = index === null ? [] : [index];
-  if (more && index !== null) pick = regionPick.includes(index) ? regionPick.filter((other) => other !== index) : [...regionPick, index];
-  const outline = outlineCanvas(regions.labels, regions.width, regions.height, (label) => pick.includes(label));
-  pad.set({ regionPick: pick, selected: null, shape: null, regions: { ...regions, outline } });
+  const group = index === null ? [] : (pad.doc.merged.find((joined) => joined.includes(index)) ?? [index]);
+  let pick = group;
+  if (more) pick = regionPick.includes(index) ? regionPick.filter((other) => !group.includes(other)) : [...regionPick, ...group];
+  pad.set({ regionPick: pick, selected: null, shape: null, regions: { ...regions, lines: null } });
 }
 
 /**

@@ -8,6 +8,8 @@ import { button, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
 import { colorTarget, setColor, setHex, setReach } from "./edits.js";
 import { createGamut } from "./gamut.js";
 import { createPalettes } from "./palettes.js";
+import { hintNumber, isStroke } from "./strokes.js";
+import { giveLightness } from "./zoneedits.js";
 
 const SAME = 1.5;
 
@@ -24,8 +26,9 @@ function createColorPanel(pad) {
   const luma = createLuma(pad);
   const reach = createReach(pad);
   const sticky = createSticky(pad);
+  const unshown = createUnshown(pad);
   const title = h("h2", { class: "cz-heading" }, t("Color"));
-  const color = h("section", { class: "cz-section", "aria-label": t("Color") }, title, gamut.el, luma.el, numbers.el, reach.el, sticky.el);
+  const color = h("section", { class: "cz-section", "aria-label": t("Color") }, title, gamut.el, luma.el, numbers.el, unshown.el, reach.el, sticky.el);
   const suggestions = createSuggestions(pad);
   const recent = createRecent(pad);
   const palettes = createPalettes(pad);
@@ -38,6 +41,7 @@ function createColorPanel(pad) {
     gamut.update({ luma: target.luma, ab: target.ab, suggestions: items, enabled: Boolean(pad.photo) && !target.locked });
     luma.update(target);
     numbers.update(target);
+    unshown.update();
     reach.update(target);
     sticky.update(target);
     suggestions.update(target);
@@ -48,7 +52,8 @@ function createColorPanel(pad) {
 }
 
 function titleOf(pad, target) {
-  if (target.kind === "point") return t("Color of point {n}", { n: pad.doc.points.indexOf(pad.selectedPoint()) + 1 });
+  const point = pad.selectedPoint();
+  if (target.kind === "point") return t(isStroke(pad.doc, point) ? "Color of stroke {n}" : "Color of point {n}", { n: hintNumber(pad.doc, point) });
   if (target.kind === "zone") return t("Color of area {n}", { n: pad.ui.zone + 1 });
   if (target.kind === "region") {
     const numbers = pad.ui.regionPick.map((index) => pad.ui.regions.items.findIndex((item) => item.index === index) + 1);
@@ -80,7 +85,7 @@ function createNumbers(pad) {
   hex.addEventListener("change", () => takeText(pad, hex));
   hex.addEventListener("input", () => setAttr(hex, "aria-invalid", null));
   for (const input of levels) input.addEventListener("change", () => takeLevels(pad, levels));
-  for (const input of [hex, ...levels]) input.addEventListener("keydown", (event) => leaveField(pad, event));
+  for (const input of [hex, ...levels]) listenToField(pad, input);
   const row = h("div", { class: "cz-numbers" }, swatch, hex, ...levels);
   const el = h("div", {}, row, h("div", { class: "cz-color-foot" }, name, dropper, gray));
   const update = (target) => {
@@ -100,16 +105,35 @@ function createNumbers(pad) {
   return { el, update };
 }
 
+/** Says that a color cannot be shown at the lightness of its place, what was taken, and how it could be shown. */
+function createUnshown(pad) {
+  const words = h("p", { class: "cz-hint", role: "status" });
+  const follow = button({ text: t("Let the lightness follow"), label: t("Let the lightness follow the color there"), className: "cz-wide", onClick: () => giveLightness(pad, pad.ui.unshown.hex) });
+  const el = h("div", { class: "cz-unshown" }, words, follow);
+  const update = () => {
+    const { unshown } = pad.ui;
+    show(el, Boolean(unshown));
+    if (unshown) setText(words, t("{hex} cannot be shown at the lightness of this place; {kept} is the nearest.", unshown));
+  };
+  return { el, update };
+}
+
 /** @returns {Element | null} what has the focus, also inside a notebook's shadow root */
 const activeIn = (pad) => /** @type {Document} */ (pad.root.getRootNode()).activeElement;
 
 /** Enter takes the number and Escape leaves it; both give the keyboard back to the tools. */
-function leaveField(pad, event) {
-  if (event.key !== "Enter" && event.key !== "Escape") return;
-  event.stopPropagation();
-  event.preventDefault();
-  if (event.key === "Enter") event.target.dispatchEvent(new Event("change"));
-  pad.stageEl.focus({ preventScroll: true });
+function listenToField(pad, input) {
+  let before = "";
+  input.addEventListener("focus", () => {
+    before = input.value;
+  });
+  input.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    event.stopPropagation();
+    event.preventDefault();
+    if (event.key === "Escape") input.value = before;
+    pad.stageEl.focus({ preventScroll: true }); // the field tells by itself that it was changed, once
+  });
 }
 
 function takeText(pad, input) {

@@ -1,15 +1,16 @@
 import { readArea, readBox } from "./shapes.js";
+import { strokeMates } from "./strokes.js";
 import { readZone } from "./zones.js";
 
 /**
  * The work on one picture: an immutable document with history, and its form as a recipe.
  *
  * @typedef {{id: number, x: number, y: number, size: number, ab: [number, number], hex: string,
- *   muted?: boolean, locked?: boolean, radius?: number, reach?: Reach}} Point  x, y in pixels of the photo; size 1-9 at network scale
+ *   muted?: boolean, locked?: boolean, radius?: number, reach?: Reach, stroke?: number}} Point  points with the same stroke are one object; x, y in pixels of the photo; size 1-9 at network scale
  * @typedef {"automatic" | "everywhere" | number} Reach  how far a color goes: a number is so many times the automatic reach
  * @typedef {{path: [number, number][], width: number}} Stroke  pixels of the photo
  * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>,
- *   proposal: string | null, skipped: number[], exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
+ *   divisions: {path: [number, number][], closed?: boolean}[], merged: number[][], proposal: string | null, skipped: number[], exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
  *   painted: import("./shapes.js").Area[], classFiles: Record<string, string>, boxes: import("./shapes.js").Box[] | null,
  *   areas: import("./zones.js").Zone[],
  *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>}} Doc
@@ -19,19 +20,22 @@ import { readZone } from "./zones.js";
 const RECIPE_VERSION = 1;
 const KNOWN = [
   "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "boxes", "areas", "studio",
+  "divisions",
 ];
 
 /** @param {string} model @returns {Doc} */
 function emptyDoc(model = "") {
   return {
-    model, points: [], scribbles: [], regions: {}, proposal: null, skipped: [], exemplar: null, classes: {}, painted: [],
+    model, points: [], scribbles: [], regions: {}, divisions: [], merged: [], proposal: null, skipped: [], exemplar: null, classes: {}, painted: [],
     classFiles: {}, boxes: null, areas: [], statistics: null, strength: 1, extra: {},
   };
 }
 
 /** @param {Doc} doc @returns {boolean} whether there is anything to lose */
 function hasWork(doc) {
-  const counts = [doc.points, doc.scribbles, Object.keys(doc.regions), doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas];
+  const counts = [
+    doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas,
+  ];
   return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics) || doc.strength !== 1;
 }
 
@@ -113,6 +117,7 @@ function toRecipe(doc, picture) {
   if (doc.scribbles.length) recipe.scribbles = doc.scribbles.map(strokeEntry);
   const regions = Object.entries(doc.regions).map(([index, color]) => ({ index: Number(index), color }));
   if (regions.length) recipe.regions = regions;
+  if (doc.divisions.length) recipe.divisions = doc.divisions;
   if (regions.length && doc.proposal) recipe.proposal = doc.proposal;
   if (doc.exemplar) recipe.exemplar = { ...doc.exemplar.kept, path: doc.exemplar.name };
   const classes = classEntry(doc);
@@ -121,7 +126,7 @@ function toRecipe(doc, picture) {
   if (doc.areas.length) recipe.areas = doc.areas;
   if (doc.statistics) recipe.statistics = doc.statistics;
   const muted = doc.points.filter((point) => point.muted).map(write);
-  const studio = { ...(muted.length ? { muted } : {}), ...(doc.skipped.length ? { skipped: doc.skipped } : {}) };
+  const studio = { ...(muted.length ? { muted } : {}), ...(doc.skipped.length ? { skipped: doc.skipped } : {}), ...(doc.merged.length ? { merged: doc.merged } : {}) };
   if (Object.keys(studio).length) recipe.studio = studio;
   return recipe;
 }
@@ -141,7 +146,7 @@ function pointEntry(point, perNetworkPixel) {
   return {
     x: round(point.x, 2), y: round(point.y, 2), radius: round(pointRadius(point, perNetworkPixel), 3), color: point.hex,
     ab: [round(point.ab[0], 3), round(point.ab[1], 3)], ...(point.locked ? { locked: true } : {}),
-    ...(reachOf(point) === "everywhere" ? {} : { reach: point.reach }),
+    ...(reachOf(point) === "everywhere" ? {} : { reach: point.reach }), ...(point.stroke ? { stroke: point.stroke } : {}),
   };
 }
 
@@ -173,6 +178,8 @@ function fromRecipe(recipe, picture, abOf) {
     points: points.map((point, index) => ({ ...point, id: index + 1 })),
     scribbles: list(recipe, "scribbles").map(readStroke),
     regions: Object.fromEntries(list(recipe, "regions").map((region) => [region.index, region.color])),
+    divisions: list(recipe, "divisions").map(readDivision),
+    merged: list(recipe.studio ?? {}, "merged").filter(Array.isArray).map((group) => group.map(Number)),
     proposal: recipe.proposal ?? null,
     skipped: list(recipe.studio ?? {}, "skipped").map(Number),
     exemplar: readExemplar(recipe.exemplar),
@@ -209,7 +216,12 @@ function readPoint(entry, index, picture, abOf, muted) {
   return {
     id: 0, x: entry.x, y: entry.y, size, radius, ab: entry.ab ?? abOf(entry.color), hex: entry.color ?? "#808080",
     ...(muted ? { muted } : {}), ...(entry.locked ? { locked: true } : {}), ...(entry.reach === undefined ? {} : { reach: entry.reach }),
+    ...(Number.isInteger(entry.stroke) ? { stroke: entry.stroke } : {}),
   };
+}
+
+function readDivision({ path, closed } = {}, index) {
+  return { path: readStroke({ path }, index).path, ...(closed ? { closed: true } : {}) };
 }
 
 function readStroke(entry, index) {
@@ -221,12 +233,20 @@ function readStroke(entry, index) {
 /** @param {Point[]} points @returns {number} an id that none has */
 const nextId = (points) => points.reduce((most, point) => Math.max(most, point.id), 0) + 1;
 
-/** @param {Doc} doc @param {number} id @param {Partial<Point>} change @returns {Doc} */
+/** Change a point, with all of its stroke: where it goes, they go. @param {Doc} doc @param {number} id @param {Partial<Point>} change @returns {Doc} */
 function changePoint(doc, id, change) {
-  return { ...doc, points: doc.points.map((point) => (point.id === id ? { ...point, ...change } : point)) };
+  const one = doc.points.find((point) => point.id === id);
+  const mates = one ? strokeMates(doc, one) : [];
+  const { x = one?.x, y = one?.y, ...rest } = change;
+  const changed = (point) => ({ ...point, ...rest, x: point.x + x - one.x, y: point.y + y - one.y });
+  return { ...doc, points: doc.points.map((point) => (mates.includes(point) ? changed(point) : point)) };
 }
 
 /** @param {Doc} doc @param {number} id @returns {Doc} */
-const withoutPoint = (doc, id) => ({ ...doc, points: doc.points.filter((point) => point.id !== id) });
+function withoutPoint(doc, id) {
+  const one = doc.points.find((point) => point.id === id);
+  const mates = one ? strokeMates(doc, one) : [];
+  return { ...doc, points: doc.points.filter((point) => !mates.includes(point)) };
+}
 
 export { History, changePoint, emptyDoc, fromRecipe, hasWork, nextId, pointRadius, reachOf, toRecipe, withoutPoint };

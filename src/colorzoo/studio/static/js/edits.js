@@ -6,10 +6,12 @@ import { changePoint, nextId, pointRadius, withoutPoint } from "./document.js";
 import { t } from "./dom.js";
 import { pixelAt } from "./pixels.js";
 import { deleteShape, pickedShape } from "./shapeedits.js";
+import { hintNumber, hintObject, hintObjects, isStroke, strokeMates, strokeWay } from "./strokes.js";
 import { deleteZone, pickedZone, setZoneColor, zoneTarget } from "./zoneedits.js";
 
 const RECENT = 12;
 const SAME_COLOR = 2;
+const PALER = 4; // units of chroma that are missed
 
 /**
  * What the color controls act on.
@@ -36,6 +38,7 @@ function colorTarget(pad) {
  */
 function setColor(pad, ab, done = true, luma = colorTarget(pad).luma) {
   const target = colorTarget(pad);
+  pad.ui.unshown = null;
   if (target.locked) {
     pad.toast(t("This point is locked. Unlock it (L) to change its color."));
     return;
@@ -72,7 +75,10 @@ function setHex(pad, hex) {
   const [luma, a, b] = rgbToLab(hexToRgb(hex));
   const target = colorTarget(pad);
   const fixed = target.kind === "point" || (target.kind === "zone" && !target.free);
-  setColor(pad, fixed ? atLightness([luma, a, b], target.luma) : [a, b], true, fixed ? target.luma : luma);
+  const ab = fixed ? atLightness([luma, a, b], target.luma) : [a, b];
+  setColor(pad, ab, true, fixed ? target.luma : luma);
+  const paler = Math.hypot(a, b) - Math.hypot(...ab) > PALER && !target.locked;
+  pad.set({ unshown: paler ? { hex, kept: labHex(target.luma, ab) } : null });
 }
 
 function remember(pad, luma, ab) {
@@ -113,19 +119,20 @@ function addPointAt(pad, x, y) {
 /** @param {any} pad @param {number | null} id */
 function selectPoint(pad, id) {
   if (pad.ui.selected === id) return;
-  pad.set({ selected: id, regionPick: id === null ? pad.ui.regionPick : [], suggestions: null, shape: null, zone: null });
+  pad.set({ selected: id, regionPick: id === null ? pad.ui.regionPick : [], suggestions: null, shape: null, zone: null, unshown: null });
   if (id === null) return;
   const point = pad.selectedPoint();
   pad.ui.size = point.size;
-  pad.say(t("Point {n} selected", { n: pad.doc.points.indexOf(point) + 1 }));
+  pad.say(t(isStroke(pad.doc, point) ? "Stroke {n} selected" : "Point {n} selected", { n: hintNumber(pad.doc, point) }));
   requestSuggestions(pad);
 }
 
 /** @param {any} pad @param {number} id @param {number} x @param {number} y @param {boolean} done */
 function movePoint(pad, id, x, y, done) {
-  const [left, top] = insidePhoto(pad, x, y);
   const point = pad.doc.points.find((candidate) => candidate.id === id);
   if (!point || point.locked) return;
+  const [dx, dy] = strokeWay(strokeMates(pad.doc, point), x - point.x, y - point.y, pad.photo);
+  const [left, top] = [point.x + dx, point.y + dy];
   changeTo(pad, changePoint(pad.doc, id, { x: left, y: top, hex: labHex(pad.lumaAt(left, top), point.ab) }), done, t("move point"));
 }
 
@@ -194,7 +201,7 @@ function pointNear(pad, x, y, slack) {
   let least = reach;
   for (const point of pad.doc.points) {
     const distance = Math.hypot(point.x - x, point.y - y);
-    if (distance <= least) [best, least] = [point.id, distance];
+    if (distance <= least) [best, least] = [hintObject(pad.doc, point).id, distance];
   }
   return best;
 }
@@ -249,7 +256,7 @@ function takeColor(pad, hex) {
 
 /** @param {any} pad @param {number} step to the next or the last point */
 function cyclePoint(pad, step) {
-  const { points } = pad.doc;
+  const points = hintObjects(pad.doc);
   if (!points.length) return;
   const index = points.findIndex((point) => point.id === pad.ui.selected);
   const point = points[(index + step + points.length + (index < 0 && step < 0 ? 1 : 0)) % points.length];

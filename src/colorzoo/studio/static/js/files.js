@@ -114,7 +114,8 @@ async function takePhoto(pad, { message, buffers }, { file, recipe = null, key =
     name, width, height, image, network, view, colored, kind, proposed, file, key: taken, gray, source, result: null, luma: new LumaMap(gray), shown: 0,
     exact: false,
   };
-  const found = recipe ?? work?.recipe ?? null;
+  const offered = pad.offered?.image?.sha256 === image.sha256 ? pad.offered : null; // of a notebook that has lost its Python
+  const found = recipe ?? work?.recipe ?? offered;
   const doc = found ? docOf(pad, found) : emptyDoc(pad.doc.model);
   pad.startOver(doc);
   for (const note of notes ?? []) pad.toast(note);

@@ -2,6 +2,7 @@
 
 import { colorName, rgbToHex } from "./color.js";
 import { section } from "./colorpanel.js";
+import { toggleBand } from "./bands.js";
 import { runCommand } from "./commands.js";
 import { labelAt, pickRegion, requestRegions } from "./coloring.js";
 import { button, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
@@ -9,7 +10,9 @@ import { deletePoint, selectPoint, suggestedColor, takeColor, toggleFlag } from 
 import { attach, detach, takeDropped } from "./files.js";
 import { pixelAt } from "./pixels.js";
 import { countUnusable, modelGroups, proposedModel } from "./proposals.js";
+import { isJoined, joinRegions, partRegions } from "./regionedits.js";
 import { takeClass } from "./shapeedits.js";
+import { hintObjects, isStroke } from "./strokes.js";
 
 /** @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
 function createModelPanel(pad) {
@@ -101,7 +104,8 @@ function createHintsPanel(pad) {
   const empty = h("p", { class: "cz-hint" });
   const el = section(t("Hints"), rows, empty);
   const update = () => {
-    const { points, scribbles } = pad.doc;
+    const { scribbles } = pad.doc;
+    const points = hintObjects(pad.doc);
     show(el, pad.accepts("points") || pad.accepts("scribbles") || points.length + scribbles.length > 0);
     syncList(rows, points.length + scribbles.length, () => hintRow(), (row, index) => fillHint(pad, row, index));
     show(empty, points.length + scribbles.length === 0);
@@ -117,22 +121,23 @@ function hintRow() {
 }
 
 function fillHint(pad, row, index) {
-  const { points, scribbles } = pad.doc;
+  const { scribbles } = pad.doc;
+  const points = hintObjects(pad.doc);
   const [main, mute, lock, remove] = row.children;
   const [number, swatch, words] = main.children;
   const point = points[index];
   setText(number, String(index + 1));
-  show(mute, Boolean(point));
   show(lock, Boolean(point));
-  if (!point) return fillScribble(pad, { main, swatch, words, remove }, index - points.length, scribbles);
+  if (!point) return fillScribble(pad, { main, swatch, words, mute, remove }, index - points.length, scribbles);
   const n = index + 1;
   const info = pad.ui.pointInfo?.[point.id];
   const name = colorName(pad.lumaAt(point.x, point.y), point.ab);
   swatch.style.background = point.hex;
+  const drawn = isStroke(pad.doc, point);
   swatch.classList.remove("cz-swatch-line");
-  setText(words.firstChild, name);
+  setText(words.firstChild, drawn ? t("Stroke: {name}", { name }) : name);
   setText(words.lastChild, hintDetail(point, info));
-  setAttr(main, "aria-label", t("Point {n}: {name}, {hex}", { n, name, hex: point.hex }));
+  setAttr(main, "aria-label", t(drawn ? "Stroke {n}: {name}, {hex}" : "Point {n}: {name}, {hex}", { n, name, hex: point.hex }));
   setAttr(main, "aria-pressed", String(point.id === pad.ui.selected));
   row.classList.toggle("cz-muted", Boolean(point.muted));
   main.onclick = () => {
@@ -159,7 +164,10 @@ function flagButton(el, on, whenOn, whenOff, run) {
   el.onclick = run;
 }
 
-function fillScribble(pad, { main, swatch, words, remove }, index, scribbles) {
+function fillScribble(pad, { main, swatch, words, mute, remove }, index, scribbles) {
+  const n = index + 1;
+  const band = pad.ui.band?.stroke === scribbles[index];
+  flagButton(mute, band, ["eyeoff", t("Show what edge scribble {n} changed", { n })], ["eye", t("Show the photo without edge scribble {n}", { n })], () => toggleBand(pad, index));
   swatch.style.background = "";
   swatch.classList.add("cz-swatch-line");
   setText(words.firstChild, t("Edge scribble"));
@@ -178,20 +186,28 @@ function createRegionsPanel(pad) {
   const skip = button({ text: t("Skip"), label: t("Skip the region"), key: "S", className: "cz-wide", onClick: (event) => runCommand(pad, "skip", event) });
   const swatch = h("span", { class: "cz-swatch" });
   const use = h("button", { type: "button", class: "cz-btn cz-wide", on: { click: (event) => runCommand(pad, "accept", event) } }, swatch, h("span"));
+  const join = button({ text: t("Join"), label: t("Join the picked regions"), className: "cz-wide", onClick: () => joinRegions(pad) });
+  const part = button({ text: t("Take apart"), label: t("Take the joined regions apart"), className: "cz-wide", onClick: () => partRegions(pad) });
+  const outlines = h("input", { type: "checkbox" });
+  outlines.addEventListener("change", () => pad.setSetting("outlines", outlines.checked));
   const list = h("div", { class: "cz-regions", role: "group", "aria-label": t("Regions, in the order in which the model asks") });
   const words = h("p", { class: "cz-hint" });
-  const el = section(t("Regions"), words, list, use, h("div", { class: "cz-row" }, ask, skip));
+  const el = section(t("Regions"), words, list, use, h("div", { class: "cz-row" }, join, part), h("div", { class: "cz-row" }, ask, skip), h("label", { class: "cz-check" }, outlines, h("span", {}, t("Outlines"))));
   const make = (position) => h("button", { type: "button", class: "cz-region", on: { click: (event) => pickRegion(pad, pad.ui.regions.items[position].index, event.shiftKey || event.ctrlKey) } });
   const update = () => {
     const items = pad.ui.regions?.items ?? [];
     show(el, pad.accepts("regions"));
-    setText(words, items.length ? t("Pick a color for the marked region, or skip it. Shift-click takes several.") : t("The model shows which regions it would like to have a color for."));
+    setText(words, items.length ? t("Pick a color for the marked region, or skip it. Shift-click takes several. A line drawn across a region cuts it and closes a leak; a loop makes its inside a region.") : t("The model shows which regions it would like to have a color for."));
     syncList(list, items.length, make, (tile, position) => fillRegion(pad, tile, items[position], position + 1));
     const hex = suggestedColor(pad);
     show(use, hex !== null);
     swatch.style.background = hex ?? "";
     setText(use.lastChild, t("Use {hex}, as painted", { hex: hex ?? "" }));
     skip.disabled = pad.ui.regionPick.length === 0;
+    outlines.checked = pad.settings.outlines !== false;
+    show(join, !isJoined(pad));
+    show(part, isJoined(pad));
+    join.disabled = pad.ui.regionPick.length < 2;
     ask.disabled = !pad.photo;
   };
   return { el, update };
@@ -201,6 +217,7 @@ function fillRegion(pad, tile, { index }, number) {
   const color = pad.doc.regions[index];
   const skipped = pad.doc.skipped.includes(index);
   setText(tile, String(number));
+  show(tile, (pad.doc.merged.find((group) => group.includes(index))?.[0] ?? index) === index); // joined ones have one tile
   tile.style.background = color ?? "";
   tile.classList.toggle("cz-region-colored", Boolean(color));
   tile.classList.toggle("cz-region-skipped", skipped);

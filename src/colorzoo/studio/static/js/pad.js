@@ -3,7 +3,7 @@
  * docs/studio_protocol.md describes the messages; this file puts the parts together.
  */
 
-import { carrierOf } from "./carrier.js";
+import { carrierOf, widgetCarrier } from "./carrier.js";
 import { createEmpty, createRail, createSplitHandle, createStageBar, createStatus, createTopBar, listenToDrops } from "./chrome.js";
 import { Client, ColorQueue, isForgotten } from "./client.js";
 import { atLightness } from "./color.js";
@@ -23,7 +23,7 @@ import { loadSettings, saveSettings } from "./storage.js";
 import { Tabs } from "./tabs.js";
 import { createToasts } from "./toasts.js";
 import { stageGestures, toolsFor } from "./tools.js";
-import { webTransport, widgetTransport } from "./transport.js";
+import { webTransport } from "./transport.js";
 import { fitView, limitView, reveal } from "./view.js";
 import { createPendingPanel, createZonesPanel } from "./zonepanel.js";
 
@@ -34,7 +34,7 @@ function firstUi(settings) {
     link: "connecting", loading: null, failure: null, said: "", tool: "point", toolBefore: null, selected: null, size: 3, reach: "automatic", extent: null,
     ab: [30, 40], luma: 60, sticky: false, recent: settings.recent ?? [], suggestions: null, pointInfo: {}, view: null,
     stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, before: "gray", panning: false, cursor: null, cross: null,
-    zone: null, pending: null, zonePath: null,
+    zone: null, pending: null, zonePath: null, band: null, answered: null, unshown: null,
     wanted: null, drag: null, stroke: null, shape: null, shaping: null, paintClass: null, regions: null, regionPick: [], classes: null, showClasses: false, exemplar: null, matched: null,
     statistics: null, works: [], notes: [], dropping: false, opening: null, once: false,
   };
@@ -158,7 +158,7 @@ class Pad {
   startOver(doc) {
     this.history = new History(doc);
     this.set({
-      zone: null, pending: null, zonePath: null,
+      zone: null, pending: null, zonePath: null, band: null,
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
       matched: null, cross: null, wanted: null, pointInfo: {}, failure: null,
     });
@@ -328,7 +328,7 @@ class Pad {
 
   /** @param {any} message the greeting, after every connection */
   async hello(message) {
-    Object.assign(this, { models: message.models, limits: message.limits ?? {}, start: message.start ?? null });
+    Object.assign(this, { models: message.models, limits: message.limits ?? {}, start: message.start ?? null, offered: message.recipe ?? null });
     if (this.photo) this.photo.shown = 0;
     if (!this.doc.model) this.history.now = { ...this.doc, model: (message.models.find((model) => model.default) ?? message.models[0])?.name ?? "" };
     this.set({ link: "open" });
@@ -476,7 +476,7 @@ function forTests(pad) {
 function render({ model, el, signal }) {
   const light = document.body.dataset.jpThemeLight; // JupyterLab says so; elsewhere the system decides
   const theme = { true: "light", false: "dark" }[light] ?? "auto";
-  const cleanup = mountPad(el, widgetTransport(model), { notebook: true, theme });
+  const cleanup = mountPad(el, widgetCarrier(model), { notebook: true, theme });
   signal?.addEventListener("abort", cleanup, { once: true });
   return cleanup;
 }

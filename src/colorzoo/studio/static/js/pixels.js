@@ -82,30 +82,6 @@ function classColor(number) {
 }
 
 /**
- * Outlines between the areas of a label map.
- * @param {Uint16Array} labels @param {number} width @param {number} height @param {(label: number) => boolean} strong
- * @returns {HTMLCanvasElement}
- */
-function outlineCanvas(labels, width, height, strong) {
-  const canvas = document.createElement("canvas");
-  Object.assign(canvas, { width, height });
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(width, height);
-  for (let y = 0; y < height; y += 1) {
-    for (let x = 0; x < width; x += 1) {
-      const i = y * width + x;
-      const right = x + 1 < width ? labels[i + 1] : labels[i];
-      const below = y + 1 < height ? labels[i + width] : labels[i];
-      if (right === labels[i] && below === labels[i]) continue;
-      const bold = strong(labels[i]) || strong(right) || strong(below);
-      image.data.set(bold ? [255, 255, 255, 255] : [255, 255, 255, 110], 4 * i);
-    }
-  }
-  context.putImageData(image, 0, 0);
-  return canvas;
-}
-
-/**
  * Classes as translucent colors.
  * @param {Uint16Array} labels @param {number} width @param {number} height @returns {HTMLCanvasElement}
  */
@@ -127,4 +103,4 @@ function cssRgb(color) {
   return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }
 
-export { LumaMap, classCanvas, classColor, decodeLayer, outlineCanvas, pixelAt, thumbnailOf };
+export { LumaMap, classCanvas, classColor, decodeLayer, pixelAt, thumbnailOf };

@@ -1,13 +1,17 @@
 /** Draws the stage: the photo in its layers on one canvas, hints and cursors on a second one above it. */
 
+import { drawBand } from "./bands.js";
 import { labHex } from "./color.js";
 import { pointRadius } from "./document.js";
-import { DARK, LIGHT, centeredText, drawLabel, outlinedText } from "./ink.js";
+import { DARK, LIGHT, drawLabel } from "./ink.js";
+import { drawRegions } from "./regionmarks.js";
 import { drawShapes } from "./shapemarks.js";
+import { hintNumber, hintObject, isStroke, strokeMates } from "./strokes.js";
 import { toPhoto, toStage } from "./view.js";
 import { drawZones } from "./zonemarks.js";
 
 const CRISP_FROM = 6;
+const [FRESH, FADED] = [0.6, 0.12]; // edge scribbles before and after their answer
 
 /**
  * The parts of the stage in which the photo is seen; beside each other while comparing side by side.
@@ -100,9 +104,10 @@ function drawMarks(pad, canvas) {
     drawExtent(context, pad, pane);
     drawZones(context, pad, (x, y) => photoToStage(pad, x, y));
     drawShapes(context, pad, (x, y) => photoToStage(pad, x, y));
-    for (const stroke of pad.doc.scribbles) drawStroke(context, pad, stroke);
-    if (ui.stroke) drawStroke(context, pad, ui.stroke);
-    pad.doc.points.forEach((point, index) => drawPoint(context, pad, point, index));
+    drawBand(context, pad, (x, y) => photoToStage(pad, x, y));
+    for (const stroke of pad.doc.scribbles) drawStroke(context, pad, stroke, ui.answered?.has(stroke) ? FADED : FRESH);
+    if (ui.stroke) drawStroke(context, pad, ui.stroke, FRESH);
+    for (const point of pad.doc.points) drawHint(context, pad, point);
   }
   context.restore();
   drawCursors(context, pad);
@@ -119,7 +124,8 @@ function drawExtent(context, pad, pane) {
 /** Outlines of regions, or classes, stretched over the photo. */
 function drawMap(context, pad, pane) {
   const { photo, ui } = pad;
-  const map = ui.regions?.outline ?? (ui.showClasses ? ui.classes?.paint : null);
+  drawRegions(context, pad, (x, y) => photoToStage(pad, x, y));
+  const map = ui.showClasses ? ui.classes?.paint : null;
   if (!map) return;
   const [x, y] = toStage(ui.view, pane, 0, 0);
   context.save();
@@ -128,33 +134,38 @@ function drawMap(context, pad, pane) {
   context.shadowBlur = 2;
   context.drawImage(map, pane.left + x, y, photo.width * ui.view.scale, photo.height * ui.view.scale);
   context.restore();
-  if (ui.regions) ui.regions.items.forEach((item, order) => drawNumber(context, pad, item, order + 1));
 }
 
-function drawNumber(context, pad, item, number) {
-  const [x, y] = photoToStage(pad, item.x, item.y);
-  const color = pad.doc.regions[item.index];
-  const wanted = pad.ui.regionPick.includes(item.index);
-  context.font = "600 12px system-ui, sans-serif";
-  const width = Math.max(22, context.measureText(String(number)).width + 12);
-  context.beginPath();
-  context.roundRect(x - width / 2, y - 11, width, 22, 11);
-  context.fillStyle = color ?? (wanted ? "#fff" : "rgba(20, 20, 20, .8)");
-  context.fill();
-  context.lineWidth = wanted ? 3 : 1.5;
-  context.strokeStyle = wanted ? "#1a6dff" : "#fff";
-  context.stroke();
-  if (color || !wanted) outlinedText(context, String(number), x, y);
-  else {
-    context.fillStyle = "#111";
-    centeredText(context, String(number), x, y);
+/** A point, or the stroke that it is the first of. */
+function drawHint(context, pad, point) {
+  if (!isStroke(pad.doc, point)) drawPoint(context, pad, point);
+  else if (hintObject(pad.doc, point) === point) drawBrushStroke(context, pad, point);
+}
+
+/** A row of points as one line in their color. */
+function drawBrushStroke(context, pad, first) {
+  const mates = strokeMates(pad.doc, first);
+  const selected = mates.some(({ id }) => id === pad.ui.selected);
+  const width = Math.max(4, 2 * pointRadius(first, pad.perNetworkPixel()) * pad.ui.view.scale);
+  const corners = mates.map(({ x, y }) => photoToStage(pad, x, y));
+  context.save();
+  context.globalAlpha = first.muted ? 0.45 : 0.9;
+  Object.assign(context, { lineCap: "round", lineJoin: "round" });
+  for (const [style, grow] of [[DARK, selected ? 6 : 3], [LIGHT, selected ? 4 : 1.5], [labHex(pad.lumaAt(first.x, first.y), first.ab), 0]]) {
+    context.beginPath();
+    for (const corner of corners) context.lineTo(...corner);
+    context.lineWidth = width + grow;
+    context.strokeStyle = style;
+    context.stroke();
   }
+  context.restore();
+  if (selected || first.locked) drawLabel(context, corners[0][0] + width, corners[0][1] - width, `${hintNumber(pad.doc, first)}${first.locked ? " ●" : ""}`);
 }
 
-function drawStroke(context, pad, stroke) {
+function drawStroke(context, pad, stroke, alpha) {
   const width = Math.max(2, stroke.width * pad.ui.view.scale);
   context.save();
-  context.globalAlpha = 0.6;
+  context.globalAlpha = alpha;
   context.lineCap = "round";
   context.lineJoin = "round";
   for (const [color, thickness] of [[DARK, width + 2], ["rgba(255, 255, 255, .9)", Math.max(1.5, width - 2)]]) {
@@ -168,7 +179,7 @@ function drawStroke(context, pad, stroke) {
   context.restore();
 }
 
-function drawPoint(context, pad, point, index) {
+function drawPoint(context, pad, point) {
   const selected = point.id === pad.ui.selected;
   const [x, y] = photoToStage(pad, point.x, point.y);
   const reach = pointRadius(point, pad.perNetworkPixel()) * pad.ui.view.scale;
@@ -189,7 +200,7 @@ function drawPoint(context, pad, point, index) {
   }
   context.setLineDash([]);
   context.globalAlpha = 1;
-  if (selected || point.locked) drawLabel(context, x + radius + 3, y - radius - 3.5, `${index + 1}${point.locked ? " ●" : ""}`);
+  if (selected || point.locked) drawLabel(context, x + radius + 3, y - radius - 3.5, `${hintNumber(pad.doc, point)}${point.locked ? " ●" : ""}`);
 }
 
 function drawPatch(context, x, y, reach, selected) {

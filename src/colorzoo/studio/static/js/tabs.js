@@ -1,7 +1,7 @@
 /** Which works other tabs of this browser hold, so that two tabs on one photo do not overwrite each other. */
 
 const CHANNEL = "colorzoo-pad";
-const PATIENCE = 60; // ms in which another tab answers
+const ANSWERS_WITHIN = 60; // ms in which another tab answers
 
 /** One tab among others: it holds the key of the work that it keeps. */
 class Tabs {
@@ -40,7 +40,7 @@ class Tabs {
     this.wanted = key;
     return new Promise((resolve) => {
       this.refused = () => resolve(true);
-      setTimeout(() => resolve(false), PATIENCE);
+      setTimeout(() => resolve(false), ANSWERS_WITHIN);
       this.channel.postMessage({ ask: key, from: this.id });
     });
   }

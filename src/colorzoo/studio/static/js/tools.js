@@ -4,9 +4,11 @@ import { addPointAt, deletePoint, erasedAt, insidePhoto, movePoint, newPoint, pi
 import { pickRegion, regionAt, requestMatch } from "./coloring.js";
 import { t } from "./dom.js";
 import { nearBy } from "./pointer.js";
+import { endCut, lengthenCut } from "./regionedits.js";
 import { moveShape, pickedShape } from "./shapeedits.js";
 import { DRAWS, continueShape, endShape, eraseShape, heldBox, placeCorner, startBox, startLasso } from "./shapetools.js";
 import { paneSize, stageToPhoto } from "./stage.js";
+import { nextStroke } from "./strokes.js";
 import { panBy, zoomAt } from "./view.js";
 import { continueZone, endZone, eraseZone, selectAtCross, startZone } from "./zonetools.js";
 
@@ -58,7 +60,7 @@ function zoomTo(pad, factor, [x, y]) {
 const inside = (pad, [x, y]) => x >= 0 && y >= 0 && x <= pad.photo.width && y <= pad.photo.height;
 
 function startTool(pad, at, place) {
-  const drag = { tool: pad.ui.tool, from: at, id: null, offset: [0, 0], moved: false };
+  const drag = { tool: pad.ui.tool, from: at, began: place, id: null, offset: [0, 0], moved: false };
   pad.ui.drag = drag;
   pad.ui.cross = null;
   const starts = {
@@ -102,7 +104,8 @@ function brushTo(pad, at, place, drag) {
   const last = drag.last;
   if (last && Math.hypot(place[0] - last[0], place[1] - last[1]) < spacing) return;
   drag.last = place;
-  const point = newPoint(pad, ...place, pad.paintAb(...place));
+  drag.stroke ??= nextStroke(pad.doc);
+  const point = { ...newPoint(pad, ...place, pad.paintAb(...place)), stroke: drag.stroke };
   pad.preview({ ...pad.doc, points: [...pad.doc.points, point] });
 }
 
@@ -123,6 +126,7 @@ function continueTool(pad, at, place) {
   } else if (drag.tool === "brush") brushTo(pad, at, place, drag);
   else if (drag.tool === "eraser") eraseTo(pad, at, place);
   else if (drag.tool === "edge" && pad.ui.stroke) lengthenStroke(pad, place);
+  else if (drag.tool === "region") lengthenCut(pad, drag, place);
   else if (drag.tool === "area") continueZone(pad, place);
   else if (drag.tool in DRAWS) continueShape(pad, drag, place);
   pad.redrawMarks();
@@ -143,6 +147,7 @@ function endTool(pad, at, place) {
   if (drag.tool === "point" && drag.id !== null) pad.commit(drag.isNew ? t("add point") : t("move point"));
   else if (drag.tool === "brush") pad.commit(t("brush"));
   else if (drag.tool === "eraser") pad.commit(t("erase"));
+  else if (drag.tool === "region") endCut(pad);
   else if (drag.tool === "area") endZone(pad, drag, place);
   else if (drag.tool in DRAWS) endShape(pad, drag, place);
   else if (drag.tool === "edge" && pad.ui.stroke) {

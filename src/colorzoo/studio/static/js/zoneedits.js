@@ -2,6 +2,7 @@
 
 import { atLightness, clamp, hexToRgb, labHex, rgbToAb, rgbToLab } from "./color.js";
 import { currentRecipe } from "./coloring.js";
+import { withoutPoint } from "./document.js";
 import { t } from "./dom.js";
 import { pixelAt } from "./pixels.js";
 import { combinedMasks, followsColor, zoneCenter, zoneLuma } from "./zones.js";
@@ -21,7 +22,7 @@ function pickZone(pad, index) {
     pad.set({ zone: null });
     return;
   }
-  pad.set({ zone: index, selected: null, shape: null, regionPick: [], suggestions: null, pending: null });
+  pad.set({ zone: index, selected: null, shape: null, regionPick: [], suggestions: null, pending: null, unshown: null });
   pad.say(t("{name} selected", { name: zoneName(pad, index) }));
 }
 
@@ -118,6 +119,26 @@ function setZoneLightness(pad, follows) {
   changeZone(pad, index, follows ? { ...rest, lightness: "color" } : rest, t("area’s lightness"));
 }
 
+/**
+ * Let the photo's lightness give way to a color that it cannot show: in the picked area, or in that of the selected point.
+ * @param {any} pad @param {string} color
+ */
+async function giveLightness(pad, color) {
+  const picked = pickedZone(pad);
+  const wanted = { color, lightness: "color" };
+  pad.set({ unshown: null });
+  if (picked) {
+    changeZone(pad, picked.index, { ...picked.zone, ...wanted }, t("area’s lightness"));
+    return;
+  }
+  const point = pad.selectedPoint();
+  if (!point || !(await selectZone(pad, { at: [point.x, point.y] }))) return;
+  const zone = { ...pad.ui.pending, action: "color", ...wanted };
+  pad.set({ pending: null });
+  pad.edit({ ...withoutPoint(pad.doc, point.id), areas: [...pad.doc.areas, zone] }, t("area’s lightness"));
+  pickZone(pad, pad.doc.areas.length - 1);
+}
+
 /** @param {any} pad @param {number} index */
 function deleteZone(pad, index) {
   const name = zoneName(pad, index);
@@ -137,6 +158,6 @@ function zoneTarget(pad) {
 }
 
 export {
-  ZONE_SIZES, addZone, deleteZone, pickZone, pickedZone, resizePending, selectZone, setZoneAction, setZoneColor, setZoneLightness, zoneName,
-  zoneTarget, zoneWhat,
+  ZONE_SIZES, addZone, deleteZone, giveLightness, pickZone, pickedZone, resizePending, selectZone, setZoneAction, setZoneColor, setZoneLightness, zoneName,
+  zoneTarget,
 };

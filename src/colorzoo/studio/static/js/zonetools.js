@@ -2,7 +2,7 @@
 
 import { insidePhoto } from "./edits.js";
 import { boundsOf, distance, isLarge, roundedPath, thinned } from "./shapes.js";
-import { deleteZone, pickZone, selectZone } from "./zoneedits.js";
+import { deleteZone, selectZone } from "./zoneedits.js";
 import { zoneAt } from "./zones.js";
 
 const ZONE_APART = 2; // CSS pixels between the corners of an outline
@@ -50,10 +50,4 @@ async function selectAtCross(pad) {
   if (await selectZone(pad, { at })) pad.root.querySelector("[data-zone-action]")?.focus();
 }
 
-/** Double meaning of a click is avoided: the next area by keys. @param {any} pad @param {number} step */
-function cycleZone(pad, step) {
-  const count = pad.doc.areas.length;
-  if (count) pickZone(pad, ((pad.ui.zone ?? (step > 0 ? -1 : 0)) + step + count) % count);
-}
-
-export { continueZone, cycleZone, endZone, eraseZone, selectAtCross, startZone };
+export { continueZone, endZone, eraseZone, selectAtCross, startZone };

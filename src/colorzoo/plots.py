@@ -1,0 +1,222 @@
+"""Plots for papers and notebooks: curves with intervals, maps of differences, histograms over the gamut.
+
+Each function draws into the axes it is given, or makes a figure, and returns the axes. matplotlib is
+imported when something is drawn, not before.
+
+>>> from colorzoo import plots
+>>> plots.draw_curves(plots.report_curves("report/results.json", "psnr"))  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from colorzoo.errors import ColorzooError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    Picture = Image.Image | NDArray[np.uint8]
+
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6a3d9a", "#555555")
+"""Told apart by color-blind readers too (Okabe and Ito 2008, and two more)."""
+_SWATCH_LUMA = 65.0  # of the bins' colors, where most of them exist in sRGB
+_LARGEST = 900.0  # square points: the disk of a bin that holds all pixels
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a plot with its intervals.
+
+    Attributes:
+        name: What the legend says.
+        at: Positions on the horizontal axis, rising, such as numbers of points.
+        value: The number at each of them.
+        low: Lower ends of the intervals.
+        high: Upper ends.
+    """
+
+    name: str
+    at: tuple[float, ...]
+    value: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+def report_curves(results: str | Path, metric: str) -> list[Curve]:
+    """Return a curve for each method of a report of ``colorzoo evaluate``.
+
+    Args:
+        results: Its ``results.json``.
+        metric: The beginning of a number's key, such as ``psnr``; the first that fits is taken.
+
+    Raises:
+        ColorzooError: No number of the report begins so.
+    """
+    report = json.loads(Path(results).read_text(encoding="utf-8"))
+    key = next((key for key in report["metrics"] if key.startswith(metric)), None)
+    if key is None:
+        known = ", ".join(report["metrics"])
+        raise ColorzooError(f"{results} has no number {metric!r}; expected the beginning of one of: {known}.")
+    rows: dict[str, list[tuple[float, dict[str, float]]]] = {}
+    for row in report["results"]:
+        score = {part: _number(row["scores"][key][part]) for part in ("value", "low", "high")}
+        if math.isfinite(score["value"]):
+            rows.setdefault(row["method"], []).append((row["interactions"], score))
+    return [_curve(name, sorted(found, key=lambda row: row[0])) for name, found in rows.items()]
+
+
+def draw_curves(
+    curves: Sequence[Curve], *, axes: Axes | None = None, xlabel: str = "interactions", ylabel: str = ""
+) -> Axes:
+    """Draw curves with bands for their intervals; one of a single position is a dashed line.
+
+    The horizontal axis is logarithmic and begins with 0.
+
+    Args:
+        curves: In the order of the legend.
+        axes: Where; by default a new figure.
+        xlabel: Of the horizontal axis.
+        ylabel: Of the vertical one.
+    """
+    axes = _axes(axes)
+    axes.set_xscale("function", functions=(np.log1p, np.expm1))
+    for index, curve in enumerate(curves):
+        color = COLORS[index % len(COLORS)]
+        if len(curve.at) == 1:
+            axes.axhline(curve.value[0], color=color, linestyle="--", label=curve.name)
+            continue
+        axes.fill_between(curve.at, curve.low, curve.high, color=color, alpha=0.18, linewidth=0)
+        axes.plot(curve.at, curve.value, color=color, marker="o", markersize=4, label=curve.name)
+    ticks = sorted({at for curve in curves for at in curve.at})
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.grid(axis="y", color="0.9")
+    axes.legend(frameon=False)
+    return axes
+
+
+def color_difference(picture: Picture, truth: Picture) -> NDArray[np.float32]:
+    """Return how far the colors of two pictures are apart at each pixel, lightness left out.
+
+    Args:
+        picture: ``(H, W, 3)`` 8-bit sRGB, or a picture of Pillow.
+        truth: Of the same size.
+
+    Returns:
+        ``(H, W)`` distances in the ab plane, CIE units.
+
+    Raises:
+        ColorzooError: The sizes differ.
+    """
+    one, other = _lab(picture), _lab(truth)
+    if one.shape != other.shape:
+        sizes = " and ".join(f"{each.shape[2]}x{each.shape[1]}" for each in (one, other))
+        raise ColorzooError(f"pictures of {sizes} cannot be compared; expected the same size: resize one.")
+    distance: NDArray[np.float32] = np.hypot(*(one[1:] - other[1:]))
+    return distance
+
+
+def draw_difference(
+    picture: Picture, truth: Picture, *, axes: Axes | None = None, largest: float = 60.0
+) -> Axes:
+    """Draw a map of `color_difference` with its scale; the title says the mean.
+
+    Args:
+        picture: The result.
+        truth: Of the same size.
+        axes: Where; by default a new figure.
+        largest: Distance at the end of the scale, the same for maps that are compared.
+    """
+    axes = _axes(axes)
+    distance = color_difference(picture, truth)
+    image = axes.imshow(distance, cmap="inferno", vmin=0, vmax=largest)
+    axes.set_axis_off()
+    axes.set_title(f"mean {distance.mean():.1f}")
+    figure = axes.get_figure()
+    if figure is not None:
+        figure.colorbar(image, ax=axes, label="distance in ab", shrink=0.8)
+    return axes
+
+
+def gamut_shares(picture: Picture) -> NDArray[np.float64]:
+    """Return the shares of a picture's pixels in the bins of the ab plane (Zhang et al. 2016), ``(313,)``."""
+    import torch
+
+    from colorzoo.color import nearest_bin
+
+    bins = nearest_bin(torch.from_numpy(_lab(picture)[1:].reshape(2, -1).T))
+    counts = np.bincount(bins.numpy(), minlength=len(_swatches()[0]))
+    shares: NDArray[np.float64] = counts / counts.sum()
+    return shares
+
+
+def draw_gamut(picture: Picture, *, axes: Axes | None = None) -> Axes:
+    """Draw which colors a picture has: the 313 bins in their own colors, the area by the root of the share.
+
+    Args:
+        picture: ``(H, W, 3)`` 8-bit sRGB, or a picture of Pillow.
+        axes: Where; by default a new figure.
+    """
+    axes = _axes(axes)
+    centers, rgb = _swatches()
+    axes.scatter(centers[:, 1], centers[:, 0], s=2, color="0.88")
+    axes.scatter(centers[:, 1], centers[:, 0], s=_LARGEST * np.sqrt(gamut_shares(picture)), c=rgb)
+    axes.set(xlabel="b", ylabel="a", xlim=(-120, 120), ylim=(-120, 120))
+    axes.set_aspect("equal")
+    return axes
+
+
+def _number(stored: float | str | None) -> float:
+    """Return a number of a report, where ``"inf"`` is infinite and null is no number."""
+    return math.nan if stored is None else float(stored)
+
+
+def _curve(name: str, rows: list[tuple[float, dict[str, float]]]) -> Curve:
+    at = tuple(position for position, _ in rows)
+    value, low, high = (tuple(score[part] for _, score in rows) for part in ("value", "low", "high"))
+    return Curve(name, at, value, low, high)
+
+
+def _axes(given: Axes | None) -> Axes:
+    if given is not None:
+        return given
+    from matplotlib import pyplot
+
+    _, axes = pyplot.subplots(figsize=(4.6, 3.0), layout="constrained")
+    return axes
+
+
+def _lab(picture: Picture) -> NDArray[np.float32]:
+    """Return ``(3, H, W)`` Lab of an 8-bit picture."""
+    import torch
+
+    from colorzoo.color import rgb_to_lab
+
+    rgb: NDArray[Any] = np.array(picture.convert("RGB") if hasattr(picture, "convert") else picture)
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        raise ColorzooError(
+            f"a picture of {rgb.dtype} {rgb.shape} was given; expected uint8 (H, W, 3), or one of Pillow."
+        )
+    lab: NDArray[np.float32] = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1) / 255).numpy()
+    return lab
+
+
+def _swatches() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the centers of the bins, ``(313, 2)``, and their colors, ``(313, 3)`` RGB in [0, 1]."""
+    import torch
+
+    from colorzoo.color import hull_centers, lab_to_rgb
+
+    centers = hull_centers()
+    lab = torch.cat([torch.full((1, len(centers)), _SWATCH_LUMA), centers.T])[:, None]
+    return centers.numpy(), lab_to_rgb(lab).clamp(0, 1)[:, 0].T.numpy()

@@ -1,0 +1,194 @@
+"""The pad without a server in a browser with the real runtime: slow, skipped where one of them is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_pad import BrowserPad
+from pads import DirectPad, tiny_studio
+from PIL import Image
+from static_site import Site, serving
+
+from colorzoo.cli.main import main
+from colorzoo.guidance import Recipe
+from colorzoo.inference.origin import read_origin
+from colorzoo.studio.runtime import is_cached
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
+
+MODEL = "zhang2017_local_small"
+PATIENCE = 300_000  # ms; without graphics and threads, on a machine that does other things too
+FIRST_LOAD = 12e6  # bytes
+PLACES = ((60, 50), (180, 60), (110, 90))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page, made as a user makes it, with what the user's own cache holds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COLORZOO_HOME", raising=False)
+        if not is_cached():
+            pytest.skip("missing, not passed: onnxruntime-web; `colorzoo studio --static FOLDER` fetches it")
+        made = tmp_path_factory.mktemp("static") / "page"
+        command = [sys.executable, "-m", "colorzoo", "studio", "--static", str(made), "--models", MODEL]
+        done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return made
+
+
+@pytest.fixture
+def site(folder: Path) -> Iterator[Site]:
+    with serving(folder) as opened:
+        yield opened
+
+
+class StaticPad(BrowserPad):
+    """The page of a static host; asks of other addresses are collected in `elsewhere`."""
+
+    def __init__(self, browser: Any, site: Site, **options: Any) -> None:
+        self.site, self.elsewhere = site, []
+        super().__init__(browser, site.url, **options)
+
+    def _new_page(self) -> Any:
+        page = super()._new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("request", self._note)
+        return page
+
+    def _note(self, request: Any) -> None:
+        if not request.url.startswith((self.site.url, "blob:", "data:")):
+            self.elsewhere.append(request.url)
+
+
+def difference(one: Path, other: Path) -> np.ndarray:
+    with Image.open(one) as ours, Image.open(other) as theirs:
+        return np.abs(np.asarray(ours.convert("RGB")).astype(int) - np.asarray(theirs.convert("RGB")))
+
+
+def test_a_session_is_what_the_command_line_makes_and_nothing_leaves_the_page(
+    browser: Any, site: Site, photo: Path, tmp_path: Path
+) -> None:
+    pad = StaticPad(browser, site)
+    pad.open_ready(photo)
+    assert site.sent < FIRST_LOAD
+    loaded = len(site.asked)
+    for place in PLACES:
+        pad.click(*place)
+        pad.settle()
+    pad.page.click("[data-role=suggestion] >> nth=4")
+    pad.settle()
+    taken = pad.points()[2]["ab"]
+    pad.page.fill(".cz-hex", "#c04020")
+    pad.page.keyboard.press("Enter")
+    pad.settle()
+    assert pad.points()[2]["ab"] != taken
+    pad.page.click("[data-action=undo]")
+    pad.settle()
+    assert pad.points()[2]["ab"] == taken
+    pad.page.click("[data-action=next]")
+    pad.page.wait_for_function("() => document.querySelector('.cz-main') && colorzooPad.state() === 'ready'")
+
+    recipe = pad.download(lambda: pad.page.click("[data-action=save]"), tmp_path / "work.json")
+    files = {}
+    for kind in ("png", "jpeg"):
+        pad.page.click("[data-action=export]")
+        assert pad.page.locator(".cz-format:visible").count() == 2
+        pad.page.check(f"input[name=cz-format][value={kind}]")
+        save = lambda: pad.page.click("[data-action=export-now]")  # noqa: E731
+        files[kind] = pad.download(save, tmp_path / f"page.{kind}")
+    assert site.asked[loaded:] == []
+    assert pad.elsewhere == []
+    assert pad.problems == []
+    pad.close()
+
+    assert main(["colorize", str(photo), "--recipe", str(recipe), "-o", str(tmp_path / "cli.png")]) == 0
+    apart = difference(files["png"], tmp_path / "cli.png")
+    assert apart.mean() < 1.0
+    assert max(apart[y, x].max() for x, y in PLACES) < 3
+    assert difference(files["jpeg"], tmp_path / "cli.png").mean() < 2.0
+    for file in files.values():
+        origin = read_origin(file)
+        assert origin is not None
+        assert (origin.model, json.loads(origin.recipe)) == (MODEL, json.loads(recipe.read_text()))
+
+
+def test_recipes_go_both_ways(browser: Any, site: Site, photo: Path, tmp_path: Path) -> None:
+    points = [
+        {"x": 70, "y": 60, "radius": 4, "color": "#b03020", "reach": "automatic"},
+        {"x": 190.5, "y": 120, "radius": 2, "color": "#2050c0", "ab": [12.0, -50.0]},
+    ]
+    written = tmp_path / "python.json"
+    document = {"version": 1, "image": {"width": 240, "height": 160}, "model": MODEL, "points": points}
+    Recipe.from_json({**document, "strength": 0.8, "unknown": {"kept": True}}).to_json(written)
+    broken = tmp_path / "broken.json"
+    broken.write_text(json.dumps({**document, "points": [{"x": 900, "y": 1, "color": "#000000"}]}))
+
+    pad = StaticPad(browser, site)
+    pad.open_ready(photo)
+    pad.choose_file(lambda: pad.page.click("[data-action=load]"), written)
+    pad.page.wait_for_selector(".cz-toasts >> text=Recipe python.json loaded")
+    pad.choose_file(lambda: pad.page.click("[data-action=load]"), broken)
+    pad.page.wait_for_selector(".cz-toasts >> text=lies outside the picture")
+    pad.settle()
+    saved = pad.download(lambda: pad.page.click("[data-action=save]"), tmp_path / "page.json")
+    pad.close()
+
+    found = Recipe.from_json(saved)
+    assert [(p.x, p.y, p.radius, p.ab is not None, p.reach) for p in found.points] == [
+        (70, 60, 4, True, "automatic"),
+        (190.5, 120, 2, True, "everywhere"),
+    ]
+    assert (found.strength, found.model, found.extra["unknown"]) == (0.8, MODEL, {"kept": True})
+    studio = tiny_studio()
+    server = DirectPad(studio)
+    server.ask("open", photo.read_bytes(), name=photo.name)
+    answer = server.ask("check", recipe=json.loads(saved.read_text()))
+    studio.close()
+    assert (answer.type, answer.body["recipe"]["points"]) == ("checked", found.to_dict()["points"])
+
+
+def test_it_works_offline_after_the_first_load(browser: Any, folder: Path, photo: Path) -> None:
+    with serving(folder) as site:
+        pad = StaticPad(browser, site)
+        pad.open_ready(photo)
+        pad.page.click("details.cz-menu summary")
+        pad.page.click("button[aria-label='Close the photo']")
+        pad.wait("empty")
+    pad.page.reload()
+    pad.wait("empty")
+    assert pad.page.evaluate("() => crossOriginIsolated")  # its own headers: threads from now on
+    pad.open_ready(photo)
+    pad.click(*PLACES[0])
+    pad.settle()
+    pad.page.wait_for_selector("[data-role=suggestion]")
+    assert pad.problems == []
+    pad.close()
+
+
+def test_by_keyboard_and_on_a_phone(browser: Any, site: Site, photo: Path, tmp_path: Path) -> None:
+    pad = StaticPad(browser, site, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    pad.open_ready(photo)
+    pad.page.touchscreen.tap(*pad.place(*PLACES[0]))
+    pad.settle()
+    assert len(pad.points()) == 1
+    pad.page.focus(".cz-stage")
+    for key in ("n", "ArrowRight", "ArrowRight", "Enter"):
+        pad.page.keyboard.press(key)
+    pad.settle()
+    assert len(pad.points()) == 2
+    pad.page.keyboard.press("3")
+    pad.settle()
+    pad.page.keyboard.press("Control+z")
+    pad.settle()
+    assert pad.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    pad.page.screenshot(path=tmp_path / "phone.png")
+    assert pad.problems == []
+    pad.close()

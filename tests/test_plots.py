@@ -1,0 +1,108 @@
+"""Plots hold the numbers that they are given, and matplotlib is imported only when something is drawn."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from coloraide import Color
+from matplotlib.figure import Figure
+from PIL import Image
+
+from colorzoo import plots
+from colorzoo.color import hull_centers
+from colorzoo.errors import ColorzooError
+
+GRAY = np.full((8, 6, 3), 128, np.uint8)
+RED = np.broadcast_to(np.array([200, 40, 40], np.uint8), GRAY.shape).copy()
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """The part of a report that curves are made of: one method with two counts, one without guidance."""
+
+    def row(method: str, count: int, value: float | str | None) -> dict:
+        near = (value - 1, value + 2) if isinstance(value, float) else (value, value)
+        score = {"value": value, "low": near[0], "high": near[1]}
+        return {"method": method, "interactions": count, "scores": {"psnr@256": score}}
+
+    rows = [row("ours", 10, 30.0), row("ours", 0, 24.0), row("gray", 0, 22.0)]
+    rows += [row("truth", 0, "inf"), row("broken", 0, None)]
+    target = tmp_path / "results.json"
+    target.write_text(json.dumps({"metrics": {"ssim@256": {}, "psnr@256": {}}, "results": rows}))
+    return target
+
+
+def axes():
+    return Figure().add_subplot()
+
+
+def test_curves_are_those_of_the_report(results: Path) -> None:
+    ours, gray = plots.report_curves(results, "psnr")
+    assert ours == plots.Curve("ours", (0, 10), (24.0, 30.0), (23.0, 29.0), (26.0, 32.0))
+    assert (gray.name, gray.at) == ("gray", (0,))
+    with pytest.raises(ColorzooError, match=r"no number 'fid'.*ssim@256, psnr@256"):
+        plots.report_curves(results, "fid")
+
+
+def test_curves_have_bands_and_what_takes_no_guidance_is_dashed(results: Path) -> None:
+    drawn = plots.draw_curves(plots.report_curves(results, "psnr"), axes=axes(), ylabel="dB")
+    ours, gray = drawn.lines
+    assert ours.get_ydata().tolist() == [24.0, 30.0]
+    assert (gray.get_linestyle(), list(gray.get_ydata())) == ("--", [22.0, 22.0])
+    (band,) = drawn.collections
+    assert band.get_paths()[0].get_extents().extents[[1, 3]].tolist() == [23.0, 32.0]
+    assert [text.get_text() for text in drawn.get_legend().get_texts()] == ["ours", "gray"]
+    assert [text.get_text() for text in drawn.get_xticklabels()] == ["0", "10"]
+
+
+def test_a_difference_is_the_distance_in_ab_at_each_pixel() -> None:
+    half = GRAY.copy()
+    half[:, 3:] = RED[:, 3:]
+    distance = plots.color_difference(half, GRAY)
+    assert distance.shape == (8, 6)
+    assert distance[:, :3].max() < 0.1
+    a, b = Color("srgb", [level / 255 for level in (200, 40, 40)]).convert("lab-d65").coords()[1:]
+    assert distance[:, 3:].mean() == pytest.approx((a**2 + b**2) ** 0.5, abs=0.1)
+    drawn = plots.draw_difference(Image.fromarray(half), Image.fromarray(GRAY), axes=axes())
+    assert drawn.get_title() == f"mean {distance.mean():.1f}"
+    np.testing.assert_array_equal(drawn.images[0].get_array(), distance)
+
+
+def test_what_cannot_be_compared_is_said() -> None:
+    with pytest.raises(ColorzooError, match="6x8 and 6x4 cannot be compared"):
+        plots.color_difference(GRAY, GRAY[:4])
+    with pytest.raises(ColorzooError, match=r"float64 \(8, 6, 3\).*expected uint8"):
+        plots.gamut_shares(GRAY / 255)
+
+
+def test_a_gamut_shows_the_shares_of_the_bins() -> None:
+    quarter = GRAY.copy()
+    quarter[:2] = RED[:2]
+    shares = plots.gamut_shares(quarter)
+    centers = hull_centers().numpy()
+    assert shares.shape == (313,)
+    assert {share: centers[i].tolist() for i, share in enumerate(shares) if share} == {
+        0.75: [0, 0],
+        0.25: [60, 40],
+    }
+    _, drawn = plots.draw_gamut(quarter, axes=axes()).collections
+    assert sorted(drawn.get_sizes())[-2:] == pytest.approx([450.0, 900 * 0.75**0.5])
+
+
+def test_without_axes_a_figure_is_made() -> None:
+    import matplotlib as mpl
+    from matplotlib import pyplot
+
+    mpl.use("agg")
+    drawn = plots.draw_gamut(RED)
+    assert drawn.get_figure() in map(pyplot.figure, pyplot.get_fignums())
+    pyplot.close("all")
+
+
+def test_importing_it_imports_neither_matplotlib_nor_torch() -> None:
+    code = "import sys, colorzoo.plots; print({'matplotlib', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,133 @@
+"""The walk of docs/tour.md, step by step, as a newcomer types it; the toy paper as docs/paper.md says."""
+
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import throwaway_paper
+from colorzoo.cli.main import main
+from colorzoo.registry import list_models, refresh
+
+DOCS = Path(__file__).parent.parent / "docs"
+BLOCK = re.compile(r"## ([^\n]+)\n|```(bash|python)\n(.*?)```", re.DOTALL)
+
+
+def steps(page: str) -> dict[str, list[tuple[str, str]]]:
+    """Return the blocks of a page, language and text, by the heading above them."""
+    found: dict[str, list[tuple[str, str]]] = {"": []}
+    heading = ""
+    for title, language, text in BLOCK.findall((DOCS / page).read_text(encoding="utf-8")):
+        heading = title or heading
+        found.setdefault(heading, [])
+        if language:
+            found[heading].append((language, text))
+    return found
+
+
+TOUR = steps("tour.md")
+
+
+def walk(heading: str) -> None:
+    """Run the blocks below a heading of the tour."""
+    assert TOUR[heading], f"nothing to run below {heading!r}"
+    for language, text in TOUR[heading]:
+        if language == "python":
+            exec(compile(text, "tour.md", "exec"), {})
+        else:
+            type_in(text)
+
+
+def type_in(text: str) -> None:
+    for line in text.splitlines():
+        program, *words = shlex.split(line)
+        assert program == "colorzoo", line
+        assert main(words) == 0, line
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of the walk, with its pictures; the steps of this module share it."""
+    root = tmp_path_factory.mktemp("tour")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        walk("Pictures")
+        yield root
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"), dtype=float)
+
+
+def test_every_step_of_the_tour_is_run_here() -> None:
+    tested = Path(__file__).read_text(encoding="utf-8")
+    written = {heading for heading, blocks in TOUR.items() if heading and blocks}
+    assert {heading for heading in written if f'walk("{heading}")' not in tested} == set()
+
+
+def test_a_photo_is_colored_and_corrected_by_three_points(folder: Path) -> None:
+    walk("Color a photo")
+    walk("Correct it by three points")
+    automatic, points = pixels(folder / "old.color.jpg"), pixels(folder / "points.jpg")
+    assert automatic.shape == points.shape == (400, 600, 3)
+    table = np.s_[325:336, 55:66]  # around the first point, of brown wood
+    warmth = [float((each[table][..., 0] - each[table][..., 2]).mean()) for each in (automatic, points)]
+    assert warmth[1] > max(warmth[0], 20)
+
+
+def test_a_reference_colors_it(folder: Path) -> None:
+    walk("Use a reference")
+    assert np.ptp(pixels(folder / "by_example.jpg"), axis=2).mean() > 10
+
+
+def test_a_sketch_is_painted(folder: Path) -> None:
+    walk("Color a sketch")
+    assert np.ptp(pixels(folder / "painted.png"), axis=2).mean() > 2
+
+
+@pytest.mark.slow  # trains, at full width; tests/test_readme.py and tests/training do so in small
+def test_a_folder_is_trained_on(folder: Path) -> None:
+    walk("Train on a folder")
+    assert (folder / "mine.jpg").is_file()
+
+
+@pytest.mark.slow
+def test_two_models_are_compared(folder: Path) -> None:
+    walk("Compare two models")
+    assert "zhang2017_local_small" in (folder / "report" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def install(folder: Path, tmp_path: Path) -> Iterator[None]:
+    """Save the toy paper where docs/paper.md says, and do what pip does, without pip."""
+    package = folder / "toy2030" / "toy2030"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    for name, text in throwaway_paper.FILES.items():
+        target = package if name in throwaway_paper.MODULES else package.parent
+        (target / name).write_text(text)
+    project = tomllib.loads(throwaway_paper.FILES["pyproject.toml"])["project"]
+    info = tmp_path / f"{project['name']}-{project['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 1.0\n")
+    entries = [f"{key} = {value}" for key, value in project["entry-points"]["colorzoo.models"].items()]
+    (info / "entry_points.txt").write_text("\n".join(["[colorzoo.models]", *entries]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        patch.syspath_prepend(package.parent)
+        refresh()
+        yield
+    refresh()
+
+
+def test_the_toy_paper_is_listed_and_trains(folder: Path, install: None) -> None:
+    ((_, text),) = steps("paper.md")["A package of its own"]
+    first, *others = text.splitlines()
+    assert first == "python -m pip install ./toy2030"
+    type_in("\n".join(others))
+    assert "toy2030" in list_models()
