@@ -37,11 +37,13 @@ the same weights and pictures is not measured twice, and a row whose weights are
 so."""
 LOOKS = """## Looks at the pictures
 
-No setting, rule or margin of a claim was chosen on the numbers of these pages. Two choices of weights before
-the list began did look at pictures shown here: that the present ones of `zhang2017_local_small` were taken
-(sixty of `photos/val`), and that a further training of `su2020_small` was not (24 of the held-out pictures
-of COCO). Each look at a set is counted, as a set that was looked at often says less. Lines are only ever
-added to [looks.csv](looks.csv); those that name a page were collected from it when the list began."""
+No setting, rule or margin of a claim was chosen on the numbers of these pages, but their author knew the
+older numbers that stand on the pages of the models. How many pictures were taken was cut during the first
+run for want of processor time, not by results. Two choices of weights before the list began did look at
+pictures shown here: that the present ones of `zhang2017_local_small` were taken (sixty of `photos/val`), and
+that a further training of `su2020_small` was not (24 of the held-out pictures of COCO). Each look at a set
+is counted, as a set that was looked at often says less. Lines are only ever added to [looks.csv](looks.csv);
+those that name a page were collected from it when the list began."""
 
 
 def read_results(paper: ModuleType, out: Path) -> dict[str, Result] | None:

@@ -43,7 +43,8 @@ SMALL, CIC, INSTANCES = "kim2021_small", "kim2021_zhang2016_small", "kim2021_su2
 POINTS, STROKES = 10, 40
 COUNT, FEW = 12, 8  # pictures of the first experiment, and of the others
 PHOTOS = "photos/val"
-DRIFT = 0.1  # ab by which colors beyond 16 pixels from a stroke may change; set before anything was measured
+# ab by which colors may change beyond 16 pixels; set before these numbers were taken, knowing older ones
+DRIFT = 0.1
 MEASURES = ("psnr_k7_gain", "psnr_kfull_gain", "cdr_gain", "drift")
 USER = BledEdgeScribbles(width=5)
 PARTS = ("both", "E alone", "propagation alone")

@@ -40,7 +40,8 @@ FILES = {
 }
 TIMED = ("kang2023_tiny", "antic2019", "yun2023_tiny", "zhao2021")
 SIDE, ROUNDS = 192, 3
-MARGIN = 0.1  # share of the time that ours may take longer; set before anything was measured
+# share of the time that ours may take longer; set before these numbers were taken, knowing older ones
+MARGIN = 0.1
 
 
 def list_files(setup: Setup) -> Sequence[Item]:

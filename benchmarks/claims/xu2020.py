@@ -31,7 +31,7 @@ NAME = "xu2020_small"
 SIDE = 176
 SIDES = (128, 256, 384)
 ROUNDS = 3
-MARGIN = 0.5  # dB of PSNR that a reference may cost; set before anything was measured
+MARGIN = 0.5  # dB of PSNR that a reference may cost; set before these numbers were taken, knowing older ones
 JUDGE = "cho2023_small"  # its features stand in for LPIPS: trained on line art, related to none compared
 
 
