@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from colorzoo.guidance import Area, BoxHint, Mask
+from colorzoo.guidance import Area, Mask
 from colorzoo.inference.resample import BicubicUpsampler
 
 Map = NDArray[np.float32]
@@ -94,12 +94,6 @@ def polygon_map(path: tuple[tuple[float, float], ...], whole: tuple[int, int], s
     corners = [(x * scale_x - 0.5, y * scale_y - 0.5) for x, y in path]
     ImageDraw.Draw(canvas).polygon(corners, fill=255)
     return np.asarray(canvas.reduce(_FINER), np.float32) / np.float32(255)
-
-
-def box_map(box: BoxHint, whole: tuple[int, int], size: tuple[int, int]) -> Map:
-    """Return which share of each cell ``(h, w)`` lies in a box."""
-    left, top, right, bottom = box.corners
-    return polygon_map(((left, top), (right, top), (right, bottom), (left, bottom)), whole, size)
 
 
 def fit_matte(inside: Map, luma: Tensor) -> Matte:
