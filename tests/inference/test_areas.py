@@ -172,7 +172,9 @@ def test_the_lightness_of_an_area_follows_its_color_if_asked(colorizer: Colorize
 def test_kept_colors_are_exact_to_half_a_step_and_broken_ones_are_named() -> None:
     lab = torch.randn(3, 20, 30) * 30
     kept = keep_colors(lab, torch.ones(20, 30))
-    assert (kept_lab(kept, (20, 30)) - lab).abs().max() <= max(kept.step) / 2 + 1e-4
+    assert (kept_lab(kept, (20, 30)) - lab).abs().max() <= max(
+        kept.step
+    ) / 2 + 2e-3  # low and step are rounded
     for text in ("aGVsbG8=", "x"):
         with pytest.raises(GuidanceError, match=r"kept\.png is no RGB picture"):
             kept_lab(replace(kept, png=text), (20, 30))

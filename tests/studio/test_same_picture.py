@@ -21,7 +21,7 @@ from colorzoo.studio import Pad
 from colorzoo.studio.desk import Studio
 from colorzoo.studio.messages import Message
 from colorzoo.studio.photo import jpeg
-from colorzoo.zoo.zhang2017.task import Zhang2017Local
+from colorzoo.zoo.zhang2017.inference import LocalAnswers
 
 RECIPE = {
     "version": 1,
@@ -78,7 +78,7 @@ def assert_same(data: bytes, target: Path) -> None:
 
 @pytest.mark.parametrize("side", [256, 40])
 def test_the_preview_of_a_small_photo_is_the_export(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Zhang2017Local, "working_size", side)  # a model of another size than most
+    monkeypatch.setattr(LocalAnswers, "working_size", side)  # a model of another size than most
     studio = Studio()
     pad = DirectPad(studio)
     photo = pad.open(photo_file())

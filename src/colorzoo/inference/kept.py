@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.areas import KeptColors
+from colorzoo.picture_formats import open_picture
 
 _LONGEST = 4096  # pixels a side
 _LEVELS = 255
@@ -46,8 +47,8 @@ def kept_lab(kept: KeptColors, size: tuple[int, int]) -> Tensor:
         GuidanceError: They cannot be read.
     """
     try:
-        with Image.open(io.BytesIO(base64.b64decode(kept.png, validate=True)), formats=("PNG",)) as image:
-            if image.mode != "RGB" or max(image.size) > _LONGEST:
+        with open_picture(io.BytesIO(base64.b64decode(kept.png, validate=True))) as image:
+            if (image.format, image.mode) != ("PNG", "RGB") or max(image.size) > _LONGEST:
                 raise ValueError
             levels = torch.from_numpy(np.array(image))
     except (OSError, ValueError, SyntaxError, binascii.Error, Image.DecompressionBombError):

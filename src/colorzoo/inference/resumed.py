@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
-
 from colorzoo import __version__
 from colorzoo.data.originals import Original
 from colorzoo.errors import PictureError, failure
@@ -20,6 +18,7 @@ from colorzoo.inference.frames import look_for_frames
 from colorzoo.inference.moving import color_frames
 from colorzoo.inference.origin import Origin, read_origin, write_with_origin
 from colorzoo.inference.picture_io import depth_at, holds_frames, read_frames, read_picture, write_picture
+from colorzoo.picture_formats import open_picture
 
 FileStatus = Literal["colored", "done", "failed"]
 
@@ -123,7 +122,7 @@ def _is_made(target: Path, origin: Origin) -> bool:
     if found is None or (found.source, found.settings) != (origin.source, origin.settings):
         return False
     try:
-        with Image.open(target) as picture:
+        with open_picture(target) as picture:
             picture.load()
     except Exception:  # a torn file raises whatever its format's parser stumbles on; it is made again
         return False
