@@ -26,6 +26,10 @@ from tiny_model import gray_picture
         (["--host", "203.0.113.7", "--port", "0"], "cannot listen"),
         (["--recipe", "nothing.json"], "cannot be read"),
         (["--device", "toaster"], "toaster"),
+        (["--models", "zhang2016_small"], "--models belongs to --static"),
+        (["--static", "page", "--models", "su2020_small"], "no graph can be made of it"),
+        (["--static", "page", "--models", "xu2020_small"], "exemplar cannot be given there"),
+        (["--static", "page", "--recipe", "a.json"], "a recipe is loaded in the page"),
     ],
 )
 def test_bad_arguments(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,6 +63,7 @@ def catalog(
         start: ``upload`` and ``name`` of a photo that the page opens at once, or None.
     """
     limits = Limits(full_pixels=_FULL_PIXELS).to_dict()
+    del limits["head"]  # nothing is sent anywhere, so there is nothing to refuse before it is
     return {
         "version": __version__,
         "runtime": VERSION,

@@ -7,7 +7,7 @@ const MOST_AB = 150;
 const MOST_STRENGTH = 1.5;
 const MOST_REACH = 10;
 const BINS = 313;
-const KNOWN = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics"];
+const KNOWN = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "divisions"];
 
 const wrong = (message) => new Trouble("bad_recipe", `${message}.`);
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);

@@ -266,7 +266,7 @@ const REQUESTS = {
   ready: { run: hello, rank: 0 }, close: { run: close, rank: 0 }, open: { run: open, rank: 0 }, attach: { run: attach, rank: 1 },
   color: { run: color, rank: 0, newest: true }, suggest: { run: suggestions, rank: 1, newest: true }, next: { run: next, rank: 1, newest: true },
   probe: { run: probe, rank: 1, newest: true }, extent: { run: extent, rank: 1, newest: true }, model: { run: model, rank: 1 },
-  export: { run: exported, rank: 2 }, check: { run: check, rank: 1 },
+  export: { run: exported, rank: 2 }, cancel: { run: () => {}, rank: 0 }, check: { run: check, rank: 1 },
 };
 
 export { Desk, REQUESTS };

@@ -131,9 +131,11 @@ function normalized(histogram) {
 
 /** @returns {string[]} what of a recipe a model does not use; points are held at full size all the same */
 function ignored(model, recipe) {
-  const kinds = ["points", "scribbles", "regions", "boxes", "exemplar", "classes", "statistics"];
+  const kinds = ["points", "scribbles", "regions", "boxes", "exemplar", "classes", "statistics", "areas", "divisions"];
   const given = kinds.filter((kind) => (Array.isArray(recipe[kind]) ? recipe[kind].length : recipe[kind] && Object.keys(recipe[kind]).length));
-  return given.filter((kind) => !model.guidance.includes(kind)).map((kind) => `${model.name} does not use ${kind}; they were ignored`);
+  return given.filter((kind) => !model.guidance.includes(kind)).map((kind) => (
+    kind === "areas" ? "this page does not use areas; colorzoo studio and the command line do" : `${model.name} does not use ${kind}; they were ignored`
+  ));
 }
 
 export { Solver };
