@@ -37,7 +37,8 @@ class Engine {
     const { script, binary } = this.catalog.runtimes[kind];
     const [ort, wasm] = await Promise.all([import(this.address(script).href), fetchPacked(this.address(binary))]);
     ort.env.wasm.wasmBinary = wasm;
-    ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
+    const spare = Math.floor((navigator.hardwareConcurrency || 1) / 2); // threads that wait for a busy core take longer than one alone
+    ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(Math.max(spare, 1), MOST_THREADS) : 1;
     ort.env.logLevel = "error";
     return ort;
   }
