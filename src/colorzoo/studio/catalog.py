@@ -13,6 +13,7 @@ from colorzoo.color import grid_centers, hull_centers, hull_mask
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import list_models, model_card
 from colorzoo.studio.limits import Limits
+from colorzoo.studio.models import facts_of
 from colorzoo.studio.runtime import RUNTIMES, VERSION
 from colorzoo.tasks import ColorizationModule
 from colorzoo.weights.catalog import list_weights
@@ -97,20 +98,7 @@ def _entries(cards: Sequence[ModelCard], about: dict[str, dict[str, Any]]) -> li
 
 
 def _entry(card: ModelCard) -> dict[str, Any]:
-    return {
-        "name": card.name,
-        "aliases": list(card.aliases),
-        "title": card.title,
-        "summary": card.summary,
-        "paper": card.paper,
-        "year": card.year,
-        "guidance": list(card.guidance),
-        "input": card.input,
-        "output": card.output,
-        "parameters": card.parameters,
-        "default": False,
-        "detects": False,
-    }
+    return facts_of(card) | {"aliases": list(card.aliases), "default": False, "detects": False}
 
 
 def _is_embedded(card: ModelCard) -> bool:

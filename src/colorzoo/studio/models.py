@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from colorzoo.card import ModelCard
 from colorzoo.guidance import Guidance
 from colorzoo.inference.classes import FindsClasses
 from colorzoo.inference.colorizer import Colorizer
@@ -176,8 +177,17 @@ def _detects(colorizer: Colorizer) -> bool:
 def _entry(name: str) -> dict[str, Any]:
     card = model_card(name)
     rows = list_weights([card])
+    return facts_of(card) | {
+        "ready": not card.trainable or any(row.where != "missing" for row in rows),
+        "usable": not card.trainable or any(row.where != "missing" or row.weights.urls for row in rows),
+        "bytes": next((row.weights.size for row in rows if row.weights.urls), 0),
+    }
+
+
+def facts_of(card: ModelCard) -> dict[str, Any]:
+    """Return what the menus of a pad say of a model, wherever its colors are made."""
     return {
-        "name": name,
+        "name": card.name,
         "title": card.title,
         "summary": card.summary,
         "paper": card.paper,
@@ -186,9 +196,6 @@ def _entry(name: str) -> dict[str, Any]:
         "input": card.input,
         "output": card.output,
         "parameters": card.parameters,
-        "ready": not card.trainable or any(row.where != "missing" for row in rows),
-        "usable": not card.trainable or any(row.where != "missing" or row.weights.urls for row in rows),
-        "bytes": next((row.weights.size for row in rows if row.weights.urls), 0),
         "group": _group(card.input, card.guidance),
     }
 
