@@ -138,6 +138,7 @@ class BrowserPad:
     def open(self, photo: Path, *, by_key: bool = False) -> None:
         with self.page.expect_file_chooser() as chooser:
             if by_key:
+                self.page.bring_to_front()  # a page in the background may open no chooser
                 self.page.keyboard.press("Control+o")
             else:
                 self.page.click("[data-action=open]")

@@ -209,7 +209,7 @@ def test_nothing_stays_in_the_way(pad: BrowserPad, photo: Path) -> None:
     words = pad.page.wait_for_selector(".cz-toast[data-kind=error] p")
     assert pad.page.get_attribute(".cz-hex", "aria-invalid") == "true"
     pad.page.keyboard.press("b")  # the field has given the keyboard back
-    assert pad.page.get_attribute("[data-tool=brush]", "aria-pressed") == "true"
+    pad.page.wait_for_selector("[data-tool=brush][aria-pressed=true]", timeout=10_000)
     pad.page.keyboard.press("p")
     box = words.bounding_box()
     before = len(pad.points())
