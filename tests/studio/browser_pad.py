@@ -189,3 +189,13 @@ class BrowserPad:
             act()
         download.value.save_as(target)
         return target
+
+
+@contextmanager
+def watched_pad(browser: Browser, url: str) -> Iterator[BrowserPad]:
+    """Open a pad, and find in the end that its page has logged no problem."""
+    opened = BrowserPad(browser, url)
+    yield opened
+    problems = opened.problems
+    opened.close()
+    assert problems == []

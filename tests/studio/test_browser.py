@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from browser_pad import SIZE, BrowserPad, check
+from browser_pad import SIZE, BrowserPad, check, watched_pad
 from pads import tiny_studio
 from PIL import Image
 
@@ -35,11 +35,8 @@ def address() -> Iterator[str]:
 
 @pytest.fixture
 def pad(browser: Any, address: str) -> Iterator[BrowserPad]:
-    opened = BrowserPad(browser, address)
-    yield opened
-    problems = opened.problems
-    opened.close()
-    assert problems == []
+    with watched_pad(browser, address) as opened:
+        yield opened
 
 
 def test_a_session_by_mouse_and_its_export_equal_the_command_line(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser_pad import SIZE, BrowserPad, check
+from browser_pad import SIZE, BrowserPad, check, watched_pad
 from numpy.typing import NDArray
 from pads import look_file, pixels
 from PIL import Image
@@ -45,12 +45,9 @@ def address(studio: Studio) -> Iterator[str]:
 
 @pytest.fixture
 def pad(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
-    opened = BrowserPad(browser, address)
-    opened.open_ready(photo)
-    yield opened
-    problems = opened.problems
-    opened.close()
-    assert problems == []
+    with watched_pad(browser, address) as opened:
+        opened.open_ready(photo)
+        yield opened
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser_pad import BrowserPad
+from browser_pad import BrowserPad, watched_pad
 from pads import tiny_studio
 from PIL import Image
 
@@ -34,11 +34,8 @@ def address(studio: Studio) -> Iterator[str]:
 
 @pytest.fixture
 def pad(browser: Any, address: str) -> Iterator[BrowserPad]:
-    opened = BrowserPad(browser, address)
-    yield opened
-    problems = opened.problems
-    opened.close()
-    assert problems == []
+    with watched_pad(browser, address) as opened:
+        yield opened
 
 
 def close_photo(pad: BrowserPad) -> None:

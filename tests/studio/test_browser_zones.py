@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser_pad import BrowserPad, check
+from browser_pad import BrowserPad, check, watched_pad
 from numpy.typing import NDArray
 from pads import pixels, tiny_studio
 from PIL import Image
@@ -35,14 +35,11 @@ def address() -> Iterator[str]:
 
 @pytest.fixture
 def pad(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
-    opened = BrowserPad(browser, address)
-    opened.open_ready(photo)
-    opened.page.focus(".cz-stage")
-    opened.page.keyboard.press("t")
-    yield opened
-    problems = opened.problems
-    opened.close()
-    assert problems == []
+    with watched_pad(browser, address) as opened:
+        opened.open_ready(photo)
+        opened.page.focus(".cz-stage")
+        opened.page.keyboard.press("t")
+        yield opened
 
 
 def areas(pad: BrowserPad) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from browser_pad import BrowserPad, chromium, missing
+from browser_pad import BrowserPad, chromium, missing, watched_pad
 from PIL import Image
 
 from colorzoo.guidance import Recipe
@@ -34,12 +34,12 @@ def colorizer() -> Colorizer:
 def pad(colorizer: Colorizer) -> Iterator[BrowserPad]:
     if (reason := missing()) is not None:
         pytest.skip(f"missing, not passed: {reason}")
-    with chromium() as browser, running(Studio(colorizer), Address(port=0)) as (url, _):
-        opened = BrowserPad(browser, url)
+    with (
+        chromium() as browser,
+        running(Studio(colorizer), Address(port=0)) as (url, _),
+        watched_pad(browser, url) as opened,
+    ):
         yield opened
-        problems = opened.problems
-        opened.close()
-    assert problems == []
 
 
 @pytest.fixture

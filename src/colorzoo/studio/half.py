@@ -7,18 +7,20 @@ from pathlib import Path
 import numpy as np
 
 _FEWEST = 64  # values of a tensor; smaller ones hold constants of the arithmetic
-_ERROR = (
-    2.0**-10
-)  # of the largest value of a tensor; embedded weights are stored in half precision themselves
+# of the largest value of a tensor; embedded weights are stored in half precision themselves
+_ERROR = 2.0**-10
 
 
-def half_weights(path: Path) -> bytes:
+def half_weights(path: Path) -> tuple[bytes, tuple[str, ...]]:
     """Return a graph whose weights are stored as float16 and cast to float32 where they are used.
 
     Tensors that would not survive (too large, or of a wide range) stay in float32.
 
     Args:
         path: The ONNX file.
+
+    Returns:
+        The graph, and the names of its outputs.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -36,8 +38,7 @@ def half_weights(path: Path) -> bytes:
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     onnx.checker.check_model(model)
-    data: bytes = model.SerializeToString()
-    return data
+    return model.SerializeToString(), tuple(output.name for output in model.graph.output)
 
 
 def _survives(values: np.ndarray) -> bool:

@@ -68,10 +68,7 @@ def check_head(head: bytes, name: str, most: int) -> tuple[int, int] | None:
         PictureError: It has more pixels.
     """
     size = None
-    with (
-        suppress(Exception),
-        open_picture(io.BytesIO(head)) as image,
-    ):  # what is wrong, the whole file will tell
+    with suppress(Exception), open_picture(io.BytesIO(head)) as image:  # what is wrong, all of it will tell
         size = image.size
     if size is not None:
         check_pixels(name, size, most)

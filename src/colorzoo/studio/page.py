@@ -148,14 +148,12 @@ def _graph(card: ModelCard) -> tuple[str, bytes, dict[str, Any]]:
     (weights,) = [row.weights for row in list_weights([card]) if row.where == "embedded"]
     kept = cache_home() / "graphs" / f"page-{card.name}-{__version__}-{str(weights.sha256)[:16]}.onnx"
     if not kept.is_file():
-        made = export_model(card, kept)
-        outputs = list(made.outputs)
-        kept.with_suffix(".json").write_text(json.dumps(outputs), encoding="utf-8")
-    outputs = json.loads(kept.with_suffix(".json").read_text(encoding="utf-8"))
+        export_model(card, kept)
+    graph, outputs = half_weights(kept)
     size = create_model(card.name).working_size
     name = f"{card.name}.onnx.packed"
     facts = {"file": name, "distribution": "logits" in outputs, "size": size, "weights": weights.sha256 or ""}
-    return name, _packed(half_weights(kept)), facts
+    return name, _packed(graph), facts
 
 
 def _check_folder(folder: Path) -> None:

@@ -73,7 +73,8 @@ class GlobalAnswers(ColoringModel):
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch."""
-        return color_by_statistics(self.network, luma, guidance)
+        statistics = guidance.statistics if guidance is not None else None
+        return AbPrediction(ab=self.network(luma, statistics or GlobalStatistics()))
 
     @property
     def taps(self) -> tuple[Tap, ...]:
@@ -134,9 +135,3 @@ def color_by_points(network: LocalHintsNetwork, luma: Tensor, guidance: Guidance
     points = guidance.points if guidance is not None else None
     out = network(luma, points if points is not None else Points.none(luma))
     return AbPrediction(ab=out.ab, extras={"logits": out.logits})
-
-
-def color_by_statistics(network: GlobalHintsNetwork, luma: Tensor, guidance: Guidance | None) -> AbPrediction:
-    """Color a batch by the statistics that it is to have."""
-    statistics = guidance.statistics if guidance is not None else None
-    return AbPrediction(ab=network(luma, statistics or GlobalStatistics()))
