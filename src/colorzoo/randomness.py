@@ -39,3 +39,12 @@ def draw_uniform(generators: Generators, batch: int, columns: int, device: torch
     if len(generators) != batch:
         raise ValueError(f"{len(generators)} generators for {batch} pictures; one for each is needed")
     return torch.stack([torch.rand(columns, generator=each) for each in generators]).to(device)
+
+
+def draw_normal(generators: Generators, batch: int, shape: tuple[int, ...], device: torch.device) -> Tensor:
+    """Return ``(batch, *shape)`` float32 of the standard normal distribution; arguments as `draw_uniform`."""
+    if isinstance(generators, torch.Generator):
+        return torch.randn(batch, *shape, generator=generators, device=generators.device).to(device)
+    if len(generators) != batch:
+        raise ValueError(f"{len(generators)} generators for {batch} pictures; one for each is needed")
+    return torch.stack([torch.randn(shape, generator=each) for each in generators]).to(device)

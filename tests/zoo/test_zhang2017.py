@@ -10,6 +10,7 @@ from lightning.pytorch import Trainer
 
 from colorzoo.color import annealed_mean, grid_centers, grid_index, rgb_to_lab
 from colorzoo.data import FolderDataModule
+from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
 from colorzoo.guidance import GlobalStatistics, Guidance, Points
 from colorzoo.losses import grid_cross_entropy
@@ -47,6 +48,24 @@ def test_without_a_stride_it_is_the_papers_loss() -> None:
     logits, ab = noise(2, 529, 5, 5), noise(2, 2, 20, 20, scale=30)
     expected = grid_cross_entropy(logits, ab, stride=4)
     torch.testing.assert_close(strided_cross_entropy(logits, ab, 1), expected)
+
+
+def test_colors_are_taught_by_every_second_picture_and_the_distribution_by_all() -> None:
+    model = local(width=0.125, regress_every=2, stage="joint")
+    luma, ab = 50 + noise(4, 1, 32, 32, scale=10), noise(4, 2, 32, 32, scale=20)
+    hints = torch.zeros(4, 2, 32, 32), torch.zeros(4, 1, 32, 32)
+    model.eval()  # normalization over the batch would tell the pictures apart
+    regression, classification = model._compute_losses(luma, ab, *hints)
+    all_of_them = local(width=0.125, stage="joint").eval()
+    all_of_them.load_state_dict(model.state_dict())
+    part = [each[::2] for each in (luma, ab, *hints)]
+    torch.testing.assert_close(regression, all_of_them._compute_losses(*part)[0])
+    torch.testing.assert_close(classification, all_of_them._compute_losses(luma, ab, *hints)[1])
+
+
+def test_with_a_discriminator_every_picture_is_colored() -> None:
+    with pytest.raises(ColorzooError, match="regress_every"):
+        build_model(Zhang2017LocalAdversarial, {"regress_every": 2})
 
 
 def test_bins_decode_to_their_colors() -> None:

@@ -4,7 +4,8 @@ A batch from any of them is a `colorzoo.data.Batch`. What happens to a picture, 
 
 1. a worker decodes it, cuts a square (anywhere in training, the center in evaluation), returns uint8;
 2. on the device, `on_after_batch_transfer` makes floats of it and, in training, calls
-   `augment` (random window and mirror, alike for all that lies on the picture: sketch, class map, boxes);
+   `augment` (random window and mirror, alike for all that lies on the picture: sketch, class map, boxes)
+   and makes old photos of a share of the pictures (`age_photos`);
 3. `complete` adds what is made from the finished pictures.
 
 Decoding, EXIF orientation and the resize filter (`colorzoo.data.decode.RESIZE_METHOD`) are the same for
@@ -23,6 +24,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from colorzoo.data.aging import age_photos
 from colorzoo.data.augment import augment_batch
 from colorzoo.data.check import check_pictures
 from colorzoo.data.dataset import Batch, PictureDataset
@@ -53,6 +55,8 @@ class PictureDataModule(LightningDataModule):
         crop: Side of the training crops in pixels.
         resize: Shorter side of a decoded training picture; None takes 1.25 times the crop.
         min_scale: Smallest random zoom window, as a share of the decoded square.
+        aged: Share of the training pictures whose lightness is made that of an old photo, see `age_photos`;
+            validation pictures stay as they are.
         val_size: Validation pictures are resized to this shorter side and cropped centrally.
         val_batch_size: Pictures per validation batch.
         val_limit: Use only the first so many validation pictures; None takes all.
@@ -73,6 +77,7 @@ class PictureDataModule(LightningDataModule):
         crop: int = 176,
         resize: int | None = None,
         min_scale: float = 0.6,
+        aged: float = 0.0,
         val_size: int = 256,
         val_batch_size: int = 8,
         val_limit: int | None = None,
@@ -186,13 +191,19 @@ class PictureDataModule(LightningDataModule):
         ready = {name: _unit(value) if name in _PICTURES else value for name, value in batch.items()}
         training = self.trainer is not None and bool(self.trainer.training)
         if training:
-            ready = self.augment(ready)
+            ready = self._age(self.augment(ready))
         return cast(Batch, self.complete(ready, training=training))
 
     def augment(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Zoom and mirror a training batch, and whatever lies on its pictures with them."""
         generators = picture_generators(batch["seed"], "augment")
         return augment_batch(batch, self.hparams.crop, generators, min_scale=self.hparams.min_scale)
+
+    def _age(self, batch: dict[str, Any]) -> dict[str, Any]:
+        if not self.hparams.aged:
+            return batch
+        generators = picture_generators(batch["seed"], "aging")
+        return {**batch, "rgb": age_photos(batch["rgb"], generators, self.hparams.aged)}
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Add what is made from the finished pictures; nothing by default."""

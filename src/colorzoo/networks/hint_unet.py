@@ -30,7 +30,7 @@ class HintUNetOutput(NamedTuple):
     """What the U-Net answers.
 
     Attributes:
-        ab: ``(B, 2, H, W)`` in [-1, 1].
+        ab: ``(B, 2, H, W)`` in [-1, 1]; of the decoded pictures alone.
         logits: ``(B, 529, H/4, W/4)`` over the full 23 x 23 ab grid; ``(B, 0, H/4, W/4)`` without that head.
         trunk: ``(B, C, H/4, W/4)``, the features below the classification head.
         maps: The outputs of blocks 3 to 7: block 3 at H/4, the others at H/8.
@@ -47,8 +47,8 @@ class HintEncoding(NamedTuple):
 
     Attributes:
         trunk: ``(B, C, H/4, W/4)``, the output of block 8.
-        beside9: ``(B, C, H/2, W/2)``, what the skip adds before block 9.
-        beside10: ``(B, C, H, W)``, what the skip adds before block 10.
+        beside9: ``(B, C, H/2, W/2)``, what the skip adds before block 9, of the pictures to decode.
+        beside10: ``(B, C, H, W)``, what the skip adds before block 10, of the pictures to decode.
         maps: The outputs of blocks 3 to 7.
     """
 
@@ -119,6 +119,7 @@ class HintUNet(nn.Module):
         *,
         context: Tensor | None = None,
         detach: Detach = "none",
+        decode_every: int = 1,
         visit: Visit = unchanged,
     ) -> HintUNetOutput:
         """Run the network.
@@ -128,15 +129,20 @@ class HintUNet(nn.Module):
             hints: ``(B, 3, H, W)``, hint colors and mask in {0, 1}, for the attention step only.
             context: ``(B, C, 1, 1)``, what is known of the whole picture, added to the map of block 4.
             detach: ``"regression"`` in a classification stage, ``"classification"`` in a regression stage.
+            decode_every: Decode every n-th picture of the batch alone: maps of the full size cost as much as
+                all below them.
             visit: Called with each of the 13 maps named after the published code: 1_2, 2_2, 3_3 to 7_3,
                 8_up, 8_3, 9_up, 9_3, 10_up, 10_2; a sum "up" is visited before its ReLU.
         """
-        encoded = self.encode(x, hints, context=context, detach=detach, visit=visit)
+        encoded = self.encode(
+            x, hints, context=context, detach=detach, decode_every=decode_every, visit=visit
+        )
         trunk = encoded.trunk
         logits = self.distribution(trunk.detach() if detach == "classification" else trunk)
         if detach == "regression":
             encoded = encoded._replace(trunk=trunk.detach())
-        return HintUNetOutput(self.decode(encoded, visit), logits, encoded.trunk, encoded.maps)
+        ab = self.decode(encoded._replace(trunk=encoded.trunk[::decode_every]), visit)
+        return HintUNetOutput(ab, logits, encoded.trunk, encoded.maps)
 
     def encode(
         self,
@@ -145,6 +151,7 @@ class HintUNet(nn.Module):
         *,
         context: Tensor | None = None,
         detach: Detach = "none",
+        decode_every: int = 1,
         visit: Visit = unchanged,
     ) -> HintEncoding:
         """Run all that comes before the map 8_3; arguments as of `forward`."""
@@ -164,7 +171,8 @@ class HintUNet(nn.Module):
             trunk = trunk + self.inject(self.attention(trunk, hints))
         if detach == "regression":
             map1, map2 = map1.detach(), map2.detach()
-        return HintEncoding(trunk, self.skip2(map2), self.skip1(map1), (map3, map4, map5, map6, map7))
+        beside9, beside10 = self.skip2(map2[::decode_every]), self.skip1(map1[::decode_every])
+        return HintEncoding(trunk, beside9, beside10, (map3, map4, map5, map6, map7))
 
     def decode(self, encoded: HintEncoding, visit: Visit = unchanged) -> Tensor:
         """Return ab ``(B, 2, H, W)`` in [-1, 1] from what `encode` gave."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
+from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma
 from colorzoo.networks.hint_input import AB_SCALE
@@ -59,6 +60,9 @@ class Zhang2017LocalAdversarial(GANColorizationModule[AbPrediction]):
         discriminator_lr_scheduler: See `GANColorizationModule`.
         accumulate: Batches for each step.
         clip: Largest norm of a gradient; 0 for none.
+
+    Raises:
+        ColorzooError: ``regress_every`` is not 1: the discriminator judges every picture.
     """
 
     accepts = frozenset({"points"})
@@ -82,6 +86,8 @@ class Zhang2017LocalAdversarial(GANColorizationModule[AbPrediction]):
         self.objective = settings_of(LocalObjective, objective)
         self.users = settings_of(LocalUsers, users)
         self.extensions = settings_of(LocalExtensions, extensions)
+        if self.extensions.regress_every != 1:
+            raise ColorzooError("regress_every must be 1: the discriminator judges every picture.")
         self.adversary = settings_of(AdversarialSettings, adversary)
         super().__init__(
             optimizer,

@@ -63,16 +63,20 @@ class LocalHintsNetwork(nn.Module):
         )
         self.hypercolumn = HypercolumnHead(width) if hypercolumn else None
 
-    def forward(self, luma: Tensor, points: Points, *, detach: Detach = "none") -> LocalHintsOutput:
+    def forward(
+        self, luma: Tensor, points: Points, *, detach: Detach = "none", decode_every: int = 1
+    ) -> LocalHintsOutput:
         """Color a picture of any size.
 
         Args:
             luma: ``(B, 1, H, W)`` in [0, 100].
             points: Hints of the same size.
             detach: See `HintUNet.forward`.
+            decode_every: See `HintUNet.forward`; ab is that of the decoded pictures.
         """
         height, width = luma.shape[-2:]
-        out = self.unet(*hint_input(luma, points, self.mask_center), detach=detach)
+        hinted = hint_input(luma, points, self.mask_center)
+        out = self.unet(*hinted, detach=detach, decode_every=decode_every)
         rows, columns = cells(height, 4), cells(width, 4)
         ab = out.ab[:, :, :height, :width].float() * self.ab_scale
         logits = out.logits if self.hypercolumn is None else self.hypercolumn(out.maps, out.trunk)

@@ -122,9 +122,10 @@ class Zhang2017Local(LocalAnswers, SingleOptimizerModule):
         self, luma: Tensor, ab: Tensor, hint_ab: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return smooth-l1 and cross-entropy; tensors only, so that it compiles."""
-        out = self.network(luma, Points(hint_ab, mask), detach=self.detach)
-        errors = smooth_l1_map(out.ab, ab, delta=self.objective.delta)
-        regression = weighted_by_chroma(errors, ab, self.extensions.colorfulness).mean()
+        every = self.extensions.regress_every
+        out = self.network(luma, Points(hint_ab, mask), detach=self.detach, decode_every=every)
+        errors = smooth_l1_map(out.ab, ab[::every], delta=self.objective.delta)
+        regression = weighted_by_chroma(errors, ab[::every], self.extensions.colorfulness).mean()
         if self.architecture.hypercolumn:
             return regression, hull_cross_entropy(out.logits, ab)
         return regression, strided_cross_entropy(out.logits, ab, self.extensions.class_stride)

@@ -1,0 +1,131 @@
+"""Photos as time, printing and copying left them: old photos are not modern photos without their color.
+
+Only lightness ages; ab stays, so that a network learns today's colors from yesterday's pictures. How strong
+each fault is was chosen by eye beside scans of historical photos; there is no published recipe behind it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import kornia
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
+from colorzoo.randomness import Generators, draw_normal, draw_uniform
+
+_DRAWS = 6  # of each fault: whether the picture has it, and how
+
+Fault = Callable[[Tensor, Tensor, Generators], Tensor]
+"""Takes lightness ``(B, 1, H, W)`` in [0, 1], draws ``(5, B, 1, 1, 1)`` and the generators."""
+
+
+def age_photos(rgb: Tensor, generators: Generators, share: float) -> Tensor:
+    """Make some photos of a batch old: blurred, faded, unevenly lit, scratched, screened, grainy, compressed.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        generators: Source of all randomness: one for the batch, or one for each picture.
+        share: Expected share of the pictures that age, in [0, 1].
+
+    Returns:
+        ``(B, 3, H, W)`` in [0, 1]. The other pictures are as they were; of an aged one a color that its new
+        lightness cannot show has lost chroma.
+    """
+    chosen = (draw_uniform(generators, len(rgb), 1, rgb.device)[:, 0] < share).nonzero()[:, 0].tolist()
+    if not chosen:
+        return rgb
+    own = generators if isinstance(generators, torch.Generator) else [generators[i] for i in chosen]
+    lab = rgb_to_lab(rgb[chosen])
+    luma = age_luma(lab[:, :1], own)
+    aged = rgb.clone()
+    aged[chosen] = lab_to_rgb_in_gamut(torch.cat([luma, lab[:, 1:]], dim=1))
+    return aged
+
+
+def age_luma(luma: Tensor, generators: Generators) -> Tensor:
+    """Give each picture some of the faults of old photos.
+
+    Args:
+        luma: ``(B, 1, H, W)`` in [0, 100].
+        generators: Source of all randomness: one for the batch, or one for each picture.
+
+    Returns:
+        ``(B, 1, H, W)`` in [0, 100].
+    """
+    batch = len(luma)
+    draws = draw_uniform(generators, batch, _DRAWS * len(_FAULTS), luma.device)
+    aged = luma / 100
+    for (fault, share), drawn in zip(_FAULTS, torch.split(draws, _DRAWS, dim=1), strict=True):
+        has, *how = drawn.T.reshape(_DRAWS, batch, 1, 1, 1)
+        aged = torch.where(has < share, fault(aged, torch.stack(how), generators).clamp(0, 1), aged)
+    return aged * 100
+
+
+def _blur(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:
+    del generators
+    means = F.avg_pool2d(F.pad(luma, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    return torch.lerp(luma, means, how[0])
+
+
+def _fade(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:
+    del generators
+    gamma, span = torch.exp(0.9 * (how[0] - 0.5)), 1 - 0.5 * how[1]
+    return luma.clamp(min=1e-4) ** gamma * span + (1 - span) * how[2]
+
+
+def _uneven_light(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:
+    field = draw_normal(generators, len(luma), (1, 3, 3), luma.device)
+    return luma + 0.06 * how[0] * F.interpolate(field, luma.shape[-2:], mode="bicubic")
+
+
+def _scratches(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:
+    """Draw three lines across the picture, one to two pixels wide, light or dark."""
+    height, width = luma.shape[-2:]
+    lines = draw_uniform(generators, len(luma), 9, luma.device).view(-1, 3, 3, 1, 1)
+    place, slope, tone = lines.unbind(dim=2)
+    rows = torch.linspace(-0.5, 0.5, height, device=luma.device)[:, None]
+    columns = torch.arange(width, device=luma.device)
+    across = columns - width * (place + (slope - 0.5) * rows)
+    ink = torch.exp(-(across**2) / (0.5 + how[0])) * (tone - 0.5)
+    return luma + 0.8 * ink.sum(dim=1, keepdim=True)
+
+
+def _halftone(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:
+    """Break lightness into the dots of a printing screen, finest at mid gray (two crossed cosines)."""
+    del generators
+    height, width = luma.shape[-2:]
+    rows = torch.arange(height, device=luma.device)[:, None]
+    columns = torch.arange(width, device=luma.device)
+    angle, pitch = math.pi / 2 * how[0], 2.5 + 3 * how[1]
+    along = (columns * angle.cos() + rows * angle.sin()) * (2 * math.pi / pitch)
+    across = (rows * angle.cos() - columns * angle.sin()) * (2 * math.pi / pitch)
+    return luma + 0.5 * how[2] * luma * (1 - luma) * (along.cos() + across.cos())
+
+
+def _grain(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:
+    noise = draw_normal(generators, len(luma), (1, *luma.shape[-2:]), luma.device)
+    coarse = 2.2 * F.avg_pool2d(F.pad(noise, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    return luma + 0.04 * how[0] * torch.where(how[1] < 0.5, coarse, noise)
+
+
+def _jpeg_blocks(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:
+    del generators
+    quality = 25 + 60 * how[0].flatten()
+    coded: Tensor = kornia.enhance.jpeg_codec_differentiable(luma.expand(-1, 3, -1, -1), quality)
+    return coded[:, :1]
+
+
+_FAULTS: tuple[tuple[Fault, float], ...] = (
+    (_blur, 0.6),
+    (_fade, 0.8),
+    (_uneven_light, 0.5),
+    (_scratches, 0.15),
+    (_halftone, 0.1),
+    (_grain, 0.6),
+    (_jpeg_blocks, 0.4),
+)
+"""The faults in the order in which a photo gets them, and what share of the aged pictures has each."""
