@@ -42,7 +42,7 @@ def write_frame(args: argparse.Namespace, source: Source) -> None:
         raise VideoError(f"{out} exists already; --overwrite replaces it")
     picture = pick_frames(source, {args.frame})[args.frame]
     write_picture(out, np.repeat(picture.levels[..., None], 3, axis=2), picture, overwrite=True)
-    print(f"{out}: frame {args.frame}; once colored, give it back by --key {args.frame}={out.stem}.color.png")
+    print(f"{out}: frame {args.frame}; once colored, its picture or recipe goes into --key {args.frame}=FILE")
 
 
 def read_keys(source: Source, keys: Mapping[int, Path], device: str) -> dict[int, Picture]:

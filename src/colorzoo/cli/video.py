@@ -19,7 +19,7 @@ colorzoo video old.mkv new.mkv --key 0=first.png --key 240=later.png
 colorzoo video old.mov new.mkv --reference sunset.jpg --codec hevc
 colorzoo video frames/ colored/
 colorzoo video old.mp4 frame.png --frame 240
-colorzoo video old.mp4 new.mp4 --key 240=frame.json
+colorzoo video old.mp4 new.mp4 --key 240=frame.recipe.json
 """
 
 _KEY = re.compile(r"(\d+)=(.+)")
