@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import nullcontext
 from contextvars import Context
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -78,9 +79,13 @@ def create_inference_model(
     card = model_card(name)
     found = resolve_weights(card, weights, offline=offline)
     light = load_inference_class(card)
-    named = {*card.hparams, *(found.hparams if found else ()), *hparams}
-    model_class: type[ColoringModel] = light if named <= known_settings(light) else load_class(card)
-    return _create(card, model_class, found, hparams)
+    known = known_settings(light)
+    if not {*(found.hparams if found else ()), *hparams} <= known:
+        model_class: type[ColoringModel] = load_class(card)
+        return _create(card, model_class, found, hparams)
+    # what a card says beyond that is of training, such as the width of a discriminator
+    needed = {name: value for name, value in card.hparams.items() if name in known}
+    return _create(replace(card, hparams=needed), light, found, hparams)
 
 
 def _create(

@@ -1,5 +1,6 @@
 """``colorzoo video``: what a person sees of it."""
 
+import hashlib
 import importlib
 import json
 from pathlib import Path
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from colorzoo.cli import _video
 from colorzoo.cli.main import main
 from colorzoo.inference.origin import read_origin
+from colorzoo.inference.picture import Picture
 from colorzoo.video.planes import as_planes, layout_of, to_rgb
 from tiny_model import write_tiny_weights
 from tiny_video import luma_planes, read_frames, scene, sound_packets, times, write_video
@@ -129,7 +132,7 @@ def bad_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:
         "in the way": ([good, there], "exists already"),
         "folder to file": ([frames, new], "is a folder of frames"),
         "codec of a folder": ([frames, folder / "out", "--codec", "h264"], "are for video files"),
-        "key": ([good, new, "--key", "first.png"], "is not FRAME=IMG"),
+        "key": ([good, new, "--key", "first.png"], "is not FRAME=FILE"),
         "key twice": ([good, new, "--key", "1=a.png", "--key", "1=b.png"], "names frame 1 twice"),
         "no key": ([good, new, "--key", "1=none.png"], "none.png: No such file"),
         "gray key": ([good, new, "--key", f"0={gray}"], "has no color"),
@@ -169,3 +172,64 @@ def test_without_pyav_the_extra_is_named(
     monkeypatch.setattr(importlib, "import_module", without)
     assert video(source, tmp_path / "out.mp4") == 2
     assert 'pip install "colorzoo[video]"' in capsys.readouterr().err
+
+
+def test_a_frame_goes_to_the_pad_and_its_recipe_comes_back(
+    tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, frame, out = (
+        write_video(tmp_path / "in.mp4", SCENES),
+        tmp_path / "frame.png",
+        tmp_path / "out.mp4",
+    )
+    assert video(source, frame, "--frame", "5") == 0
+    assert f"{frame}: frame 5; once colored" in capsys.readouterr().out
+    gray = np.asarray(Image.open(frame).convert("L")).astype(float)
+    shown = (scene(5 - 4, seed=7).astype(float) - 16) * 255 / 219
+    assert np.abs(gray - shown).mean() < 3
+    hint = {"x": 32, "y": 24, "radius": 4, "color": "#a04030"}
+    image = {"width": 64, "height": 48, "sha256": hashlib.sha256(frame.read_bytes()).hexdigest()}
+    recipe = tmp_path / "frame.json"
+    recipe.write_text(json.dumps({"version": 1, "image": image, "points": [hint]}))
+    held: dict[int, Picture] = {}
+    paint = _video.Painter
+    monkeypatch.setattr(_video, "Painter", lambda *given: held.update(given[1]) or paint(*given))
+    words = (source, out, "--model", "zhang2019_small", "--key", f"5={recipe}")
+    assert video(*words) == 0
+    red, _, blue = held[5].rgb[24, 32] * 255
+    assert red - blue > 40
+    assert max(chroma(out)) > 0.02
+    assert video(*words) == 0
+    assert "is already there" in capsys.readouterr().out
+    recipe.write_text(recipe.read_text().replace("#a04030", "#3040a0"))
+    assert video(*words) == 2
+    assert "made with other settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("frame.png", "--frame", "8"), "there is no frame 8; the last one is 7"),
+        (("frame.png", "--frame", "-1"), "--frame counts from 0"),
+        (("frame.png", "--frame", "0", "--key", "0=a.png"), "leave out --key"),
+        (("new.xyz", "--frame", "0"), "pictures cannot be written as .xyz"),
+        (("in.mp4", "--frame", "0"), "is the source itself"),
+        (("there.png", "--frame", "0"), "exists already"),
+        (("new.mp4", "--key", "2=small.json"), "small.json: recipe is for a picture of 9 x 9 pixels"),
+    ],
+)
+def test_what_cannot_go_to_the_pad_or_back_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], reason: str
+) -> None:
+    source = write_video(tmp_path / "in.mp4", SCENES)
+    (tmp_path / "there.png").touch()
+    (tmp_path / "small.json").write_text(
+        '{"version": 1, "image": {"width": 9, "height": 9}, "strength": 0.5}'
+    )
+    before = sorted(tmp_path.iterdir())
+    words = tuple(word.replace("=", f"={tmp_path}/") for word in words)
+    assert video(source, tmp_path / words[0], *words[1:]) == 2
+    told = capsys.readouterr().err
+    assert reason in told
+    assert len(told.splitlines()) == 1
+    assert sorted(tmp_path.iterdir()) == before

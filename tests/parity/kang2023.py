@@ -12,8 +12,8 @@ from colorzoo.metrics.colorful import colorfulness
 from colorzoo.metrics.psnr import psnr
 from colorzoo.tasks import AbPrediction
 from colorzoo.zoo.kang2023.color_decoder import positions
+from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.discriminator import ColorDiscriminator
-from colorzoo.zoo.kang2023.encoder import ConvNextEncoder
 from colorzoo.zoo.kang2023.losses import colorfulness_loss, colorfulness_of, frozen_vgg, saturate
 from colorzoo.zoo.kang2023.network import DDColorNetwork, gray_rgb
 from colorzoo.zoo.kang2023.pipeline import network_luma, recolor, squash

@@ -81,8 +81,8 @@ def test_the_encoder_step_is_a_transfer_from_the_pictures_own_colors(
     model = small("xu2020", stage="encoder")
     batch, luma, _ = training_batch()
     reference = batch["rgb"].flip(3)
-    monkeypatch.setattr("colorzoo.zoo.xu2020.extensions._WRONG_SHARE", 0.0)
-    monkeypatch.setattr("colorzoo.zoo.xu2020.extensions.reference_of", lambda _: reference)
+    monkeypatch.setattr("colorzoo.zoo.xu2020.exposure._WRONG_SHARE", 0.0)
+    monkeypatch.setattr("colorzoo.zoo.xu2020.exposure.reference_of", lambda _: reference)
     found = model.training_step(batch, 0)
     with torch.no_grad():
         automatic, _ = model.network.color(luma, Points.none(luma))

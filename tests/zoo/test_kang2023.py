@@ -16,7 +16,7 @@ from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.weights.convert import convert_weights
-from colorzoo.zoo.kang2023.encoder import ConvNextEncoder
+from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.network import gray_rgb
 from colorzoo.zoo.kang2023.published import rename_published_key
 from colorzoo.zoo.kang2023.task import Kang2023

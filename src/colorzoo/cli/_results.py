@@ -100,12 +100,15 @@ def asked_of(args: argparse.Namespace, recipe: Recipe) -> Origin:
     card = model_card(model)
     sha256 = weights_of(card, args.weights)
     given = {name: getattr(args, name) for name in _SETTINGS}
+    engine = args.engine
+    if args.precision == "int8":  # its colors are others, those of the rest are the same
+        given["precision"], engine = "int8", f"{engine} in int8"
     written = _without_files({**recipe.to_dict(), "image": None})
     files = [_hash_of(path) for path in (*references, *_label_files(recipe))]
     digest = hashlib.sha256(json.dumps([model, sha256, given, written, files], sort_keys=True).encode())
     text = recipe.to_json() if recipe.kinds() or recipe.extra else ""
     made = Origin("", digest.hexdigest(), card.name, sha256, recipe=text, trained=card.trainable)
-    return replace(made, engine=args.engine)
+    return replace(made, engine=engine)
 
 
 def reference_files(args: argparse.Namespace, recipe: Recipe) -> list[Path]:

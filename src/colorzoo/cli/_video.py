@@ -18,10 +18,10 @@ from colorzoo import __version__
 from colorzoo.cli._coloring import remember_interrupts
 from colorzoo.cli._progress import progress_bar
 from colorzoo.cli._results import weights_of
+from colorzoo.cli._video_keys import marks_of, read_keys, write_frame
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.metadata import Metadata
 from colorzoo.inference.origin import Origin, read_origin, sidecar, with_origin
-from colorzoo.inference.picture_io import read_picture
 from colorzoo.inference.references import named_references
 from colorzoo.inference.write import write_whole
 from colorzoo.registry import model_card
@@ -31,7 +31,7 @@ from colorzoo.video.folder import FrameFolder
 from colorzoo.video.library import VideoError
 from colorzoo.video.painter import Painter
 from colorzoo.video.parts import PartsFolder, parts_path
-from colorzoo.video.plan import choose_encoding
+from colorzoo.video.plan import Encoding, choose_encoding
 from colorzoo.video.run import Result, color_video
 from colorzoo.weights import model_of_file
 from colorzoo.weights._files import sha256_of
@@ -96,6 +96,16 @@ def color_one(args: argparse.Namespace, keys: Mapping[int, Path]) -> Report:
     return report
 
 
+def take_frame(args: argparse.Namespace) -> None:
+    """Write one frame to be colored in the pad, as `colorzoo video --frame` asks for.
+
+    Raises:
+        ColorzooError: See `write_frame`; or the source cannot be read.
+    """
+    source = _existing(args)
+    write_frame(args, FrameFolder(source) if source.is_dir() else VideoFile(source, Encoding("ffv1")))
+
+
 def asked_of(args: argparse.Namespace, keys: Mapping[int, Path], model: str, source: str) -> Origin:
     """Describe what decides the result.
 
@@ -105,7 +115,7 @@ def asked_of(args: argparse.Namespace, keys: Mapping[int, Path], model: str, sou
     card = model_card(model)
     sha256 = weights_of(card, args.weights)
     try:
-        pictures = {number: sha256_of(path) for number, path in sorted(keys.items())}
+        pictures = marks_of(keys)
         reference = sha256_of(Path(args.reference)) if args.reference else ""
     except OSError as error:
         raise VideoError(f"{error.filename}: {error.strerror}") from error
@@ -116,11 +126,7 @@ def asked_of(args: argparse.Namespace, keys: Mapping[int, Path], model: str, sou
 
 
 def _open(args: argparse.Namespace) -> VideoFile | FrameFolder:
-    source, out = Path(args.source), Path(args.output)
-    if not source.exists():
-        raise VideoError(f"{source}: no such file or folder")
-    if os.path.realpath(source) == os.path.realpath(out):
-        raise VideoError(f"{out} is the source itself, name another place for the result")
+    source, out = _existing(args), Path(args.output)
     if not source.is_dir():
         return VideoFile(source, choose_encoding(out, args.codec, args.crf))
     if out.suffix or out.is_file():
@@ -128,6 +134,16 @@ def _open(args: argparse.Namespace) -> VideoFile | FrameFolder:
     if args.codec or args.crf is not None:
         raise VideoError("--codec and --crf are for video files, the result is a folder of frames")
     return FrameFolder(source)
+
+
+def _existing(args: argparse.Namespace) -> Path:
+    """Return the source, which must be there and not the result."""
+    source, out = Path(args.source), Path(args.output)
+    if not source.exists():
+        raise VideoError(f"{source}: no such file or folder")
+    if os.path.realpath(source) == os.path.realpath(out):
+        raise VideoError(f"{out} is the source itself, name another place for the result")
+    return source
 
 
 def _require_own(out: Path, asked: Origin) -> None:
@@ -182,7 +198,7 @@ def _painter(args: argparse.Namespace, keys: Mapping[int, Path], model: str) -> 
     )
     named = named_references([args.reference], None) if args.reference else []
     reference = colorizer.exemplar(named) if named else None
-    pictures = {number: read_picture(path) for number, path in keys.items()}
+    pictures = read_keys(_open(args), keys, args.device)
     strength = 1.0 if args.strength is None else args.strength
     return Painter(colorizer, pictures, reference, strength)
 

@@ -18,6 +18,8 @@ colorzoo video old.mp4 new.mp4
 colorzoo video old.mkv new.mkv --key 0=first.png --key 240=later.png
 colorzoo video old.mov new.mkv --reference sunset.jpg --codec hevc
 colorzoo video frames/ colored/
+colorzoo video old.mp4 frame.png --frame 240
+colorzoo video old.mp4 new.mp4 --key 240=frame.recipe.json
 """
 
 _KEY = re.compile(r"(\d+)=(.+)")
@@ -39,8 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--key",
         action="append",
         default=[],
-        metavar="FRAME=IMG",
-        help="a frame that you colored, by its number from 0; the reference from there on; may be repeated",
+        metavar="FRAME=FILE",
+        help="a frame that you colored, by its number from 0: a picture, or the pad's recipe (.json); the "
+        "reference from there on; may be repeated",
+    )
+    parser.add_argument(
+        "--frame",
+        type=int,
+        metavar="N",
+        help="color nothing: write frame N, from 0, to the picture OUT, to be colored in the pad",
     )
     parser.add_argument(
         "--steady",
@@ -86,12 +95,17 @@ def run(args: argparse.Namespace) -> int:
     """Color the video.
 
     Returns:
-        0 if all went well, 1 if some frames were broken.
+        0 if all went well or a frame was written, 1 if some frames were broken.
 
     Raises:
         ColorzooError: The video cannot be read or written, or an option does not fit.
     """
     _check_numbers(args)
+    if args.frame is not None:
+        from colorzoo.cli._video import take_frame
+
+        take_frame(args)
+        return 0
     keys = parse_keys(args.key)
     if args.model:
         model_card(args.model)  # a wrong name is said before anything heavy is loaded
@@ -104,16 +118,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def parse_keys(texts: list[str]) -> dict[int, Path]:
-    """Return the pictures of the colored frames by number.
+    """Return the files of the colored frames by number.
 
     Raises:
-        GuidanceError: No number and picture, or one number twice.
+        GuidanceError: No number and file, or one number twice.
     """
     found: dict[int, Path] = {}
     for text in texts:
         match = _KEY.fullmatch(text)
         if match is None:
-            raise GuidanceError(f"--key {text!r} is not FRAME=IMG, for example 0=first.png")
+            raise GuidanceError(f"--key {text!r} is not FRAME=FILE, for example 0=first.png")
         if int(match[1]) in found:
             raise GuidanceError(f"--key names frame {match[1]} twice")
         found[int(match[1])] = Path(match[2])
@@ -121,6 +135,8 @@ def parse_keys(texts: list[str]) -> dict[int, Path]:
 
 
 def _check_numbers(args: argparse.Namespace) -> None:
+    if args.frame is not None and args.frame < 0:
+        raise ColorzooError(f"--frame counts from 0, got {args.frame}")
     ranges = (
         ("steady", 0, 1),
         ("strength", 0, 1.5),

@@ -28,11 +28,12 @@ from colorzoo.inference.area_answers import AreaAnswers
 from colorzoo.inference.defaults import choose_default
 from colorzoo.inference.device import Precision, choose_device, choose_dtype
 from colorzoo.inference.divisions import divide_regions, read_divisions
-from colorzoo.inference.engine import Engine, OnnxModel, on_cpu_in_float32
+from colorzoo.inference.engine import Engine, OnnxModel, require_cpu
 from colorzoo.inference.fast import fast_module
 from colorzoo.inference.full_size import FullLuma, join, join_levels
 from colorzoo.inference.guide import DrawnRequest, GuidanceLike, fit_points, prepare, without_limited
 from colorzoo.inference.honor import honor_points
+from colorzoo.inference.int8 import Int8Model
 from colorzoo.inference.kinds import add_kinds
 from colorzoo.inference.looks import GivesLooks, Look
 from colorzoo.inference.picture_io import Picture, read_picture, to_pil
@@ -105,7 +106,8 @@ class Colorizer:
             machine.
         weights: See `create_model`; only for a name.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
-        precision: ``"auto"`` takes bfloat16 where the hardware multiplies it.
+        precision: ``"auto"`` takes bfloat16 where the hardware multiplies it; ``"int8"`` is for coloring
+            without guidance by the engine ``"onnxruntime"``.
         size: Shorter side in pixels at which the network sees a picture, 16 .. 4096; None takes the model's
             own (`ColoringModel.working_size`).
         allow_untrained: Color although the weights are random.
@@ -137,7 +139,9 @@ class Colorizer:
         if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
             raise ColorzooError(f"size must be from {MIN_SIZE} to {MAX_SIZE} pixels, got {size}.")
         if engine == "onnxruntime":
-            device, precision = on_cpu_in_float32(device, precision)
+            device, precision = "cpu", require_cpu(device, precision)
+        elif precision == "int8":
+            raise ColorzooError("the precision int8 needs the engine onnxruntime (--engine onnxruntime).")
         self.device = choose_device(device)
         chosen = {setting: value for setting, value in settings.items() if value is not None}
         if isinstance(model, ColoringModel):
@@ -156,7 +160,7 @@ class Colorizer:
         self.size, self._precision = size or model.working_size, precision
         self.model = model.to(self.device).eval()
         self._fast: ColoringModel | None = None
-        self._graph = OnnxModel(self.model, self.name) if engine == "onnxruntime" else None
+        self._graph = _graph_of(self.model, self.name, precision) if engine == "onnxruntime" else None
         self._notes: tuple[str, ...] = ()
         self._proposals = Proposals()
         self._opened = OpenedPicture()
@@ -437,6 +441,10 @@ class Colorizer:
     def _ignored(self, request: DrawnRequest) -> tuple[str, ...]:
         ignored = [kind for kind in request.kinds if kind not in self.model.accepts]
         return tuple(f"{self.name} does not use {kind}; they were ignored" for kind in ignored)
+
+
+def _graph_of(model: ColoringModel, name: str, precision: Precision) -> OnnxModel:
+    return Int8Model(model, name) if precision == "int8" else OnnxModel(model, name)
 
 
 def _beside_recipe(guidance: GuidanceLike) -> list[Reference]:

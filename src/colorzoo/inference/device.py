@@ -8,7 +8,8 @@ import torch
 
 from colorzoo.errors import ColorzooError
 
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16", "int8"]
+"""int8 is of the engine onnxruntime alone."""
 
 
 def choose_device(name: str = "auto") -> torch.device:

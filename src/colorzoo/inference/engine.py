@@ -43,17 +43,18 @@ _TRACED = (61, 91)  # odd, so that padding is in the graph
 _CHECKED = ((64, 96), (37, 53))
 
 
-def on_cpu_in_float32(device: str, precision: Precision) -> tuple[str, Precision]:
-    """Return device and precision of ONNX Runtime, which is used on the CPU in float32.
+def require_cpu(device: str, precision: Precision) -> Precision:
+    """Return the precision of ONNX Runtime, which is used on the CPU in float32 or int8.
 
     Raises:
         ColorzooError: Others were asked for.
     """
     if device not in ("auto", "cpu") or precision == "bfloat16":
         raise ColorzooError(
-            "the engine onnxruntime runs on the CPU in float32; leave out other devices and precisions."
+            "the engine onnxruntime runs on the CPU in float32 or int8; leave out other devices and "
+            "precisions."
         )
-    return "cpu", "float32"
+    return "int8" if precision == "int8" else "float32"
 
 
 class OnnxModel:

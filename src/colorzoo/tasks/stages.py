@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
@@ -14,6 +14,9 @@ from colorzoo.errors import WeightsError
 
 if TYPE_CHECKING:
     from colorzoo.tasks.base import ColorizationModule
+    from colorzoo.tasks.coloring import ColoringModel
+
+M = TypeVar("M", bound="ColoringModel")
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,20 @@ def trained_source(start: Start, purpose: str, **settings: Any) -> ColorizationM
     """
     from colorzoo.factory import create_model
 
+    return _trained(create_model, start, purpose, settings)
+
+
+def trained_lender(start: Start, purpose: str) -> ColoringModel:
+    """Create the model of which another one borrows layers: as `trained_source`, it need not train itself."""
+    from colorzoo.factory import create_inference_model
+
+    return _trained(create_inference_model, start, purpose, {})
+
+
+def _trained(create: Callable[..., M], start: Start, purpose: str, settings: Mapping[str, Any]) -> M:
     if torch.get_default_device().type == "meta":  # shapes alone are wanted: there is nothing to load
-        return create_model(start.model, None, **settings)
-    model = create_model(start.model, start.weights, **settings)
+        return create(start.model, None, **settings)
+    model = create(start.model, start.weights, **settings)
     if not model.trained:
         raise WeightsError(
             f"{purpose}={start.model!r} has no trained weights on this machine; `colorzoo weights fetch "

@@ -23,7 +23,11 @@ MUTANTS = (
         STEP,
     ),
     Mutant(
-        "kim2021-tap-scale-ignored", TASK, "activation + tap.scale * residual", "activation + residual", STEP
+        "kim2021-tap-scale-ignored",
+        "zoo/kim2021/inference.py",
+        "activation + tap.scale * residual",
+        "activation + residual",
+        STEP,
     ),
     Mutant("kim2021-no-points", TASK, "none=1 - self.users.hints", "none=1", STEP),
 )

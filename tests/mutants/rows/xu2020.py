@@ -3,7 +3,7 @@
 from mutation import Mutant
 
 TASK, LOSSES = "zoo/xu2020/task.py", "zoo/xu2020/losses.py"
-SETTINGS, OURS = "zoo/xu2020/settings.py", "zoo/xu2020/extensions.py"
+SETTINGS, OURS = "zoo/xu2020/settings.py", "zoo/xu2020/exposure.py"
 STEPS, ZOO = "tests/steps/test_xu2020.py", "tests/zoo/test_xu2020.py"
 COLOR, DECODER = (f"{STEPS}::test_the_color_step",), (f"{STEPS}::test_the_decoder_step",)
 EXPOSED = (f"{STEPS}::test_the_exposed_step_gives_the_grid_of_true_and_of_transferred_colors",)

@@ -52,6 +52,7 @@ LARGE = ModelCard(
     year=2023,
     summary="Colors a photo by itself, from learned colors over a ConvNeXt-L. The paper's large network.",
     task="colorzoo.zoo.kang2023.task:Kang2023",
+    inference="colorzoo.zoo.kang2023.inference:Kang2023Inference",
     parameters=233_785_873,
     aliases=("ddcolor",),
     hparams={"size": "large"},

@@ -11,7 +11,7 @@ from colorzoo.guidance import Points
 from colorzoo.networks.borrowed import borrow
 from colorzoo.networks.hint_input import hint_input
 from colorzoo.networks.hint_unet import HintUNet
-from colorzoo.tasks import ColorizationModule
+from colorzoo.tasks import ColoringModel
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class TrunkEncoder(nn.Module):
     stride = 16
     finest = 2
 
-    def __init__(self, model: ColorizationModule) -> None:
+    def __init__(self, model: ColoringModel) -> None:
         super().__init__()
         unet = getattr(model.network, "unet", None)
         if not isinstance(unet, HintUNet):

@@ -15,16 +15,13 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.guidance import Guidance
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma
 from colorzoo.metrics.frozen import Frozen
-from colorzoo.networks.hint_unet import scaled_width
-from colorzoo.tasks import AbPrediction, GANColorizationModule, Start, settings_of
-from colorzoo.tasks.stages import trained_source
-from colorzoo.weights import apply_weights
+from colorzoo.tasks import AbPrediction, GANColorizationModule, settings_of
+from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.discriminator import ColorDiscriminator
-from colorzoo.zoo.kang2023.encoder import ConvNextEncoder, Encoder
-from colorzoo.zoo.kang2023.extensions import Extensions, TrunkEncoder
+from colorzoo.zoo.kang2023.extensions import Extensions
+from colorzoo.zoo.kang2023.inference import Answers, build_network
 from colorzoo.zoo.kang2023.losses import (
     colorfulness_loss,
     frozen_vgg,
@@ -33,21 +30,11 @@ from colorzoo.zoo.kang2023.losses import (
     saturate,
     trained_vgg,
 )
-from colorzoo.zoo.kang2023.network import DDColorNetwork
 from colorzoo.zoo.kang2023.pipeline import Enlargement, network_luma, recolor
-from colorzoo.zoo.kang2023.published import convert_published, require_variant
-from colorzoo.zoo.kang2023.settings import (
-    FEED_CHANNELS,
-    PIXEL_CHANNELS,
-    Adversary,
-    Architecture,
-    Objective,
-)
-
-_TRUNK_SIZE = 256  # pixels of the shorter side at which Local Hints networks see pictures
+from colorzoo.zoo.kang2023.settings import Adversary, Architecture, Objective
 
 
-class Kang2023(GANColorizationModule[AbPrediction]):
+class Kang2023(Answers, GANColorizationModule[AbPrediction]):
     """The paper's generator and its training.
 
     Args:
@@ -63,10 +50,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         clip: Largest norm of a gradient; 0 for none.
     """
 
-    accepts = frozenset()
     recorded_hparams = ("size", "width", "depth", "queries", "layers", "trunk")
-    working_size = 512
-    network: DDColorNetwork
     vgg: Frozen
 
     def __init__(
@@ -97,20 +81,8 @@ class Kang2023(GANColorizationModule[AbPrediction]):
 
     def configure_network(self) -> None:
         """Build the encoder and both decoders."""
-        if self.extensions.trunk is not None:
-            self.working_size = _TRUNK_SIZE
-        how = self.architecture
-        widths = [scaled_width(base, how.width) for base in PIXEL_CHANNELS]
-        feed = scaled_width(FEED_CHANNELS, how.width)
-        self.network = DDColorNetwork(
-            self._encoder(), widths, queries=how.queries, layers=how.layers, feed=feed
-        )
-
-    def _encoder(self) -> Encoder:
-        how = self.architecture
-        if self.extensions.trunk is not None:
-            return TrunkEncoder(trained_source(Start(self.extensions.trunk), "trunk"))
-        return ConvNextEncoder(how.size, how.width, how.depth)
+        self.take_size()
+        self.network = build_network(self.architecture, self.extensions)
 
     def configure_discriminator(self) -> None:
         """Build the discriminator, which sees RGB."""
@@ -131,11 +103,6 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         encoder = self.network.encoder
         if name and isinstance(encoder, ConvNextEncoder) and not (self.trained or self.allow_untrained):
             encoder.begin_with(name)
-
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch."""
-        del guidance
-        return AbPrediction(ab=self.network(luma))
 
     @torch.inference_mode()
     def colorize_as_published(
@@ -205,13 +172,3 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         real = self.discriminator(saturate(rgb, self.objective.saturation)).float()
         fake = self.discriminator(painted.to_rgb(rgb_to_lab(rgb)[:, :1])).float()
         return judged(real, real=True) + judged(fake, real=False)
-
-    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load one of the authors' generators.
-
-        Raises:
-            WeightsError: It is the generator of the other size, or keys or shapes do not fit.
-        """
-        if self.extensions.trunk is None:
-            require_variant(state_dict, self.architecture.size)
-        apply_weights(self, convert_published(state_dict), name="the published checkpoint", published=False)

@@ -19,6 +19,7 @@ FULL = ModelCard(
     year=2021,
     summary="Sharpens the color edges over which a user scribbles, in the result of another model.",
     task="colorzoo.zoo.kim2021.task:Kim2021",
+    inference="colorzoo.zoo.kim2021.inference:Kim2021Inference",
     parameters=35_511_827,
     aliases=("edge_aware",),
     guidance=("points", "scribbles"),

@@ -7,7 +7,6 @@ https://arxiv.org/abs/2107.01619
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -18,22 +17,14 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_model
-from colorzoo.guidance import Guidance, PointSimulation, Scribbles, simulate_points
+from colorzoo.guidance import Guidance, PointSimulation, simulate_points
 from colorzoo.guidance.bleeding import ScribbleSimulation, simulate_scribbles
 from colorzoo.losses.edges import edge_error, widened
-from colorzoo.networks.borrowed import BorrowedModel
-from colorzoo.networks.taps import TappedModel, TapState, unchanged
+from colorzoo.networks.taps import TapState, unchanged
 from colorzoo.randomness import picture_generators
-from colorzoo.tasks import (
-    AbPrediction,
-    ColorizationModule,
-    Prediction,
-    RgbPrediction,
-    SingleOptimizerModule,
-    settings_of,
-)
+from colorzoo.tasks import SingleOptimizerModule, settings_of
 from colorzoo.zoo.kim2021.extensions import Extensions, color_terms, picture_weights
-from colorzoo.zoo.kim2021.network import EdgeNetwork
+from colorzoo.zoo.kim2021.inference import Answers, build_network, load_backbone
 from colorzoo.zoo.kim2021.settings import STAGES, Architecture, Objective, Users
 
 SETTINGS = ("plain", "scribbles")
@@ -57,20 +48,7 @@ class EdgeLosses(NamedTuple):
     hold: Tensor
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A picture whose backbone has run up to its first tap; any number of scribbles may follow.
-
-    Attributes:
-        state: Of the backbone.
-        luma: ``(B, 1, H, W)``, what the backbone read.
-    """
-
-    state: TapState
-    luma: Tensor
-
-
-class Kim2021(SingleOptimizerModule):
+class Kim2021(Answers, SingleOptimizerModule):
     """The network E over a frozen backbone, and its training.
 
     Args:
@@ -89,7 +67,6 @@ class Kim2021(SingleOptimizerModule):
 
     recorded_hparams = ("backbone", "backbone_hparams", "hidden", "read_luma", "reach", "propagation")
     stages = STAGES
-    network: EdgeNetwork
 
     def __init__(
         self,
@@ -115,18 +92,9 @@ class Kim2021(SingleOptimizerModule):
 
     def configure_network(self) -> None:
         """Load the backbone and build E over its taps."""
-        ours = self.extensions
-        held = load_backbone(*self.backbone_source)
-        self.backbone = BorrowedModel(held)
-        self.accepts = held.accepts | {"scribbles"}
-        self.input_kind, self.output_kind = held.input_kind, held.output_kind
-        self.network = EdgeNetwork(
-            self._tapped.taps,
-            self.architecture.hidden,
-            read_luma=ours.read_luma,
-            reach=ours.reach,
-            propagation=ours.propagation,
-        )
+        held = load_backbone(create_model, *self.backbone_source)
+        self.take_backbone(held)
+        self.network = build_network(held, self.architecture, self.extensions)
 
     def configure_losses(self) -> None:
         """Compile the second half of the backbone, E and losses into one graph, if asked."""
@@ -144,27 +112,6 @@ class Kim2021(SingleOptimizerModule):
             )
         super().setup(stage)
 
-    @property
-    def _tapped(self) -> TappedModel:
-        model: Any = self.backbone.model
-        return model  # type: ignore[no-any-return]
-
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
-        """Color a batch; without scribbles exactly as the backbone does."""
-        if guidance is None or guidance.scribbles is None:
-            plain: Prediction = self.backbone.model(luma, guidance)
-            return plain
-        return self.redraw(self.open(luma, guidance), guidance.scribbles)
-
-    def open(self, luma: Tensor, guidance: Guidance | None) -> Opened:
-        """Run what no scribble changes; arguments as of `forward`."""
-        return Opened(self._tapped.before_taps(luma, guidance), luma)
-
-    def redraw(self, opened: Opened, scribbles: Scribbles) -> Prediction:
-        """Color an opened batch with all the scribbles drawn so far."""
-        picture, _ = self._refined(opened.state, opened.luma, scribbles.mask)
-        return AbPrediction(ab=picture) if self.output_kind == "ab" else RgbPrediction(rgb=picture)
-
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Let the backbone color, draw over what bled, and compare the second result with truth and first."""
         del batch_idx
@@ -172,8 +119,8 @@ class Kim2021(SingleOptimizerModule):
         lab = rgb_to_lab(batch["rgb"])
         luma, ab = lab[:, :1], lab[:, 1:]
         with torch.no_grad():
-            state = self._tapped.before_taps(luma, self._training_guidance(ab, batch))
-            first = self._tapped.after_taps(state, unchanged)
+            state = self.tapped.before_taps(luma, self._training_guidance(ab, batch))
+            first = self.tapped.after_taps(state, unchanged)
             drawn = simulate_scribbles(
                 first, ab, picture_generators(batch["seed"], "strokes"), self._drawing()
             )
@@ -194,7 +141,7 @@ class Kim2021(SingleOptimizerModule):
     ) -> EdgeLosses:
         """Return the terms (slides, "Losses"); tensors only, so that it compiles."""
         kind, ours = self.objective.gradient, self.extensions
-        picture, changes = self._refined(state, luma, drawn)
+        picture, changes = self.refined(state, luma, drawn)
         near = widened(drawn, ours.edge_band)
         lost = edge_error(first, ab, near, scales=ours.edge_scales, kind=kind)
         weight = picture_weights(lost, ours.relative)
@@ -203,26 +150,6 @@ class Kim2021(SingleOptimizerModule):
         reg = torch.stack([change.float().square().mean() for change in changes]).mean()
         color, hold = color_terms(picture, ab, first, near, ours.relative)
         return EdgeLosses((edge * weight).mean(), (con * weight).mean(), reg, color, hold)
-
-    def _refined(self, state: TapState, luma: Tensor, drawn: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return the refined picture, and what was added to each tap, divided by the tap's scale."""
-        taps = {tap.name: (index, tap) for index, tap in enumerate(self._tapped.taps)}
-        changes: list[Tensor] = []
-        near = self.network.near(drawn)
-
-        def visit(name: str, activation: Tensor) -> Tensor:
-            if name not in taps:
-                return activation
-            index, tap = taps[name]
-            residual = self.network(index, activation, drawn, luma, near)
-            changes.append(residual)
-            refined: Tensor = activation + tap.scale * residual
-            return refined
-
-        picture = self._tapped.after_taps(state, visit)
-        if self.output_kind == "ab":
-            picture = self.network.propagate(picture, luma, drawn)
-        return picture, changes
 
     def _drawing(self) -> ScribbleSimulation:
         users = self.users
@@ -246,19 +173,3 @@ class Kim2021(SingleOptimizerModule):
         generators = picture_generators(seeds, "strokes")
         drawn = simulate_scribbles(first, lab[:, 1:], generators, ScribbleSimulation(none=0))
         return Guidance(scribbles=drawn)
-
-
-def load_backbone(name: str, weights: str | None, hparams: dict[str, Any]) -> ColorizationModule:
-    """Create the model that the add-on refines.
-
-    Raises:
-        ColorzooError: It names no taps.
-    """
-    on_meta = torch.get_default_device().type == "meta"  # shapes alone are wanted: there is nothing to load
-    model = create_model(name, None if on_meta else weights, **hparams)
-    if not isinstance(model, TappedModel):
-        raise ColorzooError(
-            f"backbone={name!r} names no taps, so that no add-on can refine it; it needs the attribute taps "
-            "and the methods before_taps and after_taps (colorzoo.networks.taps)."
-        )
-    return model

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from colorzoo.networks.hint_start import fitting_unet
-from colorzoo.tasks import ColorizationModule, Start
-from colorzoo.tasks.stages import trained_source
+from colorzoo.tasks import ColoringModel, Start
+from colorzoo.tasks.stages import trained_lender
 from colorzoo.zoo.xu2020.color import ColorNetwork
 
 EMBEDDED = "zhang2017_local_small"
@@ -54,11 +54,11 @@ def drop_backbone(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 @lru_cache(maxsize=1)
-def _trained(name: str) -> ColorizationModule:
+def _trained(name: str) -> ColoringModel:
     with torch.inference_mode(
         False
     ):  # kept for later: inference tensors could not be copied from in training
-        return trained_source(Start(name), "backbone")
+        return trained_lender(Start(name), "backbone")
 
 
 def _stored(value: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ XU = ModelCard(
     year=2020,
     summary="Colors a photo with the colors of a reference picture. The paper's networks.",
     task="colorzoo.zoo.xu2020.task:Xu2020",
+    inference="colorzoo.zoo.xu2020.inference:Xu2020Inference",
     parameters=42_746_274,
     aliases=("stylization",),
     guidance=("exemplar", "points"),

@@ -7,7 +7,6 @@ chrominance are hints for a colorization sub-net. https://openaccess.thecvf.com 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import ClassVar, Literal
 
 import torch
@@ -18,29 +17,20 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Exemplar, Guidance, Points, PointSimulation, simulate_points
-from colorzoo.networks.fingerprint import fingerprint
 from colorzoo.networks.hint_start import fitting_unet
-from colorzoo.networks.hint_unet import initialize
-from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.randomness import picture_generators
-from colorzoo.tasks import AbPrediction, ColorizationModule, SingleOptimizerModule, Stage, Start, settings_of
+from colorzoo.tasks import ColorizationModule, SingleOptimizerModule, Stage, Start, settings_of
 from colorzoo.weights import apply_weights
-from colorzoo.zoo.xu2020.backbone import MASK_CENTER, backbone_weights, drop_backbone, stand_on
-from colorzoo.zoo.xu2020.extensions import (
-    EXTRA_STAGES,
-    ExemplarExtensions,
-    exposed_hints,
-    recoloring_loss,
-)
+from colorzoo.zoo.xu2020.backbone import MASK_CENTER, drop_backbone
+from colorzoo.zoo.xu2020.exposure import exposed_hints, recoloring_loss
+from colorzoo.zoo.xu2020.extensions import EXTRA_STAGES, ExemplarExtensions
+from colorzoo.zoo.xu2020.inference import Answers, build_network
 from colorzoo.zoo.xu2020.losses import masked_huber, reconstruction_losses
-from colorzoo.zoo.xu2020.network import ExemplarNetwork
-from colorzoo.zoo.xu2020.published import convert_published
 from colorzoo.zoo.xu2020.references import foreign_references, self_references
 from colorzoo.zoo.xu2020.settings import STAGES, ExemplarArchitecture, ExemplarObjective
-from colorzoo.zoo.xu2020.transforms import TRANSFORMS, TransformName, by_label
 
 
-class Xu2020(SingleOptimizerModule):
+class Xu2020(Answers, SingleOptimizerModule):
     """Exemplar colorization by stylization.
 
     Args:
@@ -55,10 +45,8 @@ class Xu2020(SingleOptimizerModule):
         lr_scheduler: See `SingleOptimizerModule`.
     """
 
-    accepts = frozenset({"exemplar", "points"})
     recorded_hparams = ("width", "color_width", "hint_attention", "backbone")
     stages: ClassVar[Mapping[str, Stage]] = {**STAGES, **EXTRA_STAGES}
-    network: ExemplarNetwork
 
     def __init__(
         self,
@@ -79,22 +67,7 @@ class Xu2020(SingleOptimizerModule):
 
     def configure_network(self) -> None:
         """Build both sub-nets."""
-        ours, color_width = self.extensions, self.extensions.color_width
-        self.network = ExemplarNetwork(
-            self.architecture.width,
-            self.architecture.width if color_width is None else color_width,
-            hint_attention=ours.hint_attention,
-            places=self.architecture.places,
-            hints=self.architecture.hints,
-            hint_grid=self.architecture.hint_grid,
-            hint_patch=self.architecture.hint_patch,
-            transfer_error=ours.transfer_error,
-        )
-        initialize(self.network, None)
-        self.network.transfer.encoder.normalize_imagenet()
-        on_meta = next(self.network.parameters()).is_meta  # where only shapes are wanted
-        if ours.backbone is not None and not on_meta:
-            stand_on(ours.backbone, self.network.color)
+        self.network = build_network(self.architecture, self.extensions)
 
     def setup(self, stage: str) -> None:
         """Begin training.
@@ -124,82 +97,6 @@ class Xu2020(SingleOptimizerModule):
             raise ColorzooError("start does not fit: stage decoder needs an encoder, which only Xu2020 has.")
         unet = self.network.color.unet
         unet.load_state_dict(fitting_unet(source.network, unet, mask_center=MASK_CENTER, purpose="start"))
-
-    def look(self, rgb: Tensor) -> Tensor:
-        """Return all that a reference ``(B, 3, H, W)`` gives, ``(B, 2, C)``: means and deviations."""
-        return self.network.look(rgb)
-
-    def look_key(self) -> str:
-        """Return a hash of the weights that looks depend on."""
-        return fingerprint(self.network.transfer)
-
-    def features(self, rgb: Tensor) -> Tensor:
-        """Return relu3_1 of the encoder, ``(B, 256w, H/4, W/4)``, of a picture in multiples of 8."""
-        return self.network.transfer.style_maps(rgb)["encoder3"]
-
-    @torch.no_grad()
-    def stylize(
-        self,
-        content: Tensor,
-        style: Tensor,
-        *,
-        transform: TransformName = "adain",
-        alpha: float = 1.0,
-        labels: tuple[Tensor, Tensor] | None = None,
-    ) -> Tensor:
-        """Give a picture in color the colors of another one: the transfer sub-net alone.
-
-        Args:
-            content: ``(B, 3, H, W)`` in [0, 1].
-            style: ``(B, 3, H', W')`` in [0, 1].
-            transform: ``adain`` matches means and deviations, ``wct`` covariances too.
-            alpha: How far to go, 0 to 1.
-            labels: Integer maps ``(H, W)`` and ``(H', W')``: statistics go from each label to the same label.
-                Only for a batch of one.
-
-        Returns:
-            ``(B, 3, H, W)`` in [0, 1].
-        """
-        function = TRANSFORMS[transform]
-        if labels is not None:
-            function = partial(by_label, function, labels=labels)
-        adapt = self.network.adapt_maps(style, function, alpha)
-        rgb: Tensor = self.network.transfer(content, adapt)
-        return rgb.clamp(0, 1)
-
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; without a reference automatically.
-
-        ``extras`` hold the ``"logits"`` of the last pass, and with a reference the ab of the earlier steps,
-        ``"automatic"`` and ``"transferred"``.
-        """
-        guidance = guidance or Guidance()
-        if guidance.exemplar is None:
-            ab, logits = self.network.color(luma, guidance.points or Points.none(luma))
-            return AbPrediction(ab=ab, extras={"logits": logits})
-        exemplar = guidance.exemplar
-        look = self.look(exemplar.rgb) if exemplar.look is None else exemplar.look
-        out = self.network(luma, look, points=guidance.points, alpha=exemplar.alpha)
-        extras = {"logits": out.logits, "automatic": out.automatic, "transferred": out.transferred}
-        return AbPrediction(ab=out.ab, extras=extras)
-
-    @property
-    def taps(self) -> tuple[Tap, ...]:
-        """The maps of the colorization sub-net that an add-on may refine, in its last pass."""
-        return self.network.color.unet.taps
-
-    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
-        """Run the model up to its first tap; see `TappedModel`."""
-        guidance = guidance or Guidance()
-        hints, exemplar = guidance.points, guidance.exemplar
-        if exemplar is not None:
-            look = self.look(exemplar.rgb) if exemplar.look is None else exemplar.look
-            *_, hints = self.network.looked_up(luma, look, points=hints, alpha=exemplar.alpha)
-        return self.network.color.before_taps(luma, hints or Points.none(luma))
-
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Finish from the first tap; see `TappedModel`."""
-        return self.network.color.after_taps(state, visit)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Take the step of the stage."""
@@ -249,20 +146,7 @@ class Xu2020(SingleOptimizerModule):
         made = self_references(lab_to_rgb(lab), seeds)
         return Guidance(exemplar=Exemplar(made if setting == "self" else foreign_references(made, seeds)))
 
-    def borrowed_weights(self) -> Mapping[str, Tensor]:
-        """Return the weights of the backbone, which files leave out."""
-        backbone = self.extensions.backbone
-        return {} if backbone is None else backbone_weights(backbone)
-
     @classmethod
     def for_inference(cls, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return what a weight file needs: all but the weights that the embedded backbone brings along."""
         return drop_backbone(super().for_inference(state_dict))
-
-    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load a checkpoint of the authors' encoder, decoder or colorization net, told by its keys.
-
-        None of them is published; these are the keys of the authors' code.
-        """
-        ours = {**self.state_dict(), **convert_published(state_dict)}
-        apply_weights(self, ours, name="the published checkpoint", published=False)

@@ -17,6 +17,7 @@ FULL = ModelCard(
     year=2016,
     summary="Colors a photo by itself, from a distribution over 313 colors. The paper's network.",
     task="colorzoo.zoo.zhang2016.task:Zhang2016",
+    inference="colorzoo.zoo.zhang2016.inference:Zhang2016Inference",
     parameters=32_236_011,
     aliases=("cic", "eccv16"),
     weights={

@@ -16,19 +16,15 @@ from torch import Tensor
 from colorzoo.color import prior_probabilities, rebalancing_weights, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
-from colorzoo.guidance import Guidance
 from colorzoo.losses import rebalanced_cross_entropy
-from colorzoo.networks.hint_unet import initialize
-from colorzoo.networks.taps import Tap, TapState, Visit
-from colorzoo.tasks import AbPrediction, ColorizationModule, SingleOptimizerModule, Start, settings_of
-from colorzoo.weights import apply_weights
-from colorzoo.zoo.zhang2016.network import LOGIT_STRIDE, DistributionNetwork
-from colorzoo.zoo.zhang2016.published import convert_published
+from colorzoo.tasks import ColorizationModule, SingleOptimizerModule, Start, settings_of
+from colorzoo.zoo.zhang2016.inference import Answers, build_network
+from colorzoo.zoo.zhang2016.network import LOGIT_STRIDE
 from colorzoo.zoo.zhang2016.settings import Architecture, Objective
 from colorzoo.zoo.zhang2016.trunk import copy_trunk
 
 
-class Zhang2016(SingleOptimizerModule):
+class Zhang2016(Answers, SingleOptimizerModule):
     """The classifier of colors and its training.
 
     Args:
@@ -42,7 +38,6 @@ class Zhang2016(SingleOptimizerModule):
     """
 
     recorded_hparams = ("width", "temperature")
-    network: DistributionNetwork
     class_weights: Tensor
 
     def __init__(
@@ -61,11 +56,7 @@ class Zhang2016(SingleOptimizerModule):
 
     def configure_network(self) -> None:
         """Build the network."""
-        temperature = self.architecture.temperature
-        if not temperature > 0:
-            raise ColorzooError(f"temperature must be above 0 (0.38 in the paper), got {temperature}.")
-        self.network = DistributionNetwork(self.architecture.width, temperature=temperature)
-        initialize(self.network, self.architecture.init_std)
+        self.network = build_network(self.architecture)
 
     def configure_losses(self) -> None:
         """Compute the class weights, and compile network and loss into one graph, if asked."""
@@ -78,26 +69,6 @@ class Zhang2016(SingleOptimizerModule):
     def take_from(self, source: ColorizationModule) -> None:
         """Copy the trunk of a model of the Zhang 2017 family."""
         copy_trunk(source, self.network)
-
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; ``extras["logits"]`` is the distribution over the 313 bins at a quarter size."""
-        del guidance
-        out = self.network(luma)
-        return AbPrediction(ab=out.ab, extras={"logits": out.logits})
-
-    @property
-    def taps(self) -> tuple[Tap, ...]:
-        """The maps that an add-on may refine."""
-        return self.network.taps
-
-    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
-        """Run the model up to its first tap; see `TappedModel`."""
-        del guidance
-        return self.network.before_taps(luma)
-
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Finish from the first tap; see `TappedModel`."""
-        return self.network.after_taps(state, visit)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compare the distribution with the soft-encoded truth."""
@@ -114,11 +85,6 @@ class Zhang2016(SingleOptimizerModule):
         neighbors = self.objective.neighbors
         loss = rebalanced_cross_entropy(logits, target, self.class_weights, neighbors=neighbors)
         return loss.mean()
-
-    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load ``colorization_release_v2-9b330a0b.pth`` or a checkpoint with the same 82 keys."""
-        ours = convert_published(state_dict, self.network.temperature)
-        apply_weights(self, ours, name="the published checkpoint", published=False)
 
 
 def read_prior(path: str) -> Tensor:
