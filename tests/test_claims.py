@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,12 +11,13 @@ import numpy as np
 import pytest
 from benchmarks import _digests
 from benchmarks.claims import __main__ as command
-from benchmarks.claims._claim import gain_claim, judge_gain, judge_harmless
-from benchmarks.claims._experiment import Experiment, Item, Setup, read_result, run
+from benchmarks.claims._claim import judge, judge_gain, judge_harmless
+from benchmarks.claims._experiment import Experiment, Item, Setup, read_result, run, spread
 from benchmarks.claims._looks import read_looks
 from benchmarks.claims._numbers import Result, estimate, estimate_of_means
 from benchmarks.claims._page import shown, texts
 from benchmarks.pages import DOCS
+from PIL import Image
 
 from colorzoo.evaluation.bootstrap import Estimate
 
@@ -128,15 +130,117 @@ def test_what_is_recorded_is_not_measured_twice(bench, setup) -> None:
     assert bench.measured[5:] == ["a", "b", "c", "d"]
 
 
-def test_an_interrupted_measurement_goes_on(bench, setup, monkeypatch) -> None:
-    (bench.folder / "stop").write_text("")
-    monkeypatch.setattr("benchmarks.claims._experiment.EVERY", 1)
+def test_an_interrupted_measurement_goes_on_and_is_one_look(bench, setup, monkeypatch) -> None:
+    for name in ("stop", "z"):
+        (bench.folder / name).write_text(name)
     with pytest.raises(KeyboardInterrupt):
         run(bench.experiment(), setup)
-    (bench.folder / "stop").unlink()
-    (bench.folder / "z").write_text("z")
+    monkeypatch.setattr(bench, "measure", lambda item: bench.measured.append(item.name) or {"value": 0.0})
     run(bench.experiment(), setup)
-    assert bench.measured == ["a", "b", "c", "z"]
+    assert bench.measured == ["a", "b", "c", "stop", "z"]
+    assert [look.count for look in read_looks(setup.out)] == [5]
+    (bench.folder / "z").write_text("another picture")
+    run(bench.experiment(), setup)
+    assert [look.count for look in read_looks(setup.out)] == [5, 1]
+
+
+def test_more_pictures_are_added_and_fewer_take_nothing_away(bench, setup, monkeypatch) -> None:
+    every = bench.items
+    monkeypatch.setattr(bench, "items", lambda setup: every(setup)[: setup.number(2)])
+    run(bench.experiment(), setup)
+    run(bench.experiment(), replace(setup, count=3))
+    assert bench.measured == ["a", "b", "c"]
+    (bench.folder / "a").write_text("another picture")
+    run(bench.experiment(), setup)
+    assert bench.measured == ["a", "b", "c", "a"]
+    assert [row["item"] for row in read_result(bench.experiment(), setup.out).rows] == ["a", "b", "c"]
+    assert [look.count for look in read_looks(setup.out)] == [2, 1, 1]
+
+
+@pytest.mark.parametrize(("own", "first"), [(24, 0), (20, 0), (12, 1)])
+def test_a_larger_number_of_pictures_holds_a_smaller_one_and_both_are_spread(own: int, first: int) -> None:
+    order = spread(range(184), own, first)
+    assert sorted(order) == list(range(184))
+    assert order[:own] == list(range(first, 184, 184 // own))[:own]
+    for count in (own, 60, 120):
+        gaps = np.diff([-1, *sorted(order[:count]), 184])
+        assert gaps.max() <= 3.5 * 184 / min(count, own)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of data with sixty pictures a set, to be listed only."""
+    root = tmp_path_factory.mktemp("data")
+    for folder in ("photos/train", "photos/val", "sketch/train", "sketch/val", "coco_sample/images"):
+        (root / folder).mkdir(parents=True)
+        for number in range(60):
+            (root / folder / f"{number:02}.jpg").write_text(f"{folder} {number}")
+    rows = [f"photos/{part}/{n:02}.jpg,{n % 3}" for part in ("train", "val") for n in range(60)]
+    (root / "manifest.csv").write_text("\n".join(["path,category", *rows]))
+    (root / "exemplar").mkdir()
+    (root / "exemplar" / "pairs.csv").write_text("target,reference,target_is_gray\n")
+    (root / "coco_sample" / "semantic").mkdir()
+    for number in range(60):
+        Image.new("L", (8, 8), 1 + number % 2).save(root / "coco_sample" / "semantic" / f"{number:02}.png")
+    thing = {"category_id": 1, "iscrowd": 0, "bbox": [0, 0, 9, 9]}
+    images = [{"file": f"{n:02}.jpg", "width": 9, "height": 9, "segments": [thing]} for n in range(60)]
+    notes = {"categories": [{"id": 1, "isthing": 1}], "images": images}
+    (root / "coco_sample" / "annotations.json").write_text(json.dumps(notes))
+    return root
+
+
+EXPERIMENTS = [each for paper in command.load_papers(command.paper_names()) for each in paper.EXPERIMENTS]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.name)
+def test_one_option_sets_the_number_of_pictures_everywhere(experiment, data: Path, tmp_path: Path) -> None:
+    def names(count: int | None) -> list[str]:
+        return [item.name for item in experiment.items(Setup(data, tmp_path, count))]
+
+    own = names(None)
+    if not experiment.set_name:  # rounds of a timing, files of reference
+        assert names(7) == own
+        return
+    assert len(names(5)) == 5
+    assert set(names(5)) <= set(own)
+    assert set(own) <= set(names(10_000))
+    held_out = 15 if "held out" in experiment.set_name else 30 if "exemplar" in experiment.set_name else 60
+    assert len(names(10_000)) == held_out
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.name)
+def test_no_claim_is_measured_on_what_trains(experiment, data: Path, tmp_path: Path) -> None:
+    files = [path for item in experiment.items(Setup(data, tmp_path, 10_000)) for path in item.files]
+    assert not [path for path in files if "train" in path.parts]
+    if "held out" in experiment.set_name:
+        assert {int(path.stem) % 4 for path in files} == {0}
+
+
+def test_two_runs_are_compared_by_their_verdicts(tmp_path: Path, capsys) -> None:
+    def write(name: str, *rows: tuple[str, str, float]) -> Path:
+        numbers = [
+            {"paper": "p", "claim": claim, "verdict": verdict, "unit": "dB", "pictures": 3}
+            | {"ours": {"value": value, "low": 0.5, "high": 1.5}}
+            for claim, verdict, value in rows
+        ]
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "claims.json").write_text(json.dumps(numbers))
+        return tmp_path / name
+
+    here = write("here", ("it helps", "reproduced", 1.0), ("it is fast", "reproduced", 2.0))
+    alike = write("alike", ("it helps", "reproduced", 1.1), ("it is fast", "reproduced", 1.0))
+    other = write("other", ("it helps", "not reproduced", -1.0), ("it is small", "reproduced", 1.0))
+    assert command.main(["--out", str(here), "--compare", str(alike)]) == 0
+    assert (
+        "2 of 2 verdicts are the same; 1 numbers lie in the other run's interval" in capsys.readouterr().out
+    )
+    assert command.main(["--out", str(here), "--compare", str(other / "claims.json")]) == 1
+    told = capsys.readouterr().out
+    assert "p: it helps: reproduced (+1 dB, n = 3) here, not reproduced (-1 dB, n = 3) there" in told
+    assert "p: it is fast: only here\np: it is small: only there\n0 of 1 verdicts" in told
+    (other / "claims.json").write_text("{")
+    assert command.main(["--out", str(here), "--compare", str(other)]) == 2
+    assert "holds no claims" in capsys.readouterr().err
 
 
 def test_newer_weights_are_seen_and_measured_anew(bench, setup, monkeypatch) -> None:
@@ -176,8 +280,8 @@ def test_a_page_says_what_failed_and_what_is_old(bench, setup) -> None:
         old = Result(result.rows, (MODEL,))
         bad = Estimate(-1.0, -2.0, -0.5)
         return [
-            gain_claim("paper", "it helps", Estimate(1.0, 0.5, 2.0), "dB", result, stated=1.0),
-            gain_claim("paper", "it harms nobody", bad, "dB", old, paper_number="+3 dB"),
+            judge("paper", "it helps", Estimate(1.0, 0.5, 2.0), "dB", result, stated=1.0),
+            judge("paper", "it harms nobody", bad, "dB", old, paper_number="+3 dB"),
         ]
 
     paper = SimpleNamespace(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.pages import facts, strips, usage, worst
+from benchmarks.pages._record import read_entries, renew
 from PIL import Image
 
 from colorzoo.inference.guide import as_recipe
@@ -51,18 +52,41 @@ def test_a_strip_has_as_many_rows_as_its_caption() -> None:
         assert rows == len(record["rows"].split("; ")), name
 
 
+def test_every_page_says_what_a_model_costs_and_what_was_not_timed() -> None:
+    pages = read_pages(COMMITTED)
+    for name in list_models():
+        page, card = pages[f"{name}.md"], model_card(name)
+        assert [part for part in ("| FLOPs |", "| Speed |", "| Memory |") if part not in page] == [], name
+        assert not (facts.ships(card) and facts.NOT_TIMED in page), name
+    assert "935 MB in float32" in pages["kang2023.md"]
+
+
+def test_flops_are_counted_without_memory_as_with_it() -> None:
+    card = model_card("zhang2016_small")
+    counted = facts.count(card)
+    assert counted["gflops"] == facts.read_facts()[card.name]["gflops"]
+    assert "seconds" not in counted
+
+
+def test_an_entry_that_cannot_be_made_leaves_the_others(tmp_path: Path, capsys) -> None:
+    path, made = tmp_path / "entries.json", []
+
+    def make(name: str) -> dict[str, int] | None:
+        made.append(name)
+        return None if name == "bad" else {"value": len(made)}
+
+    for weights in ("one", "one", "other"):
+        renew(path, ["bad", "good"], lambda _, weights=weights: {"weights": weights}, make)
+    assert made == ["bad", "good", "bad", "bad", "good"]
+    assert read_entries(path) == {"good": {"weights": "other", "value": 5}}
+    assert "bad could not be measured" in capsys.readouterr().err
+
+
 def test_pages_of_models_that_ship_have_all_parts() -> None:
     pages = read_pages(COMMITTED)
     for name in strips.drawn_models():
         page = pages[f"{name}.md"]
-        parts = (
-            f"strips/{name}.jpg",
-            "colorzoo.colorize(",
-            "| FLOPs |",
-            "| Speed |",
-            "| Memory |",
-            "| Limits |",
-        )
+        parts = (f"strips/{name}.jpg", "colorzoo.colorize(", "| Limits |")
         assert [part for part in parts if part not in page] == [], name
 
 

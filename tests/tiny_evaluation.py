@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import socket
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from colorzoo.evaluation import Plan, evaluate
+from colorzoo.testing.distributed import fork_server
 from colorzoo.testing.samples import sample_image
 
 PROTOCOL = """
@@ -43,9 +43,7 @@ def evaluate_in_two_processes(plan: Plan) -> list[int | None]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    # a fork of this process could inherit locks held by its threads; a fork of a fresh server cannot
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["colorzoo.evaluation.run", __name__])
+    context = fork_server()
     processes = [context.Process(target=_worker, args=(plan, rank, port), daemon=True) for rank in range(2)]
     for process in processes:
         process.start()

@@ -1,5 +1,9 @@
 """``python -m benchmarks.claims [PAPER ...] [--data DATA] [--out docs/claims]``: measure, judge, write
-pages."""
+pages.
+
+What is recorded for the present weights is not measured again, so a run that was ended goes on where it was,
+and ``--count 100`` adds to what is there. ``--compare`` holds the verdicts against those of another run.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from types import ModuleType
 
 import benchmarks.claims
 from benchmarks._harness import single_thread
+from benchmarks.claims._compare import compare
 from benchmarks.claims._experiment import Setup, read_result, run
 from benchmarks.claims._page import write_pages
 from benchmarks.pages import DOCS
@@ -52,9 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in (old := stale_experiments(args.out)):
             print(f"{name}: no numbers for the present weights; run `python -m benchmarks.claims`")
         return int(bool(old))
-    single_thread()
-    setup = Setup(args.data, args.out, args.quick)
     try:
+        if args.compare:
+            return compare(args.out, args.compare)
+        single_thread()
+        setup = Setup(args.data, args.out, args.count, args.quick)
         for paper in [] if args.pages else load_papers(args.papers or known):
             for experiment in paper.EXPERIMENTS:
                 run(experiment, setup)
@@ -66,14 +73,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser(known: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.claims", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.claims",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("papers", nargs="*", metavar="PAPER", help=f"{', '.join(known)}; all without a name")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets")
     parser.add_argument("--out", type=Path, default=DOCS / "claims", help="folder of pages and records")
+    parser.add_argument(
+        "--count", type=_positive, help="pictures of each experiment, as many as are held out at most"
+    )
     parser.add_argument("--quick", action="store_true", help="two small pictures each, to try it")
     parser.add_argument("--pages", action="store_true", help="measure nothing, write the pages anew")
     parser.add_argument("--check", action="store_true", help="measure nothing, say what has newer weights")
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        metavar="OTHER",
+        help="measure nothing, compare with the claims.json of another run",
+    )
     return parser
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError(text)
+    return number
 
 
 if __name__ == "__main__":

@@ -85,76 +85,53 @@ def judge_harmless(ours: Estimate, margin: float) -> tuple[Verdict, str]:
     return "reproduced", f"the whole interval is above the margin of -{margin:g}"
 
 
-def gain_claim(
-    paper: str,
-    claim: str,
-    ours: Estimate,
-    unit: str,
-    result: Result,
-    *,
-    paper_number: str = "none stated",
-    stated: float | None = None,
-    note: str = "",
-) -> Claim:
-    """Return the row of an effect that is claimed to be above zero; see `judge_gain`."""
-    verdict, reason = judge_gain(ours, stated)
-    return _row(paper, claim, ours, unit, result, paper_number, stated, verdict, _with(reason, note))
+@dataclass(frozen=True)
+class Earlier:
+    """An earlier training or measurement that left its number on a page.
 
-
-def harmless_claim(
-    paper: str,
-    claim: str,
-    ours: Estimate,
-    unit: str,
-    result: Result,
-    margin: float,
-    *,
-    paper_number: str = "none stated",
-    note: str = "",
-) -> Claim:
-    """Return the row of an effect that is claimed to do no harm; see `judge_harmless`."""
-    verdict, reason = judge_harmless(ours, margin)
-    return _row(paper, claim, ours, unit, result, paper_number, None, verdict, _with(reason, note))
-
-
-def recorded_claim(
-    paper: str,
-    claim: str,
-    ours: Estimate,
-    unit: str,
-    pictures: int,
-    source: str,
-    *,
-    paper_number: str = "none stated",
-    stated: float | None = None,
-    note: str = "",
-) -> Claim:
-    """Return the row of an effect that an earlier training or measurement left on a page.
-
-    Args:
+    Attributes:
+        pictures: How many the number is a mean of.
         source: The page as a Markdown link, and how it was measured.
     """
-    verdict, reason = judge_gain(ours, stated)
-    told = _with(f"{reason}; recorded earlier, not measured again", note)
-    return Claim(paper, claim, paper_number, ours, unit, verdict, told, source, pictures, stated)
+
+    pictures: int
+    source: str
 
 
-def _with(reason: str, note: str) -> str:
-    return f"{reason}; {note}" if note else reason
-
-
-def _row(
+def judge(
     paper: str,
     claim: str,
     ours: Estimate,
     unit: str,
-    result: Result,
-    paper_number: str,
-    stated: float | None,
-    verdict: Verdict,
-    reason: str,
+    result: Result | Earlier,
+    *,
+    paper_number: str = "none stated",
+    stated: float | None = None,
+    margin: float | None = None,
+    note: str = "",
 ) -> Claim:
-    command = f"python -m benchmarks.claims {paper} --data DATA"
+    """Return the row of an effect with its verdict.
+
+    Args:
+        paper: Module of `benchmarks.claims`.
+        claim: What the paper says.
+        ours: The effect.
+        unit: Of ``ours``.
+        result: What it was taken from.
+        paper_number: The paper's effect in words.
+        stated: In ``unit``, where it is comparable.
+        margin: Harm that is let pass, for a claim of no harm (`judge_harmless`); all others are claims of a
+            gain (`judge_gain`).
+        note: Said after the reason.
+    """
+    verdict, reason = judge_gain(ours, stated) if margin is None else judge_harmless(ours, margin)
+    recorded = "recorded earlier, not measured again" if isinstance(result, Earlier) else ""
+    because = "; ".join(part for part in (reason, recorded, note) if part)
+    if isinstance(result, Earlier):
+        return Claim(
+            paper, claim, paper_number, ours, unit, verdict, because, result.source, result.pictures, stated
+        )
+    command, count = f"python -m benchmarks.claims {paper} --data DATA", len(result)
     return Claim(
-        paper, claim, paper_number, ours, unit, verdict, reason, command, len(result), stated, result.stale
+        paper, claim, paper_number, ours, unit, verdict, because, command, count, stated, result.stale
     )

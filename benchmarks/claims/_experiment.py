@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks._digests import weights_digest
 from benchmarks._files import write_text
@@ -17,7 +17,9 @@ from benchmarks._harness import where
 from benchmarks.claims._looks import Look, append_look
 from benchmarks.claims._numbers import Result
 
-EVERY = 5  # items after which the record is written
+GOLDEN = (5**0.5 - 1) / 2  # steps of it fill a circle evenly, wherever one stops
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,15 @@ class Setup:
     Attributes:
         data: Folder of the data sets.
         out: Folder of the pages.
+        count: How many pictures each experiment takes, as far as there are so many held-out ones; by default
+            its own number. Timings and files of reference are no pictures.
         quick: A few items of small pictures, to try that everything runs; the pages are then worth nothing.
         scratch: Folder of what is trained.
     """
 
     data: Path
     out: Path
+    count: int | None = None
     quick: bool = False
     scratch: Path = Path("runs/claims")
 
@@ -60,6 +65,25 @@ class Setup:
     def side(self) -> int:
         """Side of the pictures in pixels."""
         return 64 if self.quick else 256
+
+    def number(self, own: int) -> int:
+        """Return how many pictures an experiment takes whose own number is ``own``."""
+        return self.count or own
+
+
+def spread(things: Sequence[T], own: int, first: int = 0) -> list[T]:
+    """Return all things in an order whose beginnings are spread evenly; none is chosen by looking at it.
+
+    A larger number of them holds what a smaller one does, and more: what is measured already stays.
+
+    Args:
+        things: All there are.
+        own: How many are taken when nobody asks for another number.
+        first: Where these begin.
+    """
+    evenly = range(len(things))[first :: max(1, len(things) // own)]
+    others = sorted(set(range(len(things))) - set(evenly), key=lambda place: place * GOLDEN % 1)
+    return [things[place] for place in [*evenly, *others]]
 
 
 Measure = Callable[[Item], Mapping[str, float]]
@@ -91,23 +115,45 @@ class Experiment:
 
 
 def run(experiment: Experiment, setup: Setup) -> None:
-    """Measure what is missing in the record of an experiment."""
+    """Measure what is missing in the record of an experiment, and keep each item's numbers at once.
+
+    What is recorded beyond the items stays, so a run over fewer pictures takes nothing away.
+    """
     items = list(experiment.items(setup))[: 2 if setup.quick else None]
     path = experiment.record(setup.out)
-    rows = {row["item"]: row for row in _valid_rows(experiment, path)}
-    missing = [item for item in items if rows.get(item.name, {}).get("data") != item.digest]
+    content = _valid_record(experiment, path)
+    rows = {row["item"]: row for row in content.get("rows", [])}
+    missing = {item.name: item for item in items if rows.get(item.name, {}).get("data") != item.digest}
     if not missing:
         return
-    if experiment.set_name:  # before it begins, so that an interrupted look is counted too
-        today = datetime.now(UTC).date().isoformat()
-        append_look(setup.out, Look(today, experiment.set_name, len(missing), experiment.name))
     measure = experiment.begin(setup)
-    for number, item in enumerate(missing, 1):
-        rows[item.name] = {"item": item.name, "data": item.digest, **measure(item)}
-        if number % EVERY == 0 or number == len(missing):
-            kept = [rows[each.name] for each in items if each.name in rows]
-            write_text(path, _to_json(experiment, kept))
-            print(f"{experiment.name}: {number} of {len(missing)}", flush=True)
+    begun = _count_look(experiment, setup, missing, content.get("begun", {}))
+    for number, item in enumerate(missing.values(), 1):
+        rows[item.name] = {"item": item.name, "data": begun.pop(item.name), **measure(item)}
+        write_text(path, _to_json(experiment, _in_order(rows, items), begun))
+        print(f"{experiment.name}: {number} of {len(missing)}", flush=True)
+
+
+def _count_look(
+    experiment: Experiment, setup: Setup, missing: Mapping[str, Item], begun: Mapping[str, str]
+) -> dict[str, str]:
+    """Count a look at what is missing before it begins: an interrupted look is one, going on with it none.
+
+    Returns:
+        The digests of what is missing by name: what the record calls begun.
+    """
+    now = {name: item.digest for name, item in missing.items()}
+    new = [name for name in now if begun.get(name) != now[name]]
+    if new and experiment.set_name:
+        today = datetime.now(UTC).date().isoformat()
+        append_look(setup.out, Look(today, experiment.set_name, len(new), experiment.name))
+    return now
+
+
+def _in_order(rows: Mapping[str, Any], items: Sequence[Item]) -> list[Any]:
+    """Return the rows of the items in their order, then all others."""
+    names = [item.name for item in items if item.name in rows]
+    return [rows[name] for name in [*names, *(name for name in rows if name not in set(names))]]
 
 
 def read_result(experiment: Experiment, out: Path) -> Result | None:
@@ -120,19 +166,20 @@ def read_result(experiment: Experiment, out: Path) -> Result | None:
     return Result(content["rows"], tuple(name for name in now if content["weights"].get(name) != now[name]))
 
 
-def _valid_rows(experiment: Experiment, path: Path) -> list[dict[str, Any]]:
+def _valid_record(experiment: Experiment, path: Path) -> dict[str, Any]:
+    """Return what was recorded with the present weights and settings, or nothing."""
     if not path.is_file():
-        return []
-    content = json.loads(path.read_text(encoding="utf-8"))
+        return {}
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     same = content["weights"] == _digests(experiment) and content["settings"] == experiment.settings
-    return list(content["rows"]) if same else []
+    return content if same else {}
 
 
 def _digests(experiment: Experiment) -> dict[str, str]:
     return {name: weights_digest(name) for name in experiment.models}
 
 
-def _to_json(experiment: Experiment, rows: Sequence[Mapping[str, Any]]) -> str:
+def _to_json(experiment: Experiment, rows: Iterable[Mapping[str, Any]], begun: Mapping[str, str]) -> str:
     head = {
         "experiment": experiment.name,
         "set": experiment.set_name,
@@ -140,6 +187,7 @@ def _to_json(experiment: Experiment, rows: Sequence[Mapping[str, Any]]) -> str:
         "where": where(),
         "weights": _digests(experiment),
         "settings": experiment.settings,
+        **({"begun": begun} if begun else {}),
     }
     lines = ",\n".join(f"  {json.dumps(_rounded(row))}" for row in rows)
     return f'{json.dumps(head, indent=1)[:-2]},\n "rows": [\n{lines}\n ]\n}}\n'

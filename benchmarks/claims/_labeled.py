@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.claims._experiment import Item, Setup
+from benchmarks.claims._experiment import Item, Setup, spread
 from benchmarks.claims._pictures import read_square
 
 LEAST = 0.05  # share of a picture that a shared class covers in both, and a missing one at all
@@ -25,12 +25,12 @@ def find_pairs(setup: Setup) -> Sequence[Item]:
     classes = {path: _large_classes(labels_of(path)) for path in files}
     generator = np.random.default_rng(0)
     items = []
-    for target in files[:: max(1, len(files) // COUNT)]:
+    for target in spread(files, COUNT):
         others = [path for path in files if path != target and classes[path] & classes[target]]
         if others:
             reference = others[int(generator.choice(len(others)))]
             items.append(Item(target.stem, (target, reference)))
-    return items[:COUNT]
+    return items[: setup.number(COUNT)]
 
 
 def labels_of(picture: Path) -> Path:

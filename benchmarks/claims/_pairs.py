@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.claims._experiment import Item, Setup
+from benchmarks.claims._experiment import Item, Setup, spread
 
 COUNT = 24
 
@@ -18,11 +18,13 @@ def find_pairs(setup: Setup) -> Sequence[Item]:
     Pairs in color of ``exemplar/pairs.csv``, then two photos of one category of ``photos/val``.
     """
     pairs = [*_listed(setup.data), *_of_categories(setup.data)]
-    pairs = pairs[:: max(1, len(pairs) // COUNT)][:COUNT]
+    order = spread(pairs, COUNT)
+    foreign = order[:COUNT]  # of these, so that another number of pairs changes none
     items = []
-    for index, (target, reference, category) in enumerate(pairs):
-        foreign = next(pair[1] for pair in pairs[index + 1 :] + pairs if pair[2] != category)
-        items.append(Item(f"{category}/{target.stem}", (target, reference, foreign)))
+    for index, (target, reference, category) in enumerate(order[: setup.number(COUNT)]):
+        after = foreign[index % COUNT + 1 :] + foreign
+        other = next(pair[1] for pair in after if pair[2] != category)
+        items.append(Item(f"{category}/{target.stem}", (target, reference, other)))
     return items
 
 

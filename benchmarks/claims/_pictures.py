@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.claims._experiment import Item, Setup
+from benchmarks.claims._experiment import Item, Setup, spread
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.data.decode import decode_rgb
 from colorzoo.errors import DataError
@@ -17,10 +17,7 @@ from colorzoo.metrics.psnr import psnr_8bit
 
 
 def evenly(folder: str, count: int, first: int = 0) -> Callable[[Setup], Sequence[Item]]:
-    """Return what lists evenly spaced pictures of a folder by name, from the ``first`` on.
-
-    No picture is chosen by looking at it.
-    """
+    """Return what lists evenly spaced pictures of a folder by name, from the ``first`` on; see `spread`."""
 
     def find(setup: Setup) -> Sequence[Item]:
         files = sorted((setup.data / folder).glob("*.jpg"))
@@ -28,8 +25,8 @@ def evenly(folder: str, count: int, first: int = 0) -> Callable[[Setup], Sequenc
             raise DataError(
                 f"{setup.data / folder} has no pictures; name the folder of the data with --data."
             )
-        step = max(1, len(files) // count)
-        return [Item(path.stem, (path,)) for path in files[first::step][:count]]
+        chosen = spread(files, count, first)[: setup.number(count)]
+        return [Item(path.stem, (path,)) for path in chosen]
 
     return find
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.claims._claim import Claim, gain_claim, harmless_claim, recorded_claim
+from benchmarks.claims._claim import Claim, Earlier, judge
 from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
 from benchmarks.claims._labeled import LEAST, find_pairs, read_pair
 from benchmarks.claims._numbers import Result, estimate
@@ -39,32 +39,46 @@ MARGIN = 0.1  # ab by which warped colors may change elsewhere when a class is t
 FIGURES = (("chen2023_classes.svg", "Error in ab against the number of classes"),)
 
 
-def begin_mismatch(setup: Setup) -> Measure:
-    """Return what measures matching by true classes against global matching."""
-    model: Any = create_model(NAME)
-    side = min(SIDE, setup.side)
+def begin_pairs(numbers: Callable[..., dict[str, float]]) -> Callable[[Setup], Measure]:
+    """Return what begins to measure pairs.
 
-    @torch.inference_mode()
-    def measure(item: Item) -> Mapping[str, float]:
-        rgb, ours, reference, theirs = read_pair(item, side)
-        lab, exemplar = rgb_to_lab(rgb), Exemplar(reference)
-        maps = {
-            "class-wise": ClassMap(ours, theirs),
-            "global": ClassMap(torch.zeros_like(ours), torch.zeros_like(theirs)),
-        }
-        known = ours >= 0
-        present = torch.isin(ours, theirs) & known
-        regions = {"missing": known & ~present, "present": present, "whole": torch.ones_like(known)}
-        found = wrong_matches(model, rgb, ours, reference, theirs)
-        for name, classes in maps.items():
-            ab = model(lab[:, :1], Guidance(exemplar=exemplar, classes=classes)).ab
-            distance = (ab - lab[:, 1:]).norm(dim=1, keepdim=True)
-            for region, mask in regions.items():
-                large = float(mask.float().mean()) >= LEAST
-                found[f"{name} {region}"] = float(distance[mask].mean()) if large else math.nan
-        return found
+    Args:
+        numbers: Takes the model, then a target, its true classes, a reference and its true classes.
+    """
 
-    return measure
+    def begin(setup: Setup) -> Measure:
+        model = create_model(NAME)
+        side = min(SIDE, setup.side)
+
+        @torch.inference_mode()
+        def measure(item: Item) -> Mapping[str, float]:
+            return numbers(model, *read_pair(item, side))
+
+        return measure
+
+    return begin
+
+
+def errors_by_region(
+    model: Any, rgb: Tensor, ours: Tensor, reference: Tensor, theirs: Tensor
+) -> dict[str, float]:
+    """Return the errors of matching by true classes and of global matching, and their wrong matches."""
+    lab, exemplar = rgb_to_lab(rgb), Exemplar(reference)
+    maps = {
+        "class-wise": ClassMap(ours, theirs),
+        "global": ClassMap(torch.zeros_like(ours), torch.zeros_like(theirs)),
+    }
+    known = ours >= 0
+    present = torch.isin(ours, theirs) & known
+    regions = {"missing": known & ~present, "present": present, "whole": torch.ones_like(known)}
+    found = wrong_matches(model, rgb, ours, reference, theirs)
+    for name, classes in maps.items():
+        ab = model(lab[:, :1], Guidance(exemplar=exemplar, classes=classes)).ab
+        distance = (ab - lab[:, 1:]).norm(dim=1, keepdim=True)
+        for region, mask in regions.items():
+            large = float(mask.float().mean()) >= LEAST
+            found[f"{name} {region}"] = float(distance[mask].mean()) if large else math.nan
+    return found
 
 
 def wrong_matches(
@@ -87,23 +101,18 @@ def wrong_matches(
     return found
 
 
-def begin_counts(setup: Setup) -> Measure:
-    """Return what measures the error by the number of classes, and what re-assigning one changes."""
-    model: Any = create_model(NAME)
-    side = min(SIDE, setup.side)
-
-    @torch.inference_mode()
-    def measure(item: Item) -> Mapping[str, float]:
-        rgb, _, reference, _ = read_pair(item, side)
-        lab = rgb_to_lab(rgb)
-        found = {}
-        for count in COUNTS:
-            model.segmenter.classes = count
-            ab = model(lab[:, :1], Guidance(exemplar=Exemplar(reference))).ab
-            found[f"{count} classes"] = float((ab - lab[:, 1:]).norm(dim=1).mean())
-        return found | _reassigned(model, lab[:, :1], reference)
-
-    return measure
+def errors_by_count(
+    model: Any, rgb: Tensor, ours: Tensor, reference: Tensor, theirs: Tensor
+) -> dict[str, float]:
+    """Return the errors by the number of its own clusters, and what re-assigning one changes."""
+    del ours, theirs
+    lab = rgb_to_lab(rgb)
+    found = {}
+    for count in COUNTS:
+        model.segmenter.classes = count
+        ab = model(lab[:, :1], Guidance(exemplar=Exemplar(reference))).ab
+        found[f"{count} classes"] = float((ab - lab[:, 1:]).norm(dim=1).mean())
+    return found | _reassigned(model, lab[:, :1], reference)
 
 
 def _reassigned(model: Any, luma: Tensor, reference: Tensor) -> dict[str, float]:
@@ -124,8 +133,8 @@ def _reassigned(model: Any, luma: Tensor, reference: Tensor) -> dict[str, float]
     return {"moved inside": float(moved[region].mean()), "moved elsewhere": float(moved[~region].mean())}
 
 
-MISMATCH = Experiment("chen2023-mismatch", (NAME,), SET, find_pairs, begin_mismatch)
-NUMBER = Experiment("chen2023-classes", (NAME,), SET, find_pairs, begin_counts)
+MISMATCH = Experiment("chen2023-mismatch", (NAME,), SET, find_pairs, begin_pairs(errors_by_region))
+NUMBER = Experiment("chen2023-classes", (NAME,), SET, find_pairs, begin_pairs(errors_by_count))
 EXPERIMENTS = (MISMATCH, NUMBER)
 
 
@@ -136,7 +145,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
 
 def _of_mismatch(result: Result) -> list[Claim]:
     rows = [
-        gain_claim(
+        judge(
             PAPER,
             "classes avoid best matches of another class (share of places, global minus class-wise)",
             result.gain("global mismatch", "class-wise mismatch"),
@@ -152,7 +161,7 @@ def _of_mismatch(result: Result) -> list[Claim]:
         ("whole", "and over the whole picture"),
     ):
         ours = result.gain(f"global {region}", f"class-wise {region}")
-        rows.append(gain_claim(PAPER, text, ours, "ab", result, paper_number="FID 4.98 against 4.24"))
+        rows.append(judge(PAPER, text, ours, "ab", result, paper_number="FID 4.98 against 4.24"))
     return rows
 
 
@@ -161,17 +170,15 @@ def _of_number(result: Result) -> list[Claim]:
     for more, fewer, number in ((22, 1, "FID 3.73 against 4.34"), (22, 10, "FID 3.73 against 3.88")):
         text = f"{more} classes are better than {fewer}"
         ours = result.gain(f"{fewer} classes", f"{more} classes")
-        rows.append(gain_claim(PAPER, text, ours, "ab", result, paper_number=number))
+        rows.append(judge(PAPER, text, ours, "ab", result, paper_number=number))
     column = result.column("27 classes") - result.column("22 classes")
     text = "27 classes are no better than 22 (merging does no harm)"
     number = "FID 3.74 against 3.73"
-    rows.append(harmless_claim(PAPER, text, estimate(column), "ab", result, 0.5, paper_number=number))
+    rows.append(judge(PAPER, text, estimate(column), "ab", result, margin=0.5, paper_number=number))
     moved = result.mean("moved elsewhere")
     elsewhere = Estimate(-moved.value, -moved.high, -moved.low)
     text = "a class treated as another leaves the matches of the others alone (change of ab, with a minus)"
-    rows.append(
-        harmless_claim(PAPER, text, elsewhere, "ab", result, MARGIN, paper_number="no number at hand")
-    )
+    rows.append(judge(PAPER, text, elsewhere, "ab", result, margin=MARGIN, paper_number="no number at hand"))
     return rows
 
 
@@ -179,23 +186,21 @@ def _recorded() -> list[Claim]:
     """The semantic perceptual loss and accuracy, from earlier trainings and measurements."""
     page = "[the model's page](../models/chen2023_small.md), 120 steps each from the same weights"
     return [
-        recorded_claim(
+        judge(
             PAPER,
             "the semantic perceptual loss beats the plain one (Frechet distance of features)",
             Estimate(0.28 - 0.34, math.nan, math.nan),
             "of the distance",
-            96,
-            page,
+            Earlier(96, page),
             paper_number="FID 4.24 against 3.73",
             note="error 18.36 with it, 18.34 with the plain one, +- 1.4 each",
         ),
-        recorded_claim(
+        judge(
             PAPER,
             "22 classes are recognized better than one (top-1 of a nearest-mean classifier of scenes)",
             Estimate(0.0, math.nan, math.nan),
             "of the pictures",
-            144,
-            "[the model's page](../models/chen2023_small.md), numbers of classes",
+            Earlier(144, "[the model's page](../models/chen2023_small.md), numbers of classes"),
             paper_number="72.25 % against 71.13 %",
             note="23.6 % each, of 32.6 % for true colors",
         ),

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.claims._claim import Claim, gain_claim, recorded_claim
+from benchmarks.claims._claim import Claim, Earlier, judge
 from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
 from benchmarks.claims._numbers import Result, estimate
 from benchmarks.claims._pictures import evenly
@@ -133,31 +133,29 @@ def _answers(count: int) -> str:
 
 
 def _gain(text: str, ours: Estimate, result: Result) -> Claim:
-    return gain_claim(PAPER, text, ours, "dB", result, paper_number="no number at hand")
+    return judge(PAPER, text, ours, "dB", result, paper_number="no number at hand")
 
 
 def _against_points() -> list[Claim]:
     """Regions against points, from an earlier measurement with weights of the control that do not ship."""
     source = "[regions.md](../regions.md), the same painter trained on points"
     rows = [
-        recorded_claim(
+        judge(
             PAPER,
             f"after {_answers(count)} regions beat as many color points at random places",
             Estimate(value, low, high),
             "dB",
-            159,
-            source,
+            Earlier(159, source),
             paper_number="no number at hand",
         )
         for count, value, low, high in ((1, 0.77, 0.54, 1.02), (3, 2.15, 1.86, 2.48), (10, 3.84, 3.45, 4.29))
     ]
-    fewer = recorded_claim(
+    fewer = judge(
         PAPER,
         "fewer interactions: answers saved on the way to what ten points reach (10 points, 2 regions)",
         Estimate(8.0, float("nan"), float("nan")),
         "answers",
-        159,
-        source,
+        Earlier(159, source),
         paper_number="no number at hand",
         note="of the mean curve; 97 % of the pictures reach it with regions, 68 % with points",
     )

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.claims import su2020
-from benchmarks.claims._claim import Claim, gain_claim, harmless_claim, recorded_claim
-from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
+from benchmarks.claims._claim import Claim, Earlier, judge
+from benchmarks.claims._experiment import Experiment, Item, Measure, Setup, spread
 from benchmarks.claims._numbers import Result
 from benchmarks.claims._pictures import evenly
 from colorzoo import create_model
@@ -119,8 +119,8 @@ def begin_parts(name: str, *, points: bool, parts: Sequence[str]) -> Callable[[S
 
 def some_with_boxes(setup: Setup) -> Sequence[Item]:
     """Return some of the held-out pictures of COCO with their boxes."""
-    found = su2020.find_held_out(setup)
-    return found[:: max(1, len(found) // FEW)][:FEW]
+    found = su2020.all_held_out(setup)
+    return spread(found, FEW)[: setup.number(FEW)]
 
 
 def _experiment(key: str, name: str, *, points: bool, parts: Sequence[str] = PARTS[:1]) -> Experiment:
@@ -170,9 +170,9 @@ def _of_backbone(result: Result, what: str, stated: Sequence[float | None]) -> l
         ours = result.mean(f"both {name}")
         text = f"strokes {text}, over {what}"
         if name == "psnr_kfull_gain":
-            rows.append(harmless_claim(PAPER, text, ours, unit, result, 0.0, paper_number=number))
+            rows.append(judge(PAPER, text, ours, unit, result, margin=0.0, paper_number=number))
         else:
-            rows.append(gain_claim(PAPER, text, ours, unit, result, paper_number=number, stated=value))
+            rows.append(judge(PAPER, text, ours, unit, result, paper_number=number, stated=value))
     return rows
 
 
@@ -189,25 +189,24 @@ def _of_parts(results: Mapping[str, Result]) -> list[Claim]:
                 ours = result.mean(f"{part} {MEASURES[0]}")
                 paper = stated if part == "E alone" else None
                 number = "not in the paper" if paper is None else f"{paper:+.3f} dB"
-                rows.append(gain_claim(PAPER, text, ours, "dB", result, paper_number=number, stated=paper))
+                rows.append(judge(PAPER, text, ours, "dB", result, paper_number=number, stated=paper))
     result = results[WITH_POINTS.name]
     text = "colors beyond 16 pixels from a stroke stay as they are (change of ab, with a minus)"
     drift = result.mean("both drift")
     ours = Estimate(-drift.value, -drift.high, -drift.low)
-    rows.append(harmless_claim(PAPER, text, ours, "ab", result, DRIFT))
+    rows.append(judge(PAPER, text, ours, "ab", result, margin=DRIFT))
     return rows
 
 
 def _of_users() -> list[Claim]:
     """Strokes of several users, from an earlier measurement."""
     return [
-        recorded_claim(
+        judge(
             PAPER,
             f"strokes of a {name} user help, too",
             Estimate(value, value - half, value + half),
             "dB",
-            16,
-            "[edges.md](../edges.md), five users, with ten points",
+            Earlier(16, "[edges.md](../edges.md), five users, with ten points"),
             paper_number="by a user study",
             note="add-on and backbone before the second run",
         )
@@ -222,13 +221,12 @@ def _of_users() -> list[Claim]:
 
 def _own_form() -> Claim:
     """E in the paper's own form, from an earlier training."""
-    return recorded_claim(
+    return judge(
         PAPER,
         "E trained in the paper's own form (no propagation, no reach, none of our losses) sharpens the band",
         Estimate(0.09, 0.09 - 0.31, 0.09 + 0.31),
         "dB",
-        16,
-        "[edges.md](../edges.md), the three losses: 250 steps each",
+        Earlier(16, "[edges.md](../edges.md), the three losses: 250 steps each"),
         paper_number="+1.075 dB",
         stated=1.075,
         note="over the backbone before its second run; it cost -0.61 +- 0.55 dB over the full picture",

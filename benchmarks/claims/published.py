@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from benchmarks._harness import time_in_turn
-from benchmarks.claims._claim import Claim, Verdict, harmless_claim
+from benchmarks.claims._claim import Claim, Verdict, judge
 from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
 from benchmarks.claims._numbers import Result, estimate
 from benchmarks.pages import DOCS
@@ -139,6 +139,6 @@ def _of_speed(name: str, result: Result) -> Claim:
     gain = estimate(1 - ours / theirs)
     text = f"{name} is as fast as the plain call (share of its time that is saved)"
     note = f"{ours.mean():.2f} s against {theirs.mean():.2f} s"
-    return harmless_claim(
-        PAPER, text, gain, "of the time", result, MARGIN, paper_number="not comparable", note=note
+    return judge(
+        PAPER, text, gain, "of the time", result, margin=MARGIN, paper_number="not comparable", note=note
     )

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from benchmarks._stand_in import Looker
-from benchmarks.claims._claim import Claim, gain_claim
-from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
+from benchmarks.claims._claim import Claim, judge
+from benchmarks.claims._experiment import Experiment, Item, Measure, Setup, spread
 from benchmarks.claims._numbers import Result
 from benchmarks.claims._pictures import joined, read_square
 from colorzoo import create_model
@@ -35,6 +35,13 @@ SET = "coco_sample, held out"
 
 
 def find_held_out(setup: Setup) -> Sequence[Item]:
+    """Return the held-out pictures of COCO with boxes: all, or as many as are asked for."""
+    found = all_held_out(setup)
+    count = setup.number(len(found))
+    return spread(found, count)[:count]
+
+
+def all_held_out(setup: Setup) -> Sequence[Item]:
     """Return every fourth picture of COCO by name, which training left out, with its largest boxes."""
     folder = setup.data / "coco_sample"
     images = json.loads((folder / "annotations.json").read_text(encoding="utf-8"))
@@ -117,8 +124,8 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
         ),
     ):
         ours = result.gain(f"fused {what}", f"full {what}")
-        rows.append(gain_claim(PAPER, text, ours, unit, result, paper_number=number, stated=stated))
+        rows.append(judge(PAPER, text, ours, unit, result, paper_number=number, stated=stated))
     text = "instances lower LPIPS (here a distance of features that stands in for it, before minus after)"
     ours = result.gain("full distance", "fused distance")
-    rows.append(gain_claim(PAPER, text, ours, "of the distance", result, paper_number="0.018 of LPIPS"))
+    rows.append(judge(PAPER, text, ours, "of the distance", result, paper_number="0.018 of LPIPS"))
     return rows

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmarks._stand_in import Looker
-from benchmarks.claims._claim import Claim, gain_claim, harmless_claim
+from benchmarks.claims._claim import Claim, judge
 from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
 from benchmarks.claims._numbers import Result, estimate
 from benchmarks.claims._pairs import find_pairs
@@ -133,7 +133,7 @@ def _of_runtime(result: Result) -> list[Claim]:
         )
         ours = estimate(growth[name] - growth[NAME])
         note = f"{growth[NAME].mean():.1f} times against {growth[name].mean():.1f} on a CPU"
-        row = gain_claim(PAPER, text, ours, "in the factor", result, paper_number=number, note=note)
+        row = judge(PAPER, text, ours, "in the factor", result, paper_number=number, note=note)
         rows.append(row)
     return rows
 
@@ -144,28 +144,28 @@ def _of_references(result: Result) -> list[Claim]:
 
     unrelated = gain("unrelated", "psnr")
     return [
-        gain_claim(
+        judge(
             PAPER,
             "a related reference brings the colors nearer to it",
             gain("related", "likeness"),
             "of the histogram",
             result,
         ),
-        gain_claim(
+        judge(
             PAPER,
             "a related reference brings the picture nearer to the truth",
             gain("related", "psnr"),
             "dB",
             result,
         ),
-        gain_claim(
+        judge(
             PAPER,
             "the same by a distance of features that stands in for LPIPS (automatic minus both)",
             result.gain("related automatic distance", "related both distance"),
             "of the distance",
             result,
         ),
-        gain_claim(
+        judge(
             PAPER,
             "the second coloring beats the transfer alone (figure 4)",
             gain("related", "psnr", "transfer"),
@@ -173,15 +173,15 @@ def _of_references(result: Result) -> list[Claim]:
             result,
             paper_number="figure 4, no number",
         ),
-        harmless_claim(PAPER, "an unrelated reference does no harm", unrelated, "dB", result, MARGIN),
-        gain_claim(
+        judge(PAPER, "an unrelated reference does no harm", unrelated, "dB", result, margin=MARGIN),
+        judge(
             PAPER,
             "with an unrelated reference it beats matching of features",
             gain("unrelated", "psnr", "feature_match"),
             "dB",
             result,
         ),
-        gain_claim(
+        judge(
             PAPER,
             "with an unrelated reference it beats matching of pixels (Welsh et al. 2002)",
             gain("unrelated", "psnr", "welsh2002"),

@@ -10,7 +10,7 @@ from lightning.pytorch import Trainer, seed_everything
 from torch import Tensor
 from torch.optim import AdamW
 
-from benchmarks.claims._claim import Claim, gain_claim
+from benchmarks.claims._claim import Claim, judge
 from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
 from benchmarks.claims._numbers import Result, estimate_of_means
 from benchmarks.claims._pictures import evenly, joined, psnr_of, read_square
@@ -157,7 +157,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
 def _claim(
     text: str, ours: Estimate, unit: str, result: Result, number: str, stated: float | None = None
 ) -> Claim:
-    return gain_claim(PAPER, text, ours, unit, result, paper_number=number, stated=stated)
+    return judge(PAPER, text, ours, unit, result, paper_number=number, stated=stated)
 
 
 def _colorfulness_gain(result: Result, one: str, other: str) -> Estimate:

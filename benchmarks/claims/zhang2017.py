@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmarks._nearest import nearest_hint
 from benchmarks.claims import _palette
-from benchmarks.claims._claim import Claim, gain_claim
+from benchmarks.claims._claim import Claim, judge
 from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
 from benchmarks.claims._numbers import Result
 from benchmarks.claims._pictures import evenly, psnr_of, read_square
@@ -109,11 +109,11 @@ def _of_points(result: Result) -> list[Claim]:
         text = f"with {_points(count)} the network is nearer to the truth than gray"
         number = f"+{stated:.2f} dB"
         ours = result.mean(f"network {count}")
-        rows.append(gain_claim(PAPER, text, ours, "dB", result, paper_number=number, stated=stated))
+        rows.append(judge(PAPER, text, ours, "dB", result, paper_number=number, stated=stated))
     for count in (1, 10):
         text = f"with {_points(count)} it beats spreading them by optimization (Levin et al. 2004)"
         ours = result.gain(f"given back {count}", f"levin2004 {count}")
-        rows.append(gain_claim(PAPER, text, ours, "dB", result, paper_number="no number at hand"))
+        rows.append(judge(PAPER, text, ours, "dB", result, paper_number="no number at hand"))
     return rows
 
 
@@ -127,7 +127,7 @@ def _of_statistics(result: Result) -> list[Claim]:
         text = f"the true {name} brings the colors nearer to the truth"
         ours = result.gain(name, "none")
         number = f"+{stated:.2f} dB"
-        rows.append(gain_claim(PAPER, text, ours, "dB", result, paper_number=number, stated=stated))
+        rows.append(judge(PAPER, text, ours, "dB", result, paper_number=number, stated=stated))
     return rows
 
 
@@ -142,7 +142,7 @@ def _of_palette(result: Result) -> list[Claim]:
         ("points elsewhere make the suggestions better", 10, 0),
     ):
         ours = result.gain(f"within 10, {one}", f"within 10, {other}")
-        rows.append(gain_claim(PAPER, text, ours, "share of pixels", result, paper_number="by a user study"))
+        rows.append(judge(PAPER, text, ours, "share of pixels", result, paper_number="by a user study"))
     return rows
 
 

@@ -53,7 +53,7 @@ def render_page(card: ModelCard) -> str:
         "Input, output": f"{card.input} -> {card.output}",
         "Guidance": ", ".join(card.guidance) or "none",
         "Parameters": f"{card.parameters:,}",
-        **dict(facts.lines(card.name, facts.read_facts())),
+        **dict(facts.lines(card, facts.read_facts())),
         "Training": _training(card),
         "Limits": ", ".join(f"no {limit}" for limit in card.limits) or "none known",
     }
@@ -89,7 +89,7 @@ def render_worst_page(cards: list[ModelCard]) -> str:
 
 def _index_row(card: ModelCard) -> str:
     seconds = facts.read_facts().get(card.name, {}).get("seconds", {})
-    speed = ", ".join(f"{value:.2g} s at {size}" for size, value in seconds.items()) or "not measured"
+    speed = ", ".join(f"{value:.2g} s at {size}" for size, value in seconds.items()) or "not timed"
     name = f"[{card.name}]({card.name}.md)"
     return f"| {name} | {card.summary} | {card.year} | {card.parameters:,} | {_where(card)} | {speed} |"
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,9 +18,9 @@ from PIL import Image, ImageOps
 
 import colorzoo
 from benchmarks._digests import weights_digest
-from benchmarks._files import write_text
 from benchmarks._harness import single_thread
 from benchmarks.pages import DOCS, IMAGES
+from benchmarks.pages._record import is_fresh, read_entries, renew
 from benchmarks.pages.photos import POINTS, is_gray, recipe
 from benchmarks.pages.regions import read, views
 from colorzoo.card import ModelCard
@@ -46,16 +45,15 @@ def main() -> None:
     parser.add_argument("models", nargs="*", help="by default all that color on this machine")
     args = parser.parse_args()
     single_thread()
-    record = read_record()
-    for name in args.models or drawn_models():
-        made_with = digests(name)
-        if record.get(name, {}) | {"rows": ""} != made_with | {"rows": ""}:
-            rows = draw_rows(model_card(name))
-            FOLDER.mkdir(parents=True, exist_ok=True)
-            on_canvas(list(rows.values())).save(FOLDER / f"{name}.jpg", quality=85, optimize=True)
-            record[name] = made_with | {"rows": "; ".join(rows)}
-            write_text(FILE, json.dumps(dict(sorted(record.items())), indent=1) + "\n")
-            print(name, flush=True)
+    renew(FILE, args.models or drawn_models(), digests, draw)
+
+
+def draw(name: str) -> dict[str, str]:
+    """Draw the strip of a model and return what its rows are."""
+    rows = draw_rows(model_card(name))
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    on_canvas(list(rows.values())).save(FOLDER / f"{name}.jpg", quality=85, optimize=True)
+    return {"rows": "; ".join(rows)}
 
 
 def drawn_models() -> list[str]:
@@ -71,7 +69,7 @@ def drawn_models() -> list[str]:
 
 def read_record() -> dict[str, dict[str, str]]:
     """Return with what each strip was made."""
-    return json.loads(FILE.read_text(encoding="utf-8")) if FILE.is_file() else {}
+    return read_entries(FILE)
 
 
 def digests(name: str) -> dict[str, str]:
@@ -88,8 +86,7 @@ def stale_strips() -> list[str]:
     return [
         name
         for name in drawn_models()
-        if {**record.get(name, {}), "rows": ""} != {**digests(name), "rows": ""}
-        or not (FOLDER / f"{name}.jpg").is_file()
+        if not is_fresh(record.get(name), digests(name)) or not (FOLDER / f"{name}.jpg").is_file()
     ]
 
 

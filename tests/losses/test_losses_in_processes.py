@@ -1,6 +1,5 @@
 """Losses of exemplar papers do not depend on how processes share the pictures of a batch."""
 
-import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from colorzoo.losses import relativistic_loss, self_reference_l1
 from colorzoo.networks.exemplar import Warped
 from colorzoo.tasks.exemplar import ExemplarPrediction, warped_l1
+from colorzoo.testing.distributed import fork_server
 
 PROCESSES = 2
 CHOSEN = torch.tensor([1.0, 0, 1, 1])  # one of the first two pictures, both of the others
@@ -66,8 +66,7 @@ def work(rank: int, folder: str) -> None:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, tuple[Tensor, Tensor]]]:
     """Return the losses and gradients of two processes with half of the pictures each."""
     folder = tmp_path_factory.mktemp("processes")
-    context = multiprocessing.get_context("forkserver")  # a fork of this process could inherit locks
-    context.set_forkserver_preload([__name__])
+    context = fork_server()
     processes = [
         context.Process(target=work, args=(rank, str(folder)), daemon=True) for rank in range(PROCESSES)
     ]

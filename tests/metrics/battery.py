@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
 import pickle
 import queue
 import socket
@@ -15,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+
+from colorzoo.testing.distributed import fork_server
 
 Batch = dict[str, Tensor]
 Values = dict[str, float]
@@ -137,8 +138,7 @@ def check_two_processes(cases: Sequence[Case]) -> None:
 
 def run_two_processes(cases: Sequence[Case]) -> dict[int, dict[str, Values]]:
     """Return by rank and name what two processes over gloo answer."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch"])  # imported once, not twice
+    context = fork_server()
     results, address = context.Queue(), f"tcp://127.0.0.1:{free_port()}"
     processes = [
         context.Process(target=answer_as_rank, args=(rank, address, cases, results), daemon=True)

@@ -1,6 +1,7 @@
 """`colorzoo fit` of every configuration, two steps on photos, with the default callbacks and odd batches."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -50,7 +51,37 @@ def test_photos_leave_an_uneven_batch(photos: Path) -> None:
     assert [len(list((photos / split).iterdir())) for split in ("train", "val")] == [7, 3]
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+def skeleton(value: Any) -> Any:
+    """Return a configuration without its numbers, but for 0: with it a part is often left out."""
+    if isinstance(value, dict):
+        return {key: skeleton(each) for key, each in sorted(value.items())}
+    if isinstance(value, list):
+        return [skeleton(each) for each in value]
+    return "number" if isinstance(value, int | float) and not isinstance(value, bool) and value else value
+
+
+def cases() -> list[Any]:
+    """Return the configurations as parameters of a test; one that differs only in numbers is slow.
+
+    Sizes are those of the trial in all.
+    """
+    seen, found = set(), []
+    for config in CONFIGS:
+        content = yaml.safe_load((FOLDER / config).read_text())
+        what = repr(skeleton({"model": content["model"], "trainer": content["trainer"]}))
+        found.append(pytest.param(config, marks=[pytest.mark.slow] if what in seen else [], id=config))
+        seen.add(what)
+    return found
+
+
+def test_few_configurations_repeat_another_one() -> None:
+    slow = {case.values[0] for case in cases() if case.marks}
+    assert {"antic2019/unfrozen_192.yaml", "cho2023/paper.yaml"} <= slow
+    assert len(slow) < len(CONFIGS) / 5
+    assert skeleton({"a": [0.5, 0], "b": "1e-3", "c": True}) == {"a": ["number", 0], "b": "1e-3", "c": True}
+
+
+@pytest.mark.parametrize("config", cases())
 def test_a_configuration_trains_two_steps_on_photos(config: str, photos: Path) -> None:
     train_config(card_of(config), FOLDER / config, photos)
 

@@ -112,7 +112,9 @@ def test_torchrun_and_slurm_start_what_goes_on_by_itself(tmp_path: Path) -> None
 
 
 @pytest.mark.timeout(280)
-@pytest.mark.parametrize("name", ["zhang2016_small", "zhang2019_small"])  # one optimizer, and two
+@pytest.mark.parametrize(  # two optimizers, and one, which tests/test_contract.py trains in two processes too
+    "name", ["zhang2019_small", pytest.param("zhang2016_small", marks=pytest.mark.slow)]
+)
 def test_ddp_is_an_overlay_and_nothing_else(name: str, many: Path, tmp_path: Path) -> None:
     card = model_card(name)
     small = write_overlay(card, tmp_path, many)

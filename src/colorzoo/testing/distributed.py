@@ -7,6 +7,7 @@ import os
 import socket
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -75,6 +76,17 @@ def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
     _require_same_losses(card, both, alone)
 
 
+def fork_server() -> ForkServerContext:
+    """Return what starts processes that have imported torch and what most models need.
+
+    A fork of this process could inherit locks held by its threads; a fork of a fresh server cannot. The
+    server is started once and imports what its first user asked for, so all users of a test run share it.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, *_MANY_NEED])
+    return context
+
+
 def _require_same_metrics(card: ModelCard, both: list[_Trial], alone: _Trial) -> None:
     for trial in both:
         require(
@@ -112,9 +124,7 @@ def _require_same_losses(card: ModelCard, both: list[_Trial], alone: _Trial) -> 
 
 
 def _run_processes(card: ModelCard, folder: Path, steps: int) -> None:
-    # a fork of this process could inherit locks held by its threads; a fork of a fresh server cannot
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, *_MANY_NEED])
+    context = fork_server()
     port, zoo = _free_port(), list(colorzoo.zoo.__path__)
     arguments = [(card, folder, steps, rank, port, zoo) for rank in range(_PROCESSES)]
     processes = [context.Process(target=_worker, args=each, daemon=True) for each in arguments]
