@@ -25,6 +25,7 @@ from colorzoo.studio.runtime import is_cached
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 MODEL = "zhang2017_local_small"
+UPDATE_CHECK = 12_000  # ms after which the browser has looked for a newer service worker, if it does
 PATIENCE = 300_000  # ms; without graphics and threads, on a machine that does other things too
 FIRST_LOAD = 12e6  # bytes
 PLACES = ((60, 50), (180, 60), (110, 90))
@@ -51,16 +52,16 @@ def site(folder: Path) -> Iterator[Site]:
 
 
 class StaticPad(BrowserPad):
-    """The page of a static host; asks of other addresses are collected in `elsewhere`."""
+    """The page of a static host; what it and its workers ask of others is collected in `elsewhere`."""
 
     def __init__(self, browser: Any, site: Site, **options: Any) -> None:
         self.site, self.elsewhere = site, []
         super().__init__(browser, site.url, **options)
 
     def _new_page(self) -> Any:
+        self.context.on("request", self._note)
         page = super()._new_page()
         page.set_default_timeout(PATIENCE)
-        page.on("request", self._note)
         return page
 
     def _note(self, request: Any) -> None:
@@ -104,6 +105,7 @@ def test_a_session_is_what_the_command_line_makes_and_nothing_leaves_the_page(
         pad.page.check(f"input[name=cz-format][value={kind}]")
         save = lambda: pad.page.click("[data-action=export-now]")  # noqa: E731
         files[kind] = pad.download(save, tmp_path / f"page.{kind}")
+    pad.page.wait_for_timeout(UPDATE_CHECK)
     assert site.asked[loaded:] == []
     assert pad.elsewhere == []
     assert pad.problems == []
