@@ -20,6 +20,7 @@ function carrierOf(place) {
   const { worker, service } = place.dataset;
   if (!worker) return webTransport();
   const address = new URL(worker, document.baseURI);
+  address.search = location.search; // it may name a photo
   return workerTransport((service ? keptOffline(service) : Promise.resolve()).then(() => new Worker(address, { type: "module" })));
 }
 
