@@ -279,6 +279,11 @@ function check(desk, { recipe }, answer) {
   answer({ type: "checked", recipe: named ? { ...recipe, model: named.name } : recipe, notes });
 }
 
+/** No model of a page tells what in a reference colored a place. */
+function match(_desk, _message, answer) {
+  answer({ type: "matched", x: null, y: null });
+}
+
 function select() {
   throw new Trouble("unsupported", "no area can be drawn in this page, and those of a recipe are kept but not used; colorzoo studio does both");
 }
@@ -292,7 +297,7 @@ const REQUESTS = {
   ready: { run: hello, rank: 0 }, close: { run: close, rank: 0 }, open: { run: open, rank: 0 }, attach: { run: attach, rank: 1 },
   color: { run: color, rank: 0, newest: true }, suggest: { run: suggestions, rank: 1, newest: true }, next: { run: next, rank: 1, newest: true },
   probe: { run: probe, rank: 1, newest: true }, extent: { run: extent, rank: 1, newest: true }, model: { run: model, rank: 1 },
-  select: { run: select, rank: 1 }, export: { run: exported, rank: 2 }, cancel: { run: () => {}, rank: 0 }, check: { run: check, rank: 1 },
+  match: { run: match, rank: 1, newest: true }, select: { run: select, rank: 1 }, export: { run: exported, rank: 2 }, cancel: { run: () => {}, rank: 0 }, check: { run: check, rank: 1 },
 };
 
 export { Desk, REQUESTS };
