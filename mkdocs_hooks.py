@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from posixpath import join, normpath
@@ -14,6 +17,10 @@ from mkdocs.structure.pages import Page
 
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((\.\.?/[^)#\s]+)(#[^)\s]*)?\)")
 _ALL_OTHERS = "*"
+_PAD = re.compile(r"<!-- pad -->\n(.*?)<!-- /pad -->\n", re.DOTALL)
+_PAD_PHOTO = re.compile(r"pad/index\.html\?photo=([\w.]+)")
+_PAD_PAGE, _PAD_PHOTOS = "try.md", Path("images/sources")
+_WITHOUT = "*This site is built without it; `COLORZOO_SITE_PAD=1 mkdocs build --strict` builds one with the pad.*\n"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
@@ -32,7 +39,24 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) 
         outside = target.startswith("../") and (Path(config.docs_dir) / target).exists()
         return f'<abbr title="{target.removeprefix("../")}">{link[1]}</abbr>' if outside else link[0]
 
+    if page.file.src_uri == _PAD_PAGE and not _wants_pad():
+        markdown = _PAD.sub(lambda _: _WITHOUT, markdown)
     return _LINK.sub(replaced, markdown)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Write the drawing pad into the site, with the photos that its page names."""
+    if not _wants_pad():
+        return
+    docs = Path(config.docs_dir)
+    names = _PAD_PHOTO.findall((docs / _PAD_PAGE).read_text(encoding="utf-8"))
+    photos = [str(docs / _PAD_PHOTOS / name) for name in names]
+    pad = str(Path(config.site_dir) / "pad")
+    subprocess.run([sys.executable, "-m", "colorzoo", "studio", *photos, "--static", pad], check=True)
+
+
+def _wants_pad() -> bool:
+    return os.environ.get("COLORZOO_SITE_PAD", "") not in ("", "0")
 
 
 def _with_folders(entries: list[Any], pages: list[str]) -> list[Any]:

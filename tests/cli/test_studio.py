@@ -28,7 +28,10 @@ from tiny_model import gray_picture
         (["--device", "toaster"], "toaster"),
         (["--models", "zhang2016_small"], "--models belongs to --static"),
         (["--static", "page", "--models", "su2020_small"], "no graph can be made of it"),
-        (["--static", "page", "--models", "xu2020_small"], "exemplar cannot be given there"),
+        (["--static", "page", "--models", "cho2023_small"], "found by Python"),
+        (["--static", "page", "--models", "chen2023_small"], "no graph can be made of it"),
+        (["--static", "page", "--models", "kim2021_small"], "scribbles cannot be given there"),
+        (["one.jpg", "other.jpg"], "several photos belong to --static"),
         (["--static", "page", "--recipe", "a.json"], "a recipe is loaded in the page"),
     ],
 )

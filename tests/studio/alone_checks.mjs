@@ -53,6 +53,11 @@ const CHECKS = {
     return [items, page.entropyOf(shares), page.nextPoint(found, taken), page.isTrained(found)];
   },
   statistics: ({ rgba, whole, centers }) => page.statisticsOf(Uint8ClampedArray.from(rgba), whole, centers),
+  reference: ({ tile, side, whole, size }) => {
+    const rgba = new Uint8ClampedArray(4 * whole[0] * whole[1]);
+    for (let y = 0, at = 0; y < whole[0]; y += 1) for (let x = 0; x < whole[1]; x += 1, at += 4) for (let c = 0; c < 3; c += 1) rgba[at + c] = tile[3 * ((y % side[0]) * side[1] + (x % side[1])) + c];
+    return page.referenceOf(rgba, whole, size).data;
+  },
   hash: ({ bytes }) => [...page.plainSha256(Uint8Array.from(bytes))],
   encode: async ({ rgba, width, height, source, format, origin }) => {
     const pixels = { rgba: Uint8ClampedArray.from(rgba), width, height };

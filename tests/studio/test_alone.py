@@ -24,8 +24,10 @@ from colorzoo.inference.guide import draw_wishes, fit_points
 from colorzoo.inference.honor import honor_points
 from colorzoo.inference.origin import Origin, read_origin
 from colorzoo.inference.palette import Distribution, next_point, suggest_colors
+from colorzoo.inference.picture_io import read_picture
 from colorzoo.inference.pins import fit_pins
 from colorzoo.inference.reach import find_extent, is_limited, limit_reach
+from colorzoo.inference.references import as_reference
 from colorzoo.inference.resample import BicubicUpsampler, shrink_luma, working_size
 from colorzoo.studio.bundle import joined_module
 from colorzoo.studio.photo import fit
@@ -35,7 +37,7 @@ WHOLE, SIZE = (120, 170), (80, 113)  # height and width of the photo and at the 
 EXPORTED = (
     "lumaOf linearInGamut reducedChroma levelOf workingSize fitSize shrink Enlarger drawHints hintsOf "
     "honorPoints findExtent limitReach fitPins Joiner sharesThere suggestColors entropyOf nextPoint "
-    "isTrained statisticsOf plainSha256 encodePicture checkRecipe"
+    "isTrained statisticsOf referenceOf plainSha256 encodePicture checkRecipe"
 )
 
 POINTS = [
@@ -66,6 +68,10 @@ def bin_logits() -> torch.Tensor:
 
 def color_photo() -> np.ndarray:
     return np.random.default_rng(2).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+
+
+def tiled_reference(whole: tuple[int, int]) -> dict[str, Any]:
+    return {"tile": color_photo().ravel().tolist(), "side": [40, 50], "whole": whole, "size": REFERENCE_SIZE}
 
 
 def exif_jpeg() -> bytes:
@@ -104,6 +110,8 @@ ORIGIN = {
     "engine": "e",
     "recipe": {"note": "é<'\">"},
 }
+REFERENCE_SIZE = 32
+REFERENCES = {"": (93, 131), "of many pixels": (2100, 2010)}
 SHAPES = [
     [1, 3000, 256],
     [601, 455, 256],
@@ -167,6 +175,7 @@ def requests() -> dict[str, Any]:
             "taken": [[30.0, 20.0], [80.5, 60.25]],
         },
         "statistics": {"rgba": with_alpha(levels), "whole": [40, 50], "centers": hull_centers().tolist()},
+        **{f"reference {name}": tiled_reference(whole) for name, whole in REFERENCES.items()},
         "hash": {"bytes": list(range(200)) * 3},
         "encode png": picture | {"format": "png"},
         "encode jpeg": picture | {"format": "jpeg"},
@@ -291,6 +300,14 @@ def test_statistics_of_a_reference(answers: dict[str, Any]) -> None:
     assert expected.histogram is not None
     assert found["saturation"] == pytest.approx(float(expected.saturation), abs=1e-3)
     assert np.abs(np.array(found["histogram"]) - expected.histogram[0].numpy()).sum() < 0.01
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_a_reference_as_the_network_sees_it(answers: dict[str, Any], name: str) -> None:
+    rows, columns = REFERENCES[name]
+    levels = np.tile(color_photo(), (rows // 40 + 1, columns // 50 + 1, 1))[:rows, :columns]
+    expected = as_reference(read_picture(np.ascontiguousarray(levels)), REFERENCE_SIZE)
+    assert apart(answers[f"reference {name}"], expected.flatten()) < 1e-4
 
 
 def test_hash_without_a_secure_context(answers: dict[str, Any]) -> None:

@@ -97,3 +97,80 @@ def test_a_notebook_without_python_colors_by_the_page_that_it_names(page: Any, p
         page.click("[data-action=open]")
     chooser.value.set_files(photo)
     page.wait_for_selector(".cz-banner:visible >> text=Strength a half.")  # of the recipe in the notebook
+
+
+KERNEL = """async () => {
+  const { default: widget } = await import("/static/pad.js");
+  const host = document.body.appendChild(document.createElement("div"));
+  const flat = new Uint8Array(8 + 4 * 6 * 4).fill(90);
+  new DataView(flat.buffer).setUint32(0, 6, true);
+  new DataView(flat.buffer).setUint32(4, 4, true);
+  const picture = { width: 6, height: 4, mime: "image/x-rgba" };
+  const hello = {
+    type: "hello", session: "s", photo: null, recipe: null, limits: { formats: ["png"] },
+    start: { upload: "u", name: "old.png", sha256: "77" },
+    models: [{ name: "there", summary: "there", guidance: ["points"], ready: true, default: true }],
+  };
+  const image = { width: 6, height: 4, sha256: "77" };
+  const photo = { type: "photo", name: "old.png", ...picture, image, network: 4, view: [6, 4] };
+  const answers = {
+    ready: () => [hello, new Uint8Array(77)],
+    open: () => [photo, flat.slice(), flat.slice()],
+    color: ({ quality }) => [{ type: "colored", quality, points: [], notes: [], ...picture }, flat.slice()],
+    sign: () => [{ type: "sign" }],
+  };
+  const hears = [];
+  const kernel = { silent: false, heard: [] };
+  kernel.say = (asked) => {
+    const [message, ...parts] = answers[asked.type]?.(asked) ?? [];
+    const answer = () => [{ re: asked.id, ...message }, parts.map(({ buffer }) => new DataView(buffer))];
+    if (message) setTimeout(() => hears.forEach((hear) => hear(...answer())));
+  };
+  window.kernel = kernel;
+  const model = {
+    get: (name) => ({ page: "http://localhost/saved/", recipe: {} })[name],
+    on: (_, hear) => hears.push(hear), off: () => hears.splice(0),
+    send: (message) => {
+      kernel.heard.push(message.type);
+      if (!kernel.silent) kernel.say(message);
+    },
+  };
+  widget.render({ model, el: host });
+}"""
+PAUSE = 10_500  # ms
+
+
+@pytest.fixture
+def kernel(page: Any) -> Any:
+    """A notebook whose Python has a photo, and 6 x 4 pixels of it on the pad."""
+    page.evaluate("() => document.querySelector('.colorzoo-pad').remove()")
+    page.clock.install()
+    page.evaluate(KERNEL)
+    page.wait_for_selector(".colorzoo-pad[data-state=ready]")
+    return page
+
+
+def fall_silent(page: Any) -> None:
+    """Let Python answer nothing to a new point, until the pad no longer waits."""
+    page.evaluate("() => Object.assign(kernel, { silent: true, heard: [] })")
+    page.click(".cz-stage")
+    page.wait_for_function("() => kernel.heard.includes('color')")
+    page.clock.fast_forward(PAUSE)
+    assert page.evaluate("() => kernel.heard.at(-1)") == "sign"
+    assert page.locator(".cz-banner:visible").count() == 0
+    page.clock.fast_forward(PAUSE)
+    page.wait_for_selector(".cz-banner:visible >> text=Python does not answer: it is busy or gone.")
+
+
+def test_a_notebook_goes_on_with_a_python_that_was_busy(kernel: Any) -> None:
+    fall_silent(kernel)
+    kernel.evaluate("() => { kernel.silent = false; kernel.say({ type: 'sign', id: 0 }); }")
+    kernel.wait_for_selector(".colorzoo-pad[data-state=ready]")
+    assert kernel.evaluate("() => kernel.heard.slice(-3)") == ["ready", "open", "color"]
+
+
+def test_a_notebook_whose_python_is_gone_goes_on_with_photo_and_hints(kernel: Any) -> None:
+    fall_silent(kernel)
+    kernel.click(".cz-banner button")
+    kernel.wait_for_selector(".cz-toasts >> text=There is not here; here colors now.")
+    kernel.wait_for_selector(".cz-banner:visible >> text=The worker gave up.")  # it got a photo and a point

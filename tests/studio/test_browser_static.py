@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,14 @@ from colorzoo.studio.runtime import is_cached
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 MODEL = "zhang2017_local_small"
+UPDATE_CHECK = 12_000  # ms after which the browser has looked for a newer service worker, if it does
 PATIENCE = 300_000  # ms; without graphics and threads, on a machine that does other things too
 FIRST_LOAD = 12e6  # bytes
+REFERENCE_MODEL = "xu2020_small"
+AREAS = [
+    {"action": "lock", "mask": {"width": 4, "height": 2, "runs": [1, 2, 5]}, "made": {"x": 5}, "mine": 1},
+    {"action": "color", "path": [[10, 10], [90.5, 12], [40, 80]], "color": "#aa3050", "lightness": "color"},
+]
 PLACES = ((60, 50), (180, 60), (110, 90))
 
 
@@ -38,7 +46,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not is_cached():
             pytest.skip("missing, not passed: onnxruntime-web; `colorzoo studio --static FOLDER` fetches it")
         made = tmp_path_factory.mktemp("static") / "page"
-        command = [sys.executable, "-m", "colorzoo", "studio", "--static", str(made), "--models", MODEL]
+        models = f"{MODEL},{REFERENCE_MODEL}"
+        command = [sys.executable, "-m", "colorzoo", "studio", "--static", str(made), "--models", models]
         done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return made
@@ -51,16 +60,16 @@ def site(folder: Path) -> Iterator[Site]:
 
 
 class StaticPad(BrowserPad):
-    """The page of a static host; asks of other addresses are collected in `elsewhere`."""
+    """The page of a static host; what it and its workers ask of others is collected in `elsewhere`."""
 
     def __init__(self, browser: Any, site: Site, **options: Any) -> None:
         self.site, self.elsewhere = site, []
         super().__init__(browser, site.url, **options)
 
     def _new_page(self) -> Any:
+        self.context.on("request", self._note)
         page = super()._new_page()
         page.set_default_timeout(PATIENCE)
-        page.on("request", self._note)
         return page
 
     def _note(self, request: Any) -> None:
@@ -104,6 +113,7 @@ def test_a_session_is_what_the_command_line_makes_and_nothing_leaves_the_page(
         pad.page.check(f"input[name=cz-format][value={kind}]")
         save = lambda: pad.page.click("[data-action=export-now]")  # noqa: E731
         files[kind] = pad.download(save, tmp_path / f"page.{kind}")
+    pad.page.wait_for_timeout(UPDATE_CHECK)
     assert site.asked[loaded:] == []
     assert pad.elsewhere == []
     assert pad.problems == []
@@ -120,6 +130,55 @@ def test_a_session_is_what_the_command_line_makes_and_nothing_leaves_the_page(
         assert (origin.model, json.loads(origin.recipe)) == (MODEL, json.loads(recipe.read_text()))
 
 
+def test_a_reference_colors_as_on_the_command_line(
+    browser: Any, site: Site, photo: Path, tmp_path: Path
+) -> None:
+    look = tmp_path / "look.png"
+    rows, columns = np.mgrid[:300, :420]
+    levels = np.stack([200 - rows / 3, 60 + columns / 4, 40 + rows / 2], axis=-1)
+    Image.fromarray(levels.clip(0, 255).astype(np.uint8)).save(look)
+    pad = StaticPad(browser, site)
+    pad.open_ready(photo)
+    pad.model(REFERENCE_MODEL)
+    pad.click(*PLACES[0])
+    pad.settle()
+    saved = {}
+    for name in ("without", "with"):
+        if name == "with":
+            pad.choose_file(lambda: pad.page.click("[data-slot=exemplar] .cz-drop"), look)
+            pad.page.wait_for_selector("[data-slot=exemplar] figure:not([hidden])")
+            pad.settle()
+        recipe = pad.download(lambda: pad.page.click("[data-action=save]"), tmp_path / f"{name}.json")
+        pad.page.click("[data-action=export]")
+        pad.page.check("input[name=cz-format][value=png]")
+        picture = tmp_path / f"{name}.png"
+        saved[name] = pad.download(lambda: pad.page.click("[data-action=export-now]"), picture)
+        command_line = tmp_path / f"{name}.cli.png"
+        assert main(["colorize", str(photo), "--recipe", str(recipe), "-o", str(command_line)]) == 0
+        assert difference(picture, command_line).mean() < 1.0
+    assert pad.elsewhere == pad.problems == []
+    pad.close()
+    assert difference(saved["without"], saved["with"]).mean() > 3.0
+
+
+def test_an_address_names_one_of_the_photos_of_its_page(
+    browser: Any, folder: Path, photo: Path, tmp_path: Path
+) -> None:
+    offering = tmp_path / "page"
+    shutil.copytree(folder, offering)
+    listed = json.loads((folder / "static" / "catalog.json").read_text())
+    listed["photos"] = []
+    for name in ("one.png", "two.png"):
+        shutil.copy(photo, offering / "static" / name)
+        listed["photos"].append({"upload": name, "name": name, "sha256": "0" * 64})
+    (offering / "static" / "catalog.json").write_text(json.dumps(listed))
+    with serving(offering) as site:
+        for search, name in (("?photo=two.png", "two.png"), ("", "one.png"), ("?photo=other.png", "one.png")):
+            pad = StaticPad(browser, replace(site, url=site.url + search))
+            pad.page.wait_for_selector(f".cz-photo-name >> text={name}", state="attached")
+            pad.close()
+
+
 def test_recipes_go_both_ways(browser: Any, site: Site, photo: Path, tmp_path: Path) -> None:
     points = [
         {"x": 70, "y": 60, "radius": 4, "color": "#b03020", "reach": "automatic"},
@@ -127,13 +186,15 @@ def test_recipes_go_both_ways(browser: Any, site: Site, photo: Path, tmp_path: P
     ]
     written = tmp_path / "python.json"
     document = {"version": 1, "image": {"width": 240, "height": 160}, "model": MODEL, "points": points}
-    Recipe.from_json({**document, "strength": 0.8, "unknown": {"kept": True}}).to_json(written)
+    more = {"strength": 0.8, "areas": AREAS, "unknown": {"kept": True}}
+    Recipe.from_json({**document, **more}).to_json(written)
     broken = tmp_path / "broken.json"
     broken.write_text(json.dumps({**document, "points": [{"x": 900, "y": 1, "color": "#000000"}]}))
 
     pad = StaticPad(browser, site)
     pad.open_ready(photo)
     pad.choose_file(lambda: pad.page.click("[data-action=load]"), written)
+    pad.page.wait_for_selector(".cz-toasts >> text=This page keeps areas but does not use them")
     pad.page.wait_for_selector(".cz-toasts >> text=Recipe python.json loaded")
     pad.choose_file(lambda: pad.page.click("[data-action=load]"), broken)
     pad.page.wait_for_selector(".cz-toasts >> text=lies outside the picture")
@@ -146,6 +207,7 @@ def test_recipes_go_both_ways(browser: Any, site: Site, photo: Path, tmp_path: P
         (70, 60, 4, True, "automatic"),
         (190.5, 120, 2, True, "everywhere"),
     ]
+    assert json.loads(saved.read_text())["areas"] == AREAS
     assert (found.strength, found.model, found.extra["unknown"]) == (0.8, MODEL, {"kept": True})
     studio = tiny_studio()
     server = DirectPad(studio)

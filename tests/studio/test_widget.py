@@ -31,7 +31,8 @@ class Page:
             Message(content, tuple(bytes(b) for b in buffers or ()))
         )
         self.say("ready")
-        self.hello = self.inbox.get(timeout=30).body
+        greeting = self.inbox.get(timeout=30)
+        self.hello, self.files = greeting.body, greeting.buffers
 
     def say(self, kind: str, *buffers: bytes, **fields: Any) -> int:
         self.count += 1
@@ -91,6 +92,18 @@ def test_a_cell_that_is_drawn_again_keeps_photo_and_recipe(pad: Pad) -> None:
     assert again.hello["resumed"]
     assert again.hello["photo"]["width"] == 96
     assert again.hello["recipe"]["points"] == [POINT]
+
+
+def test_a_pad_with_a_page_holds_the_photo_in_case_python_goes(tmp_path: Path) -> None:
+    path = tmp_path / "old.png"
+    path.write_bytes(photo_file(50, 40))
+    pad = Pad(path, model=Colorizer(tiny_model(), device="cpu", size=64), page="https://example.org/page/")
+    page = Page(pad)
+    assert page.hello["start"]["name"] == "old.png"
+    assert page.files == (path.read_bytes(),)
+    page.say("sign")
+    assert page.inbox.get(timeout=10).type == "sign"
+    pad.close()
 
 
 def test_the_result_is_that_of_python_even_for_16_bits() -> None:

@@ -22,8 +22,10 @@ def write_static(args: argparse.Namespace) -> int:
         raise ColorzooError("--static takes --models; a recipe is loaded in the page")
     require_onnx()
     names = None if args.models is None else [name.strip() for name in args.models.split(",") if name.strip()]
-    photo = Path(args.picture) if args.picture else None
-    page = write_page(Path(args.static), page_models(names), photo, lambda line: print(line, file=sys.stderr))
+    photos = [Path(picture) for picture in args.pictures]
+    page = write_page(
+        Path(args.static), page_models(names), photos, lambda line: print(line, file=sys.stderr)
+    )
     print(f"{page.folder}: {', '.join(page.models)}")
     print(f"{page.total / 1e6:.1f} MB in all, {page.first / 1e6:.1f} MB before the first photo is colored")
     print(f"try it: python -m http.server --directory {page.folder}")

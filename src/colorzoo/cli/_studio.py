@@ -24,8 +24,7 @@ def make_studio(args: argparse.Namespace) -> tuple[Studio, dict[str, Any] | None
     name = args.model or (recipe or {}).get("model") or choose_default("points", fast=args.fast)
     studio = Studio(model=name, device=args.device, tune=True)
     try:
-        if args.picture:
-            path = Path(args.picture)
+        for path in map(Path, args.pictures):
             examine_picture(
                 path, max_pixels=studio.limits.pixels
             )  # what is wrong is said here, not in the page

@@ -29,7 +29,10 @@ _NEEDED = ("starlette", "uvicorn", "websockets", "segno")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument(
-        "picture", nargs="?", metavar="PHOTO", help="opened at once; others by drop or button"
+        "pictures",
+        nargs="*",
+        metavar="PHOTO",
+        help="opened at once; others by drop or button (several: of --static, by ?photo=NAME)",
     )
     parser.add_argument("--recipe", metavar="R.json", help="color points and settings to begin with")
     parser.add_argument(
@@ -76,8 +79,10 @@ def run(args: argparse.Namespace) -> int:
         model_card(args.model)
     if args.port is not None and not 0 <= args.port <= 65535:
         raise ColorzooError(f"--port must be from 0 to 65535, got {args.port}")
-    if args.picture and not Path(args.picture).exists():
-        raise ColorzooError(f"{args.picture}: no such file")
+    if len(args.pictures) > 1:
+        raise ColorzooError("several photos belong to --static; name one, and drop the others onto the pad")
+    if args.pictures and not Path(args.pictures[0]).exists():
+        raise ColorzooError(f"{args.pictures[0]}: no such file")
     # nothing here may import torch before the address is printed
     from colorzoo.studio.listen import Address
     from colorzoo.studio.serve import serve

@@ -18,9 +18,9 @@ from colorzoo.studio.runtime import RUNTIMES, VERSION
 from colorzoo.tasks import ColorizationModule
 from colorzoo.weights.catalog import list_weights
 
-STANDARD = ("zhang2017_local_small", "zhang2016_small", "zhang2017_global_small")
+STANDARD = ("zhang2017_local_small", "zhang2016_small", "zhang2017_global_small", "xu2020_small")
 _STARTS, _MOST_COLORS = 5, 32  # of the clusters of a palette; the first start draws nothing
-_CARRIED = frozenset({"points", "statistics"})
+_CARRIED = frozenset({"points", "statistics", "exemplar"})
 _FULL_PIXELS = 50_000_000
 
 
@@ -54,14 +54,16 @@ def obstacle(card: ModelCard) -> str:
 
 
 def catalog(
-    cards: Sequence[ModelCard], about: dict[str, dict[str, Any]], start: dict[str, str] | None
+    cards: Sequence[ModelCard], about: dict[str, dict[str, Any]], photos: Sequence[dict[str, str]]
 ) -> dict[str, Any]:
     """Return what ``catalog.json`` says.
 
     Args:
         cards: The models of the page, the default one first.
-        about: Of each of them ``file``, ``distribution``, ``size`` and ``weights``.
-        start: ``upload`` and ``name`` of a photo that the page opens at once, or None.
+        about: Of each of them ``file``, ``distribution``, ``size``, ``weights``, and ``exemplar_file`` of one
+            that takes a reference.
+        photos: ``upload``, ``name`` and ``sha256`` of those that it offers; it opens the first at once, or
+            the one that its address names.
     """
     limits = Limits(full_pixels=_FULL_PIXELS).to_dict()
     del limits["head"]  # nothing is sent anywhere, so there is nothing to refuse before it is
@@ -72,7 +74,7 @@ def catalog(
             kind: {"script": script, "binary": f"{binary}.packed"}
             for kind, (script, binary) in RUNTIMES.items()
         },
-        "start": start,
+        "photos": list(photos),
         "network": ColorizationModule.working_size,
         "view": Limits().view_side,
         "limits": limits | {"formats": ["png", "jpeg"]},

@@ -7,8 +7,8 @@ import hashlib
 import json
 import secrets
 import shutil
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_model
 from colorzoo.inference.export import export_model
 from colorzoo.inference.picture_io import read_picture
+from colorzoo.networks.fingerprint import fingerprint
 from colorzoo.studio.bundle import joined_module, pad_module, pad_style
 from colorzoo.studio.catalog import catalog
 from colorzoo.studio.half import half_weights
@@ -52,14 +53,14 @@ class Page:
 
 
 def write_page(
-    folder: Path, cards: list[ModelCard], photo: Path | None = None, report: Report = lambda _: None
+    folder: Path, cards: list[ModelCard], photos: Sequence[Path] = (), report: Report = lambda _: None
 ) -> Page:
     """Write the page, whole or not at all.
 
     Args:
         folder: It is made; an older page there is replaced.
         cards: The models, the default one first; see `page_models`.
-        photo: Opened at once.
+        photos: The first is opened at once, any of them by ``?photo=NAME`` behind the page's address.
         report: Told what is being done.
 
     Raises:
@@ -71,15 +72,17 @@ def write_page(
     about = {}
     for card in cards:
         report(f"graph of {card.name}")
-        name, data, facts = _graph(card)
-        content[f"static/{name}"] = data
-        about[card.name] = facts
-    start = None
-    if photo is not None:
+        graphs, about[card.name] = _graphs(card)
+        content |= {f"static/{name}": data for name, data in graphs.items()}
+    offered = []
+    for number, photo in enumerate(photos):
         read_picture(photo)  # what is wrong is said here, not in the page
-        start = {"upload": f"photo{photo.suffix}", "name": photo.name}
-        content[f"static/photo{photo.suffix}"] = photo.read_bytes()
-    content["static/catalog.json"] = json.dumps(catalog(cards, about, start), separators=(",", ":")).encode()
+        data = content[f"static/photo{number}{photo.suffix}"] = photo.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        offered.append({"upload": f"photo{number}{photo.suffix}", "name": photo.name, "sha256": digest})
+    content["static/catalog.json"] = json.dumps(
+        catalog(cards, about, offered), separators=(",", ":")
+    ).encode()
     content["static/pad.worker.js"] = joined_module("alone/worker").encode()
     content["sw.js"] = _service(content)
     facts = {"colorzoo": __version__, "models": [card.name for card in cards], "files": sorted(content)}
@@ -143,17 +146,35 @@ def _service(content: dict[str, bytes]) -> bytes:
     return f"const PAGE = {json.dumps(facts)};\n{text}".encode()
 
 
-def _graph(card: ModelCard) -> tuple[str, bytes, dict[str, Any]]:
-    """Return name, content and facts of a model's graph, which is made once and kept in the cache."""
+def _graphs(card: ModelCard) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Return a model's graphs by the names of their files, and what the page is told of them.
+
+    One that takes a reference has two: without a reference it colors all the same.
+    """
     (weights,) = [row.weights for row in list_weights([card]) if row.where == "embedded"]
-    kept = cache_home() / "graphs" / f"page-{card.name}-{__version__}-{str(weights.sha256)[:16]}.onnx"
+    model = create_model(card.name)
+    mark = fingerprint(model)  # also of weights that it borrows from another model
+    plain = replace(card, guidance=tuple(kind for kind in card.guidance if kind != "exemplar"))
+    graph, outputs = _graph(plain, f"{card.name}-{mark}")
+    facts = {
+        "file": f"{card.name}.onnx.packed",
+        "distribution": "logits" in outputs,
+        "size": model.working_size,
+    }
+    graphs = {f"{card.name}.onnx.packed": graph}
+    if plain != card:
+        facts["exemplar_file"] = f"{card.name}.exemplar.onnx.packed"
+        graphs[f"{card.name}.exemplar.onnx.packed"], _ = _graph(card, f"{card.name}-exemplar-{mark}")
+    return graphs, facts | {"weights": weights.sha256 or ""}
+
+
+def _graph(card: ModelCard, name: str) -> tuple[bytes, tuple[str, ...]]:
+    """Return a graph, which is made once and kept in the cache, and the names of its outputs."""
+    kept = cache_home() / "graphs" / f"page-{name}-{__version__}.onnx"
     if not kept.is_file():
         export_model(card, kept)
     graph, outputs = half_weights(kept)
-    size = create_model(card.name).working_size
-    name = f"{card.name}.onnx.packed"
-    facts = {"file": name, "distribution": "logits" in outputs, "size": size, "weights": weights.sha256 or ""}
-    return name, _packed(graph), facts
+    return _packed(graph), outputs
 
 
 def _check_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ class Pad(anywidget.AnyWidget):
         recipe: Points and settings to begin with.
         device: On which models run.
         page: Address of what ``colorzoo studio --static`` wrote. Where no Python answers, as in a saved
-            notebook, the pad colors with the models of that page; its host must allow other origins (CORS).
+            notebook or after its kernel has died, the pad colors with the models of that page; its host must
+            allow other origins (CORS).
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
@@ -64,6 +66,7 @@ class Pad(anywidget.AnyWidget):
         self.studio = Studio(own, model=name, device=device, inline_files=True)
         self._session = self.studio.sessions.new()
         self._photo: Picture | None = None
+        self._file = b""
         self._offered = None if photo is None else self._offer(photo)
         document = {} if recipe is None else _document(recipe)
         super().__init__(_esm=pad_module(), _css=pad_style(), recipe=document, page=page)
@@ -105,6 +108,7 @@ class Pad(anywidget.AnyWidget):
         self._photo = read_picture(photo)  # what is wrong is said here
         path = Path(photo) if isinstance(photo, str | Path) else None
         data = encode(self._photo.rgb, self._photo, "PNG", 95) if path is None else path.read_bytes()
+        self._file = data
         self.studio.offer(data, "picture.png" if path is None else path.name)
         return sha256(data).hexdigest()
 
@@ -113,7 +117,10 @@ class Pad(anywidget.AnyWidget):
         message = Message(content if isinstance(content, dict) else {}, tuple(bytes(b) for b in buffers))
         if message.type == "ready":  # the page has just been drawn, perhaps for a second time
             self._session.connected = False
-            self._session = self.studio.greet(self._session.id, self._send_message, dict(self.recipe) or None)
+            self._session = self.studio.greet(self._session.id, self._welcome, dict(self.recipe) or None)
+            return
+        if message.type == "sign":
+            self._send_message(Message({"type": "sign"}))
             return
         if message.type == "color":
             self._follow(message.body.get("recipe"))
@@ -128,6 +135,10 @@ class Pad(anywidget.AnyWidget):
             return  # the request itself will be answered with what is wrong
         finally:
             self._drawn = False
+
+    def _welcome(self, hello: Message) -> None:
+        """Greet, and give the photo to a pad that has a page to go on with if Python is gone."""
+        self._send_message(replace(hello, buffers=(self._file,)) if self.page and self._file else hello)
 
     def _send_message(self, message: Message) -> None:
         self.send(message.body, list(message.buffers))

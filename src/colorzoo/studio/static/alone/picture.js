@@ -144,4 +144,4 @@ function asMessage(rgba, [height, width]) {
 
 const PLAIN = "image/x-rgba";
 
-export { PLAIN, Photo, Trouble, asMessage, contextOf, decodePicture, plainPicture };
+export { PLAIN, Photo, Trouble, asMessage, contextOf, decodePicture, isGray, plainPicture };

@@ -7,11 +7,12 @@ import { fetchPacked } from "./engine.js";
 import { abOfHint, askedAb, hintsOf } from "./hints.js";
 import { levelOf } from "./light.js";
 import { entropyOf, isTrained, nextPoint, sharesThere, suggestColors } from "./palette.js";
-import { PLAIN, Photo, Trouble, asMessage, contextOf, decodePicture, plainPicture } from "./picture.js";
+import { PLAIN, Photo, Trouble, asMessage, contextOf, decodePicture, isGray, plainPicture } from "./picture.js";
 import { findExtent } from "./reach.js";
 import { checkRecipe } from "./recipe.js";
+import { referenceOf } from "./reference.js";
 import { fitSize } from "./resample.js";
-import { Solver } from "./solve.js";
+import { Solver, ignored } from "./solve.js";
 import { statisticsOf } from "./statistics.js";
 
 const SNAPPED = 0.5;
@@ -23,9 +24,13 @@ const NAMES = { png: "png", jpeg: "jpg" };
 
 /** One pad: its photo, and what serves its requests. */
 class Desk {
-  /** @param {any} catalog of the page @param {import("./engine.js").Engine} engine @param {() => Promise<boolean>} quiet whether no newer picture is asked for */
-  constructor(catalog, engine, quiet) {
-    Object.assign(this, { catalog, engine, quiet, solver: null, distributes: {} });
+  /**
+   * @param {any} catalog of the page @param {import("./engine.js").Engine} engine @param {() => Promise<boolean>} quiet whether no newer picture is asked for
+   * @param {string | null} wanted name of the photo to begin with
+   */
+  constructor(catalog, engine, quiet, wanted = null) {
+    const start = catalog.photos.find(({ name }) => name === wanted) ?? catalog.photos[0] ?? null;
+    Object.assign(this, { catalog, engine, quiet, start, solver: null, distributes: {} });
   }
 
   /** @returns {Photo} */
@@ -54,7 +59,7 @@ class Desk {
 function hello(desk, message, answer) {
   const { version, models, limits } = desk.catalog;
   const photo = desk.solver ? describe(desk.solver.photo, desk) : null;
-  answer({ type: "hello", session: "page", version, resumed: Boolean(photo), photo, start: desk.catalog.start, recipe: null, models, limits });
+  answer({ type: "hello", session: "page", version, resumed: Boolean(photo), photo, start: desk.start, recipe: null, models, limits });
 }
 
 function describe(photo, desk) {
@@ -87,18 +92,34 @@ function grayView({ view, viewSize: [height, width] }) {
 
 async function attach(desk, { slot = "exemplar", name = "picture", detach }, answer, [bytes]) {
   if (detach) {
+    if (slot === "exemplar") desk.solver?.refer(null);
     answer({ type: "attached", slot, detached: true });
     return;
   }
-  if (slot !== "statistics") throw new Trouble("unsupported", "no model of this page takes a reference picture");
   const pixels = await decodePicture(bytes, name, desk.catalog.limits.pixels);
   const { width, height, rgba } = pixels;
+  const facts = { type: "attached", slot, name, width, height, mime: PLAIN, notes: [] };
+  const shown = await thumbnail(pixels);
+  if (slot === "statistics") answer({ ...facts, statistics: statisticsOf(rgba, [height, width], desk.catalog.hull) }, shown);
+  else {
+    refer(desk, pixels, name);
+    answer(facts, shown);
+  }
+}
+
+/** Take the colors of a picture from now on. */
+function refer(desk, pixels, name) {
+  if (!desk.catalog.models.some(({ missing, guidance }) => !missing && guidance.includes("exemplar"))) throw new Trouble("unsupported", "no model of this page takes a reference picture");
+  if (isGray(pixels)) throw new Trouble("bad_picture", `the reference ${name} has no color; name a picture in color.`);
+  if (desk.photo) desk.solver.refer(referenceOf(pixels.rgba, [pixels.height, pixels.width], desk.catalog.network));
+}
+
+async function thumbnail({ width, height, rgba }) {
   const [rows, columns] = fitSize(height, width, THUMBNAIL);
   const small = await createImageBitmap(new ImageData(rgba, width, height), { resizeWidth: columns, resizeHeight: rows, resizeQuality: "high" });
   const context = contextOf(columns, rows);
   context.drawImage(small, 0, 0);
-  const shown = asMessage(context.getImageData(0, 0, columns, rows).data, [rows, columns]);
-  answer({ type: "attached", slot, name, width, height, mime: PLAIN, notes: [], statistics: statisticsOf(rgba, [height, width], desk.catalog.hull) }, shown);
+  return asMessage(context.getImageData(0, 0, columns, rows).data, [rows, columns]);
 }
 
 async function color(desk, { recipe, quality, suggest }, answer) {
@@ -254,7 +275,17 @@ function check(desk, { recipe }, answer) {
   const named = recipe.model ? models.find((entry) => entry.name === recipe.model || entry.aliases.includes(recipe.model)) : null;
   if (recipe.model && !named) throw new Trouble("no_model", `the recipe is for ${recipe.model}, which is not known here`);
   if (named?.missing) notes.push(`${named.name} does not run in this page: ${named.missing}`);
+  else notes.push(...ignored(named ?? desk.model(), recipe));
   answer({ type: "checked", recipe: named ? { ...recipe, model: named.name } : recipe, notes });
+}
+
+/** No model of a page tells what in a reference colored a place. */
+function match(_desk, _message, answer) {
+  answer({ type: "matched", x: null, y: null });
+}
+
+function select() {
+  throw new Trouble("unsupported", "no area can be drawn in this page, and those of a recipe are kept but not used; colorzoo studio does both");
 }
 
 function close(desk) {
@@ -266,7 +297,7 @@ const REQUESTS = {
   ready: { run: hello, rank: 0 }, close: { run: close, rank: 0 }, open: { run: open, rank: 0 }, attach: { run: attach, rank: 1 },
   color: { run: color, rank: 0, newest: true }, suggest: { run: suggestions, rank: 1, newest: true }, next: { run: next, rank: 1, newest: true },
   probe: { run: probe, rank: 1, newest: true }, extent: { run: extent, rank: 1, newest: true }, model: { run: model, rank: 1 },
-  export: { run: exported, rank: 2 }, cancel: { run: () => {}, rank: 0 }, check: { run: check, rank: 1 },
+  match: { run: match, rank: 1, newest: true }, select: { run: select, rank: 1 }, export: { run: exported, rank: 2 }, cancel: { run: () => {}, rank: 0 }, check: { run: check, rank: 1 },
 };
 
 export { Desk, REQUESTS };

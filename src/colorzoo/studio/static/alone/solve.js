@@ -38,7 +38,12 @@ const keyOf = ({ model: _, image: __, studio: ___, ...rest }) => JSON.stringify(
 class Solver {
   /** @param {import("./engine.js").Engine} engine @param {import("./picture.js").Photo} photo */
   constructor(engine, photo) {
-    Object.assign(this, { engine, photo, answers: new Answers(), bases: new Answers() });
+    Object.assign(this, { engine, photo, answers: new Answers(), bases: new Answers(), reference: null });
+  }
+
+  /** @param {ReturnType<typeof import("./reference.js").referenceOf> | null} reference whose colors count from now on */
+  refer(reference) {
+    Object.assign(this, { reference, answers: new Answers(), bases: new Answers() });
   }
 
   /** @param {any} model of the catalog @param {any} recipe @param {number} size shorter side @returns {Promise<Answer>} */
@@ -78,7 +83,9 @@ class Solver {
     const count = size[0] * size[1];
     const statistics = recipe.statistics ?? {};
     const histogram = normalized(statistics.histogram);
-    return this.engine.run(model, {
+    const graph = this.reference && model.exemplar_file ? { name: `${model.name} with a reference`, file: model.exemplar_file } : model;
+    return this.engine.run(graph, {
+      exemplar_rgb: this.reference,
       luma: { data: luma, dims: [1, 1, ...size] },
       points_ab: { data: points?.ab ?? new Float32Array(2 * count), dims: [1, 2, ...size] },
       points_mask: { data: points?.mask ?? new Float32Array(count), dims: [1, 1, ...size] },
@@ -133,9 +140,12 @@ function normalized(histogram) {
 function ignored(model, recipe) {
   const kinds = ["points", "scribbles", "regions", "boxes", "exemplar", "classes", "statistics", "areas", "divisions"];
   const given = kinds.filter((kind) => (Array.isArray(recipe[kind]) ? recipe[kind].length : recipe[kind] && Object.keys(recipe[kind]).length));
-  return given.filter((kind) => !model.guidance.includes(kind)).map((kind) => (
-    kind === "areas" ? "this page does not use areas; colorzoo studio and the command line do" : `${model.name} does not use ${kind}; they were ignored`
+  const notes = given.filter((kind) => !model.guidance.includes(kind)).map((kind) => (
+    kind === "areas" ? "this page keeps areas but does not use them; colorzoo studio and the command line do" : `${model.name} does not use ${kind}; they were ignored`
   ));
+  const { alpha = 1, more = [] } = recipe.exemplar ?? {};
+  if (alpha !== 1 || more.length) notes.push("this page takes one reference, and all of its colors; colorzoo studio and the command line also mix");
+  return notes;
 }
 
-export { Solver };
+export { Solver, ignored };

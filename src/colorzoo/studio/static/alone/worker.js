@@ -85,7 +85,7 @@ async function begin() {
   }
   const catalog = await response.json();
   const engine = new Engine(catalog, base);
-  desk = new Desk(catalog, engine, quiet);
+  desk = new Desk(catalog, engine, quiet, new URL(import.meta.url).searchParams.get("photo"));
   engine.session(desk.model()).catch(() => {}); // the first photo need not wait for it; what is wrong is said then
   bracketTable(); // while the rest is on its way
   work();

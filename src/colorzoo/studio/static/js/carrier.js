@@ -3,10 +3,14 @@
  * `Transport`, and whatever stands under it speaks docs/studio_protocol.md.
  */
 
+import { t } from "./dom.js";
 import { saveBlob, webTransport, widgetTransport } from "./transport.js";
 
 const PATIENCE = 4000; // ms; without a service worker the page works too, but not offline
 const SILENCE = 6000; // ms after which a notebook counts as one without Python
+const PAUSE = 10_000; // ms without an answer after which Python is asked for a sign, and again after which it is given up
+const UNANSWERED = ["cancel", "close"];
+const OFFERED = "offered"; // the photo that Python had
 
 /**
  * @param {HTMLElement} place with `data-worker`, the address of a worker's script, and `data-service`, that of a service worker; or without
@@ -16,6 +20,7 @@ function carrierOf(place) {
   const { worker, service } = place.dataset;
   if (!worker) return webTransport();
   const address = new URL(worker, document.baseURI);
+  address.search = location.search; // it may name a photo
   return workerTransport((service ? keptOffline(service) : Promise.resolve()).then(() => new Worker(address, { type: "module" })));
 }
 
@@ -39,40 +44,94 @@ async function keptOffline(service) {
 function widgetCarrier(model) {
   const page = model.get("page");
   const python = widgetTransport(model);
-  if (!page) return python;
-  let under = python;
-  let unheard = [];
-  const carrier = {
-    onmessage: () => {},
-    onstate: () => {},
-    send: (...parts) => {
-      unheard?.push(parts);
-      return under.send(...parts);
-    },
-    upload: (...parts) => under.upload(...parts),
-    download: (...parts) => under.download(...parts),
-    reconnect: () => under.reconnect(),
-    close: () => {
-      clearTimeout(waiting);
-      under.close();
-    },
-  };
-  const listen = (recipe) => {
-    under.onstate = (...parts) => carrier.onstate(...parts);
-    under.onmessage = (message, buffers) => {
-      clearTimeout(waiting);
-      unheard = null;
-      carrier.onmessage(message.type === "hello" && recipe ? { ...message, recipe } : message, buffers);
-    };
-  };
-  const waiting = setTimeout(() => {
-    python.close();
-    under = workerTransport(Promise.resolve(foreignWorker(new URL("static/pad.worker.js", page))));
-    listen(model.get("recipe"));
-    queueMicrotask(() => unheard?.forEach((parts) => under.send(...parts))); // after the worker was greeted
-  }, SILENCE);
-  listen(null);
-  return carrier;
+  return page ? new Heir(python, () => workerTransport(Promise.resolve(foreignWorker(new URL("static/pad.worker.js", page)))), () => model.get("recipe")) : python;
+}
+
+/**
+ * Python as long as it answers, then a worker. At the beginning the worker takes over by itself; later a busy Python is told from one that is
+ * gone only by who waits, so the pad is offline until Python answers or the user tries again. The worker then gets the photo that Python offered.
+ */
+class Heir {
+  /** @param {import("./transport.js").Transport} python @param {() => import("./transport.js").Transport} startWorker @param {() => any} recipe of the notebook */
+  constructor(python, startWorker, recipe) {
+    Object.assign(this, { under: python, python, startWorker, recipe, unheard: [], kept: null, doubted: false, timer: 0 });
+    this.onmessage = () => {};
+    this.onstate = () => {};
+    python.onstate = (...parts) => this.onstate(...parts);
+    python.onmessage = (message, buffers) => this.#hear(message, buffers);
+    this.timer = setTimeout(() => this.#inherit(), SILENCE);
+  }
+
+  send(message, buffers) {
+    this.unheard?.push([message, buffers]);
+    if (this.under === this.python) {
+      if (!this.timer && !UNANSWERED.includes(message.type)) this.#watch();
+      return !this.doubted && this.python.send(message, buffers);
+    }
+    const offered = message.type === "open" && message.upload === OFFERED;
+    return offered ? this.under.send({ ...message, upload: undefined }, [this.kept.bytes.slice()]) : this.under.send(message, buffers);
+  }
+
+  upload(...parts) {
+    return this.under.upload(...parts);
+  }
+
+  download(...parts) {
+    return this.under.download(...parts);
+  }
+
+  reconnect() {
+    if (this.doubted) this.#inherit();
+    else this.under.reconnect();
+  }
+
+  close() {
+    clearTimeout(this.timer);
+    this.under.close();
+  }
+
+  /** Wait for anything; then ask Python for no more than a sign, since its work may take long. */
+  #watch() {
+    this.timer = setTimeout(() => {
+      this.python.send({ type: "sign", id: 0 });
+      this.timer = setTimeout(() => this.#doubt(), PAUSE);
+    }, PAUSE);
+  }
+
+  #doubt() {
+    this.doubted = true;
+    this.onstate("offline", t("Python does not answer: it is busy or gone. Your edits are kept. Retry goes on without it."));
+  }
+
+  #hear(message, buffers) {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    this.unheard = null;
+    if (this.doubted) this.python.send({ type: "ready", id: 0 }); // greeted anew, the pad asks again for what it wants
+    else if (message.type !== "sign") {
+      if (message.type === "hello" && buffers.length) this.kept = { ...message.start, bytes: buffers[0] };
+      this.onmessage(message, buffers);
+    }
+    this.doubted = false;
+  }
+
+  #inherit() {
+    clearTimeout(this.timer);
+    const recipe = this.unheard ? this.recipe() : null;
+    const { unheard } = this;
+    Object.assign(this, { doubted: false, unheard: null });
+    this.python.close();
+    this.under = this.startWorker();
+    this.under.onstate = (...parts) => this.onstate(...parts);
+    this.under.onmessage = (message, buffers) => this.onmessage(message.type === "hello" ? { ...message, ...this.#legacy(message, recipe) } : message, buffers);
+    queueMicrotask(() => unheard?.forEach((parts) => this.send(...parts))); // after the worker was greeted
+  }
+
+  /** What a greeting of the worker says of the work before it. */
+  #legacy(message, recipe) {
+    const { name, sha256 } = this.kept ?? {};
+    return { recipe: recipe ?? message.recipe, start: this.kept ? { upload: OFFERED, name, sha256 } : message.start };
+  }
 }
 
 /** A worker of another address: browsers start none, but one of ours may import it. @param {URL} address */

@@ -326,11 +326,21 @@ class Pad {
     this.modelChanged();
   }
 
+  /** Begin with the default model; also where another side has taken over, which does not have the one in use. */
+  chooseModel() {
+    const { model: used } = this.doc;
+    const here = this.models.filter(({ missing }) => !missing);
+    if (used && (!this.greeted || here.some(({ name }) => name === used))) return;
+    const name = (here.find((model) => model.default) ?? here[0])?.name ?? "";
+    this.history.now = { ...this.doc, model: name };
+    if (used) this.toast(t("{used} is not here; {name} colors now.", { used, name }));
+  }
+
   /** @param {any} message the greeting, after every connection */
   async hello(message) {
     Object.assign(this, { models: message.models, limits: message.limits ?? {}, start: message.start ?? null, offered: message.recipe ?? null });
     if (this.photo) this.photo.shown = 0;
-    if (!this.doc.model) this.history.now = { ...this.doc, model: (message.models.find((model) => model.default) ?? message.models[0])?.name ?? "" };
+    this.chooseModel();
     this.set({ link: "open" });
     if (this.greeted) {
       if (message.photo) this.queue.final();
