@@ -1,7 +1,7 @@
 """Make the pictures of docs/walks.md: what an artist puts into a picture, step by step.
 
 Run with ``python -m benchmarks.pages.walks`` whenever weights have changed. A walk is a recipe that grows,
-and goes the way of ``colorzoo colorize --recipe``; things are selected as by a click, regions are the model's.
+and goes the way of ``colorzoo colorize --recipe``: things are selected as by a click, regions are its own.
 """
 
 from __future__ import annotations
