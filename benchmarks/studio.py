@@ -1,7 +1,7 @@
 """The drawing pad in a real browser: from pointer-up to new pixels; and eight pads at once for a minute.
 
-``COLORZOO_BEFORE`` may name the ``src`` folder of an earlier state, as of a git worktree: its edits are
-measured in the same run, and the rows say which part of its times ours are.
+``COLORZOO_BEFORE`` may name the ``src`` folder of an earlier state, as of a git worktree: it gets the same
+edits, one of its and one of ours in turn, and the rows say which part of its times ours are.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from benchmarks._harness import Options, Row, SkippedError, share_of, where
 from benchmarks._pads import SIDE, Edit, Hand, chromium, server
 
-EDITS = 100
+EDITS = int(os.environ.get("COLORZOO_EDITS", "100"))
 MEDIAN_LIMIT, LATE_LIMIT = 120.0, 250.0  # ms
 SESSIONS = 8
 SECONDS = int(os.environ.get("COLORZOO_LOAD_SECONDS", "60"))
@@ -32,15 +34,15 @@ _PARTS = ("network", "encode", "wait", "transfer", "draw")
 def run(options: Options) -> list[Row]:
     """Drive the browser through 100 edits, then eight sessions for a minute."""
     del options
-    with tempfile.TemporaryDirectory() as folder:
-        earlier = None
-        if before := os.environ.get(BEFORE):
-            with server(Path(folder), before) as (url, _):
-                earlier = _edit(url)
-        with server(Path(folder)) as (url, process):
-            edits = _edit(url)
-            rows = _latency_rows(edits) if earlier is None else _compared_rows(edits, earlier)
-            return [*rows, *_load_rows(url, process)]
+    before = os.environ.get(BEFORE)
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as open_pads:
+        url, process = open_pads.enter_context(server(Path(folder)))
+        if before is None:
+            (edits,) = _edit(url)
+            return [*_latency_rows(edits), *_load_rows(url, process)]
+        earlier_url, _ = open_pads.enter_context(server(Path(folder), before))
+        edits, earlier = _edit(url, earlier_url)
+        return _compared_rows(edits, earlier)
 
 
 def _compared_rows(edits: list[Edit], earlier: list[Edit]) -> list[Row]:
@@ -99,14 +101,19 @@ def _load_rows(url: str, process: subprocess.Popen[str]) -> list[Row]:
     ]
 
 
-def _edit(url: str) -> list[Edit]:
+def _edit(*urls: str) -> list[list[Edit]]:
+    """Do the same edits on each pad, in turn."""
     with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.goto(url)
-        page.wait_for_selector(".colorzoo-pad[data-photo=true]", timeout=300_000)  # models load behind it
-        hand = Hand(page)
-        edits = [hand.edit(number) for number in range(EDITS + _WARMUP)]
-    return [edit for edit in edits[_WARMUP:] if edit is not None]
+        hands = [Hand(_opened(browser, url)) for url in urls]
+        done = [[hand.edit(number) for hand in hands] for number in range(EDITS + _WARMUP)]
+    return [[edit for edit in edits if edit is not None] for edits in zip(*done[_WARMUP:], strict=True)]
+
+
+def _opened(browser: Any, url: str) -> Any:
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(url)
+    page.wait_for_selector(".colorzoo-pad[data-photo=true]", timeout=300_000)  # models load behind it
+    return page
 
 
 def _resident(pid: int) -> float:

@@ -254,6 +254,40 @@ def test_a_box_is_drawn_resized_moved_and_colored_by_itself(
     pad.settle()
 
 
+def test_a_box_follows_the_edges_of_what_is_in_it_and_no_rectangle_remains(
+    pad: BrowserPad, photo: Path, tmp_path: Path
+) -> None:
+    pad.model("su2020_small")
+    plain = export(pad, tmp_path / "plain.png")
+    pad.page.focus(".cz-stage")
+    pad.page.keyboard.press("u")
+    pad.drag((50, 30), (160, 120))
+    pad.settle()
+    pad.page.click("[aria-label='Let box 1 follow the edges of what is in it']")
+    pad.page.wait_for_selector("[aria-label='Areas'] li")
+    pad.settle()
+    recipe = pad.recipe()
+    assert recipe["boxes"] == []
+    assert [(area["action"], area["made"]) for area in recipe["areas"]] == [("thing", {"by": "box"})]
+    ours = export(pad, tmp_path / "ours.png")
+    assert np.array_equal(ours, by_command(photo, recipe, tmp_path))
+    change = np.abs(ours - plain)
+    assert change[INSIDE].mean() > 0.5
+    assert change[OUTSIDE].max() == 0
+    pad.model("zhang2017_local_small")
+    assert "1 areas that are things" in pad.page.inner_text(".cz-kept")
+    pad.page.focus(".cz-stage")
+    pad.page.keyboard.press("t")
+    pad.drag(*THING, THING[0])
+    pad.page.wait_for_selector("[data-zone-action=color]")
+    assert not pad.page.is_visible("[data-zone-action=thing]"), "this model does nothing with things"
+    pad.model("su2020_small")
+    pad.page.click("[data-zone-action=thing]")
+    pad.page.wait_for_selector("[aria-label='Areas'] li:nth-child(2)")
+    pad.settle()
+    assert pad.recipe()["areas"][1]["made"] == {"by": "outline"}
+
+
 def test_a_model_that_looks_for_things_may_be_told_that_there_are_none(browser: Any, photo: Path) -> None:
     model = LooksForThings()
     model.trained = True

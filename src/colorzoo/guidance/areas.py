@@ -1,4 +1,4 @@
-"""Areas: parts of a picture that take a color, stay as they are, stay gray, or are all that may change."""
+"""Areas: parts of a picture that take a color, stay so, stay gray, are all that may change, or are things."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.fields import Fields, hex_color
 
-Action = Literal["color", "lock", "gray", "only"]
+Action = Literal["color", "lock", "gray", "only", "thing"]
 """What becomes of an area.
 
 ``"color"``: a color fills it. ``"gray"``: it stays gray. ``"lock"``: nothing inside changes any more.
-``"only"``: nothing outside of all such areas changes.
+``"only"``: nothing outside of all such areas changes. ``"thing"``: it is a thing of its own; models that take
+boxes color it by itself as well, models that take edge strokes keep colors from crossing its border.
 """
 Lightness = Literal["photo", "color"]
 """Whether the lightness of a colored area stays the photo's or follows its color."""

@@ -51,6 +51,7 @@ from colorzoo.inference.regions import Proposals, ProposesRegions, color_regions
 from colorzoo.inference.resample import working_size
 from colorzoo.inference.sketches import draw_sketch, model_input
 from colorzoo.inference.solved import Solved
+from colorzoo.inference.things import AreaBoxes, has_things, keep_inside, tell_things
 from colorzoo.registry import list_models, load_class, load_inference_class, model_card
 from colorzoo.settings import known_settings
 from colorzoo.tasks import ColoringModel, Prediction, RgbPrediction
@@ -164,7 +165,7 @@ class Colorizer:
         self._notes: tuple[str, ...] = ()
         self._proposals = Proposals()
         self._opened = OpenedPicture()
-        self._bases = Bases()
+        self._bases, self._plain = Bases(), Bases()
         self._areas = AreaAnswers(self.model.accepts, self.predict, self._without_colors)
         self._last_look: tuple[weakref.ref[Tensor] | None, Tensor | None] = (None, None)
         self._lock = threading.Lock()  # around the network: it may move to another device
@@ -270,10 +271,11 @@ class Colorizer:
         """
         recipe = request.recipe or Recipe()
         given = request.guidance if self.paints else fit_points(request.guidance, luma)
+        notes = (*request.notes, *self._ignored(request))
         if request.recipe is not None or reference is not None:
             exemplar = self._with_look(reference) if isinstance(reference, Tensor) else reference
-            given = add_kinds(given, recipe, self.model, luma, exemplar)
-        notes = (*request.notes, *self._ignored(request))
+            told = tell_things(given, request, self.model.accepts, luma)
+            given = add_kinds(told, recipe, self.model, luma, exemplar)
         if "regions" in self.model.accepts:
             given = self._with_regions(given, recipe, luma)
             assert given.regions is not None
@@ -370,6 +372,15 @@ class Colorizer:
         Raises:
             ColorzooError: The model answers no numbers, in float32 either.
         """
+        prediction, boxes = self._predict(luma, guidance), guidance.boxes
+        if not isinstance(boxes, AreaBoxes):
+            return prediction
+        others = replace(guidance, boxes=boxes.plain)
+        plain = self._plain.of(luma, others, lambda seen, given: self._predict(seen, given).colors)
+        return prediction.with_colors(keep_inside(prediction.colors, plain, boxes))
+
+    def _predict(self, luma: Tensor, guidance: Guidance) -> Prediction:
+        """Run the model once; see `predict`."""
         with self._lock:
             try:
                 return self._predict_finite(luma, guidance)
@@ -439,7 +450,10 @@ class Colorizer:
         return Exemplar(rgb, look)
 
     def _ignored(self, request: DrawnRequest) -> tuple[str, ...]:
-        ignored = [kind for kind in request.kinds if kind not in self.model.accepts]
+        accepts = self.model.accepts
+        ignored = [kind for kind in request.kinds if kind not in accepts]
+        if has_things(request) and not {"boxes", "scribbles"} & set(accepts):
+            ignored.append("areas that are things")
         return tuple(f"{self.name} does not use {kind}; they were ignored" for kind in ignored)
 
 

@@ -86,8 +86,11 @@ def wanted_model(
 def uses_of(guidance: Guidance | Recipe, *, reference: bool = False) -> tuple[Use, ...]:
     """Return what a model is needed for: the kinds that are given, a reference beside them first."""
     kinds = ("exemplar", *guidance.kinds()) if reference else guidance.kinds()
-    if isinstance(guidance, Recipe) and any(area.action == "color" for area in guidance.areas):
+    actions = {area.action for area in guidance.areas} if isinstance(guidance, Recipe) else set()
+    if "color" in actions:
         kinds = (*kinds, "points")  # a model is told their colors so
+    if "thing" in actions:
+        kinds = (*kinds, "boxes", "scribbles")
     return tuple(use for kind in dict.fromkeys(kinds) for use in USES if use == kind)
 
 

@@ -13,6 +13,7 @@ import { countUnusable, modelGroups, proposedModel } from "./proposals.js";
 import { isJoined, joinRegions, partRegions } from "./regionedits.js";
 import { takeClass } from "./shapeedits.js";
 import { hintObjects, isStroke } from "./strokes.js";
+import { usesThings } from "./zoneedits.js";
 
 /** @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
 function createModelPanel(pad) {
@@ -77,9 +78,11 @@ function keptWords(pad) {
     points: doc.points.length, scribbles: doc.scribbles.length, regions: Object.keys(doc.regions).length, classes: doc.painted.length,
     boxes: doc.boxes?.length ?? 0,
   };
+  const things = usesThings(pad) ? 0 : doc.areas.filter(({ action }) => action === "thing").length;
   const names = { points: t("points"), scribbles: t("scribbles"), regions: t("regions"), classes: t("painted areas"), boxes: t("boxes") };
   const idle = Object.entries(counts).filter(([kind, count]) => count > 0 && !pad.accepts(kind));
   const words = idle.map(([kind, count]) => `${count} ${names[kind]}`);
+  if (things) words.push(t("{count} areas that are things", { count: things }));
   return words.length ? t("Kept, but not used by this model: {words}.", { words: words.join(", ") }) : "";
 }
 

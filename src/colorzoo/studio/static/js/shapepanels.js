@@ -6,6 +6,7 @@ import { requestClasses } from "./coloring.js";
 import { button, h, setAttr, setText, show, syncList, t } from "./dom.js";
 import { flagButton } from "./modepanels.js";
 import { classColor } from "./pixels.js";
+import { followEdges } from "./zoneedits.js";
 import {
   className, deleteShape, isPicked, paintClass, paintableClasses, pickShape, pickedShape, setAreaClass, shapeName, shapesOf, takeClass,
 } from "./shapeedits.js";
@@ -149,20 +150,22 @@ function boxWords(pad, detects) {
   const { boxes } = pad.doc;
   if (boxes === null && detects) return t("The model looks for the things by itself. Draw boxes to say where they are.");
   if (pickedShape(pad)?.kind === "box") return t("Drag a side or a corner to resize the box, its inside or the arrow keys to move it.");
-  if (boxes?.length) return t("Each thing in a box is colored by itself as well.");
+  if (boxes?.length) return t("Each thing in a box is colored by itself as well. A box can follow the edges of what is in it.");
   return t("The model colors the photo as a whole. Draw boxes around things, and it colors each by itself as well.");
 }
 
 function boxRow() {
   const { main, remove } = shapeRow(h("span", { class: "cz-hint-words" }, h("span"), h("small")));
-  return h("li", { class: "cz-hint-row" }, main, remove);
+  const follow = button({ icon: "lasso", label: "-", className: "cz-ghost cz-small", onClick: () => {} });
+  return h("li", { class: "cz-hint-row" }, main, follow, remove);
 }
 
 function fillBox(pad, row, index) {
-  const [main, remove] = row.children;
+  const [main, follow, remove] = row.children;
   const { x, y, width, height } = pad.doc.boxes[index];
   const size = `${Math.round(width)} × ${Math.round(height)}`;
   fillShape(pad, { main, remove }, "box", index, [x + width / 2, y + height / 2]);
+  flagButton(follow, false, null, ["lasso", t("Let box {n} follow the edges of what is in it", { n: index + 1 })], () => followEdges(pad, index));
   setAttr(main, "aria-label", t("{name}, {size} pixels", { name: shapeName(pad, "box", index), size }));
   setText(main.lastElementChild.firstChild, t("Box"));
   setText(main.lastElementChild.lastChild, `${size} · x ${Math.round(x)}, y ${Math.round(y)}`);

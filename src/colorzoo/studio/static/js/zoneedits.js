@@ -33,7 +33,7 @@ function zoneName(pad, index) {
 
 /** @param {import("./zones.js").Zone} zone @returns {string} what becomes of it */
 function zoneWhat({ action, color }) {
-  return { color: t("color {color}", { color }), lock: t("locked"), gray: t("gray"), only: t("only this changes") }[action];
+  return { color: t("color {color}", { color }), lock: t("locked"), gray: t("gray"), only: t("only this changes"), thing: t("a thing of its own") }[action];
 }
 
 /**
@@ -74,12 +74,28 @@ async function addZone(pad, action, more = {}) {
   pickZone(pad, pad.doc.areas.length - 1);
 }
 
+/** Let a box follow the edges of what is in it: an area takes its place. @param {any} pad @param {number} index */
+async function followEdges(pad, index) {
+  const { photo } = pad;
+  const box = pad.doc.boxes[index];
+  const [right, bottom] = [box.x + box.width, box.y + box.height];
+  const path = [[box.x, box.y], [right, box.y], [right, bottom], [box.x, bottom]];
+  const reply = await pad.ask({ type: "select", recipe: currentRecipe(pad), path, size: 1 });
+  if (!reply || pad.photo !== photo || pad.doc.boxes?.[index] !== box) return;
+  const zone = { mask: reply.message.mask, made: { by: "box" }, action: "thing" };
+  pad.edit({ ...pad.doc, boxes: pad.doc.boxes.toSpliced(index, 1), areas: [...pad.doc.areas, zone] }, t("follow the edges"));
+  pickZone(pad, pad.doc.areas.length - 1);
+}
+
+/** Whether the model does anything with areas that are things. @param {any} pad @returns {boolean} */
+const usesThings = (pad) => pad.accepts("boxes") || pad.accepts("scribbles");
+
 /** @param {any} pad @param {object} place its mask or path @param {string} action @param {object} [more] @returns {Promise<any>} null where that failed */
 async function zoneWith(pad, place, action, more = {}) {
   const { color: _, lightness: __, kept: ___, action: ____, ...rest } = place;
   const bare = { ...rest, action };
   if (action === "color") return { ...bare, color: firstZoneColor(pad, bare), ...more };
-  if (action === "gray") return bare;
+  if (action === "gray" || action === "thing") return bare;
   const reply = await pad.ask({ type: "keep", recipe: currentRecipe(pad), area: bare });
   return reply && { ...bare, kept: reply.message.kept };
 }
@@ -158,6 +174,6 @@ function zoneTarget(pad) {
 }
 
 export {
-  ZONE_SIZES, addZone, deleteZone, giveLightness, pickZone, pickedZone, resizePending, selectZone, setZoneAction, setZoneColor, setZoneLightness, zoneName,
-  zoneTarget,
+  ZONE_SIZES, addZone, deleteZone, followEdges, giveLightness, pickZone, pickedZone, resizePending, selectZone, setZoneAction, setZoneColor, setZoneLightness, usesThings,
+  zoneName, zoneTarget,
 };

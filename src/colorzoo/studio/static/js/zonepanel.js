@@ -4,11 +4,11 @@ import { section } from "./colorpanel.js";
 import { runCommand } from "./commands.js";
 import { button, h, setAttr, setText, show, syncList, t } from "./dom.js";
 import { flagButton } from "./modepanels.js";
-import { ZONE_SIZES, addZone, deleteZone, pickZone, pickedZone, resizePending, setZoneAction, setZoneLightness, zoneName } from "./zoneedits.js";
+import { ZONE_SIZES, addZone, deleteZone, pickZone, pickedZone, resizePending, setZoneAction, setZoneLightness, usesThings, zoneName } from "./zoneedits.js";
 import { ZONE_ACTIONS, followsColor, zoneCenter } from "./zones.js";
 
-const ZONE_WORDS = { color: "Give it a color", lock: "Lock it", gray: "Keep it gray", only: "Change only this" };
-const ZONE_NAMES = { color: "Color", lock: "Locked", gray: "Gray", only: "Only this" };
+const ZONE_WORDS = { color: "Give it a color", lock: "Lock it", gray: "Keep it gray", only: "Change only this", thing: "A thing of its own" };
+const ZONE_NAMES = { color: "Color", lock: "Locked", gray: "Gray", only: "Only this", thing: "Thing" };
 
 /** @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
 function createZonesPanel(pad) {
@@ -44,17 +44,27 @@ function createPendingPanel(pad) {
   });
   const less = button({ text: t("Less"), label: t("Select less"), className: "cz-wide", onClick: () => resizePending(pad, -1) });
   const more = button({ text: t("More"), label: t("Select more"), className: "cz-wide", onClick: () => resizePending(pad, 1) });
+  const about = h("p", { class: "cz-hint" });
   const size = h("div", { class: "cz-row", role: "group", "aria-label": t("How much is selected") }, less, more);
   const forget = button({ text: t("Select nothing"), label: t("Select nothing"), key: "Esc", className: "cz-wide", onClick: () => pad.set({ pending: null }) });
-  const el = section(t("Selected thing"), size, ...actions, forget);
+  const el = section(t("Selected thing"), size, ...actions, about, forget);
   const update = () => {
     const made = pad.ui.pending?.made;
     show(el, Boolean(made));
     show(size, Boolean(made?.at));
+    show(actions[ZONE_ACTIONS.indexOf("thing")], usesThings(pad));
+    show(about, usesThings(pad));
+    setText(about, thingWords(pad));
     less.disabled = made?.size === ZONE_SIZES[0];
     more.disabled = made?.size === ZONE_SIZES.at(-1);
   };
   return { el, update };
+}
+
+/** What the model does with a thing of its own. */
+function thingWords(pad) {
+  const words = { boxes: t("A thing of its own is colored by itself as well."), scribbles: t("No color crosses the border of a thing of its own.") };
+  return Object.keys(words).filter((kind) => pad.accepts(kind)).map((kind) => words[kind]).join(" ");
 }
 
 function zoneRow(pad) {

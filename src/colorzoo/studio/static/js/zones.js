@@ -2,12 +2,12 @@
  * Areas of the recipe (here: zones, as painted classes are called areas too): their masks, and where they lie.
  *
  * @typedef {{width: number, height: number, runs: string}} ZoneMask  pixels outside and inside in turn, row by row
- * @typedef {{action: "color" | "lock" | "gray" | "only", mask?: ZoneMask, path?: [number, number][], color?: string,
+ * @typedef {{action: "color" | "lock" | "gray" | "only" | "thing", mask?: ZoneMask, path?: [number, number][], color?: string,
  *   lightness?: "color", kept?: object, made?: object}} Zone  as the recipe has it
  * @typedef {{width: number, height: number, bits: Uint8Array}} ZoneBits
  */
 
-const ZONE_ACTIONS = ["color", "lock", "gray", "only"];
+const ZONE_ACTIONS = ["color", "lock", "gray", "only", "thing"];
 const ZONE_SIDE = 256; // pixels of the shorter side at which an outline is looked at
 const drawnZones = new WeakMap();
 const zonePictures = new WeakMap();

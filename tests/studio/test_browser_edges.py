@@ -1,0 +1,106 @@
+"""Edge scribbles in a real browser: they fade once they are answered, and what they changed can be seen."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from browser_pad import BrowserPad, watched_pad
+from PIL import Image
+from torch import Tensor
+
+from colorzoo.guidance import Guidance
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.studio.desk import Studio
+from colorzoo.studio.serve import Address, running
+from colorzoo.tasks import AbPrediction, ColorizationModule
+
+pytestmark = pytest.mark.browser
+
+STROKE = ((60, 130), (180, 130))
+ON_IT, BESIDE_IT, FAR = (120, 130), (120, 140), (120, 20)
+
+
+class Reddens(ColorizationModule):
+    """Turns the photo red as soon as there is a stroke; answers to strokes wait for leave."""
+
+    accepts = frozenset({"scribbles"})
+    leave: ClassVar[threading.Event] = threading.Event()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trained = True
+
+    def configure_network(self) -> None:
+        self.network = torch.nn.Identity()
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        drawn = guidance is not None and guidance.scribbles is not None
+        if drawn:
+            self.leave.wait(60)
+        ab = torch.zeros(1, 2, *luma.shape[2:])
+        return AbPrediction(ab=ab + (torch.tensor([50.0, 30.0]).view(1, 2, 1, 1) if drawn else 0))
+
+
+@pytest.fixture
+def leave() -> Iterator[threading.Event]:
+    Reddens.leave.clear()
+    yield Reddens.leave
+    Reddens.leave.set()
+
+
+@pytest.fixture
+def pad(browser: Any, photo: Path, leave: threading.Event) -> Iterator[BrowserPad]:
+    studio = Studio(Colorizer(Reddens(), device="cpu", size=64))
+    with running(studio, Address(port=0)) as (url, _), watched_pad(browser, url) as opened:
+        opened.open_ready(photo)
+        opened.page.click("[data-tool=edge]")
+        yield opened
+        leave.set()
+
+
+def seen(pad: BrowserPad, place: tuple[float, float]) -> np.ndarray:
+    """Return the mean color around a place of the photo, as the page shows it; the pointer is elsewhere."""
+    pad.page.mouse.move(640, 20)
+    pad.page.wait_for_timeout(120)
+    x, y = pad.place(*place)
+    shot = pad.page.screenshot(clip={"x": x - 2, "y": y - 2, "width": 5, "height": 5})
+    with Image.open(io.BytesIO(shot)) as image:
+        return np.asarray(image.convert("RGB")).astype(float).mean(axis=(0, 1))
+
+
+def redness(pad: BrowserPad, place: tuple[float, float]) -> float:
+    red, _, blue = seen(pad, place)
+    return float(red - blue)
+
+
+def test_a_stroke_fades_when_it_is_answered(pad: BrowserPad, leave: threading.Event) -> None:
+    bare = seen(pad, ON_IT)
+    pad.drag(*STROKE)
+    waiting = np.abs(seen(pad, ON_IT) - bare).max()
+    leave.set()
+    pad.settle()
+    # without the red of the answer: how much lighter or darker the ink makes the photo
+    faded = abs(seen(pad, ON_IT).mean() - seen(pad, BESIDE_IT).mean())
+    assert waiting > 40
+    assert faded < waiting / 2
+
+
+def test_the_band_shows_the_photo_before_and_after(pad: BrowserPad, leave: threading.Event) -> None:
+    leave.set()
+    pad.drag(*STROKE)
+    pad.settle()
+    after, far = redness(pad, BESIDE_IT), redness(pad, FAR)
+    assert min(after, far) > 40
+    pad.page.click("[aria-label='Show the photo without edge scribble 1']")
+    pad.settle()
+    assert abs(redness(pad, BESIDE_IT)) < 8, "in the band, the photo before the stroke"
+    assert redness(pad, FAR) == pytest.approx(far, abs=2), "elsewhere the result"
+    pad.page.click("[aria-label='Show what edge scribble 1 changed']")
+    assert redness(pad, BESIDE_IT) == pytest.approx(after, abs=2)
