@@ -27,13 +27,13 @@ MOTHER = IMAGES / "sources" / "migrant_mother_1936.jpg"
 MOST_BYTES = 300_000
 
 STREET = [
-    (90, 40, "#a5cdf2"),
-    (600, 40, "#a5cdf2"),
-    (60, 230, "#a8583c"),
-    (370, 165, "#8f5a42"),
-    (200, 290, "#d8c9ae"),
+    (690, 120, "#9a5f48"),
+    (580, 100, "#d8cfbc"),
+    (370, 190, "#7c4a3a"),
+    (450, 235, "#c4a678"),
+    (300, 330, "#c4b8a4"),
     (385, 268, "#5c7a40"),
-    (100, 160, "#a8583c"),
+    (60, 200, "#96604a"),
 ]
 PORTRAIT = [(175, 125, "#d8a686"), (190, 190, "#d49f7e"), (330, 260, "#74808f"), (110, 350, "#8b7f86")]
 
@@ -94,11 +94,12 @@ def save(picture: bytes, target: Path) -> None:
 
 
 def main() -> None:
-    """Make all pictures."""
+    """Make all pictures, or those that are named."""
     if (reason := missing()) is not None:
         raise SystemExit(reason)
     with running(Studio(device="cpu"), Address(port=0)) as (url, _), chromium() as browser:
-        for name, (scene, options) in SCENES.items():
+        for name in sys.argv[1:] or SCENES:
+            scene, options = SCENES[name]
             pad = BrowserPad(browser, url, **options)
             scene(pad)
             pad.page.wait_for_timeout(400)

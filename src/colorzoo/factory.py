@@ -78,7 +78,7 @@ def create_inference_model(
     """
     card = model_card(name)
     found = resolve_weights(card, weights, offline=offline)
-    light = load_inference_class(card)
+    light: type[ColoringModel] = load_inference_class(card)
     known = known_settings(light)
     if not {*(found.hparams if found else ()), *hparams} <= known:
         model_class: type[ColoringModel] = load_class(card)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from colorzoo.inference.full_size import FullLuma
 from colorzoo.inference.picture import IN_COLOR
-from colorzoo.inference.picture_io import Picture, chroma_note, is_gray, read_picture
+from colorzoo.inference.picture_io import Picture, chroma_note, read_picture
 from colorzoo.inference.resample import shrink_luma, working_size
 from colorzoo.inference.sketches import looks_drawn
 from colorzoo.studio.limits import Limits
@@ -142,7 +142,8 @@ def opening(data: bytes, name: str, limits: Limits, network: int) -> Iterator[St
             yield made
         else:
             maps = made
-    tint, colored = chroma_note(picture), not is_gray(picture)
+    tint = chroma_note(picture)
+    colored = tint is not None
     drawn = tint != IN_COLOR and looks_drawn(maps.exact)
     gray = gray_jpeg(maps.view)
     yield Photo(
