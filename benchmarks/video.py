@@ -81,23 +81,17 @@ def _flicker_rows(colorizer: Colorizer, true: Tensor, clip: str, place: str) -> 
     gray = _measured(true, luma, [torch.zeros_like(ab) for ab in alone])
     before = _measured(true, luma, alone)
     after = _measured(true, luma, [*_steady(seen, alone)])
+    flicker = (
+        ("color consistency (CDC)", "CDC", after.cdc, before.cdc, gray.cdc),
+        ("warping error", "warping error", after.warping, before.warping, gray.warping),
+    )
+    shares = []
+    for title, short, now, then, least in flicker:
+        beyond = f"{clip}{short} beyond that of the gray frames"
+        shares.append(share_of(f"{clip}{title}", now, then, MOST_FLICKER, place))
+        shares.append(share_of(beyond, now - least, then - least, MOST_FLICKER, place))
     return [
-        share_of(f"{clip}color consistency (CDC)", after.cdc, before.cdc, MOST_FLICKER, place),
-        share_of(
-            f"{clip}CDC beyond that of the gray frames",
-            after.cdc - gray.cdc,
-            before.cdc - gray.cdc,
-            MOST_FLICKER,
-            place,
-        ),
-        share_of(f"{clip}warping error", after.warping, before.warping, MOST_FLICKER, place),
-        share_of(
-            f"{clip}warping error beyond that of the gray frames",
-            after.warping - gray.warping,
-            before.warping - gray.warping,
-            MOST_FLICKER,
-            place,
-        ),
+        *shares,
         Row(
             f"{clip}PSNR in dB, and what is won",
             after.psnr,

@@ -83,11 +83,11 @@ print("torch" in sys.modules)
     assert run_python(installed, "-c", code).split() == ["True", "2030", "False"]
 
 
-# the two left out take as long as all others, and tests/test_throwaway_paper.py runs them on the same paper
+# tests/test_throwaway_paper.py runs all of them on the same paper
 @pytest.mark.parametrize(
     "chosen",
     [
-        pytest.param(["-k", "not two_processes_equal_one and not export"], id="quick"),
+        pytest.param(["-k", "card_matches_class or guidance or gradients or config"], id="quick"),
         pytest.param([], id="whole", marks=pytest.mark.slow),
     ],
 )

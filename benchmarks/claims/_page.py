@@ -34,7 +34,10 @@ million, so effects are compared, not levels.
 
 Each row is measured again by `python -m benchmarks.claims PAPER --data DATA`; what is recorded already for
 the same weights and pictures is not measured twice, and a row whose weights are newer than its numbers says
-so."""
+so. `--count 100` takes more of the held-out pictures, as many as there are: those of a smaller number and
+more, so a run adds to what is recorded, goes on where it was ended, and is a look at what it adds. A run of
+another machine, written elsewhere by `--out`, is held against this one by `--compare`: it names each verdict
+that differs."""
 LOOKS = """## Looks at the pictures
 
 No setting, rule or margin of a claim was chosen on the numbers of these pages, but their author knew the
