@@ -189,7 +189,7 @@ def test_an_address_names_one_of_the_photos_of_its_page(
 
 
 def test_graphics_color_as_the_processor_does(browser: Any, folder: Path, tmp_path: Path) -> None:
-    """By WebGPU on the processor: minutes of work, and no measure of speed, so a page itself never chooses it."""
+    """By WebGPU in software: it takes minutes, so a page itself never chooses it."""
     page = tmp_path / "page"
     shutil.copytree(folder, page)
     script = page / "static" / "pad.worker.js"
