@@ -132,6 +132,7 @@ KERNEL = """async () => {
     on: (_, hear) => hears.push(hear), off: () => hears.splice(0),
     send: (message) => {
       kernel.heard.push(message.type);
+      if (kernel.dead) throw new Error("Kernel is dead");
       if (!kernel.silent) kernel.say(message);
     },
   };
@@ -169,8 +170,16 @@ def test_a_notebook_goes_on_with_a_python_that_was_busy(kernel: Any) -> None:
     assert kernel.evaluate("() => kernel.heard.slice(-3)") == ["ready", "open", "color"]
 
 
-def test_a_notebook_whose_python_is_gone_goes_on_with_photo_and_hints(kernel: Any) -> None:
-    fall_silent(kernel)
+def die(page: Any) -> None:
+    """Let the notebook itself say at once that the kernel is dead."""
+    page.evaluate("() => Object.assign(kernel, { dead: true })")
+    page.click(".cz-stage")
+    page.wait_for_selector(".cz-banner:visible >> text=Python does not answer: it is busy or gone.")
+
+
+@pytest.mark.parametrize("end", [die, pytest.param(fall_silent, marks=pytest.mark.slow)])
+def test_a_notebook_whose_python_is_gone_goes_on_with_photo_and_hints(kernel: Any, end: Any) -> None:
+    end(kernel)
     kernel.click(".cz-banner button")
     kernel.wait_for_selector(".cz-toasts >> text=There is not here; here colors now.")
     kernel.wait_for_selector(".cz-banner:visible >> text=The worker gave up.")  # it got a photo and a point

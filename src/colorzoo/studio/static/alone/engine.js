@@ -84,7 +84,7 @@ class Engine {
   async #open(model) {
     const [bytes] = await Promise.all([fetchPacked(this.address(model.file)), this.#ready()]);
     const executionProviders = this.kind === "plain" ? ["wasm"] : ["webgpu", "wasm"];
-    return this.ort.InferenceSession.create(bytes, { executionProviders, graphOptimizationLevel: "all" });
+    return this.ort.InferenceSession.create(bytes, { executionProviders, graphOptimizationLevel: "all", logSeverityLevel: 3 });
   }
 
   /**

@@ -66,7 +66,7 @@ class Heir {
     this.unheard?.push([message, buffers]);
     if (this.under === this.python) {
       if (!this.timer && !UNANSWERED.includes(message.type)) this.#watch();
-      return !this.doubted && this.python.send(message, buffers);
+      return !this.doubted && this.#tell(message, buffers);
     }
     const offered = message.type === "open" && message.upload === OFFERED;
     return offered ? this.under.send({ ...message, upload: undefined }, [this.kept.bytes.slice()]) : this.under.send(message, buffers);
@@ -90,15 +90,26 @@ class Heir {
     this.under.close();
   }
 
+  /** @returns {boolean} whether it went out; some notebooks throw where the kernel is known to be dead */
+  #tell(message, buffers) {
+    try {
+      return this.python.send(message, buffers);
+    } catch {
+      this.#doubt();
+      return false;
+    }
+  }
+
   /** Wait for anything; then ask Python for no more than a sign, since its work may take long. */
   #watch() {
     this.timer = setTimeout(() => {
-      this.python.send({ type: "sign", id: 0 });
       this.timer = setTimeout(() => this.#doubt(), PAUSE);
+      this.#tell({ type: "sign", id: 0 });
     }, PAUSE);
   }
 
   #doubt() {
+    clearTimeout(this.timer);
     this.doubted = true;
     this.onstate("offline", t("Python does not answer: it is busy or gone. Your edits are kept. Retry goes on without it."));
   }
@@ -107,12 +118,13 @@ class Heir {
     clearTimeout(this.timer);
     this.timer = 0;
     this.unheard = null;
-    if (this.doubted) this.python.send({ type: "ready", id: 0 }); // greeted anew, the pad asks again for what it wants
+    const { doubted } = this;
+    this.doubted = false;
+    if (doubted) this.#tell({ type: "ready", id: 0 }); // greeted anew, the pad asks again for what it wants
     else if (message.type !== "sign") {
       if (message.type === "hello" && buffers.length) this.kept = { ...message.start, bytes: buffers[0] };
       this.onmessage(message, buffers);
     }
-    this.doubted = false;
   }
 
   #inherit() {
