@@ -174,13 +174,20 @@ def test_the_digest_of_data_knows_its_names_and_no_order():
     assert data_digest(["a", "b"]) != data_digest(["a", "c"])
 
 
-def test_frozen_layers_keep_their_statistics_while_others_train(pictures, tmp_path):
-    model = model_of("zhang2017_local_small", stage="distribution", hypercolumn=True)
+@pytest.mark.parametrize(
+    ("stage", "trained"),
+    [
+        ("distribution", ("network.hypercolumn.",)),
+        ("colors", ("network.unet.block10.", "network.unet.ab_head.")),
+    ],
+)
+def test_frozen_layers_keep_their_statistics_while_others_train(stage, trained, pictures, tmp_path):
+    model = model_of("zhang2017_local_small", stage=stage, hypercolumn=stage == "distribution")
     before = {key: value.clone() for key, value in model.state_dict().items()}
     fit(model, pictures, tmp_path)
     moved = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
     assert moved
-    assert all(key.startswith("network.hypercolumn.") for key in moved)
+    assert all(key.startswith(trained) for key in moved)
 
 
 def test_the_optimizer_holds_what_is_trained_and_lets_weights_alone_decay():

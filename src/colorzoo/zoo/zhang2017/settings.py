@@ -103,5 +103,7 @@ LOCAL_STAGES = {
     "classification": LocalStage(detach="regression"),
     "regression": LocalStage(detach="classification"),
     "joint": LocalStage(detach="none"),  # ours: both heads teach the trunk
+    # ours: more color where nothing is known, by the layers that no other model borrows
+    "colors": LocalStage(trains=("network.unet.block10.*", "network.unet.ab_head.*")),
     "distribution": LocalStage(trains=("network.hypercolumn.*",)),  # section 3.3: the head alone
 }

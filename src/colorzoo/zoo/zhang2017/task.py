@@ -51,7 +51,8 @@ class Zhang2017Local(LocalAnswers, SingleOptimizerModule):
         users: The simulated users of training.
         extensions: What is not in the paper.
         stage: ``classification`` trains the trunk by the distribution, then ``regression`` by the colors;
-            ``joint`` by both (ours); ``distribution`` trains nothing but the hypercolumn head.
+            ``joint`` by both (ours); ``colors`` trains nothing but the last layers; ``distribution`` nothing
+            but the hypercolumn head.
         start: A Local Hints model of the same width whose layers to start from; what it lacks keeps its own
             start.
         compile_training: Compile the training step (1.4 times faster on a CPU after a minute's wait).
@@ -75,7 +76,7 @@ class Zhang2017Local(LocalAnswers, SingleOptimizerModule):
         objective: LocalObjective = LocalObjective(),
         users: LocalUsers = LocalUsers(),
         extensions: LocalExtensions = LocalExtensions(),
-        stage: Literal["classification", "regression", "joint", "distribution"] = "regression",
+        stage: Literal["classification", "regression", "joint", "colors", "distribution"] = "regression",
         start: Start | str | None = None,
         compile_training: bool = False,
         optimizer: OptimizerCallable | None = None,
