@@ -63,9 +63,10 @@ def digests(name: str) -> dict[str, str]:
 
 
 def stale_facts() -> list[str]:
-    """Return the models whose facts are missing or older than their weights."""
+    """Return the models whose facts are older than their weights, or missing though these ship."""
     facts = read_facts()
-    return [name for name in list_models() if not is_fresh(facts.get(name), digests(name))]
+    wanted = [name for name in list_models() if name in facts or ships(model_card(name))]
+    return [name for name in wanted if not is_fresh(facts.get(name), digests(name))]
 
 
 def ships(card: ModelCard) -> bool:
@@ -147,10 +148,10 @@ def _status(field: str) -> float:
 
 def lines(card: ModelCard, facts: Mapping[str, Mapping[str, Any]]) -> Sequence[tuple[str, str]]:
     """Return what the page of a model says of its costs, by heading; what was not measured, too."""
-    found = facts.get(card.name)
-    if found is None:
-        return ()
-    flops = f"{found['gflops']:.3g} billion at {SIZES[0]} x {SIZES[0]}, two for a multiply-add"
+    found = facts.get(card.name, {})
+    flops = "not counted yet"
+    if found:
+        flops = f"{found['gflops']:.3g} billion at {SIZES[0]} x {SIZES[0]}, two for a multiply-add"
     if "seconds" not in found:
         weights = f"not measured; the weights alone are {card.parameters * 4 / 1e6:,.0f} MB in float32"
         return (("FLOPs", flops), ("Speed", NOT_TIMED), ("Memory", weights))

@@ -49,9 +49,14 @@ def run_notebook(path: Path, kernel: KernelManager, folder: Path) -> NotebookNod
     notebook = nbformat.read(path, as_version=4)
     begin = nbformat.v4.new_code_cell(f"%reset -f\n%cd -q {folder}")
     notebook.cells.insert(0, begin)
-    NotebookClient(
+    client = NotebookClient(
         notebook, km=kernel, timeout=TIMEOUT, record_timing=False, store_widget_state=False
-    ).execute()
+    )
+    try:
+        client.execute()
+    finally:
+        if client.kc is not None:
+            client.kc.stop_channels()  # its threads would outlive the notebook
     notebook.cells.remove(begin)
     for number, cell in enumerate((each for each in notebook.cells if each.cell_type == "code"), 1):
         cell.execution_count = number
