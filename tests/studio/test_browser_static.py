@@ -41,7 +41,7 @@ PATIENCE = 300_000  # ms; without graphics and threads, on a machine that does o
 FIRST_LOAD = 12e6  # bytes
 REFERENCE_MODEL = "xu2020_small"
 AREAS = [
-    {"action": "lock", "mask": {"width": 4, "height": 2, "runs": [1, 2, 5]}, "made": {"x": 5}, "mine": 1},
+    {"action": "lock", "mask": {"width": 4, "height": 2, "runs": "1 2 5"}, "made": {"x": 5}, "mine": 1},
     {"action": "color", "path": [[10, 10], [90.5, 12], [40, 80]], "color": "#aa3050", "lightness": "color"},
 ]
 PLACES = ((60, 50), (180, 60), (110, 90))
