@@ -133,6 +133,8 @@ class ModelCard:
         limits: What this model cannot do; the contract suite asserts the failure. ``"training"``: it is an
             algorithm, has no weights and needs none; ``"export"``: no graph can be made of it;
             ``"gradient"``: its answer is not differentiable in the input.
+        int8_loss: PSNR in dB that its default weights lose on photos where it runs in int8, by
+            `python -m benchmarks int8`; None where that was not measured.
     """
 
     name: str
@@ -153,6 +155,7 @@ class ModelCard:
     smoke: Smoke = Smoke()
     quality: tuple[Quality, ...] = ()
     limits: tuple[Limit, ...] = ()
+    int8_loss: float | None = None
 
     @property
     def trainable(self) -> bool:

@@ -1,9 +1,10 @@
 """Graphs in int8 for the CPU: weights and maps in 8 bits, by ONNX Runtime's static quantization.
 
 The ranges of the maps come from photos that scikit-image brings along, so that they are the same on every
-machine and in every run, and nothing has to be shipped with a model. A graph that loses more than `MOST_LOSS`
-on parts of these photos, seen closer, is refused. Coloring without guidance alone is quantized: a color
-that a user gives may lie outside ranges that were found without it.
+machine and in every run, and nothing has to be shipped with a model. Models whose loss was
+not measured, or is more than `MOST_LOSS`, are refused, and so is a graph that loses as much on parts of these
+photos, seen closer: a check for the weights at hand, on too few pictures to measure by. Coloring without
+guidance alone is quantized: a color that a user gives may lie outside ranges that were found without it.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.card import ModelCard
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import Guidance
 from colorzoo.inference.engine import OnnxModel
 from colorzoo.inference.export import Graph, load_onnx
+from colorzoo.registry import list_models, model_card
 from colorzoo.tasks import ColoringModel, Prediction
 
 MOST_LOSS = 0.2
@@ -41,12 +44,14 @@ class Int8Model(OnnxModel):
         name: See `OnnxModel`.
 
     Raises:
-        ColorzooError: See `OnnxModel`; or the model paints sketches.
+        ColorzooError: See `OnnxModel`; or the model paints sketches, loses too much, or was not measured.
     """
 
     def __init__(self, model: ColoringModel, name: str) -> None:
         if (model.input_kind, model.output_kind) != ("gray", "ab"):
             raise ColorzooError(f"{name} paints sketches, int8 is for photos; leave out the precision int8.")
+        if name in list_models():
+            _require_measured(model_card(name))
         super().__init__(model, name)
         import onnxruntime
 
@@ -86,6 +91,19 @@ class Int8Model(OnnxModel):
                 "precision int8."
             )
         return path
+
+
+def _require_measured(card: ModelCard) -> None:
+    if card.int8_loss is None:
+        raise ColorzooError(
+            f"it was not measured what {card.name} loses in int8 (`python -m benchmarks int8`); leave out "
+            "the precision int8."
+        )
+    if card.int8_loss > MOST_LOSS:
+        raise ColorzooError(
+            f"{card.name} loses {card.int8_loss:.2f} dB in int8, more than {MOST_LOSS}; leave out the "
+            "precision int8."
+        )
 
 
 def quantize(plain: Path, out: Path, pictures: Iterable[Tensor]) -> None:

@@ -63,6 +63,7 @@ SMALL = replace(
         )
     },
     config="zhang2016/small.yaml",
+    int8_loss=0.79,
     quality=(
         Quality(
             "automatic",

@@ -85,6 +85,7 @@ LOCAL_SMALL = replace(
         )
     },
     config="zhang2017/local_small.yaml",
+    int8_loss=-0.02,
     quality=(
         Quality(
             "automatic",
