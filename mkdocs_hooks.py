@@ -20,9 +20,7 @@ _ALL_OTHERS = "*"
 _PAD = re.compile(r"<!-- pad -->\n(.*?)<!-- /pad -->\n", re.DOTALL)
 _PAD_PHOTO = re.compile(r"pad/index\.html\?photo=([\w.]+)")
 _PAD_PAGE, _PAD_PHOTOS = "try.md", Path("images/sources")
-_WITHOUT = (
-    "*This site is built without it; `COLORZOO_SITE_PAD=1 mkdocs build --strict` builds one with the pad.*\n"
-)
+_WITHOUT = "*This site was built without it; `COLORZOO_SITE_PAD=1 mkdocs build --strict` adds it.*\n"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
