@@ -64,7 +64,7 @@ def test_every_page_says_what_a_model_costs_and_what_was_not_timed() -> None:
 def test_flops_are_counted_without_memory_as_with_it() -> None:
     card = model_card("zhang2016_small")
     counted = facts.count(card)
-    assert counted["gflops"] == facts.read_facts()[card.name]["gflops"]
+    assert counted["gflops"] == pytest.approx(facts.read_facts()[card.name]["gflops"], rel=0.01)
     assert "seconds" not in counted
 
 
