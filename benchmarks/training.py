@@ -59,7 +59,7 @@ class Way:
         first_crop: Side of those of the first half of the training; 0 for the same.
         class_stride: See `LocalExtensions`.
         regress_every: See `LocalExtensions`.
-        muon: Train convolutions by Muon instead of AdamW.
+        muon: Train matrices by Muon of timm instead of AdamW.
         channels_last: Keep maps with their channels last.
         bfloat16: Run convolutions in bfloat16.
         compiled: Compile the step.
@@ -86,7 +86,7 @@ CANDIDATES = {
     "bfloat16": Way(bfloat16=True),
     "compiled": Way(compiled=True),
 }
-FAST = Way(first_crop=64, regress_every=2, muon=True)
+FAST = Way(first_crop=64, regress_every=2)
 
 
 class Trained:
@@ -170,7 +170,7 @@ def _compared(pictures: int, train: Iterator[Batch], held_out: list[Batch]) -> l
     losses = {name: trained.held_out(held_out) for name, trained in runs.items()}
     seen = f"{steps * BATCH} pictures from scratch"
     return [
-        times_faster(f"seconds of {seen}, Muon, half the colors, 64 then {CROP} pixels against the plain way",
+        times_faster(f"seconds of {seen}, half the colors, 64 then {CROP} pixels against the plain way",
                      spent["fast"], spent["plain"], GOAL, where()),
         share_of(f"held-out loss after {seen}, that way against the plain one",
                  losses["fast"], losses["plain"], 1.0, where()),

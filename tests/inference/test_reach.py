@@ -147,9 +147,9 @@ def test_the_red_of_a_lip_stays_on_the_lips_at_half_the_reach() -> None:
     change = {
         reach: (moved(replace(lip, reach=reach)) - plain).norm(dim=0)[None] for reach in ("everywhere", 0.5)
     }
-    assert all(found[LIPS].mean() > 25 for found in change.values())
+    assert all(found[LIPS].mean() > 20 for found in change.values())
     for brow in BROWS:
-        assert change["everywhere"][brow].mean() > 15
+        assert change["everywhere"][brow].mean() > 8
         assert change[0.5][brow].mean() < 1
 
 

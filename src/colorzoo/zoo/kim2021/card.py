@@ -113,7 +113,7 @@ ON_SU2020 = replace(
     hparams={"backbone": "su2020_small", "hidden": (48, 32, 16), **_NEAR},
     weights={
         "default": Weights(
-            sha256="0168f20589c8a8046c355c912a35c1601164b291ab08a02053046bcefe695b05",
+            sha256="472a5cb640aa814189086247b4d49d9fcb587025b301925a4df0838d7ef488f7",
             size=571_140,
             license="Apache-2.0",
             file="kim2021_su2020_small.safetensors",
