@@ -17,7 +17,9 @@ MUTANTS = (
         ON_CLASSES,
     ),
     Mutant("zhang2016-neighbors-ignored", CLASSES, "neighbors=neighbors)", "neighbors=3)", ON_CLASSES),
-    Mutant("zhang2017-detach-ignored", LOCAL, "detach=self.detach, decode", 'detach="none", decode', ON_LOCAL),
+    Mutant(
+        "zhang2017-detach-ignored", LOCAL, "detach=self.detach, decode", 'detach="none", decode', ON_LOCAL
+    ),
     Mutant(
         "zhang2017-regression-weight-ignored",
         LOCAL,
