@@ -152,8 +152,8 @@ def _count_look(
 
 def _in_order(rows: Mapping[str, Any], items: Sequence[Item]) -> list[Any]:
     """Return the rows of the items in their order, then all others."""
-    names = [item.name for item in items if item.name in rows]
-    return [rows[name] for name in [*names, *(name for name in rows if name not in set(names))]]
+    first = {item.name: rows[item.name] for item in items if item.name in rows}
+    return list({**first, **rows}.values())
 
 
 def read_result(experiment: Experiment, out: Path) -> Result | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,9 @@ def read_keys(source: Source, keys: Mapping[int, Path], device: str) -> dict[int
         ColorzooError: A file cannot be read or used, or there is no such frame.
     """
     frames = pick_frames(source, {number for number, path in keys.items() if _is_recipe(path)})
+    colorizer = cache(partial(Colorizer, device=device))  # frames of one model load it once
     return {
-        number: _colored(frames[number], path, device) if _is_recipe(path) else read_picture(path)
+        number: _colored(frames[number], path, colorizer) if _is_recipe(path) else read_picture(path)
         for number, path in keys.items()
     }
 
@@ -82,9 +84,9 @@ def _recipe_marks(path: Path) -> list[str]:
     return [name, weights_of(model_card(name), "default"), *references]
 
 
-def _colored(frame: Picture, path: Path, device: str) -> Picture:
+def _colored(frame: Picture, path: Path, load: Callable[[str], Colorizer]) -> Picture:
     recipe, name = _recipe_and_model(path)
-    colorizer = Colorizer(name, device=device)
+    colorizer = load(name)
     try:
         colored = colorizer.colorize(frame, recipe, reference=colorizer.exemplar_of(None, path))
     except GuidanceError as error:

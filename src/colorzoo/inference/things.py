@@ -20,9 +20,7 @@ from colorzoo.inference.areas import DrawnArea, draw_areas
 from colorzoo.inference.guide import DrawnRequest
 
 _HALF = 0.5
-_STROKE = (
-    5  # pixels of the network over which a border is drawn, in the middle of what such models trained on
-)
+_STROKE = 5  # pixels of the network across a border, in the middle of what such models trained on
 
 
 @dataclass(frozen=True)
