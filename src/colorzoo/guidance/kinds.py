@@ -5,7 +5,7 @@ All maps share the picture's height and width. Every class has ``to(device)``; `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
@@ -116,6 +116,10 @@ class Exemplar(TensorFields):
 
     def __post_init__(self) -> None:
         _check_map("Exemplar.rgb", self.rgb, 3)
+
+    def look_by(self, compute: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return the look as it is given, else what ``compute`` makes of the picture."""
+        return compute(self.rgb) if self.look is None else self.look
 
     @classmethod
     def of_look(cls, look: Tensor, alpha: float = 1.0) -> Self:

@@ -82,7 +82,7 @@ class Answers(ColoringModel):
             ab, logits = self.network.color(luma, guidance.points or Points.none(luma))
             return AbPrediction(ab=ab, extras={"logits": logits})
         exemplar = guidance.exemplar
-        look = self.look(exemplar.rgb) if exemplar.look is None else exemplar.look
+        look = exemplar.look_by(self.look)
         out = self.network(luma, look, points=guidance.points, alpha=exemplar.alpha)
         extras = {"logits": out.logits, "automatic": out.automatic, "transferred": out.transferred}
         return AbPrediction(ab=out.ab, extras=extras)
@@ -97,7 +97,7 @@ class Answers(ColoringModel):
         guidance = guidance or Guidance()
         hints, exemplar = guidance.points, guidance.exemplar
         if exemplar is not None:
-            look = self.look(exemplar.rgb) if exemplar.look is None else exemplar.look
+            look = exemplar.look_by(self.look)
             *_, hints = self.network.looked_up(luma, look, points=hints, alpha=exemplar.alpha)
         return self.network.color.before_taps(luma, hints or Points.none(luma))
 

@@ -118,7 +118,7 @@ class Zhao2021(SingleOptimizerModule):
     def _vector(self, luma: Tensor, exemplar: Exemplar | None) -> Tensor:
         if exemplar is None:
             return self.network.vector(gray_picture(luma))
-        vector = (self.look(exemplar.rgb) if exemplar.look is None else exemplar.look)[:, 0]
+        vector = exemplar.look_by(self.look)[:, 0]
         if exemplar.alpha == 1:
             return vector
         return torch.lerp(self.network.vector(gray_picture(luma)), vector, exemplar.alpha)
