@@ -16,9 +16,11 @@ from colorzoo.guidance import GlobalStatistics, Guidance, Points
 from colorzoo.losses import grid_cross_entropy
 from colorzoo.networks.channel_attention import AttendedConv
 from colorzoo.networks.hint_attention import HintAttention
+from colorzoo.networks.scene_blocks import SceneBlocks
 from colorzoo.testing.samples import write_sample_pictures
 from colorzoo.zoo.zhang2017.adversarial import Zhang2017LocalAdversarial
 from colorzoo.zoo.zhang2017.global_network import GlobalHintsNetwork
+from colorzoo.zoo.zhang2017.labels import label_cross_entropy
 from colorzoo.zoo.zhang2017.task import Zhang2017Local, strided_cross_entropy
 
 
@@ -55,7 +57,7 @@ def test_colors_are_taught_by_every_second_picture_and_the_distribution_by_all()
     luma, ab = 50 + noise(4, 1, 32, 32, scale=10), noise(4, 2, 32, 32, scale=20)
     hints = torch.zeros(4, 2, 32, 32), torch.zeros(4, 1, 32, 32)
     model.eval()  # normalization over the batch would tell the pictures apart
-    regression, classification = model._compute_losses(luma, ab, *hints)
+    regression, classification, _ = model._compute_losses(luma, ab, *hints)
     all_of_them = local(width=0.125, stage="joint").eval()
     all_of_them.load_state_dict(model.state_dict())
     part = [each[::2] for each in (luma, ab, *hints)]
@@ -109,14 +111,71 @@ def test_rank_layers_fold_into_the_exact_network() -> None:
         torch.testing.assert_close(plain(luma).ab, deep(luma).ab, atol=1e-4, rtol=1e-4)
 
 
-def test_extensions_start_as_the_network_without_them() -> None:
+@pytest.mark.parametrize("extension", [{"rank_layers": 2}, {"scene_blocks": 1}])
+def test_extensions_start_as_the_network_without_them(extension: dict[str, int]) -> None:
     torch.manual_seed(0)
     plain = local(width=0.125).eval()
     luma = 100 * torch.rand(1, 1, 24, 24)
-    extended = local(width=0.125, rank_layers=2).eval()
+    extended = local(width=0.125, **extension).eval()
     extended.load_state_dict({**extended.state_dict(), **plain.state_dict()})
     with torch.inference_mode():
         torch.testing.assert_close(extended(luma).ab, plain(luma).ab, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (24, 40), (32, 16)])
+def test_scene_blocks_color_pictures_of_any_size(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    scene = SceneBlocks((4, 8, 8), 16, 1)
+    torch.nn.init.normal_(scene.leave.weight)
+    height, width = size
+    maps = [torch.randn(1, c, n * height // 8, n * width // 8) for c, n in ((4, 2), (8, 1), (8, 1))]
+    with torch.no_grad():
+        changed = scene(maps)
+    assert changed.shape == maps[-1].shape
+    assert (changed - maps[-1]).abs().amax(dim=1).min() > 0  # every place hears of the scene
+
+
+def test_scene_blocks_see_far() -> None:
+    torch.manual_seed(0)
+    scene = SceneBlocks((4, 8, 8), 16, 2)
+    torch.nn.init.normal_(scene.leave.weight)
+    maps = [torch.zeros(1, 4, 32, 32), torch.zeros(1, 8, 16, 16), torch.zeros(1, 8, 16, 16)]
+    with torch.no_grad():
+        calm = scene(maps)
+        maps[0][:, :, :4, :4] = 5.0
+        moved = (scene(maps) - calm).abs().amax(dim=1)[0]
+    assert moved[9, 9] > 0  # ten cells of eight pixels away
+
+
+def test_the_scene_stage_leaves_what_others_borrow(tmp_path: Path) -> None:
+    write_sample_pictures(tmp_path, 4)
+    optimizer = partial(torch.optim.SGD, lr=1e-2)
+    model = local(width=0.125, init_std=None, scene_blocks=1, stage="scene", optimizer=optimizer)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    trainer = Trainer(max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    trainer.fit(model, FolderDataModule(tmp_path, batch_size=2, crop=32, num_workers=0))
+    moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert {"network.unet.scene.leave.weight", "network.unet.up8.weight"} <= moved
+    assert not any(name.startswith(tuple(f"network.unet.block{k}." for k in range(1, 8))) for name in moved)
+
+
+def test_labels_teach_the_encoder_and_stay_out_of_weight_files() -> None:
+    torch.manual_seed(0)
+    model = local(width=0.125, labels=3).train()
+    model.log_dict = lambda *_, **__: None
+    batch = {"rgb": torch.rand(2, 3, 32, 32), "seed": torch.arange(2), "label": torch.tensor([2, -1])}
+    plain = model.training_step(batch, 0)
+    with torch.no_grad():
+        model.label_head.layer.bias[2] += 50.0  # sure, and right
+    assert model.training_step(batch, 0) < plain
+    assert not any(key.startswith("label_head") for key in Zhang2017Local.for_inference(model.state_dict()))
+
+
+@pytest.mark.parametrize("label", [None, torch.tensor([3, 0])])
+def test_labels_that_do_not_fit_are_refused(label: torch.Tensor | None) -> None:
+    batch = {} if label is None else {"label": label}
+    with pytest.raises(ColorzooError, match=r"extensions\.labels is 3"):
+        label_cross_entropy(torch.zeros(2, 3), batch)
 
 
 def test_channel_attention_scales_each_channel_of_a_skip() -> None:
@@ -146,7 +205,7 @@ def test_the_hypercolumn_head_trains_alone() -> None:
     before = {key: value.clone() for key, value in model.network.unet.state_dict().items()}
     lab = rgb_to_lab(torch.rand(2, 3, 32, 32))
     points = Points.none(lab[:, :1])
-    regression, classification = model._compute_losses(lab[:, :1], lab[:, 1:], points.ab, points.mask)
+    regression, classification, _ = model._compute_losses(lab[:, :1], lab[:, 1:], points.ab, points.mask)
     (regression + classification).backward()
     assert all(p.grad is None for p in model.network.unet.parameters())
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.network.hypercolumn.parameters())

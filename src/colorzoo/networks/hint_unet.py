@@ -15,6 +15,7 @@ from colorzoo.networks.blocks import conv3x3, conv_block, upconv4x4
 from colorzoo.networks.channel_attention import AttendedConv
 from colorzoo.networks.hint_attention import HintAttention
 from colorzoo.networks.rank import RankLayers
+from colorzoo.networks.scene_blocks import SceneBlocks
 from colorzoo.networks.taps import Tap, Visit, unchanged
 
 STRIDE = 8
@@ -34,12 +35,14 @@ class HintUNetOutput(NamedTuple):
         logits: ``(B, 529, H/4, W/4)`` over the full 23 x 23 ab grid; ``(B, 0, H/4, W/4)`` without that head.
         trunk: ``(B, C, H/4, W/4)``, the features below the classification head.
         maps: The outputs of blocks 3 to 7: block 3 at H/4, the others at H/8.
+        deep: ``(B, C, H/8, W/8)``, what block 8 reads: the output of block 7 and what extensions add to it.
     """
 
     ab: Tensor
     logits: Tensor
     trunk: Tensor
     maps: tuple[Tensor, ...]
+    deep: Tensor
 
 
 class HintEncoding(NamedTuple):
@@ -49,7 +52,7 @@ class HintEncoding(NamedTuple):
         trunk: ``(B, C, H/4, W/4)``, the output of block 8.
         beside9: ``(B, C, H/2, W/2)``, what the skip adds before block 9, of the pictures to decode.
         beside10: ``(B, C, H, W)``, what the skip adds before block 10, of the pictures to decode.
-        maps: The outputs of blocks 3 to 7.
+        maps: The outputs of blocks 3 to 7; then what block 8 reads.
     """
 
     trunk: Tensor
@@ -73,6 +76,7 @@ class HintUNet(nn.Module):
         channel_attention: Weigh the channels of each skip by the whole picture (not in the paper).
         rank_layers: Linear 1x1 layers between encoder and decoder, which training turns towards a low rank
             (not in the paper); `fold_rank_layers` takes them out again.
+        scene_blocks: Blocks at a sixteenth of the size, see `SceneBlocks` (not in the paper).
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class HintUNet(nn.Module):
         distribution: bool = True,
         channel_attention: bool = False,
         rank_layers: int = 0,
+        scene_blocks: int = 0,
     ) -> None:
         super().__init__()
         c64, c128, c256, c512 = (scaled_width(base, width) for base in (64, 128, 256, 512))
@@ -95,6 +100,7 @@ class HintUNet(nn.Module):
         self.block6 = conv_block((c512,) * 4, dilation=2)
         self.block7 = conv_block((c512,) * 4)
         self.rank_layers = RankLayers(c512, rank_layers) if rank_layers else None
+        self.scene = SceneBlocks((c256, c512, c512), 2 * c512, scene_blocks) if scene_blocks else None
         self.up8, self.skip3 = upconv4x4(c512, c256), _skip(c256, c256, channel_attention)
         self.block8 = nn.Sequential(nn.ReLU(), *conv_block((c256, c256, c256)))
         self.attention = HintAttention(c256) if hint_attention else None
@@ -142,7 +148,7 @@ class HintUNet(nn.Module):
         if detach == "regression":
             encoded = encoded._replace(trunk=trunk.detach())
         ab = self.decode(encoded._replace(trunk=encoded.trunk[::decode_every]), visit)
-        return HintUNetOutput(ab, logits, encoded.trunk, encoded.maps)
+        return HintUNetOutput(ab, logits, encoded.trunk, encoded.maps[:-1], encoded.maps[-1])
 
     def encode(
         self,
@@ -166,13 +172,15 @@ class HintUNet(nn.Module):
         deep = map7 = visit("7_3", self.block7(map6))
         if self.rank_layers is not None:
             deep = self.rank_layers(deep)
+        if self.scene is not None:
+            deep = self.scene((map3, map4, deep))
         trunk = self.block8(visit("8_up", self.up8(deep) + self.skip3(map3)))
         if self.attention is not None and self.inject is not None and hints is not None:
             trunk = trunk + self.inject(self.attention(trunk, hints))
         if detach == "regression":
             map1, map2 = map1.detach(), map2.detach()
         beside9, beside10 = self.skip2(map2[::decode_every]), self.skip1(map1[::decode_every])
-        return HintEncoding(trunk, beside9, beside10, (map3, map4, map5, map6, map7))
+        return HintEncoding(trunk, beside9, beside10, (map3, map4, map5, map6, map7, deep))
 
     def decode(self, encoded: HintEncoding, visit: Visit = unchanged) -> Tensor:
         """Return ab ``(B, 2, H, W)`` in [-1, 1] from what `encode` gave."""
@@ -201,7 +209,11 @@ def scaled_width(base: int, width: float) -> int:
 
 
 def initialize(module: nn.Module, std: float | None) -> None:
-    """Draw convolution weights: normal with deviation ``std``, or He normal when it is ``None``."""
+    """Draw convolution weights: normal with deviation ``std``, or He normal when it is ``None``.
+
+    Scene blocks add nothing at first.
+    """
+    silent = []
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             if std is None:
@@ -210,3 +222,7 @@ def initialize(module: nn.Module, std: float | None) -> None:
                 nn.init.normal_(layer.weight, 0.0, std)
             if layer.bias is not None:
                 torch.nn.init.zeros_(layer.bias)
+        elif isinstance(layer, SceneBlocks):
+            silent.append(layer)
+    for blocks in silent:
+        blocks.start_silent()

@@ -13,7 +13,7 @@ from colorzoo.networks.borrowed import borrow
 from colorzoo.randomness import picture_generators
 from colorzoo.zoo.su2020.network import InstanceNetworks
 
-_ENCODER = tuple(f"block{index}." for index in range(1, 8))
+_ENCODER = (*(f"block{index}." for index in range(1, 8)), "scene.")
 _HEAD = "class_head."
 _FUSED_END = ("block10.", "ab_head.")  # what the third stage trains beside the fusion layers
 
@@ -24,6 +24,7 @@ class InstanceExtensions:
 
     Attributes:
         hint_attention: See `HintUNet`.
+        scene_blocks: See `HintUNet`.
         trunk: Registered Local Hints model that the networks stand on, with `keep_trunk`.
         keep_trunk: Leave the full-image network and the encoders of the other two as the trunk has them: they
             are neither trained nor saved, so that a weight file is small.
@@ -35,6 +36,7 @@ class InstanceExtensions:
     """
 
     hint_attention: bool = False
+    scene_blocks: int = 0
     trunk: str | None = None
     keep_trunk: bool = False
     random_boxes: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -79,14 +80,21 @@ class InstanceNetworks(nn.Module):
         width: Multiplier of every channel count; 1.0 is the published network.
         mask_center: Subtracted from the hint mask; 0.5 in the published weights.
         hint_attention: See `HintUNet`.
+        scene_blocks: See `HintUNet`.
     """
 
-    def __init__(self, width: float = 1.0, *, mask_center: float = 0.5, hint_attention: bool = False) -> None:
+    def __init__(
+        self,
+        width: float = 1.0,
+        *,
+        mask_center: float = 0.5,
+        hint_attention: bool = False,
+        scene_blocks: int = 0,
+    ) -> None:
         super().__init__()
         self.mask_center = mask_center
-        self.full = HintUNet(4, width, hint_attention=hint_attention)
-        self.instance = HintUNet(4, width, hint_attention=hint_attention)
-        self.fusion = HintUNet(4, width, hint_attention=hint_attention)
+        unet = partial(HintUNet, 4, width, hint_attention=hint_attention, scene_blocks=scene_blocks)
+        self.full, self.instance, self.fusion = unet(), unet(), unet()
         self.layers = nn.ModuleDict(
             {name: FusionLayer(scaled_width(channels, width)) for name, channels, _ in FUSED}
         )

@@ -60,7 +60,7 @@ class Su2020(SingleOptimizerModule):
     """
 
     accepts = frozenset({"points", "boxes"})
-    recorded_hparams = ("width", "mask_center", "hint_attention", "trunk", "keep_trunk")
+    recorded_hparams = ("width", "mask_center", "hint_attention", "scene_blocks", "trunk", "keep_trunk")
     published_files: ClassVar[Mapping[str, str]] = {
         "latest_net_GComp.pth": "netGComp",
         "latest_net_G.pth": "netG",
@@ -93,6 +93,7 @@ class Su2020(SingleOptimizerModule):
             self.architecture.width,
             mask_center=self.architecture.mask_center,
             hint_attention=self.extensions.hint_attention,
+            scene_blocks=self.extensions.scene_blocks,
         )
         initialize(self.network, self.architecture.init_std)
         if self.extensions.trunk is not None:

@@ -27,11 +27,12 @@ class ColorNetwork(nn.Module):
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
         hint_attention: See `HintUNet`.
+        scene_blocks: See `HintUNet`.
     """
 
-    def __init__(self, width: float = 1.0, *, hint_attention: bool = False) -> None:
+    def __init__(self, width: float = 1.0, *, hint_attention: bool = False, scene_blocks: int = 0) -> None:
         super().__init__()
-        self.unet = HintUNet(4, width, hint_attention=hint_attention)
+        self.unet = HintUNet(4, width, hint_attention=hint_attention, scene_blocks=scene_blocks)
 
     def forward(self, luma: Tensor, points: Points) -> tuple[Tensor, Tensor]:
         """Color a picture of any size.

@@ -27,6 +27,7 @@ class ExemplarExtensions:
     Attributes:
         color_width: Multiplier of the channel counts of the colorization sub-net; None takes ``width``.
         hint_attention: See `HintUNet`.
+        scene_blocks: See `HintUNet`.
         backbone: Registered Local Hints model whose weights the colorization sub-net stands on; weight files
             hold only what differs from it.
         transfer_error: Deviation of a good transfer, in CIE units: with it transferred colors count less
@@ -39,6 +40,7 @@ class ExemplarExtensions:
 
     color_width: float | None = None
     hint_attention: bool = False
+    scene_blocks: int = 0
     backbone: str | None = None
     transfer_error: float | None = None
     none_share: float = 0.0

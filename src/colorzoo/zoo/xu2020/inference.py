@@ -146,6 +146,7 @@ def build_network(architecture: ExemplarArchitecture, extensions: ExemplarExtens
         architecture.width,
         architecture.width if color_width is None else color_width,
         hint_attention=extensions.hint_attention,
+        scene_blocks=extensions.scene_blocks,
         places=architecture.places,
         hints=architecture.hints,
         hint_grid=architecture.hint_grid,

@@ -41,6 +41,7 @@ class ExemplarNetwork(nn.Module):
         width: Multiplier of the channel counts of the transfer sub-net.
         color_width: Multiplier of those of the colorization sub-net.
         hint_attention: See `HintUNet`.
+        scene_blocks: See `HintUNet`.
         places: Sets of places at which moments are matched, of ``encoder``, ``skip`` and ``decoder``.
         hints: How transferred colors become hints, see `sample_hints`.
         hint_grid: See `sample_hints`.
@@ -56,6 +57,7 @@ class ExemplarNetwork(nn.Module):
         color_width: float = 1.0,
         *,
         hint_attention: bool = False,
+        scene_blocks: int = 0,
         places: tuple[str, ...] = PLACE_SETS,
         hints: HintLayout = "grid",
         hint_grid: int = 8,
@@ -67,7 +69,7 @@ class ExemplarNetwork(nn.Module):
         self.transfer_error = transfer_error
         self.register_buffer("centers", grid_centers(), persistent=False)
         self.transfer = TransferNetwork(width)
-        self.color = ColorNetwork(color_width, hint_attention=hint_attention)
+        self.color = ColorNetwork(color_width, hint_attention=hint_attention, scene_blocks=scene_blocks)
 
     def forward(
         self, luma: Tensor, look: Tensor, *, points: Points | None = None, alpha: Tensor | float = 1.0

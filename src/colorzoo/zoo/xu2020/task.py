@@ -45,7 +45,7 @@ class Xu2020(Answers, SingleOptimizerModule):
         lr_scheduler: See `SingleOptimizerModule`.
     """
 
-    recorded_hparams = ("width", "color_width", "hint_attention", "backbone")
+    recorded_hparams = ("width", "color_width", "hint_attention", "scene_blocks", "backbone")
     stages: ClassVar[Mapping[str, Stage]] = {**STAGES, **EXTRA_STAGES}
 
     def __init__(

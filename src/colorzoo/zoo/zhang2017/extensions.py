@@ -14,6 +14,10 @@ class LocalExtensions:
         channel_attention: Weigh the channels of the skips by the whole picture.
         rank_layers: Linear layers between encoder and decoder (implicit rank minimization); a model with 0
             folds those of a checkpoint that it loads into its own weights.
+        scene_blocks: Blocks that see the whole scene, see `SceneBlocks`.
+        labels: Tell so many labels of pictures apart, too, by a head that weight files leave out: knowing
+            what a thing is tells its color. A picture with a label of -1 has none.
+        label_weight: Weight of that cross-entropy.
         colorfulness: Weight smooth-l1 by 1 + c * chroma / 20 of the true color, so that an unsure network
             does not fall back to gray.
         class_stride: Train the distribution on every n-th of its positions (2 costs a quarter).
@@ -24,6 +28,9 @@ class LocalExtensions:
     hint_attention: bool = False
     channel_attention: bool = False
     rank_layers: int = 0
+    scene_blocks: int = 0
+    labels: int = 0
+    label_weight: float = 0.1
     colorfulness: float = 0.0
     class_stride: int = 1
     regress_every: int = 1

@@ -116,6 +116,7 @@ def build_local(architecture: LocalArchitecture, extensions: LocalExtensions) ->
         hint_attention=extensions.hint_attention,
         channel_attention=extensions.channel_attention,
         rank_layers=extensions.rank_layers,
+        scene_blocks=extensions.scene_blocks,
         hypercolumn=architecture.hypercolumn,
         ab_scale=architecture.ab_scale,
     )

@@ -21,10 +21,12 @@ class LocalHintsOutput(NamedTuple):
         ab: ``(B, 2, H, W)`` in CIE units.
         logits: ``(B, 529, ceil(H/4), ceil(W/4))`` over the 23 x 23 ab grid, or from a hypercolumn head
             ``(B, 313, ...)`` over the bins inside the sRGB hull.
+        deep: ``(B, C, ceil(H/8), ceil(W/8))``, the deepest map, from which a picture's label is told.
     """
 
     ab: Tensor
     logits: Tensor
+    deep: Tensor
 
 
 class LocalHintsNetwork(nn.Module):
@@ -37,6 +39,7 @@ class LocalHintsNetwork(nn.Module):
         hint_attention: See `HintUNet`.
         channel_attention: See `HintUNet`.
         rank_layers: See `HintUNet`.
+        scene_blocks: See `HintUNet`.
         hypercolumn: Answer the distribution by the paper's head instead of the published 529-way one.
         ab_scale: What 1 at the output means in CIE units: 110, or 100 for the authors' Caffe weights.
     """
@@ -49,6 +52,7 @@ class LocalHintsNetwork(nn.Module):
         hint_attention: bool = False,
         channel_attention: bool = False,
         rank_layers: int = 0,
+        scene_blocks: int = 0,
         hypercolumn: bool = False,
         ab_scale: float = AB_SCALE,
     ) -> None:
@@ -60,6 +64,7 @@ class LocalHintsNetwork(nn.Module):
             hint_attention=hint_attention,
             channel_attention=channel_attention,
             rank_layers=rank_layers,
+            scene_blocks=scene_blocks,
         )
         self.hypercolumn = HypercolumnHead(width) if hypercolumn else None
 
@@ -80,7 +85,7 @@ class LocalHintsNetwork(nn.Module):
         rows, columns = cells(height, 4), cells(width, 4)
         ab = out.ab[:, :, :height, :width].float() * self.ab_scale
         logits = out.logits if self.hypercolumn is None else self.hypercolumn(out.maps, out.trunk)
-        return LocalHintsOutput(ab, logits[:, :, :rows, :columns].float())
+        return LocalHintsOutput(ab, logits[:, :, :rows, :columns].float(), out.deep)
 
     def before_taps(self, luma: Tensor, points: Points) -> TapState:
         """Run all that comes before block 9; arguments as of `forward`."""

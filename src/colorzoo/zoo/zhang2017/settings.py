@@ -103,6 +103,8 @@ LOCAL_STAGES = {
     "classification": LocalStage(detach="regression"),
     "regression": LocalStage(detach="classification"),
     "joint": LocalStage(detach="none"),  # ours: both heads teach the trunk
+    # ours: all behind the encoder, which other models borrow
+    "scene": LocalStage(leaves=("network.unet.block[1-7].*",)),
     # ours: more color where nothing is known, by the layers that no other model borrows
     "colors": LocalStage(trains=("network.unet.block10.*", "network.unet.ab_head.*")),
     "distribution": LocalStage(trains=("network.hypercolumn.*",)),  # section 3.3: the head alone

@@ -35,11 +35,14 @@ from colorzoo.weights.caffe import CaffeLayers
 from colorzoo.zoo.zhang2017.caffe import convert_local
 from colorzoo.zoo.zhang2017.extensions import LocalExtensions
 from colorzoo.zoo.zhang2017.inference import LocalAnswers, build_local
+from colorzoo.zoo.zhang2017.labels import LabelHead, label_cross_entropy
 from colorzoo.zoo.zhang2017.settings import LOCAL_STAGES, LocalArchitecture, LocalObjective, LocalUsers
 from colorzoo.zoo.zhang2017.start import copy_shared_layers
 
 LOGIT_STRIDE = 4
 VALIDATION_POINTS = (0, 1, 10, 100)
+
+StageName = Literal["classification", "regression", "joint", "scene", "colors", "distribution"]
 
 
 class Zhang2017Local(LocalAnswers, SingleOptimizerModule):
@@ -51,8 +54,8 @@ class Zhang2017Local(LocalAnswers, SingleOptimizerModule):
         users: The simulated users of training.
         extensions: What is not in the paper.
         stage: ``classification`` trains the trunk by the distribution, then ``regression`` by the colors;
-            ``joint`` by both (ours); ``colors`` trains nothing but the last layers; ``distribution`` nothing
-            but the hypercolumn head.
+            ``joint`` by both (ours); ``scene`` likewise all that comes after block 7; ``colors`` nothing but
+            the last layers; ``distribution`` nothing but the hypercolumn head.
         start: A Local Hints model of the same width whose layers to start from; what it lacks keeps its own
             start.
         compile_training: Compile the training step (1.4 times faster on a CPU after a minute's wait).
@@ -65,6 +68,7 @@ class Zhang2017Local(LocalAnswers, SingleOptimizerModule):
         "mask_center",
         "hint_attention",
         "channel_attention",
+        "scene_blocks",
         "hypercolumn",
         "ab_scale",
     )
@@ -76,7 +80,7 @@ class Zhang2017Local(LocalAnswers, SingleOptimizerModule):
         objective: LocalObjective = LocalObjective(),
         users: LocalUsers = LocalUsers(),
         extensions: LocalExtensions = LocalExtensions(),
-        stage: Literal["classification", "regression", "joint", "colors", "distribution"] = "regression",
+        stage: StageName = "regression",
         start: Start | str | None = None,
         compile_training: bool = False,
         optimizer: OptimizerCallable | None = None,
@@ -97,6 +101,8 @@ class Zhang2017Local(LocalAnswers, SingleOptimizerModule):
     def configure_network(self) -> None:
         """Build the U-Net."""
         self.network = build_local(self.architecture, self.extensions)
+        labels = self.extensions.labels
+        self.label_head = LabelHead(self.network.unet.up8.in_channels, labels) if labels else None
 
     def configure_losses(self) -> None:
         """Compile network and losses into one graph, if asked."""
@@ -113,23 +119,28 @@ class Zhang2017Local(LocalAnswers, SingleOptimizerModule):
         lab = rgb_to_lab(batch["rgb"])
         luma, ab = lab[:, :1], lab[:, 1:]
         points = training_points(self.users, self.extensions, ab, batch)
-        regression, classification = self._losses(luma, ab, points.ab, points.mask)
+        regression, classification, deep = self._losses(luma, ab, points.ab, points.mask)
         loss: Tensor = weigh.regression_weight * regression + weigh.classification_weight * classification
-        losses = {"loss": loss, "smooth_l1": regression, "cross_entropy": classification}
+        losses = {"smooth_l1": regression, "cross_entropy": classification}
+        if self.label_head is not None:
+            losses["label"] = label_cross_entropy(self.label_head(deep), batch)
+            loss = loss + self.extensions.label_weight * losses["label"]
+        losses["loss"] = loss
         self.log_dict({f"train/{k}": v for k, v in losses.items()}, batch_size=len(luma))
         return loss
 
     def _compute_losses(
         self, luma: Tensor, ab: Tensor, hint_ab: Tensor, mask: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return smooth-l1 and cross-entropy; tensors only, so that it compiles."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return smooth-l1, cross-entropy and the deepest map; tensors only, so that it compiles."""
         every = self.extensions.regress_every
         out = self.network(luma, Points(hint_ab, mask), detach=self.detach, decode_every=every)
         errors = smooth_l1_map(out.ab, ab[::every], delta=self.objective.delta)
         regression = weighted_by_chroma(errors, ab[::every], self.extensions.colorfulness).mean()
         if self.architecture.hypercolumn:
-            return regression, hull_cross_entropy(out.logits, ab)
-        return regression, strided_cross_entropy(out.logits, ab, self.extensions.class_stride)
+            return regression, hull_cross_entropy(out.logits, ab), out.deep
+        classification = strided_cross_entropy(out.logits, ab, self.extensions.class_stride)
+        return regression, classification, out.deep
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the numbers of 6 x 6 points at which PSNR is taken."""
@@ -141,8 +152,9 @@ class Zhang2017Local(LocalAnswers, SingleOptimizerModule):
 
     @classmethod
     def for_inference(cls, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the state dict of the plain network: without a discriminator, the rank layers folded in."""
-        return fold_rank_layers(super().for_inference(state_dict))
+        """Return the state dict of the plain network: without training's own heads, rank layers folded in."""
+        plain = super().for_inference(state_dict)
+        return fold_rank_layers({k: v for k, v in plain.items() if not k.startswith("label_head.")})
 
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
