@@ -62,6 +62,7 @@ def _parser(known: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--pictures", type=int, help="how many pictures to evaluate (default: 400)")
     parser.add_argument("--model", help="model whose look is measured (default: the automatic one)")
     parser.add_argument("--strength", type=float, default=1.0, help="factor on its colors (default: 1)")
+    parser.add_argument("--aged", action="store_true", help="of `look`: show it each photo as an old print")
     parser.add_argument(
         "--models", type=_words, default=(), help="of `published` and `gpu`, with commas (default: all)"
     )

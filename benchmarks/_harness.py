@@ -27,6 +27,7 @@ class Options:
         pictures: On how many pictures to measure, where a benchmark lets one choose.
         model: Which model to measure, where a benchmark lets one choose.
         strength: Factor on its colors, where a benchmark lets one choose.
+        aged: Show the model every photo as an old print of it, where a benchmark lets one choose.
         models: Which models to measure, where a benchmark takes several.
         sizes: At which sides in pixels, where a benchmark lets one choose.
         repeats: How many rounds to time, where a benchmark lets one choose.
@@ -39,6 +40,7 @@ class Options:
     pictures: int | None = None
     model: str | None = None
     strength: float = 1.0
+    aged: bool = False
     models: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
     repeats: int | None = None

@@ -1,6 +1,8 @@
 """How the automatic colors of a model look: nearness, liveliness, casts on gray things, right hues.
 
 Central 256 x 256 of every photo, the model's own answer without hints, its ab multiplied by ``--strength``.
+With ``--aged`` the model sees each photo as an old print of it, and its colors are laid over the photo as it
+is, so that the numbers of both are of the same pictures.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from benchmarks._harness import Options, Row, SkippedError, where
 from benchmarks._photos import photos
 from colorzoo import create_model
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
+from colorzoo.data.aging import age_luma
 from colorzoo.metrics import ColorfulnessShare, GrayGain, NeutralChroma, RightHue
 from colorzoo.tasks import ColorizationModule
 from colorzoo.tiers import default_model
@@ -31,7 +34,8 @@ def run(options: Options) -> list[Row]:
     if not model.trained:
         raise SkippedError("trained weights are needed; give --weights")
     measured, count = measure(model, options)
-    place = f"{name} at strength {options.strength:g}, {count} photos, {where()}"
+    shown = "aged photos" if options.aged else "photos"
+    place = f"{name} at strength {options.strength:g}, {count} {shown}, {where()}"
     return _rows(measured, place)
 
 
@@ -41,10 +45,13 @@ def measure(model: ColorizationModule, options: Options) -> tuple[dict[str, floa
     # no groups: two metrics that count nothing in the first photo would be taken for one
     scores = MetricCollection(asked, compute_groups=False)
     count = 0
-    for rgb in islice(photos(options.data), options.pictures):
+    for index, rgb in enumerate(islice(photos(options.data), options.pictures)):
         target = rgb_to_lab(rgb[None])
+        seen = target[:, :1]
+        if options.aged:
+            seen = age_luma(seen, torch.Generator().manual_seed(index))
         with torch.inference_mode():
-            ab = model(target[:, :1]).ab
+            ab = model(seen).ab
         assert ab is not None
         colored = lab_to_rgb_in_gamut(torch.cat([target[:, :1], options.strength * ab], dim=1)).clamp(0, 1)
         scores.update(rgb=colored, target=rgb[None], ab=rgb_to_lab(colored)[:, 1:], target_ab=target[:, 1:])

@@ -5,7 +5,7 @@ import json
 import math
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -168,6 +168,27 @@ def test_kmeans_leaves_every_channel_with_variance_1(harness) -> None:
         variance, mean = torch.var_mean(network.logits(luma), dim=(0, 2, 3))
     torch.testing.assert_close(variance, torch.ones(313), atol=1e-2, rtol=0)
     torch.testing.assert_close(mean, torch.full((313,), 0.1), atol=1e-2, rtol=0)
+
+
+def test_aged_photos_are_seen_old_and_judged_as_they_are(tmp_path) -> None:
+    import torch
+    from benchmarks import look
+    from benchmarks._harness import Options
+    from PIL import Image
+
+    from colorzoo.testing.samples import sample_image
+
+    levels = (sample_image((300, 280))[0] * 255).to(torch.uint8).permute(1, 2, 0).numpy()
+    Image.fromarray(levels).save(tmp_path / "photo.png")
+    seen: list[torch.Tensor] = []
+
+    def color_nothing(luma: torch.Tensor) -> SimpleNamespace:
+        seen.append(luma)
+        return SimpleNamespace(ab=luma.new_zeros(1, 2, *luma.shape[-2:]))
+
+    scores = [look.measure(color_nothing, Options(data=tmp_path, aged=aged))[0] for aged in (False, True)]
+    assert scores[0]["GrayGain"] == scores[1]["GrayGain"] == pytest.approx(0, abs=1e-3)
+    assert (seen[0] - seen[1]).abs().mean() > 1
 
 
 def test_the_look_of_gray_is_gray(main, tmp_path, capsys) -> None:
