@@ -77,9 +77,9 @@ from colorzoo.registry import list_models, model_card
 from colorzoo.tasks import InferenceModel
 
 failed = main(sys.argv[1:])
-cards = [card for card in map(model_card, list_models()) if card.inference and "default" in card.weights]
-models = [create_inference_model(name) for name in {card.inference: card.name for card in cards}.values()]
-assert len(models) >= 6 and all(isinstance(model, InferenceModel) and model.trained for model in models)
+cards = [card for card in map(model_card, list_models()) if "default" in card.weights]
+models = [create_inference_model(name) for name in {card.task: card.name for card in cards}.values()]
+assert len(models) >= 10 and all(isinstance(model, InferenceModel) and model.trained for model in models)
 heavy = {"lightning", "torchmetrics", "torchvision", "timm"} & sys.modules.keys()
 print(heavy, file=sys.stderr)
 sys.exit(failed or bool(heavy))
