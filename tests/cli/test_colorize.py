@@ -73,14 +73,19 @@ _LIGHT = """
 import sys
 from colorzoo.cli.main import main
 from colorzoo.factory import create_inference_model
-from colorzoo.registry import list_models, model_card
+from colorzoo.registry import list_models, load_inference_class, model_card
 from colorzoo.tasks import InferenceModel
 
 failed = main(sys.argv[1:])
-cards = [card for card in map(model_card, list_models()) if card.inference and "default" in card.weights]
-models = [create_inference_model(name) for name in {card.inference: card.name for card in cards}.values()]
-assert len(models) >= 6 and all(isinstance(model, InferenceModel) and model.trained for model in models)
+cards = [card for card in map(model_card, list_models()) if "default" in card.weights]
+models = [create_inference_model(name) for name in {card.task: card.name for card in cards}.values()]
+assert len(models) >= 10 and all(isinstance(model, InferenceModel) and model.trained for model in models)
 heavy = {"lightning", "torchmetrics", "torchvision", "timm"} & sys.modules.keys()
+for card in map(model_card, list_models()):
+    if "training" not in card.limits:
+        assert issubclass(load_inference_class(card), InferenceModel), card.name
+# full-size networks take layers of timm and torchvision
+heavy |= {"lightning", "torchmetrics"} & sys.modules.keys()
 print(heavy, file=sys.stderr)
 sys.exit(failed or bool(heavy))
 """

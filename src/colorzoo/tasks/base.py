@@ -19,7 +19,7 @@ from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.settings import complete_arguments
-from colorzoo.tasks.coloring import ColoringModel
+from colorzoo.tasks.coloring import ColoringModel, without_discriminator
 from colorzoo.tasks.measuring import MeasuredModule
 from colorzoo.tasks.prediction import Prediction
 from colorzoo.tasks.provenance import Provenance
@@ -116,7 +116,7 @@ class ColorizationModule(MeasuredModule, ColoringModel):
     @classmethod
     def for_inference(cls, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return what is left of a trained state dict when training is over: all but a discriminator."""
-        return {key: value for key, value in state_dict.items() if not key.startswith("discriminator.")}
+        return without_discriminator(state_dict)
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of all layers but those that the stage leaves frozen."""

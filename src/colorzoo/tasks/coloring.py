@@ -97,3 +97,8 @@ class InferenceModel(ColoringModel):
     def hparams(self) -> Any:
         """The arguments of the subclass by name, as plain mappings, lists, numbers and text."""
         return self._settings
+
+
+def without_discriminator(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return what a model that only colors has a place for: all weights but those of a discriminator."""
+    return {key: value for key, value in state_dict.items() if not key.startswith("discriminator.")}

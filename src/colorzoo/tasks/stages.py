@@ -93,11 +93,11 @@ def trained_source(start: Start, purpose: str, **settings: Any) -> ColorizationM
     return _trained(create_model, start, purpose, settings)
 
 
-def trained_lender(start: Start, purpose: str) -> ColoringModel:
+def trained_lender(start: Start, purpose: str, **settings: Any) -> ColoringModel:
     """Create the model of which another one borrows layers: as `trained_source`, it need not train itself."""
     from colorzoo.factory import create_inference_model
 
-    return _trained(create_inference_model, start, purpose, {})
+    return _trained(create_inference_model, start, purpose, settings)
 
 
 def _trained(create: Callable[..., M], start: Start, purpose: str, settings: Mapping[str, Any]) -> M:

@@ -14,7 +14,7 @@ MUTANTS = (
     Mutant(
         "chen2023-noise-off", TASK, 'batch["seed"], self.simulation.luma_noise)', 'batch["seed"], 0.0)', STEP
     ),
-    Mutant("chen2023-segmenter-sees-colors", TASK, "else _gray(luma)", "else rgb", SEGMENTER),
+    Mutant("chen2023-segmenter-sees-colors", TASK, "else gray_picture(luma)", "else rgb", SEGMENTER),
     Mutant("exemplar-matching-rate-ignored", SHARED, '{"lr": self.matching_lr}', "{}", RATES),
     Mutant(
         "exemplar-noise-halved",
@@ -68,11 +68,17 @@ MUTANTS = (
     Mutant(
         "spcolor-segmenter-never-sees-color",
         TASK,
-        'rgb if self.segmentation.segmented_target == "color" else _gray(luma)',
-        "_gray(luma)",
+        'rgb if self.segmentation.segmented_target == "color" else gray_picture(luma)',
+        "gray_picture(luma)",
         ("tests/zoo/test_chen2023_step.py::test_the_published_code_shows_the_segmenter_the_colored_target",),
     ),
-    Mutant("spcolor-tau-ignored", TASK, "classes, self.architecture.tau)", "classes, 0.01)", STEP),
+    Mutant(
+        "spcolor-tau-ignored",
+        "zoo/chen2023/inference.py",
+        "classes, self.architecture.tau)",
+        "classes, 0.01)",
+        STEP,
+    ),
     Mutant(
         "spcolor-reference-never-hidden",
         "zoo/chen2023/extensions.py",

@@ -86,7 +86,7 @@ MUTANTS = (
     ),
     Mutant(
         "c2e-look-of-any-size",
-        TASK,
+        f"{FOLDER}/inference.py",
         "self.architecture.reference_side, self.extensions.features",
         "None, self.extensions.features",
         (f"{ZOO}::test_looks_of_several_references_mix_and_are_refused_by_other_weights",),

@@ -39,6 +39,7 @@ ARTISTIC = ModelCard(
     year=2019,
     summary="Colors a photo by itself, vividly. DeOldify's artistic model; no paper.",
     task="colorzoo.zoo.antic2019.task:Antic2019",
+    inference="colorzoo.zoo.antic2019.inference:Antic2019Inference",
     parameters=63_646_881,
     aliases=("deoldify", "deoldify_artistic"),
     weights={

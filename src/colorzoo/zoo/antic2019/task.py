@@ -17,16 +17,12 @@ from torch import Tensor, nn
 from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError, WeightsError
-from colorzoo.guidance import Guidance
-from colorzoo.networks.padding import pad_to_multiple
-from colorzoo.tasks import AbPrediction, GANColorizationModule, RgbPrediction, settings_of
-from colorzoo.weights import apply_weights
+from colorzoo.tasks import GANColorizationModule, RgbPrediction, settings_of
 from colorzoo.zoo.antic2019.critic import Critic
 from colorzoo.zoo.antic2019.frozen import load_encoder, load_vgg
+from colorzoo.zoo.antic2019.inference import Answers, build_network
 from colorzoo.zoo.antic2019.losses import content_terms, deception, detection
-from colorzoo.zoo.antic2019.network import STRIDE, DeOldifyNetwork
-from colorzoo.zoo.antic2019.pictures import ab_of, denormalize, gray_of_luma, normalize
-from colorzoo.zoo.antic2019.published import convert_published
+from colorzoo.zoo.antic2019.pictures import denormalize, normalize
 from colorzoo.zoo.antic2019.settings import (
     JUDGED,
     STAGES,
@@ -39,7 +35,7 @@ from colorzoo.zoo.antic2019.settings import (
 _TURN = "generators_turn"  # in checkpoints
 
 
-class Antic2019(GANColorizationModule[RgbPrediction]):
+class Antic2019(Answers, GANColorizationModule[RgbPrediction]):
     """The artistic or the stable model, and its training.
 
     Args:
@@ -60,7 +56,6 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
 
     stages = STAGES
     recorded_hparams = ("encoder", "decoder", "nf_factor", "width")
-    network: DeOldifyNetwork
     vgg: nn.Module | None
 
     def __init__(
@@ -93,8 +88,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
 
     def configure_network(self) -> None:
         """Build the generator."""
-        how = self.architecture
-        self.network = DeOldifyNetwork(how.encoder, how.decoder, how.nf_factor, how.width)
+        self.network = build_network(self.architecture)
 
     def configure_discriminator(self) -> None:
         """Build the critic, where it is needed."""
@@ -125,17 +119,9 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         if self.stage != "critic" and any(self.objective.layer_weights):
             self.vgg = load_vgg(None if self.allow_untrained else self._vgg_weights())
 
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch: the chroma of what the network paints on the gray picture of the same lightness."""
-        del guidance
-        height, width = luma.shape[-2:]
-        gray = gray_of_luma(luma)
-        painted = self._answer(pad_to_multiple(gray, STRIDE))[:, :, :height, :width]
-        return AbPrediction(ab=ab_of(painted, gray))
-
     def paint(self, batch: Batch) -> RgbPrediction:
         """Paint the gray copies of a training batch."""
-        return RgbPrediction(rgb=denormalize(self._answer(rgb_to_gray(batch["rgb"]))))
+        return RgbPrediction(rgb=denormalize(self.answer(rgb_to_gray(batch["rgb"]))))
 
     def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
         """Return the content loss, in the ``gan`` stage weighted and with that of the critic."""
@@ -203,17 +189,6 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         """Remember whose turn it is."""
         super().on_load_checkpoint(checkpoint)
         self.generators_turn = bool(checkpoint.get(_TURN, False))
-
-    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load the author's generator (378 or 754 keys); the critic, where there is one, stays."""
-        ours = convert_published(state_dict, self.architecture.decoder)
-        apply_weights(self, ours, name="the published file", published=False)
-
-    def _answer(self, gray: Tensor) -> Tensor:
-        """Return what the network answers to gray pictures ``(B, 1, H, W)`` in [0, 1], normalized RGB."""
-        seen = normalize(gray).contiguous(memory_format=torch.channels_last)
-        painted: Tensor = self.network(seen)
-        return painted
 
     def _begin(self) -> None:
         """Fill the encoder of a new model, or say that the stage needs a trained one."""

@@ -29,6 +29,7 @@ FULL = ModelCard(
     year=2023,
     summary="Colors a photo like a reference, each thing from things of its kind. The paper's network.",
     task="colorzoo.zoo.chen2023.task:Chen2023",
+    inference="colorzoo.zoo.chen2023.inference:Chen2023Inference",
     parameters=157_515_836,
     aliases=("spcolor",),
     guidance=("exemplar", "classes"),

@@ -13,7 +13,7 @@ from colorzoo.networks.exemplar import Warped
 from colorzoo.networks.trunk import TrunkFeatures
 from colorzoo.networks.warp_net import STRIDE
 from colorzoo.randomness import draw_uniform, picture_generators
-from colorzoo.tasks.exemplar import ExemplarExtensions
+from colorzoo.tasks.exemplar_settings import ExemplarExtensions
 
 _MOST_CLASSES = 256
 

@@ -10,7 +10,7 @@ from colorzoo.networks.clusters import Classified
 from colorzoo.networks.exemplar import Warped, centers_of
 from colorzoo.networks.trunk import BorrowedTrunk, VGGTrunk
 from colorzoo.networks.warp_net import WarpNet
-from colorzoo.tasks.stages import Start, trained_source
+from colorzoo.tasks.stages import Start, trained_lender
 from colorzoo.zoo.chen2023.segment import ClusterSegmenter, Merging, ProjectedMaps
 from colorzoo.zoo.chen2023.stego import StegoEncoder, SupervisedStego
 
@@ -26,7 +26,7 @@ def borrowed_trunk(name: str) -> BorrowedTrunk:
     Raises:
         WeightsError: It has no trained weights on this machine.
     """
-    return BorrowedTrunk(trained_source(Start(name), "features", offline=True).network)
+    return BorrowedTrunk(trained_lender(Start(name), "features", offline=True).network)
 
 
 def build_segmenter(

@@ -6,42 +6,20 @@ there, and the network and its training are those of `Cho2023`, so that only the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.guidance import Guidance, Points, PointSimulation, simulate_points, uniform_points
-from colorzoo.networks.hint_input import point_colors
-from colorzoo.networks.unet import UNet, initialize_gan
+from colorzoo.guidance import Guidance, PointSimulation, simulate_points, uniform_points
 from colorzoo.randomness import picture_generators
-from colorzoo.tasks import RgbPrediction, SingleOptimizerModule, settings_of
-from colorzoo.zoo.cho2023.network import as_residual, base_channels
+from colorzoo.tasks import SingleOptimizerModule, settings_of
+from colorzoo.zoo.cho2023.points_inference import PointsAnswers, PointsSettings, build_painter
 
 VALIDATION_POINTS = (0, 1, 10, 30)
 
 
-@dataclass(frozen=True)
-class PointsSettings:
-    """The painter and its training.
-
-    Attributes:
-        width: Multiplier of the channel counts; 1.0 is g of the paper.
-        stop_probability: See `PointSimulation`.
-        reconstruction_weight: Weight of the L1 loss.
-        hint_residual: See `colorzoo.zoo.cho2023.extensions.Extensions`.
-    """
-
-    width: float = 1.0
-    stop_probability: float = 1 / 8
-    reconstruction_weight: float = 30.0
-    hint_residual: bool = False
-
-
-class Cho2023Points(SingleOptimizerModule):
+class Cho2023Points(PointsAnswers, SingleOptimizerModule):
     """g reading a sketch, point colors and their mask.
 
     Args:
@@ -49,11 +27,6 @@ class Cho2023Points(SingleOptimizerModule):
         optimizer: See `SingleOptimizerModule`.
         lr_scheduler: See `SingleOptimizerModule`.
     """
-
-    accepts = frozenset({"points"})
-    input_kind = "sketch"
-    output_kind = "rgb"
-    network: UNet
 
     def __init__(
         self,
@@ -66,20 +39,7 @@ class Cho2023Points(SingleOptimizerModule):
 
     def configure_network(self) -> None:
         """Build g."""
-        self.network = UNet(1 + 3 + 1, 3, base_channels(self.settings.width))
-        initialize_gan(self.network)
-
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
-        """Paint sketches ``(B, 1, H, W)`` in [0, 1]."""
-        points = (
-            guidance.points if guidance is not None and guidance.points is not None else Points.none(luma)
-        )
-        color = point_colors(points)
-        x = torch.cat([2 * luma - 1, color * points.mask, points.mask], dim=1)
-        painted = self.network(x).float()
-        if self.settings.hint_residual:
-            painted = painted + as_residual(color * points.mask)
-        return RgbPrediction(rgb=(torch.tanh(painted) + 1) / 2)
+        self.network = build_painter(self.settings)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw points, paint, and compare with the truth."""

@@ -13,13 +13,11 @@ from typing import Literal, NamedTuple
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from torch import Tensor, nn
+from torch import Tensor
 
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Guidance, Regions
+from colorzoo.guidance import Guidance
 from colorzoo.networks.patchgan import PatchDiscriminator
-from colorzoo.networks.taps import Tap, TapState, Visit, unchanged
 from colorzoo.networks.unet import initialize_gan
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.tasks import GANColorizationModule, RgbPrediction, settings_of
@@ -33,12 +31,10 @@ from colorzoo.zoo.cho2023.hints import (
     fill_hints,
     first_given,
     gumbel_noise,
-    look_up_hints,
-    one_hot,
 )
+from colorzoo.zoo.cho2023.inference import Answers, build_network
 from colorzoo.zoo.cho2023.losses import deception, detection, smoothness, total_variance
-from colorzoo.zoo.cho2023.network import SEGMENTS, GuidingPainterNetwork
-from colorzoo.zoo.cho2023.pieces import cut_segments
+from colorzoo.zoo.cho2023.network import SEGMENTS
 from colorzoo.zoo.cho2023.published import convert_published
 from colorzoo.zoo.cho2023.settings import STAGES, Architecture, Objective, Users
 
@@ -57,7 +53,7 @@ class Draws(NamedTuple):
     counts: Tensor
 
 
-class Cho2023(GANColorizationModule[RgbPrediction]):
+class Cho2023(Answers, GANColorizationModule[RgbPrediction]):
     """The paper's networks and their training.
 
     Args:
@@ -74,11 +70,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         clip: Largest norm of a gradient; 0 for none.
     """
 
-    accepts = frozenset({"regions"})
-    input_kind = "sketch"
-    output_kind = "rgb"
     stages = STAGES
-    network: GuidingPainterNetwork
 
     def __init__(
         self,
@@ -110,63 +102,12 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
 
     def configure_network(self) -> None:
         """Build f and g."""
-        widths, ours = self.architecture, self.extensions
-        self.network = GuidingPainterNetwork(
-            widths.width, widths.segmenter_width, ours.segmenter_side, hint_residual=ours.hint_residual
-        )
-        initialize_gan(self.network)
+        self.network = build_network(self.architecture, self.extensions)
 
     def configure_discriminator(self) -> None:
         """Build the PatchGAN, which sees a picture beside its sketch."""
         self.discriminator = PatchDiscriminator(1 + 3, self.architecture.discriminator_width)
         initialize_gan(self.discriminator)
-
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
-        """Paint sketches ``(B, 1, H, W)`` in [0, 1]; f runs only where no regions are given.
-
-        Raises:
-            GuidanceError: More than 30 regions, or colors outside [0, 1].
-        """
-        return RgbPrediction(rgb=self.after_taps(self.before_taps(luma, guidance), unchanged))
-
-    @property
-    def taps(self) -> tuple[Tap, ...]:
-        """The maps of g that an add-on may refine."""
-        return self.network.colorizer.taps
-
-    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
-        """Run the model up to its first tap; see `TappedModel`."""
-        regions = guidance.regions if guidance is not None else None
-        if regions is None:
-            regions = self._without_colors(self.network.divide(luma))
-        regions = _all_segments(regions)
-        hints = look_up_hints(regions.index, 2 * regions.rgb - 1, regions.given)
-        segments = regions.index if regions.segments is None else regions.segments
-        maps = self.network.before_taps(luma, hints, one_hot(segments, SEGMENTS))
-        return TapState(maps, (luma.shape[-2], luma.shape[-1]))
-
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Finish from the first tap; see `TappedModel`."""
-        return (self.network.after_taps(state.maps, visit) + 1) / 2
-
-    def propose(self, luma: Tensor, generator: torch.Generator | None = None) -> Regions:
-        """Return the regions of sketches ``(B, 1, H, W)`` in [0, 1], none colored, the most wanted first.
-
-        Args:
-            luma: The sketches.
-            generator: Source of Gumbel noise (tau 0.1), for other proposals; by default each pixel belongs to
-                its most likely region.
-        """
-        with torch.autocast(luma.device.type, enabled=False):  # rounding must not move pixels between regions
-            logits = self.network.divide(luma.float())
-        if generator is not None:
-            noise = torch.cat([gumbel_noise([generator], _shape(one)) for one in logits])
-            logits = logits + noise.to(logits)
-        regions = self._without_colors(logits)
-        if not self.extensions.pieces:
-            return regions
-        index = cut_segments(regions.index, luma, SEGMENTS, self.extensions.needs)
-        return replace(regions, index=index, segments=regions.index)
 
     def paint(self, batch: Batch) -> RgbPrediction:
         """Paint a training batch for simulated users."""
@@ -272,10 +213,6 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
             ours |= {f"discriminator.{key}": value for key, value in self.discriminator.state_dict().items()}
         apply_weights(self, ours, name="the published checkpoint", published=False)
 
-    def _without_colors(self, logits: Tensor) -> Regions:
-        colors = torch.full((len(logits), SEGMENTS, 3), 0.5, device=logits.device)
-        return Regions(logits.argmax(1, keepdim=True), colors, torch.zeros_like(colors[..., 0]))
-
     def _draws(self, batch: Batch, purpose: str) -> Draws:
         rgb, generators = batch["rgb"], picture_generators(batch["seed"], purpose)
         noise = gumbel_noise(generators, (SEGMENTS, *rgb.shape[-2:])).to(rgb.device)
@@ -285,21 +222,3 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
     def _judge(self, sketch: Tensor, rgb: Tensor) -> Tensor:
         scores: Tensor = self.discriminator(torch.cat([2 * sketch - 1, 2 * rgb - 1], dim=1))
         return scores.float()
-
-
-def _shape(logits: Tensor) -> tuple[int, int, int]:
-    segments, height, width = logits.shape
-    return segments, height, width
-
-
-def _all_segments(regions: Regions) -> Regions:
-    """Return regions with 30 colors, the missing ones not given."""
-    missing = SEGMENTS - regions.rgb.shape[1]
-    if missing < 0:
-        raise GuidanceError(f"at most {SEGMENTS} regions can be colored, got {regions.rgb.shape[1]} colors.")
-    if not torch.compiler.is_compiling():
-        low, high = regions.rgb.aminmax()
-        if not 0 <= low <= high <= 1:
-            raise GuidanceError(f"colors of regions must lie in [0, 1], got {low:g} .. {high:g}.")
-    pad = nn.functional.pad
-    return replace(regions, rgb=pad(regions.rgb, (0, 0, 0, missing)), given=pad(regions.given, (0, missing)))

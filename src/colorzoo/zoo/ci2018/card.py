@@ -11,6 +11,7 @@ SMALL = ModelCard(
     year=2018,
     summary="Colors a sketch; obeys color points. AlacGAN's stroke model, small; a baseline, to be trained.",
     task="colorzoo.zoo.ci2018.task:Ci2018",
+    inference="colorzoo.zoo.ci2018.inference:Ci2018Inference",
     parameters=730_199,
     aliases=("alacgan_small",),
     guidance=("points",),

@@ -6,39 +6,23 @@ https://arxiv.org/abs/1808.03240
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.guidance import Guidance, Points, uniform_points
-from colorzoo.networks.hint_input import point_colors
-from colorzoo.networks.hint_unet import initialize
+from colorzoo.guidance import Guidance, uniform_points
 from colorzoo.randomness import picture_generators
-from colorzoo.tasks import RgbPrediction, SingleOptimizerModule, settings_of
-from colorzoo.zoo.ci2018.network import HINT_STRIDE, StrokeNetwork
+from colorzoo.tasks import SingleOptimizerModule, settings_of
+from colorzoo.zoo.ci2018.inference import Answers, Architecture, build_network
+from colorzoo.zoo.ci2018.network import HINT_STRIDE
 
 VALIDATION_POINTS = (0, 1, 10, 30)
 _SPREAD = 0.005  # deviation of the threshold below 1 above which a cell is hinted
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """The generator.
-
-    Attributes:
-        width: Multiplier of every channel count.
-        blocks: ResNeXt blocks of the four stages; 20, 8, 8, 5 in the paper.
-    """
-
-    width: float = 1.0
-    blocks: tuple[int, ...] = (20, 8, 8, 5)
-
-
-class Ci2018(SingleOptimizerModule):
+class Ci2018(Answers, SingleOptimizerModule):
     """The generator reading a sketch and color strokes.
 
     Args:
@@ -47,11 +31,6 @@ class Ci2018(SingleOptimizerModule):
         optimizer: See `SingleOptimizerModule`.
         lr_scheduler: See `SingleOptimizerModule`.
     """
-
-    accepts = frozenset({"points"})
-    input_kind = "sketch"
-    output_kind = "rgb"
-    network: StrokeNetwork
 
     def __init__(
         self,
@@ -69,15 +48,7 @@ class Ci2018(SingleOptimizerModule):
 
     def configure_network(self) -> None:
         """Build the generator."""
-        self.network = StrokeNetwork(self.architecture.width, self.architecture.blocks, self.local_features())
-        initialize(self.network, None)
-
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
-        """Paint sketches ``(B, 1, H, W)`` in [0, 1]."""
-        points = guidance.points if guidance is not None else None
-        points = Points.none(luma) if points is None else points
-        color = point_colors(points)
-        return RgbPrediction(rgb=(self.network(luma, color, points.mask) + 1) / 2)
+        self.network = build_network(self.architecture, self.local_features())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw strokes, paint, and compare with the truth."""

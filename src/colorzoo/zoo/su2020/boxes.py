@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from colorzoo.data.dataset import Batch
 from colorzoo.errors import WeightsError
 from colorzoo.guidance import Boxes
+
+if TYPE_CHECKING:
+    from colorzoo.data.dataset import Batch
 
 LEAST_SCORE, MOST = 0.7, 8
 _LEAST_SIDE = 2.0  # pixels

@@ -15,6 +15,7 @@ FULL = ModelCard(
     year=2020,
     summary="Colors a photo, and each thing in it by itself, from boxes around them. The paper's networks.",
     task="colorzoo.zoo.su2020.task:Su2020",
+    inference="colorzoo.zoo.su2020.inference:Su2020Inference",
     parameters=103_639_347,
     aliases=("instcolor",),
     guidance=("points", "boxes"),

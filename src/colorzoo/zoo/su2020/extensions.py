@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Points, PointSimulation, simulate_points
 from colorzoo.networks.borrowed import borrow
 from colorzoo.randomness import picture_generators
 from colorzoo.zoo.su2020.network import InstanceNetworks
+
+if TYPE_CHECKING:
+    from colorzoo.data.dataset import Batch
 
 _ENCODER = (*(f"block{index}." for index in range(1, 8)), "scene.")
 _HEAD = "class_head."

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import nn
 
 from colorzoo.errors import ColorzooError
 from colorzoo.networks.hint_start import fitting_unet
 from colorzoo.settings import flatten_arguments
-from colorzoo.tasks import ColorizationModule
 from colorzoo.zoo.su2020.network import InstanceNetworks
+
+if TYPE_CHECKING:
+    from colorzoo.tasks import ColorizationModule
 
 
 def copy_trunk(source: nn.Module, network: InstanceNetworks, purpose: str) -> None:

@@ -15,25 +15,17 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.errors import ColorzooError, GuidanceError
+from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma
 from colorzoo.networks.hint_input import AB_SCALE
-from colorzoo.networks.hint_unet import initialize
-from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.randomness import picture_generators
-from colorzoo.tasks import AbPrediction, ColorizationModule, SingleOptimizerModule, Start, settings_of
-from colorzoo.tasks.stages import trained_source
-from colorzoo.weights import apply_weights
-from colorzoo.zoo.su2020.boxes import Detector, TorchvisionDetector, detect, random_boxes, shares
-from colorzoo.zoo.su2020.extensions import (
-    InstanceExtensions,
-    keep_trunk,
-    training_points,
-)
-from colorzoo.zoo.su2020.network import InstanceNetworks, InstanceOutput, PartsState
+from colorzoo.tasks import ColorizationModule, SingleOptimizerModule, Start, settings_of
+from colorzoo.zoo.su2020.boxes import random_boxes, shares
+from colorzoo.zoo.su2020.extensions import InstanceExtensions, training_points
+from colorzoo.zoo.su2020.inference import Answers, build_network
+from colorzoo.zoo.su2020.network import InstanceOutput
 from colorzoo.zoo.su2020.places import cut, place_boxes
-from colorzoo.zoo.su2020.published import NETWORKS, convert_published
 from colorzoo.zoo.su2020.settings import COPIES, STAGES, InstanceArchitecture
 from colorzoo.zoo.su2020.start import copy_everything, copy_trunk
 
@@ -41,7 +33,7 @@ LOSS_SCALE = 10 / AB_SCALE  # the paper's Huber loss is on ab / 110 and weighs 1
 GRAY_BELOW = 10.0  # sum of the ranges of a and b in CIE units
 
 
-class Su2020(SingleOptimizerModule):
+class Su2020(Answers, SingleOptimizerModule):
     """Full-image, instance and fusion network, and their three stages of training.
 
     Args:
@@ -59,7 +51,6 @@ class Su2020(SingleOptimizerModule):
         lr_scheduler: See `SingleOptimizerModule`.
     """
 
-    accepts = frozenset({"points", "boxes"})
     recorded_hparams = ("width", "mask_center", "hint_attention", "scene_blocks", "trunk", "keep_trunk")
     published_files: ClassVar[Mapping[str, str]] = {
         "latest_net_GComp.pth": "netGComp",
@@ -67,8 +58,6 @@ class Su2020(SingleOptimizerModule):
         "latest_net_GF.pth": "netGF",
     }
     stages = STAGES
-    network: InstanceNetworks
-    detector: Detector | None = None
 
     def __init__(
         self,
@@ -89,17 +78,7 @@ class Su2020(SingleOptimizerModule):
 
     def configure_network(self) -> None:
         """Build the networks, on the trunk if there is one."""
-        self.network = InstanceNetworks(
-            self.architecture.width,
-            mask_center=self.architecture.mask_center,
-            hint_attention=self.extensions.hint_attention,
-            scene_blocks=self.extensions.scene_blocks,
-        )
-        initialize(self.network, self.architecture.init_std)
-        if self.extensions.trunk is not None:
-            trunk = trained_source(Start(self.extensions.trunk), "trunk")
-            copy_trunk(trunk.network, self.network, f"trunk={self.extensions.trunk!r}")
-            keep_trunk(self.network)
+        self.network = build_network(self.architecture, self.extensions)
 
     def take_from(self, source: ColorizationModule) -> None:
         """Copy a Local Hints model into all networks, or go on with another model of this class.
@@ -122,45 +101,6 @@ class Su2020(SingleOptimizerModule):
         """
         for name in COPIES.get((stage or "", self.stage or ""), ()):
             getattr(self.network, name).load_state_dict(self.network.full.state_dict())
-
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
-        out = self.network(luma, *_given(luma, guidance))
-        return AbPrediction(ab=out.ab, extras={"logits": out.logits})
-
-    @property
-    def detects(self) -> bool:
-        """Whether there is a detector."""
-        return self.detector is not None or self.detector_file is not None
-
-    def find_boxes(self, luma: Tensor) -> Boxes:
-        """Ask the detector where the things are; ``model.detector`` may be any `Detector`.
-
-        Raises:
-            GuidanceError: There is no detector.
-        """
-        if self.detector is None and self.detector_file is not None:
-            self.detector = TorchvisionDetector.load(self.detector_file)
-        if self.detector is None:
-            raise GuidanceError(
-                "su2020 needs to know where the things of the picture are: give boxes (--box "
-                "X,Y,WIDTH,HEIGHT, or boxes in the recipe), a detector (the argument detector of the model, "
-                "see its page), or --box none to color the picture as a whole."
-            )
-        return detect(luma, self.detector)
-
-    @property
-    def taps(self) -> tuple[Tap, ...]:
-        """The maps that an add-on may refine, after their fusion."""
-        return self.network.full.taps
-
-    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
-        """Run the model up to its first tap; see `TappedModel`."""
-        return self.network.before_taps(luma, *_given(luma, guidance))
-
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Finish from the first tap; see `TappedModel`."""
-        return self.network.after_taps(cast(PartsState, state), visit)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Color whole pictures, or the things in them, and compare with the truth."""
@@ -200,15 +140,6 @@ class Su2020(SingleOptimizerModule):
         boxes = Boxes.of(self.boxes_of(batch)).to(lab.device)
         return [("automatic", Guidance()), ("boxes", Guidance(boxes=boxes))]
 
-    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load the authors' three checkpoints, their keys below ``netGComp.``, ``netG.`` and ``netGF.``."""
-        missing = [name for name in NETWORKS if not any(key.startswith(f"{name}.") for key in state_dict)]
-        if missing:
-            raise KeyError(
-                f"nothing of {', '.join(missing)}; all three files are needed, in a folder or a state dict"
-            )
-        apply_weights(self, convert_published(state_dict), name="the published checkpoint", published=False)
-
 
 def color_loss(errors: Tensor, ab: Tensor) -> Tensor:
     """Return the paper's loss; a picture that is nearly gray counts 0.
@@ -239,9 +170,3 @@ def color_range(ab: Tensor) -> Tensor:
     """Return the range of a plus that of b for each picture: ``(B,)`` in CIE units."""
     low, high = ab.amin(dim=(2, 3)), ab.amax(dim=(2, 3))
     return (high - low).sum(dim=1)
-
-
-def _given(luma: Tensor, guidance: Guidance | None) -> tuple[Points, Boxes | None]:
-    points = guidance.points if guidance is not None else None
-    boxes = guidance.boxes if guidance is not None else None
-    return points if points is not None else Points.none(luma), boxes

@@ -32,6 +32,7 @@ BASE = ModelCard(
     year=2023,
     summary="Colors a photo; carries the colors of points by attention. The paper's base model.",
     task="colorzoo.zoo.yun2023.task:Yun2023",
+    inference="colorzoo.zoo.yun2023.inference:Yun2023Inference",
     parameters=89_478_416,
     aliases=("icolorit",),
     guidance=("points",),

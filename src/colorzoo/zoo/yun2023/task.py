@@ -11,22 +11,20 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.guidance import Guidance, Points
+from colorzoo.guidance import Guidance
 from colorzoo.losses import smooth_l1_map
 from colorzoo.networks.hint_input import AB_SCALE
 from colorzoo.randomness import picture_generators
-from colorzoo.tasks import AbPrediction, SingleOptimizerModule, settings_of
-from colorzoo.weights import apply_weights
+from colorzoo.tasks import SingleOptimizerModule, settings_of
 from colorzoo.zoo.yun2023.extensions import Extensions
 from colorzoo.zoo.yun2023.hints import count_cells, simulate_cells
-from colorzoo.zoo.yun2023.network import IColoriTNetwork, initialize
-from colorzoo.zoo.yun2023.published import convert_published
+from colorzoo.zoo.yun2023.inference import Answers, build_network
 from colorzoo.zoo.yun2023.settings import Architecture, Objective, Users
 
 VALIDATION_HINTS = (0, 1, 10, 100)
 
 
-class Yun2023(SingleOptimizerModule):
+class Yun2023(Answers, SingleOptimizerModule):
     """iColoriT and its training.
 
     Args:
@@ -38,9 +36,7 @@ class Yun2023(SingleOptimizerModule):
         lr_scheduler: See `SingleOptimizerModule`.
     """
 
-    accepts = frozenset({"points"})
     recorded_hparams = ("width", "heads", "depth", "patch", "side", "head", "mask_center")
-    network: IColoriTNetwork
 
     def __init__(
         self,
@@ -60,13 +56,7 @@ class Yun2023(SingleOptimizerModule):
 
     def configure_network(self) -> None:
         """Build the transformer and draw its weights."""
-        self.network = IColoriTNetwork(self.architecture)
-        initialize(self.network)
-
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch of any height and width; see `IColoriTNetwork.forward`."""
-        points = guidance.points if guidance is not None else None
-        return AbPrediction(ab=self.network(luma, points if points is not None else Points.none(luma)))
+        self.network = build_network(self.architecture)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Reveal some cells, color, and compare all pixels with the truth."""
@@ -90,8 +80,3 @@ class Yun2023(SingleOptimizerModule):
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
         """Reveal that many cells, the same of a picture in every epoch."""
         return Guidance(points=count_cells(lab[:, 1:], int(setting), picture_generators(seeds, "points")))
-
-    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load what the authors' files hold under ``model``."""
-        ours = convert_published(state_dict, self.network)
-        apply_weights(self, ours, name="the published checkpoint", published=False)

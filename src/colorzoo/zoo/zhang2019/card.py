@@ -29,6 +29,7 @@ FULL = ModelCard(
     year=2019,
     summary="Colors a photo, or a video frame by frame, like a reference; the ancestor of chen2023.",
     task="colorzoo.zoo.zhang2019.task:Zhang2019",
+    inference="colorzoo.zoo.zhang2019.inference:Zhang2019Inference",
     parameters=70_989_647,
     aliases=("deepexemplar",),
     guidance=("exemplar",),

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from colorzoo.networks.borrowed import borrow
 from colorzoo.networks.trunk import BorrowedTrunk, VGGTrunk
-from colorzoo.tasks.exemplar import ExemplarExtensions
-from colorzoo.tasks.stages import Start, trained_source
+from colorzoo.tasks.exemplar_settings import ExemplarExtensions
+from colorzoo.tasks.stages import Start, trained_lender
 
 _FIRST = "conv1.0.weight"
 _OWN = ("conv1.", "conv2.", "up10.", "skip1.", "conv10.", "ab.")  # what a network with a donor trains itself
@@ -37,7 +37,7 @@ def build_trunk(features: str, width: float) -> VGGTrunk | BorrowedTrunk:
     """
     if features == "vgg19":
         return VGGTrunk(width)
-    return BorrowedTrunk(trained_source(Start(features), "features", offline=True).network)
+    return BorrowedTrunk(trained_lender(Start(features), "features", offline=True).network)
 
 
 def take_layers(donor: str, correspondence: nn.Module, network: nn.Module) -> None:
@@ -51,7 +51,7 @@ def take_layers(donor: str, correspondence: nn.Module, network: nn.Module) -> No
     Raises:
         WeightsError: The donor has no trained weights on this machine.
     """
-    source: Any = trained_source(Start(donor), "donor", offline=True)
+    source: Any = trained_lender(Start(donor), "donor", offline=True)
     correspondence.load_state_dict(source.correspondence.state_dict())
     borrow(correspondence, correspondence.state_dict())
     state = source.network.state_dict()

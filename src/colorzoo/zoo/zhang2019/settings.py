@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from colorzoo.tasks.exemplar import ExemplarDiscriminator, ExemplarObjective
+from colorzoo.tasks.exemplar_settings import ExemplarDiscriminator, ExemplarObjective
 
 
 @dataclass(frozen=True)

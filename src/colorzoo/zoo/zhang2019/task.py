@@ -13,28 +13,17 @@ from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.networks.attention_discriminator import AttentionDiscriminator
-from colorzoo.networks.color_net import ColorNet
-from colorzoo.networks.exemplar import (
-    ReferencePicture,
-    Warped,
-    centers_of,
-    enlarge,
-    pad_picture,
-    painted_ab,
-)
-from colorzoo.networks.trunk import Trunk, TrunkFeatures
-from colorzoo.networks.warp_net import STRIDE, WarpNet, unit_features
 from colorzoo.randomness import draw_uniform, picture_generators
-from colorzoo.tasks import AbPrediction, settings_of
+from colorzoo.tasks import settings_of
 from colorzoo.tasks.exemplar import ExemplarGANModule, ExemplarPrediction, references_of, with_noise
-from colorzoo.zoo.zhang2019.extensions import Extensions, build_trunk, take_layers
+from colorzoo.zoo.zhang2019.extensions import Extensions
+from colorzoo.zoo.zhang2019.inference import Answers, build_networks
 from colorzoo.zoo.zhang2019.published import convert_published
 from colorzoo.zoo.zhang2019.settings import Architecture, Discriminator, Objective, Simulation
 
 
-class Zhang2019(ExemplarGANModule):
+class Zhang2019(Answers, ExemplarGANModule):
     """Exemplar colorization with global matching and the previous frame, and its training on single pictures.
 
     The temporal loss needs flow between frames and is not here; the previous frame of training is the picture
@@ -56,11 +45,8 @@ class Zhang2019(ExemplarGANModule):
         clip: Largest norm of a gradient; 0 for none.
     """
 
-    accepts = frozenset({"exemplar"})
     recorded_hparams = ("tau", "unrelated", "gated")
     extensions: Extensions
-    network: ColorNet
-    features: Trunk
 
     def __init__(
         self,
@@ -94,13 +80,8 @@ class Zhang2019(ExemplarGANModule):
 
     def configure_network(self) -> None:
         """Build trunk, correspondence and color network."""
-        how = self.architecture
-        self.features = build_trunk(how.features, how.width)
-        self.missing_weights = {"VGG-19"} if how.features == "vgg19" else set()
-        self.correspondence = WarpNet(self.features.channels, how.width)
-        self.network = ColorNet(7, how.color_width, gated=self.extensions.gated)
-        if self.extensions.donor is not None:
-            take_layers(self.extensions.donor, self.correspondence, self.network)
+        self.take_networks(build_networks(self.architecture, self.extensions))
+        self.missing_weights = {"VGG-19"} if self.architecture.features == "vgg19" else set()
 
     def configure_discriminator(self) -> None:
         """Build the discriminator of two frames."""
@@ -112,76 +93,6 @@ class Zhang2019(ExemplarGANModule):
             layers=adversary.discriminator_layers,
             last_kernel=(height, width),
         )
-
-    def forward(
-        self, luma: Tensor, guidance: Guidance | None = None, previous: Tensor | None = None
-    ) -> AbPrediction:
-        """Color a batch.
-
-        Args:
-            luma: ``(B, 1, H, W)`` in [0, 100].
-            guidance: The exemplar.
-            previous: ``(B, 3, H, W)`` Lab of the previous frame as it was colored; None for a first one.
-        """
-        guidance = guidance or Guidance()
-        height, width = luma.shape[-2:]
-        padded = pad_picture(luma)
-        before = None if previous is None else pad_picture(previous)
-        with torch.autocast(luma.device.type, enabled=False):  # matching compares small differences
-            features = self.features.of_luma(padded.float())
-            if guidance.exemplar is None:
-                warped = self._unmatched(padded, features)
-            else:
-                rgb = pad_picture(guidance.exemplar.rgb.float())
-                reference = ReferencePicture(rgb, rgb_to_lab(rgb)[:, 1:])
-                warped = self.warp(features, reference, self.architecture.tau)
-        ab = self.paint_warped(padded, warped, before)[:, :, :height, :width]
-        extras = {
-            name: enlarge(part)[:, :, :height, :width]
-            for name, part in (
-                ("similarity", warped.similarity),
-                ("warped_ab", warped.ab),
-                ("match", warped.source),
-            )
-        }
-        return AbPrediction(ab=ab, extras=extras)
-
-    @torch.inference_mode()
-    def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
-        """Color a video, each frame after the one before it.
-
-        Args:
-            frames: ``(T, 1, H, W)`` in [0, 100].
-            exemplar: One reference for all.
-            previous: ``(1, 3, H, W)`` Lab of the frame before the first one, as it was colored.
-
-        Returns:
-            ``(T, 2, H, W)`` in CIE units.
-        """
-        colored: list[Tensor] = []
-        for luma in torch.split(frames, 1):
-            ab = self(luma, Guidance(exemplar=exemplar), previous).ab
-            previous = torch.cat([luma, ab], dim=1)
-            colored.append(ab)
-        return torch.cat(colored)
-
-    def warp(self, features: TrunkFeatures, reference: ReferencePicture, tau: float) -> Warped:
-        """Carry the reference's colors over, wherever places look alike."""
-        other = self.features.of_rgb(reference.rgb)
-        ours, theirs = (self.correspondence(unit_features(each.taps)) for each in (features, other))
-        ab = F.avg_pool2d(reference.ab, STRIDE)
-        found = self.correspondence.warp(ours, theirs, torch.cat([ab, centers_of(ab)], dim=1), tau=tau)
-        everywhere = torch.ones_like(found.similarity, dtype=torch.bool)
-        return Warped(found.values[:, :2], found.similarity, everywhere, found.values[:, 2:])
-
-    def paint_warped(self, luma: Tensor, warped: Warped, previous: Tensor | None) -> Tensor:
-        """Return ab ``(B, 2, H, W)`` from what was warped and the previous frame in Lab."""
-        if previous is None:
-            before = torch.zeros_like(luma).expand(-1, 3, -1, -1)
-        else:
-            before = torch.cat([previous[:, :1] - 50, previous[:, 1:]], dim=1)
-        parts = [enlarge(warped.ab), enlarge(warped.similarity), luma - 50, before]
-        return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)
 
     def paint(self, batch: Batch) -> ExemplarPrediction:
         """Color a training batch, some pictures after a previous frame."""
@@ -209,13 +120,6 @@ class Zhang2019(ExemplarGANModule):
             WeightsError: Keys or shapes do not fit.
         """
         self.load_networks(convert_published(state_dict))
-
-    def _unmatched(self, luma: Tensor, features: TrunkFeatures) -> Warped:
-        nothing = luma.new_zeros(len(luma), 1, *(side // STRIDE for side in luma.shape[-2:]))
-        ab = nothing.repeat(1, 2, 1, 1)
-        if self.extensions.unrelated == "automatic" and features.automatic is not None:
-            ab = F.avg_pool2d(features.automatic, STRIDE)
-        return Warped(ab, nothing, nothing > 0, nothing.repeat(1, 2, 1, 1))
 
 
 def previous_frames(lab: Tensor, seeds: Tensor, share: float) -> Tensor:

@@ -15,6 +15,7 @@ FULL = ModelCard(
     year=2021,
     summary="Colors a photo like a reference, of which it keeps one vector. The paper's network.",
     task="colorzoo.zoo.zhao2021.task:Zhao2021",
+    inference="colorzoo.zoo.zhao2021.inference:Zhao2021Inference",
     parameters=48_156_674,
     aliases=("color2embed",),
     guidance=("exemplar",),

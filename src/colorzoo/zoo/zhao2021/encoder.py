@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.vgg import make_layers
 
 from colorzoo.networks.hint_unet import scaled_width
 from colorzoo.weights import apply_weights
@@ -34,6 +33,8 @@ class VGGFeatures(nn.Module):
 
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
+        from torchvision.models.vgg import make_layers  # seconds, which borrowed features do without
+
         self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(_DEVIATION).view(3, 1, 1), persistent=False)
         wide = [each if isinstance(each, str) else scaled_width(each, width) for each in _LAYERS]

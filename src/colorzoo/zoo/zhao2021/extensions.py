@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from colorzoo.color import rgb_to_lab
 from colorzoo.networks.trunk import BorrowedTrunk
 from colorzoo.randomness import draw_uniform, picture_generators
-from colorzoo.tasks.stages import Start, trained_source
+from colorzoo.tasks.stages import Start, trained_lender
 from colorzoo.zoo.zhao2021.references import gray_picture
 
 _FOLD = 4  # places along each side whose colors become channels of one
@@ -48,7 +48,7 @@ class BorrowedFeatures(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self.trunk = BorrowedTrunk(trained_source(Start(name), "features", offline=True).network)
+        self.trunk = BorrowedTrunk(trained_lender(Start(name), "features", offline=True).network)
         self.channels = 3 * self.trunk.channels[-1] + 3 * _FOLD**2
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, ...]:

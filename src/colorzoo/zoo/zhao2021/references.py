@@ -5,13 +5,17 @@ Uniform noise, a thin plate spline that moves two points of the diagonal, mirror
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb
-from colorzoo.data.dataset import Batch
 from colorzoo.randomness import draw_uniform, picture_generators
+
+if TYPE_CHECKING:
+    from colorzoo.data.dataset import Batch
 
 _NOISE = 5.0  # levels of 255
 _POINTS, _RANGES = (0.3, 0.7), (-0.25, 0.25)  # places on the diagonal, and how far they move along it

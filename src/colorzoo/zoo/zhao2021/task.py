@@ -16,19 +16,17 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import WeightsError
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.networks.borrowed import BorrowedModel
-from colorzoo.networks.fingerprint import fingerprint
-from colorzoo.tasks import AbPrediction, SingleOptimizerModule, settings_of
-from colorzoo.weights import apply_weights
-from colorzoo.zoo.zhao2021.encoder import ColorEncoder, VGGFeatures, load_vgg
-from colorzoo.zoo.zhao2021.extensions import BorrowedFeatures, Extensions, start_large, without_some_colors
+from colorzoo.tasks import SingleOptimizerModule, settings_of
+from colorzoo.zoo.zhao2021.encoder import VGGFeatures, load_vgg
+from colorzoo.zoo.zhao2021.extensions import Extensions, without_some_colors
+from colorzoo.zoo.zhao2021.inference import Answers, build_network
 from colorzoo.zoo.zhao2021.losses import feature_distance
-from colorzoo.zoo.zhao2021.network import AB_SCALE, Color2Embed
-from colorzoo.zoo.zhao2021.published import convert_published
-from colorzoo.zoo.zhao2021.references import gray_picture, made_reference, reference_of
+from colorzoo.zoo.zhao2021.network import AB_SCALE
+from colorzoo.zoo.zhao2021.references import made_reference, reference_of
 from colorzoo.zoo.zhao2021.settings import Architecture, Objective
 
 
-class Zhao2021(SingleOptimizerModule):
+class Zhao2021(Answers, SingleOptimizerModule):
     """Exemplar colorization by a color embedding, and its training.
 
     Args:
@@ -41,9 +39,7 @@ class Zhao2021(SingleOptimizerModule):
         lr_scheduler: See `SingleOptimizerModule`.
     """
 
-    accepts = frozenset({"exemplar"})
     recorded_hparams = ("width", "reference_side", "features")
-    network: Color2Embed
     perceptual: BorrowedModel[VGGFeatures] | None
     """Of the perceptual loss, in training alone; None where `Extensions.features` serve, too."""
 
@@ -64,12 +60,7 @@ class Zhao2021(SingleOptimizerModule):
 
     def configure_network(self) -> None:
         """Build the encoder, whose VGG-19 is trained along, and the U-Net."""
-        how, borrowed = self.architecture, self.extensions.features
-        features = VGGFeatures(how.width) if borrowed is None else BorrowedFeatures(borrowed)
-        encoder = ColorEncoder(features, how.width)
-        if borrowed is not None:
-            start_large(encoder.to_vector)
-        self.network = Color2Embed(encoder, how.width, how.reference_side)
+        self.network = build_network(self.architecture, self.extensions)
         self.perceptual = None
 
     def setup(self, stage: str) -> None:
@@ -97,31 +88,6 @@ class Zhao2021(SingleOptimizerModule):
                 "FILE (torchvision's vgg19-dcbb9e9d.pth), or --model.objective.perceptual_weight 0."
             )
         return vgg.to(memory_format=torch.channels_last)
-
-    def look(self, rgb: Tensor) -> Tensor:
-        """Return all that references ``(B, 3, H, W)`` in [0, 1] give: one vector each, ``(B, 1, 512w)``."""
-        return self.network.vector(rgb).unsqueeze(1)
-
-    def look_key(self) -> str:
-        """Return a hash of the weights that looks depend on, with what they mean besides."""
-        parts = fingerprint(self.network.encoder), self.architecture.reference_side, self.extensions.features
-        return "-".join(map(str, parts))
-
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; without an exemplar by the vector of the pictures themselves, which are gray.
-
-        ``alpha`` of an exemplar goes from that vector (0) to its own (1).
-        """
-        exemplar = (guidance or Guidance()).exemplar
-        return AbPrediction(ab=self.network(luma, self._vector(luma, exemplar)))
-
-    def _vector(self, luma: Tensor, exemplar: Exemplar | None) -> Tensor:
-        if exemplar is None:
-            return self.network.vector(gray_picture(luma))
-        vector = exemplar.look_by(self.look)[:, 0]
-        if exemplar.alpha == 1:
-            return vector
-        return torch.lerp(self.network.vector(gray_picture(luma)), vector, exemplar.alpha)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Color pictures like references made of them: smooth L1 of ab / 110, and the perceptual loss."""
@@ -154,17 +120,3 @@ class Zhao2021(SingleOptimizerModule):
         if setting == "automatic":
             return Guidance()
         return Guidance(exemplar=Exemplar(made_reference(lab_to_rgb(lab), seeds)))
-
-    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load the authors' checkpoint; see `convert_published`.
-
-        Raises:
-            WeightsError: Keys or shapes do not fit, or it is another file.
-        """
-        ours = convert_published(state_dict)
-        if self.extensions.features is not None:
-            raise WeightsError(
-                "this is the authors' full network, which zhao2021 loads; a model over the features of "
-                f"{self.extensions.features} has another encoder."
-            )
-        apply_weights(self, ours, name="the published checkpoint", published=False)
