@@ -52,13 +52,14 @@ SMALL = replace(
         "width": 0.25,
         "mask_center": 0.0,
         "hint_attention": True,
+        "scene_blocks": 4,
         "trunk": "zhang2017_local_small",
         "keep_trunk": True,
     },
     weights={
         "default": Weights(
-            sha256="1773ded87278bd716e3f5b695c29e7a430a8741aa9d9b415abff8c879f6ba69b",
-            size=1_328_752,
+            sha256="4c8d36cb9db58e423c87ced8e2cae8a9fc2e97442e1e8b9d35daded5b3395f36",
+            size=1_328_768,
             license="Apache-2.0",
             file="su2020_small.safetensors",
             trained_on="Boxes of 138 pictures of COCO, random ones of photos; half a CPU core, see the page.",

@@ -37,6 +37,7 @@ XU_SMALL = replace(
         "width": 0.25,
         "color_width": 0.25,
         "hint_attention": True,
+        "scene_blocks": 4,
         "backbone": "zhang2017_local_small",
         "transfer_error": 15.0,
     },
@@ -44,8 +45,8 @@ XU_SMALL = replace(
     smoke=Smoke(hparams={**_SMOKE, "hint_attention": False}),
     weights={
         "default": Weights(
-            sha256="1104cd936411784cf087a62306e0bf706068483dd2d66689a32dff6425daad4b",
-            size=1_076_918,
+            sha256="29bd5b6b4ebb155b8969b176fb68b41e33d9096452641b1f043eb7729c2f612d",
+            size=1_076_942,
             license="Apache-2.0",
             file="xu2020_small.safetensors",
             trained_on="The transfer sub-net: 800 steps of 8 photos on a share of one CPU core; the "
