@@ -22,7 +22,13 @@ KNOBS = {
     ),
     "zhang2017_global": Knobs(
         base={"width": 0.125, "init_std": None, "histogram_share": 1.0, "saturation_share": 1.0},
-        values={"width": 0.25, "init_std": 0.1, "histogram_share": 0.0, "saturation_share": 0.0},
+        values={
+            "width": 0.25,
+            "init_std": 0.1,
+            "histogram_share": 0.0,
+            "saturation_share": 0.0,
+            "trunk": "zhang2017_local_small",
+        },
         exempt=_EXEMPT,
     ),
 }

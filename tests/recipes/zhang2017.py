@@ -39,6 +39,6 @@ RECIPES = (
         rates={0: 1e-5, 999: 1e-5},
         batch=25,
         epochs=10,
-        settings={"width": 1.0, "delta": 1.0},
+        settings={"width": 1.0, "delta": 1.0, "trunk": None},
     ),
 )

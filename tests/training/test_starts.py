@@ -74,7 +74,7 @@ def test_a_start_of_another_width_or_family_is_refused(name):
 
 def test_a_start_changes_no_color_before_training():
     """Whatever it is told the branch adds nothing yet; lightness is read as the trained layers read it."""
-    model = model_of("zhang2017_global_small", init_std=None, start="zhang2017_local_small").eval()
+    model = model_of("zhang2017_global", width=0.25, init_std=None, start="zhang2017_local_small").eval()
     model.setup("fit")
     luma = 100 * torch.rand(1, 1, 32, 40, generator=torch.Generator().manual_seed(0))
     plain = model_of("zhang2017_local_small", hint_attention=False).eval()

@@ -47,6 +47,10 @@ def mean_saturation(rgb: Tensor) -> Tensor:
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
     """
+    return pixel_saturation(rgb).mean(dim=(1, 2)).unsqueeze(1)
+
+
+def pixel_saturation(rgb: Tensor) -> Tensor:
+    """Return the HSV saturation, ``(B, H, W)`` in [0, 1], of ``(B, 3, H, W)`` in [0, 1]."""
     high, low = rgb.amax(dim=1), rgb.amin(dim=1)
-    saturation = (high - low) / high.clamp_min(1e-8)
-    return saturation.mean(dim=(1, 2)).unsqueeze(1)
+    return (high - low) / high.clamp_min(1e-8)

@@ -6,7 +6,9 @@ CLASSES, LOCAL = "zoo/zhang2016/task.py", "zoo/zhang2017/task.py"
 GLOBAL = "zoo/zhang2017/global_task.py"
 ON_CLASSES = ("tests/steps/test_zhang2016.py",)
 ON_LOCAL = ("tests/steps/test_zhang2017.py::test_the_local_step",)
+MATCHING, STEERED = "zoo/zhang2017/matching.py", "zoo/zhang2017/steered.py"
 ON_GLOBAL = ("tests/steps/test_zhang2017.py::test_the_global_step",)
+ON_STEERED = ("tests/zoo/test_zhang2017_steered.py",)
 
 MUTANTS = (
     Mutant(
@@ -42,5 +44,26 @@ MUTANTS = (
         "-torch.ones_like(saturation)",
         "torch.zeros_like(saturation)",
         ON_GLOBAL,
+    ),
+    Mutant(
+        "zhang2017-matched-histogram-ignores-what-is-there",
+        MATCHING,
+        "(histogram + _FAINT) / (found + _FAINT)",
+        "(histogram + _FAINT)",
+        ON_STEERED,
+    ),
+    Mutant(
+        "zhang2017-saturation-tilted-away",
+        MATCHING,
+        "/ shares.shape[2] < saturation",
+        "/ shares.shape[2] > saturation",
+        ON_STEERED,
+    ),
+    Mutant(
+        "zhang2017-untold-vector-added",
+        STEERED,
+        "self.branch(statistics, len(luma)) * told[:, :, None, None]",
+        "self.branch(statistics, len(luma))",
+        ON_STEERED,
     ),
 )

@@ -1,4 +1,4 @@
-"""What `zhang2017_local_small` adds to the paper; all off in the paper's model."""
+"""What the small models of Zhang 2017 add to the paper; all off in the paper's models."""
 
 from __future__ import annotations
 
@@ -35,3 +35,16 @@ class LocalExtensions:
     class_stride: int = 1
     regress_every: int = 1
     many: float = 0.0
+
+
+@dataclass(frozen=True)
+class GlobalExtensions:
+    """Extensions of Global Hints.
+
+    Attributes:
+        trunk: Registered Local Hints model whose layers are used, without points, instead of own ones. They
+            are borrowed: not trained, and not in a weight file; width and scale are theirs. What it holds for
+            likely is matched to the statistics, see `SteeredNetwork`.
+    """
+
+    trunk: str | None = None

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import hull_centers
 from colorzoo.guidance import GlobalStatistics
-from colorzoo.networks.hint_unet import STRIDE, HintEncoding, HintUNet, scaled_width
+from colorzoo.networks.hint_unet import STRIDE, HintEncoding, HintUNet
 from colorzoo.networks.padding import pad_to_multiple
 from colorzoo.networks.taps import TapState, Visit, unchanged
 
@@ -45,9 +45,7 @@ class GlobalBranch(nn.Module):
 
     def forward(self, statistics: GlobalStatistics, batch: int) -> Tensor:
         """Return ``(batch, channels, 1, 1)``; what is not given enters as zeros with a zero indicator."""
-        weight = self.histogram.weight
-        histogram = _known(statistics.histogram, weight.new_zeros(batch, len(hull_centers())))
-        saturation = _known(statistics.saturation, weight.new_full((batch, 1), -1.0))
+        histogram, saturation = known_statistics(statistics, batch, self.histogram.weight)
         has_histogram = (histogram.sum(dim=1, keepdim=True) > 0).to(histogram)
         has_saturation = (saturation >= 0).to(saturation)
         x = self.histogram(torch.cat([histogram, has_histogram], dim=1)[:, :, None, None])
@@ -56,19 +54,19 @@ class GlobalBranch(nn.Module):
         return vector
 
 
-class GlobalHintsNetwork(nn.Module):
-    """The U-Net of the Local Hints network on lightness alone, with the branch added after block 4.
+class GlobalNetwork(nn.Module):
+    """A U-Net with the branch added after block 4.
 
     Args:
-        width: Multiplier of every channel count; 1.0 is the published network.
-        ab_scale: What 1 at the output means in CIE units: 110, or 100 for the authors' Caffe weights.
+        unet: The U-Net.
+        ab_scale: What 1 at the output means in CIE units.
     """
 
-    def __init__(self, width: float = 1.0, *, ab_scale: float = 110.0) -> None:
+    def __init__(self, unet: HintUNet, ab_scale: float) -> None:
         super().__init__()
         self.ab_scale = ab_scale
-        self.unet = HintUNet(1, width, distribution=False)
-        self.branch = GlobalBranch(scaled_width(512, width))
+        self.unet = unet
+        self.branch = GlobalBranch(unet.up8.in_channels)
 
     def forward(self, luma: Tensor, statistics: GlobalStatistics) -> Tensor:
         """Color a picture of any size.
@@ -84,9 +82,7 @@ class GlobalHintsNetwork(nn.Module):
 
     def before_taps(self, luma: Tensor, statistics: GlobalStatistics) -> TapState:
         """Run all that comes before block 9; arguments as of `forward`."""
-        context = self.branch(statistics, len(luma))
-        encoded = self.unet.encode(pad_to_multiple((luma - 50) / 100, STRIDE), context=context)
-        return TapState(encoded[:3], (luma.shape[-2], luma.shape[-1]))
+        raise NotImplementedError
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
         """Return ``(B, 2, H, W)`` ab in CIE units."""
@@ -94,6 +90,30 @@ class GlobalHintsNetwork(nn.Module):
         trunk, beside9, beside10 = state.maps
         ab = self.unet.decode(HintEncoding(trunk, beside9, beside10, ()), visit)
         return ab[:, :, :height, :width].float() * self.ab_scale
+
+
+class GlobalHintsNetwork(GlobalNetwork):
+    """The paper's: the U-Net of the Local Hints network on lightness alone, without a distribution.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        ab_scale: What 1 at the output means in CIE units: 110, or 100 for the authors' Caffe weights.
+    """
+
+    def __init__(self, width: float = 1.0, *, ab_scale: float = 110.0) -> None:
+        super().__init__(HintUNet(1, width, distribution=False), ab_scale)
+
+    def before_taps(self, luma: Tensor, statistics: GlobalStatistics) -> TapState:
+        """Run all that comes before block 9; arguments as of `forward`."""
+        context = self.branch(statistics, len(luma))
+        encoded = self.unet.encode(pad_to_multiple((luma - 50) / 100, STRIDE), context=context)
+        return TapState(encoded[:3], (luma.shape[-2], luma.shape[-1]))
+
+
+def known_statistics(statistics: GlobalStatistics, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Return histogram ``(batch, 313)``, zeros if not given, and saturation ``(batch, 1)``, -1 if not."""
+    histogram = _known(statistics.histogram, like.new_zeros(batch, len(hull_centers())))
+    return histogram, _known(statistics.saturation, like.new_full((batch, 1), -1.0))
 
 
 def _layer(channels: int) -> tuple[nn.Module, ...]:

@@ -10,12 +10,14 @@ from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
+from colorzoo.errors import ColorzooError
 from colorzoo.guidance import GlobalStatistics, Guidance, ab_histogram, mean_saturation
 from colorzoo.losses import smooth_l1_map
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.tasks import ColorizationModule, SingleOptimizerModule, Start, settings_of
 from colorzoo.weights.caffe import CaffeLayers
 from colorzoo.zoo.zhang2017.caffe import convert_global
+from colorzoo.zoo.zhang2017.extensions import GlobalExtensions
 from colorzoo.zoo.zhang2017.inference import GlobalAnswers, build_global
 from colorzoo.zoo.zhang2017.settings import GlobalArchitecture, GlobalUsers
 from colorzoo.zoo.zhang2017.start import copy_shared_layers
@@ -33,11 +35,15 @@ class Zhang2017Global(GlobalAnswers, SingleOptimizerModule):
         start: A Local Hints model of the same width whose trained layers to start from, as the paper does;
             None starts from random weights.
         compile_training: Compile the training step (faster on a CPU after a minute's wait).
+        extensions: What is not in the paper.
         optimizer: See `SingleOptimizerModule`.
         lr_scheduler: See `SingleOptimizerModule`.
+
+    Raises:
+        ColorzooError: Both ``start`` and a borrowed trunk are given.
     """
 
-    recorded_hparams = ("width", "ab_scale")
+    recorded_hparams = ("width", "ab_scale", "trunk")
 
     def __init__(
         self,
@@ -46,17 +52,21 @@ class Zhang2017Global(GlobalAnswers, SingleOptimizerModule):
         delta: float = 1.0,
         start: Start | str | None = None,
         compile_training: bool = False,
+        extensions: GlobalExtensions = GlobalExtensions(),
         optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         self.architecture = settings_of(GlobalArchitecture, architecture)
         self.users = settings_of(GlobalUsers, users)
+        self.extensions = settings_of(GlobalExtensions, extensions)
+        if start is not None and self.extensions.trunk is not None:
+            raise ColorzooError("start must be None: the layers of a borrowed trunk are trained already.")
         self.delta, self.compile_training = delta, compile_training
         super().__init__(optimizer, lr_scheduler, start=start)
 
     def configure_network(self) -> None:
         """Build U-Net and branch."""
-        self.network = build_global(self.architecture)
+        self.network = build_global(self.architecture, self.extensions)
 
     def configure_losses(self) -> None:
         """Compile network and loss into one graph, if asked."""

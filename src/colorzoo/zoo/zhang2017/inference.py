@@ -7,13 +7,15 @@ from torch import Tensor
 from colorzoo.guidance import GlobalStatistics, Guidance, Points
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.taps import Tap, TapState, Visit
-from colorzoo.tasks import AbPrediction, ColoringModel, InferenceModel, settings_of
+from colorzoo.tasks import AbPrediction, ColoringModel, InferenceModel, Start, settings_of
+from colorzoo.tasks.stages import trained_lender
 from colorzoo.weights import apply_weights
-from colorzoo.zoo.zhang2017.extensions import LocalExtensions
-from colorzoo.zoo.zhang2017.global_network import GlobalHintsNetwork
+from colorzoo.zoo.zhang2017.extensions import GlobalExtensions, LocalExtensions
+from colorzoo.zoo.zhang2017.global_network import GlobalHintsNetwork, GlobalNetwork
 from colorzoo.zoo.zhang2017.network import LocalHintsNetwork
 from colorzoo.zoo.zhang2017.published import convert_published, convert_published_global
 from colorzoo.zoo.zhang2017.settings import GlobalArchitecture, LocalArchitecture
+from colorzoo.zoo.zhang2017.steered import SteeredNetwork
 
 
 class LocalAnswers(ColoringModel):
@@ -69,7 +71,7 @@ class GlobalAnswers(ColoringModel):
     """How the Global Hints network answers, whether it only colors or is trained too."""
 
     accepts = frozenset({"statistics"})
-    network: GlobalHintsNetwork
+    network: GlobalNetwork
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch."""
@@ -101,11 +103,18 @@ class GlobalInference(GlobalAnswers, InferenceModel):
 
     Args:
         architecture: The network.
+        extensions: What is not in the paper.
     """
 
-    def __init__(self, architecture: GlobalArchitecture = GlobalArchitecture()) -> None:
+    def __init__(
+        self,
+        architecture: GlobalArchitecture = GlobalArchitecture(),
+        extensions: GlobalExtensions = GlobalExtensions(),
+    ) -> None:
         architecture = settings_of(GlobalArchitecture, architecture)
-        super().__init__(build_global(architecture), architecture=architecture)
+        extensions = settings_of(GlobalExtensions, extensions)
+        network = build_global(architecture, extensions)
+        super().__init__(network, architecture=architecture, extensions=extensions)
 
 
 def build_local(architecture: LocalArchitecture, extensions: LocalExtensions) -> LocalHintsNetwork:
@@ -124,8 +133,12 @@ def build_local(architecture: LocalArchitecture, extensions: LocalExtensions) ->
     return network
 
 
-def build_global(architecture: GlobalArchitecture) -> GlobalHintsNetwork:
-    """Build U-Net and branch and draw their weights."""
+def build_global(architecture: GlobalArchitecture, extensions: GlobalExtensions) -> GlobalNetwork:
+    """Build U-Net and branch and draw their weights, but for those of a borrowed trunk."""
+    if extensions.trunk is not None:
+        steered = SteeredNetwork(trained_lender(Start(extensions.trunk), "trunk"))
+        steered.begin(architecture.init_std)
+        return steered
     network = GlobalHintsNetwork(architecture.width, ab_scale=architecture.ab_scale)
     initialize(network, architecture.init_std)
     return network

@@ -1,0 +1,144 @@
+"""Global hints over borrowed layers: distributions matched to what is told, and nothing changed where nothing is."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo import create_model
+from colorzoo.color import hull_centers, lab_to_rgb, rgb_to_lab
+from colorzoo.errors import ColorzooError
+from colorzoo.factory import build_model
+from colorzoo.guidance import GlobalStatistics, Guidance, ab_histogram, statistics_of
+from colorzoo.guidance.color_statistics import pixel_saturation
+from colorzoo.registry import model_card
+from colorzoo.testing.samples import sample_image
+from colorzoo.weights.catalog import embedded_folder
+from colorzoo.zoo.zhang2017.global_task import Zhang2017Global
+from colorzoo.zoo.zhang2017.matching import match_histogram, match_saturation, mean_colors, saturation_at
+
+TRUNK = "zhang2017_local_small"
+NAME = "zhang2017_global_small"
+
+
+def drawn(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+def shares_of(places: int = 200, batch: int = 2) -> Tensor:
+    """Return distributions as a network answers them: likelier near gray, and another one at each place."""
+    near = -hull_centers().norm(dim=1) / 20
+    return (near[None, :, None] + 2 * drawn(batch, 313, places)).softmax(dim=1)
+
+
+def reweighed(shares: Tensor, weights: Tensor) -> Tensor:
+    found = shares * weights[:, :, None]
+    return found / found.sum(dim=1, keepdim=True)
+
+
+def test_matched_distributions_have_the_histogram() -> None:
+    shares = shares_of()
+    histogram = (3 * drawn(2, 313)).softmax(dim=1)
+    histogram[:, 40:] = 0
+    histogram = histogram / histogram.sum(dim=1, keepdim=True)
+    before = (shares.mean(dim=2) - histogram).abs().sum(dim=1)
+    weights = match_histogram(shares, histogram)
+    after = (reweighed(shares, weights).mean(dim=2) - histogram).abs().sum(dim=1)
+    assert (before > 1).all()
+    assert (after < 0.25).all()
+
+
+@pytest.mark.parametrize("wanted", [0.15, 0.4])
+def test_matched_distributions_have_the_saturation(wanted: float) -> None:
+    shares = shares_of()
+    luma = 20 + 60 * torch.rand(2, 200, generator=torch.Generator().manual_seed(1))
+    weights = match_saturation(shares, luma, torch.full((2, 1), wanted))
+    found = (reweighed(shares, weights) * saturation_at(luma)).sum(dim=1).mean(dim=1)
+    torch.testing.assert_close(found, torch.full((2,), wanted), rtol=0, atol=0.01)
+
+
+def test_no_saturation_is_nearly_gray() -> None:
+    shares = shares_of()
+    weights = match_saturation(shares, torch.full((2, 200), 50.0), torch.zeros(2, 1))
+    assert mean_colors(shares, weights).norm(dim=1).mean() < 3
+    assert mean_colors(shares, torch.ones_like(weights)).norm(dim=1).mean() > 8
+
+
+def test_mean_colors_are_those_of_the_reweighed_distributions() -> None:
+    shares, weights = shares_of(), drawn(2, 313).exp()
+    wanted = torch.einsum("bqn,qc->bcn", reweighed(shares, weights), hull_centers())
+    torch.testing.assert_close(mean_colors(shares, weights), wanted, rtol=1e-4, atol=1e-3)
+
+
+def test_the_table_of_saturations_is_that_of_the_colors() -> None:
+    luma = torch.tensor([[10.0, 50.0, 52.5, 95.0]])
+    color = torch.cat([luma[0, 1:2], hull_centers()[100]]).view(1, 3, 1, 1)
+    found = saturation_at(luma)[0]
+    torch.testing.assert_close(found[100, 1], pixel_saturation(lab_to_rgb(color).clamp(0, 1))[0, 0, 0])
+    between = (found[:, 1] + saturation_at(torch.tensor([[55.0]]))[0, :, 0]) / 2
+    torch.testing.assert_close(found[:, 2], between)
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return create_model(NAME)
+
+
+@pytest.fixture(scope="module")
+def picture() -> Tensor:
+    return sample_image((60, 76))
+
+
+@torch.inference_mode()
+def test_told_nothing_it_answers_as_the_lender(model: Any, picture: Tensor) -> None:
+    luma = rgb_to_lab(picture)[:, :1]
+    wanted = create_model(TRUNK)(luma).ab
+    torch.testing.assert_close(model(luma).ab, wanted, rtol=0, atol=1e-3)
+    told = statistics_of(picture)
+    nothing = GlobalStatistics(torch.zeros(2, 313), -torch.ones(2, 1))
+    nothing.histogram[0] = told.histogram[0]
+    found = model(luma.expand(2, -1, -1, -1), Guidance(statistics=nothing)).ab
+    torch.testing.assert_close(found[1:], wanted, rtol=0, atol=1e-3)
+    assert (found[0] - found[1]).abs().max() > 1
+
+
+@torch.inference_mode()
+def test_told_a_histogram_its_colors_have_it(model: Any, picture: Tensor) -> None:
+    luma = rgb_to_lab(picture)[:, :1]
+    for part in (picture, picture.flip(1)):  # another hue than the network would take
+        histogram = statistics_of(part).histogram
+        answers = {
+            name: ab_histogram(model(luma, Guidance(statistics=given)).ab)
+            for name, given in (("without", None), ("with", GlobalStatistics(histogram)))
+        }
+        means = {name: each @ hull_centers() for name, each in answers.items()}
+        wanted = histogram @ hull_centers()
+        assert (means["with"] - wanted).norm() < 0.6 * (means["without"] - wanted).norm()
+
+
+@torch.inference_mode()
+def test_more_saturation_is_more_color(model: Any, picture: Tensor) -> None:
+    luma = rgb_to_lab(picture)[:, :1]
+    chroma = [
+        float(model(luma, Guidance(statistics=GlobalStatistics(None, torch.tensor([[s]])))).ab.norm(dim=1).mean())
+        for s in (0.05, 0.3, 0.6)
+    ]
+    assert chroma[0] < 0.7 * chroma[1] < 0.5 * chroma[2]
+
+
+def test_the_borrowed_layers_are_neither_stored_nor_trained(model: Any) -> None:
+    assert {key.split(".")[1] for key in model.state_dict()} == {"branch", "bring"}
+    assert (embedded_folder() / f"{NAME}.safetensors").stat().st_size < 600_000
+    fresh = build_model(Zhang2017Global, {"trunk": TRUNK, "init_std": None}).train()
+    assert not any(layer.training for layer in fresh.network.unet.modules())
+    assert not any(each.requires_grad for each in fresh.network.unet.parameters())
+    assert fresh.network.branch.norm.training
+
+
+def test_what_cannot_be_borrowed_from_is_refused() -> None:
+    with pytest.raises(ColorzooError, match="no Local Hints model"):
+        build_model(Zhang2017Global, {"trunk": "zhang2016_small"})
+    with pytest.raises(ColorzooError, match="start must be None"):
+        build_model(Zhang2017Global, {"trunk": TRUNK, "start": TRUNK})
+    assert model_card(NAME).hparams == {"trunk": TRUNK}
