@@ -65,9 +65,9 @@ class Distribution:
         Bins outside the sRGB hull are left out. None if the model answers none, or one that nobody trained:
         it is as good as uniform, as the authors' converted Local Hints weights may be.
         """
-        if not has_distribution(prediction):
+        logits = _distribution_of(prediction)
+        if logits is None:
             return None
-        logits = prediction.extras["logits"]
         stride = round(prediction.colors.shape[-1] / logits.shape[-1])
         log_share = F.log_softmax(logits[:1].float(), dim=1)
         if _entropy(log_share.exp()[0]).mean() > _UNTRAINED * math.log(logits.shape[1]):
@@ -93,8 +93,12 @@ _BINS = (313, 529)
 
 def has_distribution(prediction: Prediction) -> bool:
     """Say whether a model answers a distribution over the bins of ab; nobody may have trained it."""
+    return _distribution_of(prediction) is not None
+
+
+def _distribution_of(prediction: Prediction) -> Tensor | None:
     logits = prediction.extras.get("logits")
-    return logits is not None and logits.shape[1] in _BINS
+    return logits if logits is not None and logits.shape[1] in _BINS else None
 
 
 def bins_of(logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Strokes over a picture that the network has seen: only what they change is computed again."""
+"""Strokes and points over a picture that the network has seen: only what they change is computed again."""
 
 from __future__ import annotations
 
@@ -25,6 +25,17 @@ class Redraws(Protocol):
         """Color what was opened, with all scribbles drawn so far."""
 
 
+@runtime_checkable
+class Edits(Protocol):
+    """A model that colors a picture sooner if it has colored it with other points before."""
+
+    def remember(self) -> Any:
+        """Return an empty memory."""
+
+    def edit(self, luma: Tensor, guidance: Guidance, memory: Any) -> Prediction:
+        """Color one picture as a plain call does, and keep in the memory what serves the next call."""
+
+
 class _Opened(NamedTuple):
     model: ColoringModel
     luma: Tensor
@@ -33,24 +44,41 @@ class _Opened(NamedTuple):
 
 
 class OpenedPicture:
-    """Runs a model, and keeps of the newest pictures with scribbles what the next stroke leaves as it is.
+    """Runs a model, and keeps of the newest pictures what the next stroke or point leaves as it is.
 
-    There are two: with all points, and without those whose reach is limited.
+    With scribbles there are two: with all points, and without those whose reach is limited.
     """
 
     def __init__(self) -> None:
         self._newest: list[_Opened] = []
+        self._memory: tuple[ColoringModel, Any] | None = None
 
     def predict(self, model: ColoringModel, luma: Tensor, guidance: Guidance) -> Prediction:
         """Return ``model(luma, guidance)``."""
-        if guidance.scribbles is None or not isinstance(model, Redraws):
-            prediction: Prediction = model(luma, guidance)
-            return prediction
+        if guidance.scribbles is not None and isinstance(model, Redraws):
+            return self._redraw(model, luma, guidance, guidance.scribbles)
+        if guidance.points is not None and isinstance(model, Edits) and _is_one_on_cpu(luma):
+            return self._edit(model, luma, guidance)
+        prediction: Prediction = model(luma, guidance)
+        return prediction
+
+    def _redraw(self, model: Any, luma: Tensor, guidance: Guidance, scribbles: Scribbles) -> Prediction:
         others = replace(guidance, scribbles=None)
         newest = next((kept for kept in self._newest if _equal((model, luma, others), kept[:3])), None)
         newest = newest or _Opened(model, luma, others, model.open(luma, others))
         self._newest = [newest, *(kept for kept in self._newest if kept is not newest)][:_KEPT]
-        return model.redraw(newest.state, guidance.scribbles)
+        prediction: Prediction = model.redraw(newest.state, scribbles)
+        return prediction
+
+    def _edit(self, model: Any, luma: Tensor, guidance: Guidance) -> Prediction:
+        if self._memory is None or self._memory[0] is not model:
+            self._memory = (model, model.remember())
+        prediction: Prediction = model.edit(luma, guidance, self._memory[1])
+        return prediction
+
+
+def _is_one_on_cpu(luma: Tensor) -> bool:
+    return len(luma) == 1 and luma.device.type == "cpu"
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -45,6 +45,29 @@ class HintUNetOutput(NamedTuple):
     deep: Tensor
 
 
+class ShallowMaps(NamedTuple):
+    """What blocks 1 to 3 and the skips make of an input, each place from no farther than `SHALLOW_REACH`.
+
+    Attributes:
+        map3: ``(B, C, H/4, W/4)``, the output of block 3.
+        beside8: ``(B, C, H/4, W/4)``, what the skip adds before block 8.
+        beside9: ``(B, C, H/2, W/2)``, what the skip adds before block 9, of the pictures to decode.
+        beside10: ``(B, C, H, W)``, what the skip adds before block 10, of the pictures to decode.
+    """
+
+    map3: Tensor
+    beside8: Tensor
+    beside9: Tensor
+    beside10: Tensor
+
+
+SHALLOW_STRIDES = (4, 4, 2, 1)
+"""Pixels of the input per cell of each of the `ShallowMaps`."""
+
+SHALLOW_REACH = 24
+"""Pixels, in multiples of the stride: 2 of block 1, 4 of block 2, 12 of block 3 and 4 of its skip make 22."""
+
+
 class HintEncoding(NamedTuple):
     """What the decoder reads.
 
@@ -161,9 +184,31 @@ class HintUNet(nn.Module):
         visit: Visit = unchanged,
     ) -> HintEncoding:
         """Run all that comes before the map 8_3; arguments as of `forward`."""
+        shallow = self.shallow(x, detach=detach, decode_every=decode_every, visit=visit)
+        return self.deepen(shallow, hints, context=context, visit=visit)
+
+    def shallow(
+        self, x: Tensor, *, detach: Detach = "none", decode_every: int = 1, visit: Visit = unchanged
+    ) -> ShallowMaps:
+        """Run what sees the neighborhood of each place alone; arguments as of `forward`."""
         map1 = visit("1_2", self.block1(x))
         map2 = visit("2_2", self.block2(map1[:, :, ::2, ::2]))
         map3 = visit("3_3", self.block3(map2[:, :, ::2, ::2]))
+        if detach == "regression":
+            map1, map2 = map1.detach(), map2.detach()
+        beside9, beside10 = self.skip2(map2[::decode_every]), self.skip1(map1[::decode_every])
+        return ShallowMaps(map3, self.skip3(map3), beside9, beside10)
+
+    def deepen(
+        self,
+        shallow: ShallowMaps,
+        hints: Tensor | None = None,
+        *,
+        context: Tensor | None = None,
+        visit: Visit = unchanged,
+    ) -> HintEncoding:
+        """Run what comes between `shallow` and the map 8_3; arguments as of `forward`."""
+        map3 = shallow.map3
         map4 = visit("4_3", self.block4(map3[:, :, ::2, ::2]))
         if context is not None:
             map4 = map4 + context
@@ -174,13 +219,10 @@ class HintUNet(nn.Module):
             deep = self.rank_layers(deep)
         if self.scene is not None:
             deep = self.scene((map3, map4, deep))
-        trunk = self.block8(visit("8_up", self.up8(deep) + self.skip3(map3)))
+        trunk = self.block8(visit("8_up", self.up8(deep) + shallow.beside8))
         if self.attention is not None and self.inject is not None and hints is not None:
             trunk = trunk + self.inject(self.attention(trunk, hints))
-        if detach == "regression":
-            map1, map2 = map1.detach(), map2.detach()
-        beside9, beside10 = self.skip2(map2[::decode_every]), self.skip1(map1[::decode_every])
-        return HintEncoding(trunk, beside9, beside10, (map3, map4, map5, map6, map7, deep))
+        return HintEncoding(trunk, shallow.beside9, shallow.beside10, (map3, map4, map5, map6, map7, deep))
 
     def decode(self, encoded: HintEncoding, visit: Visit = unchanged) -> Tensor:
         """Return ab ``(B, 2, H, W)`` in [-1, 1] from what `encode` gave."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from PIL import Image
@@ -29,10 +30,33 @@ from colorzoo.studio.palette import luma_at
 from colorzoo.studio.photo import Photo, fit, jpeg
 from colorzoo.studio.threads import ThreadChooser
 from colorzoo.tasks import AbPrediction
+from colorzoo.tasks.prediction import DeferredMaps
 
 Quality = Literal["drag", "final", "full"]
 STAGES = ("prepare", "network", "join", "encode")
 _KEPT = 4  # solved recipes of a session, 5 MB each: the last of undo, and one without the selected point
+
+
+class _Logits(NamedTuple):
+    """The distribution of an answer, which few ask for.
+
+    Attributes:
+        make: Gives it.
+        nbytes: Memory that is held for it.
+    """
+
+    make: Callable[[], Tensor]
+    nbytes: int
+
+    @classmethod
+    def among(cls, extras: Mapping[str, Tensor]) -> _Logits | None:
+        """Return what a model answered, if it has a distribution."""
+        if "logits" not in extras:
+            return None
+        if isinstance(extras, DeferredMaps):
+            return cls(lambda: extras["logits"], extras.nbytes)
+        half = extras["logits"][:1].cpu().half()  # some are kept for every session
+        return cls(lambda: half, half.nbytes)
 
 
 @dataclass(frozen=True)
@@ -41,7 +65,7 @@ class Answer:
 
     Attributes:
         ab: ``(2, h, w)`` in CIE units.
-        logits: ``(1, Q, h, w)`` in half precision, where the model has a distribution of colors.
+        logits: Gives ``(1, Q, h, w)``, where the model has a distribution of colors.
         match: ``(2, h, w)`` place in the reference (x, y as shares of its size), where the model tells.
         notes: What the user should know.
         painted: ``(1, 1, h, w)`` lightness, of models that paint sketches.
@@ -51,7 +75,7 @@ class Answer:
     """
 
     ab: Tensor
-    logits: Tensor | None
+    logits: _Logits | None
     match: Tensor | None
     notes: tuple[str, ...]
     painted: Tensor | None = None
@@ -75,7 +99,7 @@ class Answer:
         if self.logits is None:
             return None
         with torch.inference_mode():
-            return Distribution.of(AbPrediction(ab=self.ab[None], extras={"logits": self.logits}))
+            return Distribution.of(AbPrediction(ab=self.ab[None], extras={"logits": self.logits.make()}))
 
 
 @dataclass
@@ -174,10 +198,10 @@ def solve(task: Task, size: int, cache: AnswerCache, watch: Stopwatch | None = N
     ran = time.thread_time()
     with torch.inference_mode():
         solved = task.colorizer.solve(small, wishes, task.reference)
-        match, logits = solved.extras.get("match"), solved.extras.get("logits")
+        match = solved.extras.get("match")
         answer = Answer(
             solved.ab,
-            None if logits is None else logits[:1].cpu().half(),  # half: some are kept for every session
+            _Logits.among(solved.extras),
             None if match is None else match[0].float().cpu(),
             solved.notes,
             solved.painted,

@@ -17,6 +17,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.studio.app import build_app
 from colorzoo.studio.coming import Coming
 from colorzoo.studio.guard import Access
+from colorzoo.studio.heap import keep_freed_memory
 from colorzoo.studio.limits import Limits
 from colorzoo.studio.listen import Address, bind, is_loopback, qr_code, url_of
 
@@ -37,6 +38,7 @@ def serve(make: Callable[[], Made], address: Address, *, browser: bool) -> None:
     Raises:
         ColorzooError: The address cannot be used, or ``make`` says so.
     """
+    keep_freed_memory()
     coming = Coming(Limits())
     with running(coming, address) as (url, server):
         print(f"colorzoo studio: {url}  (Ctrl+C ends it)", flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -9,6 +10,37 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
+
+
+class DeferredMaps(Mapping[str, Tensor]):
+    """Maps that are computed when they are asked for, each time anew.
+
+    Attributes:
+        nbytes: Memory that is held to compute them.
+
+    Args:
+        makers: Compute them, by their names.
+        nbytes: See above.
+    """
+
+    def __init__(self, makers: Mapping[str, Callable[[], Tensor]], nbytes: int) -> None:
+        self._makers, self.nbytes = makers, nbytes
+
+    def __getitem__(self, name: str) -> Tensor:
+        """Return a map."""
+        return self._makers[name]()
+
+    def __contains__(self, name: object) -> bool:
+        """Say whether there is such a map, without computing it."""
+        return name in self._makers
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names."""
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._makers)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +52,7 @@ class Prediction:
         notes: What the user should know, such as guidance that did not serve.
     """
 
-    extras: dict[str, Tensor] = field(default_factory=dict)
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property

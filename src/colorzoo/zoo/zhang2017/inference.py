@@ -5,9 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 
 from colorzoo.guidance import GlobalStatistics, Guidance, Points
+from colorzoo.networks.hint_memory import HintMemory
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.tasks import AbPrediction, ColoringModel, InferenceModel, Start, settings_of
+from colorzoo.tasks.prediction import DeferredMaps
 from colorzoo.tasks.stages import trained_lender
 from colorzoo.weights import apply_weights
 from colorzoo.zoo.zhang2017.extensions import GlobalExtensions, LocalExtensions
@@ -27,6 +29,14 @@ class LocalAnswers(ColoringModel):
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
         return color_by_points(self.network, luma, guidance)
+
+    def remember(self) -> HintMemory:
+        """Return an empty memory for `edit`; see `Edits`."""
+        return HintMemory(self.network.unet)
+
+    def edit(self, luma: Tensor, guidance: Guidance, memory: HintMemory) -> AbPrediction:
+        """Color a picture of which other points were seen before; see `Edits`."""
+        return edit_points(self.network, luma, guidance, memory)
 
     @property
     def taps(self) -> tuple[Tap, ...]:
@@ -149,3 +159,16 @@ def color_by_points(network: LocalHintsNetwork, luma: Tensor, guidance: Guidance
     points = guidance.points if guidance is not None else None
     out = network(luma, points if points is not None else Points.none(luma))
     return AbPrediction(ab=out.ab, extras={"logits": out.logits})
+
+
+def edit_points(
+    network: LocalHintsNetwork, luma: Tensor, guidance: Guidance, memory: HintMemory
+) -> AbPrediction:
+    """Color a picture; the distribution is computed where somebody asks for it: a pad seldom does."""
+    points = guidance.points
+    ab, encoded = network.edit(luma, points if points is not None else Points.none(luma), memory)
+    size, trunk = (int(luma.shape[2]), int(luma.shape[3])), encoded.trunk
+    if network.hypercolumn is not None:  # reads maps that the next edit changes
+        return AbPrediction(ab=ab, extras={"logits": network.distribution(trunk, encoded.maps, size)})
+    logits = DeferredMaps({"logits": lambda: network.distribution(trunk, (), size)}, trunk.nbytes)
+    return AbPrediction(ab=ab, extras=logits)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from colorzoo.guidance import Points
 from colorzoo.networks.hint_input import AB_SCALE, hint_input
+from colorzoo.networks.hint_memory import HintMemory
 from colorzoo.networks.hint_unet import Detach, HintEncoding, HintUNet
 from colorzoo.networks.padding import cells
 from colorzoo.networks.taps import TapState, Visit
@@ -86,6 +88,27 @@ class LocalHintsNetwork(nn.Module):
         ab = out.ab[:, :, :height, :width].float() * self.ab_scale
         logits = out.logits if self.hypercolumn is None else self.hypercolumn(out.maps, out.trunk)
         return LocalHintsOutput(ab, logits[:, :, :rows, :columns].float(), out.deep)
+
+    def edit(self, luma: Tensor, points: Points, memory: HintMemory) -> tuple[Tensor, HintEncoding]:
+        """Color one picture, of which other points were seen before.
+
+        Args:
+            luma: ``(1, 1, H, W)`` in [0, 100].
+            points: Hints of the same size.
+            memory: Of this network's U-Net.
+
+        Returns:
+            ab ``(1, 2, H, W)`` in CIE units, and what `distribution` reads.
+        """
+        height, width = luma.shape[-2:]
+        x, hints = hint_input(luma, points, self.mask_center)
+        encoded = self.unet.deepen(memory.shallow(x), hints)
+        return self.unet.decode(encoded)[:, :, :height, :width].float() * self.ab_scale, encoded
+
+    def distribution(self, trunk: Tensor, maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+        """Return the logits of `LocalHintsOutput` for a picture of a height and a width from its encoding."""
+        logits = self.unet.distribution(trunk) if self.hypercolumn is None else self.hypercolumn(maps, trunk)
+        return logits[:, :, : cells(size[0], 4), : cells(size[1], 4)].float()
 
     def before_taps(self, luma: Tensor, points: Points) -> TapState:
         """Run all that comes before block 9; arguments as of `forward`."""
