@@ -121,7 +121,11 @@ def test_told_a_histogram_its_colors_have_it(model: Any, picture: Tensor) -> Non
 def test_more_saturation_is_more_color(model: Any, picture: Tensor) -> None:
     luma = rgb_to_lab(picture)[:, :1]
     chroma = [
-        float(model(luma, Guidance(statistics=GlobalStatistics(None, torch.tensor([[s]])))).ab.norm(dim=1).mean())
+        float(
+            model(luma, Guidance(statistics=GlobalStatistics(None, torch.tensor([[s]]))))
+            .ab.norm(dim=1)
+            .mean()
+        )
         for s in (0.05, 0.3, 0.6)
     ]
     assert chroma[0] < 0.7 * chroma[1] < 0.5 * chroma[2]
