@@ -1,4 +1,4 @@
-"""Global hints over borrowed layers: distributions matched to what is told, and nothing changed where nothing is."""
+"""Global hints over borrowed layers: matched to what is told, and as the lender where nothing is."""
 
 from typing import Any
 
@@ -120,10 +120,9 @@ def test_told_a_histogram_its_colors_have_it(model: Any, picture: Tensor) -> Non
 @torch.inference_mode()
 def test_more_saturation_is_more_color(model: Any, picture: Tensor) -> None:
     luma = rgb_to_lab(picture)[:, :1]
-    chroma = [
-        float(model(luma, Guidance(statistics=GlobalStatistics(None, torch.tensor([[s]])))).ab.norm(dim=1).mean())
-        for s in (0.05, 0.3, 0.6)
-    ]
+    told = [GlobalStatistics(None, torch.tensor([[share]])) for share in (0.05, 0.3, 0.6)]
+    answers = [model(luma, Guidance(statistics=each)).ab for each in told]
+    chroma = [float(each.norm(dim=1).mean()) for each in answers]
     assert chroma[0] < 0.7 * chroma[1] < 0.5 * chroma[2]
 
 
