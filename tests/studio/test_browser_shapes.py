@@ -80,6 +80,11 @@ def boxes(pad: BrowserPad) -> list[tuple[float, ...]]:
     return [tuple(box[side] for side in ("x", "y", "width", "height")) for box in pad.recipe()["boxes"]]
 
 
+def keep_rectangles(pad: BrowserPad) -> None:
+    pad.page.click("text=Keep the rectangle")
+    pad.page.focus(".cz-stage")
+
+
 def bounds(path: list[Place]) -> list[float]:
     corners = np.asarray(path)
     return [*corners.min(axis=0), *corners.max(axis=0)]
@@ -218,7 +223,7 @@ def test_a_box_is_drawn_resized_moved_and_colored_by_itself(
     pad.model("su2020_small")
     assert pad.recipe()["boxes"] == [], "a model that cannot look is told that there are none"
     plain = export(pad, tmp_path / "plain.png")
-    pad.page.focus(".cz-stage")
+    keep_rectangles(pad)
     pad.page.keyboard.press("u")
     pad.drag((60, 40), (150, 110))
     pad.settle()
@@ -254,6 +259,20 @@ def test_a_box_is_drawn_resized_moved_and_colored_by_itself(
     pad.settle()
 
 
+def test_a_rectangle_that_was_kept_follows_the_edges_later(pad: BrowserPad) -> None:
+    pad.model("su2020_small")
+    keep_rectangles(pad)
+    pad.page.keyboard.press("u")
+    pad.drag((50, 30), (160, 120))
+    pad.settle()
+    assert boxes(pad) == [(50, 30, 110, 90)]
+    pad.page.click("[aria-label='Let box 1 follow the edges of what is in it']")
+    pad.page.wait_for_selector("[aria-label='Areas'] li")
+    pad.settle()
+    assert pad.recipe()["boxes"] == []
+    assert [area["made"] for area in pad.recipe()["areas"]] == [{"by": "box"}]
+
+
 def test_a_box_follows_the_edges_of_what_is_in_it_and_no_rectangle_remains(
     pad: BrowserPad, photo: Path, tmp_path: Path
 ) -> None:
@@ -262,9 +281,10 @@ def test_a_box_follows_the_edges_of_what_is_in_it_and_no_rectangle_remains(
     pad.page.focus(".cz-stage")
     pad.page.keyboard.press("u")
     pad.drag((50, 30), (160, 120))
-    pad.settle()
-    pad.page.click("[aria-label='Let box 1 follow the edges of what is in it']")
     pad.page.wait_for_selector("[aria-label='Areas'] li")
+    pad.page.click("[data-action=undo]")
+    assert "areas" not in pad.recipe(), "box and edges are one step"
+    pad.page.click("[data-action=redo]")
     pad.settle()
     recipe = pad.recipe()
     assert recipe["boxes"] == []
@@ -299,6 +319,7 @@ def test_a_model_that_looks_for_things_may_be_told_that_there_are_none(browser: 
         assert boxes(pad) == []
         pad.page.click("text=Let the model look")
         assert "boxes" not in pad.recipe()
+        keep_rectangles(pad)
         pad.page.click("text=Draw a box")
         pad.drag((60, 40), (150, 110))
         assert boxes(pad) == [(60, 40, 90, 70)]
@@ -309,7 +330,7 @@ def test_a_model_that_looks_for_things_may_be_told_that_there_are_none(browser: 
 def test_shapes_are_drawn_by_keys_alone(pad: BrowserPad) -> None:
     keys = pad.page.keyboard
     pad.model("su2020_small")
-    pad.page.focus(".cz-stage")
+    keep_rectangles(pad)
     for key in ("u", "n", "Enter", "Enter", "Shift+ArrowRight", "Shift+ArrowDown", "Enter"):
         keys.press(key)
     ((_, _, width, height),) = boxes(pad)
@@ -339,8 +360,9 @@ def test_fingers_draw_a_box(browser: Any, address: str, photo: Path) -> None:
         x, y = pad.place(*(place or (0, 0)))
         points = [] if place is None else [{"x": x, "y": y}]
         finger.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+    pad.page.wait_for_selector("[aria-label='Areas'] li", state="attached")
     pad.settle()
-    assert boxes(pad)[0] == pytest.approx((60, 40, 90, 70), abs=1)
+    assert [area["made"] for area in pad.recipe()["areas"]] == [{"by": "box"}]
     assert pad.page.evaluate(check("SMALL_TARGETS"), 40) == []
     pad.close()
 
@@ -380,6 +402,7 @@ def test_the_lists_have_names_and_contrast(browser: Any, address: str, photo: Pa
     pad = BrowserPad(browser, address, color_scheme=scheme)
     pad.open_ready(photo)
     pad.model("su2020_small")
+    keep_rectangles(pad)
     pad.page.click("text=Draw a box")
     pad.drag(THING[0], THING[2])
     assert problems_of(pad) == []

@@ -75,13 +75,15 @@ class HintEncoding(NamedTuple):
         trunk: ``(B, C, H/4, W/4)``, the output of block 8.
         beside9: ``(B, C, H/2, W/2)``, what the skip adds before block 9, of the pictures to decode.
         beside10: ``(B, C, H, W)``, what the skip adds before block 10, of the pictures to decode.
-        maps: The outputs of blocks 3 to 7; then what block 8 reads.
+        maps: The outputs of blocks 3 to 7.
+        deep: See `HintUNetOutput`; the decoder does not need it.
     """
 
     trunk: Tensor
     beside9: Tensor
     beside10: Tensor
     maps: tuple[Tensor, ...]
+    deep: Tensor | None = None
 
 
 class HintUNet(nn.Module):
@@ -171,7 +173,8 @@ class HintUNet(nn.Module):
         if detach == "regression":
             encoded = encoded._replace(trunk=trunk.detach())
         ab = self.decode(encoded._replace(trunk=encoded.trunk[::decode_every]), visit)
-        return HintUNetOutput(ab, logits, encoded.trunk, encoded.maps[:-1], encoded.maps[-1])
+        assert encoded.deep is not None
+        return HintUNetOutput(ab, logits, encoded.trunk, encoded.maps, encoded.deep)
 
     def encode(
         self,
@@ -222,7 +225,7 @@ class HintUNet(nn.Module):
         trunk = self.block8(visit("8_up", self.up8(deep) + shallow.beside8))
         if self.attention is not None and self.inject is not None and hints is not None:
             trunk = trunk + self.inject(self.attention(trunk, hints))
-        return HintEncoding(trunk, shallow.beside9, shallow.beside10, (map3, map4, map5, map6, map7, deep))
+        return HintEncoding(trunk, shallow.beside9, shallow.beside10, (map3, map4, map5, map6, map7), deep)
 
     def decode(self, encoded: HintEncoding, visit: Visit = unchanged) -> Tensor:
         """Return ab ``(B, 2, H, W)`` in [-1, 1] from what `encode` gave."""

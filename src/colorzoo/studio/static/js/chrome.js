@@ -84,6 +84,7 @@ function createMenu(pad) {
   return { el, update };
 }
 
+/** @param {any} pad @param {string} name of a setting that is on or off @param {string} label @returns {{el: HTMLElement, update: () => void}} */
 function settingCheck(pad, name, label) {
   const box = h("input", { type: "checkbox" });
   box.addEventListener("change", () => pad.setSetting(name, box.checked));
@@ -325,4 +326,4 @@ function listenToDrops(pad, signal) {
   document.addEventListener("paste", paste, { signal });
 }
 
-export { createEmpty, createRail, createSplitHandle, createStageBar, createStatus, createTopBar, listenToDrops };
+export { createEmpty, createRail, createSplitHandle, createStageBar, createStatus, createTopBar, listenToDrops, settingCheck };

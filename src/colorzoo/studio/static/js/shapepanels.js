@@ -1,5 +1,6 @@
 /** Panels of classes and of things: what is painted or boxed, as lists that work without a pointer. */
 
+import { settingCheck } from "./chrome.js";
 import { section } from "./colorpanel.js";
 import { runCommand } from "./commands.js";
 import { requestClasses } from "./coloring.js";
@@ -131,7 +132,8 @@ function createBoxesPanel(pad) {
   const draw = button({ text: t("Draw a box"), label: t("Draw a box around a thing"), key: "U", className: "cz-wide", onClick: (event) => runCommand(pad, "tool-box", event) });
   const look = button({ text: t("Let the model look"), label: t("Let the model look for things"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: null }, t("let the model look")) });
   const none = button({ text: t("There are none"), label: t("There are no things"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: [] }, t("no things")) });
-  const el = section(t("Things"), words, rows, draw, look, none);
+  const rectangles = settingCheck(pad, "rectangles", t("Keep the rectangle"));
+  const el = section(t("Things"), words, rows, draw, rectangles.el, look, none);
   const update = () => {
     const { boxes } = pad.doc;
     const detects = Boolean(pad.model()?.detects);
@@ -139,6 +141,7 @@ function createBoxesPanel(pad) {
     setText(words, boxWords(pad, detects));
     syncList(rows, shapesOf(pad, "box").length, () => boxRow(), (row, index) => fillBox(pad, row, index));
     show(draw, pad.ui.tool !== "box");
+    rectangles.update();
     show(look, detects && boxes !== null);
     show(none, detects && boxes === null);
     for (const each of [draw, look, none]) each.disabled = !pad.photo;
@@ -151,7 +154,7 @@ function boxWords(pad, detects) {
   if (boxes === null && detects) return t("The model looks for the things by itself. Draw boxes to say where they are.");
   if (pickedShape(pad)?.kind === "box") return t("Drag a side or a corner to resize the box, its inside or the arrow keys to move it.");
   if (boxes?.length) return t("Each thing in a box is colored by itself as well. A box can follow the edges of what is in it.");
-  return t("The model colors the photo as a whole. Draw boxes around things, and it colors each by itself as well.");
+  return t("The model colors the photo as a whole. Draw a box around each thing: it follows the edges of what is in it, and the model colors that by itself as well.");
 }
 
 function boxRow() {

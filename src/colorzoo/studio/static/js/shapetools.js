@@ -5,6 +5,7 @@ import { insidePhoto } from "./edits.js";
 import { nearBy } from "./pointer.js";
 import { addShape, deleteShape, paintClass, pickShape, pickedShape, previewShape, shapesOf } from "./shapeedits.js";
 import { areaAt, boundsOf, boxAt, boxBetween, distance, gripAt, isLarge, movedBox, resized, roundedPath, thinned } from "./shapes.js";
+import { addThingIn } from "./zoneedits.js";
 
 const APART = 2;
 const SAME_PLACE = 3;
@@ -86,6 +87,7 @@ function finish(pad, { tool, path }) {
   if (!isLarge(boundsOf(path)) || (tool === "lasso" && outline.length < 3)) return false;
   pad.set({ shape: null });
   if (tool === "lasso") addShape(pad, "area", { class: paintClass(pad), path: roundedPath(outline) });
+  else if (!pad.settings.rectangles) addThingIn(pad, boxBetween(...path));
   else {
     addShape(pad, "box", boxBetween(...path));
     pickShape(pad, "box", pad.doc.boxes.length - 1);

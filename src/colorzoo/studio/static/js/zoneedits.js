@@ -74,17 +74,33 @@ async function addZone(pad, action, more = {}) {
   pickZone(pad, pad.doc.areas.length - 1);
 }
 
-/** Let a box follow the edges of what is in it: an area takes its place. @param {any} pad @param {number} index */
-async function followEdges(pad, index) {
+/** @param {any} pad @param {import("./shapes.js").Box} box @returns {Promise<object | null>} the area of what is in it, as a thing */
+async function thingIn(pad, box) {
   const { photo } = pad;
-  const box = pad.doc.boxes[index];
   const [right, bottom] = [box.x + box.width, box.y + box.height];
   const path = [[box.x, box.y], [right, box.y], [right, bottom], [box.x, bottom]];
   const reply = await pad.ask({ type: "select", recipe: currentRecipe(pad), path, size: 1 });
-  if (!reply || pad.photo !== photo || pad.doc.boxes?.[index] !== box) return;
-  const zone = { mask: reply.message.mask, made: { by: "box" }, action: "thing" };
-  pad.edit({ ...pad.doc, boxes: pad.doc.boxes.toSpliced(index, 1), areas: [...pad.doc.areas, zone] }, t("follow the edges"));
+  return reply && pad.photo === photo ? { mask: reply.message.mask, made: { by: "box" }, action: "thing" } : null;
+}
+
+/** @param {any} pad @param {import("./shapes.js").Box[]} boxes those that stay @param {object} zone @param {string} label */
+function addThing(pad, boxes, zone, label) {
+  pad.edit({ ...pad.doc, boxes, areas: [...pad.doc.areas, zone] }, label);
   pickZone(pad, pad.doc.areas.length - 1);
+}
+
+/** Let a box follow the edges of what is in it: an area takes its place. @param {any} pad @param {number} index */
+async function followEdges(pad, index) {
+  const box = pad.doc.boxes[index];
+  const zone = await thingIn(pad, box);
+  if (zone && pad.doc.boxes?.[index] === box) addThing(pad, pad.doc.boxes.toSpliced(index, 1), zone, t("follow the edges"));
+}
+
+/** Add the thing around which a box was drawn; the box does not stay. @param {any} pad @param {import("./shapes.js").Box} box */
+async function addThingIn(pad, box) {
+  pad.say(t("Following the edges of what is in the box."));
+  const zone = await thingIn(pad, box);
+  if (zone) addThing(pad, pad.doc.boxes ?? [], zone, t("draw around a thing"));
 }
 
 /** Whether the model does anything with areas that are things. @param {any} pad @returns {boolean} */
@@ -174,6 +190,6 @@ function zoneTarget(pad) {
 }
 
 export {
-  ZONE_SIZES, addZone, deleteZone, followEdges, giveLightness, pickZone, pickedZone, resizePending, selectZone, setZoneAction, setZoneColor, setZoneLightness, usesThings,
+  ZONE_SIZES, addThingIn, addZone, deleteZone, followEdges, giveLightness, pickZone, pickedZone, resizePending, selectZone, setZoneAction, setZoneColor, setZoneLightness, usesThings,
   zoneName, zoneTarget,
 };

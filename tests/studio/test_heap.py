@@ -1,0 +1,35 @@
+"""Memory that is freed stays with the process, up to a bound."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+WORK = """
+import resource, threading
+import numpy as np
+from colorzoo.studio.heap import keep_freed_memory
+assert {keep} is False or keep_freed_memory()
+def work():
+    for _ in range(4):
+        [np.ones(1 << 20) for _ in range(3)]  # 8 MB each
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for first in (True, False):
+    before, thread = faults(), threading.Thread(target=work)
+    thread.start()
+    thread.join()
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such setting")
+def test_blocks_of_a_prediction_are_not_asked_for_again() -> None:
+    def faults(keep: bool) -> int:
+        work = [sys.executable, "-c", WORK.format(keep=keep)]
+        return int(subprocess.run(work, capture_output=True, check=True, text=True).stdout)
+
+    assert faults(keep=True) < 1000 < faults(keep=False)  # 4 x 3 x 2048 pages
