@@ -53,8 +53,8 @@ class SceneBlocks(nn.Module):
 
     def start_silent(self) -> None:
         """Let the blocks add nothing, as before any training."""
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        for parameter in self.leave.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Return the deepest map with the scene added.

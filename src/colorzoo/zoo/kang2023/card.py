@@ -94,7 +94,7 @@ SMALL = replace(
     LARGE,
     name="kang2023_small",
     summary="The same decoders, narrow, over zhang2017_local_small; ships inside the package.",
-    parameters=3_633_614,
+    parameters=5_904_206,
     aliases=(),
     hparams={
         "trunk": "zhang2017_local_small",

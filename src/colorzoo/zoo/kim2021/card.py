@@ -47,7 +47,7 @@ SMALL = replace(
     FULL,
     name="kim2021_small",
     summary="The same add-on, smaller, over zhang2017_local_small; ships inside the package.",
-    parameters=2_450_907,
+    parameters=4_721_499,
     aliases=(),
     hparams={"backbone": "zhang2017_local_small", "hidden": (48, 32, 16), **_NEAR},
     quality=(
@@ -107,7 +107,7 @@ ON_SU2020 = replace(
     FULL,
     name="kim2021_su2020_small",
     summary="The same add-on, smaller, over su2020_small; ships inside the package.",
-    parameters=7_106_207,
+    parameters=13_917_983,
     aliases=(),
     guidance=("points", "boxes", "scribbles"),
     hparams={"backbone": "su2020_small", "hidden": (48, 32, 16), **_NEAR},

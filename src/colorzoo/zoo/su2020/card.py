@@ -46,7 +46,7 @@ SMALL = replace(
     FULL,
     name="su2020_small",
     summary="The same at a quarter of the width, over zhang2017_local_small; ships inside the package.",
-    parameters=6_823_977,
+    parameters=13_635_753,
     aliases=(),
     hparams={
         "width": 0.25,

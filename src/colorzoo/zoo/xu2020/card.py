@@ -31,7 +31,7 @@ XU_SMALL = replace(
     XU,
     name="xu2020_small",
     summary="The same at a quarter of the width, over zhang2017_local_small; ships inside the package.",
-    parameters=2_704_916,
+    parameters=4_975_508,
     aliases=(),
     hparams={
         "width": 0.25,

@@ -71,7 +71,7 @@ LOCAL_SMALL = replace(
     LOCAL,
     name="zhang2017_local_small",
     summary="The same network at a quarter of the width, with hint attention; ships inside the package.",
-    parameters=4_438_821,
+    parameters=4_439_269,
     aliases=(),
     hparams={"width": 0.25, "hint_attention": True, "scene_blocks": 4},
     weights={
@@ -141,7 +141,7 @@ GLOBAL_SMALL = replace(
     GLOBAL,
     name="zhang2017_global_small",
     summary="The branch over zhang2017_local_small, matched to what it is told; ships inside the package.",
-    parameters=2_261_669,
+    parameters=4_532_261,
     hparams={"trunk": "zhang2017_local_small"},
     weights={
         "default": Weights(
