@@ -16,9 +16,13 @@ _VALUES = {
     "reveal_all": 1.0,
 }
 
+_LABELS = "needs data with labels; tests/zoo/test_zhang2017.py"
+
 KNOBS = {
     "zhang2017_local": Knobs(
-        base={**_LOCAL, "stage": "joint"}, values={**_VALUES, "stage": "regression"}, exempt=_EXEMPT
+        base={**_LOCAL, "stage": "joint"},
+        values={**_VALUES, "stage": "regression"},
+        exempt={**_EXEMPT, "labels": _LABELS, "label_weight": _LABELS},
     ),
     "zhang2017_global": Knobs(
         base={"width": 0.125, "init_std": None, "histogram_share": 1.0, "saturation_share": 1.0},

@@ -77,7 +77,7 @@ def test_a_start_changes_no_color_before_training():
     model = model_of("zhang2017_global", width=0.25, init_std=None, start="zhang2017_local_small").eval()
     model.setup("fit")
     luma = 100 * torch.rand(1, 1, 32, 40, generator=torch.Generator().manual_seed(0))
-    plain = model_of("zhang2017_local_small", hint_attention=False).eval()
+    plain = model_of("zhang2017_local_small", hint_attention=False, scene_blocks=0).eval()
     state = create_model("zhang2017_local_small").network.state_dict()
     plain.network.load_state_dict({key: state[key] for key in plain.network.state_dict()})
     told = sample_guidance(["statistics"], (32, 40))

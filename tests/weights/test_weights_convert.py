@@ -101,7 +101,7 @@ def test_the_global_caffe_file_too(tmp_path: Path) -> None:
     (tmp_path / "global.caffemodel").write_bytes(net(global_hints_layers(authors)))
     out = tmp_path / "out.safetensors"
     assert convert(tmp_path / "global.caffemodel", out, name="zhang2017_global") == 0
-    assert read_hparams(out) == {"width": 0.125, "ab_scale": 100.0}
+    assert read_hparams(out) == {"width": 0.125, "ab_scale": 100.0, "trunk": None}
     truth = answer(reference(without_affine(authors), "zhang2017_global", ab_scale=100.0))
     assert truth.std() > 5
     torch.testing.assert_close(

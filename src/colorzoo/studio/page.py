@@ -22,8 +22,8 @@ from colorzoo.inference.picture_io import read_picture
 from colorzoo.networks.fingerprint import fingerprint
 from colorzoo.studio.bundle import joined_module, pad_module, pad_style
 from colorzoo.studio.catalog import catalog
-from colorzoo.studio.half import half_weights
 from colorzoo.studio.runtime import RUNTIMES, runtime_files
+from colorzoo.studio.small_weights import small_weights
 from colorzoo.weights.catalog import cache_home, list_weights
 
 _POLICY = (
@@ -173,7 +173,7 @@ def _graph(card: ModelCard, name: str) -> tuple[bytes, tuple[str, ...]]:
     kept = cache_home() / "graphs" / f"page-{name}-{__version__}.onnx"
     if not kept.is_file():
         export_model(card, kept)
-    graph, outputs = half_weights(kept)
+    graph, outputs = small_weights(kept)
     return _packed(graph), outputs
 
 

@@ -42,7 +42,7 @@ XU_SMALL = replace(
         "transfer_error": 15.0,
     },
     # without attention: its keys at random weights are so sharp that bfloat16 picks other hints
-    smoke=Smoke(hparams={**_SMOKE, "hint_attention": False}),
+    smoke=Smoke(hparams={**_SMOKE, "hint_attention": False, "scene_blocks": 1}),
     weights={
         "default": Weights(
             sha256="29bd5b6b4ebb155b8969b176fb68b41e33d9096452641b1f043eb7729c2f612d",
