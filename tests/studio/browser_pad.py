@@ -12,6 +12,7 @@ from typing import Any
 
 try:
     from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+    from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 except ImportError:  # said by `missing`
     sync_playwright = None
 
@@ -136,13 +137,25 @@ class BrowserPad:
         self.wait("ready")
 
     def open(self, photo: Path, *, by_key: bool = False) -> None:
+        if by_key:
+            self._choose_by_key(photo)
+            return
         with self.page.expect_file_chooser() as chooser:
-            if by_key:
-                self.page.bring_to_front()  # a page in the background may open no chooser
-                self.page.keyboard.press("Control+o")
-            else:
-                self.page.click("[data-action=open]")
+            self.page.click("[data-action=open]")
         chooser.value.set_files(photo)
+
+    def _choose_by_key(self, photo: Path, tries: int = 4) -> None:
+        """Press the key again if no chooser came: a page that just lost the screen to another may open none."""
+        for left in reversed(range(tries)):
+            self.page.bring_to_front()
+            try:
+                with self.page.expect_file_chooser(timeout=15_000) as chooser:
+                    self.page.keyboard.press("Control+o")
+                chooser.value.set_files(photo)
+                return
+            except PlaywrightTimeoutError:
+                if not left:
+                    raise
 
     def open_ready(self, photo: Path) -> None:
         self.open(photo)
