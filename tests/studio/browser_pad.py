@@ -145,7 +145,7 @@ class BrowserPad:
         chooser.value.set_files(photo)
 
     def _choose_by_key(self, photo: Path, tries: int = 4) -> None:
-        """Press the key again if no chooser came: a page that just lost the screen to another may open none."""
+        """Press the key again if no chooser came: a page that lost the screen to another may open none."""
         for left in reversed(range(tries)):
             self.page.bring_to_front()
             try:
