@@ -33,7 +33,7 @@ def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpo
     if {key: value.shape for key, value in state.items()} != wanted:
         raise ColorzooError(
             f"{purpose} does not fit: it must be a Local Hints model of the same width, with hint attention "
-            "if the new one has it."
+            "and scene blocks as the new one has them."
         )
     theirs = (getattr(source, "mask_center", 0.0), getattr(source, "ab_scale", AB_SCALE))
     if theirs != (mask_center, AB_SCALE):

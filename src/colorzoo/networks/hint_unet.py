@@ -258,7 +258,6 @@ def initialize(module: nn.Module, std: float | None) -> None:
 
     Scene blocks add nothing at first.
     """
-    silent = []
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             if std is None:
@@ -267,7 +266,6 @@ def initialize(module: nn.Module, std: float | None) -> None:
                 nn.init.normal_(layer.weight, 0.0, std)
             if layer.bias is not None:
                 torch.nn.init.zeros_(layer.bias)
-        elif isinstance(layer, SceneBlocks):
-            silent.append(layer)
-    for blocks in silent:
-        blocks.start_silent()
+    for layer in module.modules():  # after their convolutions were drawn
+        if isinstance(layer, SceneBlocks):
+            layer.start_silent()

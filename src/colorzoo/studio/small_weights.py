@@ -46,7 +46,6 @@ def small_weights(path: Path) -> tuple[bytes, tuple[str, ...]]:
         nodes.append(node)
     nodes.extend(model.graph.node)
     for field, content in ((model.graph.initializer, kept), (model.graph.node, nodes)):
-        content = [type(part).FromString(part.SerializeToString()) for part in content]
         del field[:]
         field.extend(content)
     onnx.checker.check_model(model)
