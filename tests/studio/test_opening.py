@@ -11,6 +11,7 @@ import torch
 from pads import DirectPad, photo_file, pixels, tiny_studio
 from PIL import Image
 
+from colorzoo.inference import full_size
 from colorzoo.inference.full_size import FullLuma
 from colorzoo.inference.picture_io import read_picture
 from colorzoo.inference.resample import shrink_luma, working_size
@@ -22,13 +23,13 @@ from colorzoo.studio.photo import open_photo
 @pytest.fixture
 def small_counts_as_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "_LARGE", 1000)
-    monkeypatch.setattr(opening, "_BAND_PIXELS", 96 * 16)
+    monkeypatch.setattr(full_size, "_BAND_PIXELS", 96 * 16)
 
 
 def color_file(width: int, height: int, kind: str = "PNG") -> bytes:
-    levels = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    levels = np.random.default_rng(0).integers(0, 255, (height // 20 + 1, width // 20 + 1, 3), dtype=np.uint8)
     memory = io.BytesIO()
-    Image.fromarray(levels).save(memory, kind)
+    Image.fromarray(levels).resize((width, height), Image.Resampling.BICUBIC).save(memory, kind)
     return memory.getvalue()
 
 

@@ -19,7 +19,7 @@ from colorzoo.color.gamut import linear_rgb_in_gamut
 from colorzoo.color.levels import encoded, luma_of_levels, write_levels
 from colorzoo.inference.picture import Levels
 from colorzoo.inference.pins import Pin
-from colorzoo.inference.resample import BicubicUpsampler, shrink_bands
+from colorzoo.inference.resample import BandShrinker, BicubicUpsampler
 
 _BAND_PIXELS = 2**18  # fewer, and each step costs more than its pixels; more leave the processor's cache
 
@@ -70,8 +70,12 @@ class FullLuma:
 
     def shrunk(self, size: tuple[int, int]) -> Tensor:
         """Return what `shrink_luma` makes of the whole, ``(1, 1, h, w)``."""
-        parts = (self.rows(first, last) for first, last in bands(*self.shape))
-        return shrink_bands(parts, self.shape, size)
+        if self.shape == size:
+            return self.whole()
+        shrinker = BandShrinker(self.shape, size)
+        for first, last in bands(*self.shape):
+            shrinker.add(self.rows(first, last))
+        return shrinker.result()
 
 
 def full_luma(levels: Levels) -> Tensor:

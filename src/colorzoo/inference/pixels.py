@@ -15,6 +15,7 @@ from colorzoo.inference.icc import ProfileError, srgb_profile, to_srgb_8bit, to_
 from colorzoo.inference.picture import AlphaArray, FloatArray, Levels, as_rgb
 
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_EXTRA = 258, 262, 338
+_BAND = 64  # rows, which a processor keeps at hand
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,16 @@ def _eight_bit(image: Image.Image, profile: bytes | None) -> Pixels:
             color, profile = to_srgb_8bit(color, profile)
         except ProfileError as error:
             notes, profile = (*notes, f"{error}; colors were taken as sRGB"), None
-    return Pixels(np.array(color.convert("RGB")), alpha, 8, profile, notes)
+    return Pixels(_array_of(color if color.mode == "RGB" else color.convert("RGB")), alpha, 8, profile, notes)
+
+
+def _array_of(image: Image.Image) -> NDArray[np.uint8]:
+    """Return ``(H, W, 3)`` of an RGB image, in bands: Pillow's own copy moves all pixels three times."""
+    levels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, _BAND):
+        box = (0, top, image.width, min(top + _BAND, image.height))
+        levels[top : box[3]] = np.asarray(image.crop(box))
+    return levels
 
 
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, AlphaArray | None]:

@@ -8,26 +8,26 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
-from torch.nn import functional as F
 
+from colorzoo.color.levels import luma_of_levels
 from colorzoo.inference.encode import quantized
-from colorzoo.inference.full_size import FullLuma
+from colorzoo.inference.full_size import FullLuma, bands
+from colorzoo.inference.picture import Levels
 from colorzoo.inference.picture_io import Picture, read_picture
 from colorzoo.inference.read import check_pixels
-from colorzoo.inference.resample import shrink_across, shrink_down, shrink_luma
+from colorzoo.inference.resample import BandShrinker
 from colorzoo.picture_formats import open_picture
 
 _LARGE = 4_000_000  # pixels; a smaller photo is open before anyone could look at its progress
 _GLIMPSE = 512  # longer side
 _GLIMPSE_QUALITY = 80
 _BEGUN, _DECODED, _MEASURED = 0.1, 0.5, 0.95  # shares of the work
-_BAND_PIXELS = 2**18  # as much as the cache of a processor holds
-_FINER = 2  # the view is made of a map at least so many times as large
+_FINER = 2  # the first of two steps to the view leaves at least so many times its size
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Maps:
-    """The lightness of a photo at the sizes at which it is needed.
+    """A photo at the sizes at which it is needed.
 
     Attributes:
-        view: ``(1, 1, h, w)`` for the screen.
+        shown: The photo itself for the screen, ``(h, w)`` or ``(h, w, 3)``.
+        view: Its lightness, ``(1, 1, h, w)``.
         exact: What `colorizer.see` makes at the size of the network.
     """
 
+    shown: Levels
     view: Tensor
     exact: Tensor
 
@@ -96,7 +98,7 @@ def is_large(picture: Picture) -> bool:
 
 
 def measure(picture: Picture, view: tuple[int, int], exact: tuple[int, int]) -> Iterator[Step | Maps]:
-    """Make the maps of lightness in one pass over the levels; they come last.
+    """Make what the pad keeps of a photo, in one pass over its lightness; it comes last.
 
     Args:
         picture: The photo.
@@ -104,29 +106,27 @@ def measure(picture: Picture, view: tuple[int, int], exact: tuple[int, int]) -> 
         exact: Height and width at which the network sees it.
     """
     luma = FullLuma(picture.levels)
-    height, width = luma.shape
-    factor = max(1, min(height // (_FINER * view[0]), width // (_FINER * view[1])))
-    step = max(1, _BAND_PIXELS // (width * factor)) * factor
-    seen, shown = [], []
-    for first in range(0, height, step):
-        band = luma.rows(first, min(first + step, height))
-        seen.append(shrink_across(band, exact[1]))
-        if factor == 1:
-            shown.append(band)
-        elif len(band) >= factor:  # a rest at the lower edge is less than a pixel of the view
-            shown.append(F.avg_pool2d(band[None], factor)[0])
+    seen = BandShrinker(luma.shape, exact)
+    for first, last in bands(*luma.shape):
+        seen.add(luma.rows(first, last))
         if is_large(picture):
-            yield Step(_DECODED + (_MEASURED - _DECODED) * first / height)
-    yield Maps(shrink_luma(torch.cat(shown)[None, None], view), shrink_down(seen, exact))
+            yield Step(_DECODED + (_MEASURED - _DECODED) * last / luma.shape[0])
+    shown = shrink_levels(picture.levels, view)
+    yield Maps(shown, luma_of_levels(shown)[None, None], seen.result())
 
 
-def small_view(picture: Picture, width: int, height: int) -> Image.Image:
-    """Return a picture in color at the size of the screen."""
-    image = Image.fromarray(quantized(picture.levels, None, 8))
-    if image.size == (width, height):
-        return image.convert("RGB")
-    # boxes first: nobody sees the difference, and the fine filter need not look at every pixel
-    return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=1.5).convert("RGB")
+def shrink_levels(levels: Levels, size: tuple[int, int]) -> Levels:
+    """Return a picture at a height and width for the screen: means of what each pixel covers."""
+    # whole boxes first: they take a tenth of the time of cut ones; what is left of a box is left out
+    factor = max(1, min(levels.shape[side] // (_FINER * size[side]) for side in (0, 1)))
+    height, width = (levels.shape[side] // factor for side in (0, 1))
+    return _averaged(_averaged(levels[: height * factor, : width * factor], (height, width)), size)
+
+
+def _averaged(levels: Levels, size: tuple[int, int]) -> Levels:
+    if levels.shape[:2] == size:
+        return levels
+    return np.asarray(cv2.resize(levels, (size[1], size[0]), interpolation=cv2.INTER_AREA))
 
 
 def _first_glimpse(data: bytes) -> bytes | None:
