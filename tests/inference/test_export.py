@@ -14,9 +14,11 @@ import torch
 from colorzoo.cli.main import main
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_model
-from colorzoo.inference.export import TOLERANCE, export_model
+from colorzoo.guidance import GlobalStatistics, Guidance, statistics_of
+from colorzoo.inference.export import TOLERANCE, export_model, write_graph
 from colorzoo.registry import model_card
 from colorzoo.testing import sample_guidance, sample_input
+from colorzoo.testing.samples import sample_image
 
 FEW = {"samples": 4}
 
@@ -102,3 +104,20 @@ def test_the_distribution_is_an_output_of_any_width_with_its_bins(tmp_path: Path
     assert logits.shape == (1, 313, 10, 14)
     known = session.get_modelmeta().custom_metadata_map
     assert len(json.loads(known["bins"])) == len(json.loads(known["bins_shown"])) == 313
+
+
+@pytest.mark.slow  # a minute on an idle core
+@pytest.mark.parametrize("told", [(), ("saturation",), ("histogram",), ("histogram", "saturation")])
+def test_a_graph_of_matched_distributions_takes_any_number_of_pictures(
+    tmp_path: Path, told: tuple[str, ...]
+) -> None:
+    def sample(size: tuple[int, int], batch: int) -> tuple[torch.Tensor, Guidance]:
+        known = statistics_of(sample_image(size, batch=batch, seed=batch))
+        statistics = GlobalStatistics(**{name: getattr(known, name) for name in told})
+        return sample_input("gray", size, batch=batch), Guidance(statistics=statistics if told else None)
+
+    model = create_model("zhang2017_global_small")
+    others = [sample((37, 53), 1), sample((64, 96), 3)]
+    exported = write_graph(model, sample((61, 91), 2), others, tmp_path / "global.onnx", {})
+    assert exported.inputs == ("luma", *(f"statistics_{name}" for name in told))
+    assert max(exported.differences.values()) < TOLERANCE

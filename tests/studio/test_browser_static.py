@@ -40,6 +40,7 @@ UPDATE_CHECK = 12_000  # ms after which the browser has looked for a newer servi
 PATIENCE = 300_000  # ms; without graphics and threads, on a machine that does other things too
 FIRST_LOAD = 12e6  # bytes
 REFERENCE_MODEL = "xu2020_small"
+STATISTICS_MODEL = "zhang2017_global_small"
 AREAS = [
     {"action": "lock", "mask": {"width": 4, "height": 2, "runs": "1 2 5"}, "made": {"x": 5}, "mine": 1},
     {"action": "color", "path": [[10, 10], [90.5, 12], [40, 80]], "color": "#aa3050", "lightness": "color"},
@@ -55,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not is_cached():
             pytest.skip("missing, not passed: onnxruntime-web; `colorzoo studio --static FOLDER` fetches it")
         made = tmp_path_factory.mktemp("static") / "page"
-        models = f"{MODEL},{REFERENCE_MODEL}"
+        models = f"{MODEL},{REFERENCE_MODEL},{STATISTICS_MODEL}"
         command = [sys.executable, "-m", "colorzoo", "studio", "--static", str(made), "--models", models]
         done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -168,6 +169,29 @@ def test_a_reference_colors_as_on_the_command_line(
     assert pad.elsewhere == pad.problems == []
     pad.close()
     assert difference(saved["without"], saved["with"]).mean() > 1.0
+
+
+def test_a_saturation_is_obeyed_as_on_the_command_line(
+    browser: Any, site: Site, photo: Path, tmp_path: Path
+) -> None:
+    written = tmp_path / "vivid.json"
+    image = {"width": 240, "height": 160}
+    document = {"version": 1, "image": image, "model": STATISTICS_MODEL, "statistics": {"saturation": 0.6}}
+    Recipe.from_json(document).to_json(written)
+    pad = StaticPad(browser, site)
+    pad.open_ready(photo)
+    pad.choose_file(lambda: pad.page.click("[data-action=load]"), written)
+    pad.page.wait_for_selector(".cz-toasts >> text=Recipe vivid.json loaded")
+    pad.settle()
+    pad.page.click("[data-action=export]")
+    pad.page.check("input[name=cz-format][value=png]")
+    made = pad.download(lambda: pad.page.click("[data-action=export-now]"), tmp_path / "page.png")
+    assert pad.elsewhere == pad.problems == []
+    pad.close()
+    assert main(["colorize", str(photo), "--recipe", str(written), "-o", str(tmp_path / "cli.png")]) == 0
+    assert difference(made, tmp_path / "cli.png").mean() < 0.2
+    with Image.open(made) as colored:
+        assert np.ptp(np.asarray(colored.convert("RGB")).astype(int), axis=2).mean() > 20
 
 
 def test_an_address_names_one_of_the_photos_of_its_page(

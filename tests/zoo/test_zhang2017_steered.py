@@ -16,7 +16,13 @@ from colorzoo.registry import model_card
 from colorzoo.testing.samples import sample_image
 from colorzoo.weights.catalog import embedded_folder
 from colorzoo.zoo.zhang2017.global_task import Zhang2017Global
-from colorzoo.zoo.zhang2017.matching import match_histogram, match_saturation, mean_colors, saturation_at
+from colorzoo.zoo.zhang2017.matching import (
+    match_histogram,
+    match_saturation,
+    mean_colors,
+    saturation_at,
+    saturation_table,
+)
 
 TRUNK = "zhang2017_local_small"
 NAME = "zhang2017_global_small"
@@ -53,14 +59,16 @@ def test_matched_distributions_have_the_histogram() -> None:
 def test_matched_distributions_have_the_saturation(wanted: float) -> None:
     shares = shares_of()
     luma = 20 + 60 * torch.rand(2, 200, generator=torch.Generator().manual_seed(1))
-    weights = match_saturation(shares, luma, torch.full((2, 1), wanted))
-    found = (reweighed(shares, weights) * saturation_at(luma)).sum(dim=1).mean(dim=1)
+    saturations = saturation_at(luma, saturation_table())
+    weights = match_saturation(shares, saturations, torch.full((2, 1), wanted))
+    found = (reweighed(shares, weights) * saturations).sum(dim=1).mean(dim=1)
     torch.testing.assert_close(found, torch.full((2,), wanted), rtol=0, atol=0.01)
 
 
 def test_no_saturation_is_nearly_gray() -> None:
     shares = shares_of()
-    weights = match_saturation(shares, torch.full((2, 200), 50.0), torch.zeros(2, 1))
+    saturations = saturation_at(torch.full((2, 200), 50.0), saturation_table())
+    weights = match_saturation(shares, saturations, torch.zeros(2, 1))
     assert mean_colors(shares, weights).norm(dim=1).mean() < 3
     assert mean_colors(shares, torch.ones_like(weights)).norm(dim=1).mean() > 8
 
@@ -74,9 +82,10 @@ def test_mean_colors_are_those_of_the_reweighed_distributions() -> None:
 def test_the_table_of_saturations_is_that_of_the_colors() -> None:
     luma = torch.tensor([[10.0, 50.0, 52.5, 95.0]])
     color = torch.cat([luma[0, 1:2], hull_centers()[100]]).view(1, 3, 1, 1)
-    found = saturation_at(luma)[0]
+    table = saturation_table()
+    found = saturation_at(luma, table)[0]
     torch.testing.assert_close(found[100, 1], pixel_saturation(lab_to_rgb(color).clamp(0, 1))[0, 0, 0])
-    between = (found[:, 1] + saturation_at(torch.tensor([[55.0]]))[0, :, 0]) / 2
+    between = (found[:, 1] + saturation_at(torch.tensor([[55.0]]), table)[0, :, 0]) / 2
     torch.testing.assert_close(found[:, 2], between)
 
 

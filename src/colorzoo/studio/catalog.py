@@ -18,7 +18,7 @@ from colorzoo.studio.runtime import RUNTIMES, VERSION
 from colorzoo.tasks import ColorizationModule
 from colorzoo.weights.catalog import list_weights
 
-STANDARD = ("zhang2017_local_small", "zhang2016_small", "xu2020_small")
+STANDARD = ("zhang2017_local_small", "zhang2016_small", "zhang2017_global_small", "xu2020_small")
 _STARTS, _MOST_COLORS = 5, 32  # of the clusters of a palette; the first start draws nothing
 _CARRIED = frozenset({"points", "statistics", "exemplar"})
 _FULL_PIXELS = 50_000_000

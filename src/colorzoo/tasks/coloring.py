@@ -7,6 +7,7 @@ Every model of the zoo is a `ColoringModel`. Most are `ColorizationModule` alone
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import torch
@@ -50,8 +51,9 @@ class ColoringModel(nn.Module):
 
     @property
     def device(self) -> Any:
-        """Where the weights are."""
-        return next(self.parameters()).device
+        """Where the weights are; the CPU without any."""
+        held = next(chain(self.parameters(), self.buffers()), None)
+        return torch.device("cpu") if held is None else held.device
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch.
@@ -82,14 +84,14 @@ class InferenceModel(ColoringModel):
     A subclass takes those groups of settings of its paper's `ColorizationModule` that decide its answers.
 
     Args:
-        network: What colors.
+        network: What colors; one without weights has nothing to train.
         **settings: The arguments of the subclass.
     """
 
     def __init__(self, network: nn.Module, **settings: Any) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
-        self.trained = False
+        self.trained = next(network.parameters(), None) is None
         self.provenance = Provenance(model=type(self).__name__)
         self._settings = complete_arguments(type(self), settings)
 

@@ -55,15 +55,15 @@ MUTANTS = (
     Mutant(
         "zhang2017-saturation-tilted-away",
         MATCHING,
-        "/ shares.shape[2] < saturation",
-        "/ shares.shape[2] > saturation",
+        "expected.mean(dim=2) < saturation",
+        "expected.mean(dim=2) > saturation",
         ON_STEERED,
     ),
     Mutant(
         "zhang2017-untold-vector-added",
         STEERED,
-        "self.branch(statistics, len(luma)) * told[:, :, None, None]",
-        "self.branch(statistics, len(luma))",
+        "self.branch(statistics, luma.shape[0]) * told[:, :, None, None]",
+        "self.branch(statistics, luma.shape[0])",
         ON_STEERED,
     ),
 )

@@ -11,6 +11,7 @@ MATCH = ModelCard(
     year=2018,
     summary="Gives each place the color of the exemplar's place with the nearest features; a baseline.",
     task="colorzoo.zoo.feature_match.task:FeatureMatch",
+    inference="colorzoo.zoo.feature_match.inference:FeatureMatchInference",
     parameters=0,
     aliases=("nearest_features",),
     guidance=("exemplar",),

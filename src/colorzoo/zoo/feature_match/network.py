@@ -35,7 +35,7 @@ def match_colors(target: Tensor, source: Tensor, ab: Tensor) -> Tensor:
     for part in torch.split(query, _CHUNK, dim=1):
         nearest = (part @ key.transpose(1, 2)).argmax(dim=2)
         found.append(colors.gather(2, nearest[:, None].expand(-1, 2, -1)))
-    return torch.cat(found, dim=2).view(len(ab), 2, *target.shape[-2:])
+    return torch.cat(found, dim=2).view(ab.shape[0], 2, *target.shape[-2:])
 
 
 def _directions(features: Tensor) -> Tensor:

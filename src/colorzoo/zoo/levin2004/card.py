@@ -11,6 +11,7 @@ LEVIN = ModelCard(
     year=2004,
     summary="Spreads color points to neighbors of like lightness; exact at the points, gray without any.",
     task="colorzoo.zoo.levin2004.task:Levin2004",
+    inference="colorzoo.zoo.levin2004.inference:Levin2004Inference",
     parameters=0,
     aliases=("edit_propagation",),
     guidance=("points",),

@@ -10,22 +10,21 @@ from typing import Any
 
 from torch import Tensor
 
-from colorzoo.guidance import Guidance, Points, uniform_points
+from colorzoo.guidance import Guidance, uniform_points
 from colorzoo.randomness import picture_generators
-from colorzoo.tasks import AbPrediction, TrainingFreeModule
+from colorzoo.tasks import TrainingFreeModule
+from colorzoo.zoo.levin2004.inference import Answers
 from colorzoo.zoo.levin2004.network import EditPropagation
 
 VALIDATION_POINTS = (0, 1, 10, 100)
 
 
-class Levin2004(TrainingFreeModule):
+class Levin2004(Answers, TrainingFreeModule):
     """Edit propagation.
 
     Args:
         variance_share: See `EditPropagation`.
     """
-
-    accepts = frozenset({"points"})
 
     def __init__(self, variance_share: float = 0.3) -> None:
         super().__init__()
@@ -34,11 +33,6 @@ class Levin2004(TrainingFreeModule):
         """Set up the solver."""
         hp: Any = self.hparams
         self.network = EditPropagation(hp.variance_share)
-
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch: exact at the points, gray without any."""
-        points = guidance.points if guidance is not None else None
-        return AbPrediction(ab=self.network(luma, points if points is not None else Points.none(luma)))
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the numbers of 6 x 6 points at which PSNR is taken."""

@@ -8,22 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
-
-from colorzoo.guidance import Guidance
-from colorzoo.tasks import AbPrediction, TrainingFreeModule
+from colorzoo.tasks import TrainingFreeModule
+from colorzoo.zoo.welsh2002.inference import Answers
 from colorzoo.zoo.welsh2002.network import SampleMatching
 
 
-class Welsh2002(TrainingFreeModule):
+class Welsh2002(Answers, TrainingFreeModule):
     """Color transfer from an exemplar by samples.
 
     Args:
         samples: About how many places of the exemplar are compared.
         seed: Seed of the places.
     """
-
-    accepts = frozenset({"exemplar"})
 
     def __init__(self, samples: int = 200, seed: int = 0) -> None:
         super().__init__()
@@ -32,10 +28,3 @@ class Welsh2002(TrainingFreeModule):
         """Choose the places."""
         hp: Any = self.hparams
         self.network = SampleMatching(hp.samples, hp.seed)
-
-    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Color a batch; gray without an exemplar."""
-        if guidance is None or guidance.exemplar is None:
-            batch, _, height, width = luma.shape
-            return AbPrediction(ab=luma.new_zeros(batch, 2, height, width))
-        return AbPrediction(ab=self.network(luma, guidance.exemplar.rgb))

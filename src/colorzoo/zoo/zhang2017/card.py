@@ -167,7 +167,6 @@ GLOBAL_SMALL = replace(
         ),
     ),
     smoke=Smoke(hparams={"trunk": "zhang2017_local_small"}, size=32),
-    limits=("export",),  # the matched distributions give a graph that is bound to one batch size
 )
 
 CARDS = (LOCAL, LOCAL_SMALL, GLOBAL, GLOBAL_SMALL)

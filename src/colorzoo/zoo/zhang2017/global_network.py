@@ -105,7 +105,7 @@ class GlobalHintsNetwork(GlobalNetwork):
 
     def before_taps(self, luma: Tensor, statistics: GlobalStatistics) -> TapState:
         """Run all that comes before block 9; arguments as of `forward`."""
-        context = self.branch(statistics, len(luma))
+        context = self.branch(statistics, luma.shape[0])
         encoded = self.unet.encode(pad_to_multiple((luma - 50) / 100, STRIDE), context=context)
         return TapState(encoded[:3], (luma.shape[-2], luma.shape[-1]))
 

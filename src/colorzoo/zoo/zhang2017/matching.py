@@ -7,8 +7,6 @@ agree with it; every place then takes its mean color. Nothing of this is learned
 
 from __future__ import annotations
 
-from functools import cache
-
 import torch
 from torch import Tensor
 
@@ -36,30 +34,30 @@ def match_histogram(shares: Tensor, histogram: Tensor) -> Tensor:
     """
     weights = torch.ones_like(histogram)
     for _ in range(_ROUNDS):
-        found = weights * torch.einsum("bqn,bn->bq", shares, _scales(shares, weights)) / shares.shape[2]
+        found = weights * torch.bmm(_scales(shares, weights), shares.mT).squeeze(1) / shares.shape[2]
         weights = weights * (histogram + _FAINT) / (found + _FAINT)
     return weights
 
 
-def match_saturation(shares: Tensor, luma: Tensor, saturation: Tensor) -> Tensor:
+def match_saturation(shares: Tensor, saturations: Tensor, saturation: Tensor) -> Tensor:
     """Return the weights, exponential in chroma, with which the expected mean saturation is a given one.
 
     Args:
         shares: ``(B, 313, N)``, a distribution over the bins at each of N places.
-        luma: ``(B, N)``, lightness of the places.
+        saturations: ``(B, 313, N)``, of the bins' colors at the places, see `saturation_at`.
         saturation: ``(B, 1)`` in [0, 1].
 
     Returns:
         ``(B, 313)``.
     """
-    saturated = shares * saturation_at(luma)
+    saturated = shares * saturations
     chroma = torch.linalg.vector_norm(hull_centers(), dim=1).to(shares) / _CHROMA_UNIT
     low, high = torch.full_like(saturation, -_STEEPEST), torch.full_like(saturation, _STEEPEST)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         weights = torch.exp(middle * chroma)
-        sums = weights * torch.einsum("bqn,bn->bq", saturated, _scales(shares, weights))
-        pale = sums.sum(dim=1, keepdim=True) / shares.shape[2] < saturation
+        expected = torch.bmm(weights.unsqueeze(1), saturated) * _scales(shares, weights)
+        pale = expected.mean(dim=2) < saturation
         low, high = torch.where(pale, middle, low), torch.where(pale, high, middle)
     return torch.exp((low + high) / 2 * chroma)
 
@@ -72,25 +70,27 @@ def mean_colors(shares: Tensor, weights: Tensor) -> Tensor:
         weights: ``(B, 313)``.
     """
     weighted = weights[:, :, None] * hull_centers().to(shares)
-    return torch.einsum("bqc,bqn->bcn", weighted, shares) * _scales(shares, weights)[:, None]
+    return torch.bmm(weighted.mT, shares) * _scales(shares, weights)
 
 
-def saturation_at(luma: Tensor) -> Tensor:
-    """Return the HSV saturation of every bin's color at given lightnesses, ``(B, 313, N)`` for ``(B, N)``."""
-    table = _saturations().to(luma)
+def saturation_at(luma: Tensor, table: Tensor) -> Tensor:
+    """Return the HSV saturation of every bin's color at given lightnesses.
+
+    Args:
+        luma: ``(B, N)``.
+        table: Of `saturation_table`.
+
+    Returns:
+        ``(B, 313, N)``.
+    """
+    table = table.to(luma)
     place = (luma / _LUMA_STEP).clamp(0, table.shape[1] - 1)
     steps = torch.arange(table.shape[1], device=luma.device)
     between = (1 - (place[:, None] - steps[:, None]).abs()).clamp_min(0)  # linear between two steps
     return table @ between
 
 
-def _scales(shares: Tensor, weights: Tensor) -> Tensor:
-    """Return by what weighted distributions must be multiplied to sum to 1, ``(B, N)``."""
-    return 1 / torch.einsum("bqn,bq->bn", shares, weights).clamp_min(_LEAST)
-
-
-@cache
-def _saturations() -> Tensor:
+def saturation_table() -> Tensor:
     """Return ``(313, 21)``: the saturation of each bin's color at lightness 0, 5 .. 100."""
     with torch.device("cpu"):  # a model may be built where only shapes are wanted
         luma = torch.arange(0, 100 + _LUMA_STEP, _LUMA_STEP)
@@ -99,3 +99,8 @@ def _saturations() -> Tensor:
             [luma.expand(len(centers), -1), *(each[:, None].expand(-1, len(luma)) for each in centers.T)]
         )
         return pixel_saturation(lab_to_rgb(planes[None]).clamp(0, 1))[0]
+
+
+def _scales(shares: Tensor, weights: Tensor) -> Tensor:
+    """Return by what weighted distributions must be multiplied to sum to 1, ``(B, 1, N)``."""
+    return 1 / torch.bmm(weights.unsqueeze(1), shares).clamp_min(_LEAST)

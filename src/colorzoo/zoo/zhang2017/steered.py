@@ -16,7 +16,13 @@ from colorzoo.networks.padding import cells
 from colorzoo.networks.taps import TapState
 from colorzoo.tasks import ColoringModel
 from colorzoo.zoo.zhang2017.global_network import GlobalNetwork, known_statistics
-from colorzoo.zoo.zhang2017.matching import match_histogram, match_saturation, mean_colors
+from colorzoo.zoo.zhang2017.matching import (
+    match_histogram,
+    match_saturation,
+    mean_colors,
+    saturation_at,
+    saturation_table,
+)
 
 _FAINT_VECTOR = 0.1  # of the branch at first: training begins near the lender's colors
 _CELL = 4  # pixels a position of the distribution, each way
@@ -37,6 +43,9 @@ class SteeredNetwork(GlobalNetwork):
         ColorzooError: It is of another family.
     """
 
+    shown: Tensor
+    saturations: Tensor
+
     def __init__(self, lender: ColoringModel) -> None:
         unet = getattr(lender.network, "unet", None)
         if not isinstance(unet, HintUNet) or unet.class_head is None:
@@ -44,6 +53,10 @@ class SteeredNetwork(GlobalNetwork):
         super().__init__(unet, float(getattr(lender.network, "ab_scale", AB_SCALE)))
         self.mask_center = float(getattr(lender.network, "mask_center", 0.0))
         self.bring = nn.Conv2d(3, unet.up9.in_channels, 3, padding=1, bias=False)
+        # Made here, not while a graph is traced: the tracer's stand-ins would be kept as the tables. Indices,
+        # as the number of channels that a mask chooses depends on its content.
+        self.register_buffer("shown", hull_mask().nonzero().flatten(), persistent=False)
+        self.register_buffer("saturations", saturation_table(), persistent=False)
         borrow(self, [f"unet.{key}" for key in unet.state_dict()])
         self.unet.eval()
 
@@ -64,9 +77,9 @@ class SteeredNetwork(GlobalNetwork):
 
     def before_taps(self, luma: Tensor, statistics: GlobalStatistics) -> TapState:
         """Run all that comes before block 9; arguments as of `forward`."""
-        histogram, saturation = known_statistics(statistics, len(luma), luma)
+        histogram, saturation = known_statistics(statistics, luma.shape[0], luma)
         told = (histogram.sum(dim=1, keepdim=True) > 0) | (saturation >= 0)
-        vector = self.branch(statistics, len(luma)) * told[:, :, None, None]
+        vector = self.branch(statistics, luma.shape[0]) * told[:, :, None, None]
         hinted, none = hint_input(luma, Points.none(luma), self.mask_center)
         encoded = self.unet.encode(hinted, none, context=vector)
         likely = self._likely_colors(encoded.trunk, luma, statistics)
@@ -77,23 +90,24 @@ class SteeredNetwork(GlobalNetwork):
     def _likely_colors(self, trunk: Tensor, luma: Tensor, statistics: GlobalStatistics) -> Tensor:
         """Return the mean colors of the matched distributions, ``(B, 2, H/4, W/4)``, over 110."""
         rows, columns = cells(luma.shape[-2], _CELL), cells(luma.shape[-1], _CELL)
-        logits = self.unet.distribution(trunk)[:, hull_mask().to(trunk.device)]
+        logits = self.unet.distribution(trunk)[:, self.shown]
         with torch.autocast(trunk.device.type, enabled=False):  # shares far below 1 decide
             shares = logits.float().softmax(dim=1)
             inside = shares.detach()[:, :, :rows, :columns].flatten(2)
             light = F.avg_pool2d(luma.float(), _CELL, ceil_mode=True).flatten(1)
-            weights = _weights(inside, light, statistics)
+            weights = self._weights(inside, light, statistics)
             return mean_colors(shares.flatten(2), weights).view(-1, 2, *trunk.shape[2:]) / AB_SCALE
 
-
-@torch.no_grad()
-def _weights(shares: Tensor, luma: Tensor, statistics: GlobalStatistics) -> Tensor:
-    """Return a weight for each color: by the picture's histogram if known, else by its saturation, or 1."""
-    histogram, saturation = known_statistics(statistics, len(shares), shares)
-    weights = torch.ones_like(histogram)
-    if statistics.saturation is not None:
-        weights = torch.where(saturation >= 0, match_saturation(shares, luma, saturation), weights)
-    if statistics.histogram is not None:
-        known = histogram.sum(dim=1, keepdim=True) > 0
-        weights = torch.where(known, match_histogram(shares, histogram), weights)
-    return weights
+    @torch.no_grad()
+    def _weights(self, shares: Tensor, luma: Tensor, statistics: GlobalStatistics) -> Tensor:
+        """Return a weight for each color: by the histogram if known, else by the saturation, or 1."""
+        histogram, saturation = known_statistics(statistics, shares.shape[0], shares)
+        weights = torch.ones_like(histogram)
+        if statistics.saturation is not None:
+            saturations = saturation_at(luma, self.saturations)
+            matched = match_saturation(shares, saturations, saturation)
+            weights = torch.where(saturation >= 0, matched, weights)
+        if statistics.histogram is not None:
+            known = histogram.sum(dim=1, keepdim=True) > 0
+            weights = torch.where(known, match_histogram(shares, histogram), weights)
+        return weights
