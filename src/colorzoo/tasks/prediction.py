@@ -92,6 +92,11 @@ class AbPrediction(Prediction):
 
     ab: Tensor
 
+    @classmethod
+    def gray(cls, luma: Tensor) -> Self:
+        """Return the answer without color to a lightness ``(B, 1, H, W)``."""
+        return cls(ab=luma.new_zeros(luma.shape[0], 2, luma.shape[-2], luma.shape[-1]))
+
     @property
     def colors(self) -> Tensor:
         """Return ab."""

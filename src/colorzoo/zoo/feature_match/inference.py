@@ -60,8 +60,7 @@ class Answers(ColoringModel):
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; gray without an exemplar."""
         if guidance is None or guidance.exemplar is None:
-            batch, _, height, width = luma.shape
-            return AbPrediction(ab=luma.new_zeros(batch, 2, height, width))
+            return AbPrediction.gray(luma)
         return AbPrediction(ab=self.network(luma, guidance.exemplar.rgb))
 
 

@@ -13,8 +13,7 @@ class Answers(ColoringModel):
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Return zero ab for a batch ``(B, 1, H, W)``."""
-        batch, _, height, width = luma.shape
-        return AbPrediction(ab=luma.new_zeros(batch, 2, height, width))
+        return AbPrediction.gray(luma)
 
 
 class GrayInference(Answers, InferenceModel):
