@@ -34,7 +34,9 @@ def shrink_luma(luma: Tensor, size: tuple[int, int]) -> Tensor:
 class BandShrinker:
     """Do as `shrink_luma` on a map that comes in bands of rows, of which none is kept.
 
-    First down, which takes a few rows of weights for each band, then across what is left.
+    First down, which takes a few weights for each row of a band, then across what is left. As with
+    ``F.interpolate(mode="bicubic", antialias=True)`` a pixel of the result looks at two of its own widths to
+    each side, and at the borders what is there counts alone.
 
     Args:
         whole: Height and width of the map.
@@ -42,24 +44,27 @@ class BandShrinker:
     """
 
     def __init__(self, whole: tuple[int, int], size: tuple[int, int]) -> None:
-        self._size = size
-        self._weights = antialiased_matrix(whole[0], size[0])
+        self._size, self._step = size, whole[0] / size[0]
         self._sums = torch.zeros(size[0], whole[1])
+        self._totals = torch.zeros(size[0], 1)
         self._row = 0
 
     def add(self, band: Tensor) -> None:
         """Take the next rows ``(rows, W)`` from the top."""
-        weights = self._weights[:, self._row : self._row + len(band)]
-        used = weights.any(dim=1).nonzero()  # few rows of the result, or none, look at these
-        if len(used):
-            top, bottom = int(used[0]), int(used[-1]) + 1
-            self._sums[top:bottom].addmm_(weights[top:bottom], band)
+        rows = torch.arange(self._row, self._row + len(band), dtype=torch.float64) + 0.5
         self._row += len(band)
+        width = max(1.0, self._step)
+        top = max(0, int((rows[0].item() - 2 * width) / self._step - 0.5))
+        bottom = min(self._size[0], int((rows[-1].item() + 2 * width) / self._step + 0.5) + 1)
+        centers = (torch.arange(top, bottom, dtype=torch.float64) + 0.5) * self._step
+        weights = _cubic((rows - centers[:, None]).abs() / width, _ANTIALIASED_A).float()
+        self._sums[top:bottom].addmm_(weights, band)
+        self._totals[top:bottom] += weights.sum(dim=1, keepdim=True)
 
     def result(self) -> Tensor:
         """Return the map, ``(1, 1, h, w)``, after all bands."""
-        sums = self._sums[None, None]
-        return (sums if sums.shape[3] == self._size[1] else _resized(sums, self._size)).clamp(0, 100)
+        shrunk = (self._sums / self._totals)[None, None]
+        return (shrunk if shrunk.shape[3] == self._size[1] else _resized(shrunk, self._size)).clamp(0, 100)
 
 
 def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -124,19 +129,6 @@ def bicubic_matrix(source: int, target: int) -> Tensor:
         column = (base + offset).clamp(0, source - 1).long()
         matrix.scatter_add_(1, column[:, None], weight[:, None])
     return matrix.float()
-
-
-def antialiased_matrix(source: int, target: int) -> Tensor:
-    """Return the ``(target, source)`` weights of antialiased bicubic interpolation along one axis.
-
-    A pixel of the result looks at two of its own widths to each side, as with
-    ``F.interpolate(mode="bicubic", antialias=True)``; at the borders what is there counts alone.
-    """
-    step = source / target
-    center = (torch.arange(target, dtype=torch.float64) + 0.5) * step
-    distance = (torch.arange(source, dtype=torch.float64) + 0.5 - center[:, None]).abs()
-    weights = _cubic(distance / max(1.0, step), _ANTIALIASED_A)
-    return (weights / weights.sum(dim=1, keepdim=True)).float()
 
 
 def _cubic(distance: Tensor, a: float = _BICUBIC_A) -> Tensor:
