@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -33,13 +34,14 @@ def luma_of_levels(levels: NDArray[Any]) -> Tensor:
         return luminance_to_luma(luminance_of(linear.movedim(-1, 0)))
     if levels.ndim == 2:
         return torch.from_numpy(_luma_table(levels.dtype.str).take(levels, mode="clip"))
-    luminance = _summed(levels, _luminance_tables(levels.dtype.str))
     if levels.dtype == np.uint8:
-        return torch.from_numpy(_shades().take(luminance >> _FINER, mode="clip"))
-    return luminance_to_luma(torch.from_numpy(luminance))
+        shade = _summed(levels, _shade_tables())
+        shade >>= _FINER
+        return torch.from_numpy(_shades().take(shade, mode="clip"))
+    return luminance_to_luma(torch.from_numpy(_summed(levels, _luminance_tables(levels.dtype.str))))
 
 
-def _summed(levels: NDArray[Any], tables: list[NDArray[Any]]) -> NDArray[Any]:
+def _summed(levels: NDArray[Any], tables: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Return the sum ``(H, W)`` of what the tables of the channels say of ``(H, W, 3)``."""
     total = tables[0].take(levels[..., 0], mode="clip")
     for channel in (1, 2):
@@ -79,15 +81,18 @@ def _luma_table(kind: str) -> NDArray[np.float32]:
 
 
 @cache
-def _luminance_tables(kind: str) -> list[NDArray[Any]]:
-    """Return the luminance that each level of each channel adds; for 8 bits in parts of a shade."""
+def _luminance_tables(kind: str) -> list[NDArray[np.float32]]:
+    """Return the luminance that each level of each channel adds."""
     linear = _linear_of(_unit(kind))
-    if np.dtype(kind) != np.uint8:
-        return [linear * np.float32(weight) for weight in LUMINANCE_WEIGHTS]
+    return [linear * np.float32(weight) for weight in LUMINANCE_WEIGHTS]
+
+
+@cache
+def _shade_tables() -> list[NDArray[np.int32]]:
+    """Return what each level of 8 bits of each channel adds, in parts of a shade."""
+    linear = _linear_of(_unit("u1")).astype(np.float64)
     unit = _SHADES << _FINER
-    tables = [
-        np.rint(linear.astype(np.float64) * weight * unit).astype(np.int32) for weight in LUMINANCE_WEIGHTS
-    ]
+    tables = [np.rint(linear * weight * unit).astype(np.int32) for weight in LUMINANCE_WEIGHTS]
     tables[0] += 1 << (_FINER - 1)  # so that what is cut off rounds
     return tables
 

@@ -51,11 +51,11 @@ class BandShrinker:
 
     def add(self, band: Tensor) -> None:
         """Take the next rows ``(rows, W)`` from the top."""
-        rows = torch.arange(self._row, self._row + len(band), dtype=torch.float64) + 0.5
-        self._row += len(band)
+        first, self._row = self._row, self._row + len(band)
+        rows = torch.arange(first, self._row, dtype=torch.float64) + 0.5
         width = max(1.0, self._step)
-        top = max(0, int((rows[0].item() - 2 * width) / self._step - 0.5))
-        bottom = min(self._size[0], int((rows[-1].item() + 2 * width) / self._step + 0.5) + 1)
+        top = max(0, int((first - 2 * width) / self._step - 0.5))
+        bottom = min(self._size[0], int((self._row + 2 * width) / self._step + 0.5) + 1)
         centers = (torch.arange(top, bottom, dtype=torch.float64) + 0.5) * self._step
         weights = _cubic((rows - centers[:, None]).abs() / width, _ANTIALIASED_A).float()
         self._sums[top:bottom].addmm_(weights, band)
@@ -131,9 +131,8 @@ def bicubic_matrix(source: int, target: int) -> Tensor:
     return matrix.float()
 
 
-def _cubic(distance: Tensor, a: float = _BICUBIC_A) -> Tensor:
-    """Keys' cubic kernel."""
-    d = distance
+def _cubic(d: Tensor, a: float = _BICUBIC_A) -> Tensor:
+    """Return Keys' cubic kernel at distances."""
     near = ((a + 2) * d - (a + 3)) * d * d + 1  # not by powers, which take five times as long
     far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
     return torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))

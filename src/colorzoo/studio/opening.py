@@ -123,6 +123,11 @@ def shrink_levels(levels: Levels, size: tuple[int, int]) -> Levels:
     return _averaged(_averaged(levels[: height * factor, : width * factor], (height, width)), size)
 
 
+def shown_image(levels: Levels) -> Image.Image:
+    """Return levels of any depth as an image for the screen."""
+    return Image.fromarray(quantized(levels, None, 8)).convert("RGB")
+
+
 def _averaged(levels: Levels, size: tuple[int, int]) -> Levels:
     if levels.shape[:2] == size:
         return levels
@@ -141,9 +146,7 @@ def _first_glimpse(data: bytes) -> bytes | None:
 def _sampled_glimpse(levels: NDArray[Any]) -> bytes:
     """Return a small view of what was decoded: single pixels, at once."""
     step = max(1, max(levels.shape[:2]) // _GLIMPSE)
-    return _glimpse(
-        Image.fromarray(quantized(np.ascontiguousarray(levels[::step, ::step]), None, 8)).convert("L")
-    )
+    return _glimpse(shown_image(np.ascontiguousarray(levels[::step, ::step])).convert("L"))
 
 
 def _glimpse(image: Image.Image) -> bytes:

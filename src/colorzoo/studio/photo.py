@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.inference.encode import quantized
 from colorzoo.inference.full_size import FullLuma
-from colorzoo.inference.picture import IN_COLOR, Levels
+from colorzoo.inference.picture import IN_COLOR
 from colorzoo.inference.picture_io import Picture, chroma_note, read_picture
 from colorzoo.inference.resample import shrink_luma, working_size
 from colorzoo.inference.sketches import looks_drawn
 from colorzoo.studio.limits import Limits
-from colorzoo.studio.opening import Step, measure, read_in_steps, shrink_levels
+from colorzoo.studio.opening import Step, measure, read_in_steps, shown_image, shrink_levels
 
 _QUALITY = 90
 _THUMBNAIL = 512
@@ -179,11 +178,6 @@ def plain_name(name: str) -> str:
 def thumbnail(picture: Picture) -> bytes:
     """Return a small JPEG of a picture."""
     return jpeg(shown_image(shrink_levels(picture.levels, fit(picture.size[1], picture.size[0], _THUMBNAIL))))
-
-
-def shown_image(levels: Levels) -> Image.Image:
-    """Return levels of any depth as an image for the screen."""
-    return Image.fromarray(quantized(levels, None, 8)).convert("RGB")
 
 
 def gray_jpeg(luma: Tensor) -> bytes:
