@@ -6,7 +6,7 @@ python -m colorzoo.zoo.chen2023.find_clusters PHOTOS -o clusters.safetensors
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.data.dataset import crop_square
-from colorzoo.data.decode import decode_rgb
-from colorzoo.data.sources import find_sources
+from colorzoo.data.squares import read_squares
 from colorzoo.networks.trunk import Trunk
 from colorzoo.zoo.chen2023.network import borrowed_trunk
 
@@ -69,14 +67,6 @@ def collect(trunk: Trunk, pictures: Sequence[Tensor], seed: int = 0) -> Tensor:
     return torch.cat(rows)
 
 
-def _read(folder: Path, limit: int) -> Iterator[Tensor]:
-    sources = find_sources(folder)
-    step = max(1, len(sources) // limit)
-    for index in range(0, step * limit, step):
-        if index < len(sources):
-            yield crop_square(decode_rgb(sources[index].read(), _SIDE), _SIDE).float() / 255
-
-
 def main() -> None:
     """Find clusters in a folder of photos."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -85,7 +75,7 @@ def main() -> None:
     parser.add_argument("--features", default="zhang2016_small")
     parser.add_argument("--limit", type=int, default=1500, help="pictures to look at")
     args = parser.parse_args()
-    features = collect(borrowed_trunk(args.features), list(_read(args.photos, args.limit)))
+    features = collect(borrowed_trunk(args.features), list(read_squares(args.photos, _SIDE, args.limit)))
     save_file(find_clusters(features), args.output)
 
 

@@ -1,0 +1,26 @@
+"""Central squares of a folder's photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from colorzoo.data.squares import read_squares
+
+
+def test_squares_are_taken_evenly_and_cut_from_the_middle(tmp_path: Path) -> None:
+    for number in range(10):
+        picture = Image.new("RGB", (120, 60), (255, 0, 0))
+        picture.paste((20 * number, 0, 0), (30, 0, 90, 60))  # the middle tells the picture
+        picture.save(tmp_path / f"{number}.png")
+    squares = list(read_squares(tmp_path, 30, 3))
+    assert [tuple(square.shape) for square in squares] == [(3, 30, 30)] * 3
+    assert [round(float(square[0, 15, 15]) * 255) for square in squares] == [0, 60, 120]
+    assert torch.stack(squares)[:, 1:].max() == 0
+
+
+def test_a_small_folder_gives_what_it_has(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 50)).save(tmp_path / "one.png")
+    assert len(list(read_squares(tmp_path, 32, 100))) == 1
