@@ -210,7 +210,7 @@ def test_a_class_is_taken_from_the_reference(pad: BrowserPad, studio: Studio, lo
         x = box["x"] + box["width"] / 2 + (columns[middle] + 0.5 - labels.shape[1] / 2) * scale
         y = box["y"] + box["height"] / 2 + (rows[middle] + 0.5 - labels.shape[0] / 2) * scale
         pad.page.mouse.click(x, y)
-        pad.page.wait_for_timeout(100)
+        pad.drawn()
         taken.add((int(number), int(pad.page.input_value("[aria-label='Class that is painted']"))))
     assert len(taken) > 1
     assert all(here == there for here, there in taken)

@@ -238,6 +238,7 @@ def test_one_suggestion_is_ticked_and_a_box_of_the_user_stays_his(pad: BrowserPa
     pad.page.click(".cz-recent button >> nth=0")
     pad.page.fill(".cz-hex", "#c04020")
     pad.page.keyboard.press("Enter")
+    pad.drawn()
     assert not box.is_checked()
     pad.click(100, 75)
     pad.settle()
@@ -297,6 +298,7 @@ def test_palettes_of_things_and_of_ones_own(pad: BrowserPad, photo: Path) -> Non
     pad.settle()
     assert pad.points()[0]["ab"][0] > 10
     pad.page.click("[data-action=keep-color]")
+    pad.drawn()
     kept = pad.points()[0]["color"]
     assert pad.page.input_value("select[aria-label=Palette]") == "My colors 1"
     pad.page.wait_for_timeout(1200)  # the autosave waits for a pause
@@ -306,6 +308,7 @@ def test_palettes_of_things_and_of_ones_own(pad: BrowserPad, photo: Path) -> Non
     assert kept in swatches_of(pad).first.get_attribute("title")
     assert pad.page.locator(".cz-recent >> nth=0 >> button").count() >= 1  # recent colors too
     pad.page.click("[aria-label='Delete this palette']")
+    pad.drawn()
     assert pad.page.input_value("select[aria-label=Palette]") == "Skin"
 
 
