@@ -202,10 +202,12 @@ def test_points_are_selected_recolored_moved_and_deleted_and_undo_has_no_end(
     assert len(pad.points()) == 12
     pad.click(35 + 1, 80)  # near the second one
     assert len(pad.points()) == 12
+    pad.drawn()
     assert pad.page.inner_text(".cz-color .cz-heading >> nth=0") == "Color of point 2"
     box = pad.page.locator(".cz-gamut-canvas").bounding_box()
     pad.page.mouse.click(box["x"] + box["width"] - 14, box["y"] + 14)  # outside the gamut
     chosen = pad.points()[1]
+    pad.drawn()
     assert "Snapped" in pad.page.inner_text(".cz-gamut-note")
     assert max(map(abs, chosen["ab"])) > 20
     pad.click(35, 80, button="right")

@@ -292,6 +292,7 @@ def test_palettes_of_things_and_of_ones_own(pad: BrowserPad, photo: Path) -> Non
     names = pad.page.eval_on_selector_all("[aria-label=Palette] option", "all => all.map(el => el.value)")
     assert {"Skin", "Hair", "Sky", "Grass and leaves", "Wood", "Brick", "Stone"} <= set(names)
     pad.page.select_option("select[aria-label=Palette]", "Brick")
+    pad.drawn()
     swatches = swatches_of(pad)
     assert swatches.count() >= 5
     swatches.nth(0).click()
