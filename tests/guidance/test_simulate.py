@@ -48,6 +48,25 @@ def test_places_are_gaussian_around_the_center() -> None:
     assert rows[inner].float().std() == pytest.approx(14, abs=1.5)
 
 
+def test_places_everywhere_fill_the_picture_evenly() -> None:
+    simulation = PointSimulation(max_side=1, reveal_all=0.0, everywhere=1.0)
+    mask = simulate_points(torch.zeros(300, 2, 64, 128), generator(), simulation).mask
+    _, _, rows, columns = mask.nonzero(as_tuple=True)
+    for place, extent in ((rows, 64), (columns, 128)):
+        shares = torch.histc(place.float() / extent, bins=4, min=0, max=1) / len(place)
+        torch.testing.assert_close(shares, torch.full((4,), 0.25), atol=0.04, rtol=0)
+
+
+def test_some_pictures_have_points_everywhere_and_the_others_keep_theirs() -> None:
+    ab = colors(64)
+    seeds = [generator(seed) for seed in range(64)]
+    plain = simulate_points(ab, seeds, NO_REVEAL)
+    seeds = [generator(seed) for seed in range(64)]
+    mixed = simulate_points(ab, seeds, PointSimulation(reveal_all=0.0, everywhere=0.5))
+    same = (plain.mask == mixed.mask).flatten(1).all(dim=1)
+    assert same.float().mean() == pytest.approx(0.5 + 0.5 / 8, abs=0.2)  # an eighth has no points at all
+
+
 def test_the_share_of_revealed_pictures() -> None:
     ab = colors(400, 8, 8)
     points = simulate_points(ab, generator(), PointSimulation(reveal_all=0.2, max_side=1))

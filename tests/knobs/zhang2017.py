@@ -13,6 +13,7 @@ _VALUES = {
     "stop_probability": 0.9,
     "hints": 0.0,
     "many": 1.0,
+    "everywhere": 1.0,
     "reveal_all": 1.0,
 }
 

@@ -143,7 +143,7 @@ class BrowserPad:
         self.drawn()
 
     def drawn(self) -> None:
-        """Wait until the page shows what was done last: it draws in its next frame, late on a busy machine."""
+        """Wait until the page shows what was done last: it draws in its next frame."""
         self.page.evaluate(_NEXT_FRAME)
 
     def open(self, photo: Path, *, by_key: bool = False) -> None:

@@ -34,6 +34,8 @@ class PointSimulation:
             paper has none; with it a network learns what to do with many points.
         most: Largest number of points drawn by ``many``.
         none: Share of pictures that get no points whatever the other numbers say.
+        everywhere: Share of pictures whose points lie uniformly, as in the paper's test (sec. 4.1), instead
+            of around the middle; with the Gaussian alone a network sees few points near the margins.
     """
 
     stop_probability: float = 1 / 8
@@ -43,6 +45,7 @@ class PointSimulation:
     many: float = 0.0
     most: int = 64
     none: float = 0.0
+    everywhere: float = 0.0
 
 
 def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulation | None = None) -> Points:
@@ -56,14 +59,16 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     """
     simulation = simulation or PointSimulation()
     batch, _, height, width = ab.shape
-    draws = draw_uniform(generators, batch, _PICTURE_DRAWS + 3 * MAX_POINTS, ab.device)
-    picture, patch = draws[:, :_PICTURE_DRAWS], draws[:, _PICTURE_DRAWS:].view(batch, 3, MAX_POINTS)
+    draws = draw_uniform(generators, batch, _PICTURE_DRAWS + 3 * MAX_POINTS + 1, ab.device)
+    picture, patch = draws[:, :_PICTURE_DRAWS], draws[:, _PICTURE_DRAWS:-1].view(batch, 3, MAX_POINTS)
+    uniform = draws[:, -1, None, None] < simulation.everywhere
     counts = _draw_counts(picture, simulation)
     slots = max(1, int(counts.max()))
     side = 1 + (patch[:, 0, :slots] * min(simulation.max_side, height, width)).floor()
-    place = _normal(patch[:, 1:, :slots]).transpose(1, 2)
+    place = patch[:, 1:, :slots].transpose(1, 2)
     free = torch.stack([height - side, width - side], dim=-1)
-    corner = (free + 1) / 2 + place * (free + 1) * simulation.spread
+    middle = (free + 1) / 2 + _normal(place) * (free + 1) * simulation.spread
+    corner = torch.where(uniform, place * (free + 1), middle)
     corner = torch.minimum(corner.clamp(min=0), free).long()
     valid = torch.arange(slots, device=ab.device) < counts[:, None]
     points = paint_patches(ab, corner, side.long(), valid)

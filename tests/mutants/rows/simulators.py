@@ -20,6 +20,7 @@ MUTANTS = (
     Mutant(
         "points-never-all", POINTS, "picture[:, 3] < simulation.reveal_all", "picture[:, 3] < 0", ON_POINTS
     ),
+    Mutant("points-never-everywhere", POINTS, "None] < simulation.everywhere", "None] < 0", ON_POINTS),
     Mutant("points-anywhere", POINTS, "(free + 1) * simulation.spread", "(free + 1)", ON_POINTS),
     Mutant(
         "points-side-ignored",

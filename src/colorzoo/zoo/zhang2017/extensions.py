@@ -23,6 +23,7 @@ class LocalExtensions:
         class_stride: Train the distribution on every n-th of its positions (2 costs a quarter).
         regress_every: Train the colors on every n-th picture of a batch (2 takes a third less time).
         many: Share of the training pictures with log-uniformly many points, see `PointSimulation`.
+        everywhere: Share of the training pictures whose points lie uniformly, see `PointSimulation`.
     """
 
     hint_attention: bool = False
@@ -35,6 +36,7 @@ class LocalExtensions:
     class_stride: int = 1
     regress_every: int = 1
     many: float = 0.0
+    everywhere: float = 0.0
 
 
 @dataclass(frozen=True)

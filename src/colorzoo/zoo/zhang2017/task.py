@@ -165,7 +165,11 @@ class Zhang2017Local(LocalAnswers, SingleOptimizerModule):
 def training_points(users: LocalUsers, extensions: LocalExtensions, ab: Tensor, batch: Batch) -> Points:
     """Draw the points of a training batch, each picture its own."""
     simulation = PointSimulation(
-        users.stop_probability, reveal_all=users.reveal_all, many=extensions.many, none=1 - users.hints
+        users.stop_probability,
+        reveal_all=users.reveal_all,
+        many=extensions.many,
+        none=1 - users.hints,
+        everywhere=extensions.everywhere,
     )
     return simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
 
