@@ -58,7 +58,8 @@ class Brush(ColorizationModule):
 
 
 def colorizers() -> tuple[Colorizer, Colorizer]:
-    return Colorizer(Brush(), device="cpu"), Colorizer(Brush(), engine="onnxruntime")
+    """Return both ways in float32; by itself torch takes bfloat16 where the processor multiplies it."""
+    return Colorizer(Brush(), device="cpu", precision="float32"), Colorizer(Brush(), engine="onnxruntime")
 
 
 @pytest.mark.parametrize("recipe", [None, POINTS], ids=["automatic", "points"])

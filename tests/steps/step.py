@@ -40,10 +40,11 @@ def gradients(loss: Tensor, module: nn.Module) -> dict[str, Tensor]:
 def same(ours: Mapping[str, Tensor], plain: Mapping[str, Tensor], rtol: float = 1e-4) -> None:
     """Compare gradients by name; each may differ by a share of its largest entry.
 
-    Biases before a normalization have no gradient but rounding, so the largest of all counts a little too.
+    Biases before a normalization have no gradient but rounding, which differs between processors, so the
+    largest of all counts a little too.
     """
     assert ours.keys() == plain.keys()
     largest = max(float(value.abs().max()) for value in plain.values())
     for name, value in ours.items():
-        atol = rtol * max(float(plain[name].abs().max()), 1e-3 * largest)
+        atol = rtol * max(float(plain[name].abs().max()), 3e-3 * largest)
         torch.testing.assert_close(value, plain[name], rtol=0, atol=atol, msg=lambda m, n=name: f"{n}: {m}")
