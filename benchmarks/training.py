@@ -2,7 +2,8 @@
 
 First the seconds of a picture, each candidate in turn with the plain step (the options of
 ``configs/zhang2017/local_small.yaml`` on crops of 96 pixels). Then both whole ways from scratch on the same
-photos: what a candidate saves is worth nothing where the loss after as many pictures is higher.
+photos: what a candidate saves is worth nothing where the loss after as many pictures is higher. Where the
+processor multiplies bfloat16, both ways come in that precision, too.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,7 +24,16 @@ from timm.optim import Muon
 from torch import Tensor
 from torch.optim import Optimizer
 
-from benchmarks._harness import Options, Row, SkippedError, share_of, time_in_turn, times_faster, where
+from benchmarks._harness import (
+    Options,
+    Row,
+    SkippedError,
+    multiplies_bfloat16,
+    share_of,
+    time_in_turn,
+    times_faster,
+    where,
+)
 from colorzoo.data.dataset import Batch
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.errors import DataError
@@ -157,7 +167,10 @@ def _timed(name: str, batch: Batch) -> Row | None:
 
 def _compared(pictures: int, train: Iterator[Batch], held_out: list[Batch]) -> list[Row]:
     steps = pictures // BATCH
-    runs = {"plain": Trained(PLAIN, steps), "fast": Trained(FAST, steps)}
+    ways = {"plain": PLAIN, "fast": FAST}
+    if multiplies_bfloat16():
+        ways |= {f"{name} in bfloat16": replace(way, bfloat16=True) for name, way in ways.items()}
+    runs = {name: Trained(way, steps) for name, way in ways.items()}
     spent = dict.fromkeys(runs, 0.0)
     for number, batch in enumerate(islice(train, steps)):
         for name, trained in runs.items():
@@ -168,13 +181,24 @@ def _compared(pictures: int, train: Iterator[Batch], held_out: list[Batch]) -> l
         if number % 50 == 49:
             print(f"  {number + 1} of {steps} steps", file=sys.stderr, flush=True)
     losses = {name: trained.held_out(held_out) for name, trained in runs.items()}
-    seen = f"{steps * BATCH} pictures from scratch"
+    return [row for ours, other in _pairs(ways) for row in _rows(ours, other, spent, losses, steps * BATCH)]
+
+
+def _pairs(ways: Mapping[str, Way]) -> list[tuple[str, str]]:
+    """Return which way is held against which."""
+    wanted = [("fast", "plain"), ("fast in bfloat16", "plain"), ("fast in bfloat16", "plain in bfloat16")]
+    return [pair for pair in wanted if set(pair) <= set(ways)]
+
+
+def _rows(
+    ours: str, other: str, spent: Mapping[str, float], losses: Mapping[str, float], pictures: int
+) -> list[Row]:
+    seen = f"{pictures} pictures from scratch"
+    how = f"half the colors, 64 then {CROP} pixels ({ours}) against the {other} way"
     return [
-        times_faster(f"seconds of {seen}, half the colors, 64 then {CROP} pixels against the plain way",
-                     spent["fast"], spent["plain"], GOAL, where()),
-        share_of(f"held-out loss after {seen}, that way against the plain one",
-                 losses["fast"], losses["plain"], 1.0, where()),
-    ]  # fmt: skip
+        times_faster(f"seconds of {seen}, {how}", spent[ours], spent[other], GOAL, where()),
+        share_of(f"held-out loss after {seen}, {how}", losses[ours], losses[other], 1.0, where()),
+    ]
 
 
 def _optimizer(model: Zhang2017Local, *, muon: bool) -> Optimizer:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -210,3 +211,11 @@ def test_the_look_of_gray_is_gray(main, tmp_path, capsys) -> None:
     assert all(row["where"].startswith("gray at strength 1, 2 photos") for row in rows)
     verdicts = [line[:5] for line in capsys.readouterr().out.splitlines()]
     assert verdicts == ["ok   ", "BELOW", "ok   ", "ok   ", "BELOW"]
+
+
+def test_regions_are_as_pure_as_their_largest_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    purity = importlib.import_module("benchmarks.studies.parts").purity
+    regions, true = np.array([7, 7, 7, 7, 2, 2]), np.array([1, 1, 1, 5, 5, 5])
+    assert purity(regions, true) == pytest.approx(((3 / 4 + 1) / 2, 5 / 6))
+    assert purity(true, true) == (1, 1)
