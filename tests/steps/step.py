@@ -37,14 +37,16 @@ def gradients(loss: Tensor, module: nn.Module) -> dict[str, Tensor]:
     return {name: torch.zeros_like(p) if each is None else each for (name, p), each in pairs}
 
 
-def same(ours: Mapping[str, Tensor], plain: Mapping[str, Tensor], rtol: float = 1e-4) -> None:
+def same(
+    ours: Mapping[str, Tensor], plain: Mapping[str, Tensor], rtol: float = 1e-4, rounding: float = 1e-3
+) -> None:
     """Compare gradients by name; each may differ by a share of its largest entry.
 
-    Biases before a normalization have no gradient but rounding, which differs between processors, so the
-    largest of all counts a little too.
+    Biases before a normalization have no gradient but rounding, so the largest of all counts a little too:
+    ``rounding`` of it.
     """
     assert ours.keys() == plain.keys()
     largest = max(float(value.abs().max()) for value in plain.values())
     for name, value in ours.items():
-        atol = rtol * max(float(plain[name].abs().max()), 3e-3 * largest)
+        atol = rtol * max(float(plain[name].abs().max()), rounding * largest)
         torch.testing.assert_close(value, plain[name], rtol=0, atol=atol, msg=lambda m, n=name: f"{n}: {m}")

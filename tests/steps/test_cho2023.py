@@ -57,7 +57,8 @@ def test_both_halves_of_the_step(stop: float) -> None:
     weights = {"reconstruction": 30.0, "variance": 5.0, "smoothness": 1.0, "adversarial": 0.2}
     wanted = sum(weights[name] * term for name, term in terms.items())
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
-    same(gradients(found, model.network), gradients(wanted, model.network), rtol=2e-3)
+    # with AVX-512 a bias before a normalization differs by 1.1e-3
+    same(gradients(found, model.network), gradients(wanted, model.network), rtol=2e-3, rounding=3e-3)
 
     critic = model.discriminator_loss(batch, painted.detach())
     judge, ink = model.discriminator, 2 * sketch - 1
