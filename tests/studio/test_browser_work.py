@@ -19,7 +19,13 @@ from colorzoo.studio.limits import Limits
 from colorzoo.studio.serve import Address, running
 
 pytestmark = pytest.mark.browser
-
+SLOW_STORE = """() => {
+  const { get, set } = Object.getOwnPropertyDescriptor(IDBTransaction.prototype, "oncomplete");
+  const late = function (done) {
+    set.call(this, (event) => setTimeout(() => done.call(this, event), this.mode === "readonly" ? 1500 : 0));
+  };
+  Object.defineProperty(IDBTransaction.prototype, "oncomplete", { configurable: true, get, set: late });
+}"""
 
 @pytest.fixture(scope="module")
 def studio() -> Studio:
@@ -42,6 +48,7 @@ def close_photo(pad: BrowserPad) -> None:
     pad.page.click("summary")
     pad.page.click("text=Close the photo")
     pad.wait("empty")
+    pad.drawn()
 
 
 def idle_for_two_hours(studio: Studio) -> None:
@@ -130,6 +137,19 @@ def test_the_photo_of_the_command_line_stays_in_the_list(browser: Any, photo: Pa
                 pad.page.click(".cz-work-open")
         assert pad.problems == []
         pad.close()
+
+
+def test_the_list_offers_what_was_done_last_however_slow_the_store(pad: BrowserPad, photo: Path) -> None:
+    pad.page.evaluate(SLOW_STORE)
+    pad.open_ready(photo)
+    for count in (1, 2):
+        pad.click(60 * count, 50)
+        pad.settle()
+        close_photo(pad)
+        pad.page.click(".cz-work-open")
+        pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
+        pad.settle()
+        assert len(pad.points()) == count
 
 
 def test_a_large_photo_shows_at_once_and_can_be_given_up(

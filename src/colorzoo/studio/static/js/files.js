@@ -274,12 +274,13 @@ async function exportPicture(pad, { format, quality }) {
 /** Put the photo away; the work on it stays in the browser's store. @param {any} pad */
 async function closePhoto(pad) {
   await keepWork(pad);
+  const works = pad.options.notebook ? [] : await listWorks(); // before the list shows, so that it offers nothing old
   pad.client.tell({ type: "close" });
   pad.queue.stop();
   pad.photo = null;
   pad.tabs.release();
   pad.startOver(emptyDoc(pad.doc.model));
-  pad.set({ works: pad.options.notebook ? [] : await listWorks() });
+  pad.set({ works });
   pad.say(t("Photo closed"));
 }
 
@@ -316,10 +317,9 @@ function worksToOffer(pad) {
   return !start || kept.some(ofStart) ? kept : [...kept, { key: start.sha256, name: start.name, file: null, recipe: null, isStart: true }];
 }
 
-/** @param {any} pad @param {import("./storage.js").Work} work */
-function openWork(pad, work) {
-  const { key, recipe, name } = work;
-  return work.file ? openFile(pad, work.file, name, { recipe, key }) : openStart(pad, pad.start, recipe ? { recipe, key } : {});
+/** What was done is read from the store anew: another tab may have gone on. @param {any} pad @param {import("./storage.js").Work} work */
+function openWork(pad, { key, file, name }) {
+  return file ? openFile(pad, file, name, { key }) : openStart(pad, pad.start, { key });
 }
 
 async function restoreReference(pad, { reference }) {
