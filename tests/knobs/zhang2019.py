@@ -12,6 +12,7 @@ KNOBS = {
             "last_kernel": (3, 6),
             "training_tau": 0.1,
             "clip": 1e-3,
+            "colored": 1.0,
         },
         exempt={
             "features": "no other is trained here; tests/zoo/test_exemplar_training.py asks for one",

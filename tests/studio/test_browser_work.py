@@ -27,6 +27,7 @@ SLOW_STORE = """() => {
   Object.defineProperty(IDBTransaction.prototype, "oncomplete", { configurable: true, get, set: late });
 }"""
 
+
 @pytest.fixture(scope="module")
 def studio() -> Studio:
     return tiny_studio(Limits(pixels=1_000_000))

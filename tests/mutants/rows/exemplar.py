@@ -114,4 +114,11 @@ MUTANTS = (
         "uniform[:, 2] < 0",
         ("tests/zoo/test_zhang2019.py::test_previous_frames_of_training_are_the_picture_moved",),
     ),
+    Mutant(
+        "zhang2019-trusts-every-previous-frame",
+        "zoo/zhang2019/task.py",
+        "self.simulation.colored, own, lab)",
+        "self.simulation.colored, lab, lab)",
+        ("tests/zoo/test_zhang2019_step.py::test_a_share_of_previous_frames_has_the_networks_own_colors",),
+    ),
 )

@@ -51,10 +51,13 @@ class Simulation:
         luma_noise: Deviation of the noise on L, in the published code.
         previous: Share of training pictures that see a previous frame: themselves, moved (ours, for lack of
             videos).
+        colored: Share of the pictures whose previous frame has the colors that the network gives it by the
+            reference alone, as in a video, instead of the true ones (ours).
     """
 
     luma_noise: float = 2.0
     previous: float = 0.5
+    colored: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.networks.attention_discriminator import AttentionDiscriminator
+from colorzoo.networks.exemplar import Warped
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.tasks import settings_of
 from colorzoo.tasks.exemplar import ExemplarGANModule, ExemplarPrediction, references_of, with_noise
@@ -100,7 +101,8 @@ class Zhang2019(Answers, ExemplarGANModule):
         reference, self_referenced = references_of(batch)
         noisy = with_noise(lab[:, :1], batch["seed"], self.simulation.luma_noise)
         warped = self.warp(self.features.of_luma(noisy), reference, self.architecture.training_tau)
-        before = previous_frames(lab, batch["seed"], self.simulation.previous)
+        colored = self._colored(lab, noisy, warped, batch["seed"])
+        before = previous_frames(colored, batch["seed"], self.simulation.previous)
         return ExemplarPrediction(
             ab=self.paint_warped(noisy, warped, before),
             warped=warped,
@@ -112,6 +114,15 @@ class Zhang2019(Answers, ExemplarGANModule):
     def discriminator_input(self, lab: Tensor, painted: ExemplarPrediction) -> Tensor:
         """Return each frame with the one before it, ``(B, 6, H, W)``."""
         return torch.cat([lab, painted.extras["previous"]], dim=1)
+
+    def _colored(self, lab: Tensor, luma: Tensor, warped: Warped, seeds: Tensor) -> Tensor:
+        """Return the pictures, a share in the network's own colors, so that it learns to doubt them."""
+        if not self.simulation.colored:
+            return lab
+        draws = draw_uniform(picture_generators(seeds, "colored"), len(lab), 1, lab.device)
+        with torch.no_grad():
+            own = torch.cat([lab[:, :1], self.paint_warped(luma, warped, None)], dim=1)
+        return torch.where(draws[:, :, None, None] < self.simulation.colored, own, lab)
 
     def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Load the authors' networks; see `convert_published`.
