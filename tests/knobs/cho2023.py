@@ -20,6 +20,7 @@ KNOBS = {
         },
         exempt={
             "pieces": "what is asked at inference; training of both networks asks for whole segments",
+            "recolored": "of stage painter alone; tests/zoo/test_cho2023_recolor.py",
             "needs": "orders pieces when the model asks; tests/zoo/test_cho2023.py",
         },
         steps=4,

@@ -13,6 +13,20 @@ MUTANTS = (
         "(painted.rgb - rgb).abs()",
         STEP,
     ),
+    Mutant(
+        "cho2023-judged-by-other-colors-than-given",
+        TASK,
+        "sketches_of(batch), _truth(batch, painted), painted)",
+        'sketches_of(batch), batch["rgb"], painted)',
+        ("tests/zoo/test_cho2023_recolor.py",),
+    ),
+    Mutant(
+        "cho2023-recolors-what-nobody-answered",
+        "zoo/cho2023/recolor.py",
+        "given[..., None] * (draws",
+        "1.0 * (draws",
+        ("tests/zoo/test_cho2023_recolor.py",),
+    ),
     Mutant("cho2023-weights-ignored", TASK, "self.objective.weight(name) * term", "term", STEP),
     Mutant(
         "cho2023-tau-constant",

@@ -15,9 +15,12 @@ class Extensions:
         pieces: Ask for what lines enclose instead of whole segments (`cut_segments`).
         needs: Of pieces, see `cut_segments`; measured on training pictures.
         hint_residual: The painting starts from the hints (`as_residual`).
+        recolored: Share of the pictures of stage ``painter`` whose answered regions take any color
+            (`recolor_answered`).
     """
 
     segmenter_side: int | None = None
     pieces: bool = False
     needs: tuple[float, ...] = ()
     hint_residual: bool = False
+    recolored: float = 0.0

@@ -36,6 +36,7 @@ from colorzoo.zoo.cho2023.inference import Answers, build_network
 from colorzoo.zoo.cho2023.losses import deception, detection, smoothness, total_variance
 from colorzoo.zoo.cho2023.network import SEGMENTS
 from colorzoo.zoo.cho2023.published import convert_published
+from colorzoo.zoo.cho2023.recolor import recolor_answered
 from colorzoo.zoo.cho2023.settings import STAGES, Architecture, Objective, Users
 
 VALIDATION_REGIONS = (0, 1, 3, 10, 30)
@@ -149,8 +150,10 @@ class Cho2023(Answers, GANColorizationModule[RgbPrediction]):
             regions = self.propose(sketch)
             stops = draw_uniform(picture_generators(batch["seed"], purpose), len(rgb), SEGMENTS, rgb.device)
             given = first_given(draw_counts(stops, self.users.stop_probability), SEGMENTS)
-            colors, _ = region_means(regions.index, rgb, SEGMENTS)
-        return self.forward(sketch, Guidance(regions=replace(regions, rgb=colors, given=given)))
+            truth = recolor_answered(rgb, regions.index, given, batch["seed"], self.extensions.recolored)
+            colors, _ = region_means(regions.index, truth, SEGMENTS)
+        painted = self.forward(sketch, Guidance(regions=replace(regions, rgb=colors, given=given)))
+        return RgbPrediction(rgb=painted.rgb, extras={"truth": truth})
 
     def is_judged(self) -> bool:
         """Say whether the adversarial loss has a weight."""
@@ -158,7 +161,7 @@ class Cho2023(Answers, GANColorizationModule[RgbPrediction]):
 
     def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
         """Return the weighted sum of the four losses, and log each."""
-        terms = self.generator_terms(sketches_of(batch), batch["rgb"], painted)
+        terms = self.generator_terms(sketches_of(batch), _truth(batch, painted), painted)
         self.log_dict({f"train/{name}": term.detach() for name, term in terms.items()})
         return self.weighted(terms)
 
@@ -179,7 +182,7 @@ class Cho2023(Answers, GANColorizationModule[RgbPrediction]):
     def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
         """Return the least-squares loss, weighted like the generator's."""
         sketch = sketches_of(batch)
-        fake, real = self._judge(sketch, painted.rgb), self._judge(sketch, batch["rgb"])
+        fake, real = self._judge(sketch, painted.rgb), self._judge(sketch, _truth(batch, painted))
         loss: Tensor = self.objective.adversarial_weight * detection(fake, real)
         return loss
 
@@ -222,3 +225,8 @@ class Cho2023(Answers, GANColorizationModule[RgbPrediction]):
     def _judge(self, sketch: Tensor, rgb: Tensor) -> Tensor:
         scores: Tensor = self.discriminator(torch.cat([2 * sketch - 1, 2 * rgb - 1], dim=1))
         return scores.float()
+
+
+def _truth(batch: Batch, painted: RgbPrediction) -> Tensor:
+    truth: Tensor = painted.extras.get("truth", batch["rgb"])
+    return truth

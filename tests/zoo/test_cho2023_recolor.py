@@ -1,0 +1,58 @@
+"""Cho et al. 2023: the painter learns to obey colors that no picture has."""
+
+import torch
+
+from colorzoo.factory import build_model
+from colorzoo.testing.samples import sample_batch, sample_input
+from colorzoo.users.regions import region_means
+from colorzoo.zoo.cho2023.recolor import recolor_answered
+from colorzoo.zoo.cho2023.task import Cho2023
+
+NARROW = {"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}
+SEEDS = torch.arange(4)
+
+
+def flat_and_shaded() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return pictures around mid-gray, their regions (columns of 4 pixels), and what is answered: 0 and 2."""
+    rgb = 0.5 + 0.01 * torch.rand(4, 3, 8, 16, generator=torch.Generator().manual_seed(0))
+    index = (torch.arange(16) // 4).expand(4, 1, 8, 16).contiguous()
+    given = torch.zeros(4, 30)
+    given[:, [0, 2]] = 1
+    return rgb, index, given
+
+
+def test_answered_regions_take_any_color_and_keep_their_shading() -> None:
+    rgb, index, given = flat_and_shaded()
+    moved = recolor_answered(rgb, index, given, SEEDS, 1.0)
+    answered = torch.isin(index, torch.tensor([0, 2])).expand_as(rgb)
+    assert torch.equal(moved[~answered], rgb[~answered])
+    before, _ = region_means(index, rgb, 30)
+    after, _ = region_means(index, moved, 30)
+    assert (after - before)[:, [0, 2]].abs().mean() > 0.1
+    assert len({tuple(color.tolist()) for color in after[:, [0, 2]].reshape(-1, 3)}) == 8
+    inside = (moved > 0) & (moved < 1) & answered  # nothing was clamped
+    shifts = torch.gather((after - before).transpose(1, 2), 2, index.flatten(2).expand(-1, 3, -1))
+    assert torch.allclose((moved - rgb)[inside], shifts.view_as(rgb)[inside], atol=0.02)
+    assert torch.equal(moved, recolor_answered(rgb, index, given, SEEDS, 1.0))
+
+
+def test_a_share_of_the_pictures_is_changed() -> None:
+    rgb, index, given = flat_and_shaded()
+    assert torch.equal(recolor_answered(rgb, index, given, SEEDS, 0.0), rgb)
+    half = recolor_answered(rgb, index, given, SEEDS, 0.5)
+    changed = (half != rgb).flatten(1).any(1)
+    assert 0 < int(changed.sum()) < 4
+    assert torch.equal(half[changed], recolor_answered(rgb, index, given, SEEDS, 1.0)[changed])
+
+
+def test_the_painter_is_judged_by_the_colors_that_it_was_given() -> None:
+    torch.manual_seed(0)
+    settings = {**NARROW, "stage": "painter", "adversarial_weight": 0.0, "stop_probability": 0.01}
+    model = build_model(Cho2023, {**settings, "recolored": 1.0})
+    model.log_dict = lambda *_, **__: None
+    batch = {**sample_batch((32, 32)), "sketch": sample_input("sketch", (32, 32), batch=2)}
+    painted = model.paint(batch)
+    truth = painted.extras["truth"]
+    assert (truth - batch["rgb"]).abs().mean() > 0.05
+    expected = 30 * 2 * (painted.rgb - truth).abs().mean()
+    assert torch.allclose(model.generator_loss(batch, painted), expected, rtol=1e-4)
