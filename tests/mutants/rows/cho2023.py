@@ -23,8 +23,8 @@ MUTANTS = (
     Mutant(
         "cho2023-recolors-what-nobody-answered",
         "zoo/cho2023/recolor.py",
-        "given[..., None] * (draws",
-        "1.0 * (draws",
+        "moved = given * (draws",
+        "moved = 0 * given + (draws",
         ("tests/zoo/test_cho2023_recolor.py",),
     ),
     Mutant("cho2023-weights-ignored", TASK, "self.objective.weight(name) * term", "term", STEP),

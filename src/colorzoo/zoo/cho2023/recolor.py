@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.users.regions import region_means
+from colorzoo.zoo.cho2023.hints import look_up_hints
 from colorzoo.zoo.cho2023.network import SEGMENTS
 
 
@@ -23,10 +23,10 @@ def recolor_answered(rgb: Tensor, index: Tensor, given: Tensor, seeds: Tensor, s
     Returns:
         ``(B, 3, H, W)`` in [0, 1]; where it was clamped the mean is not quite the color that was drawn.
     """
+    if not share:
+        return rgb
     means, _ = region_means(index, rgb, SEGMENTS)
     draws = draw_uniform(picture_generators(seeds, "recolored"), len(rgb), 1 + 3 * SEGMENTS, rgb.device)
-    moved = given[..., None] * (draws[:, :1] < share)[..., None]
-    shifts = moved * (draws[:, 1:].view(-1, SEGMENTS, 3) - means)
-    places = index.flatten(1)[..., None].expand(-1, -1, 3)
-    shift = torch.gather(shifts, 1, places).transpose(1, 2).reshape(rgb.shape)
+    moved = given * (draws[:, :1] < share)
+    shift = look_up_hints(index, draws[:, 1:].view(-1, SEGMENTS, 3) - means, moved).color
     return (rgb + shift).clamp(0, 1)
