@@ -8,9 +8,8 @@ from pathlib import Path
 from torch import Tensor
 
 from benchmarks._harness import SkippedError
-from colorzoo.data.dataset import crop_square
-from colorzoo.data.decode import decode_rgb
 from colorzoo.data.sources import find_sources
+from colorzoo.data.squares import read_square
 from colorzoo.errors import DataError
 
 SIDE = 256
@@ -28,4 +27,15 @@ def photos(folder: Path | None) -> Iterator[Tensor]:
     except DataError as error:
         raise SkippedError(str(error)) from error
     for source in sources:
-        yield crop_square(decode_rgb(source.read(), SIDE), SIDE).float() / 255
+        yield read_square(source, SIDE)
+
+
+def pictures_in(folder: Path, pattern: str = "*.jpg") -> list[Path]:
+    """Return the pictures of a folder by name.
+
+    Raises:
+        DataError: There is none.
+    """
+    if found := sorted(folder.glob(pattern)):
+        return found
+    raise DataError(f"{folder} holds no {pattern}; name the folder of the pictures.")

@@ -3,6 +3,7 @@
 import importlib
 import json
 import math
+import runpy
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -219,3 +220,23 @@ def test_regions_are_as_pure_as_their_largest_part(monkeypatch: pytest.MonkeyPat
     regions, true = np.array([7, 7, 7, 7, 2, 2]), np.array([1, 1, 1, 5, 5, 5])
     assert purity(regions, true) == pytest.approx(((3 / 4 + 1) / 2, 5 / 6))
     assert purity(true, true) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("tool", "words", "said"),
+    [
+        ("studies.needs", ["--data", "nowhere"], "nowhere holds no *.jpg"),
+        ("studies.classes", ["video", "--frames", "nowhere"], "nowhere holds no *.jpg"),
+        ("studies.classes", ["smp"], "smp needs --coco"),
+        ("studies.parts", ["--data", "nowhere"], "holds no *.jpg"),
+        ("pages.edges", ["--data", "nowhere"], "coffee.jpg"),
+        ("pages.walks", ["walk_moon"], "nothing is named walk_moon; there are walk_portrait"),
+    ],
+)
+def test_tools_name_what_is_missing(harness, monkeypatch, capsys, tool, words, said) -> None:
+    monkeypatch.delitem(sys.modules, f"benchmarks.{tool}", raising=False)  # another test has imported it
+    monkeypatch.setattr(sys, "argv", [tool, *words])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module(f"benchmarks.{tool}", run_name="__main__")
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from benchmarks._command import run_command
 from benchmarks.pages import IMAGES
 from colorzoo import create_model
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
@@ -97,4 +98,4 @@ def _square(image: Image.Image) -> Image.Image:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmarks._command import run_command
 from benchmarks.pages import IMAGES
 from colorzoo import create_model
 from colorzoo.color import lab_to_rgb, rgb_to_lab
@@ -57,4 +58,4 @@ def strip(model: torch.nn.Module, path: Path) -> Tensor:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

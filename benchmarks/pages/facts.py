@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks._command import run_command
 from benchmarks._digests import weights_digest
 from benchmarks._harness import single_thread, time_in_turn, where
 from benchmarks.pages import DOCS
@@ -164,4 +165,4 @@ def lines(card: ModelCard, facts: Mapping[str, Mapping[str, Any]]) -> Sequence[t
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from benchmarks._command import run_command
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.picture_io import find_pictures, read_picture, to_pil
 
@@ -61,4 +62,4 @@ def _tag(image: Image.Image, name: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

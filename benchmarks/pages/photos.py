@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+
 from PIL import Image, ImageOps
 
 import colorzoo
+from benchmarks._command import run_command
 from benchmarks.pages import IMAGES
 from colorzoo.inference.kinds import describe_statistics
 from colorzoo.inference.picture_io import read_picture
@@ -67,6 +70,7 @@ POINTS: dict[str, list[tuple[float, float, str]]] = {
 
 def main() -> None:
     """Write one strip for each source: gray, automatic, with points, and the truth where there is one."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for source in sorted(SOURCES.glob("*.jpg")):
         with Image.open(source) as opened:
             picture = opened.convert("RGB")
@@ -120,4 +124,4 @@ def side_by_side(pictures: list[Image.Image]) -> Image.Image:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmarks._command import run_command
 from benchmarks.pages import IMAGES
 from colorzoo import Guidance, create_model
 from colorzoo.color import rgb_to_gray, xdog
@@ -78,4 +79,4 @@ def views(model: ColorizationModule, rgb: Tensor) -> list[Tensor]:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

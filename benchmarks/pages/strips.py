@@ -17,6 +17,7 @@ import torch
 from PIL import Image, ImageOps
 
 import colorzoo
+from benchmarks._command import run_command
 from benchmarks._digests import weights_digest
 from benchmarks._harness import single_thread
 from benchmarks.pages import DOCS, IMAGES
@@ -196,4 +197,4 @@ def _to_image(view: torch.Tensor) -> Image.Image:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from benchmarks._command import named, run_command
 from benchmarks.pages import IMAGES
 
 ROOT = IMAGES.parents[1]
@@ -95,10 +96,11 @@ def save(picture: bytes, target: Path) -> None:
 
 def main() -> None:
     """Make all pictures, or those that are named."""
+    names = named(SCENES, __doc__)
     if (reason := missing()) is not None:
         raise SystemExit(reason)
     with running(Studio(device="cpu"), Address(port=0)) as (url, _), chromium() as browser:
-        for name in sys.argv[1:] or SCENES:
+        for name in names:
             scene, options = SCENES[name]
             pad = BrowserPad(browser, url, **options)
             scene(pad)
@@ -108,4 +110,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

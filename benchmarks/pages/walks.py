@@ -6,7 +6,6 @@ and goes the way of ``colorzoo colorize --recipe``: things are selected as by a 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from benchmarks._command import named, run_command
 from benchmarks.pages import IMAGES
 from colorzoo.guidance import Area, BoxHint, PointHint, Recipe, RegionColor
 from colorzoo.guidance.reach import Reach
@@ -325,8 +325,7 @@ WALKS = {
 
 def main() -> None:
     """Make all pictures, or those that are named."""
-    names = sys.argv[1:] or list(WALKS)
-    for name in names:
+    for name in named(WALKS, __doc__):
         target = IMAGES / f"{name}.jpg"
         picture_of(WALKS[name]).save(target, quality=85, optimize=True, progressive=True)
         size = target.stat().st_size
@@ -336,4 +335,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

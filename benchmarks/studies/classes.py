@@ -31,6 +31,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks._command import run_command
+from benchmarks._photos import pictures_in
 from colorzoo import create_model
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.guidance import Exemplar, Guidance
@@ -52,7 +54,7 @@ class Labeled:
 def read_labeled(folder: Path, limit: int | None) -> list[Labeled]:
     """Return the central squares of a folder's pictures, without those that are too small."""
     found = []
-    for path in sorted((folder / "images").glob("*.jpg"))[:limit]:
+    for path in pictures_in(folder / "images")[:limit]:
         rgb = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)[None].float() / 255
         with Image.open(folder / "semantic" / f"{path.stem}.png") as image:
             labels = torch.from_numpy(np.array(image)).long()[None, None]
@@ -192,7 +194,7 @@ class SceneJudge:
 
 
 def _squares(folder: Path, side: int = 160) -> Iterator[Tensor]:
-    for path in sorted(folder.glob("*.jpg")):
+    for path in pictures_in(folder):
         with Image.open(path) as image:
             rgb = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)[None].float() / 255
         top, left = ((length - side) // 2 for length in rgb.shape[-2:])
@@ -271,6 +273,9 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=Path, nargs="*", default=[])
     parser.add_argument("--limit", type=int)
     args = parser.parse_args()
+    needed = "frames" if args.what == "video" else "coco"
+    if getattr(args, needed) is None:
+        parser.error(f"{args.what} needs --{needed} FOLDER")
     torch.set_num_threads(1)
     if args.what == "video":
         video(args.frames, args.limit or 20)
@@ -288,4 +293,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks._command import run_command
 from benchmarks._harness import single_thread
 from benchmarks.claims._experiment import Setup
 from benchmarks.claims._numbers import Result
@@ -43,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -20,13 +20,13 @@ from lightning.pytorch import Trainer, seed_everything
 from torch import Tensor
 from torch.optim import Adam
 
+from benchmarks._command import run_command
 from benchmarks.pages import DOCS
 from colorzoo import Guidance, create_model
 from colorzoo.color import lab_to_rgb, rgb_to_lab, sobel
 from colorzoo.data import FolderDataModule
-from colorzoo.data.dataset import crop_square
-from colorzoo.data.decode import decode_rgb
 from colorzoo.data.sources import find_sources
+from colorzoo.data.squares import read_square
 from colorzoo.factory import build_model
 from colorzoo.guidance import uniform_points
 from colorzoo.metrics.colorful import colorfulness
@@ -137,7 +137,7 @@ def measure(model: ColorizationModule, folder: Path, photos: int) -> dict[str, f
     sources = find_sources(folder)
     values: dict[str, list[float]] = {}
     for index in range(0, len(sources), max(1, len(sources) // photos)):
-        rgb = crop_square(decode_rgb(sources[index].read(), SIDE), SIDE)[None].float() / 255
+        rgb = read_square(sources[index], SIDE)[None]
         for name, value in _measures(model, rgb, index).items():
             values.setdefault(name, []).append(value)
     return {name: statistics.fmean(each) for name, each in values.items()}
@@ -191,4 +191,4 @@ def _shown(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmarks._command import run_command
 from benchmarks._photos import photos
 from colorzoo import Guidance
 from colorzoo.color import rgb_to_lab
@@ -108,4 +109,4 @@ def _report(name: str, layers: dict[str, Fired]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

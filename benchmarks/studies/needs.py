@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks._command import run_command
+from benchmarks._photos import pictures_in
 from colorzoo import Guidance, create_model
 from colorzoo.color import rgb_to_gray, xdog
 
@@ -30,7 +32,7 @@ def main() -> None:
     torch.set_num_threads(1)
     model = create_model("cho2023_small", args.weights, offline=True).eval()
     errors, pixels = torch.zeros(SEGMENTS + 1), torch.zeros(SEGMENTS + 1)
-    for path in sorted(args.data.glob("*.jpg"))[:: args.every]:
+    for path in pictures_in(args.data)[:: args.every]:
         with Image.open(path) as image:
             levels = np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC))
         rgb = torch.from_numpy(levels.copy()).permute(2, 0, 1)[None].float() / 255
@@ -47,4 +49,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

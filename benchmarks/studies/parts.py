@@ -20,7 +20,9 @@ from scipy.cluster.vq import kmeans2
 from skimage.segmentation import slic
 from torch import Tensor
 
+from benchmarks._command import run_command
 from benchmarks._harness import single_thread
+from benchmarks._photos import pictures_in
 from benchmarks.claims._numbers import estimate
 from colorzoo import create_model
 from colorzoo.color import rgb_to_gray, rgb_to_lab, xdog
@@ -87,7 +89,7 @@ def purity(regions: np.ndarray, true: np.ndarray) -> tuple[float, float]:
 
 def illustrations(data: Path) -> Iterator[tuple[Tensor, np.ndarray]]:
     """Yield held-out illustrations ``(1, 3, H, W)`` and their parts of one color ``(H, W)``."""
-    for path in sorted((data / "sketch" / "val").glob("*.jpg")):
+    for path in pictures_in(data / "sketch" / "val"):
         rgb = _read(path, SIDES["illustrations"])
         yield rgb, _parts_of_one_color(rgb)
 
@@ -95,7 +97,7 @@ def illustrations(data: Path) -> Iterator[tuple[Tensor, np.ndarray]]:
 def photos(data: Path) -> Iterator[tuple[Tensor, np.ndarray]]:
     """Yield photos of COCO ``(1, 3, H, W)`` and their panoptic segments ``(H, W)``."""
     folder = data / "coco_sample"
-    for path in sorted((folder / "panoptic").glob("*.png")):
+    for path in pictures_in(folder / "panoptic", "*.png"):
         rgb = _read(folder / "images" / f"{path.stem}.jpg", SIDES["photos"])
         height, width = rgb.shape[-2:]
         with Image.open(path) as image:
@@ -126,4 +128,4 @@ def _shown(rows: list[tuple[float, float, int]], part: int) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -17,6 +17,7 @@ from lightning.pytorch import Trainer, seed_everything
 from torch import Tensor
 from torch.optim import Adam
 
+from benchmarks._command import run_command
 from colorzoo.callbacks.grid import draw_table
 from colorzoo.data import SketchDataModule
 from colorzoo.factory import build_model
@@ -113,4 +114,4 @@ def judge(model: Cho2023, rgb: Tensor, sketch: Tensor) -> tuple[list[float], Ten
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

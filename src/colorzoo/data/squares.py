@@ -9,7 +9,7 @@ from torch import Tensor
 
 from colorzoo.data.dataset import crop_square
 from colorzoo.data.decode import decode_rgb
-from colorzoo.data.sources import find_sources
+from colorzoo.data.sources import Source, find_sources
 
 
 def read_squares(folder: Path, side: int, limit: int) -> Iterator[Tensor]:
@@ -17,4 +17,9 @@ def read_squares(folder: Path, side: int, limit: int) -> Iterator[Tensor]:
     sources = find_sources(folder)
     step = max(1, len(sources) // limit)
     for source in sources[::step][:limit]:
-        yield crop_square(decode_rgb(source.read(), side), side).float() / 255
+        yield read_square(source, side)
+
+
+def read_square(source: Source, side: int) -> Tensor:
+    """Return the central square of a photo: ``(3, side, side)`` in [0, 1]."""
+    return crop_square(decode_rgb(source.read(), side), side).float() / 255

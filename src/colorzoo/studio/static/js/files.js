@@ -128,6 +128,11 @@ async function takePhoto(pad, { message, buffers }, { file, recipe = null, key =
   proposeModel(pad);
 }
 
+/** @param {any} pad @returns {Promise<import("./storage.js").Work[]>} newest first; none in a notebook, which keeps its own */
+async function keptWorks(pad) {
+  return pad.options.notebook ? [] : listWorks();
+}
+
 /** Find under which key the work is kept, so that no other is overwritten: not that of another tab, and no older one of this photo. */
 async function chooseWork(pad, sha256, key, recipe) {
   if (pad.options.notebook) return { work: null, taken: sha256 };
@@ -274,7 +279,7 @@ async function exportPicture(pad, { format, quality }) {
 /** Put the photo away; the work on it stays in the browser's store. @param {any} pad */
 async function closePhoto(pad) {
   await keepWork(pad);
-  const works = pad.options.notebook ? [] : await listWorks(); // before the list shows, so that it offers nothing old
+  const works = await keptWorks(pad); // before the list shows, so that it offers nothing old
   pad.client.tell({ type: "close" });
   pad.queue.stop();
   pad.photo = null;
@@ -328,7 +333,7 @@ async function restoreReference(pad, { reference }) {
 
 /** After the first greeting: the photo to begin with, or the work of last time. @param {any} pad @param {any} hello */
 async function begin(pad, hello) {
-  const works = pad.options.notebook ? [] : await listWorks();
+  const works = await keptWorks(pad);
   pad.set({ works });
   if (hello.start) await openStart(pad, hello.start, hello.recipe ? { recipe: hello.recipe } : {});
   else if (works[0]?.file && Date.now() - works[0].time < 864e5) await openWork(pad, works[0]);
