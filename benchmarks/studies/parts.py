@@ -32,6 +32,7 @@ SIDES = {"illustrations": 128, "photos": 256}
 COLORS = 8
 INK = 0.5
 COMPACTNESS = 0.1  # of lightness in [0, 1]
+SUPERPIXELS = {"SLIC": 0.0, "SLIC of the blurred sketch": 1.0}  # with the blur before it in pixels
 
 
 def main() -> None:
@@ -47,25 +48,29 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- |")
     sets = {"illustrations": illustrations(args.data), "photos": photos(args.data)}
     for name, pictures in sets.items():
-        found: dict[str, list[tuple[float, float, int]]] = {"`cho2023_small`": [], "SLIC": []}
+        found: dict[str, list[tuple[float, float, int]]] = {
+            "`cho2023_small`": [],
+            **{w: [] for w in SUPERPIXELS},
+        }
         for rgb, true in pictures:
             sketch = xdog(rgb_to_gray(rgb))
             with torch.inference_mode():
                 ours = model.propose(sketch).index[0, 0].numpy()  # type: ignore[operator]
             paper = sketch[0, 0].numpy() > INK  # nobody is asked for the color of ink
-            cells = superpixels(sketch[0, 0].numpy(), paper, len(np.unique(ours[paper])))
-            for way, regions in zip(found, (ours, cells), strict=True):
+            count = len(np.unique(ours[paper]))
+            cells = [superpixels(sketch[0, 0].numpy(), paper, count, blur) for blur in SUPERPIXELS.values()]
+            for way, regions in zip(found, (ours, *cells), strict=True):
                 found[way].append((*purity(regions[paper], true[paper]), len(np.unique(regions[paper]))))
         for way, rows in found.items():
             print(f"| {len(rows)} {name} | {way} | " + " | ".join(_shown(rows, part) for part in (0, 1))
                   + f" | {np.mean([row[2] for row in rows]):.1f} |", flush=True)  # fmt: skip
 
 
-def superpixels(sketch: np.ndarray, paper: np.ndarray, count: int) -> np.ndarray:
+def superpixels(sketch: np.ndarray, paper: np.ndarray, count: int, blur: float) -> np.ndarray:
     """Return the SLIC superpixels ``(H, W)`` of a sketch of which about ``count`` lie on paper."""
     asked, best, off = count, sketch.astype(np.int64), float("inf")
     for _ in range(6):  # fewer come out than were asked for
-        cells = slic(sketch, n_segments=asked, compactness=COMPACTNESS, channel_axis=None)
+        cells = slic(sketch, n_segments=asked, compactness=COMPACTNESS, sigma=blur, channel_axis=None)
         found = len(np.unique(cells[paper]))
         if abs(found - count) < off:
             best, off = cells, abs(found - count)
