@@ -41,19 +41,28 @@ except for `su2020`, which needs boxes: pictures of COCO that trained neither it
 settings of the add-on were chosen on other pictures of that set."""
 SMALL, CIC, INSTANCES = "kim2021_small", "kim2021_zhang2016_small", "kim2021_su2020_small"
 POINTS, STROKES = 10, 40
-COUNT, FEW = 12, 8  # pictures of the first experiment, and of the others
+COUNT = 30  # pictures of each experiment
 PHOTOS = "photos/val"
 # ab by which colors may change beyond 16 pixels; set before these numbers were taken, knowing older ones
 DRIFT = 0.1
 MEASURES = ("psnr_k7_gain", "psnr_kfull_gain", "cdr_gain", "drift")
 USER = BledEdgeScribbles(width=5)
+USERS = {
+    "steady": USER,
+    "thin": BledEdgeScribbles(width=3, jitter=0.5),
+    "broad": BledEdgeScribbles(width=9, jitter=1),
+    "trembling": BledEdgeScribbles(width=5, jitter=2),
+    "hasty": BledEdgeScribbles(width=7, jitter=1.5, coverage=0.5),
+}
 PARTS = ("both", "E alone", "propagation alone")
 
 
-def gains(model: ColorizationModule, truth: Truth, given: Guidance) -> dict[str, float]:
+def gains(
+    model: ColorizationModule, truth: Truth, given: Guidance, user: BledEdgeScribbles = USER
+) -> dict[str, float]:
     """Return what strokes change in the measures of one picture; NaN where nothing bled."""
     paint = model_painter(model)(Picture("", Source("")), truth)
-    first, last = play(paint, USER, truth.gray_scene, (0, STROKES), model=model, background=given)
+    first, last = play(paint, user, truth.gray_scene, (0, STROKES), model=model, background=given)
     bleeding = Bleeding(first.answer, truth)
     shown = Shown(last.answer.rgb, last.answer.ab, truth, bleeding, last.guidance)
     found = {}
@@ -117,15 +126,28 @@ def begin_parts(name: str, *, points: bool, parts: Sequence[str]) -> Callable[[S
     return begin
 
 
+def begin_users(setup: Setup) -> Measure:
+    """Return what measures the strokes of each user, with ten points."""
+    model = create_model(SMALL)
+
+    @torch.inference_mode()
+    def measure(item: Item) -> Mapping[str, float]:
+        truth, given = truth_of(item.files[0], setup, points=True)
+        found = {name: gains(model, truth, given, user) for name, user in USERS.items()}
+        return {f"{name} {key}": value for name, numbers in found.items() for key, value in numbers.items()}
+
+    return measure
+
+
 def some_with_boxes(setup: Setup) -> Sequence[Item]:
     """Return some of the held-out pictures of COCO with their boxes."""
     found = su2020.all_held_out(setup)
-    return spread(found, FEW)[: setup.number(FEW)]
+    return spread(found, COUNT)[: setup.number(COUNT)]
 
 
 def _experiment(key: str, name: str, *, points: bool, parts: Sequence[str] = PARTS[:1]) -> Experiment:
     boxed = name == INSTANCES
-    items = some_with_boxes if boxed else evenly(PHOTOS, COUNT if len(parts) == len(PARTS) else FEW, first=1)
+    items = some_with_boxes if boxed else evenly(PHOTOS, COUNT, first=1)
     begin = begin_parts(name, points=points, parts=parts)
     return Experiment(f"kim2021-{key}", (name,), su2020.SET if boxed else PHOTOS, items, begin)
 
@@ -134,7 +156,8 @@ WITH_POINTS = _experiment("points", SMALL, points=True, parts=PARTS)
 PLAIN = _experiment("plain", SMALL, points=False)
 OVER_CIC = _experiment("zhang2016", CIC, points=False, parts=PARTS[:2])
 OVER_INSTANCES = _experiment("su2020", INSTANCES, points=True)
-EXPERIMENTS = (WITH_POINTS, PLAIN, OVER_CIC, OVER_INSTANCES)
+OF_USERS = Experiment("kim2021-users", (SMALL,), PHOTOS, evenly(PHOTOS, COUNT, first=1), begin_users)
+EXPERIMENTS = (WITH_POINTS, PLAIN, OVER_CIC, OVER_INSTANCES, OF_USERS)
 
 
 def claims(results: Mapping[str, Result]) -> list[Claim]:
@@ -154,7 +177,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
     ):
         rows += _of_backbone(results[experiment.name], what, (band, full, cdr))
     rows += _of_parts(results)
-    return [*rows, *_of_users(), _own_form()]
+    return [*rows, *_of_users(results[OF_USERS.name]), _own_form()]
 
 
 def _of_backbone(result: Result, what: str, stated: Sequence[float | None]) -> list[Claim]:
@@ -198,25 +221,15 @@ def _of_parts(results: Mapping[str, Result]) -> list[Claim]:
     return rows
 
 
-def _of_users() -> list[Claim]:
-    """Strokes of several users, from an earlier measurement."""
-    return [
-        judge(
-            PAPER,
-            f"strokes of a {name} user help, too",
-            Estimate(value, value - half, value + half),
-            "dB",
-            Earlier(16, "[edges.md](../edges.md), five users, with ten points"),
-            paper_number="by a user study",
-            note="add-on and backbone before the second run",
-        )
-        for name, value, half in (
-            ("steady", 0.115, 0.060),
-            ("broad", 0.110, 0.061),
-            ("trembling", 0.113, 0.062),
-            ("hasty", 0.099, 0.054),
-        )
-    ]
+def _of_users(result: Result) -> list[Claim]:
+    """Strokes of several users."""
+    rows = []
+    for name, user in USERS.items():
+        hand = f"{user.width} pixels wide, up to {user.jitter:g} off, over {user.coverage:.0%} of an edge"
+        text = f"strokes of a {name} user help, too ({hand})"
+        ours = result.mean(f"{name} {MEASURES[0]}")
+        rows.append(judge(PAPER, text, ours, "dB", result, paper_number="by a user study"))
+    return rows
 
 
 def _own_form() -> Claim:
