@@ -21,7 +21,8 @@ def run_command(main: Callable[[], object]) -> None:
 
 def named(known: Iterable[str], description: str | None) -> list[str]:
     """Return the names on the command line, or all that are known; others end the tool with a line."""
-    parser = argparse.ArgumentParser(description=description)
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=description, formatter_class=raw)
     names = list(known)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(names)}; all without a name")
     args = parser.parse_args()

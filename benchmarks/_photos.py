@@ -38,4 +38,4 @@ def pictures_in(folder: Path, pattern: str = "*.jpg") -> list[Path]:
     """
     if found := sorted(folder.glob(pattern)):
         return found
-    raise DataError(f"{folder} holds no {pattern}; name the folder of the pictures.")
+    raise DataError(f"{folder} holds no {pattern}; name the folder of the data with --data.")

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks._photos import pictures_in
 from benchmarks.claims._experiment import Item, Setup, spread
 from benchmarks.claims._pictures import read_square
 
@@ -21,7 +22,7 @@ COUNT = 24
 def find_pairs(setup: Setup) -> Sequence[Item]:
     """Return some pictures of COCO, each with a reference that shares a class with it, drawn by a seed."""
     folder = setup.data / "coco_sample"
-    files = sorted((folder / "images").glob("*.jpg"))
+    files = pictures_in(folder / "images")
     classes = {path: _large_classes(labels_of(path)) for path in files}
     generator = np.random.default_rng(0)
     items = []

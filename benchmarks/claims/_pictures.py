@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks._photos import pictures_in
 from benchmarks.claims._experiment import Item, Setup, spread
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.data.decode import decode_rgb
-from colorzoo.errors import DataError
 from colorzoo.metrics.psnr import psnr_8bit
 
 
@@ -20,11 +20,7 @@ def evenly(folder: str, count: int, first: int = 0) -> Callable[[Setup], Sequenc
     """Return what lists evenly spaced pictures of a folder by name, from the ``first`` on; see `spread`."""
 
     def find(setup: Setup) -> Sequence[Item]:
-        files = sorted((setup.data / folder).glob("*.jpg"))
-        if not files:
-            raise DataError(
-                f"{setup.data / folder} has no pictures; name the folder of the data with --data."
-            )
+        files = pictures_in(setup.data / folder)
         chosen = spread(files, count, first)[: setup.number(count)]
         return [Item(path.stem, (path,)) for path in chosen]
 

@@ -6,7 +6,6 @@ names of its own, so what they import is imported once.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from benchmarks._command import run_command
+from benchmarks._command import named, run_command
 from benchmarks._files import write_text
 from benchmarks.pages import DOCS
 
@@ -69,9 +68,7 @@ def run_notebook(path: Path, kernel: KernelManager, folder: Path) -> NotebookNod
 
 def main() -> None:
     """Run notebooks and write them with their outputs."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("names", nargs="*", help="by default all")
-    names = parser.parse_args().names or sorted(path.stem for path in FOLDER.glob("*.ipynb"))
+    names = named(sorted(path.stem for path in FOLDER.glob("*.ipynb")), __doc__)
     with one_kernel() as kernel, TemporaryDirectory() as folder:
         for name in names:
             path = FOLDER / f"{name}.ipynb"

@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks._command import run_command
+from benchmarks._photos import pictures_in
 from benchmarks.pages import IMAGES
 from colorzoo import Guidance, create_model
 from colorzoo.color import rgb_to_gray, xdog
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=IMAGES / "cho2023_regions.jpg")
     args = parser.parse_args()
     model = create_model("cho2023_small", args.weights, offline=True).eval()
-    rows = [views(model, read(path)) for path in sorted(args.sources.glob("*.jpg"))]
+    rows = [views(model, read(path)) for path in pictures_in(args.sources)]
     width = len(rows[0]) * (SIDE + GAP) - GAP
     table = Image.new("RGB", (width, len(rows) * (SIDE + GAP) - GAP), "white")
     for number, row in enumerate(rows):

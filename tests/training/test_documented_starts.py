@@ -12,7 +12,7 @@ import yaml
 
 from colorzoo import create_model
 from colorzoo.factory import build_model
-from colorzoo.registry import list_models
+from colorzoo.registry import list_models, model_card
 
 ROOT = Path(__file__).parents[2]
 COMMAND = re.compile(r"colorzoo fit --config (?:configs/)?(\S+\.yaml)[^\n`]*? --init_from (\w+)")
@@ -32,9 +32,8 @@ def flat(settings: dict[str, Any]) -> dict[str, Any]:
 def test_a_documented_start_fits_its_configuration(config: str, name: str) -> None:
     model = yaml.safe_load((ROOT / "configs" / config).read_text(encoding="utf-8"))["model"]
     trained = create_model(name)
-    package = type(trained).__module__.rsplit(".", 1)[0]
-    task = getattr(importlib.import_module(f"{package}.task"), model["class_path"])
-    built = build_model(task, flat(model["init_args"]))
+    module = importlib.import_module(model_card(name).task.partition(":")[0])
+    built = build_model(getattr(module, model["class_path"]), flat(model["init_args"]))
     assert set(built.state_dict()) == set(trained.state_dict())
 
 
