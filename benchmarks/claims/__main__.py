@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for experiment in paper.EXPERIMENTS:
                 run(experiment, setup)
         write_pages(load_papers(known), args.out)
-    except ColorzooError as error:
+    except (ColorzooError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     return 0
