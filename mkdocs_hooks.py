@@ -1,4 +1,4 @@
-"""What mkdocs.yml asks of its navigation, and links that leave docs/."""
+"""Hooks of the documentation site: a page for each paper, tables and help texts from the package, links."""
 
 from __future__ import annotations
 
@@ -6,47 +6,61 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path, PurePosixPath
-from posixpath import join, normpath
-from typing import Any
+from posixpath import join, normpath, relpath
+from typing import TYPE_CHECKING, Any
 
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import Files
-from mkdocs.structure.pages import Page
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
 
-_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((\.\.?/[^)#\s]+)(#[^)\s]*)?\)")
-_ALL_OTHERS = "*"
+    from colorzoo.card import ModelCard
+
+_LINK = re.compile(r"(!?)\[([^\]]*)\]\((\.\.?/[^)#\s]+)(#[^)\s]*)?\)")
+_PAPER = re.compile(r"\.\./src/colorzoo/zoo/(\w+)/README\.md")
+_PAPERS = "models"
 _PAD = re.compile(r"<!-- pad -->\n(.*?)<!-- /pad -->\n", re.DOTALL)
 _PAD_PHOTO = re.compile(r"pad/index\.html\?photo=([\w.]+)")
 _PAD_PAGE, _PAD_PHOTOS = "try.md", Path("images/sources")
-_WITHOUT = "*This site was built without it; `COLORZOO_SITE_PAD=1 mkdocs build --strict` adds it.*\n"
+_NO_PAD = "*This site was built without the pad; `COLORZOO_SITE_PAD=1 mkdocs build --strict` adds it.*\n"
+_VERB = re.compile(r"^    ([a-z]+) ", re.MULTILINE)
+_TRAINER_VERBS = (
+    "fit",
+    "validate",
+    "test",
+    "predict",
+)  # their help lists every setting of Lightning's Trainer
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Put the pages of a folder where the navigation names it, and those without a place at ``*``."""
+    """Add a page for each paper, and list the pages of folders where the navigation names one."""
+    from mkdocs.structure.files import File
+
+    for package, text in sorted(paper_pages().items()):
+        files.append(File.generated(config, f"{_PAPERS}/{package}.md", content=text))
     pages = sorted(file.src_uri for file in files.documentation_pages())
-    nav = _with_folders(config.nav, pages)
-    named = set(_leaves(nav))
-    config.nav = _with_others(nav, [page for page in pages if page not in named])
+    config.nav = _with_folders(config.nav or [], pages)
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) -> str:
-    """Make plain text of links to files that are not on the site; a tip says which file it is."""
-
-    def replaced(link: re.Match[str]) -> str:
-        target = normpath(join(str(PurePosixPath(page.file.src_uri).parent), link[2]))
-        outside = target.startswith("../") and (Path(config.docs_dir) / target).exists()
-        return f'<abbr title="{target.removeprefix("../")}">{link[1]}</abbr>' if outside else link[0]
-
-    if page.file.src_uri == _PAD_PAGE and not _wants_pad():
-        markdown = _PAD.sub(lambda _: _WITHOUT, markdown)
-    return _LINK.sub(replaced, markdown)
+    """Fill in tables and help texts, and resolve links that leave ``docs/``."""
+    uri = page.file.src_uri
+    if uri == _PAD_PAGE and not _has_pad():
+        markdown = _PAD.sub(_NO_PAD, markdown)
+    if "<!-- all models -->" in markdown:
+        markdown = markdown.replace("<!-- all models -->", models_table())
+    if "<!-- help -->" in markdown:
+        markdown = markdown.replace("<!-- help -->", help_texts())
+    if "<!-- public names -->" in markdown:
+        markdown = markdown.replace("<!-- public names -->", public_names(Path(config.docs_dir)))
+    return resolve_links(markdown, uri, Path(config.docs_dir))
 
 
 def on_post_build(config: MkDocsConfig) -> None:
     """Write the drawing pad into the site, with the photos that its page names."""
-    if not _wants_pad():
+    if not _has_pad():
         return
     docs = Path(config.docs_dir)
     names = _PAD_PHOTO.findall((docs / _PAD_PAGE).read_text(encoding="utf-8"))
@@ -55,46 +69,107 @@ def on_post_build(config: MkDocsConfig) -> None:
     subprocess.run([sys.executable, "-m", "colorzoo", "studio", *photos, "--static", pad], check=True)
 
 
-def _wants_pad() -> bool:
-    return os.environ.get("COLORZOO_SITE_PAD", "") not in ("", "0")
+def paper_pages() -> dict[str, str]:
+    """Return the ``README.md`` of each registered paper by the name of its package."""
+    pages = {}
+    for package in {_package(card) for card in _cards()}:
+        readme = files(package) / "README.md"
+        if readme.is_file():
+            pages[package.rpartition(".")[2]] = readme.read_text(encoding="utf-8")
+    return pages
+
+
+def models_table() -> str:
+    """Return a table of all registered models, linked to the pages of their papers."""
+    lines = ["| model | what it does | guidance | parameters | weights |", "|---|---|---|---|---|"]
+    pages = paper_pages()
+    for card in _cards():
+        package = _package(card).rpartition(".")[2]
+        name = f"[{card.name}]({_PAPERS}/{package}.md)" if package in pages else card.name
+        cells = (name, card.summary, ", ".join(card.guidance), f"{card.parameters:,}", weights_summary(card))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def weights_summary(card: ModelCard) -> str:
+    """Return where the weights of a model come from."""
+    entries = card.weights.values()
+    if not card.trainable:
+        return "none needed"
+    if any(entry.file for entry in entries):
+        return "in the package"
+    return "fetch" if any(entry.urls for entry in entries) else "none to fetch"
+
+
+def help_texts() -> str:
+    """Return the ``--help`` of each verb as a section."""
+    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
+
+    def show(*words: str) -> str:
+        command = [sys.executable, "-m", "colorzoo", *words, "--help"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.rstrip()
+
+    verbs = [verb for verb in _VERB.findall(show()) if verb not in _TRAINER_VERBS]
+    return "\n".join(f"## colorzoo {verb}\n\n```text\n{show(verb)}\n```\n" for verb in verbs)
+
+
+def public_names(docs: Path) -> str:
+    """Return directives of mkdocstrings for the names of ``colorzoo`` that no page of ``api/`` shows."""
+    import colorzoo
+
+    members: dict[str, list[str]] = {}
+    for name, module in sorted(colorzoo._PUBLIC.items()):
+        if not (docs / "api" / f"{module}.md").is_file():
+            members.setdefault(module, []).append(name)
+    options = "    options:\n      show_root_heading: false\n      members: "
+    return "\n".join(
+        f"::: colorzoo.{module}\n{options}[{', '.join(names)}]\n" for module, names in members.items()
+    )
+
+
+def resolve_links(markdown: str, uri: str, docs: Path) -> str:
+    """Point links to a paper's ``README.md`` to its page, and make text of links to other files."""
+    here = str(PurePosixPath(uri).parent)
+    written = f"../src/colorzoo/zoo/{PurePosixPath(uri).stem}" if here == _PAPERS else here
+
+    def resolved(link: re.Match[str]) -> str:
+        image, text, target, anchor = link[1], link[2], normpath(join(written, link[3])), link[4] or ""
+        if paper := _PAPER.fullmatch(target):
+            target = f"{_PAPERS}/{paper[1]}.md"
+        elif target.startswith("../"):
+            outside = (docs / target).exists()
+            return f'<abbr title="{target.removeprefix("../")}">{text}</abbr>' if outside else link[0]
+        return f"{image}[{text}]({relpath(target, here)}{anchor})"
+
+    return _LINK.sub(resolved, markdown)
 
 
 def _with_folders(entries: list[Any], pages: list[str]) -> list[Any]:
-    found = []
-    for entry in entries:
-        if not isinstance(entry, dict):
-            found.append(entry)
-            continue
-        ((title, content),) = entry.items()
-        if isinstance(content, list):
-            found.append({title: _with_folders(content, pages)})
-        elif content in pages:  # a page that is gone leaves no hole
-            found.append(entry)
-        elif inside := [page for page in pages if page.startswith(content)]:
-            found.append({title: sorted(inside, key=lambda page: (not _is_index(page), page))})
-    return found
-
-
-def _with_others(entries: list[Any], others: list[str]) -> list[Any]:
-    found = []
+    found: list[Any] = []
     for entry in entries:
         if isinstance(entry, dict):
-            found.append(
-                {title: _with_others(c, others) if isinstance(c, list) else c for title, c in entry.items()}
-            )
+            found += [
+                {title: _with_folders(content, pages) if isinstance(content, list) else content}
+                for title, content in entry.items()
+            ]
+        elif entry.endswith("/"):
+            inside = [page for page in pages if page.startswith(entry)]
+            found += sorted(inside, key=lambda page: (not page.endswith("/index.md"), page))
         else:
-            found += others if entry == _ALL_OTHERS else [entry]
+            found.append(entry)
     return found
 
 
-def _leaves(entries: list[Any]) -> Iterator[str]:
-    for entry in entries:
-        if isinstance(entry, str):
-            yield entry
-        else:
-            for content in entry.values():
-                yield from [content] if isinstance(content, str) else _leaves(content)
+def _cards() -> list[ModelCard]:
+    from colorzoo.registry import list_models, model_card
+
+    return [model_card(name) for name in list_models()]
 
 
-def _is_index(page: str) -> bool:
-    return PurePosixPath(page).name in ("index.md", "README.md")
+def _package(card: ModelCard) -> str:
+    return card.task.partition(":")[0].rpartition(".")[0]
+
+
+def _has_pad() -> bool:
+    return os.environ.get("COLORZOO_SITE_PAD", "") not in ("", "0")

@@ -1,1 +1,1 @@
-"""What colorzoo claims about speed and choices, measured: ``python -m benchmarks [NAME ...]``."""
+"""Benchmarks of speed, memory and quality: ``python -m benchmarks [NAME ...]``."""

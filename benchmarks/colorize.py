@@ -1,16 +1,18 @@
-"""A whole picture from file to file, stage by stage, and all but the network against the plain way."""
+"""A picture from file to file by stages, and everything but the network against the plain way.
+
+The plain way holds the whole picture in float32 and finds colors inside sRGB by bisection.
+"""
 
 from __future__ import annotations
 
-import multiprocessing
-import re
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import kornia.color
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,149 +20,190 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks import _plain
-from benchmarks._harness import Options, Row, share_of, single_thread, time_in_turn, where
-from benchmarks._models import random_model
+from benchmarks._common import (
+    Options,
+    Row,
+    in_fresh_process,
+    megabytes,
+    random_model,
+    share_of,
+    time_in_turn,
+    where,
+)
 from colorzoo import Guidance
+from colorzoo.color.gamut import ChromaPath
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.encode import quantized
-from colorzoo.inference.full_size import FullLuma, join_levels
-from colorzoo.inference.picture_io import chroma_note, read_picture, write_picture
-from colorzoo.inference.resample import shrink_luma, working_size
+from colorzoo.inference.full_size import FullLuma, bicubic_matrix, join_levels, shrink_luma, working_size
+from colorzoo.pictures.picture import chroma_note
+from colorzoo.pictures.read import read_picture
+from colorzoo.pictures.write import quantized, write_picture
 
-SMALL, LARGE, HUGE = (512, 512), (3000, 4000), (6700, 9000)
+SMALL, LARGE, HUGE = (512, 512), (3000, 4000), (6700, 9000)  # height, width
 LIMITS = {SMALL: 0.3, LARGE: 6.0}  # seconds on one core
-GOAL_TIME, GOAL_PLAIN, GOAL_PEAK = 1.0, 0.35, 0.6
-_STATUS = Path("/proc/self/status")  # Linux only; elsewhere memory is not measured
+GOAL_PLAIN, GOAL_PEAK = 0.35, 0.6
+STAGES = ("read", "luma", "network", "join", "write")
+TILE, TOLERANCE, STEPS = 2**16, 1e-4, 12
+TO_RGB = (
+    (3.0799803023, -1.5371515163, -0.5428213080),
+    (-0.9212477523, 1.8759900015, 0.0452473395),
+    (0.0528904611, -0.2040413384, 1.1512320120),
+)
 
 
 def run(options: Options) -> list[Row]:
-    """Time both sizes end to end, then all but the network and the peak of memory against the plain way."""
+    """Time two sizes end to end; compare seconds and peak memory with the plain way."""
     del options
-    torch.manual_seed(0)
-    colorizer = _colorizer()
+    colorizer = make_colorizer()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        rows = [_end_to_end(colorizer, size, folder) for size in LIMITS]
-        rows += _against_the_plain_way(colorizer, folder)
-        return [*rows, _memory(HUGE, folder)] if _STATUS.exists() else rows
+        files = {size: write_photo(size, Path(name)) for size in (SMALL, LARGE, HUGE)}
+        rows = [end_to_end(colorizer, size, files[size]) for size in LIMITS]
+        rows.append(against_the_plain_way(colorizer, files[LARGE]))
+        ours, theirs = (in_fresh_process(peak, str(files[HUGE]), plain) for plain in (False, True))
+    claim = f"peak MB of a gray JPEG of {HUGE[0] * HUGE[1] / 1e6:.0f} megapixels, against the plain way"
+    return [*rows, share_of(claim, ours, theirs, GOAL_PEAK, where())]
 
 
-def _end_to_end(colorizer: Colorizer, size: tuple[int, int], folder: Path) -> Row:
-    """Return one row whose claim names the seconds of each stage."""
-    source = _file(size, folder)
-    stages = _stages(colorizer, source)
-    seconds = time_in_turn(stages, runs=7 if size == SMALL else 2)
-    split = ", ".join(f"{name} {value:.3f}" for name, value in seconds.items())
-    claim = f"{size[1]}x{size[0]} JPEG to JPEG with the small model, seconds, against the limit ({split})"
-    return share_of(claim, sum(seconds.values()), LIMITS[size], GOAL_TIME, where())
-
-
-def _stages(colorizer: Colorizer, source: Path) -> dict[str, Callable[[], object]]:
-    picture = read_picture(source)
-    small = colorizer.see(picture)
-    ab = colorizer.predict_ab(small, Guidance())[0]
-    levels = join_levels(FullLuma(picture.levels), ab)
-    target = source.with_suffix(".out.jpg")
-    return {
-        "read": partial(read_picture, source),
-        "luma": partial(colorizer.see, picture),
-        "network": partial(colorizer.predict_ab, small, Guidance()),
-        "join": partial(join_levels, FullLuma(picture.levels), ab),
-        "write": partial(write_picture, target, levels, picture, overwrite=True),
-    }
-
-
-def _against_the_plain_way(colorizer: Colorizer, folder: Path) -> list[Row]:
-    """Time all but the network, file to file, and compare the pixels of both ways."""
-    source = _file(LARGE, folder)
-    picture = read_picture(source)
-    ab = colorizer.predict_ab(colorizer.see(picture), Guidance())[0]
-    calls = {"ours": lambda: _ours(colorizer, source, ab), "plain": lambda: _plainly(colorizer, source, ab)}
-    times = time_in_turn(calls, runs=2)
-    ours, plain = (call().astype(int) for call in calls.values())
-    apart = np.abs(ours - plain)
-    share = float(np.mean(apart > 0))
-    told = f"largest difference {apart.max()} of 255, {100 * share:.3f} % of the values differ"
-    claim = f"all but the network of a 12 million pixel JPEG, CPU seconds, against the plain way ({told})"
-    return [share_of(claim, times["ours"], times["plain"], GOAL_PLAIN, where())]
-
-
-def _ours(colorizer: Colorizer, source: Path, ab: Tensor) -> NDArray[np.uint8]:
-    picture = read_picture(source)
-    chroma_note(picture)
-    colorizer.see(picture)
-    levels = join_levels(FullLuma(picture.levels), ab)
-    write_picture(source.with_suffix(".ours.jpg"), levels, picture, overwrite=True)
-    return levels
-
-
-def _plainly(colorizer: Colorizer, source: Path, ab: Tensor) -> NDArray[np.uint8]:
-    picture = read_picture(source)
-    rgb = picture.rgb
-    chroma_note(replace(picture, levels=rgb))
-    luma = _plain.full_luma(rgb)
-    shrink_luma(luma, working_size(*rgb.shape[:2], colorizer.size))
-    joined = _plain.join(luma[0, 0], ab)
-    write_picture(source.with_suffix(".plain.jpg"), joined, picture, overwrite=True)
-    return quantized(joined, None, 8)
-
-
-def _memory(size: tuple[int, int], folder: Path) -> Row:
-    """Compare the peaks of fresh processes, file to file, network and libraries included."""
-    source = str(_file(size, folder))
-    ours, plain = (_peak_in_child(call, source) for call in (_color_file, _color_file_plainly))
-    claim = f"peak memory in MB of coloring a gray JPEG of {size[0] * size[1] / 1e6:.0f} million pixels"
-    return share_of(f"{claim}, against the plain way", ours, plain, GOAL_PEAK, where())
-
-
-def _color_file(source: str) -> None:
-    colorizer = _colorizer()
-    picture = read_picture(Path(source))
-    chroma_note(picture)
-    levels = colorizer.colorize(picture).levels()
-    write_picture(Path(source).with_suffix(".ours.jpg"), levels, picture, overwrite=True)
-
-
-def _color_file_plainly(source: str) -> None:
-    _plain.color_file(_colorizer(), Path(source), Path(source).with_suffix(".plain.jpg"))
-
-
-def _colorizer() -> Colorizer:
+def make_colorizer() -> Colorizer:
+    """Return a `Colorizer` of the small model with random weights."""
+    torch.manual_seed(0)
     return Colorizer(random_model("zhang2017_local_small"), device="cpu", allow_untrained=True)
 
 
-def _file(size: tuple[int, int], folder: Path) -> Path:
-    source = folder / f"{size[0]}.jpg"
-    if not source.exists():
-        gray = _photo(size)
-        Image.fromarray((gray * 255).astype(np.uint8)).save(source, quality=92)
-    return source
-
-
-def _peak_in_child(call: Callable[[str], None], source: str) -> float:
-    """Return the megabytes that a fresh process has at its peak."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_peak, call, source).result()
-
-
-def _peak(call: Callable[[str], None], source: str) -> float:
-    single_thread()
-    call(source)
-    return _peak_megabytes()
-
-
-def _peak_megabytes() -> float:
-    # getrusage would answer the peak of the parent, which a child inherits
-    found = re.search(r"VmHWM:\s*(\d+) kB", _STATUS.read_text())
-    assert found is not None, "every Linux tells the peak of a process"
-    return int(found[1]) / 1e3
-
-
-def _photo(size: tuple[int, int]) -> NDArray[np.float32]:
-    """Return a gray picture ``(H, W)`` in [0, 1]: blobs under a little grain."""
+def write_photo(size: tuple[int, int], folder: Path) -> Path:
+    """Write a gray JPEG: blobs with a little grain."""
     generator = torch.Generator().manual_seed(0)
     blobs = F.interpolate(torch.rand(1, 1, 12, 16, generator=generator), size=size, mode="bicubic")[0, 0]
     gray = (0.9 * blobs + 0.1 * torch.rand(size, generator=generator)).clamp(0, 1)
-    photo: NDArray[np.float32] = gray.numpy()
-    return photo
+    path = folder / f"{size[0]}.jpg"
+    Image.fromarray((gray.numpy() * 255).astype(np.uint8)).save(path, quality=92)
+    return path
+
+
+def stages(colorizer: Colorizer, source: Path) -> dict[str, Callable[[], object]]:
+    """Return each stage of coloring a file as a call, with the results of those before it."""
+    picture = read_picture(source)
+    small = colorizer.working_luma(picture)
+    ab = colorizer.predict_ab(small, Guidance())[0]
+    levels = join_levels(FullLuma(picture.levels), ab)
+    target = source.with_suffix(".out.jpg")
+    calls: tuple[Callable[[], object], ...] = (
+        partial(read_picture, source),
+        partial(colorizer.working_luma, picture),
+        partial(colorizer.predict_ab, small, Guidance()),
+        partial(join_levels, FullLuma(picture.levels), ab),
+        partial(write_picture, target, levels, picture, overwrite=True),
+    )
+    return dict(zip(STAGES, calls, strict=True))
+
+
+def end_to_end(colorizer: Colorizer, size: tuple[int, int], source: Path) -> Row:
+    """Return the sum of all stages against the limit."""
+    seconds = time_in_turn(stages(colorizer, source), runs=7 if size == SMALL else 2)
+    split = ", ".join(f"{name} {value:.3f}" for name, value in seconds.items())
+    claim = f"{size[1]} x {size[0]} JPEG to JPEG with the small model, seconds, against the limit ({split})"
+    return share_of(claim, sum(seconds.values()), LIMITS[size], 1.0, where())
+
+
+def against_the_plain_way(colorizer: Colorizer, source: Path) -> Row:
+    """Time all but the network, file to file, and compare the pixels."""
+    ab = colorizer.predict_ab(colorizer.working_luma(read_picture(source)), Guidance())[0]
+
+    def ours() -> NDArray[Any]:
+        picture = read_picture(source)
+        chroma_note(picture)
+        colorizer.working_luma(picture)
+        levels = join_levels(FullLuma(picture.levels), ab)
+        write_picture(source.with_suffix(".ours.jpg"), levels, picture, overwrite=True)
+        return levels
+
+    def plain() -> NDArray[np.uint8]:
+        picture = read_picture(source)
+        rgb = picture.rgb
+        chroma_note(replace(picture, levels=rgb))
+        luma = plain_luma(rgb)
+        shrink_luma(luma, working_size(rgb.shape[0], rgb.shape[1], colorizer.size))
+        joined = plain_join(luma[0, 0], ab)
+        write_picture(source.with_suffix(".plain.jpg"), joined, picture, overwrite=True)
+        return quantized(joined, None, 8)
+
+    seconds = time_in_turn({"ours": ours, "plain": plain}, runs=2)
+    apart = np.abs(ours().astype(int) - plain())
+    pixels = f"largest difference {apart.max()} of 255, {100 * np.mean(apart > 0):.3f} % of the values differ"
+    claim = f"all but the network of a 12-megapixel JPEG, seconds, against the plain way ({pixels})"
+    return share_of(claim, seconds["ours"], seconds["plain"], GOAL_PLAIN, where())
+
+
+def peak(source: str, plain: bool) -> float:
+    """Return the peak MB of a process that colors one file."""
+    colorizer, path = make_colorizer(), Path(source)
+    if plain:
+        color_plainly(colorizer, path, path.with_suffix(".plain.jpg"))
+    else:
+        picture = read_picture(path)
+        chroma_note(picture)
+        levels = colorizer.colorize(picture).levels()
+        write_picture(path.with_suffix(".ours.jpg"), levels, picture, overwrite=True)
+    return megabytes("VmHWM")
+
+
+def color_plainly(colorizer: Colorizer, source: Path, target: Path) -> None:
+    """Color one file the plain way."""
+    picture = read_picture(source)
+    chroma_note(picture)
+    rgb = picture.rgb
+    luma = plain_luma(rgb)
+    seen = shrink_luma(luma, working_size(rgb.shape[0], rgb.shape[1], colorizer.size))
+    ab = colorizer.predict_ab(seen, Guidance())[0]
+    write_picture(target, plain_join(luma[0, 0], ab), picture, overwrite=True)
+
+
+def plain_luma(rgb: NDArray[np.float32]) -> Tensor:
+    """Return the lightness ``(1, 1, H, W)`` of ``(H, W, 3)`` RGB in [0, 1]."""
+    height, width = rgb.shape[:2]
+    luma = torch.empty(1, 1, height, width)
+    step = max(1, TILE // width)
+    for first in range(0, height, step):
+        rows = slice(first, first + step)
+        tile = torch.from_numpy(np.ascontiguousarray(rgb[rows])).permute(2, 0, 1)
+        luma[0, 0, rows] = kornia.color.rgb_to_lab(tile)[0]
+    return luma
+
+
+def plain_join(luma: Tensor, ab: Tensor) -> NDArray[np.float32]:
+    """Return ``(H, W, 3)`` RGB in [0, 1] of a lightness ``(H, W)`` and a small ``(2, h, w)`` ab."""
+    height, width = luma.shape
+    down, across = bicubic_matrix(ab.shape[1], height), bicubic_matrix(ab.shape[2], width)
+    rgb = np.empty((height, width, 3), dtype=np.float32)
+    step = max(1, TILE // width)
+    for first in range(0, height, step):
+        rows = slice(first, first + step)
+        linear = linear_in_gamut(luma[rows].flatten(), (down[rows] @ ab @ across.T).flatten(1))
+        shown = kornia.color.linear_rgb_to_rgb(linear.view(3, -1, width).clamp(0, 1))
+        rgb[rows] = shown.permute(1, 2, 0).numpy()
+    return rgb
+
+
+def linear_in_gamut(luma: Tensor, ab: Tensor) -> Tensor:
+    """Return linear RGB ``(3, N)``; colors outside sRGB get the largest chroma inside, by bisection."""
+
+    def within(linear: Tensor, tolerance: float) -> Tensor:
+        return (linear.amin(0) >= -tolerance) & (linear.amax(0) <= 1 + tolerance)
+
+    fy = (luma + 16) / 116
+    x, y, z = (from_cone(cone) for cone in (fy + ab[0] / 500, fy, (fy - ab[1] / 200).clamp(min=0)))
+    linear = torch.stack([of_x * x + of_y * y + of_z * z for of_x, of_y, of_z in TO_RGB])
+    outside = (~within(linear, TOLERANCE)).nonzero().squeeze(-1)
+    if outside.numel():
+        path = ChromaPath(linear[:, outside], from_cone((luma[outside].clamp(0, 100) + 16) / 116))
+        low, high = torch.zeros(len(outside)), torch.ones(len(outside))
+        for _ in range(STEPS):
+            middle = (low + high) / 2
+            inside = within(path.at(middle), TOLERANCE / 2)
+            low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
+        linear[:, outside] = path.at(low)
+    return linear
+
+
+def from_cone(cone: Tensor) -> Tensor:
+    """Invert the nonlinearity of CIE Lab."""
+    return torch.where(cone > 0.2068966, cone**3, (cone - 16 / 116) / 7.787)

@@ -1,126 +1,187 @@
-"""The drawing pad in a real browser: from pointer-up to new pixels; and eight pads at once for a minute.
-
-``COLORZOO_BEFORE`` may name the ``src`` folder of an earlier state, as of a git worktree: it gets the same
-edits, one of its and one of ours in turn, and the rows say which part of its times ours are.
-"""
+"""The drawing pad in a real browser: milliseconds from pointer-up to new pixels."""
 
 from __future__ import annotations
 
-import asyncio
-import os
+import random
 import re
+import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from benchmarks._harness import Options, Row, SkippedError, share_of, where
-from benchmarks._pads import SIDE, Edit, Hand, chromium, server
+import numpy as np
+from PIL import Image
 
-EDITS = int(os.environ.get("COLORZOO_EDITS", "100"))
-MEDIAN_LIMIT, LATE_LIMIT = 120.0, 250.0  # ms
-SESSIONS = 8
-SECONDS = int(os.environ.get("COLORZOO_LOAD_SECONDS", "60"))
-GROWTH_LIMIT = 1.1
-BEFORE = "COLORZOO_BEFORE"
-SOONER, LATE_SOONER = 0.7, 0.6  # goals of the median and the 95th percentile against an earlier state
-_WARMUP = 5  # edits
-_PARTS = ("network", "encode", "wait", "transfer", "draw")
+from benchmarks._common import Options, Row, SkippedError, share_of, where
+
+SIDE, EDITS, WARMUP = 512, 100, 5
+GOALS = {0.5: 120.0, 0.95: 250.0}  # quantile: ms
+PAUSE, PRESS, FRAME = 350, 90, 16.7  # ms between edits, of a press of the button, of a frame
+PATIENCE = 300_000  # ms until the models are loaded
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+)
+MARKS = """() => {
+  const found = {};
+  for (const mark of performance.getEntriesByType("mark")) {
+    if (mark.name.startsWith("pad:")) (found[mark.detail.id] ??= {})[mark.name.slice(4)] = {
+      at: mark.startTime, ...mark.detail};
+  }
+  return found;
+}"""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Milliseconds of one edit.
+
+    Attributes:
+        network: Neural network.
+        encode: Joining with the lightness and encoding.
+        wait: Queue and everything else in the server.
+        transfer: Between page and server, both ways.
+        draw: Decoding and drawing.
+    """
+
+    network: float
+    encode: float
+    wait: float
+    transfer: float
+    draw: float
 
 
 def run(options: Options) -> list[Row]:
-    """Drive the browser through 100 edits, then eight sessions for a minute."""
-    del options
-    before = os.environ.get(BEFORE)
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as open_pads:
-        url, process = open_pads.enter_context(server(Path(folder)))
-        if before is None:
-            (edits,) = _edit(url)
-            return [*_latency_rows(edits), *_load_rows(url, process)]
-        earlier_url, _ = open_pads.enter_context(server(Path(folder), before))
-        edits, earlier = _edit(url, earlier_url)
-        return _compared_rows(edits, earlier)
-
-
-def _compared_rows(edits: list[Edit], earlier: list[Edit]) -> list[Row]:
-    """Return how the times compare with those of an earlier state."""
-    ours, theirs = (sorted(edit.total for edit in some) for some in (edits, earlier))
-    title = f"pointer-up to new pixels, {{}} of {len(edits)} edits of a {SIDE}x{SIDE} photo, ms, before {{}}"
+    """Drive the browser through 100 edits, or as many as ``--repeats`` states."""
+    edits = options.repeats or EDITS
+    with tempfile.TemporaryDirectory() as folder, pad_server(Path(folder)) as url, chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(url)
+        page.wait_for_selector(".colorzoo-pad[data-photo=true]", timeout=PATIENCE)
+        user = BrowserUser(page)
+        done = [user.edit(number) for number in range(edits + WARMUP)][WARMUP:]
+    measured = [each for each in done if each is not None]
+    totals = sorted(total for total, _ in measured)
+    parts = {field.name: sum(getattr(edit, field.name) for _, edit in measured) for field in fields(Edit)}
+    split = ", ".join(f"{name} {part / sum(parts.values()):.0%}" for name, part in parts.items())
+    title = f"pointer-up to new pixels, {len(totals)} edits of a {SIDE} x {SIDE} photo, ms"
     rows = []
-    for name, share, goal in (("median", 0.5, SOONER), ("95th percentile", 0.95, LATE_SOONER)):
-        now, then = _at(ours, share), _at(theirs, share)
-        shares = (_shares(edits), _shares(earlier))
-        rows.append(
-            share_of(title.format(name, f"({shares[1]}), now ({shares[0]})"), now, then, goal, where())
-        )
+    for quantile, limit in GOALS.items():
+        value = statistics.median(totals) if quantile == 0.5 else totals[round(quantile * (len(totals) - 1))]
+        claim = f"{title}, quantile {quantile:g} against the limit ({split})"
+        rows.append(share_of(claim, value, limit, 1.0, where()))
     return rows
 
 
-def _at(ordered: list[float], share: float) -> float:
-    return ordered[int(share * (len(ordered) - 1) + 0.5)]
+@contextmanager
+def pad_server(folder: Path) -> Iterator[str]:
+    """Run ``colorzoo studio`` on a photo in a process of its own; yield its address."""
+    rows, columns = np.mgrid[0:SIDE, 0:SIDE] / SIDE
+    level = 0.5 + 0.25 * np.sin(7 * columns + 3 * rows) + 0.15 * np.sign(np.sin(5 * rows) - 2 * columns + 1)
+    grain = np.random.default_rng(0).normal(0, 0.015, level.shape)
+    photo = folder / "photo.jpg"
+    Image.fromarray((np.clip(level + grain, 0, 1) * 255).astype(np.uint8)).save(photo, quality=92)
+    command = [sys.executable, "-m", "colorzoo", "studio", str(photo), "--no-browser", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = re.search(r"http://\S+", process.stdout.readline())
+        if found is None:
+            raise SkippedError("the studio did not start")
+        try:
+            yield found[0]
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
 
 
-def _shares(edits: list[Edit]) -> str:
-    whole = sum(edit.spent for edit in edits)
-    return ", ".join(f"{part} {sum(getattr(e, part) for e in edits) / whole:.0%}" for part in _PARTS)
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Start the browser of this machine."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise SkippedError('playwright is missing: python -m pip install "colorzoo[test]"') from None
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        raise SkippedError("chromium is missing: apt-get install chromium")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield browser
+        browser.close()
 
 
-def _latency_rows(edits: list[Edit]) -> list[Row]:
-    totals = sorted(edit.total for edit in edits)
-    late, shares = _at(totals, 0.95), _shares(edits)
-    title = (
-        f"pointer-up to new pixels, {len(edits)} edits of a {SIDE}x{SIDE} photo, ms, {{}} against the limit"
+class BrowserUser:
+    """A user who adds, moves and recolors points, one edit after the other.
+
+    Args:
+        page: The pad with an open photo of `SIDE` pixels.
+    """
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.random = random.Random(0)
+        self.points: list[tuple[float, float]] = []
+        self.wait()
+        page.locator(".cz-color .cz-check input").check()  # without a color a new point changes nothing
+        self.seen = set(page.evaluate(MARKS))
+
+    def edit(self, number: int) -> tuple[float, Edit] | None:
+        """Return the total and the parts of an edit in ms; None if its picture came in several pieces."""
+        page, points = self.page, self.points
+        if number % 5 in (0, 2):  # add
+            points.append(self.random_point())
+            page.mouse.click(*self.on_page(points[-1]), delay=PRESS)
+        elif number % 5 == 3:  # move
+            start, points[-1] = points[-1], self.random_point()
+            page.mouse.move(*self.on_page(start))
+            page.mouse.down()
+            page.mouse.move(*self.on_page(points[-1]), steps=8)
+            page.wait_for_timeout(PRESS)
+            page.mouse.up()
+        else:  # recolor by the palette
+            page.keyboard.press(str(self.random.randint(1, 5)))
+        self.wait()
+        marks = page.evaluate(MARKS)
+        new = [marks[name] for name in marks if name not in self.seen]
+        self.seen = set(marks)
+        done = [each for each in new if {"input", "painted"} <= set(each)]
+        done = [each for each in done if each["received"]["quality"] == "final"]
+        return edit_times(done[0]) if done else None
+
+    def wait(self) -> None:
+        """Wait until everything is drawn."""
+        self.page.wait_for_timeout(PAUSE)
+        self.page.wait_for_selector(".colorzoo-pad[data-state=ready]", timeout=60_000)
+
+    def random_point(self) -> tuple[float, float]:
+        """Return a random point of the photo."""
+        return self.random.uniform(20, SIDE - 20), self.random.uniform(20, SIDE - 20)
+
+    def on_page(self, point: tuple[float, float]) -> tuple[float, float]:
+        """Return the position of a point of the photo on the page."""
+        x, y = self.page.evaluate("([x, y]) => colorzooPad.toPage(x, y)", list(point))
+        return x, y
+
+
+def edit_times(marks: dict[str, Any]) -> tuple[float, Edit]:
+    """Return the total and the parts of an edit; the total is at least one frame."""
+    timing = marks["received"]["timing"]
+    encode = timing["join"] + timing["encode"]
+    edit = Edit(
+        network=timing["network"],
+        encode=encode,
+        wait=timing["total"] - timing["network"] - encode,
+        transfer=marks["received"]["at"] - marks["sent"]["at"] - timing["total"],
+        draw=marks["painted"]["at"] - marks["received"]["at"],
     )
-    return [
-        share_of(
-            f"{title.format('median')} ({shares})", statistics.median(totals), MEDIAN_LIMIT, 1.0, where()
-        ),
-        share_of(title.format("95th percentile"), late, LATE_LIMIT, 1.0, where()),
-    ]
-
-
-def _load_rows(url: str, process: subprocess.Popen[str]) -> list[Row]:
-    from benchmarks._studio_load import run_sessions
-
-    asyncio.run(run_sessions(url, sessions=SESSIONS, seconds=max(2, SECONDS // 6)))  # warm: caches are full
-    before = _resident(process.pid)
-    report = asyncio.run(run_sessions(url, sessions=SESSIONS, seconds=SECONDS))
-    after = _resident(process.pid)
-    for error in report.errors[:3]:
-        print(f"load: {error}", file=sys.stderr)
-    answers = sum(report.answers.values())
-    title = f"{SESSIONS} sessions at once for {SECONDS} s"
-    facts = f"{answers} pictures, the least served session got {min(report.answers.values())}"
-    bad = float(len(report.errors) + report.wrong)
-    return [
-        share_of(f"{title}: errors and answers to the wrong session ({facts})", bad, 1.0, 0.0, where()),
-        share_of(f"{title}: MB of the server after against before", after, before, GROWTH_LIMIT, where()),
-    ]
-
-
-def _edit(*urls: str) -> list[list[Edit]]:
-    """Do the same edits on each pad, in turn."""
-    with chromium() as browser:
-        hands = [Hand(_opened(browser, url)) for url in urls]
-        done = [[hand.edit(number) for hand in hands] for number in range(EDITS + _WARMUP)]
-    return [[edit for edit in edits if edit is not None] for edits in zip(*done[_WARMUP:], strict=True)]
-
-
-def _opened(browser: Any, url: str) -> Any:
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.goto(url)
-    page.wait_for_selector(".colorzoo-pad[data-photo=true]", timeout=300_000)  # models load behind it
-    return page
-
-
-def _resident(pid: int) -> float:
-    """Return the megabytes a process holds."""
-    status = Path(f"/proc/{pid}/status")
-    if not status.exists():
-        raise SkippedError("memory is measured on Linux only")
-    found = re.search(r"VmRSS:\s*(\d+) kB", status.read_text())
-    assert found is not None
-    return int(found[1]) / 1e3
+    return max(marks["painted"]["at"] - marks["input"]["at"], FRAME), edit

@@ -1,4 +1,4 @@
-"""Reads the imports of a source tree with `ast`, so that rules on them can be tested without importing it."""
+"""Imports of a source tree, read with `ast`, for tests of rules on imports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Import:
-    """One imported dotted name and where it is imported."""
+    """An imported dotted name and the place of the import."""
 
     importer: str
     name: str
@@ -22,12 +22,12 @@ class Import:
 
 
 def read_imports(root: Path) -> list[Import]:
-    """Return every import below the package folder ``root``, lazy and type-checking ones included."""
+    """Return every import below the package folder ``root``, including lazy and type-checking ones."""
     return [found for file in sorted(root.rglob("*.py")) for found in _file_imports(root, file)]
 
 
 def inside(name: str, *packages: str) -> bool:
-    """Tell whether a dotted name is one of the packages or below it."""
+    """Return True if a dotted name is one of the packages or inside one."""
     return any(name == package or name.startswith(package + ".") for package in packages)
 
 
@@ -48,10 +48,9 @@ def _names(node: ast.AST, package: str) -> list[str]:
         base = _absolute(node, package)
         return [base, *(f"{base}.{alias.name}" for alias in node.names)]
     if isinstance(node, ast.Call) and _is_import_call(node.func) and node.args:
-        argument = node.args[0]
-        return (
-            [argument.value] if isinstance(argument, ast.Constant) and isinstance(argument.value, str) else []
-        )
+        match node.args[0]:
+            case ast.Constant(value=str(name)):
+                return [name]
     return []
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from colorzoo.factory import build_model
-from colorzoo.registry import load_class, model_card
+from colorzoo.registry import load_model_class, model_card
 from colorzoo.zoo.zhang2017.published import convert_published, convert_published_global
 from pseudo_weights import pseudo_state_dict
 
@@ -25,7 +25,7 @@ def narrow_weights(name: str, golden: str) -> dict[str, np.ndarray]:
         golden: Name of the golden file that lists the authors' names.
     """
     shapes = json.loads(str(np.load(GOLDEN / f"{golden}.npz")["meta"]))["shapes"]
-    ours = build_model(load_class(model_card(name)), {"width": 0.125}).state_dict()
+    ours = build_model(load_model_class(model_card(name)), {"width": 0.125}).state_dict()
     renamed = _NAMES[name]({key: torch.tensor(index) for index, key in enumerate(shapes)})
     narrow = {list(shapes)[int(index)]: tuple(ours[key].shape) for key, index in renamed.items()}
     return pseudo_state_dict(narrow, seed=3)

@@ -1,5 +1,6 @@
-"""The frame of the claims: verdicts, intervals, records that are kept, counted looks, old weights."""
+"""Claims: verdicts, intervals, records, counted looks and older weights."""
 
+import csv
 import json
 import math
 from collections.abc import Mapping
@@ -9,20 +10,24 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from benchmarks import _digests
+from benchmarks import _common
 from benchmarks.claims import __main__ as command
-from benchmarks.claims._claim import judge, judge_gain, judge_harmless
-from benchmarks.claims._experiment import Experiment, Item, Setup, read_result, run, spread
-from benchmarks.claims._looks import read_looks
-from benchmarks.claims._numbers import Result, estimate, estimate_of_means
-from benchmarks.claims._page import shown, texts
-from benchmarks.pages import DOCS
+from benchmarks.claims._claim import (
+    Result,
+    estimate,
+    estimate_of_means,
+    gain_verdict,
+    make_claim,
+    no_harm_verdict,
+)
+from benchmarks.claims._experiment import LOOKS, Experiment, Item, Setup, read_result, run, spread
+from benchmarks.claims._page import effect_text, page_and_json
 from PIL import Image
 
-from colorzoo.evaluation.bootstrap import Estimate
+from colorzoo.evaluation.statistics import Estimate
 
 MODEL = "zhang2016_small"
-CLAIMS = DOCS / "claims"
+CLAIMS = _common.DOCS / "claims"
 
 
 @pytest.mark.parametrize(
@@ -39,8 +44,8 @@ CLAIMS = DOCS / "claims"
         (Estimate(math.nan), None, "not reproduced"),
     ],
 )
-def test_a_gain_is_judged_by_its_interval_and_its_size(ours, stated, verdict) -> None:
-    assert judge_gain(ours, stated)[0] == verdict
+def test_the_verdict_of_a_gain_depends_on_interval_and_size(ours, stated, verdict) -> None:
+    assert gain_verdict(ours, stated)[0] == verdict
 
 
 @pytest.mark.parametrize(
@@ -53,11 +58,11 @@ def test_a_gain_is_judged_by_its_interval_and_its_size(ours, stated, verdict) ->
         (Estimate(math.nan), "not reproduced"),
     ],
 )
-def test_harm_is_judged_by_the_margin(ours, verdict) -> None:
-    assert judge_harmless(ours, 0.5)[0] == verdict
+def test_the_verdict_of_no_harm_depends_on_the_margin(ours, verdict) -> None:
+    assert no_harm_verdict(ours, 0.5)[0] == verdict
 
 
-def test_intervals_hold_the_mean_and_shrink_with_pictures() -> None:
+def test_intervals_contain_the_mean_and_shrink_with_pictures() -> None:
     random = np.random.default_rng(1)
     few, many = (estimate(random.normal(2, 1, count)) for count in (10, 200))
     assert few.low < few.value < few.high
@@ -68,7 +73,7 @@ def test_intervals_hold_the_mean_and_shrink_with_pictures() -> None:
     assert math.isnan(estimate(np.array([])).value)
 
 
-def test_a_ratio_of_means_is_no_mean_of_ratios() -> None:
+def test_a_ratio_of_means_is_not_a_mean_of_ratios() -> None:
     found = estimate_of_means([np.array([1.0, 9.0]), np.array([1.0, 3.0])], lambda means: means[0] / means[1])
     assert found.value == 2.5
     assert (found.low, found.high) == (1.0, 3.0)
@@ -77,8 +82,13 @@ def test_a_ratio_of_means_is_no_mean_of_ratios() -> None:
 def test_gains_are_paired() -> None:
     result = Result([{"item": "a", "one": 5.0, "other": 4.0}, {"item": "b", "one": 105.0, "other": 104.0}])
     assert result.gain("one", "other") == Estimate(1.0, 1.0, 1.0)
-    assert result.names() == ["one", "other"]
     assert Result([{"one": 5.0}, {"one": None}]).mean("one").value == 5
+
+
+def looks(setup: Setup) -> list[int]:
+    """Return the numbers of pictures in the list of looks."""
+    lines = (setup.out / LOOKS).read_text(encoding="utf-8").splitlines()[1:]
+    return [int(row[2]) for row in csv.reader(lines)]
 
 
 class Bench:
@@ -117,7 +127,7 @@ def setup(tmp_path: Path) -> Setup:
     return Setup(tmp_path, tmp_path / "out")
 
 
-def test_what_is_recorded_is_not_measured_twice(bench, setup) -> None:
+def test_recorded_items_are_not_measured_again(bench, setup) -> None:
     run(bench.experiment(), setup)
     run(bench.experiment(), setup)
     assert (bench.measured, bench.begun) == (["a", "b", "c"], 1)
@@ -125,12 +135,12 @@ def test_what_is_recorded_is_not_measured_twice(bench, setup) -> None:
     (bench.folder / "d").write_text("d")
     run(bench.experiment(), setup)
     assert bench.measured == ["a", "b", "c", "b", "d"]
-    assert [(look.set_name, look.count) for look in read_looks(setup.out)] == [("a set", 3), ("a set", 2)]
+    assert looks(setup) == [3, 2]
     run(bench.experiment("other settings"), setup)
     assert bench.measured[5:] == ["a", "b", "c", "d"]
 
 
-def test_an_interrupted_measurement_goes_on_and_is_one_look(bench, setup, monkeypatch) -> None:
+def test_an_interrupted_measurement_resumes(bench, setup, monkeypatch) -> None:
     for name in ("stop", "z"):
         (bench.folder / name).write_text(name)
     with pytest.raises(KeyboardInterrupt):
@@ -138,15 +148,15 @@ def test_an_interrupted_measurement_goes_on_and_is_one_look(bench, setup, monkey
     monkeypatch.setattr(bench, "measure", lambda item: bench.measured.append(item.name) or {"value": 0.0})
     run(bench.experiment(), setup)
     assert bench.measured == ["a", "b", "c", "stop", "z"]
-    assert [look.count for look in read_looks(setup.out)] == [5]
+    assert looks(setup) == [5, 2]
     (bench.folder / "z").write_text("another picture")
     run(bench.experiment(), setup)
-    assert [look.count for look in read_looks(setup.out)] == [5, 1]
+    assert looks(setup) == [5, 2, 1]
 
 
-def test_more_pictures_are_added_and_fewer_take_nothing_away(bench, setup, monkeypatch) -> None:
+def test_records_grow_with_the_count_and_never_shrink(bench, setup, monkeypatch) -> None:
     every = bench.items
-    monkeypatch.setattr(bench, "items", lambda setup: every(setup)[: setup.number(2)])
+    monkeypatch.setattr(bench, "items", lambda setup: every(setup)[: setup.count or 2])
     run(bench.experiment(), setup)
     run(bench.experiment(), replace(setup, count=3))
     assert bench.measured == ["a", "b", "c"]
@@ -154,7 +164,7 @@ def test_more_pictures_are_added_and_fewer_take_nothing_away(bench, setup, monke
     run(bench.experiment(), setup)
     assert bench.measured == ["a", "b", "c", "a"]
     assert [row["item"] for row in read_result(bench.experiment(), setup.out).rows] == ["a", "b", "c"]
-    assert [look.count for look in read_looks(setup.out)] == [2, 1, 1]
+    assert looks(setup) == [2, 1, 1]
 
 
 @pytest.mark.parametrize(("own", "first"), [(24, 0), (20, 0), (12, 1)])
@@ -209,41 +219,14 @@ def test_one_option_sets_the_number_of_pictures_everywhere(experiment, data: Pat
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.name)
-def test_no_claim_is_measured_on_what_trains(experiment, data: Path, tmp_path: Path) -> None:
+def test_no_claim_is_measured_on_training_pictures(experiment, data: Path, tmp_path: Path) -> None:
     files = [path for item in experiment.items(Setup(data, tmp_path, 10_000)) for path in item.files]
     assert not [path for path in files if "train" in path.parts]
     if "held out" in experiment.set_name:
         assert {int(path.stem) % 4 for path in files} == {0}
 
 
-def test_two_runs_are_compared_by_their_verdicts(tmp_path: Path, capsys) -> None:
-    def write(name: str, *rows: tuple[str, str, float]) -> Path:
-        numbers = [
-            {"paper": "p", "claim": claim, "verdict": verdict, "unit": "dB", "pictures": 3}
-            | {"ours": {"value": value, "low": 0.5, "high": 1.5}}
-            for claim, verdict, value in rows
-        ]
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "claims.json").write_text(json.dumps(numbers))
-        return tmp_path / name
-
-    here = write("here", ("it helps", "reproduced", 1.0), ("it is fast", "reproduced", 2.0))
-    alike = write("alike", ("it helps", "reproduced", 1.1), ("it is fast", "reproduced", 1.0))
-    other = write("other", ("it helps", "not reproduced", -1.0), ("it is small", "reproduced", 1.0))
-    assert command.main(["--out", str(here), "--compare", str(alike)]) == 0
-    assert (
-        "2 of 2 verdicts are the same; 1 numbers lie in the other run's interval" in capsys.readouterr().out
-    )
-    assert command.main(["--out", str(here), "--compare", str(other / "claims.json")]) == 1
-    told = capsys.readouterr().out
-    assert "p: it helps: reproduced (+1 dB, n = 3) here, not reproduced (-1 dB, n = 3) there" in told
-    assert "p: it is fast: only here\np: it is small: only there\n0 of 1 verdicts" in told
-    (other / "claims.json").write_text("{")
-    assert command.main(["--out", str(here), "--compare", str(other)]) == 2
-    assert "holds no claims" in capsys.readouterr().err
-
-
-def test_newer_weights_are_seen_and_measured_anew(bench, setup, monkeypatch) -> None:
+def test_newer_weights_are_marked_and_measured_again(bench, setup, monkeypatch) -> None:
     run(bench.experiment(), setup)
     assert read_result(bench.experiment(), setup.out).stale == ()
     monkeypatch.setattr("benchmarks.claims._experiment.weights_digest", {MODEL: "new"}.get)
@@ -253,11 +236,11 @@ def test_newer_weights_are_seen_and_measured_anew(bench, setup, monkeypatch) -> 
     assert read_result(bench.experiment(), setup.out).stale == ()
 
 
-def test_the_digest_of_a_model_covers_what_it_stands_on(monkeypatch) -> None:
+def test_the_digest_of_a_model_covers_its_backbones(monkeypatch) -> None:
     before = {
-        name: _digests.weights_digest(name) for name in ("kim2021_su2020_small", "zhang2016_small", "gray")
+        name: _common.weights_digest(name) for name in ("kim2021_su2020_small", "zhang2016_small", "gray")
     }
-    real = _digests.model_card
+    real = _common.model_card
 
     def changed(name: str):
         card = real(name)
@@ -266,13 +249,13 @@ def test_the_digest_of_a_model_covers_what_it_stands_on(monkeypatch) -> None:
         entry = SimpleNamespace(sha256="0" * 64)
         return SimpleNamespace(weights={"default": entry}, hparams=card.hparams)
 
-    monkeypatch.setattr(_digests, "model_card", changed)
-    assert _digests.weights_digest("kim2021_su2020_small") != before["kim2021_su2020_small"]  # two steps away
-    assert _digests.weights_digest("zhang2016_small") == before["zhang2016_small"]
-    assert before["gray"] == _digests.NONE
+    monkeypatch.setattr(_common, "model_card", changed)
+    assert _common.weights_digest("kim2021_su2020_small") != before["kim2021_su2020_small"]  # two steps away
+    assert _common.weights_digest("zhang2016_small") == before["zhang2016_small"]
+    assert before["gray"] == _common.NO_WEIGHTS
 
 
-def test_a_page_says_what_failed_and_what_is_old(bench, setup) -> None:
+def test_the_page_shows_failures_and_older_weights(bench, setup) -> None:
     experiment = bench.experiment()
 
     def claims(results: Mapping[str, Result]) -> list:
@@ -280,22 +263,21 @@ def test_a_page_says_what_failed_and_what_is_old(bench, setup) -> None:
         old = Result(result.rows, (MODEL,))
         bad = Estimate(-1.0, -2.0, -0.5)
         return [
-            judge("paper", "it helps", Estimate(1.0, 0.5, 2.0), "dB", result, stated=1.0),
-            judge("paper", "it harms nobody", bad, "dB", old, paper_number="+3 dB"),
+            make_claim("it helps", Estimate(1.0, 0.5, 2.0), "dB", result, stated=1.0),
+            make_claim("it harms nobody", bad, "dB", old, paper_number="+3 dB"),
         ]
 
     paper = SimpleNamespace(
         PAPER="paper", TITLE="A paper", INTRO="How.", EXPERIMENTS=(experiment,), claims=claims
     )
-    pages = texts([paper], setup.out)
-    assert "Not measured yet: A paper." in pages["index.md"]
+    pages = page_and_json([paper], setup.out)
+    assert "## A paper\n\nNot measured yet." in pages["index.md"]
     run(experiment, setup)
-    pages = texts([paper], setup.out)
-    for name in ("index.md", "paper.md"):
-        assert (
-            "| -1.00 (-2.00 to -0.50) dB | 3 | **not reproduced** (older weights: zhang2016_small) |"
-            in pages[name]
-        )
+    pages = page_and_json([paper], setup.out)
+    assert (
+        "| -1.00 (-2.00 to -0.50) dB | 3 | **not reproduced** (older weights: zhang2016_small) |"
+        in (pages["index.md"])
+    )
     assert "2 claims: 1 not reproduced, 1 reproduced." in pages["index.md"]
     assert "| a set | 1 | 3 |" in pages["index.md"]
     assert [row["verdict"] for row in json.loads(pages["claims.json"])] == ["reproduced", "not reproduced"]
@@ -306,18 +288,18 @@ def test_a_page_says_what_failed_and_what_is_old(bench, setup) -> None:
     [(Estimate(12.345), "+12.3 dB"), (Estimate(-0.01234, -0.02, 0.1), "-0.0123 (-0.0200 to +0.1000) dB")],
 )
 def test_numbers_are_shown_with_three_digits(value, text) -> None:
-    assert shown(value, "dB") == text
+    assert effect_text(value, "dB") == text
 
 
-def test_an_unknown_paper_and_missing_data_are_told_in_a_line(tmp_path, capsys) -> None:
+def test_an_unknown_paper_and_missing_data_print_one_line(tmp_path, capsys) -> None:
     assert command.main(["cat2020"]) == 2
     assert "no paper cat2020; there are chen2023, cho2023" in capsys.readouterr().err
     assert command.main(["zhang2017", "--data", str(tmp_path), "--out", str(tmp_path)]) == 2
     assert "name the folder of the data with --data" in capsys.readouterr().err
 
 
-def test_the_committed_pages_are_those_of_the_records() -> None:
-    pages = texts(command.load_papers(command.paper_names()), CLAIMS)
+def test_the_committed_page_is_up_to_date() -> None:
+    pages = page_and_json(command.load_papers(command.paper_names()), CLAIMS)
     for name, text in pages.items():
         told = f"{name} is old: run `python -m benchmarks.claims --pages`"
         assert (CLAIMS / name).read_text(encoding="utf-8") == text, told
@@ -337,4 +319,4 @@ def test_every_paper_can_be_measured(name, tmp_path) -> None:
     if not data.is_dir():
         pytest.skip(f"no data sets in {data}")
     assert command.main([name, "--quick", "--data", str(data), "--out", str(tmp_path)]) == 0
-    assert f"[Details]({name}.md)" in (tmp_path / "index.md").read_text(encoding="utf-8")
+    assert f"({name}.svg)" in (tmp_path / "index.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The example of docs/cluster_engines.md by Ray on this machine: killed, restarted, nothing made twice."""
+"""The Ray example of docs/cluster.md on this machine: killed, restarted, nothing made twice."""
 
 import os
 import re
@@ -46,7 +46,7 @@ def results(out: Path) -> list[Path]:
 @pytest.mark.timeout(1500)
 def test_the_example_of_ray_data_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason='needs `pip install "ray[data]"`')
-    page = (ROOT / "docs" / "cluster_engines.md").read_text()
+    page = (ROOT / "docs" / "cluster.md").read_text()
     script = tmp_path / "job.py"
     script.write_text(
         next(b for b in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "import ray" in b)

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from colorzoo.card import ModelCard, Smoke
-from colorzoo.registry import list_models, load_class, model_card
+from colorzoo.model import ColoringModel
+from colorzoo.prediction import Prediction
+from colorzoo.registry import list_models, load_model_class, model_card
 from colorzoo.testing import Check, ContractError, contract_checks
 from throwaway_paper import write_config, write_paper
 
@@ -112,7 +114,7 @@ LIES = {
     "config": {"config": "nowhere.yaml"},
     "export": {"limits": ("export",)},
     "gradient_reaches_input": {"limits": ("gradient",)},
-    "gradients": {"smoke": Smoke(size=16, without_gradient=("network.0.*",))},
+    "gradients": {"smoke": Smoke(size=16, without_gradient=("model.network.0.*",))},
     "state_dict_round_trip": {"limits": ("training",)},
     "odd_sizes": {"output": "rgb"},
 }
@@ -142,10 +144,15 @@ FAULTS: dict[str, Callable[[Tensor], Tensor]] = {
 def test_a_faulty_model_is_found_out(
     name: str, paper: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    network = load_class(paper)(width=8).network.__class__
-    forward = network.forward
+    model = load_model_class(paper)
+    forward = model.forward
     check = {str(check): check for check in contract_checks(tmp_path / "configs")}[name]
     check(paper)
-    monkeypatch.setattr(network, "forward", lambda self, *inputs: FAULTS[name](forward(self, *inputs)))
+
+    def faulty(self: ColoringModel, *inputs: Any) -> Prediction:
+        prediction = forward(self, *inputs)
+        return prediction.with_colors(FAULTS[name](prediction.colors))
+
+    monkeypatch.setattr(model, "forward", faulty)
     with pytest.raises(ContractError, match=paper.name):
         check(paper)

@@ -1,4 +1,4 @@
-"""Plots hold the numbers that they are given, and matplotlib is imported only when something is drawn."""
+"""Contents of plots; matplotlib is imported only when something is drawn."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ RED = np.broadcast_to(np.array([200, 40, 40], np.uint8), GRAY.shape).copy()
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """The part of a report that curves are made of: one method with two counts, one without guidance."""
+    """A report with one method with two counts and one without guidance."""
 
     def row(method: str, count: int, value: float | str | None) -> dict:
         near = (value - 1, value + 2) if isinstance(value, float) else (value, value)
@@ -39,7 +39,7 @@ def axes():
     return Figure().add_subplot()
 
 
-def test_curves_are_those_of_the_report(results: Path) -> None:
+def test_curves_hold_the_numbers_of_the_report(results: Path) -> None:
     ours, gray = plots.report_curves(results, "psnr")
     assert ours == plots.Curve("ours", (0, 10), (24.0, 30.0), (23.0, 29.0), (26.0, 32.0))
     assert (gray.name, gray.at) == ("gray", (0,))
@@ -47,7 +47,7 @@ def test_curves_are_those_of_the_report(results: Path) -> None:
         plots.report_curves(results, "fid")
 
 
-def test_curves_have_bands_and_what_takes_no_guidance_is_dashed(results: Path) -> None:
+def test_curves_have_bands_and_methods_without_guidance_are_dashed(results: Path) -> None:
     drawn = plots.draw_curves(plots.report_curves(results, "psnr"), axes=axes(), ylabel="dB")
     ours, gray = drawn.lines
     assert ours.get_ydata().tolist() == [24.0, 30.0]
@@ -71,7 +71,7 @@ def test_a_difference_is_the_distance_in_ab_at_each_pixel() -> None:
     np.testing.assert_array_equal(drawn.images[0].get_array(), distance)
 
 
-def test_what_cannot_be_compared_is_said() -> None:
+def test_wrong_pictures_are_an_error() -> None:
     with pytest.raises(ColorzooError, match="6x8 and 6x4 cannot be compared"):
         plots.color_difference(GRAY, GRAY[:4])
     with pytest.raises(ColorzooError, match=r"float64 \(8, 6, 3\).*expected uint8"):
@@ -102,7 +102,7 @@ def test_without_axes_a_figure_is_made() -> None:
     pyplot.close("all")
 
 
-def test_importing_it_imports_neither_matplotlib_nor_torch() -> None:
+def test_the_module_imports_neither_matplotlib_nor_torch() -> None:
     code = "import sys, colorzoo.plots; print({'matplotlib', 'torch'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -1,4 +1,4 @@
-"""A third party's paper: really installed, found by its entry point, held to the contract."""
+"""The paper of a third party, really installed, is found by its entry point and passes the contract."""
 
 import importlib.util
 import os
@@ -27,7 +27,7 @@ def test_contract(check, card):
 
 
 def build_wheel(folder: Path) -> Path:
-    """Write a wheel by hand: installing it needs neither a build backend nor a network."""
+    """Write a wheel by hand, so that installing it needs neither a build backend nor a network."""
     write_paper(folder / "dummy_paper", "dummy_paper", "dummy2031")
     wheel, info = folder / "dummy_paper-1.0-py3-none-any.whl", "dummy_paper-1.0.dist-info"
     metadata = {

@@ -1,4 +1,4 @@
-"""The project's own files agree with each other."""
+"""Consistency of the project's own files."""
 
 import tomllib
 from pathlib import Path
@@ -17,7 +17,7 @@ def read(name: str) -> str:
     return (REPOSITORY / name).read_text(encoding="utf-8")
 
 
-def test_readme_has_the_one_command_that_ci_runs() -> None:
+def test_readme_has_the_test_command_of_ci() -> None:
     _, *marked = read("README.md").split("<!-- test-command -->")
     assert len(marked) == 1
     fence, command, *_ = marked[0].strip().splitlines()
@@ -34,7 +34,7 @@ def test_citation_has_the_version_and_license_of_the_package() -> None:
     assert all(paper["title"] and paper["authors"] and paper["year"] for paper in citation["references"])
 
 
-def test_notice_names_every_table_and_the_tables_are_the_published_ones() -> None:
+def test_notice_names_every_table_and_the_tables_are_as_published() -> None:
     notice = read("NOTICE")
     tables = {path.stem: np.load(path, allow_pickle=False) for path in TABLES.glob("*.npy")}
     assert all(f"{name}.npy" in notice for name in tables)
@@ -44,12 +44,12 @@ def test_notice_names_every_table_and_the_tables_are_the_published_ones() -> Non
     assert tables["pts_in_hull"][tables["prior_probs"].argmax()].tolist() == [0, 0]
 
 
-def test_nothing_in_the_repository_is_heavy() -> None:
+def test_no_file_is_large() -> None:
     folders = ("src", "tests", "configs", "docs", "notebooks", "benchmarks")
     files = [path for folder in folders for path in (REPOSITORY / folder).rglob("*") if path.is_file()]
     assert files
     assert [str(path) for path in files if path.stat().st_size > 10_000_000] == []
 
 
-def test_changelog_keeps_an_unreleased_section() -> None:
+def test_changelog_has_an_unreleased_section() -> None:
     assert "## [Unreleased]" in read("CHANGELOG.md").splitlines()

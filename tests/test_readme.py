@@ -1,4 +1,4 @@
-"""What README says is true: its Python runs, its commands parse and run."""
+"""The Python blocks and commands of README run, and its links exist."""
 
 import re
 import shlex
@@ -19,9 +19,9 @@ LINKS = re.findall(r"\]\(([^)]+)\)", README)
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the files that README speaks of."""
+    """Folder with the files that README names."""
     (tmp_path / "album").mkdir()
-    for name in ("old.jpg", "sketch.jpg", "album/one.jpg"):
+    for name in ("old.jpg", "buffalo_bank_1908.jpg", "sketch.jpg", "album/one.jpg"):
         Image.fromarray(gray_picture(160, 200)).save(tmp_path / name)
     colored = Image.merge("RGB", [Image.fromarray(gray_picture(160, 200) // part) for part in (1, 2, 3)])
     for name in ("sunset.jpg", "photo.jpg"):
@@ -51,5 +51,5 @@ def test_the_first_screen_has_a_picture_and_one_command() -> None:
 
 
 @pytest.mark.parametrize("link", LINKS)
-def test_links_lead_somewhere(link: str) -> None:
+def test_links_exist(link: str) -> None:
     assert (Path(__file__).parent.parent / link).exists()

@@ -1,4 +1,4 @@
-"""The walk of docs/tour.md, step by step, as a newcomer types it; the toy paper as docs/paper.md says."""
+"""The tour of docs/index.md, step by step, and the toy paper of docs/paper.md."""
 
 import re
 import shlex
@@ -30,7 +30,7 @@ def steps(page: str) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-TOUR = steps("tour.md")
+TOUR = steps("index.md")
 
 
 def walk(heading: str) -> None:
@@ -38,7 +38,7 @@ def walk(heading: str) -> None:
     assert TOUR[heading], f"nothing to run below {heading!r}"
     for language, text in TOUR[heading]:
         if language == "python":
-            exec(compile(text, "tour.md", "exec"), {})
+            exec(compile(text, "index.md", "exec"), {})
         else:
             type_in(text)
 
@@ -52,7 +52,7 @@ def type_in(text: str) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of the walk, with its pictures; the steps of this module share it."""
+    """Folder of the tour with its pictures, shared by the tests of this module."""
     root = tmp_path_factory.mktemp("tour")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
@@ -70,9 +70,9 @@ def test_every_step_of_the_tour_is_run_here() -> None:
     assert {heading for heading in written if f'walk("{heading}")' not in tested} == set()
 
 
-def test_a_photo_is_colored_and_corrected_by_three_points(folder: Path) -> None:
+def test_a_photo_is_colored_and_corrected_by_points(folder: Path) -> None:
     walk("Color a photo")
-    walk("Correct it by three points")
+    walk("Correct it by points")
     automatic, points = pixels(folder / "old.color.jpg"), pixels(folder / "points.jpg")
     assert automatic.shape == points.shape == (400, 600, 3)
     table = np.s_[325:336, 55:66]  # around the first point, of brown wood
@@ -83,6 +83,11 @@ def test_a_photo_is_colored_and_corrected_by_three_points(folder: Path) -> None:
 def test_a_reference_colors_it(folder: Path) -> None:
     walk("Use a reference")
     assert np.ptp(pixels(folder / "by_example.jpg"), axis=2).mean() > 10
+
+
+def test_python_does_the_same(folder: Path) -> None:
+    walk("In Python")
+    assert np.ptp(pixels(folder / "new.png"), axis=2).mean() > 2
 
 
 def test_a_sketch_is_painted(folder: Path) -> None:
@@ -104,7 +109,7 @@ def test_two_models_are_compared(folder: Path) -> None:
 
 @pytest.fixture
 def install(folder: Path, tmp_path: Path) -> Iterator[None]:
-    """Save the toy paper where docs/paper.md says, and do what pip does, without pip."""
+    """Save the toy paper as docs/paper.md describes, and register it as pip would."""
     package = folder / "toy2030" / "toy2030"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()

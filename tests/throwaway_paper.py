@@ -1,4 +1,4 @@
-"""Writes the source of a tiny paper, as an author would: the files that docs/paper.md shows."""
+"""Write the source of a tiny paper: the files that docs/paper.md shows."""
 
 import re
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 PAGE = (Path(__file__).parent.parent / "docs" / "paper.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', PAGE, re.DOTALL))
 SHOWN = "toy2030"
-MODULES = ("card.py", "network.py", "task.py")
+MODULES = ("card.py", "model.py", "task.py")
 
 
 def shown(file: str, package: str = SHOWN, name: str = SHOWN) -> str:
     """Return a file of the page, for a package and a model of other names."""
-    text = re.sub(rf"\b{SHOWN}(?=\.(task|network|card)\b)", package, FILES[file])
+    text = re.sub(rf"\b{SHOWN}(?=\.(task|model|card)\b)", package, FILES[file])
     return re.sub(rf"\b{SHOWN}(?=\b|_)", name, text) if name != SHOWN else text
 
 
@@ -21,7 +21,7 @@ def write_paper(folder: Path, package: str, name: str) -> None:
     (folder / "__init__.py").write_text('"""A paper nobody wrote."""\n')
     for module in MODULES:
         (folder / module).write_text(shown(module, package, name))
-    (folder / "README.md").write_text(f"# {name}\n\nWhat nobody wrote about it.\n")
+    (folder / "README.md").write_text(f"# {name}\n\nNothing is known about it.\n")
 
 
 def write_config(configs: Path, package: str, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""What tests of `colorzoo evaluate` share: a small protocol, generated pictures, the files of a report."""
+"""Helpers for tests of `colorzoo evaluate`: a small protocol, generated pictures, files of a report."""
 
 from __future__ import annotations
 

@@ -11,30 +11,34 @@ from numpy.typing import NDArray
 
 from colorzoo import create_model
 from colorzoo.factory import build_model
-from colorzoo.tasks import ColorizationModule
+from colorzoo.model import ColoringModel
+from colorzoo.training.module import ColorizationModule
 from colorzoo.weights import save_weights
-from colorzoo.zoo.cho2023.task import Cho2023
+from colorzoo.zoo.cho2023.model import GuidingPainter
 
 NAME = "zhang2017_local_small"
 HPARAMS = {"width": 0.125, "hint_attention": True, "init_std": None}
 
 
-def tiny_model() -> ColorizationModule:
-    """Return a model that counts as trained; its ab has a deviation of some 10 units."""
+def tiny_trainer() -> ColorizationModule:
+    """Return the trainer of `tiny_model`."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = create_model(NAME, None, **HPARAMS)
-    model.trained = True
-    return model
+        trainer = create_model(NAME, None, **HPARAMS)
+    trainer.trained = True
+    return trainer
 
 
-def tiny_painter() -> Cho2023:
+def tiny_model() -> ColoringModel:
+    """Return a model that counts as trained; its ab has a deviation of some 10 units."""
+    return tiny_trainer().model
+
+
+def tiny_painter() -> GuidingPainter:
     """Return a model of sketches that counts as trained and divides them into several regions."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = build_model(
-            Cho2023, dict.fromkeys(("width", "segmenter_width", "discriminator_width"), 0.125)
-        )
+        model = build_model(GuidingPainter, dict.fromkeys(("width", "segmenter_width"), 0.125))
     model.network.segmenter.head.weight.data.mul_(50)
     model.trained = True
     return model

@@ -1,4 +1,4 @@
-"""Tiny videos made by PyAV, and a painter without a network."""
+"""Tiny videos made by PyAV, and a colorer without a network."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def sound_packets(path: Path) -> list[tuple[Fraction, bytes]]:
         return [(p.pts * p.time_base, bytes(p)) for p in packets if p.dts is not None]
 
 
-class StubPainter:
+class StubColorer:
     """Gives every frame one color, a little stronger each time, and remembers what it saw."""
 
     def __init__(self, chroma: float = 0.0) -> None:  # of a and b
@@ -122,7 +122,7 @@ class StubPainter:
         self.notes: dict[str, None] = {}
         self.seen: list[tuple[int, str, tuple[int, ...]]] = []
 
-    def begin(self) -> None:
+    def start_shot(self) -> None:
         """Nothing is remembered."""
 
     def is_key(self, frame: Any, luma: Tensor) -> bool:

@@ -1,9 +1,5 @@
-"""``python -m benchmarks.claims [PAPER ...] [--data DATA] [--out docs/claims]``: measure, judge, write
-pages.
-
-What is recorded for the present weights is not measured again, so a run that was ended goes on where it was,
-and ``--count 100`` adds to what is there. ``--compare`` holds the verdicts against those of another run.
-"""
+"""``python -m benchmarks.claims [PAPER ...] [--data DATA] [--out FOLDER]``: measure the papers' claims and
+write the page. Pictures recorded for the present weights are not measured again."""
 
 from __future__ import annotations
 
@@ -16,11 +12,9 @@ from pathlib import Path
 from types import ModuleType
 
 import benchmarks.claims
-from benchmarks._harness import single_thread
-from benchmarks.claims._compare import compare
-from benchmarks.claims._experiment import Setup, read_result, run
+from benchmarks._common import DOCS, single_thread
+from benchmarks.claims._experiment import Setup, run
 from benchmarks.claims._page import write_pages
-from benchmarks.pages import DOCS
 from colorzoo.errors import ColorzooError
 
 
@@ -35,31 +29,14 @@ def load_papers(names: Sequence[str]) -> list[ModuleType]:
     return [importlib.import_module(f"benchmarks.claims.{name}") for name in names]
 
 
-def stale_experiments(out: Path) -> list[str]:
-    """Return what is to be measured again: experiments without numbers, or with newer weights."""
-    found = []
-    for paper in load_papers(paper_names()):
-        for experiment in paper.EXPERIMENTS:
-            result = read_result(experiment, out)
-            if result is None or result.stale:
-                found.append(experiment.name)
-    return found
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure what is not recorded yet and write all pages; with ``--check`` only say what is old."""
+    """Measure missing pictures and write the page."""
     known = paper_names()
-    args = _parser(known).parse_args(arguments)
+    args = make_parser(known).parse_args(arguments)
     if unknown := sorted(set(args.papers) - set(known)):
         print(f"no paper {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
         return 2
-    if args.check:
-        for name in (old := stale_experiments(args.out)):
-            print(f"{name}: no numbers for the present weights; run `python -m benchmarks.claims`")
-        return int(bool(old))
     try:
-        if args.compare:
-            return compare(args.out, args.compare)
         single_thread()
         setup = Setup(args.data, args.out, args.count, args.quick)
         for paper in [] if args.pages else load_papers(args.papers or known):
@@ -72,34 +49,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser(known: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.claims",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("papers", nargs="*", metavar="PAPER", help=f"{', '.join(known)}; all without a name")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets")
-    parser.add_argument("--out", type=Path, default=DOCS / "claims", help="folder of pages and records")
-    parser.add_argument(
-        "--count", type=_positive, help="pictures of each experiment, as many as are held out at most"
-    )
-    parser.add_argument("--quick", action="store_true", help="two small pictures each, to try it")
-    parser.add_argument("--pages", action="store_true", help="measure nothing, write the pages anew")
-    parser.add_argument("--check", action="store_true", help="measure nothing, say what has newer weights")
-    parser.add_argument(
-        "--compare",
-        type=Path,
-        metavar="OTHER",
-        help="measure nothing, compare with the claims.json of another run",
-    )
+def make_parser(known: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+
+    def positive(text: str) -> int:
+        if (number := int(text)) < 1:
+            raise ValueError(text)
+        return number
+
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.claims", description=__doc__)
+    add = parser.add_argument
+    add("papers", nargs="*", metavar="PAPER", help=f"{', '.join(known)} (default: all)")
+    add("--data", type=Path, default=Path("data"), help="folder of the data sets")
+    add("--out", type=Path, default=DOCS / "claims", help="folder of the page and the records")
+    add("--count", type=positive, help="number of pictures of each experiment")
+    add("--quick", action="store_true", help="rehearse on two small pictures each")
+    add("--pages", action="store_true", help="write the page from the records")
     return parser
-
-
-def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise ValueError(text)
-    return number
 
 
 if __name__ == "__main__":

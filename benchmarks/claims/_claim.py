@@ -1,16 +1,65 @@
-"""A claim, and the rules by which it holds: fixed here, so that no verdict is chosen after its numbers."""
+"""Claims with their verdicts. The rules are fixed here, so that no verdict is chosen after its numbers."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from benchmarks.claims._numbers import Result
-from colorzoo.evaluation.bootstrap import Estimate
+import numpy as np
+from numpy.typing import NDArray
 
+from colorzoo.evaluation.statistics import Estimate, bootstrap_weights
+
+Column = NDArray[np.float64]
 Verdict = Literal["reproduced", "direction only", "not reproduced"]
-SIZE = 0.5  # share of the paper's effect from which ours counts as one of its size
+RESAMPLES, SEED = 4000, 0
+SIZE = 0.5  # fraction of the paper's effect from which ours counts as one of its size
+
+
+@dataclass(frozen=True)
+class Result:
+    """Numbers of an experiment.
+
+    Attributes:
+        rows: Numbers by name, one mapping a picture.
+        stale: Models whose weights are newer than the numbers.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+    stale: tuple[str, ...] = ()
+
+    def column(self, name: str) -> Column:
+        """Return one number of every picture."""
+        return np.array([row[name] for row in self.rows], dtype=np.float64)
+
+    def mean(self, name: str) -> Estimate:
+        """Return the mean of a number."""
+        return estimate(self.column(name))
+
+    def gain(self, name: str, over: str) -> Estimate:
+        """Return the mean of one number minus another, picture by picture."""
+        return estimate(self.column(name) - self.column(over))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """An earlier measurement whose pictures are not recorded.
+
+    Attributes:
+        pictures: Number of pictures.
+        source: Markdown link to the page with the number, and how it was measured.
+    """
+
+    pictures: int
+    source: str
+
+    def __len__(self) -> int:
+        return self.pictures
 
 
 @dataclass(frozen=True)
@@ -18,38 +67,66 @@ class Claim:
     """One row of the evidence.
 
     Attributes:
-        paper: Module of `benchmarks.claims`.
-        claim: What the paper says, as an effect that can be measured.
-        paper_number: The effect as the paper states it, in words; "none stated" if it does not.
-        ours: The effect here, with its 95 % interval over pictures (NaN where none is known).
-        unit: Of ``ours``.
+        claim: The paper's statement, as an effect that can be measured.
+        ours: The effect here, with its 95 % interval over pictures (NaN if unknown).
+        unit: Unit of ``ours``.
+        pictures: Number of pictures, pairs or rounds.
         verdict: By the rules of this module.
-        reason: Why the verdict is what it is.
-        command: What measures it again.
-        pictures: How many pictures, pairs or rounds ``ours`` is a mean of.
-        stated: The paper's effect in ``unit``, to be drawn beside ours; None where it is not comparable.
-        stale: Names of models whose weights are newer than the numbers.
+        reason: Why.
+        paper_number: The effect as the paper states it.
+        stated: The paper's effect in ``unit``; None if it is not comparable.
+        stale: Models whose weights are newer than the numbers.
     """
 
-    paper: str
     claim: str
-    paper_number: str
     ours: Estimate
     unit: str
+    pictures: int
     verdict: Verdict
     reason: str
-    command: str
-    pictures: int
+    paper_number: str = "none stated"
     stated: float | None = None
     stale: tuple[str, ...] = ()
 
 
-def judge_gain(ours: Estimate, stated: float | None = None) -> tuple[Verdict, str]:
-    """Judge an effect that is claimed to be above zero.
+def make_claim(
+    claim: str,
+    ours: Estimate,
+    unit: str,
+    result: Result | Earlier,
+    *,
+    paper_number: str = "none stated",
+    stated: float | None = None,
+    margin: float | None = None,
+    note: str = "",
+) -> Claim:
+    """Return a claim with its verdict.
+
+    Args:
+        claim: The paper's statement.
+        ours: The effect.
+        unit: Unit of ``ours``.
+        result: Origin of ``ours``.
+        paper_number: The paper's effect in words.
+        stated: The paper's effect in ``unit``, if it is comparable.
+        margin: Tolerated harm for a claim of no harm (`no_harm_verdict`); None for a gain (`gain_verdict`).
+        note: Appended to the reason.
+    """
+    verdict, reason = gain_verdict(ours, stated) if margin is None else no_harm_verdict(ours, margin)
+    reasons = [reason]
+    if isinstance(result, Earlier):
+        reasons.append(f"recorded earlier ({result.source}), not measured again")
+    stale = result.stale if isinstance(result, Result) else ()
+    reason = "; ".join([*reasons, note] if note else reasons)
+    return Claim(claim, ours, unit, len(result), verdict, reason, paper_number, stated, stale)
+
+
+def gain_verdict(ours: Estimate, stated: float | None = None) -> tuple[Verdict, str]:
+    """Return verdict and reason for an effect that is claimed to be above zero.
 
     Args:
         ours: The effect.
-        stated: The paper's effect in the same unit, where it is comparable.
+        stated: The paper's effect in the same unit, if it is comparable.
 
     Returns:
         Reproduced: the interval lies above zero and the mean is at least half of the paper's effect.
@@ -68,12 +145,12 @@ def judge_gain(ours: Estimate, stated: float | None = None) -> tuple[Verdict, st
     return "reproduced", "beyond chance, and at least half of the paper's effect"
 
 
-def judge_harmless(ours: Estimate, margin: float) -> tuple[Verdict, str]:
-    """Judge an effect that is claimed to do no harm.
+def no_harm_verdict(ours: Estimate, margin: float) -> tuple[Verdict, str]:
+    """Return verdict and reason for an effect that is claimed to do no harm.
 
     Args:
         ours: The effect; below zero is harm.
-        margin: Harm that is let pass.
+        margin: Tolerated harm.
 
     Returns:
         Reproduced: the whole interval is above ``-margin``. Direction only: the mean is. Else not reproduced.
@@ -85,53 +162,24 @@ def judge_harmless(ours: Estimate, margin: float) -> tuple[Verdict, str]:
     return "reproduced", f"the whole interval is above the margin of -{margin:g}"
 
 
-@dataclass(frozen=True)
-class Earlier:
-    """An earlier training or measurement that left its number on a page.
-
-    Attributes:
-        pictures: How many the number is a mean of.
-        source: The page as a Markdown link, and how it was measured.
-    """
-
-    pictures: int
-    source: str
+def estimate(column: Column) -> Estimate:
+    """Return the mean of a column and its 95 % interval, without its NaN."""
+    return estimate_of_means([column[np.isfinite(column)]], lambda means: means[0])
 
 
-def judge(
-    paper: str,
-    claim: str,
-    ours: Estimate,
-    unit: str,
-    result: Result | Earlier,
-    *,
-    paper_number: str = "none stated",
-    stated: float | None = None,
-    margin: float | None = None,
-    note: str = "",
-) -> Claim:
-    """Return the row of an effect with its verdict.
+def estimate_of_means(columns: Sequence[Column], function: Callable[[Column], Column]) -> Estimate:
+    """Return a function of the means of columns, with its 95 % interval by bootstrap over pictures.
 
     Args:
-        paper: Module of `benchmarks.claims`.
-        claim: What the paper says.
-        ours: The effect.
-        unit: Of ``ours``.
-        result: What it was taken from.
-        paper_number: The paper's effect in words.
-        stated: In ``unit``, where it is comparable.
-        margin: Harm that is let pass, for a claim of no harm (`judge_harmless`); all others are claims of a
-            gain (`judge_gain`).
-        note: Said after the reason.
+        columns: One number a picture, each of the same pictures.
+        function: Takes the means ``(k, ...)`` and returns ``(...)``.
     """
-    verdict, reason = judge_gain(ours, stated) if margin is None else judge_harmless(ours, margin)
-    recorded = "recorded earlier, not measured again" if isinstance(result, Earlier) else ""
-    because = "; ".join(part for part in (reason, recorded, note) if part)
-    if isinstance(result, Earlier):
-        return Claim(
-            paper, claim, paper_number, ours, unit, verdict, because, result.source, result.pictures, stated
-        )
-    command, count = f"python -m benchmarks.claims {paper} --data DATA", len(result)
-    return Claim(
-        paper, claim, paper_number, ours, unit, verdict, because, command, count, stated, result.stale
-    )
+    table = np.stack(columns)
+    if not table.shape[1]:
+        return Estimate(math.nan, math.nan, math.nan)
+    value = float(function(table.mean(axis=1)))
+    if table.shape[1] < 2:
+        return Estimate(value, math.nan, math.nan)
+    weights = bootstrap_weights(table.shape[1], RESAMPLES, SEED)
+    low, high = np.percentile(function(table @ weights.T / table.shape[1]), [2.5, 97.5])
+    return Estimate(value, float(low), float(high))

@@ -1,58 +1,55 @@
-"""SPColor (Chen et al. 2023): what classes are worth in matching, and how many of them."""
+"""SPColor (Chen et al. 2023): the value of classes in matching, and their number."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.claims._claim import Claim, Earlier, judge
+from benchmarks.claims._claim import Claim, Earlier, Result, estimate, make_claim
 from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
-from benchmarks.claims._labeled import LEAST, find_pairs, read_pair
-from benchmarks.claims._numbers import Result, estimate
-from benchmarks.claims._plot import Line, draw_curves
-from colorzoo import create_model
+from benchmarks.claims._pictures import LEAST_SHARE, find_labeled_pairs, read_labels, read_square
 from colorzoo.color import rgb_to_lab
-from colorzoo.evaluation.bootstrap import Estimate
+from colorzoo.evaluation.statistics import Estimate
+from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
 from colorzoo.networks.exemplar import to_grid
-from colorzoo.networks.matching import match
-from colorzoo.networks.warp_net import unit_features
+from colorzoo.networks.matching import match, unit_features
 
 PAPER = "chen2023"
 TITLE = "Chen et al. 2023: SPColor"
 INTRO = """`chen2023_small` on pictures of COCO, none of which it was trained on: central squares of 192
-pixels, each with a reference that shares a class with it, drawn by a seed; errors are distances in ab.
+pixels, each with a random reference that shares a class with it; errors are distances in ab.
 *Global* matching is one class for all, with the same weights. In the rows on mismatches the true label maps
-name the classes; in those on their number its own clusters do, merged when used, not when trained. The
+are the classes; in those on their number its own clusters are, merged when used, not when trained. The
 paper's FID and accuracy need networks that cannot be had here."""
 NAME = "chen2023_small"
 SIDE = 192
 COUNTS = (1, 4, 10, 22, 27)
 SET = "coco_sample pairs"
 MARGIN = 0.1  # ab by which warped colors may change elsewhere when a class is treated as another
-FIGURES = (("chen2023_classes.svg", "Error in ab against the number of classes"),)
+PAGE = "[the paper's page](../../src/colorzoo/zoo/chen2023/README.md)"
 
 
 def begin_pairs(numbers: Callable[..., dict[str, float]]) -> Callable[[Setup], Measure]:
-    """Return what begins to measure pairs.
+    """Return a function that begins to measure pairs.
 
     Args:
-        numbers: Takes the model, then a target, its true classes, a reference and its true classes.
+        numbers: Takes the model, a target, its true classes, a reference and its true classes.
     """
 
     def begin(setup: Setup) -> Measure:
-        model = create_model(NAME)
+        model = create_coloring_model(NAME)
         side = min(SIDE, setup.side)
 
         @torch.inference_mode()
         def measure(item: Item) -> Mapping[str, float]:
-            return numbers(model, *read_pair(item, side))
+            parts = [read(path, side) for path in item.files for read in (read_square, read_labels)]
+            return numbers(model, *parts)
 
         return measure
 
@@ -76,7 +73,7 @@ def errors_by_region(
         ab = model(lab[:, :1], Guidance(exemplar=exemplar, classes=classes)).ab
         distance = (ab - lab[:, 1:]).norm(dim=1, keepdim=True)
         for region, mask in regions.items():
-            large = float(mask.float().mean()) >= LEAST
+            large = float(mask.float().mean()) >= LEAST_SHARE
             found[f"{name} {region}"] = float(distance[mask].mean()) if large else math.nan
     return found
 
@@ -84,7 +81,7 @@ def errors_by_region(
 def wrong_matches(
     model: Any, rgb: Tensor, ours: Tensor, reference: Tensor, theirs: Tensor
 ) -> dict[str, float]:
-    """Return the share of labeled places whose best match has another true class."""
+    """Return the share of labeled positions whose best match has another true class."""
     side = (rgb.shape[-2], rgb.shape[-1])
     grid = (side[0] // 4, side[1] // 4)
     maps = [model.features.of_luma(rgb_to_lab(rgb)[:, :1]), model.features.of_rgb(reference)]
@@ -101,57 +98,47 @@ def wrong_matches(
     return found
 
 
-def errors_by_count(
-    model: Any, rgb: Tensor, ours: Tensor, reference: Tensor, theirs: Tensor
-) -> dict[str, float]:
-    """Return the errors by the number of its own clusters, and what re-assigning one changes."""
-    del ours, theirs
-    lab = rgb_to_lab(rgb)
+def errors_by_count(model: Any, rgb: Tensor, _: Tensor, reference: Tensor, __: Tensor) -> dict[str, float]:
+    """Return the errors by the number of its own clusters, and the change by re-assigning one."""
+    lab, exemplar = rgb_to_lab(rgb), Exemplar(reference)
+    luma = lab[:, :1]
     found = {}
     for count in COUNTS:
         model.segmenter.classes = count
-        ab = model(lab[:, :1], Guidance(exemplar=Exemplar(reference))).ab
+        ab = model(luma, Guidance(exemplar=exemplar)).ab
         found[f"{count} classes"] = float((ab - lab[:, 1:]).norm(dim=1).mean())
-    return found | _reassigned(model, lab[:, :1], reference)
-
-
-def _reassigned(model: Any, luma: Tensor, reference: Tensor) -> dict[str, float]:
-    """Return how far warped colors move when the largest common class is treated as one of the reference."""
+    # the largest common class is treated as the reference's largest class that the picture lacks
+    found |= {"moved inside": math.nan, "moved elsewhere": math.nan}
     ours, theirs = model.segment(luma), model.segment(rgb_to_lab(reference)[:, :1])
     here, there = (torch.bincount(part.flatten(), minlength=32) for part in (ours, theirs))
     common, new = here * (there > 0), there * (here == 0)
-    if not common.any() or not new.any():
-        return {"moved inside": math.nan, "moved elsewhere": math.nan}
-    region = ours == int(common.argmax())
-    before, after = (
-        model(luma, Guidance(exemplar=Exemplar(reference), classes=ClassMap(labels, theirs))).extras[
-            "warped_ab"
-        ]
-        for labels in (ours, torch.where(region, int(new.argmax()), ours))
-    )
-    moved = (before - after).norm(dim=1, keepdim=True)
-    return {"moved inside": float(moved[region].mean()), "moved elsewhere": float(moved[~region].mean())}
+    if common.any() and new.any():
+        region = ours == int(common.argmax())
+        before, after = (
+            model(luma, Guidance(exemplar=exemplar, classes=ClassMap(labels, theirs))).extras["warped_ab"]
+            for labels in (ours, torch.where(region, int(new.argmax()), ours))
+        )
+        moved = (before - after).norm(dim=1, keepdim=True)
+        found["moved inside"] = float(moved[region].mean())
+        found["moved elsewhere"] = float(moved[~region].mean())
+    return found
 
 
-MISMATCH = Experiment("chen2023-mismatch", (NAME,), SET, find_pairs, begin_pairs(errors_by_region))
-NUMBER = Experiment("chen2023-classes", (NAME,), SET, find_pairs, begin_pairs(errors_by_count))
+MISMATCH = Experiment("chen2023-mismatch", (NAME,), SET, find_labeled_pairs, begin_pairs(errors_by_region))
+NUMBER = Experiment("chen2023-classes", (NAME,), SET, find_labeled_pairs, begin_pairs(errors_by_count))
 EXPERIMENTS = (MISMATCH, NUMBER)
 
 
 def claims(results: Mapping[str, Result]) -> list[Claim]:
-    """Return the rows of the paper."""
-    return [*_of_mismatch(results[MISMATCH.name]), *_of_number(results[NUMBER.name]), *_recorded()]
-
-
-def _of_mismatch(result: Result) -> list[Claim]:
+    """Return the claims of the paper."""
+    result, by_count = results[MISMATCH.name], results[NUMBER.name]
     rows = [
-        judge(
-            PAPER,
-            "classes avoid best matches of another class (share of places, global minus class-wise)",
+        make_claim(
+            "classes avoid best matches of another class (share of positions, global minus class-wise)",
             result.gain("global mismatch", "class-wise mismatch"),
-            "of the places",
+            "of the positions",
             result,
-            paper_number="no number at hand",
+            paper_number="not found",
             note="none are left by construction",
         )
     ]
@@ -161,54 +148,43 @@ def _of_mismatch(result: Result) -> list[Claim]:
         ("whole", "and over the whole picture"),
     ):
         ours = result.gain(f"global {region}", f"class-wise {region}")
-        rows.append(judge(PAPER, text, ours, "ab", result, paper_number="FID 4.98 against 4.24"))
-    return rows
-
-
-def _of_number(result: Result) -> list[Claim]:
-    rows = []
+        rows.append(make_claim(text, ours, "ab", result, paper_number="FID 4.98 against 4.24"))
     for more, fewer, number in ((22, 1, "FID 3.73 against 4.34"), (22, 10, "FID 3.73 against 3.88")):
+        ours = by_count.gain(f"{fewer} classes", f"{more} classes")
         text = f"{more} classes are better than {fewer}"
-        ours = result.gain(f"{fewer} classes", f"{more} classes")
-        rows.append(judge(PAPER, text, ours, "ab", result, paper_number=number))
-    column = result.column("27 classes") - result.column("22 classes")
-    text = "27 classes are no better than 22 (merging does no harm)"
-    number = "FID 3.74 against 3.73"
-    rows.append(judge(PAPER, text, estimate(column), "ab", result, margin=0.5, paper_number=number))
-    moved = result.mean("moved elsewhere")
-    elsewhere = Estimate(-moved.value, -moved.high, -moved.low)
-    text = "a class treated as another leaves the matches of the others alone (change of ab, with a minus)"
-    rows.append(judge(PAPER, text, elsewhere, "ab", result, margin=MARGIN, paper_number="no number at hand"))
-    return rows
-
-
-def _recorded() -> list[Claim]:
-    """The semantic perceptual loss and accuracy, from earlier trainings and measurements."""
-    page = "[the model's page](../models/chen2023_small.md), 120 steps each from the same weights"
+        rows.append(make_claim(text, ours, "ab", by_count, paper_number=number))
     return [
-        judge(
-            PAPER,
+        *rows,
+        make_claim(
+            "27 classes are no better than 22 (merging does no harm)",
+            by_count.gain("27 classes", "22 classes"),
+            "ab",
+            by_count,
+            margin=0.5,
+            paper_number="FID 3.74 against 3.73",
+        ),
+        make_claim(
+            "a class treated as another leaves the matches of the others alone (minus the change of ab)",
+            estimate(-by_count.column("moved elsewhere")),
+            "ab",
+            by_count,
+            margin=MARGIN,
+            paper_number="not found",
+        ),
+        make_claim(
             "the semantic perceptual loss beats the plain one (Frechet distance of features)",
             Estimate(0.28 - 0.34, math.nan, math.nan),
             "of the distance",
-            Earlier(96, page),
+            Earlier(96, f"{PAGE}, 120 steps each from the same weights"),
             paper_number="FID 4.24 against 3.73",
             note="error 18.36 with it, 18.34 with the plain one, +- 1.4 each",
         ),
-        judge(
-            PAPER,
+        make_claim(
             "22 classes are recognized better than one (top-1 of a nearest-mean classifier of scenes)",
             Estimate(0.0, math.nan, math.nan),
             "of the pictures",
-            Earlier(144, "[the model's page](../models/chen2023_small.md), numbers of classes"),
+            Earlier(144, f"{PAGE}, numbers of classes"),
             paper_number="72.25 % against 71.13 %",
             note="23.6 % each, of 32.6 % for true colors",
         ),
     ]
-
-
-def draw(results: Mapping[str, Result], folder: Path) -> None:
-    """Draw the error by number of classes."""
-    result = results[NUMBER.name]
-    line = Line("clusters, merged", COUNTS, [result.mean(f"{count} classes") for count in COUNTS])
-    draw_curves(folder / FIGURES[0][0], [line], ("classes", "error, ab"))

@@ -1,41 +1,39 @@
-"""Cho et al. 2023: what answers about regions are worth, and whether their order matters."""
+"""Cho et al. 2023: the value of answers about regions, and of their order."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks.claims._claim import Claim, Earlier, judge
+from benchmarks.claims._claim import Claim, Earlier, Result, estimate, make_claim
 from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
-from benchmarks.claims._numbers import Result, estimate
 from benchmarks.claims._pictures import evenly
-from benchmarks.claims._plot import Line, draw_curves
-from colorzoo import Guidance, create_model
+from colorzoo import Guidance
 from colorzoo.data.sources import Source
-from colorzoo.evaluation.bootstrap import Estimate
 from colorzoo.evaluation.methods import model_painter
-from colorzoo.evaluation.picture_list import Item as Picture
-from colorzoo.evaluation.picture_list import Truth, read_truth
-from colorzoo.evaluation.protocol import Protocol, load_protocol
-from colorzoo.guidance import Regions
+from colorzoo.evaluation.pictures import Item as Picture
+from colorzoo.evaluation.pictures import Truth, read_truth
+from colorzoo.evaluation.protocol import load_protocol
+from colorzoo.evaluation.statistics import Estimate
+from colorzoo.factory import create_coloring_model
+from colorzoo.guidance.color_statistics import region_means
 from colorzoo.metrics.psnr import psnr_8bit
-from colorzoo.users import make_user, play
-from colorzoo.users.regions import region_means
-from colorzoo.zoo.cho2023.pieces import cut_segments
+from colorzoo.simulation import make_user, play
+from colorzoo.zoo.cho2023.extensions import cut_segments
 
 PAPER = "cho2023"
 TITLE = "Cho et al. 2023: Guiding Users to Where to Give Color Hints"
 INTRO = """`cho2023_small` on held-out illustrations at 128 x 128, protocols `cho2023-regions`, `-shuffled`
-and `-superpixels` of `colorzoo evaluate`: PSNR over 8-bit RGB after n answers of a user who knows the true
+and `-superpixels` of `colorzoo evaluate`: PSNR over 8-bit RGB after n answers of a user who gives the true
 mean colors. The paper's tables could not be had, so effects have no size to be compared with. The order of
-the small model is measured on training pictures (areas times how wrong it paints each segment when nobody
-tells), not learned as the paper's is. Its control `cho2023_points_small`, the same painter guided by points,
-ships no weights: the rows that need it are [recorded](../regions.md)."""
+the small model is measured on training pictures (area times the error of each segment without an answer),
+not learned as the paper's is. Its control `cho2023_points_small`, the same painter guided by points,
+ships no weights: the rows that need it are [recorded](../../src/colorzoo/zoo/cho2023/README.md)."""
 NAME = "cho2023_small"
 SIDE, COUNT, REGIONS = 128, 24, 30
 SET = "sketch/val"
@@ -45,14 +43,15 @@ ARMS = {
     "shuffled": "cho2023-regions-shuffled",
     "superpixels": "cho2023-regions-superpixels",
 }
-FIGURES = (("cho2023_answers.svg", "PSNR against the number of answers, by what is asked for"),)
+CONTROL = "[the paper's page](../../src/colorzoo/zoo/cho2023/README.md), the same painter trained on points"
 
 
 def begin_order(setup: Setup) -> Measure:
-    """Return what measures PSNR by number of answers and by what is asked for."""
-    model: Any = create_model(NAME)
-    side = min(SIDE, setup.side)
-    protocols = {arm: _at_side(load_protocol(name), side) for arm, name in ARMS.items()}
+    """Return the measurement of PSNR by number of answers and by the order of the regions."""
+    model: Any = create_coloring_model(NAME)
+    protocols = {arm: load_protocol(name) for arm, name in ARMS.items()}
+    size = min(SIDE, setup.side)
+    protocols = {a: replace(p, resize=replace(p.resize, size=size)) for a, p in protocols.items()}
 
     @torch.inference_mode()
     def measure(item: Item) -> Mapping[str, float]:
@@ -64,20 +63,16 @@ def begin_order(setup: Setup) -> Measure:
             assert protocol.user is not None
             user = make_user(protocol.user.name, **protocol.user.options)
             for turn in play(paint, user, truth.sketch_scene, COUNTS, model=model):
-                found[f"{arm} {turn.count}"] = float(psnr_8bit(turn.answer.rgb, truth.rgb))
-        return found | _by_area(model, truth)
+                found[f"{arm} {turn.count}"] = float(psnr_8bit(turn.result.rgb, truth.rgb))
+        return found | psnr_of_controls(model, truth)
 
     return measure
 
 
-def _at_side(protocol: Protocol, side: int) -> Protocol:
-    return replace(protocol, resize=replace(protocol.resize, size=side))
-
-
-def _by_area(model: Any, truth: Truth) -> dict[str, float]:
-    """Return PSNR when the same pieces are asked for by area alone, and when lines alone make the pieces."""
+def psnr_of_controls(model: Any, truth: Truth) -> dict[str, float]:
+    """Return PSNR with the same regions in order of area, and with regions cut by lines alone."""
     sketch = truth.sketch_scene.luma
-    regions: Regions = model.propose(sketch)
+    regions: Any = model.propose(sketch)
     alike = [1.0] * (REGIONS + 1)
     ways = {
         "by area": cut_segments(regions.segments, sketch, REGIONS, alike),
@@ -89,8 +84,8 @@ def _by_area(model: Any, truth: Truth) -> dict[str, float]:
         for count in (1, 10):
             given = torch.zeros_like(regions.given)
             given[:, :count] = 1
-            asked = replace(regions, index=index, rgb=colors, given=given)
-            painted: Tensor = model(sketch, Guidance(regions=asked)).rgb
+            answered = replace(regions, index=index, rgb=colors, given=given)
+            painted: Tensor = model(sketch, Guidance(regions=answered)).rgb
             found[f"{name} {count}"] = float(psnr_8bit(painted, truth.rgb))
     return found
 
@@ -100,70 +95,35 @@ EXPERIMENTS = (ORDER,)
 
 
 def claims(results: Mapping[str, Result]) -> list[Claim]:
-    """Return the rows of the paper."""
+    """Return the claims of the paper; those against points are from an earlier measurement."""
     result = results[ORDER.name]
-    rows = []
-    for count in (1, 3, 10):
-        ours = result.gain(f"asked {count}", f"shuffled {count}")
-        rows.append(_gain(f"the model's order beats a shuffled one after {_answers(count)}", ours, result))
-    for count in (1, 10):
-        ours = result.gain(f"asked {count}", f"superpixels {count}")
-        rows.append(_gain(f"regions beat superpixels after {_answers(count)}", ours, result))
-    for name, text in (
-        ("by area", "order by need beats order by area"),
-        ("lines alone", "f's division beats lines alone"),
+    words = {count: "1 answer" if count == 1 else f"{count} answers" for count in COUNTS}
+    rows: list[tuple[str, Estimate]] = []
+    for text, other, counts in (
+        ("the model's order beats a shuffled one after {}", "shuffled", (1, 3, 10)),
+        ("regions beat superpixels after {}", "superpixels", (1, 10)),
+        ("order by need beats order by area after {} (not in the paper)", "by area", (1, 10)),
+        ("f's division beats lines alone after {} (not in the paper)", "lines alone", (1, 10)),
     ):
-        for count in (1, 10):
-            ours = result.gain(f"asked {count}", f"{name} {count}")
-            rows.append(_gain(f"{text} after {_answers(count)} (not in the paper)", ours, result))
+        for count in counts:
+            rows.append((text.format(words[count]), result.gain(f"asked {count}", f"{other} {count}")))
     first = (result.column("asked 3") - result.column("asked 0")) / 3
     later = (result.column("asked 10") - result.column("asked 5")) / 5
-    rows.append(
-        _gain(
-            "early answers gain more than later ones (each of 1 to 3, against 6 to 10)",
-            estimate(first - later),
-            result,
+    text = "early answers gain more than later ones (each of 1 to 3, against 6 to 10)"
+    rows.append((text, estimate(first - later)))
+    found = [make_claim(text, ours, "dB", result, paper_number="not found") for text, ours in rows]
+    earlier = Earlier(159, CONTROL)
+    found.append(
+        make_claim(
+            "fewer interactions: answers saved on the way to the PSNR of ten points (10 points, 2 regions)",
+            Estimate(8.0, math.nan, math.nan),
+            "answers",
+            earlier,
+            paper_number="not found",
+            note="of the mean curve; 97 % of the pictures reach it with regions, 68 % with points",
         )
     )
-    return [*rows, *_against_points()]
-
-
-def _answers(count: int) -> str:
-    return "1 answer" if count == 1 else f"{count} answers"
-
-
-def _gain(text: str, ours: Estimate, result: Result) -> Claim:
-    return judge(PAPER, text, ours, "dB", result, paper_number="no number at hand")
-
-
-def _against_points() -> list[Claim]:
-    """Regions against points, from an earlier measurement with weights of the control that do not ship."""
-    source = "[regions.md](../regions.md), the same painter trained on points"
-    rows = [
-        judge(
-            PAPER,
-            f"after {_answers(count)} regions beat as many color points at random places",
-            Estimate(value, low, high),
-            "dB",
-            Earlier(159, source),
-            paper_number="no number at hand",
-        )
-        for count, value, low, high in ((1, 0.77, 0.54, 1.02), (3, 2.15, 1.86, 2.48), (10, 3.84, 3.45, 4.29))
-    ]
-    fewer = judge(
-        PAPER,
-        "fewer interactions: answers saved on the way to what ten points reach (10 points, 2 regions)",
-        Estimate(8.0, float("nan"), float("nan")),
-        "answers",
-        Earlier(159, source),
-        paper_number="no number at hand",
-        note="of the mean curve; 97 % of the pictures reach it with regions, 68 % with points",
-    )
-    return [fewer, *rows]
-
-
-def draw(results: Mapping[str, Result], folder: Path) -> None:
-    """Draw PSNR by number of answers."""
-    result = results[ORDER.name]
-    lines = [Line(arm, COUNTS, [result.mean(f"{arm} {count}") for count in COUNTS]) for arm in ARMS]
-    draw_curves(folder / FIGURES[0][0], lines, ("answers", "PSNR, dB"))
+    for count, values in ((1, (0.77, 0.54, 1.02)), (3, (2.15, 1.86, 2.48)), (10, (3.84, 3.45, 4.29))):
+        text = f"after {words[count]} regions beat as many color points at random places"
+        found.append(make_claim(text, Estimate(*values), "dB", earlier, paper_number="not found"))
+    return found

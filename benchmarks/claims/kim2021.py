@@ -1,5 +1,4 @@
-"""Kim et al. 2021: what strokes over bled edges are worth, with each backbone and with each part of the
-add-on."""
+"""Kim et al. 2021: the value of strokes over bled edges, by backbone and by part of the add-on."""
 
 from __future__ import annotations
 
@@ -14,41 +13,40 @@ import torch
 from torch import Tensor
 
 from benchmarks.claims import su2020
-from benchmarks.claims._claim import Claim, Earlier, judge
+from benchmarks.claims._claim import Claim, Earlier, Result, estimate, make_claim
 from benchmarks.claims._experiment import Experiment, Item, Measure, Setup, spread
-from benchmarks.claims._numbers import Result
 from benchmarks.claims._pictures import evenly
-from colorzoo import create_model
 from colorzoo.data.sources import Source
-from colorzoo.evaluation.bootstrap import Estimate
-from colorzoo.evaluation.measures import Bleeding, Shown, plain_measures
+from colorzoo.evaluation.measures import Bleeding, PictureResult, plain_measures
 from colorzoo.evaluation.methods import model_painter
-from colorzoo.evaluation.picture_list import Item as Picture
-from colorzoo.evaluation.picture_list import Truth, read_truth
+from colorzoo.evaluation.pictures import Item as Picture
+from colorzoo.evaluation.pictures import Truth, read_truth
 from colorzoo.evaluation.protocol import load_protocol
-from colorzoo.guidance import Boxes, Guidance, uniform_points
-from colorzoo.tasks import ColorizationModule
-from colorzoo.users import BledEdgeScribbles, play
+from colorzoo.evaluation.statistics import Estimate
+from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import Boxes, Guidance
+from colorzoo.model import ColoringModel
+from colorzoo.simulation import BledEdgeScribbles, play
+from colorzoo.simulation.points import uniform_points
 
 PAPER = "kim2021"
 TITLE = "Kim et al. 2021: Deep Edge-Aware Interactive Colorization"
 INTRO = """The add-ons over their three backbones, protocol `kim2021-edges` of `colorzoo evaluate`: strokes
 of a simulated user, 5 pixels wide, over up to 40 runs that bled, which is nearly all; gains over the same
 model without strokes, picture by picture, in the band of 7 pixels around bled edges. The paper's gains are
-those on ImageNet; its rows with a star are those with color points here. *E alone*: the branches, with our
-propagation off, which the paper does not have; *propagation alone*: the branches off. Photos: `photos/val`,
-except for `su2020`, which needs boxes: pictures of COCO that trained neither it nor the add-on, although
-settings of the add-on were chosen on other pictures of that set."""
+those on ImageNet; its rows with a star are those with color points here. *E alone*: the branches, without
+our propagation, which the paper does not have; *propagation alone*: without the branches. Photos:
+`photos/val`, except for `su2020`, which needs boxes: pictures of COCO that trained neither it nor the add-on,
+although settings of the add-on were chosen on other pictures of that set."""
 SMALL, CIC, INSTANCES = "kim2021_small", "kim2021_zhang2016_small", "kim2021_su2020_small"
 POINTS, STROKES = 10, 40
 COUNT = 30  # pictures of each experiment
 PHOTOS = "photos/val"
-# ab by which colors may change beyond 16 pixels; set before these numbers were taken, knowing older ones
+# ab by which colors may change beyond 16 pixels; set before these numbers were taken, after older ones
 DRIFT = 0.1
 MEASURES = ("psnr_k7_gain", "psnr_kfull_gain", "cdr_gain", "drift")
-USER = BledEdgeScribbles(width=5)
 USERS = {
-    "steady": USER,
+    "steady": BledEdgeScribbles(width=5),
     "thin": BledEdgeScribbles(width=3, jitter=0.5),
     "broad": BledEdgeScribbles(width=9, jitter=1),
     "trembling": BledEdgeScribbles(width=5, jitter=2),
@@ -57,14 +55,12 @@ USERS = {
 PARTS = ("both", "E alone", "propagation alone")
 
 
-def gains(
-    model: ColorizationModule, truth: Truth, given: Guidance, user: BledEdgeScribbles = USER
-) -> dict[str, float]:
-    """Return what strokes change in the measures of one picture; NaN where nothing bled."""
+def gains(model: ColoringModel, truth: Truth, given: Guidance, user: BledEdgeScribbles) -> dict[str, float]:
+    """Return the gains by strokes in the measures of one picture; NaN where nothing bled."""
     paint = model_painter(model)(Picture("", Source("")), truth)
     first, last = play(paint, user, truth.gray_scene, (0, STROKES), model=model, background=given)
-    bleeding = Bleeding(first.answer, truth)
-    shown = Shown(last.answer.rgb, last.answer.ab, truth, bleeding, last.guidance)
+    bleeding = Bleeding(first.result, truth)
+    shown = PictureResult(last.result.rgb, last.result.ab, truth, bleeding, last.guidance)
     found = {}
     for name in MEASURES:
         total, _, count = plain_measures()[name]().run(shown)[0]
@@ -73,7 +69,7 @@ def gains(
 
 
 def truth_of(path: Path, setup: Setup, *, points: bool) -> tuple[Truth, Guidance]:
-    """Return a picture as the protocol reads it, and ten points if they are wanted."""
+    """Return a picture as the protocol reads it, with ten points or none."""
     protocol = load_protocol("kim2021-edges-hints" if points else "kim2021-edges")
     if setup.quick:
         protocol = replace(protocol, resize=replace(protocol.resize, size=setup.side))
@@ -83,7 +79,7 @@ def truth_of(path: Path, setup: Setup, *, points: bool) -> tuple[Truth, Guidance
 
 
 @contextmanager
-def part_of(model: Any, part: str) -> Iterator[None]:
+def only_part(model: Any, part: str) -> Iterator[None]:
     """Switch off the propagation or the branches of an add-on."""
     network = model.network
     propagation = network.propagation
@@ -105,19 +101,19 @@ def part_of(model: Any, part: str) -> Iterator[None]:
 
 
 def begin_parts(name: str, *, points: bool, parts: Sequence[str]) -> Callable[[Setup], Measure]:
-    """Return what begins to measure parts of an add-on."""
+    """Return a function that begins to measure parts of an add-on."""
 
     def begin(setup: Setup) -> Measure:
-        model = create_model(name)
+        model = create_coloring_model(name)
 
         def measure(item: Item) -> Mapping[str, float]:
             truth, given = truth_of(item.files[0], setup, points=points)
             if item.payload is not None:
                 given = replace(given, boxes=Boxes.of([item.payload]))
-            found = {}
+            found: dict[str, float] = {}
             for part in parts:
-                with part_of(model, part), torch.inference_mode():
-                    numbers = gains(model, truth, given)
+                with only_part(model, part), torch.inference_mode():
+                    numbers = gains(model, truth, given, USERS["steady"])
                 found |= {f"{part} {key}": value for key, value in numbers.items()}
             return found
 
@@ -127,8 +123,8 @@ def begin_parts(name: str, *, points: bool, parts: Sequence[str]) -> Callable[[S
 
 
 def begin_users(setup: Setup) -> Measure:
-    """Return what measures the strokes of each user, with ten points."""
-    model = create_model(SMALL)
+    """Return the measurement of the strokes of each user, with ten points."""
+    model = create_coloring_model(SMALL)
 
     @torch.inference_mode()
     def measure(item: Item) -> Mapping[str, float]:
@@ -139,108 +135,96 @@ def begin_users(setup: Setup) -> Measure:
     return measure
 
 
-def some_with_boxes(setup: Setup) -> Sequence[Item]:
+def find_boxed(setup: Setup) -> Sequence[Item]:
     """Return some of the held-out pictures of COCO with their boxes."""
-    found = su2020.all_held_out(setup)
-    return spread(found, COUNT)[: setup.number(COUNT)]
+    return spread(su2020.find_held_out(setup), COUNT)[: setup.count or COUNT]
 
 
-def _experiment(key: str, name: str, *, points: bool, parts: Sequence[str] = PARTS[:1]) -> Experiment:
-    boxed = name == INSTANCES
-    items = some_with_boxes if boxed else evenly(PHOTOS, COUNT, first=1)
-    begin = begin_parts(name, points=points, parts=parts)
-    return Experiment(f"kim2021-{key}", (name,), su2020.SET if boxed else PHOTOS, items, begin)
-
-
-WITH_POINTS = _experiment("points", SMALL, points=True, parts=PARTS)
-PLAIN = _experiment("plain", SMALL, points=False)
-OVER_CIC = _experiment("zhang2016", CIC, points=False, parts=PARTS[:2])
-OVER_INSTANCES = _experiment("su2020", INSTANCES, points=True)
-OF_USERS = Experiment("kim2021-users", (SMALL,), PHOTOS, evenly(PHOTOS, COUNT, first=1), begin_users)
-EXPERIMENTS = (WITH_POINTS, PLAIN, OVER_CIC, OVER_INSTANCES, OF_USERS)
+SOME_PHOTOS = evenly(PHOTOS, COUNT, first=1)
+WITH_POINTS = Experiment(
+    "kim2021-points", (SMALL,), PHOTOS, SOME_PHOTOS, begin_parts(SMALL, points=True, parts=PARTS)
+)
+PLAIN = Experiment(
+    "kim2021-plain", (SMALL,), PHOTOS, SOME_PHOTOS, begin_parts(SMALL, points=False, parts=PARTS[:1])
+)
+OVER_CIC = Experiment(
+    "kim2021-zhang2016", (CIC,), PHOTOS, SOME_PHOTOS, begin_parts(CIC, points=False, parts=PARTS[:2])
+)
+OVER_INSTANCES = Experiment(
+    "kim2021-su2020",
+    (INSTANCES,),
+    su2020.SET,
+    find_boxed,
+    begin_parts(INSTANCES, points=True, parts=PARTS[:1]),
+)
+BY_USER = Experiment("kim2021-users", (SMALL,), PHOTOS, SOME_PHOTOS, begin_users)
+EXPERIMENTS = (WITH_POINTS, PLAIN, OVER_CIC, OVER_INSTANCES, BY_USER)
+# what the paper's strokes gain on ImageNet: dB in the band, dB of the picture, CDR
+STATED: dict[Experiment, tuple[str, tuple[float | None, ...]]] = {
+    WITH_POINTS: (
+        "Zhang 2017 with ten points",
+        (16.041 - 14.966, 27.559 - 27.202, 0.543 - 0.418),
+    ),
+    PLAIN: ("Zhang 2017 without points", (13.919 - 13.248, 22.026 - 21.981, 0.502 - 0.385)),
+    OVER_INSTANCES: (
+        "Su 2020 with ten points and boxes",
+        (16.507 - 16.393, 26.291 - 26.211, 0.394 - 0.336),
+    ),
+    OVER_CIC: ("Zhang 2016 (not in the paper)", (None, None, None)),
+}
 
 
 def claims(results: Mapping[str, Result]) -> list[Claim]:
-    """Return the rows of the paper."""
+    """Return the claims of the paper; the last one is from an earlier training."""
     rows = []
-    for experiment, what, band, full, cdr in (
-        (WITH_POINTS, "Zhang 2017 with ten points", 16.041 - 14.966, 27.559 - 27.202, 0.543 - 0.418),
-        (PLAIN, "Zhang 2017 without points", 13.919 - 13.248, 22.026 - 21.981, 0.502 - 0.385),
-        (
-            OVER_INSTANCES,
-            "Su 2020 with ten points and boxes",
-            16.507 - 16.393,
-            26.291 - 26.211,
-            0.394 - 0.336,
-        ),
-        (OVER_CIC, "Zhang 2016 (not in the paper)", None, None, None),
-    ):
-        rows += _of_backbone(results[experiment.name], what, (band, full, cdr))
-    rows += _of_parts(results)
-    return [*rows, *_of_users(results[OF_USERS.name]), _own_form()]
-
-
-def _of_backbone(result: Result, what: str, stated: Sequence[float | None]) -> list[Claim]:
-    rows = []
-    for name, text, unit, value in zip(
-        MEASURES,
-        ("sharpen the band (K = 7)", "do not harm the picture (K = Full)", "raise CDR"),
-        ("dB", "dB", "of CDR"),
-        stated,
-        strict=False,
-    ):
-        number = "not in the paper" if value is None else f"{value:+.3f} {unit}"
-        ours = result.mean(f"both {name}")
-        text = f"strokes {text}, over {what}"
-        if name == "psnr_kfull_gain":
-            rows.append(judge(PAPER, text, ours, unit, result, margin=0.0, paper_number=number))
-        else:
-            rows.append(judge(PAPER, text, ours, unit, result, paper_number=number, stated=value))
-    return rows
-
-
-def _of_parts(results: Mapping[str, Result]) -> list[Claim]:
-    rows = []
-    for experiment, what, stated in (
-        (WITH_POINTS, "Zhang 2017 with ten points", 16.041 - 14.966),
-        (OVER_CIC, "Zhang 2016", None),
+    for experiment, (backbone, stated) in STATED.items():
+        result = results[experiment.name]
+        for name, text, unit, value in zip(
+            MEASURES,
+            ("sharpen the band (K = 7)", "do not harm the picture (K = Full)", "raise CDR"),
+            ("dB", "dB", "of CDR"),
+            stated,
+            strict=False,
+        ):
+            ours, harmless = result.mean(f"both {name}"), name == "psnr_kfull_gain"
+            rows.append(
+                make_claim(
+                    f"strokes {text}, over {backbone}",
+                    ours,
+                    unit,
+                    result,
+                    margin=0.0 if harmless else None,
+                    paper_number="not in the paper" if value is None else f"{value:+.3f} {unit}",
+                    stated=None if harmless else value,
+                )
+            )
+    for experiment, part, backbone, value in (
+        (WITH_POINTS, "E alone", "Zhang 2017 with ten points", 16.041 - 14.966),
+        (WITH_POINTS, "propagation alone", "Zhang 2017 with ten points", None),
+        (OVER_CIC, "E alone", "Zhang 2016", None),
     ):
         result = results[experiment.name]
-        for part in PARTS[1:]:
-            if f"{part} {MEASURES[0]}" in result.names():
-                text = f"{part} sharpens the band, over {what}"
-                ours = result.mean(f"{part} {MEASURES[0]}")
-                paper = stated if part == "E alone" else None
-                number = "not in the paper" if paper is None else f"{paper:+.3f} dB"
-                rows.append(judge(PAPER, text, ours, "dB", result, paper_number=number, stated=paper))
+        ours = result.mean(f"{part} {MEASURES[0]}")
+        number = "not in the paper" if value is None else f"{value:+.3f} dB"
+        text = f"{part} sharpens the band, over {backbone}"
+        rows.append(make_claim(text, ours, "dB", result, paper_number=number, stated=value))
     result = results[WITH_POINTS.name]
-    text = "colors beyond 16 pixels from a stroke stay as they are (change of ab, with a minus)"
-    drift = result.mean("both drift")
-    ours = Estimate(-drift.value, -drift.high, -drift.low)
-    rows.append(judge(PAPER, text, ours, "ab", result, margin=DRIFT))
-    return rows
-
-
-def _of_users(result: Result) -> list[Claim]:
-    """Strokes of several users."""
-    rows = []
+    text = "colors beyond 16 pixels from a stroke stay as they are (minus the change of ab)"
+    rows.append(make_claim(text, estimate(-result.column("both drift")), "ab", result, margin=DRIFT))
+    result = results[BY_USER.name]
     for name, user in USERS.items():
         hand = f"{user.width} pixels wide, up to {user.jitter:g} off, over {user.coverage:.0%} of an edge"
         text = f"strokes of a {name} user help, too ({hand})"
         ours = result.mean(f"{name} {MEASURES[0]}")
-        rows.append(judge(PAPER, text, ours, "dB", result, paper_number="by a user study"))
-    return rows
-
-
-def _own_form() -> Claim:
-    """E in the paper's own form, from an earlier training."""
-    return judge(
-        PAPER,
+        rows.append(make_claim(text, ours, "dB", result, paper_number="by a user study"))
+    source = "[the paper's page](../../src/colorzoo/zoo/kim2021/README.md), the three losses: 250 steps each"
+    own_form = make_claim(
         "E trained in the paper's own form (no propagation, no reach, none of our losses) sharpens the band",
         Estimate(0.09, 0.09 - 0.31, 0.09 + 0.31),
         "dB",
-        Earlier(16, "[edges.md](../edges.md), the three losses: 250 steps each"),
+        Earlier(16, source),
         paper_number="+1.075 dB",
         stated=1.075,
         note="over the backbone before its second run; it cost -0.61 +- 0.55 dB over the full picture",
     )
+    return [*rows, own_form]

@@ -1,4 +1,4 @@
-"""Zhang et al. 2016: what rebalancing rare colors and the annealed mean are worth."""
+"""Zhang et al. 2016: rebalancing of rare colors and the annealed mean."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ from lightning.pytorch import Trainer, seed_everything
 from torch import Tensor
 from torch.optim import AdamW
 
-from benchmarks.claims._claim import Claim, judge
+from benchmarks.claims._claim import Claim, Result, estimate_of_means, make_claim
 from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
-from benchmarks.claims._numbers import Result, estimate_of_means
-from benchmarks.claims._pictures import evenly, joined, psnr_of, read_square
-from colorzoo import create_model
+from benchmarks.claims._pictures import evenly, join_lab, psnr_of, read_square
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import FolderDataModule
-from colorzoo.evaluation.bootstrap import Estimate
-from colorzoo.factory import build_model
+from colorzoo.evaluation.statistics import Estimate
+from colorzoo.factory import build_model, create_coloring_model
 from colorzoo.metrics import AbAUC
-from colorzoo.metrics.colorful import colorfulness
-from colorzoo.tasks import ColorizationModule
+from colorzoo.metrics.appearance import colorfulness
+from colorzoo.model import ColoringModel
 from colorzoo.zoo.zhang2016.task import Zhang2016
 
 PAPER = "zhang2016"
@@ -31,72 +29,64 @@ INTRO = f"""*Rebalancing*: the network of `zhang2016_small` trained twice from t
 `zhang2017_local_small`, alike but for lambda (0.5, and 1: no rebalancing): {STEPS} steps of {BATCH} crops of
 {CROP} pixels of the training photos, the same pictures in the same order. Then, as in table 1 of the paper,
 on held-out photos: central 256 x 256, temperature 0.38. *Annealed mean*: `zhang2016_small` as it ships, at
-the temperature of the paper and at 1."""
-NOTES = (
-    "A longer training (600 steps of 24 crops of 128 pixels, 100 photos) is on [the model's page]"
-    "(../models/zhang2016_small.md#rebalancing): all four numbers move as in the paper there.",
-)
+the temperature of the paper and at 1. After a longer training (600 steps of 24 crops of 128 pixels) all four
+numbers move as in the paper: [the paper's page](../../src/colorzoo/zoo/zhang2016/README.md#numbers)."""
 NAME = "zhang2016_small"
 TEMPERATURE = 0.38  # the paper's
 ARMS = {"rebalanced": 0.5, "plain": 1.0}
 PHOTOS, COUNT = "photos/val", 24
 
 
-def train(uniform: float, setup: Setup) -> ColorizationModule:
-    """Return the network trained with a share of the uniform distribution; kept in the scratch folder."""
+def train(uniform: float, setup: Setup) -> ColoringModel:
+    """Return the network trained with a weight of the uniform distribution; kept in the scratch folder."""
     steps = 2 if setup.quick else STEPS
-    model = build_model(Zhang2016, _settings(uniform))
-    path = setup.scratch / f"zhang2016-{uniform}-{steps}x{BATCH}x{CROP}.pt"
-    if path.is_file():
-        model.load_state_dict(torch.load(path, weights_only=True))
-        return model.eval()
-    seed_everything(0, verbose=False)
-    pictures = FolderDataModule(
-        str(setup.data / "photos"),
-        batch_size=BATCH,
-        crop=CROP,
-        resize=76,
-        min_scale=0.7,
-        num_workers=0,
-        check=False,
-    )
-    trainer = Trainer(
-        max_steps=steps, accelerator="cpu", logger=False, enable_checkpointing=False, limit_val_batches=0,
-        enable_model_summary=False, enable_progress_bar=False, gradient_clip_val=1.0,
-    )  # fmt: skip
-    trainer.fit(model, pictures)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(model.state_dict(), path)
-    return model.eval()
-
-
-def _settings(uniform: float) -> dict[str, object]:
-    return {
+    settings: dict[str, object] = {
         "width": 0.25,
         "uniform": uniform,
         "temperature": TEMPERATURE,
         "start": "zhang2017_local_small",
         "optimizer": partial(AdamW, lr=1e-3, betas=(0.9, 0.99), weight_decay=0.01),
     }
+    model = build_model(Zhang2016, settings)
+    path = setup.scratch / f"zhang2016-{uniform}-{steps}x{BATCH}x{CROP}.pt"
+    if path.is_file():
+        model.load_state_dict(torch.load(path, weights_only=True))
+        return model.eval().model
+    seed_everything(0, verbose=False)
+    folder = str(setup.data / "photos")
+    pictures = FolderDataModule(
+        folder, batch_size=BATCH, crop=CROP, resize=76, min_scale=0.7, num_workers=0, check=False
+    )
+    trainer = Trainer(
+        max_steps=steps,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        limit_val_batches=0,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        gradient_clip_val=1.0,
+    )
+    trainer.fit(model, pictures)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(model.state_dict(), path)
+    return model.eval().model
 
 
 def begin_rebalancing(setup: Setup) -> Measure:
-    """Train both networks and return what measures them."""
-    models = {name: train(uniform, setup) for name, uniform in ARMS.items()}
-    return partial(measure, models, setup.side)
+    """Train both networks and return their measurement."""
+    return partial(measure, {name: train(uniform, setup) for name, uniform in ARMS.items()}, setup.side)
 
 
 def begin_temperature(setup: Setup) -> Measure:
-    """Return what measures the shipped network at two temperatures."""
-    models = {
-        name: create_model(NAME, temperature=value)
-        for name, value in (("annealed", TEMPERATURE), ("mean", 1.0))
-    }
+    """Return the measurement of the shipped network at two temperatures."""
+    temperatures = {"annealed": TEMPERATURE, "mean": 1.0}
+    models = {name: create_coloring_model(NAME, temperature=value) for name, value in temperatures.items()}
     return partial(measure, models, setup.side)
 
 
 @torch.inference_mode()
-def measure(models: Mapping[str, ColorizationModule], side: int, item: Item) -> Mapping[str, float]:
+def measure(models: Mapping[str, ColoringModel], side: int, item: Item) -> Mapping[str, float]:
     """Return the numbers of table 1 of one picture, and its colorfulness."""
     rgb = read_square(item.files[0], side)
     lab = rgb_to_lab(rgb)
@@ -110,11 +100,11 @@ def measure(models: Mapping[str, ColorizationModule], side: int, item: Item) -> 
         areas = area.compute()
         found |= {
             f"{name} psnr": psnr_of(luma, ab, rgb) - gray,
-            f"{name} colorfulness": float(colorfulness(joined(luma, ab))),
+            f"{name} colorfulness": float(colorfulness(join_lab(luma, ab))),
             f"{name} auc": float(areas["auc"]),
             f"{name} rare": float(areas["auc_rebalanced"]),
+            "weight of its colors": float(area.rebalanced.sum()),
         }
-        found["weight of its colors"] = float(area.rebalanced.sum())
     return found
 
 
@@ -133,42 +123,36 @@ EXPERIMENTS = (REBALANCING, ANNEALED)
 
 
 def claims(results: Mapping[str, Result]) -> list[Claim]:
-    """Return the rows of the paper."""
+    """Return the claims of the paper."""
     result, annealed = results[REBALANCING.name], results[ANNEALED.name]
-    rare = _pooled_gain(result, "rare", "weight of its colors")
-    raw, psnr = (result.gain(f"plain {what}", f"rebalanced {what}") for what in ("auc", "psnr"))
-    return [
-        _claim(
-            "rebalancing makes pictures more colorful", _colorfulness_gain(result, *ARMS), "of the truth's",
-            result, "no number at hand",
-        ),
-        _claim(
-            "rebalancing raises the AuC of rare colors", rare, "of AuC", result, "+0.022", 0.673 - 0.651
-        ),
-        _claim("rebalancing costs raw AuC (plain minus rebalanced)", raw, "of AuC", result, "+0.021", 0.021),
-        _claim("rebalancing costs PSNR (plain minus rebalanced)", psnr, "dB", result, "+2.47 dB", 2.47),
-        _claim(
+    # the area under the curve is pooled over all pixels: each picture counts by the weight of its colors
+    weights = result.column("weight of its colors")
+    pooled = [result.column(f"{name} rare") * weights for name in ARMS]
+    rare = estimate_of_means([*pooled, weights], lambda means: (means[0] - means[1]) / means[2])
+    auc, psnr = (result.gain(f"plain {name}", f"rebalanced {name}") for name in ("auc", "psnr"))
+    colorful = colorfulness_gain(result, *ARMS)
+    more_colorful = colorfulness_gain(annealed, "annealed", "mean")
+    rows: tuple[tuple[str, Estimate, str, Result, str, float | None], ...] = (
+        ("rebalancing makes pictures more colorful", colorful, "of the truth's", result, "not found", None),
+        ("rebalancing raises the AuC of rare colors", rare, "of AuC", result, "+0.022", 0.673 - 0.651),
+        ("rebalancing costs raw AuC (plain minus rebalanced)", auc, "of AuC", result, "+0.021", 0.021),
+        ("rebalancing costs PSNR (plain minus rebalanced)", psnr, "dB", result, "+2.47 dB", 2.47),
+        (
             "the annealed mean (0.38) is more colorful than the mean",
-            _colorfulness_gain(annealed, "annealed", "mean"), "of the truth's", annealed, "no number at hand",
+            more_colorful,
+            "of the truth's",
+            annealed,
+            "not found",
+            None,
         ),
-    ]  # fmt: skip
+    )
+    return [
+        make_claim(text, ours, unit, origin, paper_number=number, stated=stated)
+        for text, ours, unit, origin, number, stated in rows
+    ]
 
 
-def _claim(
-    text: str, ours: Estimate, unit: str, result: Result, number: str, stated: float | None = None
-) -> Claim:
-    return judge(PAPER, text, ours, unit, result, paper_number=number, stated=stated)
-
-
-def _colorfulness_gain(result: Result, one: str, other: str) -> Estimate:
-    """Return how much more of the true colorfulness one has, of means over pictures."""
-    columns = [result.column(f"{name} colorfulness") for name in (one, other)]
-    columns.append(result.column("true colorfulness"))
+def colorfulness_gain(result: Result, one: str, other: str) -> Estimate:
+    """Return the gain in colorfulness as a fraction of the truth's, of means over pictures."""
+    columns = [result.column(f"{name} colorfulness") for name in (one, other, "true")]
     return estimate_of_means(columns, lambda means: (means[0] - means[1]) / means[2])
-
-
-def _pooled_gain(result: Result, what: str, weight: str) -> Estimate:
-    """Return the gain in a number pooled over all pixels, each picture by the weight of its colors."""
-    weights = result.column(weight)
-    columns = [result.column(f"{name} {what}") * weights for name in ARMS]
-    return estimate_of_means([*columns, weights], lambda means: (means[0] - means[1]) / means[2])

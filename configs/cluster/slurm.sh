@@ -10,9 +10,10 @@
 #SBATCH --mem=64G
 #SBATCH --time=12:00:00
 #SBATCH --requeue
-# SIGUSR1 is answered after the running step: interrupted.ckpt is written, and SLURM asked to queue the job again. Two minutes
-# must do for a step (or a validation, if one runs) and for saving. The next start takes the newest whole checkpoint below RUN,
-# after a crash too: --ckpt_path names that folder.
+# After SIGUSR1 all processes finish the step, write interrupted.ckpt and put the job back into the queue. Two minutes must be
+# enough for a step (or a validation, if one is due) and for saving. The next start takes the newest intact checkpoint below
+# RUN, after a crash too: --ckpt_path names that folder. Your configurations come after cluster/ddp.yaml, so that another
+# overlay (cluster/fsdp.yaml) replaces its settings.
 #SBATCH --signal=SIGUSR1@120
 #SBATCH --output=%x-%j.log
 #SBATCH --open-mode=append
@@ -22,10 +23,9 @@ set -euo pipefail
 DATA=${DATA:?give the folder of pictures: sbatch --export=ALL,DATA=/path configs/cluster/slurm.sh}
 RUN=${RUN:-$HOME/colorzoo-runs/$SLURM_JOB_ID}
 
-srun colorzoo fit "$@" \
-  --config cluster/ddp.yaml \
+srun colorzoo fit --config cluster/ddp.yaml "$@" \
   --data.root="$DATA" \
-  --data.num_workers=6 \
+  --data.num_workers="${WORKERS:-6}" \
   --trainer.devices="$SLURM_NTASKS_PER_NODE" \
   --trainer.num_nodes="$SLURM_JOB_NUM_NODES" \
   --trainer.default_root_dir="$RUN" \

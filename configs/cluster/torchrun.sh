@@ -1,8 +1,10 @@
 #!/bin/bash
 # Train by torchrun, on one node or several: run the same command on each node, MAIN being the first one's name.
 #   MAIN=node1 NODES=2 DATA=/pictures RUN=/shared/runs/zhang2017 configs/cluster/torchrun.sh --config zhang2017/local.yaml
-# A process that dies ends the others. All are started again then, up to RESTARTS times, and go on from the newest whole
-# checkpoint below RUN, the folder that --ckpt_path names.
+# Your configurations come after cluster/ddp.yaml, so that another overlay (cluster/fsdp.yaml) replaces its settings.
+# A process that dies ends the others. All are started again then, up to RESTARTS times, and go on from the newest intact
+# checkpoint below RUN, the folder that --ckpt_path names. SIGTERM and Ctrl+C to this script save and end the run for good:
+# exit code 143 or 130.
 set -euo pipefail
 
 MAIN=${MAIN:-127.0.0.1}
@@ -12,14 +14,27 @@ RESTARTS=${RESTARTS:-3}
 DATA=${DATA:?the folder of pictures}
 RUN=${RUN:?the folder of the run, which all nodes see}
 
+ended=0
+child=
+trap 'ended=143; kill -TERM "$child"' TERM
+trap 'ended=130; kill -TERM "$child"' INT # a background process ignores SIGINT
+
 for ((attempt = 0; attempt <= RESTARTS; attempt++)); do
   torchrun --nnodes="$NODES" --nproc-per-node="$GPUS" \
     --rdzv-backend=c10d --rdzv-endpoint="$MAIN:29400" --rdzv-id="colorzoo$attempt" \
-    -m colorzoo fit "$@" \
-    --config cluster/ddp.yaml \
+    -m colorzoo fit --config cluster/ddp.yaml "$@" \
     --trainer.num_nodes="$NODES" \
     --data.root="$DATA" \
     --trainer.default_root_dir="$RUN" \
-    --ckpt_path="$RUN" && exit 0
+    --ckpt_path="$RUN" &
+  child=$!
+  code=0
+  wait "$child" || code=$?
+  while kill -0 "$child" 2>/dev/null; do # a signal ends `wait`, not the training
+    code=0
+    wait "$child" || code=$?
+  done
+  ((ended)) && exit "$ended"
+  ((code)) || exit 0
 done
 exit 1

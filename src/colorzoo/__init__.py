@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from colorzoo.api import colorize, colorize_file, colorize_files
+    from colorzoo.api import FileResult, colorize, colorize_file, colorize_files
     from colorzoo.card import ModelCard
     from colorzoo.color import lab_to_rgb, rgb_to_lab
     from colorzoo.factory import create_model
@@ -26,29 +26,29 @@ if TYPE_CHECKING:
         Scribbles,
     )
     from colorzoo.inference.colorizer import Colorizer
-    from colorzoo.inference.resumed import FileResult
+    from colorzoo.prediction import AbPrediction, Prediction, RgbPrediction
     from colorzoo.registry import list_models, model_card
-    from colorzoo.tasks import AbPrediction, ColorizationModule, Prediction, RgbPrediction
+    from colorzoo.training.module import ColorizationModule
 
 __version__ = "0.1.0"
 
 # Name -> module. Resolved at first use, so that `import colorzoo` does not import torch.
 _PUBLIC = {
-    "AbPrediction": "tasks",
+    "AbPrediction": "prediction",
     "Boxes": "guidance",
     "ClassMap": "guidance",
-    "ColorizationModule": "tasks",
+    "ColorizationModule": "training.module",
     "Colorizer": "inference.colorizer",
     "Exemplar": "guidance",
-    "FileResult": "inference.resumed",
+    "FileResult": "api",
     "GlobalStatistics": "guidance",
     "Guidance": "guidance",
     "ModelCard": "card",
     "Points": "guidance",
-    "Prediction": "tasks",
+    "Prediction": "prediction",
     "Recipe": "guidance",
     "Regions": "guidance",
-    "RgbPrediction": "tasks",
+    "RgbPrediction": "prediction",
     "Scribbles": "guidance",
     "colorize": "api",
     "colorize_file": "api",

@@ -1,4 +1,4 @@
-"""The one call for those who want a colored picture, a colored file, or many of them."""
+"""Python calls: color a picture, a file, or many files."""
 
 from __future__ import annotations
 
@@ -6,29 +6,44 @@ import os
 import socket
 import warnings
 from collections.abc import Iterable
-from functools import lru_cache, partial
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
 
-from colorzoo.factory import create_model
+from colorzoo.batch.file import FileOptions, color_file, open_file
+from colorzoo.batch.find import FoundPicture
+from colorzoo.batch.outputs import output_path
+from colorzoo.batch.record import DoneIndex
+from colorzoo.batch.request import Coloring, coloring_of
+from colorzoo.batch.runner import Job, PictureResult, color_pictures
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
-from colorzoo.inference.guide import GuidanceLike, as_recipe, wanted_model
-from colorzoo.inference.moving import color_frames, frames_to_color
-from colorzoo.inference.picture_io import (
-    FoundPicture,
-    depth_at,
-    output_path,
-    read_frames,
-    read_picture,
-    write_notes,
-    write_picture,
-)
-from colorzoo.inference.resumed import FileResult, ResumedColoring
+from colorzoo.inference.guidance_maps import GuidanceLike, as_recipe, choose_for_guidance
+from colorzoo.pictures.write import write_notes
 
+FileStatus = Literal["colored", "done", "failed"]
 Stamp = tuple[int, int] | None
-"""When a file of weights was changed, and its size."""
+"""Time of the last change of a weight file, and its size."""
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """Result of one file of `colorize_files`.
+
+    Attributes:
+        source: The picture.
+        output: File of its result, or that it would have.
+        status: ``"colored"`` now; ``"done"`` before, from the same bytes with the same settings; or
+            ``"failed"``.
+        error: Reason of a failure, as one line that names the picture; else empty.
+    """
+
+    source: str
+    output: str
+    status: FileStatus
+    error: str = ""
 
 
 def colorize(
@@ -46,16 +61,17 @@ def colorize(
     """Color one picture.
 
     Args:
-        image: Path, Pillow image, or array ``(H, W[, C])`` of uint8, uint16 or float in [0, 1].
-        model: Registered name, or None for the recipe's, or the best one for this guidance whose weights are
+        image: Path, Pillow image, array ``(H, W[, C])`` or tensor ``(C, H, W)`` of uint8, uint16 or float in
+            [0, 1].
+        model: Registered name; None takes the recipe's, or the best one for this guidance whose weights are
             on this machine.
         guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
         weights: See `create_model`.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
-        reference: The picture whose colors to use, for models that take an exemplar, or a look of it.
-        fast: Take the default only among models whose weights ship with the package.
-        **settings: Of the model, by name, such as ``temperature`` or ``render_factor``; see `Colorizer`.
+        reference: Picture whose colors to use, for models that take an exemplar, or a look of it.
+        fast: Choose the default only among models whose weights ship with the package.
+        **settings: Settings of the model, such as ``temperature`` or ``render_factor``; see `Colorizer`.
 
     Returns:
         A Pillow image of the same size; alpha is kept.
@@ -63,7 +79,7 @@ def colorize(
     Raises:
         ColorzooError: The picture, the guidance or the weights cannot be used; the message says why.
     """
-    colorizer = _chosen(model, guidance, reference is not None, fast, weights, device, **settings)
+    colorizer = _colorizer_for(model, guidance, reference is not None, fast, weights, device, **settings)
     return colorizer(image, guidance, strength=strength, reference=reference)
 
 
@@ -82,9 +98,9 @@ def colorize_file(
     overwrite: bool = False,
     **settings: Any,
 ) -> Path:
-    """Color a file into another one, with its depth, metadata, and all its frames or pages.
+    """Color a file into another one, with its bit depth, metadata, and all frames or pages.
 
-    What the user should know is given as Python warnings. Other arguments and errors are those of `colorize`.
+    Notes for the user are given as Python warnings. Other arguments and errors are those of `colorize`.
 
     Args:
         source: The picture, animation or file of pages.
@@ -97,27 +113,20 @@ def colorize_file(
         reference: See `colorize`.
         fast: See `colorize`.
         frames: ``"all"``, or the ``"first"`` alone.
-        overwrite: Replace the target if it is there, though never the source.
+        overwrite: Replace an existing target, though never the source.
         **settings: See `colorize`.
 
     Returns:
         The target.
     """
     source, target = Path(source), Path(target)
-    colorizer = _chosen(model, guidance, reference is not None, fast, weights, device, **settings)
-    exemplar = colorizer.exemplar_of(reference, guidance)
-    color = partial(colorizer.colorize, guidance=guidance, strength=strength, reference=exemplar)
-    found = frames_to_color(source, target) if frames == "all" else None
-    if found is None:
-        picture = read_picture(source)
-        notes = (*write_notes(target, picture), *picture.notes)
-        colored = color(picture)
-        write_picture(target, colored.levels(depth_at(target, picture)), picture, overwrite=overwrite)
-        notes += colored.notes
-    else:
-        others = read_frames(source, found)
-        notes = color_frames(color, next(others), others, found, target, None, overwrite=overwrite).notes
-    for note in notes:
+    colorizer = _colorizer_for(model, guidance, reference is not None, fast, weights, device, **settings)
+    coloring = Coloring(colorizer, guidance, strength, colorizer.exemplar_of(reference, guidance))
+    options = FileOptions(frames=frames, overwrite=overwrite)
+    opened = open_file(source, target, options)
+    lost = write_notes(target, opened.first.picture)
+    colored = color_file(opened, coloring, target, None, options)()
+    for note in (*lost, *colored.notes):
         warnings.warn(note, UserWarning, stacklevel=2)
     return target
 
@@ -134,9 +143,9 @@ def colorize_files(
 ) -> list[FileResult]:
     """Color some files of a folder into another folder, as ``colorzoo predict`` does with all of them.
 
-    It is the step of a large job that another engine shares out (Ray Data, Spark ...): any number of
-    processes may call it at the same time, on any lists. Files that are done, from the same bytes with the
-    same settings, are left alone, whoever colored them; so a job that broke off is started again as it was.
+    It is one step of a large job whose files another engine distributes (Ray Data, Spark ...). Any number of
+    processes may call it at the same time with any lists. Files that are done, from the same bytes with the
+    same settings, are skipped whichever process colored them, so an interrupted job is simply started again.
     The model is loaded once a process.
 
     Args:
@@ -144,33 +153,43 @@ def colorize_files(
         root: A folder above all of them.
         output: Folder of the results, each below it as its picture is below ``root``; all processes must see
             it.
-        model: Registered name. There is no default here, as it could be another one on each machine.
+        model: Registered name. There is no default, as it could differ between machines.
         weights: See `create_model`.
         device: See `colorize`.
         **settings: See `colorize`.
 
     Returns:
-        What became of each picture, in the order of the paths; pictures that cannot be read, colored or
-        written are told so there.
+        The result of each picture, in the order of the paths. Pictures that cannot be read, colored or
+        written are results too.
 
     Raises:
         ColorzooError: The model or its weights cannot be had.
     """
     process = f"{socket.gethostname()}-{os.getpid()}"
-    resumed = _resumed(Path(output), process, model, weights, device, _stamp(weights), **settings)
-    return [_color_below(Path(root), Path(path), resumed) for path in paths]
+    coloring, index = _resumable(Path(output), process, model, weights, device, _stamp(weights), **settings)
+    above, folder = Path(root).absolute(), Path(output)
+    results: list[FileResult | None] = []
+    jobs = []
+    for path in map(Path, paths):
+        if path.absolute().is_relative_to(above):
+            found = FoundPicture(path, path.absolute().relative_to(above))
+            jobs.append(Job(str(path), path, output_path(found, folder), lambda: coloring))
+            results.append(None)
+        else:
+            reason = f"{path} is not below {root}, the root that was named"
+            results.append(FileResult(str(path), "", "failed", reason))
+    work = color_pictures(jobs, FileOptions(frames="required", overwrite=True), index=index)
+    return [result or _file_result(next(work)) for result in results]
 
 
-def _color_below(root: Path, path: Path, resumed: ResumedColoring) -> FileResult:
-    try:
-        found = FoundPicture(path, path.absolute().relative_to(root.absolute()))
-    except ValueError:
-        return FileResult(str(path), "", "failed", f"{path} is not below {root}, the root that was named")
-    return resumed.color_file(path, output_path(found, resumed.folder).relative_to(resumed.folder))
+def _file_result(result: PictureResult) -> FileResult:
+    if result.failed:
+        return FileResult(result.source, result.output, "failed", "; ".join(result.notes))
+    return FileResult(result.source, result.output, "done" if result.status == "skipped" else "colored")
 
 
 @lru_cache(maxsize=2)
-def _resumed(
+def _resumable(
     output: Path,
     process: str,
     model: str,
@@ -178,14 +197,13 @@ def _resumed(
     device: str,
     stamp: Stamp,
     **settings: Any,
-) -> ResumedColoring:
-    del stamp
-    # the model that `predict` has: one that only colors answers the same, and has another digest
-    whole = create_model(model, weights, **settings)
-    return ResumedColoring(Colorizer(whole, device=device), output, process)
+) -> tuple[Coloring, DoneIndex]:
+    del stamp  # part of the key only
+    coloring = coloring_of(Colorizer(model, weights=weights, device=device, **settings))
+    return coloring, DoneIndex(output, process)
 
 
-def _chosen(
+def _colorizer_for(
     model: str | None,
     guidance: GuidanceLike,
     reference: bool,
@@ -194,15 +212,22 @@ def _chosen(
     device: str,
     **settings: Any,
 ) -> Colorizer:
-    name = wanted_model(model, as_recipe(guidance), weights, reference=reference, fast=fast)
-    return _colorizer(name, weights, device, _stamp(weights), **settings)
+    choice = choose_for_guidance(
+        model,
+        as_recipe(guidance),
+        weights,
+        reference=reference,
+        fast=fast,
+        exportable=settings.get("engine") == "onnxruntime",
+    )
+    return _colorizer(choice.name, weights, device, _stamp(weights), **settings)
 
 
 @lru_cache(maxsize=2)
 def _colorizer(
     model: str, weights: str | Path | None, device: str, stamp: Stamp, **settings: Any
 ) -> Colorizer:
-    del stamp  # part of the key alone: a file that was trained further is loaded again
+    del stamp  # part of the key only: a file that was trained further is loaded again
     return Colorizer(model, weights=weights, device=device, **settings)
 
 

@@ -1,7 +1,7 @@
-"""Model cards: what the zoo knows of a paper without importing torch.
+"""Model cards: the description of a model that is read without importing torch.
 
-Every folder of the zoo has a ``card.py`` that defines ``CARDS``, a tuple of `ModelCard`. Listing models,
-``colorzoo models`` and the documentation read nothing else.
+Every folder of the zoo has a ``card.py`` that defines ``CARDS``, a tuple of `ModelCard`. `list_models`,
+``colorzoo models`` and the documentation read only these.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ InputKind = Literal["gray", "sketch"]
 OutputKind = Literal["ab", "rgb"]
 Limit = Literal["training", "export", "gradient"]
 Use = Literal["automatic", "sketch", "frames"] | GuidanceKind
-"""What a model is chosen for: coloring without help, sketches, video by reference, or a kind of guidance."""
+"""Purpose of a model: coloring without help, sketches, video by reference, or a kind of guidance."""
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,17 @@ class Weights:
     """One weight file of a model.
 
     Attributes:
-        sha256: Hash of the whole file. None where its authors state none: then the file is accepted by its
-            size and a strict check of its keys and shapes, and its hash is recorded on first use.
-        size: Bytes; of a file that others host about as many as they state, or as its tensors take. With a
-            hash only the hash decides.
-        size_stated: Whether ``size`` is to the byte; then a file of another size is refused.
-        license: Licence of the weights.
+        sha256: Hash of the whole file. None if its authors state none; such a file is accepted by its size
+            and a strict check of its keys and shapes, and its hash is recorded on first use.
+        size: Bytes; an estimate for a file that others host, which is not used if there is a hash.
+        size_stated: Whether ``size`` is exact; a file of another size is then refused.
+        license: License of the weights.
         file: Name of a file embedded in ``colorzoo/weights/embedded``; exclusive with ``urls``.
-        urls: Where the file can be fetched, mirrors in order of preference.
-        published: True when the keys are those of the authors and must be translated.
-        hparams: Constructor arguments that these weights need (for instance the mask center).
+        urls: Addresses of the file, mirrors in order of preference.
+        published: Whether the keys are those of the authors and must be translated.
+        hparams: Settings that these weights need (for instance the mask center).
         trained_on: Data, steps and protocol in a sentence.
-        code_license: Licence of the code that the weights come from; empty for colorzoo's own.
+        code_license: License of the code that the weights come from; empty for colorzoo's own.
     """
 
     sha256: str | None
@@ -51,14 +50,14 @@ class Weights:
 
 @dataclass(frozen=True)
 class Score:
-    """One number that says how good a model is.
+    """A measured quality of a model.
 
     Attributes:
-        measure: What it is, with its unit, as ``"PSNR at 10 points [dB]"``.
+        measure: Name of the measure with its unit, as ``"PSNR at 10 points [dB]"``.
         value: The number.
         better: Whether higher or lower is better.
-        protocol: Pictures, size and what was given. Only scores of one protocol and measure may be compared.
-        source: Where it stands: a page of ours, or paper and table.
+        protocol: Pictures, size and guidance. Only scores of the same protocol and measure are comparable.
+        source: A page of this documentation, or paper and table.
     """
 
     measure: str
@@ -70,15 +69,16 @@ class Score:
 
 @dataclass(frozen=True)
 class Quality:
-    """How good a model is for one use, by the weights that it takes by default.
+    """Quality of a model for one use, with its default weights.
 
     Attributes:
-        use: What for.
-        rank: Place among the models for this use; the greatest on the machine is the default. How ranks are
-            given is documented in ``docs/weights.md``, and a test holds them against the scores.
-        why: What the rank rests on, in a sentence.
-        measured: Numbers of our own, by ``colorzoo evaluate`` or a benchmark.
-        stated: Numbers that papers state. Never compared with ours.
+        use: The use.
+        rank: Rank among the models for this use; the model of the greatest rank on the machine is the
+            default. ``docs/weights.md`` documents how ranks are given, and a test compares them with the
+            scores.
+        why: Reason for the rank, in a sentence.
+        measured: Our own numbers, by ``colorzoo evaluate`` or a benchmark.
+        stated: Numbers from papers; never compared with ours.
     """
 
     use: Use
@@ -90,14 +90,15 @@ class Quality:
 
 @dataclass(frozen=True)
 class Smoke:
-    """Arguments with which the contract suite can try a model in seconds on a CPU.
+    """Arguments with which the contract suite tests a model in seconds on a CPU.
 
     Attributes:
-        hparams: Overrides of the constructor arguments (a narrow network).
+        hparams: Overrides of the settings (a narrow network).
         size: Side in pixels of the square training crops.
-        without_gradient: Shell-style patterns of trainable weights that a training step leaves alone.
-        scales: Factors, by name, on the weights that the suite draws: a head that ends in a saturating
-            function must begin small, or rounding decides between its two ends.
+        without_gradient: Shell-style patterns of trainable weights that get no gradient in a training step,
+            by their names in the trainer (``model.network.*``).
+        scales: Factors on the random weights that the suite draws, by their names in the trainer. A head that
+            ends in a saturating function needs small weights, or rounding errors are amplified.
     """
 
     hparams: Mapping[str, Any] = field(default_factory=dict)
@@ -108,33 +109,31 @@ class Smoke:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Everything the registry, the command line and the documentation say of a model.
+    """Description of a registered model.
 
     Attributes:
         name: Registered name, author + year (+ variant).
         title: Title of the paper.
-        paper: Address of the paper.
+        paper: Address of the paper; empty for a model without one.
         year: Year of publication.
         summary: One line: what goes in, what comes out, what it is good for.
-        task: Import path of the `ColorizationModule`, as ``package.module:Class``.
-        parameters: Number of parameters, frozen ones too.
-        inference: Import path of an `InferenceModel` that answers as the task does from the same weights,
-            without Lightning, whose import takes longer than coloring a picture; None where the task is all
-            there is.
+        task: Import path of the trainer, a `ColorizationModule`, as ``package.module:Class``.
+        parameters: Number of parameters of the trainer and its model, including frozen ones.
+        model: Import path of the `ColoringModel` that the trainer holds.
         aliases: Other names under which the registry finds the model.
-        guidance: Kinds of guidance the model accepts.
-        input: What the network reads.
-        output: What the network answers.
-        hparams: Constructor arguments of this variant.
+        guidance: Kinds of guidance that the model accepts.
+        input: Input of the network: a gray picture or a sketch.
+        output: Output of the network: ab or RGB.
+        hparams: Settings of this variant.
         weights: Known weight files by tag; ``"default"`` is embedded, ``"published"`` the authors'.
         config: Training configuration below ``configs/``.
-        smoke: How the contract suite tries this model.
-        quality: The uses that it serves, and how well; `colorzoo.tiers` chooses defaults by it.
-        limits: What this model cannot do; the contract suite asserts the failure. ``"training"``: it is an
-            algorithm, has no weights and needs none; ``"export"``: no graph can be made of it;
-            ``"gradient"``: its answer is not differentiable in the input.
-        int8_loss: PSNR in dB that its default weights lose on photos where it runs in int8, by
-            `python -m benchmarks int8`; None where that was not measured.
+        smoke: Arguments of the contract suite.
+        quality: The uses that it serves, with ranks; `colorzoo.weights.choice` chooses defaults by them.
+        limits: Known limits; the contract suite asserts the failure. ``"training"``: an algorithm without
+            weights; ``"export"``: cannot be exported; ``"gradient"``: its output is not differentiable in its
+            input.
+        int8_loss: PSNR in dB that its default weights lose on photos in int8, by `python -m benchmarks int8`;
+            None if not measured.
     """
 
     name: str
@@ -144,7 +143,7 @@ class ModelCard:
     summary: str
     task: str
     parameters: int
-    inference: str | None = None
+    model: str = ""
     aliases: tuple[str, ...] = ()
     guidance: tuple[GuidanceKind, ...] = ()
     input: InputKind = "gray"
@@ -159,7 +158,7 @@ class ModelCard:
 
     @property
     def trainable(self) -> bool:
-        """Whether the model has weights at all."""
+        """True if the model has weights."""
         return "training" not in self.limits
 
     def to_dict(self) -> dict[str, Any]:

@@ -6,5 +6,5 @@ import os
 
 
 def is_on(variable: str) -> bool:
-    """Say whether an environment variable is set to anything but nothing, 0, false or no."""
+    """Return True if an environment variable is set to anything but nothing, 0, false or no."""
     return os.environ.get(variable, "").lower() not in {"", "0", "false", "no"}

@@ -1,40 +1,41 @@
-"""`create_model`: a registered name and weights in, a module out."""
+"""Create registered models with their weights."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
 from contextvars import Context
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import torch
+from torch import nn
+
 from colorzoo.card import ModelCard
 from colorzoo.errors import WeightsError
-from colorzoo.registry import list_models, load_class, load_inference_class, model_card
-from colorzoo.settings import flatten_arguments, known_settings, nest_arguments, plain_arguments
-from colorzoo.tasks.coloring import ColoringModel
-from colorzoo.tasks.provenance import Provenance
-from colorzoo.weights import (
-    ResolvedWeights,
-    apply_weights,
-    load_state_dict_file,
-    model_of_file,
-    resolve_weights,
+from colorzoo.model import ColoringModel
+from colorzoo.registry import list_models, load_model_class, load_task_class, model_card
+from colorzoo.settings import (
+    current_arguments,
+    flatten_arguments,
+    known_settings,
+    nest_arguments,
+    plain_arguments,
 )
-from colorzoo.weights.first_use import on_trial
-from colorzoo.weights.load import read_provenance
+from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
+from colorzoo.weights.file_record import record_first_use
+from colorzoo.weights.provenance import Provenance
 
 if TYPE_CHECKING:
-    from colorzoo.tasks import ColorizationModule
+    from colorzoo.training.module import ColorizationModule
 
-M = TypeVar("M", bound=ColoringModel)
+M = TypeVar("M", bound=nn.Module)
 
 
 def create_model(
     name: str, weights: str | Path | None = "default", *, offline: bool = False, **hparams: Any
 ) -> ColorizationModule:
-    """Create a registered model in evaluation mode.
+    """Create a registered model with its trainer, in evaluation mode.
 
     Args:
         name: Registered name or alias; `list_models` lists them.
@@ -46,96 +47,136 @@ def create_model(
         **hparams: Settings of the model by name (``width=0.25``), or whole groups of them.
 
     Returns:
-        The module; ``module.trained`` says whether it has weights.
+        The LightningModule; its ``model`` is the plain `ColoringModel`, its ``trained`` whether it has
+        weights.
 
     Raises:
         UnknownModelError: No such model; the message names the nearest ones.
         WeightsError: The weights are missing, broken or of another model.
     """
     card = model_card(name)
-    model_class: type[ColorizationModule] = load_class(card)
-    return _create(card, model_class, resolve_weights(card, weights, offline=offline), hparams)
+    found = resolve_weights(card, weights, offline=offline)
+    task: type[ColorizationModule] = load_task_class(card)
+    _require_same_model(card, found, known_settings(task))
+    return _create(task, {**card.hparams, **_stored(found), **hparams}, found, tried=not hparams)
 
 
-def create_inference_model(
-    name: str, weights: str | Path | None = "default", *, offline: bool = False, **hparams: Any
+def create_coloring_model(
+    name: str,
+    weights: str | Path | ResolvedWeights | None = "default",
+    *,
+    offline: bool = False,
+    **hparams: Any,
 ) -> ColoringModel:
-    """Create a registered model that is only to color, without Lightning where its paper can do without.
+    """Create a registered model without its trainer, which imports no Lightning.
 
     Args:
-        name: As of `create_model`.
-        weights: As of `create_model`.
-        offline: As of `create_model`.
-        **hparams: As of `create_model`.
+        name: See `create_model`.
+        weights: See `create_model`.
+        offline: See `create_model`.
+        **hparams: See `create_model`; settings of training alone have no effect.
 
     Returns:
-        A model that answers as that of `create_model` does; where the settings speak of training, as those of
-        a checkpoint do, it is that one.
+        ``create_model(...).model``.
 
     Raises:
-        UnknownModelError: As `create_model`.
-        WeightsError: As `create_model`.
+        UnknownModelError: See `create_model`.
+        WeightsError: See `create_model`.
+        ColorzooError: Neither the model nor its trainer has such a setting.
     """
     card = model_card(name)
     found = resolve_weights(card, weights, offline=offline)
-    light: type[ColoringModel] = load_inference_class(card)
-    known = known_settings(light)
-    if not {*(found.hparams if found else ()), *hparams} <= known:
-        model_class: type[ColoringModel] = load_class(card)
-        return _create(card, model_class, found, hparams)
-    # what a card says beyond that is of training, such as the width of a discriminator
-    needed = {name: value for name, value in card.hparams.items() if name in known}
-    return _create(replace(card, hparams=needed), light, found, hparams)
+    model: type[ColoringModel] = load_model_class(card)
+    known = known_settings(model)
+    if not {*_stored(found), *hparams} <= known:  # as those of a checkpoint, which are the trainer's
+        task = load_task_class(card)
+        _require_same_model(card, found, known | known_settings(task))
+        nest_arguments(task, hparams)  # reports those that neither has
+    settings = {**card.hparams, **_stored(found), **hparams}
+    needed = {key: value for key, value in settings.items() if key in known}
+    return _create(model, needed, found, tried=not hparams)
 
 
-def _create(
-    card: ModelCard, model_class: type[M], found: ResolvedWeights | None, hparams: Mapping[str, Any]
-) -> M:
-    """Build a model of a card and load the weights that were found for it."""
-    known = known_settings(model_class)
-    if found is not None and (foreign := [key for key in found.hparams if key not in known]):
+def create_backbone(
+    name: str, purpose: str, weights: str | None = "default", **settings: Any
+) -> ColoringModel:
+    """Create a model whose layers another model uses.
+
+    Args:
+        name: Registered name.
+        purpose: How a message calls the use, such as ``"trunk"``.
+        weights: See `create_model`.
+        **settings: See `create_model`.
+
+    Raises:
+        WeightsError: It has no trained weights on this machine.
+    """
+    if is_meta():
+        return create_coloring_model(name, None, **settings)
+    return require_trained(create_coloring_model(name, weights, **settings), f"{purpose}={name!r}", name)
+
+
+def is_meta() -> bool:
+    """Return whether models are built for their shapes alone, so that there is nothing to load."""
+    return torch.get_default_device().type == "meta"
+
+
+def require_trained(model: M, subject: str, name: str) -> M:
+    """Return a model unless its weights are random.
+
+    Raises:
+        WeightsError: They are.
+    """
+    if not model.trained:
+        raise WeightsError(
+            f"{subject} has no trained weights on this machine; `colorzoo weights fetch {name}` gets the "
+            "authors', or name another model."
+        )
+    return model
+
+
+def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
+    """Build a model or a trainer with random weights from settings named with or without their group.
+
+    Raises:
+        ColorzooError: The class has no such setting.
+    """
+    # In a context of its own: while the command line builds a trainer, Lightning would take the arguments of
+    # that one for those of any other that is built meanwhile.
+    return Context().run(model_class, **nest_arguments(model_class, settings))
+
+
+def card_of(trainer: ColorizationModule) -> ModelCard | None:
+    """Return the card of a trainer's class whose settings it has, the one with the most; None without any."""
+    kind = type(trainer)
+    path, settings = f"{kind.__module__}:{kind.__qualname__}", flatten_arguments(kind, trainer.hparams)
+    cards = [card for card in map(model_card, list_models()) if card.task == path]
+    fitting = [card for card in cards if plain_arguments(card.hparams).items() <= settings.items()]
+    return max(fitting, key=lambda card: len(card.hparams), default=None)
+
+
+def _create(kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights | None, *, tried: bool) -> M:
+    """Build a model or a trainer and load the weights that were found for it."""
+    created: Any = build_model(kind, settings)
+    if found is not None:
+        # with settings of the user's own a sound file may not fit, which says nothing about the file
+        with record_first_use(found.path, found.state) if tried else nullcontext():
+            content = read_weights(found.path, sha256=found.unverified_sha256)
+            created.load_weights(content.state_dict, name=str(found.path), published=found.published)
+        if not found.published:
+            created.provenance = Provenance.of(content.provenance)
+    model: M = created.eval()
+    return model
+
+
+def _stored(found: ResolvedWeights | None) -> dict[str, Any]:
+    """Return the settings that weights need."""
+    return {} if found is None else current_arguments(found.hparams)
+
+
+def _require_same_model(card: ModelCard, found: ResolvedWeights | None, known: frozenset[str]) -> None:
+    if found is not None and (foreign := [key for key in _stored(found) if key not in known]):
         raise WeightsError(
             f"{found.path} does not fit {card.name}, which has no {', '.join(foreign)}: it belongs to "
             f"{model_of_file(found.path) or 'another model'}; name that as the model."
         )
-    settings = {**card.hparams, **(found.hparams if found else {}), **hparams}
-    model = build_model(model_class, settings)
-    if found is not None:
-        # with settings of the user's own a sound file may not fit, which says nothing of the file
-        with nullcontext() if hparams else on_trial(found):
-            _fill(model, found)
-        model.trained = True
-    return model.eval()
-
-
-def _fill(model: ColoringModel, found: ResolvedWeights) -> None:
-    """Load a weight file into a model."""
-    state_dict = load_state_dict_file(found.path, sha256=found.unchecked)
-    if not found.published:
-        state_dict = {**model.borrowed_weights(), **state_dict}
-        model.provenance = Provenance.of(read_provenance(found.path))
-    apply_weights(model, state_dict, name=str(found.path), published=found.published)
-
-
-def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
-    """Build a model with random weights from settings named with or without their group.
-
-    Raises:
-        ColorzooError: The class knows no such setting.
-    """
-    # in a context of its own: where the command line is building a model that asks for this one, Lightning
-    # would take that one's arguments for ours
-    return Context().run(model_class, **nest_arguments(model_class, settings))
-
-
-def card_of(model: ColorizationModule) -> ModelCard | None:
-    """Return the card of a model: of its class, with its settings, the one with the most; else None."""
-    settings = flatten_arguments(type(model), model.hparams)
-    cards = [model_card(name) for name in list_models()]
-    fitting = [card for card in cards if load_class(card) is type(model) and _has(settings, card.hparams)]
-    return max(fitting, key=lambda card: len(card.hparams), default=None)
-
-
-def _has(settings: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    plain = plain_arguments(wanted)
-    return all(settings.get(key) == value for key, value in plain.items())

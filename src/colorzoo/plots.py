@@ -1,7 +1,7 @@
 """Plots for papers and notebooks: curves with intervals, maps of differences, histograms over the gamut.
 
-Each function draws into the axes it is given, or makes a figure, and returns the axes. matplotlib is
-imported when something is drawn, not before.
+Each function draws into the given axes or a new figure and returns the axes. matplotlib is imported when
+something is drawn.
 
 >>> from colorzoo import plots
 >>> plots.draw_curves(plots.report_curves("report/results.json", "psnr"))  # doctest: +SKIP
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     Picture = Image.Image | NDArray[np.uint8]
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6a3d9a", "#555555")
-"""Told apart by color-blind readers too (Okabe and Ito 2008, and two more)."""
-_SWATCH_LUMA = 65.0  # of the bins' colors, where most of them exist in sRGB
-_LARGEST = 900.0  # square points: the disk of a bin that holds all pixels
+"""Distinguishable by color-blind readers (Okabe and Ito 2008, and two more)."""
+_SWATCH_LUMA = 65.0  # lightness of the bins' colors, at which most of them exist in sRGB
+_LARGEST = 900.0  # square points, the area of a bin with all pixels
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a plot with its intervals.
+    """A curve with intervals.
 
     Attributes:
-        name: What the legend says.
-        at: Positions on the horizontal axis, rising, such as numbers of points.
-        value: The number at each of them.
+        name: Label in the legend.
+        at: Positions on the horizontal axis, ascending, such as numbers of points.
+        value: Value at each position.
         low: Lower ends of the intervals.
         high: Upper ends.
     """
@@ -57,46 +57,42 @@ def report_curves(results: str | Path, metric: str) -> list[Curve]:
 
     Args:
         results: Its ``results.json``.
-        metric: The beginning of a number's key, such as ``psnr``; the first that fits is taken.
+        metric: Start of a number's key, such as ``psnr``; the first match is taken.
 
     Raises:
-        ColorzooError: No number of the report begins so.
+        ColorzooError: The report has no such number.
     """
     report = json.loads(Path(results).read_text(encoding="utf-8"))
     key = next((key for key in report["metrics"] if key.startswith(metric)), None)
     if key is None:
         known = ", ".join(report["metrics"])
-        raise ColorzooError(f"{results} has no number {metric!r}; expected the beginning of one of: {known}.")
-    rows: dict[str, list[tuple[float, dict[str, float]]]] = {}
+        raise ColorzooError(f"{results} has no number {metric!r}; expected the start of one of: {known}.")
+    points: dict[str, list[tuple[float, ...]]] = {}
     for row in report["results"]:
-        score = {part: _number(row["scores"][key][part]) for part in ("value", "low", "high")}
-        if math.isfinite(score["value"]):
-            rows.setdefault(row["method"], []).append((row["interactions"], score))
-    return [_curve(name, sorted(found, key=lambda row: row[0])) for name, found in rows.items()]
+        score = [row["scores"][key][part] for part in ("value", "low", "high")]
+        numbers = [math.nan if number is None else float(number) for number in score]  # "inf" is infinite
+        if math.isfinite(numbers[0]):
+            points.setdefault(row["method"], []).append((row["interactions"], *numbers))
+    return [Curve(name, *zip(*sorted(found), strict=True)) for name, found in points.items()]
 
 
 def draw_curves(
     curves: Sequence[Curve], *, axes: Axes | None = None, xlabel: str = "interactions", ylabel: str = ""
 ) -> Axes:
-    """Draw curves with bands for their intervals; one of a single position is a dashed line.
+    """Draw curves with bands for their intervals; a curve with a single position is a dashed line.
 
-    The horizontal axis is logarithmic and begins with 0.
+    The horizontal axis is logarithmic and starts at 0.
 
     Args:
-        curves: In the order of the legend.
-        axes: Where; by default a new figure.
-        xlabel: Of the horizontal axis.
-        ylabel: Of the vertical one.
+        curves: The curves, in the order of the legend.
+        axes: Axes to draw into; by default those of a new figure.
+        xlabel: Label of the horizontal axis.
+        ylabel: Label of the vertical axis.
     """
     axes = _axes(axes)
     axes.set_xscale("function", functions=(np.log1p, np.expm1))
     for index, curve in enumerate(curves):
-        color = COLORS[index % len(COLORS)]
-        if len(curve.at) == 1:
-            axes.axhline(curve.value[0], color=color, linestyle="--", label=curve.name)
-            continue
-        axes.fill_between(curve.at, curve.low, curve.high, color=color, alpha=0.18, linewidth=0)
-        axes.plot(curve.at, curve.value, color=color, marker="o", markersize=4, label=curve.name)
+        draw_curve(curve, COLORS[index % len(COLORS)], axes)
     ticks = sorted({at for curve in curves for at in curve.at})
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set(xlabel=xlabel, ylabel=ylabel)
@@ -105,12 +101,21 @@ def draw_curves(
     return axes
 
 
+def draw_curve(curve: Curve, color: str, axes: Axes) -> None:
+    """Draw one curve with a band for its intervals, or a dashed line for a single position."""
+    if len(curve.at) == 1:
+        axes.axhline(curve.value[0], color=color, linestyle="--", label=curve.name)
+        return
+    axes.fill_between(curve.at, curve.low, curve.high, color=color, alpha=0.18, linewidth=0)
+    axes.plot(curve.at, curve.value, color=color, marker="o", markersize=4, label=curve.name)
+
+
 def color_difference(picture: Picture, truth: Picture) -> NDArray[np.float32]:
-    """Return how far the colors of two pictures are apart at each pixel, lightness left out.
+    """Return the distance of the colors of two pictures at each pixel, without lightness.
 
     Args:
-        picture: ``(H, W, 3)`` 8-bit sRGB, or a picture of Pillow.
-        truth: Of the same size.
+        picture: ``(H, W, 3)`` 8-bit sRGB, or a Pillow image.
+        truth: Picture of the same size.
 
     Returns:
         ``(H, W)`` distances in the ab plane, CIE units.
@@ -129,13 +134,13 @@ def color_difference(picture: Picture, truth: Picture) -> NDArray[np.float32]:
 def draw_difference(
     picture: Picture, truth: Picture, *, axes: Axes | None = None, largest: float = 60.0
 ) -> Axes:
-    """Draw a map of `color_difference` with its scale; the title says the mean.
+    """Draw a map of `color_difference` with its scale and the mean in the title.
 
     Args:
         picture: The result.
-        truth: Of the same size.
-        axes: Where; by default a new figure.
-        largest: Distance at the end of the scale, the same for maps that are compared.
+        truth: Picture of the same size.
+        axes: Axes to draw into; by default those of a new figure.
+        largest: Distance at the end of the scale, to be equal in maps that are compared.
     """
     axes = _axes(axes)
     distance = color_difference(picture, truth)
@@ -149,7 +154,7 @@ def draw_difference(
 
 
 def gamut_shares(picture: Picture) -> NDArray[np.float64]:
-    """Return the shares of a picture's pixels in the bins of the ab plane (Zhang et al. 2016), ``(313,)``."""
+    """Return the share of pixels in each of the 313 bins of the ab plane (Zhang et al. 2016), ``(313,)``."""
     import torch
 
     from colorzoo.color import nearest_bin
@@ -161,11 +166,11 @@ def gamut_shares(picture: Picture) -> NDArray[np.float64]:
 
 
 def draw_gamut(picture: Picture, *, axes: Axes | None = None) -> Axes:
-    """Draw which colors a picture has: the 313 bins in their own colors, the area by the root of the share.
+    """Draw the colors of a picture: the 313 bins in their own colors, with areas by the root of their share.
 
     Args:
-        picture: ``(H, W, 3)`` 8-bit sRGB, or a picture of Pillow.
-        axes: Where; by default a new figure.
+        picture: ``(H, W, 3)`` 8-bit sRGB, or a Pillow image.
+        axes: Axes to draw into; by default those of a new figure.
     """
     axes = _axes(axes)
     centers, rgb = _swatches()
@@ -174,17 +179,6 @@ def draw_gamut(picture: Picture, *, axes: Axes | None = None) -> Axes:
     axes.set(xlabel="b", ylabel="a", xlim=(-120, 120), ylim=(-120, 120))
     axes.set_aspect("equal")
     return axes
-
-
-def _number(stored: float | str | None) -> float:
-    """Return a number of a report, where ``"inf"`` is infinite and null is no number."""
-    return math.nan if stored is None else float(stored)
-
-
-def _curve(name: str, rows: list[tuple[float, dict[str, float]]]) -> Curve:
-    at = tuple(position for position, _ in rows)
-    value, low, high = (tuple(score[part] for _, score in rows) for part in ("value", "low", "high"))
-    return Curve(name, at, value, low, high)
 
 
 def _axes(given: Axes | None) -> Axes:
@@ -205,7 +199,7 @@ def _lab(picture: Picture) -> NDArray[np.float32]:
     rgb: NDArray[Any] = np.array(picture.convert("RGB") if hasattr(picture, "convert") else picture)
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
         raise ColorzooError(
-            f"a picture of {rgb.dtype} {rgb.shape} was given; expected uint8 (H, W, 3), or one of Pillow."
+            f"a picture of {rgb.dtype} {rgb.shape} was given; expected uint8 (H, W, 3) or a Pillow image."
         )
     lab: NDArray[np.float32] = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1) / 255).numpy()
     return lab

@@ -1,8 +1,8 @@
 """The registry: finds model cards by scanning, never by a list kept by hand.
 
-Cards come from two places: every ``card.py`` in the folders of `colorzoo.zoo`, and the packages that the
-entry-point group ``colorzoo.models`` names (each entry point loads to an iterable of `ModelCard`). No torch
-is imported before `load_class` is called.
+Cards come from every ``card.py`` in the folders of `colorzoo.zoo`, and from the packages that the entry-point
+group ``colorzoo.models`` names (each entry point loads to an iterable of `ModelCard`). No torch is imported
+until a class is loaded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import colorzoo.zoo
 from colorzoo.card import GuidanceKind, ModelCard
-from colorzoo.errors import UnknownModelError
+from colorzoo.errors import ColorzooError, UnknownModelError
 
 ENTRY_POINT_GROUP = "colorzoo.models"
 
@@ -62,31 +62,49 @@ def model_card(name: str) -> ModelCard:
     raise UnknownModelError(f"unknown model {name!r}; {hint}")
 
 
-def load_class(card: ModelCard) -> type[Any]:
-    """Import the `ColorizationModule` subclass that a card names (this imports torch and Lightning)."""
-    return _imported(card.task)
+def load_model_class(card: ModelCard) -> type[Any]:
+    """Import the `ColoringModel` of a card (this imports torch).
+
+    Raises:
+        ColorzooError: The card names none.
+    """
+    if not card.model:
+        raise ColorzooError(
+            f"the card of {card.name} names only a trainer (task={card.task!r}); it also needs "
+            "model='package.module:Class', the ColoringModel that the trainer holds (see docs/paper.md)."
+        )
+    return _load(card.model)
 
 
-def load_inference_class(card: ModelCard) -> type[Any]:
-    """Import the class of a model that is only to color: without Lightning, where the paper gives one."""
-    return _imported(card.inference or card.task)
+def load_task_class(card: ModelCard) -> type[Any]:
+    """Import the trainer of a card, a `ColorizationModule` (this imports torch and Lightning)."""
+    return _load(card.task)
 
 
-def _imported(path: str) -> type[Any]:
-    module_name, _, class_name = path.partition(":")
-    loaded = getattr(importlib.import_module(module_name), class_name)
-    assert isinstance(loaded, type), f"{path} is no class"
-    return loaded
+def task_paths() -> dict[str, str]:
+    """Return the import paths of all trainers, ``package.module:Class``, by class name."""
+    return {card.task.rpartition(":")[2]: card.task for card in _cards().values()}
 
 
 def refresh() -> None:
-    """Forget the scanned cards, so that a package installed since is found."""
+    """Scan for cards again, so that a package installed since is found."""
     _cards.cache_clear()
+
+
+def _load(path: str) -> type[Any]:
+    module_name, _, class_name = path.partition(":")
+    loaded = getattr(importlib.import_module(module_name), class_name)
+    assert isinstance(loaded, type), f"{path} is not a class"
+    return loaded
 
 
 @cache
 def _cards() -> dict[str, ModelCard]:
-    """Return all cards by name; two models of one name or alias are an error of their authors."""
+    """Return all cards by name.
+
+    Raises:
+        ValueError: Two models have the same name or alias.
+    """
     found: dict[str, ModelCard] = {}
     taken: dict[str, str] = {}
     for card in [*_zoo_cards(), *_plugin_cards()]:
@@ -108,9 +126,3 @@ def _plugin_cards() -> Iterator[ModelCard]:
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
         cards: Iterable[ModelCard] = entry_point.load()
         yield from cards
-
-
-def import_tasks() -> None:
-    """Import every module class of the zoo, so that a config may use its short name."""
-    for card in _cards().values():
-        load_class(card)

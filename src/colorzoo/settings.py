@@ -9,22 +9,71 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields, is_dataclass
-from inspect import Parameter, signature
-from typing import Any, TypeVar, get_type_hints
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import Annotated, Any, TypeVar, Unpack, get_args, get_origin, get_type_hints
 
 from colorzoo.errors import ColorzooError
 
 S = TypeVar("S")
 
 
+@dataclass(frozen=True)
+class Range:
+    """Range of a number, beside its type: ``Annotated[int, Range(1)]``.
+
+    Attributes:
+        low: Smallest value.
+        high: Largest value; None if there is none.
+        open: Whether the smallest value itself is excluded.
+    """
+
+    low: float
+    high: float | None = None
+    open: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Return whether a value is in the range."""
+        above = value > self.low if self.open else value >= self.low
+        return above and (self.high is None or value <= self.high)
+
+    def __str__(self) -> str:
+        low = f"above {self.low:g}" if self.open else f"at least {self.low:g}"
+        return low if self.high is None else f"{low} and at most {self.high:g}"
+
+
+Share = Annotated[float, Range(0, 1)]
+"""A share, 0 to 1."""
+Probability = Annotated[float, Range(0, 1, open=True)]
+"""A probability that is not 0."""
+Weight = Annotated[float, Range(0)]
+"""A number that is not negative."""
+Positive = Annotated[float, Range(0, open=True)]
+"""A number above 0."""
+Count = Annotated[int, Range(0)]
+"""A whole number, 0 or more."""
+Natural = Annotated[int, Range(1)]
+"""A whole number, 1 or more."""
+
+# Class paths of configurations and checkpoints written before, by their first part.
+_MOVED = {
+    "colorzoo.tasks.": "colorzoo.training.",
+    "colorzoo.callbacks.": "colorzoo.training.callbacks.",
+    "colorzoo.loggers.": "colorzoo.training.loggers.",
+    "colorzoo.zoo.cho2023.points.": "colorzoo.zoo.cho2023.task.",
+    "colorzoo.zoo.zhang2017.global_task.": "colorzoo.zoo.zhang2017.task.",
+}
+# Settings that are gone, by group; they changed the training of one experiment only.
+_GONE = {"extensions": ("labels", "label_weight", "regress_every")}
+
+
 def settings_of(kind: type[S], value: S | Mapping[str, Any] | None) -> S:
-    """Return a group of settings, whether it comes typed, as a mapping (from a checkpoint), or not at all.
+    """Return a group of settings that is given as such, as a mapping (from a checkpoint), or not at all.
 
     Raises:
-        ColorzooError: The mapping has a key that the group does not know.
+        ColorzooError: The mapping has a key that the group does not have, or a number is out of its range.
     """
     if isinstance(value, kind):
+        check_ranges(get_type_hints(kind, include_extras=True), vars(value))
         return value
     found: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     known = [each.name for each in fields(kind)]  # type: ignore[arg-type]  # kind is a dataclass
@@ -32,25 +81,53 @@ def settings_of(kind: type[S], value: S | Mapping[str, Any] | None) -> S:
         near = difflib.get_close_matches(unknown[0], known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}."
         raise ColorzooError(f"{kind.__name__} has no setting {unknown[0]!r}; {hint}")
-    return kind(**{key: _hashable(each) for key, each in found.items()})
+    return settings_of(kind, kind(**{key: _hashable(each) for key, each in found.items()}))
+
+
+def check_ranges(hints: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Check the numbers whose types declare a `Range`.
+
+    Args:
+        hints: Types by name, with their annotations.
+        values: Values by name; None is not checked.
+
+    Raises:
+        ColorzooError: A number is out of its range.
+    """
+    for name, hint in hints.items():
+        value = values.get(name)
+        for limits in _ranges(hint):
+            if isinstance(value, int | float) and not limits.holds(value):
+                raise ColorzooError(f"{name} must be {limits}, not {value}.")
+
+
+def check_arguments(constructor: type[Any], values: Mapping[str, Any]) -> None:
+    """Check the arguments of a class and its bases whose types declare a `Range`; see `check_ranges`."""
+    for kind in constructor.__mro__:
+        if "__init__" in vars(kind):
+            hints = get_type_hints(vars(kind)["__init__"], include_extras=True)
+            for hint in list(hints.values()):
+                if get_origin(hint) is Unpack:
+                    hints |= get_type_hints(get_args(hint)[0], include_extras=True)
+            check_ranges(hints, values)
 
 
 def nest_arguments(constructor: Callable[..., Any], flat: Mapping[str, Any]) -> dict[str, Any]:
     """Sort settings named without their group into the groups of a constructor.
 
     Args:
-        constructor: A model class.
+        constructor: A class with groups of settings.
         flat: Constructor arguments, single settings by name, or both.
 
     Returns:
-        Constructor arguments: groups as mappings of what was given.
+        Constructor arguments; groups are mappings of the given settings.
 
     Raises:
-        ColorzooError: The constructor knows no such setting.
+        ColorzooError: There is no such setting.
     """
     groups = setting_groups(constructor)
     owner = {each.name: group for group, kind in groups.items() for each in fields(kind)}
-    plain = set(_parameters(constructor)) - {"return"}
+    plain = argument_types(constructor).keys()
     nested: dict[str, Any] = {}
     for key, value in flat.items():
         if key in plain:
@@ -84,27 +161,37 @@ def known_settings(constructor: Callable[..., Any]) -> frozenset[str]:
     """Return the names that `nest_arguments` takes."""
     groups = setting_groups(constructor)
     single = {each.name for kind in groups.values() for each in fields(kind)}
-    return frozenset(single | set(_parameters(constructor)))
+    return frozenset(single | argument_types(constructor).keys())
 
 
 def setting_groups(constructor: Callable[..., Any]) -> dict[str, type[Any]]:
     """Return the parameters of a constructor that are groups of settings, with their dataclasses."""
-    hints = _parameters(constructor).items()
+    hints = argument_types(constructor).items()
     return {name: hint for name, hint in hints if isinstance(hint, type) and is_dataclass(hint)}
+
+
+def argument_types(constructor: Callable[..., Any]) -> dict[str, Any]:
+    """Return the types of a constructor's arguments by name, also of those in ``**kwargs: Unpack[...]``."""
+    found: dict[str, Any] = {}
+    # of a dataclass from its class: its bases may be in other modules
+    typed = constructor if is_dataclass(constructor) else constructor.__init__
+    for name, hint in get_type_hints(typed).items():
+        if get_origin(hint) is Unpack:
+            found |= get_type_hints(get_args(hint)[0])
+        elif name != "return":
+            found[name] = hint
+    return found
 
 
 def complete_arguments(constructor: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return constructor arguments as a checkpoint holds them: plain, groups complete, without callables.
 
-    What the constructor does not take (arguments of its bases) is left out; names of Lightning's own, which
-    begin with an underscore, are kept.
+    Arguments of base classes are left out; Lightning's own, which begin with an underscore, are kept.
     """
     groups = setting_groups(constructor)
-    full = {key: settings_of(groups[key], arguments.get(key)) for key in groups}
-    taken = signature(constructor).parameters
-    anything = any(each.kind is Parameter.VAR_KEYWORD for each in taken.values())
-    own = {key: arguments[key] for key in arguments if anything or key in taken or key.startswith("_")}
-    return plain_arguments({**own, **full})
+    taken = argument_types(constructor)
+    own = {key: value for key, value in arguments.items() if key in taken or key.startswith("_")}
+    return plain_arguments({**own, **{key: settings_of(groups[key], own.get(key)) for key in groups}})
 
 
 def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,9 +199,27 @@ def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _plain(value) for key, value in arguments.items() if not callable(value)}
 
 
-def _parameters(constructor: Callable[..., Any]) -> dict[str, Any]:
-    hints = get_type_hints(constructor.__init__)
-    return {name: hint for name, hint in hints.items() if name != "return"}
+def current_arguments(arguments: Any) -> Any:
+    """Bring arguments of a configuration or a checkpoint of an earlier version up to date, at any depth."""
+    if isinstance(arguments, str):
+        start = next((old for old in _MOVED if arguments.startswith(old)), None)
+        return arguments if start is None else _MOVED[start] + arguments.removeprefix(start)
+    if isinstance(arguments, list):
+        return [current_arguments(each) for each in arguments]
+    if not isinstance(arguments, Mapping):
+        return arguments
+    current = {key: current_arguments(value) for key, value in arguments.items()}
+    for group, names in _GONE.items():
+        if isinstance(current.get(group), dict):
+            current[group] = {key: value for key, value in current[group].items() if key not in names}
+    return current
+
+
+def _ranges(hint: Any) -> list[Range]:
+    """Return the ranges in a type, also in ``Annotated[...] | None``."""
+    if get_origin(hint) is Annotated:
+        return [each for each in hint.__metadata__ if isinstance(each, Range)]
+    return [found for each in get_args(hint) for found in _ranges(each)]
 
 
 def _merged(old: Any, new: Any) -> Any:

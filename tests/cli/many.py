@@ -6,15 +6,15 @@ from pathlib import Path
 import torch
 from lightning.pytorch import Trainer
 
-from colorzoo.cli._predicting import FullSizePrediction
 from colorzoo.data import FolderDataModule
-from tiny_model import tiny_model
+from colorzoo.training.predicting import FullSizePrediction
+from tiny_model import tiny_trainer
 
 
 def main(root: str, out: str, processes: str) -> None:
     """Color everything below ``root`` into ``out``."""
     torch.set_num_threads(1)
-    task = FullSizePrediction(tiny_model(), FolderDataModule(root, num_workers=0), out)
+    task = FullSizePrediction(tiny_trainer(), FolderDataModule(root, num_workers=0), out)
     shared = {"strategy": "ddp", "devices": 2} if processes == "2" else {"devices": 1}
     quiet = {"logger": False, "enable_progress_bar": False, "enable_checkpointing": False}
     trainer = Trainer(accelerator="cpu", default_root_dir=Path(out).parent, **shared, **quiet)

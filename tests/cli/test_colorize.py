@@ -1,4 +1,4 @@
-"""`colorzoo colorize`: what is written, what is said, and what bad input leads to."""
+"""`colorzoo colorize`: files, messages and invalid input."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from colorzoo.cli import colorize
 from colorzoo.cli._recipes import parse_point, recipe_of
 from colorzoo.cli.main import main
 from colorzoo.guidance import Recipe
-from colorzoo.inference.origin import read_origin
+from colorzoo.pictures.provenance import read_provenance
 from tiny_model import gray_picture, write_tiny_weights
 
 Run = Callable[..., tuple[int, str, str]]
@@ -72,17 +72,17 @@ def test_a_picture_gets_its_result_beside_it(run: Run, tmp_path: Path) -> None:
 _LIGHT = """
 import sys
 from colorzoo.cli.main import main
-from colorzoo.factory import create_inference_model
-from colorzoo.registry import list_models, load_inference_class, model_card
-from colorzoo.tasks import InferenceModel
+from colorzoo.factory import create_coloring_model
+from colorzoo.registry import list_models, load_model_class, model_card
+from colorzoo.model import ColoringModel
 
 failed = main(sys.argv[1:])
 cards = [card for card in map(model_card, list_models()) if "default" in card.weights]
-models = [create_inference_model(name) for name in {card.task: card.name for card in cards}.values()]
-assert len(models) >= 10 and all(isinstance(model, InferenceModel) and model.trained for model in models)
+models = [create_coloring_model(name) for name in {card.task: card.name for card in cards}.values()]
+assert len(models) >= 10 and all(isinstance(model, ColoringModel) and model.trained for model in models)
 heavy = {"lightning", "torchmetrics", "torchvision", "timm"} & sys.modules.keys()
 for card in map(model_card, list_models()):
-    assert issubclass(load_inference_class(card), InferenceModel), card.name
+    assert issubclass(load_model_class(card), ColoringModel), card.name
 # full-size networks take layers of timm and torchvision
 heavy |= {"lightning", "torchmetrics"} & sys.modules.keys()
 print(heavy, file=sys.stderr)
@@ -162,7 +162,7 @@ OUTSIDE = '{"points": [{"x": 99, "y": 5, "color": "#c04020"}]}'
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_bad_wishes_get_one_line_and_leave_no_file(
+def test_invalid_options_are_one_line_and_leave_no_file(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -181,7 +181,7 @@ def test_bad_wishes_get_one_line_and_leave_no_file(
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may write anywhere")
-def test_a_folder_that_may_not_be_written(run: Run, tmp_path: Path) -> None:
+def test_a_read_only_folder_is_one_line(run: Run, tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png")
     tmp_path.chmod(0o500)
     try:
@@ -212,16 +212,16 @@ def test_good_pictures_among_bad_ones_are_colored(run: Run, tmp_path: Path) -> N
     assert tree(tmp_path / "out") == ["a.png", "b.png"]
 
 
-def test_an_unexpected_error_of_one_picture_stops_no_other(run: Run, tmp_path: Path, monkeypatch) -> None:
-    from colorzoo.cli import _album
+def test_an_unexpected_error_stops_no_other_picture(run: Run, tmp_path: Path, monkeypatch) -> None:
+    from colorzoo.batch import file
 
     def read(path: Path, **options):
         if path.name == "a.png":
             raise ZeroDivisionError("oops")
         return real(path, **options)
 
-    real = _album.read_picture
-    monkeypatch.setattr(_album, "read_picture", read)
+    real = file.read_picture
+    monkeypatch.setattr(file, "read_picture", read)
     for name in ("a.png", "b.png"):
         photo(tmp_path / name)
     code, out, err = run(tmp_path)
@@ -232,7 +232,7 @@ def test_an_unexpected_error_of_one_picture_stops_no_other(run: Run, tmp_path: P
         run(tmp_path / "a.png")
 
 
-def test_folders_are_mirrored_and_taken_up_again(run: Run, tmp_path: Path) -> None:
+def test_folders_are_mirrored_and_runs_resume(run: Run, tmp_path: Path) -> None:
     album, out = tmp_path / "album", tmp_path / "out"
     for name in ("a.png", "1920/a.png", "1920/Ünder/b.jpg"):
         photo(album / name)
@@ -252,7 +252,7 @@ def test_folders_are_mirrored_and_taken_up_again(run: Run, tmp_path: Path) -> No
     Image.open(out / "a.png").load()
 
 
-def test_a_single_result_that_is_there_is_left_alone(run: Run, tmp_path: Path) -> None:
+def test_an_existing_result_is_kept(run: Run, tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png")
     assert run(source)[0] == 0
     before = (tmp_path / "a.color.png").read_bytes()
@@ -268,7 +268,7 @@ def test_a_single_result_that_is_there_is_left_alone(run: Run, tmp_path: Path) -
 
 
 def test_two_boxes_of_scans_with_the_same_names_are_both_colored(run: Run, tmp_path: Path) -> None:
-    """The archivist's first test: a second box must not be taken for the first."""
+    """A second folder with the same names must not be taken for the first."""
     for box, height in (("s1", 30), ("s2", 34)):
         for name in ("001.png", "002.png"):
             photo(tmp_path / box / name, height=height + int(name[2]))
@@ -286,7 +286,7 @@ def test_two_boxes_of_scans_with_the_same_names_are_both_colored(run: Run, tmp_p
     assert len(tree(out)) == 4
 
 
-def test_a_named_file_of_another_picture_is_not_replaced(run: Run, tmp_path: Path) -> None:
+def test_a_result_of_another_picture_is_not_replaced(run: Run, tmp_path: Path) -> None:
     first, second = photo(tmp_path / "a.png"), photo(tmp_path / "b.png", height=31)
     assert run(first, "-o", tmp_path / "out.png")[0] == 0
     code, _, err = run(second, "-o", tmp_path / "out.png")
@@ -296,10 +296,10 @@ def test_a_named_file_of_another_picture_is_not_replaced(run: Run, tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp", "a.avif", "a.bmp", "a.gif"])
-def test_a_result_says_how_it_was_made_in_every_format(run: Run, tmp_path: Path, name: str) -> None:
+def test_results_of_every_format_hold_their_origin(run: Run, tmp_path: Path, name: str) -> None:
     source = photo(tmp_path / name)
     assert run(source, "-o", tmp_path / "out")[0] == 0
-    found = read_origin(tmp_path / "out" / name)
+    found = read_provenance(tmp_path / "out" / name)
     assert found is not None
     assert found.source == hashlib.sha256(source.read_bytes()).hexdigest()
     assert found.model == "zhang2017_local_small"
@@ -308,10 +308,10 @@ def test_a_result_says_how_it_was_made_in_every_format(run: Run, tmp_path: Path,
     assert beside is (name in ("a.bmp", "a.gif"))
     assert run(source, "-o", tmp_path / "out")[1].count("is already there") == 1
     assert run(source, "-o", tmp_path / "out", "--overwrite", "--provenance", "none")[0] == 0
-    assert read_origin(tmp_path / "out" / name) is None
+    assert read_provenance(tmp_path / "out" / name) is None
 
 
-def test_settings_and_files_that_decide_the_colors_are_told_apart(run: Run, tmp_path: Path) -> None:
+def test_results_made_with_other_settings_are_recognized(run: Run, tmp_path: Path) -> None:
     source, recipe = photo(tmp_path / "a.png"), tmp_path / "r.json"
     recipe.write_text('{"points": [{"x": 3, "y": 4, "color": "#c04020"}]}')
     assert run(source, "--recipe", recipe)[0] == 0
@@ -327,8 +327,8 @@ def test_settings_and_files_that_decide_the_colors_are_told_apart(run: Run, tmp_
 def test_what_a_folder_holds_but_cannot_be_read_is_named(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The archivist's second test, without the libraries that it needs: an album of a phone."""
-    monkeypatch.setattr("colorzoo.inference.plugins.Plugin.installed", False)
+    """An album of a phone, without the libraries that it needs."""
+    monkeypatch.setattr("colorzoo.pictures.formats.Plugin.installed", False)
     for module in ("pillow_heif", "pillow_jxl", "rawpy"):
         monkeypatch.setitem(sys.modules, module, None)  # importing it fails
     album = tmp_path / "album"
@@ -351,7 +351,7 @@ def test_what_a_folder_holds_but_cannot_be_read_is_named(
         assert "python -m pip install 'colorzoo[formats]' reads it" in line
 
 
-def test_options_that_would_do_nothing_are_refused(run: Run, tmp_path: Path) -> None:
+def test_options_without_effect_are_refused(run: Run, tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png")
     for words in (["--alpha", "0.5"], ["--class", "3=4"], ["--reference-weights", "1,2"]):
         code, _, err = run(source, *words)
@@ -364,7 +364,7 @@ def test_options_that_would_do_nothing_are_refused(run: Run, tmp_path: Path) -> 
     assert tree(tmp_path) == ["a.png"]
 
 
-def test_what_failed_is_listed_and_the_list_given_back(run: Run, tmp_path: Path) -> None:
+def test_failed_pictures_are_listed_and_the_list_is_read_again(run: Run, tmp_path: Path) -> None:
     photo(tmp_path / "in" / "a.png")
     (tmp_path / "in" / "b ö.png").write_bytes(b"broken")
     (tmp_path / "in" / "c.png").write_bytes(b"broken")
@@ -385,7 +385,7 @@ def test_what_failed_is_listed_and_the_list_given_back(run: Run, tmp_path: Path)
 @pytest.mark.parametrize(
     ("word", "color"), [("teal", "#008080"), ("#f00", "#ff0000"), ("#C04020", "#c04020")]
 )
-def test_colors_are_named_as_people_name_them(word: str, color: str) -> None:
+def test_color_names_are_parsed(word: str, color: str) -> None:
     assert parse_point(f"3,4,2={word}").color == color
 
 
@@ -404,6 +404,7 @@ def test_a_full_disk_ends_the_run_at_once_and_the_same_command_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", replace)
+        patch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(PermissionError()))  # as on FAT
         code, _, err = run(tmp_path / "in", "-o", tmp_path / "out")
     assert code == 1
     assert len(tree(tmp_path / "out")) == 1  # whichever was first of those written side by side
@@ -414,7 +415,7 @@ def test_a_full_disk_ends_the_run_at_once_and_the_same_command_goes_on(
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.tif"])
-def test_a_picture_goes_through_pipes(weights: Path, tmp_path: Path, name: str) -> None:
+def test_standard_input_and_output(weights: Path, tmp_path: Path, name: str) -> None:
     source = photo(tmp_path / name)
     words = ["--device", "cpu", "--weights", str(weights), "--provenance", "none"]
     words = [sys.executable, "-m", "colorzoo", "colorize", "-", "-o", "-", *words]
@@ -425,7 +426,7 @@ def test_a_picture_goes_through_pipes(weights: Path, tmp_path: Path, name: str) 
     assert tree(tmp_path) == [name]
 
 
-def test_pipes_that_cannot_be_are_refused(run: Run, tmp_path: Path) -> None:
+def test_invalid_uses_of_pipes_are_refused(run: Run, tmp_path: Path) -> None:
     first, second = photo(tmp_path / "a.png"), photo(tmp_path / "b.png")
     for words in (["-", first, "-o", "-"], [first, second, "-o", "-"], [tmp_path, "-o", "-"], ["-"]):
         code, out, err = run(*words)
@@ -443,7 +444,7 @@ def test_an_extension_that_cannot_be_written_makes_no_folder(run: Run, tmp_path:
     assert tree(tmp_path) == ["a.png", "scans.2024/a.png"]
 
 
-def test_results_of_the_run_before_are_not_colored_again(run: Run, tmp_path: Path) -> None:
+def test_earlier_results_are_not_colored_again(run: Run, tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png")
     run(source)
     code, out, _ = run(source, tmp_path / "a.color.png", "--overwrite")  # as a shell's *.png names them
@@ -463,9 +464,7 @@ def test_report_and_dry_run(run: Run, tmp_path: Path) -> None:
     assert (row["source"], row["output"], row["status"]) == (str(source), err.strip(), "colored")
 
 
-def test_recipe_model_and_strength_are_obeyed_and_the_command_line_goes_before(
-    run: Run, tmp_path: Path
-) -> None:
+def test_the_command_line_overrides_model_and_strength_of_the_recipe(run: Run, tmp_path: Path) -> None:
     source, recipe = photo(tmp_path / "a.png"), tmp_path / "r.json"
     recipe.write_text('{"strength": 0, "model": "zhang2017_local_small", "image": {"sha256": "00"}}')
     code, out, _ = run(source, "--recipe", recipe)
@@ -477,13 +476,13 @@ def test_recipe_model_and_strength_are_obeyed_and_the_command_line_goes_before(
     assert np.ptp(np.asarray(Image.open(result)), axis=2).max() > 5
 
 
-def test_pictures_in_color_may_be_left_alone(run: Run, tmp_path: Path) -> None:
+def test_colored_pictures_can_be_skipped(run: Run, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
     Image.fromarray(noise).save(tmp_path / "a.png")
     code, out, _ = run(tmp_path / "a.png", "--skip-colored")
     assert (code, tree(tmp_path)) == (0, ["a.png"])
     assert out == f"{tmp_path / 'a.png'} (already in color, left alone)\n"
-    assert "was in color already and is colored anew" in run(tmp_path / "a.png")[1]
+    assert "input was already in color; recolored" in run(tmp_path / "a.png")[1]
 
 
 def test_an_interrupted_run_leaves_whole_files_only(weights: Path, tmp_path: Path) -> None:
@@ -512,7 +511,7 @@ def test_an_interrupted_run_leaves_whole_files_only(weights: Path, tmp_path: Pat
         Image.open(path).load()
 
 
-def test_statistics_of_the_command_line_enter_the_recipe(tmp_path: Path) -> None:
+def test_statistics_options_become_part_of_the_recipe(tmp_path: Path) -> None:
     reference = tmp_path / "red.png"
     Image.new("RGB", (40, 30), (200, 40, 40)).save(reference)
     parser = argparse.ArgumentParser()
@@ -529,12 +528,12 @@ def test_statistics_of_the_command_line_enter_the_recipe(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "words", [["--saturation", "2"], ["--temperature", "0"], ["--histogram-of", "missing.jpg"]]
 )
-def test_bad_statistics_are_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_statistics_are_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["colorize", "old.jpg", *words]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_setting_that_the_model_does_not_have_is_one_line(
+def test_a_setting_unknown_to_the_model_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Image.new("L", (40, 30), 128).save(tmp_path / "old.png")
@@ -545,7 +544,34 @@ def test_a_setting_that_the_model_does_not_have_is_one_line(
     assert error.count("\n") == 1
 
 
-def test_points_reach_as_far_as_is_said() -> None:
+def test_reach_of_points() -> None:
     reaches = [parse_point(text, "2").reach for text in ("3,4=red", "3,4=red@0.5", "3,4=red@everywhere")]
     assert reaches == [2.0, 0.5, "everywhere"]
     assert parse_point("3,4=red").reach == "automatic"
+
+
+def test_a_folder_run_names_the_files_that_it_passes_over(run: Run, tmp_path: Path) -> None:
+    photo(tmp_path / "in" / "a.png")
+    photo(tmp_path / "in" / "b.png").rename(tmp_path / "in" / "b")
+    (tmp_path / "in" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "in" / "site.ico").write_bytes(b"\0\0\1\0\1\0")
+    code, out, err = run(tmp_path / "in", "-o", tmp_path / "out")
+    assert (code, len(out.splitlines())) == (0, 1)
+    (line,) = (line for line in err.splitlines() if "skipped:" in line)
+    assert "3 files skipped: " in line
+    assert all(name in line for name in ("b (a PNG", "gone.png (a link", "site.ico (an icon"))
+    code, out, err = run(tmp_path / "in", "-o", tmp_path / "out", "--json")
+    report = {Path(row["source"]).name: row for row in json.loads(out)}
+    assert code == 0
+    assert {name: row["status"] for name, row in report.items()} == dict.fromkeys(
+        ("a.png", "b", "gone.png", "site.ico"), "skipped"
+    )
+
+
+def test_a_line_break_in_a_name_does_not_split_the_line(run: Run, tmp_path: Path) -> None:
+    photo(tmp_path / "in" / "a\nb.png")
+    photo(tmp_path / "in" / "c.png")
+    code, out, _ = run(tmp_path / "in", "-o", tmp_path / "out")
+    assert code == 0
+    assert len(out.splitlines()) == 2
+    assert "a\\nb.png" in out

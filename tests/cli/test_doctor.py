@@ -1,19 +1,18 @@
-"""``colorzoo doctor``: what it finds, what it calls a problem, and that it needs no network."""
+"""``colorzoo doctor``: its report and problems, without a network."""
 
 import hashlib
 import json
 import socket
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from colorzoo.card import Weights
-from colorzoo.cli import _diagnosis
-from colorzoo.cli._diagnosis import cpu_bf16, embedded_weights, find_device
-from colorzoo.cli._requirements import core_packages, extras
+from colorzoo.cli import doctor
+from colorzoo.cli.doctor import core_packages, cpu_bf16, diagnose, embedded_weights, extras, find_device
 from colorzoo.cli.main import main
+from colorzoo.weights import WeightFile
 
 REQUIREMENTS = [
     "torch>=2.6",
@@ -44,8 +43,8 @@ def test_json_report_without_a_network(
 def test_the_readable_report_names_problems(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_diagnosis, "core_packages", lambda _: ["numpy", "no-such-package"])
-    monkeypatch.setattr(_diagnosis, "declared_requirements", lambda: REQUIREMENTS)
+    monkeypatch.setattr(doctor, "core_packages", lambda _: ["numpy", "no-such-package"])
+    monkeypatch.setattr(doctor, "declared_requirements", lambda: REQUIREMENTS)
     assert main(["doctor"]) == 1
     out = capsys.readouterr().out
     assert "problem: no-such-package is not installed; run `python -m pip install no-such-package`" in out
@@ -78,20 +77,21 @@ def test_embedded_weights_are_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "bad").write_bytes(b"changed")
     sha256 = hashlib.sha256(b"good").hexdigest()
     rows = [
-        SimpleNamespace(model=name, path=tmp_path / name, weights=Weights(sha256, 4, "MIT", file=name))
+        WeightFile(name, "default", Weights(sha256, 4, "MIT", file=name), tmp_path / name)
         for name in ("good", "bad", "gone")
     ]
-    monkeypatch.setattr("colorzoo.weights.catalog.list_weights", lambda: rows)
+    monkeypatch.setattr(doctor, "list_weights", lambda: rows)
     assert {row.model: row.state for row in embedded_weights()} == {
         "good": "ok",
         "bad": "damaged",
         "gone": "missing",
     }
-    assert len(_diagnosis._unfit(embedded_weights())) == 2
+    problems = [line for line in diagnose().problems if line.startswith("the embedded weights of")]
+    assert len(problems) == 2
 
 
-def test_a_torch_that_does_not_start_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_torch_that_cannot_be_imported_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     device, problems = find_device()
     assert device == "none"
-    assert problems[0].startswith("torch does not start: ")
+    assert problems[0].startswith("torch cannot be imported: ")

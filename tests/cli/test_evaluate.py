@@ -1,4 +1,4 @@
-"""``colorzoo evaluate``: its words, exit codes and what it prints."""
+"""``colorzoo evaluate``: options, exit codes and output."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def words(photos: Path, *more: str) -> list[str]:
     ]
 
 
-def test_a_run_prints_a_table_and_where_the_report_is(
+def test_a_run_prints_a_table_and_the_path_of_the_report(
     photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words(photos, "--models", "truth,gray", "--compare", "gray", "truth")) == 0
@@ -70,7 +70,7 @@ def test_protocols_and_metrics_are_listed(capsys: pytest.CaptureFixture[str]) ->
         (["--models", "gray", "--device", "abacus"], "abacus"),
     ],
 )
-def test_bad_words_are_one_line_and_exit_code_2(
+def test_invalid_options_are_one_line_and_exit_code_2(
     more: list[str], message: str, photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words(photos, *more)) == 2

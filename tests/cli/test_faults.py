@@ -28,17 +28,17 @@ PICTURES = 12
 SERVER = f"""
 import json, os, resource, signal, sys, time
 sys.path.insert(0, {str(_TESTS)!r})
-import colorzoo.inference.write as write
+import colorzoo.pictures.write as write
 from colorzoo.cli import main as program
-import colorzoo.cli._album as album
+import colorzoo.batch.request as request
 from tiny_model import tiny_model
 
-class Stub(album.Colorizer):
-    def __init__(self, name, **settings):
+class Stub(request.Colorizer):
+    def __init__(self, choice, **settings):
         super().__init__(tiny_model(), device="cpu")
-        self.name = name
+        self.name = choice.name
 
-album.Colorizer = Stub
+request.Colorizer = Stub
 
 def run(job):
     def write_slowly(path, content):
@@ -154,7 +154,7 @@ def names(folder: Path) -> set[str]:
 
 
 def kill_while_writing(program: Program, folder: Path, moments: int, seed: int) -> None:
-    """Kill runs at random moments of writing; each next run goes on where the last one was."""
+    """Kill runs at random moments of writing; each next run resumes."""
     box, out = make_box(folder), folder / "out"
     generator = random.Random(seed)
     stamps: dict[str, int] = {}
@@ -190,8 +190,10 @@ def test_twenty_kills_while_writing(program: Program, tmp_path: Path) -> None:
     kill_while_writing(program, tmp_path, 20, seed=1)
 
 
-def test_a_file_that_may_not_grow_fails_alone_and_comes_later(program: Program, tmp_path: Path) -> None:
-    """A limit on the size of files (EFBIG): no half file, one line, and the others are colored."""
+def test_a_file_beyond_the_size_limit_fails_alone_and_is_written_later(
+    program: Program, tmp_path: Path
+) -> None:
+    """With a limit on file sizes (EFBIG) no half file is left and the others are colored."""
     box, out = make_box(tmp_path), tmp_path / "out"
     noise = np.random.default_rng(0).integers(0, 256, (400, 400), dtype=np.uint8)
     Image.fromarray(noise).save(box / "05.png")

@@ -16,7 +16,8 @@ import tifffile
 from PIL import Image
 
 from colorzoo.cli.main import main
-from colorzoo.inference.picture_io import look_for_frames, read_frames, read_picture
+from colorzoo.pictures.frames import look_for_frames, read_frames
+from colorzoo.pictures.read import read_picture
 from no_programs import watched
 from tiny_model import gray_picture, write_tiny_weights
 
@@ -90,7 +91,7 @@ def flipped(data: bytes, chance: random.Random) -> bytes:
 
 
 def huge(data: bytes, chance: random.Random) -> bytes:
-    """Let some field of the header claim much."""
+    """Put an extreme number into the header."""
     changed = bytearray(data)
     place = chance.randrange(min(len(data) - 4, 120))
     form = chance.choice("<>") + chance.choice("LH")
@@ -100,7 +101,7 @@ def huge(data: bytes, chance: random.Random) -> bytes:
 
 
 def shuffled(data: bytes, chance: random.Random) -> bytes:
-    """Take a part out, double it, or put it elsewhere, as with wrong chunks."""
+    """Remove, repeat or move a part."""
     begin = chance.randrange(len(data))
     part = data[begin : begin + chance.randint(1, 200)]
     rest = data[:begin] + data[begin + len(part) :]
@@ -109,7 +110,7 @@ def shuffled(data: bytes, chance: random.Random) -> bytes:
 
 
 def spliced(data: bytes, chance: random.Random) -> bytes:
-    """The beginning of one file, the end of another."""
+    """Join the beginning of one file and the end of another."""
     _, other = chance.choice(whole_files())
     return data[: chance.randrange(len(data))] + other[chance.randrange(len(other)) :]
 
@@ -133,7 +134,7 @@ def damaged(count: int, seed: int) -> Corpus:
 
 
 def color_and_check(corpus: Corpus, folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> None:
-    """Color damaged files in one run, and look at all that it said and left."""
+    """Color damaged files in one run; check messages and files."""
     source, out = folder / "in", folder / "out"
     source.mkdir()
     for name, data in corpus.items():
@@ -168,9 +169,7 @@ def test_200_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_damaged_files_of_which_to_save_what_can_be(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_salvage_of_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     color_and_check(damaged(40, 2), tmp_path, capsys, "--salvage")
 
 
@@ -184,13 +183,13 @@ def test_2000_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str], 
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_what_was_found_by_this_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A GIF whose second frame has lost its colors."""
+def test_a_gif_whose_second_frame_has_no_palette(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Found by this fuzzing."""
     color_and_check({"00031.gif": damaged(32, 100)["00031.gif"]}, tmp_path, capsys)
 
 
 def test_whole_files_are_all_colored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Else the tests above would damage what never could be read."""
+    """The undamaged files of the tests above can be read."""
     corpus = {name: data for name, data in whole_files() if name not in ("drawing.eps", "phone.heic")}
     color_and_check(corpus, tmp_path, capsys)
     assert {

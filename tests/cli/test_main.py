@@ -1,15 +1,15 @@
-"""The command line's skeleton: verbs, errors and exit codes, without torch."""
+"""Entry point of the command line: verbs, errors and exit codes, without torch."""
 
 import argparse
 import os
 import subprocess
 import sys
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import pytest
 
-from colorzoo.cli import _verbs, models
+from colorzoo.cli import main as entry
+from colorzoo.cli import models
 from colorzoo.cli.main import main
 from colorzoo.errors import PictureError
 
@@ -31,11 +31,10 @@ def raising(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
 
 @pytest.fixture
 def lightning(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Replace the Lightning verbs; returns the argument lists they get."""
+    """Replace the Lightning verbs, and return the list of argument lists that they receive."""
     calls: list[list[str]] = []
-    served = SimpleNamespace(VERBS={"fit": "train 100% of a model"}, run=lambda argv: calls.append(argv) or 5)
-    monkeypatch.setattr("colorzoo.cli.main.lightning_verbs", lambda: served)
-    monkeypatch.setattr(_verbs, "lightning_verbs", lambda: served)
+    monkeypatch.setattr(entry.lightning, "VERBS", {"fit": "train 100% of a model"})
+    monkeypatch.setattr(entry.lightning, "run", lambda argv: calls.append(argv) or 5)
     return calls
 
 
@@ -44,17 +43,17 @@ def test_help_lists_every_verb(capsys: pytest.CaptureFixture[str], lightning: li
     out = capsys.readouterr().out
     assert "train 100% of a model" in out
     assert models.HELP in out
-    assert set(_verbs.all_verbs()) >= {"doctor", "fit", "models"}
+    assert set(entry.all_verbs()) >= {"doctor", "fit", "models"}
 
 
-def test_no_verb_shows_the_help_but_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_verb_shows_the_help_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert "verbs:" in err
 
 
-@pytest.mark.parametrize("name", [name for name in _verbs.all_verbs() if _verbs.find_verb(name)])
+@pytest.mark.parametrize("name", [name for name in entry.all_verbs() if entry.find_verb(name)])
 def test_the_help_of_every_verb_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name, "--help"]) == 0
     out = capsys.readouterr().out
@@ -77,8 +76,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["modles"], "unknown verb 'modles'; did you mean models?"),
         (["main"], "unknown verb 'main'"),
-        (["_verbs"], "unknown verb '_verbs'"),
-        (["qqq"], "`colorzoo --help` lists them all."),
+        (["_output"], "unknown verb '_output'"),
+        (["qqq"], "`colorzoo --help` lists all verbs."),
         (["--loud"], "unknown option '--loud'"),
         (["models", "--loud"], "unrecognized arguments: --loud; see `colorzoo models --help`"),
         (["models", "--guidance", "mood"], "invalid choice: 'mood'"),
@@ -120,7 +119,9 @@ def test_a_bug_is_not_hidden(raising: Callable[[BaseException], None]) -> None:
     ("error", "code"),
     [(KeyboardInterrupt(), 130), (SystemExit(), 0), (SystemExit(3), 3), (SystemExit("no"), 1)],
 )
-def test_other_ends(raising: Callable[[BaseException], None], error: BaseException, code: int) -> None:
+def test_exit_codes_of_other_exceptions(
+    raising: Callable[[BaseException], None], error: BaseException, code: int
+) -> None:
     raising(error)
     assert main(["models"]) == code
 

@@ -1,7 +1,8 @@
-"""``colorzoo predict``: pictures at full size, each once, whatever breaks off or runs beside it."""
+"""``colorzoo predict``: pictures at full size, each once, despite interruptions and other processes."""
 
 import hashlib
 import os
+import re
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,21 +12,20 @@ import pytest
 from lightning.pytorch import Trainer
 from PIL import Image
 
-from colorzoo.cli import _predicting as predicting
+from colorzoo.batch import file
 from colorzoo.cli.lightning import run
 from colorzoo.cli.main import main
 from colorzoo.data import FolderDataModule, SketchDataModule
 from colorzoo.data.originals import relative_name
 from colorzoo.errors import DataError, WeightsError
-from colorzoo.inference import resumed
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.done import DoneList
-from colorzoo.inference.frames import look_for_frames, read_frames
-from colorzoo.inference.origin import read_origin
-from colorzoo.inference.read import read_picture
-from colorzoo.registry import load_class, model_card
+from colorzoo.pictures.frames import look_for_frames, read_frames
+from colorzoo.pictures.provenance import read_provenance
+from colorzoo.pictures.read import read_picture
+from colorzoo.registry import load_task_class, model_card
 from colorzoo.settings import nest_arguments
-from tiny_model import tiny_model
+from colorzoo.training import predicting
+from tiny_model import tiny_trainer
 
 NAME = "zhang2017_local_small"
 PICTURES = ["a/x.jpg", "a/x.png", "b/deep.png", "b/tall.webp", "s.tar/t/y.png"]
@@ -55,7 +55,7 @@ def album(tmp_path) -> Path:
 
 @pytest.fixture
 def colored(tmp_path, monkeypatch):
-    """Returns how many pictures all processes have colored since it was last asked."""
+    """Return a function that counts the pictures colored by all processes since its last call."""
     diary, colorize = tmp_path / "colored.txt", Colorizer.colorize
 
     def noted(self, picture, *args, **kwargs):
@@ -74,7 +74,7 @@ def colored(tmp_path, monkeypatch):
 
 
 def predict(root: Path, out: Path, *more: str) -> int:
-    settings = nest_arguments(load_class(model_card(NAME)), model_card(NAME).hparams)
+    settings = nest_arguments(load_task_class(model_card(NAME)), model_card(NAME).hparams)
     model = [
         f"--model.{group}.{key}={value}" for group, each in settings.items() for key, value in each.items()
     ]
@@ -99,15 +99,15 @@ def trainer(folder: Path, **more) -> Trainer:
     return Trainer(accelerator="cpu", default_root_dir=folder, enable_checkpointing=False, **quiet, **more)
 
 
-def predicted(root: Path, out: Path, **more) -> predicting.FullSizePrediction:
-    data = FolderDataModule(str(root), num_workers=0)
-    task = predicting.FullSizePrediction(tiny_model(), data, str(out))
+def predicted(root: Path, out: Path, *, workers: int = 0, **more) -> predicting.FullSizePrediction:
+    data = FolderDataModule(str(root), num_workers=workers)
+    task = predicting.FullSizePrediction(tiny_trainer(), data, str(out))
     trainer(out.parent, **more).predict(task, return_predictions=False)
     return task
 
 
 def decoded(files: dict[str, bytes]) -> dict[str, tuple]:
-    """Return the pixels and the metadata of files, but for how each says that it was made."""
+    """Return pixels and metadata of files, without the origin."""
     found = {}
     for name, data in files.items():
         picture = read_picture(data)
@@ -126,7 +126,7 @@ def test_the_tree_is_mirrored_with_the_pictures_of_colorize(album, tmp_path):
     assert decoded(found) == decoded(expected)
     source = hashlib.sha256((album / "a" / "x.jpg").read_bytes()).hexdigest()
     for folder in ("out", "colorize"):
-        assert read_origin(tmp_path / folder / "a" / "x.jpg").source == source
+        assert read_provenance(tmp_path / folder / "a" / "x.jpg").source == source
 
 
 def test_all_pages_and_frames_are_colored_or_the_file_is_refused(tmp_path):
@@ -138,8 +138,8 @@ def test_all_pages_and_frames_are_colored_or_the_file_is_refused(tmp_path):
     frames[0].save(root / "moving.webp", duration=[40, 80, 120], lossless=True, **more)
     frames[0].save(root / "named.jpg", "TIFF", **more)
     task = predicted(root, out)
-    assert task.count == {"colored": 2, "done": 0, "failed": 1}
-    assert "named.jpg: it holds 3 pages, which a file named .jpg cannot hold" in task.failures[0]
+    assert task.summary.counts == {"colored": 2, "failed": 1}
+    assert "named.jpg: it holds 3 pages, which a file named .jpg cannot hold" in task.summary.failures[0][1]
     for name in ("pages.tif", "moving.webp"):
         found = look_for_frames(out / name)
         assert found.count == 3
@@ -149,12 +149,12 @@ def test_all_pages_and_frames_are_colored_or_the_file_is_refused(tmp_path):
             assert np.ptp(frame.picture.rgb, axis=2).max() > 0.02  # in color
 
 
-def test_what_is_done_is_left_alone_until_content_or_settings_change(album, tmp_path, colored):
+def test_finished_results_are_skipped_until_content_or_settings_change(album, tmp_path, colored):
     out = tmp_path / "out"
     predicted(album, out)
     assert colored() == 5
     first = results(out)
-    assert predicted(album, out).count == {"colored": 0, "done": 5, "failed": 0}
+    assert predicted(album, out).summary.counts == {"skipped": 5}
     gray(9, (40, 56)).save(album / "a" / "x.png")
     (out / "b" / "deep.png").write_bytes(b"someone else wrote here")
     (out / "b" / "tall.webp").unlink()
@@ -162,8 +162,10 @@ def test_what_is_done_is_left_alone_until_content_or_settings_change(album, tmp_
     assert colored() == 3
     second = results(out)
     assert {name for name in first if first[name] != second[name]} == {"a/x.png"}
-    task = predicting.FullSizePrediction(tiny_model(), FolderDataModule(str(album), num_workers=0), str(out))
-    task.model.network.unet.block1[0].bias.data += 1
+    task = predicting.FullSizePrediction(
+        tiny_trainer(), FolderDataModule(str(album), num_workers=0), str(out)
+    )
+    task.model.model.network.unet.block1[0].bias.data += 1
     trainer(tmp_path).predict(task, return_predictions=False)
     assert colored() == 5
     predicted(album, out)  # the results are those of the other weights now
@@ -171,7 +173,7 @@ def test_what_is_done_is_left_alone_until_content_or_settings_change(album, tmp_
     assert results(out) == second
 
 
-def test_a_failure_is_told_at_the_end_and_stops_nothing(album, tmp_path, capsys):
+def test_failures_are_listed_at_the_end_and_stop_nothing(album, tmp_path, capsys):
     out = tmp_path / "out"
     whole = (album / "a" / "x.jpg").read_bytes()
     (album / "a" / "x.jpg").write_bytes(whole[:300])
@@ -188,8 +190,8 @@ def test_a_failure_is_told_at_the_end_and_stops_nothing(album, tmp_path, capsys)
     assert sorted(results(out)) == PICTURES
 
 
-def test_a_run_that_breaks_off_goes_on_where_it_was(album, tmp_path, colored, monkeypatch):
-    out, write, written = tmp_path / "out", resumed.write_picture, []
+def test_an_interrupted_run_resumes(album, tmp_path, colored, monkeypatch):
+    out, write, written = tmp_path / "out", file.write_picture, []
 
     def killed(path, *args, **kwargs):
         written.append(path)
@@ -197,24 +199,24 @@ def test_a_run_that_breaks_off_goes_on_where_it_was(album, tmp_path, colored, mo
             raise SystemExit("the test ends the run here")
         return write(path, *args, **kwargs)
 
-    monkeypatch.setattr(resumed, "write_picture", killed)
+    monkeypatch.setattr(file, "write_picture", killed)
     with pytest.raises(SystemExit):
         predicted(album, out)
     assert colored() == 3
     with (out / ".done-0").open("ab") as notes:
         notes.write(b"torn")
-    monkeypatch.setattr(resumed, "write_picture", write)
-    assert predicted(album, out).count == {"colored": 3, "done": 2, "failed": 0}
-    assert predicted(album, out).count == {"colored": 0, "done": 5, "failed": 0}
+    monkeypatch.setattr(file, "write_picture", write)
+    assert predicted(album, out).summary.counts == {"colored": 3, "skipped": 2}
+    assert predicted(album, out).summary.counts == {"skipped": 5}
     predicted(album, tmp_path / "at once")
     assert results(out) == results(tmp_path / "at once")
 
 
 @pytest.mark.timeout(120)
-def test_two_processes_color_each_picture_once_and_tell_all_failures(album, tmp_path, colored, capfd):
+def test_two_processes_color_each_picture_once_and_list_all_failures(album, tmp_path, colored, capfd):
     (album / "a" / "bad0.png").write_bytes(b"no picture")
     (album / "a" / "bad1.png").write_bytes(b"no picture")
-    predicted(album, tmp_path / "both", strategy="ddp_fork", devices=2)
+    predicted(album, tmp_path / "both", workers=2, strategy="ddp_fork", devices=2)
     pids = (tmp_path / "colored.txt").read_text().split()
     assert sorted(pids.count(pid) for pid in set(pids)) == [2, 3]
     both = results(tmp_path / "both")
@@ -229,13 +231,28 @@ def test_two_processes_color_each_picture_once_and_tell_all_failures(album, tmp_
     assert {**results(tmp_path / "alone"), "failed.txt": b""} == {**both, "failed.txt": b""}
 
 
+def test_limits_of_the_trainer_count_pictures(album, tmp_path):
+    task = predicted(album, tmp_path / "out", workers=3, limit_predict_batches=2)
+    assert task.summary.counts == {"colored": 2}
+    assert len(results(tmp_path / "out")) == 2
+
+
+def test_the_limit_of_the_data_counts_and_what_is_taken_is_told(album, tmp_path, capsys):
+    assert predict(album, tmp_path / "out", "--data.val_limit=2") == 0
+    assert len(results(tmp_path / "out")) == 2
+    assert "coloring the first 2 (val_limit) of " in capsys.readouterr().err
+    predicted(album, tmp_path / "all")
+    told = capsys.readouterr().err
+    assert re.search(rf"coloring \d+ pictures of all splits in {album}$", told, re.MULTILINE)
+
+
 def test_results_inside_the_album_are_not_colored_again(album, colored):
     predicted(album, album / "colored")
-    assert predicted(album, album / "colored").count == {"colored": 0, "done": 5, "failed": 0}
+    assert predicted(album, album / "colored").summary.counts == {"skipped": 5}
     assert colored() == 5
 
 
-def test_the_album_is_not_written_over(album):
+def test_the_album_is_not_overwritten(album):
     before = results(album)
     with pytest.raises(DataError, match="is the folder of the pictures"):
         predicted(album, album)
@@ -249,7 +266,7 @@ def test_random_weights_are_refused(album, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_sketches_that_are_read_are_what_is_painted(tmp_path):
+def test_sketches_are_colored_where_the_data_has_them(tmp_path):
     for kind in ("train/color", "train/sketch", "val/color", "val/sketch"):
         (tmp_path / kind).mkdir(parents=True)
         gray(0, (40, 40)).save(tmp_path / kind / "p.png")
@@ -260,7 +277,7 @@ def test_sketches_that_are_read_are_what_is_painted(tmp_path):
 def test_shards_are_colored_too(album, tmp_path):
     pytest.importorskip("litdata")
     from colorzoo.data import StreamingDataModule
-    from colorzoo.data.shard import ShardOptions, shard_folder
+    from colorzoo.data.shard_writer import ShardOptions, shard_folder
 
     shard_folder(album, tmp_path / "shards", ShardOptions(short_side=32, drop_gray=False), workers=0)
     originals = StreamingDataModule(str(tmp_path / "shards")).originals()
@@ -279,13 +296,3 @@ def test_shards_are_colored_too(album, tmp_path):
 )
 def test_results_never_leave_their_folder(name, root, expected):
     assert relative_name(name, root) == expected
-
-
-def test_a_note_counts_only_for_the_file_it_was_made_for(tmp_path):
-    (tmp_path / "x.png").write_bytes(b"one")
-    DoneList(tmp_path, 1).add(Path("x.png"), b"settings")
-    assert DoneList(tmp_path).has(Path("x.png"), b"settings")
-    assert not DoneList(tmp_path).has(Path("x.png"), b"others")
-    assert not DoneList(tmp_path).has(Path("y.png"), b"settings")
-    os.utime(tmp_path / "x.png", ns=(1, 1))
-    assert not DoneList(tmp_path).has(Path("x.png"), b"settings")

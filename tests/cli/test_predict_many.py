@@ -1,4 +1,4 @@
-"""Ten thousand small files, two processes that are killed at a third, and what the next start makes of it."""
+"""Ten thousand small files, colored by two processes that are killed at a third and started again."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ def results(out: Path) -> dict[str, bytes]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(9000)
-def test_ten_thousand_files_are_colored_once_whatever_is_killed(tmp_path: Path) -> None:
+def test_ten_thousand_files_are_colored_once_despite_a_kill(tmp_path: Path) -> None:
     album = make_album(tmp_path / "album", COUNT)
     out, whole = tmp_path / "two", tmp_path / "one"
     running = start(album, out, 2)
@@ -62,7 +62,7 @@ def test_ten_thousand_files_are_colored_once_whatever_is_killed(tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_two_processes_end_on_sigterm_however_many_come(tmp_path: Path) -> None:
+def test_two_processes_end_on_repeated_sigterm(tmp_path: Path) -> None:
     album, out = make_album(tmp_path / "album", 400), tmp_path / "two"
     running = start(album, out, 2)
     while running.poll() is None and sum(1 for _ in out.rglob("*.png")) < 10:

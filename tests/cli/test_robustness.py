@@ -1,4 +1,4 @@
-"""What an archive relies on, through the command line; docs/robustness.md names these tests row by row."""
+"""Guarantees for archives, through the command line; docs/robustness.md links to these tests."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from PIL import Image
 
 from colorzoo import colorize_file
 from colorzoo.cli.main import main
+from colorzoo.engines.device import choose_device
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.device import choose_device
-from colorzoo.inference.picture_io import read_picture
+from colorzoo.pictures.read import read_picture
 from no_programs import watched
 from tiny_model import gray_picture, tiny_model, write_tiny_weights
 
@@ -44,7 +44,7 @@ def run(capsys: pytest.CaptureFixture[str], weights: Path) -> Run:
 
 
 def test_a_phone_album_with_heic_is_colored_and_counted(run: Run, tmp_path: Path) -> None:
-    """The archivist's second test: nothing of an album is passed over in silence."""
+    """No file of an album is passed over in silence."""
     pillow_heif = pytest.importorskip("pillow_heif", reason="pip install 'colorzoo[formats]'")
     pillow_heif.register_heif_opener()
     album = tmp_path / "album"
@@ -62,7 +62,7 @@ def test_a_phone_album_with_heic_is_colored_and_counted(run: Run, tmp_path: Path
 
 
 def test_a_box_of_16_bit_scans_stays_at_16_bits(run: Run, tmp_path: Path) -> None:
-    """The archivist's third test: depth, pages and lightness of scans."""
+    """Scans keep bit depth, pages and lightness."""
     box = tmp_path / "box"
     box.mkdir()
     gray = gray_picture(30, 40, np.uint16)
@@ -152,7 +152,7 @@ def test_a_picture_is_refused_before_torch_is_imported(tmp_path: Path, what: str
     code = (
         "import sys; from colorzoo.cli.main import main; "
         "sys.modules['pillow_heif'] = None; "
-        "import colorzoo.inference.plugins as p; p.Plugin.installed = False; "
+        "import colorzoo.pictures.formats as p; p.Plugin.installed = False; "
         f"code = main(['colorize', {str(path)!r}, '--max-pixels', '{limit}']); "
         "sys.exit(10 * code + ('torch' in sys.modules))"
     )
@@ -176,14 +176,14 @@ def test_no_gpu_means_the_cpu(monkeypatch: pytest.MonkeyPatch, run: Run, tmp_pat
 
 def test_a_low_precision_without_numbers_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     colorizer = Colorizer(tiny_model(), device="cpu", precision="bfloat16")
-    real, seen = colorizer._opened.predict, []
+    real, seen = colorizer._incremental.predict, []
 
     def predict(*arguments: object) -> object:
         prediction = real(*arguments)
         seen.append(torch.is_autocast_enabled("cpu"))
         return prediction.with_colors(prediction.colors * float("nan")) if seen[-1] else prediction
 
-    monkeypatch.setattr(colorizer._opened, "predict", predict)
+    monkeypatch.setattr(colorizer._incremental, "predict", predict)
     picture = read_picture(gray_picture(30, 40))
     assert np.isfinite(colorizer.colorize(picture).rgb).all()
     assert seen == [True, False]
@@ -197,7 +197,7 @@ class _Attack:
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("truncated", "no sound safetensors file"),
+        ("truncated", "not a valid safetensors file"),
         ("wrong model", "does not fit"),
         ("code", "it is a pickle that can run any code"),
         ("text", "is text"),
@@ -225,7 +225,7 @@ def test_bad_weights_are_one_line_and_nothing_is_executed(
 
 @pytest.mark.slow
 def test_memory_is_bounded_by_the_number_of_pixels(weights: Path, tmp_path: Path) -> None:
-    """What docs/colorize.md says of 100 million pixels, measured on 25."""
+    """The bound that docs/colorize.md states for 100 million pixels, measured on 25."""
     Image.new("L", (5000, 5000), 90).save(tmp_path / "large.jpg")
     Image.new("L", (50, 50), 90).save(tmp_path / "small.jpg")
 
@@ -241,7 +241,7 @@ def test_memory_is_bounded_by_the_number_of_pixels(weights: Path, tmp_path: Path
     assert (peak("large.jpg") - peak("small.jpg")) / 5000**2 < 45  # bytes a pixel
 
 
-def test_without_a_network_one_story_is_told(
+def test_missing_weights_offline_are_one_message(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLORZOO_OFFLINE", "1")
@@ -258,7 +258,7 @@ def test_stylizing_a_gray_picture_is_refused(tmp_path: Path, capsys: pytest.Capt
     Image.new("RGB", (40, 30), "teal").save(tmp_path / "teal.png")
     gray, teal = str(tmp_path / "gray.png"), str(tmp_path / "teal.png")
     assert main(["stylize", gray, teal]) == 2
-    assert f"`colorzoo colorize {gray} --reference {teal}` gives it some" in capsys.readouterr().err
+    assert f"`colorzoo colorize {gray} --reference {teal}` colors it" in capsys.readouterr().err
     assert main(["stylize", teal, gray]) == 2
     assert f"the reference {gray} has no color" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""`colorzoo segment`, and what `colorzoo colorize` makes of classes, good and bad."""
+"""`colorzoo segment`, and the class options of `colorzoo colorize`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -58,7 +58,7 @@ def test_segment_draws_a_legend_and_writes_the_numbers(run: Run, photo: Path, tm
     assert "exists already" in err
 
 
-def test_segment_says_what_is_wrong(run: Run, photo: Path, tmp_path: Path) -> None:
+def test_bad_input_is_one_line(run: Run, photo: Path, tmp_path: Path) -> None:
     for words, message in (
         ((photo, "-o", tmp_path / "x.jpg"), "must end in .png"),
         ((photo, "--model", "zhang2016_small"), "finds no classes"),
@@ -106,7 +106,9 @@ def test_bad_classes_are_one_line(
     assert err.count("\n") == 1
 
 
-def test_nothing_in_common_is_said(run: Run, photo: Path, reference: Path, tmp_path: Path) -> None:
+def test_pictures_without_a_common_class_get_a_note(
+    run: Run, photo: Path, reference: Path, tmp_path: Path
+) -> None:
     for name, value in (("a.png", 1), ("b.png", 2)):
         Image.new("L", (80, 64), value).save(tmp_path / name)
     files = ("--classes", tmp_path / "a.png", "--reference-classes", tmp_path / "b.png")

@@ -68,7 +68,7 @@ def test_a_blank_strip_is_painted_and_noted(tmp_path: Path, capsys: pytest.Captu
     ("regions", "words"),
     [(((30, "#ffffff"),), "region 30"), (((0, "#ggffff"),), "#rrggbb"), (((-1, "#ffffff"),), "index")],
 )
-def test_bad_colors_are_one_line(
+def test_invalid_colors_are_one_line(
     sketch: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

@@ -1,4 +1,4 @@
-"""``colorzoo studio``: what is wrong is one line, before anything is served."""
+"""``colorzoo studio``: errors and start of the server."""
 
 import os
 import re
@@ -27,9 +27,9 @@ from tiny_model import gray_picture
         (["--recipe", "nothing.json"], "cannot be read"),
         (["--device", "toaster"], "toaster"),
         (["--models", "zhang2016_small"], "--models belongs to --static"),
-        (["--static", "page", "--models", "su2020_small"], "no graph can be made of it"),
+        (["--static", "page", "--models", "su2020_small"], "cannot be exported to ONNX"),
         (["--static", "page", "--models", "cho2023_small"], "found by Python"),
-        (["--static", "page", "--models", "chen2023_small"], "no graph can be made of it"),
+        (["--static", "page", "--models", "chen2023_small"], "cannot be exported to ONNX"),
         (["--static", "page", "--models", "kim2021_small"], "scribbles cannot be given there"),
         (["one.jpg", "other.jpg"], "several photos belong to --static"),
         (["--static", "page", "--recipe", "a.json"], "a recipe is loaded in the page"),
@@ -42,7 +42,7 @@ def test_bad_arguments(arguments: list[str], said: str, capsys: pytest.CaptureFi
     assert error.count("\n") == 1
 
 
-def test_a_port_that_is_taken_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -62,7 +62,7 @@ SPY = """
 import sys
 from colorzoo.cli import studio
 from colorzoo.cli.main import main
-studio._make = lambda args: sys.exit(5 if "torch" in sys.modules or "PIL" in sys.modules else 0)
+studio._make_studio = lambda args: sys.exit(5 if "torch" in sys.modules or "PIL" in sys.modules else 0)
 sys.exit(main(["studio", "--no-browser", "--port", "0"]))
 """
 
@@ -74,7 +74,7 @@ def test_the_address_is_printed_before_anything_heavy_is_imported() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_it_prints_its_address_serves_and_ends_with_ctrl_c(tmp_path: Path) -> None:
+def test_it_prints_its_address_serves_and_stops_on_ctrl_c(tmp_path: Path) -> None:
     Image.fromarray(gray_picture(40, 50)).save(tmp_path / "old.jpg")
     command = [sys.executable, "-m", "colorzoo", "studio", "old.jpg", "--no-browser", "--port", "0"]
     source = str(Path(colorzoo.__path__[0]).parent)

@@ -1,4 +1,4 @@
-"""``colorzoo video``: what a person sees of it."""
+"""``colorzoo video`` as a user calls it."""
 
 import hashlib
 import importlib
@@ -11,9 +11,9 @@ from PIL import Image
 
 from colorzoo.cli import _video
 from colorzoo.cli.main import main
-from colorzoo.inference.origin import read_origin
-from colorzoo.inference.picture import Picture
-from colorzoo.video.planes import as_planes, layout_of, to_rgb
+from colorzoo.pictures.picture import Picture
+from colorzoo.pictures.provenance import read_provenance
+from colorzoo.video.planes import layout_of, read_planes, to_rgb
 from tiny_model import write_tiny_weights
 from tiny_video import luma_planes, read_frames, scene, sound_packets, times, write_video
 
@@ -32,14 +32,12 @@ def video(*words: object) -> int:
 def chroma(path: Path) -> list[float]:
     found = []
     for frame in read_frames(path):
-        rgb = to_rgb(as_planes(frame), layout_of(frame))
+        rgb = to_rgb(read_planes(frame), layout_of(frame))
         found.append(float(np.ptp(rgb, axis=2).mean()))
     return found
 
 
-def test_a_video_comes_back_in_color(
-    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_video_is_colored(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:
     source, out = write_video(tmp_path / "in.mp4", SCENES, sound=True), tmp_path / "out.mp4"
     assert video(source, out, "--weights", weights, "--json") == 0
     report = json.loads(capsys.readouterr().out)
@@ -52,9 +50,9 @@ def test_a_video_comes_back_in_color(
     assert times(out) == times(source)
     assert sound_packets(out) == sound_packets(source)
     assert min(chroma(out)) > 0.02 > max(chroma(source))
-    origin = read_origin(out)
+    origin = read_provenance(out)
     assert origin is not None
-    assert origin.model == "zhang2017_local_small"
+    assert origin.model == "zhang2017_local_small"  # the one of the weights
     assert video(source, out, "--weights", weights, "--json") == 0
     assert json.loads(capsys.readouterr().out)["status"] == "skipped"
     assert video(source, out, "--weights", weights, "--strength", "0.5") == 2
@@ -85,14 +83,14 @@ def test_a_broken_packet_makes_the_exit_code_1(
     assert len(read_frames(tmp_path / "out.mkv")) == len(SCENES)
 
 
-def test_keys_give_their_colors(tmp_path: Path) -> None:
+def test_key_frames_give_their_colors(tmp_path: Path) -> None:
     source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
     tinted = np.stack([SCENES[0] * 0.9, SCENES[0] * 0.5, SCENES[0] * 0.3], axis=2).astype(np.uint8)
     Image.fromarray(tinted).save(tmp_path / "key.png")
     assert video(source, out, "--key", f"0={tmp_path / 'key.png'}") == 0
-    assert read_origin(out).model == "zhang2019_small"
+    assert read_provenance(out).model == "zhang2019_small"
     frames = read_frames(out)
-    colors = [to_rgb(as_planes(frame), layout_of(frame)).mean(axis=(0, 1)) for frame in frames]
+    colors = [to_rgb(read_planes(frame), layout_of(frame)).mean(axis=(0, 1)) for frame in frames]
     for number in (0, 2):  # the user's own frame, and one that follows
         assert colors[number][0] - colors[number][2] > 0.2
     assert np.abs(colors[0] - colors[2]).max() < 0.06
@@ -158,7 +156,7 @@ def test_bad_inputs_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert (tmp_path / "there.mp4").read_bytes() == b"mine"
 
 
-def test_without_pyav_the_extra_is_named(
+def test_without_pyav_the_extra_is_suggested(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write_video(tmp_path / "in.mp4", SCENES[:1])
@@ -174,7 +172,7 @@ def test_without_pyav_the_extra_is_named(
     assert 'pip install "colorzoo[video]"' in capsys.readouterr().err
 
 
-def test_a_frame_goes_to_the_pad_and_its_recipe_comes_back(
+def test_a_frame_is_written_and_its_recipe_is_a_key(
     tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, frame, out = (
@@ -192,8 +190,8 @@ def test_a_frame_goes_to_the_pad_and_its_recipe_comes_back(
     recipe = tmp_path / "frame.json"
     recipe.write_text(json.dumps({"version": 1, "image": image, "points": [hint]}))
     held: dict[int, Picture] = {}
-    paint = _video.Painter
-    monkeypatch.setattr(_video, "Painter", lambda *given: held.update(given[1]) or paint(*given))
+    create = _video.FrameColorer
+    monkeypatch.setattr(_video, "FrameColorer", lambda *given: held.update(given[1]) or create(*given))
     words = (source, out, "--model", "zhang2019_small", "--key", f"5={recipe}")
     assert video(*words) == 0
     red, _, blue = held[5].rgb[24, 32] * 255
@@ -218,7 +216,7 @@ def test_a_frame_goes_to_the_pad_and_its_recipe_comes_back(
         (("new.mp4", "--key", "2=small.json"), "small.json: recipe is for a picture of 9 x 9 pixels"),
     ],
 )
-def test_what_cannot_go_to_the_pad_or_back_is_one_line(
+def test_errors_of_frames_and_keys_are_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], reason: str
 ) -> None:
     source = write_video(tmp_path / "in.mp4", SCENES)

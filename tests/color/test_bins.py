@@ -5,6 +5,7 @@ import torch
 
 from colorzoo.color import (
     annealed_mean,
+    bilinear_bins,
     grid_centers,
     grid_index,
     hull_centers,
@@ -19,14 +20,14 @@ from colorzoo.color import (
 AB = 200 * torch.rand(50, 2, generator=torch.Generator().manual_seed(0)) - 100
 
 
-def test_the_tables_belong_together() -> None:
+def test_the_tables_agree() -> None:
     assert torch.equal(grid_centers()[hull_mask()], hull_centers())
     assert prior_probabilities().sum() == pytest.approx(1)
     index = grid_index(grid_centers().T.reshape(1, 2, 23, 23)).flatten()
     assert torch.equal(index, torch.arange(529))
 
 
-def test_a_caller_cannot_spoil_the_tables() -> None:
+def test_callers_cannot_change_the_tables() -> None:
     hull_centers().add_(1)
     hull_mask().logical_not_()
     assert torch.equal(grid_centers()[hull_mask()], hull_centers())
@@ -55,7 +56,7 @@ def test_colors_off_the_grid_take_the_nearest_cell() -> None:
     assert grid_index(far).flatten().tolist() == [0, 528]
 
 
-def test_annealed_mean_runs_from_mean_to_mode() -> None:
+def test_annealed_mean_lies_between_mean_and_mode() -> None:
     logits = torch.randn(2, 313, 3, 4, generator=torch.Generator().manual_seed(1))
     centers = hull_centers()
     mean = torch.einsum("bqhw,qc->bchw", logits.softmax(1), centers)
@@ -77,9 +78,23 @@ def test_rebalancing_has_mean_one_and_favors_rare_bins() -> None:
 
 
 @pytest.mark.parametrize("neighbors", [1, 5, 10])
-def test_the_fast_way_to_soft_neighbors_is_exact(neighbors: int) -> None:
+def test_soft_neighbors_agree_with_soft_encode(neighbors: int) -> None:
     ab = torch.rand(5000, 2, generator=torch.Generator().manual_seed(0)) * 230 - 115
     index, weights = soft_neighbors(ab, neighbors=neighbors)
     dense = torch.zeros(len(ab), 313).scatter_(1, index, weights)
     torch.testing.assert_close(dense, soft_encode(ab, neighbors=neighbors), rtol=0, atol=1e-4)
     assert (weights.diff(dim=1) <= 0).all()  # nearest first
+
+
+def test_bilinear_shares_have_the_color_as_mean_inside_the_hull() -> None:
+    ab = 30 * torch.rand(1, 2, 6, 6, generator=torch.Generator().manual_seed(0)) - 15
+    index, share = bilinear_bins(ab)
+    assert torch.allclose(share.sum(1), torch.ones(1, 6, 6))
+    mean = (hull_centers()[index] * share[..., None]).sum(1).permute(0, 3, 1, 2)
+    assert torch.allclose(mean, ab, atol=1e-3)
+
+
+def test_bilinear_shares_of_any_color_are_bins() -> None:
+    index, share = bilinear_bins(torch.tensor([[-200.0, 500.0], [300.0, -120.0]]).T.reshape(1, 2, 1, 2))
+    assert ((index >= 0) & (index < 313)).all()
+    assert ((share >= 0) & (share <= 1)).all()

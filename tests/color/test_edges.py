@@ -1,4 +1,4 @@
-"""Edges: nothing where it is flat, and no preferred direction."""
+"""Sobel and Canny edges."""
 
 import pytest
 import torch
@@ -16,11 +16,11 @@ def test_a_flat_picture_has_no_edges(edges: object) -> None:
 
 
 @pytest.mark.parametrize("dims", [(-1,), (-2,), (-1, -2)])
-def test_sobel_turns_with_the_picture(dims: tuple[int, ...]) -> None:
+def test_sobel_mirrors_with_the_picture(dims: tuple[int, ...]) -> None:
     torch.testing.assert_close(sobel(IMAGE.flip(dims)), sobel(IMAGE).flip(dims), atol=1e-5, rtol=1e-4)
 
 
-def test_canny_finds_a_square_and_turns_with_it() -> None:
+def test_canny_finds_a_square_and_mirrors_with_it() -> None:
     square = torch.zeros(1, 1, 32, 32)
     square[..., 8:24, 10:22] = 1.0
     edges = canny(square)

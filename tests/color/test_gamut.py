@@ -1,4 +1,4 @@
-"""Chroma reduction and snapping: what stays, what gives way."""
+"""Chroma reduction, lightness changes and snapping."""
 
 import math
 
@@ -17,12 +17,13 @@ from colorzoo.color import (
     rgb_to_lab,
     snap_to_luma,
 )
-from colorzoo.color.linear import lab_to_linear_rgb
+from colorzoo.color.gamut import ChromaPath, fit_chroma, linear_rgb_in_gamut, max_chroma
+from colorzoo.color.lab import lab_to_linear_rgb, luma_to_luminance, luminance_of
 from colorzoo.testing import sample_image
 
 
 class Color(Base):
-    """Colors that also know IPT, whose hue is straight like that of JzAzBz."""
+    """Colors with IPT, a space of straight hue lines like JzAzBz."""
 
 
 Color.register(IPT())
@@ -46,7 +47,7 @@ def lab_hue(lab: torch.Tensor) -> torch.Tensor:
 
 
 def oklab_hue(lab: torch.Tensor) -> torch.Tensor:
-    """Hue by the formulas of Oklab's page, in double precision, for colors outside sRGB too."""
+    """Compute Oklab's hue in double precision, also of colors outside sRGB."""
     linear = lab_to_linear_rgb(lab.double()).movedim(1, 0).flatten(1)
     to_cones = [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566]]
     to_cones += [[0.0883024619, 0.2817188376, 0.6299787005]]
@@ -62,7 +63,7 @@ def hue_turn(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 
 
 def test_a_chosen_color_keeps_its_hue_at_any_lightness() -> None:
-    """1,000 colors, judged in spaces that the mapping does not use; CIE Lab's way turns up to 26 degrees."""
+    """Hue is measured in spaces that the mapping does not use; CIE Lab would turn it up to 26 degrees."""
     generator = torch.Generator().manual_seed(0)
     rgb = torch.rand(3, 1000, 1, generator=generator)
     luma = 15 + 75 * torch.rand(1, 1000, 1, generator=generator)
@@ -87,16 +88,16 @@ def hue_in(space: str, rgb: torch.Tensor) -> float:
     return math.degrees(math.atan2(up, across))
 
 
-def test_blue_on_a_light_place_stays_blue() -> None:
+def test_blue_stays_blue_when_lightened() -> None:
     chosen = rgb_to_lab(torch.tensor([0x18, 0x38, 0xB0]).view(3, 1, 1) / 255)
     red, green, blue = (
         (lab_to_rgb(at_lightness(chosen, torch.full((1, 1, 1), 55.0))) * 255).flatten().tolist()
     )
-    assert red < green - 30  # Lab's way gives #7474f8, as red as it is green
+    assert red < green - 30  # CIE Lab gives #7474f8, as red as it is green
     assert blue > 240
 
 
-def test_a_color_at_its_own_lightness_stays_itself() -> None:
+def test_a_color_keeps_its_own_lightness_unchanged() -> None:
     chosen = rgb_to_lab(torch.rand(3, 40, 25, generator=GENERATOR))
     assert (at_lightness(chosen, chosen[:1]) - chosen).abs().max() < 0.25
 
@@ -109,17 +110,17 @@ def test_reduction_keeps_lightness_and_hue_and_lowers_chroma() -> None:
     turned = hue_turn(oklab_hue(reduced), oklab_hue(ANY))[outside]
     assert turned.max() < 0.5
     in_lab = hue_turn(lab_hue(reduced), lab_hue(ANY))[outside]
-    assert in_lab.max() > 10  # where Lab is not straight
+    assert in_lab.max() > 10  # hue lines of Lab are not straight
 
 
-def test_what_is_reduced_fits_and_survives_conversion() -> None:
+def test_reduced_colors_fit_and_survive_conversion() -> None:
     reduced = reduce_chroma(ANY)
     assert in_gamut(reduced).all()
     back = rgb_to_lab(lab_to_rgb_in_gamut(ANY))
     torch.testing.assert_close(back, reduced, atol=0.3, rtol=0)  # a third of a level of 255 in the dark
 
 
-def test_reduction_is_idempotent_and_leaves_the_inside_alone() -> None:
+def test_reduction_is_idempotent_and_keeps_colors_inside_srgb() -> None:
     reduced = reduce_chroma(ANY)
     assert torch.equal(reduce_chroma(reduced), reduced)
     inside = in_gamut(ANY).expand_as(ANY)
@@ -128,7 +129,7 @@ def test_reduction_is_idempotent_and_leaves_the_inside_alone() -> None:
     assert torch.equal(reduced[inside], ANY[inside])
 
 
-def test_reduction_does_not_take_more_than_it_must() -> None:
+def test_reduction_is_no_stronger_than_needed() -> None:
     outside = ~in_gamut(ANY)
     reduced = reduce_chroma(ANY)
     ab = reduced[:, 1:]  # half a unit more; in the dark the tolerance alone is worth some of that
@@ -141,7 +142,7 @@ def test_impossible_lightness_becomes_gray() -> None:
     assert reduce_chroma(lab).flatten().tolist() == [120.0, 0.0, 0.0]
 
 
-def test_reduction_lets_gradients_through() -> None:
+def test_reduction_has_gradients() -> None:
     lab = ANY.clone().requires_grad_()
     reduce_chroma(lab).square().sum().backward()
     assert lab.grad.isfinite().all()
@@ -150,14 +151,96 @@ def test_reduction_lets_gradients_through() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(st.tuples(*[st.integers(0, 255)] * 3), st.integers(5, 95))
-def test_a_snapped_color_has_nearly_the_lightness_and_can_be_shown(rgb: tuple[int, ...], level: int) -> None:
+def test_a_snapped_color_has_the_lightness_and_fits_srgb(rgb: tuple[int, ...], level: int) -> None:
     chosen = torch.tensor(rgb, dtype=torch.float32).view(3, 1, 1) / 255
     snapped = snap_to_luma(chosen, torch.full((1, 1, 1), float(level)))
     assert (snapped[0] - level).abs().max() < 2.0
     assert (rgb_to_lab(lab_to_rgb(snapped)) - snapped).abs().max() < 0.01
 
 
-def test_a_color_of_that_lightness_is_not_moved() -> None:
+def test_snapping_keeps_a_color_of_that_lightness() -> None:
     rgb = sample_image((4, 4))
     lab = rgb_to_lab(rgb)
     torch.testing.assert_close(snap_to_luma(rgb, lab[:, :1]), lab, atol=1e-2, rtol=0)
+
+
+TOLERANCE = 5e-5
+
+
+def colors_outside(count: int, deviation: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return linear colors outside sRGB and their lightness."""
+    generator = torch.Generator().manual_seed(seed)
+    luma = 100 * torch.rand(count, generator=generator)
+    ab = deviation * torch.randn(2, count, generator=generator)
+    linear = lab_to_linear_rgb(torch.cat([luma[None], ab]), dim=0)
+    chosen = (linear.amin(dim=0) < -1e-4) | (linear.amax(dim=0) > 1 + 1e-4)
+    return linear[:, chosen], luma[chosen]
+
+
+def searched(linear: torch.Tensor, luma: torch.Tensor) -> torch.Tensor:
+    """Bisect the path of each color in double precision."""
+    path = ChromaPath(linear.double(), luma_to_luminance(luma.double()))
+    low, high = torch.zeros_like(luma).double(), torch.ones_like(luma).double()
+    for _ in range(40):
+        middle = (low + high) / 2
+        color = path.at(middle)
+        fits = (color.amin(dim=0) >= -TOLERANCE) & (color.amax(dim=0) <= 1 + TOLERANCE)
+        low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
+    return path.at(low).float()
+
+
+def levels(linear: torch.Tensor) -> torch.Tensor:
+    """Return sRGB in units of 255."""
+    linear = linear.clamp(0, 1)
+    bright = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+    return 255 * torch.where(linear > 0.0031308, bright, 12.92 * linear)
+
+
+def test_fit_chroma_agrees_with_a_search() -> None:
+    for deviation in (25, 60):
+        linear, luma = colors_outside(40_000, deviation)
+        found, true = fit_chroma(linear, luma, TOLERANCE), searched(linear, luma)
+        apart = (levels(found) - levels(true)).abs().amax(dim=0)
+        assert apart.mean() < 0.005
+        assert apart.quantile(0.995) < 0.25
+        assert (
+            apart[luma > 8].max() < 1.0 or (apart[luma > 8] > 1).sum() <= 2
+        )  # blues that leave and come back
+
+
+def test_fitted_colors_are_inside_and_keep_their_luminance() -> None:
+    linear, luma = colors_outside(40_000, 80, seed=1)
+    found = fit_chroma(linear, luma, TOLERANCE)
+    assert found.min() >= -TOLERANCE
+    assert found.max() <= 1 + TOLERANCE
+    assert (luminance_of(found) - luma_to_luminance(luma)).abs().max() < 1e-5
+
+
+def test_max_chroma_is_in_the_range_of_srgb() -> None:
+    generator = torch.Generator().manual_seed(0)
+    luma, hue = (
+        5 + 90 * torch.rand(500, generator=generator),
+        6.28 * torch.rand(500, generator=generator) - 3.14,
+    )
+    most = max_chroma(luma, hue)
+    assert (most > 0.01).all()
+    assert (most < 0.72).all()
+
+
+def test_black_white_and_impossible_lightness_become_gray() -> None:
+    lab = torch.tensor([[0.0, 100, 104, -3], [30, -40, 20, 10], [-20, 30, 40, -50]]).view(3, 4, 1)
+    shown = lab_to_rgb_in_gamut(lab)
+    assert shown.isfinite().all()
+    spread = (shown.amax(dim=0) - shown.amin(dim=0)).flatten()
+    assert (spread < 0.01).all()
+
+
+def test_rows_convert_as_the_whole_picture() -> None:
+    generator = torch.Generator().manual_seed(3)
+    lab = torch.cat(
+        [100 * torch.rand(1, 60, 50, generator=generator), 60 * torch.randn(2, 60, 50, generator=generator)]
+    )
+    together = linear_rgb_in_gamut(lab)
+    alone = torch.cat([linear_rgb_in_gamut(row) for row in lab.split(1, dim=1)], dim=1)
+    assert (together - alone).abs().max() < 1e-5
+    assert in_gamut(reduce_chroma(lab)).all()

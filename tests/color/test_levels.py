@@ -1,4 +1,4 @@
-"""Stored levels to lightness and linear light to levels, against the formulas."""
+"""Lookup tables of levels, compared with the formulas."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_levels_of_linear_light_are_rounded_to_nearest() -> None:
         assert (apart > 0).mean() < most
 
 
-def test_every_level_of_8_bits_comes_back() -> None:
+def test_every_8_bit_level_survives_a_round_trip() -> None:
     stored = np.arange(256)
     encoded = stored / 255
     linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)

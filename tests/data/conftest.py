@@ -13,7 +13,7 @@ torch.set_num_threads(1)  # ddp_fork hangs in a parent that has run a threaded o
 
 @pytest.fixture(scope="session")
 def classes_folder(tmp_path_factory) -> Path:
-    """41 training and 5 validation pictures in three classes; one is broken and one gray."""
+    """41 training and 5 validation pictures in three classes, and a broken and a gray one."""
     root = tmp_path_factory.mktemp("classes")
     rng = np.random.default_rng(0)
     for split, count in (("train", 41), ("val", 5)):
@@ -30,7 +30,7 @@ def classes_folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def shards(classes_folder, tmp_path_factory) -> Path:
     pytest.importorskip("litdata")
-    from colorzoo.data.shard import ShardOptions, shard_folder
+    from colorzoo.data.shard_writer import ShardOptions, shard_folder
 
     out = tmp_path_factory.mktemp("shards") / "out"
     shard_folder(classes_folder, out, ShardOptions(short_side=32, chunk=6), workers=0)

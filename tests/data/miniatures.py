@@ -1,4 +1,4 @@
-"""Tiny trees in the official layouts, made of two CC0 pictures (see NOTICE)."""
+"""Tiny data sets in the official layouts, made of two CC0 pictures (see NOTICE)."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ PLACES = ("abbey", "airfield")
 
 
 def write_picture(path: Path, number: int, size: tuple[int, int] = (72, 56)) -> Path:
-    """Write one of many different colored pictures; the number decides which."""
+    """Write a colored picture that depends on the number."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with Image.open(PICTURES[number % len(PICTURES)]) as image:
         turned = image.convert("RGB").rotate(13 * (number // len(PICTURES)))
@@ -30,7 +30,7 @@ def folder(root: Path, train: int = 6, val: int = 3) -> Path:
 
 
 def imagenet(root: Path, *, by_synset: bool = False, devkit: bool = True) -> Path:
-    """Six training pictures of three synsets; four validation pictures, of synsets 2, 0, 1, 2."""
+    """Write six training pictures of three synsets and four validation pictures, of synsets 2, 0, 1, 2."""
     for number in range(6):
         synset = SYNSETS[number % 3]
         write_picture(root / "train" / synset / f"{synset}_{number}.JPEG", number)
@@ -44,7 +44,7 @@ def imagenet(root: Path, *, by_synset: bool = False, devkit: bool = True) -> Pat
 
 
 def write_devkit(data: Path, truth: tuple[int, ...]) -> None:
-    """Number the synsets in another order than the alphabet's, as the true devkit does."""
+    """Write a devkit; as in the real one, its order of synsets is not alphabetical."""
     data.mkdir(parents=True)
     fields = [("ILSVRC2012_ID", object), ("WNID", object), ("words", object), ("num_children", object)]
     order = [*reversed(SYNSETS), "n00001740"]  # the last is an inner node
@@ -77,7 +77,7 @@ def places365_easy(root: Path) -> Path:
 
 
 def places365_listed(root: Path, variant: str = "standard") -> Path:
-    """The layout of the archives of single sizes, lists beside them."""
+    """Write the layout of the archives of single sizes, with lists beside them."""
     train, val = [], []
     for number in range(4):
         name = f"/a/{PLACES[number % 2]}/{number:08d}.jpg"
@@ -95,7 +95,7 @@ def places365_listed(root: Path, variant: str = "standard") -> Path:
 
 
 def coco_stuff(root: Path) -> Path:
-    """Pictures whose left half is class 3 and, in each but the last, a box; the right half is unlabeled."""
+    """Write pictures with class 3 on the left half and a box there, except for the last picture."""
     for split, numbers in (("train", range(1, 6)), ("val", range(6, 9))):
         year = f"{split}2017"
         for number in numbers:
@@ -112,7 +112,7 @@ def coco_stuff(root: Path) -> Path:
 
 
 def instances(numbers: list[int]) -> dict[str, object]:
-    """Boxes in the form of COCO: the last picture has only a crowd."""
+    """Return boxes in the form of COCO; the last picture has only a crowd."""
     images = [{"id": n, "file_name": f"{n:012d}.jpg", "width": 72, "height": 56} for n in numbers]
     polygon: object = [[0.0, 0.0, 36.0, 0.0, 36.0, 5.6e1, -0.0, 56]]
     runs: object = {"counts": [1, 2, 3], "size": [56, 72]}

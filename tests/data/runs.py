@@ -1,4 +1,4 @@
-"""Generated pictures, and short trainings that write down which pictures each process saw."""
+"""Generated pictures, and short trainings that log the pictures of each process."""
 
 import json
 from pathlib import Path
@@ -28,14 +28,14 @@ class Tiny(LightningModule):
         return self.layer(batch["rgb"].mean((2, 3))).square().mean()
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Nothing: the loader is what counts."""
+        """Do nothing; only the loader is tested."""
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
 class Trace(Callback):
-    """Appends epoch and names of each batch to a file for each process, and breaks off when asked."""
+    """Logs epoch and names of each batch to a file per process, and optionally interrupts the run."""
 
     def __init__(self, folder: Path, stop: int | None = None) -> None:
         self.folder, self.stop = folder, stop

@@ -1,4 +1,4 @@
-"""Photos made old for training: lightness ages, colors stay, each picture by its own numbers."""
+"""Aging of training pictures: lightness changes, colors stay."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def generators(count: int = 4) -> list[torch.Generator]:
     return picture_generators(torch.arange(count), "aging")
 
 
-def test_lightness_ages_and_colors_stay() -> None:
+def test_lightness_changes_and_colors_stay() -> None:
     rgb = photos()
     aged = age_photos(rgb, generators(), 1.0)
     before, after = rgb_to_lab(rgb), rgb_to_lab(aged)
@@ -30,7 +30,7 @@ def test_lightness_ages_and_colors_stay() -> None:
     assert aged.max() <= 1
 
 
-def test_a_share_of_zero_leaves_the_batch_alone() -> None:
+def test_a_share_of_zero_changes_nothing() -> None:
     rgb = photos()
     assert age_photos(rgb, generators(), 0.0) is rgb
 
@@ -42,7 +42,7 @@ def test_about_the_share_of_the_pictures_age() -> None:
     assert 0.15 < changed < 0.3  # some aged pictures draw faults too weak to change a flat crop of 8 pixels
 
 
-def test_a_picture_ages_alike_alone_and_in_any_batch() -> None:
+def test_aging_does_not_depend_on_the_batch() -> None:
     rgb = photos()
     together = age_photos(rgb, generators(), 0.6)
     alone = [age_photos(rgb[i : i + 1], generators()[i : i + 1], 0.6) for i in range(4)]
@@ -51,7 +51,7 @@ def test_a_picture_ages_alike_alone_and_in_any_batch() -> None:
 
 
 @pytest.mark.parametrize("fault", [fault for fault, _ in _FAULTS], ids=lambda fault: fault.__name__)
-def test_each_fault_shows_and_its_strength_counts(fault) -> None:
+def test_each_fault_depends_on_its_parameters(fault) -> None:
     luma = photos()[:, :1]
     how = draw_uniform(generators(), 4, 5, luma.device).T.reshape(5, 4, 1, 1, 1)
     strong = fault(luma, how, generators())

@@ -1,4 +1,4 @@
-"""The check before a training: each picture is decoded once, however often a run is started or split."""
+"""The check before training: each picture is decoded once for all runs and processes."""
 
 import logging
 import tarfile
@@ -11,14 +11,14 @@ from runs import Tiny, colorful
 from test_modules import quiet_trainer
 
 from colorzoo.data import FolderDataModule, check
-from colorzoo.data.verdicts import verdicts_path
+from colorzoo.data.check import cache_path
 
 SMALL = {"batch_size": 2, "crop": 16, "val_size": 16, "num_workers": 0}
 
 
 @pytest.fixture
 def root(tmp_path, monkeypatch) -> Path:
-    """Six training pictures, of which one is gray and one broken, and two of validation."""
+    """Six training pictures, one of them gray and one broken, and two of validation."""
     monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "home"))
     rng = np.random.default_rng(0)
     for name in ("train/0.png", "train/1.png", "train/2.png", "train/3.png", "val/0.png", "val/1.png"):
@@ -32,18 +32,18 @@ def root(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def decodes(tmp_path, monkeypatch):
-    """Returns how many pictures have been decoded by the check in all processes since it was last asked."""
-    diary = tmp_path / "decodes.txt"
+    """Return a function that counts the decodes of the check, in all processes, since the last call."""
+    log_file = tmp_path / "decodes.txt"
     decode = check.decode_rgb
 
     def noted(data: bytes, short_side: int):
-        with diary.open("a") as stream:
+        with log_file.open("a") as stream:
             stream.write(".")
         return decode(data, short_side)
 
     def count() -> int:
-        found = len(diary.read_text()) if diary.exists() else 0
-        diary.unlink(missing_ok=True)
+        found = len(log_file.read_text()) if log_file.exists() else 0
+        log_file.unlink(missing_ok=True)
         return found
 
     monkeypatch.setattr(check, "decode_rgb", noted)
@@ -51,7 +51,7 @@ def decodes(tmp_path, monkeypatch):
 
 
 class Watched(FolderDataModule):
-    """Writes down each search for pictures."""
+    """Logs each search for pictures."""
 
     def find_pictures(self, split: str):
         with (Path(self.hparams.root).parent / "searches.txt").open("a") as stream:
@@ -66,17 +66,17 @@ def trained_on(root: Path, **options) -> list[str]:
     return [Path(name).name for name in data.train_data.names]
 
 
-def test_a_second_start_decodes_nothing_but_what_is_broken(root, decodes):
+def test_a_second_start_decodes_only_broken_pictures(root, decodes):
     first = trained_on(root)
     assert first == ["0.png", "1.png", "2.png", "3.png"]
     assert decodes() == 8
     assert trained_on(root) == first
-    assert decodes() == 1  # it may have been the disk: a broken picture is tried again
+    assert decodes() == 1  # broken pictures are tried again, as the disk may have failed
     assert trained_on(root, drop_gray=False) == [*first, "gray.png"]
     assert decodes() == 1
 
 
-def test_a_changed_file_is_looked_at_again(root, decodes):
+def test_a_changed_file_is_checked_again(root, decodes):
     trained_on(root)
     decodes()
     Image.new("L", (44, 40), 90).save(root / "train" / "2.png")
@@ -84,27 +84,27 @@ def test_a_changed_file_is_looked_at_again(root, decodes):
     assert decodes() == 2
 
 
-def test_a_check_that_is_broken_off_goes_on_where_it_was(root, decodes, monkeypatch):
-    judge, seen = check._verdict, []
+def test_an_interrupted_check_continues(root, decodes, monkeypatch):
+    check_picture, seen = check._check_picture, []
 
     def interrupted(source):
         seen.append(source)
         if len(seen) == 5:
             raise KeyboardInterrupt
-        return judge(source)
+        return check_picture(source)
 
     monkeypatch.setattr(check, "bounded_map", lambda function, items, _: map(function, items))
-    monkeypatch.setattr(check, "_verdict", interrupted)
+    monkeypatch.setattr(check, "_check_picture", interrupted)
     with pytest.raises(KeyboardInterrupt):
         trained_on(root)
     assert decodes() == 4
-    monkeypatch.setattr(check, "_verdict", judge)
+    monkeypatch.setattr(check, "_check_picture", check_picture)
     assert trained_on(root) == ["0.png", "1.png", "2.png", "3.png"]
     assert decodes() == 4
 
 
 @pytest.mark.timeout(120)
-def test_two_processes_decode_each_picture_once_and_share_the_list(root, decodes, tmp_path):
+def test_two_processes_share_one_check(root, decodes, tmp_path):
     (root / "train" / "broken.png").unlink()
     two = {"strategy": "ddp_fork", "devices": 2, "max_epochs": 1, "num_sanity_val_steps": 0}
     quiet_trainer(tmp_path, **two).fit(Tiny(), Watched(str(root), **SMALL))
@@ -123,7 +123,7 @@ def test_an_empty_folder_ends_both_processes(root, tmp_path):
         quiet_trainer(tmp_path, **two).fit(Tiny(), FolderDataModule(str(root), **SMALL))
 
 
-def test_members_of_a_tar_are_remembered_one_by_one(root, decodes):
+def test_members_of_a_tar_are_cached_separately(root, decodes):
     with tarfile.open(root / "train" / "more.tar", "w") as archive:
         for name in ("0.png", "gray.png"):
             archive.add(root / "train" / name, name)
@@ -134,17 +134,17 @@ def test_members_of_a_tar_are_remembered_one_by_one(root, decodes):
     assert decodes() == 1
 
 
-def test_a_damaged_memory_is_made_anew(root, decodes):
+def test_a_damaged_cache_is_replaced(root, decodes):
     trained_on(root)
     decodes()
-    memory = verdicts_path(str(root))
-    memory.write_bytes(memory.read_bytes()[:200])
+    cache = cache_path(str(root))
+    cache.write_bytes(cache.read_bytes()[:200])
     trained_on(root)
     assert decodes() == 8
 
 
-def test_a_cache_that_cannot_be_written_is_said_and_does_not_stop(root, tmp_path, caplog):
+def test_an_unwritable_cache_is_a_warning(root, tmp_path, caplog):
     (tmp_path / "home").write_text("a file where the folder should be")
     with caplog.at_level(logging.WARNING):
         assert len(trained_on(root)) == 4
-    assert "cannot be remembered" in caplog.text
+    assert "cannot cache the check" in caplog.text

@@ -1,4 +1,4 @@
-"""Frames of clips: in order, by name and number, from folders and from video files."""
+"""Frames of clips from folders and video files, in order, with names and numbers."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from colorzoo.errors import DataError
 
 
 def frame(number: int) -> np.ndarray:
-    """A frame whose gray level is ten times its number."""
+    """Return a frame whose gray level is ten times its number."""
     return np.full((32, 48, 3), 10 * number, dtype=np.uint8)
 
 
@@ -61,7 +61,7 @@ def test_a_folder_of_frames_is_one_clip_and_frames_can_be_reduced(clips) -> None
     assert batch["rgb"].shape == (5, 3, 16, 24)
 
 
-def test_what_is_missing_is_said_in_one_line(clips, tmp_path, monkeypatch) -> None:
+def test_missing_parts_are_named(clips, tmp_path, monkeypatch) -> None:
     with pytest.raises(DataError, match="for evaluation"):
         FramesDataModule(str(clips)).setup("fit")
     with pytest.raises(DataError, match="does not exist"):

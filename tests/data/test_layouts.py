@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from colorzoo.data.layouts.coco_stuff import coco_stuff_pictures
-from colorzoo.data.layouts.imagenet import imagenet_pictures, subset_rows
-from colorzoo.data.layouts.places import places_pictures
+from colorzoo.data.coco_stuff import coco_stuff_pictures
+from colorzoo.data.imagenet import imagenet_pictures, subset_rows
+from colorzoo.data.places import places_pictures
 from colorzoo.data.sources import Source, Sources
 from colorzoo.errors import DataError
 
@@ -25,7 +25,7 @@ def test_imagenet_train_is_labeled_by_synset(tmp_path):
     assert imagenet_pictures(tmp_path, "train").labels is None
 
 
-def test_imagenet_train_is_read_from_the_tars_of_synsets(tmp_path):
+def test_imagenet_train_is_read_from_tars_of_synsets(tmp_path):
     folder = miniatures.imagenet(tmp_path) / "train"
     for synset in miniatures.SYNSETS:
         with tarfile.open(folder / f"{synset}.tar", "w") as shard:
@@ -37,7 +37,7 @@ def test_imagenet_train_is_read_from_the_tars_of_synsets(tmp_path):
 
 
 @pytest.mark.parametrize("by_synset", [True, False])
-def test_imagenet_val_has_one_order_and_one_labeling_in_both_layouts(tmp_path, by_synset):
+def test_imagenet_val_has_the_same_order_and_labels_in_both_layouts(tmp_path, by_synset):
     found = imagenet_pictures(miniatures.imagenet(tmp_path, by_synset=by_synset), "val", labels=True)
     assert names(found) == [f"ILSVRC2012_val_{n:08d}.JPEG" for n in (1, 2, 3, 4)]
     assert found.labels.tolist() == [2, 0, 1, 2]
@@ -68,7 +68,7 @@ def test_imagenet_val_labels_come_from_any_usual_file(tmp_path, file, text):
     assert imagenet_pictures(root, "val", labels=True).labels.tolist() == [2, 0, 1, 2]
 
 
-def test_imagenet_of_kaggle_uses_its_mapping(tmp_path):
+def test_imagenet_from_kaggle_uses_its_mapping(tmp_path):
     miniatures.imagenet(tmp_path / "ILSVRC/Data/CLS-LOC", by_synset=True, devkit=False)
     (tmp_path / "LOC_synset_mapping.txt").write_text(
         "n00000001 first\n" + "".join(f"{synset} word, word\n" for synset in miniatures.SYNSETS)
@@ -91,7 +91,7 @@ def test_ctest10k_and_first5k_are_the_published_pictures():
     assert torch.equal(first, torch.arange(5000))
 
 
-def test_a_list_file_chooses_and_orders(tmp_path):
+def test_a_list_file_selects_and_orders(tmp_path):
     root = miniatures.imagenet(tmp_path)
     listed = tmp_path / "mine.txt"
     listed.write_text("val/ILSVRC2012_val_00000003.JPEG 7\nILSVRC2012_val_00000001.JPEG\n")
@@ -124,7 +124,7 @@ def test_places365_challenge_takes_its_own_list(tmp_path):
     assert train.labels.tolist() == [0, 1, 0, 1]
 
 
-def test_coco_boxes_are_shares_of_the_picture_and_crowds_are_left_out(tmp_path):
+def test_coco_boxes_are_relative_and_without_crowds(tmp_path):
     found = coco_stuff_pictures(miniatures.coco_stuff(tmp_path), "val", boxes=True, classes=True)
     assert found.boxes.counts().tolist() == [1, 1, 0]
     assert found.boxes[1].tolist() == [[0, 0, 0.5, 1]]
@@ -228,7 +228,7 @@ def remove(path):
         ),
     ],
 )
-def test_a_missing_piece_is_one_line_that_says_what_where_and_how(tmp_path, make, gone, find, what):
+def test_a_missing_part_is_named_in_one_line(tmp_path, make, gone, find, what):
     root = getattr(miniatures, make)(tmp_path)
     remove(root / gone)
     with pytest.raises(DataError, match=what) as caught:
@@ -238,7 +238,7 @@ def test_a_missing_piece_is_one_line_that_says_what_where_and_how(tmp_path, make
 
 
 @pytest.mark.parametrize(
-    ("spoil", "find", "what"),
+    ("damage", "find", "what"),
     [
         (
             lambda r: (r / "annotations/instances_val2017.json").write_text('{"images": ['),
@@ -252,14 +252,14 @@ def test_a_missing_piece_is_one_line_that_says_what_where_and_how(tmp_path, make
         ),
     ],
 )
-def test_a_spoiled_coco_file_is_one_line(tmp_path, spoil, find, what):
+def test_a_damaged_coco_file_is_named(tmp_path, damage, find, what):
     root = miniatures.coco_stuff(tmp_path)
-    spoil(root)
+    damage(root)
     with pytest.raises(DataError, match=what):
         find(root)
 
 
-def test_lists_that_do_not_fit_are_one_line(tmp_path):
+def test_wrong_lists_are_named(tmp_path):
     root = miniatures.imagenet(tmp_path / "imagenet")
     with pytest.raises(
         DataError, match=r"10000 of the 10000 .*'ctest10k' are missing, ILSVRC2012_val_00025275"

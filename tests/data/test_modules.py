@@ -1,4 +1,4 @@
-"""Every DataModule on its miniature: one contract of batches, aligned crops, one order for all workers."""
+"""Each DataModule on a miniature: the form of its batches, aligned crops, the same order for any workers."""
 
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,10 @@ from colorzoo.card import ModelCard
 from colorzoo.cli.lightning import run
 from colorzoo.data import CocoStuffDataModule, FolderDataModule, ImageNetDataModule, PlacesDataModule
 from colorzoo.data.augment import augment_batch, cut_boxes
-from colorzoo.data.dataset import PictureDataset
 from colorzoo.data.decode import decode_rgb
 from colorzoo.errors import DataError
 from colorzoo.factory import build_model
-from colorzoo.registry import list_models, load_class, model_card
+from colorzoo.registry import list_models, load_task_class, model_card
 
 SMALL = {"batch_size": 2, "crop": 32, "resize": 40, "val_size": 32, "val_batch_size": 2, "num_workers": 0}
 MODULES = {
@@ -37,17 +36,19 @@ MODULES = {
 }
 CARDS = [card for card in map(model_card, list_models()) if card.input == "gray" and card.trainable]
 SMALLEST = {card.task: card.name for card in sorted(CARDS, key=lambda card: -card.parameters)}
-PLACES = "zhang2017_local_small"  # what they hold, labels or nothing, others hold too
+PLACES = "zhang2017_local_small"  # one model is enough: others have the same columns
 
 
 def models_and_modules() -> list[Any]:
-    """Return cards and names of modules. The smallest of a class stands for it; the rest is slow."""
+    """Return cards and names of modules; all but the smallest model of a class are slow."""
     pairs = [(card, name) for card in CARDS for name in MODULES]
     marks = {True: (), False: pytest.mark.slow}
-    return [pytest.param(*pair, id=f"{pair[0].name}-{pair[1]}", marks=marks[stands(*pair)]) for pair in pairs]
+    return [
+        pytest.param(*pair, id=f"{pair[0].name}-{pair[1]}", marks=marks[is_fast(*pair)]) for pair in pairs
+    ]
 
 
-def stands(card: ModelCard, name: str) -> bool:
+def is_fast(card: ModelCard, name: str) -> bool:
     return card.name == (PLACES if name.startswith("places") else SMALLEST[card.task])
 
 
@@ -57,7 +58,7 @@ def quiet_trainer(folder: Path, **more) -> Trainer:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_batches_keep_the_contract(tmp_path, name):
+def test_batches_have_the_documented_form(tmp_path, name):
     data = MODULES[name](tmp_path)
     data.trainer = quiet_trainer(tmp_path)
     data.setup("fit")
@@ -82,7 +83,7 @@ def test_batches_keep_the_contract(tmp_path, name):
 
 @pytest.mark.parametrize(("card", "name"), models_and_modules())
 def test_every_model_trains_a_step_and_validates(tmp_path, card, name):
-    model = build_model(load_class(card), {**card.hparams, **card.smoke.hparams})
+    model = build_model(load_task_class(card), {**card.hparams, **card.smoke.hparams})
     model.allow_untrained = True  # a trial has no weights for what the paper freezes
     trainer = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=1)
     crop = card.smoke.size  # some discriminators need more pixels than others
@@ -106,8 +107,8 @@ def test_validation_order_does_not_depend_on_workers(tmp_path, name):
     assert torch.equal(orders[0][1], orders[2][1])
 
 
-def test_classes_and_boxes_stay_on_what_they_mark(tmp_path):
-    """The left half of every picture is painted red where its class and its box are."""
+def test_classes_and_boxes_move_with_their_picture(tmp_path):
+    """The left half of each picture is red, and has a class and a box."""
     root = miniatures.coco_stuff(tmp_path)
     for path in (root / "train2017").iterdir():
         image = Image.new("RGB", (72, 56), "blue")
@@ -131,7 +132,7 @@ def test_classes_and_boxes_stay_on_what_they_mark(tmp_path):
     assert boxes
 
 
-def test_boxes_that_leave_the_window_are_dropped():
+def test_boxes_outside_the_window_are_dropped():
     boxes = torch.tensor([[0.0, 0.0, 10.0, 10.0], [30.0, 30.0, 40.0, 40.0]])
     quarter = torch.tensor([[0.5, 0.0, -0.5], [0.0, 0.5, -0.5]])  # the upper left quarter
     assert cut_boxes(boxes, quarter, 40, 40).tolist() == [[0, 0, 20, 20]]
@@ -142,7 +143,7 @@ def test_boxes_that_leave_the_window_are_dropped():
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_picture_that_breaks_while_training_is_one_line(tmp_path, workers):
+def test_a_broken_picture_is_named_in_one_line(tmp_path, workers):
     data = MODULES["imagenet"](tmp_path, check=False)
     data.hparams.num_workers = workers
     (tmp_path / "val" / "ILSVRC2012_val_00000003.JPEG").write_bytes(b"broken")
@@ -172,7 +173,7 @@ def test_evaluation_needs_no_training_pictures(tmp_path):
         data.setup("fit")
 
 
-def test_decoding_obeys_orientation_and_depth():
+def test_decoding_applies_orientation_and_depth():
     import io
 
     import numpy as np
@@ -193,7 +194,7 @@ def test_decoding_obeys_orientation_and_depth():
     assert decode_rgb(stream.getvalue()).unique().tolist() == [0x80]
 
 
-def test_the_resize_is_pillows_within_one_level():
+def test_resizing_agrees_with_pillow_within_one_level():
     import numpy as np
 
     path = miniatures.PICTURES[1]
@@ -201,15 +202,6 @@ def test_the_resize_is_pillows_within_one_level():
         wanted = np.asarray(image.resize((72, 48), Image.Resampling.BICUBIC)).astype(int)
     ours = decode_rgb(path.read_bytes(), 48).permute(1, 2, 0).numpy().astype(int)
     assert np.abs(ours - wanted).max() <= 1
-
-
-def test_a_dataset_takes_plain_sources(tmp_path):
-    from colorzoo.data.sources import find_sources
-
-    sources = list(find_sources(miniatures.folder(tmp_path)))
-    dataset = PictureDataset(sources, resize=24, crop=24, random_crop=False)
-    assert dataset.names == [source.name for source in sources]
-    assert dataset[0, 1]["rgb"].shape == (3, 24, 24)
 
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))
@@ -224,7 +216,7 @@ ROOTS = {
 @pytest.mark.parametrize(
     "config", [path for path in CONFIGS if path.stem in ROOTS], ids=lambda path: path.stem
 )
-def test_fit_changes_its_data_by_one_more_config(tmp_path, config):
+def test_fit_accepts_a_data_config(tmp_path, config):
     root = ROOTS[config.stem](tmp_path / "data")
     words = ["fit", "--config", "configs/zhang2017/local_small.yaml", "--config", str(config)]
     tiny = ["--model.architecture.width=0.125", "--model.compile_training=false", "--trainer.fast_dev_run=1"]

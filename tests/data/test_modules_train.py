@@ -1,4 +1,4 @@
-"""Each DataModule trains a step of a model that can use it, by the command line with only --data changed."""
+"""The command line trains a step with each DataModule, chosen by --data."""
 
 from pathlib import Path
 
@@ -27,16 +27,16 @@ ONE_STEP = {
 
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))
-# Laid over a model's configuration, a fragment inherits what it does not say: the size of crops belongs to
-# the model, but a cache in memory made for a small folder must not reach a large set.
-SAID = {"root", "cache", "num_workers"}
+# A fragment inherits missing settings from the model's configuration: the crop size belongs to the model,
+# but a cache in memory for a small folder must not apply to a large set.
+REQUIRED = {"root", "cache", "num_workers"}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_fragments_fit_their_class_and_say_what_belongs_to_the_data(path) -> None:
+def test_fragments_fit_their_class_and_set_the_settings_of_the_data(path) -> None:
     data = yaml.safe_load(path.read_text())["data"]
     module = getattr(colorzoo.data, data["class_path"])(**data["init_args"])
-    assert isinstance(module, colorzoo.data.FramesDataModule) or set(data["init_args"]) >= SAID
+    assert isinstance(module, colorzoo.data.FramesDataModule) or set(data["init_args"]) >= REQUIRED
 
 
 def words(prefix: str, values: dict[str, object]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The prior of a data set."""
+"""The color prior of a data set."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     return pictures
 
 
-def test_each_picture_counts_alike_and_fit_can_use_the_file(folder: Path, tmp_path: Path) -> None:
+def test_pictures_have_equal_weight_and_fit_reads_the_file(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "prior.npy"
     assert main(["data", "prior", str(folder), "-o", str(out)]) == 0
     shares = np.load(out)
@@ -41,13 +41,13 @@ def test_each_picture_counts_alike_and_fit_can_use_the_file(folder: Path, tmp_pa
     assert weights.argmin() == int((hull_centers() == 0).all(dim=1).nonzero()) or weights.min() < 1
 
 
-def test_a_broken_picture_is_named_and_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_picture_is_named_and_skipped(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "c.jpg").write_bytes(b"\xff\xd8 no more")
     assert main(["data", "prior", str(folder), "-o", str(folder / "p.npy")]) == 1
     assert "c.jpg" in capsys.readouterr().err
 
 
-def test_bad_priors_are_refused(tmp_path: Path) -> None:
+def test_bad_priors_raise(tmp_path: Path) -> None:
     np.save(tmp_path / "short.npy", np.ones(10) / 10)
     for name in ("short.npy", "missing.npy"):
         with pytest.raises(Exception, match="colorzoo data prior"):

@@ -5,23 +5,21 @@ import pytest
 import torch
 from miniatures import write_picture
 
-from colorzoo.data.packed import PackedStrings
-from colorzoo.data.sources import Source, Sources, find_sources, split_by_content
+from colorzoo.data.sources import PackedStrings, Source, Sources, find_sources, split_by_content
 from colorzoo.errors import DataError
 
 
-def test_names_survive_packing_even_when_they_are_no_unicode():
+def test_names_survive_packing_even_if_not_unicode():
     names = ["a.jpg", "", "Ä ö/猫.png", b"\xff.jpg".decode("utf-8", "surrogateescape")]
     packed = PackedStrings.of(iter(names))
     assert list(packed) == names
     assert packed[-1] == names[-1]
-    assert packed[1:3] == names[1:3]
     with pytest.raises(IndexError):
         packed[4]
     assert list(PackedStrings.of([])) == []
 
 
-def test_sources_are_a_sequence_of_what_was_packed():
+def test_packed_sources_are_a_sequence():
     plain = [Source(f"/data/{n}.jpg") for n in range(5)]
     mixed = [*plain, Source("/elsewhere/x.png"), Source("/data/s.tar", "a/0.jpg", 512, 90)]
     packed = Sources.of(iter(mixed), "/data")
@@ -50,7 +48,7 @@ def test_files_and_tar_members_are_found_in_order_and_read(tmp_path):
     assert [source.read() for source in found[2:]] == [second.read_bytes(), first.read_bytes()]
 
 
-def test_linked_folders_are_followed_and_loops_are_not(tmp_path):
+def test_links_are_followed_without_loops(tmp_path):
     write_picture(tmp_path / "elsewhere" / "1.jpg", 0)
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "linked").symlink_to(tmp_path / "elsewhere")
@@ -59,15 +57,15 @@ def test_linked_folders_are_followed_and_loops_are_not(tmp_path):
     assert names == ["root/linked/1.jpg"]
 
 
-def test_a_folder_without_pictures_is_one_line(tmp_path):
+def test_a_folder_without_pictures_raises(tmp_path):
     with pytest.raises(DataError, match="no picture below"):
         find_sources(tmp_path)
     (tmp_path / "bad.tar").write_bytes(b"no tar" * 200)
-    with pytest.raises(DataError, match="no plain"):
+    with pytest.raises(DataError, match="not a plain"):
         find_sources(tmp_path)
 
 
-def test_equal_pictures_fall_on_one_side(tmp_path):
+def test_equal_pictures_are_in_one_split(tmp_path):
     for number in range(12):
         write_picture(tmp_path / f"{number}.jpg", number % 6)
     train, val = split_by_content(find_sources(tmp_path), 0.4)

@@ -1,4 +1,4 @@
-"""Shards under Lightning: every picture once, the same order for any number of workers, exact resume."""
+"""Shards under Lightning: each picture once, the same order for any number of workers, exact resume."""
 
 from itertools import chain
 
@@ -10,8 +10,8 @@ pytest.importorskip("litdata")
 from litdata.streaming.serializers import BytesSerializer
 
 from colorzoo.data import StreamingDataModule
-from colorzoo.data.shard_reader import ShardReader
-from colorzoo.data.shard_sampler import ShardSampler
+from colorzoo.data.shards import ShardReader
+from colorzoo.data.streaming import ShardSampler
 from colorzoo.errors import DataError
 
 
@@ -23,7 +23,7 @@ def data(shards, **overrides) -> StreamingDataModule:
 @pytest.mark.parametrize("world", [1, 2, 3, 5])
 @pytest.mark.parametrize("batch", [1, 4, 7])
 @pytest.mark.parametrize("sizes", [[6] * 6 + [5], [8] * 5, [5]])
-def test_processes_share_an_epoch_out_and_end_together(world: int, batch: int, sizes: list[int]) -> None:
+def test_processes_divide_an_epoch_and_end_together(world: int, batch: int, sizes: list[int]) -> None:
     ranks = [ShardSampler(sizes, batch_size=batch, rank=rank, world_size=world) for rank in range(world)]
     shares = [[index for index, _ in sampler] for sampler in ranks]
     assert [len(share) for share in shares] == [len(sampler) for sampler in ranks]
@@ -36,12 +36,12 @@ def test_processes_share_an_epoch_out_and_end_together(world: int, batch: int, s
         assert sum(repeated) == 0
 
 
-def test_fewer_pictures_than_processes_are_refused() -> None:
+def test_fewer_pictures_than_processes_raise() -> None:
     with pytest.raises(DataError, match=r"3 training picture\(s\) cannot feed 5 processes"):
         ShardSampler([2, 1], batch_size=1, rank=4, world_size=5)
 
 
-def test_epochs_differ_seeds_belong_to_the_picture_and_reading_stays_local() -> None:
+def test_epochs_differ_and_reading_is_local() -> None:
     sampler = ShardSampler([100] * 50, batch_size=8, window=300, seed=3, rank=1, world_size=4)
     first = list(sampler)
     assert first == list(sampler)
@@ -72,7 +72,7 @@ def test_the_order_is_the_same_for_any_number_of_workers(shards) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_run_that_breaks_off_in_mid_epoch_goes_on_as_if_it_had_not(shards, tmp_path, workers: int) -> None:
+def test_a_run_interrupted_in_mid_epoch_resumes_exactly(shards, tmp_path, workers: int) -> None:
     fit(data(shards, num_workers=workers), tmp_path / "whole")
     with pytest.raises(InterruptedError):
         fit(data(shards, num_workers=workers), tmp_path / "part", stop=5)
@@ -87,7 +87,7 @@ def test_a_run_that_breaks_off_in_mid_epoch_goes_on_as_if_it_had_not(shards, tmp
 
 
 @pytest.mark.timeout(240)
-def test_two_processes_see_each_picture_once_also_after_a_broken_run(shards, tmp_path) -> None:
+def test_two_processes_see_each_picture_once_also_after_a_resume(shards, tmp_path) -> None:
     two = {"strategy": "ddp_fork", "devices": 2}
     fit(data(shards), tmp_path / "whole", **two)
     with pytest.raises(Exception, match="the test ends the run here"):
@@ -102,13 +102,13 @@ def test_two_processes_see_each_picture_once_also_after_a_broken_run(shards, tmp
         assert seen(tmp_path / "part", rank) == seen(tmp_path / "whole", rank)
 
 
-def test_reading_a_picture_takes_no_other_record_apart(shards, monkeypatch) -> None:
+def test_reading_a_picture_decodes_no_other_record(shards, monkeypatch) -> None:
     reader = ShardReader(str(shards), "train")
-    taken_apart = []
+    decoded = []
     deserialize = BytesSerializer.deserialize
     monkeypatch.setattr(
-        BytesSerializer, "deserialize", lambda self, data: taken_apart.append(1) or deserialize(self, data)
+        BytesSerializer, "deserialize", lambda self, data: decoded.append(1) or deserialize(self, data)
     )
-    wanted = [0, reader.sizes[0], 1]  # there and back: what was taken apart ahead would be lost
+    wanted = [0, reader.sizes[0], 1]  # there and back, so that records decoded ahead would be lost
     assert len({reader[index][2] for index in wanted}) == 3
-    assert len(taken_apart) == 3
+    assert len(decoded) == 3

@@ -8,9 +8,7 @@ import pytest
 from PIL import Image
 
 from colorzoo.cli.main import main
-from colorzoo.data.examine import examine
-from colorzoo.data.layouts.judge import judge_layout, recognize
-from colorzoo.data.verify import near_groups, verify
+from colorzoo.data.verify import check_layout, detect_layout, examine, near_groups, verify
 from colorzoo.errors import DataError
 
 
@@ -64,12 +62,12 @@ ODD = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_each_odd_file_is_named_for_what_it_is(name):
+def test_unusual_files_are_named(name):
     data, kinds = ODD[name]
     assert {kind for kind, _ in examine(name, data).facts} == kinds
 
 
-def test_sizes_are_those_shown():
+def test_sizes_are_displayed_sizes():
     assert examine("turned.jpg", turned()).size == (80, 96)
 
 
@@ -97,7 +95,7 @@ def test_the_report_counts_groups_and_finds_leaks(tmp_path):
     assert report.counts()["broken"] == 1
 
 
-def test_near_groups_are_those_of_all_pairs():
+def test_near_groups_agree_with_all_pairs():
     rng = np.random.default_rng(0)
     base = rng.integers(1, 2**63, 20, np.uint64)
     flipped = base[:6] ^ np.uint64(1 << 17) ^ np.uint64(1 << 50) ^ np.uint64(1)
@@ -131,12 +129,12 @@ def test_the_command_prints_a_table_or_json_and_its_code_tells_of_broken_files(t
         ("folder", "folder"),
     ],
 )
-def test_layouts_are_recognized_and_miniatures_have_no_mistakes(tmp_path, make, name):
+def test_layouts_are_detect_layoutd_and_miniatures_have_no_mistakes(tmp_path, make, name):
     root = getattr(miniatures, make)(tmp_path)
-    assert recognize(root) == name
-    judged = judge_layout(root)
-    assert judged.mistakes == []
-    assert set(judged.splits) == {"train", "val"}
+    assert detect_layout(root) == name
+    report = check_layout(root)
+    assert report.mistakes == []
+    assert set(report.splits) == {"train", "val"}
 
 
 def test_class_maps_are_not_taken_for_gray_pictures(tmp_path):
@@ -151,4 +149,4 @@ def test_a_mistaken_layout_breaks_the_report(tmp_path, capsys):
     assert main(["data", "verify", str(root)]) == 1
     assert "ImageNet folder 'val' not found" in capsys.readouterr().out
     with pytest.raises(DataError, match="unknown layout"):
-        judge_layout(root, "cifar")
+        check_layout(root, "cifar")

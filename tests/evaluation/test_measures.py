@@ -1,4 +1,4 @@
-"""What `evaluate` adds up picture by picture is what the metrics say of the whole."""
+"""Measures of `evaluate`, added up over pictures, equal the metrics of the whole set."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 
 from colorzoo import metrics
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.evaluation.measures import Bleeding, Shown, plain_measures
-from colorzoo.evaluation.picture_list import Truth
+from colorzoo.evaluation.measures import Bleeding, PictureResult, plain_measures
+from colorzoo.evaluation.pictures import Truth
 from colorzoo.guidance import Guidance, Scribbles
+from colorzoo.simulation import ColoredPicture
 from colorzoo.testing.samples import sample_image
-from colorzoo.users import SeenResult
 
 SIZE = (64, 72)
 TRUE = sample_image(SIZE, batch=3, seed=1)
@@ -27,9 +27,9 @@ def numbers(name: str, results: Tensor = RESULT, truths: Tensor = TRUE) -> list[
     rows = []
     for rgb, target in zip(results, truths, strict=True):
         truth = Truth(target[None], SIZE, reference=target[None].flip(-1))
-        answer = SeenResult(rgb[None], rgb_to_lab(rgb[None])[:, 1:])
-        gray = SeenResult(truth.rgb, torch.zeros_like(truth.ab))
-        rows.append(measure.run(Shown(answer.rgb, answer.ab, truth, Bleeding(gray, truth))))
+        answer = ColoredPicture(rgb[None], rgb_to_lab(rgb[None])[:, 1:])
+        gray = ColoredPicture(truth.rgb, torch.zeros_like(truth.ab))
+        rows.append(measure.run(PictureResult(answer.rgb, answer.ab, truth, Bleeding(gray, truth))))
     sums = [np.array(values).sum(0) for values in zip(*rows, strict=True)]
     return [float(output.finish(total)) for output, total in zip(measure.outputs, sums, strict=True)]
 
@@ -84,7 +84,7 @@ def test_the_truth_has_the_best_value_of_every_measure(name: str) -> None:
     best = {"dB": math.inf}
     for output, value in zip(plain_measures()[name]().outputs, numbers(name, TRUE), strict=True):
         if output.key.endswith("_gain"):
-            continue  # over the method's own first result
+            continue  # relative to the method's own first result
         if output.better == "higher" and "reference" not in output.key:
             assert value == pytest.approx(best.get(output.unit, 1.0))
         elif output.key == "chroma_where_neutral5":
@@ -101,17 +101,19 @@ def test_the_chroma_on_neutral_areas_is_pooled_over_their_pixels() -> None:
 
 
 def gain_of(name: str, ab: Tensor, first: Tensor, truth: Truth, guidance: Guidance | None = None) -> float:
-    def shown(ab: Tensor) -> SeenResult:
-        return SeenResult(lab_to_rgb(torch.cat([truth.lab[:, :1], ab], dim=1)).clamp(0, 1), ab)
+    def shown(ab: Tensor) -> ColoredPicture:
+        return ColoredPicture(lab_to_rgb(torch.cat([truth.lab[:, :1], ab], dim=1)).clamp(0, 1), ab)
 
-    result = Shown(*vars(shown(ab)).values(), truth, Bleeding(shown(first), truth), guidance or Guidance())
+    result = PictureResult(
+        *vars(shown(ab)).values(), truth, Bleeding(shown(first), truth), guidance or Guidance()
+    )
     measure = plain_measures()[name]()
     return float(measure.outputs[0].finish(np.array(measure.run(result)[0])))
 
 
 @pytest.fixture
 def bled() -> tuple[Truth, Tensor, Tensor]:
-    """A truth of two halves, a result that lacks the edge, and one that has a piece of it."""
+    """Return a truth of two halves, a result without the edge, and one with part of it."""
     lab = torch.full((1, 3, 64, 72), 60.0)
     lab[:, 1:] = 10.0
     lab[:, 1:, :, 36:] = -10.0
@@ -131,7 +133,9 @@ def test_the_gain_of_cdr_is_a_difference_of_cdr() -> None:
 
 
 @pytest.mark.parametrize("name", ["psnr_k7_gain", "psnr_kfull_gain"])
-def test_gains_are_over_the_method_s_own_first_result(name: str, bled: tuple[Truth, Tensor, Tensor]) -> None:
+def test_gains_are_relative_to_the_method_s_own_first_result(
+    name: str, bled: tuple[Truth, Tensor, Tensor]
+) -> None:
     truth, first, better = bled
     assert gain_of(name, first, first, truth) == 0
     gain = gain_of(name, better, first, truth)
@@ -140,7 +144,7 @@ def test_gains_are_over_the_method_s_own_first_result(name: str, bled: tuple[Tru
     assert math.isnan(gain_of(name, first, truth.ab, truth))  # nothing bled: such a picture is left out
 
 
-def test_drift_is_what_moves_far_from_the_scribbles(bled: tuple[Truth, Tensor, Tensor]) -> None:
+def test_drift_is_measured_far_from_scribbles(bled: tuple[Truth, Tensor, Tensor]) -> None:
     truth, first, _ = bled
     mask = torch.zeros(1, 1, 64, 72)
     mask[..., :, 10] = 1
@@ -151,13 +155,13 @@ def test_drift_is_what_moves_far_from_the_scribbles(bled: tuple[Truth, Tensor, T
     far[:, 1] += 4
     assert gain_of("drift", near, first, truth, drawn) == 0
     assert gain_of("drift", far, first, truth, drawn) == pytest.approx(5)
-    assert gain_of("drift", far, first, truth) == 0  # nobody drew
+    assert gain_of("drift", far, first, truth) == 0  # no scribbles
     assert math.isnan(
         gain_of("drift", far, first, truth, Guidance(scribbles=Scribbles(torch.ones_like(mask))))
     )
 
 
-def test_keys_carry_how_a_number_was_taken() -> None:
+def test_keys_are_unique_and_name_how_a_number_was_computed() -> None:
     keys = [output.key for make in plain_measures().values() for output in make().outputs]
     assert len(set(keys)) == len(keys)
     assert "psnr_rgb_8bit_mean" in keys
@@ -165,7 +169,7 @@ def test_keys_carry_how_a_number_was_taken() -> None:
 
 
 def test_a_gray_truth_has_no_gain_over_gray() -> None:
-    """Such a picture is left out; it is not exact, though its gain is infinite."""
+    """It is left out and not counted as exact, although its gain is infinite."""
     gray = torch.full_like(TRUE[:1], 0.5)
     assert all(math.isnan(value) for value in numbers("gray_gain", RESULT[:1], gray))
     assert numbers("gray_gain", RESULT[:2], torch.cat([gray, TRUE[1:2]])) == numbers(

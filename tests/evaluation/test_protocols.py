@@ -1,4 +1,4 @@
-"""The protocols that ship, the published numbers beside them, and what is no protocol."""
+"""Shipped protocols, published numbers, and invalid protocols."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from colorzoo.errors import DataError
-from colorzoo.evaluation.choose import list_metrics
-from colorzoo.evaluation.measures import plain_measures
-from colorzoo.evaluation.picture_list import subset_names
+from colorzoo.evaluation.measures import list_metrics, plain_measures
+from colorzoo.evaluation.pictures import subset_names
 from colorzoo.evaluation.protocol import list_protocols, load_protocol, parse_protocol
 from colorzoo.evaluation.published import all_published, published_for
-from colorzoo.users import make_user
+from colorzoo.simulation import make_user
 
 WANTED = {
     "automatic",
@@ -23,12 +22,12 @@ WANTED = {
 }
 
 
-def test_the_named_protocols_are_there() -> None:
+def test_the_named_protocols_exist() -> None:
     assert set(list_protocols()) >= WANTED
 
 
 @pytest.mark.parametrize("name", list_protocols())
-def test_a_shipped_protocol_names_what_exists(name: str) -> None:
+def test_users_metrics_and_subsets_of_shipped_protocols_exist(name: str) -> None:
     protocol = load_protocol(name)
     assert protocol.name == name
     assert set(protocol.metrics) <= set(list_metrics())
@@ -51,7 +50,7 @@ def test_a_shipped_protocol_names_what_exists(name: str) -> None:
         (("{mode", "{{mode"), "YAML"),
     ],
 )
-def test_what_is_no_protocol_says_why(change: tuple[str, str], message: str) -> None:
+def test_an_invalid_protocol_is_an_error_with_the_reason(change: tuple[str, str], message: str) -> None:
     text = load_protocol("automatic").text
     assert change[0] in text
     with pytest.raises(DataError, match=message) as caught:
@@ -59,18 +58,18 @@ def test_what_is_no_protocol_says_why(change: tuple[str, str], message: str) -> 
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_protocol_names_the_nearest() -> None:
+def test_the_error_for_an_unknown_protocol_names_the_nearest() -> None:
     with pytest.raises(DataError, match="zhang2017-hints"):
         load_protocol("zhang2017-hint")
 
 
-def test_a_protocol_of_ones_own(tmp_path: Path) -> None:
+def test_a_protocol_can_be_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(load_protocol("automatic").text.replace("name: automatic", "name: mine"))
     assert load_protocol(str(file)).label == "mine/1"
 
 
-def test_published_numbers_belong_to_protocols_and_say_what_is_unknown() -> None:
+def test_published_numbers_have_a_protocol_and_remarks_if_not_exact() -> None:
     entries = all_published()
     assert len(entries) > 150
     assert {entry.protocol.partition("/")[0] for entry in entries} <= set(list_protocols())

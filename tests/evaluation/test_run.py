@@ -1,4 +1,4 @@
-"""Whole evaluations: extremes, the same files again, going on after a kill, broken input."""
+"""Whole evaluations: extreme methods, equal files, resuming after a kill, broken input, the report."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from PIL import Image
 
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import Outcome, Plan
-from colorzoo.evaluation.curves import COLORS
+from colorzoo.evaluation.evaluator import Evaluator
 from colorzoo.evaluation.protocol import load_protocol, parse_protocol
 from colorzoo.evaluation.run import warn
-from colorzoo.evaluation.work import Work
+from colorzoo.plots import COLORS
 from tiny_evaluation import PROTOCOL, contents, evaluate_in_two_processes, write_picture
 from tiny_model import NAME
 
@@ -83,38 +83,38 @@ def test_the_same_evaluation_again_writes_the_same_files(run: Run, plan: Plan) -
     assert contents(plan.output.parent / "second") == first  # from nothing
 
 
-def test_a_killed_evaluation_goes_on_where_it_stopped(
+def test_a_killed_evaluation_resumes_where_it_stopped(
     run: Run, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(output=plan.output.parent / "whole")
-    work, done = Work.do, []
+    evaluate, done = Evaluator.evaluate, []
 
-    def dying(self: Work, item: Any) -> None:
+    def interrupted(self: Evaluator, item: Any) -> None:
         if len(done) == 2:
             raise KeyboardInterrupt
         done.append(item.name)
-        work(self, item)
+        evaluate(self, item)
 
-    monkeypatch.setattr(Work, "do", dying)
+    monkeypatch.setattr(Evaluator, "evaluate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run()
     assert not (plan.output / "results.json").exists()
-    monkeypatch.setattr(Work, "do", work)
+    monkeypatch.setattr(Evaluator, "evaluate", evaluate)
     colored: list[str] = []
-    color = Work._color
+    color = Evaluator._color
 
-    def noting(self: Work, method: Any, item: Any, *rest: Any) -> None:
+    def recorded(self: Evaluator, method: Any, item: Any, *rest: Any) -> None:
         colored.append(item.name)
         color(self, method, item, *rest)
 
-    monkeypatch.setattr(Work, "_color", noting)
+    monkeypatch.setattr(Evaluator, "_color", recorded)
     run()
     assert set(colored) == {"2.png", "3.png"}
     assert contents(plan.output) == contents(plan.output.parent / "whole")
     assert not list(plan.output.rglob("*.tmp"))
 
 
-def test_a_half_written_cache_file_is_made_again(run: Run, plan: Plan) -> None:
+def test_a_damaged_cache_file_is_made_again(run: Run, plan: Plan) -> None:
     run()
     first = contents(plan.output)
     broken = next((plan.output / "cache").rglob("*.json"))
@@ -123,7 +123,7 @@ def test_a_half_written_cache_file_is_made_again(run: Run, plan: Plan) -> None:
     assert contents(plan.output) == first
 
 
-def test_more_metrics_and_interactions_are_added_to_what_is_there(run: Run, plan: Plan) -> None:
+def test_metrics_and_interactions_can_be_added_later(run: Run, plan: Plan) -> None:
     run(metrics=("psnr",), interactions=(0, 1))
     run(metrics=("psnr", "cdr", "cf"), interactions=(0, 1, 3))
     run(output=plan.output.parent / "fresh", interactions=(0, 1, 3))
@@ -172,13 +172,13 @@ def test_finished_results_of_another_program(run: Run, plan: Plan, tmp_path: Pat
     assert scores(plan.output)["truth", 0]["psnr"]["exact"] == 2  # the others are left out for all
 
 
-def test_a_comparison_says_what_is_real(run: Run, plan: Plan) -> None:
+def test_a_comparison_finds_significant_differences(run: Run, plan: Plan) -> None:
     for index in range(4, 12):
         write_picture(plan.data / f"{index}.png", index)
     outcome = run(compare=("gray", NAME), metrics=("cf", "psnr"))
     assert outcome.summary is not None
     found = {(c.output.key, c.count): c for c in outcome.summary.comparisons}
-    colorfulness = found["cf_hasler_mean", 3]  # gray has one automatic result, held against every number
+    colorfulness = found["cf_hasler_mean", 3]  # gray has one automatic result, compared with every number
     assert colorfulness.real
     assert colorfulness.difference.estimate.high < 0
     assert "minus" in report(plan)
@@ -200,7 +200,7 @@ def test_the_report_needs_no_network(run: Run, plan: Plan) -> None:
         assert part in page
 
 
-def test_names_are_text_in_the_report(run: Run, plan: Plan) -> None:
+def test_file_names_are_escaped_in_the_report(run: Run, plan: Plan) -> None:
     (plan.data / "<b>.png").write_bytes(b"no picture")
     run(metrics=("psnr",))
     page = report(plan)
@@ -208,7 +208,7 @@ def test_names_are_text_in_the_report(run: Run, plan: Plan) -> None:
     assert "<b>" not in page
 
 
-def test_curves_are_the_same_whatever_the_style_of_the_user(
+def test_curves_do_not_depend_on_the_matplotlib_style_of_the_user(
     run: Run, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(metrics=("psnr",))
@@ -224,7 +224,7 @@ def test_curves_are_the_same_whatever_the_style_of_the_user(
     assert re.findall('src="data:image/svg.xml;base64,([^"]*)"', report(plan)) == curves
 
 
-def test_every_file_names_the_protocol(run: Run, plan: Plan) -> None:
+def test_every_file_contains_the_protocol(run: Run, plan: Plan) -> None:
     run()
     manifest = json.loads((plan.output / "manifest.json").read_text())
     assert manifest["protocol"]["text"] == PROTOCOL
@@ -243,7 +243,7 @@ def test_every_file_names_the_protocol(run: Run, plan: Plan) -> None:
 
 
 @pytest.mark.parametrize("user", ["most_wrong_points", "proposed_points"])
-def test_users_that_watch_the_result(run: Run, plan: Plan, user: str) -> None:
+def test_users_that_look_at_results(run: Run, plan: Plan, user: str) -> None:
     text = PROTOCOL.replace("uniform_points", user).replace("[0, 3]", "[2]")
     run(protocol=parse_protocol(text, user), metrics=("psnr",), limit=2)
     guided = scores(plan.output)
@@ -252,7 +252,7 @@ def test_users_that_watch_the_result(run: Run, plan: Plan, user: str) -> None:
     assert guided[NAME, 2]["psnr"]["value"] != scores(plan.output)[NAME, 0]["psnr"]["value"]
 
 
-def test_pairs_give_exemplars(run: Run, plan: Plan) -> None:
+def test_references_come_from_the_list_of_pairs(run: Run, plan: Plan) -> None:
     protocol = load_protocol("spcolor-exemplar")
     with pytest.raises(DataError, match=r"pairs\.csv"):
         run(protocol=protocol, metrics=("histogram_intersection",))
@@ -281,7 +281,7 @@ def test_a_report_names_and_shows_the_references(run: Run, plan: Plan) -> None:
     assert "reference" not in report(plan)
 
 
-def test_a_broken_reference_takes_only_its_own_pair_away(run: Run, plan: Plan) -> None:
+def test_a_broken_reference_skips_only_its_own_pair(run: Run, plan: Plan) -> None:
     write_pairs(plan, "0.png,1.png", "0.png,2.png")
     (plan.data / "2.png").write_bytes(b"no picture")
     outcome = run(protocol=load_protocol("xu2020-exemplar"), metrics=("psnr",))
@@ -290,7 +290,7 @@ def test_a_broken_reference_takes_only_its_own_pair_away(run: Run, plan: Plan) -
     assert [name for name, _ in outcome.skipped] == ["0.png"]
 
 
-def test_a_report_does_not_name_the_home_of_who_wrote_it(
+def test_a_report_does_not_contain_the_home_folder(
     run: Run, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -302,7 +302,7 @@ def test_a_report_does_not_name_the_home_of_who_wrote_it(
     assert str(tmp_path) not in (plan.output / "results.json").read_text()
 
 
-def test_a_gray_truth_is_said_to_be_one(run: Run, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_note_names_gray_truths(run: Run, plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     Image.open(plan.data / "1.png").convert("L").save(plan.data / "1.png")
     warn(run(metrics=("psnr",)))
     note = "1 picture(s) have no color, so that every color counts as wrong"
@@ -324,7 +324,7 @@ def test_a_gray_truth_is_said_to_be_one(run: Run, plan: Plan, capsys: pytest.Cap
         ({"data": Path("nowhere")}, "does not exist"),
     ],
 )
-def test_what_is_not_there_is_one_line(
+def test_errors_in_the_plan_are_one_line(
     run: Run, changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("COLORZOO_OFFLINE", "1")

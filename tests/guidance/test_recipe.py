@@ -188,7 +188,7 @@ def test_runs_must_fill_their_mask_and_areas_are_not_without_end() -> None:
     mask = {"width": 4, "height": 2, "runs": "1 2 4"}
     with pytest.raises(GuidanceError, match=r"areas\[0\]\.mask\.runs must add up to 4 x 2, got 7"):
         Recipe.from_json({"areas": [{"action": "gray", "mask": mask}]})
-    with pytest.raises(GuidanceError, match="recipe has 65 areas"):
+    with pytest.raises(GuidanceError, match=r"recipe\.areas has 65 entries"):
         Recipe.from_json({"areas": [{"action": "gray", "mask": mask | {"runs": "8"}}] * 65})
     for wrong in ({"action": "color"}, {"action": "gray", "color": "#102030"}, {"path": ()}):
         with pytest.raises(GuidanceError, match="an area needs"):
@@ -232,7 +232,7 @@ def test_points_outside_the_picture_are_refused() -> None:
     ("content", "message"),
     [
         (b"", "line 1"),
-        (b'{"points": [}', "no JSON: line 1"),
+        (b'{"points": [}', "not JSON: line 1"),
         (b"[]", "must be a JSON object, got list"),
         (b"\xff\xd8\xff\xe0", "not UTF-8"),
         (b'{"strength": NaN}', "recipe.strength"),

@@ -1,4 +1,4 @@
-"""Label images, tables and painted regions: what they do, and how wrong ones are refused."""
+"""Label images, class tables and painted polygons, and errors for invalid ones."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from torch import Tensor
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.inference.classes import class_map, read_labels
-from colorzoo.inference.guide import wanted_model
+from colorzoo.inference.guidance_maps import choose_for_guidance
 from colorzoo.registry import model_card
 
 LUMA = torch.zeros(1, 1, 40, 60)
@@ -43,7 +43,7 @@ def labels(path: Path, size: tuple[int, int] = (60, 40), mode: str = "L") -> str
     return str(path)
 
 
-def test_a_recipe_that_says_nothing_leaves_the_classes_to_the_model() -> None:
+def test_a_recipe_without_classes_leaves_them_to_the_model() -> None:
     assert class_map(Halves(), Recipe(), LUMA, REFERENCE) is None
 
 
@@ -62,7 +62,7 @@ def test_polygons_are_painted_in_pixels_of_the_picture() -> None:
     assert 80 <= len(rows) <= 121
 
 
-def test_label_images_take_the_place_of_the_model(tmp_path: Path) -> None:
+def test_label_images_replace_the_classes_of_the_model(tmp_path: Path) -> None:
     files = {
         "file": labels(tmp_path / "a.png", (120, 80)),
         "reference_file": labels(tmp_path / "b.png", (20, 20)),
@@ -84,7 +84,7 @@ def test_label_images_take_the_place_of_the_model(tmp_path: Path) -> None:
         ({"file": "nowhere.png"}, "'nowhere.png' cannot be read"),
     ],
 )
-def test_what_does_not_exist_is_named(classes: dict[str, Any], message: str) -> None:
+def test_errors_name_what_does_not_exist(classes: dict[str, Any], message: str) -> None:
     with pytest.raises(GuidanceError, match=message):
         asked(**classes)
 
@@ -107,8 +107,8 @@ def test_sixteen_bits_are_kept(tmp_path: Path) -> None:
     assert int(read_labels(tmp_path / "deep.png", LUMA).max()) == 1000
 
 
-def test_classes_choose_a_model_that_knows_them() -> None:
+def test_classes_choose_a_model_that_accepts_them() -> None:
     recipe = Recipe(extra={"classes": {"map": {"1": 2}}})
-    chosen = wanted_model(None, recipe, reference=True)
+    chosen = choose_for_guidance(None, recipe, reference=True).name
     assert {"classes", "exemplar"} <= set(model_card(chosen).guidance)
-    assert "exemplar" in model_card(wanted_model(None, Recipe(), reference=True)).guidance
+    assert "exemplar" in model_card(choose_for_guidance(None, Recipe(), reference=True).name).guidance

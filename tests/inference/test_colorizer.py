@@ -1,4 +1,4 @@
-"""Any picture in, the same picture in color out: sizes, lightness, points, and what goes wrong."""
+"""The colorizer: sizes, lightness, points, kinds of input, and errors."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Guidance, PointHint, Points, Recipe, Scribbles
 from colorzoo.guidance.rasterize import point_ab, points_lab
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.guide import wanted_model
-from colorzoo.inference.picture_io import read_picture
-from colorzoo.inference.resample import BicubicUpsampler, resize_points, working_size
-from colorzoo.tasks import AbPrediction, ColorizationModule
+from colorzoo.inference.full_size import BicubicUpsampler, working_size
+from colorzoo.inference.guidance_maps import choose_for_guidance, resize_points
+from colorzoo.model import ColoringModel
+from colorzoo.pictures.read import read_picture
+from colorzoo.prediction import AbPrediction
 from tiny_model import NAME, gray_picture, tiny_model, write_tiny_weights
 
 RED = PointHint(20, 15, 4, "#c04020")
@@ -34,16 +35,13 @@ def colorizer() -> Colorizer:
     return Colorizer(tiny_model(), device="cpu", precision="float32")
 
 
-class Painter(ColorizationModule):
+class Painter(ColoringModel):
     """Answers what it was made for; `fail` is raised as long as it is on the device `fails_on`."""
 
     def __init__(self, value: float = 0.0, fail: BaseException | None = None) -> None:
         self.value, self.fail = value, fail
-        super().__init__()
+        super().__init__(torch.nn.Identity())
         self.trained = True
-
-    def configure_network(self) -> None:
-        self.network = torch.nn.Identity()
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         del guidance
@@ -99,7 +97,7 @@ def test_points_have_their_color(colorizer: Colorizer, size: tuple[int, int], ra
         assert (result[:, y, x] - points_lab([hint], luma[y, x].view(1))[0]).norm() <= 2
 
 
-def test_of_two_points_at_one_place_the_later_counts_and_neighbors_keep_their_own(
+def test_the_later_of_two_points_at_one_place_counts_and_neighbors_keep_their_colors(
     colorizer: Colorizer,
 ) -> None:
     picture = np.full((600, 800), 130, np.uint8)
@@ -192,16 +190,16 @@ def test_kinds_of_input_agree(colorizer: Colorizer, tmp_path: Path) -> None:
         assert np.abs(np.asarray(colorizer(image)).astype(int) - expected).max() <= 1
 
 
-def test_what_a_model_does_not_use_is_said(colorizer: Colorizer) -> None:
+def test_unused_guidance_has_a_note(colorizer: Colorizer) -> None:
     recipe = {"scribbles": [{"path": [[1, 1]]}], "exemplar": {"path": "x"}, "pionts": []}
     notes = colorizer.colorize(read_picture(gray_picture(20, 20)), recipe).notes
     assert len(notes) == 3
-    assert all(any(word in note for note in notes) for word in ("'pionts'", "scribbles", "exemplar"))
+    assert all(any(word in note for note in notes) for word in ("'pionts'", "scribbles", "references"))
     with pytest.warns(UserWarning, match="does not use scribbles"):
         colorizer(gray_picture(20, 20), Guidance(scribbles=Scribbles(torch.ones(1, 1, 20, 20))))
 
 
-def test_a_recipe_of_another_file_is_said(colorizer: Colorizer, tmp_path: Path) -> None:
+def test_a_recipe_of_another_file_has_a_note(colorizer: Colorizer, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(gray_picture(20, 20)).save(path)
     right = Recipe(sha256=sha256(path.read_bytes()).hexdigest())
@@ -212,12 +210,12 @@ def test_a_recipe_of_another_file_is_said(colorizer: Colorizer, tmp_path: Path) 
     )
 
 
-def test_values_that_are_no_numbers_are_an_error() -> None:
-    with pytest.raises(ColorzooError, match="Painter answered values that are no numbers"):
+def test_predictions_that_are_not_finite_are_an_error() -> None:
+    with pytest.raises(ColorzooError, match="Painter predicted values that are not finite"):
         Colorizer(Painter(float("nan")), device="cpu")(gray_picture(20, 20))
 
 
-def test_a_device_without_memory_hands_over_to_the_cpu() -> None:
+def test_a_device_out_of_memory_falls_back_to_the_cpu() -> None:
     colorizer = Colorizer(Painter(10.0, torch.OutOfMemoryError("CUDA out of memory.")), device="cpu")
     colorizer.device = torch.device("meta")  # stands for a graphics card
     colored = colorizer.colorize(read_picture(np.full((20, 20), 128, np.uint8)))
@@ -242,7 +240,7 @@ def test_untrained_models_are_refused_in_one_error() -> None:
         Colorizer(tiny_model(), device="warp")
 
 
-def test_the_one_call_obeys_the_recipe_and_sees_new_weights(tmp_path: Path) -> None:
+def test_colorize_uses_the_model_of_the_recipe_and_reloads_changed_weights(tmp_path: Path) -> None:
     path, picture = write_tiny_weights(tmp_path / "w.safetensors"), gray_picture(30, 40)
     colored = np.asarray(colorzoo.colorize(picture, weights=path))
     assert colored.shape == (30, 40, 3)
@@ -255,7 +253,7 @@ def test_the_one_call_obeys_the_recipe_and_sees_new_weights(tmp_path: Path) -> N
         colorzoo.colorize(picture, weights=path)
 
 
-def test_sizes_at_which_the_network_looks() -> None:
+def test_working_sizes() -> None:
     assert working_size(512, 1024, 256) == (256, 512)
     assert working_size(100, 90, 256) == (100, 90)
     assert working_size(1, 5000, 256) == (1, 1024)
@@ -263,7 +261,7 @@ def test_sizes_at_which_the_network_looks() -> None:
 
 
 @pytest.mark.parametrize(("asked", "seen"), [(None, 48), (64, 64)])
-def test_the_network_sees_its_own_size_unless_the_user_names_one(asked: int | None, seen: int) -> None:
+def test_the_working_size_is_the_models_unless_the_user_chooses_one(asked: int | None, seen: int) -> None:
     class Sharp(Painter):
         working_size = 48
 
@@ -291,7 +289,7 @@ def test_a_lower_temperature_is_more_colorful() -> None:
     assert chroma[1] > 1.2 * chroma[0]
 
 
-def test_a_model_without_a_temperature_says_so() -> None:
+def test_temperature_for_a_model_without_it_is_an_error() -> None:
     with pytest.raises(
         ColorzooError, match=r"^zhang2017_local_small has no temperature; models that do: .*zhang2016"
     ):
@@ -301,10 +299,10 @@ def test_a_model_without_a_temperature_says_so() -> None:
     Colorizer(Painter(), temperature=None)
 
 
-def test_a_weight_file_says_its_model(tmp_path: Path) -> None:
+def test_a_weight_file_names_its_model(tmp_path: Path) -> None:
     path = write_tiny_weights(tmp_path / "tiny.safetensors")
-    assert wanted_model(None, Recipe(), path) == NAME
-    assert wanted_model("zhang2016", Recipe(), path) == "zhang2016"
-    assert wanted_model(None, Recipe()) == "zhang2017_local_small"
+    assert choose_for_guidance(None, Recipe(), path).name == NAME
+    assert choose_for_guidance("zhang2016", Recipe(), path).name == "zhang2016"
+    assert choose_for_guidance(None, Recipe()).name == "colorzoo2026"
     with pytest.raises(WeightsError, match=f"it belongs to {NAME}"):
         colorzoo.create_model("zhang2016_small", path)

@@ -1,4 +1,4 @@
-"""The next point over a picture runs only what it changes, and answers what a full run answers."""
+"""Edits of points: only changed windows are run, with the result of a full run."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from colorzoo import Colorizer, Guidance, Points
+from colorzoo.inference.incremental import Edits
 from colorzoo.inference.palette import Distribution
-from colorzoo.inference.redraw import Edits
 from colorzoo.networks import hint_memory
 from colorzoo.networks.hint_memory import HintMemory
 from colorzoo.networks.hint_unet import HintUNet, ShallowMaps
-from colorzoo.tasks.prediction import DeferredMaps
+from colorzoo.prediction import DeferredMaps
 
 SIZE = (208, 232)
 NEAR = 1e-4  # CIE units, or of maps near 1: the order of additions may differ with the size of a map
@@ -74,7 +74,7 @@ EDITS = {
 
 @pytest.mark.parametrize("places", EDITS.values(), ids=EDITS)
 @torch.inference_mode()
-def test_windows_are_a_full_run(unet: HintUNet, runs: list[int], places: list[tuple[int, int]]) -> None:
+def test_windows_equal_a_full_run(unet: HintUNet, runs: list[int], places: list[tuple[int, int]]) -> None:
     before = draw(1, 4, *SIZE)
     memory = HintMemory(unet)
     memory.shallow(before)
@@ -86,7 +86,7 @@ def test_windows_are_a_full_run(unet: HintUNet, runs: list[int], places: list[tu
 
 
 @torch.inference_mode()
-def test_edits_one_after_the_other_add_no_error(unet: HintUNet) -> None:
+def test_successive_edits_add_no_error(unet: HintUNet) -> None:
     memory, start = HintMemory(unet), draw(1, 4, *SIZE)
     memory.shallow(start)
     for step in range(6):  # a point moves: where it was, things are as they had been
@@ -95,7 +95,7 @@ def test_edits_one_after_the_other_add_no_error(unet: HintUNet) -> None:
 
 
 @torch.inference_mode()
-def test_what_did_not_change_is_not_run(unet: HintUNet, runs: list[int]) -> None:
+def test_unchanged_parts_are_not_run(unet: HintUNet, runs: list[int]) -> None:
     memory, x = HintMemory(unet), draw(1, 4, *SIZE)
     first = memory.shallow(x)
     again = memory.shallow(x.clone())
@@ -124,7 +124,7 @@ def test_the_memory_is_bounded(unet: HintUNet, runs: list[int], monkeypatch: pyt
 
 
 @torch.inference_mode()
-def test_skips_that_see_the_whole_picture_are_run_in_full() -> None:
+def test_skips_with_a_global_view_are_run_in_full() -> None:
     unet = HintUNet(4, 0.125, channel_attention=True).eval()
     memory, x = HintMemory(unet), draw(1, 4, *SIZE)
     memory.shallow(x)
@@ -133,7 +133,7 @@ def test_skips_that_see_the_whole_picture_are_run_in_full() -> None:
 
 
 @torch.inference_mode()
-def test_a_failed_edit_leaves_nothing_half_done(unet: HintUNet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_edit_leaves_a_valid_memory(unet: HintUNet, monkeypatch: pytest.MonkeyPatch) -> None:
     memory, x = HintMemory(unet), draw(1, 4, *SIZE)
     memory.shallow(x)
     after = with_points(x, (8, 8), (190, 215))
@@ -180,7 +180,7 @@ def test_a_colorizer_answers_an_edit_as_a_plain_call(colorizer: Colorizer, runs:
     assert (one.probabilities - other.probabilities).abs().max() <= NEAR
 
 
-def test_a_distribution_keeps_its_own_picture(colorizer: Colorizer) -> None:
+def test_a_distribution_belongs_to_its_own_picture(colorizer: Colorizer) -> None:
     luma = draw(1, 1, *SIZE) * 100
     points = Points.none(luma)
     first = colorizer.predict(luma, Guidance(points=points))

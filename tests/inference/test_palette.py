@@ -1,4 +1,4 @@
-"""Suggested colors, uncertainty, and where to click next."""
+"""Suggested colors, uncertainty, and the proposed next point."""
 
 import math
 from pathlib import Path
@@ -11,7 +11,7 @@ from colorzoo.color import grid_centers, hull_centers, rgb_to_lab, survives_rgb
 from colorzoo.data.decode import decode_rgb
 from colorzoo.guidance import Points
 from colorzoo.inference.palette import Distribution, next_point, suggest_colors
-from colorzoo.tasks import AbPrediction
+from colorzoo.prediction import AbPrediction
 from colorzoo.testing.samples import sample_image
 
 PICTURES = Path(__file__).parents[1] / "data" / "pictures"
@@ -65,7 +65,7 @@ def test_an_untrained_head_is_not_offered() -> None:
 
 
 @pytest.mark.parametrize("bins", [313, 529])
-def test_bins_of_either_grid_name_the_same_colors(bins: int) -> None:
+def test_both_grids_of_bins_have_the_same_colors(bins: int) -> None:
     centers = hull_centers() if bins == 313 else grid_centers()
     logits = -torch.cdist(centers, torch.tensor([[30.0, -20.0]])).square().view(1, bins, 1, 1)
     distribution = Distribution.of(prediction(logits.expand(1, bins, 3, 3)))
@@ -82,7 +82,7 @@ def test_a_pixel_reads_its_own_cell() -> None:
     assert torch.equal(distribution.at(99, 99), distribution.at(11, 7))
 
 
-def test_where_next_is_where_the_model_is_unsure_and_nobody_has_clicked() -> None:
+def test_the_next_point_is_uncertain_and_away_from_given_points() -> None:
     logits = torch.zeros(1, 313, 16, 16)
     logits[:, 0] = 20
     logits[:, :, 9:14, 2:7] = 0

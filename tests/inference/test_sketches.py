@@ -1,4 +1,4 @@
-"""Sketches through the colorizer: what models see of them, regions by recipe, full size, bad input."""
+"""Sketches: cleaning, regions by recipe, paintings at full size, invalid input."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, RegionColor
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import full_luma
-from colorzoo.inference.picture_io import read_picture
 from colorzoo.inference.regions import filled_regions, proposal_hash, region_notes, skipped_regions
-from colorzoo.inference.sketches import BLANK_NOTE, PHOTO_NOTE, draw_sketch, painted_luma
+from colorzoo.inference.sketches import BLANK_NOTE, PHOTO_NOTE, draw_sketch, enlarge_painted_luma
+from colorzoo.pictures.read import read_picture
 from colorzoo.testing.samples import sample_image
 from tiny_model import tiny_painter
 
@@ -39,7 +39,7 @@ def colorizer() -> Colorizer:
     return Colorizer(tiny_painter(), device="cpu", precision="float32", size=64)
 
 
-def test_a_clean_sketch_is_taken_as_it_is() -> None:
+def test_a_clean_sketch_is_not_changed() -> None:
     image = drawing()
     lines, notes = draw_sketch(luma_of(image))
     assert not notes
@@ -74,7 +74,7 @@ def test_edges_are_ink_on_paper() -> None:
     assert sketch[..., :8].min() == 1
 
 
-def test_a_photo_is_told_apart_and_a_blank_sheet_too() -> None:
+def test_photos_and_blank_sheets_are_recognized() -> None:
     photo = sample_image((64, 64), seed=3)[0].permute(1, 2, 0).numpy()
     assert PHOTO_NOTE in draw_sketch(full_luma(photo)).notes
     assert draw_sketch(torch.full((1, 1, 32, 32), 100.0)).notes == (BLANK_NOTE,)
@@ -87,7 +87,7 @@ def test_the_user_is_warned_of_a_photo(colorizer: Colorizer) -> None:
 
 
 @pytest.mark.parametrize("size", [(37, 1000), (1, 1), (9, 300), (130, 70)])
-def test_sketches_of_any_size_come_back_painted(colorizer: Colorizer, size: tuple[int, int]) -> None:
+def test_sketches_of_any_size_are_painted(colorizer: Colorizer, size: tuple[int, int]) -> None:
     image = np.full((*size, 3), 255, np.uint8)
     image[size[0] // 2] = 0
     with warnings.catch_warnings():
@@ -101,11 +101,11 @@ def test_lines_stay_as_sharp_as_they_were_drawn() -> None:
     large = luma_of(drawing(240, 320))
     seen = torch.nn.functional.interpolate(large, scale_factor=0.25, mode="area")
     painted = 0.3 * seen + 60
-    result = painted_luma(large, seen, painted)
+    result = enlarge_painted_luma(large, seen, painted)
     ink = large[0, 0] < 50
     assert result.shape == large.shape
     assert result[0, 0][~ink].mean() - result[0, 0][ink].mean() > 40  # enlarged alone: about 20
-    assert torch.equal(painted_luma(seen, seen, painted), painted)
+    assert torch.equal(enlarge_painted_luma(seen, seen, painted), painted)
 
 
 def test_colors_by_recipe_run_the_division_once(colorizer: Colorizer) -> None:
@@ -133,7 +133,7 @@ def read_picture_of(image: np.ndarray) -> object:
     return read_picture(Image.fromarray(image))
 
 
-def test_notes_tell_of_gaps_empty_regions_and_other_proposals(colorizer: Colorizer) -> None:
+def test_notes_on_gaps_empty_regions_and_other_proposals(colorizer: Colorizer) -> None:
     regions = colorizer.propose(luma_of(drawing()))
     filled = filled_regions(regions)
     empty = next(number for number in range(30) if number not in filled)
@@ -156,7 +156,7 @@ def test_more_colors_than_regions_is_one_line(colorizer: Colorizer) -> None:
         colorizer.colorize(read_picture_of(drawing()), {"regions": [{"index": 0, "color": "#ff00000"}]})
 
 
-def test_the_proposal_travels_in_the_recipe(tmp_path: Path) -> None:
+def test_the_recipe_stores_the_proposal(tmp_path: Path) -> None:
     recipe = Recipe(regions=(RegionColor(1, "#102030"),), proposal="ab" * 32)
     recipe.to_json(tmp_path / "r.json")
     assert Recipe.from_json(tmp_path / "r.json") == recipe

@@ -12,11 +12,11 @@ from torch import Tensor
 from colorzoo.color.sketch import rgb_to_gray, xdog
 from colorzoo.data import Batch
 from colorzoo.factory import build_model
-from colorzoo.registry import load_class, model_card
+from colorzoo.registry import load_task_class, model_card
 from colorzoo.settings import flatten_arguments, known_settings, setting_groups
-from colorzoo.tasks import ColorizationModule
 from colorzoo.testing.samples import sample_batch
-from colorzoo.testing.trainer import GradientWitness, batch_loader, quiet_trainer
+from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer
+from colorzoo.training.module import ColorizationModule
 
 # Built by the command line; tests/training/test_optimization.py tries them for all models.
 _OPTIMIZATION = ("optimizer", "lr_scheduler", "discriminator_optimizer", "discriminator_lr_scheduler")
@@ -45,7 +45,7 @@ class Knobs:
 
 def settings_to_try(name: str, knobs: Knobs) -> list[str]:
     """Return the single settings of a registered model, but for groups and what builds optimizers."""
-    cls = load_class(model_card(name))
+    cls = load_task_class(model_card(name))
     groups = set(setting_groups(cls))
     return sorted(known_settings(cls) - groups - set(_OPTIMIZATION) - set(knobs.exempt))
 
@@ -63,9 +63,11 @@ def other_value(name: str, setting: str, knobs: Knobs) -> Any:
     """
     if setting in knobs.values:
         return knobs.values[setting]
-    cls = load_class(model_card(name))
+    cls = load_task_class(model_card(name))
     with torch.device("meta"):
-        now = flatten_arguments(cls, build_model(cls, base_settings(name, knobs)).hparams)[setting]
+        built = build_model(cls, base_settings(name, knobs))
+    settings = {"accumulate": 1, "clip": 0.0, **flatten_arguments(cls, built.hparams)}
+    now = settings[setting]
     if isinstance(now, bool):
         return not now
     if isinstance(now, int):
@@ -78,7 +80,7 @@ def other_value(name: str, setting: str, knobs: Knobs) -> Any:
 def trace(name: str, knobs: Knobs, folder: Path, **changed: Any) -> dict[str, Any]:
     """Train for `Knobs.steps` and return losses, gradients, optimizer states and shapes."""
     torch.manual_seed(0)
-    model = build_model(load_class(model_card(name)), {**base_settings(name, knobs), **changed})
+    model = build_model(load_task_class(model_card(name)), {**base_settings(name, knobs), **changed})
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -105,7 +107,7 @@ def _step(model: ColorizationModule, batches: list[Batch]) -> dict[str, Any]:
 
 
 def _fit(model: ColorizationModule, batches: list[Batch], folder: Path) -> dict[str, Any]:
-    gradients, losses = GradientWitness(), _Losses()
+    gradients, losses = GradientRecorder(), _Losses()
     quiet_trainer(folder, max_epochs=1, callbacks=[gradients, losses]).fit(model, batch_loader(batches))
     return {"losses": losses.seen, "gradients": _sums(gradients.gradients)}
 

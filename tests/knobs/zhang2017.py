@@ -3,7 +3,7 @@
 from knobs.knob import Knobs
 
 _EXEMPT = {
-    "start": "needs a model of the same width; tests/zoo/test_starts.py",
+    "start": "needs a model of the same width; tests/training/test_starts.py",
     "compile_training": "the same numbers, faster",
 }
 _LOCAL = {"width": 0.125, "init_std": None, "reveal_all": 0.3}
@@ -17,13 +17,11 @@ _VALUES = {
     "reveal_all": 1.0,
 }
 
-_LABELS = "needs data with labels; tests/zoo/test_zhang2017.py"
-
 KNOBS = {
     "zhang2017_local": Knobs(
         base={**_LOCAL, "stage": "joint"},
         values={**_VALUES, "stage": "regression"},
-        exempt={**_EXEMPT, "labels": _LABELS, "label_weight": _LABELS},
+        exempt=_EXEMPT,
     ),
     "zhang2017_global": Knobs(
         base={"width": 0.125, "init_std": None, "histogram_share": 1.0, "saturation_share": 1.0},

@@ -1,4 +1,4 @@
-"""Losses on color edges: numbers that can be said beforehand."""
+"""Losses on color edges, against values computed by hand."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ def test_a_step_of_110_has_a_slope_of_one_half_on_both_sides() -> None:
     assert length[0, 0, 4].tolist() == pytest.approx([0, 0, 0, 0.5, 0.5, 0, 0, 0], abs=1e-5)
 
 
-def test_only_the_mask_counts_and_by_its_own_size() -> None:
+def test_errors_are_averaged_over_the_mask() -> None:
     one, other = torch.full((2, 3, 4, 4), 2.0), torch.zeros(2, 3, 4, 4)
     mask = torch.zeros(2, 1, 4, 4)
     mask[0, :, :, :2] = 1
@@ -42,7 +42,7 @@ def test_scales_are_averaged(scales: int) -> None:
     assert float(found) == pytest.approx(sum(expected) / scales, rel=1e-5)
 
 
-def test_a_cell_that_holds_a_marked_pixel_is_marked() -> None:
+def test_masks_are_max_pooled() -> None:
     one, mask = step(110.0), torch.zeros(1, 1, 8, 8)
     mask[..., 2, 3] = 1
     found = edge_error(one, step(0.0), mask, scales=2, kind="signed")
@@ -50,7 +50,7 @@ def test_a_cell_that_holds_a_marked_pixel_is_marked() -> None:
 
 
 @pytest.mark.parametrize("reach", [0, 1, 2])
-def test_a_mask_grows_by_its_reach_each_way(reach: int) -> None:
+def test_a_mask_is_dilated_by_its_reach(reach: int) -> None:
     mask = torch.zeros(1, 1, 9, 9)
     mask[..., 4, 4] = 1
     grown = widened(mask, reach)

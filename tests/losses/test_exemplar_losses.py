@@ -1,4 +1,4 @@
-"""Losses of exemplar papers against plain loops."""
+"""Losses of exemplar papers, against plain loops."""
 
 import math
 
@@ -20,7 +20,7 @@ def numbers(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_self_reference_counts_the_chosen_pictures_and_divides_by_their_number_again() -> None:
+def test_self_reference_loss_is_divided_by_the_number_of_chosen_pictures_again() -> None:
     ab, target = 20 * numbers(4, 2, 3, 5), 20 * numbers(4, 2, 3, 5, seed=1)
     each = [(ab[row] - target[row]).abs().mean() for row in range(4)]
     found = self_reference_l1(ab, target, torch.tensor([1, 0, 1, 0]))
@@ -28,7 +28,7 @@ def test_self_reference_counts_the_chosen_pictures_and_divides_by_their_number_a
     assert self_reference_l1(ab, target, torch.zeros(4)) == 0
 
 
-def test_a_matched_place_counts_little_and_similarity_learns_nothing() -> None:
+def test_similar_places_weigh_little_and_similarity_has_no_gradient() -> None:
     features = numbers(1, 3, 2, 2).requires_grad_()
     similarity = torch.tensor([[1.0, 0.25], [0.0, -1.0]]).view(1, 1, 2, 2)
     wide = similarity.repeat_interleave(2, 2).repeat_interleave(2, 3).requires_grad_()
@@ -55,7 +55,7 @@ def slow_neighbor_mean(ab: Tensor, lab: Tensor, alpha: float) -> Tensor:
 
 
 @pytest.mark.parametrize("alpha", [2.0, 10.0])
-def test_neighbors_of_like_color_count(alpha: float) -> None:
+def test_neighbors_are_weighted_by_similar_color(alpha: float) -> None:
     ab, lab = 5 * numbers(1, 2, 4, 5), numbers(1, 3, 4, 5, seed=1)
     torch.testing.assert_close(neighbor_mean(ab, lab, alpha=alpha), slow_neighbor_mean(ab, lab, alpha))
 
@@ -73,7 +73,7 @@ def slow_contextual(x: Tensor, y: Tensor, bandwidth: float, every: str) -> Tenso
 
 
 @pytest.mark.parametrize("every", ["result", "reference"])
-def test_contextual_similarity_is_that_of_its_paper(every) -> None:
+def test_contextual_loss_follows_its_paper(every) -> None:
     ours, theirs = numbers(2, 6, 2, 3), numbers(2, 6, 3, 4, seed=1)
     found = contextual_loss(ours, theirs, bandwidth=0.3, every=every)
     pairs = zip(ours.flatten(2), theirs.flatten(2), strict=True)
@@ -81,7 +81,7 @@ def test_contextual_similarity_is_that_of_its_paper(every) -> None:
     torch.testing.assert_close(found, torch.stack(expected), rtol=1e-3, atol=1e-4)
 
 
-def test_scores_one_above_and_one_below_cost_nothing() -> None:
+def test_scores_one_above_and_one_below_have_no_loss() -> None:
     better, worse = torch.full((3, 1), 2.0), torch.full((3, 1), 1.0)
     assert relativistic_loss(better, worse) == 0
     assert relativistic_loss(worse, better) == 4

@@ -1,4 +1,4 @@
-"""Losses of exemplar papers do not depend on how processes share the pictures of a batch."""
+"""Losses of exemplar papers do not depend on how processes share a batch."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from colorzoo.losses import relativistic_loss, self_reference_l1
 from colorzoo.networks.exemplar import Warped
-from colorzoo.tasks.exemplar import ExemplarPrediction, warped_l1
 from colorzoo.testing.distributed import fork_server
+from colorzoo.training.exemplar import ExemplarPrediction, warped_l1
 
 PROCESSES = 2
 CHOSEN = torch.tensor([1.0, 0, 1, 1])  # one of the first two pictures, both of the others

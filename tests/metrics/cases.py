@@ -1,4 +1,4 @@
-"""One battery case for each metric without a feature network: its input, and its answer by other means."""
+"""Cases of all metrics without a feature network: their input, and independent reference values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from skimage.segmentation import slic
 
 from colorzoo import metrics
 from colorzoo.color import hull_centers, prior_probabilities, rgb_to_lab
-from metrics.battery import Batch, Case, Values
+from metrics.common_checks import Batch, Case, Values
 
 SIDE = 24
 
@@ -139,8 +139,8 @@ def intersection(batch: Batch) -> Values:
     return {"": float(np.mean(found))}
 
 
-def look(batch: Batch) -> Values:
-    """Return the sums that `NeutralChroma` and `RightHue` divide, pixel by pixel."""
+def appearance_sums(batch: Batch) -> Values:
+    """Return the sums in `NeutralChroma` and `RightHue`, computed pixel by pixel."""
     sums = dict.fromkeys(("neutral", "neutral pixels", "right", "colored"), 0.0)
     for made, true in pairs(batch, "ab", "target_ab"):
         ours, theirs = np.hypot(*made.transpose(2, 0, 1)), np.hypot(*true.transpose(2, 0, 1))
@@ -157,8 +157,8 @@ def look(batch: Batch) -> Values:
 
 
 def mean_of(batch: Batch, total: str, count: str) -> Values:
-    sums = look(batch)
-    assert sums[count] > 0  # else the case says nothing
+    sums = appearance_sums(batch)
+    assert sums[count] > 0  # else the case tests nothing
     return {"": sums[total] / sums[count]}
 
 
@@ -246,7 +246,7 @@ AB_CASES = [
     Case("intersection", metrics.HistogramIntersection, EXEMPLARS, intersection, gradient_of="ab"),
 ]
 NEARLY_GRAY = [{**batch, "target_ab": batch["target_ab"] * 0.1} for batch in AB]
-LOOK_CASES = [
+APPEARANCE_CASES = [
     Case(
         "neutral_chroma",
         metrics.NeutralChroma,
@@ -303,4 +303,4 @@ CDR_CASES = [
     ),
 ]
 
-CASES = [*PSNR_CASES, *BAND_CASES, *COLOR_CASES, *AB_CASES, *LOOK_CASES, *SSIM_CASES, *CDR_CASES]
+CASES = [*PSNR_CASES, *BAND_CASES, *COLOR_CASES, *AB_CASES, *APPEARANCE_CASES, *SSIM_CASES, *CDR_CASES]

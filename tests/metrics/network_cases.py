@@ -1,4 +1,4 @@
-"""Battery cases of metrics of video, and over networks: small stand-ins that need no weights."""
+"""Cases of metrics of video and of metrics with a network, with small networks without weights."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from scipy.ndimage import map_coordinates
 from scipy.spatial.distance import jensenshannon
+from skimage.color import rgb2lab
 from torch import Tensor, nn
 from torch_fidelity.metric_fid import fid_statistics_to_metric
 
 from colorzoo import metrics
-from metrics.battery import Batch, Case, Values
 from metrics.cases import NAN, PICTURES, SIDE, given
+from metrics.common_checks import Batch, Case, Values
 
 RGB = given("rgb", "target")
 
@@ -114,7 +115,7 @@ CONTEXTUAL_CASE = Case(
 
 
 def clips(batch: Batch) -> Batch:
-    """Each picture and its truth, moved on by a pixel from frame to frame and growing lighter."""
+    """Return clips in which a picture moves by one pixel per frame and gets lighter, and its truth."""
     made = [batch["rgb"].roll(step, dims=3) * (0.8 + 0.03 * step) for step in range(6)]
     true = [batch["target"].roll(step, dims=3) for step in range(6)]
     return {"frames": (torch.stack(made, 1) * 255).round() / 255, "target_frames": torch.stack(true, 1)}
@@ -153,7 +154,7 @@ CONSISTENCY_CASE = Case(
 
 
 def quarter_pixel(first: Tensor, second: Tensor) -> Tensor:
-    """A flow without a picture: all moves by a quarter of a pixel to the right, both ways."""
+    """A constant flow: a quarter of a pixel to the right, in both directions of time."""
     flow = torch.zeros(len(first), 2, *first.shape[2:])
     flow[:, 0] = 0.25
     return flow
@@ -183,10 +184,35 @@ WARPING_CASE = Case(
     gradient_of="frames",
 )
 
+
+def chroma_changed(batch: Batch) -> Values:
+    rows, columns = np.mgrid[:SIDE, : SIDE - 1].astype(float)
+    found = []
+    for clip in batch["frames"].double().numpy():
+        labs = rgb2lab(clip, channel_axis=1)[:, 1:]
+        for ab, after in pairwise(labs):
+            changes = [
+                map_coordinates(channel, (rows, columns + 0.25), order=1) - before[:, :-1]
+                for channel, before in zip(after, ab, strict=True)
+            ]
+            found.append(np.linalg.norm(np.asarray(changes), axis=0).mean())
+    return {"chroma_flicker_quarter": float(np.mean(found)), "left_out": 0}
+
+
+CHROMA_CASE = Case(
+    "chroma flicker",
+    partial(metrics.ChromaFlicker, quarter_pixel, "quarter"),
+    CLIPS,
+    chroma_changed,
+    empty={"chroma_flicker_quarter": NAN, "left_out": 0},
+    gradient_of="frames",
+)
+
 NETWORK_CASES = [
     FID_CASE,
     ACCURACY_CASE,
     CONTEXTUAL_CASE,
     CONSISTENCY_CASE,
     WARPING_CASE,
+    CHROMA_CASE,
 ]

@@ -1,4 +1,4 @@
-"""Cluster Discrepancy Ratio: its invariants, its mask, its cache, and what it cannot measure."""
+"""Cluster Discrepancy Ratio: invariants, region, cached truth, and gray pictures."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from colorzoo.metrics import (
     edge_scores,
     truth_clusters,
 )
-from colorzoo.metrics.clusters import cluster_plane
+from colorzoo.metrics.cdr import cluster_plane
 from metrics.cases import PICTURES, triple_slic
 
 TRUTH, RESULT = PICTURES[2]["target_ab"], PICTURES[2]["ab"]
@@ -37,12 +37,12 @@ def test_clusters_of_one_channel_are_those_of_the_gray_triple(shift: float) -> N
         assert (cluster_plane(each, CDRSettings()) == triple_slic(each)).all()
 
 
-def test_the_cached_truth_gives_the_same_digits() -> None:
+def test_a_cached_truth_gives_the_same_values() -> None:
     truths = [truth_clusters(picture) for picture in TRUTH]
     assert computed(RESULT, truths=truths) == computed(RESULT, TRUTH)
 
 
-def test_a_region_scores_its_own_edge_pixels_only() -> None:
+def test_only_edge_pixels_in_the_region_are_scored() -> None:
     truth = truth_clusters(TRUTH[0])
     region = torch.zeros(TRUTH.shape[2:])
     region[:, 10:] = 1
@@ -70,7 +70,7 @@ def test_a_gray_truth_is_left_out_and_counted(gray: Tensor) -> None:
     assert both == computed(RESULT[1:2], TRUTH[1:2]) | {"left_out": 1.0}
 
 
-def test_a_channel_without_edges_does_not_pull_the_mean() -> None:
+def test_a_channel_without_edges_is_not_in_the_mean() -> None:
     only_b = TRUTH[:1].clone()
     only_b[:, 0] = 3.0
     found = computed(RESULT[:1], only_b)
@@ -91,7 +91,7 @@ def test_a_channel_without_edges_does_not_pull_the_mean() -> None:
         ((RESULT * torch.nan, TRUTH), {}, "NaN or infinite"),
     ],
 )
-def test_what_does_not_fit_is_said_in_one_line(
+def test_wrong_input_is_an_error_in_one_line(
     arguments: tuple[Tensor, ...], options: dict[str, object], message: str
 ) -> None:
     with pytest.raises(DataError, match=message) as error:

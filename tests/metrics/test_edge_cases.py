@@ -1,4 +1,4 @@
-"""What no reference value shows: exact pictures, empty bands, sizes, gray pictures, choices of form."""
+"""Edge cases of metrics: exact pictures, empty bands, sizes, gray pictures."""
 
 import math
 
@@ -13,7 +13,7 @@ BATCH = PICTURES[0]
 RGB, TRUTH, EDGES = BATCH["rgb"], BATCH["target"], BATCH["edges"]
 
 
-def test_an_exact_picture_is_counted_apart_and_all_exact_is_infinite() -> None:
+def test_exact_pictures_are_counted_and_the_mean_of_exact_pictures_only_is_infinite() -> None:
     mixed = torch.cat([TRUTH[:1], RGB[1:]])
     metric = metrics.MeanPSNR()
     metric.update(mixed, TRUTH)
@@ -68,7 +68,7 @@ def test_exemplars_may_have_another_size() -> None:
     torch.testing.assert_close(metrics.histogram_intersection(ab, doubled), torch.ones(2))
 
 
-def test_a_collection_hands_each_metric_what_it_asks_for() -> None:
+def test_a_collection_passes_each_metric_its_inputs() -> None:
     from torchmetrics import MetricCollection
 
     everything = MetricCollection([metrics.MeanPSNR(), metrics.MeanAbRMSE(), metrics.BandPSNR()])
@@ -89,7 +89,7 @@ def test_a_collection_hands_each_metric_what_it_asks_for() -> None:
         (metrics.HistogramIntersection(), (BATCH["ab"], BATCH["ab"][:1])),
     ],
 )
-def test_what_does_not_fit_is_said_in_one_line(metric, arguments) -> None:
+def test_wrong_input_is_an_error_in_one_line(metric, arguments) -> None:
     with pytest.raises(DataError) as error:
         metric.update(*arguments)
     assert "\n" not in str(error.value)

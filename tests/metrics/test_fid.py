@@ -1,4 +1,4 @@
-"""FID: its features against `torch-fidelity`, what stays in its key, and weights that are not here."""
+"""FID: its features against `torch-fidelity`, its key, and missing weights."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from metrics.network_cases import CORNERS, FID_KEY
 from pseudo_weights import pseudo_state_dict
 
 
-def test_the_truth_itself_is_at_0() -> None:
+def test_the_truth_has_distance_0() -> None:
     metric = FID(CORNERS)
     metric.update(PICTURES[2]["target"], PICTURES[2]["target"])
     assert float(metric.compute()[FID_KEY]) == pytest.approx(0, abs=1e-5)
@@ -55,7 +55,7 @@ def test_a_timm_network_keeps_its_name_and_size_in_the_key(tmp_path: Path) -> No
         ("no_such_network", r"no feature network 'no_such_network'"),
     ],
 )
-def test_what_is_not_here_is_said_in_one_line(
+def test_missing_networks_are_an_error_in_one_line(
     name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))

@@ -1,4 +1,4 @@
-"""docs/metrics.md: its code runs, and it names every metric and every key ending."""
+"""docs/metrics.md: its code runs, and its tables list every metric."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""LPIPS against the `lpips` package, with pseudo-random trunks and the published linear layers."""
+"""LPIPS against the `lpips` package, with pseudo-random backbones and the published linear layers."""
 
 import re
 from collections.abc import Callable
@@ -13,27 +13,27 @@ from torch.nn import functional as F
 
 from colorzoo.errors import WeightsError
 from colorzoo.metrics import BandLPIPS, MeanLPIPS, edge_band
-from metrics import battery
-from metrics.battery import Batch, Case, Values
+from metrics import common_checks
 from metrics.cases import NAN, PICTURES
+from metrics.common_checks import Batch, Case, Values
 from pseudo_weights import pseudo_state_dict
 
 NETS = ("alex", "squeeze")
 
 
 def reference_network(net: str, *, spatial: bool = False) -> torch.nn.Module:
-    """Return the package's network with a pseudo-random trunk."""
+    """Return the package's network with a pseudo-random backbone."""
     network = lpips.LPIPS(net=net, pnet_rand=True, spatial=spatial, verbose=False)
     shapes = {key: tuple(value.shape) for key, value in network.net.state_dict().items()}
-    trunk = {key: torch.from_numpy(value) for key, value in pseudo_state_dict(shapes).items()}
-    network.net.load_state_dict(trunk)
+    backbone = {key: torch.from_numpy(value) for key, value in pseudo_state_dict(shapes).items()}
+    network.net.load_state_dict(backbone)
     return network.eval()
 
 
 @pytest.fixture(scope="module")
-def trunks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Files of the same trunks under torchvision's names."""
-    folder = tmp_path_factory.mktemp("trunks")
+def backbones(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Files of the same backbones under torchvision's names."""
+    folder = tmp_path_factory.mktemp("backbones")
     for net in NETS:
         state = reference_network(net).net.state_dict()
         torch.save({re.sub(r"^slices?\d+\.", "features.", k): v for k, v in state.items()}, folder / net)
@@ -59,16 +59,16 @@ def package_answer(batch: Batch, net: str, size: int | None = None) -> Values:
     return {f"lpips_{net}_k{size}": sum(means) / len(means), "left_out": 0}
 
 
-def plain_case(net: str, trunks: dict[str, Path]) -> Case:
+def plain_case(net: str, backbones: dict[str, Path]) -> Case:
     batches = [{name: batch[name] for name in ("rgb", "target")} for batch in BATCHES]
-    build, reference = partial(MeanLPIPS, net, trunks[net]), partial(package_answer, net=net)
+    build, reference = partial(MeanLPIPS, net, backbones[net]), partial(package_answer, net=net)
     return Case(net, build, batches, reference, empty={f"lpips_{net}": NAN})
 
 
-def band_case(trunks: dict[str, Path]) -> Case:
+def band_case(backbones: dict[str, Path]) -> Case:
     return Case(
         "lpips_k7",
-        partial(BandLPIPS, weights=trunks["alex"]),
+        partial(BandLPIPS, weights=backbones["alex"]),
         BATCHES,
         partial(package_answer, net="alex", size=7),
         empty={"lpips_alex_k7": NAN, "left_out": 0},
@@ -76,35 +76,35 @@ def band_case(trunks: dict[str, Path]) -> Case:
 
 
 @pytest.mark.parametrize("net", NETS)
-def test_lpips_equals_the_package(net: str, trunks: dict[str, Path]) -> None:
-    battery.check_reference(plain_case(net, trunks))
+def test_lpips_equals_the_package(net: str, backbones: dict[str, Path]) -> None:
+    common_checks.check_reference(plain_case(net, backbones))
 
 
-def test_lpips_in_a_band_is_the_mean_of_the_package_over_it(trunks: dict[str, Path]) -> None:
-    battery.check_reference(band_case(trunks))
+def test_lpips_in_a_band_is_the_mean_of_the_package_over_it(backbones: dict[str, Path]) -> None:
+    common_checks.check_reference(band_case(backbones))
 
 
 @pytest.mark.parametrize(
     "check",
     [
-        battery.check_accumulation,
-        battery.check_pickling,
-        battery.check_half,
-        battery.check_empty,
-        battery.check_gradient,
+        common_checks.check_accumulation,
+        common_checks.check_pickling,
+        common_checks.check_half,
+        common_checks.check_empty,
+        common_checks.check_gradient,
     ],
 )
-def test_the_battery(check: Callable[[Case], None], trunks: dict[str, Path]) -> None:
-    check(plain_case("squeeze", trunks))
-    check(band_case(trunks))
+def test_common_properties(check: Callable[[Case], None], backbones: dict[str, Path]) -> None:
+    check(plain_case("squeeze", backbones))
+    check(band_case(backbones))
 
 
-def test_two_processes_answer_as_one(trunks: dict[str, Path]) -> None:
-    battery.check_two_processes([plain_case("squeeze", trunks), band_case(trunks)])
+def test_two_processes_give_the_result_of_one(backbones: dict[str, Path]) -> None:
+    common_checks.check_two_processes([plain_case("squeeze", backbones), band_case(backbones)])
 
 
-def test_the_network_stays_out_of_checkpoints_and_of_training(trunks: dict[str, Path]) -> None:
-    metric = MeanLPIPS("squeeze", trunks["squeeze"]).train()
+def test_the_network_stays_out_of_checkpoints_and_of_training(backbones: dict[str, Path]) -> None:
+    metric = MeanLPIPS("squeeze", backbones["squeeze"]).train()
     assert metric.state_dict() == {}
     assert list(metric.parameters()) == []
     inner = metric.network._hidden[0]
@@ -113,7 +113,9 @@ def test_the_network_stays_out_of_checkpoints_and_of_training(trunks: dict[str, 
     assert {value.device.type for value in inner.parameters()} == {"meta"}
 
 
-def test_missing_weights_say_where_they_belong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_missing_weights_names_their_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("COLORZOO_OFFLINE", "1")
     with pytest.raises(WeightsError, match=r"alexnet-owt-\w+\.pth are not here.*put it at") as error:
@@ -122,7 +124,7 @@ def test_missing_weights_say_where_they_belong(tmp_path: Path, monkeypatch: pyte
     assert "\n" not in str(error.value)
 
 
-def test_weights_of_another_network_are_refused(trunks: dict[str, Path]) -> None:
-    with pytest.raises(WeightsError, match=r"squeeze trunk of LPIPS") as error:
-        MeanLPIPS("squeeze", trunks["alex"])
+def test_weights_of_another_network_are_refused(backbones: dict[str, Path]) -> None:
+    with pytest.raises(WeightsError, match=r"squeeze backbone of LPIPS") as error:
+        MeanLPIPS("squeeze", backbones["alex"])
     assert "\n" not in str(error.value)

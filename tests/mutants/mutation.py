@@ -1,9 +1,8 @@
-"""Mutation tests: one line of the library is changed on purpose, and tests that are named must notice.
+"""Mutation tests of the tests: a line of the library is changed, and the tests named for it must fail.
 
-A row is a `Mutant`; rows are the tuples ``MUTANTS`` of the modules in ``rows/``, found by scanning, one
-module for each paper or layer. Tests never run on the sources that are being worked on: a `Workshop` copies
-the package, changes the copy, and lets a server that has torch imported already fork a process that runs
-them. `pytest -m mutants` judges all rows.
+A row is a `Mutant`. Rows are the tuples ``MUTANTS`` of the modules in ``rows/``, which are found by scanning;
+there is one module per paper or layer. The tests run on a copy of the package: a `MutationRunner` changes the
+copy and runs the tests in a fork of a server that has already imported torch.
 """
 
 from __future__ import annotations
@@ -27,19 +26,19 @@ import colorzoo
 PACKAGE = Path(colorzoo.__path__[0])
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
-FOREIGN, BROKEN = 98, 99  # exit codes of the server's children, above those of pytest
+WRONG_PACKAGE, NOT_IMPORTABLE = 98, 99  # exit codes of the server's children, above those of pytest
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One line changed.
+    """A change of one line.
 
     Attributes:
-        name: What is changed, in words with hyphens.
-        file: The source below the package, such as ``"losses/color.py"``.
+        name: Description of the change, in words with hyphens.
+        file: Path of the source in the package, such as ``"losses/color.py"``.
         anchor: Text that occurs exactly once in the file.
-        replacement: What stands there instead; the module can still be imported.
-        tests: Node ids, relative to the repository, of which at least one goes red.
+        replacement: Text in its place, with which the module can still be imported.
+        tests: Node ids, relative to the repository, of which at least one must fail.
     """
 
     name: str
@@ -66,7 +65,7 @@ def mutated(mutant: Mutant, package: Path = PACKAGE) -> str:
     """Return the source with the change.
 
     Raises:
-        AssertionError: The anchor is stale, or nothing is changed.
+        AssertionError: The anchor is stale, or the replacement equals it.
     """
     source = (package / mutant.file).read_text(encoding="utf-8")
     count = source.count(mutant.anchor)
@@ -77,34 +76,34 @@ def mutated(mutant: Mutant, package: Path = PACKAGE) -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of tests came to: pytest's exit code, and what it wrote."""
+    """Exit code and output of a run of pytest."""
 
     code: int
     output: str
 
     @property
-    def green(self) -> bool:
-        """Whether all tests passed."""
+    def passed(self) -> bool:
+        """True if all tests passed."""
         return self.code == 0
 
     @property
-    def red(self) -> bool:
-        """Whether a test failed; an error of collection or of a fixture is no such proof."""
+    def failed(self) -> bool:
+        """True if a test failed; errors of collection or of a fixture do not count."""
         return self.code == 1 and re.search(r"\d+ failed", self.output) is not None
 
 
-class Workshop:
-    """A copy of the package to be changed, and a server that runs tests on it; close it when done."""
+class MutationRunner:
+    """A copy of the package that can be changed, and a server that runs tests on it; close it after use."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.package = folder / "src" / "colorzoo"
         skip = shutil.ignore_patterns("__pycache__")
         shutil.copytree(PACKAGE, self.package, ignore=skip, copy_function=_copy_or_link)
-        configs = PACKAGE.parents[1] / "configs"  # in a checkout they are not inside the package
+        configs = PACKAGE.parents[1] / "configs"  # in a checkout they are outside of the package
         if configs.is_dir():
             (folder / "configs").symlink_to(configs)
-        # hashes, not times: a changed source of the same second and size must not meet its old bytecode
+        # by hashes, not times: a changed source of the same second and size must not use old bytecode
         compileall.compile_dir(self.package, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
         words = [sys.executable, str(HERE / "server.py"), str(self.package.parent)]
         paths = [str(self.package.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -112,20 +111,20 @@ class Workshop:
         env |= {"OMP_NUM_THREADS": "1"}
         pipe = subprocess.PIPE
         self._server = subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, env=env, cwd=REPOSITORY)
-        self._passed: dict[tuple[str, ...], Outcome] = {}
+        self._unchanged: dict[tuple[str, ...], Outcome] = {}
 
     def close(self) -> None:
         """End the server."""
         self._server.communicate()
 
-    def unchanged(self, tests: tuple[str, ...]) -> Outcome:
-        """Run tests on the copy as it is, once."""
-        if tests not in self._passed:
-            self._passed[tests] = self._run(tests, "colorzoo")
-        return self._passed[tests]
+    def run_unchanged(self, tests: tuple[str, ...]) -> Outcome:
+        """Run tests on the unchanged copy; the outcome is kept."""
+        if tests not in self._unchanged:
+            self._unchanged[tests] = self._run(tests, "colorzoo")
+        return self._unchanged[tests]
 
-    def changed(self, mutant: Mutant) -> Outcome:
-        """Run the tests of a mutant on the changed copy, up to the first that fails."""
+    def run_mutant(self, mutant: Mutant) -> Outcome:
+        """Run the tests of a mutant on the changed copy, up to the first failure."""
         with self._applied(mutant):
             module = mutant.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
             return self._run(mutant.tests, f"colorzoo.{module}")
@@ -150,23 +149,24 @@ class Workshop:
         return Outcome(int(self._server.stdout.readline()), log.read_text(encoding="utf-8", errors="replace"))
 
 
-def judge(workshop: Workshop, mutant: Mutant) -> None:
-    """Say that a mutant was caught.
+def assert_caught(runner: MutationRunner, mutant: Mutant) -> None:
+    """Check that a test of a mutant fails.
 
     Raises:
-        AssertionError: It survived, it cannot be imported, or its tests are red without it.
+        AssertionError: All its tests pass, they fail without the change, or the module cannot be imported.
     """
-    before = workshop.unchanged(mutant.tests)
-    assert before.green, f"{mutant.name}: red without the change (exit code {before.code})\n{before.output}"
-    after = workshop.changed(mutant)
-    assert after.code != BROKEN, f"{mutant.name}: the changed module cannot be imported\n{after.output}"
-    assert after.code != FOREIGN, f"{mutant.name}: the tests ran on another colorzoo\n{after.output}"
-    assert not after.green, f"{mutant.name} survived: {', '.join(mutant.tests)} stayed green"
-    assert after.red, f"{mutant.name}: no test failed (exit code {after.code})\n{after.output}"
+    name = mutant.name
+    before = runner.run_unchanged(mutant.tests)
+    assert before.passed, f"{name}: tests fail without the change (exit code {before.code})\n{before.output}"
+    after = runner.run_mutant(mutant)
+    assert after.code != NOT_IMPORTABLE, f"{name}: the changed module cannot be imported\n{after.output}"
+    assert after.code != WRONG_PACKAGE, f"{name}: the tests ran on another colorzoo\n{after.output}"
+    assert not after.passed, f"{name} survived: {', '.join(mutant.tests)} pass with the change"
+    assert after.failed, f"{name}: no test failed (exit code {after.code})\n{after.output}"
 
 
 def _copy_or_link(source: str, target: str) -> None:
-    """Copy what could be changed; weights and tables are linked."""
+    """Copy sources, which may be changed, and link weights and tables."""
     if source.endswith(".py"):
         shutil.copyfile(source, target)
     else:

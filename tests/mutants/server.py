@@ -1,9 +1,9 @@
-"""Runs tests on a copy of the package, each time in a fork of a process that has the slow imports done.
+"""Server that runs tests on a copy of the package, in forks of a process that has done the slow imports.
 
     python server.py SOURCES
 
-reads one JSON object a line (tests, the module that must be importable, a log, a folder for temporary files)
-and answers each with the exit code of pytest, or one of its own. Nothing of colorzoo may be imported here.
+It reads one JSON object per line (tests, the module that must be importable, a log, a folder for temporary
+files) and writes the exit code of pytest, or one of its own. It must not import colorzoo itself.
 """
 
 import gc
@@ -17,17 +17,17 @@ import traceback
 import pytest
 import torch
 
-FOREIGN, BROKEN = 98, 99
-# slow imports of the library and of its tests, so that a fork has them for nothing
+WRONG_PACKAGE, NOT_IMPORTABLE = 98, 99
+# slow imports of the library and of its tests
 SLOW = (
     *("lightning.pytorch", "lightning.pytorch.loggers", "torchmetrics", "torchvision", "torch.export"),
     *("kornia", "timm", "scipy.ndimage", "skimage.morphology", "skimage.segmentation"),
-    "hypothesis",  # its plugin of pytest imports it to write a summary
+    "hypothesis",  # its pytest plugin imports it to write a summary
 )
 OPTIONS = (
     *("-x", "-q", "--no-header", "--tb=short", "--disable-warnings", "--timeout=120"),
     *("-o", "addopts=", "-m", "not slow", "-p", "no:cacheprovider"),
-    *("-p", "no:unraisableexception"),  # which collects garbage five times
+    *("-p", "no:unraisableexception"),  # collects garbage five times
 )
 
 
@@ -35,8 +35,8 @@ def main(sources: str) -> None:
     for name in SLOW:
         importlib.import_module(name)
     torch.set_num_threads(1)  # a fork after threaded work can hang
-    gc.freeze()  # a fork shall not copy what it never changes
-    sys.path.insert(0, sources)  # before what a configuration of the interpreter put there
+    gc.freeze()  # so that forks do not copy pages that they do not change
+    sys.path.insert(0, sources)  # before any path that the interpreter's configuration added
     for line in sys.stdin:
         request = json.loads(line)
         child = os.fork()
@@ -47,20 +47,20 @@ def main(sources: str) -> None:
 
 
 def run(sources: str, tests: list[str], module: str, log: str, temporary: str) -> int:
-    """Run the tests in this process, with all that is written in the log."""
+    """Run the tests in this process, with all output in the log."""
     stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(stream, 1)
     os.dup2(stream, 2)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # the requests are not for tests to read
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # tests must not read requests
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         package = importlib.import_module("colorzoo")
         importlib.import_module(module)
     except Exception:
         traceback.print_exc()
-        return BROKEN
+        return NOT_IMPORTABLE
     if not str(package.__file__).startswith(sources):
-        return FOREIGN
+        return WRONG_PACKAGE
     code = int(pytest.main([*OPTIONS, f"--basetemp={temporary}", *tests]))
     sys.stdout.flush()
     return code
@@ -68,4 +68,4 @@ def run(sources: str, tests: list[str], module: str, log: str, temporary: str) -
 
 if __name__ == "__main__":
     main(sys.argv[1])
-    os._exit(0)  # some compiled modules complain when they are torn down in order
+    os._exit(0)  # some compiled modules fail at an orderly exit

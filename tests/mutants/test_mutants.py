@@ -1,5 +1,11 @@
-"""Each change of one line is caught by the tests that its row names; see mutation.py."""
+"""Each change of one line makes a test fail that its row names; see mutation.py.
 
+``pytest -m mutants`` runs all rows. With ``COLORZOO_MUTANTS_SEED`` set, as in ``.ci/run``, it runs a random
+tenth.
+"""
+
+import os
+import random
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -7,30 +13,38 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from mutation import REPOSITORY, Mutant, Workshop, find_mutants, judge, mutated
+from mutation import REPOSITORY, Mutant, MutationRunner, assert_caught, find_mutants, mutated
+
+
+def chosen(mutants: list[Mutant], seed: str | None) -> list[Mutant]:
+    """Return all rows, or with a seed a random tenth of them."""
+    return random.Random(seed).sample(mutants, -(-len(mutants) // 10)) if seed else mutants
+
 
 MUTANTS = find_mutants()
-# A change that one test of one function must notice, to try the machinery itself.
+# for tests of the machinery itself: a change of one function, with one test
 SAMPLE = Mutant(
     "sample-huber-is-plain-l1",
     "losses/color.py",
     'reduction="none", beta=delta)',
     'reduction="none", beta=0.0)',
-    ("tests/color/test_color_losses.py::test_smooth_l1_is_square_then_linear",),
+    ("tests/losses/test_color_losses.py::test_smooth_l1_is_square_then_linear",),
 )
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    made = Workshop(tmp_path_factory.mktemp("mutants"))
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MutationRunner]:
+    made = MutationRunner(tmp_path_factory.mktemp("mutants"))
     yield made
     made.close()
 
 
 @pytest.mark.mutants
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_a_mutant_is_caught(mutant: Mutant, workshop: Workshop) -> None:
-    judge(workshop, mutant)
+@pytest.mark.parametrize(
+    "mutant", chosen(MUTANTS, os.environ.get("COLORZOO_MUTANTS_SEED")), ids=lambda mutant: mutant.name
+)
+def test_a_mutant_is_caught(mutant: Mutant, runner: MutationRunner) -> None:
+    assert_caught(runner, mutant)
 
 
 @pytest.mark.mutants
@@ -40,21 +54,31 @@ def test_a_mutant_is_caught(mutant: Mutant, workshop: Workshop) -> None:
         ({}, None),
         ({"replacement": 'reduction="none", beta=1.0 * delta)'}, "survived"),
         ({"replacement": 'reduction="none", beta=delta'}, "cannot be imported"),
-        ({"tests": ("tests/color/test_color_losses.py::test_nothing",)}, "red without the change"),
+        ({"tests": ("tests/losses/test_color_losses.py::test_nothing",)}, "fail without the change"),
         ({"anchor": "no such text"}, "stale anchor"),
     ],
 )
-def test_the_judge_is_just(change: dict[str, str], message: str | None, workshop: Workshop) -> None:
+def test_every_outcome_is_recognized(
+    change: dict[str, str], message: str | None, runner: MutationRunner
+) -> None:
     mutant = replace(SAMPLE, **change)
     if message is None:
-        judge(workshop, mutant)
+        assert_caught(runner, mutant)
         return
     with pytest.raises(AssertionError, match=message):
-        judge(workshop, mutant)
+        assert_caught(runner, mutant)
 
 
-def test_every_anchor_is_fresh_and_every_test_exists() -> None:
-    assert MUTANTS  # an empty folder would prove nothing
+def test_a_seed_chooses_a_tenth_of_the_rows() -> None:
+    tenth = chosen(MUTANTS, "a commit")
+    assert len(tenth) == -(-len(MUTANTS) // 10)
+    assert set(tenth) < set(MUTANTS)
+    assert chosen(MUTANTS, "a commit") == tenth != chosen(MUTANTS, "another commit")
+    assert chosen(MUTANTS, None) == MUTANTS
+
+
+def test_every_anchor_and_every_test_exists() -> None:
+    assert MUTANTS  # an empty folder would test nothing
     stale = [problem for mutant in MUTANTS for problem in problems(mutant)]
     assert stale == []
     assert [name for name, count in Counter(mutant.name for mutant in MUTANTS).items() if count > 1] == []
@@ -70,7 +94,7 @@ def test_a_stale_row_is_found() -> None:
 
 
 def problems(mutant: Mutant) -> list[str]:
-    """Return what is wrong with a row, as far as reading tells."""
+    """Return the problems of a row that can be found without running it."""
     found = []
     try:
         mutated(mutant)

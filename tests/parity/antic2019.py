@@ -6,10 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.networks.shuffle_block import WideBlock
-from colorzoo.networks.stored_spectral import StoredSpectralAttention, StoredSpectralConv
-from colorzoo.zoo.antic2019.critic import Critic
-from colorzoo.zoo.antic2019.losses import VGGFeatures, content_terms, deception, detection
+from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv, WideBlock
+from colorzoo.zoo.antic2019.model import normalize
 from colorzoo.zoo.antic2019.network import (
     DeepBlock,
     DeOldifyNetwork,
@@ -17,9 +15,16 @@ from colorzoo.zoo.antic2019.network import (
     deep_shape,
     weighted_shuffle,
 )
-from colorzoo.zoo.antic2019.pictures import normalize
 from colorzoo.zoo.antic2019.pipeline import network_input, raw_picture, restore_luma, square_gray
 from colorzoo.zoo.antic2019.published import convert_published, generator_key
+from colorzoo.zoo.antic2019.task import (
+    Critic,
+    VGGFeatures,
+    adversarial_loss,
+    content_terms,
+    critic_loss,
+    pretraining_loss,
+)
 from parity.cases import Golden, case
 from pseudo_spectral import with_power_iterations
 from pseudo_weights import pseudo_state_dict
@@ -166,12 +171,11 @@ def losses(golden: Golden) -> None:
     golden.close("out_feature_loss", content)
     golden.close("out_grad", torch.autograd.grad(content, painted)[0])
     fake, real = golden.tensor("in_fake_logits"), golden.tensor("in_real_logits")
-    golden.close("out_g_artistic", deception(fake) + 2.0 * content)
-    golden.close("out_g_stable", deception(fake) + 1.5 * content)
-    golden.close("out_c", detection(fake, real))
-    judged, labels = real, golden.tensor("in_labels")  # the notebooks' critic sees mixed batches with labels
-    pretraining = detection(judged[labels == 0], judged[labels == 1])
-    golden.close("out_critic_pretrain", pretraining)
+    golden.close("out_g_artistic", adversarial_loss(fake) + 2.0 * content)
+    golden.close("out_g_stable", adversarial_loss(fake) + 1.5 * content)
+    golden.close("out_c", critic_loss(fake, real))
+    # the notebooks' critic sees mixed batches with labels
+    golden.close("out_critic_pretrain", pretraining_loss(real, golden.tensor("in_labels")))
 
 
 @case("deoldify_pipeline")

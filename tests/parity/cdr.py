@@ -7,7 +7,7 @@ from skimage.color import rgb2lab
 from torch import Tensor
 
 from colorzoo.metrics import CDRSettings, ClusterDiscrepancyRatio, edge_scores, truth_clusters
-from colorzoo.metrics.clusters import cluster_ab
+from colorzoo.metrics.cdr import cluster_ab
 from parity.cases import Golden, case
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb
-from colorzoo.factory import build_model
+from colorzoo.factory import create_coloring_model
 from colorzoo.losses import (
     contextual_loss,
     edge_aware_smoothness,
@@ -13,16 +13,19 @@ from colorzoo.losses import (
     self_reference_l1,
     unmatched_perceptual,
 )
-from colorzoo.networks.attention_discriminator import AttentionDiscriminator
 from colorzoo.networks.clusters import Classified, classify, cluster_loss, merge_clusters
-from colorzoo.networks.color_net import ColorNet
-from colorzoo.networks.exemplar import ReferencePicture
-from colorzoo.networks.exemplar_names import convert_color_net, convert_vgg19, convert_warp_net
-from colorzoo.networks.vgg19 import CaffeVGG19, caffe_input
-from colorzoo.networks.warp_net import WarpNet
-from colorzoo.registry import load_class, model_card
+from colorzoo.networks.discriminators import AttentionDiscriminator
+from colorzoo.networks.exemplar import (
+    ColorNet,
+    ReferencePicture,
+    convert_color_net,
+    convert_vgg19,
+    convert_warp_net,
+)
+from colorzoo.networks.exemplar_features import CaffeVGG19, caffe_input
+from colorzoo.networks.matching import WarpNet
+from colorzoo.zoo.chen2023.network import DinoBackbone, StegoHead
 from colorzoo.zoo.chen2023.published import convert_discriminator, convert_stego
-from colorzoo.zoo.chen2023.stego import DinoBackbone, StegoHead
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict
 
@@ -223,8 +226,7 @@ def check_pictures(golden: Golden, lab: Tensor) -> None:
 @torch.inference_mode()
 def full(golden: Golden) -> None:
     meta = golden.meta
-    card = model_card("chen2023")
-    model = build_model(load_class(card), {**card.hparams, "segmenter": None})
+    model = create_coloring_model("chen2023", None, segmenter=None)
     arrays = pseudo_state_dict(meta["shapes"], meta["seed"], meta["scales"])
     model.load_published_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})
     luma = golden.tensor("in_target_l") + 50

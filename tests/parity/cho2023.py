@@ -5,11 +5,12 @@ from torch import Tensor
 
 from colorzoo.factory import build_model
 from colorzoo.metrics.psnr import psnr
-from colorzoo.networks.patchgan import PatchDiscriminator
-from colorzoo.tasks import RgbPrediction
-from colorzoo.tasks.schedules import HoldThenLinear
-from colorzoo.weights import apply_weights
-from colorzoo.zoo.cho2023.hints import (
+from colorzoo.networks.discriminators import PatchDiscriminator
+from colorzoo.prediction import RgbPrediction
+from colorzoo.training.schedules import HoldThenLinear
+from colorzoo.zoo.cho2023.network import (
+    SEGMENTS,
+    GuidingPainterNetwork,
     Hints,
     count_distribution,
     draw_segments,
@@ -19,10 +20,15 @@ from colorzoo.zoo.cho2023.hints import (
     mean_colors,
     one_hot,
 )
-from colorzoo.zoo.cho2023.losses import deception, detection, smoothness, total_variance
-from colorzoo.zoo.cho2023.network import SEGMENTS, GuidingPainterNetwork
 from colorzoo.zoo.cho2023.published import convert_published
-from colorzoo.zoo.cho2023.task import Cho2023, Draws
+from colorzoo.zoo.cho2023.task import (
+    Cho2023,
+    Draws,
+    adversarial_loss,
+    critic_loss,
+    smoothness,
+    total_variance,
+)
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict
 
@@ -86,7 +92,7 @@ def discriminator(golden: Golden) -> None:
     network.load_state_dict(ours)
     scores = network.eval()(golden.tensor("in_sketch_color"))
     close(golden, "out_eval", scores, stated(golden, "out_eval"))
-    close(golden, "out_lsgan_real", deception(scores), stated(golden, "out_lsgan_real"))
+    close(golden, "out_lsgan_real", adversarial_loss(scores), stated(golden, "out_lsgan_real"))
     close(golden, "out_lsgan_fake", scores.square().mean(), stated(golden, "out_lsgan_fake"))
     close(golden, "out_train", network.train()(golden.tensor("in_sketch_color")), stated(golden, "out_train"))
     norm = network.layers[3]
@@ -132,8 +138,8 @@ def losses(golden: Golden) -> None:
     variance = total_variance(fill_hints(segments, real, everything)[0], real)
     logits = golden.tensor("in_logits")
     distance = (painted - real).abs().mean()
-    adversarial = deception(golden.tensor("in_d_fake_for_g"))
-    critic = detection(golden.tensor("in_d_fake"), golden.tensor("in_d_real"))
+    adversarial = adversarial_loss(golden.tensor("in_d_fake_for_g"))
+    critic = critic_loss(golden.tensor("in_d_fake"), golden.tensor("in_d_real"))
     weights = golden.meta["weights"]
     total = (
         weights["rec"] * distance
@@ -175,7 +181,7 @@ def schedules(golden: Golden) -> None:
 @case("guidingpainter_step")
 def step(golden: Golden) -> None:
     model = Cho2023()
-    apply_weights(model, published_weights(golden), name="the golden file", published=False)
+    model.load_weights(published_weights(golden), name="the golden file")
     model.train()
     sketch, rgb = ((golden.tensor(name) + 1) / 2 for name in ("in_sketch", "in_real"))
     draws = Draws(golden.tensor("in_noise"), golden.tensor("in_n"))
@@ -200,7 +206,7 @@ def step(golden: Golden) -> None:
 
 def norms(golden: Golden, model: Cho2023, part: str) -> None:
     """Compare the norms of the gradients that the file names."""
-    parameters = dict(model.named_parameters())
+    parameters = dict(model.model.named_parameters()) | dict(model.named_parameters())
     keys = golden.meta[f"grad_norm_{part}_keys"]
     ours = list(convert_published({key: torch.zeros(()) for key in keys}))
     found = [parameters[key].grad.norm() for key in ours]  # type: ignore[union-attr]
@@ -208,7 +214,7 @@ def norms(golden: Golden, model: Cho2023, part: str) -> None:
 
 
 def check_gradients(golden: Golden, model: Cho2023) -> None:
-    f, g = model.network.segmenter, model.network.colorizer
+    f, g = model.model.network.segmenter, model.model.network.colorizer
     found = {
         "out_grad_f_outc": f.head.weight.grad,
         "out_grad_g_outc": g.head.weight.grad,

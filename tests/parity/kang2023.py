@@ -8,17 +8,21 @@ from torch import Tensor, nn
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.factory import build_model
-from colorzoo.metrics.colorful import colorfulness
+from colorzoo.metrics.appearance import colorfulness
 from colorzoo.metrics.psnr import psnr
-from colorzoo.tasks import AbPrediction
-from colorzoo.zoo.kang2023.color_decoder import positions
+from colorzoo.prediction import AbPrediction
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
-from colorzoo.zoo.kang2023.discriminator import ColorDiscriminator
-from colorzoo.zoo.kang2023.losses import colorfulness_loss, colorfulness_of, frozen_vgg, saturate
-from colorzoo.zoo.kang2023.network import DDColorNetwork, gray_rgb
+from colorzoo.zoo.kang2023.network import DDColorNetwork, gray_rgb, positions
 from colorzoo.zoo.kang2023.pipeline import network_luma, recolor, squash
 from colorzoo.zoo.kang2023.published import convert_published
-from colorzoo.zoo.kang2023.task import Kang2023
+from colorzoo.zoo.kang2023.task import (
+    ColorDiscriminator,
+    Kang2023,
+    colorfulness_loss,
+    colorfulness_of,
+    frozen_vgg,
+    saturate,
+)
 from parity.cases import Golden, case
 from pseudo_spectral import with_power_iterations
 from pseudo_weights import pseudo_state_dict

@@ -5,12 +5,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from colorzoo.factory import build_model
+from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Points
-from colorzoo.registry import load_class, model_card
-from colorzoo.tasks import ColorizationModule
-from colorzoo.zoo.su2020.network import FUSED
-from colorzoo.zoo.su2020.places import place_boxes
+from colorzoo.model import ColoringModel
+from colorzoo.zoo.su2020.network import FUSED, to_rectangles
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict
 
@@ -18,9 +16,8 @@ NETWORKS = {"full": "netGComp", "instance": "netG", "fusion": "netGF"}
 LAYERS = ("", "2", "3", "4", "5", "6", "7", "8_1", "8_2", "9_1", "9_2", "10_1", "10_2")
 
 
-def published_model(meta: dict[str, Any]) -> ColorizationModule:
-    card = model_card("su2020")
-    model: ColorizationModule = build_model(load_class(card), card.hparams)
+def published_model(meta: dict[str, Any]) -> ColoringModel:
+    model = create_coloring_model("su2020", None)
     state = {}
     for ours, theirs in NETWORKS.items():
         shapes = meta["shapes"]["instance" if ours == "full" else ours]
@@ -74,13 +71,13 @@ def check_places(golden: Golden, size: tuple[int, int]) -> dict[str, list[Any]]:
         rows, columns = size[0] // stride, size[1] // stride
         found = [
             (p.left, columns - p.left - p.width, p.top, rows - p.top - p.height, p.width, p.height)
-            for p in place_boxes(corners, size, stride)
+            for p in to_rectangles(corners, size, stride)
         ]
         np.testing.assert_array_equal(found, golden.arrays["in_box_info"][level])
-    return {name: place_boxes(corners, size, stride) for name, _, stride in FUSED}
+    return {name: to_rectangles(corners, size, stride) for name, _, stride in FUSED}
 
 
 def full_input(network: Any, luma: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    from colorzoo.networks.hint_input import hint_input
+    from colorzoo.networks.hint_unet import hint_input
 
     return hint_input(luma, Points.none(luma), network.mask_center)

@@ -5,24 +5,30 @@ from torch import Tensor
 
 from colorzoo.color import grid_index, lab_to_rgb, rgb_to_lab
 from colorzoo.guidance import Points
-from colorzoo.registry import load_class, model_card
-from colorzoo.zoo.xu2020.losses import masked_huber
-from colorzoo.zoo.xu2020.task import Xu2020
-from colorzoo.zoo.xu2020.transfer import PLACE_SETS, keep, match_look
-from colorzoo.zoo.xu2020.transforms import adain as match
-from colorzoo.zoo.xu2020.transforms import by_label, match_moments, moments, usable_labels
-from colorzoo.zoo.xu2020.transforms import wct as recolor
+from colorzoo.zoo.xu2020.model import StylizationColorization
+from colorzoo.zoo.xu2020.task import masked_huber
+from colorzoo.zoo.xu2020.transfer import (
+    PLACE_SETS,
+    by_label,
+    keep,
+    match_look,
+    match_moments,
+    moments,
+    usable_labels,
+)
+from colorzoo.zoo.xu2020.transfer import adain as match
+from colorzoo.zoo.xu2020.transfer import wct as recolor
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict
 
 
-def load(model: Xu2020, shapes: dict, seed: int, scales: dict) -> None:
+def load(model: StylizationColorization, shapes: dict, seed: int, scales: dict) -> None:
     arrays = pseudo_state_dict(shapes, seed, scales)
     model.load_published_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})
 
 
-def full_size() -> Xu2020:
-    return load_class(model_card("xu2020"))().eval()
+def full_size() -> StylizationColorization:
+    return StylizationColorization().eval()
 
 
 @case("adain")

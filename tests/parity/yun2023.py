@@ -15,13 +15,11 @@ from colorzoo.guidance import Guidance, Points
 from colorzoo.losses import smooth_l1_map
 from colorzoo.metrics.psnr import psnr
 from colorzoo.randomness import picture_generators
-from colorzoo.tasks.optimization import parameter_groups
-from colorzoo.zoo.yun2023.heads import to_pixels
-from colorzoo.zoo.yun2023.hints import CELL, hint_image, simulate_cells
-from colorzoo.zoo.yun2023.network import sinusoid
+from colorzoo.training.optimization import parameter_groups
+from colorzoo.zoo.yun2023.network import CELL, hint_image, sinusoid, to_pixels
 from colorzoo.zoo.yun2023.published import rename_published_key
 from colorzoo.zoo.yun2023.schedule import CosineFromZero
-from colorzoo.zoo.yun2023.task import Yun2023
+from colorzoo.zoo.yun2023.task import Yun2023, simulate_cells
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict
 
@@ -53,7 +51,7 @@ def build(config: Mapping[str, Any], **more: Any) -> Yun2023:
 def published_model(golden: Golden, config: Mapping[str, Any], part: str | None = None) -> Yun2023:
     model, weights = build(config), tensors(golden, part)
     if not config["use_rpb"]:  # a table of zeros is no table
-        for key, value in model.state_dict().items():
+        for key, value in model.model.state_dict().items():
             if key.endswith("bias_table"):
                 block = key.removeprefix("network.trunk.").partition(".rel_pos")[0]
                 weights[f"{block}.rpb_table"] = 0 * value
@@ -134,7 +132,7 @@ def icolorit_embed(golden: Golden) -> None:
     seen, weights = golden.tensor("in_input4").float(), tensors(golden)
     for patch in golden.meta["patches"]:
         settings = {"width": 192, "heads": 3, "depth": 1, "patch": patch, "side": seen.shape[-1]}
-        network = build_model(Yun2023, settings).network
+        network = build_model(Yun2023, settings).model.network
         projection = network.trunk.patch_embed.proj
         projection.load_state_dict({name: weights[f"p{patch}.proj.{name}"] for name in ("weight", "bias")})
         golden.close(f"out_tokens_p{patch}", network.embed(seen))
@@ -146,7 +144,7 @@ def icolorit_embed(golden: Golden) -> None:
 def icolorit_block(golden: Golden) -> None:
     config, x = golden.meta["config"], golden.tensor("in_x").float()
     settings = {"width": config["embed_dim"], "heads": config["num_heads"], "depth": 1}
-    network = build_model(Yun2023, {**settings, "side": 16 * config["window"]}).network
+    network = build_model(Yun2023, {**settings, "side": 16 * config["window"]}).model.network
     block = network.trunk.blocks[0]
     prefix = "network.trunk.blocks.0."
     renamed = {rename_published_key(f"blocks.0.{key}"): value for key, value in tensors(golden).items()}
@@ -157,7 +155,7 @@ def icolorit_block(golden: Golden) -> None:
     golden.close("out_attn_prob", weights_of_attention(block, x)[:, :, :: golden.meta["prob_row_step"]])
     index = block.attn.rel_pos.relative_position_index.view(49, 49)
     assert torch.equal(index, golden.tensor("out_rel_index").long())
-    wide = build_model(Yun2023, {**settings, "side": 224}).network.trunk.blocks[0].attn.rel_pos
+    wide = build_model(Yun2023, {**settings, "side": 224}).model.network.trunk.blocks[0].attn.rel_pos
     assert torch.equal(wide.relative_position_index.view(196, 196), golden.tensor("out_rel_index_14").long())
     block.attn.rel_pos.relative_position_bias_table.zero_()
     golden.close("out_block_no_rpb", block(x)[:, ::3])
@@ -179,7 +177,7 @@ def icolorit_head(golden: Golden) -> None:
     config, x = golden.meta["config"], golden.tensor("in_x").float()
     for mode, kind in HEADS.items():
         settings = {"width": config["embed_dim"], "heads": 3, "depth": 1, "head": kind}
-        head = build_model(Yun2023, {**settings, "side": 16 * config["window"]}).network.head
+        head = build_model(Yun2023, {**settings, "side": 16 * config["window"]}).model.network.head
         renamed = {rename_published_key(key): value for key, value in tensors(golden, mode).items()}
         head.load_state_dict({key.removeprefix("network.head."): value for key, value in renamed.items()})
         spoken = head(x)
@@ -209,7 +207,7 @@ def whole_network(golden: Golden) -> None:
     golden.close("out_ab_nohint", model(luma, Guidance()).ab[:, :, ::few, ::few] / 110)
     for size in (4, 7):  # only in these files: nobody trained them
         seen = published_input(lab, hinted(golden, 224, size), size)
-        golden.close(f"out_ab_h{size}", model.network.paint(seen)[:, :, ::few, ::few])
+        golden.close(f"out_ab_h{size}", model.model.network.paint(seen)[:, :, ::few, ::few])
     check_picture(golden, luma, ab)
     golden.close("out_loss", model.huber(ab, 110 * lab[:, 1:]))
 
@@ -229,12 +227,12 @@ def check_picture(golden: Golden, luma: Tensor, ab: Tensor) -> None:
 def watch(model: Yun2023) -> dict[str, Tensor]:
     """Return what the stages of a network answer, filled by each call."""
     seen: dict[str, Tensor] = {}
-    trunk = model.network.trunk
+    trunk = model.model.network.trunk
     watched = {
         "embed": trunk.patch_embed,
         **{f"block{index}": trunk.blocks[index] for index in (0, 5, 11)},
         "norm": trunk.norm,
-        "head": model.network.head,
+        "head": model.model.network.head,
     }
 
     def keep(name: str, module: Any, inputs: Any, answer: Tensor) -> None:
@@ -261,7 +259,7 @@ def icolorit_variants(golden: Golden) -> None:
         if config["avg_hint"]:
             ab = model(100 * lab[:, :1] + 50, Guidance(points=points_of(lab, mask))).ab / 110
         else:
-            ab = model.network.paint(published_input(lab, mask, CELL, average=False))
+            ab = model.model.network.paint(published_input(lab, mask, CELL, average=False))
         golden.close(f"out_ab_{name}", ab)
 
 
@@ -295,7 +293,9 @@ def icolorit_schedule(golden: Golden) -> None:
     for name, how in golden.meta["schedules"].items():
         per_epoch, step = how["iters_per_epoch"], how["every"]
         optimizer = torch.optim.AdamW([torch.zeros(1)], lr=how["base"], weight_decay=0.05)
-        schedule = CosineFromZero(optimizer, warmup_steps=how["warmup_epochs"] * per_epoch)
+        schedule = CosineFromZero(
+            optimizer, warmup_steps=how["warmup_epochs"] * per_epoch, final=how["final"]
+        )
         schedule.plan(how["epochs"] * per_epoch)
         rates = []
         for _ in range(how["epochs"] * per_epoch):
@@ -340,7 +340,7 @@ def icolorit_step(golden: Golden) -> None:
     named = {theirs: parameter_of(model, theirs) for theirs in meta["grad_keys"]}
     start = {key: value.detach().clone() for key, value in named.items()}
     points = points_of(lab, hinted(golden, side, CELL))
-    loss = model.huber(model.network(100 * lab[:, :1] + 50, points), 110 * lab[:, 1:])
+    loss = model.huber(model.model.network(100 * lab[:, :1] + 50, points), 110 * lab[:, 1:])
     golden.close("out_loss", loss.double())
     groups = parameter_groups(model)
     optimizer = torch.optim.AdamW(groups, lr=meta["lr"], betas=(0.9, 0.95), weight_decay=0.05)
@@ -358,7 +358,7 @@ def icolorit_step(golden: Golden) -> None:
 
 
 def parameter_of(model: Yun2023, theirs: str) -> torch.nn.Parameter:
-    return dict(model.named_parameters())[rename_published_key(theirs)]
+    return dict(model.model.named_parameters())[rename_published_key(theirs)]
 
 
 def relative(golden: Golden, name: str, ours: Tensor) -> None:

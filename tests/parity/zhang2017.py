@@ -3,17 +3,15 @@
 import torch
 from torch import Tensor
 
-from colorzoo.factory import build_model
+from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import GlobalStatistics, Guidance, Points
-from colorzoo.registry import load_class, model_card
-from colorzoo.tasks import ColorizationModule
+from colorzoo.model import ColoringModel
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict
 
 
-def published_model(golden: Golden, name: str) -> ColorizationModule:
-    card = model_card(name)
-    model: ColorizationModule = build_model(load_class(card), card.hparams)
+def published_model(golden: Golden, name: str) -> ColoringModel:
+    model = create_coloring_model(name, None)
     meta = golden.meta
     arrays = pseudo_state_dict(meta["shapes"], meta["seed"], meta["scales"])
     model.load_published_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})

@@ -15,12 +15,19 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data import Batch
 from colorzoo.factory import build_model
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.registry import load_class, model_card
-from colorzoo.zoo.zhao2021 import references
-from colorzoo.zoo.zhao2021.encoder import VGGFeatures, load_vgg
-from colorzoo.zoo.zhao2021.losses import feature_distance
-from colorzoo.zoo.zhao2021.network import ColorUNet, Down, ModulatedConvolution, Up
+from colorzoo.zoo.zhao2021.model import Color2Embed
+from colorzoo.zoo.zhao2021.network import ColorUNet, Down, ModulatedConvolution, Up, VGGFeatures, load_vgg
 from colorzoo.zoo.zhao2021.published import convert_published
+from colorzoo.zoo.zhao2021.task import (
+    Zhao2021,
+    add_noise,
+    diagonal_moves,
+    feature_distance,
+    mirror_and_rotate,
+    source_positions,
+    spline,
+    warp,
+)
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict
 
@@ -56,8 +63,8 @@ def pixels(golden: Golden, name: str) -> Tensor:
     return (picture[None] if picture.ndim == 3 else picture).permute(0, 3, 1, 2)
 
 
-def full_size(**settings: Any) -> Any:
-    return build_model(load_class(model_card("zhao2021")), settings).eval()
+def full_size(**settings: Any) -> Color2Embed:
+    return build_model(Color2Embed, settings).eval()
 
 
 @case("color2embed_sdft")
@@ -233,18 +240,19 @@ def _relative(golden: Golden, name: str, found: Tensor) -> None:
 @case("color2embed_reference")
 def color2embed_reference(golden: Golden) -> None:
     rgb, noise = golden.tensor("in_rgb").float(), golden.tensor("in_noise").float()
-    levels = references.add_noise(rgb.permute(2, 0, 1)[None], noise.permute(2, 0, 1)[None])
+    height, width = rgb.shape[:2]
+    levels = add_noise(rgb.permute(2, 0, 1)[None], noise.permute(2, 0, 1)[None])
     for index, (moves, turn) in enumerate(
         zip(golden.tensor("in_tps"), golden.tensor("in_flips_angle"), strict=True)
     ):
-        theta = references.spline(moves[None])
+        theta = spline(moves[None])
         golden.close(f"out_theta_{index}", theta[0, 1:])  # theirs leaves out the first weight
-        places = references.sample_places(theta, moves[None], (64, 64))[0, ::4, ::4]
-        golden.close(f"out_map_{index}", 64 * places.permute(2, 0, 1))
-        warped = references.warp(levels, theta, moves[None])[0].permute(1, 2, 0)
+        places = source_positions(theta, moves[None], (height, width))[0, ::4, ::4]
+        golden.close(f"out_map_{index}", (places * torch.tensor([width, height])).permute(2, 0, 1))
+        warped = warp(levels, theta, moves[None])[0].permute(1, 2, 0)
         golden.close(f"out_warped_{index}", warped)
         given = golden.tensor(f"out_warped_{index}").permute(2, 0, 1)[None]
-        turned = references.mirror_and_turn(given, turn[None, :2] > 0, turn[2:])
+        turned = mirror_and_rotate(given, turn[None, :2] > 0, turn[2:])
         golden.close(f"out_reference_{index}", turned[0].permute(1, 2, 0))
     check_draws(golden)
 
@@ -253,15 +261,15 @@ def check_draws(golden: Golden) -> None:
     """Their draws, one after the other from Python's generator, by our law."""
     source, count = random.Random(golden.meta["py_seed"]), golden.meta["draws"]
     tries = torch.tensor([[source.random() for _ in range(4)] for _ in range(2 * count)], dtype=torch.float64)
-    alone = references.diagonal_moves(tries[:, None]).tolist()
-    chosen = references.diagonal_moves(tries.unfold(0, 8, 1).mT).tolist()  # of eight tries from each on
+    alone = diagonal_moves(tries[:, None]).tolist()
+    chosen = diagonal_moves(tries.unfold(0, 8, 1).mT).tolist()  # of eight tries from each on
     found, at = [], 0
     while len(found) < count:
         found.append(chosen[at])
         at = alone.index(chosen[at], at) + 1  # their next draw goes on behind the one that was taken
     assert at > count  # some were refused
     moves = torch.tensor(found, dtype=torch.float64)
-    golden.close("out_draws_first", moves[:12])
+    golden.close("out_draws_first", moves[: len(golden.arrays["out_draws_first"])])
     golden.close("out_draws_mean", moves.mean(dim=0))
     golden.close("out_draws_std", moves.std(dim=0, unbiased=False))
     golden.close("out_draws_minmax", torch.stack(moves.aminmax(dim=0)))
@@ -270,7 +278,7 @@ def check_draws(golden: Golden) -> None:
 @case("color2embed_step")
 def color2embed_step(golden: Golden) -> None:
     meta = golden.meta
-    model = full_size(reference_side=48).train()
+    model = Zhao2021().train()
     model.load_published_state_dict(of_networks(meta))
     model.trained = True  # the encoder has weights of its own, VGG-19 is for the loss alone
     logged: dict[str, Tensor] = {}
@@ -280,13 +288,18 @@ def color2embed_step(golden: Golden) -> None:
         model.vgg_weights = str(Path(folder) / "vgg19.pth")
         torch.save(vgg, model.vgg_weights)
         model.setup("fit")
-    optimizer = torch.optim.Adam(model.network.parameters(), lr=1e-4, betas=(0.9, 0.99))
+    optimizer = torch.optim.Adam(model.model.network.parameters(), lr=1e-4, betas=(0.9, 0.99))
     rgb, given = pixels(golden, "in_rgb"), pixels(golden, "in_ref")
-    batch: Any = {"rgb": rgb, "reference": given, "seed": torch.arange(2), "name": ["a", "b"]}
-    before = model.network.unet.outc[2].weight.detach().clone()
+    batch: Any = {
+        "rgb": rgb,
+        "reference": given,
+        "seed": torch.arange(len(rgb)),
+        "name": [str(n) for n in range(len(rgb))],
+    }
+    before = model.model.network.unet.outc[2].weight.detach().clone()
     seen: dict[str, Tensor] = {}
-    model.network.encoder.register_forward_hook(lambda *call: seen.update(vector=call[-1]))
-    model.network.unet.register_forward_hook(lambda *call: seen.update(ab=call[-1]))
+    model.model.network.encoder.register_forward_hook(lambda *call: seen.update(vector=call[-1]))
+    model.model.network.unet.register_forward_hook(lambda *call: seen.update(ab=call[-1]))
     model.training_step(Batch(**batch), 0).backward()
     golden.close("out_vector", seen["vector"])
     golden.close("out_fake_ab", seen["ab"])
@@ -296,14 +309,14 @@ def color2embed_step(golden: Golden) -> None:
     )
     _check_gradients(golden, model)
     optimizer.step()
-    golden.close("out_out_weight_change", (model.network.unet.outc[2].weight - before)[:, ::8])
-    golden.close("out_inc_running_mean", model.network.unet.inc[1].running_mean)
-    golden.close("out_inc_running_var", model.network.unet.inc[1].running_var)
+    golden.close("out_out_weight_change", (model.model.network.unet.outc[2].weight - before)[:, ::8])
+    golden.close("out_inc_running_mean", model.model.network.unet.inc[1].running_mean)
+    golden.close("out_inc_running_var", model.model.network.unet.inc[1].running_var)
 
 
 def _check_gradients(golden: Golden, model: Any) -> None:
     """Norms of all gradients in their order, which is ours too, and some gradients as they are."""
-    named = {name: p.grad for name, p in model.network.named_parameters()}
+    named = {name: p.grad for name, p in model.model.network.named_parameters()}
     theirs = golden.meta["grad_keys"]
     ours = convert_published({key: torch.tensor([index]) for index, key in enumerate(theirs)})
     assert set(ours) == {f"network.{name}" for name in named}
@@ -313,7 +326,7 @@ def _check_gradients(golden: Golden, model: Any) -> None:
         assert found is not None, name
         if not name.endswith(BEFORE_NORM):
             torch.testing.assert_close(found.norm(), expected[index.item()], rtol=0.01, atol=0, msg=name)
-    network = model.network
+    network = model.model.network
     _relative(golden, "out_grad_out_bias", network.unet.outc[2].bias.grad)
     _relative(golden, "out_grad_linear3_bias", network.encoder.to_vector[13].bias.grad)
     _relative(golden, "out_grad_vgg_conv1_1", network.encoder.features.layers[0].weight.grad[::8])

@@ -15,8 +15,8 @@ class _NormsOnly(Recipe):
     """Of the encoder, BatchNorm alone is trained."""
 
     def trained(self, name: str) -> bool:
-        inside = name.startswith("network.encoder.")
-        return name.startswith("network.") and not (inside and name.endswith(_FROZEN))
+        inside = name.startswith("model.network.encoder.")
+        return name.startswith("model.network.") and not (inside and name.endswith(_FROZEN))
 
 
 def phase(name: str, rates: tuple[float, float], start: float, batch: int, steps: int, **more: Any) -> Recipe:

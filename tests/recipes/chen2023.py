@@ -42,6 +42,6 @@ RECIPES = (
             "accumulate": 1,
             "clip": 0.0,
         },
-        trains=("network.", "correspondence."),
+        trains=("model.network.", "model.correspondence."),
     ),
 )

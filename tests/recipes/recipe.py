@@ -13,11 +13,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 import colorzoo.data  # noqa: F401 - makes short class names known to the parser
-from colorzoo.cli._training_cli import ZooCLI
-from colorzoo.cli._training_configs import find_config
-from colorzoo.registry import import_tasks
 from colorzoo.settings import flatten_arguments
-from colorzoo.tasks import ColorizationModule
+from colorzoo.training.command import ZooCLI
+from colorzoo.training.configs import find_config, import_trainers
+from colorzoo.training.module import ColorizationModule
 
 STEPS_OF_AN_EPOCH = 100  # in these tests, whose data are not there to be counted
 
@@ -57,7 +56,7 @@ class Recipe:
     steps: int | None = None
     stage: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    trains: tuple[str, ...] = ("network.",)
+    trains: tuple[str, ...] = ("model.network.",)
     fixed: tuple[str, ...] = ()
 
     def trained(self, name: str) -> bool:
@@ -76,15 +75,16 @@ class Parsed:
 
     @property
     def settings(self) -> dict[str, Any]:
-        return flatten_arguments(type(self.model), self.model.hparams)
+        optional = {name: getattr(self.model, name, None) for name in ("accumulate", "clip")}  # with defaults
+        return {**optional, **flatten_arguments(type(self.model), self.model.hparams)}
 
 
 def parse(config: str, folder: Path) -> Parsed:
     """Build what ``colorzoo fit --config CONFIG`` would train, without data and without training."""
-    import_tasks()
     args = ["fit", "--config", str(find_config(config)), "--data.root", str(folder)]
     args += ["--trainer.accelerator=cpu", "--trainer.devices=1", "--trainer.strategy=auto"]
     args += ["--trainer.precision=32-true", f"--trainer.default_root_dir={folder}"]
+    import_trainers(args)
     with torch.device("meta"), mock.patch.object(ZooCLI, "_run_subcommand"):
         cli = ZooCLI(
             ColorizationModule,
@@ -111,7 +111,7 @@ def known_length() -> Iterator[None]:
             limits.append(trainer.max_epochs * STEPS_OF_AN_EPOCH)
         return min(limits)
 
-    with mock.patch("colorzoo.tasks.optimization.planned_steps", planned):
+    with mock.patch("colorzoo.training.optimization.planned_steps", planned):
         yield
 
 

@@ -26,8 +26,8 @@ def whole(stage: str, start: object) -> Recipe:
         epochs=150,
         stage=stage,
         settings={**_COMMON, "start": start},
-        trains=(f"network.{stage}.",),
-        fixed=(f"network.{stage}.class_head.",),
+        trains=(f"model.network.{stage}.",),
+        fixed=(f"model.network.{stage}.class_head.",),
     )
 
 
@@ -42,6 +42,6 @@ RECIPES = (
         epochs=30,
         stage="fusion",
         settings={**_COMMON, "start": None},
-        trains=("network.layers.", "network.fusion.block10.", "network.fusion.ab_head."),
+        trains=("model.network.layers.", "model.network.fusion.block10.", "model.network.fusion.ab_head."),
     ),
 )

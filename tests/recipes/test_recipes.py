@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import recipes
-from colorzoo.cli._training_configs import config_folders
+from colorzoo.training.configs import config_folders
 from recipes.recipe import Parsed, Recipe, parse, rate_at
 
 RECIPES = [
@@ -17,8 +17,8 @@ RECIPES = [
     if not module.name.endswith((".recipe", ".test_recipes"))
     for recipe in importlib.import_module(module.name).RECIPES
 ]
-# Not a paper's: small models are ours, the others are fragments that need a model beside them.
-OURS = ("cluster/", "data/", "loggers/", "sweeps/")
+# Not of a paper: small models and colorzoo2026 are ours, the others need a model beside them.
+OURS = ("cluster/", "colorzoo2026/", "data/", "loggers/", "sweeps/")
 
 
 @pytest.fixture(scope="module", params=RECIPES, ids=lambda recipe: recipe.config)

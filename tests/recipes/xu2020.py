@@ -12,7 +12,7 @@ _PAPER = {
     "none_share": 0.0,
 }
 _COLOR = {**_PAPER, "stop_probability": 1 / 8}  # code: points are geometric, 12.5 % of the pictures have none
-_COLOR_NET = {"trains": ("network.color.",), "fixed": ("network.color.unet.class_head.",)}
+_COLOR_NET = {"trains": ("model.network.color.",), "fixed": ("model.network.color.unet.class_head.",)}
 
 RECIPES = (
     Recipe(
@@ -43,6 +43,6 @@ RECIPES = (
         epochs=88,
         stage="decoder",
         settings={**_PAPER, "image_weight": 0.8, "perceptual_weight": 0.2},
-        trains=("network.transfer.decoder.",),
+        trains=("model.network.transfer.decoder.",),
     ),
 )

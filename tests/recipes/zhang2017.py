@@ -11,7 +11,6 @@ _COMMON = {
     "hint_attention": False,
     "colorfulness": 0.0,
     "class_stride": 1,
-    "regress_every": 1,
     "many": 0.0,
 }
 

@@ -36,6 +36,6 @@ RECIPES = (
             "accumulate": 1,
             "clip": 0.0,
         },
-        trains=("network.", "correspondence."),
+        trains=("model.network.", "model.correspondence."),
     ),
 )

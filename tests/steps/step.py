@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import Batch
 from colorzoo.factory import build_model
-from colorzoo.registry import load_class, model_card
-from colorzoo.tasks import ColorizationModule
+from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.samples import sample_batch
+from colorzoo.training.module import ColorizationModule
 
 
 def training_batch(side: int = 32, count: int = 3) -> tuple[Batch, Tensor, Tensor]:
@@ -25,7 +25,7 @@ def small(name: str, **settings: Any) -> ColorizationModule:
     """Build the smoke variant of a registered model in training mode, the same every time."""
     torch.manual_seed(0)
     card = model_card(name)
-    return build_model(load_class(card), {**card.hparams, **card.smoke.hparams, **settings}).train()
+    return build_model(load_task_class(card), {**card.hparams, **card.smoke.hparams, **settings}).train()
 
 
 def gradients(loss: Tensor, module: nn.Module) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
-from colorzoo.zoo.antic2019.losses import VGGFeatures
+from colorzoo.zoo.antic2019.task import VGGFeatures
 from steps.step import gradients, same, small, training_batch
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
@@ -39,13 +39,13 @@ def test_the_generators_loss(stage: str) -> None:
     found = model.generator_loss(batch, model.paint(batch))
     truth = (batch["rgb"] - MEAN) / DEVIATION
     gray = (batch["rgb"] * GRAY).sum(1, keepdim=True).expand(-1, 3, -1, -1)
-    painted = model.network((gray - MEAN) / DEVIATION)
+    painted = model.model.network((gray - MEAN) / DEVIATION)
     wanted = plain_content(painted, truth, model.vgg, weights)
     if stage == "gan":
         scores = model.discriminator(painted)
         wanted = 1.5 * wanted + 0.7 * F.softplus(-scores).mean()  # cross-entropy with 1
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
-    same(gradients(found, model.network), gradients(wanted, model.network), rtol=2e-3)
+    same(gradients(found, model.model.network), gradients(wanted, model.model.network), rtol=2e-3)
 
 
 def test_the_critics_loss() -> None:
@@ -80,9 +80,9 @@ class Turns(Callback):
 @pytest.mark.parametrize(
     ("stage", "threshold", "wanted"),
     [
-        ("frozen", 0.65, ["network"] * 4),
+        ("frozen", 0.65, ["model"] * 4),
         ("critic", 9.0, ["discriminator"] * 4),
-        ("gan", 9.0, ["discriminator", "network"] * 2),
+        ("gan", 9.0, ["discriminator", "model"] * 2),
         ("gan", 0.0, ["discriminator"] * 4),
     ],
 )

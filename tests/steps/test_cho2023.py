@@ -12,7 +12,7 @@ from steps.step import gradients, same, small, training_batch
 
 def plain_terms(model: Any, sketch: Tensor, rgb: Tensor, draws: Any, tau: float) -> dict[str, Tensor]:
     truth, ink = 2 * rgb - 1, 2 * sketch - 1
-    logits = model.network.divide(sketch)
+    logits = model.model.network.divide(sketch)
     noisy = logits + draws.noise
     soft = (noisy / tau).softmax(dim=1)
     hard = torch.nn.functional.one_hot(noisy.argmax(dim=1), 30).permute(0, 3, 1, 2)
@@ -22,7 +22,7 @@ def plain_terms(model: Any, sketch: Tensor, rgb: Tensor, draws: Any, tau: float)
     means = torch.einsum("bnhw,bchw->bnc", segments, truth) / (1e-20 + area)[..., None]
     color = torch.einsum("bn,bnc,bnhw->bchw", given, means, segments)
     mask = torch.einsum("bn,bnhw->bhw", given, segments)[:, None]
-    painted = torch.tanh(model.network.colorizer(torch.cat([ink, color, mask, segments], dim=1)))
+    painted = torch.tanh(model.model.network.colorizer(torch.cat([ink, color, mask, segments], dim=1)))
     filled = torch.einsum("bnc,bnhw->bchw", means, segments)
     steps = (
         logits[..., :-1, :] - logits[..., 1:, :],
@@ -43,7 +43,7 @@ def plain_terms(model: Any, sketch: Tensor, rgb: Tensor, draws: Any, tau: float)
 @pytest.mark.parametrize("stop", [1 / 8, 0.999])
 def test_both_halves_of_the_step(stop: float) -> None:
     model: Any = small("cho2023", stop_probability=stop)
-    model.network.segmenter.head.weight.data.mul_(50)
+    model.model.network.segmenter.head.weight.data.mul_(50)
     batch, _, _ = training_batch(32, 2)
     sketch = sketches_of(batch)
     rgb = batch["rgb"] = (batch["rgb"] > 0.5).float()  # no painted color lies at the kink of L1
@@ -58,7 +58,12 @@ def test_both_halves_of_the_step(stop: float) -> None:
     wanted = sum(weights[name] * term for name, term in terms.items())
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
     # with AVX-512 a bias before a normalization differs by 1.1e-3
-    same(gradients(found, model.network), gradients(wanted, model.network), rtol=2e-3, rounding=3e-3)
+    same(
+        gradients(found, model.model.network),
+        gradients(wanted, model.model.network),
+        rtol=2e-3,
+        rounding=3e-3,
+    )
 
     critic = model.discriminator_loss(batch, painted.detach())
     judge, ink = model.discriminator, 2 * sketch - 1
@@ -71,7 +76,7 @@ def test_both_halves_of_the_step(stop: float) -> None:
 
 def test_the_discriminator_sees_fresh_draws() -> None:
     model: Any = small("cho2023")
-    model.network.segmenter.head.weight.data.mul_(50)
+    model.model.network.segmenter.head.weight.data.mul_(50)
     batch, _, _ = training_batch(32, 2)
     model.temperature = lambda: 0.5
     first = model.paint(batch)

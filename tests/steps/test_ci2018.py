@@ -14,7 +14,7 @@ def test_the_step(hints: float) -> None:
     model = small("ci2018_small", hints=hints)
     batch, _, _ = training_batch(64, 2)
     mask = random_cells(batch["seed"], batch["rgb"], hints)
-    painted = model.network(sketches_of(batch), 2 * batch["rgb"] - 1, mask)
+    painted = model.model.network(sketches_of(batch), 2 * batch["rgb"] - 1, mask)
     wanted = ((painted - (2 * batch["rgb"] - 1)) ** 2).mean()
     found = model.training_step(batch, 0)
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
-from colorzoo.zoo.kang2023.losses import VGGFeatures, colorfulness_loss, frozen_vgg
+from colorzoo.zoo.kang2023.task import VGGFeatures, colorfulness_loss, frozen_vgg
 from steps.step import gradients, same, small, training_batch
 
 SIDE = 64
@@ -52,7 +52,7 @@ def plain_features(vgg: VGGFeatures, rgb: Tensor) -> list[Tensor]:
 
 
 def plain_loss(model: Any, luma: Tensor, ab: Tensor, rgb: Tensor) -> tuple[Tensor, Tensor]:
-    painted = model.network(luma)
+    painted = model.model.network(luma)
     colored = lab_to_rgb(torch.cat([luma, painted], dim=1))
     loss = 0.1 * (painted - ab).abs().mean()
     pairs = zip(
@@ -76,7 +76,7 @@ def test_both_halves_of_the_step(vgg: Any) -> None:
     found = model.generator_loss(batch, painted)
     wanted, colored = plain_loss(plain, luma, ab, batch["rgb"])
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
-    same(gradients(found, model.network), gradients(wanted, plain.network), rtol=5e-3)
+    same(gradients(found, model.model.network), gradients(wanted, plain.model.network), rtol=5e-3)
 
     critic = model.discriminator_loss(batch, painted.detach())
     real, fake = plain.discriminator(enhanced(batch["rgb"])), plain.discriminator(colored)
@@ -90,9 +90,8 @@ def test_a_step_takes_three_power_iterations_of_the_discriminator_and_one_of_the
 ) -> None:
     model = small("kang2023", perceptual_weight=0.0)
     calls = {"network": 0, "discriminator": 0}
-    for name in calls:
-        hook = getattr(model, name).register_forward_hook
-        hook(lambda *_, name=name: calls.update({name: calls[name] + 1}))
+    for name, module in (("network", model.model.network), ("discriminator", model.discriminator)):
+        module.register_forward_hook(lambda *_, name=name: calls.update({name: calls[name] + 1}))
     before = model.discriminator.layers[4][0].weight_u.clone()
     with silent_lightning():
         quiet_trainer(str(tmp_path), max_epochs=1).fit(model, batch_loader([training_batch(SIDE, 2)[0]]))
@@ -117,11 +116,13 @@ def test_the_colorfulness_of_a_gray_picture_has_a_gradient_of_numbers() -> None:
 
 def test_the_borrowed_layers_of_the_small_model_stand_still(tmp_path: Path) -> None:
     model: Any = small("kang2023_small")
-    before = {key: value.clone() for key, value in model.network.encoder.named_buffers()}
-    before |= {key: value.clone() for key, value in model.network.encoder.named_parameters()}
+    before = {key: value.clone() for key, value in model.model.network.encoder.named_buffers()}
+    before |= {key: value.clone() for key, value in model.model.network.encoder.named_parameters()}
     with silent_lightning():
         quiet_trainer(str(tmp_path), max_epochs=1).fit(model, batch_loader([training_batch(SIDE, 2)[0]]))
-    after = dict(model.network.encoder.named_buffers()) | dict(model.network.encoder.named_parameters())
+    after = dict(model.model.network.encoder.named_buffers()) | dict(
+        model.model.network.encoder.named_parameters()
+    )
     assert all(torch.equal(value, before[key]) for key, value in after.items())
     assert not any("encoder" in key for key in model.state_dict())
 

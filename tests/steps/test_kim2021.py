@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorzoo.guidance import Guidance, PointSimulation, simulate_points
-from colorzoo.guidance.bleeding import ScribbleSimulation, simulate_scribbles
+from colorzoo.guidance import Guidance
 from colorzoo.networks.taps import unchanged
 from colorzoo.randomness import picture_generators
+from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.simulation.scribbles import ScribbleSimulation, simulate_scribbles
 from steps.step import gradients, same, small, training_batch
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
@@ -36,16 +37,16 @@ def masked_mean(squared: Tensor, mask: Tensor) -> Tensor:
 
 def refined(model: Any, state: Any, luma: Tensor, drawn: Tensor) -> tuple[Tensor, list[Tensor]]:
     changes = []
-    names = [tap.name for tap in model.backbone.model.taps]
+    names = [tap.name for tap in model.model.backbone.model.taps]
 
     def visit(name: str, activation: Tensor) -> Tensor:
         if name not in names:
             return activation
         index = names.index(name)
-        changes.append(model.network(index, activation, drawn, luma, model.network.near(drawn)))
-        return activation + model.backbone.model.taps[index].scale * changes[-1]
+        changes.append(model.model.network(index, activation, drawn, luma, model.model.network.near(drawn)))
+        return activation + model.model.backbone.model.taps[index].scale * changes[-1]
 
-    return model.backbone.model.after_taps(state, visit), changes
+    return model.model.backbone.model.after_taps(state, visit), changes
 
 
 @pytest.mark.parametrize(
@@ -60,14 +61,14 @@ def refined(model: Any, state: Any, luma: Tensor, drawn: Tensor) -> tuple[Tensor
 def test_the_step_is_the_sum_of_three_losses(name: str, hints: float, empty: float) -> None:
     model: Any = small(name, hints=hints, empty=empty, con_weight=0.7, reg_weight=0.3)
     with torch.no_grad():
-        for branch in model.network.branches:
+        for branch in model.model.network.branches:
             branch.leave.weight.normal_(std=0.05, generator=torch.Generator().manual_seed(1))
     batch, luma, ab = training_batch(48, 4)  # in some of four colors bleed
     simulation = PointSimulation(none=1 - hints)
     points = simulate_points(ab, picture_generators(batch["seed"], "points"), simulation)
     with torch.no_grad():
-        state = model.backbone.model.before_taps(luma, Guidance(points=points))
-        first = model.backbone.model.after_taps(state, unchanged)
+        state = model.model.backbone.model.before_taps(luma, Guidance(points=points))
+        first = model.model.backbone.model.after_taps(state, unchanged)
         strokes = ScribbleSimulation(lost=0.3, most=5, jitter=2.0, none=empty)
         mask = simulate_scribbles(first, ab, picture_generators(batch["seed"], "strokes"), strokes).mask
     assert bool(mask.any()) != bool(empty)

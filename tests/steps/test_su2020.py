@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.factory import build_model
-from colorzoo.guidance import Boxes, Points, PointSimulation, simulate_points
+from colorzoo.guidance import Boxes, Points
 from colorzoo.randomness import picture_generators
-from colorzoo.registry import load_class, model_card
+from colorzoo.registry import load_task_class, model_card
+from colorzoo.simulation.points import PointSimulation, simulate_points
 from steps.step import gradients, same, small, training_batch
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
@@ -70,9 +71,9 @@ def test_the_step(stage: str, hints: float, monkeypatch: pytest.MonkeyPatch) -> 
     found = model.training_step(batch, 0)
     if stage == "fusion":
         corners: Sequence[Tensor] = [torch.tensor(each) / SIDE for each in BOXES]
-        predicted = model.network(seen[:, :1], points, Boxes.of(corners)).ab
+        predicted = model.model.network(seen[:, :1], points, Boxes.of(corners)).ab
     else:
-        predicted = model.network.color(stage, seen[:, :1], points)
+        predicted = model.model.network.color(stage, seen[:, :1], points)
     wanted = huber(predicted, seen[:, 1:])
     assert wanted > 0
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
@@ -83,7 +84,7 @@ def test_the_instance_stage_sees_things_and_not_pictures(monkeypatch: pytest.Mon
     model = small("su2020", stage="instance")
     batch, lab = batch_with_boxes()
     seen: list[Tensor] = []
-    colored = model.network.color
+    colored = model.model.network.color
 
     def watched(name: str, luma: Tensor, points: Points) -> Tensor:
         seen.append(luma)
@@ -91,7 +92,7 @@ def test_the_instance_stage_sees_things_and_not_pictures(monkeypatch: pytest.Mon
         return answer
 
     monkeypatch.setattr("colorzoo.zoo.su2020.task.rgb_to_lab", lambda _: lab)
-    monkeypatch.setattr(model.network, "color", watched)
+    monkeypatch.setattr(model.model.network, "color", watched)
     model.training_step(batch, 0)
     assert (seen[0] - lab[:, :1]).abs().amax(dim=(1, 2, 3)).min() > 1
     torch.testing.assert_close(seen[0], crops(lab, batch["seed"])[:, :1])
@@ -102,7 +103,7 @@ def test_colorful_pixels_count_more_if_asked(monkeypatch: pytest.MonkeyPatch) ->
     batch, lab = batch_with_boxes()
     monkeypatch.setattr("colorzoo.zoo.su2020.task.rgb_to_lab", lambda _: lab)
     ab = lab[:, 1:]
-    off = (model.network.color("full", lab[:, :1], Points.none(ab)) - ab).abs()
+    off = (model.model.network.color("full", lab[:, :1], Points.none(ab)) - ab).abs()
     each = torch.where(off < 2, off.square() / 4, off - 1).sum(dim=1)
     weight = 1 + 0.5 * ab.square().sum(dim=1).sqrt() / 20
     means = (each * weight).sum((1, 2)) / weight.sum((1, 2))
@@ -126,5 +127,5 @@ def test_the_third_stage_trains_as_many_weights_as_the_authors() -> None:
     """13 fusion layers, block 10 and the head: counted in their code (fact sheet, training)."""
     card = model_card("su2020")
     with torch.device("meta"):
-        model = build_model(load_class(card), {"stage": "fusion"})
+        model = build_model(load_task_class(card), {"stage": "fusion"})
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 1_226_108

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb
-from colorzoo.guidance import Points, PointSimulation, simulate_points
+from colorzoo.guidance import Points
 from colorzoo.randomness import picture_generators
+from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.zoo.xu2020.transfer import keep
 from steps.step import gradients, same, small, training_batch
 
@@ -35,7 +36,7 @@ def test_the_color_step(guided: bool) -> None:
     points = paper_points(batch, ab, none)
     assert bool(points.mask.any()) == guided
     found = model.training_step(batch, 0)
-    predicted, _ = model.network.color(luma, points)
+    predicted, _ = model.model.network.color(luma, points)
     weight = 1 + 10 * points.mask
     wanted = huber(weight * predicted / 110, weight * ab / 110, 0.4)
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
@@ -51,7 +52,7 @@ def test_hinted_pixels_teach_more() -> None:
         small("xu2020", stage="color", stop_probability=0.25, hint_weight=weight) for weight in (10.0, 0.0)
     )
     points = paper_points(batch, ab)
-    predicted, _ = plain.network.color(luma, points)
+    predicted, _ = plain.model.network.color(luma, points)
     torch.testing.assert_close(plain.training_step(batch, 0), huber(predicted / 110, ab / 110, 1.0))
     assert heavy.training_step(batch, 0) > 1.5 * plain.training_step(batch, 0)
 
@@ -63,14 +64,14 @@ def test_the_decoder_step(weights: tuple[float, float]) -> None:
     batch, _, _ = training_batch()
     rgb = batch["rgb"]
     found = model.training_step(batch, 0)
-    encoder, decoder = model.network.transfer.encoder, model.network.transfer.decoder
+    encoder, decoder = model.model.network.transfer.encoder, model.model.network.transfer.decoder
     made = decoder(encoder(rgb, keep), keep)
     bottoms = encoder(made, keep).bottom, encoder(rgb, keep).bottom.detach()
     image, features = ((a - b).square().mean() for a, b in ((made, rgb), bottoms))
     wanted = weights[0] * image + weights[1] * features
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
     ours = gradients(found, model)
-    assert {name.split(".")[2] for name in ours} == {"decoder"}
+    assert {name.split(".")[3] for name in ours} == {"decoder"}
     same(ours, gradients(wanted, model), rtol=1e-3)
 
 
@@ -81,13 +82,16 @@ def test_the_encoder_step_is_a_transfer_from_the_pictures_own_colors(
     model = small("xu2020", stage="encoder")
     batch, luma, _ = training_batch()
     reference = batch["rgb"].flip(3)
-    monkeypatch.setattr("colorzoo.zoo.xu2020.exposure._WRONG_SHARE", 0.0)
-    monkeypatch.setattr("colorzoo.zoo.xu2020.exposure.reference_of", lambda _: reference)
+    monkeypatch.setattr("colorzoo.zoo.xu2020.task._WRONG_SHARE", 0.0)
+    monkeypatch.setattr("colorzoo.zoo.xu2020.task.reference_of", lambda _: reference)
     found = model.training_step(batch, 0)
+    network = model.model.network
     with torch.no_grad():
-        automatic, _ = model.network.color(luma, Points.none(luma))
+        automatic, _ = network.color(luma, Points.none(luma))
         content = lab_to_rgb(torch.cat([luma, automatic], dim=1))
-    made = model.network.transfer(content, model.network.adapt(model.network.look(reference)))
+    made = model.model.network.transfer(
+        content, model.model.network.adapt(model.model.network.look(reference))
+    )
     wanted = (made - batch["rgb"]).square().mean()
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
     same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
@@ -102,12 +106,12 @@ def test_the_exposed_step_gives_the_grid_of_true_and_of_transferred_colors() -> 
     found = model._training_hints(lab, batch)
     drawn = simulate_points(ab, picture_generators(batch["seed"], "points"), PointSimulation(reveal_all=0.0))
     as_drawn = (found.mask == drawn.mask).flatten(1).all(dim=1)
-    grid = model.network.hints_of(ab, torch.Generator())
+    grid = model.model.network.hints_of(ab, torch.Generator())
     as_truth = ((found.ab - grid.ab).abs().flatten(1).amax(dim=1) < 1e-3) & ~as_drawn
     transferred = ~as_drawn & ~as_truth
     assert min(int(each.sum()) for each in (as_drawn, as_truth, transferred)) >= 3
     assert torch.equal(found.mask[transferred], grid.mask[transferred])
-    predicted, _ = model.network.color(luma, found)
+    predicted, _ = model.model.network.color(luma, found)
     weight = 1 + 10 * found.mask
     wanted = huber(weight * predicted / 110, weight * ab / 110, 1.0)
     torch.testing.assert_close(model.training_step(batch, 0), wanted, rtol=1e-5, atol=0)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from colorzoo.guidance import Points
 from colorzoo.randomness import draw_uniform, picture_generators
-from colorzoo.zoo.yun2023.hints import simulate_cells
+from colorzoo.zoo.yun2023.task import simulate_cells
 from steps.step import gradients, same, small, training_batch
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
@@ -42,11 +42,11 @@ def test_the_step(most: int) -> None:
     points = plain_hints(batch, ab, most)
     assert bool(points.mask.any()) == bool(most)
     found = model.training_step(batch, 0)
-    wanted = huber(model.network(luma, points), ab, 0.05)
+    wanted = huber(model.model.network(luma, points), ab, 0.05)
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
     ours = gradients(found, model)
     same(ours, gradients(wanted, model), rtol=1e-3)
-    hint_planes = ours["network.trunk.patch_embed.proj.weight"][:, 1:]
+    hint_planes = ours["model.network.trunk.patch_embed.proj.weight"][:, 1:]
     assert bool(hint_planes.any()) == bool(most)
 
 

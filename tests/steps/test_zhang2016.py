@@ -39,7 +39,7 @@ def test_the_step_is_the_rebalanced_cross_entropy(uniform: float, neighbors: int
     ab[1] = 0
     luma[1] = model_luma(batch["rgb"][1:])[0]
     found = model.training_step(batch, 0)
-    wanted = plain_loss(model.network.logits(luma), ab, uniform=uniform, neighbors=neighbors)
+    wanted = plain_loss(model.model.network.logits(luma), ab, uniform=uniform, neighbors=neighbors)
     torch.testing.assert_close(found.double(), wanted, rtol=1e-4, atol=0)
     same(gradients(found, model), gradients(wanted, model))
 

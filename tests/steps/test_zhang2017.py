@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorzoo.guidance import GlobalStatistics, Points, PointSimulation, simulate_points
+from colorzoo.guidance import GlobalStatistics, Points
 from colorzoo.guidance.color_statistics import ab_histogram, mean_saturation
 from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.simulation.points import PointSimulation, simulate_points
 from steps.step import gradients, same, small, training_batch
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
@@ -40,16 +41,21 @@ def test_the_local_step(stage: str, hints: float) -> None:
     points = drawn(batch, ab, stop_probability=1 / 8, reveal_all=0.01, none=1 - hints)
     assert bool(points.mask.any()) == bool(hints)
     found = model.training_step(batch, 0)
-    out = model.network(luma, points)
+    out = model.model.network(luma, points)
     colors, classes = smooth_l1(out.ab, ab, 3.0).mean(), hard_cross_entropy(out.logits, ab)
     torch.testing.assert_close(found, 10 / 110 * colors + classes, rtol=1e-5, atol=0)
     ours = gradients(found, model)
     by_color, by_class = gradients(10 / 110 * colors, model), gradients(classes, model)
-    own = {"network.unet.class_head.weight", "network.unet.class_head.bias"}
-    behind = ("network.unet.up9", "network.unet.skip", "network.unet.block9", "network.unet.up10")
-    decoder = (*behind, "network.unet.block10", "network.unet.ab_head")
+    own = {"model.network.unet.class_head.weight", "model.network.unet.class_head.bias"}
+    behind = (
+        "model.network.unet.up9",
+        "model.network.unet.skip",
+        "model.network.unet.block9",
+        "model.network.unet.up10",
+    )
+    decoder = (*behind, "model.network.unet.block10", "model.network.unet.ab_head")
     for name, gradient in ours.items():
-        deep = name == "network.unet.skip3.weight" or name == "network.unet.skip3.bias"
+        deep = name == "model.network.unet.skip3.weight" or name == "model.network.unet.skip3.bias"
         in_decoder = name.startswith(decoder) and not deep
         if stage == "joint":
             wanted = by_color[name] + by_class[name]
@@ -67,9 +73,9 @@ def test_the_hypercolumn_head_teaches_no_trunk() -> None:
     batch, _, _ = training_batch()
     found = gradients(model.training_step(batch, 0), model)
     assert found
-    assert {name.split(".")[1] for name in found} == {"hypercolumn"}
+    assert {name.split(".")[2] for name in found} == {"hypercolumn"}
     assert not any(
-        module.training for module in model.network.unet.modules() if list(module.parameters(False))
+        module.training for module in model.model.network.unet.modules() if list(module.parameters(False))
     )
 
 
@@ -81,7 +87,7 @@ def test_the_global_step(given: float) -> None:
     histogram, saturation = given * ab_histogram(ab), mean_saturation(batch["rgb"])
     statistics = GlobalStatistics(histogram, saturation if given else torch.full_like(saturation, -1.0))
     found = model.training_step(batch, 0)
-    wanted = smooth_l1(model.network(luma, statistics), ab, 2.0).mean()
+    wanted = smooth_l1(model.model.network(luma, statistics), ab, 2.0).mean()
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
     same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
 
@@ -100,7 +106,7 @@ def test_statistics_are_hidden_from_their_share_of_the_pictures() -> None:
 def test_weights_of_colorful_pixels_are_ours_and_off_by_default() -> None:
     batch, luma, ab = training_batch()
     model = small("zhang2017_local", stage="joint", init_std=None, hints=0.0, colorfulness=0.5)
-    out = model.network(luma, Points.none(luma))
+    out = model.model.network(luma, Points.none(luma))
     weight = 1 + 0.5 * ab.square().sum(dim=1).sqrt() / 20
     colors = ((smooth_l1(out.ab, ab, 1.0) * weight).sum(dim=(1, 2)) / weight.sum(dim=(1, 2))).mean()
     wanted = 10 / 110 * colors + hard_cross_entropy(out.logits, ab)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.zoo.zhao2021.network import ModulatedConvolution
-from colorzoo.zoo.zhao2021.references import made_reference
+from colorzoo.zoo.zhao2021.task import made_reference
 from steps.step import gradients, same, small, training_batch
 from vgg_file import write_vgg19
 
@@ -55,9 +55,9 @@ def plain_convolutions(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def predicted(model: Any, luma: Tensor, reference: Tensor) -> Tensor:
-    square = F.interpolate(reference, size=(32, 32), mode="bilinear")
-    vector = model.network.encoder.to_vector(model.network.encoder.features(square)[-1])[:, :, 0, 0]
-    return model.network.unet((luma - 50) / 50, vector)
+    encoder = model.model.network.encoder
+    vector = encoder.to_vector(encoder.features(reference)[-1])[:, :, 0, 0]
+    return model.model.network.unet((luma - 50) / 50, vector)
 
 
 @pytest.mark.parametrize("given", [False, True])
@@ -77,7 +77,7 @@ def test_the_step(given: bool, borrowed: bool, plain_convolutions: Any) -> None:
     fake = predicted(model, luma, reference)
     wanted = smooth_l1(fake, ab / 110)
     if borrowed:
-        features = model.network.encoder.features
+        features = model.model.network.encoder.features
         colored = features(lab_to_rgb(torch.cat([luma, 110 * fake], dim=1)))
         terms = [(a - b).abs().mean() for a, b in zip(colored, features(batch["rgb"]), strict=True)]
         wanted = wanted + 0.3 * (terms[0] / 8 + terms[1] / 4 + terms[2])
@@ -90,7 +90,7 @@ def test_the_perceptual_loss_of_a_vgg19_that_stays_as_it_is(tmp_path: Path) -> N
     model = small("zhao2021", perceptual_weight=0.5, vgg_weights=str(tmp_path / "vgg19.pth"))
     model.setup("fit")
     with torch.no_grad():
-        model.network.encoder.features.layers[0].weight.mul_(1.5)  # as if it had been trained already
+        model.model.network.encoder.features.layers[0].weight.mul_(1.5)  # as if it had been trained already
     batch, luma, ab = training_batch(48)
     found = model.training_step(batch, 0)
     fake = predicted(model, luma, made_reference(batch["rgb"], batch["seed"]))
@@ -100,7 +100,7 @@ def test_the_perceptual_loss_of_a_vgg19_that_stays_as_it_is(tmp_path: Path) -> N
     distance = sum(term / by for term, by in zip(terms, (32, 16, 8, 4, 1), strict=True))
     torch.testing.assert_close(found, smooth_l1(fake, ab / 110) + 0.5 * distance, rtol=1e-5, atol=0)
     reached = {name for name, value in gradients(found, model).items() if value.any()}
-    assert "network.encoder.features.layers.0.weight" in reached  # the encoder's own VGG-19 is trained
+    assert "model.network.encoder.features.layers.0.weight" in reached  # the encoder's own VGG-19 is trained
     assert not any(name.startswith("perceptual.") for name in reached)
 
 
@@ -110,7 +110,7 @@ def test_a_share_of_the_references_loses_its_colors() -> None:
     seen: list[Tensor] = []
     for share in (0.0, 0.5, 1.0):
         model: Any = small("zhao2021", gray_share=share)
-        model.network.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        model.model.network.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
         model.training_step(batch, 0)
     chroma = [rgb_to_lab(each)[:, 1:].abs().amax(dim=(1, 2, 3)) for each in seen]
     counts = [int((each < 0.5).sum()) for each in chroma]

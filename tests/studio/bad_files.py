@@ -1,4 +1,4 @@
-"""Twenty uploads that are no usable picture, made on the spot."""
+"""Twenty invalid uploads, generated on the fly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drives the drawing pad in Debian's chromium; the tests and the pictures of docs/studio.md use it."""
+"""Drive the drawing pad in Chromium, for the tests and for the pictures of docs/studio.md."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class BrowserPad:
                         "type": "error",
                         "re": message["re"],
                         "code": "internal",
-                        "message": "the model gave up on this picture",
+                        "message": "The model gave up on this picture",
                     }
                 )
             socket.send(frame)
@@ -194,15 +194,22 @@ class BrowserPad:
         chooser.value.set_files(file)
 
     def model(self, name: str) -> None:
+        self.open_models()
         self.page.select_option("select[aria-label=Model]", name)
         self.settle()
+
+    def open_models(self) -> None:
+        if self.page.get_attribute(".cz-model", "aria-expanded") == "false":
+            self.page.click(".cz-model")
 
     def recipe(self) -> dict[str, Any]:
         recipe: dict[str, Any] = self.page.evaluate("() => colorzooPad.recipe()")
         return recipe
 
     def points(self) -> list[dict[str, Any]]:
-        return self.recipe().get("points", [])
+        """Return the points, also those without a chosen color."""
+        points: list[dict[str, Any]] = self.page.evaluate("() => colorzooPad.points()")
+        return points
 
     def said(self) -> str:
         return self.page.inner_text(".cz-toasts")

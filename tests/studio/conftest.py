@@ -8,7 +8,7 @@ from browser_pad import SIZE, chromium, missing
 from pads import DirectPad, tiny_studio
 from PIL import Image
 
-from colorzoo.studio.desk import Studio
+from colorzoo.studio.studio import Studio
 
 
 @pytest.fixture(scope="module")

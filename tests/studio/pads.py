@@ -1,4 +1,4 @@
-"""Pads for tests: one that talks to a studio directly, one over a websocket; and pictures as files."""
+"""Pads for tests, with and without a websocket, and generated pictures."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.studio.app import build_app
-from colorzoo.studio.desk import Studio
-from colorzoo.studio.guard import Access
-from colorzoo.studio.limits import Limits
-from colorzoo.studio.messages import Message, pack, unpack
+from colorzoo.studio.access import Access
+from colorzoo.studio.app import StudioLoader, build_app
+from colorzoo.studio.photo import Photo, open_photo
+from colorzoo.studio.protocol import Limits, Message, pack, unpack
+from colorzoo.studio.studio import Studio
 from tiny_model import gray_picture, tiny_model
 
 ADDRESS = "http://127.0.0.1:8765"
@@ -37,6 +37,13 @@ def photo_file(width: int = 96, height: int = 80, kind: str = "PNG", **options: 
     memory = io.BytesIO()
     Image.fromarray(gray_picture(height, width)).save(memory, kind, **options)
     return memory.getvalue()
+
+
+def open_at_once(data: bytes, name: str, limits: Limits, network: int) -> Photo:
+    """Open a photo and skip the progress."""
+    *_, photo = open_photo(data, name, limits, network)
+    assert isinstance(photo, Photo)
+    return photo
 
 
 def look_file(width: int = 60, height: int = 50) -> bytes:
@@ -59,7 +66,7 @@ class DirectPad:
     def __init__(self, studio: Studio, session: str | None = None) -> None:
         self.studio, self.count = studio, 0
         self.inbox: queue.Queue[Message] = queue.Queue()
-        self.session = studio.greet(session, self.inbox.put)
+        self.session = studio.connect(session, self.inbox.put)
         self.hello = self.inbox.get(timeout=30).body
 
     def send(self, kind: str, *buffers: bytes, **fields: Any) -> int:
@@ -123,7 +130,7 @@ class SocketPad:
 
 @contextmanager
 def web_client(studio: Studio, access: Access | None = None) -> Iterator[TestClient]:
-    app = build_app(studio, access or Access("127.0.0.1"))
+    app = build_app(StudioLoader.loaded(studio), access or Access("127.0.0.1"))
     with TestClient(app, base_url=ADDRESS) as client:
         yield client
 

@@ -1,4 +1,4 @@
-"""A static host for tests: serves a folder, counts what it is asked for, and can go away."""
+"""A static web server for tests, which records requests and can be stopped."""
 
 from __future__ import annotations
 

@@ -1,21 +1,26 @@
-"""The web server: routes, limits while a body arrives, and who is let in."""
+"""Routes, limits of uploads, and access control of the web server."""
 
+import io
 import socket
+import time
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 from pads import ADDRESS, photo_file, socket_pad, tiny_studio, web_client
+from PIL import Image
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from colorzoo.studio.app import STATIC, build_app
-from colorzoo.studio.coming import Coming
-from colorzoo.studio.desk import Studio
-from colorzoo.studio.errors import StudioError
-from colorzoo.studio.guard import Access
-from colorzoo.studio.limits import Limits
-from colorzoo.studio.listen import is_loopback, is_number, qr_code, url_of
+from colorzoo.studio import app as app_module
+from colorzoo.studio.access import Access, is_ip_address, is_loopback
+from colorzoo.studio.app import STATIC, StudioLoader, build_app
+from colorzoo.studio.protocol import Limits, StudioError
+from colorzoo.studio.server import Address, qr_code, run_server, url_of
+from colorzoo.studio.studio import Studio
 
 SMALL = Limits(file_bytes=200_000, pixels=40_000)
 
@@ -33,7 +38,7 @@ def client(small_studio: Studio) -> Iterator[TestClient]:
         yield made
 
 
-def test_the_page_loads_nothing_from_elsewhere(client: TestClient) -> None:
+def test_the_page_loads_nothing_from_other_hosts(client: TestClient) -> None:
     page = client.get("/")
     assert page.status_code == 200
     assert "http" not in page.text.replace("http-equiv", "")
@@ -43,7 +48,7 @@ def test_the_page_loads_nothing_from_elsewhere(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(STATIC))
-def test_the_files_of_the_page_are_there(client: TestClient, name: str) -> None:
+def test_static_files_are_served(client: TestClient, name: str) -> None:
     answer = client.get(f"/static/{name}")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == STATIC[name]
@@ -61,14 +66,14 @@ def test_the_files_of_the_page_are_there(client: TestClient, name: str) -> None:
         "/etc/passwd",
     ],
 )
-def test_no_path_leads_to_another_file(client: TestClient, path: str) -> None:
+def test_no_path_serves_another_file(client: TestClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code in (404, 400)
     assert "import" not in answer.text
     assert "root:" not in answer.text
 
 
-def test_a_photo_goes_up_is_colored_and_comes_down(client: TestClient) -> None:
+def test_a_photo_is_uploaded_colored_and_downloaded(client: TestClient) -> None:
     with socket_pad(client) as pad:
         photo = pad.open(photo_file(), "old.png")
         recipe = {"image": photo.body["image"], "points": [{"x": 5, "y": 6, "color": "#c04020"}]}
@@ -82,7 +87,7 @@ def test_a_photo_goes_up_is_colored_and_comes_down(client: TestClient) -> None:
         assert client.get("/" + stolen).status_code == 404
 
 
-def test_a_file_that_is_too_large_is_refused_while_it_arrives(client: TestClient) -> None:
+def test_a_large_upload_is_refused_during_the_transfer(client: TestClient) -> None:
     sent = []
 
     def endless() -> Iterator[bytes]:
@@ -98,7 +103,7 @@ def test_a_file_that_is_too_large_is_refused_while_it_arrives(client: TestClient
         assert "limit here" in answer.json()["error"]["message"]
 
 
-def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(client: TestClient) -> None:
+def test_too_many_pixels_are_refused_before_decoding(client: TestClient) -> None:
     with socket_pad(client) as pad:
         answer = pad.open(photo_file(201, 200))
         assert answer.body["code"] == "bad_picture"
@@ -113,14 +118,14 @@ def test_an_upload_needs_a_session(client: TestClient) -> None:
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "10.0.0.1", ""]
 )
-def test_a_name_that_was_bound_to_this_machine_is_refused(client: TestClient, host: str) -> None:
+def test_unknown_host_names_are_refused_on_loopback(client: TestClient, host: str) -> None:
     assert client.get("/", headers={"host": host}).status_code == 403
 
 
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "null", "https://127.0.0.1:9999", "http://127.0.0.1"]
 )
-def test_another_site_may_not_upload_nor_connect(client: TestClient, origin: str) -> None:
+def test_other_origins_are_refused(client: TestClient, origin: str) -> None:
     assert client.post("/api/upload?session=x", headers={"origin": origin}).status_code == 403
     with (
         pytest.raises(WebSocketDisconnect),
@@ -129,14 +134,14 @@ def test_another_site_may_not_upload_nor_connect(client: TestClient, origin: str
         pass
 
 
-def test_the_own_page_may_connect(client: TestClient) -> None:
+def test_the_own_origin_is_accepted(client: TestClient) -> None:
     headers = {"origin": ADDRESS, "host": "127.0.0.1:8765"}
     with client.websocket_connect("/api/ws", headers=headers) as pipe:
         assert '"hello"' in pipe.receive_text()
 
 
-def test_beyond_loopback_the_api_wants_the_token(small_studio: Studio) -> None:
-    app = build_app(small_studio, Access("0.0.0.0", "secret"))
+def test_other_addresses_require_the_token(small_studio: Studio) -> None:
+    app = build_app(StudioLoader.loaded(small_studio), Access("0.0.0.0", "secret"))
     host = {"host": "192.168.1.7:8765"}
     client = TestClient(app, base_url="http://192.168.1.7:8765")  # without lifespan: the studio stays open
     assert client.get("/").status_code == 200
@@ -158,20 +163,20 @@ def test_beyond_loopback_the_api_wants_the_token(small_studio: Studio) -> None:
         ("evil.example:8765", 403),
     ],
 )
-def test_beyond_loopback_a_strangers_name_is_refused_too(
+def test_unknown_host_names_are_refused_on_other_addresses(
     small_studio: Studio, host: str, status: int
 ) -> None:
-    app = build_app(small_studio, Access("0.0.0.0", "secret", ("studio.example",)))
+    app = build_app(StudioLoader.loaded(small_studio), Access("0.0.0.0", "secret", ("studio.example",)))
     assert TestClient(app, base_url=ADDRESS).get("/", headers={"host": host}).status_code == status
 
 
-def test_a_page_that_came_by_tls_is_not_this_one(client: TestClient) -> None:
+def test_an_origin_with_another_scheme_is_refused(client: TestClient) -> None:
     own, other = {"origin": ADDRESS}, {"origin": ADDRESS.replace("http", "https")}
     assert client.get("/api/health", headers=own).status_code == 200
     assert client.get("/api/health", headers=other).status_code == 403
 
 
-def test_pads_beyond_the_limit_are_told_and_the_others_stay() -> None:
+def test_pads_beyond_the_limit_are_refused_and_the_others_stay() -> None:
     studio = tiny_studio(Limits(sessions=1))
     with web_client(studio) as client, socket_pad(client) as pad:
         with client.websocket_connect("/api/ws", headers={"host": "127.0.0.1:8765"}) as pipe:
@@ -182,33 +187,33 @@ def test_pads_beyond_the_limit_are_told_and_the_others_stay() -> None:
         assert pad.ask("gamut", luma=50).type == "gamut"
 
 
-def test_the_page_is_there_while_the_studio_is_loaded() -> None:
-    coming = Coming(SMALL)
-    with TestClient(build_app(coming, Access("127.0.0.1")), base_url=ADDRESS) as client:
+def test_the_page_is_served_while_the_studio_loads() -> None:
+    loader = StudioLoader(SMALL)
+    with TestClient(build_app(loader, Access("127.0.0.1")), base_url=ADDRESS) as client:
         assert client.get("/").status_code == 200
         with client.websocket_connect("/api/ws", headers={"host": "127.0.0.1:8765"}) as pipe:
-            coming.arrive(tiny_studio(SMALL), {"version": 1})
+            loader.finish(tiny_studio(SMALL), {"version": 1})
             assert '"recipe":{"version":1}' in pipe.receive_text()
 
 
-def test_a_studio_that_cannot_be_made_is_told() -> None:
-    coming = Coming(SMALL)
-    with TestClient(build_app(coming, Access("127.0.0.1")), base_url=ADDRESS) as client:
-        coming.fail(StudioError("no_model", "there is no such model"))
+def test_an_error_of_loading_is_reported() -> None:
+    loader = StudioLoader(SMALL)
+    with TestClient(build_app(loader, Access("127.0.0.1")), base_url=ADDRESS) as client:
+        loader.fail(StudioError("no_model", "there is no such model"))
         with client.websocket_connect("/api/ws", headers={"host": "127.0.0.1:8765"}) as pipe:
-            assert "there is no such model" in pipe.receive_text()
+            assert "There is no such model" in pipe.receive_text()
 
 
-def test_the_address_is_one_that_a_tablet_can_open() -> None:
+def test_the_printed_address_works_from_other_devices() -> None:
     shown = url_of("0.0.0.0", 8765, "secret")
-    assert is_number(urlsplit(shown).hostname or "") or socket.gethostname() in shown
+    assert is_ip_address(urlsplit(shown).hostname or "") or socket.gethostname() in shown
     assert shown.endswith(":8765/?token=secret")
     assert "0.0.0.0" not in shown
     assert url_of("::1", 80, None) == "http://[::1]:80/"
     assert "▄" in qr_code(shown)
 
 
-def test_a_frame_that_is_no_message_is_answered_and_the_socket_stays(client: TestClient) -> None:
+def test_an_invalid_frame_is_answered_and_the_socket_stays_open(client: TestClient) -> None:
     with socket_pad(client) as pad:
         for frame in ("{", "[]", "\x00"):
             pad.socket.send_text(frame)
@@ -229,5 +234,52 @@ def test_a_frame_that_is_no_message_is_answered_and_the_socket_stays(client: Tes
         ("box", False),
     ],
 )
-def test_what_counts_as_this_machine(host: str, local: bool) -> None:
+def test_is_loopback(host: str, local: bool) -> None:
     assert is_loopback(host) == local
+
+
+def slow_upload(url: str, session: str, size: int = 100_000) -> socket.socket:
+    """Begin an upload and send nothing of its body."""
+    parts = urlsplit(url)
+    link = socket.create_connection((parts.hostname, parts.port), timeout=30)
+    first = f"POST /api/upload?session={session} HTTP/1.1"
+    head = f"{first}\r\nHost: {parts.netloc}\r\nContent-Length: {size}\r\n\r\n"
+    link.sendall(head.encode())
+    return link
+
+
+def test_slow_uploads_block_no_other_session_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_module, "_UPLOAD_GRACE", 2.0)
+    studio = tiny_studio(SMALL)
+    with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
+        slow, other = (studio.connect(None, lambda _: None).id for _ in range(2))
+        links = [slow_upload(url, slow) for _ in range(8)]
+        time.sleep(0.5)
+        refused = urlopen_status(f"{url}api/upload?session={slow}", b"x" * 100)
+        accepted = urlopen_status(f"{url}api/upload?session={other}", b"x" * 100)
+        assert (refused, accepted) == (429, 200)
+        answers = sorted(link.recv(4096).split(b" ")[1] for link in links)
+        assert answers == [b"408"] * 2 + [b"429"] * 6
+        assert urlopen_status(f"{url}api/upload?session={slow}", b"x" * 100) == 200
+        for link in links:
+            link.close()
+
+
+def urlopen_status(url: str, data: bytes) -> int:
+    try:
+        with urlopen(url, data) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+
+
+def test_the_offered_photo_is_shown_in_gray_while_the_studio_loads(tmp_path: Path) -> None:
+    photo = tmp_path / "old.png"
+    photo.write_bytes(photo_file(200, 150))
+    with TestClient(build_app(StudioLoader(SMALL, photo), Access("127.0.0.1")), base_url=ADDRESS) as client:
+        answer = client.get("/api/glimpse")
+        assert answer.headers["content-type"] == "image/jpeg"
+        with Image.open(io.BytesIO(answer.content)) as image:
+            assert (image.mode, image.size) == ("L", (200, 150))
+    with TestClient(build_app(StudioLoader(SMALL), Access("127.0.0.1")), base_url=ADDRESS) as client:
+        assert client.get("/api/glimpse").status_code == 204

@@ -1,4 +1,4 @@
-"""The drawing pad in a real browser. Without one these tests are missing: CI fails, others skip."""
+"""The drawing pad in a real browser. Without one, these tests are skipped, and fail in CI."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from PIL import Image
 import colorzoo.studio
 from colorzoo.cli.main import main
 from colorzoo.color import at_lightness, reduce_chroma, rgb_to_lab
-from colorzoo.studio.desk import Studio
-from colorzoo.studio.limits import Limits
-from colorzoo.studio.serve import Address, running
+from colorzoo.studio.app import StudioLoader
+from colorzoo.studio.protocol import Limits
+from colorzoo.studio.server import Address, run_server
+from colorzoo.studio.studio import Studio
 
 pytestmark = pytest.mark.browser
 
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     studio = tiny_studio(Limits(pixels=1_000_000, file_bytes=2**20))
-    with running(studio, Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
         yield url
 
 
@@ -42,7 +43,7 @@ def pad(browser: Any, address: str) -> Iterator[BrowserPad]:
 def test_a_session_by_mouse_and_its_export_equal_the_command_line(
     browser: Any, photo: Path, tmp_path: Path
 ) -> None:
-    with running(Studio(device="cpu"), Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(Studio(device="cpu")), Address(port=0)) as (url, _):
         pad = BrowserPad(browser, url)
         pad.open_ready(photo)
         for place in ((60, 50), (180, 60), (110, 90)):
@@ -120,7 +121,7 @@ def colorfulness(pad: BrowserPad, x: float, y: float) -> int:
     return int((levels.max(axis=-1) - levels.min(axis=-1)).max())
 
 
-def test_the_reach_of_a_point_is_chosen_with_its_area_in_sight(pad: BrowserPad, photo: Path) -> None:
+def test_the_reach_of_a_point_is_shown_while_it_is_set(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.click(100, 75)
     pad.settle()
@@ -193,7 +194,7 @@ def test_a_session_by_keyboard_alone(pad: BrowserPad, photo: Path, tmp_path: Pat
         assert image.size == SIZE
 
 
-def test_points_are_selected_recolored_moved_and_deleted_and_undo_has_no_end(
+def test_points_are_selected_recolored_moved_deleted_and_restored_by_undo(
     pad: BrowserPad, photo: Path
 ) -> None:
     pad.open_ready(photo)
@@ -247,7 +248,7 @@ def test_zoom_keeps_the_place_under_the_cursor_and_hints_keep_their_pixels(
     pad.settle()
 
 
-def test_the_work_is_back_after_a_crash(pad: BrowserPad, photo: Path) -> None:
+def test_work_is_restored_after_a_crash(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.click(60, 50)
     pad.click(180, 60)
@@ -258,10 +259,10 @@ def test_the_work_is_back_after_a_crash(pad: BrowserPad, photo: Path) -> None:
     pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
     pad.settle()
     assert pad.recipe() == before
-    assert "is back" in pad.said()
+    assert "is restored" in pad.said()
 
 
-def test_kept_work_is_offered_and_can_be_forgotten(pad: BrowserPad, photo: Path) -> None:
+def test_saved_work_is_listed_and_can_be_deleted(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.click(60, 50)
     pad.settle()
@@ -279,12 +280,12 @@ def test_kept_work_is_offered_and_can_be_forgotten(pad: BrowserPad, photo: Path)
     pad.page.wait_for_selector(".cz-work", state="detached")
 
 
-def test_the_same_module_is_the_widget(pad: BrowserPad) -> None:
+def test_the_module_renders_the_widget(pad: BrowserPad) -> None:
     ready = [{"type": "ready", "id": 0}, 0]
     assert pad.page.evaluate(check("WIDGET")) == ["true", "empty", [ready], 0, True]
 
 
-def test_the_page_computes_colors_as_the_library(browser: Any) -> None:
+def test_colors_agree_with_the_library(browser: Any) -> None:
     generator = torch.Generator().manual_seed(0)
     rgb = torch.rand(3, 100, 1, generator=generator).mul(255).round()
     wild = torch.rand(3, 100, 1, generator=generator) * torch.tensor([100.0, 220, 220]).view(3, 1, 1)
@@ -302,7 +303,7 @@ def test_the_page_computes_colors_as_the_library(browser: Any) -> None:
     assert torch.allclose(torch.tensor(ours[2]).T, moved[1:, :, 0], atol=0.3)
 
 
-def test_offline_edits_go_on_and_are_sent_later(pad: BrowserPad, photo: Path) -> None:
+def test_offline_edits_are_sent_after_the_reconnection(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.lose_connection()
     pad.click(60, 50)
@@ -314,7 +315,7 @@ def test_offline_edits_go_on_and_are_sent_later(pad: BrowserPad, photo: Path) ->
     assert len(pad.points()) == 2
 
 
-def test_a_failure_is_shown_and_can_be_tried_again(pad: BrowserPad, photo: Path) -> None:
+def test_an_error_is_shown_and_can_be_retried(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.broken = "colored"
     pad.click(60, 50)
@@ -340,9 +341,7 @@ def bad_files() -> dict[str, bytes]:
     }
 
 
-def test_bad_files_are_refused_in_words_and_the_work_stays(
-    pad: BrowserPad, photo: Path, tmp_path: Path
-) -> None:
+def test_bad_files_are_refused_and_the_work_stays(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
     pad.open_ready(photo)
     pad.click(60, 50)
     pad.settle()
@@ -409,14 +408,14 @@ def offer(*kinds: str) -> Callable[[dict[str, Any]], None]:
     ("kinds", "tools", "panels"),
     [
         ((), {"hand"}, set()),
-        (("points",), {"point", "brush", "eraser", "dropper", "hand"}, {"Hints", "Suggestions"}),
+        (("points",), {"point", "brush", "eraser", "dropper", "hand"}, {"Hints"}),
         (("scribbles",), {"edge", "eraser", "hand"}, {"Hints"}),
         (("exemplar", "classes"), {"lasso", "hand"}, {"Reference", "Classes"}),
         (("boxes",), {"box", "hand"}, {"Things"}),
         (("statistics",), {"hand"}, {"Whole picture"}),
     ],
 )
-def test_modes_appear_by_what_the_model_accepts(
+def test_panels_depend_on_the_guidance_of_the_model(
     browser: Any, address: str, photo: Path, kinds: tuple[str, ...], tools: set[str], panels: set[str]
 ) -> None:
     pad = BrowserPad(browser, address, offer(*kinds))
@@ -429,10 +428,10 @@ def test_modes_appear_by_what_the_model_accepts(
     )
     pad.close()
     assert set(shown) - {"area"} == tools  # areas are for all models
-    assert set(titles) - {"Color", "Model", "Recent", "Palette", "Areas"} == panels
+    assert set(titles) - {"Color", "Model", "Palette", "How far it goes"} == panels
 
 
-def test_fingers_add_move_and_undo_on_a_phone(browser: Any, address: str, photo: Path) -> None:
+def test_touch_adds_moves_and_undoes_on_a_phone(browser: Any, address: str, photo: Path) -> None:
     pad = BrowserPad(browser, address, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     pad.open_ready(photo)
     pad.page.touchscreen.tap(*pad.place(60, 50))
@@ -445,7 +444,7 @@ def test_fingers_add_move_and_undo_on_a_phone(browser: Any, address: str, photo:
     assert pad.problems == []
 
 
-def test_a_color_that_is_taken_asks_the_network_once(pad: BrowserPad, photo: Path) -> None:
+def test_choosing_a_color_runs_the_network_once(pad: BrowserPad, photo: Path) -> None:
     """A small preview before it would make the result wait, and nobody would see it."""
     pad.open_ready(photo)
     pad.click(60, 50)
@@ -477,7 +476,7 @@ def test_controls_have_names_and_text_has_contrast(
     pad.close()
 
 
-def test_tab_goes_through_the_areas_in_order_and_shows_where_it_is(pad: BrowserPad, photo: Path) -> None:
+def test_tab_visits_the_parts_in_order_with_a_visible_focus(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.page.evaluate("() => document.activeElement.blur()")
     areas = []
@@ -493,7 +492,7 @@ def test_tab_goes_through_the_areas_in_order_and_shows_where_it_is(pad: BrowserP
     assert set(areas) == {0, 1, 2, 3}
 
 
-def test_single_keys_rest_while_typing_and_can_be_switched_off(pad: BrowserPad, photo: Path) -> None:
+def test_single_keys_are_ignored_while_typing_and_can_be_disabled(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.click(60, 50)
     pad.page.focus(".cz-hex")
@@ -511,7 +510,7 @@ def test_single_keys_rest_while_typing_and_can_be_switched_off(pad: BrowserPad, 
     pad.settle()
 
 
-def test_a_drag_sends_little_and_ends_with_the_whole(pad: BrowserPad, photo: Path) -> None:
+def test_a_drag_sends_small_previews_and_then_the_final_one(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.click(60, 50)
     pad.settle()
@@ -532,10 +531,10 @@ def test_a_drag_sends_little_and_ends_with_the_whole(pad: BrowserPad, photo: Pat
     assert painted[-1] == [number for name, number, _ in marks if name == "pad:input"][-1]
 
 
-def test_the_photo_of_the_command_line_opens_by_itself_and_comes_back(browser: Any, photo: Path) -> None:
+def test_the_photo_of_the_command_line_is_opened_and_restored(browser: Any, photo: Path) -> None:
     studio = tiny_studio()
     studio.offer(photo.read_bytes(), photo.name)
-    with running(studio, Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
         pad = BrowserPad(browser, url)
         pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
         pad.settle()
@@ -544,7 +543,7 @@ def test_the_photo_of_the_command_line_opens_by_itself_and_comes_back(browser: A
         points = pad.points()
         pad.page.wait_for_timeout(1500)  # the autosave waits for a pause
         pad.crash()
-        pad.page.wait_for_selector(".cz-toast >> text=is back")
+        pad.page.wait_for_selector(".cz-toast >> text=is restored")
         pad.settle()
         assert pad.points() == points
         pad.close()

@@ -1,4 +1,4 @@
-"""Edge scribbles in a real browser: they fade once they are answered, and what they changed can be seen."""
+"""Edge scribbles in a real browser."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from torch import Tensor
 
 from colorzoo.guidance import Guidance
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.studio.desk import Studio
-from colorzoo.studio.serve import Address, running
-from colorzoo.tasks import AbPrediction, ColorizationModule
+from colorzoo.model import ColoringModel
+from colorzoo.prediction import AbPrediction
+from colorzoo.studio.app import StudioLoader
+from colorzoo.studio.server import Address, run_server
+from colorzoo.studio.studio import Studio
 
 pytestmark = pytest.mark.browser
 
@@ -27,18 +29,15 @@ STROKE = ((60, 130), (180, 130))
 ON_IT, BESIDE_IT, FAR = (120, 130), (120, 140), (120, 20)
 
 
-class Reddens(ColorizationModule):
+class Reddens(ColoringModel):
     """Turns the photo red as soon as there is a stroke; answers to strokes wait for leave."""
 
     accepts = frozenset({"scribbles"})
     leave: ClassVar[threading.Event] = threading.Event()
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(torch.nn.Identity())
         self.trained = True
-
-    def configure_network(self) -> None:
-        self.network = torch.nn.Identity()
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         drawn = guidance is not None and guidance.scribbles is not None
@@ -58,7 +57,10 @@ def leave() -> Iterator[threading.Event]:
 @pytest.fixture
 def pad(browser: Any, photo: Path, leave: threading.Event) -> Iterator[BrowserPad]:
     studio = Studio(Colorizer(Reddens(), device="cpu", size=64))
-    with running(studio, Address(port=0)) as (url, _), watched_pad(browser, url) as opened:
+    with (
+        run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _),
+        watched_pad(browser, url) as opened,
+    ):
         opened.open_ready(photo)
         opened.page.click("[data-tool=edge]")
         yield opened
@@ -80,7 +82,7 @@ def redness(pad: BrowserPad, place: tuple[float, float]) -> float:
     return float(red - blue)
 
 
-def test_a_stroke_fades_when_it_is_answered(pad: BrowserPad, leave: threading.Event) -> None:
+def test_a_scribble_fades_after_its_result(pad: BrowserPad, leave: threading.Event) -> None:
     bare = seen(pad, ON_IT)
     pad.drag(*STROKE)
     waiting = np.abs(seen(pad, ON_IT) - bare).max()
@@ -92,7 +94,7 @@ def test_a_stroke_fades_when_it_is_answered(pad: BrowserPad, leave: threading.Ev
     assert faded < waiting / 2
 
 
-def test_the_band_shows_the_photo_before_and_after(pad: BrowserPad, leave: threading.Event) -> None:
+def test_the_preview_shows_the_photo_without_a_scribble(pad: BrowserPad, leave: threading.Event) -> None:
     leave.set()
     pad.drag(*STROKE)
     pad.settle()

@@ -14,16 +14,17 @@ from browser_pad import SIZE, BrowserPad, check, watched_pad
 from numpy.typing import NDArray
 from pads import look_file, pixels
 from PIL import Image
-from test_kinds import LooksForThings
+from test_handlers_guidance import LooksForThings
 
 from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
 from colorzoo.inference.classes import find_classes
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.picture_io import read_picture
 from colorzoo.inference.references import as_reference
-from colorzoo.studio.desk import Studio
-from colorzoo.studio.serve import Address, running
+from colorzoo.pictures.read import read_picture
+from colorzoo.studio.app import StudioLoader
+from colorzoo.studio.server import Address, run_server
+from colorzoo.studio.studio import Studio
 
 pytestmark = pytest.mark.browser
 
@@ -39,7 +40,7 @@ def studio() -> Studio:
 
 @pytest.fixture(scope="module")
 def address(studio: Studio) -> Iterator[str]:
-    with running(studio, Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
         yield url
 
 
@@ -117,12 +118,12 @@ def by_command(photo: Path, recipe: dict[str, Any], folder: Path) -> NDArray[Any
 
 
 def classes_of(studio: Studio, look: Path) -> NDArray[Any]:
-    colorizer = studio.pool.bench("chen2023_small").colorizer()
+    colorizer = studio.pool.get("chen2023_small").colorizer()
     small = as_reference(read_picture(look), colorizer.size)
     return find_classes(colorizer.model, rgb_to_lab(small)[:, :1])[0, 0].numpy()
 
 
-def test_a_thing_is_painted_with_a_class_and_colored_by_it(
+def test_an_object_is_painted_with_a_class_and_colored_by_it(
     pad: BrowserPad, studio: Studio, photo: Path, look: Path, tmp_path: Path
 ) -> None:
     pad.model("chen2023_small")
@@ -159,7 +160,7 @@ def test_a_thing_is_painted_with_a_class_and_colored_by_it(
     assert np.abs(seen(pad, (105, 75)) - before).max() < 1
 
 
-def test_areas_are_selected_moved_and_deleted(pad: BrowserPad, look: Path) -> None:
+def test_painted_classes_are_selected_moved_and_deleted(pad: BrowserPad, look: Path) -> None:
     pad.model("chen2023_small")
     attach(pad, look)
     take_lasso(pad)
@@ -185,7 +186,7 @@ def test_areas_are_selected_moved_and_deleted(pad: BrowserPad, look: Path) -> No
     pad.settle()
 
 
-def test_an_outline_has_few_corners_however_long_it_is(pad: BrowserPad) -> None:
+def test_long_outlines_are_simplified(pad: BrowserPad) -> None:
     pad.model("chen2023_small")
     take_lasso(pad)
     turns = np.linspace(0, 2 * np.pi, 260)  # more than the corners that are allowed
@@ -196,7 +197,7 @@ def test_an_outline_has_few_corners_however_long_it_is(pad: BrowserPad) -> None:
     pad.settle()
 
 
-def test_a_class_is_taken_from_the_reference(pad: BrowserPad, studio: Studio, look: Path) -> None:
+def test_a_class_is_chosen_in_the_reference(pad: BrowserPad, studio: Studio, look: Path) -> None:
     pad.model("chen2023_small")
     attach(pad, look)
     take_lasso(pad)
@@ -217,7 +218,7 @@ def test_a_class_is_taken_from_the_reference(pad: BrowserPad, studio: Studio, lo
     pad.settle()
 
 
-def test_a_box_is_drawn_resized_moved_and_colored_by_itself(
+def test_a_box_is_drawn_resized_moved_and_colored_separately(
     pad: BrowserPad, photo: Path, tmp_path: Path
 ) -> None:
     pad.model("su2020_small")
@@ -259,21 +260,21 @@ def test_a_box_is_drawn_resized_moved_and_colored_by_itself(
     pad.settle()
 
 
-def test_a_rectangle_that_was_kept_follows_the_edges_later(pad: BrowserPad) -> None:
+def test_a_plain_box_can_be_replaced_by_the_outline_later(pad: BrowserPad) -> None:
     pad.model("su2020_small")
     keep_rectangles(pad)
     pad.page.keyboard.press("u")
     pad.drag((50, 30), (160, 120))
     pad.settle()
     assert boxes(pad) == [(50, 30, 110, 90)]
-    pad.page.click("[aria-label='Let box 1 follow the edges of what is in it']")
+    pad.page.click("[aria-label='Replace box 1 by the outline of the thing in it']")
     pad.page.wait_for_selector("[aria-label='Areas'] li")
     pad.settle()
     assert pad.recipe()["boxes"] == []
     assert [area["made"] for area in pad.recipe()["areas"]] == [{"by": "box"}]
 
 
-def test_a_box_follows_the_edges_of_what_is_in_it_and_no_rectangle_remains(
+def test_a_drawn_box_is_replaced_by_the_outline_of_its_object(
     pad: BrowserPad, photo: Path, tmp_path: Path
 ) -> None:
     pad.model("su2020_small")
@@ -295,29 +296,31 @@ def test_a_box_follows_the_edges_of_what_is_in_it_and_no_rectangle_remains(
     assert change[INSIDE].mean() > 0.5
     assert change[OUTSIDE].max() == 0
     pad.model("zhang2017_local_small")
-    assert "1 areas that are things" in pad.page.inner_text(".cz-kept")
+    assert "1 areas marked as things" in pad.page.inner_text(".cz-kept")
     pad.page.focus(".cz-stage")
     pad.page.keyboard.press("t")
     pad.drag(*THING, THING[0])
-    pad.page.wait_for_selector("[data-zone-action=color]")
-    assert not pad.page.is_visible("[data-zone-action=thing]"), "this model does nothing with things"
+    pad.page.wait_for_selector("[data-area-action=color]")
+    assert not pad.page.is_visible("[data-area-action=thing]"), "this model does nothing with things"
     pad.model("su2020_small")
-    pad.page.click("[data-zone-action=thing]")
+    pad.page.click("[data-area-action=thing]")
     pad.page.wait_for_selector("[aria-label='Areas'] li:nth-child(2)")
     pad.settle()
     assert pad.recipe()["areas"][1]["made"] == {"by": "outline"}
 
 
-def test_a_model_that_looks_for_things_may_be_told_that_there_are_none(browser: Any, photo: Path) -> None:
+def test_detection_of_objects_can_be_switched_off(browser: Any, photo: Path) -> None:
     model = LooksForThings()
     model.trained = True
-    with running(Studio(Colorizer(model, device="cpu", size=64)), Address(port=0)) as (url, _):
+    with run_server(
+        StudioLoader.loaded(Studio(Colorizer(model, device="cpu", size=64))), Address(port=0)
+    ) as (url, _):
         pad = BrowserPad(browser, url)
         pad.open_ready(photo)
         assert "boxes" not in pad.recipe()
         pad.page.click("text=There are none")
         assert boxes(pad) == []
-        pad.page.click("text=Let the model look")
+        pad.page.click("text=Let the model find them")
         assert "boxes" not in pad.recipe()
         keep_rectangles(pad)
         pad.page.click("text=Draw a box")
@@ -327,7 +330,7 @@ def test_a_model_that_looks_for_things_may_be_told_that_there_are_none(browser: 
         pad.close()
 
 
-def test_shapes_are_drawn_by_keys_alone(pad: BrowserPad) -> None:
+def test_shapes_are_drawn_by_keyboard(pad: BrowserPad) -> None:
     keys = pad.page.keyboard
     pad.model("su2020_small")
     keep_rectangles(pad)
@@ -350,7 +353,7 @@ def test_shapes_are_drawn_by_keys_alone(pad: BrowserPad) -> None:
     pad.settle()
 
 
-def test_fingers_draw_a_box(browser: Any, address: str, photo: Path) -> None:
+def test_touch_draws_a_box(browser: Any, address: str, photo: Path) -> None:
     pad = BrowserPad(browser, address, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     pad.open_ready(photo)
     pad.model("su2020_small")
@@ -367,7 +370,7 @@ def test_fingers_draw_a_box(browser: Any, address: str, photo: Path) -> None:
     pad.close()
 
 
-def test_a_loaded_recipe_keeps_what_is_painted_and_boxed(pad: BrowserPad, tmp_path: Path) -> None:
+def test_a_loaded_recipe_keeps_painted_classes_and_boxes(pad: BrowserPad, tmp_path: Path) -> None:
     width, height = SIZE
     kept = {
         "classes": {
@@ -423,7 +426,7 @@ def problems_of(pad: BrowserPad) -> list[Any]:
     return [found for name, given in checks for found in pad.page.evaluate(check(name), given)]
 
 
-def test_the_lasso_is_laid_down_with_the_model_that_it_is_for(pad: BrowserPad) -> None:
+def test_the_lasso_is_deselected_with_its_model(pad: BrowserPad) -> None:
     tool = ".cz-tool[aria-pressed=true]"
     pad.model("chen2023_small")
     assert pad.page.get_attribute(tool, "data-tool") == "hand", "nobody has taken the lasso yet"

@@ -1,4 +1,4 @@
-"""The pad without a server in a browser with the real runtime: slow, skipped where one of them is missing."""
+"""The static page with the real runtime in a browser: slow, skipped if one of them is missing."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from static_site import Site, serving
 
 from colorzoo.cli.main import main
 from colorzoo.guidance import Recipe
-from colorzoo.inference.origin import read_origin
-from colorzoo.studio.runtime import is_cached
+from colorzoo.pictures.provenance import read_provenance
+from colorzoo.studio.static_page import runtime_is_cached
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page, made as a user makes it, with what the user's own cache holds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("COLORZOO_HOME", raising=False)
-        if not is_cached():
+        if not runtime_is_cached():
             pytest.skip("missing, not passed: onnxruntime-web; `colorzoo studio --static FOLDER` fetches it")
         made = tmp_path_factory.mktemp("static") / "page"
         models = f"{MODEL},{REFERENCE_MODEL},{STATISTICS_MODEL}"
@@ -92,7 +92,7 @@ def difference(one: Path, other: Path) -> np.ndarray:
         return np.abs(np.asarray(ours.convert("RGB")).astype(int) - np.asarray(theirs.convert("RGB")))
 
 
-def test_a_session_is_what_the_command_line_makes_and_nothing_leaves_the_page(
+def test_results_agree_with_the_command_line_and_nothing_is_uploaded(
     browser: Any, site: Site, photo: Path, tmp_path: Path
 ) -> None:
     pad = StaticPad(browser, site)
@@ -135,7 +135,7 @@ def test_a_session_is_what_the_command_line_makes_and_nothing_leaves_the_page(
     assert max(apart[y, x].max() for x, y in PLACES) < 3
     assert difference(files["jpeg"], tmp_path / "cli.png").mean() < 2.0
     for file in files.values():
-        origin = read_origin(file)
+        origin = read_provenance(file)
         assert origin is not None
         assert (origin.model, json.loads(origin.recipe)) == (MODEL, json.loads(recipe.read_text()))
 
@@ -171,7 +171,7 @@ def test_a_reference_colors_as_on_the_command_line(
     assert difference(saved["without"], saved["with"]).mean() > 1.0
 
 
-def test_a_saturation_is_obeyed_as_on_the_command_line(
+def test_a_saturation_colors_as_on_the_command_line(
     browser: Any, site: Site, photo: Path, tmp_path: Path
 ) -> None:
     written = tmp_path / "vivid.json"
@@ -194,7 +194,7 @@ def test_a_saturation_is_obeyed_as_on_the_command_line(
         assert np.ptp(np.asarray(colored.convert("RGB")).astype(int), axis=2).mean() > 20
 
 
-def test_an_address_names_one_of_the_photos_of_its_page(
+def test_the_address_selects_a_photo_of_the_page(
     browser: Any, folder: Path, photo: Path, tmp_path: Path
 ) -> None:
     offering = tmp_path / "page"
@@ -212,7 +212,7 @@ def test_an_address_names_one_of_the_photos_of_its_page(
             pad.close()
 
 
-def test_graphics_color_as_the_processor_does(browser: Any, folder: Path, tmp_path: Path) -> None:
+def test_webgpu_agrees_with_the_cpu(browser: Any, folder: Path, tmp_path: Path) -> None:
     """By WebGPU in software: it takes minutes, so a page itself never chooses it."""
     page = tmp_path / "page"
     shutil.copytree(folder, page)
@@ -243,7 +243,9 @@ def test_graphics_color_as_the_processor_does(browser: Any, folder: Path, tmp_pa
     assert difference(made, tmp_path / "cli.png").mean() < 1.0
 
 
-def test_recipes_go_both_ways(browser: Any, site: Site, photo: Path, tmp_path: Path) -> None:
+def test_recipes_are_exchanged_with_the_command_line(
+    browser: Any, site: Site, photo: Path, tmp_path: Path
+) -> None:
     points = [
         {"x": 70, "y": 60, "radius": 4, "color": "#b03020", "reach": "automatic"},
         {"x": 190.5, "y": 120, "radius": 2, "color": "#2050c0", "ab": [12.0, -50.0]},

@@ -1,4 +1,4 @@
-"""Work is never lost, in a real browser: idle pads, two tabs, kept photos, large files."""
+"""Saved work in a real browser: expired sessions, two tabs, large files."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from browser_pad import BrowserPad, watched_pad
 from pads import tiny_studio
 from PIL import Image
 
-from colorzoo.studio import opening
-from colorzoo.studio.desk import Studio
-from colorzoo.studio.limits import Limits
-from colorzoo.studio.serve import Address, running
+from colorzoo.studio import photo as photo_module
+from colorzoo.studio.app import StudioLoader
+from colorzoo.studio.protocol import Limits
+from colorzoo.studio.server import Address, run_server
+from colorzoo.studio.studio import Studio
 
 pytestmark = pytest.mark.browser
 SLOW_STORE = """() => {
@@ -35,7 +36,7 @@ def studio() -> Studio:
 
 @pytest.fixture(scope="module")
 def address(studio: Studio) -> Iterator[str]:
-    with running(studio, Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
         yield url
 
 
@@ -55,13 +56,13 @@ def close_photo(pad: BrowserPad) -> None:
 def idle_for_two_hours(studio: Studio) -> None:
     clock = studio.sessions._clock
     studio.sessions._clock = lambda: clock() + 7200
-    studio.sessions.sweep()
+    studio.sessions.remove_expired()
     assert all(session.photo is None for session in studio.sessions._sessions.values())
 
 
-def test_a_page_that_idled_goes_on_by_itself_with_its_undo(browser: Any, photo: Path) -> None:
+def test_an_expired_session_is_restored_with_undo(browser: Any, photo: Path) -> None:
     studio = tiny_studio()
-    with running(studio, Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
         pad = BrowserPad(browser, url)
         pad.open_ready(photo)
         pad.click(60, 50)
@@ -83,7 +84,7 @@ def test_a_page_that_idled_goes_on_by_itself_with_its_undo(browser: Any, photo: 
         pad.close()
 
 
-def test_two_tabs_on_one_photo_say_so_and_keep_both_works(pad: BrowserPad, photo: Path) -> None:
+def test_two_tabs_on_one_photo_are_saved_separately(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.click(60, 50)
     pad.settle()
@@ -107,7 +108,7 @@ def test_two_tabs_on_one_photo_say_so_and_keep_both_works(pad: BrowserPad, photo
     assert other.problems == []
 
 
-def test_a_photo_opened_again_brings_its_work(pad: BrowserPad, photo: Path) -> None:
+def test_opening_a_photo_again_restores_its_work(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.click(60, 50)
     pad.settle()
@@ -115,13 +116,13 @@ def test_a_photo_opened_again_brings_its_work(pad: BrowserPad, photo: Path) -> N
     close_photo(pad)
     pad.open_ready(photo)
     assert pad.points() == points
-    assert "is back" in pad.said()
+    assert "is restored" in pad.said()
 
 
 def test_the_photo_of_the_command_line_stays_in_the_list(browser: Any, photo: Path) -> None:
     studio = tiny_studio()
     studio.offer(photo.read_bytes(), photo.name)
-    with running(studio, Address(port=0)) as (url, _):
+    with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
         pad = BrowserPad(browser, url)
         for count in (0, 1):  # untouched, and with work
             pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
@@ -140,7 +141,7 @@ def test_the_photo_of_the_command_line_stays_in_the_list(browser: Any, photo: Pa
         pad.close()
 
 
-def test_the_list_offers_what_was_done_last_however_slow_the_store(pad: BrowserPad, photo: Path) -> None:
+def test_the_list_of_works_is_current_even_if_the_store_is_slow(pad: BrowserPad, photo: Path) -> None:
     pad.page.evaluate(SLOW_STORE)
     pad.open_ready(photo)
     for count in (1, 2):
@@ -153,13 +154,13 @@ def test_the_list_offers_what_was_done_last_however_slow_the_store(pad: BrowserP
         assert len(pad.points()) == count
 
 
-def test_a_large_photo_shows_at_once_and_can_be_given_up(
+def test_a_large_photo_is_previewed_at_once_and_can_be_cancelled(
     pad: BrowserPad, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pad.open_ready(photo)
-    go_on, read = threading.Event(), opening.read_picture
-    monkeypatch.setattr(opening, "_LARGE", 1000)
-    monkeypatch.setattr(opening, "read_picture", lambda *a, **k: go_on.wait(20) and read(*a, **k))
+    go_on, read = threading.Event(), photo_module.read_upload
+    monkeypatch.setattr(photo_module, "_LARGE", 1000)
+    monkeypatch.setattr(photo_module, "read_upload", lambda *a, **k: go_on.wait(20) and read(*a, **k))
     Image.fromarray(np.full((90, 120), 99, np.uint8)).save(tmp_path / "large.jpg")
     pad.open(tmp_path / "large.jpg")
     pad.page.wait_for_selector("img.cz-glimpse")
@@ -175,7 +176,7 @@ def test_a_large_photo_shows_at_once_and_can_be_given_up(
     assert pad.said() == ""
 
 
-def test_a_photo_beyond_the_limit_is_refused_before_it_is_sent(pad: BrowserPad, tmp_path: Path) -> None:
+def test_a_photo_beyond_the_limit_is_refused_before_the_upload(pad: BrowserPad, tmp_path: Path) -> None:
     Image.new("L", (1200, 1000)).save(tmp_path / "large.png")
     sent = []
     pad.page.on("request", lambda request: sent.append(request.url) if "/api/upload" in request.url else None)
@@ -184,7 +185,7 @@ def test_a_photo_beyond_the_limit_is_refused_before_it_is_sent(pad: BrowserPad, 
     assert sent == []
 
 
-def test_a_drawing_is_noticed_and_its_model_proposed(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
+def test_a_model_is_proposed_for_a_sketch(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
     image = np.full((60, 80), 255, np.uint8)
     image[10:50, 12:14] = image[10:50, 60:62] = image[10:12, 12:62] = image[48:50, 12:62] = 0
     Image.fromarray(image).save(tmp_path / "drawing.png")
@@ -197,7 +198,8 @@ def test_a_drawing_is_noticed_and_its_model_proposed(pad: BrowserPad, photo: Pat
     assert not proposal.is_visible()
 
 
-def test_the_menu_of_models_is_grouped_and_has_what_can_be_used(pad: BrowserPad) -> None:
+def test_the_model_menu_is_grouped_and_lists_usable_models(pad: BrowserPad, photo: Path) -> None:
+    pad.open_ready(photo)
     groups = pad.page.eval_on_selector_all(
         "select[aria-label=Model] optgroup",
         "all => all.map(el => [el.label, [...el.children].map(({ text }) => text)])",
@@ -211,13 +213,18 @@ def test_the_menu_of_models_is_grouped_and_has_what_can_be_used(pad: BrowserPad)
     ]
     whole = [name for group in names.values() for name in group]
     for name in ("gray", "levin2004", "welsh2002", "feature_match", "zhang2017_local_small"):
-        assert name in whole  # without "to be fetched": these need no weights, or have them
+        assert name in whole  # without "to download": these need no weights, or have them
     assert "cho2023" not in whole  # it has no weights anywhere
-    assert any(entry.startswith("zhang2017_local (") and "MB to be fetched" in entry for entry in whole)
-    assert "more have no weights" in pad.page.locator("select[aria-label=Model]").locator("..").inner_text()
+    assert any(entry.startswith("zhang2017_local (") and "MB to download" in entry for entry in whole)
+    pad.open_models()
+    menu = pad.page.locator(".cz-model-menu")
+    assert "more have no weights here; “colorzoo weights list”" in menu.inner_text()
+    purposes = pad.page.locator(".cz-purpose b").all_inner_texts()
+    assert purposes[:4] == ["Natural", "Vivid", "From a reference", "Things in boxes"]
+    assert purposes[-1] == "Sketch"
 
 
-def test_nothing_stays_in_the_way(pad: BrowserPad, photo: Path) -> None:
+def test_focus_and_messages_never_block_the_picture(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.click(60, 50)
     pad.page.wait_for_selector("[data-role=suggestion]")
@@ -243,7 +250,7 @@ def test_nothing_stays_in_the_way(pad: BrowserPad, photo: Path) -> None:
     assert pad.page.locator("[data-role=suggestion][aria-pressed=true]").count() <= 1
 
 
-def test_one_suggestion_is_ticked_and_a_box_of_the_user_stays_his(pad: BrowserPad, photo: Path) -> None:
+def test_one_suggestion_is_checked_and_the_check_box_stays(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.click(60, 50)
     pad.page.wait_for_selector("[data-role=suggestion]")
@@ -254,7 +261,7 @@ def test_one_suggestion_is_ticked_and_a_box_of_the_user_stays_his(pad: BrowserPa
         pad.settle()
         assert ticked.count() == 1
     pad.page.keyboard.press("Escape")
-    box = pad.page.locator("text=New points take this color").locator("..").locator("input")
+    box = pad.page.locator("text=For next points").locator("..").locator("input")
     pad.page.keyboard.press("k")
     pad.page.click(".cz-recent button >> nth=0")
     pad.page.fill(".cz-hex", "#c04020")
@@ -274,7 +281,7 @@ def test_one_suggestion_is_ticked_and_a_box_of_the_user_stays_his(pad: BrowserPa
     pad.settle()
 
 
-def test_a_phone_on_its_side_shows_all(browser: Any, address: str, photo: Path) -> None:
+def test_a_phone_in_landscape_shows_everything(browser: Any, address: str, photo: Path) -> None:
     size = {"width": 844, "height": 390}
     pad = BrowserPad(browser, address, viewport=size, has_touch=True, is_mobile=True)
     pad.open_ready(photo)
@@ -294,7 +301,7 @@ def test_a_phone_on_its_side_shows_all(browser: Any, address: str, photo: Path) 
 
 
 @pytest.mark.slow
-def test_messages_go_by_themselves_errors_too(pad: BrowserPad, photo: Path) -> None:
+def test_toasts_disappear(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.page.fill(".cz-hex", "no color")
     pad.page.keyboard.press("Enter")
@@ -306,7 +313,7 @@ def test_messages_go_by_themselves_errors_too(pad: BrowserPad, photo: Path) -> N
     pad.page.wait_for_selector(".cz-toast", state="detached", timeout=14_000)
 
 
-def test_palettes_of_things_and_of_ones_own(pad: BrowserPad, photo: Path) -> None:
+def test_preset_and_own_palettes(pad: BrowserPad, photo: Path) -> None:
     pad.open_ready(photo)
     pad.click(100, 75)
     pad.settle()
@@ -331,7 +338,7 @@ def test_palettes_of_things_and_of_ones_own(pad: BrowserPad, photo: Path) -> Non
     assert pad.page.locator(".cz-recent >> nth=0 >> button").count() >= 1  # recent colors too
     pad.page.click("[aria-label='Delete this palette']")
     pad.drawn()
-    assert pad.page.input_value("select[aria-label=Palette]") == "Skin"
+    assert pad.page.input_value("select[aria-label=Palette]") == "Recent colors"
 
 
 def swatches_of(pad: BrowserPad) -> Any:

@@ -1,4 +1,4 @@
-"""Exports in layers: the colors alone, laid over the photo, are the result; OpenRaster files are whole."""
+"""Exports with layers."""
 
 import io
 import zipfile
@@ -9,7 +9,7 @@ import pytest
 from pads import DirectPad, photo_file, pixels
 from PIL import Image
 
-from colorzoo.inference.picture_io import read_picture
+from colorzoo.pictures.read import read_picture
 from colorzoo.studio.layers import color_layer, encode_layers, gray_levels
 
 RNG = np.random.default_rng(0)
@@ -40,13 +40,13 @@ def test_a_photo_in_color_becomes_gray_of_the_same_lightness() -> None:
     assert np.array_equal(gray_levels(gray), gray.levels)
 
 
-def test_an_open_raster_file_has_what_its_specification_wants(pad: DirectPad) -> None:
+def test_an_open_raster_file_follows_the_specification(pad: DirectPad) -> None:
     photo = pad.open(photo_file(96, 80), "my photo.png")
     recipe = {"image": photo["image"], "points": [{"x": 20, "y": 30, "radius": 4, "color": "#c04020"}]}
     body = pad.ask("export", recipe=recipe, format="ora").body
     key = body["url"].removeprefix("api/download/").partition("?")[0]
     assert body["name"] == "my photo.color.ora"
-    pack = zipfile.ZipFile(io.BytesIO(pad.studio.downloads.take(key, pad.session.id).data))
+    pack = zipfile.ZipFile(io.BytesIO(pad.studio.downloads.pop(key, pad.session.id).data))
     first = pack.infolist()[0]
     assert (first.filename, first.compress_type) == ("mimetype", zipfile.ZIP_STORED)
     assert pack.read("mimetype") == b"image/openraster"
@@ -60,7 +60,7 @@ def test_an_open_raster_file_has_what_its_specification_wants(pad: DirectPad) ->
     assert max(pixels(pack.read("Thumbnails/thumbnail.png")).shape[:2]) <= 256
 
 
-def test_the_layer_alone_is_that_of_the_open_raster_file() -> None:
+def test_the_transparent_png_is_the_color_layer() -> None:
     picture = read_picture(photo_file())
     result = np.dstack([picture.levels, picture.levels // 2, picture.levels // 3])
     assert np.array_equal(

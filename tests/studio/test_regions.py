@@ -1,146 +1,108 @@
-"""A sketch on the pad, in a real browser: the model asks region by region; the user confirms or skips."""
+"""Selections and locked areas."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import shutil
+import subprocess
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from browser_pad import BrowserPad, chromium, missing, watched_pad
-from PIL import Image
+from pads import DirectPad, pixels
 
-from colorzoo.guidance import Recipe
-from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import full_luma
-from colorzoo.inference.picture_io import read_picture
-from colorzoo.inference.regions import filled_regions, proposal_hash
-from colorzoo.inference.resample import shrink_luma
-from colorzoo.studio.desk import Studio
-from colorzoo.studio.serve import Address, running
-from tiny_model import tiny_painter
+from colorzoo.guidance import Mask, Recipe
+from colorzoo.guidance.areas import parse_mask
+from colorzoo.guidance.fields import Fields
+from colorzoo.studio.regions import innermost_pixel
 
-pytestmark = pytest.mark.browser
+NODE = shutil.which("node")
+POINT = {"x": 70, "y": 60, "radius": 4, "color": "#c04020"}
+OUTLINE = [[5, 5], [40, 5], [40, 40], [5, 40]]
 
 
-@pytest.fixture(scope="module")
-def colorizer() -> Colorizer:
-    return Colorizer(tiny_painter(), device="cpu", precision="float32", size=64)
+def mask_of(fields: dict) -> np.ndarray:
+    found = parse_mask(Fields({"mask": fields}, "answer"))
+    assert isinstance(found, Mask)
+    return found.array()
 
 
-@pytest.fixture
-def pad(colorizer: Colorizer) -> Iterator[BrowserPad]:
-    if (reason := missing()) is not None:
-        pytest.skip(f"missing, not passed: {reason}")
-    with (
-        chromium() as browser,
-        running(Studio(colorizer), Address(port=0)) as (url, _),
-        watched_pad(browser, url) as opened,
-    ):
-        yield opened
+def test_a_click_selects_an_object_at_several_sizes(pad: DirectPad) -> None:
+    pad.open()
+    sizes = []
+    for size in (0.6, 1, 1.6):
+        answer = pad.ask("select", recipe={}, x=20, y=30, size=size)
+        assert answer.type == "selected", answer.body
+        inside = mask_of(answer.body["mask"])
+        height, width = inside.shape
+        assert inside[int(30 / 80 * height), int(20 / 96 * width)]
+        sizes.append(inside.sum())
+    assert sizes[0] <= sizes[1] <= sizes[2]
+    assert sizes[0] < sizes[2]
+    assert (
+        pad.ask("select", recipe={}, x=20, y=30, size=1).body["mask"]
+        == pad.ask("select", recipe={"points": [POINT]}, x=20, y=30, size=1).body["mask"]
+    ), "hints do not change what a thing is"
 
 
-@pytest.fixture
-def sketch(tmp_path: Path) -> Path:
-    image = np.full((60, 80), 255, np.uint8)
-    image[10:50, 12:14] = image[10:50, 60:62] = image[10:12, 12:62] = image[48:50, 12:62] = 0
-    path = tmp_path / "sketch.png"
-    Image.fromarray(image).save(path)
-    return path
+def test_an_outline_selects_something_inside_of_it(pad: DirectPad) -> None:
+    pad.open()
+    inside = mask_of(pad.ask("select", recipe={}, path=OUTLINE).body["mask"])
+    height, width = inside.shape
+    rows, columns = np.nonzero(inside)
+    assert inside.sum() > 0
+    assert rows.max() <= 40 / 80 * height + 1
+    assert columns.max() <= 40 / 96 * width + 1
 
 
-def test_regions_are_confirmed_picked_and_skipped_in_the_models_order(
-    pad: BrowserPad, sketch: Path, colorizer: Colorizer
-) -> None:
-    pad.open_ready(sketch)
-    pad.page.keyboard.press("r")
-    pad.page.wait_for_selector(".cz-region[aria-pressed=true]")
-    picture = read_picture(sketch)
-    regions = colorizer.propose(luma(picture))
-    numbers = filled_regions(regions)
-    assert pad.page.locator(".cz-region").count() == len(numbers) > 2
-    suggested = pad.page.inner_text("text=as painted")
-    pad.page.keyboard.press("a")
-    pad.settle()
-    pad.page.keyboard.press("s")
-    pad.page.keyboard.press("a")
-    pad.settle()
-    recipe = pad.recipe()
-    assert [region["index"] for region in recipe["regions"]] == [numbers[0], numbers[2]]
-    assert recipe["regions"][0]["color"] in suggested
-    assert recipe["studio"]["skipped"] == [numbers[1]]
-    assert recipe["proposal"] == proposal_hash(regions)
-    notes = colorizer.colorize(picture, Recipe.from_json(recipe)).notes
-    assert any(f"region {numbers[1]} was left out" in note for note in notes)
+def test_locked_areas_keep_their_colors(pad: DirectPad) -> None:
+    pad.open()
+    area = {"action": "lock", "path": OUTLINE}
+    before = pixels(pad.ask("color", recipe={"points": [POINT]}).buffers[0]).astype(int)
+    kept = pad.ask("keep", recipe={"points": [POINT]}, area=area).body["kept"]
+    areas = [{**area, "kept": kept}]
+    other = {"points": [{**POINT, "x": 20, "y": 20, "color": "#2040c0"}, POINT]}
+    free = pixels(pad.ask("color", recipe=other).buffers[0]).astype(int)
+    held = pixels(pad.ask("color", recipe={**other, "areas": areas}).buffers[0]).astype(int)
+    inside = np.s_[14:30, 14:30]
+    assert np.abs(free - before)[inside].max() > 20
+    assert np.abs(held - before)[inside].mean() < 1.5  # JPEG; exact in tests/inference/test_area_maps.py
+    assert np.abs(held - before)[inside].max() < 12
+    assert Recipe.from_json({"areas": areas}).to_dict()["areas"] == areas
 
 
-def drawn(pad: BrowserPad) -> list[dict[str, Any]]:
-    return pad.recipe().get("divisions", [])
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("select", {"x": 500, "y": 3}),
+        ("select", {"x": 5}),
+        ("select", {"path": [[1, "2"]]}),
+        ("keep", {"area": {"action": "lock"}}),
+        ("keep", {}),
+    ],
+)
+def test_invalid_places_and_areas_are_refused(pad: DirectPad, kind: str, fields: dict) -> None:
+    pad.open()
+    answer = pad.ask(kind, recipe={}, **fields)
+    assert answer.type == "error"
+    assert answer.body["code"] in ("bad_message", "bad_recipe")
 
 
-def tiles(pad: BrowserPad) -> int:
-    return pad.page.locator(".cz-region:not([hidden])").count()
+def test_the_number_of_a_region_is_far_inside() -> None:
+    ring = np.zeros((60, 80), bool)
+    ring[5:55, 5:75] = True
+    ring[8:52, 25:72] = False  # its center of mass is near a border
+    row, column = innermost_pixel(ring)
+    assert ring[row - 9 : row + 10, column - 9 : column + 10].all()
+    assert innermost_pixel(np.ones((1, 1), bool)) == (0, 0)
 
 
-def expect_tiles(pad: BrowserPad, count: int) -> None:
-    """Wait for the regions, which follow the picture."""
-    shown = "count => document.querySelectorAll('.cz-region:not([hidden])').length === count"
-    pad.page.wait_for_function(shown, arg=count)
-
-
-def test_regions_are_cut_drawn_around_joined_and_their_outlines_hidden(
-    pad: BrowserPad, sketch: Path, colorizer: Colorizer
-) -> None:
-    pad.open_ready(sketch)
-    pad.page.keyboard.press("r")
-    pad.page.wait_for_selector(".cz-region[aria-pressed=true]")
-    count = tiles(pad)
-    pad.page.keyboard.press("d")
-    corners = ((20, 18), (50, 18), (50, 40), (20, 40), (21, 19))
-    pad.drag(corners[0], *corners[1:])
-    pad.settle()
-    (loop,) = drawn(pad)
-    assert loop["closed"]
-    recipe = Recipe.from_json(pad.recipe())
-    found = colorizer.regions(luma(read_picture(sketch)), recipe)
-    expect_tiles(pad, len(filled_regions(found)))
-    pad.click(35, 30)
-    pad.page.fill(".cz-hex", "#c04020")
-    pad.page.keyboard.press("Enter")
-    pad.settle()
-    (colored,) = pad.recipe()["regions"]
-    assert colored == {"index": int(found.index[0, 0, 30, 35]), "color": "#c04020"}
-
-    pad.drag((35, 12), (35, 46))
-    pad.settle()
-    assert [division.get("closed", False) for division in drawn(pad)] == [True, False]
-    recipe = Recipe.from_json(pad.recipe())
-    shown = len(filled_regions(colorizer.regions(luma(read_picture(sketch)), recipe)))
-    assert shown > len(filled_regions(found))
-    expect_tiles(pad, shown)
-    others = pad.page.locator(".cz-region:not([hidden])")
-    others.nth(0).click()
-    others.nth(1).click(modifiers=["Shift"])
-    pad.page.click("text=Join")
-    pad.settle()
-    expect_tiles(pad, shown - 1)
-    assert len(pad.recipe()["studio"]["merged"][0]) == 2
-    pad.page.click("text=Take apart")
-    expect_tiles(pad, shown)
-
-    marks = pad.page.locator("canvas").nth(1)
-    with_lines = marks.screenshot()
-    pad.page.click("text=Outlines")
-    pad.page.wait_for_timeout(100)
-    assert marks.screenshot() != with_lines
-    for _ in range(6):
-        pad.page.keyboard.press("Control+z")
-    pad.settle()
-    assert drawn(pad) == []
-    expect_tiles(pad, count)
-
-
-def luma(picture: Any) -> torch.Tensor:
-    return shrink_luma(full_luma(picture.rgb), picture.rgb.shape[:2])
+@pytest.mark.skipif(NODE is None, reason="missing, not passed: node is not installed")
+def test_outlines_of_regions_are_smooth() -> None:
+    script = Path(__file__).parent / "region_lines.mjs"
+    static = Path(str(files("colorzoo.studio") / "static"))
+    command = [str(NODE), str(script), static.as_uri()]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert found["count"] == found["both"] > 100  # around the selected region, and its neighbor
+    assert found["away"] < 0.1  # stairs are away by half a pixel

@@ -1,4 +1,4 @@
-"""The same recipe gives the same picture from the pad, the widget, Python and the command line."""
+"""A recipe gives the same picture in the pad, the widget, Python and the command line."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from test_widget import page_of
 import colorzoo
 from colorzoo.cli.main import main
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.origin import read_origin
-from colorzoo.inference.read import read_picture
+from colorzoo.pictures.provenance import read_provenance
+from colorzoo.pictures.read import read_picture
 from colorzoo.studio import Pad
-from colorzoo.studio.desk import Studio
-from colorzoo.studio.messages import Message
 from colorzoo.studio.photo import jpeg
-from colorzoo.zoo.zhang2017.inference import LocalAnswers
+from colorzoo.studio.protocol import Message
+from colorzoo.studio.studio import Studio
 
 RECIPE = {
     "version": 1,
@@ -40,7 +39,7 @@ RECIPE = {
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "tiff"])
-def test_four_ways_one_picture(tmp_path: Path, kind: str) -> None:
+def test_pad_widget_python_and_command_line_agree(tmp_path: Path, kind: str) -> None:
     suffix = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif"}[kind]
     data = photo_file(96, 80, "JPEG", quality=90)
     source, hints, target = tmp_path / "old.jpg", tmp_path / "hints.json", tmp_path / f"new{suffix}"
@@ -71,23 +70,23 @@ def assert_same(data: bytes, target: Path) -> None:
     one, other = read_picture(exported), read_picture(target)
     assert np.array_equal(one.rgb, other.rgb)
     assert replace(one.metadata, xmp=None, source=None) == replace(other.metadata, xmp=None, source=None)
-    origins = [read_origin(path) for path in (exported, target)]
+    origins = [read_provenance(path) for path in (exported, target)]
     assert origins[0].source == origins[1].source != ""
     assert origins[0].model == origins[1].model == "zhang2017_local_small"
 
 
 @pytest.mark.parametrize("side", [256, 40])
 def test_the_preview_of_a_small_photo_is_the_export(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LocalAnswers, "working_size", side)  # a model of another size than most
-    studio = Studio()
+    studio = Studio()  # below: a model of another size than most
+    monkeypatch.setattr(studio.pool, "_load", lambda name: Colorizer(name, size=side))
     pad = DirectPad(studio)
     photo = pad.open(photo_file())
     assert photo["network"] == 256
     recipe = {**RECIPE, "image": photo["image"]}
     shown: Message = pad.ask("color", recipe=recipe)
-    whole = np.asarray(Colorizer(str(RECIPE["model"]))(pixels(photo_file()), recipe))
+    whole = np.asarray(Colorizer(str(RECIPE["model"]), size=side)(pixels(photo_file()), recipe))
     assert shown.buffers[0] == jpeg(Image.fromarray(whole))
-    assert studio.pool.bench(None).colorizer().size == side
+    assert studio.pool.get(None).colorizer().size == side
     assert pad.session.photo is not None
-    assert min(pad.session.photo.seen(side).shape[2:]) == min(side, 80)
+    assert min(pad.session.photo.network_luma(side).shape[2:]) == min(side, 80)
     studio.close()

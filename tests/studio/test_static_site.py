@@ -1,4 +1,4 @@
-"""The host of the browser tests counts whatever a page could ask of it."""
+"""The web server of the browser tests records all requests."""
 
 import http.client
 from pathlib import Path
@@ -28,7 +28,7 @@ def ask(url: str, method: str, path: str, headers: dict[str, str]) -> None:
         ("PUT", "/photo", {}, True),
     ],
 )
-def test_only_a_bare_update_check_does_not_count(
+def test_only_update_checks_of_the_service_worker_are_not_counted(
     tmp_path: Path, method: str, path: str, headers: dict[str, str], counted: bool
 ) -> None:
     (tmp_path / "sw.js").write_text("")

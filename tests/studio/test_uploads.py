@@ -1,12 +1,13 @@
-"""Twenty bad uploads: each a readable line in the page, and the server goes on."""
+"""Invalid uploads are refused in one line, and the server goes on."""
 
+import zlib
 from collections.abc import Iterator
 
 import pytest
 from bad_files import BAD_FILES
 from pads import DirectPad, SocketPad, look_file, photo_file, socket_pad, tiny_studio, web_client
 
-from colorzoo.studio.limits import Limits
+from colorzoo.studio.protocol import Limits
 
 
 @pytest.fixture(scope="module")
@@ -16,12 +17,12 @@ def web() -> Iterator[SocketPad]:
         yield pad
 
 
-def test_there_are_twenty() -> None:
+def test_there_are_twenty_bad_files() -> None:
     assert len(BAD_FILES) >= 20
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_a_bad_upload_gets_a_readable_line(web: SocketPad, name: str) -> None:
+def test_a_bad_upload_is_refused_in_one_line(web: SocketPad, name: str) -> None:
     answer = web.open(BAD_FILES[name](), f"{name}.jpg")
     assert answer.type == "error"
     assert answer.body["code"] == "bad_picture"
@@ -48,3 +49,38 @@ def test_a_failed_open_leaves_the_photo(pad: DirectPad) -> None:
     photo = pad.open()
     assert pad.ask("open", b"nothing").type == "error"
     assert pad.ask("color", recipe={"image": photo["image"]}).type == "colored"
+
+
+BOMBS = {"png": ("PNG", 20_000, 20_000), "gif": ("GIF", 60_000, 60_000), "webp": ("WEBP", 16_000, 16_000)}
+
+
+def bomb_head(kind: str) -> bytes:
+    """Return a small picture whose header claims huge sides."""
+    name, width, height = BOMBS[kind]
+    data = bytearray(photo_file(kind=name))
+    if kind == "png":
+        data[16:24] = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+        data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    elif kind == "gif":
+        data[6:10] = width.to_bytes(2, "little") + height.to_bytes(2, "little")
+    else:
+        at = data.index(b"\x9d\x01\x2a") + 3
+        data[at : at + 4] = width.to_bytes(2, "little") + height.to_bytes(2, "little")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_bomb_is_refused_before_its_upload(pad: DirectPad, kind: str) -> None:
+    answer = pad.ask("examine", bomb_head(kind), name="bomb.png", bytes=1000).body
+    assert (answer["type"], answer["code"]) == ("error", "bad_picture")
+    assert answer["message"].startswith("bomb.png has")
+    assert "--max-pixels" not in answer["message"]
+
+
+def test_errors_name_the_file_and_recommend_no_option_of_another_command(pad: DirectPad) -> None:
+    cut = photo_file(400, 300, kind="JPEG")[:2000]
+    for data, name in ((b"nothing", "notes.txt"), (cut, "cut.jpg"), (b"", "empty.png")):
+        text = pad.ask("open", data, name=name).body["message"]
+        assert text.startswith(name)
+        assert "--" not in text
+        assert "picture is not a picture" not in text

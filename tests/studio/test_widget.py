@@ -1,4 +1,4 @@
-"""The widget: the same messages, and a recipe that follows both ways."""
+"""The notebook widget."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pads import photo_file, pixels
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.studio import Pad
-from colorzoo.studio.messages import Message
+from colorzoo.studio.protocol import Message
 from tiny_model import gray_picture, tiny_model
 
 POINT = {"x": 20.0, "y": 30.0, "radius": 4.0, "color": "#c04020"}
@@ -67,7 +67,7 @@ def test_the_module_is_one_file_that_imports_nothing(pad: Pad) -> None:
     assert ".colorzoo-pad" in pad._css
 
 
-def test_what_is_drawn_is_the_recipe_in_python(pad: Pad) -> None:
+def test_edits_update_the_recipe(pad: Pad) -> None:
     page = page_of(pad)
     answer = page.ask("color", recipe={"image": page.photo["image"], "points": [POINT]})
     assert pixels(answer.buffers[0]).shape == (80, 96, 3)
@@ -75,7 +75,7 @@ def test_what_is_drawn_is_the_recipe_in_python(pad: Pad) -> None:
     assert not [m for m in list(page.inbox.queue) if m.type == "recipe"]  # no echo
 
 
-def test_a_recipe_set_in_python_is_drawn(pad: Pad) -> None:
+def test_setting_the_recipe_updates_the_page(pad: Pad) -> None:
     page = page_of(pad)
     pad.recipe = {"points": [POINT]}
     pushed = page.inbox.get(timeout=10)
@@ -85,7 +85,7 @@ def test_a_recipe_set_in_python_is_drawn(pad: Pad) -> None:
     assert pad.recipe["points"] == [POINT]
 
 
-def test_a_cell_that_is_drawn_again_keeps_photo_and_recipe(pad: Pad) -> None:
+def test_displaying_a_cell_again_keeps_photo_and_recipe(pad: Pad) -> None:
     page = page_of(pad)
     page.ask("color", recipe={"image": page.photo["image"], "points": [POINT]})
     again = Page(pad)
@@ -94,7 +94,7 @@ def test_a_cell_that_is_drawn_again_keeps_photo_and_recipe(pad: Pad) -> None:
     assert again.hello["recipe"]["points"] == [POINT]
 
 
-def test_a_pad_with_a_page_holds_the_photo_in_case_python_goes(tmp_path: Path) -> None:
+def test_a_pad_with_a_page_sends_the_photo(tmp_path: Path) -> None:
     path = tmp_path / "old.png"
     path.write_bytes(photo_file(50, 40))
     pad = Pad(path, model=Colorizer(tiny_model(), device="cpu", size=64), page="https://example.org/page/")
@@ -106,7 +106,7 @@ def test_a_pad_with_a_page_holds_the_photo_in_case_python_goes(tmp_path: Path) -
     pad.close()
 
 
-def test_the_result_is_that_of_python_even_for_16_bits() -> None:
+def test_the_result_agrees_with_python_for_16_bits() -> None:
     colorizer = Colorizer(tiny_model(), device="cpu", size=64)
     array = gray_picture(80, 96, np.uint16)
     pad = Pad(array, model=colorizer, recipe={"points": [POINT]})
@@ -115,13 +115,13 @@ def test_the_result_is_that_of_python_even_for_16_bits() -> None:
     pad.close()
 
 
-def test_another_photo_from_the_page_is_the_one_that_counts(pad: Pad) -> None:
+def test_a_photo_opened_in_the_page_is_colored(pad: Pad) -> None:
     page = page_of(pad)
     page.ask("open", photo_file(50, 40), name="other.png")
     assert pad.result().size == (50, 40)
 
 
-def test_a_pad_without_photo_says_so(tmp_path: Path) -> None:
+def test_a_pad_without_a_photo_has_no_result(tmp_path: Path) -> None:
     pad = Pad(model=Colorizer(tiny_model(), device="cpu", size=64))
     with pytest.raises(ColorzooError, match="no photo"):
         pad.result()

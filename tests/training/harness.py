@@ -15,16 +15,18 @@ from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from PIL import Image
 from torch.optim import AdamW
 
-from colorzoo.callbacks import ResumeGuard, SignalCheckpoint, StepSeed
 from colorzoo.data import FolderDataModule
 from colorzoo.factory import build_model
+from colorzoo.training.callbacks import ResumeGuard, SignalCheckpoint, StepSeed
 from colorzoo.zoo.zhang2017.task import Zhang2017Local
 
 EPOCHS, BATCH = 3, 3
 
 
 class Trace(Callback):
-    """Appends loss and names of each step to a JSON lines file, and ends the process or run when asked.
+    """Appends loss, names and a random number of each batch, and each validation, to a JSON lines file.
+
+    It ends the process or run when asked.
 
     Args:
         path: The file.
@@ -38,7 +40,18 @@ class Trace(Callback):
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
         names = [Path(name).name for name in batch["name"]]
         row = {"step": trainer.global_step, "loss": float(outputs["loss"]), "names": names}
-        with self.path.open("a") as stream:
+        self._write(self.path, row | {"drawn": float(torch.rand(()))})
+
+    def on_validation_end(self, trainer, pl_module):
+        values = {
+            name: float(value)
+            for name, value in sorted(trainer.callback_metrics.items())
+            if name[:3] == "val"
+        }
+        self._write(self.path.with_name("validations.jsonl"), {"step": trainer.global_step, **values})
+
+    def _write(self, path: Path, row: dict[str, Any]) -> None:
+        with path.open("a") as stream:
             stream.write(json.dumps(row) + "\n")
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):

@@ -1,6 +1,8 @@
 """The command line of training: errors, configurations, defaults, checkpoints."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,10 +10,12 @@ import torch
 import yaml
 from PIL import Image
 
-from colorzoo.cli._training_configs import find_config
+from colorzoo import create_model
 from colorzoo.cli.lightning import run
 from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.training.configs import find_config
 
+NAME = "zhang2017_local"
 WIDTH, WIDHT = "--model.architecture.width", "--model.architecture.widht=1"
 NARROW = [WIDTH, "0.125"]
 TINY = [
@@ -126,8 +130,56 @@ def test_fine_tuning_starts_from_a_checkpoint(trained, pictures, tmp_path):
     assert run(fit_words(pictures, tmp_path, *frozen)) == 0
     (made,) = [path for path in tmp_path.rglob("*.ckpt") if path.name == "last.ckpt"]
     old, new = (torch.load(path, weights_only=True)["state_dict"] for path in (checkpoint, made))
-    name = "network.unet.block1.0.weight"
+    name = "model.network.unet.block1.0.weight"
     torch.testing.assert_close(old[name], new[name])
+
+
+@pytest.fixture(scope="module")
+def earlier(trained, tmp_path_factory) -> Path:
+    """A checkpoint as an earlier version wrote it: keys without ``model.``, and settings that are gone."""
+    content = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
+    content["state_dict"] = {
+        key.removeprefix("model."): value for key, value in content["state_dict"].items()
+    }
+    content["hyper_parameters"]["extensions"] |= {"labels": None, "label_weight": 0.0, "regress_every": 1}
+    torch.save(content, path := tmp_path_factory.mktemp("earlier") / "last.ckpt")
+    return path
+
+
+def test_checkpoints_of_earlier_versions_color_alike(trained, earlier):
+    now, then = (create_model(NAME, path) for path in (trained / "checkpoints" / "last.ckpt", earlier))
+    assert then.trained
+    luma = 100 * torch.rand(1, 1, 32, 40, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(now(luma).ab, then(luma).ab)
+
+
+def test_training_continues_from_a_checkpoint_of_an_earlier_version(earlier, pictures, tmp_path):
+    more = ["--trainer.max_epochs=2", "--trainer.logger=false", f"--ckpt_path={earlier}"]
+    assert run(fit_words(pictures, tmp_path, *more)) == 0
+    (made,) = [path for path in tmp_path.rglob("*.ckpt") if path.name == "last.ckpt"]
+    content = torch.load(made, weights_only=True)
+    assert content["global_step"] == 2 * torch.load(earlier, weights_only=True)["global_step"]
+    assert "model.network.unet.block1.0.weight" in content["state_dict"]
+    assert "regress_every" not in content["hyper_parameters"]["extensions"]
+
+
+_FIT = """
+import sys
+from colorzoo.cli.main import main
+failed = main(sys.argv[1:])
+modules = [name.split(".") for name in sys.modules if name.startswith("colorzoo.zoo.")]
+papers = {name[2] for name in modules if len(name) > 3 and name[3] != "card"}
+print("papers:", *sorted(papers))
+sys.exit(failed)
+"""
+
+
+def test_training_imports_no_other_paper(pictures, tmp_path):
+    words = fit_words(pictures, tmp_path, "--trainer.fast_dev_run=true")
+    ended = subprocess.run([sys.executable, "-c", _FIT, *words], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "papers: zhang2017\n" in ended.stdout
 
 
 def test_a_checkpoint_of_another_width_is_one_line(trained, pictures, tmp_path):
@@ -147,8 +199,8 @@ def test_a_checkpoint_of_another_width_is_one_line(trained, pictures, tmp_path):
     ],
 )
 def test_a_precision_that_the_cpu_emulates_is_said(precision, device, hardware, said, monkeypatch):
-    from colorzoo.cli import _training_cli
+    from colorzoo.training import command
 
-    monkeypatch.setattr(_training_cli, "choose_dtype", lambda *_: hardware)
-    line = _training_cli.slow_precision(precision, torch.device(device))
+    monkeypatch.setattr(command, "choose_dtype", lambda *_: hardware)
+    line = command.slow_precision(precision, torch.device(device))
     assert ("--trainer.precision 32" in line) == said

@@ -8,10 +8,10 @@ import yaml
 from PIL import Image
 
 from colorzoo.card import ModelCard
-from colorzoo.cli._training_configs import config_folders
 from colorzoo.registry import list_models, model_card
 from colorzoo.testing.models import ContractError
 from colorzoo.testing.training import train_config
+from colorzoo.training.configs import config_folders
 
 PHOTOS = Path(__file__).parents[1] / "data" / "pictures"  # their licenses stand beside those in docs/images
 FOLDER = config_folders()[0]
@@ -93,7 +93,7 @@ def test_the_configuration_of_every_card_is_among_them() -> None:
 
 def test_a_configuration_that_paints_nothing_is_found_out(photos: Path, tmp_path: Path) -> None:
     content = yaml.safe_load((FOLDER / "zhang2016/small.yaml").read_text())
-    blind = {"class_path": "colorzoo.callbacks.PictureGrid", "init_args": {"count": 0}}
+    blind = {"class_path": "colorzoo.training.callbacks.PictureGrid", "init_args": {"count": 0}}
     content["trainer"]["callbacks"] = [blind]
     path = tmp_path / "blind.yaml"
     path.write_text(yaml.safe_dump(content))

@@ -9,7 +9,7 @@ import torch
 from harness import make_pictures, small_data
 from PIL import Image
 
-from colorzoo.data.sampler import SeededSampler
+from colorzoo.data.loader import SeededSampler
 from colorzoo.data.sources import find_sources, split_by_content
 from colorzoo.errors import DataError
 

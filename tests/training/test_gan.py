@@ -15,27 +15,34 @@ from torch.optim.lr_scheduler import MultiStepLR
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError
-from colorzoo.tasks import AbPrediction, GANColorizationModule
-from colorzoo.tasks.schedules import Cosine, HoldThenLinear, Linear, RunSchedule
+from colorzoo.model import ColoringModel
+from colorzoo.prediction import AbPrediction
+from colorzoo.training.gan import GANColorizationModule
+from colorzoo.training.schedules import Cosine, HoldThenLinear, Linear, RunSchedule
+
+
+class ToyModel(ColoringModel):
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 2, 3, padding=1))
+        )
+
+    def forward(self, luma, guidance=None):
+        return AbPrediction(ab=self.network(luma / 100) * 110)
 
 
 class ToyGAN(GANColorizationModule[AbPrediction]):
     def __init__(self, lr: float = 1e-2, schedule: Any = Linear, **options: Any) -> None:
         super().__init__(
-            partial(Adam, lr=lr, betas=(0.5, 0.9)),
-            partial(Adam, lr=lr / 10, betas=(0.5, 0.9)),
-            schedule,
+            ToyModel(),
+            optimizer=partial(Adam, lr=lr, betas=(0.5, 0.9)),
+            discriminator_optimizer=partial(Adam, lr=lr / 10, betas=(0.5, 0.9)),
+            lr_scheduler=schedule,
             **{"clip": 1.0, **options},
         )
 
-    def configure_network(self):
-        self.network = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 2, 3, padding=1))
-
     def configure_discriminator(self):
         self.discriminator = nn.Conv2d(3, 1, 3)
-
-    def forward(self, luma, guidance=None):
-        return AbPrediction(ab=self.network(luma / 100) * 110)
 
     def paint(self, batch):
         return self(rgb_to_lab(batch["rgb"])[:, :1])
@@ -84,7 +91,7 @@ def test_both_networks_learn(precision, pictures, tmp_path):
     start = ToyGAN()
     model, losses, trainer = train(pictures, tmp_path, epochs=12, precision=precision)
     assert sum(losses[-6:]) < 0.95 * sum(losses[:6])
-    assert not torch.equal(weights(model.network), weights(start.network))
+    assert not torch.equal(weights(model.model.network), weights(start.model.network))
     assert not torch.equal(weights(model.discriminator), weights(start.discriminator))
     assert trainer.global_step == 2 * len(losses)  # the documented trap
     assert all(p.requires_grad for p in model.parameters())
@@ -150,13 +157,13 @@ def test_a_run_of_unknown_length_is_refused_in_one_line(pictures, tmp_path):
 
 def test_a_schedule_without_a_length_says_so():
     schedule: RunSchedule = Linear(Adam([nn.Parameter(torch.zeros(1))], lr=1.0))
-    with pytest.raises(ColorzooError, match="how long the training is"):
+    with pytest.raises(ColorzooError, match="number of steps of the training"):
         schedule.step()
 
 
 def test_what_is_not_judged_keeps_its_rate(pictures, tmp_path):
     class Unjudged(ToyGAN):
-        def is_judged(self):
+        def is_adversarial(self):
             return False
 
     found = rates(pictures, tmp_path, Unjudged(), max_epochs=2)
@@ -173,8 +180,8 @@ def test_accumulation_steps_once_per_group_and_at_the_end(pictures, tmp_path):
 def test_accumulated_gradients_are_a_mean(pictures, tmp_path):
     class Kept(ToyGAN):
         def on_before_optimizer_step(self, optimizer):
-            if all(p.grad is not None for p in self.network.parameters()):  # the generator's turn
-                self.kept.append(torch.cat([p.grad.flatten() for p in self.network.parameters()]))
+            if all(p.grad is not None for p in self.model.network.parameters()):  # the generator's turn
+                self.kept.append(torch.cat([p.grad.flatten() for p in self.model.network.parameters()]))
 
     def first_gradient(**options):
         torch.manual_seed(0)
@@ -194,8 +201,8 @@ def test_clipping_bounds_the_step(pictures, tmp_path):
     start = ToyGAN()
     free, _, _ = train(pictures, tmp_path, epochs=1, clip=0.0)
     clipped, _, _ = train(pictures, tmp_path, epochs=1, clip=1e-12)  # below Adam's epsilon: nothing moves
-    moved = (weights(free.network) - weights(start.network)).abs().max()
-    assert (weights(clipped.network) - weights(start.network)).abs().max() < 0.05 * moved
+    moved = (weights(free.model.network) - weights(start.model.network)).abs().max()
+    assert (weights(clipped.model.network) - weights(start.model.network)).abs().max() < 0.05 * moved
 
 
 def test_a_resumed_gan_goes_on_equally(pictures, tmp_path):

@@ -17,7 +17,7 @@ from colorzoo.evaluation import Plan, evaluate
 from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.metrics import Classifier, MeanPSNR, MeanSSIM, picture_metrics
-from colorzoo.tasks.measuring import StageMetrics
+from colorzoo.training.validation import StageMetrics
 from tiny_model import NAME, write_tiny_weights
 
 SAME = "name: same\nversion: 1\ntitle: the same\nsource: tests\nresize: {mode: none}\n"
@@ -154,16 +154,18 @@ def test_measuring_ignores_autocast():
     assert float(metrics.compute()["val/ssim_a"]) == pytest.approx(float(expected.compute()), abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["psnr_k7", "band_share", "lpips_k7", "warping_error", "color_consistency"])
+@pytest.mark.parametrize(
+    "name", ["psnr_k7", "band_share", "lpips_k7", "warping_error", "chroma_flicker", "color_consistency"]
+)
 def test_what_batches_do_not_hold_is_refused_before_any_work(name, monkeypatch):
-    monkeypatch.setattr("colorzoo.metrics.perceptual.lpips_network", lambda *_, **__: torch.nn.Identity())
+    monkeypatch.setattr("colorzoo.metrics.edges.lpips_network", lambda *_, **__: torch.nn.Identity())
     with pytest.raises(DataError, match=rf"the metric {name} needs .*docs/metrics\.md"):
         StageMetrics("val", ("a",), (name,))
 
 
 def test_accuracy_wants_the_classes_of_pictures(monkeypatch):
     flat = Classifier("flat", "none", lambda rgb: torch.eye(6)[: len(rgb)])
-    monkeypatch.setattr("colorzoo.metrics.classify.classifier_network", lambda *_: flat)
+    monkeypatch.setattr("colorzoo.metrics.classification.classifier_network", lambda *_: flat)
     metrics = StageMetrics("test", ("a",), ("accuracy",))
     with pytest.raises(DataError, match="accuracy needs classes of pictures"):
         metrics.update("a", rgb_pair())

@@ -1,6 +1,7 @@
 """Optimizers and schedules are those of the configuration, whatever the model."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,9 +12,10 @@ from torch.optim.lr_scheduler import MultiStepLR, ReduceLROnPlateau
 
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
-from colorzoo.registry import list_models, load_class, model_card
-from colorzoo.tasks import GANColorizationModule
-from colorzoo.tasks.schedules import Cosine, Linear, PiecewiseConstant
+from colorzoo.registry import list_models, load_task_class, model_card
+from colorzoo.training.gan import GANColorizationModule
+from colorzoo.training.optimization import fused
+from colorzoo.training.schedules import Cosine, Linear, PiecewiseConstant
 
 TRAINABLE = sorted(
     {model_card(name).task: name for name in list_models() if model_card(name).trainable}.values()
@@ -84,10 +86,10 @@ def test_pieces_need_as_many_factors_as_milestones():
 def test_every_model_takes_the_optimizers_it_is_given(name, tmp_path):
     card = model_card(name)
     settings = {**card.hparams, **card.smoke.hparams, "optimizer": partial(Adam, lr=0.5, betas=(0.1, 0.2))}
-    gan = issubclass(load_class(card), GANColorizationModule)
+    gan = issubclass(load_task_class(card), GANColorizationModule)
     if gan:
         settings["discriminator_optimizer"] = partial(SGD, lr=0.25)
-    model = build_model(load_class(card), settings)
+    model = build_model(load_task_class(card), settings)
     model.trainer = small_trainer(tmp_path, enable_checkpointing=False, max_epochs=1)
     found = model.configure_optimizers()
     first = found[0][0] if gan else found
@@ -98,3 +100,20 @@ def test_every_model_takes_the_optimizers_it_is_given(name, tmp_path):
         assert isinstance(found[0][1], SGD)
         assert found[0][1].param_groups[0]["lr"] == 0.25
         assert found[1] == []
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "kind", "expected"),
+    [
+        ("cuda", "bf16-mixed", torch.optim.AdamW, True),
+        ("cuda", "32-true", torch.optim.Adam, True),
+        ("cuda", "16-mixed", torch.optim.AdamW, None),
+        ("cpu", "32-true", torch.optim.AdamW, None),
+    ],
+)
+def test_adam_is_fused_on_gpus(device, precision, kind, expected):
+    trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device(device)), precision=precision)
+    optimizer = fused(kind([torch.zeros(2, requires_grad=True)], lr=1e-3), trainer)
+    assert [group["fused"] for group in optimizer.param_groups] == [expected]
+    plain = fused(torch.optim.SGD([torch.zeros(2, requires_grad=True)], lr=1e-3), trainer)
+    assert plain.param_groups[0]["fused"] is None

@@ -4,9 +4,11 @@ import inspect
 import os
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,19 +19,19 @@ import yaml
 from harness import make_pictures
 from jsonargparse import ArgumentParser
 from lightning.pytorch import Trainer
-from lightning.pytorch.strategies import FSDPStrategy, Strategy
+from lightning.pytorch.strategies import ModelParallelStrategy, Strategy
 from torch import nn
 
 from colorzoo.card import ModelCard
-from colorzoo.cli._training_configs import config_folders, find_config
 from colorzoo.cli.lightning import run
 from colorzoo.data import PictureDataModule
 from colorzoo.errors import ColorzooError
-from colorzoo.loggers import unreachable
 from colorzoo.registry import list_models, model_card
-from colorzoo.tasks.processes import prepare_turns
 from colorzoo.testing.models import predict, sample_call, smoke_model
 from colorzoo.testing.training import logged, write_overlay
+from colorzoo.training.configs import config_folders, find_config
+from colorzoo.training.gan import prepare_turns
+from colorzoo.training.loggers import offline_reason
 
 CLUSTER = config_folders()[0] / "cluster"
 SWEEPS = sorted((config_folders()[0] / "sweeps").glob("*.yaml"))
@@ -89,13 +91,13 @@ def test_a_cluster_script_uses_options_that_exist(script: Path) -> None:
     assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
 
 
-def told(script: Path, program: str, folder: Path, **variables: str) -> list[str]:
+def told(script: Path, program: str, folder: Path, more: str = "", **variables: str) -> list[str]:
     """Run a script with a program that prints what it is given, and return the words."""
     stub = folder / program
     stub.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done\n')
     stub.chmod(0o755)
     env = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", **variables}
-    words = ["bash", str(script), *shlex.split("--config zhang2017/local.yaml --data.batch_size 3")]
+    words = ["bash", str(script), *shlex.split(f"--config zhang2017/local.yaml --data.batch_size 3 {more}")]
     return subprocess.run(words, env=env, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
@@ -106,9 +108,40 @@ def test_torchrun_and_slurm_start_what_goes_on_by_itself(tmp_path: Path) -> None
                   SLURM_NTASKS_PER_NODE="4", SLURM_JOB_NUM_NODES="2")  # fmt: skip
     for words in (by_hand, queued):
         after = words[words.index("colorzoo") :]
-        assert after[1:6] == ["fit", "--config", "zhang2017/local.yaml", "--data.batch_size", "3"]
+        own = ["--config", "zhang2017/local.yaml", "--data.batch_size", "3"]
+        assert after[1:8] == ["fit", "--config", "cluster/ddp.yaml", *own]
         assert f"--ckpt_path={run_folder}" in after
         assert "--trainer.num_nodes=2" in after
+
+
+def test_configurations_of_the_user_replace_those_of_the_script(tmp_path: Path, capsys: Any) -> None:
+    words = told(
+        CLUSTER / "torchrun.sh", "torchrun", tmp_path, "--config cluster/fsdp.yaml", DATA="/p", RUN="/r"
+    )
+    given = words[words.index("fit") :]
+    with suppress(SystemExit):
+        run([*given[:1], "--print_config", *given[1:-1]])
+    content = yaml.safe_load(capsys.readouterr().out)
+    assert content["trainer"]["strategy"]["class_path"].endswith("ModelParallelStrategy")
+    assert content["data"]["init_args"]["root"] == "/p"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_to_the_script_ends_the_run_for_good(number: int, code: int, tmp_path: Path) -> None:
+    stub = tmp_path / "torchrun"
+    stub.write_text(
+        "#!/bin/bash\ntrap 'sleep 0.3; echo saved; exit 1' TERM INT\necho started\n"
+        "for ((i = 0; i < 100; i++)); do sleep 0.1; done\n"
+    )
+    stub.chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "DATA": "/p", "RUN": "/r"}
+    script = ["setsid", "bash", str(CLUSTER / "torchrun.sh")]
+    with subprocess.Popen(script, env=env, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        process.send_signal(number)
+        assert process.stdout.read() == "saved\n"  # waited for, and not started again
+    assert process.returncode == code
 
 
 @pytest.mark.timeout(280)
@@ -143,8 +176,8 @@ def test_fsdp_is_built_from_its_overlay_and_refuses_two_optimizers_in_a_line() -
     parser = ArgumentParser()
     parser.add_argument("--strategy", type=Strategy)
     strategy = parser.instantiate_classes(parser.parse_object({"strategy": content["strategy"]})).strategy
-    assert isinstance(strategy, FSDPStrategy)
-    assert strategy._state_dict_type == "full"
+    assert isinstance(strategy, ModelParallelStrategy)
+    assert strategy._save_distributed_checkpoint
     trainer = SimpleNamespace(strategy=strategy, precision=content["precision"])
     with pytest.raises(ColorzooError, match="takes one optimizer"):
         prepare_turns(trainer)
@@ -195,7 +228,7 @@ def wandb_run(many: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, **envir
     monkeypatch.chdir(folder)
     layers = ["--config", "zhang2016/small.yaml", "--config", str(small), "--config", "loggers/wandb.yaml"]
     assert run(["fit", *layers]) == 0
-    wandb.teardown()  # ends its own process, which writes
+    wandb.finish()
     (found,) = (folder / "wandb").glob("offline-run-*")
     return found
 
@@ -206,7 +239,7 @@ def test_a_dead_wandb_server_leaves_a_run_offline_with_everything(many, tmp_path
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
     known = {"WANDB_BASE_URL": address, "WANDB_API_KEY": "0" * 40}
     found = wandb_run(many, tmp_path, monkeypatch, **known)
-    assert f"goes on offline: {address.removeprefix('http://')} does not answer" in capsys.readouterr().err
+    assert f"wandb runs offline: {address.removeprefix('http://')} does not answer" in capsys.readouterr().err
     assert list(found.rglob("media/images/val/pictures*.png"))
     logged_there = next(found.glob("*.wandb")).read_bytes()
     for wanted in (b"Colorful Image Colorization", b"val/psnr_automatic", b"versions", b"uniform"):
@@ -218,8 +251,8 @@ def test_a_dead_wandb_server_leaves_a_run_offline_with_everything(many, tmp_path
 def test_without_an_account_wandb_is_offline(monkeypatch, tmp_path):
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert "no account" in (unreachable() or "")
+    assert "no account" in (offline_reason() or "")
     (tmp_path / ".netrc").write_text("machine api.wandb.ai login user password key")
     (tmp_path / ".netrc").chmod(0o600)
     monkeypatch.setattr(socket, "create_connection", lambda *_, **__: socket.socket())
-    assert unreachable() is None
+    assert offline_reason() is None

@@ -11,12 +11,11 @@ from lightning.pytorch.callbacks import EMAWeightAveraging
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger, WandbLogger
 from PIL import Image
 
-from colorzoo.callbacks import PictureGrid
-from colorzoo.callbacks.grid import draw_table, hint_picture
-from colorzoo.callbacks.picture_grid import paint_columns
 from colorzoo.guidance import Guidance, Points
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
+from colorzoo.training.callbacks import PictureGrid
+from colorzoo.training.callbacks.picture_grid import draw_table, hint_picture, paint_columns
 
 
 class DeadLogger(CSVLogger):
@@ -44,7 +43,7 @@ def test_wandb_shows_the_pictures_offline(pictures, tmp_path, monkeypatch):
 def test_loggers_that_show_pictures_get_them_and_dead_ones_stop_nothing(pictures, tmp_path):
     board = TensorBoardLogger(tmp_path / "board")
     csv, dead = CSVLogger(tmp_path / "csv"), DeadLogger(tmp_path / "dead")
-    with pytest.warns(UserWarning, match="DeadLogger does not take part") as caught:
+    with pytest.warns(UserWarning, match="DeadLogger failed") as caught:
         grid_run(pictures, tmp_path, csv, dead, board, val_check_interval=1)
     assert sum("DeadLogger" in str(w.message) for w in caught) == 1  # three validations, one warning
     saved = sorted((tmp_path / "csv").rglob("pictures/*.png"))

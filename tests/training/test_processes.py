@@ -8,11 +8,11 @@ from harness import BATCH, small_data, small_model, small_trainer
 from lightning.pytorch import Callback
 from lightning.pytorch.strategies import DDPStrategy
 
-from colorzoo.callbacks import PictureGrid, SignalCheckpoint, StepSeed
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import list_models, model_card
-from colorzoo.tasks.processes import prepare_turns
 from colorzoo.testing.distributed import check_two_processes_equal_one
+from colorzoo.training.callbacks import PictureGrid, SignalCheckpoint, StepSeed
+from colorzoo.training.gan import prepare_turns
 
 TWO = {"strategy": "ddp_fork", "devices": 2, "enable_checkpointing": False}
 pytestmark = pytest.mark.timeout(120)
@@ -33,7 +33,7 @@ class Names(Callback):
 
 def test_training_shares_the_samples_out(pictures, tmp_path):
     callbacks = [StepSeed(), Names(tmp_path), PictureGrid(2), SignalCheckpoint(str(tmp_path))]
-    trainer = small_trainer(tmp_path, *callbacks, max_epochs=1, **TWO)
+    trainer = small_trainer(tmp_path, *callbacks, max_epochs=1, **{**TWO, "enable_checkpointing": True})
     trainer.fit(small_model(), small_data(pictures))
     ranks = [path.read_text().splitlines() for path in sorted(tmp_path.glob("rank*.txt"))]
     assert [len(lines) for lines in ranks] == [2, 2]
@@ -43,6 +43,30 @@ def test_training_shares_the_samples_out(pictures, tmp_path):
     draws = [line.split()[0] for lines in ranks for line in lines]
     assert len(set(draws)) == 4  # processes do not share their randomness
     assert len(list(tmp_path.rglob("pictures/*.png"))) == 1  # only the first process paints
+
+
+class Losses(Callback):
+    """Each process writes its own loss and the logged one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        row = f"{outputs['loss'].item()} {trainer.callback_metrics['train/loss'].item()}\n"
+        with (self.folder / f"loss{trainer.global_rank}.txt").open("a") as stream:
+            stream.write(row)
+
+
+def test_logged_losses_are_the_means_over_processes(pictures, tmp_path):
+    trainer = small_trainer(tmp_path, Losses(tmp_path), max_epochs=1, **TWO)
+    trainer.fit(small_model(), small_data(pictures))
+    first, second = (
+        [[float(word) for word in line.split()] for line in path.read_text().splitlines()]
+        for path in sorted(tmp_path.glob("loss*.txt"))
+    )
+    for (own, logged), (other, also_logged) in zip(first, second, strict=True):
+        assert own != other
+        assert logged == also_logged == pytest.approx((own + other) / 2)
 
 
 def test_validation_counts_each_picture_once(pictures, tmp_path):

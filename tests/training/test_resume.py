@@ -4,16 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from harness import fit, make_pictures, small_data, small_model, small_trainer, trace
-from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EMAWeightAveraging
 
-from colorzoo.callbacks import NonFiniteGuard, ResumeGuard
 from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.training.callbacks import NonFiniteGuard, ResumeGuard
 
 HARNESS = Path(__file__).with_name("harness.py")
 STEPS = 9  # 3 epochs of 3 batches; the epoch has 11 pictures, of which drop_last leaves out 2
@@ -74,51 +74,6 @@ def test_kill_9_in_the_middle_of_an_epoch(workers, pictures, tmp_path, uninterru
     assert trace(tmp_path) == uninterrupted[0]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_sigterm_saves_after_the_running_batch(pictures, tmp_path, uninterrupted):
-    run_script(pictures, tmp_path, stop=4, how="SIGTERM")
-    assert len(trace(tmp_path)) == 5
-    assert run_script(pictures, tmp_path, resume=str(tmp_path / "interrupted.ckpt")) == 0
-    assert trace(tmp_path) == uninterrupted[0]
-    assert not (tmp_path / "interrupted.ckpt").exists()
-
-
-class Preempted(Callback):
-    """Gets SLURM's signal in the middle of a step."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_before_backward(self, trainer, pl_module, loss):
-        if trainer.global_step == self.step:
-            os.kill(os.getpid(), signal.SIGUSR1)
-
-
-def test_a_preempted_job_saves_after_the_step_and_is_queued_again(
-    pictures, tmp_path, uninterrupted, monkeypatch, capsys
-):
-    task = {"NTASKS": "1", "JOB_ID": "4711", "JOB_NAME": "x", "PROCID": "0", "LOCALID": "0", "NODEID": "0"}
-    stub = tmp_path / "scontrol"
-    stub.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
-    stub.chmod(0o755)
-    before = signal.getsignal(signal.SIGUSR1)
-    with monkeypatch.context() as slurm:
-        for name, value in task.items():
-            slurm.setenv(f"SLURM_{name}", value)
-        slurm.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-        with pytest.raises(SystemExit):
-            fit(pictures, tmp_path, more=[Preempted(4)])
-    assert signal.getsignal(signal.SIGUSR1) == before
-    assert (tmp_path / "asked").read_text() == "requeue 4711\n"
-    assert "job 4711 is queued again" in capsys.readouterr().err
-    assert len(trace(tmp_path)) == 5  # the step in which it came is finished
-    assert not list(tmp_path.glob("hpc_ckpt*"))
-    trainer = fit(pictures, tmp_path, resume=str(tmp_path / "interrupted.ckpt"))
-    assert trace(tmp_path) == uninterrupted[0]
-    torch.testing.assert_close(trainer.lightning_module.state_dict(), uninterrupted[1], rtol=0, atol=0)
-
-
 def test_averaged_weights_without_their_callback_are_refused(pictures, tmp_path):
     fit(pictures, tmp_path, max_epochs=1)
     trainer = small_trainer(tmp_path, ResumeGuard())
@@ -129,13 +84,14 @@ def test_averaged_weights_without_their_callback_are_refused(pictures, tmp_path)
 
 
 def test_a_non_finite_loss_stops_before_the_weights_and_names_the_batch(pictures, tmp_path):
-    model = small_model(regression_weight=float("nan"))
-    before = {name: value.clone() for name, value in model.network.named_parameters()}
+    model = small_model()
+    model.objective = replace(model.objective, regression_weight=float("nan"))
+    before = {name: value.clone() for name, value in model.model.network.named_parameters()}
     with pytest.raises(ColorzooError, match="loss is nan at step 0"):
         small_trainer(tmp_path, NonFiniteGuard()).fit(model, small_data(pictures))
     report = (tmp_path / "nonfinite_rank0.json").read_text()
     assert report.count(".png") == 3
-    torch.testing.assert_close(dict(model.network.named_parameters()), before, rtol=0, atol=0)
+    torch.testing.assert_close(dict(model.model.network.named_parameters()), before, rtol=0, atol=0)
 
 
 def test_four_pictures_are_overfitted(pictures, tmp_path):

@@ -11,8 +11,8 @@ from torch.optim import SGD, Adam
 from torch.optim.lr_scheduler import ConstantLR
 
 from colorzoo.errors import ColorzooError
-from colorzoo.tasks.optimization import parameter_groups, planned_steps, schedule
-from colorzoo.tasks.schedules import Cosine, HoldThenLinear, Linear, PiecewiseConstant, RunSchedule
+from colorzoo.training.optimization import parameter_groups, planned_steps, schedule
+from colorzoo.training.schedules import Cosine, HoldThenLinear, Linear, PiecewiseConstant, RunSchedule
 
 
 def rates(make, steps: int, lr: float = 1.0) -> list[float]:
@@ -84,7 +84,7 @@ def test_the_length_of_a_run_in_steps(limits, counting, steps) -> None:
 def test_a_run_without_an_end_is_refused_by_what_must_know_it() -> None:
     optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     for endless in (trainer(), SimpleNamespace(max_epochs=None, max_steps=-1)):
-        with pytest.raises(ColorzooError, match="how long the training is"):
+        with pytest.raises(ColorzooError, match="number of steps of the training"):
             schedule(Cosine, optimizer, endless)
     assert schedule(None, optimizer, trainer()) is None
     assert isinstance(schedule(ConstantLR, optimizer, trainer()), ConstantLR)

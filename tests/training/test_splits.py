@@ -11,7 +11,7 @@ from torch.multiprocessing import start_processes
 from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
 from colorzoo.losses import relativistic_loss, self_reference_l1, smooth_l1_map, weighted_by_chroma
 from colorzoo.randomness import picture_generators
-from colorzoo.zoo.xu2020.losses import masked_huber
+from colorzoo.zoo.xu2020.task import masked_huber
 
 HALVES = (slice(0, 2), slice(2, 4))
 

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from colorzoo.tasks.stages import EVERYTHING, Stage, freeze, hold_frozen
+from colorzoo.training.stages import EVERYTHING, Stage, freeze, hold_frozen
 
 
 def module() -> nn.Module:

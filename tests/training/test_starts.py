@@ -11,23 +11,23 @@ from harness import small_data, small_trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from colorzoo import create_model
-from colorzoo.callbacks import RunRecord
 from colorzoo.cli.lightning import run
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
-from colorzoo.registry import load_class, model_card
-from colorzoo.tasks import ColorizationModule
-from colorzoo.tasks.optimization import parameter_groups
-from colorzoo.tasks.provenance import Provenance, data_digest
+from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.samples import sample_guidance
+from colorzoo.training.callbacks import RunRecord
+from colorzoo.training.module import ColorizationModule
+from colorzoo.training.optimization import parameter_groups
 from colorzoo.weights import read_metadata
-from colorzoo.weights.pack import pack_checkpoint
+from colorzoo.weights.convert import pack_checkpoint
+from colorzoo.weights.provenance import Provenance, data_digest
 
 
 def model_of(name: str, **settings) -> ColorizationModule:
     torch.manual_seed(0)
     card = model_card(name)
-    return build_model(load_class(card), {**card.hparams, **settings})
+    return build_model(load_task_class(card), {**card.hparams, **settings})
 
 
 def fit(model: ColorizationModule, pictures: Path, folder: Path) -> Path:
@@ -47,8 +47,8 @@ def same_layers(one: torch.nn.Module, other: torch.nn.Module, prefix: str) -> bo
 @pytest.mark.parametrize("name", ["zhang2016", "zhang2017_global", "zhang2017_local"])
 def test_training_begins_with_the_layers_of_the_starting_model(name, tmp_path):
     model = model_of(name, width=0.25, start="zhang2017_local_small")
-    source = create_model("zhang2017_local_small").network.unet
-    target = model.network if name == "zhang2016" else model.network.unet
+    source = create_model("zhang2017_local_small").model.network.unet
+    target = model.model.network if name == "zhang2016" else model.model.network.unet
     assert not same_layers(target, source, "block5.")
     model.setup("fit")
     assert same_layers(target, source, "block5.")
@@ -78,18 +78,18 @@ def test_a_start_changes_no_color_before_training():
     model.setup("fit")
     luma = 100 * torch.rand(1, 1, 32, 40, generator=torch.Generator().manual_seed(0))
     plain = model_of("zhang2017_local_small", hint_attention=False, scene_blocks=0).eval()
-    state = create_model("zhang2017_local_small").network.state_dict()
-    plain.network.load_state_dict({key: state[key] for key in plain.network.state_dict()})
+    state = create_model("zhang2017_local_small").model.network.state_dict()
+    plain.model.network.load_state_dict({key: state[key] for key in plain.model.network.state_dict()})
     told = sample_guidance(["statistics"], (32, 40))
     torch.testing.assert_close(model(luma, told).ab, plain(luma).ab, rtol=0, atol=1e-3)
 
 
 def test_a_model_that_was_loaded_does_not_start_anew():
     model = model_of("zhang2017_local_small", start="zhang2017_local_small")
-    before = model.network.unet.block5[0].weight.clone()
+    before = model.model.network.unet.block5[0].weight.clone()
     model.trained = True
     model.setup("fit")
-    assert torch.equal(model.network.unet.block5[0].weight, before)
+    assert torch.equal(model.model.network.unet.block5[0].weight, before)
 
 
 def test_checkpoints_and_weight_files_tell_where_they_come_from(pictures, tmp_path):
@@ -119,10 +119,10 @@ def test_the_next_stage_goes_on_with_weights_that_create_model_loaded(pictures, 
     small = {"width": 0.125, "init_std": None}
     first = fit(model_of("su2020", stage="full", **small), pictures, tmp_path)
     model = create_model("su2020", first, stage="instance", **small)
-    full, instance = model.network.full.state_dict(), model.network.instance.state_dict()
+    full, instance = model.model.network.full.state_dict(), model.model.network.instance.state_dict()
     assert any(not torch.equal(full[key], instance[key]) for key in full)
     model.setup("fit")
-    instance = model.network.instance.state_dict()
+    instance = model.model.network.instance.state_dict()
     assert all(torch.equal(full[key], instance[key]) for key in full)
 
 
@@ -177,8 +177,8 @@ def test_the_digest_of_data_knows_its_names_and_no_order():
 @pytest.mark.parametrize(
     ("stage", "trained"),
     [
-        ("distribution", ("network.hypercolumn.",)),
-        ("colors", ("network.unet.block10.", "network.unet.ab_head.")),
+        ("distribution", ("model.network.hypercolumn.",)),
+        ("colors", ("model.network.unet.block10.", "model.network.unet.ab_head.")),
     ],
 )
 def test_frozen_layers_keep_their_statistics_while_others_train(stage, trained, pictures, tmp_path):

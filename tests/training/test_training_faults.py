@@ -12,8 +12,8 @@ import torch
 from harness import fit, trace
 from lightning.pytorch import Callback
 
-from colorzoo.cli._resuming import is_whole, newest_whole, resolve_checkpoint
 from colorzoo.errors import WeightsError
+from colorzoo.training.resuming import is_intact, newest_intact, resolve_checkpoint
 
 SCRIPT = Path(__file__).with_name("two_ranks.py")
 
@@ -45,23 +45,23 @@ def written(folder: Path, *names: str) -> list[Path]:
     return paths
 
 
-def test_a_folder_stands_for_its_newest_whole_checkpoint(tmp_path, capsys):
+def test_a_folder_stands_for_its_newest_intact_checkpoint(tmp_path, capsys):
     old, new = written(tmp_path / "runs" / "version_0" / "checkpoints", "best-step=9.ckpt", "last.ckpt")
     words = ["fit", "--ckpt_path", str(tmp_path), "--trainer.max_steps=3"]
     assert resolve_checkpoint(words) == ["fit", f"--ckpt_path={new}", "--trainer.max_steps=3"]
     os.utime(torn(new), (2000, 2000))
     assert resolve_checkpoint(words)[1] == f"--ckpt_path={old}"
-    assert f"{new} is torn, so it is passed over" in capsys.readouterr().err
+    assert f"{new} is damaged and skipped" in capsys.readouterr().err
     os.utime(torn(old), (1000, 1000))
-    with pytest.raises(WeightsError, match="no checkpoint there is whole"):
+    with pytest.raises(WeightsError, match="no checkpoint there is intact"):
         resolve_checkpoint(words)
 
 
-def test_a_torn_file_gives_way_to_the_newest_whole_one_beside_it(tmp_path, capsys):
+def test_a_torn_file_gives_way_to_the_newest_intact_one_beside_it(tmp_path, capsys):
     old, new = written(tmp_path, "a.ckpt", "b.ckpt")
     assert resolve_checkpoint(["fit", f"--ckpt_path={new}"]) == ["fit", f"--ckpt_path={new}"]
     assert resolve_checkpoint(["test", f"--ckpt_path={torn(new)}"]) == ["test", f"--ckpt_path={old}"]
-    assert f"{new} is torn; goes on from {old}" in capsys.readouterr().err
+    assert f"{new} is damaged; resuming from {old}" in capsys.readouterr().err
     assert resolve_checkpoint(["fit", f"--ckpt_path={torn(old)}"]) == ["fit", f"--ckpt_path={old}"]
 
 
@@ -70,7 +70,7 @@ def test_a_flipped_bit_is_found(tmp_path):
     data = bytearray(path.read_bytes())
     data[data.index(struct.pack("<f", 1.5) * 99)] ^= 1
     path.write_bytes(data)
-    assert not is_whole(path)
+    assert not is_intact(path)
 
 
 def test_a_training_that_has_not_begun_begins(tmp_path, capsys):
@@ -79,9 +79,10 @@ def test_a_training_that_has_not_begun_begins(tmp_path, capsys):
             "fit",
             "--seed_everything=1",
         ]
-    assert "training begins anew" in capsys.readouterr().err
+    assert "training starts anew" in capsys.readouterr().err
+    with pytest.raises(WeightsError, match="a checkpoint is expected: there is none below it"):
+        resolve_checkpoint(["validate", f"--ckpt_path={tmp_path}"])
     for kept in (
-        ["validate", f"--ckpt_path={tmp_path}"],
         ["fit", "--ckpt_path=no.ckpt"],
         ["fit", "--ckpt_path"],
     ):
@@ -113,7 +114,7 @@ def test_a_full_disk_while_saving_leaves_the_last_checkpoint_whole(pictures, tmp
     with pytest.raises(OSError, match=r"too large|No space"):
         fit(pictures, folder, more=[NoSpaceFrom(4)])
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    found, cut = newest_whole(folder)
+    found, cut = newest_intact(folder)
     assert (found, cut) == (folder / "last.ckpt", [])
     resumed = fit(pictures, folder, resume=str(found))
     assert steps_of(folder) == trace(tmp_path / "whole")

@@ -9,7 +9,7 @@ import torch
 from harness import fit
 from lightning.pytorch.strategies import DDPStrategy
 
-from colorzoo.cli._resuming import newest_whole
+from colorzoo.training.resuming import newest_intact
 
 
 def main(root: Path, folder: Path, how: str, ranks: str) -> None:
@@ -17,7 +17,7 @@ def main(root: Path, folder: Path, how: str, ranks: str) -> None:
     torch.set_num_threads(1)
     rank = os.environ["RANK"]
     hurt = bool(how) and rank in ranks
-    found, _ = newest_whole(folder / "0")
+    found, _ = newest_intact(folder / "0")
     fit(
         root,
         folder / rank,

@@ -1,4 +1,4 @@
-"""What of a video file stays as it was when only its colors change."""
+"""Everything but the colors of a video file stays unchanged."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from colorzoo.video.encoding import choose_encoding
 from colorzoo.video.file import VideoFile
-from colorzoo.video.parts import PartsFolder, parts_path
-from colorzoo.video.plan import choose_encoding
-from colorzoo.video.run import Result, color_video
+from colorzoo.video.run import PartsFolder, VideoResult, color_video, parts_path
 from tiny_video import (
-    StubPainter,
+    StubColorer,
     luma_planes,
     read_frames,
     scene,
@@ -23,9 +22,11 @@ from tiny_video import (
 SCENES = [scene(n) for n in range(6)] + [scene(n, seed=7) for n in range(6)]
 
 
-def convert(source: Path, out: Path, painter: StubPainter | None = None, codec: str | None = None) -> Result:
+def convert(
+    source: Path, out: Path, colorer: StubColorer | None = None, codec: str | None = None
+) -> VideoResult:
     video = VideoFile(source, choose_encoding(out, codec, None))
-    return color_video(video, painter or StubPainter(), PartsFolder(out, "test"), out, steady=0, size=32)
+    return color_video(video, colorer or StubColorer(), PartsFolder(out, "test"), out, steady=0, size=32)
 
 
 @pytest.mark.parametrize("extension", [".mp4", ".mov", ".mkv"])
@@ -39,7 +40,7 @@ def test_frames_and_variable_timestamps_stay(tmp_path: Path, extension: str) -> 
         assert times(out) == [number * Fraction(1, 12800) for number in pts]
 
 
-def test_shots_are_parts_and_nothing_else_stays(tmp_path: Path) -> None:
+def test_parts_are_removed_at_the_end(tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     result = convert(write_video(tmp_path / "in.mp4", SCENES), out)
     assert [(shot.first, shot.count) for shot in result.shots] == [(0, 6), (6, 6)]
@@ -101,7 +102,7 @@ def test_ten_bits_stay_in_h264(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pixels", ["gray", "gray10le", "gray16le", "bgr0", "yuva420p", "yuv420p12le"])
-def test_other_formats_are_brought_to_one_that_players_know(tmp_path: Path, pixels: str) -> None:
+def test_other_formats_are_converted_to_common_ones(tmp_path: Path, pixels: str) -> None:
     scale = {"gray10le": 4, "gray16le": 256, "yuv420p12le": 16}.get(pixels, 1)
     deep = np.uint8 if scale == 1 else np.uint16
     pictures = [picture.astype(deep) * deep(scale) for picture in SCENES[:2]]
@@ -120,18 +121,18 @@ def test_other_formats_are_brought_to_one_that_players_know(tmp_path: Path, pixe
         assert np.abs(levels - expected).mean() < 2.5  # the encoder loses a little
 
 
-def test_an_untagged_video_is_tagged_with_what_was_used(tmp_path: Path) -> None:
+def test_an_untagged_video_is_tagged_with_the_assumed_matrix(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mp4", SCENES, tags={})
     out = tmp_path / "out.mp4"
-    convert(source, out, StubPainter(30))
+    convert(source, out, StubColorer(30))
     assert {(frame.colorspace, frame.color_range) for frame in read_frames(out)} == {(6, 1)}
 
 
-def test_a_turned_video_is_seen_upright_and_stays_turned(tmp_path: Path) -> None:
+def test_a_rotated_video_is_colored_upright_and_stays_rotated(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mp4", SCENES, turn=90)
-    out, painter = tmp_path / "out.mp4", StubPainter()
-    convert(source, out, painter)
-    assert painter.seen[0][2] == (43, 32)  # 64 x 48 stored, 48 x 64 seen
+    out, colorer = tmp_path / "out.mp4", StubColorer()
+    convert(source, out, colorer)
+    assert colorer.seen[0][2] == (43, 32)  # 64 x 48 stored, 48 x 64 seen
     assert {frame.rotation for frame in read_frames(out)} == {90}
     pairs = zip(luma_planes(source), luma_planes(out), strict=True)
     assert all(np.abs(was.astype(int) - now).mean() < 2 for was, now in pairs)
@@ -140,20 +141,20 @@ def test_a_turned_video_is_seen_upright_and_stays_turned(tmp_path: Path) -> None
 def test_odd_sides_stay(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mkv", [s[:45, :63] for s in SCENES], codec="ffv1")
     out = tmp_path / "out.mp4"
-    convert(source, out, StubPainter(20))
+    convert(source, out, StubColorer(20))
     frame = read_frames(out)[0]
     assert (frame.width, frame.height, frame.format.name) == (63, 45, "yuv444p")
 
 
-def test_a_color_arrives_as_meant(tmp_path: Path) -> None:
+def test_colors_are_encoded_correctly(tmp_path: Path) -> None:
     from colorzoo.color import rgb_to_lab
-    from colorzoo.video.planes import as_planes, layout_of, to_rgb
+    from colorzoo.video.planes import layout_of, read_planes, to_rgb
 
     source = write_video(tmp_path / "in.mp4", [np.full((48, 64), 126, np.uint8)] * 3)
     out = tmp_path / "out.mp4"
-    convert(source, out, StubPainter(25))
+    convert(source, out, StubColorer(25))
     frame = read_frames(out)[1]
-    rgb = to_rgb(as_planes(frame), layout_of(frame))
+    rgb = to_rgb(read_planes(frame), layout_of(frame))
     import torch
 
     lab = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1)[None]).mean(dim=(0, 2, 3))
@@ -165,31 +166,31 @@ def garbage(at: int):
 
 
 @pytest.mark.parametrize("at", [4, 0, 11])
-def test_a_packet_that_cannot_be_decoded_is_told_and_filled(tmp_path: Path, at: int) -> None:
+def test_an_undecodable_packet_is_reported_and_replaced(tmp_path: Path, at: int) -> None:
     source = write_video(tmp_path / "in.mkv", SCENES[:6] * 2, spoil=garbage(at))
-    out, painter = tmp_path / "out.mkv", StubPainter()
+    out, colorer = tmp_path / "out.mkv", StubColorer()
     video = VideoFile(source, choose_encoding(out, None, None))
-    color_video(video, painter, PartsFolder(out, "test"), out, steady=0, size=32)
+    color_video(video, colorer, PartsFolder(out, "test"), out, steady=0, size=32)
     assert len(read_frames(out)) == 12
-    assert painter.seen[at][1] == "missing"
+    assert colorer.seen[at][1] == "missing"
     lost = range(6) if at == 0 else [at]  # without its key frame nothing can be decoded up to the next one
-    assert [number for number, state, _ in painter.seen if state != "whole"] == [*lost]
-    assert f"{at * 0.04:.3f} s" in video.findings.broken
-    assert "broken frame" in video.findings.lines()[0]
+    assert [number for number, state, _ in colorer.seen if state != "whole"] == [*lost]
+    assert f"{at * 0.04:.3f} s" in video.issues.broken
+    assert "broken frame" in video.issues.lines()[0]
 
 
-def test_a_frame_decoded_with_errors_is_told_and_kept(tmp_path: Path) -> None:
+def test_a_damaged_frame_is_reported_and_kept(tmp_path: Path) -> None:
     def torn(number: int, content: bytes) -> bytes:
         return content[:30] + bytes(b ^ 0x5A for b in content[30:]) if number == 3 else content
 
     noise = np.random.default_rng(0).integers(16, 235, (96, 128)).astype(np.uint8)
     source = write_video(tmp_path / "in.mkv", [np.roll(noise, n, axis=1) for n in range(6)], spoil=torn)
-    out, painter = tmp_path / "out.mkv", StubPainter()
-    assert convert(source, out, painter).frames == 6
-    assert [state for _, state, _ in painter.seen] == ["whole"] * 3 + ["damaged"] + ["whole"] * 2
+    out, colorer = tmp_path / "out.mkv", StubColorer()
+    assert convert(source, out, colorer).frames == 6
+    assert [state for _, state, _ in colorer.seen] == ["whole"] * 3 + ["damaged"] + ["whole"] * 2
 
 
-def test_a_file_cut_short_is_colored_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_a_truncated_file_is_colored_up_to_its_end(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mkv", SCENES)
     source.write_bytes(source.read_bytes()[: int(source.stat().st_size * 0.9)])
     out = tmp_path / "out.mkv"
@@ -198,9 +199,7 @@ def test_a_file_cut_short_is_colored_as_far_as_it_goes(tmp_path: Path) -> None:
     assert len(read_frames(out)) == result.frames
 
 
-def test_a_killed_join_leaves_nothing_under_the_final_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_join_leaves_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_video(tmp_path / "in.mp4", SCENES)
     out = tmp_path / "out.mp4"
 
@@ -213,7 +212,7 @@ def test_a_killed_join_leaves_nothing_under_the_final_name(
     monkeypatch.undo()
     assert not out.exists()
     assert parts_path(out).is_dir()
-    painter = StubPainter()
-    assert convert(source, out, painter).resumed == len(SCENES)
-    assert painter.seen == []
+    colorer = StubColorer()
+    assert convert(source, out, colorer).resumed == len(SCENES)
+    assert colorer.seen == []
     assert times(out) == times(source)

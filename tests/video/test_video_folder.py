@@ -1,4 +1,4 @@
-"""A folder of frames becomes a folder of frames."""
+"""Folders of frames."""
 
 from pathlib import Path
 
@@ -7,10 +7,9 @@ import pytest
 from PIL import Image
 
 from colorzoo.video.folder import FrameFolder
-from colorzoo.video.library import VideoError
-from colorzoo.video.parts import PartsFolder, parts_path
-from colorzoo.video.run import Result, color_video
-from tiny_video import StubPainter, scene
+from colorzoo.video.frames import VideoError
+from colorzoo.video.run import PartsFolder, VideoResult, color_video, parts_path
+from tiny_video import StubColorer, scene
 
 
 def make_frames(folder: Path) -> Path:
@@ -25,14 +24,14 @@ def make_frames(folder: Path) -> Path:
     return folder
 
 
-def color(source: Path, out: Path, painter: StubPainter) -> tuple[FrameFolder, Result]:
+def color(source: Path, out: Path, colorer: StubColorer) -> tuple[FrameFolder, VideoResult]:
     folder = FrameFolder(source)
-    return folder, color_video(folder, painter, PartsFolder(out, "a"), out, steady=0.5, size=32)
+    return folder, color_video(folder, colorer, PartsFolder(out, "a"), out, steady=0.5, size=32)
 
 
-def test_every_frame_gets_its_name_and_its_depth(tmp_path: Path) -> None:
+def test_frames_keep_their_names_and_depth(tmp_path: Path) -> None:
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
-    _, result = color(source, out, StubPainter(20))
+    _, result = color(source, out, StubColorer(20))
     assert [(shot.first, shot.count) for shot in result.shots] == [(0, 4), (4, 2)]
     assert sorted(path.name for path in out.iterdir()) == [f"f{n:03d}.png" for n in range(5)] + ["f005.jpg"]
     assert not parts_path(out).exists()
@@ -44,24 +43,24 @@ def test_every_frame_gets_its_name_and_its_depth(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", [0, 2])
-def test_a_broken_picture_is_told_and_filled(tmp_path: Path, broken: int) -> None:
-    source, out, painter = make_frames(tmp_path / "in"), tmp_path / "out", StubPainter()
+def test_a_broken_picture_is_reported_and_replaced(tmp_path: Path, broken: int) -> None:
+    source, out, colorer = make_frames(tmp_path / "in"), tmp_path / "out", StubColorer()
     (source / f"f{broken:03d}.png").write_bytes(b"no picture")
-    folder, result = color(source, out, painter)
-    assert folder.findings.broken == [f"f{broken:03d}.png"]
-    assert painter.seen[broken][1] == "missing"
+    folder, result = color(source, out, colorer)
+    assert folder.issues.broken == [f"f{broken:03d}.png"]
+    assert colorer.seen[broken][1] == "missing"
     assert result.frames == len(list(out.iterdir())) == 6
 
 
-def test_pictures_of_another_size_begin_a_shot(tmp_path: Path) -> None:
+def test_another_size_starts_a_shot(tmp_path: Path) -> None:
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
     Image.fromarray(scene(2)[:40]).save(source / "f002.png")
-    _, result = color(source, out, StubPainter())
+    _, result = color(source, out, StubColorer())
     assert [shot.first for shot in result.shots] == [0, 2, 3, 4]
     assert Image.open(out / "f002.png").size == (64, 40)
 
 
-def test_what_cannot_be_colored_is_refused(tmp_path: Path) -> None:
+def test_folders_without_pictures_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(VideoError, match="holds no picture"):
         FrameFolder(tmp_path / "empty")
@@ -70,9 +69,9 @@ def test_what_cannot_be_colored_is_refused(tmp_path: Path) -> None:
         FrameFolder(tmp_path / "empty")
 
 
-def test_moving_the_frames_goes_on_where_it_was_killed(tmp_path: Path) -> None:
+def test_an_interrupted_join_is_resumed(tmp_path: Path) -> None:
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
-    color(source, tmp_path / "whole", StubPainter(20))
+    color(source, tmp_path / "whole", StubColorer(20))
     folder, parts = FrameFolder(source), PartsFolder(out, "a")
 
     class KilledError(BaseException): ...
@@ -83,8 +82,8 @@ def test_moving_the_frames_goes_on_where_it_was_killed(tmp_path: Path) -> None:
 
     folder.join = killed
     with pytest.raises(KilledError):
-        color_video(folder, StubPainter(20), parts, out, steady=0.5, size=32)
+        color_video(folder, StubColorer(20), parts, out, steady=0.5, size=32)
     assert not out.exists()
-    color(source, out, StubPainter(20))
+    color(source, out, StubColorer(20))
     same = [(out / path.name).read_bytes() == path.read_bytes() for path in (tmp_path / "whole").iterdir()]
     assert same == [True] * 6

@@ -1,4 +1,4 @@
-"""Planes of frames to lightness and RGB, and back."""
+"""Conversion between planes, RGB and lightness."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ LAYOUTS = [
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
-def test_a_flat_color_comes_back(layout: Layout) -> None:
+def test_a_uniform_color_is_converted_back(layout: Layout) -> None:
     color = np.array([0.8, 0.3, 0.45], np.float32)
     rgb = np.broadcast_to(color, (6, 8, 3)).astype(np.float32)
     planes = from_rgb(rgb, layout)
@@ -52,7 +52,7 @@ def test_the_lightness_of_gray_is_that_of_its_rgb(full: bool, bits: int) -> None
     assert torch.from_numpy(lightness).sub(table[0, 0]).abs().max() < 0.01
 
 
-def test_chroma_lies_at_the_left_pixel_of_two() -> None:
+def test_chroma_is_centered_at_the_left_pixel() -> None:
     rgb = np.full((2, 8, 3), 0.5, np.float32)
     rgb[:, 4] = (0.5, 0.5, 1.0)  # a column that is the left one of its pair
     blue = from_rgb(rgb, Layout(2, 2, 8, True, 1))[1][0]
@@ -63,5 +63,5 @@ def test_chroma_lies_at_the_left_pixel_of_two() -> None:
     assert blue[1] == blue[2] > 128
 
 
-def test_untagged_videos_are_taken_as_players_take_them() -> None:
+def test_untagged_videos_use_the_matrix_of_players() -> None:
     assert (matrix_of(2, 480), matrix_of(2, 1080), matrix_of(9, 480), matrix_of(1, 480)) == (6, 1, 9, 1)

@@ -1,4 +1,4 @@
-"""Writes the wire format of a Caffe NetParameter, and a Local Hints network as its authors did."""
+"""Writer of Caffe NetParameter files, and of the Local Hints network in the authors' layout."""
 
 from __future__ import annotations
 

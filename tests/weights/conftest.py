@@ -1,4 +1,4 @@
-"""A weight server on this machine that misbehaves as real ones do, and tiny cards."""
+"""A local weight server with the faults of real ones, and tiny cards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HALF = len(PAYLOAD) // 2
 
 @dataclass
 class WeightServer:
-    """Each path is a behavior; every request is noted as (path, Range header)."""
+    """Server whose paths are behaviors; every request is recorded as (path, Range header)."""
 
     address: str = ""
     content: bytes = PAYLOAD
@@ -120,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, *_: Any) -> None:
-        """Say nothing when a client hangs up, which is what the tests are about."""
+        """Print nothing when a client closes the connection, as many tests do."""
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def payload() -> bytes:
 
 @pytest.fixture
 def entry() -> Callable[..., Weights]:
-    """Make the card entry of the payload, to be had at the given addresses."""
+    """Return a function that makes the card entry of the payload at the given addresses."""
 
     def make(*urls: str, content: bytes = PAYLOAD, **fields: Any) -> Weights:
         digest = hashlib.sha256(content).hexdigest()
@@ -171,7 +171,7 @@ def card() -> Callable[..., ModelCard]:
 
 @pytest.fixture(scope="session")
 def authors_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write what the authors of zhang2017_local published, an eighth as wide, with other numbers in it."""
+    """Write a file like the authors' of zhang2017_local, an eighth as wide, with other numbers."""
     arrays = narrow_weights("zhang2017_local", "siggraph17_local_64")
     path = tmp_path_factory.mktemp("authors") / "siggraph17.pth"
     torch.save({key: torch.from_numpy(value) for key, value in arrays.items()}, path)
@@ -180,10 +180,9 @@ def authors_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def narrow_zoo(authors_file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ModelCard]:
-    """Make zhang2017_local, an eighth as wide, the only model whose authors' weights can be fetched.
+    """Return a function that makes zhang2017_local, an eighth as wide, the only model with published weights.
 
-    Returns:
-        What takes changes of the entry of these weights, and returns the card.
+    It takes changes of the entry of these weights, and returns the card.
     """
     zoo = registry._cards()
 

@@ -1,4 +1,4 @@
-"""``colorzoo weights fetch best``: what is shown, what is asked, and what a failure leads to."""
+"""``colorzoo weights fetch best``: table, confirmation and failures."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import pytest
 from colorzoo import registry
 from colorzoo.card import ModelCard, Quality, Weights
 from colorzoo.cli.main import main
-from colorzoo.tiers import default_model
 from colorzoo.weights import weights_path
+from colorzoo.weights.choice import all_defaults
 
 
 @pytest.fixture
 def zoo(card, entry, server, monkeypatch) -> dict[str, ModelCard]:
-    """Two models whose files are elsewhere, one of them best for two uses, and one that ships."""
+    """Return two models with published weights, one best for two uses, and one with embedded weights."""
 
     def model(name: str, ranks: dict[str, int], **weights: Weights) -> ModelCard:
         quality = tuple(Quality(use, rank, "") for use, rank in ranks.items())
@@ -69,28 +69,30 @@ def test_yes_fetches_the_best_of_each_use_once(zoo, fetch, server, payload: byte
     assert [path.read_bytes() for path in paths] == [payload] * 2
     asked = [path for path, _ in server.requests]
     assert asked == ["absent", "cut_once", "cut_once", "good"], "the next address, then where it was cut"
-    assert default_model("points") == "lee2099"
+    assert all_defaults()["points"].model == "lee2099"
     code, out, _ = fetch("best")
     assert code == 0
     assert "all of them are here" in out
 
 
-def test_one_use_only(zoo, fetch, server) -> None:
+def test_fetch_for_one_use(zoo, fetch, server) -> None:
     assert fetch("exemplar", "--yes")[0] == 0
     assert [path for path, _ in server.requests] == ["good"]
     code, out, _ = fetch("sketch")
-    assert (code, "ships with colorzoo is the best" in out) == (0, True)
+    assert (code, "no weights better than those that ship" in out) == (0, True)
 
 
-def test_without_a_terminal_nobody_is_asked(zoo, fetch, server) -> None:
+def test_without_a_terminal_fetch_needs_yes(zoo, fetch, server) -> None:
     code, _, err = fetch("best")
     assert code == 2
-    assert err == "colorzoo: error: this is no terminal on which to ask; add --yes to fetch them\n"
+    assert err == "colorzoo: error: there is no terminal on which to confirm; add --yes to fetch them\n"
     assert server.requests == []
 
 
 @pytest.mark.parametrize(("answer", "requests"), [("y", 1), ("YES", 1), ("", 0), ("n", 0)])
-def test_a_terminal_is_asked_once(zoo, fetch, server, monkeypatch, answer: str, requests: int) -> None:
+def test_a_terminal_asks_for_confirmation_once(
+    zoo, fetch, server, monkeypatch, answer: str, requests: int
+) -> None:
     asked = _terminal(monkeypatch, answer)
     assert fetch("exemplar")[0] == 0
     assert asked == ["fetch them? [y/N] "]
@@ -98,9 +100,7 @@ def test_a_terminal_is_asked_once(zoo, fetch, server, monkeypatch, answer: str, 
 
 
 @pytest.mark.parametrize("by_environment", [True, False])
-def test_offline_lists_all_that_is_to_be_done_by_hand(
-    zoo, fetch, server, monkeypatch, by_environment
-) -> None:
+def test_offline_lists_the_manual_downloads(zoo, fetch, server, monkeypatch, by_environment) -> None:
     if by_environment:
         monkeypatch.setenv("COLORZOO_OFFLINE", "1")
     code, out, err = fetch("best", "--yes", *([] if by_environment else ["--offline"]))
@@ -114,7 +114,7 @@ def test_offline_lists_all_that_is_to_be_done_by_hand(
     assert server.requests == []
 
 
-def test_one_that_fails_does_not_stop_the_others(zoo, fetch, server, payload: bytes, monkeypatch) -> None:
+def test_a_failed_download_does_not_stop_the_others(zoo, fetch, server, payload: bytes, monkeypatch) -> None:
     entry = replace(zoo["lee2099"].weights["published"], urls=(server.url("absent"),))
     gone = {**zoo, "lee2099": replace(zoo["lee2099"], weights={"published": entry})}
     monkeypatch.setattr(registry, "_cards", lambda: gone)
@@ -125,7 +125,7 @@ def test_one_that_fails_does_not_stop_the_others(zoo, fetch, server, payload: by
     assert fetch("points", "--yes")[0] == 2, "all failed"
 
 
-def test_too_little_room_is_said_before(zoo, fetch, server, monkeypatch) -> None:
+def test_too_little_disk_space_is_an_error_before_the_download(zoo, fetch, server, monkeypatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=500_000))
     code, _, err = fetch("best", "--yes")
     assert code == 2
@@ -134,12 +134,12 @@ def test_too_little_room_is_said_before(zoo, fetch, server, monkeypatch) -> None
     assert server.requests == []
 
 
-def test_a_file_that_the_model_refuses_is_not_used(narrow_zoo, server, fetch, payload: bytes) -> None:
+def test_a_file_that_does_not_fit_the_model_is_not_used(narrow_zoo, server, fetch, payload: bytes) -> None:
     card = narrow_zoo(sha256=None, size=len(payload), size_stated=True, urls=(server.url("good"),))
     code, _, err = fetch("points", "--yes")
     assert code == 2
     assert "is not used" in err
-    assert default_model("points") == "zhang2017_local_small"
+    assert all_defaults()["points"].model == "colorzoo2026"
     assert weights_path(card, "published").is_file()
 
 
@@ -152,4 +152,4 @@ def test_the_first_fetch_of_a_file_without_a_hash_records_it(
     assert code == 0
     assert "about" in out
     assert "recorded (its authors state none)" in err
-    assert default_model("points") == "zhang2017_local"
+    assert all_defaults()["points"].model == "zhang2017_local"

@@ -16,7 +16,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data import Batch
 from colorzoo.randomness import picture_generators
 from colorzoo.testing.samples import sample_batch, sample_image
-from colorzoo.testing.trainer import GradientWitness, batch_loader, quiet_trainer, silent_lightning
+from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
 
 
 class Logged(Callback):
@@ -36,7 +36,7 @@ def paired_batch(size: int = 64) -> Batch:
 
 def train_a_step(model: Any, batch: Batch, folder: Path) -> tuple[dict[str, float], Mapping[str, Tensor]]:
     """Return what the model's own training step logs, and its gradients."""
-    witness, logged = GradientWitness(), Logged()
+    witness, logged = GradientRecorder(), Logged()
     with silent_lightning():
         trainer = quiet_trainer(folder, max_epochs=1, callbacks=[witness, logged])
         trainer.fit(model, batch_loader([batch]))
@@ -72,7 +72,7 @@ def class_wise_warp(
     warped, similar, matched = [], [], []
     for b in range(len(target)):
         t, r = target[b].flatten(1).T, other[b].flatten(1).T
-        t, r = model.correspondence.theta(t), model.correspondence.phi(r)
+        t, r = model.model.correspondence.theta(t), model.model.correspondence.phi(r)
         mine, its = ours.labels[b].flatten(), theirs.labels[b].flatten()
         sure, its_sure = ours.confidence[b].flatten(), theirs.confidence[b].flatten()
         colors = ab[b].flatten(1).T
@@ -130,7 +130,7 @@ def expected_losses(
     counted = (matched * flags[:, None, None, None]).expand_as(warped_ab)
     distance = ((warped_ab - quarter(true)).abs() * counted).sum() / counted.sum().clamp(min=1e-6)
     seen, truth, reference = (
-        model.features.semantic(rgb)
+        model.model.features.semantic(rgb)
         for rgb in (lab_to_rgb(torch.cat([lab[:, :1], ab], 1)), lab_to_rgb(lab), look)
     )
     step = 4 * similarity.shape[-1] // seen[-1].shape[-1]

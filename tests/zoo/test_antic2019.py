@@ -18,17 +18,16 @@ from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.picture_io import read_picture
-from colorzoo.registry import load_class, model_card
+from colorzoo.pictures.read import read_picture
+from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.weights import save_weights
-from colorzoo.zoo.antic2019.losses import VGGFeatures
+from colorzoo.zoo.antic2019.model import ab_of, gray_of_luma, keep_luma, normalize
 from colorzoo.zoo.antic2019.network import ResNetEncoder, block_shapes
-from colorzoo.zoo.antic2019.pictures import ab_of, gray_of_luma, keep_luma, normalize
 from colorzoo.zoo.antic2019.pipeline import colorize_square
 from colorzoo.zoo.antic2019.published import generator_key
-from colorzoo.zoo.antic2019.task import Antic2019
+from colorzoo.zoo.antic2019.task import Antic2019, VGGFeatures, pretraining_loss
 from pseudo_spectral import with_power_iterations
 from pseudo_weights import pseudo_state_dict
 
@@ -65,14 +64,14 @@ def their_key(key: str) -> str:
 def narrow(name: str, **settings: Any) -> Antic2019:
     torch.manual_seed(0)
     card = model_card(name)
-    model: Any = build_model(load_class(card), {**card.hparams, **VARIANTS[name], **settings})
+    model: Any = build_model(load_task_class(card), {**card.hparams, **VARIANTS[name], **settings})
     return model.eval()
 
 
 @cache
 def authors_file(name: str) -> dict[str, Tensor]:
     """Return pseudo-weights under the author's names, as narrow as `VARIANTS`."""
-    shapes = {their_key(key): tuple(value.shape) for key, value in narrow(name).state_dict().items()}
+    shapes = {their_key(key): tuple(value.shape) for key, value in narrow(name).model.state_dict().items()}
     scales = {key: 0.3 for key in shapes if key.startswith("layers.0.") and ".bn2.weight" in key}
     arrays = with_power_iterations(pseudo_state_dict(shapes, 5, scales))
     return {key: torch.from_numpy(value) for key, value in arrays.items()}
@@ -80,7 +79,7 @@ def authors_file(name: str) -> dict[str, Tensor]:
 
 def test_the_converter_undoes_the_renaming() -> None:
     for name in VARIANTS:
-        keys = [key.removeprefix("network.") for key in narrow(name).state_dict()]
+        keys = [key.removeprefix("network.") for key in narrow(name).model.state_dict()]
         assert [generator_key(their_key(key)) for key in keys] == keys
 
 
@@ -149,7 +148,7 @@ def test_render_factor_is_the_size_that_the_network_sees(tmp_path: Path) -> None
     path = tmp_path / "narrow.safetensors"
     save_weights(
         path,
-        trained().state_dict(),
+        trained().model.state_dict(),
         {"model": "antic2019", "hparams": '{"encoder": "resnet18", "width": 0.125}'},
     )
     seen = []
@@ -161,8 +160,8 @@ def test_render_factor_is_the_size_that_the_network_sees(tmp_path: Path) -> None
         seen.append(colored.ab)
         assert colored.rgb.shape == (200, 300, 3)
     assert [tuple(ab.shape) for ab in seen] == [(2, 64, 96), (2, 96, 144)]
-    for wrong in (0, 65):
-        with pytest.raises(ColorzooError, match="render_factor must be from 1 to 64"):
+    for wrong, expected in ((0, "at least 1"), (65, "from 1 to 64")):
+        with pytest.raises(ColorzooError, match=f"render_factor must be {expected}"):
             narrow("antic2019", render_factor=wrong)
 
 
@@ -199,7 +198,7 @@ def test_a_square_picture_is_colored_as_published_but_for_rounding() -> None:
     model = trained(render_factor=4)
     smooth = sample_image((64, 64), seed=3)[0].mean(0)
     level = (smooth * 255).round().byte().numpy()
-    theirs = colorize_square(model.network, np.repeat(level[..., None], 3, axis=2), 4)
+    theirs = colorize_square(model.model.network, np.repeat(level[..., None], 3, axis=2), 4)
     colored = Colorizer(model, device="cpu", precision="float32").colorize(read_picture(level))
     ours = np.rint(colored.rgb * 255).astype(int)
     chroma = np.abs(theirs.astype(int) - theirs.mean(axis=2, keepdims=True)).mean()
@@ -260,9 +259,9 @@ def test_training_begins_with_torchvisions_weights(tmp_path: Path) -> None:
     }
     model = narrow("antic2019", stage="frozen", **files)
     fit(model, tmp_path)
-    assert torch.equal(model.network.encoder.layer2[0].conv1.weight, encoder.layer2[0].conv1.weight)
-    assert not torch.equal(model.network.encoder.bn1.running_mean, encoder.bn1.running_mean)
-    assert not torch.equal(model.network.encoder.bn1.weight, encoder.bn1.weight)
+    assert torch.equal(model.model.network.encoder.layer2[0].conv1.weight, encoder.layer2[0].conv1.weight)
+    assert not torch.equal(model.model.network.encoder.bn1.running_mean, encoder.bn1.running_mean)
+    assert not torch.equal(model.model.network.encoder.bn1.weight, encoder.bn1.weight)
     held: Any = model.vgg
     image = torch.rand(1, 3, 32, 32)
     assert torch.equal(held(image)[2], vgg.eval()(image)[2])
@@ -272,10 +271,10 @@ def test_training_begins_with_torchvisions_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"stage": None}, "name the stage to train: frozen, unfrozen, critic, gan"),
-        ({"stage": "frozen", "encoder_weights": None}, "stage frozen leaves the encoder as it is"),
-        ({"stage": "critic"}, "stage critic goes on from trained weights"),
-        ({"stage": "gan"}, "stage gan goes on from trained weights"),
+        ({"stage": None}, "set the stage to train: frozen, unfrozen, critic, gan"),
+        ({"stage": "frozen", "encoder_weights": None}, "stage frozen does not train the encoder"),
+        ({"stage": "critic"}, "stage critic starts from trained weights"),
+        ({"stage": "gan"}, "stage gan starts from trained weights"),
         (
             {"stage": "unfrozen", "encoder_weights": None, "vgg_weights": None},
             "the content loss needs VGG-16",
@@ -290,7 +289,7 @@ def test_no_stage_trains_over_random_weights(settings: dict[str, Any], message: 
 
 def test_the_groups_of_the_optimizer_are_encoder_deep_encoder_decoder() -> None:
     model = narrow("antic2019", stage="unfrozen")
-    names = {id(p): name for name, p in model.network.named_parameters()}
+    names = {id(p): name for name, p in model.model.network.named_parameters()}
     groups = [[names[id(p)] for p in group["params"]] for group in model.generator_groups()]
     assert {name.split(".")[1] for name in groups[0]} == {"conv1", "bn1", "layer1", "layer2"}
     assert {name.split(".")[1] for name in groups[1]} == {"layer3", "layer4"}
@@ -298,10 +297,18 @@ def test_the_groups_of_the_optimizer_are_encoder_deep_encoder_decoder() -> None:
     assert not any(name.startswith("encoder.") for name in groups[2])
 
 
+@pytest.mark.parametrize("labels", [[0, 0, 0], [1, 1, 1], [0, 1, 1]])
+def test_the_critics_pretraining_takes_any_mixture_of_labels(labels: list[int]) -> None:
+    scores = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
+    signs = 1 - 2 * torch.tensor(labels)[:, None]
+    loss = pretraining_loss(scores, torch.tensor(labels))
+    torch.testing.assert_close(loss, torch.nn.functional.softplus(signs * scores).mean())
+
+
 def test_forty_steps_bring_the_loss_down() -> None:
     model = narrow("antic2019", stage="unfrozen", layer_weights=(0.0, 0.0, 0.0)).train()
     batch = sample_batch((64, 64), batch=2)
-    optimizer = torch.optim.Adam(model.network.parameters(), lr=3e-3)
+    optimizer = torch.optim.Adam(model.model.network.parameters(), lr=3e-3)
     losses = []
     for _ in range(40):
         loss = model.generator_loss(batch, model.paint(batch))

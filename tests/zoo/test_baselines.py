@@ -12,11 +12,12 @@ import colorzoo
 from colorzoo.cli.main import main
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import WeightsError
-from colorzoo.guidance import Exemplar, Guidance, Points, uniform_points
+from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.guidance.propagate import affinities, window_variance
 from colorzoo.registry import list_models, model_card
+from colorzoo.simulation.points import uniform_points
 from colorzoo.testing import sample_image, write_sample_pictures
-from colorzoo.zoo.welsh2002.network import window_deviation
+from colorzoo.zoo.welsh2002.model import window_deviation
 
 BASELINES = [name for name in list_models() if not model_card(name).trainable]
 
@@ -136,7 +137,7 @@ def test_window_deviation_is_that_of_25_pixels() -> None:
 
 def test_nearest_hint_painting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
-    nearest_hint = importlib.import_module("benchmarks._nearest").nearest_hint
+    nearest_hint = importlib.import_module("benchmarks._common").nearest_hint
     like = torch.zeros(1, 1, 5, 9)
     painted = nearest_hint(points_at(like, {(2, 1): (5.0, -5.0), (2, 7): (9.0, 1.0)}))
     assert (painted[0, 0, :, :4] == 5).all()

@@ -16,16 +16,14 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
 from colorzoo.networks.clusters import classify, merge_clusters
-from colorzoo.registry import load_class, model_card
-from colorzoo.tasks.exemplar import zero_of_all_parameters
+from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_batch, sample_image
-from colorzoo.weights import apply_weights
+from colorzoo.training.exemplar import zero_of_all_parameters
 from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching
 from colorzoo.zoo.chen2023.find_clusters import find_clusters
+from colorzoo.zoo.chen2023.network import ClusterSegmenter, StegoEncoder
 from colorzoo.zoo.chen2023.published import convert_stego_encoder
-from colorzoo.zoo.chen2023.segment import ClusterSegmenter
-from colorzoo.zoo.chen2023.stego import StegoEncoder
 from parity.cases import read
 
 SIZE = (64, 96)
@@ -94,8 +92,8 @@ def test_a_class_map_may_have_any_resolution(model: Any, photo: Tensor, exemplar
 @torch.inference_mode()
 def test_it_says_where_colors_come_from(model: Any, photo: Tensor) -> None:
     sharp = copy.deepcopy(model)
-    sharp.correspondence.phi.load_state_dict(sharp.correspondence.theta.state_dict())
-    sharp.architecture = replace(model.architecture, tau=1e-10)
+    sharp.model.correspondence.phi.load_state_dict(sharp.model.correspondence.theta.state_dict())
+    sharp.model.architecture = replace(model.model.architecture, tau=1e-10)
     rgb = sample_image((61, 90), seed=1)
     source = sharp(rgb_to_lab(rgb)[:, :1], Guidance(exemplar=Exemplar(rgb))).extras["match"]
     columns, rows = ((torch.arange(n) + 0.5) / n for n in (90, 61))
@@ -106,10 +104,10 @@ def test_it_says_where_colors_come_from(model: Any, photo: Tensor) -> None:
 
 @torch.inference_mode()
 def test_segment_names_each_pixel(model: Any, photo: Tensor) -> None:
-    found = model.segment(photo[..., :61, :90])
+    found = model.model.segment(photo[..., :61, :90])
     assert found.shape == (1, 1, 61, 90)
     assert found.dtype == torch.int64
-    assert 0 <= int(found.min()) <= int(found.max()) < model.class_count == 22
+    assert 0 <= int(found.min()) <= int(found.max()) < model.model.class_count == 22
     assert len(found.unique()) > 1
 
 
@@ -147,9 +145,9 @@ def test_found_clusters_are_those_the_features_fall_into() -> None:
 
 
 def test_borrowed_layers_are_not_saved_and_not_trained(model: Any) -> None:
-    assert not any(key.startswith("features.") for key in model.state_dict())
-    assert not any(p.requires_grad for p in model.features.parameters())
-    assert not model.train().features.network.training
+    assert not any(key.startswith("model.features.") for key in model.state_dict())
+    assert not any(p.requires_grad for p in model.model.features.parameters())
+    assert not model.train().model.features.network.training
     model.eval()
     model.load_state_dict(model.state_dict())
 
@@ -157,9 +155,9 @@ def test_borrowed_layers_are_not_saved_and_not_trained(model: Any) -> None:
 def test_arguments_that_do_not_go_together(card: ModelCard) -> None:
     arguments = {**card.hparams, **card.smoke.hparams}
     with pytest.raises(ColorzooError, match="segmenter='clusters'"):
-        build_model(load_class(card), {**arguments, "features": "vgg19"})
+        build_model(load_task_class(card), {**arguments, "features": "vgg19"})
     with pytest.raises(ColorzooError, match="zhang2016 family"):
-        build_model(load_class(card), {**arguments, "features": "zhang2017_local_small"})
+        build_model(load_task_class(card), {**arguments, "features": "zhang2017_local_small"})
 
 
 def test_hiding_classes_hides_them_everywhere_in_a_picture() -> None:
@@ -178,19 +176,19 @@ def test_hiding_classes_hides_them_everywhere_in_a_picture() -> None:
 
 def test_a_batch_without_a_common_class_still_gives_a_gradient(card: ModelCard) -> None:
     arguments = {**card.hparams, **card.smoke.hparams, "without_reference": 1.0}
-    trained: Any = build_model(load_class(card), arguments)
+    trained: Any = build_model(load_task_class(card), arguments)
     painted = trained.paint(sample_batch((64, 64)))
     assert not painted.warped.matched.any()
-    (painted.ab.square().mean() + zero_of_all_parameters(trained.correspondence)).backward()
-    grads = [p.grad for p in trained.correspondence.parameters()]
+    (painted.ab.square().mean() + zero_of_all_parameters(trained.model.correspondence)).backward()
+    grads = [p.grad for p in trained.model.correspondence.parameters()]
     assert all(grad is not None and not grad.any() for grad in grads)
 
 
 def test_the_published_normalization_is_a_named_option(card: ModelCard) -> None:
     arguments = {**card.hparams, **card.smoke.hparams}
     batch = sample_batch((64, 64))
-    plain = build_model(load_class(card), arguments)
-    other = build_model(load_class(card), {**arguments, "reference_input": "normalized_twice"})
+    plain = build_model(load_task_class(card), arguments)
+    other = build_model(load_task_class(card), {**arguments, "reference_input": "normalized_twice"})
     other.load_state_dict(plain.state_dict())
     one, two = (each.eval().paint(batch).warped.ab for each in (plain, other))
     assert (one - two).abs().max() > 1e-3
@@ -198,36 +196,36 @@ def test_the_published_normalization_is_a_named_option(card: ModelCard) -> None:
 
 def test_a_file_without_the_discriminator_is_enough(card: ModelCard) -> None:
     model, fresh = smoke_model(card), smoke_model(card, seed=1)
-    stored = model.for_inference(model.state_dict())
+    stored = model.model.for_inference(model.state_dict())
     assert len(stored) < len(model.state_dict())
-    judge = copy.deepcopy(fresh.discriminator.state_dict())
-    apply_weights(fresh, stored, name="a file", published=False)
-    assert torch.equal(fresh.network.ab.weight, model.network.ab.weight)
-    assert all(torch.equal(value, judge[key]) for key, value in fresh.discriminator.state_dict().items())
+    before = copy.deepcopy(fresh.discriminator.state_dict())
+    fresh.load_weights(stored, name="a file")
+    assert torch.equal(fresh.model.network.ab.weight, model.model.network.ab.weight)
+    assert all(torch.equal(value, before[key]) for key, value in fresh.discriminator.state_dict().items())
     part = dict(list(model.state_dict().items())[:-1])
     with pytest.raises(WeightsError, match="1 missing"):
-        apply_weights(fresh, part, name="a file", published=False)
+        fresh.load_weights(part, name="a file")
 
 
 def test_the_segmenter_takes_the_clusters_that_were_found(card: ModelCard, tmp_path: Path) -> None:
-    source = build_model(load_class(card), {**card.hparams, **card.smoke.hparams})
-    channels = source.features.deep_channels
+    source = build_model(load_task_class(card), {**card.hparams, **card.smoke.hparams})
+    channels = source.model.features.deep_channels
     found = find_clusters(torch.randn(400, channels, generator=torch.Generator().manual_seed(0)))
     save_file(found, tmp_path / "clusters.safetensors")
     path = str(tmp_path / "clusters.safetensors")
     model: Any = build_model(
-        load_class(card), {**card.hparams, **card.smoke.hparams, "segmenter_weights": path}
+        load_task_class(card), {**card.hparams, **card.smoke.hparams, "segmenter_weights": path}
     )
-    assert not torch.equal(model.segmenter.centers, found["centers"])
+    assert not torch.equal(model.model.segmenter.centers, found["centers"])
     model.setup("test")
-    assert not torch.equal(model.segmenter.centers, found["centers"])
+    assert not torch.equal(model.model.segmenter.centers, found["centers"])
     model.setup("fit")
     for name, value in found.items():
-        assert torch.equal(getattr(model.segmenter.encode, name), value)
+        assert torch.equal(getattr(model.model.segmenter.encode, name), value)
     model.trained = True  # weights that were loaded bring their own
-    model.segmenter.encode.centers.zero_()
+    model.model.segmenter.encode.centers.zero_()
     model.setup("fit")
-    assert not model.segmenter.centers.any()
+    assert not model.model.segmenter.centers.any()
 
 
 def test_segmenter_weights_need_a_segmenter_and_a_file(card: ModelCard, tmp_path: Path) -> None:
@@ -237,9 +235,9 @@ def test_segmenter_weights_need_a_segmenter_and_a_file(card: ModelCard, tmp_path
         "segmenter_weights": str(tmp_path / "none.safetensors"),
     }
     with pytest.raises(WeightsError, match="segmenter that has weights"):
-        build_model(load_class(card), {**arguments, "segmenter": None}).setup("fit")
+        build_model(load_task_class(card), {**arguments, "segmenter": None}).setup("fit")
     with pytest.raises(WeightsError, match=r"none\.safetensors"):
-        build_model(load_class(card), arguments).setup("fit")
+        build_model(load_task_class(card), arguments).setup("fit")
 
 
 def test_the_authors_names_of_stego_fit() -> None:

@@ -27,7 +27,7 @@ from colorzoo.factory import build_model
 from colorzoo.networks.clusters import Classified
 from colorzoo.networks.exemplar import to_grid
 from colorzoo.randomness import picture_generators
-from colorzoo.registry import load_class, model_card
+from colorzoo.registry import load_task_class, model_card
 
 ALL_TERMS = {"contextual_weight": 0.3, "truth_weight": 0.7, "warp_weight": 0.6, "perceptual_weight": 20.0}
 CARD = model_card("chen2023")
@@ -35,7 +35,7 @@ CARD = model_card("chen2023")
 
 def small(**changed: Any) -> Any:
     torch.manual_seed(0)
-    model: Any = build_model(load_class(CARD), {**CARD.smoke.hparams, **ALL_TERMS, **changed})
+    model: Any = build_model(load_task_class(CARD), {**CARD.smoke.hparams, **ALL_TERMS, **changed})
     with torch.no_grad():
         model.discriminator.attention.gamma.fill_(0.3)
     return model
@@ -49,16 +49,20 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
     if look is None:
         look = crop_flip_reference(batch["rgb"], picture_generators(batch["seed"], "referen"))
     luma = noisy(batch, model.simulation.luma_noise)
-    target, other = model.features.of_luma(luma), model.features.of_rgb(look)
-    clean = model.features.of_luma(lab[:, :1])
+    target, other = model.model.features.of_luma(luma), model.model.features.of_rgb(look)
+    clean = model.model.features.of_luma(lab[:, :1])
     grid = (luma.shape[-2] // 4, luma.shape[-1] // 4)
     classes = tuple(
-        Classified(*(to_grid(part, tuple(luma.shape[-2:]), grid) for part in model.segmenter(None, deep)))
+        Classified(
+            *(to_grid(part, tuple(luma.shape[-2:]), grid) for part in model.model.segmenter(None, deep))
+        )
         for deep in (clean.deep, other.deep)
     )
-    maps = [model.correspondence(unit(each.taps)) for each in (target, other)]
-    warped = class_wise_warp(model, *maps, quarter(rgb_to_lab(look)[:, 1:]), classes, model.architecture.tau)
-    ab = model.network(torch.cat([big(warped[0]), big(warped[1]), luma - 50], dim=1))
+    maps = [model.model.correspondence(unit(each.taps)) for each in (target, other)]
+    warped = class_wise_warp(
+        model, *maps, quarter(rgb_to_lab(look)[:, 1:]), classes, model.model.architecture.tau
+    )
+    ab = model.model.network(torch.cat([big(warped[0]), big(warped[1]), luma - 50], dim=1))
     terms = expected_losses(model, lab, ab, warped, made, look)
     fake, real = (model.discriminator(torch.cat([lab[:, :1], each], 1)).score for each in (ab, lab[:, 1:]))
     terms["adversarial"] = model.objective.adversarial_weight * relativistic(fake, real, -1)
@@ -80,14 +84,15 @@ def test_the_step_is_the_papers(guided: bool, semantic: bool, tmp_path: Path) ->
     total = torch.stack(list(terms.values())).sum()
     for name, term in terms.items():
         assert term.item() > 1e-4
-        assert logged[f"loss/{name}"] == pytest.approx(term.item(), rel=2e-3), name
+        assert logged[f"train/{name}"] == pytest.approx(term.item(), rel=2e-3), name
     assert logged["train/generator"] == pytest.approx(total.item(), rel=2e-3)
     assert logged["train/discriminator"] == pytest.approx(of_discriminator.item(), rel=2e-3)
     total.backward(
-        retain_graph=True, inputs=[*plain.network.parameters(), *plain.correspondence.parameters()]
+        retain_graph=True,
+        inputs=[*plain.model.network.parameters(), *plain.model.correspondence.parameters()],
     )
     of_discriminator.backward(inputs=list(plain.discriminator.parameters()))
-    for part in ("network", "correspondence", "discriminator"):
+    for part in ("model.network", "model.correspondence", "discriminator"):
         # at lower temperatures a rounding of the input moves these gradients by several percent
         assert gradient_error(plain, gradients, part) < 0.03, part
 
@@ -105,9 +110,9 @@ class Watching:
 
 
 def watched(model: Any) -> Watching:
-    del model.segmenter
-    model.segmenter = Watching()
-    return model.segmenter
+    del model.model.segmenter
+    model.model.segmenter = Watching()
+    return model.model.segmenter
 
 
 def test_the_segmenter_sees_the_target_gray_without_noise() -> None:
@@ -118,7 +123,7 @@ def test_the_segmenter_sees_the_target_gray_without_noise() -> None:
     gray = lab_to_rgb(torch.cat([luma, 0 * luma, 0 * luma], 1))
     (target, deep), (reference, _) = watching.shown
     assert torch.equal(target, gray)
-    assert torch.equal(deep, model.features.of_luma(luma).deep)
+    assert torch.equal(deep, model.model.features.of_luma(luma).deep)
     assert torch.equal(reference, batch["reference"])
 
 

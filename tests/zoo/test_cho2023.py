@@ -11,10 +11,9 @@ from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Points, Regions
 from colorzoo.networks.unet import UNet
 from colorzoo.testing.samples import sample_batch, sample_input
-from colorzoo.zoo.cho2023.hints import draw_counts, fill_hints, gumbel_noise, one_hot
-from colorzoo.zoo.cho2023.losses import Smoothness, smoothness
-from colorzoo.zoo.cho2023.pieces import cut_segments
-from colorzoo.zoo.cho2023.task import Cho2023
+from colorzoo.zoo.cho2023.extensions import cut_segments
+from colorzoo.zoo.cho2023.network import draw_counts, fill_hints, gumbel_noise, one_hot
+from colorzoo.zoo.cho2023.task import Cho2023, Smoothness, smoothness
 
 NARROW = {"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}
 SIZE = (40, 48)
@@ -24,7 +23,7 @@ SIZE = (40, 48)
 def model() -> Cho2023:
     torch.manual_seed(0)
     found = build_model(Cho2023, NARROW)
-    found.network.segmenter.head.weight.data.mul_(50)  # so that there are several regions
+    found.model.network.segmenter.head.weight.data.mul_(50)  # so that there are several regions
     return found.eval()
 
 
@@ -105,7 +104,7 @@ def test_with_regions_given_only_the_painter_runs(model: Cho2023, sketch: Tensor
     with torch.no_grad():
         guidance = colored(model.propose(sketch), 2)
         runs = []
-        handle = model.network.segmenter.register_forward_hook(lambda *_: runs.append(1))
+        handle = model.model.network.segmenter.register_forward_hook(lambda *_: runs.append(1))
         painted = model(sketch, guidance).rgb
         handle.remove()
         bare = model(sketch).rgb
@@ -142,7 +141,7 @@ def test_without_an_adversarial_loss_no_discriminator_is_trained() -> None:
     painted = model.paint_drawn(sketch_in(batch), batch["rgb"], model._draws(batch, "first"), 0.5)
     terms = model.generator_terms(sketch_in(batch), batch["rgb"], painted)
     assert set(terms) == {"reconstruction", "variance", "smoothness"}
-    assert not model.is_judged()
+    assert not model.is_adversarial()
 
 
 def sketch_in(batch: Batch) -> Tensor:
@@ -156,15 +155,15 @@ def test_a_checkpoint_with_the_networks_alone_loads_and_a_wrong_one_does_not() -
     names |= {f"down.{level}": f"down{level + 1}.maxpool_conv.1.double_conv" for level in range(4)}
     names |= {f"up.{level}": f"up{level + 1}.conv.double_conv" for level in range(4)}
     for ours, part in (("segmenter", "segmentator"), ("colorizer", "colorizer")):
-        for key, value in getattr(source.network, ours).state_dict().items():
+        for key, value in getattr(source.model.network, ours).state_dict().items():
             (layer,) = (name for name in names if key.startswith(f"{name}."))
             theirs[f"generator.{part}.{names[layer]}{key.removeprefix(layer)}"] = value
     theirs |= {"gan_loss.real_label": torch.ones(()), "gan_loss.fake_label": torch.zeros(())}
     target = build_model(Cho2023, NARROW)
     target.load_published_state_dict(dict(theirs))
     assert all(
-        torch.equal(value, target.network.state_dict()[key])
-        for key, value in source.network.state_dict().items()
+        torch.equal(value, target.model.network.state_dict()[key])
+        for key, value in source.model.network.state_dict().items()
     )
     theirs["generator.colorizer.extra.weight"] = torch.zeros(1)
     with pytest.raises(WeightsError, match="extra"):
@@ -195,7 +194,7 @@ def test_pieces_are_what_lines_enclose_largest_first() -> None:
 def test_the_painter_sees_the_models_segments_beside_colors_of_pieces(sketch: Tensor) -> None:
     torch.manual_seed(0)
     model = build_model(Cho2023, {**NARROW, "pieces": True}).eval()
-    model.network.segmenter.head.weight.data.mul_(50)
+    model.model.network.segmenter.head.weight.data.mul_(50)
     with torch.no_grad():
         regions = model.propose(sketch)
         assert regions.segments is not None
@@ -210,14 +209,14 @@ def test_the_painter_alone_learns_from_what_is_proposed() -> None:
         Cho2023, {**NARROW, "pieces": True, "stage": "painter", "adversarial_weight": 0.0}
     ).train()
     batch = sample_batch((32, 32))
-    before = [buffer.clone() for buffer in model.network.segmenter.buffers()]
+    before = [buffer.clone() for buffer in model.model.network.segmenter.buffers()]
     painted = model.paint(batch)
     terms = model.generator_terms(sketch_in(batch), batch["rgb"], painted)
     model.weighted(terms).backward()
     assert set(terms) == {"reconstruction"}
-    assert all(parameter.grad is None for parameter in model.network.segmenter.parameters())
-    assert all(parameter.grad is not None for parameter in model.network.colorizer.parameters())
-    after = model.network.segmenter.buffers()
+    assert all(parameter.grad is None for parameter in model.model.network.segmenter.parameters())
+    assert all(parameter.grad is not None for parameter in model.model.network.colorizer.parameters())
+    after = model.model.network.segmenter.buffers()
     assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
 
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Regions
+from colorzoo.guidance.color_statistics import region_means
 from colorzoo.metrics.psnr import psnr
-from colorzoo.users.regions import region_means
-from colorzoo.zoo.cho2023.hints import draw_counts, gumbel_noise
+from colorzoo.zoo.cho2023.network import draw_counts, gumbel_noise
 from colorzoo.zoo.cho2023.task import Cho2023, Draws
 
 NARROW = dict.fromkeys(("width", "segmenter_width", "discriminator_width"), 0.125)
@@ -39,7 +39,7 @@ def trained() -> Cho2023:
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
     model = build_model(Cho2023, {**NARROW, "adversarial_weight": 0.0})
-    optimizer = torch.optim.Adam(model.network.parameters(), 5e-3)
+    optimizer = torch.optim.Adam(model.model.network.parameters(), 5e-3)
     model.train()
     for step in range(STEPS):
         sketch, rgb, _ = draw(BATCH, generator)

@@ -3,9 +3,9 @@
 import torch
 
 from colorzoo.factory import build_model
+from colorzoo.guidance.color_statistics import region_means
 from colorzoo.testing.samples import sample_batch, sample_input
-from colorzoo.users.regions import region_means
-from colorzoo.zoo.cho2023.recolor import recolor_answered
+from colorzoo.zoo.cho2023.extensions import recolor_hinted
 from colorzoo.zoo.cho2023.task import Cho2023
 
 NARROW = {"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}
@@ -23,7 +23,7 @@ def flat_and_shaded() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 def test_answered_regions_take_any_color_and_keep_their_shading() -> None:
     rgb, index, given = flat_and_shaded()
-    moved = recolor_answered(rgb, index, given, SEEDS, 1.0)
+    moved = recolor_hinted(rgb, index, given, SEEDS, 1.0)
     answered = torch.isin(index, torch.tensor([0, 2])).expand_as(rgb)
     assert torch.equal(moved[~answered], rgb[~answered])
     before, _ = region_means(index, rgb, 30)
@@ -33,16 +33,16 @@ def test_answered_regions_take_any_color_and_keep_their_shading() -> None:
     inside = (moved > 0) & (moved < 1) & answered  # nothing was clamped
     shifts = torch.gather((after - before).transpose(1, 2), 2, index.flatten(2).expand(-1, 3, -1))
     assert torch.allclose((moved - rgb)[inside], shifts.view_as(rgb)[inside], atol=0.02)
-    assert torch.equal(moved, recolor_answered(rgb, index, given, SEEDS, 1.0))
+    assert torch.equal(moved, recolor_hinted(rgb, index, given, SEEDS, 1.0))
 
 
 def test_a_share_of_the_pictures_is_changed() -> None:
     rgb, index, given = flat_and_shaded()
-    assert torch.equal(recolor_answered(rgb, index, given, SEEDS, 0.0), rgb)
-    half = recolor_answered(rgb, index, given, SEEDS, 0.5)
+    assert torch.equal(recolor_hinted(rgb, index, given, SEEDS, 0.0), rgb)
+    half = recolor_hinted(rgb, index, given, SEEDS, 0.5)
     changed = (half != rgb).flatten(1).any(1)
     assert 0 < int(changed.sum()) < 4
-    assert torch.equal(half[changed], recolor_answered(rgb, index, given, SEEDS, 1.0)[changed])
+    assert torch.equal(half[changed], recolor_hinted(rgb, index, given, SEEDS, 1.0)[changed])
 
 
 def test_the_painter_is_judged_by_the_colors_that_it_was_given() -> None:

@@ -11,7 +11,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data import Batch
 from colorzoo.factory import build_model
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.registry import load_class, model_card
+from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 
@@ -37,7 +37,7 @@ def error(model: Any, batch: Batch, reference: torch.Tensor) -> float:
 def test_two_pictures_are_learned(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     card = model_card(name)
-    model: Any = build_model(load_class(card), {**card.smoke.hparams, **SETTINGS, **OWN[name]})
+    model: Any = build_model(load_task_class(card), {**card.smoke.hparams, **SETTINGS, **OWN[name]})
     batch = sample_batch((32, 32), batch=2)
     batch = Batch(**batch, reference=mirrored(batch), self_made=torch.ones(2, dtype=torch.bool))
     before = error(model, batch, mirrored(batch))

@@ -10,9 +10,9 @@ from exemplar_formulas import paired_batch, train_a_step
 
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
-from colorzoo.registry import load_class, model_card
-from colorzoo.tasks.exemplar import with_noise
+from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
+from colorzoo.training.exemplar import with_noise
 
 PAPERS = ("chen2023", "zhang2019")
 ADAM = partial(torch.optim.Adam, lr=4e-3, betas=(0.5, 0.9), eps=1e-12)
@@ -21,7 +21,7 @@ ADAM = partial(torch.optim.Adam, lr=4e-3, betas=(0.5, 0.9), eps=1e-12)
 def small(name: str, **changed: Any) -> Any:
     torch.manual_seed(0)
     card = model_card(name)
-    return build_model(load_class(card), {**card.smoke.hparams, **changed})
+    return build_model(load_task_class(card), {**card.smoke.hparams, **changed})
 
 
 @pytest.mark.parametrize("name", PAPERS)
@@ -33,7 +33,7 @@ def test_the_correspondence_network_moves_at_its_own_rate(
     before = {key: value.clone() for key, value in model.state_dict().items()}
     train_a_step(model, paired_batch(), tmp_path)
     after = model.state_dict()
-    for part, rate in (("network.", 4e-3), ("correspondence.", expected)):
+    for part, rate in (("model.network.", 4e-3), ("model.correspondence.", expected)):
         moved = [(after[key] - before[key]).abs().max() for key in after if key.startswith(part)]
         assert float(max(moved)) == pytest.approx(rate, rel=1e-2)  # Adam's first step is as long as its rate
 
@@ -112,8 +112,9 @@ def test_spcolor_starts_from_its_ancestor_but_for_the_layers_that_it_has_new() -
             parameter.add_(0.1)
     model.take_from(source)
     after, theirs = model.state_dict(), source.state_dict()
-    new = ("network.conv1.0.", "network.conv1.1.", "correspondence.theta.", "correspondence.phi.")
-    new += ("discriminator.layers.0.", "discriminator.last.", "segmenter.")
+    new = ("model.network.conv1.0.", "model.network.conv1.1.", "model.segmenter.")
+    new += ("model.correspondence.theta.", "model.correspondence.phi.")
+    new += ("discriminator.layers.0.", "discriminator.last.")
     for key, value in after.items():
         assert torch.equal(value, before[key] if key.startswith(new) else theirs[key]), key
 

@@ -56,8 +56,8 @@ def their_file(size: str) -> dict[str, Tensor]:
     """Return a narrow generator under the authors' names, with all that their files hold beside it."""
     torch.manual_seed(0)
     model = build_model(Kang2023, {**NARROW, "size": size})
-    found = {their_name(f"network.{key}"): value for key, value in model.network.state_dict().items()}
-    channels = model.network.encoder.channels[-1]
+    found = {their_name(f"network.{key}"): value for key, value in model.model.network.state_dict().items()}
+    channels = model.model.network.encoder.channels[-1]
     found |= {"mean": torch.zeros(1, 3, 1, 1), "std": torch.ones(1, 3, 1, 1)}
     for layer, shape in (("norm", (channels,)), ("head_cls", (4, channels))):
         found[f"encoder.arch.{layer}.weight"] = torch.randn(shape)
@@ -77,7 +77,7 @@ def test_a_file_of_the_authors_becomes_a_model(name: str, size: str, tmp_path: P
     model = create_model(name, ours)
     assert model.trained
     assert torch.equal(
-        model.network.state_dict()["color_decoder.layers.3.among.attention.in_proj_weight"],
+        model.model.network.state_dict()["color_decoder.layers.3.among.attention.in_proj_weight"],
         theirs["decoder.color_decoder.transformer_self_attention_layers.3.self_attn.in_proj_weight"],
     )
 
@@ -95,7 +95,7 @@ def test_the_file_of_the_hub_and_that_of_the_trainer_load_as_they_are(layout: st
     torch.save(content, tmp_path / "file.pth")
     model = create_model("kang2023_tiny", tmp_path / "file.pth", **NARROW)
     assert model.trained
-    assert torch.equal(model.network.refine.weight_orig, theirs["refine_net.0.0.weight_orig"])
+    assert torch.equal(model.model.network.refine.weight_orig, theirs["refine_net.0.0.weight_orig"])
 
 
 def test_names_are_those_of_the_golden_files() -> None:
@@ -138,14 +138,14 @@ def narrow() -> Any:
 def test_padding_does_not_show_in_a_picture_that_needs_none(narrow: Any) -> None:
     luma = sample_input("gray", (64, 96))
     whole = narrow(luma).ab
-    assert torch.equal(whole, narrow.network.paint(luma, gray_rgb(luma)))
+    assert torch.equal(whole, narrow.model.network.paint(luma, gray_rgb(luma)))
     longer = torch.cat([luma, luma[..., -1:].expand(-1, -1, -1, 32)], dim=3)
     assert torch.equal(narrow(longer[..., :97]).ab, narrow(longer).ab[..., :97])
 
 
 @torch.inference_mode()
 def test_the_product_is_that_of_a_map_for_each_query(narrow: Any) -> None:
-    network = narrow.network
+    network = narrow.model.network
     luma = sample_input("gray", (64, 96), batch=2)
     image = torch.randn(2, 3, 64, 96)
     maps = network.pixel_decoder(network.encoder(luma, image))
@@ -159,7 +159,7 @@ def test_the_product_is_that_of_a_map_for_each_query(narrow: Any) -> None:
 def test_the_published_pipeline_squashes_and_keeps_the_luma(narrow: Any) -> None:
     rgb = sample_image((40, 90))
     seen: list[Tensor] = []
-    hook = narrow.network.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    hook = narrow.model.network.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     found = narrow.colorize_as_published(rgb, side=64)
     hook.remove()
     assert seen[0].shape == (1, 1, 64, 64)
@@ -176,13 +176,13 @@ def test_the_encoder_begins_with_the_weights_of_a_classifier(monkeypatch: pytest
     torch.manual_seed(0)
     shape = {"depths": (1, 1, 3, 1), "dims": (8, 24, 48, 96)}
     source = timm.create_model("convnext_tiny", pretrained=False, num_classes=0, **shape)
-    monkeypatch.setattr("colorzoo.metrics.timm_network._fetched", lambda *_: source)
+    monkeypatch.setattr("colorzoo.metrics.feature_networks.download_timm_model", lambda *_: source)
     encoder = ConvNextEncoder("tiny", 0.125, 0.3)
     assert encoder.channels == (16, 24, 48, 96)
     with pytest.raises(WeightsError, match="do not fit convnext_tiny"):
-        encoder.begin_with("convnext_tiny")
+        encoder.load_pretrained("convnext_tiny")
     source = timm.create_model("convnext_tiny", num_classes=0, **(shape | {"dims": encoder.channels}))
-    encoder.begin_with("convnext_tiny")
+    encoder.load_pretrained("convnext_tiny")
     found = encoder.stages.state_dict()["stages_2.blocks.1.mlp.fc1.weight"]
     assert torch.equal(found, source.state_dict()["stages.2.blocks.1.mlp.fc1.weight"])
 
@@ -211,7 +211,7 @@ def test_pictures_are_seen_at_the_size_of_the_encoder(narrow: Any) -> None:
 
 
 def test_another_family_is_no_trunk() -> None:
-    with pytest.raises(ColorzooError, match="no Local Hints model"):
+    with pytest.raises(ColorzooError, match="is not a Local Hints model"):
         build_model(Kang2023, {"trunk": "zhang2016_small"})
 
 

@@ -11,7 +11,7 @@ from overfit import STEPS
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.factory import build_model
-from colorzoo.registry import load_class, model_card
+from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 
@@ -35,7 +35,7 @@ def test_forty_steps_bring_the_colors_nearer(name: str, judged: float, tmp_path:
         "optimizer": partial(torch.optim.AdamW, lr=2e-3, betas=(0.9, 0.99)),
         "discriminator_optimizer": partial(torch.optim.Adam, lr=1e-4),
     }
-    model: Any = build_model(load_class(card), {**card.hparams, **card.smoke.hparams, **settings})
+    model: Any = build_model(load_task_class(card), {**card.hparams, **card.smoke.hparams, **settings})
     batch = sample_batch((64, 64), batch=2)
     with silent_lightning():
         trainer = quiet_trainer(str(tmp_path), max_epochs=1, callbacks=[losses])

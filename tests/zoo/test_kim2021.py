@@ -14,16 +14,16 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Scribbles
-from colorzoo.guidance.bleeding import ScribbleSimulation, lost_edges, simulate_scribbles
 from colorzoo.losses.edges import color_error, edge_error, edge_maps, widened
 from colorzoo.networks.taps import unchanged
 from colorzoo.randomness import picture_generators
-from colorzoo.registry import load_class, model_card
-from colorzoo.tasks import ColorizationModule
+from colorzoo.registry import load_task_class, model_card
+from colorzoo.simulation.scribbles import ScribbleSimulation, lost_edges, simulate_scribbles
 from colorzoo.testing.models import picture, sample_call, smoke_model
 from colorzoo.testing.samples import sample_batch, sample_guidance, sample_image
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
-from colorzoo.zoo.kim2021.propagation import Propagation
+from colorzoo.training.module import ColorizationModule
+from colorzoo.zoo.kim2021.extensions import Propagation
 from colorzoo.zoo.kim2021.task import Kim2021
 
 BACKBONE = "zhang2017_local_small"
@@ -35,7 +35,7 @@ def add_on(*, trained: bool = True, **hparams: Any) -> Kim2021:
     model = build_model(Kim2021, {"backbone": BACKBONE, "hidden": (8,), **hparams}).eval()
     if trained:
         generator = torch.Generator().manual_seed(0)
-        for branch in model.network.branches:
+        for branch in model.model.network.branches:
             with torch.no_grad():
                 branch.leave.weight.copy_(torch.randn(branch.leave.weight.shape, generator=generator))
     return model
@@ -47,7 +47,7 @@ def call(size: tuple[int, int] = SIZE, *, batch: int = 2) -> tuple[Tensor, Guida
 
 def tapped_models() -> list[str]:
     """Return the models that name their taps, by a name that every one of them has."""
-    return [name for name in list_models() if hasattr(load_class(model_card(name)), "before_taps")]
+    return [name for name in list_models() if hasattr(load_task_class(model_card(name)), "before_taps")]
 
 
 @pytest.mark.parametrize("name", tapped_models())
@@ -79,14 +79,14 @@ def test_a_tapped_model_split_in_two_is_the_same_model(name: str) -> None:
 def test_a_new_add_on_changes_nothing() -> None:
     model = add_on(trained=False)
     luma, guidance = call()
-    plain = model.backbone.model(luma, guidance).ab
+    plain = model.model.backbone.model(luma, guidance).ab
     assert torch.equal(model(luma, guidance).ab, plain)
 
 
 def test_without_a_scribble_it_is_the_backbone_bit_by_bit() -> None:
     model = add_on()
     luma, guidance = call()
-    plain = model.backbone.model(luma, Guidance(points=guidance.points)).ab
+    plain = model.model.backbone.model(luma, Guidance(points=guidance.points)).ab
     empty = Scribbles(torch.zeros_like(luma))
     assert torch.equal(model(luma, Guidance(points=guidance.points)).ab, plain)
     assert torch.equal(model(luma, Guidance(points=guidance.points, scribbles=empty)).ab, plain)
@@ -146,7 +146,7 @@ def test_colors_are_drawn_from_beyond_the_stroke_on_their_own_side() -> None:
 def test_propagation_stays_near_the_stroke_and_looks_only_there() -> None:
     model = add_on(trained=False, propagation=9)
     with torch.no_grad():
-        for parameter in model.network.propagation.belief.parameters():
+        for parameter in model.model.network.propagation.belief.parameters():
             parameter.normal_(0, 0.05, generator=torch.Generator().manual_seed(0))
     luma, _ = call((96, 100), batch=1)
     mask = torch.zeros_like(luma)
@@ -186,7 +186,7 @@ def test_it_runs_over_a_model_of_sketches_but_is_not_trained_there(tmp_path) -> 
 
 @pytest.mark.parametrize("name", ["gray", "levin2004"])
 def test_a_backbone_without_taps_is_refused_in_one_line(name: str) -> None:
-    with pytest.raises(ColorzooError, match="names no taps") as caught:
+    with pytest.raises(ColorzooError, match="has no taps") as caught:
         Kim2021(name)
     assert "\n" not in str(caught.value)
 
@@ -202,17 +202,17 @@ def test_it_takes_what_its_backbone_takes() -> None:
 
 def test_training_leaves_the_backbone_alone_and_a_checkpoint_holds_the_add_on_alone(tmp_path) -> None:
     model = add_on(trained=False, hints=1.0, empty=0.0)
-    before = {key: value.clone() for key, value in model.backbone.model.state_dict().items()}
+    before = {key: value.clone() for key, value in model.model.backbone.model.state_dict().items()}
     own = {key: value.clone() for key, value in model.state_dict().items()}
     trainer: Trainer = quiet_trainer(tmp_path, max_epochs=1)
     trainer.fit(model, batch_loader([sample_batch((48, 48), batch=4)]))  # in some of four colors bleed
-    after = model.backbone.model.state_dict()
+    after = model.model.backbone.model.state_dict()
     assert all(torch.equal(after[key], value) for key, value in before.items())
     assert any(not torch.equal(model.state_dict()[key], value) for key, value in own.items())
-    assert {key.split(".")[0] for key in own} == {"network"}
+    assert {key.split(".")[0] for key in own} == {"model"}
     trainer.save_checkpoint(tmp_path / "e.ckpt")
     kept = torch.load(tmp_path / "e.ckpt", weights_only=True)["state_dict"]
-    assert {key.split(".")[0] for key in kept} == {"network"}
+    assert {key.split(".")[0] for key in kept} == {"model"}
     loaded = Kim2021.load_from_checkpoint(tmp_path / "e.ckpt").eval()
     luma, guidance = call()
     assert torch.equal(loaded(luma, guidance).ab, model.eval()(luma, guidance).ab)
@@ -220,7 +220,7 @@ def test_training_leaves_the_backbone_alone_and_a_checkpoint_holds_the_add_on_al
 
 def test_an_add_on_over_random_weights_is_not_trained(tmp_path) -> None:
     model = add_on(backbone_weights=None)
-    with pytest.raises(WeightsError, match="stands on a model with random weights"):
+    with pytest.raises(WeightsError, match="uses a model with random weights"):
         quiet_trainer(tmp_path, max_epochs=1).fit(model, batch_loader([sample_batch((48, 48), batch=2)]))
     assert not model.trained
 
@@ -230,8 +230,8 @@ def losses_of(model: Kim2021) -> Any:
     lab = rgb_to_lab(batch["rgb"])
     luma, ab = lab[:, :1], lab[:, 1:]
     with torch.no_grad():
-        state = model.backbone.model.before_taps(luma, Guidance())
-        first = model.backbone.model.after_taps(state, unchanged)
+        state = model.model.backbone.model.before_taps(luma, Guidance())
+        first = model.model.backbone.model.after_taps(state, unchanged)
         mask = torch.zeros_like(luma)
         mask[..., 20:24, 8:40] = 1
         return model._compute_losses(state, luma, ab, first, mask)
@@ -358,4 +358,6 @@ def test_points_pass_through() -> None:
     model = add_on()
     luma, _ = call((48, 48), batch=1)
     hints = sample_guidance(["points"], (48, 48))
-    torch.testing.assert_close(model(luma, hints).ab, model.backbone.model(luma, hints).ab, rtol=0, atol=0)
+    torch.testing.assert_close(
+        model(luma, hints).ab, model.model.backbone.model(luma, hints).ab, rtol=0, atol=0
+    )

@@ -13,10 +13,10 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import sketches_of
 from colorzoo.factory import build_model
 from colorzoo.guidance import GlobalStatistics, Guidance, Scribbles, ab_histogram
-from colorzoo.guidance.bleeding import ScribbleSimulation, simulate_scribbles
 from colorzoo.losses.edges import edge_error
 from colorzoo.randomness import picture_generators
-from colorzoo.registry import load_class, model_card
+from colorzoo.registry import load_task_class, model_card
+from colorzoo.simulation.scribbles import ScribbleSimulation, simulate_scribbles
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
 
@@ -38,7 +38,7 @@ def trained(name: str) -> tuple[Any, Any, float]:
     ((settings, rate),) = [(each[1], each[2]) for each in CASES if each[0] == name]
     torch.manual_seed(0)
     card = model_card(name)
-    model = build_model(load_class(card), {**card.hparams, **card.smoke.hparams, **settings})
+    model = build_model(load_task_class(card), {**card.hparams, **card.smoke.hparams, **settings})
     batch = sample_batch((48, 48), batch=2)
     first = mean_loss(model, batch)
     overfit(model, batch, lr=rate)
@@ -118,7 +118,7 @@ def test_regions_are_divided_and_painted(tmp_path: Path) -> None:
         "stop_probability": 0.02,
         "smoothness_weight": 0.02,
     }
-    model: Any = build_model(load_class(card), {**card.smoke.hparams, **settings})
+    model: Any = build_model(load_task_class(card), {**card.smoke.hparams, **settings})
     batch, losses = sample_batch((48, 48), batch=2), Losses()
     batches = [{**batch, "seed": batch["seed"] + 1000 * step} for step in range(STEPS)]
     quiet_trainer(tmp_path, max_epochs=1, callbacks=[losses]).fit(model, batch_loader(batches))

@@ -11,24 +11,23 @@ import torch
 from torch import Tensor
 
 from colorzoo import create_model
-from colorzoo.cli._training_start import start_from
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.registry import load_class, model_card
-from colorzoo.tasks import Start
+from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
+from colorzoo.training.command import start_from
+from colorzoo.training.stages import Start
 from colorzoo.weights import save_weights
 from colorzoo.weights.convert import convert_weights
-from colorzoo.zoo.su2020.boxes import detect, random_boxes, shares
-from colorzoo.zoo.su2020.fusion import FusionLayer
-from colorzoo.zoo.su2020.places import Place, cut, paste, place_boxes
+from colorzoo.zoo.su2020.model import InstanceColorization, detect
+from colorzoo.zoo.su2020.network import FusionLayer, Rectangle, cut, paste, to_rectangles
 from colorzoo.zoo.su2020.published import NETWORKS
-from colorzoo.zoo.su2020.task import Su2020, color_range, one_thing_each
+from colorzoo.zoo.su2020.task import Su2020, color_range, one_object_each, random_boxes, shares
 
 SIZE = (40, 56)
 TINY = {"width": 0.125}
@@ -52,21 +51,21 @@ def boxes_of(*counts: int) -> Boxes:
 @pytest.mark.parametrize(
     ("corners", "stride", "expected"),
     [
-        ((0.25, 0.5, 0.75, 1.0), 1, Place(16, 32, 32, 32)),
-        ((0.25, 0.5, 0.75, 1.0), 8, Place(2, 4, 4, 4)),
-        ((0.3, 0.3, 0.31, 0.31), 1, Place(19, 19, 1, 1)),  # vanishes: one cell, the next
-        ((1.0, 1.0, 1.0, 1.0), 1, Place(63, 63, 1, 1)),  # at the end: the one before
-        ((0.9, 0.0, 0.95, 0.01), 8, Place(6, 0, 1, 1)),
-        ((-0.5, 0.0, 1.5, 1.0), 4, Place(0, 0, 16, 16)),
+        ((0.25, 0.5, 0.75, 1.0), 1, Rectangle(16, 32, 32, 32)),
+        ((0.25, 0.5, 0.75, 1.0), 8, Rectangle(2, 4, 4, 4)),
+        ((0.3, 0.3, 0.31, 0.31), 1, Rectangle(19, 19, 1, 1)),  # vanishes: one cell, the next
+        ((1.0, 1.0, 1.0, 1.0), 1, Rectangle(63, 63, 1, 1)),  # at the end: the one before
+        ((0.9, 0.0, 0.95, 0.01), 8, Rectangle(6, 0, 1, 1)),
+        ((-0.5, 0.0, 1.5, 1.0), 4, Rectangle(0, 0, 16, 16)),
     ],
 )
-def test_boxes_lie_on_whole_cells(corners: Any, stride: int, expected: Place) -> None:
-    assert place_boxes(torch.tensor([corners]), (64, 64), stride) == [expected]
+def test_boxes_lie_on_whole_cells(corners: Any, stride: int, expected: Rectangle) -> None:
+    assert to_rectangles(torch.tensor([corners]), (64, 64), stride) == [expected]
 
 
 def test_a_crop_comes_back_to_its_place() -> None:
     image = torch.rand(1, 2, 20, 30, generator=torch.Generator().manual_seed(0))
-    place = Place(4, 6, 10, 8)
+    place = Rectangle(4, 6, 10, 8)
     back = paste(cut(image, [place], (8, 10)), place, (20, 30))
     torch.testing.assert_close(back[..., 6:14, 4:14], image[..., 6:14, 4:14])
     back[..., 6:14, 4:14] = 0
@@ -77,7 +76,7 @@ def test_outside_of_all_boxes_the_background_stays_exactly() -> None:
     layer = FusionLayer(8)
     generator = torch.Generator().manual_seed(0)
     whole, crops = (torch.randn(n, 8, 16, 16, generator=generator) for n in (1, 2))
-    places = [Place(2, 2, 5, 5), Place(4, 4, 6, 6)]
+    places = [Rectangle(2, 2, 5, 5), Rectangle(4, 4, 6, 6)]
     fused = layer(whole, crops, places)
     inside = torch.zeros(16, 16, dtype=torch.bool)
     inside[2:7, 2:7] = inside[4:10, 4:10] = True
@@ -92,7 +91,7 @@ def test_an_instance_that_votes_in_vain_damps_the_sum() -> None:
         torch.nn.init.zeros_(votes[4].weight)
         torch.nn.init.zeros_(votes[4].bias)  # all vote 0: each counts a third
     ones = torch.ones(1, 4, 8, 8)
-    fused = layer(ones, torch.ones(2, 4, 8, 8), [Place(0, 0, 3, 8), Place(5, 0, 3, 8)])
+    fused = layer(ones, torch.ones(2, 4, 8, 8), [Rectangle(0, 0, 3, 8), Rectangle(5, 0, 3, 8)])
     torch.testing.assert_close(fused[..., :3], torch.full((1, 4, 8, 3), 2 / 3))
     torch.testing.assert_close(fused[..., 3:5], ones[..., 3:5])
 
@@ -123,8 +122,8 @@ def test_an_add_on_sees_each_picture_of_a_mixed_batch() -> None:
         rows = torch.tensor([1.0, 1.0, 3.0]).view(3, 1, 1, 1)
         return activation * rows if name == "8_3" else activation
 
-    state = networks.before_taps(luma, guidance)
-    moved = networks.after_taps(state, louder) - networks(luma, guidance).ab
+    state = networks.model.before_taps(luma, guidance)
+    moved = networks.model.after_taps(state, louder) - networks(luma, guidance).ab
     assert seen["8_3"].min() > 0
     assert moved[:2].abs().max() < 1e-3
     assert moved[2].abs().max() > 0.1
@@ -140,7 +139,7 @@ def test_hints_lie_in_the_crops_too() -> None:
     mask[..., int(y), int(x)] = 1
     ab[..., int(y), int(x)] = 80
     seen = []
-    networks.network.instance.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    networks.model.network.instance.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     networks(luma, Guidance(boxes=boxes, points=Points(ab, mask)))
     assert seen[0][:, 3].max() == pytest.approx(0.5)  # the mask, less its center
     assert seen[0][:, 1].max() == pytest.approx(80 / 110)
@@ -149,10 +148,10 @@ def test_hints_lie_in_the_crops_too() -> None:
 @pytest.mark.parametrize("stage", ["full", "instance", "fusion"])
 def test_each_stage_trains_its_part_and_nothing_else(stage: Any, tmp_path: Path) -> None:
     networks = model(stage=stage, random_boxes=2)
-    before = {key: value.clone() for key, value in networks.network.state_dict().items()}
+    before = {key: value.clone() for key, value in networks.model.network.state_dict().items()}
     trainer = quiet_trainer(tmp_path, max_epochs=1)
     trainer.fit(networks, batch_loader([sample_batch((32, 32), batch=2)]))
-    after = networks.network.state_dict()
+    after = networks.model.network.state_dict()
     moved = {key for key, value in before.items() if not torch.equal(after[key], value)}
     ends = ("layers.", "fusion.block10.", "fusion.ab_head.")  # BatchNorm stays as it was
     allowed = ends if stage == "fusion" else (f"{stage}.",)
@@ -185,10 +184,10 @@ def test_a_stage_copies_the_full_network_where_nothing_was_trained(
     networks = build_model(Su2020, {**TINY, "stage": stage})
     start_from(networks, str(path))
     networks.setup("fit")
-    full = saved.network.full.state_dict()
+    full = saved.model.network.full.state_dict()
     for name in ("full", "instance", "fusion"):
-        wanted = full if name in copied else getattr(saved.network, name).state_dict()
-        found = getattr(networks.network, name).state_dict()
+        wanted = full if name in copied else getattr(saved.model.network, name).state_dict()
+        found = getattr(networks.model.network, name).state_dict()
         assert all(torch.equal(found[key], value) for key, value in wanted.items()), name
 
 
@@ -203,20 +202,20 @@ def test_a_checkpoint_is_continued_where_it_ended(tmp_path: Path) -> None:
     trainer = quiet_trainer(tmp_path, max_epochs=1)
     trainer.fit(instance, batch_loader([sample_batch((32, 32), batch=2, seed=1)]))
     trainer.save_checkpoint(tmp_path / "instance.ckpt")
-    ours, full = (each.network.state_dict() for each in (instance, trained))
+    ours, full = (each.model.network.state_dict() for each in (instance, trained))
     assert torch.equal(ours["full.ab_head.0.weight"], full["full.ab_head.0.weight"])
     assert 0 < (ours["instance.up8.weight"] - full["full.up8.weight"]).abs().max() < 1e-3
     again = build_model(Su2020, {**TINY, "stage": "instance"})
     start_from(again, str(tmp_path / "instance.ckpt"))
     again.setup("fit")
-    assert all(torch.equal(again.network.state_dict()[key], value) for key, value in ours.items())
+    assert all(torch.equal(again.model.network.state_dict()[key], value) for key, value in ours.items())
 
 
 def local_hints(folder: Path, **settings: Any) -> Path:
     """Write the weights of a tiny Local Hints model."""
     card = model_card("zhang2017_local")
     settings = {**TINY, **settings}
-    local = build_model(load_class(card), settings)
+    local = build_model(load_task_class(card), settings)
     metadata = {"model": card.name, "hparams": json.dumps(settings)}
     save_weights(folder / "local.safetensors", local.state_dict(), metadata, half=False)
     return folder / "local.safetensors"
@@ -226,8 +225,8 @@ def test_all_networks_start_from_a_local_hints_model(tmp_path: Path) -> None:
     path = local_hints(tmp_path, mask_center=0.5)
     networks = model(start=Start("zhang2017_local", str(path)))
     networks.setup("fit")
-    source = create_model("zhang2017_local", path).network.unet.state_dict()
-    for unet in (networks.network.full, networks.network.instance, networks.network.fusion):
+    source = create_model("zhang2017_local", path).model.network.unet.state_dict()
+    for unet in (networks.model.network.full, networks.model.network.instance, networks.model.network.fusion):
         assert all(torch.equal(unet.state_dict()[key], value) for key, value in source.items())
     assert networks.provenance.start["weights"] == str(path)
 
@@ -237,8 +236,11 @@ def test_all_networks_start_from_a_local_hints_model(tmp_path: Path) -> None:
     [
         ({"mask_center": 0.0}, "its mask center is 0.0"),
         ({"mask_center": 0.5, "ab_scale": 100.0}, "output scale 100.0"),
-        ({"mask_center": 0.5, "hint_attention": True}, "of the same width, with hint attention"),
-        ({"mask_center": 0.5, "width": 0.25}, "of the same width"),
+        (
+            {"mask_center": 0.5, "hint_attention": True},
+            "expected a Local Hints model with the width",
+        ),
+        ({"mask_center": 0.5, "width": 0.25}, "expected a Local Hints model with the width"),
     ],
 )
 def test_a_start_that_means_something_else_is_refused(
@@ -258,8 +260,10 @@ def test_a_start_of_its_own_class_goes_on_from_its_stage(tmp_path: Path) -> None
     start = Start("su2020", str(tmp_path / "full.safetensors"))
     networks = build_model(Su2020, {**TINY, "stage": "instance", "start": start})
     networks.setup("fit")
-    full = saved.network.full.state_dict()
-    assert all(torch.equal(networks.network.instance.state_dict()[key], value) for key, value in full.items())
+    full = saved.model.network.full.state_dict()
+    assert all(
+        torch.equal(networks.model.network.instance.state_dict()[key], value) for key, value in full.items()
+    )
     other = model(stage="instance", start=start, mask_center=0.0)
     with pytest.raises(ColorzooError, match=r"its mask_center is 0\.5, here it is 0\.0"):
         other.setup("fit")
@@ -276,10 +280,10 @@ def test_random_weights_are_no_start_and_no_trunk(monkeypatch: pytest.MonkeyPatc
 
 def test_half_of_a_trunk_is_refused() -> None:
     for half in ({"trunk": "zhang2017_local_small"}, {"keep_trunk": True}):
-        with pytest.raises(ColorzooError, match="go together"):
+        with pytest.raises(ColorzooError, match="must be set together"):
             model(**half)
     settings = {**model_card("su2020_small").hparams, "start": "zhang2017_local_small"}
-    with pytest.raises(ColorzooError, match="begin as their trunk"):
+    with pytest.raises(ColorzooError, match="start from their trunk"):
         build_model(Su2020, settings).setup("fit")
 
 
@@ -288,7 +292,7 @@ def test_weights_over_a_trunk_are_small_and_complete(tmp_path: Path) -> None:
     networks = build_model(Su2020, {**card.hparams, "stage": "fusion"}).eval()
     state = networks.state_dict()
     assert sum(value.numel() for value in state.values()) < 0.1 * card.parameters
-    assert not any(key.startswith(("network.full.", "network.fusion.block1.")) for key in state)
+    assert not any(key.startswith(("model.network.full.", "model.network.fusion.block1.")) for key in state)
     other = build_model(Su2020, card.hparams).eval()
     other.load_state_dict(state)
     luma, guidance = luma_of(1), Guidance(boxes=boxes_of(2))
@@ -320,7 +324,7 @@ def test_boxes_of_a_batch_are_shares_and_a_picture_without_is_one_box() -> None:
     crowded = Batch(**sample_batch((32, 64), batch=1), boxes=[torch.cat(four)])
     assert model(most_boxes=2).boxes_of(crowded)[0][:, 2].tolist() == [0.125, 0.25]  # the first ones
     lab = rgb_to_lab(batch["rgb"])
-    crops = one_thing_each(lab, model().boxes_of(batch), batch)
+    crops = one_object_each(lab, model().boxes_of(batch), batch)
     assert crops.shape == lab.shape
     torch.testing.assert_close(crops[1], lab[1])
     assert not torch.equal(crops[0], lab[0])
@@ -361,7 +365,7 @@ def test_without_boxes_and_detector_the_line_says_what_to_do(tmp_path: Path) -> 
     whole = colorizer(photo, {"boxes": []})
     boxed = colorizer(photo, {"boxes": [{"x": 5, "y": 5, "width": 30, "height": 25}]})
     assert whole.tobytes() != boxed.tobytes()
-    networks.detector = lambda _: (torch.tensor([[5.0, 5, 35, 30]]), torch.ones(1))
+    networks.model.detector = lambda _: (torch.tensor([[5.0, 5, 35, 30]]), torch.ones(1))
     assert colorizer(photo).tobytes() != whole.tobytes()
 
 
@@ -369,7 +373,7 @@ def test_a_broken_detector_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "detector.pt"
     torch.save({"a": torch.zeros(1)}, path)
     with pytest.raises(WeightsError, match="fasterrcnn_resnet50_fpn_v2"):
-        model(detector=str(path)).find_boxes(luma_of(1))
+        model(detector=str(path)).model.find_boxes(luma_of(1))
 
 
 def published_files(folder: Path, *, prefix: str = "module.") -> Path:
@@ -380,7 +384,7 @@ def published_files(folder: Path, *, prefix: str = "module.") -> Path:
     names = {ours: theirs for theirs, ours in NETWORKS.items()}
     layers = {ours: theirs for theirs, ours in _LAYERS.items()}
     parts: dict[str, dict[str, Tensor]] = {file: {} for file in NETWORKS}
-    for key, value in networks.network.state_dict().items():
+    for key, value in networks.model.network.state_dict().items():
         part, _, rest = key.partition(".")
         if part == "layers":
             layer, votes, tail = rest.split(".", 2)
@@ -390,7 +394,7 @@ def published_files(folder: Path, *, prefix: str = "module.") -> Path:
             file = names[part]
             parts[file][(prefix if file == "netGF" else "") + authors_name(rest)] = value
     parts["netGF"][f"{prefix}weight_layerout.simple_bg_conv.0.bias"] = torch.zeros(16)
-    for name, file in Su2020.published_files.items():
+    for name, file in InstanceColorization.published_files.items():
         torch.save(parts[file], folder / name)
     return folder
 

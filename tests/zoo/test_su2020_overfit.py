@@ -10,7 +10,7 @@ from overfit import colored_square, moved_towards, overfit
 from colorzoo.color import rgb_to_lab
 from colorzoo.factory import build_model
 from colorzoo.guidance import Boxes, Guidance
-from colorzoo.registry import load_class, model_card
+from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.samples import sample_batch
 
 CORNERS = torch.tensor([[0.1, 0.1, 0.6, 0.7], [0.4, 0.3, 0.95, 0.9]])
@@ -21,7 +21,7 @@ def trained(stage: str) -> tuple[Any, Any, float]:
     """Return a model, its batch, and the share of the loss that forty steps left."""
     torch.manual_seed(0)
     card = model_card("su2020")
-    model = build_model(load_class(card), {**card.smoke.hparams, "stage": stage, "hints": 1.0})
+    model = build_model(load_task_class(card), {**card.smoke.hparams, "stage": stage, "hints": 1.0})
     batch: Any = sample_batch((48, 48), batch=2)
     batch["boxes"] = [48 * CORNERS] * 2
     first, last = overfit(model, batch, lr=4e-3)

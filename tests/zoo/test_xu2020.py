@@ -10,24 +10,22 @@ import torch
 from torch import Tensor
 
 from colorzoo import Exemplar, Guidance, Points, create_model
-from colorzoo.cli._training_start import start_from
 from colorzoo.color import grid_centers, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.factory import build_model
-from colorzoo.inference.looks import Look, mix
-from colorzoo.registry import load_class, model_card
-from colorzoo.tasks import Start
+from colorzoo.inference.references import Look, mix
+from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.samples import sample_batch, sample_image, sample_input
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
+from colorzoo.training.command import start_from
+from colorzoo.training.stages import Start
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.load import save_weights
-from colorzoo.zoo.xu2020.backbone import _trained
-from colorzoo.zoo.xu2020.color import merge_points, sample_hints, weigh_transfer
-from colorzoo.zoo.xu2020.losses import masked_huber
-from colorzoo.zoo.xu2020.task import Xu2020
+from colorzoo.zoo.xu2020.model import StylizationColorization, _trained
+from colorzoo.zoo.xu2020.network import merge_points, sample_hints, weigh_transfer
+from colorzoo.zoo.xu2020.task import Xu2020, masked_huber
 from colorzoo.zoo.xu2020.tiles import look_in_tiles, transfer_in_tiles
-from colorzoo.zoo.xu2020.transfer import PLACE_SETS, match_look
-from colorzoo.zoo.xu2020.transforms import adain, by_label, match_moments, moments, wct
+from colorzoo.zoo.xu2020.transfer import PLACE_SETS, adain, by_label, match_look, match_moments, moments, wct
 
 TINY = {"width": 0.125, "color_width": 0.125}
 
@@ -84,7 +82,7 @@ def test_colors_stay_inside_their_label() -> None:
 def test_a_look_is_all_that_a_reference_gives(narrow) -> None:
     luma, rgb = sample_input("gray", (40, 48)), sample_image((56, 32), seed=3)
     whole = narrow(luma, Guidance(exemplar=Exemplar(rgb)))
-    look = narrow.look(rgb)
+    look = narrow.model.look(rgb)
     assert look.shape == (1, 2, 1856 // 8)
     known = narrow(luma, Guidance(exemplar=Exemplar.of_look(look)))
     torch.testing.assert_close(known.ab, whole.ab)
@@ -104,16 +102,16 @@ def test_each_picture_of_a_batch_takes_its_own_reference(narrow) -> None:
 
 
 def test_looks_survive_their_file_and_are_refused_by_other_weights(narrow, tmp_path: Path) -> None:
-    look = Look(narrow.look(sample_image((32, 32))), narrow.look_key(), "xu2020")
+    look = Look(narrow.model.look(sample_image((32, 32))), narrow.model.look_key(), "xu2020")
     look.save(tmp_path / "warm.look")
     assert (tmp_path / "warm.look").stat().st_size < 5000
     read = Look.load(tmp_path / "warm.look")
     assert torch.equal(read.statistics, look.statistics)
-    read.check_for(narrow)
+    read.check_for(narrow.model)
     with pytest.raises(GuidanceError, match="other weights"):
-        read.check_for(build_model(Xu2020, TINY))
+        read.check_for(build_model(Xu2020, TINY).model)
     with pytest.raises(GuidanceError, match="the reference picture itself"):
-        read.check_for(create_model("welsh2002"))
+        read.check_for(create_model("welsh2002").model)
 
 
 def test_looks_mix_by_their_weights() -> None:
@@ -166,10 +164,10 @@ def test_hinted_pixels_weigh_as_the_paper_says() -> None:
 
 
 STAGES = {
-    "encoder": ("network.transfer.",),
-    "decoder": ("network.transfer.decoder.",),
-    "color": ("network.color.",),
-    "exposure": ("network.color.unet.",),
+    "encoder": ("model.network.transfer.",),
+    "decoder": ("model.network.transfer.decoder.",),
+    "color": ("model.network.color.",),
+    "exposure": ("model.network.color.unet.",),
 }
 
 
@@ -186,7 +184,7 @@ def test_each_stage_trains_its_part_alone(stage: str, tmp_path: Path) -> None:
     reached = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
     assert reached
     assert all(name.startswith(STAGES[stage]) for name in reached)
-    deep = "network.color.unet.block5.0.weight"
+    deep = "model.network.color.unet.block5.0.weight"
     assert (deep in reached) == (stage == "color")
     changed = {n for n, v in model.state_dict().items() if not torch.equal(v, before[n])}
     assert all(name.startswith(STAGES[stage]) for name in changed)  # statistics of BatchNorm too
@@ -194,7 +192,7 @@ def test_each_stage_trains_its_part_alone(stage: str, tmp_path: Path) -> None:
 
 
 def test_tiles_answer_what_the_whole_picture_does(narrow) -> None:
-    transfer = narrow.network.transfer
+    transfer = narrow.model.network.transfer
     content, style = sample_image((200, 264)), sample_image((168, 304), seed=1)
     with torch.inference_mode():
         look = transfer.look(style)
@@ -242,7 +240,7 @@ def test_the_decoder_is_not_trained_for_a_random_encoder(tmp_path: Path) -> None
     with pytest.raises(WeightsError, match="trained encoder"):
         model.setup("fit")
     vgg19 = {}
-    shapes = {key: value.shape for key, value in model.network.transfer.encoder.state_dict().items()}
+    shapes = {key: value.shape for key, value in model.model.network.transfer.encoder.state_dict().items()}
     for index, layer in zip((0, 2, 5, 7, 10, 12, 14, 16, 19), list(shapes)[2::2], strict=True):
         vgg19[f"features.{index}.weight"] = torch.randn(shapes[layer])
         vgg19[f"features.{index}.bias"] = torch.randn(shapes[layer][0])
@@ -254,14 +252,14 @@ def test_the_decoder_is_not_trained_for_a_random_encoder(tmp_path: Path) -> None
     full = build_model(Xu2020, {**TINY, "stage": "decoder"})
     start_from(full, str(tmp_path / "vgg.safetensors"))
     full.setup("fit")
-    encoder = full.network.transfer.encoder
+    encoder = full.model.network.transfer.encoder
     assert torch.equal(encoder.conv3_4.conv.weight, vgg19["features.16.weight"])
     assert encoder.conv0.weight[0, 0].item() == pytest.approx(1 / 0.229)
 
 
 def local_hints(folder: Path, **settings: Any) -> Start:
     card = model_card("zhang2017_local")
-    local = build_model(load_class(card), {"width": 0.125, **settings})
+    local = build_model(load_task_class(card), {"width": 0.125, **settings})
     metadata = {"model": card.name, "hparams": json.dumps({"width": 0.125, **settings})}
     save_weights(folder / "local.safetensors", local.state_dict(), metadata, half=False)
     return Start("zhang2017_local", str(folder / "local.safetensors"))
@@ -271,9 +269,9 @@ def test_the_color_net_starts_from_local_hints_that_read_the_same(tmp_path: Path
     start = local_hints(tmp_path)
     model = build_model(Xu2020, {**TINY, "start": start})
     model.setup("fit")
-    source = create_model("zhang2017_local", start.weights).network.unet.state_dict()
+    source = create_model("zhang2017_local", start.weights).model.network.unet.state_dict()
     assert all(
-        torch.equal(model.network.color.unet.state_dict()[key], value) for key, value in source.items()
+        torch.equal(model.model.network.color.unet.state_dict()[key], value) for key, value in source.items()
     )
     other = build_model(Xu2020, {**TINY, "start": local_hints(tmp_path, mask_center=0.5)})
     with pytest.raises(ColorzooError, match=r"mask center is 0\.5"):
@@ -289,7 +287,7 @@ def test_random_weights_are_no_backbone(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_weight_file_leaves_out_what_the_backbone_brings(small: Xu2020, tmp_path: Path) -> None:
     whole = small.state_dict()
-    kept = Xu2020.for_inference(dict(whole))
+    kept = StylizationColorization.for_inference(dict(whole))
     assert "network.color.unet.block5.0.weight" not in kept
     assert "network.transfer.encoder.conv1_1.conv.weight" in kept
     save_weights(tmp_path / "small.safetensors", kept, {"model": "xu2020_small"}, half=False)

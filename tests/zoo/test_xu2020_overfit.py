@@ -13,7 +13,7 @@ from overfit import colored_square, moved_towards, overfit
 from colorzoo.color import rgb_to_lab
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
-from colorzoo.registry import load_class, model_card
+from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.samples import sample_batch
 
 SHARES = {"grid_share": 0.5, "transferred_share": 0.2}  # hints as inference places them, beside the paper's
@@ -24,7 +24,7 @@ def trained(stage: str) -> tuple[Any, Any, float]:
     """Return a model, its batch, and the share of the loss that forty steps left."""
     torch.manual_seed(0)
     card = model_card("xu2020")
-    model = build_model(load_class(card), {**card.smoke.hparams, "stage": stage, **SHARES})
+    model = build_model(load_task_class(card), {**card.smoke.hparams, "stage": stage, **SHARES})
     batch = sample_batch((48, 48), batch=2)
     first, last = overfit(model, batch, lr=4e-3)
     return model, batch, last / first

@@ -17,10 +17,12 @@ from colorzoo.factory import build_model, create_model
 from colorzoo.guidance import Guidance, PointHint, Points, Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.randomness import picture_generators
-from colorzoo.registry import load_class, model_card
+from colorzoo.registry import load_model_class, model_card
 from colorzoo.testing.samples import sample_batch
-from colorzoo.zoo.yun2023.hints import count_cells, hint_cells, hint_image, simulate_cells
-from colorzoo.zoo.yun2023.task import Yun2023
+from colorzoo.zoo.yun2023.model import IColoriT
+from colorzoo.zoo.yun2023.network import hint_cells, hint_image
+from colorzoo.zoo.yun2023.schedule import CosineFromZero
+from colorzoo.zoo.yun2023.task import Yun2023, count_cells, simulate_cells
 from pseudo_weights import pseudo_state_dict
 
 TINY = {"width": 48, "heads": 3, "depth": 2, "side": 32}
@@ -31,16 +33,16 @@ def narrow(**settings: Any) -> Yun2023:
     return build_model(Yun2023, {**TINY, **settings}).eval()
 
 
-def authors_names(model: Yun2023) -> dict[str, Tensor]:
+def authors_names(model: IColoriT) -> dict[str, Tensor]:
     """Return pseudo-weights under the names of the authors' files, the table of indices with them."""
     shapes, index = {}, {}
     for key, value in model.network.state_dict().items():
         theirs = key.removeprefix("trunk.").replace("qkv.q_bias", "q_bias").replace("qkv.v_bias", "v_bias")
         theirs = theirs.replace("rel_pos.relative_position_bias_table", "rpb_table")
         shapes[theirs.replace("head.conv", "head.head")] = tuple(value.shape)
-    tokens = (model.architecture.side // model.architecture.patch) ** 2
+    tokens = (model.hparams["architecture"]["side"] // model.hparams["architecture"]["patch"]) ** 2
     table = model.network.trunk.blocks[0].attn.rel_pos.relative_position_index.view(tokens, tokens)
-    for block in range(model.architecture.depth):
+    for block in range(model.hparams["architecture"]["depth"]):
         index[f"blocks.{block}.attn.relative_position_index"] = table.clone()
     arrays = pseudo_state_dict(shapes, 5, {"head.head.weight": 0.3})
     return {key: torch.from_numpy(value) for key, value in arrays.items()} | index
@@ -57,14 +59,14 @@ def one_point(
 def test_a_file_as_the_authors_publish_it_loads(tmp_path: Path) -> None:
     """With its wrapper, the state of its optimizer and an `argparse.Namespace` beside the weights."""
     card = model_card("yun2023_tiny")
-    weights = authors_names(build_model(load_class(card), card.hparams))
+    weights = authors_names(build_model(load_model_class(card), card.hparams))
     assert len(weights) == 186
     options = argparse.Namespace(model="colorit_tiny_4ch_patch16_224", num_hint_range=[0, 128], hint_size=2)
     content = {"model": weights, "optimizer": {"state": {}}, "epoch": 24, "scaler": {}, "args": options}
     torch.save(content, tmp_path / "icolorit_tiny_4ch_patch16_224.pth")
     model = create_model("yun2023_tiny", tmp_path / "icolorit_tiny_4ch_patch16_224.pth")
     assert model.trained
-    network = model.network
+    network = model.model.network
     assert torch.equal(network.trunk.blocks[11].attn.qkv.v_bias, weights["blocks.11.attn.v_bias"])
     assert torch.equal(network.head.conv.weight, weights["head.head.weight"])
 
@@ -73,7 +75,7 @@ def test_the_weights_of_another_variant_are_named() -> None:
     model = narrow()
     for width, name in ((768, "yun2023"), (384, "yun2023_s"), (192, "yun2023_tiny")):
         found = {"patch_embed.proj.weight": torch.zeros(width, 4, 16, 16)}
-        with pytest.raises(WeightsError, match=f"{width} wide.*belong to {name};") as error:
+        with pytest.raises(WeightsError, match=f"width {width} .*belong to {name};") as error:
             model.load_published_state_dict(found)
         assert "\n" not in str(error.value)
     ablation = {"patch_embed.proj.weight": torch.zeros(192, 4, 8, 8)}
@@ -83,7 +85,7 @@ def test_the_weights_of_another_variant_are_named() -> None:
 
 def test_a_file_must_fit_to_the_letter() -> None:
     model = narrow()
-    weights = authors_names(model)
+    weights = authors_names(model.model)
     model.load_published_state_dict(weights)
     with pytest.raises(WeightsError, match=r"1 missing .*q_bias"):
         model.load_published_state_dict({k: v for k, v in weights.items() if k != "blocks.1.attn.q_bias"})
@@ -95,7 +97,7 @@ def test_a_file_must_fit_to_the_letter() -> None:
 
 def test_another_order_of_relative_positions_is_refused() -> None:
     model = narrow()
-    weights = authors_names(model)
+    weights = authors_names(model.model)
     key = "blocks.1.attn.relative_position_index"
     with pytest.raises(WeightsError, match=key):
         model.load_published_state_dict({**weights, key: weights[key].T})
@@ -140,7 +142,7 @@ def test_what_the_network_reads_of_any_size() -> None:
 
 @pytest.mark.parametrize("size", [(32, 32), (45, 61), (300, 200), (7, 5)])
 def test_colors_come_back_at_the_size_of_the_picture(size: tuple[int, int]) -> None:
-    network = narrow().network
+    network = narrow().model.network
     ramp = torch.linspace(-0.5, 0.5, 32)
     painted = torch.stack([ramp.expand(32, 32), ramp[:, None].expand(32, 32)])[None]  # a to the right, b down
     network.paint = lambda _: painted
@@ -192,6 +194,28 @@ def trained() -> tuple[Any, Any, float, float]:
     model = narrow(most_hints=32)
     batch = sample_batch((32, 32), batch=2)
     return (model, batch, *overfit(model, batch, lr=3e-3))
+
+
+def test_the_rate_falls_to_the_final_value_whatever_the_base_rate() -> None:
+    bases = (5e-4, 2e-3)
+    groups = [{"params": [torch.zeros(1)], "lr": base} for base in bases]
+    optimizer = torch.optim.AdamW(groups)
+    schedule = CosineFromZero(optimizer, warmup_steps=3, total_steps=13, final=1e-5)
+    rates = []
+    for _ in range(14):
+        rates.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        schedule.step()
+    assert rates[0] == [0, 0]
+    assert rates[2] == rates[3] == pytest.approx(bases)
+    assert rates[8] == pytest.approx([(base + 1e-5) / 2 for base in bases])
+    assert rates[13] == pytest.approx([1e-5, 1e-5])
+
+
+def test_a_final_rate_above_the_base_rate_is_refused() -> None:
+    optimizer = torch.optim.AdamW([torch.zeros(1)], lr=5e-4)
+    with pytest.raises(ColorzooError, match=r"0\.02 exceeds 0\.0005"):
+        CosineFromZero(optimizer, final=0.02)
 
 
 def test_forty_steps_bring_the_loss_down() -> None:

@@ -1,4 +1,4 @@
-"""What is particular to Zhang et al. 2017."""
+"""Properties of Zhang et al. 2017."""
 
 from functools import partial
 from pathlib import Path
@@ -10,17 +10,14 @@ from lightning.pytorch import Trainer
 
 from colorzoo.color import annealed_mean, grid_centers, grid_index, rgb_to_lab
 from colorzoo.data import FolderDataModule
-from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
 from colorzoo.guidance import GlobalStatistics, Guidance, Points
 from colorzoo.losses import grid_cross_entropy
-from colorzoo.networks.channel_attention import AttendedConv
-from colorzoo.networks.hint_attention import HintAttention
-from colorzoo.networks.scene_blocks import SceneBlocks
+from colorzoo.networks.hint_extensions import AttendedConv, HintAttention, SceneBlocks
 from colorzoo.testing.samples import write_sample_pictures
 from colorzoo.zoo.zhang2017.adversarial import Zhang2017LocalAdversarial
-from colorzoo.zoo.zhang2017.global_network import GlobalHintsNetwork
-from colorzoo.zoo.zhang2017.labels import label_cross_entropy
+from colorzoo.zoo.zhang2017.model import LocalHints
+from colorzoo.zoo.zhang2017.network import GlobalHintsNetwork
 from colorzoo.zoo.zhang2017.task import Zhang2017Local, strided_cross_entropy
 
 
@@ -46,28 +43,27 @@ def test_the_strided_loss_looks_at_the_right_pixels(batch: int) -> None:
     assert strided_cross_entropy(truth.roll(1, dims=3), ab, 2) > 10
 
 
+def test_the_strided_loss_selects_once_and_equals_its_slices() -> None:
+    logits, ab = noise(6, 529, 8, 8).requires_grad_(), noise(6, 2, 32, 32, scale=30)
+    loss = strided_cross_entropy(logits, ab, 2)
+    parts = [
+        grid_cross_entropy(logits[n : n + 1, :, r::2, c::2], ab[n : n + 1, :, 4 * r :, 4 * c :], stride=8)
+        for n, (r, c) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1), (0, 0), (0, 1)])
+    ]
+    torch.testing.assert_close(loss, torch.stack(parts).mean())
+    nodes, seen = [loss.grad_fn], []
+    while nodes:
+        node = nodes.pop()
+        seen.append(type(node).__name__)
+        nodes += [each for each, _ in node.next_functions if each is not None]
+    assert sum("Slice" in name for name in seen) == 0
+    assert sum("IndexSelect" in name for name in seen) == 1
+
+
 def test_without_a_stride_it_is_the_papers_loss() -> None:
     logits, ab = noise(2, 529, 5, 5), noise(2, 2, 20, 20, scale=30)
     expected = grid_cross_entropy(logits, ab, stride=4)
     torch.testing.assert_close(strided_cross_entropy(logits, ab, 1), expected)
-
-
-def test_colors_are_taught_by_every_second_picture_and_the_distribution_by_all() -> None:
-    model = local(width=0.125, regress_every=2, stage="joint")
-    luma, ab = 50 + noise(4, 1, 32, 32, scale=10), noise(4, 2, 32, 32, scale=20)
-    hints = torch.zeros(4, 2, 32, 32), torch.zeros(4, 1, 32, 32)
-    model.eval()  # normalization over the batch would tell the pictures apart
-    regression, classification, _ = model._compute_losses(luma, ab, *hints)
-    all_of_them = local(width=0.125, stage="joint").eval()
-    all_of_them.load_state_dict(model.state_dict())
-    part = [each[::2] for each in (luma, ab, *hints)]
-    torch.testing.assert_close(regression, all_of_them._compute_losses(*part)[0])
-    torch.testing.assert_close(classification, all_of_them._compute_losses(luma, ab, *hints)[1])
-
-
-def test_with_a_discriminator_every_picture_is_colored() -> None:
-    with pytest.raises(ColorzooError, match="regress_every"):
-        build_model(Zhang2017LocalAdversarial, {"regress_every": 2})
 
 
 def test_bins_decode_to_their_colors() -> None:
@@ -78,7 +74,7 @@ def test_bins_decode_to_their_colors() -> None:
 
 def test_hint_attention_carries_a_color_to_a_place_that_looks_alike() -> None:
     torch.manual_seed(0)
-    attention = local(width=0.25, hint_attention=True).network.unet.attention
+    attention = local(width=0.25, hint_attention=True).model.network.unet.attention
     features = torch.zeros(1, 64, 16, 16)
     features[:, :, :, 8:] = 3 * noise(64).view(1, 64, 1, 1)  # two halves that look different
     hints = torch.zeros(1, 3, 64, 64)
@@ -102,10 +98,10 @@ def test_no_points_are_the_same_as_no_guidance() -> None:
 def test_rank_layers_fold_into_the_exact_network() -> None:
     torch.manual_seed(0)
     deep = local(width=0.125, rank_layers=3).eval()
-    for weight in deep.network.unet.rank_layers.weights:
+    for weight in deep.model.network.unet.rank_layers.weights:
         torch.nn.init.normal_(weight, std=0.2)
     plain = local(width=0.125).eval()
-    plain.load_state_dict(Zhang2017Local.for_inference(deep.state_dict()))
+    plain.load_state_dict(LocalHints.for_inference(deep.state_dict()))
     luma = 100 * torch.rand(1, 1, 24, 24)
     with torch.inference_mode():
         torch.testing.assert_close(plain(luma).ab, deep(luma).ab, atol=1e-4, rtol=1e-4)
@@ -155,27 +151,10 @@ def test_the_scene_stage_leaves_what_others_borrow(tmp_path: Path) -> None:
     trainer = Trainer(max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False)
     trainer.fit(model, FolderDataModule(tmp_path, batch_size=2, crop=32, num_workers=0))
     moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
-    assert {"network.unet.scene.leave.weight", "network.unet.up8.weight"} <= moved
-    assert not any(name.startswith(tuple(f"network.unet.block{k}." for k in range(1, 8))) for name in moved)
-
-
-def test_labels_teach_the_encoder_and_stay_out_of_weight_files() -> None:
-    torch.manual_seed(0)
-    model = local(width=0.125, labels=3).train()
-    model.log_dict = lambda *_, **__: None
-    batch = {"rgb": torch.rand(2, 3, 32, 32), "seed": torch.arange(2), "label": torch.tensor([2, -1])}
-    plain = model.training_step(batch, 0)
-    with torch.no_grad():
-        model.label_head.layer.bias[2] += 50.0  # sure, and right
-    assert model.training_step(batch, 0) < plain
-    assert not any(key.startswith("label_head") for key in Zhang2017Local.for_inference(model.state_dict()))
-
-
-@pytest.mark.parametrize("label", [None, torch.tensor([3, 0])])
-def test_labels_that_do_not_fit_are_refused(label: torch.Tensor | None) -> None:
-    batch = {} if label is None else {"label": label}
-    with pytest.raises(ColorzooError, match=r"extensions\.labels is 3"):
-        label_cross_entropy(torch.zeros(2, 3), batch)
+    assert {"model.network.unet.scene.leave.weight", "model.network.unet.up8.weight"} <= moved
+    assert not any(
+        name.startswith(tuple(f"model.network.unet.block{k}." for k in range(1, 8))) for name in moved
+    )
 
 
 def test_channel_attention_scales_each_channel_of_a_skip() -> None:
@@ -196,20 +175,25 @@ def test_the_adversarial_stage_trains_both_networks(tmp_path: Path) -> None:
     trainer = Trainer(max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False)
     trainer.fit(model, FolderDataModule(tmp_path, batch_size=2, crop=32, num_workers=0))
     moved = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
-    assert {"network.unet.ab_head.0.weight", "discriminator.layers.0.weight"} <= moved
+    assert {"model.network.unet.ab_head.0.weight", "discriminator.layers.0.weight"} <= moved
 
 
 def test_the_hypercolumn_head_trains_alone() -> None:
     torch.manual_seed(0)
     model = local(width=0.125, hypercolumn=True, stage="distribution").train()
-    before = {key: value.clone() for key, value in model.network.unet.state_dict().items()}
+    network = model.model.network
+    before = {key: value.clone() for key, value in network.unet.state_dict().items()}
     lab = rgb_to_lab(torch.rand(2, 3, 32, 32))
     points = Points.none(lab[:, :1])
-    regression, classification, _ = model._compute_losses(lab[:, :1], lab[:, 1:], points.ab, points.mask)
+    regression, classification = model._compute_losses(lab[:, :1], lab[:, 1:], points.ab, points.mask)
     (regression + classification).backward()
-    assert all(p.grad is None for p in model.network.unet.parameters())
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.network.hypercolumn.parameters())
-    assert all(torch.equal(before[key], value) for key, value in model.network.unet.state_dict().items())
+    assert all(p.grad is None for p in model.model.network.unet.parameters())
+    assert all(
+        p.grad is not None and p.grad.abs().sum() > 0 for p in model.model.network.hypercolumn.parameters()
+    )
+    assert all(
+        torch.equal(before[key], value) for key, value in model.model.network.unet.state_dict().items()
+    )
 
 
 def test_the_hypercolumn_head_sends_no_gradient_into_the_trunk() -> None:
@@ -219,7 +203,7 @@ def test_the_hypercolumn_head_sends_no_gradient_into_the_trunk() -> None:
     logits = model(luma).extras["logits"]
     assert logits.shape == (1, 313, 10, 14)
     logits.square().sum().backward()
-    assert all(p.grad is None for p in model.network.unet.parameters())
+    assert all(p.grad is None for p in model.model.network.unet.parameters())
 
 
 def test_hint_attention_answers_alike_with_and_without_gradients() -> None:
@@ -241,7 +225,7 @@ def test_training_the_distribution_alone_leaves_all_else_as_it_was(tmp_path: Pat
     assert model.training
     moved = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
     assert moved
-    assert not [key for key in moved if key.startswith("network.unet.")]
+    assert not [key for key in moved if key.startswith("model.network.unet.")]
 
 
 def test_global_hints_train_on_a_single_picture() -> None:

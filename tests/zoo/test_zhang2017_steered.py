@@ -15,14 +15,14 @@ from colorzoo.guidance.color_statistics import pixel_saturation
 from colorzoo.registry import model_card
 from colorzoo.testing.samples import sample_image
 from colorzoo.weights.catalog import embedded_folder
-from colorzoo.zoo.zhang2017.global_task import Zhang2017Global
-from colorzoo.zoo.zhang2017.matching import (
+from colorzoo.zoo.zhang2017.extensions import (
     match_histogram,
     match_saturation,
     mean_colors,
     saturation_at,
     saturation_table,
 )
+from colorzoo.zoo.zhang2017.task import Zhang2017Global
 
 TRUNK = "zhang2017_local_small"
 NAME = "zhang2017_global_small"
@@ -136,16 +136,16 @@ def test_more_saturation_is_more_color(model: Any, picture: Tensor) -> None:
 
 
 def test_the_borrowed_layers_are_neither_stored_nor_trained(model: Any) -> None:
-    assert {key.split(".")[1] for key in model.state_dict()} == {"branch", "bring"}
+    assert {key.split(".")[2] for key in model.state_dict()} == {"branch", "bring"}
     assert (embedded_folder() / f"{NAME}.safetensors").stat().st_size < 600_000
     fresh = build_model(Zhang2017Global, {"trunk": TRUNK, "init_std": None}).train()
-    assert not any(layer.training for layer in fresh.network.unet.modules())
-    assert not any(each.requires_grad for each in fresh.network.unet.parameters())
-    assert fresh.network.branch.norm.training
+    assert not any(layer.training for layer in fresh.model.network.unet.modules())
+    assert not any(each.requires_grad for each in fresh.model.network.unet.parameters())
+    assert fresh.model.network.branch.norm.training
 
 
 def test_what_cannot_be_borrowed_from_is_refused() -> None:
-    with pytest.raises(ColorzooError, match="no Local Hints model"):
+    with pytest.raises(ColorzooError, match="is not a Local Hints model"):
         build_model(Zhang2017Global, {"trunk": "zhang2016_small"})
     with pytest.raises(ColorzooError, match="start must be None"):
         build_model(Zhang2017Global, {"trunk": TRUNK, "start": TRUNK})

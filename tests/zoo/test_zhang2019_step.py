@@ -26,7 +26,7 @@ from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.factory import build_model
 from colorzoo.networks.clusters import Classified
 from colorzoo.randomness import picture_generators
-from colorzoo.registry import load_class, model_card
+from colorzoo.registry import load_task_class, model_card
 from colorzoo.zoo.zhang2019.task import previous_frames
 
 CARD = model_card("zhang2019")
@@ -35,7 +35,7 @@ ALL_TERMS = {"truth_weight": 0.7, "warp_weight": 0.6, "perceptual_weight": 20.0}
 
 def small() -> Any:
     torch.manual_seed(0)
-    model: Any = build_model(load_class(CARD), {**CARD.smoke.hparams, "tau": 0.1, **ALL_TERMS})
+    model: Any = build_model(load_task_class(CARD), {**CARD.smoke.hparams, "tau": 0.1, **ALL_TERMS})
     with torch.no_grad():
         model.discriminator.attention.gamma.fill_(0.3)
     return model
@@ -49,14 +49,14 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
     if look is None:
         look = crop_flip_reference(batch["rgb"], picture_generators(batch["seed"], "referen"))
     luma = noisy(batch, 2.0)
-    target, other = model.features.of_luma(luma), model.features.of_rgb(look)
-    maps = [model.correspondence(unit(each.taps)) for each in (target, other)]
+    target, other = model.model.features.of_luma(luma), model.model.features.of_rgb(look)
+    maps = [model.model.correspondence(unit(each.taps)) for each in (target, other)]
     labels = torch.zeros(3, 1, 16, 16, dtype=torch.int64)  # one class, and nothing is unsure
     one = Classified(labels, torch.ones(labels.shape))
     warped = class_wise_warp(model, *maps, quarter(rgb_to_lab(look)[:, 1:]), (one, one), 1.0)
     before = previous_frames(lab, batch["seed"], 0.5)
     seen = torch.cat([before[:, :1] - 50, before[:, 1:]], dim=1)
-    ab = model.network(torch.cat([big(warped[0]), big(warped[1]), luma - 50, seen], dim=1))
+    ab = model.model.network(torch.cat([big(warped[0]), big(warped[1]), luma - 50, seen], dim=1))
     terms = expected_losses(model, lab, ab, warped, made, look)
     shown = [torch.cat([lab[:, :1], each, before], 1) for each in (ab, lab[:, 1:])]
     fake, real = (model.discriminator(each).score for each in shown)
@@ -77,14 +77,15 @@ def test_the_step_is_the_papers(guided: bool, tmp_path: Path) -> None:
     total = torch.stack(list(terms.values())).sum()
     for name, term in terms.items():
         assert term.item() > 1e-4
-        assert logged[f"loss/{name}"] == pytest.approx(term.item(), rel=2e-3), name
+        assert logged[f"train/{name}"] == pytest.approx(term.item(), rel=2e-3), name
     assert logged["train/generator"] == pytest.approx(total.item(), rel=2e-3)
     assert logged["train/discriminator"] == pytest.approx(of_discriminator.item(), rel=2e-3)
     total.backward(
-        retain_graph=True, inputs=[*plain.network.parameters(), *plain.correspondence.parameters()]
+        retain_graph=True,
+        inputs=[*plain.model.network.parameters(), *plain.model.correspondence.parameters()],
     )
     of_discriminator.backward(inputs=list(plain.discriminator.parameters()))
-    for part in ("network", "correspondence", "discriminator"):
+    for part in ("model.network", "model.correspondence", "discriminator"):
         # at lower temperatures a rounding of the input moves these gradients by several percent
         assert gradient_error(plain, gradients, part) < 0.03, part
 
@@ -92,12 +93,12 @@ def test_the_step_is_the_papers(guided: bool, tmp_path: Path) -> None:
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_a_share_of_previous_frames_has_the_networks_own_colors(share: float) -> None:
     given = {**CARD.smoke.hparams, "colored": share, "previous": 1.0, "luma_noise": 0.0}
-    model: Any = build_model(load_class(CARD), given)
+    model: Any = build_model(load_task_class(CARD), given)
     batch = {**paired_batch(), "seed": torch.tensor([0, 1, 2])}
     lab = rgb_to_lab(batch["rgb"])
     painted = model.paint(batch)
     with torch.no_grad():
-        own = torch.cat([lab[:, :1], model.paint_warped(lab[:, :1], painted.warped, None)], dim=1)
+        own = torch.cat([lab[:, :1], model.model.paint_warped(lab[:, :1], painted.warped, None)], dim=1)
     own_before, true_before = (previous_frames(each, batch["seed"], 1.0) for each in (own, lab))
     before = painted.extras["previous"]
     assert not before.requires_grad

@@ -5,25 +5,32 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from colorzoo import Exemplar, Guidance, create_model
-from colorzoo.cli._training_start import start_from
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import GuidanceError, WeightsError
 from colorzoo.factory import build_model
-from colorzoo.inference.looks import Look
-from colorzoo.inference.picture import Picture
-from colorzoo.inference.references import Reference, make_exemplar, make_look
+from colorzoo.inference.references import Look, Reference, make_exemplar, make_look
+from colorzoo.pictures.picture import Picture
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_batch, sample_image, sample_input
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
+from colorzoo.training.command import start_from
 from colorzoo.weights.convert import convert_weights
-from colorzoo.zoo.zhao2021.references import diagonal_moves, made_reference, mirror_and_turn, spline, warp
-from colorzoo.zoo.zhao2021.task import Zhao2021
+from colorzoo.zoo.zhao2021.task import (
+    Zhao2021,
+    diagonal_moves,
+    made_reference,
+    mirror_and_rotate,
+    spline,
+    warp,
+)
 from vgg_file import write_vgg19
 
 TINY = {"width": 0.125, "reference_side": 32}
@@ -56,7 +63,7 @@ def model() -> Any:
 def authors_file(model: Zhao2021) -> dict[str, Tensor]:
     """Return what the authors would have saved of a model: VGG-19 twice, and layers that nothing uses."""
     found = {}
-    for name, value in model.state_dict().items():
+    for name, value in model.model.state_dict().items():
         for ours, theirs in THEIRS:
             name = re.sub(ours, theirs, name)
         if name.endswith("SDFT.weight"):
@@ -89,7 +96,7 @@ def load(model: Any, **changed: Tensor | None) -> None:
 def test_only_their_file_is_taken(model: Any) -> None:
     load(model)
     first = "colorEncoder__vgg__vgg_feature__0__bias"
-    with pytest.raises(WeightsError, match=r"vgg_feature\.0\.bias is not the copy"):
+    with pytest.raises(WeightsError, match=r"vgg_feature\.0\.bias is not a copy"):
         load(model, **{first: torch.zeros(8)})
     with pytest.raises(WeightsError, match=r"1 missing .*network\.unet\.outc\.2\.bias"):
         load(model, colorUNet__outc__2__bias=None)
@@ -122,7 +129,7 @@ def test_the_full_weights_do_not_fit_the_small_model(model: Any) -> None:
 @torch.inference_mode()
 def test_a_vector_is_all_that_a_reference_gives(model: Any) -> None:
     luma, rgb = sample_input("gray", (24, 40), batch=2), sample_image((56, 32), seed=3)
-    look = model.look(rgb)
+    look = model.model.look(rgb)
     assert look.shape == (1, 1, 64)
     whole = model(luma, Guidance(exemplar=Exemplar(rgb.expand(2, -1, -1, -1)))).ab
     torch.testing.assert_close(
@@ -148,10 +155,12 @@ def test_without_a_reference_the_gray_picture_is_one(model: Any) -> None:
 def test_references_are_squashed_to_one_size(model: Any) -> None:
     rgb = sample_image((64, 96))
     thin = torch.nn.functional.interpolate(rgb, size=(32, 32), mode="bilinear")
-    torch.testing.assert_close(model.look(rgb), model.look(thin))
+    torch.testing.assert_close(model.model.look(rgb), model.model.look(thin))
     seen: list[tuple[int, ...]] = []
-    hook = model.network.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
-    model.look(rgb)
+    hook = model.model.network.encoder.register_forward_pre_hook(
+        lambda _, inputs: seen.append(inputs[0].shape)
+    )
+    model.model.look(rgb)
     hook.remove()
     assert seen == [(1, 3, 32, 32)]
 
@@ -162,22 +171,22 @@ def picture(seed: int) -> Picture:
 
 def test_looks_of_several_references_mix_and_are_refused_by_other_weights(model: Any, tmp_path: Path) -> None:
     references = [Reference(picture(1), 3.0), Reference(picture(2), 1.0)]
-    first, second = (make_exemplar(model, [each], 48).look for each in references)
+    first, second = (make_exemplar(model.model, [each], 48).look for each in references)
     assert first is not None
     assert second is not None
-    look = make_look(model, "zhao2021", references, 48)
+    look = make_look(model.model, "zhao2021", references, 48)
     torch.testing.assert_close(look.statistics, 0.75 * first + 0.25 * second)
     look.save(tmp_path / "both.look")
     read = Look.load(tmp_path / "both.look")
     assert torch.equal(read.statistics, look.statistics)
     assert (tmp_path / "both.look").stat().st_size < 2000
-    read.check_for(model)
+    read.check_for(model.model)
     other = tiny(reference_side=48)
     other.load_state_dict(model.state_dict())
     torch.manual_seed(1)
     for wrong in (other, build_model(Zhao2021, TINY), create_model("xu2020_small")):
         with pytest.raises(GuidanceError, match="other weights"):
-            read.check_for(wrong)
+            read.check_for(wrong.model)
 
 
 def test_a_made_reference_belongs_to_its_picture() -> None:
@@ -205,7 +214,7 @@ def test_a_made_reference_shows_the_colors_of_its_picture() -> None:
 
 def test_the_draws_of_a_reference_follow_the_law(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[Tensor, Tensor]] = []
-    name = "colorzoo.zoo.zhao2021.references.mirror_and_turn"
+    name = "colorzoo.zoo.zhao2021.task.mirror_and_rotate"
     monkeypatch.setattr(name, lambda levels, *draws: seen.append(draws) or levels)
     made = made_reference(torch.full((600, 3, 4, 4), 0.5), torch.arange(600))
     ((mirrored, degrees),) = seen
@@ -244,7 +253,28 @@ def test_turning_a_quarter_is_exact() -> None:
         ([True, False], image.flip(3).rot90(1, (2, 3))),
         ([False, True], image.flip(2).rot90(1, (2, 3))),
     ):
-        assert torch.equal(mirror_and_turn(image, torch.tensor([mirrored]), torch.tensor([90.0])), wanted)
+        assert torch.equal(mirror_and_rotate(image, torch.tensor([mirrored]), torch.tensor([90.0])), wanted)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (48, 80), (33, 50)])
+def test_pictures_of_any_shape_are_rotated_as_by_pillow(size: tuple[int, int]) -> None:
+    image = torch.randint(0, 256, (1, 3, *size), generator=torch.Generator().manual_seed(0))
+    picture, upright = Image.fromarray(image[0].permute(1, 2, 0).byte().numpy()), torch.zeros(1, 2).bool()
+    for degrees in (0.0, 12.5, 45.0, 90.0, 180.0, 200.3, 270.0, 359.9):
+        wanted = torch.tensor(np.array(picture.rotate(degrees))).permute(2, 0, 1)[None]
+        found = mirror_and_rotate(image, upright, torch.tensor([degrees]).double())
+        assert torch.equal(found, wanted.to(found)), degrees
+
+
+@pytest.mark.parametrize("size", [(32, 32), (32, 48)])
+def test_training_encodes_references_at_their_own_size(size: tuple[int, int]) -> None:
+    model = tiny(reference_side=64, perceptual_weight=0.0).train()
+    seen: list[Tensor] = []
+    model.model.network.encoder.register_forward_hook(lambda _module, inputs, _vector: seen.append(inputs[0]))
+    model.log_dict = lambda *_, **__: None
+    reference = sample_image(size, batch=2, seed=3)
+    model.training_step({**sample_batch((32, 32), batch=2), "reference": reference}, 0).backward()
+    assert torch.equal(seen[0], reference)
 
 
 def test_training_needs_a_vgg19(tmp_path: Path) -> None:
@@ -269,7 +299,7 @@ def test_both_networks_begin_with_the_vgg19_and_one_of_them_is_trained(tmp_path:
     for index in (0, 16, 30):
         key, value = f"layers.{index}.weight", vgg[f"features.{index}.weight"]
         assert torch.equal(model.perceptual.model.get_parameter(key), value)
-        moved = model.network.encoder.features.get_parameter(key)
+        moved = model.model.network.encoder.features.get_parameter(key)
         assert not torch.equal(moved, value)
         torch.testing.assert_close(moved, value, atol=0.05, rtol=0)
     stored = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
@@ -288,8 +318,8 @@ def test_weights_that_were_loaded_keep_their_encoder(model: Any, tmp_path: Path)
     start_from(again, str(made.path))
     again.setup("fit")
     name = "features.layers.0.weight"
-    encoder = again.network.encoder
-    assert torch.equal(encoder.get_parameter(name), model.network.encoder.get_parameter(name))
+    encoder = again.model.network.encoder
+    assert torch.equal(encoder.get_parameter(name), model.model.network.encoder.get_parameter(name))
     assert not torch.equal(again.perceptual.model.layers[0].weight, encoder.get_parameter(name))
 
 
@@ -298,13 +328,15 @@ def test_borrowed_layers_are_not_stored_and_need_no_vgg19() -> None:
     small.setup("fit")  # asks for no file
     assert not any("trunk" in name for name in small.state_dict())
     assert not any("trunk" in name for name, p in small.named_parameters() if p.requires_grad)
-    lender = create_model("zhang2016_small").network.state_dict()
-    held = small.network.encoder.features.trunk.network
+    lender = create_model("zhang2016_small").model.network.state_dict()
+    held = small.model.network.encoder.features.trunk.network
     assert all(torch.equal(held.get_parameter(k), v) for k, v in lender.items() if k.endswith("weight"))
 
 
 def test_borrowed_maps_tell_strong_colors_from_weak_ones() -> None:
-    features: Any = build_model(Zhao2021, {**TINY, "features": "zhang2016_small"}).network.encoder.features
+    features: Any = build_model(
+        Zhao2021, {**TINY, "features": "zhang2016_small"}
+    ).model.network.encoder.features
     gray = sample_image((32, 32)).mean(dim=1, keepdim=True).clamp(0.3, 0.7)
     weak, strong = (gray + amount * torch.tensor([0.1, 0.0, -0.1]).view(1, 3, 1, 1) for amount in (0.5, 1.0))
     maps = [features(each)[-1] for each in (weak, strong)]

@@ -10,20 +10,20 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data import Batch
 from colorzoo.factory import build_model
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.registry import load_class, model_card
+from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.samples import sample_batch, sample_image
-from colorzoo.zoo.zhao2021.references import made_reference
+from colorzoo.zoo.zhao2021.task import made_reference
 
 
 def built(**settings: Any) -> Any:
     torch.manual_seed(0)
     card = model_card("zhao2021")
-    return build_model(load_class(card), {**card.smoke.hparams, **settings})
+    return build_model(load_task_class(card), {**card.smoke.hparams, **settings})
 
 
 def two_colorings() -> Batch:
     """Return a picture and the same in the opposite colors."""
-    lab = rgb_to_lab(0.2 + 0.6 * sample_image((48, 48)))
+    lab = rgb_to_lab(0.2 + 0.6 * sample_image((96, 96)))
     other = torch.cat([lab[:, :1], -lab[:, 1:]], dim=1)
     rgb = lab_to_rgb(torch.cat([lab, other]))
     return Batch(rgb=rgb, seed=torch.arange(2), name=["one", "other"])

@@ -1,76 +1,80 @@
-"""The recipe of a command line: a file, one for all pictures or one for each, and what options add to it."""
+"""The recipe of a command line: a file, for all pictures or for each its own, and what options add to it."""
 
 from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from colorzoo.cli._classes import with_classes
-from colorzoo.cli._references import with_alpha
+from colorzoo.cli._options import check_alpha
 from colorzoo.errors import GuidanceError
 
 if TYPE_CHECKING:
+    from colorzoo.batch.find import FoundPicture
     from colorzoo.guidance import BoxHint, PointHint, Recipe
-    from colorzoo.inference.paths import FoundPicture
 
 _POINT = re.compile(
-    r"(?P<x>[\d.]+),(?P<y>[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)(?:@(?P<reach>[\w.]+))?"
+    r"(?P<x>-?[\d.]+),(?P<y>-?[\d.]+)(?:,(?P<radius>[\d.]+))?=(?P<color>#\w+|\w+)(?:@(?P<reach>[\w.]+))?"
 )
 _ENDINGS = (".recipe.json", ".json")  # as the pad names them, and for short
 
 
-def recipe_of(args: argparse.Namespace) -> Recipe:
-    """Join the recipe file and what the command line adds to it.
+def recipe_of(args: argparse.Namespace, file: Path | None = None) -> Recipe:
+    """Return the recipe of a file with the options of the command line added.
+
+    Args:
+        args: The command line.
+        file: Recipe file; None takes that of ``--recipe``, if there is one.
 
     Raises:
-        GuidanceError: The file is no recipe, or an option is not as it should be.
+        GuidanceError: The file is not a recipe, or an option is malformed.
     """
     from colorzoo.guidance import Recipe
 
-    recipe = Recipe.from_json(Path(args.recipe)) if args.recipe else Recipe()
-    points = tuple(parse_point(text, args.reach) for text in args.point)
-    boxes = _boxes(args.box, recipe.boxes)
-    extra = with_classes(recipe.extra, args)
+    if file is None and args.recipe:
+        file = Path(args.recipe)
+    recipe = Recipe() if file is None else Recipe.from_json(file)
+    extra = dict(recipe.extra)
+    if classes := _classes(args, dict(extra.get("classes") or {}), file):
+        extra["classes"] = classes
     if statistics := {**extra.get("statistics", {}), **_statistics(args)}:
         extra["statistics"] = statistics
-    extra = with_alpha(extra, args.alpha)
+    if args.alpha is not None:
+        check_alpha(args.alpha)
+        extra["exemplar"] = {**(extra.get("exemplar") or {}), "alpha": args.alpha}
+    points = tuple(parse_point(text, args.reach) for text in args.point)
+    boxes = recipe.boxes
+    if args.box:
+        boxes = (boxes or ()) + tuple(_parse_box(text) for text in args.box if text != "none")
     return replace(recipe, points=recipe.points + points, boxes=boxes, extra=extra)
 
 
-def _statistics(args: argparse.Namespace) -> dict[str, object]:
-    """Return histogram and saturation that the command line asks for, as a recipe has them."""
-    found: dict[str, object] = {}
-    if args.histogram_of:
-        from colorzoo.inference.kinds import describe_statistics
-        from colorzoo.inference.picture_io import read_picture
-        from colorzoo.inference.references import require_color
+def recipe_file(found: FoundPicture, folder: Path) -> Path | None:
+    """Return the recipe of a picture in a folder of recipes, whose tree is that of the pictures.
 
-        picture = read_picture(Path(args.histogram_of))
-        require_color(picture, args.histogram_of)
-        found["histogram"] = describe_statistics(picture)["histogram"]
-    if args.saturation is not None:
-        found["saturation"] = args.saturation
-    return found
+    For ``a/b.jpg`` that is ``a/b.jpg.recipe.json``, ``a/b.jpg.json``, ``a/b.recipe.json`` or ``a/b.json``.
+    """
+    names = (found.relative.name, found.relative.stem)
+    paths = (folder / found.relative.with_name(name + ending) for name in names for ending in _ENDINGS)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def parse_point(text: str, reach: str = "automatic") -> PointHint:
-    """Read a color point.
+    """Parse a color point.
 
     Args:
-        text: As of ``--point``.
-        reach: Of a point that names none.
+        text: Value of ``--point``.
+        reach: Reach of a point that names none.
 
     Raises:
-        GuidanceError: It is none.
+        GuidanceError: It is malformed.
     """
     from PIL import ImageColor
 
     from colorzoo.guidance import PointHint
-    from colorzoo.guidance.reach import parse_reach
+    from colorzoo.guidance.recipe import parse_reach
 
     match = _POINT.fullmatch(text)
     own = match["reach"] if match else None
@@ -89,13 +93,6 @@ def parse_point(text: str, reach: str = "automatic") -> PointHint:
         ) from None
 
 
-def _boxes(texts: list[str], given: tuple[BoxHint, ...] | None) -> tuple[BoxHint, ...] | None:
-    """Join the boxes of the recipe with those of the command line."""
-    if not texts:
-        return given
-    return (given or ()) + tuple(_parse_box(text) for text in texts if text != "none")
-
-
 def _parse_box(text: str) -> BoxHint:
     from colorzoo.guidance import BoxHint
 
@@ -111,26 +108,36 @@ def _parse_box(text: str) -> BoxHint:
         ) from None
 
 
-def recipe_for(found: FoundPicture, folder: Path) -> Path | None:
-    """Return the recipe of a picture in a folder of recipes, whose tree is that of the pictures.
+def _statistics(args: argparse.Namespace) -> dict[str, object]:
+    """Return histogram and saturation of the command line, in the form of a recipe."""
+    found: dict[str, object] = {}
+    if args.histogram_of:
+        from colorzoo.inference.guidance_maps import describe_statistics
+        from colorzoo.inference.references import require_color
+        from colorzoo.pictures.read import read_picture
 
-    For ``a/b.jpg`` that is ``a/b.jpg.recipe.json``, ``a/b.jpg.json``, ``a/b.recipe.json`` or ``a/b.json``.
-    """
-    names = (found.relative.name, found.relative.stem)
-    places = (folder / found.relative.with_name(name + ending) for name in names for ending in _ENDINGS)
-    return next((place for place in places if place.is_file()), None)
+        picture = read_picture(Path(args.histogram_of))
+        require_color(picture, args.histogram_of)
+        found["histogram"] = describe_statistics(picture)["histogram"]
+    if args.saturation is not None:
+        found["saturation"] = args.saturation
+    return found
 
 
-def unused_recipes(folder: Path, used: Collection[Path | None]) -> Iterator[Path]:
-    """Return the recipes of a folder that belong to no picture."""
-    return (path for path in sorted(folder.rglob("*.json")) if path not in used)
+def _classes(args: argparse.Namespace, classes: dict[str, Any], file: Path | None) -> dict[str, Any]:
+    """Add the options on classes to those of a recipe, whose label images lie beside its file."""
+    for name, path in (("file", args.classes), ("reference_file", args.reference_classes)):
+        if path:
+            classes[name] = path
+        elif file is not None and classes.get(name):
+            classes[name] = str(file.parent / classes[name])
+    if args.reassigned:
+        classes["map"] = {**classes.get("map", {}), **dict(map(_parse_reassigned, args.reassigned))}
+    return classes
 
 
-def require_folder(folder: str) -> None:
-    """Make sure that there is such a folder.
-
-    Raises:
-        GuidanceError: There is none.
-    """
-    if not Path(folder).is_dir():
-        raise GuidanceError(f"--recipe-folder {folder}: no such folder")
+def _parse_reassigned(text: str) -> tuple[str, int]:
+    old, _, new = text.partition("=")
+    if not (old.isdigit() and new.isdigit()):
+        raise GuidanceError(f"--class {text!r} is not OLD=NEW, for example 3=7")
+    return old, int(new)

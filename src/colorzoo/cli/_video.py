@@ -1,4 +1,4 @@
-"""The work of ``colorzoo video``: open the source, build the painter, run it under a progress bar, report."""
+"""Implementation of ``colorzoo video``: open the source, color it under a progress bar, print a summary."""
 
 from __future__ import annotations
 
@@ -11,52 +11,58 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from colorzoo import __version__
-from colorzoo.cli._coloring import remember_interrupts
-from colorzoo.cli._progress import progress_bar
-from colorzoo.cli._results import weights_of
-from colorzoo.cli._video_keys import marks_of, read_keys, write_frame
+from colorzoo.card import Use
+from colorzoo.cli._output import printed_warnings
+from colorzoo.errors import ColorzooError, GuidanceError
+from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.metadata import Metadata
-from colorzoo.inference.origin import Origin, read_origin, sidecar, with_origin
-from colorzoo.inference.references import named_references
-from colorzoo.inference.write import write_whole
+from colorzoo.inference.guidance_maps import choose_for_guidance
+from colorzoo.inference.references import named_references, recipe_reference_files
+from colorzoo.pictures.metadata import Metadata
+from colorzoo.pictures.picture import Picture
+from colorzoo.pictures.provenance import PictureProvenance, current_date, read_provenance, write_sidecar
+from colorzoo.pictures.read import read_picture
+from colorzoo.pictures.write import write_picture
+from colorzoo.progress import progress_bar, record_interrupts
 from colorzoo.registry import model_card
-from colorzoo.tiers import default_model
+from colorzoo.video.colorer import FrameColorer
+from colorzoo.video.encoding import Encoding, choose_encoding
 from colorzoo.video.file import VideoFile
 from colorzoo.video.folder import FrameFolder
-from colorzoo.video.library import VideoError
-from colorzoo.video.painter import Painter
-from colorzoo.video.parts import PartsFolder, parts_path
-from colorzoo.video.plan import Encoding, choose_encoding
-from colorzoo.video.run import Result, color_video
-from colorzoo.weights import model_of_file
-from colorzoo.weights._files import sha256_of
+from colorzoo.video.frames import Source, VideoError, pick_frames
+from colorzoo.video.run import PartsFolder, color_video, parts_path
+from colorzoo.weights.choice import ModelChoice, choose_model
+from colorzoo.weights.files import sha256_of
 
-_METHOD = 1  # of coloring, steadying and encoding; a change makes parts of earlier releases outdated
+_METHOD = 2  # version of the coloring, stabilization and encoding; a change outdates earlier parts
 _SETTINGS = ("steady", "strength", "temperature", "size", "codec", "crf", "precision")
-_EVERY = 10.0  # seconds between lines where there is no terminal
+_NOT_WITH_FRAME = ("key", "reference", "model", "strength", "temperature", "codec", "crf", "dry_run", "json")
 
 
 @dataclass(frozen=True)
-class Report:
-    """What became of the video.
+class VideoSummary:
+    """Summary of a video run.
 
     Attributes:
-        source: What was read.
-        output: What was written, or would be.
-        status: Whether it was colored, left alone, or only planned.
+        source: Path of the source.
+        output: Path of the result.
+        status: ``"colored"``, ``"skipped"`` if the result already exists, ``"planned"`` for a dry run.
         model: Name of the model.
         description: Size, rate and formats.
-        frames: How many were written.
+        frames: Number of frames.
         shots: Number of the first frame of each shot.
-        resumed: Frames that an earlier run had finished.
-        broken: Places of frames that could not be decoded well.
-        seconds: It took.
-        notes: What the user should know.
+        resumed: Number of frames that an earlier run had finished.
+        broken: Times or names of frames that could not be decoded correctly.
+        seconds: Duration of the run.
+        notes: Remarks for the user.
     """
 
     source: str
@@ -72,61 +78,52 @@ class Report:
     notes: tuple[str, ...] = ()
 
 
-def color_one(args: argparse.Namespace, keys: Mapping[int, Path]) -> Report:
-    """Do what the command line asks for and say it.
+def color(args: argparse.Namespace, keys: Mapping[int, Path]) -> VideoSummary:
+    """Color the source of the command line and print a summary.
 
     Raises:
         ColorzooError: See `colorzoo.cli.video.run`.
     """
     source, out = _open(args), Path(args.output)
-    model = args.model or model_of_file(args.weights)
-    model = model or default_model("frames" if keys or args.reference else "automatic")
-    origin = asked_of(args, keys, model, source.digest())
-    report = Report(args.source, args.output, "planned", model, source.describe())
-    if not args.overwrite and (os.path.lexists(out)):
-        _require_own(out, origin)
-        report = replace(report, status="skipped", notes=("is already there, made so",))
+    use: Use = "frames" if keys or args.reference else "automatic"
+    with printed_warnings():  # of weights that do not fit
+        choice = choose_model(args.model, use, args.weights, create=create_coloring_model)
+    origin = _origin(args, keys, choice, source.digest())
+    summary = VideoSummary(args.source, args.output, "planned", choice.name, source.describe())
+    if not args.overwrite and os.path.lexists(out):
+        _require_same_origin(out, origin)
+        summary = replace(summary, status="skipped", notes=("is already there, made so",))
     elif args.dry_run:
-        kept = parts_path(out)
-        notes = (f"goes on from {kept.name}",) if kept.exists() else ()
-        report = replace(report, notes=(*source.findings.lines(), *notes))
+        parts = parts_path(out)
+        notes = (f"goes on from {parts.name}",) if parts.exists() else ()
+        summary = replace(summary, notes=(*source.issues.lines(), *notes))
     else:
-        report = _colored(args, keys, source, origin, report)
-    _say(report, args)
-    return report
+        summary = _color(args, keys, source, choice, origin, summary)
+    _print_summary(summary, args)
+    return summary
 
 
-def take_frame(args: argparse.Namespace) -> None:
-    """Write one frame to be colored in the pad, as `colorzoo video --frame` asks for.
-
-    Raises:
-        ColorzooError: See `write_frame`; or the source cannot be read.
-    """
-    source = _existing(args)
-    write_frame(args, FrameFolder(source) if source.is_dir() else VideoFile(source, Encoding("ffv1")))
-
-
-def asked_of(args: argparse.Namespace, keys: Mapping[int, Path], model: str, source: str) -> Origin:
-    """Describe what decides the result.
+def write_frame(args: argparse.Namespace) -> None:
+    """Write one frame as a gray picture, to be colored in the pad.
 
     Raises:
-        ColorzooError: There is no such model, its weights cannot be had, or a picture is not there.
+        ColorzooError: The frame does not exist, an option does not fit, or the picture cannot be written.
     """
-    card = model_card(model)
-    sha256 = weights_of(card, args.weights)
-    try:
-        pictures = marks_of(keys)
-        reference = sha256_of(Path(args.reference)) if args.reference else ""
-    except OSError as error:
-        raise VideoError(f"{error.filename}: {error.strerror}") from error
-    given = {name: getattr(args, name) for name in _SETTINGS}
-    made = [_METHOD, card.name, sha256, given, pictures, reference, Path(args.output).suffix.lower()]
-    digest = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
-    return Origin(source, digest, card.name, sha256, __version__, trained=card.trainable)
+    path, out = _existing_source(args), Path(args.output)
+    source = FrameFolder(path) if path.is_dir() else VideoFile(path, Encoding("ffv1"))
+    for name in _NOT_WITH_FRAME:
+        if getattr(args, name):
+            option = name.replace("_", "-")
+            raise ColorzooError(f"--frame writes a frame and colors nothing; leave out --{option}")
+    if os.path.lexists(out) and not args.overwrite:
+        raise VideoError(f"{out} exists already; --overwrite replaces it")
+    picture = pick_frames(source, {args.frame})[args.frame]
+    write_picture(out, np.repeat(picture.levels[..., None], 3, axis=2), picture, overwrite=True)
+    print(f"{out}: frame {args.frame}; once colored, its picture or recipe goes into --key {args.frame}=FILE")
 
 
 def _open(args: argparse.Namespace) -> VideoFile | FrameFolder:
-    source, out = _existing(args), Path(args.output)
+    source, out = _existing_source(args), Path(args.output)
     if not source.is_dir():
         return VideoFile(source, choose_encoding(out, args.codec, args.crf))
     if out.suffix or out.is_file():
@@ -136,8 +133,7 @@ def _open(args: argparse.Namespace) -> VideoFile | FrameFolder:
     return FrameFolder(source)
 
 
-def _existing(args: argparse.Namespace) -> Path:
-    """Return the source, which must be there and not the result."""
+def _existing_source(args: argparse.Namespace) -> Path:
     source, out = Path(args.source), Path(args.output)
     if not source.exists():
         raise VideoError(f"{source}: no such file or folder")
@@ -146,122 +142,166 @@ def _existing(args: argparse.Namespace) -> Path:
     return source
 
 
-def _require_own(out: Path, asked: Origin) -> None:
-    found = read_origin(out)
+def _origin(
+    args: argparse.Namespace, keys: Mapping[int, Path], choice: ModelChoice, source: str
+) -> PictureProvenance:
+    """Return everything that determines the result, as a provenance record."""
+    card, sha256 = model_card(choice.name), choice.sha256
+    try:
+        pictures = {
+            number: [sha256_of(path), *_recipe_dependencies(path)] if _is_recipe(path) else sha256_of(path)
+            for number, path in sorted(keys.items())
+        }
+        reference = sha256_of(Path(args.reference)) if args.reference else ""
+    except OSError as error:
+        raise VideoError(f"{error.filename}: {error.strerror}") from error
+    given = {name: getattr(args, name) for name in _SETTINGS}
+    made = [_METHOD, card.name, sha256, given, pictures, reference, Path(args.output).suffix.lower()]
+    digest = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
+    settings = {name: value for name, value in given.items() if value is not None}
+    return PictureProvenance(
+        source,
+        digest,
+        card.name,
+        sha256,
+        __version__,
+        trained=card.trainable,
+        options=json.dumps(settings),
+        files=json.dumps(
+            [{"use": "reference", "name": Path(args.reference).name, "sha256": reference}]
+            if args.reference
+            else []
+        ),
+        date=current_date(),
+    )
+
+
+def _require_same_origin(out: Path, origin: PictureProvenance) -> None:
+    found = read_provenance(out)
     if found is None:
         raise VideoError(f"{out} exists already; --overwrite replaces it")
-    if found.source != asked.source:
+    if found.source != origin.source:
         raise VideoError(f"{out} exists already, made of another video; --overwrite replaces it")
-    if found.settings != asked.settings:
+    if found.settings != origin.settings:
         raise VideoError(f"{out} exists already, made with other settings; --overwrite replaces it")
 
 
-def _colored(
+def _color(
     args: argparse.Namespace,
     keys: Mapping[int, Path],
     source: VideoFile | FrameFolder,
-    origin: Origin,
-    report: Report,
-) -> Report:
-    out, begun = Path(args.output), time.monotonic()
-    painter = _painter(args, keys, origin.model)
+    choice: ModelChoice,
+    origin: PictureProvenance,
+    summary: VideoSummary,
+) -> VideoSummary:
+    out, started = Path(args.output), time.monotonic()
+    colorer = _frame_colorer(args, keys, choice)
     parts = PartsFolder(out, f"{origin.source} {origin.settings}")
-    with _progress(report.description.get("frames")) as tick:
-        done = color_video(source, painter, parts, out, steady=args.steady, size=args.size, tick=tick)
+    with _progress(summary.description.get("frames")) as tick:
+        done = color_video(source, colorer, parts, out, steady=args.steady, size=colorer.size, tick=tick)
     if args.provenance == "embed":
-        write_whole(sidecar(out), with_origin(Metadata(), origin).xmp or b"")
-    seconds = time.monotonic() - begun
-    outdated = ("an unfinished result of another run was dropped",) if parts.outdated else ()
-    notes = (*outdated, *source.findings.lines(), *painter.notes, *_unused(keys, done))
+        write_sidecar(out, Metadata(), origin)
+    notes = ["an unfinished result of another run was dropped"] if parts.outdated else []
+    notes += [*source.issues.lines(), *colorer.notes]
+    notes += [
+        f"there is no frame {number}; the last one is {done.frames - 1}"
+        for number in sorted(keys)
+        if number >= done.frames
+    ]
     return replace(
-        report,
+        summary,
         status="colored",
         frames=done.frames,
         shots=tuple(shot.first for shot in done.shots),
         resumed=done.resumed,
-        broken=tuple(source.findings.broken),
-        seconds=round(seconds, 1),
-        notes=notes,
+        broken=tuple(source.issues.broken),
+        seconds=round(time.monotonic() - started, 1),
+        notes=tuple(notes),
     )
 
 
-def _painter(args: argparse.Namespace, keys: Mapping[int, Path], model: str) -> Painter:
-    if (keys or args.reference) and "exemplar" not in model_card(model).guidance:
-        raise VideoError(f"{model} takes no reference; see `colorzoo models` for those that take an exemplar")
+def _frame_colorer(args: argparse.Namespace, keys: Mapping[int, Path], choice: ModelChoice) -> FrameColorer:
+    card = model_card(choice.name)
+    if (keys or args.reference) and "exemplar" not in card.guidance:
+        raise VideoError(
+            f"{card.name} takes no reference; see `colorzoo models` for those that take an exemplar"
+        )
     colorizer = Colorizer(
-        model,
-        weights=args.weights,
+        choice,
         device=args.device,
         precision=args.precision,
         size=args.size,
         temperature=args.temperature,
     )
-    named = named_references([args.reference], None) if args.reference else []
-    reference = colorizer.exemplar(named) if named else None
-    pictures = read_keys(_open(args), keys, args.device)
+    references = named_references([args.reference], None) if args.reference else []
+    reference = colorizer.exemplar(references) if references else None
+    pictures = _read_keys(_open(args), keys, args.device)
     strength = 1.0 if args.strength is None else args.strength
-    return Painter(colorizer, pictures, reference, strength)
+    return FrameColorer(colorizer, pictures, reference, strength)
 
 
-def _unused(keys: Mapping[int, Path], done: Result) -> Iterator[str]:
-    for number in sorted(keys):
-        if number >= done.frames:
-            yield f"there is no frame {number}; the last one is {done.frames - 1}"
+def _read_keys(source: Source, keys: Mapping[int, Path], device: str) -> dict[int, Picture]:
+    """Return the key frames by number; recipes are applied to the frames of the source."""
+    frames = pick_frames(source, {number for number, path in keys.items() if _is_recipe(path)})
+    load = cache(partial(Colorizer, device=device))  # each model is loaded once
+    pictures = {}
+    for number, path in keys.items():
+        if not _is_recipe(path):
+            pictures[number] = read_picture(path)
+            continue
+        recipe, choice = _recipe_and_model(path)
+        colorizer = load(choice.name)
+        try:
+            reference = colorizer.exemplar_of(None, path)
+            colored = colorizer.colorize(frames[number], recipe, reference=reference)
+        except GuidanceError as error:
+            raise GuidanceError(f"{path}: {error}") from error
+        pictures[number] = Picture(colored.levels())
+    return pictures
+
+
+def _is_recipe(path: Path) -> bool:
+    return path.suffix.lower() == ".json"
+
+
+def _recipe_and_model(path: Path) -> tuple[Recipe, ModelChoice]:
+    recipe = Recipe.from_json(path)
+    references = bool(recipe_reference_files(recipe, path.parent))
+    return recipe, choose_for_guidance(None, recipe, reference=references)
+
+
+def _recipe_dependencies(path: Path) -> list[str]:
+    """Return the model of a recipe, and hashes of its weights and reference files."""
+    recipe, choice = _recipe_and_model(path)
+    references = [sha256_of(file) for file, _ in recipe_reference_files(recipe, path.parent)]
+    return [choice.name, choice.sha256, *references]
 
 
 @contextmanager
 def _progress(total: int | None) -> Iterator[Callable[[], None]]:
-    """Show a bar on standard error; a line now and then where that is no terminal."""
-    interrupts = remember_interrupts()
-    lines = None if sys.stderr.isatty() else _Lines(total)
-    with progress_bar(total, "coloring frames") as advance:
+    """Show a progress bar, and pass on a Ctrl+C that Python has dropped."""
+    interrupts = record_interrupts()
+    with progress_bar("coloring frames", total, log_every=10.0) as advance:
 
         def tick() -> None:
             advance()
-            if lines is not None:
-                lines.tick()
             if interrupts:
                 raise KeyboardInterrupt
 
         yield tick
 
 
-class _Lines:
-    """Progress as plain lines, for logs.
-
-    Args:
-        total: Frames in all, if known.
-    """
-
-    def __init__(self, total: int | None) -> None:
-        self._total, self._done = total, 0
-        self._begun = self._said = time.monotonic()
-
-    def tick(self) -> None:
-        """Count a frame, and print a line if the last one is a while ago."""
-        self._done += 1
-        now = time.monotonic()
-        if now - self._said < _EVERY:
-            return
-        self._said = now
-        rate = self._done / (now - self._begun)
-        of, left = "", ""
-        if self._total and self._total >= self._done:
-            of, left = f" of {self._total}", f", {(self._total - self._done) / rate:.0f} s left"
-        print(f"{self._done}{of} frames, {rate:.2f} a second{left}", file=sys.stderr, flush=True)
-
-
-def _say(report: Report, args: argparse.Namespace) -> None:
-    line = report.output
-    about = report.description
-    if report.status == "planned":
-        line += f": {about['width']}x{about['height']}, {about['from']} to {about['to']}, {report.model}"
-    elif report.status == "colored":
-        shots = "one shot" if len(report.shots) == 1 else f"{len(report.shots)} shots"
-        line += f": {report.frames} frames in {shots} by {report.model}"
-        line += f", {report.resumed} of an earlier run" if report.resumed else ""
-    line += f" ({'; '.join(report.notes)})" if report.notes else ""
+def _print_summary(summary: VideoSummary, args: argparse.Namespace) -> None:
+    line = summary.output
+    about = summary.description
+    if summary.status == "planned":
+        line += f": {about['width']}x{about['height']}, {about['from']} to {about['to']}, {summary.model}"
+    elif summary.status == "colored":
+        shots = "one shot" if len(summary.shots) == 1 else f"{len(summary.shots)} shots"
+        line += f": {summary.frames} frames in {shots} by {summary.model}"
+        line += f", {summary.resumed} of an earlier run" if summary.resumed else ""
+    line += f" ({'; '.join(summary.notes)})" if summary.notes else ""
     print(line, file=sys.stderr if args.json else sys.stdout, flush=True)
-    if report.broken:
-        text = f"{report.source}: {len(report.broken)} broken frames"
+    if summary.broken:
+        text = f"{summary.source}: {len(summary.broken)} broken frames"
         print(f"colorzoo: error: {text}", file=sys.stderr, flush=True)

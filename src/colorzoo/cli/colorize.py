@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import json
 import os
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, fields
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
-from colorzoo.cli._classes import add_class_arguments
-from colorzoo.cli._reading import add_reading_arguments, refuse_early
-from colorzoo.cli._recipes import recipe_of, require_folder
-from colorzoo.cli._references import add_fast_argument, add_reference_arguments
-from colorzoo.errors import ColorzooError, GuidanceError
+from colorzoo.cli._options import add_fast_argument, add_reference_weights_argument
+from colorzoo.cli._output import print_line, printed_warnings
+from colorzoo.cli._recipes import recipe_file, recipe_of
+from colorzoo.errors import ColorzooError, GuidanceError, PictureError
 from colorzoo.registry import model_card
 
 if TYPE_CHECKING:
+    from colorzoo.batch.request import ColorRequest
+    from colorzoo.batch.runner import BatchSummary, Job, PictureResult
     from colorzoo.guidance import Recipe
 
+    Report = Callable[[PictureResult], None]
+
 NAME = "colorize"
-HELP = "color pictures; the results lie beside them as NAME.color.EXT"
+HELP = "color pictures; results are written beside them as NAME.color.EXT"
 EXAMPLE = """
 colorzoo colorize old.jpg
 colorzoo colorize old.jpg --point 120,80=#c04020 --point 300,200=#3060a0
@@ -30,90 +41,34 @@ colorzoo colorize album/ -o colored/
 colorzoo colorize album/ --fast -o colored/
 """
 
-_FAILED, _SOME_FAILED = 2, 1
+_EXISTS = {
+    "changed": "exists already, made with other settings; --overwrite replaces it",
+    "foreign": "exists already, made of another picture; --overwrite replaces it, -o names another file",
+    "unknown": "exists already and does not say of which picture it was made; --overwrite replaces it, "
+    "-o names another place",
+}
+_COUNTED = {"colored": "colored", "skipped": "left alone", "failed": "failed", "planned": "planned"}
+_MOST_NAMED = 10  # of the files that a run passes over
+_SIGNATURES = (
+    (b"\x89PNG", ".png"),
+    (b"II*\0", ".tif"),
+    (b"MM\0*", ".tif"),
+    (b"GIF8", ".gif"),
+    (b"BM", ".bmp"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument(
         "pictures",
         nargs="*",
         metavar="PHOTO",
-        help="files, folders (searched through) or globs; - reads one from standard input",
+        help="files, folders (searched recursively) or globs; - reads one picture from standard input",
     )
-    parser.add_argument("--from", dest="list", metavar="LIST", help="a file that names pictures, one a line")
     parser.add_argument(
         "-o", "--output", metavar="OUT", help="a file for one picture, a folder, or - for standard output"
     )
-    parser.set_defaults(piped=False)
-    parser.add_argument("--failed", metavar="LIST", help="write the names of the pictures that failed there")
-    parser.add_argument(
-        "--model", help="registered name (default: the recipe's, or the best one on this machine)"
-    )
-    add_fast_argument(parser)
-    parser.add_argument("--weights", default="default", help="default, published, or the path of a file")
-    parser.add_argument("--recipe", metavar="R.json", help="color points and settings as JSON")
-    parser.add_argument(
-        "--recipe-folder",
-        metavar="DIR",
-        help="recipes by the names of the pictures, in the same tree: a/b.json is for a/b.jpg",
-    )
-    add_reference_arguments(parser)
-    add_class_arguments(parser)
-    parser.add_argument(
-        "--histogram-of", metavar="IMG", help="give the picture the color histogram of another one"
-    )
-    parser.add_argument(
-        "--saturation", type=float, metavar="S", help="mean saturation the picture shall have, 0 to 1"
-    )
-    parser.add_argument(
-        "--temperature",
-        type=float,
-        metavar="T",
-        help="of models that answer a distribution: 1 safe and pale, towards 0 vivid and blotchy",
-    )
-    parser.add_argument(
-        "--render-factor",
-        type=int,
-        metavar="N",
-        help="of DeOldify: the network sees 16 N pixels; lower is more vivid, higher has more detail",
-    )
-    _add_hint_arguments(parser)
-    parser.add_argument(
-        "--strength", type=float, metavar="S", help="factor on the chroma, 0 to 1.5 (default 1)"
-    )
-    _add_engine_arguments(parser)
-    _add_run_arguments(parser)
-
-
-def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare how files are read and written, and what is told."""
-    parser.add_argument(
-        "--quality", type=int, default=95, help="of JPEG, WebP and AVIF, 1 to 100 (default 95)"
-    )
-    parser.add_argument(
-        "--jobs",
-        type=int,
-        default=default_jobs(),
-        metavar="N",
-        help="threads that read and write beside the network (default: one for each core, at most 8); with 1 "
-        "one picture comes after the other",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace results that are already there")
-    parser.add_argument(
-        "--provenance",
-        choices=("embed", "none"),
-        default="embed",
-        help="what results say of how they were made: picture, model, weights, recipe (default), or nothing",
-    )
-    add_reading_arguments(parser)
-    parser.add_argument("--skip-colored", action="store_true", help="leave pictures that have colors alone")
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be written where")
-    parser.add_argument("--json", action="store_true", help="print a report as JSON on standard output")
-
-
-def _add_hint_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the points and boxes."""
     parser.add_argument(
         "--point",
         action="append",
@@ -121,40 +76,165 @@ def _add_hint_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X,Y[,R]=COLOR[@REACH]",
         help="a color (#rrggbb, #rgb or a name) at a pixel of the picture, with radius R; may be repeated",
     )
+    parser.add_argument("--recipe", metavar="R.json", help="color points and settings as JSON")
     parser.add_argument(
+        "--reference",
+        action="append",
+        metavar="IMG",
+        help="picture, or look of `colorzoo look`, whose colors to use; may be repeated to mix several "
+        "(default: that of the recipe, beside it)",
+    )
+    parser.add_argument(
+        "--model", help="registered name (default: the recipe's, or the best one on this machine)"
+    )
+    _add_color_arguments(parser.add_argument_group("colors"))
+    _add_reference_arguments(parser.add_argument_group("references and classes"))
+    _add_model_arguments(parser.add_argument_group("model and engine"))
+    _add_file_arguments(parser.add_argument_group("files"))
+    _add_run_arguments(parser.add_argument_group("many pictures and reports"))
+
+
+def _add_color_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--reach",
         default="automatic",
         metavar="REACH",
-        help="how far the colors of --point go: automatic (over what belongs to the place), everywhere "
-        "(wherever the network takes them), or so many times the automatic reach, from 0 to 10",
+        help="how far the colors of --point spread: automatic (over the object at that place), everywhere "
+        "(wherever the network takes them), or a factor on the automatic reach, 0 to 10",
     )
-    parser.add_argument(
+    group.add_argument(
         "--box",
         action="append",
         default=[],
         metavar="X,Y,WIDTH,HEIGHT",
-        help="where a thing is, for models that color each by itself; may be repeated; none: there is none",
+        help="bounding box of an object, for models that color each one separately; may be repeated; none: "
+        "there is no object",
+    )
+    group.add_argument(
+        "--histogram-of", metavar="IMG", help="picture whose color histogram the result is to have"
+    )
+    group.add_argument("--saturation", type=float, metavar="S", help="target mean saturation, 0 to 1")
+    group.add_argument(
+        "--strength", type=float, metavar="S", help="factor on the chroma, 0 to 1.5 (default 1)"
+    )
+    group.add_argument(
+        "--temperature",
+        type=float,
+        metavar="T",
+        help="for models that predict a distribution: 1 is safe and pale, towards 0 vivid and blotchy",
+    )
+    group.add_argument(
+        "--render-factor",
+        type=int,
+        metavar="N",
+        help="for DeOldify: the network sees 16 N pixels; lower is more vivid, higher has more detail",
     )
 
 
-def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the network sees, and what it runs on."""
-    parser.add_argument(
+def _add_reference_arguments(group: argparse._ArgumentGroup) -> None:
+    add_reference_weights_argument(group)
+    group.add_argument(
+        "--alpha", type=float, metavar="A", help="how far to go towards the reference, 0 to 1 (default 1)"
+    )
+    group.add_argument(
+        "--classes",
+        metavar="LABELS",
+        help="image with the class number of each pixel, for models that transfer colors within classes",
+    )
+    group.add_argument("--reference-classes", metavar="LABELS", help="the same for the reference")
+    group.add_argument(
+        "--class",
+        dest="reassigned",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="treat one class of the picture as another (`colorzoo segment` shows them); may be repeated",
+    )
+
+
+def _add_model_arguments(group: argparse._ArgumentGroup) -> None:
+    add_fast_argument(group)
+    group.add_argument("--weights", default="default", help="default, published, or the path of a file")
+    group.add_argument(
         "--size", type=int, help="shorter side that the network sees (default: the model's, mostly 256)"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument(
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    group.add_argument(
         "--precision",
         choices=("auto", "float32", "bfloat16", "int8"),
         default="auto",
         help="int8: a fifth faster on CPUs with --engine onnxruntime and no guidance, colors differ a little",
     )
-    parser.add_argument(
+    group.add_argument(
         "--engine",
         choices=("torch", "onnxruntime"),
         default="torch",
-        help="what runs the model; onnxruntime makes a graph of it once, for the CPU (default torch)",
+        help="library that runs the model; onnxruntime exports a graph of it once, for the CPU "
+        "(default torch)",
     )
+
+
+def _add_file_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--format",
+        choices=("png", "tif", "jpg", "webp", "avif"),
+        help="format of results that -o does not name (default: the picture's own); png and tif lose nothing",
+    )
+    group.add_argument("--overwrite", action="store_true", help="replace existing results")
+    group.add_argument(
+        "--quality", type=int, default=95, help="of JPEG, WebP and AVIF, 1 to 100 (default 95)"
+    )
+    group.add_argument(
+        "--frames",
+        choices=("all", "first"),
+        default="all",
+        help="of animations and files of several pages: color all (default), or the first alone",
+    )
+    group.add_argument("--salvage", action="store_true", help="color what is left of truncated files")
+    group.add_argument(
+        "--max-pixels",
+        type=float,
+        default=200,
+        metavar="MILLIONS",
+        help="refuse larger pictures; memory grows with them (default 200)",
+    )
+    group.add_argument("--skip-colored", action="store_true", help="leave pictures alone that have colors")
+    group.add_argument(
+        "--provenance",
+        choices=("embed", "none"),
+        default="embed",
+        help="what results record of how they were made: picture, model, weights, recipe (default), or "
+        "nothing",
+    )
+
+
+def _add_run_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--from", dest="list", metavar="LIST", help="file with the names of pictures, one a line"
+    )
+    group.add_argument(
+        "--failed", metavar="LIST", help="write the names of the pictures that failed to a file"
+    )
+    group.add_argument(
+        "--recipe-folder",
+        metavar="DIR",
+        help="recipes by the names of the pictures, in the same tree: a/b.json is for a/b.jpg",
+    )
+    group.add_argument(
+        "--jobs",
+        type=int,
+        default=default_jobs(),
+        metavar="N",
+        help="threads that read and write beside the network (default: one per core, at most 8); 1 works on "
+        "one picture at a time",
+    )
+    group.add_argument("--dry-run", action="store_true", help="only print what would be written where")
+    group.add_argument("--json", action="store_true", help="print a report as JSON on standard output")
+
+
+def default_jobs() -> int:
+    """Return the default number of threads that read and write."""
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -163,78 +243,312 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0 if all went well, 1 if some pictures failed, 2 if all did.
     """
-    _check_numbers(args)
-    refuse_early(args)
-    if not args.pictures and args.list is None:
-        raise ColorzooError("name a photo, a folder or a glob; see `colorzoo colorize --help`")
-    if args.recipe_folder:
-        require_folder(args.recipe_folder)
+    _check_options(args)
+    _check_single_picture(args)
     recipe = recipe_of(args)
-    _check_references(args, recipe)
-    if wanted := args.model or recipe.model:
-        model_card(wanted)  # a wrong name is said at once, even if there is nothing to do
-    from colorzoo.cli._album import color_all
-    from colorzoo.cli._coloring import Coloring, find_jobs
-    from colorzoo.cli._lists import named_in, tell_end
-    from colorzoo.cli._streams import standard_streams
+    file = Path(args.recipe) if args.recipe else None
+    _check_reference_options(args, recipe, file)
+    if named := args.model or recipe.model:
+        model_card(named)  # an unknown name is an error even if there is nothing to color
+    request = _request(args, recipe, file)
 
-    with standard_streams(args) as (pictures, told):
-        how = Coloring(recipe, told)
-        jobs, reports = find_jobs([*pictures, *named_in(args.list)], how)
+    from colorzoo.batch.find import read_list
+    from colorzoo.batch.runner import BatchSummary, PictureResult
+    from colorzoo.weights.choice import remark_once
+
+    with _standard_streams(args) as (pictures, output):
+        report = partial(_print_result, args, request.choice.named)
+        names = [*pictures, *(read_list(args.list) if args.list else ())]
+        jobs, results = _plan(args, names, output, request, report)
         if args.dry_run:
-            reports += [replace(job.report, status="planned") for job in jobs]
-        else:
-            reports += color_all(jobs, how)
-    for report in reports if args.dry_run else ():
-        how.say(report)
+            planned = [PictureResult(job.name, str(job.target), "planned", job.notes) for job in jobs]
+            results += planned
+            for result in planned:
+                report(result)
+        elif jobs:
+            results += _color(args, jobs, report)
+            colored = any(result.status == "colored" for result in results)
+            may_remark = colored and not (args.recipe_folder or args.json)
+            if may_remark and (remark := remark_once(request.choice)):
+                print_line(f"colorzoo: {remark}", sys.stderr)
+    summary = BatchSummary()
+    for result in results:
+        summary.add(result)
     if args.json:
-        print(json.dumps([asdict(report) for report in reports], indent=1))
-    tell_end(reports, args.failed)
-    return _exit_code([report.status for report in reports])
+        named = {"source": "-"} if args.pictures == ["-"] else {}
+        print(json.dumps([asdict(result) | named for result in results], indent=1))
+    _print_summary(summary, args.failed)
+    return summary.exit_code
 
 
-def _check_numbers(args: argparse.Namespace) -> None:
-    if args.strength is not None and not 0 <= args.strength <= 1.5:
-        raise ColorzooError(f"--strength must be from 0 to 1.5, got {args.strength:g}")
-    if args.saturation is not None and not 0 <= args.saturation <= 1:
-        raise ColorzooError(f"--saturation must be from 0 to 1, got {args.saturation:g}")
-    if args.temperature is not None and not 0.01 <= args.temperature <= 10:
-        raise ColorzooError(f"--temperature must be from 0.01 to 10, got {args.temperature:g}")
-    if args.size is not None and not 16 <= args.size <= 4096:
-        raise ColorzooError(f"--size must be from 16 to 4096 pixels, got {args.size}")
-    if not 1 <= args.jobs <= 64:
-        raise ColorzooError(f"--jobs must be from 1 to 64, got {args.jobs}")
+def _check_options(args: argparse.Namespace) -> None:
+    ranges = (
+        ("strength", 0, 1.5, ""),
+        ("saturation", 0, 1, ""),
+        ("temperature", 0.01, 10, ""),
+        ("size", 16, 4096, " pixels"),
+        ("jobs", 1, 64, ""),
+        ("quality", 1, 100, ""),
+    )
+    for name, low, high, unit in ranges:
+        value = getattr(args, name)
+        if value is not None and not low <= value <= high:
+            raise ColorzooError(f"--{name} must be from {low:g} to {high:g}{unit}, got {value:g}")
+    if not 0 < args.max_pixels < float("inf"):
+        raise ColorzooError(f"--max-pixels must be a number of millions above 0, got {args.max_pixels:g}")
+    if args.failed and Path(args.failed).is_file() and b"\0" in Path(args.failed).read_bytes()[:4096]:
+        raise ColorzooError(f"--failed {args.failed} is no list of names; name another file")
     if args.recipe and args.recipe_folder:
         raise ColorzooError(
             "--recipe is for all pictures, --recipe-folder for each its own; give one of them"
         )
-    if not 1 <= args.quality <= 100:
-        raise ColorzooError(f"--quality must be from 1 to 100, got {args.quality}")
+    if args.recipe_folder and not Path(args.recipe_folder).is_dir():
+        raise GuidanceError(f"--recipe-folder {args.recipe_folder}: no such folder")
+    if not args.pictures and args.list is None:
+        raise ColorzooError("name a photo, a folder or a glob; see `colorzoo colorize --help`")
 
 
-def default_jobs() -> int:
-    """Return how many threads read and write where the user names no number."""
-    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
+def _check_single_picture(args: argparse.Namespace) -> None:
+    """Refuse a single unreadable picture before torch is imported, which takes seconds and memory."""
+    if len(args.pictures) != 1 or args.list or args.json or args.failed or args.dry_run:
+        return  # in a run over many it becomes a line of the report
+    path = Path(args.pictures[0])
+    if not path.exists() and str(path) != "-" and not glob.has_magic(str(path)):
+        raise PictureError(f"{path}: no such file or folder")
+    if path.is_file():
+        from colorzoo.pictures.read import examine_picture
+
+        examine_picture(path, max_pixels=int(args.max_pixels * 1e6), salvage=args.salvage)
 
 
-def _check_references(args: argparse.Namespace, recipe: Recipe) -> None:
-    """Refuse options that say how to use a reference where there is none; they would do nothing."""
-    from colorzoo.cli._results import reference_files
-
-    if reference_files(args, recipe):
-        return
+def _check_reference_options(args: argparse.Namespace, recipe: Recipe, file: Path | None) -> None:
+    """Refuse options on a reference where there is none; they would have no effect."""
     given = {
         "--alpha": args.alpha is not None,
         "--reference-weights": args.reference_weights is not None,
         "--reference-classes": bool(args.reference_classes),
         "--class": bool(args.reassigned),
     }
-    for name in (name for name, is_given in given.items() if is_given):
-        raise GuidanceError(f"{name} says how to use a reference; name one with --reference")
+    named = [name for name, is_given in given.items() if is_given]
+    if not named:
+        return
+    from colorzoo.batch.request import reference_files
+
+    if not reference_files(recipe, file and file.parent, tuple(args.reference or ())):
+        raise GuidanceError(f"{named[0]} says how to use a reference; name one with --reference")
 
 
-def _exit_code(statuses: list[str]) -> int:
-    failed = statuses.count("failed") + statuses.count("full")
-    if failed == 0:
-        return 0
-    return _FAILED if failed == len(statuses) else _SOME_FAILED
+def _request(args: argparse.Namespace, recipe: Recipe, file: Path | None) -> ColorRequest:
+    """Return the options that decide the colors, with the model chosen for them.
+
+    Raises:
+        ColorzooError: No model can be chosen, or the recipe names its references wrongly.
+    """
+    from colorzoo.batch.request import ColorRequest, reference_files
+    from colorzoo.inference.guidance_maps import choose_for_guidance
+
+    folder = file and file.parent
+    reference = tuple(args.reference or ())
+    is_guided = bool(reference_files(recipe, folder, reference))
+    with printed_warnings():  # of weights that do not fit
+        choice = choose_for_guidance(
+            args.model,
+            recipe,
+            args.weights,
+            reference=is_guided,
+            fast=args.fast,
+            exportable=args.engine == "onnxruntime",
+        )
+    names = {field.name for field in fields(ColorRequest)} - {"choice", "recipe", "folder", "reference"}
+    options: dict[str, Any] = {name: getattr(args, name) for name in names}
+    return ColorRequest(choice=choice, recipe=recipe, folder=folder, reference=reference, **options)
+
+
+def _print_result(args: argparse.Namespace, names_model: bool, result: PictureResult) -> None:
+    """Print the line of a picture: results on standard output, failures on standard error.
+
+    A result names its model unless the user named one.
+    """
+    from colorzoo.batch.runner import NOT_TRIED
+
+    if NOT_TRIED in result.notes:
+        return
+    model = (result.model,) if result.model and not names_model else ()
+    notes = "; ".join((*model, *result.notes))
+    if args.pictures == ["-"]:  # which was copied to a temporary file
+        notes = notes.replace(result.source, "standard input")
+    if result.failed:
+        print_line(f"colorzoo: error: {' '.join(notes.split())}", sys.stderr)
+        return
+    is_piped = args.output == "-"
+    name = "standard output" if is_piped else result.output or result.source
+    line = f"{name} ({notes})" if notes else name
+    print_line(line, sys.stderr if args.json or is_piped else sys.stdout)
+
+
+def _plan(
+    args: argparse.Namespace,
+    names: Sequence[str],
+    output: str | None,
+    request: ColorRequest,
+    report: Report,
+) -> tuple[list[Job], list[PictureResult]]:
+    """Find the pictures to color; print and return the results of those that are left out.
+
+    Raises:
+        PictureError: The output cannot serve for these pictures.
+    """
+    from colorzoo.batch.find import find_existing
+    from colorzoo.batch.outputs import plan_outputs
+    from colorzoo.batch.request import LoadedModels
+    from colorzoo.batch.runner import ALREADY_DONE, Job, PictureResult
+
+    search = find_existing(names, exclude=Path(output) if output else None)
+    found = search.found
+    results = [PictureResult(name, "", "failed", (str(error),)) for name, error in search.errors]
+    requests, broken = [request] * len(found), {}
+    if args.recipe_folder:
+        files = [recipe_file(picture, Path(args.recipe_folder)) for picture in found]
+        for number, file in enumerate(files):
+            try:
+                if file is not None:
+                    requests[number] = _request(args, recipe_of(args, file), file)
+            except ColorzooError as error:  # the other pictures are colored nevertheless
+                broken[number] = error
+        _print_unused(Path(args.recipe_folder), files)
+    models = LoadedModels(embed_origin=args.provenance == "embed")
+    jobs = []
+    extension = f".{args.format}" if args.format else None
+    planned = plan_outputs(found, requests, output, overwrite=args.overwrite, extension=extension)
+    for number, (picture, place) in enumerate(zip(found, planned, strict=True)):
+        source, target = str(picture.path), str(place.path)
+        if number in broken:
+            results.append(PictureResult(source, "", "failed", (f"{source}: {broken[number]}",)))
+        elif place.state == "missing":
+            notes = (f"{place.other.name} is of another picture",) if place.other else ()
+            coloring = partial(models.coloring, requests[number])
+            jobs.append(Job(source, picture.path, place.path, coloring, notes))
+        elif place.state == "done":
+            results.append(PictureResult(source, target, "skipped", (ALREADY_DONE,)))
+        else:
+            results.append(PictureResult(source, target, "failed", (f"{target} {_EXISTS[place.state]}",)))
+    for result in results:
+        report(result)
+    if search.passed_over:
+        print_line(f"colorzoo: {_passed_over_line(search.passed_over)}", sys.stderr)
+    results += [PictureResult(str(path), "", "skipped", (reason,)) for path, reason in search.passed_over]
+    return jobs, results
+
+
+def _passed_over_line(files: Sequence[tuple[Path, str]]) -> str:
+    named = "; ".join(f"{path} ({reason})" for path, reason in files[:_MOST_NAMED])
+    more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
+    return f"{len(files)} file{'s' if len(files) > 1 else ''} skipped: {named}{more}"
+
+
+def _print_unused(folder: Path, used: Sequence[Path | None]) -> None:
+    for path in sorted({*folder.rglob("*.json")} - {*used}):
+        print_line(f"colorzoo: {path} belongs to no picture", sys.stderr)
+
+
+def _color(args: argparse.Namespace, jobs: Sequence[Job], report: Report) -> list[PictureResult]:
+    """Color the pictures under a progress bar, and print the line of each."""
+    from colorzoo.batch.file import FileOptions
+    from colorzoo.batch.runner import color_pictures
+    from colorzoo.progress import progress_bar, record_interrupts
+
+    if not args.recipe_folder:
+        jobs[0].coloring()  # what is wrong with the model is one error, not one for each picture
+    options = FileOptions(
+        frames=args.frames,
+        quality=args.quality,
+        overwrite=args.overwrite,
+        salvage=args.salvage,
+        max_pixels=int(args.max_pixels * 1e6),
+    )
+    work = color_pictures(jobs, options, threads=args.jobs, skip_colored=args.skip_colored)
+    results = []
+    interrupts = record_interrupts()
+    with progress_bar("coloring", len(jobs)) as advance, closing(work):
+        for result in work:
+            results.append(result)
+            report(result)
+            if interrupts:
+                raise KeyboardInterrupt
+            advance()
+    return results
+
+
+def _print_summary(summary: BatchSummary, failed: str | None) -> None:
+    """Print a line about several pictures, and write the list of those that failed.
+
+    Raises:
+        PictureError: The list cannot be written.
+    """
+    if failed is not None:
+        from colorzoo.pictures.write import write_whole
+
+        text = "".join(f"{name}\n" for name, _ in summary.failures)
+        write_whole(Path(failed), text.encode("utf-8", "surrogateescape"))
+    if summary.counts.total() > 1:
+        counts = (f"{summary.counts[key]} {word}" for key, word in _COUNTED.items() if summary.counts[key])
+        print(f"colorzoo: {', '.join(counts)}", file=sys.stderr)
+
+
+@contextmanager
+def _standard_streams(args: argparse.Namespace) -> Iterator[tuple[list[str], str | None]]:
+    """Put temporary files in the place of standard input and output, which ``-`` stands for.
+
+    Yields:
+        The pictures and the output to go on with. The result is sent to standard output at the end.
+
+    Raises:
+        PictureError: ``-`` stands among other pictures, or its result has no place.
+    """
+    pictures, output = list(args.pictures), args.output
+    if "-" not in pictures and output != "-":
+        yield pictures, output
+        return
+    _check_streams(args)
+    with TemporaryDirectory() as folder:
+        if pictures == ["-"]:
+            data = sys.stdin.buffer.read()
+            if not data:
+                raise PictureError("standard input is empty (0 bytes), a picture was expected")
+            path = Path(folder) / f"stdin{_extension(data)}"
+            path.write_bytes(data)
+            pictures = [str(path)]
+        if output != "-":
+            yield pictures, output
+            return
+        source = Path(pictures[0])
+        extension = source.suffix
+        with suppress(OSError), source.open("rb") as file:
+            extension = _extension(file.read(12))
+        result = Path(folder) / "out" / (source.stem + extension)
+        yield pictures, str(result)
+        if result.is_file():
+            with result.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+
+
+def _check_streams(args: argparse.Namespace) -> None:
+    if "-" in args.pictures and (args.pictures != ["-"] or args.list):
+        raise PictureError("- is one picture from standard input, and cannot stand among others")
+    if args.pictures == ["-"] and args.output is None:
+        raise PictureError(
+            "a picture from standard input has no place for its result; name a file or - with -o"
+        )
+    is_single = args.pictures == ["-"] or (len(args.pictures) == 1 and Path(args.pictures[0]).is_file())
+    if args.output == "-" and (not is_single or args.list or args.json or args.dry_run):
+        raise PictureError("-o - sends one picture to standard output, and nothing else can go there")
+
+
+def _extension(data: bytes) -> str:
+    """Return the file extension for the beginning of a picture file."""
+    if data[8:12] == b"WEBP":
+        return ".webp"
+    if data[4:12] == b"ftypavif":
+        return ".avif"
+    return next((extension for start, extension in _SIGNATURES if data.startswith(start)), ".jpg")

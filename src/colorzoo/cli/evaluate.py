@@ -1,4 +1,4 @@
-"""``colorzoo evaluate``: models, pictures and a protocol in; a folder with a report out."""
+"""``colorzoo evaluate``: measure models by a protocol and write a report."""
 
 from __future__ import annotations
 
@@ -21,11 +21,9 @@ colorzoo evaluate --models gray,theirs=RESULTS --data PHOTOS --metrics psnr,lpip
 torchrun --nproc-per-node 2 -m colorzoo evaluate --models truth,gray --data PHOTOS -o REPORT
 """
 
-_OK, _SOME_SKIPPED = 0, 1
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument(
         "--models",
         metavar="A,B",
@@ -33,39 +31,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="models by name; also truth, gray, and NAME=FOLDER of finished results",
     )
     parser.add_argument("--data", metavar="DIR", type=Path, help="folder of color pictures")
+    parser.add_argument("-o", "--output", metavar="REPORT", type=Path, help="folder of the report")
     parser.add_argument(
         "--protocol", metavar="NAME", default="automatic", help="name or YAML file (default: %(default)s)"
     )
     parser.add_argument(
-        "--interactions", metavar="N,N", help="numbers of interactions, in place of the protocol's"
+        "--compare", nargs=2, metavar=("A", "B"), help="test which differences of two methods are significant"
     )
-    parser.add_argument(
-        "--metrics", metavar="A,B", help="in place of the protocol's; fid:NETWORK, lpips:TRUNK"
+    group = parser.add_argument_group("changes to the protocol")
+    group.add_argument("--interactions", metavar="N,N", help="numbers of interactions to measure at")
+    group.add_argument("--metrics", metavar="A,B", help="metrics to measure; fid:NETWORK, lpips:BACKBONE")
+    group.add_argument(
+        "--pairs", metavar="FILE", help="list of targets and references below DIR (default: pairs.csv)"
     )
-    parser.add_argument(
+    group.add_argument("--limit", metavar="N", type=int, help="use only the first N pictures")
+    group.add_argument(
+        "--resamples", metavar="N", type=int, default=2000, help="of the bootstrap (default: %(default)s)"
+    )
+    group = parser.add_argument_group("weights and machine")
+    group.add_argument(
         "--weights",
         metavar="NAME=FILE",
         action="append",
         default=[],
-        help="weight file of a model or a metric",
+        help="weight file of a model or a metric; may be repeated",
     )
-    parser.add_argument(
-        "--compare", nargs=2, metavar=("A", "B"), help="test which differences of two methods are real"
+    group.add_argument(
+        "--cache", metavar="DIR", type=Path, help="folder that keeps results (default: REPORT/cache)"
     )
-    parser.add_argument("-o", "--output", metavar="REPORT", type=Path, help="folder of the report")
-    parser.add_argument(
-        "--pairs", metavar="FILE", help="list of targets and references below DIR (default: pairs.csv)"
-    )
-    parser.add_argument("--limit", metavar="N", type=int, help="take only the first pictures")
-    parser.add_argument(
-        "--cache", metavar="DIR", type=Path, help="where results are kept (default: REPORT/cache)"
-    )
-    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda ... (default: %(default)s)")
-    parser.add_argument(
+    group.add_argument("--device", default="cpu", help="auto, cpu, cuda ... (default: %(default)s)")
+    group.add_argument(
         "--threads", metavar="N", type=int, default=1, help="of torch on a CPU (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--resamples", metavar="N", type=int, default=2000, help="of the bootstrap (default: %(default)s)"
     )
     parser.add_argument("--list", action="store_true", help="list protocols and metrics")
 
@@ -74,24 +70,24 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate; return 1 if pictures were skipped.
 
     Raises:
-        ColorzooError: Something that was named is not there, or nothing could be evaluated.
+        ColorzooError: A model, file or folder does not exist, or nothing could be evaluated.
     """
     if args.list:
         return _list()
     from colorzoo.evaluation.run import evaluate, warn
 
     outcome = evaluate(_plan(args))
-    if outcome.summary is None:  # another process writes
-        return _OK
+    if outcome.summary is None:  # another process writes the report
+        return 0
     warn(outcome)
     _print(outcome, args.output)
-    return _SOME_SKIPPED if outcome.skipped else _OK
+    return 1 if outcome.skipped else 0
 
 
 def _plan(args: argparse.Namespace) -> Plan:
+    from colorzoo.engines.device import choose_device
     from colorzoo.evaluation.protocol import load_protocol
     from colorzoo.evaluation.run import Plan
-    from colorzoo.inference.device import choose_device
 
     compare = tuple(args.compare) if args.compare else None
     models = _names(args.models) or list(compare or ())
@@ -149,22 +145,22 @@ def _require(holds: bool, message: str) -> None:
 
 
 def _list() -> int:
-    from colorzoo.cli._tables import print_table
-    from colorzoo.evaluation.choose import list_metrics
+    from colorzoo.cli._output import print_table
+    from colorzoo.evaluation.measures import list_metrics
     from colorzoo.evaluation.protocol import list_protocols, load_protocol
 
     protocols = [load_protocol(name) for name in list_protocols()]
     print_table(("protocol", "version", "title"), [(p.name, str(p.version), p.title) for p in protocols])
     print(f"\nmetrics: {', '.join(list_metrics())}")
-    return _OK
+    return 0
 
 
 def _print(outcome: Outcome, folder: Path) -> None:
-    from colorzoo.cli._tables import print_table
-    from colorzoo.evaluation.cells import heading, score_cell
+    from colorzoo.cli._output import print_table
+    from colorzoo.evaluation.tables import heading, score_cell
 
     assert outcome.summary is not None
-    outputs = outcome.summary.evaluated.outputs
+    outputs = outcome.summary.setup.outputs
     rows = []
     for row in outcome.summary.rows:
         cells = (score_cell(row.scores[output.key], output).text for output in outputs)

@@ -1,54 +1,130 @@
-"""``colorzoo info``: how colored pictures were made, as they say themselves."""
+"""``colorzoo info``: show how colored pictures and films were made, from the record of each file."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+from colorzoo.cli._output import print_line
 from colorzoo.errors import PictureError
 
 NAME = "info"
-HELP = "show of which picture, by which model and weights a colored file was made"
+HELP = "show from which picture, and with which model and weights, a colored file was made"
 EXAMPLE = """
 colorzoo info old.color.jpg
+colorzoo info colored/
+colorzoo info film.color.mp4
 colorzoo info colored/*.jpg --json
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("pictures", nargs="+", metavar="FILE", help="results of colorzoo")
+    parser.add_argument(
+        "pictures", nargs="+", metavar="FILE", help="results of colorzoo, or folders, which are listed"
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON list")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what each file says.
+    """Print the record of each file.
 
     Returns:
-        0, or 1 if a file does not say how it was made.
+        0, or 1 if a named file has no record, or no file of a folder has one.
 
     Raises:
-        PictureError: There is no such file.
+        PictureError: There is no such file or folder.
     """
-    from colorzoo.inference.origin import read_origin
-
-    found = []
     for name in args.pictures:
-        if not Path(name).is_file():
-            raise PictureError(f"{name}: no such file")
-        found.append((name, read_origin(Path(name))))
+        if not Path(name).exists():
+            raise PictureError(f"{name}: no such file or folder")
+    rows, complete = [], True
+    for name in args.pictures:
+        found = _below(Path(name)) if Path(name).is_dir() else [_row(Path(name))]
+        complete &= any(row["origin"] for row in found)
+        if not args.json:
+            _print_tree(Path(name), found) if Path(name).is_dir() else _print_file(found[0])
+        rows += found
     if args.json:
-        rows = [{"file": name, "origin": origin and asdict(origin)} for name, origin in found]
         print(json.dumps(rows, indent=1))
+    return 0 if complete else 1
+
+
+def _below(folder: Path) -> list[dict[str, Any]]:
+    """Return the rows of the files in a folder, or of the folder itself if it holds the frames of a film."""
+    from colorzoo.batch.find import pictures_and_films
+
+    own = _row(folder)
+    return [own] if own["origin"] else [_row(path) for path in pictures_and_films(folder)]
+
+
+def _row(path: Path) -> dict[str, Any]:
+    from colorzoo.pictures.provenance import read_provenance
+
+    found = read_provenance(path)
+    origin = None if found is None else asdict(found) | {"source_type": found.source_type}
+    film = _film_facts(path)
+    return {"file": str(path), "origin": origin} | ({"film": film} if film else {})
+
+
+def _film_facts(path: Path) -> dict[str, Any] | None:
+    """Return size, rate, frames and codec of a film; None for other files, and without PyAV."""
+    from colorzoo.batch.find import FILMS
+
+    if path.suffix.lower() not in FILMS or not path.is_file():
+        return None
+    try:
+        import av
+
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            return {
+                "width": stream.width,
+                "height": stream.height,
+                "frames": stream.frames or None,
+                "rate": float(stream.average_rate) if stream.average_rate else None,
+                "seconds": float(container.duration / 1_000_000) if container.duration else None,
+                "codec": stream.codec_context.name,
+                "sound": bool(container.streams.audio),
+            }
+    except Exception:  # PyAV is not installed, or the film is damaged
+        return None
+
+
+def _print_file(row: dict[str, Any]) -> None:
+    origin = row["origin"]
+    if origin is None:
+        print_line(f"{row['file']}: no record of how it was made", sys.stdout)
     else:
-        for name, origin in found:
-            print(_lines(name, asdict(origin)) if origin else f"{name}: does not say how it was made")
-    return 0 if all(origin for _, origin in found) else 1
+        print_line(f"{row['file']}:", sys.stdout)
+        for title, value in origin.items():
+            if value != "":
+                print_line(f"  {title:<11} {' '.join(str(value).split())}", sys.stdout)
+    if film := row.get("film"):
+        known = ", ".join(f"{title} {value}" for title, value in film.items() if value is not None)
+        print_line(f"  {'film':<11} {known}", sys.stdout)
 
 
-def _lines(name: str, origin: dict[str, object]) -> str:
-    origin["recipe"] = " ".join(str(origin["recipe"]).split())
-    given = {title: value for title, value in origin.items() if value != ""}
-    return "\n".join([f"{name}:", *(f"  {title:<9} {value}" for title, value in given.items())])
+def _print_tree(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """Print one line for each file, below the names of its folders."""
+    print_line(
+        f"{folder}: {sum(bool(row['origin']) for row in rows)} of {len(rows)} files have a record", sys.stdout
+    )
+    shown: tuple[str, ...] = ()
+    for row in rows:
+        parts = Path(row["file"]).relative_to(folder).parts or (".",)
+        for depth, part in enumerate(parts[:-1]):
+            if shown[: depth + 1] != parts[: depth + 1]:
+                print_line(f"{'  ' * (depth + 1)}{part}/", sys.stdout)
+        shown = parts[:-1]
+        print_line(f"{'  ' * len(parts)}{parts[-1]}  {_short(row['origin'])}", sys.stdout)
+
+
+def _short(origin: dict[str, Any] | None) -> str:
+    if origin is None:
+        return "no record"
+    return ", ".join(filter(None, (origin["model"], origin["date"], f"of {origin['source'][:12]}")))

@@ -1,11 +1,11 @@
-"""``colorzoo look``: keep all that a model needs of a reference in a file of a few kilobytes."""
+"""``colorzoo look``: store what a model needs of a reference in a file of a few kilobytes."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from colorzoo.cli._references import add_fast_argument, add_weights_argument
+from colorzoo.cli._options import add_model_group, add_reference_weights_argument, choose_from_options
 from colorzoo.errors import ColorzooError
 
 NAME = "look"
@@ -21,33 +21,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("references", nargs="+", metavar="IMG", help="pictures in color, or looks to mix")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the look file to write")
-    add_weights_argument(parser)
-    parser.add_argument("--model", help="registered name (default: the best one on this machine)")
-    add_fast_argument(parser)
-    parser.add_argument("--weights", default="default", help="default, published, or the path of a file")
-    parser.add_argument(
-        "--size", type=int, help="shorter side at which references are seen (default: the model's)"
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    add_reference_weights_argument(parser)
+    group = add_model_group(parser)
+    group.add_argument(
+        "--size", type=int, help="shorter side at which the network sees references (default: the model's)"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace a file that is already there")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the look.
 
     Raises:
-        ColorzooError: A reference cannot be used, or the file is there already.
+        ColorzooError: A reference cannot be used, or the file exists already.
     """
     out = Path(args.output)
     if out.exists() and not args.overwrite:
         raise ColorzooError(f"{out} exists already; --overwrite replaces it, -o names another file")
     from colorzoo.inference.colorizer import Colorizer
-    from colorzoo.inference.defaults import choose_default
-    from colorzoo.inference.looks import GivesLooks
-    from colorzoo.inference.references import make_look, named_references
+    from colorzoo.inference.references import GivesLooks, make_look, named_references
 
+    choice = choose_from_options(args, "exemplar", GivesLooks)
     references = named_references(args.references, args.reference_weights)
-    name = args.model or choose_default("exemplar", fast=args.fast, able=GivesLooks)
-    colorizer = Colorizer(name, weights=args.weights, size=args.size)
+    colorizer = Colorizer(choice, size=args.size)
     look = make_look(colorizer.model, colorizer.name, references, colorizer.size)
     try:
         look.save(out)

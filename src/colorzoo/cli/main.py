@@ -1,17 +1,53 @@
-"""The entry point of ``colorzoo``: finds the verb, runs it, and turns errors into one line and an exit code.
+"""Entry point of ``colorzoo``: find the verb, run it, and turn errors into one line and an exit code.
 
-Exit codes: 0 all good, 1 some of the work failed (said by the verb), 2 bad usage or bad input, 130
-interrupted, 141 the reader of a pipe went away. With ``COLORZOO_DEBUG=1`` errors keep their traceback.
+Exit codes: 0 success, 1 some of the work failed, 2 bad usage or bad input, 130 interrupted, 141 the reader of
+a pipe has closed it. With ``COLORZOO_DEBUG=1`` errors keep their traceback.
 """
 
 from __future__ import annotations
 
+import argparse
+import difflib
+import importlib
 import os
+import pkgutil
+import re
 import sys
+import textwrap
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import NoReturn, Protocol, cast
 
-from colorzoo.cli._verbs import all_verbs, find_verb, lightning_verbs, unknown_verb
+import colorzoo.cli
+from colorzoo.cli import lightning
+from colorzoo.environment import is_on
 from colorzoo.errors import ColorzooError
+
+# `main` is this module, and `lightning` serves several verbs that parse their own arguments.
+_NO_VERBS = frozenset({"main", "lightning"})
+
+_OPTION, _NEGATIVE = re.compile(r"--[a-z][a-z-]*"), re.compile(r"-\.?\d")
+
+
+class Verb(Protocol):
+    """Interface of a module of `colorzoo.cli` that is a verb.
+
+    Attributes:
+        NAME: The word on the command line.
+        HELP: One line for the list of verbs.
+        EXAMPLE: Command lines shown below ``--help``.
+    """
+
+    NAME: str
+    HELP: str
+    EXAMPLE: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the arguments of the verb."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Run the verb and return the exit code."""
+        ...
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,67 +62,110 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _dispatch(words)
-        sys.stdout.flush()  # here, so that a closed pipe is met inside this `try`
+        sys.stdout.flush()  # here, so that a closed pipe raises inside this `try`
     except ColorzooError as error:
-        if os.environ.get("COLORZOO_DEBUG", "0") not in ("", "0"):
+        if is_on("COLORZOO_DEBUG"):
             raise
-        print(f"colorzoo: error: {_one_line(error)}", file=sys.stderr)
+        print(f"colorzoo: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("colorzoo: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        _silence_stdout()
+        # Python flushes stdout again at exit, which would print another error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except SystemExit as stop:
-        return _exit_code(stop)
+        if stop.code is None or isinstance(stop.code, int):
+            return stop.code or 0
+        print(stop.code, file=sys.stderr)
+        return 1
     return code
 
 
 def _dispatch(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
-        return _print_overview(missing=not words)
+        # a script that lost its verb must not seem to succeed
+        print(_overview(all_verbs()), end="", file=sys.stdout if words else sys.stderr)
+        return 0 if words else 2
     if words[0] == "--version":
-        from colorzoo.cli._requirements import installed_version
-
-        print(f"colorzoo {installed_version('colorzoo') or '(not installed as a package)'}")
+        try:
+            print(f"colorzoo {version('colorzoo')}")
+        except PackageNotFoundError:
+            print("colorzoo (not installed as a package)")
         return 0
     if words[0].startswith("-"):
         raise ColorzooError(f"unknown option {words[0]!r} before a verb; see `colorzoo --help`")
-    return _run_verb(words)
-
-
-def _run_verb(words: list[str]) -> int:
     verb = find_verb(words[0])
     if verb is not None:
-        from colorzoo.cli._parser import verb_parser
-
-        return verb.run(verb_parser(verb).parse_args(words[1:]))
-    lightning = lightning_verbs()
-    if lightning is not None and words[0] in lightning.VERBS:
-        return lightning.run(words)  # untouched: the Lightning CLI has its own --help
-    raise unknown_verb(words[0])
-
-
-def _print_overview(missing: bool) -> int:
-    from colorzoo.cli._parser import overview
-
-    # A script whose verb got lost must not look as if it had succeeded.
-    print(overview(all_verbs()), end="", file=sys.stderr if missing else sys.stdout)
-    return 2 if missing else 0
+        return verb.run(_verb_parser(verb).parse_args(_joined(words[1:])))
+    if words[0] in lightning.VERBS:
+        return lightning.run(words)  # unchanged: the Lightning CLI has its own --help
+    near = difflib.get_close_matches(words[0], all_verbs(), n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`colorzoo --help` lists all verbs."
+    raise ColorzooError(f"unknown verb {words[0]!r}; {hint}")
 
 
-def _one_line(error: ColorzooError) -> str:
-    return " ".join(str(error).split())
+def _joined(words: list[str]) -> list[str]:
+    """Join options with values that begin with a minus and a digit, which argparse takes for options."""
+    joined: list[str] = []
+    for word in words:
+        if joined and _NEGATIVE.match(word) and _OPTION.fullmatch(joined[-1]):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
-def _silence_stdout() -> None:
-    """Point stdout at nothing, or Python complains again when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def find_verb(name: str) -> Verb | None:
+    """Import and return the module of one verb, or None when there is no such verb."""
+    module_name = name.replace("-", "_")
+    if module_name not in _verb_modules():
+        return None
+    verb = cast(Verb, importlib.import_module(f"colorzoo.cli.{module_name}"))
+    return verb if name == verb.NAME else None
 
 
-def _exit_code(stop: SystemExit) -> int:
-    if stop.code is None or isinstance(stop.code, int):
-        return stop.code or 0
-    print(stop.code, file=sys.stderr)
-    return 1
+def all_verbs() -> dict[str, str]:
+    """Return the line of help of every verb, sorted by name."""
+    verbs = [importlib.import_module(f"colorzoo.cli.{name}") for name in _verb_modules()]
+    return dict(sorted((lightning.VERBS | {verb.NAME: verb.HELP for verb in verbs}).items()))
+
+
+def _verb_modules() -> set[str]:
+    found = {module.name for module in pkgutil.iter_modules(colorzoo.cli.__path__)}
+    return {name for name in found if not name.startswith("_")} - _NO_VERBS
+
+
+class _Parser(argparse.ArgumentParser):
+    """`argparse.ArgumentParser` whose errors are one line, like all errors of the command line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ColorzooError(f"{message}; see `{self.prog} --help`")
+
+
+def _verb_parser(verb: Verb) -> _Parser:
+    """Build the parser of one verb, with its examples below the help."""
+    parser = _Parser(
+        prog=f"colorzoo {verb.NAME}",
+        description=verb.HELP,
+        epilog="examples:\n" + textwrap.indent(verb.EXAMPLE.strip(), "  "),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # an abbreviation would break once a second option begins alike
+    )
+    verb.add_arguments(parser)
+    return parser
+
+
+def _overview(verbs: dict[str, str]) -> str:
+    """Return the help of ``colorzoo`` itself: the list of verbs."""
+    parser = _Parser(
+        prog="colorzoo",
+        description="A zoo of image colorization papers: train, colorize, measure, draw.",
+        epilog="`colorzoo VERB --help` shows the arguments of a verb, with examples.",
+    )
+    parser.add_argument("--version", action="store_true", help="show the version and exit")
+    choices = parser.add_subparsers(title="verbs", metavar="VERB")
+    for name, line in verbs.items():
+        choices.add_parser(name, help=line.replace("%", "%%"))
+    return parser.format_help()

@@ -5,13 +5,9 @@ from __future__ import annotations
 import argparse
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from colorzoo.cli._references import add_fast_argument
+from colorzoo.cli._options import add_model_group, choose_from_options
 from colorzoo.errors import ColorzooError
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 NAME = "segment"
 HELP = "show the classes of a photo with a legend, for --class and --classes of colorize"
@@ -26,56 +22,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("photo", metavar="PHOTO")
     parser.add_argument("-o", "--output", metavar="OUT", help="picture to write (default: PHOTO.classes.png)")
-    parser.add_argument("--labels", metavar="OUT", help="also write the numbers themselves as a gray PNG")
-    parser.add_argument("--model", help="registered name (default: the best one for class maps)")
-    add_fast_argument(parser)
-    parser.add_argument("--weights", default="default", help="default, published, or the path of a file")
-    parser.add_argument("--size", type=int, help="shorter side that the network sees (default: the model's)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument("--overwrite", action="store_true", help="replace what is already there")
+    parser.add_argument("--labels", metavar="OUT", help="also write the class numbers as a gray PNG")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
+    group = add_model_group(parser, "the best one for class maps")
+    group.add_argument("--size", type=int, help="shorter side that the network sees (default: the model's)")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the picture of the classes, and print their shares."""
-    from PIL import Image
+    """Write the picture of the classes, and print their shares.
 
-    from colorzoo.inference.classes import FindsClasses
-    from colorzoo.inference.colorizer import Colorizer
-    from colorzoo.inference.defaults import choose_default
-    from colorzoo.inference.picture_io import read_picture
-    from colorzoo.inference.segmenting import draw_classes, segment_picture
-    from colorzoo.inference.write import write_whole
-
+    Raises:
+        ColorzooError: The photo cannot be read, a result cannot be written, or the model finds no classes.
+    """
     photo = Path(args.photo)
     out = Path(args.output) if args.output else photo.with_name(f"{photo.stem}.classes.png")
     targets = [out, *([Path(args.labels)] if args.labels else [])]
     for target in targets:
-        _check_target(target, overwrite=args.overwrite)
+        if target.suffix.lower() != ".png":
+            raise ColorzooError(f"{target} must end in .png: other formats would change the numbers")
+        if target.exists() and not args.overwrite:
+            raise ColorzooError(f"{target} exists already; --overwrite replaces it, -o names another file")
+    from PIL import Image
+
+    from colorzoo.inference.classes import FindsClasses, draw_classes, segment_picture
+    from colorzoo.inference.colorizer import Colorizer
+    from colorzoo.pictures.read import read_picture
+    from colorzoo.pictures.write import write_whole
+
+    choice = choose_from_options(args, "classes", FindsClasses)
     picture = read_picture(photo)
-    name = args.model or choose_default("classes", fast=args.fast, able=FindsClasses)
-    colorizer = Colorizer(name, weights=args.weights, device=args.device, size=args.size)
+    colorizer = Colorizer(choice, device=args.device, size=args.size)
     if not isinstance(colorizer.model, FindsClasses):
-        raise ColorzooError(f"{name} finds no classes; models that do take the guidance 'classes'.")
+        raise ColorzooError(
+            f"{choice.name} finds no classes; use a model that accepts the guidance 'classes', see "
+            "`colorzoo models --guidance classes`"
+        )
     found = segment_picture(colorizer.model, picture, colorizer.size)
-    images = [draw_classes(picture, found)]
-    if args.labels:
-        images.append(Image.fromarray(found.labels.astype("uint8")))
-    for target, image in zip(targets, images, strict=True):
-        write_whole(target, _as_png(image))
+    images = [draw_classes(picture, found), Image.fromarray(found.labels.astype("uint8"))]
+    for target, image in zip(targets, images, strict=False):
+        stream = io.BytesIO()
+        image.save(stream, "PNG")
+        write_whole(target, stream.getvalue())
     for number, share in found.shares.items():
         print(f"class {number:2d}  {share:6.1%}")
     print(out)
     return 0
-
-
-def _check_target(path: Path, *, overwrite: bool) -> None:
-    if path.suffix.lower() != ".png":
-        raise ColorzooError(f"{path} must end in .png: other formats would change the numbers")
-    if path.exists() and not overwrite:
-        raise ColorzooError(f"{path} exists already; --overwrite replaces it, -o names another file")
-
-
-def _as_png(image: Image.Image) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, "PNG")
-    return stream.getvalue()

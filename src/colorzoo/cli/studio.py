@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from colorzoo.cli._references import add_fast_argument
-from colorzoo.errors import ColorzooError
+from colorzoo.cli._options import add_fast_argument
+from colorzoo.errors import ColorzooError, PictureError
 from colorzoo.registry import model_card
 
 if TYPE_CHECKING:
-    from colorzoo.studio.serve import Made
+    from colorzoo.studio.studio import Studio
 
 NAME = "studio"
 HELP = "color a picture by hand, in the browser"
@@ -23,7 +24,7 @@ colorzoo studio --host 0.0.0.0 --port 9000 --no-browser
 colorzoo studio --static page && python -m http.server --directory page
 """
 
-_NEEDED = ("starlette", "uvicorn", "websockets", "segno")
+_REQUIRED = ("starlette", "uvicorn", "websockets", "segno")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,30 +33,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pictures",
         nargs="*",
         metavar="PHOTO",
-        help="opened at once; others by drop or button (several: of --static, by ?photo=NAME)",
+        help="photo to open; more can be dropped onto the page (with --static: several, by ?photo=NAME)",
     )
-    parser.add_argument("--recipe", metavar="R.json", help="color points and settings to begin with")
+    parser.add_argument("--recipe", metavar="R.json", help="initial color points and settings")
     parser.add_argument(
-        "--model", help="registered name to begin with (default: the best one on this machine)"
+        "--model", help="registered name of the model (default: the best one on this machine)"
     )
-    add_fast_argument(parser)
+    parser.add_argument("--port", type=int, help="port (default: the first free one from 8765)")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="where to listen; beyond this machine the address holds a token"
+    add_fast_argument(parser)
+
+    network = parser.add_argument_group("access from other machines")
+    network.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on, such as 0.0.0.0 for all; other machines need the token that is printed",
     )
-    parser.add_argument(
+    network.add_argument(
         "--allow-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="a further name under which it may be opened, as that of a proxy before it; repeatable",
+        help="another host name of this server, such as that of a proxy; may be repeated",
     )
-    parser.add_argument("--port", type=int, help="port (default: the first free one from 8765)")
-    parser.add_argument("--no-browser", action="store_true", help="only print the address")
-    parser.add_argument(
-        "--static", metavar="FOLDER", help="write the pad as plain files that color in the browser, and end"
+
+    static = parser.add_argument_group("page without a server")
+    static.add_argument(
+        "--static", metavar="FOLDER", help="write the pad as plain files that color in the browser, and exit"
     )
-    parser.add_argument("--models", metavar="A,B", help="models of --static, the first is the default one")
+    static.add_argument("--models", metavar="A,B", help="models of the page, the default one first")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,34 +72,76 @@ def run(args: argparse.Namespace) -> int:
         ColorzooError: The extra is missing, or folder, photo, recipe, model or address cannot be used.
     """
     if args.static is not None:
-        from colorzoo.cli._static_page import write_static
-
-        return write_static(args)
+        return _write_static(args)
     if args.models is not None:
         raise ColorzooError("--models belongs to --static; --model names the one to begin with")
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    missing = [name for name in _REQUIRED if importlib.util.find_spec(name) is None]
     if missing:
         raise ColorzooError(
             f'the studio needs {", ".join(missing)}: python -m pip install "colorzoo[studio]"'
         )
     if args.model:
-        model_card(args.model)
+        model_card(args.model)  # raises on an unknown name
     if args.port is not None and not 0 <= args.port <= 65535:
         raise ColorzooError(f"--port must be from 0 to 65535, got {args.port}")
     if len(args.pictures) > 1:
         raise ColorzooError("several photos belong to --static; name one, and drop the others onto the pad")
     if args.pictures and not Path(args.pictures[0]).exists():
         raise ColorzooError(f"{args.pictures[0]}: no such file")
-    # nothing here may import torch before the address is printed
-    from colorzoo.studio.listen import Address
-    from colorzoo.studio.serve import serve
+    # nothing up to here imports torch: the address is printed first
+    from colorzoo.studio.server import Address, serve
 
     names = tuple(name.lower() for name in args.allow_host)
-    serve(lambda: _make(args), Address(args.host, args.port, names), browser=not args.no_browser)
+    photo = Path(args.pictures[0]) if args.pictures else None
+    address = Address(args.host, args.port, names)
+    serve(lambda: _make_studio(args), address, browser=not args.no_browser, photo=photo)
     return 0
 
 
-def _make(args: argparse.Namespace) -> Made:
-    from colorzoo.cli._studio import make_studio
+def _make_studio(args: argparse.Namespace) -> tuple[Studio, dict[str, Any] | None]:
+    """Return the studio with the photo of the command line, and the initial recipe."""
+    from colorzoo.engines.device import choose_device
+    from colorzoo.factory import create_coloring_model
+    from colorzoo.guidance import Recipe
+    from colorzoo.pictures.read import examine_picture
+    from colorzoo.studio.access import is_loopback
+    from colorzoo.studio.photo import without_options
+    from colorzoo.studio.studio import Studio
+    from colorzoo.studio.works import Works, works_folder
+    from colorzoo.weights.choice import choose_model
 
-    return make_studio(args)
+    choose_device(args.device)  # raises on an unknown device
+    recipe = Recipe.from_json(Path(args.recipe)).to_dict() if args.recipe else None
+    name = args.model or (recipe or {}).get("model")
+    choice = choose_model(name, "points", fast=args.fast, create=create_coloring_model)
+    works = Works(works_folder()) if is_loopback(args.host) else None  # else several users share the pad
+    studio = Studio(model=choice.name, device=args.device, works=works, tune=True)
+    try:
+        for path in map(Path, args.pictures):
+            try:
+                examine_picture(path, max_pixels=studio.limits.pixels)  # raises here, not in the page
+            except PictureError as error:
+                raise without_options(error) from error
+            studio.offer(path.read_bytes(), path.name)
+    except BaseException:
+        studio.close()
+        raise
+    return studio, recipe
+
+
+def _write_static(args: argparse.Namespace) -> int:
+    from colorzoo.engines.export import require_onnx
+    from colorzoo.studio.static_page import page_models, write_page
+
+    if args.recipe or args.model:
+        raise ColorzooError("--static takes --models; a recipe is loaded in the page")
+    require_onnx()
+    names = None if args.models is None else [name.strip() for name in args.models.split(",") if name.strip()]
+    photos = [Path(picture) for picture in args.pictures]
+    page = write_page(
+        Path(args.static), page_models(names), photos, lambda line: print(line, file=sys.stderr)
+    )
+    print(f"{page.folder}: {', '.join(page.models)}")
+    print(f"{page.total / 1e6:.1f} MB in all, {page.initial / 1e6:.1f} MB before the first photo is colored")
+    print(f"try it: python -m http.server --directory {page.folder}")
+    return 0

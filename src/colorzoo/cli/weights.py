@@ -1,20 +1,25 @@
-"""``colorzoo weights``: which weight files there are; fetch, verify, convert, export and pack them."""
+"""``colorzoo weights``: list, fetch, verify, convert, export and pack weight files."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from colorzoo.cli._tables import print_table
-from colorzoo.cli._weights_fetch import BEST, fetch_best, fetch_one, first_use
+from colorzoo.card import ModelCard, Use
+from colorzoo.cli._options import add_overwrite_argument, require_new
+from colorzoo.cli._output import print_table
+from colorzoo.errors import WeightsError
 from colorzoo.registry import list_models, model_card
-from colorzoo.tiers import USES
-from colorzoo.weights._files import megabytes
-from colorzoo.weights.catalog import WeightFile, list_weights
-from colorzoo.weights.ledger import inspect, read_note
-from colorzoo.weights.pack import pack_checkpoint
+from colorzoo.weights.catalog import WeightFile, list_weights, weight_file
+from colorzoo.weights.choice import USES, RankedModel, describe_state, rank_models
+from colorzoo.weights.download import fetch, is_offline
+from colorzoo.weights.file_record import FileState, check_first_use, inspect_file, read_record
+from colorzoo.weights.files import megabytes
 
 NAME = "weights"
 HELP = "list, fetch, verify, convert, export and pack the weight files of the models"
@@ -27,65 +32,51 @@ colorzoo weights convert zhang2017_local model.caffemodel local.safetensors
 colorzoo weights export zhang2017_local_small small.onnx
 """
 
-_HEADER = ("MODEL", "TAG", "SIZE", "LICENSE", "CODE", "SHA256", "FROM", "WHERE", "FILE")
-_ACTIONS = ("list", "fetch", "verify", "convert", "export", "pack")
+_BEST: tuple[Use, ...] = ("automatic", "points", "exemplar", "sketch")  # the most common uses
+_LIST_HEADER = ("MODEL", "TAG", "SIZE", "LICENSE", "CODE", "SHA256", "FROM", "WHERE", "FILE")
+_FETCH_HEADER = ("MODEL", "FOR", "SIZE", "LICENSE", "FROM", "STATE")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the actions and their options."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar=f"{{{','.join(_ACTIONS)}}}")
+    """Declare the actions and their options."""
+    names = "{list,fetch,verify,convert,export,pack}"
+    actions = parser.add_subparsers(dest="action", required=True, metavar=names)
 
-    listing = _action(actions, "list", "show all known weights and where they are", "--json")
+    def add(name: str, text: str, example: str) -> argparse.ArgumentParser:
+        epilog = f"example: colorzoo weights {name} {example}"
+        description = f"{text[0].upper()}{text[1:]}."
+        return actions.add_parser(name, help=text, description=description, epilog=epilog)
+
+    listing = add("list", "show all known weights and where they are", "--json")
     listing.add_argument("--json", action="store_true", help="print a JSON list")
 
-    text = "download the weights of a model, or the best ones for a use, or for all"
-    fetching = _action(actions, "fetch", text, "best")
+    text = "download the weights of a model, or the best weights for one use or for the most common uses"
+    fetching = add("fetch", text, "best")
     fetching.add_argument(
-        "name", metavar="NAME", help=f"model, one of its aliases, best, or a use: {', '.join(USES)}"
+        "name", metavar="NAME", help=f"model or one of its aliases, best, or a use: {', '.join(USES)}"
     )
     fetching.add_argument("--yes", action="store_true", help="with best or a use: do not ask")
-    fetching.add_argument("--tag", default="published", help="which of its weights (default: %(default)s)")
+    fetching.add_argument("--tag", default="published", help="tag of the weights (default: %(default)s)")
     fetching.add_argument("--offline", action="store_true", help="open no connection, only check the file")
 
-    verifying = _action(actions, "verify", "check the hashes of the files on this machine", "zhang2017_local")
+    verifying = add("verify", "check the hashes of the files on this machine", "zhang2017_local")
     verifying.add_argument("name", metavar="NAME", nargs="?", help="only this model (default: all)")
-    _add_convert(actions)
-    _add_export(actions)
 
-    packing = _action(actions, "pack", "turn a checkpoint into a float16 weight file", "NAME last.ckpt OUT")
-    _add_name(packing)
-    packing.add_argument("checkpoint", metavar="CKPT", type=Path, help="checkpoint of `colorzoo fit`")
-    packing.add_argument("out", metavar="OUT", type=Path, help="file to write, NAME.safetensors")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Run the chosen action.
-
-    Returns:
-        Exit code: 0, or 1 when ``verify`` finds a broken file or ``export`` a graph that answers otherwise.
-
-    Raises:
-        ColorzooError: Unknown model or tag, or weights that cannot be fetched or read.
-    """
-    if args.action == "list":
-        return _list(args.json)
-    if args.action == "fetch":
-        return _fetch(args)
-    if args.action == "convert":
-        return _convert(args)
-    if args.action == "export":
-        return _export(args)
-    if args.action == "pack":
-        return _pack(args.name, args.checkpoint, args.out)
-    return _verify(args.name)
-
-
-def _add_convert(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    text = "turn a file of the authors (PyTorch or Caffe) into safetensors that bring their settings along"
-    converting = _action(actions, "convert", text, "zhang2017_local model.caffemodel local.safetensors")
-    _add_name(converting)
+    text = "turn a file of the authors (PyTorch or Caffe) into safetensors that include their settings"
+    converting = add("convert", text, "zhang2017_local model.caffemodel local.safetensors")
+    exporting = add(
+        "export",
+        "write a graph for other programs: OUT.onnx, or OUT.pt2 of torch.export",
+        "zhang2017_local_small small.onnx",
+    )
+    packing = add("pack", "turn a checkpoint into a float16 weight file", "NAME last.ckpt OUT")
+    for action in (converting, exporting, packing):
+        action.add_argument("name", metavar="NAME", help="model, or one of its aliases")
     converting.add_argument(
-        "source", metavar="FILE", type=Path, help="the authors' file, or folder of files; it runs no code"
+        "source",
+        metavar="FILE",
+        type=Path,
+        help="the authors' file, or folder of files; no code in it is run",
     )
     converting.add_argument("out", metavar="OUT", type=Path, help="file to write, NAME.safetensors")
     converting.add_argument("--half", action="store_true", help="store float16, half the size")
@@ -95,33 +86,20 @@ def _add_convert(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -
         type=_setting,
         action="append",
         default=[],
-        help="record a constructor argument that the file cannot tell, such as mask_center=0.5",
+        help="constructor argument that the file does not contain, such as mask_center=0.5; may be repeated",
     )
-
-
-def _add_export(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    text = "write a graph for other programs: OUT.onnx, or OUT.pt2 of torch.export"
-    exporting = _action(actions, "export", text, "zhang2017_local_small small.onnx")
-    _add_name(exporting)
     exporting.add_argument("out", metavar="OUT", type=Path, help="file to write, .onnx or .pt2")
     exporting.add_argument(
         "--weights", metavar="W", default="default", help="tag or file (default: %(default)s)"
     )
-
-
-def _add_name(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="model, or one of its aliases")
-
-
-def _action(
-    actions: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, example: str
-) -> argparse.ArgumentParser:
-    epilog = f"example: colorzoo weights {name} {example}"
-    return actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=epilog)
+    for action in (converting, exporting, packing):
+        add_overwrite_argument(action)
+    packing.add_argument("checkpoint", metavar="CKPT", type=Path, help="checkpoint of `colorzoo fit`")
+    packing.add_argument("out", metavar="OUT", type=Path, help="file to write, NAME.safetensors")
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    """Read ``key=value``, where the value is JSON or, failing that, a word."""
+    """Read ``key=value``, where the value is JSON or else a string."""
     key, separator, value = text.partition("=")
     if not key.isidentifier() or not separator:
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE, such as mask_center=0.5")
@@ -131,94 +109,205 @@ def _setting(text: str) -> tuple[str, Any]:
         return key, value
 
 
+def run(args: argparse.Namespace) -> int:
+    """Run the chosen action.
+
+    Returns:
+        0, or 1 when ``verify`` finds a broken file, ``fetch`` gets only some files, or the graph of
+        ``export`` differs from the model.
+
+    Raises:
+        ColorzooError: Unknown model or tag, or weights that cannot be fetched or read.
+    """
+    if args.action == "list":
+        return _list(args.json)
+    if args.action == "verify":
+        return _verify(args.name)
+    if args.action == "fetch" and args.name == "best":
+        return _fetch_best(_BEST, yes=args.yes, offline=args.offline)
+    if args.action == "fetch" and args.name in USES:
+        return _fetch_best((args.name,), yes=args.yes, offline=args.offline)
+    card = model_card(args.name)
+    if args.action == "fetch":
+        print(_fetch_one(card, args.tag, offline=args.offline))
+        return 0
+    require_new(args.out, overwrite=args.overwrite)
+    if args.action == "export":
+        return _export(card, args.out, args.weights)
+    from colorzoo.weights.convert import convert_weights, pack_checkpoint
+
+    if args.action == "convert":
+        written = convert_weights(args.source, card, args.out, hparams=dict(args.set), half=args.half)
+        hparams = written.metadata["hparams"]
+        print(f"{written.path} sha256={written.sha256} size={written.size} hparams={hparams}")
+    else:
+        entry = pack_checkpoint(args.checkpoint, card, args.out)
+        print(f"{args.out} sha256={entry.sha256} size={entry.size}")
+    return 0
+
+
 def _list(as_json: bool) -> int:
     rows = list_weights()
     if as_json:
         print(json.dumps([row.to_dict() for row in rows], indent=2))
-    else:
-        print_table(_HEADER, [_cells(row) for row in rows])
+        return 0
+    cells = []
+    for row in rows:
+        digest = row.weights.sha256[:12] if row.weights.sha256 else "not stated"
+        record = read_record(row.path) if digest == "not stated" and row.where == "cached" else None
+        if record is not None and not record.refused:
+            digest = f"{record.sha256[:12]} (recorded on first use)"
+        size, licenses = megabytes(row.weights.size), (row.weights.license, row.code_license)
+        cells.append((row.model, row.tag, size, *licenses, digest, row.origin, row.where, str(row.path)))
+    print_table(_LIST_HEADER, cells)
     return 0
 
 
-def _cells(row: WeightFile) -> tuple[str, ...]:
-    entry = row.weights
-    licenses = entry.license, row.code_license
-    digest = entry.sha256[:12] if entry.sha256 else _recorded(row)
-    return (
-        row.model,
-        row.tag,
-        megabytes(entry.size),
-        *licenses,
-        digest,
-        row.origin,
-        row.where,
-        str(row.path),
-    )
+def _verify(name: str | None) -> int:
+    cards = [model_card(model) for model in ([name] if name else list_models())]
+    # A missing file of the package is a broken installation; a missing download is not.
+    rows = [row for row in list_weights(cards) if row.where != "missing" or row.weights.file is not None]
+    broken = False
+    for row in rows:
+        state = inspect_file(row.weights, row.path, rehash=True)
+        if state.status == "unchecked":
+            state = _first_use(row)
+        verdict = "ok"
+        if not state.trusted:
+            fetch_again = f"colorzoo weights fetch {row.model} --tag {row.tag}"
+            remedy = "reinstall colorzoo" if row.weights.file else fetch_again
+            verdict = f"broken: {state.reason}; to repair it: {remedy}"
+            broken = True
+        elif state.status == "recorded":
+            verdict = f"ok: sha256 {state.sha256}, recorded on first use (its authors state none)"
+        print(f"{row.model} {row.tag} {row.path} {verdict}")
+    if not rows:
+        print("no weight files here; `colorzoo weights fetch NAME` downloads one")
+    return int(broken)
 
 
-def _recorded(row: WeightFile) -> str:
-    """Say what stands in for a hash that the authors do not state."""
-    note = read_note(row.path) if row.where == "cached" else None
-    return f"{note.sha256[:12]} (recorded on first use)" if note and not note.refused else "not stated"
+def _first_use(file: WeightFile) -> FileState:
+    from colorzoo.factory import create_coloring_model
+
+    return check_first_use(file, create_coloring_model)
 
 
-def _fetch(args: argparse.Namespace) -> int:
-    if args.name == "best" or args.name in USES:
-        return fetch_best(BEST if args.name == "best" else (args.name,), yes=args.yes, offline=args.offline)
-    print(fetch_one(model_card(args.name), args.tag, offline=args.offline))
-    return 0
+def _export(card: ModelCard, out: Path, weights: str) -> int:
+    from colorzoo.engines.export import TOLERANCE, export_model
 
-
-def _convert(args: argparse.Namespace) -> int:
-    from colorzoo.weights.convert import convert_weights
-
-    written = convert_weights(
-        args.source, model_card(args.name), args.out, hparams=dict(args.set), half=args.half
-    )
-    print(f"{written.path} sha256={written.sha256} size={written.size} hparams={written.metadata['hparams']}")
-    return 0
-
-
-def _export(args: argparse.Namespace) -> int:
-    from colorzoo.inference.export import TOLERANCE, export_model
-
-    card = model_card(args.name)
-    exported = export_model(card, args.out, weights=args.weights)
-    for size, difference in exported.differences.items():
-        height, width = size
+    exported = export_model(card, out, weights=weights)
+    for (height, width), difference in exported.differences.items():
         print(f"{height}x{width}: largest difference from the model {difference:.1e} of the full scale")
     inputs = ",".join(exported.inputs)
     print(f"{exported.path} size={exported.path.stat().st_size} inputs={inputs}; {exported.sizes}")
     return 0 if max(exported.differences.values()) <= TOLERANCE else 1
 
 
-def _pack(name: str, checkpoint: Path, out: Path) -> int:
-    entry = pack_checkpoint(checkpoint, model_card(name), out)
-    print(f"{out} sha256={entry.sha256} size={entry.size}")
-    return 0
+def _fetch_one(card: ModelCard, tag: str, *, offline: bool = False) -> Path:
+    """Make sure that a weight file of a card is on this machine and intact; return its path.
+
+    Raises:
+        WeightsError: It cannot be fetched, is broken, or does not fit the model.
+    """
+    file = weight_file(card, tag)
+    entry, path = file.weights, file.path
+    if entry.file is not None:
+        if not (state := inspect_file(entry, path, rehash=True)).trusted:
+            problem = "missing" if state.status == "missing" else f"broken: {state.reason}"
+            raise WeightsError(f"{path} ships inside the package but is {problem}; reinstall colorzoo")
+        return path
+    fetch(entry, path, offline=offline)
+    if inspect_file(entry, path).status == "unchecked":
+        if not (state := _first_use(file)).trusted:
+            raise WeightsError(f"{path} is not used: {state.reason}")
+        print(f"{path.name}: sha256 {state.sha256}, recorded (its authors state none)", file=sys.stderr)
+    return path
 
 
-def _verify(name: str | None) -> int:
-    cards = [model_card(model) for model in ([name] if name else list_models())]
-    # A file of the package that is missing is broken; one that nobody fetched is not.
-    rows = [row for row in list_weights(cards) if row.where != "missing" or row.weights.file is not None]
-    problems = [_verify_row(row) for row in rows]
-    if not rows:
-        print("no weight files here; `colorzoo weights fetch NAME` downloads one")
-    return 1 if any(problems) else 0
+def _fetch_best(uses: Sequence[Use], *, yes: bool, offline: bool) -> int:
+    """Show the best weights for some uses, ask for confirmation, and fetch those that are missing.
+
+    Args:
+        uses: Uses of the models.
+        yes: Do not ask.
+        offline: Open no connection; print the manual steps.
+
+    Returns:
+        0 if all are here now, 1 if some could not be fetched.
+
+    Raises:
+        WeightsError: None could be fetched, there is no room, or there is no terminal on which to ask.
+    """
+    best = _best_files(uses)
+    if not best:
+        print(f"no weights better than those that ship with colorzoo exist for {', '.join(uses)}")
+        return 0
+    cells = []
+    for ranked, file, served in best:
+        size, entry = megabytes(file.weights.size), file.weights
+        about = size if entry.sha256 or entry.size_stated else f"about {size}"
+        cells.append(
+            (file.model, ", ".join(served), about, entry.license, file.origin, describe_state(ranked))
+        )
+    print_table(_FETCH_HEADER, cells)
+    missing = [(ranked.card, file) for ranked, file, _ in best if not ranked.ready]
+    if not missing:
+        print("all of them are here")
+        return 0
+    if offline or is_offline():
+        for _, file in missing:
+            print(f"{' or '.join(file.weights.urls)}\n  to {file.path}")
+        print("then run `colorzoo weights verify`")
+        raise WeightsError(f"offline: fetch the {len(missing)} files above by hand")
+    _check_room([file for _, file in missing])
+    if not (yes or _confirm()):
+        print("nothing was fetched")
+        return 0
+    failures = []
+    for card, file in missing:
+        try:
+            print(_fetch_one(card, file.tag), flush=True)
+        except WeightsError as error:  # the others are still fetched
+            failures.append(str(error))
+    if len(failures) == len(missing):
+        raise WeightsError("; ".join(failures))
+    for failure in failures:
+        print(f"colorzoo: error: {failure}", file=sys.stderr)
+    return int(bool(failures))
 
 
-def _verify_row(row: WeightFile) -> bool:
-    """Print the state of one file; return True when it is broken."""
-    state = inspect(row.weights, row.path, thorough=True)
-    if state.verdict == "unchecked":
-        state = first_use(row)
-    verdict = "ok"
-    if not state.trusted:
-        fetch = f"colorzoo weights fetch {row.model} --tag {row.tag}"
-        remedy = "reinstall colorzoo" if row.weights.file else fetch
-        verdict = f"broken: {state.reason}; mend with: {remedy}"
-    elif state.verdict == "recorded":
-        verdict = f"ok: sha256 {state.sha256}, recorded on first use (its authors state none)"
-    print(f"{row.model} {row.tag} {row.path} {verdict}")
-    return not state.trusted
+def _best_files(uses: Sequence[Use]) -> list[tuple[RankedModel, WeightFile, list[Use]]]:
+    """Return the best models whose weights can be fetched, with their uses; none where the best one ships."""
+    found: dict[str, tuple[RankedModel, WeightFile, list[Use]]] = {}
+    for use in uses:
+        ranked = next((ranked for ranked in rank_models(use) if ranked.file is not None), None)
+        if ranked is not None and ranked.file is not None and ranked.fetchable:
+            found.setdefault(ranked.card.name, (ranked, ranked.file, []))[2].append(use)
+    return list(found.values())
+
+
+def _check_room(files: Sequence[WeightFile]) -> None:
+    """Print the sizes of the download and of the free disk space.
+
+    Raises:
+        WeightsError: There is not enough space.
+    """
+    needed = sum(file.weights.size for file in files)
+    folder = files[0].path.parent
+    existing = next(each for each in (folder, *folder.parents) if each.is_dir())
+    free = shutil.disk_usage(existing).free
+    print(f"{megabytes(needed)} to fetch; {megabytes(free)} free for {folder}", flush=True)
+    if free < needed:
+        raise WeightsError(
+            f"{megabytes(needed)} do not fit into the {megabytes(free)} that are free for {folder}; free "
+            "space, or set COLORZOO_HOME to another folder"
+        )
+
+
+def _confirm() -> bool:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise WeightsError("there is no terminal on which to confirm; add --yes to fetch them")
+    try:
+        return input("fetch them? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False

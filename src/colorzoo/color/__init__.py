@@ -1,7 +1,8 @@
-"""Color: Lab and sRGB, what sRGB can show, bins of the ab plane, edges, sketches."""
+"""Color: Lab and sRGB, the sRGB gamut, bins of the ab plane, edges, sketches."""
 
 from colorzoo.color.bins import (
     annealed_mean,
+    bilinear_bins,
     grid_centers,
     grid_index,
     hull_centers,
@@ -12,15 +13,22 @@ from colorzoo.color.bins import (
     soft_encode,
     soft_neighbors,
 )
-from colorzoo.color.edge_filters import canny, sobel, sobel_gradients
-from colorzoo.color.gamut import at_lightness, in_gamut, reduce_chroma
-from colorzoo.color.lab import lab_to_rgb, lab_to_rgb_in_gamut, rgb_to_lab, survives_rgb
+from colorzoo.color.edges import canny, sobel, sobel_gradients
+from colorzoo.color.gamut import (
+    at_lightness,
+    in_gamut,
+    lab_to_rgb_in_gamut,
+    reduce_chroma,
+    snap_to_luma,
+    survives_rgb,
+)
+from colorzoo.color.lab import lab_to_rgb, rgb_to_lab
 from colorzoo.color.sketch import canny_sketch, clean_line_art, rgb_to_gray, xdog
-from colorzoo.color.snap import snap_to_luma
 
 __all__ = [
     "annealed_mean",
     "at_lightness",
+    "bilinear_bins",
     "canny",
     "canny_sketch",
     "clean_line_art",

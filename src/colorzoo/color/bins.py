@@ -14,7 +14,8 @@ GRID_SIDE = 23
 GRID_STEP = 10.0
 GRID_MIN = -110.0
 SOFT_SIGMA = 5.0
-_MOST_NEIGHBORS = 10
+_MAX_NEIGHBORS = 10
+_NODES = 25  # on each axis of the grid around the hull
 
 
 @cache
@@ -29,7 +30,7 @@ def hull_centers() -> Tensor:
 
 
 def grid_centers() -> Tensor:
-    """Return the ``(529, 2)`` ab centers of the full grid; a runs slowly, b fast."""
+    """Return the ``(529, 2)`` ab centers of the full grid; b varies fastest."""
     return _table("pts_grid").float()
 
 
@@ -38,8 +39,19 @@ def hull_mask() -> Tensor:
     return _table("in_hull").clone()
 
 
+def bin_centers(count: int) -> tuple[Tensor, Tensor]:
+    """Return the bins of a distribution of 313 or 529 classes.
+
+    Returns:
+        Centers ``(Q, 2)`` in CIE units, and ``(Q,)`` bool: the bins inside the sRGB hull.
+    """
+    if count == GRID_SIDE**2:
+        return grid_centers(), hull_mask()
+    return hull_centers(), torch.ones(len(hull_centers()), dtype=torch.bool)
+
+
 def prior_probabilities() -> Tensor:
-    """Return the published ``(313,)`` share of each bin over the ImageNet training pictures."""
+    """Return the published ``(313,)`` frequency of each bin in the ImageNet training set."""
     return _table("prior_probs").clone()
 
 
@@ -47,7 +59,7 @@ def grid_index(ab: Tensor) -> Tensor:
     """Return the index ``23 * row + column`` of the grid bin of each color.
 
     Args:
-        ab: ``(B, 2, H, W)`` in CIE units; values off the grid take the nearest bin.
+        ab: ``(B, 2, H, W)`` in CIE units; colors off the grid take the nearest bin.
 
     Returns:
         ``(B, H, W)`` int64 in [0, 529).
@@ -59,6 +71,32 @@ def grid_index(ab: Tensor) -> Tensor:
 def nearest_bin(ab: Tensor) -> Tensor:
     """Return the ``(N,)`` index of the nearest of the 313 bins for ``(N, 2)`` colors."""
     return torch.cdist(ab.float(), hull_centers().to(ab.device)).argmin(dim=1)
+
+
+def bilinear_bins(ab: Tensor) -> tuple[Tensor, Tensor]:
+    """Share each color between the four bins around it, so that their mean is the color.
+
+    Args:
+        ab: ``(B, 2, h, w)`` in CIE units.
+
+    Returns:
+        ``(B, 4, h, w)`` int64 bins out of 313, those nearest to the nodes of the grid around the color, and
+        their shares.
+    """
+    position = (ab / GRID_STEP + _NODES // 2).clamp(0, _NODES - 1 - 1e-3)
+    low = position.floor().long()
+    (row, column), (down, right) = low.unbind(1), (position - low).unbind(1)
+    near = _bins_of_nodes().to(ab.device)
+    index = [near[row + dy, column + dx] for dy in (0, 1) for dx in (0, 1)]
+    share = [(down if dy else 1 - down) * (right if dx else 1 - right) for dy in (0, 1) for dx in (0, 1)]
+    return torch.stack(index, dim=1), torch.stack(share, dim=1)
+
+
+@cache
+def _bins_of_nodes() -> Tensor:
+    axis = (torch.arange(_NODES) - _NODES // 2) * GRID_STEP
+    nodes = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), dim=-1).view(-1, 2)
+    return nearest_bin(nodes).view(_NODES, _NODES)
 
 
 def soft_encode(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -> Tensor:
@@ -79,13 +117,11 @@ def soft_encode(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -
 
 
 def soft_neighbors(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -> tuple[Tensor, Tensor]:
-    """Return `soft_encode` without its zeros, for training.
-
-    Only bins that can be near are compared: a tenth of the time of comparing all.
+    """Return the nonzero entries of `soft_encode`, in a tenth of its time, for training.
 
     Args:
-        ab: ``(N, 2)`` in CIE units; colors off the grid count as those at its border.
-        neighbors: How many bins share the mass, 1 .. 10.
+        ab: ``(N, 2)`` in CIE units; colors off the grid are moved to its border.
+        neighbors: How many bins share the mass, 1 to 10.
         sigma: Deviation of the Gaussian in CIE units.
 
     Returns:
@@ -101,13 +137,11 @@ def soft_neighbors(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA
 
 @cache
 def _near_bins() -> Tensor:
-    """Return ``(529, K)``: the bins that are among the ten nearest of any color of each grid cell.
-
-    A bin can only be one of them if it lies within the distance of the tenth from the center of the cell,
-    plus the diagonal of the cell: half of it for each of the two distances.
-    """
+    """Return for each grid cell all bins that can be among the ten nearest of a color in it, ``(529, K)``."""
+    # such a bin is at most a cell's diagonal farther from the cell's center than the tenth nearest:
+    # half the diagonal for each of the two distances
     distance = torch.cdist(grid_centers(), hull_centers()).double()
-    reach = distance.sort(dim=1).values[:, _MOST_NEIGHBORS - 1] + GRID_STEP * 2**0.5 + 1e-3
+    reach = distance.sort(dim=1).values[:, _MAX_NEIGHBORS - 1] + GRID_STEP * 2**0.5 + 1e-3
     most = int((distance <= reach[:, None]).sum(dim=1).max())
     return distance.topk(most, dim=1, largest=False).indices
 
@@ -118,18 +152,18 @@ def annealed_mean(logits: Tensor, centers: Tensor, temperature: float = 0.38) ->
     Args:
         logits: ``(B, Q, H, W)``.
         centers: ``(Q, 2)`` in CIE units.
-        temperature: 1 gives the mean; towards 0 the mode.
+        temperature: 1 gives the mean, values near 0 the mode.
 
     Returns:
         ``(B, 2, H, W)`` in CIE units.
     """
-    with torch.autocast(logits.device.type, enabled=False):  # else the product would be taken in bfloat16
+    with torch.autocast(logits.device.type, enabled=False):  # the product needs float32
         share = F.softmax(logits.float() / temperature, dim=1)
         return torch.einsum("bqhw,qc->bchw", share, centers.to(share))
 
 
 def rebalancing_weights(prior: Tensor, uniform: float = 0.5) -> Tensor:
-    """Return the class weights that favor rare colors (Zhang et al. 2016, eq. 4).
+    """Compute class weights that favor rare colors (Zhang et al. 2016, eq. 4).
 
     Args:
         prior: ``(Q,)`` probabilities of the bins.

@@ -1,28 +1,80 @@
-"""What sRGB can show: a test for it, and chroma reduction."""
+"""The sRGB gamut: which colors fit, and how a color that does not is brought inside.
+
+Chroma is reduced at constant CIE lightness and constant Oklab hue (Ottosson 2020), because in CIE Lab blue
+turns violet on the way to gray. Scaling linear RGB scales Oklab as a whole, so the hue survives when the
+luminance Y is restored.
+
+At one luminance and hue all colors lie on one curve, that of the Oklab directions ``(1, s cos h, s sin h)``,
+where s, chroma over lightness, grows from 0 at gray. A table, computed once, holds for each cell of lightness
+and hue the bracket of s in which the curve leaves sRGB. Within a bracket the curve is nearly straight, so one
+division per channel finds where it meets that face of the RGB cube; the nearest face wins, also where two
+meet, which an interpolated table would miss. A second round from there removes the rest of the curvature.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from functools import cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from colorzoo.color.chroma_limit import fit_chroma
-from colorzoo.color.linear import (
+from colorzoo.color.lab import (
+    LUMINANCE_WEIGHTS,
+    check_channels,
     lab_to_linear_rgb,
+    lab_to_rgb,
     linear_rgb_to_lab,
     luma_to_luminance,
     luminance_of,
+    rgb_to_lab,
+    weighted_sum,
 )
-from colorzoo.color.oklab import ChromaPath
 
-_TOLERANCE = 1e-4  # in linear RGB; the cube's own faces count as inside
+Matrix = tuple[tuple[float, ...], ...]
+# linear sRGB to cone responses, and their cube roots to Oklab; https://bottosson.github.io/posts/oklab
+_TO_CONES = (
+    (0.4122214708, 0.5363325363, 0.0514459929),
+    (0.2119034982, 0.6806995451, 0.1073969566),
+    (0.0883024619, 0.2817188376, 0.6299787005),
+)
+_TO_OKLAB = (
+    (0.2104542553, 0.7936177850, -0.0040720468),
+    (1.9779984951, -2.4285922050, 0.4505937099),
+    (0.0259040371, 0.7827717662, -0.8086757660),
+)
+
+
+def _inverse(matrix: Matrix) -> Matrix:
+    return tuple(tuple(map(float, row)) for row in np.linalg.inv(np.array(matrix)))
+
+
+_FROM_CONES, _FROM_OKLAB = _inverse(_TO_CONES), _inverse(_TO_OKLAB)
+_LUMINANCE_OF_CONES = tuple(np.array(LUMINANCE_WEIGHTS) @ np.array(_FROM_CONES))
+
+_TOLERANCE = 1e-4  # in linear RGB; the faces of the cube count as inside
 _FARTHEST = 4.0  # times the chroma of an equally bright color; that of dark colors is small
 _STEPS = 12  # bisection to 1/4096 of the chroma, well below one level of 8 bits
+_TINY_CONE = 1e-9
+
+# the table of `_bracket`
+_LUMAS, _HUES = 128, 1024  # cells
+_MAX_S = 1.0  # sRGB reaches 0.71
+_PRECISION = 1e-4  # of s at the corners of a cell
+_MARGIN = 2e-3  # by which s inside a cell may exceed that of its corners
+_DARKEST = 1e-2  # L; black itself has no chroma
+_BEYOND = 4.0  # brackets; only the tolerance needs that, in the dark
+_LEAST = 1e-3
+_TINY = 1e-12
+
+_SNAP_STEPS = 20
+_SNAP_CONVERGED = 1.0
 
 
 def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
-    """Say which colors sRGB can show.
+    """Test which colors lie inside sRGB.
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
@@ -32,11 +84,31 @@ def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
         ``(..., 1, H, W)`` bool.
     """
     with torch.autocast(lab.device.type, enabled=False):
-        return _fits(lab.float().movedim(-3, 0), tolerance).unsqueeze(-3)
+        linear = lab_to_linear_rgb(lab.float().movedim(-3, 0), dim=0)
+        return _within_cube(linear, tolerance).unsqueeze(-3)
+
+
+def survives_rgb(lab: Tensor, *, eight_bit: bool = True) -> Tensor:
+    """Test which colors survive a round trip through sRGB within one CIE unit (Zhang et al. 2017).
+
+    It differs from `in_gamut`, which is exact, at about one color in a hundred near the faces of the gamut.
+
+    Args:
+        lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
+        eight_bit: Truncate RGB to whole levels of 255 on the way, as the published drawing pad does.
+
+    Returns:
+        ``(..., 1, H, W)`` bool.
+    """
+    rgb = lab_to_rgb(lab)
+    if eight_bit:
+        rgb = (rgb * 255).floor() / 255
+    moved: Tensor = torch.linalg.vector_norm(rgb_to_lab(rgb) - lab.float(), dim=-3, keepdim=True)
+    return moved < 1.0
 
 
 def reduce_chroma(lab: Tensor) -> Tensor:
-    """Take as much chroma from colors outside sRGB as they need to fit; lightness (CIE) and hue (Oklab) stay.
+    """Reduce the chroma of colors outside sRGB until they fit; lightness (CIE) and hue (Oklab) stay.
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
@@ -53,18 +125,57 @@ def reduce_chroma(lab: Tensor) -> Tensor:
         outside = _outside(linear)
         if outside.numel():
             luma = pixels[0, outside]
-            pulled = linear_rgb_to_lab(fit_chroma(linear[:, outside], luma, _TOLERANCE / 2))[1:]
+            fitted = linear_rgb_to_lab(fit_chroma(linear[:, outside], luma, _TOLERANCE / 2))[1:]
             possible = (luma >= 0) & (luma <= 100)
-            pixels[1:, outside] = torch.where(possible, pulled, 0.0)
+            pixels[1:, outside] = torch.where(possible, fitted, 0.0)
         return pixels.view_as(planes).movedim(0, -3)
 
 
-def at_lightness(lab: Tensor, luma: Tensor) -> Tensor:
-    """Bring colors to another lightness: hue (Oklab) stays, and chroma as far as sRGB can show it there.
+def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
+    """Convert `reduce_chroma` of a picture to linear sRGB in one pass.
 
     Args:
-        lab: ``(..., 3, H, W)``, the colors that were chosen, inside sRGB.
-        luma: ``(..., 1, H, W)``, the lightness they shall have.
+        lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
+
+    Returns:
+        ``(..., 3, H, W)`` float32 in [0, 1] up to the tolerance of `in_gamut`, contiguous by channel.
+    """
+    with torch.autocast(lab.device.type, enabled=False):
+        planes = lab.float().movedim(-3, 0)
+        pixels = planes.flatten(1)
+        linear = lab_to_linear_rgb(pixels, dim=0)
+        outside = _outside(linear)
+        if outside.numel():
+            fitted = fit_chroma(
+                linear.index_select(1, outside), pixels[0].index_select(0, outside), _TOLERANCE / 2
+            )
+            linear = linear.index_copy(1, outside, fitted)
+        return linear.view_as(planes).movedim(0, -3)
+
+
+def lab_to_rgb_in_gamut(lab: Tensor) -> Tensor:
+    """Convert CIE Lab to sRGB; colors outside sRGB lose chroma at constant lightness and hue (Oklab).
+
+    Args:
+        lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
+
+    Returns:
+        ``(..., 3, H, W)`` float32 in [0, 1].
+    """
+    import kornia.color
+
+    check_channels(lab, "lab", "in CIE units")
+    with torch.autocast(lab.device.type, enabled=False):
+        rgb: Tensor = kornia.color.linear_rgb_to_rgb(linear_rgb_in_gamut(lab).clamp(0, 1))
+    return rgb
+
+
+def at_lightness(lab: Tensor, luma: Tensor) -> Tensor:
+    """Move colors to another lightness, keeping their hue (Oklab) and as much chroma as fits into sRGB.
+
+    Args:
+        lab: ``(..., 3, H, W)``, colors inside sRGB.
+        luma: ``(..., 1, H, W)``, their new lightness in [0, 100].
 
     Returns:
         ``(..., 3, H, W)`` float32 Lab of that lightness.
@@ -84,30 +195,153 @@ def at_lightness(lab: Tensor, luma: Tensor) -> Tensor:
         return torch.cat([target[None], found[1:]]).view_as(lab.movedim(-3, 0)).movedim(0, -3)
 
 
-def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
-    """Convert to linear sRGB what `reduce_chroma` returns, in one pass: colors inside are converted once.
+def snap_to_luma(rgb: Tensor, luma: Tensor) -> Tensor:
+    """Snap colors to a lightness, as the drawing pad of Zhang et al. 2017 does.
+
+    The lightness is set, RGB clipped and converted back until no color moves by one unit in sum (at most
+    20 rounds, as in the published pad).
 
     Args:
-        lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
+        rgb: ``(..., 3, H, W)`` in [0, 1].
+        luma: ``(..., 1, H, W)`` in [0, 100].
 
     Returns:
-        ``(..., 3, H, W)`` float32 in [0, 1] but for the tolerance of `in_gamut`, as planes of channels.
+        ``(..., 3, H, W)`` Lab of the snapped color.
     """
-    with torch.autocast(lab.device.type, enabled=False):
-        planes = lab.float().movedim(-3, 0)
-        pixels = planes.flatten(1)
-        linear = lab_to_linear_rgb(pixels, dim=0)
-        outside = _outside(linear)
-        if outside.numel():
-            fitting = fit_chroma(
-                linear.index_select(1, outside), pixels[0].index_select(0, outside), _TOLERANCE / 2
-            )
-            linear = linear.index_copy(1, outside, fitting)
-        return linear.view_as(planes).movedim(0, -3)
+    lab = rgb_to_lab(rgb)
+    for _ in range(_SNAP_STEPS):
+        target = torch.cat([luma.expand_as(lab[..., :1, :, :]), lab[..., 1:, :, :]], dim=-3)
+        previous, lab = lab, rgb_to_lab(lab_to_rgb(target))
+        if bool(((lab - previous).abs().sum(dim=-3) < _SNAP_CONVERGED).all()):
+            break
+    return lab
+
+
+class ChromaPath:
+    """The path from the gray of a luminance to given colors, at constant hue (Oklab) and luminance.
+
+    Args:
+        linear: ``(3, N)`` linear sRGB, any values.
+        luminance: ``(N,)`` Y in [0, 1] of the whole path.
+    """
+
+    def __init__(self, linear: Tensor, luminance: Tensor) -> None:
+        self._luminance = luminance
+        self._gray = _to_oklab(luminance.expand(3, -1))
+        self._difference = _to_oklab(linear) - self._gray
+
+    def at(self, share: Tensor) -> Tensor:
+        """Return linear sRGB ``(3, N)`` at ``share`` ``(N,)`` of the path from gray (0) to the color (1)."""
+        roots = _matmul(_FROM_OKLAB, self._gray + share * self._difference)
+        linear = _matmul(_FROM_CONES, roots**3)
+        return linear * (self._luminance / luminance_of(linear).clamp(min=_TINY_CONE))
+
+
+def fit_chroma(linear: Tensor, luma: Tensor, tolerance: float) -> Tensor:
+    """Reduce the chroma of colors until they fit into sRGB; luminance and hue (Oklab) stay.
+
+    Args:
+        linear: ``(3, N)`` linear sRGB outside the cube.
+        luma: ``(N,)``, their L in [0, 100].
+        tolerance: How far outside [0, 1] the result may lie; in the dark this is worth some chroma.
+
+    Returns:
+        ``(3, N)`` linear sRGB.
+    """
+    luma = luma.clamp(0, 100)
+    luminance = luma_to_luminance(luma)
+    cones = [_cube_root(weighted_sum(linear, row)) for row in _TO_CONES]
+    a, b = weighted_sum(cones, _TO_OKLAB[1]), weighted_sum(cones, _TO_OKLAB[2])
+    inverse = (a * a + b * b).clamp(min=_TINY).rsqrt()
+    slopes = _cone_slopes(a * inverse, b * inverse)
+    low, high = _bracket(luma, a, b)
+    inner, outer = (_on_curve(slopes, s, luminance) for s in (low, high))
+    near = low + _crossing(inner, outer, tolerance) * (high - low)
+    outer = _on_curve(slopes, near, luminance)
+    share = _crossing(inner, outer, tolerance)
+    planes = [start + share * (end - start) for start, end in zip(inner, outer, strict=True)]
+    return torch.stack(planes).clamp(-tolerance, 1 + tolerance)
+
+
+def max_chroma(luma: Tensor, hue: Tensor) -> Tensor:
+    """Find the largest s, chroma over lightness in Oklab, inside sRGB, by bisection.
+
+    Args:
+        luma: ``(N,)`` in [0, 100].
+        hue: ``(N,)`` of Oklab in radians.
+
+    Returns:
+        ``(N,)``.
+    """
+    slopes = _cone_slopes(hue.cos(), hue.sin())
+    luminance = luma_to_luminance(luma)
+    found, step = torch.zeros_like(luma), _MAX_S / 2
+    while step > _PRECISION:
+        found += step * _within_cube(_on_curve(slopes, found + step, luminance), 0.0)
+        step /= 2
+    return found
+
+
+def _crossing(inner: Sequence[Tensor], outer: Sequence[Tensor], tolerance: float) -> Tensor:
+    """Return the share ``(N,)`` of the straight line between two colors at which it leaves sRGB."""
+    shares = []
+    for start, end in zip(inner, outer, strict=True):
+        step = end - start + _TINY
+        shares.append(torch.maximum((1 + tolerance - start) / step, (-tolerance - start) / step))
+    return torch.minimum(torch.minimum(shares[0], shares[1]), shares[2]).clamp(_LEAST, _BEYOND)
+
+
+def _bracket(luma: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the lower and upper bound ``(N,)`` of the s at which colors leave sRGB."""
+    row = (luma.detach() * (_LUMAS / 100)).to(torch.int32).clamp(max=_LUMAS - 1)
+    turn = torch.atan2(b.detach(), a.detach()) * (_HUES / math.tau) + _HUES / 2
+    cell = row * _HUES + turn.to(torch.int32).clamp(0, _HUES - 1)
+    low, high = _table()
+    return low.to(luma.device).index_select(0, cell), high.to(luma.device).index_select(0, cell)
+
+
+@cache
+def _table() -> tuple[Tensor, Tensor]:
+    """Return the smallest and the largest `max_chroma` of the corners of each cell, row by row of L."""
+    hue = torch.linspace(-math.pi, math.pi, _HUES + 1)
+    lumas = torch.linspace(0, 100, _LUMAS + 1).clamp(min=_DARKEST)
+    rows = [
+        max_chroma(some.repeat_interleave(len(hue)), hue.repeat(len(some))) for some in torch.split(lumas, 8)
+    ]
+    corners = torch.cat(rows).view(1, _LUMAS + 1, _HUES + 1)
+    low = -torch.nn.functional.max_pool2d(-corners, 2, stride=1)
+    high = torch.nn.functional.max_pool2d(corners, 2, stride=1)
+    return (low - _MARGIN).clamp(min=0).flatten(), (high + _MARGIN).flatten()
+
+
+def _cone_slopes(cosine: Tensor, sine: Tensor) -> list[Tensor]:
+    """Return how fast the cube root of each cone response changes with s along the curve of a hue."""
+    return [across * cosine + up * sine for _, across, up in _FROM_OKLAB]
+
+
+def _on_curve(slopes: Sequence[Tensor], s: Tensor, luminance: Tensor) -> list[Tensor]:
+    """Return linear sRGB ``3 x (N,)`` of a luminance at the Oklab direction ``(1, s cos h, s sin h)``."""
+    cones = [(1 + s * slope) ** 3 for slope in slopes]
+    scale = luminance / weighted_sum(cones, _LUMINANCE_OF_CONES).clamp(min=_TINY_CONE)
+    return [weighted_sum(cones, row) * scale for row in _FROM_CONES]
+
+
+def _cube_root(cone: Tensor) -> Tensor:
+    """Return signed cube roots, three times as fast as a power."""
+    return torch.copysign(torch.exp2(torch.log2(cone.abs().clamp(min=_TINY_CONE)) / 3), cone)
+
+
+def _to_oklab(linear: Tensor) -> Tensor:
+    cones = _matmul(_TO_CONES, linear)
+    return _matmul(_TO_OKLAB, cones.sign() * cones.abs().clamp(min=_TINY_CONE).pow(1 / 3))
+
+
+def _matmul(matrix: Matrix, planes: Tensor) -> Tensor:
+    return planes.new_tensor(matrix) @ planes
 
 
 def _farthest(path: ChromaPath, fits: Callable[[Tensor], Tensor], end: Tensor) -> Tensor:
-    """Return the colors farthest from gray, up to ``end``, that fit, by bisection."""
+    """Return the fitting colors farthest from gray, up to ``end``, by bisection."""
     low, high = torch.zeros_like(end), end
     for _ in range(_STEPS):
         middle = (low + high) / 2
@@ -117,16 +351,11 @@ def _farthest(path: ChromaPath, fits: Callable[[Tensor], Tensor], end: Tensor) -
 
 
 def _outside(linear: Tensor) -> Tensor:
-    """Return the indices of the ``(3, N)`` linear colors that sRGB cannot show."""
+    """Return the indices of the ``(3, N)`` linear colors outside sRGB."""
     return (~_within_cube(linear, _TOLERANCE)).nonzero().squeeze(-1)
 
 
-def _fits(planes: Tensor, tolerance: float) -> Tensor:
-    """Return ``(...)`` bool for ``(3, ...)`` Lab colors."""
-    return _within_cube(lab_to_linear_rgb(planes, dim=0), tolerance)
-
-
-def _within_cube(linear: Tensor, tolerance: float) -> Tensor:
+def _within_cube(linear: Tensor | Sequence[Tensor], tolerance: float) -> Tensor:
     red, green, blue = linear
     lowest = torch.minimum(torch.minimum(red, green), blue)
     highest = torch.maximum(torch.maximum(red, green), blue)

@@ -1,16 +1,32 @@
-"""CIE Lab and sRGB (D65, 2 degree observer) on batched tensors, over kornia.
+"""CIE Lab, linear and encoded sRGB (D65, 2 degree observer; IEC 61966-2-1) on batched tensors.
 
-Conversion always runs in float32: under bfloat16 autocast kornia's result is off by several units.
+Conversion always runs in float32: under bfloat16 autocast kornia's result is off by several units. The way
+from Lab to linear sRGB is written out because kornia clips it, and gamut mapping needs values outside [0, 1].
+Predictions need no kornia, so it is imported where it is used: it takes a quarter of a second.
 """
 
 from __future__ import annotations
 
-import kornia.color
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from colorzoo.color.gamut import linear_rgb_in_gamut
-from colorzoo.color.linear import lab_to_linear_rgb
+# XYZ relative to the white point (0.95047, 1, 1.08883) to linear sRGB, rows R, G, B
+_XYZ_TO_RGB = (
+    (3.0799803023, -1.5371515163, -0.5428213080),
+    (-0.9212477523, 1.8759900015, 0.0452473395),
+    (0.0528904611, -0.2040413384, 1.1512320120),
+)
+# the inverse, rows X, Y, Z
+_RGB_TO_XYZ = (
+    (0.4339463634, 0.3762138731, 0.1898250339),
+    (0.2126710000, 0.7151600000, 0.0721690000),
+    (0.0177566746, 0.1094688795, 0.8727046462),
+)
+LUMINANCE_WEIGHTS = _RGB_TO_XYZ[1]
+_CUBIC_FROM = 0.2068966
+_SLOPE = 1 / 7.787  # of the linear part below
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
@@ -23,10 +39,12 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
         ``(..., 3, H, W)`` float32: L in [0, 100], a and b in CIE units.
 
     Raises:
-        TypeError: An integer tensor, whose values would be taken for [0, 1].
-        ValueError: The third axis from the end has no 3 channels.
+        TypeError: An integer tensor, whose values would be read as [0, 1].
+        ValueError: The third axis from the end does not have 3 channels.
     """
-    _check(rgb, "rgb", "in [0, 1]")
+    import kornia.color
+
+    check_channels(rgb, "rgb", "in [0, 1]")
     with torch.autocast(rgb.device.type, enabled=False):
         lab: Tensor = kornia.color.rgb_to_lab(rgb.float())
     return lab
@@ -37,56 +55,82 @@ def lab_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
-        clip: Clip each channel to [0, 1]. This shifts the hue of colors that sRGB cannot show;
-            `lab_to_rgb_in_gamut` lowers their chroma instead. Without clipping, negative linear values
-            still become 0, where the power of the transfer curve ends, but nothing is cut above 1.
+        clip: Clip each channel to [0, 1]. This shifts the hue of colors outside sRGB; `lab_to_rgb_in_gamut`
+            reduces their chroma instead. Without clipping, values above 1 are kept, but negative linear
+            values still become 0, because the transfer curve is not defined for them.
 
     Returns:
         ``(..., 3, H, W)`` float32.
     """
-    _check(lab, "lab", "in CIE units")
+    import kornia.color
+
+    check_channels(lab, "lab", "in CIE units")
     with torch.autocast(lab.device.type, enabled=False):
         linear = lab_to_linear_rgb(lab.float()).clamp(0, 1 if clip else None)
         rgb: Tensor = kornia.color.linear_rgb_to_rgb(linear)
     return rgb
 
 
-def lab_to_rgb_in_gamut(lab: Tensor) -> Tensor:
-    """Convert CIE Lab to sRGB; colors outside sRGB lose chroma at constant lightness and hue (Oklab).
+def lab_to_linear_rgb(lab: Tensor, *, dim: int = -3, least_z: float = 0.0) -> Tensor:
+    """Convert CIE Lab to linear sRGB.
 
     Args:
-        lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
+        lab: float32 with 3 channels on the axis ``dim``: L in [0, 100], a and b in CIE units.
+        dim: Axis of the channels, from the end.
+        least_z: Lower bound of the cone response of Z. The default, 0, is that of scikit-image and of the
+            papers' training code; OpenCV has none (minus infinity).
 
     Returns:
-        ``(..., 3, H, W)`` float32 in [0, 1].
+        float32 of the same shape; colors outside sRGB have values outside [0, 1].
     """
-    _check(lab, "lab", "in CIE units")
-    with torch.autocast(lab.device.type, enabled=False):
-        rgb: Tensor = kornia.color.linear_rgb_to_rgb(linear_rgb_in_gamut(lab).clamp(0, 1))
-    return rgb
+    luma, a, b = lab.unbind(dim=dim)
+    fy = (luma + 16) * (1 / 116)
+    fz = fy.sub(b, alpha=1 / 200).clamp(min=least_z)
+    xyz = [_inverse_f(f) for f in (fy.add(a, alpha=1 / 500), fy, fz)]
+    return torch.stack([weighted_sum(xyz, row) for row in _XYZ_TO_RGB], dim=dim)
 
 
-def survives_rgb(lab: Tensor, *, eight_bit: bool = True) -> Tensor:
-    """Say which colors come back from sRGB within one CIE unit, the gamut test of Zhang et al. 2017.
-
-    It differs from `in_gamut`, which is exact, at about one color in a hundred near the faces of the gamut.
-
-    Args:
-        lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
-        eight_bit: Truncate RGB to whole levels of 255 on the way, as the published drawing pad does.
-
-    Returns:
-        ``(..., 1, H, W)`` bool.
-    """
-    rgb = lab_to_rgb(lab)
-    if eight_bit:
-        rgb = (rgb * 255).floor() / 255
-    moved: Tensor = torch.linalg.vector_norm(rgb_to_lab(rgb) - lab.float(), dim=-3, keepdim=True)
-    return moved < 1.0
+def linear_rgb_to_lab(linear: Tensor) -> Tensor:
+    """Convert linear sRGB ``(3, N)`` float32 to CIE Lab ``(3, N)``, the inverse of `lab_to_linear_rgb`."""
+    x, y, z = (_f(weighted_sum(linear, row)) for row in _RGB_TO_XYZ)
+    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
-def _check(color: Tensor, name: str, values: str) -> None:
+def luminance_of(linear: Tensor) -> Tensor:
+    """Return the luminance Y ``(N,)`` of linear sRGB ``(3, N)``."""
+    return weighted_sum(linear, LUMINANCE_WEIGHTS)
+
+
+def luminance_to_luma(luminance: Tensor) -> Tensor:
+    """Convert luminance Y in [0, 1] to L in [0, 100]."""
+    return _f(luminance) * 116 - 16
+
+
+def luma_to_luminance(luma: Tensor) -> Tensor:
+    """Convert L in [0, 100] to luminance Y in [0, 1]."""
+    return _inverse_f((luma + 16) / 116)
+
+
+def weighted_sum(planes: Sequence[Tensor] | Tensor, weights: Sequence[float]) -> Tensor:
+    """Return the weighted sum of three planes; three times as fast as a matrix product."""
+    return (planes[0] * weights[0]).add(planes[1], alpha=weights[1]).add(planes[2], alpha=weights[2])
+
+
+def check_channels(color: Tensor, name: str, values: str) -> None:
+    """Raise unless ``color`` is floating point ``(..., 3, H, W)``."""
     if not color.is_floating_point():
         raise TypeError(f"{name} must be a floating point tensor {values}, got {color.dtype}")
     if color.ndim < 3 or color.shape[-3] != 3:
         raise ValueError(f"{name} must have shape (..., 3, H, W), got {tuple(color.shape)}")
+
+
+def _f(ratio: Tensor) -> Tensor:
+    # CIE's f as in `_inverse_f`; exp2 and log2 take a third of the time of a power
+    cubic = ratio.clamp(min=_CUBIC_FROM**3)
+    return torch.exp2(torch.log2(cubic) / 3) + (ratio - cubic) / _SLOPE
+
+
+def _inverse_f(f: Tensor) -> Tensor:
+    # the linear part continues below where the cubic one begins; `torch.where` would take six times as long
+    cubic = f.clamp(min=_CUBIC_FROM)
+    return (cubic**3).add(f - cubic, alpha=_SLOPE)

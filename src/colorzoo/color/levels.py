@@ -1,4 +1,4 @@
-"""Between stored levels of 8 or 16 bits and linear light, by tables: once a level, not once a pixel."""
+"""Conversion between stored levels of 8 or 16 bits and linear light, by lookup tables."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.color.linear import LUMINANCE_WEIGHTS, luminance_of, luminance_to_luma
+from colorzoo.color.lab import LUMINANCE_WEIGHTS, luminance_of, luminance_to_luma
 
-_SHADES = 2**19  # of luminance; the steepest, in the dark, is 0.002 of L
-_FINER = 3  # bits below a shade that are kept while channels are added up
-_STEPS = 2**18  # of linear light; the steepest, in the dark, is a hundredth of a level of 8 bits
+_SHADES = 2**19  # steps of luminance; the largest, in the dark, is 0.002 of L
+_GUARD_BITS = 3  # below a shade, kept while channels are added
+_STEPS = 2**18  # of linear light; the largest, in the dark, is a hundredth of a level of 8 bits
 
 
 def luma_of_levels(levels: NDArray[Any]) -> Tensor:
-    """Return the lightness of sRGB.
+    """Compute the lightness L of sRGB levels.
 
     Args:
         levels: ``(H, W)`` gray or ``(H, W, 3)``: uint8, uint16, or float32 in [0, 1].
@@ -35,14 +35,13 @@ def luma_of_levels(levels: NDArray[Any]) -> Tensor:
     if levels.ndim == 2:
         return torch.from_numpy(_luma_table(levels.dtype.str).take(levels, mode="clip"))
     if levels.dtype == np.uint8:
-        shade = _summed(levels, _shade_tables())
-        shade >>= _FINER
-        return torch.from_numpy(_shades().take(shade, mode="clip"))
-    return luminance_to_luma(torch.from_numpy(_summed(levels, _luminance_tables(levels.dtype.str))))
+        shade = _look_up_and_sum(levels, _shade_tables())
+        shade >>= _GUARD_BITS
+        return torch.from_numpy(_luma_of_shades().take(shade, mode="clip"))
+    return luminance_to_luma(torch.from_numpy(_look_up_and_sum(levels, _luminance_tables(levels.dtype.str))))
 
 
-def _summed(levels: NDArray[Any], tables: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Return the sum ``(H, W)`` of what the tables of the channels say of ``(H, W, 3)``."""
+def _look_up_and_sum(levels: NDArray[Any], tables: Sequence[NDArray[Any]]) -> NDArray[Any]:
     total = tables[0].take(levels[..., 0], mode="clip")
     for channel in (1, 2):
         total += tables[channel].take(levels[..., channel], mode="clip")
@@ -66,47 +65,47 @@ def write_levels(linear: Tensor, out: NDArray[Any]) -> None:
 
 
 def encoded(linear: Tensor) -> Tensor:
-    """Return sRGB in [0, 1] of linear light, which is clipped to that."""
+    """Encode linear light, clipped to [0, 1], as sRGB in [0, 1]."""
     linear = linear.clamp(0, 1)
-    # the power by its logarithm takes half the time; the straight part is the lower one where they part
+    # exp2 and log2 take half the time of a power
     bright = torch.exp2(torch.log2(linear.clamp(min=0.0031308)) / 2.4) * 1.055 - 0.055
     return torch.where(linear > 0.0031308, bright, linear * 12.92)
 
 
 @cache
 def _luma_table(kind: str) -> NDArray[np.float32]:
-    """Return L of each level of gray."""
+    """L of each gray level."""
     table: NDArray[np.float32] = luminance_to_luma(torch.from_numpy(_linear_of(_unit(kind)))).numpy()
     return table
 
 
 @cache
 def _luminance_tables(kind: str) -> list[NDArray[np.float32]]:
-    """Return the luminance that each level of each channel adds."""
+    """Contribution of each level of each channel to the luminance."""
     linear = _linear_of(_unit(kind))
     return [linear * np.float32(weight) for weight in LUMINANCE_WEIGHTS]
 
 
 @cache
 def _shade_tables() -> list[NDArray[np.int32]]:
-    """Return what each level of 8 bits of each channel adds, in parts of a shade."""
+    """Contribution of each 8-bit level of each channel to the shade, with guard bits."""
     linear = _linear_of(_unit("u1")).astype(np.float64)
-    unit = _SHADES << _FINER
+    unit = _SHADES << _GUARD_BITS
     tables = [np.rint(linear * weight * unit).astype(np.int32) for weight in LUMINANCE_WEIGHTS]
-    tables[0] += 1 << (_FINER - 1)  # so that what is cut off rounds
+    tables[0] += 1 << (_GUARD_BITS - 1)  # truncation then rounds
     return tables
 
 
 @cache
-def _shades() -> NDArray[np.float32]:
-    """Return L of each shade: to look it up takes a third of the time of a root."""
-    shades: NDArray[np.float32] = luminance_to_luma(torch.arange(_SHADES + 2) / _SHADES).numpy()
-    return shades
+def _luma_of_shades() -> NDArray[np.float32]:
+    """L of each shade; a lookup takes a third of the time of a root."""
+    luma: NDArray[np.float32] = luminance_to_luma(torch.arange(_SHADES + 2) / _SHADES).numpy()
+    return luma
 
 
 @cache
 def _levels_table() -> Tensor:
-    """Return the level of 8 bits of each step of linear light."""
+    """8-bit level of each step of linear light."""
     borders = _linear_of(((np.arange(255) + 0.5) / 255).astype(np.float32))
     first = np.rint(borders * _STEPS).astype(np.int64)
     lengths = np.diff(first, prepend=0, append=_STEPS + 1)
@@ -119,7 +118,7 @@ def _unit(kind: str) -> NDArray[np.float32]:
 
 
 def _linear_of(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return linear light of sRGB in [0, 1], any shape."""
+    """Decode sRGB in [0, 1] to linear light."""
     bright = (
         (np.maximum(values, np.float32(0.04045)) + np.float32(0.055)) / np.float32(1.055)
     ) ** np.float32(2.4)

@@ -1,4 +1,4 @@
-"""Sketches from colored pictures: XDoG, batched, on whatever device the pictures are."""
+"""Sketches from colored pictures, batched, on the pictures' device: XDoG and Canny."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color.edge_filters import canny
+from colorzoo.color.edges import canny
 
 SIGMAS = (0.3, 0.4, 0.5)
-"""Deviations in pixels among which training draws; a larger one gives thicker lines."""
+"""Standard deviations in pixels used in training; a larger one gives thicker lines."""
 
-_PAPER = 0.92  # share of the paper's level above which there is no line
-_FAINTEST_INK = 0.7  # share of the paper's level; without anything darker there are no lines
-
-_LUMA = (0.299, 0.587, 0.114)
+_PAPER = 0.92  # levels above this share of the paper's are no line
+_FAINTEST_INK = 0.7  # share of the paper's level; the picture has no lines without darker pixels
 
 
 def rgb_to_gray(rgb: Tensor) -> Tensor:
-    """Return the video luma (ITU-R BT.601) that sketch papers call gray.
+    """Compute the video luma (ITU-R BT.601), called gray in sketch papers.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -28,7 +26,7 @@ def rgb_to_gray(rgb: Tensor) -> Tensor:
     Returns:
         ``(B, 1, H, W)`` float32 in [0, 1].
     """
-    weights = torch.tensor(_LUMA, device=rgb.device).view(1, 3, 1, 1)
+    weights = torch.tensor((0.299, 0.587, 0.114), device=rgb.device).view(1, 3, 1, 1)
     return (rgb.float() * weights).sum(1, keepdim=True)
 
 
@@ -42,26 +40,25 @@ def xdog(
     steepness: float = 1e9,
     weighted: bool = True,
 ) -> Tensor:
-    """Draw the lines of a picture with an extended difference of Gaussians.
+    """Draw the lines of a picture with an extended difference of Gaussians (XDoG).
 
-    ``U = (1 + sharpness) G(sigma) - sharpness G(k sigma)``; paper where ``gray * U`` reaches the threshold,
-    elsewhere ``1 + tanh(steepness (gray * U - threshold))``. The defaults are the public constants that the
-    sketch papers use; their huge steepness makes the result binary.
+    ``U = (1 + sharpness) G(sigma) - sharpness G(k sigma)``; 1 (paper) where ``gray * U`` reaches the
+    threshold, else ``1 + tanh(steepness (gray * U - threshold))``. The defaults are the constants of the
+    sketch papers' public code; their large steepness makes the result binary.
 
     Args:
         gray: ``(B, 1, H, W)`` in [0, 1]; see `rgb_to_gray`.
-        sigma: Deviation of the finer Gaussian in pixels: one for all, or one for each picture ``(B,)``.
-        k: Ratio of the coarser deviation to the finer.
-        sharpness: Weight of the difference, called p in the papers.
+        sigma: Standard deviation of the finer Gaussian in pixels: one for all pictures, or ``(B,)``.
+        k: Ratio of the coarser standard deviation to the finer.
+        sharpness: Weight of the difference, p in the papers.
         threshold: Level that separates ink and paper.
-        steepness: Slope below the threshold, called phi in the papers.
-        weighted: Multiply U by the gray level, as the public code does; False is the plain form.
+        steepness: Slope below the threshold, phi in the papers.
+        weighted: Multiply U by the gray level, as the public code does.
 
     Returns:
         ``(B, 1, H, W)`` float32 in [0, 1]: paper 1, ink 0.
     """
-    batch = len(gray)
-    sigmas = torch.as_tensor(sigma, dtype=torch.float32).cpu().expand(batch)
+    sigmas = torch.as_tensor(sigma, dtype=torch.float32).cpu().expand(len(gray))
     with torch.autocast(gray.device.type, enabled=False):
         level = gray.float()
         fine, coarse = _blur(level, sigmas), _blur(level, k * sigmas)
@@ -80,12 +77,12 @@ def canny_sketch(rgb: Tensor) -> Tensor:
 def clean_line_art(gray: Tensor, reach: int = 31) -> Tensor:
     """Make paper white and ink black in scanned line art.
 
-    Paper is the brightest level around each pixel, smoothed, so that gray, yellowed and unevenly lit paper
-    becomes white. Ink is the darkest hundredth of the picture; what is hardly darker than paper is paper.
+    The level of the paper is the smoothed maximum around each pixel, so gray, yellowed and unevenly lit
+    paper becomes white. The level of the ink is the darkest percentile of the picture.
 
     Args:
         gray: ``(B, 1, H, W)`` in [0, 1].
-        reach: Side in pixels of the neighborhood in which there is paper.
+        reach: Side of that neighborhood in pixels.
 
     Returns:
         ``(B, 1, H, W)`` in [0, 1]; white where a picture has no lines.
@@ -101,31 +98,29 @@ def clean_line_art(gray: Tensor, reach: int = 31) -> Tensor:
 
 
 def _blur(gray: Tensor, sigmas: Tensor) -> Tensor:
-    """Blur each picture with its own Gaussian; the border is mirrored without repeating the edge."""
+    """Blur each picture with its own Gaussian; borders are reflected without repeating the edge."""
     kernels = _kernels(sigmas).to(gray.device)
     batch, radius = len(kernels), kernels.shape[1] // 2
     planes = gray.transpose(0, 1)  # (1, B, H, W): one group for each picture
     for dim, shape in ((2, (batch, 1, -1, 1)), (3, (batch, 1, 1, -1))):
-        padded = planes.index_select(dim, _mirrored(planes.shape[dim], radius, gray.device))
+        padded = planes.index_select(dim, _reflected(planes.shape[dim], radius, gray.device))
         planes = F.conv2d(padded, kernels.view(shape), groups=batch)
     return planes.transpose(0, 1)
 
 
 def _kernels(sigmas: Tensor) -> Tensor:
-    """Return ``(B, 2 R + 1)`` normalized Gaussians; narrower ones are framed by zeros.
-
-    Each is cut off where the public code's library cuts it: at a radius of ``(round(8 sigma + 1) | 1) // 2``.
-    """
+    """Return ``(B, 2 R + 1)`` normalized Gaussians; narrower ones are padded with zeros."""
+    # the public code's library (OpenCV) truncates each at this radius
     radii = ((8 * sigmas + 1).round().long() | 1) // 2
-    offsets = torch.arange(-int(radii.max()), int(radii.max()) + 1, dtype=torch.float64)
+    largest = int(radii.numpy().max())  # on the host: no wait for the device
+    offsets = torch.arange(-largest, largest + 1, dtype=torch.float64)
     weights = torch.exp(-(offsets**2) / (2 * sigmas.double()[:, None] ** 2))
     weights = weights * (offsets.abs() <= radii[:, None])
     return (weights / weights.sum(1, keepdim=True)).float()
 
 
-def _mirrored(length: int, radius: int, device: torch.device) -> Tensor:
-    """Return the indices of a line padded by ``radius`` on both sides, however short it is."""
-    places = torch.arange(-radius, length + radius, device=device)
+def _reflected(length: int, radius: int, device: torch.device) -> Tensor:
+    """Return the indices of a line of any length padded by ``radius`` on both sides."""
     period = max(1, 2 * (length - 1))
-    places = places.remainder(period)
-    return torch.minimum(places, period - places).clamp(max=length - 1)
+    index = torch.arange(-radius, length + radius, device=device).remainder(period)
+    return torch.minimum(index, period - index).clamp(max=length - 1)

@@ -1,7 +1,7 @@
-"""Photos as time, printing and copying left them: old photos are not modern photos without their color.
+"""Simulated damage of old photos: blur, fading, uneven light, scratches, halftone, grain and JPEG blocks.
 
-Only lightness ages; ab stays, so that a network learns today's colors from yesterday's pictures. How strong
-each fault is was chosen by eye beside scans of historical photos; there is no published recipe behind it.
+Only lightness changes; ab stays, so that a network learns true colors for damaged pictures. The strength of
+each fault was chosen by eye from scans of historical photos, not taken from a paper.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from torch.nn import functional as F
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.randomness import Generators, draw_normal, draw_uniform
 
-_DRAWS = 6  # of each fault: whether the picture has it, and how
+_DRAWS = 6  # random numbers per fault: its presence and five parameters
 
 Fault = Callable[[Tensor, Tensor, Generators], Tensor]
-"""Takes lightness ``(B, 1, H, W)`` in [0, 1], draws ``(5, B, 1, 1, 1)`` and the generators."""
+"""Takes lightness ``(B, 1, H, W)`` in [0, 1], random numbers ``(5, B, 1, 1, 1)`` and the generators."""
 
 
 def age_photos(rgb: Tensor, generators: Generators, share: float) -> Tensor:
-    """Make some photos of a batch old: blurred, faded, unevenly lit, scratched, screened, grainy, compressed.
+    """Give some pictures of a batch the faults of old photos.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        generators: Source of all randomness: one for the batch, or one for each picture.
-        share: Expected share of the pictures that age, in [0, 1].
+        generators: One random generator for the batch, or one per picture.
+        share: Expected share of aged pictures, in [0, 1].
 
     Returns:
-        ``(B, 3, H, W)`` in [0, 1]. The other pictures are as they were; of an aged one a color that its new
-        lightness cannot show has lost chroma.
+        ``(B, 3, H, W)`` in [0, 1]. Colors of aged pictures outside sRGB lose chroma.
     """
-    chosen = (draw_uniform(generators, len(rgb), 1, rgb.device)[:, 0] < share).nonzero()[:, 0].tolist()
+    draws = draw_uniform(generators, len(rgb), 1, torch.device("cpu"))  # no wait for the device
+    chosen = (draws.numpy()[:, 0] < share).nonzero()[0].tolist()
     if not chosen:
         return rgb
     own = generators if isinstance(generators, torch.Generator) else [generators[i] for i in chosen]
@@ -47,11 +47,11 @@ def age_photos(rgb: Tensor, generators: Generators, share: float) -> Tensor:
 
 
 def age_luma(luma: Tensor, generators: Generators) -> Tensor:
-    """Give each picture some of the faults of old photos.
+    """Give the lightness of each picture some of the faults of old photos.
 
     Args:
         luma: ``(B, 1, H, W)`` in [0, 100].
-        generators: Source of all randomness: one for the batch, or one for each picture.
+        generators: One random generator for the batch, or one per picture.
 
     Returns:
         ``(B, 1, H, W)`` in [0, 100].
@@ -83,7 +83,7 @@ def _uneven_light(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:
 
 
 def _scratches(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:
-    """Draw three lines across the picture, one to two pixels wide, light or dark."""
+    """Draw three light or dark lines, one to two pixels wide."""
     height, width = luma.shape[-2:]
     lines = draw_uniform(generators, len(luma), 9, luma.device).view(-1, 3, 3, 1, 1)
     place, slope, tone = lines.unbind(dim=2)
@@ -95,7 +95,7 @@ def _scratches(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:
 
 
 def _halftone(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:
-    """Break lightness into the dots of a printing screen, finest at mid gray (two crossed cosines)."""
+    """Add the dots of a printing screen (two crossed cosines), strongest at mid gray."""
     del generators
     height, width = luma.shape[-2:]
     rows = torch.arange(height, device=luma.device)[:, None]
@@ -128,4 +128,4 @@ _FAULTS: tuple[tuple[Fault, float], ...] = (
     (_grain, 0.6),
     (_jpeg_blocks, 0.4),
 )
-"""The faults in the order in which a photo gets them, and what share of the aged pictures has each."""
+"""The faults in their order, and the share of the aged pictures that has each."""

@@ -1,4 +1,4 @@
-"""Augmentation of a whole batch on the device: random zoom, place and mirror in one resampling."""
+"""Augmentation of a batch on the device: random crop, zoom and mirror in one resampling; color jitter."""
 
 from __future__ import annotations
 
@@ -13,36 +13,18 @@ from torch.nn import functional as F
 from colorzoo.randomness import Generators, draw_uniform
 
 
-def random_resized_crop_flip(
-    rgb: Tensor, size: int, generators: Generators, *, min_scale: float = 0.5
-) -> Tensor:
-    """Cut a random square of each picture, resize it, and mirror half of them.
-
-    Args:
-        rgb: ``(B, C, S, S)`` float32.
-        size: Side of the result in pixels.
-        generators: Source of all randomness: one for the batch, or one for each picture.
-        min_scale: The side of the cut is uniform on [``min_scale``, 1] of the picture's.
-
-    Returns:
-        ``(B, C, size, size)`` float32.
-    """
-    return cut_windows(rgb, random_windows(len(rgb), generators, min_scale, rgb.device), size)
-
-
 def augment_batch(
     batch: dict[str, Any], size: int, generators: Generators, *, min_scale: float
 ) -> dict[str, Any]:
-    """Cut and mirror ``rgb`` of a batch, and ``sketch``, ``classes`` and ``boxes`` with it where they are.
+    """Crop a random square window of each picture, resize it, and mirror half of them.
+
+    ``sketch``, ``classes`` and ``boxes`` move with ``rgb``; boxes smaller than a pixel are dropped.
 
     Args:
-        batch: Floats, as a DataModule has them after the transfer.
+        batch: Entries as in `colorzoo.data.Batch`, with float pictures ``(B, C, S, S)``.
         size: Side of the result in pixels.
-        generators: Source of all randomness: one for the batch, or one for each picture.
-        min_scale: See `random_resized_crop_flip`.
-
-    Returns:
-        The batch; a box of which less than a pixel remains is left out.
+        generators: One random generator for the batch, or one per picture.
+        min_scale: The side of the window is uniform on [``min_scale``, 1] of the picture's.
     """
     rgb = batch["rgb"]
     side = rgb.shape[-1]
@@ -60,15 +42,15 @@ def augment_batch(
 
 
 def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) -> Tensor:
-    """Change the colors of each picture, as the published code of Cho et al. 2023 does with its library.
+    """Change the colors of each picture, as the published code of Cho et al. 2023.
 
-    For half of the pictures brightness and contrast change by up to 0.2; for half (drawn apart) hue turns by
-    up to ``degrees``, saturation and value shift by up to 30 and 20 of 255.
+    Brightness and contrast of half of the pictures change by up to 0.2; independently, hue of half of them
+    rotates by up to ``degrees``, saturation and value shift by up to 30 and 20 of 255.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        generators: Source of all randomness: one for the batch, or one for each picture.
-        degrees: Largest turn of the hue; 40 as published, 180 for any color.
+        generators: One random generator for the batch, or one per picture.
+        degrees: Largest rotation of the hue; 40 as published, 180 covers all hues.
     """
     draws = draw_uniform(generators, len(rgb), 7, rgb.device)
     light, tint = (draws[:, :2] < 0.5).float().unbind(1)
@@ -85,11 +67,7 @@ def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) ->
 
 
 def random_windows(count: int, generators: Generators, min_scale: float, device: torch.device) -> Tensor:
-    """Draw a window and a mirror for each picture.
-
-    Returns:
-        ``(count, 2, 3)`` float32, maps from the result to the picture, for `F.affine_grid`.
-    """
+    """Draw a window and a mirroring for each picture, ``(count, 2, 3)`` float32 for `F.affine_grid`."""
     draws = draw_uniform(generators, count, 4, device)
     scale = min_scale + (1 - min_scale) * draws[:, 0]
     shift = (1 - scale)[:, None] * (2 * draws[:, 1:3] - 1)
@@ -106,7 +84,7 @@ def cut_windows(pictures: Tensor, windows: Tensor, size: int, *, mode: str = "bi
     Args:
         pictures: ``(B, C, S, S)`` float32.
         windows: ``(B, 2, 3)`` of `random_windows`.
-        size: Side of the result.
+        size: Side of the result in pixels.
         mode: ``bilinear``, or ``nearest`` for class maps.
     """
     grid = F.affine_grid(windows, [*pictures.shape[:2], size, size], align_corners=False)
@@ -114,10 +92,10 @@ def cut_windows(pictures: Tensor, windows: Tensor, size: int, *, mode: str = "bi
 
 
 def cut_boxes(boxes: Tensor, window: Tensor, side: int, size: int) -> Tensor:
-    """Move boxes into a window, clip them, and drop those of which less than a pixel remains.
+    """Move boxes into a window, clip them, and drop those smaller than a pixel.
 
     Args:
-        boxes: ``(K, 4)`` left, top, right, bottom in pixels of a picture of ``side``.
+        boxes: ``(K, 4)`` left, top, right, bottom in pixels of the picture.
         window: ``(2, 3)`` of `random_windows`.
         side: Side of the picture in pixels.
         size: Side of the result in pixels.
@@ -129,6 +107,6 @@ def cut_boxes(boxes: Tensor, window: Tensor, side: int, size: int) -> Tensor:
 
 
 def clip_boxes(boxes: Tensor, size: int) -> Tensor:
-    """Clip ``(K, 4)`` boxes to a square of ``size`` pixels; drop those that keep less than a pixel a side."""
+    """Clip ``(K, 4)`` boxes to a square of ``size`` pixels; drop those with a side below one pixel."""
     clipped = boxes.clamp(0, size)
     return clipped[(clipped[:, 2:] - clipped[:, :2] >= 1).all(1)]

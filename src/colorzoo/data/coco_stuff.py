@@ -1,26 +1,46 @@
-"""`CocoStuffDataModule`: COCO 2017 with boxes and the class maps of COCO-Stuff."""
+"""COCO 2017 with the boxes of ``instances_*.json`` and the class maps of COCO-Stuff.
+
+Get them from cocodataset.org and github.com/nightrome/cocostuff.
+"""
 
 from __future__ import annotations
 
+import json
+import mmap
+import re
 from pathlib import Path
 from typing import Any, cast
 
-from colorzoo.data.layouts.coco_stuff import coco_stuff_pictures
-from colorzoo.data.layouts.common import Split
+import numpy as np
+import torch
+from torch import Tensor
+
+from colorzoo.data.layouts import Split, basename, below, first_existing, missing, require
 from colorzoo.data.module import PictureDataModule
-from colorzoo.data.picture_table import Pictures
+from colorzoo.data.picture_table import BoxTable, ClassMaps, Pictures
+from colorzoo.data.sources import Source, Sources, find_sources
+from colorzoo.errors import DataError
+
+_HELP = "get COCO from cocodataset.org"
+_HELP_MAPS = "get COCO-Stuff from github.com/nightrome/cocostuff"
+
+# polygons and run lengths are nine tenths of the file, and unused
+_OUTLINE = re.compile(rb'("segmentation"\s*:\s*)(?:\{[^{}]*\}|\[[][0-9.,eE+\-\s]*\])')
 
 
 class CocoStuffDataModule(PictureDataModule):
-    """COCO 2017; see `colorzoo.data.layouts.coco_stuff.coco_stuff_pictures`.
+    """COCO 2017 with boxes and class maps.
 
-    Crops, zooms and mirrors move boxes and class maps with their picture; a box of which less than a pixel
-    remains is left out.
+    Crops, zooms and mirrors move boxes and class maps with their picture; boxes smaller than a pixel are
+    dropped.
 
     Args:
-        root: Holds ``train2017``, ``val2017``, and what the options need.
-        boxes: Batches also hold ``boxes``; takes ``annotations/instances_*.json``.
-        classes: Batches also hold ``classes``; takes the maps of COCO-Stuff.
+        root: Contains ``train2017`` and ``val2017`` (or ``images/train2017`` ...).
+        boxes: Add the ``boxes`` of objects, without crowds, to batches; needs
+            ``annotations/instances_*.json``.
+        classes: Add ``classes`` to batches: COCO's category ids, 1 to 91 for things, 92 to 182 for stuff, 183
+            for "other" (in maps of stuff alone), 0 for unlabeled. Needs ``stuffthingmaps/{train,val}2017``
+            (or unpacked into ``annotations``, as its authors suggest) or ``stuff_{train,val}2017_pixelmaps``.
         only_with_boxes: Leave out pictures without a box, as Su et al. 2020 did.
         kwargs: Arguments of `PictureDataModule`.
     """
@@ -45,3 +65,81 @@ class CocoStuffDataModule(PictureDataModule):
             classes=hp.classes,
             only_with_boxes=hp.only_with_boxes,
         )
+
+
+def coco_stuff_pictures(
+    root: Path, split: Split, *, boxes: bool = False, classes: bool = False, only_with_boxes: bool = False
+) -> Pictures:
+    """Find the pictures of one split; see `CocoStuffDataModule` for the arguments.
+
+    Raises:
+        DataError: Something is missing; the line names it, its expected location and how to get it.
+    """
+    year = f"{split}2017"
+    places = below(root, year, f"images/{year}")
+    sources = find_sources(require(f"COCO pictures {year!r}", places, f"unpack {year}.zip there; {_HELP}"))
+    class_maps = _class_maps(root, year, sources) if classes else None
+    if not (boxes or only_with_boxes):
+        return Pictures(sources, classes=class_maps)
+    name = f"instances_{year}.json"
+    places = below(root, f"annotations/{name}", name)
+    help_text = f"unpack annotations_trainval2017.zip there; {_HELP}"
+    table = read_boxes(require(f"COCO boxes {name!r}", places, help_text), sources)
+    pictures = Pictures(sources, classes=class_maps, boxes=table)
+    return pictures.select(table.counts().nonzero()[:, 0]) if only_with_boxes else pictures
+
+
+def read_boxes(file: Path, sources: Sources) -> BoxTable:
+    """Read the boxes of pictures from an ``instances_*.json``; those that it does not list have none."""
+    try:
+        boxes = _boxes_by_name(_load_without_outlines(file))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{str(file)!r} is no instances JSON of COCO ({type(error).__name__}: {error}); unpack it again."
+        ) from error
+    none = torch.empty(0, 4)
+    return BoxTable.of(boxes.get(basename(source), none) for source in sources)
+
+
+def _load_without_outlines(file: Path) -> dict[str, Any]:
+    if not file.stat().st_size:  # cannot be mapped
+        return {}
+    # mapped, so that the half gigabyte of the training set is never in memory twice
+    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        loaded: dict[str, Any] = json.loads(_OUTLINE.sub(rb"\g<1>0", content))
+    return loaded
+
+
+def _boxes_by_name(content: dict[str, Any]) -> dict[str, Tensor]:
+    """Return ``(K, 4)`` corners by file name, relative to the picture's sides."""
+    pictures = {picture["id"]: picture for picture in content["images"]}
+    corners: dict[str, list[tuple[float, float, float, float]]] = {}
+    for note in content["annotations"]:
+        if note.get("iscrowd"):
+            continue
+        picture = pictures[note["image_id"]]
+        (left, top, wide, high), width, height = note["bbox"], picture["width"], picture["height"]
+        corner = (left / width, top / height, (left + wide) / width, (top + high) / height)
+        corners.setdefault(picture["file_name"], []).append(corner)
+    return {name: torch.tensor(each).clamp(0, 1) for name, each in corners.items()}
+
+
+def _class_maps(root: Path, year: str, sources: Sources) -> ClassMaps:
+    both = below(root, f"stuffthingmaps/{year}", f"annotations/{year}", f"stuffthingmaps_trainval2017/{year}")
+    stuff = below(root, f"annotations/stuff_{year}_pixelmaps", f"stuff_{year}_pixelmaps")
+    folder = first_existing([*both, *stuff])
+    if folder is None:
+        unpack = f"unpack stuffthingmaps_trainval2017.zip into {str(root / 'stuffthingmaps')!r}"
+        raise missing(f"COCO-Stuff maps of {year!r}", [both[0], both[1], stuff[0]], f"{unpack}; {_HELP_MAPS}")
+    names = (f"{basename(source).rpartition('.')[0]}.png" for source in sources)
+    maps = Sources.of((Source(str(folder / name)) for name in names), folder)
+    absent = [source.path for source in maps if not Path(source.path).is_file()]
+    if absent:
+        raise DataError(
+            f"{len(absent)} of {len(maps)} COCO-Stuff maps are missing, {absent[0]!r} first; "
+            f"unpack stuffthingmaps_trainval2017.zip again; {_HELP_MAPS}."
+        )
+    # category id of each stored value, 0 unlabeled; maps of things and stuff are stored one lower
+    values = np.arange(256)
+    ids = np.where(values < 182, values + 1, 0) if folder in both else np.where(values < 184, values, 0)
+    return ClassMaps(maps, ids.astype(np.uint8))

@@ -1,8 +1,9 @@
-"""The data set behind every DataModule: decode, crop, return uint8 - nothing else happens in a worker."""
+"""The data set of most DataModules: workers decode, crop and return uint8, nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple, NotRequired, TypedDict
 
 import numpy as np
@@ -14,23 +15,23 @@ from colorzoo.color.sketch import rgb_to_gray, xdog
 from colorzoo.data.augment import clip_boxes
 from colorzoo.data.decode import decode_classes, decode_rgb
 from colorzoo.data.picture_table import ClassMaps, Pictures
-from colorzoo.data.sources import Source, Sources
+from colorzoo.data.sources import Source, Sources, find_sources
 from colorzoo.errors import DataError
 
 
 class Batch(TypedDict):
-    """One batch, as every task receives it.
+    """One batch of training or validation.
 
     Attributes:
         rgb: ``(B, 3, H, W)``: uint8 from the workers, float32 in [0, 1] after the transfer.
-        seed: ``(B,)`` int64, the source of this batch's randomness.
+        seed: ``(B,)`` int64, the source of each picture's randomness.
         name: Names of the pictures.
         label: ``(B,)`` int64, the class of each picture.
         classes: ``(B, 1, H, W)`` uint8, the class of each pixel, 0 where unlabeled.
         boxes: For each picture ``(K, 4)`` float32: left, top, right, bottom in pixels of ``rgb``.
         sketch: ``(B, 1, H, W)`` float32 in [0, 1], paper 1, ink 0.
         reference: ``(B, 3, h, w)`` float32 in [0, 1], the exemplar of each picture.
-        self_made: ``(B,)`` bool, which references were made from their own picture.
+        self_made: ``(B,)`` bool, references that were made from their own picture.
     """
 
     rgb: Tensor
@@ -45,20 +46,22 @@ class Batch(TypedDict):
 
 
 def sketches_of(batch: Batch) -> Tensor:
-    """Return the sketches ``(B, 1, H, W)`` of a batch; those of a data set without any are drawn (XDoG)."""
+    """Return the sketches ``(B, 1, H, W)`` of a batch, drawn with XDoG if it has none."""
     return batch["sketch"] if "sketch" in batch else xdog(rgb_to_gray(batch["rgb"]))
 
 
 class Sample(TypedDict):
-    """One picture, as a worker delivers it.
+    """One picture, as a worker returns it.
 
     Attributes:
         rgb: ``(3, H, W)`` uint8.
-        seed: int64 scalar, the source of this sample's randomness.
+        seed: int64 scalar, the source of the sample's randomness.
         name: Name of the picture.
         label: int64 scalar.
         classes: ``(1, H, W)`` uint8.
         boxes: ``(K, 4)`` float32.
+        sketch: ``(1, H, W)`` uint8, paper 255, ink 0.
+        reference: ``(3, h, w)`` uint8.
     """
 
     rgb: Tensor
@@ -67,10 +70,12 @@ class Sample(TypedDict):
     label: NotRequired[Tensor]
     classes: NotRequired[Tensor]
     boxes: NotRequired[Tensor]
+    sketch: NotRequired[Tensor]
+    reference: NotRequired[Tensor]
 
 
 class Square(NamedTuple):
-    """Where a square lies in a picture, in pixels."""
+    """A square in a picture, in pixels."""
 
     top: int
     left: int
@@ -83,14 +88,14 @@ class Square(NamedTuple):
 
 
 class PictureDataset(Dataset[Sample]):
-    """Square uint8 crops of pictures, with the labels, class maps and boxes that the pictures have.
+    """Square uint8 crops of pictures, with their labels, class maps and boxes.
 
     Args:
         pictures: The pictures, or their sources alone.
         resize: Shorter side after decoding.
         crop: Side of the square crop; random in training, central otherwise.
-        random_crop: Whether the crop moves with the seed of the sample.
-        cache: Keep the decoded pictures in memory (for small sets and slow CPUs).
+        random_crop: Choose the crop by the seed of the sample.
+        cache: Keep decoded pictures in memory.
     """
 
     def __init__(
@@ -116,7 +121,7 @@ class PictureDataset(Dataset[Sample]):
         return [source.name for source in self.sources]
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """Return one sample; ``key`` is the index and the seed of its randomness."""
+        """Return the sample of ``key``, an index and a seed."""
         index, seed = key
         rgb = self._decode(index)
         square = place_square(rgb, self.crop, seed if self.random_crop else None)
@@ -131,19 +136,18 @@ class PictureDataset(Dataset[Sample]):
         return sample
 
     def _decode(self, index: int) -> Tensor:
-        if self._cache is not None and index in self._cache:
-            return self._cache[index]
-        rgb = read_rgb(self.sources[index], self.resize)
-        if self._cache is not None:
-            self._cache[index] = rgb
-        return rgb
+        if self._cache is None:
+            return read_rgb(self.sources[index], self.resize)
+        if index not in self._cache:
+            self._cache[index] = read_rgb(self.sources[index], self.resize)
+        return self._cache[index]
 
 
 def read_rgb(source: Source, short_side: int) -> Tensor:
     """Read and decode a picture.
 
     Raises:
-        DataError: It cannot be read; the line names it.
+        DataError: It cannot be read; the message names it.
     """
     try:
         return decode_rgb(source.read(), short_side)
@@ -158,7 +162,7 @@ def read_classes(maps: ClassMaps, index: int, rgb: Tensor) -> Tensor:
     """Return the ``(1, H, W)`` uint8 class map of a picture at the size of the decoded picture ``rgb``.
 
     Raises:
-        DataError: It cannot be read; the line names it.
+        DataError: It cannot be read; the message names it.
     """
     source = maps.sources[index]
     try:
@@ -168,19 +172,19 @@ def read_classes(maps: ClassMaps, index: int, rgb: Tensor) -> Tensor:
     return torch.from_numpy(maps.table[stored][np.newaxis])
 
 
-def boxes_in(square: Square, shares: Tensor, rgb: Tensor) -> Tensor:
-    """Return boxes, given as shares of the picture ``rgb``, in pixels of a square cut from it."""
+def boxes_in(square: Square, boxes: Tensor, rgb: Tensor) -> Tensor:
+    """Convert boxes relative to the picture ``rgb`` to pixels of a square cut from it."""
     width_height = torch.tensor([rgb.shape[2], rgb.shape[1]]).repeat(2)
-    return clip_boxes(shares * width_height - torch.tensor([square.left, square.top]).repeat(2), square.side)
+    return clip_boxes(boxes * width_height - torch.tensor([square.left, square.top]).repeat(2), square.side)
 
 
 def place_square(rgb: Tensor, side: int, seed: int | None = None) -> Square:
     """Choose a square in a ``(3, H, W)`` picture.
 
     Args:
-        rgb: Picture whose sides are at least ``side``.
+        rgb: Picture; its sides are at least ``side``.
         side: Side of the square in pixels.
-        seed: Chooses the place; None takes the center.
+        seed: Seed of a random place; None is the center.
     """
     free_rows, free_columns = rgb.shape[1] - side, rgb.shape[2] - side
     if seed is None:
@@ -192,3 +196,16 @@ def place_square(rgb: Tensor, side: int, seed: int | None = None) -> Square:
 def crop_square(rgb: Tensor, side: int, seed: int | None = None) -> Tensor:
     """Cut the square that `place_square` chooses from a ``(C, H, W)`` picture."""
     return place_square(rgb, side, seed).cut(rgb)
+
+
+def read_square(source: Source, side: int) -> Tensor:
+    """Return the central square of a picture: ``(3, side, side)`` in [0, 1]."""
+    return crop_square(decode_rgb(source.read(), side), side).float() / 255
+
+
+def read_squares(folder: Path, side: int, limit: int) -> Iterator[Tensor]:
+    """Yield `read_square` of at most ``limit`` pictures, spaced evenly over a folder."""
+    sources = find_sources(folder)
+    step = max(1, len(sources) // limit)
+    for source in sources[::step][:limit]:
+        yield read_square(source, side)

@@ -1,4 +1,4 @@
-"""Decode pictures to uint8 RGB tensors: one path for training and evaluation alike."""
+"""Decoding of pictures to uint8 RGB tensors, the same for training and evaluation."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.picture_formats import open_picture
+from colorzoo.pictures.formats import open_picture
 
 RESIZE_METHOD = "bicubic, antialiased (Pillow's within one level), JPEG drafted to twice the target"
-"""How every picture is resized; for reports."""
+"""Description of the resize filter, for reports."""
 
 
 def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
-    """Decode an encoded picture, obeying its EXIF orientation.
+    """Decode a picture and apply its EXIF orientation.
 
-    Large JPEGs are decoded at a fraction of their size where that is still twice the target, which costs a
-    quarter of the time of a full decode and differs from it by half a level of 255.
+    Large JPEGs are decoded at a fraction of their size if that is at least twice the target, which takes a
+    quarter of the time of a full decode and differs by half a level of 255.
 
     Args:
         data: The bytes of a JPEG, PNG, WebP ... file.
@@ -31,31 +31,34 @@ def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
         ``(3, H, W)`` uint8.
 
     Raises:
-        OSError: The bytes are no picture, or are cut off.
+        OSError: The bytes are not a picture, or truncated.
     """
     with open_picture(BytesIO(data)) as image:
         if short_side is not None:
-            _draft(image, short_side)
+            # the smallest scale of the JPEG decoder that is at least twice the target
+            width, height = _scaled(image.size, 2 * short_side)
+            if width < image.width:
+                image.draft("RGB", (width, height))
         upright = eight_bit_rgb(image)
         ImageOps.exif_transpose(upright, in_place=True)
     rgb = torch.from_numpy(np.array(upright)).permute(2, 0, 1)
     if short_side is not None and min(upright.size) != short_side:
         width, height = _scaled(upright.size, short_side)
-        # Four times as fast as Pillow's resize with the same filter, and equal to it within one level.
+        # four times as fast as Pillow's resize with the same filter, and equal within one level
         return F.interpolate(rgb[None], (height, width), mode="bicubic", antialias=True)[0]
     return rgb
 
 
 def decode_classes(data: bytes, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Decode a class map to ``(height, width)`` uint8 by nearest pixel; ``size`` is ``(width, height)``."""
+    """Decode a class map to ``(height, width)`` uint8 (nearest neighbor); ``size`` is ``(width, height)``."""
     with open_picture(BytesIO(data)) as image:
         if image.mode not in ("L", "P"):
-            raise ValueError(f"a map of one 8-bit channel was expected, not {image.mode}")
+            raise ValueError(f"expected one 8-bit channel, got mode {image.mode}")
         return np.asarray(image.resize(size, Image.Resampling.NEAREST))
 
 
 def eight_bit_rgb(image: Image.Image) -> Image.Image:
-    """Convert any picture to 8-bit RGB; 16-bit gray is scaled (Pillow would clip it to white)."""
+    """Convert a picture to 8-bit RGB; 16-bit gray is scaled, where Pillow would clip it to white."""
     if image.mode.startswith("I"):
         values = np.asarray(image)
         shift = 8 if values.max(initial=0) > 255 else 0
@@ -68,13 +71,6 @@ def eight_bit_rgb(image: Image.Image) -> Image.Image:
         image.load()
         return image
     return image.convert("RGB")
-
-
-def _draft(image: Image.Image, short_side: int) -> None:
-    """Ask the JPEG decoder for the smallest scale of at least twice the target."""
-    width, height = _scaled(image.size, 2 * short_side)
-    if width < image.width:
-        image.draft("RGB", (width, height))
 
 
 def _scaled(size: tuple[int, int], short_side: int) -> tuple[int, int]:

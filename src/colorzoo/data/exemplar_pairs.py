@@ -1,58 +1,54 @@
-"""`ExemplarPairsDataModule`: targets with reference pictures, however they are chosen."""
+"""`ExemplarPairsDataModule`: targets with references that are listed, similar, or made from the target."""
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from colorzoo.data.dataset import Sample, crop_square, read_rgb
 from colorzoo.data.folder import FolderDataModule
+from colorzoo.data.layouts import class_names
 from colorzoo.data.neighbors import FeatureEncoder, Neighbors, build_neighbors, load_neighbors, timm_encoder
-from colorzoo.data.pair_list import read_pairs
-from colorzoo.data.pairing import (
-    Nearest,
-    PairedPictures,
-    Partners,
-    Pick,
-    ReferencedDataset,
-    SameClass,
-    same_row,
-)
-from colorzoo.data.picture_table import Pictures
+from colorzoo.data.picture_table import Partners, Pictures
 from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
-from colorzoo.data.shard_labels import class_names
 from colorzoo.data.sources import Source, Sources
 from colorzoo.errors import DataError
 from colorzoo.randomness import Generators, draw_uniform, picture_generators
+from colorzoo.settings import Natural, Share
 
 Pairing = Literal["list", "class", "nearest", "self"]
 SelfReference = Literal["crop_flip", "warp_jitter"]
 
-_MAKERS: dict[str, Callable[[Tensor, Generators], Tensor]] = {
+_SELF_REFERENCES: dict[str, Callable[[Tensor, Generators], Tensor]] = {
     "crop_flip": crop_flip_reference,
     "warp_jitter": warp_jitter_reference,
 }
 
+Pick = Callable[[int, int], int]
+"""Returns the index of the reference for index and seed of a target."""
+
 
 class ExemplarPairsDataModule(FolderDataModule):
-    """Targets and references: beside ``rgb`` a batch has ``reference``, ``(B, 3, H, W)`` in [0, 1].
+    """Targets and references: batches also have ``reference``, ``(B, 3, H, W)`` in [0, 1], and ``self_made``.
 
-    ``self_made`` says which references were made from their own target. References are chosen by ``pairing``:
+    ``self_made`` marks references that were made from their own target. ``pairing`` selects the references:
 
-    - ``list``: the rows of a CSV file (see `colorzoo.data.pair_list.read_pairs`).
-    - ``class``: another picture of the same folder; for a validation picture one of the training pictures of
-      its class.
-    - ``nearest``: one of the training pictures with the nearest features (training picks any of
-      ``neighbors``, validation takes the first). The index is built once, by ``prepare_data``, and again
-      when pictures or encoder change.
-    - ``self``: made from the target itself, on the device: ``crop_flip`` as SPColor or ``warp_jitter`` as
-      Color2Embed.
+    - ``list``: the rows of a CSV file (see `read_pairs`).
+    - ``class``: another picture of the same folder; for validation, a training picture of the same class.
+    - ``nearest``: a training picture with the nearest features (training picks any of ``neighbors``,
+      validation takes the first). ``prepare_data`` builds the index once, and again when pictures or encoder
+      change.
+    - ``self``: made from the target, on the device: ``crop_flip`` as SPColor, ``warp_jitter`` as Color2Embed.
 
     Args:
         root: Folder of pictures, with or without subfolders ``train`` and ``val``.
@@ -60,10 +56,10 @@ class ExemplarPairsDataModule(FolderDataModule):
         pairs: For ``list``: the CSV file, relative to ``root``.
         val_pairs: For ``list``: a file of validation pairs; None takes some of ``pairs``.
         encoder: For ``nearest``: name of a timm network.
-        pretrained: For ``nearest``: False compares by random weights, for trials without a network.
-        neighbors: For ``nearest``: how many pictures training picks from.
-        index_file: For ``nearest``: the index; None takes ``neighbors-ENCODER.npz`` in ``root``.
-        self_reference: How a reference is made from the target.
+        pretrained: For ``nearest``: False compares by random weights, for tests without downloads.
+        neighbors: For ``nearest``: number of pictures that training picks from.
+        index_file: For ``nearest``: the index; None is ``neighbors-ENCODER.npz`` in ``root``.
+        self_reference: Way to make a reference from the target.
         self_share: Share of training pictures whose reference is made from the target instead (SPColor: 0.2).
         kwargs: Arguments of `FolderDataModule`.
     """
@@ -76,10 +72,10 @@ class ExemplarPairsDataModule(FolderDataModule):
         val_pairs: str | None = None,
         encoder: str = "vit_small_patch16_224.dino",
         pretrained: bool = True,
-        neighbors: int = 5,
+        neighbors: Natural = 5,
         index_file: str | None = None,
         self_reference: SelfReference = "crop_flip",
-        self_share: float = 0.0,
+        self_share: Share = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(root, **kwargs)
@@ -90,18 +86,18 @@ class ExemplarPairsDataModule(FolderDataModule):
 
     @property
     def encoder_name(self) -> str:
-        """The name by which an index knows this encoder; override it together with `build_encoder`."""
+        """Name of the encoder in the index; override it together with `build_encoder`."""
         state = "pretrained" if self.hparams.pretrained else "random-0"
         return f"timm:{self.hparams.encoder}:{state}"
 
     @property
     def index_path(self) -> Path:
-        """Where the index of nearest pictures is."""
+        """File of the index of nearest pictures."""
         name = re.sub(r"[^\w.-]+", "-", self.encoder_name)
         return Path(self.hparams.index_file or Path(self.hparams.root) / f"neighbors-{name}.npz")
 
     def prepare_data(self) -> None:
-        """Check the pictures, and build the index of the nearest where it is missing or stale."""
+        """Check the pictures, and build the index of nearest pictures if it is missing or stale."""
         if self.hparams.pairing in ("list", "self"):
             super().prepare_data()
         if self.hparams.pairing == "nearest" and self._index() is None:
@@ -109,7 +105,7 @@ class ExemplarPairsDataModule(FolderDataModule):
             build_neighbors(train, val, self.build_encoder(), self.index_path, k=self.hparams.neighbors)
 
     def setup(self, stage: str) -> None:
-        """Find the pictures and say which references they have (once).
+        """Find the pictures and their references (once).
 
         Raises:
             DataError: Pictures, the list or the index are missing.
@@ -118,46 +114,47 @@ class ExemplarPairsDataModule(FolderDataModule):
             super().setup(stage)
         elif self.val_data is None:
             train, val = self._library
-            for_train, for_val = self._picks()
-            self.train_data = self._referenced(train.sources, for_train, train=True)
+            pick_train, pick_val = self._picks()
+            self.train_data = self._referenced(train.sources, pick_train, train.sources, train=True)
             val = val.first(self.hparams.val_limit)
-            self.val_data = self._referenced(val.sources, for_val, train=False)
+            self.val_data = self._referenced(val.sources, pick_val, train.sources, train=False)
 
     def find_pictures(self, split: str) -> Pictures:
-        """Return the targets of a split, with their references where a list says them."""
+        """Return the targets of a split, with their references if there is a list."""
         hp = self.hparams
         if hp.pairing != "list":
             return super().find_pictures(split)
-        both = read_pairs(Path(hp.root), hp.pairs, hp.val_pairs, hp.val_share)
-        pairs = both[0] if split == "train" else both[1]
+        train, val = read_pairs(Path(hp.root), hp.pairs, hp.val_pairs, hp.val_share)
+        pairs = train if split == "train" else val
         targets = Sources.of((pair.target for pair in pairs), hp.root)
-        return PairedPictures(targets, partners=Partners.of([pair.reference] for pair in pairs))
+        return Pictures(targets, partners=Partners.of([pair.reference] for pair in pairs))
 
     def make_dataset(self, pictures: Pictures, *, train: bool) -> Dataset[Any]:
         """Return crops of targets with the references of a list, or of targets alone."""
-        if not isinstance(pictures, PairedPictures) or pictures.partners is None:
+        partners = pictures.partners
+        if partners is None:
             return super().make_dataset(pictures, train=train)
-        references = Sources.of(pictures.partners[index][0] for index in range(len(pictures)))
-        return self._referenced(pictures.sources, same_row, references, train=train)
+        references = Sources.of(partners[index][0] for index in range(len(pictures)))
+        return self._referenced(pictures.sources, same_index, references, train=train)
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
-        """Make references from the targets, for all of them or for the share that asks for it."""
+        """Make references from the targets: all, or ``self_share`` of the training pictures."""
         given: Tensor | None = batch.get("reference")
         share = self.hparams.self_share if training else 0.0
         rgb, seeds = batch["rgb"], batch["seed"]
-        chosen = torch.full((len(rgb),), given is None, device=rgb.device)
+        self_made = torch.full((len(rgb),), given is None, device=rgb.device)
         if given is not None and not share:
-            return {**batch, "self_made": chosen}
-        made = _MAKERS[self.hparams.self_reference](rgb, picture_generators(seeds, "referen"))
+            return {**batch, "self_made": self_made}
+        made = _SELF_REFERENCES[self.hparams.self_reference](rgb, picture_generators(seeds, "referen"))
         if given is not None:
             draws = draw_uniform(picture_generators(seeds, "share"), len(rgb), 1, rgb.device)
-            chosen = draws[:, 0] < share
-            made = torch.where(chosen[:, None, None, None], made, given)
-        return {**batch, "reference": made, "self_made": chosen}
+            self_made = draws[:, 0] < share
+            made = torch.where(self_made[:, None, None, None], made, given)
+        return {**batch, "reference": made, "self_made": self_made}
 
     @cached_property
     def _library(self) -> tuple[Pictures, Pictures]:
-        """The usable pictures of both splits; references are chosen from those of training."""
+        """The usable pictures of both splits; references are training pictures."""
         train = self.usable(self.find_pictures("train"), drop_gray=self.hparams.drop_gray)
         val = self.usable(self.find_pictures("val"), drop_gray=False)
         if not len(train) or not len(val):
@@ -172,7 +169,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         found = self._index()
         if found is None:
             raise DataError(
-                f"{str(self.index_path)!r} is no index of these pictures and this encoder; "
+                f"{str(self.index_path)!r} is not an index of these pictures and this encoder; "
                 "call prepare_data() to build it."
             )
         return Nearest(found.train, vary=True), Nearest(found.val, vary=False)
@@ -182,13 +179,12 @@ class ExemplarPairsDataModule(FolderDataModule):
         return load_neighbors(train, val, self.encoder_name, self.index_path, k=self.hparams.neighbors)
 
     def _referenced(
-        self, targets: Sources, pick: Pick, references: Sources | None = None, *, train: bool
+        self, targets: Sources, pick: Pick, references: Sources, *, train: bool
     ) -> ReferencedDataset:
-        """Return targets with references, from those of training where no others are given."""
         hp = self.hparams
         return ReferencedDataset(
             targets,
-            self._library[0].sources if references is None else references,
+            references,
             pick,
             side=self.train_side if train else hp.val_size,
             reference_side=hp.crop if train else hp.val_size,
@@ -196,8 +192,98 @@ class ExemplarPairsDataModule(FolderDataModule):
         )
 
 
+class ReferencedDataset(Dataset[Sample]):
+    """Square uint8 crops of targets, each with a central crop of a reference.
+
+    Args:
+        targets: The targets.
+        references: All references.
+        pick: Picks the reference of a target.
+        side: Side of the target in pixels.
+        reference_side: Side of the reference in pixels.
+        random_crop: Choose the target's crop by the seed of the sample.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[Source],
+        references: Sequence[Source],
+        pick: Pick,
+        *,
+        side: int,
+        reference_side: int,
+        random_crop: bool,
+    ) -> None:
+        self.targets, self.references, self.pick = targets, references, pick
+        self.side, self.reference_side, self.random_crop = side, reference_side, random_crop
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        """Return the sample of ``key``, an index and a seed."""
+        index, seed = key
+        target, reference = self.targets[index], self.references[self.pick(index, seed)]
+        rgb = crop_square(read_rgb(target, self.side), self.side, seed if self.random_crop else None)
+        side = self.reference_side
+        other = crop_square(read_rgb(reference, side), side)
+        return Sample(rgb=rgb, seed=torch.tensor(seed), name=target.name, reference=other)
+
+
+@dataclass(frozen=True)
+class SameClass:
+    """Picks another picture of the same class, if there is one.
+
+    Attributes:
+        members: ``(N,)`` int64, indices of the references sorted by class.
+        starts: ``(K,)`` int64, start of each class in ``members``.
+        counts: ``(K,)`` int64, size of each class.
+        label: ``(M,)`` int64, class of each target.
+        own: Targets and references are the same list, so that a target must not pick itself.
+    """
+
+    members: Tensor
+    starts: Tensor
+    counts: Tensor
+    label: Tensor
+    own: bool
+
+    def __call__(self, index: int, seed: int) -> int:
+        """Return the index of a reference."""
+        label = int(self.label[index])
+        start, count = int(self.starts[label]), int(self.counts[label])
+        excluded = self.own and count > 1
+        picked = int(self.members[start + seed % (count - 1 if excluded else count)])
+        # the last member replaces the target itself, so that all others are equally likely
+        return int(self.members[start + count - 1]) if excluded and picked == index else picked
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Picks one of the nearest pictures.
+
+    Attributes:
+        neighbors: ``(M, k)`` int64, indices of references, nearest first.
+        vary: Pick any of the k; False takes the nearest.
+    """
+
+    neighbors: Tensor
+    vary: bool
+
+    def __call__(self, index: int, seed: int) -> int:
+        """Return the index of a reference."""
+        row = self.neighbors[index]
+        return int(row[seed % len(row) if self.vary else 0])
+
+
+def same_index(index: int, seed: int) -> int:
+    """Pick the reference of the same index."""
+    del seed
+    return index
+
+
 def _same_class(train: Sequence[Source], val: Sequence[Source], root: Path) -> tuple[SameClass, SameClass]:
-    names = [_below_split(name) for name in class_names([*train, *val], root)]
+    names = [re.sub(r"^(train|val)(/|$)", "", name) for name in class_names([*train, *val], root)]
     number = {name: index for index, name in enumerate(sorted(set(names[: len(train)])))}
     for source, name in zip([*train, *val], names, strict=True):
         if not name or name not in number:
@@ -207,11 +293,69 @@ def _same_class(train: Sequence[Source], val: Sequence[Source], root: Path) -> t
     label = torch.tensor([number[name] for name in names])
     library, queries = label[: len(train)], label[len(train) :]
     counts = torch.bincount(library, minlength=len(number))
-    members, starts = library.argsort(stable=True), counts.cumsum(0) - counts
-    return SameClass(members, starts, counts, library, own=True), SameClass(
-        members, starts, counts, queries, own=False
-    )
+    classes = (library.argsort(stable=True), counts.cumsum(0) - counts, counts)
+    return SameClass(*classes, library, own=True), SameClass(*classes, queries, own=False)
 
 
-def _below_split(name: str) -> str:
-    return re.sub(r"^(train|val)(/|$)", "", name)
+class Pair(NamedTuple):
+    """A target and its reference."""
+
+    target: Source
+    reference: Source
+
+
+def read_pairs(
+    root: Path, train_file: str, val_file: str | None = None, val_share: float = 0.05
+) -> tuple[list[Pair], list[Pair]]:
+    """Read pairs of pictures for training and validation from CSV files.
+
+    The first row of a file names its columns: ``target`` and ``reference`` with paths relative to ``root``,
+    and optionally ``split`` with ``train`` or ``val``; others are ignored. Without a split and without a
+    second file, pairs are split by a hash of their target's path, so that no target is in both.
+
+    Args:
+        root: Folder that paths are relative to.
+        train_file: The list, relative to ``root``.
+        val_file: A list of validation pairs only, relative to ``root``.
+        val_share: Expected share of validation pairs of a split by hash.
+
+    Raises:
+        DataError: A list is missing or has other columns, or names a picture that does not exist.
+    """
+    rows = _read_rows(root, train_file)
+    if val_file is not None:
+        return [pair for _, pair in rows], [pair for _, pair in _read_rows(root, val_file)]
+    train: list[Pair] = []
+    val: list[Pair] = []
+    for split, pair in rows:
+        name = Path(pair.target.path).relative_to(root).as_posix()
+        share = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+        is_val = split == "val" if split else share < val_share
+        (val if is_val else train).append(pair)
+    return train, val
+
+
+def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:
+    file = root / name
+    rows = []
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            if missing := {"target", "reference"} - set(reader.fieldnames or ()):
+                raise DataError(
+                    f"{str(file)!r} has no column {min(missing)!r}; its first row must name target and "
+                    "reference."
+                )
+            for row in reader:
+                line = f"line {reader.line_num} of {str(file)!r}"
+                split = (row.get("split") or "").strip()
+                if split not in ("", "train", "val"):
+                    raise DataError(f"{line} has the split {split!r}; expected train or val.")
+                paths = [root / (row[column] or "").strip() for column in ("target", "reference")]
+                for path in paths:
+                    if not path.is_file():
+                        raise DataError(f"{line} names {str(path)!r}, which does not exist.")
+                rows.append((split, Pair(*(Source(str(path)) for path in paths))))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"cannot read the list of pairs {str(file)!r} ({error}); see data.pairs.") from error
+    return rows

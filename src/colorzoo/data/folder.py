@@ -11,25 +11,28 @@ from colorzoo.data.originals import Originals, SourceOriginals
 from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Sources, find_sources, split_by_content
 from colorzoo.errors import DataError
+from colorzoo.settings import Share
 
 
 class FolderDataModule(PictureDataModule):
     """Pictures of a folder, found recursively, plain or in ``.tar`` shards.
 
-    If the folder has subfolders ``train`` and ``val`` they are used as they are; otherwise the pictures are
-    split by their content.
+    Subfolders ``train`` and ``val`` are used as the splits if both exist; otherwise the pictures are split by
+    their content.
 
     Args:
         root: The folder.
-        val_share: Expected share of validation pictures when the split is by content.
+        val_share: Expected share of validation pictures of a split by content.
         kwargs: Arguments of `PictureDataModule`.
     """
 
-    def __init__(self, root: str, val_share: float = 0.05, **kwargs: Any) -> None:
+    predicted = "pictures of all splits"
+
+    def __init__(self, root: str, val_share: Share = 0.05, **kwargs: Any) -> None:
         super().__init__(root, **kwargs)
 
     def find_pictures(self, split: str) -> Pictures:
-        """Return the pictures of a split: of a subfolder if both are there, else by content."""
+        """Return the pictures of a split, from its subfolder or by content."""
         root = Path(self.hparams.root)
         if (root / "train").is_dir() and (root / "val").is_dir():
             return Pictures(find_sources(root / split))

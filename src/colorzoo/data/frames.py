@@ -1,11 +1,11 @@
-"""`FramesDataModule`: the frames of video clips in order, for evaluation."""
+"""`FramesDataModule`: frames of video clips in order, for evaluation."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypedDict
+from typing import Any, TypedDict
 
 import torch
 from PIL import Image
@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from colorzoo.data.decode import decode_rgb
-from colorzoo.data.loader import LateLoader
+from colorzoo.data.loader import LateLoader, SeededSampler
 from colorzoo.data.module import PictureDataModule
 from colorzoo.data.originals import Originals, SourceOriginals
-from colorzoo.data.sampler import SeededSampler
 from colorzoo.data.sources import EXTENSIONS, find_sources
 from colorzoo.errors import DataError
+from colorzoo.settings import Count, Natural
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg"})
 
@@ -27,7 +27,7 @@ class FrameBatch(TypedDict):
     """Consecutive frames of one clip.
 
     Attributes:
-        rgb: ``(B, 3, H, W)`` at the size of the clip: uint8 from the workers, float32 in [0, 1] after the
+        rgb: ``(B, 3, H, W)`` at the clip's size: uint8 from the workers, float32 in [0, 1] after the
             transfer.
         seed: ``(B,)`` int64, the source of each frame's randomness.
         name: Names of the frames, ``CLIP/00012``.
@@ -42,28 +42,12 @@ class FrameBatch(TypedDict):
     frame: Tensor
 
 
-class Clip(Protocol):
-    """A clip of any kind.
-
-    Attributes:
-        name: Its name.
-        length: Number of its frames.
-    """
-
-    name: str
-    length: int
-
-    def read(self, start: int, stop: int) -> list[Tensor]:
-        """Return the frames from ``start`` to before ``stop``, each ``(3, H, W)`` uint8."""
-        ...
-
-
 class FolderClip:
-    """A clip as a folder of pictures, in the order of their names.
+    """A folder of pictures as a clip, in the order of their names.
 
     Args:
         folder: The folder.
-        short_side: Shorter side of the frames in pixels; None keeps their size.
+        short_side: Shorter side of resized frames in pixels; None keeps their size.
     """
 
     def __init__(self, folder: Path, short_side: int | None) -> None:
@@ -72,29 +56,29 @@ class FolderClip:
         self.length = len(self._files)
 
     def read(self, start: int, stop: int) -> list[Tensor]:
-        """Return the frames from ``start`` to before ``stop``."""
+        """Return the frames ``start`` to ``stop`` (exclusive), each ``(3, H, W)`` uint8."""
         return [decode_rgb(path.read_bytes(), self._short_side) for path in self._files[start:stop]]
 
 
 class FileClip:
-    """A clip as a video file; reading on where the last call ended costs no seeking.
+    """A video file as a clip; reading on from the last call is fast.
 
     Args:
         file: The file.
-        short_side: Shorter side of the frames in pixels; None keeps their size.
+        short_side: Shorter side of resized frames in pixels; None keeps their size.
 
     Raises:
-        DataError: PyAV is not installed, or the file is no video.
+        DataError: PyAV is not installed, or the file is not a video.
     """
 
     def __init__(self, file: Path, short_side: int | None) -> None:
         self.name, self._file, self._short_side = file.stem, file, short_side
-        self.length = sum(1 for _ in self._decoded())  # containers state no count, or a wrong one
+        self.length = sum(1 for _ in self._decoded())  # containers give no count, or a wrong one
         self._frames: Iterator[Any] = iter(())
         self._next = self.length
 
     def read(self, start: int, stop: int) -> list[Tensor]:
-        """Return the frames from ``start`` to before ``stop``."""
+        """Return the frames ``start`` to ``stop`` (exclusive), each ``(3, H, W)`` uint8."""
         if start < self._next:
             self._frames, self._next = self._decoded(), 0
         found = []
@@ -106,13 +90,18 @@ class FileClip:
         return found
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_frames": iter(()), "_next": self.length}  # open files do not travel
+        return {**self.__dict__, "_frames": iter(()), "_next": self.length}  # open files cannot be pickled
 
     def _decoded(self) -> Iterator[Any]:
-        av = _load_av()
+        try:
+            av = importlib.import_module("av")
+        except ImportError as error:
+            raise DataError(
+                f'video files need PyAV ({error}); install it with: pip install "colorzoo[video]"'
+            ) from error
         try:
             with av.open(str(self._file)) as container:
-                # One thread: a decoder with threads that a forked worker inherits and frees waits for ever.
+                # one thread: freeing a threaded decoder in a forked worker hangs
                 container.streams.video[0].codec_context.thread_count = 1
                 yield from container.decode(video=0)
         except (av.FFmpegError, IndexError) as error:
@@ -124,29 +113,15 @@ class FileClip:
             factor = self._short_side / min(image.size)
             size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
             image = image.resize(size, Image.Resampling.BICUBIC)
-        return (
-            torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
-            .view(image.height, image.width, 3)
-            .permute(2, 0, 1)
-        )
+        pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
+        return pixels.view(image.height, image.width, 3).permute(2, 0, 1)
 
 
-class Block(NamedTuple):
-    """Frames that make one batch.
-
-    Attributes:
-        clip: Index of the clip.
-        start: Its first frame.
-        stop: One past its last frame.
-    """
-
-    clip: int
-    start: int
-    stop: int
+Clip = FolderClip | FileClip
 
 
 class FrameBlocks(Dataset[FrameBatch]):
-    """Batches of consecutive frames; none holds frames of two clips.
+    """Batches of consecutive frames of one clip each.
 
     Args:
         clips: The clips.
@@ -154,10 +129,9 @@ class FrameBlocks(Dataset[FrameBatch]):
     """
 
     def __init__(self, clips: list[Clip], frames: int) -> None:
-        self.clips = clips
         self.blocks = [
-            Block(index, start, min(start + frames, clip.length))
-            for index, clip in enumerate(clips)
+            (clip, start, min(start + frames, clip.length))
+            for clip in clips
             for start in range(0, clip.length, frames)
         ]
 
@@ -165,52 +139,53 @@ class FrameBlocks(Dataset[FrameBatch]):
         return len(self.blocks)
 
     def __getitem__(self, key: tuple[int, int]) -> FrameBatch:
-        """Return one batch; ``key`` is its number and the seed of its randomness."""
+        """Return the batch of ``key``, a number and a seed."""
         index, seed = key
-        block = self.blocks[index]
-        clip = self.clips[block.clip]
-        numbers = torch.arange(block.start, block.stop)
+        clip, start, stop = self.blocks[index]
+        numbers = torch.arange(start, stop)
         names = [f"{clip.name}/{number:05d}" for number in numbers.tolist()]
-        rgb = torch.stack(clip.read(block.start, block.stop))
+        rgb = torch.stack(clip.read(start, stop))
         return FrameBatch(rgb=rgb, seed=seed + numbers, name=names, clip=clip.name, frame=numbers)
 
 
 class FramesDataModule(PictureDataModule):
     """Clips of a folder, each a folder of frames or a video file, in the order of their names.
 
-    For evaluation only: it has no training data. A batch holds consecutive frames of one clip with their
-    names and numbers (`FrameBatch`), at the clip's own size. With several processes each gets whole clips.
+    For evaluation only. A batch has consecutive frames of one clip at its own size, with their names and
+    numbers (`FrameBatch`). With several processes each gets whole clips.
 
     Args:
-        root: Folder of clips; a folder that holds frames itself is one clip.
+        root: Folder of clips; a folder of frames is one clip.
         frames: Frames per batch.
-        short_side: Reduce or enlarge frames to this shorter side in pixels; None keeps their size.
-        clip_limit: Use only the first so many clips; None takes all.
-        num_workers: Worker processes. With more than one, each decodes a video file of its own and passes
-            over the frames of the others: for files one is best, for folders of frames any number.
-        seed: Seed of simulated guidance.
+        short_side: Shorter side of resized frames in pixels; None keeps their size.
+        clip_limit: Use only the first clips; None uses all.
+        num_workers: Worker processes. With several, each decodes every video file and skips the frames of the
+            others: use one for files, any number for folders of frames.
+        seed: Seed of simulated hints.
     """
+
+    predicted = "frames"
 
     def __init__(
         self,
         root: str,
-        frames: int = 8,
-        short_side: int | None = None,
-        clip_limit: int | None = None,
-        num_workers: int = 1,
+        frames: Natural = 8,
+        short_side: Natural | None = None,
+        clip_limit: Natural | None = None,
+        num_workers: Count = 1,
         seed: int = 0,
     ) -> None:
         super().__init__(root, check=False, num_workers=num_workers, seed=seed)
         self.clips: list[Clip] = []
 
     def prepare_data(self) -> None:
-        """Check nothing: frames are measured as they are."""
+        """Do nothing: frames are not checked."""
 
     def setup(self, stage: str) -> None:
         """Find the clips and count their frames (once).
 
         Raises:
-            DataError: There are none, or training is asked for.
+            DataError: There are none, or the stage is ``fit``.
         """
         if stage == "fit":
             raise DataError(
@@ -230,7 +205,7 @@ class FramesDataModule(PictureDataModule):
         blocks = FrameBlocks(self.clips[ranks["rank"] :: ranks["world_size"]], self.hparams.frames)
         workers = self.hparams.num_workers
         return LateLoader(
-            blocks,  # type: ignore[arg-type]  # a batch, not a sample: it is made in one piece
+            blocks,  # type: ignore[arg-type]  # returns batches, not samples
             batch_size=None,
             sampler=SeededSampler(len(blocks), seed=self.hparams.seed, shuffle=False),
             num_workers=workers,
@@ -243,11 +218,11 @@ def find_clips(root: Path, short_side: int | None = None) -> list[Clip]:
     """Return the clips of a folder in the order of their names.
 
     Args:
-        root: Folder of clips, or of the frames of one.
-        short_side: Shorter side of the frames in pixels; None keeps their size.
+        root: Folder of clips, or of the frames of one clip.
+        short_side: Shorter side of resized frames in pixels; None keeps their size.
 
     Raises:
-        DataError: The folder does not exist or holds no clip.
+        DataError: The folder does not exist or contains no clip.
     """
     if not root.is_dir():
         raise DataError(f"data folder {str(root)!r} does not exist; give --data.root a folder of clips.")
@@ -259,15 +234,6 @@ def find_clips(root: Path, short_side: int | None = None) -> list[Clip]:
         elif path.suffix.lower() in VIDEO_EXTENSIONS:
             clips.append(FileClip(path, short_side))
     if not clips:
-        kinds = ", ".join(sorted(VIDEO_EXTENSIONS))
-        raise DataError(f"no clip in {str(root)!r}; expected folders of frames, or files: {kinds}.")
+        extensions = ", ".join(sorted(VIDEO_EXTENSIONS))
+        raise DataError(f"no clip in {str(root)!r}; expected folders of frames, or files: {extensions}.")
     return clips
-
-
-def _load_av() -> Any:
-    try:
-        return importlib.import_module("av")
-    except ImportError as error:
-        raise DataError(
-            f'video files need PyAV ({error}); install it with: pip install "colorzoo[video]"'
-        ) from error

@@ -1,25 +1,56 @@
-"""`ImageNetDataModule`: ImageNet (ILSVRC 2012) in its official layouts."""
+"""ImageNet (ILSVRC 2012) as it is unpacked: training pictures by synset, validation flat or by synset.
+
+Get it from image-net.org (after registration) or from Kaggle.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
-from colorzoo.data.layouts.common import Split
-from colorzoo.data.layouts.imagenet import imagenet_pictures
+import numpy as np
+import torch
+from torch import Tensor
+
+from colorzoo.data.layouts import (
+    Split,
+    basename,
+    below,
+    class_folders,
+    file_number,
+    first_existing,
+    labeled_by_folder,
+    missing,
+    read_lines,
+    require,
+)
 from colorzoo.data.module import PictureDataModule
 from colorzoo.data.picture_table import Pictures
+from colorzoo.data.sources import Sources, find_sources
+from colorzoo.errors import DataError
+
+SUBSETS = ("all", "ctest10k", "first5k")
+_HELP = "get ImageNet from image-net.org (ILSVRC 2012, after registration) or from Kaggle"
+_SYNSET = re.compile(r"n\d{8}$")
+_KAGGLE = "ILSVRC/Data/CLS-LOC"
+_DEVKIT = ("ILSVRC2012_devkit_t12/data", "devkit/data", "data", ".")
+_LABEL_FILES = ("val_labels.txt", "val.txt", "imagenet_val_labels.txt")
 
 
 class ImageNetDataModule(PictureDataModule):
-    """ImageNet: ``train`` by synset (folders, or the tars of synsets as they are), ``val`` flat or by synset.
+    """ImageNet: ``train`` by synset (folders, or the synsets' tars), ``val`` flat or by synset.
 
     Args:
-        root: Holds ``train`` and ``val``, or Kaggle's ``ILSVRC/Data/CLS-LOC``.
-        labels: Batches also hold ``label``. For a flat ``val`` this takes the devkit, Kaggle's
-            ``LOC_val_solution.csv`` or a plain ``val_labels.txt``.
-        val_subset: ``"all"``; ``"ctest10k"``, the 10,000 pictures of Larsson et al. 2016; ``"first5k"``, the
-            first 5,000 of recent papers; or a list file.
+        root: Contains ``train`` and ``val``, or Kaggle's ``ILSVRC/Data/CLS-LOC``.
+        labels: Add ``label`` to batches: the index of a picture's synset in ``LOC_synset_mapping.txt``, or in
+            the sorted synsets of the training folder (equal if all 1000 are there). A flat ``val`` needs the
+            devkit, Kaggle's ``LOC_val_solution.csv`` or a plain ``val_labels.txt``.
+        val_subset: ``"all"``; ``"ctest10k"``, the 10,000 pictures of Larsson et al. 2016 by their published
+            indices; ``"first5k"``, the first 5,000 by file number, as in recent papers; or a file with one
+            name per line, or (``.npy``) zero-based indices.
         kwargs: Arguments of `PictureDataModule`.
     """
 
@@ -27,6 +58,173 @@ class ImageNetDataModule(PictureDataModule):
         super().__init__(root, **kwargs)
 
     def find_pictures(self, split: str) -> Pictures:
-        """Return the pictures of a split; see `colorzoo.data.layouts.imagenet.imagenet_pictures`."""
+        """Return the pictures of a split; see `imagenet_pictures`."""
         hp = self.hparams
         return imagenet_pictures(Path(hp.root), cast(Split, split), labels=hp.labels, subset=hp.val_subset)
+
+
+def imagenet_pictures(root: Path, split: Split, *, labels: bool = False, subset: str = "all") -> Pictures:
+    """Find the pictures of one split; see `ImageNetDataModule` for the arguments.
+
+    Validation pictures are in the order of their file names in either layout.
+
+    Raises:
+        DataError: Something is missing; the line names it, its expected location and how to get it.
+    """
+    if split == "train":
+        folder = _split_folder(root, "train")
+        if not any(map(_SYNSET.match, class_folders(folder))):
+            raise DataError(
+                f"no synset folder in {str(folder)!r}; expected {str(folder / 'n01440764')!r} and 999 more, "
+                "each a tar of ILSVRC2012_img_train.tar (unpacked or not)."
+            )
+        return labeled_by_folder(folder, _synsets(root)) if labels else Pictures(find_sources(folder))
+    pictures = _validation(root, labels=labels)
+    return pictures.select(subset_rows(pictures.sources, subset))
+
+
+def subset_rows(sources: Sources, subset: str) -> Tensor:
+    """Return the rows of a named subset of the validation pictures, or of a list file.
+
+    Raises:
+        DataError: The subset is unknown, or pictures of it are missing.
+    """
+    if subset == "all":
+        return torch.arange(len(sources))
+    if subset == "ctest10k":
+        indices = Path(str(files("colorzoo.data") / "subsets" / "ilsvrclin12_val_inds.npy"))
+        return _rows_by_number(sources, np.load(indices) + 1, subset)
+    if subset == "first5k":
+        return _rows_by_number(sources, np.arange(1, 5001), subset)
+    file = Path(subset)
+    if not file.is_file():
+        raise DataError(
+            f"subset {subset!r} is neither one of {', '.join(SUBSETS)} nor an existing list file."
+        )
+    if file.suffix == ".npy":
+        return _rows_by_number(sources, np.load(file, allow_pickle=False).astype(np.int64) + 1, subset)
+    rows = {basename(source): row for row, source in enumerate(sources)}
+    names = [line.split()[0].rsplit("/", 1)[-1] for line in read_lines(file)]
+    return _look_up(rows, names, subset)
+
+
+def _validation(root: Path, *, labels: bool) -> Pictures:
+    """Return all validation pictures by file name, labeled if asked."""
+    folder = _split_folder(root, "val")
+    by_synset = any(map(_SYNSET.match, class_folders(folder)))
+    if labels and by_synset:
+        pictures = labeled_by_folder(folder, _synsets(root))
+    else:
+        pictures = Pictures(find_sources(folder))
+    names = [basename(source) for source in pictures.sources]
+    pictures = pictures.select(
+        torch.tensor(sorted(range(len(names)), key=names.__getitem__), dtype=torch.int64)
+    )
+    if labels and not by_synset:
+        return Pictures(pictures.sources, labels=_validation_labels(root, pictures.sources))
+    return pictures
+
+
+def _split_folder(root: Path, split: Split) -> Path:
+    places = below(root, split, f"{_KAGGLE}/{split}", f"ILSVRC2012_img_{split}")
+    return require(f"ImageNet folder {split!r}", places, f"unpack ILSVRC2012_img_{split}.tar there; {_HELP}")
+
+
+def _synsets(root: Path) -> list[str]:
+    """Return the synsets in the order of their numbers."""
+    mapping = root / "LOC_synset_mapping.txt"
+    if mapping.is_file():
+        return [line.split()[0] for line in read_lines(mapping)]
+    places = [place for split in ("train", "val") for place in below(root, split, f"{_KAGGLE}/{split}")]
+    for folder in filter(Path.is_dir, places):
+        if found := [name for name in class_folders(folder) if _SYNSET.match(name)]:
+            return found
+    raise DataError(
+        f"the order of ImageNet's classes is unknown; expected {str(mapping)!r} or synset folders in "
+        f"{str(root / 'train')!r}; {_HELP}."
+    )
+
+
+def _validation_labels(root: Path, sources: Sources) -> Tensor:
+    """Return the labels of a flat folder from Kaggle's solution, a plain list, or the devkit."""
+    solution = root / "LOC_val_solution.csv"
+    if solution.is_file():
+        lines = [line.replace(",", " ") for line in read_lines(solution)[1:]]
+        return _labels_by_name(root, lines, sources)
+    plain = first_existing(below(root, *_LABEL_FILES))
+    if plain is None:
+        return _labels_of_devkit(root, sources)
+    lines = read_lines(plain)
+    if any(len(line.split()) > 1 for line in lines):
+        return _labels_by_name(root, lines, sources)
+    return _labels_in_order(_class_numbers(root, lines), sources, plain)
+
+
+def _labels_of_devkit(root: Path, sources: Sources) -> Tensor:
+    """Translate the devkit's numbers to indices of the sorted synsets."""
+    from scipy.io import loadmat
+
+    folders = below(root, *_DEVKIT)
+    name = "ILSVRC2012_validation_ground_truth.txt"
+    truth = first_existing(folder / name for folder in folders)
+    if truth is None:
+        unpack = f"unpack ILSVRC2012_devkit_t12.tar.gz into {str(root)!r}, or put {_LABEL_FILES[0]} there"
+        raise missing("labels of ImageNet's validation pictures", [folders[0] / name], f"{unpack}; {_HELP}")
+    meta = truth.parent / "meta.mat"
+    require("meta.mat of ImageNet's devkit", [meta], f"it belongs beside {name}; {_HELP}")
+    synsets = loadmat(meta, squeeze_me=True)["synsets"]
+    leaves = (row for row in synsets if int(row["num_children"]) == 0)  # others are inner nodes
+    wnids = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in leaves}
+    index = {synset: number for number, synset in enumerate(sorted(wnids.values()))}
+    return _labels_in_order([index[wnids[int(line)]] for line in read_lines(truth)], sources, truth)
+
+
+def _labels_in_order(labels: list[int], sources: Sources, file: Path) -> Tensor:
+    """Match labels to pictures by file number, so that incomplete folders are labeled correctly."""
+    numbers = [file_number(basename(source)) for source in sources]
+    if any(number is None or not 1 <= number <= len(labels) for number in numbers):
+        raise DataError(
+            f"{str(file)!r} labels pictures by number, but the validation pictures are not named "
+            f"ILSVRC2012_val_00000001.JPEG to {len(labels):08d}; restore their names."
+        )
+    return torch.tensor([labels[number - 1] for number in numbers if number is not None])
+
+
+def _labels_by_name(root: Path, lines: list[str], sources: Sources) -> Tensor:
+    words = {Path(parts[0]).stem: parts[1] for parts in map(str.split, lines)}
+    stems = [basename(source).rsplit(".", 1)[0] for source in sources]
+    unknown = [stem for stem in stems if stem not in words]
+    if unknown:
+        raise DataError(
+            f"{len(unknown)} validation pictures have no label, {unknown[0]!r} first; complete the list."
+        )
+    return torch.tensor(_class_numbers(root, [words[stem] for stem in stems]))
+
+
+def _class_numbers(root: Path, words: list[str]) -> list[int]:
+    """Return the numbers of classes given as numbers or as synsets."""
+    if all(map(str.isdigit, words)):
+        return [int(word) for word in words]
+    index = {synset: number for number, synset in enumerate(_synsets(root))}
+    for word in words:
+        if word not in index:
+            raise DataError(f"label {word!r} is no synset of {str(root)!r}; expected one like 'n01440764'.")
+    return [index[word] for word in words]
+
+
+def _rows_by_number(
+    sources: Sources, numbers: np.ndarray[tuple[int, ...], np.dtype[np.int64]], subset: str
+) -> Tensor:
+    rows = {file_number(basename(source)): row for row, source in enumerate(sources)}
+    return _look_up(rows, numbers.tolist(), subset)
+
+
+def _look_up(rows: Mapping[Any, int], wanted: Sequence[int | str], subset: str) -> Tensor:
+    absent = [key for key in wanted if key not in rows]
+    if absent:
+        first = f"ILSVRC2012_val_{absent[0]:08d}.JPEG" if isinstance(absent[0], int) else str(absent[0])
+        raise DataError(
+            f"{len(absent)} of the {len(wanted)} pictures of subset {subset!r} are missing, {first} first; "
+            f"unpack all of ILSVRC2012_img_val.tar; {_HELP}."
+        )
+    return torch.tensor([rows[key] for key in wanted], dtype=torch.int64)

@@ -1,24 +1,85 @@
-"""A DataLoader that begins at the first batch, not at ``iter``."""
+"""Loading under Lightning: a seeded order of samples, a loader that resumes, agreement of processes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, cast
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, cast
 
-from torch.utils.data import DataLoader, default_collate
+import torch
+from lightning.pytorch import Trainer
+from torch.utils.data import DataLoader, DistributedSampler, default_collate
 
 from colorzoo.data.dataset import Batch, Sample
 from colorzoo.errors import DataError
 
+_LAST_SECONDS = 60
+_CHUNK = 4096  # pairs that exist as Python objects at a time: all of ImageNet's would take 200 MB
 
-class LateLoader(DataLoader[Sample]):
-    """A loader whose workers start when the first batch is asked for.
+Found = TypeVar("Found")
 
-    Lightning calls ``iter`` while it configures the optimizers, before it has restored the position of a
-    resumed run; workers that fetch ahead from there would deliver the beginning of the epoch again.
+
+class SeededSampler(DistributedSampler[tuple[int, int]]):
+    """Yields ``(index, seed)`` pairs that depend on seed and epoch only, so that resumed runs see the same.
+
+    The seed is the sample's own source of randomness. Training shuffles in each epoch and pads to a multiple
+    of the number of processes; evaluation keeps the order and repeats nothing. It is a `DistributedSampler`
+    because Lightning would wrap any other in one and so distribute twice.
+
+    Args:
+        length: Number of samples.
+        seed: Seed of the run.
+        shuffle: True for training.
+        rank: Index of this process.
+        world_size: Number of processes.
+        seen: Returns, at the start of an iteration, how many samples of this epoch a resumed run has already
+            trained on in this process.
     """
 
-    def __iter__(self) -> Any:  # torch promises its private iterator class
+    def __init__(
+        self,
+        length: int,
+        *,
+        seed: int = 0,
+        shuffle: bool = True,
+        rank: int = 0,
+        world_size: int = 1,
+        seen: Callable[[], int] = lambda: 0,
+    ) -> None:
+        super().__init__(cast(Any, range(length)), world_size, rank, shuffle=shuffle, seed=seed)
+        self.length, self.world_size, self.seen = length, world_size, seen
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch of the next iteration (called by Lightning)."""
+        self.epoch = epoch if self.shuffle else 0
+
+    def __len__(self) -> int:
+        if self.shuffle:
+            return -(-self.length // self.world_size)
+        return len(range(self.rank, self.length, self.world_size))
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        order = torch.arange(self.length)
+        if self.shuffle:
+            order = torch.randperm(self.length, generator=generator)
+            wanted = len(self) * self.world_size
+            order = order.repeat(-(-wanted // max(1, self.length)))[:wanted]
+        seeds = torch.randint(2**62, (len(order),), generator=generator)
+        start, step = self.rank + self.seen() * self.world_size, _CHUNK * self.world_size
+        for first in range(start, len(order), step):
+            mine = slice(first, first + step, self.world_size)
+            yield from zip(order[mine].tolist(), seeds[mine].tolist(), strict=True)
+
+
+class LateLoader(DataLoader[Sample]):
+    """A loader whose workers start with the first batch, not with ``iter``.
+
+    Lightning calls ``iter`` while it configures the optimizers, before it restores the position of a resumed
+    run; workers that prefetch from there would repeat the beginning of the epoch.
+    """
+
+    def __iter__(self) -> Any:  # torch declares its private iterator class
         """Return an iterator over the batches."""
         return self._batches()
 
@@ -26,15 +87,54 @@ class LateLoader(DataLoader[Sample]):
         try:
             yield from super().__iter__()
         except DataError as error:
-            # From a worker the message comes with the worker's traceback; its last line is the message.
+            # a worker's error contains its traceback; the last line is the message
             line = str(error).strip().splitlines()[-1]
             raise DataError(line.removeprefix(f"{DataError.__module__}.{DataError.__name__}: ")) from None
 
 
+def outlive_signals(worker: int) -> None:
+    """Let a worker go on after a signal to all processes of a run, which finish their step and end it.
+
+    Ctrl+C and cluster managers signal the workers too. One that is not ended within a minute ends itself.
+
+    Args:
+        worker: Number of the worker; not used.
+    """
+    del worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, lambda *_: signal.alarm(_LAST_SECONDS))
+
+
 def collate(samples: list[Sample]) -> Batch:
-    """Stack samples to a batch; what has another length in each picture (``boxes``) becomes a list."""
+    """Stack samples to a batch; ``boxes``, whose number varies, become a list."""
     columns: dict[str, Any] = {}
     for name in samples[0]:
         values = [cast(dict[str, Any], sample)[name] for sample in samples]
         columns[name] = values if name == "boxes" else default_collate(values)
     return cast(Batch, columns)
+
+
+def found_once(trainer: Trainer | None, find: Callable[[], Found]) -> Found:
+    """Call ``find`` in the first process of a run and return its result in all; all must call this together.
+
+    Args:
+        trainer: The run; None is a run of one process.
+        find: Called in the first process; its result is pickled for the others.
+
+    Raises:
+        DataError: In all processes, if ``find`` raises it in the first one.
+    """
+    if trainer is None or trainer.world_size == 1:
+        return find()
+    answer: tuple[Found] | DataError | None = None
+    if trainer.is_global_zero:
+        try:
+            answer = (find(),)
+        except DataError as error:  # else the other processes would wait
+            answer = error
+    answer = trainer.strategy.broadcast(answer)
+    if isinstance(answer, DataError):
+        raise answer
+    assert answer is not None
+    return answer[0]

@@ -1,12 +1,11 @@
-"""`PictureDataModule`: the base of every DataModule. A subclass says which pictures; the rest is done here.
+"""`PictureDataModule`, the base of all DataModules; a subclass only finds the pictures.
 
-A batch from any of them is a `colorzoo.data.Batch`. What happens to a picture, in this order:
+Every batch is a `colorzoo.data.Batch`. The steps, in this order:
 
-1. a worker decodes it, cuts a square (anywhere in training, the center in evaluation), returns uint8;
-2. on the device, `on_after_batch_transfer` makes floats of it and, in training, calls
-   `augment` (random window and mirror, alike for all that lies on the picture: sketch, class map, boxes)
-   and makes old photos of a share of the pictures (`age_photos`);
-3. `complete` adds what is made from the finished pictures.
+1. a worker decodes the picture, cuts a square (random in training, central in evaluation) and returns uint8;
+2. on the device, `on_after_batch_transfer` converts to float and, in training, calls `augment` (random window
+   and mirror, the same for sketch, class map and boxes) and ages a share of the pictures (`age_photos`);
+3. `complete` adds entries that are computed from the augmented pictures.
 
 Decoding, EXIF orientation and the resize filter (`colorzoo.data.decode.RESIZE_METHOD`) are the same for
 training and evaluation.
@@ -16,79 +15,88 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from colorzoo.data.aging import age_photos
 from colorzoo.data.augment import augment_batch
-from colorzoo.data.check import check_pictures
+from colorzoo.data.check import CheckCache, cache_path, check_pictures
 from colorzoo.data.dataset import Batch, PictureDataset
-from colorzoo.data.first_process import found_once
-from colorzoo.data.loader import LateLoader, collate
+from colorzoo.data.loader import LateLoader, SeededSampler, collate, found_once, outlive_signals
 from colorzoo.data.originals import Originals, SourceOriginals
 from colorzoo.data.picture_table import Pictures
-from colorzoo.data.sampler import SeededSampler
-from colorzoo.data.verdicts import Verdicts, verdicts_path
 from colorzoo.errors import DataError
 from colorzoo.randomness import picture_generators
+from colorzoo.settings import Count, Natural, Probability, Share, check_arguments
 
 log = logging.getLogger(__name__)
 
-_PICTURES = ("rgb", "sketch", "reference")
-
 
 class PictureDataModule(LightningDataModule):
-    """Loaders, order, check and augmentation over the pictures that a subclass finds.
+    """Loaders, order, check and augmentation of the pictures that a subclass finds.
 
-    A subclass defines `find_pictures`. It may override `make_dataset` (what a worker returns), `augment` and
-    `complete` (what happens on the device), `train_sampler` (the order), or `setup` and `prepare_data` as a
-    whole: then it sets ``train_data`` and ``val_data`` itself.
+    A subclass defines `find_pictures`. It may override `make_dataset` (samples of the workers), `augment` and
+    `complete` (on the device), `train_sampler` (the order), or `setup` and `prepare_data` as a whole; it then
+    sets ``train_data`` and ``val_data``.
 
     Args:
         root: The folder.
         batch_size: Pictures per batch and process.
         crop: Side of the training crops in pixels.
-        resize: Shorter side of a decoded training picture; None takes 1.25 times the crop.
-        min_scale: Smallest random zoom window, as a share of the decoded square.
-        aged: Share of the training pictures whose lightness is made that of an old photo, see `age_photos`;
-            validation pictures stay as they are.
-        val_size: Validation pictures are resized to this shorter side and cropped centrally.
+        resize: Shorter side of a decoded training picture; None is 1.25 times the crop.
+        min_scale: Smallest random window, relative to the decoded square.
+        aged: Share of the training pictures that are made to look old, see `age_photos`; validation pictures
+            stay unchanged.
+        val_size: Shorter side of resized validation pictures, which are cropped centrally.
         val_batch_size: Pictures per validation batch.
-        val_limit: Use only the first so many validation pictures; None takes all.
-        check: Decode every picture small before the first training, to list broken and gray ones; what was
-            found is remembered in colorzoo's cache until the file changes.
-        drop_gray: Leave out training pictures without color, as Zhang et al. (2016, 2017) and SPColor did; it
-            takes ``check``. Validation pictures are never dropped for being gray: published numbers are over
-            whole sets.
+        val_limit: Use only the first validation pictures; None uses all.
+        check: Decode every picture at a small size before the first training, to list broken and gray ones.
+            Results are cached until a file changes.
+        drop_gray: Leave out training pictures without color, as Zhang et al. (2016, 2017) and SPColor did;
+            needs ``check``. Gray validation pictures are kept, as in published results.
         cache: Keep decoded training pictures in memory; use it with ``num_workers=0``.
         num_workers: Worker processes per loader.
-        seed: Seed of order, crops, augmentation and simulated guidance.
+        seed: Seed of order, crops, augmentation and simulated hints.
+        first_crop: Side of the training crops in the first part of the run, if it is below ``crop``: the same
+            windows at a lower resolution, for more pictures in the same time. None takes ``crop`` throughout.
+        first_share: Share of the run's steps with ``first_crop``.
+
+    Raises:
+        ColorzooError: A number is out of its range.
     """
+
+    predicted: ClassVar[str] = "validation pictures"
+    """Name of the pictures of `originals` in the message of ``colorzoo predict``."""
 
     def __init__(
         self,
         root: str,
-        batch_size: int = 16,
-        crop: int = 176,
-        resize: int | None = None,
-        min_scale: float = 0.6,
-        aged: float = 0.0,
-        val_size: int = 256,
-        val_batch_size: int = 8,
-        val_limit: int | None = None,
+        batch_size: Natural = 16,
+        crop: Natural = 176,
+        resize: Natural | None = None,
+        min_scale: Probability = 0.6,
+        aged: Share = 0.0,
+        val_size: Natural = 256,
+        val_batch_size: Natural = 8,
+        val_limit: Natural | None = None,
         check: bool = True,
         drop_gray: bool = True,
         cache: bool = False,
-        num_workers: int = 2,
+        num_workers: Count = 2,
         seed: int = 0,
+        first_crop: Natural | None = None,
+        first_share: Share = 0.5,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        check_arguments(type(self), self.hparams)
+        if resize is not None and resize < crop:
+            raise DataError(f"resize ({resize}) must not be below crop ({crop}).")
         self.train_data: Dataset[Any] | None = None
         self.val_data: Dataset[Any] | None = None
         self._prepared: dict[str, Pictures] = {}
@@ -100,19 +108,19 @@ class PictureDataModule(LightningDataModule):
 
     @property
     def train_side(self) -> int:
-        """Side in pixels of the squares that workers deliver for training."""
+        """Side in pixels of the squares that workers return for training."""
         return int(self.hparams.resize or round(self.hparams.crop * 1.25))
 
     def find_pictures(self, split: str) -> Pictures:
-        """Return the pictures of a split, ``"train"`` or ``"val"``, in a fixed order; none is opened yet.
+        """Return the pictures of a split, ``"train"`` or ``"val"``, in a fixed order, without opening them.
 
         Raises:
-            DataError: Something is missing; the line says what, where it was expected and how to get it.
+            DataError: Something is missing; the line names it, its expected location and how to get it.
         """
         raise NotImplementedError(f"{type(self).__name__} must define find_pictures(split)")
 
     def make_dataset(self, pictures: Pictures, *, train: bool) -> Dataset[Any]:
-        """Return the data set over pictures; its samples are indexed by ``(index, seed)``."""
+        """Return the data set of pictures; its samples are indexed by ``(index, seed)``."""
         hp = self.hparams
         side = self.train_side if train else hp.val_size
         cache = bool(hp.cache and train)
@@ -123,30 +131,26 @@ class PictureDataModule(LightningDataModule):
         if not (self.hparams.check and self._is_first()):
             return
         fitting = self.trainer is None or self.trainer.state.fn == TrainerFn.FITTING
-        with suppress(DataError):  # `setup` tells of it, in all processes
+        with suppress(DataError):  # raised again by `setup`, in all processes
             for split in ("train", "val") if fitting else ("val",):
                 self._prepared[split] = self._find_usable(split)
 
     def setup(self, stage: str) -> None:
-        """Find and check the pictures, those of training only to ``fit`` (once).
+        """Find and check the pictures (once), those of training only to ``fit``.
 
         Raises:
             DataError: As `find_pictures`, or no picture is usable.
         """
         if stage == "fit" and self.train_data is None:
-            train = self._shared("train")
-            self._refuse_empty(train, "training")
-            self.train_data = self.make_dataset(train, train=True)
+            self.train_data = self.make_dataset(self._shared("train"), train=True)
         if self.val_data is None:
-            val = self._shared("val").first(self.hparams.val_limit)
-            self._refuse_empty(val, "validation")
-            self.val_data = self.make_dataset(val, train=False)
+            self.val_data = self.make_dataset(self._shared("val"), train=False)
 
     def usable(self, pictures: Pictures, *, drop_gray: bool) -> Pictures:
-        """Return the pictures that decode and, if asked, have color; what is left out is logged."""
+        """Return the pictures that decode and, if asked, have color; log those left out."""
         if not self.hparams.check:
             return pictures
-        known = Verdicts(verdicts_path(self.hparams.root))
+        known = CheckCache(cache_path(self.hparams.root))
         checked = check_pictures(pictures.sources, drop_gray=drop_gray, known=known)
         if self._is_first() and (summary := checked.summary()):
             log.warning(summary)
@@ -173,7 +177,7 @@ class PictureDataModule(LightningDataModule):
         return self.val_dataloader()
 
     def originals(self) -> Originals:
-        """Return the pictures that ``colorzoo predict`` colors at full size: here those of validation.
+        """Return the pictures that ``colorzoo predict`` colors at full size, by default those of validation.
 
         Raises:
             DataError: As `find_pictures`.
@@ -182,36 +186,53 @@ class PictureDataModule(LightningDataModule):
         return SourceOriginals(found.sources, self.hparams.root)
 
     def train_sampler(self) -> SeededSampler:
-        """Return the order of training."""
+        """Return the sampler of training."""
         data: Any = self.train_data
         return SeededSampler(len(data), seed=self.hparams.seed, seen=self.samples_seen, **self.ranks())
 
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move a batch but for its seeds: generators are on the host, and reading them back would wait."""
+        moved = super().transfer_batch_to_device(batch, device, dataloader_idx)
+        return {**moved, "seed": batch["seed"]} if isinstance(batch, dict) and "seed" in batch else moved
+
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Turn uint8 into floats, augment while training, and add what is made from the pictures."""
-        ready = {name: _unit(value) if name in _PICTURES else value for name, value in batch.items()}
+        """Convert uint8 to float, augment in training, and add entries computed from the pictures."""
+        ready: dict[str, Any] = dict(batch)
+        for name in ("rgb", "sketch", "reference"):
+            value = ready.get(name)
+            if isinstance(value, Tensor) and value.dtype == torch.uint8:
+                ready[name] = value.float() / 255
         training = self.trainer is not None and bool(self.trainer.training)
         if training:
-            ready = self._age(self.augment(ready))
+            ready = self.augment(ready)
+            if self.hparams.aged:
+                generators = picture_generators(ready["seed"], "aging")
+                ready = {**ready, "rgb": age_photos(ready["rgb"], generators, self.hparams.aged)}
         return cast(Batch, self.complete(ready, training=training))
 
     def augment(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Zoom and mirror a training batch, and whatever lies on its pictures with them."""
+        """Zoom and mirror a training batch with its sketches, class maps and boxes."""
         generators = picture_generators(batch["seed"], "augment")
-        return augment_batch(batch, self.hparams.crop, generators, min_scale=self.hparams.min_scale)
+        return augment_batch(batch, self.current_crop(), generators, min_scale=self.hparams.min_scale)
 
-    def _age(self, batch: dict[str, Any]) -> dict[str, Any]:
-        if not self.hparams.aged:
-            return batch
-        generators = picture_generators(batch["seed"], "aging")
-        return {**batch, "rgb": age_photos(batch["rgb"], generators, self.hparams.aged)}
+    def current_crop(self) -> int:
+        """Return the side of the training crops at the running step.
+
+        Raises:
+            DataError: ``first_crop`` is set and the length of the run is not.
+        """
+        hp = self.hparams
+        if hp.first_crop is None or self.trainer is None:
+            return int(hp.crop)
+        return int(min(hp.first_crop, hp.crop) if _share_done(self.trainer) < hp.first_share else hp.crop)
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
-        """Add what is made from the finished pictures; nothing by default."""
+        """Add entries that are computed from the augmented pictures; by default none."""
         del training
         return batch
 
     def ranks(self) -> dict[str, Any]:
-        """Return index and number of the processes, as samplers take them."""
+        """Return ``rank`` and ``world_size`` as arguments of samplers."""
         if self.trainer is None:
             return {}
         return {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
@@ -220,7 +241,7 @@ class PictureDataModule(LightningDataModule):
         """Return how many samples of this epoch a resumed run has already trained on."""
         if self.trainer is None:
             return 0
-        # `LateLoader` asks after Lightning has settled which batches a resumed epoch counts as done.
+        # called by `LateLoader` after Lightning has restored the progress of a resumed epoch
         batches = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
         return int(batches * self.hparams.batch_size)
 
@@ -229,8 +250,16 @@ class PictureDataModule(LightningDataModule):
         return self.usable(self.find_pictures(split), drop_gray=drop_gray)
 
     def _shared(self, split: str) -> Pictures:
-        """Return the usable pictures of a split: all processes train on one list."""
-        return found_once(self.trainer, lambda: self._prepared.pop(split, None) or self._find_usable(split))
+        """Return the usable pictures of a split, the same in all processes."""
+        found = found_once(self.trainer, lambda: self._prepared.pop(split, None) or self._find_usable(split))
+        if split == "val":
+            found = found.first(self.hparams.val_limit)
+        if not found:
+            what, root = "validation" if split == "val" else "training", self.hparams.root
+            raise DataError(
+                f"no usable {what} picture in {root!r}; `colorzoo data verify` lists what is there."
+            )
+        return found
 
     def _is_first(self) -> bool:
         return self.trainer is None or self.trainer.is_global_zero
@@ -241,23 +270,25 @@ class PictureDataModule(LightningDataModule):
         workers = self.hparams.num_workers
         return LateLoader(
             data,
-            batch_size=batch_size,  # by name: Lightning builds the loader of predict anew
+            batch_size=batch_size,  # by name: Lightning re-creates the loader of predict
             sampler=sampler,
             drop_last=drop_last,
             num_workers=workers,
             collate_fn=collate,
+            worker_init_fn=outlive_signals,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=workers > 0,
         )
 
-    def _refuse_empty(self, pictures: Pictures, what: str) -> None:
-        if not pictures:
-            root = self.hparams.root
-            raise DataError(
-                f"no usable {what} picture in {root!r}; `colorzoo data verify` says what is there."
-            )
 
-
-def _unit(value: Any) -> Any:
-    """Return uint8 pictures as float32 in [0, 1]; others as they are."""
-    return value.float() / 255 if isinstance(value, Tensor) and value.dtype == torch.uint8 else value
+def _share_done(trainer: Trainer) -> float:
+    """Return the share of a run that is done, in steps or epochs."""
+    shares = [trainer.global_step / trainer.max_steps] if trainer.max_steps > 0 else []
+    batches = trainer.num_training_batches
+    epochs = trainer.max_epochs or -1
+    if epochs != -1 and batches != float("inf"):
+        done = trainer.current_epoch * batches + trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        shares.append(done / (batches * epochs))
+    if not shares:
+        raise DataError("first_crop needs the length of the run: set trainer.max_steps or max_epochs.")
+    return max(shares)

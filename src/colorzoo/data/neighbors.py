@@ -1,4 +1,4 @@
-"""The nearest training pictures of each picture by an encoder's features, kept in a file beside the data."""
+"""Nearest training pictures by the features of an encoder, stored in a file beside the data."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from torch.nn import functional as F
 
 from colorzoo.data.dataset import crop_square
 from colorzoo.data.decode import decode_rgb
-from colorzoo.data.progress_bar import progress_bar
 from colorzoo.data.sources import Source
 from colorzoo.errors import DataError
-from colorzoo.weights._files import write_atomic
+from colorzoo.progress import progress_bar
+from colorzoo.weights.files import write_atomic
 
 
 @dataclass(frozen=True)
 class FeatureEncoder:
-    """What turns pictures into features.
+    """A function from pictures to features.
 
     Attributes:
-        name: Says which encoder it is; another name makes the index anew.
-        features: Takes ``(B, 3, S, S)`` RGB in [0, 1], gives ``(B, D)``.
-        size: Side S of the pictures it takes.
-        device: Where it runs.
+        name: Name of the encoder; an index of another name is stale.
+        features: Maps ``(B, 3, S, S)`` RGB in [0, 1] to ``(B, D)``.
+        size: Side S of its input in pixels.
+        device: Its device.
     """
 
     name: str
@@ -41,7 +41,7 @@ class FeatureEncoder:
     device: str = "cpu"
 
     def fingerprint(self) -> str:
-        """Return a hash of the encoder's weights, "" for a function without any."""
+        """Return a hash of the encoder's weights, "" for a function without weights."""
         if not isinstance(self.features, nn.Module):
             return ""
         digest = hashlib.sha256()
@@ -52,10 +52,10 @@ class FeatureEncoder:
 
 @dataclass(frozen=True)
 class Neighbors:
-    """Indices of the nearest training pictures, the nearest first.
+    """Indices of the nearest training pictures, nearest first.
 
     Attributes:
-        train: ``(N, k)`` int64, for each training picture; never itself.
+        train: ``(N, k)`` int64, for each training picture, without itself.
         val: ``(M, k)`` int64, for each validation picture.
     """
 
@@ -64,7 +64,7 @@ class Neighbors:
 
 
 class _TimmFeatures(nn.Module):
-    """A timm network with its own normalization in front."""
+    """A timm network after its own normalization."""
 
     mean: Tensor
     std: Tensor
@@ -81,15 +81,15 @@ class _TimmFeatures(nn.Module):
 
 
 def timm_encoder(name: str, *, pretrained: bool = True, seed: int = 0) -> FeatureEncoder:
-    """Return a timm network as an encoder, on the GPU where there is one.
+    """Return a timm network as an encoder, on the GPU if there is one.
 
     Args:
-        name: Any name of ``timm.list_models()``, with the tag of its weights after a dot if you like.
-        pretrained: False takes random weights, made from ``seed``: useful for trials only.
+        name: A name of ``timm.list_models()``, optionally with the tag of its weights after a dot.
+        pretrained: False uses random weights from ``seed``, for tests.
         seed: Seed of random weights.
 
     Raises:
-        DataError: timm has no such network, or its weights cannot be fetched.
+        DataError: timm has no such network, or its weights cannot be downloaded.
     """
     import timm
     from timm.data import resolve_data_config
@@ -98,8 +98,8 @@ def timm_encoder(name: str, *, pretrained: bool = True, seed: int = 0) -> Featur
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = timm.create_model(name, pretrained=pretrained, num_classes=0).eval()
-    except Exception as error:  # timm, its hub client and the network each have their own
-        raise DataError(f"cannot make the encoder {name!r} ({type(error).__name__}: {error}).") from error
+    except Exception as error:  # timm, its hub client and the network raise different ones
+        raise DataError(f"cannot create the encoder {name!r} ({type(error).__name__}: {error}).") from error
     config = resolve_data_config({}, model=network)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     module = _TimmFeatures(network, config["mean"], config["std"]).to(device)
@@ -118,14 +118,14 @@ def build_neighbors(
 ) -> Neighbors:
     """Find the nearest training pictures of each picture by cosine similarity, and write them to a file.
 
-    The search compares every pair, block by block: exact, and on a GPU fast enough for a million pictures.
+    The search is exact, block by block, and on a GPU fast enough for a million pictures.
 
     Args:
-        train: Pictures to choose from.
-        val: Further pictures to find neighbors for.
-        encoder: What to compare by.
+        train: Training pictures, the candidates.
+        val: Validation pictures.
+        encoder: The encoder.
         file: The ``.npz`` file to write.
-        k: Neighbors of each picture; at most one less than there are training pictures.
+        k: Neighbors of each picture, less than the number of training pictures.
         batch: Pictures per pass through the encoder.
 
     Raises:
@@ -157,7 +157,7 @@ def build_neighbors(
         write_atomic(file, stream.getvalue())
     except OSError as error:
         raise DataError(
-            f"cannot write the index {str(file)!r} ({error}); name another place with index_file."
+            f"cannot write the index {str(file)!r} ({error}); set index_file to another path."
         ) from error
     return found
 
@@ -171,15 +171,17 @@ def load_neighbors(
     k: int = 5,
     weights: str | None = None,
 ) -> Neighbors | None:
-    """Return what `build_neighbors` wrote, or None if it is missing or stale.
+    """Load an index of `build_neighbors`, or return None if it is missing or stale.
+
+    An index is stale if its pictures or encoder differ, or if it has fewer neighbors.
 
     Args:
-        train: Pictures to choose from.
-        val: Further pictures.
-        encoder: Name of the encoder; an index by another one is stale, as is one of other pictures.
+        train: Training pictures.
+        val: Validation pictures.
+        encoder: Name of the encoder.
         file: The index file.
-        k: Neighbors wanted; an index with fewer is stale.
-        weights: Hash of the encoder's weights if it is known; an index by others is stale.
+        k: Number of neighbors.
+        weights: Hash of the encoder's weights, or None if unknown.
     """
     try:
         with np.load(file, allow_pickle=False) as arrays:
@@ -197,7 +199,7 @@ def load_neighbors(
 
 
 def pictures_hash(*lists: Sequence[Source]) -> str:
-    """Return a hash of the names of pictures and their order."""
+    """Return a hash of the names and order of pictures."""
     digest = hashlib.sha256()
     for sources in lists:
         digest.update(b"list")
@@ -210,19 +212,19 @@ def _features(
     sources: Sequence[Source], encoder: FeatureEncoder, batch: int, advance: Callable[[int], None]
 ) -> Tensor:
     """Return ``(N, D)`` features of unit length."""
+
+    def square(source: Source) -> Tensor:
+        return crop_square(decode_rgb(source.read(), encoder.size), encoder.size)
+
     parts = [torch.empty(0)]
     with ThreadPoolExecutor() as threads, torch.inference_mode():
         for start in range(0, len(sources), batch):
             some = [sources[index] for index in range(start, min(start + batch, len(sources)))]
-            rgb = torch.stack(list(threads.map(lambda source: _square(source, encoder.size), some)))
+            rgb = torch.stack(list(threads.map(square, some)))
             features = encoder.features(rgb.to(encoder.device).float() / 255)
             parts.append(F.normalize(features.flatten(1).float(), dim=1).cpu())
             advance(len(some))
     return torch.cat(parts[1:]) if len(parts) > 1 else parts[0].view(0, 0)
-
-
-def _square(source: Source, side: int) -> Tensor:
-    return crop_square(decode_rgb(source.read(), side), side)
 
 
 def _search(queries: Tensor, library: Tensor, k: int, *, own: bool, block: int = 4096) -> Tensor:

@@ -1,47 +1,49 @@
-"""Pictures as they are stored, undecoded: what is to be colored at full size, not trained on."""
+"""Pictures as they are stored, undecoded and at full size, for ``colorzoo predict``."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from colorzoo.data.shard_reader import ShardReader
+from colorzoo.data.shards import ShardReader
 from colorzoo.data.sources import Sources
 
 
 @dataclass(frozen=True)
 class Original:
-    """One stored picture.
+    """A stored picture.
 
     Attributes:
-        name: How reports call it.
-        relative: Its path below the data folder, in which a member of ``a.tar`` lies below ``a.tar``.
-        data: The encoded picture.
+        name: Its name in reports.
+        relative: Its path below the data folder; a member of ``a.tar`` lies below ``a.tar``.
+        source: The file, or a function that returns its bytes.
     """
 
     name: str
     relative: str
-    data: bytes
+    source: Path | Callable[[], bytes]
 
 
 class Originals(Protocol):
-    """Stored pictures by number; reading one may raise OSError."""
+    """Stored pictures by number; looking one up may raise OSError or DataError."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Original: ...
 
     def name(self, index: int) -> str:
-        """Return how reports call a picture, without reading it."""
+        """Return the name of a picture in reports, without reading it."""
 
 
 class SourceOriginals:
-    """The pictures of a folder, plain or in tar shards.
+    """Pictures of a folder, plain or in tar shards.
 
     Args:
-        sources: Where they are.
+        sources: The files and members.
         root: The data folder.
     """
 
@@ -52,8 +54,9 @@ class SourceOriginals:
         return len(self.sources)
 
     def __getitem__(self, index: int) -> Original:
-        source = self.sources[index]
-        return Original(source.name, relative_name(source.name, self.root), source.read())
+        found = self.sources[index]
+        data = found.read if found.member else Path(found.path)
+        return Original(found.name, relative_name(found.name, self.root), data)
 
     def name(self, index: int) -> str:
         """Return the path of a picture."""
@@ -61,7 +64,7 @@ class SourceOriginals:
 
 
 class ShardOriginals:
-    """The pictures in shards that ``colorzoo data shard`` wrote, of the size they have there.
+    """Pictures in shards of ``colorzoo data shard``, at the size they have there.
 
     Args:
         readers: The splits, one after the other.
@@ -77,16 +80,16 @@ class ShardOriginals:
         for reader in self.readers:
             if index < len(reader):
                 data, _, name = reader[index]
-                return Original(name, relative_name(name, ""), data)
+                return Original(name, relative_name(name, ""), partial(bytes, data))
             index -= len(reader)
         raise IndexError(index)
 
     def name(self, index: int) -> str:
-        """Return the number of a picture: its name is stored with its bytes."""
+        """Return the number of a picture; its name is stored with its bytes."""
         return f"picture {index} of the shards"
 
 
 def relative_name(name: str, root: str) -> str:
-    """Return the path of a picture below a folder; one that lies elsewhere keeps what is not common."""
+    """Return the path of a picture below a folder; parent references (``..``) are removed."""
     path = os.path.relpath(name, root) if root else os.path.normpath(name).lstrip(os.sep)
     return str(Path(*(part for part in Path(path).parts if part != os.pardir)))

@@ -1,4 +1,4 @@
-"""Threads over a long iterable, without a million futures."""
+"""Map a function over a long iterable with threads, a few items ahead."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Result = TypeVar("Result")
 def bounded_map(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
     """Yield ``function(item)`` for each item, in order, working a few items ahead.
 
-    ``ThreadPoolExecutor.map`` submits everything first; over all of ImageNet that is gigabytes.
+    ``ThreadPoolExecutor.map`` submits all items first, which takes gigabytes for ImageNet.
 
     Args:
-        function: Something that releases the interpreter lock, as decoding does.
-        items: Consumed one by one.
+        function: Function that releases the interpreter lock, as decoding does.
+        items: Items, consumed one by one.
         threads: Number of threads.
     """
     pending: deque[Future[Result]] = deque()

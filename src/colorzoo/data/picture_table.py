@@ -1,8 +1,8 @@
-"""What a DataModule knows of its pictures before any is opened: sources, labels, class maps and boxes."""
+"""The pictures of a split before any is opened: sources, labels, class maps, boxes and partners."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol, Self
 
@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorzoo.data.sources import Sources
+from colorzoo.data.sources import Source, Sources
 
 
 class Column(Protocol):
-    """Anything with one entry per picture: `Sources`, `BoxTable`, `ClassMaps` or your own."""
+    """A column of `Pictures`, one entry per picture: `Sources`, `BoxTable`, `ClassMaps`, `Partners`."""
 
     def __len__(self) -> int: ...
 
@@ -22,41 +22,57 @@ class Column(Protocol):
         """Return the entries at ``rows``, in that order."""
 
 
-class BoxTable:
-    """Boxes of each picture, in two flat tensors.
+class _Ragged:
+    """Entries of different length per picture, one after another.
 
     Args:
-        corners: ``(M, 4)`` float32, left, top, right, bottom as shares of the picture's width and height.
-        ends: ``(N,)`` int64, where the boxes of each stored picture end in ``corners``.
-        rows: Which of the stored pictures are in this view; None for all.
+        values: All entries.
+        ends: ``(N,)`` int64, end of each stored picture's entries in ``values``.
+        rows: Rows of the stored pictures in this view; None for all.
     """
 
-    def __init__(self, corners: Tensor, ends: Tensor, rows: Tensor | None = None) -> None:
-        self._corners, self._ends, self._rows = corners, ends, rows
-
-    @classmethod
-    def of(cls, per_picture: Iterable[Tensor]) -> BoxTable:
-        """Pack one ``(K, 4)`` tensor per picture."""
-        boxes = [torch.empty(0, 4), *per_picture]
-        ends = torch.tensor([len(each) for each in boxes[1:]], dtype=torch.int64).cumsum(0)
-        return cls(torch.cat(boxes), ends)
+    def __init__(self, values: Any, ends: Tensor, rows: Tensor | None = None) -> None:
+        self._values, self._ends, self._rows = values, ends, rows
 
     def __len__(self) -> int:
         return len(self._ends) if self._rows is None else len(self._rows)
 
-    def __getitem__(self, index: int) -> Tensor:
-        row = index if self._rows is None else int(self._rows[index])
-        start = int(self._ends[row - 1]) if row else 0
-        return self._corners[start : int(self._ends[row])]
+    def __getitem__(self, index: int) -> Any:
+        row = range(len(self))[index] if self._rows is None else int(self._rows[index])
+        return self._values[int(self._ends[row - 1]) if row else 0 : int(self._ends[row])]
 
     def counts(self) -> Tensor:
-        """Return the ``(N,)`` numbers of boxes."""
+        """Return the ``(N,)`` numbers of entries."""
         counts = self._ends.diff(prepend=self._ends.new_zeros(1))
         return counts if self._rows is None else counts[self._rows.long()]
 
-    def select(self, rows: Tensor) -> BoxTable:
+    def select(self, rows: Tensor) -> Self:
         """Return a view of the pictures at ``rows``."""
-        return BoxTable(self._corners, self._ends, rows if self._rows is None else self._rows[rows.long()])
+        return type(self)(self._values, self._ends, rows if self._rows is None else self._rows[rows.long()])
+
+
+def _ends(lists: Sequence[Sequence[Any]] | Sequence[Tensor]) -> Tensor:
+    return torch.tensor([len(each) for each in lists], dtype=torch.int64).cumsum(0)
+
+
+class BoxTable(_Ragged):
+    """Boxes of each picture, ``(K, 4)`` float32: left, top, right, bottom relative to its sides."""
+
+    @classmethod
+    def of(cls, per_picture: Iterable[Tensor]) -> BoxTable:
+        """Pack one ``(K, 4)`` tensor per picture."""
+        boxes = list(per_picture)
+        return cls(torch.cat([torch.empty(0, 4), *boxes]), _ends(boxes))
+
+
+class Partners(_Ragged):
+    """Partners of each picture, such as its sketches or its reference: `Sources`."""
+
+    @classmethod
+    def of(cls, per_picture: Iterable[Sequence[Source]]) -> Partners:
+        """Pack the partners of each picture."""
+        lists = list(per_picture)
+        return cls(Sources.of(source for each in lists for source in each), _ends(lists))
 
 
 @dataclass(frozen=True)
@@ -64,8 +80,8 @@ class ClassMaps:
     """Class maps of the pictures.
 
     Attributes:
-        sources: One single-channel picture each, of the size of its picture.
-        table: (256,) uint8, the class that each stored value stands for; 0 is unlabeled.
+        sources: A single-channel picture each, of the size of its picture.
+        table: ``(256,)`` uint8, the class of each stored value; 0 is unlabeled.
     """
 
     sources: Sources
@@ -84,30 +100,31 @@ class Pictures:
     """The pictures of one split, column by column; a subclass may add columns (`Column` or Tensor, or None).
 
     Attributes:
-        sources: Where the bytes are.
-        labels: ``(N,)`` int64 class of each picture, if known and asked for.
-        classes: Class maps, if asked for.
-        boxes: Boxes, if asked for.
+        sources: Location of the encoded pictures.
+        labels: ``(N,)`` int64 class of each picture, or None.
+        classes: Class maps, or None.
+        boxes: Boxes of objects, or None.
+        partners: References or sketches, or None.
     """
 
     sources: Sources
     labels: Tensor | None = None
     classes: ClassMaps | None = None
     boxes: BoxTable | None = None
+    partners: Partners | None = None
 
     def __len__(self) -> int:
         return len(self.sources)
 
     def select(self, rows: Tensor) -> Self:
-        """Return the pictures at ``rows``, in that order, with all they have."""
-        return replace(self, **{field.name: _take(getattr(self, field.name), rows) for field in fields(self)})
+        """Return the pictures at ``rows``, in that order, with all columns."""
+        selected: dict[str, Any] = {}
+        for name in (each.name for each in fields(self)):
+            column: Tensor | Column | None = getattr(self, name)
+            if column is not None:
+                selected[name] = column[rows.long()] if isinstance(column, Tensor) else column.select(rows)
+        return replace(self, **selected)
 
     def first(self, count: int | None) -> Self:
         """Return the first ``count`` pictures, or all."""
         return self if count is None else self.select(torch.arange(min(count, len(self))))
-
-
-def _take(column: Tensor | Column | None, rows: Tensor) -> Any:
-    if column is None:
-        return None
-    return column[rows.long()] if isinstance(column, Tensor) else column.select(rows)

@@ -1,23 +1,45 @@
-"""`PlacesDataModule`: Places205 and Places365 in their official layouts."""
+"""Places205 and Places365 (standard and challenge), as their archives unpack.
+
+Get them from places.csail.mit.edu and places2.csail.mit.edu.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
-from colorzoo.data.layouts.common import Split
-from colorzoo.data.layouts.places import Edition, places_pictures
+from colorzoo.data.layouts import (
+    Split,
+    below,
+    class_folders,
+    first_existing,
+    from_list,
+    labeled_by_folder,
+    missing,
+)
 from colorzoo.data.module import PictureDataModule
 from colorzoo.data.picture_table import Pictures
+from colorzoo.data.sources import find_sources
+
+Edition = Literal["205", "365", "365-challenge"]
+
+_HELP_205 = "get Places205 from places.csail.mit.edu"
+_HELP_365 = "get Places365 from places2.csail.mit.edu"
+_IMAGES_205 = ("data/vision/torralba/deeplearning/images256", "images256", ".")
+_LISTS_205 = ("trainvalsplit_places205", ".")
+_SIZES = ("256", "large")
 
 
 class PlacesDataModule(PictureDataModule):
-    """Places, as its archives unpack; see `colorzoo.data.layouts.places.places_pictures`.
+    """Places205 or Places365.
 
     Args:
-        root: Where the archives were unpacked.
+        root: Folder of the unpacked archives. ``205``: ``images256`` (directly or below
+            ``data/vision/torralba/deeplearning``) and ``trainvalsplit_places205``. ``365``: either
+            ``places365_standard/{train,val}/CLASS`` or ``data_256`` and ``val_256`` (or ``_large``) with the
+            lists of ``filelist_places365-standard``. Of both sizes, 256 is used.
         edition: ``"205"``, ``"365"`` (standard) or ``"365-challenge"``.
-        labels: Batches also hold ``label``.
+        labels: Add ``label`` to batches, from the lists or the sorted folders of classes.
         kwargs: Arguments of `PictureDataModule`.
     """
 
@@ -28,3 +50,61 @@ class PlacesDataModule(PictureDataModule):
         """Return the pictures of a split."""
         hp = self.hparams
         return places_pictures(Path(hp.root), cast(Split, split), edition=hp.edition, labels=hp.labels)
+
+
+def places_pictures(root: Path, split: Split, *, edition: Edition = "365", labels: bool = False) -> Pictures:
+    """Find the pictures of one split; see `PlacesDataModule` for the arguments.
+
+    Raises:
+        DataError: Something is missing; the line names it, its expected location and how to get it.
+    """
+    if edition == "205":
+        pictures = _pictures_205(root, split)
+    else:
+        in_folders = _in_class_folders(root, split) if edition == "365" else None
+        pictures = in_folders or _listed_365(root, split, edition, labels=labels)
+    return pictures if labels else Pictures(pictures.sources)
+
+
+def _pictures_205(root: Path, split: Split) -> Pictures:
+    lists = [place / f"{split}_places205.csv" for place in below(root, *_LISTS_205)]
+    file = first_existing(lists)
+    if file is None:
+        raise missing("list of Places205", lists, f"unpack trainvalsplit_places205.tar.gz there; {_HELP_205}")
+    folders = below(root, *_IMAGES_205)
+    folder = next((place for place in folders if (place / "a").is_dir()), None)
+    if folder is None:
+        raise missing(
+            "pictures of Places205", folders[:2], f"unpack imagesPlaces205_resize.tar.gz there; {_HELP_205}"
+        )
+    return from_list(file, folder)
+
+
+def _in_class_folders(root: Path, split: Split) -> Pictures | None:
+    """Return the pictures of the layout with one folder per class, or None if it is another layout."""
+    folder = first_existing(below(root, f"places365_standard/{split}", split))
+    if folder is None or not class_folders(folder):
+        return None
+    return labeled_by_folder(folder)
+
+
+def _listed_365(root: Path, split: Split, edition: Edition, *, labels: bool) -> Pictures:
+    variant = "challenge" if edition == "365-challenge" else "standard"
+    names = [f"val_{size}" for size in _SIZES]
+    if split == "train":
+        names = [f"data_{size}{tail}" for tail in (f"_{variant}", "") for size in _SIZES]
+    folder = first_existing(below(root, *names))
+    if folder is None:
+        places = below(root, names[0], *([f"places365_standard/{split}"] if variant == "standard" else []))
+        raise missing(
+            f"{split} pictures of Places365-{variant}", places, f"unpack its archives there; {_HELP_365}"
+        )
+    file = "places365_val.txt" if split == "val" else f"places365_train_{variant}.txt"
+    lists = [place / file for place in below(root, ".", f"filelist_places365-{variant}", "meta")]
+    found = first_existing(lists)
+    if found is not None:
+        return from_list(found, folder)
+    if labels:
+        help_text = f"unpack filelist_places365-{variant}.tar there; {_HELP_365}"
+        raise missing("list with the labels of Places365", lists[:2], help_text)
+    return Pictures(find_sources(folder))

@@ -1,4 +1,4 @@
-"""How often each color occurs in a data set: the prior that class rebalancing needs (Zhang et al. 2016)."""
+"""Frequencies of colors in a data set, the prior of class rebalancing (Zhang et al. 2016)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from colorzoo.data.parallel import bounded_map
 from colorzoo.data.sources import Source
 from colorzoo.errors import DataError
 
-SMOOTHING_SIGMA = 5.0  # CIE units, as the authors smoothed theirs
-_SHORT_SIDE = 64  # enough pixels of each picture; more would only repeat their neighbors
-_UNREADABLE = (OSError, ValueError, SyntaxError)
+SMOOTHING_SIGMA = 5.0  # CIE units, as in the authors' prior
+_SHORT_SIDE = 64  # pixels; more would only repeat their neighbors
 
 
 @dataclass(frozen=True)
 class Prior:
-    """The colors of a data set.
+    """The color frequencies of a data set.
 
     Attributes:
         shares: ``(313,)`` float64 shares of the bins inside the sRGB hull, smoothed, summing to 1.
-        pictures: How many were counted.
-        broken: Names of those that could not be read.
+        pictures: Number of counted pictures.
+        broken: Names of pictures that could not be read.
     """
 
     shares: Tensor
@@ -37,11 +36,11 @@ class Prior:
 def measure_prior(
     sources: Iterable[Source], *, threads: int = 2, tick: Callable[[], None] = lambda: None
 ) -> Prior:
-    """Count the colors of pictures; each counts as much as any other, whatever its size.
+    """Count the colors of pictures, with equal weight for each picture.
 
     Args:
-        sources: Where they are.
-        threads: How many decode at once.
+        sources: The pictures.
+        threads: Number of decoding threads.
         tick: Called after every picture.
 
     Raises:
@@ -56,18 +55,13 @@ def measure_prior(
             total, pictures = total + shares, pictures + 1
         tick()
     if not pictures:
-        raise DataError("no picture could be read, so there are no colors to count.")
+        raise DataError("no picture could be read; `colorzoo data verify` lists the reasons.")
     smooth = smooth_shares(total / pictures)
     return Prior(smooth, pictures, tuple(broken))
 
 
 def smooth_shares(shares: Tensor, sigma: float = SMOOTHING_SIGMA) -> Tensor:
-    """Spread the share of each bin over its neighbors by a Gaussian; the sum stays.
-
-    Args:
-        shares: ``(313,)``.
-        sigma: Its deviation in CIE units.
-    """
+    """Smooth the shares ``(313,)`` of the bins with a Gaussian of ``sigma`` CIE units, keeping their sum."""
     centers = hull_centers().to(shares)
     kernel = torch.exp(-torch.cdist(centers, centers).square() / (2 * sigma**2))
     return shares @ (kernel / kernel.sum(dim=1, keepdim=True))
@@ -76,7 +70,7 @@ def smooth_shares(shares: Tensor, sigma: float = SMOOTHING_SIGMA) -> Tensor:
 def _shares_of(source: Source) -> tuple[str, Tensor | None]:
     try:
         rgb = decode_rgb(source.read(), _SHORT_SIDE)
-    except _UNREADABLE:
+    except (OSError, ValueError, SyntaxError):
         return source.name, None
     ab = rgb_to_lab(rgb.float() / 255)[1:].flatten(1).T
     bins = soft_neighbors(ab, neighbors=1)[0][:, 0]

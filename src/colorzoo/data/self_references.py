@@ -1,4 +1,4 @@
-"""References made from the picture itself, for a whole batch on the device (self-supervised exemplars)."""
+"""Self-supervised exemplars: references made from the pictures themselves, batched on the device."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def crop_flip_reference(
     scale: tuple[float, float] = (0.98, 1.0),
     ratio: tuple[float, float] = (0.8, 1.2),
 ) -> Tensor:
-    """Make references as SPColor does: a large random crop, resized back, half of them mirrored.
+    """Make references as SPColor does: a large random crop, resized, half of them mirrored.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        generators: Source of all randomness: one for the batch, or one for each picture.
-        scale: Range of the crop's area as a share of the picture's.
-        ratio: Range of the crop's aspect ratio; a side is at most the picture's.
+        generators: One random generator for the batch, or one per picture.
+        scale: Range of the crop's area relative to the picture's.
+        ratio: Range of the crop's aspect ratio; sides are at most the picture's.
 
     Returns:
         ``(B, 3, H, W)`` float32 in [0, 1].
@@ -51,25 +51,25 @@ def warp_jitter_reference(
     degrees: float = 360.0,
     jitter: float = 5 / 255,
 ) -> Tensor:
-    """Make references as Color2Embed does: spline warp, mirroring, turning and color jitter.
+    """Make references as Color2Embed does: spline warp, mirroring, rotation and color jitter.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        generators: Source of all randomness: one for the batch, or one for each picture.
-        bend: Largest shift of a control point, as a share of the picture's side; Color2Embed's value is not
-            published in its text, this one bends clearly without folding.
+        generators: One random generator for the batch, or one per picture.
+        bend: Largest shift of a control point relative to the picture's side; the paper does not state its
+            value, this one bends visibly without folding.
         points: Control points along each side.
-        degrees: The turn is uniform on [0, ``degrees``].
-        jitter: Each channel of each picture is shifted by a uniform value of at most this size.
+        degrees: The rotation is uniform on [0, ``degrees``].
+        jitter: Largest uniform shift of each channel.
 
     Returns:
-        ``(B, 3, H, W)`` float32 in [0, 1]. What a turned picture leaves open shows its mirror image.
+        ``(B, 3, H, W)`` float32 in [0, 1]; rotated pictures are padded by reflection.
     """
     batch, _, height, width = rgb.shape
     draws = draw_uniform(generators, batch, 2 * points**2 + 6, rgb.device)
     shifts = 2 * bend * (2 * draws[:, 6:].view(batch, -1, 2) - 1)
     grid = thin_plate_grid(shifts, points, (height, width))
-    grid = grid @ _turns(degrees * draws[:, 0], draws[:, 1:3] < 0.5).transpose(1, 2)
+    grid = grid @ _rotations(degrees * draws[:, 0], draws[:, 1:3] < 0.5).transpose(1, 2)
     grid = grid.view(batch, height, width, 2)
     warped = F.grid_sample(rgb.float(), grid, padding_mode="reflection", align_corners=False)
     shift = jitter * (2 * draws[:, 3:6, None, None] - 1)
@@ -77,13 +77,12 @@ def warp_jitter_reference(
 
 
 def thin_plate_grid(shifts: Tensor, points: int, size: tuple[int, int]) -> Tensor:
-    """Return the sampling places of a thin-plate-spline warp.
+    """Return the sampling grid of a thin-plate-spline warp.
 
-    The control points lie on a regular grid, so the linear system is the same for all pictures: one small
-    inverse and two matrix products serve the batch.
+    The control points are a regular grid, so the linear system is the same for all pictures.
 
     Args:
-        shifts: ``(B, points ** 2, 2)``, x and y by which each control point moves; a side is 2 long.
+        shifts: ``(B, points ** 2, 2)``, x and y shift of each control point; a side has length 2.
         points: Control points along each side, row by row from the top left.
         size: Height and width of the grid.
 
@@ -106,7 +105,7 @@ def thin_plate_grid(shifts: Tensor, points: int, size: tuple[int, int]) -> Tenso
 
 
 def _lattice(size: tuple[int, int], device: torch.device, *, ends: bool) -> Tensor:
-    """Return x and y of a regular grid over [-1, 1]; ``ends``: from edge to edge, else pixel centers."""
+    """Return x and y of a regular grid over [-1, 1], from edge to edge (``ends``) or at pixel centers."""
     lines = [
         torch.linspace(-1, 1, n, dtype=torch.float64, device=device)
         if ends
@@ -118,14 +117,14 @@ def _lattice(size: tuple[int, int], device: torch.device, *, ends: bool) -> Tens
 
 
 def _radial(places: Tensor, control: Tensor) -> Tensor:
-    """Return r^2 log r^2 between all places and control points."""
+    """Return r^2 log r^2 between all grid and control points."""
     squared = torch.cdist(places, control).square()
     radial: Tensor = torch.special.xlogy(squared, squared)
     return radial
 
 
-def _turns(degrees: Tensor, mirrored: Tensor) -> Tensor:
-    """Return ``(B, 2, 2)`` matrices that turn, and mirror along x and y where asked."""
+def _rotations(degrees: Tensor, mirrored: Tensor) -> Tensor:
+    """Return ``(B, 2, 2)`` matrices that rotate, and mirror along x and y."""
     angle = torch.deg2rad(degrees)
     cos, sin = angle.cos(), angle.sin()
     turn = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)

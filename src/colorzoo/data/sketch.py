@@ -1,4 +1,4 @@
-"""`SketchDataModule`: colored pictures with sketches, drawn on the fly or read from disk."""
+"""`SketchDataModule`: colored pictures with sketches, drawn on the fly or read from files."""
 
 from __future__ import annotations
 
@@ -8,53 +8,57 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from colorzoo.color.sketch import SIGMAS, rgb_to_gray, xdog
 from colorzoo.data.augment import jitter_colors
+from colorzoo.data.dataset import Sample, crop_square, read_rgb
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.originals import Originals, SourceOriginals
-from colorzoo.data.pairing import PairedPictures, Partners, SketchedDataset
-from colorzoo.data.picture_table import Pictures
+from colorzoo.data.picture_table import Partners, Pictures
 from colorzoo.data.sources import Source, Sources, find_sources
 from colorzoo.errors import DataError
-from colorzoo.picture_formats import open_picture
+from colorzoo.pictures.formats import open_picture
 from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.settings import Weight
 
 SketchLayout = Literal["auto", "xdog", "pairs", "tag2pix"]
 
 TAG2PIX_SKETCHES = ("keras_train", "xdog_train", "simpl_train")
-"""Folders in which Tag2Pix keeps its three kinds of sketches; any of them may be missing."""
+"""Folders of the three kinds of sketches of Tag2Pix; any may be missing."""
 
-ASPECT_TOLERANCE = 0.02
-"""Largest relative difference of the aspect ratios of a picture and its sketch."""
+_ASPECT_TOLERANCE = 0.02  # largest relative difference of the aspect ratios of a picture and its sketch
+_COMPARED = 1000  # pairs whose headers are compared, which takes a second
 
 
 class SketchDataModule(FolderDataModule):
-    """Colored pictures and their sketches: beside ``rgb`` a batch has ``sketch``.
+    """Colored pictures and their sketches: batches also have ``sketch``.
 
     It is ``(B, 1, H, W)`` in [0, 1], paper 1, ink 0.
 
     Layouts of ``root``:
 
     - ``xdog``: a folder of colored pictures, with or without subfolders ``train`` and ``val``; sketches are
-      drawn from the augmented pictures on the device, in training with a line width drawn for each picture.
-    - ``pairs`` (Yumi's Cells, CelebA and others as GuidingPainter has them): ``train`` and ``val``, each
-      with ``color`` and ``sketch``; partners have the same name up to the suffix.
-    - ``tag2pix``: ``rgb_train`` with ``keras_train``, ``xdog_train`` or ``simpl_train`` (of several,
-      training picks any), and for validation ``benchmark`` with ``keras_test``.
+      drawn on the device from the augmented pictures, in training with a random line width per picture.
+    - ``pairs`` (Yumi's Cells, CelebA and others as in GuidingPainter): ``train`` and ``val``, each with
+      ``color`` and ``sketch``; partners have the same name except for the suffix.
+    - ``tag2pix``: ``rgb_train`` with ``keras_train``, ``xdog_train`` or ``simpl_train`` (training picks any
+      of several), and for validation ``benchmark`` with ``keras_test``.
 
     Args:
         root: The folder.
-        layout: One of the above; ``auto`` looks which folders there are.
-        sigmas: Line widths of drawn sketches among which training draws; validation takes the middle one.
-        extract: What draws sketches ``(B, 1, H, W)`` in [0, 1] from pictures ``(B, 3, H, W)`` in place of
-            XDoG: any callable, such as ``colorzoo.color.canny_sketch`` or a network of your own.
-        jitter: Change the colors of training pictures, after their sketches were drawn
-            (`colorzoo.data.augment.jitter_colors`), so that a model learns to obey any color.
-        jitter_hue: Largest turn of their hue in degrees; 40 is the paper's, 180 takes any color.
+        layout: One of the above; ``auto`` detects it from the folders.
+        sigmas: Line widths of drawn sketches; training picks any, validation the middle one.
+        extract: Draws sketches ``(B, 1, H, W)`` in [0, 1] from pictures ``(B, 3, H, W)`` instead of XDoG: any
+            callable, such as ``colorzoo.color.canny_sketch`` or your own network.
+        jitter: Change the colors of training pictures after their sketches were drawn
+            (`colorzoo.data.augment.jitter_colors`), so that a model learns to follow any color.
+        jitter_hue: Largest rotation of their hue in degrees; 40 is the paper's, 180 covers all hues.
         kwargs: Arguments of `FolderDataModule`.
     """
+
+    predicted = "pictures"
 
     def __init__(
         self,
@@ -63,13 +67,13 @@ class SketchDataModule(FolderDataModule):
         sigmas: Sequence[float] = SIGMAS,
         extract: Callable[[Tensor], Tensor] | None = None,
         jitter: bool = False,
-        jitter_hue: float = 40.0,
+        jitter_hue: Weight = 40.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(root, **kwargs)
 
     def find_pictures(self, split: str) -> Pictures:
-        """Return the pictures of a split, with their sketches where these are read.
+        """Return the pictures of a split, with their sketches if these are files.
 
         Raises:
             DataError: A folder or a sketch is missing.
@@ -79,32 +83,32 @@ class SketchDataModule(FolderDataModule):
             return super().find_pictures(split)
         if layout == "pairs":
             _require(root, [f"{part}/{kind}" for part in ("train", "val") for kind in ("color", "sketch")])
-            return paired(root / split / "color", [root / split / "sketch"])
+            return pair_sketches(root / split / "color", [root / split / "sketch"])
         _require(root, ("rgb_train", "benchmark", "keras_test"))
         if split == "val":
-            return paired(root / "benchmark", [root / "keras_test"])
+            return pair_sketches(root / "benchmark", [root / "keras_test"])
         folders = [root / name for name in TAG2PIX_SKETCHES if (root / name).is_dir()]
         if not folders:
             raise DataError(f"no sketches in {str(root)!r}; expected one of {', '.join(TAG2PIX_SKETCHES)}.")
-        return paired(root / "rgb_train", folders)
+        return pair_sketches(root / "rgb_train", folders)
 
     def originals(self) -> Originals:
-        """Return the sketches of validation where they are read, else all pictures below the folder."""
-        found = None if self._layout == "xdog" else self.find_pictures("val").first(self.hparams.val_limit)
-        if not isinstance(found, PairedPictures) or found.partners is None:
+        """Return the sketches of validation if they are files, else all pictures below the folder."""
+        if self._layout == "xdog":
             return super().originals()
-        partners = found.partners
-        return SourceOriginals(Sources.of(partners[i][0] for i in range(len(found))), self.hparams.root)
+        partners = self.find_pictures("val").first(self.hparams.val_limit).partners
+        assert partners is not None, "pair_sketches finds partners"
+        return SourceOriginals(Sources.of(partners[i][0] for i in range(len(partners))), self.hparams.root)
 
     def make_dataset(self, pictures: Pictures, *, train: bool) -> Dataset[Any]:
         """Return crops of pictures with their sketches, or of pictures alone."""
-        if not isinstance(pictures, PairedPictures) or pictures.partners is None:
+        if pictures.partners is None:
             return super().make_dataset(pictures, train=train)
         side = self.train_side if train else self.hparams.val_size
         return SketchedDataset(pictures.sources, pictures.partners, side=side, random_crop=train)
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
-        """Draw the sketches, unless they were read; then change the colors, if asked."""
+        """Draw missing sketches, then change the colors if ``jitter`` is set."""
         if "sketch" not in batch:
             batch = {**batch, "sketch": self._draw(batch, training=training)}
         if training and self.hparams.jitter:
@@ -115,7 +119,12 @@ class SketchDataModule(FolderDataModule):
     @property
     def _layout(self) -> SketchLayout:
         given: SketchLayout = self.hparams.layout
-        return _recognized(Path(self.hparams.root)) if given == "auto" else given
+        if given != "auto":
+            return given
+        root = Path(self.hparams.root)
+        if (root / "train/color").is_dir() or (root / "train/sketch").is_dir():
+            return "pairs"
+        return "tag2pix" if (root / "rgb_train").is_dir() else "xdog"
 
     def _draw(self, batch: dict[str, Any], *, training: bool) -> Tensor:
         rgb, widths = batch["rgb"], torch.tensor(self.hparams.sigmas)
@@ -129,38 +138,61 @@ class SketchDataModule(FolderDataModule):
         return xdog(rgb_to_gray(rgb), widths[chosen])
 
 
-def paired(colors: Path, sketches: Sequence[Path]) -> PairedPictures:
-    """Return the pictures of a folder with those of the same name in the folders of sketches.
+class SketchedDataset(Dataset[Sample]):
+    """Square uint8 crops of colored pictures and, at the same place, of their sketches.
+
+    Args:
+        colors: The colored pictures.
+        sketches: One or more sketches of each; training picks any, evaluation takes the first.
+        side: Side in pixels.
+        random_crop: Choose crop and sketch by the seed of the sample.
+    """
+
+    def __init__(self, colors: Sequence[Source], sketches: Partners, *, side: int, random_crop: bool) -> None:
+        self.colors, self.sketches, self.side, self.random_crop = colors, sketches, side, random_crop
+
+    def __len__(self) -> int:
+        return len(self.colors)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        """Return the sample of ``key``, an index and a seed."""
+        index, seed = key
+        rgb = read_rgb(self.colors[index], self.side)
+        drawn = self.sketches[index]
+        lines = read_rgb(drawn[seed % len(drawn) if self.random_crop else 0], self.side)
+        gray = rgb_to_gray(lines[None])
+        if lines.shape != rgb.shape:  # the sizes of the two files may round differently
+            gray = F.interpolate(gray, rgb.shape[1:], mode="bilinear", antialias=True)
+        both = torch.cat([rgb, gray[0].round().clamp(0, 255).to(torch.uint8)])
+        both = crop_square(both, self.side, seed if self.random_crop else None)
+        name = self.colors[index].name
+        return Sample(rgb=both[:3], seed=torch.tensor(seed), name=name, sketch=both[3:])
+
+
+def pair_sketches(colors: Path, sketches: Sequence[Path]) -> Pictures:
+    """Return the pictures of a folder with the sketches of the same names.
 
     Args:
         colors: Folder of colored pictures.
-        sketches: Folders of sketches; a picture needs a partner in at least one.
+        sketches: Folders of sketches; each picture needs a partner in at least one.
 
     Raises:
         DataError: A picture has no sketch, or one of another shape.
     """
     drawn = [{_stem(source, folder): source for source in find_sources(folder)} for folder in sketches]
-    pairs: list[tuple[Source, tuple[Source, ...]]] = []
+    pairs: list[tuple[Source, list[Source]]] = []
     for source in find_sources(colors):
         stem = _stem(source, colors)
-        partners = tuple(found[stem] for found in drawn if stem in found)
+        partners = [found[stem] for found in drawn if stem in found]
         if not partners:
             where = " or ".join(repr(str(folder)) for folder in sketches)
             raise DataError(f"{source.name!r} has no sketch; expected a picture named {stem!r} in {where}.")
         pairs.append((source, partners))
-    for source, partners in pairs[
-        :: max(1, len(pairs) // 1000)
-    ]:  # headers of a thousand are read in a second
+    for source, partners in pairs[:: max(1, len(pairs) // _COMPARED)]:
         for partner in partners:
             _require_same_shape(source, partner)
     sources = Sources.of((source for source, _ in pairs), colors)
-    return PairedPictures(sources, partners=Partners.of(partners for _, partners in pairs))
-
-
-def _recognized(root: Path) -> SketchLayout:
-    if (root / "train/color").is_dir() or (root / "train/sketch").is_dir():
-        return "pairs"
-    return "tag2pix" if (root / "rgb_train").is_dir() else "xdog"
+    return Pictures(sources, partners=Partners.of(partners for _, partners in pairs))
 
 
 def _require(root: Path, folders: Sequence[str]) -> None:
@@ -182,6 +214,6 @@ def _require_same_shape(source: Source, partner: Source) -> None:
             with open_picture(one.path) as image:
                 ratios.append(image.width / image.height)
         except OSError:
-            return  # broken files are the business of the check
-    if abs(ratios[0] / ratios[1] - 1) > ASPECT_TOLERANCE:
-        raise DataError(f"{partner.name!r} is no sketch of {source.name!r}: their aspect ratios differ.")
+            return  # broken files are listed by the check
+    if abs(ratios[0] / ratios[1] - 1) > _ASPECT_TOLERANCE:
+        raise DataError(f"{partner.name!r} is not a sketch of {source.name!r}: their aspect ratios differ.")

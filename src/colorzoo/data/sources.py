@@ -13,20 +13,19 @@ from typing import NamedTuple, overload
 import torch
 from torch import Tensor
 
-from colorzoo.data.packed import PackedStrings, tensor_of
 from colorzoo.errors import DataError
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
 
 class Source(NamedTuple):
-    """Where the bytes of one picture are.
+    """Location of one encoded picture.
 
     Attributes:
-        path: The picture file, or the tar file that holds it.
+        path: The picture file, or the tar file that contains it.
         member: Name inside the tar, or "" for a plain file.
         offset: Position of the bytes in the file.
-        size: Number of bytes, or -1 for all that follow.
+        size: Number of bytes, or -1 for the rest of the file.
     """
 
     path: str
@@ -36,28 +35,28 @@ class Source(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name under which reports mention this picture."""
+        """Name of the picture in reports."""
         return f"{self.path}/{self.member}" if self.member else self.path
 
     def read(self) -> bytes:
         """Return the encoded picture."""
-        with open(self.path, "rb") as stream:  # noqa: PTH123 - called per picture; Path costs more
+        with open(self.path, "rb") as stream:  # noqa: PTH123 - called per picture; Path is slower
             stream.seek(self.offset)
             return stream.read(self.size)
 
 
 class Sources(Sequence[Source]):
-    """An immutable sequence of `Source` that costs some 40 bytes a picture and is shared by all workers.
+    """An immutable sequence of `Source` that takes some 40 bytes a picture and is shared by all workers.
 
-    Build one with `Sources.of`. Slices and `select` give views without copying names.
+    Build one with `Sources.of`. Slices and `select` return views without copying names.
 
     Args:
-        root: Folder that most names are relative to.
+        root: Prefix of the plain files' names.
         names: Path below ``root`` of each plain file, name inside its tar of each member.
         archives: Paths of the tar files.
-        members: ``(N, 3)`` int64: index into ``archives`` (-1: a plain file), offset and size; None if all
+        members: ``(N, 3)`` int64: index into ``archives`` (-1 for plain files), offset and size; None if all
             are plain files.
-        rows: Which of the stored pictures are in this view, in order; None for all.
+        rows: Rows of the stored pictures in this view, in order; None for all.
     """
 
     def __init__(
@@ -76,15 +75,26 @@ class Sources(Sequence[Source]):
         """Pack sources, consuming them one by one.
 
         Args:
-            sources: In the order they shall have.
-            root: A folder above most of them; naming it saves memory, nothing else.
+            sources: In their final order.
+            root: A folder above most of them, to save memory.
         """
         prefix = f"{root}{os.sep}" if root else ""
         archives: dict[str, int] = {}
         columns = array("q")
-        names = PackedStrings.of(_record(sources, prefix, archives, columns))
+
+        def names() -> Iterator[str]:
+            for source in sources:
+                if source.member:
+                    number = archives.setdefault(source.path, len(archives))
+                    columns.extend((number, source.offset, source.size))
+                    yield source.member
+                else:
+                    columns.extend((-1, 0, -1))
+                    yield source.path.removeprefix(prefix)
+
+        packed = PackedStrings.of(names())
         members = tensor_of(columns, torch.int64).view(-1, 3) if archives else None
-        return cls(prefix, names, tuple(archives), members)
+        return cls(prefix, packed, tuple(archives), members)
 
     def __len__(self) -> int:
         return len(self._names) if self._rows is None else len(self._rows)
@@ -112,32 +122,82 @@ class Sources(Sequence[Source]):
         return Sources(self._root, self._names, self._archives, self._members, chosen)
 
 
+class PackedStrings:
+    """Immutable file names by index, in two flat tensors.
+
+    A list of a million names takes 150 MB, and because reading one changes its reference count, each forked
+    worker soon has its own copy. Tensors stay shared, also with ``spawn``.
+
+    Args:
+        blob: uint8, the concatenated encoded names.
+        ends: int64, end of each name in ``blob``.
+    """
+
+    def __init__(self, blob: Tensor, ends: Tensor) -> None:
+        self._blob, self._ends = blob, ends
+        # views of the same memory, ten times as fast to read as tensors
+        self._bytes, self._stops = blob.numpy().data, ends.numpy().data
+
+    def __reduce__(self) -> tuple[type[PackedStrings], tuple[Tensor, Tensor]]:
+        return PackedStrings, (self._blob, self._ends)
+
+    @classmethod
+    def of(cls, strings: Iterable[str]) -> PackedStrings:
+        """Pack strings, consuming them one by one."""
+        blob, ends = bytearray(), array("q")
+        for string in strings:
+            blob += os.fsencode(string)
+            ends.append(len(blob))
+        return cls(tensor_of(blob, torch.uint8), tensor_of(ends, torch.int64))
+
+    def __len__(self) -> int:
+        return len(self._stops)
+
+    def __getitem__(self, index: int) -> str:
+        index = range(len(self))[index]  # negative indices, and IndexError beyond the end
+        start = self._stops[index - 1] if index else 0
+        return os.fsdecode(self._bytes[start : self._stops[index]].tobytes())
+
+
+def tensor_of(buffer: bytearray | array[int] | array[float], dtype: torch.dtype) -> Tensor:
+    """Return a tensor that shares the memory of a buffer; `torch.frombuffer` rejects empty ones."""
+    return torch.frombuffer(buffer, dtype=dtype) if len(buffer) else torch.empty(0, dtype=dtype)
+
+
 def find_sources(folder: Path) -> Sources:
     """List all pictures below a folder, recursively, in the order of their names.
 
     Linked folders are followed, each once.
 
     Raises:
-        DataError: The folder does not exist or holds no picture.
+        DataError: The folder does not exist or contains no picture.
     """
     if not folder.is_dir():
         raise DataError(f"data folder {str(folder)!r} does not exist; give --data.root a folder of pictures.")
-    found = Sources.of((source for path in walk_files(str(folder)) for source in _open(path)), folder)
+
+    def sources() -> Iterator[Source]:
+        for path in walk_files(str(folder)):
+            suffix = suffix_of(path)
+            if suffix in EXTENSIONS:
+                yield Source(path)
+            elif suffix == ".tar":
+                yield from tar_sources(path)
+
+    found = Sources.of(sources(), folder)
     if not found:
-        kinds = ", ".join(sorted(EXTENSIONS))
-        raise DataError(f"no picture below {str(folder)!r}; expected {kinds}, or .tar shards of them.")
+        extensions = ", ".join(sorted(EXTENSIONS))
+        raise DataError(f"no picture below {str(folder)!r}; expected {extensions}, or .tar shards of them.")
     return found
 
 
 def split_by_content(sources: Sources, val_share: float) -> tuple[Sources, Sources]:
     """Split into training and validation by a hash of each picture's bytes.
 
-    The same picture always falls on the same side, whatever its name and whatever else is in the folder,
-    so duplicates never straddle the split.
+    Duplicates are always in the same split, whatever their names and the rest of the folder.
 
     Args:
         sources: All pictures.
-        val_share: Expected share of the validation part, in [0, 1).
+        val_share: Expected share of validation pictures, in [0, 1).
     """
     is_val = torch.zeros(len(sources), dtype=torch.bool)
     for index, source in enumerate(sources):
@@ -147,11 +207,11 @@ def split_by_content(sources: Sources, val_share: float) -> tuple[Sources, Sourc
 
 
 def walk_files(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Yield the paths of all files below a folder, sorted, without holding more than one folder's names.
+    """Yield the paths of all files below a folder, sorted, keeping only one folder's names in memory.
 
     Args:
-        folder: Where to look.
-        above: Real paths of the folders that lead here; a link back to one of them is skipped.
+        folder: The folder.
+        above: Real paths of its parents; links back to one of them are skipped.
     """
     here = os.path.realpath(folder)
     if here in above:
@@ -159,7 +219,7 @@ def walk_files(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str
     with os.scandir(folder) as listing:
         entries = sorted((entry.name, entry.is_dir()) for entry in listing)
     for name, is_folder in entries:
-        path = os.path.join(folder, name)  # noqa: PTH118 - a million Path objects cost 400 MB
+        path = os.path.join(folder, name)  # noqa: PTH118 - a million Path objects take 400 MB
         if is_folder:
             yield from walk_files(path, above | {here})
         else:
@@ -170,39 +230,18 @@ def tar_sources(path: str) -> Iterator[Source]:
     """Yield the pictures inside a plain tar file.
 
     Raises:
-        DataError: The file is compressed or no tar.
+        DataError: The file is compressed or not a tar.
     """
     try:
         with tarfile.open(path, "r:") as archive:
             while (member := archive.next()) is not None:
                 archive.members = []  # type: ignore[attr-defined]  # else it keeps an object per member
-                if member.isfile() and _suffix(member.name) in EXTENSIONS:
+                if member.isfile() and suffix_of(member.name) in EXTENSIONS:
                     yield Source(path, member.name, member.offset_data, member.size)
     except tarfile.TarError as error:
-        raise DataError(f"{path!r} is no plain (uncompressed) tar shard: {error}.") from error
+        raise DataError(f"{path!r} is not a plain (uncompressed) tar shard: {error}.") from error
 
 
-def _open(path: str) -> Iterator[Source]:
-    suffix = _suffix(path)
-    if suffix in EXTENSIONS:
-        yield Source(path)
-    elif suffix == ".tar":
-        yield from tar_sources(path)
-
-
-def _suffix(path: str) -> str:
+def suffix_of(path: str) -> str:
+    """Return the extension of a path in lower case, such as ``.jpg``."""
     return os.path.splitext(path)[1].lower()  # noqa: PTH122 - called per picture
-
-
-def _record(
-    sources: Iterable[Source], prefix: str, archives: dict[str, int], columns: array[int]
-) -> Iterator[str]:
-    """Yield the name to store of each source, noting where its bytes are on the way."""
-    for source in sources:
-        if source.member:
-            number = archives.setdefault(source.path, len(archives))
-            columns.extend((number, source.offset, source.size))
-            yield source.member
-        else:
-            columns.extend((-1, 0, -1))
-            yield source.path.removeprefix(prefix)

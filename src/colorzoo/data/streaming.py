@@ -1,86 +1,63 @@
-"""`StreamingDataModule`: train on shards that ``colorzoo data shard`` wrote, here or in a bucket."""
+"""`StreamingDataModule`: train on shards that ``colorzoo data shard`` wrote, local or in a bucket."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from colorzoo.data.dataset import Sample, crop_square
 from colorzoo.data.decode import decode_rgb
-from colorzoo.data.loader import LateLoader
+from colorzoo.data.loader import LateLoader, SeededSampler
 from colorzoo.data.module import PictureDataModule
 from colorzoo.data.originals import ShardOriginals
-from colorzoo.data.shard_reader import ShardReader, read_manifest
-from colorzoo.data.shard_sampler import ShardSampler
-
-
-class ShardDataset(Dataset[Sample]):
-    """Square uint8 crops of the pictures in shards.
-
-    Args:
-        reader: The pictures.
-        side: Shorter side after decoding, and side of the crop.
-        random_crop: Whether the crop moves with the seed of the sample.
-        limit: Use only the first so many pictures; None takes all.
-    """
-
-    def __init__(
-        self, reader: ShardReader, *, side: int, random_crop: bool, limit: int | None = None
-    ) -> None:
-        self.reader, self.side, self.random_crop = reader, side, random_crop
-        self._length = len(reader) if limit is None else min(limit, len(reader))
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """Return one sample; ``key`` is the index and the seed of its randomness."""
-        index, seed = key
-        data, label, name = self.reader[index]
-        rgb = crop_square(decode_rgb(data, self.side), self.side, seed if self.random_crop else None)
-        return Sample(rgb=rgb, seed=torch.tensor(seed), name=name, label=torch.tensor(label))
+from colorzoo.data.shards import ShardReader, read_manifest
+from colorzoo.errors import DataError
+from colorzoo.settings import Natural, Positive
 
 
 class StreamingDataModule(PictureDataModule):
-    """Pictures in shards.
+    """Pictures in shards, local or in a bucket.
 
-    Each epoch has an order of its own that depends on the seed alone; it is split over nodes and processes
-    without overlap or loss, is the same for any number of workers, and goes on exactly where a checkpoint
-    was made, also in the middle of an epoch. Batches also hold ``label``, ``(B,)`` int64, the number of each
-    picture's class.
+    The order of each epoch depends on the seed only; it is divided over nodes and processes without overlap
+    or loss, is the same for any number of workers, and resumes exactly from a checkpoint, also in the middle
+    of an epoch. Batches also have ``label``, ``(B,)`` int64, the class number of each picture.
 
     Args:
-        root: Folder that ``colorzoo data shard`` wrote, or the address of a copy of it:
-            ``s3://bucket/folder``, ``gs://...``, ``azure://...``, ``hf://...``.
-        cache_dir: Folder for what is fetched from an address; None takes one below colorzoo's cache.
-        cache_gigabytes: Delete the chunks fetched first beyond this size; None keeps all.
-        shuffle_window: Pictures among which the shuffle of one process chooses; larger mixes better and
-            reads more chunks at a time.
-        kwargs: Arguments of `PictureDataModule`; ``check``, ``drop_gray`` and ``cache`` do nothing here, for
-            shards are checked when they are written.
+        root: Folder written by ``colorzoo data shard``, or the address of a copy: ``s3://bucket/folder``,
+            ``gs://...``, ``azure://...``, ``hf://...``.
+        cache_dir: Folder for downloads; None is one in colorzoo's cache.
+        cache_gigabytes: Size beyond which the oldest downloads are deleted; None keeps all.
+        shuffle_window: Pictures that a process shuffles together; larger windows mix better and read more
+            chunks at a time.
+        kwargs: Arguments of `PictureDataModule`; ``check``, ``drop_gray`` and ``cache`` have no effect:
+            pictures are checked when shards are written.
     """
+
+    predicted = "pictures of all splits"
 
     def __init__(
         self,
         root: str,
         cache_dir: str | None = None,
-        cache_gigabytes: float | None = None,
-        shuffle_window: int = 8192,
+        cache_gigabytes: Positive | None = None,
+        shuffle_window: Natural = 8192,
         **kwargs: Any,
     ) -> None:
         super().__init__(root, **kwargs)
         self.classes: list[str] = []
 
     def prepare_data(self) -> None:
-        """Nothing: the pictures were checked when the shards were written."""
+        """Do nothing: the pictures were checked when the shards were written."""
 
     def setup(self, stage: str) -> None:
         """Open the shards (once).
 
         Raises:
-            DataError: There are none, or files of them are missing.
+            DataError: Shards are missing or incomplete.
         """
         if self.val_data is not None:
             return
@@ -92,17 +69,17 @@ class StreamingDataModule(PictureDataModule):
         )
 
     def originals(self) -> ShardOriginals:
-        """Return all pictures, of the size they have in the shards."""
+        """Return all pictures at their size in the shards."""
         return ShardOriginals(self._reader("train"), self._reader("val"))
 
     def train_dataloader(self) -> LateLoader:
         """Return random crops, shuffled by seed and epoch; the last batch of an epoch may be smaller."""
-        assert isinstance(self.train_data, ShardDataset), "setup opens the shards"
+        assert isinstance(self.train_data, ShardDataset), "setup() opens the shards"
         return self._loader(self.train_data, self.train_sampler(), self.hparams.batch_size, drop_last=False)
 
     def train_sampler(self) -> ShardSampler:
-        """Return the order of training."""
-        assert isinstance(self.train_data, ShardDataset), "setup opens the shards"
+        """Return the sampler of training."""
+        assert isinstance(self.train_data, ShardDataset), "setup() opens the shards"
         hp = self.hparams
         return ShardSampler(
             self.train_data.reader.sizes,
@@ -116,3 +93,96 @@ class StreamingDataModule(PictureDataModule):
     def _reader(self, split: str) -> ShardReader:
         hp = self.hparams
         return ShardReader(hp.root, split, cache=hp.cache_dir, cache_gigabytes=hp.cache_gigabytes)
+
+
+class ShardDataset(Dataset[Sample]):
+    """Square uint8 crops of the pictures in shards.
+
+    Args:
+        reader: The pictures.
+        side: Shorter side after decoding, and side of the crop.
+        random_crop: Choose the crop by the seed of the sample.
+        limit: Use only the first pictures; None uses all.
+    """
+
+    def __init__(
+        self, reader: ShardReader, *, side: int, random_crop: bool, limit: int | None = None
+    ) -> None:
+        self.reader, self.side, self.random_crop = reader, side, random_crop
+        self._length = len(reader) if limit is None else min(limit, len(reader))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        """Return the sample of ``key``, an index and a seed."""
+        index, seed = key
+        data, label, name = self.reader[index]
+        rgb = crop_square(decode_rgb(data, self.side), self.side, seed if self.random_crop else None)
+        return Sample(rgb=rgb, seed=torch.tensor(seed), name=name, label=torch.tensor(label))
+
+
+class ShardSampler(SeededSampler):
+    """Yields ``(index, seed)`` pairs that depend on seed and epoch only.
+
+    In each epoch the chunks are shuffled and divided into one equal part per process; inside a part the
+    pictures are shuffled over windows of several chunks. A process thus reads few chunks at a time, nearly
+    all of them alone. The order does not depend on the number of workers.
+
+    Every picture is used exactly once in an epoch. Only a process that would run out of batches before the
+    others, which would stall distributed training, repeats one picture of its part.
+
+    Args:
+        sizes: Number of pictures in each chunk.
+        batch_size: Pictures per batch and process.
+        window: Pictures that are shuffled together.
+        seed: Seed of the run.
+        rank: Index of this process.
+        world_size: Number of processes.
+        seen: Returns, at the start of an iteration, how many pictures of this epoch a resumed run has already
+            trained on in this process.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        batch_size: int,
+        window: int = 8192,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        seen: Callable[[], int] = lambda: 0,
+    ) -> None:
+        if sum(sizes) < world_size:
+            raise DataError(
+                f"{sum(sizes)} training picture(s) cannot feed {world_size} processes; use fewer."
+            )
+        super().__init__(sum(sizes), seed=seed, rank=rank, world_size=world_size, seen=seen)
+        self.sizes, self.batch_size, self.window = torch.tensor(sizes), batch_size, window
+
+    def __len__(self) -> int:
+        largest, smallest = -(-self.length // self.world_size), self.length // self.world_size
+        mine = smallest + (self.rank < self.length % self.world_size)
+        batches = -(-largest // self.batch_size)
+        return mine if -(-smallest // self.batch_size) == batches else largest
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        order = self._chunk_by_chunk(torch.randperm(len(self.sizes), generator=generator))
+        seeds = torch.randint(2**62, (self.length,), generator=generator)
+        local = torch.Generator().manual_seed(int(seeds[0]) + self.rank)
+        mine = torch.arange(self.length).tensor_split(self.world_size)[self.rank]
+        mine = torch.cat([mine, mine[: len(self) - len(mine)]])
+        windows = torch.split(mine, self.window)
+        mine = torch.cat([part[torch.randperm(len(part), generator=local)] for part in windows])[
+            self.seen() :
+        ]
+        yield from zip(order[mine].tolist(), seeds[mine].tolist(), strict=True)
+
+    def _chunk_by_chunk(self, chunks: Tensor) -> Tensor:
+        """Return the numbers of all pictures, with the chunks in the given order."""
+        sizes = self.sizes[chunks]
+        starts = (self.sizes.cumsum(0) - self.sizes)[chunks]
+        places = sizes.cumsum(0) - sizes
+        return torch.arange(self.length) + (starts - places).repeat_interleave(sizes)

@@ -1,35 +1,135 @@
-"""Look at every file of a data set, and report what is broken, odd, twice there or in the wrong place."""
+"""Verification of a data set: its layout, broken and unusual files, and duplicates."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import threading
+import warnings
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import torch
+from PIL import Image, ImageCms, UnidentifiedImageError
+from torch import Tensor
 
-from colorzoo.data.examine import Examined, Kind, examine
-from colorzoo.data.layouts.judge import LayoutJudgment, judge_layout
+from colorzoo.color import rgb_to_lab
+from colorzoo.data.check import is_gray
+from colorzoo.data.coco_stuff import coco_stuff_pictures
+from colorzoo.data.decode import eight_bit_rgb
+from colorzoo.data.imagenet import imagenet_pictures
+from colorzoo.data.layouts import Split
 from colorzoo.data.parallel import bounded_map
-from colorzoo.data.sources import EXTENSIONS, Source, tar_sources, walk_files
+from colorzoo.data.picture_table import Pictures
+from colorzoo.data.places import places_pictures
+from colorzoo.data.sources import EXTENSIONS, Source, find_sources, suffix_of, tar_sources, walk_files
 from colorzoo.errors import DataError
+from colorzoo.pictures.formats import open_picture
+
+Kind = Literal[
+    "broken", "wrong extension", "not read", "animated", "gray", "toned", "flat", "CMYK", "16-bit", "1-bit",
+    "palette", "alpha", "profile", "rotated", "damaged EXIF", "tiny", "strip",
+]  # fmt: skip
+Fact = tuple[Kind, str]
 
 NOT_READ = frozenset({".gif", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".ppm", ".tga"})
-"""Extensions of pictures that DataModules leave out."""
-
+"""Extensions of pictures that DataModules ignore."""
 NEAR_BITS = 3
-"""Two difference hashes that differ in at most so many of 64 bits belong to near duplicates."""
+"""Largest number of different bits, of 64, between the difference hashes of near duplicates."""
+TINY = 64
+"""Pictures with a shorter side below this many pixels are tiny: training would enlarge them."""
+STRIP = 5.0
+"""Pictures with a larger ratio of their sides are strips: most of them is cropped."""
 
+_SPLITS: tuple[Split, ...] = ("train", "val")
 _CLASS_MAPS = ("stuffthingmaps", "_pixelmaps", f"{os.sep}annotations{os.sep}")
+_THUMBNAIL = 64
+_ORIENTATION = 274
+_exif_lock = threading.Lock()  # warning filters are global to the process
+
+
+@dataclass(frozen=True)
+class Layout:
+    """An official layout.
+
+    Attributes:
+        find: Finds the pictures of a split with all their labels.
+        signs: Paths that only this layout has.
+        counts: Official numbers of pictures by split.
+        classes: Official number of classes, 0 if it has none.
+    """
+
+    find: Callable[[Path, Split], Pictures]
+    signs: tuple[str, ...]
+    counts: Mapping[Split, int]
+    classes: int = 0
+
+
+LAYOUTS: Mapping[str, Layout] = {
+    "imagenet": Layout(
+        lambda root, split: imagenet_pictures(root, split, labels=True),
+        (
+            "ILSVRC",
+            "ILSVRC2012_devkit_t12",
+            "LOC_synset_mapping.txt",
+            "train/n01440764",
+            "train/n01440764.tar",
+        ),
+        {"train": 1_281_167, "val": 50_000},
+        1000,
+    ),
+    "places205": Layout(
+        lambda root, split: places_pictures(root, split, edition="205", labels=True),
+        ("trainvalsplit_places205", "train_places205.csv"),
+        {"train": 2_448_873, "val": 20_500},
+        205,
+    ),
+    "places365-challenge": Layout(
+        lambda root, split: places_pictures(root, split, edition="365-challenge", labels=True),
+        ("data_256_challenge", "data_large_challenge", "filelist_places365-challenge"),
+        {"train": 8_026_628, "val": 36_500},
+        365,
+    ),
+    "places365": Layout(
+        lambda root, split: places_pictures(root, split, labels=True),
+        ("places365_standard", "data_256", "data_large", "val_256", "val_large", "data_256_standard"),
+        {"train": 1_803_460, "val": 36_500},
+        365,
+    ),
+    "coco_stuff": Layout(
+        lambda root, split: coco_stuff_pictures(root, split, boxes=True, classes=True),
+        ("train2017", "val2017", "images/train2017", "images/val2017"),
+        {"train": 118_287, "val": 5_000},
+    ),
+}
+
+
+@dataclass(frozen=True)
+class LayoutReport:
+    """Result of `check_layout`.
+
+    Attributes:
+        name: The layout.
+        splits: Number of pictures of each split.
+        mistakes: Errors that the DataModule would raise, one line each.
+        notes: Differences from the official set, one line each; an incomplete set is no mistake.
+    """
+
+    name: str
+    splits: dict[str, int] = field(default_factory=dict)
+    mistakes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One remarkable thing about one picture."""
+    """An unusual fact about a picture."""
 
     path: str
     kind: Kind
@@ -38,24 +138,24 @@ class Finding:
 
 @dataclass
 class VerifyReport:
-    """What `verify` found.
+    """Result of `verify`.
 
     Attributes:
         root: The folder.
-        layout: Judgment of its layout.
-        pictures: Number of pictures looked at, broken ones included.
+        layout: Result for its layout.
+        pictures: Number of pictures, broken ones included.
         bytes: Sum of their sizes.
-        width: Smallest, median and largest width, as shown.
-        height: The same of the height.
+        width: Smallest, median and largest displayed width.
+        height: Smallest, median and largest displayed height.
         formats: Number of pictures by format.
-        other_files: Number of files that are no pictures, by extension.
-        findings: Everything remarkable, in the order of names.
+        other_files: Number of other files by extension.
+        findings: All findings, in the order of names.
         duplicates: Groups of pictures of the same bytes.
-        near_duplicates: Groups of different files that look alike, if asked for.
+        near_duplicates: Groups of different files that look alike, if requested.
     """
 
     root: str
-    layout: LayoutJudgment
+    layout: LayoutReport
     pictures: int = 0
     bytes: int = 0
     width: tuple[int, int, int] = (0, 0, 0)
@@ -68,7 +168,7 @@ class VerifyReport:
 
     @property
     def broken(self) -> bool:
-        """Whether a picture is broken or the layout mistaken."""
+        """True if a picture is broken or the layout has mistakes."""
         return bool(self.layout.mistakes) or any(finding.kind == "broken" for finding in self.findings)
 
     def counts(self) -> dict[Kind, int]:
@@ -91,10 +191,10 @@ def verify(
     """Verify a data set.
 
     Args:
-        root: The folder; tar shards in it are looked into.
-        layout: Which layout it shall have; None recognizes it.
-        near: Also look for near duplicates.
-        threads: Number of threads that decode; None takes one per core.
+        root: The folder, with pictures and tar shards.
+        layout: Its layout; None detects it.
+        near: Also find near duplicates.
+        threads: Number of decoding threads; None is one per core.
         tick: Called after each picture.
 
     Raises:
@@ -102,71 +202,134 @@ def verify(
     """
     if not root.is_dir():
         raise DataError(f"data folder {str(root)!r} does not exist; give a folder of pictures.")
-    report = VerifyReport(str(root), judge_layout(root, layout))
+    report = VerifyReport(str(root), check_layout(root, layout))
     others: Counter[str] = Counter()
     sizes, names = array("q"), []
     by_content: dict[bytes, list[int]] = defaultdict(list)
-    looks = array("Q")
-    seen = bounded_map(_look_at, _pictures(report, others), threads or os.cpu_count() or 1)
-    for number, (name, length, found) in enumerate(seen):
-        names.append(os.path.relpath(name, root))
+    hashes = array("Q")
+    examined = bounded_map(_read_and_examine, _pictures(report, others), threads or os.cpu_count() or 1)
+    for number, (path, length, found) in enumerate(examined):
+        name = os.path.relpath(path, root)
+        names.append(name)
         report.bytes += length
         by_content[found.digest].append(number)
-        looks.append(found.look or 0)
-        _note(report, names[-1], found, sizes)
+        hashes.append(found.difference_hash or 0)
+        if (suffix := suffix_of(name)) in NOT_READ:
+            report.findings.append(Finding(name, "not read", f"DataModules ignore {suffix} files"))
+        report.findings.extend(Finding(name, kind, detail) for kind, detail in found.facts)
+        report.formats[found.format or "none"] = report.formats.get(found.format or "none", 0) + 1
+        sizes.extend(found.size or ())
         tick()
     report.pictures, report.other_files = len(names), dict(sorted(others.items()))
-    report.width, report.height = _spread(sizes[0::2]), _spread(sizes[1::2])
+    report.width, report.height = _min_median_max(sizes[0::2]), _min_median_max(sizes[1::2])
     same = [group for group in by_content.values() if len(group) > 1]
     report.duplicates = [[names[number] for number in group] for group in same]
-    if leaks := sum(_straddles(group) for group in report.duplicates):
+    if leaks := sum(_in_both_splits(group) for group in report.duplicates):
         report.layout.notes.append(f"{leaks} pictures are in train and in val: validation is not independent")
     if near:
-        groups = near_groups(np.array(looks, np.uint64), already=same)
+        groups = near_groups(np.array(hashes, np.uint64), already=same)
         report.near_duplicates = [[names[number] for number in group] for group in groups]
     return report
 
 
+def check_layout(root: Path, name: str | None = None) -> LayoutReport:
+    """Read both splits of a data set as its DataModule would, and list mistakes and differences.
+
+    Args:
+        root: The folder.
+        name: A name of `LAYOUTS` or ``"folder"``; None detects it.
+
+    Raises:
+        DataError: The layout is unknown.
+    """
+    name = name or detect_layout(root)
+    if name == "folder":
+        return _check_folder(root)
+    if name not in LAYOUTS:
+        raise DataError(f"unknown layout {name!r}; expected folder, {', '.join(LAYOUTS)}.")
+    layout, report = LAYOUTS[name], LayoutReport(name)
+    for split in _SPLITS:
+        try:
+            pictures = layout.find(root, split)
+        except DataError as error:
+            report.mistakes.append(str(error))
+            continue
+        report.splits[split] = len(pictures)
+        official = layout.counts[split]
+        if len(pictures) != official:
+            report.notes.append(f"{split}: {len(pictures):,} pictures, the official set has {official:,}")
+        if pictures.labels is not None and layout.classes:
+            classes = len(torch.unique(pictures.labels))
+            if classes != layout.classes:
+                report.notes.append(f"{split}: {classes} classes, the official set has {layout.classes}")
+    return report
+
+
+def detect_layout(root: Path) -> str:
+    """Return the name of the layout of a folder, or ``"folder"``."""
+    for name, layout in LAYOUTS.items():
+        if any((root / sign).exists() for sign in layout.signs):
+            return name
+    return "folder"
+
+
+def _check_folder(root: Path) -> LayoutReport:
+    report = LayoutReport("folder")
+    present = [split for split in _SPLITS if (root / split).is_dir()]
+    if len(present) == 1:
+        other = "val" if present[0] == "train" else "train"
+        report.notes.append(f"{present[0]!r} but no {other!r}: all pictures would be split by content")
+    folders = {split: root / split for split in present} if len(present) == 2 else {"all": root}
+    try:
+        for name, folder in folders.items():
+            report.splits[name] = len(find_sources(folder))
+    except DataError as error:
+        report.mistakes.append(str(error))
+    return report
+
+
 def near_groups(
-    looks: np.ndarray[Any, np.dtype[np.uint64]], already: Iterable[list[int]] = ()
+    hashes: np.ndarray[Any, np.dtype[np.uint64]], already: Iterable[list[int]] = ()
 ) -> list[list[int]]:
-    """Group hashes that differ in at most `NEAR_BITS` bits.
+    """Group difference hashes that differ in at most `NEAR_BITS` bits.
 
     Two such hashes share at least one of their four 16-bit parts, so only those that do are compared.
 
     Args:
-        looks: (N,) difference hashes; 0 (broken or flat) belongs to no group.
-        already: Groups of which only the first member is to be considered.
+        hashes: ``(N,)``; 0 (broken or flat) belongs to no group.
+        already: Groups of duplicates, of which only the first is considered.
     """
     skip = {number for group in already for number in group[1:]}
-    leader = list(range(len(looks)))
+    parent = list(range(len(hashes)))  # a union-find forest
     for part in range(4):
-        keys = (looks >> np.uint64(16 * part)) & np.uint64(0xFFFF)
+        keys = (hashes >> np.uint64(16 * part)) & np.uint64(0xFFFF)
         order = np.argsort(keys, kind="stable")
-        order = np.array([n for n in order.tolist() if looks[n] and n not in skip], np.int64)
+        order = np.array([n for n in order.tolist() if hashes[n] and n not in skip], np.int64)
         starts = np.flatnonzero(np.diff(keys[order], prepend=np.uint64(0x10000)))
         for bucket in np.split(order, starts[1:]):
-            _join_near(looks, bucket, leader)
+            for place, number in enumerate(bucket.tolist()):
+                rest = bucket[place + 1 :]
+                different = (hashes[rest] ^ hashes[number]).view(np.uint8).reshape(-1, 8)
+                for other in rest[np.unpackbits(different, axis=1).sum(1) <= NEAR_BITS].tolist():
+                    parent[_find_root(parent, other)] = _find_root(parent, number)
     groups = defaultdict(list)
-    for number in range(len(looks)):
-        groups[_root_of(leader, number)].append(number)
+    for number in range(len(hashes)):
+        groups[_find_root(parent, number)].append(number)
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _look_at(source: Source) -> tuple[str, int, Examined]:
-    try:
-        data = source.read()
-    except OSError as error:
-        reason = f"cannot be read: {error.strerror}"
-        return source.name, 0, Examined(None, "", (("broken", reason),), source.name.encode())
-    return source.name, len(data), examine(source.name, data)
+def _find_root(parent: list[int], number: int) -> int:
+    while parent[number] != number:
+        parent[number] = parent[parent[number]]
+        number = parent[number]
+    return number
 
 
 def _pictures(report: VerifyReport, others: Counter[str]) -> Iterator[Source]:
-    """Yield all pictures, also those that DataModules leave out; count the other files."""
+    """Yield all pictures, including those that DataModules ignore; count the other files."""
     root, is_coco = report.root, report.layout.name == "coco_stuff"
     for path in walk_files(root):
-        suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122 - called per file
+        suffix = suffix_of(path)
         if is_coco and any(folder in path for folder in _CLASS_MAPS):
             others[f"{suffix} (class maps, annotations)"] += 1
         elif suffix in EXTENSIONS | NOT_READ:
@@ -180,38 +343,149 @@ def _pictures(report: VerifyReport, others: Counter[str]) -> Iterator[Source]:
             others[suffix or "none"] += 1
 
 
-def _note(report: VerifyReport, name: str, found: Examined, sizes: array[int]) -> None:
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - called per picture
-    if suffix in NOT_READ:
-        report.findings.append(Finding(name, "not read", f"DataModules leave out {suffix} files"))
-    report.findings.extend(Finding(name, kind, detail) for kind, detail in found.facts)
-    report.formats[found.format or "none"] = report.formats.get(found.format or "none", 0) + 1
-    if found.size is not None:
-        sizes.extend(found.size)
-
-
-def _straddles(group: list[str]) -> bool:
-    """Say whether copies of one picture lie in folders of both splits."""
+def _in_both_splits(group: list[str]) -> bool:
+    """Test whether copies of one picture are in folders of both splits."""
     folders = {folder for name in group for folder in Path(name).parts[:-1]}
-    return all(any(folder.startswith(split) for folder in folders) for split in ("train", "val"))
+    return all(any(folder.startswith(split) for folder in folders) for split in _SPLITS)
 
 
-def _spread(values: array[int]) -> tuple[int, int, int]:
-    if not values:
-        return 0, 0, 0
-    return min(values), int(np.median(values)), max(values)
+def _min_median_max(values: array[int]) -> tuple[int, int, int]:
+    return (min(values), int(np.median(values)), max(values)) if values else (0, 0, 0)
 
 
-def _join_near(looks: np.ndarray[Any, np.dtype[np.uint64]], bucket: Any, leader: list[int]) -> None:
-    for place, number in enumerate(bucket.tolist()):
-        rest = bucket[place + 1 :]
-        differing = np.unpackbits((looks[rest] ^ looks[number]).view(np.uint8).reshape(-1, 8), axis=1).sum(1)
-        for other in rest[differing <= NEAR_BITS].tolist():
-            leader[_root_of(leader, other)] = _root_of(leader, number)
+@dataclass(frozen=True)
+class Examined:
+    """Facts about one picture file.
+
+    Attributes:
+        size: Displayed width and height (after EXIF rotation), None if broken.
+        format: Pillow's name of the format, "" if unknown.
+        facts: Pairs of kind and detail; of a broken file only ``broken``.
+        digest: Hash of the bytes.
+        difference_hash: 64-bit hash, similar for similar pictures; None if broken.
+    """
+
+    size: tuple[int, int] | None
+    format: str
+    facts: tuple[Fact, ...]
+    digest: bytes
+    difference_hash: int | None = None
 
 
-def _root_of(leader: list[int], number: int) -> int:
-    while leader[number] != number:
-        leader[number] = leader[leader[number]]
-        number = leader[number]
-    return number
+def examine(name: str, data: bytes) -> Examined:
+    """Examine one encoded picture.
+
+    Args:
+        name: Name of the file, for its extension.
+        data: Its bytes.
+    """
+    digest = hashlib.blake2b(data, digest_size=16).digest()
+    if not data:
+        return Examined(None, "", (("broken", "empty file"),), digest)
+    try:
+        with open_picture(BytesIO(data)) as image:
+            size, kind = image.size, image.format or ""
+            facts = _header_facts(name, image, data)
+            # the whole file is decoded, but to few pixels
+            image.draft("RGB", (2 * _THUMBNAIL, 2 * _THUMBNAIL))
+            small = eight_bit_rgb(image)
+            small.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    except UnidentifiedImageError:
+        return Examined(None, "", (("broken", "no picture of a known format"),), digest)
+    except Exception as error:  # damaged files raise anything
+        return Examined(None, "", (("broken", " ".join(str(error).split())),), digest)
+    turned = any(kind == "rotated" and "on its side" in detail for kind, detail in facts)
+    facts += _shape_facts(*size) + _color_facts(small)
+    gray = np.asarray(small.convert("L").resize((9, 8), Image.Resampling.BOX), np.int16)
+    bits = np.packbits(gray[:, 1:] > gray[:, :-1]).tobytes()
+    return Examined(size[::-1] if turned else size, kind, tuple(facts), digest, int.from_bytes(bits, "big"))
+
+
+def _read_and_examine(source: Source) -> tuple[str, int, Examined]:
+    try:
+        data = source.read()
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+        return source.name, 0, Examined(None, "", (("broken", reason),), source.name.encode())
+    return source.name, len(data), examine(source.name, data)
+
+
+def _header_facts(name: str, image: Image.Image, data: bytes) -> list[Fact]:
+    """Return the facts in the header, without decoding."""
+    facts: list[Fact] = []
+    suffix = suffix_of(name)
+    expected = Image.registered_extensions().get(suffix)
+    found = "JPEG" if image.format == "MPO" else image.format
+    if expected != found:
+        facts.append(("wrong extension", f"{found} named {suffix or 'without one'}"))
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        facts.append(("animated", f"{getattr(image, 'n_frames', 2)} frames, the first is used"))
+    deep_png = image.format == "PNG" and data[24] == 16
+    deep_tiff = image.format == "TIFF" and max(getattr(image, "tag_v2", {}).get(258, (8,))) > 8
+    if deep_png or deep_tiff or image.mode.startswith(("I", "F")):
+        facts.append(("16-bit", "used at 8 bits"))
+    if image.mode == "CMYK":
+        facts.append(("CMYK", "converted"))
+    if image.mode == "1":
+        facts.append(("1-bit", "black and white only"))
+    if image.mode in ("P", "PA"):
+        facts.append(("palette", "at most 256 colors"))
+    if image.has_transparency_data:
+        facts.append(("alpha", "transparency is dropped, hidden colors show"))
+    profile = _profile_name(image)
+    if profile and "srgb" not in profile.lower():
+        facts.append(("profile", f"{profile}; training reads the values as sRGB"))
+    return facts + _exif_facts(image)
+
+
+def _profile_name(image: Image.Image) -> str:
+    profile = image.info.get("icc_profile")
+    if not profile:
+        return ""
+    try:
+        return ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(BytesIO(profile))).strip()
+    except (OSError, ImageCms.PyCMSError):
+        return "damaged color profile"
+
+
+def _exif_facts(image: Image.Image) -> list[Fact]:
+    try:
+        with _exif_lock, warnings.catch_warnings():
+            warnings.filterwarnings("error", message="Corrupt EXIF")
+            Image.Exif().load(image.info.get("exif", b""))  # again, as opening may have read it already
+            orientation = image.getexif().get(_ORIENTATION, 1)
+    except Exception as error:  # damaged EXIF raises UserWarning, SyntaxError, struct.error and more
+        return [("damaged EXIF", " ".join(str(error).split()))]
+    if orientation not in range(2, 9):
+        return []
+    side = "on its side" if orientation >= 5 else "turned or mirrored"
+    return [("rotated", f"stored {side} (EXIF orientation {orientation}), turned upright")]
+
+
+def _shape_facts(width: int, height: int) -> list[Fact]:
+    facts: list[Fact] = []
+    if min(width, height) < TINY:
+        facts.append(("tiny", f"{width} x {height}"))
+    if max(width, height) > STRIP * min(width, height):
+        facts.append(("strip", f"{width} x {height}"))
+    return facts
+
+
+def _color_facts(small: Image.Image) -> list[Fact]:
+    rgb = torch.from_numpy(np.array(small)).permute(2, 0, 1)
+    with torch.inference_mode():
+        if bool((rgb.flatten(1).amax(1) == rgb.flatten(1).amin(1)).all()):
+            return [("flat", f"one color, #{bytes(rgb[:, 0, 0].tolist()).hex()}")]
+        if is_gray(rgb):
+            return [("gray", "no color to learn")]
+        return [("toned", "one hue, such as sepia")] if _is_toned(rgb) else []
+
+
+def _is_toned(rgb: Tensor) -> bool:
+    """Test whether the colors of a ``(3, H, W)`` uint8 picture lie on one curve from black to white."""
+    lab = rgb_to_lab(rgb.float() / 255).flatten(1)
+    shade = (lab[0] / 5).long().clamp(0, 20)
+    counts = torch.zeros(21).index_add_(0, shade, torch.ones(lab.shape[1])).clamp(min=1)
+    means = torch.zeros(2, 21).index_add_(1, shade, lab[1:]) / counts
+    spread = (lab[1:] - means[:, shade]).square().sum(0).mean().sqrt()
+    return bool(spread < 2)

@@ -1,4 +1,4 @@
-"""Evaluation: a protocol, pictures and models in; a report whose numbers carry their protocol out."""
+"""Evaluation of models by named protocols, with reports whose numbers carry their protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cache: one file a picture and method, written whole, so that a killed run goes on where it stopped."""
+"""Cache of results: one file per picture and method, so that a killed evaluation resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from colorzoo.evaluation.pictures import digest
 from colorzoo.evaluation.protocol import Protocol
-from colorzoo.evaluation.report_files import digest, write_whole
+from colorzoo.weights.files import write_atomic
 
-TRUE_PICTURE, REFERENCE = -1, -2  # thumbnails of these, in place of a number of interactions
-_VERSION = "2"  # raise when what is stored means something else
+TRUE_PICTURE, REFERENCE = -1, -2  # keys of their thumbnails, in place of a number of interactions
+_VERSION = "2"  # to be raised when the meaning of stored values changes
 
 
 @dataclass
 class Entry:
-    """All that is known of one picture colored by one method.
+    """Stored results of one picture colored by one method.
 
     Attributes:
-        moments: By number of interactions, then by the key of an output.
-        features: Likewise, vectors of feature networks.
-        given: By number of interactions: how many the user really had.
+        moments: Moments by number of interactions, then by the key of an output.
+        features: Vectors of feature networks, likewise.
+        given: Number of interactions that the user made, by the number asked for.
         thumbnails: JPEG files by number of interactions (the largest), of the truth and of the reference.
-        skipped: Why there is no result; empty if there is one.
-        gray: Whether the truth has no color.
+        skipped: Reason for a missing result; empty if there is one.
+        gray: True if the truth has no color.
     """
 
     moments: dict[int, dict[str, list[float]]] = field(default_factory=dict)
@@ -40,7 +41,7 @@ class Entry:
     gray: bool = False
 
     def lacks(self, counts: Collection[int], keys: Iterable[str]) -> bool:
-        """Say whether a number or the last thumbnail is missing; a skipped picture lacks nothing."""
+        """Return True if a number or the last thumbnail is missing; False for a skipped picture."""
         wanted = set(keys)
         if self.skipped:
             return False
@@ -51,11 +52,11 @@ class Entry:
 
 
 class Cache:
-    """Entries below a folder, by what decides results: protocol, method, picture.
+    """Entries in a folder, by protocol, method and picture.
 
     Args:
-        folder: Where to keep them.
-        protocol: The part that decides results is hashed; metrics and numbers of interactions may be added.
+        folder: Folder of the cache.
+        protocol: Hashed without metrics and numbers of interactions, which may be added later.
     """
 
     def __init__(self, folder: Path, protocol: Protocol) -> None:
@@ -66,12 +67,12 @@ class Cache:
         """Return an entry by the method's key and the picture's hash; an empty one if there is none."""
         try:
             return _from_json(json.loads(self._path(method, picture).read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError):  # absent, or not ours: made again
+        except (OSError, ValueError, KeyError):  # missing or damaged: computed again
             return Entry()
 
     def write(self, method: str, picture: str, entry: Entry) -> None:
-        """Keep an entry."""
-        write_whole(self._path(method, picture), json.dumps(_to_json(entry)))
+        """Store an entry."""
+        write_atomic(self._path(method, picture), json.dumps(_to_json(entry)).encode())
 
     def _path(self, method: str, picture: str) -> Path:
         return self._folder / method / f"{picture[:32]}.json"
@@ -81,11 +82,11 @@ def _to_json(entry: Entry) -> dict[str, Any]:
     return {
         "moments": entry.moments,
         "features": {
-            count: {key: _text(vector.astype("<f4").tobytes()) for key, vector in vectors.items()}
+            count: {key: _base64(vector.astype("<f4").tobytes()) for key, vector in vectors.items()}
             for count, vectors in entry.features.items()
         },
         "given": entry.given,
-        "thumbnails": {count: _text(data) for count, data in entry.thumbnails.items()},
+        "thumbnails": {count: _base64(data) for count, data in entry.thumbnails.items()},
         "skipped": entry.skipped,
         "gray": entry.gray,
     }
@@ -108,5 +109,5 @@ def _from_json(values: dict[str, Any]) -> Entry:
     )
 
 
-def _text(data: bytes) -> str:
+def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")

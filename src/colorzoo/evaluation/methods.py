@@ -1,4 +1,4 @@
-"""What is evaluated: models of the registry, the truth itself, gray, and folders of finished results."""
+"""Methods to evaluate: registered models, the truth itself, gray, and folders of finished results."""
 
 from __future__ import annotations
 
@@ -9,45 +9,47 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from colorzoo import __version__
 from colorzoo.card import GuidanceKind, InputKind, ModelCard
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import DataError, UnknownModelError, WeightsError
-from colorzoo.evaluation.picture_list import Item, Truth, file_sha256, read_result
-from colorzoo.evaluation.proposals import guide_of
+from colorzoo.evaluation.pictures import Item, Truth, digest, read_result
 from colorzoo.evaluation.protocol import Protocol
-from colorzoo.evaluation.report_files import digest
-from colorzoo.factory import create_model
+from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
+from colorzoo.inference.palette import Distribution, next_point
+from colorzoo.model import ColoringModel
+from colorzoo.prediction import shown_colors
 from colorzoo.registry import model_card
-from colorzoo.tasks import ColorizationModule
-from colorzoo.tasks.measuring import shown_colors
-from colorzoo.users import Scene, SeenResult
-from colorzoo.users.session import Painter
+from colorzoo.simulation import ColoredPicture, TargetPicture
+from colorzoo.simulation.session import ColorFunction, ProposesPoints, ProposesRegions
 from colorzoo.weights import resolve_weights
+from colorzoo.weights.files import sha256_of
 
 TRUTH, GRAY = "truth", "gray"
 PSEUDO = (TRUTH, GRAY)
+_STEP = 3  # pixels; every third pixel of a given point stands for it
 
 
 @dataclass(frozen=True)
 class Method:
-    """Something that colors pictures.
+    """A method that colors pictures.
 
     Attributes:
-        name: As reports show it.
+        name: Name in reports.
         identity: Text that differs whenever results may differ; part of the cache's key.
-        painter: Gives what colors one picture.
-        accepts: Kinds of guidance it takes.
-        input_kind: What it reads.
-        module: Gives the model for a user to ask for proposals; None where there is none.
-        about: What reports say of it.
+        painter: Returns the function that colors one picture.
+        accepts: Accepted kinds of guidance.
+        input_kind: Kind of input.
+        module: Returns the object that proposes points or regions to a simulated user; None if there is none.
+        about: Description in reports.
     """
 
     name: str
     identity: str
-    painter: Callable[[Item, Truth], Painter]
+    painter: Callable[[Item, Truth], ColorFunction]
     accepts: frozenset[GuidanceKind] = frozenset()
     input_kind: InputKind = "gray"
     module: Callable[[], object] = lambda: None
@@ -55,23 +57,23 @@ class Method:
 
     @property
     def key(self) -> str:
-        """Name of its folder in the cache."""
+        """Name of the method's folder in the cache."""
         return f"{self.name}-{digest(self.identity)[:12]}"
 
 
 def open_methods(
     names: Sequence[str], weights: Mapping[str, str], protocol: Protocol, device: torch.device
 ) -> list[Method]:
-    """Find what is to be evaluated; networks are built at their first picture.
+    """Open methods by name; networks are built at their first picture.
 
     Args:
         names: Registered names or aliases, ``truth``, ``gray``, or ``NAME=FOLDER`` of finished results.
         weights: Weight files by registered name.
-        protocol: For the size of finished results.
-        device: Where models run.
+        protocol: Protocol, for the size of finished results.
+        device: Device of the models.
 
     Raises:
-        ColorzooError: An unknown or repeated name, or a model without weights.
+        ColorzooError: A name is unknown or repeated, or a model has no weights.
     """
     methods = [_open(name, weights.get(registered_name(name), "default"), protocol, device) for name in names]
     seen: set[str] = set()
@@ -83,7 +85,7 @@ def open_methods(
 
 
 def registered_name(name: str) -> str:
-    """Return the registry's name of a model that may be given by an alias; other names as they are."""
+    """Return the registered name of a model or alias; other names are returned unchanged."""
     try:
         return model_card(name).name
     except UnknownModelError:
@@ -106,35 +108,25 @@ def _open(name: str, weights: str, protocol: Protocol, device: torch.device) -> 
 
 
 def truth_method() -> Method:
-    """Return the method that answers the truth: the best value of every metric."""
+    """Return the method whose result is the truth: the best value of every metric."""
 
-    def painter(item: Item, truth: Truth) -> Painter:
-        del item, truth
-        return _paint_truth
+    def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
+        del guidance
+        return ColoredPicture(scene.rgb, scene.ab)
 
-    return Method(TRUTH, TRUTH, painter, about={"weights": "the truth itself"})
+    return Method(TRUTH, TRUTH, lambda _item, _truth: paint, about={"weights": "the truth itself"})
 
 
 def gray_method() -> Method:
-    """Return the method that adds no color."""
+    """Return the method whose result has no color."""
 
-    def painter(item: Item, truth: Truth) -> Painter:
-        del item, truth
-        return _paint_gray
+    def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
+        del guidance
+        luma = rgb_to_lab(scene.rgb)[:, :1]
+        ab = torch.zeros_like(scene.ab)
+        return ColoredPicture(lab_to_rgb(torch.cat([luma, ab], dim=1)), ab)
 
-    return Method(GRAY, GRAY, painter, about={"weights": "no color at all"})
-
-
-def _paint_truth(scene: Scene, guidance: Guidance) -> SeenResult:
-    del guidance
-    return SeenResult(scene.rgb, scene.ab)
-
-
-def _paint_gray(scene: Scene, guidance: Guidance) -> SeenResult:
-    del guidance
-    luma = rgb_to_lab(scene.rgb)[:, :1]
-    ab = torch.zeros_like(scene.ab)
-    return SeenResult(lab_to_rgb(torch.cat([luma, ab], dim=1)), ab)
+    return Method(GRAY, GRAY, lambda _item, _truth: paint, about={"weights": "no color at all"})
 
 
 def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
@@ -142,40 +134,36 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
         raise DataError(f"no folder {str(folder)!r} with the results of {name!r} (--models NAME=FOLDER)")
     files = {path.relative_to(folder).with_suffix(""): path for path in folder.rglob("*") if path.is_file()}
 
-    def painter(item: Item, truth: Truth) -> Painter:
+    def painter(item: Item, truth: Truth) -> ColorFunction:
         stem = Path(item.name).with_suffix("")
         rgb = read_result(files.get(stem, folder / item.name), truth, protocol, item.name)
-        answer = SeenResult(rgb, rgb_to_lab(rgb)[:, 1:])
-
-        def paint(scene: Scene, guidance: Guidance) -> SeenResult:
-            del scene, guidance
-            return answer
-
-        return paint
+        result = ColoredPicture(rgb, rgb_to_lab(rgb)[:, 1:])
+        return lambda _scene, _guidance: result
 
     stamps = (f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in sorted(files.values()))
     return Method(name, digest(*stamps), painter, about={"weights": f"results in {folder}"})
 
 
 def _model_method(card: ModelCard, weights: str, device: torch.device) -> Method:
-    tag: str | Path = weights
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the error below says the same
-        found = resolve_weights(card, tag)
-    sha = _hash_of_weights(found.path, found.sha256) if found else "none"
+        warnings.simplefilter("ignore")  # the error below replaces the warning
+        found = resolve_weights(card, weights)
+    sha = (found.sha256 or sha256_of(found.path)) if found else "none"
 
     @cache
-    def model() -> ColorizationModule:
-        return _create(card.name, tag, device)
-
-    def painter(item: Item, truth: Truth) -> Painter:
-        return model_painter(model())(item, truth)
-
-    def guide() -> object:
-        return guide_of(model())
+    def model() -> ColoringModel:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            created = create_coloring_model(card.name, weights)
+        if not created.trained:
+            raise WeightsError(
+                f"{card.name} has no weights here; give --weights {card.name}=FILE "
+                "(`colorzoo weights` lists what exists)"
+            )
+        return created.to(device).eval()
 
     if found is None:
-        model()  # a model that needs no training is fine without weights; another one fails here
+        model()  # raises unless the model needs no training
 
     identity = digest(card.name, sha, repr(sorted(card.hparams.items())), __version__, device.type)
     about = {
@@ -187,40 +175,47 @@ def _model_method(card: ModelCard, weights: str, device: torch.device) -> Method
     return Method(
         card.name,
         identity,
-        painter,
+        lambda item, truth: model_painter(model())(item, truth),
         frozenset(card.guidance),
         card.input,
-        guide,
+        lambda: proposer_of(model()),
         about,
     )
 
 
-def _hash_of_weights(path: Path, known: str | None) -> str:
-    return known or file_sha256(path)
+def model_painter(model: ColoringModel) -> Callable[[Item, Truth], ColorFunction]:
+    """Return the painter of a model, the same for every picture."""
 
-
-def _create(name: str, weights: str | Path, device: torch.device) -> ColorizationModule:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = create_model(name, weights)
-    if not model.trained:
-        raise WeightsError(
-            f"{name} has no weights here; give --weights {name}=FILE (`colorzoo weights` lists what exists)"
-        )
-    return model.to(device).eval()
-
-
-def model_painter(model: ColorizationModule) -> Callable[[Item, Truth], Painter]:
-    """Return what colors any picture by a model."""
-
-    def painter(item: Item, truth: Truth) -> Painter:
-        del item, truth
-        return paint
-
-    def paint(scene: Scene, guidance: Guidance) -> SeenResult:
+    def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
         with torch.inference_mode():
             prediction = model(scene.luma, guidance)
             rgb, ab = shown_colors(prediction, scene.luma)
-        return SeenResult(rgb.clone(), ab.clone())
+        return ColoredPicture(rgb.clone(), ab.clone())
 
-    return painter
+    return lambda _item, _truth: paint
+
+
+@dataclass(frozen=True)
+class Proposer:
+    """Proposes the next point where the distribution over colors of a model is least certain."""
+
+    model: ColoringModel
+
+    def propose_points(self, luma: Tensor, guidance: Guidance) -> Tensor:
+        """Return the ``(1, 2)`` row and column of the next point; see `ProposesPoints`."""
+        with torch.inference_mode():
+            distribution = Distribution.of(self.model(luma, guidance))
+        if distribution is None:  # no trained distribution: the center
+            return torch.tensor([[luma.shape[-2] // 2, luma.shape[-1] // 2]])
+        given: list[tuple[float, float]] = []
+        if guidance.points is not None:
+            places = guidance.points.mask[0, 0].nonzero()
+            given = [(column, row) for row, column in places[(places % _STEP == 0).all(dim=1)].tolist()]
+        x, y = next_point(distribution, given)
+        return torch.tensor([[int(y), int(x)]])
+
+
+def proposer_of(model: ColoringModel) -> object:
+    """Return the object that proposes points or regions to a simulated user: the model, or a `Proposer`."""
+    offers = isinstance(model, ProposesPoints | ProposesRegions)
+    return model if offers or "points" not in model.accepts else Proposer(model)

@@ -1,52 +1,69 @@
-"""The report as one HTML file that needs no network: what `templates/report.html` is filled with."""
+"""The report as one self-contained HTML file: `templates/report.html`, with curves and a gallery."""
 
 from __future__ import annotations
 
 import math
+from base64 import b64encode
+from dataclasses import dataclass
 from functools import lru_cache
+from io import BytesIO
+from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from numpy.typing import NDArray
 
-from colorzoo.evaluation.bootstrap import Estimate
-from colorzoo.evaluation.cache import Cache
-from colorzoo.evaluation.cells import Cell, heading, interval, number, score_cell
-from colorzoo.evaluation.curves import color_of, curves_of, draw
-from colorzoo.evaluation.gallery import Exhibit, ranking_output, worst_and_best
-from colorzoo.evaluation.outputs import Output
+from colorzoo.evaluation.cache import REFERENCE, TRUE_PICTURE, Cache
+from colorzoo.evaluation.methods import PSEUDO, TRUTH, Method
+from colorzoo.evaluation.pictures import Item
 from colorzoo.evaluation.published import Published
-from colorzoo.evaluation.summary import Evaluated, Summary
-from colorzoo.evaluation.tables import best_of
+from colorzoo.evaluation.statistics import Estimate, Output
+from colorzoo.evaluation.summary import EvaluationSetup, Summary
+from colorzoo.evaluation.tables import Cell, best_of, heading, interval, number, score_cell
+from colorzoo.plots import COLORS, Curve, draw_curve
 
 MOST_CURVES = 6
+GALLERY_SIZE = 5  # pictures at each end
+SIZE = (4.6, 3.0)  # inches of 72 units
 _NO_NUMBER = Cell(math.nan, "—")
+_DIM, _LINE = "#667080", "#e6e9ee"  # of the page
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "colorzoo",  # the same file every time
+    "font.size": 8,
+    "font.family": "sans-serif",
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "axes.edgecolor": _DIM,
+    "axes.labelcolor": _DIM,
+    "axes.spines.left": False,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.axisbelow": True,
+    "grid.color": _LINE,
+    "xtick.color": _DIM,
+    "ytick.color": _DIM,
+    "ytick.major.size": 0,
+}
 
 
 def page(summary: Summary, cache: Cache) -> str:
-    """Return the report.
-
-    Args:
-        summary: The numbers.
-        cache: Holds the thumbnails.
-    """
-    evaluated = summary.evaluated
-    outputs = evaluated.outputs
-    return (
-        _environment()
-        .get_template("report.html")
-        .render(
-            summary=summary,
-            evaluated=evaluated,
-            protocol=evaluated.protocol,
-            outputs=outputs,
-            notes=_notes(summary),
-            most=max(row.count for row in summary.rows),
-            best={output.key: best_of(summary.rows, output) for output in outputs},
-            legend=[(method.name, color_of(summary, method.name)) for method in evaluated.methods],
-            curves=_curves(summary),
-            published=[(entry, _ours(summary, entry)) for entry in summary.published],
-            ranked_by=ranking_output(summary),
-            gallery=_gallery(summary, cache),
-        )
+    """Return the HTML of the report, with the thumbnails in the cache."""
+    setup = summary.setup
+    template = _environment().get_template("report.html")
+    return template.render(
+        summary=summary,
+        setup=setup,
+        protocol=setup.protocol,
+        outputs=setup.outputs,
+        notes=_notes(summary),
+        most=max(row.count for row in summary.rows),
+        best={output.key: best_of(summary.rows, output) for output in setup.outputs},
+        legend=[(method.name, color_of(summary, method.name)) for method in setup.methods],
+        curves=_curves(summary),
+        published=[(entry, _ours(summary, entry)) for entry in summary.published],
+        ranked_by=ranking_output(summary),
+        gallery=_gallery(summary, cache),
     )
 
 
@@ -70,9 +87,9 @@ def _environment() -> Environment:
     return environment
 
 
-def _titled(output: Output, evaluated: Evaluated) -> tuple[str, str]:
-    """Return the head of a column and what is shown when the pointer rests on it."""
-    return heading(output), evaluated.full_key(output)
+def _titled(output: Output, setup: EvaluationSetup) -> tuple[str, str]:
+    """Return a column heading and its tooltip."""
+    return heading(output), setup.full_key(output)
 
 
 def _percent(share: Estimate) -> str:
@@ -80,28 +97,20 @@ def _percent(share: Estimate) -> str:
 
 
 def _notes(summary: Summary) -> list[str]:
-    evaluated, notes = summary.evaluated, []
-    if evaluated.deviation:
-        notes.append(f"These are not the pictures of the protocol: {evaluated.deviation}.")
+    setup, notes = summary.setup, []
+    if setup.deviation:
+        notes.append(f"These are not the pictures of the protocol: {setup.deviation}.")
     if summary.skipped:
         shown = "; ".join(reason for _, reason in summary.skipped[:5])
         notes.append(f"{len(summary.skipped)} picture(s) skipped: {shown}")
-    return [*notes, *summary.gray_notes, *evaluated.notes]
-
-
-def _curves(summary: Summary) -> list[tuple[Output, str]]:
-    if len({row.count for row in summary.rows}) < 2:
-        return []
-    shown = [output for output in summary.evaluated.outputs if not output.detail]
-    shown = [output for output in shown if curves_of(summary, output)]
-    return [(output, draw(summary, output)) for output in shown[:MOST_CURVES]]
+    return [*notes, *summary.gray_notes, *setup.notes]
 
 
 def _ours(summary: Summary, entry: Published) -> Cell:
-    """Return our number to put beside a published one, a dash where they cannot be compared."""
+    """Return our number for comparison with a published one, a dash if they cannot be compared."""
     if entry.differs:
         return _NO_NUMBER
-    outputs = {output.key: output for output in summary.evaluated.outputs}
+    outputs = {output.key: output for output in summary.setup.outputs}
     rows = (row for row in summary.rows if (row.method, row.count) == (entry.model, entry.count))
     found = (
         score_cell(row.scores[entry.metric], outputs[entry.metric])
@@ -111,7 +120,122 @@ def _ours(summary: Summary, entry: Published) -> Cell:
     return next(found, _NO_NUMBER)
 
 
-def _gallery(summary: Summary, cache: Cache) -> list[tuple[str, str, list[Exhibit]]]:
+def curves_of(summary: Summary, output: Output) -> list[Curve]:
+    """Return a curve for each method with finite numbers."""
+    points: dict[str, list[tuple[float, ...]]] = {method.name: [] for method in summary.setup.methods}
+    for row in summary.rows:
+        found = row.scores[output.key].estimate
+        if math.isfinite(found.value):
+            points[row.method].append((row.count, found.value, found.low, found.high))
+    return [Curve(name, *zip(*rows, strict=True)) for name, rows in points.items() if rows]
+
+
+def color_of(summary: Summary, name: str) -> str:
+    """Return the color of a method, the same in all curves of a report."""
+    names = [method.name for method in summary.setup.methods]
+    return COLORS[names.index(name) % len(COLORS)]
+
+
+def draw(summary: Summary, output: Output) -> str:
+    """Draw all curves of one number; return the SVG as a ``data:`` URL.
+
+    The axis of interactions is logarithmic and starts at 0; a method without interactions is a dashed line.
+    """
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    counts = sorted({row.count for row in summary.rows})
+    with style.context(["default", _STYLE]):  # independent of the user's matplotlibrc
+        figure = Figure(figsize=SIZE, layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_xscale("function", functions=(np.log1p, np.expm1))
+        for curve in curves_of(summary, output):
+            draw_curve(curve, color_of(summary, curve.name), axes)
+        axes.set_xticks(counts, [str(count) for count in counts])
+        axes.set_xlabel("interactions")
+        axes.grid(axis="y")
+        file = BytesIO()
+        # without date and release, so that equal numbers give equal bytes
+        metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(file, format="svg", metadata=metadata)
+    return _data_url("image/svg+xml", file.getvalue())
+
+
+def _curves(summary: Summary) -> list[tuple[Output, str]]:
+    """Return the numbers with curves and the URL of each drawing."""
+    if len({row.count for row in summary.rows}) < 2:
+        return []
+    shown = [output for output in summary.setup.outputs if not output.detail and curves_of(summary, output)]
+    return [(output, draw(summary, output)) for output in shown[:MOST_CURVES]]
+
+
+@dataclass(frozen=True)
+class GalleryPicture:
+    """A picture with the results of all methods.
+
+    Attributes:
+        item: The picture.
+        truth: URL of the true picture.
+        reference: URL of the reference, empty if there is none.
+        results: Method, URL of the result, and the number by which pictures are ranked.
+    """
+
+    item: Item
+    truth: str
+    reference: str
+    results: tuple[tuple[str, str, float], ...]
+
+
+def ranking_output(summary: Summary) -> Output | None:
+    """Return the number that ranks pictures: the first of single pictures with a better direction."""
+    usable = (o for o in summary.setup.outputs if o.per_picture and o.better != "neither")
+    return next(usable, None)
+
+
+def worst_and_best(summary: Summary, cache: Cache) -> tuple[list[GalleryPicture], list[GalleryPicture]]:
+    """Return the pictures with the worst and the best mean number over all methods but truth and gray."""
+    output = ranking_output(summary)
+    methods = summary.setup.methods
+    ranked = [method for method in methods if method.name not in PSEUDO] or list(methods)
+    if output is None:
+        return [], []
+    values = np.mean([_values(summary, method, output) for method in ranked], axis=0)
+    values = np.where(np.isfinite(values), values, np.nan)
+    order = np.argsort(values if output.better == "higher" else -values, kind="stable")
+    order = order[: int(np.isfinite(values).sum())]  # pictures without a number sort last
+    shown = order.tolist()
+    if len(shown) > 2 * GALLERY_SIZE:
+        shown = shown[:GALLERY_SIZE] + shown[-GALLERY_SIZE:]
+    pictures = [_gallery_picture(summary, cache, index, output) for index in shown]
+    half = (len(pictures) + 1) // 2
+    return pictures[:half], pictures[half:][::-1]
+
+
+def _last(summary: Summary, method: Method) -> int:
+    return summary.setup.counts[method.name][-1]
+
+
+def _values(summary: Summary, method: Method, output: Output) -> NDArray[np.float64]:
+    table = summary.tables[method.name, _last(summary, method)]
+    return np.asarray(output.finish(table.moments[output.key]))
+
+
+def _gallery_picture(summary: Summary, cache: Cache, index: int, output: Output) -> GalleryPicture:
+    item = summary.items[index]
+    results, truth, reference = [], "", ""
+    for method in summary.setup.methods:
+        thumbnails = cache.read(method.key, item.key).thumbnails
+        truth = truth or _data_url("image/jpeg", thumbnails[TRUE_PICTURE])
+        if REFERENCE in thumbnails:
+            reference = _data_url("image/jpeg", thumbnails[REFERENCE])
+        if method.name == TRUTH:
+            continue  # has a column of its own
+        value = float(_values(summary, method, output)[index])
+        results.append((method.name, _data_url("image/jpeg", thumbnails[_last(summary, method)]), value))
+    return GalleryPicture(item, truth, reference, tuple(results))
+
+
+def _gallery(summary: Summary, cache: Cache) -> list[tuple[str, str, list[GalleryPicture]]]:
     """Return title, explanation and pictures of each part of the gallery."""
     output = ranking_output(summary)
     if output is None:
@@ -121,3 +245,7 @@ def _gallery(summary: Summary, cache: Cache) -> list[tuple[str, str, list[Exhibi
     after = f" after {most} interaction{'s' if most > 1 else ''}" if most else ""
     how = f"ranked by {heading(output)}{after}, mean of the methods but truth and gray"
     return [("Worst pictures", how, worst), ("Best pictures", "", best)]
+
+
+def _data_url(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64," + b64encode(data).decode("ascii")

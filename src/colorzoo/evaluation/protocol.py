@@ -1,35 +1,58 @@
-"""Protocols: all that decides a number besides the model, in a YAML file with a name and a version."""
+"""Protocols of evaluations: everything but the model that determines a number, in versioned YAML files."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from colorzoo.errors import DataError
-from colorzoo.evaluation.resize import Resize, ResizeMode
+from torch import Tensor
+from torch.nn import functional as F
 
+from colorzoo.errors import DataError
+
+ResizeMode = Literal["squash", "crop", "short", "none"]
 References = Literal["none", "pairs", "self"]
 MOST_INTERACTIONS = 1000
-_KEYS = {
-    "name",
-    "version",
-    "title",
-    "source",
-    "resize",
-    "subset",
-    "references",
-    "user",
-    "background",
-    "interactions",
-    "metrics",
-    "target",
-    "seed",
-    "notes",
-}
+
+
+@dataclass(frozen=True)
+class Resize:
+    """Bicubic resizing of pictures to the size of a protocol.
+
+    Attributes:
+        mode: ``squash``: to a square, without keeping the aspect ratio. ``short``: the shorter side to the
+            size. ``crop``: the central square of that. ``none``: no change.
+        size: Side in pixels.
+    """
+
+    mode: ResizeMode
+    size: int
+
+    @property
+    def key(self) -> str:
+        """Name in the keys of numbers."""
+        return "original-size" if self.mode == "none" else f"{self.mode}{self.size}-bicubic"
+
+    def __call__(self, rgb: Tensor) -> Tensor:
+        """Resize ``(3, H, W)`` uint8 to ``(3, h, w)`` uint8."""
+        if self.mode == "none":
+            return rgb
+        height, width = rgb.shape[1:]
+        if self.mode == "squash":
+            size = self.size, self.size
+        else:
+            factor = self.size / min(height, width)
+            size = max(1, round(height * factor)), max(1, round(width * factor))
+        if size != (height, width):
+            rgb = F.interpolate(rgb[None], size, mode="bicubic", antialias=True)[0]
+        if self.mode != "crop":
+            return rgb
+        top, left = (size[0] - self.size) // 2, (size[1] - self.size) // 2
+        return rgb[:, top : top + self.size, left : left + self.size]
 
 
 @dataclass(frozen=True)
@@ -37,9 +60,9 @@ class UserChoice:
     """A simulated user by name.
 
     Attributes:
-        name: See `colorzoo.users.list_users`.
+        name: See `colorzoo.simulation.list_users`.
         options: Its attributes.
-        count: For a background: its fixed number of interactions.
+        count: Fixed number of interactions of a background user.
     """
 
     name: str
@@ -49,11 +72,11 @@ class UserChoice:
 
 @dataclass(frozen=True)
 class Target:
-    """A quality that users want to reach with few interactions.
+    """Target quality, for counting the interactions needed to reach it.
 
     Attributes:
         metric: Name of the metric.
-        value: The quality, in the metric's unit.
+        value: Value in the metric's unit.
     """
 
     metric: str
@@ -62,24 +85,25 @@ class Target:
 
 @dataclass(frozen=True)
 class Protocol:
-    """One way to evaluate.
+    """A protocol.
 
     Attributes:
-        name: Name, which numbers carry together with the version.
-        version: Raised with every change that moves a number.
-        title: One line.
-        source: Where the protocol comes from.
-        resize: To which size pictures are brought before anything else.
-        subset: ``ctest10k`` or ``first5k`` of ImageNet's validation pictures; None for all pictures given.
-        references: Whether pictures have a reference: by ``pairs.csv``, made from themselves, or not.
-        user: Who interacts; None for automatic colorization.
-        background: Who gave hints of another kind before.
-        interactions: Numbers of interactions, growing.
+        name: Name of the protocol.
+        version: Raised with every change that changes a number.
+        title: Description in one line.
+        source: Paper and section that the protocol follows.
+        resize: Resizing of the pictures before anything else.
+        subset: ``ctest10k`` or ``first5k`` of ImageNet's validation pictures; None for all pictures.
+        references: Reference pictures: ``pairs`` from ``pairs.csv``, ``self`` made from the picture, or
+            ``none``.
+        user: Simulated user; None for automatic colorization.
+        background: Simulated user who gave hints of another kind before.
+        interactions: Numbers of interactions, ascending.
         metrics: Names of the metrics.
-        target: What counts as good enough.
-        seed: Of all randomness.
-        notes: What readers should know.
-        text: The file itself.
+        target: Target quality, if any.
+        seed: Seed of all randomness.
+        notes: Remarks for readers.
+        text: The YAML file.
     """
 
     name: str
@@ -100,8 +124,11 @@ class Protocol:
 
     @property
     def label(self) -> str:
-        """Name and version, as numbers carry them."""
+        """Name and version."""
         return f"{self.name}/{self.version}"
+
+
+_KEYS = sorted(field.name for field in fields(Protocol) if field.name != "text")
 
 
 def list_protocols() -> list[str]:
@@ -119,7 +146,7 @@ def load_protocol(name: str) -> Protocol:
         name: One of `list_protocols`, or the path of a YAML file.
 
     Raises:
-        DataError: No such protocol, or it says what none can say.
+        DataError: There is no such protocol, or it is invalid.
     """
     if name in list_protocols():
         text = (files("colorzoo.evaluation") / "protocols" / f"{name}.yaml").read_text(encoding="utf-8")
@@ -133,19 +160,19 @@ def load_protocol(name: str) -> Protocol:
 
 
 def parse_protocol(text: str, where: str) -> Protocol:
-    """Read a protocol from YAML text; ``where`` names it in errors.
+    """Read a protocol from YAML text; ``where`` is its name in errors.
 
     Raises:
-        DataError: It is no protocol.
+        DataError: It is invalid.
     """
     try:
         values = load_yaml(text)
     except ValueError as error:
         raise DataError(f"protocol {where}: {error}") from error
     if not isinstance(values, dict):
-        raise DataError(f"protocol {where}: expected a mapping of {', '.join(sorted(_KEYS))}")
-    if unknown := sorted(set(values) - _KEYS):
-        raise DataError(f"protocol {where}: unknown key {unknown[0]!r}; expected {', '.join(sorted(_KEYS))}")
+        raise DataError(f"protocol {where}: expected a mapping of {', '.join(_KEYS)}")
+    if unknown := sorted(set(values) - set(_KEYS)):
+        raise DataError(f"protocol {where}: unknown key {unknown[0]!r}; expected {', '.join(_KEYS)}")
     try:
         return _protocol(values, text)
     except (KeyError, TypeError, ValueError) as error:
@@ -175,10 +202,10 @@ def _protocol(values: Mapping[str, Any], text: str) -> Protocol:
 
 
 def check_interactions(values: Any) -> tuple[int, ...]:
-    """Return numbers of interactions sorted and once each.
+    """Return numbers of interactions sorted and without repetitions.
 
     Raises:
-        ValueError: One is no whole number from 0 to `MOST_INTERACTIONS`.
+        ValueError: One is not an integer from 0 to `MOST_INTERACTIONS`.
     """
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_INTERACTIONS:
@@ -212,12 +239,12 @@ def _one_of(key: str, value: Any, allowed: tuple[Any, ...]) -> Any:
 
 
 def load_yaml(text: str) -> Any:
-    """Return the plain values of a YAML text.
+    """Parse YAML text.
 
     Raises:
-        ValueError: It is no YAML.
+        ValueError: It is invalid.
     """
-    import yaml  # of omegaconf, which colorzoo depends on
+    import yaml  # installed with omegaconf
 
     try:
         return yaml.safe_load(text)

@@ -1,35 +1,35 @@
-"""Numbers from the literature with their protocols; they stand beside ours only where that is the same."""
+"""Published numbers with their protocols; reports compare ours with those of the same protocol only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from colorzoo.evaluation.outputs import Output
 from colorzoo.evaluation.protocol import Protocol, load_yaml
+from colorzoo.evaluation.statistics import Output
 
 
 @dataclass(frozen=True)
 class Published:
-    """One published number.
+    """A published number.
 
     Attributes:
         source: Paper and table.
-        protocol: The protocol of ours that is nearest to it, with its version.
-        pictures: On which pictures.
-        metric: Our key of the number without the resize, or its name where we have no such number.
+        protocol: Label of our most similar protocol.
+        pictures: The pictures.
+        metric: Our key of the number without the resize, or its name if we have no such number.
         resize: Key of the resize.
-        method: As the paper calls it.
+        method: Name of the method in the paper.
         model: Our registered name, or empty.
-        count: Interactions.
+        count: Number of interactions.
         value: The number.
         error: Its standard error, or None.
-        exact: Whether it was taken exactly as our protocol takes it, as far as the paper says.
-        remark: What is not the same, or not known.
-        differs: Why it cannot stand beside ours; empty if it can.
+        exact: True if its protocol equals ours, as far as the paper specifies it.
+        remark: Differences and unknowns.
+        differs: Reason why it cannot be compared with ours; empty if it can.
     """
 
     source: str
@@ -48,19 +48,19 @@ class Published:
 
 
 def published_for(protocol: Protocol, outputs: Sequence[Output], deviation: str) -> tuple[Published, ...]:
-    """Return the numbers that were published for a protocol, each marked where it is not comparable.
+    """Return the numbers that were published for a protocol, with the reason if they are not comparable.
 
     Args:
-        protocol: Of the evaluation.
+        protocol: Protocol of the evaluation.
         outputs: Numbers of the evaluation.
-        deviation: Why its pictures are not the protocol's.
+        deviation: Difference of its pictures from the protocol's.
     """
     keys = {output.key for output in outputs}
-    found = []
-    for entry in all_published():
-        if entry.protocol.partition("/")[0] == protocol.name:
-            found.append(Published(**{**vars(entry), "differs": _differs(entry, protocol, keys, deviation)}))
-    return tuple(found)
+    return tuple(
+        replace(entry, differs=_differs(entry, protocol, keys, deviation))
+        for entry in all_published()
+        if entry.protocol.partition("/")[0] == protocol.name
+    )
 
 
 def _differs(entry: Published, protocol: Protocol, keys: set[str], deviation: str) -> str:
@@ -91,7 +91,7 @@ def all_published() -> tuple[Published, ...]:
 
 
 def _numbers(table: Mapping[str, Any]) -> Iterator[Published]:
-    """Unfold a table: its fields hold for all of its rows unless a row says otherwise."""
+    """Return the numbers of a table, whose fields apply to all rows and columns that do not override them."""
     shared = {key: value for key, value in table.items() if key not in ("rows", "columns")}
     columns: Sequence[Mapping[str, Any]] = table.get("columns", [{}])
     for row in table["rows"]:

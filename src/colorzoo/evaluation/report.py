@@ -1,20 +1,19 @@
-"""Writing the folder of a report: page, JSON, CSV, tables for papers, manifest."""
+"""Files of a report: page, JSON, CSV, tables for papers, manifest."""
 
 from __future__ import annotations
 
+import json
 import platform
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import colorzoo
-from colorzoo.evaluation.bootstrap import Estimate
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.page import page
-from colorzoo.evaluation.published import Published
-from colorzoo.evaluation.report_files import write_json, write_whole
 from colorzoo.evaluation.summary import Comparison, Row, Summary
-from colorzoo.evaluation.tables import latex, markdown, per_image
+from colorzoo.evaluation.tables import latex, markdown, per_image, plain
+from colorzoo.weights.files import write_atomic
 
 SCHEMA = 1
 _LIBRARIES = (
@@ -31,24 +30,26 @@ _LIBRARIES = (
 
 
 def write_report(summary: Summary, cache: Cache, folder: Path) -> None:
-    """Write all files of a report; ``results.json`` comes last, so where it is the rest is whole.
+    """Write all files of a report; ``results.json`` is written last and so marks a complete report."""
+    files = {
+        "per_image.csv": per_image(summary),
+        "results.md": markdown(summary),
+        "results.tex": latex(summary),
+        "manifest.json": _json(manifest(summary)),
+        "report.html": page(summary, cache),
+        "results.json": _json(results(summary)),
+    }
+    for name, text in files.items():
+        write_atomic(folder / name, text.encode())
 
-    Args:
-        summary: The numbers.
-        cache: Holds the thumbnails.
-        folder: Where to write.
-    """
-    write_whole(folder / "per_image.csv", per_image(summary))
-    write_whole(folder / "results.md", markdown(summary))
-    write_whole(folder / "results.tex", latex(summary))
-    write_json(folder / "manifest.json", manifest(summary))
-    write_whole(folder / "report.html", page(summary, cache))
-    write_json(folder / "results.json", results(summary))
+
+def _json(value: object) -> str:
+    return json.dumps(plain(value), indent=1, ensure_ascii=False) + "\n"
 
 
 def manifest(summary: Summary) -> dict[str, Any]:
-    """Return what somebody needs to get the same numbers again."""
-    evaluated = summary.evaluated
+    """Return everything needed to reproduce the numbers."""
+    setup = summary.setup
     pictures = []
     for item in summary.items:
         picture: dict[str, Any] = {"name": item.name, "sha256": item.sha256}
@@ -62,12 +63,12 @@ def manifest(summary: Summary) -> dict[str, Any]:
             "python": platform.python_version(),
             **{name: version(name) for name in _LIBRARIES},
         },
-        "protocol": {"name": evaluated.protocol.label, "text": evaluated.protocol.text},
-        "methods": [{"name": method.name, **method.about} for method in evaluated.methods],
+        "protocol": {"name": setup.protocol.label, "text": setup.protocol.text},
+        "methods": [{"name": method.name, **method.about} for method in setup.methods],
         "interactions": sorted({row.count for row in summary.rows}),
-        "metrics": [evaluated.full_key(output) for output in evaluated.outputs],
-        "resamples": evaluated.resamples,
-        "deviation": evaluated.deviation,
+        "metrics": [setup.full_key(output) for output in setup.outputs],
+        "resamples": setup.resamples,
+        "deviation": setup.deviation,
         "pictures": pictures,
         "skipped": [{"name": name, "reason": reason} for name, reason in summary.skipped],
         "gray": list(summary.gray),
@@ -75,25 +76,25 @@ def manifest(summary: Summary) -> dict[str, Any]:
 
 
 def results(summary: Summary) -> dict[str, Any]:
-    """Return all numbers; every key carries its protocol."""
-    evaluated = summary.evaluated
-    keys = {output.key: evaluated.full_key(output) for output in evaluated.outputs}
+    """Return all numbers, with the protocol in every key."""
+    setup = summary.setup
+    keys = {output.key: setup.full_key(output) for output in setup.outputs}
+    target = setup.protocol.target
     reach = {
-        name: {"share": _estimate(found.share), "interactions": _estimate(found.interactions)}
+        name: {"share": vars(found.share), "interactions": vars(found.interactions)}
         for name, found in summary.reaches.items()
     }
-    target = evaluated.protocol.target
     return {
         "schema": SCHEMA,
-        "protocol": evaluated.protocol.label,
-        "deviation": evaluated.deviation,
+        "protocol": setup.protocol.label,
+        "deviation": setup.deviation,
         "pictures": len(summary.items),
         "skipped": len(summary.skipped),
         "gray": len(summary.gray),
-        "notes": list(evaluated.notes),
+        "notes": list(setup.notes),
         "metrics": {
             keys[output.key]: {"title": output.title, "unit": output.unit, "better": output.better}
-            for output in evaluated.outputs
+            for output in setup.outputs
         },
         "results": [_row(row, keys) for row in summary.rows],
         "target": {"metric": target.metric, "value": target.value, "methods": reach}
@@ -101,14 +102,14 @@ def results(summary: Summary) -> dict[str, Any]:
         else None,
         "compared": list(summary.compared or ()),
         "comparisons": [_comparison(found, keys) for found in summary.comparisons],
-        "published": [_published(entry) for entry in summary.published],
+        "published": [{**vars(entry), "comparable": not entry.differs} for entry in summary.published],
     }
 
 
 def _row(row: Row, keys: dict[str, str]) -> dict[str, Any]:
     scores = {
         keys[key]: {
-            **_estimate(score.estimate),
+            **vars(score.estimate),
             "pictures": score.pictures,
             "exact": score.exact,
             "left_out": score.left_out,
@@ -118,21 +119,13 @@ def _row(row: Row, keys: dict[str, str]) -> dict[str, Any]:
     return {"method": row.method, "interactions": row.count, "given": row.given, "scores": scores}
 
 
-def _estimate(estimate: Estimate) -> dict[str, float]:
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-
-
 def _comparison(found: Comparison, keys: dict[str, str]) -> dict[str, Any]:
     return {
         "metric": keys[found.output.key],
         "interactions": found.count,
-        **_estimate(found.difference.estimate),
+        **vars(found.difference.estimate),
         "p": found.difference.p_value,
         "p_adjusted": found.adjusted,
         "real": found.real,
         "pictures": found.difference.pictures,
     }
-
-
-def _published(entry: Published) -> dict[str, Any]:
-    return {**vars(entry), "comparable": not entry.differs}

@@ -1,50 +1,53 @@
-"""`evaluate`: plan in, folder of reports out."""
+"""`evaluate`: run a plan, in one process or several, and write its report."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache
-from colorzoo.evaluation.choose import choose_measures
-from colorzoo.evaluation.measures import Measure
+from colorzoo.evaluation.evaluator import Evaluator, StageTimer
+from colorzoo.evaluation.measures import Measure, choose_measures
 from colorzoo.evaluation.methods import TRUTH, Method, open_methods, registered_name
-from colorzoo.evaluation.picture_list import Item, Selection, hash_all, select_pictures
-from colorzoo.evaluation.processes import Processes, join_processes
-from colorzoo.evaluation.progress import progress
+from colorzoo.evaluation.pictures import hash_all, select_pictures
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.report import write_report
-from colorzoo.evaluation.stopwatch import Stopwatch
-from colorzoo.evaluation.summarize import summarize
-from colorzoo.evaluation.summary import Evaluated, Summary
-from colorzoo.evaluation.work import Work
-from colorzoo.users import make_user
+from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
+from colorzoo.progress import progress_bar
+from colorzoo.simulation import make_user
+
+_TIMEOUT = timedelta(days=7)  # of collective operations: one process may wait long for another
+_LOG_INTERVAL = 30.0  # seconds between lines of progress in a log
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to evaluate and how.
+    """Plan of an evaluation.
 
     Attributes:
         models: Registered names, ``truth``, ``gray``, or ``NAME=FOLDER``.
         data: Folder of pictures.
         output: Folder of the report.
-        protocol: How.
+        protocol: The protocol.
         interactions: Numbers of interactions in place of the protocol's.
-        metrics: Names in place of the protocol's.
-        weights: Files by model or metric.
+        metrics: Names of metrics in place of the protocol's.
+        weights: Weight files by model or metric.
         compare: Two methods to compare picture by picture.
         pairs: List of pairs below ``data``.
         limit: Take only the first pictures.
-        cache: Where results are kept; by default in ``output``.
-        device: Where models run.
-        threads: Of torch; results are the same to the last digit only for the same number.
-        resamples: Of the bootstrap.
+        cache: Folder of the cache; by default in ``output``.
+        device: Device of the models.
+        threads: Threads of torch; only the same number gives the same results to the last digit.
+        resamples: Resamples of the bootstrap.
     """
 
     models: Sequence[str]
@@ -65,13 +68,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an evaluation.
+    """Outcome of an evaluation.
 
     Attributes:
         summary: The numbers; None in a process that writes no report.
         skipped: Name and reason of pictures that were left out.
-        notes: What the user should know.
-        seconds: By stage, of this process.
+        notes: Notes for the user.
+        seconds: Processor seconds of this process by stage.
     """
 
     summary: Summary | None
@@ -83,95 +86,101 @@ class Outcome:
 def evaluate(plan: Plan) -> Outcome:
     """Evaluate and write the report.
 
-    Started by torchrun, every process does its share and the first one writes; the files are the same.
+    Under torchrun every process evaluates its share of the pictures and the first one writes the same files
+    as a single process.
 
     Args:
-        plan: What and how.
+        plan: The plan.
 
     Raises:
-        ColorzooError: Something in the plan is not there or does not fit.
+        ColorzooError: Something in the plan is missing or does not fit.
     """
     plan = _with_registered_names(plan)
     threads = torch.get_num_threads()
     torch.set_num_threads(plan.threads)
     try:
-        with join_processes() as processes:
-            return _evaluate(plan, processes)
+        with join_processes() as (rank, count):
+            return _evaluate(plan, rank, count)
     finally:
         torch.set_num_threads(threads)
 
 
 def _with_registered_names(plan: Plan) -> Plan:
-    """Return the plan with the registry's names in place of aliases, where a name refers to a model."""
+    """Return the plan with registered names in place of aliases in ``weights`` and ``compare``."""
     weights = {registered_name(name): file for name, file in plan.weights.items()}
     if plan.compare is None:
         return replace(plan, weights=weights)
-    one, other = map(_shown_name, plan.compare)
+    one, other = map(_method_name, plan.compare)
     return replace(plan, weights=weights, compare=(one, other))
 
 
-def _evaluate(plan: Plan, processes: Processes) -> Outcome:
-    watch = Stopwatch()
-    with watch.stage("start"):
-        _check_output(plan.output)
+@contextmanager
+def join_processes() -> Iterator[tuple[int, int]]:
+    """Join the processes that torchrun (or Lightning) started, if any; yield rank and number of processes."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield 0, 1
+        return
+    initialized = dist.is_initialized()
+    if not initialized:
+        dist.init_process_group("gloo", timeout=_TIMEOUT)
+    try:
+        yield dist.get_rank(), dist.get_world_size()
+    finally:
+        if not initialized:
+            dist.destroy_process_group()
+
+
+def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
+    timer = StageTimer()
+    with timer.stage("start"):
+        _make_output_folder(plan.output)
         selection = select_pictures(plan.data, plan.protocol, plan.pairs, plan.limit)
         measures, notes = choose_measures(plan.protocol, plan.metrics, plan.weights, plan.device)
         methods = open_methods(_method_names(plan, measures), plan.weights, plan.protocol, plan.device)
-        _check_compare(plan, methods)
-        _check_weights(plan, methods, measures)
+        _check_names(plan, methods, measures)
         items, unreadable = hash_all(selection.items)
     cache = Cache(plan.cache or plan.output / "cache", plan.protocol)
     counts = _counts(plan)
-    work = Work(plan.protocol, methods, measures, counts, cache, plan.device, watch)
-    share = items[processes.rank :: processes.count]
-    with progress("evaluating", len(share)) as step:
+    evaluator = Evaluator(plan.protocol, methods, measures, counts, cache, plan.device, timer)
+    share = items[rank::process_count]
+    with progress_bar("evaluating", len(share), log_every=_LOG_INTERVAL) as step:
         for item in share:
-            work.do(item)
+            evaluator.evaluate(item)
             step()
-    processes.wait()
-    if processes.rank > 0:
-        return Outcome(None, seconds=watch.seconds)
-    summary, skipped = _report(plan, work, selection, items, unreadable, notes)
-    return Outcome(summary, skipped, notes, watch.seconds)
-
-
-def _report(
-    plan: Plan,
-    work: Work,
-    selection: Selection,
-    items: list[Item],
-    unreadable: list[tuple[str, str]],
-    notes: tuple[str, ...],
-) -> tuple[Summary, tuple[tuple[str, str], ...]]:
-    with work.watch.stage("summary"):
-        evaluated = Evaluated(
+    if process_count > 1:
+        dist.barrier()
+    if rank > 0:
+        return Outcome(None, seconds=timer.seconds)
+    with timer.stage("summary"):
+        setup = EvaluationSetup(
             protocol=plan.protocol,
-            methods=tuple(method for method in work.methods if method.name in _names(plan)),
-            counts={method.name: work.counts_of(method) for method in work.methods},
-            measures=tuple(work.measures),
+            methods=tuple(method for method in methods if method.name in _reported_names(plan)),
+            counts={method.name: evaluator.counts_of(method) for method in methods},
+            measures=tuple(measures),
             deviation=selection.deviation,
             notes=notes,
             resamples=plan.resamples,
         )
-        summary = summarize(evaluated, items, work.cache, plan.compare)
+        summary = summarize(setup, items, cache, plan.compare)
         summary = replace(summary, skipped=(*unreadable, *summary.skipped))
-    with work.watch.stage("report"):
-        write_report(summary, work.cache, plan.output)
-    return summary, summary.skipped
+    with timer.stage("report"):
+        write_report(summary, cache, plan.output)
+    return Outcome(summary, summary.skipped, notes, timer.seconds)
 
 
-def _names(plan: Plan) -> list[str]:
-    """Return the methods that reports show, under the names of the registry."""
-    return list(dict.fromkeys([*map(_shown_name, plan.models), *(plan.compare or ())]))
+def _reported_names(plan: Plan) -> list[str]:
+    """Return the registered names of the methods in the report."""
+    return list(dict.fromkeys([*map(_method_name, plan.models), *(plan.compare or ())]))
 
 
-def _shown_name(name: str) -> str:
+def _method_name(name: str) -> str:
+    """Return the registered name of ``NAME`` or ``NAME=FOLDER``."""
     return registered_name(name.partition("=")[0])
 
 
 def _method_names(plan: Plan, measures: Sequence[Measure]) -> list[str]:
-    """Return all methods to run: those of the plan, and the truth whose features others are held against."""
-    listed = {_shown_name(name) for name in plan.models}
+    """Return the names of all methods to run, with the truth if a measure needs its features."""
+    listed = {_method_name(name) for name in plan.models}
     names = [*plan.models, *(name for name in plan.compare or () if name not in listed)]
     if any(measure.features for measure in measures) and TRUTH not in names:
         names.append(TRUTH)
@@ -184,11 +193,11 @@ def _counts(plan: Plan) -> tuple[int, ...]:
         if any(counts):
             raise DataError(f"protocol {plan.protocol.name} is automatic; it takes no --interactions but 0")
         return (0,)
-    make_user(plan.protocol.user.name, **plan.protocol.user.options)  # an unknown user fails before any work
+    make_user(plan.protocol.user.name, **plan.protocol.user.options)  # raises for an unknown user
     return counts
 
 
-def _check_output(output: Path) -> None:
+def _make_output_folder(output: Path) -> None:
     if output.exists() and not output.is_dir():
         raise DataError(f"the report {str(output)!r} is a file; -o names a folder")
     try:
@@ -197,13 +206,9 @@ def _check_output(output: Path) -> None:
         raise DataError(f"cannot make the folder {str(output)!r}: {error.strerror}") from error
 
 
-def _check_compare(plan: Plan, methods: Sequence[Method]) -> None:
+def _check_names(plan: Plan, methods: Sequence[Method], measures: Sequence[Measure]) -> None:
     if plan.compare is not None and plan.compare[0] == plan.compare[1]:
         raise DataError(f"--compare needs two different methods, got {plan.compare[0]!r} twice")
-    assert all(name in {method.name for method in methods} for name in _names(plan))
-
-
-def _check_weights(plan: Plan, methods: Sequence[Method], measures: Sequence[Measure]) -> None:
     known = {method.name for method in methods} | {measure.name for measure in measures}
     known |= {name.partition(":")[0] for name in plan.metrics or plan.protocol.metrics}
     for name in plan.weights:
@@ -212,7 +217,7 @@ def _check_weights(plan: Plan, methods: Sequence[Method], measures: Sequence[Mea
 
 
 def warn(outcome: Outcome) -> None:
-    """Print notes and skipped pictures to the error stream, one line each."""
+    """Print notes and skipped pictures to stderr, one line each."""
     gray = () if outcome.summary is None else outcome.summary.gray_notes
     for note in (*outcome.notes, *gray):
         print(f"colorzoo: note: {note}", file=sys.stderr)

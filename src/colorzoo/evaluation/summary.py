@@ -1,40 +1,51 @@
-"""The numbers of an evaluation, as reports show them."""
+"""Numbers of an evaluation: from cached results to scores with intervals, comparisons and targets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colorzoo.evaluation.bootstrap import (
+from colorzoo.errors import DataError
+from colorzoo.evaluation.cache import Cache, Entry
+from colorzoo.evaluation.measures import Measure
+from colorzoo.evaluation.methods import Method, truth_method
+from colorzoo.evaluation.pictures import Item
+from colorzoo.evaluation.protocol import Protocol
+from colorzoo.evaluation.published import Published, published_for
+from colorzoo.evaluation.statistics import (
     Difference,
     Estimate,
+    Moments,
+    Output,
     Reach,
+    Weights,
+    bootstrap_weights,
+    difference,
+    estimate,
+    holm,
+    interactions_to_target,
 )
-from colorzoo.evaluation.measures import Measure
-from colorzoo.evaluation.methods import Method
-from colorzoo.evaluation.outputs import Moments, Output
-from colorzoo.evaluation.picture_list import Item
-from colorzoo.evaluation.protocol import Protocol
-from colorzoo.evaluation.published import Published
+from colorzoo.metrics.fid import frechet_distance
 
 SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
-class Evaluated:
-    """What was evaluated.
+class EvaluationSetup:
+    """Setup of an evaluation.
 
     Attributes:
-        protocol: How.
-        methods: Those that reports show.
+        protocol: The protocol.
+        methods: The methods in the report.
         counts: Numbers of interactions of every method that ran.
-        measures: What was measured.
-        deviation: Why the pictures are not those of the protocol; empty if they are.
-        notes: What the user should know.
-        resamples: Of the bootstrap.
+        measures: The measures.
+        deviation: Difference of the pictures from those of the protocol; empty if there is none.
+        notes: Notes for the user.
+        resamples: Resamples of the bootstrap.
     """
 
     protocol: Protocol
@@ -51,7 +62,7 @@ class Evaluated:
         return tuple(output for measure in self.measures for output in measure.outputs)
 
     def full_key(self, output: Output) -> str:
-        """Return the key of a number with all of its protocol."""
+        """Return the key of a number with the resize of the protocol."""
         return f"{output.key}@{self.protocol.resize.key}"
 
 
@@ -60,10 +71,10 @@ class Score:
     """One number of one method.
 
     Attributes:
-        estimate: With its interval.
-        pictures: How many pictures have it.
-        exact: How many have no error at all, and are not in a mean of decibels.
-        left_out: How many have no such number, such as the CDR of a gray picture.
+        estimate: The number with its interval.
+        pictures: Number of pictures that have it.
+        exact: Number of pictures without error, which are not in a mean of decibels.
+        left_out: Number of pictures without the number, such as the CDR of a gray picture.
     """
 
     estimate: Estimate
@@ -74,13 +85,13 @@ class Score:
 
 @dataclass(frozen=True)
 class Row:
-    """The numbers of a method after some interactions.
+    """Scores of a method after a number of interactions.
 
     Attributes:
-        method: Name.
-        count: Interactions asked for.
-        given: Mean over pictures of the interactions that there were.
-        scores: By key of the output.
+        method: Name of the method.
+        count: Number of interactions asked for.
+        given: Mean over pictures of the interactions that users made.
+        scores: Scores by key of the output.
     """
 
     method: str
@@ -91,13 +102,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How two methods differ in one number.
+    """Difference of two methods in one number.
 
     Attributes:
-        count: Interactions.
+        count: Number of interactions.
         output: The number.
         difference: First minus second, on the same pictures.
-        adjusted: p-value adjusted for the number of comparisons (Holm).
+        adjusted: p-value adjusted for multiple comparisons (Holm).
     """
 
     count: int
@@ -107,18 +118,18 @@ class Comparison:
 
     @property
     def real(self) -> bool:
-        """Whether the difference is unlikely to be luck in the choice of pictures."""
+        """True if the difference is significant."""
         value = self.difference.estimate.value
         return bool(self.adjusted < SIGNIFICANT) or bool(np.isinf(value))
 
 
 @dataclass(frozen=True)
 class Table:
-    """The moments of a method after some interactions, a row a picture.
+    """Moments of a method after a number of interactions, one row per picture.
 
     Attributes:
         moments: ``(N, k)`` by key.
-        given: ``(N,)`` interactions that there were.
+        given: ``(N,)`` interactions that users made.
     """
 
     moments: Mapping[str, Moments]
@@ -127,22 +138,22 @@ class Table:
 
 @dataclass(frozen=True)
 class Summary:
-    """All that reports say.
+    """All numbers of a report.
 
     Attributes:
-        evaluated: What was evaluated.
-        items: Pictures that count.
-        skipped: Name and reason of those that do not.
-        gray: Names of pictures that count but have no color.
-        tables: By method and number of interactions.
-        rows: Numbers by method and number of interactions.
+        setup: Setup of the evaluation.
+        items: The evaluated pictures.
+        skipped: Name and reason of all other pictures.
+        gray: Names of evaluated pictures without color.
+        tables: Moments by method and number of interactions.
+        rows: Scores by method and number of interactions.
         reaches: Interactions to the protocol's target, by method.
         compared: The two methods that were compared, if any.
-        comparisons: How they differ.
+        comparisons: Their differences.
         published: Numbers from the literature.
     """
 
-    evaluated: Evaluated
+    setup: EvaluationSetup
     items: tuple[Item, ...]
     skipped: tuple[tuple[str, str], ...]
     gray: tuple[str, ...]
@@ -155,10 +166,163 @@ class Summary:
 
     @property
     def gray_notes(self) -> tuple[str, ...]:
-        """What readers should know of pictures whose truth has no color, if there are any."""
+        """Note on pictures whose truth has no color, if there are any."""
         if not self.gray:
             return ()
         return (
             f"{len(self.gray)} picture(s) have no color, so that every color counts as wrong and CDR is left "
             f"out: {', '.join(self.gray[:5])}",
         )
+
+
+def summarize(
+    setup: EvaluationSetup, items: Sequence[Item], cache: Cache, compare: tuple[str, str] | None
+) -> Summary:
+    """Read the cache and compute all numbers.
+
+    Args:
+        setup: Setup of the evaluation.
+        items: The readable pictures.
+        cache: Cache with an entry for each of them and every method.
+        compare: Two methods to compare.
+
+    Raises:
+        DataError: No picture could be evaluated.
+    """
+    entries = {  # without features and thumbnails, which are large
+        method.name: [replace(cache.read(method.key, i.key), features={}, thumbnails={}) for i in items]
+        for method in setup.methods
+    }
+    reasons, gray = _skipped_and_gray(items, entries)
+    kept = [not reason for reason in reasons]
+    good = list(compress(items, kept))
+    if not good:
+        reason = next(iter(reasons), "none could be read")
+        raise DataError(f"not one picture could be evaluated; the first: {reason}")
+    tables = {
+        (name, count): _table(setup, count, list(compress(found, kept)))
+        for name, found in entries.items()
+        for count in setup.counts[name]
+    }
+    weights = bootstrap_weights(len(good), setup.resamples, setup.protocol.seed)
+    distances = _distances(setup, good, cache)
+    return Summary(
+        setup,
+        tuple(good),
+        tuple((item.name, reason) for item, reason in zip(items, reasons, strict=True) if reason),
+        tuple(gray),
+        tables,
+        tuple(_row(setup, name, count, table, weights, distances) for (name, count), table in tables.items()),
+        _reaches(setup, tables, weights),
+        compare,
+        _comparisons(setup, tables, weights, compare),
+        published_for(setup.protocol, setup.outputs, setup.deviation),
+    )
+
+
+def _skipped_and_gray(
+    items: Sequence[Item], entries: Mapping[str, Sequence[Entry]]
+) -> tuple[list[str], list[str]]:
+    """Return the reason for skipping each item (empty for evaluated ones), and the names of gray items.
+
+    The reasons are not by name, because a target may be listed with several references.
+    """
+    reasons: list[str] = []
+    gray: list[str] = []
+    for item, found in zip(items, zip(*entries.values(), strict=True), strict=True):
+        reasons.append(next((entry.skipped for entry in found if entry.skipped), ""))
+        if not reasons[-1] and any(entry.gray for entry in found):
+            gray.append(item.name)
+    return reasons, gray
+
+
+def _table(setup: EvaluationSetup, count: int, entries: Sequence[Entry]) -> Table:
+    keys = [output.key for measure in setup.measures if not measure.features for output in measure.outputs]
+    moments = {
+        key: np.array([entry.moments[count][key] for entry in entries], dtype=np.float64) for key in keys
+    }
+    return Table(moments, np.array([entry.given[count] for entry in entries], dtype=np.int64))
+
+
+def _distances(
+    setup: EvaluationSetup, items: Sequence[Item], cache: Cache
+) -> dict[tuple[str, int, str], float]:
+    """Return the Frechet distances from the truth by method, number of interactions and key."""
+    found: dict[tuple[str, int, str], float] = {}
+    keys = [output.key for measure in setup.measures if measure.features for output in measure.outputs]
+    if not keys:
+        return found
+    truth = _features(truth_method(), 0, keys, items, cache)
+    for method in setup.methods:
+        for count in setup.counts[method.name]:
+            own = _features(method, count, keys, items, cache)
+            for key in keys:
+                found[method.name, count, key] = frechet_distance(own[key], truth[key])
+    return found
+
+
+def _features(
+    method: Method, count: int, keys: Sequence[str], items: Sequence[Item], cache: Cache
+) -> dict[str, NDArray[np.float32]]:
+    entries = [cache.read(method.key, item.key) for item in items]
+    return {key: np.stack([entry.features[count][key] for entry in entries]) for key in keys}
+
+
+def _row(
+    setup: EvaluationSetup,
+    name: str,
+    count: int,
+    table: Table,
+    weights: Weights,
+    distances: Mapping[tuple[str, int, str], float],
+) -> Row:
+    scores = {}
+    for output in setup.outputs:
+        if output.key in table.moments:
+            moments = table.moments[output.key]
+            exact, counted = (int((moments[:, place] > 0).sum()) for place in (-2, -1))
+            left_out = int((~moments[:, -2:].any(1)).sum())
+            found = estimate(moments, output.finish, weights)
+            scores[output.key] = Score(found, counted, exact, left_out)
+        else:
+            distance = distances[name, count, output.key]
+            scores[output.key] = Score(Estimate(distance), len(table.given), 0, 0)
+    return Row(name, count, float(table.given.mean()), scores)
+
+
+def _reaches(
+    setup: EvaluationSetup, tables: Mapping[tuple[str, int], Table], weights: Weights
+) -> dict[str, Reach]:
+    target = setup.protocol.target
+    outputs = [m.outputs[0] for m in setup.measures if target is not None and m.name == target.metric]
+    if target is None or not outputs:
+        return {}
+    found = {}
+    for method in setup.methods:
+        own = [tables[method.name, count] for count in setup.counts[method.name]]
+        values = np.stack([outputs[0].finish(table.moments[outputs[0].key]) for table in own], axis=1)
+        given = np.stack([table.given for table in own], axis=1)
+        found[method.name] = interactions_to_target(values, given, target.value, weights)
+    return found
+
+
+def _comparisons(
+    setup: EvaluationSetup,
+    tables: Mapping[tuple[str, int], Table],
+    weights: Weights,
+    compare: tuple[str, str] | None,
+) -> tuple[Comparison, ...]:
+    if compare is None:
+        return ()
+    one, other = compare
+    rows = []
+    for count in sorted({*setup.counts[one], *setup.counts[other]}):
+        # a method that takes no such guidance has only its automatic result
+        nearest = [count if count in setup.counts[name] else setup.counts[name][0] for name in compare]
+        first, second = (tables[key] for key in zip(compare, nearest, strict=True))
+        for output in setup.outputs:
+            if output.key in first.moments and not output.detail:
+                pair = (first.moments[output.key], second.moments[output.key])
+                rows.append((count, output, difference(*pair, output.finish, weights)))
+    adjusted = holm([found.p_value for _, _, found in rows])
+    return tuple(Comparison(*row, p) for row, p in zip(rows, adjusted, strict=True))

@@ -1,18 +1,21 @@
-"""Tables for papers and readme files, and the numbers of each picture."""
+"""Text of numbers, tables for papers and readme files, and the table of single pictures."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from colorzoo.evaluation.cells import Cell, heading, score_cell
-from colorzoo.evaluation.outputs import Output
-from colorzoo.evaluation.report_files import plain
-from colorzoo.evaluation.summary import Row, Summary
+from colorzoo.evaluation.statistics import Estimate, Output
+from colorzoo.evaluation.summary import Row, Score, Summary
 
+ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
+DIGITS = 6  # significant digits of all numbers in files: enough for readers, coarser than rounding noise
 _LATEX = str.maketrans(
     {
         "_": r"\_",
@@ -26,19 +29,93 @@ _LATEX = str.maketrans(
 )
 
 
+@dataclass(frozen=True)
+class Cell:
+    """Text of a number and its interval.
+
+    Attributes:
+        value: The number, for sorting.
+        text: Text of the number.
+        interval: Text of the interval, or empty.
+        note: Further remarks, such as pictures left out.
+    """
+
+    value: float
+    text: str
+    interval: str = ""
+    note: str = ""
+
+
+def number(value: float, digits: int) -> str:
+    """Format a number with ``digits`` decimals; ``∞`` if infinite, a dash if NaN."""
+    if math.isnan(value):
+        return "—"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def interval(estimate: Estimate, digits: int) -> str:
+    """Format an interval as ``low to high``; empty if there is none."""
+    if math.isnan(estimate.low):
+        return ""
+    return f"{number(estimate.low, digits)} to {number(estimate.high, digits)}"
+
+
+def score_cell(score: Score, output: Output) -> Cell:
+    """Return the cell of a score."""
+    notes = []
+    if score.exact and not math.isinf(score.estimate.value):
+        notes.append(f"{score.exact} exact not in the mean")
+    if score.left_out:
+        notes.append(f"{score.left_out} left out")
+    found = score.estimate
+    return Cell(
+        found.value, number(found.value, output.digits), interval(found, output.digits), ", ".join(notes)
+    )
+
+
+def heading(output: Output) -> str:
+    """Return a column heading: title, unit and an arrow in the better direction."""
+    unit = f" [{output.unit}]" if output.unit else ""
+    arrow = ARROWS[output.better]
+    return f"{output.title}{unit}{' ' + arrow if arrow else ''}"
+
+
+def plain(value: Any) -> Any:
+    """Convert a value to JSON types, with floats of `DIGITS` digits; infinity becomes ``"inf"``, NaN null."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if not isinstance(value, float):
+        return value
+    if math.isnan(value):
+        return None
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return float(f"{value:.{DIGITS}g}") + 0.0  # no negative zero
+
+
 def markdown(summary: Summary) -> str:
-    """Return the results as a Markdown table, with its protocol below."""
-    outputs = summary.evaluated.outputs
-    lines = [_line(_heads(outputs)), _line(["---"] * 2 + ["---:"] * len(outputs))]
+    """Return the results as a Markdown table with the protocol below."""
+    outputs = summary.setup.outputs
+    rows = [_headings(outputs), ["---"] * 2 + ["---:"] * len(outputs)]
     for row in summary.rows:
-        lines.append(_line([row.method, str(row.count), *(_spread(cell) for cell in _cells(row, outputs))]))
+        texts = []
+        for cell in _cells(row, outputs):
+            note = f"; {cell.note}" if cell.note else ""
+            texts.append(f"{cell.text} ({cell.interval}{note})" if cell.interval else cell.text)
+        rows.append([row.method, str(row.count), *texts])
+    lines = ["| " + " | ".join(cells) + " |" for cells in rows]
     return "\n".join([*lines, "", *_caption(summary), ""])
 
 
 def latex(summary: Summary) -> str:
     """Return the results as a LaTeX table (booktabs); the best of a column is bold."""
-    outputs = summary.evaluated.outputs
-    heads = [head.translate(_LATEX) for head in _heads(outputs)]
+    outputs = summary.setup.outputs
+    heads = [head.translate(_LATEX) for head in _headings(outputs)]
     best = {output.key: best_of(summary.rows, output) for output in outputs}
     lines = [
         r"\begin{tabular}{lr" + "r" * len(outputs) + "}",
@@ -58,32 +135,24 @@ def latex(summary: Summary) -> str:
 
 def per_image(summary: Summary) -> str:
     """Return a CSV file with a row for each picture, method and number of interactions."""
-    outputs = [output for output in summary.evaluated.outputs if output.per_picture]
+    outputs = [output for output in summary.setup.outputs if output.per_picture]
+    paired = any(item.reference_name for item in summary.items)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    keys = [summary.evaluated.full_key(output) for output in outputs]
-    named = ["picture", "reference"] if _has_references(summary) else ["picture"]
-    writer.writerow([*named, "sha256", "method", "interactions", "given", *keys])
-    writer.writerows(_picture_rows(summary, outputs))
-    return stream.getvalue()
-
-
-def _picture_rows(summary: Summary, outputs: Sequence[Output]) -> Iterator[list[object]]:
-    paired = _has_references(summary)
+    keys = [summary.setup.full_key(output) for output in outputs]
+    names = ["picture", "reference"] if paired else ["picture"]
+    writer.writerow([*names, "sha256", "method", "interactions", "given", *keys])
     for (method, count), table in summary.tables.items():
         values = [output.finish(table.moments[output.key]) for output in outputs]
         columns = np.stack(values, axis=1) if values else np.empty((len(table.given), 0))
         for item, given, numbers in zip(summary.items, table.given.tolist(), columns.tolist(), strict=True):
             written = ["" if value is None else value for value in plain(numbers)]
-            named = [item.name, item.reference_name] if paired else [item.name]
-            yield [*named, item.sha256, method, count, given, *written]
+            names = [item.name, item.reference_name] if paired else [item.name]
+            writer.writerow([*names, item.sha256, method, count, given, *written])
+    return stream.getvalue()
 
 
-def _has_references(summary: Summary) -> bool:
-    return any(item.reference_name for item in summary.items)
-
-
-def _heads(outputs: Sequence[Output]) -> list[str]:
+def _headings(outputs: Sequence[Output]) -> list[str]:
     return ["method", "interactions", *(heading(output) for output in outputs)]
 
 
@@ -91,17 +160,8 @@ def _cells(row: Row, outputs: Sequence[Output]) -> list[Cell]:
     return [score_cell(row.scores[output.key], output) for output in outputs]
 
 
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _spread(cell: Cell) -> str:
-    note = f"; {cell.note}" if cell.note else ""
-    return f"{cell.text} ({cell.interval}{note})" if cell.interval else cell.text
-
-
 def best_of(rows: Sequence[Row], output: Output) -> float | None:
-    """Return the best value of a column, truth and gray apart; None if there is none."""
+    """Return the best value of a column without truth and gray; None if there is none."""
     values = [row.scores[output.key].estimate.value for row in rows if row.method not in ("truth", "gray")]
     finite = [value for value in values if np.isfinite(value)]
     if not finite or output.better == "neither":
@@ -110,11 +170,11 @@ def best_of(rows: Sequence[Row], output: Output) -> float | None:
 
 
 def _caption(summary: Summary) -> list[str]:
-    evaluated = summary.evaluated
-    keys = ", ".join(evaluated.full_key(output) for output in evaluated.outputs)
-    deviation = f" ({evaluated.deviation})" if evaluated.deviation else ""
+    setup = summary.setup
+    keys = ", ".join(setup.full_key(output) for output in setup.outputs)
+    deviation = f" ({setup.deviation})" if setup.deviation else ""
     return [
-        f"Protocol {evaluated.protocol.label}, {len(summary.items)} pictures{deviation}; in brackets 95 % "
+        f"Protocol {setup.protocol.label}, {len(summary.items)} pictures{deviation}; in brackets 95 % "
         "intervals by bootstrap over pictures.",
         f"Keys: {keys}.",
     ]

@@ -1,11 +1,10 @@
-"""Guidance: what a user may give a model, its simulators, and the recipe file."""
+"""Guidance: hints that users give a model, and the recipe file that stores them."""
 
 from colorzoo.guidance.areas import Area, Mask
 from colorzoo.guidance.color_statistics import ab_histogram, mean_saturation, statistics_of
 from colorzoo.guidance.container import Guidance
-from colorzoo.guidance.kinds import Boxes, ClassMap, Exemplar, GlobalStatistics, Points, Regions, Scribbles
+from colorzoo.guidance.hints import Boxes, ClassMap, Exemplar, GlobalStatistics, Points, Regions, Scribbles
 from colorzoo.guidance.recipe import BoxHint, PointHint, Recipe, RegionColor, Stroke
-from colorzoo.guidance.simulate import PointSimulation, paint_patches, simulate_points, uniform_points
 
 __all__ = [
     "Area",
@@ -17,7 +16,6 @@ __all__ = [
     "Guidance",
     "Mask",
     "PointHint",
-    "PointSimulation",
     "Points",
     "Recipe",
     "RegionColor",
@@ -26,8 +24,5 @@ __all__ = [
     "Stroke",
     "ab_histogram",
     "mean_saturation",
-    "paint_patches",
-    "simulate_points",
     "statistics_of",
-    "uniform_points",
 ]

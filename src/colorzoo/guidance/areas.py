@@ -1,4 +1,4 @@
-"""Areas: parts of a picture that take a color, stay so, stay gray, are all that may change, or are things."""
+"""Areas: parts of a picture to fill, lock, keep gray, restrict changes to, or treat as objects."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance.fields import Fields, hex_color
 
 Action = Literal["color", "lock", "gray", "only", "thing"]
-"""What becomes of an area.
+"""Action of an area.
 
-``"color"``: a color fills it. ``"gray"``: it stays gray. ``"lock"``: nothing inside changes any more.
-``"only"``: nothing outside of all such areas changes. ``"thing"``: it is a thing of its own; models that take
-boxes color it by itself as well, models that take edge strokes keep colors from crossing its border.
+``"color"``: fill it with a color. ``"gray"``: keep it gray. ``"lock"``: keep its colors. ``"only"``: keep the
+colors outside of all such areas. ``"thing"``: treat it as one object; models that take boxes also color it
+separately, models that take edge strokes keep colors from crossing its border.
 """
 Lightness = Literal["photo", "color"]
-"""Whether the lightness of a colored area stays the photo's or follows its color."""
+"""Lightness of a colored area: that of the photo, or that of its color."""
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
 LIGHTNESSES: tuple[Lightness, ...] = get_args(Lightness)
-MOST_AREAS = 64
-_LONGEST = 4096  # pixels a side of a mask
-_LEAST_CORNERS = 3
+MAX_AREAS = 64
+_MAX_SIDE = 4096  # of a mask, in pixels
+_MIN_CORNERS = 3
 
 
 @dataclass(frozen=True)
 class Mask:
-    """Which pixels of a small copy of a picture belong to something.
+    """A run-length encoded binary mask on a small copy of a picture.
 
     Attributes:
-        width: Of the copy, in pixels.
-        height: Of the copy.
-        runs: Numbers of pixels outside and inside in turn, row by row, beginning with those outside.
+        width: Width of the copy in pixels.
+        height: Height of the copy in pixels.
+        runs: Lengths of the runs outside and inside in turn, row by row, starting outside.
     """
 
     width: int
@@ -48,7 +48,7 @@ class Mask:
 
     @classmethod
     def of(cls, inside: NDArray[np.bool_]) -> Mask:
-        """Return the mask of a map ``(H, W)``."""
+        """Encode a boolean map ``(H, W)``."""
         flat = inside.ravel()
         borders = np.flatnonzero(np.diff(flat)) + 1
         runs = np.diff(np.concatenate([[0], borders, [flat.size]])).tolist()
@@ -56,19 +56,19 @@ class Mask:
         return cls(width, height, tuple([0, *runs] if flat[0] else runs))
 
     def array(self) -> NDArray[np.bool_]:
-        """Return the map ``(H, W)``."""
+        """Decode to a boolean map ``(H, W)``."""
         inside = np.arange(len(self.runs)) % 2 == 1
         return np.repeat(inside, self.runs).reshape(self.height, self.width)
 
 
 @dataclass(frozen=True)
 class KeptColors:
-    """The colors that a picture had when something was locked.
+    """The colors of a picture at the time an area was locked.
 
     Attributes:
-        png: A small picture, ``(h, w, 3)`` levels of L, a and b, as base64 text of a PNG file.
+        png: A small copy, ``(h, w, 3)`` levels of L, a and b, as a base64 encoded PNG file.
         low: L, a and b of level 0.
-        step: L, a and b from one level to the next.
+        step: L, a and b per level.
     """
 
     png: str
@@ -78,17 +78,17 @@ class KeptColors:
 
 @dataclass(frozen=True)
 class Area:
-    """A part of a picture, and what becomes of it.
+    """A part of a picture and its action.
 
     Attributes:
         action: See `Action`.
-        path: Corners of its outline in pixels of the original picture; empty where there is a mask.
+        path: Corners of its outline in pixels of the original picture; empty if there is a mask.
         mask: Its pixels on a small copy of the picture, or None.
-        color: ``#rrggbb`` that fills it, for the action ``"color"``; else None.
+        color: ``#rrggbb`` for the action ``"color"``; else None.
         lightness: See `Lightness`.
-        kept: What ``"lock"`` keeps inside and ``"only"`` outside; None keeps the model's own colors, those
-            that it gives without hints.
-        made: How it was selected, as whoever selected it wrote it down.
+        kept: Colors that ``"lock"`` keeps inside and ``"only"`` outside; None keeps those that the model
+            gives without hints.
+        made: How it was selected, as recorded by the program that did it.
         extra: Unknown fields.
     """
 
@@ -104,13 +104,13 @@ class Area:
     def __post_init__(self) -> None:
         if self.action not in ACTIONS or self.lightness not in LIGHTNESSES:
             raise GuidanceError(
-                f"an area's action is one of {', '.join(ACTIONS)}, its lightness {' or '.join(LIGHTNESSES)}; "
+                f"an area needs an action of {', '.join(ACTIONS)}, its lightness {' or '.join(LIGHTNESSES)}; "
                 f"got {self.action!r}, {self.lightness!r}."
             )
         if (self.mask is None) == (not self.path):
-            raise GuidanceError("an area needs a path or a mask, and not both.")
+            raise GuidanceError("an area needs either a path or a mask.")
         if (self.action == "color") != (self.color is not None):
-            raise GuidanceError("an area needs a color '#rrggbb' if its action is 'color', and only then.")
+            raise GuidanceError("an area needs a color '#rrggbb' if and only if its action is 'color'.")
         if self.color is not None:
             hex_color(self.color, "Area.color")
 
@@ -135,20 +135,18 @@ def parse_area(fields: Fields) -> Area:
     """Read an area of a recipe.
 
     Raises:
-        GuidanceError: It is none; the message names the field.
+        GuidanceError: A field is wrong; the message names it.
     """
     action = _chosen(fields, "action", None, ACTIONS)
     color = fields.text("color", None)
     if (action == "color") != (color is not None):
-        raise GuidanceError(
-            f"{fields.name}.color '#rrggbb' is needed where action is 'color', and only there."
-        )
+        raise GuidanceError(f"{fields.name}.color '#rrggbb' is required if and only if action is 'color'.")
     if fields.rest().get("mask") is not None and fields.rest().get("path") is not None:
-        raise GuidanceError(f"{fields.name}.mask stands beside a path; one of them is expected.")
+        raise GuidanceError(f"{fields.name}.mask and {fields.name}.path exclude each other; give only one.")
     mask = parse_mask(fields)
     path = () if mask is not None else fields.path("path")
-    if mask is None and len(path) < _LEAST_CORNERS:
-        raise GuidanceError(f"{fields.name}.path needs at least {_LEAST_CORNERS} corners, got {len(path)}.")
+    if mask is None and len(path) < _MIN_CORNERS:
+        raise GuidanceError(f"{fields.name}.path needs at least {_MIN_CORNERS} corners, got {len(path)}.")
     return Area(
         action=cast(Action, action),
         path=path,
@@ -162,10 +160,10 @@ def parse_area(fields: Fields) -> Area:
 
 
 def parse_mask(fields: Fields) -> Mask | None:
-    """Take the field ``mask``, if there is one.
+    """Take the field ``mask``, or None if it is absent.
 
     Raises:
-        GuidanceError: It is no mask.
+        GuidanceError: It is not a valid mask.
     """
     if fields.rest().get("mask") is None:
         return None
@@ -174,7 +172,7 @@ def parse_mask(fields: Fields) -> Mask | None:
     text = given.text("runs", "")
     parts = text.split()
     if not all(part.isascii() and part.isdigit() and len(part) < 9 for part in parts):
-        raise GuidanceError(f"{given.name}.runs must be whole numbers with spaces between them.")
+        raise GuidanceError(f"{given.name}.runs must be whole numbers separated by spaces.")
     runs = tuple(int(part) for part in parts)
     if sum(runs) != width * height:
         raise GuidanceError(f"{given.name}.runs must add up to {width} x {height}, got {sum(runs)}.")
@@ -183,8 +181,8 @@ def parse_mask(fields: Fields) -> Mask | None:
 
 def _side(fields: Fields, key: str) -> int:
     side = fields.integer(key, None, low=1)
-    if side is None or side > _LONGEST:
-        raise GuidanceError(f"{fields.name}.{key} must be a whole number from 1 to {_LONGEST}, got {side}.")
+    if side is None or side > _MAX_SIDE:
+        raise GuidanceError(f"{fields.name}.{key} must be a whole number from 1 to {_MAX_SIDE}, got {side}.")
     return side
 
 

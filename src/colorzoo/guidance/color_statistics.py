@@ -1,4 +1,4 @@
-"""Statistics of a whole picture: color histogram and mean saturation (Zhang et al. 2017, Global Hints)."""
+"""Color statistics of pictures (histogram, saturation; Zhang et al. 2017, Global Hints) and of regions."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import hull_centers, rgb_to_lab, soft_neighbors
-from colorzoo.guidance.kinds import GlobalStatistics
+from colorzoo.guidance.hints import GlobalStatistics
 
-REFERENCE_SIZE = 256
-_CELL = 4  # ab is averaged over cells of this side before it is counted
+_SIZE = 256  # pixels; references are resized, so that statistics do not depend on their size
+_CELL = 4  # side in pixels of the cells over which ab is averaged before counting
 
 
 def statistics_of(rgb: Tensor) -> GlobalStatistics:
-    """Return histogram and saturation of reference pictures, as the authors take them.
-
-    The picture is brought to 256 x 256 pixels first, so that its size does not matter.
+    """Compute histogram and saturation of reference pictures at 256 x 256 pixels, as the authors do.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
     """
-    size = (REFERENCE_SIZE, REFERENCE_SIZE)
-    small = F.interpolate(rgb, size=size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    small = F.interpolate(rgb, size=(_SIZE, _SIZE), mode="bicubic", antialias=True, align_corners=False)
+    small = small.clamp(0, 1)
     return GlobalStatistics(ab_histogram(rgb_to_lab(small)[:, 1:]), mean_saturation(small))
 
 
 def ab_histogram(ab: Tensor) -> Tensor:
-    """Return the share of each of the 313 bins, ``(B, 313)``.
+    """Compute the share of each of the 313 bins over cells of 4 x 4 pixels, as in the authors' graph.
 
     Args:
-        ab: ``(B, 2, H, W)`` in CIE units; averaged over cells of 4 x 4 pixels before counting, as in the
-            authors' graph.
+        ab: ``(B, 2, H, W)`` in CIE units.
+
+    Returns:
+        ``(B, 313)``.
     """
     cells = F.avg_pool2d(ab, _CELL, ceil_mode=True)
     flat = cells.permute(0, 2, 3, 1).reshape(-1, 2)
@@ -42,11 +42,7 @@ def ab_histogram(ab: Tensor) -> Tensor:
 
 
 def mean_saturation(rgb: Tensor) -> Tensor:
-    """Return the mean HSV saturation, ``(B, 1)`` in [0, 1].
-
-    Args:
-        rgb: ``(B, 3, H, W)`` in [0, 1].
-    """
+    """Return the mean HSV saturation, ``(B, 1)`` in [0, 1], of ``(B, 3, H, W)`` in [0, 1]."""
     return pixel_saturation(rgb).mean(dim=(1, 2)).unsqueeze(1)
 
 
@@ -54,3 +50,21 @@ def pixel_saturation(rgb: Tensor) -> Tensor:
     """Return the HSV saturation, ``(B, H, W)`` in [0, 1], of ``(B, 3, H, W)`` in [0, 1]."""
     high, low = rgb.amax(dim=1), rgb.amin(dim=1)
     return (high - low) / high.clamp_min(1e-8)
+
+
+def region_means(index: Tensor, rgb: Tensor, regions: int) -> tuple[Tensor, Tensor]:
+    """Compute the mean color and the size of each region.
+
+    Args:
+        index: ``(B, 1, H, W)`` int64, region of each pixel.
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        regions: N, number of regions.
+
+    Returns:
+        ``(B, N, 3)`` in [0, 1], black for empty regions, and ``(B, N)`` pixels.
+    """
+    flat = index.flatten(2)
+    pixels = rgb.new_zeros(len(index), regions)
+    pixels = pixels.scatter_add_(1, flat[:, 0], torch.ones_like(flat[:, 0]).float())
+    sums = rgb.new_zeros(len(index), 3, regions).scatter_add_(2, flat.expand(-1, 3, -1), rgb.flatten(2))
+    return (sums / pixels.clamp(min=1)[:, None]).transpose(1, 2), pixels

@@ -1,4 +1,4 @@
-"""`Guidance`: everything a user gives with one batch of pictures."""
+"""`Guidance`: all hints for one batch of pictures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance.kinds import (
+from colorzoo.guidance.hints import (
     Boxes,
     ClassMap,
     Exemplar,
@@ -24,16 +24,16 @@ from colorzoo.guidance.recipe import Recipe
 
 @dataclass(frozen=True)
 class Guidance(TensorFields):
-    """Any mix of guidance kinds; what is None was not given.
+    """Any mix of hints; None means not given.
 
     Attributes:
         points: Colors at some pixels.
-        scribbles: Strokes without color along bleeding edges.
-        regions: Colors of the regions that a model asked for.
-        exemplar: A picture whose colors to use.
-        statistics: Color histogram or saturation of the whole picture.
+        scribbles: Strokes without color along edges where color bleeds.
+        regions: Colors of regions that the model proposed.
+        exemplar: A reference picture whose colors to use.
+        statistics: Color histogram or mean saturation of the whole picture.
         classes: A class per pixel.
-        boxes: Where the things of the picture are.
+        boxes: Bounding boxes of objects.
     """
 
     points: Points | None = None
@@ -45,24 +45,23 @@ class Guidance(TensorFields):
     boxes: Boxes | None = None
 
     def kinds(self) -> tuple[str, ...]:
-        """Return the names of the kinds that were given."""
+        """Return the names of the hints that are given."""
         return tuple(f.name for f in fields(self) if getattr(self, f.name) is not None)
 
     @classmethod
     def from_recipe(
         cls, recipe: Recipe, width: int, height: int, size: tuple[int, int] | None = None
     ) -> Guidance:
-        """Draw a recipe as tensors.
+        """Rasterize the points, scribbles and boxes of a recipe; other hints need a model or files.
 
         Args:
-            recipe: Points, scribbles and boxes are drawn; the other kinds need a model or files and are added
-                by those who have them.
+            recipe: The recipe.
             width: Width of the original picture in pixels.
-            height: Its height.
+            height: Height of the original picture in pixels.
             size: Height and width of the maps; by default those of the picture.
 
         Raises:
-            GuidanceError: The recipe does not belong to a picture of this size.
+            GuidanceError: The recipe was made for a picture of another size.
         """
         recipe.check_inside(width, height)
         target = size or (height, width)
@@ -76,18 +75,18 @@ class Guidance(TensorFields):
     def from_json(
         cls, source: str | Path | Mapping[str, Any], size: tuple[int, int] | None = None
     ) -> Guidance:
-        """Read a recipe (see `Recipe.from_json`) and draw it at the size of its picture, or at ``size``.
+        """Read a recipe (see `Recipe.from_json`) and rasterize it at the size of its picture, or at ``size``.
 
         Raises:
-            GuidanceError: No recipe, or one without ``image.width`` and ``image.height``.
+            GuidanceError: Not a recipe, or one without ``image.width`` and ``image.height``.
         """
         recipe = Recipe.from_json(source)
         if recipe.width is None or recipe.height is None:
-            raise GuidanceError("recipe.image needs width and height to be drawn without its picture.")
+            raise GuidanceError("recipe.image needs width and height if the picture itself is not given.")
         return cls.from_recipe(recipe, recipe.width, recipe.height, size)
 
     def to_json(self, path: str | Path | None = None) -> str:
-        """Describe the points of a batch of one as a recipe; `from_json` gives back the same tensors.
+        """Describe the points of one picture as a recipe; `from_json` restores the same tensors.
 
         Raises:
             GuidanceError: A batch of several pictures, or no points.

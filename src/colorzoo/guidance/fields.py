@@ -1,4 +1,4 @@
-"""Read typed fields out of parsed JSON, with errors that name the field."""
+"""Typed access to parsed JSON, with errors that name the field."""
 
 from __future__ import annotations
 
@@ -9,27 +9,35 @@ from typing import Any, overload
 
 from colorzoo.errors import GuidanceError
 
-_HUGE = 1e9  # no picture has as many pixels along a side; NaN fails the comparison too
+MAX_CORNERS = 10_000
+"""Most corners of a path, checked before they are read."""
+
+_HUGE = 1e9  # more than the pixels along any side; NaN fails the comparison too
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def hex_color(value: str, name: str) -> str:
-    """Return ``value`` in lower case if it is ``#rrggbb``.
+    """Return a ``#rrggbb`` color in lower case.
 
     Raises:
-        GuidanceError: It is not; the message begins with ``name``.
+        GuidanceError: It is not such a color; the message starts with ``name``.
     """
     if not _HEX.fullmatch(value):
         raise GuidanceError(f"{name} must be a color '#rrggbb', got {value!r}.")
     return value.lower()
 
 
+def too_many(name: str, count: int, most: int) -> GuidanceError:
+    """Return the error of a list that is too long."""
+    return GuidanceError(f"{name} has {count:,} entries; at most {most:,} are allowed.")
+
+
 class Fields:
-    """A JSON object whose fields are taken one by one; what is left is unknown and kept.
+    """A JSON object whose known fields are taken one by one; the rest is unknown.
 
     Args:
         values: The parsed object.
-        name: How errors call it, such as ``recipe.points[2]``.
+        name: Its name in errors, such as ``recipe.points[2]``.
     """
 
     def __init__(self, values: object, name: str) -> None:
@@ -47,16 +55,17 @@ class Fields:
         return dict(self._values)
 
     def child(self, key: str) -> Fields:
-        """Take an object; an absent one counts as empty."""
+        """Take an object, by default an empty one."""
         value = self.take(key)
         return Fields({} if value is None else value, f"{self.name}.{key}")
 
-    def children(self, key: str) -> Iterator[Fields]:
-        """Take a list of objects; an absent one counts as empty."""
+    def children(self, key: str, most: int) -> Iterator[Fields]:
+        """Take a list of at most ``most`` objects, by default an empty one."""
         value = self.take(key)
         value = [] if value is None else value
         if not isinstance(value, list):
             raise self._wrong(key, "a list", value)
+        self._check_length(key, value, most)
         for index, item in enumerate(value):
             yield Fields(item, f"{self.name}.{key}[{index}]")
 
@@ -81,18 +90,18 @@ class Fields:
         return default if value is None else self._finite(key, value, low, high)
 
     def required_number(self, key: str) -> float:
-        """Take a finite number that must be there."""
+        """Take a finite number; raise if it is absent."""
         value = self.take(key)
         if value is None:
             raise GuidanceError(f"{self.name}.{key} is missing; expected a number.")
         return self._finite(key, value, -math.inf, math.inf)
 
     def integer(self, key: str, default: int | None, *, low: int) -> int | None:
-        """Take a whole number of at least ``low``."""
+        """Take an integer of at least ``low``."""
         value = self.take(key)
         if value is None:
             return default
-        if isinstance(value, float) and value.is_integer():  # 640.0 is a whole number in JSON
+        if isinstance(value, float) and value.is_integer():  # JSON does not distinguish 640.0 from 640
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
             raise self._wrong(key, f"a whole number from {low}", value)
@@ -112,6 +121,7 @@ class Fields:
         value = self.take(key)
         if not isinstance(value, list) or not value:
             raise self._wrong(key, "a list of [x, y] pairs", value)
+        self._check_length(key, value, MAX_CORNERS)
         corners = []
         for corner in value:
             if not isinstance(corner, list) or len(corner) != 2:
@@ -119,6 +129,10 @@ class Fields:
             x, y = (self._finite(key, item, -math.inf, math.inf) for item in corner)
             corners.append((x, y))
         return tuple(corners)
+
+    def _check_length(self, key: str, value: list[Any], most: int) -> None:
+        if len(value) > most:
+            raise too_many(f"{self.name}.{key}", len(value), most)
 
     def _finite(self, key: str, value: Any, low: float, high: float) -> float:
         usable = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _HUGE

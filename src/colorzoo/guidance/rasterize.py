@@ -1,4 +1,4 @@
-"""Between recipes (pixels of the original picture) and guidance (tensors at any size)."""
+"""Conversion between recipes (pixels of the original picture) and hints (tensors of any size)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from torch import Tensor
 
 from colorzoo.color import at_lightness, lab_to_rgb, rgb_to_lab
 from colorzoo.guidance.fields import hex_color
-from colorzoo.guidance.kinds import Boxes, Points, Scribbles
+from colorzoo.guidance.hints import Boxes, Points, Scribbles
 from colorzoo.guidance.recipe import PointHint, Recipe, Stroke
 
-_WIDEST = 1e5  # pixels; a stroke covers any picture before
-_SHOWN_LUMA = 60.0  # lightness at which an exact ab is shown as #rrggbb
+_MAX_WIDTH = 1e5  # pixels of a stroke; covers any picture
+_SHOWN_LUMA = 60.0  # lightness at which an exact ab is written as #rrggbb
 
 
 def rasterize_points(recipe: Recipe, width: int, height: int, size: tuple[int, int]) -> Points | None:
-    """Draw the points of a recipe for a picture of ``width`` x ``height`` on a map of ``size`` (H, W).
+    """Draw the points of a recipe for a picture of ``width`` x ``height`` on maps of ``size`` (H, W).
 
-    A point covers the pixels whose centers lie in its square, and always at least the one it lies in.
+    A point covers the pixels whose centers lie in its square, and at least the one it lies in.
     """
     if not recipe.points:
         return None
@@ -50,7 +50,7 @@ def rasterize_scribbles(recipe: Recipe, width: int, height: int, size: tuple[int
 
 
 def boxes_of(recipe: Recipe, width: int, height: int) -> Boxes | None:
-    """Return the boxes of a recipe for a picture of ``width`` x ``height``; None if it speaks of none."""
+    """Return the boxes of a recipe for a picture of ``width`` x ``height``; None if unspecified."""
     if recipe.boxes is None:
         return None
     scale = torch.tensor([width, height, width, height], dtype=torch.float32)
@@ -63,23 +63,23 @@ def point_ab(point: PointHint) -> Tensor:
 
 
 def points_lab(points: Sequence[PointHint], luma: Tensor) -> Tensor:
-    """Return the ``(N, 3)`` Lab that points ask for where the picture's lightness is ``(N,)`` luma.
+    """Return the target Lab ``(N, 3)`` of points on pixels of lightness ``luma`` ``(N,)``.
 
-    A color is brought to that lightness, as far as sRGB shows it there; an exact ab is taken as it stands.
+    A color is moved to that lightness within sRGB; an exact ab is used unchanged.
     """
     chosen = torch.tensor([color_lab(point.color) for point in points])
     moved = at_lightness(chosen.T[:, :, None], luma[None, :, None])[:, :, 0].T
-    asked = torch.cat([luma[:, None], torch.stack([point_ab(point) for point in points])], dim=1)
+    unchanged = torch.cat([luma[:, None], torch.stack([point_ab(point) for point in points])], dim=1)
     exact = torch.tensor([point.ab is not None for point in points])
-    return torch.where(exact[:, None], asked, moved)
+    return torch.where(exact[:, None], unchanged, moved)
 
 
-@lru_cache(maxsize=4096)  # while somebody draws, all points but one are those of the picture before
+@lru_cache(maxsize=4096)  # while a user draws, all points but one stay the same
 def color_lab(color: str) -> tuple[float, float, float]:
-    """Return L, a and b of ``#rrggbb``.
+    """Return L, a and b of a ``#rrggbb`` color.
 
     Raises:
-        GuidanceError: It is no such color.
+        GuidanceError: It is not such a color.
     """
     color = hex_color(color, "PointHint.color")
     rgb = torch.tensor([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
@@ -88,13 +88,9 @@ def color_lab(color: str) -> tuple[float, float, float]:
 
 
 def points_to_hints(points: Points) -> Iterator[PointHint]:
-    """Describe the points of one picture as squares; drawing them again gives the same tensors.
+    """Describe the points of one picture (a batch of one) as squares that do not overlap.
 
-    Args:
-        points: A batch of one.
-
-    Yields:
-        Squares that do not overlap, by their top left pixels.
+    Drawing them again gives the same tensors.
     """
     free, (lab, exact) = points.mask[0, 0] > 0, _chosen(points)
     keys = torch.cat([lab, exact[None]])
@@ -107,7 +103,7 @@ def points_to_hints(points: Points) -> Iterator[PointHint]:
 
 
 def _chosen(points: Points) -> tuple[Tensor, Tensor]:
-    """Return the chosen colors of one picture as Lab ``(3, H, W)``, and where ab alone is meant."""
+    """Return the chosen colors of one picture, Lab ``(3, H, W)``, and ``(H, W)``, 1 where only ab counts."""
     ab = points.ab[0].float()
     exact = torch.ones_like(ab[0]) if points.exact is None or points.luma is None else points.exact[0, 0]
     luma = torch.full_like(ab[:1], _SHOWN_LUMA)
@@ -117,16 +113,16 @@ def _chosen(points: Points) -> tuple[Tensor, Tensor]:
 
 
 def covered(center: float, radius: float, scale: float, length: int) -> slice:
-    """Return the pixels of an axis that a patch covers: those with centers in it, or the one it lies in.
+    """Return the pixels along an axis that a patch covers: those with centers in it, at least one.
 
     Args:
-        center: Middle of the patch in pixels of the picture.
+        center: Center of the patch in pixels of the picture.
         radius: Half its side in the same pixels.
         scale: Pixels of the map per pixel of the picture.
         length: Pixels of the map along this axis.
     """
     home = min(max(math.floor(center * scale), 0), length - 1)
-    radius = min(radius, (length + 1) / scale)  # covers all; far larger numbers would overflow
+    radius = min(radius, (length + 1) / scale)  # covers all; larger numbers may overflow
     first = math.ceil((center - radius) * scale - 0.5 - 1e-6)
     last = math.floor((center + radius) * scale - 0.5 + 1e-6)
     first, last = (home, home) if last < first else (first, last)
@@ -134,7 +130,7 @@ def covered(center: float, radius: float, scale: float, length: int) -> slice:
 
 
 def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: Stroke, scale_x: float, scale_y: float) -> None:
-    width = min(max(1.0, stroke.width * (scale_x + scale_y) / 2), _WIDEST)
+    width = min(max(1.0, stroke.width * (scale_x + scale_y) / 2), _MAX_WIDTH)
     corners = [(x * scale_x, y * scale_y) for x, y in stroke.path]
     if len(corners) > 1:
         draw.line(corners, fill=1, width=round(width), joint="curve")
@@ -144,7 +140,7 @@ def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: Stroke, scale_x: float, scal
 
 
 def _largest_square(free: Tensor, keys: Tensor, row: int, column: int) -> int:
-    """Return the side of the largest all-free square of one ``(K, H, W)`` key with this top left pixel."""
+    """Return the side of the largest free square of one ``(K, H, W)`` key with this top left pixel."""
     key, side = keys[:, row, column].view(-1, 1, 1), 1
     while row + side < free.shape[0] and column + side < free.shape[1]:
         square = (slice(row, row + side + 1), slice(column, column + side + 1))

@@ -1,44 +1,70 @@
-"""The recipe: a user's wishes for one picture as a versioned JSON file.
+"""The recipe: all hints and settings for one picture as a versioned JSON file.
 
 Coordinates are pixels of the original picture, colors are ``#rrggbb``. The same recipe gives the same colors
-from the command line, Python, a notebook and the drawing pad. ``recipe.schema.json`` beside this module
-documents every field; fields that are not known are kept, so a newer program's file survives a round trip.
+from the command line, Python, a notebook and the drawing pad. ``recipe.schema.json`` documents every field;
+unknown fields are kept, so files of a newer version survive a round trip.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance.areas import MOST_AREAS, Area, parse_area
-from colorzoo.guidance.fields import Fields, hex_color
-from colorzoo.guidance.reach import Reach, read_reach
+from colorzoo.guidance.areas import MAX_AREAS, Area, parse_area
+from colorzoo.guidance.fields import Fields, hex_color, too_many
 
 VERSION = 1
 MAX_STRENGTH = 1.5
 MAX_AB = 150.0  # CIE units; sRGB reaches 108
+MAX_POINTS = 2048
+MAX_SCRIBBLES = 512
+MAX_REGIONS = 1024
+MAX_BOXES = 64
+MAX_DIVISIONS = 100
+MAX_PAINTED = 256
+MAX_REFERENCES = 16
+_MAX_CLASSES = 4096
+_MAX_ITEMS = {
+    "points": MAX_POINTS,
+    "scribbles": MAX_SCRIBBLES,
+    "regions": MAX_REGIONS,
+    "boxes": MAX_BOXES,
+    "areas": MAX_AREAS,
+}
+MAX_REACH = 10.0
 _BINS = 313  # of the ab plane inside sRGB
 _LISTS = ("points", "scribbles", "regions", "boxes")
-_LATER_KINDS = ("exemplar", "classes", "statistics")  # kept as they stand, for the models that use them
+_OBJECTS = ("exemplar", "classes", "statistics")  # kept as parsed JSON
+
+ReachName = Literal["automatic", "everywhere"]
+Reach = ReachName | float
+"""Reach of the color of a point.
+
+``"automatic"``: over the pixels that belong to the point by the structure of the picture, fading where that
+is uncertain. ``"everywhere"``: as far as the network spreads it. A number multiplies the automatic reach; 0
+keeps the color inside the point's square.
+"""
+REACH_NAMES: tuple[ReachName, ...] = get_args(ReachName)
 
 
 @dataclass(frozen=True)
 class PointHint:
-    """A color at a place.
+    """A color at a point.
 
     Attributes:
         x: Pixels from the left edge of the original picture.
         y: Pixels from its top edge.
         radius: Half the side of the square patch, in pixels of the original picture.
         color: ``#rrggbb``; hue and chroma count, lightness is the picture's.
-        ab: Exact color in CIE units; goes before ``color`` when given.
-        reach: How far the color goes; see `colorzoo.guidance.reach`.
-        stroke: Points with the same number were drawn as one stroke, and are edited as one; None is alone.
+        ab: Exact color in CIE units; overrides ``color``.
+        reach: How far the color spreads; see `Reach`.
+        stroke: Number of the stroke that the point is part of, or None; the pad edits a stroke as one.
         extra: Unknown fields.
     """
 
@@ -69,7 +95,7 @@ class Stroke:
 
 @dataclass(frozen=True)
 class RegionColor:
-    """The color of one region that a model asked for.
+    """The color of one region that a model proposed.
 
     Attributes:
         index: Number of the region, from 0.
@@ -84,13 +110,13 @@ class RegionColor:
 
 @dataclass(frozen=True)
 class BoxHint:
-    """Where one thing of the picture is.
+    """The bounding box of an object.
 
     Attributes:
         x: Left edge in pixels of the original picture.
         y: Top edge.
-        width: Its width in the same pixels.
-        height: Its height.
+        width: Width in the same pixels.
+        height: Height.
         extra: Unknown fields.
     """
 
@@ -108,21 +134,21 @@ class BoxHint:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything a user wishes for one picture.
+    """All hints and settings for one picture.
 
     Attributes:
         width: Width of the original picture in pixels, or None if the recipe fits any size.
-        height: Its height.
+        height: Height of the original picture, or None.
         sha256: Hash of the picture's file, or None.
         model: Registered model name, or None for the default.
-        strength: Factor on the chroma, 0 .. 1.5.
+        strength: Factor on the chroma, 0 to 1.5.
         points: Color points; later ones cover earlier ones.
         scribbles: Strokes.
         regions: Colored regions.
-        boxes: Things of the picture; empty if there are none, None if nobody has said.
-        proposal: SHA-256 of the model's map of regions that the colors were chosen on, or None.
-        areas: Parts of the picture that are filled, locked, kept gray, or all that may change.
-        extra: The fields ``exemplar``, ``classes``, ``statistics`` as they stand, and unknown fields.
+        boxes: Boxes of objects; None means unspecified, an empty tuple that there are none.
+        proposal: SHA-256 of the model's map of regions for which the colors were chosen, or None.
+        areas: Parts of the picture that are filled, locked, kept gray, or the only ones to change.
+        extra: The fields ``exemplar``, ``classes``, ``statistics`` as parsed, and unknown fields.
     """
 
     width: int | None = None
@@ -138,16 +164,22 @@ class Recipe:
     areas: tuple[Area, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name, most in _MAX_ITEMS.items():
+            count = len(getattr(self, name) or ())
+            if count > most:
+                raise too_many(f"recipe.{name}", count, most)
+
     @classmethod
     def from_json(cls, source: str | Path | Mapping[str, Any]) -> Recipe:
-        """Read a recipe from a file, from JSON text (beginning with ``{``), or from parsed JSON.
+        """Read a recipe from a file, from JSON text (starting with ``{``), or from parsed JSON.
 
         Raises:
-            GuidanceError: The file is missing or no recipe; the message names the field, what was found and
-                what was expected.
+            GuidanceError: The file is missing or not a recipe; the message names the field, its value and
+                the expected one.
         """
         document = dict(source) if isinstance(source, Mapping) else _load(source)
-        return _parse(Fields(_migrate(document), "recipe"))
+        return _parse(Fields(document, "recipe"))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain JSON types; fields at their defaults are left out."""
@@ -169,7 +201,7 @@ class Recipe:
         return document
 
     def to_json(self, path: str | Path | None = None) -> str:
-        """Return the recipe as JSON text, and write it to ``path`` (atomically) if one is given.
+        """Return the recipe as JSON text; also write it to ``path``, atomically, if given.
 
         Raises:
             GuidanceError: The file cannot be written.
@@ -180,26 +212,23 @@ class Recipe:
         return text
 
     def kinds(self) -> tuple[str, ...]:
-        """Return the names of the kinds of guidance that the recipe gives."""
+        """Return the names of the hints in the recipe."""
         given = [name for name in _LISTS if getattr(self, name)]
-        return (*given, *(name for name in _LATER_KINDS if self.extra.get(name)))
+        return (*given, *(name for name in _OBJECTS if self.extra.get(name)))
 
     def unknown(self) -> tuple[str, ...]:
-        """Return the names of fields that this version does not know, such as ``points[2].colour``."""
-        names = [name for name in self.extra if name not in (*_LATER_KINDS, "image")]
-        for kind in (*_LISTS, "areas"):
-            names += [
-                f"{kind}[{i}].{name}"
-                for i, item in enumerate(getattr(self, kind) or ())
-                for name in item.extra
-            ]
+        """Return the names of unknown fields, such as ``points[2].colour``."""
+        names = [name for name in self.extra if name not in (*_OBJECTS, "image")]
+        for key in (*_LISTS, "areas"):
+            items = enumerate(getattr(self, key) or ())
+            names += [f"{key}[{i}].{name}" for i, item in items for name in item.extra]
         return tuple(names)
 
     def check_inside(self, width: int, height: int) -> None:
-        """Make sure that the recipe belongs to a picture of this size.
+        """Check that the recipe fits a picture of this size.
 
         Raises:
-            GuidanceError: It was made for another size, or a point lies outside.
+            GuidanceError: It was made for another size, or a hint lies outside.
         """
         made_for = (self.width or width, self.height or height)
         if made_for != (width, height):
@@ -207,14 +236,11 @@ class Recipe:
                 f"recipe is for a picture of {made_for[0]} x {made_for[1]} pixels, but this one has "
                 f"{width} x {height}; coordinates are pixels of the original picture."
             )
-        places = [(f"points[{i}]", p.x, p.y) for i, p in enumerate(self.points)]
-        places += [
-            (f"boxes[{i}]", x, y)
-            for i, (left, top, right, bottom) in enumerate(box.corners for box in self.boxes or ())
-            for x, y in ((left, top), (right, bottom))
-        ]
-        places += [(f"scribbles[{i}]", x, y) for i, s in enumerate(self.scribbles) for x, y in s.path]
-        for name, x, y in places:
+        corners = [(f"points[{i}]", p.x, p.y) for i, p in enumerate(self.points)]
+        for i, box in enumerate(self.boxes or ()):
+            corners += [(f"boxes[{i}]", *box.corners[:2]), (f"boxes[{i}]", *box.corners[2:])]
+        corners += [(f"scribbles[{i}]", x, y) for i, s in enumerate(self.scribbles) for x, y in s.path]
+        for name, x, y in corners:
             if not (0 <= x <= width and 0 <= y <= height):
                 raise GuidanceError(
                     f"{name} at ({x:g}, {y:g}) lies outside the picture ({width} x {height} pixels)."
@@ -242,45 +268,43 @@ def _load(source: str | Path) -> dict[str, Any]:
             text = source
         else:
             name = f"recipe {str(source)!r}"
-            text = Path(source).read_text(encoding="utf-8-sig")  # editors on Windows begin with a mark
+            text = Path(source).read_text(encoding="utf-8-sig")  # editors on Windows write a byte order mark
         document = json.loads(text)
     except json.JSONDecodeError as error:
-        raise GuidanceError(f"{name} is no JSON: line {error.lineno}, {error.msg}.") from error
+        raise GuidanceError(f"{name} is not JSON: line {error.lineno}, {error.msg}.") from error
     except UnicodeDecodeError as error:
         raise GuidanceError(f"{name} cannot be read: not UTF-8 text.") from error
-    except (OSError, ValueError, RecursionError) as error:  # the latter two: absurd numbers, absurd nesting
+    except (OSError, ValueError, RecursionError) as error:  # the latter two: huge numbers, deep nesting
         raise GuidanceError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     if not isinstance(document, dict):
         raise GuidanceError(f"{name} must be a JSON object, got {type(document).__name__}.")
     return document
 
 
-def _migrate(document: dict[str, Any]) -> dict[str, Any]:
-    """Bring an older recipe to the current version. Version 1 is the first, so a missing one means 1."""
-    version = Fields(document, "recipe").integer("version", VERSION, low=1)
+def _parse(fields: Fields) -> Recipe:
+    version = fields.integer("version", VERSION, low=1)
     if version is not None and version > VERSION:
         raise GuidanceError(
             f"recipe.version {version} comes from a newer colorzoo; this one reads up to {VERSION}."
         )
-    return document
-
-
-def _parse(fields: Fields) -> Recipe:
-    fields.take("version")
-    _check_later_kinds(fields.rest())
+    _check_objects(fields.rest())
     image = fields.child("image")
+    has_boxes = fields.rest().get("boxes") is not None
     recipe = Recipe(
         width=image.integer("width", None, low=1),
         height=image.integer("height", None, low=1),
         sha256=image.text("sha256", None),
         model=fields.text("model", None),
         strength=fields.number("strength", 1.0, low=0, high=MAX_STRENGTH),
-        points=tuple(_parse_point(item) for item in fields.children("points")),
-        scribbles=tuple(_parse_stroke(item) for item in fields.children("scribbles")),
-        regions=tuple(_parse_region(item) for item in fields.children("regions")),
-        boxes=_parse_boxes(fields),
+        points=tuple(_parse_point(item) for item in fields.children("points", MAX_POINTS)),
+        scribbles=tuple(
+            Stroke(path=item.path("path"), width=item.number("width", 5.0, low=0), extra=item.rest())
+            for item in fields.children("scribbles", MAX_SCRIBBLES)
+        ),
+        regions=tuple(_parse_region(item) for item in fields.children("regions", MAX_REGIONS)),
+        boxes=tuple(_parse_box(item) for item in fields.children("boxes", MAX_BOXES)) if has_boxes else None,
         proposal=fields.text("proposal", None),
-        areas=_parse_areas(fields),
+        areas=tuple(parse_area(item) for item in fields.children("areas", MAX_AREAS)),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )
     if recipe.width is not None and recipe.height is not None:
@@ -288,12 +312,14 @@ def _parse(fields: Fields) -> Recipe:
     return recipe
 
 
-def _check_later_kinds(document: dict[str, Any]) -> None:
-    """Check the fields that are kept as they stand."""
+def _check_objects(document: dict[str, Any]) -> None:
+    """Check the fields that are kept as parsed JSON."""
     fields = Fields(document, "recipe")
+    for division in fields.children("divisions", MAX_DIVISIONS):
+        division.path("path")
     exemplar = fields.child("exemplar")
     exemplar.number("alpha", 1.0, low=0, high=1)
-    for reference in (exemplar, *exemplar.children("more")):
+    for reference in (exemplar, *exemplar.children("more", MAX_REFERENCES)):
         reference.text("path", None)
         reference.number("weight", 1.0, low=0)
     statistics = fields.child("statistics")
@@ -301,11 +327,13 @@ def _check_later_kinds(document: dict[str, Any]) -> None:
     statistics.numbers("histogram", _BINS, low=0, high=1e9)
     classes = fields.child("classes")
     table = classes.child("map")
+    if len(table.rest()) > _MAX_CLASSES:
+        raise too_many(table.name, len(table.rest()), _MAX_CLASSES)
     for name in table.rest():
         table.integer(name, None, low=0)
     for name in ("file", "reference_file"):
         classes.text(name, None)
-    for area in classes.children("painted"):
+    for area in classes.children("painted", MAX_PAINTED):
         area.integer("class", None, low=0)
         area.path("path")
 
@@ -327,30 +355,12 @@ def _parse_point(fields: Fields) -> PointHint:
     )
 
 
-def _parse_stroke(fields: Fields) -> Stroke:
-    return Stroke(path=fields.path("path"), width=fields.number("width", 5.0, low=0), extra=fields.rest())
-
-
 def _parse_region(fields: Fields) -> RegionColor:
     index = fields.integer("index", None, low=0)
     color = fields.text("color", None)
     if index is None or color is None:
         raise GuidanceError(f"{fields.name} needs an index and a color '#rrggbb'.")
     return RegionColor(index, hex_color(color, f"{fields.name}.color"), fields.rest())
-
-
-def _parse_boxes(fields: Fields) -> tuple[BoxHint, ...] | None:
-    """Read the boxes; an empty list is something else than none at all."""
-    if fields.rest().get("boxes") is None:
-        return None
-    return tuple(_parse_box(item) for item in fields.children("boxes"))
-
-
-def _parse_areas(fields: Fields) -> tuple[Area, ...]:
-    areas = tuple(parse_area(item) for item in fields.children("areas"))
-    if len(areas) > MOST_AREAS:
-        raise GuidanceError(f"{fields.name} has {len(areas)} areas; at most {MOST_AREAS} are taken.")
-    return areas
 
 
 def _parse_box(fields: Fields) -> BoxHint:
@@ -363,6 +373,35 @@ def _parse_box(fields: Fields) -> BoxHint:
 
 def _item(item: PointHint | Stroke | RegionColor | BoxHint) -> dict[str, Any]:
     values = {k: v for k, v in vars(item).items() if k != "extra" and v is not None}
-    if values.get("reach") == "everywhere":  # left out, as in recipes from before there was a reach
+    if values.get("reach") == "everywhere":  # the default, left out as in older recipes
         del values["reach"]
     return {**item.extra, **json.loads(json.dumps(values))}
+
+
+def read_reach(value: object, name: str) -> Reach:
+    """Check a parsed reach.
+
+    Args:
+        value: A name, or a number from 0 to 10; None, as in older recipes, means everywhere.
+        name: Name of the field in errors.
+
+    Raises:
+        GuidanceError: It is neither.
+    """
+    if value is None:
+        return "everywhere"
+    if value in REACH_NAMES:
+        return value
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(cast(float, value)) or not 0 <= cast(float, value) <= MAX_REACH:
+        names = ", ".join(map(repr, REACH_NAMES))
+        raise GuidanceError(f"{name} must be {names} or a number from 0 to {MAX_REACH:g}, got {value!r}.")
+    return float(cast(float, value))
+
+
+def parse_reach(text: str, name: str) -> Reach:
+    """Parse a reach from text, as `read_reach`."""
+    try:
+        return read_reach(float(text), name)
+    except ValueError:
+        return read_reach(text, name)

@@ -1,72 +1,94 @@
-"""Class maps: from the model, from a label image, re-assigned by a table, painted.
+"""Class maps: from the model or a label image, reassigned by a table, painted, and shown over a photo.
 
 In a recipe they are ``classes``: ``map`` (old class -> new class, SPColor section III-D), ``file`` and
-``reference_file`` (label images in place of the model's own classes), ``painted`` (polygons with a class).
+``reference_file`` (label images in place of the model's classes), ``painted`` (polygons with a class).
 """
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, UnidentifiedImageError
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import ClassMap, Recipe
 from colorzoo.guidance.fields import Fields
-from colorzoo.picture_formats import open_picture
-from colorzoo.tasks import ColoringModel
+from colorzoo.guidance.recipe import MAX_PAINTED
+from colorzoo.inference.full_size import FullLuma, working_size
+from colorzoo.model import ColoringModel
+from colorzoo.pictures.formats import open_picture
+from colorzoo.pictures.picture import Picture
 
-_LIKE = 0.02  # by how much the aspect ratio of a label image may differ: rounding of a small one
+_SAME_ASPECT = 0.02  # tolerance of the aspect ratio of a label image, for rounding
 _LARGEST = 65535
+_GOLDEN = 0.618034  # successive hues lie far apart
+_BLEND = 0.55
+_ROW, _BOX, _LEGEND = 22, 14, 120  # pixels
 
 
 @runtime_checkable
 class FindsClasses(Protocol):
-    """A model whose colors travel inside classes; it may say how many there are as ``class_count``."""
+    """A model whose colors travel inside classes; optionally it has their number as ``class_count``."""
 
     def segment(self, luma: Tensor) -> Tensor:
         """Return the ``(B, 1, H, W)`` int64 class of each pixel of a lightness."""
 
 
+@dataclass(frozen=True)
+class Segmented:
+    """Classes of a photo.
+
+    Attributes:
+        labels: ``(H, W)`` int64, at the photo's size.
+        shares: Share of the pixels by class, the largest first.
+    """
+
+    labels: NDArray[np.int64]
+    shares: dict[int, float]
+
+
 def find_classes(model: FindsClasses, luma: Tensor) -> Tensor:
-    """Ask a model for the classes of a lightness, on its device; the answer is on the CPU."""
+    """Segment a lightness on the model's device; return the classes on the CPU."""
     device = cast(ColoringModel, model).device
     with torch.inference_mode():
         return model.segment(luma.to(device)).cpu()
 
 
 def class_map(model: FindsClasses, recipe: Recipe, luma: Tensor, reference: Tensor | None) -> ClassMap | None:
-    """Return the classes that a recipe asks for; None if it does not speak of them, for the model's own.
+    """Return the classes of a recipe; None without the field ``classes``, for the model's own.
 
     Args:
-        model: Names the classes that no label image names.
-        recipe: With the field ``classes``; painted polygons are in pixels of ``recipe.width``.
+        model: The model, for the classes that no label image gives.
+        recipe: The recipe; painted polygons are in pixels of ``recipe.width``.
         luma: ``(1, 1, h, w)`` in [0, 100].
         reference: ``(1, 3, h', w')`` in [0, 1], or None.
 
     Raises:
-        GuidanceError: A class that does not exist, or a label image that does not fit.
+        GuidanceError: A class does not exist, or a label image does not fit.
     """
     wanted = recipe.extra.get("classes") or {}
     if not wanted:
         return None
-    file, other_file = wanted.get("file"), wanted.get("reference_file")
+    file, reference_file = wanted.get("file"), wanted.get("reference_file")
     count = None if file else getattr(model, "class_count", None)
     target = read_labels(file, luma) if file else find_classes(model, luma)
     moved = target.clone()
-    for old, new in _table(wanted.get("map") or {}, count).items():
+    for old, new in _read_table(wanted.get("map") or {}, count).items():
         moved[target == old] = new
     _paint(moved, wanted, recipe, count)
     if reference is None:
         return ClassMap(moved)
-    if other_file:
-        return ClassMap(moved, read_labels(other_file, reference))
+    if reference_file:
+        return ClassMap(moved, read_labels(reference_file, reference))
     if file:
         raise GuidanceError(
             "classes.file names the classes of the picture, but classes.reference_file (--reference-classes) "
@@ -75,18 +97,14 @@ def class_map(model: FindsClasses, recipe: Recipe, luma: Tensor, reference: Tens
     return ClassMap(moved, find_classes(model, rgb_to_lab(reference)[:, :1]))
 
 
-def read_labels(path: str | Path, like: Tensor) -> Tensor:
-    """Read a label image, the class of each pixel as its gray value or palette index.
+def read_label_image(path: str | Path) -> NDArray[np.int64]:
+    """Read a label image ``(H, W)``, the class of each pixel as its gray value or palette index.
 
     Args:
-        path: An 8- or 16-bit image of one channel, as COCO-Stuff has them, of any size.
-        like: The picture ``(1, C, h, w)``.
-
-    Returns:
-        ``(1, 1, h', w')`` int64 at the image's own size.
+        path: An 8- or 16-bit image of one channel, as in COCO-Stuff.
 
     Raises:
-        GuidanceError: It cannot be read, has colors, or another shape than the picture.
+        GuidanceError: It cannot be read, or has colors.
     """
     try:
         with open_picture(path) as image:
@@ -95,20 +113,29 @@ def read_labels(path: str | Path, like: Tensor) -> Tensor:
                     f"label image {str(path)!r} has the mode {image.mode}; one channel with the number "
                     "of the class was expected (gray or palette)."
                 )
-            labels = torch.from_numpy(np.asarray(image).astype(np.int64))[None, None]
+            return np.asarray(image).astype(np.int64)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or "it is no picture"
         raise GuidanceError(f"label image {str(path)!r} cannot be read: {reason}.") from error
+
+
+def read_labels(path: str | Path, like: Tensor) -> Tensor:
+    """Read a label image for a picture ``(1, C, h, w)``, ``(1, 1, h', w')`` int64 at the image's own size.
+
+    Raises:
+        GuidanceError: See `read_label_image`; or it has another shape than the picture.
+    """
+    labels = torch.from_numpy(read_label_image(path))[None, None]
     (height, width), (rows, columns) = like.shape[-2:], labels.shape[-2:]
-    if abs(width * rows / (height * columns) - 1) > max(_LIKE, 1 / min(height, width, rows, columns)):
+    if abs(width * rows / (height * columns) - 1) > max(_SAME_ASPECT, 1 / min(height, width, rows, columns)):
         raise GuidanceError(
             f"label image {str(path)!r} has {columns} x {rows} pixels, which is not the shape of its picture "
-            f"({width} x {height} as the network sees it)."
+            f"({width} x {height} at the network's size)."
         )
     return labels
 
 
-def _table(values: Mapping[str, Any], count: int | None) -> dict[int, int]:
+def _read_table(values: Mapping[str, Any], count: int | None) -> dict[int, int]:
     """Read a table old class -> new class."""
     fields = Fields(dict(values), "recipe.classes.map")
     table = {}
@@ -120,27 +147,82 @@ def _table(values: Mapping[str, Any], count: int | None) -> dict[int, int]:
         new = fields.integer(name, None, low=0)
         assert new is not None
         for number in (int(name), new):
-            _check(number, count, "recipe.classes.map")
+            _check_class(number, count, "recipe.classes.map")
         table[int(name)] = new
     return table
 
 
 def _paint(labels: Tensor, wanted: Mapping[str, Any], recipe: Recipe, count: int | None) -> None:
-    """Give the pixels inside painted polygons their class, later ones over earlier ones."""
+    """Set the class of the pixels inside painted polygons, later ones over earlier ones."""
     height, width = labels.shape[-2:]
     scale = (width / (recipe.width or width), height / (recipe.height or height))
-    for area in Fields({"painted": wanted.get("painted")}, "recipe.classes").children("painted"):
+    painted = Fields({"painted": wanted.get("painted")}, "recipe.classes")
+    for area in painted.children("painted", MAX_PAINTED):
         number = area.integer("class", None, low=0)
         corners = area.path("path")
         if number is None or len(corners) < 3:
             raise GuidanceError(f"{area.name} needs a class and a path of at least three corners.")
-        _check(number, count, area.name)
+        _check_class(number, count, area.name)
         canvas = Image.new("1", (width, height))
         ImageDraw.Draw(canvas).polygon([(x * scale[0], y * scale[1]) for x, y in corners], fill=1)
         labels[0, 0][torch.from_numpy(np.array(canvas))] = number
 
 
-def _check(number: int, count: int | None, name: str) -> None:
+def _check_class(number: int, count: int | None, name: str) -> None:
     largest = _LARGEST if count is None else count - 1
     if number > largest:
-        raise GuidanceError(f"{name} speaks of class {number}; classes are from 0 to {largest}.")
+        raise GuidanceError(f"{name} has class {number}; classes are from 0 to {largest}.")
+
+
+def segment_picture(model: FindsClasses, picture: Picture, size: int) -> Segmented:
+    """Segment a photo.
+
+    Args:
+        model: The model.
+        picture: The photo.
+        size: Its shorter side for the model.
+    """
+    width, height = picture.size
+    small = find_classes(model, FullLuma(picture.levels).shrunk(working_size(height, width, size)))
+    whole: Tensor = torch.nn.functional.interpolate(small.double(), size=(height, width), mode="nearest")
+    labels = whole[0, 0].long().numpy()
+    numbers, counts = np.unique(labels, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return Segmented(labels, {int(numbers[i]): float(counts[i] / labels.size) for i in order})
+
+
+def draw_classes(picture: Picture, found: Segmented) -> Image.Image:
+    """Draw the classes over the photo, each with its number, and a legend to the right."""
+    rgb = picture.rgb
+    gray = rgb @ np.array([0.299, 0.587, 0.114], np.float32)
+    overlay = np.zeros_like(rgb)
+    for number in found.shares:
+        overlay[found.labels == number] = np.array(class_color(number)) / 255
+    mixed = (1 - _BLEND) * gray[..., None] + _BLEND * overlay
+    height, width = found.labels.shape
+    canvas = Image.new("RGB", (width + _LEGEND, max(height, _ROW * len(found.shares) + 8)), "white")
+    canvas.paste(Image.fromarray((mixed * 255).round().astype(np.uint8)), (0, 0))
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(13)
+    for row, (number, share) in enumerate(found.shares.items()):
+        top = 4 + row * _ROW
+        draw.rectangle((width + 8, top, width + 8 + _BOX, top + _BOX), fill=class_color(number))
+        draw.text((width + 16 + _BOX, top - 1), f"{number}  {share:.0%}", fill="black", font=font)
+        x, y = _central_pixel(found.labels == number)
+        draw.text(
+            (x, y), str(number), fill="white", font=font, anchor="mm", stroke_width=2, stroke_fill="black"
+        )
+    return canvas
+
+
+def class_color(number: int) -> tuple[int, int, int]:
+    """Return the color of a class, the same in every picture."""
+    red, green, blue = colorsys.hsv_to_rgb((number * _GOLDEN) % 1, 0.75, 0.95 if number % 2 else 0.75)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def _central_pixel(mask: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return x and y of the pixel of a mask nearest to its center of mass."""
+    rows, columns = np.nonzero(mask)
+    away = (rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2
+    best = int(away.argmin())
+    return int(columns[best]), int(rows[best])

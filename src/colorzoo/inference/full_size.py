@@ -1,47 +1,46 @@
-"""What happens to a picture at its full size: its lightness in, its colors out, a band of rows at a time.
+"""Between the full size of a picture and the size of the network, a band of rows at a time.
 
-No float copy of a whole picture is made: lightness is looked up from the stored levels whenever a band needs
-it, and a band of the result is rounded to levels at once.
+No float copy of a whole picture is made: a band's lightness is computed from the stored levels when it is
+needed, and a band of the result is rounded to levels at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo.color.gamut import linear_rgb_in_gamut
 from colorzoo.color.levels import encoded, luma_of_levels, write_levels
-from colorzoo.inference.picture import Levels
-from colorzoo.inference.pins import Pin
-from colorzoo.inference.resample import BandShrinker, BicubicUpsampler
+from colorzoo.pictures.picture import Levels
 
-_BAND_PIXELS = 2**18  # fewer, and each step costs more than its pixels; more leave the processor's cache
+_BAND_PIXELS = 2**18  # with fewer a step costs more than its pixels, more leave the processor's cache
+CUT = 3.5  # deviations beyond which a correction's weight is below a thousandth
+_LONGEST = 4  # times the working size; a longer strip is scaled by its long side
+_BICUBIC_A, _ANTIALIASED_A = -0.75, -0.5  # as in torch.nn.functional.interpolate
 
-
-class MovesRows(Protocol):
-    """Moves the lightness of a picture, a band at a time."""
-
-    def __call__(self, luma: Tensor, first: int, last: int, /) -> Tensor:
-        """Return the rows ``(rows, W)`` from ``first`` up to ``last``, moved."""
+ShiftRows = Callable[[Tensor, int, int], Tensor]
+"""Shifts the lightness ``(rows, W)`` of a band, given its first row and the one after its last."""
 
 
 @dataclass(frozen=True)
 class FullLuma:
-    """The lightness of a picture, ``(H, W)`` in [0, 100], made where it is looked at.
+    """Lightness ``(H, W)`` in [0, 100] of a picture, computed on access.
 
     Attributes:
         levels: The stored picture, ``(H, W)`` or ``(H, W, 3)``.
-        move: Where areas move it; None leaves the picture's.
+        shift: Shift of the lightness by areas, or None.
     """
 
     levels: Levels
-    move: MovesRows | None = None
+    shift: ShiftRows | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -51,25 +50,25 @@ class FullLuma:
     def rows(self, first: int, last: int) -> Tensor:
         """Return the rows from ``first`` up to ``last``, ``(last - first, W)``."""
         luma = luma_of_levels(self.levels[first:last])
-        return luma if self.move is None else self.move(luma, first, last)
+        return luma if self.shift is None else self.shift(luma, first, last)
 
     def __getitem__(self, places: tuple[Tensor, Tensor]) -> Tensor:
         """Return the lightness ``(K,)`` of single pixels: ``(K,)`` rows and columns."""
-        if self.move is not None:
+        if self.shift is not None:
             pairs = zip(*(place.tolist() for place in places), strict=True)
             return torch.stack([self.rows(row, row + 1)[0, column] for row, column in pairs])
         rows, columns = (place.numpy() for place in places)
         return luma_of_levels(self.levels[rows, columns][None])[0]
 
     def whole(self) -> Tensor:
-        """Return all of it at once, ``(1, 1, H, W)``."""
+        """Return all of it, ``(1, 1, H, W)``."""
         luma = torch.empty(1, 1, *self.shape)
         for first, last in bands(*self.shape):
             luma[0, 0, first:last] = self.rows(first, last)
         return luma
 
     def shrunk(self, size: tuple[int, int]) -> Tensor:
-        """Return what `shrink_luma` makes of the whole, ``(1, 1, h, w)``."""
+        """Return `shrink_luma` of the whole, ``(1, 1, h, w)``."""
         if self.shape == size:
             return self.whole()
         shrinker = BandShrinker(self.shape, size)
@@ -78,18 +77,56 @@ class FullLuma:
         return shrinker.result()
 
 
+@dataclass(frozen=True)
+class PointCorrection:
+    """A color to add in and around a rectangle of pixels.
+
+    Attributes:
+        rows: First and last pixel row of the rectangle.
+        columns: First and last pixel column.
+        reach: Deviation in pixels of the Gaussian with which the color fades outside.
+        ab: ``(2,)`` in CIE units, added in full inside.
+    """
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    reach: float
+    ab: Tensor
+
+    def add_to(self, ab: Tensor, first: int) -> None:
+        """Add the color to the rows from ``first`` of an ab map, ``(2, rows, W)``, in place."""
+        margin = CUT * self.reach
+        top = max(int(self.rows[0] - margin) - first, 0)
+        bottom = min(int(self.rows[1] + margin) + 1 - first, ab.shape[1])
+        left = max(int(self.columns[0] - margin), 0)
+        right = min(int(self.columns[1] + margin) + 1, ab.shape[2])
+        if top >= bottom or left >= right:
+            return
+        away_y = distance_outside(torch.arange(top, bottom) + first, *self.rows)
+        away_x = distance_outside(torch.arange(left, right), *self.columns)
+        y, x = (torch.exp(-0.5 * (away / self.reach).square()) for away in (away_y, away_x))
+        ab[:, top:bottom, left:right] += self.ab.view(2, 1, 1) * y.view(1, -1, 1) * x.view(1, 1, -1)
+
+
+def distance_outside(place: Tensor, first: Tensor | int, last: Tensor | int) -> Tensor:
+    """Return the distance of a place from [first, last] in pixels, 0 inside."""
+    return torch.maximum(first - place, place - last).clamp(min=0).float()
+
+
 def full_luma(levels: Levels) -> Tensor:
     """Return the lightness ``(1, 1, H, W)`` in [0, 100] of a picture ``(H, W)`` or ``(H, W, 3)``."""
     return FullLuma(levels).whole()
 
 
-def join(luma: Tensor | FullLuma, ab: Tensor, pins: Sequence[Pin] = ()) -> NDArray[np.float32]:
-    """Enlarge ab to the size of the lightness, add the pins and convert to RGB.
+def join(
+    luma: Tensor | FullLuma, ab: Tensor, corrections: Sequence[PointCorrection] = ()
+) -> NDArray[np.float32]:
+    """Enlarge ab to the size of the lightness, add the corrections and convert to RGB.
 
     Args:
         luma: ``(H, W)`` in [0, 100].
         ab: ``(2, h, w)`` in CIE units.
-        pins: Colors to add at full size, see `fit_pins`.
+        corrections: Colors of points to add at full size, see `correct_points`.
 
     Returns:
         ``(H, W, 3)`` in [0, 1]; colors outside sRGB lose chroma at constant lightness and hue.
@@ -99,50 +136,148 @@ def join(luma: Tensor | FullLuma, ab: Tensor, pins: Sequence[Pin] = ()) -> NDArr
     def write(linear: Tensor, out: NDArray[Any]) -> None:
         out[:] = encoded(linear).permute(1, 2, 0).numpy()
 
-    _join(luma, ab, pins, rgb, write)
+    _join(luma, ab, corrections, rgb, write)
     return rgb
 
 
 def join_levels(
-    luma: Tensor | FullLuma, ab: Tensor, pins: Sequence[Pin] = (), *, depth: int = 8
+    luma: Tensor | FullLuma, ab: Tensor, corrections: Sequence[PointCorrection] = (), *, depth: int = 8
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Do as `join`, rounded to levels.
-
-    Args:
-        luma: ``(H, W)`` in [0, 100].
-        ab: ``(2, h, w)`` in CIE units.
-        pins: Colors to add at full size, see `fit_pins`.
-        depth: 8 or 16 bits.
-
-    Returns:
-        ``(H, W, 3)``.
-    """
+    """Do as `join`, rounded to ``(H, W, 3)`` levels of ``depth`` 8 or 16 bits."""
     levels = np.empty((*luma.shape, 3), dtype=np.uint16 if depth == 16 else np.uint8)
-    _join(luma, ab, pins, levels, write_levels)
+    _join(luma, ab, corrections, levels, write_levels)
     return levels
 
 
 def _join(
     luma: Tensor | FullLuma,
     ab: Tensor,
-    pins: Sequence[Pin],
+    corrections: Sequence[PointCorrection],
     out: NDArray[Any],
     write: Callable[[Tensor, NDArray[Any]], None],
 ) -> None:
-    """Hand each band of linear light to ``write``, with the rows of ``out`` that it belongs to."""
+    """Pass each band in linear light to ``write``, with its rows of ``out``."""
     height, width = luma.shape
     enlarged = BicubicUpsampler(ab, (height, width))
     with torch.inference_mode():
         for first, last in bands(height, width):
             tile = enlarged.rows(first, last)
-            for pin in pins:
-                pin.add_to(tile, first)
+            for correction in corrections:
+                correction.add_to(tile, first)
             light = luma.rows(first, last) if isinstance(luma, FullLuma) else luma[first:last]
             write(linear_rgb_in_gamut(torch.cat([light[None], tile])), out[first:last])
 
 
 def bands(height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Cut a picture into bands of rows, at least one row each."""
+    """Divide a picture into bands of rows, at least one row each."""
     step = max(1, _BAND_PIXELS // width)
     for first in range(0, height, step):
         yield first, min(first + step, height)
+
+
+def working_size(height: int, width: int, size: int) -> tuple[int, int]:
+    """Return height and width of a picture for the network.
+
+    The shorter side becomes ``size`` at the same aspect ratio; small pictures are not enlarged, and the
+    longer side of a strip is limited to four times ``size``.
+    """
+    scale = min(1.0, size / min(height, width), _LONGEST * size / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def shrink_luma(luma: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resample lightness ``(1, 1, H, W)`` to ``size`` with antialiased bicubic weights."""
+    if tuple(luma.shape[-2:]) == size:
+        return luma
+    return _resized(luma, size).clamp(0, 100)
+
+
+class BandShrinker:
+    """`shrink_luma` of a map that arrives in bands of rows, none of which is kept.
+
+    Rows are reduced first, with a few weights for each row of a band, then columns. As in
+    ``F.interpolate(mode="bicubic", antialias=True)`` a pixel of the result covers two of its own widths to
+    each side, and weights are normalized at the borders.
+
+    Args:
+        whole: Height and width of the map.
+        size: Height and width of the result.
+    """
+
+    def __init__(self, whole: tuple[int, int], size: tuple[int, int]) -> None:
+        self._size, self._step = size, whole[0] / size[0]
+        self._sums = torch.zeros(size[0], whole[1])
+        self._totals = torch.zeros(size[0], 1)
+        self._row = 0
+
+    def add(self, band: Tensor) -> None:
+        """Add the next rows ``(rows, W)`` from the top."""
+        first, self._row = self._row, self._row + len(band)
+        rows = torch.arange(first, self._row, dtype=torch.float64) + 0.5
+        width = max(1.0, self._step)
+        top = max(0, int((first - 2 * width) / self._step - 0.5))
+        bottom = min(self._size[0], int((self._row + 2 * width) / self._step + 0.5) + 1)
+        centers = (torch.arange(top, bottom, dtype=torch.float64) + 0.5) * self._step
+        weights = _cubic((rows - centers[:, None]).abs() / width, _ANTIALIASED_A).float()
+        self._sums[top:bottom].addmm_(weights, band)
+        self._totals[top:bottom] += weights.sum(dim=1, keepdim=True)
+
+    def result(self) -> Tensor:
+        """Return the map ``(1, 1, h, w)`` after the last band."""
+        shrunk = (self._sums / self._totals)[None, None]
+        return (shrunk if shrunk.shape[3] == self._size[1] else _resized(shrunk, self._size)).clamp(0, 100)
+
+
+def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(maps, size=size, mode="bicubic", antialias=True, align_corners=False)
+
+
+class BicubicUpsampler:
+    """Bicubic enlargement of a map, any rows of the result at a time, so tiles have no seams.
+
+    Two small matrix products give the result of ``F.interpolate(mode="bicubic")`` for the whole map.
+
+    Args:
+        image: ``(C, h, w)`` float32.
+        size: Height and width of the result.
+    """
+
+    def __init__(self, image: Tensor, size: tuple[int, int]) -> None:
+        self._image = image
+        self._rows = bicubic_matrix(image.shape[-2], size[0])
+        self._columns = bicubic_matrix(image.shape[-1], size[1])
+        self._wide = image @ self._columns.T
+
+    def rows(self, first: int, last: int) -> Tensor:
+        """Return rows ``first`` to ``last`` (exclusive) of the result: ``(C, last - first, W)``."""
+        weights = self._rows[first:last]
+        used = weights.any(dim=0).nonzero()  # a few rows of the map; the others have weight 0
+        top, bottom = int(used[0]), int(used[-1]) + 1
+        return weights[:, top:bottom] @ self._wide[:, top:bottom]
+
+    def pixels(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Return single pixels of the result: ``(K, C)`` for ``(K,)`` rows and columns."""
+        return torch.einsum("kh,chw,kw->kc", self._rows[rows], self._image, self._columns[columns])
+
+
+@lru_cache(maxsize=4)  # the pad needs the same ones with every edit
+def bicubic_matrix(source: int, target: int) -> Tensor:
+    """Return the ``(target, source)`` weights of bicubic interpolation along one axis, borders repeated.
+
+    The matrix is cached: do not change it.
+    """
+    position = (torch.arange(target, dtype=torch.float64) + 0.5) * source / target - 0.5
+    base = position.floor()
+    matrix = torch.zeros(target, source, dtype=torch.float64)
+    for offset in (-1, 0, 1, 2):
+        weight = _cubic((position - base - offset).abs())
+        column = (base + offset).clamp(0, source - 1).long()
+        matrix.scatter_add_(1, column[:, None], weight[:, None])
+    return matrix.float()
+
+
+def _cubic(d: Tensor, a: float = _BICUBIC_A) -> Tensor:
+    """Return Keys' cubic kernel at distances."""
+    near = ((a + 2) * d - (a + 3)) * d * d + 1  # powers would take five times as long
+    far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+    return torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))

@@ -1,7 +1,7 @@
-"""Suggested colors for a pixel, and where a color would help most (Zhang et al. 2017, section 3.3).
+"""Suggested colors of a pixel, and the most uncertain pixel (Zhang et al. 2017, section 3.3).
 
-A model that answers a distribution over ab bins knows more than the one color it shows: the clusters of that
-distribution are a palette, and its entropy says where the model is unsure.
+The clusters of a predicted distribution over ab bins are a palette, and its entropy is the model's
+uncertainty.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import grid_centers, hull_centers, hull_mask, lab_to_rgb, reduce_chroma
-from colorzoo.tasks import Prediction
+from colorzoo.color import lab_to_rgb, reduce_chroma
+from colorzoo.color.bins import bin_centers
+from colorzoo.prediction import Prediction
 
 PALETTE_COLORS = 9
 _STARTS = 5
 _ROUNDS = 30
 _SETTLED = 0.01  # CIE units
-_SHARPNESS = 1.2  # on held-out pictures more truths lie near a suggestion than with 1 or 1.7; theirs took 0.2
+_SHARPNESS = (
+    1.2  # on held-out pictures more truths lie near a suggestion than with 1 or 1.7; the paper's: 0.2
+)
 _NEGLIGIBLE = 1e-5  # share of a bin that moves no cluster
 _UNTRAINED = 0.93  # of the entropy of a uniform distribution; trained heads stay below 0.8 on photos
 _TAKEN_RADIUS = 3  # cells around a given point where no other is proposed
@@ -31,10 +34,10 @@ _TAKEN_RADIUS = 3  # cells around a given point where no other is proposed
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A color that a pixel may have.
+    """A suggested color of a pixel.
 
     Attributes:
-        ab: In CIE units, within what sRGB shows at the pixel's lightness.
+        ab: In CIE units, within the sRGB gamut at the pixel's lightness.
         share: Probability of its cluster.
         rgb: The color at the pixel's lightness, 0 .. 255.
     """
@@ -46,12 +49,12 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Distribution:
-    """What a model thinks of every cell of a picture.
+    """Predicted distribution of colors of every cell of a picture.
 
     Attributes:
         probabilities: ``(Q, h, w)``, summing to 1 over the bins.
-        centers: ``(Q, 2)`` colors of the bins, CIE units.
-        stride: Pixels per cell at the size at which the network saw the picture.
+        centers: ``(Q, 2)`` colors of the bins in CIE units.
+        stride: Pixels per cell, at the network's size.
     """
 
     probabilities: Tensor
@@ -60,56 +63,32 @@ class Distribution:
 
     @classmethod
     def of(cls, prediction: Prediction) -> Distribution | None:
-        """Return the distribution of the first picture of a prediction.
+        """Return the distribution of the first picture of a prediction, without bins outside the sRGB hull.
 
-        Bins outside the sRGB hull are left out. None if the model answers none, or one that nobody trained:
-        it is as good as uniform, as the authors' converted Local Hints weights may be.
+        None if the model predicts none, or an untrained one: it is nearly uniform, as in the authors'
+        converted Local Hints weights.
         """
-        logits = _distribution_of(prediction)
+        logits = prediction.color_logits
         if logits is None:
             return None
         stride = round(prediction.colors.shape[-1] / logits.shape[-1])
         log_share = F.log_softmax(logits[:1].float(), dim=1)
         if _entropy(log_share.exp()[0]).mean() > _UNTRAINED * math.log(logits.shape[1]):
             return None
-        centers, shown = bins_of(logits)
-        shares = F.softmax(_SHARPNESS * logits[0, shown].float(), dim=0)
-        return cls(shares.cpu(), centers[shown], max(1, stride))
+        centers, in_hull = bin_centers(logits.shape[1])
+        shares = F.softmax(_SHARPNESS * logits[0, in_hull].float(), dim=0)
+        return cls(shares.cpu(), centers[in_hull], max(1, stride))
 
     def at(self, x: float, y: float) -> Tensor:
-        """Return the ``(Q,)`` probabilities at a pixel, in pixels of the size the network saw."""
+        """Return the ``(Q,)`` probabilities at a pixel of the network's size."""
         rows, columns = self.probabilities.shape[-2:]
         row = min(max(int(y / self.stride), 0), rows - 1)
         column = min(max(int(x / self.stride), 0), columns - 1)
         return self.probabilities[:, row, column]
 
     def entropy(self) -> Tensor:
-        """Return how unsure the model is, ``(h, w)`` in nats: 0 is certain, log Q knows nothing."""
+        """Return the uncertainty ``(h, w)`` in nats, from 0 to log Q."""
         return _entropy(self.probabilities)
-
-
-_BINS = (313, 529)
-
-
-def has_distribution(prediction: Prediction) -> bool:
-    """Say whether a model answers a distribution over the bins of ab; nobody may have trained it."""
-    return _distribution_of(prediction) is not None
-
-
-def _distribution_of(prediction: Prediction) -> Tensor | None:
-    logits = prediction.extras.get("logits")
-    return logits if logits is not None and logits.shape[1] in _BINS else None
-
-
-def bins_of(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the colors of the bins that ``(B, Q, h, w)`` speaks of.
-
-    Returns:
-        ``(Q, 2)`` in CIE units, and ``(Q,)`` bool: which of them sRGB shows.
-    """
-    if logits.shape[1] == len(grid_centers()):
-        return grid_centers(), hull_mask()
-    return hull_centers(), torch.ones(len(hull_centers()), dtype=torch.bool)
 
 
 def suggest_colors(
@@ -117,14 +96,14 @@ def suggest_colors(
 ) -> list[Suggestion]:
     """Return the clusters of a distribution over colors, most likely first.
 
-    The clusters are those of k-means weighted by the bins' probabilities, the best of several starts. (The
-    published pad draws 25,000 colors and clusters them once: noise, and often a poor optimum.)
+    k-means is weighted by the bins' probabilities, with the best of several starts. (The published pad
+    clusters 25,000 sampled colors once, which adds noise and often finds a poor optimum.)
 
     Args:
         probabilities: ``(Q,)``.
         centers: ``(Q, 2)`` colors of the bins in CIE units.
         luma: Lightness of the pixel in [0, 100].
-        count: How many colors at most; fewer if fewer bins have any probability.
+        count: Largest number of colors.
     """
     shares = probabilities.double().cpu().numpy()
     keep = shares > _NEGLIGIBLE * shares.max()
@@ -143,12 +122,12 @@ def suggest_colors(
 def weighted_clusters(
     points: NDArray[np.float64], weights: NDArray[np.float64], count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Cluster weighted points by k-means from several seeded starts and return the best result.
+    """Cluster weighted points by k-means, the best of several seeded starts.
 
     Args:
         points: ``(N, 2)``.
         weights: ``(N,)``, summing to 1.
-        count: How many clusters; at most N.
+        count: Number of clusters; at most N.
 
     Returns:
         Means ``(K, 2)`` and the weight of each, heaviest first.
@@ -175,11 +154,11 @@ def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] 
     """Return the pixel where a color would help most: the middle of the most uncertain neighborhood.
 
     Args:
-        distribution: Of the picture with the points given so far.
-        taken: Pixels that have a point, at the size the network saw; none near them is proposed.
+        distribution: Distribution with the points given so far.
+        taken: Pixels that have a point, at the network's size; none near them is proposed.
 
     Returns:
-        ``(x, y)`` in pixels of the size the network saw.
+        ``(x, y)`` in pixels of the network's size.
     """
     entropy = distribution.entropy()[None, None]
     smooth = F.avg_pool2d(entropy, 5, stride=1, padding=2, count_include_pad=False)[0, 0].clone()
@@ -199,7 +178,7 @@ def _entropy(probabilities: Tensor) -> Tensor:
 def _spread_start(
     points: NDArray[np.float64], weights: NDArray[np.float64], count: int, seed: int
 ) -> NDArray[np.float64]:
-    """Choose starting means: heavy points far from those chosen before (k-means++); seed 0 is greedy."""
+    """Choose starting means by k-means++; seed 0 is greedy."""
     generator = np.random.default_rng(seed)
     chosen = [int(weights.argmax())]
     distance = np.square(points - points[chosen[0]]).sum(-1)
@@ -215,7 +194,7 @@ def _spread_start(
 
 
 def _squared_distances(points: NDArray[np.float64], means: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``(S, N, K)`` for points ``(N, 2)`` and means ``(S, K, 2)``, less the points' own squares."""
+    """Return squared distances ``(S, N, K)`` of points from means, up to a constant of each point."""
     product = np.matmul(points, means.transpose(0, 2, 1))
     distances: NDArray[np.float64] = np.square(means).sum(-1)[:, None] - 2 * product
     return distances

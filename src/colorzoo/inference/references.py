@@ -1,34 +1,107 @@
-"""References: from the pictures or looks that a user names to what a model takes."""
+"""References: pictures and looks named by the user, converted to what a model takes.
+
+A look is all that a model needs of a reference, computed once and stored in a file of a few kilobytes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.errors import GuidanceError
+from colorzoo.errors import GuidanceError, WeightsError
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.guidance.fields import Fields
-from colorzoo.inference.looks import GivesLooks, Look, is_look, mix
-from colorzoo.inference.picture import Picture, is_gray
-from colorzoo.inference.read import read_picture
-from colorzoo.inference.resample import working_size
-from colorzoo.tasks import ColoringModel
+from colorzoo.guidance.recipe import MAX_REFERENCES
+from colorzoo.inference.full_size import working_size
+from colorzoo.model import ColoringModel
+from colorzoo.pictures.picture import Picture, is_gray
+from colorzoo.pictures.read import read_picture
+from colorzoo.weights.load import is_safetensors, load_state_dict_file, read_metadata, save_weights
 
+KIND = "colorzoo look"
+_STATISTICS = "statistics"
 _LARGE = 2**22  # pixels
+
+
+@runtime_checkable
+class GivesLooks(Protocol):
+    """A model that needs only a few numbers of a reference: moments of its features, or a vector."""
+
+    def look(self, rgb: Tensor) -> Tensor:
+        """Return ``(B, R, C)`` of references ``(B, 3, H, W)`` in [0, 1]; weighted means mix looks.
+
+        Means and deviations are two rows, an embedding is one.
+        """
+
+    def look_key(self) -> str:
+        """Return text that is equal for two models exactly if their looks are interchangeable."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """The look of one or several references for a model.
+
+    Attributes:
+        statistics: ``(1, R, C)`` float32 on the CPU, see `GivesLooks.look`.
+        key: Key of the model that made it, see `GivesLooks.look_key`.
+        model: Its name.
+    """
+
+    statistics: Tensor
+    key: str
+    model: str
+
+    def save(self, path: str | Path) -> None:
+        """Write the look as safetensors, whole or not at all."""
+        metadata = {"kind": KIND, "model": self.model, "key": self.key}
+        save_weights(Path(path), {_STATISTICS: self.statistics}, metadata, half=False)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Look:
+        """Read a look.
+
+        Raises:
+            GuidanceError: The file does not exist or is no look.
+        """
+        try:
+            metadata = read_metadata(Path(path))
+            statistics = load_state_dict_file(Path(path)).get(_STATISTICS)
+        except WeightsError as error:
+            raise GuidanceError(f"the look cannot be read: {error}.") from error
+        valid = statistics is not None and statistics.ndim == 3 and len(statistics) == 1
+        if metadata.get("kind") != KIND or statistics is None or not valid:
+            raise GuidanceError(f"{path} is no look; `colorzoo look REFERENCE -o {path}` makes one.")
+        return cls(statistics.float(), metadata.get("key", ""), metadata.get("model", ""))
+
+    def check_for(self, model: object) -> None:
+        """Check that a model can use this look.
+
+        Raises:
+            GuidanceError: It takes none, or another model or other weights made it.
+        """
+        name = type(model).__name__
+        if not isinstance(model, GivesLooks):
+            raise GuidanceError(f"{name} needs the reference picture itself, not a look of {self.model}.")
+        if self.key != model.look_key():
+            raise GuidanceError(
+                f"this look was made by {self.model} with other weights than those in use; "
+                "make it again from its reference with `colorzoo look`."
+            )
 
 
 @dataclass(frozen=True)
 class Reference:
-    """One reference.
+    """A reference.
 
     Attributes:
         source: A picture, or the look of one.
-        weight: Its share among several.
+        weight: Its weight among several.
     """
 
     source: Picture | Look
@@ -36,13 +109,13 @@ class Reference:
 
 
 def read_reference(path: Path, weight: float = 1.0) -> Reference:
-    """Read a picture or a look, told apart by content.
+    """Read a picture or a look, distinguished by content.
 
     Raises:
-        GuidanceError: A look that is broken, or a picture without color.
+        GuidanceError: The look is broken, or the picture has no color.
         PictureError: The picture cannot be read.
     """
-    if is_look(path):
+    if path.is_file() and is_safetensors(path):
         return Reference(Look.load(path), weight)
     picture = read_picture(path)
     require_color(picture, str(path))
@@ -50,10 +123,10 @@ def read_reference(path: Path, weight: float = 1.0) -> Reference:
 
 
 def named_references(paths: Sequence[str], weights: Sequence[float] | None) -> list[Reference]:
-    """Read references from files, with a weight for each, or all alike.
+    """Read references from files, with a weight for each, or equal weights.
 
     Raises:
-        ColorzooError: As `read_reference`, or there are not as many weights as files.
+        ColorzooError: See `read_reference`, or the numbers of files and weights differ.
     """
     if weights is not None and len(weights) != len(paths):
         raise GuidanceError(f"{len(paths)} references need {len(paths)} weights, got {len(weights)}.")
@@ -61,7 +134,7 @@ def named_references(paths: Sequence[str], weights: Sequence[float] | None) -> l
 
 
 def require_color(picture: Picture, name: str) -> None:
-    """Make sure that there are colors to take.
+    """Check that a reference has colors.
 
     Raises:
         GuidanceError: The picture is gray.
@@ -71,27 +144,27 @@ def require_color(picture: Picture, name: str) -> None:
 
 
 def recipe_references(recipe: Recipe, folder: Path) -> list[Reference]:
-    """Read the references that a recipe names, which lie beside it.
+    """Read the references of a recipe.
 
     Args:
-        recipe: ``exemplar`` has ``path``, perhaps ``weight``, and ``more`` of the same.
-        folder: Of the recipe.
+        recipe: Its ``exemplar`` has ``path``, optionally ``weight``, and ``more`` of the same.
+        folder: Folder of the recipe, which the paths are relative to.
 
     Raises:
-        ColorzooError: As `read_reference`.
+        ColorzooError: See `read_reference`.
     """
     return [read_reference(path, weight) for path, weight in recipe_reference_files(recipe, folder)]
 
 
 def recipe_reference_files(recipe: Recipe, folder: Path) -> list[tuple[Path, float]]:
-    """Return the files that `recipe_references` reads, each with its weight.
+    """Return the files of `recipe_references`, each with its weight.
 
     Raises:
-        GuidanceError: They are not named as a recipe should name them.
+        GuidanceError: The recipe's field is malformed.
     """
     exemplar = Fields(recipe.extra.get("exemplar") or {}, "recipe.exemplar")
     found = []
-    for fields in (exemplar, *exemplar.children("more")):
+    for fields in (exemplar, *exemplar.children("more", MAX_REFERENCES)):
         path, weight = fields.text("path", None), fields.number("weight", 1.0, low=0)
         if path is not None:
             found.append((folder / path, weight))
@@ -99,27 +172,27 @@ def recipe_reference_files(recipe: Recipe, folder: Path) -> list[tuple[Path, flo
 
 
 def as_reference(picture: Picture, size: int) -> Tensor:
-    """Return a reference picture ``(1, 3, h, w)`` in [0, 1], as small as the network sees pictures."""
+    """Return a reference picture ``(1, 3, h, w)`` in [0, 1] at the network's size."""
     rgb = torch.from_numpy(picture.rgb).permute(2, 0, 1)[None]
     height, width = rgb.shape[-2:]
     shape = working_size(height, width, size)
     reduction = min(height // (2 * shape[0]), width // (2 * shape[1]))
-    if height * width > _LARGE and reduction > 1:  # whole pixels first: a copy of all would fill memory
+    if height * width > _LARGE and reduction > 1:  # by whole pixels first, to save memory
         rgb = F.avg_pool2d(rgb, reduction)
     small = F.interpolate(rgb, size=shape, mode="bicubic", antialias=True)
     return small.clamp(0, 1)
 
 
 def make_exemplar(model: ColoringModel, references: Sequence[Reference], size: int) -> Exemplar:
-    """Return what a model takes of references, for any number of pictures.
+    """Convert references to what a model takes, for any number of pictures.
 
     Args:
-        model: On its device.
+        model: The model, on its device.
         references: At least one; several only for a model that gives looks.
-        size: Shorter side at which the model sees a reference.
+        size: Shorter side of a reference for the model.
 
     Raises:
-        GuidanceError: Several references or a look, for a model that needs the picture itself.
+        GuidanceError: The model needs one picture, and got several or a look.
     """
     first = references[0].source
     if not isinstance(model, GivesLooks):
@@ -128,31 +201,54 @@ def make_exemplar(model: ColoringModel, references: Sequence[Reference], size: i
         if len(references) > 1 or isinstance(first, Look):
             raise GuidanceError(f"{type(model).__name__} takes one reference, got {len(references)}.")
         return Exemplar(as_reference(first, size))
-    looks = [look_of(model, reference.source, size) for reference in references]
-    mixed = mix(looks, [reference.weight for reference in references])
+    mixed = _mixed_look(model, references, size)
     if len(references) == 1 and isinstance(first, Picture):
         return Exemplar(as_reference(first, size), mixed)
     return Exemplar.of_look(mixed)
 
 
 def make_look(model: ColoringModel, name: str, references: Sequence[Reference], size: int) -> Look:
-    """Return the look of references as it goes into a file; see `make_exemplar`.
+    """Compute the look of references for a file; see `make_exemplar`.
 
     Raises:
         GuidanceError: The model gives no looks.
     """
     if not isinstance(model, GivesLooks):
         raise GuidanceError(f"{name} needs the reference picture itself; it makes no looks.")
-    looks = [look_of(model, reference.source, size) for reference in references]
-    return Look(mix(looks, [reference.weight for reference in references]), model.look_key(), name)
+    return Look(_mixed_look(model, references, size), model.look_key(), name)
 
 
-def look_of(model: ColoringModel, source: Picture | Look, size: int) -> Tensor:
-    """Return the statistics ``(1, R, C)`` of one reference, float32 on the CPU."""
-    if isinstance(source, Look):
-        source.check_for(model)
-        return source.statistics
+def _mixed_look(model: ColoringModel, references: Sequence[Reference], size: int) -> Tensor:
+    """Return the mixed look ``(1, R, C)`` of references, float32 on the CPU."""
     assert isinstance(model, GivesLooks)
-    with torch.inference_mode():
-        found = model.look(as_reference(source, size).to(model.device)).float().cpu()
-    return found.clone()
+    looks = []
+    for reference in references:
+        if isinstance(reference.source, Look):
+            reference.source.check_for(model)
+            looks.append(reference.source.statistics)
+        else:
+            with torch.inference_mode():
+                found = model.look(as_reference(reference.source, size).to(model.device)).float().cpu()
+            looks.append(found.clone())
+    return mix(looks, [reference.weight for reference in references])
+
+
+def mix(looks: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """Return the weighted mean of looks ``(1, R, C)``.
+
+    Deviations are averaged like means, not as variances about the common mean, which would make a warm and a
+    cold reference together more vivid than either.
+
+    Args:
+        looks: One of each reference.
+        weights: Not negative; only their ratios count.
+
+    Raises:
+        GuidanceError: The numbers differ, a weight is negative, or none is above 0.
+    """
+    total = sum(weights)
+    if len(weights) != len(looks) or min(weights, default=-1) < 0 or not 0 < total < float("inf"):
+        raise GuidanceError(
+            f"{len(looks)} references need as many weights from 0, one of them above 0; got {list(weights)}."
+        )
+    return torch.stack([look * (w / total) for look, w in zip(looks, weights, strict=True)]).sum(0)

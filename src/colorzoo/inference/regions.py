@@ -1,50 +1,40 @@
-"""The regions that a model asks for: proposed once a picture, colored by a recipe, and what to say of it."""
+"""Regions that a model proposes: colored by a recipe, edited by hand, and described for the user."""
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Protocol, runtime_checkable
 
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, RegionColor, Regions
-from colorzoo.users.regions import region_means
+from colorzoo.guidance.color_statistics import region_means
+from colorzoo.guidance.fields import Fields
+from colorzoo.guidance.recipe import MAX_DIVISIONS
 
-_KEPT = 8  # proposals; a map of 256 x 256 takes half a megabyte
+_LEAST_PIXELS = 4  # of a part; smaller ones are crumbs at the end of a line
 
-
-@runtime_checkable
-class ProposesRegions(Protocol):
-    """A model that asks for the colors of regions."""
-
-    def propose(self, luma: Tensor) -> Regions:
-        """Return the regions of ``(B, 1, H, W)``, none of them colored yet, the most wanted first."""
+Index = NDArray[np.int64]
 
 
-class Proposals:
-    """The last proposals of a model, so that each new color costs only the painting of the picture."""
+@dataclass(frozen=True)
+class Division:
+    """One edit of the regions.
 
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, Regions] = OrderedDict()
-        self._lock = threading.Lock()
+    Attributes:
+        path: Corners as x and y in pixels of the picture.
+        closed: A loop, whose inside becomes a region; otherwise a line that cuts the region it crosses.
+    """
 
-    def of(self, model: ProposesRegions, seen: Tensor, device: torch.device) -> Regions:
-        """Return the regions, on the CPU, of what a model sees: ``(1, 1, h, w)``."""
-        key = f"{tuple(seen.shape)} {sha256(seen.contiguous().cpu().numpy().tobytes()).hexdigest()}"
-        with self._lock:
-            if key not in self._kept:
-                with torch.inference_mode():
-                    self._kept[key] = model.propose(seen.to(device)).to("cpu")
-            self._kept.move_to_end(key)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-            return self._kept[key]
+    path: tuple[tuple[float, float], ...]
+    closed: bool
 
 
 def proposal_hash(regions: Regions) -> str:
@@ -55,10 +45,10 @@ def proposal_hash(regions: Regions) -> str:
 
 
 def color_regions(regions: Regions, colors: Sequence[RegionColor]) -> Regions:
-    """Fill in the colors that a recipe gives; the last one of a region counts.
+    """Fill in the colors of a recipe; the last one of a region counts.
 
     Raises:
-        GuidanceError: The recipe colors a region that the model cannot have proposed.
+        GuidanceError: The recipe colors a region that does not exist.
     """
     rgb, given = regions.rgb.clone(), regions.given.clone()
     for region in colors:
@@ -78,12 +68,12 @@ def filled_regions(regions: Regions) -> list[int]:
 
 
 def region_notes(regions: Regions, recipe: Recipe, proposal: str) -> tuple[str, ...]:
-    """Return what the user should know about the colored regions of one picture.
+    """Return remarks for the user about the colored regions of one picture.
 
     Args:
-        regions: Colored.
-        recipe: Whose colors they are.
-        proposal: Hash of what the model proposed, before anything was drawn into it.
+        regions: The colored regions.
+        recipe: Their recipe.
+        proposal: Hash of the model's proposal, before any edit.
     """
     filled = filled_regions(regions)
     colored = [number for number in range(regions.given.shape[1]) if regions.given[0, number] > 0]
@@ -93,27 +83,26 @@ def region_notes(regions: Regions, recipe: Recipe, proposal: str) -> tuple[str, 
             "these are not the regions that the recipe was made for: another picture, size or set of weights"
         )
     if empty := [number for number in colored if number not in filled]:
-        notes.append(f"{_named(empty)} no pixel here; the color was ignored")
-    left_out = skipped_regions(filled, colored)
-    if left_out:
+        notes.append(f"{_listed(empty, 'has', 'have')} no pixel here; the color was ignored")
+    if skipped := skipped_regions(filled, colored):
         notes.append(
-            f"{_named(left_out, 'was', 'were')} left out before others were colored: the model never "
+            f"{_listed(skipped, 'was', 'were')} left out before others were colored: the model never "
             "saw that in training, and may paint worse than after answers in its order"
         )
     return tuple(notes)
 
 
 def skipped_regions(filled: Sequence[int], colored: Sequence[int]) -> list[int]:
-    """Return the filled regions without a color before one that has a color: gaps in the model's order."""
+    """Return the filled regions without a color before the last colored one: gaps in the model's order."""
     last = max((number for number in colored if number in filled), default=-1)
     return [number for number in filled if number < last and number not in colored]
 
 
 def suggest_colors(regions: Regions, rgb: Tensor) -> list[str]:
-    """Return a color ``#rrggbb`` for each region: the mean of the picture as it is painted so far.
+    """Return a color ``#rrggbb`` for each region: the mean of the picture as painted so far.
 
     Args:
-        regions: Of one picture.
+        regions: Regions of one picture.
         rgb: ``(1, 3, h, w)`` in [0, 1], of the same size.
     """
     colors, _ = region_means(regions.index, rgb, regions.rgb.shape[1])
@@ -121,6 +110,84 @@ def suggest_colors(regions: Regions, rgb: Tensor) -> list[str]:
     return ["#" + "".join(f"{level:02x}" for level in color) for color in levels]
 
 
-def _named(numbers: Sequence[int], one: str = "has", many: str = "have") -> str:
+def _listed(numbers: Sequence[int], one: str, many: str) -> str:
     listed = ", ".join(str(number) for number in numbers)
     return f"region {listed} {one}" if len(numbers) == 1 else f"regions {listed} {many}"
+
+
+def read_divisions(value: object) -> tuple[Division, ...]:
+    """Read the field ``divisions`` of a recipe.
+
+    Raises:
+        GuidanceError: It is no list of paths, or too long.
+    """
+    return tuple(
+        Division(entry.path("path"), bool(entry.take("closed")))
+        for entry in Fields({"divisions": value}, "recipe").children("divisions", MAX_DIVISIONS)
+    )
+
+
+def divide_regions(
+    regions: Regions, divisions: Sequence[Division], picture_size: tuple[int, int], ink: Tensor
+) -> Regions:
+    """Apply edits to the regions of one picture, one after the other.
+
+    New regions take the smallest numbers without a pixel, so that the same divisions give the same numbers.
+    If none is left, an edit is ignored.
+
+    Args:
+        regions: The model's proposal.
+        divisions: The edits in the order of drawing.
+        picture_size: Width and height of the picture.
+        ink: ``(h, w)`` bool, the lines of the drawing; they separate parts of a region.
+    """
+    if not divisions:
+        return regions
+    index = regions.index[0, 0].cpu().numpy().copy()
+    scale = np.array([index.shape[1] / picture_size[0], index.shape[0] / picture_size[1]])
+    count = regions.rgb.shape[1]
+    for division in divisions:
+        corners = np.floor(np.asarray(division.path) * scale).astype(np.int32)
+        if division.closed:
+            _enclose(index, corners, count)
+        else:
+            _cut(index, corners, ink.cpu().numpy(), count)
+    changed = torch.from_numpy(index)[None, None].to(regions.index)
+    segments = regions.index if regions.segments is None else regions.segments
+    return replace(regions, index=changed, segments=segments)
+
+
+def _enclose(index: Index, corners: NDArray[np.int32], count: int) -> None:
+    """Make the inside of a loop a region."""
+    inside = np.zeros(index.shape, np.uint8)
+    cv2.fillPoly(inside, [corners], 1)
+    number = _free_number(index, count)
+    if number is not None and inside.sum() >= _LEAST_PIXELS:
+        index[inside > 0] = number
+
+
+def _cut(index: Index, corners: NDArray[np.int32], ink: NDArray[np.bool_], count: int) -> None:
+    """Cut the region that a line crosses most: the parts beside it, except the largest, become regions."""
+    drawn = np.zeros(index.shape, np.uint8)
+    cv2.polylines(drawn, [corners], isClosed=False, color=1)
+    line = drawn > 0
+    if not line.any():
+        return
+    region = index == np.bincount(index[line]).argmax()
+    labels, _ = ndimage.label(region & ~ink & ~line)
+    beside = np.unique(labels[ndimage.binary_dilation(line, np.ones((3, 3))) & (labels > 0)])
+    sizes = np.bincount(labels.ravel(), minlength=labels.max() + 1)
+    parts = sorted((part for part in beside if sizes[part] >= _LEAST_PIXELS), key=lambda part: -sizes[part])
+    if len(parts) < 2:
+        return
+    nearest = ndimage.distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
+    owner = labels[tuple(nearest)]  # lines belong to the nearest part
+    for part in parts[1:]:
+        number = _free_number(index, count)
+        if number is not None:
+            index[region & (owner == part)] = number
+
+
+def _free_number(index: Index, count: int) -> int | None:
+    used = set(np.unique(index).tolist())
+    return next((number for number in range(count) if number not in used), None)

@@ -1,29 +1,27 @@
-"""Photorealistic stylization: a picture in color in, the same picture in the colors of another one out.
+"""Photorealistic stylization: a color picture in the colors of another one.
 
-As in coloring the network sees a small copy. What it changes, in Lab, is enlarged and added to the picture,
-so that a result is as sharp as its source.
+The network runs on a small copy. Its change, in Lab, is enlarged and added to the picture, so that a result
+is as sharp as its source.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
-from colorzoo.errors import ColorzooError, PictureError
-from colorzoo.inference.picture import Picture
+from colorzoo.errors import ColorzooError, GuidanceError
+from colorzoo.inference.classes import read_label_image
+from colorzoo.inference.full_size import BicubicUpsampler
 from colorzoo.inference.references import as_reference, require_color
-from colorzoo.inference.resample import BicubicUpsampler
-from colorzoo.picture_formats import open_picture
-from colorzoo.tasks import ColoringModel
+from colorzoo.model import ColoringModel
+from colorzoo.pictures.picture import Picture
 
 Transform = Literal["adain", "wct"]
 _TILE_PIXELS = 2**16
@@ -31,7 +29,7 @@ _TILE_PIXELS = 2**16
 
 @runtime_checkable
 class Stylizes(Protocol):
-    """A model that moves the colors of one picture to another."""
+    """A model that transfers the colors of one picture to another."""
 
     def stylize(
         self,
@@ -45,25 +43,26 @@ class Stylizes(Protocol):
         """Return ``(B, 3, H, W)`` in [0, 1] for content ``(B, 3, H, W)`` and style ``(B, 3, H', W')``."""
 
 
-@dataclass(frozen=True)
-class Stylization:
-    """How to stylize.
+def stylize(
+    model: ColoringModel,
+    content: Picture,
+    style: Picture,
+    *,
+    transform: Transform = "adain",
+    alpha: float = 1.0,
+    labels: tuple[Tensor, Tensor] | None = None,
+    size: int = 512,
+) -> NDArray[np.float32]:
+    """Return the content ``(H, W, 3)`` in [0, 1] with the colors of the style, at the content's size.
 
-    Attributes:
+    Args:
+        model: A model that `Stylizes`.
+        content: The picture to change.
+        style: The picture whose colors to use.
         transform: ``adain`` or ``wct``.
-        alpha: How far to go, 0 to 1.
+        alpha: Strength, 0 to 1.
         labels: Integer maps of content and style at their full size, or None.
-        size: Shorter side that the network sees.
-    """
-
-    transform: Transform = "adain"
-    alpha: float = 1.0
-    labels: tuple[Tensor, Tensor] | None = None
-    size: int = 512
-
-
-def stylize(model: ColoringModel, content: Picture, style: Picture, how: Stylization) -> NDArray[np.float32]:
-    """Return the content ``(H, W, 3)`` in [0, 1] with the colors of the style, at the size of the content.
+        size: Shorter side for the network.
 
     Raises:
         ColorzooError: The model cannot stylize, or the style has no color.
@@ -71,23 +70,16 @@ def stylize(model: ColoringModel, content: Picture, style: Picture, how: Styliza
     if not isinstance(model, Stylizes):
         raise ColorzooError(f"{type(model).__name__} cannot stylize; xu2020_small can.")
     require_color(style, "STYLE")
-    small, other = as_reference(content, how.size), as_reference(style, how.size)
-    labels = None
-    if how.labels is not None:
-        labels = _shrunk(how.labels[0], small), _shrunk(how.labels[1], other)
-    found = model.stylize(
-        small.to(model.device),
-        other.to(model.device),
-        transform=how.transform,
-        alpha=how.alpha,
-        labels=labels,
-    )
-    change = (rgb_to_lab(found.cpu()) - rgb_to_lab(small))[0]
-    return add_change(content.rgb, change)
+    small, other = as_reference(content, size), as_reference(style, size)
+    if labels is not None:
+        labels = _shrunk(labels[0], small), _shrunk(labels[1], other)
+    device = model.device
+    found = model.stylize(small.to(device), other.to(device), transform=transform, alpha=alpha, labels=labels)
+    return add_change(content.rgb, (rgb_to_lab(found.cpu()) - rgb_to_lab(small))[0])
 
 
 def add_change(rgb: NDArray[np.float32], change: Tensor) -> NDArray[np.float32]:
-    """Add a small change of Lab ``(3, h, w)`` to a picture ``(H, W, 3)``, in bands of rows."""
+    """Enlarge a change of Lab ``(3, h, w)`` and add it to a picture ``(H, W, 3)``, in bands of rows."""
     height, width = rgb.shape[:2]
     enlarged = BicubicUpsampler(change, (height, width))
     result = np.empty((height, width, 3), dtype=np.float32)
@@ -102,34 +94,21 @@ def add_change(rgb: NDArray[np.float32], change: Tensor) -> NDArray[np.float32]:
 
 
 def read_labels(path: Path, size: tuple[int, int]) -> Tensor:
-    """Read a label map ``(H, W)`` int64: the levels of a gray or palette picture.
-
-    Args:
-        path: The file.
-        size: Width and height that it must have.
+    """Read a label map ``(H, W)`` int64 of the given width and height.
 
     Raises:
-        PictureError: It cannot be read, has another size or several channels.
+        GuidanceError: It cannot be read, has several channels or another size.
     """
-    try:
-        with open_picture(path) as image:
-            image.load()
-            levels = np.asarray(image)
-    except UnidentifiedImageError as error:
-        raise PictureError(f"{path} is no picture; a label map as PNG was expected") from error
-    except OSError as error:
-        raise PictureError(f"{path} cannot be read: {error.strerror or error}") from error
-    if levels.ndim != 2:
-        raise PictureError(f"{path} has {levels.shape[2]} channels; a label map has one")
-    if levels.shape != size[::-1]:
-        raise PictureError(
-            f"{path} is {levels.shape[1]} x {levels.shape[0]} pixels, but its picture is "
+    labels = read_label_image(path)
+    if labels.shape != size[::-1]:
+        raise GuidanceError(
+            f"{path} is {labels.shape[1]} x {labels.shape[0]} pixels, but its picture is "
             f"{size[0]} x {size[1]}"
         )
-    return torch.from_numpy(levels.astype(np.int64))
+    return torch.from_numpy(labels)
 
 
 def _shrunk(labels: Tensor, like: Tensor) -> Tensor:
-    """Return a label map at the size of a picture that was shrunk."""
+    """Return a label map at the size of a smaller picture."""
     small = F.interpolate(labels[None, None].double(), size=like.shape[-2:], mode="nearest-exact")
     return small[0, 0].long().to(like.device)

@@ -1,6 +1,7 @@
 """Losses as functions of tensors."""
 
 from colorzoo.losses.color import (
+    bilinear_cross_entropy,
     grid_cross_entropy,
     rebalanced_cross_entropy,
     smooth_l1_map,
@@ -13,11 +14,12 @@ from colorzoo.losses.exemplar import (
     neighbor_mean,
     relativistic_loss,
     self_reference_l1,
+    sum_over_processes,
     unmatched_perceptual,
 )
-from colorzoo.losses.processes import sum_over_processes
 
 __all__ = [
+    "bilinear_cross_entropy",
     "contextual_loss",
     "edge_aware_smoothness",
     "grid_cross_entropy",

@@ -1,4 +1,4 @@
-"""Losses on predicted ab and on distributions over the ab grid."""
+"""Losses on predicted ab and on predicted distributions over the ab grid."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import grid_index, soft_neighbors
+from colorzoo.color import bilinear_bins, grid_index, soft_neighbors
 
 _CHROMA_UNIT = 20.0  # about the mean chroma of a photo, CIE units
 
@@ -17,8 +17,7 @@ def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
     Args:
         ab: ``(B, 2, H, W)`` prediction in CIE units.
         target: ``(B, 2, H, W)`` truth in CIE units.
-        delta: Distance at which the square becomes linear, in CIE units; 1 in the paper, and 0 gives
-            plain l1.
+        delta: Distance in CIE units at which the quadratic part ends; 1 in the paper, 0 gives plain l1.
 
     Returns:
         ``(B, 1, H, W)``; the slope is 1 beyond ``delta``.
@@ -27,15 +26,17 @@ def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
 
 
 def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tensor:
-    """Return errors ``(B, 1, H, W)`` of which those of colorful pixels count more.
+    """Weight errors by the chroma of the true color, so that an uncertain network does not fall back to gray.
 
-    Not of any paper: with it an unsure network does not fall back to gray. A picture's weights have mean
-    1 and do not depend on the others in its batch.
+    Not in any paper. The weights of a picture have mean 1 and do not depend on the rest of the batch.
 
     Args:
         errors: ``(B, 1, H, W)``.
         ab: ``(B, 2, H, W)`` true colors in CIE units.
-        colorfulness: c of the weight 1 + c * chroma / 20; with 0 all pixels count alike.
+        colorfulness: c of the weight 1 + c * chroma / 20; 0 gives equal weights.
+
+    Returns:
+        ``(B, 1, H, W)``.
     """
     weight = 1 + colorfulness * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / _CHROMA_UNIT
     weighted: Tensor = errors * weight / weight.mean(dim=(1, 2, 3), keepdim=True)
@@ -46,7 +47,7 @@ def grid_cross_entropy(logits: Tensor, ab: Tensor, *, stride: int) -> Tensor:
     """Return the mean cross-entropy of a distribution over the 529 bins of the ab grid.
 
     The target of a position is the bin of the true color at its top left pixel, without averaging, as in the
-    authors' training code.
+    training code of Zhang et al. 2017.
 
     Args:
         logits: ``(B, 529, h, w)``.
@@ -56,10 +57,25 @@ def grid_cross_entropy(logits: Tensor, ab: Tensor, *, stride: int) -> Tensor:
     return F.cross_entropy(logits, grid_index(ab[:, :, ::stride, ::stride]))
 
 
+def bilinear_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
+    """Return the mean cross-entropy of a distribution over the 313 bins, with bilinear targets.
+
+    A color is shared by the four bins around it so that their mean is the color; nodes of the grid outside of
+    the sRGB hull count for the nearest bin.
+
+    Args:
+        logits: ``(B, 313, h, w)``.
+        ab: ``(B, 2, h, w)`` truth in CIE units.
+    """
+    index, share = bilinear_bins(ab)
+    log_share = F.log_softmax(logits.float(), dim=1)
+    return -(log_share.gather(1, index) * share).sum(1).mean()
+
+
 def soft_cross_entropy(logits: Tensor, soft_target: Tensor) -> Tensor:
     """Return the cross-entropy with a soft target per pixel (Zhang et al. 2016, eq. 2 without the weight).
 
-    The entropy of the target is not subtracted, so the least value is that entropy, not 0.
+    The entropy of the target is not subtracted, so the minimum is that entropy, not 0.
 
     Args:
         logits: ``(B, Q, h, w)``.
@@ -76,7 +92,7 @@ def rebalanced_cross_entropy(
 ) -> Tensor:
     """Return the class-rebalanced cross-entropy per pixel (Zhang et al. 2016, eq. 2 and 3).
 
-    A pixel weighs as much as the bin nearest to its color; pictures without color count nothing, as in the
+    A pixel has the weight of the bin nearest to its color. Pictures without color have weight 0, as in the
     authors' training code.
 
     Args:
@@ -84,7 +100,7 @@ def rebalanced_cross_entropy(
         ab: ``(B, 2, h, w)`` truth in CIE units.
         class_weights: ``(313,)``, see `colorzoo.color.rebalancing_weights` (eq. 4).
         neighbors: See `colorzoo.color.soft_encode`.
-        gray_below: A picture with no ``|a|`` or ``|b|`` above this is gray.
+        gray_below: A picture without any ``|a|`` or ``|b|`` above this value is gray.
 
     Returns:
         ``(B, h, w)`` float32.

@@ -1,8 +1,8 @@
 """Metrics: torchmetrics subclasses over a functional core.
 
 Pictures are ``(B, 3, H, W)`` RGB in [0, 1] (arguments ``rgb``, ``target``) or ``(B, 2, H, W)`` ab in CIE
-units (``ab``, ``target_ab``), so that a ``torchmetrics.MetricCollection`` hands each metric what it asks for.
-`picture_metrics` builds one from names.
+units (``ab``, ``target_ab``). With the same names everywhere, a ``torchmetrics.MetricCollection`` can pass
+each metric the inputs that it takes. `picture_metrics` builds a collection from names.
 """
 
 from __future__ import annotations
@@ -12,88 +12,70 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from colorzoo.metrics.ab_error import AbAUC, MeanAbRMSE, PooledAbRMSE
-    from colorzoo.metrics.band import BandPSNR, BandShare, band_psnr, edge_band
-    from colorzoo.metrics.cdr import ClusterDiscrepancyRatio, cluster_discrepancy, edge_scores
-    from colorzoo.metrics.classify import Classifier, ClassifierAccuracy, classifier_network
-    from colorzoo.metrics.clusters import CDRSettings, TruthClusters, truth_clusters
-    from colorzoo.metrics.colorful import Colorfulness, DeltaColorfulness, colorfulness
-    from colorzoo.metrics.contextual import ContextualSimilarity, contextual_similarity, vgg19_maps
-    from colorzoo.metrics.features import FeatureNetwork, feature_network
-    from colorzoo.metrics.fid import FID
-    from colorzoo.metrics.flow import Flow, opencv_flow
-    from colorzoo.metrics.histogram import HistogramIntersection, histogram_intersection
-    from colorzoo.metrics.look import (
+    from colorzoo.metrics.appearance import (
+        Colorfulness,
         ColorfulnessShare,
+        DeltaColorfulness,
         GrayGain,
         NeutralChroma,
         RightHue,
+        colorfulness,
         gray_gain,
         neutral_area,
         neutral_chroma,
         right_hues,
     )
+    from colorzoo.metrics.cdr import (
+        CDRSettings,
+        ClusterDiscrepancyRatio,
+        TruthClusters,
+        cluster_discrepancy,
+        edge_scores,
+        truth_clusters,
+    )
+    from colorzoo.metrics.classification import Classifier, ClassifierAccuracy, classifier_network
+    from colorzoo.metrics.edges import BandLPIPS, BandPSNR, BandShare, band_psnr, edge_band
+    from colorzoo.metrics.exemplar import (
+        ContextualSimilarity,
+        HistogramIntersection,
+        contextual_similarity,
+        histogram_intersection,
+        vgg19_maps,
+    )
+    from colorzoo.metrics.feature_networks import FeatureNetwork, feature_network
+    from colorzoo.metrics.fid import FID
+    from colorzoo.metrics.flow import Flow, opencv_flow
     from colorzoo.metrics.named import named_metric, picture_metrics
-    from colorzoo.metrics.perceptual import BandLPIPS, MeanLPIPS, lpips_network
+    from colorzoo.metrics.perceptual import MeanLPIPS, MeanSSIM, lpips_network, ssim
     from colorzoo.metrics.psnr import MeanAbPSNR, MeanPSNR, PooledAbPSNR, PooledPSNR, psnr_8bit
-    from colorzoo.metrics.structure import MeanSSIM, ssim
-    from colorzoo.metrics.video import ColorConsistency, WarpingError, color_consistency, warping_error
+    from colorzoo.metrics.video import (
+        ChromaFlicker,
+        ColorConsistency,
+        WarpingError,
+        chroma_flicker,
+        color_consistency,
+        warping_error,
+    )
 
-# Name -> module. Resolved at first use: a training run that logs PSNR need not import feature networks.
+# Module -> names, imported at first use: training that logs PSNR need not import feature networks.
 _PUBLIC = {
-    "AbAUC": "ab_error",
-    "BandLPIPS": "perceptual",
-    "BandPSNR": "band",
-    "BandShare": "band",
-    "CDRSettings": "clusters",
-    "Classifier": "classify",
-    "ClassifierAccuracy": "classify",
-    "ClusterDiscrepancyRatio": "cdr",
-    "ColorConsistency": "video",
-    "Colorfulness": "colorful",
-    "ColorfulnessShare": "look",
-    "ContextualSimilarity": "contextual",
-    "DeltaColorfulness": "colorful",
-    "FID": "fid",
-    "FeatureNetwork": "features",
-    "Flow": "flow",
-    "GrayGain": "look",
-    "HistogramIntersection": "histogram",
-    "MeanAbPSNR": "psnr",
-    "MeanAbRMSE": "ab_error",
-    "MeanLPIPS": "perceptual",
-    "MeanPSNR": "psnr",
-    "MeanSSIM": "structure",
-    "NeutralChroma": "look",
-    "PooledAbPSNR": "psnr",
-    "PooledAbRMSE": "ab_error",
-    "PooledPSNR": "psnr",
-    "RightHue": "look",
-    "TruthClusters": "clusters",
-    "WarpingError": "video",
-    "band_psnr": "band",
-    "classifier_network": "classify",
-    "cluster_discrepancy": "cdr",
-    "color_consistency": "video",
-    "colorfulness": "colorful",
-    "contextual_similarity": "contextual",
-    "edge_band": "band",
-    "edge_scores": "cdr",
-    "feature_network": "features",
-    "gray_gain": "look",
-    "histogram_intersection": "histogram",
-    "lpips_network": "perceptual",
-    "named_metric": "named",
-    "neutral_area": "look",
-    "neutral_chroma": "look",
-    "opencv_flow": "flow",
-    "picture_metrics": "named",
-    "psnr_8bit": "psnr",
-    "right_hues": "look",
-    "ssim": "structure",
-    "truth_clusters": "clusters",
-    "vgg19_maps": "contextual",
-    "warping_error": "video",
+    "ab_error": "AbAUC MeanAbRMSE PooledAbRMSE",
+    "appearance": "Colorfulness ColorfulnessShare DeltaColorfulness GrayGain NeutralChroma RightHue "
+    "colorfulness gray_gain neutral_area neutral_chroma right_hues",
+    "cdr": "CDRSettings ClusterDiscrepancyRatio TruthClusters cluster_discrepancy edge_scores truth_clusters",
+    "classification": "Classifier ClassifierAccuracy classifier_network",
+    "edges": "BandLPIPS BandPSNR BandShare band_psnr edge_band",
+    "exemplar": "ContextualSimilarity HistogramIntersection contextual_similarity histogram_intersection "
+    "vgg19_maps",
+    "feature_networks": "FeatureNetwork feature_network",
+    "fid": "FID",
+    "flow": "Flow opencv_flow",
+    "named": "named_metric picture_metrics",
+    "perceptual": "MeanLPIPS MeanSSIM lpips_network ssim",
+    "psnr": "MeanAbPSNR MeanPSNR PooledAbPSNR PooledPSNR psnr_8bit",
+    "video": "ChromaFlicker ColorConsistency WarpingError chroma_flicker color_consistency warping_error",
 }
+_MODULES = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 
 __all__ = [
     "FID",
@@ -102,6 +84,7 @@ __all__ = [
     "BandPSNR",
     "BandShare",
     "CDRSettings",
+    "ChromaFlicker",
     "Classifier",
     "ClassifierAccuracy",
     "ClusterDiscrepancyRatio",
@@ -127,6 +110,7 @@ __all__ = [
     "TruthClusters",
     "WarpingError",
     "band_psnr",
+    "chroma_flicker",
     "classifier_network",
     "cluster_discrepancy",
     "color_consistency",
@@ -153,10 +137,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_PUBLIC})
+    return sorted({*globals(), *_MODULES})

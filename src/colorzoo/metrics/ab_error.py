@@ -1,4 +1,4 @@
-"""Errors in the ab plane: root mean square, and the area under the curve of accuracy against tolerance."""
+"""Errors in the ab plane: root mean square, and the area under the accuracy-tolerance curve."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from colorzoo.color import nearest_bin, prior_probabilities, rebalancing_weights
-from colorzoo.metrics.checks import require_pair
-from colorzoo.metrics.mean import PictureMean
+from colorzoo.metrics.base import PictureMean, require_pair
 from colorzoo.metrics.psnr import PooledMSE, squared_errors
 
 LARGEST = 150  # CIE units, the largest tolerance of Zhang et al. 2016
-PIXELS_AT_ONCE = 1 << 16  # distances to 313 bins take 80 MB then
+PIXELS_AT_ONCE = 1 << 16  # distances to 313 bins then take 80 MB
 
 
 class MeanAbRMSE(PictureMean):
@@ -44,15 +43,15 @@ class PooledAbRMSE(PooledMSE):
 
 
 def tolerance_histogram(ab: Tensor, target_ab: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Count pixels by the least whole tolerance that admits their error (Zhang et al. 2016, sec. 3.1).
+    """Count pixels by the smallest integer tolerance not below their error (Zhang et al. 2016, sec. 3.1).
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units.
         target_ab: ``(B, 2, H, W)`` truth in CIE units.
-        weights: ``(B, H, W)`` of each pixel; 1 by default.
+        weights: ``(B, H, W)`` weight of each pixel; 1 by default.
 
     Returns:
-        ``(152,)`` float64: tolerances 0 to 150, then what lies beyond.
+        ``(152,)`` float64: tolerances 0 to 150, then all larger errors.
     """
     distance = torch.linalg.vector_norm(ab.float() - target_ab.float(), dim=1)
     bins = distance.ceil().clamp(max=LARGEST + 1).long().flatten()
@@ -61,7 +60,7 @@ def tolerance_histogram(ab: Tensor, target_ab: Tensor, weights: Tensor | None = 
 
 
 def area_under_curve(histogram: Tensor) -> Tensor:
-    """Return the area under accuracy against tolerance 0 to 150, scaled so that no error gives 1.
+    """Return the area under the accuracy at tolerances 0 to 150, scaled so that no error gives 1.
 
     Args:
         histogram: ``(..., 152)``, see `tolerance_histogram`.
@@ -84,8 +83,8 @@ class AbAUC(Metric):
     """Area under the curve of the ab error over all pixels (Zhang et al. 2016, Table 1), raw and rebalanced.
 
     Args:
-        uniform: Share of the uniform distribution in the prior before it is inverted (eq. 4); 0 in the paper,
-            so that a color of the rarest bin weighs as much in total as one of the most frequent.
+        uniform: Share of the uniform distribution mixed into the prior before it is inverted (eq. 4). With 0,
+            as in the paper, every bin has the same total weight.
     """
 
     higher_is_better = True
@@ -106,12 +105,12 @@ class AbAUC(Metric):
         Args:
             ab: ``(B, 2, H, W)`` in CIE units.
             target_ab: ``(B, 2, H, W)`` truth in CIE units.
-            color_weights: ``(B, H, W)`` weight of each pixel's color, of `class_weights_of`, to measure
-                several methods against one truth.
+            color_weights: ``(B, H, W)`` result of `class_weights_of`, to compute it once for several
+                methods.
         """
         require_pair(ab, target_ab, 2)
         weights = class_weights_of(target_ab, self.class_weights) if color_weights is None else color_weights
-        # Not in place: the states may stem from inference mode while this run is outside of it.
+        # Not in place, see `PictureMean.add`.
         self.raw = self.raw + tolerance_histogram(ab, target_ab).to(self.raw.device)
         self.rebalanced = self.rebalanced + tolerance_histogram(ab, target_ab, weights).to(self.raw.device)
 

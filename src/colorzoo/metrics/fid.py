@@ -1,4 +1,4 @@
-"""Frechet Inception Distance, whose network and preprocessing stay in the key of the number."""
+"""Frechet Inception Distance; its network and preprocessing are part of the key of the number."""
 
 from __future__ import annotations
 
@@ -11,24 +11,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from colorzoo.metrics.checks import require_pair
-from colorzoo.metrics.features import FeatureNetwork, feature_network
-from colorzoo.metrics.frozen import Frozen
+from colorzoo.metrics.base import require_pair
+from colorzoo.metrics.feature_networks import FeatureNetwork, FrozenNetwork, feature_network
 from colorzoo.metrics.psnr import to_8bit
 
 
 class FID(FrechetInceptionDistance):
-    """Frechet distance between the features of results and of truths (Heusel et al. 2017), over torchmetrics.
+    """Frechet distance between the features of results and truths (Heusel et al. 2017), by torchmetrics.
 
     Args:
         features: A network, or a name for `feature_network`.
-        weights: For a network given by name; see `feature_network`.
+        weights: Weight file of a network given by name; see `feature_network`.
     """
 
     def __init__(self, features: FeatureNetwork | str = "inception-v3", weights: Path | None = None) -> None:
         if isinstance(features, str):
             features = feature_network(features, weights)
-        super().__init__(feature=Frozen(features.network, features.dimension))
+        super().__init__(feature=FrozenNetwork(features.network, features.dimension))
         self.key = f"fid_{features.name}_{features.preprocessing}"
 
     def update(self, rgb: Tensor, target: Tensor) -> None:  # type: ignore[override]
@@ -57,10 +56,8 @@ def _levels(rgb: Tensor) -> Tensor:
 def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Return the Frechet distance of Gaussians fitted to two sets of features (Heusel et al. 2017).
 
-    What `FID` answers, where the features themselves are kept.
-
-    With centered features A and B, the trace of the root of the product of their covariances is the sum of
-    the singular values of ``A B^T``, which is cheap for few pictures and exact for all.
+    The result equals that of `FID`. With centered features A and B, the trace of the root of the product of
+    their covariances is the sum of the singular values of ``A B^T``, which is cheap for few pictures.
 
     Args:
         one: ``(N, D)``.
@@ -77,14 +74,9 @@ def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
         centered = (features - features.mean(0)) / np.sqrt(len(features) - 1)
         means.append(features.mean(0))
         traces.append(float((centered**2).sum()))
-        factors.append(_short(centered))
+        if len(centered) > centered.shape[1]:  # a factor of the same covariance with fewer rows
+            centered = np.asarray(np.linalg.qr(centered, mode="r"))
+        factors.append(centered)
     shared = float(np.linalg.svd(factors[0] @ factors[1].T, compute_uv=False).sum())
     distance = float(((means[0] - means[1]) ** 2).sum()) + sum(traces) - 2 * shared
     return max(distance, 0.0)
-
-
-def _short(factor: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a factor of the same covariance with at most as many rows as columns."""
-    if len(factor) <= factor.shape[1]:
-        return factor
-    return np.asarray(np.linalg.qr(factor, mode="r"))

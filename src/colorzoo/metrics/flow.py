@@ -1,4 +1,4 @@
-"""Optical flow for metrics of video: any callable, what is visible in both frames, and warping."""
+"""Optical flow between frames: estimation, warping, and the pixels visible in both frames."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# From two (B, 3, H, W) frames in [0, 1] to (B, 2, H, W) pixels to the right and down: where each pixel of the
-# first frame lies in the second.
 Flow = Callable[[Tensor, Tensor], Tensor]
+"""Function of two ``(B, 3, H, W)`` frames in [0, 1] that returns the position of each pixel of the first
+frame in the second: ``(B, 2, H, W)`` pixels to the right and down, relative to its own."""
 
 
 def opencv_flow(first: Tensor, second: Tensor) -> Tensor:
-    """Return the flow by dense inverse search (Kroeger et al. 2016) of OpenCV, which needs no weights.
+    """Return the flow by OpenCV's dense inverse search (Kroeger et al. 2016), which needs no weights.
 
     Args:
         first: ``(B, 3, H, W)`` in [0, 1].
@@ -36,7 +36,7 @@ def opencv_flow(first: Tensor, second: Tensor) -> Tensor:
 
 
 def warp(image: Tensor, flow: Tensor) -> Tensor:
-    """Fetch each pixel from where the flow points, bilinearly; 0 beyond the border.
+    """Sample an image bilinearly at the positions that the flow points to; 0 beyond the border.
 
     Args:
         image: ``(B, C, H, W)``.
@@ -54,10 +54,10 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
 
 
 def visible_in_both(forward: Tensor, backward: Tensor) -> Tensor:
-    """Return which pixels of the first frame are also seen in the second (Ruder et al. 2016, eqs. 5 and 6).
+    """Return the pixels of the first frame that are visible in the second (Ruder et al. 2016, eqs. 5 and 6).
 
-    Left out is what moves beyond the border, what does not come back on the way there and back, and the
-    boundaries of motion, where flow is not to be trusted.
+    False for pixels that move beyond the border, pixels for which forward and backward flow disagree, and
+    motion boundaries, where flow is unreliable.
 
     Args:
         forward: ``(B, 2, H, W)`` flow from the first to the second frame in pixels.

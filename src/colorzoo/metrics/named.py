@@ -1,6 +1,6 @@
-"""Metrics by name: the names that ``--metrics`` of training and of ``colorzoo evaluate`` share.
+"""Metrics by name, as ``--metrics`` of training and of ``colorzoo evaluate`` take them.
 
-A name may say which network a metric looks through, and where its weights are: ``fid:resnet18.a1_in1k``,
+A name may contain the network of a metric, and a file with its weights: ``fid:resnet18.a1_in1k``,
 ``lpips:vgg=vgg16.pth``, ``lpips=alexnet.pth``.
 """
 
@@ -21,13 +21,13 @@ from colorzoo.errors import DataError, WeightsError
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a named metric is built.
+class MetricSpec:
+    """Construction of a named metric.
 
     Attributes:
         metric: Its class in `colorzoo.metrics`.
         options: Keyword arguments of the class.
-        network: What it looks through where the name does not say; empty for a metric without a network.
+        network: Its default network; empty for a metric without a network.
     """
 
     metric: str
@@ -35,50 +35,51 @@ class Recipe:
     network: str = ""
 
 
-RECIPES: Mapping[str, Recipe] = {
-    "psnr": Recipe("MeanPSNR"),
-    "psnr_float": Recipe("MeanPSNR", {"eight_bit": False}),
-    "psnr_pooled": Recipe("PooledPSNR"),
-    "psnr_ab": Recipe("MeanAbPSNR"),
-    "psnr_ab_pooled": Recipe("PooledAbPSNR"),
-    "psnr_k7": Recipe("BandPSNR", {"kernel_size": 7}),
-    "psnr_kfull": Recipe("BandPSNR", {"kernel_size": None}),
-    "band_share": Recipe("BandShare"),
-    "ab_rmse": Recipe("MeanAbRMSE"),
-    "ab_rmse_pooled": Recipe("PooledAbRMSE"),
-    "auc": Recipe("AbAUC"),
-    "ssim": Recipe("MeanSSIM"),
-    "colorfulness": Recipe("Colorfulness"),
-    "delta_colorfulness": Recipe("DeltaColorfulness"),
-    "colorfulness_share": Recipe("ColorfulnessShare"),
-    "gray_gain": Recipe("GrayGain"),
-    "neutral_chroma": Recipe("NeutralChroma"),
-    "right_hue": Recipe("RightHue"),
-    "cdr": Recipe("ClusterDiscrepancyRatio"),
-    "histogram_intersection": Recipe("HistogramIntersection"),
-    "lpips": Recipe("MeanLPIPS", network="alex"),
-    "lpips_k7": Recipe("BandLPIPS", {"kernel_size": 7}, network="alex"),
-    "fid": Recipe("FID", network="inception-v3"),
-    "accuracy": Recipe("ClassifierAccuracy", network="resnet101.tv_in1k"),
-    "contextual": Recipe("ContextualSimilarity", network="relu4_2"),
-    "color_consistency": Recipe("ColorConsistency"),
-    "warping_error": Recipe("WarpingError"),
+SPECS: Mapping[str, MetricSpec] = {
+    "psnr": MetricSpec("MeanPSNR"),
+    "psnr_float": MetricSpec("MeanPSNR", {"eight_bit": False}),
+    "psnr_pooled": MetricSpec("PooledPSNR"),
+    "psnr_ab": MetricSpec("MeanAbPSNR"),
+    "psnr_ab_pooled": MetricSpec("PooledAbPSNR"),
+    "psnr_k7": MetricSpec("BandPSNR", {"kernel_size": 7}),
+    "psnr_kfull": MetricSpec("BandPSNR", {"kernel_size": None}),
+    "band_share": MetricSpec("BandShare"),
+    "ab_rmse": MetricSpec("MeanAbRMSE"),
+    "ab_rmse_pooled": MetricSpec("PooledAbRMSE"),
+    "auc": MetricSpec("AbAUC"),
+    "ssim": MetricSpec("MeanSSIM"),
+    "colorfulness": MetricSpec("Colorfulness"),
+    "delta_colorfulness": MetricSpec("DeltaColorfulness"),
+    "colorfulness_share": MetricSpec("ColorfulnessShare"),
+    "gray_gain": MetricSpec("GrayGain"),
+    "neutral_chroma": MetricSpec("NeutralChroma"),
+    "right_hue": MetricSpec("RightHue"),
+    "cdr": MetricSpec("ClusterDiscrepancyRatio"),
+    "histogram_intersection": MetricSpec("HistogramIntersection"),
+    "lpips": MetricSpec("MeanLPIPS", network="alex"),
+    "lpips_k7": MetricSpec("BandLPIPS", {"kernel_size": 7}, network="alex"),
+    "fid": MetricSpec("FID", network="inception-v3"),
+    "accuracy": MetricSpec("ClassifierAccuracy", network="resnet101.tv_in1k"),
+    "contextual": MetricSpec("ContextualSimilarity", network="relu4_2"),
+    "color_consistency": MetricSpec("ColorConsistency"),
+    "warping_error": MetricSpec("WarpingError"),
+    "chroma_flicker": MetricSpec("ChromaFlicker"),
 }
 ABBREVIATIONS: Mapping[str, str] = {
     "cf": "colorfulness",
     "cf_share": "colorfulness_share",
     "delta_cf": "delta_colorfulness",
 }
-"""What protocols and tables of papers write."""
+"""Short names, used in protocols and tables of papers."""
 
 
 @dataclass(frozen=True)
 class MetricName:
-    """A name taken apart.
+    """A parsed metric name.
 
     Attributes:
-        base: The metric's name among `RECIPES`.
-        network: The network that the name asks for; empty for the usual one.
+        base: The metric's name in `SPECS`.
+        network: Name of the network; empty for the default one.
         weights: The network's weight file.
     """
 
@@ -88,13 +89,13 @@ class MetricName:
 
     @property
     def key(self) -> str:
-        """The name in a collection and in logs: the file is left out, the network is not."""
-        # torch takes no dots in the names of modules
+        """Name in a collection and in logs, with the network but without the weight file."""
+        # torch allows no dots in the names of modules
         return f"{self.base}_{self.network}".replace(".", "-") if self.network else self.base
 
 
 def parse_name(name: str) -> MetricName:
-    """Take ``NAME[:NETWORK][=FILE]`` apart.
+    """Parse ``NAME[:NETWORK][=FILE]``.
 
     Raises:
         DataError: There is no such metric, or it has no network.
@@ -103,17 +104,17 @@ def parse_name(name: str) -> MetricName:
     words, _, file = name.partition("=")
     base, _, network = words.partition(":")
     base = ABBREVIATIONS.get(base, base)
-    if base not in RECIPES:
-        raise DataError(f"unknown metric {base!r}; {suggestion(base, RECIPES)}")
-    if (network or file) and not RECIPES[base].network:
-        raise DataError(f"the metric {base} looks through no network, so {name!r} cannot name one")
+    if base not in SPECS:
+        raise DataError(f"unknown metric {base!r}; {suggestion(base, SPECS)}")
+    if (network or file) and not SPECS[base].network:
+        raise DataError(f"the metric {base} has no network; write {base!r}, not {name!r}")
     if file and not Path(file).is_file():
-        raise WeightsError(f"no file {file!r}, which the metric {base} should take its weights from")
+        raise WeightsError(f"no file {file!r}, given as the weights of the metric {base}")
     return MetricName(base, network, Path(file) if file else None)
 
 
 def suggestion(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
-    """Return the end of an error: the names near to a wrong one, or all."""
+    """Return the end of an error for an unknown name: the similar names, or all of them."""
     near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
     return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(known))}"
 
@@ -126,19 +127,19 @@ def named_metric(name: str | MetricName) -> Metric:
 
     Raises:
         DataError: There is no such metric.
-        WeightsError: Its network's weights are not here.
+        WeightsError: The weights of its network are missing.
     """
     wanted = parse_name(name) if isinstance(name, str) else name
-    recipe = RECIPES[wanted.base]
-    network = (wanted.network or recipe.network, wanted.weights) if recipe.network else ()
-    metric: Metric = getattr(metrics, recipe.metric)(*network, **recipe.options)
+    spec = SPECS[wanted.base]
+    network = (wanted.network or spec.network, wanted.weights) if spec.network else ()
+    metric: Metric = getattr(metrics, spec.metric)(*network, **spec.options)
     return metric
 
 
 def picture_metrics(names: Sequence[str]) -> MetricCollection:
     """Build a collection of metrics by their names.
 
-    Hand it every input that its metrics ask for, by keyword (see `inputs_of` and `docs/metrics.md`)::
+    Pass it every input of its metrics by keyword (see `inputs_of` and `docs/metrics.md`)::
 
         scores = picture_metrics(("psnr", "ssim", "lpips:vgg"))
         scores.update(rgb=result, target=truth)
@@ -147,12 +148,12 @@ def picture_metrics(names: Sequence[str]) -> MetricCollection:
         names: ``NAME[:NETWORK][=FILE]`` each.
 
     Returns:
-        The metrics by name. They never share states: metrics that agree on the first batch would be taken
-        for one otherwise.
+        The metrics by name, without compute groups: torchmetrics would share the states of metrics whose
+        values agree on the first batch.
 
     Raises:
         DataError: There is no such metric, or one is named twice.
-        WeightsError: The weights of a network are not here.
+        WeightsError: The weights of a network are missing.
     """
     wanted = [parse_name(name) for name in names]
     keys = [each.key for each in wanted]
@@ -162,7 +163,7 @@ def picture_metrics(names: Sequence[str]) -> MetricCollection:
 
 
 def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:
-    """Return the names of what ``update`` takes, and whether it must be given."""
+    """Return the names of the arguments of ``update``; True for those that are required."""
     parameters = inspect.signature(metric.update).parameters
     return {
         name: parameter.default is inspect.Parameter.empty
@@ -172,10 +173,10 @@ def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:
 
 
 def numbers_of(name: str, answer: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the numbers of a metric's answer by the names that logs use.
+    """Return the values of a metric by their names in logs.
 
-    One number has the name under which it was asked for; of several each has its own, such as ``cdr_a``.
-    How many pictures had no value is left out.
+    A single value gets the name of the metric; several keep their own names, such as ``cdr_a``. The number of
+    pictures that were left out is dropped.
     """
     if isinstance(answer, Tensor):
         return {name: answer}

@@ -1,4 +1,4 @@
-"""PSNR as the colorization papers report it, which differs in space, in pooling and in precision."""
+"""PSNR in the variants of the colorization papers, which differ in color space, pooling and precision."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from colorzoo.metrics.checks import require_pair
-from colorzoo.metrics.mean import PictureMean
+from colorzoo.metrics.base import PictureMean, require_pair
 
 AB_SPAN = 220.0  # CIE units from -110 to 110, the range in which the papers scale ab
 
@@ -51,12 +50,12 @@ def decibels(mse: Tensor, peak: float) -> Tensor:
 
 def to_8bit(rgb: Tensor) -> Tensor:
     """Return ``rgb`` in [0, 1] truncated to whole levels of 255, as float32."""
-    # 1e-4 of a level: a value that was 8-bit before a float round trip must not fall one level
+    # 1e-4 of a level: an 8-bit value must not drop by one level in a round trip through float
     return (rgb.float().clamp(0, 1) * 255 + 1e-4).floor()
 
 
 class MeanDecibels(PictureMean):
-    """Mean of one PSNR a picture; pictures without any error are counted apart, in ``exact``."""
+    """Mean of one PSNR per picture; pictures without error are not in the mean but counted in ``exact``."""
 
     higher_is_better = True
     exact: Tensor
@@ -73,14 +72,14 @@ class MeanDecibels(PictureMean):
         super().add(values[~infinite])
 
     def mean(self) -> Tensor:
-        """Return the mean in dB; infinite if every picture is exact, NaN if there was none."""
+        """Return the mean in dB; infinite if every picture is exact, NaN if there was no picture."""
         if self.count == 0 and self.exact > 0:
             return torch.full_like(self.total, torch.inf).float()
         return super().mean()
 
 
 class MeanPSNR(MeanDecibels):
-    """Mean over pictures of the PSNR over RGB; pictures without any error are counted apart, in ``exact``.
+    """Mean over pictures of the PSNR over RGB; see `MeanDecibels` for pictures without error.
 
     Args:
         eight_bit: Truncate both pictures to 8 bits first, as Zhang et al. 2017 and Cho et al. 2023 do.
@@ -92,7 +91,7 @@ class MeanPSNR(MeanDecibels):
 
     @property
     def is_differentiable(self) -> bool:  # type: ignore[override]
-        """Truncation is not, PSNR itself is."""
+        """False with truncation to 8 bits."""
         return not self.eight_bit
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
@@ -102,7 +101,7 @@ class MeanPSNR(MeanDecibels):
 
 
 class MeanAbPSNR(MeanDecibels):
-    """Mean over pictures of the PSNR over ab, whose peak is `AB_SPAN`; exact ones are counted apart."""
+    """Mean over pictures of the PSNR over ab with the peak `AB_SPAN`; see `MeanDecibels`."""
 
     is_differentiable = True
 
@@ -113,7 +112,7 @@ class MeanAbPSNR(MeanDecibels):
 
 
 class PooledMSE(Metric):
-    """Mean squared error over all values of all pictures; what is made of it is up to ``compute``."""
+    """Base of metrics of the mean squared error over all values of all pictures."""
 
     full_state_update = False
     total: Tensor
@@ -126,7 +125,7 @@ class PooledMSE(Metric):
 
     def add(self, image: Tensor, target: Tensor) -> None:
         """Add two ``(B, C, H, W)`` batches."""
-        # Not in place: the states may stem from inference mode while this run is outside of it.
+        # Not in place, see `PictureMean.add`.
         errors = squared_errors(image, target).to(self.total.device)
         self.total = self.total + errors.double().sum() * image[0].numel()
         self.values = self.values + image.numel()
@@ -151,7 +150,7 @@ class PooledPSNR(PooledMSE):
 
     @property
     def is_differentiable(self) -> bool:  # type: ignore[override]
-        """Truncation is not, PSNR itself is."""
+        """False with truncation to 8 bits."""
         return not self.eight_bit
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
@@ -162,12 +161,12 @@ class PooledPSNR(PooledMSE):
         self.add(rgb, target)
 
     def compute(self) -> Tensor:
-        """Return the PSNR in dB; infinite if all pictures are exact, NaN if there was none."""
+        """Return the PSNR in dB; infinite if every picture is exact, NaN if there was none."""
         return decibels(self.mean(), 1.0).float()
 
 
 class PooledAbPSNR(PooledMSE):
-    """PSNR of the mean squared error over all ab values of all pictures, whose peak is `AB_SPAN`."""
+    """PSNR of the mean squared error over all ab values of all pictures, with the peak `AB_SPAN`."""
 
     higher_is_better = True
     is_differentiable = True
@@ -178,5 +177,5 @@ class PooledAbPSNR(PooledMSE):
         self.add(ab, target_ab)
 
     def compute(self) -> Tensor:
-        """Return the PSNR in dB; infinite if all pictures are exact, NaN if there was none."""
+        """Return the PSNR in dB; infinite if every picture is exact, NaN if there was none."""
         return decibels(self.mean(), AB_SPAN).float()

@@ -1,40 +1,43 @@
-"""Steadiness of colors in video: color distribution consistency and warping error."""
+"""Temporal consistency of colors in video: distribution consistency, warping error and chroma flicker."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from colorzoo.color import rgb_to_lab
 from colorzoo.errors import DataError
-from colorzoo.metrics.band import band_mean
+from colorzoo.metrics.base import PictureMean
+from colorzoo.metrics.edges import band_mean
 from colorzoo.metrics.flow import Flow, opencv_flow, visible_in_both, warp
-from colorzoo.metrics.mean import PictureMean
 from colorzoo.metrics.psnr import to_8bit
 
 LEVELS = 256
 
 
 def color_consistency(frames: Tensor, intervals: Sequence[int] = (1, 2, 4)) -> Tensor:
-    """Return the CDC of clips: how much histograms of R, G and B change over time (Liu et al. 2021, TCVC).
+    """Return the color distribution consistency (CDC) of clips (Liu et al. 2021, TCVC).
 
-    It is the mean over ``intervals`` of the mean, over pairs of frames that far apart and over channels, of
-    the Jensen-Shannon divergence (natural logarithm) of their histograms of 256 levels.
+    CDC measures how much the histograms of R, G and B change over time. It is the mean over
+    ``intervals`` of the mean, over pairs of frames that far apart and over channels, of the
+    Jensen-Shannon divergence (natural logarithm) of their histograms of 256 levels.
 
     Args:
-        frames: ``(B, T, 3, H, W)`` in [0, 1], truncated to 8 bits here.
+        frames: ``(B, T, 3, H, W)`` in [0, 1]; they are truncated to 8 bits.
         intervals: Distances in frames.
 
     Returns:
-        ``(B,)`` float32 in [0, ln 2], lower is steadier; NaN for clips too short for the longest
+        ``(B,)`` float32 in [0, ln 2], lower is more consistent; NaN for clips too short for the longest
         interval.
     """
     _require_clips(frames)
     if frames.shape[1] <= max(intervals):
         return torch.full((len(frames),), torch.nan, device=frames.device)
     shares = _histograms(frames)
-    changes = [_divergence(shares[:, :-step], shares[:, step:]).mean(dim=(1, 2)) for step in intervals]
+    changes = [_jensen_shannon(shares[:, :-step], shares[:, step:]).mean(dim=(1, 2)) for step in intervals]
     return torch.stack(changes).mean(dim=0).float()
 
 
@@ -46,10 +49,10 @@ def _histograms(frames: Tensor) -> Tensor:
     return counts / levels.shape[3]
 
 
-def _divergence(first: Tensor, second: Tensor) -> Tensor:
+def _jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
     middle = (first + second) / 2
     both = torch.special.xlogy(first, first / middle) + torch.special.xlogy(second, second / middle)
-    # a level that neither frame has is 0 * log(0 / 0)
+    # a level in neither frame gives 0 * log(0 / 0)
     divergence: Tensor = both.nan_to_num(0.0).sum(dim=-1) / 2
     return divergence
 
@@ -78,63 +81,131 @@ class ColorConsistency(PictureMean):
 
 
 def warping_error(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flow) -> Tensor:
-    """Return how much colors change along the motion of clips (Lai et al. 2018, sec. 4.3).
+    """Return the warping error of clips: the change of colors along the motion (Lai et al. 2018, sec. 4.3).
 
     It is the mean, over successive frames, of the mean squared difference of RGB between a frame and the next
-    one warped onto it, over the pixels seen in both.
+    one warped onto it, over the pixels visible in both.
 
     Args:
         frames: ``(B, T, 3, H, W)`` results in [0, 1].
-        target_frames: ``(B, T, 3, H, W)`` in [0, 1]: the true or the gray frames, on which flow is found.
+        target_frames: ``(B, T, 3, H, W)`` in [0, 1]: the true or the gray frames, from which the flow is
+            estimated.
         flow: See `colorzoo.metrics.flow.Flow`.
 
     Returns:
-        ``(B,)`` float32, lower is steadier; NaN for clips of one frame or without a pixel seen twice.
+        ``(B,)`` float32, lower is more consistent; NaN for clips of one frame or without a pixel visible in
+        two frames.
 
     Raises:
-        DataError: Not both are clips of one shape.
+        DataError: They are not clips of the same shape.
     """
-    _require_clips(frames)
-    if frames.shape != target_frames.shape:
-        raise DataError(
-            f"clips of {tuple(frames.shape)} and their truth of {tuple(target_frames.shape)} differ"
-        )
-    made, true = frames.float().unbind(dim=1), target_frames.float().unbind(dim=1)
-    errors = [_pair_error(*pair, flow) for pair in zip(made[:-1], made[1:], true[:-1], true[1:], strict=True)]
-    if not errors:
-        return torch.full((len(frames),), torch.nan, device=frames.device)
-    return torch.stack(errors).nanmean(dim=0)
+    _require_truth(frames, target_frames)
+    return _mean_over_pairs(frames.float(), target_frames, flow, torch.square)
 
 
-def _pair_error(frame: Tensor, following: Tensor, true: Tensor, true_following: Tensor, flow: Flow) -> Tensor:
-    with torch.no_grad():
-        forward, backward = flow(true, true_following), flow(true_following, true)
-        visible = visible_in_both(forward, backward)
-    return band_mean((warp(following, forward) - frame).square(), visible.float())
+def chroma_flicker(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flow) -> Tensor:
+    """Return the chroma flicker of clips: the change of ab along the motion, whatever the lightness does.
 
-
-class WarpingError(PictureMean):
-    """Mean over clips of `warping_error`; clips without one are left out and counted.
+    It is the mean, over successive frames, of the distance in ab between a frame and the next one warped onto
+    it, over the pixels visible in both.
 
     Args:
+        frames: ``(B, T, 3, H, W)`` results in [0, 1].
+        target_frames: ``(B, T, 3, H, W)`` in [0, 1]: the true or the gray frames, from which the flow is
+            estimated.
         flow: See `colorzoo.metrics.flow.Flow`.
-        name: Of the flow; it stays in the key of the answer.
+
+    Returns:
+        ``(B,)`` float32 in CIE units, lower is more consistent; NaN for clips of one frame or without a pixel
+        visible in two frames.
+
+    Raises:
+        DataError: They are not clips of the same shape.
     """
+    _require_truth(frames, target_frames)
+    lab = rgb_to_lab(frames.float().flatten(0, 1)).view(frames.shape)
+    return _mean_over_pairs(
+        lab[:, :, 1:], target_frames, flow, lambda change: change.norm(dim=1, keepdim=True)
+    )
+
+
+def _mean_over_pairs(
+    values: Tensor, target_frames: Tensor, flow: Flow, size: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Return the mean size of the change of values ``(B, T, C, H, W)`` along the motion."""
+    made, true = values.unbind(dim=1), target_frames.float().unbind(dim=1)
+    means = []
+    for number in range(len(made) - 1):
+        with torch.no_grad():
+            forward = flow(true[number], true[number + 1])
+            visible = visible_in_both(forward, flow(true[number + 1], true[number]))
+        change = warp(made[number + 1], forward) - made[number]
+        means.append(band_mean(size(change), visible.float()))
+    if not means:
+        return torch.full((len(values),), torch.nan, device=values.device)
+    return torch.stack(means).nanmean(dim=0)
+
+
+class _MotionMetric(PictureMean):
+    """Mean over clips of a measure of changes along the motion."""
 
     higher_is_better = False
     is_differentiable = True
+    key: ClassVar[str]
 
     def __init__(self, flow: Flow = opencv_flow, name: str = "opencv-dis") -> None:
         super().__init__()
         self.flow, self.name = flow, name
 
     def update(self, frames: Tensor, target_frames: Tensor) -> None:
-        """Add clips; see `warping_error`."""
-        self.add(warping_error(frames, target_frames, self.flow))
+        """Add clips ``(B, T, 3, H, W)`` and the frames from which the flow is estimated."""
+        self.add(self.measure(frames, target_frames))
+
+    def measure(self, frames: Tensor, target_frames: Tensor) -> Tensor:
+        """Return the measure ``(B,)`` of each clip."""
+        raise NotImplementedError(f"{type(self).__name__} must define measure(frames, target_frames)")
 
     def compute(self) -> dict[str, Tensor]:
-        """Return ``warping_error_FLOW`` and the number ``left_out``."""
-        return {f"warping_error_{self.name}": self.mean(), "left_out": self.left_out}
+        """Return the mean under the metric's key and the name of the flow, and the number ``left_out``."""
+        return {f"{self.key}_{self.name}": self.mean(), "left_out": self.left_out}
+
+
+class WarpingError(_MotionMetric):
+    """Mean over clips of `warping_error`; clips whose error is NaN are left out and counted.
+
+    Args:
+        flow: See `colorzoo.metrics.flow.Flow`.
+        name: Name of the flow, part of the key of the result.
+    """
+
+    key = "warping_error"
+
+    def measure(self, frames: Tensor, target_frames: Tensor) -> Tensor:
+        """Return `warping_error`."""
+        return warping_error(frames, target_frames, self.flow)
+
+
+class ChromaFlicker(_MotionMetric):
+    """Mean over clips of `chroma_flicker`; clips whose flicker is NaN are left out and counted.
+
+    Args:
+        flow: See `colorzoo.metrics.flow.Flow`.
+        name: Name of the flow, part of the key of the result.
+    """
+
+    key = "chroma_flicker"
+
+    def measure(self, frames: Tensor, target_frames: Tensor) -> Tensor:
+        """Return `chroma_flicker`."""
+        return chroma_flicker(frames, target_frames, self.flow)
+
+
+def _require_truth(frames: Tensor, target_frames: Tensor) -> None:
+    _require_clips(frames)
+    if frames.shape != target_frames.shape:
+        raise DataError(
+            f"clips of {tuple(frames.shape)} and their truth of {tuple(target_frames.shape)} differ"
+        )
 
 
 def _require_clips(frames: Tensor) -> None:

@@ -1,10 +1,16 @@
-"""Convolution blocks shared by the papers that descend from Zhang et al. 2016."""
+"""Convolution blocks, widths and padding that many papers share."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def scaled_width(base: int, width: float) -> int:
+    """Return ``base * width`` rounded to a multiple of 8, at least 8."""
+    return max(8, round(base * width / 8) * 8)
 
 
 def conv3x3(in_channels: int, out_channels: int, *, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
@@ -13,7 +19,7 @@ def conv3x3(in_channels: int, out_channels: int, *, stride: int = 1, dilation: i
 
 
 def conv_relu_stack(channels: tuple[int, ...], *, last_stride: int = 1, dilation: int = 1) -> list[nn.Module]:
-    """Return ``[conv3x3, ReLU] * n`` through ``channels``; the last convolution may stride."""
+    """Return ``[conv3x3, ReLU] * n`` through ``channels``; the last convolution may have a stride."""
     layers: list[nn.Module] = []
     pairs = list(pairwise(channels))
     for index, (fan_in, fan_out) in enumerate(pairs):
@@ -37,3 +43,28 @@ def conv_block(channels: tuple[int, ...], *, last_stride: int = 1, dilation: int
 def upconv4x4(in_channels: int, out_channels: int) -> nn.ConvTranspose2d:
     """Return the 4x4 transposed convolution (stride 2, padding 1) that doubles height and width."""
     return nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1)
+
+
+def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+    """Repeat the last row and column until height and width are multiples of ``multiple``.
+
+    Args:
+        image: ``(B, C, H, W)``.
+        multiple: The stride of the network.
+    """
+    height, width = image.shape[-2:]
+    return F.pad(image, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+
+
+def pad_with_zeros(image: Tensor, multiple: int) -> Tensor:
+    """Append zeros until height and width are multiples of ``multiple``: hints have none in the padding."""
+    height, width = image.shape[-2:]
+    return F.pad(image, (0, -width % multiple, 0, -height % multiple))
+
+
+def cells(side: int, stride: int) -> int:
+    """Return how many cells of ``stride`` pixels cover a side.
+
+    Written for positive sides, because ONNX rounds the usual ``-(-side // stride)`` towards zero.
+    """
+    return (side + stride - 1) // stride

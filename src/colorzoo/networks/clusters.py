@@ -1,7 +1,7 @@
-"""A table of cluster centers that names classes, as STEGO's (Hamilton et al. 2022), and its merging.
+"""Unsupervised classes by cluster centers, as in STEGO (Hamilton et al. 2022), and their merging.
 
-Segments are unsupervised: features that are alike get the same number. Merging (CRA, SPColor section III-C)
-runs k-means on the centers themselves, so that alike clusters become one class.
+Similar features get the same class. Merging (CRA, SPColor section III-C) runs k-means on the centers, so that
+similar clusters become one class.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from torch.nn import functional as F
 from colorzoo.errors import ColorzooError
 
 SHARPNESS = 10.0  # of the softmax over cosines
-_SEED = 122  # of the published merging
-_ROUNDS = 50  # of k-means; a few dozen centers stand still after ten
+_SEED = 122  # of the published code
+_ROUNDS = 50  # of k-means; a few dozen centers converge after ten
 
 
 class Classified(NamedTuple):
-    """A class for each place.
+    """Class of each place.
 
     Attributes:
         labels: ``(B, 1, h, w)`` int64.
@@ -33,7 +33,7 @@ class Classified(NamedTuple):
 
 
 def classify(features: Tensor, centers: Tensor) -> Classified:
-    """Name the nearest center by cosine.
+    """Classify each place by the center with the largest cosine.
 
     Args:
         features: ``(B, D, h, w)``.
@@ -45,18 +45,18 @@ def classify(features: Tensor, centers: Tensor) -> Classified:
 
 
 def cluster_loss(features: Tensor, centers: Tensor) -> Tensor:
-    """Return minus the mean cosine to the nearest center, with which STEGO trains its centers."""
+    """Return minus the mean cosine to the nearest center, STEGO's loss for its centers."""
     cosine = torch.einsum("bdhw,md->bmhw", F.normalize(features, dim=1), F.normalize(centers, dim=1))
     return -cosine.amax(dim=1).mean()
 
 
 class Merged(NamedTuple):
-    """Clusters merged to fewer classes.
+    """Result of `merge_clusters`.
 
     Attributes:
         centers: ``(m, D)``, means of the merged centers.
-        groups: ``(K,)`` int64, the new class of each old one.
-        first: ``(K,)`` int64, the first old class of each old class's group.
+        groups: ``(K,)`` int64, the new class of each old class.
+        first: ``(K,)`` int64, for each old class the first one in the same new class.
     """
 
     centers: Tensor
@@ -69,8 +69,8 @@ def merge_clusters(centers: Tensor, count: int, *, seeds: Tensor | None = None) 
 
     Args:
         centers: ``(K, D)``.
-        count: Classes to keep, 1 .. K.
-        seeds: ``(count,)`` rows to start from; None draws them as published, by numpy's legacy generator.
+        count: Number of new classes, 1 to K.
+        seeds: ``(count,)`` rows to start from; None draws them as published, with numpy's legacy generator.
 
     Raises:
         ColorzooError: ``count`` is out of range.

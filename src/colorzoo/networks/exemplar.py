@@ -1,16 +1,42 @@
-"""What exemplar models share around their networks: references, what is warped, grids and padding."""
+"""Shared parts of exemplar models: settings, color network, tensors and published parameter names."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.networks.warp_net import STRIDE
+from colorzoo.networks.blocks import conv3x3, scaled_width
+from colorzoo.networks.matching import STRIDE
 
-_MULTIPLE = 32  # the deepest map must have more than one place, or nothing is left of its normalization
+AB_RANGE = 128.0  # of the output, CIE units
+_MULTIPLE = 32  # of padded sides, so that the deepest map has several places to normalize over
+_OPEN = 2.0  # initial bias of a gate: nearly open
+_NARROWEST = 16  # channels at full size, however small the width
+
+
+@dataclass(frozen=True)
+class ExemplarExtensions:
+    """Additions of the compact models to the papers; all off in the papers' models.
+
+    Attributes:
+        gated: Add a learned share of the warped colors to the output: the color network's normalization
+            removes how strong colors are, which a narrow network relearns late.
+        unrelated: Colors of positions without a match: ``zero`` as in the papers, or the ``automatic`` colors
+            of the model whose features are used.
+        truth_weight: Weight of the L1 distance from the truth of all pictures.
+        warp_weight: Weight of the L1 distance of the warped colors of self-referenced pictures.
+    """
+
+    gated: bool = False
+    unrelated: Literal["zero", "automatic"] = "zero"
+    truth_weight: float = 0.0
+    warp_weight: float = 0.0
 
 
 class ReferencePicture(NamedTuple):
@@ -26,13 +52,13 @@ class ReferencePicture(NamedTuple):
 
 
 class Warped(NamedTuple):
-    """What comes over from the reference, at a quarter of the size.
+    """Colors warped from the reference, at a quarter of the size.
 
     Attributes:
         ab: ``(B, 2, h, w)`` in CIE units.
-        similarity: ``(B, 1, h, w)``, times both confidences; 0 where nothing matches.
-        matched: ``(B, 1, h, w)`` bool, whether the place's class is in the reference.
-        source: ``(B, 2, h, w)``, where in the reference the colors come from: x and y as shares of its size.
+        similarity: ``(B, 1, h, w)``, times both confidences; 0 without a match.
+        matched: ``(B, 1, h, w)`` bool, True where the place's class is in the reference.
+        source: ``(B, 2, h, w)`` position in the reference of each color: x and y as shares of its size.
     """
 
     ab: Tensor
@@ -48,12 +74,13 @@ def pad_picture(image: Tensor) -> Tensor:
 
 
 def to_grid(classes: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> Tensor:
-    """Bring a map ``(B, 1, h, w)`` over a picture to the places of its features.
+    """Resample a map ``(B, 1, h, w)`` over a picture to the grid of its features.
 
     Args:
-        classes: Of any resolution; each place takes the nearest value at its top left corner, as published.
+        classes: Map of any resolution; each place takes the nearest value at its top left corner, as
+            published.
         size: Height and width of the picture that the map covers.
-        grid: Rows and columns of places; those beyond the picture, where it is padded, repeat the border.
+        grid: Rows and columns of the grid; places in the padding repeat the border.
     """
     rows, columns = (
         (torch.arange(count, device=classes.device) * STRIDE * cells // side).clamp(max=cells - 1)
@@ -63,12 +90,12 @@ def to_grid(classes: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> Te
 
 
 def enlarge(maps: Tensor) -> Tensor:
-    """Repeat each place of ``(B, C, h, w)`` over its pixels: ``(B, C, 4h, 4w)``."""
+    """Repeat each position of ``(B, C, h, w)`` over its pixels: ``(B, C, 4h, 4w)``."""
     return maps.repeat_interleave(STRIDE, dim=2).repeat_interleave(STRIDE, dim=3)
 
 
 def painted_ab(answer: Tensor, warped: Tensor) -> Tensor:
-    """Return ab ``(B, 2, H, W)`` of a `ColorNet`'s answer; with a gate the warped colors are part of it.
+    """Return ab ``(B, 2, H, W)`` from the output of a `ColorNet`; with a gate the warped colors are added.
 
     Args:
         answer: ``(B, 2, H, W)``, or with a gate ``(B, 3, H, W)``.
@@ -84,7 +111,169 @@ def enlarge_smoothly(maps: Tensor) -> Tensor:
 
 
 def centers_of(grid: Tensor) -> Tensor:
-    """Return x and y ``(B, 2, h, w)`` of the places of ``(B, C, h, w)``, as shares of its size."""
+    """Return x and y ``(B, 2, h, w)`` of the cell centers of ``(B, C, h, w)``, as shares of its size."""
     rows, columns = ((torch.arange(n, device=grid.device) + 0.5) / n for n in grid.shape[-2:])
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     return torch.stack([x, y]).expand(len(grid), -1, -1, -1)
+
+
+class ColorNet(nn.Module):
+    """Color network: ten blocks with three additive skips and instance normalization.
+
+    Height and width of the input must be multiples of 8.
+
+    Args:
+        in_channels: 4 for warped a, b, similarity and L - 50 (SPColor, in this order); 7 for those and the
+            previous frame's L - 50, a, b (Zhang et al. 2019).
+        width: Multiplier of every channel count; 1.0 is the published network.
+        gated: Return a third channel, the share of the warped colors to keep (not in the papers).
+    """
+
+    def __init__(self, in_channels: int = 4, width: float = 1.0, *, gated: bool = False) -> None:
+        super().__init__()
+        c32, c64, c128, c256, c512 = (
+            max(_NARROWEST, scaled_width(base, width)) for base in (32, 64, 128, 256, 512)
+        )
+        self.conv1 = nn.ModuleList([conv3x3(in_channels, c32), conv3x3(c32, c64), conv3x3(c64, c64)])
+        self.conv2 = _stack(c64, c128, 2)
+        self.conv3 = _stack(c128, c256, 3)
+        self.conv4 = _stack(c256, c512, 3)
+        self.conv5 = _stack(c512, c512, 3, dilation=2)
+        self.conv6 = _stack(c512, c512, 3, dilation=2)
+        self.conv7 = _stack(c512, c512, 3)
+        self.down = nn.ModuleList(
+            [nn.Conv2d(c, c, 1, stride=2, groups=c, bias=False) for c in (c64, c128, c256)]
+        )
+        self.up8, self.skip3, self.conv8 = conv3x3(c512, c256), conv3x3(c256, c256), _stack(c256, c256, 2)
+        self.up9, self.skip2, self.conv9 = conv3x3(c256, c128), conv3x3(c128, c128), _stack(c128, c128, 1)
+        self.up10, self.skip1 = conv3x3(c128, c128), conv3x3(c64, c128)
+        self.conv10 = conv3x3(c128, c128)
+        self.ab = nn.Conv2d(c128, 3 if gated else 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ab ``(B, 2, H, W)`` in [-128, 128] CIE units for ``(B, in_channels, H, W)``.
+
+        With a gate the result is ``(B, 3, H, W)``, the third channel in [0, 1].
+        """
+        map1 = _run(self.conv1, x)
+        map2 = _run(self.conv2, self.down[0](map1))
+        map3 = _run(self.conv3, self.down[1](map2))
+        deep = _run(self.conv4, self.down[2](map3))
+        for block in (self.conv5, self.conv6, self.conv7):
+            deep = _run(block, deep)
+        map8 = _run(self.conv8, F.relu(self.up8(_double(deep)) + self.skip3(map3)))
+        map9 = _run(self.conv9, F.relu(self.up9(_double(map8)) + self.skip2(map2)))
+        map10 = F.relu(self.up10(_double(map9)) + self.skip1(map1))
+        map10 = F.leaky_relu(self.conv10(map10), 0.2)
+        answer: Tensor = self.ab(map10)
+        ab = AB_RANGE * torch.tanh(answer[:, :2])
+        return torch.cat([ab, torch.sigmoid(answer[:, 2:] + _OPEN)], dim=1)
+
+
+def _stack(fan_in: int, fan_out: int, count: int, *, dilation: int = 1) -> nn.ModuleList:
+    widths = [fan_in, *[fan_out] * (count - 1)]
+    return nn.ModuleList([conv3x3(width, fan_out, dilation=dilation) for width in widths])
+
+
+def _run(layers: nn.ModuleList, x: Tensor) -> Tensor:
+    """Apply each layer and ReLU, then instance normalization."""
+    for layer in layers:
+        x = F.relu(layer(x))
+    return F.instance_norm(x)
+
+
+def _double(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+Renaming = Sequence[tuple[str, str]]
+
+_WARP_NET: Renaming = (
+    (r"^layer([2-4])_1\.1\.", r"branches.\1.conv1."),
+    (r"^layer([2-4])_1\.3\.", r"branches.\1.prelu1."),
+    (r"^layer([2-4])_1\.5\.", r"branches.\1.conv2."),
+    (r"^layer([2-4])_1\.7\.", r"branches.\1.prelu2."),
+    (r"^layer5_1\.1\.", "branches.5.conv1."),
+    (r"^layer5_1\.3\.", "branches.5.prelu1."),
+    (r"^layer5_1\.6\.", "branches.5.conv2."),
+    (r"^layer5_1\.8\.", "branches.5.prelu2."),
+    (r"^layer\.(\d)\.", r"residual.\1."),
+    (r"^(theta|phi)(_class)?\.", r"\1."),
+)
+_COLOR_NET: Renaming = (
+    (r"^conv1_1_new\.0\.", "conv1.0."),
+    (r"^conv1_1_new\.2\.", "conv1.1."),
+    (r"^conv1_1\.0\.", "conv1.0."),
+    (r"^conv1_1\.2\.", "conv1.1."),
+    (r"^conv1_2\.", "conv1.2."),
+    (r"^conv1_2norm_ss\.", "down.0."),
+    (r"^conv2_2norm_ss\.", "down.1."),
+    (r"^conv3_3norm_ss\.", "down.2."),
+    (r"^conv(8|9|10)_1\.1\.", r"up\1."),
+    (r"^conv3_3_short\.", "skip3."),
+    (r"^conv2_2_short\.", "skip2."),
+    (r"^conv1_2_short\.", "skip1."),
+    (r"^conv10_ab\.", "ab."),
+    (r"^conv10_2\.", "conv10."),
+)
+
+
+def convert_vgg19(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename keys of VGG-19, such as ``conv1_1.weight``, to those of `CaffeVGG19`."""
+    return {
+        re.sub(r"^conv(\d)_(\d)\.", lambda m: f"blocks.{int(m[1]) - 1}.{int(m[2]) - 1}.", key): value
+        for key, value in state_dict.items()
+    }
+
+
+def convert_warp_net(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename keys of WarpNet; the 1 x 1 convolutions theta and phi of Zhang 2019 become linear layers."""
+    renamed = rename(state_dict, _WARP_NET)
+    lowered = {
+        re.sub(r"^branches\.(\d)", lambda m: f"branches.{int(m[1]) - 2}", key): value
+        for key, value in renamed.items()
+    }
+    return {
+        key: value.flatten(1) if re.match(r"(theta|phi)\.weight", key) else value
+        for key, value in lowered.items()
+    }
+
+
+def convert_color_net(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename keys of ColorVidNet of either paper; the order of the input channels is unchanged."""
+    return {
+        re.sub(r"^conv(\d)_(\d)\.", _numbered, key): value
+        for key, value in rename(state_dict, _COLOR_NET).items()
+    }
+
+
+def convert_networks(state_dict: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Rename keys below ``vggnet.``, ``nonlocal_net.`` and ``colornet.``; return them, and all other keys."""
+    ours: dict[str, Tensor] = {}
+    left = dict(state_dict)
+    for theirs, prefix, convert in (
+        ("vggnet.", "features.vgg.", convert_vgg19),
+        ("nonlocal_net.", "correspondence.", convert_warp_net),
+        ("colornet.", "network.", convert_color_net),
+    ):
+        part = {key.removeprefix(theirs): left.pop(key) for key in list(left) if key.startswith(theirs)}
+        ours |= {prefix + key: value for key, value in convert(part).items()}
+    return ours, left
+
+
+def rename(state_dict: Mapping[str, Tensor], renaming: Renaming) -> dict[str, Tensor]:
+    """Rename each key by the first pattern that matches; other keys stay."""
+    ours = {}
+    for key, value in state_dict.items():
+        for pattern, replacement in renaming:
+            name, count = re.subn(pattern, replacement, key)
+            if count:
+                break
+        ours[name] = value
+    return ours
+
+
+def _numbered(match: re.Match[str]) -> str:
+    """Return the index of a layer in its block; the first layer of blocks 8 and 9 is a separate ``up``."""
+    block, layer = int(match[1]), int(match[2])
+    return f"conv{block}.{layer - (2 if block in (8, 9) else 1)}."

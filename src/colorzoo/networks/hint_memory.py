@@ -1,7 +1,8 @@
-"""Points over a picture that a `HintUNet` has seen: what they leave as it is, is not computed again.
+"""Incremental evaluation of a `HintUNet` while a user adds points to a picture.
 
-The blocks at full, half and quarter size see nothing but the neighborhood of a place, and cost a third of an
-answer. What they made of the last inputs is kept; of the next input only the windows are run that differ.
+The blocks at full, half and quarter size have a small receptive field and take a third of the time of a
+forward pass. Their outputs for recent inputs are kept; for the next input they run only on the windows that
+changed.
 """
 
 from __future__ import annotations
@@ -10,28 +11,27 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.networks.channel_attention import AttendedConv
+from colorzoo.networks.hint_extensions import AttendedConv
 from colorzoo.networks.hint_unet import SHALLOW_REACH, SHALLOW_STRIDES, STRIDE, HintUNet, ShallowMaps
 
 _MOST_BYTES = 64 << 20  # four pictures of 256 x 256 for a narrow network
-_MOST_SHARE = 0.7  # of the input; windows that are larger together cost more than all of it
+_MOST_SHARE = 0.7  # of the input; larger windows together cost more than all of it
 _REACH = SHALLOW_REACH // STRIDE
-# cells of a side of a window: convolutions of smaller maps add up in another order, and round otherwise
+# smallest side of a window in cells: convolutions of smaller maps sum in another order and round differently
 _LEAST = 4 * _REACH + 1
 
 
 class _Cells(NamedTuple):
-    """A part of a picture in cells of `STRIDE` pixels, ends excluded."""
+    """A window of a picture in cells of `STRIDE` pixels, ends excluded."""
 
     rows: tuple[int, int]
     columns: tuple[int, int]
 
     def grown(self, grid: tuple[int, int]) -> _Cells:
-        """Return it with all that reaches it, inside a picture of so many cells."""
+        """Return the window grown by the receptive field, within a picture of ``grid`` cells."""
         return _Cells(*(_grown(*side, most) for side, most in zip(self, grid, strict=True)))
 
     @property
@@ -39,7 +39,7 @@ class _Cells(NamedTuple):
         return (self.rows[1] - self.rows[0]) * (self.columns[1] - self.columns[0])
 
     def of(self, image: Tensor, stride: int, origin: tuple[int, int] = (0, 0)) -> Tensor:
-        """Return its part of ``(..., H, W)`` with ``stride`` pixels per cell, which begins at a cell."""
+        """Cut the window out of ``(..., H, W)`` with ``stride`` pixels per cell that starts at ``origin``."""
         rows, columns = (
             slice((low - first) * stride, (high - first) * stride)
             for (low, high), first in zip((self.rows, self.columns), origin, strict=True)
@@ -47,7 +47,9 @@ class _Cells(NamedTuple):
         return image[..., rows, columns]
 
 
-class _Seen(NamedTuple):
+class _Entry(NamedTuple):
+    """An input and its maps."""
+
     x: Tensor
     maps: ShallowMaps
 
@@ -57,10 +59,9 @@ class _Seen(NamedTuple):
 
 
 class HintMemory:
-    """Keeps what a network made of the newest inputs, and brings it up to date.
+    """Cache of a network's shallow maps for recent inputs.
 
-    Not to be used by two threads at once; for inference only. The maps that it answers are valid until its
-    next answer.
+    For inference, by one thread at a time. The maps that it returns are valid until the next call.
 
     Args:
         unet: The network.
@@ -68,24 +69,24 @@ class HintMemory:
 
     def __init__(self, unet: HintUNet) -> None:
         self._unet = unet
-        self._seen: list[_Seen] = []
+        self._seen: list[_Entry] = []
 
     def shallow(self, x: Tensor) -> ShallowMaps:
         """Return ``unet.shallow(x)`` of one input ``(1, C, H, W)``."""
-        if isinstance(self._unet.skip1, AttendedConv):  # looks at the whole picture
+        if isinstance(self._unet.skip1, AttendedConv):  # depends on the whole picture
             return self._unet.shallow(x)
         windows, seen = self._nearest(x)
         if seen is not None:
-            # first: whatever happens, half of a new picture must not stay
+            # before the update, so that an interrupted update leaves no broken entry
             self._seen = [other for other in self._seen if other is not seen]
-        maps = self._unet.shallow(x) if seen is None else self._brought_up(seen.maps, x, windows)
-        self._keep(_Seen(x, maps))
+        maps = self._unet.shallow(x) if seen is None else self._updated(seen.maps, x, windows)
+        self._keep(_Entry(x, maps))
         return maps
 
-    def _nearest(self, x: Tensor) -> tuple[list[_Cells], _Seen | None]:
-        """Return the input that differs least, and where; none if all differ too much."""
+    def _nearest(self, x: Tensor) -> tuple[list[_Cells], _Entry | None]:
+        """Return the most similar entry and the windows in which it differs; none if all differ too much."""
         most = _MOST_SHARE * x.shape[2] * x.shape[3] / STRIDE**2
-        best: tuple[float, list[_Cells], _Seen | None] = (most, [], None)
+        best: tuple[float, list[_Cells], _Entry | None] = (most, [], None)
         for seen in self._seen:
             if seen.x.shape == x.shape:
                 windows = _changed(seen.x, x)
@@ -94,8 +95,8 @@ class HintMemory:
                     best = cost, windows, seen
         return best[1:]
 
-    def _brought_up(self, maps: ShallowMaps, x: Tensor, windows: Sequence[_Cells]) -> ShallowMaps:
-        """Run the windows and write them into the maps."""
+    def _updated(self, maps: ShallowMaps, x: Tensor, windows: Sequence[_Cells]) -> ShallowMaps:
+        """Run the network on the windows and write the results into the maps."""
         for window in windows:
             seen = window.grown(_grid(x))
             found = self._unet.shallow(seen.of(x, STRIDE).contiguous(memory_format=torch.channels_last))
@@ -104,7 +105,7 @@ class HintMemory:
                 window.of(old, STRIDE // stride).copy_(window.of(new, STRIDE // stride, origin))
         return maps
 
-    def _keep(self, seen: _Seen) -> None:
+    def _keep(self, seen: _Entry) -> None:
         kept, left = [], _MOST_BYTES
         for one in (seen, *self._seen):
             left -= one.nbytes
@@ -124,7 +125,9 @@ def _grid(x: Tensor) -> tuple[int, int]:
 
 
 def _changed(old: Tensor, new: Tensor) -> list[_Cells]:
-    """Return the windows in which maps of two inputs differ."""
+    """Return the windows in which the maps of two inputs differ."""
+    from scipy import ndimage
+
     differs = (old != new).any(dim=1).float()
     cells = F.max_pool2d(differs, STRIDE)
     side = 2 * _REACH + 1

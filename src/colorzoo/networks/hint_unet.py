@@ -1,58 +1,89 @@
 """The U-Net of Zhang et al. 2017 ("Local Hints"), shared by the papers that build on it.
 
-Its input is lightness, hint colors and hint mask, already normalized by the paper that uses it; its
-output is ab in [-1, 1] and logits over the 23 x 23 ab grid at a quarter of the size.
+Its input is lightness, hint colors and hint mask, normalized by `hint_input`; its output is ab in [-1, 1] and
+logits over the 23 x 23 ab grid at a quarter of the size.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+import re
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from colorzoo.networks.blocks import conv3x3, conv_block, upconv4x4
-from colorzoo.networks.channel_attention import AttendedConv
-from colorzoo.networks.hint_attention import HintAttention
-from colorzoo.networks.rank import RankLayers
-from colorzoo.networks.scene_blocks import SceneBlocks
+from colorzoo.color import lab_to_rgb
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance import Points
+from colorzoo.networks.blocks import (
+    conv3x3,
+    conv_block,
+    pad_to_multiple,
+    pad_with_zeros,
+    scaled_width,
+    upconv4x4,
+)
+from colorzoo.networks.hint_extensions import AttendedConv, HintAttention, RankLayers, SceneBlocks
 from colorzoo.networks.taps import Tap, Visit, unchanged
 
 STRIDE = 8
 """Height and width of the input must be multiples of this."""
 
 GRID_BINS = 529
+AB_SCALE = 110.0
+_DEFAULT_LUMA = 60.0  # of points without a lightness
 
 Detach = Literal["none", "regression", "classification"]
-"""Which branch sees the trunk without sending gradients into it."""
+"""The branch that gets the trunk's features without sending gradients into it."""
+
+
+def hint_input(luma: Tensor, points: Points, mask_center: float) -> tuple[Tensor, Tensor]:
+    """Normalize and pad lightness and points as the papers of the family do.
+
+    Args:
+        luma: ``(B, 1, H, W)`` in [0, 100].
+        points: Hints of the same size.
+        mask_center: Subtracted from the hint mask.
+
+    Returns:
+        The input of a `HintUNet`, ``(B, 4, H', W')``, and the padded hints, ``(B, 3, H', W')``.
+    """
+    hints = torch.cat([points.ab / AB_SCALE * points.mask, points.mask], dim=1)
+    hints = pad_with_zeros(hints, STRIDE)
+    gray = pad_to_multiple((luma - 50) / 100, STRIDE)
+    return torch.cat([gray, hints[:, :2], hints[:, 2:] - mask_center], dim=1), hints
+
+
+def point_colors(points: Points) -> Tensor:
+    """Return the colors of points as RGB ``(B, 3, H, W)`` in [-1, 1], the input of models of sketches."""
+    luma = torch.full_like(points.mask, _DEFAULT_LUMA) if points.luma is None else points.luma
+    return 2 * lab_to_rgb(torch.cat([luma, points.ab], dim=1)) - 1
 
 
 class HintUNetOutput(NamedTuple):
-    """What the U-Net answers.
+    """Output of the U-Net.
 
     Attributes:
-        ab: ``(B, 2, H, W)`` in [-1, 1]; of the decoded pictures alone.
+        ab: ``(B, 2, H, W)`` in [-1, 1].
         logits: ``(B, 529, H/4, W/4)`` over the full 23 x 23 ab grid; ``(B, 0, H/4, W/4)`` without that head.
-        trunk: ``(B, C, H/4, W/4)``, the features below the classification head.
+        trunk: ``(B, C, H/4, W/4)``, the input of the classification head.
         maps: The outputs of blocks 3 to 7: block 3 at H/4, the others at H/8.
-        deep: ``(B, C, H/8, W/8)``, what block 8 reads: the output of block 7 and what extensions add to it.
     """
 
     ab: Tensor
     logits: Tensor
     trunk: Tensor
     maps: tuple[Tensor, ...]
-    deep: Tensor
 
 
 class ShallowMaps(NamedTuple):
-    """What blocks 1 to 3 and the skips make of an input, each place from no farther than `SHALLOW_REACH`.
+    """Outputs of block 3 and of the skips, which depend on pixels no farther than `SHALLOW_REACH`.
 
     Attributes:
         map3: ``(B, C, H/4, W/4)``, the output of block 3.
-        beside8: ``(B, C, H/4, W/4)``, what the skip adds before block 8.
-        beside9: ``(B, C, H/2, W/2)``, what the skip adds before block 9, of the pictures to decode.
-        beside10: ``(B, C, H, W)``, what the skip adds before block 10, of the pictures to decode.
+        beside8: ``(B, C, H/4, W/4)``, the skip before block 8.
+        beside9: ``(B, C, H/2, W/2)``, the skip before block 9.
+        beside10: ``(B, C, H, W)``, the skip before block 10.
     """
 
     map3: Tensor
@@ -69,39 +100,38 @@ SHALLOW_REACH = 24
 
 
 class HintEncoding(NamedTuple):
-    """What the decoder reads.
+    """Input of the decoder.
 
     Attributes:
         trunk: ``(B, C, H/4, W/4)``, the output of block 8.
-        beside9: ``(B, C, H/2, W/2)``, what the skip adds before block 9, of the pictures to decode.
-        beside10: ``(B, C, H, W)``, what the skip adds before block 10, of the pictures to decode.
+        beside9: ``(B, C, H/2, W/2)``, the skip before block 9.
+        beside10: ``(B, C, H, W)``, the skip before block 10.
         maps: The outputs of blocks 3 to 7.
-        deep: See `HintUNetOutput`; the decoder does not need it.
     """
 
     trunk: Tensor
     beside9: Tensor
     beside10: Tensor
     maps: tuple[Tensor, ...]
-    deep: Tensor | None = None
 
 
 class HintUNet(nn.Module):
     """Ten convolution blocks with three additive skips (Zhang et al. 2017, sec. 3.3).
 
-    Skips add raw convolution outputs; the ReLU comes after the sum. Subsampling is plain slicing of
-    the normalized map, so that the skip sees it at full resolution.
+    Skips add raw convolution outputs; the ReLU comes after the sum. Subsampling is plain slicing of the
+    normalized map, and the skip takes that map at full resolution.
 
     Args:
         in_channels: 4 for lightness, a, b and mask.
         width: Multiplier of every channel count; 1.0 is the published network.
-        hint_attention: Add one attention step that carries hint colors to places that look alike (not in
-            the paper; a narrow network trained for hours learns to spread hints much sooner with it).
-        distribution: Have the head over the ab grid.
-        channel_attention: Weigh the channels of each skip by the whole picture (not in the paper).
-        rank_layers: Linear 1x1 layers between encoder and decoder, which training turns towards a low rank
-            (not in the paper); `fold_rank_layers` takes them out again.
-        scene_blocks: Blocks at a sixteenth of the size, see `SceneBlocks` (not in the paper).
+        hint_attention: Add an attention step that carries hint colors to similar places (not in the paper; a
+            narrow network learns to spread hints much sooner with it). See `HintAttention`.
+        distribution: Add the classification head over the ab grid.
+        channel_attention: Scale the channels of each skip by the whole picture (not in the paper). See
+            `AttendedConv`.
+        rank_layers: Number of linear 1x1 layers between encoder and decoder (not in the paper). See
+            `RankLayers`.
+        scene_blocks: Number of blocks at a sixteenth of the size (not in the paper). See `SceneBlocks`.
     """
 
     def __init__(
@@ -126,20 +156,25 @@ class HintUNet(nn.Module):
         self.block7 = conv_block((c512,) * 4)
         self.rank_layers = RankLayers(c512, rank_layers) if rank_layers else None
         self.scene = SceneBlocks((c256, c512, c512), 2 * c512, scene_blocks) if scene_blocks else None
-        self.up8, self.skip3 = upconv4x4(c512, c256), _skip(c256, c256, channel_attention)
+
+        def skip(fan_in: int, fan_out: int) -> nn.Module:
+            conv = conv3x3(fan_in, fan_out)
+            return AttendedConv(conv) if channel_attention else conv
+
+        self.up8, self.skip3 = upconv4x4(c512, c256), skip(c256, c256)
         self.block8 = nn.Sequential(nn.ReLU(), *conv_block((c256, c256, c256)))
         self.attention = HintAttention(c256) if hint_attention else None
         self.inject = conv3x3(3, c256) if hint_attention else None
-        self.up9, self.skip2 = upconv4x4(c256, c128), _skip(c128, c128, channel_attention)
+        self.up9, self.skip2 = upconv4x4(c256, c128), skip(c128, c128)
         self.block9 = nn.Sequential(nn.ReLU(), *conv_block((c128, c128)))
-        self.up10, self.skip1 = upconv4x4(c128, c128), _skip(c64, c128, channel_attention)
+        self.up10, self.skip1 = upconv4x4(c128, c128), skip(c64, c128)
         self.block10 = nn.Sequential(nn.ReLU(), conv3x3(c128, c128), nn.LeakyReLU(0.2))
         self.class_head = nn.Conv2d(c256, GRID_BINS, 1) if distribution else None
         self.ab_head = nn.Sequential(nn.Conv2d(c128, 2, 1), nn.Tanh())
 
     @property
     def taps(self) -> tuple[Tap, ...]:
-        """The maps behind block 8, behind block 9, and the sum before block 10."""
+        """The outputs of block 8 and block 9, and the sum before block 10."""
         c256, c128 = self.up9.in_channels, self.up10.in_channels
         return Tap("8_3", c256, 4), Tap("9_3", c128, 2), Tap("10_up", self.up10.out_channels, 1)
 
@@ -150,7 +185,6 @@ class HintUNet(nn.Module):
         *,
         context: Tensor | None = None,
         detach: Detach = "none",
-        decode_every: int = 1,
         visit: Visit = unchanged,
     ) -> HintUNetOutput:
         """Run the network.
@@ -158,23 +192,18 @@ class HintUNet(nn.Module):
         Args:
             x: ``(B, in_channels, H, W)``, height and width multiples of 8.
             hints: ``(B, 3, H, W)``, hint colors and mask in {0, 1}, for the attention step only.
-            context: ``(B, C, 1, 1)``, what is known of the whole picture, added to the map of block 4.
+            context: ``(B, C, 1, 1)``, features of the whole picture, added to the map of block 4.
             detach: ``"regression"`` in a classification stage, ``"classification"`` in a regression stage.
-            decode_every: Decode every n-th picture of the batch alone: maps of the full size cost as much as
-                all below them.
-            visit: Called with each of the 13 maps named after the published code: 1_2, 2_2, 3_3 to 7_3,
+            visit: Called with each of the 13 maps, named as in the published code: 1_2, 2_2, 3_3 to 7_3,
                 8_up, 8_3, 9_up, 9_3, 10_up, 10_2; a sum "up" is visited before its ReLU.
         """
-        encoded = self.encode(
-            x, hints, context=context, detach=detach, decode_every=decode_every, visit=visit
-        )
+        encoded = self.encode(x, hints, context=context, detach=detach, visit=visit)
         trunk = encoded.trunk
         logits = self.distribution(trunk.detach() if detach == "classification" else trunk)
         if detach == "regression":
             encoded = encoded._replace(trunk=trunk.detach())
-        ab = self.decode(encoded._replace(trunk=encoded.trunk[::decode_every]), visit)
-        assert encoded.deep is not None
-        return HintUNetOutput(ab, logits, encoded.trunk, encoded.maps, encoded.deep)
+        ab = self.decode(encoded, visit)
+        return HintUNetOutput(ab, logits, encoded.trunk, encoded.maps)
 
     def encode(
         self,
@@ -183,24 +212,20 @@ class HintUNet(nn.Module):
         *,
         context: Tensor | None = None,
         detach: Detach = "none",
-        decode_every: int = 1,
         visit: Visit = unchanged,
     ) -> HintEncoding:
-        """Run all that comes before the map 8_3; arguments as of `forward`."""
-        shallow = self.shallow(x, detach=detach, decode_every=decode_every, visit=visit)
+        """Run the network up to the map 8_3; arguments as of `forward`."""
+        shallow = self.shallow(x, detach=detach, visit=visit)
         return self.deepen(shallow, hints, context=context, visit=visit)
 
-    def shallow(
-        self, x: Tensor, *, detach: Detach = "none", decode_every: int = 1, visit: Visit = unchanged
-    ) -> ShallowMaps:
-        """Run what sees the neighborhood of each place alone; arguments as of `forward`."""
+    def shallow(self, x: Tensor, *, detach: Detach = "none", visit: Visit = unchanged) -> ShallowMaps:
+        """Run blocks 1 to 3 and the skips, which have a small receptive field; arguments as of `forward`."""
         map1 = visit("1_2", self.block1(x))
         map2 = visit("2_2", self.block2(map1[:, :, ::2, ::2]))
         map3 = visit("3_3", self.block3(map2[:, :, ::2, ::2]))
         if detach == "regression":
             map1, map2 = map1.detach(), map2.detach()
-        beside9, beside10 = self.skip2(map2[::decode_every]), self.skip1(map1[::decode_every])
-        return ShallowMaps(map3, self.skip3(map3), beside9, beside10)
+        return ShallowMaps(map3, self.skip3(map3), self.skip2(map2), self.skip1(map1))
 
     def deepen(
         self,
@@ -210,7 +235,7 @@ class HintUNet(nn.Module):
         context: Tensor | None = None,
         visit: Visit = unchanged,
     ) -> HintEncoding:
-        """Run what comes between `shallow` and the map 8_3; arguments as of `forward`."""
+        """Run the network from `shallow` up to the map 8_3; arguments as of `forward`."""
         map3 = shallow.map3
         map4 = visit("4_3", self.block4(map3[:, :, ::2, ::2]))
         if context is not None:
@@ -225,10 +250,10 @@ class HintUNet(nn.Module):
         trunk = self.block8(visit("8_up", self.up8(deep) + shallow.beside8))
         if self.attention is not None and self.inject is not None and hints is not None:
             trunk = trunk + self.inject(self.attention(trunk, hints))
-        return HintEncoding(trunk, shallow.beside9, shallow.beside10, (map3, map4, map5, map6, map7), deep)
+        return HintEncoding(trunk, shallow.beside9, shallow.beside10, (map3, map4, map5, map6, map7))
 
     def decode(self, encoded: HintEncoding, visit: Visit = unchanged) -> Tensor:
-        """Return ab ``(B, 2, H, W)`` in [-1, 1] from what `encode` gave."""
+        """Return ab ``(B, 2, H, W)`` in [-1, 1] from the output of `encode`."""
         trunk = visit("8_3", encoded.trunk)
         map9 = visit("9_3", self.block9(visit("9_up", self.up9(trunk) + encoded.beside9)))
         map10 = visit("10_2", self.block10(visit("10_up", self.up10(map9) + encoded.beside10)))
@@ -236,27 +261,17 @@ class HintUNet(nn.Module):
         return ab
 
     def distribution(self, trunk: Tensor) -> Tensor:
-        """Return logits over the ab grid from the map 8_3; without that head no channel at all."""
+        """Return logits over the ab grid from the map 8_3; without that head a map without channels."""
         if self.class_head is None:
             return trunk[:, :0]
         logits: Tensor = self.class_head(trunk)
         return logits
 
 
-def _skip(fan_in: int, fan_out: int, attention: bool) -> nn.Module:
-    skip = conv3x3(fan_in, fan_out)
-    return AttendedConv(skip) if attention else skip
-
-
-def scaled_width(base: int, width: float) -> int:
-    """Return ``base * width`` rounded to a multiple of 8, at least 8."""
-    return max(8, round(base * width / 8) * 8)
-
-
 def initialize(module: nn.Module, std: float | None) -> None:
-    """Draw convolution weights: normal with deviation ``std``, or He normal when it is ``None``.
+    """Draw convolution weights: normal with deviation ``std``, or He normal for None.
 
-    Scene blocks add nothing at first.
+    Scene blocks are reset to add nothing.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
@@ -266,6 +281,58 @@ def initialize(module: nn.Module, std: float | None) -> None:
                 nn.init.normal_(layer.weight, 0.0, std)
             if layer.bias is not None:
                 torch.nn.init.zeros_(layer.bias)
-    for layer in module.modules():  # after their convolutions were drawn
+    for layer in module.modules():  # after all convolutions were drawn
         if isinstance(layer, SceneBlocks):
-            layer.start_silent()
+            layer.reset_output()
+
+
+def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpose: str) -> dict[str, Tensor]:
+    """Return the weights of a Local Hints network for another network with the same U-Net.
+
+    Equal shapes are not enough: weights trained with 0 for "no hint" would read the -0.5 of another network
+    as half a hint everywhere.
+
+    Args:
+        source: The trained network, with its U-Net as ``unet``.
+        unet: The U-Net that gets the weights.
+        mask_center: Value that the new network subtracts from the hint mask.
+        purpose: Name of the setting in messages, such as ``"start"``.
+
+    Raises:
+        ColorzooError: The source has another family, width or options, or scales its input or output
+            differently.
+    """
+    found: Any = getattr(source, "unet", None)
+    wanted = {key: value.shape for key, value in unet.state_dict().items()}
+    state = found.state_dict() if isinstance(found, HintUNet) else {}
+    if {key: value.shape for key, value in state.items()} != wanted:
+        raise ColorzooError(
+            f"{purpose} does not fit: expected a Local Hints model with the width, hint attention and scene "
+            "blocks of the new one."
+        )
+    theirs = (getattr(source, "mask_center", 0.0), getattr(source, "ab_scale", AB_SCALE))
+    if theirs != (mask_center, AB_SCALE):
+        raise ColorzooError(
+            f"{purpose} does not fit: its mask center is {theirs[0]} and its output scale {theirs[1]}, here "
+            f"they are {mask_center} and {AB_SCALE}."
+        )
+    return dict(state)
+
+
+_PUBLISHED_NAMES: tuple[tuple[str, str], ...] = (
+    (r"model(\d+)up\.0", r"up\1"),
+    (r"model(\d)short(?:8|9|10)\.0", r"skip\1"),
+    (r"model(8|9|10)\.(\d+)", r"block\1.\2"),
+    (r"model(\d)\.(\d+)", r"block\1.\2"),
+    (r"model_class\.0", "class_head"),
+    (r"model_out\.0", "ab_head.0"),
+)
+
+
+def rename_hint_unet_key(key: str) -> str | None:
+    """Return the `HintUNet` name of a key of the authors' checkpoints, or None for any other key."""
+    for pattern, ours in _PUBLISHED_NAMES:
+        renamed, hits = re.subn(rf"^{pattern}(?=\.)", ours, key)
+        if hits:
+            return renamed
+    return None

@@ -1,8 +1,7 @@
-"""Taps: the activation maps of a model that an add-on may refine (Kim et al. 2021).
+"""Taps: activation maps of a model that an add-on may refine (Kim et al. 2021).
 
-A model names its taps in the order in which it passes them and splits its forward pass at the first one:
-`TappedModel.before_taps` does once what no tap changes, `TappedModel.after_taps` finishes as often as
-the user draws. A model with two or three taps implements both in a few lines.
+A model lists its taps in order and splits its forward pass at the first one: `TappedModel.before_taps` runs
+once per picture, `TappedModel.after_taps` each time the user draws.
 """
 
 from __future__ import annotations
@@ -16,24 +15,24 @@ from torch import Tensor
 from colorzoo.guidance import Guidance
 
 Visit = Callable[[str, Tensor], Tensor]
-"""Called with the name and the ``(B, C, h, w)`` value of an activation map; answers what takes its place."""
+"""Called with the name and the ``(B, C, h, w)`` value of an activation map; returns its replacement."""
 
 
 def unchanged(name: str, activation: Tensor) -> Tensor:
-    """Return the map as it is: the visit of a network by itself."""
+    """Return the map unchanged: the `Visit` of a network without an add-on."""
     del name
     return activation
 
 
 @dataclass(frozen=True)
 class Tap:
-    """One activation map that may be refined.
+    """An activation map that may be refined.
 
     Attributes:
-        name: As a `Visit` gets it.
-        channels: Of the map.
+        name: Name that a `Visit` is called with.
+        channels: Channels of the map.
         stride: Pixels of the padded picture per cell of the map, each way.
-        scale: Typical size of a value, by which an add-on divides what it reads and multiplies what it adds.
+        scale: Typical magnitude of the values; an add-on divides its input and multiplies its output by it.
     """
 
     name: str
@@ -44,10 +43,10 @@ class Tap:
 
 @dataclass(frozen=True)
 class TapState:
-    """What a model knows when it arrives at its first tap.
+    """State of a forward pass at the first tap.
 
     Attributes:
-        maps: The map of the first tap, and what else the rest of the network reads.
+        maps: The map of the first tap, and further inputs of the rest of the network.
         size: Height and width of the picture in pixels, without padding.
     """
 
@@ -57,11 +56,11 @@ class TapState:
 
 @runtime_checkable
 class TappedModel(Protocol):
-    """A model of the zoo that names its taps."""
+    """A model with taps."""
 
     @property
     def taps(self) -> tuple[Tap, ...]:
-        """The taps in the order in which they are passed."""
+        """The taps in the order of the forward pass."""
         ...
 
     def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
@@ -69,14 +68,13 @@ class TappedModel(Protocol):
         ...
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Finish from the first tap.
+        """Run the model from its first tap.
 
         Args:
-            state: Of `before_taps`; it stays usable.
+            state: Result of `before_taps`; it can be used again.
             visit: Called once for each tap, in order.
 
         Returns:
-            The picture as the model answers it in a plain call, ab or RGB, ``(B, C, H, W)`` float32; with
-            `unchanged` exactly that.
+            The output of a plain call, ab or RGB, ``(B, C, H, W)`` float32; with `unchanged` exactly equal.
         """
         ...

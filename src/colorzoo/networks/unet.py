@@ -1,4 +1,4 @@
-"""The plain U-Net of image translation: four poolings, bilinear enlargement, batch normalization."""
+"""Plain U-Net for image translation: four poolings, bilinear upsampling, batch normalization."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from torch.nn import functional as F
 from colorzoo.networks.taps import Tap, Visit, unchanged
 
 SMALLEST_SIDE = 16
-"""Pixels; a smaller picture has nothing left after four poolings."""
+"""Pixels; four poolings of a smaller picture leave nothing."""
 
 
 class UNet(nn.Module):
-    """Encoder and decoder of five levels, each of two 3 x 3 convolutions; takes any height and width.
+    """U-Net of five levels with two 3 x 3 convolutions each, for any height and width.
 
-    Pooling rounds down, and an enlarged map is framed with zeros to the size of its skip.
+    Pooling rounds down, and an upsampled map is zero-padded to the size of its skip.
 
     Args:
-        in_channels: Of the input.
-        out_channels: Of the output, which is linear.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output, which has no activation.
         base: Channels of the first level; 64 in the papers.
     """
 
@@ -37,7 +37,7 @@ class UNet(nn.Module):
 
     @property
     def taps(self) -> tuple[Tap, ...]:
-        """The maps behind the last three levels of the decoder."""
+        """The outputs of the last three levels of the decoder."""
         channels = [cast(nn.Conv2d, level[3]).out_channels for level in cast(list[nn.Sequential], self.up)]
         return tuple(
             Tap(f"up_{stride}", width, stride) for stride, width in zip((4, 2, 1), channels[1:], strict=True)
@@ -49,7 +49,7 @@ class UNet(nn.Module):
         return self.after_taps(self.before_taps(image), unchanged)[..., :height, :width]
 
     def before_taps(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Run the encoder and the first two levels of the decoder: their map, and the two skips left."""
+        """Run the encoder and two levels of the decoder; return the map and the two remaining skips."""
         height, width = image.shape[-2:]
         if height < SMALLEST_SIDE or width < SMALLEST_SIDE:
             missing = (0, max(0, SMALLEST_SIDE - width), 0, max(0, SMALLEST_SIDE - height))
@@ -63,7 +63,7 @@ class UNet(nn.Module):
         return found, skips.pop(), skips.pop()
 
     def after_taps(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
-        """Run the rest, visiting each of `taps`; the answer is as large as the padded picture."""
+        """Run the other levels, visiting each of `taps`; the output has the size of the padded picture."""
         found, *skips = maps
         found = visit("up_4", found)
         for name, level, skip in zip(("up_2", "up_1"), self.up[2:], skips, strict=True):
@@ -72,7 +72,7 @@ class UNet(nn.Module):
 
 
 def double_conv(fan_in: int, between: int, fan_out: int) -> nn.Sequential:
-    """Return twice a 3 x 3 convolution (with bias), batch normalization and ReLU."""
+    """Return two 3 x 3 convolutions (with bias), each with batch normalization and ReLU."""
     return nn.Sequential(
         nn.Conv2d(fan_in, between, 3, padding=1),
         nn.BatchNorm2d(between),
@@ -84,19 +84,16 @@ def double_conv(fan_in: int, between: int, fan_out: int) -> nn.Sequential:
 
 
 def _joined(level: nn.Module, image: Tensor, skip: Tensor) -> Tensor:
-    """Run a level of the decoder on an enlarged map and its skip."""
+    """Run a level of the decoder on an upsampled map and its skip."""
     larger = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=True)
-    found: Tensor = level(torch.cat([skip, _framed(larger, skip)], dim=1))
+    rows, columns = skip.shape[-2] - larger.shape[-2], skip.shape[-1] - larger.shape[-1]
+    padded = F.pad(larger, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
+    found: Tensor = level(torch.cat([skip, padded], dim=1))
     return found
 
 
-def _framed(image: Tensor, like: Tensor) -> Tensor:
-    rows, columns = like.shape[-2] - image.shape[-2], like.shape[-1] - image.shape[-1]
-    return F.pad(image, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
-
-
 def initialize_gan(module: nn.Module, std: float = 0.02) -> None:
-    """Draw weights as image-to-image GANs do: normal with deviation ``std``; scales around 1, biases 0."""
+    """Initialize like image-to-image GANs: normal with deviation ``std``, scales around 1, biases 0."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.normal_(layer.weight, 0.0, std)

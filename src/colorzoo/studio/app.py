@@ -1,12 +1,15 @@
-"""The studio as a Starlette application: page, uploads, downloads, and the websocket with the messages."""
+"""The studio as a Starlette application: page, uploads, downloads and the websocket."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from concurrent.futures import Future
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -14,15 +17,23 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from colorzoo.studio.access import Access, AccessMiddleware
 from colorzoo.studio.bundle import pad_module
-from colorzoo.studio.coming import Coming
-from colorzoo.studio.errors import StudioError, describe
-from colorzoo.studio.guard import Access, Guard
-from colorzoo.studio.socket import serve_socket
+from colorzoo.studio.protocol import (
+    Limits,
+    Message,
+    Reply,
+    StudioError,
+    describe_error,
+    error_message,
+    pack,
+    unpack,
+)
 
 if TYPE_CHECKING:
-    from colorzoo.studio.desk import Studio
+    from colorzoo.studio.studio import Studio
 
 STATIC = {
     "pad.js": "text/javascript; charset=utf-8",
@@ -30,121 +41,298 @@ STATIC = {
     "icon.svg": "image/svg+xml",
 }
 _STATUS = {"too_large": 413, "expired": 404, "busy": 429, "bad_picture": 400, "timeout": 408}
-_UPLOADS_AT_ONCE = 8  # whose bytes are in memory before they count as a session's
+_GLIMPSE = 1600  # longest side in pixels
+_UPLOAD_GRACE = 10.0  # seconds before an upload must have its least rate
+_MAX_UNREAD = 256  # messages; a client with more of them unread is disconnected
+_TRY_LATER = 1013  # websocket close code
 
 
-def build_app(studio: Studio | Coming, access: Access) -> Starlette:
+class StudioLoader:
+    """A studio that may still be loading while the server already answers: importing torch takes seconds.
+
+    Args:
+        limits: Limits of the studio, which the server needs first.
+        photo: Photo that new pads open; they show it in gray while the studio is loading.
+    """
+
+    def __init__(self, limits: Limits, photo: Path | None = None) -> None:
+        self.limits, self.photo = limits, photo
+        self.recipe: dict[str, Any] | None = None
+        self._future: Future[Studio] = Future()
+
+    @classmethod
+    def loaded(cls, studio: Studio, recipe: dict[str, Any] | None = None) -> StudioLoader:
+        """Return a loader that is already done; see `finish`."""
+        loader = cls(studio.limits)
+        loader.finish(studio, recipe)
+        return loader
+
+    @property
+    def studio(self) -> Studio | None:
+        """The studio, or None while it loads."""
+        done = self._future.done() and self._future.exception() is None
+        return self._future.result() if done else None
+
+    def finish(self, studio: Studio, recipe: dict[str, Any] | None = None) -> None:
+        """Provide the studio, and the recipe with which new pads start."""
+        self.recipe = recipe
+        self._future.set_result(studio)
+
+    def fail(self, error: BaseException) -> None:
+        """Raise an error in every `wait`."""
+        self._future.set_exception(error)
+
+    async def wait(self) -> Studio:
+        """Return the studio as soon as it is loaded.
+
+        Raises:
+            Exception: The error passed to `fail`.
+        """
+        # shielded: a client that disconnects must not cancel the loading for the others
+        return await asyncio.shield(asyncio.wrap_future(self._future))
+
+
+class IncomingBodies:
+    """Reads uploads, with limits for each session, so that slow ones do not block those of others.
+
+    Args:
+        limits: Limits of size, number, time and rate.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._arriving: dict[str, int] = {}
+        self._bytes = 0
+
+    async def read(self, request: Request, session: str) -> bytes:
+        """Return the body of a request.
+
+        Raises:
+            StudioError: It is too large or too slow, or others of this session are arriving.
+        """
+        if self._arriving.get(session, 0) >= self._limits.uploads:
+            raise StudioError("busy", "other files of yours are still arriving; try again in a moment")
+        stated = request.headers.get("content-length", "")
+        if stated.isdigit():
+            self._limits.check_bytes(int(stated))
+        self._arriving[session] = self._arriving.get(session, 0) + 1
+        body = bytearray()
+        try:
+            await self._receive(request, body)
+        except TimeoutError:
+            raise StudioError("timeout", "the upload was too slow; try again") from None
+        finally:
+            self._bytes -= len(body)
+            self._arriving[session] -= 1
+            if not self._arriving[session]:
+                del self._arriving[session]
+        return bytes(body)
+
+    async def _receive(self, request: Request, body: bytearray) -> None:
+        limits, clock = self._limits, asyncio.get_running_loop().time
+        began = clock()
+        chunks = aiter(request.stream())
+        while True:
+            due = min(limits.upload_seconds, _UPLOAD_GRACE + len(body) / limits.upload_rate)
+            async with asyncio.timeout_at(began + due):
+                chunk = await anext(chunks, None)
+            if chunk is None:
+                return
+            body += chunk
+            self._bytes += len(chunk)
+            limits.check_bytes(len(body))
+            if self._bytes > limits.memory_bytes // 4:
+                raise StudioError("busy", "too many files are arriving; try again in a moment")
+
+
+def build_app(loader: StudioLoader, access: Access) -> Starlette:
     """Return the application.
 
     Args:
-        studio: What does the work, or will once it is loaded; it is closed when the server stops.
-        access: Who is let in.
+        loader: The studio, which is closed when the server stops.
+        access: Access rules.
     """
-    coming = studio if isinstance(studio, Coming) else Coming.of(studio)
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        sweeping = asyncio.create_task(_sweep(coming))
+        cleaning = asyncio.create_task(_expire_sessions(loader))
         yield
-        sweeping.cancel()
-        if coming.here is not None:
-            await asyncio.to_thread(coming.here.close)
+        cleaning.cancel()
+        if loader.studio is not None:
+            await asyncio.to_thread(loader.studio.close)
 
     routes = [
         Route("/", _page),
         Route("/static/{name}", _static),
         Route("/api/health", _health),
+        Route("/api/glimpse", _glimpse),
         Route("/api/upload", _upload, methods=["POST"]),
         Route("/api/download/{key}", _download),
-        WebSocketRoute("/api/ws", serve_socket),
+        WebSocketRoute("/api/ws", _websocket),
     ]
-    app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(Guard, access=access)])
-    app.state.coming = coming
-    app.state.uploading = asyncio.Semaphore(_UPLOADS_AT_ONCE)
+    middleware = [Middleware(AccessMiddleware, access=access)]
+    app = Starlette(routes=routes, lifespan=lifespan, middleware=middleware)
+    app.state.loader = loader
+    app.state.uploads = IncomingBodies(loader.limits)
     return app
 
 
-def read_static(name: str) -> bytes:
-    """Return a file of the page; only those of `STATIC` and ``index.html`` exist."""
-    if name not in STATIC and name != "index.html":
-        raise FileNotFoundError(name)
-    if name == "pad.js":  # joined from static/js: in a notebook it is one blob, so it is one here too
-        return pad_module().encode()
-    return (files("colorzoo.studio") / "static" / name).read_bytes()
-
-
-async def _sweep(coming: Coming) -> None:
-    with suppress(Exception):  # who started the server says why there is no studio
-        studio = await coming.wait()
-    while coming.here is not None:
+async def _expire_sessions(loader: StudioLoader) -> None:
+    with contextlib.suppress(Exception):  # the caller of the loader reports it
+        studio = await loader.wait()
+    while loader.studio is not None:
         await asyncio.sleep(min(60.0, studio.limits.idle_seconds))
-        await asyncio.to_thread(studio.sessions.sweep)
+        await asyncio.to_thread(studio.sessions.remove_expired)
 
 
 async def _page(_: Request) -> Response:
-    return Response(read_static("index.html"), media_type="text/html")
+    return Response(_read_static("index.html"), media_type="text/html")
 
 
 async def _static(request: Request) -> Response:
     name = request.path_params["name"]
-    try:
-        return Response(read_static(name), media_type=STATIC.get(name))
-    except FileNotFoundError:
-        return _problem(StudioError("expired", "there is no such file"))
+    if name == "pad.js":  # joined from the modules in static/js, as for the notebook widget
+        return Response(pad_module(), media_type=STATIC[name])
+    if name not in STATIC:
+        return _error_response(StudioError("expired", "there is no such file"))
+    return Response(_read_static(name), media_type=STATIC[name])
+
+
+def _read_static(name: str) -> bytes:
+    return (files("colorzoo.studio") / "static" / name).read_bytes()
 
 
 async def _health(_: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
+async def _glimpse(request: Request) -> Response:
+    """Return the photo that new pads open as a gray JPEG, without waiting for the studio."""
+    loader: StudioLoader = request.app.state.loader
+    if loader.photo is None:
+        return Response(status_code=204)
+    data = await asyncio.to_thread(_gray_preview, loader.photo, loader.limits.pixels)
+    return Response(data, media_type="image/jpeg") if data else Response(status_code=204)
+
+
+def _gray_preview(path: Path, max_pixels: int) -> bytes:
+    """Return a gray JPEG of a picture file; empty for formats that only the studio reads."""
+    from PIL import Image, ImageOps
+
+    from colorzoo.pictures.formats import open_picture
+
+    file = io.BytesIO()
+    with contextlib.suppress(Exception), open_picture(path) as image:  # reported when it is opened
+        if image.width * image.height <= max_pixels and "I" not in image.mode and image.mode != "F":
+            image.draft("L", (_GLIMPSE, _GLIMPSE))
+            small = ImageOps.exif_transpose(image).convert("L")
+            small.thumbnail((_GLIMPSE, _GLIMPSE), Image.Resampling.BILINEAR)
+            small.save(file, "JPEG")
+    return file.getvalue()
+
+
 async def _upload(request: Request) -> Response:
-    studio: Studio = await request.app.state.coming.wait()
-    waiting: asyncio.Semaphore = request.app.state.uploading
+    studio: Studio = await request.app.state.loader.wait()
+    uploads: IncomingBodies = request.app.state.uploads
     try:
         session = studio.sessions.find(request.query_params.get("session"))
         if session is None:
             raise StudioError("expired", "this session was idle for too long; reload to go on")
-        if waiting.locked():
-            raise StudioError("busy", "too many files arrive at once; try again in a moment")
-        async with waiting:
-            data = await _receive(request, studio)
-        key = studio.uploads.put(data, "upload", session.id)
+        data = await uploads.read(request, session.id)
+        key = studio.uploads.add(data, "upload", session.id)
     except (StudioError, ClientDisconnect) as error:
-        return _problem(error)
+        return _error_response(error)
     return JSONResponse({"upload": key, "bytes": len(data)})
 
 
-async def _receive(request: Request, studio: Studio) -> bytes:
-    """Collect a body; it is refused as soon as it is too long or takes too long."""
-    most = studio.limits.file_bytes
-    too_large = StudioError("too_large", f"the file is larger than {most / 2**20:.0f} MB, the limit here")
-    stated = request.headers.get("content-length", "")
-    if stated.isdigit() and int(stated) > most:
-        raise too_large
-    body = bytearray()
-    try:
-        async with asyncio.timeout(studio.limits.upload_seconds):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > most:
-                    raise too_large
-    except TimeoutError:
-        raise StudioError("timeout", "the upload took too long; try again") from None
-    return bytes(body)
-
-
 async def _download(request: Request) -> Response:
-    studio: Studio = await request.app.state.coming.wait()
+    studio: Studio = await request.app.state.loader.wait()
     session = request.query_params.get("session", "")
     try:
-        file = studio.downloads.take(request.path_params["key"], session, keep=True)
+        file = studio.downloads.get(request.path_params["key"], session)
     except StudioError as error:
-        return _problem(error)
+        return _error_response(error)
     disposition = f"attachment; filename*=UTF-8''{quote(file.name)}"
     headers = {"Content-Disposition": disposition}
     return Response(file.data, media_type="application/octet-stream", headers=headers)
 
 
-def _problem(error: Exception) -> Response:
-    code, text = describe(error)
+def _error_response(error: Exception) -> Response:
+    code, text = describe_error(error)
     return JSONResponse({"error": {"code": code, "message": text}}, _STATUS.get(code, 400))
+
+
+async def _websocket(socket: WebSocket) -> None:
+    """Serve one pad until it disconnects; answers are sent in the order in which they are made."""
+    await socket.accept()
+    loader: StudioLoader = socket.app.state.loader
+    outgoing: asyncio.Queue[Message | None] = asyncio.Queue(_MAX_UNREAD)
+    reply = _reply_to(outgoing)
+    try:
+        studio = await loader.wait()
+        session = studio.connect(socket.query_params.get("session"), reply, loader.recipe)
+    except Exception as error:  # loading failed, or too many sessions: reported, and the client retries
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+            await _send(socket, error_message(error, None))
+            await socket.close(_TRY_LATER)
+        return
+    sending = asyncio.create_task(_send_all(socket, outgoing))
+    try:
+        while (frame := await _next_frame(socket, sending)) is not None:
+            try:
+                studio.handle(session, unpack(frame), reply)
+            except StudioError as error:  # an invalid frame; the next one may be valid
+                reply(error_message(error, None))
+    finally:
+        studio.disconnect(session)
+        sending.cancel()
+        if socket.client_state == WebSocketState.CONNECTED == socket.application_state:
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+                await socket.close(_TRY_LATER)
+
+
+def _reply_to(outgoing: asyncio.Queue[Message | None]) -> Reply:
+    """Return a function that queues a message from any thread without blocking it."""
+    loop = asyncio.get_running_loop()
+
+    def put(message: Message) -> None:
+        if outgoing.qsize() < _MAX_UNREAD - 1:
+            outgoing.put_nowait(message)
+        elif outgoing.qsize() < _MAX_UNREAD:
+            outgoing.put_nowait(None)  # ends `_send_all`
+
+    def reply(message: Message) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop has ended
+            loop.call_soon_threadsafe(put, message)
+
+    return reply
+
+
+async def _send_all(socket: WebSocket, outgoing: asyncio.Queue[Message | None]) -> None:
+    while (message := await outgoing.get()) is not None:
+        try:
+            await _send(socket, message)
+        except (WebSocketDisconnect, RuntimeError):
+            return
+
+
+async def _send(socket: WebSocket, message: Message) -> None:
+    frame = pack(message)
+    if isinstance(frame, str):
+        await socket.send_text(frame)
+    else:
+        await socket.send_bytes(frame)
+
+
+async def _next_frame(socket: WebSocket, sending: asyncio.Task[None]) -> str | bytes | None:
+    """Return the next frame, or None if the client has disconnected or stopped reading."""
+    receiving = asyncio.ensure_future(socket.receive())
+    await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
+    if not receiving.done():
+        receiving.cancel()
+        return None
+    event = receiving.result()
+    if event["type"] == "websocket.disconnect":
+        return None
+    frame: str | bytes | None = event.get("text")
+    return event.get("bytes", b"") if frame is None else frame

@@ -1,9 +1,8 @@
-"""The pad's scripts, each joined into one ES module: a notebook widget cannot import a second file.
+"""Bundle the pad's scripts into one ES module each: a notebook widget cannot import a second file.
 
-The sources in ``static/js`` (the page) and ``static/alone`` (what colors without a server) are plain ES
-modules that name their imports at the top and their exports in one list at the bottom. Joining them takes
-those lines out and puts each file after the files it needs; all share one scope, so a name declared twice is
-a syntax error that the tests would meet at once.
+The sources in ``static/js`` (the page) and ``static/worker`` (coloring in the browser) are plain ES modules
+with imports at the top and one list of exports at the bottom. Bundling removes those lines and puts each
+module after its imports. All modules share one scope: a name that is declared twice is a syntax error.
 """
 
 from __future__ import annotations
@@ -18,39 +17,40 @@ _EXPORT = re.compile(r"^export\s*\{[^}]*\};\n", re.MULTILINE)
 
 
 def pad_module() -> str:
-    """Return the whole pad as the text of one ES module whose default export is ``{render}``."""
-    return joined_module("js/pad")
+    """Return the pad as one ES module; its default export is ``{render}``, as anywidget requires."""
+    return bundled_module("js/pad")
 
 
 @cache
-def joined_module(entry: str) -> str:
-    """Return a module and all that it imports as the text of one; only its own exports are left.
+def bundled_module(entry: str) -> str:
+    """Return a module with all its imports as one module that keeps only its own exports.
 
     Args:
-        entry: Name below ``static``, without the ending.
+        entry: Path below ``static``, without the suffix.
     """
-    joined: dict[str, str] = {}
-    _collect(entry, joined, ())
-    *needed, last = joined.values()
-    return "\n".join([*(_EXPORT.sub("", text) for text in needed), last])
+    modules: dict[str, str] = {}
+    _collect(entry, modules, ())
+    *imported, last = modules.values()
+    return "\n".join([*(_EXPORT.sub("", text) for text in imported), last])
 
 
 @cache
 def pad_style() -> str:
-    """Return the style sheet; everything in it is below the class ``colorzoo-pad``."""
+    """Return the style sheet; all its rules are below the class ``colorzoo-pad``."""
     return _read("pad.css")
 
 
-def _collect(name: str, joined: dict[str, str], above: tuple[str, ...]) -> None:
-    """Add a module after those it imports."""
-    if name in above:
-        raise ValueError(f"the modules {' > '.join((*above, name))} import each other")
-    if name in joined:
+def _collect(name: str, modules: dict[str, str], importers: tuple[str, ...]) -> None:
+    """Add a module after its imports."""
+    if name in importers:
+        raise ValueError(f"import circle: {' > '.join((*importers, name))}")
+    if name in modules:
         return
     source = _read(f"{name}.js")
-    for needed in _IMPORT.findall(source):
-        _collect(posixpath.normpath(posixpath.join(posixpath.dirname(name), needed)), joined, (*above, name))
-    joined[name] = _IMPORT.sub("", source)
+    for path in _IMPORT.findall(source):
+        imported = posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
+        _collect(imported, modules, (*importers, name))
+    modules[name] = _IMPORT.sub("", source)
 
 
 def _read(path: str) -> str:

@@ -1,7 +1,7 @@
-"""Exports in layers: the colors alone with transparency, and an OpenRaster file of photo and colors.
+"""Exports with layers: the colors alone as a transparent PNG, or photo and colors as an OpenRaster file.
 
-The layer of the colors is the most transparent one that gives the result when it is laid over the gray photo
-in the ordinary way, so that any program shows it right without a blend mode.
+The color layer is the most transparent one that gives the result by normal alpha compositing over the gray
+photo, so that any program displays it correctly without a blend mode.
 """
 
 from __future__ import annotations
@@ -9,38 +9,37 @@ from __future__ import annotations
 import io
 import zipfile
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from colorzoo.color.lab import luma_to_luminance
 from colorzoo.color.levels import encoded, luma_of_levels
-from colorzoo.color.linear import luma_to_luminance
-from colorzoo.inference.encode import quantized
-from colorzoo.inference.picture_io import Picture
+from colorzoo.pictures.picture import Picture
+from colorzoo.pictures.write import quantized
 
 Bytes = NDArray[np.uint8]
 
 LAYERED = {"layer": ".colors.png", "ora": ".color.ora"}
-"""Formats of an export in layers, and how their files end."""
+"""Suffixes of the export formats with layers."""
 
 _THUMBNAIL = 256
-_ROWS = 256  # at a time: what is computed in between takes sixteen times the memory of the pixels
+_ROWS = 256  # per step: intermediate values take sixteen times the memory of the pixels
 
 
 def encode_layers(kind: str, picture: Picture, levels: NDArray[Any]) -> bytes:
-    """Return the file of an export in layers.
+    """Return the file of an export with layers.
 
     Args:
         kind: One of `LAYERED`.
         picture: The photo.
-        levels: ``(H, W, 3)`` of the result.
+        levels: Result, ``(H, W, 3)``.
     """
     gray, result = gray_levels(picture), quantized(levels, None, 8)
     colors = color_layer(gray, result)
-    return png(colors) if kind == "layer" else _open_raster(gray, colors, result)
+    return _png(colors) if kind == "layer" else _open_raster(gray, colors, result)
 
 
 def gray_levels(picture: Picture) -> Bytes:
@@ -56,21 +55,20 @@ def gray_levels(picture: Picture) -> Bytes:
 
 
 def color_layer(gray: Bytes, result: Bytes) -> Bytes:
-    """Return ``(H, W, 4)`` that laid over the gray ``(H, W)`` gives the result ``(H, W, 3)``."""
+    """Return the RGBA layer ``(H, W, 4)`` that gives the result ``(H, W, 3)`` over the gray ``(H, W)``."""
     layer = np.empty((*gray.shape, 4), np.uint8)
     for first in range(0, len(gray), _ROWS):
         rows = slice(first, first + _ROWS)
         below = gray[rows, :, None].astype(np.float32)
         change = result[rows].astype(np.float32) - below
-        room = np.where(change > 0, 255 - below, below)
-        alpha = np.ceil((np.abs(change) / np.maximum(room, 1)).max(axis=2, keepdims=True).clip(0, 1) * 255)
+        largest = np.where(change > 0, 255 - below, below)
+        alpha = np.ceil((np.abs(change) / np.maximum(largest, 1)).max(axis=2, keepdims=True).clip(0, 1) * 255)
         layer[rows, :, :3] = np.rint((below + change * 255 / np.maximum(alpha, 1)).clip(0, 255))
         layer[rows, :, 3:] = alpha
     return layer
 
 
-def png(levels: Bytes) -> bytes:
-    """Encode levels as PNG."""
+def _png(levels: Bytes) -> bytes:
     file = io.BytesIO()
     Image.fromarray(levels).save(file, "PNG", compress_level=3)
     return file.getvalue()
@@ -81,26 +79,22 @@ def _open_raster(gray: Bytes, colors: Bytes, result: Bytes) -> bytes:
     small.thumbnail((_THUMBNAIL, _THUMBNAIL))
     thumbnail = io.BytesIO()
     small.save(thumbnail, "PNG")
+    layers = "".join(
+        f"<layer name='{name}' src='{source}' x='0' y='0' opacity='1.0' visibility='visible' "
+        "composite-op='svg:src-over'/>"
+        for name, source in (("Colors", "data/colors.png"), ("Photo", "data/photo.png"))
+    )
+    image = f"<image version='0.0.3' w='{gray.shape[1]}' h='{gray.shape[0]}'><stack>{layers}</stack></image>"
     parts = {
-        "stack.xml": _stack(gray.shape[1], gray.shape[0]).encode(),
-        "data/colors.png": png(colors),
-        "data/photo.png": png(gray),
-        "mergedimage.png": png(result),
+        "stack.xml": f"<?xml version='1.0' encoding='UTF-8'?>{image}".encode(),
+        "data/colors.png": _png(colors),
+        "data/photo.png": _png(gray),
+        "mergedimage.png": _png(result),
         "Thumbnails/thumbnail.png": thumbnail.getvalue(),
     }
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as pack:
-        pack.writestr("mimetype", "image/openraster")  # first and stored, as its specification wants
+        pack.writestr("mimetype", "image/openraster")  # first and uncompressed, by the specification
         for name, data in parts.items():
             pack.writestr(name, data)
     return file.getvalue()
-
-
-def _stack(width: int, height: int) -> str:
-    layers = "".join(
-        f"<layer name={quoteattr(name)} src={quoteattr(source)} x='0' y='0' opacity='1.0' "
-        "visibility='visible' composite-op='svg:src-over'/>"
-        for name, source in (("Colors", "data/colors.png"), ("Photo", "data/photo.png"))
-    )
-    head = f"<?xml version='1.0' encoding='UTF-8'?><image version='0.0.3' w='{width}' h='{height}'>"
-    return f"{head}<stack>{layers}</stack></image>"

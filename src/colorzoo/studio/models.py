@@ -1,128 +1,159 @@
-"""The models of the pad: what each can do, and one worker with its colorizer for each in use."""
+"""The models of a server: their entries in the menu, and a worker thread for each model in use."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 from colorzoo.card import ModelCard
+from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
 from colorzoo.inference.classes import FindsClasses
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.defaults import choose_default
-from colorzoo.inference.kinds import FindsBoxes
-from colorzoo.inference.regions import ProposesRegions
+from colorzoo.inference.guidance_maps import FindsBoxes, ProposesRegions
 from colorzoo.registry import list_models, model_card
-from colorzoo.studio.threads import ThreadChooser
-from colorzoo.studio.worker import Worker
-from colorzoo.tiers import ready_places
+from colorzoo.studio.workers import ThreadCountChooser, Worker, stop_if_gone
 from colorzoo.weights.catalog import list_weights
+from colorzoo.weights.choice import choose_model, rank_models
 
-_LOADED = 2  # models in memory at once
-_TRIAL = 32  # pixels a side of the picture on which a model is tried
+_MAX_LOADED = 2  # models in memory
+_PURPOSES = (
+    ("exemplar", "reference"),
+    ("scribbles", "edges"),
+    ("boxes", "things"),
+    ("points", "natural"),
+    ("statistics", "mood"),
+)
+_TRIAL_SIDE = 32  # pixels of the picture on which a model is tried
 
 
-class Bench:
-    """A model at work: a thread, and the colorizer that it makes on first use.
+class ModelWorker:
+    """A model with its worker thread; the model is loaded on first use.
 
     Args:
-        name: Of the model.
-        make: Makes its colorizer.
-        waiting: Most requests of one session that wait.
+        name: Name of the model.
+        load: Returns its colorizer.
+        max_queued: Waiting requests per session.
     """
 
-    def __init__(self, name: str, make: Callable[[str], Colorizer], waiting: int) -> None:
+    def __init__(self, name: str, load: Callable[[str], Colorizer], max_queued: int) -> None:
         self.name = name
-        self.worker = Worker(name, waiting)
-        self._make = make
+        self.worker = Worker(name, max_queued)
+        self._load = load
         self._colorizer: Colorizer | None = None
         self._lock = threading.Lock()
 
     @property
     def loaded(self) -> bool:
-        """Whether the colorizer is there already."""
+        """True once the model is loaded."""
         return self._colorizer is not None
 
     def colorizer(self) -> Colorizer:
-        """Return the colorizer, loading it first if need be.
+        """Return the colorizer, loaded if necessary.
 
         Raises:
-            ColorzooError: Its weights cannot be had.
+            ColorzooError: Its weights are not available.
         """
         with self._lock:
             if self._colorizer is None:
-                self._colorizer = self._make(self.name)
+                self._colorizer = self._load(self.name)
+                for layer in self._colorizer.model.modules():
+                    layer.register_forward_pre_hook(stop_if_gone)
             return self._colorizer
 
-    def abilities(self) -> dict[str, Any]:
-        """Return what the message ``model`` says: what it takes and gives, found by trying it.
+    def capabilities(self) -> dict[str, Any]:
+        """Return the fields of the message ``model``: guidance and outputs, found by a trial run.
 
         Raises:
-            ColorzooError: As `colorizer`.
+            ColorzooError: Its weights are not available.
         """
         colorizer = self.colorizer()
-        trial = torch.full((1, 1, _TRIAL, _TRIAL), 50.0)
-        with torch.inference_mode():
-            extras = colorizer.predict(trial, Guidance()).extras if _tries(colorizer) else {}
+        model = colorizer.model
+        extras: Collection[str] = ()
+        if "exemplar" not in model.accepts:  # a model with a reference may not run without one
+            trial = torch.full((1, 1, _TRIAL_SIDE, _TRIAL_SIDE), 50.0)
+            with torch.inference_mode():
+                extras = colorizer.predict(trial, Guidance()).extras
         return {
             "name": self.name,
-            "accepts": sorted(colorizer.model.accepts),
+            "accepts": sorted(model.accepts),
             "distribution": "logits" in extras,
             "match": "match" in extras,
-            "regions": isinstance(colorizer.model, ProposesRegions),
-            "classes": isinstance(colorizer.model, FindsClasses),
+            "regions": isinstance(model, ProposesRegions),
+            "classes": isinstance(model, FindsClasses),
             "detects": _detects(colorizer),
             "notes": [],
         }
 
 
 class ModelPool:
-    """The benches in use; the one unused for longest is closed when there are too many.
+    """The models in use; the least recently used one is closed when there are too many.
 
     Args:
-        make: Makes the colorizer of a registered name.
-        own: A colorizer that is already there, the default then.
-        default: Name of the model for recipes that name none.
-        waiting: See `Bench`.
+        load: Returns the colorizer of a registered model.
+        own: A loaded colorizer, which then is the default.
+        default: Name of the model for recipes without one.
+        max_queued: Waiting requests per session and model.
     """
 
     def __init__(
         self,
-        make: Callable[[str], Colorizer],
+        load: Callable[[str], Colorizer],
         own: Colorizer | None = None,
         default: str | None = None,
-        waiting: int = 8,
+        max_queued: int = 8,
     ) -> None:
-        self._make, self._own, self._waiting = make, own, waiting
-        self.threads: ThreadChooser | None = None
-        self.default = own.name if own is not None else model_card(default or choose_default("points")).name
-        self._benches: OrderedDict[str, Bench] = OrderedDict()
+        self._load, self._own, self._max_queued = load, own, max_queued
+        self.threads: ThreadCountChooser | None = None
+        if own is not None:
+            self.default = own.name
+        else:
+            choice = choose_model(default, "points", create=create_coloring_model)
+            self.default = model_card(choice.name).name
+        self._workers: OrderedDict[str, ModelWorker] = OrderedDict()
         self._lock = threading.Lock()
 
-    def bench(self, name: str | None) -> Bench:
-        """Return the bench of a model by name or alias.
+    def get(self, name: str | None) -> ModelWorker:
+        """Return the worker of a model by name or alias, or that of the default model.
 
         Raises:
-            UnknownModelError: No such model.
+            UnknownModelError: There is no such model.
         """
-        name = self._canonical(name)
+        own = self._own
+        if name is None:
+            name = self.default
+        elif own is None or name != own.name:
+            name = model_card(name).name
         with self._lock:
-            bench = self._benches.get(name)
-            if bench is None:
-                bench = self._benches[name] = Bench(name, self._maker(name), self._waiting)
-            self._benches.move_to_end(name)
-            spare = next(iter(self._benches)) if len(self._benches) > _LOADED else None
-            closed = self._benches.pop(spare) if spare is not None else None
-        if closed is not None:
-            closed.worker.retire()
-        return bench
+            worker = self._workers.get(name)
+            if worker is None:
+                load = self._load if own is None or name != own.name else lambda _: own
+                worker = self._workers[name] = ModelWorker(name, load, self._max_queued)
+            self._workers.move_to_end(name)
+            retired = self._workers.popitem(last=False)[1] if len(self._workers) > _MAX_LOADED else None
+        if retired is not None:
+            retired.worker.retire()
+        return worker
+
+    @contextmanager
+    def borrow(self, name: str) -> Iterator[Colorizer]:
+        """Yield the colorizer of a model; one that is not in use is loaded for this time only."""
+        own = self._own
+        name = own.name if own is not None and name == own.name else model_card(name).name
+        with self._lock:
+            worker = self._workers.get(name)
+        if worker is not None and worker.loaded:
+            yield worker.colorizer()
+        else:
+            yield own if own is not None and name == own.name else self._load(name)
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return the entry of every model in the message ``hello``."""
+        """Return the entries of all models in the message ``hello``."""
         names = list_models()
         entries = [_entry(name) for name in names]
         if self._own is not None and self.default not in names:
@@ -132,44 +163,29 @@ class ModelPool:
         return entries
 
     def for_sketches(self) -> str | None:
-        """Return the model that is proposed for drawings, or None if there is none on this machine."""
+        """Return the model to propose for sketches, or None if this machine has none."""
         if self._own is not None and self._own.paints:
             return self._own.name
-        ready = ready_places("sketch")
-        return ready[0].card.name if ready else None
+        return next((ranked.card.name for ranked in rank_models("sketch") if ranked.ready), None)
 
-    def withdraw(self, session: str) -> None:
-        """Forget what waits of a session at every model."""
+    def cancel(self, session: str) -> None:
+        """Drop the waiting requests of a session at every model."""
         with self._lock:
-            benches = list(self._benches.values())
-        for bench in benches:
-            bench.worker.withdraw(session)
+            workers = list(self._workers.values())
+        for worker in workers:
+            worker.worker.cancel(session)
 
     def close(self) -> None:
         """Stop all workers."""
         with self._lock:
-            benches = list(self._benches.values())
-            self._benches.clear()
-        for bench in benches:
-            bench.worker.close()
-
-    def _canonical(self, name: str | None) -> str:
-        if name is None or (self._own is not None and name == self._own.name):
-            return self.default if name is None else name
-        return model_card(name).name
-
-    def _maker(self, name: str) -> Callable[[str], Colorizer]:
-        own = self._own
-        return (lambda _: own) if own is not None and name == own.name else self._make
-
-
-def _tries(colorizer: Colorizer) -> bool:
-    """Whether a model answers without guidance; one that only copies a reference may not."""
-    return not ({"exemplar"} & colorizer.model.accepts)
+            workers = list(self._workers.values())
+            self._workers.clear()
+        for worker in workers:
+            worker.worker.close()
 
 
 def _detects(colorizer: Colorizer) -> bool:
-    """Whether a model looks for the things of a picture where nobody has said."""
+    """Return whether a model detects the objects of a picture itself."""
     model = colorizer.model
     return isinstance(model, FindsBoxes) and model.detects
 
@@ -177,15 +193,15 @@ def _detects(colorizer: Colorizer) -> bool:
 def _entry(name: str) -> dict[str, Any]:
     card = model_card(name)
     rows = list_weights([card])
-    return facts_of(card) | {
+    return menu_entry(card) | {
         "ready": not card.trainable or any(row.where != "missing" for row in rows),
         "usable": not card.trainable or any(row.where != "missing" or row.weights.urls for row in rows),
         "bytes": next((row.weights.size for row in rows if row.weights.urls), 0),
     }
 
 
-def facts_of(card: ModelCard) -> dict[str, Any]:
-    """Return what the menus of a pad say of a model, wherever its colors are made."""
+def menu_entry(card: ModelCard) -> dict[str, Any]:
+    """Return a model's fields in the menu of the pad."""
     return {
         "name": card.name,
         "title": card.title,
@@ -197,6 +213,8 @@ def facts_of(card: ModelCard) -> dict[str, Any]:
         "output": card.output,
         "parameters": card.parameters,
         "group": _group(card.input, card.guidance),
+        "purpose": _purpose(card.input, card.guidance) if card.parameters else None,
+        "rank": max((each.rank for each in card.quality), default=0),
     }
 
 
@@ -214,14 +232,26 @@ def _own_entry(colorizer: Colorizer) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in model.parameters()),
         "ready": True,
         "usable": True,
-        "group": _group(model.input_kind, tuple(model.accepts)),
+        "group": _group(model.input_kind, model.accepts),
+        "purpose": _purpose(model.input_kind, model.accepts),
+        "rank": 0,
         "detects": _detects(colorizer),
     }
 
 
-def _group(reads: str, guidance: Sequence[str]) -> str:
-    """Return what a model is for, in the menu: drawings, or photos by a reference, by hand or by itself."""
-    if reads == "sketch":
+def _purpose(input_kind: str, guidance: Collection[str]) -> str:
+    """Return what an artist uses the model for; the menu shows the best model of each."""
+    if input_kind == "sketch":
+        return "sketch"
+    for kind, purpose in _PURPOSES:
+        if kind in guidance:
+            return purpose
+    return "vivid"
+
+
+def _group(input_kind: str, guidance: Collection[str]) -> str:
+    """Return the model's group in the menu."""
+    if input_kind == "sketch":
         return "sketch"
     if "exemplar" in guidance:
         return "reference"

@@ -1,66 +1,119 @@
-"""From a model's logits to suggested colors and to the place where a hint would help most."""
+"""Suggested colors of a place, the next point to set, and the colors that sRGB shows at a lightness."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from colorzoo.color import in_gamut, lab_to_rgb, reduce_chroma
 from colorzoo.guidance import Recipe
 from colorzoo.inference.palette import Distribution, next_point, suggest_colors
 from colorzoo.studio.photo import Photo
 
+PLANE_REACH = 110  # largest a and b of the plane
+PLANE_SIDE = 2 * PLANE_REACH + 1
+VISIBLE_CHANGE = 0.5  # CIE units; smaller changes cannot be seen
 
-def suggest(
+
+def suggestions(
     distribution: Distribution, photo: Photo, place: tuple[float, float], shape: tuple[int, int], count: int
 ) -> dict[str, Any]:
     """Return ``items``, ``luma`` and ``entropy`` of the message ``suggestions``.
 
     Args:
-        distribution: Of the hints around.
-        photo: For the lightness at the place.
+        distribution: Colors predicted from all other hints.
+        photo: The photo.
         place: x and y in pixels of the photo.
         shape: Height and width of the prediction.
-        count: How many colors.
+        count: Number of colors.
     """
-    luma = luma_at(photo, place)
+    luma = photo.luma_at(place)
     x, y = place[0] * shape[1] / photo.size[0], place[1] * shape[0] / photo.size[1]
     shares = distribution.at(min(x, shape[1] - 1), min(y, shape[0] - 1))
-    found = suggest_colors(shares, distribution.centers, luma, count=count)
     items = [
         {
-            "ab": [float(v) for v in s.ab],
-            "color": "#{:02x}{:02x}{:02x}".format(*s.rgb),
-            "share": float(s.share),
+            "ab": [float(v) for v in color.ab],
+            "color": "#{:02x}{:02x}{:02x}".format(*color.rgb),
+            "share": float(color.share),
         }
-        for s in found
+        for color in suggest_colors(shares, distribution.centers, luma, count=count)
     ]
-    return {"luma": luma, "items": items, "entropy": _bits(shares)}
+    return {"luma": luma, "items": items, "entropy": _entropy(shares)}
 
 
-def where_next(
+def suggest_next_point(
     distribution: Distribution, photo: Photo, recipe: Recipe, shape: tuple[int, int]
 ) -> dict[str, Any]:
-    """Return the place of the message ``next``, in pixels of the photo."""
+    """Return place and entropy of the message ``next``, in pixels of the photo."""
     x_scale, y_scale = photo.size[0] / shape[1], photo.size[1] / shape[0]
     taken = [(p.x / x_scale, p.y / y_scale) for p in recipe.points]
     x, y = next_point(distribution, taken)
     return {
         "x": min(float(x) * x_scale, photo.size[0] - 0.5),
         "y": min(float(y) * y_scale, photo.size[1] - 0.5),
-        "entropy": _bits(distribution.at(x, y)),
+        "entropy": _entropy(distribution.at(x, y)),
     }
 
 
-def luma_at(photo: Photo, place: tuple[float, float]) -> float:
-    """Return the lightness at a place of the photo, as its view shows it."""
-    rows, columns = photo.luma.shape[2:]
-    row = min(max(int(place[1] * rows / photo.size[1]), 0), rows - 1)
-    column = min(max(int(place[0] * columns / photo.size[0]), 0), columns - 1)
-    return float(photo.luma[0, 0, row, column])
-
-
-def _bits(shares: Tensor) -> float:
+def _entropy(shares: Tensor) -> float:
+    """Return the entropy in bits."""
     return float(torch.special.entr(shares).sum()) / math.log(2)
+
+
+@lru_cache(maxsize=101)
+def gamut_plane(luma: int) -> bytes:
+    """Return ``PLANE_SIDE x PLANE_SIDE`` RGBA bytes of the ab plane at a lightness; alpha is 0 outside sRGB.
+
+    Rows run from a = 110 down to -110, columns from b = -110 to 110.
+    """
+    a = torch.arange(PLANE_REACH, -PLANE_REACH - 1, -1.0)[:, None].expand(PLANE_SIDE, PLANE_SIDE)
+    b = torch.arange(-PLANE_REACH, PLANE_REACH + 1.0)[None].expand(PLANE_SIDE, PLANE_SIDE)
+    lab = torch.stack([torch.full((PLANE_SIDE, PLANE_SIDE), float(luma)), a, b])
+    levels = torch.cat([lab_to_rgb(lab).clamp(0, 1), in_gamut(lab).float()]) * 255
+    return levels.round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy().tobytes()
+
+
+@dataclass(frozen=True)
+class DisplayedColor:
+    """A color as it is displayed at a lightness.
+
+    Attributes:
+        luma: L in [0, 100].
+        ab: In CIE units, inside sRGB.
+        color: ``#rrggbb``.
+        snapped: Whether the chosen color was outside of sRGB and lost chroma.
+    """
+
+    luma: float
+    ab: tuple[float, float]
+    color: str
+    snapped: bool
+
+
+def displayed_colors(ab: Tensor, luma: Tensor) -> list[DisplayedColor]:
+    """Bring colors ``(N, 2)`` ab at lightness ``(N,)`` into sRGB."""
+    lab = torch.cat([luma[:, None], ab.float()], dim=1).T[:, :, None]
+    inside = reduce_chroma(lab)
+    snapped = (inside - lab)[1:].abs().amax(dim=(0, 2)) > VISIBLE_CHANGE
+    levels = _to_levels(lab_to_rgb(inside)[:, :, 0].T)
+    columns = zip(luma.tolist(), inside[1:, :, 0].T.tolist(), levels, snapped.tolist(), strict=True)
+    return [DisplayedColor(own, (a, b), _hex(level), moved) for own, (a, b), level, moved in columns]
+
+
+def to_hex(rgb: Tensor) -> str:
+    """Return ``#rrggbb`` of ``(3,)`` RGB in [0, 1]."""
+    return _hex(_to_levels(rgb))
+
+
+def _to_levels(rgb: Tensor) -> list[Any]:
+    levels: list[Any] = (rgb.clamp(0, 1) * 255).round().int().tolist()
+    return levels
+
+
+def _hex(levels: list[int]) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*levels)

@@ -1,31 +1,41 @@
-"""A photo on the pad: its file as it came, and the small maps that every edit needs."""
+"""An opened photo: its file, the small maps that every edit needs, and how it is opened step by step.
+
+Large photos show a preview at once, report progress, and can be cancelled while they open.
+"""
 
 from __future__ import annotations
 
 import io
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
-from colorzoo.inference.full_size import FullLuma
-from colorzoo.inference.picture import IN_COLOR
-from colorzoo.inference.picture_io import Picture, chroma_note, read_picture
-from colorzoo.inference.resample import shrink_luma, working_size
+from colorzoo.color.levels import luma_of_levels
+from colorzoo.errors import PictureError
+from colorzoo.inference.full_size import BandShrinker, FullLuma, bands, shrink_luma, working_size
 from colorzoo.inference.sketches import looks_drawn
-from colorzoo.studio.limits import Limits
-from colorzoo.studio.opening import Step, measure, read_in_steps, shown_image, shrink_levels
+from colorzoo.pictures.formats import check_pixels, open_picture
+from colorzoo.pictures.picture import IN_COLOR, Levels, Picture, chroma_note
+from colorzoo.pictures.read import identified, read_file, read_picture
+from colorzoo.pictures.write import quantized
+from colorzoo.studio.protocol import Limits
 
-_QUALITY = 90
+_LARGE = 4_000_000  # pixels; smaller photos open faster than a progress bar could be read
+_PREVIEW = 512  # longer side in pixels
 _THUMBNAIL = 512
+_PREVIEW_QUALITY, _QUALITY = 80, 90
+_STARTED, _DECODED, _MEASURED = 0.1, 0.5, 0.95  # shares of the work
 
 
 @dataclass(frozen=True)
@@ -33,18 +43,20 @@ class Photo:
     """An opened photo; full-size pixels are not kept but decoded again for an export.
 
     Attributes:
-        name: File name for display and for exports, never a path.
+        name: File name for display and for exports, without folders.
         data: The file.
-        sha256: Its hash.
+        sha256: SHA-256 of the file.
         size: Width and height in pixels.
-        colored: Whether it has colors of its own.
+        colored: Whether it has colors.
         kind: ``"sketch"`` for line art, ``"gray"`` or ``"color"`` for other pictures.
-        notes: What the user may want to know.
-        luma: ``(1, 1, h, w)`` lightness at the size of the view.
-        small: Lightness at the sizes at which networks saw it, by the shorter side asked for; see `seen`.
-        coarse: The same for what is dragged, made of ``luma``; see `roughly`.
+        notes: Remarks for the user.
+        luma: ``(1, 1, h, w)`` lightness at the size of the preview.
+        network_lumas: Cache of `network_luma`, by the shorter side.
         gray: JPEG of the lightness.
-        source: JPEG of the photo as it came.
+        source: JPEG of the photo itself.
+        alpha: PNG of its opacity at the size of the preview; empty if it is opaque.
+        approximate_lumas: Cache of `approximate_luma`, by the shorter side.
+        samples: Cache of small colored pictures for the menu of models, by model and reference.
     """
 
     name: str
@@ -55,10 +67,12 @@ class Photo:
     kind: str
     notes: tuple[str, ...]
     luma: Tensor
-    small: dict[int, Tensor] = field(repr=False)
+    network_lumas: dict[int, Tensor] = field(repr=False)
     gray: bytes = field(repr=False)
     source: bytes = field(repr=False)
-    coarse: dict[int, Tensor] = field(default_factory=dict, repr=False)
+    alpha: bytes = field(default=b"", repr=False)
+    approximate_lumas: dict[int, Tensor] = field(default_factory=dict, repr=False)
+    samples: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def view(self) -> tuple[int, int]:
@@ -67,36 +81,48 @@ class Photo:
 
     @property
     def nbytes(self) -> int:
-        """Memory that it takes."""
-        maps = [self.luma, *self.small.values(), *self.coarse.values()]
-        return len(self.data) + len(self.gray) + len(self.source) + sum(m.nbytes for m in maps)
+        """Memory in use."""
+        maps = [self.luma, *self.network_lumas.values(), *self.approximate_lumas.values()]
+        files = (self.data, self.gray, self.source, self.alpha)
+        return sum(len(file) for file in files) + sum(m.nbytes for m in maps)
 
-    def picture(self, limits: Limits) -> Picture:
-        """Decode the file again, as the command line would."""
+    def decode(self, limits: Limits) -> Picture:
+        """Decode the file again, as the command line does."""
         return read_picture(self.data, max_pixels=limits.pixels)
 
-    def seen(self, size: int) -> Tensor:
-        """Return the lightness ``(1, 1, h, w)`` at which a network sees it.
-
-        For a size that no model here asked for before, the file is decoded again.
+    def network_luma(self, size: int) -> Tensor:
+        """Return the lightness ``(1, 1, h, w)`` that a network gets; a new size decodes the file again.
 
         Args:
-            size: The shorter side, see `working_size`.
+            size: Shorter side, see `working_size`.
         """
-        if size not in self.small:
+        if size not in self.network_lumas:
             width, height = self.size
             luma = FullLuma(read_picture(self.data, max_pixels=width * height).levels)
-            self.small[size] = luma.shrunk(working_size(height, width, size))
-        return self.small[size]
+            self.network_lumas[size] = luma.shrunk(working_size(height, width, size))
+        return self.network_lumas[size]
 
-    def roughly(self, size: int) -> Tensor:
-        """Return about what `seen` returns, at once: while something is dragged nobody can tell."""
-        if size not in self.coarse:
-            self.coarse[size] = shrink_luma(self.luma, working_size(self.size[1], self.size[0], size))
-        return self.coarse[size]
+    def approximate_luma(self, size: int) -> Tensor:
+        """Return nearly the same as `network_luma` at once, made of the preview: enough during a drag."""
+        if size not in self.approximate_lumas:
+            shape = working_size(self.size[1], self.size[0], size)
+            self.approximate_lumas[size] = shrink_luma(self.luma, shape)
+        return self.approximate_lumas[size]
+
+    def luma_at(self, place: tuple[float, float]) -> float:
+        """Return the lightness of the preview at x and y in pixels of the photo."""
+        row, column = self.view_pixel(place)
+        return float(self.luma[0, 0, row, column])
+
+    def view_pixel(self, place: tuple[float, float]) -> tuple[int, int]:
+        """Return row and column of the preview at x and y in pixels of the photo."""
+        columns, rows = self.view
+        row = min(max(int(place[1] * rows / self.size[1]), 0), rows - 1)
+        column = min(max(int(place[0] * columns / self.size[0]), 0), columns - 1)
+        return row, column
 
     def describe(self, network: int) -> dict[str, Any]:
-        """Return what the message ``photo`` says of it."""
+        """Return the fields of the message ``photo``; ``network`` is the size at which most models see it."""
         width, height = self.size
         return {
             "name": self.name,
@@ -106,98 +132,191 @@ class Photo:
             "network": network,
             "view": list(self.view),
             "colored": self.colored,
+            "transparent": bool(self.alpha),
             "kind": self.kind,
             "notes": list(self.notes),
         }
 
 
-def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Photo:
-    """Decode a picture file, whatever its name says; see `opening`."""
-    *_, photo = opening(data, name, limits, network)
-    assert isinstance(photo, Photo)
-    return photo
+@dataclass(frozen=True)
+class Progress:
+    """Progress of opening a photo.
+
+    Attributes:
+        share: Share of the work that is done, in [0, 1].
+        preview: A small gray JPEG of the photo, in the first step that has one.
+    """
+
+    share: float
+    preview: bytes | None = None
 
 
-def opening(data: bytes, name: str, limits: Limits, network: int) -> Iterator[Step | Photo]:
-    """Decode a picture file, whatever its name says. Of a large one steps are told; the photo comes last.
+def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator[Progress | Photo]:
+    """Open a picture file of any format and yield the progress of large ones; the photo comes last.
 
     Args:
         data: The file.
-        name: As the user calls it.
-        limits: Most pixels, and the size of the view.
+        name: Name given by the user.
+        limits: Limits of pixels and of the size of the preview.
         network: Shorter side at which most networks see it.
 
     Raises:
-        PictureError: No picture, damaged, or too many pixels.
+        PictureError: The file is no picture, damaged, or has too many pixels.
     """
-    for found in read_in_steps(data, limits.pixels):
-        if isinstance(found, Step):
-            yield found
-        else:
-            picture = found
+    preview = _jpeg_preview(data)
+    if preview is not None:
+        yield Progress(_STARTED, preview)
+    picture = read_upload(data, name, limits)
     width, height = picture.size
-    shape = fit(height, width, limits.view_side)
-    for made in measure(picture, shape, working_size(height, width, network)):
-        if isinstance(made, Step):
-            yield made
-        else:
-            maps = made
+    large = width * height > _LARGE
+    if large and preview is None:
+        step = max(1, max(width, height) // _PREVIEW)
+        sampled = np.ascontiguousarray(picture.levels[::step, ::step])
+        yield Progress(_DECODED, _encode_preview(_rgb_image(sampled).convert("L")))
+
+    luma = FullLuma(picture.levels)
+    shrinker = BandShrinker(luma.shape, working_size(height, width, network))
+    for first, last in bands(*luma.shape):
+        shrinker.add(luma.rows(first, last))
+        if large:
+            yield Progress(_DECODED + (_MEASURED - _DECODED) * last / height)
+    network_luma = shrinker.result()
+
+    levels = shrink_levels(picture.levels, fit_size(height, width, limits.view_side))
+    view_luma = luma_of_levels(levels)[None, None]
     tint = chroma_note(picture)
-    colored = tint is not None
-    drawn = tint != IN_COLOR and looks_drawn(maps.exact)
-    gray = gray_jpeg(maps.view)
+    gray = gray_jpeg(view_luma)
+    is_sketch = tint != IN_COLOR and looks_drawn(network_luma)
     yield Photo(
-        name=plain_name(name),
+        name=safe_name(name),
         data=data,
         sha256=sha256(data).hexdigest(),
         size=picture.size,
-        colored=colored,
-        kind="sketch" if drawn else "color" if colored else "gray",
+        colored=tint is not None,
+        kind="sketch" if is_sketch else "color" if tint is not None else "gray",
         notes=(*picture.notes, *((tint,) if tint else ())),
-        luma=maps.view,
-        small={network: maps.exact},
+        luma=view_luma,
+        network_lumas={network: network_luma},
         gray=gray,
-        source=gray if picture.levels.ndim == 2 else jpeg(shown_image(maps.shown)),
+        source=gray if picture.levels.ndim == 2 else jpeg(_rgb_image(levels)),
+        alpha=b"" if picture.alpha is None else _alpha_png(picture.alpha, view_luma.shape[2:]),
     )
 
 
-def fit(height: int, width: int, side: int) -> tuple[int, int]:
-    """Return height and width of a picture whose longer side is at most ``side``."""
+def read_upload(data: bytes, name: str, limits: Limits) -> Picture:
+    """Read a picture that a pad has sent.
+
+    Raises:
+        PictureError: The file is no picture, damaged, or has too many pixels.
+    """
+    name = safe_name(name)
+    if not data:
+        raise PictureError(f"{name} is empty (0 bytes)")
+    try:
+        return read_file(io.BytesIO(data), name, limits.pixels)
+    except PictureError as error:
+        raise without_options(error) from error
+
+
+def without_options(error: PictureError) -> PictureError:
+    """Return an error without the options of other commands that it recommends."""
+    return PictureError(re.split(r" or raise the limit \(--|; --salvage", str(error))[0])
+
+
+def _alpha_png(alpha: NDArray[Any], size: tuple[int, ...]) -> bytes:
+    small = cv2.resize(alpha, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    memory = io.BytesIO()
+    Image.fromarray((small // (257 if small.dtype == np.uint16 else 1)).astype(np.uint8)).save(memory, "PNG")
+    return memory.getvalue()
+
+
+def _jpeg_preview(data: bytes) -> bytes | None:
+    """Return a preview of a large JPEG, decoded at an eighth of its size; None for other files."""
+    with suppress(Exception), open_picture(io.BytesIO(data)) as image:  # errors are raised on decoding
+        if image.format in ("JPEG", "MPO") and image.width * image.height > _LARGE:
+            image.draft("L", (_PREVIEW, _PREVIEW))
+            return _encode_preview(ImageOps.exif_transpose(image).convert("L"))
+    return None
+
+
+def _encode_preview(image: Image.Image) -> bytes:
+    image.thumbnail((_PREVIEW, _PREVIEW))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=_PREVIEW_QUALITY)
+    return file.getvalue()
+
+
+def check_head(head: bytes, name: str, max_pixels: int) -> tuple[int, int] | None:
+    """Return width and height of a picture by the first bytes of its file, None if they do not tell.
+
+    Args:
+        head: The first bytes.
+        name: Name of the file for errors.
+        max_pixels: Most pixels that are accepted.
+
+    Raises:
+        PictureError: It has more pixels.
+    """
+    size = None
+    with suppress(PictureError), identified(io.BytesIO(head), name) as image:  # raised again on opening
+        size = None if image is None else image.size
+    if size is not None:
+        try:
+            check_pixels(name, size, max_pixels)
+        except PictureError as error:
+            raise without_options(error) from error
+    return size
+
+
+def safe_name(name: str) -> str:
+    """Return a file name without folders and control characters, at most 120 characters."""
+    name = PurePosixPath(name.replace("\\", "/")).name
+    name = re.sub(r'[\x00-\x1f\x7f"<>|:*?]', "_", name).strip(". ")
+    stem, dot, end = name.rpartition(".")
+    return (f"{stem[:100]}{dot}{end[:12]}" if dot else name[:112]) or "picture"
+
+
+def fit_size(height: int, width: int, side: int) -> tuple[int, int]:
+    """Return height and width scaled down so that the longer side is at most ``side``."""
     scale = min(1.0, side / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def plain_name(name: str) -> str:
-    """Return the bare name of a file, without folders and control characters, at most 120 characters."""
-    bare = PurePosixPath(name.replace("\\", "/")).name
-    bare = re.sub(r'[\x00-\x1f\x7f"<>|:*?]', "_", bare).strip(". ")
-    stem, dot, end = bare.rpartition(".")
-    return (f"{stem[:100]}{dot}{end[:12]}" if dot else bare[:112]) or "picture"
-
-
 def thumbnail(picture: Picture) -> bytes:
     """Return a small JPEG of a picture."""
-    return jpeg(shown_image(shrink_levels(picture.levels, fit(picture.size[1], picture.size[0], _THUMBNAIL))))
+    return jpeg(_rgb_image(shrink_levels(picture.levels, fit_size(*picture.size[::-1], _THUMBNAIL))))
+
+
+def shrink_levels(levels: Levels, size: tuple[int, int]) -> Levels:
+    """Return a picture at a smaller height and width, each pixel the mean of what it covers."""
+    # whole boxes first, which take a tenth of the time of fractional ones; the rest at the border is dropped
+    factor = max(1, min(levels.shape[side] // (2 * size[side]) for side in (0, 1)))
+    height, width = (levels.shape[side] // factor for side in (0, 1))
+    levels = levels[: height * factor, : width * factor]
+    for target in ((height, width), size):
+        if levels.shape[:2] != target:
+            levels = np.asarray(cv2.resize(levels, target[::-1], interpolation=cv2.INTER_AREA))
+    return levels
+
+
+def _rgb_image(levels: Levels) -> Image.Image:
+    """Return levels of any depth as an 8-bit RGB image."""
+    return Image.fromarray(quantized(levels, None, 8)).convert("RGB")
 
 
 def gray_jpeg(luma: Tensor) -> bytes:
-    """Return the JPEG of a lightness ``(1, 1, h, w)`` as the gray of the same lightness."""
+    """Return the JPEG of a lightness ``(1, 1, h, w)`` as gray of the same lightness."""
     y = ((luma[0, 0] + 16) / 116).clamp(min=0)
     linear = torch.where(luma[0, 0] > 8, y**3, luma[0, 0] / 903.3)
     encoded = torch.where(
         linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp(min=1e-6) ** (1 / 2.4) - 0.055
     )
-    return jpeg(Image.fromarray(to_levels(encoded.numpy())))
-
-
-def to_levels(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Round values in [0, 1] to 8 bits."""
-    levels: NDArray[np.uint8] = np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
-    return levels
+    levels = np.rint(np.clip(encoded.numpy(), 0, 1) * np.float32(255)).astype(np.uint8)
+    return jpeg(Image.fromarray(levels))
 
 
 def jpeg(image: Image.Image) -> bytes:
-    """Encode a preview: small colored points stay sharp, since no channel is halved."""
+    """Encode a preview; chroma keeps its full resolution, so that small colored points stay sharp."""
     memory = io.BytesIO()
     image.save(memory, "JPEG", quality=_QUALITY, subsampling=0)
     return memory.getvalue()

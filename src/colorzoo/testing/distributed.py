@@ -1,4 +1,4 @@
-"""Two processes train like one."""
+"""Check that two processes train like one."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from torch.optim import Optimizer
 import colorzoo.zoo
 from colorzoo.card import ModelCard
 from colorzoo.data import Batch
-from colorzoo.tasks import ColorizationModule
 from colorzoo.testing.models import require, smoke_model
 from colorzoo.testing.samples import sample_batch
-from colorzoo.testing.trainer import GradientWitness, batch_loader, quiet_trainer, silent_lightning
+from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
+from colorzoo.training.module import ColorizationModule
 
 _PROCESSES = 2
 _TIMEOUT = 300.0  # seconds; far beyond what a trial takes, so that a deadlock ends
 _SAME_LOSS, _SAME_GRADIENT, _SAME_METRIC = 1e-4, 1e-3, 1e-6
-_MANY_NEED = ("timm", "torchvision", "kornia", "torchmetrics")  # imported once, not twice for each model
+_PRELOADED = ("timm", "torchvision", "kornia", "torchmetrics")  # imported once for all processes
 _VALIDATION = {0: ((0, 1), (2,)), 1: ((3, 4),)}  # pictures by process and batch: uneven, as real ones are
 
 
 @dataclass(frozen=True)
-class _Trial:
-    """What a training of some steps showed.
+class _Run:
+    """Results of a short training.
 
     Attributes:
-        metrics: Of the validation before the first step, by name.
-        losses: Of each step: those of generator and discriminator, or one.
-        gradients: Of the first step by name of the weight, as the optimizer got them.
+        metrics: Metrics of the validation before the first step, by name.
+        losses: Losses of each step: those of generator and discriminator, or one.
+        gradients: Gradients of the first step by name of the weight, as the optimizer uses them.
     """
 
     metrics: dict[str, float]
@@ -51,50 +51,49 @@ class _Trial:
 def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
     """Two gloo processes train and validate as one process does with the same global batches.
 
-    The loss is the same in each step, the gradients in the first, and validation counts each picture once
-    though batches are uneven. Normalization layers stay in evaluation mode, because their statistics are
-    those of a process (on GPUs ``trainer.sync_batchnorm`` makes them those of all). A model without weights
-    has no gradients that could differ; that it has none is checked with the gradients.
+    Losses are the same in each step, gradients in the first, and validation counts each picture once in
+    uneven batches. Normalization layers stay in evaluation mode, because their statistics are those of one
+    process (on GPUs ``trainer.sync_batchnorm`` shares them). Models without weights pass.
 
     Args:
         card: The model.
-        steps: How many are trained.
+        steps: Number of training steps.
 
     Raises:
-        ContractError: Something differs by more than rounding explains.
+        ContractError: A difference is larger than rounding.
     """
     if not card.trainable:
         return
     with TemporaryDirectory() as name:
         folder = Path(name)
         _run_processes(card, folder, steps)
-        both = [_Trial(**torch.load(folder / f"{rank}.pt", weights_only=True)) for rank in range(_PROCESSES)]
-        alone = _trial(card, folder, steps)
+        both = [_Run(**torch.load(folder / f"{rank}.pt", weights_only=True)) for rank in range(_PROCESSES)]
+        alone = _train(card, folder, steps)
     _require_same_metrics(card, both, alone)
-    for trial in both:
-        _require_same_gradients(card, trial.gradients, alone.gradients)
+    for result in both:
+        _require_same_gradients(card, result.gradients, alone.gradients)
     _require_same_losses(card, both, alone)
 
 
 def fork_server() -> ForkServerContext:
-    """Return what starts processes that have imported torch and what most models need.
+    """Return a context that starts processes with torch and the packages of most models imported.
 
-    A fork of this process could inherit locks held by its threads; a fork of a fresh server cannot. The
-    server is started once and imports what its first user asked for, so all users of a test run share it.
+    A fork of this process could inherit locks of its threads; a fork of a fresh server cannot. The server is
+    started once per test run.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, *_MANY_NEED])
+    context.set_forkserver_preload([__name__, *_PRELOADED])
     return context
 
 
-def _require_same_metrics(card: ModelCard, both: list[_Trial], alone: _Trial) -> None:
-    for trial in both:
+def _require_same_metrics(card: ModelCard, both: list[_Run], alone: _Run) -> None:
+    for result in both:
         require(
-            trial.metrics.keys() == alone.metrics.keys(), f"{card.name}: two processes measure other things"
+            result.metrics.keys() == alone.metrics.keys(), f"{card.name}: two processes have other metrics"
         )
         for key, expected in alone.metrics.items():
-            # a picture's value may move in its last bit: the size of its batch decides the order of sums
-            moved = abs(trial.metrics[key] - expected) / max(1.0, abs(expected))
+            # the size of a batch decides the order of sums, and with it the last bit
+            moved = abs(result.metrics[key] - expected) / max(1.0, abs(expected))
             require(
                 moved <= _SAME_METRIC, f"{card.name}: {key} of two processes is {moved:.1e} off that of one"
             )
@@ -102,7 +101,7 @@ def _require_same_metrics(card: ModelCard, both: list[_Trial], alone: _Trial) ->
 
 def _require_same_gradients(card: ModelCard, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
     require(found.keys() == wanted.keys() != set(), f"{card.name}: other weights get gradients")
-    # a bias ahead of a normalization has no gradient but rounding errors, which nobody can repeat
+    # the gradient of a bias before a normalization is only rounding errors
     largest = max(float(each.abs().max()) for each in wanted.values())
     for key, expected in wanted.items():
         scale = float(expected.abs().max()) + 1e-3 * largest
@@ -112,7 +111,7 @@ def _require_same_gradients(card: ModelCard, found: dict[str, Tensor], wanted: d
         )
 
 
-def _require_same_losses(card: ModelCard, both: list[_Trial], alone: _Trial) -> None:
+def _require_same_losses(card: ModelCard, both: list[_Run], alone: _Run) -> None:
     one, other, expected = (torch.tensor(trial.losses) for trial in (*both, alone))
     require(one.shape == expected.shape, f"{card.name}: two processes took {len(one)} steps")
     moved = ((one + other) / 2 - expected).abs() / expected.abs().clamp(min=1)
@@ -136,16 +135,16 @@ def _run_processes(card: ModelCard, folder: Path, steps: int) -> None:
     for process in stuck:
         process.kill()
     codes = [process.exitcode for process in processes]
-    require(not stuck, f"{card.name}: two processes still waited for each other after {_TIMEOUT:.0f} s")
+    require(not stuck, f"{card.name}: two processes did not end after {_TIMEOUT:.0f} s")
     require(codes == [0] * _PROCESSES, f"{card.name}: processes ended with {codes}; see stderr")
 
 
 def _worker(card: ModelCard, folder: Path, steps: int, rank: int, port: int, zoo: list[str]) -> None:
-    """Validate and train as one of two processes, and leave what was seen in a file."""
+    """Validate and train as one of two processes, and write the results to a file."""
     torch.set_num_threads(1)
-    colorzoo.zoo.__path__ = zoo  # papers in the making may lie outside the package
+    colorzoo.zoo.__path__ = zoo  # tests add papers outside the package
     os.environ |= {
-        "TORCHELASTIC_RUN_ID": "contract",  # Lightning then takes the processes as they are
+        "TORCHELASTIC_RUN_ID": "contract",  # so that Lightning does not start processes itself
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
         "RANK": str(rank),
@@ -154,20 +153,20 @@ def _worker(card: ModelCard, folder: Path, steps: int, rank: int, port: int, zoo
         "LOCAL_WORLD_SIZE": str(_PROCESSES),
         "GROUP_RANK": "0",
     }
-    torch.save(vars(_trial(card, folder, steps, rank)), folder / f"{rank}.pt")
+    torch.save(vars(_train(card, folder, steps, rank)), folder / f"{rank}.pt")
 
 
-def _trial(card: ModelCard, folder: Path, steps: int, rank: int | None = None) -> _Trial:
+def _train(card: ModelCard, folder: Path, steps: int, rank: int | None = None) -> _Run:
     """Validate and train, as process ``rank`` of two or as the only one."""
     model = smoke_model(card).train()
     for layer in model.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             layer.eval()
-    _descend_plainly(model)
-    witness = _Witness()
-    options: dict[str, Any] = {"max_epochs": 1, "use_distributed_sampler": False, "callbacks": [witness]}
+    _use_sgd(model)
+    recorder = _Recorder()
+    options: dict[str, Any] = {"max_epochs": 1, "use_distributed_sampler": False, "callbacks": [recorder]}
     if rank is not None:
-        # models with a discriminator ask for it themselves
+        # models with a discriminator set it themselves
         unused: dict[str, Any] = {"find_unused_parameters": True} if card.smoke.without_gradient else {}
         strategy = DDPStrategy(process_group_backend="gloo", **unused)
         options |= {"strategy": strategy, "devices": _PROCESSES}
@@ -175,14 +174,14 @@ def _trial(card: ModelCard, folder: Path, steps: int, rank: int | None = None) -
         trainer = quiet_trainer(folder, **options)
         metrics = dict(trainer.validate(model, batch_loader(_validation(card, rank)), verbose=False)[0])
         trainer.fit(model, batch_loader(_training(card, steps, rank)))
-    return _Trial(metrics, witness.losses, witness.gradients)
+    return _Run(metrics, recorder.losses, recorder.gradients)
 
 
-def _descend_plainly(model: ColorizationModule) -> None:
-    """Take steps in proportion to the gradient: Adam would make a weight's rounding error a whole step.
+def _use_sgd(model: ColorizationModule) -> None:
+    """Replace the optimizers by SGD; Adam would turn rounding errors of small gradients into whole steps.
 
-    Against a discriminator the steps are smaller: the gradients of random networks are large there, and two
-    trainings that differ by one rounding error double their distance in each step of the other rate.
+    The rate is smaller with a discriminator, where gradients of random networks are large and amplify
+    rounding errors in each step.
     """
     rate = 1e-5 if model.automatic_optimization else 1e-7
     plain = partial(torch.optim.SGD, lr=rate, momentum=0.9)
@@ -191,8 +190,8 @@ def _descend_plainly(model: ColorizationModule) -> None:
             setattr(model, name, plain)
 
 
-class _Witness(GradientWitness):
-    """Keeps the gradients of the first step and the losses of all."""
+class _Recorder(GradientRecorder):
+    """Callback that keeps the gradients of the first step and the losses of all."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -214,7 +213,7 @@ class _Witness(GradientWitness):
 
 
 def _training(card: ModelCard, steps: int, rank: int | None) -> list[Batch]:
-    """Return the batches of a process, or those of both joined."""
+    """Return the training batches of a process, or those of both joined."""
     size = (card.smoke.size, card.smoke.size)
     shares = [
         [sample_batch(size, seed=_PROCESSES * step + share) for share in range(_PROCESSES)]
@@ -236,7 +235,7 @@ def _validation(card: ModelCard, rank: int | None) -> list[Batch]:
 
 
 def _join(batches: list[Batch]) -> Batch:
-    """Return one batch with the pictures of all."""
+    """Join batches."""
     return Batch(
         rgb=torch.cat([batch["rgb"] for batch in batches]),
         seed=torch.cat([batch["seed"] for batch in batches]),

@@ -1,4 +1,4 @@
-"""What a model answers: any size, alike in a batch, obeying its guidance, the same every time."""
+"""Checks of cards and predictions: sizes, batches, guidance, determinism, precision, export."""
 
 from __future__ import annotations
 
@@ -7,53 +7,83 @@ from dataclasses import replace
 from typing import get_args
 
 import torch
+from torch.export import ExportedProgram
 
 from colorzoo.card import GuidanceKind, ModelCard
+from colorzoo.engines.export import guidance_tensors, trace
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
-from colorzoo.registry import load_inference_class
+from colorzoo.model import ColoringModel
+from colorzoo.registry import load_model_class, load_task_class
 from colorzoo.settings import known_settings
-from colorzoo.tasks import ColorizationModule
-from colorzoo.testing.models import difference, picture, predict, require, sample_call, smoke_model
+from colorzoo.testing.models import (
+    ContractError,
+    difference,
+    picture,
+    predict,
+    require,
+    sample_call,
+    smoke_model,
+)
 from colorzoo.testing.samples import Size, sample_guidance
+from colorzoo.training.module import ColorizationModule
 
 ODD_SIZES: tuple[Size, ...] = ((37, 53), (8, 9), (1, 1))
 _SIZE: Size = (37, 53)
 _ROUNDING = 1e-5  # float32 sums in another order
 _OTHER_KERNELS = 1e-4  # other algorithms; matching at a temperature of 0.01 makes their differences larger
 _BFLOAT16 = 0.05  # of the full scale, at the worst pixel
+_TRACED = (64, 96)
+_OTHERS = ((96, 64), (64, 160))  # not 32: torch changes the layout of maps with one row
+
+
+def check_card_matches_class(card: ModelCard) -> None:
+    """The card names a `ColoringModel` and its trainer, which are as the card declares."""
+    trainer, model_class = load_task_class(card), load_model_class(card)
+    require(issubclass(trainer, ColorizationModule), f"{card.task} is not a ColorizationModule")
+    require(issubclass(model_class, ColoringModel), f"{card.model} is not a ColoringModel")
+    declared = (frozenset(card.guidance), card.input, card.output)
+    with torch.device("meta"):  # the classes are not enough: an add-on accepts what its backbone accepts
+        model = build_model(trainer, card.hparams).model
+    actual = (model.accepts, model.input_kind, model.output_kind)
+    require(declared == actual, f"{card.name}: the card declares {declared}, the model {actual}")
+    require(type(model) is model_class, f"{card.name}: the trainer holds a {type(model).__name__}")
+
+
+def check_parameter_count(card: ModelCard) -> None:
+    """The full-size trainer has as many parameters as the card states."""
+    with torch.device("meta"):  # shapes without memory
+        model = build_model(load_task_class(card), card.hparams)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    stated = card.parameters
+    require(count == stated, f"{card.name}: the card states {stated} parameters, found {count}")
+
+
+def check_model_without_trainer(card: ModelCard) -> None:
+    """The model that is built without its trainer predicts the same with the same weights."""
+    trainer, model_class = smoke_model(card), load_model_class(card)
+    known = known_settings(model_class)
+    settings = {key: value for key, value in {**card.hparams, **card.smoke.hparams}.items() if key in known}
+    model = build_model(model_class, settings).eval()
+    model.load_state_dict(trainer.model.state_dict())
+    require(model.working_size == trainer.working_size, f"{card.name}: another working size without trainer")
+    for luma, guidance in (sample_call(card, _SIZE), (sample_call(card, _SIZE)[0], None)):
+        both = predict(card, model, luma, guidance), predict(card, trainer, luma, guidance)
+        require(torch.equal(*both), f"{card.name}: another prediction without trainer")
 
 
 def check_odd_sizes(card: ModelCard) -> None:
-    """Pictures of any height and width come back with their size, finite, in float32."""
+    """Predictions for pictures of any height and width have their size, are finite, and float32."""
     model = smoke_model(card)
     channels = 2 if card.output == "ab" else 3
     for size in ODD_SIZES:
         luma, guidance = sample_call(card, size, batch=2)
         answer = predict(card, model, luma, guidance)
         require(answer.shape == (2, channels, *size), f"{card.name}: {size} gives {tuple(answer.shape)}")
-        require(answer.dtype == torch.float32, f"{card.name}: answers {answer.dtype}, not float32")
+        require(answer.dtype == torch.float32, f"{card.name}: returns {answer.dtype}, not float32")
         require(bool(answer.isfinite().all()), f"{card.name}: not finite at {size}")
         in_range = card.output == "ab" or 0 <= float(answer.min()) <= float(answer.max()) <= 1
         require(in_range, f"{card.name}: RGB leaves [0, 1]")
-
-
-def check_inference_model(card: ModelCard) -> None:
-    """A model that only colors declares and answers to the bit what the task does with the same weights."""
-    if card.inference is None:
-        return
-    task, light_class = smoke_model(card), load_inference_class(card)
-    known = known_settings(light_class)
-    wanted = {**card.hparams, **card.smoke.hparams}
-    light = build_model(light_class, {name: value for name, value in wanted.items() if name in known}).eval()
-    light.load_state_dict(task.for_inference(task.state_dict()))
-    for name in ("accepts", "input_kind", "output_kind", "working_size"):
-        require(
-            getattr(light, name) == getattr(task, name), f"{card.name}: other {name} where it only colors"
-        )
-    for luma, guidance in (sample_call(card, _SIZE), (sample_call(card, _SIZE)[0], None)):
-        answers = predict(card, light, luma, guidance), predict(card, task, luma, guidance)
-        require(torch.equal(*answers), f"{card.name}: answers otherwise where it only colors")
 
 
 def check_batch_equals_single(card: ModelCard) -> None:
@@ -69,7 +99,7 @@ def check_batch_equals_single(card: ModelCard) -> None:
 
 
 def check_guidance(card: ModelCard) -> None:
-    """Each accepted kind of guidance changes the answer, alone or beside others; other kinds do not."""
+    """Each accepted kind of guidance changes the prediction, alone or with others; other kinds do not."""
     model = smoke_model(card)
     luma, _ = sample_call(card, _SIZE)
     plain = predict(card, model, luma, Guidance())
@@ -78,14 +108,14 @@ def check_guidance(card: ModelCard) -> None:
         given = predict(card, model, luma, sample_guidance([kind], _SIZE))
         if kind in card.guidance:
             alone = difference(card, given, plain)
-            heard = alone > _ROUNDING or _changes_others(card, model, kind)
-            require(heard, f"{card.name} accepts {kind} but ignores it")
+            used = alone > _ROUNDING or _changes_others(card, model, kind)
+            require(used, f"{card.name} accepts {kind} but ignores it")
         else:
             require(torch.equal(given, plain), f"{card.name} does not accept {kind} but changes by it")
 
 
 def _changes_others(card: ModelCard, model: ColorizationModule, kind: GuidanceKind) -> bool:
-    """Say whether a kind changes the answer to all other kinds: a class map needs an exemplar to speak of."""
+    """Return whether a kind changes the prediction with all other kinds: a class map needs an exemplar."""
     luma, everything = sample_call(card, _SIZE)
     without = predict(card, model, luma, replace(everything, **{kind: None}))
     return difference(card, predict(card, model, luma, everything), without) > _ROUNDING
@@ -103,7 +133,7 @@ def check_guidance_moves(card: ModelCard) -> None:
 
 
 def check_deterministic(card: ModelCard) -> None:
-    """The same input gives the same pixels, whatever the global random state."""
+    """The same input gives the same pixels for any global random state."""
     model = smoke_model(card)
     luma, guidance = sample_call(card, _SIZE)
     with torch.random.fork_rng():
@@ -115,33 +145,32 @@ def check_deterministic(card: ModelCard) -> None:
 
 
 def check_bfloat16_autocast(card: ModelCard) -> None:
-    """Mixed precision stays close to float32, and is answered in float32."""
+    """Predictions in mixed precision are close to float32, and float32."""
     model = smoke_model(card)
     luma, guidance = sample_call(card, _SIZE)
     exact = predict(card, model, luma, guidance)
     with torch.autocast("cpu", torch.bfloat16):
         mixed = predict(card, model, luma, guidance)
-    require(mixed.dtype == torch.float32, f"{card.name}: answers {mixed.dtype} under autocast")
+    require(mixed.dtype == torch.float32, f"{card.name}: returns {mixed.dtype} under autocast")
     moved = difference(card, mixed, exact)
-    require(moved < _BFLOAT16, f"{card.name}: bfloat16 moves the answer by {moved:.1%} of the full scale")
+    require(
+        moved < _BFLOAT16, f"{card.name}: bfloat16 changes the prediction by {moved:.1%} of the full scale"
+    )
 
 
 def check_memory_format(card: ModelCard) -> None:
-    """Channels-last tensors and weights change the speed, not the colors."""
+    """Channels-last tensors and weights do not change the colors."""
     luma, guidance = sample_call(card, _SIZE, batch=2)
     answers = []
     for memory_format in (torch.contiguous_format, torch.channels_last):
         model = copy.deepcopy(smoke_model(card)).to(memory_format=memory_format)
         answers.append(predict(card, model, luma.contiguous(memory_format=memory_format), guidance))
     moved = difference(card, *answers)
-    require(moved < _OTHER_KERNELS, f"{card.name}: the memory format moves the answer by {moved:.2e}")
+    require(moved < _OTHER_KERNELS, f"{card.name}: the memory format changes the prediction by {moved:.2e}")
 
 
 def check_gradient_reaches_input(card: ModelCard) -> None:
-    """The answer is differentiable in its input, so that a model can be part of a larger one.
-
-    A declared limit is real: then no gradient reaches the input.
-    """
+    """The prediction is differentiable in the input, unless the card declares the limit ``"gradient"``."""
     luma, guidance = sample_call(card, _SIZE)
     luma.requires_grad_()
     answer = picture(card, smoke_model(card)(luma, guidance)).sum()
@@ -152,3 +181,32 @@ def check_gradient_reaches_input(card: ModelCard) -> None:
         require(not ok, f"{card.name} declares that no gradient reaches its input, but one does")
     else:
         require(ok, f"{card.name}: no gradient reaches the input")
+
+
+def check_export(card: ModelCard) -> None:
+    """The exported graph colors other sizes than the traced one, unless the card declares a limit.
+
+    Height and width are dynamic in multiples of 32 from 64 on; a graph that is traced without padding never
+    pads.
+    """
+    model = smoke_model(card)
+    try:
+        program = export(card, model.model)
+    except Exception as error:
+        if "export" in card.limits:
+            return
+        raise ContractError(f"{card.name}: torch.export fails: {error}") from error
+    require("export" not in card.limits, f"{card.name} declares that it cannot be exported, but it can")
+    graph = program.module()
+    for size in _OTHERS:
+        luma, guidance = sample_call(card, size, batch=2, seed=1)
+        with torch.inference_mode():
+            answer = graph(luma, list(guidance_tensors(guidance).values()))[card.output]
+        moved = difference(card, answer, predict(card, model, luma, guidance))
+        require(moved < 1e-4, f"{card.name}: the exported graph differs by {moved:.2e} at {size}")
+
+
+def export(card: ModelCard, model: ColoringModel) -> ExportedProgram:
+    """Export a model with all guidance that it accepts and dynamic batch, height and width."""
+    luma, guidance = sample_call(card, _TRACED, batch=2)
+    return trace(model, luma, guidance)

@@ -1,25 +1,26 @@
-"""What all checks share: a small model with weights worth comparing, and how results are compared."""
+"""Small models with comparable weights, and the comparison of their results."""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from colorzoo.card import ModelCard
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
-from colorzoo.networks.stored_spectral import StoredSpectralConv
-from colorzoo.registry import load_class
-from colorzoo.tasks import AbPrediction, ColoringModel, ColorizationModule, Prediction, RgbPrediction
+from colorzoo.networks.spectral import StoredSpectralConv
+from colorzoo.prediction import AbPrediction, Prediction, RgbPrediction
+from colorzoo.registry import load_task_class
 from colorzoo.testing.samples import Size, sample_guidance, sample_input
+from colorzoo.training.module import ColorizationModule
 
 _FULL_SCALE = {"ab": 100.0, "rgb": 1.0}
 
 
 class ContractError(AssertionError):
-    """A model does not keep the contract."""
+    """A model violates the contract."""
 
 
 def require(condition: bool, message: str) -> None:
@@ -29,10 +30,10 @@ def require(condition: bool, message: str) -> None:
 
 
 def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
-    """Build the small variant of a model, in evaluation mode.
+    """Build the small variant of a model with its trainer, in evaluation mode.
 
-    Trainable weights with two or more axes are drawn anew with He's deviation: papers that begin with tiny
-    weights would otherwise answer almost nothing, and nothing is easily equal to nothing.
+    Trainable weights with two or more axes are drawn with He's deviation, because the outputs of papers with
+    tiny initial weights would be nearly zero and too easily equal.
 
     Args:
         card: The model.
@@ -41,7 +42,7 @@ def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)  # constructors draw from the global state
-        model_class: type[ColorizationModule] = load_class(card)
+        model_class: type[ColorizationModule] = load_task_class(card)
         model = build_model(model_class, {**card.hparams, **card.smoke.hparams})
         for name, parameter in model.named_parameters():
             if parameter.ndim > 1 and parameter.requires_grad:
@@ -49,27 +50,27 @@ def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * deviation)
         for layer in model.modules():
             if isinstance(layer, StoredSpectralConv):
-                layer.settle()  # what it knows of a weight's norm is of the weight before
+                layer.settle()  # its stored norm is that of the previous weight
     return model.eval()
 
 
 def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -> tuple[Tensor, Guidance]:
-    """Return an input of the model and guidance of all kinds that it accepts."""
+    """Return an input of the model, and guidance of all kinds that it accepts."""
     luma = sample_input(card.input, size, batch=batch, seed=seed)
     return luma, sample_guidance(card.guidance, size, batch=batch, seed=seed)
 
 
 def picture(card: ModelCard, prediction: Prediction) -> Tensor:
-    """Return the ab or RGB tensor that the card promises."""
+    """Return the ab or RGB tensor that the card declares."""
     promised = AbPrediction if card.output == "ab" else RgbPrediction
     if not isinstance(prediction, promised):
-        raise ContractError(f"{card.name} promises {card.output} but answers {type(prediction).__name__}")
+        raise ContractError(f"{card.name} declares {card.output} but returns {type(prediction).__name__}")
     return prediction.colors
 
 
 @torch.inference_mode()
-def predict(card: ModelCard, model: ColoringModel, luma: Tensor, guidance: Guidance | None) -> Tensor:
-    """Return the picture that a model answers, without gradients."""
+def predict(card: ModelCard, model: nn.Module, luma: Tensor, guidance: Guidance | None) -> Tensor:
+    """Return the prediction of a model or trainer, without gradients."""
     return picture(card, model(luma, guidance)).clone()
 
 

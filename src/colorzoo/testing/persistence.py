@@ -1,4 +1,4 @@
-"""Weights survive saving: state dict, checkpoint, float16 safetensors."""
+"""Checks that weights are saved and loaded: state dict, checkpoint, float16 safetensors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from colorzoo.card import ModelCard
-from colorzoo.registry import load_class
+from colorzoo.registry import load_task_class
 from colorzoo.testing.models import difference, predict, require, sample_call, smoke_model
 from colorzoo.testing.trainer import quiet_trainer
 
@@ -20,15 +20,16 @@ _FLOAT16 = 0.005  # of the full scale, at the worst pixel
 
 
 def check_state_dict_round_trip(card: ModelCard) -> None:
-    """A state dict is loaded by the safe loader into a fresh model, which then answers the same.
+    """A model with the loaded state dict of another one has the same predictions.
 
-    That of a model that declares the limit ``"training"`` is empty, and the answer depends on no seed.
+    The state dict of a model with the limit ``"training"`` is empty, and predictions do not depend on the
+    seed.
     """
     model, fresh = smoke_model(card), smoke_model(card, seed=1)
     luma, guidance = sample_call(card, _SIZE)
     expected = predict(card, model, luma, guidance)
     apart = difference(card, expected, predict(card, fresh, luma, guidance))
-    require(apart > 1e-3 or not card.trainable, f"{card.name}: other weights give the same answer")
+    require(apart > 1e-3 or not card.trainable, f"{card.name}: other weights give the same prediction")
     held = list(model.state_dict())
     require(card.trainable or not held, f"{card.name} declares that it has no weights, but saves {held}")
     with TemporaryDirectory() as folder:
@@ -48,26 +49,26 @@ def check_half_safetensors_round_trip(card: ModelCard) -> None:
         stored = load_file(path)
     fresh.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in stored.items()})
     moved = difference(card, predict(card, fresh, luma, guidance), predict(card, model, luma, guidance))
-    require(moved < _FLOAT16, f"{card.name}: float16 weights move the answer by {moved:.1%}")
+    require(moved < _FLOAT16, f"{card.name}: float16 weights change the prediction by {moved:.1%}")
 
 
 def check_checkpoint_round_trip(card: ModelCard) -> None:
-    """A Lightning checkpoint passes the safe loader and rebuilds the model with its arguments."""
+    """A Lightning checkpoint is read by the safe loader and rebuilds the model with its arguments."""
     model = smoke_model(card)
     luma, guidance = sample_call(card, _SIZE)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.ckpt"
         save_checkpoint(quiet_trainer(folder), model, path)
         keys = torch.load(path, weights_only=True).keys()
-        loaded = load_class(card).load_from_checkpoint(path, map_location="cpu").eval()
+        loaded = load_task_class(card).load_from_checkpoint(path, map_location="cpu").eval()
     wanted = {"state_dict", "hyper_parameters"} if model.hparams else {"state_dict"}
     require(wanted <= keys, f"{card.name}: the checkpoint holds {list(keys)}")
     same = torch.equal(predict(card, loaded, luma, guidance), predict(card, model, luma, guidance))
-    require(same, f"{card.name}: a checkpoint does not bring back the model")
+    require(same, f"{card.name}: a checkpoint does not restore the model")
 
 
 def save_checkpoint(trainer: Trainer, model: torch.nn.Module, path: Path) -> None:
-    """Write a checkpoint of a model that was not trained."""
+    """Write a checkpoint of an untrained model."""
     trainer.strategy.connect(model)  # type: ignore[arg-type]
     trainer.save_checkpoint(path, weights_only=True)
 

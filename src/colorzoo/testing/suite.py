@@ -1,4 +1,4 @@
-"""The list of checks, found by scanning the modules of this package."""
+"""All checks, found by scanning the modules of this package."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from colorzoo.card import ModelCard
 
 @dataclass(frozen=True)
 class Check:
-    """One point of the contract; call it with a card.
+    """A check of the contract; call it with a card.
 
     Attributes:
-        name: What it checks, in words with underscores.
-        run: Raises `ContractError` when the model of a card does not keep this point.
+        name: Name of the check.
+        run: Raises `ContractError` if the model of a card violates it.
     """
 
     name: str
@@ -37,7 +37,7 @@ def contract_checks(configs: Path | str | None = None) -> list[Check]:
     """Return all checks.
 
     Args:
-        configs: Folder in which the cards' training configurations are; by default that of colorzoo.
+        configs: Folder of the cards' training configurations; by default that of colorzoo.
     """
     found: list[Check] = []
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):

@@ -1,4 +1,4 @@
-"""Trainers for checks: silent, on the CPU, leaving nothing behind; and a witness of gradients."""
+"""Trainers of the checks, silent and on the CPU, and a record of gradients."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from colorzoo.data import Batch
 
 
 def quiet_trainer(folder: str | Path, **options: Any) -> Trainer:
-    """Return a Trainer that prints nothing and writes only below ``folder``; on the CPU, unless told."""
+    """Return a Trainer that prints nothing and writes only below ``folder``; on the CPU by default."""
     return Trainer(
         default_root_dir=folder,
         logger=False,
@@ -40,20 +40,20 @@ class _Batches(Dataset[Batch]):
 
 
 def batch_loader(batches: Sequence[Batch]) -> DataLoader[Batch]:
-    """Return a loader that gives these batches as they are, in order."""
+    """Return a loader of these batches, in order."""
     return DataLoader(_Batches(batches), batch_size=None)
 
 
 @contextmanager
 def silent_lightning() -> Iterator[None]:
-    """Hide Lightning's advice (number of workers, logging intervals) inside the block."""
+    """Hide Lightning's warnings (number of workers, logging intervals) inside the block."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         yield
 
 
-class GradientWitness(Callback):
-    """Keeps a copy of the gradients that each optimizer is about to use.
+class GradientRecorder(Callback):
+    """Callback that copies the gradients before each optimizer step.
 
     Attributes:
         gradients: The last gradient of each parameter by name.

@@ -1,4 +1,4 @@
-"""A model trains: gradients reach every weight, and its configuration runs."""
+"""Checks of the training: gradients reach every weight, and the configuration runs."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ from torch import Tensor
 import colorzoo
 from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError
-from colorzoo.registry import load_class
+from colorzoo.registry import load_task_class
 from colorzoo.settings import known_settings, nest_arguments
 from colorzoo.testing.models import ContractError, require, smoke_model
 from colorzoo.testing.samples import sample_batch, write_sample_pictures
-from colorzoo.testing.trainer import GradientWitness, batch_loader, quiet_trainer, silent_lightning
+from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
+from colorzoo.training.command import run
 
 _BATCH = 4
 _TRAIN_BATCH, _STEPS = 3, 2
 
 
 def check_gradients(card: ModelCard) -> None:
-    """One training step gives every trainable weight a gradient, but for those the card excepts.
+    """One training step gives every trainable weight a gradient, except those listed on the card.
 
-    A model that declares the limit ``"training"`` has no weight, and refuses in a line that says so.
+    A model with the limit ``"training"`` has no weights and refuses to train.
     """
     if not card.trainable:
         _check_refusal(card)
         return
     model = smoke_model(card).train()
-    witness = GradientWitness()
+    recorder = GradientRecorder()
     batch = sample_batch((card.smoke.size,) * 2, batch=_BATCH)
     with TemporaryDirectory() as folder, silent_lightning():
-        trainer = quiet_trainer(folder, max_epochs=1, callbacks=[witness])
+        trainer = quiet_trainer(folder, max_epochs=1, callbacks=[recorder])
         trainer.fit(model, batch_loader([batch]))
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
-    idle = {name for name in names if not _is_alive(witness.gradients.get(name))}
+    idle = {name for name in names if not _is_alive(recorder.gradients.get(name))}
     excepted = {n for n in names if any(fnmatchcase(n, p) for p in card.smoke.without_gradient)}
     require(not idle - excepted, f"{card.name}: no usable gradient for {sorted(idle - excepted)}")
     require(not excepted - idle, f"{card.name}: the card excepts {sorted(excepted - idle)}, wrongly")
@@ -51,7 +52,7 @@ def check_config(card: ModelCard, configs: Path | None = None) -> None:
 
     Args:
         card: The model; one without a configuration passes.
-        configs: Folder of configurations; by default those of colorzoo.
+        configs: Folder of configurations; by default that of colorzoo.
     """
     if card.config is None:
         return
@@ -60,10 +61,12 @@ def check_config(card: ModelCard, configs: Path | None = None) -> None:
 
 
 def train_config(card: ModelCard, config: Path, pictures: Path | None = None) -> None:
-    """Train a configuration two steps and validate, by the command line's own entry and default callbacks.
+    """Train a configuration two steps and validate, by the command line's own code and default callbacks.
 
-    The model is as small as the card's trial. Batches are odd: three pictures in training, two in validation
-    and then the one that is left.
+    It must keep the best and the last checkpoint.
+
+    The model is as small as the card's smoke test. Batches are uneven: three pictures in training, two and
+    one in validation.
 
     Args:
         card: A model of the configuration's class.
@@ -72,10 +75,8 @@ def train_config(card: ModelCard, config: Path, pictures: Path | None = None) ->
             blobs of color.
 
     Raises:
-        ContractError: It fails, a loss is not finite, or validation leaves no picture of a model of photos.
+        ContractError: It fails, a loss is not finite, or validation writes no picture of a model of photos.
     """
-    from colorzoo.cli.lightning import run
-
     with TemporaryDirectory() as name, silent_lightning():
         folder = Path(name)
         if pictures is None:
@@ -85,29 +86,32 @@ def train_config(card: ModelCard, config: Path, pictures: Path | None = None) ->
         code = run(["fit", "--config", str(config), "--config", str(overlay)])
         losses = logged(folder, "train/")
         measured = logged(folder, "val/")
+        kept = {path.name for path in folder.rglob("*.ckpt")}
         painted = card.input == "sketch" or any(folder.rglob("pictures/step-*.png"))
     require(code == 0, f"{card.name}: {config} ended with exit code {code}")
     ok = len(losses) >= _STEPS and all(math.isfinite(value) for value in losses)
     require(ok, f"{card.name}: {config} logged {losses} in two steps")
     require(bool(measured), f"{card.name}: {config} measured nothing in validation")
+    require("last.ckpt" in kept, f"{card.name}: {config} does not keep the last checkpoint, only {kept}")
+    require(len(kept) > 1, f"{card.name}: {config} does not keep the best checkpoint, only {kept}")
     require(painted, f"{card.name}: {config} painted no picture in validation")
 
 
 def _check_refusal(card: ModelCard) -> None:
-    """A model that cannot be trained has nothing to train, is ready as it is, and a trainer is told so."""
+    """Check that a model without training has no weights, counts as trained, and refuses a Trainer."""
     model = smoke_model(card)
     found = [name for name, _ in model.named_parameters()]
     require(not found, f"{card.name} declares that it cannot be trained, but has weights: {found}")
     require(not card.weights, f"{card.name} declares that it cannot be trained, but its card has weights")
-    require(model.trained, f"{card.name} needs no training, but says that it is untrained")
+    require(model.trained, f"{card.name} needs no training, but is marked as untrained")
     with TemporaryDirectory() as folder, silent_lightning():
         trainer = quiet_trainer(folder, max_epochs=1)
         try:
             trainer.fit(model, batch_loader([sample_batch((card.smoke.size,) * 2)]))
         except ColorzooError as error:
-            require("\n" not in str(error), f"{card.name}: refuses training in several lines: {error}")
+            require("\n" not in str(error), f"{card.name}: the error has several lines: {error}")
             return
-    raise ContractError(f"{card.name} declares that it cannot be trained, but a Trainer may try")
+    raise ContractError(f"{card.name} declares that it cannot be trained, but does not refuse a Trainer")
 
 
 def find_config(config: str, configs: Path | None = None) -> Path:
@@ -125,11 +129,11 @@ def find_config(config: str, configs: Path | None = None) -> Path:
 
 
 def write_overlay(card: ModelCard, folder: Path, pictures: Path) -> Path:
-    """Write a configuration that makes any other one of the card's class small enough for a trial."""
-    model_class = load_class(card)
-    # what a training starts from is as wide as the paper, and its weights need not be on this machine
+    """Write a configuration that reduces any other one of the card's class to a smoke test."""
+    model_class = load_task_class(card)
+    # starting models are as wide as the paper, and their weights may be missing
     unset = {name: None for name in ("start", "trunk") if name in known_settings(model_class)}
-    # a stage is what a configuration is about
+    # the stage is the configuration's
     small = {name: value for name, value in card.smoke.hparams.items() if name != "stage"}
     side = card.smoke.size
     data = {"root": str(pictures), "batch_size": _TRAIN_BATCH, "crop": side, "resize": side + 4}
@@ -143,7 +147,7 @@ def write_overlay(card: ModelCard, folder: Path, pictures: Path) -> Path:
         "model": {"init_args": nest_arguments(model_class, unset | small)},
         "data": {"class_path": "colorzoo.data.FolderDataModule", "init_args": data},
         "trainer": trainer,
-        "allow_untrained": True,  # a trial has no weights for what the paper freezes
+        "allow_untrained": True,  # frozen parts have random weights
     }
     path = folder / "overlay.yaml"
     path.write_text(json.dumps(overlay))  # JSON is YAML
@@ -151,17 +155,14 @@ def write_overlay(card: ModelCard, folder: Path, pictures: Path) -> Path:
 
 
 def logged(folder: Path, prefix: str) -> list[float]:
-    """Return the sum of each row's columns of a prefix in the logs that a run left below ``folder``."""
+    """Return the row sums of the columns with a prefix in the CSV logs below ``folder``."""
     rows = [row for log in folder.rglob("metrics.csv") for row in csv.DictReader(log.open())]
     values = [[float(v) for k, v in row.items() if k.startswith(prefix) and v] for row in rows]
     return [sum(each) for each in values if each]
 
 
 def _is_alive(gradient: Tensor | None) -> bool:
-    """Say whether a gradient is there, finite and not zero everywhere.
-
-    Biases may be zero: before a normalization they have no effect.
-    """
+    """Return whether a gradient exists, is finite, and not zero everywhere (except for biases)."""
     if gradient is None or not gradient.isfinite().all():
         return False
     return gradient.ndim < 2 or bool(gradient.any())

@@ -1,1 +1,1 @@
-"""Moving pictures: frames in, the same frames in steady color out."""
+"""Color videos and folders of frames with temporally stable colors."""

@@ -1,4 +1,4 @@
-"""A video file: its frames decoded whatever is broken, and colored ones encoded shot by shot."""
+"""Video files: decode their frames, also broken ones, and encode colored ones shot by shot."""
 
 from __future__ import annotations
 
@@ -14,25 +14,31 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.inference.picture import FloatArray
-from colorzoo.video.frame import Findings, Frame
-from colorzoo.video.join import join_parts
-from colorzoo.video.library import VideoError, load_av, writing
-from colorzoo.video.plan import Encoding, StreamPlan, output_layout, tags_of
-from colorzoo.video.planes import as_planes, from_rgb, layout_of, luma_of, samples
-from colorzoo.weights._files import sha256_of
+from colorzoo.pictures.picture import FloatArray
+from colorzoo.video.encoding import (
+    Encoding,
+    StreamPlan,
+    join_parts,
+    load_av,
+    output_layout,
+    tags_of,
+    write_errors,
+)
+from colorzoo.video.frames import Frame, ReadIssues, VideoError
+from colorzoo.video.planes import from_rgb, layout_of, luma_of, read_planes, samples
+from colorzoo.weights.files import sha256_of
 
-_UNKNOWN_RATE = Fraction(25)
+_DEFAULT_RATE = Fraction(25)
 
 
 @dataclass(frozen=True)
 class FilePicture:
-    """One decoded frame.
+    """A decoded frame.
 
     Attributes:
         decoded: PyAV's frame.
-        pts: Its timestamp in steps of the stream's time base.
-        turns: Quarter turns to the left that put it upright.
+        pts: Timestamp in units of the stream's time base.
+        turns: Quarter turns to the left for an upright picture.
     """
 
     decoded: Any
@@ -40,40 +46,40 @@ class FilePicture:
     turns: int
 
     def luma(self) -> Tensor:
-        """Return its lightness, upright, at full size."""
-        luma = luma_of(as_planes(self.decoded), layout_of(self.decoded))
+        """Return the lightness ``(1, 1, H, W)``, upright, at full size."""
+        luma = luma_of(read_planes(self.decoded), layout_of(self.decoded))
         return torch.rot90(luma, self.turns, (2, 3)).contiguous()
 
     def gray(self) -> NDArray[np.uint8]:
-        """Return its Y' in 8 bits."""
-        luma = as_planes(self.decoded)[0]
+        """Return Y' ``(H, W)`` in 8 bits."""
+        luma = read_planes(self.decoded)[0]
         bits = layout_of(self.decoded).bits
         return luma if bits == 8 else (luma >> (bits - 8)).astype(np.uint8)
 
 
 class VideoFile:
-    """A video file to color.
+    """A video file as a source.
 
     Args:
         path: The file.
-        encoding: How to write the result.
+        encoding: Encoding of the result.
 
     Raises:
-        VideoError: PyAV is not installed, or this is no video that can be decoded.
+        VideoError: PyAV is not installed, or the file cannot be decoded as a video.
     """
 
-    extension = ".nut"  # holds any codec and any time base
+    extension = ".nut"  # a container for any codec and any time base
 
     def __init__(self, path: Path, encoding: Encoding) -> None:
         self.path, self._encoding = path, encoding
-        self.findings = Findings()
-        self._last = 0  # duration of the frame read last
+        self.issues = ReadIssues()
+        self._last_duration = 0  # of the frame read last
         self._av = load_av()
         try:
             with self._av.open(str(path)) as container:
                 stream = _video_stream(container, path)
                 self._time_base = stream.time_base
-                self._rate = stream.average_rate or stream.guessed_rate or _UNKNOWN_RATE
+                self._rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
                 self._aspect = stream.sample_aspect_ratio
                 self._frames = stream.frames or _estimated(container, stream)
                 self._codec = stream.codec_context.name
@@ -85,13 +91,18 @@ class VideoFile:
 
     @cached_property
     def plan(self) -> StreamPlan:
-        """The stream that is written."""
+        """The encoded stream."""
         first = self._first
         layout = layout_of(first)
         gray = len(first.format.components) < 3 or first.format.is_rgb
         size = (first.width, first.height)
         out, notes = output_layout(layout, gray, size, self._encoding.codec)
-        self.findings.notes += [*notes, *self._oddities(first)]
+        if first.interlaced_frame:
+            notes.append("interlaced frames are written as whole ones; deinterlace the video first")
+        if any(part.is_alpha for part in first.format.components):
+            notes.append("the transparency is dropped")
+        self.issues.notes += notes
+        rotation = first.side_data.get("DISPLAYMATRIX")
         return StreamPlan(
             self._encoding,
             *size,
@@ -100,11 +111,11 @@ class VideoFile:
             self._rate,
             tags_of(first, out),
             self._aspect,
-            _display_matrix(first),
+            () if rotation is None else tuple(np.frombuffer(bytes(rotation), np.int32).tolist()),
         )
 
     def describe(self) -> dict[str, Any]:
-        """Return what is known of source and result before any frame is colored."""
+        """Return size, frames, rate and formats of source and result."""
         plan = self.plan
         return {
             "width": plan.width,
@@ -120,7 +131,7 @@ class VideoFile:
         return sha256_of(self.path)
 
     def frames(self) -> Iterator[Frame]:
-        """Decode all frames in order; where one cannot be, the one before it is shown again."""
+        """Decode all frames in order; a missing frame repeats the one before."""
         last: FilePicture | None = None
         for number, (decoded, wanted) in enumerate(self._decoded()):
             pts = self._next_pts(wanted, None if last is None else last.pts)
@@ -128,26 +139,26 @@ class VideoFile:
             if decoded is None:
                 decoded = self._blank() if last is None else last.decoded
             last = FilePicture(self._sized(decoded), pts, round(self._first.rotation / 90) % 4)
-            self._last = decoded.duration or self._usual()
+            self._last_duration = decoded.duration or self._usual_duration()
             stamp = f"{float(pts * self._time_base):.3f} s"
             if state != "whole":
-                self.findings.broken.append(stamp)
+                self.issues.broken.append(stamp)
             yield Frame(number, stamp, last, state)  # type: ignore[arg-type]
 
     def part(self, path: Path) -> FilePart:
-        """Begin the part of one shot."""
+        """Return an encoder for one shot."""
         return FilePart(path, self.plan)
 
     def join(self, parts: Sequence[Path], whole: Path) -> None:
-        """Write the result: the frames of all parts, and every other stream of the source as it is."""
-        self.findings.notes += join_parts(self.path, parts, whole, self.plan, self._last)
+        """Write the result: the frames of all parts, and a copy of all other streams."""
+        self.issues.notes += join_parts(self.path, parts, whole, self.plan, self._last_duration)
 
     def _decoded(self) -> Iterator[tuple[Any, int | None]]:
-        """Decode, and yield None with its timestamp where the decoder gives no frame."""
-        lost = _Lost()
+        """Yield decoded frames and their timestamps; None in place of a frame that is lost."""
+        lost = _LostPackets()
         with self._av.open(str(self.path)) as container:
             stream = _video_stream(container, self.path)
-            stream.codec_context.thread_count = 1  # with more, an error is told of another packet
+            stream.codec_context.thread_count = 1  # with more, errors are reported for the wrong packet
             for packet in self._packets(container, stream):
                 try:
                     decoded = stream.codec_context.decode(packet)
@@ -156,7 +167,7 @@ class VideoFile:
                     lost.failed(packet)
                 lost.sent(packet)
                 for frame in decoded:
-                    yield from ((None, pts) for pts in lost.before(frame))
+                    yield from ((None, pts) for pts in lost.skipped_before(frame))
                     yield frame, frame.pts
         yield from ((None, pts) for pts in sorted(lost.waiting))
 
@@ -164,66 +175,60 @@ class VideoFile:
         try:
             yield from container.demux(stream)
         except self._av.FFmpegError as error:
-            self.findings.notes.append(f"the file cannot be read to its end ({error.strerror})")
-            yield self._av.Packet()  # an empty one asks for the frames that the decoder still holds
+            self.issues.notes.append(f"the file cannot be read to its end ({error.strerror})")
+            yield self._av.Packet()  # an empty packet flushes the decoder
 
     def _next_pts(self, wanted: int | None, last: int | None) -> int:
-        """Return a timestamp that is later than the last one: the frame's own if it is."""
+        """Return the frame's own timestamp if it is later than the last one, else a valid one."""
         if wanted is not None and (last is None or wanted > last):
             return wanted
         if last is None:
             return 0
-        return last + self._usual() if wanted is None else last + 1
+        return last + self._usual_duration() if wanted is None else last + 1
 
-    def _usual(self) -> int:
-        """Return how long most frames last, in steps of the time base."""
+    def _usual_duration(self) -> int:
+        """Return the usual duration of a frame, in units of the time base."""
         return max(1, round(1 / float(self._rate * self._time_base)))
 
     def _sized(self, decoded: Any) -> Any:
         first = self._first
         if (decoded.width, decoded.height) == (first.width, first.height):
             return decoded
-        note = "its frames change size; all are written at the size of the first"
-        if note not in self.findings.notes:
-            self.findings.notes.append(note)
+        note = "the frames change size; all are written at the size of the first"
+        if note not in self.issues.notes:
+            self.issues.notes.append(note)
         return decoded.reformat(width=first.width, height=first.height)
 
     def _blank(self) -> Any:
-        """Return a gray frame like the first that could be decoded."""
+        """Return a gray frame with the format of the first decoded one."""
         blank = self._first.reformat(format=self._first.format.name)
         made = self._av.VideoFrame(blank.width, blank.height, self.plan.layout.name)
         fill(made, from_rgb(np.full((blank.height, blank.width, 3), 0.5, np.float32), self.plan.layout), 8)
         return made
 
-    def _oddities(self, frame: Any) -> Iterator[str]:
-        if frame.interlaced_frame:
-            yield "its frames are interlaced and are written as whole ones; deinterlace it first"
-        if any(part.is_alpha for part in frame.format.components):
-            yield "its transparency is dropped"
 
+class _LostPackets:
+    """Packets without a frame: after an error, decoders silently drop packets up to the next key frame.
 
-class _Lost:
-    """Packets that gave no frame: after an error decoders silently drop some, up to the next key frame.
-
-    Without an error nothing is missed, as some packets hold no frame of their own.
+    Without an error none is counted, since some packets contain no frame.
     """
 
     def __init__(self) -> None:
-        self._since: int | None = None  # timestamp of the first error since all was well
+        self._since: int | None = None  # timestamp of the first error since the last key frame
         self.waiting: set[int] = set()
 
     def failed(self, packet: Any) -> None:
-        """Note a packet that the decoder refused."""
+        """Record a packet that the decoder rejected."""
         if self._since is None:
             self._since = packet.pts
 
     def sent(self, packet: Any) -> None:
-        """Note a packet that the decoder was given."""
+        """Record a packet that was passed to the decoder."""
         if self._since is not None and packet.pts is not None:
             self.waiting.add(packet.pts)
 
-    def before(self, frame: Any) -> list[int]:
-        """Return the timestamps that are passed by this frame, and forget them and its own."""
+    def skipped_before(self, frame: Any) -> list[int]:
+        """Return the timestamps of lost packets before a decoded frame, and forget them."""
         if frame.pts is None:
             return []
         passed = sorted(pts for pts in self.waiting if pts < frame.pts)
@@ -234,7 +239,7 @@ class _Lost:
 
 
 class FilePart:
-    """Encodes the frames of one shot.
+    """Encoder for the frames of one shot.
 
     Args:
         path: File to write.
@@ -243,7 +248,7 @@ class FilePart:
 
     def __init__(self, path: Path, plan: StreamPlan) -> None:
         self._av, self._plan, self._path = load_av(), plan, path
-        with writing(path):
+        with write_errors(path):
             self._container = self._av.open(str(path), "w", format="nut")
             self._stream = plan.add_to(self._container)
 
@@ -254,24 +259,24 @@ class FilePart:
         made = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
         fill(made, from_rgb(stored, plan.layout), plan.layout.bits)
         made.pts, made.time_base = picture.pts, plan.time_base
-        with writing(self._path):
+        with write_errors(self._path):
             self._container.mux(self._stream.encode(made))
 
     def close(self) -> None:
-        """Write what the encoder still holds."""
-        with writing(self._path):
+        """Flush the encoder and close the file."""
+        with write_errors(self._path):
             self._container.mux(self._stream.encode())
             self._container.close()
 
 
 def fill(frame: Any, planes: Sequence[NDArray[Any]], bits: int) -> None:
-    """Copy planes into a frame of PyAV."""
+    """Copy planes into a PyAV frame."""
     for plane, content in zip(frame.planes, planes, strict=True):
         samples(plane, bits)[:] = content
 
 
 def _video_stream(container: Any, path: Path) -> Any:
-    """Return the first stream of moving pictures; a cover is none."""
+    """Return the first video stream that is not cover art."""
     for stream in container.streams.video:
         if "attached_pic" not in str(stream.disposition):
             return stream
@@ -283,8 +288,3 @@ def _estimated(container: Any, stream: Any) -> int | None:
     if rate and stream.duration:
         return round(float(stream.duration * stream.time_base * rate))
     return round(float(container.duration / 1_000_000 * rate)) if rate and container.duration else None
-
-
-def _display_matrix(frame: Any) -> tuple[int, ...]:
-    found = frame.side_data.get("DISPLAYMATRIX")
-    return () if found is None else tuple(np.frombuffer(bytes(found), np.int32).tolist())

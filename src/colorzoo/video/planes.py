@@ -1,6 +1,7 @@
-"""Between the planes of a video frame and RGB, by the matrix and range that the frame is tagged with.
+"""Convert between the planes of a video frame and RGB, by the frame's color matrix and range.
 
-Done here in float and not by swscale, which rounds on the way and takes every untagged frame for BT.601.
+The conversion runs in float32 instead of swscale, which rounds intermediate values and treats every untagged
+frame as BT.601.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.inference.full_size import full_luma
-from colorzoo.inference.picture import FloatArray
+from colorzoo.pictures.picture import FloatArray
 
 BT709, SMPTE170M, BT2020 = 1, 6, 9  # numbers of ITU-T H.273
 _WEIGHTS = {  # of red and blue in Y'
@@ -28,20 +29,20 @@ _WEIGHTS = {  # of red and blue in Y'
     10: (0.2627, 0.0593),
 }
 FULL_RANGE = 2
-_HD_HEIGHT = 720  # from here on players take an untagged video for BT.709
-_NEUTRAL = 1.5  # levels of 8 bits by which the chroma of a gray video may be off
+_HD_HEIGHT = 720  # players treat untagged video of at least this height as BT.709
+_MAX_GRAY_CHROMA = 1.5  # largest chroma of a gray video, in 8-bit levels
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the planes of a frame hold its colors.
+    """Pixel format and color matrix of a frame.
 
     Attributes:
-        across: Pixels to a sample of chroma in a row.
-        down: In a column.
-        bits: Of a sample.
-        full: Samples use all values, not 16 to 235 (of 8 bits).
-        matrix: Number of the matrix, by H.273.
+        across: Horizontal subsampling of the chroma.
+        down: Vertical subsampling of the chroma.
+        bits: Bits per sample.
+        full: Full range instead of 16 to 235 (for 8 bits).
+        matrix: Number of the color matrix in H.273.
     """
 
     across: int
@@ -52,32 +53,32 @@ class Layout:
 
     @property
     def name(self) -> str:
-        """FFmpeg's name of the format."""
+        """Name of the pixel format in FFmpeg."""
         kind = {(1, 1): "444", (2, 1): "422", (2, 2): "420"}[self.across, self.down]
         return f"yuv{kind}p" + ("" if self.bits == 8 else f"{self.bits}le")
 
     @property
     def luma_scale(self) -> tuple[float, float]:
-        """Value of black, and the distance of white from it."""
+        """Value of black, and the range to white."""
         unit = 2.0 ** (self.bits - 8)
         return (0.0, 2.0**self.bits - 1) if self.full else (16 * unit, 219 * unit)
 
     @property
     def chroma_scale(self) -> tuple[float, float]:
-        """Value of no color, and the distance of one end from the other."""
+        """Value of neutral chroma, and the range of chroma."""
         unit = 2.0 ** (self.bits - 8)
         return 128 * unit, 2.0**self.bits - 1 if self.full else 224 * unit
 
 
 def matrix_of(tag: int, height: int) -> int:
-    """Return the matrix that a tag names; for an unnamed one what players assume of that height."""
+    """Return the matrix of a tag, or for an unknown tag what players assume for this height."""
     if tag in _WEIGHTS:
         return tag
     return BT709 if height >= _HD_HEIGHT else SMPTE170M
 
 
 def layout_of(frame: Any) -> Layout:
-    """Return how a frame holds its colors, or would after `as_planes`."""
+    """Return the layout of a frame as returned by `read_planes`."""
     parts = frame.format.components
     bits = 8 if parts[0].bits <= 8 else min(parts[0].bits, 16) if parts[0].bits in (10, 12) else 10
     matrix = matrix_of(frame.colorspace, frame.height)
@@ -85,18 +86,15 @@ def layout_of(frame: Any) -> Layout:
         return Layout(1, 1, bits, False, matrix)
     name = frame.format.name
     gray = len(parts) < 3
-    across, down = (1, 1) if gray else _subsampling(parts)
+    across, down = 1, 1
+    if not gray:
+        down = 1 if parts[1].height == parts[0].height else 2
+        across = 1 if parts[1].width == parts[0].width and down == 1 else 2  # 4:4:0 is read as 4:2:0
     full = frame.color_range == FULL_RANGE or name.startswith("yuvj") or (gray and frame.color_range == 0)
     return Layout(across, down, bits, full, matrix)
 
 
-def _subsampling(parts: Any) -> tuple[int, int]:
-    across = 1 if parts[1].width == parts[0].width else 2
-    down = 1 if parts[1].height == parts[0].height else 2
-    return (2, 2) if (across, down) == (1, 2) else (across, down)
-
-
-def as_planes(frame: Any) -> list[NDArray[Any]]:
+def read_planes(frame: Any) -> list[NDArray[Any]]:
     """Return the planes of a frame: Y', and Cb and Cr unless it is gray."""
     layout = layout_of(frame)
     gray = len(frame.format.components) < 3
@@ -114,30 +112,25 @@ def as_planes(frame: Any) -> list[NDArray[Any]]:
 
 
 def samples(plane: Any, bits: int) -> NDArray[Any]:
-    """Return the samples ``(H, W)`` of one plane, which share its memory."""
+    """Return a view ``(H, W)`` of the samples of a plane."""
     kind = np.uint8 if bits == 8 else np.uint16
     rows: NDArray[Any] = np.frombuffer(plane, kind).reshape(plane.height, -1)
     return rows[:, : plane.width]
 
 
 def luma_of(planes: list[NDArray[Any]], layout: Layout) -> Tensor:
-    """Return the lightness ``(1, 1, H, W)`` in [0, 100] of a frame at full size."""
-    if is_neutral(planes, layout):
+    """Return the lightness ``(1, 1, H, W)`` in [0, 100]."""
+    middle, colored = layout.chroma_scale[0], _MAX_GRAY_CHROMA * 2 ** (layout.bits - 8)
+    # gray if at most one chroma sample in a thousand is colored
+    if all(float(np.mean(np.abs(plane - middle) > colored)) < 0.001 for plane in planes[1:]):
         table = _luma_table(layout.bits, layout.luma_scale)
         return torch.from_numpy(table[planes[0]])[None, None]
     return full_luma(to_rgb(planes, layout))
 
 
-def is_neutral(planes: list[NDArray[Any]], layout: Layout) -> bool:
-    """Say whether all but one sample of chroma in a thousand are gray."""
-    middle = layout.chroma_scale[0]
-    off = _NEUTRAL * 2 ** (layout.bits - 8)
-    return all(float(np.mean(np.abs(plane - middle) > off)) < 0.001 for plane in planes[1:])
-
-
 @cache
 def _luma_table(bits: int, scale: tuple[float, float]) -> NDArray[np.float32]:
-    """Return the lightness of every value of a gray sample."""
+    """Return the lightness for every value of Y'."""
     black, span = scale
     gray = ((np.arange(2**bits, dtype=np.float32) - black) / span).clip(0, 1)
     return full_luma(gray[None])[0, 0, 0].numpy()
@@ -149,16 +142,12 @@ def to_rgb(planes: list[NDArray[Any]], layout: Layout) -> FloatArray:
     black, span = layout.luma_scale
     middle, reach = layout.chroma_scale
     y = (planes[0].astype(np.float32) - black) / span
-    cb, cr = ((_enlarged(plane, y.shape, layout) - middle) / reach for plane in planes[1:])
+    # repeating the chroma samples is enough, since only the lightness is used
+    whole = (plane.repeat(layout.down, axis=0).repeat(layout.across, axis=1) for plane in planes[1:])
+    cb, cr = ((c[: y.shape[0], : y.shape[1]].astype(np.float32) - middle) / reach for c in whole)
     r, b = y + 2 * (1 - red) * cr, y + 2 * (1 - blue) * cb
     g = (y - red * r - blue * b) / (1 - red - blue)
     return np.stack([r, g, b], axis=-1).clip(0, 1).astype(np.float32)
-
-
-def _enlarged(plane: NDArray[Any], shape: tuple[int, ...], layout: Layout) -> FloatArray:
-    """Give each pixel the chroma of the sample that covers it; only lightness is taken from it."""
-    whole = plane.repeat(layout.down, axis=0).repeat(layout.across, axis=1)
-    return whole[: shape[0], : shape[1]].astype(np.float32)
 
 
 def from_rgb(rgb: FloatArray, layout: Layout) -> list[NDArray[Any]]:
@@ -175,7 +164,7 @@ def from_rgb(rgb: FloatArray, layout: Layout) -> list[NDArray[Any]]:
 
 
 def _reduced(chroma: FloatArray, layout: Layout) -> FloatArray:
-    """Average chroma of even sides to its samples, in a row around the left pixel of two, as in MPEG."""
+    """Subsample chroma; horizontally, samples are centered at the left one of two pixels, as in MPEG."""
     half, quarter = np.float32(0.5), np.float32(0.25)
     reduced = chroma
     if layout.down == 2:

@@ -1,34 +1,48 @@
-"""The whole way: frames in, shots found, colored, held steady, written part by part, joined."""
+"""Color a video shot by shot; finished shots are kept, so that an interrupted run can be resumed."""
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from colorzoo.inference.full_size import join
-from colorzoo.inference.resample import shrink_luma, working_size
-from colorzoo.video.frame import Frame, Source
-from colorzoo.video.painter import Painter
-from colorzoo.video.parts import PartsFolder, Shot
-from colorzoo.video.shots import ShotFinder
-from colorzoo.video.steady import Steadier
+from colorzoo.inference.full_size import join, shrink_luma, working_size
+from colorzoo.pictures.write import write_whole
+from colorzoo.video.colorer import FrameColorer
+from colorzoo.video.frames import Frame, Source, VideoError
+from colorzoo.video.shots import ShotDetector
+from colorzoo.video.steady import ColorStabilizer
 
-_WAITING = 2**28  # bytes of frames that wait for the colors of those ahead
+_WAITING_BYTES = 2**28  # of frames that wait for the colors of later ones
 
 
 @dataclass(frozen=True)
-class Result:
-    """What was done.
+class Shot:
+    """A shot.
 
     Attributes:
-        frames: How many were written.
+        first: Number of the first frame.
+        count: Number of frames.
+    """
+
+    first: int
+    count: int
+
+
+@dataclass(frozen=True)
+class VideoResult:
+    """Summary of a colored video.
+
+    Attributes:
+        frames: Number of frames.
         shots: The shots, in order.
-        resumed: Frames that an earlier run had finished.
+        resumed: Number of frames that an earlier run had finished.
     """
 
     frames: int
@@ -36,127 +50,177 @@ class Result:
     resumed: int
 
 
-class OpenShot:
-    """A shot that is being colored.
+class PartsFolder:
+    """The folder ``OUT.parts``: a file (or folder) for each shot, and a note for each finished one.
 
     Args:
-        source: Where frames come from.
-        painter: Gives colors to single frames.
-        parts: Where the shot is written.
-        first: Number of its first frame.
-        steady: See `Steadier`.
-        size: Shorter side at which the network sees a frame.
+        out: The result.
+        settings: Identifies source and settings; parts of others are removed.
+
+    Raises:
+        VideoError: The folder cannot be created.
     """
 
-    def __init__(
-        self, source: Source, painter: Painter, parts: PartsFolder, first: int, steady: float, size: int
-    ) -> None:
-        self._painter, self._parts, self._size = painter, parts, size
-        self._waiting: deque[Frame] = deque()
-        self._steady, self._steadier = steady, Steadier(steady)
-        self._writer = source.part(parts.part(first, source.extension))
-        self._first, self._count = first, 0
-        painter.begin()
+    def __init__(self, out: Path, settings: str) -> None:
+        self.path = parts_path(out)
+        self.outdated = False
+        note = self.path / "job.json"
+        try:
+            if self.path.exists() and _read_text(note) != settings:
+                if any(self.path.iterdir()) and not note.exists():
+                    raise VideoError(f"{self.path} is in the way and not of an earlier run; move it")
+                shutil.rmtree(self.path)
+                self.outdated = True
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise VideoError(f"{self.path} cannot be made: {error.strerror}") from error
+        if not note.exists():
+            write_whole(note, settings.encode())
 
-    def add(self, frame: Frame) -> None:
-        """Color a frame; it is written when those ahead of it are known."""
-        luma = frame.picture.luma()
-        if self._count == 0:
-            ahead, block = look_ahead(luma.numel())
-            self._steadier = Steadier(self._steady, ahead, block)
-        height, width = luma.shape[-2:]
-        seen = shrink_luma(luma, working_size(height, width, self._size))
-        held = self._painter.is_key(frame, seen)
-        self._waiting.append(frame)
-        self._count += 1
-        self._write(self._steadier.add(seen, self._painter.color(frame, seen), held=held))
+    def finished(self, first: int) -> Shot | None:
+        """Return the finished shot that begins with this frame, or None."""
+        try:
+            return Shot(**json.loads(_read_text(self._note(first)) or ""))
+        except (ValueError, TypeError):
+            return None
 
-    def finish(self) -> Shot:
-        """Write the rest, and note that the shot is finished."""
-        self._write(self._steadier.flush())
-        self._writer.close()
-        shot = Shot(self._first, self._count)
-        self._parts.finish(shot)
-        return shot
+    def part(self, first: int, extension: str) -> Path:
+        """Return the path of the shot that begins with this frame."""
+        return self.path / f"shot-{first:08d}{extension}"
 
-    def _write(self, steady: list[Tensor]) -> None:
-        for ab in steady:
-            frame = self._waiting.popleft()
-            self._writer.write(frame, join(frame.picture.luma()[0, 0], ab[0]))
+    def finish(self, shot: Shot) -> None:
+        """Note that a shot is finished."""
+        write_whole(self._note(shot.first), json.dumps(asdict(shot)).encode())
+
+    def publish(self, whole: Path, out: Path) -> None:
+        """Move the result to its place and remove the folder.
+
+        Raises:
+            VideoError: The result cannot be moved.
+        """
+        try:
+            if out.is_dir():  # which may hold files that are not of an earlier result
+                for frame in sorted(whole.iterdir()):
+                    frame.replace(out / frame.name)
+            else:
+                whole.replace(out)
+        except OSError as error:
+            raise VideoError(f"{out} cannot be written: {error.strerror}") from error
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _note(self, first: int) -> Path:
+        return self.path / f"shot-{first:08d}.json"
 
 
-class DoneShot:
-    """A shot that an earlier run finished: its frames pass by.
+def parts_path(out: Path) -> Path:
+    """Return the folder for the shots of a result."""
+    return out.with_name(f"{out.name}.parts")
 
-    Args:
-        shot: Which.
-    """
 
-    def __init__(self, shot: Shot) -> None:
-        self.shot = shot
-
-    def add(self, frame: Frame) -> None:
-        """Do nothing."""
-
-    def finish(self) -> Shot:
-        """Return the shot."""
-        return self.shot
+def _read_text(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except (OSError, ValueError):
+        return None
 
 
 @torch.inference_mode()
 def color_video(
     source: Source,
-    painter: Painter,
+    colorer: FrameColorer,
     parts: PartsFolder,
     out: Path,
     *,
-    steady: float = 0.9,
+    steady: float = 0.97,
     size: int = 256,
     tick: Callable[[], None] = lambda: None,
-) -> Result:
-    """Color a moving picture.
+) -> VideoResult:
+    """Color a video.
 
     Args:
         source: A file or a folder.
-        painter: Gives colors to single frames.
-        parts: Shots finished by an earlier run are not colored again.
-        out: The result; it appears whole or not at all.
-        steady: 0 colors each frame by itself, 1 holds colors as long as their places are seen.
+        colorer: Colors single frames.
+        parts: Finished shots of earlier runs are reused.
+        out: The result, written completely or not at all.
+        steady: 0 colors each frame independently, 1 holds the colors of everything that stays visible.
         size: Shorter side at which the network sees a frame.
         tick: Called after each frame.
 
     Raises:
-        ColorzooError: The model answers no numbers, or the disk refuses.
+        ColorzooError: The model fails, or the result cannot be written.
     """
-    finder = ShotFinder()
-    current: OpenShot | DoneShot | None = None
+    detector = ShotDetector()
+    current: _OpenShot | None = None
     shots: list[Shot] = []
     resumed, shape = 0, (0, 0)
     for frame in source.frames():
-        begins = frame.state == "whole" and _begins(finder, frame, shape)
+        starts = False
         if frame.state == "whole":
-            shape = frame.picture.gray().shape
-        if begins or current is None:
-            shots += [] if current is None else [current.finish()]
-            done = parts.finished(frame.number)
-            current = DoneShot(done) if done else OpenShot(source, painter, parts, frame.number, steady, size)
-        resumed += isinstance(current, DoneShot)
-        current.add(frame)
+            gray = frame.picture.gray()
+            starts = detector.is_cut(gray) or gray.shape != shape
+            shape = gray.shape
+        if starts or frame.number == 0:
+            if current is not None:
+                shots.append(current.finish())
+            finished = parts.finished(frame.number)
+            if finished is None:
+                current = _OpenShot(source, colorer, parts, frame.number, steady, size)
+            else:
+                current = None
+                shots.append(finished)
+        if current is None:
+            resumed += 1
+        else:
+            current.add(frame)
         tick()
-    shots += [] if current is None else [current.finish()]
+    if current is not None:
+        shots.append(current.finish())
     whole = parts.path / f"whole{out.suffix}"
     source.join([parts.part(shot.first, source.extension) for shot in shots], whole)
     parts.publish(whole, out)
-    return Result(sum(shot.count for shot in shots), tuple(shots), resumed)
+    return VideoResult(sum(shot.count for shot in shots), tuple(shots), resumed)
 
 
-def _begins(finder: ShotFinder, frame: Frame, shape: tuple[int, ...]) -> bool:
-    gray = frame.picture.gray()
-    cut = finder.begins(gray)
-    return cut or gray.shape != shape
+class _OpenShot:
+    """A shot in progress; the arguments are those of `color_video`."""
+
+    def __init__(
+        self, source: Source, colorer: FrameColorer, parts: PartsFolder, first: int, steady: float, size: int
+    ) -> None:
+        self._colorer, self._parts, self._size, self._steady = colorer, parts, size, steady
+        self._waiting: deque[Frame] = deque()
+        self._stabilizer = ColorStabilizer(steady)
+        self._writer = source.part(parts.part(first, source.extension))
+        self._first, self._count = first, 0
+        colorer.start_shot()
+
+    def add(self, frame: Frame) -> None:
+        """Color a frame; it is written when enough later frames are known."""
+        luma = frame.picture.luma()
+        if self._count == 0:
+            self._stabilizer = ColorStabilizer(self._steady, *_look_ahead(luma.numel()))
+        height, width = luma.shape[-2:]
+        small = shrink_luma(luma, working_size(height, width, self._size))
+        is_key = self._colorer.is_key(frame, small)
+        self._waiting.append(frame)
+        self._count += 1
+        self._write(self._stabilizer.add(small, self._colorer.color(frame, small), fixed=is_key))
+
+    def finish(self) -> Shot:
+        """Write the remaining frames and note that the shot is finished."""
+        self._write(self._stabilizer.flush())
+        self._writer.close()
+        shot = Shot(self._first, self._count)
+        self._parts.finish(shot)
+        return shot
+
+    def _write(self, colors: list[Tensor]) -> None:
+        for ab in colors:
+            frame = self._waiting.popleft()
+            self._writer.write(frame, join(frame.picture.luma()[0, 0], ab[0]))
 
 
-def look_ahead(pixels: int) -> tuple[int, int]:
-    """Return how many frames to look ahead and how many leave at once, as memory allows for their size."""
-    waiting = max(6, min(36, _WAITING // (3 * pixels)))
+def _look_ahead(pixels: int) -> tuple[int, int]:
+    """Return ``ahead`` and ``block`` of `ColorStabilizer` that fit into memory for frames of this size."""
+    waiting = max(6, min(36, _WAITING_BYTES // (3 * pixels)))
     return waiting // 3, waiting - waiting // 3

@@ -1,7 +1,7 @@
-"""Reading a ``.caffemodel`` without Caffe: the few fields of its protocol buffer that hold weights.
+"""Reader of ``.caffemodel`` files without Caffe: the fields of the protocol buffer that contain weights.
 
-A NetParameter has layers (field 100; 2 in files of before 2014), a layer has a name and blobs, a blob has a
-shape and packed floats. Everything else is stepped over.
+A NetParameter has layers (field 100; 2 in files older than 2014), a layer has a name and blobs, a blob has a
+shape and packed floats. All other fields are skipped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from colorzoo.weights.load import is_safetensors
 CaffeLayers = Mapping[str, Sequence[NDArray[np.float32]]]
 """Blobs (float32) by the name of their layer, in Caffe's order: weight, bias."""
 
-_STARTS = (b"\x0a", b"\x12", b"\xa2\x06")  # a name, an old layer, a layer: what such a file may begin with
+_STARTS = (b"\x0a", b"\x12", b"\xa2\x06")  # possible first fields: a name, an old layer, a layer
 _DATA, _SHAPE, _DOUBLES = 5, 7, 8  # fields of a blob; 1 to 4 are the axes in old files
 _OLD_AXES = (1, 2, 3, 4)
 
@@ -38,7 +38,7 @@ class _MalformedError(Exception):
 
 
 def is_caffe(path: Path) -> bool:
-    """Say whether a file begins as the protocol buffer of a Caffe model does."""
+    """Return True if a file begins like the protocol buffer of a Caffe model."""
     with path.open("rb") as file:
         return file.read(2).startswith(_STARTS) and not is_safetensors(path)
 
@@ -84,7 +84,7 @@ def _read_layers(net: memoryview) -> Iterator[tuple[str, list[NDArray[np.float32
 
 
 def _read_blob(blob: memoryview) -> NDArray[np.float32]:
-    """Return the array of a BlobProto; single and packed values are the same bytes one after the other."""
+    """Return the array of a BlobProto; single and packed values have the same bytes."""
     floats, doubles, shape = [], [], []
     old_axes: dict[int, int] = {}
     for number, value in _fields(blob):
@@ -121,7 +121,7 @@ def _read_shape(shape: memoryview) -> Iterator[int]:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield the fields of a message: integers as such, everything else as its bytes."""
+    """Yield the fields of a message: integers as integers, everything else as bytes."""
     position = 0
     while position < len(message):
         key, position = _varint(message, position)
@@ -143,7 +143,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
 
 def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    """Return an integer of seven bits a byte, and the position behind it."""
+    """Return an integer stored in seven bits a byte, and the position after it."""
     value = shift = 0
     while position < len(data) and shift < 64:
         byte = data[position]

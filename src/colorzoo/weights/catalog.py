@@ -1,4 +1,4 @@
-"""The catalogue of weights: which files the model cards know, and where they are."""
+"""Catalog of the weight files on the model cards, and their paths on this machine."""
 
 from __future__ import annotations
 
@@ -21,30 +21,35 @@ Where = Literal["embedded", "cached", "missing"]
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One row of the catalogue.
+    """A weight file of a model card.
 
     Attributes:
         model: Registered name.
         tag: Tag of the weights on the model's card.
         weights: Entry of the card.
-        path: Where the file is, or would be once fetched.
-        where: ``"embedded"`` in the package, ``"cached"`` on this machine, or ``"missing"``.
+        path: Path of the file, or the path to which it would be downloaded.
     """
 
     model: str
     tag: str
     weights: Weights
     path: Path
-    where: Where
+
+    @property
+    def where(self) -> Where:
+        """``"embedded"`` in the package, ``"cached"`` on this machine, or ``"missing"``."""
+        if not self.path.is_file():
+            return "missing"
+        return "cached" if self.weights.file is None else "embedded"
 
     @property
     def code_license(self) -> str:
-        """Licence of the code that the weights come from."""
+        """License of the code that the weights come from."""
         return self.weights.code_license or ("Apache-2.0" if self.weights.file else "unknown")
 
     @property
     def origin(self) -> str:
-        """Where the file comes from: the package, or the host of its first address."""
+        """Source of the file: ``"package"``, or the host of its first address."""
         if self.weights.file is not None:
             return "package"
         return urlsplit(self.weights.urls[0]).hostname or "nowhere" if self.weights.urls else "nowhere"
@@ -58,18 +63,14 @@ class WeightFile:
 
 
 def list_weights(cards: Iterable[ModelCard] | None = None) -> list[WeightFile]:
-    """List the weights of all models, or of the given cards.
-
-    Returns:
-        Rows in the order of the cards and of their tags.
-    """
+    """List the weight files of all models, or of the given cards, in the order of cards and tags."""
     if cards is None:
         cards = [model_card(name) for name in list_models()]
-    return [_row(card, tag) for card in cards for tag in card.weights]
+    return [weight_file(card, tag) for card in cards for tag in card.weights]
 
 
 def cache_home() -> Path:
-    """Return the folder of fetched files.
+    """Return the folder of downloaded files.
 
     ``COLORZOO_HOME`` if set, else ``colorzoo`` below ``XDG_CACHE_HOME`` or the platform's cache folder.
     """
@@ -78,15 +79,24 @@ def cache_home() -> Path:
     return _user_cache() / "colorzoo"
 
 
-def weights_path(card: ModelCard, tag: str) -> Path:
-    """Return where a weight file of a card is, or would be once fetched.
+def weight_file(card: ModelCard, tag: str) -> WeightFile:
+    """Return a weight file of a card by its tag; it may be missing.
 
-    The hash is part of a fetched file's name, so a newer card never meets an older file.
+    Raises:
+        WeightsError: The card has no weights of that tag; the message lists its tags.
+    """
+    return WeightFile(card.name, tag, _entry(card, tag), weights_path(card, tag))
+
+
+def weights_path(card: ModelCard, tag: str) -> Path:
+    """Return the path of a weight file of a card, or the path to which it would be downloaded.
+
+    The hash is part of a downloaded file's name, so a newer card never finds an older file.
 
     Raises:
         WeightsError: The card has no weights of that tag.
     """
-    weights = weights_entry(card, tag)
+    weights = _entry(card, tag)
     if weights.file is not None:
         return embedded_folder() / weights.file
     ending = PurePosixPath(urlsplit(weights.urls[0]).path).suffix if weights.urls else ""
@@ -96,19 +106,19 @@ def weights_path(card: ModelCard, tag: str) -> Path:
     return cache_home() / "weights" / f"{card.name}-{tag}{mark}{ending}"
 
 
-def weights_entry(card: ModelCard, tag: str) -> Weights:
-    """Return the entry of a card by its tag.
-
-    Raises:
-        WeightsError: The card has no weights of that tag; the message lists those it has.
-    """
+def _entry(card: ModelCard, tag: str) -> Weights:
     if tag not in card.weights:
         raise WeightsError(f"{card.name} has no weights {tag!r}; {known_tags(card)}")
     return card.weights[tag]
 
 
+def default_tags(card: ModelCard) -> list[str]:
+    """Return the tags of a card that ``"default"`` stands for, in order of preference."""
+    return [tag for tag in ("default", "published") if tag in card.weights]
+
+
 def known_tags(card: ModelCard) -> str:
-    """Return the clause of a message that names the tags of a card."""
+    """Return a clause for messages that lists the tags of a card."""
     if not card.trainable:
         return "it needs none"
     return f"it has {', '.join(map(repr, card.weights))}" if card.weights else "its card names none"
@@ -117,12 +127,6 @@ def known_tags(card: ModelCard) -> str:
 def embedded_folder() -> Path:
     """Return the folder of the weights that ship inside the package."""
     return Path(str(files("colorzoo.weights"))) / "embedded"
-
-
-def _row(card: ModelCard, tag: str) -> WeightFile:
-    weights, path = card.weights[tag], weights_path(card, tag)
-    here: Where = "embedded" if weights.file is not None else "cached"
-    return WeightFile(card.name, tag, weights, path, here if path.is_file() else "missing")
 
 
 def _user_cache() -> Path:

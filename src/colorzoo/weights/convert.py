@@ -1,4 +1,4 @@
-"""From the authors' file to a safetensors file that brings everything along which its model must know."""
+"""Conversion of the authors' files and of training checkpoints to safetensors with their settings."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colorzoo.card import ModelCard
+from colorzoo.card import ModelCard, Weights
 from colorzoo.errors import ColorzooError, WeightsError
-from colorzoo.registry import load_class
+from colorzoo.registry import load_model_class
 from colorzoo.settings import flatten_arguments, nest_arguments
-from colorzoo.weights._files import sha256_of
-from colorzoo.weights.apply import apply_weights, entry_of
 from colorzoo.weights.caffe import is_caffe, read_caffe
-from colorzoo.weights.load import CONVENTIONS, load_state_dict_file, save_weights
+from colorzoo.weights.files import sha256_of
+from colorzoo.weights.load import CONVENTIONS, apply_weights, load_state_dict_file, read_weights, save_weights
+from colorzoo.weights.resolve import entry_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Converted:
-    """What was written.
+class ConvertedFile:
+    """A safetensors file made from a file of the authors.
 
     Attributes:
-        path: The safetensors file.
+        path: The file.
         sha256: Its hash.
         size: Its bytes.
-        metadata: What the file says of itself; ``hparams`` configures the model that loads it.
+        metadata: Its metadata; ``hparams`` configures the model that loads it.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class Converted:
 
 @dataclass(frozen=True)
 class _Source:
-    """The authors' tensors under the names of their PyTorch checkpoint, and what was found out about them."""
+    """Tensors of the authors under the names of their PyTorch checkpoint, with settings found in the file."""
 
     state_dict: dict[str, Tensor]
     hparams: Mapping[str, Any] = field(default_factory=dict)
@@ -54,7 +54,7 @@ def convert_weights(
     *,
     hparams: Mapping[str, Any] | None = None,
     half: bool = False,
-) -> Converted:
+) -> ConvertedFile:
     """Convert a file of the authors.
 
     Args:
@@ -62,64 +62,80 @@ def convert_weights(
             a model that has several (``published_files`` of its class).
         card: The model; its class translates the names (``load_published_state_dict``, ``convert_caffe``).
         out: File to write, with the ending ``.safetensors``.
-        hparams: Constructor arguments that only you can know; they win over those of card and file.
+        hparams: Constructor arguments that the file does not contain; they override those of card and file.
         half: Store float16: half the size, colors within rounding.
-
-    Returns:
-        What was written.
 
     Raises:
         WeightsError: The file cannot be read, is of another model, or an argument is unknown.
     """
     if out.exists() and out.samefile(source):
         raise WeightsError(f"{out} would overwrite its own source; name another file to write")
-    cls = load_class(card)
+    cls = load_model_class(card)
     found = _read_source(source, card, cls)
     arguments = {**card.hparams, **found.hparams, **(hparams or {})}
-    model = _build(cls, arguments)
+    try:
+        model = cls(**nest_arguments(cls, arguments))
+    except (TypeError, ColorzooError) as error:
+        raise WeightsError(f"{cls.__name__} cannot be built with {arguments}: {error}") from error
     settings = flatten_arguments(cls, model.hparams)
     arguments |= {name: settings[name] for name in cls.recorded_hparams}
     apply_weights(model, found.state_dict, name=str(source), published=True)
+    if source.is_dir():
+        source_sha256 = " ".join(f"{name}:{sha256_of(source / name)}" for name in cls.published_files)
+    else:
+        source_sha256 = sha256_of(source)
     metadata = {
         "model": card.name,
         "hparams": json.dumps(arguments, sort_keys=True),
         "conventions": CONVENTIONS,
         "source": source.name,
-        "source_sha256": _hash_of(source, cls.published_files),
+        "source_sha256": source_sha256,
         "license": found.license,
     }
     save_weights(out, model.state_dict(), metadata, half=half)
-    return Converted(out, sha256_of(out), out.stat().st_size, metadata)
+    return ConvertedFile(out, sha256_of(out), out.stat().st_size, metadata)
 
 
 def _read_source(path: Path, card: ModelCard, cls: type[Any]) -> _Source:
-    if path.is_dir() and cls.published_files:
-        return _Source(_read_folder(path, cls.published_files))
+    if path.is_dir() and cls.published_files:  # each file's names below a prefix of its own
+        state_dict = {
+            f"{prefix}.{name}": value
+            for file, prefix in cls.published_files.items()
+            for name, value in load_state_dict_file(path / file).items()
+        }
+        return _Source(state_dict)
     if path.is_file() and is_caffe(path):
-        state_dict, hparams = cls.convert_caffe(read_caffe(path))
-        return _Source(state_dict, hparams)
+        return _Source(*cls.convert_caffe(read_caffe(path)))
     state_dict = load_state_dict_file(path)
     entry = entry_of(card, path)
     return _Source(state_dict, entry.hparams, entry.license) if entry else _Source(state_dict)
 
 
-def _read_folder(folder: Path, files: Mapping[str, str]) -> dict[str, Tensor]:
-    """Read all files of a model into one state dict, each file's names below a prefix of its own."""
-    return {
-        f"{prefix}.{name}": value
-        for file, prefix in files.items()
-        for name, value in load_state_dict_file(folder / file).items()
+def pack_checkpoint(checkpoint: Path, card: ModelCard, out: Path) -> Weights:
+    """Write the (averaged) weights of a Lightning checkpoint as float16 safetensors, to ship in a package.
+
+    Args:
+        checkpoint: Checkpoint of ``colorzoo fit``; of a run with moving averages the averages are taken.
+        card: The model. Its settings go into the file's metadata, with the settings of the checkpoint that
+            change the meaning of the weights, and its provenance.
+        out: File to write, with the ending ``.safetensors``.
+
+    Returns:
+        The entry for the card.
+
+    Raises:
+        WeightsError: The checkpoint cannot be read.
+    """
+    cls = load_model_class(card)
+    content = read_weights(checkpoint)
+    given = flatten_arguments(cls, content.hparams)
+    trained = {key: value for key, value in given.items() if key in cls.recorded_hparams}
+    metadata = {
+        "model": card.name,
+        "hparams": json.dumps({**card.hparams, **trained}, sort_keys=True),
+        "conventions": CONVENTIONS,
     }
-
-
-def _hash_of(source: Path, files: Mapping[str, str]) -> str:
-    if source.is_dir():
-        return " ".join(f"{name}:{sha256_of(source / name)}" for name in files)
-    return sha256_of(source)
-
-
-def _build(cls: type[Any], arguments: Mapping[str, Any]) -> Any:
-    try:
-        return cls(**nest_arguments(cls, arguments))
-    except (TypeError, ColorzooError) as error:
-        raise WeightsError(f"{cls.__name__} cannot be built with {dict(arguments)}: {error}") from error
+    if content.provenance is not None:  # never from the card, which may be wrong
+        metadata["provenance"] = json.dumps(content.provenance, sort_keys=True)
+    save_weights(out, cls.for_inference(content.state_dict), metadata)
+    return Weights(sha256=sha256_of(out), size=out.stat().st_size, license="Apache-2.0", file=out.name)

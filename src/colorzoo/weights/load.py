@@ -1,4 +1,19 @@
-"""Reading and writing weight files; nothing in a file that is only read gets to run code."""
+"""Weight files: reading them without running code, loading them into models, and writing them.
+
+PyTorch files are unwrapped by their structure, never by model:
+
+==========================================================  =================================================
+content of the file                                         state dict
+==========================================================  =================================================
+tensors by name                                             the same
+a Lightning checkpoint                                      its ``state_dict``, unchanged
+``{"params": {...}}`` or another of `WRAPPERS`              the content of the first wrapper found
+``{"encoder": {...}, "decoder": {...}, "optimizer": ...}``  ``encoder.KEY`` and ``decoder.KEY``
+names that all begin with ``module.``                       the same without that prefix
+==========================================================  =================================================
+
+Arguments, epochs, optimizers and gradient scalers are ignored.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +22,29 @@ import re
 import threading
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colorzoo.errors import WeightsError
-from colorzoo.weights._files import sha256_of, write_atomic
-from colorzoo.weights.wrappers import unwrap
+from colorzoo.weights.files import sha256_of, write_atomic
+from colorzoo.weights.sharded import RECORD, is_sharded, read_state_dict
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
-EXPECTED = "expected safetensors, a PyTorch state dict or a Lightning checkpoint"
-_LONGEST_HEADER = 100_000_000  # bytes, the limit of the safetensors format
-# What people save under the name of a weight file, by its first bytes.
+CONVENTIONS = "L in [0, 100], ab in CIE units (D65); scaling inside the network"
+_EXPECTED = "expected safetensors, a PyTorch state dict or a Lightning checkpoint"
+WRAPPERS = ("params_ema", "params", "model", "state_dict")
+"""Names under which a state dict is saved; the first one found is taken, so averages before the last step."""
+
+_DATA_PARALLEL = "module."  # prefix that DataParallel puts before every name
+_SCALE = ".int8_scale"  # ending of the name of the scales of rounded weights
+_SMALL = 4096  # elements, up to which rounding to 8 bits saves nothing worth having
+_MAX_DEPTH = 3  # wrappers in wrappers; a pickle may contain itself
+_MAX_HEADER = 100_000_000  # bytes, the limit of the safetensors format
+_MAX_KEYS = 3  # keys of each kind in a message
+# Other content that is saved under the name of a weight file, by its first bytes.
 _OTHER_CONTENT = {
     b"\xff\xd8\xff": "a JPEG picture",
     b"\x89PNG": "a PNG picture",
@@ -27,66 +52,94 @@ _OTHER_CONTENT = {
     b"version https://git-lfs": "a Git LFS pointer, not the file it stands for",
     b"<": "a web page or XML",
 }
-
-CONVENTIONS = "L in [0, 100], ab in CIE units (D65); scaling inside the network"
-
-
-_NAMESPACE = threading.Lock()
+_SAFE_GLOBALS_LOCK = threading.Lock()
 
 
-class _Forgotten:
-    """Stands in for the `argparse.Namespace` that authors save beside their weights; keeps nothing of it."""
+@dataclass(frozen=True)
+class WeightContent:
+    """Content of a weight file.
 
-    def __setstate__(self, state: object) -> None:
-        """Drop what the file says."""
+    Attributes:
+        path: The file.
+        state_dict: Tensors on the CPU by name, in the precision of the file.
+        stored: Unparsed ``hparams`` and ``provenance``, as far as the file has them.
+    """
+
+    path: Path
+    state_dict: dict[str, Tensor]
+    stored: Mapping[str, Any]
+
+    @property
+    def hparams(self) -> dict[str, Any]:
+        """Constructor arguments; see `read_hparams`."""
+        return _constructor_arguments(self.path, self.stored)
+
+    @property
+    def provenance(self) -> dict[str, Any] | None:
+        """Record of the training, see `colorzoo.weights.provenance`; None if the file has none.
+
+        Raises:
+            WeightsError: The record is not a JSON object.
+        """
+        return _parse(self.path, self.stored, "provenance")
+
+
+def read_weights(path: Path, *, sha256: str | None = None, trust_pickle: bool = False) -> WeightContent:
+    """Read a weight file once: tensors, settings and provenance.
+
+    Args:
+        path: Safetensors, a PyTorch state dict (wrapped or not) or a Lightning checkpoint, whatever its
+            extension, or the folder of a sharded checkpoint. Of a checkpoint the ``state_dict`` is taken;
+            under weight averaging that is the average.
+        sha256: Hash that the whole file must have.
+        trust_pickle: Let a pickle run any code it contains. Only for files whose author you trust.
+
+    Raises:
+        WeightsError: No such file, another hash, refused or not a weight file.
+    """
+    if is_sharded(path):
+        return WeightContent(path, _joined(path), _stored_in_checkpoint(_load_torch(path / RECORD, False)))
+    _require_file(path)
+    if sha256 is not None and (found := sha256_of(path)) != sha256:
+        raise WeightsError(f"{path} is damaged or another file: expected sha256 {sha256}, found {found}")
+    if is_safetensors(path):
+        return _read_safetensors(path)
+    content = _load_torch(path, trust_pickle)
+    state_dict = unwrap(content)
+    if state_dict is None:
+        tail = ", not tensors by name" if isinstance(content, Mapping) and content else ""
+        raise WeightsError(f"{path} holds {_describe(content)}{tail}; {_EXPECTED}")
+    return WeightContent(path, state_dict, _stored_in_checkpoint(content))
 
 
 def load_state_dict_file(
     path: Path, *, sha256: str | None = None, trust_pickle: bool = False
 ) -> dict[str, Tensor]:
-    """Read the state dict in a weight file, whatever the file's extension.
+    """Return the tensors of a weight file by name; see `read_weights`."""
+    return read_weights(path, sha256=sha256, trust_pickle=trust_pickle).state_dict
 
-    The ``state_dict`` of a Lightning checkpoint is taken; under weight averaging that is the average.
-    From other PyTorch files wrappers are taken off, see `colorzoo.weights.wrappers`.
 
-    Args:
-        path: Safetensors, a PyTorch state dict (wrapped or not) or a Lightning checkpoint.
-        sha256: Hash that the whole file must have.
-        trust_pickle: Let a pickle run whatever code it holds. Only for files whose author you trust.
+def read_hparams(path: Path) -> dict[str, Any]:
+    """Return the constructor arguments that a weight file carries, empty if it carries none.
 
-    Returns:
-        Tensors on the CPU by name, in the precision of the file.
+    They are the metadata ``hparams`` of safetensors, or the ``hyper_parameters`` of a Lightning checkpoint.
 
     Raises:
-        WeightsError: No such file, another hash, refused or not a weight file.
+        WeightsError: As `read_weights`, or the metadata are not a JSON object.
     """
+    if is_sharded(path):
+        path /= RECORD
     _require_file(path)
-    if sha256 is not None and (found := sha256_of(path)) != sha256:
-        raise WeightsError(f"{path} is damaged or another file: expected sha256 {sha256}, found {found}")
     if is_safetensors(path):
-        return _load_safetensors(path)
-    return _unwrap(path, _load_torch(path, trust_pickle))
-
-
-def is_safetensors(path: Path) -> bool:
-    """Say whether a file begins as safetensors do: the length of a JSON header, then that header."""
-    with path.open("rb") as file:
-        head = file.read(9)
-    return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= _LONGEST_HEADER
-
-
-def model_of_file(path: str | Path | None) -> str | None:
-    """Return the registered model that a safetensors file says it belongs to; None if it says nothing."""
-    if path is None or not Path(path).expanduser().is_file() or not is_safetensors(Path(path).expanduser()):
-        return None
-    return read_metadata(Path(path).expanduser()).get("model")
+        return _constructor_arguments(path, read_metadata(path))
+    return _constructor_arguments(path, _stored_in_checkpoint(_load_torch(path, trust_pickle=False)))
 
 
 def read_metadata(path: Path) -> dict[str, str]:
     """Return the metadata of a safetensors file without reading its tensors.
 
     Raises:
-        WeightsError: No such file, or no sound safetensors.
+        WeightsError: No such file, or not valid safetensors.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -96,100 +149,207 @@ def read_metadata(path: Path) -> dict[str, str]:
             return dict(file.metadata() or {})
     except SafetensorError as error:
         raise WeightsError(
-            f"{path} is no sound safetensors file ({error}); fetch or copy it again"
+            f"{path} is not a valid safetensors file ({error}); fetch or copy it again"
         ) from error
 
 
-def read_hparams(path: Path) -> dict[str, Any]:
-    """Return the constructor arguments that a weight file carries, empty if it carries none.
+def model_of_file(path: str | Path | None) -> str | None:
+    """Return the registered model that a safetensors file names; None for any other file."""
+    if path is None:
+        return None
+    path = Path(path).expanduser()
+    return read_metadata(path).get("model") if path.is_file() and is_safetensors(path) else None
 
-    They are the metadata ``hparams`` of safetensors, or the ``hyper_parameters`` of a Lightning checkpoint.
+
+def is_safetensors(path: Path) -> bool:
+    """Return True if a file begins like safetensors: the length of a JSON header, then that header."""
+    with path.open("rb") as file:
+        head = file.read(9)
+    return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= _MAX_HEADER
+
+
+def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: str, published: bool) -> None:
+    """Load a state dict into a model: all of it or, if it does not fit, nothing.
+
+    Args:
+        model: The model; half precision is converted to float32. Weights that only training needs (see
+            `ColorizationModule.for_inference`) may all be missing; the model then keeps its own.
+        state_dict: Tensors by name.
+        name: Name of these weights in messages.
+        published: The keys are the authors', and ``model.load_published_state_dict`` translates them, unless
+            they are the model's own.
 
     Raises:
-        WeightsError: As `load_state_dict_file`, or the metadata are no JSON object.
+        WeightsError: Keys are missing, unexpected or of another shape.
     """
-    found = _read_record(path, metadata="hparams", checkpoint="hyper_parameters") or {}
-    return {key: value for key, value in found.items() if not key.startswith("_")}
+    import torch
 
-
-def read_provenance(path: Path) -> dict[str, Any] | None:
-    """Return how the weights in a file were made, None if the file does not say.
-
-    Raises:
-        WeightsError: As `load_state_dict_file`, or the metadata are no JSON object.
-    """
-    return _read_record(path, metadata="provenance", checkpoint="provenance")
-
-
-def _read_record(path: Path, *, metadata: str, checkpoint: str) -> dict[str, Any] | None:
-    """Return what a file says beside its tensors, by its name in safetensors and in checkpoints."""
-    _require_file(path)
-    if not is_safetensors(path):
-        content = _load_torch(path, trust_pickle=False)
-        found = content.get(checkpoint) if isinstance(content, Mapping) else None
-        return dict(found) if isinstance(found, Mapping) else None
-    text = read_metadata(path).get(metadata)
-    try:
-        return None if text is None else dict(json.loads(text))
-    except (TypeError, ValueError) as error:
-        raise WeightsError(
-            f"{path}: the metadata {metadata!r} must be a JSON object, not {text!r}"
-        ) from error
+    low = (torch.float16, torch.bfloat16)
+    wide = {key: value.float() if value.dtype in low else value for key, value in state_dict.items()}
+    own = model.state_dict()
+    # without a hash only the names distinguish the authors' file from a bare file of this model
+    if published and not wide.keys() <= own.keys():
+        loader: Any = model
+        try:
+            loader.load_published_state_dict(wide)
+        except (KeyError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise WeightsError(f"{name} does not fit {type(model).__name__}: {reason}") from error
+        return
+    used: Any = getattr(model, "for_inference", dict)(own)
+    spare = own.keys() - used.keys()
+    if not spare & wide.keys():
+        wide |= {key: own[key] for key in spare}
+    if misfits := _misfits(own, wide):
+        raise WeightsError(f"{name} does not fit {type(model).__name__}: {'; '.join(misfits)}")
+    model.load_state_dict(wide)
 
 
 def save_weights(
     path: Path, state_dict: Mapping[str, Tensor], metadata: Mapping[str, str], *, half: bool = True
 ) -> None:
-    """Write safetensors, whole or not at all; equal input gives an equal file.
+    """Write safetensors atomically; equal input gives an equal file.
 
     Args:
-        path: Target; its folder is made.
+        path: Target; missing folders are made.
         state_dict: Tensors by name, on any device. Integer buffers keep their type.
         metadata: Strings; by convention ``model``, ``hparams`` and ``provenance`` (JSON), and
             ``conventions``.
-        half: Store floating point as float16, save tensors that it cannot hold (beyond 65504).
+        half: Store floating point as float16, except tensors with values beyond its range (65504).
     """
     from safetensors.torch import save
 
-    tensors = {name: _stored(tensor, half) for name, tensor in state_dict.items()}
+    tensors = {name: _stored_tensor(tensor, half) for name, tensor in state_dict.items()}
     write_atomic(path, _sort_metadata(save(tensors, metadata=dict(metadata))))
 
 
-def _stored(tensor: Tensor, half: bool) -> Tensor:
-    # A copy, because safetensors refuses tensors that share memory.
-    copy = tensor.detach().cpu().contiguous().clone()
-    if not (half and copy.is_floating_point()):
-        return copy
-    halved = copy.half()
-    return halved if halved.isfinite().equal(copy.isfinite()) else copy
+def to_int8(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Round large matrices and kernels to 8 bits, each output channel with a scale of its own.
+
+    `read_weights` restores them. For weights that ship inside the package: half the size of float16.
+
+    Args:
+        state_dict: Tensors by name.
+    """
+    import torch
+
+    found: dict[str, Tensor] = {}
+    for name, tensor in state_dict.items():
+        if tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() > _SMALL:
+            scale = (tensor.detach().float().flatten(1).abs().amax(1) / 127).half()
+            levels = tensor.detach().float() / _per_channel(scale, tensor).clamp(min=1e-8)
+            found[name] = levels.round().clamp(-127, 127).to(torch.int8)
+            found[name + _SCALE] = scale
+        else:
+            found[name] = tensor
+    return found
 
 
-def _sort_metadata(data: bytes) -> bytes:
-    """Give the metadata of a safetensors file an order; the library's is by chance, so the hash is too."""
-    end = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:end])
-    header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)  # the tensors stay aligned
-    return len(text).to_bytes(8, "little") + text + data[end:]
+def from_int8(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Restore tensors that `to_int8` rounded, as float32; others stay."""
+    found = {name: tensor for name, tensor in state_dict.items() if not name.endswith(_SCALE)}
+    for name in found.keys() & {name.removesuffix(_SCALE) for name in state_dict.keys() - found.keys()}:
+        found[name] = found[name].float() * _per_channel(state_dict[name + _SCALE], found[name])
+    return found
+
+
+def _per_channel(scale: Tensor, tensor: Tensor) -> Tensor:
+    return scale.float().view(-1, *[1] * (tensor.ndim - 1))
+
+
+def unwrap(content: object) -> dict[str, Tensor] | None:
+    """Return the tensors by name in the content of a PyTorch file; None if it has none."""
+    if isinstance(content, Mapping) and "pytorch-lightning_version" in content:
+        inner: Any = content.get("state_dict")
+        return dict(inner) if _is_state_dict(inner) else None
+    return _unwrap(content, _MAX_DEPTH)
+
+
+def _unwrap(content: object, depth: int) -> dict[str, Tensor] | None:
+    if _is_state_dict(content):
+        return _without_prefix(content)
+    if not isinstance(content, Mapping) or not depth:
+        return None
+    for name in WRAPPERS:
+        if (inner := _unwrap(content.get(name), depth - 1)) is not None:
+            return inner
+    parts = {
+        f"{part}.{name}": tensor
+        for part, inner in content.items()
+        if isinstance(part, str) and _is_state_dict(inner)
+        for name, tensor in _without_prefix(inner).items()
+    }
+    return parts or None
+
+
+def _is_state_dict(content: object) -> bool:
+    import torch
+
+    if not isinstance(content, Mapping) or not content:
+        return False
+    return all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in content.items())
+
+
+def _without_prefix(state_dict: Any) -> dict[str, Tensor]:
+    if all(name.startswith(_DATA_PARALLEL) for name in state_dict):
+        return {name.removeprefix(_DATA_PARALLEL): tensor for name, tensor in state_dict.items()}
+    return dict(state_dict)
+
+
+def _stored_in_checkpoint(content: object) -> dict[str, Any]:
+    if not isinstance(content, Mapping):
+        return {}
+    stored = {"hparams": content.get("hyper_parameters"), "provenance": content.get("provenance")}
+    return {name: value for name, value in stored.items() if isinstance(value, Mapping)}
+
+
+def _constructor_arguments(path: Path, stored: Mapping[str, Any]) -> dict[str, Any]:
+    found = _parse(path, stored, "hparams") or {}
+    return {key: value for key, value in found.items() if not key.startswith("_")}
+
+
+def _parse(path: Path, stored: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    value = stored.get(name)
+    if value is None or isinstance(value, Mapping):
+        return None if value is None else dict(value)
+    try:
+        return dict(json.loads(value))
+    except (TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: the metadata {name!r} must be a JSON object, not {value!r}") from error
+
+
+def _joined(folder: Path) -> dict[str, Tensor]:
+    try:
+        return read_state_dict(folder)
+    except Exception as error:  # by the damage, as for a file
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        raise WeightsError(f"{folder} is an incomplete or damaged sharded checkpoint ({reason})") from error
 
 
 def _require_file(path: Path) -> None:
     if not path.is_file():
         kind = "a folder, not a weight file" if path.is_dir() else "missing"
-        raise WeightsError(f"{path} is {kind}; {EXPECTED}")
+        raise WeightsError(f"{path} is {kind}; {_EXPECTED}")
 
 
-def _load_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def _read_safetensors(path: Path) -> WeightContent:
+    from safetensors import SafetensorError, safe_open
 
     try:
-        return load_file(path)
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            return WeightContent(path, from_int8(tensors), file.metadata() or {})
     except SafetensorError as error:
         raise WeightsError(
             f"{path} is truncated or damaged safetensors ({error}); fetch or copy it again"
         ) from error
+
+
+class _Forgotten:
+    """Replacement of an `argparse.Namespace` saved beside weights; discards its content."""
+
+    def __setstate__(self, state: object) -> None:
+        """Discard the content."""
 
 
 def _load_torch(path: Path, trust_pickle: bool) -> Any:
@@ -199,9 +359,13 @@ def _load_torch(path: Path, trust_pickle: bool) -> Any:
     try:
         with warnings.catch_warnings():  # torch warns of old pickles that it reads well
             warnings.simplefilter("ignore")
-            # the list of what is safe is torch's, and one for all threads
-            forgetting = torch.serialization.safe_globals([(_Forgotten, "argparse.Namespace")])
-            with _NAMESPACE, forgetting, path.open("rb") as file:  # given a path, torch goes by its extension
+            # torch has one list of safe classes for all threads
+            safe = torch.serialization.safe_globals([(_Forgotten, "argparse.Namespace")])
+            with (
+                _SAFE_GLOBALS_LOCK,
+                safe,
+                path.open("rb") as file,
+            ):  # given a path, torch goes by its extension
                 return torch.load(file, map_location="cpu", weights_only=not trust_pickle)
     except Exception as error:  # by the damage: OSError, RuntimeError, EOFError, KeyError, UnpicklingError...
         raise WeightsError(_why_unreadable(path, error)) from error
@@ -210,19 +374,19 @@ def _load_torch(path: Path, trust_pickle: bool) -> Any:
 def _why_unreadable(path: Path, error: Exception) -> str:
     text = str(error)
     if "TorchScript" in text:
-        return f"{path} is a TorchScript archive, which is a program; {EXPECTED}"
+        return f"{path} is a TorchScript archive, which is a program; {_EXPECTED}"
     # Not by the type of the error: torch raises the same one for a damaged pickle.
-    if wanted := re.search(r"GLOBAL (\S+)", text):
+    if unsafe := re.search(r"GLOBAL (\S+)", text):
         return (
-            f"{path} is refused: it is a pickle that can run any code when loaded (it asks for {wanted[1]}); "
-            f"{EXPECTED}; if you trust its author, load it with trust_pickle=True"
+            f"{path} is refused: it is a pickle that can run any code when loaded (it requires {unsafe[1]}); "
+            f"{_EXPECTED}; if you trust its author, load it with trust_pickle=True"
         )
     reason = (text.splitlines() or [type(error).__name__])[0][:120]
-    return f"{path} is truncated, damaged or no PyTorch file ({reason}); {EXPECTED}"
+    return f"{path} is truncated, damaged or no PyTorch file ({reason}); {_EXPECTED}"
 
 
 def _require_pickle(path: Path) -> None:
-    """Refuse by the first bytes what is no file of ``torch.save``, in clearer words than torch's."""
+    """Reject by the first bytes what is not a file of ``torch.save``, with a clearer message than torch's."""
     with path.open("rb") as file:
         head = file.read(512)
     if head.startswith((b"PK\x03\x04", b"\x80")):
@@ -230,15 +394,7 @@ def _require_pickle(path: Path) -> None:
     kind = next((name for start, name in _OTHER_CONTENT.items() if head.lstrip().startswith(start)), None)
     if kind is None:
         kind = ("text" if head.isascii() else "of an unknown format") if head else "empty"
-    raise WeightsError(f"{path} is {kind}; {EXPECTED}")
-
-
-def _unwrap(path: Path, content: Any) -> dict[str, Tensor]:
-    state_dict = unwrap(content)
-    if state_dict is None:
-        tail = ", not tensors by name" if isinstance(content, Mapping) and content else ""
-        raise WeightsError(f"{path} holds {_describe(content)}{tail}; {EXPECTED}")
-    return state_dict
+    raise WeightsError(f"{path} is {kind}; {_EXPECTED}")
 
 
 def _describe(content: Any) -> str:
@@ -246,3 +402,41 @@ def _describe(content: Any) -> str:
         return f"a {type(content).__name__}"
     names = ", ".join(map(str, list(content)[:5]))
     return f"a dict of {names}{', ...' if len(content) > 5 else ''}" if content else "an empty dict"
+
+
+def _misfits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
+    """Return one clause for each kind of key that keeps a state dict from loading."""
+    reshaped = [
+        f"{key}: expected {tuple(value.shape)}, found {tuple(found[key].shape)}"
+        for key, value in expected.items()
+        if key in found and found[key].shape != value.shape
+    ]
+    problems = {
+        "missing": [key for key in expected if key not in found],
+        "unexpected": [key for key in found if key not in expected],
+        "of another shape": reshaped,
+    }
+    return [
+        f"{len(keys)} {problem} ({', '.join(keys[:_MAX_KEYS])}{', ...' if len(keys) > _MAX_KEYS else ''})"
+        for problem, keys in problems.items()
+        if keys
+    ]
+
+
+def _stored_tensor(tensor: Tensor, half: bool) -> Tensor:
+    # A copy, because safetensors rejects tensors that share memory.
+    copy = tensor.detach().cpu().contiguous().clone()
+    if not (half and copy.is_floating_point()):
+        return copy
+    halved = copy.half()
+    return halved if halved.isfinite().equal(copy.isfinite()) else copy
+
+
+def _sort_metadata(data: bytes) -> bytes:
+    """Sort the metadata of a safetensors file; the library writes them in random order."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the tensors stay aligned
+    return len(text).to_bytes(8, "little") + text + data[end:]

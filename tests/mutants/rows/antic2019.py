@@ -1,4 +1,4 @@
-"""DeOldify: network, losses, turns, and what becomes of its answer."""
+"""DeOldify: network, losses, alternating updates, and post-processing."""
 
 from mutation import Mutant
 
@@ -6,9 +6,9 @@ HERE = "zoo/antic2019"
 STEP, ZOO = "tests/steps/test_antic2019.py", "tests/zoo/test_antic2019.py"
 
 MUTANTS = (
-    Mutant("antic2019-critic-not-halved", f"{HERE}/losses.py", "return 0.5 * (", "return (", (STEP,)),
-    Mutant("antic2019-layers-unweighted", f"{HERE}/losses.py", "weight * F.l1_loss", "F.l1_loss", (STEP,)),
-    Mutant("antic2019-another-layer", f"{HERE}/losses.py", "(22, 32, 42)", "(22, 29, 42)", (STEP,)),
+    Mutant("antic2019-critic-not-halved", f"{HERE}/task.py", "return 0.5 * (", "return (", (STEP,)),
+    Mutant("antic2019-layers-unweighted", f"{HERE}/task.py", "weight * F.l1_loss", "F.l1_loss", (STEP,)),
+    Mutant("antic2019-another-layer", f"{HERE}/task.py", "(22, 32, 42)", "(22, 29, 42)", (STEP,)),
     Mutant(
         "antic2019-content-unweighted",
         f"{HERE}/task.py",
@@ -31,17 +31,21 @@ MUTANTS = (
         (STEP,),
     ),
     Mutant("antic2019-sees-color", f"{HERE}/task.py", 'rgb_to_gray(batch["rgb"])', 'batch["rgb"]', (STEP,)),
-    Mutant("antic2019-luma-lost", f"{HERE}/pictures.py", "rgb + gray - rgb_to_gray(rgb)", "rgb", (ZOO,)),
+    Mutant("antic2019-luma-lost", f"{HERE}/model.py", "rgb + gray - rgb_to_gray(rgb)", "rgb", (ZOO,)),
     Mutant(
         "antic2019-last-block-whole", f"{HERE}/network.py", "joined // 2 if last", "joined if last", (ZOO,)
     ),
     Mutant(
-        "antic2019-side-not-of-sixteens", f"{HERE}/settings.py", "STRIDE * self.render_factor", "256", (ZOO,)
+        "antic2019-side-not-of-sixteens",
+        f"{HERE}/model.py",
+        "STRIDE * self.render_factor",
+        "256",
+        (ZOO,),
     ),
     Mutant(
         "antic2019-encoder-file-ignored",
         f"{HERE}/task.py",
-        "load_encoder(self.network.encoder, self.architecture.encoder, source)",
+        "load_encoder(self.model.network.encoder, self.model.architecture.encoder, source)",
         "source.strip()",
         (ZOO,),
     ),

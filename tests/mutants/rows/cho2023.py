@@ -2,7 +2,7 @@
 
 from mutation import Mutant
 
-TASK, LOSSES = "zoo/cho2023/task.py", "zoo/cho2023/losses.py"
+TASK = "zoo/cho2023/task.py"
 STEP = ("tests/steps/test_cho2023.py",)
 
 MUTANTS = (
@@ -22,7 +22,7 @@ MUTANTS = (
     ),
     Mutant(
         "cho2023-recolors-what-nobody-answered",
-        "zoo/cho2023/recolor.py",
+        "zoo/cho2023/extensions.py",
         "moved = given * (draws",
         "moved = 0 * given + (draws",
         ("tests/zoo/test_cho2023_recolor.py",),
@@ -42,8 +42,12 @@ MUTANTS = (
         '_paint_batch(batch, "first")',
         STEP,
     ),
-    Mutant("cho2023-critic-not-halved", LOSSES, "0.5 * (fake.square()", "(fake.square()", STEP),
+    Mutant("cho2023-critic-not-halved", TASK, "0.5 * (fake.square()", "(fake.square()", STEP),
     Mutant(
-        "cho2023-smoothness-one-way", LOSSES, 'form == "four_l1" else 4', 'form == "four_l1" else 1', STEP
+        "cho2023-smoothness-one-way",
+        TASK,
+        'form == "four_l1" else 4',
+        'form == "four_l1" else 1',
+        STEP,
     ),
 )

@@ -2,7 +2,7 @@
 
 from mutation import Mutant
 
-SHARED, TASK = "tasks/exemplar.py", "zoo/chen2023/task.py"
+SHARED, TASK = "training/exemplar.py", "zoo/chen2023/task.py"
 TRAINING = "tests/zoo/test_exemplar_training.py"
 STEP_2019 = ("tests/zoo/test_zhang2019_step.py",)
 PROCESSES = ("tests/losses/test_losses_in_processes.py",)
@@ -59,22 +59,24 @@ MUTANTS = (
     ),
     Mutant(
         "exemplar-sums-of-one-process",
-        "losses/processes.py",
+        "losses/exemplar.py",
         "total: Tensor = all_reduce(values)",
         "total = values",
         PROCESSES,
     ),
-    Mutant("spcolor-segmenter-sees-noise", TASK, "noisy = self.features.of_luma(luma)", "pass", SEGMENTER),
+    Mutant(
+        "spcolor-segmenter-sees-noise", TASK, "noisy = self.model.features.of_luma(luma)", "pass", SEGMENTER
+    ),
     Mutant(
         "spcolor-segmenter-never-sees-color",
         TASK,
-        'rgb if self.segmentation.segmented_target == "color" else gray_picture(luma)',
+        'rgb if self.model.segmentation.segmented_target == "color" else gray_picture(luma)',
         "gray_picture(luma)",
         ("tests/zoo/test_chen2023_step.py::test_the_published_code_shows_the_segmenter_the_colored_target",),
     ),
     Mutant(
         "spcolor-tau-ignored",
-        "zoo/chen2023/inference.py",
+        "zoo/chen2023/model.py",
         "classes, self.architecture.tau)",
         "classes, 0.01)",
         STEP,
@@ -88,7 +90,7 @@ MUTANTS = (
     ),
     Mutant(
         "spcolor-keeps-the-ancestors-matching",
-        "zoo/chen2023/start.py",
+        TASK,
         '("theta.", "phi.")',
         '("phi.",)',
         (f"{TRAINING}::test_spcolor_starts_from_its_ancestor_but_for_the_layers_that_it_has_new",),
@@ -103,8 +105,8 @@ MUTANTS = (
     Mutant(
         "zhang2019-trains-with-the-tau-of-use",
         "zoo/zhang2019/task.py",
-        "reference, self.architecture.training_tau)",
-        "reference, self.architecture.tau)",
+        "tau = model.architecture.training_tau",
+        "tau = model.architecture.tau",
         STEP_2019,
     ),
     Mutant(

@@ -4,7 +4,7 @@ from mutation import Mutant
 
 ZOO = "zoo/kang2023/"
 STEP = ("tests/steps/test_kang2023.py",)
-BLOCKS = ("tests/zoo/test_shuffle_block.py",)
+BLOCKS = ("tests/networks/test_spectral.py",)
 
 MUTANTS = (
     Mutant(
@@ -16,15 +16,17 @@ MUTANTS = (
     ),
     Mutant(
         "kang2023-colorfulness-summed",
-        f"{ZOO}losses.py",
+        "zoo/kang2023/task.py",
         "(1 - colorfulness_of(rgb)).mean()",
         "(1 - colorfulness_of(rgb)).sum()",
         STEP,
     ),
-    Mutant("kang2023-colorfulness-signed", f"{ZOO}losses.py", "(red - green).abs()", "(red - green)", STEP),
+    Mutant(
+        "kang2023-colorfulness-signed", "zoo/kang2023/task.py", "(red - green).abs()", "(red - green)", STEP
+    ),
     Mutant(
         "kang2023-vgg-after-norm",
-        f"{ZOO}losses.py",
+        "zoo/kang2023/task.py",
         "_LAYERS = (0, 7, 14, 24, 34)",
         "_LAYERS = (1, 8, 15, 25, 34)",
         STEP,
@@ -32,8 +34,8 @@ MUTANTS = (
     Mutant(
         "kang2023-fake-before-real",
         f"{ZOO}task.py",
-        "return judged(real, real=True) + judged(fake, real=False)",
-        "return judged(real, real=True) + judged(real, real=False)",
+        "return adversarial_loss(real, real=True) + adversarial_loss(fake, real=False)",
+        "return adversarial_loss(real, real=True) + adversarial_loss(real, real=False)",
         STEP,
     ),
     Mutant("kang2023-weights-ignored", f"{ZOO}task.py", "self.objective.weight(name) * term", "term", STEP),
@@ -53,21 +55,21 @@ MUTANTS = (
     ),
     Mutant(
         "stored-spectral-exact-in-evaluation",
-        "networks/stored_spectral.py",
+        "networks/spectral.py",
         "if self.training else",
         "if True else",
         BLOCKS,
     ),
     Mutant(
         "stored-attention-over-the-asked",
-        "networks/stored_spectral.py",
+        "networks/spectral.py",
         "@ key, dim=1)",
         "@ key, dim=2)",
         BLOCKS,
     ),
     Mutant(
         "shuffle-blurs-right",
-        "networks/shuffle_block.py",
+        "networks/spectral.py",
         "F.pad(x, (1, 0, 1, 0)",
         "F.pad(x, (0, 1, 0, 1)",
         BLOCKS,

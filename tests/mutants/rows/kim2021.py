@@ -24,7 +24,7 @@ MUTANTS = (
     ),
     Mutant(
         "kim2021-tap-scale-ignored",
-        "zoo/kim2021/inference.py",
+        "zoo/kim2021/model.py",
         "activation + tap.scale * residual",
         "activation + residual",
         STEP,

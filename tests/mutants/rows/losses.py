@@ -3,7 +3,7 @@
 from mutation import Mutant
 
 COLOR, EXEMPLAR, EDGES = "losses/color.py", "losses/exemplar.py", "losses/edges.py"
-ON_COLOR = ("tests/color/test_color_losses.py",)
+ON_COLOR = ("tests/losses/test_color_losses.py",)
 ON_EXEMPLAR = ("tests/losses/test_exemplar_losses.py",)
 ON_EDGES = ("tests/losses/test_edge_losses.py",)
 

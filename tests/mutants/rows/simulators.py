@@ -1,11 +1,15 @@
-"""What is drawn in training: points, pseudo-scribbles, references made from the picture."""
+"""Simulated guidance of training: points, pseudo-scribbles, references made from the picture."""
 
 from mutation import Mutant
 
-POINTS, SCRIBBLES, REFERENCES = "guidance/simulate.py", "guidance/bleeding.py", "data/self_references.py"
-ON_POINTS = ("tests/guidance/test_simulate.py",)
-ON_SCRIBBLES = ("tests/guidance/test_bleeding.py",)
-ON_REFERENCES = ("tests/data/test_references.py",)
+POINTS, SCRIBBLES, REFERENCES = (
+    "simulation/points.py",
+    "simulation/scribbles.py",
+    "data/self_references.py",
+)
+ON_POINTS = ("tests/simulation/test_points.py",)
+ON_SCRIBBLES = ("tests/simulation/test_scribbles.py",)
+ON_REFERENCES = ("tests/data/test_self_references.py",)
 
 MUTANTS = (
     Mutant(
@@ -54,8 +58,8 @@ MUTANTS = (
     Mutant(
         "scribbles-half-the-reach",
         SCRIBBLES,
-        "range(int(steps.max()))",
-        "range(int(steps.max()) // 2)",
+        "for _ in range(most):",
+        "for _ in range(most // 2):",
         ON_SCRIBBLES,
     ),
     Mutant("scribbles-not-bent", SCRIBBLES, "* jitter\n", "* 0 * jitter\n", ON_SCRIBBLES),
@@ -80,7 +84,13 @@ MUTANTS = (
         "references-scale-is-fixed", REFERENCES, "(scale[1] - scale[0]) * draws", "0 * draws", ON_REFERENCES
     ),
     Mutant("references-centered", REFERENCES, "(2 * draws[:, 3:] - 1)", "0", ON_REFERENCES),
-    Mutant("references-not-turned", REFERENCES, "_turns(degrees * draws", "_turns(0 * draws", ON_REFERENCES),
+    Mutant(
+        "references-not-turned",
+        REFERENCES,
+        "_rotations(degrees * draws",
+        "_rotations(0 * draws",
+        ON_REFERENCES,
+    ),
     Mutant("references-jitter-ignored", REFERENCES, "(warped + shift)", "warped", ON_REFERENCES),
     Mutant(
         "references-half-the-bend", REFERENCES, "2 * bend * (2 * draws", "bend * (2 * draws", ON_REFERENCES

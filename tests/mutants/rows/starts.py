@@ -1,13 +1,13 @@
-"""What a training begins with, and what is recorded of it."""
+"""Starting weights of training, and their provenance."""
 
 from mutation import Mutant
 
-BASE, STAGES, TRUNK = "tasks/base.py", "tasks/stages.py", "zoo/zhang2016/trunk.py"
-GLOBAL, LOCAL = "zoo/zhang2017/global_task.py", "zoo/zhang2017/start.py"
+BASE, STAGES = "training/module.py", "training/stages.py"
+ZHANG2016, ZHANG2017 = "zoo/zhang2016/task.py", "zoo/zhang2017/task.py"
 STARTS = ("tests/training/test_starts.py",)
 
 MUTANTS = (
-    Mutant("start-from-random-weights", STAGES, "if not model.trained:", "if False:", STARTS),
+    Mutant("start-from-random-weights", "factory.py", "if not model.trained:", "if False:", STARTS),
     Mutant(
         "train-over-random-weights",
         STAGES,
@@ -19,17 +19,23 @@ MUTANTS = (
         "loaded-weights-start-anew", BASE, "self.start is not None and not self.trained", "self.start", STARTS
     ),
     Mutant("pictures-not-summed", BASE, "self.provenance.pictures + seen", "seen", STARTS),
-    Mutant("trunk-of-one-block", TRUNK, "key.startswith(_SAME)", 'key.startswith("block1.")', STARTS),
+    Mutant(
+        "trunk-of-one-block",
+        ZHANG2016,
+        "key.startswith(_SAME)",
+        'key.startswith("block1.")',
+        STARTS,
+    ),
     Mutant(
         "branch-speaks-at-once",
-        GLOBAL,
-        "init.zeros_(self.network.branch",
-        "init.ones_(self.network.branch",
+        ZHANG2017,
+        "init.zeros_(self.model.network.branch",
+        "init.ones_(self.model.network.branch",
         STARTS,
     ),
     Mutant(
         "hints-read-as-lightness",
-        LOCAL,
+        ZHANG2017,
         "copied[_FIRST][:, : target[_FIRST].shape[1]]",
         "copied[_FIRST][:, -target[_FIRST].shape[1] :]",
         STARTS,

@@ -2,7 +2,7 @@
 
 from mutation import Mutant
 
-TASK, SETTINGS = "zoo/su2020/task.py", "zoo/su2020/settings.py"
+TASK = "zoo/su2020/task.py"
 STEPS, ZOO = "tests/steps/test_su2020.py", "tests/zoo/test_su2020.py"
 STEP = (f"{STEPS}::test_the_step",)
 THINGS = (f"{STEPS}::test_the_instance_stage_sees_things_and_not_pictures",)
@@ -12,7 +12,7 @@ BOXES = (f"{ZOO}::test_boxes_of_a_batch_are_shares_and_a_picture_without_is_one_
 DECAY = ("tests/recipes/test_recipes.py::test_the_rates[su2020/fusion.yaml]",)
 
 MUTANTS = (
-    Mutant("su-instance-crops-skipped", TASK, "lab = one_thing_each(lab, boxes, batch)", "pass", THINGS),
+    Mutant("su-instance-crops-skipped", TASK, "lab = one_object_each(lab, boxes, batch)", "pass", THINGS),
     Mutant(
         "su-instance-crops-in-no-stage",
         TASK,
@@ -41,28 +41,28 @@ MUTANTS = (
     Mutant("su-trained-stages-overwritten", TASK, 'COPIES.get((stage or "",', 'COPIES.get(("full",', COPIED),
     Mutant(
         "su-instance-overwritten-by-fusion",
-        SETTINGS,
+        TASK,
         '("instance", "fusion"): ("fusion",)',
         '("instance", "fusion"): ("instance", "fusion")',
         COPIED,
     ),
     Mutant(
         "su-fusion-not-begun",
-        SETTINGS,
+        TASK,
         '("full", "fusion"): ("instance", "fusion")',
         '("full", "fusion"): ("instance",)',
         COPIED,
     ),
     Mutant(
         "su-fusion-end-frozen",
-        SETTINGS,
-        '"network.fusion.block10.*", ',
+        TASK,
+        '"model.network.fusion.block10.*", ',
         "",
         (f"{STEPS}::test_the_third_stage_trains_as_many_weights_as_the_authors",),
     ),
     Mutant(
         "su-any-start-of-its-class",
-        "zoo/su2020/start.py",
+        TASK,
         "if theirs[name] != ours[name]:",
         "if theirs is ours:",
         (f"{ZOO}::test_a_start_of_its_own_class_goes_on_from_its_stage",),
@@ -76,6 +76,6 @@ MUTANTS = (
         (f"{ZOO}::test_validation_gives_the_boxes_of_the_batch_it_is_shown",),
     ),
     Mutant(
-        "schedule-holds-half", "tasks/schedules.py", "held = self.hold * total", "held = total / 2", DECAY
+        "schedule-holds-half", "training/schedules.py", "held = self.hold * total", "held = total / 2", DECAY
     ),
 )

@@ -1,9 +1,9 @@
-"""What all papers share in training: schedules, optimizers, the step of a GAN, stages."""
+"""Shared parts of training: schedules, optimizers, GAN steps, stages."""
 
 from mutation import Mutant
 
-SCHEDULES, OPTIMIZATION = "tasks/schedules.py", "tasks/optimization.py"
-GAN, SINGLE = "tasks/gan.py", "tasks/single.py"
+SCHEDULES, OPTIMIZATION = "training/schedules.py", "training/optimization.py"
+GAN, SINGLE = "training/gan.py", "training/module.py"
 ON_SCHEDULES = ("tests/training/test_schedules.py",)
 ON_GAN = "tests/training/test_gan.py"
 
@@ -65,7 +65,7 @@ MUTANTS = (
     Mutant(
         "optimizer-of-the-configuration-ignored",
         SINGLE,
-        "optimizer or DEFAULT_OPTIMIZER",
+        'optimization.get("optimizer") or DEFAULT_OPTIMIZER',
         "DEFAULT_OPTIMIZER",
         ("tests/training/test_schedules.py::test_one_optimizer_moves_its_rate_by_steps",),
     ),
@@ -93,7 +93,7 @@ MUTANTS = (
     Mutant(
         "gan-critic-takes-the-painter-s-rate",
         GAN,
-        "discriminator_optimizer or self.make_optimizer",
+        "critic_optimizer or self.make_optimizer",
         "self.make_optimizer",
         (
             f"{ON_GAN}::test_schedules_of_torch_are_counted_in_steps",
@@ -102,14 +102,14 @@ MUTANTS = (
     ),
     Mutant(
         "frozen-layers-keep-training-mode",
-        "tasks/stages.py",
+        "training/stages.py",
         "layer.training = False",
         "layer.training = True",
         ("tests/training/test_stages.py",),
     ),
     Mutant(
         "stage-leaves-nothing-alone",
-        "tasks/stages.py",
+        "training/stages.py",
         " and not _matches(name, self.leaves)",
         "",
         ("tests/training/test_stages.py",),

@@ -2,7 +2,7 @@
 
 from mutation import Mutant
 
-TASK, HINTS, HEADS = "zoo/yun2023/task.py", "zoo/yun2023/hints.py", "zoo/yun2023/heads.py"
+TASK = "zoo/yun2023/task.py"
 NETWORK, NAMES = "zoo/yun2023/network.py", "zoo/yun2023/published.py"
 SCHEDULE = "zoo/yun2023/schedule.py"
 STEPS, ZOO, PARITY = "tests/steps/test_yun2023.py", "tests/zoo/test_yun2023.py", "tests/parity/test_parity.py"
@@ -16,25 +16,37 @@ MUTANTS = (
     Mutant("yun2023-delta-ignored", TASK, "delta=self.objective.delta)", "delta=1.0)", ON_STEP),
     Mutant("yun2023-loss-in-cie-units", TASK, "found / AB_SCALE, ab / AB_SCALE", "found, ab", ON_STEP),
     Mutant("yun2023-no-hints", TASK, "self.users.most_hints", "0 * self.users.most_hints", ON_STEP),
-    Mutant("yun2023-most-left-out", HINTS, "draws[:, 0] * (most + 1))", "draws[:, 0] * most)", ON_HINTS),
-    Mutant("yun2023-one-hint-more", HINTS, "rank < counts[:, None]", "rank <= counts[:, None]", ON_HINTS),
+    Mutant(
+        "yun2023-most-left-out",
+        TASK,
+        "draws[:, 0] * (most + 1))",
+        "draws[:, 0] * most)",
+        ON_HINTS,
+    ),
+    Mutant(
+        "yun2023-one-hint-more",
+        TASK,
+        "rank < counts[:, None]",
+        "rank <= counts[:, None]",
+        ON_HINTS,
+    ),
     Mutant(
         "yun2023-few-for-nobody",
-        HINTS,
+        TASK,
         "draws[:, 1] < few",
         "draws[:, 1] < 0 * few",
         (f"{STEPS}::test_few_hints_are_ours_and_off_by_default",),
     ),
     Mutant(
         "yun2023-hints-added-up",
-        HINTS,
+        NETWORK,
         "sums[:, :2] / count.clamp(min=1)",
         "sums[:, :2]",
         (f"{ZOO}::test_points_of_a_cell_are_averaged",),
     ),
     Mutant(
         "yun2023-hints-a-pixel-off",
-        HINTS,
+        NETWORK,
         "(2 * pixels + 1) * cells",
         "(2 * pixels - 1).clamp(min=0) * cells",
         (f"{ZOO}::test_a_point_lands_in_the_cell_of_its_place",),
@@ -44,9 +56,19 @@ MUTANTS = (
     ),
     Mutant("yun2023-value-bias-lost", NETWORK, ", self.v_bias])", ", 0 * self.v_bias])", GOLDEN_NET),
     Mutant(
-        "yun2023-columns-first", HEADS, "permute(0, 5, 1, 3, 2, 4)", "permute(0, 5, 1, 4, 2, 3)", GOLDEN_HEAD
+        "yun2023-columns-first",
+        NETWORK,
+        "permute(0, 5, 1, 3, 2, 4)",
+        "permute(0, 5, 1, 4, 2, 3)",
+        GOLDEN_HEAD,
     ),
-    Mutant("yun2023-zeros-beyond-the-border", HEADS, ', padding_mode="reflect"', "", GOLDEN_HEAD),
+    Mutant(
+        "yun2023-zeros-beyond-the-border",
+        NETWORK,
+        ', padding_mode="reflect"',
+        "",
+        GOLDEN_HEAD,
+    ),
     Mutant(
         "yun2023-rises-too-slowly",
         SCHEDULE,

@@ -3,10 +3,9 @@
 from mutation import Mutant
 
 CLASSES, LOCAL = "zoo/zhang2016/task.py", "zoo/zhang2017/task.py"
-GLOBAL = "zoo/zhang2017/global_task.py"
 ON_CLASSES = ("tests/steps/test_zhang2016.py",)
 ON_LOCAL = ("tests/steps/test_zhang2017.py::test_the_local_step",)
-MATCHING, STEERED = "zoo/zhang2017/matching.py", "zoo/zhang2017/steered.py"
+EXTENSIONS = "zoo/zhang2017/extensions.py"
 ON_GLOBAL = ("tests/steps/test_zhang2017.py::test_the_global_step",)
 ON_STEERED = ("tests/zoo/test_zhang2017_steered.py",)
 
@@ -20,7 +19,7 @@ MUTANTS = (
     ),
     Mutant("zhang2016-neighbors-ignored", CLASSES, "neighbors=neighbors)", "neighbors=3)", ON_CLASSES),
     Mutant(
-        "zhang2017-detach-ignored", LOCAL, "detach=self.detach, decode", 'detach="none", decode', ON_LOCAL
+        "zhang2017-detach-ignored", LOCAL, "mask), detach=self.detach)", 'mask), detach="none")', ON_LOCAL
     ),
     Mutant(
         "zhang2017-regression-weight-ignored",
@@ -33,35 +32,35 @@ MUTANTS = (
     Mutant("zhang2017-delta-ignored", LOCAL, "delta=self.objective.delta)", "delta=9.0)", ON_LOCAL),
     Mutant(
         "zhang2017-histogram-always-hidden",
-        GLOBAL,
+        LOCAL,
         "draws[:, :1] < users.histogram_share",
         "draws[:, :1] < 0",
         ON_GLOBAL,
     ),
     Mutant(
         "zhang2017-saturation-hidden-as-zero",
-        GLOBAL,
+        LOCAL,
         "-torch.ones_like(saturation)",
         "torch.zeros_like(saturation)",
         ON_GLOBAL,
     ),
     Mutant(
         "zhang2017-matched-histogram-ignores-what-is-there",
-        MATCHING,
+        EXTENSIONS,
         "(histogram + _FAINT) / (found + _FAINT)",
         "(histogram + _FAINT)",
         ON_STEERED,
     ),
     Mutant(
         "zhang2017-saturation-tilted-away",
-        MATCHING,
+        EXTENSIONS,
         "expected.mean(dim=2) < saturation",
         "expected.mean(dim=2) > saturation",
         ON_STEERED,
     ),
     Mutant(
         "zhang2017-untold-vector-added",
-        STEERED,
+        EXTENSIONS,
         "self.branch(statistics, luma.shape[0]) * told[:, :, None, None]",
         "self.branch(statistics, luma.shape[0])",
         ON_STEERED,

@@ -20,7 +20,7 @@ MUTANTS = (
         "1.0 * self._distance",
         STEP,
     ),
-    Mutant("c2e-all-maps-alike", f"{FOLDER}/losses.py", "(a, b) / by for", "(a, b) for", PERCEPTUAL),
+    Mutant("c2e-all-maps-alike", "zoo/zhao2021/task.py", "(a, b) / by for", "(a, b) for", PERCEPTUAL),
     Mutant(
         "c2e-encoder-judges",
         TASK,
@@ -30,7 +30,7 @@ MUTANTS = (
     ),
     Mutant(
         "c2e-vgg-frozen",
-        f"{FOLDER}/encoder.py",
+        "zoo/zhao2021/network.py",
         "self.channels = scaled_width(512, width)",
         "self.channels = scaled_width(512, width); self.layers.requires_grad_(False)",
         PERCEPTUAL,
@@ -51,21 +51,21 @@ MUTANTS = (
     ),
     Mutant(
         "c2e-references-of-the-batch",
-        REFERENCES,
+        "zoo/zhao2021/task.py",
         'picture_generators(seeds, "referen")',
         'picture_generators(torch.arange(len(seeds)), "referen")',
         SHARED,
     ),
     Mutant(
         "c2e-never-redrawn",
-        REFERENCES,
+        "zoo/zhao2021/task.py",
         "apart.argmax(dim=1)",
         "0 * apart.argmax(dim=1)",
         (f"{ZOO}::test_points_that_end_at_one_place_are_drawn_again",),
     ),
     Mutant(
         "c2e-spline-the-other-way",
-        REFERENCES,
+        "zoo/zhao2021/task.py",
         "-moves[:, 2:, None]",
         "moves[:, 2:, None]",
         (f"{ZOO}::test_a_point_moves_where_the_spline_says",),
@@ -86,7 +86,7 @@ MUTANTS = (
     ),
     Mutant(
         "c2e-look-of-any-size",
-        f"{FOLDER}/inference.py",
+        "zoo/zhao2021/model.py",
         "self.architecture.reference_side, self.extensions.features",
         "None, self.extensions.features",
         (f"{ZOO}::test_looks_of_several_references_mix_and_are_refused_by_other_weights",),

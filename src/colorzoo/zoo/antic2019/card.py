@@ -39,7 +39,7 @@ ARTISTIC = ModelCard(
     year=2019,
     summary="Colors a photo by itself, vividly. DeOldify's artistic model; no paper.",
     task="colorzoo.zoo.antic2019.task:Antic2019",
-    inference="colorzoo.zoo.antic2019.inference:Antic2019Inference",
+    model="colorzoo.zoo.antic2019.model:DeOldify",
     parameters=63_646_881,
     aliases=("deoldify", "deoldify_artistic"),
     weights={
@@ -57,7 +57,7 @@ ARTISTIC = ModelCard(
             ),
         ),
     ),
-    smoke=Smoke(_TRIAL, size=64, without_gradient=("network.blocks.1.conv*.3.*.weight_orig",)),
+    smoke=Smoke(_TRIAL, size=64, without_gradient=("model.network.blocks.1.conv*.3.*.weight_orig",)),
 )
 
 STABLE = replace(

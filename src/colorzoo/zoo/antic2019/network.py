@@ -11,12 +11,19 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from colorzoo.networks.hint_unet import scaled_width
-from colorzoo.networks.shuffle_block import ShuffleUp, SkipJoin, WideBlock, repeat_kernels, spectral_block
-from colorzoo.networks.stored_spectral import StoredSpectralAttention, StoredSpectralConv
+from colorzoo.networks.blocks import scaled_width
+from colorzoo.networks.spectral import (
+    ShuffleUp,
+    SkipJoin,
+    StoredSpectralAttention,
+    StoredSpectralConv,
+    WideBlock,
+    repeat_kernels,
+    spectral_block,
+)
 
 STRIDE = 16
-"""Sides of pictures are padded to a multiple of this, as published sides are."""
+"""Sides of pictures are padded to a multiple of this, as in the published code."""
 
 Encoder = Literal["resnet18", "resnet34", "resnet101"]
 Decoder = Literal["deep", "wide"]
@@ -28,15 +35,15 @@ _LAYERS: dict[str, tuple[type[BasicBlock | Bottleneck], tuple[int, int, int, int
 }
 _CHANNELS = (64, 128, 256, 512)
 _WIDE = 512  # channels of the wide decoder's blocks, halved, at an nf_factor of 2
-_SKIP_BIAS = 1e-3  # at which BatchNorm of the skips begins
-_RANGE = 3.0  # of the answer, in deviations of ImageNet's pixels
+_SKIP_BIAS = 1e-3  # initial bias of the BatchNorm of the skips
+_RANGE = 3.0  # range of the output in deviations of ImageNet's pixels
 
 
 class ResNetEncoder(nn.Module):
     """A ResNet without its head, of torchvision's blocks and under its names.
 
     Args:
-        kind: How many layers.
+        kind: Number of layers.
         width: Multiplier of every channel count; 1.0 is torchvision's.
     """
 
@@ -89,8 +96,8 @@ class DeepBlock(SkipJoin):
     Args:
         fan_in: Channels of the map.
         skip: Channels of the skip.
-        up: Channels of the enlarged map.
-        fan_out: Channels out.
+        up: Channels of the upsampled map.
+        fan_out: Output channels.
         last: Appended to the second convolution.
     """
 
@@ -109,10 +116,10 @@ class BlockShape(NamedTuple):
     """Channels of a block of the decoder.
 
     Attributes:
-        fan_in: Of the map.
-        skip: Of the skip.
-        up: Of the enlarged map.
-        fan_out: Of the result.
+        fan_in: Channels of the map.
+        skip: Channels of the skip.
+        up: Channels of the upsampled map.
+        fan_out: Output channels.
     """
 
     fan_in: int
@@ -122,7 +129,7 @@ class BlockShape(NamedTuple):
 
 
 def deep_shape(fan_in: int, skip: int, nf_factor: float, *, last: bool) -> BlockShape:
-    """Return the channels of a deep block: half of them go up, the last block has half as many."""
+    """Return the channels of a deep block: half of them are upsampled; the last block has half as many."""
     up = fan_in // 2
     joined = up + skip
     return BlockShape(fan_in, skip, up, int((joined // 2 if last else joined) * nf_factor))
@@ -138,7 +145,7 @@ def block_shapes(decoder: Decoder, nf_factor: float, encoder: Sequence[int]) -> 
     """Return the channels of the four blocks, coarse to fine.
 
     Args:
-        decoder: Which blocks.
+        decoder: Type of the blocks.
         nf_factor: Factor on their channels.
         encoder: See `ResNetEncoder.channels`.
     """
@@ -152,10 +159,10 @@ def block_shapes(decoder: Decoder, nf_factor: float, encoder: Sequence[int]) -> 
 
 
 class Refinement(nn.Module):
-    """Two 3 x 3 convolutions whose result is added to what they saw.
+    """Residual block of two 3 x 3 convolutions.
 
     Args:
-        channels: In and out.
+        channels: Channels of input and output.
     """
 
     def __init__(self, channels: int) -> None:
@@ -170,11 +177,11 @@ class Refinement(nn.Module):
 
 
 class DeOldifyNetwork(nn.Module):
-    """The generator: reads and answers RGB normalized as ImageNet's.
+    """The generator, from gray pictures to RGB, both normalized as ImageNet's.
 
     Args:
-        encoder: Which ResNet.
-        decoder: Which blocks.
+        encoder: The ResNet.
+        decoder: Type of the blocks.
         nf_factor: Factor on the channels of the decoder.
         width: Multiplier of the encoder's channel counts.
     """

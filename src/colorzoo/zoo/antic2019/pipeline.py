@@ -1,6 +1,7 @@
-"""Coloring as published, to the last bit: square pictures of 8 bits, and their luma put back by OpenCV's YUV.
+"""The published pipeline, bit-exact, for comparison.
 
-`Colorizer` keeps the aspect and works in floats instead; this is for comparison with the author's results.
+Pictures are square and have 8 bits, and their luma is restored in OpenCV's YUV. `Colorizer` keeps the aspect
+and works in floats instead.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from colorzoo.zoo.antic2019.model import denormalize, normalize
 from colorzoo.zoo.antic2019.network import STRIDE
-from colorzoo.zoo.antic2019.pictures import denormalize, normalize
 
 Pixels = NDArray[np.uint8]
 
@@ -31,9 +32,9 @@ def colorize_square(
 
     Args:
         network: `DeOldifyNetwork` in evaluation mode.
-        rgb: ``(H, W, 3)``; colors only count for the luma that is kept.
-        render_factor: The network sees a square of 16 times as many pixels.
-        keep_luma: Put the luma of ``rgb`` back (the author's ``post_process``).
+        rgb: ``(H, W, 3)``; of colors only the luma is used.
+        render_factor: Side of the square input in units of 16 pixels.
+        keep_luma: Restore the luma of ``rgb`` (the author's ``post_process``).
 
     Returns:
         ``(H, W, 3)``.
@@ -51,12 +52,12 @@ def square_gray(rgb: Pixels, render_factor: int) -> Pixels:
 
 
 def network_input(square: Pixels) -> Tensor:
-    """Return pixels ``(S, S, 3)`` as the network reads them, ``(1, 3, S, S)``."""
+    """Return the network's input ``(1, 3, S, S)`` of pixels ``(S, S, 3)``."""
     return normalize(torch.from_numpy(square.astype(np.float32) / 255).permute(2, 0, 1)[None])
 
 
 def raw_picture(answer: Tensor, size: tuple[int, int]) -> Pixels:
-    """Return an answer ``(3, S, S)`` of the network as a picture of a width and height, levels floored."""
+    """Return an output ``(3, S, S)`` of the network as a picture of a width and height, levels floored."""
     levels = denormalize(answer[None].float())[0].clamp(0, 1) * 255
     square = Image.fromarray(levels.permute(1, 2, 0).numpy().astype(np.uint8))
     return np.asarray(square.resize(size, Image.Resampling.BILINEAR))
@@ -79,7 +80,7 @@ def to_yuv(rgb: Pixels) -> NDArray[np.int64]:
 
 
 def from_yuv(yuv: NDArray[np.int64]) -> Pixels:
-    """Return RGB of OpenCV's 8-bit YUV; undoes `to_yuv` but for rounding."""
+    """Return RGB of OpenCV's 8-bit YUV, the inverse of `to_yuv` up to rounding."""
     y, u, v = yuv[..., 0], yuv[..., 1] - _MIDDLE, yuv[..., 2] - _MIDDLE
     red = y + _round(v * _RED_V)
     green = y + _round(v * _GREEN_V + u * _GREEN_U)

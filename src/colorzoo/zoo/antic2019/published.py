@@ -1,4 +1,4 @@
-"""Names of the author's generator and critic, and ours; a file of the other variant is named."""
+"""Names of the author's generator and ours."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PARTS = {
     "layers.11.0": "head",
 }
 _WEIGHT_NORM = {"weight_g": "original0", "weight_v": "original1"}
-_TOLD_BY: Mapping[str, Decoder] = {
+_RECOGNIZED_BY: Mapping[str, Decoder] = {
     "layers.4.conv1.0.weight_orig": "deep",
     "layers.4.conv.0.weight_orig": "wide",
 }
@@ -33,22 +33,22 @@ _CRITIC = "12.0.weight_orig"
 
 
 def convert_published(state_dict: Mapping[str, Tensor], decoder: Decoder) -> dict[str, Tensor]:
-    """Rename the keys of a generator; unknown keys stay, so that a strict load names them.
+    """Rename the keys of a generator; unknown keys stay, so that a strict load reports them.
 
     Args:
         state_dict: The author's tensors.
-        decoder: Of the model that they are for.
+        decoder: Decoder of the model.
 
     Raises:
         WeightsError: They are the other model's, or a critic's.
     """
-    found = next((kind for key, kind in _TOLD_BY.items() if key in state_dict), decoder)
+    found = next((kind for key, kind in _RECOGNIZED_BY.items() if key in state_dict), decoder)
     if found != decoder:
         raise WeightsError(
             f"these are weights of {_NAMES[found]}, not of {_NAMES[decoder]}; name that as the model."
         )
     if _CRITIC in state_dict:
-        raise WeightsError("these are weights of a critic, which only training needs; a generator is wanted.")
+        raise WeightsError("these are weights of a critic, which only training needs; give a generator.")
     return {f"network.{generator_key(key)}": value for key, value in state_dict.items()}
 
 

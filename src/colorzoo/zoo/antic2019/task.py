@@ -1,61 +1,107 @@
-"""DeOldify (Antic, 2018 to 2024), https://github.com/jantic/DeOldify: no paper, its code and notebooks.
+"""Training of DeOldify ("NoGAN"), as in its author's notebooks.
 
-A U-Net over a ResNet paints RGB, of which the chroma is kept. Its training ("NoGAN") is long without a critic
-and short with one: the generator alone on larger and larger pictures, the critic alone on what that paints,
-then both for a few thousand steps, of which the best moment is kept; the last two are repeated.
+It is long without a critic and short with one: the generator alone on larger and larger pictures, the critic
+alone on the generator's pictures, then both for a few thousand steps, of which the best moment is kept; the
+last two are repeated.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Unpack
 
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision import models
+from torchvision.models.vgg import cfgs, make_layers
 
 from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError, WeightsError
-from colorzoo.tasks import GANColorizationModule, RgbPrediction, settings_of
-from colorzoo.zoo.antic2019.critic import Critic
-from colorzoo.zoo.antic2019.frozen import load_encoder, load_vgg
-from colorzoo.zoo.antic2019.inference import Answers, build_network
-from colorzoo.zoo.antic2019.losses import content_terms, deception, detection
-from colorzoo.zoo.antic2019.pictures import denormalize, normalize
-from colorzoo.zoo.antic2019.settings import (
-    JUDGED,
-    STAGES,
-    Architecture,
-    Objective,
-    Rendering,
-    StageName,
-)
+from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
+from colorzoo.networks.blocks import scaled_width
+from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
+from colorzoo.prediction import RgbPrediction
+from colorzoo.settings import Weight, settings_of
+from colorzoo.training.gan import GANColorizationModule
+from colorzoo.training.optimization import AdversarialOptimization, fused
+from colorzoo.training.stages import Stage
+from colorzoo.weights import load_state_dict_file
+from colorzoo.zoo.antic2019.model import Architecture, DeOldify, Rendering, denormalize, normalize
+from colorzoo.zoo.antic2019.network import Encoder
 
-_TURN = "generators_turn"  # in checkpoints
+SMALLEST_SIDE = 64
+"""Smallest side in pixels of a picture for the critic."""
+
+_CHANNELS = 256
+_SLOPE = 0.2
+_FIRST_DROPOUT, _DROPOUT = 0.075, 0.15
+_TAPS = (22, 32, 42)  # relu3_3, relu4_3, relu5_3
+TORCHVISION = "torchvision"
+
+_ENCODERS = {
+    "resnet18": models.ResNet18_Weights.IMAGENET1K_V1,
+    "resnet34": models.ResNet34_Weights.IMAGENET1K_V1,
+    "resnet101": models.ResNet101_Weights.IMAGENET1K_V1,
+}
+_TURN = "generators_turn"  # key in checkpoints
+
+StageName = Literal["frozen", "unfrozen", "critic", "gan"]
 
 
-class Antic2019(Answers, GANColorizationModule[RgbPrediction]):
-    """The artistic or the stable model, and its training.
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the losses, on pictures normalized as ImageNet's.
+
+    Attributes:
+        layer_weights: Weights of the L1 distances at relu3_3, relu4_3 and relu5_3 of VGG-16 with BatchNorm,
+            beside that of pixels; zeros leave VGG out.
+        content_weight: Weight of the sum of these in the ``gan`` stage: 2.0 for the artistic model, else 1.5.
+        adversarial_weight: Weight of the adversarial loss in that stage.
+        critic_threshold: The generator steps after a step of the critic whose loss is below this.
+        encoder_weights: Initial weights of the generator's encoder: ``torchvision`` fetches them once; else
+            the path of torchvision's file, or None for random ones.
+        vgg_weights: Weights of VGG-16, likewise.
+    """
+
+    layer_weights: tuple[float, float, float] = (20.0, 70.0, 10.0)
+    content_weight: Weight = 2.0
+    adversarial_weight: Weight = 1.0
+    critic_threshold: float = 0.65
+    encoder_weights: str | None = "torchvision"
+    vgg_weights: str | None = "torchvision"
+
+
+_CONVOLUTIONS = ("model.network.encoder.*conv?.weight", "model.network.encoder.*downsample.0.weight")
+STAGES = {
+    "frozen": Stage(trains=("model.network.*",), leaves=_CONVOLUTIONS),  # BatchNorm of the encoder is trained
+    "unfrozen": Stage(trains=("model.network.*",)),
+    "critic": Stage(trains=("discriminator.*",)),
+    "gan": Stage(),
+}
+ADVERSARIAL = ("critic", "gan")
+
+
+class Antic2019(GANColorizationModule[RgbPrediction]):
+    """Trainer of `DeOldify`.
 
     Args:
         architecture: The networks.
-        rendering: How pictures are shown to the network outside training.
+        rendering: The input size outside training.
         objective: The losses.
-        stage: What is trained; None builds no critic and only colors. ``frozen`` leaves the encoder's
-            convolutions as they are, ``unfrozen`` trains the whole generator, ``critic`` the critic alone,
-            ``gan`` both in turn.
-        optimizer: See `GANColorizationModule`; its groups are the encoder up to an eighth of the size, the
-            rest of it, and the decoder, so that a one-cycle schedule may give each a rate.
-        discriminator_optimizer: See `GANColorizationModule`.
-        lr_scheduler: See `GANColorizationModule`.
-        discriminator_lr_scheduler: See `GANColorizationModule`.
-        accumulate: Batches for each step.
-        clip: Largest norm of a gradient; 0 for none.
+        stage: ``frozen`` trains the generator without the encoder's convolutions, ``unfrozen`` the whole
+            generator, ``critic`` the critic alone, ``gan`` both in turn; None builds no critic and does not
+            train.
+        **optimization: See `AdversarialOptimization`. The generator's parameter groups are the encoder up to
+            an eighth of the size, the rest of it, and the decoder, so that a one-cycle schedule may give each
+            a rate.
     """
 
     stages = STAGES
-    recorded_hparams = ("encoder", "decoder", "nf_factor", "width")
+    model: DeOldify
     vgg: nn.Module | None
 
     def __init__(
@@ -64,83 +110,68 @@ class Antic2019(Answers, GANColorizationModule[RgbPrediction]):
         rendering: Rendering = Rendering(),
         objective: Objective = Objective(),
         stage: StageName | None = None,
-        optimizer: OptimizerCallable | None = None,
-        discriminator_optimizer: OptimizerCallable | None = None,
-        lr_scheduler: LRSchedulerCallable | None = None,
-        discriminator_lr_scheduler: LRSchedulerCallable | None = None,
-        accumulate: int = 1,
-        clip: float = 0.0,
+        **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        self.architecture = settings_of(Architecture, architecture)
-        self.rendering = settings_of(Rendering, rendering)
+        architecture = settings_of(Architecture, architecture)
         self.objective = settings_of(Objective, objective)
-        self.working_size = self.rendering.side()
+        self.critic_width = architecture.critic_width
         self.generators_turn = False
-        super().__init__(
-            optimizer,
-            discriminator_optimizer,
-            lr_scheduler,
-            discriminator_lr_scheduler,
-            accumulate=accumulate,
-            clip=clip,
-            stage=stage,
-        )
-
-    def configure_network(self) -> None:
-        """Build the generator."""
-        self.network = build_network(self.architecture)
+        super().__init__(DeOldify(architecture, rendering), stage=stage, **optimization)
 
     def configure_discriminator(self) -> None:
-        """Build the critic, where it is needed."""
-        self.discriminator = Critic(self.architecture.critic_width) if self.is_judged() else nn.Identity()
+        """Build the critic, if the stage has one."""
+        self.discriminator = Critic(self.critic_width) if self.is_adversarial() else nn.Identity()
 
     def configure_losses(self) -> None:
-        """Leave VGG-16 out, which `setup` gets where the stage needs it."""
+        """Leave VGG-16 out, which `setup` loads if the stage needs it."""
         self.vgg = None
 
-    def is_judged(self) -> bool:
-        """Say whether the stage knows a critic."""
-        return self.stage in JUDGED
+    def is_adversarial(self) -> bool:
+        """Return whether the stage has a critic."""
+        return self.stage in ADVERSARIAL
 
     def setup(self, stage: str) -> None:
-        """Begin training: get torchvision's weights, the encoder's only where training begins with it.
+        """Begin training: load torchvision's weights, those of the encoder only in the first stage.
 
         Raises:
             ColorzooError: No stage is named.
-            WeightsError: Weights cannot be had, and random ones are not allowed.
+            WeightsError: Weights are not available, and random ones are not allowed.
         """
         super().setup(stage)
         if stage != "fit":
             return
         if self.stage is None:
-            raise ColorzooError(f"name the stage to train: {', '.join(STAGES)} (in this order).")
+            raise ColorzooError(f"set the stage to train: {', '.join(STAGES)} (in this order).")
         if not (self.trained or self.allow_untrained):
-            self._begin()
+            self._load_start()
         if self.stage != "critic" and any(self.objective.layer_weights):
             self.vgg = load_vgg(None if self.allow_untrained else self._vgg_weights())
 
     def paint(self, batch: Batch) -> RgbPrediction:
         """Paint the gray copies of a training batch."""
-        return RgbPrediction(rgb=denormalize(self.answer(rgb_to_gray(batch["rgb"]))))
+        return RgbPrediction(rgb=denormalize(self.model.paint(rgb_to_gray(batch["rgb"]))))
 
     def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
-        """Return the content loss, in the ``gan`` stage weighted and with that of the critic."""
+        """Return the content loss; in the ``gan`` stage weighted, with the adversarial loss."""
         weigh, rgb = self.objective, normalize(painted.rgb)
         terms = content_terms(rgb, normalize(batch["rgb"]), self.vgg, weigh.layer_weights)
         content = torch.stack(terms).sum()
-        if not self.is_judged():
+        if not self.is_adversarial():
             return content
-        adversarial = deception(self.discriminator(rgb))
+        adversarial = adversarial_loss(self.discriminator(rgb))
         return weigh.content_weight * content + weigh.adversarial_weight * adversarial
 
     def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
         """Return the loss of the critic."""
         fake, real = (self.discriminator(normalize(rgb)) for rgb in (painted.rgb, batch["rgb"]))
-        return detection(fake, real)
+        if self.stage == "critic":
+            labels = torch.tensor([0] * len(fake) + [1] * len(real), device=fake.device)
+            return pretraining_loss(torch.cat([fake, real]), labels)
+        return critic_loss(fake, real)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Train the one whose turn it is: in the ``gan`` stage a batch serves the critic or the generator."""
-        steps = self._ends_group(batch_idx)
+        """Train the generator or the critic; in the ``gan`` stage they take turns."""
+        steps = self.ends_group(batch_idx)
         critics = self.stage == "critic" or (self.stage == "gan" and not self.generators_turn)
         name = "discriminator" if critics else "generator"
         optimizer = self._optimizer_of(name)
@@ -154,15 +185,15 @@ class Antic2019(Answers, GANColorizationModule[RgbPrediction]):
             self._descend(optimizer, loss, steps=steps)
         if steps:
             self._step_schedule(optimizer)
-            self.generators_turn = critics and self._has_learned(loss)
-        self.log(f"train/{name}", loss.detach(), batch_size=len(batch["rgb"]))
+            self.generators_turn = critics and self._critic_is_ahead(loss)
+        self.log_losses({name: loss}, len(batch["rgb"]))
         return {"loss": loss.detach()}
 
     def generator_groups(self) -> list[dict[str, Any]]:
         """Return the encoder up to an eighth of the size, the rest of it, and the decoder."""
         early = ("conv1.", "bn1.", "layer1.", "layer2.")
         groups: tuple[list[nn.Parameter], ...] = ([], [], [])
-        for name, parameter in self.network.named_parameters():
+        for name, parameter in self.model.network.named_parameters():
             if parameter.requires_grad:
                 inside = name.startswith("encoder.")
                 index = 2 - inside - name.removeprefix("encoder.").startswith(early) * inside
@@ -170,43 +201,44 @@ class Antic2019(Answers, GANColorizationModule[RgbPrediction]):
         return [{"params": group} for group in groups]
 
     def configure_optimizers(self) -> Any:
-        """Return the optimizers of what the stage trains, and their schedules."""
+        """Return the optimizers of the networks that the stage trains, and their schedules."""
         made: list[tuple[Any, Any]] = []
         if self.stage != "critic":
             made.append((self.make_optimizer(self.generator_groups()), self.make_scheduler))
-        if self.is_judged():
-            judge = self.make_discriminator_optimizer(self.discriminator.parameters())
-            made.append((judge, self.make_discriminator_scheduler))
-        moves = [self._schedule(make, optimizer) for optimizer, make in made]
-        return [optimizer for optimizer, _ in made], [each for each in moves if each is not None]
+        if self.is_adversarial():
+            critic = self.make_discriminator_optimizer(self.discriminator.parameters())
+            made.append((critic, self.make_discriminator_scheduler))
+        schedulers = [self._schedule(make, optimizer) for optimizer, make in made]
+        optimizers = [fused(optimizer, self.trainer) for optimizer, _ in made]
+        return optimizers, [each for each in schedulers if each is not None]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Note whose turn it is."""
+        """Record whose turn it is."""
         super().on_save_checkpoint(checkpoint)
         checkpoint[_TURN] = self.generators_turn
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember whose turn it is."""
+        """Restore whose turn it is."""
         super().on_load_checkpoint(checkpoint)
         self.generators_turn = bool(checkpoint.get(_TURN, False))
 
-    def _begin(self) -> None:
-        """Fill the encoder of a new model, or say that the stage needs a trained one."""
+    def _load_start(self) -> None:
+        """Load the encoder of a new model, or refuse a stage that needs a trained one."""
         source = self.objective.encoder_weights
-        if self.stage in JUDGED:
-            raise WeightsError(f"stage {self.stage} goes on from trained weights; give --init_from FILE.")
+        if self.stage in ADVERSARIAL:
+            raise WeightsError(f"stage {self.stage} starts from trained weights; give --init_from FILE.")
         if source is not None:
-            load_encoder(self.network.encoder, self.architecture.encoder, source)
+            load_encoder(self.model.network.encoder, self.model.architecture.encoder, source)
         elif self.stage == "frozen":
-            raise WeightsError("stage frozen leaves the encoder as it is: encoder_weights must name some.")
+            raise WeightsError("stage frozen does not train the encoder: encoder_weights must name some.")
 
     def _vgg_weights(self) -> str:
         if self.objective.vgg_weights is None:
             raise WeightsError("the content loss needs VGG-16: give vgg_weights, or layer_weights of 0.")
         return self.objective.vgg_weights
 
-    def _has_learned(self, loss: Tensor) -> bool:
-        """Say whether the critic's loss, over all processes, is low enough for the generator's turn."""
+    def _critic_is_ahead(self, loss: Tensor) -> bool:
+        """Return whether the critic's loss over all processes is low enough for the generator's turn."""
         mean = self.trainer.strategy.reduce(loss.detach(), reduce_op="mean")
         return self.stage == "gan" and float(mean) < self.objective.critic_threshold
 
@@ -216,12 +248,147 @@ class Antic2019(Answers, GANColorizationModule[RgbPrediction]):
         return optimizer
 
     def _step_schedule(self, optimizer: LightningOptimizer) -> None:
-        """Move the rate of the optimizer that stepped."""
+        """Step the schedule of an optimizer."""
         found: Any = self.lr_schedulers() or []
         for scheduler in found if isinstance(found, list) else [found]:
             if scheduler.optimizer is optimizer.optimizer:
                 scheduler.step()
 
     def _stepping(self) -> int:
-        """Return how many optimizers step for each batch: only one has its turn."""
+        """Return the number of optimizers that step for each batch: one at a time."""
         return 1
+
+
+class Critic(nn.Sequential):
+    """The critic: spectral norm, dropout of whole maps, self-attention, and scores of large patches.
+
+    It reads normalized RGB ``(B, 3, H, W)``. Layers are numbered as the author's, so that names are the same.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the published critic.
+    """
+
+    def __init__(self, width: float = 1.0) -> None:
+        channels = scaled_width(_CHANNELS, width)
+        layers: list[nn.Module] = [_strided(3, channels), nn.Dropout2d(_FIRST_DROPOUT)]
+        for attends in (True, False, False):
+            halved = _strided(channels, 2 * channels)
+            if attends:
+                halved.append(StoredSpectralAttention(2 * channels))
+            layers += [_same(channels), nn.Dropout2d(_DROPOUT), halved]
+            channels *= 2
+        last = StoredSpectralConv(channels, 1, (4, 4), bias=False)
+        super().__init__(*layers, _same(channels), nn.Sequential(last), nn.Flatten())
+
+    def forward(self, normalized: Tensor) -> Tensor:
+        """Return the scores."""
+        scores = normalized
+        for layer in self:
+            scores = layer(scores)
+        return scores.float()
+
+
+class VGGFeatures(nn.Module):
+    """torchvision's VGG-16 with BatchNorm up to relu5_3, with its names, for normalized pictures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = make_layers(cfgs["D"], batch_norm=True)
+
+    def forward(self, normalized: Tensor) -> list[Tensor]:
+        """Return relu3_3, relu4_3 and relu5_3 of ``(B, 3, H, W)``."""
+        x, taps = normalized, []
+        for index, layer in enumerate(self.features[: _TAPS[-1] + 1]):
+            x = layer(x)
+            if index in _TAPS:
+                taps.append(x)
+        return taps
+
+
+def content_terms(
+    painted: Tensor, truth: Tensor, vgg: nn.Module | None, weights: tuple[float, float, float]
+) -> list[Tensor]:
+    """Return L1 of pixels and the weighted L1 of three layers; their sum is the author's FeatureLoss.
+
+    Args:
+        painted: ``(B, 3, H, W)`` normalized.
+        truth: The same size; no gradient reaches it.
+        vgg: `VGGFeatures`; None leaves its terms out.
+        weights: Weights of its layers.
+    """
+    terms = [F.l1_loss(painted, truth)]
+    if vgg is not None:
+        with torch.no_grad():
+            wanted = vgg(truth)
+        for weight, found, other in zip(weights, vgg(painted), wanted, strict=True):
+            terms.append(weight * F.l1_loss(found.float(), other.float()))
+    return terms
+
+
+def adversarial_loss(fake: Tensor) -> Tensor:
+    """Return the cross-entropy of the generator from scores of its pictures."""
+    return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
+
+
+def critic_loss(fake: Tensor, real: Tensor) -> Tensor:
+    """Return the cross-entropy of the critic from scores of painted and of true pictures."""
+    missed = F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
+    return 0.5 * (adversarial_loss(real) + missed)
+
+
+def pretraining_loss(scores: Tensor, labels: Tensor) -> Tensor:
+    """Return the cross-entropy of the critic's pre-training on a batch of any mixture.
+
+    Args:
+        scores: ``(B, N)`` of the pictures.
+        labels: ``(B,)``: 1 for a true picture, 0 for a painted one.
+    """
+    return F.binary_cross_entropy_with_logits(scores, labels.to(scores)[:, None].expand_as(scores))
+
+
+def load_encoder(network: nn.Module, kind: Encoder, source: str) -> None:
+    """Fill an encoder with torchvision's weights.
+
+    Args:
+        network: `ResNetEncoder` of torchvision's width.
+        kind: The ResNet.
+        source: Their file; `TORCHVISION` takes that of torch hub, which is fetched once.
+
+    Raises:
+        WeightsError: They are not available, or do not fit.
+    """
+    _fill(network, source, str(_ENCODERS[kind].url), f"the encoder ({kind})")
+
+
+def load_vgg(source: str | None) -> FrozenNetwork:
+    """Return torchvision's VGG-16 with BatchNorm, frozen and not part of state dicts.
+
+    Args:
+        source: See `load_encoder`; None keeps random weights.
+
+    Raises:
+        WeightsError: See `load_encoder`.
+    """
+    vgg = VGGFeatures()
+    if source is not None:
+        _fill(vgg, source, str(models.VGG16_BN_Weights.IMAGENET1K_V1.url), "VGG-16 with BatchNorm")
+    return FrozenNetwork(vgg)
+
+
+def _strided(fan_in: int, fan_out: int) -> nn.Sequential:
+    return nn.Sequential(
+        StoredSpectralConv(fan_in, fan_out, (4, 4), stride=2, padding=1), nn.LeakyReLU(_SLOPE)
+    )
+
+
+def _same(channels: int) -> nn.Sequential:
+    return nn.Sequential(StoredSpectralConv(channels, channels, (3, 3), padding=1), nn.LeakyReLU(_SLOPE))
+
+
+def _fill(network: nn.Module, source: str, url: str, what: str) -> None:
+    found = published_weights(url) if source == TORCHVISION else load_state_dict_file(Path(source))
+    own = network.state_dict()
+    counters = {key: value for key, value in own.items() if key.endswith("num_batches_tracked")}
+    load_by_name(
+        network, {key: key for key in own}, {**counters, **found}, what
+    )  # older files have no counters

@@ -17,7 +17,7 @@ _TRIAL = {
     "discriminator_layers": 3,
     "tau": 1.0,  # random features match by chance: at 0.01 a rounding picks another place
 }
-_SLEEPING = ("discriminator.attention.*.weight",)  # the attention begins with a factor of 0
+_WITHOUT_GRADIENT = ("discriminator.attention.*.weight",)  # the attention begins with a factor of 0
 
 _EXEMPLAR = "xu2020-exemplar/1 of `colorzoo evaluate`, 25 pairs, 256 x 256"
 _SPCOLOR = "ImageNet ctest10k, references of He 2018"
@@ -29,7 +29,7 @@ FULL = ModelCard(
     year=2023,
     summary="Colors a photo like a reference, each thing from things of its kind. The paper's network.",
     task="colorzoo.zoo.chen2023.task:Chen2023",
-    inference="colorzoo.zoo.chen2023.inference:Chen2023Inference",
+    model="colorzoo.zoo.chen2023.model:SPColor",
     parameters=157_515_836,
     aliases=("spcolor",),
     guidance=("exemplar", "classes"),
@@ -43,7 +43,9 @@ FULL = ModelCard(
         ),
         Quality("classes", 50, "Full networks of the paper that brought classes."),
     ),
-    smoke=Smoke(_TRIAL, size=64, without_gradient=_SLEEPING, scales={"network.ab.weight": 0.005}),
+    smoke=Smoke(
+        _TRIAL, size=64, without_gradient=_WITHOUT_GRADIENT, scales={"model.network.ab.weight": 0.005}
+    ),
     limits=("export",),
 )
 

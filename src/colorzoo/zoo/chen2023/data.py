@@ -1,4 +1,4 @@
-"""Pairs for training a compact SPColor: references retrieved by the features that it borrows."""
+"""Training pairs of a compact SPColor: references retrieved by the features of another model."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch.nn import functional as F
 
 from colorzoo.data.exemplar_pairs import ExemplarPairsDataModule
 from colorzoo.data.neighbors import FeatureEncoder
-from colorzoo.zoo.chen2023.network import borrowed_trunk
+from colorzoo.zoo.chen2023.model import borrowed_trunk
 
 _SIDE = 128
 _GRID = 3
 
 
 class BorrowedPairsDataModule(ExemplarPairsDataModule):
-    """`ExemplarPairsDataModule` whose ``nearest`` compares by the layers of a registered model.
+    """`ExemplarPairsDataModule` whose ``nearest`` uses the features of a registered model.
 
     Args:
         root: See `ExemplarPairsDataModule`, as the others.
@@ -28,12 +28,12 @@ class BorrowedPairsDataModule(ExemplarPairsDataModule):
         super().__init__(root, **kwargs)
 
     def build_encoder(self) -> FeatureEncoder:
-        """Return the deepest map's means over a grid of 3 x 3, so that things are in like places."""
+        """Return means of the deepest map over a 3 x 3 grid, so that layouts are similar."""
         return FeatureEncoder(self.encoder_name, _GridMeans(self.hparams.features), size=_SIDE)
 
     @property
     def encoder_name(self) -> str:
-        """The name by which an index knows these features."""
+        """Name of these features in an index."""
         return f"colorzoo:{self.hparams.features}:{_GRID}x{_GRID}"
 
 

@@ -1,4 +1,4 @@
-"""What `chen2023_small` adds to the paper; all off in the paper's model."""
+"""Additions to SPColor in `chen2023_small`; all off in the paper's model."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.networks.clusters import Classified
-from colorzoo.networks.exemplar import Warped
-from colorzoo.networks.trunk import TrunkFeatures
-from colorzoo.networks.warp_net import STRIDE
+from colorzoo.networks.exemplar import ExemplarExtensions, Warped
+from colorzoo.networks.exemplar_features import TrunkFeatures
+from colorzoo.networks.matching import STRIDE
 from colorzoo.randomness import draw_uniform, picture_generators
-from colorzoo.tasks.exemplar_settings import ExemplarExtensions
+from colorzoo.settings import Share
 
 _MOST_CLASSES = 256
 
 
 @dataclass(frozen=True)
 class Extensions(ExemplarExtensions):
-    """Extensions of SPColor, besides those of `ExemplarExtensions`.
+    """Additions to SPColor, besides those of `ExemplarExtensions`.
 
-    The last three hide from the matching what it may lack in use, so that one network learns all of it.
+    These hide parts of the reference in training, so that one network learns all cases of use.
 
     Attributes:
-        without_reference: Share of training pictures colored without a reference.
-        hide_classes: Chance that a class of the reference is hidden in training.
+        without_reference: Share of training pictures without a reference.
+        hide_classes: Probability that a class of the reference is hidden in training.
         one_class: Share of training pictures matched without classes.
     """
 
-    without_reference: float = 0.0
-    hide_classes: float = 0.0
-    one_class: float = 0.0
+    without_reference: Share = 0.0
+    hide_classes: Share = 0.0
+    one_class: Share = 0.0
 
 
 def hide_from_matching(
     target: Classified, reference: Classified, seeds: Tensor, extensions: Extensions
 ) -> tuple[Classified, Classified]:
-    """Match some pictures without classes; hide some or all classes of some references.
+    """Merge the classes of some pictures into one; hide some or all classes of some references.
 
     Args:
         target: Classes of the training pictures.
         reference: Classes of their references.
-        seeds: ``(B,)``, the pictures' own.
-        extensions: How often.
+        seeds: ``(B,)``, seeds of the pictures.
+        extensions: The shares.
     """
     if not (extensions.one_class or extensions.hide_classes or extensions.without_reference):
         return target, reference
@@ -59,7 +59,7 @@ def hide_from_matching(
 
 
 def with_automatic_colors(warped: Warped, features: TrunkFeatures) -> Warped:
-    """Give places without a match the colors of the model whose features are borrowed, if it has any."""
+    """Give positions without a match the colors of the model whose features are used, if it has any."""
     if features.automatic is None:
         return warped
     automatic = F.avg_pool2d(features.automatic, STRIDE)

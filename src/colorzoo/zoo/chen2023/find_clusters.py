@@ -1,4 +1,4 @@
-"""Find the classes of `ProjectedMaps` without labels: principal directions, then k-means by cosine.
+"""Compute the clusters of `ProjectedMaps` without labels: principal directions, then k-means by cosine.
 
 python -m colorzoo.zoo.chen2023.find_clusters PHOTOS -o clusters.safetensors
 """
@@ -17,13 +17,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.data.squares import read_squares
-from colorzoo.networks.trunk import Trunk
-from colorzoo.zoo.chen2023.network import borrowed_trunk
+from colorzoo.data.dataset import read_squares
+from colorzoo.networks.exemplar_features import Trunk
+from colorzoo.zoo.chen2023.model import borrowed_trunk
 
 _SIDE = 160
 _BATCH = 16
-_PLACES = 96  # of each picture
+_PLACES = 96  # positions of each picture
 _ROUNDS = 40
 
 
@@ -33,11 +33,11 @@ def find_clusters(
     """Return the buffers of `ProjectedMaps`.
 
     Args:
-        features: ``(N, C)``, of many pictures.
-        code: How many principal directions to keep.
-        clusters: How many clusters to find.
-        whitening: 0 leaves the directions their spread, 1 makes all the same.
-        seed: Of the starting centers.
+        features: ``(N, C)``, features of many pictures.
+        code: Number of principal directions to keep.
+        clusters: Number of clusters.
+        whitening: 0 keeps the spread of the directions, 1 makes all the same.
+        seed: Seed of the initial centers.
     """
     shift = features.mean(dim=0)
     centered = (features - shift).double()
@@ -54,7 +54,7 @@ def find_clusters(
 
 @torch.inference_mode()
 def collect(trunk: Trunk, pictures: Sequence[Tensor], seed: int = 0) -> Tensor:
-    """Return ``(N, C)`` features at some places of each picture ``(3, S, S)`` in [0, 1]."""
+    """Return ``(N, C)`` features at random positions of each picture ``(3, S, S)`` in [0, 1]."""
     generator = torch.Generator().manual_seed(seed)
     rows = []
     for start in range(0, len(pictures), _BATCH):
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--features", default="zhang2016_small")
-    parser.add_argument("--limit", type=int, default=1500, help="pictures to look at")
+    parser.add_argument("--limit", type=int, default=1500, help="largest number of pictures")
     args = parser.parse_args()
     features = collect(borrowed_trunk(args.features), list(read_squares(args.photos, _SIDE, args.limit)))
     save_file(find_clusters(features), args.output)

@@ -1,32 +1,206 @@
-"""The parts of SPColor put together: features, classes, class-wise warping (sections III-A to III-D)."""
+"""Networks of SPColor: segmenters, STEGO among them, and class-wise warping (sections III-A to III-D)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from colorzoo.errors import ColorzooError
-from colorzoo.networks.clusters import Classified
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.networks.clusters import Classified, classify, merge_clusters
 from colorzoo.networks.exemplar import Warped, centers_of
-from colorzoo.networks.trunk import BorrowedTrunk, VGGTrunk
-from colorzoo.networks.warp_net import WarpNet
-from colorzoo.tasks.stages import Start, trained_lender
-from colorzoo.zoo.chen2023.segment import ClusterSegmenter, Merging, ProjectedMaps
-from colorzoo.zoo.chen2023.stego import StegoEncoder, SupervisedStego
+from colorzoo.networks.exemplar_features import BorrowedTrunk
+from colorzoo.networks.matching import WarpNet
+from colorzoo.weights import apply_weights, load_state_dict_file
+from colorzoo.zoo.chen2023.published import convert_stego_encoder
+
+CLUSTERS = 27
+_CODE = 90
+_PATCH = 8
+_SIDE = 256
+"""Side in pixels of STEGO's square input."""
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_NUDGE = 0.1  # DINO's guard against rounding, which shifts its maps
+
+Segmenter = Callable[[Tensor, Tensor], Classified]
+"""Maps RGB ``(B, 3, H, W)`` in [0, 1], gray for a photo that is to be colored, and the trunk's deep map of it
+to the classes of the positions of any grid.
+"""
+
+Encoder = Callable[[Tensor, Tensor], Tensor]
+"""Maps the same inputs to features ``(B, D, h, w)``."""
+
+Merging = Literal["pre", "post"]
 
 
-def build_trunk(features: str, width: float) -> VGGTrunk | BorrowedTrunk:
-    """Return VGG-19, or the layers of the registered model that ``features`` names."""
-    return VGGTrunk(width) if features == "vgg19" else borrowed_trunk(features)
+class ClusterSegmenter(nn.Module):
+    """Classes by the nearest cluster center, after merging similar clusters (CRA, section III-C).
 
-
-def borrowed_trunk(name: str) -> BorrowedTrunk:
-    """Return the layers of a registered model.
-
-    Raises:
-        WeightsError: It has no trained weights on this machine.
+    Args:
+        encode: Features of a picture, a module or any function.
+        centers: ``(K, D)``; None takes those of ``encode``.
+        classes: Number of classes to which the clusters are merged; K keeps them.
+        merging: ``pre``: classify by the means of merged centers, as published. ``post``: classify by the
+            original centers and merge the classes afterwards.
     """
-    return BorrowedTrunk(trained_lender(Start(name), "features", offline=True).network)
+
+    def __init__(
+        self, encode: Encoder, centers: Tensor | None = None, *, classes: int, merging: Merging = "pre"
+    ) -> None:
+        super().__init__()
+        self.encode, self._centers = encode, centers
+        self.classes, self.merging = classes, merging
+
+    @property
+    def centers(self) -> Tensor:
+        """The centers ``(K, D)`` before merging."""
+        found: Tensor = self._centers if self._centers is not None else self.encode.centers  # type: ignore[attr-defined]
+        return found
+
+    def forward(self, rgb: Tensor, deep: Tensor) -> Classified:
+        """Return class and confidence of each position; see `Segmenter`."""
+        features, centers = self.encode(rgb, deep), self.centers
+        if self.classes == len(centers):
+            return classify(features, centers)
+        merged = merge_clusters(centers, self.classes)
+        if self.merging == "pre":
+            return classify(features, merged.centers)
+        found = classify(features, centers)
+        return found._replace(labels=merged.first[found.labels])
+
+
+class ProjectedMaps(nn.Module):
+    """A projection of the trunk's deep map as features, with cluster centers.
+
+    `colorzoo.zoo.chen2023.find_clusters` computes projection and centers without labels.
+
+    Args:
+        channels: Channels of the deep map.
+        code: Channels of the projection.
+        clusters: Number of centers.
+    """
+
+    shift: Tensor
+    projection: Tensor
+    centers: Tensor
+
+    def __init__(self, channels: int, code: int = 48, clusters: int = 27) -> None:
+        super().__init__()
+        self.register_buffer("shift", torch.zeros(channels))
+        self.register_buffer("projection", torch.randn(code, channels) / channels**0.5)
+        self.register_buffer("centers", torch.randn(clusters, code))
+
+    def forward(self, rgb: Tensor, deep: Tensor) -> Tensor:
+        """Return ``(B, code, h, w)``; see `Encoder`."""
+        del rgb
+        return torch.einsum("bchw,dc->bdhw", deep - self.shift[:, None, None], self.projection)
+
+
+class DinoBackbone(nn.Module):
+    """timm's ``vit_base_patch8_224.dino`` on squares of any size, with positions interpolated as in DINO."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        import timm
+
+        self.vit: Any = timm.create_model("vit_base_patch8_224.dino", pretrained=False, num_classes=0)
+
+    def positions(self, grid: tuple[int, int]) -> Tensor:
+        """Return the position table ``(1, 1 + h * w, 768)``, the class token's first."""
+        table: Tensor = self.vit.pos_embed
+        side = round((table.shape[1] - 1) ** 0.5)
+        if grid == (side, side):
+            return table
+        square = table[:, 1:].transpose(1, 2).reshape(1, -1, side, side)
+        factors = [(wanted + _NUDGE) / side for wanted in grid]
+        larger = F.interpolate(square, scale_factor=factors, mode="bicubic", recompute_scale_factor=False)
+        return torch.cat([table[:, :1], larger.flatten(2).transpose(1, 2)], dim=1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return ``(B, 768, H/8, W/8)`` features of normalized RGB ``(B, 3, H, W)``."""
+        patches = self.vit.patch_embed.proj(image)
+        grid = patches.shape[-2:]
+        first = self.vit.cls_token.expand(len(image), -1, -1)
+        tokens = torch.cat([first, patches.flatten(2).transpose(1, 2)], dim=1) + self.positions(tuple(grid))
+        tokens = self.vit.norm(self.vit.blocks(tokens))
+        maps: Tensor = tokens[:, 1:].transpose(1, 2)
+        return maps.reshape(len(image), -1, *grid)
+
+
+class StegoHead(nn.Module):
+    """Head from DINO's features to a code, with the centers of 27 clusters and the supervised probe."""
+
+    clusters: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        width = 768
+        self.linear_code = nn.Conv2d(width, _CODE, 1)
+        self.bent_code = nn.Sequential(nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, _CODE, 1))
+        self.register_buffer("clusters", torch.randn(CLUSTERS, _CODE))
+        self.linear = nn.Conv2d(_CODE, CLUSTERS, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the code ``(B, 90, h, w)``."""
+        code: Tensor = self.linear_code(features) + self.bent_code(features)
+        return code
+
+
+class StegoEncoder(nn.Module):
+    """STEGO's code of a picture: DINO's ViT-B/8 and a small head (Hamilton et al. 2022)."""
+
+    reads_trunk = False
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone, self.head = DinoBackbone(), StegoHead()
+        self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(_STD).view(3, 1, 1), persistent=False)
+
+    def forward(self, rgb: Tensor, deep: Tensor) -> Tensor:
+        """Return the code of a picture, ``(B, 90, 32, 32)`` for a square of 256, else at its size.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [0, 1].
+            deep: Not used; STEGO has its own backbone.
+        """
+        del deep
+        size = tuple(rgb.shape[-2:])
+        if size != (_SIDE, _SIDE):
+            rgb = F.interpolate(rgb, size=(_SIDE, _SIDE), mode="bilinear", align_corners=False)
+        code: Tensor = self.head(self.backbone((rgb - self.mean) / self.std))
+        if size != (_SIDE, _SIDE):
+            code = F.interpolate(code, size=size, mode="bilinear", align_corners=False)
+        return code
+
+    @property
+    def centers(self) -> Tensor:
+        """The centers ``(27, 90)`` of its clusters."""
+        return self.head.clusters
+
+
+class SupervisedStego(nn.Module):
+    """STEGO with the supervised linear probe instead of the clusters (SPColor, Table IV).
+
+    The published code uses log-probabilities as confidences, which makes similarities negative; here they are
+    probabilities.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encode = StegoEncoder()
+
+    def forward(self, rgb: Tensor, deep: Tensor) -> Classified:
+        """Return class and probability of each position; see `StegoEncoder`."""
+        logits = self.encode.head.linear(self.encode(rgb, deep))
+        confidence, labels = torch.softmax(logits, dim=1).max(dim=1, keepdim=True)
+        return Classified(labels, confidence)
 
 
 def build_segmenter(
@@ -41,7 +215,7 @@ def build_segmenter(
         merging: See `ClusterSegmenter`.
 
     Raises:
-        ColorzooError: There is no such segmenter, or it does not go with the trunk.
+        ColorzooError: There is no such segmenter, or it does not fit the trunk.
     """
     segmenter: ClusterSegmenter | SupervisedStego | None
     if kind == "stego":
@@ -54,7 +228,7 @@ def build_segmenter(
         segmenter = None
     else:
         raise ColorzooError(
-            f"segmenter={kind!r} does not go with these features; expected 'stego', 'stego_supervised' or "
+            f"segmenter={kind!r} does not fit these features; expected 'stego', 'stego_supervised' or "
             "None, or 'clusters' with the features of a registered model."
         )
     return None if segmenter is None else segmenter.requires_grad_(False).eval()
@@ -67,14 +241,14 @@ def warp_reference(
     classes: tuple[Classified, Classified],
     tau: float,
 ) -> Warped:
-    """Carry the reference's colors and confidences to places of the same class (eqs. 5 to 15).
+    """Carry the reference's colors and confidences to positions of the same class (eqs. 5 to 15).
 
     Args:
-        correspondence: Makes directions of features.
+        correspondence: The correspondence network.
         maps: Features ``(B, C, h, w)`` and ``(B, C, h', w')`` of target and reference.
-        ab: ``(B, 2, h', w')``, the reference's.
-        classes: Of target and reference, on the same grids.
-        tau: Temperature.
+        ab: ``(B, 2, h', w')`` of the reference.
+        classes: Classes of target and reference, on the same grids.
+        tau: Temperature of the matching.
     """
     ours, theirs = classes
     confidence = theirs.confidence
@@ -82,3 +256,28 @@ def warp_reference(
     found = correspondence.warp(*maps, values, (ours.labels, theirs.labels), tau=tau)
     similarity = found.similarity * found.values[:, 2:3] * ours.confidence
     return Warped(found.values[:, :2], similarity, found.values[:, 3:4] > 0.5, found.values[:, 4:])
+
+
+def reads_trunk(segmenter: object) -> bool:
+    """Return whether a segmenter reads the trunk's map; STEGO, which has a backbone, does not."""
+    return bool(getattr(getattr(segmenter, "encode", segmenter), "reads_trunk", True))
+
+
+def load_segmenter(segmenter: object, path: str) -> None:
+    """Load the weights of a segmenter: STEGO's, or a file of `find_clusters`.
+
+    Raises:
+        WeightsError: The segmenter has no weights, or the file does not fit.
+    """
+    encode = getattr(segmenter, "encode", None)
+    if not isinstance(encode, nn.Module):
+        raise WeightsError("segmenter_weights needs a segmenter that has weights: stego or clusters.")
+    if isinstance(encode, ProjectedMaps) and not Path(path).is_file():
+        raise WeightsError(
+            f"segmenter_weights {path!r} does not exist; make it from your photos: "
+            f"python -m colorzoo.zoo.chen2023.find_clusters PHOTOS -o {path}"
+        )
+    state = load_state_dict_file(Path(path))
+    if not isinstance(encode, ProjectedMaps):
+        state = convert_stego_encoder(state)
+    apply_weights(encode, state, name=path, published=False)

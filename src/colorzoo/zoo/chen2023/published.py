@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from colorzoo.networks.exemplar_names import Renaming, convert_networks, rename
+from colorzoo.networks.exemplar import Renaming, convert_networks, rename
 
 _STEGO: Renaming = (
     (r"^net\.model\.", "backbone.vit."),
@@ -36,10 +36,10 @@ def convert_stego(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def convert_stego_encoder(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename STEGO for `StegoEncoder`, without the decoder that only its own training needs.
+    """Rename STEGO for `StegoEncoder`, without the decoder, which only its training uses.
 
     Args:
-        state_dict: The authors' tensors; unknown keys stay, so that a strict load names them.
+        state_dict: The authors' tensors; unknown keys stay, so that a strict load reports them.
     """
     kept = {key: value for key, value in state_dict.items() if not key.startswith("decoder.")}
     ours = convert_stego(kept)
@@ -50,7 +50,7 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename all networks in one file: ``vggnet.``, ``nonlocal_net.``, ``colornet.`` and STEGO's names.
 
     Args:
-        state_dict: The authors' tensors; unknown keys stay, so that a strict load names them.
+        state_dict: The authors' tensors; unknown keys stay, so that a strict load reports them.
     """
     ours, left = convert_networks(state_dict)
     stego = convert_stego_encoder(left)

@@ -20,7 +20,7 @@ _LAYERS: tuple[tuple[str, str], ...] = (
 
 
 def rename_published_key(key: str) -> str:
-    """Return our name of one of the authors' keys; an unknown one comes back as it is."""
+    """Return our name of one of the authors' keys; an unknown one stays as it is."""
     if key.startswith("discriminator.model."):
         return key.replace("discriminator.model.", "discriminator.layers.", 1)
     for theirs, ours in _NETWORKS.items():

@@ -1,30 +1,36 @@
-"""GuidingPainter (Cho et al., WACV 2023): the model asks for colors of a sketch, most useful region first.
+"""Training of GuidingPainter (Cho et al., WACV 2023) and of its control.
 
-f divides the sketch into up to 30 ordered segments, without labels; the user colors the first n; g paints.
-Both learn together: a straight-through Gumbel softmax carries g's gradient into f, and since early segments
-are hinted more often, f learns to put first what helps most. https://arxiv.org/abs/2210.14270
+f and g learn together: a straight-through Gumbel softmax carries g's gradient into f, and since early
+segments are colored more often, f learns to put the most useful ones first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple, Unpack
 
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
+from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.guidance import Guidance
-from colorzoo.networks.patchgan import PatchDiscriminator
+from colorzoo.guidance import Guidance, Regions
+from colorzoo.guidance.color_statistics import region_means
+from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.unet import initialize_gan
+from colorzoo.prediction import RgbPrediction
 from colorzoo.randomness import draw_uniform, picture_generators
-from colorzoo.tasks import GANColorizationModule, RgbPrediction, settings_of
-from colorzoo.users.regions import region_means
-from colorzoo.weights import apply_weights
-from colorzoo.zoo.cho2023.extensions import Extensions
-from colorzoo.zoo.cho2023.hints import (
+from colorzoo.settings import Positive, Probability, Weight, settings_of
+from colorzoo.simulation.points import PointSimulation, simulate_points, uniform_points
+from colorzoo.training.gan import GANColorizationModule
+from colorzoo.training.module import SingleOptimizerModule
+from colorzoo.training.optimization import AdversarialOptimization, Optimization
+from colorzoo.training.stages import Stage
+from colorzoo.zoo.cho2023.extensions import Extensions, recolor_hinted
+from colorzoo.zoo.cho2023.model import Architecture, GuidingPainter, PointPainter, PointsSettings
+from colorzoo.zoo.cho2023.network import (
+    SEGMENTS,
     Hints,
     draw_counts,
     draw_segments,
@@ -32,46 +38,83 @@ from colorzoo.zoo.cho2023.hints import (
     first_given,
     gumbel_noise,
 )
-from colorzoo.zoo.cho2023.inference import Answers, build_network
-from colorzoo.zoo.cho2023.losses import deception, detection, smoothness, total_variance
-from colorzoo.zoo.cho2023.network import SEGMENTS
-from colorzoo.zoo.cho2023.published import convert_published
-from colorzoo.zoo.cho2023.recolor import recolor_answered
-from colorzoo.zoo.cho2023.settings import STAGES, Architecture, Objective, Users
 
 VALIDATION_REGIONS = (0, 1, 3, 10, 30)
+VALIDATION_POINTS = (0, 1, 10, 30)
+
+Smoothness = Literal["four_l1", "eight_l1", "eight_l2"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the losses (section 3.4) and of the temperature of the segments.
+
+    Attributes:
+        reconstruction_weight: Weight of the L1 loss.
+        variance_weight: Weight of the color variance within segments, whose gradient reaches only f.
+        smoothness_weight: Weight of the differences between neighboring logits.
+        adversarial_weight: Weight of the adversarial loss; 0 trains no discriminator.
+        smoothness_form: See `smoothness`.
+        initial_temperature: Temperature of the Gumbel softmax in the first step.
+        final_temperature: Temperature in the last step; it falls exponentially.
+    """
+
+    reconstruction_weight: Weight = 30.0
+    variance_weight: Weight = 5.0
+    smoothness_weight: Weight = 1.0
+    adversarial_weight: Weight = 0.2
+    smoothness_form: Smoothness = "eight_l1"
+    initial_temperature: Positive = 1.0
+    final_temperature: Positive = 0.1
+
+    def weight(self, term: str) -> float:
+        """Return the weight of a loss by its name, such as ``"variance"``."""
+        return float(getattr(self, f"{term}_weight"))
+
+
+@dataclass(frozen=True)
+class Users:
+    """Settings of the simulated users (section 3.3).
+
+    Attributes:
+        stop_probability: Probability that a user stops before each region; mean 6.9 regions.
+    """
+
+    stop_probability: Probability = 1 / 8
+
+
+STAGES = {
+    "both": Stage(),
+    "painter": Stage(leaves=("model.network.segmenter.*",)),  # ours: g alone
+}
 
 
 class Draws(NamedTuple):
-    """The randomness of one pass.
+    """Random numbers of one pass.
 
     Attributes:
         noise: ``(B, 30, H, W)`` Gumbel noise.
-        counts: ``(B,)``, how many segments are colored.
+        counts: ``(B,)``, numbers of colored segments.
     """
 
     noise: Tensor
     counts: Tensor
 
 
-class Cho2023(Answers, GANColorizationModule[RgbPrediction]):
-    """The paper's networks and their training.
+class Cho2023(GANColorizationModule[RgbPrediction]):
+    """Trainer of `GuidingPainter`.
 
     Args:
         architecture: The networks.
         objective: The losses.
         users: The simulated users of training.
-        extensions: What is not in the paper.
-        stage: ``both`` trains f and g; ``painter`` (ours) trains g alone, on what f proposes as it is.
-        optimizer: See `GANColorizationModule`; that of f and g.
-        discriminator_optimizer: See `GANColorizationModule`.
-        lr_scheduler: See `GANColorizationModule`.
-        discriminator_lr_scheduler: See `GANColorizationModule`.
-        accumulate: Batches for each step.
-        clip: Largest norm of a gradient; 0 for none.
+        extensions: Additions to the paper.
+        stage: ``both`` trains f and g; ``painter`` (ours) trains g alone, on the regions that f proposes.
+        **optimization: See `AdversarialOptimization`.
     """
 
     stages = STAGES
+    model: GuidingPainter
 
     def __init__(
         self,
@@ -80,34 +123,18 @@ class Cho2023(Answers, GANColorizationModule[RgbPrediction]):
         users: Users = Users(),
         extensions: Extensions = Extensions(),
         stage: Literal["both", "painter"] = "both",
-        optimizer: OptimizerCallable | None = None,
-        discriminator_optimizer: OptimizerCallable | None = None,
-        lr_scheduler: LRSchedulerCallable | None = None,
-        discriminator_lr_scheduler: LRSchedulerCallable | None = None,
-        accumulate: int = 1,
-        clip: float = 0.0,
+        **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        self.architecture = settings_of(Architecture, architecture)
+        architecture = settings_of(Architecture, architecture)
         self.objective = settings_of(Objective, objective)
         self.users = settings_of(Users, users)
         self.extensions = settings_of(Extensions, extensions)
-        super().__init__(
-            optimizer,
-            discriminator_optimizer,
-            lr_scheduler,
-            discriminator_lr_scheduler,
-            accumulate=accumulate,
-            clip=clip,
-            stage=stage,
-        )
-
-    def configure_network(self) -> None:
-        """Build f and g."""
-        self.network = build_network(self.architecture, self.extensions)
+        self.discriminator_width = architecture.discriminator_width
+        super().__init__(GuidingPainter(architecture, self.extensions), stage=stage, **optimization)
 
     def configure_discriminator(self) -> None:
         """Build the PatchGAN, which sees a picture beside its sketch."""
-        self.discriminator = PatchDiscriminator(1 + 3, self.architecture.discriminator_width)
+        self.discriminator = PatchDiscriminator(1 + 3, self.discriminator_width)
         initialize_gan(self.discriminator)
 
     def paint(self, batch: Batch) -> RgbPrediction:
@@ -117,27 +144,27 @@ class Cho2023(Answers, GANColorizationModule[RgbPrediction]):
     def paint_drawn(
         self, sketch: Tensor, rgb: Tensor, draws: Draws, temperature: float | None = None
     ) -> RgbPrediction:
-        """Divide, ask for the first regions' colors, and paint, all with gradients.
+        """Divide, color the first regions, and paint, all with gradients.
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
-            rgb: ``(B, 3, H, W)`` truth in [0, 1], of which the user knows the regions' mean colors.
-            draws: The randomness.
-            temperature: Of the softmax; None takes that of the running step.
+            rgb: ``(B, 3, H, W)`` truth in [0, 1], whose mean colors of the regions are the hints.
+            draws: The random numbers.
+            temperature: Temperature of the softmax; None takes that of the current step.
 
         Returns:
             The picture; extras hold ``logits`` and ``filled``, all segments in their mean colors in [-1, 1].
         """
-        logits = self.network.divide(sketch)
+        logits = self.model.network.divide(sketch)
         tau = self.temperature() if temperature is None else temperature
         segments = draw_segments(logits, draws.noise, tau)
         given = first_given(draws.counts, SEGMENTS)
         filled, color, mask = fill_hints(segments, 2 * rgb - 1, given)
-        painted = self.network.paint(sketch, Hints(color, mask), segments)
+        painted = self.model.network.paint(sketch, Hints(color, mask), segments)
         return RgbPrediction(rgb=(painted + 1) / 2, extras={"logits": logits, "filled": filled})
 
     def repaint(self, batch: Batch, painted: RgbPrediction) -> RgbPrediction:
-        """Paint once more with fresh draws, as the published code does for its discriminator."""
+        """Paint again with new random numbers, as the published code does for its discriminator."""
         del painted
         with torch.no_grad():
             return self._paint_batch(batch, "second")
@@ -147,32 +174,32 @@ class Cho2023(Answers, GANColorizationModule[RgbPrediction]):
         if self.stage == "both":
             return self.paint_drawn(sketch, rgb, self._draws(batch, purpose))
         with torch.no_grad():
-            regions = self.propose(sketch)
+            regions = self.model.propose(sketch)
             stops = draw_uniform(picture_generators(batch["seed"], purpose), len(rgb), SEGMENTS, rgb.device)
             given = first_given(draw_counts(stops, self.users.stop_probability), SEGMENTS)
-            truth = recolor_answered(rgb, regions.index, given, batch["seed"], self.extensions.recolored)
+            truth = recolor_hinted(rgb, regions.index, given, batch["seed"], self.extensions.recolored)
             colors, _ = region_means(regions.index, truth, SEGMENTS)
-        painted = self.forward(sketch, Guidance(regions=replace(regions, rgb=colors, given=given)))
+        painted = self.model.forward(sketch, Guidance(regions=replace(regions, rgb=colors, given=given)))
         return RgbPrediction(rgb=painted.rgb, extras={"truth": truth})
 
-    def is_judged(self) -> bool:
-        """Say whether the adversarial loss has a weight."""
+    def is_adversarial(self) -> bool:
+        """Return whether the adversarial loss has a weight."""
         return self.objective.adversarial_weight > 0
 
     def generator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
         """Return the weighted sum of the four losses, and log each."""
         terms = self.generator_terms(sketches_of(batch), _truth(batch, painted), painted)
-        self.log_dict({f"train/{name}": term.detach() for name, term in terms.items()})
+        self.log_losses(terms, len(batch["rgb"]))
         return self.weighted(terms)
 
     def generator_terms(self, sketch: Tensor, rgb: Tensor, painted: RgbPrediction) -> dict[str, Tensor]:
         """Return the four losses of the generator without weights (sec. 3.4), those in use."""
         terms = {"reconstruction": 2 * (painted.rgb - rgb).abs().mean()}
-        if "logits" in painted.extras:  # there is something for f to learn
+        if "logits" in painted.extras:  # f is trained
             terms["variance"] = total_variance(painted.extras["filled"], 2 * rgb - 1)
             terms["smoothness"] = smoothness(painted.extras["logits"], self.objective.smoothness_form)
-        if self.is_judged():
-            terms["adversarial"] = deception(self._judge(sketch, painted.rgb))
+        if self.is_adversarial():
+            terms["adversarial"] = adversarial_loss(self._scores(sketch, painted.rgb))
         return terms
 
     def weighted(self, terms: dict[str, Tensor]) -> Tensor:
@@ -182,39 +209,33 @@ class Cho2023(Answers, GANColorizationModule[RgbPrediction]):
     def discriminator_loss(self, batch: Batch, painted: RgbPrediction) -> Tensor:
         """Return the least-squares loss, weighted like the generator's."""
         sketch = sketches_of(batch)
-        fake, real = self._judge(sketch, painted.rgb), self._judge(sketch, _truth(batch, painted))
-        loss: Tensor = self.objective.adversarial_weight * detection(fake, real)
+        fake = self._scores(sketch, painted.rgb)
+        real = self._scores(sketch, _truth(batch, painted))
+        loss: Tensor = self.objective.adversarial_weight * critic_loss(fake, real)
         return loss
 
     def temperature(self) -> float:
-        """Return tau of the running step: it falls from the first step to the last."""
+        """Return tau of the current step."""
         return self.temperature_at(self.progress())
 
     def temperature_at(self, progress: float) -> float:
-        """Return tau of a share of the training, 0 at its start, 1 at its end."""
+        """Return tau at a share of the training from 0 to 1."""
         first, last = self.objective.initial_temperature, self.objective.final_temperature
         return float(first * (last / first) ** progress)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the numbers of regions at which PSNR is taken."""
+        """Return the numbers of colored regions."""
         return tuple(str(count) for count in VALIDATION_REGIONS)
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterator[tuple[str, Guidance]]:
-        """Divide each sketch once, then give more and more regions their true mean colors."""
+        """Divide each sketch once, and color its first regions with their true mean colors."""
         del lab
         sketch, rgb = sketches_of(batch), batch["rgb"]
-        regions = self.propose(sketch)
+        regions = self.model.propose(sketch)
         colors, _ = region_means(regions.index, rgb, SEGMENTS)
         for count in self.validation_settings():
             given = first_given(torch.full((len(rgb),), int(count), device=rgb.device), SEGMENTS)
             yield count, Guidance(regions=replace(regions, rgb=colors, given=given))
-
-    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load a checkpoint of the published code, all of it or the networks' part (278 or 256 keys)."""
-        ours = convert_published(state_dict)
-        if not any(key.startswith("discriminator.") for key in ours):
-            ours |= {f"discriminator.{key}": value for key, value in self.discriminator.state_dict().items()}
-        apply_weights(self, ours, name="the published checkpoint", published=False)
 
     def _draws(self, batch: Batch, purpose: str) -> Draws:
         rgb, generators = batch["rgb"], picture_generators(batch["seed"], purpose)
@@ -222,9 +243,124 @@ class Cho2023(Answers, GANColorizationModule[RgbPrediction]):
         stops = draw_uniform(generators, len(rgb), SEGMENTS, rgb.device)
         return Draws(noise, draw_counts(stops, self.users.stop_probability))
 
-    def _judge(self, sketch: Tensor, rgb: Tensor) -> Tensor:
+    def _scores(self, sketch: Tensor, rgb: Tensor) -> Tensor:
         scores: Tensor = self.discriminator(torch.cat([2 * sketch - 1, 2 * rgb - 1], dim=1))
         return scores.float()
+
+    def propose(self, luma: Tensor, generator: torch.Generator | None = None) -> Regions:
+        """Return the regions of sketches without colors; see `GuidingPainter.propose`."""
+        return self.model.propose(luma, generator)
+
+
+class Cho2023Points(SingleOptimizerModule):
+    """Trainer of `PointPainter`, the control; points are simulated as by Zhang et al. 2017.
+
+    Args:
+        settings: The painter and its training.
+        **optimization: See `Optimization`.
+    """
+
+    model: PointPainter
+
+    def __init__(
+        self, settings: PointsSettings = PointsSettings(), **optimization: Unpack[Optimization]
+    ) -> None:
+        self.settings = settings_of(PointsSettings, settings)
+        super().__init__(PointPainter(self.settings), **optimization)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Draw points, paint, and compare with the truth."""
+        del batch_idx
+        rgb = batch["rgb"]
+        simulation = PointSimulation(self.settings.stop_probability)
+        points = simulate_points(rgb_to_lab(rgb), picture_generators(batch["seed"], "points"), simulation)
+        painted = self.model.forward(sketches_of(batch), Guidance(points=points)).rgb
+        loss: Tensor = self.settings.reconstruction_weight * 2 * (painted - rgb).abs().mean()
+        self.log_losses({"loss": loss}, len(rgb))
+        return loss
+
+    def validation_settings(self) -> tuple[str, ...]:
+        """Return the numbers of 6 x 6 points at which PSNR is taken."""
+        return tuple(str(count) for count in VALIDATION_POINTS)
+
+    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
+        """Give points of the true colors."""
+        return Guidance(points=uniform_points(lab, int(setting), picture_generators(seeds, "points")))
+
+
+def total_variance(filled: Tensor, image: Tensor) -> Tensor:
+    """Return the variance of colors within segments, mean over pixels.
+
+    Args:
+        filled: ``(B, 3, H, W)``, every segment filled with its mean color.
+        image: ``(B, 3, H, W)`` truth.
+    """
+    return (filled - image).square().mean()
+
+
+def smoothness(logits: Tensor, form: Smoothness = "eight_l1") -> Tensor:
+    """Return the mean difference of neighboring logits.
+
+    Args:
+        logits: ``(B, N, H, W)``.
+        form: ``eight_l1``: the mean over the four directions of absolute differences; ``four_l1``: over two;
+            ``eight_l2``: of squares.
+    """
+    total: Tensor = NeighborDistance.apply(logits, 2 if form == "four_l1" else 4, form == "eight_l2")
+    return total
+
+
+class NeighborDistance(torch.autograd.Function):
+    """The mean over directions of mean absolute (or squared) differences.
+
+    Autograd would allocate a map of zeros for each slice; this makes a training step a quarter faster.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, directions: int, squared: bool) -> Tensor:
+        """Return the scalar of ``(B, N, H, W)``."""
+        ctx.save_for_backward(logits)
+        ctx.directions, ctx.squared = directions, squared
+        means = []
+        for first, second in _neighbors(logits, directions):
+            step = first - second
+            means.append(step.square_().mean() if squared else step.abs_().mean())
+        return torch.stack(means).mean()
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
+        """Return the gradient of the logits."""
+        (logits,) = ctx.saved_tensors
+        gradient = torch.zeros_like(logits)
+        pairs = zip(_neighbors(logits, ctx.directions), _neighbors(gradient, ctx.directions), strict=True)
+        for (first, second), (first_gradient, second_gradient) in pairs:
+            step = first - second
+            slope = step.mul_(2) if ctx.squared else step.sign_()
+            slope.mul_(upstream[0] / (ctx.directions * max(1, step.numel())))
+            first_gradient.add_(slope)
+            second_gradient.sub_(slope)
+        return gradient, None, None
+
+
+def _neighbors(image: Tensor, directions: int) -> list[tuple[Tensor, Tensor]]:
+    """Return views of an image and of the image shifted by a pixel: down, right, and along both diagonals."""
+    pairs = [
+        (image[..., :-1, :], image[..., 1:, :]),
+        (image[..., :-1], image[..., 1:]),
+        (image[..., :-1, :-1], image[..., 1:, 1:]),
+        (image[..., 1:, :-1], image[..., :-1, 1:]),
+    ]
+    return pairs[:directions]
+
+
+def adversarial_loss(scores: Tensor) -> Tensor:
+    """Return the least-squares loss of the generator from scores ``(B, 1, h, w)`` of its pictures."""
+    return (scores - 1).square().mean()
+
+
+def critic_loss(fake: Tensor, real: Tensor) -> Tensor:
+    """Return the least-squares loss of the discriminator from scores of painted and of true pictures."""
+    return 0.5 * (fake.square().mean() + adversarial_loss(real))
 
 
 def _truth(batch: Batch, painted: RgbPrediction) -> Tensor:

@@ -1,67 +1,65 @@
-"""AlacGAN's stroke model (Ci et al., ACM MM 2018) as a baseline for sketches: its generator and its users.
+"""Training of AlacGAN's stroke model (Ci et al., ACM MM 2018) by the distance of pixels.
 
-Trained by the distance of pixels: the paper's loss takes features of VGG-16 and a critic of weight 1e-4.
-https://arxiv.org/abs/1808.03240
+The paper's loss compares features of VGG-16 and has a critic of weight 1e-4.
 """
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.guidance import Guidance, uniform_points
+from colorzoo.guidance import Guidance
 from colorzoo.randomness import picture_generators
-from colorzoo.tasks import SingleOptimizerModule, settings_of
-from colorzoo.zoo.ci2018.inference import Answers, Architecture, build_network
-from colorzoo.zoo.ci2018.network import HINT_STRIDE
+from colorzoo.settings import Share
+from colorzoo.simulation.points import uniform_points
+from colorzoo.training.module import SingleOptimizerModule
+from colorzoo.training.optimization import Optimization
+from colorzoo.zoo.ci2018.model import HINT_STRIDE, Architecture, StrokePainter
 
 VALIDATION_POINTS = (0, 1, 10, 30)
 _SPREAD = 0.005  # deviation of the threshold below 1 above which a cell is hinted
 
 
-class Ci2018(Answers, SingleOptimizerModule):
-    """The generator reading a sketch and color strokes.
+class Ci2018(SingleOptimizerModule):
+    """Trainer of `StrokePainter`.
 
     Args:
         architecture: The generator.
-        hints: Share of the training pictures that get strokes at all.
-        optimizer: See `SingleOptimizerModule`.
-        lr_scheduler: See `SingleOptimizerModule`.
+        hints: Share of the training pictures with strokes.
+        **optimization: See `Optimization`.
     """
+
+    model: StrokePainter
 
     def __init__(
         self,
         architecture: Architecture = Architecture(),
-        hints: float = 0.5,
-        optimizer: OptimizerCallable | None = None,
-        lr_scheduler: LRSchedulerCallable | None = None,
+        hints: Share = 0.5,
+        **optimization: Unpack[Optimization],
     ) -> None:
-        self.architecture, self.hints = settings_of(Architecture, architecture), hints
-        super().__init__(optimizer, lr_scheduler)
+        self.hints = hints
+        super().__init__(StrokePainter(architecture, self.local_features()), **optimization)
 
     def local_features(self) -> nn.Module | None:
-        """Return the network of local features, see `StrokeNetwork`; override it for one of your own."""
+        """Return the network of local features, see `StrokeNetwork`; override it for your own."""
         return None
-
-    def configure_network(self) -> None:
-        """Build the generator."""
-        self.network = build_network(self.architecture, self.local_features())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw strokes, paint, and compare with the truth."""
         del batch_idx
         rgb = batch["rgb"]
         mask = random_cells(batch["seed"], rgb, self.hints)
-        painted = self.network(sketches_of(batch), 2 * rgb - 1, mask)
+        painted = self.model.network(sketches_of(batch), 2 * rgb - 1, mask)
         loss: Tensor = (painted - (2 * rgb - 1)).square().mean()
-        self.log("train/loss", loss, batch_size=len(rgb))
+        self.log_losses({"loss": loss}, len(rgb))
         return loss
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the numbers of 6 x 6 points at which PSNR is taken."""
+        """Return the numbers of 6 x 6 points."""
         return tuple(str(count) for count in VALIDATION_POINTS)
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
@@ -72,12 +70,13 @@ class Ci2018(Answers, SingleOptimizerModule):
 def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
     """Return the mask ``(B, 1, H, W)`` of the paper's users: cells of 4 x 4 pixels, none for many pictures.
 
-    A cell is given where a uniform number passes 1 - |d|, d normal of deviation 0.005, drawn a picture.
+    A cell is hinted where a uniform number exceeds 1 - |d|; d is normal with deviation 0.005, one per
+    picture.
 
     Args:
-        seeds: ``(B,)`` of the pictures.
-        like: ``(B, 3, H, W)``.
-        share: Of the pictures that get cells at all.
+        seeds: ``(B,)``, seeds of the pictures.
+        like: ``(B, 3, H, W)``, of the size, type and device of the mask.
+        share: Share of the pictures with cells.
     """
     height, width = like.shape[-2:]
     shape = (1, 1, -(-height // HINT_STRIDE), -(-width // HINT_STRIDE))

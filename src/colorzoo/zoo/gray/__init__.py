@@ -1,1 +1,1 @@
-"""No color at all: what every method is measured against."""
+"""The gray baseline."""

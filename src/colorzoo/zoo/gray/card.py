@@ -11,7 +11,7 @@ GRAY = ModelCard(
     year=2016,
     summary="Leaves the picture gray: the baseline of every table.",
     task="colorzoo.zoo.gray.task:Gray",
-    inference="colorzoo.zoo.gray.inference:GrayInference",
+    model="colorzoo.zoo.gray.model:GrayModel",
     parameters=0,
     limits=("training", "gradient"),
 )

@@ -1,16 +1,13 @@
-"""The gray baseline: ab is zero everywhere."""
+"""Measurement of the gray baseline."""
 
 from __future__ import annotations
 
-from torch import nn
-
-from colorzoo.tasks import TrainingFreeModule
-from colorzoo.zoo.gray.inference import Answers
+from colorzoo.training.module import TrainingFreeModule
+from colorzoo.zoo.gray.model import GrayModel
 
 
-class Gray(Answers, TrainingFreeModule):
-    """Answers gray, whatever it is given."""
+class Gray(TrainingFreeModule):
+    """Holds `GrayModel`, which needs no training."""
 
-    def configure_network(self) -> None:
-        """There is none."""
-        self.network = nn.Identity()
+    def __init__(self) -> None:
+        super().__init__(GrayModel())

@@ -11,7 +11,7 @@ _IMAGENET = "ImageNet, 400,000 steps of 16 pictures of 256 pixels, by the author
 # of 64 pixels: the discriminator needs them
 _NARROW = {"width": 0.125, "depth": 0.3, "discriminator_width": 0.125}
 _TRIAL = {**_NARROW, "queries": 8, "layers": 3, "perceptual_weight": 0.0}
-_SLEEPING = ("discriminator.layers.2.2.*.weight_orig",)  # the attention begins with a factor of 0
+_WITHOUT_GRADIENT = ("discriminator.layers.2.2.*.weight_orig",)  # the attention begins with a factor of 0
 
 
 _VAL5K = "ImageNet val5k, 256 x 256, without help; the authors' own FID"
@@ -52,7 +52,7 @@ LARGE = ModelCard(
     year=2023,
     summary="Colors a photo by itself, from learned colors over a ConvNeXt-L. The paper's large network.",
     task="colorzoo.zoo.kang2023.task:Kang2023",
-    inference="colorzoo.zoo.kang2023.inference:Kang2023Inference",
+    model="colorzoo.zoo.kang2023.model:DDColor",
     parameters=233_785_873,
     aliases=("ddcolor",),
     hparams={"size": "large"},
@@ -75,7 +75,7 @@ LARGE = ModelCard(
     quality=_stated(
         90, "Best FID of all in its own table; the numbers are those of the paper's file.", 3.92, 23.85
     ),
-    smoke=Smoke(hparams={**_TRIAL, "size": "tiny"}, size=64, without_gradient=_SLEEPING),
+    smoke=Smoke(hparams={**_TRIAL, "size": "tiny"}, size=64, without_gradient=_WITHOUT_GRADIENT),
 )
 
 TINY = replace(
@@ -120,12 +120,20 @@ SMALL = replace(
             "Measured; nearer to the truth than zhang2016_small and half its color on gray things; "
             "at equal color behind zhang2017_local_small on people.",
             measured=(
-                Score("PSNR over gray [dB]", 0.93, "higher", _SIXTY, "docs/models/kang2023_small.md"),
-                Score("PSNR over gray, people [dB]", 0.33, "higher", _SIXTY, "docs/models/kang2023_small.md"),
+                Score("PSNR over gray [dB]", 0.93, "higher", _SIXTY, "src/colorzoo/zoo/kang2023/README.md"),
+                Score(
+                    "PSNR over gray, people [dB]",
+                    0.33,
+                    "higher",
+                    _SIXTY,
+                    "src/colorzoo/zoo/kang2023/README.md",
+                ),
             ),
         ),
     ),
-    smoke=Smoke(hparams={**_TRIAL, "trunk": "zhang2017_local_small"}, size=64, without_gradient=_SLEEPING),
+    smoke=Smoke(
+        hparams={**_TRIAL, "trunk": "zhang2017_local_small"}, size=64, without_gradient=_WITHOUT_GRADIENT
+    ),
 )
 
 CARDS = (LARGE, TINY, SMALL)

@@ -1,4 +1,4 @@
-"""ConvNeXt as the paper's encoder, in a module of its own: timm takes seconds to import."""
+"""ConvNeXt, the paper's encoder. A separate module, because timm takes seconds to import."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ import timm
 from timm.layers import LayerNorm2d
 from torch import Tensor, nn
 
-from colorzoo.metrics.frozen import load_by_name
-from colorzoo.metrics.timm_network import timm_network
-from colorzoo.networks.hint_unet import scaled_width
-from colorzoo.zoo.kang2023.encoder import CHANNELS, Size
+from colorzoo.metrics.feature_networks import load_by_name, timm_network
+from colorzoo.networks.blocks import scaled_width
+from colorzoo.zoo.kang2023.network import CHANNELS, Size
 
 _DEPTHS: dict[Size, tuple[int, ...]] = {"tiny": (3, 3, 9, 3), "large": (3, 3, 27, 3)}
 
 
 class ConvNextEncoder(nn.Module):
-    """ConvNeXt (Liu et al. 2022), whose four stages are normalized once more for the decoder.
+    """ConvNeXt (Liu et al. 2022) with another normalization of each of its four maps.
 
     Args:
-        size: Of the paper's two networks.
-        width: Multiplier of its channel counts; 1.0 is published.
+        size: Size of the network.
+        width: Multiplier of the channel counts; 1.0 is published.
         depth: Multiplier of the blocks in each stage.
     """
 
@@ -38,14 +37,14 @@ class ConvNextEncoder(nn.Module):
         )
         self.norms = nn.ModuleList([LayerNorm2d(channels, eps=1e-6) for channels in self.channels])
 
-    def begin_with(self, name: str) -> None:
-        """Take the weights of one of timm's classifiers, fetched once; the last normalizations stay.
+    def load_pretrained(self, name: str) -> None:
+        """Load the weights of one of timm's classifiers, fetched once; the last normalizations stay.
 
         Args:
-            name: Of a ConvNeXt of the same size, such as ``"convnext_large.fb_in22k"``.
+            name: Name of a ConvNeXt of the same size, such as ``"convnext_large.fb_in22k"``.
 
         Raises:
-            WeightsError: The weights are not here, or do not fit.
+            WeightsError: The weights are not available, or do not fit.
         """
         found = timm_network(name, num_classes=0).model.state_dict()
         names = {key: re.sub(r"^(stem|stages)_", r"\1.", key) for key in self.stages.state_dict()}

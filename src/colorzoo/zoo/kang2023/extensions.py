@@ -1,4 +1,4 @@
-"""What `kang2023_small` adds to the paper; all off in the paper's model."""
+"""Additions to DDColor in `kang2023_small`; all off in the paper's model."""
 
 from __future__ import annotations
 
@@ -8,38 +8,37 @@ from torch import Tensor, nn
 
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Points
-from colorzoo.networks.borrowed import borrow
-from colorzoo.networks.hint_input import hint_input
-from colorzoo.networks.hint_unet import HintUNet
-from colorzoo.tasks import ColoringModel
+from colorzoo.model import ColoringModel
+from colorzoo.networks.hint_unet import HintUNet, hint_input
+from colorzoo.networks.shared_weights import borrow
+from colorzoo.settings import Weight
 
 
 @dataclass(frozen=True)
 class Extensions:
-    """Extensions of DDColor.
+    """Additions to DDColor.
 
     Attributes:
         trunk: Registered Local Hints model whose layers are the encoder, instead of a ConvNeXt. They are
-            borrowed: not trained, and not in a weight file.
-        chroma: c of `colorzoo.losses.weighted_by_chroma` in the pixel loss, by which colorful pixels count
-            more; 0 counts all alike, as the paper does.
+            neither trained nor stored in weight files.
+        chroma: c of `colorzoo.losses.weighted_by_chroma` in the pixel loss, for a larger weight of colorful
+            pixels; 0 weights all alike, as the paper does.
     """
 
     trunk: str | None = None
-    chroma: float = 0.0
+    chroma: Weight = 0.0
 
 
 class TrunkEncoder(nn.Module):
-    """The layers of a Local Hints network (Zhang et al. 2017) that is given no hint.
+    """The layers of a Local Hints network (Zhang et al. 2017) without hints as an encoder.
 
-    Its maps lie at strides 2, 4 and 8, so that a fourth is made by averaging, and the picture is half as far
-    from the finest as with ConvNeXt.
+    Its maps have strides 2, 4 and 8, half of ConvNeXt's; the fourth is an average.
 
     Args:
-        model: Trained; see `Extensions`.
+        model: A trained model; see `Extensions`.
 
     Raises:
-        ColorzooError: It is of another family.
+        ColorzooError: The model is of another family.
     """
 
     stride = 16
@@ -49,7 +48,7 @@ class TrunkEncoder(nn.Module):
         super().__init__()
         unet = getattr(model.network, "unet", None)
         if not isinstance(unet, HintUNet):
-            raise ColorzooError(f"trunk does not fit: a {type(model).__name__} is no Local Hints model.")
+            raise ColorzooError(f"trunk does not fit: a {type(model).__name__} is not a Local Hints model.")
         self.unet = unet.eval()
         self.mask_center = float(getattr(model.network, "mask_center", 0.0))
         middle, deep = unet.up9.in_channels, unet.up8.in_channels
@@ -57,7 +56,7 @@ class TrunkEncoder(nn.Module):
         borrow(self, self.state_dict())
 
     def train(self, mode: bool = True) -> TrunkEncoder:
-        """Stay in evaluation mode: batch statistics belong to the lender."""
+        """Stay in evaluation mode, with the lender's batch statistics."""
         del mode
         return super().train(False)
 

@@ -2,29 +2,56 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb
-from colorzoo.networks.shuffle_block import WideBlock, blur, spectral_shuffle
-from colorzoo.networks.stored_spectral import StoredSpectralConv
-from colorzoo.zoo.kang2023.color_decoder import ColorDecoder
-from colorzoo.zoo.kang2023.encoder import Encoder
+from colorzoo.networks.spectral import StoredSpectralConv, WideBlock, blur, spectral_shuffle
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+HEADS = 8
+_TEMPERATURE = 10_000.0
+_EPSILON = 1e-6
+
+Size = Literal["tiny", "large"]
+CHANNELS: dict[Size, tuple[int, ...]] = {"tiny": (96, 192, 384, 768), "large": (192, 384, 768, 1536)}
+
+
+class Encoder(Protocol):
+    """An encoder with four maps, each of half the size of the previous one.
+
+    Attributes:
+        channels: Channels of the maps, the finest first.
+        stride: Pixels per cell of the coarsest map; sides of the picture must be multiples of it.
+        finest: Pixels per cell of the finest map.
+    """
+
+    channels: tuple[int, ...]
+    stride: int
+    finest: int
+
+    def __call__(self, luma: Tensor, image: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps, the finest first.
+
+        Args:
+            luma: ``(B, 1, H, W)`` in [0, 100].
+            image: ``(B, 3, H, W)``, the same as gray RGB in ImageNet's normalization.
+        """
+        ...
 
 
 class PixelDecoder(nn.Module):
-    """Enlarges the encoder's maps step by step (section 3.2).
+    """The pixel decoder (section 3.2), which upsamples the encoder's maps step by step.
 
     Args:
-        channels: Of the encoder's maps, the finest first.
-        widths: Of what the three blocks answer.
-        factor: Enlargement of the last step, to the size of the picture.
+        channels: Channels of the encoder's maps, the finest first.
+        widths: Output channels of the three blocks.
+        factor: Upsampling factor of the last step, to the size of the picture.
     """
 
     def __init__(self, channels: Sequence[int], widths: Sequence[int], factor: int) -> None:
@@ -37,7 +64,7 @@ class PixelDecoder(nn.Module):
         self.last = spectral_shuffle(widths[-1], widths[-1], factor, norm=False)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Return the answers of the three blocks, the coarsest first; `last` is left to the caller."""
+        """Return the outputs of the three blocks, the coarsest first; the caller applies `last`."""
         x, out = maps[-1], []
         for block, skip in zip(self.blocks, maps[-2::-1], strict=True):
             x = block(x, skip)
@@ -45,12 +72,120 @@ class PixelDecoder(nn.Module):
         return out
 
 
+class ColorDecoder(nn.Module):
+    """The color decoder (section 3.3): learned queries that attend to three scales in turn.
+
+    Args:
+        channels: Channels of the maps, the coarsest first.
+        hidden: Channels of queries and tokens; 256 in the paper.
+        queries: Number of queries.
+        layers: Number of layers; layer i attends to map ``i mod len(channels)``.
+        feed: Hidden channels of the feed-forward steps.
+    """
+
+    def __init__(self, channels: Sequence[int], hidden: int, queries: int, layers: int, feed: int) -> None:
+        super().__init__()
+        self.query_feat = nn.Embedding(queries, hidden)
+        self.query_embed = nn.Embedding(queries, hidden)
+        self.level_embed = nn.Embedding(len(channels), hidden)
+        self.input_proj = nn.ModuleList([nn.Conv2d(each, hidden, 1) for each in channels])
+        self.layers = nn.ModuleList([ColorLayer(hidden, feed) for _ in range(layers)])
+        self.decoder_norm = nn.LayerNorm(hidden)
+        self.color_embed = nn.ModuleList([nn.Linear(hidden, hidden) for _ in range(3)])
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Return color embeddings ``(B, queries, hidden)`` from maps ``(B, C, h, w)``, the coarsest first."""
+        levels = [self._tokens(level, each) for level, each in enumerate(maps)]
+        state = self.query_feat.weight.expand(len(maps[0]), -1, -1)
+        place = self.query_embed.weight
+        for index, layer in enumerate(self.layers):
+            tokens, keys = levels[index % len(levels)]
+            state = layer(state, place, keys, tokens)
+        return self._embed(self.decoder_norm(state))
+
+    def _tokens(self, level: int, each: Tensor) -> tuple[Tensor, Tensor]:
+        """Return values and keys ``(B, h w, hidden)`` of a map."""
+        projected = self.input_proj[level](each)
+        tokens = projected.flatten(2).transpose(1, 2) + self.level_embed.weight[level]
+        hidden = tokens.shape[-1]
+        return tokens, tokens + positions(each.shape[-2], each.shape[-1], hidden, each.device)
+
+    def _embed(self, state: Tensor) -> Tensor:
+        first, second, last = self.color_embed
+        embedded: Tensor = last(F.relu(second(F.relu(first(state)))))
+        return embedded
+
+
+class ColorLayer(nn.Module):
+    """Cross-attention to the picture, self-attention of the queries, and a feed-forward step.
+
+    Args:
+        hidden: Channels.
+        feed: Hidden channels of the feed-forward step.
+    """
+
+    def __init__(self, hidden: int, feed: int) -> None:
+        super().__init__()
+        self.cross, self.among = AttentionStep(hidden), AttentionStep(hidden)
+        self.feed = FeedStep(hidden, feed)
+
+    def forward(self, state: Tensor, place: Tensor, keys: Tensor, tokens: Tensor) -> Tensor:
+        """Return the next state of the queries.
+
+        Args:
+            state: ``(B, queries, hidden)``.
+            place: ``(queries, hidden)``, positional embedding of the queries.
+            keys: ``(B, n, hidden)``, keys of the picture.
+            tokens: ``(B, n, hidden)``, values of the picture.
+        """
+        state = self.cross(state, state + place, keys, tokens)
+        state = self.among(state, state + place, state + place, state)
+        following: Tensor = self.feed(state)
+        return following
+
+
+class AttentionStep(nn.Module):
+    """Attention added to the state, then normalized.
+
+    Args:
+        hidden: Channels.
+    """
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(hidden, HEADS, batch_first=True)
+        self.norm = nn.LayerNorm(hidden)
+
+    def forward(self, state: Tensor, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Return ``(B, queries, hidden)``."""
+        taken, _ = self.attention(query, key, value, need_weights=False)
+        return self.norm(state + taken)  # type: ignore[no-any-return]
+
+
+class FeedStep(nn.Module):
+    """Two linear layers added to the state, then normalized.
+
+    Args:
+        hidden: Channels.
+        feed: Channels between the layers.
+    """
+
+    def __init__(self, hidden: int, feed: int) -> None:
+        super().__init__()
+        self.linear1, self.linear2 = nn.Linear(hidden, feed), nn.Linear(feed, hidden)
+        self.norm = nn.LayerNorm(hidden)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """Return ``(B, queries, hidden)``."""
+        return self.norm(state + self.linear2(F.relu(self.linear1(state))))  # type: ignore[no-any-return]
+
+
 class DDColorNetwork(nn.Module):
     """Both decoders over an encoder.
 
     Args:
-        encoder: Gives maps; a module.
-        widths: Of the pixel decoder's blocks; 512, 512 and 256 in the paper. The last is that of the queries.
+        encoder: The encoder, a module.
+        widths: Channels of the pixel decoder's blocks; 512, 512 and 256 in the paper. Queries have the last.
         queries: See `ColorDecoder`.
         layers: See `ColorDecoder`.
         feed: See `ColorDecoder`.
@@ -72,7 +207,7 @@ class DDColorNetwork(nn.Module):
         self.refine = StoredSpectralConv(queries + 3, 2, (1, 1))
 
     def forward(self, luma: Tensor) -> Tensor:
-        """Return ab ``(B, 2, H, W)`` in CIE units, not bounded.
+        """Return unbounded ab ``(B, 2, H, W)`` in CIE units.
 
         Args:
             luma: ``(B, 1, H, W)`` in [0, 100], of any size.
@@ -86,7 +221,7 @@ class DDColorNetwork(nn.Module):
 
         Args:
             luma: ``(B, 1, H, W)`` in [0, 100].
-            gray: ``(B, 3, H, W)``, the same as RGB in [0, 1].
+            gray: ``(B, 3, H, W)``, the gray picture in [0, 1].
         """
         image = (gray - self.mean) / self.std
         maps = self.pixel_decoder(self.encoder(luma, image))
@@ -95,13 +230,13 @@ class DDColorNetwork(nn.Module):
     def combine(self, colors: Tensor, finest: Tensor, image: Tensor) -> Tensor:
         """Multiply colors and pixels and refine the product (section 3.4).
 
-        The paper has a map for each query, ``colors @ embedding``, and a 1 x 1 convolution of these maps
-        beside the picture. Both are linear, and so are shuffle and blur: here the convolution is taken into
-        the colors, and two maps remain of a hundred.
+        The paper computes a map for each query, ``colors @ embedding``, and a 1 x 1 convolution of these maps
+        and the picture. Both are linear, and so are shuffle and blur: here the convolution is applied to the
+        colors first, which leaves two maps instead of a hundred.
 
         Args:
             colors: ``(B, queries, C)``.
-            finest: ``(B, C, h, w)``, the answer of the last block.
+            finest: ``(B, C, h, w)``, output of the last block.
             image: ``(B, 3, H, W)``.
         """
         weight = used_weight(self.refine).flatten(1).float()
@@ -118,16 +253,16 @@ class DDColorNetwork(nn.Module):
 
 
 def used_weight(layer: nn.Module) -> Tensor:
-    """Return the weight of a convolution as it is used, be its norm folded in already or not."""
+    """Return the effective weight of a convolution, with or without spectral norm."""
     found = layer.divided_weight() if isinstance(layer, StoredSpectralConv) else layer.weight
     assert isinstance(found, Tensor)
     return found
 
 
 def pad_picture(luma: Tensor, stride: int) -> Tensor:
-    """Repeat the last row and column until both sides are multiples of a stride, and two strides long.
+    """Repeat the last row and column until both sides are multiples of a stride, at least twice it.
 
-    Maps of a single cell would be laid out in another way, which an exported graph cannot follow.
+    Maps of a single cell would have another memory layout, which an exported graph does not support.
     """
     height, width = luma.shape[-2:]
     rows, columns = (_missing(side, stride) for side in (height, width))
@@ -140,7 +275,7 @@ def _missing(side: int, stride: int) -> int:
 
 
 def cut_corner(maps: Tensor, height: int, width: int) -> Tensor:
-    """Return the upper left of ``(B, C, H, W)`` as a copy: whether a view is one depends on the size."""
+    """Return the upper left of ``(B, C, H, W)`` as a copy, whose strides do not depend on the size."""
     rows, columns = (torch.arange(side, device=maps.device) for side in (height, width))
     return maps.index_select(2, rows).index_select(3, columns)
 
@@ -148,3 +283,21 @@ def cut_corner(maps: Tensor, height: int, width: int) -> Tensor:
 def gray_rgb(luma: Tensor) -> Tensor:
     """Return lightness ``(B, 1, H, W)`` in [0, 100] as RGB ``(B, 3, H, W)`` in [0, 1]."""
     return lab_to_rgb(torch.cat([luma, torch.zeros_like(luma), torch.zeros_like(luma)], dim=1))
+
+
+def positions(height: int, width: int, channels: int, device: torch.device) -> Tensor:
+    """Return sines and cosines of the position of each cell, ``(1, height width, channels)``.
+
+    The first half of the channels encodes the row, counted from 1 and scaled to 2 pi, the other the column.
+    """
+    half = channels // 2
+    pairs = torch.arange(half, device=device) // 2
+    frequency = _TEMPERATURE ** (-2 * pairs / half)
+
+    def along(length: int) -> Tensor:
+        place = torch.arange(1, length + 1, device=device, dtype=torch.float32)
+        angle = (place / (length + _EPSILON) * (2 * math.pi))[:, None] * frequency
+        return torch.stack([angle[:, ::2].sin(), angle[:, 1::2].cos()], dim=2).flatten(1)
+
+    cell = torch.arange(height * width, device=device)
+    return torch.cat([along(height)[cell // width], along(width)[cell % width]], dim=1)[None]

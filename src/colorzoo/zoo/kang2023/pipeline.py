@@ -1,8 +1,8 @@
-"""The published way from picture to picture, for comparison; `colorzoo.Colorizer` is better on large photos.
+"""The published pipeline, for comparison; `colorzoo.Colorizer` is better on large photos.
 
-The picture is squashed to a square, whatever its shape; ab is enlarged by the nearest value, which shows as
-blocks; colors outside sRGB are clipped by channel. The authors' code takes Lab from OpenCV, whose rounded
-formulas move the result by at most two of 255 levels against those here.
+The picture is squashed to a square; ab is enlarged by the nearest value, which shows as blocks; colors
+outside sRGB are clipped by channel. The authors' code takes Lab from OpenCV, whose rounded formulas change
+the result by at most two of 255 levels.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.color.linear import lab_to_linear_rgb
+from colorzoo.color.lab import lab_to_linear_rgb
 
 Enlargement = Literal["nearest", "bilinear", "bicubic"]
 
@@ -26,23 +26,23 @@ def squash(rgb: Tensor, side: int) -> Tensor:
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
-        side: In pixels; 256 in training, 512 in the published pipeline.
+        side: Side in pixels; 256 in training, 512 in the published pipeline.
     """
     return F.interpolate(rgb, size=(side, side), mode="bilinear", align_corners=False)
 
 
 def network_luma(rgb: Tensor, side: int) -> Tensor:
-    """Return the lightness ``(B, 1, side, side)`` that the network sees of RGB ``(B, 3, H, W)`` in [0, 1]."""
+    """Return the network's input ``(B, 1, side, side)`` for RGB ``(B, 3, H, W)`` in [0, 1]."""
     return rgb_to_lab(squash(rgb, side))[:, :1]
 
 
 def recolor(rgb: Tensor, ab: Tensor, enlargement: Enlargement = "nearest") -> Tensor:
-    """Put ab under a picture's own lightness.
+    """Join ab with a picture's lightness.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         ab: ``(B, 2, h, w)`` in CIE units.
-        enlargement: How ab comes to the picture's size; ``nearest`` is published.
+        enlargement: Interpolation of ab to the picture's size; ``nearest`` is published.
 
     Returns:
         ``(B, 3, H, W)`` in [0, 1], whole levels of 255.

@@ -1,8 +1,8 @@
 """Names of the authors' files and ours.
 
-The files are state dicts of the generator. What nothing reads is left out: the encoder's last normalization,
-whose result the authors throw away, the constants of the normalization, and a classifier head that files from
-before August 2023 may hold.
+The files are state dicts of the generator. Unused tensors are left out: the encoder's last normalization,
+whose result the authors discard, the constants of the normalization, and a classifier head of files from
+before August 2023.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from colorzoo.errors import WeightsError
-from colorzoo.zoo.kang2023.encoder import CHANNELS, Size
+from colorzoo.zoo.kang2023.network import CHANNELS, Size
 
-_UNREAD = frozenset({"mean", "std"}) | frozenset(
+_UNUSED = frozenset({"mean", "std"}) | frozenset(
     f"encoder.arch.{layer}.{part}" for layer in ("norm", "head_cls") for part in ("weight", "bias")
 )
 _STEM = "encoder.arch.downsample_layers.0.0.weight"
@@ -41,7 +41,7 @@ _NAMES: tuple[tuple[str, str], ...] = (
 
 
 def rename_published_key(key: str) -> str:
-    """Return our name of one of the authors' keys; an unknown one comes back as it is."""
+    """Return our name of one of the authors' keys; an unknown one stays as it is."""
     for theirs, ours in _NAMES:
         if re.match(theirs, key):
             return re.sub(
@@ -51,18 +51,18 @@ def rename_published_key(key: str) -> str:
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename every key and leave out what nothing reads."""
-    return {rename_published_key(key): value for key, value in state_dict.items() if key not in _UNREAD}
+    """Rename every key and leave out unused tensors."""
+    return {rename_published_key(key): value for key, value in state_dict.items() if key not in _UNUSED}
 
 
 def require_variant(state_dict: Mapping[str, Tensor], size: Size) -> None:
     """Refuse the authors' file of the other size.
 
     Raises:
-        WeightsError: The file has the encoder of another size; the message says which model it is for.
+        WeightsError: The file has the encoder of another size; the message names its model.
     """
     if _STEM not in state_dict:
-        return  # the strict load says what is missing
+        return  # the strict load reports it
     for other, channels in CHANNELS.items():
         if other != size and len(state_dict[_STEM]) == channels[0]:
             raise WeightsError(

@@ -1,57 +1,88 @@
-"""DDColor: Towards Photo-Realistic Image Colorization via Dual Decoders (Kang et al., ICCV 2023).
-
-One decoder enlarges what an encoder saw of a gray picture, another turns learned queries into colors; their
-product is ab. It is trained against a discriminator. https://arxiv.org/abs/2212.11613
-"""
+"""Training of DDColor (Kang et al., ICCV 2023) with the losses of the published code."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Unpack
 
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision.models import VGG16_BN_Weights
+from torchvision.models.vgg import cfgs, make_layers
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma
-from colorzoo.metrics.frozen import Frozen
-from colorzoo.tasks import AbPrediction, GANColorizationModule, settings_of
+from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
+from colorzoo.networks.blocks import scaled_width
+from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import Positive, Weight, settings_of
+from colorzoo.training.gan import GANColorizationModule
+from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
-from colorzoo.zoo.kang2023.discriminator import ColorDiscriminator
 from colorzoo.zoo.kang2023.extensions import Extensions
-from colorzoo.zoo.kang2023.inference import Answers, build_network
-from colorzoo.zoo.kang2023.losses import (
-    colorfulness_loss,
-    frozen_vgg,
-    judged,
-    perceptual,
-    saturate,
-    trained_vgg,
-)
+from colorzoo.zoo.kang2023.model import Architecture, DDColor
+from colorzoo.zoo.kang2023.network import MEAN, STD
 from colorzoo.zoo.kang2023.pipeline import Enlargement, network_luma, recolor
-from colorzoo.zoo.kang2023.settings import Adversary, Architecture, Objective
+
+VGG_URL = str(VGG16_BN_Weights.IMAGENET1K_V1.url)
+_LAYERS = (0, 7, 14, 24, 34)  # conv1_1, conv2_1 ... conv5_1 of torchvision's ``features``
+_LAYER_WEIGHTS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+_GRAY = (0.2989, 0.587, 0.114)
+_CHANNELS = (64, 128, 256, 512)
 
 
-class Kang2023(Answers, GANColorizationModule[AbPrediction]):
-    """The paper's generator and its training.
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the losses (section 3.5), with the published code's weights.
+
+    Attributes:
+        pixel_weight: Weight of the L1 distance of ab in CIE units.
+        perceptual_weight: Weight of the L1 distance of the features of VGG-16; 0 needs no VGG-16.
+        adversarial_weight: Weight of the discriminator's cross-entropy; 0 trains no discriminator.
+        colorfulness_weight: Weight of the colorfulness loss, a mean over the batch. The published code has
+            0.5 and adds up the four pictures of each of its four devices, whose gradients are then averaged.
+        saturation: Factor on the saturation of the truth for perceptual loss and discriminator; 1 keeps it.
+    """
+
+    pixel_weight: Weight = 0.1
+    perceptual_weight: Weight = 5.0
+    adversarial_weight: Weight = 1.0
+    colorfulness_weight: Weight = 2.0
+    saturation: Weight = 1.2
+
+    def weight(self, term: str) -> float:
+        """Return the weight of a loss by its name, such as ``"pixel"``."""
+        return float(getattr(self, f"{term}_weight"))
+
+
+@dataclass(frozen=True)
+class Adversary:
+    """Settings of the discriminator.
+
+    Attributes:
+        discriminator_width: Multiplier of its channel counts; 1.0 is published.
+    """
+
+    discriminator_width: Positive = 1.0
+
+
+class Kang2023(GANColorizationModule[AbPrediction]):
+    """Trainer of `DDColor`.
 
     Args:
         architecture: The generator.
         objective: The losses.
         adversary: The discriminator.
-        extensions: What is not in the paper.
-        optimizer: See `GANColorizationModule`; that of the generator.
-        discriminator_optimizer: See `GANColorizationModule`.
-        lr_scheduler: See `GANColorizationModule`.
-        discriminator_lr_scheduler: See `GANColorizationModule`.
-        accumulate: Batches for each step.
-        clip: Largest norm of a gradient; 0 for none.
+        extensions: Additions to the paper.
+        **optimization: See `AdversarialOptimization`.
     """
 
-    recorded_hparams = ("size", "width", "depth", "queries", "layers", "trunk")
-    vgg: Frozen
+    model: DDColor
+    vgg: FrozenNetwork
 
     def __init__(
         self,
@@ -59,50 +90,31 @@ class Kang2023(Answers, GANColorizationModule[AbPrediction]):
         objective: Objective = Objective(),
         adversary: Adversary = Adversary(),
         extensions: Extensions = Extensions(),
-        optimizer: OptimizerCallable | None = None,
-        discriminator_optimizer: OptimizerCallable | None = None,
-        lr_scheduler: LRSchedulerCallable | None = None,
-        discriminator_lr_scheduler: LRSchedulerCallable | None = None,
-        accumulate: int = 1,
-        clip: float = 0.0,
+        **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        self.architecture = settings_of(Architecture, architecture)
         self.objective = settings_of(Objective, objective)
         self.adversary = settings_of(Adversary, adversary)
         self.extensions = settings_of(Extensions, extensions)
-        super().__init__(
-            optimizer,
-            discriminator_optimizer,
-            lr_scheduler,
-            discriminator_lr_scheduler,
-            accumulate=accumulate,
-            clip=clip,
-        )
-
-    def configure_network(self) -> None:
-        """Build the encoder and both decoders."""
-        self.take_size()
-        self.network = build_network(self.architecture, self.extensions)
+        super().__init__(DDColor(architecture, self.extensions), **optimization)
 
     def configure_discriminator(self) -> None:
-        """Build the discriminator, which sees RGB."""
+        """Build the discriminator, which reads RGB."""
         self.discriminator = ColorDiscriminator(self.adversary.discriminator_width)
 
     def setup(self, stage: str) -> None:
-        """Begin training: take the weights of ImageNet for the encoder and for the perceptual loss.
+        """Begin training: load the weights of ImageNet for the encoder and for the perceptual loss.
 
         Raises:
-            WeightsError: They are not here and cannot be had, and `allow_untrained` is false.
+            WeightsError: They are not available, and `allow_untrained` is false.
         """
         super().setup(stage)
         if stage != "fit":
             return
         if self.objective.perceptual_weight:
             self.vgg = frozen_vgg(None) if self.allow_untrained else trained_vgg()
-        name = self.architecture.pretrained
-        encoder = self.network.encoder
+        name, encoder = self.model.architecture.pretrained, self.model.network.encoder
         if name and isinstance(encoder, ConvNextEncoder) and not (self.trained or self.allow_untrained):
-            encoder.begin_with(name)
+            encoder.load_pretrained(name)
 
     @torch.inference_mode()
     def colorize_as_published(
@@ -112,38 +124,38 @@ class Kang2023(Answers, GANColorizationModule[AbPrediction]):
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1]; colors do not matter.
-            side: Of the square that the network sees.
-            enlargement: Of ab.
+            side: Side in pixels of the square input.
+            enlargement: Interpolation of ab.
 
         Returns:
             ``(B, 3, H, W)`` in [0, 1].
         """
-        return recolor(rgb, self.forward(network_luma(rgb, side)).ab, enlargement)
+        return recolor(rgb, self.model.forward(network_luma(rgb, side)).ab, enlargement)
 
     def generator_groups(self) -> list[dict[str, Any]]:
-        """Return one group: published, weights decay alike, be they biases or factors of normalizations."""
-        return [{"params": [p for p in self.network.parameters() if p.requires_grad]}]
+        """Return one group: as published, biases and factors of normalizations decay, too."""
+        return [{"params": [p for p in self.model.network.parameters() if p.requires_grad]}]
 
     def paint(self, batch: Batch) -> AbPrediction:
         """Color a training batch, with gradients."""
-        return self.forward(rgb_to_lab(batch["rgb"])[:, :1])
+        return self.model.forward(rgb_to_lab(batch["rgb"])[:, :1])
 
-    def is_judged(self) -> bool:
-        """Say whether the adversarial loss has a weight."""
+    def is_adversarial(self) -> bool:
+        """Return whether the adversarial loss has a weight."""
         return self.objective.adversarial_weight > 0
 
     def generator_loss(self, batch: Batch, painted: AbPrediction) -> Tensor:
         """Return the weighted sum of the losses, and log each."""
         terms = self.generator_terms(rgb_to_lab(batch["rgb"]), painted)
-        self.log_dict({f"train/{name}": term.detach() for name, term in terms.items()})
+        self.log_losses(terms, len(batch["rgb"]))
         return torch.stack([self.objective.weight(name) * term for name, term in terms.items()]).sum()
 
     def generator_terms(self, lab: Tensor, painted: AbPrediction) -> dict[str, Tensor]:
-        """Return the losses of the generator without weights, those in use.
+        """Return the unweighted losses of the generator whose weight is not 0.
 
         Args:
             lab: ``(B, 3, H, W)`` truth.
-            painted: Of the same pictures.
+            painted: Prediction for the same pictures.
         """
         weigh = self.objective
         colored = painted.to_rgb(lab[:, :1])
@@ -155,7 +167,7 @@ class Kang2023(Answers, GANColorizationModule[AbPrediction]):
                 target = self.vgg(saturate(lab_to_rgb(lab), weigh.saturation))
             terms["perceptual"] = perceptual(self.vgg(colored), target)
         if weigh.adversarial_weight:
-            terms["adversarial"] = judged(self.discriminator(colored).float(), real=True)
+            terms["adversarial"] = adversarial_loss(self.discriminator(colored).float(), real=True)
         if weigh.colorfulness_weight:
             terms["colorfulness"] = colorfulness_loss(colored)
         return terms
@@ -167,8 +179,124 @@ class Kang2023(Answers, GANColorizationModule[AbPrediction]):
         return weighted_by_chroma(distance, true, self.extensions.chroma).mean()
 
     def discriminator_loss(self, batch: Batch, painted: AbPrediction) -> Tensor:
-        """Return both cross-entropies, first of the truth: each call takes a power iteration."""
+        """Return both cross-entropies, first of the truth: each call makes a power iteration."""
         rgb = batch["rgb"]
         real = self.discriminator(saturate(rgb, self.objective.saturation)).float()
         fake = self.discriminator(painted.to_rgb(rgb_to_lab(rgb)[:, :1])).float()
-        return judged(real, real=True) + judged(fake, real=False)
+        return adversarial_loss(real, real=True) + adversarial_loss(fake, real=False)
+
+
+class ColorDiscriminator(nn.Module):
+    """The discriminator, which the paper calls a PatchGAN: spectral norm, ReLU, one self-attention.
+
+    Four convolutions of stride 2, all but the first after a 3 x 3 convolution, and a last one without
+    padding.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is published.
+    """
+
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+        first, *wider = (scaled_width(base, width) for base in _CHANNELS)
+        blocks = [_block(3, first, 4, stride=2)]
+        fan_in = first
+        for index, fan_out in enumerate(wider):
+            attention = [StoredSpectralAttention(fan_out)] if index == 0 else []
+            blocks += [_block(fan_in, fan_in, 3), _block(fan_in, fan_out, 4, *attention, stride=2)]
+            fan_in = fan_out
+        last = nn.Sequential(StoredSpectralConv(fan_in, 1, (4, 4), bias=False))
+        self.layers = nn.Sequential(*blocks, _block(fan_in, fan_in, 3), last)
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """Return unbounded scores ``(B, n)`` of RGB ``(B, 3, H, W)`` in [0, 1] of at least 64 pixels."""
+        scores: Tensor = self.layers(rgb).flatten(1)
+        return scores
+
+
+class VGGFeatures(nn.Module):
+    """Five maps of VGG-16 with BatchNorm (the paper says VGG-16), taken before the BatchNorm."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
+        self.features = make_layers(cfgs["D"], batch_norm=True)[: _LAYERS[-1] + 1]
+
+    def forward(self, rgb: Tensor) -> list[Tensor]:
+        """Return the maps of RGB ``(B, 3, H, W)`` in [0, 1]."""
+        x, maps = (rgb - self.mean) / self.std, []
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            if index in _LAYERS:
+                maps.append(x)
+        return maps
+
+
+def frozen_vgg(weights: Mapping[str, Tensor] | None) -> FrozenNetwork:
+    """Return the frozen features with torchvision's weights, or with random ones.
+
+    Args:
+        weights: torchvision's state dict; None for random ones.
+
+    Raises:
+        WeightsError: The weights do not fit.
+    """
+    network = VGGFeatures()
+    if weights is not None:
+        load_by_name(network, {key: key for key in network.state_dict()}, weights, "VGG-16")
+    return FrozenNetwork(network)
+
+
+def trained_vgg() -> FrozenNetwork:
+    """Return the frozen features with the weights of ImageNet, which are fetched once.
+
+    Raises:
+        WeightsError: They are not available.
+    """
+    return frozen_vgg(published_weights(VGG_URL))
+
+
+def perceptual(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
+    """Return the weighted L1 distance of the five maps of `VGGFeatures`."""
+    distances = [F.l1_loss(x, y) for x, y in zip(features, target, strict=True)]
+    return torch.stack([w * each for w, each in zip(_LAYER_WEIGHTS, distances, strict=True)]).sum()
+
+
+def colorfulness_of(rgb: Tensor) -> Tensor:
+    """Return the colorfulness ``(B,)`` of RGB ``(B, 3, H, W)`` in [0, 1].
+
+    It differs from that of Hasler and Suesstrunk: absolute opponent colors, on a scale of 1, with the
+    unbiased variance.
+    """
+    red, green, blue = rgb.unbind(dim=1)
+    opponents = torch.stack([(red - green).abs(), ((red + green) / 2 - blue).abs()], dim=1)
+    deviation, mean = torch.std_mean(opponents.flatten(2), dim=2)
+    # unlike the root of a sum of variances, a norm of deviations has the gradient 0 for a gray picture
+    spread: Tensor = torch.linalg.vector_norm(deviation, dim=1)
+    offset: Tensor = torch.linalg.vector_norm(mean, dim=1)
+    return spread + 0.3 * offset
+
+
+def colorfulness_loss(rgb: Tensor) -> Tensor:
+    """Return the mean distance of pictures from a colorfulness of 1."""
+    return (1 - colorfulness_of(rgb)).mean()
+
+
+def saturate(rgb: Tensor, factor: float) -> Tensor:
+    """Return RGB ``(B, 3, H, W)`` in [0, 1] with a factor on its saturation, clipped ("color enhance")."""
+    gray = (rgb * rgb.new_tensor(_GRAY).view(3, 1, 1)).sum(dim=1, keepdim=True)
+    return (factor * rgb + (1 - factor) * gray).clamp(0, 1)
+
+
+def adversarial_loss(scores: Tensor, real: bool) -> Tensor:
+    """Return the binary cross-entropy of scores ``(B, n)`` with the label real or painted."""
+    return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, float(real)))
+
+
+def _block(fan_in: int, fan_out: int, side: int, *last: nn.Module, stride: int = 1) -> nn.Sequential:
+    conv = StoredSpectralConv(fan_in, fan_out, (side, side), stride=stride, padding=1)
+    return nn.Sequential(conv, nn.ReLU(), *last)

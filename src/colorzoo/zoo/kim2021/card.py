@@ -10,7 +10,7 @@ _TINY = {"backbone": "zhang2017_local_small", "hidden": (8,), "propagation": 0}
 _NEAR = {"reach": 12, "propagation": 12}
 
 _EDGES = "kim2021-edges/2 of `colorzoo evaluate`, {} validation photos, 7 pixels around edges"
-_PAGE = "docs/edges.md"
+_PAGE = "src/colorzoo/zoo/kim2021/README.md"
 
 FULL = ModelCard(
     name="kim2021",
@@ -19,7 +19,7 @@ FULL = ModelCard(
     year=2021,
     summary="Sharpens the color edges over which a user scribbles, in the result of another model.",
     task="colorzoo.zoo.kim2021.task:Kim2021",
-    inference="colorzoo.zoo.kim2021.inference:Kim2021Inference",
+    model="colorzoo.zoo.kim2021.model:EdgeAwareColorization",
     parameters=35_511_827,
     aliases=("edge_aware",),
     guidance=("points", "scribbles"),

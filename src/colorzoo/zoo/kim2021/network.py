@@ -13,20 +13,20 @@ from torch.nn import functional as F
 from colorzoo.errors import ColorzooError
 from colorzoo.networks.blocks import conv3x3
 from colorzoo.networks.taps import Tap
-from colorzoo.zoo.kim2021.propagation import Propagation
+from colorzoo.zoo.kim2021.extensions import Propagation
 
 DILATIONS = (1, 2, 4)
-FIELD = 2 + 2 * sum(DILATIONS)  # cells each way on which an answer of a branch depends
-PROPAGATION_FIELD = 4  # pixels that the convolutions of a `Propagation` see each way
-GAIN = 0.1  # of the last convolution: with 1, the first steps of training throw the maps about
+FIELD = 2 + 2 * sum(DILATIONS)  # receptive field of a branch in cells, to each side
+PROPAGATION_FIELD = 4  # receptive field of the convolutions of `Propagation` in pixels, to each side
+GAIN = 0.1  # of the last convolution: with 1 the first steps of training are unstable
 
 
 class DilatedResidual(nn.Module):
     """x + conv(relu(conv(x))), both convolutions 3 x 3 and dilated, then ReLU.
 
     Args:
-        channels: Of the map.
-        dilation: Of both convolutions.
+        channels: Channels of the map.
+        dilation: Dilation of both convolutions.
     """
 
     def __init__(self, channels: int, dilation: int) -> None:
@@ -40,12 +40,12 @@ class DilatedResidual(nn.Module):
 
 
 class TapBranch(nn.Module):
-    """The part of E that belongs to one tap; it begins with answering zero.
+    """The part of E for one tap; its initial output is zero.
 
     Args:
         tap: The activation map.
-        hidden: Channels in between.
-        beside: Channels of what is read beside the map.
+        hidden: Hidden channels.
+        beside: Channels of the other inputs.
     """
 
     def __init__(self, tap: Tap, hidden: int, beside: int) -> None:
@@ -58,7 +58,7 @@ class TapBranch(nn.Module):
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, activation: Tensor, beside: Tensor) -> Tensor:
-        """Return what to add to the map ``(B, C, h, w)``, divided by the tap's scale."""
+        """Return the change of the map ``(B, C, h, w)``, divided by the tap's scale."""
         x = torch.relu(self.enter(torch.cat([activation / self.scale, beside.to(activation)], dim=1)))
         residual: Tensor = GAIN * self.leave(self.blocks(x))
         return residual
@@ -68,11 +68,11 @@ class EdgeNetwork(nn.Module):
     """One `TapBranch` for each tap.
 
     Args:
-        taps: Of the backbone.
-        hidden: Channels inside the branch of each tap; a single number stands for all of them.
-        read_luma: Let the branches read lightness too, for taps whose map does not know it.
-        reach: Pixels from a scribble within which maps are changed, fading to nothing; None: everywhere.
-        propagation: Radius in pixels of a `Propagation` at the end; 0: none.
+        taps: Taps of the backbone.
+        hidden: Hidden channels of the branch of each tap, or one number for all.
+        read_luma: Let the branches read lightness too.
+        reach: Distance in pixels from a scribble within which maps change, fading to zero; None: everywhere.
+        propagation: Radius in pixels of a final `Propagation`; 0: none.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class EdgeNetwork(nn.Module):
         self.branches = nn.ModuleList(TapBranch(tap, width, 2 if read_luma else 1) for tap, width in pairs)
 
     def near(self, scribbles: Tensor) -> Tensor:
-        """Return where maps may change: ``(B, 1, H, W)``, or ``(B, 1, 1, 1)`` for all or nothing."""
+        """Return the weight of changes: ``(B, 1, H, W)``, or ``(B, 1, 1, 1)`` without a reach."""
         if self.reach is None:
             return scribbles.amax(dim=(1, 2, 3), keepdim=True)
         return self._fading(scribbles, self.reach)
@@ -106,14 +106,14 @@ class EdgeNetwork(nn.Module):
     def forward(
         self, index: int, activation: Tensor, scribbles: Tensor, luma: Tensor, near: Tensor
     ) -> Tensor:
-        """Return what to add to the map of one tap, divided by the tap's scale.
+        """Return the change of the map of one tap, divided by the tap's scale.
 
         Args:
-            index: Of the tap.
+            index: Index of the tap.
             activation: ``(B, C, h, w)``, the map.
-            scribbles: ``(B, 1, H, W)`` in {0, 1}; a picture without any gets exactly zero.
+            scribbles: ``(B, 1, H, W)`` in {0, 1}; the change is exactly zero for a picture without any.
             luma: ``(B, 1, H, W)`` in [0, 100].
-            near: What `near` says of the scribbles; once is enough for all taps.
+            near: Result of `near` for the scribbles, the same for all taps.
         """
         stride = self.strides[index]
         size = (activation.shape[-2], activation.shape[-1])
@@ -130,7 +130,7 @@ class EdgeNetwork(nn.Module):
         return _run_around(branch, activation, read, window)
 
     def propagate(self, ab: Tensor, luma: Tensor, scribbles: Tensor) -> Tensor:
-        """Return ``(B, 2, H, W)`` ab in CIE units with colors drawn from beyond the scribbles, near them."""
+        """Return ``(B, 2, H, W)`` ab in CIE units with the colors near scribbles changed by `Propagation`."""
         if self.propagation is None:
             return ab
         window = self._fading(scribbles, self.propagation.radius)
@@ -145,21 +145,21 @@ class EdgeNetwork(nn.Module):
         return changed
 
     def _everywhere(self) -> bool:
-        """Whether to compute the whole picture: where the scribbles lie is not known to a compiled graph."""
+        """Return whether to compute the whole picture; compiled graphs cannot depend on positions."""
         return self.training or torch.compiler.is_compiling()
 
     def _fading(self, scribbles: Tensor, reach: int) -> Tensor:
         if self._everywhere():
             return fading(scribbles, reach)
         faded = torch.zeros_like(scribbles)
-        part = _around(scribbles, reach + reach // 2)  # so that no mean inside the reach misses a pixel
+        part = _around(scribbles, reach + reach // 2)  # so that means inside the reach are complete
         if part is not None:
             faded[part] = fading(scribbles[part], reach)
         return faded
 
 
 def _run_around(branch: nn.Module, activation: Tensor, read: Tensor, window: Tensor) -> Tensor:
-    """Run a branch only as far around the window as its answer inside of it depends on."""
+    """Run a branch only on the part of the map that its output inside the window depends on."""
     change = torch.zeros_like(activation)
     part = _around(window, FIELD)
     if part is not None:
@@ -168,7 +168,7 @@ def _run_around(branch: nn.Module, activation: Tensor, read: Tensor, window: Ten
 
 
 def _around(window: Tensor, margin: int) -> tuple[Any, slice, slice] | None:
-    """Return the rectangle of all that a window marks and ``margin`` cells around it, or None."""
+    """Return the bounding box of a window, ``margin`` cells larger to each side; None for an empty window."""
     marked = (window > 0).any(dim=0).any(dim=0)
     if not marked.any():
         return None
@@ -184,7 +184,7 @@ def _ends(marked: Tensor, margin: int) -> slice:
 def fading(scribbles: Tensor, reach: int) -> Tensor:
     """Return ``(B, 1, H, W)``: 1 up to half of ``reach`` pixels from a scribble, 0 from ``reach`` on."""
     flat, ramp = reach - reach // 2, reach // 2
-    for axis in (0, 1):  # a square at once would take as many times longer as it is wide
+    for axis in (0, 1):  # separable, because one square window is much slower
         scribbles = _along(F.max_pool2d, scribbles, flat, axis)
     for axis in (0, 1):
         scribbles = _along(partial(F.avg_pool2d, count_include_pad=False), scribbles, ramp, axis)
@@ -199,9 +199,9 @@ def _along(pool: Callable[..., Tensor], image: Tensor, reach: int, axis: int) ->
 
 
 def _pooled(image: Tensor, stride: int, size: tuple[int, int], pool: object) -> Tensor:
-    """Bring a map of the picture to the size of a tap; padding repeats the border."""
+    """Pool a map of the picture to the size of a tap; padding repeats the border."""
     height, width = size[0] * stride, size[1] * stride
-    cut = image[..., :height, :width]  # some networks leave out the last row of an odd map
+    cut = image[..., :height, :width]  # some networks drop the last row of an odd map
     padded = F.pad(cut, (0, width - cut.shape[-1], 0, height - cut.shape[-2]), mode="replicate")
     if stride == 1:
         return padded

@@ -1,44 +1,85 @@
-"""Deep Edge-Aware Interactive Colorization against Color-Bleeding Effects (Kim et al., ICCV 2021).
+"""Training of the edge-enhancing network of Kim et al., ICCV 2021.
 
-An add-on over a trained model: the user draws, without color, over an edge where color bled, and a small
-network refines the model's activation maps so that the edge becomes sharp and all else stays.
-https://arxiv.org/abs/2107.01619
+The slides leave some details open; our choices are listed on the model's page.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Unpack
 
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
-from colorzoo.factory import create_model
-from colorzoo.guidance import Guidance, PointSimulation, simulate_points
-from colorzoo.guidance.bleeding import ScribbleSimulation, simulate_scribbles
-from colorzoo.losses.edges import edge_error, widened
+from colorzoo.guidance import Guidance, Scribbles
+from colorzoo.losses.edges import Gradient, edge_error, widened
 from colorzoo.networks.taps import TapState, unchanged
+from colorzoo.prediction import Prediction
 from colorzoo.randomness import picture_generators
-from colorzoo.tasks import SingleOptimizerModule, settings_of
+from colorzoo.settings import Natural, Share, Weight, settings_of
+from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.simulation.scribbles import ScribbleSimulation, simulate_scribbles
+from colorzoo.training.module import SingleOptimizerModule
+from colorzoo.training.optimization import Optimization
+from colorzoo.training.stages import Stage
 from colorzoo.zoo.kim2021.extensions import Extensions, color_terms, picture_weights
-from colorzoo.zoo.kim2021.inference import Answers, build_network, load_backbone
-from colorzoo.zoo.kim2021.settings import STAGES, Architecture, Objective, Users
+from colorzoo.zoo.kim2021.model import Architecture, EdgeAwareColorization, Opened
 
 SETTINGS = ("plain", "scribbles")
 
 
-class EdgeLosses(NamedTuple):
-    """The terms of the loss, not yet weighted.
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the loss L_edge + con_weight * L_con + reg_weight * L_reg.
 
     Attributes:
-        edge: L_edge: edges differ from the true ones where the user drew.
-        con: L_con: edges differ from the first result's elsewhere.
-        reg: L_reg: activation maps differ from the backbone's.
-        color: Colors differ from the true ones near the scribbles (not in the paper).
-        hold: Colors differ from the first result's far from them (not in the paper).
+        gradient: Gradients in the edge losses: signed derivatives or magnitudes.
+        con_weight: lambda_con.
+        reg_weight: lambda_reg.
+    """
+
+    gradient: Gradient = "signed"
+    con_weight: Weight = 1.0
+    reg_weight: Weight = 0.1
+
+
+@dataclass(frozen=True)
+class Users:
+    """Settings of the simulated users.
+
+    Attributes:
+        hints: Share of the training pictures with color points, if the backbone accepts them.
+        empty: Share of the training pictures without a scribble.
+        strokes: Largest number of strokes on a training picture.
+        jitter: Largest distance of a training stroke from its edge in pixels.
+        lost: Share of a true edge that must be missing in the first result for a stroke.
+    """
+
+    hints: Share = 0.5
+    empty: Share = 0.1
+    strokes: Natural = 5
+    jitter: Weight = 2.0
+    lost: Share = 0.3
+
+
+STAGES = {
+    "edges": Stage(trains=("model.network.*",)),
+    "propagation": Stage(trains=("model.network.propagation.*",)),  # ours
+}
+
+
+class EdgeLosses(NamedTuple):
+    """Unweighted terms of the loss.
+
+    Attributes:
+        edge: L_edge: distance from the true edges near the scribbles.
+        con: L_con: distance from the edges of the first result elsewhere.
+        reg: L_reg: change of the backbone's activation maps.
+        color: Distance from the true colors near the scribbles (not in the paper).
+        hold: Distance from the colors of the first result elsewhere (not in the paper).
     """
 
     edge: Tensor
@@ -48,25 +89,24 @@ class EdgeLosses(NamedTuple):
     hold: Tensor
 
 
-class Kim2021(Answers, SingleOptimizerModule):
-    """The network E over a frozen backbone, and its training.
+class Kim2021(SingleOptimizerModule):
+    """Trainer of `EdgeAwareColorization`, whose backbone is frozen.
 
     Args:
-        backbone: Registered name of a model that names its taps (`colorzoo.networks.taps.TappedModel`).
-        backbone_weights: Of the backbone, as `create_model` takes them.
+        backbone: Registered name of a model with taps (`colorzoo.networks.taps.TappedModel`).
+        backbone_weights: Weights of the backbone, see `create_model`.
         backbone_hparams: Settings of the backbone.
         architecture: The network E.
         objective: The losses.
         users: The simulated users of training.
-        extensions: What is not in the paper.
-        stage: ``edges`` trains all of E; ``propagation`` (ours) nothing but that extension.
+        extensions: Additions to the paper.
+        stage: ``edges`` trains all of E; ``propagation`` (ours) only that extension.
         compile_training: Compile the training step.
-        optimizer: See `SingleOptimizerModule`.
-        lr_scheduler: See `SingleOptimizerModule`.
+        **optimization: See `Optimization`.
     """
 
-    recorded_hparams = ("backbone", "backbone_hparams", "hidden", "read_luma", "reach", "propagation")
     stages = STAGES
+    model: EdgeAwareColorization
 
     def __init__(
         self,
@@ -79,51 +119,49 @@ class Kim2021(Answers, SingleOptimizerModule):
         extensions: Extensions = Extensions(),
         stage: Literal["edges", "propagation"] = "edges",
         compile_training: bool = False,
-        optimizer: OptimizerCallable | None = None,
-        lr_scheduler: LRSchedulerCallable | None = None,
+        **optimization: Unpack[Optimization],
     ) -> None:
-        self.backbone_source = (backbone, backbone_weights, backbone_hparams or {})
-        self.architecture = settings_of(Architecture, architecture)
         self.objective = settings_of(Objective, objective)
         self.users = settings_of(Users, users)
         self.extensions = settings_of(Extensions, extensions)
         self.compile_training = compile_training
-        super().__init__(optimizer, lr_scheduler, stage=stage)
-
-    def configure_network(self) -> None:
-        """Load the backbone and build E over its taps."""
-        held = load_backbone(create_model, *self.backbone_source)
-        self.take_backbone(held)
-        self.network = build_network(held, self.architecture, self.extensions)
+        model = EdgeAwareColorization(
+            backbone, backbone_weights, backbone_hparams, architecture, self.extensions
+        )
+        super().__init__(model, stage=stage, **optimization)
 
     def configure_losses(self) -> None:
-        """Compile the second half of the backbone, E and losses into one graph, if asked."""
+        """Compile the second half of the backbone, E and losses into one graph if configured."""
         self._losses = torch.compile(self._compute_losses) if self.compile_training else self._compute_losses
 
     def setup(self, stage: str) -> None:
-        """Refuse what cannot be trained.
+        """Check the backbone.
 
         Raises:
-            ColorzooError: The backbone reads sketches, or is not trained itself.
+            ColorzooError: The backbone reads sketches, or is not trained.
         """
         if stage == "fit" and self.input_kind != "gray":
+            backbone = self.model.hparams["backbone"]
             raise ColorzooError(
-                f"over {self.backbone_source[0]}, which reads sketches, this add-on works but is not trained."
+                f"over {backbone}, which reads sketches, this add-on can be used but not trained."
             )
         super().setup(stage)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Let the backbone color, draw over what bled, and compare the second result with truth and first."""
+        """Color, draw over bled edges, and compare the refined colors with the truth and the first ones."""
         del batch_idx
         weigh, ours = self.objective, self.extensions
         lab = rgb_to_lab(batch["rgb"])
         luma, ab = lab[:, :1], lab[:, 1:]
         with torch.no_grad():
-            state = self.tapped.before_taps(luma, self._training_guidance(ab, batch))
-            first = self.tapped.after_taps(state, unchanged)
-            drawn = simulate_scribbles(
-                first, ab, picture_generators(batch["seed"], "strokes"), self._drawing()
+            tapped = self.model.tapped
+            state = tapped.before_taps(luma, self._training_guidance(ab, batch))
+            first = tapped.after_taps(state, unchanged)
+            users = self.users
+            simulation = ScribbleSimulation(
+                lost=users.lost, most=users.strokes, jitter=users.jitter, none=users.empty
             )
+            drawn = simulate_scribbles(first, ab, picture_generators(batch["seed"], "strokes"), simulation)
         losses = self._losses(state, luma, ab, first, drawn.mask)
         loss: Tensor = (
             losses.edge
@@ -132,16 +170,15 @@ class Kim2021(Answers, SingleOptimizerModule):
             + ours.color_weight * losses.color
             + ours.hold_weight * losses.hold
         )
-        logged = {"loss": loss, **losses._asdict()}
-        self.log_dict({f"train/{name}": value for name, value in logged.items()}, batch_size=len(lab))
+        self.log_losses({"loss": loss, **losses._asdict()}, len(lab))
         return loss
 
     def _compute_losses(
         self, state: TapState, luma: Tensor, ab: Tensor, first: Tensor, drawn: Tensor
     ) -> EdgeLosses:
-        """Return the terms (slides, "Losses"); tensors only, so that it compiles."""
+        """Return the terms (slides, "Losses"); takes only tensors, so that it compiles."""
         kind, ours = self.objective.gradient, self.extensions
-        picture, changes = self.refined(state, luma, drawn)
+        picture, changes = self.model.refined(state, luma, drawn)
         near = widened(drawn, ours.edge_band)
         lost = edge_error(first, ab, near, scales=ours.edge_scales, kind=kind)
         weight = picture_weights(lost, ours.relative)
@@ -151,10 +188,6 @@ class Kim2021(Answers, SingleOptimizerModule):
         color, hold = color_terms(picture, ab, first, near, ours.relative)
         return EdgeLosses((edge * weight).mean(), (con * weight).mean(), reg, color, hold)
 
-    def _drawing(self) -> ScribbleSimulation:
-        users = self.users
-        return ScribbleSimulation(lost=users.lost, most=users.strokes, jitter=users.jitter, none=users.empty)
-
     def _training_guidance(self, ab: Tensor, batch: Batch) -> Guidance:
         if "points" not in self.accepts:
             return Guidance()
@@ -162,14 +195,22 @@ class Kim2021(Answers, SingleOptimizerModule):
         return Guidance(points=simulate_points(ab, picture_generators(batch["seed"], "points"), simulation))
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings in which PSNR is taken: without and with scribbles."""
+        """Return the settings: without and with scribbles."""
         return SETTINGS
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Draw over what bled, the same for a picture every time."""
+        """Draw over bled edges, the same for a picture in every epoch."""
         if setting == "plain":
             return Guidance()
-        first = self.backbone.model(lab[:, :1], Guidance()).to_ab()
+        first = self.model.backbone.model(lab[:, :1], Guidance()).to_ab()
         generators = picture_generators(seeds, "strokes")
         drawn = simulate_scribbles(first, lab[:, 1:], generators, ScribbleSimulation(none=0))
         return Guidance(scribbles=drawn)
+
+    def open(self, luma: Tensor, guidance: Guidance | None) -> Opened:
+        """Compute everything that scribbles do not change; see `EdgeAwareColorization.open`."""
+        return self.model.open(luma, guidance)
+
+    def redraw(self, opened: Opened, scribbles: Scribbles) -> Prediction:
+        """Color an opened batch with scribbles; see `EdgeAwareColorization.redraw`."""
+        return self.model.redraw(opened, scribbles)

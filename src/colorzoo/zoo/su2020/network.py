@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from colorzoo.guidance import Boxes, Points
-from colorzoo.networks.hint_input import AB_SCALE, hint_input
-from colorzoo.networks.hint_unet import STRIDE, HintEncoding, HintUNet, scaled_width
-from colorzoo.networks.padding import cells, pad_to_multiple, pad_with_zeros
+from colorzoo.networks.blocks import cells, conv3x3, pad_to_multiple, pad_with_zeros, scaled_width
+from colorzoo.networks.hint_unet import AB_SCALE, STRIDE, HintEncoding, HintUNet, hint_input
 from colorzoo.networks.taps import TapState, Visit, unchanged
-from colorzoo.zoo.su2020.fusion import FusionLayer
-from colorzoo.zoo.su2020.places import Place, cut, cut_points, place_boxes
 
 # Every map that is fused: name, channels at full width, pixels per cell.
 FUSED: tuple[tuple[str, int, int], ...] = (
@@ -35,10 +33,172 @@ FUSED: tuple[tuple[str, int, int], ...] = (
     ("10_2", 128, 1),
 )
 _STRIDES = {name: stride for name, _, stride in FUSED}
+_BOXES_AT_A_TIME = 4  # whose maps are in memory at once, except in training
+
+HIDDEN = 16
+OUTSIDE = 1e5  # added to the background's score outside of all boxes
+_ROUNDING = 1e-4  # cells; corners as shares of a side are not exact
+
+
+class Rectangle(NamedTuple):
+    """A rectangle of at least one cell of a map."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def to_rectangles(corners: Tensor, size: tuple[int, int], stride: int = 1) -> list[Rectangle]:
+    """Round boxes to whole cells of a map, as the authors' code does.
+
+    Corners are truncated to whole cells. A side of zero cells becomes one cell: the next one if two are left,
+    else the one before.
+
+    Args:
+        corners: ``(N, 4)``: left, top, right, bottom, as shares of the picture's sides.
+        size: Height and width of the picture in pixels.
+        stride: Pixels per cell.
+    """
+    rows, columns = max(1, size[0] // stride), max(1, size[1] // stride)
+    found = []
+    for left, top, right, bottom in corners.double().clamp(0, 1).tolist():
+        x, width = _cells(left, right, size[1] / stride, columns)
+        y, height = _cells(top, bottom, size[0] / stride, rows)
+        found.append(Rectangle(x, y, width, height))
+    return found
+
+
+def _cells(start: float, end: float, length: float, cells: int) -> tuple[int, int]:
+    first, last = int(start * length + _ROUNDING), min(int(end * length + _ROUNDING), cells)
+    if last > first:
+        return first, last - first
+    return (first, 1) if cells - first > 1 else (max(0, min(first, cells) - 1), 1)
+
+
+def cut(image: Tensor, places: list[Rectangle], size: tuple[int, int], *, mode: str = "bilinear") -> Tensor:
+    """Crop rectangles of one picture and resize all to one size.
+
+    Args:
+        image: ``(1, C, H, W)``.
+        places: N rectangles.
+        size: Height and width of the crops; the aspect is not kept, as in the paper.
+        mode: Mode of `torch.nn.functional.interpolate`.
+
+    Returns:
+        ``(N, C, *size)``.
+    """
+    crops = [image[:, :, p.top : p.top + p.height, p.left : p.left + p.width] for p in places]
+    align = False if mode == "bilinear" else None
+    return torch.cat([F.interpolate(crop, size, mode=mode, align_corners=align) for crop in crops])
+
+
+def cut_points(points: Points, places: list[Rectangle], size: tuple[int, int]) -> Points:
+    """Crop the hints of one picture as `cut` does, without mixing neighbors."""
+    return Points(
+        cut(points.ab, places, size, mode="nearest"), cut(points.mask, places, size, mode="nearest")
+    )
+
+
+def paste(crop: Tensor, place: Rectangle, size: tuple[int, int]) -> Tensor:
+    """Resize a ``(1, C, h, w)`` map to its rectangle on an empty map of ``size``."""
+    inside = F.interpolate(crop, (place.height, place.width), mode="bilinear", align_corners=False)
+    right, bottom = size[1] - place.left - place.width, size[0] - place.top - place.height
+    return F.pad(inside, (place.left, right, place.top, bottom))
+
+
+class InstanceSums(NamedTuple):
+    """Softmax over the scores of instances, summed one instance after the other.
+
+    Attributes:
+        largest: ``(1, 1, h, w)``, largest score.
+        total: ``(1, 1, h, w)``, sum of the exponentials of scores less ``largest``.
+        features: ``(1, C, h, w)``, sum of the features with these weights.
+        inside: ``(1, 1, h, w)``, true inside of any box.
+    """
+
+    largest: Tensor
+    total: Tensor
+    features: Tensor
+    inside: Tensor
+
+
+class FusionLayer(nn.Module):
+    """Fusion of the features of instances and the whole picture, by a softmax over scores at each pixel.
+
+    Args:
+        channels: Channels of the features.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.instance = _scores(channels)
+        self.background = _scores(channels)
+
+    def forward(self, whole: Tensor, instances: Tensor, places: list[Rectangle]) -> Tensor:
+        """Fuse one picture.
+
+        The softmax includes features of zero outside an instance's box, as in the authors' code.
+
+        Args:
+            whole: ``(1, C, h, w)``, features of the whole picture.
+            instances: ``(N, C, h', w')``, features of the crops.
+            places: Rectangles of the crops, in cells of ``whole``.
+
+        Returns:
+            ``(1, C, h, w)``; outside of all boxes exactly ``whole``.
+        """
+        size = (whole.shape[-2], whole.shape[-1])
+        sums = None
+        for i, place in enumerate(places):
+            sums = self.add(sums, instances[i : i + 1], place, size)
+        return whole if sums is None else self.finish(whole, sums)
+
+    def add(
+        self, sums: InstanceSums | None, instance: Tensor, place: Rectangle, size: tuple[int, int]
+    ) -> InstanceSums:
+        """Add an instance to the sums of a picture, so that its features need not be kept.
+
+        Args:
+            sums: Sums of the instances before; None for the first.
+            instance: ``(1, C, h', w')``, features of the crop.
+            place: Rectangle of the crop, in cells of the map.
+            size: Height and width of the map.
+        """
+        score = paste(self.instance(instance).float(), place, size)
+        features = paste(instance.float(), place, size)
+        inside = torch.zeros_like(score, dtype=torch.bool)
+        inside[:, :, place.top : place.top + place.height, place.left : place.left + place.width] = True
+        if sums is None:
+            return InstanceSums(score, torch.ones_like(score), features, inside)
+        largest = torch.maximum(sums.largest, score)
+        before, now = (sums.largest - largest).exp(), (score - largest).exp()
+        total, features = sums.total * before + now, sums.features * before + features * now
+        return InstanceSums(largest, total, features, sums.inside | inside)
+
+    def finish(self, whole: Tensor, sums: InstanceSums) -> Tensor:
+        """Return the fused features ``(1, C, h, w)`` of one picture."""
+        background = self.background(whole).float() + OUTSIDE * ~sums.inside
+        largest = torch.maximum(sums.largest, background)
+        instances, rest = (sums.largest - largest).exp(), (background - largest).exp()
+        fused: Tensor = (sums.features * instances + whole.float() * rest) / (sums.total * instances + rest)
+        return fused.to(whole.dtype)
+
+
+def _scores(channels: int) -> nn.Sequential:
+    """Return three convolutions to one nonnegative channel."""
+    return nn.Sequential(
+        conv3x3(channels, HIDDEN),
+        nn.ReLU(),
+        conv3x3(HIDDEN, HIDDEN),
+        nn.ReLU(),
+        conv3x3(HIDDEN, 1),
+        nn.ReLU(),
+    )
 
 
 class InstanceOutput(NamedTuple):
-    """Answer of the networks.
+    """Output of the networks.
 
     Attributes:
         ab: ``(B, 2, H, W)`` in CIE units.
@@ -56,8 +216,8 @@ class Part:
     Attributes:
         rows: Their indices in the batch.
         unet: The network.
-        encoded: What its decoder reads.
-        fuse: Puts fused maps in place of its own.
+        encoded: Input of its decoder.
+        fuse: Replaces its maps by fused ones.
     """
 
     rows: Tensor
@@ -105,7 +265,7 @@ class InstanceNetworks(nn.Module):
         Args:
             luma: ``(B, 1, H, W)`` in [0, 100].
             points: Hints of the same size.
-            boxes: Of the things in each picture.
+            boxes: Boxes of the objects in each picture.
         """
         state = self.before_taps(luma, points, boxes)
         rows, columns = cells(luma.shape[-2], 4), cells(luma.shape[-1], 4)
@@ -114,7 +274,7 @@ class InstanceNetworks(nn.Module):
         return InstanceOutput(ab, logits[:, :, :rows, :columns].float())
 
     def before_taps(self, luma: Tensor, points: Points, boxes: Boxes | None) -> PartsState:
-        """Run all that comes before the map 8_3 of the network that colors the whole picture."""
+        """Compute everything before the map 8_3 of the networks that color whole pictures."""
         size = (luma.shape[-2], luma.shape[-1])
         corners = _corners(boxes, len(luma))
         alone = [row for row, each in enumerate(corners) if not len(each)]
@@ -161,11 +321,11 @@ class InstanceNetworks(nn.Module):
     def instance_features(self, luma: Tensor, points: Points) -> dict[str, Tensor]:
         """Return the maps of the instance network that are fused, by name.
 
-        Sums "up" are kept behind their ReLU, while the fusion network fuses its own before it: the authors'
-        activation works in place, and their weights are trained so.
+        Sums "up" are kept after their ReLU, while the fusion network fuses its own before it: the authors'
+        activation works in place, and their weights are trained that way.
 
         Args:
-            luma: ``(N, 1, h, w)`` of the crops, in [0, 100].
+            luma: ``(N, 1, h, w)`` lightness of the crops in [0, 100].
             points: Hints in the crops.
         """
         found: dict[str, Tensor] = {}
@@ -178,32 +338,43 @@ class InstanceNetworks(nn.Module):
         return found
 
     def _fusing(self, luma: Tensor, points: Points, corners: Sequence[Tensor]) -> Visit:
-        """Run the instance network on all crops of all pictures, and return what fuses its maps."""
+        """Run the instance network on all crops, and return the function that fuses its maps."""
         size = (luma.shape[-2], luma.shape[-1])
         gray, hints = pad_to_multiple(luma, STRIDE), _padded(points)
         crop = (gray.shape[-2], gray.shape[-1])
-        crops, given = [], []
-        for row, each in enumerate(corners):
-            found, one = place_boxes(each, size), slice(row, row + 1)
-            crops.append(cut(gray[one], found, crop))
-            given.append(cut_points(hints[one], found, crop))
-        ab, mask = torch.cat([each.ab for each in given]), torch.cat([each.mask for each in given])
-        features = self.instance_features(torch.cat(crops), Points(ab, mask))
-        places = {stride: [place_boxes(each, size, stride) for each in corners] for stride in (1, 2, 4, 8)}
+        places = {stride: [to_rectangles(each, size, stride) for each in corners] for stride in (1, 2, 4, 8)}
+        boxes = [(row, number) for row, each in enumerate(places[1]) for number in range(len(each))]
+        step = len(boxes) if torch.is_grad_enabled() else _BOXES_AT_A_TIME
+        sums: list[dict[str, InstanceSums]] = [{} for _ in corners]
+        for first in range(0, len(boxes), step):
+            group = boxes[first : first + step]
+            crops = [cut(gray[row : row + 1], [places[1][row][number]], crop) for row, number in group]
+            given = [
+                cut_points(hints[row : row + 1], [places[1][row][number]], crop) for row, number in group
+            ]
+            ab, mask = torch.cat([each.ab for each in given]), torch.cat([each.mask for each in given])
+            features = self.instance_features(torch.cat(crops), Points(ab, mask))
+            for name in list(features):
+                maps, layer = features.pop(name), cast(FusionLayer, self.layers[name])
+                for i, (row, number) in enumerate(group):
+                    place, area = places[_STRIDES[name]][row][number], (maps.shape[-2], maps.shape[-1])
+                    sums[row][name] = layer.add(sums[row].get(name), maps[i : i + 1], place, area)
 
         def fuse(name: str, activation: Tensor) -> Tensor:
-            return self.fuse(name, activation, features[name], places[_STRIDES[name]])
+            layer = cast(FusionLayer, self.layers[name])
+            fused = [layer.finish(activation[i : i + 1], own[name]) for i, own in enumerate(sums)]
+            return torch.cat(fused)
 
         return fuse
 
-    def fuse(self, name: str, whole: Tensor, instances: Tensor, places: Sequence[list[Place]]) -> Tensor:
+    def fuse(self, name: str, whole: Tensor, instances: Tensor, places: Sequence[list[Rectangle]]) -> Tensor:
         """Fuse one map of several pictures.
 
         Args:
-            name: Of the map.
+            name: Name of the map.
             whole: ``(B, C, h, w)``.
-            instances: ``(N, C, h', w')``, those of all pictures in turn.
-            places: For each picture where its instances lie.
+            instances: ``(N, C, h', w')``, those of all pictures in order.
+            places: Rectangles of the instances of each picture.
         """
         layer = self.layers[name]
         own = torch.split(instances, [len(each) for each in places])
@@ -223,7 +394,7 @@ def _padded(points: Points) -> Points:
 
 
 def _gathered(parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    """Put the rows of several parts of a batch in their order."""
+    """Join the parts of a batch in the order of its rows."""
     if len(parts) == 1:
         return parts[0][1]
     order = torch.cat([rows for rows, _ in parts]).argsort()
@@ -231,7 +402,7 @@ def _gathered(parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
 
 
 def _for_rows(visit: Visit, rows: Tensor, batch: int) -> Visit:
-    """Let a visit that knows a whole batch see some rows of it; the others are zeros."""
+    """Apply a visit that expects a whole batch to some rows of it; the others are zeros."""
     if visit is unchanged or len(rows) == batch:
         return visit
 

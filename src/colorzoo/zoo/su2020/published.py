@@ -1,7 +1,7 @@
 """Names of the authors' three checkpoints and ours.
 
-The authors publish one file for each network. Their keys have no prefix in two of them and ``module.`` in
-the fusion network's, a trace of training on several GPUs; read loosely, nothing would load (their issue 6).
+The authors publish one file for each network. Keys have no prefix in two of them and ``module.`` in that of
+the fusion network (from training on several GPUs), which a loose load would skip (their issue 6).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from colorzoo.networks.hint_names import rename_hint_unet_key
+from colorzoo.networks.hint_unet import rename_hint_unet_key
 
 # The authors' name of a network in code, in its file, and ours.
 NETWORKS = {"netGComp": "full", "netG": "instance", "netGF": "fusion"}
@@ -30,12 +30,12 @@ _LAYERS = {
     "weight_layer10_1": "10_up",
     "weight_layer10_2": "10_2",
 }
-_UNUSED = "weight_layerout"  # in the file, but no code calls it
-_VOTES = {"simple_instance_conv": "instance", "simple_bg_conv": "background"}
+_UNUSED = "weight_layerout"  # in the file, but not in any computation
+_SCORES = {"simple_instance_conv": "instance", "simple_bg_conv": "background"}
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of the three networks; unknown keys stay, so that a strict load names them.
+    """Rename the keys of the three networks; unknown keys stay, so that a strict load reports them.
 
     Args:
         state_dict: The three files in one, below ``netGComp.``, ``netG.`` and ``netGF.``.
@@ -51,17 +51,17 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _is_parallel(state_dict: Mapping[str, Tensor], file: str) -> bool:
-    """Say whether every key of a network's file has the prefix: a file of which some have it is broken."""
+    """Return whether every key of a network's file has the prefix."""
     return all(key.startswith(f"{file}.{_PREFIX}") for key in state_dict if key.startswith(f"{file}."))
 
 
 def _rename(file: str, name: str) -> str | None:
-    """Return our name of one of the authors' keys; None for a weight that nothing uses."""
+    """Return our name of one of the authors' keys; None for an unused weight."""
     layer, _, rest = name.partition(".")
     if file == "netGF" and layer == _UNUSED:
         return None
     if file == "netGF" and layer in _LAYERS:
-        votes, _, parameter = rest.partition(".")
-        return f"network.layers.{_LAYERS[layer]}.{_VOTES.get(votes, votes)}.{parameter}"
+        scores, _, parameter = rest.partition(".")
+        return f"network.layers.{_LAYERS[layer]}.{_SCORES.get(scores, scores)}.{parameter}"
     renamed = rename_hint_unet_key(name) if file in NETWORKS else None
     return f"{file}.{name}" if renamed is None else f"network.{NETWORKS[file]}.{renamed}"

@@ -1,16 +1,11 @@
-"""Instance-aware Image Colorization (Su et al., CVPR 2020).
-
-One network colors the whole picture, one each thing in its box, and a third blends the features of both.
-Three stages train them one after the other. https://arxiv.org/abs/2005.10825
-"""
+"""Training of the three networks of Su et al., CVPR 2020, in three stages."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, cast
+from typing import Literal, Unpack, cast
 
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
@@ -18,46 +13,56 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma
-from colorzoo.networks.hint_input import AB_SCALE
+from colorzoo.networks.hint_unet import AB_SCALE
 from colorzoo.randomness import picture_generators
-from colorzoo.tasks import ColorizationModule, SingleOptimizerModule, Start, settings_of
-from colorzoo.zoo.su2020.boxes import random_boxes, shares
+from colorzoo.settings import Natural, Positive, flatten_arguments, settings_of
+from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
+from colorzoo.training.optimization import Optimization
+from colorzoo.training.stages import Stage, Start
 from colorzoo.zoo.su2020.extensions import InstanceExtensions, training_points
-from colorzoo.zoo.su2020.inference import Answers, build_network
-from colorzoo.zoo.su2020.network import InstanceOutput
-from colorzoo.zoo.su2020.places import cut, place_boxes
-from colorzoo.zoo.su2020.settings import COPIES, STAGES, InstanceArchitecture
-from colorzoo.zoo.su2020.start import copy_everything, copy_trunk
+from colorzoo.zoo.su2020.model import InstanceArchitecture, InstanceColorization, copy_trunk
+from colorzoo.zoo.su2020.network import InstanceOutput, cut, to_rectangles
 
 LOSS_SCALE = 10 / AB_SCALE  # the paper's Huber loss is on ab / 110 and weighs 10
 GRAY_BELOW = 10.0  # sum of the ranges of a and b in CIE units
+_SIDES = (0.25, 0.7)  # of random boxes, shares of the picture's sides
+
+# The head over the ab grid gets no gradient: no loss of the paper reads it.
+STAGES: Mapping[str, Stage] = {
+    "full": Stage(trains=("model.network.full.*",), leaves=("*.class_head.*",)),
+    "instance": Stage(trains=("model.network.instance.*",), leaves=("*.class_head.*",)),
+    "fusion": Stage(
+        trains=("model.network.layers.*", "model.network.fusion.block10.*", "model.network.fusion.ab_head.*")
+    ),
+}
+
+# As in the authors' training script, the full-image network is copied between two stages to the networks that
+# are not trained yet. Keys: the stage that weights were trained in, the stage that begins.
+COPIES: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("full", "instance"): ("instance",),
+    ("full", "fusion"): ("instance", "fusion"),
+    ("instance", "fusion"): ("fusion",),
+}
 
 
-class Su2020(Answers, SingleOptimizerModule):
-    """Full-image, instance and fusion network, and their three stages of training.
+class Su2020(SingleOptimizerModule):
+    """Trainer of `InstanceColorization`.
 
     Args:
         architecture: The networks.
-        extensions: What is not in the paper.
-        stage: What is trained: ``"full"`` on whole pictures, then ``"instance"`` on boxes, then ``"fusion"``:
-            the fusion layers and the end of the fusion network.
+        extensions: Additions to the paper.
+        stage: ``"full"`` trains the full-image network on whole pictures, then ``"instance"`` that of the
+            boxes, then ``"fusion"`` the fusion layers and the end of the fusion network.
         start: A Local Hints model of the same shape for all three networks, or a model of this class; its
-            weights then go on as those of ``--init_from`` do, see `continue_from`.
+            weights are then used as those of ``--init_from``, see `continue_from`.
         most_boxes: Largest number of boxes of a training picture, the first ones.
-        delta: Where the loss turns linear, in CIE units; 1 in the paper.
-        detector: State dict of torchvision's ``fasterrcnn_resnet50_fpn_v2``, which then looks for boxes where
-            nobody gives them.
-        optimizer: See `SingleOptimizerModule`.
-        lr_scheduler: See `SingleOptimizerModule`.
+        delta: Distance in CIE units above which the loss is linear; 1 in the paper.
+        detector: See `InstanceColorization`.
+        **optimization: See `Optimization`.
     """
 
-    recorded_hparams = ("width", "mask_center", "hint_attention", "scene_blocks", "trunk", "keep_trunk")
-    published_files: ClassVar[Mapping[str, str]] = {
-        "latest_net_GComp.pth": "netGComp",
-        "latest_net_G.pth": "netG",
-        "latest_net_GF.pth": "netGF",
-    }
     stages = STAGES
+    model: InstanceColorization
 
     def __init__(
         self,
@@ -65,63 +70,59 @@ class Su2020(Answers, SingleOptimizerModule):
         extensions: InstanceExtensions = InstanceExtensions(),
         stage: Literal["full", "instance", "fusion"] = "full",
         start: Start | str | None = None,
-        most_boxes: int = 8,
-        delta: float = 1.0,
+        most_boxes: Natural = 8,
+        delta: Positive = 1.0,
         detector: str | None = None,
-        optimizer: OptimizerCallable | None = None,
-        lr_scheduler: LRSchedulerCallable | None = None,
+        **optimization: Unpack[Optimization],
     ) -> None:
-        self.architecture = settings_of(InstanceArchitecture, architecture)
         self.extensions = settings_of(InstanceExtensions, extensions)
-        self.most_boxes, self.delta, self.detector_file = most_boxes, delta, detector
-        super().__init__(optimizer, lr_scheduler, stage=stage, start=start)
-
-    def configure_network(self) -> None:
-        """Build the networks, on the trunk if there is one."""
-        self.network = build_network(self.architecture, self.extensions)
+        self.most_boxes, self.delta = most_boxes, delta
+        model = InstanceColorization(architecture, self.extensions, detector)
+        super().__init__(model, stage=stage, start=start, **optimization)
 
     def take_from(self, source: ColorizationModule) -> None:
-        """Copy a Local Hints model into all networks, or go on with another model of this class.
+        """Copy a Local Hints model into all networks, or continue with another model of this class.
 
         Raises:
-            ColorzooError: It is of another family, shape or input, or the networks have a trunk.
+            ColorzooError: The source is of another family, shape or input, or the networks have a trunk.
         """
         if isinstance(source, Su2020):
-            copy_everything(source, self)
+            copy_everything(source.model, self.model)
             self.continue_from(source.provenance.stage)
         elif self.extensions.keep_trunk:
-            raise ColorzooError("start does not fit: with keep_trunk the networks begin as their trunk.")
+            raise ColorzooError("start does not fit: with keep_trunk the networks start from their trunk.")
         else:
-            copy_trunk(source.network, self.network, "start")
+            copy_trunk(source.model.network, self.model.network, "start")
 
     def continue_from(self, stage: str | None) -> None:
-        """Let a network that was not trained yet begin as the full-image network, as the paper's stages do.
+        """Copy the full-image network to networks that are not trained yet, as between the paper's stages.
 
-        What an unknown stage has trained cannot be told, so that such weights stay as they are.
+        Weights of an unknown stage stay as they are.
         """
+        network = self.model.network
         for name in COPIES.get((stage or "", self.stage or ""), ()):
-            getattr(self.network, name).load_state_dict(self.network.full.state_dict())
+            getattr(network, name).load_state_dict(network.full.state_dict())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Color whole pictures, or the things in them, and compare with the truth."""
+        """Color whole pictures, or the objects in them, and compare with the truth."""
         del batch_idx
         lab = rgb_to_lab(batch["rgb"])
         boxes = self.boxes_of(batch)
         if self.stage == "instance":
-            lab = one_thing_each(lab, boxes, batch)
+            lab = one_object_each(lab, boxes, batch)
         luma, ab = lab[:, :1], lab[:, 1:]
         predicted = self._colored(luma, training_points(self.extensions, ab, batch), boxes)
         errors = smooth_l1_map(predicted, ab, delta=self.delta)
         loss = color_loss(weighted_by_chroma(errors, ab, self.extensions.colorfulness), ab)
-        self.log("train/loss", loss, batch_size=len(lab))
+        self.log_losses({"loss": loss}, len(lab))
         return loss
 
     def _colored(self, luma: Tensor, points: Points, boxes: Sequence[Tensor]) -> Tensor:
-        """Return what the networks of this stage answer."""
+        """Return the ab of the networks of this stage."""
         if self.stage == "fusion":
-            fused: InstanceOutput = self.network(luma, points, Boxes.of(boxes).to(luma.device))
+            fused: InstanceOutput = self.model.network(luma, points, Boxes.of(boxes).to(luma.device))
             return fused.ab
-        return self.network.color(cast(str, self.stage), luma, points)
+        return self.model.network.color(cast(str, self.stage), luma, points)
 
     def boxes_of(self, batch: Batch) -> list[Tensor]:
         """Return the ``(K, 4)`` boxes of each picture in shares, K from 1 to ``most_boxes``."""
@@ -132,20 +133,20 @@ class Su2020(Answers, SingleOptimizerModule):
         ]
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the settings in which PSNR is taken: without and with boxes."""
+        """Return the settings: without and with boxes."""
         return ("automatic", "boxes")
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> list[tuple[str, Guidance]]:
-        """Give nothing, then the boxes of the batch."""
+        """Return no guidance, then the boxes of the batch."""
         boxes = Boxes.of(self.boxes_of(batch)).to(lab.device)
         return [("automatic", Guidance()), ("boxes", Guidance(boxes=boxes))]
 
 
 def color_loss(errors: Tensor, ab: Tensor) -> Tensor:
-    """Return the paper's loss; a picture that is nearly gray counts 0.
+    """Return the paper's loss; nearly gray pictures have weight 0.
 
-    Every picture counts by itself, so that the gradient of a batch is the mean of those of its parts,
-    however processes share it out.
+    The mean is over all pictures, so that the gradient of a batch is the mean of those of its parts in
+    several processes.
 
     Args:
         errors: ``(B, 1, H, W)`` smooth-l1 distances in CIE units.
@@ -155,13 +156,13 @@ def color_loss(errors: Tensor, ab: Tensor) -> Tensor:
     return LOSS_SCALE * (errors.mean(dim=(1, 2, 3)) * colored).mean()
 
 
-def one_thing_each(lab: Tensor, boxes: Sequence[Tensor], batch: Batch) -> Tensor:
-    """Cut one random box out of each ``(B, 3, H, W)`` picture and bring it to the picture's size."""
+def one_object_each(lab: Tensor, boxes: Sequence[Tensor], batch: Batch) -> Tensor:
+    """Crop one random box of each ``(B, 3, H, W)`` picture and resize it to the picture's size."""
     size = (lab.shape[-2], lab.shape[-1])
     crops = []
     for row, generator in enumerate(picture_generators(batch["seed"], "instance")):
         chosen = int(torch.randint(len(boxes[row]), (1,), generator=generator))
-        place = place_boxes(boxes[row][chosen : chosen + 1], size)
+        place = to_rectangles(boxes[row][chosen : chosen + 1], size)
         crops.append(cut(lab[row : row + 1], place, size))
     return torch.cat(crops)
 
@@ -170,3 +171,37 @@ def color_range(ab: Tensor) -> Tensor:
     """Return the range of a plus that of b for each picture: ``(B,)`` in CIE units."""
     low, high = ab.amin(dim=(2, 3)), ab.amax(dim=(2, 3))
     return (high - low).sum(dim=1)
+
+
+def copy_everything(source: InstanceColorization, model: InstanceColorization) -> None:
+    """Copy all weights of another model of the same class.
+
+    Raises:
+        ColorzooError: A setting that changes what weights mean differs.
+    """
+    theirs, ours = (flatten_arguments(type(each), each.hparams) for each in (source, model))
+    for name in model.recorded_hparams:
+        if theirs[name] != ours[name]:
+            raise ColorzooError(
+                f"start does not fit: its {name} is {theirs[name]!r}, here it is {ours[name]!r}."
+            )
+    model.network.load_state_dict(source.network.state_dict())
+
+
+def shares(batch: Batch) -> list[Tensor]:
+    """Return the ``(K, 4)`` boxes of each picture of a batch as shares of its sides, on the CPU."""
+    height, width = batch["rgb"].shape[-2:]
+    scale = torch.tensor([width, height, width, height], dtype=torch.float32)
+    if "boxes" not in batch:
+        return [torch.empty(0, 4)] * len(batch["rgb"])
+    return [each.cpu().reshape(-1, 4) / scale for each in batch["boxes"]]
+
+
+def random_boxes(count: int, generator: torch.Generator) -> Tensor:
+    """Return ``(count, 4)`` random boxes as shares of the sides; for 0 one box, the whole picture."""
+    if count == 0:
+        return torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+    draws = torch.rand(count, 4, generator=generator)
+    side = _SIDES[0] + (_SIDES[1] - _SIDES[0]) * draws[:, :2]
+    start = draws[:, 2:] * (1 - side)
+    return torch.cat([start, start + side], dim=1)

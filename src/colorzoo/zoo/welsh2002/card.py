@@ -11,7 +11,7 @@ WELSH = ModelCard(
     year=2002,
     summary="Gives each pixel the color of an exemplar's place that looks alike; gray without an exemplar.",
     task="colorzoo.zoo.welsh2002.task:Welsh2002",
-    inference="colorzoo.zoo.welsh2002.inference:Welsh2002Inference",
+    model="colorzoo.zoo.welsh2002.model:ColorTransfer",
     parameters=0,
     guidance=("exemplar",),
     smoke=Smoke(hparams={"samples": 9}),

@@ -1,31 +1,88 @@
-"""Both sub-nets of Xu et al. 2020 joined as the paper describes: color, transfer, take hints, color again."""
+"""Networks of Xu et al. 2020: the colorization sub-net, its hints, and the pipeline of both sub-nets."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from colorzoo.color import grid_centers, lab_to_rgb, rgb_to_lab
 from colorzoo.guidance import Points
+from colorzoo.networks.blocks import cells
+from colorzoo.networks.hint_unet import AB_SCALE, HintEncoding, HintUNet, hint_input
+from colorzoo.networks.taps import TapState, Visit
 from colorzoo.randomness import Generators
-from colorzoo.zoo.xu2020.color import ColorNetwork, HintLayout, merge_points, sample_hints, weigh_transfer
+from colorzoo.simulation.points import simulate_points
 from colorzoo.zoo.xu2020.tiles import look_in_tiles, too_large, transfer_in_tiles
-from colorzoo.zoo.xu2020.transfer import PLACE_SETS, Adapt, TransferNetwork, match_look, place_of
-from colorzoo.zoo.xu2020.transforms import Transform
+from colorzoo.zoo.xu2020.transfer import (
+    PLACE_SETS,
+    Adapt,
+    TransferNetwork,
+    Transform,
+    match_look,
+    place_of,
+)
 
-_RANDOM_SEED = 0  # of hints that are drawn: the same picture gets the same colors every time
+_RANDOM_SEED = 0  # of random hints: a picture always gets the same colors
+_PATCH_SIDE_AT = 256  # shorter side in pixels at which a patch has its nominal side
+
+HintLayout = Literal["grid", "dense", "random"]
+"""Hints from transferred colors: a grid of patches, all pixels, or random patches as in training."""
+
+
+class ColorNetwork(nn.Module):
+    """The colorization sub-net: the U-Net of Zhang et al. 2017 with its normalization.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        hint_attention: See `HintUNet`.
+        scene_blocks: See `HintUNet`.
+    """
+
+    def __init__(self, width: float = 1.0, *, hint_attention: bool = False, scene_blocks: int = 0) -> None:
+        super().__init__()
+        self.unet = HintUNet(4, width, hint_attention=hint_attention, scene_blocks=scene_blocks)
+
+    def forward(self, luma: Tensor, points: Points) -> tuple[Tensor, Tensor]:
+        """Color a picture of any size.
+
+        Args:
+            luma: ``(B, 1, H, W)`` in [0, 100].
+            points: Hints of the same size.
+
+        Returns:
+            ab ``(B, 2, H, W)`` in CIE units, and the logits ``(B, 529, ceil(H/4), ceil(W/4))`` of the head
+            that the paper leaves unused.
+        """
+        height, width = luma.shape[-2:]
+        out = self.unet(*hint_input(luma, points, 0.0))
+        rows, columns = cells(height, 4), cells(width, 4)
+        ab = out.ab[:, :, :height, :width].float() * AB_SCALE
+        return ab, out.logits[:, :, :rows, :columns].float()
+
+    def before_taps(self, luma: Tensor, points: Points) -> TapState:
+        """Compute everything before block 9; see `forward` for the arguments."""
+        encoded = self.unet.encode(*hint_input(luma, points, 0.0))
+        return TapState(encoded[:3], (luma.shape[-2], luma.shape[-1]))
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Return ``(B, 2, H, W)`` ab in CIE units."""
+        height, width = state.size
+        trunk, beside9, beside10 = state.maps
+        ab = self.unet.decode(HintEncoding(trunk, beside9, beside10, ()), visit)
+        return ab[:, :, :height, :width].float() * AB_SCALE
 
 
 class ExemplarOutput(NamedTuple):
-    """What each step of the pipeline answers; maps are ``(B, 2, H, W)`` in CIE units.
+    """Results of the steps of the pipeline; maps are ``(B, 2, H, W)`` in CIE units.
 
     Attributes:
         ab: The result.
         logits: ``(B, 529, ceil(H/4), ceil(W/4))``.
-        automatic: Without a reference; the pre-color that the transfer starts from.
-        transferred: What the transfer sub-net made of it.
+        automatic: The colors without a reference, from which the transfer starts.
+        transferred: The result of the transfer sub-net.
     """
 
     ab: Tensor
@@ -35,18 +92,18 @@ class ExemplarOutput(NamedTuple):
 
 
 class ExemplarNetwork(nn.Module):
-    """The pipeline.
+    """The pipeline of both sub-nets: color, transfer, select hints, color again.
 
     Args:
         width: Multiplier of the channel counts of the transfer sub-net.
         color_width: Multiplier of those of the colorization sub-net.
         hint_attention: See `HintUNet`.
         scene_blocks: See `HintUNet`.
-        places: Sets of places at which moments are matched, of ``encoder``, ``skip`` and ``decoder``.
-        hints: How transferred colors become hints, see `sample_hints`.
+        places: Sets of places at which moments are matched: ``encoder``, ``skip`` and ``decoder``.
+        hints: Selection of hints, see `sample_hints`.
         hint_grid: See `sample_hints`.
         hint_patch: See `sample_hints`.
-        transfer_error: See `weigh_transfer`; None takes hints as they are transferred, as in the paper.
+        transfer_error: See `weigh_transfer`; None uses the transferred colors, as in the paper.
     """
 
     centers: Tensor
@@ -74,22 +131,22 @@ class ExemplarNetwork(nn.Module):
     def forward(
         self, luma: Tensor, look: Tensor, *, points: Points | None = None, alpha: Tensor | float = 1.0
     ) -> ExemplarOutput:
-        """Color a picture of any size by the look of a reference.
+        """Color a picture of any size by the moments of a reference.
 
         Args:
             luma: ``(B, 1, H, W)`` in [0, 100].
             look: ``(B, 2, 1856w)``, see `TransferNetwork.look`.
-            points: Colors that the user gives besides; they go before those of the reference.
-            alpha: How far statistics move to those of the reference, 0 to 1.
+            points: Colors of the user, which override those of the reference.
+            alpha: Strength of the transfer, 0 to 1.
         """
-        automatic, transferred, hints = self.looked_up(luma, look, points=points, alpha=alpha)
+        automatic, transferred, hints = self.transferred_hints(luma, look, points=points, alpha=alpha)
         ab, logits = self.color(luma, hints)
         return ExemplarOutput(ab, logits, automatic, transferred)
 
-    def looked_up(
+    def transferred_hints(
         self, luma: Tensor, look: Tensor, *, points: Points | None = None, alpha: Tensor | float = 1.0
     ) -> tuple[Tensor, Tensor, Points]:
-        """Return the pre-color, the transferred color, and the hints of the last pass; as `forward`."""
+        """Return automatic colors, transferred colors, and the hints of the last pass; see `forward`."""
         automatic, logits = self.color(luma, points or Points.none(luma))
         transferred = self.transferred(luma, automatic, look, alpha)
         colors = transferred
@@ -99,7 +156,7 @@ class ExemplarNetwork(nn.Module):
         return automatic, transferred, merge_points(points, hints)
 
     def transferred(self, luma: Tensor, ab: Tensor, look: Tensor, alpha: Tensor | float = 1.0) -> Tensor:
-        """Return the ab ``(B, 2, H, W)`` of a colored picture with the look of a reference (T_ab)."""
+        """Return the ab ``(B, 2, H, W)`` of a colored picture after the transfer (T_ab)."""
         content = lab_to_rgb(torch.cat([luma, ab], dim=1))
         if too_large(content):
             targets = self.transfer.split_look(look)
@@ -109,15 +166,15 @@ class ExemplarNetwork(nn.Module):
         return rgb_to_lab(rgb.clamp(0, 1))[:, 1:]
 
     def look(self, rgb: Tensor) -> Tensor:
-        """Return the look of references ``(B, 3, H, W)``, large ones in tiles."""
+        """Return the moments of references ``(B, 3, H, W)``; large ones are processed in tiles."""
         return look_in_tiles(self.transfer, rgb) if too_large(rgb) else self.transfer.look(rgb)
 
     def adapt(self, look: Tensor, alpha: Tensor | float = 1.0) -> Adapt:
-        """Return what matches the moments of a look at the places that are switched on."""
+        """Return a function that matches moments at the active places."""
         return match_look(self.transfer.split_look(look), self.places, alpha)
 
     def adapt_maps(self, style: Tensor, transform: Transform, alpha: float = 1.0) -> Adapt:
-        """Return what applies a transform that needs the feature maps of a reference ``(B, 3, H, W)``."""
+        """Return a function that applies a transform with the maps of a reference ``(B, 3, H, W)``."""
         maps = self.transfer.style_maps(style)
 
         def adapt(place: str, content: Tensor) -> Tensor:
@@ -127,5 +184,92 @@ class ExemplarNetwork(nn.Module):
         return adapt
 
     def hints_of(self, ab: Tensor, generators: Generators) -> Points:
-        """Sample transferred colors as this network is set to."""
+        """Select hints from transferred colors."""
         return sample_hints(ab, generators, kind=self.hints, grid=self.hint_grid, patch=self.hint_patch)
+
+
+def sample_hints(
+    ab: Tensor, generators: Generators, *, kind: HintLayout = "grid", grid: int = 8, patch: int = 5
+) -> Points:
+    """Select hints from transferred colors.
+
+    Args:
+        ab: ``(B, 2, H, W)`` in CIE units.
+        generators: Random generators for ``random``.
+        kind: See `HintLayout`.
+        grid: Cells of ``grid`` along each side.
+        patch: Side of a patch in pixels of a picture of 256; it grows with the picture.
+    """
+    match kind:
+        case "dense":
+            return Points(ab, torch.ones_like(ab[:, :1]))
+        case "random":
+            return simulate_points(ab, generators)
+        case "grid":
+            return grid_hints(ab, grid, patch)
+
+
+def grid_hints(ab: Tensor, grid: int, patch: int) -> Points:
+    """Place a patch of its mean color at the center of each cell of a grid; see `sample_hints`."""
+    ab = ab.float()
+    height, width = ab.shape[-2:]
+    side = patch * min(height, width) / _PATCH_SIDE_AT
+    rows, columns = (_patches(length, grid, side, ab) for length in (height, width))
+    with torch.autocast(ab.device.type, enabled=False):  # bfloat16 would round colors
+        mean = _normalized(rows) @ ab @ _normalized(columns).T
+        painted = rows.T @ mean @ columns
+    cover = rows.sum(0)[:, None] * columns.sum(0)  # more than 1 where patches of a tiny picture overlap
+    return Points(painted / cover.clamp(min=1), (cover > 0).to(ab).expand_as(ab[:, :1]).clone())
+
+
+def _patches(length: int, grid: int, side: float, like: Tensor) -> Tensor:
+    """Return ``(grid, length)`` in {0, 1}: 1 for the pixels of an axis in the patch of each cell."""
+    pixel = torch.arange(length, device=like.device)
+    center = (torch.arange(grid, device=like.device) + 0.5) * length / grid
+    extent = (torch.zeros_like(center) + side).round().clamp(min=1)  # whole pixels, at least one
+    first = (center - extent / 2).floor().clamp(min=0)[:, None]
+    inside = (pixel >= first) & (pixel < first + extent[:, None])
+    return inside.to(like.dtype)
+
+
+def _normalized(patches: Tensor) -> Tensor:
+    return patches / patches.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def weigh_transfer(
+    transferred: Tensor, automatic: Tensor, logits: Tensor, centers: Tensor, error: float
+) -> Tensor:
+    """Average transferred and automatic colors, weighted by their precision (ours).
+
+    Both are treated as measurements of the same color. The variance of the automatic one is that of the
+    network's distribution; that of the transferred one is the excess of its squared distance from the
+    automatic colors, at least ``error`` squared. References that do not fit thus get little weight.
+
+    Args:
+        transferred: ``(B, 2, H, W)`` in CIE units.
+        automatic: ``(B, 2, H, W)``.
+        logits: ``(B, 529, ceil(H/4), ceil(W/4))`` over the ab grid.
+        centers: ``(529, 2)`` colors of the grid.
+        error: Standard deviation of a good transfer in CIE units.
+    """
+    variance = F.interpolate(_variance(logits, centers), size=transferred.shape[-2:], mode="bilinear")
+    apart = (transferred - automatic).square().mean(dim=1, keepdim=True)
+    excess = (apart - variance).mean(dim=(1, 2, 3), keepdim=True).clamp(min=error**2)
+    return automatic + variance / (variance + excess) * (transferred - automatic)
+
+
+def _variance(logits: Tensor, centers: Tensor) -> Tensor:
+    """Return the mean variance of a and b ``(B, 1, h, w)`` of a distribution over the ab grid."""
+    with torch.autocast(logits.device.type, enabled=False):  # differences of large squares
+        share = logits.float().softmax(dim=1)
+        mean = torch.einsum("bqhw,qc->bchw", share, centers)
+        square = torch.einsum("bqhw,q->bhw", share, centers.square().sum(dim=1))
+        return ((square - mean.square().sum(dim=1)) / 2).clamp(min=0).unsqueeze(1)
+
+
+def merge_points(given: Points | None, hints: Points) -> Points:
+    """Merge the points of a user with hints; points override hints."""
+    if given is None:
+        return hints
+    ab = torch.where(given.mask > 0, given.ab, hints.ab)
+    return Points(ab, torch.maximum(given.mask, hints.mask))

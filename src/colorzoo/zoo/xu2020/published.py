@@ -1,6 +1,6 @@
 """Names of the authors' state dicts (encoder 20 keys, decoder 18, colorization net 107) and ours.
 
-torchvision's VGG-19 serves as the encoder too.
+The weights of torchvision's VGG-19 can be used for the encoder, too.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _ONLY_DECODER = "conv1_2_2.weight"
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of one of the three networks; unknown keys stay, so that a strict load names them.
+    """Rename the keys of one of the three networks; unknown keys stay, so that a strict load reports them.
 
-    Of torchvision's VGG-19 the layers behind the encoder are left out; the encoder's first layer, which
-    normalizes for it, stays as it is made.
+    The layers of torchvision's VGG-19 after the encoder are left out; the encoder's first layer, which
+    normalizes, is not part of it.
     """
     if _ONLY_VGG19 in state_dict:
         return _from_vgg19(state_dict)

@@ -1,85 +1,114 @@
-"""Stylization-Based Architecture for Fast Deep Exemplar Colorization (Xu et al., CVPR 2020).
-
-A transfer sub-net gives a pre-colored picture the feature statistics of a reference; samples of its
-chrominance are hints for a colorization sub-net. https://openaccess.thecvf.com (CVPR 2020, pages 9363-9372)
-"""
+"""Training of both sub-nets of Xu et al., CVPR 2020, in stages."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from dataclasses import dataclass
+from typing import Literal, Unpack
 
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
+from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.errors import ColorzooError, WeightsError
-from colorzoo.guidance import Exemplar, Guidance, Points, PointSimulation, simulate_points
-from colorzoo.networks.hint_start import fitting_unet
-from colorzoo.randomness import picture_generators
-from colorzoo.tasks import ColorizationModule, SingleOptimizerModule, Stage, Start, settings_of
+from colorzoo.guidance import Exemplar, Guidance, Points
+from colorzoo.networks.hint_unet import AB_SCALE, fitting_unet
+from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.settings import Positive, Probability, Weight, settings_of
+from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
+from colorzoo.training.optimization import Optimization
+from colorzoo.training.stages import Stage, Start
 from colorzoo.weights import apply_weights
-from colorzoo.zoo.xu2020.backbone import MASK_CENTER, drop_backbone
-from colorzoo.zoo.xu2020.exposure import exposed_hints, recoloring_loss
-from colorzoo.zoo.xu2020.extensions import EXTRA_STAGES, ExemplarExtensions
-from colorzoo.zoo.xu2020.inference import Answers, build_network
-from colorzoo.zoo.xu2020.losses import masked_huber, reconstruction_losses
-from colorzoo.zoo.xu2020.references import foreign_references, self_references
-from colorzoo.zoo.xu2020.settings import STAGES, ExemplarArchitecture, ExemplarObjective
+from colorzoo.zoo.xu2020.extensions import Extensions
+from colorzoo.zoo.xu2020.model import MASK_CENTER, Architecture, StylizationColorization
+from colorzoo.zoo.xu2020.network import ExemplarNetwork, grid_hints
+from colorzoo.zoo.xu2020.transfer import Encoder, keep, pad_picture
+
+_AREA = (0.3, 1.0)  # range of the share of a picture in a reference made from it
+_TURN = (60.0, 300.0)  # range of the rotation of hues of an unrelated reference in degrees
+_SHIFT = 30.0  # largest shift of its colors in CIE units
+_WRONG_SHARE, _WRONG_SHIFT = 0.3, 30.0  # share of shifted contents, and their largest shift in CIE units
+
+_COLOR_DECODER = (
+    *("up8", "skip3", "block8", "attention", "inject", "up9", "skip2", "block9"),
+    *("up10", "skip1", "block10", "ab_head"),
+)
+STAGES: Mapping[str, Stage] = {
+    "decoder": Stage(trains=("model.network.transfer.decoder.*",)),
+    # the paper's loss does not read the head over the ab grid
+    "color": Stage(trains=("model.network.color.*",), leaves=("*.class_head.*",)),
+    # ours: both halves of the transfer sub-net together, if no VGG-19 is available
+    "encoder": Stage(trains=("model.network.transfer.*",)),
+    # ours: the decoder of the colorization sub-net alone, on transferred hints
+    "exposure": Stage(trains=tuple(f"model.network.color.unet.{name}.*" for name in _COLOR_DECODER)),
+}
 
 
-class Xu2020(Answers, SingleOptimizerModule):
-    """Exemplar colorization by stylization.
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the losses of both sub-nets.
+
+    Attributes:
+        image_weight: Weight of the squared error of the picture, for the decoder.
+        perceptual_weight: Weight of the squared error of relu4_1; the paper does not name the layer.
+        hint_weight: lambda of the masked Huber loss.
+        delta: delta of the masked Huber loss, for ab over 110; the paper gives none.
+    """
+
+    image_weight: Weight = 0.8
+    perceptual_weight: Weight = 0.2
+    hint_weight: Weight = 10.0
+    delta: Positive = 1.0
+
+
+class Xu2020(SingleOptimizerModule):
+    """Trainer of `StylizationColorization`.
 
     Args:
         architecture: The sub-nets.
         objective: The losses.
-        extensions: What is not in the paper.
-        stage: What is trained: the ``decoder`` of the transfer sub-net, or the ``color`` sub-net; ours are
-            ``encoder`` and ``exposure``, see `EXTRA_STAGES`.
+        extensions: Additions to the paper.
+        stage: The trained part: the ``decoder`` of the transfer sub-net, or the ``color`` sub-net;
+            ``encoder`` and ``exposure`` are ours, see `STAGES`.
         start: A Local Hints model for the colorization sub-net, or a model of this class.
         stop_probability: p of the number of simulated points, P(n) = (1 - p)^n p.
-        optimizer: See `SingleOptimizerModule`.
-        lr_scheduler: See `SingleOptimizerModule`.
+        **optimization: See `Optimization`.
     """
 
-    recorded_hparams = ("width", "color_width", "hint_attention", "scene_blocks", "backbone")
-    stages: ClassVar[Mapping[str, Stage]] = {**STAGES, **EXTRA_STAGES}
+    stages = STAGES
+    model: StylizationColorization
 
     def __init__(
         self,
-        architecture: ExemplarArchitecture = ExemplarArchitecture(),
-        objective: ExemplarObjective = ExemplarObjective(),
-        extensions: ExemplarExtensions = ExemplarExtensions(),
+        architecture: Architecture = Architecture(),
+        objective: Objective = Objective(),
+        extensions: Extensions = Extensions(),
         stage: Literal["decoder", "color", "encoder", "exposure"] = "color",
         start: Start | str | None = None,
-        stop_probability: float = 1 / 8,
-        optimizer: OptimizerCallable | None = None,
-        lr_scheduler: LRSchedulerCallable | None = None,
+        stop_probability: Probability = 1 / 8,
+        **optimization: Unpack[Optimization],
     ) -> None:
-        self.architecture = settings_of(ExemplarArchitecture, architecture)
-        self.objective = settings_of(ExemplarObjective, objective)
-        self.extensions = settings_of(ExemplarExtensions, extensions)
+        self.objective = settings_of(Objective, objective)
+        self.extensions = settings_of(Extensions, extensions)
         self.stop_probability = stop_probability
-        super().__init__(optimizer, lr_scheduler, stage=stage, start=start)
-
-    def configure_network(self) -> None:
-        """Build both sub-nets."""
-        self.network = build_network(self.architecture, self.extensions)
+        model = StylizationColorization(architecture, self.extensions)
+        super().__init__(model, stage=stage, start=start, **optimization)
 
     def setup(self, stage: str) -> None:
         """Begin training.
 
         Raises:
-            WeightsError: The decoder is to be trained for an encoder of random weights.
+            WeightsError: The decoder would be trained for an encoder with random weights.
         """
         super().setup(stage)
         known = self.trained or self.start is not None
         if stage == "fit" and self.stage == "decoder" and not (known or self.allow_untrained):
             raise WeightsError(
-                "stage decoder needs a trained encoder, which it leaves as it is: convert a VGG-19 by "
+                "stage decoder needs a trained encoder, which stays frozen: convert a VGG-19 by "
                 "`colorzoo weights convert xu2020 VGG19.pth vgg.safetensors` and give --init_from "
                 "vgg.safetensors."
             )
@@ -88,15 +117,15 @@ class Xu2020(Answers, SingleOptimizerModule):
         """Copy another model of this class, or a Local Hints model into the colorization sub-net.
 
         Raises:
-            ColorzooError: It is of another family or shape, other input, or has nothing for the stage.
+            ColorzooError: The source is of another family, shape or input, or does not fit the stage.
         """
         if isinstance(source, Xu2020):
-            apply_weights(self, source.state_dict(), name="start", published=False)
+            apply_weights(self.model, source.model.state_dict(), name="start", published=False)
             return
         if self.stage == "decoder":
             raise ColorzooError("start does not fit: stage decoder needs an encoder, which only Xu2020 has.")
-        unet = self.network.color.unet
-        unet.load_state_dict(fitting_unet(source.network, unet, mask_center=MASK_CENTER, purpose="start"))
+        unet, theirs = self.model.network.color.unet, source.model.network
+        unet.load_state_dict(fitting_unet(theirs, unet, mask_center=MASK_CENTER, purpose="start"))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Take the step of the stage."""
@@ -105,38 +134,38 @@ class Xu2020(Answers, SingleOptimizerModule):
             case "decoder":
                 losses = self._reconstruction_losses(batch["rgb"])
             case "encoder":
-                losses = {"loss": recoloring_loss(self.network, batch)}
+                losses = {"loss": recoloring_loss(self.model.network, batch)}
             case _:
                 losses = {"loss": self._color_loss(batch)}
-        self.log_dict({f"train/{k}": v for k, v in losses.items()}, batch_size=len(batch["rgb"]))
+        self.log_losses(losses, len(batch["rgb"]))
         return losses["loss"]
 
     def _reconstruction_losses(self, rgb: Tensor) -> dict[str, Tensor]:
-        """Give pictures back without any transfer: squared errors of the picture and of its features."""
-        weigh, transfer = self.objective, self.network.transfer
+        """Reconstruct pictures without a transfer: squared errors of the picture and of its features."""
+        weigh, transfer = self.objective, self.model.network.transfer
         image, perceptual = reconstruction_losses(transfer.encoder, transfer(rgb), rgb)
         loss = weigh.image_weight * image + weigh.perceptual_weight * perceptual
         return {"loss": loss, "image": image, "perceptual": perceptual}
 
     def _color_loss(self, batch: Batch) -> Tensor:
-        """Spread points of true color, those pixels weighing more (L_c of the paper)."""
+        """Color from points, whose pixels have a larger weight (L_c of the paper)."""
         weigh, lab = self.objective, rgb_to_lab(batch["rgb"])
         points = self._training_hints(lab, batch)
-        found, _ = self.network.color(lab[:, :1], points)
+        found, _ = self.model.network.color(lab[:, :1], points)
         return masked_huber(found, lab[:, 1:], points.mask, hint_weight=weigh.hint_weight, delta=weigh.delta)
 
     @torch.no_grad()
     def _training_hints(self, lab: Tensor, batch: Batch) -> Points:
-        """Draw the paper's points, or what the extensions give instead."""
+        """Draw the paper's points, or the hints of the extensions."""
         ours = self.extensions
         simulation = PointSimulation(self.stop_probability, reveal_all=0.0, none=ours.none_share)
         drawn = simulate_points(lab[:, 1:], picture_generators(batch["seed"], "points"), simulation)
         if not ours.grid_share + ours.transferred_share:
             return drawn
-        return exposed_hints(self.network, ours, drawn, lab, batch)
+        return exposed_hints(self.model.network, ours, drawn, lab, batch)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return with which references validation colors each picture: none, its own, one of other colors."""
+        """Return the references: none, one of the picture itself, one of other colors."""
         return "automatic", "self", "other"
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
@@ -146,7 +175,114 @@ class Xu2020(Answers, SingleOptimizerModule):
         made = self_references(lab_to_rgb(lab), seeds)
         return Guidance(exemplar=Exemplar(made if setting == "self" else foreign_references(made, seeds)))
 
-    @classmethod
-    def for_inference(cls, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return what a weight file needs: all but the weights that the embedded backbone brings along."""
-        return drop_backbone(super().for_inference(state_dict))
+
+def masked_huber(
+    ab: Tensor, target: Tensor, mask: Tensor, *, hint_weight: float = 10.0, delta: float = 1.0
+) -> Tensor:
+    """Return the mean Huber distance with a larger weight of hinted pixels (L_c of the paper).
+
+    Args:
+        ab: ``(B, 2, H, W)`` prediction in CIE units.
+        target: ``(B, 2, H, W)`` truth in CIE units.
+        mask: ``(B, 1, H, W)`` in {0, 1}.
+        hint_weight: lambda: prediction and truth are both multiplied by ``1 + lambda * mask``.
+        delta: Distance of ab over 110 above which the loss is linear.
+    """
+    weight = (1 + hint_weight * mask) / AB_SCALE
+    return F.huber_loss(weight * ab, weight * target, delta=delta)
+
+
+def reconstruction_losses(encoder: Encoder, rgb: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean squared errors of the picture and of its relu4_1.
+
+    Args:
+        encoder: Encoder of the features; no gradient reaches those of the target.
+        rgb: ``(B, 3, H, W)`` reconstruction.
+        target: ``(B, 3, H, W)`` in [0, 1].
+    """
+    found = encoder(pad_picture(rgb), keep).bottom.float()
+    wanted = encoder(pad_picture(target), keep).bottom.detach().float()
+    return F.mse_loss(rgb, target), F.mse_loss(found, wanted)
+
+
+def recoloring_loss(network: ExemplarNetwork, batch: Batch) -> Tensor:
+    """Return the squared error of pictures after a transfer from a part of themselves (stage ``encoder``)."""
+    rgb = batch["rgb"]
+    lab = rgb_to_lab(rgb)
+    look = network.look(reference_of(batch))
+    with torch.no_grad():
+        automatic, _ = network.color(lab[:, :1], Points.none(lab))
+        content = lab_to_rgb(torch.cat([lab[:, :1], _contents(automatic, lab[:, 1:], batch)], dim=1))
+    return F.mse_loss(network.transfer(content, network.adapt(look)), rgb)
+
+
+def exposed_hints(
+    network: ExemplarNetwork, extensions: Extensions, drawn: Points, lab: Tensor, batch: Batch
+) -> Points:
+    """Replace the hints of a share of the pictures by the grid of inference, with true or transferred colors.
+
+    Args:
+        network: The network.
+        extensions: The shares.
+        drawn: Hints of the other pictures.
+        lab: ``(B, 3, H, W)`` truth.
+        batch: The batch.
+    """
+    draws = draw_uniform(picture_generators(batch["seed"], "hints"), len(lab), 1, lab.device)
+    share = draws[..., None, None]
+    colors = lab[:, 1:]
+    if extensions.transferred_share:
+        colors = torch.where(
+            share < extensions.transferred_share, _transferred(network, lab[:, :1], batch), colors
+        )
+    grid = grid_hints(colors, network.hint_grid, network.hint_patch)
+    is_grid = share < extensions.transferred_share + extensions.grid_share
+    return Points(torch.where(is_grid, grid.ab, drawn.ab), torch.where(is_grid, grid.mask, drawn.mask))
+
+
+def _transferred(network: ExemplarNetwork, luma: Tensor, batch: Batch) -> Tensor:
+    """Transfer from a picture's own reference, an unrelated one, or a mixture of both."""
+    reference = reference_of(batch)
+    own, foreign = network.look(reference), network.look(foreign_references(reference, batch["seed"]))
+    draws = draw_uniform(picture_generators(batch["seed"], "mixture"), len(luma), 2, luma.device)
+    part = torch.where(draws[:, :1] < 0.5, draws[:, 1:], (draws[:, 1:] < 0.5).float())[:, :, None]
+    automatic, _ = network.color(luma, Points.none(luma))
+    return network.transferred(luma, automatic, part * own + (1 - part) * foreign)
+
+
+def _contents(automatic: Tensor, ab: Tensor, batch: Batch) -> Tensor:
+    """Return the colors ``(B, 2, H, W)`` before the transfer: mostly automatic ones, some true ones shifted.
+
+    The latter are as vivid as typical pictures for `stylize`, and teach the network to replace such colors.
+    """
+    draws = draw_uniform(picture_generators(batch["seed"], "content"), len(ab), 4, ab.device)[..., None, None]
+    wrong = ab * (1.5 * draws[:, :1]) + _WRONG_SHIFT * (2 * draws[:, 1:3] - 1)
+    return torch.where(draws[:, 3:] < _WRONG_SHARE, wrong, automatic)
+
+
+def reference_of(batch: Batch) -> Tensor:
+    """Return the references of a batch, or parts of the pictures themselves if the data has none."""
+    given: Tensor | None = dict(batch).get("reference")  # type: ignore[assignment]
+    return self_references(batch["rgb"], batch["seed"]) if given is None else given
+
+
+def self_references(rgb: Tensor, seeds: Tensor) -> Tensor:
+    """Return a part of each picture ``(B, 3, H, W)``, enlarged, half of them mirrored."""
+    return crop_flip_reference(rgb, picture_generators(seeds, "referen"), scale=_AREA)
+
+
+def foreign_references(rgb: Tensor, seeds: Tensor) -> Tensor:
+    """Return references with other colors, as those of unrelated pictures.
+
+    Neighbors in the batch are not used, because they depend on the number of processes.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` references in [0, 1].
+        seeds: ``(B,)``, seeds of the pictures.
+    """
+    lab = rgb_to_lab(rgb)
+    draws = draw_uniform(picture_generators(seeds, "foreign"), len(rgb), 3, rgb.device)[..., None, None]
+    angle = torch.deg2rad(_TURN[0] + (_TURN[1] - _TURN[0]) * draws[:, 0])
+    a, b = lab[:, 1], lab[:, 2]
+    turned = torch.stack([angle.cos() * a - angle.sin() * b, angle.sin() * a + angle.cos() * b], dim=1)
+    return lab_to_rgb(torch.cat([lab[:, :1], turned + _SHIFT * (2 * draws[:, 1:] - 1)], dim=1))

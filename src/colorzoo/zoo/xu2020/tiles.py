@@ -1,7 +1,7 @@
-"""The transfer sub-net in tiles: memory stays that of a tile, statistics are those of the whole picture.
+"""The transfer sub-net in tiles, with the statistics of the whole picture and the memory of a tile.
 
-A tile's maps are right where the tile reaches far enough around them. Statistics of a place depend on those
-of the places before it: the tiles are walked through once for each group of places, and once for the answer.
+Maps are exact except near the border of a tile. Statistics of a place depend on those of the places before
+it: there is a pass over all tiles for each group of places, and one for the result.
 """
 
 from __future__ import annotations
@@ -12,14 +12,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from colorzoo.zoo.xu2020.transfer import BOTTOM, PLACES, Adapt, TransferNetwork, pad_picture, place_of
-from colorzoo.zoo.xu2020.transforms import EPSILON, Moments, match_moments
+from colorzoo.zoo.xu2020.transfer import (
+    BOTTOM,
+    EPSILON,
+    PLACES,
+    Adapt,
+    Moments,
+    TransferNetwork,
+    match_moments,
+    pad_picture,
+    place_of,
+)
 
 HALO = 64
-"""Pixels around a tile: all convolutions one after the other reach 60."""
+"""Pixels around a tile; the receptive field of all convolutions together is 60 to each side."""
 
 TILED_ABOVE, TILE = 1_500_000, 768
-"""Pixels of a picture from which tiles are used, and their side without the halo."""
+"""Number of pixels of a picture above which tiles are used, and their side without the halo."""
 
 _GROUPS = (
     ("encoder1",),
@@ -34,7 +43,7 @@ _GROUPS = (
 
 
 class _EnoughError(Exception):
-    """The last place of a group was seen: the rest of the network need not run."""
+    """Ends a pass after the last place of a group."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,7 @@ class Window:
 
     Attributes:
         rows: First and last (exclusive) row with the halo.
-        columns: The same of columns.
+        columns: First and last (exclusive) column with the halo.
         core: First and last row and first and last column without the halo.
     """
 
@@ -64,7 +73,7 @@ class Window:
 
 
 class RunningMoments:
-    """Mean and deviation over parts that come one after the other, in float64."""
+    """Mean and deviation over successive parts, in float64."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -72,7 +81,7 @@ class RunningMoments:
         self._squares: Tensor | float = 0.0
 
     def add(self, maps: Tensor) -> None:
-        """Count in the pixels of ``(B, C, h, w)``."""
+        """Add the pixels of ``(B, C, h, w)``."""
         part = maps.double()
         count = part.shape[2] * part.shape[3]
         mean = part.mean(dim=(2, 3), keepdim=True)
@@ -87,13 +96,13 @@ class RunningMoments:
         self._count = total
 
     def moments(self) -> Moments:
-        """Return the moments of all that was added."""
+        """Return the moments of all parts."""
         mean, squares = torch.as_tensor(self._mean), torch.as_tensor(self._squares)
         return Moments(mean.float(), (squares / (self._count - 1) + EPSILON).sqrt().float())
 
 
 def too_large(rgb: Tensor) -> bool:
-    """Say whether a picture should go in tiles; a gradient or a graph needs it whole."""
+    """Return whether to process a picture in tiles; never with gradients or in an exported graph."""
     if torch.compiler.is_compiling() or rgb.requires_grad:
         return False
     return rgb.shape[-2] * rgb.shape[-1] > TILED_ABOVE
@@ -113,7 +122,7 @@ def windows(picture: Tensor, side: int) -> Iterator[Window]:
 
 
 def look_in_tiles(network: TransferNetwork, rgb: Tensor, side: int = TILE) -> Tensor:
-    """Return what `TransferNetwork.look` does."""
+    """Return the moments of a reference as `TransferNetwork.look` does."""
     padded = pad_picture(rgb)
     running = {place: RunningMoments() for place in PLACES}
     for window in windows(padded, side):
@@ -129,7 +138,7 @@ def transfer_in_tiles(
     alpha: Tensor | float = 1.0,
     side: int = TILE,
 ) -> Tensor:
-    """Return what `TransferNetwork.forward` does with `match_look` of the same arguments.
+    """Return the result of `TransferNetwork.forward` with `match_look` of the same arguments.
 
     Args:
         network: The transfer sub-net.
@@ -137,7 +146,7 @@ def transfer_in_tiles(
         targets: See `match_look`.
         sets: See `match_look`.
         alpha: See `match_look`.
-        side: Of the tiles, a multiple of 8.
+        side: Side of the tiles, a multiple of 8.
     """
     height, width = rgb.shape[-2:]
     padded = pad_picture(rgb)
@@ -170,7 +179,7 @@ def _known(
     alpha: Tensor | float,
     targets: Mapping[str, Moments],
 ) -> Adapt:
-    """Return what matches moments where those of the whole picture are known."""
+    """Return a function that matches moments at places whose moments of the whole picture are known."""
 
     def adapt(place: str, maps: Tensor) -> Tensor:
         known = place_of(place, sets)

@@ -32,7 +32,7 @@ BASE = ModelCard(
     year=2023,
     summary="Colors a photo; carries the colors of points by attention. The paper's base model.",
     task="colorzoo.zoo.yun2023.task:Yun2023",
-    inference="colorzoo.zoo.yun2023.inference:Yun2023Inference",
+    model="colorzoo.zoo.yun2023.model:IColoriT",
     parameters=89_478_416,
     aliases=("icolorit",),
     guidance=("points",),
@@ -41,7 +41,7 @@ BASE = ModelCard(
     smoke=Smoke(
         hparams={"width": 48, "heads": 3, "depth": 2, "side": 32},
         size=32,
-        scales={"network.head.conv.weight": 0.3},
+        scales={"model.network.head.conv.weight": 0.3},
     ),
 )
 

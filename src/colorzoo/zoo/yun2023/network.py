@@ -1,8 +1,9 @@
-"""The network of iColoriT: a vision transformer on lightness and hints."""
+"""Network of iColoriT: a vision transformer on lightness and hints in cells of 2 x 2 pixels."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from timm.models.vision_transformer_relpos import VisionTransformerRelPos
@@ -11,16 +12,43 @@ from torch.nn import functional as F
 
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Points
-from colorzoo.networks.hint_input import AB_SCALE
-from colorzoo.zoo.yun2023.heads import build_head, to_pixels
-from colorzoo.zoo.yun2023.hints import CELL, hint_image
-from colorzoo.zoo.yun2023.settings import Architecture
+from colorzoo.networks.hint_unet import AB_SCALE
+
+CELL = 2
+"""Side of a hint in pixels, the only one that the authors trained."""
 
 _CHANNELS = 4  # lightness, a, b, hint
+_HEADS = 8  # of the attention head
+
+Head = Literal["convolution", "linear", "attention"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of the transformer; the defaults are those of the published base model.
+
+    Attributes:
+        width: Channels of a token: 768 (base), 384 (S), 192 (T).
+        heads: Number of attention heads; 64 channels each in the paper.
+        depth: Number of blocks.
+        patch: Side in pixels of the square of one token.
+        side: Side in pixels of the square to which every picture is squashed; a multiple of `patch`.
+        head: Layer from tokens to pixels: the paper's local stabilizing layer, or an alternative of its
+            ablation.
+        mask_center: Subtracted from the hint channel; 0 in all published files.
+    """
+
+    width: int = 768
+    heads: int = 12
+    depth: int = 12
+    patch: int = 16
+    side: int = 224
+    head: Head = "convolution"
+    mask_center: float = 0.0
 
 
 class QueryValueLinear(nn.Linear):
-    """Queries, keys and values of an attention whose keys have no bias, as in BEiT.
+    """Linear layer of queries, keys and values without a bias of the keys, as in BEiT.
 
     Args:
         width: Channels of a token.
@@ -37,11 +65,61 @@ class QueryValueLinear(nn.Linear):
         return F.linear(tokens, self.weight, bias)
 
 
-class IColoriTNetwork(nn.Module):
-    """The transformer with the paper's normalization around it (L - 50 over 100, ab over 110).
+class ConvolutionHead(nn.Module):
+    """The local stabilizing layer: a 3 x 3 convolution over the tokens.
 
     Args:
-        architecture: Its numbers.
+        width: Channels of a token.
+        out: Output numbers per token.
+    """
+
+    def __init__(self, width: int, out: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, out, 3, padding=1, padding_mode="reflect")
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map ``(B, N, width)``, a square row by row, to ``(B, N, out)``."""
+        batch, count, width = tokens.shape
+        side = round(count**0.5)
+        square = tokens.transpose(1, 2).reshape(batch, width, side, side)
+        outputs: Tensor = self.conv(square)
+        return outputs.flatten(2).transpose(1, 2)
+
+
+class NeighborAttentionHead(nn.Module):
+    """Attention of each token to itself and its eight neighbors.
+
+    Args:
+        width: Channels of a token.
+        out: Output numbers per token.
+        side: Tokens along each side of the square.
+    """
+
+    near: Tensor
+
+    def __init__(self, width: int, out: int, side: int) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.proj = nn.Linear(width, out)
+        place = torch.cartesian_prod(torch.arange(side), torch.arange(side))
+        apart = (place[:, None] - place).abs().amax(dim=-1)
+        self.register_buffer("near", apart <= 1, persistent=False)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map ``(B, N, width)``, a square row by row, to ``(B, N, out)``."""
+        batch, count, width = tokens.shape
+        qkv = self.qkv(tokens).view(batch, count, 3, _HEADS, width // _HEADS)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=self.near)
+        outputs: Tensor = self.proj(mixed.transpose(1, 2).reshape(batch, count, width))
+        return outputs
+
+
+class IColoriTNetwork(nn.Module):
+    """The transformer with the paper's normalization: L - 50 over 100, ab over 110.
+
+    Args:
+        architecture: Its settings.
 
     Raises:
         ColorzooError: The side is not a multiple of the patch and of a hint's cell.
@@ -56,6 +134,7 @@ class IColoriTNetwork(nn.Module):
             raise ColorzooError(f"side must be even and a multiple of patch, got {side} and {patch}.")
         self.side, self.patch, self.mask_center = side, patch, architecture.mask_center
         self.trunk = build_trunk(architecture)
+        self.trunk.patch_embed.proj.keep_float32 = True  # for `speed_up`; see `embed`
         self.register_buffer("positions", sinusoid((side // patch) ** 2, width), persistent=False)
         self.head = build_head(architecture.head, width, 2 * patch**2, side // patch)
 
@@ -74,17 +153,17 @@ class IColoriTNetwork(nn.Module):
         return F.interpolate(AB_SCALE * ab, size=size, mode="bicubic", align_corners=False)
 
     def paint(self, seen: Tensor) -> Tensor:
-        """Answer ab / 110 ``(B, 2, side, side)`` for a `hint_image`."""
+        """Return ab / 110 ``(B, 2, side, side)`` for a `hint_image`."""
         tokens = self.embed(seen) + self.positions
         for block in self.trunk.blocks:
             tokens = block(tokens)
-        spoken = self.head(self.trunk.norm(tokens))
-        return to_pixels(spoken.float().tanh(), self.patch)
+        outputs = self.head(self.trunk.norm(tokens))
+        return to_pixels(outputs.float().tanh(), self.patch)
 
     def embed(self, seen: Tensor) -> Tensor:
         """Return the tokens ``(B, N, width)`` of a `hint_image`, without positions."""
-        # in float32: a fiftieth of the work, all that the network knows of the hints, and a convolution of
-        # which some releases of oneDNN make nonsense in bfloat16
+        # in float32: some releases of oneDNN compute this convolution wrongly in bfloat16, and it is only a
+        # fiftieth of the work
         with torch.autocast(seen.device.type, enabled=False):
             tokens: Tensor = self.trunk.patch_embed(seen.float())
         return tokens
@@ -111,7 +190,7 @@ def build_trunk(architecture: Architecture) -> Any:
 
 
 def sinusoid(count: int, width: int) -> Tensor:
-    """Return ``(count, width)``: sines (even channels) and cosines of the number of a token, row by row."""
+    """Return ``(count, width)``: sines (even channels) and cosines of the index of a token, row by row."""
     channel = torch.arange(width, dtype=torch.float64)
     period = 10000 ** (2 * (channel // 2) / width)
     angle = torch.arange(count, dtype=torch.float64)[:, None] / period
@@ -119,7 +198,7 @@ def sinusoid(count: int, width: int) -> Tensor:
 
 
 def initialize(network: IColoriTNetwork) -> None:
-    """Draw the weights of the transformer as the authors do; there is no pretrained start."""
+    """Initialize the transformer as the authors do."""
     for name, module in network.named_modules():
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
@@ -127,3 +206,64 @@ def initialize(network: IColoriTNetwork) -> None:
                 nn.init.zeros_(module.bias)
         elif name.endswith("rel_pos"):
             nn.init.trunc_normal_(module.relative_position_bias_table, std=0.02, a=-0.02, b=0.02)
+
+
+def build_head(kind: Head, width: int, out: int, side: int) -> nn.Module:
+    """Build a head for ``side`` x ``side`` tokens."""
+    if kind == "convolution":
+        return ConvolutionHead(width, out)
+    return nn.Linear(width, out) if kind == "linear" else NeighborAttentionHead(width, out, side)
+
+
+def to_pixels(outputs: Tensor, patch: int) -> Tensor:
+    """Arrange the outputs of tokens ``(B, N, patch * patch * 2)`` as pixels ``(B, 2, S, S)``.
+
+    The order of a token's numbers is row in the patch, column, a and b, which is not PixelShuffle's.
+    """
+    batch, count, _ = outputs.shape
+    side = round(count**0.5)
+    pixels = outputs.view(batch, side, side, patch, patch, 2).permute(0, 5, 1, 3, 2, 4)
+    return pixels.reshape(batch, 2, side * patch, side * patch)
+
+
+def hint_image(luma: Tensor, points: Points, side: int, mask_center: float) -> Tensor:
+    """Return the network's input of a picture and its hints.
+
+    Args:
+        luma: ``(B, 1, H, W)`` in [0, 100].
+        points: Hints of the same size.
+        side: Side of the square.
+        mask_center: Subtracted from the hint channel.
+
+    Returns:
+        ``(B, 4, side, side)``: (L - 50) / 100, and a / 110, b / 110 and mask of the hints, 0 elsewhere.
+    """
+    gray = F.interpolate(luma, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
+    ab, mask = hint_cells(points, side // CELL)
+    hints = torch.cat([ab / AB_SCALE, mask - mask_center], dim=1)
+    return torch.cat([(gray - 50) / 100, F.interpolate(hints, scale_factor=CELL, mode="nearest")], dim=1)
+
+
+def hint_cells(points: Points, cells: int) -> tuple[Tensor, Tensor]:
+    """Average points over the cells of a square grid, to which they belong by their centers.
+
+    Args:
+        points: ``(B, ., H, W)``, any height and width.
+        cells: Cells along each side.
+
+    Returns:
+        ab ``(B, 2, cells, cells)`` in CIE units, 0 without a hint, and the mask ``(B, 1, cells, cells)``.
+    """
+    height, width = points.mask.shape[-2:]
+    given = torch.cat([points.ab * points.mask, points.mask], dim=1).float()
+    with torch.autocast(given.device.type, enabled=False):  # bfloat16 would round colors to half a unit
+        sums = _membership(height, cells, given) @ given @ _membership(width, cells, given).T
+    count = sums[:, 2:]
+    return sums[:, :2] / count.clamp(min=1), (count > 0).to(sums.dtype)
+
+
+def _membership(length: int, cells: int, like: Tensor) -> Tensor:
+    """Return ``(cells, length)``: 1 where the center of a pixel lies in a cell."""
+    pixels = torch.arange(length, device=like.device)
+    home = (2 * pixels + 1) * cells // (2 * length)
+    return (home == torch.arange(cells, device=like.device)[:, None]).to(like.dtype)

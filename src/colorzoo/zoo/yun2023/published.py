@@ -31,11 +31,11 @@ def rename_published_key(key: str) -> str:
 
 
 def convert_published(state_dict: Mapping[str, Tensor], network: IColoriTNetwork) -> dict[str, Tensor]:
-    """Rename every key; unknown keys stay, so that a strict load names them.
+    """Rename every key; unknown keys stay, so that a strict load reports them.
 
     Args:
-        state_dict: What the authors' files hold under ``model``.
-        network: For which it is meant.
+        state_dict: The contents of ``model`` in the authors' files.
+        network: The network.
 
     Raises:
         WeightsError: It is another variant, or its table of relative positions is not ours.
@@ -46,17 +46,17 @@ def convert_published(state_dict: Mapping[str, Tensor], network: IColoriTNetwork
 
 
 def _require_variant(state_dict: Mapping[str, Tensor], network: IColoriTNetwork) -> None:
-    """Refuse another width or patch in a line that says which model the weights belong to."""
+    """Refuse another width or patch, and name the model of the weights."""
     found = state_dict.get("patch_embed.proj.weight")
     own = network.trunk.patch_embed.proj.weight
     if found is None or found.ndim != own.ndim or found.shape == own.shape:
-        return  # not a transformer at all: a strict load says what is missing
+        return  # the strict load reports what is missing
     width, patch = found.shape[0], found.shape[-1]
     name = _VARIANTS.get(width) if patch == 16 else None
     belongs = f"they belong to {name}; name that as the model" if name else "no registered model has that"
     raise WeightsError(
-        f"these are weights of iColoriT {width} wide with patches of {patch} pixels, not {own.shape[0]} and "
-        f"{own.shape[-1]}: {belongs}."
+        f"these are weights of iColoriT of width {width} with patches of {patch} pixels, not "
+        f"{own.shape[0]} and {own.shape[-1]}: {belongs}."
     )
 
 

@@ -1,42 +1,77 @@
-"""iColoriT (Yun, Lee, Park, Choo, WACV 2023).
-
-A vision transformer reads lightness and hints of 2 x 2 pixels and carries their colors across the picture by
-attention; a local stabilizing layer keeps neighboring patches consistent. https://arxiv.org/abs/2207.06831
-"""
+"""Training of iColoriT (Yun, Lee, Park, Choo, WACV 2023)."""
 
 from __future__ import annotations
 
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+import math
+from dataclasses import dataclass
+from typing import Unpack
+
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.guidance import Guidance
+from colorzoo.guidance import Guidance, Points
 from colorzoo.losses import smooth_l1_map
-from colorzoo.networks.hint_input import AB_SCALE
-from colorzoo.randomness import picture_generators
-from colorzoo.tasks import SingleOptimizerModule, settings_of
-from colorzoo.zoo.yun2023.extensions import Extensions
-from colorzoo.zoo.yun2023.hints import count_cells, simulate_cells
-from colorzoo.zoo.yun2023.inference import Answers, build_network
-from colorzoo.zoo.yun2023.settings import Architecture, Objective, Users
+from colorzoo.networks.hint_unet import AB_SCALE
+from colorzoo.randomness import Generators, draw_uniform, picture_generators
+from colorzoo.settings import Count, Positive, Share, settings_of
+from colorzoo.training.module import SingleOptimizerModule
+from colorzoo.training.optimization import Optimization
+from colorzoo.zoo.yun2023.model import IColoriT
+from colorzoo.zoo.yun2023.network import CELL, Architecture
 
 VALIDATION_HINTS = (0, 1, 10, 100)
+_PICTURE_DRAWS = 2
 
 
-class Yun2023(Answers, SingleOptimizerModule):
-    """iColoriT and its training.
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the loss.
 
-    Args:
-        architecture: The network.
-        objective: The loss.
-        users: The simulated users of training.
-        extensions: What is not in the paper.
-        optimizer: See `SingleOptimizerModule`.
-        lr_scheduler: See `SingleOptimizerModule`.
+    Attributes:
+        delta: Distance in ab / 110 above which the Huber loss is linear.
     """
 
-    recorded_hparams = ("width", "heads", "depth", "patch", "side", "head", "mask_center")
+    delta: Positive = 0.01
+
+
+@dataclass(frozen=True)
+class Users:
+    """Settings of the simulated users.
+
+    Attributes:
+        most_hints: Largest number of hints of a picture; the number is uniform from 0.
+    """
+
+    most_hints: Count = 128
+
+
+@dataclass(frozen=True)
+class Extensions:
+    """Additions to the training of iColoriT in `yun2023_small`.
+
+    Attributes:
+        few: Share of the training pictures with a log-uniform number of hints; of the paper's uniform numbers
+            only one in twelve is ten or smaller.
+    """
+
+    few: Share = 0.0
+
+
+class Yun2023(SingleOptimizerModule):
+    """Trainer of `IColoriT`.
+
+    Args:
+        architecture: The transformer.
+        objective: The loss.
+        users: The simulated users of training.
+        extensions: Additions to the paper.
+        **optimization: See `Optimization`.
+    """
+
+    model: IColoriT
 
     def __init__(
         self,
@@ -44,29 +79,22 @@ class Yun2023(Answers, SingleOptimizerModule):
         objective: Objective = Objective(),
         users: Users = Users(),
         extensions: Extensions = Extensions(),
-        optimizer: OptimizerCallable | None = None,
-        lr_scheduler: LRSchedulerCallable | None = None,
+        **optimization: Unpack[Optimization],
     ) -> None:
-        self.architecture = settings_of(Architecture, architecture)
         self.objective = settings_of(Objective, objective)
         self.users = settings_of(Users, users)
         self.extensions = settings_of(Extensions, extensions)
-        self.working_size = self.architecture.side
-        super().__init__(optimizer, lr_scheduler)
-
-    def configure_network(self) -> None:
-        """Build the transformer and draw its weights."""
-        self.network = build_network(self.architecture)
+        super().__init__(IColoriT(architecture), **optimization)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Reveal some cells, color, and compare all pixels with the truth."""
+        """Reveal some cells, color, and compare with the truth."""
         del batch_idx
         lab = rgb_to_lab(batch["rgb"])
         luma, ab = lab[:, :1], lab[:, 1:]
         generators = picture_generators(batch["seed"], "points")
         points = simulate_cells(ab, generators, self.users.most_hints, self.extensions.few)
-        loss = self.huber(self.network(luma, points), ab)
-        self.log_dict({"train/loss": loss, "train/huber": loss}, batch_size=len(luma))
+        loss = self.huber(self.model.network(luma, points), ab)
+        self.log_losses({"loss": loss, "huber": loss}, len(luma))
         return loss
 
     def huber(self, found: Tensor, ab: Tensor) -> Tensor:
@@ -74,9 +102,48 @@ class Yun2023(Answers, SingleOptimizerModule):
         return smooth_l1_map(found / AB_SCALE, ab / AB_SCALE, delta=self.objective.delta).mean()
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the numbers of hints at which PSNR is taken."""
+        """Return the numbers of hints."""
         return tuple(str(count) for count in VALIDATION_HINTS)
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Reveal that many cells, the same of a picture in every epoch."""
+        """Reveal that many cells, the same for a picture in every epoch."""
         return Guidance(points=count_cells(lab[:, 1:], int(setting), picture_generators(seeds, "points")))
+
+
+def simulate_cells(ab: Tensor, generators: Generators, most: int, few: float) -> Points:
+    """Draw the hints of a training batch: true colors of different cells.
+
+    Args:
+        ab: ``(B, 2, H, W)`` true colors in CIE units.
+        generators: One for the batch, or one for each picture.
+        most: Largest number of hints, which is uniform on 0 .. ``most``.
+        few: Share of pictures with a log-uniform number on 1 .. ``most``.
+    """
+    batch, _, height, width = ab.shape
+    draws = draw_uniform(generators, batch, _PICTURE_DRAWS + (height // CELL) * (width // CELL), ab.device)
+    uniform = (draws[:, 0] * (most + 1)).floor()
+    log_uniform = torch.exp(draws[:, 0] * math.log(most + 1)).floor()
+    counts = torch.where(draws[:, 1] < few, log_uniform, uniform)
+    return _reveal(ab, counts, draws[:, _PICTURE_DRAWS:])
+
+
+def count_cells(ab: Tensor, count: int, generators: Generators) -> Points:
+    """Reveal ``count`` cells of each picture ``(B, 2, H, W)``, or all if it has fewer, for validation."""
+    batch, _, height, width = ab.shape
+    draws = draw_uniform(generators, batch, (height // CELL) * (width // CELL), ab.device)
+    return _reveal(ab, draws.new_full((batch,), count), draws)
+
+
+def _reveal(ab: Tensor, counts: Tensor, order: Tensor) -> Points:
+    """Return the mean colors of the first ``counts`` ``(B,)`` cells in the order of ``(B, N)`` numbers."""
+    batch, _, height, width = ab.shape
+    if not order.shape[1]:
+        return Points.none(ab)
+    rank = torch.arange(order.shape[1], device=ab.device).expand_as(order)
+    first = (rank < counts[:, None]).to(ab.dtype)
+    chosen = torch.zeros_like(first).scatter(1, order.argsort(dim=1), first)
+    mask = chosen.view(batch, 1, height // CELL, width // CELL)
+    color = F.avg_pool2d(ab, CELL) * mask
+    shown = F.interpolate(torch.cat([color, mask], dim=1), scale_factor=CELL, mode="nearest")
+    shown = F.pad(shown, (0, width % CELL, 0, height % CELL))  # an incomplete cell at the border is no hint
+    return Points(shown[:, :2], shown[:, 2:])

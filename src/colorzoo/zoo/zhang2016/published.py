@@ -1,7 +1,7 @@
 """Names of the authors' checkpoint (eccv16, 82 keys) and ours.
 
-The released weights carry the temperature inside the last layer and the bin centers, over 110, in a layer of
-their own. Ours have logits at temperature 1 and the centers as a buffer; the module adds the temperature.
+The released weights include the temperature in the last layer and have the bin centers, over 110, in a layer
+of their own. Ours have logits at temperature 1 and the centers as a buffer.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ def convert_published(state_dict: Mapping[str, Tensor], temperature: float) -> d
     """Rename every key of the authors' state dict and take the temperature out of the last layer.
 
     Args:
-        state_dict: The authors' 82 tensors; unknown keys stay, so that a strict load names them.
-        temperature: With which the module will decode, so that its answer is the published one.
+        state_dict: The authors' 82 tensors; unknown keys stay, so that a strict load reports them.
+        temperature: The model's temperature, with which its colors equal the published ones.
     """
     ours = {}
     for key, value in state_dict.items():

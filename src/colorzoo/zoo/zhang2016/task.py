@@ -1,4 +1,4 @@
-"""Colorful Image Colorization (Zhang et al., ECCV 2016).
+"""Training of Colorful Image Colorization (Zhang et al., ECCV 2016).
 
 Coloring as classification: every pixel gets a distribution over 313 colors, trained with a weight that favors
 rare ones, and is colored with the annealed mean of it. https://arxiv.org/abs/1603.08511
@@ -6,38 +6,62 @@ rare ones, and is colored with the annealed mean of it. https://arxiv.org/abs/16
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from torch import Tensor
+from torch import Tensor, nn
 
-from colorzoo.color import prior_probabilities, rebalancing_weights, rgb_to_lab
+from colorzoo.color import hull_mask, prior_probabilities, rebalancing_weights, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.losses import rebalanced_cross_entropy
-from colorzoo.tasks import ColorizationModule, SingleOptimizerModule, Start, settings_of
-from colorzoo.zoo.zhang2016.inference import Answers, build_network
-from colorzoo.zoo.zhang2016.network import LOGIT_STRIDE
-from colorzoo.zoo.zhang2016.settings import Architecture, Objective
-from colorzoo.zoo.zhang2016.trunk import copy_trunk
+from colorzoo.settings import Natural, Share, settings_of
+from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
+from colorzoo.training.optimization import Optimization
+from colorzoo.training.stages import Start
+from colorzoo.zoo.zhang2016.model import LOGIT_STRIDE, Architecture, ColorfulColorization
+
+_SAME = tuple(f"block{index}." for index in range(1, 8))
+_RENAMED = {"up8.": "block8.0.", "block8.1.": "block8.2.", "block8.3.": "block8.4."}
+_PREFIX = "network.unet."
+_BATCH_NORM_EPS = 1e-5
 
 
-class Zhang2016(Answers, SingleOptimizerModule):
-    """The classifier of colors and its training.
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the rebalanced cross-entropy (eq. 2 to 4).
+
+    Attributes:
+        uniform: Share of the uniform distribution in the rebalancing (lambda of eq. 4); 0.5 in the paper, 1
+            turns rebalancing off.
+        prior: ``.npy`` file with the ``(313,)`` shares of the bins in the training pictures, as
+            ``colorzoo data prior`` writes it; None takes the published one of ImageNet.
+        neighbors: Number of bins among which the true color is shared: 10 in the published code, 5 in the
+            paper.
+    """
+
+    uniform: Share = 0.5
+    prior: str | None = None
+    neighbors: Natural = 10
+
+
+class Zhang2016(SingleOptimizerModule):
+    """Trainer of `ColorfulColorization`.
 
     Args:
         architecture: The network.
         objective: The loss.
         start: A model of the Zhang 2017 family of the same width whose trained trunk to start from; None
-            starts from random weights. Stands in for the paper's k-means initialization.
-        compile_training: Compile the training step (faster on a CPU after a minute's wait).
-        optimizer: See `SingleOptimizerModule`.
-        lr_scheduler: See `SingleOptimizerModule`.
+            starts from random weights. Replaces the paper's k-means initialization.
+        compile_training: Compile the training step (faster on a CPU after a minute of compilation).
+        **optimization: See `Optimization`.
     """
 
-    recorded_hparams = ("width", "temperature")
+    model: ColorfulColorization
     class_weights: Tensor
 
     def __init__(
@@ -46,20 +70,14 @@ class Zhang2016(Answers, SingleOptimizerModule):
         objective: Objective = Objective(),
         start: Start | str | None = None,
         compile_training: bool = False,
-        optimizer: OptimizerCallable | None = None,
-        lr_scheduler: LRSchedulerCallable | None = None,
+        **optimization: Unpack[Optimization],
     ) -> None:
-        self.architecture = settings_of(Architecture, architecture)
         self.objective = settings_of(Objective, objective)
         self.compile_training = compile_training
-        super().__init__(optimizer, lr_scheduler, start=start)
-
-    def configure_network(self) -> None:
-        """Build the network."""
-        self.network = build_network(self.architecture)
+        super().__init__(ColorfulColorization(architecture), start=start, **optimization)
 
     def configure_losses(self) -> None:
-        """Compute the class weights, and compile network and loss into one graph, if asked."""
+        """Compute the class weights; compile network and loss into one graph if configured."""
         prior = self.objective.prior
         shares = prior_probabilities() if prior is None else read_prior(prior)
         weights = rebalancing_weights(shares.double(), self.objective.uniform).float()
@@ -68,20 +86,20 @@ class Zhang2016(Answers, SingleOptimizerModule):
 
     def take_from(self, source: ColorizationModule) -> None:
         """Copy the trunk of a model of the Zhang 2017 family."""
-        copy_trunk(source, self.network)
+        copy_trunk(source.model, self.model.network)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compare the distribution with the soft-encoded truth."""
         del batch_idx
         lab = rgb_to_lab(batch["rgb"])
         loss: Tensor = self._loss(lab[:, :1], lab[:, 1:])
-        self.log("train/loss", loss, batch_size=len(lab))
+        self.log_losses({"loss": loss}, len(lab))
         return loss
 
     def _compute_loss(self, luma: Tensor, ab: Tensor) -> Tensor:
         """Return the rebalanced cross-entropy, mean over positions; tensors only, so that it compiles."""
         target = ab[:, :, ::LOGIT_STRIDE, ::LOGIT_STRIDE]
-        logits = self.network.logits(luma)
+        logits = self.model.network.logits(luma)
         neighbors = self.objective.neighbors
         loss = rebalanced_cross_entropy(logits, target, self.class_weights, neighbors=neighbors)
         return loss.mean()
@@ -91,7 +109,7 @@ def read_prior(path: str) -> Tensor:
     """Return the ``(313,)`` shares of the bins from an ``.npy`` file.
 
     Raises:
-        ColorzooError: The file is no array of 313 shares.
+        ColorzooError: The file is not an array of 313 shares.
     """
     try:
         prior = torch.from_numpy(np.load(Path(path), allow_pickle=False)).double()
@@ -105,3 +123,45 @@ def read_prior(path: str) -> Tensor:
             f"prior {path!r} must hold {bins} shares that sum to 1; `colorzoo data prior` makes one."
         )
     return prior
+
+
+def copy_trunk(model: nn.Module, network: nn.Module) -> None:
+    """Copy the trained layers that ``network`` shares with a model of the Zhang 2017 family.
+
+    Blocks 1 to 7 are the same function: a convolution followed by slicing every second pixel is a convolution
+    of stride 2.
+
+    Args:
+        model: Its ``network.unet`` is a `colorzoo.networks.hint_unet.HintUNet`.
+        network: A `DistributionNetwork` of the same width.
+
+    Raises:
+        ColorzooError: The model has no such trunk, or another width.
+    """
+    state = model.state_dict()
+    source = {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}
+    target = network.state_dict()
+    if "class_head.weight" in source and "up8.weight" in source:
+        copied = {**_trunk(source), **_class_head(source)}
+        if all(value.shape == target[key].shape for key, value in copied.items()):
+            network.load_state_dict({**target, **copied})
+            return
+    raise ColorzooError("start does not fit: it must be of the zhang2017 family and of the same width.")
+
+
+def _trunk(source: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    copied = {key: value for key, value in source.items() if key.startswith(_SAME)}
+    copied["block1.0.weight"] = copied["block1.0.weight"][:, :1]  # lightness; the other inputs are hints
+    for theirs, ours in _RENAMED.items():
+        for part in ("weight", "bias"):
+            copied[ours + part] = source[theirs + part]
+    return copied
+
+
+def _class_head(source: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the head over 529 bins cut to the 313 of the hull, with the BatchNorm before it folded in."""
+    scale = source["block8.5.weight"] / torch.sqrt(source["block8.5.running_var"] + _BATCH_NORM_EPS)
+    shift = source["block8.5.bias"] - source["block8.5.running_mean"] * scale
+    weight = source["class_head.weight"][hull_mask()]
+    bias = source["class_head.bias"][hull_mask()] + weight[:, :, 0, 0] @ shift
+    return {"class_head.weight": weight * scale[None, :, None, None], "class_head.bias": bias}

@@ -16,9 +16,9 @@ LOCAL = ModelCard(
     title="Real-Time User-Guided Image Colorization with Learned Deep Priors",
     paper="https://arxiv.org/abs/1705.02999",
     year=2017,
-    summary="Colors a photo; obeys color points that a user places. The paper's network.",
+    summary="Colors a photo; follows color points that a user places. The paper's network.",
     task="colorzoo.zoo.zhang2017.task:Zhang2017Local",
-    inference="colorzoo.zoo.zhang2017.inference:LocalInference",
+    model="colorzoo.zoo.zhang2017.model:LocalHints",
     parameters=34_187_027,
     aliases=("siggraph17",),
     guidance=("points",),
@@ -102,7 +102,9 @@ LOCAL_SMALL = replace(
             20,
             "Measured; a quarter of the width of zhang2017_local.",
             measured=(
-                Score("PSNR at 10 points [dB]", 27.58, "higher", _POINTS, "docs/models/zhang2017_local.md"),
+                Score(
+                    "PSNR at 10 points [dB]", 27.58, "higher", _POINTS, "src/colorzoo/zoo/zhang2017/README.md"
+                ),
             ),
         ),
     ),
@@ -112,8 +114,8 @@ GLOBAL = replace(
     LOCAL,
     name="zhang2017_global",
     summary="Colors a photo to a given color histogram or saturation. The paper's network.",
-    task="colorzoo.zoo.zhang2017.global_task:Zhang2017Global",
-    inference="colorzoo.zoo.zhang2017.inference:GlobalInference",
+    task="colorzoo.zoo.zhang2017.task:Zhang2017Global",
+    model="colorzoo.zoo.zhang2017.model:GlobalHints",
     parameters=35_004_226,
     aliases=(),
     guidance=("statistics",),
@@ -141,7 +143,7 @@ GLOBAL = replace(
 GLOBAL_SMALL = replace(
     GLOBAL,
     name="zhang2017_global_small",
-    summary="The branch over zhang2017_local_small, matched to what it is told; ships inside the package.",
+    summary="The branch over zhang2017_local_small, matched to the statistics; ships inside the package.",
     parameters=4_532_261,
     hparams={"trunk": "zhang2017_local_small"},
     weights={
@@ -161,7 +163,11 @@ GLOBAL_SMALL = replace(
             "Measured; over a quarter of the width of zhang2017_global.",
             measured=(
                 Score(
-                    "PSNR with histogram [dB]", 26.36, "higher", _HISTOGRAM, "docs/models/zhang2017_global.md"
+                    "PSNR with histogram [dB]",
+                    26.36,
+                    "higher",
+                    _HISTOGRAM,
+                    "src/colorzoo/zoo/zhang2017/README.md",
                 ),
             ),
         ),

@@ -1,78 +1,115 @@
-"""Real-Time User-Guided Image Colorization with Learned Deep Priors (Zhang et al., SIGGRAPH 2017).
-
-A U-Net reads lightness and any number of color points, and answers ab everywhere; a second head answers a
-distribution over the ab grid, from which a palette is suggested. https://arxiv.org/abs/1705.02999
-"""
+"""Training of Local Hints and Global Hints (Zhang et al., SIGGRAPH 2017)."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal, Unpack
 
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from colorzoo.color import rgb_to_lab
+from colorzoo.color import grid_index, lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.guidance import (
-    Guidance,
-    Points,
-    PointSimulation,
-    simulate_points,
-    uniform_points,
-)
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance import GlobalStatistics, Guidance, Points, ab_histogram, mean_saturation
 from colorzoo.losses import (
     grid_cross_entropy,
     rebalanced_cross_entropy,
     smooth_l1_map,
     weighted_by_chroma,
 )
-from colorzoo.networks.hint_unet import Detach
-from colorzoo.networks.rank import fold_rank_layers
-from colorzoo.randomness import picture_generators
-from colorzoo.tasks import ColorizationModule, SingleOptimizerModule, Start, settings_of
-from colorzoo.weights.caffe import CaffeLayers
-from colorzoo.zoo.zhang2017.caffe import convert_local
-from colorzoo.zoo.zhang2017.extensions import LocalExtensions
-from colorzoo.zoo.zhang2017.inference import LocalAnswers, build_local
-from colorzoo.zoo.zhang2017.labels import LabelHead, label_cross_entropy
-from colorzoo.zoo.zhang2017.settings import LOCAL_STAGES, LocalArchitecture, LocalObjective, LocalUsers
-from colorzoo.zoo.zhang2017.start import copy_shared_layers
+from colorzoo.networks.hint_unet import AB_SCALE, Detach
+from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.settings import Positive, Probability, Share, Weight, settings_of
+from colorzoo.simulation.points import PointSimulation, simulate_points, uniform_points
+from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
+from colorzoo.training.optimization import Optimization
+from colorzoo.training.stages import Stage, Start
+from colorzoo.zoo.zhang2017.extensions import GlobalExtensions, LocalExtensions
+from colorzoo.zoo.zhang2017.model import GlobalArchitecture, GlobalHints, LocalArchitecture, LocalHints
 
 LOGIT_STRIDE = 4
 VALIDATION_POINTS = (0, 1, 10, 100)
+VALIDATION_STATISTICS = ("automatic", "saturation", "histogram", "both")
+
+_FIRST = "unet.block1.0.weight"  # reads lightness, and hints in the Local Hints network
 
 StageName = Literal["classification", "regression", "joint", "scene", "colors", "distribution"]
 
 
-class Zhang2017Local(LocalAnswers, SingleOptimizerModule):
-    """The Local Hints network and its training.
+@dataclass(frozen=True)
+class LocalObjective:
+    """Settings of the losses (eq. 3 and 4, and the authors' ``pix2pix_model.py``).
+
+    Attributes:
+        regression_weight: Weight of smooth-l1, mean over pixels, in CIE units; 10 on ab / 110 in the code.
+        classification_weight: Weight of the cross-entropy.
+        delta: Distance in CIE units above which smooth-l1 is linear.
+    """
+
+    regression_weight: Weight = 10 / AB_SCALE
+    classification_weight: Weight = 1.0
+    delta: Positive = 1.0
+
+
+@dataclass(frozen=True)
+class LocalUsers:
+    """Settings of the simulated users (section 3.2).
+
+    Attributes:
+        hints: Share of the training pictures with points; 0 before the regression stage.
+        stop_probability: p of P(n) = (1 - p)^n p.
+        reveal_all: Share of the pictures that show all their colors.
+    """
+
+    hints: Share = 1.0
+    stop_probability: Probability = 1 / 8
+    reveal_all: Share = 0.01
+
+
+@dataclass(frozen=True)
+class LocalStage(Stage):
+    """A stage of Local Hints.
+
+    Attributes:
+        detach: The head that sends no gradient into the trunk.
+    """
+
+    detach: Detach = "none"
+
+
+LOCAL_STAGES = {
+    "classification": LocalStage(detach="regression"),
+    "regression": LocalStage(detach="classification"),
+    "joint": LocalStage(detach="none"),  # ours: both heads train the trunk
+    # ours: everything after the encoder, which other models use
+    "scene": LocalStage(leaves=("model.network.unet.block[1-7].*",)),
+    # ours: the last layers, which no other model uses, for more color without points
+    "colors": LocalStage(trains=("model.network.unet.block10.*", "model.network.unet.ab_head.*")),
+    "distribution": LocalStage(trains=("model.network.hypercolumn.*",)),  # section 3.3: the head alone
+}
+
+
+class Zhang2017Local(SingleOptimizerModule):
+    """Trainer of `LocalHints`.
 
     Args:
         architecture: The network.
         objective: The losses.
         users: The simulated users of training.
-        extensions: What is not in the paper.
+        extensions: Additions to the paper.
         stage: ``classification`` trains the trunk by the distribution, then ``regression`` by the colors;
-            ``joint`` by both (ours); ``scene`` likewise all that comes after block 7; ``colors`` nothing but
-            the last layers; ``distribution`` nothing but the hypercolumn head.
-        start: A Local Hints model of the same width whose layers to start from; what it lacks keeps its own
-            start.
-        compile_training: Compile the training step (1.4 times faster on a CPU after a minute's wait).
-        optimizer: See `SingleOptimizerModule`.
-        lr_scheduler: See `SingleOptimizerModule`.
+            ``joint`` by both (ours); ``scene`` (ours) by both everything after block 7; ``colors`` (ours)
+            only the last layers; ``distribution`` only the hypercolumn head.
+        start: A Local Hints model of the same width whose layers to start from; layers that it does not have
+            are initialized as usual.
+        compile_training: Compile the training step (1.4 times faster on a CPU after a minute of compilation).
+        **optimization: See `Optimization`.
     """
 
-    recorded_hparams = (
-        "width",
-        "mask_center",
-        "hint_attention",
-        "channel_attention",
-        "scene_blocks",
-        "hypercolumn",
-        "ab_scale",
-    )
     stages = LOCAL_STAGES
+    model: LocalHints
 
     def __init__(
         self,
@@ -83,34 +120,26 @@ class Zhang2017Local(LocalAnswers, SingleOptimizerModule):
         stage: StageName = "regression",
         start: Start | str | None = None,
         compile_training: bool = False,
-        optimizer: OptimizerCallable | None = None,
-        lr_scheduler: LRSchedulerCallable | None = None,
+        **optimization: Unpack[Optimization],
     ) -> None:
-        self.architecture = settings_of(LocalArchitecture, architecture)
         self.objective = settings_of(LocalObjective, objective)
         self.users = settings_of(LocalUsers, users)
         self.extensions = settings_of(LocalExtensions, extensions)
         self.compile_training = compile_training
-        super().__init__(optimizer, lr_scheduler, stage=stage, start=start)
+        super().__init__(LocalHints(architecture, self.extensions), stage=stage, start=start, **optimization)
 
     @property
     def detach(self) -> Detach:
-        """Which head sends no gradient into the trunk in this stage."""
+        """The head that sends no gradient into the trunk in this stage."""
         return LOCAL_STAGES[self.stage or "regression"].detach
 
-    def configure_network(self) -> None:
-        """Build the U-Net."""
-        self.network = build_local(self.architecture, self.extensions)
-        labels = self.extensions.labels
-        self.label_head = LabelHead(self.network.unet.up8.in_channels, labels) if labels else None
-
     def configure_losses(self) -> None:
-        """Compile network and losses into one graph, if asked."""
+        """Compile network and losses into one graph if configured."""
         self._losses = torch.compile(self._compute_losses) if self.compile_training else self._compute_losses
 
     def take_from(self, source: ColorizationModule) -> None:
         """Copy the layers that a Local Hints model shares with this one."""
-        copy_shared_layers(source.network, self.network)
+        copy_shared_layers(source.model.network, self.model.network)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw points, color, and compare with the truth."""
@@ -119,51 +148,129 @@ class Zhang2017Local(LocalAnswers, SingleOptimizerModule):
         lab = rgb_to_lab(batch["rgb"])
         luma, ab = lab[:, :1], lab[:, 1:]
         points = training_points(self.users, self.extensions, ab, batch)
-        regression, classification, deep = self._losses(luma, ab, points.ab, points.mask)
+        regression, classification = self._losses(luma, ab, points.ab, points.mask)
         loss: Tensor = weigh.regression_weight * regression + weigh.classification_weight * classification
-        losses = {"smooth_l1": regression, "cross_entropy": classification}
-        if self.label_head is not None:
-            losses["label"] = label_cross_entropy(self.label_head(deep), batch)
-            loss = loss + self.extensions.label_weight * losses["label"]
-        losses["loss"] = loss
-        self.log_dict({f"train/{k}": v for k, v in losses.items()}, batch_size=len(luma))
+        losses = {"smooth_l1": regression, "cross_entropy": classification, "loss": loss}
+        self.log_losses(losses, len(luma))
         return loss
 
     def _compute_losses(
         self, luma: Tensor, ab: Tensor, hint_ab: Tensor, mask: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return smooth-l1, cross-entropy and the deepest map; tensors only, so that it compiles."""
-        every = self.extensions.regress_every
-        out = self.network(luma, Points(hint_ab, mask), detach=self.detach, decode_every=every)
-        errors = smooth_l1_map(out.ab, ab[::every], delta=self.objective.delta)
-        regression = weighted_by_chroma(errors, ab[::every], self.extensions.colorfulness).mean()
-        if self.architecture.hypercolumn:
-            return regression, hull_cross_entropy(out.logits, ab), out.deep
-        classification = strided_cross_entropy(out.logits, ab, self.extensions.class_stride)
-        return regression, classification, out.deep
+    ) -> tuple[Tensor, Tensor]:
+        """Return smooth-l1 and cross-entropy; takes only tensors, so that it compiles."""
+        out = self.model.network(luma, Points(hint_ab, mask), detach=self.detach)
+        errors = smooth_l1_map(out.ab, ab, delta=self.objective.delta)
+        regression = weighted_by_chroma(errors, ab, self.extensions.colorfulness).mean()
+        if self.model.network.hypercolumn is not None:
+            return regression, hull_cross_entropy(out.logits, ab)
+        return regression, strided_cross_entropy(out.logits, ab, self.extensions.class_stride)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the numbers of 6 x 6 points at which PSNR is taken."""
+        """Return the numbers of 6 x 6 points."""
         return tuple(str(count) for count in VALIDATION_POINTS)
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Place the points of the paper's test, the same for a picture in every epoch."""
+        """Place the points of the paper's test."""
         return validation_points(setting, lab, seeds)
 
-    @classmethod
-    def for_inference(cls, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the state dict of the plain network: without training's own heads, rank layers folded in."""
-        plain = super().for_inference(state_dict)
-        return fold_rank_layers({k: v for k, v in plain.items() if not k.startswith("label_head.")})
 
-    @classmethod
-    def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Translate ``model.caffemodel`` of the authors' interactive demo."""
-        return convert_local(layers)
+@dataclass(frozen=True)
+class GlobalUsers:
+    """Statistics that are given in training; neither share is published.
+
+    Attributes:
+        histogram_share: Share of the training pictures whose histogram is given.
+        saturation_share: Share of those whose saturation is given.
+    """
+
+    histogram_share: Share = 0.5
+    saturation_share: Share = 0.5
+
+
+class Zhang2017Global(SingleOptimizerModule):
+    """Trainer of `GlobalHints`.
+
+    Args:
+        architecture: The network.
+        users: Statistics that are given in training.
+        delta: Distance in CIE units above which smooth-l1 is linear.
+        start: A Local Hints model of the same width whose trained layers to start from, as in the paper; None
+            starts from random weights.
+        compile_training: Compile the training step (faster on a CPU after a minute of compilation).
+        extensions: Additions to the paper.
+        **optimization: See `Optimization`.
+
+    Raises:
+        ColorzooError: Both ``start`` and ``trunk`` are given.
+    """
+
+    model: GlobalHints
+
+    def __init__(
+        self,
+        architecture: GlobalArchitecture = GlobalArchitecture(),
+        users: GlobalUsers = GlobalUsers(),
+        delta: Positive = 1.0,
+        start: Start | str | None = None,
+        compile_training: bool = False,
+        extensions: GlobalExtensions = GlobalExtensions(),
+        **optimization: Unpack[Optimization],
+    ) -> None:
+        self.users = settings_of(GlobalUsers, users)
+        extensions = settings_of(GlobalExtensions, extensions)
+        if start is not None and extensions.trunk is not None:
+            raise ColorzooError("start must be None: the layers of a trunk are trained already.")
+        self.delta, self.compile_training = delta, compile_training
+        super().__init__(GlobalHints(architecture, extensions), start=start, **optimization)
+
+    def configure_losses(self) -> None:
+        """Compile network and loss into one graph if configured."""
+        self._loss = torch.compile(self._compute_loss) if self.compile_training else self._compute_loss
+
+    def take_from(self, source: ColorizationModule) -> None:
+        """Copy a Local Hints model's layers; the branch starts at zero, which keeps its colors."""
+        copy_shared_layers(source.model.network, self.model.network)
+        nn.init.zeros_(self.model.network.branch.last_norm.weight)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Give the statistics of some pictures, color, and compare with the truth."""
+        del batch_idx
+        lab = rgb_to_lab(batch["rgb"])
+        histogram, saturation = self._training_statistics(lab, batch)
+        loss: Tensor = self._loss(lab[:, :1], lab[:, 1:], histogram, saturation)
+        self.log_losses({"loss": loss}, len(lab))
+        return loss
+
+    def _compute_loss(self, luma: Tensor, ab: Tensor, histogram: Tensor, saturation: Tensor) -> Tensor:
+        """Return smooth-l1, mean over pixels; takes only tensors, so that it compiles."""
+        predicted = self.model.network(luma, GlobalStatistics(histogram, saturation))
+        return smooth_l1_map(predicted, ab, delta=self.delta).mean()
+
+    def _training_statistics(self, lab: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return histogram and saturation of the truth, each hidden for some pictures."""
+        users = self.users
+        draws = draw_uniform(picture_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
+        histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < users.histogram_share)
+        saturation = mean_saturation(batch["rgb"])
+        saturation = torch.where(
+            draws[:, 1:] < users.saturation_share, saturation, -torch.ones_like(saturation)
+        )
+        return histogram, saturation
+
+    def validation_settings(self) -> tuple[str, ...]:
+        """Return the names of the given statistics."""
+        return VALIDATION_STATISTICS
+
+    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
+        """Give the true statistics, as in the paper's test."""
+        del seeds
+        histogram = ab_histogram(lab[:, 1:]) if setting in ("histogram", "both") else None
+        saturation = mean_saturation(lab_to_rgb(lab)) if setting in ("saturation", "both") else None
+        return Guidance(statistics=GlobalStatistics(histogram, saturation))
 
 
 def training_points(users: LocalUsers, extensions: LocalExtensions, ab: Tensor, batch: Batch) -> Points:
-    """Draw the points of a training batch, each picture its own."""
+    """Draw the points of a training batch from the seeds of its pictures."""
     simulation = PointSimulation(
         users.stop_probability,
         reveal_all=users.reveal_all,
@@ -175,7 +282,7 @@ def training_points(users: LocalUsers, extensions: LocalExtensions, ab: Tensor, 
 
 
 def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
-    """Return the mean cross-entropy with the soft-encoded truth, all colors counting alike.
+    """Return the mean cross-entropy with the soft-encoded truth, with equal weights of all colors.
 
     Args:
         logits: ``(B, 313, H/4, W/4)``.
@@ -187,29 +294,62 @@ def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
 
 
 def validation_points(setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-    """Place ``setting`` points as the paper's test does, the same for a picture every time."""
+    """Place ``setting`` points as in the paper's test, the same for a picture in every epoch."""
     points = uniform_points(lab[:, 1:], int(setting), picture_generators(seeds, "points"))
     return Guidance(points=points)
 
 
 def strided_cross_entropy(logits: Tensor, ab: Tensor, step: int) -> Tensor:
-    """Return the cross-entropy on every ``step``-th position of the distribution, each way.
+    """Return the cross-entropy on every ``step``-th position of the distribution, in both directions.
 
-    Neighbors in a batch take different positions of a cell, because the transposed convolution before the
-    head has its own weights for each: one that no picture takes would never learn.
+    Neighbors in a batch use different positions of a cell, because the transposed convolution before the head
+    has its own weights for each position.
 
     Args:
         logits: ``(B, 529, H/4, W/4)``.
         ab: ``(B, 2, H, W)`` truth in CIE units.
         step: 1 takes all positions.
     """
-    total, count = logits.new_zeros(()), 0
-    for phase in range(step * step):
-        row, column = divmod(phase, step)
-        part = logits[phase :: step * step, :, row::step, column::step]
-        truth = ab[phase :: step * step, :, row * LOGIT_STRIDE :, column * LOGIT_STRIDE :]
-        if part.numel():
-            pictures = len(part)
-            total = total + pictures * grid_cross_entropy(part, truth, stride=LOGIT_STRIDE * step)
-            count += pictures
-    return total / count
+    if step == 1:
+        return grid_cross_entropy(logits, ab, stride=LOGIT_STRIDE)
+    pictures, bins, height, width = logits.shape
+    number = torch.arange(pictures, device=logits.device)
+    first = torch.stack([number // step % step, number % step])
+    rows, columns = (
+        (first[axis, :, None] + step * torch.arange(max(1, side // step), device=logits.device)).clamp(
+            max=side - 1
+        )
+        for axis, side in enumerate((height, width))
+    )
+    places = ((number[:, None, None] * height + rows[:, :, None]) * width + columns[:, None, :]).flatten()
+    truth = grid_index(ab[:, :, ::LOGIT_STRIDE, ::LOGIT_STRIDE]).flatten()
+    # one selection: slices of each phase would fill a whole map with zeros in their backward pass
+    return F.cross_entropy(
+        logits.permute(0, 2, 3, 1).reshape(-1, bins).index_select(0, places), truth[places]
+    )
+
+
+def copy_shared_layers(source: nn.Module, network: nn.Module) -> None:
+    """Copy the layers that a trained network shares with ``network``; the others stay as they are.
+
+    Args:
+        source: A Local Hints network of the same width.
+        network: Has the `HintUNet` of the family as ``unet``.
+
+    Raises:
+        ColorzooError: The source is of another family or width.
+    """
+    trained, target = source.state_dict(), network.state_dict()
+    copied = {ours: trained[theirs] for ours in target if (theirs := _named(ours)) in trained}
+    if _FIRST in copied:
+        copied[_FIRST] = copied[_FIRST][:, : target[_FIRST].shape[1]]
+    if _FIRST not in copied or any(value.shape != target[key].shape for key, value in copied.items()):
+        raise ColorzooError(
+            "start does not fit: it must be a Local Hints model of the same width as the one that is trained."
+        )
+    network.load_state_dict({**target, **copied})
+
+
+def _named(key: str) -> str:
+    """Return the plain network's name of a layer that channel attention wraps."""
+    return key.replace(".conv.", ".")

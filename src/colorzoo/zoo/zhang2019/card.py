@@ -17,7 +17,7 @@ _TRIAL = {
     "tau": 1.0,  # random features match by chance: at 1e-10 a rounding picks another place
     "training_tau": 1.0,
 }
-_SLEEPING = ("discriminator.attention.*.weight",)  # the attention begins with a factor of 0
+_WITHOUT_GRADIENT = ("discriminator.attention.*.weight",)  # the attention begins with a factor of 0
 
 _EXEMPLAR = "xu2020-exemplar/1 of `colorzoo evaluate`, 25 pairs, 256 x 256"
 _SPCOLOR = "ImageNet ctest10k, references of He 2018"
@@ -29,7 +29,7 @@ FULL = ModelCard(
     year=2019,
     summary="Colors a photo, or a video frame by frame, like a reference; the ancestor of chen2023.",
     task="colorzoo.zoo.zhang2019.task:Zhang2019",
-    inference="colorzoo.zoo.zhang2019.inference:Zhang2019Inference",
+    model="colorzoo.zoo.zhang2019.model:DeepExemplar",
     parameters=70_989_647,
     aliases=("deepexemplar",),
     guidance=("exemplar",),
@@ -43,7 +43,9 @@ FULL = ModelCard(
         ),
         Quality("frames", 50, "Full networks of the paper that brought the frame before."),
     ),
-    smoke=Smoke(_TRIAL, size=64, without_gradient=_SLEEPING, scales={"network.ab.weight": 0.005}),
+    smoke=Smoke(
+        _TRIAL, size=64, without_gradient=_WITHOUT_GRADIENT, scales={"model.network.ab.weight": 0.005}
+    ),
     limits=("export",),
 )
 

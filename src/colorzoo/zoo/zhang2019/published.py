@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from colorzoo.networks.exemplar_names import convert_networks
+from colorzoo.networks.exemplar import convert_networks
 
 _ORDER = (1, 2, 3, 0, 4, 5, 6)  # ours: a, b, similarity, L and the previous frame; theirs has L first
 
@@ -15,7 +15,7 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename all networks in one file: ``vggnet.``, ``nonlocal_net.`` and ``colornet.``.
 
     Args:
-        state_dict: The authors' tensors; unknown keys stay, so that a strict load names them.
+        state_dict: The authors' tensors; unknown keys stay, so that a strict load reports them.
     """
     ours, left = convert_networks(state_dict)
     first = "network.conv1.0.weight"

@@ -1,53 +1,96 @@
-"""Deep Exemplar-based Video Colorization (Zhang et al., CVPR 2019).
+"""Training of Deep Exemplar-based Video Colorization (Zhang et al., CVPR 2019) on single pictures.
 
-Every place of a frame takes colors from the places of a reference that look alike, whatever they show; the
-color network sees the previous frame's result too. SPColor (`chen2023`) adds classes. https://arxiv.org/abs/1906.09909
+The temporal loss needs optical flow and is left out; the previous frame is the picture itself, slightly
+shifted.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Unpack
+
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.networks.attention_discriminator import AttentionDiscriminator
+from colorzoo.guidance import Exemplar
+from colorzoo.networks.discriminators import AttentionDiscriminator
 from colorzoo.networks.exemplar import Warped
 from colorzoo.randomness import draw_uniform, picture_generators
-from colorzoo.tasks import settings_of
-from colorzoo.tasks.exemplar import ExemplarGANModule, ExemplarPrediction, references_of, with_noise
+from colorzoo.settings import Positive, Share, Weight, settings_of
+from colorzoo.training.exemplar import (
+    ExemplarDiscriminator,
+    ExemplarGANModule,
+    ExemplarObjective,
+    ExemplarPrediction,
+    references_of,
+    with_noise,
+)
+from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.zoo.zhang2019.extensions import Extensions
-from colorzoo.zoo.zhang2019.inference import Answers, build_networks
-from colorzoo.zoo.zhang2019.published import convert_published
-from colorzoo.zoo.zhang2019.settings import Architecture, Discriminator, Objective, Simulation
+from colorzoo.zoo.zhang2019.model import Architecture, DeepExemplar
 
 
-class Zhang2019(Answers, ExemplarGANModule):
-    """Exemplar colorization with global matching and the previous frame, and its training on single pictures.
+@dataclass(frozen=True)
+class Objective(ExemplarObjective):
+    """Settings of the losses (section 3.3), without the temporal loss, which needs optical flow.
 
-    The temporal loss needs flow between frames and is not here; the previous frame of training is the picture
-    itself, moved a little.
+    See `ExemplarObjective` for the attributes; the perceptual loss is the plain one.
+    """
+
+    perceptual_weight: Weight = 0.001
+    semantic: bool = False
+    smooth_weight: Weight = 5.0
+    smooth_alpha: Weight = 10.0
+    adversarial_weight: Weight = 0.2
+    contextual_weight: Weight = 0.2
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Settings of the training pictures.
+
+    Attributes:
+        luma_noise: Standard deviation of the noise on L, as in the published code.
+        previous: Share of training pictures with a previous frame: the picture itself, shifted (ours, for
+            lack of videos).
+        colored: Share of the pictures whose previous frame has the colors that the network predicts from the
+            reference alone, as in a video, instead of the true ones (ours).
+    """
+
+    luma_noise: Weight = 2.0
+    previous: Share = 0.5
+    colored: Share = 0.0
+
+
+@dataclass(frozen=True)
+class Discriminator(ExemplarDiscriminator):
+    """Settings of the discriminator of two frames.
+
+    Attributes:
+        last_kernel: Size of its last kernel; (3, 6) fits frames of 216 x 384.
+    """
+
+    last_kernel: tuple[int, int] = (3, 6)
+
+
+class Zhang2019(ExemplarGANModule):
+    """Trainer of `DeepExemplar`.
 
     Args:
         architecture: The networks.
         objective: The losses.
-        simulation: What is done to training pictures.
+        simulation: Noise and previous frames.
         adversary: The discriminator.
-        extensions: What is not in the paper.
-        matching_lr: Rate of the correspondence network; None takes that of the optimizer, which is the color
-            network's.
-        optimizer: See `GANColorizationModule`.
-        discriminator_optimizer: See `GANColorizationModule`.
-        lr_scheduler: See `GANColorizationModule`; it moves both rates alike.
-        discriminator_lr_scheduler: See `GANColorizationModule`.
-        accumulate: Batches per step.
-        clip: Largest norm of a gradient; 0 for none.
+        extensions: Additions to the paper.
+        matching_lr: Learning rate of the correspondence network; None takes the color network's. The schedule
+            applies to both.
+        **optimization: See `AdversarialOptimization`.
     """
 
-    recorded_hparams = ("tau", "unrelated", "gated")
-    extensions: Extensions
+    model: DeepExemplar
 
     def __init__(
         self,
@@ -56,33 +99,17 @@ class Zhang2019(Answers, ExemplarGANModule):
         simulation: Simulation = Simulation(),
         adversary: Discriminator = Discriminator(),
         extensions: Extensions = Extensions(),
-        matching_lr: float | None = 1e-5,
-        optimizer: OptimizerCallable | None = None,
-        discriminator_optimizer: OptimizerCallable | None = None,
-        lr_scheduler: LRSchedulerCallable | None = None,
-        discriminator_lr_scheduler: LRSchedulerCallable | None = None,
-        accumulate: int = 1,
-        clip: float = 0.0,
+        matching_lr: Positive | None = 1e-5,
+        **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        self.architecture = settings_of(Architecture, architecture)
+        architecture = settings_of(Architecture, architecture)
         self.objective = settings_of(Objective, objective)
         self.simulation = settings_of(Simulation, simulation)
         self.adversary = settings_of(Discriminator, adversary)
-        self.extensions = settings_of(Extensions, extensions)
+        self.extensions = extensions = settings_of(Extensions, extensions)
         self.matching_lr = matching_lr
-        super().__init__(
-            optimizer,
-            discriminator_optimizer,
-            lr_scheduler,
-            discriminator_lr_scheduler,
-            accumulate=accumulate,
-            clip=clip,
-        )
-
-    def configure_network(self) -> None:
-        """Build trunk, correspondence and color network."""
-        self.take_networks(build_networks(self.architecture, self.extensions))
-        self.missing_weights = {"VGG-19"} if self.architecture.features == "vgg19" else set()
+        self.missing_weights = {"VGG-19"} if architecture.features == "vgg19" else set()
+        super().__init__(DeepExemplar(architecture, extensions), **optimization)
 
     def configure_discriminator(self) -> None:
         """Build the discriminator of two frames."""
@@ -100,11 +127,13 @@ class Zhang2019(Answers, ExemplarGANModule):
         lab = rgb_to_lab(batch["rgb"])
         reference, self_referenced = references_of(batch)
         noisy = with_noise(lab[:, :1], batch["seed"], self.simulation.luma_noise)
-        warped = self.warp(self.features.of_luma(noisy), reference, self.architecture.training_tau)
+        model = self.model
+        tau = model.architecture.training_tau
+        warped = model.warp(model.features.of_luma(noisy), reference, tau)
         colored = self._colored(lab, noisy, warped, batch["seed"])
         before = previous_frames(colored, batch["seed"], self.simulation.previous)
         return ExemplarPrediction(
-            ab=self.paint_warped(noisy, warped, before),
+            ab=model.paint_warped(noisy, warped, before),
             warped=warped,
             reference=reference.rgb,
             self_referenced=self_referenced,
@@ -112,34 +141,30 @@ class Zhang2019(Answers, ExemplarGANModule):
         )
 
     def discriminator_input(self, lab: Tensor, painted: ExemplarPrediction) -> Tensor:
-        """Return each frame with the one before it, ``(B, 6, H, W)``."""
+        """Return each frame with the previous one, ``(B, 6, H, W)``."""
         return torch.cat([lab, painted.extras["previous"]], dim=1)
 
     def _colored(self, lab: Tensor, luma: Tensor, warped: Warped, seeds: Tensor) -> Tensor:
-        """Return the pictures, a share in the network's own colors, so that it learns to doubt them."""
+        """Return the pictures, a share of them in the network's own colors, which may be wrong."""
         if not self.simulation.colored:
             return lab
         draws = draw_uniform(picture_generators(seeds, "colored"), len(lab), 1, lab.device)
         with torch.no_grad():
-            own = torch.cat([lab[:, :1], self.paint_warped(luma, warped, None)], dim=1)
+            own = torch.cat([lab[:, :1], self.model.paint_warped(luma, warped, None)], dim=1)
         return torch.where(draws[:, :, None, None] < self.simulation.colored, own, lab)
 
-    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load the authors' networks; see `convert_published`.
-
-        Raises:
-            WeightsError: Keys or shapes do not fit.
-        """
-        self.load_networks(convert_published(state_dict))
+    def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
+        """Color a video frame by frame; see `DeepExemplar.color_frames`."""
+        return self.model.color_frames(frames, exemplar, previous)
 
 
 def previous_frames(lab: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Return the previous frames of a batch: each picture moved by up to a tenth, or zeros where it has none.
+    """Return the previous frames of a batch: each picture shifted by up to a tenth, or zeros.
 
     Args:
         lab: ``(B, 3, H, W)``.
-        seeds: ``(B,)``.
-        share: Of the pictures that have one.
+        seeds: ``(B,)``, seeds of the pictures.
+        share: Share of the pictures with a previous frame.
     """
     uniform = draw_uniform(picture_generators(seeds, "before"), len(lab), 3, lab.device)
     theta = torch.eye(2, 3, device=lab.device).repeat(len(lab), 1, 1)

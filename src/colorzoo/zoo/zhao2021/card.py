@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from colorzoo.card import ModelCard, Quality, Score, Smoke, Weights
 
-_SATURATING = {"network.unet.outc.2.weight": 0.02}
+_SCALES = {"model.network.unet.outc.2.weight": 0.02}
 
 FULL = ModelCard(
     name="zhao2021",
@@ -15,7 +15,7 @@ FULL = ModelCard(
     year=2021,
     summary="Colors a photo like a reference, of which it keeps one vector. The paper's network.",
     task="colorzoo.zoo.zhao2021.task:Zhao2021",
-    inference="colorzoo.zoo.zhao2021.inference:Zhao2021Inference",
+    model="colorzoo.zoo.zhao2021.model:Color2Embed",
     parameters=48_156_674,
     aliases=("color2embed",),
     guidance=("exemplar",),
@@ -52,7 +52,7 @@ FULL = ModelCard(
     smoke=Smoke(
         hparams={"width": 0.125, "reference_side": 32, "perceptual_weight": 0.0},
         size=32,
-        scales=_SATURATING,
+        scales=_SCALES,
     ),
 )
 
@@ -66,7 +66,7 @@ SMALL = replace(
     weights={},
     config="zhao2021/small.yaml",
     quality=(),
-    smoke=Smoke(hparams={"width": 0.125, "reference_side": 32}, size=32, scales=_SATURATING),
+    smoke=Smoke(hparams={"width": 0.125, "reference_side": 32}, size=32, scales=_SCALES),
 )
 
 CARDS = (FULL, SMALL)

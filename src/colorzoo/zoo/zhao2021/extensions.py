@@ -1,4 +1,4 @@
-"""What is not in the paper of Zhao et al. 2021: borrowed features, and references without color."""
+"""Additions to Zhao et al. 2021: features of another model, and gray references; off in the paper's model."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import rgb_to_lab
-from colorzoo.networks.trunk import BorrowedTrunk
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.factory import create_backbone
+from colorzoo.networks.exemplar_features import BorrowedTrunk
 from colorzoo.randomness import draw_uniform, picture_generators
-from colorzoo.tasks.stages import Start, trained_lender
-from colorzoo.zoo.zhao2021.references import gray_picture
+from colorzoo.settings import Share
 
-_FOLD = 4  # places along each side whose colors become channels of one
-_SPREAD = (25.0, 10.0, 10.0)  # of L, a and b in photos
+_FOLD = 4  # positions per side whose colors become channels of one position
+_SPREAD = (25.0, 10.0, 10.0)  # deviations of L, a and b in photos
 
 
 @dataclass(frozen=True)
 class Extensions:
-    """Extensions of Zhao et al. 2021.
+    """Additions to Zhao et al. 2021.
 
     Attributes:
-        features: Registered model of the zhang2016 family whose layers see references, and judge pictures in
-            training, in place of VGG-19; None is the paper's.
-        gray_share: Share of the training pictures whose reference loses its colors, so that the network
-            learns what to do without one.
+        features: Registered model of the zhang2016 family whose layers replace VGG-19, in the encoder and in
+            the perceptual loss; None is the paper's.
+        gray_share: Share of the training pictures with a gray reference, so that the network learns to color
+            without one.
     """
 
     features: str | None = None
-    gray_share: float = 0.0
+    gray_share: Share = 0.0
 
 
 class BorrowedFeatures(nn.Module):
-    """Feature maps of a trained automatic model, in place of VGG-19; see `BorrowedTrunk`.
+    """Feature maps of a trained automatic model instead of VGG-19; see `BorrowedTrunk`.
 
     Args:
-        name: Of the registered model.
+        name: Name of the registered model.
 
     Raises:
         ColorzooError: It has no trained weights on this machine, or is of another family.
@@ -48,14 +48,14 @@ class BorrowedFeatures(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self.trunk = BorrowedTrunk(trained_lender(Start(name), "features", offline=True).network)
+        self.trunk = BorrowedTrunk(create_backbone(name, "features", offline=True).network)
         self.channels = 3 * self.trunk.channels[-1] + 3 * _FOLD**2
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, ...]:
         """Return three maps of ``(B, 3, H, W)`` RGB in [0, 1], the deepest at H/16.
 
-        To the deepest the colors at H/4 are added: the lender's layers see one channel at a time, and hardly
-        how strong a color is.
+        The colors at H/4 are appended to the deepest one: the model's layers read one channel at a time, and
+        carry little information about the strength of colors.
         """
         *shallow, deep = self.trunk.semantic(rgb)
         height, width = deep.shape[-2:]
@@ -64,11 +64,11 @@ class BorrowedFeatures(nn.Module):
         return (*shallow, torch.cat([deep, F.pixel_unshuffle(color, _FOLD).to(deep.dtype)], dim=1))
 
 
-def start_large(layers: nn.Module) -> None:
-    """Draw the weights of convolutions so that their outputs vary as much as their inputs (He).
+def initialize_large(layers: nn.Module) -> None:
+    """Initialize convolutions to keep the variance of their inputs (He).
 
-    VGG-19's activations are large enough for PyTorch's smaller start, those of normalized layers are not:
-    through seven convolutions they fade to vectors that hardly differ.
+    VGG-19's activations are large enough for PyTorch's smaller weights; those of normalized layers would fade
+    to nearly equal vectors through seven convolutions.
     """
     for layer in layers.modules():
         if isinstance(layer, nn.Conv2d):
@@ -76,9 +76,14 @@ def start_large(layers: nn.Module) -> None:
 
 
 def without_some_colors(reference: Tensor, seeds: Tensor, share: float) -> Tensor:
-    """Take the colors out of a share of the references ``(B, 3, H, W)``, by the pictures' own seeds."""
+    """Remove the colors of a share of the references ``(B, 3, H, W)``, drawn from the pictures' seeds."""
     if not share:
         return reference
     draws = draw_uniform(picture_generators(seeds, "gray"), len(reference), 1, reference.device)
     gray = gray_picture(rgb_to_lab(reference)[:, :1])
     return torch.where((draws < share)[..., None, None], gray, reference)
+
+
+def gray_picture(luma: Tensor) -> Tensor:
+    """Return the gray picture ``(B, 3, H, W)`` in [0, 1] of lightness ``(B, 1, H, W)``."""
+    return lab_to_rgb(F.pad(luma, (0, 0, 0, 0, 0, 2)))

@@ -1,31 +1,102 @@
-"""The networks of Zhao et al. 2021: a U-Net that sees lightness alone, its decoder modulated by a vector."""
+"""Networks of Zhao et al. 2021: a color encoder of references, and a U-Net that its vector modulates."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.networks.hint_unet import scaled_width
-from colorzoo.networks.padding import pad_to_multiple
-from colorzoo.zoo.zhao2021.encoder import ColorEncoder
+from colorzoo.networks.blocks import pad_to_multiple, scaled_width
+from colorzoo.weights import apply_weights
+from colorzoo.weights.load import load_state_dict_file
 
 AB_SCALE = 110.0
 _STRIDE = 16
-_SKIP_STEP = 4  # of the encoder's channels every fourth goes over to the decoder
+_SKIP_STEP = 4  # every fourth channel of the encoder is a skip to the decoder
 _EPSILON = 1e-8
+_LAYERS: tuple[int | str, ...] = (
+    *(64, 64, "M", 128, 128, "M", 256, 256, 256, 256, "M"),
+    *(512, 512, 512, 512, "M", 512, 512),
+)
+_TAPS = (3, 8, 13, 22, 31)  # relu1_2, relu2_2, relu3_2, relu4_2, relu5_2
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
+
+
+class VGGFeatures(nn.Module):
+    """VGG-19 (Simonyan and Zisserman 2015) up to relu5_2 with torchvision's layers and scaling.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the published network.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    channels: int
+    """Channels of the deepest map."""
+
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+        from torchvision.models.vgg import make_layers  # takes seconds
+
+        self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(_DEVIATION).view(3, 1, 1), persistent=False)
+        wide = [each if isinstance(each, str) else scaled_width(each, width) for each in _LAYERS]
+        self.layers = make_layers(wide)
+        self.channels = scaled_width(512, width)
+
+    def forward(self, rgb: Tensor) -> tuple[Tensor, ...]:
+        """Return relu1_2, relu2_2, relu3_2, relu4_2 and relu5_2 of ``(B, 3, H, W)`` RGB in [0, 1]."""
+        x, taps = (rgb - self.mean) / self.deviation, []
+        for index, layer in enumerate(self.layers):
+            x = layer(x)
+            if index in _TAPS:
+                taps.append(x)
+        return tuple(taps)
+
+
+class ColorEncoder(nn.Module):
+    """The color encoder: feature maps, four convolutions, a global mean, three linear layers.
+
+    Args:
+        features: Maps RGB ``(B, 3, H, W)`` in [0, 1] to feature maps, the deepest last; its ``channels`` are
+            those of the deepest.
+        width: Multiplier of the channel counts and of the vector.
+    """
+
+    def __init__(self, features: nn.Module, width: float = 1.0) -> None:
+        super().__init__()
+        self.features = features
+        wide, narrow, fan_in = scaled_width(512, width), scaled_width(256, width), features.channels
+        assert isinstance(fan_in, int)
+        self.size = wide
+        self.to_vector = nn.Sequential(
+            *_convolution(nn.Conv2d(fan_in, wide, 4, stride=2, padding=2)),
+            *_convolution(nn.Conv2d(wide, wide, 3, padding=1)),
+            *_convolution(nn.Conv2d(wide, wide, 4, stride=2, padding=2)),
+            *_convolution(nn.Conv2d(wide, wide, 3, padding=1)),
+            nn.AdaptiveAvgPool2d(1),
+            *_convolution(nn.Conv2d(wide, narrow, 1)),
+            *_convolution(nn.Conv2d(narrow, narrow, 1)),
+            nn.Conv2d(narrow, wide, 1),
+        )
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """Return the vectors ``(B, 512w)`` float32 of pictures ``(B, 3, H, W)`` in [0, 1]."""
+        vector: Tensor = self.to_vector(self.features(rgb)[-1])
+        return vector.flatten(1).float()
 
 
 class ModulatedConvolution(nn.Module):
-    """A convolution whose weight a vector scales by input channel, normalized by output channel.
+    """A convolution whose weight is scaled by a vector per input channel and normalized per output channel.
 
     "SDFT" in the authors' code; StyleGAN2's modulated convolution without noise, bias and activation. Scaling
-    the maps before and after one shared convolution gives the same as a weight for each picture.
+    the maps before and after a shared convolution is equivalent to a weight for each picture.
 
     Args:
-        channels: Of input and output.
+        channels: Channels of input and output.
         kernel: Side of the kernel.
         vector: Length of the vector.
     """
@@ -37,7 +108,7 @@ class ModulatedConvolution(nn.Module):
         self.scale = 1 / math.sqrt(channels * kernel**2)
 
     def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        """Convolve ``(B, C, H, W)`` as the vectors ``(B, V)`` (or one for all) say."""
+        """Convolve ``(B, C, H, W)`` with vectors ``(B, V)``, or one for all."""
         style = self.modulation(vector)
         factor = torch.rsqrt(self.squared_norms(style) + _EPSILON)
         weight = self.scale * self.weight
@@ -45,14 +116,14 @@ class ModulatedConvolution(nn.Module):
         return y * factor[..., None, None].to(y.dtype)
 
     def squared_norms(self, style: Tensor) -> Tensor:
-        """Return the squared norm ``(B, C)`` of each output's weights under factors ``(B, C)`` of inputs."""
+        """Return the squared norm ``(B, C)`` of each output's weights, for factors ``(B, C)`` of inputs."""
         with torch.autocast(style.device.type, enabled=False):
             squares = (self.scale * self.weight.float()).square().sum(dim=(2, 3))
             return style.float().square() @ squares.T
 
 
 class Down(nn.Module):
-    """Halve a map, change its width, and add what two convolutions make of it.
+    """Downsampling block: stride 2, a 1 x 1 convolution, and a residual of two convolutions.
 
     Args:
         fan_in: Channels of the input.
@@ -78,7 +149,7 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """Double a map, join it with a quarter of the skip, and let the vector modulate the result.
+    """Upsampling block: concatenation with a quarter of the skip, and a modulated convolution.
 
     Args:
         fan_in: Channels of the input.
@@ -100,7 +171,7 @@ class Up(nn.Module):
         self.modulated = ModulatedConvolution(fan_out, kernel, vector)
 
     def forward(self, x: Tensor, skip: Tensor, vector: Tensor) -> Tensor:
-        """Return ``(B, fan_out, 2H, 2W)``; nothing is activated after the sum."""
+        """Return ``(B, fan_out, 2H, 2W)``."""
         x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         y = self.join(torch.cat([x, skip[:, ::_SKIP_STEP].to(x.dtype)], dim=1))
         answer: Tensor = self.modulated(y, vector) + self.shortcut(x)
@@ -108,7 +179,7 @@ class Up(nn.Module):
 
 
 class ColorUNet(nn.Module):
-    """Lightness and a vector in, ab out.
+    """The U-Net from lightness and a vector to ab.
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
@@ -153,11 +224,11 @@ class ColorUNet(nn.Module):
         return ab
 
 
-class Color2Embed(nn.Module):
-    """Both networks, with their scaling and any size of pictures around them.
+class Color2EmbedNetwork(nn.Module):
+    """Both networks with their normalization, for pictures of any size.
 
     Args:
-        encoder: Makes the vector of a reference.
+        encoder: The color encoder.
         width: Multiplier of the U-Net's channel counts.
         reference_side: Side to which references are squashed.
     """
@@ -170,7 +241,7 @@ class Color2Embed(nn.Module):
     def vector(self, rgb: Tensor) -> Tensor:
         """Return the vectors ``(B, 512w)`` float32 of references ``(B, 3, H, W)`` in [0, 1], of any size.
 
-        They are squashed to a square without antialiasing, as in the authors' script.
+        References are squashed to a square without antialiasing, as in the authors' script.
         """
         side = (self.reference_side, self.reference_side)
         square = F.interpolate(rgb.float(), size=side, mode="bilinear", align_corners=False)
@@ -182,3 +253,24 @@ class Color2Embed(nn.Module):
         height, width = luma.shape[-2:]
         ab: Tensor = self.unet((pad_to_multiple(luma, _STRIDE) - 50) / 50, vector)
         return AB_SCALE * ab[:, :, :height, :width].float()
+
+
+def _convolution(layer: nn.Conv2d) -> tuple[nn.Module, nn.Module]:
+    return layer, nn.LeakyReLU(0.2)
+
+
+def load_vgg(features: VGGFeatures, path: str) -> None:
+    """Load torchvision's VGG-19 up to relu5_2.
+
+    Args:
+        features: The layers to load.
+        path: torchvision's file ``vgg19-*.pth``.
+
+    Raises:
+        WeightsError: There is no such file, or it is not a VGG-19 of this width.
+    """
+    state = load_state_dict_file(Path(path))
+    used = [index for index, layer in enumerate(features.layers) if isinstance(layer, nn.Conv2d)]
+    names = [f"{index}.{kind}" for index in used for kind in ("weight", "bias")]
+    found = {f"layers.{name}": state[f"features.{name}"] for name in names if f"features.{name}" in state}
+    apply_weights(features, found, name=path, published=False)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.errors import WeightsError
-from colorzoo.networks.exemplar_names import Renaming, rename
+from colorzoo.networks.exemplar import Renaming, rename
 
 _VGG, _TWIN = "colorEncoder.vgg.vgg_model.features.", "colorEncoder.vgg.vgg_feature."
 _UNUSED = re.compile(
@@ -30,9 +30,9 @@ _NAMES: Renaming = (
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the authors' tensors; unknown keys stay, so that a strict load names them.
+    """Rename the authors' tensors; unknown keys stay, so that a strict load reports them.
 
-    The file has the VGG-19 twice, with layers that nothing uses.
+    The file has the VGG-19 twice, with unused layers.
 
     Raises:
         WeightsError: It is another file of this paper, or the two copies of the VGG-19 differ.
@@ -42,9 +42,7 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for key in [key for key in kept if key.startswith(_TWIN)]:
         twin, original = kept.pop(key), kept.get(_VGG + key.removeprefix(_TWIN))
         if original is None or not torch.equal(twin, original):
-            raise WeightsError(
-                f"{key} is not the copy of the VGG-19 that it should be; fetch the file again."
-            )
+            raise WeightsError(f"{key} is not a copy of the VGG-19, as expected; fetch the file again.")
     return {key: _reshaped(key, value) for key, value in rename(kept, _NAMES).items()}
 
 
@@ -56,7 +54,7 @@ def _refuse_others(state_dict: Mapping[str, Tensor]) -> None:
 
 
 def _reshaped(key: str, value: Tensor) -> Tensor:
-    """Take off the axes of length 1 that the authors' modulated convolutions have."""
+    """Remove the axes of length 1 of the authors' modulated convolutions."""
     if key.endswith(".modulated.weight") and value.ndim == 5:
         return value.squeeze(0)
     if key.endswith(".modulation.weight") and value.ndim == 4:

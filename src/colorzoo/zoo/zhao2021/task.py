@@ -1,13 +1,12 @@
-"""Color2Embed: Fast Exemplar-Based Image Colorization using Color Embeddings (Zhao et al. 2021).
-
-One vector says the colors of a reference; it modulates the decoder of a U-Net that sees lightness alone.
-Pairs for training are made of single pictures. https://arxiv.org/abs/2106.08017
-"""
+"""Training of Color2Embed (Zhao et al. 2021) with references made of single pictures."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Unpack
+
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -15,33 +14,53 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import WeightsError
 from colorzoo.guidance import Exemplar, Guidance
-from colorzoo.networks.borrowed import BorrowedModel
-from colorzoo.tasks import SingleOptimizerModule, settings_of
-from colorzoo.zoo.zhao2021.encoder import VGGFeatures, load_vgg
+from colorzoo.networks.shared_weights import BorrowedModel
+from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.settings import Weight, settings_of
+from colorzoo.training.module import SingleOptimizerModule
+from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.zhao2021.extensions import Extensions, without_some_colors
-from colorzoo.zoo.zhao2021.inference import Answers, build_network
-from colorzoo.zoo.zhao2021.losses import feature_distance
-from colorzoo.zoo.zhao2021.network import AB_SCALE
-from colorzoo.zoo.zhao2021.references import made_reference, reference_of
-from colorzoo.zoo.zhao2021.settings import Architecture, Objective
+from colorzoo.zoo.zhao2021.model import Architecture, Color2Embed
+from colorzoo.zoo.zhao2021.network import AB_SCALE, VGGFeatures, load_vgg
+
+_DIVISORS = (32.0, 16.0, 8.0, 4.0, 1.0)  # relu1_2 to relu5_2
+_NOISE = 5.0  # levels of 255
+_POINTS, _RANGES = (0.3, 0.7), (-0.25, 0.25)  # positions on the diagonal, and their shifts along it
+_TRIES = 8  # one in a hundred draws is rejected
+_CORNERS = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+_RADIAL_EPSILON = 1e-6
+_FIXED = 65536
 
 
-class Zhao2021(Answers, SingleOptimizerModule):
-    """Exemplar colorization by a color embedding, and its training.
+@dataclass(frozen=True)
+class Objective:
+    """Settings of the loss.
+
+    Attributes:
+        perceptual_weight: Weight of the distance of features from those of the true picture; that of the
+            smooth L1 of ab / 110 is 1.
+    """
+
+    perceptual_weight: Weight = 0.1
+
+
+class Zhao2021(SingleOptimizerModule):
+    """Trainer of `Color2Embed`.
+
+    Attributes:
+        perceptual: Network of the perceptual loss in training; None if the encoder's features are used.
 
     Args:
         architecture: The networks.
         objective: The loss.
-        extensions: What is not in the paper.
-        vgg_weights: torchvision's file of VGG-19: the encoder begins with it, and it is the frozen network of
-            the perceptual loss.
-        optimizer: See `SingleOptimizerModule`.
-        lr_scheduler: See `SingleOptimizerModule`.
+        extensions: Additions to the paper.
+        vgg_weights: torchvision's file of VGG-19, the initial weights of the encoder and the frozen network
+            of the perceptual loss.
+        **optimization: See `Optimization`.
     """
 
-    recorded_hparams = ("width", "reference_side", "features")
+    model: Color2Embed
     perceptual: BorrowedModel[VGGFeatures] | None
-    """Of the perceptual loss, in training alone; None where `Extensions.features` serve, too."""
 
     def __init__(
         self,
@@ -49,28 +68,22 @@ class Zhao2021(Answers, SingleOptimizerModule):
         objective: Objective = Objective(),
         extensions: Extensions = Extensions(),
         vgg_weights: str | None = None,
-        optimizer: OptimizerCallable | None = None,
-        lr_scheduler: LRSchedulerCallable | None = None,
+        **optimization: Unpack[Optimization],
     ) -> None:
-        self.architecture = settings_of(Architecture, architecture)
         self.objective = settings_of(Objective, objective)
         self.extensions = settings_of(Extensions, extensions)
         self.vgg_weights = vgg_weights
-        super().__init__(optimizer, lr_scheduler)
-
-    def configure_network(self) -> None:
-        """Build the encoder, whose VGG-19 is trained along, and the U-Net."""
-        self.network = build_network(self.architecture, self.extensions)
+        super().__init__(Color2Embed(architecture, self.extensions), **optimization)
         self.perceptual = None
 
     def setup(self, stage: str) -> None:
-        """Begin training: take VGG-19 from its file, for the loss and for an encoder without weights.
+        """Begin training: load VGG-19 from its file, for the loss and for an untrained encoder.
 
         Raises:
             WeightsError: The file does not fit, or the loss would compare features of random weights.
         """
         super().setup(stage)
-        features = self.network.encoder.features
+        features = self.model.network.encoder.features
         if stage != "fit" or not isinstance(features, VGGFeatures):
             return
         if self.vgg_weights is not None and not self.trained:
@@ -79,7 +92,7 @@ class Zhao2021(Answers, SingleOptimizerModule):
             self.perceptual = BorrowedModel(self._frozen_vgg()).to(self.device)
 
     def _frozen_vgg(self) -> VGGFeatures:
-        vgg = VGGFeatures(self.architecture.width)
+        vgg = VGGFeatures(self.model.architecture.width)
         if self.vgg_weights is not None:
             load_vgg(vgg, self.vgg_weights)
         elif not self.allow_untrained:
@@ -90,29 +103,30 @@ class Zhao2021(Answers, SingleOptimizerModule):
         return vgg.to(memory_format=torch.channels_last)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Color pictures like references made of them: smooth L1 of ab / 110, and the perceptual loss."""
+        """Color pictures by references made of them: smooth L1 of ab / 110, and the perceptual loss."""
         del batch_idx
         lab = rgb_to_lab(batch["rgb"])
         reference = without_some_colors(reference_of(batch), batch["seed"], self.extensions.gray_share)
-        ab = self.network(lab[:, :1], self.network.vector(reference))
+        network = self.model.network
+        ab = network(lab[:, :1], network.encoder(reference))  # at its own size, as theirs
         losses = {"reconstruction": F.smooth_l1_loss(ab / AB_SCALE, lab[:, 1:] / AB_SCALE)}
         if self.objective.perceptual_weight:
             colored = lab_to_rgb(torch.cat([lab[:, :1], ab], dim=1))
             losses["perceptual"] = self.objective.perceptual_weight * self._distance(colored, batch["rgb"])
         loss = torch.stack(list(losses.values())).sum()
         losses["loss"] = loss
-        self.log_dict({f"train/{k}": v.detach() for k, v in losses.items()}, batch_size=len(lab))
+        self.log_losses(losses, len(lab))
         return loss
 
     def _distance(self, colored: Tensor, true: Tensor) -> Tensor:
-        """Return how far apart the features of pictures ``(B, 3, H, W)`` are."""
-        network = self.network.encoder.features if self.perceptual is None else self.perceptual.model
+        """Return the distance of the features of pictures ``(B, 3, H, W)``."""
+        network = self.model.network.encoder.features if self.perceptual is None else self.perceptual.model
         with torch.no_grad():
             wanted = network(true)
         return feature_distance(network(colored), wanted)
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return: no reference, and one made from the picture itself."""
+        """Return the settings: no reference, and one made from the picture itself."""
         return "automatic", "self"
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
@@ -120,3 +134,154 @@ class Zhao2021(Answers, SingleOptimizerModule):
         if setting == "automatic":
             return Guidance()
         return Guidance(exemplar=Exemplar(made_reference(lab_to_rgb(lab), seeds)))
+
+
+def feature_distance(found: Sequence[Tensor], true: Sequence[Tensor]) -> Tensor:
+    """Return the weighted sum of the mean absolute differences of maps; the deepest, last, has weight 1.
+
+    Args:
+        found: ``(B, C, h, w)`` each, up to five.
+        true: Maps of the true pictures.
+    """
+    divisors = _DIVISORS[-len(found) :]
+    terms = [F.l1_loss(a, b) / by for a, b, by in zip(found, true, divisors, strict=True)]
+    return torch.stack(terms).sum()
+
+
+def reference_of(batch: Batch) -> Tensor:
+    """Return the references of a batch, or references made of the pictures if the data has none."""
+    given: Tensor | None = dict(batch).get("reference")  # type: ignore[assignment]
+    return made_reference(batch["rgb"], batch["seed"]) if given is None else given
+
+
+def made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
+    """Make references ``(B, 3, H, W)`` in [0, 1] of pictures, as the authors' code does.
+
+    Uniform noise, a thin plate spline that moves two points of the diagonal, mirroring, and a rotation.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        seeds: ``(B,)``, seeds of the pictures.
+    """
+    generators = picture_generators(seeds, "referen")
+    noise = torch.stack([torch.rand(rgb.shape[1:], generator=each) for each in generators])
+    draws = draw_uniform(generators, len(rgb), 4 * _TRIES + 3, torch.device("cpu"))
+    levels = add_noise(255 * rgb, _NOISE * (2 * noise - 1))
+    moves = diagonal_moves(draws[:, 3:].view(len(rgb), _TRIES, 4))
+    warped = warp(levels, spline(moves), moves)
+    return mirror_and_rotate(warped, draws[:, :2] < 0.5, 360.0 * draws[:, 2]) / 255
+
+
+def add_noise(levels: Tensor, noise: Tensor) -> Tensor:
+    """Add noise to pictures ``(B, 3, H, W)`` in [0, 255], and clip them."""
+    return (levels.float() + noise.to(levels)).clamp(0, 255)
+
+
+def diagonal_moves(draws: Tensor) -> Tensor:
+    """Return two positions on the diagonal and their shifts, ``(B, 4)`` float64 in shares of the side.
+
+    Args:
+        draws: ``(B, T, 4)`` uniform on [0, 1), T tries; the first with different shifted points is used.
+    """
+    low = draws.new_tensor([_POINTS[0], _POINTS[0], _RANGES[0], _RANGES[0]], dtype=torch.float64)
+    high = draws.new_tensor([_POINTS[1], _POINTS[1], _RANGES[1], _RANGES[1]], dtype=torch.float64)
+    hundredths = (100 * (low + (high - low) * draws)).round()
+    ends = hundredths[..., :2] + hundredths[..., 2:]
+    apart = (ends[..., 0] != ends[..., 1]).long()
+    return hundredths[torch.arange(len(draws)), apart.argmax(dim=1)] / 100
+
+
+def spline(moves: Tensor) -> Tensor:
+    """Fit thin plate splines from the shifted points to their shifts.
+
+    Args:
+        moves: ``(B, 4)``, see `diagonal_moves`; the corners are fixed.
+
+    Returns:
+        ``(B, 9, 2)`` float64, x and y: the weights of four corners and two points, a constant, and the
+        factors of x and of y.
+    """
+    moves = moves.double()
+    control = _control(moves)
+    system = moves.new_zeros(len(moves), 9, 9)
+    system[:, :6, :6] = _radial(control, control)
+    plane = torch.cat([torch.ones_like(control[..., :1]), control], dim=2)
+    system[:, :6, 6:], system[:, 6:, :6] = plane, plane.mT
+    back = moves.new_zeros(len(moves), 9, 2)
+    back[:, 4:6] = -moves[:, 2:, None]
+    theta: Tensor = torch.linalg.solve(system, back)
+    return theta
+
+
+def warp(levels: Tensor, theta: Tensor, moves: Tensor) -> Tensor:
+    """Warp pictures ``(B, 3, H, W)`` in [0, 255] by splines, to whole levels; outside is black."""
+    height, width = levels.shape[-2:]
+    places = source_positions(theta, moves, (height, width)).to(levels)
+    half = levels.new_tensor([1 / width, 1 / height])  # from the corner of a pixel to its center
+    grid = 2 * places + half - 1
+    found = F.grid_sample(levels, grid, mode="bicubic", padding_mode="zeros", align_corners=False)
+    return found.clamp(0, 255).floor()
+
+
+def source_positions(theta: Tensor, moves: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the source position of each pixel, ``(B, H, W, 2)``: x and y in shares of width and height.
+
+    Pixels lie from 0 to 1, both included, so that the last row and column are outside even without a shift.
+
+    Args:
+        theta: ``(B, 9, 2)``, see `spline`.
+        moves: ``(B, 4)``, see `diagonal_moves`.
+        size: Height and width.
+    """
+    lines = [torch.linspace(0, 1, length, dtype=theta.dtype, device=theta.device) for length in size]
+    y, x = torch.meshgrid(*lines, indexing="ij")
+    pixels = torch.stack([x.flatten(), y.flatten()], dim=1).expand(len(theta), -1, -1)
+    basis = torch.cat(
+        [_radial(pixels, _control(moves.to(theta))), torch.ones_like(pixels[..., :1]), pixels], 2
+    )
+    return (pixels + basis @ theta).view(len(theta), *size, 2)
+
+
+def mirror_and_rotate(pictures: Tensor, mirrored: Tensor, degrees: Tensor) -> Tensor:
+    """Mirror pictures ``(B, 3, H, W)`` and rotate them counterclockwise, nearest neighbor; outside is black.
+
+    The result is that of torchvision on pictures of Pillow, to the pixel.
+
+    Args:
+        pictures: Any values.
+        mirrored: ``(B, 2)`` bool: horizontally, vertically.
+        degrees: ``(B,)``.
+    """
+    height, width = pictures.shape[-2:]
+    device = pictures.device
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    center_x, center_y = width / 2, height / 2
+    angle = torch.deg2rad(degrees.double())[:, None, None]
+    cos, sin = angle.cos().round(decimals=15), angle.sin().round(decimals=15)
+    # Pillow's arithmetic: positions of pixel centers in units of 1 / 65536
+    start_x = (0.5 - center_x) * cos - (0.5 - center_y) * sin + center_x
+    start_y = (0.5 - center_x) * sin + (0.5 - center_y) * cos + center_y
+    column = (_fixed(start_x) + _fixed(cos) * x + _fixed(-sin) * y) // _FIXED
+    row = (_fixed(start_y) + _fixed(sin) * x + _fixed(cos) * y) // _FIXED
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    column = torch.where(mirrored[:, :1, None], width - 1 - column, column)
+    row = torch.where(mirrored[:, 1:, None], height - 1 - row, row)
+    index = (row * width + column).where(inside, 0).flatten(1)[:, None].to(device)
+    found = pictures.flatten(2).gather(2, index.expand(-1, pictures.shape[1], -1)).view(pictures.shape)
+    return found * inside[:, None].to(found)
+
+
+def _fixed(values: Tensor) -> Tensor:
+    return (values * _FIXED + 0.5).floor().long()
+
+
+def _control(moves: Tensor) -> Tensor:
+    """Return where the six control points end, ``(B, 6, 2)``."""
+    ends = (moves[:, :2] + moves[:, 2:])[..., None].expand(-1, -1, 2)
+    return torch.cat([moves.new_tensor(_CORNERS).expand(len(moves), -1, -1), ends], dim=1)
+
+
+def _radial(places: Tensor, control: Tensor) -> Tensor:
+    """Return r^2 log(r + 1e-6) between places ``(B, N, 2)`` and control points ``(B, K, 2)``."""
+    distance = (places[:, :, None] - control[:, None]).square().sum(dim=3).sqrt()
+    return distance.square() * (distance + _RADIAL_EPSILON).log()

@@ -1,81 +1,79 @@
 /**
- * Requests and their answers. While the pointer moves only the newest wish is sent, and only after the last was answered.
+ * Requests to the backend and their answers, and the queue that decides when to color.
  *
  * @typedef {{message: any, buffers: Uint8Array[]}} Answer
  */
 
-/** An answer of the server that says what went wrong, in a line for people. */
-class Refusal extends Error {
-  /** @param {string} code @param {string} message */
+/** An error reported by the backend, with a message for the user. */
+class RequestError extends Error {
   constructor(code, message) {
     super(message);
     this.code = code;
   }
 }
 
-const HELD = 80; // ms for which a pointer rests before it is let go
+const EARLY_DELAY = 80; // ms without movement after which a drag is likely to end here
 
-/** @param {any} error @returns {boolean} whether the server has put the photo away meanwhile */
-const isForgotten = (error) => error.code === "expired" || error.code === "no_photo";
+/** @param {any} error @returns {boolean} whether the server has dropped the photo */
+const isExpired = (error) => error.code === "expired" || error.code === "no_photo";
 
-/** Numbers messages and hands answers to who waits for them. */
+/** Numbers requests and resolves them with their answers. */
 class Client {
   /** @param {import("./transport.js").Transport} transport */
   constructor(transport) {
     this.transport = transport;
     this.last = 0;
     this.waiting = new Map();
-    this.mend = async () => false;
-    this.inform = (_message, _buffers) => {};
+    this.restorePhoto = async () => false;
+    this.onNotification = (_message, _buffers) => {};
     transport.onmessage = (message, buffers) => this.receive(message, buffers);
   }
 
   /**
    * @param {object} message without its id @param {Uint8Array[]} [buffers]
-   * @returns {{id: number, answer: Promise<Answer | null>}} null: a newer request took its place
+   * @returns {{id: number, answer: Promise<Answer | null>}} null: a newer request replaced this one
    */
   send(message, buffers = []) {
     this.last += 1;
     const id = this.last;
     const answer = new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject }));
-    if (!this.transport.send({ ...message, id }, buffers)) this.#fail(id, new Refusal("offline", "No connection."));
+    if (!this.transport.send({ ...message, id }, buffers)) this.#fail(id, new RequestError("offline", "No connection."));
     return { id, answer };
   }
 
-  /** Send what nobody answers. @param {object} message */
-  tell(message) {
+  /** Send a message without an answer. @param {object} message */
+  notify(message) {
     this.last += 1;
     this.transport.send({ ...message, id: this.last });
   }
 
   /**
-   * Send, and once more if the server had put the photo away and got it back.
+   * Send a request; if the server has dropped the photo, restore it and send the request again.
    * @param {object} message @param {Uint8Array[]} [buffers] @returns {Promise<Answer | null>}
    */
   async ask(message, buffers) {
     try {
       return await this.send(message, buffers).answer;
     } catch (error) {
-      if (!isForgotten(error) || message.type === "open" || !(await this.mend())) throw error;
+      if (!isExpired(error) || message.type === "open" || !(await this.restorePhoto())) throw error;
       return this.send(message, buffers).answer;
     }
   }
 
-  /** @param {any} message @param {Uint8Array[]} buffers */
   receive(message, buffers) {
     const waiting = this.waiting.get(message.re);
     if (!waiting || message.type === "suggestions" || message.type === "progress") {
-      this.inform(message, buffers);
+      this.onNotification(message, buffers);
       if (!waiting || message.type === "progress") return;
     }
     this.waiting.delete(message.re);
-    if (message.type === "error") waiting.reject(new Refusal(message.code, message.message));
+    if (message.type === "error") waiting.reject(new RequestError(message.code, message.message));
     else waiting.resolve(message.type === "dropped" ? null : { message, buffers });
   }
 
-  /** The connection is gone: nobody will answer. */
-  abandon() {
-    for (const id of [...this.waiting.keys()]) this.#fail(id, new Refusal("offline", "The connection was lost."));
+  /** Reject all open requests after the connection was lost. */
+  failAll() {
+    for (const id of [...this.waiting.keys()]) this.#fail(id, new RequestError("offline", "The connection was lost."));
   }
 
   #fail(id, error) {
@@ -86,14 +84,13 @@ class Client {
 }
 
 /**
- * Decides when the picture is colored anew.
- *   drag: at most one on its way, the newest wish follows; final: at once; full: after a rest. What is likely to be let go
- *   as it is, is asked for early: while a finger still rests on it.
+ * Decides when to color the photo: during a drag at most one request is open, and the newest document follows; a finished change is
+ * requested at once, full size after a pause. If the pointer rests during a drag, the final picture is requested early.
  */
 class ColorQueue {
   /**
-   * @param {(quality: "drag" | "final" | "full") => Promise<void>} request resolves when it was answered
-   * @param {{rest: number, wantsFull: () => boolean, doc: () => object, met: () => void}} options `met`: what was asked for early is wanted
+   * @param {(quality: "drag" | "final" | "full") => Promise<void>} request resolves with its answer
+   * @param {{fullDelay: number, wantsFull: () => boolean, doc: () => object, onEarlyUsed: () => void}} options
    */
   constructor(request, options) {
     this.request = request;
@@ -105,9 +102,9 @@ class ColorQueue {
     this.expecting = false;
   }
 
-  /** The document is being changed; once it rests it is likely to stay so. */
+  /** The document changes during a drag. */
   drag() {
-    this.expect(HELD);
+    this.requestEarly(EARLY_DELAY);
     if (this.dragging) {
       this.again = true;
       return;
@@ -125,12 +122,12 @@ class ColorQueue {
     }
   }
 
-  /** Ask for the document as it is before it is let go. @param {number} [after] ms in which it does not change any more */
-  expect(after = 0) {
+  /** Request the final picture before the drag ends. @param {number} [after] ms without another change */
+  requestEarly(after = 0) {
     clearTimeout(this.timer);
     this.early = null;
     this.timer = setTimeout(() => {
-      if (this.expecting) return; // one at a time: the hand may rest often
+      if (this.expecting) return; // one at a time, since the pointer may rest often
       this.again = false;
       this.early = this.options.doc();
       this.expecting = true;
@@ -144,21 +141,21 @@ class ColorQueue {
   final() {
     this.again = false;
     clearTimeout(this.timer);
-    if (this.early !== null && this.early === this.options.doc()) this.options.met();
+    if (this.early !== null && this.early === this.options.doc()) this.options.onEarlyUsed();
     else this.request("final");
     this.early = null;
-    this.rest();
+    this.requestFullLater();
   }
 
-  /** Ask for every pixel if they would be seen, once nothing has happened for a while. */
-  rest() {
+  /** Request full size after a pause, if the zoom shows it. */
+  requestFullLater() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       if (this.options.wantsFull()) this.request("full");
-    }, this.options.rest);
+    }, this.options.fullDelay);
   }
 
-  /** Ask for nothing more. */
+  /** Cancel all planned requests. */
   stop() {
     this.again = false;
     this.early = null;
@@ -166,4 +163,4 @@ class ColorQueue {
   }
 }
 
-export { Client, ColorQueue, isForgotten };
+export { Client, ColorQueue, isExpired };

@@ -1,6 +1,5 @@
 /**
- * Color: CIE Lab and sRGB (D65), what sRGB can show, and names for screen readers.
- * The numbers are those of colorzoo.color, so the pad shows what the library computes.
+ * CIE Lab and sRGB (D65), the sRGB gamut, and names of colors for screen readers. The results agree with colorzoo.color.
  *
  * @typedef {[number, number, number]} Triple
  * @typedef {[number, number]} Ab
@@ -12,7 +11,7 @@ const XYZ_TO_RGB = [
   [0.0528904611, -0.2040413384, 1.151232012],
 ];
 const RGB_TO_XYZ = invert3(XYZ_TO_RGB);
-// Oklab, in which a color keeps its hue when it loses chroma
+// Oklab keeps the hue when chroma is reduced
 const TO_CONES = [
   [0.4122214708, 0.5363325363, 0.0514459929],
   [0.2119034982, 0.6806995451, 0.1073969566],
@@ -27,7 +26,7 @@ const FROM_CONES = invert3(TO_CONES);
 const FROM_OKLAB = invert3(TO_OKLAB);
 const TOLERANCE = 1e-4;
 const GAMUT_STEPS = 14;
-const FARTHEST = 4; // times the chroma of an equally bright color; that of dark colors is small
+const MAX_FACTOR = 4; // of the chroma of an equally bright color, since dark colors have little
 
 /** @param {number[][]} m @returns {number[][]} the inverse of a 3 x 3 matrix */
 function invert3(m) {
@@ -40,25 +39,25 @@ function invert3(m) {
   ];
 }
 
-const mixed = (matrix, v) => matrix.map((row) => row[0] * v[0] + row[1] * v[1] + row[2] * v[2]);
+const multiply = (matrix, v) => matrix.map((row) => row[0] * v[0] + row[1] * v[1] + row[2] * v[2]);
 const fromCone = (t) => (t > 0.2068966 ? t ** 3 : (t - 16 / 116) / 7.787);
 const toCone = (t) => (t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116);
 const encode = (v) => (v <= 0.0031308 ? 12.92 * v : 1.055 * v ** (1 / 2.4) - 0.055);
 const decode = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
 const clamp = (v, low, high) => Math.min(high, Math.max(low, v));
 
-/** @param {Triple} lab @returns {Triple} linear RGB; outside [0, 1] sRGB cannot show it */
+/** @param {Triple} lab @returns {Triple} linear RGB, outside of [0, 1] if not in sRGB */
 function labToLinear([luma, a, b]) {
   const fy = (luma + 16) / 116;
   const x = fromCone(fy + a / 500);
   const y = fromCone(fy);
   const z = fromCone(Math.max(0, fy - b / 200));
-  return mixed(XYZ_TO_RGB, [x, y, z]);
+  return multiply(XYZ_TO_RGB, [x, y, z]);
 }
 
 /** @param {Triple} linear RGB @returns {Triple} */
 function linearToLab(linear) {
-  const [fx, fy, fz] = mixed(RGB_TO_XYZ, linear).map((share) => toCone(Math.max(0, share)));
+  const [fx, fy, fz] = multiply(RGB_TO_XYZ, linear).map((share) => toCone(Math.max(0, share)));
   return [116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)];
 }
 
@@ -70,7 +69,7 @@ function rgbToLab(rgb) {
 const CODES = Uint8ClampedArray.from({ length: 4097 }, (_, i) => Math.round(255 * encode(i / 4096)));
 
 /**
- * Colors of the ab plane at one lightness; where sRGB has none, the nearest by channel (to be clipped away).
+ * Draw the ab plane at a lightness; colors outside of sRGB are clipped by channel.
  * @param {number} luma @param {number} range of a and b @param {number} side @returns {Uint8ClampedArray} RGBA, a to the right, b up
  */
 function planePixels(luma, range, side) {
@@ -92,9 +91,9 @@ function planePixels(luma, range, side) {
   return pixels;
 }
 
-const toOklab = (linear) => mixed(TO_OKLAB, mixed(TO_CONES, linear).map(Math.cbrt));
-const luminanceOf = (linear) => mixed(RGB_TO_XYZ, linear)[1];
-const withinCube = (linear, tolerance) => linear.every((v) => v >= -tolerance && v <= 1 + tolerance);
+const toOklab = (linear) => multiply(TO_OKLAB, multiply(TO_CONES, linear).map(Math.cbrt));
+const luminanceOf = (linear) => multiply(RGB_TO_XYZ, linear)[1];
+const inSrgb = (linear, tolerance) => linear.every((v) => v >= -tolerance && v <= 1 + tolerance);
 
 /** @param {Triple} linear @returns {Ab} */
 function linearToAb(linear) {
@@ -103,16 +102,16 @@ function linearToAb(linear) {
 }
 
 /**
- * The color farthest from gray that fits, on the way of constant hue (Oklab) and luminance.
- * @param {Triple} linear where the way leads @param {number} y its luminance
- * @param {(linear: Triple) => boolean} fits @param {number} end of the way, 1 is the color @returns {Ab}
+ * Find the color of the largest chroma that fits, at constant hue (Oklab) and luminance.
+ * @param {Triple} linear color with the hue @param {number} y luminance
+ * @param {(linear: Triple) => boolean} fits @param {number} end largest chroma as a multiple of the color's @returns {Ab}
  */
 function farthestAb(linear, y, fits, end) {
   const gray = toOklab([y, y, y]);
   const color = toOklab(linear);
   const at = (share) => {
-    const roots = mixed(FROM_OKLAB, gray.map((v, i) => v + share * (color[i] - v)));
-    const found = mixed(FROM_CONES, roots.map((v) => v ** 3));
+    const roots = multiply(FROM_OKLAB, gray.map((v, i) => v + share * (color[i] - v)));
+    const found = multiply(FROM_CONES, roots.map((v) => v ** 3));
     const factor = y / Math.max(1e-9, luminanceOf(found));
     return found.map((v) => v * factor);
   };
@@ -128,25 +127,25 @@ function farthestAb(linear, y, fits, end) {
 
 const luminance = (luma) => fromCone((luma + 16) / 116);
 
-/** Take chroma away until sRGB can show the color. @param {number} luma @param {Ab} ab @returns {Ab} */
+/** Reduce the chroma until the color is in sRGB. @param {number} luma @param {Ab} ab @returns {Ab} */
 function reduceChroma(luma, ab) {
   const linear = labToLinear([luma, ...ab]);
-  if (withinCube(linear, TOLERANCE)) return ab;
+  if (inSrgb(linear, TOLERANCE)) return ab;
   if (luma < 0 || luma > 100) return [0, 0];
-  return farthestAb(linear, luminance(luma), (found) => withinCube(found, TOLERANCE / 2), 1);
+  return farthestAb(linear, luminance(luma), (found) => inSrgb(found, TOLERANCE / 2), 1);
 }
 
-/** What a color becomes at another lightness: its hue, and its chroma as far as sRGB shows it. @param {Triple} lab @param {number} luma @returns {Ab} */
+/** Move a color to another lightness; hue and, as far as sRGB allows, chroma stay. @param {Triple} lab @param {number} luma @returns {Ab} */
 function atLightness([own, a, b], luma) {
   const linear = labToLinear([own, a, b]);
   const y = luminance(clamp(luma, 0, 100));
   const factor = y / Math.max(1e-6, luminanceOf(linear));
   const chroma = Math.hypot(a, b);
-  const fits = (found) => withinCube(found, TOLERANCE) && Math.hypot(...linearToAb(found)) <= chroma;
-  return farthestAb(linear.map((v) => v * factor), y, fits, FARTHEST);
+  const fits = (found) => inSrgb(found, TOLERANCE) && Math.hypot(...linearToAb(found)) <= chroma;
+  return farthestAb(linear.map((v) => v * factor), y, fits, MAX_FACTOR);
 }
 
-/** @param {Triple} lab @returns {Triple} levels from 0 to 255, chroma reduced where needed */
+/** @param {Triple} lab @returns {Triple} levels from 0 to 255, brought into sRGB */
 function labToRgb([luma, a, b]) {
   const [x, y] = reduceChroma(luma, [a, b]);
   return labToLinear([luma, x, y]).map((v) => Math.round(255 * encode(clamp(v, 0, 1))));
@@ -157,13 +156,13 @@ function rgbToHex(rgb) {
   return `#${rgb.map((v) => clamp(Math.round(v), 0, 255).toString(16).padStart(2, "0")).join("")}`;
 }
 
-/** @param {number} luma @param {Ab} ab @returns {string} #rrggbb of that color at that lightness */
+/** @param {number} luma @param {Ab} ab @returns {string} #rrggbb */
 function labHex(luma, ab) {
   return rgbToHex(labToRgb([luma, ...ab]));
 }
 
 /**
- * Read a color as people write it: #rgb, #rrggbb with or without #, "192, 64, 32", "rgb(192 64 32)".
+ * Parse a color: #rgb, #rrggbb with or without #, "192, 64, 32", "rgb(192 64 32)".
  * @param {string} text @returns {Triple | null}
  */
 function parseColor(text) {
@@ -198,22 +197,29 @@ const HUES = [
 ];
 
 /**
- * Say a color in words: color must never be the only cue.
+ * Describe a color for users who cannot see it.
  * @param {number} luma @param {Ab} ab @returns {string} such as "dark muted blue"
  */
 function colorName(luma, ab) {
   const chroma = Math.hypot(...ab);
   const tone = luma < 30 ? "dark " : luma > 75 ? "light " : "";
   if (chroma < 6) return luma < 12 ? "black" : luma > 95 ? "white" : `${tone}gray`;
+  if (chroma < 12) return `${tone}${ab[0] + ab[1] > 0 ? "warm" : "cool"} gray`;
   const angle = ((Math.atan2(ab[1], ab[0]) * 180) / Math.PI + 360) % 360;
   const hue = HUES.find(([limit]) => angle < limit)[1];
   const warm = ["orange", "amber", "red"].includes(hue);
   if (warm && luma >= 60 && chroma < 36) return luma > 75 ? "light beige" : "beige";
   if (warm && luma < 55 && chroma < 50) return `${tone}brown`;
+  if (hue === "amber" && luma < 72) return "ochre";
+  if (hue === "yellow" && luma < 72) return `${tone}${chroma < 22 ? "muted " : ""}olive`;
+  if (hue === "yellow" && chroma < 30) return "cream";
+  if (hue === "red" && luma >= 65) return "salmon";
+  if (hue === "pink" && luma < 45) return "wine red";
+  if (hue === "blue" && luma < 25) return "navy";
   return `${tone}${chroma < 22 ? "muted " : chroma > 62 ? "vivid " : ""}${hue}`;
 }
 
 export {
-  FROM_CONES, FROM_OKLAB, TO_CONES, TO_OKLAB, XYZ_TO_RGB, abDistance, atLightness, clamp, colorName, hexToRgb, labHex, labToRgb, linearToLab, parseColor, planePixels, reduceChroma, rgbToAb,
-  rgbToHex, rgbToLab,
+  FROM_CONES, FROM_OKLAB, TO_CONES, TO_OKLAB, XYZ_TO_RGB, abDistance, atLightness, clamp, colorName, hexToRgb, labHex, linearToLab,
+  parseColor, planePixels, reduceChroma, rgbToAb, rgbToHex, rgbToLab,
 };

@@ -1,48 +1,46 @@
-/** Asking for colors: the result, suggestions, and what the model knows of the photo. */
+/** Requests for the colored picture, suggestions, regions, classes and matches of the current document. */
 
-import { isForgotten } from "./client.js";
-import { pointRadius, reachOf, toRecipe } from "./document.js";
+import { isExpired } from "./client.js";
+import { activePoints, pointRadius, reachOf, toRecipe } from "./document.js";
 import { t } from "./dom.js";
 import { classCanvas, decodeLayer } from "./pixels.js";
 
 const SUGGESTIONS = 9;
 
 /**
- * The recipe of the current work. A model that colors things and cannot look for them would refuse where nobody has said: it is
- * told that there are none.
- * @param {any} pad @returns {Record<string, any>}
+ * Return the recipe of the current document. Models that need boxes but do not detect objects get an empty list.
+ * @param {import("./document.js").Doc} [doc] an earlier document @returns {Record<string, any>}
  */
-function currentRecipe(pad) {
+function currentRecipe(pad, doc = pad.doc) {
   const { photo } = pad;
   const whole = pad.accepts("boxes") && !pad.model().detects;
-  return toRecipe({ ...pad.doc, boxes: pad.doc.boxes ?? (whole ? [] : null) }, { ...photo.image, perNetworkPixel: pad.perNetworkPixel() });
+  return toRecipe({ ...doc, boxes: doc.boxes ?? (whole ? [] : null) }, { ...photo.image, perNetworkPixel: pad.perNetworkPixel() });
 }
 
-/** @param {any} pad @returns {{x: number, y: number, count: number, exclude: number | null} | null} for the selected point */
+/** @returns {{x: number, y: number, count: number, exclude: number | null} | null} fields of a request for suggestions at the selected point */
 function suggestionPlace(pad) {
   const point = pad.selectedPoint();
   if (!point) return null;
-  const active = pad.doc.points.filter((candidate) => !candidate.muted);
-  const index = active.indexOf(point);
+  const index = activePoints(pad.doc).indexOf(point);
   return { x: point.x, y: point.y, count: SUGGESTIONS, exclude: index < 0 ? null : index };
 }
 
-/** @param {string} name @param {number} id @param {object} [more] @param {number} [startTime] */
-function mark(name, id, more = {}, startTime) {
+/** Record a performance mark. @param {string} name @param {number} id @param {object} [more] @param {number} [startTime] */
+function markTime(name, id, more = {}, startTime) {
   performance.mark(name, { detail: { id, ...more }, ...(startTime === undefined ? {} : { startTime }) });
 }
 
-/** @param {any} pad @param {"drag" | "final" | "full"} quality @returns {Promise<void>} */
+/** @param {"drag" | "final" | "full"} quality @returns {Promise<void>} */
 async function requestColor(pad, quality) {
   if (!pad.photo || pad.ui.link !== "open") return;
   const { photo } = pad;
   const place = quality === "final" ? suggestionPlace(pad) : null;
-  const active = pad.doc.points.filter((point) => !point.muted).map((point) => point.id);
+  const active = activePoints(pad.doc).map((point) => point.id);
   const message = { type: "color", recipe: currentRecipe(pad), quality, ...(place ? { suggest: place } : {}) };
   const { id, answer } = pad.client.send(message);
   pad.lastColor = id;
-  if (pad.input !== null) mark("pad:input", id, {}, pad.input);
-  mark("pad:sent", id, { quality });
+  if (pad.input !== null) markTime("pad:input", id, {}, pad.input);
+  markTime("pad:sent", id, { quality });
   pad.input = null;
   if (place) pad.expectSuggestions(id, pad.ui.selected);
   pad.computing.add(id);
@@ -52,56 +50,54 @@ async function requestColor(pad, quality) {
     pad.ui.failure = null;
     if (reply && pad.photo === photo && id > photo.shown) await showColored(pad, photo, id, active, reply);
   } catch (error) {
-    failed(pad, error, quality);
+    handleFailure(pad, error, quality);
   } finally {
     pad.computing.delete(id);
     pad.changed();
   }
 }
 
-/** What was asked for before the pointer was let go is wanted: nothing more to send. @param {any} pad */
-function foreseen(pad) {
-  if (pad.input !== null) mark("pad:input", pad.lastColor, {}, pad.input);
+/** The picture requested early, before the drag ended, is the final one. */
+function reuseEarlyRequest(pad) {
+  if (pad.input !== null) markTime("pad:input", pad.lastColor, {}, pad.input);
   pad.input = null;
 }
 
-function failed(pad, error, quality) {
-  if (error.code === "offline") return; // the reconnection asks again
-  if (isForgotten(error)) {
-    pad.resync();
+function handleFailure(pad, error, quality) {
+  if (error.code === "offline") return; // the request is repeated after the reconnection
+  if (isExpired(error)) {
+    pad.restoreAndColor();
     return;
   }
   if (quality !== "final") return;
   pad.ui.failure = error.message;
-  pad.say(error.message);
+  pad.announce(error.message);
 }
 
 async function showColored(pad, photo, id, active, { message, buffers }) {
-  mark("pad:received", id, { timing: message.timing, quality: message.quality });
+  markTime("pad:received", id, { timing: message.timing, quality: message.quality });
   photo.shown = id;
   const layer = await decodeLayer(buffers[0], message.mime);
-  mark("pad:decoded", id);
+  markTime("pad:decoded", id);
   if (pad.photo !== photo || photo.shown !== id) {
     layer.bitmap.close();
     return;
   }
+  pad.colored = true;
   photo.result?.bitmap.close();
   photo.result = layer;
   photo.exact = message.quality === "full";
   pad.ui.pointInfo = Object.fromEntries(active.map((pointId, index) => [pointId, message.points?.[index]]));
-  pad.ui.distribution = message.distribution ?? false;
-  pad.ui.notes = message.notes ?? [];
-  pad.ui.timing = message.timing ?? null;
-  pad.paintNext(() => mark("pad:painted", id));
+  pad.afterNextDraw(() => markTime("pad:painted", id));
   if (message.quality === "final") {
     pad.ui.answered = new Set(pad.doc.scribbles);
     refreshSuggested(pad, photo);
-    pad.say(t("Colors updated"), true);
-    pad.queue.rest();
+    pad.announce(t("Colors updated"), true);
+    pad.queue.requestFullLater();
   }
 }
 
-/** Ask for suggestions alone, after another point was selected. @param {any} pad */
+/** Request suggestions alone, after another point was selected. */
 async function requestSuggestions(pad) {
   const place = suggestionPlace(pad);
   if (!place || pad.ui.link !== "open") return;
@@ -110,19 +106,19 @@ async function requestSuggestions(pad) {
   await answer.catch(() => null);
 }
 
-/** Show where the color of the selected point goes, before it does. @param {any} pad */
+/** Show the reach of the selected point as an overlay. */
 async function requestExtent(pad) {
   const point = pad.selectedPoint();
   if (!point || pad.ui.link !== "open") return;
   const reach = reachOf(point);
   const message = { type: "extent", x: point.x, y: point.y, radius: pointRadius(point, pad.perNetworkPixel()), reach };
   const reply = await pad.client.ask(message).catch(() => null);
-  if (!reply || !pad.ui.extent) return; // it was let go meanwhile
+  if (!reply || !pad.ui.extent) return; // the slider was released
   const layer = await decodeLayer(reply.buffers[0], "image/png");
   if (pad.ui.extent) pad.set({ extent: { layer } });
 }
 
-/** The place whose color the model knows least. @param {any} pad @returns {Promise<void>} */
+/** Show the place where a color would help most. @returns {Promise<void>} */
 async function requestNext(pad) {
   const reply = await pad.ask({ type: "next", recipe: currentRecipe(pad) });
   if (!reply) return;
@@ -131,43 +127,43 @@ async function requestNext(pad) {
     pad.toast(t("This model cannot tell where a color would help most."));
     return;
   }
-  pad.set({ wanted: [x, y], cross: [x, y], selected: null });
+  pad.set({ nextPlace: [x, y], cross: [x, y], selected: null });
   pad.revealPlace(x, y);
-  pad.say(t("A color helps most here. Press Enter to add a point."));
+  pad.announce(t("A color helps most here. Press Enter to add a point."));
 }
 
-/** @param {any} pad the regions that the model asks for, in its order */
+/** Request the regions that the model proposes to color, in its order. */
 async function requestRegions(pad) {
-  const asked = pad.doc.divisions;
+  const { divisions } = pad.doc;
   const reply = await pad.ask({ type: "propose", recipe: currentRecipe(pad) });
   if (!reply) return;
   const { message, buffers } = reply;
   const labels = labelsOf(buffers[0]);
   const { items, width, height, proposal } = message;
-  pad.set({ regions: { items, labels, width, height, proposal, divisions: asked, lines: null } });
+  pad.set({ regions: { items, labels, width, height, proposal, divisions, lines: null } });
   pickRegion(pad, firstOpenRegion(pad));
 }
 
-/** Regions follow the result and what is drawn into them: their suggested colors change with every answer. */
+/** Update the regions and their suggested colors after the picture has changed. */
 async function refreshSuggested(pad, photo) {
   if (!pad.ui.regions || !pad.accepts("regions")) return;
-  const asked = pad.doc.divisions;
+  const { divisions } = pad.doc;
   const reply = await pad.client.ask({ type: "propose", recipe: currentRecipe(pad) }).catch(() => null);
   const { regions } = pad.ui;
   if (!reply || !regions || pad.photo !== photo || reply.message.proposal !== regions.proposal) return;
-  const same = asked === regions.divisions;
-  pad.set({ regions: { ...regions, items: reply.message.items, divisions: asked, ...(same ? {} : { labels: labelsOf(reply.buffers[0]), lines: null }) } });
+  const same = divisions === regions.divisions;
+  pad.set({ regions: { ...regions, items: reply.message.items, divisions, ...(same ? {} : { labels: labelsOf(reply.buffers[0]), lines: null }) } });
 }
 
 const labelsOf = (bytes) => new Uint16Array(bytes.slice().buffer);
 
-/** @param {any} pad @returns {number | null} the first region that has neither a color nor been skipped */
+/** @returns {number | null} the first region without a color that was not skipped */
 function firstOpenRegion(pad) {
   const open = pad.ui.regions?.items.find(({ index }) => !(index in pad.doc.regions) && !pad.doc.skipped.includes(index));
   return open ? open.index : null;
 }
 
-/** @param {any} pad @param {number | null} index @param {boolean} [more] add to what is picked */
+/** @param {number | null} index @param {boolean} [more] add to or remove from the selected regions */
 function pickRegion(pad, index, more = false) {
   const { regions, regionPick } = pad.ui;
   if (!regions) return;
@@ -186,7 +182,7 @@ function labelAt({ labels, width, height }, u, v) {
   return column < 0 || row < 0 || column >= width || row >= height ? null : labels[row * width + column];
 }
 
-/** @param {any} pad @param {number} x @param {number} y in the photo @returns {number | null} */
+/** @param {number} x @param {number} y in the photo @returns {number | null} */
 function regionAt(pad, x, y) {
   const { regions } = pad.ui;
   if (!regions) return null;
@@ -194,7 +190,7 @@ function regionAt(pad, x, y) {
   return regions.items.some(({ index }) => index === label) ? label : null;
 }
 
-/** @param {any} pad the classes of photo and reference */
+/** Request the classes of photo and reference. */
 async function requestClasses(pad) {
   const { model } = pad.doc;
   const reply = await pad.ask({ type: "classes", recipe: currentRecipe(pad) });
@@ -209,22 +205,37 @@ function classMap({ items, width, height }, bytes) {
   return { items, width, height, labels, paint: classCanvas(labels, width, height) };
 }
 
-/** Ask for the classes where they are used and not known, or are those of another model. @param {any} pad */
-function wantClasses(pad) {
+/** Request the classes if they are used but not known, or belong to another model. */
+function updateClasses(pad) {
   const { ui, doc } = pad;
   if (ui.classes && ui.classes.model !== doc.model) pad.set({ classes: null });
   const used = ui.tool === "lasso" || ui.showClasses || doc.painted.length > 0;
   if (used && !ui.classes && pad.accepts("classes") && pad.photo && ui.link === "open") requestClasses(pad);
 }
 
-/** What in the reference colored this place. @param {any} pad @param {number} x @param {number} y */
+/** Find the place of the reference that colored a place of the photo. @param {number} x @param {number} y */
 async function requestMatch(pad, x, y) {
   if (!pad.ui.exemplar || pad.ui.link !== "open") return;
   const reply = await pad.client.ask({ type: "match", recipe: currentRecipe(pad), x, y }).catch(() => null);
   if (reply) pad.set({ matched: reply.message.x === null ? null : [reply.message.x, reply.message.y] });
 }
 
+/** Show or hide the colors without one edge scribble, around it. @param {number} index */
+async function toggleScribblePreview(pad, index) {
+  const { scribblePreview: preview } = pad.ui;
+  const stroke = pad.doc.scribbles[index];
+  if (preview?.stroke === stroke) {
+    pad.set({ scribblePreview: null });
+    return;
+  }
+  const recipe = currentRecipe(pad);
+  const message = { type: "color", recipe: { ...recipe, scribbles: recipe.scribbles.toSpliced(index, 1) }, quality: "final" };
+  const reply = await pad.ask(message);
+  if (!reply || !pad.doc.scribbles.includes(stroke)) return;
+  pad.set({ scribblePreview: { stroke, layer: await decodeLayer(reply.buffers[0], reply.message.mime) } });
+}
+
 export {
-  currentRecipe, firstOpenRegion, foreseen, labelAt, pickRegion, regionAt, requestClasses, requestColor, requestExtent, requestMatch, requestNext,
-  requestRegions, requestSuggestions, wantClasses,
+  currentRecipe, firstOpenRegion, labelAt, pickRegion, regionAt, requestClasses, requestColor, requestExtent, requestMatch, requestNext,
+  requestRegions, requestSuggestions, reuseEarlyRequest, toggleScribblePreview, updateClasses,
 };

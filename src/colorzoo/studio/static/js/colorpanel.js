@@ -1,51 +1,42 @@
-/** The color panel: gamut, numbers, suggestions, recent colors. */
+/** The color panel: color plane, numbers, reach, suggestions, recent colors and palettes. */
 
-import { abDistance, colorName, labHex, labToRgb, parseColor, rgbToHex } from "./color.js";
+import { abDistance, colorName, hexToRgb, labHex, parseColor, rgbToHex, rgbToLab } from "./color.js";
 import { requestExtent } from "./coloring.js";
+import { createGamut } from "./colorplane.js";
 import { runCommand } from "./commands.js";
-import { reachOf } from "./document.js";
-import { button, h, icon, setAttr, setText, show, syncList, t } from "./dom.js";
-import { colorTarget, setColor, setHex, setReach } from "./edits.js";
-import { createGamut } from "./gamut.js";
-import { createPalettes } from "./palettes.js";
-import { hintNumber, isStroke } from "./strokes.js";
-import { giveLightness } from "./zoneedits.js";
+import { hintNumber, isStroke, reachOf } from "./document.js";
+import { button, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
+import { colorTarget, setColor, setHex, setReach, unavailableColor } from "./edits.js";
+import { followColorThere } from "./shapeedits.js";
 
-const SAME = 1.5;
+const SAME_DISTANCE = 1.5;
 
-/** @param {string} title @param {...Node} children @returns {HTMLElement} */
-function section(title, ...children) {
-  const heading = h("h2", { class: "cz-heading" }, title);
-  return h("section", { class: "cz-section", "aria-label": title }, heading, ...children);
-}
-
-/** @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
 function createColorPanel(pad) {
-  const gamut = createGamut({ onPick: (ab, _asked, done) => setColor(pad, ab, done) });
+  const gamut = createGamut({ onPick: (ab, done) => setColor(pad, ab, done) });
   const numbers = createNumbers(pad);
   const luma = createLuma(pad);
   const reach = createReach(pad);
   const sticky = createSticky(pad);
-  const unshown = createUnshown(pad);
-  const title = h("h2", { class: "cz-heading" }, t("Color"));
-  const color = h("section", { class: "cz-section", "aria-label": t("Color") }, title, gamut.el, luma.el, numbers.el, unshown.el, reach.el, sticky.el);
+  const unavailable = createUnavailableNote(pad);
   const suggestions = createSuggestions(pad);
-  const recent = createRecent(pad);
+  const title = h("h2", { class: "cz-heading" }, t("Color"));
+  numbers.el.append(sticky.el);
+  const wheel = h("div", { class: "cz-wheel" }, gamut.el, numbers.el);
+  const color = h("section", { class: "cz-section", "aria-label": t("Color") }, title, suggestions.el, wheel, luma.el, unavailable.el);
   const palettes = createPalettes(pad);
-  const el = h("div", { class: "cz-color" }, color, suggestions.el, recent.el, palettes.el);
+  const el = h("div", { class: "cz-color" }, color, reach.el, palettes.el);
   const update = () => {
     const target = colorTarget(pad);
     const items = target.kind === "point" ? pad.ui.suggestions?.items ?? [] : [];
-    show(el, pad.accepts("points") || pad.accepts("regions") || target.kind === "zone");
+    show(el, pad.accepts("points") || pad.accepts("regions") || target.kind === "area");
     setText(title, titleOf(pad, target));
     gamut.update({ luma: target.luma, ab: target.ab, suggestions: items, enabled: Boolean(pad.photo) && !target.locked });
     luma.update(target);
     numbers.update(target);
-    unshown.update();
+    unavailable.update();
     reach.update(target);
     sticky.update(target);
     suggestions.update(target);
-    recent.update();
     palettes.update();
   };
   return { el, update };
@@ -54,7 +45,7 @@ function createColorPanel(pad) {
 function titleOf(pad, target) {
   const point = pad.selectedPoint();
   if (target.kind === "point") return t(isStroke(pad.doc, point) ? "Color of stroke {n}" : "Color of point {n}", { n: hintNumber(pad.doc, point) });
-  if (target.kind === "zone") return t("Color of area {n}", { n: pad.ui.zone + 1 });
+  if (target.kind === "area") return t("Color of area {n}", { n: pad.ui.area + 1 });
   if (target.kind === "region") {
     const numbers = pad.ui.regionPick.map((index) => pad.ui.regions.items.findIndex((item) => item.index === index) + 1);
     return numbers.length > 1 ? t("Color of regions {n}", { n: numbers.join(", ") }) : t("Color of region {n}", { n: numbers[0] });
@@ -78,50 +69,46 @@ function createLuma(pad) {
 function createNumbers(pad) {
   const swatch = h("span", { class: "cz-swatch cz-swatch-big", "aria-hidden": "true" });
   const hex = h("input", { class: "cz-input cz-hex", type: "text", spellcheck: "false", autocomplete: "off", maxlength: "20", "aria-label": t("Color as #rrggbb or R, G, B") });
-  const levels = ["R", "G", "B"].map((name) => h("input", { class: "cz-input cz-level", type: "text", inputmode: "numeric", maxlength: "3", "aria-label": { R: t("Red"), G: t("Green"), B: t("Blue") }[name], placeholder: name }));
   const name = h("span", { class: "cz-color-name" });
-  const dropper = button({ icon: "dropper", label: t("Eyedropper"), key: "I", className: "cz-ghost", onClick: () => runCommand(pad, "tool-dropper") });
-  const gray = button({ text: t("Keep gray"), label: t("Keep gray"), key: "K", className: "cz-ghost", onClick: (event) => runCommand(pad, "keepgray", event) });
-  hex.addEventListener("change", () => takeText(pad, hex));
+  const dropper = button({ icon: "dropper", label: t("Eyedropper"), key: "I", className: "cz-small", onClick: () => runCommand(pad, "tool-dropper") });
+  const gray = button({ text: t("Keep gray"), label: t("Keep gray"), key: "K", className: "cz-small", onClick: (event) => runCommand(pad, "keepgray", event) });
+  hex.addEventListener("change", () => applyText(pad, hex));
   hex.addEventListener("input", () => setAttr(hex, "aria-invalid", null));
-  for (const input of levels) input.addEventListener("change", () => takeLevels(pad, levels));
-  for (const input of [hex, ...levels]) listenToField(pad, input);
-  const row = h("div", { class: "cz-numbers" }, swatch, hex, ...levels);
-  const el = h("div", {}, row, h("div", { class: "cz-color-foot" }, name, dropper, gray));
+  listenToField(pad, hex);
+  const row = h("div", { class: "cz-numbers" }, swatch, hex);
+  const el = h("div", { class: "cz-color-side" }, row, name, h("div", { class: "cz-color-foot" }, dropper, gray));
   const update = (target) => {
     const shown = labHex(target.luma, target.ab);
     swatch.style.background = shown;
     setText(name, colorName(target.luma, target.ab));
-    const rgb = labToRgb([target.luma, ...target.ab]);
-    if (hex !== activeIn(pad)) {
+    if (hex !== focusedElement(pad)) {
       hex.value = shown;
-      setAttr(hex, "aria-invalid", null); // what was wrong was not taken, and is not shown any more
+      setAttr(hex, "aria-invalid", null); // an invalid text was not used and is replaced here
     }
-    levels.forEach((input, index) => input !== activeIn(pad) && (input.value = String(rgb[index])));
-    for (const input of [hex, ...levels]) input.disabled = !pad.photo || target.locked;
+    hex.disabled = !pad.photo || target.locked;
     dropper.disabled = !pad.photo;
     gray.disabled = !pad.photo || target.locked;
   };
   return { el, update };
 }
 
-/** Says that a color cannot be shown at the lightness of its place, what was taken, and how it could be shown. */
-function createUnshown(pad) {
+/** A note that a color cannot be shown at the lightness of its place, with a button to change the lightness. */
+function createUnavailableNote(pad) {
   const words = h("p", { class: "cz-hint", role: "status" });
-  const follow = button({ text: t("Let the lightness follow"), label: t("Let the lightness follow the color there"), className: "cz-wide", onClick: () => giveLightness(pad, pad.ui.unshown.hex) });
+  const follow = button({ text: t("Let the lightness follow"), label: t("Let the lightness follow the color there"), className: "cz-wide", onClick: () => followColorThere(pad, pad.ui.unavailableColor.hex) });
   const el = h("div", { class: "cz-unshown" }, words, follow);
   const update = () => {
-    const { unshown } = pad.ui;
-    show(el, Boolean(unshown));
-    if (unshown) setText(words, t("{hex} cannot be shown at the lightness of this place; {kept} is the nearest.", unshown));
+    const found = unavailableColor(pad);
+    show(el, found !== null);
+    if (found) setText(words, t("{hex} cannot be shown at the lightness of this place; {kept} is the nearest.", found));
   };
   return { el, update };
 }
 
-/** @returns {Element | null} what has the focus, also inside a notebook's shadow root */
-const activeIn = (pad) => /** @type {Document} */ (pad.root.getRootNode()).activeElement;
+/** @returns {Element | null} the focused element, also inside of a notebook's shadow root */
+const focusedElement = (pad) => /** @type {Document} */ (pad.root.getRootNode()).activeElement;
 
-/** Enter takes the number and Escape leaves it; both give the keyboard back to the tools. */
+/** Enter applies the value and Escape restores it; both move the focus to the picture. */
 function listenToField(pad, input) {
   let before = "";
   input.addEventListener("focus", () => {
@@ -132,31 +119,25 @@ function listenToField(pad, input) {
     event.stopPropagation();
     event.preventDefault();
     if (event.key === "Escape") input.value = before;
-    pad.stageEl.focus({ preventScroll: true }); // the field tells by itself that it was changed, once
+    pad.stageEl.focus({ preventScroll: true }); // fires the field's change event
   });
 }
 
-function takeText(pad, input) {
+function applyText(pad, input) {
   const rgb = parseColor(input.value);
   setAttr(input, "aria-invalid", rgb ? null : "true");
   if (!rgb) {
-    pad.toast(t("“{text}” is no color. Write #c04020 or 192, 64, 32.", { text: input.value }), "error");
+    pad.toast(t("“{text}” is not a color. Write #c04020 or 192, 64, 32.", { text: input.value }), "error");
     return;
   }
-  enterColor(pad, rgbToHex(rgb), input);
+  applyColor(pad, rgbToHex(rgb), input);
 }
 
-function takeLevels(pad, inputs) {
-  const rgb = parseColor(inputs.map((input) => input.value || "0").join(","));
-  if (!rgb) return;
-  enterColor(pad, rgbToHex(rgb), null);
-}
-
-function enterColor(pad, hex, input) {
+function applyColor(pad, hex, input) {
   setHex(pad, hex);
   const target = colorTarget(pad);
   const kept = labHex(target.luma, target.ab);
-  if (target.kind === "point" && kept !== hex) pad.say(t("{kept}: the photo’s lightness stays", { kept }));
+  if (target.kind === "point" && kept !== hex) pad.announce(t("{kept}: the photo’s lightness stays", { kept }));
   if (input) input.value = kept;
 }
 
@@ -177,41 +158,42 @@ function reachStep(reach) {
   return Math.min(REACH_STEPS - 1, Math.max(1, Math.round(REACH_STEPS / 2 + 2 * Math.log2(reach))));
 }
 
+const REACHES = [[0, "Only here"], ["automatic", "This thing"], ["everywhere", "Everywhere"]];
+
 /** @param {import("./document.js").Reach} reach @returns {string} */
 function reachName(reach) {
-  if (reach === "everywhere") return t("everywhere");
-  if (reach === "automatic") return t("automatic");
-  return reach === 0 ? t("only here") : t("{n} times", { n: reach });
+  const named = REACHES.find(([value]) => value === reach);
+  if (named) return t(named[1]);
+  return reach < 1 ? t("Less than this thing") : t("More than this thing");
 }
 
-/** A slider for how far a point's color goes; while it is held, the area is shown on the photo. */
+/** Three named reaches of a point and a fine slider; the reach is shown on the photo while they are used. */
 function createReach(pad) {
   const input = h("input", { type: "range", min: 0, max: REACH_STEPS, step: 1, class: "cz-reach", "aria-label": t("Reach of the color") });
-  const value = h("span", { class: "cz-value" });
-  const el = h("label", { class: "cz-field" }, h("span", {}, t("Reach")), value, input);
   const preview = () => {
     if (!pad.selectedPoint()) return;
     if (!pad.ui.extent) pad.set({ extent: {} });
     requestExtent(pad);
   };
-  const set = (done) => {
-    setReach(pad, reachAt(Number(input.value)), done);
+  const set = (reach, done) => {
+    setReach(pad, reach, done);
     preview();
   };
+  const steps = REACHES.map(([reach, name]) => button({ text: t(name), label: t(name), className: "cz-segment", onClick: () => set(reach, true) }));
+  const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("How far the color goes") }, ...steps);
+  const el = section(t("How far it goes"), segments, input);
   const leave = () => pad.ui.extent && pad.set({ extent: null });
-  input.addEventListener("input", () => set(false));
-  input.addEventListener("change", () => set(true));
-  input.addEventListener("focus", preview);
-  input.addEventListener("pointerenter", preview);
-  input.addEventListener("pointerleave", leave);
-  input.addEventListener("blur", leave);
+  input.addEventListener("input", () => set(reachAt(Number(input.value)), false));
+  input.addEventListener("change", () => set(reachAt(Number(input.value)), true));
+  for (const type of ["focusin", "pointerenter"]) el.addEventListener(type, preview);
+  for (const type of ["focusout", "pointerleave"]) el.addEventListener(type, leave);
   const update = (target) => {
-    show(el, pad.accepts("points") && target.kind !== "region" && target.kind !== "zone");
-    input.disabled = !pad.photo || target.locked;
+    show(el, pad.accepts("points") && target.kind !== "region" && target.kind !== "area");
     const point = pad.selectedPoint();
     const reach = point ? reachOf(point) : pad.ui.reach;
+    for (const control of [input, ...steps]) control.disabled = !pad.photo || target.locked;
+    steps.forEach((step, index) => setAttr(step, "aria-pressed", String(REACHES[index][0] === reach)));
     input.value = String(reachStep(reach));
-    setText(value, reachName(reach));
     setAttr(input, "aria-valuetext", reachName(reach));
   };
   return { el, update };
@@ -219,10 +201,10 @@ function createReach(pad) {
 
 function createSticky(pad) {
   const box = h("input", { type: "checkbox" });
-  const el = h("label", { class: "cz-check" }, box, h("span", {}, t("New points take this color")));
-  box.addEventListener("change", () => pad.set({ sticky: box.checked, once: false }));
+  const el = h("label", { class: "cz-check" }, box, h("span", {}, t("For next points")));
+  box.addEventListener("change", () => pad.set({ sticky: box.checked, colorForNext: false }));
   const update = (target) => {
-    show(el, pad.accepts("points") && target.kind !== "region" && target.kind !== "zone");
+    show(el, pad.accepts("points") && target.kind !== "region" && target.kind !== "area");
     box.checked = pad.ui.sticky;
   };
   return { el, update };
@@ -231,7 +213,7 @@ function createSticky(pad) {
 function createSuggestions(pad) {
   const grid = h("div", { class: "cz-suggestions", role: "group", "aria-label": t("Suggested colors, likeliest first") });
   const empty = h("p", { class: "cz-hint" });
-  const el = section(t("Suggestions"), grid, empty);
+  const el = h("div", { class: "cz-suggesting" }, grid, empty);
   const make = (index) => {
     const take = (event) => {
       const item = pad.ui.suggestions?.items[index];
@@ -245,29 +227,28 @@ function createSuggestions(pad) {
   const update = (target) => {
     const { suggestions } = pad.ui;
     const items = target.kind === "point" ? suggestions?.items ?? [] : [];
-    show(el, pad.accepts("points"));
+    show(el, pad.accepts("points") && (target.kind === "point" || target.kind === "none"));
     show(empty, items.length === 0);
     setText(empty, suggestionHint(pad, target));
     grid.classList.toggle("cz-stale", Boolean(suggestions?.stale));
     show(grid, items.length > 0);
-    const ticked = nearest(items, target.ab);
+    const ticked = nearestSuggestion(items, target.ab);
     syncList(grid, items.length, make, (tile, index) => fillSuggestion(tile, items[index], index, target, index === ticked));
   };
   return { el, update };
 }
 
 function suggestionHint(pad, target) {
-  if (!pad.photo) return t("Likely colors for a point appear here.");
-  if (target.kind !== "point") return t("Select a point to see its likely colors.");
+  if (target.kind !== "point") return t("Click the picture: likely colors for that place appear here.");
   if (pad.ui.suggestions) return t("This model has no suggestions.");
   return t("Looking for likely colors …");
 }
 
-/** @returns {number} the suggestion that the color is, -1 if it is none: several may look alike, one of them was taken */
-function nearest(items, ab) {
+/** @returns {number} index of the suggestion that equals the color, or -1; several may look alike */
+function nearestSuggestion(items, ab) {
   const distances = items.map((item) => abDistance(item.ab, ab));
   const least = Math.min(...distances);
-  return least < SAME ? distances.indexOf(least) : -1;
+  return least < SAME_DISTANCE ? distances.indexOf(least) : -1;
 }
 
 function fillSuggestion(tile, item, index, target, current) {
@@ -281,29 +262,105 @@ function fillSuggestion(tile, item, index, target, current) {
   tile.disabled = target.locked;
 }
 
-function createRecent(pad) {
-  const row = h("div", { class: "cz-recent", role: "group", "aria-label": t("Recent colors") });
-  const el = section(t("Recent"), row);
-  const make = (index) => h("button", { type: "button", class: "cz-swatch", on: { click: () => takeRecent(pad, index) } });
+const PRESETS = [
+  ["Skin", ["#f3d2bd", "#e8b998", "#d29b77", "#b57b57", "#8d5a3b", "#5e3926"]],
+  ["Hair", ["#e8cf9a", "#b98a4e", "#9c4a26", "#7a4e2d", "#4a3020", "#251b17", "#a8a29b"]],
+  ["Lips and cheeks", ["#d98b85", "#c4675f", "#a8443f", "#e3a79b"]],
+  ["Sky", ["#cfe3f2", "#9cc3e6", "#6aa3d8", "#3f78b5", "#f2c79b", "#b8c0c8"]],
+  ["Water", ["#a9c7cf", "#6f9fae", "#3f7487", "#27495c", "#5f7d6b"]],
+  ["Grass and leaves", ["#c2cf7a", "#8fae4b", "#5f8a3a", "#3e6a34", "#8a8a45", "#b5722c"]],
+  ["Wood", ["#d8b483", "#b58550", "#8c5e34", "#6b4426", "#45291a", "#a39381"]],
+  ["Brick", ["#c9785a", "#a8553b", "#8c4030", "#6e3028", "#b98b74"]],
+  ["Stone", ["#dcd6c8", "#b9b2a4", "#958f86", "#706b66", "#8e8674", "#5a5a5e"]],
+  ["Cloth", ["#24324f", "#5b6f8f", "#6d2431", "#3f5a45", "#c9b48a", "#7a5a7d"]],
+];
+const MAX_PALETTES = 24;
+const MAX_COLORS = 48;
+
+/** @typedef {{name: string, colors: string[], own: boolean}} Palette */
+
+/** @returns {Palette[]} */
+function palettesOf(pad) {
+  const recent = { name: t("Recent colors"), colors: pad.ui.recent.map(({ hex }) => hex), own: false };
+  const presets = PRESETS.map(([name, colors]) => ({ name: t(name), colors, own: false }));
+  const own = (pad.settings.palettes ?? []).filter(({ name, colors }) => typeof name === "string" && Array.isArray(colors));
+  return [recent, ...presets, ...own.map((palette) => ({ ...palette, own: true }))];
+}
+
+/** @param {Palette[]} palettes */
+function savePalettes(pad, palettes) {
+  const own = palettes.filter((palette) => palette.own).slice(-MAX_PALETTES);
+  pad.setSetting("palettes", own.map(({ name, colors }) => ({ name, colors: colors.slice(-MAX_COLORS) })));
+}
+
+function createPalettes(pad) {
+  const select = h("select", { class: "cz-input cz-select", "aria-label": t("Palette") });
+  const row = h("div", { class: "cz-recent", role: "group", "aria-label": t("Colors of the palette") });
+  const keep = button({ icon: "plus", label: t("Keep this color in a palette of your own"), className: "cz-ghost", onClick: () => addToPalette(pad, select) });
+  const create = button({ icon: "copy", label: t("New palette of the recent colors"), className: "cz-ghost", onClick: () => createPaletteWith(pad, palettesOf(pad), pad.ui.recent.map(({ hex }) => hex)) });
+  const remove = button({ icon: "trash", label: t("Delete this palette"), className: "cz-ghost", onClick: () => savePalettes(pad, palettesOf(pad).filter(({ name, own }) => !own || name !== select.value)) });
+  keep.dataset.action = "keep-color";
+  create.dataset.action = "new-palette";
+  const el = h("section", { class: "cz-section", "aria-label": t("Palette") }, h("div", { class: "cz-row" }, select, keep, create, remove), row);
+  select.addEventListener("change", () => {
+    pad.stageEl.focus({ preventScroll: true });
+    pad.setSetting("palette", select.value);
+  });
   const update = () => {
-    const { recent } = pad.ui;
-    show(el, recent.length > 0);
-    syncList(row, recent.length, make, (swatch, index) => {
-      swatch.style.background = recent[index].hex;
-      const words = `${colorName(60, recent[index].ab)}, ${recent[index].hex}`;
-      setAttr(swatch, "aria-label", t("Recent color: {words}", { words }));
-      setAttr(swatch, "title", words);
+    const palettes = palettesOf(pad);
+    syncList(select, palettes.length, () => h("option"), (option, index) => {
+      setAttr(option, "value", palettes[index].name);
+      setText(option, palettes[index].name);
     });
+    const shown = palettes.find(({ name }) => name === pad.settings.palette) ?? palettes[0];
+    select.value = shown.name;
+    const { locked } = colorTarget(pad);
+    syncList(row, shown.colors.length, () => h("button", { type: "button", class: "cz-swatch" }), (swatch, index) => fillSwatch(pad, swatch, shown, index, locked));
+    show(remove, shown.own);
+    show(create, shown === palettes[0] && shown.colors.length > 0);
+    show(row, shown.colors.length > 0);
   };
   return { el, update };
 }
 
-function takeRecent(pad, index) {
-  const { ab, hex } = pad.ui.recent[index];
-  const target = colorTarget(pad);
-  if (target.kind === "region" || target.free) setHex(pad, hex);
-  else setColor(pad, ab);
+function fillSwatch(pad, swatch, { name, colors }, index, locked) {
+  const hex = colors[index];
+  const [luma, a, b] = rgbToLab(hexToRgb(hex));
+  const words = t("{name} {n}: {color}, {hex}", { name, n: index + 1, color: colorName(luma, [a, b]), hex });
+  swatch.style.background = hex;
+  setAttr(swatch, "aria-label", words);
+  setAttr(swatch, "title", words);
+  swatch.disabled = !pad.photo || locked;
+  swatch.onclick = (event) => {
+    pad.input = event.timeStamp;
+    setHex(pad, hex);
+    pad.input = null;
+  };
 }
 
+/** Add the current color to the selected palette, or to a new one if that is a preset. */
+function addToPalette(pad, select) {
+  const { luma, ab } = colorTarget(pad);
+  const hex = labHex(luma, ab);
+  const palettes = palettesOf(pad);
+  const shown = palettes.find(({ name, own }) => own && name === select.value);
+  if (!shown) {
+    createPaletteWith(pad, palettes, [hex]);
+    return;
+  }
+  if (!shown.colors.includes(hex)) shown.colors = [...shown.colors, hex];
+  savePalettes(pad, palettes);
+  pad.announce(t("{hex} kept", { hex }));
+}
 
-export { createColorPanel, section };
+/** Create a palette named by a number. */
+function createPaletteWith(pad, palettes, colors) {
+  let number = 1;
+  while (palettes.some(({ name }) => name === t("My colors {n}", { n: number }))) number += 1;
+  const name = t("My colors {n}", { n: number });
+  savePalettes(pad, [...palettes, { name, colors, own: true }]);
+  pad.setSetting("palette", name);
+  pad.announce(t("{name} made", { name }));
+}
+
+export { createColorPanel };

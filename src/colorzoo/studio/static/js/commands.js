@@ -1,26 +1,22 @@
-/** Every command of the pad once: its name, its keys, what it does. Buttons, keyboard and help sheet read this table. */
+/** The commands of the pad with their keys, in one table for buttons, keyboard and help. */
 
 import { requestNext, requestRegions } from "./coloring.js";
-import {
-  acceptSuggested, cyclePoint, deleteSelected, keepGray, selectPoint, setColor, setSize, skipRegion, toggleFlag,
-} from "./edits.js";
 import { emptyDoc } from "./document.js";
 import { t } from "./dom.js";
+import { acceptSuggested, cyclePoint, deleteSelected, keepGray, selectPoint, setColor, setSize, skipRegion, toggleFlag } from "./edits.js";
 import { closePhoto, loadRecipe, openDialog, saveRecipe } from "./files.js";
-import { pickedShape } from "./shapeedits.js";
-import { DRAWS } from "./shapetools.js";
+import { pickedArea, pickedShape } from "./shapeedits.js";
 import { paneSize } from "./stage.js";
-import { TOOLS, arrow, placeAtCross } from "./tools.js";
+import { DRAWS, TOOLS, arrow, placeAtCross } from "./tools.js";
 import { zoomAt } from "./view.js";
-import { pickedZone } from "./zoneedits.js";
 
-const STEP = 1.25;
+const ZOOM_STEP = 1.25;
 const COMPARE = ["result", "split", "side", "gray"];
 
 /**
  * @typedef {{id: string, group: string, label: string, keys: string[], run: (pad: any, event?: Event) => void,
- *   needs?: "photo" | "selection" | null, stage?: boolean, hidden?: boolean}} Command
- *   `stage`: only while the picture has the focus; keys: "mod" is Ctrl or Command
+ *   needs?: "photo" | null, stage?: boolean, hidden?: boolean}} Command
+ *   stage: only while the picture has the focus; in keys, "mod" is Ctrl or Command
  */
 
 /** @type {Command[]} */
@@ -41,23 +37,23 @@ const COMMANDS = [
   { id: "smaller", group: "Points", label: "Smaller brush or point", keys: ["["], run: (pad) => setSize(pad, pad.ui.size - 1) },
   { id: "larger", group: "Points", label: "Larger brush or point", keys: ["]"], run: (pad) => setSize(pad, pad.ui.size + 1) },
   { id: "keepgray", group: "Color", label: "Keep gray", keys: ["k"], run: keepGray },
-  { id: "suggestion", group: "Color", label: "Take suggestion 1 to 9", keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9"], run: takeSuggestion },
+  { id: "suggestion", group: "Color", label: "Take suggestion 1 to 9", keys: ["1", "2", "3", "4", "5", "6", "7", "8", "9"], run: useSuggestion },
   { id: "next", group: "Color", label: "Where next? Show where a color helps most", keys: ["r"], run: whereNext },
   { id: "accept", group: "Color", label: "Use the suggested color for the region", keys: ["a"], run: acceptSuggested },
   { id: "skip", group: "Color", label: "Skip the region", keys: ["s"], run: skipRegion },
   ...TOOLS.map((tool) => ({ id: `tool-${tool.id}`, group: "Tools", label: tool.label, keys: [tool.key.toLowerCase()], run: (pad) => pad.setTool(tool.id) })),
   { id: "hold", group: "View", label: "Hold to see the photo before", keys: ["o"], run: () => {} },
-  { id: "compare", group: "View", label: "Result, split, side by side, before", keys: ["c"], run: cycleCompare },
-  { id: "zoomin", group: "View", label: "Zoom in", keys: ["+", "="], run: (pad) => zoomBy(pad, STEP) },
-  { id: "zoomout", group: "View", label: "Zoom out", keys: ["-"], run: (pad) => zoomBy(pad, 1 / STEP) },
+  { id: "compare", group: "View", label: "Result, split, side by side, before", keys: ["c"], run: (pad) => setCompare(pad, COMPARE[(COMPARE.indexOf(pad.ui.compare) + 1) % COMPARE.length]) },
+  { id: "zoomin", group: "View", label: "Zoom in", keys: ["+", "="], run: (pad) => zoomBy(pad, ZOOM_STEP) },
+  { id: "zoomout", group: "View", label: "Zoom out", keys: ["-"], run: (pad) => zoomBy(pad, 1 / ZOOM_STEP) },
   { id: "fit", group: "View", label: "Fit the photo", keys: ["0"], run: (pad) => pad.fit() },
-  { id: "actual", group: "View", label: "One photo pixel per screen pixel", keys: ["shift+0"], run: actualSize },
+  { id: "actual", group: "View", label: "One photo pixel per screen pixel", keys: ["shift+0"], run: (pad) => zoomBy(pad, 1 / (window.devicePixelRatio || 1) / pad.ui.view.scale) },
   { id: "panning", group: "View", label: "Hold and drag to move the view", keys: ["space"], run: () => {} },
   { id: "escape", group: "View", label: "Leave: cross, selection, tool", keys: ["escape"], run: escape },
   { id: "help", group: "View", label: "Keyboard shortcuts", keys: ["?"], needs: null, run: (pad) => pad.dialogs.help() },
   { id: "close", group: "File", label: "Close the photo", keys: [], run: closePhoto, hidden: true },
   { id: "clear", group: "Edit", label: "Remove all hints", keys: [], run: clearAll, hidden: true },
-  { id: "gray", group: "View", label: "Show the photo before", keys: [], run: toggleGray, hidden: true },
+  { id: "gray", group: "View", label: "Show the photo before", keys: [], run: (pad) => setCompare(pad, pad.ui.compare === "gray" ? "result" : "gray"), hidden: true },
 ];
 
 function stepHistory(pad, direction) {
@@ -65,20 +61,20 @@ function stepHistory(pad, direction) {
   if (!label) return;
   if (!pad.selectedPoint()) pad.set({ selected: null, suggestions: null });
   if (!pickedShape(pad)) pad.set({ shape: null });
-  if (!pickedZone(pad)) pad.set({ zone: null });
+  if (!pickedArea(pad)) pad.set({ area: null });
   pad.modelChanged();
-  pad.say(direction === "undo" ? t("Undone: {label}", { label }) : t("Redone: {label}", { label }));
-  pad.edited();
+  pad.announce(direction === "undo" ? t("Undone: {label}", { label }) : t("Redone: {label}", { label }));
+  pad.documentChanged();
 }
 
 function startCross(pad) {
   const { view, cursor } = pad.ui;
   pad.set({ cross: cursor ?? [view.x, view.y], selected: null, shape: null });
   pad.stageEl.focus({ preventScroll: true });
-  pad.say(pad.ui.tool in DRAWS ? t("Arrow keys move the cross, Enter sets a corner, Escape leaves") : t("Arrow keys move the cross, Enter sets a point, Escape leaves"));
+  pad.announce(pad.ui.tool in DRAWS ? t("Arrow keys move the cross, Enter sets a corner, Escape leaves") : t("Arrow keys move the cross, Enter sets a point, Escape leaves"));
 }
 
-function takeSuggestion(pad, event) {
+function useSuggestion(pad, event) {
   const item = pad.ui.suggestions?.items[Number(event.key) - 1];
   if (item && pad.selectedPoint()) setColor(pad, item.ab);
 }
@@ -89,30 +85,17 @@ function whereNext(pad) {
   else requestNext(pad);
 }
 
-function cycleCompare(pad) {
-  setCompare(pad, COMPARE[(COMPARE.indexOf(pad.ui.compare) + 1) % COMPARE.length]);
-}
-
-/** @param {any} pad @param {string} compare */
 function setCompare(pad, compare) {
   const sideChanges = (compare === "side") !== (pad.ui.compare === "side");
   pad.set({ compare });
   if (sideChanges && pad.photo) pad.fit();
-  pad.say({ result: t("Result"), split: t("Split view"), side: t("Side by side"), gray: t("Before") }[compare]);
-}
-
-function toggleGray(pad) {
-  setCompare(pad, pad.ui.compare === "gray" ? "result" : "gray");
+  pad.announce({ result: t("Result"), split: t("Split view"), side: t("Side by side"), gray: t("Before") }[compare]);
 }
 
 function zoomBy(pad, factor) {
   const size = paneSize(pad);
   pad.set({ view: zoomAt(pad.ui.view, pad.photo, size, factor, [size.width / 2, size.height / 2]) });
-  pad.queue.rest();
-}
-
-function actualSize(pad) {
-  zoomBy(pad, 1 / (window.devicePixelRatio || 1) / pad.ui.view.scale);
+  pad.queue.requestFullLater();
 }
 
 function escape(pad) {
@@ -121,25 +104,25 @@ function escape(pad) {
     ui.drag = null;
     ui.stroke = null;
     ui.shaping = null;
-    ui.zonePath = null;
+    ui.outline = null;
     pad.cancel();
-  } else if (ui.pending) pad.set({ pending: null });
-  else if (ui.cross) pad.set({ cross: null, wanted: null, shaping: null });
+  } else if (ui.selection) pad.set({ selection: null });
+  else if (ui.cross) pad.set({ cross: null, nextPlace: null, shaping: null });
   else if (ui.tool === "dropper") pad.setTool(ui.toolBefore ?? "point");
   else if (ui.regionPick.length) pad.set({ regionPick: [] });
   else if (ui.shape) pad.set({ shape: null });
-  else if (ui.zone !== null) pad.set({ zone: null });
+  else if (ui.area !== null) pad.set({ area: null });
   else selectPoint(pad, null);
 }
 
 function clearAll(pad) {
-  pad.set({ selected: null, suggestions: null, regionPick: [], shape: null, zone: null });
+  pad.set({ selected: null, suggestions: null, regionPick: [], shape: null, area: null });
   pad.edit({ ...emptyDoc(pad.doc.model), exemplar: pad.doc.exemplar, extra: pad.doc.extra }, t("remove all hints"));
 }
 
-const byId = Object.fromEntries(COMMANDS.map((command) => [command.id, command]));
+const COMMAND_BY_ID = Object.fromEntries(COMMANDS.map((command) => [command.id, command]));
 
-/** @param {string} keys such as "shift+mod+z" @returns {string} as people read it */
+/** @param {string} keys such as "shift+mod+z" @returns {string} for display */
 function keyLabel(keys) {
   const mac = /mac/i.test(navigator.platform ?? "");
   const names = { mod: mac ? "⌘" : "Ctrl", shift: "Shift", delete: "Del", backspace: "Backspace", enter: "Enter", escape: "Esc", space: "Space" };
@@ -147,7 +130,7 @@ function keyLabel(keys) {
   return order.map((part) => names[part] ?? part.toUpperCase()).join("+");
 }
 
-/** @param {KeyboardEvent} event @returns {string} in the notation of the table */
+/** @param {KeyboardEvent} event @returns {string} as in the table of commands */
 function chordOf(event) {
   const mod = event.ctrlKey || event.metaKey ? "mod+" : "";
   if (event.code === "Digit0" && event.shiftKey) return "shift+0";
@@ -160,10 +143,6 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 const isTyping = (el) => el?.matches?.("input:not([type=range], [type=checkbox], [type=radio]), textarea, select, [contenteditable]");
 
-/**
- * @param {any} pad
- * @param {AbortSignal} signal
- */
 function listenToKeyboard(pad, signal) {
   const target = pad.options.notebook ? pad.root : document;
   target.addEventListener("keydown", (event) => keyDown(pad, event), { signal });
@@ -202,7 +181,7 @@ function keyDown(pad, event) {
   runCommand(pad, command.id, event);
 }
 
-/** Keys that work while they are held. */
+/** Handle keys that act while they are held. */
 function holdKey(pad, event, chord, onStage, focus) {
   if (!pad.photo) return false;
   if (chord === "space" && (onStage || !focus?.matches("button, summary, a, input"))) {
@@ -223,16 +202,14 @@ function runWith(pad, event, work) {
   pad.input = null;
 }
 
-/** @param {any} pad @param {string} id @param {Event} [event] */
 function runCommand(pad, id, event) {
-  const command = byId[id];
-  if (!available(pad, id)) return;
+  const command = COMMAND_BY_ID[id];
+  if (!isAvailable(pad, id)) return;
   runWith(pad, event, () => command.run(pad, event));
 }
 
-/** @param {any} pad @param {string} id @returns {boolean} */
-function available(pad, id) {
-  const command = byId[id];
+function isAvailable(pad, id) {
+  const command = COMMAND_BY_ID[id];
   if (command.needs === null) return true;
   if (!pad.photo) return false;
   if (id === "undo") return pad.history.past.length > 0;
@@ -244,4 +221,4 @@ function available(pad, id) {
   return true;
 }
 
-export { COMMANDS, available, byId, keyLabel, listenToKeyboard, runCommand, setCompare };
+export { COMMANDS, COMMAND_BY_ID, isAvailable, keyLabel, listenToKeyboard, runCommand, setCompare };

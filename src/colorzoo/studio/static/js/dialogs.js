@@ -1,7 +1,7 @@
-/** Windows over the pad: export, and the sheet of shortcuts. */
+/** Dialogs for export and keyboard shortcuts, and short messages (toasts) over the picture. */
 
 import { COMMANDS, keyLabel } from "./commands.js";
-import { button, h, setText, show, t } from "./dom.js";
+import { button, h, icon, setText, show, t } from "./dom.js";
 import { exportPicture } from "./files.js";
 
 const FORMATS = [
@@ -22,18 +22,11 @@ function createDialog(title, ...children) {
 }
 
 function createHelp() {
-  const groups = Map.groupBy ? Map.groupBy(COMMANDS.filter(visible), ({ group }) => group) : groupCommands();
+  const groups = new Map();
+  for (const command of COMMANDS.filter(({ hidden, keys }) => !hidden && keys.length)) groups.set(command.group, [...(groups.get(command.group) ?? []), command]);
   const parts = [...groups].map(([group, commands]) => h("section", {}, h("h3", {}, t(group)), h("dl", { class: "cz-keys" }, ...commands.flatMap(keyRow))));
   const more = h("p", { class: "cz-hint" }, t("Touch: tap adds or selects, drag moves, long press deletes, two fingers zoom and pan, a tap with two fingers undoes, with three redoes. With the mouse: the wheel zooms, Shift and wheel pans, the right button deletes."));
   return createDialog(t("Keyboard shortcuts"), h("div", { class: "cz-help" }, ...parts), more);
-}
-
-const visible = (command) => !command.hidden && command.keys.length > 0;
-
-function groupCommands() {
-  const groups = new Map();
-  for (const command of COMMANDS.filter(visible)) groups.set(command.group, [...(groups.get(command.group) ?? []), command]);
-  return groups;
 }
 
 function keyRow({ keys, label }) {
@@ -59,6 +52,11 @@ function createExport(pad) {
   const refresh = () => {
     show(field, ["jpeg", "webp"].includes(format()));
     setText(value, quality.value);
+    const { width, height, cover } = pad.photo;
+    const parts = [t("{width} × {height} pixels, the size of the photo.", { width, height })];
+    if (cover && format() === "jpeg") parts.push(t("JPEG has no transparency: these parts become opaque."));
+    else if (cover && format() !== "ora") parts.push(t("Transparent parts stay transparent."));
+    setText(size, parts.join(" "));
   };
   el.addEventListener("input", refresh);
   go.addEventListener("click", () => {
@@ -69,13 +67,11 @@ function createExport(pad) {
     const { formats } = pad.limits;
     FORMATS.forEach(([value], index) => show(radios[index], !formats || formats.includes(value)));
     refresh();
-    const { width, height } = pad.photo;
-    setText(size, t("{width} × {height} pixels, the size of the photo. Its lightness, transparency and data are kept.", { width, height }));
   };
   return { el, prepare };
 }
 
-/** @param {any} pad @returns {{els: HTMLElement[], help: () => void, exportPicture: () => void}} */
+/** @returns {{els: HTMLElement[], help: () => void, exportPicture: () => void}} */
 function createDialogs(pad) {
   const help = createHelp();
   const exporting = createExport(pad);
@@ -89,4 +85,38 @@ function createDialogs(pad) {
   };
 }
 
-export { createDialogs };
+const DURATION = { info: 6000, error: 12_000 }; // ms
+const MAX_TOASTS = 3;
+
+/** @typedef {{label: string, run: () => void}} Action */
+
+/** @returns {{el: HTMLElement, add: (text: string, kind?: "info" | "error", action?: Action | null) => void}} */
+function createToasts() {
+  const el = h("div", { class: "cz-toasts" });
+  const add = (text, kind = "info", action = null) => {
+    for (const old of [...el.children]) if (old.querySelector("p").textContent === text) old.remove(); // a repeated message replaces the older one
+    while (el.children.length >= MAX_TOASTS) el.firstElementChild.remove();
+    const toast = createToast(text, kind, action);
+    el.append(toast);
+    removeAfter(toast, DURATION[kind] * (action ? 2 : 1));
+  };
+  return { el, add };
+}
+
+function createToast(text, kind, action) {
+  const close = () => toast.remove();
+  const act = action && button({ text: action.label, label: action.label, className: "cz-small cz-ghost", onClick: () => { close(); action.run(); } });
+  const toast = h("div", { class: "cz-toast", role: kind === "error" ? "alert" : "status", data: { kind } },
+    kind === "error" ? icon("warn") : null, h("p", {}, text), act, button({ icon: "close", label: t("Close"), className: "cz-small cz-ghost", onClick: close }));
+  return toast;
+}
+
+/** Remove a toast after a while; hover and focus prolong it. */
+function removeAfter(toast, time) {
+  setTimeout(() => {
+    if (toast.matches(":hover, :focus-within")) removeAfter(toast, time);
+    else toast.remove();
+  }, time);
+}
+
+export { createDialogs, createToasts };

@@ -1,24 +1,56 @@
-import { readArea, readBox } from "./shapes.js";
-import { strokeMates } from "./strokes.js";
-import { readZone } from "./zones.js";
-
 /**
- * The work on one picture: an immutable document with history, and its form as a recipe.
+ * The document of the pad: an immutable object with undo history, and its form as a recipe.
  *
- * @typedef {{id: number, x: number, y: number, size: number, ab: [number, number], hex: string,
- *   muted?: boolean, locked?: boolean, radius?: number, reach?: Reach, stroke?: number}} Point  points with the same stroke are one object; x, y in pixels of the photo; size 1-9 at network scale
- * @typedef {"automatic" | "everywhere" | number} Reach  how far a color goes: a number is so many times the automatic reach
+ * @typedef {{id: number, x: number, y: number, size: number, ab: [number, number], hex: string, muted?: boolean, locked?: boolean,
+ *   untouched?: boolean, radius?: number, reach?: Reach, stroke?: number}} Point  x, y in pixels of the photo; size 1 to 9 in pixels of the network; points
+ *   with the same stroke number are a brush stroke and are edited together; an untouched point has no chosen color and changes nothing
+ * @typedef {"automatic" | "everywhere" | number} Reach  a number is a multiple of the automatic reach
  * @typedef {{path: [number, number][], width: number}} Stroke  pixels of the photo
  * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>,
- *   divisions: {path: [number, number][], closed?: boolean}[], merged: number[][], proposal: string | null, skipped: number[], exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
- *   painted: import("./shapes.js").Area[], classFiles: Record<string, string>, boxes: import("./shapes.js").Box[] | null,
- *   areas: import("./zones.js").Zone[],
+ *   divisions: {path: [number, number][], closed?: boolean}[], merged: number[][], proposal: string | null, skipped: number[],
+ *   exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
+ *   painted: import("./shapes.js").PaintedClass[], classFiles: Record<string, string>, boxes: import("./shapes.js").Box[] | null,
+ *   areas: import("./shapes.js").Area[],
  *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>}} Doc
- *   `boxes`: null while nobody has said where things are, empty if there are none
+ *   boxes: null lets the model detect objects, an empty list means that there are none
  */
 
+import { readArea, readBox, readPainted } from "./shapes.js";
+
+/** @param {Doc} doc @param {Point} point @returns {Point[]} all points of its brush stroke, or the point alone */
+function strokePoints(doc, point) {
+  return point.stroke ? doc.points.filter(({ stroke }) => stroke === point.stroke) : [point];
+}
+
+/** @param {Doc} doc @returns {Point[]} entries of the list of hints: single points, and the first point of each stroke */
+function listedHints(doc) {
+  const seen = new Set();
+  return doc.points.filter(({ stroke }) => !stroke || (!seen.has(stroke) && seen.add(stroke)));
+}
+
+/** @param {Doc} doc @param {Point} point @returns {Point} its entry in the list of hints */
+const listedHint = (doc, point) => strokePoints(doc, point)[0];
+
+/** @param {Doc} doc @param {Point} point @returns {number} its number in the list of hints, from 1 */
+const hintNumber = (doc, point) => listedHints(doc).indexOf(listedHint(doc, point)) + 1;
+
+/** @param {Doc} doc @param {Point} point @returns {boolean} whether it belongs to a brush stroke */
+const isStroke = (doc, point) => strokePoints(doc, point).length > 1;
+
+/** @param {Doc} doc @returns {number} an unused stroke number */
+const nextStroke = (doc) => doc.points.reduce((most, { stroke }) => Math.max(most, stroke ?? 0), 0) + 1;
+
+/**
+ * Limit a shift so that all points stay inside of the photo.
+ * @param {Point[]} points @param {number} dx @param {number} dy @param {{width: number, height: number}} photo @returns {[number, number]}
+ */
+function clampShift(points, dx, dy, { width, height }) {
+  const within = (way, places, most) => Math.min(Math.max(way, -Math.min(...places)), most - Math.max(...places));
+  return [within(dx, points.map(({ x }) => x), width), within(dy, points.map(({ y }) => y), height)];
+}
+
 const RECIPE_VERSION = 1;
-const KNOWN = [
+const RECIPE_FIELDS = [
   "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "boxes", "areas", "studio",
   "divisions",
 ];
@@ -31,7 +63,7 @@ function emptyDoc(model = "") {
   };
 }
 
-/** @param {Doc} doc @returns {boolean} whether there is anything to lose */
+/** @param {Doc} doc @returns {boolean} whether it contains any work */
 function hasWork(doc) {
   const counts = [
     doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas,
@@ -40,25 +72,25 @@ function hasWork(doc) {
 }
 
 /**
- * Undo and redo without end. A drag is many `preview` calls and one `commit`.
+ * Undo and redo without limit. A drag is many calls of `preview` and one of `commit`.
  * @template S
  */
 class History {
-  /** @param {S} start */
-  constructor(start) {
-    this.past = /** @type {{state: S, label: string}[]} */ ([]);
-    this.future = /** @type {{state: S, label: string}[]} */ ([]);
+  /** @param {S} start @param {{state: S, label: string}[]} [past] @param {{state: S, label: string}[]} [future] */
+  constructor(start, past = [], future = []) {
+    this.past = past;
+    this.future = future;
     this.now = start;
     this.before = /** @type {S | null} */ (null);
   }
 
-  /** Change what is shown without a step of history yet. @param {S} state */
+  /** Show a state without a step of undo. @param {S} state */
   preview(state) {
     this.before ??= this.now;
     this.now = state;
   }
 
-  /** Make what is shown one step. @param {string} label @returns {boolean} whether anything had changed */
+  /** Turn the previewed state into a step of undo. @param {string} label @returns {boolean} whether anything changed */
   commit(label) {
     const { before } = this;
     this.before = null;
@@ -68,18 +100,18 @@ class History {
     return true;
   }
 
-  /** Take back what was previewed since the last step. */
+  /** Return to the state before the preview. */
   cancel() {
     if (this.before !== null) this.now = this.before;
     this.before = null;
   }
 
-  /** @returns {string | null} what was undone */
+  /** @returns {string | null} label of the undone step */
   undo() {
     return this.#move(this.past, this.future);
   }
 
-  /** @returns {string | null} what was done again */
+  /** @returns {string | null} label of the redone step */
   redo() {
     return this.#move(this.future, this.past);
   }
@@ -102,7 +134,7 @@ function pointRadius(point, perNetworkPixel) {
 }
 
 /**
- * The recipe that the command line understands; hints that are muted are kept beside it.
+ * Convert a document to a recipe as the command line reads it; muted hints are kept in the field `studio`.
  * @param {Doc} doc @param {{width: number, height: number, sha256?: string, name?: string, perNetworkPixel: number}} picture
  * @returns {Record<string, any>}
  */
@@ -112,31 +144,31 @@ function toRecipe(doc, picture) {
   if (doc.model) recipe.model = doc.model;
   recipe.strength = round(doc.strength, 3);
   const write = (point) => pointEntry(point, picture.perNetworkPixel);
-  const active = doc.points.filter((point) => !point.muted);
+  const active = activePoints(doc);
   if (active.length) recipe.points = active.map(write);
-  if (doc.scribbles.length) recipe.scribbles = doc.scribbles.map(strokeEntry);
+  if (doc.scribbles.length) recipe.scribbles = doc.scribbles.map(({ path, width }) => ({ path: path.map(([x, y]) => [round(x, 1), round(y, 1)]), width: round(width, 2) }));
   const regions = Object.entries(doc.regions).map(([index, color]) => ({ index: Number(index), color }));
   if (regions.length) recipe.regions = regions;
   if (doc.divisions.length) recipe.divisions = doc.divisions;
   if (regions.length && doc.proposal) recipe.proposal = doc.proposal;
   if (doc.exemplar) recipe.exemplar = { ...doc.exemplar.kept, path: doc.exemplar.name };
-  const classes = classEntry(doc);
+  const { classes: map, painted, classFiles } = doc;
+  const classes = { ...classFiles, ...(Object.keys(map).length ? { map: { ...map } } : {}), ...(painted.length ? { painted } : {}) };
   if (Object.keys(classes).length) recipe.classes = classes;
   if (doc.boxes) recipe.boxes = doc.boxes;
   if (doc.areas.length) recipe.areas = doc.areas;
   if (doc.statistics) recipe.statistics = doc.statistics;
-  const muted = doc.points.filter((point) => point.muted).map(write);
-  const studio = { ...(muted.length ? { muted } : {}), ...(doc.skipped.length ? { skipped: doc.skipped } : {}), ...(doc.merged.length ? { merged: doc.merged } : {}) };
+  const muted = doc.points.filter((point) => point.muted).map((point) => ({ ...write(point), ...(point.untouched ? { untouched: true } : {}) }));
+  const untouched = doc.points.filter((point) => point.untouched && !point.muted).map(write);
+  const studio = { ...(muted.length ? { muted } : {}), ...(untouched.length ? { untouched } : {}), ...(doc.skipped.length ? { skipped: doc.skipped } : {}), ...(doc.merged.length ? { merged: doc.merged } : {}) };
   if (Object.keys(studio).length) recipe.studio = studio;
   return recipe;
 }
 
-/** @param {Doc} doc @returns {Record<string, any>} what the recipe says of classes */
-function classEntry({ classes, painted, classFiles }) {
-  return { ...classFiles, ...(Object.keys(classes).length ? { map: { ...classes } } : {}), ...(painted.length ? { painted } : {}) };
-}
+/** @param {Doc} doc @returns {Point[]} the points of its recipe */
+const activePoints = (doc) => doc.points.filter(({ muted, untouched }) => !muted && !untouched);
 
-/** The reference of a recipe; how far to go towards it stays as it was read. @param {any} exemplar */
+/** Read the reference of a recipe; its other fields are kept. @param {any} exemplar */
 function readExemplar(exemplar) {
   const { path, ...kept } = exemplar ?? {};
   return path ? { name: path, kept } : null;
@@ -150,53 +182,49 @@ function pointEntry(point, perNetworkPixel) {
   };
 }
 
-/** @param {Point} point @returns {Reach} recipes from before there was a reach mean everywhere */
+/** @param {Point} point @returns {Reach} recipes without the field mean everywhere */
 const reachOf = (point) => point.reach ?? "everywhere";
 
-function strokeEntry(stroke) {
-  return { path: stroke.path.map(([x, y]) => [round(x, 1), round(y, 1)]), width: round(stroke.width, 2) };
-}
-
 /**
- * Read a recipe. Nothing of the current work is touched before all of it has been understood.
+ * Convert a recipe to a document.
  * @param {any} recipe parsed JSON
  * @param {{width: number, height: number, perNetworkPixel: number}} picture
  * @param {(hex: string) => [number, number]} abOf
  * @returns {Doc}
- * @throws {Error} a message for people
+ * @throws {Error} with a message for the user
  */
 function fromRecipe(recipe, picture, abOf) {
-  if (typeof recipe !== "object" || recipe === null || Array.isArray(recipe)) throw new Error("This file is no recipe: a JSON object was expected.");
+  if (typeof recipe !== "object" || recipe === null || Array.isArray(recipe)) throw new Error("This file is not a recipe: a JSON object was expected.");
   if ((recipe.version ?? 1) > RECIPE_VERSION) throw new Error(`This recipe (version ${recipe.version}) comes from a newer colorzoo.`);
   checkSize(recipe.image ?? {}, picture);
-  const read = (muted) => (entry, index) => readPoint(entry, index, picture, abOf, muted);
-  const points = list(recipe, "points").map(read(false));
-  points.push(...list(recipe.studio ?? {}, "muted").map(read(true)));
+  const read = (more) => (entry, index) => ({ ...readPoint(entry, index, picture, abOf), ...more });
+  const points = list(recipe, "points").map(read({}));
+  points.push(...list(recipe.studio ?? {}, "muted").map(read({ muted: true })), ...list(recipe.studio ?? {}, "untouched").map(read({ untouched: true })));
   const { map, painted: _, ...classFiles } = recipe.classes ?? {};
   return {
     ...emptyDoc(recipe.model ?? ""),
     points: points.map((point, index) => ({ ...point, id: index + 1 })),
     scribbles: list(recipe, "scribbles").map(readStroke),
     regions: Object.fromEntries(list(recipe, "regions").map((region) => [region.index, region.color])),
-    divisions: list(recipe, "divisions").map(readDivision),
+    divisions: list(recipe, "divisions").map(({ path, closed } = {}, index) => ({ path: readStroke({ path }, index).path, ...(closed ? { closed: true } : {}) })),
     merged: list(recipe.studio ?? {}, "merged").filter(Array.isArray).map((group) => group.map(Number)),
     proposal: recipe.proposal ?? null,
     skipped: list(recipe.studio ?? {}, "skipped").map(Number),
     exemplar: readExemplar(recipe.exemplar),
     classes: { ...(map ?? {}) },
-    painted: list(recipe.classes ?? {}, "painted").map(readArea),
+    painted: list(recipe.classes ?? {}, "painted").map(readPainted),
     classFiles,
     boxes: recipe.boxes ? list(recipe, "boxes").map(readBox) : null,
-    areas: list(recipe, "areas").map(readZone),
+    areas: list(recipe, "areas").map(readArea),
     statistics: recipe.statistics ?? null,
     strength: recipe.strength ?? 1,
-    extra: Object.fromEntries(Object.entries(recipe).filter(([name]) => !KNOWN.includes(name))),
+    extra: Object.fromEntries(Object.entries(recipe).filter(([name]) => !RECIPE_FIELDS.includes(name))),
   };
 }
 
 function list(holder, name) {
   const value = holder[name] ?? [];
-  if (!Array.isArray(value)) throw new Error(`In this recipe "${name}" is no list.`);
+  if (!Array.isArray(value)) throw new Error(`In this recipe "${name}" is not a list.`);
   return value;
 }
 
@@ -208,20 +236,16 @@ function checkSize(image, picture) {
   );
 }
 
-function readPoint(entry, index, picture, abOf, muted) {
+function readPoint(entry, index, picture, abOf) {
   const ok = Number.isFinite(entry?.x) && Number.isFinite(entry?.y) && (entry.ab || /^#[0-9a-f]{6}$/i.test(entry.color ?? ""));
   if (!ok) throw new Error(`Point ${index + 1} of this recipe needs x, y and a color such as #c04020.`);
   const radius = entry.radius ?? 3;
   const size = Math.min(9, Math.max(1, Math.round((2 * radius) / picture.perNetworkPixel)));
   return {
     id: 0, x: entry.x, y: entry.y, size, radius, ab: entry.ab ?? abOf(entry.color), hex: entry.color ?? "#808080",
-    ...(muted ? { muted } : {}), ...(entry.locked ? { locked: true } : {}), ...(entry.reach === undefined ? {} : { reach: entry.reach }),
+    ...(entry.untouched ? { untouched: true } : {}), ...(entry.locked ? { locked: true } : {}), ...(entry.reach === undefined ? {} : { reach: entry.reach }),
     ...(Number.isInteger(entry.stroke) ? { stroke: entry.stroke } : {}),
   };
-}
-
-function readDivision({ path, closed } = {}, index) {
-  return { path: readStroke({ path }, index).path, ...(closed ? { closed: true } : {}) };
 }
 
 function readStroke(entry, index) {
@@ -230,23 +254,26 @@ function readStroke(entry, index) {
   return { path: entry.path, width: entry.width ?? 5 };
 }
 
-/** @param {Point[]} points @returns {number} an id that none has */
+/** @param {Point[]} points @returns {number} an unused id */
 const nextId = (points) => points.reduce((most, point) => Math.max(most, point.id), 0) + 1;
 
-/** Change a point, with all of its stroke: where it goes, they go. @param {Doc} doc @param {number} id @param {Partial<Point>} change @returns {Doc} */
+/** Change a point; all points of its stroke change and move with it. @param {Doc} doc @param {number} id @param {Partial<Point>} change @returns {Doc} */
 function changePoint(doc, id, change) {
   const one = doc.points.find((point) => point.id === id);
-  const mates = one ? strokeMates(doc, one) : [];
+  const points = one ? strokePoints(doc, one) : [];
   const { x = one?.x, y = one?.y, ...rest } = change;
   const changed = (point) => ({ ...point, ...rest, x: point.x + x - one.x, y: point.y + y - one.y });
-  return { ...doc, points: doc.points.map((point) => (mates.includes(point) ? changed(point) : point)) };
+  return { ...doc, points: doc.points.map((point) => (points.includes(point) ? changed(point) : point)) };
 }
 
 /** @param {Doc} doc @param {number} id @returns {Doc} */
 function withoutPoint(doc, id) {
   const one = doc.points.find((point) => point.id === id);
-  const mates = one ? strokeMates(doc, one) : [];
-  return { ...doc, points: doc.points.filter((point) => !mates.includes(point)) };
+  const points = one ? strokePoints(doc, one) : [];
+  return { ...doc, points: doc.points.filter((point) => !points.includes(point)) };
 }
 
-export { History, changePoint, emptyDoc, fromRecipe, hasWork, nextId, pointRadius, reachOf, toRecipe, withoutPoint };
+export {
+  History, activePoints, changePoint, clampShift, emptyDoc, fromRecipe, hasWork, hintNumber, isStroke, listedHint, listedHints, nextId, nextStroke, pointRadius,
+  reachOf, strokePoints, toRecipe, withoutPoint,
+};

@@ -1,18 +1,21 @@
-/** Small helpers for elements: no framework, and no HTML from strings that a user gave. */
+/**
+ * Helpers for DOM elements, without a framework. Texts of users are never parsed as HTML.
+ *
+ * @typedef {{el: HTMLElement, update: () => void}} Part  an element and the function that updates it to the state of the pad
+ */
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Strings of the pad by their English text; a translation replaces values. @type {Record<string, string>} */
+/** Translations by the English text. @type {Record<string, string>} */
 const translations = {};
 
-/** @param {string} text English, with {names} @param {Record<string, unknown>} [values] @returns {string} */
+/** Translate a text. @param {string} text English, with {names} @param {Record<string, unknown>} [values] @returns {string} */
 function t(text, values = {}) {
   return (translations[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
 }
 
 /**
- * Make an element. `on` holds listeners, `data` data attributes, `style` CSS properties; other keys are attributes, and
- * false, null and undefined leave an attribute out.
+ * Create an element. `on` are listeners, `data` data attributes; all other keys are attributes, which false, null and undefined leave out.
  * @param {string} tag @param {Record<string, any>} [props] @param {...(Node | string | null)} children
  * @returns {HTMLElement}
  */
@@ -26,22 +29,19 @@ function h(tag, props = {}, ...children) {
 function setProp(el, name, value) {
   if (name === "on") for (const [type, listener] of Object.entries(value)) el.addEventListener(type, listener);
   else if (name === "data") Object.assign(el.dataset, value);
-  else if (name === "style") for (const [key, v] of Object.entries(value)) el.style.setProperty(key, v);
   else setAttr(el, name, value);
 }
 
-/** Set, or with false, null and undefined remove, an attribute; only if it changes. */
+/** Set an attribute if it changes; false, null and undefined remove it. */
 function setAttr(el, name, value) {
   if (value === false || value === null || value === undefined) el.removeAttribute(name);
   else if (el.getAttribute(name) !== String(value === true ? "" : value)) el.setAttribute(name, value === true ? "" : value);
 }
 
-/** @param {Element} el @param {string} text */
 function setText(el, text) {
   if (el.textContent !== text) el.textContent = text;
 }
 
-/** @param {HTMLElement} el @param {boolean} shown */
 function show(el, shown) {
   if (el.hidden === shown) el.hidden = !shown;
 }
@@ -70,6 +70,8 @@ const ICONS = {
   unlock: "M7 11V8a5 5 0 0 1 9.500-2M5.500 11h13v9h-13Z",
   trash: "M4 7h16M9 7V4h6v3M6.500 7l1 13h9l1-13M10 11v5m4-5v5",
   fit: "M4 9V4h5M20 9V4h-5M4 15v5h5m11-5v5h-5",
+  copy: "M9 9h11v11H9ZM5 15H4V4h11v1",
+  down: "m6 9.500 6 6 6-6",
   plus: "M12 5v14M5 12h14",
   minus: "M5 12h14",
   more: "M5 12h.01M12 12h.01M19 12h.01",
@@ -82,7 +84,12 @@ const ICONS = {
   warn: "M12 4 2.500 20h19ZM12 10v4.500m0 2.700h.01",
 };
 
-/** @param {keyof typeof ICONS} name @returns {SVGElement} a 24 px icon; its control carries the name */
+/** Create a canvas that is not shown. */
+function createCanvas(width, height) {
+  return Object.assign(document.createElement("canvas"), { width, height });
+}
+
+/** @param {keyof typeof ICONS} name @returns {SVGElement} a 24 px icon, without a label */
 function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   const path = document.createElementNS(SVG, "path");
@@ -100,13 +107,18 @@ function button(spec) {
   const hint = spec.key ? `${spec.label} (${spec.key})` : spec.label;
   const props = { type: "button", class: `cz-btn ${spec.className ?? ""}`, title: hint, on: { click: spec.onClick } };
   if (!spec.text) props["aria-label"] = spec.label;
-  if (spec.keyshortcuts) props["aria-keyshortcuts"] = spec.keyshortcuts;
   const parts = [spec.icon ? icon(spec.icon) : null, spec.text ? h("span", { class: "cz-btn-text" }, spec.text) : null];
   return /** @type {HTMLButtonElement} */ (h("button", props, ...parts));
 }
 
+/** @param {string} title @param {...Node} children @returns {HTMLElement} */
+function section(title, ...children) {
+  const heading = h("h2", { class: "cz-heading" }, title);
+  return h("section", { class: "cz-section", "aria-label": title }, heading, ...children);
+}
+
 /**
- * Keep a list of children in step with data, reusing nodes so that focus stays.
+ * Update a list of children to data; elements are reused, so that the focus stays.
  * @param {HTMLElement} parent @param {number} count @param {(index: number) => HTMLElement} make
  * @param {(el: HTMLElement, index: number) => void} update
  */
@@ -128,4 +140,4 @@ function oncePerFrame(callback) {
   };
 }
 
-export { button, h, icon, oncePerFrame, setAttr, setText, show, syncList, t, translations };
+export { button, createCanvas, h, icon, oncePerFrame, section, setAttr, setText, show, syncList, t, translations };

@@ -1,27 +1,27 @@
-/** Changes to the work: each is one step of undo. */
+/** Edits of points, colors and regions; each is one step of undo. */
 
 import { abDistance, atLightness, clamp, hexToRgb, labHex, reduceChroma, rgbToAb, rgbToHex, rgbToLab } from "./color.js";
 import { firstOpenRegion, pickRegion, requestSuggestions } from "./coloring.js";
-import { changePoint, nextId, pointRadius, withoutPoint } from "./document.js";
+import {
+  changePoint, clampShift, hintNumber, isStroke, listedHint, listedHints, nextId, pointRadius, strokePoints, withoutPoint,
+} from "./document.js";
 import { t } from "./dom.js";
 import { pixelAt } from "./pixels.js";
-import { deleteShape, pickedShape } from "./shapeedits.js";
-import { hintNumber, hintObject, hintObjects, isStroke, strokeMates, strokeWay } from "./strokes.js";
-import { deleteZone, pickedZone, setZoneColor, zoneTarget } from "./zoneedits.js";
+import { areaTarget, deleteArea, deleteShape, pickedArea, pickedShape, setAreaColor } from "./shapeedits.js";
 
-const RECENT = 12;
+const MAX_RECENT = 12;
 const SAME_COLOR = 2;
-const PALER = 4; // units of chroma that are missed
+const CHROMA_LOSS = 4; // units of chroma; a larger loss is reported
 
 /**
- * What the color controls act on.
- * @param {any} pad @returns {{kind: "point" | "zone" | "region" | "none", luma: number, ab: [number, number], locked: boolean, free?: boolean}}
+ * Return what the color controls change: the selected point, area or regions, or the color of the next point.
+ * @returns {{kind: "point" | "area" | "region" | "none", luma: number, ab: [number, number], locked: boolean, free?: boolean}}
  */
 function colorTarget(pad) {
   const point = pad.selectedPoint();
   if (point) return { kind: "point", luma: pad.lumaAt(point.x, point.y), ab: point.ab, locked: Boolean(point.locked) };
-  const zone = zoneTarget(pad);
-  if (zone) return { kind: "zone", locked: false, ...zone };
+  const area = areaTarget(pad);
+  if (area) return { kind: "area", locked: false, ...area };
   const [first] = pad.ui.regionPick;
   if (first !== undefined) {
     const color = pad.doc.regions[first];
@@ -32,111 +32,121 @@ function colorTarget(pad) {
 }
 
 /**
- * Give a color to the selected point or regions, else to the brush.
- * @param {any} pad @param {[number, number]} ab @param {boolean} [done] false while it is still being dragged
- * @param {number} [luma] only regions have a lightness of their own
+ * Set the color of the selected point, area or regions, or of the next point.
+ * @param {[number, number]} ab @param {boolean} [done] false during a drag
+ * @param {number} [luma] used for regions and areas with their own lightness
  */
 function setColor(pad, ab, done = true, luma = colorTarget(pad).luma) {
   const target = colorTarget(pad);
-  pad.ui.unshown = null;
   if (target.locked) {
     pad.toast(t("This point is locked. Unlock it (L) to change its color."));
     return;
   }
   if (target.kind === "none") {
-    pad.set({ ab, luma, once: done }); // the next point alone takes it: the box for all points is the user's
-    if (done) pad.say(t("The next point takes this color"));
-  } else if (target.kind === "zone") setZoneColor(pad, labHex(luma, ab), done);
+    pad.set({ ab, luma, colorForNext: done }); // only for the next point; the check box is for all points
+    if (done) pad.announce(t("The next point takes this color"));
+  } else if (target.kind === "area") setAreaColor(pad, labHex(luma, ab), done);
   else if (target.kind === "point") {
     const point = pad.selectedPoint();
     Object.assign(pad.ui, { ab, luma });
-    changeTo(pad, changePoint(pad.doc, point.id, { ab: reduceChroma(target.luma, ab), hex: labHex(target.luma, ab) }), done, t("color"));
+    applyChange(pad, changePoint(pad.doc, point.id, { ab: reduceChroma(target.luma, ab), hex: labHex(target.luma, ab), untouched: false }), done, t("color"));
   } else {
     Object.assign(pad.ui, { ab, luma });
     const color = labHex(luma, ab);
     const colored = Object.fromEntries(pad.ui.regionPick.map((index) => [index, color]));
     const skipped = pad.doc.skipped.filter((index) => !(index in colored));
-    changeTo(pad, { ...pad.doc, regions: { ...pad.doc.regions, ...colored }, proposal: pad.ui.regions?.proposal ?? pad.doc.proposal, skipped }, done, t("color"));
+    applyChange(pad, { ...pad.doc, regions: { ...pad.doc.regions, ...colored }, proposal: pad.ui.regions?.proposal ?? pad.doc.proposal, skipped }, done, t("color"));
   }
-  if (done) remember(pad, luma, ab);
+  if (done) addRecentColor(pad, luma, ab);
 }
 
 /**
- * Show a changed document; once done it is a step of undo, and the full result is asked for without a small one before it.
- * @param {any} pad @param {import("./document.js").Doc} doc @param {boolean} done @param {string} label
+ * Preview a changed document, or commit it once it is done.
+ * @param {import("./document.js").Doc} doc @param {boolean} done @param {string} label
  */
-function changeTo(pad, doc, done, label) {
+function applyChange(pad, doc, done, label) {
   if (done) pad.edit(doc, label);
   else pad.preview(doc);
 }
 
-/** @param {any} pad @param {string} hex any lightness: that of the photo stays, except for regions */
+/** Set a color; points and most areas keep the lightness of the photo. @param {string} hex */
 function setHex(pad, hex) {
   const [luma, a, b] = rgbToLab(hexToRgb(hex));
   const target = colorTarget(pad);
-  const fixed = target.kind === "point" || (target.kind === "zone" && !target.free);
+  const fixed = target.kind === "point" || (target.kind === "area" && !target.free);
   const ab = fixed ? atLightness([luma, a, b], target.luma) : [a, b];
   setColor(pad, ab, true, fixed ? target.luma : luma);
-  const paler = Math.hypot(a, b) - Math.hypot(...ab) > PALER && !target.locked;
-  pad.set({ unshown: paler ? { hex, kept: labHex(target.luma, ab) } : null });
+  const paler = Math.hypot(a, b) - Math.hypot(...ab) > CHROMA_LOSS && !target.locked;
+  pad.set({ unavailableColor: paler ? { hex, kept: labHex(target.luma, ab), of: targetName(pad) } : null });
 }
 
-function remember(pad, luma, ab) {
+/** @returns {string} what the color controls change */
+const targetName = (pad) => [pad.ui.selected, pad.ui.area, ...pad.ui.regionPick].join(" ");
+
+/** @returns {{hex: string, kept: string} | null} the color that was wanted where another one had to be taken, until something else is selected or changed */
+function unavailableColor(pad) {
+  const { unavailableColor: found } = pad.ui;
+  if (!found || found.of !== targetName(pad)) return null;
+  const { kind, luma, ab } = colorTarget(pad);
+  return kind !== "point" || labHex(luma, ab) === found.kept ? found : null;
+}
+
+function addRecentColor(pad, luma, ab) {
   if (Math.hypot(...ab) < 1) return;
   const others = pad.ui.recent.filter((recent) => abDistance(recent.ab, ab) > SAME_COLOR);
-  pad.set({ recent: [{ ab, hex: labHex(clamp(luma, 35, 75), ab) }, ...others].slice(0, RECENT) });
+  pad.set({ recent: [{ ab, hex: labHex(clamp(luma, 35, 75), ab) }, ...others].slice(0, MAX_RECENT) });
   pad.saveSettings();
 }
 
-/** @param {any} pad @param {number} x @param {number} y @returns {[number, number]} the color that a new point begins with */
-function firstColor(pad, x, y) {
-  const chosen = pad.ui.sticky || pad.ui.once;
-  pad.ui.once = false;
-  if (chosen) return pad.paintAb(x, y);
-  if (!pad.photo.result) return [0, 0];
-  return rgbToAb(pixelAt(pad.photo.result, x / pad.photo.width, y / pad.photo.height));
+/** @returns {[number, number]} color of the result at a place */
+function shownAb(pad, x, y) {
+  return pad.photo.result ? rgbToAb(pixelAt(pad.photo.result, x / pad.photo.width, y / pad.photo.height)) : [0, 0];
 }
 
-/** @param {any} pad @param {number} x @param {number} y @returns {import("./document.js").Point} */
-function newPoint(pad, x, y, ab = firstColor(pad, x, y)) {
+/** Create a point in the chosen color, or in the color that is there, which then changes nothing. @returns {import("./document.js").Point} */
+function newPoint(pad, x, y) {
+  const chosen = pad.ui.sticky || pad.ui.colorForNext;
+  pad.ui.colorForNext = false;
+  if (chosen) return pointIn(pad, x, y, pad.paintAb(x, y));
+  return { ...pointIn(pad, x, y, shownAb(pad, x, y)), untouched: true };
+}
+
+/** @param {number} x @param {number} y @param {[number, number]} ab @returns {import("./document.js").Point} */
+function pointIn(pad, x, y, ab) {
   const [left, top] = insidePhoto(pad, x, y);
   return { id: nextId(pad.doc.points), x: left, y: top, size: pad.ui.size, ab, hex: labHex(pad.lumaAt(left, top), ab), reach: pad.ui.reach };
 }
 
-/** @param {any} pad @returns {[number, number]} */
 function insidePhoto(pad, x, y) {
   return [clamp(x, 0, pad.photo.width), clamp(y, 0, pad.photo.height)];
 }
 
-/** @param {any} pad @param {number} x @param {number} y */
 function addPointAt(pad, x, y) {
   const point = newPoint(pad, x, y);
   pad.ui.selected = point.id;
-  pad.set({ regionPick: [], wanted: null, shape: null, zone: null });
+  pad.set({ regionPick: [], nextPlace: null, shape: null, area: null });
   pad.edit({ ...pad.doc, points: [...pad.doc.points, point] }, t("add point"));
 }
 
-/** @param {any} pad @param {number | null} id */
 function selectPoint(pad, id) {
   if (pad.ui.selected === id) return;
-  pad.set({ selected: id, regionPick: id === null ? pad.ui.regionPick : [], suggestions: null, shape: null, zone: null, unshown: null });
+  pad.set({ selected: id, regionPick: id === null ? pad.ui.regionPick : [], suggestions: null, shape: null, area: null });
   if (id === null) return;
   const point = pad.selectedPoint();
   pad.ui.size = point.size;
-  pad.say(t(isStroke(pad.doc, point) ? "Stroke {n} selected" : "Point {n} selected", { n: hintNumber(pad.doc, point) }));
+  pad.announce(t(isStroke(pad.doc, point) ? "Stroke {n} selected" : "Point {n} selected", { n: hintNumber(pad.doc, point) }));
   requestSuggestions(pad);
 }
 
-/** @param {any} pad @param {number} id @param {number} x @param {number} y @param {boolean} done */
 function movePoint(pad, id, x, y, done) {
   const point = pad.doc.points.find((candidate) => candidate.id === id);
   if (!point || point.locked) return;
-  const [dx, dy] = strokeWay(strokeMates(pad.doc, point), x - point.x, y - point.y, pad.photo);
+  const [dx, dy] = clampShift(strokePoints(pad.doc, point), x - point.x, y - point.y, pad.photo);
   const [left, top] = [point.x + dx, point.y + dy];
-  changeTo(pad, changePoint(pad.doc, id, { x: left, y: top, hex: labHex(pad.lumaAt(left, top), point.ab) }), done, t("move point"));
+  const ab = point.untouched ? shownAb(pad, left, top) : point.ab;
+  applyChange(pad, changePoint(pad.doc, id, { x: left, y: top, ab, hex: labHex(pad.lumaAt(left, top), ab) }), done, t("move point"));
 }
 
-/** @param {any} pad @param {number} id */
 function deletePoint(pad, id) {
   const index = pad.doc.points.findIndex((point) => point.id === id);
   if (index < 0) return;
@@ -148,7 +158,7 @@ function deletePoint(pad, id) {
   pad.edit(withoutPoint(pad.doc, id), t("delete point"));
 }
 
-/** Delete what is selected. @param {any} pad */
+/** Delete what is selected. */
 function deleteSelected(pad) {
   if (pad.ui.selected !== null) deletePoint(pad, pad.ui.selected);
   else if (pad.ui.regionPick.length) {
@@ -156,13 +166,12 @@ function deleteSelected(pad) {
     pad.edit({ ...pad.doc, regions }, t("clear region"));
   } else {
     const shape = pickedShape(pad);
-    const zone = pickedZone(pad);
+    const area = pickedArea(pad);
     if (shape) deleteShape(pad, shape.kind, shape.index);
-    else if (zone) deleteZone(pad, zone.index);
+    else if (area) deleteArea(pad, area.index);
   }
 }
 
-/** @param {any} pad @param {"locked" | "muted"} flag @param {number | null} [id] */
 function toggleFlag(pad, flag, id = pad.ui.selected) {
   const point = pad.doc.points.find((candidate) => candidate.id === id);
   if (!point) return;
@@ -170,7 +179,7 @@ function toggleFlag(pad, flag, id = pad.ui.selected) {
   pad.edit(changePoint(pad.doc, id, { [flag]: !point[flag] }), names[flag][point[flag] ? 1 : 0]);
 }
 
-/** @param {any} pad @param {number} size 1 to 9, pixels of the network */
+/** @param {number} size 1 to 9, pixels of the network */
 function setSize(pad, size) {
   const next = clamp(Math.round(size), 1, 9);
   pad.set({ size: next });
@@ -178,35 +187,35 @@ function setSize(pad, size) {
   if (point && !point.locked && point.size !== next) pad.edit(changePoint(pad.doc, point.id, { size: next, radius: undefined }), t("point size"));
 }
 
-/** How far the color of the selected point goes, and those of the next ones. @param {any} pad @param {import("./document.js").Reach} reach @param {boolean} done */
+/** Set the reach of the selected point and of new points. @param {import("./document.js").Reach} reach @param {boolean} done */
 function setReach(pad, reach, done) {
   const point = pad.selectedPoint();
   if (point?.locked) return;
   pad.set({ reach });
   if (!point) return;
-  changeTo(pad, changePoint(pad.doc, point.id, { reach }), done, t("point’s reach"));
+  applyChange(pad, changePoint(pad.doc, point.id, { reach, untouched: false }), done, t("point’s reach"));
 }
 
-/** Gray for the selected point or regions, or for the next one. @param {any} pad */
+/** Set the selected point or regions, or the next point, to gray. */
 function keepGray(pad) {
   const { kind, luma } = colorTarget(pad);
   setColor(pad, [0, 0], true, luma);
-  pad.say(kind === "none" ? t("The next point keeps gray") : t("Keeps gray"));
+  pad.announce(kind === "none" ? t("The next point keeps gray") : t("Keeps gray"));
 }
 
-/** @param {any} pad @param {number} x @param {number} y in the photo @param {number} slack on the stage @returns {number | null} */
+/** @param {number} x @param {number} y in the photo @param {number} slack CSS pixels @returns {number | null} id of the nearest point */
 function pointNear(pad, x, y, slack) {
   const reach = slack / pad.ui.view.scale;
   let best = null;
   let least = reach;
   for (const point of pad.doc.points) {
     const distance = Math.hypot(point.x - x, point.y - y);
-    if (distance <= least) [best, least] = [hintObject(pad.doc, point).id, distance];
+    if (distance <= least) [best, least] = [listedHint(pad.doc, point).id, distance];
   }
   return best;
 }
 
-/** @param {any} pad @param {number} x @param {number} y @returns {any} the document without hints below the eraser */
+/** @param {number} x @param {number} y @returns {any} the document without the hints under the eraser */
 function erasedAt(pad, x, y) {
   const reach = (pad.ui.size / 2) * pad.perNetworkPixel();
   const near = (px, py, more) => Math.hypot(px - x, py - y) <= reach + more;
@@ -217,7 +226,7 @@ function erasedAt(pad, x, y) {
   return same ? pad.doc : { ...pad.doc, points, scribbles };
 }
 
-/** Go on to the next region without a color. @param {any} pad */
+/** Skip the selected regions and select the next one without a color. */
 function skipRegion(pad) {
   const pick = pad.ui.regionPick;
   if (!pick.length) return;
@@ -226,13 +235,13 @@ function skipRegion(pad) {
   pickRegion(pad, firstOpenRegion(pad));
 }
 
-/** @param {any} pad @returns {string | null} the color that the picked region has in the result so far */
+/** @returns {string | null} color of the selected region in the current result */
 function suggestedColor(pad) {
   const [first] = pad.ui.regionPick;
   return pad.ui.regions?.items.find(({ index }) => index === first)?.suggested ?? null;
 }
 
-/** Take the suggested color for the picked region and go on to the next one. @param {any} pad */
+/** Use the suggested color for the selected region and select the next one. */
 function acceptSuggested(pad) {
   const hex = suggestedColor(pad);
   if (!hex) return;
@@ -240,23 +249,23 @@ function acceptSuggested(pad) {
   pickRegion(pad, firstOpenRegion(pad));
 }
 
-/** @param {any} pad @param {number} x @param {number} y in the photo: take the color that is seen there */
+/** Use the color shown at a place. @param {number} x @param {number} y in the photo */
 async function pickColorAt(pad, x, y) {
   const shown = pad.ui.hold || pad.ui.compare === "gray";
   const layer = shown ? pad.photo.source : pad.photo.result ?? pad.photo.source;
-  takeColor(pad, rgbToHex(pixelAt(layer, x / pad.photo.width, y / pad.photo.height)));
+  useColor(pad, rgbToHex(pixelAt(layer, x / pad.photo.width, y / pad.photo.height)));
 }
 
-/** @param {any} pad @param {string} hex from the eyedropper */
-function takeColor(pad, hex) {
+/** @param {string} hex from the eyedropper */
+function useColor(pad, hex) {
   setHex(pad, hex);
   pad.setTool(pad.ui.toolBefore ?? "point");
-  pad.say(t("Color {hex} taken", { hex }));
+  pad.announce(t("Color {hex} taken", { hex }));
 }
 
-/** @param {any} pad @param {number} step to the next or the last point */
+/** Select the next or previous point. @param {number} step */
 function cyclePoint(pad, step) {
-  const points = hintObjects(pad.doc);
+  const points = listedHints(pad.doc);
   if (!points.length) return;
   const index = points.findIndex((point) => point.id === pad.ui.selected);
   const point = points[(index + step + points.length + (index < 0 && step < 0 ? 1 : 0)) % points.length];
@@ -264,7 +273,57 @@ function cyclePoint(pad, step) {
   pad.revealPlace(point.x, point.y);
 }
 
+const CLOSING_GAP = 16; // CSS pixels between the ends of a closed loop
+const MIN_LOOP = 60; // CSS pixels, smallest length of a loop
+const CORNER_SPACING = 2; // CSS pixels between corners
+
+/** Draw a cut: a line divides the region that it crosses, a loop makes its inside a region. @param {any} drag @param {[number, number]} place */
+function continueCut(pad, drag, place) {
+  if (!drag.moved || !pad.ui.regions) return;
+  pad.ui.stroke ??= { path: [insidePhoto(pad, ...drag.began)], width: pad.perNetworkPixel() };
+  const { path } = pad.ui.stroke;
+  const [x, y] = path.at(-1);
+  if (Math.hypot(place[0] - x, place[1] - y) * pad.ui.view.scale >= CORNER_SPACING) path.push(insidePhoto(pad, ...place));
+}
+
+/** Add the drawn cut to the document. */
+function endCut(pad) {
+  const { stroke } = pad.ui;
+  pad.ui.stroke = null;
+  if (!stroke || stroke.path.length < 2) return;
+  const path = stroke.path.map(([x, y]) => [Math.round(x * 10) / 10, Math.round(y * 10) / 10]);
+  const closed = isLoop(path, pad.ui.view.scale);
+  pad.edit({ ...pad.doc, divisions: [...pad.doc.divisions, closed ? { path, closed } : { path }] }, closed ? t("draw region") : t("cut region"));
+}
+
+function isLoop(path, scale) {
+  const step = ([x, y], [u, v]) => Math.hypot(x - u, y - v) * scale;
+  const length = path.slice(1).reduce((sum, place, index) => sum + step(place, path[index]), 0);
+  return length > MIN_LOOP && step(path[0], path.at(-1)) < CLOSING_GAP;
+}
+
+/** Join the selected regions: they are selected and colored as one. */
+function joinRegions(pad) {
+  const pick = pad.ui.regionPick;
+  if (pick.length < 2) return;
+  const others = pad.doc.merged.filter((group) => !group.some((index) => pick.includes(index)));
+  const color = pick.map((index) => pad.doc.regions[index]).find(Boolean);
+  const regions = color ? { ...pad.doc.regions, ...Object.fromEntries(pick.map((index) => [index, color])) } : pad.doc.regions;
+  pad.edit({ ...pad.doc, regions, merged: [...others, [...pick].sort((one, other) => one - other)] }, t("join regions"));
+}
+
+/** Split the selected joined regions. */
+function splitRegions(pad) {
+  const [first] = pad.ui.regionPick;
+  pad.edit({ ...pad.doc, merged: pad.doc.merged.filter((group) => !group.includes(first)) }, t("take regions apart"));
+  pickRegion(pad, first ?? null);
+}
+
+/** @returns {boolean} whether the selected regions are joined */
+const isJoined = (pad) => pad.doc.merged.some((group) => group.includes(pad.ui.regionPick[0]));
+
 export {
-  acceptSuggested, addPointAt, colorTarget, cyclePoint, deletePoint, deleteSelected, erasedAt, insidePhoto, keepGray, movePoint, newPoint,
-  pickColorAt, pointNear, selectPoint, setColor, setHex, setReach, setSize, skipRegion, suggestedColor, takeColor, toggleFlag,
+  acceptSuggested, addPointAt, colorTarget, continueCut, cyclePoint, deletePoint, deleteSelected, endCut, erasedAt, insidePhoto, isJoined,
+  joinRegions, keepGray, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint, setColor, setHex, setReach, setSize, skipRegion, splitRegions,
+  suggestedColor, toggleFlag, unavailableColor, useColor,
 };

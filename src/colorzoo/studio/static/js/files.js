@@ -1,15 +1,19 @@
-/** Photos, references, recipes and exports: everything that is a file. */
+/** Files: photos, references, recipes, exports, and work saved in the browser. */
 
 import { hexToRgb, rgbToAb } from "./color.js";
 import { currentRecipe } from "./coloring.js";
 import { emptyDoc, fromRecipe, hasWork } from "./document.js";
 import { t } from "./dom.js";
-import { LumaMap, decodeLayer, thumbnailOf } from "./pixels.js";
-import { listWorks, saveWork } from "./storage.js";
-import { proposeModel } from "./proposals.js";
+import { proposeModel } from "./models.js";
+import { LumaMap, checkerboard, decodeLayer, thumbnailOf } from "./pixels.js";
+import { forgetWork, listWorks, saveWork } from "./storage.js";
+import { paneSize } from "./stage.js";
 import { saveBlob } from "./transport.js";
+import { firstView } from "./view.js";
 
 const AUTOSAVE_AFTER = 800;
+const MAX_STEPS = 100;
+const MAX_STEPS_LENGTH = 1e6; // characters
 const MEBIBYTE = 1024 * 1024;
 
 /** @param {string} accept @returns {Promise<File | null>} */
@@ -25,25 +29,20 @@ function chooseFile(accept) {
 
 const PICTURES = "image/*,.tif,.tiff,.webp,.avif,.bmp";
 
-/** @param {any} pad */
 async function openDialog(pad) {
   const file = await chooseFile(PICTURES);
   if (file) await openFile(pad, file);
 }
 
 /**
- * @param {any} pad @param {Blob} file @param {string} [name] @param {{recipe?: any, key?: string}} [work] to go on with
- * @returns {Promise<boolean>} whether it opened
+ * @param {Blob} file @param {string} [name] @param {{recipe?: any, key?: string}} [work] saved work to resume
+ * @returns {Promise<boolean>} whether the photo was opened
  */
 async function openFile(pad, file, name = file.name || t("Pasted picture"), work = {}) {
-  const { bytes: most } = pad.limits;
-  if (most && file.size > most) {
-    pad.toast(t("{name} has {size} MB; at most {most} MB can be opened.", { name, size: Math.ceil(file.size / MEBIBYTE), most: Math.floor(most / MEBIBYTE) }), "error");
-    return false;
-  }
-  await keepWork(pad);
+  await autosave(pad);
   return openWith(pad, { name, file, ...work }, async (signal) => {
-    await examine(pad, file, name);
+    await checkFile(pad, file, name);
+    if (signal.aborted) return {};
     return pad.transport.upload(await bytesOf(file), name, signal);
   });
 }
@@ -51,117 +50,143 @@ async function openFile(pad, file, name = file.name || t("Pasted picture"), work
 /** @param {Blob} file @returns {Promise<Uint8Array>} */
 const bytesOf = async (file) => new Uint8Array(await file.arrayBuffer());
 
-/** Ask whether a file would be let in, before all of it is sent; where nothing is sent, nobody need be asked. */
-async function examine(pad, file, name) {
-  const { head: length } = pad.limits;
+/** Check a file by its size and first bytes before it is uploaded; a static page uploads nothing. */
+async function checkFile(pad, file, name) {
+  const { head: length, bytes: most } = pad.limits;
+  if (most && file.size > most) {
+    throw new Error(t("{name} has {size} MB; at most {most} MB can be opened.", { name, size: Math.ceil(file.size / MEBIBYTE), most: Math.floor(most / MEBIBYTE) }));
+  }
   if (!length) return;
   const head = await bytesOf(file.slice(0, length));
   await pad.client.ask({ type: "examine", name, bytes: file.size }, [head]);
 }
 
-/** @param {any} pad @param {{upload: string, name: string}} start a photo that the server has already @param {{recipe?: any, key?: string}} [work] */
-function openStart(pad, start, work = {}) {
+/** Open a photo that the backend offers. @param {{upload: string, name: string}} start @param {{recipe?: any, key?: string}} [work] */
+function openOffered(pad, start, work = {}) {
   return openWith(pad, { name: start.name, file: null, ...work }, async () => ({ upload: start.upload }));
 }
 
-/** @typedef {{name: string, file: Blob | null, recipe?: any, key?: string}} Wish  what is to be opened, and work on it to go on with */
+/** @typedef {{name: string, file: Blob | null, recipe?: any, key?: string}} OpenRequest */
 
 async function openWith(pad, wish, send) {
   const { name } = wish;
   const stop = new AbortController();
-  const opening = { share: 0, glimpse: null, request: 0, giveUp: () => giveUp(pad, opening, stop) };
+  const preview = wish.file ? URL.createObjectURL(wish.file) : pad.glimpse;
+  const opening = { share: 0, preview, request: 0, cancel: () => cancelOpening(pad, opening, stop) };
   pad.set({ loading: name, opening, failure: null });
-  pad.say(t("Opening {name}", { name }));
+  pad.announce(t("Opening {name}", { name }));
   try {
-    const { upload, buffer } = await send(stop.signal);
+    await Promise.race([pad.ready, new Promise((resolve) => stop.signal.addEventListener("abort", resolve))]);
+    const { upload, buffer } = stop.signal.aborted ? {} : await send(stop.signal);
     if (stop.signal.aborted) return false;
     const { id, answer } = pad.client.send({ type: "open", name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
     opening.request = id;
-    await takePhoto(pad, await answer, wish);
+    await showPhoto(pad, await answer, wish);
     return true;
   } catch (error) {
     if (!stop.signal.aborted) pad.toast(error.message, "error");
     return false;
   } finally {
-    if (opening.glimpse) URL.revokeObjectURL(opening.glimpse);
-    pad.set({ loading: null, opening: null });
+    if (opening.preview) URL.revokeObjectURL(opening.preview);
+    pad.glimpse = null;
+    if (pad.ui.opening === opening) pad.set({ loading: null, opening: null });
   }
 }
 
-/** Leave the photo that is on the pad as it is. */
-function giveUp(pad, opening, stop) {
-  stop.abort();
-  if (opening.request) pad.client.tell({ type: "cancel", re: opening.request });
-  pad.set({ loading: null, opening: null });
-  pad.say(t("Given up"));
-}
-
-/** The server tells how far it is with a large photo. @param {any} pad @param {any} message @param {Uint8Array[]} buffers */
-function showProgress(pad, { re, share }, [glimpse]) {
-  const { opening } = pad.ui;
-  if (opening?.request !== re) return;
-  opening.share = share;
-  if (glimpse) opening.glimpse = URL.createObjectURL(new Blob([glimpse], { type: "image/jpeg" }));
+/** Show the offered photo in gray while the models are loading. */
+async function showGlimpse(pad) {
+  const blob = await pad.transport.glimpse?.();
+  if (!blob || pad.greeted || pad.ui.opening) return;
+  pad.glimpse = URL.createObjectURL(blob);
   pad.changed();
 }
 
-/** Begin with the photo of an answer, and with the work on it that was kept. */
-async function takePhoto(pad, { message, buffers }, { file, recipe = null, key = null }) {
+/** @returns {string | null} address of a picture of the photo that is being opened */
+const previewOf = (pad) => pad.ui.opening?.preview ?? pad.glimpse;
+
+/** Cancel opening; the present photo stays. */
+function cancelOpening(pad, opening, stop) {
+  stop.abort();
+  if (opening.request) pad.client.notify({ type: "cancel", re: opening.request });
+  pad.set({ loading: null, opening: null });
+  pad.announce(t("Cancelled"));
+}
+
+/** Show the progress of a large photo. @param {any} message @param {Uint8Array[]} buffers */
+function showProgress(pad, { re, share }, [preview]) {
+  const { opening } = pad.ui;
+  if (opening?.request !== re) return;
+  opening.share = share;
+  if (preview && !opening.preview) opening.preview = URL.createObjectURL(new Blob([preview], { type: "image/jpeg" }));
+  pad.changed();
+}
+
+/** Show an opened photo, with saved work on it. */
+async function showPhoto(pad, { message, buffers }, { file, recipe = null, key = null }) {
   const [gray, source] = await Promise.all([decodeLayer(buffers[0], message.mime), decodeLayer(buffers[1], message.mime)]);
-  const { name, width, height, image, network, view, colored, kind, proposed, notes } = message;
-  const { work, taken } = await chooseWork(pad, image.sha256, key, recipe);
+  const cover = buffers[2] ? checkerboard(await decodeLayer(buffers[2], "image/png")) : null;
+  const { name, width, height, image, network, view, kind, proposed, notes } = message;
+  const { work, taken } = await selectWork(pad, image.sha256, key, recipe, message.works ?? {});
   pad.photo = {
-    name, width, height, image, network, view, colored, kind, proposed, file, key: taken, gray, source, result: null, luma: new LumaMap(gray), shown: 0,
+    name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, samples: new Map(), result: null, luma: new LumaMap(gray), shown: 0,
     exact: false,
   };
-  const offered = pad.offered?.image?.sha256 === image.sha256 ? pad.offered : null; // of a notebook that has lost its Python
+  const offered = pad.offered?.image?.sha256 === image.sha256 ? pad.offered : null; // of a notebook whose kernel is gone
   const found = recipe ?? work?.recipe ?? offered;
-  const doc = found ? docOf(pad, found) : emptyDoc(pad.doc.model);
-  pad.startOver(doc);
-  for (const note of notes ?? []) pad.toast(note);
-  pad.say(t("{name} is open, {width} by {height} pixels", { name, width, height }));
-  pad.fit();
+  const doc = found ? toDocument(pad, found) : emptyDoc(pad.doc.model);
+  const steps = found && found === work?.recipe ? work.steps : null;
+  pad.startOver(doc, ...["past", "future"].map((way) => (steps?.[way] ?? []).map(({ label, recipe: before }) => ({ label, state: toDocument(pad, before) }))));
+  for (const note of notes ?? []) pad.note(note);
+  pad.announce(t("{name} is open, {width} by {height} pixels", { name, width, height }));
+  pad.set({ view: firstView(pad.photo, paneSize(pad)) });
   pad.queue.final();
   pad.modelChanged();
-  if (work?.reference) await restoreReference(pad, work);
-  if (work && hasWork(doc)) pad.toast(t("Your work on {name} is back.", { name }), "info", { label: t("Start over"), run: () => pad.run("clear") });
+  if (work?.reference) await attach(pad, "exemplar", new File([work.reference.file], work.reference.name));
+  if (work && hasWork(doc)) pad.toast(t("Your work on {name} is restored.", { name }), "info", { label: t("Start over"), run: () => pad.run("clear") });
   proposeModel(pad);
 }
 
-/** @param {any} pad @returns {Promise<import("./storage.js").Work[]>} newest first; none in a notebook, which keeps its own */
-async function keptWorks(pad) {
+/** @returns {Promise<import("./storage.js").Work[]>} saved works, newest first; none in a notebook, which saves its own */
+async function savedWorks(pad) {
   return pad.options.notebook ? [] : listWorks();
 }
 
-/** Find under which key the work is kept, so that no other is overwritten: not that of another tab, and no older one of this photo. */
-async function chooseWork(pad, sha256, key, recipe) {
+/** Choose the key for saving, so that neither the work of another tab nor older work on this photo is overwritten. */
+async function selectWork(pad, sha256, key, recipe, found) {
   if (pad.options.notebook) return { work: null, taken: sha256 };
-  const works = await listWorks();
+  const works = newest(await listWorks(), found);
   const best = key ?? sha256;
   const older = works.find((work) => work.key === best) ?? null;
-  const apart = recipe !== null && key === null && older !== null; // a recipe that was given goes beside what was kept
-  const taken = await pad.tabs.take(keysFor(sha256, apart ? null : best, works.map((work) => work.key)));
-  if (!apart && taken !== best) pad.toast(t("This photo is open in another tab too. What you do here is kept as a work of its own."));
+  const apart = recipe !== null && key === null && older !== null; // a given recipe must not replace saved work
+  const taken = await pad.tabs.acquire(keysFor(sha256, apart ? null : best, works.map((work) => work.key)));
+  if (!apart && taken !== best) pad.toast(t("This photo is also open in another tab. Your work here is saved separately."));
   return { work: key !== null || taken === best ? older : null, taken };
 }
 
-/** @yields {string} keys for a work on a photo: the best one, then those that no kept work has */
+/** Merge work saved in the browser with that saved by the backend. @param {any[]} works @param {Record<string, any>} found by key */
+function newest(works, found) {
+  const merged = works.map((work) => ((found[work.key]?.time ?? 0) > work.time ? { ...work, ...found[work.key] } : work));
+  const others = Object.entries(found).filter(([key]) => !works.some((work) => work.key === key));
+  return [...merged, ...others.map(([key, work]) => ({ key, file: null, reference: null, ...work }))];
+}
+
+/** @yields {string} keys for work on a photo: the preferred one, then unused ones */
 function* keysFor(sha256, best, used) {
   if (best !== null) yield best;
   for (let number = 2; ; number += 1) if (!used.includes(`${sha256}#${number}`)) yield `${sha256}#${number}`;
 }
 
-/** @param {any} pad @param {any} recipe @returns {import("./document.js").Doc} */
-function docOf(pad, recipe) {
+/** @param {any} recipe @returns {import("./document.js").Doc} */
+function toDocument(pad, recipe) {
   const doc = fromRecipe(recipe, { ...pad.photo, perNetworkPixel: pad.perNetworkPixel() }, (hex) => rgbToAb(hexToRgb(hex)));
   if (!doc.model || !pad.models.some(({ name }) => name === doc.model)) doc.model = pad.doc.model;
   return doc;
 }
 
-/** Send photo and reference again, after the server has forgotten them. @param {any} pad @returns {Promise<boolean>} */
-async function sendAgain(pad) {
+/** Upload photo and reference again after the server has dropped them. @returns {Promise<boolean>} */
+async function resendPhoto(pad) {
   const { photo, start } = pad;
-  const offered = isStart(start, photo?.image.sha256) ? start : null;
+  const offered = isOffered(start, photo?.image.sha256) ? start : null;
   if (!photo?.file && !offered) return false;
   const { upload, buffer } = photo.file ? await pad.transport.upload(await bytesOf(photo.file), photo.name) : offered;
   await pad.client.ask({ type: "open", name: photo.name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
@@ -175,16 +200,15 @@ async function sendReference(pad, slot, file, name) {
   return pad.client.ask({ type: "attach", slot, name, ...(upload ? { upload } : {}) }, buffer ? [buffer] : []);
 }
 
-/** @param {any} pad @param {"exemplar" | "statistics"} slot @param {File | null} file null: choose one */
+/** @param {"exemplar" | "statistics"} slot @param {File | null} file null opens a file dialog */
 async function attach(pad, slot, file = null) {
   const chosen = file ?? (await chooseFile(PICTURES));
   if (!chosen) return;
   const name = chosen.name || t("Pasted picture");
-  pad.set({ attaching: slot });
   try {
     const { message, buffers } = await sendReference(pad, slot, chosen, name);
     const layer = await decodeLayer(buffers[0], message.mime);
-    for (const note of message.notes ?? []) pad.toast(note);
+    for (const note of message.notes ?? []) pad.note(note);
     if (slot === "exemplar") {
       pad.reference = { file: chosen, name };
       pad.set({ exemplar: { layer, name, width: message.width, height: message.height }, classes: null, matched: null });
@@ -196,12 +220,9 @@ async function attach(pad, slot, file = null) {
     }
   } catch (error) {
     pad.toast(error.message, "error");
-  } finally {
-    pad.set({ attaching: null });
   }
 }
 
-/** @param {any} pad @param {"exemplar" | "statistics"} slot */
 async function detach(pad, slot) {
   await pad.ask({ type: "attach", slot, detach: true });
   if (slot === "exemplar") {
@@ -215,16 +236,15 @@ async function detach(pad, slot) {
   }
 }
 
-const stem = (name) => name.replace(/\.[^.]+$/, "");
+const baseName = (name) => name.replace(/\.[^.]+$/, "");
 
-/** @param {any} pad save the recipe as a file */
 function saveRecipe(pad) {
   const text = `${JSON.stringify(currentRecipe(pad), null, 1)}\n`;
-  saveBlob([text], "application/json", `${stem(pad.photo.name)}.recipe.json`);
-  pad.say(t("Recipe saved"));
+  saveBlob([text], "application/json", `${baseName(pad.photo.name)}.recipe.json`);
+  pad.announce(t("Recipe saved"));
 }
 
-/** @param {any} pad @param {File | null} [file] null: choose one */
+/** @param {File | null} [file] null opens a file dialog */
 async function loadRecipe(pad, file = null) {
   const chosen = file ?? (await chooseFile(".json,application/json"));
   if (!chosen) return;
@@ -240,19 +260,19 @@ function parseJson(text, name) {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error(t("{name} is no JSON file; nothing was changed.", { name }));
+    throw new Error(t("{name} is not a JSON file; nothing was changed.", { name }));
   }
 }
 
-/** @param {any} pad @param {any} recipe @param {string} label @throws {Error} a message for people; nothing has changed then */
+/** @param {any} recipe @param {string} label @throws {Error} with a message for the user; nothing has changed then */
 async function replaceDoc(pad, recipe, label) {
   let checked = recipe;
   if (pad.ui.link === "open") {
     const reply = await pad.client.ask({ type: "check", recipe });
     checked = reply.message.recipe;
-    for (const note of reply.message.notes ?? []) pad.toast(note);
+    for (const note of reply.message.notes ?? []) pad.note(note);
   }
-  const doc = docOf(pad, checked);
+  const doc = toDocument(pad, checked);
   const image = checked.image?.sha256;
   if (image && image !== pad.photo.image.sha256) pad.toast(t("This recipe was made for another file of the same size."));
   pad.set({ selected: null, regionPick: [], suggestions: null, shape: null });
@@ -260,14 +280,14 @@ async function replaceDoc(pad, recipe, label) {
   pad.modelChanged();
 }
 
-/** @param {any} pad @param {{format: string, quality: number}} wish */
+/** @param {{format: string, quality: number}} wish */
 async function exportPicture(pad, { format, quality }) {
   pad.set({ exporting: true });
-  pad.say(t("Exporting the full picture"));
+  pad.announce(t("Exporting the picture at full size"));
   try {
     const { message, buffers } = await pad.client.ask({ type: "export", recipe: currentRecipe(pad), format, quality });
     pad.transport.download(message, buffers);
-    for (const note of message.notes ?? []) pad.toast(note);
+    for (const note of message.notes ?? []) pad.note(note);
     pad.toast(t("{name} exported", { name: message.name }));
   } catch (error) {
     pad.toast(error.message, "error", { label: t("Retry"), run: () => exportPicture(pad, { format, quality }) });
@@ -276,70 +296,88 @@ async function exportPicture(pad, { format, quality }) {
   }
 }
 
-/** Put the photo away; the work on it stays in the browser's store. @param {any} pad */
+/** Close the photo; the work on it stays saved in the browser. */
 async function closePhoto(pad) {
-  await keepWork(pad);
-  const works = await keptWorks(pad); // before the list shows, so that it offers nothing old
-  pad.client.tell({ type: "close" });
+  await autosave(pad);
+  const works = await savedWorks(pad); // first, so that the list is up to date when it is shown
+  pad.client.notify({ type: "close" });
   pad.queue.stop();
   pad.photo = null;
   pad.tabs.release();
   pad.startOver(emptyDoc(pad.doc.model));
   pad.set({ works });
-  pad.say(t("Photo closed"));
+  pad.announce(t("Photo closed"));
 }
 
-/** Put the work into the browser's store soon. @param {any} pad */
-function autosaveSoon(pad) {
+/** Save the work in the browser after a pause. */
+function scheduleAutosave(pad) {
   clearTimeout(pad.saveTimer);
-  pad.saveTimer = setTimeout(() => keepWork(pad), AUTOSAVE_AFTER);
+  pad.saveTimer = setTimeout(() => autosave(pad), AUTOSAVE_AFTER);
 }
 
-/** @param {any} pad @returns {Promise<void>} */
-async function keepWork(pad) {
+async function autosave(pad) {
   clearTimeout(pad.saveTimer);
   const { photo } = pad;
   if (!photo || pad.options.notebook) return;
+  const work = { name: photo.name, recipe: currentRecipe(pad), steps: savedSteps(pad), time: Date.now() };
+  const remote = pad.saves && pad.ui.link === "open" ? pad.client.send({ type: "save", key: photo.key, work }).answer.catch(() => null) : null;
   const thumbnail = await thumbnailOf(photo.result ?? photo.gray);
-  const saved = await saveWork({
-    key: photo.key, name: photo.name, file: photo.file, recipe: currentRecipe(pad), reference: pad.reference,
-    thumbnail, time: Date.now(),
-  });
+  const local = await saveWork({ ...work, key: photo.key, file: photo.file, reference: pad.reference, thumbnail });
+  const saved = Boolean((await remote)?.message.saved) || local;
   if (!saved && !pad.warnedOfSaving) {
     pad.warnedOfSaving = true;
-    pad.toast(t("This browser does not keep the work by itself. Save the recipe before you leave."));
+    pad.toast(t("This browser does not save your work automatically. Save the recipe before you leave."));
   }
 }
 
-/** @param {{sha256: string} | null} start @param {string | undefined} sha256 @returns {boolean} whether that is the photo of the command line */
-const isStart = (start, sha256) => Boolean(start && sha256) && start.sha256 === sha256;
+/** Delete saved work. @param {string} key */
+async function deleteWork(pad, key) {
+  if (pad.saves) pad.client.send({ type: "save", key, work: null }).answer.catch(() => {});
+  await forgetWork(key);
+  pad.set({ works: pad.ui.works.filter((work) => work.key !== key) });
+}
 
-/** @param {any} pad @returns {any[]} kept works that can be opened here, and the photo of the command line */
+/** @returns {{past: any[], future: any[]}} the last steps of undo and redo as recipes */
+function savedSteps(pad) {
+  let room = MAX_STEPS_LENGTH;
+  const write = (steps) => {
+    const saved = [];
+    for (const { state, label } of steps.slice(-MAX_STEPS).reverse()) {
+      const recipe = currentRecipe(pad, state);
+      room -= JSON.stringify(recipe).length;
+      if (room < 0) break;
+      saved.unshift({ label, recipe });
+    }
+    return saved;
+  };
+  return { past: write(pad.history.past), future: write(pad.history.future) };
+}
+
+/** @param {{sha256: string} | null} start @param {string | undefined} sha256 @returns {boolean} whether that is the photo offered by the backend */
+const isOffered = (start, sha256) => Boolean(start && sha256) && start.sha256 === sha256;
+
+/** @returns {any[]} saved works that can be opened here, and the offered photo */
 function worksToOffer(pad) {
   const { start, ui } = pad;
-  const ofStart = (work) => isStart(start, work.key.split("#")[0]);
-  const kept = (ui.works ?? []).filter((work) => work.file || ofStart(work));
-  return !start || kept.some(ofStart) ? kept : [...kept, { key: start.sha256, name: start.name, file: null, recipe: null, isStart: true }];
+  const ofOffered = (work) => isOffered(start, work.key.split("#")[0]);
+  const kept = (ui.works ?? []).filter((work) => work.file || ofOffered(work));
+  return !start || kept.some(ofOffered) ? kept : [...kept, { key: start.sha256, name: start.name, file: null, recipe: null, isOffered: true }];
 }
 
-/** What was done is read from the store anew: another tab may have gone on. @param {any} pad @param {import("./storage.js").Work} work */
+/** Open saved work; it is read again, since another tab may have changed it. @param {import("./storage.js").Work} work */
 function openWork(pad, { key, file, name }) {
-  return file ? openFile(pad, file, name, { key }) : openStart(pad, pad.start, { key });
+  return file ? openFile(pad, file, name, { key }) : openOffered(pad, pad.start, { key });
 }
 
-async function restoreReference(pad, { reference }) {
-  await attach(pad, "exemplar", new File([reference.file], reference.name));
-}
-
-/** After the first greeting: the photo to begin with, or the work of last time. @param {any} pad @param {any} hello */
-async function begin(pad, hello) {
-  const works = await keptWorks(pad);
+/** Open the offered photo, or the last work of today, after the first connection. @param {any} hello */
+async function openInitial(pad, hello) {
+  const works = await savedWorks(pad);
   pad.set({ works });
-  if (hello.start) await openStart(pad, hello.start, hello.recipe ? { recipe: hello.recipe } : {});
+  if (hello.start) await openOffered(pad, hello.start, hello.recipe ? { recipe: hello.recipe } : {});
   else if (works[0]?.file && Date.now() - works[0].time < 864e5) await openWork(pad, works[0]);
 }
 
-/** @param {any} pad @param {DataTransfer | null} transfer @param {"exemplar" | "statistics" | null} [slot] of the panel that it fell on */
+/** @param {DataTransfer | null} transfer @param {"exemplar" | "statistics" | null} [slot] panel on which it was dropped */
 async function takeDropped(pad, transfer, slot = null) {
   const files = [...(transfer?.files ?? [])];
   if (!files.length) return false;
@@ -353,6 +391,6 @@ async function takeDropped(pad, transfer, slot = null) {
 }
 
 export {
-  attach, autosaveSoon, begin, closePhoto, detach, docOf, exportPicture, keepWork, loadRecipe, openDialog, openFile, openWork,
-  replaceDoc, saveRecipe, sendAgain, showProgress, takeDropped, worksToOffer,
+  attach, autosave, closePhoto, deleteWork, detach, exportPicture, loadRecipe, openDialog, openFile, openInitial, openWork, previewOf, replaceDoc, resendPhoto,
+  saveRecipe, scheduleAutosave, showGlimpse, showProgress, takeDropped, toDocument, worksToOffer,
 };

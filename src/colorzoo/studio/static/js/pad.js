@@ -1,49 +1,51 @@
 /**
- * The drawing pad: color a picture by hand. The same module serves the page of `colorzoo studio` and the notebook widget.
- * docs/studio_protocol.md describes the messages; this file puts the parts together.
+ * The drawing pad, for the page of `colorzoo studio`, the static page and the notebook widget. This file connects the parts;
+ * docs/studio_protocol.md describes the messages to the backend that colors.
  */
 
-import { carrierOf, widgetCarrier } from "./carrier.js";
-import { createEmpty, createRail, createSplitHandle, createStageBar, createStatus, createTopBar, listenToDrops } from "./chrome.js";
-import { Client, ColorQueue, isForgotten } from "./client.js";
+import { Client, ColorQueue, isExpired } from "./client.js";
 import { atLightness } from "./color.js";
+import { currentRecipe, requestColor, requestRegions, requestSuggestions, reuseEarlyRequest, updateClasses } from "./coloring.js";
 import { createColorPanel } from "./colorpanel.js";
-import { currentRecipe, foreseen, requestColor, requestRegions, requestSuggestions, wantClasses } from "./coloring.js";
 import { listenToKeyboard, runCommand } from "./commands.js";
-import { createDialogs } from "./dialogs.js";
+import { createDialogs, createToasts } from "./dialogs.js";
 import { History, emptyDoc } from "./document.js";
 import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
 import { selectPoint } from "./edits.js";
-import { autosaveSoon, begin, docOf, keepWork, replaceDoc, sendAgain, showProgress } from "./files.js";
-import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createStatisticsPanel } from "./modepanels.js";
+import { autosave, openInitial, previewOf, replaceDoc, resendPhoto, showGlimpse, scheduleAutosave, showProgress, toDocument } from "./files.js";
+import { createRail, createSplitHandle, createStageBar, createStartScreen, createStatus, createTopBar, listenToDrops } from "./layout.js";
+import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createStatisticsPanel } from "./panels.js";
 import { listenToStage } from "./pointer.js";
-import { createBoxesPanel, createClassesPanel } from "./shapepanels.js";
+import { createAreasPanel, createBoxesPanel, createClassesPanel, createSelectionPanel } from "./shapepanels.js";
 import { drawMarks, drawPhoto, paneSize, photoToStage } from "./stage.js";
-import { loadSettings, saveSettings } from "./storage.js";
-import { Tabs } from "./tabs.js";
-import { createToasts } from "./toasts.js";
+import { TabLocks, loadSettings, saveSettings } from "./storage.js";
 import { stageGestures, toolsFor } from "./tools.js";
-import { webTransport } from "./transport.js";
+import { notebookTransport, pageTransport, webTransport } from "./transport.js";
 import { fitView, limitView, reveal } from "./view.js";
-import { createPendingPanel, createZonesPanel } from "./zonepanel.js";
 
-const REST = 300;
+const FULL_DELAY = 300;
 
-function firstUi(settings) {
+/** State of the user interface, which is not part of the document. */
+function initialUi(settings) {
   return {
-    link: "connecting", loading: null, failure: null, said: "", tool: "point", toolBefore: null, selected: null, size: 3, reach: "automatic", extent: null,
-    ab: [30, 40], luma: 60, sticky: false, recent: settings.recent ?? [], suggestions: null, pointInfo: {}, view: null,
-    stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, before: "gray", panning: false, cursor: null, cross: null,
-    zone: null, pending: null, zonePath: null, band: null, answered: null, unshown: null,
-    wanted: null, drag: null, stroke: null, shape: null, shaping: null, paintClass: null, regions: null, regionPick: [], classes: null, showClasses: false, exemplar: null, matched: null,
-    statistics: null, works: [], notes: [], dropping: false, opening: null, once: false,
+    // connection and files
+    link: "connecting", loading: null, opening: null, failure: null, works: [], dropping: false, announcement: "",
+    // tool and the color of new points
+    tool: "point", toolBefore: null, size: 3, reach: "automatic", ab: [30, 40], luma: 60, sticky: false, colorForNext: false, paintClass: null,
+    // selected point, painted class or box, area, and regions
+    selected: null, shape: null, area: null, regionPick: [],
+    // in progress: drag, edge scribble, shape or cut, outline of a selection, and a selected object without an action
+    drag: null, stroke: null, shaping: null, outline: null, selection: null,
+    // answers of the backend
+    suggestions: null, pointInfo: {}, regions: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, nextPlace: null,
+    scribblePreview: null, answered: null, unavailableColor: null,
+    // view
+    view: null, stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, panning: false, cursor: null, cross: null,
+    showClasses: false, recent: settings.recent ?? [],
   };
 }
 
-/** @param {string} text @returns {string} with a capital letter at its beginning */
-const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-
-/** What all parts of the pad share: the work, what is seen, and how to change both. */
+/** State of the pad, shared by all parts: the document, the state of the user interface, and methods that change both. */
 class Pad {
   /** @param {HTMLElement} root @param {import("./transport.js").Transport} transport @param {{notebook: boolean}} options */
   constructor(root, transport, options) {
@@ -51,9 +53,9 @@ class Pad {
     this.transport = transport;
     this.options = options;
     this.settings = { theme: "auto", singleKeys: true, leftHanded: false, ...loadSettings() };
-    this.ui = firstUi(this.settings);
+    this.ui = initialUi(this.settings);
     this.photo = null;
-    this.tabs = new Tabs();
+    this.tabs = new TabLocks();
     this.stop = new AbortController();
     this.models = [];
     this.limits = {};
@@ -63,15 +65,21 @@ class Pad {
     this.computing = new Set();
     this.input = null;
     this.greeted = false;
+    this.colored = false; // whether any picture has been colored
+    this.saves = false; // whether the backend saves work
+    this.glimpse = null; // address of the offered photo in gray, while the models load
+    this.ready = new Promise((resolve) => {
+      this.greet = resolve;
+    });
     this.client = new Client(transport);
-    this.queue = new ColorQueue((quality) => requestColor(this, quality), { rest: REST, wantsFull: () => this.wantsFull(), doc: () => this.doc, met: () => foreseen(this) });
+    this.queue = new ColorQueue((quality) => requestColor(this, quality), { fullDelay: FULL_DELAY, wantsFull: () => this.wantsFull(), doc: () => this.doc, onEarlyUsed: () => reuseEarlyRequest(this) });
     this.changed = oncePerFrame(() => this.update());
     this.redraw = oncePerFrame(() => this.draw());
     this.redrawMarks = oncePerFrame(() => this.drawMarks());
     this.update = () => {};
     this.draw = () => {};
     this.drawMarks = () => {};
-    this.painted = [];
+    this.afterDraw = [];
   }
 
   /** @returns {import("./document.js").Doc} */
@@ -79,12 +87,12 @@ class Pad {
     return this.history.now;
   }
 
-  /** @returns {any} the card of the chosen model */
+  /** @returns {any} entry of the chosen model */
   model() {
     return this.models.find(({ name }) => name === this.doc.model) ?? null;
   }
 
-  /** @param {string} kind of guidance */
+  /** @param {string} kind of guidance @returns {boolean} whether the model accepts it */
   accepts(kind) {
     return this.model()?.guidance.includes(kind) ?? false;
   }
@@ -99,12 +107,12 @@ class Pad {
     return Math.max(1, Math.min(width, height) / network);
   }
 
-  /** @returns {number} lightness of the photo there */
+  /** @returns {number} lightness of the photo at a place */
   lumaAt(x, y) {
     return this.photo.luma.at(x / this.photo.width, y / this.photo.height);
   }
 
-  /** @returns {[number, number]} what the brush paints there */
+  /** @returns {[number, number]} color of the brush at a place */
   paintAb(x, y) {
     return atLightness([this.ui.luma, ...this.ui.ab], this.lumaAt(x, y));
   }
@@ -113,26 +121,26 @@ class Pad {
     return this.doc.points.find(({ id }) => id === this.ui.selected) ?? null;
   }
 
-  /** Change what is seen. @param {Record<string, any>} patch */
+  /** Change the state of the user interface. @param {Record<string, any>} patch */
   set(patch) {
     Object.assign(this.ui, patch);
     this.changed();
   }
 
-  /** Change the work while something is dragged. @param {import("./document.js").Doc} doc */
+  /** Change the document during a drag. @param {import("./document.js").Doc} doc */
   preview(doc) {
     this.history.preview(doc);
     this.queue.drag();
     this.changed();
   }
 
-  /** Make what was previewed a step of undo. @param {string} label */
+  /** Turn the previewed change into one step of undo. @param {string} label */
   commit(label) {
-    if (this.history.commit(label)) this.edited();
+    if (this.history.commit(label)) this.documentChanged();
     this.changed();
   }
 
-  /** Change the work in one step. @param {import("./document.js").Doc} doc @param {string} label */
+  /** Change the document as one step of undo. @param {import("./document.js").Doc} doc @param {string} label */
   edit(doc, label) {
     this.history.preview(doc);
     this.commit(label);
@@ -146,27 +154,27 @@ class Pad {
     this.changed();
   }
 
-  /** The work is another than before. */
-  edited() {
+  /** Color and save the changed document. */
+  documentChanged() {
     this.queue.final();
     if (this.ui.suggestions) this.ui.suggestions = { ...this.ui.suggestions, stale: true };
-    autosaveSoon(this);
+    scheduleAutosave(this);
     this.changed();
   }
 
-  /** Begin a new document. @param {import("./document.js").Doc} doc */
-  startOver(doc) {
-    this.history = new History(doc);
+  /** Replace document and history. @param {import("./document.js").Doc} doc @param {any[]} [past] @param {any[]} [future] steps of undo and redo */
+  startOver(doc, past = [], future = []) {
+    this.history = new History(doc, past, future);
     this.set({
-      zone: null, pending: null, zonePath: null, band: null,
+      area: null, selection: null, outline: null, scribblePreview: null,
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
-      matched: null, cross: null, wanted: null, pointInfo: {}, failure: null,
+      matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null,
     });
     this.reference = null;
-    autosaveSoon(this);
+    scheduleAutosave(this);
   }
 
-  /** The stage has another photo or size. */
+  /** Show the whole photo. */
   fit() {
     if (this.photo) this.set({ view: fitView(this.photo, paneSize(this)) });
   }
@@ -175,7 +183,7 @@ class Pad {
     this.set({ view: reveal(this.ui.view, this.photo, paneSize(this), x, y) });
   }
 
-  /** @returns {boolean} whether every pixel would be seen but was not computed */
+  /** @returns {boolean} whether the zoom shows more pixels than the preview has */
   wantsFull() {
     const { photo, ui } = this;
     if (!photo || photo.exact || photo.view[0] >= photo.width || ui.drag) return false;
@@ -185,24 +193,29 @@ class Pad {
   /** @returns {"empty" | "loading" | "ready" | "computing" | "failed" | "offline"} */
   state() {
     if (this.ui.link === "offline" || this.ui.link === "refused") return "offline";
-    if (this.ui.loading) return "loading";
+    if (this.ui.loading || !this.greeted) return "loading";
     if (!this.photo) return "empty";
     if (this.ui.failure) return "failed";
     return this.computing.size ? "computing" : "ready";
   }
 
-  /** Tell screen readers. @param {string} text @param {boolean} [quiet] only if nothing else was said just now */
-  say(text, quiet = false) {
-    if (quiet && performance.now() - (this.saidAt ?? 0) < 1500) return;
-    this.saidAt = performance.now();
-    this.set({ said: text });
+  /** Announce a text to screen readers. @param {string} text @param {boolean} [quiet] skip it if another text was announced just now */
+  announce(text, quiet = false) {
+    if (quiet && performance.now() - (this.announcedAt ?? 0) < 1500) return;
+    this.announcedAt = performance.now();
+    this.set({ announcement: text });
   }
 
   toast(text, kind = "info", action = null) {
-    this.toasts.add(sentence(text), kind, action);
+    this.toasts.add(text, kind, action);
   }
 
-  /** Ask, and show what went wrong. @param {object} message */
+  /** Show a remark of the backend, which begins with a lower-case letter. @param {string} text */
+  note(text) {
+    this.toast(text.charAt(0).toUpperCase() + text.slice(1));
+  }
+
+  /** Send a request and show its error, if any. @param {object} message */
   async ask(message) {
     const work = {};
     this.computing.add(work);
@@ -218,34 +231,32 @@ class Pad {
     }
   }
 
-  /** @param {string} id of a command @param {Event} [event] */
+  /** @param {string} id of the command @param {Event} [event] */
   run(id, event) {
     runCommand(this, id, event);
   }
 
-  /** @param {string} tool */
   setTool(tool) {
     if (this.ui.tool !== "dropper") this.ui.toolBefore = this.ui.tool;
-    this.set({ tool, cross: null, shaping: null, pending: tool === "area" ? this.ui.pending : null });
-    wantClasses(this);
+    this.set({ tool, cross: null, shaping: null, selection: tool === "area" ? this.ui.selection : null });
+    updateClasses(this);
     const { label } = this.tools().find(({ id }) => id === tool) ?? {};
-    if (label) this.say(t(label));
+    if (label) this.announce(t(label));
   }
 
-  /** @param {string} name */
   setModel(name) {
     this.edit({ ...this.doc, model: name }, t("model"));
     this.ask({ type: "model", name });
     this.modelChanged();
   }
 
-  /** Offer what this model accepts. */
+  /** Update tools and panels to the guidance that the model accepts. */
   modelChanged() {
     const tools = this.tools();
-    if (!tools.some(({ id }) => id === this.ui.tool)) this.set({ tool: tools.find(({ asked }) => !asked).id });
+    if (!tools.some(({ id }) => id === this.ui.tool)) this.set({ tool: tools.find(({ manual }) => !manual).id });
     if (this.ui.regions && !this.accepts("regions")) this.set({ regions: null, regionPick: [] });
     if (this.accepts("regions") && !this.ui.regions && this.photo && this.ui.link === "open") requestRegions(this);
-    wantClasses(this);
+    updateClasses(this);
     this.changed();
   }
 
@@ -264,9 +275,9 @@ class Pad {
     if (this.ui.suggestions?.pointId === pointId) this.ui.suggestions = { ...this.ui.suggestions, stale: true };
   }
 
-  /** @param {() => void} callback after the photo was drawn */
-  paintNext(callback) {
-    this.painted.push(callback);
+  /** @param {() => void} callback called after the photo was drawn */
+  afterNextDraw(callback) {
+    this.afterDraw.push(callback);
     this.redraw();
   }
 
@@ -280,17 +291,17 @@ class Pad {
     else this.transport.reconnect();
   }
 
-  /** The server has put the photo away: send it again. @returns {Promise<boolean>} whether it has it now */
-  mend() {
-    this.mending ??= this.sendAgain().finally(() => {
-      this.mending = null;
+  /** Send the photo again after the server has dropped it. @returns {Promise<boolean>} whether the server has it now */
+  restorePhoto() {
+    this.restoring ??= this.resendPhoto().finally(() => {
+      this.restoring = null;
     });
-    return this.mending;
+    return this.restoring;
   }
 
-  async sendAgain() {
+  async resendPhoto() {
     try {
-      if (await sendAgain(this)) return true;
+      if (await resendPhoto(this)) return true;
       this.set({ failure: t("The server has closed this photo. Open it again; the hints are kept in the recipe.") });
     } catch (error) {
       this.set({ failure: error.message });
@@ -299,64 +310,66 @@ class Pad {
   }
 
   /** Send the photo again and color it. */
-  async resync() {
-    if (await this.mend()) this.queue.final();
+  async restoreAndColor() {
+    if (await this.restorePhoto()) this.queue.final();
   }
 
-  /** A message that answers nothing. @param {any} message @param {Uint8Array[]} buffers */
-  inform(message, buffers = []) {
-    const takes = { hello: () => this.hello(message), progress: () => showProgress(this, message, buffers), suggestions: () => this.takeSuggestions(message), model: () => this.takeModel(message) };
+  /** Handle a message that does not answer a request. @param {any} message @param {Uint8Array[]} buffers */
+  onNotification(message, buffers = []) {
+    const takes = { hello: () => this.hello(message), progress: () => showProgress(this, message, buffers), suggestions: () => this.receiveSuggestions(message), model: () => this.receiveModel(message) };
     if (message.type === "recipe" && this.photo) replaceDoc(this, message.recipe, t("recipe")).catch((error) => this.toast(error.message, "error"));
     else if (message.type === "error") {
-      if (!isForgotten(message)) this.toast(message.message, "error"); // else the request that it belongs to is sent again
+      if (!isExpired(message)) this.toast(message.message, "error"); // expired: the client sends the request again
     } else takes[message.type]?.();
   }
 
-  takeSuggestions(message) {
+  receiveSuggestions(message) {
     const wanted = this.suggesting;
     if (wanted?.id !== message.re || wanted.pointId !== this.ui.selected) return;
-    this.set({ suggestions: { items: message.items, entropy: message.entropy, pointId: wanted.pointId, stale: false } });
+    this.set({ suggestions: { items: message.items, pointId: wanted.pointId, stale: false } });
   }
 
-  takeModel(message) {
+  receiveModel(message) {
     const model = this.models.find(({ name }) => name === message.name);
-    if (message.detects && model && !model.detects) this.queue.final(); // it was told that there are no things
+    if (message.detects && model && !model.detects) this.queue.final(); // before, the recipe had an empty list of boxes
     if (model) Object.assign(model, { ready: true, guidance: message.accepts ?? model.guidance, detects: message.detects });
-    for (const note of message.notes ?? []) this.toast(note);
+    for (const note of message.notes ?? []) this.note(note);
     this.modelChanged();
   }
 
-  /** Begin with the default model; also where another side has taken over, which does not have the one in use. */
+  /** Choose the default model, at the start or if the backend was replaced by one without the current model. */
   chooseModel() {
     const { model: used } = this.doc;
     const here = this.models.filter(({ missing }) => !missing);
     if (used && (!this.greeted || here.some(({ name }) => name === used))) return;
     const name = (here.find((model) => model.default) ?? here[0])?.name ?? "";
     this.history.now = { ...this.doc, model: name };
-    if (used) this.toast(t("{used} is not here; {name} colors now.", { used, name }));
+    if (used) this.toast(t("{used} is not available here; {name} is used instead.", { used, name }));
   }
 
-  /** @param {any} message the greeting, after every connection */
+  /** @param {any} message sent by the backend on every connection */
   async hello(message) {
-    Object.assign(this, { models: message.models, limits: message.limits ?? {}, start: message.start ?? null, offered: message.recipe ?? null });
+    Object.assign(this, { models: message.models, limits: message.limits ?? {}, saves: message.saves ?? false, start: message.start ?? null, offered: message.recipe ?? null });
     if (this.photo) this.photo.shown = 0;
     this.chooseModel();
     this.set({ link: "open" });
     if (this.greeted) {
       if (message.photo) this.queue.final();
-      else if (this.photo) await this.resync();
+      else if (this.photo) await this.restoreAndColor();
       return;
     }
     this.greeted = true;
-    await begin(this, message);
+    const busy = this.ui.opening !== null; // the user has opened a photo while the models were loading
+    this.greet();
+    if (!busy) await openInitial(this, message);
   }
 
-  /** @param {import("./transport.js").Link} link @param {string} [words] for people, why */
+  /** @param {import("./transport.js").Link} link @param {string} [text] reason for the user */
   linkChanged(link, words = "") {
     if (link === "offline" || link === "refused") {
-      this.client.abandon();
+      this.client.failAll();
       this.queue.stop();
-      if (this.greeted) this.say(t("Offline. Your edits are kept."));
+      if (this.greeted) this.announce(t("Offline. Your edits are kept."));
       this.set({ link, linkWords: words });
     } else if (link === "connecting" && this.ui.link !== "offline") this.set({ link });
   }
@@ -379,8 +392,8 @@ function build(pad) {
   const bar = createStageBar(pad);
   const split = createSplitHandle(pad);
   const status = createStatus(pad);
-  const empty = createEmpty(pad);
-  const panels = [createPendingPanel, createColorPanel, createZonesPanel, createRegionsPanel, createReferencePanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createHintsPanel, createModelPanel].map((create) => create(pad));
+  const empty = createStartScreen(pad);
+  const panels = [createModelPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, createHintsPanel, createAreasPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel].map((create) => create(pad));
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
   const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el, pad.toasts.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside), ...pad.dialogs.els);
@@ -389,21 +402,21 @@ function build(pad) {
   pad.draw = () => {
     drawPhoto(pad, photo);
     pad.drawMarks();
-    for (const callback of pad.painted.splice(0)) callback();
+    for (const callback of pad.afterDraw.splice(0)) callback();
   };
   pad.update = () => {
     for (const part of parts) part.update();
-    dress(pad, stage);
+    updateAttributes(pad, stage);
     pad.draw();
   };
   return { stage, main };
 }
 
-/** Attributes of the root that the style sheet reads. */
-function dress(pad, stage) {
+/** Update attributes that the style sheet uses. */
+function updateAttributes(pad, stage) {
   const { root, ui, settings } = pad;
   setAttr(root, "data-theme", settings.theme === "auto" ? pad.options.theme : settings.theme);
-  setAttr(root, "data-photo", String(Boolean(pad.photo)));
+  setAttr(root, "data-photo", String(Boolean(pad.photo || previewOf(pad))));
   setAttr(root, "data-hand", settings.leftHanded ? "left" : "right");
   setAttr(root, "data-dropping", ui.dropping ? "true" : null);
   setAttr(stage, "data-tool", ui.panning ? "hand" : ui.tool);
@@ -431,9 +444,10 @@ function paneSizeOf(pad, stage) {
 }
 
 /**
+ * Create a pad inside of an element.
  * @param {HTMLElement} element @param {import("./transport.js").Transport} transport
  * @param {{notebook?: boolean, theme?: "auto" | "light" | "dark", locale?: Record<string, string>}} [options]
- * @returns {() => void} cleanup
+ * @returns {() => void} removes the pad
  */
 export function mountPad(element, transport, options = {}) {
   Object.assign(translations, options.locale ?? {});
@@ -446,12 +460,13 @@ export function mountPad(element, transport, options = {}) {
   listenToKeyboard(pad, stop.signal);
   listenToDrops(pad, stop.signal);
   window.addEventListener("beforeunload", (event) => pad.warnedOfSaving && event.preventDefault(), { signal: stop.signal });
-  window.addEventListener("pagehide", () => keepWork(pad), { signal: stop.signal });
+  window.addEventListener("pagehide", () => autosave(pad), { signal: stop.signal });
   const observer = watchSize(pad, main);
-  pad.client.inform = (message, buffers) => pad.inform(message, buffers);
-  pad.client.mend = () => pad.mend();
+  pad.client.onNotification = (message, buffers) => pad.onNotification(message, buffers);
+  pad.client.restorePhoto = () => pad.restorePhoto();
   transport.onstate = (link, words) => pad.linkChanged(link, words);
-  if (!options.notebook) window.colorzooPad = forTests(pad);
+  if (!options.notebook) window.colorzooPad = scriptingApi(pad);
+  showGlimpse(pad);
   pad.changed();
   return () => {
     stop.abort();
@@ -463,14 +478,18 @@ export function mountPad(element, transport, options = {}) {
   };
 }
 
-/** What scripted sessions may ask and do. */
-function forTests(pad) {
+/** Functions for scripts and tests, as `window.colorzooPad`. */
+function scriptingApi(pad) {
   return {
     recipe: () => (pad.photo ? currentRecipe(pad) : null),
+    points: () => {
+      const points = pad.doc.points.filter(({ muted }) => !muted).map((point) => ({ ...point, untouched: false }));
+      return currentRecipe(pad, { ...pad.doc, points }).points ?? [];
+    },
     showsExtent: () => Boolean(pad.ui.extent?.layer),
     photo: () => pad.photo && { name: pad.photo.name, width: pad.photo.width, height: pad.photo.height, ...pad.photo.image },
     state: () => pad.state(),
-    setRecipe: (recipe) => pad.edit(docOf(pad, recipe), t("recipe")),
+    setRecipe: (recipe) => pad.edit(toDocument(pad, recipe), t("recipe")),
     select: (index) => {
       selectPoint(pad, pad.doc.points[index]?.id ?? null);
       return requestSuggestions(pad);
@@ -484,15 +503,15 @@ function forTests(pad) {
 }
 
 function render({ model, el, signal }) {
-  const light = document.body.dataset.jpThemeLight; // JupyterLab says so; elsewhere the system decides
+  const light = document.body.dataset.jpThemeLight; // JupyterLab's theme; elsewhere that of the system
   const theme = { true: "light", false: "dark" }[light] ?? "auto";
-  const cleanup = mountPad(el, widgetCarrier(model), { notebook: true, theme });
+  const cleanup = mountPad(el, notebookTransport(model), { notebook: true, theme });
   signal?.addEventListener("abort", cleanup, { once: true });
   return cleanup;
 }
 
 const place = typeof document === "undefined" ? null : document.querySelector("[data-colorzoo-pad]");
-if (place) mountPad(place, carrierOf(place));
+if (place) mountPad(place, pageTransport(place));
 
 export { webTransport };
 export default { render };

@@ -1,34 +1,50 @@
 /**
- * Pictures in the browser: decoding, single pixels, the lightness below a point.
+ * Pictures in the browser: decoding, reading single pixels, the lightness at a place.
  *
  * @typedef {{bitmap: ImageBitmap, width: number, height: number}} Layer
  */
 
 import { clamp, rgbToLab } from "./color.js";
+import { createCanvas } from "./dom.js";
 
 const LUMA_OF_GRAY = Array.from({ length: 256 }, (_, level) => rgbToLab([level, level, level])[0]);
 
-const PLAIN = "image/x-rgba";
+const RAW_RGBA = "image/x-rgba";
 
 /** @param {Uint8Array} bytes width and height as uint32 little-endian, then RGBA @returns {ImageData} */
-function plainImage(bytes) {
+function rawImage(bytes) {
   const head = new DataView(bytes.buffer, bytes.byteOffset, 8);
   return new ImageData(new Uint8ClampedArray(bytes.buffer, bytes.byteOffset + 8, bytes.byteLength - 8), head.getUint32(0, true), head.getUint32(4, true));
 }
 
 /** @param {Uint8Array} bytes @param {string} [mime] @returns {Promise<Layer>} */
 async function decodeLayer(bytes, mime = "image/jpeg") {
-  const bitmap = await createImageBitmap(mime === PLAIN ? plainImage(bytes) : new Blob([bytes], { type: mime }));
+  const bitmap = await createImageBitmap(mime === RAW_RGBA ? rawImage(bytes) : new Blob([bytes], { type: mime }));
   return { bitmap, width: bitmap.width, height: bitmap.height };
 }
 
-/** Reads lightness below a place of the photo, from the gray view. */
+const CHECK = 8; // pixels of the preview
+
+/** Create a checkerboard that covers the transparent parts of a picture. @param {Layer} alpha its opacity as levels of gray */
+function checkerboard(alpha) {
+  const cover = createCanvas(alpha.width, alpha.height);
+  const context = cover.getContext("2d");
+  context.drawImage(alpha.bitmap, 0, 0);
+  const image = context.getImageData(0, 0, alpha.width, alpha.height);
+  for (let i = 0; i < image.data.length; i += 4) {
+    const [x, y] = [(i / 4) % alpha.width, Math.floor(i / 4 / alpha.width)];
+    const level = (Math.floor(x / CHECK) + Math.floor(y / CHECK)) % 2 ? 204 : 255;
+    image.data.set([level, level, level, 255 - image.data[i]], i);
+  }
+  context.putImageData(image, 0, 0);
+  return cover;
+}
+
+/** Lightness of the photo, read from its gray preview. */
 class LumaMap {
   /** @param {Layer} layer */
   constructor(layer) {
-    const canvas = document.createElement("canvas");
-    Object.assign(canvas, { width: layer.width, height: layer.height });
-    const context = canvas.getContext("2d", { willReadFrequently: true });
+    const context = createCanvas(layer.width, layer.height).getContext("2d", { willReadFrequently: true });
     context.drawImage(layer.bitmap, 0, 0);
     const { data } = context.getImageData(0, 0, layer.width, layer.height);
     this.levels = new Uint8Array(layer.width * layer.height);
@@ -37,7 +53,7 @@ class LumaMap {
     this.height = layer.height;
   }
 
-  /** @param {number} u @param {number} v shares of width and height @returns {number} from 0 to 100 */
+  /** @param {number} u @param {number} v shares of width and height @returns {number} lightness from 0 to 100 */
   at(u, v) {
     const column = clamp(Math.floor(u * this.width), 0, this.width - 1);
     const row = clamp(Math.floor(v * this.height), 0, this.height - 1);
@@ -45,8 +61,7 @@ class LumaMap {
   }
 }
 
-const probeCanvas = document.createElement("canvas");
-Object.assign(probeCanvas, { width: 3, height: 3 });
+const probeCanvas = createCanvas(3, 3);
 
 /** @param {Layer} layer @param {number} u @param {number} v @returns {[number, number, number]} mean of 3 x 3 pixels */
 function pixelAt(layer, u, v) {
@@ -67,27 +82,25 @@ function pixelAt(layer, u, v) {
 /** @param {Layer} layer @param {number} side @returns {Promise<Blob | null>} a small JPEG */
 async function thumbnailOf(layer, side = 160) {
   const scale = Math.min(1, side / Math.max(layer.width, layer.height));
-  const canvas = document.createElement("canvas");
-  Object.assign(canvas, { width: Math.max(1, Math.round(layer.width * scale)), height: Math.max(1, Math.round(layer.height * scale)) });
+  const canvas = createCanvas(Math.max(1, Math.round(layer.width * scale)), Math.max(1, Math.round(layer.height * scale)));
   canvas.getContext("2d").drawImage(layer.bitmap, 0, 0, canvas.width, canvas.height);
   return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.8));
 }
 
 const CLASS_HUES = 24;
 
-/** @param {number} number of a class @returns {string} a color that neighbors in a list do not share */
+/** @param {number} number of a class @returns {string} a color that differs from those of adjacent numbers */
 function classColor(number) {
   const index = number % CLASS_HUES;
   return `hsl(${((index * 137.5) % 360).toFixed(0)} 65% ${index % 2 ? 62 : 46}%)`;
 }
 
 /**
- * Classes as translucent colors.
+ * Draw classes as transparent colors.
  * @param {Uint16Array} labels @param {number} width @param {number} height @returns {HTMLCanvasElement}
  */
 function classCanvas(labels, width, height) {
-  const canvas = document.createElement("canvas");
-  Object.assign(canvas, { width, height });
+  const canvas = createCanvas(width, height);
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
   const palette = Array.from({ length: CLASS_HUES }, (_, index) => cssRgb(classColor(index)));
@@ -103,4 +116,4 @@ function cssRgb(color) {
   return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }
 
-export { LumaMap, classCanvas, classColor, decodeLayer, pixelAt, thumbnailOf };
+export { LumaMap, checkerboard, classCanvas, classColor, decodeLayer, pixelAt, thumbnailOf };

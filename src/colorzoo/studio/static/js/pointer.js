@@ -1,8 +1,8 @@
-/** Gestures on the stage: one finger or the mouse works, two fingers zoom and pan, taps with more undo and redo. */
+/** Gestures on the picture: one finger or the mouse uses the tool, two fingers zoom and pan, taps with two or three undo and redo. */
 
 const LONG_PRESS = 550;
 const TAP_TIME = 280;
-const SLACK = 6;
+const TAP_DISTANCE = 6;
 const NEAR_MOUSE = 9;
 const NEAR_TOUCH = 22;
 
@@ -22,16 +22,16 @@ function listenToStage(el, to, signal) {
     return { x: event.clientX - box.left, y: event.clientY - box.top, event, touch: event.pointerType === "touch" };
   };
   const listen = (type, listener, options = {}) => el.addEventListener(type, listener, { signal, ...options });
-  listen("pointerdown", (event) => press(el, hand, to, spot(event)));
-  listen("pointermove", (event) => moveTo(hand, to, spot(event)));
-  listen("pointerup", (event) => lift(hand, to, spot(event)));
-  listen("pointercancel", (event) => drop(hand, to, event));
+  listen("pointerdown", (event) => onDown(el, hand, to, spot(event)));
+  listen("pointermove", (event) => onMove(hand, to, spot(event)));
+  listen("pointerup", (event) => onUp(hand, to, spot(event)));
+  listen("pointercancel", (event) => onCancel(hand, to, event));
   listen("pointerleave", () => hand.mode === "idle" && to.hover(null));
   listen("contextmenu", (event) => event.preventDefault());
-  listen("wheel", (event) => roll(event, to, spot(event)), { passive: false });
+  listen("wheel", (event) => onWheel(event, to, spot(event)), { passive: false });
 }
 
-function press(el, hand, to, at) {
+function onDown(el, hand, to, at) {
   const { event } = at;
   el.setPointerCapture(event.pointerId);
   if (event.button !== 1) el.focus({ preventScroll: true });
@@ -50,7 +50,7 @@ function press(el, hand, to, at) {
   return undefined;
 }
 
-/** @param {{touch: boolean}} at @returns {number} CSS pixels within which something is meant */
+/** @param {{touch: boolean}} at @returns {number} tolerance in CSS pixels */
 const nearBy = (at) => (at.touch ? NEAR_TOUCH : NEAR_MOUSE);
 
 const isMac = () => /mac/i.test(navigator.platform ?? "");
@@ -69,11 +69,11 @@ function pinchStarts(hand, to) {
   hand.most = Math.max(hand.most, hand.fingers.size);
 }
 
-function moveTo(hand, to, at) {
+function onMove(hand, to, at) {
   const { event } = at;
   const last = hand.fingers.get(event.pointerId);
   if (!last) return to.hover(at);
-  if (hand.start && Math.hypot(at.x - hand.start.x, at.y - hand.start.y) > SLACK) {
+  if (hand.start && Math.hypot(at.x - hand.start.x, at.y - hand.start.y) > TAP_DISTANCE) {
     hand.moved = true;
     clearTimeout(hand.timer);
   }
@@ -94,7 +94,7 @@ function pinch(hand, to, id, last, at) {
   to.zoom(spread(at) / spread(last), now);
 }
 
-function lift(hand, to, at) {
+function onUp(hand, to, at) {
   clearTimeout(hand.timer);
   if (!hand.fingers.delete(at.event.pointerId)) return;
   if (hand.mode === "work") to.up(at);
@@ -103,14 +103,14 @@ function lift(hand, to, at) {
   if (hand.fingers.size === 0) hand.mode = "idle";
 }
 
-function drop(hand, to, event) {
+function onCancel(hand, to, event) {
   clearTimeout(hand.timer);
   hand.fingers.delete(event.pointerId);
   if (hand.mode === "work") to.cancel();
   if (hand.fingers.size === 0) hand.mode = "idle";
 }
 
-function roll(event, to, at) {
+function onWheel(event, to, at) {
   if (!to.wantsWheel(event)) return;
   event.preventDefault();
   const unit = event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? 200 : 1;

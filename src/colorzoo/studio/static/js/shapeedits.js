@@ -1,86 +1,86 @@
-/** Changes to painted areas and boxes: each is one step of undo. */
+/** Edits of painted classes, boxes and areas; each is one step of undo. */
 
+import { atLightness, clamp, hexToRgb, labHex, rgbToAb, rgbToLab } from "./color.js";
+import { currentRecipe } from "./coloring.js";
+import { withoutPoint } from "./document.js";
 import { t } from "./dom.js";
-import { movedArea, movedBox } from "./shapes.js";
+import { pixelAt } from "./pixels.js";
+import { areaCenter, areaLuma, combinedMasks, followsColor, movedBox, movedPainted } from "./shapes.js";
 
-const LISTS = { area: "painted", box: "boxes" };
-const KINDS = { area: "classes", box: "boxes" };
+const DOC_FIELDS = { painted: "painted", box: "boxes" };
+const GUIDANCE_KINDS = { painted: "classes", box: "boxes" };
 
-/** @param {any} pad @param {"area" | "box"} kind @returns {any[]} */
-const shapesOf = (pad, kind) => pad.doc[LISTS[kind]] ?? [];
+/** @param {"painted" | "box"} kind @returns {any[]} */
+const shapesOf = (pad, kind) => pad.doc[DOC_FIELDS[kind]] ?? [];
 
-/** @param {any} pad @param {"area" | "box"} kind @returns {boolean} whether the model uses them */
-const usesShapes = (pad, kind) => pad.accepts(KINDS[kind]);
+/** @param {"painted" | "box"} kind @returns {boolean} whether the model uses them */
+const usesShapes = (pad, kind) => pad.accepts(GUIDANCE_KINDS[kind]);
 
-/** @param {any} pad @returns {import("./shapes.js").ShapePick | null} what is selected, if it is still there */
+/** @returns {import("./shapes.js").ShapePick | null} the selected shape, if it still exists */
 function pickedShape(pad) {
   const { shape } = pad.ui;
   return shape && usesShapes(pad, shape.kind) && shape.index < shapesOf(pad, shape.kind).length ? shape : null;
 }
 
-/** @param {any} pad @param {"area" | "box"} kind @param {number} index @returns {boolean} */
 function isPicked(pad, kind, index) {
   const shape = pickedShape(pad);
   return shape?.kind === kind && shape.index === index;
 }
 
-/** @param {any} pad @param {"area" | "box"} kind @param {number} index below 0: none */
+/** @param {"painted" | "box"} kind @param {number} index below 0 selects nothing */
 function pickShape(pad, kind, index) {
   if (index < 0) {
     pad.set({ shape: null });
     return;
   }
   pad.set({ shape: { kind, index }, selected: null, regionPick: [], suggestions: null });
-  pad.say(t("{name} selected", { name: shapeName(pad, kind, index) }));
+  pad.announce(t("{name} selected", { name: shapeName(pad, kind, index) }));
 }
 
-/** @param {any} pad @param {"area" | "box"} kind @param {number} index @returns {string} as people read it */
+/** @param {"painted" | "box"} kind @param {number} index @returns {string} for display */
 function shapeName(pad, kind, index) {
   const n = index + 1;
   return kind === "box" ? t("Box {n}", { n }) : t("Area {n}, {name}", { n, name: className(pad, shapesOf(pad, kind)[index].class) });
 }
 
 function withShapes(pad, kind, list) {
-  return { ...pad.doc, [LISTS[kind]]: list };
+  return { ...pad.doc, [DOC_FIELDS[kind]]: list };
 }
 
-/** @param {any} pad @param {"area" | "box"} kind @param {any} shape */
 function addShape(pad, kind, shape) {
-  pad.edit(withShapes(pad, kind, [...shapesOf(pad, kind), shape]), { area: t("paint a class"), box: t("draw a box") }[kind]);
-  pad.say(t("{name} drawn", { name: shapeName(pad, kind, shapesOf(pad, kind).length - 1) }));
+  pad.edit(withShapes(pad, kind, [...shapesOf(pad, kind), shape]), { painted: t("paint a class"), box: t("draw a box") }[kind]);
+  pad.announce(t("{name} drawn", { name: shapeName(pad, kind, shapesOf(pad, kind).length - 1) }));
 }
 
-/** Not yet a step of undo. @param {any} pad @param {"area" | "box"} kind @param {number} index @param {object} shape */
+/** Change a shape during a drag. @param {"painted" | "box"} kind @param {number} index @param {object} shape */
 function previewShape(pad, kind, index, shape) {
   pad.preview(withShapes(pad, kind, shapesOf(pad, kind).with(index, shape)));
 }
 
-/** @param {any} pad @param {"area" | "box"} kind @param {number} index @param {object} shape @param {string} label */
 function changeShape(pad, kind, index, shape, label) {
   pad.edit(withShapes(pad, kind, shapesOf(pad, kind).with(index, shape)), label);
 }
 
-/** @param {any} pad @param {"area" | "box"} kind @param {number} index */
 function deleteShape(pad, kind, index) {
   const name = shapeName(pad, kind, index);
   pad.set({ shape: null });
-  pad.edit(withShapes(pad, kind, shapesOf(pad, kind).toSpliced(index, 1)), { area: t("delete area"), box: t("delete box") }[kind]);
-  pad.say(t("{name} deleted", { name }));
+  pad.edit(withShapes(pad, kind, shapesOf(pad, kind).toSpliced(index, 1)), { painted: t("delete area"), box: t("delete box") }[kind]);
+  pad.announce(t("{name} deleted", { name }));
 }
 
-/** @param {any} pad what is selected @param {number} dx @param {number} dy pixels of the photo */
+/** Move the selected shape. @param {number} dx @param {number} dy pixels of the photo */
 function moveShape(pad, dx, dy) {
   const { kind, index } = pickedShape(pad);
-  const moved = { area: movedArea, box: movedBox }[kind];
-  changeShape(pad, kind, index, moved(shapesOf(pad, kind)[index], dx, dy, pad.photo), { area: t("move area"), box: t("move box") }[kind]);
+  const moved = { painted: movedPainted, box: movedBox }[kind];
+  changeShape(pad, kind, index, moved(shapesOf(pad, kind)[index], dx, dy, pad.photo), { painted: t("move area"), box: t("move box") }[kind]);
 }
 
-/** @param {any} pad @param {number} index of an area @param {number} number of its new class */
-function setAreaClass(pad, index, number) {
-  changeShape(pad, "area", index, { ...pad.doc.painted[index], class: number }, t("class of an area"));
+/** @param {number} index of the painted class @param {number} number of its new class */
+function setPaintedClass(pad, index, number) {
+  changeShape(pad, "painted", index, { ...pad.doc.painted[index], class: number }, t("class of an area"));
 }
 
-/** @param {any} pad @returns {{id: number, name: string}[]} the classes of photo and reference, those with most pixels first */
+/** @returns {{id: number, name: string}[]} classes of photo and reference, largest first */
 function classesInView(pad) {
   const { items = [], reference } = pad.ui.classes ?? {};
   const named = new Map();
@@ -88,19 +88,19 @@ function classesInView(pad) {
   return [...named].map(([id, name]) => ({ id, name }));
 }
 
-/** @param {any} pad @param {number} id @returns {string} classes that were learned without labels have only a number */
+/** @param {number} id @returns {string} classes learned without labels have only a number */
 function className(pad, id) {
   const name = classesInView(pad).find((item) => item.id === id)?.name ?? String(id);
   return /^\d+$/.test(name) ? t("class {n}", { n: name }) : name;
 }
 
-/** @param {any} pad @returns {number[]} the classes that an area may get: those in view and those painted, by number */
+/** @returns {number[]} classes that can be painted: those of photo and reference and those already painted */
 function paintableClasses(pad) {
   const all = new Set([...classesInView(pad).map(({ id }) => id), ...pad.doc.painted.map((area) => area.class)]);
   return [...all].sort((one, other) => one - other);
 }
 
-/** @param {any} pad @returns {number | null} the class that the lasso paints; null while none is known */
+/** @returns {number | null} class that the lasso paints; null while none is known */
 function paintClass(pad) {
   const { paintClass: chosen, classes } = pad.ui;
   const known = paintableClasses(pad);
@@ -108,15 +108,193 @@ function paintClass(pad) {
   return classes?.reference?.items[0]?.id ?? known[0] ?? null;
 }
 
-/** A class was pointed at: for the selected area, and the ones to come. @param {any} pad @param {number} number */
-function takeClass(pad, number) {
+/** Use a class for the selected painted class and for new ones. @param {number} number */
+function useClass(pad, number) {
   const shape = pickedShape(pad);
   pad.set({ paintClass: number });
-  if (shape?.kind === "area" && pad.doc.painted[shape.index].class !== number) setAreaClass(pad, shape.index, number);
-  pad.say(t("{name} taken", { name: className(pad, number) }));
+  if (shape?.kind === "painted" && pad.doc.painted[shape.index].class !== number) setPaintedClass(pad, shape.index, number);
+  pad.announce(t("{name} taken", { name: className(pad, number) }));
+}
+
+const SELECTION_SIZES = [0.4, 0.6, 0.8, 1, 1.25, 1.6, 2];
+
+/** @returns {{area: import("./shapes.js").Area, index: number} | null} the selected area, if it still exists */
+function pickedArea(pad) {
+  const index = pad.ui.area;
+  const area = index === null ? null : pad.doc.areas[index];
+  return area ? { area, index } : null;
+}
+
+/** @param {number} index below 0 selects nothing */
+function pickArea(pad, index) {
+  if (index < 0) {
+    pad.set({ area: null });
+    return;
+  }
+  pad.set({ area: index, selected: null, shape: null, regionPick: [], suggestions: null, selection: null });
+  pad.announce(t("{name} selected", { name: areaName(pad, index) }));
+}
+
+/** @param {number} index @returns {string} for display */
+function areaName(pad, index) {
+  return t("Area {n}: {what}", { n: index + 1, what: actionText(pad.doc.areas[index]) });
+}
+
+/** @param {import("./shapes.js").Area} area @returns {string} its action for display */
+function actionText({ action, color }) {
+  return { color: t("color {color}", { color }), lock: t("locked"), gray: t("gray"), only: t("only this changes"), thing: t("a thing of its own") }[action];
+}
+
+/**
+ * Select the object at a place or in an outline, until an action is chosen for it.
+ * @param {{at?: [number, number], path?: [number, number][]}} where pixels of the photo
+ * @param {"new" | "more" | "less"} [how] @param {number} [size] one of {@link SELECTION_SIZES}, for a place
+ */
+async function selectObject(pad, where, how = "new", size = 1) {
+  const { photo } = pad;
+  const before = how === "new" ? null : pad.ui.selection;
+  pad.set({ area: null, selected: null, shape: null, suggestions: null });
+  const reply = await pad.ask({ type: "select", recipe: currentRecipe(pad), ...(where.at ? { x: where.at[0], y: where.at[1] } : { path: where.path }), size });
+  if (!reply || pad.photo !== photo) return false;
+  const found = reply.message.mask;
+  const mask = before ? combinedMasks(before.mask, found, how === "less") : found;
+  const made = before ? { by: "several" } : { by: where.at ? "click" : "outline", ...(where.at ? { at: where.at, size } : {}) };
+  pad.set({ selection: { mask, made } });
+  pad.announce(t("Thing selected. Choose an action."));
+  return true;
+}
+
+/** Select more or less at the clicked place. @param {number} step @returns {Promise<boolean>} */
+async function resizeSelection(pad, step) {
+  const { made } = pad.ui.selection ?? {};
+  if (!made?.at) return false;
+  const index = clamp(SELECTION_SIZES.indexOf(made.size) + step, 0, SELECTION_SIZES.length - 1);
+  return selectObject(pad, { at: made.at }, "new", SELECTION_SIZES[index]);
+}
+
+/** Turn the selection into an area. @param {import("./shapes.js").Area["action"]} action @param {object} [more] */
+async function addArea(pad, action, more = {}) {
+  const { selection } = pad.ui;
+  if (!selection) return;
+  const area = await areaWithAction(pad, selection, action, more);
+  if (!area) return;
+  pad.set({ selection: null });
+  pad.edit({ ...pad.doc, areas: [...pad.doc.areas, area] }, t("add area"));
+  pickArea(pad, pad.doc.areas.length - 1);
+}
+
+/** @param {import("./shapes.js").Box} box @returns {Promise<object | null>} an area with the action "thing" for the object in a box */
+async function objectInBox(pad, box) {
+  const { photo } = pad;
+  const [right, bottom] = [box.x + box.width, box.y + box.height];
+  const path = [[box.x, box.y], [right, box.y], [right, bottom], [box.x, bottom]];
+  const reply = await pad.ask({ type: "select", recipe: currentRecipe(pad), path, size: 1 });
+  return reply && pad.photo === photo ? { mask: reply.message.mask, made: { by: "box" }, action: "thing" } : null;
+}
+
+/** @param {import("./shapes.js").Box[]} boxes that remain @param {object} area @param {string} label */
+function addObject(pad, boxes, area, label) {
+  pad.edit({ ...pad.doc, boxes, areas: [...pad.doc.areas, area] }, label);
+  pickArea(pad, pad.doc.areas.length - 1);
+}
+
+/** Replace a box by the area of the object in it. @param {number} index */
+async function followEdges(pad, index) {
+  const box = pad.doc.boxes[index];
+  const area = await objectInBox(pad, box);
+  if (area && pad.doc.boxes?.[index] === box) addObject(pad, pad.doc.boxes.toSpliced(index, 1), area, t("follow the edges"));
+}
+
+/** Add the object in a drawn box as an area. @param {import("./shapes.js").Box} box */
+async function addObjectInBox(pad, box) {
+  pad.announce(t("Finding the outline of the thing in the box."));
+  const area = await objectInBox(pad, box);
+  if (area) addObject(pad, pad.doc.boxes ?? [], area, t("draw around a thing"));
+}
+
+/** Return whether the model uses areas with the action "thing". @returns {boolean} */
+const usesObjects = (pad) => pad.accepts("boxes") || pad.accepts("scribbles");
+
+/** @param {object} place with its mask or path @param {string} action @param {object} [more] @returns {Promise<any>} null after an error */
+async function areaWithAction(pad, place, action, more = {}) {
+  const { color: _, lightness: __, kept: ___, action: ____, ...rest } = place;
+  const bare = { ...rest, action };
+  if (action === "color") return { ...bare, color: initialAreaColor(pad, bare), ...more };
+  if (action === "gray" || action === "thing") return bare;
+  const reply = await pad.ask({ type: "keep", recipe: currentRecipe(pad), area: bare });
+  return reply && { ...bare, kept: reply.message.kept };
+}
+
+/** Return the current color of the place, or the color for new points if that is set. */
+function initialAreaColor(pad, area) {
+  const [x, y] = areaCenter(area, pad.photo);
+  const luma = areaLuma(area, pad.photo);
+  const ab = pad.ui.sticky || !pad.photo.result ? pad.ui.ab : rgbToAb(pixelAt(pad.photo.result, x / pad.photo.width, y / pad.photo.height));
+  return labHex(luma, ab);
+}
+
+function changeArea(pad, index, area, label, done = true) {
+  const doc = { ...pad.doc, areas: pad.doc.areas.with(index, area) };
+  if (done) pad.edit(doc, label);
+  else pad.preview(doc);
+}
+
+async function setAreaAction(pad, index, action) {
+  const area = pad.doc.areas[index];
+  const changed = await areaWithAction(pad, area, action, area.color ? { color: area.color } : {});
+  if (changed && pad.doc.areas[index] === area) changeArea(pad, index, changed, t("area’s action"));
+}
+
+function setAreaColor(pad, color, done) {
+  const { area, index } = pickedArea(pad);
+  changeArea(pad, index, { ...area, color }, t("color"), done);
+}
+
+function setAreaLightness(pad, follows) {
+  const { area, index } = pickedArea(pad);
+  const { lightness: _, ...rest } = area;
+  changeArea(pad, index, follows ? { ...rest, lightness: "color" } : rest, t("area’s lightness"));
+}
+
+/**
+ * Let the lightness follow a color that cannot be shown, in the selected area or in a new one around the selected point.
+ * @param {string} color
+ */
+async function followColorThere(pad, color) {
+  const picked = pickedArea(pad);
+  const wanted = { color, lightness: "color" };
+  pad.set({ unavailableColor: null });
+  if (picked) {
+    changeArea(pad, picked.index, { ...picked.area, ...wanted }, t("area’s lightness"));
+    return;
+  }
+  const point = pad.selectedPoint();
+  if (!point || !(await selectObject(pad, { at: [point.x, point.y] }))) return;
+  const area = { ...pad.ui.selection, action: "color", ...wanted };
+  pad.set({ selection: null });
+  pad.edit({ ...withoutPoint(pad.doc, point.id), areas: [...pad.doc.areas, area] }, t("area’s lightness"));
+  pickArea(pad, pad.doc.areas.length - 1);
+}
+
+function deleteArea(pad, index) {
+  const name = areaName(pad, index);
+  pad.set({ area: null });
+  pad.edit({ ...pad.doc, areas: pad.doc.areas.toSpliced(index, 1) }, t("delete area"));
+  pad.announce(t("{name} deleted", { name }));
+}
+
+/** Return the color of the selected area for the color controls. @returns {{luma: number, ab: [number, number], free: boolean} | null} */
+function areaTarget(pad) {
+  const { area } = pickedArea(pad) ?? {};
+  if (area?.action !== "color") return null;
+  const lab = rgbToLab(hexToRgb(area.color));
+  if (followsColor(area)) return { luma: lab[0], ab: [lab[1], lab[2]], free: true };
+  const luma = areaLuma(area, pad.photo);
+  return { luma, ab: atLightness(lab, luma), free: false };
 }
 
 export {
-  addShape, className, deleteShape, isPicked, moveShape, paintClass, paintableClasses, pickShape, pickedShape, previewShape, setAreaClass,
-  shapeName, shapesOf, takeClass, usesShapes,
+  SELECTION_SIZES, addArea, addObjectInBox, addShape, areaName, areaTarget, className, deleteArea, deleteShape, followColorThere, followEdges,
+  isPicked, moveShape, paintClass, paintableClasses, pickArea, pickShape, pickedArea, pickedShape, previewShape, resizeSelection, selectObject,
+  setAreaAction, setAreaColor, setAreaLightness, setPaintedClass, shapeName, shapesOf, useClass, usesObjects, usesShapes,
 };

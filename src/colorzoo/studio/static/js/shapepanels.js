@@ -1,23 +1,22 @@
-/** Panels of classes and of things: what is painted or boxed, as lists that work without a pointer. */
+/** Panels of classes, boxes and areas: lists that also work without a pointer. */
 
-import { settingCheck } from "./chrome.js";
-import { section } from "./colorpanel.js";
-import { runCommand } from "./commands.js";
 import { requestClasses } from "./coloring.js";
-import { button, h, setAttr, setText, show, syncList, t } from "./dom.js";
-import { flagButton } from "./modepanels.js";
+import { runCommand } from "./commands.js";
+import { button, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
+import { settingCheck } from "./layout.js";
+import { flagButton } from "./panels.js";
 import { classColor } from "./pixels.js";
-import { followEdges } from "./zoneedits.js";
 import {
-  className, deleteShape, isPicked, paintClass, paintableClasses, pickShape, pickedShape, setAreaClass, shapeName, shapesOf, takeClass,
+  SELECTION_SIZES, addArea, areaName, className, deleteArea, deleteShape, followEdges, isPicked, paintClass, paintableClasses, pickArea, pickShape,
+  pickedArea, pickedShape, resizeSelection, setAreaAction, setAreaLightness, setPaintedClass, shapeName, shapesOf, usesObjects,
 } from "./shapeedits.js";
+import { AREA_ACTIONS, areaCenter, followsColor } from "./shapes.js";
 
-/** @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
 function createClassesPanel(pad) {
   const find = button({ text: t("Show classes"), label: t("Show classes"), className: "cz-wide", onClick: () => toggleClasses(pad) });
   const table = h("div", { class: "cz-classes" });
-  const painting = createPainting(pad);
-  const el = section(t("Classes"), h("p", { class: "cz-hint" }, t("Colors travel only inside a class. Give a class of the photo another one of the reference.")), table, find, painting.el);
+  const painting = createPaintedList(pad);
+  const el = section(t("Classes"), h("p", { class: "cz-hint" }, t("Colors are taken from the same class of the reference. Choose another class here.")), table, find, painting.el);
   const update = () => {
     const { classes, showClasses } = pad.ui;
     show(el, pad.accepts("classes"));
@@ -56,7 +55,7 @@ function fillClass(pad, row, item, targets) {
   select.value = String(pad.doc.classes[item.id] ?? "");
 }
 
-/** @param {any} pad @param {HTMLElement} select @param {number[]} classes @param {string | null} [first] a choice before them */
+/** @param {HTMLElement} select @param {number[]} classes @param {string | null} [first] first option */
 function fillChoices(pad, select, classes, first = null) {
   const choices = [...(first === null ? [] : [["", first]]), ...classes.map((id) => [String(id), className(pad, id)])];
   syncList(select, choices.length, () => h("option"), (option, index) => {
@@ -65,8 +64,8 @@ function fillChoices(pad, select, classes, first = null) {
   });
 }
 
-/** With which class the lasso paints, and what it has painted. */
-function createPainting(pad) {
+/** The class that the lasso paints, and the list of painted classes. */
+function createPaintedList(pad) {
   const take = button({ text: t("Paint a class"), label: t("Paint a class: draw around a thing"), key: "F", className: "cz-wide", onClick: (event) => runCommand(pad, "tool-lasso", event) });
   const dot = h("span", { class: "cz-dot" });
   const select = h("select", { class: "cz-input cz-select", "aria-label": t("Class that is painted") });
@@ -85,7 +84,7 @@ function createPainting(pad) {
     fillChoices(pad, select, paintableClasses(pad));
     select.value = String(number);
     dot.style.background = classColor(number ?? 0);
-    syncList(rows, pad.doc.painted.length, () => areaRow(pad), (row, index) => fillArea(pad, row, index));
+    syncList(rows, pad.doc.painted.length, () => paintedRow(pad), (row, index) => fillPainted(pad, row, index));
   };
   return { el: h("div", { class: "cz-painting" }, take, choice, words, rows), update };
 }
@@ -107,17 +106,17 @@ function fillShape(pad, { main, remove }, kind, index, [x, y]) {
   flagButton(remove, false, null, ["trash", t("Delete {name}", { name })], () => deleteShape(pad, kind, index));
 }
 
-function areaRow(pad) {
+function paintedRow(pad) {
   const { main, remove } = shapeRow(h("span", { class: "cz-dot" }));
   const select = h("select", { class: "cz-input cz-select" });
-  select.addEventListener("change", () => setAreaClass(pad, Number(select.dataset.index), Number(select.value)));
+  select.addEventListener("change", () => setPaintedClass(pad, Number(select.dataset.index), Number(select.value)));
   return h("li", { class: "cz-hint-row cz-area-row" }, main, select, remove);
 }
 
-function fillArea(pad, row, index) {
+function fillPainted(pad, row, index) {
   const [main, select, remove] = row.children;
   const area = pad.doc.painted[index];
-  fillShape(pad, { main, remove }, "area", index, area.path[0]);
+  fillShape(pad, { main, remove }, "painted", index, area.path[0]);
   main.lastElementChild.style.background = classColor(area.class);
   select.dataset.index = String(index);
   setAttr(select, "aria-label", t("Class of area {n}", { n: index + 1 }));
@@ -125,12 +124,11 @@ function fillArea(pad, row, index) {
   select.value = String(area.class);
 }
 
-/** @param {any} pad @returns {{el: HTMLElement, update: () => void}} */
 function createBoxesPanel(pad) {
   const words = h("p", { class: "cz-hint" });
   const rows = h("ol", { class: "cz-hints", "aria-label": t("Boxes") });
   const draw = button({ text: t("Draw a box"), label: t("Draw a box around a thing"), key: "U", className: "cz-wide", onClick: (event) => runCommand(pad, "tool-box", event) });
-  const look = button({ text: t("Let the model look"), label: t("Let the model look for things"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: null }, t("let the model look")) });
+  const look = button({ text: t("Let the model find them"), label: t("Let the model find things"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: null }, t("let the model find things")) });
   const none = button({ text: t("There are none"), label: t("There are no things"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, boxes: [] }, t("no things")) });
   const rectangles = settingCheck(pad, "rectangles", t("Keep the rectangle"));
   const el = section(t("Things"), words, rows, draw, rectangles.el, look, none);
@@ -138,7 +136,7 @@ function createBoxesPanel(pad) {
     const { boxes } = pad.doc;
     const detects = Boolean(pad.model()?.detects);
     show(el, pad.accepts("boxes"));
-    setText(words, boxWords(pad, detects));
+    setText(words, boxesHint(pad, detects));
     syncList(rows, shapesOf(pad, "box").length, () => boxRow(), (row, index) => fillBox(pad, row, index));
     show(draw, pad.ui.tool !== "box");
     rectangles.update();
@@ -149,12 +147,12 @@ function createBoxesPanel(pad) {
   return { el, update };
 }
 
-function boxWords(pad, detects) {
+function boxesHint(pad, detects) {
   const { boxes } = pad.doc;
-  if (boxes === null && detects) return t("The model looks for the things by itself. Draw boxes to say where they are.");
+  if (boxes === null && detects) return t("The model finds things itself. Draw boxes to mark them yourself.");
   if (pickedShape(pad)?.kind === "box") return t("Drag a side or a corner to resize the box, its inside or the arrow keys to move it.");
-  if (boxes?.length) return t("Each thing in a box is colored by itself as well. A box can follow the edges of what is in it.");
-  return t("The model colors the photo as a whole. Draw a box around each thing: it follows the edges of what is in it, and the model colors that by itself as well.");
+  if (boxes?.length) return t("Each thing in a box is also colored separately. A box can be replaced by the outline of the thing.");
+  return t("The model colors the photo as a whole. Draw a box around each thing: its outline is found, and the model also colors it separately.");
 }
 
 function boxRow() {
@@ -168,10 +166,102 @@ function fillBox(pad, row, index) {
   const { x, y, width, height } = pad.doc.boxes[index];
   const size = `${Math.round(width)} × ${Math.round(height)}`;
   fillShape(pad, { main, remove }, "box", index, [x + width / 2, y + height / 2]);
-  flagButton(follow, false, null, ["lasso", t("Let box {n} follow the edges of what is in it", { n: index + 1 })], () => followEdges(pad, index));
+  flagButton(follow, false, null, ["lasso", t("Replace box {n} by the outline of the thing in it", { n: index + 1 })], () => followEdges(pad, index));
   setAttr(main, "aria-label", t("{name}, {size} pixels", { name: shapeName(pad, "box", index), size }));
   setText(main.lastElementChild.firstChild, t("Box"));
   setText(main.lastElementChild.lastChild, `${size} · x ${Math.round(x)}, y ${Math.round(y)}`);
 }
 
-export { createBoxesPanel, createClassesPanel };
+const ACTION_LABELS = { color: "Give it a color", lock: "Lock it", gray: "Keep it gray", only: "Change only this", thing: "A thing of its own" };
+const ACTION_NAMES = { color: "Color", lock: "Locked", gray: "Gray", only: "Only this", thing: "Thing" };
+
+function createAreasPanel(pad) {
+  const words = h("p", { class: "cz-hint" });
+  const rows = h("ol", { class: "cz-hints", "aria-label": t("Areas") });
+  const lightness = createLightnessCheck(pad);
+  const el = section(t("Areas"), words, rows, lightness.el);
+  const update = () => {
+    const active = pad.ui.tool === "area";
+    show(el, active || pad.doc.areas.length > 0);
+    show(words, active);
+    setText(words, pad.ui.selection ? t("Shift adds to it, Ctrl takes away.") : t("Click a thing, or draw around it roughly."));
+    syncList(rows, pad.doc.areas.length, () => areaRow(pad), (row, index) => fillArea(pad, row, index));
+    lightness.update();
+  };
+  return { el, update };
+}
+
+/** Actions for the selected object. @returns {import("./dom.js").Part} */
+function createSelectionPanel(pad) {
+  const choose = (action) => button({ text: t(ACTION_LABELS[action]), label: t(ACTION_LABELS[action]), className: "cz-wide", onClick: () => addArea(pad, action) });
+  const actions = AREA_ACTIONS.map((action) => {
+    const made = choose(action);
+    made.dataset.areaAction = action;
+    return made;
+  });
+  const less = button({ text: t("Less"), label: t("Select less"), className: "cz-wide", onClick: () => resizeSelection(pad, -1) });
+  const more = button({ text: t("More"), label: t("Select more"), className: "cz-wide", onClick: () => resizeSelection(pad, 1) });
+  const about = h("p", { class: "cz-hint" });
+  const size = h("div", { class: "cz-row", role: "group", "aria-label": t("How much is selected") }, less, more);
+  const forget = button({ text: t("Select nothing"), label: t("Select nothing"), key: "Esc", className: "cz-wide", onClick: () => pad.set({ selection: null }) });
+  const el = section(t("Selected thing"), size, ...actions, about, forget);
+  const update = () => {
+    const made = pad.ui.selection?.made;
+    show(el, Boolean(made));
+    show(size, Boolean(made?.at));
+    show(actions[AREA_ACTIONS.indexOf("thing")], usesObjects(pad));
+    show(about, usesObjects(pad));
+    setText(about, objectText(pad));
+    less.disabled = made?.size === SELECTION_SIZES[0];
+    more.disabled = made?.size === SELECTION_SIZES.at(-1);
+  };
+  return { el, update };
+}
+
+/** Describe the effect of an area with the action "thing". */
+function objectText(pad) {
+  const words = { boxes: t("A thing of its own is also colored separately."), scribbles: t("No color crosses its border.") };
+  return Object.keys(words).filter((kind) => pad.accepts(kind)).map((kind) => words[kind]).join(" ");
+}
+
+function areaRow(pad) {
+  const main = h("button", { type: "button", class: "cz-hint-main" }, h("span", { class: "cz-hint-number" }), h("span", { class: "cz-swatch" }));
+  const select = h("select", { class: "cz-input cz-select" }, ...AREA_ACTIONS.map((action) => h("option", { value: action }, t(ACTION_NAMES[action]))));
+  select.addEventListener("change", () => setAreaAction(pad, Number(select.dataset.index), select.value));
+  const remove = button({ icon: "trash", label: "-", className: "cz-ghost cz-small", onClick: () => {} });
+  return h("li", { class: "cz-hint-row cz-area-row" }, main, select, remove);
+}
+
+function fillArea(pad, row, index) {
+  const [main, select, remove] = row.children;
+  const area = pad.doc.areas[index];
+  const name = areaName(pad, index);
+  setText(main.firstElementChild, String(index + 1));
+  main.lastElementChild.style.background = area.color ?? "";
+  main.lastElementChild.style.visibility = area.color ? "" : "hidden";
+  setAttr(main, "aria-label", name);
+  setAttr(main, "aria-pressed", String(pickedArea(pad)?.index === index));
+  main.onclick = () => {
+    pickArea(pad, index);
+    pad.revealPlace(...areaCenter(area, pad.photo));
+  };
+  select.dataset.index = String(index);
+  setAttr(select, "aria-label", t("Action of area {n}", { n: index + 1 }));
+  if (select.value !== area.action) select.value = area.action;
+  flagButton(remove, false, null, ["trash", t("Delete area {n}", { n: index + 1 })], () => deleteArea(pad, index));
+}
+
+/** Check box to let the lightness of the selected area follow its color, for burnt skies and white shirts. */
+function createLightnessCheck(pad) {
+  const box = h("input", { type: "checkbox" });
+  const el = h("label", { class: "cz-check" }, box, h("span", {}, t("Its lightness follows the color")));
+  box.addEventListener("change", () => setAreaLightness(pad, box.checked));
+  const update = () => {
+    const { area } = pickedArea(pad) ?? {};
+    show(el, area?.action === "color");
+    box.checked = Boolean(area && followsColor(area));
+  };
+  return { el, update };
+}
+
+export { createAreasPanel, createBoxesPanel, createClassesPanel, createSelectionPanel };

@@ -1,24 +1,28 @@
 /**
- * Hints with an outline: areas painted with a class, and boxes around things. Geometry and the form in a recipe; drawing and
- * pointers are elsewhere.
+ * Outlines and masks of a recipe: painted classes, boxes around objects, and areas. Geometry and file format only.
  *
  * @typedef {[number, number]} Place  pixels of the photo
- * @typedef {{class: number, path: Place[]}} Area  later ones cover earlier ones
+ * @typedef {{class: number, path: Place[]}} PaintedClass  later ones cover earlier ones
  * @typedef {{x: number, y: number, width: number, height: number}} Box
- * @typedef {{kind: "area" | "box", index: number}} ShapePick
- * @typedef {{left?: boolean, top?: boolean, right?: boolean, bottom?: boolean}} Grip  sides of a box that are held
+ * @typedef {{kind: "painted" | "box", index: number}} ShapePick
+ * @typedef {{left?: boolean, top?: boolean, right?: boolean, bottom?: boolean}} Grip  dragged sides of a box
+ * @typedef {{width: number, height: number, runs: string}} AreaMask  run lengths of pixels outside and inside in turn, row by row
+ * @typedef {{action: "color" | "lock" | "gray" | "only" | "thing", mask?: AreaMask, path?: Place[], color?: string,
+ *   lightness?: "color", kept?: object, made?: object}} Area  as in the recipe
+ * @typedef {{width: number, height: number, bits: Uint8Array}} AreaBits
  */
 
 import { clamp } from "./color.js";
+import { createCanvas } from "./dom.js";
 
-const MOST_CORNERS = 200;
-const LEAST_SIDE = 2;
+const MAX_CORNERS = 200;
+const MIN_SIDE = 2;
 const GROWTH = 1.25;
 
-const tenth = (value) => Math.round(value * 10) / 10;
+const roundToTenth = (value) => Math.round(value * 10) / 10;
 
-/** @param {Place[]} path @returns {Place[]} as exact as a recipe needs it */
-const roundedPath = (path) => path.map(([x, y]) => [tenth(x), tenth(y)]);
+/** @param {Place[]} path @returns {Place[]} with the precision of a recipe */
+const roundedPath = (path) => path.map(([x, y]) => [roundToTenth(x), roundToTenth(y)]);
 
 /** @param {Place[]} path @returns {Box} */
 function boundsOf(path) {
@@ -27,27 +31,27 @@ function boundsOf(path) {
   return { x, y, width: Math.max(...xs) - x, height: Math.max(...ys) - y };
 }
 
-/** @param {Place} one @param {Place} other @returns {Box} of whole pixels, so that no rounding puts a side outside the photo */
+/** @param {Place} one @param {Place} other @returns {Box} in whole pixels, so that rounding never puts a side outside of the photo */
 const boxBetween = (one, other) => boundsOf([one, other].map((place) => place.map(Math.round)));
 
-/** @param {Box} box @returns {boolean} whether anyone could have meant it */
-const isLarge = ({ width, height }) => width >= LEAST_SIDE && height >= LEAST_SIDE;
+/** @param {Box} box @returns {boolean} whether it is large enough to be intended */
+const isLargeEnough = ({ width, height }) => width >= MIN_SIDE && height >= MIN_SIDE;
 
 /**
- * The outline with few corners: as many as are `apart`, and never more than a recipe should hold.
+ * Simplify an outline: corners are at least `apart` from each other, and at most 200 remain.
  * @param {Place[]} path @param {number} apart pixels of the photo @returns {Place[]}
  */
-function thinned(path, apart) {
+function simplified(path, apart) {
   const kept = [path[0]];
   for (const place of path) if (distance(place, kept.at(-1)) >= apart) kept.push(place);
   if (kept.length > 3 && distance(kept[0], kept.at(-1)) < apart) kept.pop();
-  return kept.length > MOST_CORNERS ? thinned(path, apart * GROWTH) : kept;
+  return kept.length > MAX_CORNERS ? simplified(path, apart * GROWTH) : kept;
 }
 
 /** @param {Place} one @param {Place} other @returns {number} */
 const distance = (one, other) => Math.hypot(one[0] - other[0], one[1] - other[1]);
 
-/** @param {Place[]} path @param {Place} place @returns {boolean} by crossings, as the areas are filled */
+/** @param {Place[]} path @param {Place} place @returns {boolean} by the even-odd rule */
 function encloses(path, [x, y]) {
   let inside = false;
   path.forEach(([x1, y1], index) => {
@@ -57,10 +61,10 @@ function encloses(path, [x, y]) {
   return inside;
 }
 
-/** @param {Area[]} areas @param {Place} place @returns {number} the topmost one there, or -1 */
-const areaAt = (areas, place) => areas.findLastIndex(({ path }) => encloses(path, place));
+/** @param {PaintedClass[]} painted @param {Place} place @returns {number} index of the topmost one, or -1 */
+const paintedAt = (painted, place) => painted.findLastIndex(({ path }) => encloses(path, place));
 
-/** @param {Box[]} boxes @param {Place} place @returns {number} the smallest one around it, or -1 */
+/** @param {Box[]} boxes @param {Place} place @returns {number} index of the smallest one around the place, or -1 */
 function boxAt(boxes, [x, y]) {
   let best = -1;
   boxes.forEach((box, index) => {
@@ -70,14 +74,14 @@ function boxAt(boxes, [x, y]) {
   return best;
 }
 
-/** @returns {[boolean, boolean]} whether the low or the high side is held; inside a small box there is room to move it */
+/** @returns {[boolean, boolean]} whether the low or high side is near; inside of a small box there is room to move it */
 function heldSides(value, low, high, reach) {
   const [fromLow, fromHigh] = [Math.abs(value - low), Math.abs(value - high)];
   const near = value > low && value < high ? Math.min(reach, (high - low) / 4) : reach;
   return [fromLow <= near && fromLow <= fromHigh, fromHigh <= near && fromHigh < fromLow];
 }
 
-/** @param {Box} box @param {Place} place @param {number} reach pixels of the photo @returns {Grip | null} the sides that lie there */
+/** @param {Box} box @param {Place} place @param {number} reach pixels of the photo @returns {Grip | null} sides near the place */
 function gripAt(box, [x, y], reach) {
   const [right, bottom] = [box.x + box.width, box.y + box.height];
   if (x < box.x - reach || x > right + reach || y < box.y - reach || y > bottom + reach) return null;
@@ -87,46 +91,195 @@ function gripAt(box, [x, y], reach) {
   return Object.values(grip).some(Boolean) ? grip : null;
 }
 
-/** @param {Box} box @param {Grip} grip @param {Place} place where the held sides go @returns {Box} */
+/** @param {Box} box @param {Grip} grip @param {Place} place new place of the dragged sides @returns {Box} */
 function resized(box, grip, [x, y]) {
   const from = [grip.left ? x : box.x, grip.top ? y : box.y];
   const to = [grip.right ? x : box.x + box.width, grip.bottom ? y : box.y + box.height];
   return { ...box, ...boxBetween(from, to) };
 }
 
-/** As far inside the photo as asked for. @returns {[number, number]} the way that is left */
-function allowed({ x, y, width, height }, dx, dy, photo) {
+/** Limit a shift to the photo. @returns {[number, number]} */
+function allowedShift({ x, y, width, height }, dx, dy, photo) {
   return [clamp(dx, -x, photo.width - x - width), clamp(dy, -y, photo.height - y - height)];
 }
 
 /** @param {Box} box @param {number} dx @param {number} dy @param {{width: number, height: number}} photo @returns {Box} */
 function movedBox(box, dx, dy, photo) {
-  const [right, down] = allowed(box, dx, dy, photo);
+  const [right, down] = allowedShift(box, dx, dy, photo);
   const [x, y] = [box.x + right, box.y + down];
   return { ...box, ...boxBetween([x, y], [x + box.width, y + box.height]) };
 }
 
-/** @param {Area} area @param {number} dx @param {number} dy @param {{width: number, height: number}} photo @returns {Area} */
-function movedArea(area, dx, dy, photo) {
-  const [right, down] = allowed(boundsOf(area.path), dx, dy, photo);
+/** @param {PaintedClass} painted @param {number} dx @param {number} dy @param {{width: number, height: number}} photo @returns {PaintedClass} */
+function movedPainted(area, dx, dy, photo) {
+  const [right, down] = allowedShift(boundsOf(area.path), dx, dy, photo);
   return { ...area, path: roundedPath(area.path.map(([x, y]) => [x + right, y + down])) };
 }
 
-/** @param {any} entry @param {number} index @returns {Area} @throws {Error} a message for people */
-function readArea(entry, index) {
+/** @param {any} entry @param {number} index @returns {PaintedClass} @throws {Error} with a message for the user */
+function readPainted(entry, index) {
   const { path } = entry ?? {};
   const ok = Number.isInteger(entry?.class) && Array.isArray(path) && path.length >= 3 && path.every((at) => at.length === 2 && at.every(Number.isFinite));
   if (!ok) throw new Error(`Painted area ${index + 1} of this recipe needs a class and a path of at least three [x, y] pairs.`);
   return entry;
 }
 
-/** @param {any} entry @param {number} index @returns {Box} @throws {Error} a message for people */
+/** @param {any} entry @param {number} index @returns {Box} @throws {Error} with a message for the user */
 function readBox(entry, index) {
   const ok = ["x", "y", "width", "height"].every((name) => Number.isFinite(entry?.[name]));
   if (!ok) throw new Error(`Box ${index + 1} of this recipe needs x, y, width and height.`);
   return entry;
 }
 
+const AREA_ACTIONS = ["color", "lock", "gray", "only", "thing"];
+const OUTLINE_SIDE = 256; // pixels of the shorter side at which outlines are rasterized
+const bitsCache = new WeakMap();
+const pictureCache = new WeakMap();
+
+/** @param {AreaMask} mask @returns {AreaBits} */
+function decodeMask({ width, height, runs }) {
+  const bits = new Uint8Array(width * height);
+  let at = 0;
+  runs.split(" ").forEach((run, index) => {
+    const end = at + Number(run);
+    if (index % 2) bits.fill(1, at, end);
+    at = end;
+  });
+  return { width, height, bits };
+}
+
+/** @param {AreaBits} drawn @returns {AreaMask} */
+function encodeMask({ width, height, bits }) {
+  const runs = [];
+  let [value, count] = [0, 0];
+  for (const bit of bits) {
+    if (bit !== value) {
+      runs.push(count);
+      [value, count] = [bit, 0];
+    }
+    count += 1;
+  }
+  runs.push(count);
+  return { width, height, runs: runs.join(" ") };
+}
+
+/** @param {AreaMask} one @param {AreaMask} other @param {boolean} less subtract the other mask @returns {AreaMask} */
+function combinedMasks(one, other, less) {
+  const [mine, theirs] = [decodeMask(one), decodeMask(other)];
+  const bits = mine.bits.map((bit, index) => (less ? bit & (1 - theirs.bits[index]) : bit | theirs.bits[index]));
+  return encodeMask({ ...mine, bits });
+}
+
+/** @param {Area} area immutable, so that its bits are cached @param {{width: number, height: number}} photo @returns {AreaBits} */
+function areaBits(area, photo) {
+  let found = bitsCache.get(area);
+  if (!found) {
+    found = area.mask ? decodeMask(area.mask) : pathBits(area.path, photo);
+    bitsCache.set(area, found);
+  }
+  return found;
+}
+
+function pathBits(path, photo) {
+  const scale = Math.min(1, OUTLINE_SIDE / Math.min(photo.width, photo.height));
+  const [width, height] = [photo.width, photo.height].map((side) => Math.max(1, Math.round(side * scale)));
+  const context = createCanvas(width, height).getContext("2d");
+  context.beginPath();
+  for (const [x, y] of path) context.lineTo((x * width) / photo.width, (y * height) / photo.height);
+  context.fill("evenodd");
+  const { data } = context.getImageData(0, 0, width, height);
+  return { width, height, bits: Uint8Array.from({ length: width * height }, (_, i) => (data[4 * i + 3] > 127 ? 1 : 0)) };
+}
+
+/** @param {Area[]} areas @param {{width: number, height: number}} photo @param {Place} place @returns {number} index of the topmost area there, or -1 */
+function areaAt(areas, photo, [x, y]) {
+  return areas.findLastIndex((area) => {
+    const { width, height, bits } = areaBits(area, photo);
+    const [column, row] = [Math.floor((x / photo.width) * width), Math.floor((y / photo.height) * height)];
+    return column >= 0 && row >= 0 && column < width && row < height && bits[row * width + column] === 1;
+  });
+}
+
+/**
+ * Return a place inside of an area near its center of mass, for its label and its initial color.
+ * @param {Area} area @param {{width: number, height: number}} photo @returns {Place}
+ */
+function areaCenter(area, photo) {
+  const { width, height, bits } = areaBits(area, photo);
+  let [sumX, sumY, count] = [0, 0, 0];
+  bits.forEach((bit, index) => {
+    if (!bit) return;
+    sumX += index % width;
+    sumY += Math.floor(index / width);
+    count += 1;
+  });
+  const middle = count ? [sumX / count, sumY / count] : [width / 2, height / 2];
+  let [best, least] = [middle, Infinity];
+  bits.forEach((bit, index) => {
+    const [x, y] = [index % width, Math.floor(index / width)];
+    const away = (x - middle[0]) ** 2 + (y - middle[1]) ** 2;
+    if (bit && away < least) [best, least] = [[x, y], away];
+  });
+  return [((best[0] + 0.5) / width) * photo.width, ((best[1] + 0.5) / height) * photo.height];
+}
+
+/** @param {Area} area @param {any} photo @returns {number} median lightness of the photo inside */
+function areaLuma(area, photo) {
+  const { width, height, bits } = areaBits(area, photo);
+  const found = [];
+  bits.forEach((bit, index) => {
+    if (bit) found.push(photo.luma.at(((index % width) + 0.5) / width, (Math.floor(index / width) + 0.5) / height));
+  });
+  return found.sort((one, other) => one - other)[found.length >> 1] ?? 50;
+}
+
+/** @param {Area} zone @returns {boolean} whether its lightness follows its color */
+const followsColor = (area) => area.lightness === "color";
+
+/**
+ * Draw outline and tint of an area, to be stretched over the photo.
+ * @param {Area} area @param {{width: number, height: number}} photo @returns {{outline: HTMLCanvasElement, tint: HTMLCanvasElement}}
+ */
+function areaPicture(area, photo) {
+  let found = pictureCache.get(area);
+  if (!found) {
+    const drawn = areaBits(area, photo);
+    found = { outline: bitsCanvas(drawn, isBorder, [255, 255, 255, 255]), tint: bitsCanvas(drawn, (bits, i) => bits[i] === 1, [26, 109, 255, 110]) };
+    pictureCache.set(area, found);
+  }
+  return found;
+}
+
+function isBorder(bits, i, width) {
+  const x = i % width;
+  const differs = (j) => bits[j] !== undefined && bits[j] !== bits[i];
+  return bits[i] === 1 && ((x > 0 && differs(i - 1)) || (x + 1 < width && differs(i + 1)) || differs(i - width) || differs(i + width));
+}
+
+function bitsCanvas({ width, height, bits }, wanted, rgba) {
+  const canvas = createCanvas(width, height);
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, height);
+  for (let i = 0; i < bits.length; i += 1) if (wanted(bits, i, width)) image.data.set(rgba, 4 * i);
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+/** @param {any} entry @param {number} index @returns {Area} @throws {Error} with a message for the user */
+function readArea(entry, index) {
+  const { mask, path } = entry ?? {};
+  const placed = Array.isArray(path) ? path.length >= 3 && path.every((at) => at.length === 2 && at.every(Number.isFinite)) : isMask(mask);
+  if (!AREA_ACTIONS.includes(entry?.action) || !placed) throw new Error(`Area ${index + 1} of this recipe needs an action, and a mask or a path.`);
+  return entry;
+}
+
+function isMask(mask) {
+  if (!Number.isInteger(mask?.width) || !Number.isInteger(mask?.height) || !/^[0-9 ]+$/.test(mask?.runs ?? "")) return false;
+  const count = mask.runs.split(" ").reduce((sum, run) => sum + Number(run), 0);
+  return mask.width > 0 && count === mask.width * mask.height && count <= 4096 * 4096;
+}
+
 export {
-  areaAt, boundsOf, boxAt, boxBetween, distance, gripAt, isLarge, movedArea, movedBox, readArea, readBox, resized, roundedPath, thinned,
+  AREA_ACTIONS, areaAt, areaCenter, areaLuma, areaPicture, boundsOf, boxAt, boxBetween, combinedMasks, distance, followsColor, gripAt, isLargeEnough,
+  movedBox, movedPainted, paintedAt, readArea, readBox, readPainted, resized, roundedPath, simplified,
 };

@@ -1,21 +1,17 @@
-/** Draws the stage: the photo in its layers on one canvas, hints and cursors on a second one above it. */
+/** Draws the photo on one canvas, hints and cursors on a second one above it. */
 
-import { drawBand } from "./bands.js";
 import { labHex } from "./color.js";
-import { pointRadius } from "./document.js";
-import { DARK, LIGHT, drawLabel } from "./ink.js";
-import { drawRegions } from "./regionmarks.js";
-import { drawShapes } from "./shapemarks.js";
-import { hintNumber, hintObject, isStroke, strokeMates } from "./strokes.js";
+import { t } from "./dom.js";
+import { hintNumber, isStroke, listedHint, pointRadius, strokePoints } from "./document.js";
+import { DARK, LIGHT, drawAreas, drawLabel, drawRegions, drawScribblePreview, drawShapes, strokePath } from "./overlays.js";
 import { toPhoto, toStage } from "./view.js";
-import { drawZones } from "./zonemarks.js";
 
 const CRISP_FROM = 6;
-const [FRESH, FADED] = [0.6, 0.12]; // edge scribbles before and after their answer
+const [FRESH, FADED] = [0.6, 0.12]; // opacity of edge scribbles before and after their result
 
 /**
- * The parts of the stage in which the photo is seen; beside each other while comparing side by side.
- * @param {any} pad @returns {{left: number, width: number, height: number, layer: "result" | "before"}[]}
+ * Return the parts of the stage that show the photo: one, or two for the comparison side by side.
+ * @returns {{left: number, width: number, height: number, layer: "result" | "before"}[]}
  */
 function panes(pad) {
   const { stage, compare } = pad.ui;
@@ -27,20 +23,20 @@ function panes(pad) {
   ];
 }
 
-/** @param {any} pad @returns {{width: number, height: number}} the size that zooming and fitting work with */
+/** @returns {{width: number, height: number}} size for zooming and fitting */
 function paneSize(pad) {
   const { width, height } = panes(pad)[0];
   return { width, height };
 }
 
-/** @param {any} pad @param {number} x @param {number} y on the stage @returns {[number, number]} in the photo */
+/** @param {number} x @param {number} y on the stage @returns {[number, number]} in the photo */
 function stageToPhoto(pad, x, y) {
   const all = panes(pad);
   const pane = all.findLast((candidate) => x >= candidate.left) ?? all[0];
   return toPhoto(pad.ui.view, pane, x - pane.left, y);
 }
 
-/** @param {any} pad @param {number} x @param {number} y in the photo @returns {[number, number]} on the stage, where work is done */
+/** @param {number} x @param {number} y in the photo @returns {[number, number]} on the stage, in the part with the result */
 function photoToStage(pad, x, y) {
   const pane = panes(pad).at(-1);
   const [left, top] = toStage(pad.ui.view, pane, x, y);
@@ -57,7 +53,6 @@ function sizeCanvas(canvas, stage) {
   return context;
 }
 
-/** @param {any} pad @param {HTMLCanvasElement} canvas */
 function drawPhoto(pad, canvas) {
   const { ui, photo } = pad;
   const context = sizeCanvas(canvas, ui.stage);
@@ -66,29 +61,25 @@ function drawPhoto(pad, canvas) {
   context.imageSmoothingQuality = "high";
   const before = ui.compare === "split" && !ui.hold;
   for (const pane of panes(pad)) {
-    const layer = pane.layer === "before" || ui.hold || ui.compare === "gray" ? beforeLayer(pad) : photo.result ?? photo.gray;
-    drawLayer(context, pad, layer, pane, 0, pane.width);
-    if (before) drawLayer(context, pad, beforeLayer(pad), pane, 0, pane.width * ui.split);
+    const layer = pane.layer === "before" || ui.hold || ui.compare === "gray" ? photo.gray : photo.result ?? photo.gray;
+    drawLayer(context, pad, layer, pane, pane.width);
+    if (before) drawLayer(context, pad, photo.gray, pane, pane.width * ui.split);
   }
 }
 
-/** @returns {import("./pixels.js").Layer} what the result is compared with */
-function beforeLayer(pad) {
-  return pad.ui.before === "source" && pad.photo.source ? pad.photo.source : pad.photo.gray;
-}
-
-function drawLayer(context, pad, layer, pane, from, to) {
+function drawLayer(context, pad, layer, pane, width) {
   const { photo, ui } = pad;
   const [x, y] = toStage(ui.view, pane, 0, 0);
   context.save();
   context.beginPath();
-  context.rect(pane.left + from, 0, to - from, pane.height);
+  context.rect(pane.left, 0, width, pane.height);
   context.clip();
-  context.drawImage(layer.bitmap, pane.left + x, y, photo.width * ui.view.scale, photo.height * ui.view.scale);
+  const place = [pane.left + x, y, photo.width * ui.view.scale, photo.height * ui.view.scale];
+  context.drawImage(layer.bitmap, ...place);
+  if (photo.cover) context.drawImage(photo.cover, ...place);
   context.restore();
 }
 
-/** @param {any} pad @param {HTMLCanvasElement} canvas */
 function drawMarks(pad, canvas) {
   const { ui, photo } = pad;
   const context = sizeCanvas(canvas, ui.stage);
@@ -102,9 +93,9 @@ function drawMarks(pad, canvas) {
   if (!quiet || ui.tool === "region") drawMap(context, pad, pane);
   if (!quiet) {
     drawExtent(context, pad, pane);
-    drawZones(context, pad, (x, y) => photoToStage(pad, x, y));
+    drawAreas(context, pad, (x, y) => photoToStage(pad, x, y));
     drawShapes(context, pad, (x, y) => photoToStage(pad, x, y));
-    drawBand(context, pad, (x, y) => photoToStage(pad, x, y));
+    drawScribblePreview(context, pad, (x, y) => photoToStage(pad, x, y));
     for (const stroke of pad.doc.scribbles) drawStroke(context, pad, stroke, ui.answered?.has(stroke) ? FADED : FRESH);
     if (ui.stroke) drawStroke(context, pad, ui.stroke, FRESH);
     for (const point of pad.doc.points) drawHint(context, pad, point);
@@ -113,15 +104,38 @@ function drawMarks(pad, canvas) {
   drawCursors(context, pad);
 }
 
-/** Where the color of the selected point goes. */
+/** Cover the photo outside of the reach of the selected point. */
 function drawExtent(context, pad, pane) {
   const { photo, ui } = pad;
   if (!ui.extent?.layer) return;
   const [x, y] = toStage(ui.view, pane, 0, 0);
-  context.drawImage(ui.extent.layer.bitmap, pane.left + x, y, photo.width * ui.view.scale, photo.height * ui.view.scale);
+  const place = [pane.left + x, y, photo.width * ui.view.scale, photo.height * ui.view.scale];
+  const veil = new OffscreenCanvas(Math.max(1, Math.ceil(ui.stage.width)), Math.max(1, Math.ceil(ui.stage.height)));
+  const outside = veil.getContext("2d");
+  outside.fillStyle = outside.createPattern(stripes(), "repeat");
+  outside.fillRect(...place);
+  outside.globalCompositeOperation = "destination-out";
+  for (let times = 0; times < 3; times += 1) outside.drawImage(ui.extent.layer.bitmap, ...place); // the overlay itself is translucent
+  context.drawImage(veil, 0, 0, veil.width, veil.height);
 }
 
-/** Outlines of regions, or classes, stretched over the photo. */
+/** Stripes that can be seen on dark and bright pictures. */
+function stripes() {
+  const tile = new OffscreenCanvas(12, 12);
+  const context = tile.getContext("2d");
+  context.fillStyle = "rgba(30, 30, 30, .62)";
+  context.fillRect(0, 0, 12, 12);
+  context.strokeStyle = "rgba(255, 255, 255, .3)";
+  context.lineWidth = 2;
+  for (const shift of [-12, 0, 12]) {
+    context.moveTo(shift - 2, 14);
+    context.lineTo(shift + 14, -2);
+  }
+  context.stroke();
+  return tile;
+}
+
+/** Draw outlines of regions, or classes, over the photo. */
 function drawMap(context, pad, pane) {
   const { photo, ui } = pad;
   drawRegions(context, pad, (x, y) => photoToStage(pad, x, y));
@@ -136,28 +150,25 @@ function drawMap(context, pad, pane) {
   context.restore();
 }
 
-/** A point, or the stroke that it is the first of. */
+/** Draw a point, or its stroke if it is the first point of one. */
 function drawHint(context, pad, point) {
   if (!isStroke(pad.doc, point)) drawPoint(context, pad, point);
-  else if (hintObject(pad.doc, point) === point) drawBrushStroke(context, pad, point);
+  else if (listedHint(pad.doc, point) === point) drawBrushStroke(context, pad, point);
 }
 
-/** A row of points as one line in their color. */
+/** Draw the points of a brush stroke as a line. */
 function drawBrushStroke(context, pad, first) {
-  const mates = strokeMates(pad.doc, first);
-  const selected = mates.some(({ id }) => id === pad.ui.selected);
+  const points = strokePoints(pad.doc, first);
+  const selected = points.some(({ id }) => id === pad.ui.selected);
   const width = Math.max(4, 2 * pointRadius(first, pad.perNetworkPixel()) * pad.ui.view.scale);
-  const corners = mates.map(({ x, y }) => photoToStage(pad, x, y));
+  const corners = points.map(({ x, y }) => photoToStage(pad, x, y));
   context.save();
   context.globalAlpha = first.muted ? 0.45 : 0.9;
   Object.assign(context, { lineCap: "round", lineJoin: "round" });
-  for (const [style, grow] of [[DARK, selected ? 6 : 3], [LIGHT, selected ? 4 : 1.5], [labHex(pad.lumaAt(first.x, first.y), first.ab), 0]]) {
-    context.beginPath();
-    for (const corner of corners) context.lineTo(...corner);
-    context.lineWidth = width + grow;
-    context.strokeStyle = style;
-    context.stroke();
-  }
+  context.beginPath();
+  for (const corner of corners) context.lineTo(...corner);
+  const color = labHex(pad.lumaAt(first.x, first.y), first.ab);
+  strokePath(context, [[DARK, width + (selected ? 6 : 3)], [LIGHT, width + (selected ? 4 : 1.5)], [color, width]]);
   context.restore();
   if (selected || first.locked) drawLabel(context, corners[0][0] + width, corners[0][1] - width, `${hintNumber(pad.doc, first)}${first.locked ? " ●" : ""}`);
 }
@@ -166,16 +177,11 @@ function drawStroke(context, pad, stroke, alpha) {
   const width = Math.max(2, stroke.width * pad.ui.view.scale);
   context.save();
   context.globalAlpha = alpha;
-  context.lineCap = "round";
-  context.lineJoin = "round";
-  for (const [color, thickness] of [[DARK, width + 2], ["rgba(255, 255, 255, .9)", Math.max(1.5, width - 2)]]) {
-    context.beginPath();
-    for (const [x, y] of stroke.path) context.lineTo(...photoToStage(pad, x, y));
-    if (stroke.path.length === 1) context.lineTo(...photoToStage(pad, stroke.path[0][0] + 0.01, stroke.path[0][1]));
-    context.lineWidth = thickness;
-    context.strokeStyle = color;
-    context.stroke();
-  }
+  Object.assign(context, { lineCap: "round", lineJoin: "round" });
+  context.beginPath();
+  for (const [x, y] of stroke.path) context.lineTo(...photoToStage(pad, x, y));
+  if (stroke.path.length === 1) context.lineTo(...photoToStage(pad, stroke.path[0][0] + 0.01, stroke.path[0][1]));
+  strokePath(context, [[DARK, width + 2], ["rgba(255, 255, 255, .9)", Math.max(1.5, width - 2)]]);
   context.restore();
 }
 
@@ -190,13 +196,11 @@ function drawPoint(context, pad, point) {
   context.arc(x, y, radius, 0, 7);
   context.fillStyle = labHex(pad.lumaAt(point.x, point.y), point.ab);
   context.fill();
-  context.setLineDash(point.muted ? [3, 3] : []);
+  context.setLineDash(point.muted || point.untouched ? [3, 3] : []);
   for (const [style, width, grow] of [[DARK, 1.5, 2], [LIGHT, 2, 0.4]]) {
     context.beginPath();
     context.arc(x, y, radius + grow, 0, 7);
-    context.lineWidth = width;
-    context.strokeStyle = style;
-    context.stroke();
+    strokePath(context, [[style, width]]);
   }
   context.setLineDash([]);
   context.globalAlpha = 1;
@@ -216,7 +220,7 @@ function drawPatch(context, x, y, reach, selected) {
 function drawCursors(context, pad) {
   const { ui } = pad;
   if (ui.cross) drawCross(context, pad, ui.cross);
-  if (ui.wanted) drawWanted(context, pad, ui.wanted);
+  if (ui.nextPlace) drawNextPlace(context, pad, ui.nextPlace);
   const sized = ["point", "brush", "eraser", "edge"].includes(ui.tool);
   if (!ui.cursor || !sized || ui.panning || ui.drag) return;
   const [x, y] = photoToStage(pad, ...ui.cursor);
@@ -225,30 +229,23 @@ function drawCursors(context, pad) {
 
 function drawCross(context, pad, place) {
   const [x, y] = photoToStage(pad, ...place);
-  for (const [style, width] of [[DARK, 3.5], [LIGHT, 1.5]]) {
-    context.beginPath();
-    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-      context.moveTo(x + 5 * dx, y + 5 * dy);
-      context.lineTo(x + 18 * dx, y + 18 * dy);
-    }
-    context.lineWidth = width;
-    context.strokeStyle = style;
-    context.stroke();
+  context.beginPath();
+  for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+    context.moveTo(x + 5 * dx, y + 5 * dy);
+    context.lineTo(x + 18 * dx, y + 18 * dy);
   }
+  strokePath(context, [[DARK, 3.5], [LIGHT, 1.5]]);
 }
 
-/** Where the model asks for the next color: rings, and words for it in the status. */
-function drawWanted(context, pad, place) {
+/** Draw rings around the place where a color would help most. */
+function drawNextPlace(context, pad, place) {
   const [x, y] = photoToStage(pad, ...place);
   for (const radius of [14, 22]) {
-    for (const [style, width] of [[DARK, 4], [LIGHT, 2]]) {
-      context.beginPath();
-      context.arc(x, y, radius, 0, 7);
-      context.lineWidth = width;
-      context.strokeStyle = style;
-      context.stroke();
-    }
+    context.beginPath();
+    context.arc(x, y, radius, 0, 7);
+    strokePath(context, [[DARK, 4], [LIGHT, 2]]);
   }
+  drawLabel(context, x + 30 > pad.ui.stage.width - 160 ? x - 180 : x + 30, y, t("A color helps most here"));
 }
 
 export { drawMarks, drawPhoto, paneSize, photoToStage, stageToPhoto };

@@ -1,5 +1,5 @@
 /**
- * Autosave: the photo and the work on it, in the browser's own store, and settings.
+ * Work and settings saved in the browser, and locks so that two tabs do not overwrite each other's work.
  *
  * @typedef {{key: string, name: string, file: Blob, recipe: any, reference: {name: string, file: Blob} | null,
  *   thumbnail: Blob | null, time: number}} Work
@@ -7,7 +7,7 @@
 
 const DATABASE = "colorzoo-pad";
 const STORE = "works";
-const MOST_WORKS = 6;
+const MAX_WORKS = 6;
 const SETTINGS = "colorzoo-pad-settings";
 
 function openDatabase() {
@@ -20,7 +20,7 @@ function openDatabase() {
 }
 
 /** @template T @param {IDBTransactionMode} mode @param {(store: IDBObjectStore) => IDBRequest<T>} work @returns {Promise<T>} */
-async function inStore(mode, work) {
+async function withStore(mode, work) {
   const database = await openDatabase();
   try {
     return await new Promise((resolve, reject) => {
@@ -35,34 +35,32 @@ async function inStore(mode, work) {
   }
 }
 
-/** @param {Work} work @returns {Promise<boolean>} whether it was kept; a browser may refuse or be full */
+/** @param {Work} work @returns {Promise<boolean>} false if the browser refuses or has no space */
 async function saveWork(work) {
   try {
-    await inStore("readwrite", (store) => store.put(work));
+    await withStore("readwrite", (store) => store.put(work));
     const works = await listWorks();
-    for (const old of works.slice(MOST_WORKS)) await forgetWork(old.key);
+    for (const old of works.slice(MAX_WORKS)) await forgetWork(old.key);
     return true;
   } catch {
     return false;
   }
 }
 
-/** @returns {Promise<Work[]>} newest first; empty where the browser keeps nothing */
+/** @returns {Promise<Work[]>} newest first; empty if the browser stores nothing */
 async function listWorks() {
   try {
-    const works = await inStore("readonly", (store) => store.getAll());
+    const works = await withStore("readonly", (store) => store.getAll());
     return works.sort((one, other) => other.time - one.time);
   } catch {
     return [];
   }
 }
 
-/** @param {string} key */
 async function forgetWork(key) {
-  await inStore("readwrite", (store) => store.delete(key)).catch(() => {});
+  await withStore("readwrite", (store) => store.delete(key)).catch(() => {});
 }
 
-/** @returns {Record<string, any>} */
 function loadSettings() {
   try {
     return JSON.parse(localStorage.getItem(SETTINGS) ?? "{}");
@@ -71,13 +69,64 @@ function loadSettings() {
   }
 }
 
-/** @param {Record<string, any>} settings */
 function saveSettings(settings) {
   try {
     localStorage.setItem(SETTINGS, JSON.stringify(settings));
   } catch {
-    // a private window keeps nothing; the pad works all the same
+    // a private window stores nothing
   }
 }
 
-export { forgetWork, listWorks, loadSettings, saveSettings, saveWork };
+const CHANNEL = "colorzoo-pad";
+const ANSWERS_WITHIN = 60; // ms for the answer of another tab
+
+/** Lock of a tab on the key under which it saves its work. */
+class TabLocks {
+  constructor() {
+    this.id = `${Date.now()}-${Math.random()}`;
+    this.held = null;
+    this.requested = null;
+    this.onRefused = () => {};
+    this.channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel(CHANNEL);
+    if (this.channel) this.channel.onmessage = ({ data }) => this.#hear(data);
+  }
+
+  /** @param {Iterable<string>} keys in order of preference @returns {Promise<string>} the first key that no other tab holds */
+  async acquire(keys) {
+    this.held = null;
+    for (const key of keys) {
+      if (await this.#isHeld(key)) continue;
+      this.held = key;
+      break;
+    }
+    this.requested = null;
+    return this.held;
+  }
+
+  release() {
+    this.held = null;
+  }
+
+  close() {
+    this.release();
+    this.channel?.close();
+  }
+
+  #isHeld(key) {
+    if (!this.channel) return Promise.resolve(false);
+    this.requested = key;
+    return new Promise((resolve) => {
+      this.onRefused = () => resolve(true);
+      setTimeout(() => resolve(false), ANSWERS_WITHIN);
+      this.channel.postMessage({ ask: key, from: this.id });
+    });
+  }
+
+  #hear({ ask, from, no, to }) {
+    if (no && to === this.id && no === this.requested) this.onRefused();
+    // if two tabs request a key at the same time, the older tab gets it
+    if (ask && (ask === this.held || (ask === this.requested && this.id < from))) this.channel.postMessage({ no: ask, to: from });
+  }
+}
+
+export { TabLocks, forgetWork, listWorks, loadSettings, saveSettings, saveWork };

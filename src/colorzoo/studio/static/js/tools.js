@@ -1,28 +1,32 @@
-/** What pointer and arrow keys do to the work, by tool. */
+/** Effects of pointer and arrow keys on the document, by tool. */
 
-import { addPointAt, deletePoint, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pointNear, selectPoint } from "./edits.js";
 import { pickRegion, regionAt, requestMatch } from "./coloring.js";
+import { nextStroke } from "./document.js";
 import { t } from "./dom.js";
+import {
+  addPointAt, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint,
+} from "./edits.js";
 import { nearBy } from "./pointer.js";
-import { endCut, lengthenCut } from "./regionedits.js";
-import { moveShape, pickedShape } from "./shapeedits.js";
-import { DRAWS, continueShape, endShape, eraseShape, heldBox, placeCorner, startBox, startLasso } from "./shapetools.js";
+import {
+  addObjectInBox, addShape, deleteArea, deleteShape, moveShape, paintClass, pickShape, pickedShape, previewShape, selectObject, shapesOf,
+} from "./shapeedits.js";
+import {
+  areaAt, boundsOf, boxAt, boxBetween, distance, gripAt, isLargeEnough, movedBox, paintedAt, resized, roundedPath, simplified,
+} from "./shapes.js";
 import { paneSize, stageToPhoto } from "./stage.js";
-import { nextStroke } from "./strokes.js";
 import { panBy, zoomAt } from "./view.js";
-import { continueZone, endZone, eraseZone, selectAtCross, startZone } from "./zonetools.js";
 
-const DRAG_FROM = 3;
+const DRAG_DISTANCE = 3;
 
-/** Tools by the kind of guidance they need; null: always there. `asked`: only in hand when somebody takes it. */
+/** Tools and the guidance that they need; null: always available. manual: never selected automatically. */
 const TOOLS = [
   { id: "point", icon: "point", label: "Point", key: "P", kind: "points" },
   { id: "brush", icon: "brush", label: "Brush: a row of points", key: "B", kind: "points" },
   { id: "region", icon: "region", label: "Regions", key: "D", kind: "regions" },
   { id: "edge", icon: "edge", label: "Edge scribble", key: "G", kind: "scribbles" },
-  { id: "lasso", icon: "lasso", label: "Paint a class: draw around a thing", key: "F", kind: "classes", asked: true },
-  { id: "box", icon: "box", label: "Box around a thing", key: "U", kind: "boxes", asked: true },
-  { id: "area", icon: "select", label: "Area: select a thing", key: "T", kind: null, asked: true },
+  { id: "lasso", icon: "lasso", label: "Paint a class: draw around a thing", key: "F", kind: "classes", manual: true },
+  { id: "box", icon: "box", label: "Box around a thing", key: "U", kind: "boxes", manual: true },
+  { id: "area", icon: "select", label: "Area: select a thing", key: "T", kind: null, manual: true },
   { id: "eraser", icon: "eraser", label: "Eraser", key: "E", kind: "points scribbles" },
   { id: "dropper", icon: "dropper", label: "Eyedropper", key: "I", kind: "points regions" },
   { id: "hand", icon: "hand", label: "Move the view", key: "H", kind: null },
@@ -33,7 +37,7 @@ function toolsFor(guidance) {
   return TOOLS.filter(({ kind }) => kind === null || kind.split(" ").some((name) => guidance.includes(name)));
 }
 
-/** @param {any} pad @returns {Parameters<typeof import("./pointer.js").listenToStage>[1]} */
+/** @returns {Parameters<typeof import("./pointer.js").listenToStage>[1]} */
 function stageGestures(pad) {
   const place = (at) => stageToPhoto(pad, at.x, at.y);
   return {
@@ -54,7 +58,7 @@ function stageGestures(pad) {
 function zoomTo(pad, factor, [x, y]) {
   const size = paneSize(pad);
   pad.set({ view: zoomAt(pad.ui.view, pad.photo, size, factor, [x >= size.width ? x - size.width : x, y]) });
-  pad.queue.rest();
+  pad.queue.requestFullLater();
 }
 
 const inside = (pad, [x, y]) => x >= 0 && y >= 0 && x <= pad.photo.width && y <= pad.photo.height;
@@ -64,8 +68,8 @@ function startTool(pad, at, place) {
   pad.ui.drag = drag;
   pad.ui.cross = null;
   const starts = {
-    point: startPoint, brush: brushTo, eraser: eraseTo, edge: startStroke, region: startRegion, dropper: takeAt, lasso: startLasso,
-    box: startBox, area: startZone,
+    point: startPoint, brush: brushAt, eraser: eraseAtPointer, edge: startStroke, region: startRegion, dropper: pickColor, lasso: startLasso,
+    box: startBox, area: startSelection,
   };
   starts[drag.tool]?.(pad, at, place, drag);
   pad.changed();
@@ -81,8 +85,8 @@ function startPoint(pad, at, place, drag) {
     const point = newPoint(pad, ...place);
     Object.assign(drag, { id: point.id, isNew: true });
     pad.history.preview({ ...pad.doc, points: [...pad.doc.points, point] });
-    pad.set({ selected: point.id, regionPick: [], suggestions: null, wanted: null, shape: null, zone: null });
-    pad.queue.expect();
+    pad.set({ selected: point.id, regionPick: [], suggestions: null, nextPlace: null, shape: null, area: null });
+    pad.queue.requestEarly();
   } else if (pad.ui.selected !== null) pad.set({ selected: null, suggestions: null });
 }
 
@@ -94,22 +98,22 @@ function startRegion(pad, at, place) {
   pickRegion(pad, regionAt(pad, ...place), at.event.ctrlKey || at.event.shiftKey || at.event.metaKey);
 }
 
-function takeAt(pad, at, place) {
+function pickColor(pad, at, place) {
   if (inside(pad, place)) pickColorAt(pad, ...place);
 }
 
-function brushTo(pad, at, place, drag) {
+function brushAt(pad, at, place, drag) {
   if (!inside(pad, place)) return;
   const spacing = Math.max(1, pad.ui.size * pad.perNetworkPixel());
   const last = drag.last;
   if (last && Math.hypot(place[0] - last[0], place[1] - last[1]) < spacing) return;
   drag.last = place;
   drag.stroke ??= nextStroke(pad.doc);
-  const point = { ...newPoint(pad, ...place, pad.paintAb(...place)), stroke: drag.stroke };
+  const point = { ...pointIn(pad, ...place, pad.paintAb(...place)), stroke: drag.stroke };
   pad.preview({ ...pad.doc, points: [...pad.doc.points, point] });
 }
 
-function eraseTo(pad, at, place) {
+function eraseAtPointer(pad, at, place) {
   const doc = erasedAt(pad, ...place);
   if (doc === pad.doc) return;
   if (!doc.points.some(({ id }) => id === pad.ui.selected)) pad.ui.selected = null;
@@ -120,19 +124,19 @@ function continueTool(pad, at, place) {
   const { drag } = pad.ui;
   pad.ui.cursor = place;
   if (!drag) return;
-  if (Math.hypot(at.x - drag.from.x, at.y - drag.from.y) > DRAG_FROM) drag.moved = true;
+  if (Math.hypot(at.x - drag.from.x, at.y - drag.from.y) > DRAG_DISTANCE) drag.moved = true;
   if (drag.tool === "point" && drag.id !== null && drag.moved) {
     movePoint(pad, drag.id, place[0] + drag.offset[0], place[1] + drag.offset[1], false);
-  } else if (drag.tool === "brush") brushTo(pad, at, place, drag);
-  else if (drag.tool === "eraser") eraseTo(pad, at, place);
-  else if (drag.tool === "edge" && pad.ui.stroke) lengthenStroke(pad, place);
-  else if (drag.tool === "region") lengthenCut(pad, drag, place);
-  else if (drag.tool === "area") continueZone(pad, place);
+  } else if (drag.tool === "brush") brushAt(pad, at, place, drag);
+  else if (drag.tool === "eraser") eraseAtPointer(pad, at, place);
+  else if (drag.tool === "edge" && pad.ui.stroke) continueStroke(pad, place);
+  else if (drag.tool === "region") continueCut(pad, drag, place);
+  else if (drag.tool === "area") continueSelection(pad, place);
   else if (drag.tool in DRAWS) continueShape(pad, drag, place);
   pad.redrawMarks();
 }
 
-function lengthenStroke(pad, place) {
+function continueStroke(pad, place) {
   const { path } = pad.ui.stroke;
   const [x, y] = path.at(-1);
   if (Math.hypot(place[0] - x, place[1] - y) * pad.ui.view.scale < 2) return;
@@ -148,7 +152,7 @@ function endTool(pad, at, place) {
   else if (drag.tool === "brush") pad.commit(t("brush"));
   else if (drag.tool === "eraser") pad.commit(t("erase"));
   else if (drag.tool === "region") endCut(pad);
-  else if (drag.tool === "area") endZone(pad, drag, place);
+  else if (drag.tool === "area") endSelection(pad, drag, place);
   else if (drag.tool in DRAWS) endShape(pad, drag, place);
   else if (drag.tool === "edge" && pad.ui.stroke) {
     const stroke = pad.ui.stroke;
@@ -163,13 +167,13 @@ function cancelTool(pad) {
   pad.ui.drag = null;
   pad.ui.stroke = null;
   pad.ui.shaping = null;
-  pad.ui.zonePath = null;
+  pad.ui.outline = null;
   pad.cancel();
 }
 
 function eraseAt(pad, at, place) {
   if (pad.ui.tool === "area") {
-    eraseZone(pad, place);
+    eraseArea(pad, place);
     return;
   }
   if (pad.ui.tool in DRAWS) {
@@ -182,7 +186,7 @@ function eraseAt(pad, at, place) {
 
 function hoverAt(pad, at, place) {
   pad.ui.cursor = place && inside(pad, place) ? place : null;
-  const find = { point: () => pointNear(pad, ...place, nearBy(at)), box: () => heldBox(pad, place, nearBy(at)) }[pad.ui.tool];
+  const find = { point: () => pointNear(pad, ...place, nearBy(at)), box: () => boxGripAt(pad, place, nearBy(at)) }[pad.ui.tool];
   const near = place && find ? find() : null;
   pad.stageEl.dataset.over = near === null ? "" : "point";
   pad.redrawMarks();
@@ -194,7 +198,7 @@ function hoverAt(pad, at, place) {
   }
 }
 
-/** Arrow keys: move the cross or what is selected, else the view. @param {any} pad @param {number} dx @param {number} dy @param {boolean} far */
+/** Arrow keys move the cross, else the selected point or shape, else the view. @param {number} dx @param {number} dy @param {boolean} far */
 function arrow(pad, dx, dy, far) {
   const { ui } = pad;
   const factor = far ? 10 : 1;
@@ -204,7 +208,7 @@ function arrow(pad, dx, dy, far) {
     const cross = insidePhoto(pad, ui.cross[0] + dx * step, ui.cross[1] + dy * step);
     pad.set({ cross });
     pad.revealPlace(...cross);
-    pad.say(t("x {x}, y {y}", { x: Math.round(cross[0]), y: Math.round(cross[1]) }));
+    pad.announce(t("x {x}, y {y}", { x: Math.round(cross[0]), y: Math.round(cross[1]) }));
   } else if (point) {
     movePoint(pad, point.id, point.x + dx * factor, point.y + dy * factor, true);
     pad.revealPlace(point.x, point.y);
@@ -212,7 +216,7 @@ function arrow(pad, dx, dy, far) {
   else pad.set({ view: panBy(ui.view, pad.photo, paneSize(pad), -dx * 40 * factor, -dy * 40 * factor) });
 }
 
-/** Enter: place a point or a corner at the cross, or take the region there. @param {any} pad */
+/** Enter sets a point or corner at the cross, or selects the region there. */
 function placeAtCross(pad) {
   const { cross, tool } = pad.ui;
   if (!cross) return;
@@ -221,7 +225,7 @@ function placeAtCross(pad) {
     return;
   }
   if (tool === "area") {
-    selectAtCross(pad);
+    selectAtCursor(pad);
     return;
   }
   if (tool === "region") pickRegion(pad, regionAt(pad, ...cross));
@@ -231,7 +235,169 @@ function placeAtCross(pad) {
     if (near === null) addPointAt(pad, ...cross);
     else selectPoint(pad, near);
   }
-  pad.set({ cross: null, wanted: null });
+  pad.set({ cross: null, nextPlace: null });
 }
 
-export { TOOLS, arrow, placeAtCross, stageGestures, toolsFor };
+const APART = 2;
+const SAME_PLACE = 3;
+
+/** Shapes that a tool draws. @type {Record<string, "painted" | "box">} */
+const DRAWS = { lasso: "painted", box: "box" };
+
+/** @param {number} stage CSS pixels @returns {number} pixels of the photo */
+const toPhotoPixels = (pad, stage) => stage / pad.ui.view.scale;
+
+function requireClass(pad) {
+  if (paintClass(pad) !== null) return true;
+  pad.toast(t("The classes are not known yet. Try again in a moment."));
+  return false;
+}
+
+function startLasso(pad, at, place) {
+  if (requireClass(pad)) pad.ui.shaping = { tool: "lasso", path: [insidePhoto(pad, ...place)] };
+}
+
+/** Resize a box by a side, move the selected one by its inside, or start a new box. */
+function startBox(pad, at, place, drag) {
+  const grip = boxGripAt(pad, place, nearBy(at));
+  if (grip) {
+    Object.assign(drag, grip, { start: place, box: pad.doc.boxes[grip.index] });
+    pickShape(pad, "box", grip.index);
+  } else {
+    const corner = insidePhoto(pad, ...place);
+    pad.ui.shaping = { tool: "box", path: [corner, corner] };
+  }
+}
+
+/** @param {[number, number]} place @param {number} reach CSS pixels @returns {{index: number, grip: any} | null} */
+function boxGripAt(pad, place, reach) {
+  const boxes = shapesOf(pad, "box");
+  const shape = pickedShape(pad);
+  const order = boxes.map((_, index) => index).sort((one, other) => (other === shape?.index) - (one === shape?.index));
+  for (const index of order) {
+    const grip = gripAt(boxes[index], place, toPhotoPixels(pad, reach));
+    if (grip) return { index, grip };
+  }
+  return shape?.kind === "box" && boxAt([boxes[shape.index]], place) === 0 ? { index: shape.index, grip: null } : null;
+}
+
+function continueShape(pad, drag, place) {
+  const { shaping } = pad.ui;
+  const inside = insidePhoto(pad, ...place);
+  if (drag.box && drag.moved) previewShape(pad, "box", drag.index, draggedBox(pad, drag, place, inside));
+  else if (shaping?.tool === "box") shaping.path[1] = inside;
+  else if (shaping && distance(inside, shaping.path.at(-1)) >= toPhotoPixels(pad, APART)) shaping.path.push(inside);
+}
+
+function draggedBox(pad, { box, grip, start }, place, inside) {
+  return grip ? resized(box, grip, inside) : movedBox(box, place[0] - start[0], place[1] - start[1], pad.photo);
+}
+
+function endShape(pad, drag, place) {
+  const { shaping } = pad.ui;
+  const kind = DRAWS[drag.tool];
+  pad.ui.shaping = null;
+  if (drag.box) {
+    if (isLargeEnough(pad.doc.boxes[drag.index])) pad.commit(drag.grip ? t("resize box") : t("move box"));
+    else pad.cancel();
+  } else if (!drag.moved) pickShape(pad, kind, shapeAt(pad, kind, place));
+  else if (shaping) finish(pad, shaping);
+}
+
+/** @param {"painted" | "box"} kind @param {[number, number]} place @returns {number} or -1 */
+function shapeAt(pad, kind, place) {
+  return { painted: paintedAt, box: boxAt }[kind](shapesOf(pad, kind), place);
+}
+
+/** @returns {boolean} whether it was large enough */
+function finish(pad, { tool, path }) {
+  const outline = simplified(path, toPhotoPixels(pad, APART));
+  if (!isLargeEnough(boundsOf(path)) || (tool === "lasso" && outline.length < 3)) return false;
+  pad.set({ shape: null });
+  if (tool === "lasso") addShape(pad, "painted", { class: paintClass(pad), path: roundedPath(outline) });
+  else if (!pad.settings.rectangles) addObjectInBox(pad, boxBetween(...path));
+  else {
+    addShape(pad, "box", boxBetween(...path));
+    pickShape(pad, "box", pad.doc.boxes.length - 1);
+  }
+  return true;
+}
+
+/** Delete the shape at a place. @param {[number, number]} place @param {number} reach CSS pixels */
+function eraseShape(pad, place, reach) {
+  const kind = DRAWS[pad.ui.tool];
+  const index = kind === "box" ? boxGripAt(pad, place, reach)?.index ?? shapeAt(pad, kind, place) : shapeAt(pad, kind, place);
+  if (index >= 0) deleteShape(pad, kind, index);
+}
+
+/** Enter sets a corner at the cross; twice at one place, or at the first corner, closes the outline. */
+function placeCorner(pad) {
+  const { cross, tool, shaping } = pad.ui;
+  if (!shaping) beginCorners(pad, tool, cross);
+  else if (tool === "box") closeCorners(pad, { tool, path: [shaping.path[0], cross] });
+  else {
+    const reach = toPhotoPixels(pad, SAME_PLACE);
+    const again = distance(cross, shaping.path.at(-1)) <= reach || distance(cross, shaping.path[0]) <= reach;
+    if (again) closeCorners(pad, shaping);
+    else {
+      shaping.path.push(cross);
+      pad.announce(t("Corner {n} set. Enter twice at one place closes the outline.", { n: shaping.path.length }));
+    }
+  }
+  pad.changed();
+}
+
+function beginCorners(pad, tool, cross) {
+  if (tool === "lasso" && !requireClass(pad)) return;
+  pad.ui.shaping = { tool, path: tool === "box" ? [cross, cross] : [cross], keyed: true };
+  pad.announce(tool === "box" ? t("First corner set. Move to the opposite one and press Enter.") : t("Corner {n} set. Enter twice at one place closes the outline.", { n: 1 }));
+}
+
+function closeCorners(pad, shaping) {
+  if (finish(pad, shaping)) pad.set({ shaping: null, cross: null });
+  else pad.announce(t("That is too small to be drawn."));
+}
+
+const OUTLINE_SPACING = 2; // CSS pixels between corners of an outline
+
+const outlineSpacing = (pad) => OUTLINE_SPACING / pad.ui.view.scale;
+
+/** Shift adds to the selection, Ctrl or Command subtracts. @param {any} event @returns {"new" | "more" | "less"} */
+function selectionMode({ shiftKey, ctrlKey, metaKey }) {
+  if (shiftKey) return "more";
+  return ctrlKey || metaKey ? "less" : "new";
+}
+
+function startSelection(pad, at, place, drag) {
+  pad.ui.outline = [insidePhoto(pad, ...place)];
+  drag.how = selectionMode(at.event);
+}
+
+function continueSelection(pad, place) {
+  const corner = insidePhoto(pad, ...place);
+  if (pad.ui.outline && distance(corner, pad.ui.outline.at(-1)) >= outlineSpacing(pad)) pad.ui.outline.push(corner);
+}
+
+function endSelection(pad, drag, place) {
+  const path = pad.ui.outline;
+  pad.ui.outline = null;
+  const outline = path && simplified(path, outlineSpacing(pad));
+  if (drag.moved && outline?.length >= 3 && isLargeEnough(boundsOf(path))) selectObject(pad, { path: roundedPath(outline) }, drag.how);
+  else if (!drag.moved) selectObject(pad, { at: roundedPath([insidePhoto(pad, ...place)])[0] }, drag.how);
+}
+
+function eraseArea(pad, place) {
+  const index = areaAt(pad.doc.areas, pad.photo, place);
+  if (pad.ui.selection) pad.set({ selection: null });
+  else if (index >= 0) deleteArea(pad, index);
+}
+
+/** Enter selects the object at the cross and focuses the first action. */
+async function selectAtCursor(pad) {
+  const at = roundedPath([pad.ui.cross])[0];
+  pad.set({ cross: null });
+  if (!(await selectObject(pad, { at }))) return;
+  requestAnimationFrame(() => pad.root.querySelector("[data-area-action]")?.focus()); // it is shown in this frame
+}
+
+export { DRAWS, TOOLS, arrow, placeAtCross, stageGestures, toolsFor };

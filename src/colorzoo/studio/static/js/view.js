@@ -1,26 +1,35 @@
 /**
- * Where the picture lies on the stage: zoom, pan and coordinates.
+ * Zoom and pan: conversion between pixels of the photo and of the stage.
  *
- * @typedef {{scale: number, x: number, y: number}} View  CSS pixels per photo pixel; photo point at the stage's center
+ * @typedef {{scale: number, x: number, y: number}} View  CSS pixels per photo pixel; photo point at the center of the stage
  * @typedef {{width: number, height: number}} Size
  */
 
 import { clamp } from "./color.js";
 
 const MARGIN = 20;
-const BAR = 44; // CSS pixels at the bottom of the stage, under its buttons
-const MOST_ZOOM = 32;
+const BAR_HEIGHT = 44; // CSS pixels for the buttons at the bottom of the stage
+const MAX_ZOOM = 32;
+const LEAST_SHARE = 0.3; // of the stage that the short side of a photo takes at first
 
-/** @param {Size} photo @param {Size} stage @returns {number} the scale at which all of the photo shows */
+/** @param {Size} photo @param {Size} stage @returns {number} scale at which the whole photo is visible */
 function fitScale(photo, stage) {
   const free = (length) => Math.max(40, length - 2 * MARGIN);
-  return Math.min(free(stage.width) / photo.width, free(stage.height - BAR) / photo.height, 8);
+  return Math.min(free(stage.width) / photo.width, free(stage.height - BAR_HEIGHT) / photo.height, 8);
 }
 
 /** @param {Size} photo @param {Size} stage @returns {View} */
 function fitView(photo, stage) {
   const scale = fitScale(photo, stage);
-  return { scale, x: photo.width / 2, y: photo.height / 2 + Math.min(BAR / 2 / scale, photo.height / 2) };
+  return { scale, x: photo.width / 2, y: photo.height / 2 + Math.min(BAR_HEIGHT / 2 / scale, photo.height / 2) };
+}
+
+/** Return the first view of a photo: all of it, or the middle of a long one. @param {Size} photo @param {Size} stage @returns {View} */
+function firstView(photo, stage) {
+  const view = fitView(photo, stage);
+  const thin = (side, room) => Math.min((room * LEAST_SHARE) / side, 1);
+  const scale = Math.max(view.scale, photo.width > photo.height ? thin(photo.height, stage.height - BAR_HEIGHT) : thin(photo.width, stage.width));
+  return scale === view.scale ? view : { scale, x: photo.width / 2, y: photo.height / 2 };
 }
 
 /** @param {View} view @param {Size} stage @param {number} x @param {number} y @returns {[number, number]} on the stage */
@@ -33,15 +42,15 @@ function toPhoto(view, stage, x, y) {
   return [view.x + (x - stage.width / 2) / view.scale, view.y + (y - stage.height / 2) / view.scale];
 }
 
-/** Keep some of the photo on the stage and the zoom sensible. @returns {View} */
+/** Limit zoom and position. @returns {View} */
 function limitView(view, photo, stage) {
   const least = Math.min(fitScale(photo, stage), 1) / 2;
-  const scale = clamp(view.scale, least, MOST_ZOOM);
+  const scale = clamp(view.scale, least, MAX_ZOOM);
   return { scale, x: clamp(view.x, 0, photo.width), y: clamp(view.y, 0, photo.height) };
 }
 
 /**
- * Zoom so that the photo point under the cursor stays there.
+ * Zoom around a place, which stays where it is.
  * @param {View} view @param {Size} photo @param {Size} stage @param {number} factor @param {[number, number]} at on the stage
  * @returns {View}
  */
@@ -57,7 +66,7 @@ function panBy(view, photo, stage, dx, dy) {
   return limitView({ ...view, x: view.x - dx / view.scale, y: view.y - dy / view.scale }, photo, stage);
 }
 
-/** Move as little as needed for a photo point to be seen. @returns {View} */
+/** Move as little as necessary to show a place of the photo. @returns {View} */
 function reveal(view, photo, stage, x, y) {
   const [left, top] = toStage(view, stage, x, y);
   const dx = clamp(left, 30, Math.max(30, stage.width - 30)) - left;
@@ -65,4 +74,4 @@ function reveal(view, photo, stage, x, y) {
   return dx || dy ? panBy(view, photo, stage, dx, dy) : view;
 }
 
-export { fitView, limitView, panBy, reveal, toPhoto, toStage, zoomAt };
+export { firstView, fitView, limitView, panBy, reveal, toPhoto, toStage, zoomAt };

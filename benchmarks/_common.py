@@ -1,0 +1,257 @@
+"""Rows, options, timers, memory, and the pictures and models that several benchmarks share."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import torch
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo import Guidance
+from colorzoo.card import ModelCard
+from colorzoo.data.dataset import read_square
+from colorzoo.data.sources import find_sources
+from colorzoo.errors import DataError
+from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import Points
+from colorzoo.inference.full_size import shrink_luma, working_size
+from colorzoo.inference.guidance_maps import resize_points
+from colorzoo.model import ColoringModel
+from colorzoo.registry import list_models, model_card
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PHOTOS = Path("data/photos/val")
+SIDE = 256
+CHROMA = 13.0  # standard deviation of ab in photos
+NO_WEIGHTS = "no weights"
+
+T = TypeVar("T")
+
+
+class SkippedError(Exception):
+    """A benchmark lacks data, weights or a program; the message names it."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line; a benchmark ignores those that it does not use.
+
+    Attributes:
+        data: Folder of color photos.
+        weights: Weight file or checkpoint instead of the embedded weights.
+        pictures: Number of pictures.
+        model: Name of the model.
+        strength: Factor on the predicted ab.
+        aged: Simulate an old print of each photo.
+        models: Names of several models.
+        sizes: Sides of the pictures in pixels.
+        repeats: Number of timed rounds.
+        device: Device to measure on; empty for the benchmark's default.
+        quick: Rehearse on tiny inputs; the results are meaningless.
+    """
+
+    data: Path | None = None
+    weights: Path | None = None
+    pictures: int | None = None
+    model: str | None = None
+    strength: float = 1.0
+    aged: bool = False
+    models: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+    repeats: int | None = None
+    device: str = ""
+    quick: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """Result of one claim.
+
+    Attributes:
+        claim: Description, with the unit of ``ours`` and ``reference``.
+        ours: Measured value.
+        reference: Value of the alternative, or a limit.
+        ratio: Value compared with the goal.
+        goal: Target of ``ratio``.
+        better: Direction of the goal.
+        where: Machine and data.
+    """
+
+    claim: str
+    ours: float
+    reference: float
+    ratio: float
+    goal: float
+    better: Literal["higher", "lower"]
+    where: str
+
+    @property
+    def reached(self) -> bool:
+        """True if the goal is reached; False for NaN."""
+        return self.ratio >= self.goal if self.better == "higher" else self.ratio <= self.goal
+
+    def __str__(self) -> str:
+        sign = ">=" if self.better == "higher" else "<="
+        verdict = "ok   " if self.reached else "BELOW"
+        figures = f"ours {self.ours:.5g}, reference {self.reference:.5g}, ratio {self.ratio:.4g}"
+        return f"{verdict} {self.claim}: {figures} (goal {sign} {self.goal:g}; {self.where})"
+
+
+def times_faster(claim: str, ours: float, reference: float, goal: float, where: str) -> Row:
+    """Return a row whose ratio is the speed-up: reference time over our time."""
+    return Row(claim, ours, reference, reference / ours, goal, "higher", where)
+
+
+def share_of(claim: str, ours: float, reference: float, goal: float, where: str) -> Row:
+    """Return a row whose ratio is a cost or an error as a fraction of the reference."""
+    return Row(claim, ours, reference, ours / reference, goal, "lower", where)
+
+
+def time_in_turn(
+    calls: Mapping[str, Callable[[], object]], *, runs: int = 5, warmup: int = 1
+) -> dict[str, float]:
+    """Return the median processor seconds of each call; every round runs each call once.
+
+    Processor seconds of a single thread (`single_thread`) equal the wall seconds of an idle machine.
+    """
+    spent: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(warmup + runs):
+        for name, call in calls.items():
+            start = time.process_time()
+            call()
+            spent[name].append(time.process_time() - start)
+    return {name: statistics.median(seconds[warmup:]) for name, seconds in spent.items()}
+
+
+def single_thread() -> None:
+    """Limit torch to one thread."""
+    torch.set_num_threads(1)
+
+
+def multiplies_bfloat16() -> bool:
+    """Return True if the CPU has instructions that multiply bfloat16."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def where() -> str:
+    """Return a description of the machine."""
+    kind = "bf16 instructions" if multiplies_bfloat16() else "no bf16 instructions"
+    return f"CPU {platform.machine()}, {kind}, {torch.get_num_threads()} thread, torch {torch.__version__}"
+
+
+def in_fresh_process(function: Callable[..., T], *args: object) -> T:
+    """Run a function of a module in a new single-threaded process and return its result."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=single_thread) as pool:
+        return pool.submit(function, *args).result()
+
+
+def megabytes(field: str) -> float:
+    """Return a size of this process from ``/proc/self/status``, such as ``VmRSS`` or ``VmHWM`` (the peak).
+
+    Raises:
+        SkippedError: The system is not Linux.
+    """
+    status = Path("/proc/self/status")
+    if not status.exists():
+        raise SkippedError("memory is measured on Linux only")
+    lines = (line.split() for line in status.read_text(encoding="ascii").splitlines())
+    return next(int(line[1]) for line in lines if line[0] == f"{field}:") / 1024
+
+
+def reset_peak() -> None:
+    """Reset ``VmHWM`` of this process to its present memory."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def random_model(name: str) -> ColoringModel:
+    """Return a model with random weights, scaled so that its ab deviates like that of photos."""
+    model = create_coloring_model(name, None, init_std=None)
+    with torch.no_grad():
+        ab = model(random_luma(1), Guidance()).ab
+        spread = torch.atanh((ab / 110).clamp(-0.999, 0.999)).std()
+        model.get_submodule("network.unet.ab_head.0").get_parameter("weight").mul_(CHROMA / 110 / spread)
+    return model
+
+
+def random_luma(batch: int) -> Tensor:
+    """Return lightness ``(batch, 1, 256, 256)``: soft blobs with a little noise."""
+    blobs = F.interpolate(torch.rand(batch, 1, 16, 16), size=SIDE, mode="bicubic").clamp(0, 1)
+    return 90 * blobs + 10 * torch.rand(batch, 1, SIDE, SIDE)
+
+
+def photos(folder: Path | None) -> Iterator[Tensor]:
+    """Yield the central 256 x 256 of every photo of a folder, ``(3, 256, 256)`` in [0, 1].
+
+    Raises:
+        SkippedError: The folder is missing or has no picture.
+    """
+    try:
+        sources = find_sources(folder or PHOTOS)
+    except DataError as error:
+        raise SkippedError(str(error)) from error
+    for source in sources:
+        yield read_square(source, SIDE)
+
+
+def color_as_shipped(model: ColoringModel, luma: Tensor, points: Points | None = None) -> Tensor:
+    """Return ab ``(1, 2, H, W)``, predicted at the size at which the `Colorizer` runs the model.
+
+    Args:
+        model: A model of photos.
+        luma: ``(1, 1, H, W)`` in [0, 100].
+        points: Color points of the size of ``luma``.
+    """
+    height, width = luma.shape[2:]
+    size = working_size(height, width, model.working_size)
+    guidance = Guidance(points=None if points is None else resize_points(points, size))
+    with torch.inference_mode():
+        ab = model(shrink_luma(luma, size), guidance).to_ab()
+    return F.interpolate(ab, (height, width), mode="bicubic", align_corners=False)
+
+
+def nearest_hint(points: Points) -> Tensor:
+    """Return ab ``(B, 2, H, W)`` with each pixel in the color of its nearest point; gray without points."""
+    filled = torch.zeros_like(points.ab)
+    for number, given in enumerate(points.mask[:, 0] > 0.5):
+        if given.any():
+            nearest = distance_transform_edt(~given.numpy(), return_distances=False, return_indices=True)
+            rows, columns = torch.from_numpy(nearest).long()
+            filled[number] = points.ab[number][:, rows, columns]
+    return filled
+
+
+def weights_digest(name: str) -> str:
+    """Return a digest of the embedded weights of a model and its backbones, or `NO_WEIGHTS`."""
+    hashes = sorted(set(_hashes(model_card(name))))
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()[:16] if hashes else NO_WEIGHTS
+
+
+def _hashes(card: ModelCard) -> Iterator[str]:
+    entry = card.weights.get("default")
+    if entry is None:
+        return
+    yield entry.sha256 or ""
+    names = set(list_models())
+    for value in card.hparams.values():
+        if isinstance(value, str) and value in names:
+            yield from _hashes(model_card(value))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

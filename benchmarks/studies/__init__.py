@@ -1,1 +1,0 @@
-"""Trainings and measurements whose tables stand on pages: ``python -m benchmarks.studies.NAME``."""

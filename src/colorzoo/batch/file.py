@@ -1,0 +1,188 @@
+"""Color one picture file in three steps: open it, color it, write the result.
+
+Of an animation or a file of several pages all frames are colored, each as it would be alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor
+
+from colorzoo.batch.request import Coloring
+from colorzoo.errors import PictureError
+from colorzoo.inference.colorizer import Colored
+from colorzoo.pictures.frames import Frame, Frames, look_for_frames, read_frames
+from colorzoo.pictures.picture import Picture
+from colorzoo.pictures.provenance import PictureProvenance, write_with_provenance
+from colorzoo.pictures.read import MAX_PIXELS, read_picture
+from colorzoo.pictures.write import depth_at, frames_notes, holds_frames, write_picture
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """Options for reading and writing picture files.
+
+    Attributes:
+        frames: Frames or pages to color: ``"all"`` that the format of the result can hold, the ``"first"``
+            alone, or ``"required"``: all, or the file fails.
+        quality: Quality of JPEG, WebP and AVIF, 1 to 100.
+        overwrite: Replace an existing result, though never the source.
+        salvage: Read what is left of a damaged file.
+        max_pixels: Refuse larger pictures.
+    """
+
+    frames: Literal["all", "first", "required"] = "all"
+    quality: int = 95
+    overwrite: bool = False
+    salvage: bool = False
+    max_pixels: int = MAX_PIXELS
+
+
+@dataclass(frozen=True)
+class OpenedFile:
+    """A picture file whose first picture is read.
+
+    Attributes:
+        first: The picture, or the first frame, whose metadata are the file's.
+        frames: What the file holds, if several pictures of it are colored.
+        others: The other frames, not yet read.
+    """
+
+    first: Frame
+    frames: Frames | None
+    others: Iterator[Frame]
+
+
+@dataclass(frozen=True)
+class ColoredFile:
+    """A colored file.
+
+    Attributes:
+        model: Registered name or class of the model.
+        notes: Notes for the user, of all frames, each once.
+    """
+
+    model: str
+    notes: tuple[str, ...]
+
+
+def open_file(source: Path | bytes, target: Path, options: FileOptions) -> OpenedFile:
+    """Read the first picture of a file.
+
+    Raises:
+        PictureError: It cannot be read; or the target cannot hold all frames, which are required.
+    """
+    frames = None if options.frames == "first" else look_for_frames(source)
+    if frames and not holds_frames(target, frames):
+        if options.frames == "required":
+            raise PictureError(
+                f"it holds {frames.count} {frames.kind}, which a file named {target.suffix} cannot hold; "
+                "rename it (.tif), or color its first one with `colorzoo colorize`"
+            )
+        frames = None
+    others: Iterator[Frame] = iter(())
+    if frames:
+        others = read_frames(source, frames, max_pixels=options.max_pixels, salvage=options.salvage)
+    first = next(others, None) or Frame(
+        read_picture(source, max_pixels=options.max_pixels, salvage=options.salvage)
+    )
+    return OpenedFile(first, frames, others)
+
+
+def color_file(
+    opened: OpenedFile,
+    coloring: Coloring,
+    target: Path,
+    origin: PictureProvenance | None,
+    options: FileOptions,
+    luma: Tensor | None = None,
+) -> Callable[[], ColoredFile]:
+    """Color an opened file at the size of the network.
+
+    Several frames are read, colored and written one after the other.
+
+    Args:
+        opened: The file.
+        coloring: Model and guidance.
+        target: File to write.
+        origin: Provenance that the result holds, with its source; None to hold none.
+        options: As of `open_file`.
+        luma: Lightness of the first picture at the size of the network, from `Colorizer.working_luma`.
+
+    Returns:
+        The rest of the work, which may run in any thread: join colors and lightness at full size, and write.
+
+    Raises:
+        ColorzooError: A picture cannot be colored, or a frame cannot be read or written. No file is left.
+    """
+    color = partial(
+        coloring.colorizer.colorize,
+        guidance=coloring.guidance,
+        strength=coloring.strength,
+        reference=coloring.reference,
+    )
+    if opened.frames is not None:
+        colored_file = _color_frames(opened, opened.frames, color, target, origin, options)
+        return lambda: colored_file
+    picture = opened.first.picture
+    colored = color(picture, luma=luma)
+
+    def write() -> ColoredFile:
+        levels = colored.levels(depth_at(target, picture))
+        save = partial(write_picture, target, levels, quality=options.quality, overwrite=options.overwrite)
+        kept = _save(save, target, picture, origin, options)
+        return ColoredFile(colored.model, (*picture.notes, *colored.notes, *kept))
+
+    return write
+
+
+def _color_frames(
+    opened: OpenedFile,
+    frames: Frames,
+    color: Callable[[Picture], Colored],
+    target: Path,
+    origin: PictureProvenance | None,
+    options: FileOptions,
+) -> ColoredFile:
+    from colorzoo.pictures.write_frames import ColoredFrame, write_frames
+
+    notes = dict.fromkeys(frames_notes(target, frames))
+    model = ""
+
+    def colored(frame: Frame, like: Picture) -> ColoredFrame:
+        nonlocal model
+        result = color(frame.picture)
+        model = result.model
+        notes.update(dict.fromkeys((*frame.picture.notes, *result.notes)))
+        return ColoredFrame(result.levels(depth_at(target, like)), like, frame.milliseconds, frame.hidden)
+
+    def all_colored(first_like: Picture) -> Iterator[ColoredFrame]:
+        yield colored(opened.first, first_like)
+        for frame in opened.others:
+            yield colored(frame, frame.picture)
+
+    def save(marked: Picture) -> Path:
+        return write_frames(
+            target, all_colored(marked), frames, quality=options.quality, overwrite=options.overwrite
+        )
+
+    kept = _save(save, target, opened.first.picture, origin, options)
+    return ColoredFile(model, (*notes, *kept))
+
+
+def _save(
+    save: Callable[[Picture], Path],
+    target: Path,
+    picture: Picture,
+    origin: PictureProvenance | None,
+    options: FileOptions,
+) -> tuple[str, ...]:
+    if origin is None and not options.overwrite:  # no file is replaced, so none beside it is outdated
+        save(picture)
+        return ()
+    return write_with_provenance(save, target, picture, origin)

@@ -1,0 +1,162 @@
+"""Plan the output file of each picture: mirrored trees, names that never collide, nothing overwritten."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from colorzoo.batch.find import RESULT_MARK, FoundPicture, absolute, result_name, shortened
+from colorzoo.batch.record import ResultState, digest_of, result_state
+from colorzoo.errors import PictureError
+from colorzoo.pictures.provenance import PictureProvenance
+
+if TYPE_CHECKING:
+    from colorzoo.batch.request import ColorRequest
+
+# extensions of pictures; those of the folders colored.2024 and scans.v2 are none
+_EXTENSION = re.compile(r"\.(?!v\d)[A-Za-z][A-Za-z0-9]{1,4}")
+
+
+@dataclass(frozen=True)
+class PlannedOutput:
+    """Planned output file of a picture.
+
+    Attributes:
+        path: The file.
+        state: ``"missing"`` if the picture is to be colored; else what is there already, see `result_state`.
+        other: A file of the wanted name that was made of another picture; it stays.
+    """
+
+    path: Path
+    state: ResultState | Literal["missing"]
+    other: Path | None = None
+
+
+def output_path(
+    found: FoundPicture, out: str | Path | None = None, *, single: bool = True, extension: str | None = None
+) -> Path:
+    """Return the output file of one picture.
+
+    Without `out` that is ``NAME.color.EXT`` beside the source. `out` may name a file (with the extension of a
+    picture, for a single input) or a folder, in which the tree is mirrored under the same names. Formats that
+    cannot be written get ``.png`` after their own extension.
+
+    Args:
+        found: The source.
+        out: A file or folder, or None.
+        single: Whether `found` is the only input.
+        extension: Extension of the result, unless `out` is a file; None takes the picture's.
+
+    Returns:
+        The path of the result; never the source itself.
+
+    Raises:
+        PictureError: One file was named for several inputs, or that file is the source.
+    """
+    if out is None:
+        return found.path.with_name(result_name(found.path, RESULT_MARK, extension))
+    target = Path(out)
+    if names_file(str(out)):
+        if not single:
+            raise PictureError(f"{out} is one file, for several pictures name a folder")
+        if _is_same_file(target, found.path):
+            raise PictureError(f"{out} is the source itself, name another file for the result")
+        return target
+    mirrored = target / found.relative.with_name(result_name(found.relative, extension=extension))
+    if _is_same_file(mirrored, found.path):
+        return mirrored.with_name(result_name(found.relative, RESULT_MARK, extension))
+    return mirrored
+
+
+def output_paths(
+    found: Sequence[FoundPicture], out: str | Path | None = None, *, extension: str | None = None
+) -> list[Path]:
+    """Return the output files of all pictures; of equal names the later ones get ``-2``, ``-3`` ...
+
+    Raises:
+        PictureError: As `output_path`.
+    """
+    taken: set[str] = set()
+    paths = []
+    for picture in found:
+        wanted = output_path(picture, out, single=len(found) == 1, extension=extension)
+        path = next(path for path in _numbered(wanted) if absolute(path).casefold() not in taken)
+        taken.add(absolute(path).casefold())  # some file systems ignore case
+        paths.append(path)
+    return paths
+
+
+def names_file(out: str) -> bool:
+    """Return whether an output that a user named is a file, not a folder."""
+    if out.endswith(("/", os.sep)) or Path(out).is_dir():
+        return False
+    return Path(out).is_file() or _EXTENSION.fullmatch(Path(out).suffix) is not None
+
+
+def plan_outputs(
+    found: Sequence[FoundPicture],
+    requests: Sequence[ColorRequest],
+    out: str | None = None,
+    *,
+    overwrite: bool = False,
+    extension: str | None = None,
+) -> list[PlannedOutput]:
+    """Plan the output file of each picture, no two the same.
+
+    The result of another picture stays: the next free name is taken, unless the user named the file.
+
+    Args:
+        found: The pictures.
+        requests: The options of each; their origin is computed only if there are files to compare with.
+        out: A file or folder, or None; see `output_path`.
+        overwrite: Replace files that are there.
+        extension: See `output_path`.
+
+    Raises:
+        PictureError: As `output_path`.
+    """
+    targets = output_paths(found, out, extension=extension)
+    if overwrite or not any(map(os.path.lexists, targets)):
+        return [PlannedOutput(target, "missing") for target in targets]
+    fixed = out is not None and names_file(out)
+    taken = set(targets)
+    planned = []
+    for picture, target, request in zip(found, targets, requests, strict=True):
+        free = (path for path in _numbered(target) if path == target or path not in taken)
+        planned.append(_plan(picture.path, [target] if fixed else free, request.origin, fixed))
+        taken.add(planned[-1].path)
+    return planned
+
+
+def _plan(
+    source: Path, paths: Iterator[Path] | list[Path], origin: PictureProvenance, fixed: bool
+) -> PlannedOutput:
+    other = None
+    for path in paths:
+        if not os.path.lexists(path):
+            return PlannedOutput(path, "missing", other)
+        try:
+            origin = replace(origin, source=digest_of(source))
+        except OSError:  # reported when the picture is opened
+            origin = replace(origin, source="")
+        state = result_state(path, origin)
+        if state != "foreign" or fixed:
+            return PlannedOutput(path, state, other)
+        other = other or path
+    raise AssertionError("numbers do not end")
+
+
+def _numbered(wanted: Path) -> Iterator[Path]:
+    """Yield a name and those that take its place: ``NAME.EXT``, ``NAME-2.EXT`` ..."""
+    yield wanted
+    for count in range(2, 10_000):
+        yield wanted.with_name(shortened(wanted.stem, f"-{count}{wanted.suffix}"))
+    raise PictureError(f"{wanted}: too many files of this name")
+
+
+def _is_same_file(first: Path, second: Path) -> bool:
+    return os.path.realpath(first) == os.path.realpath(second)

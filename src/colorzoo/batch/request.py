@@ -1,0 +1,253 @@
+"""Model, weights, settings, recipe and references with which a picture is colored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from colorzoo import __version__
+from colorzoo.batch.record import digest_of
+from colorzoo.engines.device import Engine, Precision
+from colorzoo.guidance import Exemplar, Recipe
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.guidance_maps import GuidanceLike
+from colorzoo.inference.references import named_references, recipe_reference_files, recipe_references
+from colorzoo.pictures.provenance import PictureProvenance
+from colorzoo.registry import model_card
+from colorzoo.weights.choice import ModelChoice
+
+_LABEL_FILES = ("file", "reference_file")  # of the classes of a recipe
+_MOST_MODELS = 2  # kept at once, where recipes name several
+
+
+@dataclass(frozen=True)
+class Coloring:
+    """A loaded model with everything it is given for a picture.
+
+    Attributes:
+        colorizer: The model.
+        guidance: Guidance of the user.
+        strength: Factor on the chroma, 0 to 1.5; None takes the recipe's, or 1.
+        reference: Reference whose colors to use.
+        origin: Provenance of the results, still without their source; None for results that hold none.
+    """
+
+    colorizer: Colorizer
+    guidance: GuidanceLike = None
+    strength: float | None = None
+    reference: Exemplar | None = None
+    origin: PictureProvenance | None = None
+
+
+@dataclass(frozen=True)
+class ColorRequest:
+    """Options that decide the colors of a picture; see `Colorizer` for most of them.
+
+    Attributes:
+        choice: Model and weights.
+        recipe: Guidance and settings.
+        folder: Folder of the recipe file, in which its references lie; None without a file.
+        reference: Files of references; without any those of the recipe are used.
+        reference_weights: Shares of the references in the mix; None for equal ones.
+        alpha: How far to go towards the reference; it is part of the recipe, and of the digest.
+        reassigned: Classes to replace, likewise.
+        strength: Factor on the chroma; None takes the recipe's.
+        size: Shorter side in pixels at which the network sees a picture.
+        temperature: Temperature of models that predict a distribution.
+        render_factor: Render factor of `antic2019`.
+        quality: Quality of JPEG, WebP and AVIF, 1 to 100.
+        frames: Frames or pages to color.
+        device: Device of the model.
+        precision: Precision of the model.
+        engine: Engine that runs the model.
+    """
+
+    choice: ModelChoice
+    recipe: Recipe
+    folder: Path | None
+    reference: tuple[str, ...]
+    reference_weights: list[float] | None
+    alpha: float | None
+    reassigned: list[str]
+    strength: float | None
+    size: int | None
+    temperature: float | None
+    render_factor: int | None
+    quality: int
+    frames: Literal["all", "first"]
+    device: str
+    precision: Precision
+    engine: Engine
+
+    @cached_property
+    def origin(self) -> PictureProvenance:
+        """Origin of the results, without their source.
+
+        Raises:
+            ColorzooError: There is no such model, or its weights cannot be had.
+        """
+        card, weights = model_card(self.choice.name), self.choice.sha256
+        names = ("strength", "size", "temperature", "render_factor", "alpha", "reference_weights")
+        settings = {name: getattr(self, name) for name in (*names, "reassigned", "quality", "frames")}
+        engine: str = self.engine
+        if self.precision == "int8":  # its colors differ, those of the other precisions do not
+            settings["precision"], engine = "int8", f"{engine} in int8"
+        references = reference_files(self.recipe, self.folder, self.reference)
+        files = [_digest_or_nothing(path) for path in (*references, *_label_files(self.recipe))]
+        recipe = _without_files({**self.recipe.to_dict(), "image": None})
+        # the digest must stay as it is: by it the results of earlier versions are recognized
+        digest = hashlib.sha256(
+            json.dumps([self.choice.name, weights, settings, recipe, files], sort_keys=True).encode()
+        )
+        return PictureProvenance(
+            source="",
+            settings=digest.hexdigest(),
+            model=card.name,
+            weights=weights,
+            version=__version__,
+            recipe=self.effective_recipe().to_json(),
+            trained=card.trainable,
+            engine=engine,
+            options=self._options(),
+            files=json.dumps(self._files()) if references or any(_label_files(self.recipe)) else "",
+        )
+
+    def effective_recipe(self) -> Recipe:
+        """Return the recipe with what other options replace in it, and files named without their folders.
+
+        Coloring by it alone, beside the same files, gives the same picture.
+        """
+        extra = dict(self.recipe.extra)
+        named = [Path(name).name for name in self.reference]
+        if named:
+            shares = self.reference_weights or [1.0] * len(named)
+            items = [{"path": name, "weight": share} for name, share in zip(named, shares, strict=False)]
+            kept = {"alpha": self.alpha} if self.alpha is not None else {}
+            alpha = (extra.get("exemplar") or {}).get("alpha")
+            kept = kept or ({"alpha": alpha} if alpha is not None else {})
+            extra["exemplar"] = {**items[0], **kept, **({"more": items[1:]} if items[1:] else {})}
+        if classes := extra.get("classes"):
+            names = {key: Path(classes[key]).name for key in _LABEL_FILES if classes.get(key)}
+            extra["classes"] = {**classes, **names}
+        strength = self.recipe.strength if self.strength is None else self.strength
+        return replace(self.recipe, model=self.choice.name, strength=strength, extra=extra)
+
+    def _options(self, **effective: Any) -> str:
+        """Return the settings that no recipe holds as JSON; other defaults belong to model and version."""
+        given = {name: getattr(self, name) for name in ("size", "temperature", "render_factor")}
+        given |= {"quality": self.quality, "frames": self.frames, "engine": self.engine}
+        if self.precision == "int8":
+            given["precision"] = "int8"
+        return json.dumps(
+            {name: value for name, value in {**given, **effective}.items() if value is not None}
+        )
+
+    def _files(self) -> list[dict[str, str]]:
+        """Return the files besides the picture that decide its colors."""
+        references = reference_files(self.recipe, self.folder, self.reference)
+        used = [("reference", path) for path in references]
+        used += [("classes", path) for path in _label_files(self.recipe)]
+        return [{"use": use, "name": path.name, "sha256": _digest_or_nothing(path)} for use, path in used]
+
+    def origin_by(self, colorizer: Colorizer) -> PictureProvenance:
+        """Return the origin with the size at which the loaded model sees pictures."""
+        return replace(self.origin, options=self._options(size=colorizer.size))
+
+
+class LoadedModels:
+    """The models of a run: one, or the last ones if recipes name several.
+
+    Args:
+        embed_origin: Whether results hold their origin.
+    """
+
+    def __init__(self, *, embed_origin: bool = True) -> None:
+        self._embed_origin = embed_origin
+        self._kept: dict[str, Coloring] = {}
+        self._lock = threading.Lock()
+
+    def coloring(self, request: ColorRequest) -> Coloring:
+        """Load the model and the references of a request, or return those that are loaded; from any thread.
+
+        Raises:
+            ColorzooError: There is no such model or device, its weights cannot be had, or a reference cannot
+                be used.
+        """
+        with self._lock:
+            key = request.origin.settings
+            if key not in self._kept:
+                self._kept[key] = self._load(request)
+                while len(self._kept) > _MOST_MODELS:
+                    del self._kept[next(iter(self._kept))]
+            return self._kept[key]
+
+    def _load(self, request: ColorRequest) -> Coloring:
+        if request.reference or request.folder is None:
+            references = named_references(request.reference, request.reference_weights)
+        else:
+            references = recipe_references(request.recipe, request.folder)
+        loaded = (kept.colorizer for kept in self._kept.values())
+        colorizer = next((each for each in loaded if each.name == request.choice.name), None) or Colorizer(
+            request.choice,
+            device=request.device,
+            precision=request.precision,
+            size=request.size,
+            temperature=request.temperature,
+            render_factor=request.render_factor,
+            engine=request.engine,
+        )
+        return Coloring(
+            colorizer,
+            request.recipe,
+            request.strength,
+            colorizer.exemplar(references) if references else None,
+            request.origin_by(colorizer) if self._embed_origin else None,
+        )
+
+
+def coloring_of(colorizer: Colorizer) -> Coloring:
+    """Return the coloring by a loaded model without guidance, whose weights may have no file."""
+    from colorzoo.engines.digest import model_digest
+
+    settings = model_digest(colorizer.model, colorizer.size).hex()
+    origin = PictureProvenance("", settings, type(colorizer.model).__name__, version=__version__)
+    return Coloring(colorizer, origin=origin)
+
+
+def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...]) -> list[Path]:
+    """Return the files of the references: those that the user named, else the recipe's.
+
+    Raises:
+        GuidanceError: The recipe does not name them as it should.
+    """
+    if named or folder is None:
+        return [Path(name) for name in named]
+    return [path for path, _ in recipe_reference_files(recipe, folder)]
+
+
+def _label_files(recipe: Recipe) -> Iterator[Path]:
+    classes: dict[str, Any] = recipe.extra.get("classes") or {}
+    yield from (Path(classes[name]) for name in _LABEL_FILES if classes.get(name))
+
+
+def _digest_or_nothing(path: Path) -> str:
+    try:
+        return digest_of(path)
+    except OSError:  # reported when the file is opened
+        return ""
+
+
+def _without_files(document: Any) -> Any:
+    """Return a recipe without the names of files: their content counts."""
+    if isinstance(document, list):
+        return [_without_files(item) for item in document]
+    if not isinstance(document, dict):
+        return document
+    kept = document.keys() - {"path", "file", "reference_file"}
+    return {name: _without_files(document[name]) for name in kept}

@@ -1,0 +1,243 @@
+"""Color many pictures: skip what is done, overlap reading, coloring and writing, and report each."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar
+
+from torch import Tensor
+
+from colorzoo.batch.file import ColoredFile, FileOptions, OpenedFile, color_file, open_file
+from colorzoo.batch.overlap import Steps, overlapped
+from colorzoo.batch.record import DoneIndex, digest_of
+from colorzoo.batch.request import Coloring
+from colorzoo.errors import DiskFullError, PictureError, failure
+from colorzoo.pictures.formats import open_picture
+from colorzoo.pictures.picture import chroma_note
+from colorzoo.pictures.provenance import PictureProvenance, current_date
+from colorzoo.pictures.write import remove_leftovers, write_notes
+
+Status = Literal["colored", "skipped", "failed", "full", "planned"]
+Outcome = TypeVar("Outcome")
+
+ALREADY_DONE = "is already there, of the same picture with the same settings"
+NOT_TRIED = "not tried: the disk is full"
+_ROOM = 200_000_000  # pixels of all pictures at work, some ten bytes each
+
+
+@dataclass(frozen=True)
+class PictureResult:
+    """Result of one picture of a run.
+
+    Attributes:
+        source: The picture.
+        output: File of the result, or that it would have; empty for a picture that was not found.
+        status: ``"full"`` is a picture that failed because the disk is full, which ends the run.
+        notes: Notes for the user; of a picture that failed the reason, as one line that names it.
+        model: Registered name of the model; empty if nothing was colored.
+    """
+
+    source: str
+    output: str
+    status: Status
+    notes: tuple[str, ...] = ()
+    model: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """True if the picture could not be colored or written."""
+        return self.status in ("failed", "full")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture to color.
+
+    Attributes:
+        name: Its name in reports.
+        source: The file; or a function that returns the bytes of a stored picture.
+        target: File to write.
+        coloring: Returns model and guidance; called in any thread.
+        notes: Notes for the user, known before.
+    """
+
+    name: str
+    source: Path | Callable[[], bytes]
+    target: Path
+    coloring: Callable[[], Coloring]
+    notes: tuple[str, ...] = ()
+
+
+class Jobs(Protocol):
+    """Pictures to color by number; a list, or a class that makes each when it comes close."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Job: ...
+
+
+@dataclass
+class BatchSummary:
+    """Summary of a run.
+
+    Attributes:
+        counts: Number of pictures by status; ``"full"`` counts as ``"failed"``.
+        failures: Name and reason of each picture that failed.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, result: PictureResult) -> None:
+        """Count a result."""
+        self.counts["failed" if result.failed else result.status] += 1
+        if result.failed:
+            self.failures.append((result.source, "; ".join(result.notes)))
+
+    @property
+    def exit_code(self) -> int:
+        """0 if no picture failed, 1 if some did, 2 if all did."""
+        if not self.failures:
+            return 0
+        return 2 if len(self.failures) == self.counts.total() else 1
+
+
+def color_pictures(
+    jobs: Jobs,
+    options: FileOptions,
+    *,
+    threads: int = 1,
+    skip_colored: bool = False,
+    index: DoneIndex | None = None,
+    rank: int = 0,
+    world_size: int = 1,
+    limit: int | None = None,
+) -> Generator[PictureResult, None, None]:
+    """Color pictures and yield their results in order; a picture that fails does not stop the others.
+
+    Only a full disk ends the run: the pictures that follow fail untried.
+
+    Args:
+        jobs: The pictures of all processes.
+        options: How files are read and written.
+        threads: Threads that read and write beside the network; 1 colors one picture after the other.
+        skip_colored: Leave pictures alone that have colors.
+        index: Skip the results that are done already, and add those that are written.
+        rank: Index of this process, which colors every ``world_size``-th picture.
+        world_size: Number of processes.
+        limit: Color at most so many pictures.
+    """
+    share = range(rank, len(jobs), world_size)[:limit]
+    run = _Run(options, skip_colored, index)
+    steps = Steps(run.open, run.color, run.write, _pixels)
+    threads = threads if len(share) > 1 else 1
+    yield from overlapped((jobs[number] for number in share), steps, threads=threads, room=_ROOM)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    file: OpenedFile
+    coloring: Coloring
+    origin: PictureProvenance | None
+    luma: Tensor
+    notes: tuple[str, ...]
+    lost: tuple[str, ...]  # of the source, what the format of the result cannot hold
+
+
+_Write = tuple[_Opened, Callable[[], ColoredFile]]
+
+
+class _Run:
+    """The steps of a run; a picture that failed goes through the later ones as its result."""
+
+    def __init__(self, options: FileOptions, skip_colored: bool, index: DoneIndex | None) -> None:
+        self._options, self._skip_colored, self._index = options, skip_colored, index
+        self._disk_full, self._lock = threading.Event(), threading.Lock()
+        self._folders: set[Path] = set()
+
+    def open(self, job: Job) -> _Opened | PictureResult:
+        """Read a picture; in any thread."""
+        return self._guarded(job, partial(self._open, job))
+
+    def color(self, job: Job, opened: _Opened | PictureResult) -> _Write | PictureResult:
+        """Color a picture at the size of the network."""
+        if isinstance(opened, PictureResult):
+            return opened
+        return self._guarded(job, partial(self._color, job, opened))
+
+    def write(self, job: Job, rest: _Write | PictureResult) -> PictureResult:
+        """Finish a picture at full size and write it; in any thread."""
+        return (
+            rest if isinstance(rest, PictureResult) else self._guarded(job, partial(self._write, job, *rest))
+        )
+
+    def _guarded(self, job: Job, step: Callable[[], Outcome]) -> Outcome | PictureResult:
+        """Return the outcome of a step, or the failed result; nothing is tried once the disk is full."""
+        failed = PictureResult(job.name, str(job.target), "failed")
+        if self._disk_full.is_set():
+            return replace(failed, notes=(NOT_TRIED,))
+        try:
+            return step()
+        except DiskFullError as error:  # every other picture would fail too
+            with self._lock:
+                is_first = not self._disk_full.is_set()
+                self._disk_full.set()
+            if not is_first:
+                return replace(failed, notes=(NOT_TRIED,))
+            return replace(failed, status="full", notes=(f"{error}; the same command goes on from here",))
+        except Exception as error:  # one odd picture must not end a run of thousands
+            return replace(failed, notes=(failure(error, job.name, str(job.target)),))
+
+    def _open(self, job: Job) -> _Opened | PictureResult:
+        coloring = job.coloring()
+        try:
+            source = job.source if isinstance(job.source, Path) else job.source()
+            origin = coloring.origin and replace(
+                coloring.origin, source=digest_of(source), date=current_date()
+            )
+        except OSError as error:
+            raise PictureError(f"{job.name} cannot be read: {error.strerror or error}") from error
+        if self._index is not None and origin is not None and self._index.is_done(job.target, origin):
+            return PictureResult(job.name, str(job.target), "skipped", (ALREADY_DONE,))
+        if job.target.parent not in self._folders:
+            self._folders.add(job.target.parent)
+            remove_leftovers(job.target.parent)
+        file = open_file(source, job.target, self._options)
+        picture = file.first.picture
+        note = chroma_note(picture)
+        if note == "already in color":
+            if self._skip_colored:
+                return PictureResult(job.name, "", "skipped", ("already in color, left alone",))
+            note = "input was already in color; recolored"
+        lost = write_notes(
+            job.target, picture
+        )  # before the work, as it refuses formats that cannot be written
+        luma = coloring.colorizer.working_luma(picture)
+        return _Opened(file, coloring, origin, luma, (*job.notes, *([note] if note else ())), lost)
+
+    def _color(self, job: Job, opened: _Opened) -> _Write:
+        rest = color_file(opened.file, opened.coloring, job.target, opened.origin, self._options, opened.luma)
+        return opened, rest
+
+    def _write(self, job: Job, opened: _Opened, write: Callable[[], ColoredFile]) -> PictureResult:
+        written = write()
+        if self._index is not None and opened.origin is not None:
+            self._index.add(job.target, opened.origin)
+        notes = (*opened.notes, *written.notes, *opened.lost)
+        return PictureResult(job.name, str(job.target), "colored", notes, written.model)
+
+
+def _pixels(job: Job) -> int:
+    """Return the number of pixels that a file states; 0 if unknown."""
+    if not isinstance(job.source, Path):
+        return 0
+    try:
+        with open_picture(job.source) as image:
+            return image.width * image.height
+    except Exception:  # a damaged header raises whatever the parser stumbles on; reading reports it
+        return 0

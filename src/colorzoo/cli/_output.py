@@ -1,0 +1,57 @@
+"""Output of the command line: tables, lines and warnings."""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TextIO
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # in file names; a line break would split the line
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table: with a frame that fits the terminal, or as plain aligned columns into a pipe or file.
+
+    Args:
+        headers: Titles of the columns.
+        rows: Cells, each row as long as ``headers``.
+    """
+    if not sys.stdout.isatty():
+        print("\n".join(align([headers, *rows])))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*headers)
+    for row in rows:
+        table.add_row(*map(Text, row))  # Text: brackets in a cell are not markup
+    Console().print(table)
+
+
+def align(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return one line per row, columns two spaces apart, without trailing spaces."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+@contextmanager
+def printed_warnings() -> Iterator[None]:
+    """Print the warnings of a block as lines on standard error when it ends."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        print_line(f"colorzoo: {' '.join(str(warning.message).split())}", sys.stderr)
+
+
+def print_line(text: str, stream: TextIO) -> None:
+    """Print a line and flush; control characters and those the stream cannot encode are escaped."""
+    text = _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+    encoding = stream.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)

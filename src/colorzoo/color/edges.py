@@ -1,0 +1,58 @@
+"""Sobel and Canny edges, computed by kornia."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def sobel(image: Tensor) -> Tensor:
+    """Return the Sobel gradient magnitude per channel.
+
+    Args:
+        image: ``(B, C, H, W)`` floating point.
+
+    Returns:
+        ``(B, C, H, W)`` float32; 0 in flat areas, where `kornia.filters.sobel` gives 1e-3.
+    """
+    magnitude: Tensor = torch.linalg.vector_norm(sobel_gradients(image), dim=2)
+    return magnitude
+
+
+def canny(
+    gray: Tensor, *, low: float = 0.1, high: float = 0.2, sigma: float = 1.0, kernel_size: int = 5
+) -> Tensor:
+    """Detect edges with Canny's method.
+
+    Args:
+        gray: ``(B, 1, H, W)`` in [0, 1].
+        low: Lower hysteresis threshold.
+        high: Upper hysteresis threshold.
+        sigma: Standard deviation of the smoothing Gaussian in pixels.
+        kernel_size: Side of the Gaussian's window in pixels, odd.
+
+    Returns:
+        ``(B, 1, H, W)`` float32 in {0, 1}.
+    """
+    import kornia.filters
+
+    with torch.autocast(gray.device.type, enabled=False):
+        edges: Tensor
+        _, edges = kornia.filters.canny(gray.float(), low, high, (kernel_size, kernel_size), (sigma, sigma))
+    return (edges > 0).float()
+
+
+def sobel_gradients(image: Tensor) -> Tensor:
+    """Return the signed Sobel derivatives of each channel along x and y.
+
+    Args:
+        image: ``(B, C, H, W)`` floating point.
+
+    Returns:
+        ``(B, C, 2, H, W)`` float32 in values per pixel (the 3 x 3 kernel divided by 8).
+    """
+    import kornia.filters
+
+    with torch.autocast(image.device.type, enabled=False):
+        gradients: Tensor = kornia.filters.spatial_gradient(image.float(), mode="sobel", order=1)
+    return gradients

@@ -1,0 +1,173 @@
+"""Helpers of the data sets: folders in their usual places, labels from folders and list files."""
+
+from __future__ import annotations
+
+import os
+import re
+import tarfile
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from colorzoo.data.picture_table import Pictures
+from colorzoo.data.sources import Source, Sources, find_sources, tensor_of
+from colorzoo.errors import DataError
+
+Split = Literal["train", "val"]
+
+
+def missing(name: str, places: Iterable[Path], help_text: str) -> DataError:
+    """Return the one-line error for a missing part of a data set.
+
+    Args:
+        name: The part, with the name of its data set.
+        places: Expected locations.
+        help_text: How to get it.
+    """
+    return DataError(f"{name} not found; expected {' or '.join(map(str, places))}; {help_text}.")
+
+
+def require(name: str, places: Sequence[Path], help_text: str) -> Path:
+    """Return the first of several paths that exists, or raise `missing`."""
+    found = first_existing(places)
+    if found is None:
+        raise missing(name, places, help_text)
+    return found
+
+
+def first_existing(places: Iterable[Path]) -> Path | None:
+    """Return the first of several paths that exists, or None."""
+    return next((place for place in places if place.exists()), None)
+
+
+def below(root: Path, *names: str) -> list[Path]:
+    """Return ``root`` joined with each name."""
+    return [root / name for name in names]
+
+
+def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> Pictures:
+    """Return the pictures below a folder, labeled by the folder (or tar) directly below it.
+
+    Args:
+        folder: Contains one folder per class.
+        classes: Names of the classes in order; None sorts the folders by name.
+
+    Raises:
+        DataError: A picture is in none of these folders.
+    """
+    sources = find_sources(folder)
+    names = class_folders(folder) if classes is None else classes
+    number = {name: index for index, name in enumerate(names)}
+    labels = array("q")
+    for source in sources:
+        name = source.path.removeprefix(f"{folder}{os.sep}").split(os.sep, 1)[0].removesuffix(".tar")
+        if name not in number:
+            raise DataError(
+                f"{source.name!r} is in no folder of a class; expected {str(folder / 'CLASS' / 'picture')!r}."
+            )
+        labels.append(number[name])
+    return Pictures(sources, labels=tensor_of(labels, torch.int64))
+
+
+def class_folders(folder: Path) -> list[str]:
+    """Return the sorted names of the folders (or tars, without their suffix) directly below a folder."""
+    with os.scandir(folder) as entries:
+        return sorted(
+            entry.name.removesuffix(".tar")
+            for entry in entries
+            if entry.is_dir() or entry.name.endswith(".tar")
+        )
+
+
+def class_names(sources: Iterable[Source], root: Path) -> list[str]:
+    """Return the name of each picture's class, "" if it has none.
+
+    A plain file's class is its folder below ``root``. The class of a member of a WebDataset tar is the
+    content of the ``.cls`` member of the same key, or its folder inside the tar.
+
+    Args:
+        sources: The pictures.
+        root: The folder that contains them.
+    """
+    tars: dict[str, dict[str, str]] = {}
+    names = []
+    for source in sources:
+        if not source.member:
+            folder = os.path.relpath(os.path.dirname(source.path), root)  # noqa: PTH120 - called per picture
+            names.append("" if folder == "." else Path(folder).as_posix())
+            continue
+        if source.path not in tars:
+            tars[source.path] = _sidecar_classes(source.path)
+        folder = os.path.dirname(source.member).lstrip("./")  # noqa: PTH120
+        names.append(tars[source.path].get(_key(source.member), folder))
+    return names
+
+
+def from_list(file: Path, folder: Path) -> Pictures:
+    """Return the pictures and labels of a list file.
+
+    Args:
+        file: Lines of ``path/of/picture.jpg 17``; a leading slash is ignored.
+        folder: Folder that the paths are relative to.
+
+    Raises:
+        DataError: A line has another form, or the first picture does not exist.
+    """
+    labels = array("q")
+
+    def sources() -> Iterator[Source]:
+        with file.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.strip():
+                    continue
+                name, _, label = line.replace(",", " ").strip().rpartition(" ")
+                if not name or not label.isdigit():
+                    raise DataError(
+                        f"line {number} of {str(file)!r} is {line.strip()!r}; expected 'path.jpg 17'."
+                    )
+                labels.append(int(label))
+                yield Source(os.path.join(folder, name.strip().lstrip("/")))  # noqa: PTH118
+
+    found = Sources.of(sources(), folder)
+    if not found:
+        raise DataError(f"{str(file)!r} lists no picture; expected lines like 'a/abbey/1.jpg 0'.")
+    if not Path(found[0].path).is_file():
+        raise DataError(
+            f"{found[0].path!r}, the first picture of {str(file)!r}, does not exist; unpack the set there."
+        )
+    return Pictures(found, labels=tensor_of(labels, torch.int64))
+
+
+def read_lines(file: Path) -> list[str]:
+    """Return the lines of a small text file that are not blank."""
+    return [line for line in map(str.strip, file.read_text(encoding="utf-8").splitlines()) if line]
+
+
+def basename(source: Source) -> str:
+    """Return the file name of a picture without its folders."""
+    return os.path.basename(source.member or source.path)  # noqa: PTH119 - called per picture
+
+
+def file_number(name: str) -> int | None:
+    """Return the number at the end of a file name such as ``ILSVRC2012_val_00000293.JPEG``, or None."""
+    match = re.search(r"(\d+)\.\w+$", name)
+    return int(match[1]) if match else None
+
+
+def _sidecar_classes(tar: str) -> dict[str, str]:
+    """Return the content of the ``.cls`` members of a tar by their key."""
+    found = {}
+    with tarfile.open(tar, "r:") as archive:
+        for member in archive:
+            if member.isfile() and member.name.endswith(".cls") and (stream := archive.extractfile(member)):
+                found[_key(member.name)] = stream.read().decode("utf-8", "replace").strip()
+    return found
+
+
+def _key(member: str) -> str:
+    """Return the key of a WebDataset member: its path up to the first dot of its name."""
+    folder, name = os.path.split(member)
+    return f"{folder}/{name.partition('.')[0]}"

@@ -1,1 +1,0 @@
-"""The official layouts of published data sets: from a root folder to `Pictures`."""

@@ -1,0 +1,49 @@
+"""Choice of device, precision and engine."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+
+from colorzoo.errors import ColorzooError
+
+Precision = Literal["auto", "float32", "bfloat16", "int8"]
+"""int8 is for the engine onnxruntime alone."""
+Engine = Literal["torch", "onnxruntime"]
+ENGINES: tuple[Engine, ...] = get_args(Engine)
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device of a name; ``"auto"`` takes CUDA, then Apple's MPS, then the CPU.
+
+    Raises:
+        ColorzooError: The device is not available.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ColorzooError(f"device {name!r} is not available here; use auto, cpu, cuda or mps.") from error
+    return device
+
+
+def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """Return the dtype of a precision; ``"auto"`` takes bfloat16 if the hardware multiplies it."""
+    if precision != "auto":
+        return torch.bfloat16 if precision == "bfloat16" else torch.float32
+    fast = False
+    if device.type == "cuda":
+        fast = bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    elif device.type == "cpu":
+        fast = bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return torch.bfloat16 if fast else torch.float32
+
+
+def multiplies_matrices(dtype: torch.dtype) -> bool:
+    """Check whether the CPU has a unit for whole matrices of a dtype: Intel's AMX, for bfloat16."""
+    return dtype == torch.bfloat16 and bool(torch.cpu._is_amx_tile_supported())

@@ -1,0 +1,307 @@
+"""Export of models as graphs for other programs: ONNX, or torch.export; each is compared with its model.
+
+Both take batches of any number of pictures. The inputs are ``luma`` and then every tensor of the guidance
+that the model accepts, such as ``points_ab`` and ``points_mask`` (all zeros: no points). The outputs are the
+picture and, for a model that predicts one, the distribution over colors as ``logits``.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from colorzoo.card import ModelCard
+from colorzoo.color.bins import bin_centers
+from colorzoo.engines.samples import sample_guidance, sample_input
+from colorzoo.errors import ColorzooError
+from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import Guidance
+from colorzoo.model import ColoringModel
+from colorzoo.settings import flatten_arguments
+
+Graph = Callable[[Sequence[Tensor]], Mapping[str, Tensor]]
+"""Runs a written graph: from its inputs in order to its outputs by name."""
+Sample = tuple[Tensor, Guidance]
+"""Arguments of a model."""
+
+Format = Literal["onnx", "pt2"]
+
+TOLERANCE = 1e-4
+"""Largest accepted difference from the model, as a share of the full scale."""
+
+_FULL_SCALE: Mapping[str, float] = {"ab": 100.0, "rgb": 1.0}
+_CONVENTIONS = (
+    "luma: L in [0, 100] or a sketch in [0, 1]; ab in CIE units (D65); RGB in [0, 1]; softmax of logits: "
+    "shares of the bins"
+)
+# of height and width for torch.export, whose guards hold for what was traced without padding
+_MULTIPLE, _SMALLEST = 32, 64
+_TRACED: Mapping[Format, tuple[int, int]] = {"onnx": (61, 91), "pt2": (64, 96)}
+_CHECKED: Mapping[Format, tuple[tuple[int, int], ...]] = {
+    "onnx": ((64, 96), (37, 53), (128, 40)),
+    "pt2": ((96, 64), (64, 160)),
+}
+_SIZES: Mapping[Format, str] = {
+    "onnx": "any height and width",
+    "pt2": f"height and width in multiples of {_MULTIPLE} from {_SMALLEST} on",
+}
+
+
+@dataclass(frozen=True)
+class ExportedGraph:
+    """Summary of an exported graph.
+
+    Attributes:
+        path: The file.
+        inputs: Names of the graph's inputs, in order.
+        outputs: Names of its outputs, in order.
+        sizes: Picture sizes that it accepts, in words.
+        differences: Largest difference from the model by height and width, as a share of the full scale.
+    """
+
+    path: Path
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    sizes: str
+    differences: Mapping[tuple[int, int], float]
+
+
+class _TensorModel(nn.Module):
+    """A model whose guidance is a list of tensors, as graphs need it.
+
+    Args:
+        model: The model.
+        template: Guidance with the kinds and fields that the tensors fill, in order.
+    """
+
+    def __init__(self, model: ColoringModel, template: Guidance) -> None:
+        super().__init__()
+        self.model, self.template = model, template
+
+    def forward(self, luma: Tensor, tensors: list[Tensor]) -> dict[str, Tensor]:
+        return _outputs_of(self.model, (luma, fill_guidance(self.template, tensors)))
+
+
+def _outputs_of(model: ColoringModel, sample: Sample) -> dict[str, Tensor]:
+    """Return the outputs of a model's graph: the picture, and the logits of a color distribution."""
+    prediction = model(*sample)
+    found: dict[str, Tensor] = {model.output_kind: prediction.colors}
+    logits = prediction.color_logits
+    return found if logits is None else {**found, "logits": logits}
+
+
+def export_model(
+    card: ModelCard, out: Path, *, weights: str | Path | None = "default", **hparams: Any
+) -> ExportedGraph:
+    """Write a model as a graph, whole or not at all, and compare it with the model.
+
+    Args:
+        card: The model's card.
+        out: File to write; its extension chooses the format, ``.onnx`` or ``.pt2``.
+        weights: See `create_model`; None exports random weights.
+        **hparams: See `create_model`.
+
+    Raises:
+        ColorzooError: The extension is another, the model cannot be exported or is untrained, or a package is
+            missing.
+    """
+    kind = _format(out)
+    if "export" in card.limits:
+        raise ColorzooError(f"{card.name} cannot be exported: its answer is no graph of tensors.")
+    if kind == "onnx":
+        require_onnx()
+    model = create_coloring_model(card.name, weights, **hparams)
+    if weights is not None and not model.trained:
+        raise ColorzooError(f"{card.name} is not exported with random weights; fetch or name its weights.")
+    traced = _sample(card, _TRACED[kind], seed=0)
+    others = [_sample(card, size, seed=1, batch=1) for size in _CHECKED[kind]]
+    return write_graph(model, traced, others, out, {"model": card.name, "paper": card.paper})
+
+
+def write_graph(
+    model: ColoringModel, traced: Sample, others: Sequence[Sample], out: Path, metadata: Mapping[str, str]
+) -> ExportedGraph:
+    """Write a graph, whole or not at all, and compare it with the model.
+
+    Args:
+        model: In evaluation mode, on the CPU.
+        traced: Two pictures with all the guidance that the graph is to take.
+        others: Samples to compare, one picture each, of other sizes than the traced ones.
+        out: File to write, ``.onnx`` or ``.pt2``.
+        metadata: Entries to add to the file's metadata.
+    """
+    inputs = ("luma", *guidance_tensors(traced[1]))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporters, about themselves
+        part = Path(folder) / out.name
+        program = trace(model, *traced)
+        with torch.inference_mode():
+            outputs = _outputs_of(model, traced)
+        write = _write_onnx if _format(out) == "onnx" else _write_pt2
+        graph = write(program, part, inputs, tuple(outputs), {**metadata, **_metadata(model, outputs)})
+        sizes = [(sample[0].shape[-2], sample[0].shape[-1]) for sample in others]
+        differences = [_difference(model, graph, sample) for sample in others]
+        part.replace(out)
+    found = dict(zip(sizes, differences, strict=True))
+    return ExportedGraph(out, inputs, tuple(outputs), _SIZES[_format(out)], found)
+
+
+@torch.no_grad()
+def trace(model: ColoringModel, luma: Tensor, guidance: Guidance) -> ExportedProgram:
+    """Return the graph of a model with dynamic batch size, height and width.
+
+    Args:
+        model: The model, in evaluation mode.
+        luma: ``(2, 1, H, W)``; a batch of 1 would become a constant of the graph.
+        guidance: All kinds that the graph is to take.
+    """
+    tensors = list(guidance_tensors(guidance).values())
+    shapes = [_dynamic(luma), [_dynamic(tensor) for tensor in tensors]]
+    return torch.export.export(_TensorModel(model, guidance), (luma, tensors), dynamic_shapes=shapes)
+
+
+def guidance_tensors(guidance: Guidance) -> dict[str, Tensor]:
+    """Return all tensors of a guidance, such as ``points_ab``, in the order of its kinds and their fields."""
+    found: dict[str, Any] = {}
+    for name in guidance.kinds():
+        kind = getattr(guidance, name)
+        found |= {f"{name}_{field.name}": getattr(kind, field.name) for field in fields(kind)}
+    return {name: value for name, value in found.items() if isinstance(value, Tensor)}
+
+
+def fill_guidance(template: Guidance, tensors: list[Tensor]) -> Guidance:
+    """Return guidance like ``template`` with other tensors, the inverse of `guidance_tensors`."""
+    left = iter(tensors)
+    filled = {}
+    for name in template.kinds():
+        kind = getattr(template, name)
+        given = [field.name for field in fields(kind) if isinstance(getattr(kind, field.name), Tensor)]
+        filled[name] = replace(kind, **{field: next(left) for field in given})
+    return Guidance(**filled)
+
+
+def _dynamic(tensor: Tensor) -> dict[int, Any]:
+    return {0: Dim.AUTO, 2: Dim.AUTO, 3: Dim.AUTO} if tensor.ndim == 4 else {0: Dim.AUTO}
+
+
+def _write_pt2(
+    program: ExportedProgram,
+    path: Path,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    metadata: Mapping[str, str],
+) -> Graph:
+    metadata = {**metadata, "inputs": ",".join(inputs), "outputs": ",".join(outputs)}
+    torch.export.save(program, path, extra_files={"colorzoo.json": json.dumps(metadata, sort_keys=True)})
+    module = torch.export.load(path).module()
+    return lambda tensors: dict(module(tensors[0], list(tensors[1:])))
+
+
+def _write_onnx(
+    program: ExportedProgram,
+    path: Path,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    metadata: Mapping[str, str],
+) -> Graph:
+    graph = torch.onnx.export(
+        program.run_decompositions(),  # the exporter supports attention of four axes only
+        input_names=list(inputs),
+        output_names=list(outputs),
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+    assert graph is not None, "torch.onnx.export returns a program unless it is given a file"
+    graph.model.metadata_props.update(metadata)
+    graph.save(path)
+    return load_onnx(path, inputs)
+
+
+def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
+    """Open an ONNX file; it runs on as many threads as torch does.
+
+    Args:
+        path: The file.
+        inputs: Names of the tensors that it will be given, in order; the graph may lack one without effect.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3  # errors only
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    used = [value.name for value in session.get_inputs()]
+    outputs = [value.name for value in session.get_outputs()]
+
+    def run(tensors: Sequence[Tensor]) -> Mapping[str, Tensor]:
+        given = dict(zip(inputs, tensors, strict=True))
+        found = session.run(outputs, {name: given[name].contiguous().numpy() for name in used})
+        return dict(zip(outputs, map(torch.from_numpy, found), strict=True))
+
+    return run
+
+
+def _difference(model: ColoringModel, graph: Graph, sample: Sample) -> float:
+    """Return the largest difference between graph and model on one picture, as a share of the full scale."""
+    luma, guidance = sample
+    with torch.inference_mode():
+        expected = _outputs_of(model, sample)
+        found = graph([luma, *guidance_tensors(guidance).values()])
+    differences = []
+    for name, value in expected.items():
+        scale = _FULL_SCALE.get(name) or max(1.0, float(value.abs().max()))
+        differences.append(float((found[name] - value).abs().max()) / scale)
+    return max(differences)
+
+
+def _sample(card: ModelCard, size: tuple[int, int], *, seed: int, batch: int = 2) -> Sample:
+    """Return contiguous random inputs, as torch.export guards the strides that it traces."""
+    luma = sample_input(card.input, size, batch=batch, seed=seed).contiguous()
+    guidance = sample_guidance(card.guidance, size, batch=batch, seed=seed)
+    tensors = [tensor.contiguous() for tensor in guidance_tensors(guidance).values()]
+    return luma, fill_guidance(guidance, tensors)
+
+
+def _metadata(model: ColoringModel, outputs: Mapping[str, Tensor]) -> dict[str, str]:
+    """Return the metadata of a graph; with a distribution, also the colors of its bins."""
+    hparams = json.dumps(flatten_arguments(type(model), model.hparams), sort_keys=True, default=str)
+    metadata = {"hparams": hparams, "conventions": _CONVENTIONS}
+    if "logits" not in outputs:
+        return metadata
+    centers, in_hull = bin_centers(outputs["logits"].shape[1])
+    bins = {"bins": centers.tolist(), "bins_shown": in_hull.int().tolist()}
+    return metadata | {name: json.dumps(values) for name, values in bins.items()}
+
+
+def _format(out: Path) -> Format:
+    if out.suffix == ".onnx":
+        return "onnx"
+    if out.suffix == ".pt2":
+        return "pt2"
+    raise ColorzooError(f"{out}: the ending chooses the format; expected .onnx or .pt2 (torch.export)")
+
+
+def require_onnx() -> None:
+    """Check that ONNX files can be written and run.
+
+    Raises:
+        ColorzooError: A package is missing.
+    """
+    try:
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ColorzooError(
+            f"ONNX needs the package {error.name}: python -m pip install 'colorzoo[export]'"
+        ) from error

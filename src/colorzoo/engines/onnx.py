@@ -1,0 +1,166 @@
+"""ONNX Runtime in place of torch, with graphs that are made once and cached.
+
+A graph takes one set of guidance tensors, so each set gets its own: no guidance is lost, and absent guidance
+costs nothing. Graphs are stored in the user's cache under a hash of all that decides them: weights, settings,
+guidance, versions. Each is compared with the model before it is stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import fields, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import Tensor
+
+from colorzoo.engines.digest import model_digest
+from colorzoo.engines.export import (
+    TOLERANCE,
+    Graph,
+    Sample,
+    fill_guidance,
+    guidance_tensors,
+    load_onnx,
+    require_onnx,
+    write_graph,
+)
+from colorzoo.engines.samples import sample_input
+from colorzoo.errors import ColorzooError, GuidanceError
+from colorzoo.guidance import Guidance
+from colorzoo.model import ColoringModel
+from colorzoo.prediction import AbPrediction, Prediction, RgbPrediction
+from colorzoo.registry import list_models, model_card
+from colorzoo.weights.catalog import cache_home
+
+_TRACED = (61, 91)  # odd, so that padding is in the graph
+_CHECKED = ((64, 96), (37, 53))
+
+
+class OnnxModel:
+    """A model run by ONNX Runtime on the CPU, with the same answers.
+
+    Args:
+        model: In evaluation mode, on the CPU.
+        name: Registered name, or that of the class.
+
+    Raises:
+        ColorzooError: No graph can be made of the model, or a package is missing.
+    """
+
+    def __init__(self, model: ColoringModel, name: str) -> None:
+        if name in list_models() and "export" in model_card(name).limits:
+            raise ColorzooError(
+                f"{name} runs on torch only: no graph can be made of it; leave out the engine onnxruntime."
+            )
+        require_onnx()
+        self._model, self._name = model, name
+        self._digest = model_digest(model, torch.__version__).hex()
+        self._graphs: dict[str, Graph] = {}
+        self._failed: dict[str, str] = {}
+
+    def __call__(self, luma: Tensor, guidance: Guidance) -> Prediction:
+        """Color a batch.
+
+        Raises:
+            GuidanceError: A setting of the guidance is no tensor, which a graph cannot take.
+            ColorzooError: No graph can be made, or its answers differ from the model's.
+        """
+        unused = [kind for kind in guidance.kinds() if kind not in self._model.accepts]
+        given = replace(guidance, **dict.fromkeys(unused))
+        _refuse_settings(given)
+        key = self._key(given)
+        if key in self._failed:
+            raise ColorzooError(self._failed[key])
+        if key not in self._graphs:
+            self._graphs[key] = self._graph(key, given)
+        found = dict(self._graphs[key]([luma, *guidance_tensors(given).values()]))
+        if self._model.output_kind == "rgb":
+            return RgbPrediction(rgb=found.pop("rgb"), extras=found)
+        return AbPrediction(ab=found.pop("ab"), extras=found)
+
+    def _key(self, given: Guidance) -> str:
+        """Return the key of the graph for this guidance: maps may have any size, other tensors may not."""
+        tensors = guidance_tensors(given).items()
+        shapes = [(name, None if t.ndim == 4 else tuple(t.shape[1:])) for name, t in tensors]
+        text = json.dumps([self._digest, *shapes])
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    def _graph(self, key: str, given: Guidance) -> Graph:
+        """Open the cached graph; make it if there is none that can be read."""
+        path = cache_home() / "graphs" / f"{self._name}-{key}.onnx"
+        inputs = ["luma", *guidance_tensors(given)]
+        if path.is_file():
+            # onnxruntime raises its own classes; a damaged graph is made again
+            with suppress(Exception):
+                return load_onnx(path, inputs)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(dir=path.parent, prefix=f".{key}.") as folder:
+                self._make(Path(folder) / path.name, given).replace(path)
+        except ColorzooError as error:  # it would fail for every other picture with such guidance
+            self._failed[key] = str(error)
+            raise
+        except OSError as error:
+            raise ColorzooError(
+                f"{path.parent}: the graph cannot be kept there ({error.strerror}); COLORZOO_HOME names "
+                "another folder"
+            ) from error
+        return load_onnx(path, inputs)
+
+    def _make(self, path: Path, given: Guidance) -> Path:
+        """Write the graph for this guidance; see `__call__`."""
+        traced = self._sample(given, _TRACED, 2)
+        others = [self._sample(given, size, 1) for size in _CHECKED]
+        try:
+            made = write_graph(self._model, traced, others, path, {"model": self._name})
+        except OSError:
+            raise
+        except Exception as error:  # torch and onnxscript raise many classes for unsupported operations
+            kinds = " and ".join(given.kinds()) or "no guidance"
+            raise ColorzooError(
+                f"{self._name} with {kinds} runs on torch only: no graph could be made of it "
+                f"({str(error).strip().splitlines()[0][:200]}); leave out the engine onnxruntime."
+            ) from error
+        if (difference := max(made.differences.values())) > TOLERANCE:
+            raise ColorzooError(
+                f"{self._name} runs on torch only: its graph differs by {difference:.1e} of the full scale; "
+                "leave out the engine onnxruntime."
+            )
+        return path
+
+    def _sample(self, given: Guidance, size: tuple[int, int], batch: int) -> Sample:
+        """Return pictures of a size, with guidance of the given kinds and fields."""
+        luma = sample_input(self._model.input_kind, size, batch=batch).contiguous()
+        tensors = []
+        for name, tensor in guidance_tensors(given).items():
+            shape = (size[0] + 8, size[1] - 4) if name.startswith("exemplar") else size
+            one = _resized(tensor[:1], shape) if tensor.ndim == 4 else tensor[:1]
+            tensors.append(one.repeat(batch, *[1] * (one.ndim - 1)).contiguous())
+        return luma, fill_guidance(given, tensors)
+
+
+def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize maps of any dtype by nearest neighbor."""
+    rows, columns = (torch.arange(new) * old // new for new, old in zip(size, maps.shape[-2:], strict=True))
+    return maps[..., rows[:, None], columns]
+
+
+def _refuse_settings(given: Guidance) -> None:
+    """Refuse settings that are no tensors, and so would become constants of the graph.
+
+    Raises:
+        GuidanceError: There is such a setting.
+    """
+    for name in given.kinds():
+        kind = getattr(given, name)
+        for field in fields(kind):
+            value = getattr(kind, field.name)
+            if not isinstance(value, Tensor) and value != field.default:
+                raise GuidanceError(
+                    f"{name}.{field.name} = {value} is not in the graph, which only has {field.default}; "
+                    "leave out the engine onnxruntime."
+                )

@@ -1,0 +1,167 @@
+"""Evaluation of single pictures: every method colors them, and every result is measured and cached."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from colorzoo.errors import PictureError
+from colorzoo.evaluation.cache import REFERENCE, TRUE_PICTURE, Cache, Entry
+from colorzoo.evaluation.measures import Bleeding, Measure, PictureResult
+from colorzoo.evaluation.methods import Method
+from colorzoo.evaluation.pictures import Item, Truth, read_truth
+from colorzoo.evaluation.protocol import Protocol, UserChoice
+from colorzoo.guidance import Guidance
+from colorzoo.simulation import ColoredPicture, SimulatedUser, TargetPicture, Turn, make_user, play
+
+THUMBNAIL = 128  # pixels of the longer side
+_QUALITY = 80
+
+
+class StageTimer:
+    """Processor seconds of named stages; time in a nested stage counts for the nested one only."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._open: list[str] = []
+        self._since = time.process_time()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of the block to ``name``."""
+        self._add()
+        self._open.append(name)
+        try:
+            yield
+        finally:
+            self._add()
+            self._open.pop()
+
+    def _add(self) -> None:
+        now = time.process_time()
+        if self._open:
+            name = self._open[-1]
+            self.seconds[name] = self.seconds.get(name, 0.0) + now - self._since
+        self._since = now
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Evaluates pictures with all methods; ``counts`` are the numbers of interactions."""
+
+    protocol: Protocol
+    methods: Sequence[Method]
+    measures: Sequence[Measure]
+    counts: tuple[int, ...]
+    cache: Cache
+    device: torch.device
+    timer: StageTimer
+
+    def evaluate(self, item: Item) -> None:
+        """Evaluate one picture with all methods; results in the cache are not computed again."""
+        with self.timer.stage("cache"):
+            keys = [output.key for measure in self.measures for output in measure.outputs]
+            entries = [(method, self.cache.read(method.key, item.key)) for method in self.methods]
+            missing = [pair for pair in entries if pair[1].lacks(self.counts_of(pair[0]), keys)]
+        if not missing:
+            return
+        try:
+            with self.timer.stage("read pictures"):
+                truth = read_truth(item, self.protocol, self.device)
+        except PictureError as error:
+            for method, _ in missing:
+                self.cache.write(method.key, item.key, Entry(skipped=str(error)))
+            return
+        for method, entry in missing:
+            try:
+                self._color(method, item, truth, entry)
+            except PictureError as error:
+                entry = Entry(skipped=str(error))
+            with self.timer.stage("cache"):
+                self.cache.write(method.key, item.key, entry)
+
+    def counts_of(self, method: Method) -> tuple[int, ...]:
+        """Return the numbers of interactions of a method: 0 if it does not accept the user's guidance."""
+        return self.counts if self.user_of(method) else (0,)
+
+    def user_of(self, method: Method) -> SimulatedUser | None:
+        """Return the user who guides a method, or None if it does not accept that guidance."""
+        user = _make_user(self.protocol.user)
+        return user if user is not None and user.kind in method.accepts else None
+
+    def _color(self, method: Method, item: Item, truth: Truth, entry: Entry) -> None:
+        """Fill an entry with the results of one method."""
+        entry.gray = truth.is_gray
+        scene = truth.sketch_scene if method.input_kind == "sketch" else truth.gray_scene
+        with self.timer.stage("networks"):
+            painter = method.painter(item, truth)
+
+        def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
+            with self.timer.stage("networks"):
+                return painter(scene, guidance)
+
+        with self.timer.stage("users"):
+            user = self.user_of(method)
+            model = method.module() if user is not None else None
+            counts = sorted({0, *self.counts_of(method)})
+            background = self._background_guidance(method, scene)
+            turns = list(play(paint, user, scene, counts, model=model, background=background))
+        bleeding = Bleeding(turns[0].result, truth)  # the turn without interactions
+        wanted = self.counts_of(method)
+        for turn in turns:
+            if turn.count in wanted:
+                self._measure(entry, turn, truth, bleeding)
+        with self.timer.stage("thumbnails"):
+            entry.thumbnails[wanted[-1]] = thumbnail(turns[-1].result.rgb)
+            entry.thumbnails[TRUE_PICTURE] = thumbnail(truth.rgb)
+            if truth.reference is not None:
+                entry.thumbnails[REFERENCE] = thumbnail(truth.reference)
+
+    def _background_guidance(self, method: Method, scene: TargetPicture) -> Guidance | None:
+        """Return the guidance of the background user, or None if there is none for this method."""
+        choice = self.protocol.background
+        user = _make_user(choice)
+        if choice is None or user is None or user.kind not in method.accepts:
+            return None
+        nothing = ColoredPicture(scene.rgb, scene.ab)  # a background user does not look at results
+        return user.begin(scene, nothing, method.module())(choice.count, nothing).guidance
+
+    def _measure(self, entry: Entry, turn: Turn, truth: Truth, bleeding: Bleeding) -> None:
+        """Add the measures of one result that are missing in the entry."""
+        moments = entry.moments.setdefault(turn.count, {})
+        features = entry.features.setdefault(turn.count, {})
+        result = PictureResult(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance)
+        for measure in self.measures:
+            keys = [output.key for output in measure.outputs]
+            if all(key in moments or key in features for key in keys):
+                continue
+            with self.timer.stage(f"measure {measure.name}"), torch.inference_mode():
+                values = measure.run(result)
+            for key, value in zip(keys, values, strict=True):
+                if measure.features:
+                    features[key] = np.asarray(value, dtype=np.float32)
+                else:
+                    moments[key] = value
+        entry.given[turn.count] = turn.interactions
+
+
+def thumbnail(rgb: Tensor) -> bytes:
+    """Return a small JPEG of ``(1, 3, H, W)`` in [0, 1]."""
+    levels = (rgb[0].clamp(0, 1) * 255 + 0.5).byte().permute(1, 2, 0).cpu().numpy()
+    image = Image.fromarray(levels)
+    image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=_QUALITY)
+    return stream.getvalue()
+
+
+def _make_user(choice: UserChoice | None) -> SimulatedUser | None:
+    return None if choice is None else make_user(choice.name, **choice.options)

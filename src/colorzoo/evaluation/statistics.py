@@ -1,0 +1,221 @@
+"""Statistics over pictures: moments, numbers made from their sums, and intervals by a seeded bootstrap.
+
+Each result of a picture becomes a short vector of *moments*. Moments of pictures are added, and the
+``finish`` of an `Output` makes the number from the sum; so a bootstrap over pictures is a product of
+matrices, for pooled numbers, too.
+
+One draw of resamples serves all numbers, methods and comparisons. `scipy.stats.bootstrap` draws anew for
+every number and gathers rows: its intervals are the same but for the draw, and take tens of times as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from colorzoo.metrics import ab_error
+from colorzoo.metrics.psnr import decibels
+
+Moments = NDArray[np.float64]
+Weights = NDArray[np.float64]
+Better = Literal["higher", "lower", "neither"]
+Finish = Callable[[Moments], Moments]
+LEVEL = 0.95  # of the intervals
+
+
+@dataclass(frozen=True)
+class Output:
+    """Definition of a number.
+
+    Attributes:
+        key: Name with the details of its computation: space, truncation, network (reports add the resize).
+        title: Column heading.
+        unit: ``dB``, ``%`` or nothing.
+        better: The better direction.
+        finish: Function from ``(..., k)`` summed moments to ``(...)`` numbers.
+        digits: Number of decimals in tables.
+        per_picture: True if a single picture has this number.
+        detail: True for a part of another number, which is left out of curves and comparisons.
+    """
+
+    key: str
+    title: str
+    unit: str
+    better: Better
+    finish: Finish
+    digits: int = 3
+    per_picture: bool = True
+    detail: bool = False
+
+
+def mean(moments: Moments) -> Moments:
+    """Return the mean from ``(sum, exact, count)``; infinite if all pictures are exact, NaN without any."""
+    total, exact, count = moments[..., 0], moments[..., 1], moments[..., -1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        result = total / count
+    return np.where(count > 0, result, np.where(exact > 0, np.inf, np.nan))
+
+
+def absolute_mean(moments: Moments) -> Moments:
+    """Return the absolute value of `mean`."""
+    return np.abs(mean(moments))
+
+
+def root_mean(moments: Moments) -> Moments:
+    """Return the square root of `mean`."""
+    return np.sqrt(mean(moments))
+
+
+def decibels_of_mean(peak: float) -> Finish:
+    """Return the function from moments of squared errors to a pooled PSNR."""
+    return lambda moments: decibels(torch.from_numpy(mean(moments)), peak).numpy()
+
+
+def area_under_curve(moments: Moments) -> Moments:
+    """Return the area under the curve from a histogram over tolerances, then (exact, count); see `AbAUC`."""
+    return ab_error.area_under_curve(torch.from_numpy(moments[..., :-2])).numpy()
+
+
+def no_finish(moments: Moments) -> Moments:
+    """Return NaN for a number that no sum of moments gives (FID); see `colorzoo.evaluation.summary`."""
+    return np.full(moments.shape[:-1], np.nan)
+
+
+def value_moments(value: float) -> list[float]:
+    """Return the moments ``(sum, exact, count)`` of a value; infinite counts as exact, NaN is left out."""
+    if np.isnan(value):
+        return [0.0, 0.0, 0.0]
+    return [0.0, 1.0, 0.0] if np.isinf(value) else [float(value), 0.0, 1.0]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval.
+
+    Attributes:
+        value: The number over all pictures.
+        low: Lower end of the interval; NaN if there is none.
+        high: Upper end.
+    """
+
+    value: float
+    low: float = float("nan")
+    high: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Difference of two methods on the same pictures.
+
+    Attributes:
+        estimate: First minus second.
+        p_value: Two-sided p-value of the bootstrap: twice the share of resamples on the other side of 0.
+        pictures: Number of pictures that have the number under both methods.
+    """
+
+    estimate: Estimate
+    p_value: float
+    pictures: int
+
+
+def bootstrap_weights(pictures: int, resamples: int, seed: int) -> Weights:
+    """Return ``(resamples, pictures)``, the number of times that each picture is in each resample."""
+    generator = np.random.default_rng(seed)
+    share = np.full(pictures, 1 / pictures)
+    return generator.multinomial(pictures, share, size=resamples).astype(np.float64)
+
+
+def estimate(moments: Moments, finish: Finish, weights: Weights) -> Estimate:
+    """Return a number and its percentile interval.
+
+    Args:
+        moments: ``(N, k)``.
+        finish: Function from summed moments to the number.
+        weights: ``(R, N)`` from `bootstrap_weights`.
+    """
+    value = float(finish(moments.sum(0)))
+    if len(moments) < 2 or not np.isfinite(value):
+        return Estimate(value)
+    return Estimate(value, *_interval(finish(weights @ moments)))
+
+
+def difference(one: Moments, other: Moments, finish: Finish, weights: Weights) -> Difference:
+    """Compare two methods on the pictures that have the number under both.
+
+    Args:
+        one: ``(N, k)`` moments of the first method.
+        other: ``(N, k)`` moments of the second, of the same pictures in the same order.
+        finish: Function from summed moments to the number.
+        weights: ``(R, N)`` from `bootstrap_weights`.
+    """
+    # a picture without the number has 0 in its last two moments, exact and count
+    both = np.asarray(one[:, -2:].any(1) & other[:, -2:].any(1))
+    one, other = one * both[:, None], other * both[:, None]
+    with np.errstate(invalid="ignore"):  # infinite minus infinite
+        value = float(finish(one.sum(0)) - finish(other.sum(0)))
+    if both.sum() < 2 or not np.isfinite(value):
+        return Difference(Estimate(value), float("nan"), int(both.sum()))
+    differences = finish(weights @ one) - finish(weights @ other)
+    differences = differences[np.isfinite(differences)]
+    # plus one, so that no p-value is below the resolution of the resamples
+    below = (1 + (differences <= 0).sum()) / (1 + len(differences))
+    above = (1 + (differences >= 0).sum()) / (1 + len(differences))
+    p_value = min(1.0, 2 * float(min(below, above)))
+    return Difference(Estimate(value, *_interval(differences)), p_value, int(both.sum()))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values adjusted for multiple comparisons (Holm 1979); NaN stays NaN."""
+    adjusted = [float("nan")] * len(p_values)
+    order = sorted((p, index) for index, p in enumerate(p_values) if not np.isnan(p))
+    largest = 0.0
+    for rank, (p, index) in enumerate(order):
+        largest = max(largest, min(1.0, p * (len(order) - rank)))
+        adjusted[index] = largest
+    return adjusted
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Interactions needed to reach a target quality.
+
+    Attributes:
+        interactions: Smallest number that reaches it, mean over the pictures that do.
+        share: Share of pictures that reach it within the largest number tried.
+    """
+
+    interactions: Estimate
+    share: Estimate
+
+
+def interactions_to_target(
+    values: NDArray[np.float64], interactions: NDArray[np.int64], target: float, weights: Weights
+) -> Reach:
+    """Return the number of interactions that pictures need for a target quality.
+
+    Args:
+        values: ``(N, K)`` quality after each tried number; higher is better, NaN never reaches the target.
+        interactions: ``(N, K)`` number of interactions that the user made.
+        target: Quality to reach.
+        weights: ``(R, N)`` from `bootstrap_weights`.
+    """
+    good = values >= target
+    reached = good.any(1)
+    needed = interactions[np.arange(len(values)), good.argmax(1)]
+    zeros = np.zeros(len(values))
+    moments = np.stack([needed * reached, zeros, reached], axis=1).astype(np.float64)
+    shares = np.stack([reached, zeros, np.ones(len(values))], axis=1).astype(np.float64)
+    return Reach(estimate(moments, mean, weights), estimate(shares, mean, weights))
+
+
+def _interval(values: Moments) -> tuple[float, float]:
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return float("nan"), float("nan")
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)

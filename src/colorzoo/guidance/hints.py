@@ -1,0 +1,193 @@
+"""Hints as immutable batches of tensors, one class per kind; `colorzoo.guidance.Guidance` holds any of them.
+
+All maps have the picture's height and width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from colorzoo.errors import GuidanceError
+
+
+@dataclass(frozen=True)
+class TensorFields:
+    """Base of all hints: a dataclass of tensors that can be moved and sliced."""
+
+    def to(self, device: torch.device | str) -> Self:
+        """Return a copy with all tensors, nested ones included, on ``device``."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{k: v.to(device) for k, v in values.items() if hasattr(v, "to")})
+
+    def __getitem__(self, index: slice) -> Self:
+        """Return the pictures ``index`` of the batch."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(
+            self, **{k: v[index] for k, v in values.items() if isinstance(v, Tensor | TensorFields)}
+        )
+
+
+@dataclass(frozen=True)
+class Points(TensorFields):
+    """Colors at some pixels (Zhang et al. 2017).
+
+    Attributes:
+        ab: ``(B, 2, H, W)`` in CIE units; ignored where ``mask`` is 0.
+        mask: ``(B, 1, H, W)`` in {0, 1}.
+        luma: ``(B, 1, H, W)`` lightness in [0, 100] of the chosen colors, or None.
+        exact: ``(B, 1, H, W)``, 1 where ab is used unchanged; elsewhere the color of that ``luma`` and ab was
+            chosen, which has another ab at the picture's lightness. None: 1 everywhere.
+    """
+
+    ab: Tensor
+    mask: Tensor
+    luma: Tensor | None = None
+    exact: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        batch, _, height, width = _check_map("Points.ab", self.ab, 2)
+        if _check_map("Points.mask", self.mask, 1) != (batch, 1, height, width):
+            raise GuidanceError(
+                f"Points.ab {tuple(self.ab.shape)} and Points.mask {tuple(self.mask.shape)} must have "
+                "the same batch, height and width."
+            )
+
+    @classmethod
+    def none(cls, like: Tensor) -> Self:
+        """Return empty points for pictures ``(B, C, H, W)``."""
+        batch, _, height, width = like.shape
+        return cls(like.new_zeros(batch, 2, height, width), like.new_zeros(batch, 1, height, width))
+
+
+@dataclass(frozen=True)
+class Scribbles(TensorFields):
+    """Strokes without color, drawn along edges where color bleeds (Kim et al. 2021).
+
+    Attributes:
+        mask: ``(B, 1, H, W)`` in {0, 1}.
+    """
+
+    mask: Tensor
+
+    def __post_init__(self) -> None:
+        _check_map("Scribbles.mask", self.mask, 1)
+
+
+@dataclass(frozen=True)
+class Regions(TensorFields):
+    """Regions in the order in which a model proposes them (Cho et al. 2023).
+
+    Attributes:
+        index: ``(B, 1, H, W)`` int64, the region of each pixel.
+        rgb: ``(B, N, 3)`` in [0, 1], the color of each region.
+        given: ``(B, N)`` in {0, 1}, the regions that the user has colored.
+        segments: ``(B, 1, H, W)`` int64, the model's finer segmentation that the regions consist of, or None.
+    """
+
+    index: Tensor
+    rgb: Tensor
+    given: Tensor
+    segments: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        _check_map("Regions.index", self.index, 1)
+
+
+@dataclass(frozen=True)
+class Exemplar(TensorFields):
+    """A reference picture whose colors to use; its size may differ from the target's.
+
+    Attributes:
+        rgb: ``(B, 3, H', W')`` in [0, 1].
+        look: ``(B, R, C)``, features of the exemplar, or a mix of several, for models that use only a few
+            numbers: moments (Xu et al. 2020) or an embedding (Zhao et al. 2021). None: computed from ``rgb``.
+        alpha: Strength of the exemplar in such a model, 0 to 1.
+    """
+
+    rgb: Tensor
+    look: Tensor | None = None
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_map("Exemplar.rgb", self.rgb, 3)
+
+    def look_by(self, compute: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return `look` if given, else ``compute(rgb)``."""
+        return compute(self.rgb) if self.look is None else self.look
+
+    @classmethod
+    def of_look(cls, look: Tensor, alpha: float = 1.0) -> Self:
+        """Return an exemplar with `look` ``(B, R, C)`` alone; its picture is one black pixel."""
+        return cls(look.new_zeros(len(look), 3, 1, 1), look, alpha)
+
+
+@dataclass(frozen=True)
+class GlobalStatistics(TensorFields):
+    """Statistics of the whole picture (Zhang et al. 2017, Global Hints).
+
+    Attributes:
+        histogram: ``(B, 313)`` shares of the in-gamut bins, or None.
+        saturation: ``(B, 1)`` mean HSV saturation in [0, 1], or None.
+    """
+
+    histogram: Tensor | None = None
+    saturation: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class ClassMap(TensorFields):
+    """A class per pixel, for models that transfer colors within classes (Chen et al. 2023).
+
+    Attributes:
+        target: ``(B, 1, H, W)`` int64, classes of the picture.
+        exemplar: ``(B, 1, H', W')`` int64, classes of the reference, or None.
+    """
+
+    target: Tensor
+    exemplar: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        _check_map("ClassMap.target", self.target, 1)
+
+
+@dataclass(frozen=True)
+class Boxes(TensorFields):
+    """Bounding boxes of objects (Su et al. 2020).
+
+    Attributes:
+        corners: ``(B, N, 4)``: left, top, right, bottom, relative to the picture's width and height.
+        given: ``(B, N)`` in {0, 1}, the boxes that exist; pictures with fewer are padded.
+    """
+
+    corners: Tensor
+    given: Tensor
+
+    def __post_init__(self) -> None:
+        if self.corners.ndim != 3 or self.corners.shape[2] != 4:
+            raise GuidanceError(f"Boxes.corners must have shape (B, N, 4), got {tuple(self.corners.shape)}.")
+        if self.given.shape != self.corners.shape[:2]:
+            raise GuidanceError(
+                f"Boxes.given must have shape {tuple(self.corners.shape[:2])}, got {tuple(self.given.shape)}."
+            )
+
+    @classmethod
+    def of(cls, corners: Sequence[Tensor]) -> Self:
+        """Pad and stack the relative boxes of several pictures, ``(K, 4)`` each; K may differ."""
+        count = max((len(each) for each in corners), default=0)
+        padded = torch.zeros(len(corners), count, 4)
+        given = torch.zeros(len(corners), count)
+        for row, each in enumerate(corners):
+            padded[row, : len(each)], given[row, : len(each)] = each.float().cpu(), 1
+        return cls(padded, given)
+
+
+def _check_map(name: str, value: Tensor, channels: int) -> tuple[int, int, int, int]:
+    if value.ndim != 4 or value.shape[1] != channels:
+        raise GuidanceError(f"{name} must have shape (B, {channels}, H, W), got {tuple(value.shape)}.")
+    batch, _, height, width = value.shape
+    return batch, channels, height, width

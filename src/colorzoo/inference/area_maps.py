@@ -1,0 +1,230 @@
+"""Areas of a recipe as maps at the network's size: soft masks, shifts of lightness, and locked colors.
+
+The edges of a soft mask follow the picture: the mask is fitted by the lightness window by window (a guided
+filter, He et al. 2013). The fit is two small maps, which also apply to the lightness at full size.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Area
+from colorzoo.guidance.areas import KeptColors
+from colorzoo.inference.full_size import BicubicUpsampler, ShiftRows
+from colorzoo.inference.points import Map
+from colorzoo.pictures.formats import open_picture
+
+_SUPERSAMPLING = 4  # pixels of a drawn outline in one of the mask
+_RADIUS = 0.016  # of the window of the guided filter, in shorter sides
+_LEAST_RADIUS = 2
+_SLACK = 9.0  # squared units of L: weaker structure than its root is no edge
+_NEARLY = 0.004  # shares this near to 0 or 1 become 0 or 1
+_LONGEST = 4096  # pixels a side of locked colors
+_LEVELS = 255
+_LEAST_STEP = 1e-3  # units of Lab
+
+
+@dataclass(frozen=True)
+class Matte:
+    """A soft mask ``slope * lightness + offset``, from 0 to 1.
+
+    Attributes:
+        slope: ``(h, w)``.
+        offset: ``(h, w)``.
+    """
+
+    slope: Tensor
+    offset: Tensor
+
+    def at(self, luma: Tensor) -> Tensor:
+        """Return the shares ``(h, w)`` for a lightness ``(h, w)`` of the same size."""
+        return _settled(self.slope * luma + self.offset)
+
+    def enlarged(self, size: tuple[int, int]) -> ShiftRows:
+        """Return a function from bands ``(rows, W)`` of a larger lightness to their shares.
+
+        Args:
+            size: Height and width of the larger picture.
+        """
+        maps = BicubicUpsampler(torch.stack([self.slope, self.offset]), size)
+
+        def share(luma: Tensor, first: int, last: int) -> Tensor:
+            slope, offset = maps.rows(first, last)
+            return _settled(slope * luma + offset)
+
+        return share
+
+
+@dataclass(frozen=True)
+class DrawnArea:
+    """An area on a small copy of its picture.
+
+    Attributes:
+        area: The area of the recipe.
+        matte: Its soft mask.
+        share: The mask for the lightness of the copy, ``(h, w)`` in [0, 1].
+    """
+
+    area: Area
+    matte: Matte
+    share: Tensor
+
+
+@dataclass(frozen=True)
+class LumaShift:
+    """Shift of a picture's lightness by areas whose lightness follows their colors.
+
+    Attributes:
+        parts: Soft masks, and the units of L to add there.
+    """
+
+    parts: tuple[tuple[Matte, float], ...]
+
+    def apply(self, luma: Tensor) -> Tensor:
+        """Return the shifted lightness ``(1, 1, H, W)`` of any size."""
+        size = (luma.shape[2], luma.shape[3])
+        return self.by_rows(size)(luma[0, 0], 0, size[0])[None, None]
+
+    def by_rows(self, size: tuple[int, int]) -> ShiftRows:
+        """Return the shift of bands ``(rows, W)`` of a picture of this height and width."""
+        shares = [(matte.enlarged(size), units) for matte, units in self.parts]
+
+        def shift(luma: Tensor, first: int, last: int) -> Tensor:
+            shifted = luma
+            for share, units in shares:
+                shifted = shifted + units * share(luma, first, last)
+            return shifted.clamp(0, 100)
+
+        return shift
+
+
+def draw_areas(areas: Sequence[Area], picture_size: tuple[int, int], luma: Tensor) -> tuple[DrawnArea, ...]:
+    """Draw areas on a small copy of their picture.
+
+    Args:
+        areas: Areas of a recipe.
+        picture_size: Width and height of the picture.
+        luma: ``(1, 1, h, w)`` in [0, 100] of the copy.
+    """
+    size = (int(luma.shape[2]), int(luma.shape[3]))
+    drawn = []
+    for area in areas:
+        matte = fit_matte(area_map(area, picture_size, size), luma)
+        drawn.append(DrawnArea(area, matte, matte.at(luma[0, 0])))
+    return tuple(drawn)
+
+
+def area_map(area: Area, picture_size: tuple[int, int], size: tuple[int, int]) -> Map:
+    """Return the share ``(h, w)`` in [0, 1] of each cell of a map that belongs to an area.
+
+    Args:
+        area: The area.
+        picture_size: Width and height of its picture.
+        size: Height and width of the map.
+    """
+    if area.mask is None:
+        return polygon_map(area.path, picture_size, size)
+    inside = area.mask.array().astype(np.float32)
+    if inside.shape == size:
+        return inside
+    smaller = size[0] < inside.shape[0] and size[1] < inside.shape[1]
+    interpolation = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(inside, (size[1], size[0]), interpolation=interpolation), np.float32)
+
+
+def polygon_map(
+    path: Sequence[tuple[float, float]], picture_size: tuple[int, int], size: tuple[int, int]
+) -> Map:
+    """Return the share of each cell ``(h, w)`` inside an outline in pixels of the picture."""
+    canvas = Image.new("L", (size[1] * _SUPERSAMPLING, size[0] * _SUPERSAMPLING))
+    scale_x, scale_y = canvas.width / picture_size[0], canvas.height / picture_size[1]
+    # Pillow includes the pixels of the corners, so half a pixel is subtracted
+    corners = [(x * scale_x - 0.5, y * scale_y - 0.5) for x, y in path]
+    ImageDraw.Draw(canvas).polygon(corners, fill=255)
+    return np.asarray(canvas.reduce(_SUPERSAMPLING), np.float32) / np.float32(255)
+
+
+def fit_matte(inside: Map, luma: Tensor) -> Matte:
+    """Fit a mask ``(h, w)`` in [0, 1] to nearby edges of a lightness ``(1, 1, h, w)`` in [0, 100]."""
+    guide = np.ascontiguousarray(luma[0, 0].numpy(), dtype=np.float64)
+    mask = inside.astype(np.float64)
+    side = 2 * max(_LEAST_RADIUS, round(_RADIUS * min(guide.shape))) + 1
+
+    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(cv2.blur(values, (side, side), borderType=cv2.BORDER_REFLECT))
+
+    center, level = mean(guide), mean(mask)
+    variance = mean(guide * guide) - center * center
+    covariance = mean(guide * mask) - center * level
+    slope = covariance / (variance + _SLACK)
+    offset = level - slope * center
+    return Matte(*(torch.from_numpy(mean(part)).float() for part in (slope, offset)))
+
+
+def _settled(share: Tensor) -> Tensor:
+    """Clamp shares to [0, 1]; those within rounding of an end become that end."""
+    return ((share - _NEARLY) / (1 - 2 * _NEARLY)).clamp(0, 1)
+
+
+def locked_share(drawn: Sequence[DrawnArea], action: str) -> Tensor:
+    """Return the share ``(h, w)`` in [0, 1] locked by areas: inside for ``lock``, outside for ``only``."""
+    union = torch.stack([each.share for each in drawn]).amax(dim=0)
+    share = union if action == "lock" else 1 - union
+    return (2 * share).clamp(0, 1)  # a pixel that is locked by half is locked in full
+
+
+def encode_locked_colors(lab: Tensor, share: Tensor) -> KeptColors:
+    """Encode the colors of a result for a recipe, exact to half a step of 255 levels.
+
+    Args:
+        lab: ``(3, h, w)``; L counts only if a model paints it, and is 0 otherwise.
+        share: ``(h, w)`` in [0, 1]; only places near a share above 0 are stored.
+    """
+    near = F.max_pool2d(share[None, None], 9, stride=1, padding=4)[0, 0] > 0
+    if not near.any():
+        near = torch.ones_like(near)
+    low, high = lab[:, near].min(dim=1).values, lab[:, near].max(dim=1).values
+    step = ((high - low) / _LEVELS).clamp(min=_LEAST_STEP)
+    levels = ((lab - low[:, None, None]) / step[:, None, None]).round().clamp(0, _LEVELS) * near
+    memory = io.BytesIO()
+    Image.fromarray(levels.byte().permute(1, 2, 0).numpy()).save(memory, "PNG", optimize=True)
+    text = base64.b64encode(memory.getvalue()).decode()
+    return KeptColors(text, _rounded(low), _rounded(step))
+
+
+def decode_locked_colors(kept: KeptColors, size: tuple[int, int]) -> Tensor:
+    """Decode the colors of `encode_locked_colors` at a size, ``(3, h, w)`` Lab.
+
+    Raises:
+        GuidanceError: They cannot be read.
+    """
+    try:
+        with open_picture(io.BytesIO(base64.b64decode(kept.png, validate=True))) as image:
+            if (image.format, image.mode) != ("PNG", "RGB") or max(image.size) > _LONGEST:
+                raise ValueError
+            levels = torch.from_numpy(np.array(image))
+    except (OSError, ValueError, SyntaxError, binascii.Error, Image.DecompressionBombError):
+        raise GuidanceError("recipe.areas: kept.png is no RGB picture as PNG; lock the area again.") from None
+    low, step = (torch.tensor(values).view(3, 1, 1) for values in (kept.low, kept.step))
+    lab = levels.permute(2, 0, 1).float() * step + low
+    if tuple(lab.shape[1:]) == size:
+        return lab
+    return F.interpolate(lab[None], size=size, mode="bilinear", align_corners=False, antialias=True)[0]
+
+
+def _rounded(values: Tensor) -> tuple[float, float, float]:
+    luma, a, b = (round(value, 5) for value in values.tolist())
+    return luma, a, b

@@ -1,0 +1,346 @@
+"""Guidance of a user, drawn as tensors at the network's size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.card import Use
+from colorzoo.color import at_lightness, hull_centers, reduce_chroma
+from colorzoo.errors import GuidanceError
+from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import (
+    Boxes,
+    Exemplar,
+    GlobalStatistics,
+    Guidance,
+    PointHint,
+    Points,
+    Recipe,
+    Regions,
+    statistics_of,
+)
+from colorzoo.guidance.fields import Fields
+from colorzoo.guidance.rasterize import points_to_hints, rasterize_points
+from colorzoo.guidance.recipe import MAX_STRENGTH
+from colorzoo.model import ColoringModel
+from colorzoo.pictures.picture import Picture
+from colorzoo.weights.choice import USES, ModelChoice, choose_model
+
+if TYPE_CHECKING:
+    from colorzoo.inference.area_maps import LumaShift
+
+GuidanceLike = Guidance | Recipe | Mapping[str, Any] | str | Path | None
+
+
+@dataclass(frozen=True)
+class ColoringRequest:
+    """Guidance for one picture, drawn at the network's size.
+
+    Attributes:
+        guidance: Tensors at the network's size.
+        hints: The points again, in pixels of the picture.
+        strength: Factor on the chroma.
+        given: Kinds of guidance that were given, also those that are not drawn as tensors.
+        notes: Remarks for the user about the recipe.
+        recipe: The recipe, if one was given, for the kinds that are drawn with the model's help.
+        picture_size: Width and height of the picture, if a recipe was given.
+    """
+
+    guidance: Guidance
+    hints: tuple[PointHint, ...] = ()
+    strength: float = 1.0
+    given: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    recipe: Recipe | None = None
+    picture_size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class NetworkAnswer:
+    """A picture colored at the network's size.
+
+    Attributes:
+        ab: ``(2, h, w)`` in CIE units; strength, points and areas are applied.
+        extras: Further maps of the model, such as ``"logits"``.
+        notes: Remarks for the user, such as ignored guidance.
+        painted_luma: ``(1, 1, h, w)`` lightness of a painted sketch; None for models of photos.
+        luma_shift: Shift of the picture's lightness by areas, or None.
+        locked: ``(h, w)`` in [0, 1], where areas lock the colors; None without areas.
+    """
+
+    ab: Tensor
+    extras: Mapping[str, Tensor]
+    notes: tuple[str, ...] = ()
+    painted_luma: Tensor | None = None
+    luma_shift: LumaShift | None = None
+    locked: Tensor | None = None
+
+
+def as_recipe(guidance: GuidanceLike) -> Guidance | Recipe:
+    """Read guidance given as JSON or as a path; return guidance and recipes unchanged.
+
+    Raises:
+        GuidanceError: It is no recipe.
+    """
+    if guidance is None:
+        return Recipe()
+    return guidance if isinstance(guidance, Guidance | Recipe) else Recipe.from_json(guidance)
+
+
+def choose_for_guidance(
+    model: str | None,
+    guidance: Guidance | Recipe,
+    weights: str | Path | None = "default",
+    *,
+    reference: bool = False,
+    fast: bool = False,
+    exportable: bool = False,
+) -> ModelChoice:
+    """Choose the named model, else the recipe's, else the one of the weight file, else the default.
+
+    Args:
+        model: Registered name, or None.
+        guidance: Guidance or recipe; it decides which models can serve.
+        weights: As of `choose_model`.
+        reference: A reference is given beside the guidance.
+        fast: As of `choose_model`.
+        exportable: As of `choose_model`.
+
+    Raises:
+        ColorzooError: As `choose_model`.
+    """
+    if model is None and isinstance(guidance, Recipe):
+        model = guidance.model
+    uses = uses_of(guidance, reference=reference)
+    return choose_model(model, uses, weights, fast=fast, exportable=exportable, create=create_coloring_model)
+
+
+def uses_of(guidance: Guidance | Recipe, *, reference: bool = False) -> tuple[Use, ...]:
+    """Return the uses of a model for this guidance; a reference beside it comes first."""
+    kinds = ("exemplar", *guidance.kinds()) if reference else guidance.kinds()
+    actions = {area.action for area in guidance.areas} if isinstance(guidance, Recipe) else set()
+    if "color" in actions:
+        kinds = (*kinds, "points")  # their colors reach the model as points
+    if "thing" in actions:
+        kinds = (*kinds, "boxes", "scribbles")
+    return tuple(use for kind in dict.fromkeys(kinds) for use in USES if use == kind)
+
+
+def prepare_request(
+    guidance: GuidanceLike, picture: Picture, size: tuple[int, int], strength: float | None = None
+) -> ColoringRequest:
+    """Draw guidance at the network's size.
+
+    Args:
+        guidance: See `as_recipe`; tensors cover the whole picture at any resolution.
+        picture: The picture it belongs to.
+        size: Height and width at the network.
+        strength: Factor on the chroma; None takes the recipe's, or 1.
+
+    Raises:
+        GuidanceError: It is broken, belongs to another picture, or the strength is not from 0 to 1.5.
+    """
+    given = as_recipe(guidance)
+    request = draw_request(given, picture.size, size, strength)
+    if not isinstance(given, Recipe):
+        return request
+    notes = [f"recipe field {name!r} is unknown and was ignored" for name in given.unknown()]
+    source = picture.metadata.source
+    if given.sha256 is not None and source is not None:
+        with source.open("rb") as file:
+            digest = sha256(file.read()).hexdigest()
+        if digest != given.sha256.lower():
+            notes.append("the recipe was made for another picture file")
+    return replace(request, notes=tuple(notes))
+
+
+def draw_request(
+    given: Guidance | Recipe,
+    picture_size: tuple[int, int],
+    size: tuple[int, int],
+    strength: float | None = None,
+) -> ColoringRequest:
+    """Draw guidance at the network's size without the picture.
+
+    Args:
+        given: Tensors or a recipe.
+        picture_size: Width and height of the picture.
+        size: Height and width at the network.
+        strength: Factor on the chroma; None takes the recipe's, or 1.
+
+    Raises:
+        GuidanceError: See `prepare_request`.
+    """
+    width, height = picture_size
+    if strength is None:
+        strength = given.strength if isinstance(given, Recipe) else 1.0
+    if not 0 <= strength <= MAX_STRENGTH:
+        raise GuidanceError(f"strength must be from 0 to {MAX_STRENGTH:g}, got {strength:g}.")
+    if isinstance(given, Recipe):
+        drawn = Guidance.from_recipe(given, width, height, size)
+        sized = replace(
+            given, width=width, height=height
+        )  # for the kinds that are drawn with the model's help
+        return ColoringRequest(
+            drawn, given.points, strength, given.kinds(), recipe=sized, picture_size=picture_size
+        )
+    hints = _sparse_hints(given.points, width, height)
+    if hints:  # drawn like a recipe, so that both give the same picture
+        points = Guidance.from_recipe(Recipe(points=hints), width, height, size).points
+    else:
+        points = None if given.points is None else resize_points(given.points, size)
+    return ColoringRequest(replace(given, points=points), hints, strength, given.kinds())
+
+
+def has_object_areas(request: ColoringRequest) -> bool:
+    """Check whether a recipe has areas that are objects of their own (the action ``"thing"``)."""
+    return any(area.action == "thing" for area in (request.recipe or Recipe()).areas)
+
+
+def fit_points(guidance: Guidance, luma: Tensor) -> Guidance:
+    """Adapt the given colors to the lightness ``(1, 1, h, w)`` of their pixels, within the sRGB gamut."""
+    points = guidance.points
+    if points is None:
+        return guidance
+    ab = reduce_chroma(torch.cat([luma, points.ab], dim=1))[:, 1:]
+    if points.luma is not None and points.exact is not None:
+        chosen = torch.cat([points.luma, points.ab], dim=1).movedim(1, 0)
+        free = ((points.mask > 0) & (points.exact == 0))[:, 0]
+        moved = at_lightness(chosen[:, free, None], luma[:, 0][free][None, :, None])
+        ab.movedim(1, 0)[:, free] = moved[1:, :, 0]
+    return replace(guidance, points=replace(points, ab=ab * points.mask))
+
+
+def drop_limited_points(request: ColoringRequest, guidance: Guidance) -> Guidance:
+    """Return guidance without the points of limited reach.
+
+    Args:
+        request: The request, with a recipe.
+        guidance: Its drawn guidance and additions.
+    """
+    assert request.picture_size is not None
+    assert guidance.points is not None
+    everywhere = Recipe(points=tuple(hint for hint in request.hints if hint.reach == "everywhere"))
+    height, width = guidance.points.mask.shape[-2:]
+    return replace(guidance, points=rasterize_points(everywhere, *request.picture_size, (height, width)))
+
+
+def resize_points(points: Points, size: tuple[int, int]) -> Points:
+    """Resample points to ``size``; a cell takes the mean color of the hinted pixels it covers."""
+    if tuple(points.mask.shape[-2:]) == size:
+        return points
+    share = F.interpolate(points.mask, size=size, mode="area")
+    mask = (share > 0).to(points.mask.dtype)
+
+    def mean(values: Tensor) -> Tensor:
+        sums = F.interpolate(values * points.mask, size=size, mode="area")
+        return sums / share.clamp(min=1e-6) * mask
+
+    luma = None if points.luma is None else mean(points.luma)
+    exact = None if points.exact is None else (mean(points.exact) > 0.5).to(mask.dtype)
+    return Points(mean(points.ab), mask, luma, exact)
+
+
+def _sparse_hints(points: Points | None, width: int, height: int) -> tuple[PointHint, ...]:
+    """Describe point tensors in pixels of the picture; return none if they are too many."""
+    if points is None:
+        return ()
+    from colorzoo.inference.full_size_points import MOST_POINTS
+
+    if len(points.mask) != 1:
+        raise GuidanceError(f"guidance for one picture was expected, its points are for {len(points.mask)}.")
+    rows, columns = points.mask.shape[-2:]
+    x_scale, y_scale = width / columns, height / rows
+    found = tuple(islice(points_to_hints(points), MOST_POINTS + 1))
+    if len(found) > MOST_POINTS:
+        return ()
+    scale = (x_scale + y_scale) / 2
+    return tuple(replace(h, x=h.x * x_scale, y=h.y * y_scale, radius=h.radius * scale) for h in found)
+
+
+@runtime_checkable
+class FindsBoxes(Protocol):
+    """A model that colors objects by themselves, and may have a detector for them."""
+
+    @property
+    def detects(self) -> bool:
+        """True if the model has a detector."""
+
+    def find_boxes(self, luma: Tensor) -> Boxes:
+        """Return the boxes of objects in ``(B, 1, H, W)``; raise `GuidanceError` without a detector."""
+
+
+@runtime_checkable
+class ProposesRegions(Protocol):
+    """A model that proposes regions for the user to color."""
+
+    def propose(self, luma: Tensor) -> Regions:
+        """Return the uncolored regions of ``(B, 1, H, W)``, the most important first."""
+
+
+def add_model_guidance(
+    guidance: Guidance, recipe: Recipe, model: ColoringModel, luma: Tensor, exemplar: Exemplar | None
+) -> Guidance:
+    """Add the kinds of guidance that depend on the model or on another picture, if the model accepts them.
+
+    Args:
+        guidance: Points and scribbles at the network's size.
+        recipe: The recipe.
+        model: The model, for its boxes and classes.
+        luma: ``(1, 1, h, w)`` in [0, 100].
+        exemplar: The reference, or None; the recipe may set its ``alpha``.
+
+    Raises:
+        GuidanceError: The recipe's statistics or classes are invalid, or the model has no detector.
+    """
+    found: dict[str, Any] = {}
+    if "exemplar" in model.accepts and exemplar is not None:
+        alpha = (recipe.extra.get("exemplar") or {}).get("alpha", exemplar.alpha)
+        found["exemplar"] = replace(exemplar, alpha=float(alpha))
+    if "statistics" in model.accepts and recipe.extra.get("statistics"):
+        found["statistics"] = read_statistics(recipe.extra["statistics"])
+    if "boxes" in model.accepts and guidance.boxes is None and isinstance(model, FindsBoxes):
+        with torch.inference_mode():
+            found["boxes"] = model.find_boxes(luma.to(model.device)).to("cpu")
+    if "classes" in model.accepts:
+        from colorzoo.inference.classes import FindsClasses, class_map
+
+        if isinstance(model, FindsClasses):
+            reference = None if exemplar is None else exemplar.rgb
+            found["classes"] = guidance.classes or class_map(model, recipe, luma, reference)
+    return replace(guidance, **found)
+
+
+def read_statistics(values: Mapping[str, Any]) -> GlobalStatistics:
+    """Read ``statistics`` of a recipe: mean saturation, and shares of the 313 bins.
+
+    Raises:
+        GuidanceError: Their number or range is wrong.
+    """
+    fields = Fields(dict(values), "recipe.statistics")
+    saturation = fields.number("saturation", -1.0, low=0, high=1)
+    shares = fields.numbers("histogram", len(hull_centers()), low=0, high=1e9)
+    histogram = None if shares is None else torch.tensor(shares)[None]
+    if histogram is not None:
+        if not histogram.sum() > 0:
+            raise GuidanceError("recipe.statistics.histogram must have a share above 0.")
+        histogram = histogram / histogram.sum()
+    return GlobalStatistics(histogram, None if saturation < 0 else torch.tensor([[saturation]]))
+
+
+def describe_statistics(picture: Picture) -> dict[str, Any]:
+    """Return histogram and saturation of a reference picture in the form of a recipe."""
+    found = statistics_of(torch.from_numpy(picture.rgb).permute(2, 0, 1)[None])
+    assert found.histogram is not None
+    assert found.saturation is not None
+    shares = [round(share, 6) for share in found.histogram[0].tolist()]
+    return {"saturation": round(float(found.saturation), 4), "histogram": shares}

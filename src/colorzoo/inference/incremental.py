@@ -1,0 +1,132 @@
+"""Reuse of earlier answers while a picture is edited: only what an edit changes is computed again."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from hashlib import sha256
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from colorzoo.guidance import Guidance, Scribbles
+from colorzoo.guidance.hints import TensorFields
+from colorzoo.model import ColoringModel
+from colorzoo.prediction import Prediction
+
+_ANSWERS = 8  # of each kind, 0.7 MB each
+_PICTURES = 2  # with all points, and without those of limited reach
+
+Answer = TypeVar("Answer")
+
+
+class AnswerCache(Generic[Answer]):
+    """The last answers of a model to lightness and guidance, for use from several threads."""
+
+    def __init__(self) -> None:
+        self._answers: OrderedDict[str, Answer] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, luma: Tensor, guidance: Guidance, compute: Callable[[Tensor, Guidance], Answer]) -> Answer:
+        """Return ``compute(luma, guidance)``, or the cached answer to equal arguments."""
+        key = _digest(luma, guidance)
+        with self._lock:
+            found = self._answers.get(key)
+        if found is None:
+            found = compute(luma, guidance)
+        with self._lock:
+            self._answers[key] = found
+            self._answers.move_to_end(key)
+            while len(self._answers) > _ANSWERS:
+                self._answers.popitem(last=False)
+        return found
+
+
+@runtime_checkable
+class Redraws(Protocol):
+    """A model whose first half does not depend on the scribbles."""
+
+    def open(self, luma: Tensor, guidance: Guidance | None) -> Any:
+        """Return the state before the scribbles."""
+
+    def redraw(self, opened: Any, scribbles: Scribbles) -> Prediction:
+        """Color from a state of `open`, with all scribbles drawn so far."""
+
+
+@runtime_checkable
+class Edits(Protocol):
+    """A model that colors a picture faster after it colored it with other points."""
+
+    def remember(self) -> Any:
+        """Return an empty memory."""
+
+    def edit(self, luma: Tensor, guidance: Guidance, memory: Any) -> Prediction:
+        """Color one picture as a plain call does, and update the memory for the next call."""
+
+
+class _State(NamedTuple):
+    model: ColoringModel
+    luma: Tensor
+    others: Guidance
+    state: Any
+
+
+class IncrementalModel:
+    """Calls of a model that reuse what the next scribble or point leaves unchanged."""
+
+    def __init__(self) -> None:
+        self._states: list[_State] = []
+        self._memory: tuple[ColoringModel, Any] | None = None
+
+    def predict(self, model: ColoringModel, luma: Tensor, guidance: Guidance) -> Prediction:
+        """Return ``model(luma, guidance)``."""
+        prediction: Prediction
+        if guidance.scribbles is not None and isinstance(model, Redraws):
+            others = replace(guidance, scribbles=None)
+            state = next((s for s in self._states if _equal((model, luma, others), s[:3])), None)
+            state = state or _State(model, luma, others, model.open(luma, others))
+            self._states = [state, *(other for other in self._states if other is not state)][:_PICTURES]
+            return model.redraw(state.state, guidance.scribbles)
+        on_cpu = len(luma) == 1 and luma.device.type == "cpu"
+        if guidance.points is not None and on_cpu and isinstance(model, Edits):
+            if self._memory is None or self._memory[0] is not model:
+                self._memory = (model, model.remember())
+            return model.edit(luma, guidance, self._memory[1])
+        prediction = model(luma, guidance)
+        return prediction
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Compare tensors, and dataclasses and sequences of them."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, Tensor):
+        return one.device == other.device and torch.equal(one, other)
+    if is_dataclass(one):
+        return all(_equal(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return one is other or bool(one == other)
+
+
+def _digest(luma: Tensor, guidance: Guidance) -> str:
+    digest = sha256()
+    for tensor in (luma, *_tensors(guidance)):
+        digest.update(repr((tuple(tensor.shape), str(tensor.dtype))).encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    digest.update(repr([f.name for f in fields(guidance) if getattr(guidance, f.name) is not None]).encode())
+    return digest.hexdigest()
+
+
+def _tensors(guidance: TensorFields) -> list[Tensor]:
+    found: list[Tensor] = []
+    for field in fields(guidance):
+        value = getattr(guidance, field.name)
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, TensorFields):
+            found += _tensors(value)
+    return found

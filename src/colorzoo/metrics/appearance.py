@@ -1,0 +1,223 @@
+"""Visible faults of an automatic result: gray or oversaturated pictures, color casts, wrong hues.
+
+None of these metrics needs the result to match the true color, which lightness alone does not determine.
+`Colorfulness` and `ColorfulnessShare` measure the whole picture, `NeutralChroma` the areas where the truth
+has no color, `RightHue` those where it clearly has one. `GrayGain` compares the result with no color at all.
+
+Two forms of colorfulness (CF) are published. ``"hasler"`` is that of Hasler & Suesstrunk 2003, sec. 7: mean
+and deviation of the opponent colors. ``"absolute"`` is common in colorization code: mean and deviation of
+their absolute values. The distance to the truth is published in two forms, too: the distance of the means
+over all pictures, and the mean of each picture's distance.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics import Metric
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.metrics.base import PictureMean, Ratio, require_pair, require_pictures
+from colorzoo.metrics.psnr import MeanDecibels, psnr_8bit
+
+Form = Literal["hasler", "absolute"]
+NEUTRAL_BELOW = 5.0  # chroma of the truth, mean over a window, CIE units
+NEUTRAL_WINDOW = 9  # pixels; JPEG noise has chroma, but its mean is near 0
+COLORED_ABOVE = 15.0  # chroma of the truth
+VISIBLE_ABOVE = 6.0  # chroma of a result above which its hue is visible
+HUE_TOLERANCE = math.radians(35)
+
+
+def colorfulness(rgb: Tensor, *, form: Form = "hasler") -> Tensor:
+    """Return the colorfulness of each picture (Hasler & Suesstrunk 2003, sec. 7).
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        form: ``"hasler"`` or ``"absolute"``, see the module.
+
+    Returns:
+        ``(B,)`` float32 on the scale of 8-bit levels: 0 for gray, about 15 slightly, 45 averagely and 109
+        extremely colorful.
+    """
+    red, green, blue = (rgb.float() * 255).unbind(dim=1)
+    opponents = torch.stack([red - green, 0.5 * (red + green) - blue], dim=1).flatten(2)
+    if form == "absolute":
+        opponents = opponents.abs()
+    deviation, mean = torch.std_mean(opponents, dim=2, correction=0)
+    # vector_norm and std, unlike square roots of sums, have the gradient 0 for a gray picture
+    spread: Tensor = torch.linalg.vector_norm(deviation, dim=1)
+    offset: Tensor = torch.linalg.vector_norm(mean, dim=1)
+    return spread + 0.3 * offset
+
+
+class Colorfulness(PictureMean):
+    """Mean over pictures of `colorfulness`.
+
+    Args:
+        form: ``"hasler"`` or ``"absolute"``; part of the key of the result.
+    """
+
+    is_differentiable = True
+
+    def __init__(self, *, form: Form = "hasler") -> None:
+        super().__init__()
+        self.form: Form = form
+
+    def update(self, rgb: Tensor) -> None:
+        """Add pictures ``(B, 3, H, W)`` in [0, 1]."""
+        require_pictures(rgb, 3)
+        self.add(colorfulness(rgb, form=self.form))
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return ``cf_hasler`` or ``cf_absolute``."""
+        return {f"cf_{self.form}": self.mean()}
+
+
+class DeltaColorfulness(Metric):
+    """Distance of the results' colorfulness from the truth's, in both published forms.
+
+    Args:
+        form: ``"hasler"`` or ``"absolute"``; part of the keys of the result.
+    """
+
+    higher_is_better = False
+    is_differentiable = True
+    full_state_update = False
+    total: Tensor
+    distance: Tensor
+    count: Tensor
+
+    def __init__(self, *, form: Form = "hasler") -> None:
+        super().__init__()
+        self.form: Form = form
+        self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("distance", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, rgb: Tensor, target: Tensor) -> None:
+        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
+        require_pair(rgb, target, 3)
+        difference = colorfulness(rgb, form=self.form) - colorfulness(target, form=self.form)
+        difference = difference.to(self.total.device).double()
+        # Not in place, see `PictureMean.add`.
+        self.total = self.total + difference.sum()
+        self.distance = self.distance + difference.abs().sum()
+        self.count = self.count + len(rgb)
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return ``delta_of_mean_cf_FORM`` (of the means) and ``mean_delta_cf_FORM`` (of each picture)."""
+        return {
+            f"delta_of_mean_cf_{self.form}": (self.total / self.count).abs().float(),
+            f"mean_delta_cf_{self.form}": (self.distance / self.count).float(),
+        }
+
+
+class ColorfulnessShare(Ratio):
+    """Mean colorfulness of results as a share of the truth's; 1 is as colorful, and more is no better."""
+
+    is_differentiable = True
+
+    def update(self, rgb: Tensor, target: Tensor) -> None:
+        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
+        require_pair(rgb, target, 3)
+        self.add(colorfulness(rgb), colorfulness(target))
+
+
+def chroma(ab: Tensor) -> Tensor:
+    """Return the ``(B, 1, H, W)`` chroma of ``(B, 2, H, W)`` colors, float32 in CIE units."""
+    length: Tensor = torch.linalg.vector_norm(ab.float(), dim=1, keepdim=True)
+    return length
+
+
+def neutral_area(target_ab: Tensor) -> Tensor:
+    """Return the area where the truth is neutral: its mean chroma over 9 x 9 pixels is below 5.
+
+    Args:
+        target_ab: ``(B, 2, H, W)`` truth in CIE units.
+
+    Returns:
+        ``(B, 1, H, W)`` bool; at the border the mean is over the pixels inside.
+    """
+    padding = NEUTRAL_WINDOW // 2
+    mean = F.avg_pool2d(chroma(target_ab), NEUTRAL_WINDOW, 1, padding, count_include_pad=False)
+    return mean < NEUTRAL_BELOW
+
+
+def neutral_chroma(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the summed chroma of results over `neutral_area`, and its number of pixels, ``(B,)`` each."""
+    area = neutral_area(target_ab)
+    return (chroma(ab) * area).sum(dim=(1, 2, 3)), area.sum(dim=(1, 2, 3))
+
+
+class NeutralChroma(Ratio):
+    """Mean chroma of results over all pixels of `neutral_area`, in CIE units."""
+
+    higher_is_better = False
+    is_differentiable = True
+
+    def update(self, ab: Tensor, target_ab: Tensor) -> None:
+        """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
+        require_pair(ab, target_ab, 2)
+        self.add(*neutral_chroma(ab, target_ab))
+
+
+def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
+    """Count colored pixels with the right hue.
+
+    Args:
+        ab: ``(B, 2, H, W)`` result in CIE units.
+        target_ab: ``(B, 2, H, W)`` truth in CIE units.
+
+    Returns:
+        ``(B,)`` pixels with a true chroma over 15 whose result has a chroma over 6 within 35 degrees of the
+        true hue, and ``(B,)`` pixels with a true chroma over 15.
+    """
+    ours, true = chroma(ab), chroma(target_ab)
+    along = (ab.float() * target_ab.float()).sum(dim=1, keepdim=True)
+    near = along >= math.cos(HUE_TOLERANCE) * ours * true
+    colored = true > COLORED_ABOVE
+    right = near & (ours > VISIBLE_ABOVE) & colored
+    return right.sum(dim=(1, 2, 3)), colored.sum(dim=(1, 2, 3))
+
+
+class RightHue(Ratio):
+    """Share of all colored pixels that have the right hue, in [0, 1]; see `right_hues`."""
+
+    higher_is_better = True
+    is_differentiable = False
+
+    def update(self, ab: Tensor, target_ab: Tensor) -> None:
+        """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
+        require_pair(ab, target_ab, 2)
+        self.add(*right_hues(ab, target_ab))
+
+
+def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
+    """Return the PSNR over 8-bit RGB minus that of the truth's lightness without color.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` result in [0, 1].
+        target: ``(B, 3, H, W)`` truth in [0, 1].
+
+    Returns:
+        ``(B,)`` in dB.
+    """
+    gray = rgb_to_lab(target)
+    gray[:, 1:] = 0
+    return psnr_8bit(rgb, target) - psnr_8bit(lab_to_rgb(gray), target)
+
+
+class GrayGain(MeanDecibels):
+    """Mean over pictures of `gray_gain`; pictures with a gray truth are left out, see also `MeanDecibels`."""
+
+    is_differentiable = False
+
+    def update(self, rgb: Tensor, target: Tensor) -> None:
+        """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
+        require_pair(rgb, target, 3)
+        gain = gray_gain(rgb, target)
+        self.add(gain.masked_fill(gain.isneginf(), torch.nan))

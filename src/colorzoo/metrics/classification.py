@@ -1,0 +1,117 @@
+"""Accuracy of a classifier on the results (SPColor, Table I)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from colorzoo.errors import DataError
+from colorzoo.metrics.base import require_pictures
+from colorzoo.metrics.feature_networks import FrozenNetwork, timm_network
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A classifier, with the names that become part of the metric's key.
+
+    Attributes:
+        name: Name of the network and its weights.
+        preprocessing: Short description of its preprocessing: size, crop, interpolation.
+        network: Module or function from ``(B, 3, H, W)`` RGB in [0, 1] to ``(B, classes)`` scores.
+    """
+
+    name: str
+    preprocessing: str
+    network: Callable[[Tensor], Tensor]
+
+
+def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = None) -> Classifier:
+    """Build a classifier by the name of a timm model.
+
+    Pictures are resized and center-cropped as in timm's evaluation of the model.
+
+    Args:
+        name: Name of the model; the default is a ResNet-101 trained on ImageNet, as in SPColor.
+        weights: Its weight file; by default timm downloads the published one once.
+
+    Raises:
+        WeightsError: The weights are missing or do not fit, or no model has that name.
+    """
+    network = timm_network(name, weights, crop=True)
+    return Classifier(f"timm-{name}", network.preprocessing, network)
+
+
+class ClassifierAccuracy(Metric):
+    """Top-k accuracy of a classifier on results (SPColor, Table I).
+
+    Args:
+        classifier: A classifier, or a name for `classifier_network`.
+        weights: Weight file of a classifier given by name.
+        best: The values of k.
+    """
+
+    higher_is_better = True
+    is_differentiable = False
+    full_state_update = False
+    hits: Tensor
+    count: Tensor
+
+    def __init__(
+        self,
+        classifier: Classifier | str = "resnet101.tv_in1k",
+        weights: Path | None = None,
+        *,
+        best: Sequence[int] = (1, 5),
+    ) -> None:
+        super().__init__()
+        if isinstance(classifier, str):
+            classifier = classifier_network(classifier, weights)
+        network = classifier.network
+        self.classify = FrozenNetwork(network) if isinstance(network, nn.Module) else network
+        self.best = tuple(best)
+        self.keys = [f"top{k}_{classifier.name}_{classifier.preprocessing}" for k in self.best]
+        self.add_state("hits", torch.zeros(len(self.best), dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, rgb: Tensor, labels: Tensor) -> None:
+        """Add pictures.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [0, 1].
+            labels: ``(B,)`` int64, true classes in the classifier's order.
+
+        Raises:
+            DataError: There is not one label per picture, or the classifier has no such class.
+        """
+        require_pictures(rgb, 3)
+        with torch.no_grad():
+            scores = self.classify(rgb.float())
+        require_labels(labels, len(rgb), scores.shape[1])
+        true_scores = scores.gather(1, labels.to(scores.device)[:, None])
+        ranks = (scores > true_scores).sum(dim=1)  # equal scores count for the true class
+        found = torch.stack([(ranks < k).sum() for k in self.best])
+        # Not in place, see `PictureMean.add`.
+        self.hits = self.hits + found.to(self.hits.device)
+        self.count = self.count + len(rgb)
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return ``topK_CLASSIFIER_PREPROCESSING`` in [0, 1]; NaN if there was no picture."""
+        return dict(zip(self.keys, (self.hits / self.count).float(), strict=True))
+
+
+def require_labels(labels: Tensor, count: int, classes: int) -> None:
+    """Check that there is one label per picture and that the classifier has these classes.
+
+    Raises:
+        DataError: The labels are not ``(count,)`` integers from 0 to below ``classes``.
+    """
+    if tuple(labels.shape) != (count,) or labels.is_floating_point():
+        raise DataError(f"expected one class number for each of {count} pictures, got {tuple(labels.shape)}")
+    if count and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
+        span = f"{int(labels.min())} to {int(labels.max())}"
+        raise DataError(f"labels from {span}, but the classifier has {classes} classes")

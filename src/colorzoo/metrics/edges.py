@@ -1,0 +1,155 @@
+"""PSNR and LPIPS in a band around edges: the rows K = 7 and K = Full of Kim et al. 2021.
+
+The authors' slides use K without defining it. Here the band is a square dilation, K pixels wide, of the edges
+that the caller passes: those of the (pseudo-)scribbles. A band around all edges of a picture would cover
+nearly all of it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.metrics.base import PictureMean, require_mask, require_pair
+from colorzoo.metrics.perceptual import Net, lpips_network, to_signed
+from colorzoo.metrics.psnr import MeanDecibels, decibels
+
+
+def edge_band(edges: Tensor, kernel_size: int | None = 7) -> Tensor:
+    """Dilate edges to a band (Kim et al. 2021, tables of PSNR and LPIPS).
+
+    Args:
+        edges: ``(B, 1, H, W)``, nonzero on the thinned edges.
+        kernel_size: K, odd: side of the square around each edge pixel. None stands for "Full": the whole
+            picture if it has an edge, else nothing, so that both rows cover the same pictures.
+
+    Returns:
+        ``(B, 1, H, W)`` float32 in {0, 1}.
+
+    Raises:
+        ValueError: ``kernel_size`` is even or below 1.
+    """
+    marked = (edges != 0).float()
+    if kernel_size is None:
+        return marked.amax(dim=(1, 2, 3), keepdim=True).expand_as(marked)
+    if kernel_size < 1 or kernel_size % 2 == 0:
+        raise ValueError(f"the band's kernel_size must be odd and positive, not {kernel_size}")
+    return F.max_pool2d(marked, kernel_size, stride=1, padding=kernel_size // 2)
+
+
+def band_mean(values: Tensor, band: Tensor) -> Tensor:
+    """Return the ``(B,)`` mean of ``(B, C, H, W)`` values over each picture's band; NaN if that is empty."""
+    total = (values * band).sum(dim=(1, 2, 3))
+    return total / (band.sum(dim=(1, 2, 3)) * values.shape[1])
+
+
+def band_psnr(rgb: Tensor, target: Tensor, band: Tensor) -> Tensor:
+    """Return the PSNR of each picture over its band (Kim et al. 2021, PSNR at K).
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        target: ``(B, 3, H, W)`` in [0, 1].
+        band: ``(B, 1, H, W)`` in {0, 1}, see `edge_band`.
+
+    Returns:
+        ``(B,)`` in dB; NaN for an empty band, infinite if the pictures are equal in it.
+    """
+    return decibels(band_mean((rgb.float() - target.float()).square(), band), 1.0)
+
+
+def band_name(kernel_size: int | None) -> str:
+    """Return the end of a key: ``"k7"``, or ``"full"`` for the whole picture."""
+    return "full" if kernel_size is None else f"k{kernel_size}"
+
+
+class BandShare(PictureMean):
+    """Mean over pictures of the share of pixels in the band; pictures without edges are left out.
+
+    Args:
+        kernel_size: Side of the band; None for the whole picture. See `edge_band`.
+    """
+
+    is_differentiable = False
+
+    def __init__(self, *, kernel_size: int | None = 7) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+
+    def update(self, edges: Tensor) -> None:
+        """Add the ``(B, 1, H, W)`` edges of pictures."""
+        share = edge_band(edges, self.kernel_size).mean(dim=(1, 2, 3))
+        self.add(share.masked_fill(share == 0, torch.nan))
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return ``band_share_k7`` (or ``_full``) and the number ``left_out``."""
+        return {f"band_share_{band_name(self.kernel_size)}": self.mean(), "left_out": self.left_out}
+
+
+class BandPSNR(MeanDecibels):
+    """Mean over pictures of `band_psnr`; pictures without edges are left out and counted.
+
+    Args:
+        kernel_size: Side of the band; None for the whole picture. See `edge_band`.
+    """
+
+    is_differentiable = True
+
+    def __init__(self, *, kernel_size: int | None = 7) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+
+    def update(self, rgb: Tensor, target: Tensor, edges: Tensor) -> None:
+        """Add pictures.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [0, 1].
+            target: ``(B, 3, H, W)`` in [0, 1].
+            edges: ``(B, 1, H, W)``, nonzero on the thinned edges.
+        """
+        require_pair(rgb, target, 3)
+        require_mask(edges, rgb)
+        self.add(band_psnr(rgb, target, edge_band(edges, self.kernel_size)))
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return ``psnr_k7`` (or ``psnr_full``) in dB and the number ``left_out``."""
+        return {f"psnr_{band_name(self.kernel_size)}": self.mean(), "left_out": self.left_out}
+
+
+class BandLPIPS(PictureMean):
+    """Mean over pictures of the LPIPS map inside a band; pictures without edges are left out and counted.
+
+    Args:
+        net: The backbone; part of the key of the result.
+        weights: See `lpips_network`.
+        kernel_size: Side of the band; None for the whole picture. See `edge_band`.
+    """
+
+    higher_is_better = False
+    is_differentiable = True
+
+    def __init__(
+        self, net: Net = "alex", weights: Path | None = None, *, kernel_size: int | None = 7
+    ) -> None:
+        super().__init__()
+        self.kernel_size, self.net = kernel_size, net
+        self.network = lpips_network(net, weights, spatial=True)
+
+    def update(self, rgb: Tensor, target: Tensor, edges: Tensor) -> None:
+        """Add pictures.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [0, 1].
+            target: ``(B, 3, H, W)`` in [0, 1].
+            edges: ``(B, 1, H, W)``, nonzero on the thinned edges.
+        """
+        require_pair(rgb, target, 3)
+        require_mask(edges, rgb)
+        distances = self.network(to_signed(rgb), to_signed(target))
+        self.add(band_mean(distances, edge_band(edges, self.kernel_size)))
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return ``lpips_NET_k7`` (or ``_full``) and the number ``left_out``."""
+        return {f"lpips_{self.net}_{band_name(self.kernel_size)}": self.mean(), "left_out": self.left_out}

@@ -1,0 +1,173 @@
+"""Metrics of a result and its exemplar: shared colors, and contextual similarity (Mechrez et al. 2018)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from colorzoo.color import grid_index
+from colorzoo.errors import WeightsError
+from colorzoo.metrics.base import PictureMean, require_exemplars
+from colorzoo.metrics.feature_networks import (
+    FeatureNetwork,
+    FrozenNetwork,
+    load_by_name,
+    published_weights,
+)
+from colorzoo.weights import load_state_dict_file
+
+BINS = 529  # the 23 x 23 grid over ab, 10 CIE units wide
+EPSILON = 1e-5
+# Layer -> the number of torchvision's VGG-19 layers up to it, and its channels.
+LAYERS = {"relu2_2": (9, 128), "relu3_2": (14, 256), "relu4_2": (23, 512), "relu5_2": (32, 512)}
+
+
+def ab_histogram(ab: Tensor) -> Tensor:
+    """Return the ``(B, 529)`` share of each bin of the ab grid in each of ``(B, 2, H, W)`` pictures."""
+    bins = grid_index(ab.float()).flatten(1)
+    counts = torch.zeros(len(ab), BINS, device=ab.device)
+    return counts.scatter_add_(1, bins, torch.ones_like(bins, dtype=torch.float32)) / bins.shape[1]
+
+
+def histogram_intersection(ab: Tensor, reference_ab: Tensor) -> Tensor:
+    """Return the intersection of the color histograms of results and exemplars.
+
+    Args:
+        ab: ``(B, 2, H, W)`` in CIE units.
+        reference_ab: ``(B, 2, h, w)`` in CIE units; it may have another size.
+
+    Returns:
+        ``(B,)`` in [0, 1]; 1 if both use the same colors equally often.
+    """
+    return torch.minimum(ab_histogram(ab), ab_histogram(reference_ab)).sum(dim=1)
+
+
+class HistogramIntersection(PictureMean):
+    """Mean over pictures of `histogram_intersection` with their exemplars."""
+
+    higher_is_better = True
+    is_differentiable = False
+
+    def update(self, ab: Tensor, reference_ab: Tensor) -> None:
+        """Add pictures; see `histogram_intersection`.
+
+        Raises:
+            DataError: The numbers of results and exemplars differ, or a batch has not two channels.
+        """
+        require_exemplars(ab, reference_ab, 2)
+        self.add(histogram_intersection(ab, reference_ab))
+
+
+def contextual_similarity(maps: Tensor, reference_maps: Tensor, *, bandwidth: float = 0.5) -> Tensor:
+    """Return the contextual similarity of feature maps (Mechrez et al. 2018, eqs. 1 to 4).
+
+    For each feature of the reference the most similar feature of the result is found. Similarity is the
+    cosine about the reference's mean, relative to the best match of each feature of the result.
+
+    Args:
+        maps: ``(B, C, h, w)`` features of results.
+        reference_maps: ``(B, C, h', w')`` features of exemplars.
+        bandwidth: ``h`` of eq. 3; 0.5 in the paper, 0.1 in SPColor's loss.
+
+    Returns:
+        ``(B,)`` float32 in [0, 1]; near 1 if each feature of the reference has its own match.
+    """
+    result, reference = maps.float().flatten(2), reference_maps.float().flatten(2)
+    center = reference.mean(dim=2, keepdim=True)
+    result, reference = (nn.functional.normalize(part - center, dim=1) for part in (result, reference))
+    distance = (1 - result.transpose(1, 2) @ reference).clamp(min=0)
+    relative = distance / (distance.amin(dim=2, keepdim=True) + EPSILON)
+    # softmax is the normalized exp((1 - relative) / h), whose 1 / h cancels
+    affinity = torch.softmax(-relative / bandwidth, dim=2)
+    return affinity.amax(dim=1).mean(dim=1)
+
+
+class _NormalizedVGG(nn.Module):
+    """torchvision's VGG-19 up to a layer, after ImageNet's normalization."""
+
+    center: Tensor
+    scale: Tensor
+
+    def __init__(self, layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = layers
+        self.register_buffer("center", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1))
+        self.register_buffer("scale", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1))
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        maps: Tensor = self.layers((rgb - self.center) / self.scale)
+        return maps
+
+
+def vgg19_maps(layer: str = "relu4_2", weights: Path | None = None) -> FeatureNetwork:
+    """Build torchvision's VGG-19 up to a layer, applied at the pictures' own size.
+
+    Args:
+        layer: ``relu2_2``, ``relu3_2``, ``relu4_2`` or ``relu5_2``.
+        weights: File with the weights under torchvision's names; by default those of ImageNet, downloaded
+            once.
+
+    Returns:
+        A network that returns ``(B, C, h, w)``.
+
+    Raises:
+        WeightsError: There is no such layer, or the weights are missing or do not fit.
+    """
+    from torchvision import models
+
+    if layer not in LAYERS:
+        raise WeightsError(f"no VGG-19 layer {layer!r}; expected one of {', '.join(LAYERS)}")
+    depth, channels = LAYERS[layer]
+    url = str(models.VGG19_Weights.IMAGENET1K_V1.url)
+    found = published_weights(url) if weights is None else load_state_dict_file(weights)
+    layers = models.vgg19(weights=None).features[:depth]
+    names = {key: f"features.{key}" for key in layers.state_dict()}
+    load_by_name(layers, names, found, f"VGG-19 up to {layer}")
+    return FeatureNetwork(f"vgg19-{layer}", "full-size", _NormalizedVGG(layers), channels)
+
+
+class ContextualSimilarity(PictureMean):
+    """Mean over pictures of `contextual_similarity` with their exemplars.
+
+    Args:
+        features: A network that returns maps, or a layer for `vgg19_maps`.
+        weights: Weight file for a layer given by name.
+        bandwidth: See `contextual_similarity`; part of the key of the result.
+    """
+
+    higher_is_better = True
+    is_differentiable = True
+
+    def __init__(
+        self,
+        features: FeatureNetwork | str = "relu4_2",
+        weights: Path | None = None,
+        *,
+        bandwidth: float = 0.5,
+    ) -> None:
+        super().__init__()
+        if isinstance(features, str):
+            features = vgg19_maps(features, weights)
+        self.network = FrozenNetwork(features.network, features.dimension)
+        self.bandwidth = bandwidth
+        self.key = f"cx_{features.name}_{features.preprocessing}_h{bandwidth:g}"
+
+    def update(self, rgb: Tensor, reference_rgb: Tensor) -> None:
+        """Add pictures.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` results in [0, 1].
+            reference_rgb: ``(B, 3, h, w)`` their exemplars in [0, 1]; they may have another size.
+
+        Raises:
+            DataError: The numbers of results and exemplars differ, or a batch has not three channels.
+        """
+        require_exemplars(rgb, reference_rgb, 3)
+        maps = [self.network(picture.float()) for picture in (rgb, reference_rgb)]
+        self.add(contextual_similarity(*maps, bandwidth=self.bandwidth))
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return ``cx_NETWORK_PREPROCESSING_hBANDWIDTH``."""
+        return {self.key: self.mean()}

@@ -1,0 +1,265 @@
+"""Pretrained networks of metrics: built by name, downloaded once, kept out of checkpoints and training."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.errors import WeightsError
+from colorzoo.metrics.psnr import to_8bit
+from colorzoo.weights import load_state_dict_file
+from colorzoo.weights.download import is_offline
+
+
+class FrozenNetwork(nn.Module):
+    """Wrapper of a network that is part of a metric or loss: it is neither trained nor in state dicts.
+
+    The network moves with the wrapper. Copies of the wrapper share it, so that a metric that is copied for
+    several settings needs its memory once.
+
+    Args:
+        network: Set to evaluation mode and without gradients.
+        num_features: Length of its output vectors, which torchmetrics would find out by a forward pass.
+    """
+
+    def __init__(self, network: nn.Module, num_features: int = 0) -> None:
+        super().__init__()
+        self.num_features = num_features
+        self._hidden = [network.eval().requires_grad_(False)]  # a list, so that torch does not register it
+
+    def forward(self, *arguments: Any) -> Any:
+        """Call the network."""
+        return self._hidden[0](*arguments)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FrozenNetwork:
+        del memo
+        return FrozenNetwork(self._hidden[0], self.num_features)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self._hidden[0]._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+
+@dataclass(frozen=True)
+class FeatureNetwork:
+    """A network that maps pictures to vectors, with the names that become part of a metric's key.
+
+    Attributes:
+        name: Name of the network and its weights.
+        preprocessing: Short description of its preprocessing: size, interpolation, normalization.
+        network: Maps ``(B, 3, H, W)`` in [0, 1] of whole 8-bit levels to ``(B, dimension)``.
+        dimension: Length of the vectors.
+    """
+
+    name: str
+    preprocessing: str
+    network: nn.Module
+    dimension: int
+
+
+def feature_network(name: str = "inception-v3", weights: Path | None = None) -> FeatureNetwork:
+    """Build a feature network by name.
+
+    Args:
+        name: ``"inception-v3"``, the TensorFlow network of 2015 that defines FID, or the name of a timm
+            model.
+        weights: Its weight file; by default the published one is downloaded once.
+
+    Raises:
+        WeightsError: The weights are missing or do not fit, or no network has that name.
+    """
+    if name == "inception-v3":
+        return _inception(weights)
+    import timm
+
+    if not timm.is_model(name):
+        raise WeightsError(f"no feature network {name!r}; expected inception-v3 or the name of a timm model")
+    network = timm_network(name, weights, num_classes=0)
+    dimension = int(network.model.num_features)  # type: ignore[arg-type]  # every timm model has it as int
+    return FeatureNetwork(f"timm-{name}", network.preprocessing, network, dimension)
+
+
+class _Inception(nn.Module):
+    """torch-fidelity's extractor for floats in [0, 1]."""
+
+    def __init__(self, extractor: nn.Module) -> None:
+        super().__init__()
+        self.extractor = extractor
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        features: Tensor = self.extractor(to_8bit(rgb).byte())[0]
+        return features
+
+
+def _inception(weights: Path | None) -> FeatureNetwork:
+    try:
+        from torch_fidelity import feature_extractor_inceptionv3 as fidelity
+    except ImportError as error:
+        raise WeightsError(
+            "the feature network inception-v3 needs the package torch-fidelity: pip install torch-fidelity"
+        ) from error
+    state = load_state_dict_file(weights) if weights else published_weights(fidelity.URL_INCEPTION_V3)
+    with TemporaryDirectory() as folder:
+        # The extractor reads its weights only from a pickle, which could run code; this one holds none.
+        path = Path(folder) / "inception.pth"
+        torch.save(state, path)
+        try:
+            extractor = fidelity.FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], str(path))
+        except RuntimeError as error:
+            raise WeightsError(f"the weights do not fit inception-v3: {_last_line(error)}") from error
+    return FeatureNetwork("inception-v3", "299-tf1-bilinear", _Inception(extractor), 2048)
+
+
+class TimmNetwork(nn.Module):
+    """A timm model for RGB in [0, 1] of any size, with the size and normalization of its training.
+
+    Args:
+        model: The model.
+        config: Its data configuration, as timm resolves it.
+        crop: Resize the shorter side and cut out the center, as classifiers are tested; by default the whole
+            picture is resized to the model's size.
+
+    Attributes:
+        preprocessing: Short description of size, crop and interpolation, part of the keys of metrics.
+    """
+
+    center: Tensor
+    scale: Tensor
+
+    def __init__(self, model: nn.Module, config: dict[str, Any], *, crop: bool = False) -> None:
+        super().__init__()
+        self.model, self.side = model, int(config["input_size"][-1])
+        self.mode = "bilinear" if crop and config["interpolation"] == "bilinear" else "bicubic"
+        self.share = float(config["crop_pct"]) if crop else None
+        cut = f"-crop{self.share:g}" if crop else ""
+        self.preprocessing = f"{self.side}{cut}-{self.mode}"
+        self.register_buffer("center", torch.tensor(config["mean"]).view(3, 1, 1))
+        self.register_buffer("scale", torch.tensor(config["std"]).view(3, 1, 1))
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """Return the model's output for ``(B, 3, H, W)`` RGB in [0, 1]."""
+        size = self._size(*rgb.shape[-2:])
+        resized = F.interpolate(rgb, size=size, mode=self.mode, antialias=True).clamp(0, 1)
+        top, left = ((side - self.side) // 2 for side in size)
+        cut = resized[..., top : top + self.side, left : left + self.side]
+        answer: Tensor = self.model((cut - self.center) / self.scale)
+        return answer
+
+    def _size(self, height: int, width: int) -> tuple[int, int]:
+        if self.share is None:
+            return self.side, self.side
+        factor = int(self.side / self.share) / min(height, width)
+        return max(self.side, round(height * factor)), max(self.side, round(width * factor))
+
+
+def timm_network(
+    name: str, weights: Path | None = None, *, crop: bool = False, **options: Any
+) -> TimmNetwork:
+    """Build a timm model by name.
+
+    Args:
+        name: Name of the model, with its tag if it has one.
+        weights: Its weight file; by default timm downloads the published one once.
+        crop: See `TimmNetwork`.
+        options: Arguments of ``timm.create_model``, such as ``num_classes=0``.
+
+    Raises:
+        WeightsError: The weights are missing or do not fit, or no model has that name.
+    """
+    import timm
+
+    if not timm.is_model(name):
+        raise WeightsError(f"no network {name!r}; expected the name of a timm model")
+    if weights is None:
+        model = download_timm_model(name, options)
+    else:
+        model = timm.create_model(name, pretrained=False, **options)
+        try:
+            model.load_state_dict(load_state_dict_file(weights))
+        except RuntimeError as error:
+            part = "without its classifier" if options.get("num_classes") == 0 else "with its classifier"
+            raise WeightsError(f"{weights} does not fit {name} {part}: {_last_line(error)}") from error
+    return TimmNetwork(model, timm.data.resolve_model_data_config(model), crop=crop)
+
+
+def download_timm_model(name: str, options: dict[str, Any]) -> Any:
+    """Build a timm model with its published weights, which timm downloads once."""
+    import timm
+
+    if is_offline():
+        raise WeightsError(
+            f"the weights of {name} need a download and COLORZOO_OFFLINE is set; give a weight file"
+        )
+    print(f"colorzoo: timm downloads the weights of {name} unless it has them", file=sys.stderr)
+    try:
+        return timm.create_model(name, pretrained=True, **options)
+    except (OSError, RuntimeError) as error:  # the hub's errors are OSErrors
+        raise WeightsError(f"cannot fetch the weights of {name} ({error}); give a weight file") from error
+
+
+def published_weights(url: str) -> dict[str, Tensor]:
+    """Return a state dict from torch hub's cache, after downloading it if it is not there.
+
+    Args:
+        url: Address whose file name ends with the first digits of its SHA-256, as torch hub's do.
+
+    Raises:
+        WeightsError: It is not in the cache and cannot be downloaded; the message names the place for it.
+    """
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    if not path.is_file():
+        _download(url, path)
+    return load_state_dict_file(path)
+
+
+def _download(url: str, path: Path) -> None:
+    by_hand = f"fetch {url} and put it at {path}, or give a weight file"
+    if is_offline():
+        raise WeightsError(f"the weights {path.name} are not here and COLORZOO_OFFLINE is set; {by_hand}")
+    print(f"colorzoo: fetching {url}", file=sys.stderr)
+    digits = re.search(r"-([0-9a-f]{8,})\.", path.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(
+            url, str(path), hash_prefix=digits and digits[1], progress=sys.stderr.isatty()
+        )
+    except (OSError, RuntimeError) as error:  # no network, a full disk, or another hash
+        raise WeightsError(f"cannot fetch the weights {path.name} ({error}); {by_hand}") from error
+
+
+def load_by_name(
+    network: nn.Module, names: Mapping[str, str], found: Mapping[str, Tensor], what: str
+) -> None:
+    """Load part of a state dict under other names.
+
+    Args:
+        network: The network to fill.
+        names: The network's names -> those in ``found``.
+        found: The weights; it may hold more than are needed.
+        what: Description of the network for errors.
+
+    Raises:
+        WeightsError: A name is missing, or a shape does not fit.
+    """
+    missing = [name for name in names.values() if name not in found]
+    if missing:
+        raise WeightsError(f"no {missing[0]} in the weights for {what}; expected torchvision's names")
+    try:
+        network.load_state_dict({key: found[name] for key, name in names.items()})
+    except RuntimeError as error:
+        raise WeightsError(f"the weights do not fit {what}: {_last_line(error)}") from error
+
+
+def _last_line(error: RuntimeError) -> str:
+    """Return the last line of torch's error about a state dict, which names a key."""
+    return str(error).splitlines()[-1].strip()

@@ -1,0 +1,181 @@
+"""The base class of all models: a network and how it colors. Nothing here imports Lightning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from colorzoo.card import GuidanceKind, InputKind, OutputKind
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.guidance import Guidance
+from colorzoo.prediction import Prediction
+from colorzoo.settings import complete_arguments
+from colorzoo.weights import apply_weights
+from colorzoo.weights.provenance import Provenance
+
+if TYPE_CHECKING:
+    from colorzoo.weights.caffe import CaffeLayers
+
+HELD = "model."
+"""Prefix of a model's weights in a checkpoint of its trainer."""
+
+_TRAINING_ONLY = ("discriminator.", "label_head.")
+
+
+class ColoringModel(nn.Module):
+    """Base class of all models.
+
+    A subclass takes the groups of settings (`colorzoo.settings`) that decide its answers, builds its network
+    from them, passes both to ``super().__init__``, and defines `forward`. Its trainer, a
+    `ColorizationModule`, holds it.
+
+    Attributes:
+        accepts: Kinds of guidance that the model uses.
+        input_kind: What `forward` reads: lightness or a sketch.
+        output_kind: What `forward` returns: ab or RGB.
+        working_size: Shorter side in pixels at which the network sees a picture unless the user names one.
+        recorded_hparams: Settings that change what weights mean; weight files record them.
+        published_files: Names of the authors' files, where they publish several for one model, and the prefix
+            of each in the state dict that `load_published_state_dict` takes.
+        network: The network.
+        trained: Whether the weights were trained or loaded; a network without weights needs no training.
+        provenance: How the weights were made.
+
+    Args:
+        network: The network.
+        **settings: The arguments of the subclass, for `hparams`.
+    """
+
+    accepts: frozenset[GuidanceKind] = frozenset()
+    input_kind: InputKind = "gray"
+    output_kind: OutputKind = "ab"
+    working_size: int = 256
+    recorded_hparams: ClassVar[tuple[str, ...]] = ()
+    published_files: ClassVar[Mapping[str, str]] = {}
+
+    network: nn.Module
+    trained: bool
+    provenance: Provenance
+
+    def __init__(self, network: nn.Module, **settings: Any) -> None:
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)
+        self.trained = next(network.parameters(), None) is None
+        self.provenance = Provenance(model=type(self).__name__)
+        self._settings = complete_arguments(type(self), settings)
+
+    @property
+    def hparams(self) -> dict[str, Any]:
+        """The arguments of the subclass by name, as plain mappings, lists, numbers and text."""
+        return self._settings
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the weights; the CPU for a model without any."""
+        held = next(chain(self.parameters(), self.buffers()), None)
+        return torch.device("cpu") if held is None else held.device
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+        """Color a batch.
+
+        Args:
+            luma: ``(B, 1, H, W)``: L in [0, 100], or a sketch in [0, 1] for models that read sketches.
+            guidance: What the user gives; kinds that the model does not accept are ignored.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define forward(luma, guidance)")
+
+    def load_weights(self, state_dict: Mapping[str, Tensor], *, name: str, published: bool = False) -> None:
+        """Load a weight file, or the model's part of a checkpoint of its training.
+
+        Args:
+            state_dict: Tensors by name.
+            name: How a message calls these weights.
+            published: The names are the authors'.
+
+        Raises:
+            WeightsError: Keys are missing, unexpected or of another shape.
+        """
+        if not published:
+            state_dict = {**self.borrowed_weights(), **held_weights(state_dict)}
+        apply_weights(self, state_dict, name=name, published=published)
+        self.trained = True
+
+    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        """Load the authors' checkpoint, given under their names (strict).
+
+        Raises:
+            WeightsError: Keys or shapes do not fit, or the model has no published checkpoint.
+        """
+        ours = _without_training(self.convert_published(state_dict))
+        apply_weights(self, ours, name="the published checkpoint", published=False)
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the weights of the authors' checkpoint.
+
+        Args:
+            state_dict: The authors' tensors; unknown names stay, so that a strict load reports them.
+
+        Returns:
+            The weights by the names of this model, those of a discriminator below ``discriminator.``.
+
+        Raises:
+            WeightsError: The model has no published checkpoint.
+        """
+        del state_dict
+        raise WeightsError(f"{type(self).__name__} has no published checkpoint to load.")
+
+    @classmethod
+    def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Translate the authors' Caffe model.
+
+        Args:
+            layers: Blobs by layer name.
+
+        Returns:
+            What `load_published_state_dict` takes, and the settings that these weights need.
+
+        Raises:
+            WeightsError: Layers do not fit, or the authors published no Caffe model.
+        """
+        del layers
+        raise WeightsError(f"{cls.__name__} has no Caffe release; give the authors' PyTorch checkpoint.")
+
+    @classmethod
+    def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Reduce the state dict of a checkpoint to what a weight file stores."""
+        return held_weights(state_dict)
+
+    def borrowed_weights(self) -> Mapping[str, Tensor]:
+        """Return the weights by name that come from another registered model; weight files leave them out."""
+        return {}
+
+
+def coloring_model(module: nn.Module) -> ColoringModel:
+    """Return a model that is given as such or held by its trainer.
+
+    Raises:
+        ColorzooError: The module is neither.
+    """
+    model = module if isinstance(module, ColoringModel) else getattr(module, "model", None)
+    if not isinstance(model, ColoringModel):
+        raise ColorzooError(
+            f"{type(module).__name__} is neither a ColoringModel nor a ColorizationModule that holds one."
+        )
+    return model
+
+
+def held_weights(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of a model from its weight file or from a checkpoint of its trainer.
+
+    A checkpoint holds them below ``model.``; those written before had them beside a discriminator.
+    """
+    held = {key.removeprefix(HELD): value for key, value in state_dict.items() if key.startswith(HELD)}
+    return held or _without_training(state_dict)
+
+
+def _without_training(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key: value for key, value in state_dict.items() if not key.startswith(_TRAINING_ONLY)}

@@ -1,0 +1,169 @@
+"""Discriminators: PatchGAN (Isola et al. 2017), and the one of Zhang et al. 2019 and SPColor.
+
+The second has self-attention and spectral norm (Miyato et al. 2018): each forward pass does one power
+iteration, in evaluation too, as published, and divides the weights by the estimate of their largest singular
+value. It is not torch's: ``parametrizations.spectral_norm`` iterates u before v, which changes scores by up
+to 1.7 %, and modules with the older ``nn.utils.spectral_norm`` cannot be copied after a forward pass.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.networks.blocks import scaled_width
+
+_SLOPE = 0.2
+_CHANNELS = (64, 64, 128, 256, 512, 1024)
+_EPSILON = 1e-12
+
+
+class PatchDiscriminator(nn.Module):
+    """PatchGAN with patches of 70 x 70 pixels (Isola et al. 2017, section 3.2.2).
+
+    Five convolutions of 4 x 4, the first three of stride 2.
+
+    Args:
+        in_channels: Channels of the input: a picture, concatenated with its condition.
+        width: Multiplier of every channel count; 1.0 is the network of the paper.
+    """
+
+    def __init__(self, in_channels: int, width: float = 1.0) -> None:
+        super().__init__()
+        c64, c128, c256, c512 = (scaled_width(base, width) for base in (64, 128, 256, 512))
+        self.layers = nn.Sequential(
+            nn.Conv2d(in_channels, c64, 4, stride=2, padding=1),
+            nn.LeakyReLU(_SLOPE),
+            *_conv_norm(c64, c128, stride=2),
+            *_conv_norm(c128, c256, stride=2),
+            *_conv_norm(c256, c512, stride=1),
+            nn.Conv2d(c512, 1, 4, stride=1, padding=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return one unbounded score per patch, ``(B, 1, h, w)``, for ``(B, in_channels, H, W)``."""
+        scores: Tensor = self.layers(x)
+        return scores
+
+
+def _conv_norm(fan_in: int, fan_out: int, *, stride: int) -> list[nn.Module]:
+    conv = nn.Conv2d(fan_in, fan_out, 4, stride=stride, padding=1, bias=False)
+    return [conv, nn.BatchNorm2d(fan_out), nn.LeakyReLU(_SLOPE)]
+
+
+class DiscriminatorOutput(NamedTuple):
+    """Output of `AttentionDiscriminator`.
+
+    Attributes:
+        score: ``(B, 1)``, unbounded.
+        features: ``(B, 256, H/16, W/16)``, the map of the fourth layer.
+    """
+
+    score: Tensor
+    features: Tensor
+
+
+class AttentionDiscriminator(nn.Module):
+    """Discriminator of Zhang et al. 2019 and SPColor (Chen et al. 2023), with one score per picture.
+
+    Convolutions of 4 x 4 and stride 2, self-attention after the second, and a last convolution without
+    padding.
+
+    Args:
+        in_channels: 3 for Lab; 6 for two frames.
+        width: Multiplier of every channel count; 1.0 is the published network.
+        layers: Number of strided convolutions, 3 to 6. The published 6 need pictures of 192 pixels; each one
+            less halves that.
+        last_kernel: Kernel of the last convolution: (3, 3), or (3, 6) for the wide frames of Zhang et al.
+            2019.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        width: float = 1.0,
+        layers: int = 6,
+        last_kernel: tuple[int, int] = (3, 3),
+    ) -> None:
+        super().__init__()
+        outs = [scaled_width(base, width) for base in _CHANNELS[:layers]]
+        ins = [in_channels, *outs[:-1]]
+        self.layers = nn.ModuleList(
+            [SpectralConv(i, o, (4, 4), stride=2, padding=1) for i, o in zip(ins, outs, strict=True)]
+        )
+        self.attention = _SelfAttention(outs[1])
+        self.last = SpectralConv(outs[-1], 1, last_kernel)
+
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
+        """Score ``(B, in_channels, H, W)``."""
+        features = x
+        for index, layer in enumerate(self.layers):
+            x = layer(x)
+            x = F.leaky_relu(F.instance_norm(x) if index else x, _SLOPE)
+            if index == 1:
+                x = self.attention(x)
+            if index <= 3:
+                features = x
+        return DiscriminatorOutput(self.last(x).mean(dim=(2, 3)), features)
+
+
+class SpectralConv(nn.Module):
+    """A convolution whose weight is divided by its largest singular value.
+
+    Args:
+        fan_in: Channels in.
+        fan_out: Channels out.
+        kernel: Height and width of the kernel.
+        stride: See `torch.nn.Conv2d`.
+        padding: See `torch.nn.Conv2d`.
+    """
+
+    u: Tensor
+    v: Tensor
+
+    def __init__(
+        self, fan_in: int, fan_out: int, kernel: tuple[int, int], *, stride: int = 1, padding: int = 0
+    ) -> None:
+        super().__init__()
+        like = nn.Conv2d(fan_in, fan_out, kernel)
+        self.weight, self.bias = like.weight, like.bias
+        self.options: dict[str, Any] = {"stride": stride, "padding": padding}
+        self.register_buffer("u", F.normalize(torch.randn(fan_out), dim=0))
+        self.register_buffer("v", F.normalize(torch.randn(like.weight[0].numel()), dim=0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve ``(B, fan_in, H, W)`` after one power iteration."""
+        matrix = self.weight.flatten(1)
+        with torch.no_grad():
+            v = _unit(matrix.T @ self.u)
+            u = _unit(matrix @ v)
+            self.u.copy_(u)
+            self.v.copy_(v)
+        sigma = u @ (matrix @ v)
+        convolved: Tensor = F.conv2d(x, self.weight / sigma, self.bias, **self.options)
+        return convolved
+
+
+class _SelfAttention(nn.Module):
+    """Self-attention over all places, initialized to the identity."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.query, self.key, self.value = (SpectralConv(channels, channels, (1, 1)) for _ in range(3))
+        self.gamma = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts: list[Tensor] = [part(x).flatten(2) for part in (self.query, self.key, self.value)]
+        query, key, value = parts
+        weights = torch.softmax(query.transpose(1, 2) @ key, dim=2)
+        mixed = (value @ weights.transpose(1, 2)).view_as(x)
+        attended: Tensor = self.gamma * mixed + x
+        return attended
+
+
+def _unit(vector: Tensor) -> Tensor:
+    scaled: Tensor = vector / (torch.linalg.vector_norm(vector) + _EPSILON)
+    return scaled

@@ -1,0 +1,199 @@
+"""Frozen features of exemplar models: VGG-19 (Simonyan and Zisserman 2015), or an automatic model."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.errors import ColorzooError
+from colorzoo.networks.blocks import scaled_width
+from colorzoo.networks.matching import VGG_CHANNELS
+from colorzoo.networks.shared_weights import borrow
+
+_CONVOLUTIONS = (2, 2, 4, 4, 4)
+_CHANNELS = (64, 128, 256, 512, 512)
+_MEAN_BGR = (0.40760392, 0.45795686, 0.48501961)
+_BLOCKS = tuple(f"block{number}" for number in range(1, 9))
+
+
+class VGGTaps(NamedTuple):
+    """Outputs of the second ReLU of each block.
+
+    Attributes:
+        relu1_2: ``(B, 64, H, W)``.
+        relu2_2: ``(B, 128, H/2, W/2)``.
+        relu3_2: ``(B, 256, H/4, W/4)``.
+        relu4_2: ``(B, 512, H/8, W/8)``.
+        relu5_2: ``(B, 512, H/16, W/16)``.
+    """
+
+    relu1_2: Tensor
+    relu2_2: Tensor
+    relu3_2: Tensor
+    relu4_2: Tensor
+    relu5_2: Tensor
+
+
+class CaffeVGG19(nn.Module):
+    """Convolutions of VGG-19 with Caffe's weights and scaling; those after the last tap only hold weights.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the published network.
+    """
+
+    mean: Tensor
+
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(_MEAN_BGR).view(3, 1, 1), persistent=False)
+        fan_in = 3
+        self.blocks = nn.ModuleList()
+        for count, base in zip(_CONVOLUTIONS, _CHANNELS, strict=True):
+            fan_out = scaled_width(base, width)
+            widths = [fan_in, *[fan_out] * count]
+            layers = [nn.Conv2d(i, o, 3, padding=1) for i, o in pairwise(widths)]
+            self.blocks.append(nn.ModuleList(layers))
+            fan_in = fan_out
+
+    def forward(self, rgb: Tensor) -> VGGTaps:
+        """Return the taps of ``(B, 3, H, W)`` RGB in [0, 1]."""
+        x, taps = caffe_input(rgb, self.mean), []
+        for number, block in enumerate(self.blocks, start=1):
+            for index, layer in enumerate(block.children(), start=1):
+                x = F.relu(layer(x))
+                if index == 2:
+                    taps.append(x)
+                if index == 2 and number == len(self.blocks):
+                    break
+            x = F.max_pool2d(x, 2) if number < len(self.blocks) else x
+        return VGGTaps(*taps)
+
+
+def caffe_input(rgb: Tensor, mean: Tensor) -> Tensor:
+    """Convert RGB in [0, 1] to the input of Caffe's VGG: BGR minus its mean ``(3, 1, 1)``, times 255."""
+    return (rgb.flip(1) - mean) * 255
+
+
+class TrunkFeatures(NamedTuple):
+    """Features of a picture.
+
+    Attributes:
+        taps: Four maps for the correspondence, at H/2, H/4, H/8 and H/16.
+        deep: Map at H/8, the input of a compact segmenter.
+        automatic: ``(B, 2, H, W)`` ab that the trunk's own model predicts, or None.
+    """
+
+    taps: tuple[Tensor, ...]
+    deep: Tensor
+    automatic: Tensor | None = None
+
+
+class VGGTrunk(nn.Module):
+    """VGG-19 with Caffe's weights; lightness becomes a gray picture R = G = B = L / 100.
+
+    Args:
+        width: Multiplier of its channel counts.
+    """
+
+    channels: tuple[int, ...]
+    """Channels of the four taps."""
+
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+        self.vgg = CaffeVGG19(width)
+        self.channels = tuple(scaled_width(base, width) for base in VGG_CHANNELS)
+        self.requires_grad_(False)
+
+    def of_luma(self, luma: Tensor) -> TrunkFeatures:
+        """Return the features of lightness ``(B, 1, H, W)`` in [0, 100]."""
+        return self.of_rgb((luma / 100).expand(-1, 3, -1, -1))
+
+    def of_rgb(self, rgb: Tensor) -> TrunkFeatures:
+        """Return the features of RGB ``(B, 3, H, W)`` in [0, 1]."""
+        taps = self.vgg(rgb)
+        return TrunkFeatures(tuple(taps[1:]), deep=taps.relu4_2)
+
+    def semantic(self, rgb: Tensor) -> tuple[Tensor, ...]:
+        """Return three maps of RGB that depend on color, the deepest last, for perceptual losses."""
+        return tuple(self.vgg(rgb)[2:])
+
+
+class BorrowedTrunk(nn.Module):
+    """Blocks of an automatic model, whose weights stay in that model's file and are not saved again.
+
+    Its input is lightness. To depend on color, `semantic` passes it red, green and blue as three gray
+    pictures.
+
+    Args:
+        network: Network of a model of the zhang2016 family.
+
+    Raises:
+        ColorzooError: The network has no such blocks.
+    """
+
+    channels: tuple[int, ...]
+    """Channels of the four taps."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        if not all(hasattr(network, block) for block in (*_BLOCKS, "class_head")):
+            raise ColorzooError(
+                f"features of a {type(network).__name__} do not fit: name a model of the zhang2016 family."
+            )
+        self.network = network.eval()
+        widths = [network.get_submodule(block)[-1].num_features for block in _BLOCKS[:7]]
+        self.channels = (widths[0], widths[1], widths[2], widths[6])
+        self.deep_channels = network.class_head.in_channels
+        borrow(self, self.state_dict())
+
+    def train(self, mode: bool = True) -> BorrowedTrunk:
+        """Stay in evaluation mode, with the batch statistics of the automatic model."""
+        del mode
+        return super().train(False)
+
+    def of_luma(self, luma: Tensor) -> TrunkFeatures:
+        """Return the features of lightness ``(B, 1, H, W)`` in [0, 100]."""
+        maps: list[Tensor] = []
+        hooks = [
+            self.network.get_submodule(block).register_forward_hook(lambda *call: maps.append(call[-1]))
+            for block in _BLOCKS
+        ]
+        try:
+            automatic = self.network(luma).ab
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return _features(maps)._replace(automatic=automatic)
+
+    def of_rgb(self, rgb: Tensor) -> TrunkFeatures:
+        """Return the features of the lightness of RGB ``(B, 3, H, W)`` in [0, 1]."""
+        return _features(self._maps(rgb_to_lab(rgb)[:, :1]))
+
+    def semantic(self, rgb: Tensor) -> tuple[Tensor, ...]:
+        """Return maps as `VGGTrunk.semantic` does, at half the size, of red, green and blue together."""
+        half = F.avg_pool2d(rgb, 2)
+        maps = self._maps(100 * half.flatten(0, 1)[:, None], _BLOCKS[:7])
+        return tuple(maps[index].reshape(len(rgb), -1, *maps[index].shape[2:]) for index in (2, 4, 6))
+
+    def _maps(self, luma: Tensor, blocks: tuple[str, ...] = _BLOCKS) -> list[Tensor]:
+        x, maps = (luma - 50) / 100, []
+        for block in blocks:
+            x = self.network.get_submodule(block)(x)
+            maps.append(x)
+        return maps
+
+
+Trunk = VGGTrunk | BorrowedTrunk
+"""A frozen feature network."""
+
+
+def _features(maps: list[Tensor]) -> TrunkFeatures:
+    taps = (maps[0], maps[1], maps[2], F.avg_pool2d(maps[6], 2))
+    # 3 x 3 means make the classes less noisy, and purer against true labels
+    smooth = F.avg_pool2d(F.avg_pool2d(maps[7], 2), 3, stride=1, padding=1, count_include_pad=False)
+    return TrunkFeatures(taps, smooth)

@@ -1,0 +1,231 @@
+"""Optional parts of `HintUNet` that are not in the paper of Zhang et al. 2017.
+
+`HintAttention` carries hint colors to similar places, `AttendedConv` weights channels by the whole picture,
+`SceneBlocks` add a wide view at a sixteenth of the size, and `RankLayers` bias training towards a low rank.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import reduce
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+MASKED = -1e4  # added to the logit of a cell without hint; finite, so that bfloat16 stays finite
+_REDUCTION = 4  # channels of a gate's hidden layer: a fraction of those it scales
+_OPEN = 4.0  # initial bias of the gates: nearly open, so that an added gate changes little
+_EXPANSION = 4  # of the hidden layer in a scene block
+
+
+class HintAttention(nn.Module):
+    """Kernel regression of the hint colors in a learned feature space: one attention step over hinted cells.
+
+    Position p attends to every hinted cell q with the logit ``k - |f_p - f_q|^2 - |p - q|^2 / s^2``, and to a
+    null cell with logit 0 and color 0; s is a share of the picture's mean side. Written as a dot product of
+    extended vectors, it runs on fused attention kernels: memory is linear in the number of positions, and
+    shapes are static for export.
+
+    Args:
+        channels: Width of the feature map.
+        key_channels: Width of the space in which positions are compared.
+    """
+
+    def __init__(self, channels: int, key_channels: int = 16) -> None:
+        super().__init__()
+        self.key = nn.Conv2d(channels, key_channels, 1)
+        self.log_reach = nn.Parameter(torch.tensor(math.log(0.2)))
+        self.bias = nn.Parameter(torch.tensor(3.0))
+
+    def forward(self, features: Tensor, hints: Tensor) -> Tensor:
+        """Spread the hints.
+
+        Args:
+            features: ``(B, C, h, w)`` features of the positions.
+            hints: ``(B, 3, H, W)``: two color channels, 0 where unknown, and the mask in {0, 1}.
+
+        Returns:
+            ``(B, 3, h, w)``: the attended color, and the share of the attention on hints.
+        """
+        batch, _, height, width = features.shape
+        cells = ((height + 1) // 2, (width + 1) // 2)
+        given = F.adaptive_avg_pool2d(hints.float(), cells)
+        weight = given[:, 2:]
+        color = given / weight.clamp(min=1e-6)
+
+        fine = self.key(features)
+        query = _extend_query(self._embed(fine))
+        key = _extend_key(self._embed(F.adaptive_avg_pool2d(fine.float(), cells)), self.bias, weight)
+        colors = color.flatten(2).transpose(1, 2)
+        value = torch.cat([colors, torch.zeros_like(colors[:, :1])], dim=1)  # the null cell has color 0
+        if not torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            key, value = _hinted_in_some_picture(key, value, weight)
+        answer = F.scaled_dot_product_attention(query, key, value, scale=1.0)
+        return answer.transpose(1, 2).reshape(batch, 3, height, width)
+
+    def _embed(self, key: Tensor) -> Tensor:
+        """Append scaled coordinates to the features and flatten: ``(B, h * w, D)``."""
+        batch, _, height, width = key.shape
+        reach = self.log_reach.exp().float()
+        side = (height + width) / 2
+        rows = (torch.arange(height, device=key.device) + 0.5) / side
+        columns = (torch.arange(width, device=key.device) + 0.5) / side
+        grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij")) / reach
+        place = grid.unsqueeze(0).expand(batch, -1, -1, -1)
+        return torch.cat([key.float(), place], dim=1).flatten(2).transpose(1, 2)
+
+
+def _extend_query(query: Tensor) -> Tensor:
+    """Return ``[2 q, -|q|^2, 1]``."""
+    norm = query.square().sum(-1, keepdim=True)
+    return torch.cat([2 * query, -norm, torch.ones_like(norm)], dim=-1)
+
+
+def _extend_key(key: Tensor, bias: Tensor, weight: Tensor) -> Tensor:
+    """Return ``[k, 1, bias - |k|^2]`` for hinted cells, ending in `MASKED` for others, and a null key."""
+    norm = key.square().sum(-1, keepdim=True)
+    hinted = weight.flatten(2).transpose(1, 2) > 0
+    level = torch.where(hinted, bias - norm, MASKED)
+    keys = torch.cat([key, torch.ones_like(norm), level], dim=-1)
+    return torch.cat([keys, torch.zeros_like(keys[:, :1])], dim=1)
+
+
+def _hinted_in_some_picture(key: Tensor, value: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Drop the cells without a hint in any picture of the batch: their weights would be exactly 0.
+
+    A user gives dozens of points and a picture has thousands of cells, so this makes the step nearly free.
+    Training and export keep all cells, whose number does not depend on the hints.
+    """
+    hinted = (weight > 0).any(dim=0).flatten()
+    kept = torch.cat([hinted, hinted.new_ones(1)]).nonzero().flatten()
+    return key[:, kept], value[:, kept]
+
+
+class AttendedConv(nn.Module):
+    """A convolution with squeeze and excitation (Hu et al. 2018): channels scaled by the whole picture.
+
+    The output channels are scaled by s = sigmoid(W2 relu(W1 z)) with z, their mean over space.
+
+    Args:
+        conv: The convolution.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        channels = conv.out_channels
+        self.conv = conv
+        self.squeeze = nn.Linear(channels, max(1, channels // _REDUCTION))
+        self.excite = nn.Linear(self.squeeze.out_features, channels)
+        nn.init.zeros_(self.excite.weight)
+        nn.init.constant_(self.excite.bias, _OPEN)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the scaled output of the convolution for ``(B, C, H, W)``."""
+        features = self.conv(x)
+        gate = torch.sigmoid(self.excite(torch.relu(self.squeeze(features.mean(dim=(2, 3))))))
+        scaled: Tensor = features * gate[:, :, None, None]
+        return scaled
+
+
+class SceneBlock(nn.Module):
+    """A ConvNeXt block (Liu et al. 2022, "A ConvNet for the 2020s", sec. 2): 7x7 per channel, then an MLP.
+
+    Args:
+        channels: Channels in and out.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.spread = nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
+        self.norm = nn.LayerNorm(channels)
+        self.widen = nn.Linear(channels, _EXPANSION * channels)
+        self.narrow = nn.Linear(_EXPANSION * channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``(B, C, h, w)`` of the same size."""
+        places = self.norm(self.spread(x).permute(0, 2, 3, 1))
+        change: Tensor = self.narrow(F.gelu(self.widen(places)))
+        return x + change.permute(0, 3, 1, 2)
+
+
+class SceneBlocks(nn.Module):
+    """ConvNeXt blocks at a sixteenth of the picture's size, added to the deepest map.
+
+    A narrow network has little capacity to recognize objects; at this size capacity is cheap. The last layer
+    is zero at first, so that a trained network that gets these blocks starts with the same output.
+
+    Args:
+        channels: Channels of the input maps, the deepest last.
+        width: Channels of the blocks.
+        depth: Number of blocks.
+    """
+
+    def __init__(self, channels: Sequence[int], width: int, depth: int) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(sum(channels), width, 1)
+        self.blocks = nn.Sequential(*(SceneBlock(width) for _ in range(depth)))
+        self.leave = nn.Conv2d(width, channels[-1], 1)
+        self.reset_output()
+
+    def reset_output(self) -> None:
+        """Set the last layer to zero, so that the blocks add nothing."""
+        for parameter in self.leave.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Return the deepest map plus the output of the blocks.
+
+        Args:
+            maps: Each ``(B, C, n * h, n * w)`` with an integer n; the deepest last, with n = 1.
+        """
+        deep = maps[-1]
+        height, width = deep.shape[-2:]
+        # to half the size of the deepest map; cells at the end of an odd map average what is inside
+        sides = [2 * (each.shape[-1] // width) for each in maps]
+        halves = [F.avg_pool2d(each, side, ceil_mode=True) for each, side in zip(maps, sides, strict=True)]
+        scene = self.leave(self.blocks(self.enter(torch.cat(halves, dim=1))))
+        return deep + F.interpolate(scene, scale_factor=2, mode="bilinear")[:, :, :height, :width]
+
+
+class RankLayers(nn.Module):
+    """Linear 1x1 layers in a row, without bias, initialized to the identity.
+
+    Implicit rank minimization (Jing, Zbontar and LeCun 2020, https://arxiv.org/abs/2010.00679): linear layers
+    in a row bias gradient descent towards features of low rank. Their product is one linear layer, so that
+    `fold_rank_layers` can remove them after training.
+
+    Args:
+        channels: Channels of the features.
+        count: Number of layers.
+    """
+
+    def __init__(self, channels: int, count: int) -> None:
+        super().__init__()
+        self.weights = nn.ParameterList(torch.eye(channels) for _ in range(count))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``(B, C, H, W)`` features multiplied by every matrix in turn."""
+        for weight in self.weights:
+            x = F.conv2d(x, weight[:, :, None, None])
+        return x
+
+
+def fold_rank_layers(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Multiply the rank layers of a `HintUNet` into the transposed convolution after them.
+
+    Args:
+        state_dict: With ``...rank_layers.weights.N`` and ``...up8.weight``; returned unchanged without them.
+
+    Returns:
+        The state dict of a network without these layers and with the same output.
+    """
+    folded = dict(state_dict)
+    names = sorted((k for k in folded if ".rank_layers." in k), key=lambda k: int(k.rpartition(".")[2]))
+    if not names:
+        return folded
+    up = names[0].partition("rank_layers.")[0] + "up8.weight"
+    product = reduce(torch.matmul, [folded[name].double() for name in reversed(names)])
+    folded[up] = torch.einsum("cd,cohw->dohw", product, folded[up].double()).to(folded[up].dtype)
+    return {key: value for key, value in folded.items() if key not in names}

@@ -1,0 +1,76 @@
+"""Weights of other models inside a module: borrowed, so neither trained nor saved, and their fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Any, Generic, TypeVar
+
+from torch import Tensor, nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class BorrowedModel(nn.Module, Generic[M]):
+    """Wrapper of a model whose weights belong to another file.
+
+    Its parameters get no gradient (inputs do), it stays in evaluation mode, and it is not part of the state
+    dict: neither saved nor missing on loading.
+
+    Args:
+        model: The model with its weights.
+    """
+
+    model: M
+
+    def __init__(self, model: M) -> None:
+        super().__init__()
+        self.model = model.eval()
+        borrow(self, [f"model.{key}" for key in model.state_dict()])
+
+    def train(self, mode: bool = True) -> BorrowedModel[M]:
+        """Set the mode of the wrapper; the model stays in evaluation mode."""
+        self.training = mode
+        return self
+
+
+def borrow(module: nn.Module, keys: Iterable[str]) -> None:
+    """Exclude tensors of a module from its state dict and from training.
+
+    On loading they may be missing; the module keeps its own.
+
+    Args:
+        module: The module with its weights.
+        keys: Keys of its state dict.
+    """
+    borrowed = frozenset(keys)
+    for name, parameter in module.named_parameters():
+        if name in borrowed:
+            parameter.requires_grad_(False)
+
+    # The hooks hold keys, not the module, so that those of a copy do not refer to the original.
+    def drop(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, metadata: Any) -> None:
+        del module, metadata
+        for key in borrowed:
+            state_dict.pop(prefix + key, None)
+
+    def supply(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+        own = dict(module.named_parameters()) | dict(module.named_buffers())
+        for key in borrowed:
+            state_dict.setdefault(prefix + key, own[key].detach())
+
+    hooked: Any = module  # these methods are untyped in some releases of torch
+    hooked.register_state_dict_post_hook(drop)
+    hooked.register_load_state_dict_pre_hook(supply)
+
+
+def fingerprint(module: nn.Module) -> str:
+    """Return a short hash of a module's state dict in half precision, in which weights are shipped.
+
+    Files made with a model record it to name the weights they belong to.
+    """
+    digest = sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().half().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Picture files in and out: formats, profiles, metadata, frames and provenance."""

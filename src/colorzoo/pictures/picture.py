@@ -1,0 +1,162 @@
+"""`Picture`, the form in which inference handles pictures, and the detection of gray and tinted ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorzoo.pictures.metadata import Metadata
+
+FloatArray = NDArray[np.float32]
+AlphaArray = NDArray[np.uint8] | NDArray[np.uint16]
+Levels = NDArray[Any]  # uint8, uint16 or float32
+
+_TINT_SIDE = 256  # a tint is estimated from at most 256 x 256 pixels
+_GRAY_SIDE = 1024  # grayness, which is cheaper to test, from 1024 x 1024
+_FEWEST_SAMPLES = 64  # too few to tell a tint from colors
+_LARGEST_SCATTER = 2.5  # of ab around its mean at a lightness, in a tinted picture
+_RGB_TO_XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
+_WHITE = np.array([0.95047, 1.0, 1.08883])
+IN_COLOR = "already in color"
+"""The `chroma_note` of a picture whose colors are no tint."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture read from a file, an array or PIL.
+
+    Attributes:
+        levels: Upright sRGB, ``(H, W)`` for gray or ``(H, W, 3)``: uint8, uint16, or float32 in [0, 1].
+        alpha: ``(H, W)`` uint8 or uint16, exactly as stored; None for an opaque picture.
+        bit_depth: Bits per channel of the source, 8 or 16.
+        metadata: EXIF, color profile and the like.
+        notes: Remarks for the user about the reading, such as ``"first of 12 frames"``.
+    """
+
+    levels: Levels
+    alpha: AlphaArray | None = None
+    bit_depth: int = 8
+    metadata: Metadata = field(default_factory=Metadata)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.levels.shape[1], self.levels.shape[0]
+
+    @property
+    def rgb(self) -> FloatArray:
+        """``(H, W, 3)`` float32 sRGB in [0, 1], computed on each access; gray has three equal channels."""
+        return as_rgb(self.levels)
+
+
+def as_rgb(levels: Levels) -> FloatArray:
+    """Convert gray or color levels to ``(H, W, 3)`` float32 in [0, 1]."""
+    values = unit_range(levels)
+    return values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)
+
+
+def unit_range(levels: Levels) -> FloatArray:
+    """Convert levels of any shape to float32 in [0, 1]."""
+    values = levels.astype(np.float32)
+    if levels.dtype.kind == "u":
+        values /= np.float32(np.iinfo(levels.dtype).max)
+    return values
+
+
+def drop_equal_channels(levels: Levels) -> Levels:
+    """Return one plane ``(H, W)`` of a picture with three equal channels, any other picture unchanged."""
+    if levels.ndim == 2 or levels.dtype.kind == "f":
+        return levels
+    red = levels[..., 0]
+    for rows in (slice(None, None, 64), slice(None)):  # a few rows rule out most color pictures
+        if not all(np.array_equal(red[rows], levels[rows, :, channel]) for channel in (1, 2)):
+            return levels
+    return np.ascontiguousarray(red)
+
+
+def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Apply an EXIF orientation, 1 to 8, to stored rows ``(H, W, ...)``."""
+    if orientation >= 5:
+        array = array.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return np.ascontiguousarray(array)
+
+
+def is_gray(picture: Picture) -> bool:
+    """Check that the channels differ by at most 3 of 255 in all but one pixel in a thousand.
+
+    Of a large picture, a regular sample of about a million pixels is tested.
+    """
+    if picture.levels.ndim == 2:
+        return True
+    red, green, blue = _sampled(picture.levels, _GRAY_SIDE).T  # by channel: ten times faster than by pixel
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    return bool(np.mean(spread > 3.01 / 255) <= 0.001)
+
+
+def chroma_note(picture: Picture) -> str | None:
+    """Describe the color that colorization will replace; None for a gray picture."""
+    if is_gray(picture):
+        return None
+    lab = _sampled_lab(picture.levels)
+    if not _is_tinted(lab):
+        return IN_COLOR
+    a, b = lab[:, 1:].mean(axis=0)
+    sepia = 30 <= np.degrees(np.arctan2(b, a)) <= 120
+    return "sepia tint dropped" if sepia else "tint dropped"
+
+
+def _is_tinted(lab: NDArray[np.float64]) -> bool:
+    """Check ``(N, 3)`` Lab of a picture that is not gray for a tint: sepia, cyanotype, a yellowed scan.
+
+    The chroma of a tint depends on lightness alone, and smoothly: ab varies little around its mean at each
+    lightness, and these means lie on a parabola. A picture of few colors has hardly two at one lightness, so
+    it is held to narrower limits, and one of up to four colors to a single hue. A picture of strong chroma,
+    such as a blue wall, does not count as tinted.
+    """
+    ab = lab[:, 1:]
+    if np.percentile(np.hypot(ab[:, 0], ab[:, 1]), 95) > 50:
+        return False
+    bins = np.clip(lab[:, 0] / 100 * 16, 0, 15).astype(int)
+    weight = np.bincount(bins, minlength=16)
+    means = np.stack([np.bincount(bins, ab[:, i], 16) / np.maximum(weight, 1) for i in (0, 1)], axis=1)
+    freedom = len(ab) - len(np.unique(bins))
+    if freedom < _FEWEST_SAMPLES:
+        return False
+    scatter = np.sqrt(np.sum((ab - means[bins]) ** 2) / (2 * freedom))
+    if scatter >= _LARGEST_SCATTER:
+        return False
+    colors = len(np.unique(lab, axis=0))
+    if colors <= 4:
+        mean = ab.mean(axis=0)
+        return bool(np.sqrt(np.mean((ab @ [-mean[1], mean[0]]) ** 2)) < 2.5 * np.hypot(*mean))
+    powers = np.vander(np.linspace(-1, 1, 16), 3) * np.sqrt(weight)[:, None]
+    wanted = means * np.sqrt(weight)[:, None]
+    misfit = powers @ np.linalg.lstsq(powers, wanted, rcond=None)[0] - wanted
+    is_smooth = np.sqrt(np.sum(misfit**2) / (2 * len(ab))) < 1.2
+    return bool(is_smooth and (colors > 256 or scatter < _LARGEST_SCATTER / 2))
+
+
+def _sampled(levels: Levels, side: int) -> FloatArray:
+    """Return ``(N, 3)`` pixels in [0, 1] at equal steps, at most ``side`` in each direction."""
+    step_y, step_x = (max(1, -(-length // side)) for length in levels.shape[:2])
+    return as_rgb(levels[::step_y, ::step_x]).reshape(-1, 3)
+
+
+def _sampled_lab(levels: Levels) -> NDArray[np.float64]:
+    """Return ``(N, 3)`` CIE Lab of a regular sample of pixels."""
+    sample = _sampled(levels, _TINT_SIDE).astype(np.float64)
+    linear = np.where(sample <= 0.04045, sample / 12.92, ((sample + 0.055) / 1.055) ** 2.4)
+    xyz = linear @ _RGB_TO_XYZ.T / _WHITE
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    lightness = 116 * f[:, 1] - 16
+    return np.stack([lightness, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)

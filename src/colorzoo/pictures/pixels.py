@@ -1,0 +1,363 @@
+"""Conversion of stored pixels to sRGB: modes, depths, transparency and color profiles.
+
+lcms applies the profiles: to 8-bit color through Pillow, to gray and 16-bit color in floats through
+imagecodecs. Pillow passes only 8 bits to lcms, and its gray transforms were off by 9 of 255 in the shadows.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from colorzoo.errors import PictureError
+from colorzoo.pictures.picture import AlphaArray, FloatArray, Levels, as_rgb, unit_range
+from colorzoo.pictures.samples import (
+    Samples,
+    SamplesError,
+    converted,
+    declared_bits,
+    decode_jpeg2000,
+    decode_jxl,
+    plain_samples,
+)
+
+_TIFF_BITS, _TIFF_COMPRESSION, _TIFF_SAMPLE_FORMAT = 258, 259, 339
+_WEBP_IN_TIFF = 50001
+_BAND = 64  # rows that fit the processor's cache
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Decoded pixels, not yet turned upright (except TIFF, whose decoders do that).
+
+    Attributes:
+        levels: sRGB, ``(H, W)`` or ``(H, W, 3)``: uint8, uint16, or float32 in [0, 1].
+        alpha: ``(H, W)`` uint8 or uint16, or None.
+        bit_depth: 8 or 16.
+        icc: Profile that describes ``levels``; None if the source had none.
+        notes: What was converted or dropped.
+    """
+
+    levels: Levels
+    alpha: AlphaArray | None = None
+    bit_depth: int = 8
+    icc: bytes | None = None
+    notes: tuple[str, ...] = ()
+
+
+class ProfileError(ValueError):
+    """A color profile that is damaged, does not fit the pixels, or is of a kind that cannot be applied."""
+
+
+def array_pixels(array: NDArray[Any]) -> Pixels:
+    """Take an array of uint8, uint16 or float in [0, 1] as sRGB.
+
+    Raises:
+        PictureError: Its shape, type or range is another.
+    """
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
+        raise PictureError(f"an array (H, W), (H, W, 3) or (H, W, 4) was expected, this one is {array.shape}")
+    if array.dtype == bool:
+        array = array.astype(np.uint8) * np.uint8(255)
+    if array.dtype.kind == "f":
+        if not (array.min() >= 0 and array.max() <= 1):
+            raise PictureError(
+                f"float pixels must lie in [0, 1], these reach from {array.min()} to {array.max()}"
+            )
+        color, alpha = array[..., :3].astype(np.float32), np.round(array[..., 3:] * 65535).astype(np.uint16)
+    elif array.dtype in (np.uint8, np.uint16):
+        color, alpha = array[..., :3].copy(), array[..., 3:].copy()
+    else:
+        raise PictureError(f"pixels must be uint8, uint16 or float, these are {array.dtype}")
+    depth = 8 if array.dtype == np.uint8 else 16
+    levels = color[..., 0] if color.shape[2] == 1 else color
+    return Pixels(levels, alpha[..., 0] if alpha.size else None, depth)
+
+
+def stored_pixels(image: Image.Image, file: IO[bytes] | None) -> Pixels | None:
+    """Decode samples that Pillow would change: those of 16 bits a color, of floats, with a sign.
+
+    Args:
+        image: The opened image, for its header alone.
+        file: Its file; None for an image in memory.
+
+    Returns:
+        The pixels; None if Pillow reads them well, or if they are damaged.
+
+    Raises:
+        SamplesError: They are no picture.
+    """
+    if file is None:
+        return None
+    profile = image.info.get("icc_profile") or None
+    samples: Samples | None = None
+    if image.format == "TIFF" and _is_beyond_pillow(image.tag_v2):  # type: ignore[attr-defined]
+        samples = tiff_samples(file)
+    elif image.format == "JPEG2000":
+        samples = decode_jpeg2000(file)
+    elif image.format == "JXL":
+        samples = decode_jxl(file)
+    elif image.format == "PNG":
+        from colorzoo.pictures.png import decode_png, png_header
+
+        bits, color = png_header(file)
+        file.seek(0)
+        stored = decode_png(file.read()) if bits == 16 and color in (2, 4, 6) else None
+        if stored is not None and color == 2:  # in which one color may be transparent
+            stored = stored[..., :3]
+            alpha = _color_key(stored, image.info.get("transparency"))
+            stored = stored if alpha is None else np.dstack([stored, alpha])
+        samples = None if stored is None else plain_samples(stored, 16)
+    return None if samples is None else sample_pixels(samples, profile)
+
+
+def sample_pixels(samples: Samples, profile: bytes | None) -> Pixels:
+    """Convert decoded samples, see `colorzoo.pictures.samples.converted`."""
+    if samples.color == 4:
+        return _ink_pixels(samples, profile)
+    levels, alpha, notes = converted(samples)
+    depth = 8 if samples.bits <= 8 else 16
+    return _apply_profile(Pixels(levels, alpha, depth, None, notes), profile or samples.profile)
+
+
+def _ink_pixels(samples: Samples, profile: bytes | None) -> Pixels:
+    """Convert CMYK at 8 bits, as its profiles need a table of four dimensions."""
+    if samples.values.dtype.kind != "u" or samples.bits not in (8, 16):
+        raise SamplesError("holds CMYK that is not of 8 or 16 bits, save it as RGB first")
+    inks = samples.values[..., :4]
+    inks = inks if samples.bits == 8 else np.rint(inks / 257).astype(np.uint8)
+    pixels = _eight_bit(Image.fromarray(np.ascontiguousarray(inks), "CMYK"), profile or samples.profile)
+    notes = (*pixels.notes, f"read at 8 of its {samples.bits} bits") if samples.bits > 8 else pixels.notes
+    if samples.alpha is None:
+        return replace(pixels, notes=notes)
+    plane = Samples(samples.values[..., [samples.alpha]], samples.bits, 1)
+    return replace(pixels, alpha=converted(plane)[0], notes=notes)
+
+
+def tiff_samples(file: IO[bytes]) -> Samples | None:
+    """Decode the first page of a TIFF, see `colorzoo.pictures.tiff.decode_tiff`."""
+    from colorzoo.pictures import tiff
+
+    return tiff.decode_tiff(file)
+
+
+def _is_beyond_pillow(tags: Any) -> bool:
+    """Check the tags of a TIFF for samples with a sign, floats, more than 8 bits, and codecs of its own."""
+    by_sample = tags.get(_TIFF_BITS, (1,))
+    kinds = tags.get(_TIFF_SAMPLE_FORMAT, (1,))
+    return max(by_sample) > 8 or set(kinds) != {1} or tags.get(_TIFF_COMPRESSION) == _WEBP_IN_TIFF
+
+
+def image_pixels(image: Image.Image, file: IO[bytes] | None) -> Pixels:
+    """Convert a loaded PIL image.
+
+    Args:
+        image: The image.
+        file: Its file; None for an image in memory.
+    """
+    profile = image.info.get("icc_profile") or None
+    bits = _declared_bits(image, file)
+    if image.mode.startswith(("I", "F")):
+        return _deep_gray(image, bits, profile)
+    if image.format == "PNG" and image.mode == "L" and bits in (2, 4):
+        key = image.info.get("transparency")
+        if isinstance(key, int):  # which Pillow does not scale as it scales the pixels
+            image.info["transparency"] = key * 255 // (2**bits - 1)
+    pixels = _eight_bit(image, profile)
+    if bits > 8:
+        return replace(pixels, notes=(*pixels.notes, f"read at 8 of its {bits} bits"))
+    return pixels
+
+
+def _declared_bits(image: Image.Image, file: IO[bytes] | None) -> int:
+    """Return the bits of a sample in the file, which may be more than Pillow keeps."""
+    if image.format == "TIFF":
+        return int(max(getattr(image, "tag_v2", {}).get(_TIFF_BITS, (8,))))
+    if image.format == "HEIF":
+        return int(image.info.get("bit_depth") or 8)
+    if file is None:
+        return 8
+    if image.format == "PNG":
+        from colorzoo.pictures.png import png_header
+
+        return png_header(file)[0]
+    file.seek(0)
+    if image.format == "AVIF":
+        return declared_bits(file.read(4096))
+    if image.format == "PPM" and image.mode == "RGB":
+        words = re.sub(rb"#[^\n]*\n", b" ", file.read(4096)).split(maxsplit=4)
+        return 16 if words[0] in (b"P3", b"P6") and int(words[3]) > 255 else 8
+    return 8
+
+
+def deep_pixels(stored: NDArray[np.uint16], profile: bytes | None) -> Pixels:
+    """Convert stored ``(H, W, 1 to 4)`` of 16 bits a channel."""
+    return sample_pixels(plain_samples(stored, 16), profile)
+
+
+def _color_key(stored: NDArray[Any], key: Any) -> NDArray[np.uint16] | None:
+    """Return alpha that makes one color or gray value transparent; None without a key."""
+    if key is None:
+        return None
+    same = stored == np.asarray(key)
+    opaque = ~(same.all(axis=-1) if stored.ndim == 3 else same)
+    return np.where(opaque, np.uint16(65535), np.uint16(0))
+
+
+def _deep_gray(image: Image.Image, bits: int, profile: bytes | None) -> Pixels:
+    """Convert gray of more than 8 bits that Pillow decoded; ``bits`` are those of the file, if known."""
+    stored = np.asarray(image)
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
+        stored, bits = stored.astype(np.uint16), bits if image.format == "TIFF" else 16
+    elif image.mode == "I" and _is_unsigned(image):
+        stored, bits = stored.view(np.uint32), 32  # Pillow has no such mode
+    alpha = _color_key(stored, image.info.get("transparency"))
+    levels, _, notes = converted(Samples(stored[..., None], bits, 1))
+    return _apply_profile(Pixels(levels, alpha, 16, None, notes), profile)
+
+
+def _is_unsigned(image: Image.Image) -> bool:
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    return tags.get(_TIFF_BITS) == (32,) and set(tags.get(_TIFF_SAMPLE_FORMAT, (1,))) == {1}
+
+
+def _apply_profile(pixels: Pixels, profile: bytes | None) -> Pixels:
+    """Apply a profile in floats; without one, or with a useless one, levels count as sRGB."""
+    if profile is None:
+        return pixels
+    try:
+        levels, icc = to_srgb_float(pixels.levels, profile)
+    except ProfileError as error:
+        return replace(pixels, notes=(*pixels.notes, f"{error}; colors were taken as sRGB"))
+    return replace(pixels, levels=levels, icc=icc)
+
+
+def _eight_bit(image: Image.Image, profile: bytes | None) -> Pixels:
+    color, alpha = _split_alpha(image)
+    notes: tuple[str, ...] = ()
+    if color.mode == "CMYK":
+        notes = ("converted from CMYK" if profile else "converted from CMYK without a color profile",)
+    if color.mode == "LAB":
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        color, profile = _transformed(color, lab, srgb), srgb_profile()
+    elif color.mode == "L":
+        return _apply_profile(Pixels(np.array(color), alpha, notes=notes), profile)
+    elif profile is not None:
+        try:
+            color, profile = to_srgb_8bit(color, profile)
+        except ProfileError as error:
+            notes, profile = (*notes, f"{error}; colors were taken as sRGB"), None
+    color = color if color.mode == "RGB" else color.convert("RGB")
+    levels = np.empty((color.height, color.width, 3), np.uint8)
+    for top in range(0, color.height, _BAND):  # in bands: Pillow's own copy moves all pixels three times
+        box = (0, top, color.width, min(top + _BAND, color.height))
+        levels[top : box[3]] = np.asarray(color.crop(box))
+    return Pixels(levels, alpha, 8, profile, notes)
+
+
+def _split_alpha(image: Image.Image) -> tuple[Image.Image, AlphaArray | None]:
+    """Return color of mode L, RGB, CMYK or LAB, and alpha."""
+    if image.has_transparency_data:
+        gray = image.mode in ("1", "L", "LA", "La")
+        image = image.convert("LA" if gray else "RGBA")
+        return image.convert("L" if gray else "RGB"), np.asarray(image.getchannel("A")).copy()
+    if image.mode in ("CMYK", "LAB", "L", "RGB"):
+        return image, None
+    return image.convert("L" if image.mode == "1" else "RGB"), None
+
+
+def _transformed(image: Image.Image, source: Any, target: Any) -> Image.Image:
+    converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+    assert converted is not None  # only None with inPlace=True
+    return converted
+
+
+@lru_cache(maxsize=1)
+def srgb_profile() -> bytes:
+    """Return the bytes of an sRGB profile, the same in every run (lcms stamps the time; it is fixed here)."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    struct.pack_into(">6H", profile, 24, 2000, 1, 1, 0, 0, 0)
+    return bytes(profile)
+
+
+def to_srgb_8bit(image: Image.Image, profile: bytes) -> tuple[Image.Image, bytes]:
+    """Convert an ``RGB`` or ``CMYK`` image to sRGB; return it with its new profile.
+
+    Pixels that are sRGB already are not changed.
+    """
+    space = _color_space(profile)
+    if image.mode != space:
+        raise ProfileError(f"the color profile is for {space}, the pixels are {image.mode}")
+    if space == "RGB" and _is_srgb(profile):
+        return image, profile
+    return _convert_8bit(image, profile), srgb_profile()
+
+
+def to_srgb_float(pixels: NDArray[Any], profile: bytes) -> tuple[NDArray[Any], bytes]:
+    """Convert gray ``(H, W)`` or RGB ``(H, W, 3)`` of any type to float sRGB; return it with its profile.
+
+    Pixels that are sRGB already are not changed.
+    """
+    space = _color_space(profile)
+    if space != ("GRAY" if pixels.ndim == 2 else "RGB") and not (space == "RGB" and pixels.ndim == 2):
+        raise ProfileError(f"the color profile is for {space}, the pixels are not")
+    if space == "RGB" and _is_srgb(profile):
+        return pixels, profile
+    values = as_rgb(pixels) if space == "RGB" else unit_range(pixels)
+    return _convert_float(values, profile), srgb_profile()
+
+
+def _color_space(profile: bytes) -> str:
+    """Return the color space of a profile, such as ``"RGB"``, ``"GRAY"`` or ``"CMYK"``."""
+    return profile[16:20].decode("latin-1").strip()
+
+
+@lru_cache(maxsize=16)
+def _is_srgb(profile: bytes) -> bool:
+    """Check that a profile moves no color of a 9 x 9 x 9 lattice by more than 2 of 255."""
+    steps = np.linspace(0, 255, 9).round().astype(np.uint8)
+    lattice = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(27, 27, 3)
+    moved = np.asarray(_convert_8bit(Image.fromarray(lattice), profile)).astype(int) - lattice
+    return bool(np.abs(moved).max() <= 2)
+
+
+def _convert_8bit(image: Image.Image, profile: bytes) -> Image.Image:
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        target = ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile()))
+        return _transformed(image, source, target)
+    except (ImageCms.PyCMSError, OSError) as error:
+        raise ProfileError(f"the color profile cannot be applied ({error})") from error
+
+
+def _convert_float(pixels: FloatArray, profile: bytes) -> FloatArray:
+    """Convert ``(H, W)`` gray or ``(H, W, 3)`` RGB in [0, 1] of the profile's color space."""
+    from imagecodecs import CMS, cms_transform
+
+    # perceptual would compensate black points, even of curves that are lifted on purpose; tables are read as
+    # for 8 bits
+    tags = min(int.from_bytes(profile[128:132], "big"), 100)
+    has_table = b"A2B0" in {profile[132 + 12 * i : 136 + 12 * i] for i in range(tags)}
+    try:
+        converted: FloatArray = cms_transform(
+            np.ascontiguousarray(pixels),
+            profile,
+            srgb_profile(),
+            colorspace="gray" if pixels.ndim == 2 else "rgb",
+            outcolorspace="rgb",
+            outdtype="float32",
+            intent=CMS.INTENT.PERCEPTUAL if has_table else CMS.INTENT.RELATIVE_COLORIMETRIC,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise ProfileError(f"the color profile cannot be applied ({error})") from error
+    return np.clip(converted, 0, 1)

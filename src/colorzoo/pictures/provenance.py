@@ -1,0 +1,211 @@
+"""Provenance of colored files: source picture, model, weights and settings.
+
+It is stored as XMP, which photo software reads and keeps: inside the file if its format holds XMP, otherwise
+in a sidecar file (``NAME.EXT.xmp``). It lets a later run recognize its own results.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from colorzoo.pictures.formats import WRITABLE, open_picture
+from colorzoo.pictures.metadata import Metadata
+from colorzoo.pictures.picture import Picture
+from colorzoo.pictures.write import XMP_FORMATS, fits_jpeg, write_whole
+
+NAMESPACE = "urn:colorzoo:origin:1"
+_IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+_SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+_PACKET = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"></rdf:RDF></x:xmpmeta>'
+    '<?xpacket end="w"?>'
+)
+_OURS = re.compile(rf'<rdf:Description\b[^>]*xmlns:colorzoo="{NAMESPACE}"[^>]*/>', re.DOTALL)
+_SOURCE_TYPE = re.compile(
+    r"\sIptc4xmpExt:DigitalSourceType\s*=\s*(\"[^\"]*\"|'[^']*')"
+    r"|<Iptc4xmpExt:DigitalSourceType\b[^>]*/>"
+    r"|<Iptc4xmpExt:DigitalSourceType\b.*?</Iptc4xmpExt:DigitalSourceType>",
+    re.DOTALL,
+)
+_LATER_FIELDS = ("options", "files", "date")  # left out where they are empty
+_LONGEST_RECIPE = 16_000  # characters; one segment of a JPEG holds 65,000 bytes
+
+
+@dataclass(frozen=True)
+class PictureProvenance:
+    """Provenance of a colored picture.
+
+    Attributes:
+        source: SHA-256 of the source file.
+        settings: Digest of everything besides the source that decides the colors.
+        model: Registered name or class.
+        weights: SHA-256 of the weight file; empty for a model without one.
+        version: Version of colorzoo.
+        recipe: JSON of guidance and settings as they were used, with the options of the command line; empty
+            if it is too long.
+        trained: The colors come from a trained model, not from an algorithm.
+        engine: Engine that ran the model; empty in files written before this field existed.
+        options: JSON of the settings that no recipe holds, by their names on the command line.
+        files: JSON list of the files besides the source: ``use``, ``name`` without folder, ``sha256``.
+        date: UTC time at which the result was made, ISO 8601.
+    """
+
+    source: str
+    settings: str
+    model: str
+    weights: str = ""
+    version: str = ""
+    recipe: str = ""
+    trained: bool = True
+    engine: str = "torch"
+    options: str = ""
+    files: str = ""
+    date: str = ""
+
+    @property
+    def source_type(self) -> str:
+        """Digital source type of the IPTC."""
+        kind = "compositeWithTrainedAlgorithmicMedia" if self.trained else "algorithmicallyEnhanced"
+        return _SOURCE_TYPES + kind
+
+
+def current_date() -> str:
+    """Return the time for `PictureProvenance.date`; the variable ``SOURCE_DATE_EPOCH`` fixes it."""
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    now = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdigit() else datetime.now(UTC)
+    return now.isoformat(timespec="seconds")
+
+
+def add_provenance(metadata: Metadata, provenance: PictureProvenance) -> Metadata:
+    """Return metadata whose XMP holds the provenance, in place of an earlier one.
+
+    It also sets the IPTC digital source type: changed by a trained model, or by an algorithm.
+    """
+    packet = (metadata.xmp or b"").decode("utf-8", "replace")
+    packet = _SOURCE_TYPE.sub("", _OURS.sub("", packet))
+    if "</rdf:RDF>" not in packet:  # absent or malformed
+        packet = _PACKET
+    before, end, after = packet.rpartition("</rdf:RDF>")
+    return replace(metadata, xmp=f"{before}{_description(provenance)}{end}{after}".encode())
+
+
+def sidecar_path(path: Path) -> Path:
+    """Return the file that holds the XMP of a picture whose format cannot.
+
+    That is ``NAME.EXT.xmp``, or ``NAME.EXT.colorzoo.xmp`` if other software or the user wrote the former.
+    """
+    usual = path.with_name(f"{path.name}.xmp")
+    with suppress(OSError):
+        if _OURS.search(usual.read_bytes().decode("utf-8", "replace")) is None:
+            return path.with_name(f"{path.name}.colorzoo.xmp")
+    return usual
+
+
+def write_sidecar(path: Path, metadata: Metadata, provenance: PictureProvenance) -> Path:
+    """Write the provenance of a file beside it, and return the file written.
+
+    What others added to a sidecar file of an earlier result is kept.
+
+    Raises:
+        PictureError: It cannot be written.
+    """
+    beside = sidecar_path(path)
+    with suppress(OSError):
+        earlier = beside.read_bytes()
+        if _others_content(earlier):
+            metadata = replace(metadata, xmp=earlier)
+    write_whole(beside, add_provenance(metadata, provenance).xmp or b"")
+    return beside
+
+
+def drop_sidecar(path: Path) -> None:
+    """Remove the provenance of an earlier result beside a file; what others added to it is kept."""
+    for beside in (path.with_name(f"{path.name}.xmp"), path.with_name(f"{path.name}.colorzoo.xmp")):
+        with suppress(OSError):
+            packet = beside.read_bytes()
+            if _OURS.search(packet.decode("utf-8", "replace")) is None:
+                continue
+            if _others_content(packet):
+                write_whole(beside, _OURS.sub("", packet.decode("utf-8", "replace")).encode())
+            else:
+                beside.unlink()
+
+
+def _others_content(packet: bytes) -> bool:
+    """Return whether an XMP packet holds more than provenance."""
+    rest = _OURS.sub("", packet.decode("utf-8", "replace"))
+    return "".join(rest.split()) not in ("", "".join(_PACKET.split()))
+
+
+def write_with_provenance(
+    save: Callable[[Picture], Path], path: Path, picture: Picture, provenance: PictureProvenance | None
+) -> tuple[str, ...]:
+    """Write a picture with its provenance, in a sidecar file if its format cannot hold it.
+
+    The picture is written first: after a kill in between, the sidecar file is that of the earlier result, and
+    the next run writes both again. A sidecar file of others is neither replaced nor removed.
+
+    Args:
+        save: Writes the result with the metadata of the picture that it is given.
+        path: The file that ``save`` writes.
+        picture: The source.
+        provenance: None to write none.
+
+    Returns:
+        A note for the user if a sidecar file was written.
+
+    Raises:
+        PictureError: As ``save``, or the sidecar file cannot be written.
+    """
+    marked = picture.metadata if provenance is None else add_provenance(picture.metadata, provenance)
+    kind = WRITABLE[path.suffix.lower()]
+    if provenance is None or (kind in XMP_FORMATS and (kind != "JPEG" or fits_jpeg(marked, "xmp"))):
+        save(replace(picture, metadata=marked))
+        drop_sidecar(path)
+        return ()
+    save(picture)
+    beside = write_sidecar(path, picture.metadata, provenance)
+    return (f"how it was made is in {beside.name}",)
+
+
+def read_provenance(path: Path) -> PictureProvenance | None:
+    """Read the provenance of a picture file; None if it has none, or is no picture."""
+    try:
+        with open_picture(path) as image:
+            found = image.info.get("xmp")
+    except Exception:  # a damaged file raises any error of its parser
+        found = None
+    parsed = _parsed(found.encode() if isinstance(found, str) else found)
+    if parsed is None:
+        with suppress(OSError):
+            return _parsed(sidecar_path(path).read_bytes())
+    return parsed
+
+
+def _description(provenance: PictureProvenance) -> str:
+    values = {f.name: str(getattr(provenance, f.name)) for f in fields(PictureProvenance)}
+    values = {name: value for name, value in values.items() if value or name not in _LATER_FIELDS}
+    if len(values["recipe"]) > _LONGEST_RECIPE:
+        values["recipe"] = ""
+    given = " ".join(f'colorzoo:{name}="{html.escape(value)}"' for name, value in values.items())
+    return (
+        f'<rdf:Description rdf:about="" xmlns:colorzoo="{NAMESPACE}" {given} xmlns:Iptc4xmpExt="{_IPTC}" '
+        f'Iptc4xmpExt:DigitalSourceType="{provenance.source_type}"/>'
+    )
+
+
+def _parsed(packet: bytes | None) -> PictureProvenance | None:
+    found = _OURS.search((packet or b"").decode("utf-8", "replace"))
+    if found is None:
+        return None
+    values = {name: html.unescape(value) for name, value in re.findall(r'colorzoo:(\w+)="([^"]*)"', found[0])}
+    known = {f.name: values.get(f.name, "") for f in fields(PictureProvenance) if f.name != "trained"}
+    return PictureProvenance(**known, trained=values.get("trained") != "False")

@@ -1,0 +1,425 @@
+"""Reading of any picture file, array or PIL image as a `Picture`."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from colorzoo.errors import CutShortError, PictureError
+from colorzoo.pictures.formats import (
+    CAMERA_RAW,
+    JPEG_XL,
+    Plugin,
+    check_pixels,
+    develop,
+    jxl_size,
+    open_picture,
+    plugin_for,
+)
+from colorzoo.pictures.metadata import Exif, Metadata, tiff_exif, tiff_metadata, upright_exif, upright_xmp
+from colorzoo.pictures.picture import Picture, drop_equal_channels, upright
+from colorzoo.pictures.pixels import (
+    Pixels,
+    array_pixels,
+    deep_pixels,
+    image_pixels,
+    sample_pixels,
+    stored_pixels,
+    tiff_samples,
+)
+from colorzoo.pictures.samples import SamplesError
+
+MAX_PIXELS = 200_000_000
+_SALVAGE = "--salvage (in Python salvage=True) reads what is left"
+TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+_pixel_limit_lock = threading.Lock()
+
+
+def read_picture(
+    source: str | Path | bytes | Image.Image | NDArray[Any],
+    *,
+    max_pixels: int = MAX_PIXELS,
+    salvage: bool = False,
+) -> Picture:
+    """Read a picture of any format, mode, depth, profile or orientation.
+
+    The format is found by content, not by name. Of several frames or pages the first is read; see
+    `colorzoo.pictures.frames` for all of them.
+
+    Args:
+        source: A file, the bytes of one, a PIL image, or an array: ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)``
+            or ``(H, W, 4)`` of uint8, uint16 or float in [0, 1], taken as sRGB.
+        max_pixels: Refuse pictures of more pixels, before they are decoded.
+        salvage: Read what is left of a file that was cut short; a note says so.
+
+    Returns:
+        The upright sRGB picture.
+
+    Raises:
+        PictureError: The source is missing, no picture, damaged or too large.
+    """
+    if isinstance(source, np.ndarray):
+        size = (source.shape[1], source.shape[0]) if source.ndim > 1 else (0, 0)
+        check_pixels("the array", size, max_pixels)
+        return _assemble(array_pixels(source), Metadata(), Exif())
+    if isinstance(source, Image.Image):
+        check_pixels("the picture", source.size, max_pixels)
+        return from_image(source, None, "the picture", _frame_notes(source))
+    given: object = source
+    if not isinstance(given, str | Path | bytes):
+        kind = type(given).__name__
+        raise PictureError(f"a path, bytes, PIL image or array was expected as picture, got {kind}")
+    with opened(source) as (file, name):
+        return read_file(file, name, max_pixels, salvage=salvage)
+
+
+def examine_picture(source: str | Path, *, max_pixels: int = MAX_PIXELS, salvage: bool = False) -> None:
+    """Raise the errors of `read_picture` that can be found without decoding.
+
+    Raises:
+        PictureError: See `read_picture`.
+    """
+    with opened(source) as (file, name), suppress(*(CutShortError,) if salvage else ()):
+        plugin = plugin_for(file, Path(name).suffix)
+        if plugin is not None and not plugin.installed:
+            raise plugin.refusal(name)
+        if plugin is None:
+            from colorzoo.pictures.tiff import tiff_size
+
+            with identified(file, name) as image:
+                size = image.size if image else tiff_size(file) or (0, 0)
+            check_pixels(name, size, max_pixels)
+
+
+@contextmanager
+def opened(source: str | Path | bytes) -> Iterator[tuple[IO[bytes], str]]:
+    """Open a file, or the bytes of one.
+
+    Yields:
+        A seekable stream, and its name for error messages.
+
+    Raises:
+        PictureError: It is missing, empty, or no file.
+    """
+    if isinstance(source, bytes):
+        if not source:
+            raise PictureError("the picture is empty (0 bytes)")
+        yield io.BytesIO(source), "the picture"
+        return
+    path = Path(source)
+    with _opened_file(path) as file:
+        if file.seek(0, io.SEEK_END) == 0:
+            raise PictureError(f"{path} is empty (0 bytes), copy it again from where it came")
+        file.seek(0)
+        yield file, str(path)
+
+
+def _opened_file(path: Path) -> IO[bytes]:
+    try:
+        if path.is_dir():
+            raise PictureError(f"{path} is a folder, a picture file was expected")
+        file = path.open("rb")
+        if file.seekable():
+            return file
+        with file:  # a pipe
+            return io.BytesIO(file.read())
+    except FileNotFoundError:
+        raise PictureError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise PictureError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+
+
+def read_file(file: IO[bytes], name: str, max_pixels: int, *, salvage: bool = False) -> Picture:
+    """Read the first picture of an opened file; see `read_picture`.
+
+    Args:
+        file: A stream of `opened`.
+        name: Its name for error messages; for a file its path.
+        max_pixels: See `read_picture`.
+        salvage: See `read_picture`.
+    """
+    try:
+        picture = _from_file(file, name, max_pixels)
+    except CutShortError as error:
+        rest = _salvaged(file, name, max_pixels) if salvage else None
+        if rest is None:
+            hint = "nothing of it can be read" if salvage else _SALVAGE
+            raise CutShortError(f"{error}; {hint}") from error
+        picture = rest
+    source = None if isinstance(file, io.BytesIO) else Path(name)
+    return replace(picture, metadata=replace(picture.metadata, source=source))
+
+
+def _from_file(file: IO[bytes], name: str, max_pixels: int) -> Picture:
+    plugin = plugin_for(file, Path(name).suffix)
+    if plugin is CAMERA_RAW:
+        return develop(file, name, max_pixels)
+    if plugin is JPEG_XL:
+        check_pixels(name, jxl_size(file) or (0, 0), max_pixels)
+    with identified(file, name, plugin) as image:
+        if image is None:
+            return _from_deep_file(file, name, max_pixels)
+        check_pixels(name, image.size, max_pixels)
+        return from_image(image, file, name, _frame_notes(image), _first_frame(image, file, name))
+
+
+def _first_frame(image: Image.Image, file: IO[bytes], name: str) -> Pixels | None:
+    """Seek to the first frame of an animated PNG that starts with a default image.
+
+    Returns:
+        Its pixels if they have 16 bits, which Pillow does not keep; else None.
+    """
+    if not image.info.get("default_image"):
+        return None
+    from colorzoo.pictures.png import deep_frames, png_header
+
+    image.seek(1)
+    if png_header(file)[0] != 16:
+        return None
+    shown = (stored for stored, milliseconds in deep_frames(file, name) if milliseconds is not None)
+    stored = next(shown, None)
+    return None if stored is None else deep_pixels(stored, image.info.get("icc_profile") or None)
+
+
+def _salvaged(file: IO[bytes], name: str, max_pixels: int) -> Picture | None:
+    """Read what is left of a file that was cut short; None if that is nothing."""
+    from colorzoo.pictures.salvage import NOTE, completed
+
+    file.seek(0)
+    whole = completed(file.read())
+    try:
+        picture = None if whole is None else _from_file(io.BytesIO(whole), name, max_pixels)
+    except PictureError:
+        return None
+    return picture and replace(picture, notes=(NOTE, *picture.notes))
+
+
+@contextmanager
+def _without_pixel_limit() -> Iterator[None]:
+    """Lift Pillow's pixel limit, a global, for one short step; `check_pixels` takes its place."""
+    with _pixel_limit_lock:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+@contextmanager
+def identified(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterator[Image.Image | None]:
+    """Open a picture without decoding it.
+
+    Yields:
+        The image, or None for a TIFF that Pillow does not support, such as float color.
+
+    Raises:
+        PictureError: It is no picture, damaged, or of a format whose library is not installed.
+    """
+    file.seek(0)
+    head = file.read(64)
+    file.seek(0)
+    if plugin is not None:
+        plugin.load(name)
+    try:
+        with _without_pixel_limit():
+            image = open_picture(file, (plugin.reader,) if plugin else ())
+    except UnidentifiedImageError:
+        if head[:4] not in TIFF_MARKS:
+            raise PictureError(f"{name} is not a picture{_hint(head, plugin)}") from None
+        yield None
+        return
+    except Exception as error:  # a damaged header raises any error of the format's parser
+        raise CutShortError(f"{name} is damaged and cannot be read ({_one_line(error)})") from error
+    with image:
+        yield image
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _hint(head: bytes, plugin: Plugin | None) -> str:
+    if plugin is not None:
+        return f" that can be read, though it begins like {plugin.title}: it may be cut short"
+    if head[4:8] == b"ftyp":
+        return " but a film, or a picture that only another tool can read"
+    if head[:5] == b"%PDF-":
+        return " but PDF: take the pictures out of it first (pdfimages does)"
+    if head.lstrip()[:4] == b"%!PS" or head[:4] == b"\xc5\xd0\xd3\xc6":
+        return " but PostScript (EPS), which is a program: export it as PNG or TIFF first"
+    return (
+        ", its content is of no known format (JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF, JPEG 2000 were expected)"
+    )
+
+
+def _from_deep_file(file: IO[bytes], name: str, max_pixels: int) -> Picture:
+    from colorzoo.pictures.tiff import refused_kind, tiff_size
+
+    size = tiff_size(file)
+    if size is not None:  # before decoding, which would take the memory
+        check_pixels(name, size, max_pixels)
+    samples = tiff_samples(file) if size is not None else None
+    if samples is None:
+        kind = refused_kind(file)
+        if kind is not None:
+            raise PictureError(f"{name} is a TIFF of {kind}, which is not read: save it as RGB")
+        raise CutShortError(
+            f"{name} is a damaged TIFF or one of an unknown kind, save it as a plain TIFF or PNG"
+        )
+    with _named(name):
+        pixels = sample_pixels(samples, None)
+    return _assemble(pixels, *tiff_metadata(file))
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Raise errors of samples with the name of the file."""
+    try:
+        yield
+    except SamplesError as error:
+        raise PictureError(f"{name} {error}") from error
+
+
+def from_image(
+    image: Image.Image,
+    file: IO[bytes] | None,
+    name: str,
+    notes: tuple[str, ...] = (),
+    pixels: Pixels | None = None,
+) -> Picture:
+    """Convert the current frame of an opened PIL image to a picture.
+
+    Args:
+        image: The image; it is decoded if it was not.
+        file: Its file; None for an image in memory.
+        name: Its name for error messages.
+        notes: Notes to put before those of the conversion.
+        pixels: Its pixels, if they are decoded already.
+
+    Raises:
+        PictureError: It is damaged.
+    """
+    exif = None
+    if image.format == "TIFF" and file is not None:
+        # from a twin: loading an image closes its tags, and deleting tags would stop it from turning upright
+        file.seek(0)
+        with _without_pixel_limit():
+            twin = open_picture(file)
+        exif = tiff_exif(twin.getexif())  # not closed, as that would close the file of the picture
+    if pixels is None:
+        with _named(name):
+            pixels = stored_pixels(image, file)
+    if pixels is None or image.format != "TIFF":  # of a TIFF nothing more is needed
+        _load(image, name)
+    if exif is None:
+        exif = upright_exif(_raw_exif(image))
+    if image.format == "JXL":  # its codec turns pictures upright whatever EXIF says
+        exif = replace(exif, orientation=1)
+    xmp, xmp_orientation = upright_xmp(_as_bytes(image.info.get("xmp")))
+    if exif.orientation == 1 and image.format not in ("TIFF", "HEIF", "JXL"):
+        exif = replace(exif, orientation=xmp_orientation)
+    try:
+        pixels = pixels or image_pixels(image, file)
+    except (PictureError, MemoryError):
+        raise
+    except Exception as error:  # as in `_load`; of a GIF without palette even an AssertionError
+        raise PictureError(f"{name} of mode {image.mode} cannot be read ({error})") from error
+    return _assemble(replace(pixels, notes=notes + pixels.notes), _metadata(image, file, exif, xmp), exif)
+
+
+def _frame_notes(image: Image.Image) -> tuple[str, ...]:
+    """Return a note if the file holds more than one picture."""
+    try:
+        frames = getattr(image, "n_frames", 1)
+    except Exception:  # a damaged later page is no reason to refuse the first
+        return ("later frames are damaged and were left out",)
+    unit = "pages" if image.format == "TIFF" else "frames"
+    return (f"first of {frames} {unit}",) if frames > 1 else ()
+
+
+def _load(image: Image.Image, name: str) -> None:
+    try:
+        if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+            with _without_pixel_limit():
+                image.load()
+        else:
+            image.load()
+    except MemoryError:
+        raise PictureError(
+            f"{name} does not fit into memory at {image.width} x {image.height} pixels"
+        ) from None
+    except Exception as error:  # decoders raise OSError, SyntaxError, EOFError, struct.error and more
+        raise CutShortError(f"{name} is damaged or cut short: {_one_line(error)}") from error
+
+
+def _as_bytes(value: object) -> bytes | None:
+    if isinstance(value, str):
+        return value.encode()
+    return value if isinstance(value, bytes) else None
+
+
+def _raw_exif(image: Image.Image) -> bytes | None:
+    raw = image.info.get("exif")
+    if raw is None and "Raw profile type exif" in image.info:  # as ImageMagick writes it into PNG
+        raw = image.getexif().tobytes()
+    return raw if isinstance(raw, bytes) else None
+
+
+def _metadata(image: Image.Image, file: IO[bytes] | None, exif: Exif, xmp: bytes | None) -> Metadata:
+    info = image.info
+    dpi = info.get("dpi")
+    if dpi is not None:
+        dpi = (float(dpi[0]), float(dpi[1]))
+        dpi = dpi if min(dpi) > 1 else None  # 1 x 1 is a pixel aspect ratio, not a resolution
+    if dpi is not None and exif.orientation >= 5:
+        dpi = dpi[::-1]
+    texts = getattr(image, "text", {}) if image.format == "PNG" else {}
+    skipped = ("XML:com.adobe.xmp", "Raw profile type exif")
+    segments = getattr(image, "applist", [])
+    return Metadata(
+        exif=exif.block,
+        icc=info.get("icc_profile"),
+        xmp=xmp,
+        dpi=dpi,
+        text=tuple((key, str(value)) for key, value in texts.items() if key not in skipped),
+        comment=_as_bytes(info.get("comment")),
+        photoshop=next((body for name, body in segments if name == "APP13"), None),
+        format="JPEG" if image.format == "MPO" else image.format,
+        lossless=image.format == "WEBP" and file is not None and _is_lossless_webp(file),
+        uncompressed=image.format == "TIFF" and info.get("compression") == "raw",
+    )
+
+
+def _is_lossless_webp(file: IO[bytes]) -> bool:
+    """Check the type of the first chunk of pixels."""
+    file.seek(12)
+    while len(head := file.read(8)) == 8:
+        name, size = head[:4], int.from_bytes(head[4:], "little")
+        if name == b"ANMF":  # a frame, which holds chunks of its own
+            file.seek(16, io.SEEK_CUR)
+        elif name in (b"VP8L", b"VP8 "):
+            return name == b"VP8L"
+        else:
+            file.seek(size + size % 2, io.SEEK_CUR)
+    return False
+
+
+def _assemble(pixels: Pixels, metadata: Metadata, exif: Exif) -> Picture:
+    """Turn the pixels upright and attach their metadata."""
+    return Picture(
+        levels=upright(drop_equal_channels(pixels.levels), exif.orientation),
+        alpha=None if pixels.alpha is None else upright(pixels.alpha, exif.orientation),
+        bit_depth=pixels.bit_depth,
+        metadata=replace(metadata, icc=pixels.icc),
+        notes=pixels.notes + ((exif.note,) if exif.note else ()),
+    )

@@ -1,0 +1,341 @@
+"""Writing of colored pictures as files of the source's kind, with all that the source carried.
+
+A file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import secrets
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from colorzoo.errors import DiskFullError, PictureError
+from colorzoo.pictures.formats import WRITABLE
+from colorzoo.pictures.frames import Frames
+from colorzoo.pictures.metadata import Metadata
+from colorzoo.pictures.picture import Levels, Picture, unit_range
+
+DEEP_FORMATS = frozenset({"PNG", "TIFF"})
+ALPHA_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "GIF"})
+XMP_FORMATS = frozenset({"JPEG", "PNG", "TIFF", "WEBP", "AVIF"})
+ANIMATED_FORMATS = frozenset({"TIFF", "PNG", "GIF", "WEBP"})
+
+_METADATA_FORMATS = {
+    "exif": ("EXIF", {"JPEG", "PNG", "TIFF", "WEBP", "AVIF"}),
+    "icc": ("color profile", {"JPEG", "PNG", "TIFF", "WEBP", "AVIF"}),
+    "xmp": ("XMP", XMP_FORMATS),
+    "photoshop": ("IPTC", {"JPEG"}),
+    "comment": ("comment", {"JPEG", "GIF"}),
+    "text": ("PNG text", {"PNG"}),
+}
+_LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535}
+_JPEG_SEGMENT = 65533  # bytes that one segment of a JPEG can hold
+_JPEG_PREFIX = {"exif": 6, "xmp": 29, "comment": 0, "photoshop": 0}  # bytes of a segment before its content
+_ROWS = 256  # rounded at a time
+_PART = ".colorzoo-"
+_ABANDONED = 3600.0  # seconds
+
+
+def write_picture(
+    path: str | Path, rgb: Levels, like: Picture, *, quality: int = 95, overwrite: bool = False
+) -> Path:
+    """Write a colored result with the depth, alpha and metadata of its source.
+
+    The extension decides the format. Data that it cannot hold are dropped (JPEG drops alpha and the lower
+    8 of 16 bits); `write_notes` lists them. The file appears whole or not at all.
+
+    Args:
+        path: The file to write; missing folders are created.
+        rgb: ``(H, W, 3)`` sRGB: uint8, uint16, or float in [0, 1], where values outside are clipped.
+        like: The source, of the same size.
+        quality: 1 to 100 for JPEG, WebP and AVIF; WebP is lossless at 100 or if the source is.
+        overwrite: Replace an existing file, though never the source.
+
+    Returns:
+        The path.
+
+    Raises:
+        PictureError: The format is unknown or too small, the file exists or is the source, or it cannot be
+            written.
+        ValueError: ``rgb`` is not of the size of ``like``, or not finite.
+    """
+    path = Path(path)
+    kind = format_of(path)
+    check_pixels_fit(rgb, like)
+    check_target(path, like, kind, overwrite=overwrite)
+    try:
+        content = encode(rgb, like, kind, quality)
+    except OSError as error:
+        raise PictureError(f"{path} cannot be encoded as {kind}: {error}") from error
+    with whole_file(path, overwrite=overwrite) as file:
+        file.write(content)
+    return path
+
+
+def holds_frames(path: str | Path, source: Frames) -> bool:
+    """Check whether the format of ``path`` can hold all frames or pages of a file."""
+    kind = format_of(Path(path))
+    return kind == "TIFF" or (kind in ANIMATED_FORMATS and source.kind == "frames")
+
+
+def frames_notes(path: str | Path, source: Frames) -> tuple[str, ...]:
+    """Report the number of frames or pages, and what the format of ``path`` cannot hold of them."""
+    kind = format_of(Path(path))
+    if not holds_frames(path, source):
+        return (f"first of {source.count} {source.kind}: {kind} cannot hold the others",)
+    lost = ("timing dropped: TIFF holds pages",) if source.kind == "frames" and kind == "TIFF" else ()
+    return (f"{source.count} {source.kind}", *lost)
+
+
+def write_notes(path: str | Path, like: Picture) -> tuple[str, ...]:
+    """Report what the format of ``path`` cannot hold of a picture; see `format_of` for errors."""
+    kind = format_of(Path(path))
+    notes = []
+    if like.alpha is not None and kind not in ALPHA_FORMATS:
+        notes.append(f"alpha dropped: {kind} cannot hold it")
+    if like.bit_depth == 16 and kind not in DEEP_FORMATS:
+        notes.append(f"reduced to 8 bits: {kind} holds no more, PNG and TIFF hold 16")
+    if kind == "GIF":
+        notes.append("reduced to 256 colors: GIF holds no more")
+    for name, (title, kinds) in _METADATA_FORMATS.items():
+        too_long = kind == "JPEG" and not fits_jpeg(like.metadata, name)
+        if getattr(like.metadata, name) and (kind not in kinds or too_long):
+            notes.append(f"{title} dropped: {kind} cannot hold it")
+    return tuple(notes)
+
+
+def depth_at(path: str | Path, like: Picture) -> int:
+    """Return the bits per channel, 8 or 16, of a picture in the format of ``path``."""
+    return 16 if like.bit_depth == 16 and format_of(Path(path)) in DEEP_FORMATS else 8
+
+
+def to_pil(rgb: Levels, like: Picture) -> Image.Image:
+    """Convert a colored result to an 8-bit PIL image with alpha and metadata of its source.
+
+    Args:
+        rgb: ``(H, W, 3)`` sRGB: uint8, or float in [0, 1].
+        like: The source, of the same size.
+
+    Returns:
+        An image of mode ``RGB`` or ``RGBA``; EXIF, profile, XMP and resolution are in its ``info``.
+
+    Raises:
+        ValueError: See `write_picture`.
+    """
+    check_pixels_fit(rgb, like)
+    image = Image.fromarray(quantized(rgb, like, 8))
+    data = like.metadata
+    entries = {
+        "exif": data.exif and b"Exif\0\0" + data.exif,
+        "icc_profile": data.icc,
+        "xmp": data.xmp,
+        "dpi": data.dpi,
+    }
+    image.info.update({name: value for name, value in entries.items() if value})
+    return image
+
+
+def format_of(path: Path) -> str:
+    """Return the format of an extension, such as ``"JPEG"``; raise `PictureError` if it cannot be written."""
+    kind = WRITABLE.get(path.suffix.lower())
+    if kind is None:
+        known = " ".join(sorted(WRITABLE))
+        raise PictureError(
+            f"{path}: pictures cannot be written as {path.suffix or 'a file without extension'}, "
+            f"use one of {known}"
+        )
+    return kind
+
+
+def check_pixels_fit(rgb: Levels, like: Picture) -> None:
+    """Check shape, type and values of a result; raise ``ValueError``."""
+    width, height = like.size
+    if rgb.shape != (height, width, 3) or not (rgb.dtype.kind == "f" or rgb.dtype in (np.uint8, np.uint16)):
+        raise ValueError(
+            f"pixels of shape {(height, width, 3)} were expected, these are {rgb.dtype} {rgb.shape}"
+        )
+    if rgb.dtype.kind == "f" and not np.isfinite(rgb.min() + rgb.max()):  # both propagate a NaN
+        raise ValueError("the pixels must be finite, some are NaN or infinite")
+
+
+def check_target(path: Path, like: Picture, kind: str, *, overwrite: bool) -> None:
+    """Check that a file may be written and can hold a picture of this size; raise `PictureError`."""
+    source = like.metadata.source
+    try:
+        exists = path.exists()
+        if exists and source is not None and source.exists() and path.samefile(source):
+            raise PictureError(f"{path} is the source itself, name another file for the result")
+    except OSError as error:
+        raise PictureError(f"{path} cannot be written: {error.strerror}") from error
+    if path.is_dir():
+        raise PictureError(f"{path} is a folder, a file name was expected")
+    if exists and not overwrite:
+        raise PictureError(f"{path} exists already, remove it or ask to overwrite")
+    width, height = like.size
+    longest = _LONGEST_SIDE.get(kind)
+    if longest is not None and max(width, height) > longest:
+        raise PictureError(
+            f"{path}: {width} x {height} pixels are more than {kind} can hold ({longest} a side), "
+            "write .png or .tif"
+        )
+
+
+def encode(rgb: Levels, like: Picture, kind: str, quality: int) -> bytes:
+    """Encode a result as the content of a file.
+
+    Args:
+        rgb: ``(H, W, 3)`` float in [0, 1], or levels of the depth to store.
+        like: The source, for depth, alpha and metadata.
+        kind: ``"JPEG"``, ``"PNG"``, ``"TIFF"``, ``"WEBP"``, ``"AVIF"``, ``"GIF"`` or ``"BMP"``.
+        quality: 1 to 100, for the lossy formats.
+    """
+    depth = 16 if like.bit_depth == 16 and kind in DEEP_FORMATS else 8
+    stored = quantized(rgb, like if kind in ALPHA_FORMATS else None, depth)
+    if kind == "PNG":
+        from colorzoo.pictures.png import encode_png
+
+        return b"".join(encode_png(stored, like.metadata))
+    if kind == "TIFF":
+        from colorzoo.pictures.tiff import TIFF_HEADER, encode_page
+
+        return TIFF_HEADER + b"".join(encode_page(stored, like.metadata, len(TIFF_HEADER)))
+    return encode_by_pillow(stored, like, kind, quality)
+
+
+def quantized(rgb: Levels, alpha_of: Picture | None, depth: int) -> NDArray[Any]:
+    """Round a result to levels, ``(H, W, 3 or 4)`` uint8 or uint16, and add the alpha of ``alpha_of``."""
+    kind: Any = np.uint16 if depth == 16 else np.uint8
+    color = rgb
+    if rgb.dtype != kind:
+        color = np.empty(rgb.shape, dtype=kind)
+        for first in range(0, len(rgb), _ROWS):  # floats of all rows would take twice the picture's memory
+            rows = slice(first, first + _ROWS)
+            color[rows] = np.rint(np.clip(unit_range(rgb[rows]), 0, 1) * np.float32(np.iinfo(kind).max))
+    alpha = None if alpha_of is None else alpha_of.alpha
+    if alpha is None:
+        return np.ascontiguousarray(color)
+    if alpha.dtype != kind:
+        wider = alpha.astype(np.uint32)
+        alpha = (wider * 257 if depth == 16 else (wider + 128) // 257).astype(kind)
+    return np.dstack([color, alpha])
+
+
+def fits_jpeg(metadata: Metadata, name: str) -> bool:
+    """Check whether a field (``exif``, ``xmp``, ``comment``, ``photoshop`` ...) fits a JPEG segment."""
+    return len(getattr(metadata, name) or b"") <= _JPEG_SEGMENT - _JPEG_PREFIX.get(name, 0)
+
+
+def encode_by_pillow(stored: NDArray[Any], like: Picture, kind: str, quality: int) -> bytes:
+    """Encode ``(H, W, 3 or 4)`` uint8 with Pillow in a format other than PNG and TIFF; see `encode`."""
+    memory = io.BytesIO()
+    if kind == "GIF":
+        image, options = gif_image(stored)
+        options |= {"comment": like.metadata.comment} if like.metadata.comment else {}
+    else:
+        image, options = Image.fromarray(stored), _options(kind, like, quality)
+    image.save(memory, kind, **options)
+    return memory.getvalue()
+
+
+def gif_image(stored: NDArray[Any]) -> tuple[Image.Image, dict[str, Any]]:
+    """Reduce a picture to 255 colors; return it with the save options for its transparency."""
+    image = Image.fromarray(stored[..., :3]).quantize(255)
+    if stored.shape[2] == 3:
+        return image, {}
+    palette = image.getpalette() or []
+    image = Image.fromarray(np.where(stored[..., 3] < 128, np.uint8(255), np.asarray(image)))
+    image.putpalette(palette + [0] * (768 - len(palette)))
+    return image, {"transparency": 255}
+
+
+def _options(kind: str, like: Picture, quality: int) -> dict[str, Any]:
+    """Return the save options of Pillow for JPEG, WebP, AVIF and BMP."""
+    data = like.metadata
+    if kind == "JPEG":
+        # 4:4:4, since hints a few pixels wide would bleed at half resolution
+        options: dict[str, Any] = {"quality": quality, "subsampling": 0, "icc_profile": data.icc}
+        if data.dpi:
+            options["dpi"] = data.dpi
+        if data.exif and fits_jpeg(data, "exif"):
+            options["exif"] = b"Exif\0\0" + data.exif
+        if data.xmp and fits_jpeg(data, "xmp"):
+            options["xmp"] = data.xmp
+        if data.comment and fits_jpeg(data, "comment"):
+            options["comment"] = data.comment
+        if data.photoshop and fits_jpeg(data, "photoshop"):
+            options["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(data.photoshop)) + data.photoshop
+        return options
+    if kind in ("WEBP", "AVIF"):
+        options = {
+            "quality": quality,
+            "icc_profile": data.icc or b"",
+            "exif": b"Exif\0\0" + data.exif if data.exif else b"",
+            "xmp": data.xmp or b"",
+        }
+        if kind == "WEBP":
+            return {**options, "lossless": data.lossless or quality >= 100, "exact": like.alpha is not None}
+        # AVIF applies its quality to alpha too, and only 100 keeps that exact
+        return {**options, "quality": quality if like.alpha is None else 100, "subsampling": "4:4:4"}
+    return {"dpi": data.dpi} if data.dpi else {}
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; raise `PictureError` if it cannot be written."""
+    with whole_file(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
+    """Write to a temporary file beside the target and rename it at the end; an error removes it.
+
+    Raises:
+        PictureError: It cannot be written; or a file of the name has appeared, and ``overwrite`` is false.
+    """
+    partial = path.with_name(f"{_PART}{secrets.token_hex(6)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())  # else a power cut might leave the name without the content
+            if overwrite or not _linked(partial, path):
+                partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except FileExistsError:
+        raise PictureError(f"{path} cannot be written: {path.parent} is a file, not a folder") from None
+    except OSError as error:
+        kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else PictureError
+        raise kind(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _linked(partial: Path, path: Path) -> bool:
+    """Give a file a second name that must be new; return False where the file system has no hard links."""
+    try:
+        os.link(partial, path)
+    except OSError:
+        if os.path.lexists(path):  # it came while the result was being made
+            raise PictureError(f"{path} exists already, remove it or ask to overwrite") from None
+        return False
+    return True
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files of killed runs, an hour after the last write to them."""
+    with suppress(OSError):  # there is no folder yet, or it is another user's
+        for part in folder.glob(f"{_PART}{'[0-9a-f]' * 12}.part"):
+            if time.time() - part.stat().st_mtime > _ABANDONED:
+                part.unlink()

@@ -1,0 +1,164 @@
+"""Predictions of models: ab of models of photos, RGB of models of sketches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+
+
+class DeferredMaps(Mapping[str, Tensor]):
+    """Maps that are computed on every access.
+
+    Attributes:
+        nbytes: Memory in bytes that their computation holds.
+
+    Args:
+        makers: Functions that compute the maps, by name.
+        nbytes: See above.
+    """
+
+    def __init__(self, makers: Mapping[str, Callable[[], Tensor]], nbytes: int) -> None:
+        self._makers, self.nbytes = makers, nbytes
+
+    def __getitem__(self, name: str) -> Tensor:
+        """Compute a map."""
+        return self._makers[name]()
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether there is such a map, without computing it."""
+        return name in self._makers
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names."""
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        """Return the number of maps."""
+        return len(self._makers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """Base of the predictions; models return `AbPrediction` or `RgbPrediction`.
+
+    Attributes:
+        extras: Further maps by name, such as ``"logits"``.
+        notes: Notes for the user, such as guidance that was not used.
+    """
+
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def colors(self) -> Tensor:
+        """The output of the model: ab or RGB."""
+        raise NotImplementedError(f"{type(self).__name__} must define colors")
+
+    @property
+    def color_logits(self) -> Tensor | None:
+        """Logits ``(B, Q, h, w)`` over the 313 or 529 bins of `bin_centers`; None without a distribution."""
+        logits = self.extras.get("logits")
+        return logits if logits is not None and logits.shape[1] in (313, 529) else None
+
+    def to_rgb(self, seen: Tensor) -> Tensor:
+        """Return ``(B, 3, H, W)`` in [0, 1].
+
+        Args:
+            seen: Input of the model: ``(B, 1, H, W)`` lightness or sketch.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define to_rgb")
+
+    def to_ab(self) -> Tensor:
+        """Return the chroma ``(B, 2, H, W)`` in CIE units."""
+        raise NotImplementedError(f"{type(self).__name__} must define to_ab")
+
+    def with_colors(self, colors: Tensor) -> Self:
+        """Return a copy with other `colors`."""
+        raise NotImplementedError(f"{type(self).__name__} must define with_colors")
+
+    def detach(self) -> Self:
+        """Return a copy without gradient history."""
+        extras = {name: value.detach() for name, value in self.extras.items()}
+        return replace(self.with_colors(self.colors.detach()), extras=extras)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbPrediction(Prediction):
+    """Prediction of a model of photos.
+
+    Attributes:
+        ab: ``(B, 2, H, W)`` in CIE units.
+    """
+
+    ab: Tensor
+
+    @classmethod
+    def gray(cls, luma: Tensor) -> Self:
+        """Return the prediction without color for a lightness ``(B, 1, H, W)``."""
+        return cls(ab=luma.new_zeros(luma.shape[0], 2, luma.shape[-2], luma.shape[-1]))
+
+    @property
+    def colors(self) -> Tensor:
+        """Return ab."""
+        return self.ab
+
+    def to_rgb(self, seen: Tensor) -> Tensor:
+        """Return RGB of ab and the lightness ``(B, 1, H, W)`` that the model read."""
+        return lab_to_rgb(torch.cat([seen, self.ab], dim=1))
+
+    def to_ab(self) -> Tensor:
+        """Return ab."""
+        return self.ab
+
+    def with_colors(self, colors: Tensor) -> Self:
+        """Return a copy with another ab."""
+        return replace(self, ab=colors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RgbPrediction(Prediction):
+    """Prediction of a model of sketches.
+
+    Attributes:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+    """
+
+    rgb: Tensor
+
+    @property
+    def colors(self) -> Tensor:
+        """Return RGB."""
+        return self.rgb
+
+    def to_rgb(self, seen: Tensor) -> Tensor:
+        """Return RGB, which contains the sketch."""
+        del seen
+        return self.rgb
+
+    def to_ab(self) -> Tensor:
+        """Return the chroma of the picture."""
+        return rgb_to_lab(self.rgb)[:, 1:]
+
+    def with_colors(self, colors: Tensor) -> Self:
+        """Return a copy with another RGB."""
+        return replace(self, rgb=colors)
+
+
+def shown_colors(prediction: Prediction, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the colors of a prediction as metrics measure them.
+
+    Args:
+        prediction: Output of a model.
+        seen: Input of the model: ``(B, 1, H, W)`` lightness or sketch.
+
+    Returns:
+        ``(B, 3, H, W)`` RGB within [0, 1] and ``(B, 2, H, W)`` ab in CIE units, both float32.
+    """
+    rgb = prediction.to_rgb(seen).float().clamp(0, 1)
+    return rgb, prediction.to_ab().float()

@@ -1,0 +1,117 @@
+"""Progress of long work on standard error: a bar on a terminal, lines in a log; and interrupts by Ctrl+C."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Protocol
+
+
+class Advance(Protocol):
+    """Function that counts further items as done."""
+
+    def __call__(self, count: int = 1) -> None:
+        """Count items."""
+
+
+@contextmanager
+def progress_bar(
+    title: str, total: int | None, *, done: int = 0, log_every: float | None = None
+) -> Iterator[Advance]:
+    """Show a progress bar with rate and remaining time while the block runs.
+
+    Nothing is drawn for a single item, or where standard error is no terminal.
+
+    Args:
+        title: Name of the work.
+        total: Number of items; None if it is unknown.
+        done: Number of items that an earlier run finished.
+        log_every: Seconds between lines where standard error is no terminal; None prints no lines.
+
+    Yields:
+        A function to call after each item, or with a number of items.
+    """
+    if total != 1 and sys.stderr.isatty():
+        with _terminal_bar(title, total, done) as advance:
+            yield advance
+    else:
+        yield _log_lines(title, total, done, math.inf if log_every is None else log_every)
+
+
+@contextmanager
+def _terminal_bar(title: str, total: int | None, done: int) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class RateColumn(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(_rate(speed) if speed else "")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns,
+        RateColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        redirect_stdout=sys.stdout.isatty(),  # else lines for a file or pipe would land on standard error
+    ) as progress:
+        task = progress.add_task(title, total=total, completed=done)
+        yield lambda count=1: progress.advance(task, count)
+
+
+def _log_lines(title: str, total: int | None, before: int, every: float) -> Advance:
+    start = last = time.monotonic()
+    done = before
+
+    def advance(count: int = 1) -> None:
+        nonlocal done, last
+        done += count
+        now = time.monotonic()
+        if now - last < every:
+            return
+        last = now
+        rate = (done - before) / (now - start)
+        line = f"{title}: {done}"
+        if total is not None and total >= done:
+            left = round((total - done) / rate)
+            line += f" of {total}, {left // 3600}:{left // 60 % 60:02d}:{left % 60:02d} left"
+        print(f"{line}, {_rate(rate)}", file=sys.stderr, flush=True)
+
+    return advance
+
+
+def _rate(speed: float) -> str:
+    return f"{speed:.1f}/s" if speed >= 1 else f"{60 * speed:.1f}/min"
+
+
+def record_interrupts() -> list[int]:
+    """Return a list that grows with every Ctrl+C, in addition to the `KeyboardInterrupt` that it raises.
+
+    Python drops exceptions raised inside a destructor or a callback; a long run checks the list to stop
+    nevertheless.
+    """
+    interrupts: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        interrupts.append(number)
+        signal.default_int_handler(number, frame)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, handle)
+    return interrupts

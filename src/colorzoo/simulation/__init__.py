@@ -1,0 +1,41 @@
+"""Simulation of users: hints for training, and users who guide a model in evaluation, from true colors."""
+
+from colorzoo.simulation.points import MostWrongPoints, ProposedPoints, UniformPoints
+from colorzoo.simulation.regions import PriorityRegions, SuperpixelRegions
+from colorzoo.simulation.registry import list_users, make_user
+from colorzoo.simulation.scribbles import BledEdgeScribbles, bled_edges, bled_runs
+from colorzoo.simulation.session import (
+    ColoredPicture,
+    ColorFunction,
+    InputFunction,
+    SimulatedUser,
+    TargetPicture,
+    Turn,
+    UserInput,
+    play,
+)
+from colorzoo.simulation.whole_picture import ClassMapUser, ExemplarUser, TrueStatistics
+
+__all__ = [
+    "BledEdgeScribbles",
+    "ClassMapUser",
+    "ColorFunction",
+    "ColoredPicture",
+    "ExemplarUser",
+    "InputFunction",
+    "MostWrongPoints",
+    "PriorityRegions",
+    "ProposedPoints",
+    "SimulatedUser",
+    "SuperpixelRegions",
+    "TargetPicture",
+    "TrueStatistics",
+    "Turn",
+    "UniformPoints",
+    "UserInput",
+    "bled_edges",
+    "bled_runs",
+    "list_users",
+    "make_user",
+    "play",
+]

@@ -1,0 +1,268 @@
+"""Simulated color points: drawn at random for training, and users who place them one by one.
+
+Training follows Zhang et al. 2017 (sec. 3.2): a geometric number of square patches at Gaussian positions,
+filled with their mean ab; some pictures are revealed completely, so that the network learns to copy.
+Everything is batched on the device of ``ab``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.card import GuidanceKind
+from colorzoo.color import rgb_to_lab
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Guidance, Points
+from colorzoo.randomness import Generators, draw_uniform, picture_generators
+from colorzoo.simulation.session import (
+    ColoredPicture,
+    InputFunction,
+    ProposesPoints,
+    TargetPicture,
+    UserInput,
+)
+
+MAX_POINTS = 256  # the paper's geometric counts exceed it once in 10^15 pictures
+_PICTURE_DRAWS = 5
+_LAB = 3  # channels
+
+
+@dataclass(frozen=True)
+class PointSimulation:
+    """Distribution of the number, size and position of simulated points.
+
+    Attributes:
+        stop_probability: p of the geometric distribution P(n) = (1 - p)^n p; 1/8 in the paper (mean 7).
+        max_side: Patch sides are uniform on 1 to ``max_side`` pixels.
+        spread: Standard deviation of a Gaussian position, relative to the free height and width.
+        reveal_all: Share of pictures whose true colors are given everywhere.
+        many: Share of pictures whose number of points is log-uniform on 1 to ``most`` instead, so that a
+            network learns to use many points; 0 in the paper.
+        most: Largest number of points drawn by ``many``.
+        none: Share of pictures without points, whatever the other settings.
+        everywhere: Share of pictures whose points are uniformly distributed, as in the paper's test
+            (sec. 4.1); with the Gaussian alone a network sees few points near the margins.
+    """
+
+    stop_probability: float = 1 / 8
+    max_side: int = 9
+    spread: float = 0.25
+    reveal_all: float = 0.01
+    many: float = 0.0
+    most: int = 64
+    none: float = 0.0
+    everywhere: float = 0.0
+
+
+def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulation | None = None) -> Points:
+    """Draw points for training.
+
+    Args:
+        ab: ``(B, 2, H, W)`` true colors in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
+        generators: One random generator for the batch, or one per picture, so that a picture's points do not
+            depend on the rest of the batch.
+        simulation: Distribution of the points; by default that of the paper.
+    """
+    simulation = simulation or PointSimulation()
+    batch, _, height, width = ab.shape
+    # on the host, where sizes can be read without waiting for the device
+    draws = draw_uniform(generators, batch, _PICTURE_DRAWS + 3 * MAX_POINTS + 1, torch.device("cpu"))
+    picture, patch = draws[:, :_PICTURE_DRAWS], draws[:, _PICTURE_DRAWS:-1].view(batch, 3, MAX_POINTS)
+    counts = _draw_counts(picture, simulation)
+    slots = max(1, int(counts.numpy().max()))
+    side = 1 + (patch[:, 0, :slots] * min(simulation.max_side, height, width)).floor()
+    largest = int(side.numpy().max())
+    draws, counts, side = (each.to(ab.device, non_blocking=True) for each in (draws, counts, side))
+    picture, patch = draws[:, :_PICTURE_DRAWS], draws[:, _PICTURE_DRAWS:-1].view(batch, 3, MAX_POINTS)
+    uniform = draws[:, -1, None, None] < simulation.everywhere
+    position = patch[:, 1:, :slots].transpose(1, 2)
+    free = torch.stack([height - side, width - side], dim=-1)
+    normal = math.sqrt(2) * torch.erfinv((2 * position - 1).clamp(-1 + 1e-6, 1 - 1e-6))
+    gaussian = (free + 1) / 2 + normal * (free + 1) * simulation.spread
+    corner = torch.where(uniform, position * (free + 1), gaussian)
+    corner = torch.minimum(corner.clamp(min=0), free).long()
+    valid = torch.arange(slots, device=ab.device) < counts[:, None]
+    points = fill_patches(ab, corner, side.long(), valid, largest)
+    reveal = (picture[:, 3] < simulation.reveal_all).view(-1, 1, 1, 1)
+    return Points(
+        torch.where(reveal, ab[:, -2:], points.ab),
+        torch.where(reveal, 1.0, points.mask),
+        None if points.luma is None else torch.where(reveal, ab[:, :1], points.luma),
+    )
+
+
+def uniform_points(ab: Tensor, count: int, generators: Generators, *, side: int = 6) -> Points:
+    """Place ``count`` patches uniformly (the test of Zhang et al. 2017, sec. 4.1: 6 x 6 pixels).
+
+    Args:
+        ab: ``(B, 2, H, W)`` true colors in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
+        count: Patches per picture; 0 gives no hints.
+        generators: One random generator for the batch, or one per picture.
+        side: Side of a patch in pixels.
+    """
+    batch, _, height, width = ab.shape
+    if count == 0:
+        return Points.none(ab)
+    side = min(side, height, width)
+    free = torch.tensor([height - side + 1, width - side + 1], device=ab.device)
+    draws = draw_uniform(generators, batch, 2 * count, ab.device)
+    corner = (draws.view(batch, count, 2) * free).long()
+    sides = torch.full((batch, count), side, device=ab.device)
+    return fill_patches(ab, corner, sides, torch.ones_like(sides, dtype=torch.bool), side)
+
+
+def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, largest: int) -> Points:
+    """Fill square patches with their mean color; later patches cover earlier ones.
+
+    Args:
+        ab: ``(B, 2, H, W)`` in CIE units, or Lab ``(B, 3, H, W)`` for points with lightness.
+        corner: ``(B, N, 2)`` int64, row and column of the top left pixel.
+        side: ``(B, N)`` int64, side in pixels; the patch must lie inside the picture.
+        valid: ``(B, N)`` bool, which patches exist.
+        largest: Largest side.
+    """
+    batch, channels, height, width = ab.shape
+    step = torch.arange(largest, device=ab.device)
+    rows = corner[..., 0, None, None] + step[:, None]
+    columns = corner[..., 1, None, None] + step[None, :]
+    inside = (step < side[..., None]).unsqueeze(-1) & (step < side[..., None]).unsqueeze(-2)
+    inside = (inside & valid[..., None, None]).flatten(1)
+    pixel = (rows.clamp(max=height - 1) * width + columns.clamp(max=width - 1)).flatten(1)
+
+    flat = ab.flatten(2)
+    seen = flat.gather(2, pixel.unsqueeze(1).expand(-1, channels, -1)) * inside.unsqueeze(1)
+    mean = seen.view(batch, channels, *side.shape[1:], -1).sum(-1) / side.unsqueeze(1).square()
+
+    order = torch.arange(1, side.shape[1] + 1, device=ab.device).repeat_interleave(largest**2)
+    owner = torch.zeros(batch, height * width, dtype=torch.long, device=ab.device)
+    owner.scatter_reduce_(1, pixel, order * inside, reduce="amax")
+    color = mean.gather(2, (owner - 1).clamp(min=0).unsqueeze(1).expand(-1, channels, -1))
+    mask = (owner > 0).unsqueeze(1).to(ab.dtype)
+    filled = (color * mask).view_as(ab)
+    luma = filled[:, :1] if channels == _LAB else None
+    return Points(filled[:, -2:], mask.view(batch, 1, height, width), luma)
+
+
+@dataclass(frozen=True)
+class UniformPoints:
+    """Places points uniformly, independent of the result (the test of Zhang et al. 2017, sec. 4.1).
+
+    The first n points are the same for every number of points.
+
+    Attributes:
+        side: Side of a patch in pixels; it is filled with its mean true color.
+    """
+
+    side: int = 6
+    kind: ClassVar[GuidanceKind] = "points"
+    adaptive: ClassVar[bool] = False
+
+    def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
+        """Begin a session; see `SimulatedUser`."""
+        del first, model
+
+        def give_input(count: int, result: ColoredPicture) -> UserInput:
+            del result
+            generators = picture_generators(torch.tensor([target.seed]), "points")
+            points = uniform_points(_true_lab(target), count, generators, side=self.side)
+            return UserInput(Guidance(points=points), count)
+
+        return give_input
+
+
+@dataclass(frozen=True)
+class MostWrongPoints:
+    """Places each point where the error of the result, averaged over the patch, is largest.
+
+    Attributes:
+        side: Side of a patch in pixels.
+    """
+
+    side: int = 6
+    kind: ClassVar[GuidanceKind] = "points"
+    adaptive: ClassVar[bool] = True
+
+    def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
+        """Begin a session; see `SimulatedUser`."""
+        del first, model
+        side = min(self.side, *target.ab.shape[-2:])
+
+        def choose_corner(result: ColoredPicture, given: Points) -> Tensor:
+            error = (result.ab - target.ab).square().sum(dim=1, keepdim=True)
+            means = F.avg_pool2d(error * (1 - given.mask), side, stride=1)
+            return torch.tensor(divmod(int(means.flatten().argmax()), means.shape[-1]))
+
+        return _one_by_one(target, side, choose_corner)
+
+
+@dataclass(frozen=True)
+class ProposedPoints:
+    """Places points where the model's ``propose_points`` returns.
+
+    Attributes:
+        side: Side of a patch in pixels.
+    """
+
+    side: int = 6
+    kind: ClassVar[GuidanceKind] = "points"
+    adaptive: ClassVar[bool] = True
+
+    def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
+        """Begin a session; see `SimulatedUser`."""
+        del first
+        if not isinstance(model, ProposesPoints):
+            raise GuidanceError(
+                f"{type(model).__name__} proposes no points; use the user uniform_points instead"
+            )
+        side = min(self.side, *target.ab.shape[-2:])
+        limit = torch.tensor(target.ab.shape[-2:]) - side
+
+        def choose_corner(result: ColoredPicture, given: Points) -> Tensor:
+            del result
+            center = model.propose_points(target.luma, Guidance(points=given)).cpu()
+            return torch.minimum((center - side // 2).clamp(min=0), limit)[0]
+
+        return _one_by_one(target, side, choose_corner)
+
+
+def _one_by_one(
+    target: TargetPicture, side: int, choose_corner: Callable[[ColoredPicture, Points], Tensor]
+) -> InputFunction:
+    """Return an input function that adds one patch at a time, with the top left pixel ``choose_corner``."""
+    corners: list[Tensor] = []
+    lab = _true_lab(target)
+
+    def points() -> Points:
+        if not corners:
+            return Points.none(lab)
+        corner = torch.stack(corners)[None].to(lab.device)
+        sides = torch.full(corner.shape[:2], side, device=lab.device)
+        return fill_patches(lab, corner, sides, torch.ones_like(sides, dtype=torch.bool), side)
+
+    def give_input(count: int, result: ColoredPicture) -> UserInput:
+        while len(corners) < count:
+            corners.append(choose_corner(result, points()))
+        return UserInput(Guidance(points=points()), len(corners))
+
+    return give_input
+
+
+def _true_lab(target: TargetPicture) -> Tensor:
+    """Return the true colors with their lightness, which models that color sketches need."""
+    return torch.cat([rgb_to_lab(target.rgb)[:, :1], target.ab], dim=1)
+
+
+def _draw_counts(draws: Tensor, simulation: PointSimulation) -> Tensor:
+    """Return the ``(B,)`` numbers of points from ``(B, 5)`` uniform numbers."""
+    geometric = ((1 - draws[:, 0]).log() / math.log(1 - simulation.stop_probability)).floor()
+    log_uniform = torch.exp(draws[:, 1] * math.log(simulation.most + 1)).floor()
+    counts = torch.where(draws[:, 2] < simulation.many, log_uniform, geometric)
+    counts = torch.where(draws[:, 4] < simulation.none, torch.zeros_like(counts), counts)
+    return counts.clamp(max=MAX_POINTS).long()

@@ -1,0 +1,117 @@
+"""Users who color regions: those a model proposes (Cho et al. 2023), or superpixels as a control."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from colorzoo.card import GuidanceKind
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Guidance, Regions
+from colorzoo.guidance.color_statistics import region_means
+from colorzoo.randomness import picture_generators
+from colorzoo.simulation.session import (
+    ColoredPicture,
+    InputFunction,
+    ProposesRegions,
+    TargetPicture,
+    UserInput,
+)
+
+Order = Literal["asked", "random"]
+Ground = Literal["sketch", "picture"]
+
+
+@dataclass(frozen=True)
+class PriorityRegions:
+    """Gives each region that the model proposes its mean true color; empty regions cost no interaction.
+
+    Attributes:
+        order: The model's order, or a random one as a control.
+    """
+
+    order: Order = "asked"
+    kind: ClassVar[GuidanceKind] = "regions"
+    adaptive: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _check_option("order", self.order, get_args(Order))
+
+    def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
+        """Begin a session; see `SimulatedUser`."""
+        del first
+        if not isinstance(model, ProposesRegions):
+            raise GuidanceError(f"{type(model).__name__} proposes no regions (it has no `propose`)")
+        proposed = model.propose(target.luma)
+        filled = torch.unique(proposed.index)
+        if self.order == "random":
+            (generator,) = picture_generators(torch.tensor([target.seed]), "regions")
+            filled = filled[torch.randperm(len(filled), generator=generator).to(filled.device)]
+        return _color_in_order(target, proposed, filled)
+
+
+@dataclass(frozen=True)
+class SuperpixelRegions:
+    """Gives superpixels (SLIC) their mean true colors, the largest first.
+
+    Attributes:
+        count: Approximate number of superpixels, 1 to 30.
+        ground: Segment the sketch that the model sees, or the true picture, which a real user does not have.
+        compactness: Of SLIC: low values follow edges, high values give squares.
+    """
+
+    count: int = 30
+    ground: Ground = "sketch"
+    compactness: float = 0.1
+    kind: ClassVar[GuidanceKind] = "regions"
+    adaptive: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _check_option("ground", self.ground, get_args(Ground))
+
+    def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
+        """Begin a session; see `SimulatedUser`."""
+        from skimage.segmentation import slic  # slow to import, and training imports this package
+
+        del first
+        seen = target.luma.expand(-1, 3, -1, -1) if self.ground == "sketch" else target.rgb
+        labels = slic(
+            seen[0].permute(1, 2, 0).cpu().double().numpy(),
+            n_segments=self.count,
+            compactness=self.compactness,
+            sigma=1.0,
+            start_label=0,
+            convert2lab=False,
+            channel_axis=2,
+        )
+        _, labels, sizes = torch.unique(torch.from_numpy(labels), return_inverse=True, return_counts=True)
+        rank = sizes.argsort(descending=True, stable=True).argsort()
+        index = rank[labels].clamp(max=self.count - 1)[None, None].to(target.luma.device)
+        empty = torch.zeros(1, self.count, 3, device=index.device)
+        segments = None
+        if isinstance(model, ProposesRegions):  # the same segments as with the model's own regions
+            own = model.propose(target.luma)
+            segments = own.index if own.segments is None else own.segments
+        return _color_in_order(target, Regions(index, empty, empty[..., 0], segments), torch.unique(index))
+
+
+def _color_in_order(target: TargetPicture, proposed: Regions, order: Tensor) -> InputFunction:
+    """Return an input function that colors the regions ``order`` ``(K,)`` one by one."""
+    colors, _ = region_means(proposed.index, target.rgb, proposed.given.shape[1])
+
+    def give_input(count: int, result: ColoredPicture) -> UserInput:
+        del result
+        given = torch.zeros_like(proposed.given)
+        given[0, order[:count]] = 1
+        regions: Regions = replace(proposed, rgb=colors, given=given)
+        return UserInput(Guidance(regions=regions), min(count, len(order)))
+
+    return give_input
+
+
+def _check_option(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise GuidanceError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")

@@ -1,0 +1,48 @@
+"""Simulated users by name, as evaluation protocols give them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from colorzoo.errors import GuidanceError
+from colorzoo.simulation.points import MostWrongPoints, ProposedPoints, UniformPoints
+from colorzoo.simulation.regions import PriorityRegions, SuperpixelRegions
+from colorzoo.simulation.scribbles import BledEdgeScribbles
+from colorzoo.simulation.session import SimulatedUser
+from colorzoo.simulation.whole_picture import ClassMapUser, ExemplarUser, TrueStatistics
+
+_USERS: dict[str, Callable[..., SimulatedUser]] = {
+    "bled_edge_scribbles": BledEdgeScribbles,
+    "class_map": ClassMapUser,
+    "exemplar": ExemplarUser,
+    "most_wrong_points": MostWrongPoints,
+    "priority_regions": PriorityRegions,
+    "proposed_points": ProposedPoints,
+    "superpixel_regions": SuperpixelRegions,
+    "true_statistics": TrueStatistics,
+    "uniform_points": UniformPoints,
+}
+
+
+def list_users() -> list[str]:
+    """Return the names of the simulated users."""
+    return sorted(_USERS)
+
+
+def make_user(name: str, **options: Any) -> SimulatedUser:
+    """Create a simulated user.
+
+    Args:
+        name: One of `list_users`.
+        **options: Attributes of its class, such as ``side=6``.
+
+    Raises:
+        GuidanceError: The name or an option is unknown.
+    """
+    if name not in _USERS:
+        raise GuidanceError(f"unknown simulated user {name!r}; expected one of {', '.join(list_users())}")
+    try:
+        return _USERS[name](**options)
+    except TypeError as error:
+        raise GuidanceError(f"the simulated user {name} has no option {sorted(options)}: {error}") from error

@@ -1,0 +1,325 @@
+"""Simulated scribbles over true color edges that a result lacks (Kim et al. 2021).
+
+The paper names only the source, the Sobel maps of truth and result; counts, widths and thresholds are ours,
+see the model's page. There are two simulations:
+
+- `simulate_scribbles`, for training, is batched on the device of the pictures. A stroke grows along its edge
+  from a random pixel, so that it stays on one connected edge.
+- `BledEdgeScribbles`, for evaluation, traces whole edges on the CPU and draws the worst first; `bled_edges`
+  also marks the pixels of the metrics (fact sheet sec. 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.card import GuidanceKind
+from colorzoo.color import sobel, sobel_gradients
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Guidance, Scribbles
+from colorzoo.randomness import Generators, draw_uniform
+from colorzoo.simulation.session import ColoredPicture, InputFunction, TargetPicture, UserInput
+
+_AB_SCALE = 110.0
+_GRID = 8  # cells along each side of the coarse displacement field
+_MIN_EDGE = 0.02  # Sobel magnitude of ab / 110
+_EDGE_QUANTILE = 0.9  # of the true magnitude, above which a pixel is an edge
+_LOST_SHARE = 0.3  # share of the true edge that the result must lack
+MIN_RUN, MAX_RUN = 10, 120  # pixels
+_BEND = 12  # pixels along a stroke between two offsets of an unsteady hand
+
+Run = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ScribbleSimulation:
+    """Distribution of the scribbles of `simulate_scribbles`.
+
+    Attributes:
+        least: Smallest Sobel magnitude of ab / 110 that is an edge.
+        quantile: Quantile of the true magnitudes above which a pixel is an edge.
+        lost: Share of the true edge that the result must lack.
+        most: The number of strokes per picture is uniform on 1 to ``most``.
+        shortest: Strokes of fewer pixels along the edge are dropped.
+        reach: Smallest and largest number of pixels that a stroke extends along its edge in each direction.
+        widths: Widths in pixels, odd, with equal probability.
+        jitter: Largest distance from the edge in pixels.
+        none: Share of pictures without strokes.
+    """
+
+    least: float = 0.02
+    quantile: float = 0.9
+    lost: float = 0.3
+    most: int = 5
+    shortest: int = 10
+    reach: tuple[int, int] = (10, 40)
+    widths: tuple[int, ...] = (3, 5, 7)
+    jitter: float = 2.0
+    none: float = 0.1
+
+
+def simulate_scribbles(
+    ab: Tensor, true_ab: Tensor, generators: Generators, simulation: ScribbleSimulation | None = None
+) -> Scribbles:
+    """Draw strokes over true edges that a result lacks, or over any true edge if it lacks none.
+
+    Args:
+        ab: ``(B, 2, H, W)`` result in CIE units.
+        true_ab: ``(B, 2, H, W)`` truth in CIE units.
+        generators: One random generator for the batch, or one per picture.
+        simulation: Distribution of the strokes.
+    """
+    s = simulation or ScribbleSimulation()
+    batch, strokes = len(ab), s.most
+    host = draw_uniform(generators, batch, 2 + 3 * strokes + 2 * _GRID**2, torch.device("cpu"))
+    lengths = (s.reach[0] + host[:, 2 + strokes : 2 + 2 * strokes] * (s.reach[1] - s.reach[0] + 1)).floor()
+    draws = host.to(ab.device, non_blocking=True)
+    picture, rest = draws[:, :2], draws[:, 2:]
+    stroke, field = rest[:, : 3 * strokes].view(batch, 3, strokes), rest[:, 3 * strokes :]
+    edges, weight = lost_edges(ab, true_ab, s)
+    steps = lengths.to(ab.device, non_blocking=True)
+    lines = _grow(edges, _draw_seeds(weight, stroke[:, 0]), steps, int(lengths.numpy().max()))
+    counts = (1 + (picture[:, :1] * strokes).floor()) * (picture[:, 1:] >= s.none)
+    kept = (lines.sum(dim=(2, 3)) >= s.shortest) & (torch.arange(strokes, device=ab.device) < counts)
+    wide = _widen(lines * kept[:, :, None, None], stroke[:, 2], s.widths)
+    return Scribbles(_displace(wide.amax(dim=1, keepdim=True), field, s.jitter))
+
+
+def lost_edges(ab: Tensor, true_ab: Tensor, simulation: ScribbleSimulation) -> tuple[Tensor, Tensor]:
+    """Find the true edges that a result lacks, about one pixel wide, for training.
+
+    Args:
+        ab: ``(B, 2, H, W)`` result in CIE units.
+        true_ab: ``(B, 2, H, W)`` truth in CIE units.
+        simulation: The thresholds.
+
+    Returns:
+        The edges, ``(B, 1, H, W)`` in {0, 1}, and how much each of their pixels lacks.
+    """
+    true = sobel_gradients(true_ab / _AB_SCALE)
+    strength, result = _magnitude(true), _magnitude(sobel_gradients(ab / _AB_SCALE))
+    threshold = torch.quantile(strength.flatten(1), simulation.quantile, dim=1).clamp(min=simulation.least)
+    edge = (strength >= threshold.view(-1, 1, 1, 1)) & _ridge(strength, true)
+    lost = (strength - result).clamp(min=0)
+    bled = edge & (lost >= simulation.lost * strength)
+    none = ~bled.flatten(1).any(dim=1).view(-1, 1, 1, 1)
+    edges = torch.where(none, edge, bled).float()
+    return edges, torch.where(none, strength, lost) * edges
+
+
+def _magnitude(gradients: Tensor) -> Tensor:
+    return gradients.square().sum(dim=(1, 2)).sqrt().unsqueeze(1)
+
+
+def _ridge(strength: Tensor, gradients: Tensor) -> Tensor:
+    """Mark local maxima across the edge, along the axis closer to its normal."""
+    x, y = gradients.square().sum(dim=1).unbind(dim=1)
+    padded = F.pad(strength, (1, 1, 1, 1))
+    across_x = torch.maximum(padded[:, :, 1:-1, :-2], padded[:, :, 1:-1, 2:])
+    across_y = torch.maximum(padded[:, :, :-2, 1:-1], padded[:, :, 2:, 1:-1])
+    across = torch.where((x >= y).unsqueeze(1), across_x, across_y)
+    return strength >= across
+
+
+def _draw_seeds(weight: Tensor, draws: Tensor) -> Tensor:
+    """Draw one pixel per stroke with probability proportional to its weight: ``(B, N)`` flat indices."""
+    mass = weight.flatten(1).double().cumsum(dim=1)
+    wanted = draws.double() * mass[:, -1:]
+    return torch.searchsorted(mass, wanted, right=True).clamp(max=mass.shape[1] - 1)
+
+
+def _grow(edges: Tensor, seeds: Tensor, steps: Tensor, most: int) -> Tensor:
+    """Follow the edges from each seed: ``(B, N, H, W)``, the pixels at most ``steps`` away along them."""
+    batch, _, height, width = edges.shape
+    left = edges.new_zeros(batch, seeds.shape[1], height * width)
+    left.scatter_(2, seeds.unsqueeze(2), (steps + 1).unsqueeze(2))
+    left = left.view(batch, -1, height, width) * edges
+    for _ in range(most):
+        # maximum of each 3 x 3 neighborhood; ten times as fast on a CPU as max pooling
+        padded = F.pad(left, (1, 1, 1, 1))
+        rows = torch.maximum(torch.maximum(padded[:, :, :-2], padded[:, :, 1:-1]), padded[:, :, 2:])
+        around = torch.maximum(torch.maximum(rows[..., :-2], rows[..., 1:-1]), rows[..., 2:])
+        left = torch.maximum(left, (around - 1) * edges)
+    return (left > 0).float()
+
+
+def _widen(lines: Tensor, draws: Tensor, widths: tuple[int, ...]) -> Tensor:
+    """Give each of the ``(B, N, H, W)`` strokes one of the widths."""
+    choice = (draws * len(widths)).long()[:, :, None, None]
+    wide = torch.zeros_like(lines)
+    for index, width in enumerate(widths):
+        grown = F.max_pool2d(lines, width, stride=1, padding=width // 2)
+        wide = torch.where(choice == index, grown, wide)
+    return wide
+
+
+def _displace(mask: Tensor, field: Tensor, jitter: float) -> Tensor:
+    """Move a mask by a smooth random displacement of at most ``jitter`` pixels along each axis."""
+    height, width = mask.shape[-2:]
+    coarse = (2 * field - 1).view(-1, 2, _GRID, _GRID) * jitter
+    fine = F.interpolate(coarse, (height, width), mode="bilinear", align_corners=True)
+    rows = torch.arange(height, device=mask.device)[:, None] + fine[:, 1]
+    columns = torch.arange(width, device=mask.device)[None, :] + fine[:, 0]
+    grid = torch.stack([(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1], dim=-1)
+    return (F.grid_sample(mask, grid, mode="bilinear", align_corners=False) >= 0.5).float()
+
+
+@dataclass(frozen=True)
+class BledEdgeScribbles:
+    """Draws strokes over the edges that bled in the first result, the worst first.
+
+    Attributes:
+        width: Width of a stroke in pixels, odd.
+        jitter: Largest distance of a stroke from its edge along each axis, in pixels; it varies smoothly.
+        coverage: Share of each edge that is drawn, one piece at a random position.
+    """
+
+    width: int = 5
+    jitter: float = 0.0
+    coverage: float = 1.0
+    kind: ClassVar[GuidanceKind] = "scribbles"
+    adaptive: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.width % 2 == 0 or self.jitter < 0 or not 0 < self.coverage <= 1:
+            raise GuidanceError(
+                "bled_edge_scribbles needs an odd width, a jitter of at least 0 and a coverage above 0 and "
+                f"at most 1, got {self.width}, {self.jitter} and {self.coverage}"
+            )
+
+    def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
+        """Begin a session; see `SimulatedUser`."""
+        del model
+        random = np.random.default_rng([target.seed & (2**63 - 1), 0])
+        runs = [self._draw(run, random) for run in bled_runs(first.ab, target.ab)]
+
+        def give_input(count: int, result: ColoredPicture) -> UserInput:
+            del result
+            mask = draw_runs(runs[:count], self.width, target.ab[:, :1])
+            return UserInput(Guidance(scribbles=Scribbles(mask)), min(count, len(runs)))
+
+        return give_input
+
+    def _draw(self, run: Run, random: np.random.Generator) -> Run:
+        """Return the drawn piece of an edge, displaced as by an unsteady hand."""
+        length = max(1, round(self.coverage * len(run)))
+        start = int(random.integers(len(run) - length + 1))
+        piece = run[start : start + length]
+        turns = np.arange(0, length + _BEND, _BEND)
+        offsets = random.uniform(-self.jitter, self.jitter, (2, len(turns)))
+        bent = np.stack([np.interp(np.arange(length), turns, each) for each in offsets], axis=1)
+        moved: Run = np.rint(piece + bent).astype(np.int64)
+        return moved
+
+
+def draw_runs(runs: list[Run], width: int, like: Tensor) -> Tensor:
+    """Draw paths of pixels.
+
+    Args:
+        runs: ``(N, 2)`` pixels of each stroke, row and column; those outside the picture are left out.
+        width: Width of the strokes in pixels, odd.
+        like: ``(1, 1, H, W)``.
+
+    Returns:
+        ``(1, 1, H, W)`` float32 in {0, 1}.
+    """
+    rows, columns = like.shape[-2:]
+    mask = torch.zeros_like(like)
+    for run in runs:
+        inside = run[(run >= 0).all(axis=1) & (run[:, 0] < rows) & (run[:, 1] < columns)]
+        mask[0, 0, inside[:, 0], inside[:, 1]] = 1
+    return F.max_pool2d(mask, width, stride=1, padding=width // 2)
+
+
+def bled_edges(ab: Tensor, true_ab: Tensor) -> Tensor:
+    """Mark the true color edges that a result lacks, one pixel wide, for evaluation.
+
+    Args:
+        ab: ``(B, 2, H, W)`` result in CIE units.
+        true_ab: ``(B, 2, H, W)`` truth in CIE units.
+
+    Returns:
+        ``(B, 1, H, W)`` float32 in {0, 1}, 8-connected runs of at least `MIN_RUN` pixels.
+    """
+    pairs = zip(ab, true_ab, strict=True)
+    maps = [_edge_map(one[None], true[None]) for one, true in pairs]
+    return torch.from_numpy(np.stack(maps)[:, None]).float().to(ab.device)
+
+
+def bled_runs(ab: Tensor, true_ab: Tensor) -> list[Run]:
+    """Cut the bled edges of one picture into strokes, the one that lacks most color first.
+
+    Args:
+        ab: ``(1, 2, H, W)`` result in CIE units.
+        true_ab: ``(1, 2, H, W)`` truth in CIE units.
+
+    Returns:
+        ``(N, 2)`` pixels of each stroke, row and column; N is `MIN_RUN` to `MAX_RUN`.
+    """
+    lost = _lost_strength(ab, true_ab)
+    runs = [run for part in _components(_edge_map(ab, true_ab)) for run in _cut(part)]
+    return sorted(runs, key=lambda run: -float(lost[run[:, 0], run[:, 1]].sum()))
+
+
+def _edge_strength(ab: Tensor) -> Tensor:
+    """Return the Sobel magnitude over a, b, x and y of ab / 110, ``(H, W)``, of one picture."""
+    strength: Tensor = torch.linalg.vector_norm(sobel(ab / _AB_SCALE), dim=1, keepdim=True)
+    return strength[0, 0]
+
+
+def _lost_strength(ab: Tensor, true_ab: Tensor) -> NDArray[np.float32]:
+    lost: NDArray[np.float32] = (_edge_strength(true_ab) - _edge_strength(ab)).clamp(min=0).cpu().numpy()
+    return lost
+
+
+def _edge_map(ab: Tensor, true_ab: Tensor) -> NDArray[np.bool_]:
+    from skimage.morphology import thin
+
+    true = _edge_strength(true_ab).cpu().numpy()
+    strong = true >= max(_MIN_EDGE, float(np.quantile(true, _EDGE_QUANTILE)))
+    bled: NDArray[np.bool_] = thin(strong & (_lost_strength(ab, true_ab) >= _LOST_SHARE * true))
+    kept = np.zeros_like(bled)
+    for part in _components(bled):
+        kept[part[:, 0], part[:, 1]] = True
+    return kept
+
+
+def _components(edges: NDArray[np.bool_]) -> list[Run]:
+    """Return the pixels of each 8-connected part of at least `MIN_RUN` pixels, row-major."""
+    from scipy.ndimage import label
+
+    labels, _ = label(edges, structure=np.ones((3, 3)))
+    rows, columns = np.nonzero(labels)
+    order = np.argsort(labels[rows, columns], kind="stable")
+    pixels = np.stack([rows, columns], axis=1)[order]
+    ends = np.cumsum(np.bincount(labels[rows, columns])[1:])[:-1]
+    return [part for part in np.split(pixels, ends) if len(part) >= MIN_RUN]
+
+
+def _cut(part: Run) -> list[Run]:
+    """Cut a connected part into runs of pixels, ordered by their distance along it from one of its ends."""
+    index = {(int(row), int(column)): number for number, (row, column) in enumerate(part)}
+    end = _breadth_first(index, 0)[-1]
+    ordered = part[_breadth_first(index, end)]
+    pieces = max(1, -(-len(ordered) // MAX_RUN))
+    return [run for run in np.array_split(ordered, pieces) if len(run) >= MIN_RUN]
+
+
+def _breadth_first(index: dict[tuple[int, int], int], start: int) -> list[int]:
+    pixels = list(index)
+    order, seen = [start], {start}
+    for number in order:  # grows meanwhile
+        row, column = pixels[number]
+        for near in ((row + y, column + x) for y in (-1, 0, 1) for x in (-1, 0, 1)):
+            found = index.get(near)
+            if found is not None and found not in seen:
+                seen.add(found)
+                order.append(found)
+    return order

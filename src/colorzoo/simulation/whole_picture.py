@@ -1,0 +1,94 @@
+"""Users who describe the whole picture: by a reference, by color statistics, or by classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+
+from colorzoo.card import GuidanceKind
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import ClassMap, Exemplar, GlobalStatistics, Guidance, statistics_of
+from colorzoo.simulation.session import ColoredPicture, InputFunction, TargetPicture, UserInput
+
+
+@dataclass(frozen=True)
+class ExemplarUser:
+    """Gives the picture's reference in one interaction."""
+
+    kind: ClassVar[GuidanceKind] = "exemplar"
+    adaptive: ClassVar[bool] = False
+
+    def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
+        """Begin a session; see `SimulatedUser`."""
+        del first, model
+        if target.exemplar is None:
+            raise GuidanceError("the user exemplar needs a reference for every picture")
+        return _at_once(Guidance(exemplar=Exemplar(target.exemplar)))
+
+
+@dataclass(frozen=True)
+class TrueStatistics:
+    """Gives the true color statistics in one interaction (Zhang et al. 2017).
+
+    Attributes:
+        give: Color histogram, mean saturation, or both.
+    """
+
+    give: Literal["histogram", "saturation", "both"] = "histogram"
+    kind: ClassVar[GuidanceKind] = "statistics"
+    adaptive: ClassVar[bool] = False
+
+    def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
+        """Begin a session; see `SimulatedUser`."""
+        del first, model
+        true = statistics_of(target.rgb)
+        histogram = true.histogram if self.give != "saturation" else None
+        saturation = true.saturation if self.give != "histogram" else None
+        return _at_once(Guidance(statistics=GlobalStatistics(histogram, saturation)))
+
+
+@dataclass(frozen=True)
+class ClassMapUser:
+    """Labels the true classes one by one, the largest first; the rest stays class 0 (Chen et al. 2023).
+
+    The reference, if there is one, is given from the start, with its own classes labeled likewise.
+    """
+
+    kind: ClassVar[GuidanceKind] = "classes"
+    adaptive: ClassVar[bool] = False
+
+    def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
+        """Begin a session; see `SimulatedUser`."""
+        del first, model
+        if target.classes is None:
+            raise GuidanceError("the user class_map needs the true classes of every picture")
+        true = target.classes
+        pixels = torch.bincount(true.target.flatten())
+        pixels[0] = 0  # unlabeled
+        order = torch.argsort(pixels, descending=True, stable=True)
+        order = order[pixels[order] > 0]
+        exemplar = None if target.exemplar is None else Exemplar(target.exemplar)
+
+        def give_input(count: int, result: ColoredPicture) -> UserInput:
+            del result
+            labeled = order[:count]
+            classes = torch.where(torch.isin(true.target, labeled), true.target, 0)
+            reference = None
+            if true.exemplar is not None:
+                reference = torch.where(torch.isin(true.exemplar, labeled), true.exemplar, 0)
+            guidance = Guidance(exemplar=exemplar, classes=ClassMap(classes, reference))
+            return UserInput(guidance, len(labeled))
+
+        return give_input
+
+
+def _at_once(guidance: Guidance) -> InputFunction:
+    """Return an input function that gives all in one interaction."""
+
+    def give_input(count: int, result: ColoredPicture) -> UserInput:
+        del result
+        return UserInput(guidance if count else Guidance(), min(count, 1))
+
+    return give_input

@@ -1,0 +1,475 @@
+"""One handler per request of the pad protocol, see ``docs/studio_protocol.md``."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import PurePath
+from typing import Any, cast
+
+from torch import Tensor
+
+from colorzoo import __version__
+from colorzoo.color import lab_to_rgb_in_gamut
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import PointHint, Recipe
+from colorzoo.guidance.areas import parse_area
+from colorzoo.guidance.fields import Fields
+from colorzoo.guidance.recipe import read_reach
+from colorzoo.inference.guidance_maps import describe_statistics
+from colorzoo.inference.references import as_reference, require_color
+from colorzoo.pictures.formats import WRITABLE
+from colorzoo.pictures.provenance import PictureProvenance, add_provenance, current_date
+from colorzoo.pictures.write import depth_at, encode, write_notes
+from colorzoo.studio import palette, regions
+from colorzoo.studio.coloring import Quality, ResultCache, Task, color_at, displayed_points, predict, preview
+from colorzoo.studio.layers import LAYERED, encode_layers
+from colorzoo.studio.models import ModelPool
+from colorzoo.studio.photo import Photo, check_head, open_photo, read_upload, safe_name, thumbnail
+from colorzoo.studio.protocol import Limits, Message, StudioError
+from colorzoo.studio.sessions import Session, TemporaryFiles
+from colorzoo.studio.works import Works, is_key
+
+_MAX_SUGGESTIONS = 32
+_LABEL_FILES = {"file", "reference_file"}
+_SUFFIXES = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "webp": ".webp"}
+_MIME_TYPES = {
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "tiff": "image/tiff",
+    "webp": "image/webp",
+    "layer": "image/png",
+    "ora": "image/openraster",
+}
+
+
+@dataclass(frozen=True)
+class Context:
+    """A request with the state and services that its handler uses.
+
+    Attributes:
+        session: Session of the pad.
+        message: The request.
+        pool: The models.
+        limits: Limits of the server.
+        uploads: Uploaded files.
+        downloads: Exported files; None sends them in the answer.
+        works: Saved work of this user; None if the pad saves it elsewhere.
+        network: Shorter side at which most networks see a photo, and unit of brush sizes in the pad.
+        received: Time of the request, by `time.perf_counter`.
+    """
+
+    session: Session
+    message: Message
+    pool: ModelPool
+    limits: Limits
+    uploads: TemporaryFiles
+    downloads: TemporaryFiles | None
+    works: Works | None
+    network: int
+    received: float = field(default_factory=time.perf_counter)
+
+    def answer(self, kind: str, /, *buffers: bytes, **fields: Any) -> Message:
+        """Return the answer to this request."""
+        return Message({"type": kind, "re": self.message.id, **fields}, buffers)
+
+    def photo(self) -> Photo:
+        """Return the opened photo.
+
+        Raises:
+            StudioError: No photo is open.
+        """
+        photo = self.session.photo
+        if photo is None:
+            raise StudioError("no_photo", "no photo is open here; open it again")
+        return photo
+
+    def place(self) -> tuple[float, float]:
+        """Return x and y of the request.
+
+        Raises:
+            StudioError: They are outside of the photo.
+        """
+        fields = self.message.fields()
+        x, y = fields.required_number("x"), fields.required_number("y")
+        return _inside(x, y, self.photo())
+
+    def full_recipe(self) -> Recipe:
+        """Return the recipe of the request; raises GuidanceError if it is invalid."""
+        return Recipe.from_json(dict(_object(self.message.body.get("recipe"), "recipe")))
+
+    def recipe(self) -> Recipe:
+        """Return the recipe without the names of label files: a client must not have files opened here."""
+        return _without_files(self.full_recipe())
+
+    def reference(self) -> tuple[Tensor | None, str]:
+        """Return the attached reference picture, or None, and its id."""
+        with self.session.lock:
+            reference = self.session.reference
+            return None if reference is None else reference[0], self.session.reference_id
+
+    def task(self, recipe: Recipe | None = None) -> Task:
+        """Return photo, recipe (default: that of the request) and model, which is loaded if necessary."""
+        photo, recipe = self.photo(), recipe or self.recipe()
+        colorizer = self.pool.get(recipe.model).colorizer()
+        return Task(colorizer, photo, recipe, *self.reference(), self.pool.threads)
+
+    def file(self) -> tuple[bytes, str]:
+        """Return content and name of the file of the request.
+
+        Raises:
+            StudioError: There is no file, or it is too large.
+        """
+        fields = self.message.fields()
+        name = safe_name(fields.text("name", "picture"))
+        if self.message.buffers:
+            data = self.message.buffers[0]
+        else:
+            data = self.uploads.pop(fields.text("upload", None), self.session.id).data
+        self.limits.check_bytes(len(data))
+        return data, name
+
+
+def _open(ctx: Context) -> Iterator[Message]:
+    """Open a photo."""
+    data, name = ctx.file()
+    for step in open_photo(data, name, ctx.limits, ctx.network):
+        if ctx.message.id in ctx.session.cancelled:
+            raise StudioError("cancelled", "cancelled")
+        if isinstance(step, Photo):
+            ctx.session.set_photo(step)
+            proposed = ctx.pool.for_sketches() if step.kind == "sketch" else None
+            facts = {**step.describe(ctx.network), "proposed": proposed}
+            buffers = (step.gray, step.source, *((step.alpha,) if step.alpha else ()))
+            if ctx.works is not None:
+                facts["works"] = ctx.works.find(step.sha256)
+            yield ctx.answer("photo", *buffers, **facts)
+        else:
+            buffers = () if step.preview is None else (step.preview,)
+            yield ctx.answer("progress", *buffers, share=round(step.share, 3))
+
+
+def _examine(ctx: Context) -> Iterator[Message]:
+    """Check size and first bytes of a file before its upload."""
+    fields = ctx.message.fields()
+    name = safe_name(fields.text("name", "picture"))
+    ctx.limits.check_bytes(fields.integer("bytes", 0, low=0) or 0)
+    head = ctx.message.buffers[0] if ctx.message.buffers else b""
+    size = check_head(head, name, ctx.limits.pixels)
+    yield ctx.answer("examined", width=size and size[0], height=size and size[1])
+
+
+def _attach(ctx: Context) -> Iterator[Message]:
+    """Attach a reference picture, or measure the color statistics of a picture."""
+    fields = ctx.message.fields()
+    slot = fields.text("slot", "exemplar")
+    if slot not in ("exemplar", "statistics"):
+        raise StudioError("bad_message", f"attach.slot must be 'exemplar' or 'statistics', got {slot!r}.")
+    if fields.take("detach"):
+        with ctx.session.lock:
+            ctx.session.reference = None
+            ctx.session.reference_id = ""
+        yield ctx.answer("attached", slot=slot, detached=True)
+        return
+    data, name = ctx.file()
+    picture = read_upload(data, name, ctx.limits)
+    facts: dict[str, Any] = {"width": picture.size[0], "height": picture.size[1]}
+    if slot == "statistics":
+        facts["statistics"] = describe_statistics(picture)
+    else:
+        require_color(picture, repr(name))
+        reference = as_reference(picture, ctx.network)
+        with ctx.session.lock:
+            ctx.session.reference = (reference, picture.size)
+            ctx.session.reference_id = secrets.token_hex(8)
+    notes = list(picture.notes)
+    yield ctx.answer("attached", thumbnail(picture), slot=slot, name=name, notes=notes, **facts)
+
+
+def _color(ctx: Context) -> Iterator[Message]:
+    """Color the photo at the size of the requested quality."""
+    quality = ctx.message.body.get("quality", "final")
+    if quality not in ("drag", "final", "full"):
+        raise StudioError("bad_message", f"color.quality must be 'drag', 'final' or 'full', got {quality!r}.")
+    began = time.perf_counter()
+    recipe = ctx.recipe()
+    worker = ctx.pool.get(recipe.model)
+    if not worker.loaded:
+        yield Message({"type": "model", **worker.capabilities()})
+    task = ctx.task(recipe)
+    result, picture, facts = preview(task, cast(Quality, quality), ctx.session.cache, ctx.limits)
+    points = [asdict(point) for point in displayed_points(task)]
+    facts["timing"]["wait"] = round((began - ctx.received) * 1e3, 2)
+    facts["timing"]["total"] = round((time.perf_counter() - ctx.received) * 1e3, 2)
+    yield ctx.answer(
+        "colored",
+        picture,
+        quality=quality,
+        model=task.colorizer.name,
+        mime="image/jpeg",
+        notes=list(result.notes),
+        distribution=result.logits is not None,
+        points=points,
+        **facts,
+    )
+
+
+def suggest(ctx: Context) -> Iterator[Message]:
+    """Suggest likely colors for a place, given all other hints."""
+    body = ctx.message.body
+    fields = Fields(dict(_object(body["suggest"], "color.suggest") if "suggest" in body else body), "suggest")
+    x, y = fields.required_number("x"), fields.required_number("y")
+    count = min(fields.integer("count", 9, low=1) or 9, _MAX_SUGGESTIONS)
+    exclude = fields.integer("exclude", None, low=0)
+    recipe = ctx.recipe()
+    if exclude is not None:
+        recipe = replace(recipe, points=recipe.points[:exclude] + recipe.points[exclude + 1 :])
+    task = ctx.task(recipe)
+    place = _inside(x, y, task.photo)
+    result = predict(task, ctx.session.cache)
+    found: dict[str, Any] = {"luma": None, "items": [], "entropy": None}
+    if (distribution := result.distribution()) is not None:
+        shape = (result.ab.shape[1], result.ab.shape[2])
+        found = palette.suggestions(distribution, task.photo, place, shape, count)
+    yield ctx.answer("suggestions", x=x, y=y, **found)
+
+
+def _next(ctx: Context) -> Iterator[Message]:
+    """Find the place where a hint would help most."""
+    task = ctx.task()
+    result = predict(task, ctx.session.cache)
+    found: dict[str, Any] = {"x": None, "y": None, "entropy": None}
+    if (distribution := result.distribution()) is not None:
+        shape = (result.ab.shape[1], result.ab.shape[2])
+        found = palette.suggest_next_point(distribution, task.photo, task.recipe, shape)
+    yield ctx.answer("next", **found)
+
+
+def _probe(ctx: Context) -> Iterator[Message]:
+    """Return the colors of photo and result at a place."""
+    x, y = place = ctx.place()
+    task = ctx.task()
+    lab = color_at(task, predict(task, ctx.session.cache), place)
+    yield ctx.answer(
+        "probed",
+        x=x,
+        y=y,
+        luma=float(lab[0]),
+        ab=[float(lab[1]), float(lab[2])],
+        result=palette.to_hex(lab_to_rgb_in_gamut(lab.view(3, 1, 1)).flatten()),
+        source=regions.source_color(task.photo, place),
+    )
+
+
+def _gamut(ctx: Context) -> Iterator[Message]:
+    """Draw the ab plane at a lightness."""
+    luma = round(min(max(ctx.message.fields().required_number("luma"), 0.0), 100.0))
+    size = {"side": palette.PLANE_SIDE, "low": -palette.PLANE_REACH, "step": 1}
+    yield ctx.answer("gamut", palette.gamut_plane(luma), luma=luma, **size)
+
+
+def _extent(ctx: Context) -> Iterator[Message]:
+    """Draw where the color of a point goes."""
+    x, y = ctx.place()
+    fields = ctx.message.fields()
+    radius = fields.number("radius", 3.0, low=0)
+    reach = read_reach(fields.take("reach"), "extent.reach")
+    overlay = regions.reach_overlay(ctx.photo(), PointHint(x, y, radius, reach=reach), ctx.network)
+    yield ctx.answer("extent", overlay, x=x, y=y, reach=reach)
+
+
+def _select(ctx: Context) -> Iterator[Message]:
+    """Select the object at a place, or inside of a rough outline."""
+    fields = ctx.message.fields()
+    task = ctx.task(regions.without_hints(ctx.recipe()))
+    if ctx.message.body.get("path") is not None:
+        mask = regions.select_in_outline(task, ctx.session.cache, fields.path("path"))
+    else:
+        mask = regions.select_at_point(task, ctx.place(), fields.number("size", 1.0, low=0.1, high=10))
+    yield ctx.answer("selected", mask=mask)
+
+
+def _keep(ctx: Context) -> Iterator[Message]:
+    """Record the present colors that an area locks."""
+    area = parse_area(ctx.message.fields().child("area"))
+    task = ctx.task()
+    kept = regions.locked_colors(task, predict(task, ctx.session.cache), area)
+    yield ctx.answer("kept", kept=kept)
+
+
+def _propose(ctx: Context) -> Iterator[Message]:
+    """Return the regions that the model proposes to color."""
+    task = ctx.task()
+    if "regions" not in task.colorizer.model.accepts:
+        raise StudioError("unsupported", f"{task.colorizer.name} does not ask for regions")
+    facts, buffer = regions.describe_regions(task, predict(task, ctx.session.cache))
+    yield ctx.answer("regions", buffer, **facts)
+
+
+def _classes(ctx: Context) -> Iterator[Message]:
+    """Return the classes of photo and reference."""
+    facts, buffers = regions.describe_classes(ctx.task())
+    yield ctx.answer("classes", *buffers, **facts)
+
+
+def _match(ctx: Context) -> Iterator[Message]:
+    """Return the place of the reference that colored a place of the photo."""
+    fields = ctx.message.fields()
+    x, y = fields.required_number("x"), fields.required_number("y")
+    task = ctx.task()
+    result = predict(task, ctx.session.cache)
+    reference = ctx.session.reference
+    found: tuple[float, float] | None = None
+    if result.match is not None and reference is not None:
+        place = _inside(x, y, task.photo)
+        found = regions.matched_place(result.match, place, task.photo.size, reference[1])
+    yield ctx.answer("matched", x=found and found[0], y=found and found[1])
+
+
+def _model(ctx: Context) -> Iterator[Message]:
+    """Load a model and return its capabilities."""
+    name = ctx.message.fields().text("name", None)
+    yield ctx.answer("model", **ctx.pool.get(name).capabilities())
+
+
+def _sample(ctx: Context) -> Iterator[Message]:
+    """Color the photo small by a model, without hints, for the menu of models."""
+    name = ctx.message.fields().text("name", "")
+    photo = ctx.photo()
+    key = f"{name} {ctx.reference()[1]}"
+    if key not in photo.samples:
+        with ctx.pool.borrow(name) as colorizer:
+            recipe = Recipe(boxes=() if "boxes" in colorizer.model.accepts else None)
+            task = Task(colorizer, photo, recipe, *ctx.reference())
+            photo.samples[key] = preview(task, "drag", ResultCache(), ctx.limits)[1]
+    yield ctx.answer("sample", photo.samples[key], name=name, mime="image/jpeg")
+
+
+def _export(ctx: Context) -> Iterator[Message]:
+    """Color the photo at full size as ``colorzoo colorize --recipe`` does, and encode it."""
+    fields = ctx.message.fields()
+    kind = fields.text("format", "png")
+    quality = fields.integer("quality", 95, low=1) or 95
+    if kind not in _MIME_TYPES or quality > 100:
+        raise StudioError(
+            "bad_message", f"export takes {', '.join(_MIME_TYPES)} and a quality from 1 to 100."
+        )
+    photo, recipe = ctx.photo(), ctx.recipe()
+    name = PurePath(photo.name).stem + (LAYERED.get(kind) or f".color{_SUFFIXES[kind]}")
+    picture = photo.decode(ctx.limits)
+    reference, _ = ctx.reference()
+    colored = ctx.pool.get(recipe.model).colorizer().colorize(picture, recipe, reference=reference)
+    notes = [*picture.notes, *colored.notes]
+    if kind in LAYERED:
+        data = encode_layers(kind, picture, colored.levels())
+    else:
+        origin = PictureProvenance(
+            photo.sha256, "", colored.model, version=__version__, recipe=recipe.to_json(), date=current_date()
+        )
+        marked = replace(picture, metadata=add_provenance(picture.metadata, origin))
+        levels = colored.levels(depth_at(name, picture))
+        data = encode(levels, marked, WRITABLE[PurePath(name).suffix], quality)
+        notes += write_notes(name, picture)
+    facts = {"name": name, "mime": _MIME_TYPES[kind], "bytes": len(data), "notes": notes}
+    if ctx.downloads is None:
+        yield ctx.answer("exported", data, **facts)
+        return
+    key = ctx.downloads.add(data, name, ctx.session.id)
+    yield ctx.answer("exported", url=f"api/download/{key}?session={ctx.session.id}", **facts)
+
+
+def _check(ctx: Context) -> Iterator[Message]:
+    """Check a recipe that is to be loaded."""
+    recipe = ctx.full_recipe()
+    photo = ctx.session.photo
+    notes = [f"recipe field {name!r} is unknown and was kept" for name in recipe.unknown()]
+    if _without_files(recipe) != recipe:
+        notes.append("label images that a recipe names are kept but not opened here; the model finds classes")
+    if photo is not None:
+        recipe.check_inside(*photo.size)
+        if recipe.sha256 not in (None, photo.sha256):
+            notes.append("the recipe was made for another picture file")
+    if recipe.model is not None:
+        ctx.pool.get(recipe.model)
+    yield ctx.answer("checked", recipe=recipe.to_dict(), notes=notes)
+
+
+def _save_work(ctx: Context) -> Iterator[Message]:
+    """Save the work on the opened photo, or delete work."""
+    fields = ctx.message.fields()
+    key, work = fields.text("key", ""), ctx.message.body.get("work")
+    if ctx.works is None or not is_key(key) or (work and key.split("#")[0] != ctx.photo().sha256):
+        raise StudioError("bad_message", "work is saved for the opened photo only.")
+    if work is None:
+        ctx.works.forget(key)
+    saved = work is None or ctx.works.save(key, _object(work, "work"))
+    yield ctx.answer("saved", saved=saved)
+
+
+Handler = Callable[[Context], Iterator[Message]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A handler and the scheduling of its requests.
+
+    Attributes:
+        handler: Yields the answers.
+        uses_model: Runs in the thread of the model instead of the one for files.
+        newest_only: A newer request of a session replaces waiting ones.
+        rank: See `Job`.
+    """
+
+    handler: Handler
+    uses_model: bool = False
+    newest_only: bool = True
+    rank: int = 1
+
+
+REQUESTS: dict[str, Request] = {
+    "examine": Request(_examine, newest_only=False),
+    "open": Request(_open, newest_only=False),
+    "attach": Request(_attach, newest_only=False),
+    "color": Request(_color, uses_model=True, rank=0),
+    "suggest": Request(suggest, uses_model=True),
+    "next": Request(_next, uses_model=True),
+    "probe": Request(_probe, uses_model=True),
+    "gamut": Request(_gamut, rank=0),
+    "extent": Request(_extent),
+    "select": Request(_select, uses_model=True),
+    "keep": Request(_keep, uses_model=True, newest_only=False),
+    "propose": Request(_propose, uses_model=True),
+    "classes": Request(_classes, uses_model=True),
+    "match": Request(_match, uses_model=True),
+    "model": Request(_model, uses_model=True, newest_only=False),
+    "sample": Request(_sample, newest_only=False, rank=2),
+    "export": Request(_export, newest_only=False),
+    "check": Request(_check, newest_only=False),
+    "save": Request(_save_work),
+}
+
+
+def _object(value: object, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise GuidanceError(f"{name} must be an object, got {type(value).__name__}.")
+    return value
+
+
+def _inside(x: float, y: float, photo: Photo) -> tuple[float, float]:
+    width, height = photo.size
+    if not (0 <= x <= width and 0 <= y <= height):
+        raise StudioError(
+            "bad_message", f"({x:g}, {y:g}) lies outside the photo ({width} x {height} pixels)."
+        )
+    return x, y
+
+
+def _without_files(recipe: Recipe) -> Recipe:
+    """Remove the names of label images: they are paths of the client."""
+    classes = recipe.extra.get("classes")
+    if not isinstance(classes, dict) or not _LABEL_FILES & classes.keys():
+        return recipe
+    kept = {name: value for name, value in classes.items() if name not in _LABEL_FILES}
+    return replace(recipe, extra={**recipe.extra, "classes": kept})

@@ -1,0 +1,198 @@
+"""Messages of the pad protocol, their form as websocket frames, error codes, and limits.
+
+``docs/studio_protocol.md`` describes the messages. This module imports no torch: the server answers before
+torch is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any
+
+from colorzoo.errors import ColorzooError, GuidanceError, PictureError, UnknownModelError, WeightsError
+
+if TYPE_CHECKING:
+    from colorzoo.guidance.fields import Fields
+
+_log = logging.getLogger(__name__)
+_HEADER = struct.Struct("<I")
+_CODES: tuple[tuple[type[Exception], str], ...] = (
+    (PictureError, "bad_picture"),
+    (GuidanceError, "bad_recipe"),
+    (UnknownModelError, "no_model"),
+    (WeightsError, "no_model"),
+    (ColorzooError, "unsupported"),
+)
+
+Reply = Callable[["Message"], None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of a server, so that one user cannot take all of its resources.
+
+    Attributes:
+        file_bytes: Size of a picture file.
+        pixels: Pixels of a picture, checked before it is decoded.
+        message_bytes: Size of a message without a picture.
+        full_pixels: Pixels of a full-size preview; larger photos are previewed smaller but exported whole.
+        view_side: Longer side of the standard preview.
+        memory_bytes: Memory of all photos and caches together; the least recently used photo goes first.
+        sessions: Number of sessions.
+        idle_seconds: Time after which an idle session expires (or only its photo, while a pad is connected).
+        upload_seconds: Time for the transfer of an upload, and until it must be opened.
+        upload_rate: Least bytes per second of an upload, after ten seconds.
+        uploads: Uploads of a session at a time.
+        download_seconds: Time for which an exported file is kept.
+        queued: Waiting requests of a session per queue.
+        head: Bytes from the start of a file that a client sends with `examine`.
+    """
+
+    file_bytes: int = 64 * 2**20
+    pixels: int = 100_000_000
+    message_bytes: int = 4 * 2**20
+    full_pixels: int = 16_000_000
+    view_side: int = 1024
+    memory_bytes: int = 2**30
+    sessions: int = 64
+    idle_seconds: float = 3600.0
+    upload_seconds: float = 600.0
+    upload_rate: int = 16_384
+    uploads: int = 2
+    download_seconds: float = 300.0
+    queued: int = 8
+    head: int = 2**18
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the limits in the message ``hello``."""
+        return {
+            "bytes": self.file_bytes,
+            "pixels": self.pixels,
+            "message_bytes": self.message_bytes,
+            "full_pixels": self.full_pixels,
+            "head": self.head,
+        }
+
+    def check_bytes(self, count: int) -> None:
+        """Check the size of a file.
+
+        Raises:
+            StudioError: The file is too large.
+        """
+        if count > self.file_bytes:
+            megabytes = self.file_bytes / 2**20
+            raise StudioError("too_large", f"the file is larger than {megabytes:.0f} MB, the limit here")
+
+
+class StudioError(ColorzooError):
+    """A request cannot be served.
+
+    Args:
+        code: An error code of ``docs/studio_protocol.md``.
+        message: One line for the user.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def describe_error(error: BaseException) -> tuple[str, str]:
+    """Return code and text of an error; details of an unexpected error go to the log only."""
+    if isinstance(error, StudioError):
+        return error.code, _sentence(str(error))
+    if isinstance(error, MemoryError):
+        return "too_large", "This does not fit into the memory of the server; use a smaller picture"
+    for kind, code in _CODES:
+        if isinstance(error, kind):
+            text = " ".join(str(error).split())  # these begin with the name of a file or a field
+            return code, text if kind in (PictureError, GuidanceError) else _sentence(text)
+    _log.error("a request of the pad failed", exc_info=error)
+    return "internal", f"Something went wrong here ({type(error).__name__}); the server's log says more"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message in either direction.
+
+    Attributes:
+        body: The JSON object, with at least ``type``.
+        buffers: Binary parts.
+    """
+
+    body: dict[str, Any]
+    buffers: tuple[bytes, ...] = ()
+
+    @property
+    def type(self) -> str:
+        """Type of the message."""
+        return str(self.body.get("type", ""))
+
+    @property
+    def id(self) -> int | None:
+        """Number of a request, or None without a valid one."""
+        value = self.body.get("id")
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    def fields(self) -> Fields:
+        """Return a reader of the fields whose errors name the field."""
+        from colorzoo.guidance.fields import Fields  # imports torch
+
+        return Fields(self.body, self.type or "message")
+
+
+def error_message(error: BaseException, re: int | None) -> Message:
+    """Return the message that reports an error as the answer to request ``re``."""
+    code, text = describe_error(error)
+    return Message({"type": "error", "re": re, "code": code, "message": text})
+
+
+def pack(message: Message) -> str | bytes:
+    """Return a message as a text frame, or as a binary frame if it has buffers."""
+    if not message.buffers:
+        return json.dumps(message.body, separators=(",", ":"))
+    body = {**message.body, "buffers": [len(part) for part in message.buffers]}
+    head = json.dumps(body, separators=(",", ":")).encode()
+    return b"".join((_HEADER.pack(len(head)), head, *message.buffers))
+
+
+def unpack(frame: str | bytes) -> Message:
+    """Read a frame.
+
+    Raises:
+        StudioError: The frame is not a valid message.
+    """
+    if isinstance(frame, str):
+        return Message(_parse_object(frame))
+    if len(frame) < _HEADER.size:
+        raise StudioError("bad_message", "a binary message begins with the length of its JSON.")
+    (length,) = _HEADER.unpack_from(frame)
+    start = _HEADER.size + length
+    if start > len(frame):
+        raise StudioError("bad_message", "a binary message is shorter than it says.")
+    body = _parse_object(frame[_HEADER.size : start])
+    lengths = body.pop("buffers", [])
+    valid = isinstance(lengths, list) and all(type(length) is int and length >= 0 for length in lengths)
+    if not valid or start + sum(lengths) != len(frame):
+        raise StudioError("bad_message", "the buffers of a message do not have the lengths it states.")
+    ends = list(accumulate(lengths, initial=start))
+    return Message(body, tuple(frame[first:last] for first, last in pairwise(ends)))
+
+
+def _parse_object(text: str | bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):  # invalid JSON or UTF-8, or nested too deeply
+        raise StudioError("bad_message", "a message must be a JSON object.") from None
+    if not isinstance(body, dict):
+        raise StudioError("bad_message", f"a message must be a JSON object, got {type(body).__name__}.")
+    return body

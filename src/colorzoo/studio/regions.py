@@ -1,0 +1,199 @@
+"""Regions, classes, areas and matches of a photo, as the messages of the pad describe them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Area, Mask, PointHint, Recipe
+from colorzoo.inference.area_maps import draw_areas, encode_locked_colors, locked_share
+from colorzoo.inference.classes import FindsClasses, find_classes
+from colorzoo.inference.points import find_extent, is_limited
+from colorzoo.inference.regions import filled_regions, proposal_hash, suggest_colors
+from colorzoo.inference.selection import features_of, select_at, select_outlined
+from colorzoo.pictures.formats import open_picture
+from colorzoo.studio.coloring import Result, ResultCache, Task, predict
+from colorzoo.studio.photo import Photo
+from colorzoo.studio.protocol import StudioError
+
+_TINT, _TINT_ALPHA = (26, 109, 255), 150  # RGB; alpha where a point has its full effect
+
+
+def describe_regions(task: Task, result: Result) -> tuple[dict[str, Any], bytes]:
+    """Return the fields of the message ``regions`` and the uint16 map; empty regions are left out.
+
+    Args:
+        task: Task with a model that colors regions.
+        result: Result so far, from which colors are suggested.
+
+    Raises:
+        GuidanceError: The model does not use regions.
+    """
+    luma = task.luma()
+    proposed, found = task.colorizer.propose(luma), task.colorizer.regions(luma, task.recipe)
+    index = found.index[0, 0]
+    height, width = index.shape
+    colored = lab_to_rgb_in_gamut(torch.cat([result.luma(luma)[0], result.ab]))[None]
+    suggested = suggest_colors(found, colored)
+    items = []
+    for number in filled_regions(found):
+        inside = (index == number).numpy()
+        row, column = innermost_pixel(inside)
+        items.append(
+            {
+                "index": number,
+                "area": float(inside.mean()),
+                "x": (column + 0.5) * task.photo.size[0] / width,
+                "y": (row + 0.5) * task.photo.size[1] / height,
+                "suggested": suggested[number],
+            }
+        )
+    facts = {"count": len(items), "width": width, "height": height, "items": items}
+    return {**facts, "proposal": proposal_hash(proposed)}, _uint16_bytes(index)
+
+
+def innermost_pixel(inside: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return row and column of the pixel of a region that is farthest from its border."""
+    padded = np.pad(inside, 1).astype(np.uint8)
+    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    row, column = np.unravel_index(int(distance.argmax()), distance.shape)
+    return int(row), int(column)
+
+
+def describe_classes(task: Task) -> tuple[dict[str, Any], tuple[bytes, ...]]:
+    """Return the fields of the message ``classes`` and the uint16 maps of photo and reference.
+
+    Raises:
+        StudioError: The model has no classes.
+    """
+    model = task.colorizer.model
+    if not isinstance(model, FindsClasses):
+        raise StudioError("unsupported", f"{task.colorizer.name} has no classes")
+    names = getattr(model, "class_names", {})
+    photo = find_classes(model, task.luma())[0, 0]
+    facts: dict[str, Any] = {**_class_shares(photo, names), "reference": None}
+    if task.reference is None:
+        return facts, (_uint16_bytes(photo),)
+    reference = find_classes(model, rgb_to_lab(task.reference)[:, :1])[0, 0]
+    facts["reference"] = _class_shares(reference, names)
+    return facts, (_uint16_bytes(photo), _uint16_bytes(reference))
+
+
+def _class_shares(classes: Tensor, names: dict[int, str]) -> dict[str, Any]:
+    values, counts = torch.unique(classes, return_counts=True)
+    pairs = sorted(zip(counts.tolist(), values.tolist(), strict=True), reverse=True)
+    items = [
+        {"id": value, "name": str(names.get(value, value)), "share": count / classes.numel()}
+        for count, value in pairs
+    ]
+    return {"width": classes.shape[1], "height": classes.shape[0], "items": items}
+
+
+def _uint16_bytes(values: Tensor) -> bytes:
+    return values.numpy().astype("<u2").tobytes()
+
+
+def select_at_point(task: Task, place: tuple[float, float], size: float) -> dict[str, Any]:
+    """Return the mask of the object at a click.
+
+    Args:
+        task: The photo and the model.
+        place: x and y in pixels of the photo.
+        size: 1 selects the object as found; larger values select more.
+    """
+    luma = task.luma()
+    features = features_of(task.colorizer.model, luma)
+    return _mask_fields(select_at(luma, features, place, task.photo.size, size))
+
+
+def select_in_outline(task: Task, cache: ResultCache, path: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Return the mask of the object inside of an outline in pixels of the photo."""
+    luma = task.luma()
+    try:
+        ab = predict(task, cache).ab
+    except GuidanceError:  # the model needs guidance
+        ab = torch.zeros(2, *luma.shape[2:])
+    return _mask_fields(select_outlined(luma, ab, path, task.photo.size))
+
+
+def without_hints(recipe: Recipe) -> Recipe:
+    """Return a recipe without hints and areas: selections look at the model's own colors."""
+    return replace(recipe, points=(), scribbles=(), regions=(), areas=(), strength=1.0)
+
+
+def _mask_fields(mask: Mask) -> dict[str, Any]:
+    fields: dict[str, Any] = Area("gray", mask=mask).to_dict()["mask"]
+    return fields
+
+
+def locked_colors(task: Task, result: Result, area: Area) -> dict[str, Any]:
+    """Return the field ``kept`` of an area: the present colors that it locks.
+
+    Args:
+        task: The photo and the model.
+        result: Result of the present recipe.
+        area: Area with the action ``lock`` or ``only``.
+    """
+    luma = task.luma()
+    others = [other for other in task.recipe.areas if other.action == "only"] if area.action == "only" else []
+    share = locked_share(draw_areas([*others, area], task.photo.size, luma), area.action)
+    painted = torch.zeros_like(luma) if result.painted is None else result.painted
+    kept = encode_locked_colors(torch.cat([painted[0], result.ab]), share)
+    fields: dict[str, Any] = replace(area, kept=kept).to_dict()["kept"]
+    return fields
+
+
+def reach_overlay(photo: Photo, point: PointHint, size: int) -> bytes:
+    """Return a transparent PNG that tints where the color of a point goes.
+
+    Args:
+        photo: The photo.
+        point: The point, in pixels of the photo.
+        size: Shorter side at which a network sees the photo.
+    """
+    luma = photo.network_luma(size)
+    weight = torch.ones(luma.shape[2:])
+    if is_limited(point):
+        weight = find_extent(luma, [point], photo.size).weight
+    alpha = (weight * _TINT_ALPHA).round().byte().numpy()
+    tint = np.dstack([np.broadcast_to(np.array(_TINT, np.uint8), (*alpha.shape, 3)), alpha])
+    file = io.BytesIO()
+    Image.fromarray(tint).save(file, "PNG")
+    return file.getvalue()
+
+
+def matched_place(
+    match: Tensor, place: tuple[float, float], size: tuple[int, int], reference: tuple[int, int]
+) -> tuple[float, float]:
+    """Return the place in the reference that colored a place of the photo.
+
+    Args:
+        match: ``(2, h, w)``: x and y as shares of the reference's size.
+        place: x and y in pixels of the photo.
+        size: Width and height of the photo.
+        reference: Width and height of the reference.
+    """
+    _, height, width = match.shape
+    row = min(int(place[1] * height / size[1]), height - 1)
+    column = min(int(place[0] * width / size[0]), width - 1)
+    x, y = match[:, row, column].tolist()
+    return x * reference[0], y * reference[1]
+
+
+def source_color(photo: Photo, place: tuple[float, float]) -> str:
+    """Return the color ``#rrggbb`` of the photo itself at a place, as its preview shows it."""
+    with open_picture(io.BytesIO(photo.source)) as image:
+        row, column = photo.view_pixel(place)
+        red, green, blue = np.asarray(image.convert("RGB"))[row, column]
+    return f"#{red:02x}{green:02x}{blue:02x}"

@@ -1,0 +1,230 @@
+"""Run the studio's server: print its address, open the browser, load the models in the background."""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import platform
+import secrets
+import signal
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from colorzoo.errors import ColorzooError
+from colorzoo.studio.access import Access, is_loopback
+from colorzoo.studio.app import StudioLoader, build_app
+from colorzoo.studio.protocol import Limits
+
+if TYPE_CHECKING:
+    from colorzoo.studio.studio import Studio
+
+FIRST_PORT = 8765  # fixed, since browsers keep the autosave by address
+_PORTS = 10
+_ANY_ADDRESS = {"0.0.0.0": socket.AF_INET, "::": socket.AF_INET6}
+#: Addresses reserved for documentation: a route to them is looked up, nothing is sent.
+_REMOTE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # of malloc.h
+_LARGEST_KEPT = 32 << 20  # bytes; larger blocks, such as whole photos, are still returned at once
+_MOST_KEPT = 128 << 20  # bytes
+
+MakeStudio = Callable[[], tuple["Studio", dict[str, Any] | None]]
+"""Returns a studio, and a recipe with which new pads start."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Address on which the server listens.
+
+    Attributes:
+        host: Host name or IP address.
+        port: Port, or None for the first free one from `FIRST_PORT`.
+        names: Further host names under which it may be opened, such as that of a proxy.
+    """
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    names: tuple[str, ...] = ()
+
+
+def serve(make: MakeStudio, address: Address, *, browser: bool, photo: Path | None = None) -> None:
+    """Serve until interrupted. The page answers at once, while the studio is still loading.
+
+    Args:
+        make: Loads the studio.
+        address: Address on which to listen.
+        browser: Open the page in the user's browser.
+        photo: Photo that new pads open; they show it in gray while the studio is loading.
+
+    Raises:
+        ColorzooError: The address cannot be used, or ``make`` fails.
+    """
+    keep_freed_memory()
+    loader = StudioLoader(Limits(), photo)
+    with run_server(loader, address) as (url, server):
+        print(f"colorzoo studio: {url}  (Ctrl+C ends it)", flush=True)
+        if not is_loopback(address.host) and sys.stdout.isatty():
+            print(qr_code(url), flush=True)
+        if browser:
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        with _stop_signals(loader) as stop:
+            _load(loader, make)
+            while not (stop.is_set() or server.should_exit):
+                stop.wait(0.5)
+
+
+def _load(loader: StudioLoader, make: MakeStudio) -> None:
+    try:
+        studio, recipe = make()
+    except KeyboardInterrupt:  # raised by `_stop_signals`
+        loader.fail(ColorzooError("the studio was ended"))
+        return
+    except BaseException as error:
+        loader.fail(error)
+        raise
+    loader.finish(studio, recipe)
+    studio.warm_up()
+
+
+@contextmanager
+def _stop_signals(loader: StudioLoader) -> Iterator[threading.Event]:
+    """Yield an event that SIGINT and SIGTERM set, even if the shell made the process ignore them.
+
+    While the studio is loading, they also raise KeyboardInterrupt.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def handle(*_: object) -> None:
+        stop.set()
+        if loader.studio is None:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uvicorn.Server]]:
+    """Serve in a thread for the duration of the context.
+
+    Args:
+        loader: The studio.
+        address: Address on which to listen.
+
+    Yields:
+        The address to open, with the token, and the server.
+
+    Raises:
+        ColorzooError: The address cannot be used.
+    """
+    listener = _bind(address)
+    host, port = address.host, listener.getsockname()[1]
+    token = None if is_loopback(host) else secrets.token_urlsafe(24)
+    config = uvicorn.Config(
+        build_app(loader, Access(host, token, address.names)),
+        log_level="warning",
+        access_log=False,  # addresses contain the token
+        ws_max_size=loader.limits.message_bytes,
+        ws_per_message_deflate=False,  # pictures are already compressed
+        h11_max_incomplete_event_size=2**16,
+        timeout_graceful_shutdown=2,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(
+        target=server.run, kwargs={"sockets": [listener]}, name="studio-server", daemon=True
+    )
+    thread.start()
+    try:
+        while not server.started:
+            if not thread.is_alive():
+                raise ColorzooError("the server did not start; COLORZOO_DEBUG=1 shows more")
+            threading.Event().wait(0.01)
+        if loader.studio is not None:
+            loader.studio.warm_up()
+        yield url_of(host, port, token), server
+    finally:
+        server.should_exit = True
+        thread.join(timeout=15)
+        listener.close()
+
+
+def _bind(address: Address) -> socket.socket:
+    """Return a socket that is bound to the address but does not listen yet."""
+    host = address.host.strip("[]")
+    first = FIRST_PORT if address.port is None else address.port
+    last = first + _PORTS if address.port is None else first + 1
+    reason = ""
+    for port in range(first, last):
+        try:
+            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            listener = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind((host, port))
+            except OSError:
+                listener.close()
+                raise
+            return listener
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+    raise ColorzooError(f"cannot listen on {address.host}, port {first}: {reason}; try another --port")
+
+
+def url_of(host: str, port: int, token: str | None) -> str:
+    """Return the address to open; for a server on all addresses, with this machine's IP address."""
+    shown = _network_address(_ANY_ADDRESS[host]) if host in _ANY_ADDRESS else host
+    shown = f"[{shown}]" if ":" in shown and not shown.startswith("[") else shown
+    return f"http://{shown}:{port}/" + (f"?token={token}" if token else "")
+
+
+def _network_address(family: socket.AddressFamily) -> str:
+    """Return the IP address of this machine in its network, or its name without a network."""
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((_REMOTE[family], 9))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return socket.gethostname()
+
+
+def qr_code(url: str) -> str:
+    """Return the QR code of an address as text for a terminal."""
+    import segno  # of the extra `studio`
+
+    lines = io.StringIO()
+    segno.make(url, error="l", micro=False).terminal(lines, compact=True)
+    return lines.getvalue()
+
+
+def keep_freed_memory() -> bool:
+    """Keep up to 128 MB of freed memory in the process; call it before threads are started.
+
+    By default glibc returns large blocks to the system at once, and every prediction requests the same
+    blocks again, page by page: a fifth of the time of an edit.
+
+    Returns:
+        Whether the C library supports it.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    # a single arena: others are returned as a whole, and the worker thread's would be one of them
+    options = ((_MMAP_THRESHOLD, _LARGEST_KEPT), (_TRIM_THRESHOLD, _MOST_KEPT), (_ARENA_MAX, 1))
+    done = [mallopt(name, value) == 1 for name, value in options]
+    return all(done)

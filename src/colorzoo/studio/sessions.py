@@ -1,0 +1,277 @@
+"""Sessions of the pads, and files kept in memory for a while, all within limits of time and memory."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from colorzoo.studio.coloring import ResultCache
+from colorzoo.studio.photo import Photo
+from colorzoo.studio.protocol import Limits, StudioError
+
+_MAX_ID_LENGTH = 64
+_MAX_CANCELLED = 16  # remembered requests; a pad opens one photo at a time
+
+
+@dataclass
+class Session:
+    """State of one pad.
+
+    Attributes:
+        id: Random and secret; a client that has it owns the session.
+        photo: The opened photo.
+        reference: ``(1, 3, h, w)`` of the attached reference picture, and its size in pixels.
+        reference_id: Changes with the reference.
+        cache: The last results.
+        last_used: Time of the last use, by the clock of the store.
+        connected: Whether a pad is connected; a second one gets a new session.
+        connection: Number of the connection; work for an earlier one is given up.
+        cancelled: Numbers of the last requests that the pad has cancelled.
+        lock: Guards ``photo``, ``reference`` and ``cache``, which several workers use.
+    """
+
+    id: str
+    photo: Photo | None = None
+    reference: tuple[Tensor, tuple[int, int]] | None = None
+    reference_id: str = ""
+    cache: ResultCache = field(default_factory=ResultCache)
+    last_used: float = 0.0
+    connected: bool = False
+    connection: int = 0
+    cancelled: deque[int] = field(default_factory=lambda: deque(maxlen=_MAX_CANCELLED))
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    def set_photo(self, photo: Photo | None) -> None:
+        """Replace the photo and drop what belonged to the old one; None closes it."""
+        with self.lock:
+            self.photo = photo
+            self.cache = ResultCache()
+            if photo is None:
+                self.reference = None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory in use."""
+        photo = 0 if self.photo is None else self.photo.nbytes
+        reference = 0 if self.reference is None else self.reference[0].nbytes
+        return photo + reference + self.cache.nbytes
+
+
+class SessionStore:
+    """All sessions. Idle ones expire, and the least recently used photos are dropped when memory is short.
+
+    A session with a connected pad never expires: only its photo is dropped, which the pad sends again.
+
+    Args:
+        limits: Number of sessions, idle time and memory.
+        clock: Returns the time in seconds; replaced in tests.
+        on_remove: Called with the id of a removed session.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        clock: Callable[[], float] = time.monotonic,
+        on_remove: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._limits, self._clock, self._on_remove = limits, clock, on_remove
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all sessions."""
+        with self._lock:
+            return sum(session.nbytes for session in self._sessions.values())
+
+    def find(self, session_id: str | None) -> Session | None:
+        """Return a session by its id and mark it as used, or None if there is none."""
+        with self._lock:
+            removed = self._expire()
+            session = self._sessions.get((session_id or "")[:_MAX_ID_LENGTH])
+            if session is not None:
+                self._touch(session)
+            self._drop_photos()
+        self._report(removed)
+        return session
+
+    def new(self) -> Session:
+        """Create a session; at the limit, it replaces the least recently used one without a pad.
+
+        Raises:
+            StudioError: All sessions have a connected pad.
+        """
+        self.remove_expired()
+        session = Session(secrets.token_urlsafe(24))
+        with self._lock:
+            excess = len(self._sessions) + 1 - self._limits.sessions
+            idle = [other.id for other in self._sessions.values() if not other.connected]
+            if len(idle) < excess:
+                count = self._limits.sessions
+                raise StudioError("busy", f"{count} pads are open here, the limit; close one, then try again")
+            removed = idle[: max(0, excess)]
+            for session_id in removed:
+                del self._sessions[session_id]
+            self._sessions[session.id] = session
+            self._touch(session)
+        self._report(removed)
+        return session
+
+    def touch(self, session: Session) -> None:
+        """Mark a session as used.
+
+        Raises:
+            StudioError: It has expired.
+        """
+        if self.find(session.id) is None:
+            raise StudioError("expired", "this session was idle for too long; reload to go on")
+
+    def remove_expired(self) -> None:
+        """Remove idle sessions, and drop photos until the rest fits into memory."""
+        with self._lock:
+            removed = self._expire()
+            self._drop_photos()
+        self._report(removed)
+
+    def close(self) -> None:
+        """Remove all sessions."""
+        with self._lock:
+            removed = list(self._sessions)
+            self._sessions.clear()
+        self._report(removed)
+
+    def _expire(self) -> list[str]:
+        oldest = self._clock() - self._limits.idle_seconds
+        idle = [session for session in self._sessions.values() if session.last_used < oldest]
+        removed = [session.id for session in idle if not session.connected]
+        for session_id in removed:
+            del self._sessions[session_id]
+        for session in idle:
+            session.set_photo(None)
+        return removed
+
+    def _drop_photos(self) -> None:
+        total = sum(session.nbytes for session in self._sessions.values())
+        for session in list(self._sessions.values())[:-1]:  # all but the one in use
+            if total <= self._limits.memory_bytes:
+                break
+            total -= session.nbytes
+            session.set_photo(None)
+
+    def _touch(self, session: Session) -> None:
+        session.last_used = self._clock()
+        self._sessions.move_to_end(session.id)
+
+    def _report(self, removed: list[str]) -> None:
+        for session_id in removed:
+            self._on_remove(session_id)
+
+
+@dataclass(frozen=True)
+class TemporaryFile:
+    """A file in memory.
+
+    Attributes:
+        data: The content.
+        name: Name for display.
+        owner: The only session with access; None for all.
+        expires: Time at which it is dropped, by the clock of its store.
+    """
+
+    data: bytes
+    name: str
+    owner: str | None
+    expires: float
+
+
+class TemporaryFiles:
+    """Uploads and exports in memory, by random keys, each for one session and a limited time.
+
+    Args:
+        seconds: Time for which a file is kept.
+        capacity: Bytes of all files; the oldest is dropped first.
+        per_session: Files of one session; the oldest is dropped first.
+        clock: Returns the time in seconds; replaced in tests.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        capacity: int,
+        per_session: int = 4,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._seconds, self._capacity, self._per_session = seconds, capacity, per_session
+        self._clock = clock
+        self._files: OrderedDict[str, TemporaryFile] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all files."""
+        with self._lock:
+            return sum(len(file.data) for file in self._files.values())
+
+    def add(self, data: bytes, name: str, owner: str | None) -> str:
+        """Add a file and return its key; without an owner, it never expires and is open to all."""
+        expires = self._clock() + self._seconds if owner is not None else float("inf")
+        key = secrets.token_urlsafe(24)
+        with self._lock:
+            self._files[key] = TemporaryFile(data, name, owner, expires)
+            self._shrink(owner)
+        return key
+
+    def get(self, key: object, owner: str) -> TemporaryFile:
+        """Return a file.
+
+        Raises:
+            StudioError: There is no such file, or it belongs to another session.
+        """
+        with self._lock:
+            return self._find(key, owner)
+
+    def pop(self, key: object, owner: str) -> TemporaryFile:
+        """Return a file and drop it, unless it has no owner; raises as `get`."""
+        with self._lock:
+            file = self._find(key, owner)
+            if file.owner is not None:
+                del self._files[str(key)]
+            return file
+
+    def remove(self, owner: str) -> None:
+        """Drop all files of a session."""
+        with self._lock:
+            for key in [key for key, file in self._files.items() if file.owner == owner]:
+                del self._files[key]
+
+    def _find(self, key: object, owner: str) -> TemporaryFile:
+        self._shrink(None)
+        file = self._files.get(key) if isinstance(key, str) else None
+        if file is None or file.owner not in (None, owner):
+            raise StudioError("expired", "this file is not here any more; send it again")
+        return file
+
+    def _shrink(self, owner: str | None) -> None:
+        now = self._clock()
+        owned = [key for key, file in self._files.items() if file.owner is not None]
+        of_owner = [key for key in owned if self._files[key].owner == owner]
+        removed = {key for key in owned if self._files[key].expires < now}
+        removed |= set(of_owner[: -self._per_session])
+        total = sum(len(self._files[key].data) for key in owned if key not in removed)
+        for key in owned[:-1]:
+            if total <= self._capacity:
+                break
+            if key not in removed:
+                removed.add(key)
+                total -= len(self._files[key].data)
+        for key in removed:
+            del self._files[key]

@@ -1,0 +1,79 @@
+/** The model menu, and the model that is proposed for sketches. */
+
+import { t } from "./dom.js";
+
+/** Groups of the model menu and their titles. */
+const GROUPS = [
+  ["hints", "Photos, by hand"],
+  ["reference", "Photos, by a reference picture"],
+  ["automatic", "Photos, by itself"],
+  ["sketch", "Drawings"],
+];
+
+/** Purposes of the model menu and their titles. */
+const PURPOSES = [
+  ["natural", "Natural"],
+  ["vivid", "Vivid"],
+  ["reference", "From a reference"],
+  ["things", "Things in boxes"],
+  ["edges", "Sharp edges"],
+  ["mood", "Overall color"],
+  ["sketch", "Sketch"],
+];
+
+/** Return the best model for each purpose; the chosen one stands for its own. @returns {{title: string, model: any}[]} */
+function purposes(pad) {
+  const usable = pad.models.filter(({ usable: can, missing }) => can !== false && !missing);
+  const before = (one, other) => Number(other.ready) - Number(one.ready) || (other.rank ?? 0) - (one.rank ?? 0);
+  const best = (purpose) => {
+    const models = usable.filter((model) => model.purpose === purpose).sort(before);
+    return models.find(({ name }) => name === pad.doc.model) ?? models.find((model) => model.default) ?? models[0];
+  };
+  return PURPOSES.map(([purpose, title]) => ({ title: t(title), model: best(purpose) })).filter(({ model }) => model);
+}
+
+/** @returns {string} purpose of the chosen model, or its name */
+function purposeTitle(pad) {
+  const model = pad.model();
+  const found = PURPOSES.find(([purpose]) => purpose === model?.purpose);
+  return found ? t(found[1]) : (model?.name ?? "");
+}
+
+/** Color the photo small by each model of the menu that is on this machine, one after the other. */
+async function requestSamples(pad) {
+  const { photo } = pad;
+  if (!photo || photo.sampling) return;
+  photo.sampling = true;
+  for (const { model } of purposes(pad)) {
+    if (!model.ready || photo.samples.has(model.name) || pad.photo !== photo || (model.input === "sketch" && photo.kind !== "sketch")) continue;
+    const reply = await pad.client.ask({ type: "sample", name: model.name }).catch(() => null);
+    if (reply?.buffers?.[0]) photo.samples.set(model.name, URL.createObjectURL(new Blob([reply.buffers[0]], { type: reply.message.mime })));
+    pad.changed();
+  }
+  photo.sampling = false;
+}
+
+/** Return the groups of the menu with the usable models, and the chosen one in any case. */
+function modelGroups(pad) {
+  const offered = pad.models.filter(({ name, usable }) => usable !== false || name === pad.doc.model);
+  const groups = GROUPS.map(([group, title]) => ({ title: t(title), models: offered.filter((model) => (model.group ?? "hints") === group) }));
+  return groups.filter(({ models }) => models.length > 0);
+}
+
+/** @returns {any} the model to propose for a sketch if the chosen one is for photos */
+function proposedModel(pad) {
+  const { photo } = pad;
+  const proposed = pad.models.find(({ name }) => name === photo?.proposed);
+  return photo?.kind === "sketch" && proposed && pad.model()?.input !== "sketch" ? proposed : null;
+}
+
+/** Propose a model for sketches in a toast. */
+function proposeModel(pad) {
+  const proposed = proposedModel(pad);
+  if (!proposed) return;
+  pad.toast(t("This looks like a drawing. {name} paints drawings, region by region.", { name: proposed.name }), "info", {
+    label: t("Use {name}", { name: proposed.name }), run: () => pad.setModel(proposed.name),
+  });
+}
+
+export { modelGroups, proposeModel, proposedModel, purposeTitle, purposes, requestSamples };

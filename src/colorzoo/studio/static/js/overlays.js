@@ -1,0 +1,230 @@
+/** Draws regions, painted classes, boxes, areas and the scribble preview over the photo. */
+
+import { firstOpenRegion } from "./coloring.js";
+import { regionLines } from "./outlines.js";
+import { classColor } from "./pixels.js";
+import { className, isPicked, paintClass, pickedArea, shapesOf, usesShapes } from "./shapeedits.js";
+import { areaCenter, areaPicture } from "./shapes.js";
+
+const DARK = "rgba(0, 0, 0, .75)";
+const LIGHT = "rgba(255, 255, 255, .95)";
+
+/** @param {CanvasRenderingContext2D} context @param {string} text @param {number} x @param {number} y center */
+function centeredText(context, text, x, y) {
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.fillText(text, x, y + 0.5);
+}
+
+/** @param {CanvasRenderingContext2D} context @param {string} text @param {number} x @param {number} y center */
+function outlinedText(context, text, x, y) {
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.lineWidth = 3;
+  context.strokeStyle = "rgba(0, 0, 0, .7)";
+  context.strokeText(text, x, y + 0.5);
+  context.fillStyle = "#fff";
+  context.fillText(text, x, y + 0.5);
+}
+
+/** Draw a text on a dark background. @param {CanvasRenderingContext2D} context @param {number} left @param {number} middle @param {string} text */
+function drawLabel(context, left, middle, text) {
+  context.font = "600 11px system-ui, sans-serif";
+  const width = context.measureText(text).width + 10;
+  context.fillStyle = "rgba(20, 20, 20, .85)";
+  context.beginPath();
+  context.roundRect(left, middle - 8.5, width, 17, 8);
+  context.fill();
+  context.fillStyle = "#fff";
+  centeredText(context, text, left + width / 2, middle);
+}
+
+/** @param {CanvasRenderingContext2D} context @param {(x: number, y: number) => [number, number]} at converts to the stage */
+function drawRegions(context, pad, at) {
+  const { regions, regionPick } = pad.ui;
+  if (!regions) return;
+  regions.lines ??= regionLines(regions, regionPick);
+  if (pad.settings.outlines !== false) drawLines(context, pad, at);
+  const next = firstOpenRegion(pad);
+  regions.items.forEach((item, order) => {
+    if (regionPick.includes(item.index) || item.index === next) drawNumber(context, pad, item, order + 1, at);
+  });
+}
+
+function drawLines(context, pad, at) {
+  const { regions } = pad.ui;
+  const [left, top] = at(0, 0);
+  const [right, bottom] = at(pad.photo.width, pad.photo.height);
+  const scale = (right - left) / regions.width;
+  context.save();
+  context.translate(left, top);
+  context.scale(scale, (bottom - top) / regions.height);
+  context.beginPath();
+  context.rect(0, 0, regions.width, regions.height);
+  context.clip();
+  context.lineCap = "round";
+  for (const [path, style, width] of [
+    [regions.lines.thin, "rgba(255, 255, 255, .6)", 2.5], [regions.lines.thin, "rgba(0, 0, 0, .6)", 1], [regions.lines.bold, "#fff", 4.5],
+    [regions.lines.bold, "#1a6dff", 2.5],
+  ]) {
+    context.strokeStyle = style;
+    context.lineWidth = width / scale;
+    context.stroke(path);
+  }
+  context.restore();
+}
+
+function drawNumber(context, pad, item, number, at) {
+  const [x, y] = at(item.x, item.y);
+  const color = pad.doc.regions[item.index];
+  const wanted = pad.ui.regionPick.includes(item.index);
+  context.font = "600 12px system-ui, sans-serif";
+  const width = Math.max(22, context.measureText(String(number)).width + 12);
+  context.beginPath();
+  context.roundRect(x - width / 2, y - 11, width, 22, 11);
+  context.fillStyle = color ?? (wanted ? "#fff" : "rgba(20, 20, 20, .8)");
+  context.fill();
+  context.lineWidth = wanted ? 3 : 1.5;
+  context.strokeStyle = wanted ? "#1a6dff" : "#fff";
+  context.stroke();
+  if (color || !wanted) outlinedText(context, String(number), x, y);
+  else {
+    context.fillStyle = "#111";
+    centeredText(context, String(number), x, y);
+  }
+}
+
+const HANDLE = 7;
+
+function drawShapes(context, pad, toStage) {
+  if (usesShapes(pad, "painted")) shapesOf(pad, "painted").forEach((area, index) => drawPainted(context, pad, area, index, toStage));
+  if (usesShapes(pad, "box")) shapesOf(pad, "box").forEach((box, index) => drawBox(context, pad, box, index, toStage));
+  if (pad.ui.shaping) drawShaping(context, pad, toStage);
+}
+
+function drawPainted(context, pad, area, index, toStage) {
+  const picked = isPicked(pad, "painted", index);
+  const corners = area.path.map(([x, y]) => toStage(x, y));
+  const color = classColor(area.class);
+  traceOutline(context, corners, true);
+  if (picked || pad.ui.showClasses) fillOutline(context, color, pad.ui.showClasses ? 0.75 : 0.45);
+  strokeOutline(context, [[DARK, picked ? 7 : 5], [LIGHT, picked ? 5 : 3.5], [color, picked ? 3 : 2]]);
+  const [x, y] = corners.reduce((top, corner) => (corner[1] < top[1] ? corner : top));
+  drawLabel(context, x - 8, y - 4, picked ? `${index + 1} · ${className(pad, area.class)}` : String(index + 1));
+}
+
+function drawBox(context, pad, { x, y, width, height }, index, toStage) {
+  const picked = isPicked(pad, "box", index);
+  const [left, top] = toStage(x, y);
+  const [right, bottom] = toStage(x + width, y + height);
+  traceOutline(context, [[left, top], [right, top], [right, bottom], [left, bottom]], true);
+  strokeOutline(context, picked ? [[DARK, 5], [LIGHT, 3]] : [[DARK, 3.5], [LIGHT, 1.5]]);
+  if (picked) for (const at of [[left, top], [right, top], [right, bottom], [left, bottom]]) drawHandle(context, ...at);
+  drawLabel(context, left + 6, top + 15, String(index + 1));
+}
+
+function drawHandle(context, x, y) {
+  context.fillStyle = DARK;
+  context.fillRect(x - HANDLE / 2 - 1, y - HANDLE / 2 - 1, HANDLE + 2, HANDLE + 2);
+  context.fillStyle = LIGHT;
+  context.fillRect(x - HANDLE / 2, y - HANDLE / 2, HANDLE, HANDLE);
+}
+
+/** Draw the shape in progress; with the keyboard, the cross is the next corner. */
+function drawShaping(context, pad, toStage) {
+  const { shaping: { tool, path, keyed }, cross } = pad.ui;
+  if (tool === "box") {
+    const [[x0, y0], [x1, y1]] = [toStage(...path[0]), toStage(...(keyed && cross ? cross : path[1]))];
+    traceOutline(context, [[x0, y0], [x1, y0], [x1, y1], [x0, y1]], true);
+    strokeOutline(context, [[DARK, 4], [LIGHT, 2]]);
+    return;
+  }
+  const color = classColor(paintClass(pad));
+  traceOutline(context, [...path, ...(keyed && cross ? [cross] : [])].map(([x, y]) => toStage(x, y)), false);
+  fillOutline(context, color, 0.45);
+  strokeOutline(context, [[DARK, 5], [LIGHT, 3.5], [color, 2]]);
+}
+
+function traceOutline(context, corners, closed) {
+  context.beginPath();
+  for (const corner of corners) context.lineTo(...corner);
+  if (closed) context.closePath();
+}
+
+function fillOutline(context, color, share) {
+  context.globalAlpha = share;
+  context.fillStyle = color;
+  context.fill();
+  context.globalAlpha = 1;
+}
+
+function strokeOutline(context, strokes) {
+  context.lineJoin = "round";
+  strokePath(context, strokes);
+}
+
+/** Stroke the current path several times. @param {[string, number][]} strokes colors and widths, from bottom to top */
+function strokePath(context, strokes) {
+  for (const [style, width] of strokes) {
+    context.lineWidth = width;
+    context.strokeStyle = style;
+    context.stroke();
+  }
+}
+
+const FAINT = 0.55;
+
+function drawAreas(context, pad, toStage) {
+  const { ui, doc } = pad;
+  const picked = pickedArea(pad);
+  const active = ui.tool === "area";
+  doc.areas.forEach((area, index) => {
+    const strong = picked?.index === index;
+    if (!strong && !active) return;
+    drawArea(context, pad, area, toStage, strong ? 1 : FAINT, false);
+    drawLabel(context, ...toStage(...areaCenter(area, pad.photo)), String(index + 1));
+  });
+  if (ui.selection) drawArea(context, pad, ui.selection, toStage, 1, true);
+  if (ui.outline) drawOutlinePath(context, ui.outline, toStage);
+}
+
+function drawArea(context, pad, area, toStage, alpha, tinted) {
+  const { outline, tint } = areaPicture(area, pad.photo);
+  const [left, top] = toStage(0, 0);
+  const [right, bottom] = toStage(pad.photo.width, pad.photo.height);
+  const place = [left, top, right - left, bottom - top];
+  context.save();
+  if (tinted) context.drawImage(tint, ...place);
+  context.globalAlpha = alpha;
+  context.shadowColor = DARK;
+  context.shadowBlur = 3;
+  context.drawImage(outline, ...place);
+  context.restore();
+}
+
+function drawOutlinePath(context, path, toStage) {
+  context.beginPath();
+  for (const place of path) context.lineTo(...toStage(...place));
+  strokePath(context, [[DARK, 4], [LIGHT, 2]]);
+}
+
+const BAND_WIDTH = 6; // relative to the width of the scribble
+
+function drawScribblePreview(context, pad, toStage) {
+  const { scribblePreview: preview, view } = pad.ui;
+  if (!preview || !pad.doc.scribbles.includes(preview.stroke)) return;
+  const [left, top] = toStage(0, 0);
+  const [right, bottom] = toStage(pad.photo.width, pad.photo.height);
+  const canvas = new OffscreenCanvas(Math.max(1, Math.ceil(pad.ui.stage.width)), Math.max(1, Math.ceil(pad.ui.stage.height)));
+  const inside = canvas.getContext("2d");
+  Object.assign(inside, { lineWidth: Math.max(24, BAND_WIDTH * preview.stroke.width * view.scale), lineCap: "round", lineJoin: "round" });
+  inside.beginPath();
+  for (const [x, y] of preview.stroke.path) inside.lineTo(...toStage(x, y));
+  if (preview.stroke.path.length === 1) inside.lineTo(...toStage(preview.stroke.path[0][0] + 0.01, preview.stroke.path[0][1]));
+  inside.stroke();
+  inside.globalCompositeOperation = "source-in";
+  inside.drawImage(preview.layer.bitmap, left, top, right - left, bottom - top);
+  context.drawImage(canvas, 0, 0, canvas.width, canvas.height);
+}
+
+export { DARK, LIGHT, drawAreas, drawLabel, drawRegions, drawScribblePreview, drawShapes, strokePath };

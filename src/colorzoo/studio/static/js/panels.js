@@ -1,0 +1,378 @@
+/** Panels for the guidance of the model: model, hints, regions, reference, color statistics. */
+
+import { colorName, rgbToHex } from "./color.js";
+import { labelAt, pickRegion, requestRegions, toggleScribblePreview } from "./coloring.js";
+import { runCommand } from "./commands.js";
+import { isStroke, listedHints } from "./document.js";
+import { button, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
+import { deletePoint, isJoined, joinRegions, selectPoint, splitRegions, suggestedColor, toggleFlag, useColor } from "./edits.js";
+import { attach, detach, takeDropped } from "./files.js";
+import { modelGroups, proposedModel, purposeTitle, purposes, requestSamples } from "./models.js";
+import { pixelAt } from "./pixels.js";
+import { useClass, usesObjects } from "./shapeedits.js";
+
+function createModelPanel(pad) {
+  const chosen = h("canvas", { class: "cz-model-picture", width: 80, height: 80, "aria-hidden": "true" });
+  const title = h("b", {});
+  const name = h("small", {});
+  const toggle = h("button", { type: "button", class: "cz-model", "aria-expanded": "false", on: { click: () => open(tiles.hidden) } }, chosen, h("span", {}, title, name), icon("down"));
+  const tiles = h("div", { class: "cz-purposes", role: "group", "aria-label": t("What to color for") });
+  const select = h("select", { class: "cz-input cz-select", "aria-label": t("Model") });
+  const missing = h("p", { class: "cz-hint" });
+  const menu = h("div", { class: "cz-model-menu", hidden: true }, tiles, h("label", { class: "cz-field" }, h("span", {}, t("All models")), select), missing);
+  const suits = button({ text: t("Use the model for drawings"), label: t("Use the model for drawings"), className: "cz-wide", onClick: () => pad.setModel(proposedModel(pad).name) });
+  const kept = h("p", { class: "cz-hint cz-kept" });
+  const strength = createSlider(t("Strength"), 0, 150, (value, done) => {
+    pad.preview({ ...pad.doc, strength: value / 100 });
+    if (done) pad.commit(t("strength"));
+  });
+  strength.el.classList.add("cz-inline");
+  const open = (shown) => {
+    show(menu, shown);
+    show(tiles, shown);
+    setAttr(toggle, "aria-expanded", String(shown));
+    if (shown) requestSamples(pad);
+  };
+  const use = (model) => {
+    pad.setModel(model);
+    open(false);
+    pad.stageEl.focus({ preventScroll: true }); // else single keys would choose models
+  };
+  show(tiles, false);
+  select.addEventListener("change", () => use(select.value));
+  const make = (index) => h("button", { type: "button", class: "cz-purpose", on: { click: () => use(purposes(pad)[index].model.name) } },
+    h("span", { class: "cz-purpose-picture" }, h("img", { alt: "" }), icon("photo")), h("b", {}), h("small", {}));
+  const el = h("section", { class: "cz-section cz-model-section", "aria-label": t("Model") }, toggle, menu, suits, kept, strength.el);
+  const update = () => {
+    show(el, pad.models.length > 0);
+    setText(title, purposeTitle(pad));
+    setText(name, pad.doc.model);
+    drawResult(pad, chosen);
+    const offered = purposes(pad);
+    syncList(tiles, offered.length, make, (tile, index) => fillPurpose(pad, tile, offered[index]));
+    const groups = modelGroups(pad);
+    syncList(select, groups.length, () => h("optgroup"), (group, index) => fillGroup(group, groups[index]));
+    const proposed = proposedModel(pad);
+    show(suits, proposed !== null);
+    setText(suits.lastChild, t("A drawing: use {name}", { name: proposed?.name ?? "" }));
+    setText(missing, availabilityText(pad));
+    show(missing, missing.textContent !== "");
+    if (select.value !== pad.doc.model) select.value = pad.doc.model;
+    setText(kept, unusedHintsText(pad));
+    show(kept, kept.textContent !== "");
+    strength.update(Math.round(pad.doc.strength * 100), !pad.photo);
+  };
+  return { el, update };
+}
+
+/** Draw the present picture into the button of the menu. */
+function drawResult(pad, canvas) {
+  const layer = pad.photo?.result ?? pad.photo?.gray;
+  show(canvas, Boolean(layer));
+  if (!layer || canvas.layer === layer) return;
+  canvas.layer = layer;
+  const side = Math.min(layer.width, layer.height);
+  canvas.getContext("2d").drawImage(layer.bitmap, (layer.width - side) / 2, (layer.height - side) / 2, side, side, 0, 0, canvas.width, canvas.height);
+}
+
+function fillPurpose(pad, tile, { title, model }) {
+  const [picture, words, small] = tile.children;
+  const sample = pad.photo?.samples.get(model.name);
+  setAttr(picture.firstElementChild, "src", sample);
+  show(picture.firstElementChild, Boolean(sample));
+  show(picture.lastElementChild, !sample);
+  setText(words, title);
+  setText(small, model.ready ? model.name : t("{size} MB to download", { size: Math.ceil((model.bytes ?? 0) / 1e6) }));
+  setAttr(tile, "title", model.name);
+  setAttr(tile, "aria-pressed", String(model.name === pad.doc.model));
+}
+
+function fillGroup(group, { title, models }) {
+  setAttr(group, "label", title);
+  syncList(group, models.length, () => h("option"), (option, index) => {
+    setAttr(option, "value", models[index].name);
+    setText(option, modelLabel(models[index]));
+    option.disabled = Boolean(models[index].missing);
+  });
+}
+
+function modelLabel({ name, ready, missing, bytes }) {
+  if (missing) return t("{name} (not available: {why})", { name, why: missing });
+  return ready ? name : t("{name} ({size} MB to download)", { name, size: Math.ceil((bytes ?? 0) / 1e6) });
+}
+
+/** Explain which models are missing, or that the chosen one is downloaded on first use. */
+function availabilityText(pad) {
+  const model = pad.model();
+  if (model?.usable === false) return t("No weights of {name} are published; it cannot be used here.", { name: model.name });
+  if (model && !model.ready) return t("Its weights are downloaded on first use, which takes a while.");
+  const count = pad.models.filter(({ usable }) => usable === false).length;
+  return count ? t("{count} more have no weights here; “colorzoo weights list” says how to get them.", { count }) : "";
+}
+
+/** List the hints that the model does not use; they are kept for another model. */
+function unusedHintsText(pad) {
+  const { doc } = pad;
+  const counts = {
+    points: doc.points.length, scribbles: doc.scribbles.length, regions: Object.keys(doc.regions).length, classes: doc.painted.length,
+    boxes: doc.boxes?.length ?? 0,
+  };
+  const objects = usesObjects(pad) ? 0 : doc.areas.filter(({ action }) => action === "thing").length;
+  const names = { points: t("points"), scribbles: t("scribbles"), regions: t("regions"), classes: t("painted areas"), boxes: t("boxes") };
+  const idle = Object.entries(counts).filter(([kind, count]) => count > 0 && !pad.accepts(kind));
+  const words = idle.map(([kind, count]) => `${count} ${names[kind]}`);
+  if (objects) words.push(t("{count} areas marked as things", { count: objects }));
+  return words.length ? t("Kept, but not used by this model: {words}.", { words: words.join(", ") }) : "";
+}
+
+function createSlider(label, min, max, onChange) {
+  const input = h("input", { type: "range", min, max, step: 1, "aria-label": label });
+  const output = h("output", { class: "cz-value" });
+  const el = h("label", { class: "cz-field" }, h("span", {}, label), output, input);
+  input.addEventListener("input", () => onChange(Number(input.value), false));
+  input.addEventListener("change", () => onChange(Number(input.value), true));
+  const update = (value, disabled) => {
+    if (Number(input.value) !== value) input.value = String(value);
+    setText(output, `${value} %`);
+    setAttr(input, "aria-valuetext", `${value} %`);
+    input.disabled = disabled;
+  };
+  return { el, update };
+}
+
+function createHintsPanel(pad) {
+  const rows = h("ol", { class: "cz-hints" });
+  const empty = h("p", { class: "cz-hint" });
+  const el = section(t("Hints"), rows, empty);
+  const update = () => {
+    const { scribbles } = pad.doc;
+    const points = listedHints(pad.doc);
+    show(el, pad.accepts("points") || pad.accepts("scribbles") || points.length + scribbles.length > 0);
+    syncList(rows, points.length + scribbles.length, () => hintRow(), (row, index) => fillHint(pad, row, index));
+    show(empty, points.length + scribbles.length === 0);
+    setText(empty, pad.accepts("points") ? t("Click where a color is wrong.") : t("Draw along edges where colors bleed."));
+  };
+  return { el, update };
+}
+
+function hintRow() {
+  const small = (name) => button({ icon: name, label: "-", className: "cz-ghost cz-small", onClick: () => {} });
+  const main = h("button", { type: "button", class: "cz-hint-main" }, h("span", { class: "cz-hint-number" }), h("span", { class: "cz-swatch" }), h("span", { class: "cz-hint-words" }, h("span"), h("small")));
+  return h("li", { class: "cz-hint-row" }, main, small("eye"), small("unlock"), small("trash"));
+}
+
+function fillHint(pad, row, index) {
+  const { scribbles } = pad.doc;
+  const points = listedHints(pad.doc);
+  const [main, mute, lock, remove] = row.children;
+  const [number, swatch, words] = main.children;
+  const point = points[index];
+  setText(number, String(index + 1));
+  show(lock, Boolean(point));
+  if (!point) return fillScribble(pad, { main, swatch, words, mute, remove }, index - points.length, scribbles);
+  const n = index + 1;
+  const info = pad.ui.pointInfo?.[point.id];
+  const name = colorName(pad.lumaAt(point.x, point.y), point.ab);
+  swatch.style.background = point.hex;
+  const drawn = isStroke(pad.doc, point);
+  swatch.classList.remove("cz-swatch-line");
+  setText(words.firstChild, drawn ? t("Stroke: {name}", { name }) : name);
+  setText(words.lastChild, hintDetail(point, info));
+  setAttr(main, "aria-label", t(drawn ? "Stroke {n}: {name}, {hex}" : "Point {n}: {name}, {hex}", { n, name, hex: point.hex }));
+  setAttr(main, "aria-pressed", String(point.id === pad.ui.selected));
+  row.classList.toggle("cz-muted", Boolean(point.muted));
+  main.onclick = () => {
+    selectPoint(pad, point.id);
+    pad.revealPlace(point.x, point.y);
+  };
+  flagButton(mute, point.muted, ["eyeoff", t("Unmute point {n}", { n })], ["eye", t("Mute point {n}", { n })], () => toggleFlag(pad, "muted", point.id));
+  flagButton(lock, point.locked, ["lock", t("Unlock point {n}", { n })], ["unlock", t("Lock point {n}", { n })], () => toggleFlag(pad, "locked", point.id));
+  flagButton(remove, false, null, ["trash", t("Delete point {n}", { n })], () => deletePoint(pad, point.id));
+  return undefined;
+}
+
+function hintDetail(point, info) {
+  const marks = [point.untouched ? t("no color chosen") : null, info?.snapped ? t("snapped") : null, point.locked ? t("locked") : null, point.muted ? t("muted") : null];
+  return [point.hex, ...marks.filter(Boolean)].join(" · ");
+}
+
+function flagButton(el, on, whenOn, whenOff, run) {
+  const [name, label] = on ? whenOn : whenOff;
+  if (el.dataset.icon !== name) el.replaceChildren(icon(name));
+  el.dataset.icon = name;
+  setAttr(el, "aria-label", label);
+  setAttr(el, "title", label);
+  el.onclick = run;
+}
+
+function fillScribble(pad, { main, swatch, words, mute, remove }, index, scribbles) {
+  const n = index + 1;
+  const preview = pad.ui.scribblePreview?.stroke === scribbles[index];
+  flagButton(mute, preview, ["eyeoff", t("Show what edge scribble {n} changed", { n })], ["eye", t("Show the photo without edge scribble {n}", { n })], () => toggleScribblePreview(pad, index));
+  swatch.style.background = "";
+  swatch.classList.add("cz-swatch-line");
+  setText(words.firstChild, t("Edge scribble"));
+  setText(words.lastChild, "");
+  setAttr(main, "aria-label", t("Edge scribble {n}", { n: index + 1 }));
+  setAttr(main, "aria-pressed", null);
+  const [x, y] = scribbles[index].path[0];
+  main.onclick = () => pad.revealPlace(x, y);
+  const erase = () => pad.edit({ ...pad.doc, scribbles: pad.doc.scribbles.filter((_, other) => other !== index) }, t("delete scribble"));
+  flagButton(remove, false, null, ["trash", t("Delete scribble {n}", { n: index + 1 })], erase);
+}
+
+function createRegionsPanel(pad) {
+  const ask = button({ text: t("Find regions"), label: t("Find regions"), className: "cz-wide", onClick: () => requestRegions(pad) });
+  const skip = button({ text: t("Skip"), label: t("Skip the region"), key: "S", className: "cz-wide", onClick: (event) => runCommand(pad, "skip", event) });
+  const swatch = h("span", { class: "cz-swatch" });
+  const use = h("button", { type: "button", class: "cz-btn cz-wide", on: { click: (event) => runCommand(pad, "accept", event) } }, swatch, h("span"));
+  const join = button({ text: t("Join"), label: t("Join the picked regions"), className: "cz-wide", onClick: () => joinRegions(pad) });
+  const part = button({ text: t("Take apart"), label: t("Take the joined regions apart"), className: "cz-wide", onClick: () => splitRegions(pad) });
+  const outlines = h("input", { type: "checkbox" });
+  outlines.addEventListener("change", () => pad.setSetting("outlines", outlines.checked));
+  const list = h("div", { class: "cz-regions", role: "group", "aria-label": t("Regions, in the order of the model") });
+  const words = h("p", { class: "cz-hint" });
+  const el = section(t("Regions"), words, list, use, h("div", { class: "cz-row" }, join, part), h("div", { class: "cz-row" }, ask, skip), h("label", { class: "cz-check" }, outlines, h("span", {}, t("Outlines"))));
+  const make = (position) => h("button", { type: "button", class: "cz-region", on: { click: (event) => pickRegion(pad, pad.ui.regions.items[position].index, event.shiftKey || event.ctrlKey) } });
+  const update = () => {
+    const items = pad.ui.regions?.items ?? [];
+    show(el, pad.accepts("regions"));
+    setText(words, items.length ? t("Pick a color for the marked region, or skip it. Shift-click takes several; a line across a region cuts it.") : t("The model proposes regions to color."));
+    syncList(list, items.length, make, (tile, position) => fillRegion(pad, tile, items[position], position + 1));
+    const hex = suggestedColor(pad);
+    show(use, hex !== null);
+    swatch.style.background = hex ?? "";
+    setText(use.lastChild, t("Use {hex}, as painted", { hex: hex ?? "" }));
+    skip.disabled = pad.ui.regionPick.length === 0;
+    outlines.checked = pad.settings.outlines !== false;
+    show(join, !isJoined(pad));
+    show(part, isJoined(pad));
+    join.disabled = pad.ui.regionPick.length < 2;
+    ask.disabled = !pad.photo;
+  };
+  return { el, update };
+}
+
+function fillRegion(pad, tile, { index }, number) {
+  const color = pad.doc.regions[index];
+  const skipped = pad.doc.skipped.includes(index);
+  setText(tile, String(number));
+  show(tile, (pad.doc.merged.find((group) => group.includes(index))?.[0] ?? index) === index); // one tile for joined regions
+  tile.style.background = color ?? "";
+  tile.classList.toggle("cz-region-colored", Boolean(color));
+  tile.classList.toggle("cz-region-skipped", skipped);
+  setAttr(tile, "aria-pressed", String(pad.ui.regionPick.includes(index)));
+  setAttr(tile, "aria-label", t("Region {number}: {what}", { number, what: color ?? (skipped ? t("skipped") : t("no color yet")) }));
+}
+
+/** Create a slot to drop or choose a second picture. */
+function createPictureSlot(pad, slot, words) {
+  const choose = h("button", { type: "button", class: "cz-drop", on: { click: () => attach(pad, slot) } }, icon("photo"), h("span", {}, words));
+  const canvas = h("canvas", { class: "cz-reference", role: "img" });
+  const name = h("span", { class: "cz-file" });
+  const remove = button({ icon: "trash", label: t("Remove"), className: "cz-ghost cz-small", onClick: () => detach(pad, slot) });
+  const shown = h("figure", { class: "cz-figure" }, canvas, h("figcaption", {}, name, remove));
+  const el = h("div", { class: "cz-drop-zone", data: { slot } }, choose, shown);
+  el.addEventListener("dragover", (event) => event.preventDefault());
+  el.addEventListener("drop", (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    pad.set({ dropping: false });
+    takeDropped(pad, event.dataTransfer, slot);
+  });
+  const update = (picture) => {
+    show(choose, !picture);
+    show(shown, Boolean(picture));
+    choose.disabled = !pad.photo;
+    if (!picture) return;
+    setText(name, picture.name);
+    setAttr(canvas, "aria-label", t("Reference picture {name}", { name: picture.name }));
+    drawReference(pad, canvas, picture, slot);
+  };
+  return { el, canvas, update };
+}
+
+function drawReference(pad, canvas, picture, slot) {
+  const { layer } = picture;
+  if (canvas.width !== layer.width) Object.assign(canvas, { width: layer.width, height: layer.height });
+  const context = canvas.getContext("2d");
+  context.drawImage(layer.bitmap, 0, 0);
+  if (slot !== "exemplar") return;
+  const { classes, showClasses, matched, tool } = pad.ui;
+  if ((showClasses || tool === "lasso") && classes?.reference) context.drawImage(classes.reference.paint, 0, 0, layer.width, layer.height);
+  if (!matched) return;
+  const [x, y] = [(matched[0] / picture.width) * layer.width, (matched[1] / picture.height) * layer.height];
+  for (const [style, width] of [["#000", 6], ["#fff", 3]]) {
+    context.beginPath();
+    context.arc(x, y, layer.width / 24, 0, 7);
+    Object.assign(context, { lineWidth: width, strokeStyle: style });
+    context.stroke();
+  }
+}
+
+function createReferencePanel(pad) {
+  const slot = createPictureSlot(pad, "exemplar", t("Drop a reference picture here, or choose one"));
+  const hint = h("p", { class: "cz-hint" });
+  const again = button({ text: t("Choose it again"), label: t("Choose it again"), className: "cz-wide", onClick: () => attach(pad, "exemplar") });
+  const el = section(t("Reference"), slot.el, hint, again);
+  slot.canvas.addEventListener("click", (event) => pad.ui.exemplar && takeFromReference(pad, ...canvasPlace(slot.canvas, event)));
+  const update = () => {
+    const { exemplar } = pad.ui;
+    const missing = pad.doc.exemplar && !exemplar;
+    show(el, pad.accepts("exemplar") || Boolean(exemplar));
+    slot.update(exemplar);
+    show(again, Boolean(missing));
+    setText(hint, missing ? t("The recipe names {name}; choose that file.", { name: pad.doc.exemplar.name }) : exemplar ? referenceHint(pad) : "");
+    show(hint, hint.textContent !== "");
+  };
+  return { el, update };
+}
+
+function referenceHint(pad) {
+  if (pad.ui.tool === "lasso") return t("Click a class here to paint with it.");
+  const words = [
+    pad.accepts("exemplar") ? t("Point at the photo to see where its color comes from.") : t("This model does not use it."),
+    pad.tools().some(({ id }) => id === "dropper") ? t("The eyedropper works here too.") : "",
+  ];
+  return words.join(" ").trim();
+}
+
+/** Convert a click to a place in the picture, which is centered in its canvas. @returns {[number, number]} shares of width and height */
+function canvasPlace(canvas, event) {
+  const scale = Math.min(canvas.clientWidth / canvas.width, canvas.clientHeight / canvas.height);
+  const share = (offset, room, side) => (offset - (room - side * scale) / 2) / (side * scale);
+  return [share(event.offsetX, canvas.clientWidth, canvas.width), share(event.offsetY, canvas.clientHeight, canvas.height)];
+}
+
+/** Use the color or class at a place of the reference, by the tool. @param {number} u @param {number} v shares of width and height */
+function takeFromReference(pad, u, v) {
+  const { exemplar, classes, tool } = pad.ui;
+  if (tool === "dropper") useColor(pad, rgbToHex(pixelAt(exemplar.layer, u, v)));
+  const label = tool === "lasso" && classes?.reference ? labelAt(classes.reference, u, v) : null;
+  if (label !== null) useClass(pad, label);
+}
+
+function createStatisticsPanel(pad) {
+  const slot = createPictureSlot(pad, "statistics", t("Drop a picture to take its color histogram"));
+  const slider = createSlider(t("Saturation"), 0, 100, (value, done) => {
+    pad.preview({ ...pad.doc, statistics: { ...pad.doc.statistics, saturation: value / 100 } });
+    if (done) pad.commit(t("saturation"));
+  });
+  const auto = button({ text: t("Let the model decide"), label: t("Let the model decide the saturation"), className: "cz-wide", onClick: () => resetSaturation(pad) });
+  const el = section(t("Whole picture"), slot.el, slider.el, auto);
+  const update = () => {
+    const { statistics } = pad.doc;
+    show(el, pad.accepts("statistics"));
+    slot.update(pad.ui.statistics);
+    slider.update(Math.round((statistics?.saturation ?? 0.3) * 100), !pad.photo);
+    auto.disabled = statistics?.saturation === undefined;
+  };
+  return { el, update };
+}
+
+function resetSaturation(pad) {
+  const { saturation: _, ...rest } = pad.doc.statistics ?? {};
+  pad.edit({ ...pad.doc, statistics: Object.keys(rest).length ? rest : null }, t("saturation"));
+}
+
+export { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createStatisticsPanel, flagButton };

@@ -1,0 +1,223 @@
+/**
+ * Reach of points by the structure of the picture: colorzoo.inference.points. The cost of a pixel is that of the cheapest path from the
+ * point, on which crossing edges of the lightness is expensive.
+ */
+
+import { pointNumbers } from "./points.js";
+import { bilinear, nearest, pooled, roundEven } from "./resample.js";
+
+const GRID = 128;
+const STEP = 0.05;
+const SURROUNDINGS = 8;
+const BORDER = 4.2;
+const STEEPNESS = 14;
+const FILL = 0.5;
+
+/**
+ * @param {Float32Array} luma (h, w) @param {import("./points.js").Hint[]} hints with a limited reach @param {[number, number]} whole @param {[number, number]} size
+ * @returns {{weight: Float32Array, owner: Int32Array, homes: Int32Array}} (h, w) each
+ */
+function findExtent(luma, hints, whole, size) {
+  const { grid, costs } = costsOf(luma, size);
+  const [weight, owner] = [new Float32Array(costs.length), new Int32Array(costs.length)];
+  for (const reach of new Set(hints.map((hint) => hint.reach))) {
+    const found = search(costs, pointNumbers(hints, (hint) => hint.reach === reach, whole, grid), grid);
+    for (let i = 0; i < costs.length; i += 1) {
+      const part = fadeOut(found.cost[i], reach);
+      if (part > weight[i]) {
+        owner[i] = found.owner[i];
+        weight[i] = part;
+      }
+    }
+  }
+  return { weight: bilinear(weight, grid, size), owner: nearest(owner, grid, size), homes: pointNumbers(hints, () => true, whole, size) };
+}
+
+const costCache = new WeakMap(); // by the lightness, which exists as long as its photo is open
+
+/** @returns {{grid: [number, number], costs: Float32Array}} grid of the search and cost of each cell */
+function costsOf(luma, size) {
+  if (!costCache.has(luma)) {
+    const scale = Math.min(1, GRID / Math.min(...size));
+    const grid = /** @type {[number, number]} */ (size.map((length) => Math.max(1, roundEven(length * scale))));
+    costCache.set(luma, { grid, costs: edgeCosts(pooled(luma, size, grid), grid) });
+  }
+  return costCache.get(luma);
+}
+
+function fadeOut(cost, reach) {
+  const border = BORDER * (typeof reach === "number" ? reach : 1);
+  if (border === 0) return 0;
+  if (cost === 0) return 1;
+  return 1 / (1 + Math.exp(Math.min(Math.max((Math.sqrt(cost) / border - 1) * STEEPNESS, -60), 60)));
+}
+
+/** @returns {Float32Array} cost of each cell: the slope of the lightness relative to that of its surroundings */
+function edgeCosts(luma, grid) {
+  const calm = median5(luma, grid);
+  const slopes = slopesOf(calm, grid);
+  const around = blurred(slopes, grid, SURROUNDINGS);
+  return slopes.map((slope, i) => slope / (1 + around[i]) + STEP);
+}
+
+/** @returns {number} index reflected at the border */
+function mirror(place, length) {
+  if (length === 1) return 0;
+  const period = 2 * (length - 1);
+  const at = ((place % period) + period) % period;
+  return at < length ? at : period - at;
+}
+
+function median5(map, [height, width]) {
+  const [out, window] = [new Float32Array(map.length), new Float32Array(25)];
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      for (let k = 0; k < 25; k += 1) {
+        const row = Math.min(Math.max(y + Math.floor(k / 5) - 2, 0), height - 1);
+        window[k] = map[row * width + Math.min(Math.max(x + (k % 5) - 2, 0), width - 1)];
+      }
+      window.sort();
+      out[y * width + x] = window[12];
+    }
+  }
+  return out;
+}
+
+function slopesOf(map, [height, width]) {
+  const out = new Float32Array(map.length);
+  for (let y = 0; y < height; y += 1) {
+    const rows = [-1, 0, 1].map((step) => mirror(y + step, height) * width);
+    for (let x = 0; x < width; x += 1) {
+      const [left, right] = [mirror(x - 1, width), mirror(x + 1, width)];
+      const across = map[rows[0] + right] - map[rows[0] + left] + 2 * (map[rows[1] + right] - map[rows[1] + left]) + map[rows[2] + right] - map[rows[2] + left];
+      const down = map[rows[2] + left] - map[rows[0] + left] + 2 * (map[rows[2] + x] - map[rows[0] + x]) + map[rows[2] + right] - map[rows[0] + right];
+      out[y * width + x] = Math.hypot(across, down) / 8;
+    }
+  }
+  return out;
+}
+
+function blurred(map, [height, width], deviation) {
+  const half = Math.floor(Math.round(deviation * 8 + 1) / 2);
+  const kernel = Float64Array.from({ length: 2 * half + 1 }, (_, i) => Math.exp(-((i - half) ** 2) / (2 * deviation ** 2)));
+  const sum = kernel.reduce((total, weight) => total + weight, 0);
+  const along = (source, length, at) => {
+    let total = 0;
+    for (let k = -half; k <= half; k += 1) total += kernel[k + half] * source(mirror(at + k, length));
+    return total / sum;
+  };
+  const across = new Float32Array(map.length);
+  for (let y = 0; y < height; y += 1) for (let x = 0; x < width; x += 1) across[y * width + x] = along((u) => map[y * width + u], width, x);
+  const out = new Float32Array(map.length);
+  for (let y = 0; y < height; y += 1) for (let x = 0; x < width; x += 1) out[y * width + x] = along((v) => across[v * width + x], height, y);
+  return out;
+}
+
+/** Priority queue with the smallest cost first. */
+class Heap {
+  constructor() {
+    this.costs = [];
+    this.cells = [];
+  }
+
+  push(cost, cell) {
+    const { costs, cells } = this;
+    let at = costs.length;
+    for (; at > 0; ) {
+      const above = (at - 1) >> 1;
+      if (costs[above] <= cost) break;
+      [costs[at], cells[at]] = [costs[above], cells[above]];
+      at = above;
+    }
+    [costs[at], cells[at]] = [cost, cell];
+  }
+
+  pop() {
+    const { costs, cells } = this;
+    const first = [costs[0], cells[0]];
+    const [cost, cell] = [costs.pop(), cells.pop()];
+    if (!costs.length) return first;
+    let at = 0;
+    for (;;) {
+      let below = 2 * at + 1;
+      if (below >= costs.length) break;
+      if (below + 1 < costs.length && costs[below + 1] < costs[below]) below += 1;
+      if (costs[below] >= cost) break;
+      [costs[at], cells[at]] = [costs[below], cells[below]];
+      at = below;
+    }
+    [costs[at], cells[at]] = [cost, cell];
+    return first;
+  }
+}
+
+/** @returns {{cost: Float64Array, owner: Int32Array}} cost of the cheapest path from a seed to each cell, and number of that seed */
+function search(costs, seeds, [height, width]) {
+  const cost = new Float64Array(costs.length).fill(Infinity);
+  const owner = Int32Array.from(seeds);
+  const heap = new Heap();
+  seeds.forEach((number, cell) => {
+    if (number < 0) return;
+    cost[cell] = 0;
+    heap.push(0, cell);
+  });
+  while (heap.costs.length) {
+    const [here, cell] = heap.pop();
+    if (here > cost[cell]) continue;
+    const [y, x] = [Math.floor(cell / width), cell % width];
+    for (let k = 0; k < 9; k += 1) {
+      const [v, u] = [y + Math.floor(k / 3) - 1, x + (k % 3) - 1];
+      if (k === 4 || v < 0 || u < 0 || v >= height || u >= width) continue;
+      const other = v * width + u;
+      const there = here + 0.5 * (costs[cell] + costs[other]) * (v !== y && u !== x ? Math.SQRT2 : 1);
+      if (there >= cost[other]) continue;
+      cost[other] = there;
+      owner[other] = owner[cell];
+      heap.push(there, other);
+    }
+  }
+  return { cost, owner };
+}
+
+/**
+ * Limit the effect of points to their reach; inside, the color is more even than the network's.
+ * @param {Float32Array} ab (2, h, w) with all points @param {Float32Array} base without those of limited reach
+ * @param {import("./points.js").Drawn} points all @param {ReturnType<typeof findExtent>} extent @returns {Float32Array}
+ */
+function limitReach(ab, base, points, extent) {
+  const count = points.mask.length;
+  const { wanted, made } = meansOfPoints(ab, base, extent);
+  const out = new Float32Array(2 * count);
+  for (let i = 0; i < count; i += 1) {
+    const own = extent.owner[i];
+    const change = [ab[i] - base[i], ab[count + i] - base[count + i]];
+    const here = [made[0][own], made[1][own]];
+    const share = (change[0] * here[0] + change[1] * here[1]) / (here[0] ** 2 + here[1] ** 2 + 1);
+    const weight = extent.weight[i];
+    const fill = FILL * weight * Math.sqrt(Math.min(Math.max(share, 0), 1));
+    for (let c = 0; c < 2; c += 1) {
+      const at = c * count + i;
+      out[at] = points.mask[i] > 0 ? points.ab[at] : base[at] + weight * ((1 - fill) * change[c] + fill * (wanted[c][own] - base[at]));
+    }
+  }
+  return out;
+}
+
+/** Return mean color and mean change of the pixels of each point. */
+function meansOfPoints(ab, base, { owner, homes }) {
+  const count = homes.length;
+  const points = owner.reduce((most, number) => Math.max(most, number), homes.reduce((most, number) => Math.max(most, number), 0)) + 1;
+  const [pixels, wanted, made] = [new Float64Array(points), [new Float64Array(points), new Float64Array(points)], [new Float64Array(points), new Float64Array(points)]];
+  homes.forEach((number, i) => {
+    if (number < 0) return;
+    pixels[number] += 1;
+    for (let c = 0; c < 2; c += 1) {
+      wanted[c][number] += ab[c * count + i];
+      made[c][number] += ab[c * count + i] - base[c * count + i];
+    }
+  });
+  for (const sums of [...wanted, ...made]) sums.forEach((sum, number) => (sums[number] = sum / Math.max(pixels[number], 1)));
+  return { wanted, made };
+}
+
+export { findExtent, limitReach };

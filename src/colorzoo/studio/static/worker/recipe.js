@@ -1,0 +1,88 @@
+/** Checks of a recipe before it is loaded, as in colorzoo.guidance.recipe. */
+
+import { RequestError } from "./photo.js";
+
+const VERSION = 1;
+const MAX_AB = 150;
+const MAX_STRENGTH = 1.5;
+const MAX_REACH = 10;
+const BINS = 313;
+const FIELDS = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "divisions"];
+
+const invalid = (message) => new RequestError("bad_recipe", `${message}.`);
+const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+
+function number(value, name, low, high) {
+  if (typeof value !== "number" || !Number.isFinite(value) || value < low || value > high) throw invalid(`${name} must be a number from ${low} to ${high}, got ${JSON.stringify(value)}`);
+}
+
+function checkColor(value, name) {
+  if (typeof value !== "string" || !/^#[0-9a-f]{6}$/i.test(value)) throw invalid(`${name} must be '#rrggbb', got ${JSON.stringify(value)}`);
+}
+
+function items(holder, name, prefix, check) {
+  const list = holder[name] ?? [];
+  if (!Array.isArray(list)) throw invalid(`${prefix}.${name} must be a list, got ${typeof list}`);
+  list.forEach((item, i) => {
+    if (!isObject(item)) throw invalid(`${prefix}.${name}[${i}] must be an object, got ${JSON.stringify(item)}`);
+    check(item, `${prefix}.${name}[${i}]`);
+  });
+}
+
+function place(x, y, name, { width, height }) {
+  number(x, `${name}.x`, -Infinity, Infinity);
+  number(y, `${name}.y`, -Infinity, Infinity);
+  if (x < 0 || y < 0 || x > width || y > height) throw invalid(`${name} at (${x}, ${y}) lies outside the picture (${width} x ${height} pixels)`);
+}
+
+function checkPoint(point, name, size) {
+  place(point.x, point.y, name, size);
+  if (point.radius !== undefined) number(point.radius, `${name}.radius`, 0, Infinity);
+  if (point.ab !== undefined && point.ab !== null) {
+    if (!Array.isArray(point.ab) || point.ab.length !== 2) throw invalid(`${name}.ab must be a list of 2 numbers, got ${JSON.stringify(point.ab)}`);
+    for (const value of point.ab) number(value, `${name}.ab`, -MAX_AB, MAX_AB);
+  }
+  if (point.color !== undefined || !point.ab) checkColor(point.color, `${name}.color`);
+  const { reach } = point;
+  if (reach !== undefined && reach !== null && !["automatic", "everywhere"].includes(reach)) number(reach, `${name}.reach`, 0, MAX_REACH);
+}
+
+function checkStatistics(statistics) {
+  if (!isObject(statistics)) throw invalid(`recipe.statistics must be an object, got ${JSON.stringify(statistics)}`);
+  const { saturation, histogram } = statistics;
+  if (saturation !== undefined && saturation !== null) number(saturation, "recipe.statistics.saturation", 0, 1);
+  if (histogram === undefined || histogram === null) return;
+  if (!Array.isArray(histogram) || histogram.length !== BINS) throw invalid(`recipe.statistics.histogram must be a list of ${BINS} numbers`);
+  for (const share of histogram) number(share, "recipe.statistics.histogram", 0, 1e9);
+  if (!histogram.some((share) => share > 0)) throw invalid("recipe.statistics.histogram must have a share above 0");
+}
+
+/**
+ * @param {any} recipe @param {{width: number, height: number, sha256: string} | null} photo that is open
+ * @returns {string[]} notes for the user
+ * @throws {RequestError} the recipe is invalid or does not fit the photo
+ */
+function checkRecipe(recipe, photo) {
+  if (!isObject(recipe)) throw invalid("recipe must be an object");
+  if (!Number.isInteger(recipe.version ?? VERSION) || (recipe.version ?? VERSION) < 1) throw invalid(`recipe.version must be a whole number from 1, got ${JSON.stringify(recipe.version)}`);
+  if ((recipe.version ?? VERSION) > VERSION) throw invalid(`recipe.version ${recipe.version} comes from a newer colorzoo; this one reads up to ${VERSION}`);
+  const image = recipe.image ?? {};
+  const size = { width: image.width ?? photo?.width ?? Infinity, height: image.height ?? photo?.height ?? Infinity };
+  if (photo && (size.width !== photo.width || size.height !== photo.height)) {
+    throw invalid(`recipe is for a picture of ${size.width} x ${size.height} pixels, but this one has ${photo.width} x ${photo.height}; coordinates are pixels of the original picture`);
+  }
+  if (recipe.strength !== undefined) number(recipe.strength, "recipe.strength", 0, MAX_STRENGTH);
+  items(recipe, "points", "recipe", (point, name) => checkPoint(point, name, size));
+  items(recipe, "scribbles", "recipe", (stroke, name) => {
+    if (!Array.isArray(stroke.path)) throw invalid(`${name}.path must be a list of places`);
+    for (const corner of stroke.path) place(corner?.[0], corner?.[1], name, size);
+  });
+  items(recipe, "regions", "recipe", (region, name) => checkColor(region.color, `${name}.color`));
+  items(recipe, "boxes", "recipe", (box, name) => place(box.x, box.y, name, size));
+  if (recipe.statistics !== undefined && recipe.statistics !== null) checkStatistics(recipe.statistics);
+  const notes = Object.keys(recipe).filter((name) => !FIELDS.includes(name)).map((name) => `recipe field '${name}' is unknown and was kept`);
+  if (photo && image.sha256 && image.sha256 !== photo.sha256) notes.push("the recipe was made for another picture file");
+  return notes;
+}
+
+export { checkRecipe };

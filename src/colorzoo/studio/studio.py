@@ -1,0 +1,209 @@
+"""The service behind every pad: queues requests and answers them, independent of the transport."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import colorzoo
+from colorzoo.guidance.recipe import MAX_POINTS
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.model import ColoringModel
+from colorzoo.studio.handlers import REQUESTS, Context, Handler, suggest
+from colorzoo.studio.models import ModelPool
+from colorzoo.studio.photo import safe_name
+from colorzoo.studio.protocol import Limits, Message, Reply, StudioError, error_message
+from colorzoo.studio.sessions import Session, SessionStore, TemporaryFiles
+from colorzoo.studio.workers import (
+    Job,
+    PadGoneError,
+    ThreadCountChooser,
+    Worker,
+    stop_if_gone,
+    while_wanted,
+)
+from colorzoo.studio.works import Works
+
+
+class Studio:
+    """Sessions, models and request queues. All methods are thread-safe and return at once.
+
+    Args:
+        colorizer: A loaded model; by default, registered models are loaded when they are used.
+        model: Name of the default model.
+        device: Device of the models.
+        limits: Limits of the server.
+        inline_files: Send exports in the answer instead of keeping them for a download.
+        works: Where the work on photos is saved; None leaves it to the pad.
+        tune: Adapt torch's number of threads, for a process that does nothing else.
+    """
+
+    def __init__(
+        self,
+        colorizer: Colorizer | None = None,
+        *,
+        model: str | None = None,
+        device: str = "auto",
+        limits: Limits | None = None,
+        inline_files: bool = False,
+        works: Works | None = None,
+        tune: bool = False,
+    ) -> None:
+        self.limits = limits = limits or Limits()
+        self.network = ColoringModel.working_size if colorizer is None else colorizer.size
+        size = None if colorizer is None else colorizer.requested_size
+        self.pool = ModelPool(
+            lambda name: Colorizer(name, device=device, size=size), colorizer, model, limits.queued
+        )
+        self.pool.threads = ThreadCountChooser() if tune else None
+        self.sessions = SessionStore(limits, on_remove=self._forget)
+        self.uploads = TemporaryFiles(limits.upload_seconds, limits.memory_bytes // 4)
+        self.downloads = TemporaryFiles(limits.download_seconds, limits.memory_bytes // 2)
+        self._inline_files, self._works = inline_files, works
+        self._file_worker = Worker("files", limits.queued)
+        self._start: dict[str, str] | None = None
+        self._models: list[dict[str, Any]] | None = None
+
+    def offer(self, data: bytes, name: str) -> None:
+        """Offer a photo that every new pad opens at once."""
+        upload = self.uploads.add(data, name, None)
+        self._start = {"upload": upload, "name": safe_name(name), "sha256": sha256(data).hexdigest()}
+
+    def warm_up(self) -> None:
+        """Load the default model in the background, so that the first photo does not wait for it."""
+        model = self.pool.get(None)
+
+        def load() -> None:
+            try:
+                model.capabilities()
+            except Exception:  # the first request reports it
+                return
+
+        model.worker.submit("", Job("warm up", load))
+
+    def connect(self, session_id: str | None, reply: Reply, recipe: dict[str, Any] | None = None) -> Session:
+        """Resume or start a session and send the message ``hello``.
+
+        Args:
+            session_id: Id of an earlier session.
+            reply: Sends a message to this pad, from any thread.
+            recipe: Recipe with which a new pad starts.
+        """
+        found = self.sessions.find(session_id)
+        if found is not None and found.connected:  # a duplicated browser tab
+            found = None
+        session = found or self.sessions.new()
+        session.connected = True
+        session.connection += 1
+        photo = session.photo
+        if self._models is None:
+            self._models = self.pool.describe()
+        hello = {
+            "type": "hello",
+            "session": session.id,
+            "version": colorzoo.__version__,
+            "resumed": found is not None,
+            "photo": None if photo is None else photo.describe(self.network),
+            "start": self._start,
+            "recipe": recipe,
+            "models": self._models,
+            "saves": self._works is not None,
+            "limits": {**self.limits.to_dict(), "points": MAX_POINTS},
+        }
+        reply(Message(hello))
+        return session
+
+    def disconnect(self, session: Session) -> None:
+        """Give up the requests of a session; the session itself stays for a reconnection."""
+        session.connected = False
+        session.connection += 1
+        self._file_worker.cancel(session.id)
+        self.pool.cancel(session.id)
+
+    def handle(self, session: Session, message: Message, reply: Reply) -> None:
+        """Queue a request; its answers and errors come through ``reply``."""
+        try:
+            self.sessions.touch(session)
+            if message.type == "close":  # at once, so that no later request sees the photo
+                self._forget(session.id)
+                session.set_photo(None)
+            elif message.type == "cancel":  # at once, since it would wait for the request that it cancels
+                session.cancelled.append(message.fields().integer("re", 0, low=0) or 0)
+            else:
+                self._queue(session, message, reply)
+        except Exception as error:  # any error is reported, and the next request is served
+            reply(error_message(error, message.id))
+
+    def close(self) -> None:
+        """Stop all threads and remove all sessions."""
+        self.sessions.close()
+        self._file_worker.close()
+        self.pool.close()
+
+    def _forget(self, session_id: str) -> None:
+        self._file_worker.cancel(session_id)
+        self.pool.cancel(session_id)
+        self.uploads.remove(session_id)
+        self.downloads.remove(session_id)
+
+    def _queue(self, session: Session, message: Message, reply: Reply) -> None:
+        request = REQUESTS.get(message.type)
+        if request is None or message.id is None:
+            raise StudioError(
+                "bad_message", f"a request has a known type and an id, got {message.type[:40]!r}."
+            )
+        context = Context(
+            session=session,
+            message=message,
+            pool=self.pool,
+            limits=self.limits,
+            uploads=self.uploads,
+            downloads=None if self._inline_files else self.downloads,
+            works=self._works,
+            network=self.network,
+        )
+
+        connection = session.connection
+
+        def run(handler: Handler) -> None:
+            try:
+                with while_wanted(lambda: session.connection == connection):
+                    for answer in handler(context):
+                        reply(answer)
+                        stop_if_gone()
+            except PadGoneError:
+                return
+            except Exception as error:  # as in `handle`
+                reply(error_message(error, message.id))
+
+        def drop() -> None:
+            reply(Message({"type": "dropped", "re": message.id}))
+
+        job = Job(
+            message.type,
+            lambda: run(request.handler),
+            drop if request.newest_only else None,
+            request.rank,
+        )
+        if message.type == "color":  # a full-size picture of an older recipe is not needed any more
+            self._file_worker.cancel(session.id, "full")
+            if message.body.get("quality") == "full":
+                self._file_worker.submit(session.id, replace(job, kind="full"))
+            else:
+                self._model_worker(message).submit(session.id, job)
+            if isinstance(message.body.get("suggest"), dict):
+                suggestions = Job("suggest", lambda: run(suggest), drop)
+                self._model_worker(message).submit(session.id, suggestions)
+            return
+        worker = self._model_worker(message) if request.uses_model else self._file_worker
+        worker.submit(session.id, job)
+
+    def _model_worker(self, message: Message) -> Worker:
+        recipe = message.body.get("recipe")
+        name = message.body.get("name") if message.type == "model" else None
+        if isinstance(recipe, dict):
+            name = recipe.get("model")
+        if name is not None and not isinstance(name, str):
+            raise StudioError("bad_message", "the name of a model must be a text.")
+        return self.pool.get(name).worker

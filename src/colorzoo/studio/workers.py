@@ -1,0 +1,194 @@
+"""Worker threads with fair queues, and the number of threads that torch should use."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from colorzoo.studio.protocol import StudioError
+
+_log = logging.getLogger(__name__)
+_CLOSE_SECONDS = 60.0  # torch aborts a process that ends while one of its threads computes
+_UNDISTURBED = 1.2  # most wall time per processor time of a thread on an idle machine
+_local = threading.local()
+_RETRY_AFTER = 24  # predictions on one thread after several threads were slower; doubled each time
+
+
+class PadGoneError(Exception):
+    """The pad of a request is no longer connected."""
+
+
+def stop_if_gone(*_: object) -> None:
+    """Stop the work of this thread if nobody waits for it any more; a hook of every layer of a model.
+
+    Raises:
+        PadGoneError: See `while_wanted`.
+    """
+    if not getattr(_local, "wanted", _always)():
+        raise PadGoneError
+
+
+@contextmanager
+def while_wanted(wanted: Callable[[], bool]) -> Iterator[None]:
+    """Let `stop_if_gone` stop this thread's work as soon as ``wanted`` returns False."""
+    _local.wanted = wanted
+    try:
+        yield
+    finally:
+        _local.wanted = _always
+
+
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Job:
+    """A waiting request.
+
+    Attributes:
+        kind: Name of the request.
+        run: Serves the request and sends its answer.
+        drop: Answers that a newer request of this kind replaced it; None if it must not be dropped.
+        rank: Priority among the jobs of a session, lowest first.
+    """
+
+    kind: str
+    run: Callable[[], None]
+    drop: Callable[[], None] | None = None
+    rank: int = 1
+
+
+class Worker:
+    """A thread with one queue per session; sessions take turns.
+
+    Args:
+        name: Name of the thread.
+        max_queued: Waiting jobs per session.
+    """
+
+    def __init__(self, name: str, max_queued: int = 8) -> None:
+        self._queues: OrderedDict[str, deque[Job]] = OrderedDict()
+        self._max_queued = max_queued
+        self._changed = threading.Condition()
+        self._closed = self._retired = False
+        self._thread = threading.Thread(target=self._work, name=f"studio-{name}", daemon=True)
+        self._thread.start()
+
+    def submit(self, session: str, job: Job) -> None:
+        """Queue a job; it replaces waiting jobs of its kind that may be dropped.
+
+        Raises:
+            StudioError: Too many jobs of this session are waiting, or the worker was retired.
+        """
+        with self._changed:
+            if self._closed or self._retired:
+                raise StudioError("busy", "this model is being put away; try again in a moment")
+            queue = self._queues.setdefault(session, deque())
+            replaced = [old for old in queue if old.kind == job.kind and old.drop is not None]
+            if job.drop is not None and replaced:
+                # the newer one takes over the place in the queue, so that a stream of requests never starves
+                queue[queue.index(replaced[0])] = job
+            elif len(queue) >= self._max_queued:
+                raise StudioError("busy", "too many requests wait already; try again in a moment")
+            else:
+                replaced = []
+                queue.append(job)
+            self._changed.notify()
+        for old in replaced:
+            assert old.drop is not None
+            old.drop()
+
+    def cancel(self, session: str, kind: str | None = None) -> None:
+        """Drop the waiting jobs of a session, all or those of one kind."""
+        with self._changed:
+            queue = self._queues.get(session, deque())
+            dropped = [job for job in queue if kind in (None, job.kind)]
+            for job in dropped:
+                queue.remove(job)
+            if not queue:
+                self._queues.pop(session, None)
+        for job in dropped:
+            if job.drop is not None:
+                job.drop()
+
+    def retire(self) -> None:
+        """Finish all waiting jobs, then stop; refuse new ones."""
+        with self._changed:
+            self._retired = True
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Finish the current job, then stop."""
+        with self._changed:
+            self._closed = True
+            self._queues.clear()
+            self._changed.notify()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout=_CLOSE_SECONDS)
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            try:
+                job.run()
+            except Exception:  # the thread must survive for the other jobs
+                _log.exception("a job of the studio failed")
+
+    def _next(self) -> Job | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._retired or self._queues)
+            if self._closed or not self._queues:
+                return None
+            session, queue = self._queues.popitem(last=False)
+            job = min(queue, key=lambda waiting: waiting.rank)  # the first one of the lowest rank
+            queue.remove(job)
+            if queue:
+                self._queues[session] = queue  # last in turn
+            return job
+
+
+class ThreadCountChooser:
+    """Number of threads for predictions: all on an idle machine, one if other programs compute too.
+
+    The threads of a prediction often wait for each other. If another program holds a core, each wait takes
+    as long as its time slice: two threads were measured to be thirteen times slower than one. The choice
+    follows the measured times.
+
+    Args:
+        most: Number of threads on an idle machine; by default torch's.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most or torch.get_num_threads()
+        self._count = 1
+        self._single_wall = 0.0  # time of the last prediction on one thread
+        self._rest, self._retry_after = 0, _RETRY_AFTER
+        self._lock = threading.Lock()
+
+    def choose(self) -> int:
+        """Return the number of threads for the next prediction."""
+        return self._count
+
+    def record(self, count: int, wall: float, processor: float) -> None:
+        """Record the time of a prediction.
+
+        Args:
+            count: Number of threads.
+            wall: Wall time in milliseconds.
+            processor: Processor time of the calling thread in milliseconds.
+        """
+        with self._lock:
+            if count > 1:
+                if wall > self._single_wall:
+                    self._count, self._rest = 1, self._retry_after
+                    self._retry_after *= 2
+                return
+            self._single_wall, self._rest = wall, self._rest - 1
+            if wall <= _UNDISTURBED * processor and self._rest <= 0:
+                self._count = self._most

@@ -1,0 +1,88 @@
+"""Saved work: the hints on each photo, by the photo's hash, in one folder per user.
+
+Whatever the address of the pad, a photo that is opened again finds its hints. The photos themselves are not
+stored.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+_MOST_WORKS = 500  # files; the oldest is dropped first
+_KEY = re.compile(r"[0-9a-f]{64}(#[1-9][0-9]{0,2})?")
+
+
+def works_folder() -> Path:
+    """Return the folder of saved work.
+
+    ``COLORZOO_HOME/works`` if set, else below ``XDG_DATA_HOME`` or the platform's folder for data.
+    """
+    if home := os.environ.get("COLORZOO_HOME"):
+        return Path(home).expanduser() / "works"
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "colorzoo" / "works"
+
+
+def is_key(text: str) -> bool:
+    """Return whether a text is a key of `Works`."""
+    return _KEY.fullmatch(text) is not None
+
+
+class Works:
+    """Work saved on photos, as the pad wrote it.
+
+    A key is the SHA-256 of the photo, with ``#2`` and so on for further work on the same photo.
+
+    Args:
+        folder: Where the files are; made when the first is saved.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find(self, sha256: str) -> dict[str, Any]:
+        """Return all work on a photo by its key; files that cannot be read are left out."""
+        found = {}
+        for path in self.folder.glob(f"{sha256}*.json"):
+            with suppress(OSError, ValueError):
+                found[path.stem] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+    def save(self, key: str, work: dict[str, Any]) -> bool:
+        """Save work atomically; returns False if the disk refuses it."""
+        path = self._path(key)
+        part = path.with_name(f".{secrets.token_hex(6)}.part")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            part.write_text(json.dumps(work), encoding="utf-8")
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            return False
+        self._drop_oldest()
+        return True
+
+    def forget(self, key: str) -> None:
+        """Delete work."""
+        self._path(key).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.json"
+
+    def _drop_oldest(self) -> None:
+        with suppress(OSError):
+            paths = sorted(self.folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
+            for path in paths[:-_MOST_WORKS]:
+                path.unlink(missing_ok=True)

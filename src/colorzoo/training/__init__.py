@@ -1,0 +1,1 @@
+"""Training: the base LightningModules, stages, schedules, validation and callbacks."""

@@ -1,0 +1,128 @@
+"""Callbacks that stop a training that would silently go wrong."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.trainer.states import TrainerFn
+from torch import Tensor
+
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.training.loggers import run_folder
+
+
+@dataclass
+class _Step:
+    """A step whose loss is on its way to the host.
+
+    Attributes:
+        number: The optimizer step.
+        names: Names of the pictures.
+        loss: The loss, on the host when `copied` is over.
+        copied: Event after the copy; None if the loss is there.
+    """
+
+    number: int
+    names: list[str]
+    loss: Tensor
+    copied: Any
+
+
+class NonFiniteGuard(Callback):
+    """Stop a training whose loss is NaN or infinite, and save the names of the batch.
+
+    On a CPU it stops before the loss reaches the weights. A GPU is not waited for: its losses are looked at
+    as they arrive, a few steps later, and all of them before a checkpoint is saved, so that no checkpoint
+    holds such weights. The file is ``nonfinite_rank<N>.json`` in the run's folder, with step, loss and names.
+    """
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Store the folder; a later call in one process alone would wait for the others."""
+        del pl_module, stage
+        self._folder = run_folder(trainer)
+        self._names: list[str] = []
+        self._pending: deque[_Step] = deque()
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Store the names of the batch."""
+        del trainer, pl_module, batch_idx
+        names = batch.get("name", []) if isinstance(batch, dict) else []
+        self._names = [str(name) for name in names]
+
+    def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
+        """Send the loss to the host, and check those that have arrived.
+
+        Raises:
+            ColorzooError: One is not finite.
+        """
+        del pl_module
+        event: Any = None
+        host = loss.detach()
+        if loss.is_cuda:
+            host = torch.empty_like(host, device="cpu", pin_memory=True).copy_(host, non_blocking=True)
+            event = cast(Any, torch.cuda.Event)()
+            event.record()
+        self._pending.append(_Step(trainer.global_step, self._names, host, event))
+        while self._pending and (self._pending[0].copied is None or self._pending[0].copied.query()):
+            self._check(trainer, self._pending.popleft())
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Check all losses before the weights are saved.
+
+        Raises:
+            ColorzooError: One is not finite.
+        """
+        del pl_module, checkpoint
+        while self._pending:
+            step = self._pending.popleft()
+            if step.copied is not None:
+                step.copied.synchronize()
+            self._check(trainer, step)
+
+    def _check(self, trainer: Trainer, step: _Step) -> None:
+        if bool(torch.isfinite(step.loss).all()):
+            return
+        self._pending.clear()  # so that saving what was trained before is not refused
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"nonfinite_rank{trainer.global_rank}.json"
+        loss = step.loss.tolist()
+        report = {"step": step.number, "epoch": trainer.current_epoch, "loss": str(loss)}
+        path.write_text(json.dumps({**report, "names": step.names}, indent=1), encoding="utf-8")
+        raise ColorzooError(
+            f"the loss is {loss} at step {step.number} ({trainer.precision}); {str(path)!r} "
+            "names the pictures of the batch; lower the learning rate, or use --trainer.precision 32-true."
+        )
+
+
+class ResumeGuard(Callback):
+    """Refuse to resume a training with weight averaging without its callback.
+
+    Lightning would silently continue from the averaged weights with the optimizer state of the raw ones.
+    """
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Compare the checkpoint with the callbacks.
+
+        Raises:
+            WeightsError: The checkpoint holds averages and the run has no averaging callback.
+        """
+        del pl_module
+        callbacks = cast(list[Callback], cast(Any, trainer).callbacks)
+        averaging = any(isinstance(callback, WeightAveraging) for callback in callbacks)
+        if trainer.state.fn == TrainerFn.FITTING and "current_model_state" in checkpoint and not averaging:
+            raise WeightsError(
+                "the checkpoint was trained with weight averaging, but this run has no averaging callback; "
+                "add EMAWeightAveraging to trainer.callbacks, or start a new training with --init_from."
+            )

@@ -1,0 +1,103 @@
+"""Record of a run: command, versions, platform, commit and data."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from colorzoo.factory import card_of
+from colorzoo.training.loggers import RECORD, WandbLogger, log_settings, run_folder
+from colorzoo.training.module import ColorizationModule
+from colorzoo.weights.provenance import data_digest
+
+_PACKAGES = (
+    "colorzoo",
+    "torch",
+    "torchvision",
+    "lightning",
+    "torchmetrics",
+    "kornia",
+    "timm",
+    "numpy",
+    "pillow",
+)
+
+
+class RunRecord(Callback):
+    """Write ``run.json`` beside the run's ``config.yaml``, and commit and data into checkpoints.
+
+    Loggers receive the same as settings, and the card of a registered model.
+    """
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write the record."""
+        folder = run_folder(trainer)
+        if not trainer.is_global_zero:
+            return
+        trained = sum(p.numel() for p in pl_module.parameters() if p.requires_grad)
+        run = describe_run()
+        self._git = run["git"]
+        record = {"stage": stage, "processes": trainer.world_size, "parameters": trained, **run}
+        card = card_of(pl_module) if isinstance(pl_module, ColorizationModule) else None
+        log_settings(trainer.loggers, {"run": record, "card": None if card is None else card.to_dict()})
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):  # a resumed run continues it
+                record["wandb"] = logger.version
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add commit and data to the provenance of the model."""
+        if not (trainer.is_global_zero and isinstance(pl_module, ColorizationModule)):
+            return  # only the first process writes checkpoints
+        git = self._git
+        names = getattr(getattr(getattr(trainer, "datamodule", None), "train_data", None), "names", None)
+        pl_module.provenance = replace(
+            pl_module.provenance,
+            commit=None if git is None else git["commit"] + ("-changed" if git["changed"] else ""),
+            data=None if names is None else data_digest(names),
+        )
+
+
+def describe_run() -> dict[str, Any]:
+    """Return command line, versions, platform, and commit of the source code if it is a git checkout."""
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: _version(name) for name in _PACKAGES},
+        "git": git_state(Path(__file__).parent),
+    }
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Return commit and whether files differ from it; None outside a checkout or without git."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return {"commit": commit, "changed": bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))}
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,413 @@
+"""The command line of training: LightningCLI with the zoo's defaults."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentError
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback, LightningDataModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.strategies import ModelParallelStrategy
+
+from colorzoo.card import ModelCard
+from colorzoo.data import PictureDataModule
+from colorzoo.engines.device import choose_dtype
+from colorzoo.errors import ColorzooError, DataError, UnknownModelError, WeightsError
+from colorzoo.factory import card_of
+from colorzoo.metrics.named import parse_name
+from colorzoo.registry import model_card
+from colorzoo.settings import current_arguments
+from colorzoo.training.callbacks import (
+    ConsoleProgress,
+    NonFiniteGuard,
+    PictureGrid,
+    ResumeGuard,
+    RunRecord,
+    SignalCheckpoint,
+    StepSeed,
+)
+from colorzoo.training.callbacks.checkpoints import checkpoints_last, missing_checkpoints
+from colorzoo.training.configs import config_folders, import_trainers, update_arguments
+from colorzoo.training.loggers import RUNS, CSVLogger, continue_logger, earlier_run
+from colorzoo.training.messages import explain, explain_load, filter_messages
+from colorzoo.training.module import ColorizationModule
+from colorzoo.training.predicting import FAILED, FullSizePrediction, results_folder
+from colorzoo.training.resuming import SPECIAL
+from colorzoo.weights import read_weights, resolve_weights
+from colorzoo.weights.files import sha256_of
+from colorzoo.weights.provenance import Provenance
+from colorzoo.weights.sharded import RECORD, is_sharded
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run ``fit``, ``validate``, ``test`` or ``predict``.
+
+    Args:
+        argv: The verb and its arguments, with configurations as paths.
+
+    Returns:
+        0, or 1 if ``predict`` could not color some of the pictures.
+
+    Raises:
+        ColorzooError: An unknown option or value, a missing file, or weights that do not fit.
+    """
+    filter_messages()
+    with TemporaryDirectory() as folder:
+        words = update_arguments(complete_arguments(join_shards(argv, Path(folder))), Path(folder))
+        import_trainers(words)
+        try:
+            cli = ZooCLI(
+                ColorizationModule,
+                LightningDataModule,
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                seed_everything_default=0,
+                save_config_kwargs={"overwrite": True},
+                trainer_defaults={"enable_model_summary": False, "use_distributed_sampler": False},
+                parser_kwargs={"parser_mode": "omegaconf", "exit_on_error": False},
+                args=words,
+            )
+        except ArgumentError as error:
+            raise explain(str(error)) from error
+        except ValueError as error:
+            if (cause := _cause_of(error)) is None:
+                raise
+            raise cause from error
+        except RuntimeError as error:
+            if "loading state_dict" not in str(error):
+                raise
+            raise explain_load(str(error)) from error
+        except SystemExit as stop:
+            if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1
+                raise stop.__context__ from None
+            raise
+    return cli.exit_code
+
+
+class ZooCLI(LightningCLI):
+    """``fit``, ``validate``, ``test`` and ``predict`` over the registered models.
+
+    Attributes:
+        exit_code: 1 if ``predict`` could not color some of the pictures, else 0.
+    """
+
+    exit_code = 0
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the zoo's own options."""
+        parser.add_argument(
+            "--init_from",
+            type=str | None,
+            default=None,
+            help="Start from these weights (fine-tune): a file, a tag of the card, or a registered model.",
+        )
+        parser.add_argument(
+            "--allow_untrained",
+            type=bool,
+            default=False,
+            help="Allow random weights in test and predict, and in frozen parts in fit.",
+        )
+        parser.add_argument(
+            "--metrics",
+            type=str | None,
+            default=None,
+            help="Metrics of validation and test, such as psnr,ssim,lpips:vgg (see docs/metrics.md); "
+            "validation always includes psnr, by which fit keeps the best checkpoint.",
+        )
+        parser.add_argument(
+            "--compile",
+            type=bool,
+            default=False,
+            help="Compile training steps with torch.compile; see configs/cluster/fast.yaml.",
+        )
+        parser.add_argument(
+            "--output", type=str | None, default=None, help="Folder for the results of predict."
+        )
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse the given arguments, without LightningCLI's warning about those of the process."""
+        assert isinstance(args, list)
+        self.config = parser.parse_args(args)
+
+    def before_instantiate_classes(self) -> None:
+        """Let the loggers of the configuration continue the run of the checkpoint."""
+        run = self._earlier_run()
+        given = self._get(self.config, "trainer.logger")
+        if run is not None and given not in (None, True, False):
+            for logger in given if isinstance(given, list) else [given]:
+                continue_logger(logger, run)
+
+    def _root(self) -> Path:
+        return Path(self._get(self.config, "trainer.default_root_dir") or Path.cwd())
+
+    def _earlier_run(self) -> Path | None:
+        """Return the folder of the run that ``fit`` resumes."""
+        checkpoint = self._get(self.config, "ckpt_path") if self.subcommand == "fit" else None
+        return earlier_run(Path(checkpoint), self._root()) if checkpoint else None
+
+    def _parse_ckpt_path(self) -> None:
+        """Do nothing; Lightning would silently override the configuration by the checkpoint's arguments."""
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Build the trainer with default callbacks and loggers where the configuration has none."""
+        config = self._get(self.config_init, "trainer", default={})
+        given = config.get("callbacks") or []
+        given = given if isinstance(given, list) else [given]
+        taken = tuple(type(callback) for callback in given if not isinstance(callback, ModelCheckpoint))
+        quick = bool(config.get("fast_dev_run"))
+        if self.subcommand != "fit":
+            self.save_config_callback = None  # only trainings are repeated
+        defaults = self._fit_callbacks(config, given) if self.subcommand == "fit" and not quick else []
+        bar = config.get("enable_progress_bar")
+        if self.subcommand == "fit" and bar is None:
+            kwargs["enable_progress_bar"] = False
+            defaults.append(ConsoleProgress())
+        elif bar is None and not sys.stderr.isatty():
+            kwargs["enable_progress_bar"] = False  # in a log file a bar is pages of noise
+        elif bar is not False:
+            defaults.append(RichProgressBar())
+        if config.get("logger") in (None, True):
+            kwargs["logger"] = default_loggers(self._root(), self._earlier_run())
+        self.trainer_defaults = {"callbacks": [c for c in defaults if not isinstance(c, taken)]}
+        try:
+            trainer: Any = super().instantiate_trainer(**kwargs)
+        except (MisconfigurationException, ValueError) as error:
+            raise ColorzooError(f"trainer: {_explain_trainer(str(error))}") from error
+        trainer.callbacks = checkpoints_last(trainer.callbacks)
+        return cast(Trainer, trainer)
+
+    def _fit_callbacks(self, config: Any, given: Sequence[Callback]) -> list[Callback]:
+        seed = self._get(self.config, "seed_everything")
+        watched = self.model.validation_settings()
+        # The middle setting: for a model of points a few of them.
+        monitor = f"val/psnr_{watched[len(watched) // 2]}"
+        always = [PictureGrid(), RunRecord(), NonFiniteGuard(), ResumeGuard(), StepSeed(int(seed or 0))]
+        if config.get("enable_checkpointing") is False:
+            return always
+        return [*always, *missing_checkpoints(given, monitor), SignalCheckpoint()]
+
+    def prepare(self) -> None:
+        """Check the path of the checkpoint and load initial weights."""
+        model = self.model
+        assert isinstance(model, ColorizationModule)
+        model.allow_untrained = self._get(self.config, "allow_untrained")
+        checkpoint = self._get(self.config, "ckpt_path")
+        if checkpoint and checkpoint not in SPECIAL:
+            self._check_checkpoint(Path(checkpoint))
+        if metrics := self._get(self.config, "metrics"):
+            set_metrics(model, [name.strip() for name in metrics.split(",")])
+        model.provenance = replace(model.provenance, config=self._config_names())
+        if source := self._get(self.config, "init_from"):
+            start_from(model, source)
+        if self.trainer.is_global_zero:
+            parameters = sum(p.numel() for p in model.parameters())
+            print(f"{type(model).__name__}: {parameters:,} parameters", file=sys.stderr)
+            if note := slow_precision(str(self.trainer.precision), self.trainer.strategy.root_device):
+                print(note, file=sys.stderr)
+
+    def _check_checkpoint(self, path: Path) -> None:
+        if is_sharded(path):
+            if not isinstance(self.trainer.strategy, ModelParallelStrategy):
+                raise WeightsError(
+                    f"--ckpt_path {str(path)!r} is a sharded checkpoint; resume it with --config "
+                    "cluster/fsdp.yaml (with any number of processes), or start anew with --init_from."
+                )
+        elif not path.is_file():
+            raise WeightsError(f"--ckpt_path {str(path)!r}: no such file.")
+
+    def _config_names(self) -> tuple[str, ...]:
+        """Return the configuration files of this run: shipped ones by their path below ``configs/``."""
+        given = self._get(self.config, "config") or []
+        folders = config_folders()
+        paths = [Path(str(each)).resolve() for each in given]
+        return tuple(
+            next((p.relative_to(f).as_posix() for f in folders if p.is_relative_to(f)), p.name) for p in paths
+        )
+
+    before_fit = before_validate = before_test = before_predict = prepare
+
+    def fit(self, model: ColorizationModule, **options: Any) -> None:
+        """Train (LightningCLI calls this in place of the Trainer's)."""
+        if self.trainer.strategy.root_device.type == "cuda":
+            torch.set_float32_matmul_precision("high")  # TF32
+        compiled = self._get(self.config, "compile")
+        self.trainer.fit(cast(ColorizationModule, torch.compile(model)) if compiled else model, **options)
+
+    def predict(self, model: ColorizationModule, datamodule: LightningDataModule, **options: Any) -> None:
+        """Color the pictures of a data set at full size (LightningCLI calls this in place of the Trainer's).
+
+        Raises:
+            DataError: The DataModule is not a `PictureDataModule`, or has no pictures.
+        """
+        if not isinstance(datamodule, PictureDataModule):
+            raise DataError(f"{type(datamodule).__name__} is not a PictureDataModule, which predict needs.")
+        task = FullSizePrediction(model, datamodule, self._get(self.config, "output"))
+        options = {**options, "return_predictions": False}
+        self.trainer.predict(task, **options)
+        failed = (results_folder(self.trainer, task.output) / FAILED).is_file()
+        self.exit_code = int(failed and self.trainer.is_global_zero)
+
+
+def _cause_of(error: BaseException) -> ColorzooError | None:
+    """Return the error of this package that the parser has wrapped, if it is one."""
+    inner: BaseException | None = error
+    while inner is not None and not isinstance(inner, ColorzooError):
+        inner = inner.__cause__ or inner.__context__
+    return inner
+
+
+def _explain_trainer(message: str) -> str:
+    """Return one line for an error of the Trainer's arguments."""
+    if "gpu backend" in message:
+        return (
+            "this machine has no GPU that torch can use (see `colorzoo doctor`); use one that has, or "
+            "--trainer.accelerator auto."
+        )
+    return " ".join(message.split())
+
+
+def slow_precision(precision: str, device: torch.device) -> str:
+    """Return a warning about bfloat16 if the CPU only emulates it, else an empty string.
+
+    Args:
+        precision: Precision of the Trainer, such as ``bf16-mixed``.
+        device: Device of the training.
+    """
+    wanted = precision.startswith("bf16") and device.type == "cpu"
+    if not wanted or choose_dtype("auto", device) == torch.bfloat16:
+        return ""
+    return f"{precision} is emulated on this CPU and several times slower; use --trainer.precision 32."
+
+
+def default_loggers(folder: Path, earlier: Path | None = None) -> Sequence[Logger]:
+    """Return the loggers of a run: CSV, and TensorBoard if it is installed, in one folder.
+
+    Args:
+        folder: The folder of all runs is below it.
+        earlier: Folder of the run to continue.
+    """
+    from lightning.pytorch.loggers.tensorboard import TensorBoardLogger
+
+    table = CSVLogger(folder, name=RUNS, version=None if earlier is None else earlier.name)
+    try:
+        board = TensorBoardLogger(folder, name=RUNS, version=table.version, sub_dir="tensorboard")
+    except ModuleNotFoundError:
+        return [table]
+    return [table, board]
+
+
+def set_metrics(model: ColorizationModule, names: Sequence[str]) -> None:
+    """Set the metrics of validation and test.
+
+    Args:
+        model: The trainer.
+        names: Names of metrics, see `colorzoo.metrics.named`.
+
+    Raises:
+        DataError: There is no such metric.
+        WeightsError: A file in a name does not exist.
+    """
+    for name in names:
+        parse_name(name)
+    model.test_metrics = tuple(names)
+    # checkpoints are chosen by PSNR
+    model.validation_metrics = tuple(names) if "psnr" in names else ("psnr", *names)
+
+
+def start_from(model: ColorizationModule, source: str) -> None:
+    """Load initial weights.
+
+    Args:
+        model: The trainer.
+        source: A weight file or checkpoint, a tag of the model's card, or the name of a registered model.
+
+    Raises:
+        WeightsError: There are no such weights, or they do not fit.
+    """
+    path, sha256, published = _locate(model, source)
+    content = read_weights(path, sha256=sha256)
+    model.load_weights(content.state_dict, name=source, published=published)
+    earlier = Provenance.of(None if published else content.provenance)
+    model.note_start({"file": path.name, "sha256": sha256_of(path)}, earlier)
+    model.continue_from(earlier.stage)
+
+
+def join_shards(argv: Sequence[str], folder: Path) -> list[str]:
+    """Replace the sharded checkpoint of ``validate``, ``test`` and ``predict`` by one file without optimizer.
+
+    Args:
+        argv: The verb and its arguments.
+        folder: Where the file is written.
+    """
+    words, checkpoint = list(argv), _value_of("--ckpt_path", argv)
+    if words[0] == "fit" or not checkpoint or not is_sharded(Path(checkpoint)):
+        return words
+    content = torch.load(Path(checkpoint) / RECORD, map_location="cpu", weights_only=True)
+    joined = folder / "joined.ckpt"
+    torch.save({**content, "state_dict": read_weights(Path(checkpoint)).state_dict}, joined)
+    return [word.replace(checkpoint, str(joined)) if checkpoint in word else word for word in words]
+
+
+def complete_arguments(argv: Sequence[str]) -> list[str]:
+    """Add implied arguments: the model of a checkpoint, and the DataModule of ``--data.root``."""
+    verb, *rest = argv
+    flags = {word.partition("=")[0] for word in rest}
+    if flags & {"--config", "-c"}:
+        return list(argv)
+    added = []
+    checkpoint = _value_of("--ckpt_path", rest)
+    if checkpoint and Path(checkpoint).is_file() and not any(flag.startswith("--model") for flag in flags):
+        added.append(f"--model={json.dumps(_model_of(Path(checkpoint)))}")
+    if "--data" not in flags and any(flag.startswith("--data.") for flag in flags):
+        added.append("--data=FolderDataModule")
+    return [verb, *added, *rest]
+
+
+def _locate(model: ColorizationModule, source: str) -> tuple[Path, str | None, bool]:
+    """Return path and hash, and whether the keys are the authors'."""
+    card: ModelCard | None
+    try:
+        card, tag = model_card(source), "default"
+    except UnknownModelError:
+        card, tag = card_of(model), source
+    if card is None:
+        return Path(source), None, False
+    found = resolve_weights(card, tag)
+    if found is None:
+        raise WeightsError(f"--init_from {source!r}: {card.name} has no weights on this machine.")
+    return found.path, found.sha256, found.published
+
+
+def _value_of(flag: str, words: Sequence[str]) -> str | None:
+    for index, word in enumerate(words):
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+        if word == flag and index + 1 < len(words):
+            return words[index + 1]
+    return None
+
+
+def _model_of(checkpoint: Path) -> dict[str, Any]:
+    """Return class and arguments of the model in a checkpoint of ``fit``."""
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        hparams = current_arguments(content["hyper_parameters"])
+    except Exception as error:  # OSError, RuntimeError, EOFError, KeyError, UnpicklingError ...
+        raise WeightsError(
+            f"--ckpt_path {str(checkpoint)!r} is not a checkpoint of `colorzoo fit` "
+            f"({type(error).__name__}); for bare weights use --model CLASS --init_from FILE."
+        ) from error
+    if "_class_path" not in hparams:
+        raise WeightsError(f"--ckpt_path {str(checkpoint)!r} does not record its model; add --model CLASS.")
+    arguments = {key: value for key, value in hparams.items() if not key.startswith("_")}
+    return {"class_path": hparams["_class_path"], "init_args": arguments}

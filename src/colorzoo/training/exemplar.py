@@ -1,0 +1,266 @@
+"""Training of exemplar models: a base class, references made from the picture itself, noise, losses.
+
+The losses are those of SPColor (Chen et al. 2023, section III-E) and of Zhang et al. 2019.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.data.dataset import Batch
+from colorzoo.data.self_references import crop_flip_reference
+from colorzoo.errors import WeightsError
+from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.losses import (
+    contextual_loss,
+    edge_aware_smoothness,
+    relativistic_loss,
+    self_reference_l1,
+    sum_over_processes,
+    unmatched_perceptual,
+)
+from colorzoo.networks.exemplar import ExemplarExtensions, ReferencePicture, Warped
+from colorzoo.prediction import AbPrediction
+from colorzoo.randomness import picture_generators
+from colorzoo.settings import Natural, Positive, Weight
+from colorzoo.training.gan import GANColorizationModule
+from colorzoo.training.optimization import parameter_groups
+
+_CONTEXTUAL = (2.0, 4.0, 8.0)  # weights of relu3_2 (pooled), relu4_2 and relu5_2
+
+
+@dataclass(frozen=True)
+class ExemplarObjective:
+    """Settings of the losses; the defaults are SPColor's (section IV-A).
+
+    Attributes:
+        l1_weight: Weight of the L1 distance of self-referenced pictures.
+        perceptual_weight: Weight of the squared distance of the deepest features from those of the truth.
+        semantic: Weight that distance by 1 - similarity (SMP, eq. 12); False is the plain perceptual loss of
+            Zhang et al. 2019 and of the ablation in Table II.
+        smooth_weight: Weight of the edge-aware smoothness.
+        smooth_alpha: Squared Lab distance in it.
+        adversarial_weight: Weight of the relativistic adversarial loss.
+        contextual_weight: Weight of the contextual loss to the reference; in SPColor's code, not in its
+            paper.
+    """
+
+    l1_weight: float = 2.0
+    perceptual_weight: Weight = 0.01
+    semantic: bool = True
+    smooth_weight: Weight = 2.0
+    smooth_alpha: Weight = 2.0
+    adversarial_weight: Weight = 0.4
+    contextual_weight: Weight = 0.0
+
+
+@dataclass(frozen=True)
+class ExemplarDiscriminator:
+    """Settings of the discriminator.
+
+    Attributes:
+        discriminator_width: Multiplier of its channel counts; 1.0 is the published network.
+        discriminator_layers: Its strided convolutions; the published 6 need 192 pixels, 4 need 48.
+    """
+
+    discriminator_width: Positive = 1.0
+    discriminator_layers: Natural = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExemplarPrediction(AbPrediction):
+    """A colored training batch with the inputs of its losses.
+
+    Attributes:
+        warped: Colors that are carried over from the references.
+        reference: ``(B, 3, H, W)`` references in [0, 1].
+        self_referenced: ``(B,)`` in {0, 1}, 1 if the reference was made from the picture itself.
+    """
+
+    warped: Warped
+    reference: Tensor
+    self_referenced: Tensor
+
+
+class ExemplarGANModule(GANColorizationModule[ExemplarPrediction]):
+    """Base class of the trainers of models that match a reference by features.
+
+    The subclass's ``__init__`` sets these attributes before it calls that of this class. Its model has a
+    frozen trunk ``features`` and a network ``correspondence``, whose maps are matched.
+
+    Attributes:
+        objective: The losses.
+        extensions: Additions to the paper.
+        matching_lr: Learning rate of the correspondence network; None takes the color network's.
+        missing_weights: Names of frozen networks whose weights are not loaded.
+    """
+
+    model: Any
+    objective: ExemplarObjective
+    extensions: ExemplarExtensions
+    matching_lr: float | None
+    missing_weights: set[str]
+
+    def discriminator_input(self, lab: Tensor, painted: ExemplarPrediction) -> Tensor:
+        """Return the discriminator's input for pictures ``(B, 3, H, W)`` in Lab; by default the pictures."""
+        del painted
+        return lab
+
+    def generator_groups(self) -> list[dict[str, Any]]:
+        """Return the parameter groups of the color network, then those of the correspondence network."""
+        own_rate = {} if self.matching_lr is None else {"lr": self.matching_lr}
+        matching = [{**group, **own_rate} for group in parameter_groups(self.model.correspondence)]
+        return [*parameter_groups(self.model.network), *matching]
+
+    def on_fit_start(self) -> None:
+        """Refuse frozen networks with random weights.
+
+        Raises:
+            WeightsError: The weights of one are not loaded.
+        """
+        super().on_fit_start()
+        if self.missing_weights and not self.trained:
+            raise WeightsError(
+                f"{type(self).__name__} uses frozen networks with random weights: "
+                f"{', '.join(sorted(self.missing_weights))}; give --init_from FILE, or see the model's page."
+            )
+
+    def generator_loss(self, batch: Batch, painted: ExemplarPrediction) -> Tensor:
+        """Return the weighted sum of the losses."""
+        terms = exemplar_losses(self, rgb_to_lab(batch["rgb"]), painted)
+        self.log_losses(terms, len(batch["rgb"]))
+        return torch.stack(list(terms.values())).sum() + zero_of_all_parameters(self.model.correspondence)
+
+    def discriminator_loss(self, batch: Batch, painted: ExemplarPrediction) -> Tensor:
+        """Return the relativistic loss of the discriminator."""
+        fake, real = _scores(self, rgb_to_lab(batch["rgb"]), painted)
+        return relativistic_loss(real, fake)
+
+    def validation_settings(self) -> tuple[str, ...]:
+        """Return the settings: no reference, and one made from the picture itself."""
+        return ("automatic", "self")
+
+    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
+        """Make the reference of a setting."""
+        if setting == "automatic":
+            return Guidance()
+        return Guidance(exemplar=Exemplar(_made_reference(lab_to_rgb(lab), seeds)))
+
+
+def references_of(batch: Batch) -> tuple[ReferencePicture, Tensor]:
+    """Return the references of a batch, and ``(B,)`` 1 for those made from their own target.
+
+    If the data has no references, all are made: a large crop of the picture, half of them mirrored.
+    """
+    rgb = batch["rgb"]
+    given = batch.get("reference")
+    if given is None:
+        given = _made_reference(rgb, batch["seed"])
+        self_made = torch.ones(len(rgb), device=rgb.device)
+    else:
+        self_made = batch.get("self_made", torch.zeros(len(rgb), device=rgb.device)).float()
+    return ReferencePicture(given, rgb_to_lab(given)[:, 1:]), self_made
+
+
+def with_noise(luma: Tensor, seeds: Tensor, deviation: float) -> Tensor:
+    """Add normal noise from the seeds of the pictures to lightness ``(B, 1, H, W)``."""
+    if not deviation:
+        return luma
+    shape = luma.shape[1:]
+    noise = [torch.randn(shape, generator=each) for each in picture_generators(seeds, "noise")]
+    return luma + deviation * torch.stack(noise).to(luma)
+
+
+def zero_of_all_parameters(network: nn.Module) -> Tensor:
+    """Return a zero that depends on every parameter.
+
+    A batch without a common class gives the correspondence network no gradient, for which several processes
+    would wait.
+    """
+    return 0 * torch.stack([parameter.sum() for parameter in network.parameters()]).sum()
+
+
+def exemplar_losses(
+    trainer: ExemplarGANModule, lab: Tensor, painted: ExemplarPrediction
+) -> dict[str, Tensor]:
+    """Return the weighted losses of color and correspondence network by name, without those of weight 0.
+
+    Args:
+        trainer: The trainer with its settings, model and discriminator.
+        lab: ``(B, 3, H, W)`` truth.
+        painted: The colored batch.
+    """
+    weigh, ours = trainer.objective, trainer.extensions
+    ab, true = painted.ab, lab[:, 1:]
+    terms = {"l1": weigh.l1_weight * self_reference_l1(ab, true, painted.self_referenced)}
+    if ours.truth_weight:
+        terms["truth"] = ours.truth_weight * (ab - true).abs().mean()
+    if ours.warp_weight:
+        terms["warp"] = ours.warp_weight * warped_l1(painted, true)
+    if weigh.smooth_weight:
+        terms["smooth"] = weigh.smooth_weight * edge_aware_smoothness(ab, lab, alpha=weigh.smooth_alpha)
+    if weigh.adversarial_weight:
+        fake, real = _scores(trainer, lab, painted)
+        terms["adversarial"] = weigh.adversarial_weight * relativistic_loss(fake, real)
+    if weigh.perceptual_weight or weigh.contextual_weight:
+        terms |= _feature_losses(trainer, lab, painted)
+    return terms
+
+
+def _feature_losses(
+    trainer: ExemplarGANModule, lab: Tensor, painted: ExemplarPrediction
+) -> dict[str, Tensor]:
+    weigh, features = trainer.objective, trainer.model.features
+    terms = {}
+    colored = features.semantic(lab_to_rgb(torch.cat([lab[:, :1], painted.ab], dim=1)))
+    if weigh.perceptual_weight:
+        with torch.no_grad():
+            true = features.semantic(lab_to_rgb(lab))
+        similarity = painted.warped.similarity * (1.0 if weigh.semantic else 0.0)
+        terms["perceptual"] = weigh.perceptual_weight * unmatched_perceptual(
+            colored[-1], true[-1], similarity
+        )
+    if weigh.contextual_weight:
+        with torch.no_grad():
+            reference = features.semantic(painted.reference)
+        pairs = [*zip(colored, reference, strict=True)]
+        pairs[0] = (F.avg_pool2d(pairs[0][0], 2), F.avg_pool2d(pairs[0][1], 2))
+        each = [
+            weight * contextual_loss(x, y).mean() for weight, (x, y) in zip(_CONTEXTUAL, pairs, strict=True)
+        ]
+        terms["contextual"] = weigh.contextual_weight * torch.stack(each).sum()
+    return terms
+
+
+def warped_l1(painted: ExemplarPrediction, true: Tensor) -> Tensor:
+    """Return the L1 distance of warped colors from the truth (ours).
+
+    It is the mean over the matched positions of self-referenced pictures of all processes.
+
+    Args:
+        painted: The colored batch.
+        true: ``(B, 2, H, W)`` in CIE units.
+    """
+    counted = painted.warped.matched.float() * painted.self_referenced[:, None, None, None]
+    distance = (painted.warped.ab - F.avg_pool2d(true, 4)).abs()
+    places, processes = sum_over_processes(torch.stack([counted.sum(), counted.new_ones(())]))
+    # gradients are averaged over processes, so each divides by the mean number of positions
+    loss: Tensor = (distance * counted).sum() / (2 * places / processes).clamp(min=1e-6)
+    return loss
+
+
+def _scores(trainer: ExemplarGANModule, lab: Tensor, painted: ExemplarPrediction) -> tuple[Tensor, Tensor]:
+    """Return the discriminator's scores ``(B, 1)`` of painted and of true pictures."""
+    fake = torch.cat([lab[:, :1], painted.ab], dim=1)
+    both = [trainer.discriminator(trainer.discriminator_input(each, painted)) for each in (fake, lab)]
+    return both[0].score.float(), both[1].score.float()
+
+
+def _made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
+    return crop_flip_reference(rgb, picture_generators(seeds, "referen"))

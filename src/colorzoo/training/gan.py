@@ -1,0 +1,235 @@
+"""Base class of the trainers with a discriminator: manual optimization of two networks in turn.
+
+How this differs from other trainings:
+
+- ``trainer.global_step`` counts the steps of both optimizers: ``max_steps=1000`` are 500 batches, and
+  ``every_n_train_steps=10`` saves every 5 batches. Prefer epochs.
+- The Trainer's ``accumulate_grad_batches`` and ``gradient_clip_val`` raise an error under manual
+  optimization: use ``accumulate`` and ``clip`` of the model.
+- In several processes each half of a step leaves the other network's parameters unused; `setup` makes DDP
+  find them, so that ``strategy=ddp`` is enough.
+- ``16-mixed`` is refused, because clipping would use scaled gradients: use ``bf16-mixed``. Strategies with a
+  single optimizer (FSDP, DeepSpeed) are refused, too.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar, Unpack, cast
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import LRSchedulerCallable
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from colorzoo.data.dataset import Batch
+from colorzoo.errors import ColorzooError
+from colorzoo.model import ColoringModel
+from colorzoo.prediction import Prediction
+from colorzoo.training.module import ColorizationModule
+from colorzoo.training.optimization import (
+    DEFAULT_OPTIMIZER,
+    AdversarialOptimization,
+    Maker,
+    fused,
+    parameter_groups,
+    planned_steps,
+    schedule,
+)
+from colorzoo.training.stages import Start
+
+P = TypeVar("P", bound=Prediction)
+
+
+class GANColorizationModule(ColorizationModule, Generic[P]):
+    """Base class of the trainers with a generator (``self.model.network``) and a ``self.discriminator``.
+
+    A subclass defines `configure_discriminator`, `paint`, `generator_loss` and `discriminator_loss`.
+
+    Args:
+        model: See `ColorizationModule`.
+        stage: See `ColorizationModule`.
+        start: See `ColorizationModule`.
+        **optimization: See `AdversarialOptimization`.
+    """
+
+    discriminator: nn.Module
+
+    def __init__(
+        self,
+        model: ColoringModel,
+        *,
+        stage: str | None = None,
+        start: Start | str | None = None,
+        **optimization: Unpack[AdversarialOptimization],
+    ) -> None:
+        self.make_optimizer = Maker(optimization.get("optimizer") or DEFAULT_OPTIMIZER)
+        critic_optimizer = optimization.get("discriminator_optimizer")
+        self.make_discriminator_optimizer = Maker(critic_optimizer or self.make_optimizer)
+        scheduler = optimization.get("lr_scheduler")
+        self.make_scheduler = scheduler and Maker(scheduler)
+        critic_scheduler = optimization.get("discriminator_lr_scheduler") or scheduler
+        self.make_discriminator_scheduler = critic_scheduler and Maker(critic_scheduler)
+        self.accumulate = optimization.get("accumulate", 1)
+        self.clip = optimization.get("clip", 0.0)
+        super().__init__(model, stage=stage, start=start)
+        self.automatic_optimization = False
+        self.configure_discriminator()
+
+    def configure_discriminator(self) -> None:
+        """Build ``self.discriminator``; called last."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must build self.discriminator in configure_discriminator"
+        )
+
+    def paint(self, batch: Batch) -> P:
+        """Color a training batch, with gradients."""
+        raise NotImplementedError(f"{type(self).__name__} must define paint(batch)")
+
+    def generator_loss(self, batch: Batch, painted: P) -> Tensor:
+        """Return the loss of the generator; the discriminator's parameters get no gradient from it."""
+        raise NotImplementedError(f"{type(self).__name__} must define generator_loss(batch, painted)")
+
+    def discriminator_loss(self, batch: Batch, painted: P) -> Tensor:
+        """Return the loss of the discriminator; ``painted`` has no gradient history."""
+        raise NotImplementedError(f"{type(self).__name__} must define discriminator_loss(batch, painted)")
+
+    def repaint(self, batch: Batch, painted: P) -> P:
+        """Return the pictures for the discriminator; by default those that the generator just painted."""
+        del batch
+        return painted.detach()
+
+    def is_adversarial(self) -> bool:
+        """Return whether the discriminator is used and trained; False skips its half of the step."""
+        return True
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Train the generator, then the discriminator on the same batch."""
+        steps = self.ends_group(batch_idx)
+        generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
+        with generator.toggle_model(sync_grad=steps):
+            painted = self.paint(batch)
+            loss = self.generator_loss(batch, painted)
+            self._descend(generator, loss, steps=steps)
+        critic_loss = loss.new_zeros(())
+        if self.is_adversarial():
+            with discriminator.toggle_model(sync_grad=steps):
+                critic_loss = self.discriminator_loss(batch, self.repaint(batch, painted))
+                self._descend(discriminator, critic_loss, steps=steps)
+        if steps:
+            self._step_schedules()
+        losses = {"generator": loss.detach(), "discriminator": critic_loss.detach()}
+        self.log_losses(losses, len(batch["rgb"]))
+        return {"loss": losses["generator"], "discriminator": losses["discriminator"]}
+
+    def setup(self, stage: str) -> None:
+        """Begin training: configure the Trainer for two networks that are trained in turn.
+
+        Raises:
+            ColorzooError: Its precision or strategy does not allow that.
+            WeightsError: See `ColorizationModule.setup`.
+        """
+        super().setup(stage)
+        if stage == "fit" and self._trainer is not None:
+            prepare_turns(self.trainer)
+
+    def generator_groups(self) -> list[dict[str, Any]]:
+        """Return the parameter groups of the generator's optimizer; by default those of the network."""
+        return parameter_groups(self.model.network)
+
+    def configure_optimizers(self) -> Any:
+        """Return the optimizers of generator and discriminator, and their schedules."""
+        optimizers = [
+            fused(self.make_optimizer(self.generator_groups()), self.trainer),
+            fused(self.make_discriminator_optimizer(parameter_groups(self.discriminator)), self.trainer),
+        ]
+        makers = (self.make_scheduler, self.make_discriminator_scheduler)
+        schedulers = [self._schedule(make, each) for make, each in zip(makers, optimizers, strict=True)]
+        return optimizers, [each for each in schedulers if each is not None]
+
+    def steps_taken(self, global_step: int) -> int:
+        """Return the steps of each optimizer; the trainer counts both."""
+        return global_step // self._stepping()
+
+    def progress(self) -> float:
+        """Return the share of the training's steps that were taken, from 0 to 1.
+
+        Raises:
+            ColorzooError: The training is limited neither in steps nor in epochs.
+        """
+        steps = planned_steps(self.trainer, accumulate=self.accumulate, optimizers=self._stepping())
+        return min(1.0, self.steps_taken(self.trainer.global_step) / max(1, steps))
+
+    def _schedule(self, make: LRSchedulerCallable | None, optimizer: Optimizer) -> LRScheduler | None:
+        return schedule(
+            make, optimizer, self.trainer, accumulate=self.accumulate, optimizers=self._stepping()
+        )
+
+    def _stepping(self) -> int:
+        """Return the number of optimizers that step for each batch."""
+        return 2 if self.is_adversarial() else 1
+
+    def _step_schedules(self) -> None:
+        """Step the schedules, which Lightning does not do under manual optimization."""
+        found = self.lr_schedulers()
+        schedulers: list[Any] = found if isinstance(found, list) else [found] if found is not None else []
+        for scheduler in schedulers:
+            if self.is_adversarial() or scheduler.optimizer is self._generator_optimizer():
+                scheduler.step()
+
+    def _generator_optimizer(self) -> Optimizer:
+        return cast(list[LightningOptimizer], self.optimizers())[0].optimizer
+
+    def ends_group(self, batch_idx: int) -> bool:
+        """Return whether the optimizers step after this batch."""
+        return (batch_idx + 1) % self.accumulate == 0 or self.trainer.is_last_batch
+
+    def _descend(self, optimizer: LightningOptimizer, loss: Tensor, *, steps: bool) -> None:
+        self.manual_backward(loss / self.accumulate)
+        if not steps:
+            return
+        if self.clip:
+            self.clip_gradients(
+                cast(Any, optimizer), gradient_clip_val=self.clip, gradient_clip_algorithm="norm"
+            )
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        """Load the authors' checkpoint, with their discriminator if it holds one.
+
+        Raises:
+            WeightsError: Keys or shapes do not fit.
+        """
+        super().load_published_state_dict(state_dict)
+        self.load_other_weights(self.model.convert_published(state_dict), name="the published checkpoint")
+
+
+def prepare_turns(trainer: Trainer) -> None:
+    """Configure a Trainer for two networks that are trained in turn by their own optimizers.
+
+    Each turn leaves the parameters of the other network unused, and DDP fails in the second step unless it
+    looks for them. A setting of the user is kept.
+
+    Args:
+        trainer: The trainer, before it fits.
+
+    Raises:
+        ColorzooError: Its precision or strategy cannot train them.
+    """
+    if trainer.precision == "16-mixed":
+        raise ColorzooError(
+            "precision 16-mixed does not fit a model with a discriminator: clipping would use scaled "
+            "gradients; use --trainer.precision bf16-mixed, or 32-true."
+        )
+    strategy = trainer.strategy
+    if isinstance(strategy, DDPStrategy):
+        # Lightning has no public way: it wraps the model after this hook, with these arguments.
+        strategy._ddp_kwargs.setdefault("find_unused_parameters", True)
+    elif not isinstance(strategy, SingleDeviceStrategy):
+        raise ColorzooError(
+            f"strategy {type(strategy).__name__} takes one optimizer, and a model with a discriminator "
+            "has two; use --trainer.strategy ddp."
+        )

@@ -1,0 +1,197 @@
+"""Loggers of a training: its folder, pictures and settings for any logger, and Weights & Biases offline."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import socket
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from netrc import NetrcParseError, netrc
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import numpy as np
+from lightning.fabric.loggers.logger import rank_zero_experiment
+from lightning.pytorch import Trainer, loggers
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+from PIL import Image
+
+RUNS, RECORD, TABLE = "runs", "run.json", "metrics.csv"
+"""Folder of all runs, and two files of each."""
+
+_SERVER = "https://api.wandb.ai"
+_PATIENCE = 5.0  # seconds
+_warned: set[str] = set()
+
+
+def run_folder(trainer: Trainer) -> Path:
+    """Return the folder of the run: that of the first logger, or the default one.
+
+    All processes must call this together: the folder's name is broadcast.
+    """
+    return Path(trainer.log_dir or trainer.default_root_dir)
+
+
+def log_picture(loggers: Sequence[Logger], tag: str, picture: Image.Image, step: int) -> None:
+    """Log a picture to wandb-like and TensorBoard-like loggers; others, such as CSV, are skipped.
+
+    Args:
+        loggers: The loggers of the trainer.
+        tag: Name under which the picture appears.
+        picture: The picture.
+        step: Number of the optimizer step.
+    """
+    for logger in loggers:
+        try:
+            _send(logger, tag, picture, step)
+        except Exception as error:  # a full disk, a lost connection: a logger must not end a run
+            _warn_once(type(logger).__name__, error)
+
+
+def log_settings(loggers: Sequence[Logger], settings: Mapping[str, Any]) -> None:
+    """Log settings of a run to all loggers, beside the arguments of model and data.
+
+    Args:
+        loggers: The loggers of the trainer.
+        settings: Plain values by name.
+    """
+    for logger in loggers:
+        try:
+            logger.log_hyperparams(dict(settings))
+        except Exception as error:  # as above
+            _warn_once(type(logger).__name__, error)
+
+
+def _send(logger: Any, tag: str, picture: Image.Image, step: int) -> None:
+    if hasattr(logger, "log_image"):
+        logger.log_image(tag, [picture], step=step)
+    elif hasattr(logger.experiment, "add_image"):
+        logger.experiment.add_image(tag, np.asarray(picture), step, dataformats="HWC")
+
+
+def _warn_once(name: str, error: Exception) -> None:
+    if name not in _warned:
+        _warned.add(name)
+        warnings.warn(
+            f"{name} failed ({type(error).__name__}: {error}); training continues without it", stacklevel=2
+        )
+
+
+class CSVLogger(loggers.CSVLogger):
+    """Lightning's table of numbers, ``metrics.csv``, which a resumed run in the same folder continues.
+
+    Lightning's own deletes the rows of the earlier run.
+    """
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> ExperimentWriter:
+        """The writer of the table."""
+        if self._experiment is None:
+            self._experiment = _ContinuedTable(self.log_dir)
+        return cast(ExperimentWriter, self._experiment)
+
+
+class _ContinuedTable(ExperimentWriter):
+    """Writer that keeps the rows of an earlier run up to the step at which this one begins."""
+
+    def __init__(self, log_dir: str) -> None:
+        path = Path(log_dir) / TABLE
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        with warnings.catch_warnings(action="ignore"):  # of the deletion
+            super().__init__(log_dir)
+        self._earlier: list[dict[str, Any]] = list(csv.DictReader(lines))
+        self._keep(self._earlier)
+
+    def log_metrics(self, metrics_dict: dict[str, float], step: int | None = None) -> None:
+        """Add a row; before the first one, drop the rows of steps that are taken again."""
+        if self._earlier and step is not None:
+            kept = [row for row in self._earlier if int(row["step"]) < step]
+            if len(kept) < len(self._earlier):
+                Path(self.metrics_file_path).unlink()
+                self._keep(kept)
+        self._earlier = []
+        super().log_metrics(metrics_dict, step)
+
+    def _keep(self, rows: list[dict[str, Any]]) -> None:
+        self.metrics = list(rows)
+        self.metrics_keys = []
+        self.save()
+
+
+def earlier_run(checkpoint: Path, root: Path) -> Path | None:
+    """Return the folder of the run that wrote a checkpoint, if a run below ``root`` did.
+
+    Args:
+        checkpoint: Path of the checkpoint.
+        root: Folder of the new run.
+    """
+    folder = checkpoint.resolve().parent.parent
+    return folder if folder.parent == (root / RUNS).resolve() and (folder / RECORD).is_file() else None
+
+
+def continue_logger(config: Any, run: Path) -> None:
+    """Let a logger of a configuration continue an earlier run.
+
+    Args:
+        config: ``class_path`` and ``init_args`` of the logger; changed in place.
+        run: Folder of the earlier run.
+    """
+    name = config["class_path"].rpartition(".")[2]
+    arguments = config["init_args"]
+    if name == "CSVLogger" and arguments.get("version") is None:
+        config["class_path"] = f"{__name__}.CSVLogger"
+        arguments["version"] = run.name
+    elif name == "TensorBoardLogger" and arguments.get("version") is None:
+        arguments["version"] = run.name
+    elif name == "WandbLogger" and not arguments.get("id"):
+        arguments["id"] = json.loads((run / RECORD).read_text(encoding="utf-8")).get("wandb")
+        arguments["resume"] = "allow"
+
+
+class WandbLogger(loggers.WandbLogger):
+    """Lightning's logger for Weights & Biases, offline if its server cannot be reached.
+
+    Otherwise a server that is down, or a node without a network, would end the training before its first
+    step. ``wandb sync`` uploads an offline run later. The variable ``WANDB_MODE`` has precedence.
+
+    Args:
+        offline: Do not try to reach the server.
+        **kwargs: Arguments of Lightning's logger and of `wandb.init`.
+    """
+
+    def __init__(self, *, offline: bool = False, **kwargs: Any) -> None:
+        if not offline and "WANDB_MODE" not in os.environ and (reason := offline_reason()):
+            hint = "upload the run later with `wandb sync`"
+            print(f"colorzoo: wandb runs offline: {reason}; {hint}", file=sys.stderr)
+            offline = True
+        super().__init__(offline=offline, **kwargs)
+
+
+def offline_reason() -> str | None:
+    """Return why the server of Weights & Biases cannot be used, or None if it can.
+
+    The server is that of ``WANDB_BASE_URL``; the account that of ``WANDB_API_KEY`` or ``~/.netrc``.
+    """
+    address = urlsplit(os.environ.get("WANDB_BASE_URL", _SERVER))
+    host, port = address.hostname or "", address.port or (80 if address.scheme == "http" else 443)
+    if not (os.environ.get("WANDB_API_KEY") or _is_known(host)):
+        return "no account on this machine (`wandb login`, or WANDB_API_KEY)"
+    try:
+        socket.create_connection((host, port), timeout=_PATIENCE).close()
+    except OSError as error:
+        return f"{host}:{port} does not answer ({error.strerror or error})"
+    return None
+
+
+def _is_known(host: str) -> bool:
+    """Return whether the user's ``.netrc`` has a key for a host."""
+    try:
+        return netrc().authenticators(host) is not None
+    except (OSError, NetrcParseError):
+        return False

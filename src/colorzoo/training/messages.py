@@ -1,0 +1,164 @@
+"""Messages of training: one-line errors of the command line, and a filter of Lightning's routine messages."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import re
+import warnings
+from collections.abc import Iterable
+
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.registry import task_paths
+from colorzoo.settings import argument_types, setting_groups
+
+_NOISE = re.compile(
+    r"^(Does not validate against any of the Union subtypes|Subtypes:.*|Errors:|Given value.*"
+    r"|Problem with given class_path .*|Expected a <class 'NoneType'>|Expected a path but .*|)$"
+)
+_GIVEN = re.compile(r"Given value: (?!NestedArg)(.+?)(?:\. Got value:.*)?$", re.MULTILINE)
+_CHOICES = re.compile(r"Expected a typing\.Literal\[(.*?)\]$", re.MULTILINE)
+_NUMBERS = {"float": "a number", "int": "a whole number", "bool": "true or false"}
+_UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
+_MISSING = re.compile(r"arguments are required: ([^\n]+)")
+_CLASS = re.compile(r"given class_path '(?:[\w.]+\.)?(\w+)'")
+_UNKNOWN_OPTION = re.compile(
+    r"Option '([\w.]+)' is not accepted|Key '([\w.]+)' is not expected|nrecognized arguments: --([\w.]+)"
+    r"|Group '\w+' does not accept option '([\w.]+)'"
+)
+
+_INFORMATION = (
+    "litlogger",
+    "litmodels",
+    "TPU available",
+    "`weights_only` was not set",
+    "Loading `train_dataloader`",
+    "Found current_model_state",
+    "Restoring states from the checkpoint",
+    "Restored all states",
+    "Using bfloat16 Automatic Mixed Precision",
+    "You are using the plain ModelCheckpoint",
+    "Seed set to",
+)
+_WARNINGS = (
+    r".*isinstance\(treespec, LeafSpec\)",
+    r".*does not have many workers",
+    r".*is smaller than the logging interval",
+    r".*ended before the epoch ended and your dataloader is",  # ours resumes exactly
+    r".*Using `DistributedSampler` with the dataloaders",  # ours repeats no sample
+    r".*Checkpoint directory .* exists and is not empty",
+    r".*is not supported by the model summary",
+    r".*module\(s\) in eval mode at the start of training",
+    r"[\s\S]*was deprecated in v4\.\d+\.0 and will be removed in v5",  # jsonargparse, of Lightning
+    r".*callbacks used to create the checkpoint need to be provided",  # see ResumeGuard
+    r".*WeightAveraging callback with a model that overrides the configure_model",  # refused when sharded
+    r".*WeightAveraging callback, but loading a checkpoint outside",
+)
+
+
+def explain(message: str) -> ColorzooError:
+    """Return the error for a message of the parser."""
+    where = ".".join(re.findall(r'Parser key "([\w.]+)"', message))
+    return ColorzooError(f"{_summary(message, where)}; `colorzoo fit --help` lists all options.")
+
+
+def explain_load(message: str) -> WeightsError:
+    """Return the error for a checkpoint that does not fit the configured model."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    shown = " ".join(lines[1:3])[:240]
+    return WeightsError(
+        f"the checkpoint does not fit the model of the configuration ({shown}); use the configuration it was "
+        "trained with (config.yaml in its run's folder)."
+    )
+
+
+def _summary(message: str, where: str) -> str:
+    """Summarize the problem with the option ``where``."""
+    if found := _GIVEN.search(message):
+        if choices := _choices(message):
+            return f"--{where}: {found[1]!r} is not one of {', '.join(choices)}{_suggest(found[1], choices)}"
+        for name, wanted in _NUMBERS.items():
+            if f"Expected a <class '{name}'>" in message:
+                return f"--{where}: must be {wanted}, not {found[1]!r}"
+    if found := _UNKNOWN_CLASS.search(message):
+        return f"--{where}: unknown class {found[1]!r}{_suggest(found[1], _class_names())}"
+    if found := _MISSING.search(message):
+        names = [re.sub(r"^(fit|validate|test|predict)\.", "", name) for name in found[1].split(", ")]
+        return "missing " + ", ".join("--" + ".".join(filter(None, (where, name))) for name in names)
+    if found := _UNKNOWN_OPTION.search(message):
+        name = next(filter(None, found.groups()))
+        full = ".".join(filter(None, (where, name)))
+        return f"unknown option --{full}{_suggest_argument(name.rpartition('.')[2], message)}"
+    return (f"--{where}: " if where else "") + _innermost(message)
+
+
+def _innermost(message: str) -> str:
+    """Return the first line that is neither a heading nor an alternative."""
+    text = re.sub(r'Parser key "[\w.]+":', "", message)
+    lines = [" ".join(line.strip(" -").split()) for line in text.splitlines()]
+    relevant = [line for line in lines if not _NOISE.match(line)]
+    return relevant[0][:300].rstrip(".") if relevant else "the value does not fit"
+
+
+def _choices(message: str) -> list[str]:
+    """Return the values that a setting with a fixed choice takes."""
+    listed = ", ".join(_CHOICES.findall(message))
+    return list(dict.fromkeys(word.strip(" '\"") for word in listed.split(",") if word.strip()))
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(set(known)), n=3, cutoff=0.6)
+    return f" (did you mean {' or '.join(near)}?)" if near else ""
+
+
+def _class_names() -> list[str]:
+    return [*task_paths(), *(cls.__name__ for cls in _known_classes())]
+
+
+def _suggest_argument(name: str, message: str) -> str:
+    """Suggest arguments similar to ``name``, of the class in the message or of all classes."""
+    given = _CLASS.search(message)
+    classes = [cls for cls in _known_classes() if given is not None and cls.__name__ == given[1]]
+    known = _argument_names(classes or _known_classes())
+    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
+    shown = [full for each in near for full in sorted(known[each])][:3]
+    return f" (did you mean {' or '.join(shown)}?)" if shown else ""
+
+
+def _argument_names(classes: Iterable[type]) -> dict[str, set[str]]:
+    """Return the full names of the arguments of classes, ``group.name`` for those in a group, by name."""
+    found: dict[str, set[str]] = {}
+    for cls in classes:
+        for name in argument_types(cls):
+            found.setdefault(name, set()).add(name)
+        for group, kind in setting_groups(cls).items():
+            for name in argument_types(kind):
+                found.setdefault(name, set()).add(f"{group}.{name}")
+    return found
+
+
+def _known_classes() -> list[type]:
+    from lightning.pytorch import LightningDataModule, Trainer
+
+    from colorzoo.training.module import ColorizationModule
+
+    return [Trainer, *_below(ColorizationModule), *_below(LightningDataModule)]
+
+
+def _below(base: type) -> list[type]:
+    children: list[type] = base.__subclasses__()
+    return [*children, *(grandchild for child in children for grandchild in _below(child))]
+
+
+def filter_messages() -> None:
+    """Hide Lightning's routine messages for the rest of the process."""
+    for pattern in _WARNINGS:
+        warnings.filterwarnings("ignore", pattern)
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
+        logging.getLogger(name).addFilter(_is_relevant)
+    logging.getLogger("lightning.fabric.utilities.rank_zero").addFilter(_is_relevant)
+
+
+def _is_relevant(record: logging.LogRecord) -> bool:
+    text = record.getMessage()
+    return not any(phrase in text for phrase in _INFORMATION)

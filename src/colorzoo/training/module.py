@@ -1,0 +1,517 @@
+"""Base classes of the trainers of all papers.
+
+A paper's trainer subclasses `SingleOptimizerModule` or `GANColorizationModule`, builds its `ColoringModel`,
+fills the ``configure_*`` hooks and writes its ``training_step``. Validation, stages and provenance are here.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn, Self, Unpack, cast
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.callbacks import WeightAveraging
+from torch import Tensor, nn
+
+from colorzoo.card import GuidanceKind, InputKind, OutputKind
+from colorzoo.color import rgb_to_lab
+from colorzoo.data.dataset import Batch, sketches_of
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.guidance import Guidance
+from colorzoo.model import HELD, ColoringModel
+from colorzoo.prediction import Prediction, shown_colors
+from colorzoo.settings import check_arguments, complete_arguments, current_arguments
+from colorzoo.training.optimization import (
+    DEFAULT_OPTIMIZER,
+    Maker,
+    Optimization,
+    fused,
+    parameter_groups,
+    schedule,
+)
+from colorzoo.training.stages import (
+    EVERYTHING,
+    Stage,
+    Start,
+    freeze,
+    hold_frozen,
+    trained_source,
+    untrained_parts,
+)
+from colorzoo.training.validation import MeasuredStage, StageMetrics, picture_inputs
+from colorzoo.weights import apply_weights
+from colorzoo.weights.provenance import Provenance
+
+
+class ColorizationModule(LightningModule):
+    """Base class of all trainers: holds a `ColoringModel` and adds losses, optimizers, stages and validation.
+
+    A subclass's ``__init__`` takes groups of settings (`colorzoo.settings`), keeps those of the training as
+    attributes, and passes the model to ``super().__init__``, which records the arguments and runs the hooks.
+
+    Attributes:
+        model: The model that is trained.
+        stages: The stages of training by name; empty for a paper that trains everything at once.
+        stage: The current stage.
+        validation_metrics: Names of the metrics of validation; may be changed on a class or an instance.
+        test_metrics: Names of the metrics of ``test``.
+        allow_untrained: Whether ``test`` and ``predict`` may run with random weights, and ``fit`` with random
+            parts that it leaves frozen.
+    """
+
+    stages: ClassVar[Mapping[str, Stage]] = {}
+    validation_metrics: tuple[str, ...] = ("psnr",)
+    test_metrics: tuple[str, ...] = ("psnr", "ssim", "colorfulness")
+
+    allow_untrained: bool
+
+    def __init__(
+        self, model: ColoringModel, *, stage: str | None = None, start: Start | str | None = None
+    ) -> None:
+        """Build the trainer.
+
+        Args:
+            model: The model to train.
+            stage: One of `stages`; None if there are none.
+            start: The trained model that training starts from; see `take_from`.
+
+        Raises:
+            ColorzooError: There is no such stage, or a number is out of its range.
+        """
+        super().__init__()
+        if stage is not None and stage not in self.stages:
+            known = ", ".join(map(repr, self.stages)) or "none"
+            raise ColorzooError(f"{type(self).__name__} has no stage {stage!r}; it has {known}.")
+        self.save_hyperparameters(ignore="model")
+        self._keep_plain_hparams()
+        check_arguments(type(self), self.hparams)
+        self.model = model
+        self.stage = stage
+        self.start = Start.of(start)
+        self.allow_untrained = False
+        self.provenance = Provenance(model=type(self).__name__, stage=stage)
+        self.stage_metrics = nn.ModuleDict()
+        self.configure_losses()
+        freeze(self, EVERYTHING if stage is None else self.stages[stage])
+        hooked: Any = self  # torch does not type this method in all its releases
+        hooked.register_load_state_dict_pre_hook(_rename_old_keys)
+
+    @property
+    def hparams(self) -> Any:
+        """The arguments of ``__init__`` by name, as plain mappings, lists, numbers and text."""
+        return super().hparams
+
+    @property
+    def accepts(self) -> frozenset[GuidanceKind]:
+        """Kinds of guidance that the model uses."""
+        return self.model.accepts
+
+    @property
+    def input_kind(self) -> InputKind:
+        """Input of the model: lightness or a sketch."""
+        return self.model.input_kind
+
+    @property
+    def output_kind(self) -> OutputKind:
+        """Output of the model: ab or RGB."""
+        return self.model.output_kind
+
+    @property
+    def working_size(self) -> int:
+        """Shorter side in pixels at which the model sees a picture unless the user names one."""
+        return self.model.working_size
+
+    @property
+    def trained(self) -> bool:
+        """True if the weights of the model were trained or loaded."""
+        return self.model.trained
+
+    @trained.setter
+    def trained(self, value: bool) -> None:
+        self.model.trained = value
+
+    @property
+    def provenance(self) -> Provenance:
+        """Provenance of the weights of the model."""
+        return self.model.provenance
+
+    @provenance.setter
+    def provenance(self, value: Provenance) -> None:
+        self.model.provenance = value
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+        """Color a batch; see `ColoringModel.forward`."""
+        prediction: Prediction = self.model(luma, guidance)
+        return prediction
+
+    def configure_losses(self) -> None:
+        """Build what the losses need; nothing by default."""
+
+    def load_weights(self, state_dict: Mapping[str, Tensor], *, name: str, published: bool = False) -> None:
+        """Load weights into the model, and from a checkpoint also the discriminator.
+
+        Args:
+            state_dict: Tensors by name.
+            name: How a message calls these weights.
+            published: The names are the authors'.
+
+        Raises:
+            WeightsError: Keys are missing, unexpected or of another shape.
+        """
+        self.model.load_weights(state_dict, name=name, published=published)
+        if not published:
+            self.load_other_weights(state_dict, name=name)
+
+    def load_other_weights(self, state_dict: Mapping[str, Tensor], *, name: str) -> None:
+        """Load the weights of a state dict that belong to the trainer, such as those of a discriminator.
+
+        Args:
+            state_dict: Tensors by name; networks that it does not hold keep theirs.
+            name: How a message calls these weights.
+
+        Raises:
+            WeightsError: Keys are missing, unexpected or of another shape.
+        """
+        parts = self._modules.keys() - {"model"}
+        others = {key: value for key, value in state_dict.items() if key.partition(".")[0] in parts}
+        if others:
+            held = {key: value for key, value in self.state_dict().items() if key.startswith(HELD)}
+            apply_weights(self, {**held, **others}, name=name, published=False)
+
+    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        """Load the authors' checkpoint; see `ColoringModel.load_published_state_dict`."""
+        self.model.load_published_state_dict(state_dict)
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
+        """Rebuild a trainer from a checkpoint, also from one of an earlier version.
+
+        Args:
+            checkpoint_path: See `LightningModule.load_from_checkpoint`.
+            *args: See there.
+            **kwargs: See there.
+        """
+        if isinstance(checkpoint_path, str | Path) and Path(checkpoint_path).is_file():
+            content = torch.load(checkpoint_path, map_location="cpu", weights_only=True, mmap=True)
+            recorded = content.get("hyper_parameters", {})
+            changed = {k: v for k, v in current_arguments(recorded).items() if v != recorded[k]}
+            kwargs = {**changed, **kwargs}
+        return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all layers except those that the stage leaves frozen."""
+        super().train(mode)
+        hold_frozen(self)
+        return self
+
+    def configure_model(self) -> None:
+        """Shard the weights over all processes, under Lightning's ``ModelParallelStrategy`` (FSDP).
+
+        Raises:
+            ColorzooError: The model has scalar weights, or the run averages weights.
+        """
+        if self.device_mesh is None:
+            return
+        from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+
+        if any(isinstance(callback, WeightAveraging) for callback in cast(Any, self.trainer).callbacks):
+            raise ColorzooError("sharded weights are not averaged; remove EMAWeightAveraging, or use DDP.")
+        if scalars := [name for name, weight in self.named_parameters() if not weight.ndim]:
+            raise ColorzooError(f"scalar weights ({', '.join(scalars)}) cannot be sharded; use DDP.")
+        fully_shard(self.to(memory_format=torch.contiguous_format))  # it takes no other weights
+        register_fsdp_forward_method(self, "training_step")  # it calls parts of the model, not the whole one
+
+    def setup(self, stage: str) -> None:
+        """Begin training: copy the weights of the starting model, unless weights were loaded already.
+
+        Raises:
+            WeightsError: The starting model, or one whose layers this one uses, has no trained weights.
+        """
+        if stage != "fit":
+            return
+        untrained = list(untrained_parts(self.model))
+        if untrained and not self.allow_untrained:
+            raise WeightsError(
+                f"{type(self).__name__} uses a model with random weights: {', '.join(untrained)}; get its "
+                "weights first (`colorzoo weights list`), name another one, or set --allow_untrained true."
+            )
+        if self.provenance.steps:  # of weights that `create_model` loaded: this training starts from them
+            earlier = self.provenance
+            self.provenance = Provenance(model=type(self).__name__, stage=self.stage)
+            self.note_start({"model": earlier.model}, earlier)
+            self.continue_from(earlier.stage)
+        if self.start is not None and not self.trained:
+            source = trained_source(self.start)
+            self.take_from(source)
+            self.note_start({"model": self.start.model, "weights": self.start.weights}, source.provenance)
+
+    def take_from(self, source: ColorizationModule) -> None:
+        """Copy the weights that this model shares with the one that its training starts from.
+
+        Raises:
+            ColorzooError: It shares nothing, or has other shapes.
+        """
+        raise ColorzooError(
+            f"{type(self).__name__} cannot start from another model ({type(source).__name__})."
+        )
+
+    def continue_from(self, stage: str | None) -> None:
+        """Begin this stage with weights that were loaded from the end of another one; nothing by default.
+
+        Args:
+            stage: The stage that the loaded weights were trained in, or None if their file does not record
+                it.
+        """
+        del stage
+
+    def note_start(self, start: Mapping[str, Any], earlier: Provenance) -> None:
+        """Record the weights that training starts from."""
+        self.provenance = replace(self.provenance, start={**start, "provenance": earlier.to_dict()})
+
+    def on_fit_start(self) -> None:
+        """Switch a model of `create_model` from evaluation to training, which the Trainer does not do."""
+        if self.training:
+            hold_frozen(self)  # and leave other layers in the mode that the caller set
+        else:
+            self.train()
+        self.measuring("val")  # a metric whose weights are missing ends the run now, not after an epoch
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Count the pictures of training, before a callback can save the end of this step."""
+        del batch_idx
+        seen = len(batch["rgb"]) * self.trainer.world_size
+        self.provenance = replace(self.provenance, pictures=self.provenance.pictures + seen)
+
+    def log_losses(self, losses: Mapping[str, Tensor], pictures: int) -> None:
+        """Log the losses of a step as ``train/NAME``, averaged over all processes.
+
+        Args:
+            losses: Scalars by name.
+            pictures: Pictures in the batch.
+        """
+        named = {f"train/{name}": value.detach() for name, value in losses.items()}
+        self.log_dict(named, batch_size=pictures, sync_dist=True)
+
+    def validation_settings(self) -> tuple[str, ...]:
+        """Return the names of the settings in which validation and test color each picture."""
+        return ("automatic",)
+
+    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
+        """Return the guidance of one setting.
+
+        Args:
+            setting: One of `validation_settings`.
+            lab: ``(B, 3, H, W)`` truth.
+            seeds: ``(B,)``; a picture gets the same hints in every epoch.
+        """
+        del setting, lab, seeds
+        return Guidance()
+
+    def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterable[tuple[str, Guidance]]:
+        """Return each setting with its guidance, in the order of `validation_settings`.
+
+        Args:
+            batch: The batch; it holds the sketches of models that read sketches.
+            lab: ``(B, 3, H, W)`` truth.
+        """
+        for setting in self.validation_settings():
+            yield setting, self.validation_guidance(setting, lab, batch["seed"])
+
+    def measuring(self, stage: MeasuredStage) -> StageMetrics:
+        """Return the metrics of a stage, rebuilt if their names have changed.
+
+        Raises:
+            DataError: There is no such metric, or batches do not hold what it needs.
+            WeightsError: The weights of a metric's network are missing.
+        """
+        names = tuple(self.validation_metrics if stage == "val" else self.test_metrics)
+        if stage not in self.stage_metrics or self._metrics_of(stage).names != names:
+            with torch.inference_mode(False):  # networks of inference tensors could not change their device
+                built = StageMetrics(stage, self.validation_settings(), names)
+            self.stage_metrics[stage] = built.to(self.device)
+        return self._metrics_of(stage)
+
+    def on_validation_start(self) -> None:
+        """Gather sharded weights once: processes may have different numbers of batches."""
+        self._gather_weights()
+
+    def on_validation_end(self) -> None:
+        """Shard the weights again."""
+        if self.device_mesh is not None:
+            cast(Any, self).reshard()
+
+    def on_validation_epoch_start(self) -> None:
+        """Reset the metrics."""
+        self.measuring("val").reset()
+
+    def on_test_epoch_start(self) -> None:
+        """Reset the metrics."""
+        self.measuring("test").reset()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Color the batch in every setting and measure it by `validation_metrics`."""
+        del batch_idx
+        self._measure("val", batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Color the batch in every setting and measure it by `test_metrics`."""
+        del batch_idx
+        self._measure("test", batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics as ``val/METRIC_SETTING``."""
+        self._log_measured("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the metrics as ``test/METRIC_SETTING``."""
+        self._log_measured("test")
+
+    def _metrics_of(self, stage: MeasuredStage) -> StageMetrics:
+        return cast(StageMetrics, self.stage_metrics[stage])
+
+    def _measure(self, stage: MeasuredStage, batch: Batch) -> None:
+        metrics = self.measuring(stage)
+        lab = rgb_to_lab(batch["rgb"])
+        if self.input_kind == "sketch":
+            batch = {**batch, "sketch": sketches_of(batch)}  # drawn once for all settings
+        seen = batch["sketch"] if self.input_kind == "sketch" else lab[:, :1]
+        for setting, guidance in self.validation_guidances(batch, lab):
+            colors = shown_colors(self(seen, guidance), seen)
+            metrics.update(setting, picture_inputs(batch, lab, colors, guidance, metrics.wanted()))
+
+    def _log_measured(self, stage: MeasuredStage) -> None:
+        metrics = self.measuring(stage)
+        # all processes have the same values already; without sync_dist Lightning warns
+        self.log_dict(metrics.compute(), sync_dist=True)
+        metrics.reset()
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the batch colored without guidance: ``(B, 3, H, W)`` in [0, 1]."""
+        del batch_idx
+        seen = sketches_of(batch) if self.input_kind == "sketch" else rgb_to_lab(batch["rgb"])[:, :1]
+        return cast(Prediction, self(seen, Guidance())).to_rgb(seen)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Record in the checkpoint whether and how these weights were trained."""
+        checkpoint["trained"] = self.trained or checkpoint.get("global_step", 0) > 0
+        steps = self.steps_taken(int(checkpoint.get("global_step", 0)))
+        checkpoint["provenance"] = replace(self.provenance, steps=steps).to_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore whether and how the weights were trained; without a record they count as trained."""
+        self.trained = bool(checkpoint.get("trained", True))
+        if stored := checkpoint.get("provenance"):
+            self.provenance = Provenance.of(stored)
+
+    def steps_taken(self, global_step: int) -> int:
+        """Return the steps of each optimizer from the trainer's count, which is their sum."""
+        return global_step
+
+    def on_train_end(self) -> None:
+        """Mark the weights as trained."""
+        self.trained = self.trained or self.trainer.global_step > 0
+
+    def on_test_start(self) -> None:
+        """Refuse random weights; gather sharded ones.
+
+        Raises:
+            WeightsError: Nothing was loaded or trained, and `allow_untrained` is false.
+        """
+        self._require_trained()
+        self._gather_weights()
+
+    def on_predict_start(self) -> None:
+        """Refuse random weights, as `on_test_start` does."""
+        self._require_trained()
+
+    def _gather_weights(self) -> None:
+        if self.device_mesh is not None:
+            cast(Any, self).unshard()
+
+    def _require_trained(self) -> None:
+        if not (self.trained or self.allow_untrained):
+            raise WeightsError(
+                f"{type(self).__name__} has random weights; give --ckpt_path FILE or --init_from FILE, "
+                "or --allow_untrained true if that is what you want."
+            )
+
+    def _keep_plain_hparams(self) -> None:
+        """Reduce the recorded arguments to what any checkpoint can hold, typed settings to mappings."""
+        plain = complete_arguments(type(self), dict(self.hparams))
+        self.hparams.clear()
+        self._set_hparams(plain)
+        self._hparams_initial = copy.deepcopy(self._hparams)
+
+
+class SingleOptimizerModule(ColorizationModule):
+    """Base class of the trainers with one optimizer and a schedule by steps.
+
+    Args:
+        model: See `ColorizationModule`.
+        stage: See `ColorizationModule`.
+        start: See `ColorizationModule`.
+        **optimization: See `Optimization`.
+    """
+
+    def __init__(
+        self,
+        model: ColoringModel,
+        *,
+        stage: str | None = None,
+        start: Start | str | None = None,
+        **optimization: Unpack[Optimization],
+    ) -> None:
+        self.make_optimizer = Maker(optimization.get("optimizer") or DEFAULT_OPTIMIZER)
+        make_scheduler = optimization.get("lr_scheduler")
+        self.make_scheduler = make_scheduler and Maker(make_scheduler)
+        super().__init__(model, stage=stage, start=start)
+
+    def optimized_parameters(self) -> list[dict[str, Any]]:
+        """Return the parameters to train, in groups of the optimizer's options."""
+        return parameter_groups(self)
+
+    def configure_optimizers(self) -> Any:
+        """Return the optimizer, and its schedule by steps."""
+        optimizer = fused(self.make_optimizer(self.optimized_parameters()), self.trainer)
+        scheduler = schedule(self.make_scheduler, optimizer, self.trainer)
+        if scheduler is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+class TrainingFreeModule(ColorizationModule):
+    """Base class of algorithms without weights: validated, tested and used like every model, never trained.
+
+    Their cards declare the limit ``"training"``.
+    """
+
+    def training_step(self, *_: Any) -> NoReturn:
+        """Refuse to train.
+
+        Raises:
+            ColorzooError: Always.
+        """
+        raise ColorzooError(
+            f"{type(self).__name__} has nothing to train; measure it with `colorzoo validate` or `test`, "
+            "or choose a model with weights (`colorzoo models`)."
+        )
+
+    def configure_optimizers(self) -> NoReturn:
+        """Refuse to train; a Trainer calls this first.
+
+        Raises:
+            ColorzooError: Always.
+        """
+        self.training_step()
+
+
+def _rename_old_keys(module: nn.Module, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Move weights below ``model.``, where checkpoints written before and weight files do not have them."""
+    assert isinstance(module, ColorizationModule)
+    for key in module.model.state_dict():
+        if (old := prefix + key) in state_dict:
+            state_dict[prefix + HELD + key] = state_dict.pop(old)

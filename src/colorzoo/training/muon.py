@@ -1,0 +1,140 @@
+"""Muon: momentum whose matrices are orthogonalized, with AdamW for all other parameters.
+
+Jordan et al. 2024, https://kellerjordan.github.io/posts/muon; coefficients of Polar Express (Amsel et al.
+2025, https://arxiv.org/abs/2505.16932); step size of Liu et al. 2025, https://arxiv.org/abs/2502.16982.
+`torch.optim.Muon` takes matrices only, not kernels of convolutions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+_POLAR_EXPRESS = (
+    (8.28721201814563, -23.595886519098837, 17.300387312530933),
+    (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
+    (3.9486908534822946, -2.908902115962949, 0.5518191394370137),
+    (3.3184196573706015, -2.488488024314874, 0.51004894012372),
+    (2.300652019954817, -1.6689039845747493, 0.4188073119525673),
+)
+_SAFETY = (
+    1.01  # rounding in bfloat16 may carry a singular value beyond what the next iteration converges from
+)
+_RMS = 0.2  # of an update of a matrix: that of AdamW, so that both take the same rate
+_SMALLEST_SIDE = 17  # of a matrix that is worth orthogonalizing
+
+
+class Muon(Optimizer):
+    """Muon for groups with ``orthogonalize``, AdamW for the others.
+
+    Args:
+        params: Parameters, or groups as of `muon_groups`.
+        lr: Learning rate of both.
+        momentum: Of Muon, with Nesterov's correction.
+        betas: Of AdamW.
+        weight_decay: Decoupled, of both.
+        steps: Iterations of the orthogonalization, 1 to 5.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float = 2e-3,
+        momentum: float = 0.95,
+        betas: tuple[float, float] = (0.9, 0.98),
+        weight_decay: float = 0.05,
+        steps: int = 4,
+    ) -> None:
+        if not 1 <= steps <= len(_POLAR_EXPRESS):
+            raise ValueError(f"steps must be 1 to {len(_POLAR_EXPRESS)}, got {steps}")
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "betas": tuple(betas),
+            "weight_decay": weight_decay,
+            "steps": steps,
+            "orthogonalize": False,
+        }
+        super().__init__(params, defaults)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Take a step."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            update = self._muon if group["orthogonalize"] else self._adam
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    change = update(parameter, parameter.grad, group)
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                    parameter.add_(change, alpha=-group["lr"])
+        return loss
+
+    def _muon(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> Tensor:
+        state = self.state[parameter]
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        momentum = state["momentum"]
+        momentum.lerp_(gradient, 1 - group["momentum"])
+        ahead = torch.lerp(gradient, momentum, group["momentum"]).flatten(1)
+        scale = _RMS * math.sqrt(max(ahead.shape))
+        return scale * orthogonalize(ahead, group["steps"]).reshape(parameter.shape)
+
+    def _adam(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> Tensor:
+        state, (first, second) = self.state[parameter], group["betas"]
+        if not state:
+            state |= {
+                "step": torch.zeros((), dtype=torch.float32),
+                "mean": torch.zeros_like(parameter),
+                "square": torch.zeros_like(parameter),
+            }
+        state["step"] += 1
+        step = float(state["step"])  # lives on the CPU
+        state["mean"].lerp_(gradient, 1 - first)
+        state["square"].lerp_(gradient.square(), 1 - second)
+        root = (state["square"] / (1 - second**step)).sqrt_().add_(1e-8)
+        change: Tensor = state["mean"] / (1 - first**step) / root
+        return change
+
+
+def orthogonalize(matrix: Tensor, steps: int = 4) -> Tensor:
+    """Return about the nearest matrix with equal singular values of 1, by Polar Express in bfloat16.
+
+    Args:
+        matrix: ``(M, N)``.
+        steps: Iterations, 1 to 5.
+    """
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    found: Tensor = (wide / (wide.norm() * 1.02 + 1e-7)).bfloat16()
+    for linear, cubic, quintic in _POLAR_EXPRESS[:steps]:
+        found = found / _SAFETY
+        gram = found @ found.mT
+        found = linear * found + (cubic * gram + quintic * gram @ gram) @ found
+    found = found.to(matrix.dtype)
+    return found if wide is matrix else found.mT
+
+
+def muon_groups(module: nn.Module, excluded: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Sort the trainable parameters of a module into those for Muon and those for AdamW.
+
+    Args:
+        module: The module.
+        excluded: Parts of names, such as those of first and last layers, whose parameters take AdamW.
+    """
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            large = parameter.ndim >= 2 and min(parameter.flatten(1).shape) >= _SMALLEST_SIDE
+            hidden = large and not any(part in name for part in excluded)
+            (matrices if hidden else others).append(parameter)
+    groups: list[dict[str, Any]] = [{"params": matrices, "orthogonalize": True}, {"params": others}]
+    return [group for group in groups if group["params"]]

@@ -1,0 +1,201 @@
+"""``colorzoo predict``: color the pictures of a data set at full size, by any number of processes."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+
+from colorzoo.batch.file import FileOptions
+from colorzoo.batch.record import DoneIndex
+from colorzoo.batch.request import Coloring, coloring_of
+from colorzoo.batch.runner import BatchSummary, Job, PictureResult, Status, color_pictures
+from colorzoo.data import PictureDataModule
+from colorzoo.data.loader import found_once
+from colorzoo.data.originals import Originals, SourceOriginals
+from colorzoo.errors import DataError, PictureError
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.training.loggers import run_folder
+from colorzoo.training.module import ColorizationModule
+from colorzoo.weights.files import write_atomic
+
+FAILED = "failed.txt"
+"""File among the results that lists the pictures that failed; absent if there are none."""
+
+
+class FullSizePrediction(LightningModule):
+    """The model of a `Trainer.predict`: it colors whole files as ``colorzoo colorize`` does.
+
+    A step colors one picture, so the Trainer's progress bar and limits count pictures. Reading and writing
+    run beside it, in as many threads as the data has workers. Each process colors its share; results that
+    are done already, from the same bytes with the same settings, are skipped. It loads the model's
+    checkpoints.
+
+    Args:
+        model: The model.
+        data: The pictures.
+        output: Folder of the results, which mirrors that of the pictures; None takes ``predictions`` in the
+            folder of the run.
+    """
+
+    def __init__(self, model: ColorizationModule, data: PictureDataModule, output: str | None = None) -> None:
+        super().__init__()
+        self.model, self.data, self.output = model, data, output
+        self.summary = BatchSummary()
+        self._results: Generator[PictureResult, None, None]
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Load the state of the model."""
+        return self.model.load_state_dict(*args, **kwargs)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Pass the checkpoint to the model."""
+        self.model.on_load_checkpoint(checkpoint)
+
+    def setup(self, stage: str) -> None:
+        """Find the pictures and the folder of the results.
+
+        Raises:
+            DataError: There are no pictures, or the results would overwrite them.
+        """
+        del stage
+        self.folder = results_folder(self.trainer, self.output)
+        self.originals = found_once(self.trainer, self._find)
+        limit, found = self.data.hparams.get("val_limit"), len(self.originals)
+        self.count = found if limit is None else min(found, limit)
+        if self.trainer.is_global_zero:
+            first = "" if self.count == found else f"the first {self.count} (val_limit) of "
+            what, root = self.data.predicted, self.data.hparams.root
+            print(f"colorzoo: coloring {first}{found} {what} in {root}", file=sys.stderr)
+
+    def predict_dataloader(self) -> range:
+        """Return the numbers of the pictures that this process colors."""
+        return range(self.trainer.global_rank, self.count, self.trainer.world_size)
+
+    def on_predict_start(self) -> None:
+        """Prepare the model and the index of what is done.
+
+        Raises:
+            WeightsError: The model was never trained, and that is not allowed.
+        """
+        self.model.on_predict_start()
+        self.summary = BatchSummary()
+        coloring = coloring_of(Colorizer(self.model, device=str(self.device), allow_untrained=True))
+        (limit,) = self.trainer.num_predict_batches
+        self._results = color_pictures(
+            _StoredJobs(self.originals, self.folder, coloring),
+            FileOptions(frames="required", overwrite=True),
+            threads=max(1, self.data.hparams.num_workers),
+            index=DoneIndex(self.folder, self.trainer.global_rank),
+            rank=self.trainer.global_rank,
+            world_size=self.trainer.world_size,
+            limit=int(limit),
+        )
+        _end_on_sigterm(self.trainer)
+
+    def predict_step(self, batch: int, batch_idx: int) -> Status:
+        """Color the next picture, unless it is done."""
+        del batch, batch_idx
+        with torch.autocast(self.device.type, enabled=False):  # the colorizer chooses its precision
+            result = next(self._results)
+        self.summary.add(result)
+        return result.status
+
+    def on_predict_end(self) -> None:
+        """Report on the pictures of all processes."""
+        self._results.close()
+        summaries = _gathered(self.summary)
+        if not self.trainer.is_global_zero:
+            return
+        lines = [reason for summary in summaries for _, reason in summary.failures]
+        for line in lines:
+            print(f"colorzoo: error: {line}", file=sys.stderr)
+        (self.folder / FAILED).unlink(missing_ok=True)
+        if lines:
+            text = "".join(f"{line}\n" for line in lines)
+            write_atomic(self.folder / FAILED, text.encode("utf-8", "replace"))
+        words = {"colored": "colored", "skipped": "done before", "failed": "failed"}
+        counts = {key: sum(summary.counts[key] for summary in summaries) for key in words}
+        line = ", ".join(f"{counts[key]} {word}" for key, word in words.items())
+        print(f"{line}; results are in {self.folder}", file=sys.stderr)
+
+    def _find(self) -> Originals:
+        found = self.data.originals()
+        if isinstance(found, SourceOriginals):
+            found = _outside(found, self.folder)
+        if not len(found):
+            raise DataError(f"no picture to color in {self.data.hparams.root!r}.")
+        return found
+
+
+class _StoredJobs:
+    """The jobs for stored pictures, made one at a time: there may be millions."""
+
+    def __init__(self, originals: Originals, folder: Path, coloring: Coloring) -> None:
+        self._originals, self._folder, self._coloring = originals, folder, coloring
+
+    def __len__(self) -> int:
+        return len(self._originals)
+
+    def __getitem__(self, index: int) -> Job:
+        try:
+            original = self._originals[index]
+        except (OSError, DataError) as error:
+            name = self._originals.name(index)
+            refusal = PictureError(f"{name} cannot be read: {error}")
+            return Job(name, lambda: _raise(refusal), self._folder, lambda: self._coloring)
+        target = self._folder / original.relative
+        return Job(original.name, original.source, target, lambda: self._coloring)
+
+
+def results_folder(trainer: Trainer, output: str | None) -> Path:
+    """Return the folder that was named, or one in the run's folder; all processes must call this together."""
+    return Path(output or run_folder(trainer) / "predictions")
+
+
+def _raise(error: PictureError) -> bytes:
+    raise error
+
+
+def _end_on_sigterm(trainer: Trainer) -> None:
+    """End this process and those that it started at once on SIGTERM: each result is whole or not there.
+
+    With Lightning's own handler two signals to one process hang all of them, and prediction loops never check
+    what it recorded.
+    """
+
+    def end(signum: int, _: object) -> None:
+        if trainer.strategy.launcher is not None:
+            trainer.strategy.launcher.kill(signum)
+        raise SystemExit(128 + signum)
+
+    signal.signal(signal.SIGTERM, end)  # Lightning restores the earlier handler
+
+
+def _outside(found: SourceOriginals, folder: Path) -> SourceOriginals:
+    """Leave out what lies in the folder of the results, if that is inside the folder of the pictures."""
+    results, root = folder.resolve(), Path(found.root).resolve()
+    if results == root:
+        raise DataError(
+            f"--output {str(folder)!r} is the folder of the pictures, which would be lost; name another."
+        )
+    if root not in results.parents:
+        return found
+    rows = [
+        row for row, source in enumerate(found.sources) if results not in Path(source.path).resolve().parents
+    ]
+    return SourceOriginals(found.sources.select(torch.tensor(rows, dtype=torch.int32)), found.root)
+
+
+def _gathered(summary: BatchSummary) -> list[BatchSummary]:
+    """Return the summaries of all processes."""
+    if not torch.distributed.is_initialized():
+        return [summary]
+    gathered: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(gathered, summary)
+    return gathered

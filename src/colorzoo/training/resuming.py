@@ -1,0 +1,107 @@
+"""Choose the checkpoint to resume from: the given one, or the newest intact one of a folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from colorzoo.errors import WeightsError
+from colorzoo.weights.sharded import RECORD, is_complete, is_sharded
+
+_FLAG = "--ckpt_path"
+_SUFFIX = ".ckpt"
+SPECIAL = ("best", "last", "hpc")
+"""Values of ``--ckpt_path`` that Lightning resolves."""
+
+
+def resolve_checkpoint(argv: Sequence[str]) -> list[str]:
+    """Replace the folder or the damaged file of ``--ckpt_path`` by the newest intact checkpoint there.
+
+    The same command thus starts and resumes a training, and a line on stderr says which it does.
+
+    Args:
+        argv: The verb and its arguments.
+
+    Returns:
+        The arguments, without ``--ckpt_path`` if training starts from the beginning.
+
+    Raises:
+        WeightsError: No checkpoint in the folder is intact.
+    """
+    words = list(argv)
+    for index, word in enumerate(words):
+        flag, equals, value = word.partition("=")
+        if flag != _FLAG:
+            continue
+        separate = not equals
+        if separate and index + 1 == len(words):
+            return words  # the parser reports it
+        found = _intact_checkpoint(Path(words[index + 1] if separate else value), begins=words[0] == "fit")
+        after = words[index + 2 if separate else index + 1 :]
+        return [*words[:index], *([] if found is None else [f"{_FLAG}={found}"]), *after]
+    return words
+
+
+def newest_intact(folder: Path) -> tuple[Path | None, list[Path]]:
+    """Return the newest intact checkpoint below a folder, and the newer damaged ones."""
+    damaged: list[Path] = []
+    for path in sorted(folder.rglob(f"*{_SUFFIX}"), key=_age, reverse=True):
+        if is_intact(path):
+            return path, damaged
+        damaged.append(path)
+    return None, damaged
+
+
+def is_intact(path: Path) -> bool:
+    """Return whether a checkpoint is complete; the checksums of a file's archive must match, too."""
+    if path.is_dir():
+        return is_complete(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile, EOFError):
+        return False
+
+
+def _age(path: Path) -> tuple[int, str]:
+    record = path / RECORD  # of a sharded checkpoint: its folder is as old as its first save
+    return (record if record.is_file() else path).stat().st_mtime_ns, path.name
+
+
+def _intact_checkpoint(path: Path, *, begins: bool) -> Path | None:
+    """Return the checkpoint for a path, or None if training starts from the beginning."""
+    if path.is_file() or is_sharded(path):
+        return path if path.suffix != _SUFFIX or is_intact(path) else _instead_of(path)
+    folder = path.is_dir() or not (path.exists() or path.suffix)
+    if path.is_dir() and not begins:
+        newest, _ = newest_intact(path)
+        hint = f"name one, such as {newest}" if newest else "there is none below it"
+        raise WeightsError(f"{_FLAG} {str(path)!r} is a folder; a checkpoint is expected: {hint}.")
+    if not (begins and folder) or str(path) in SPECIAL:
+        return path
+    found, damaged = newest_intact(path)
+    for each in damaged:
+        _report(f"{each} is damaged and skipped")
+    if found is None and damaged:
+        raise WeightsError(
+            f"{_FLAG} {str(path)!r}: no checkpoint there is intact; remove them to start anew."
+        )
+    _report(f"resuming from {found}" if found else f"no checkpoint in {path} yet: training starts anew")
+    return found
+
+
+def _instead_of(damaged: Path) -> Path:
+    found, _ = newest_intact(damaged.parent)
+    if found is None:
+        return damaged  # reading it reports the damage
+    _report(f"{damaged} is damaged; resuming from {found}")
+    return found
+
+
+def _report(text: str) -> None:
+    """Print a line in the first process only."""
+    if all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
+        print(f"colorzoo: {text}", file=sys.stderr)

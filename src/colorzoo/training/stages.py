@@ -1,0 +1,94 @@
+"""Stages of training, frozen layers, and the model that training starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from colorzoo.factory import create_model, require_trained
+
+if TYPE_CHECKING:
+    from colorzoo.training.module import ColorizationModule
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a paper's training.
+
+    Attributes:
+        trains: Shell-style patterns of the names of the parameters that it trains (``model.network.*``); all
+            others are frozen.
+        leaves: Patterns of those among them that stay frozen.
+    """
+
+    trains: tuple[str, ...] = ("*",)
+    leaves: tuple[str, ...] = ()
+
+    def trained(self, name: str) -> bool:
+        """Return whether the stage trains a parameter of this name."""
+        return _matches(name, self.trains) and not _matches(name, self.leaves)
+
+
+EVERYTHING = Stage()
+
+
+@dataclass(frozen=True)
+class Start:
+    """The trained model that a training starts from.
+
+    Attributes:
+        model: Its registered name.
+        weights: Its weights, see `create_model`.
+    """
+
+    model: str
+    weights: str = "default"
+
+    @classmethod
+    def of(cls, given: Start | Mapping[str, Any] | str | None) -> Start | None:
+        """Return a start that is given as such, as the model's name, or as a mapping (from a checkpoint)."""
+        if given is None or isinstance(given, Start):
+            return given
+        return cls(given) if isinstance(given, str) else cls(**given)
+
+
+def freeze(module: nn.Module, stage: Stage) -> None:
+    """Freeze all parameters that the stage does not train; those frozen before stay frozen."""
+    for name, parameter in module.named_parameters():
+        if not stage.trained(name):
+            parameter.requires_grad_(False)
+
+
+def hold_frozen(module: nn.Module) -> None:
+    """Put every layer whose parameters are all frozen into evaluation mode.
+
+    Frozen normalizations then keep their statistics in any mode of the module.
+    """
+    for layer in module.modules():
+        own = list(layer.parameters(recurse=False))
+        if own and not any(parameter.requires_grad for parameter in own):
+            layer.training = False
+
+
+def trained_source(start: Start) -> ColorizationModule:
+    """Create the model that a training starts from, with its trainer.
+
+    Raises:
+        WeightsError: It has no trained weights on this machine.
+    """
+    return require_trained(create_model(start.model, start.weights), f"start={start.model!r}", start.model)
+
+
+def untrained_parts(module: nn.Module) -> Iterator[str]:
+    """Yield the names of the models inside a model whose weights are random."""
+    for name, part in module.named_modules():
+        if name and getattr(part, "trained", True) is False:
+            yield f"{name} ({type(part).__name__})"
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,0 +1,121 @@
+"""Color single frames at the network's size, before their colors are stabilized."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.guidance_maps import ColoringRequest
+from colorzoo.inference.references import Reference, require_color
+from colorzoo.pictures.picture import Picture
+from colorzoo.video.frames import Frame, VideoError
+
+_ASPECT_TOLERANCE = 0.02  # a colored frame may have been rounded by a pixel
+
+
+@runtime_checkable
+class ColorsFrames(Protocol):
+    """A model that uses the colors of the previous frame, such as `zhang2019`."""
+
+    def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
+        """Return ab ``(T, 2, h, w)`` of frames ``(T, 1, h, w)``; ``previous`` is ``(1, 3, h, w)`` Lab."""
+
+
+class FrameColorer:
+    """Colors frames one after the other.
+
+    Args:
+        colorizer: The model.
+        keys: Key frames by number: pictures that the user colored. Each is the reference from its frame on,
+            and the first one also before its frame.
+        reference: Reference for frames before the first key frame, or for all.
+        strength: Factor on the chroma.
+
+    Raises:
+        VideoError: The model is for sketches.
+        GuidanceError: The model does not use references.
+    """
+
+    def __init__(
+        self,
+        colorizer: Colorizer,
+        keys: Mapping[int, Picture] | None = None,
+        reference: Exemplar | None = None,
+        strength: float = 1.0,
+    ) -> None:
+        if colorizer.paints:
+            raise VideoError(f"{colorizer.name} paints sketches; name a model of photos")
+        self._colorizer, self._strength = colorizer, strength
+        self._keys = dict(sorted((keys or {}).items()))
+        for number, picture in self._keys.items():
+            require_color(picture, f"of frame {number}")
+        self._exemplars = {
+            number: colorizer.exemplar([Reference(picture)]) for number, picture in self._keys.items()
+        }
+        self._reference = reference
+        self._previous: Tensor | None = None  # Lab of the previous frame of this shot, as colored
+        self.notes: dict[str, None] = {}
+
+    @property
+    def size(self) -> int:
+        """Shorter side in pixels at which the network sees a frame."""
+        return self._colorizer.size
+
+    def start_shot(self) -> None:
+        """Forget the colors of the previous shot."""
+        self._previous = None
+
+    def is_key(self, frame: Frame, luma: Tensor) -> bool:
+        """Return whether the frame is a key frame with a picture of the same shape."""
+        if frame.number not in self._keys:
+            return False
+        width, height = self._keys[frame.number].size
+        if abs(width / height * luma.shape[-2] / luma.shape[-1] - 1) < _ASPECT_TOLERANCE:
+            return True
+        self.notes[f"the picture for frame {frame.number} has another shape and is only a reference"] = None
+        return False
+
+    def color(self, frame: Frame, luma: Tensor) -> Tensor:
+        """Return ab ``(1, 2, h, w)`` in CIE units; a broken frame takes the colors of the previous one.
+
+        Args:
+            frame: The frame.
+            luma: Its lightness ``(1, 1, h, w)`` at the network's size.
+        """
+        if frame.state != "whole":
+            ab = luma.new_zeros(1, 2, *luma.shape[-2:]) if self._previous is None else self._previous[:, 1:]
+        elif self.is_key(frame, luma):
+            rgb = torch.from_numpy(self._keys[frame.number].rgb).permute(2, 0, 1)[None]
+            small = F.interpolate(rgb, size=tuple(luma.shape[-2:]), mode="bicubic", antialias=True)
+            ab = rgb_to_lab(small.clamp(0, 1))[:, 1:] * self._strength
+        else:
+            ab = self.predict(luma, frame.number)
+        self._previous = torch.cat([luma, ab], dim=1)
+        return ab
+
+    def predict(self, luma: Tensor, number: int) -> Tensor:
+        """Return the model's ab ``(1, 2, h, w)`` for a frame by its lightness and number."""
+        exemplar = self._exemplar_for(number)
+        model = self._colorizer.model
+        if exemplar is not None and isinstance(model, ColorsFrames):
+            device = self._colorizer.device
+            previous = None if self._previous is None else self._previous.to(device)
+            ab = model.color_frames(luma.to(device), exemplar.to(device), previous)
+            return ab.float().cpu() * self._strength
+        request = ColoringRequest(Guidance(), strength=self._strength)
+        solved = self._colorizer.color_luma(luma, request, exemplar)
+        self.notes |= dict.fromkeys(solved.notes)
+        return solved.ab[None]
+
+    def _exemplar_for(self, number: int) -> Exemplar | None:
+        passed = [key for key in self._exemplars if key <= number]
+        if passed:
+            return self._exemplars[passed[-1]]
+        return self._reference or next(iter(self._exemplars.values()), None)

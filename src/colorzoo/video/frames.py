@@ -1,0 +1,140 @@
+"""Frames of a video: the interface of video files and folders, and single frames as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from colorzoo.color import lab_to_rgb
+from colorzoo.errors import ColorzooError
+from colorzoo.pictures.picture import FloatArray, Picture
+
+_LISTED = 5  # broken frames that a note lists
+
+
+class VideoError(ColorzooError):
+    """A video cannot be read, colored or written."""
+
+
+class FramePicture(Protocol):
+    """The picture of a frame, as its source stores it."""
+
+    def luma(self) -> Tensor:
+        """Return the lightness ``(1, 1, H, W)`` in [0, 100], upright, at full size."""
+
+    def gray(self) -> NDArray[np.uint8]:
+        """Return gray values ``(H, W)`` for the detection of shots."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame.
+
+    Attributes:
+        number: Number from 0.
+        stamp: Time or file name, for messages.
+        picture: The picture; for a missing frame that of the frame before.
+        state: ``"whole"``; ``"damaged"`` (decoded with errors) or ``"missing"`` (cannot be decoded).
+    """
+
+    number: int
+    stamp: str
+    picture: Any
+    state: Literal["whole", "damaged", "missing"] = "whole"
+
+
+@dataclass
+class ReadIssues:
+    """Problems found while a source is read.
+
+    Attributes:
+        broken: Stamps of damaged and missing frames.
+        notes: Other remarks for the user.
+    """
+
+    broken: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def lines(self) -> tuple[str, ...]:
+        """Return all problems as short texts."""
+        if not self.broken:
+            return tuple(self.notes)
+        first = ", ".join(self.broken[:_LISTED]) + (" ..." if len(self.broken) > _LISTED else "")
+        count = f"{len(self.broken)} broken frame{'s' if len(self.broken) > 1 else ''}"
+        return (f"{count} with the colors of the one before, at {first}", *self.notes)
+
+
+class PartWriter(Protocol):
+    """Writer for the frames of one shot."""
+
+    def write(self, frame: Frame, rgb: FloatArray) -> None:
+        """Add a frame; ``rgb`` is ``(H, W, 3)`` in [0, 1], upright."""
+
+    def close(self) -> None:
+        """Finish the part, so that `Source.join` can read it."""
+
+
+class Source(Protocol):
+    """A video to color.
+
+    Attributes:
+        path: File or folder.
+        issues: Problems, complete after `frames`.
+        extension: Suffix of the parts.
+    """
+
+    path: Path
+    issues: ReadIssues
+    extension: str
+
+    def describe(self) -> dict[str, Any]:
+        """Return ``width``, ``height``, ``frames`` (or None) and formats, without decoding all frames."""
+
+    def digest(self) -> str:
+        """Return a hash of the content."""
+
+    def frames(self) -> Iterator[Frame]:
+        """Read the frames in order."""
+
+    def part(self, path: Path) -> PartWriter:
+        """Return a writer for one shot."""
+
+    def join(self, parts: Sequence[Path], whole: Path) -> None:
+        """Join the parts of all shots, in order, into the result."""
+
+
+def pick_frames(source: Source, numbers: Collection[int]) -> dict[int, Picture]:
+    """Return frames by number as gray 8-bit pictures, upright and at full size.
+
+    Args:
+        source: The video, read up to the last of these frames.
+        numbers: Numbers of the frames, from 0.
+
+    Raises:
+        VideoError: A frame does not exist or is broken.
+    """
+    found: dict[int, Picture] = {}
+    count = 0
+    for frame in source.frames() if numbers else ():
+        count = frame.number + 1
+        if frame.number not in numbers:
+            continue
+        if frame.state != "whole":
+            stamp = f"frame {frame.number} ({frame.stamp})"
+            raise VideoError(f"{source.path}: {stamp} is broken; choose another one")
+        luma = frame.picture.luma()
+        lab = torch.cat([luma, luma.new_zeros(1, 2, *luma.shape[-2:])], dim=1)
+        gray = lab_to_rgb(lab)[0, 0].clamp(0, 1)
+        found[frame.number] = Picture((gray * 255).round().numpy().astype(np.uint8))
+        if len(found) == len(numbers):
+            return found
+    for number in sorted(numbers - found.keys()):
+        raise VideoError(f"{source.path}: there is no frame {number}; the last one is {count - 1}")
+    return found

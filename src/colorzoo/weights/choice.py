@@ -1,0 +1,289 @@
+"""Choice of a model and its weights, made once a run.
+
+Cards rank their models for each use (`colorzoo.card.Quality`). Unless a model is named, the one of the
+highest rank is chosen whose weights ship with the package, or lie in the cache with the hash on the card or
+of their first use. Importing this module imports no torch, and nothing here opens a connection except
+`ModelChoice.file`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import get_args
+
+from colorzoo.card import GuidanceKind, ModelCard, Quality, Use
+from colorzoo.environment import is_on
+from colorzoo.errors import UnknownModelError
+from colorzoo.registry import list_models, load_model_class, model_card
+from colorzoo.weights.catalog import WeightFile, cache_home, default_tags, weight_file
+from colorzoo.weights.file_record import FileState, check_first_use, inspect_file
+from colorzoo.weights.files import megabytes, sha256_of, write_atomic
+from colorzoo.weights.load import model_of_file
+from colorzoo.weights.resolve import ResolvedWeights, resolve_weights
+
+USES: tuple[Use, ...] = ("automatic", "sketch", "frames", *get_args(GuidanceKind))
+
+_REMARK_SHOWN = "told-of-better-weights"  # file in the cache folder
+
+
+@dataclass(frozen=True)
+class RankedModel:
+    """A model's rank for one use.
+
+    Attributes:
+        card: The model.
+        quality: Entry of its card for this use.
+        file: File of its default weights, present or not; None if its card has none.
+        state: State of that file; ``"embedded"`` for a model that needs none.
+    """
+
+    card: ModelCard
+    quality: Quality
+    file: WeightFile | None
+    state: FileState
+
+    @property
+    def ready(self) -> bool:
+        """True if the model can be used at once."""
+        return self.state.trusted
+
+    @property
+    def embedded(self) -> bool:
+        """True if the weights ship with the package."""
+        return self.file is not None and self.file.weights.file is not None
+
+    @property
+    def fetchable(self) -> bool:
+        """True if the weights are to be downloaded from their authors."""
+        return self.file is not None and self.file.weights.file is None
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """The model and weights of a run.
+
+    Attributes:
+        name: Registered name or alias of the model.
+        weights: What the user passed as weights; see `resolve_weights`.
+        ranked: The model's rank, if it was chosen as default; None if the user, a recipe or a file named it.
+        better: The best model of a higher rank whose weights can be downloaded, if the user may want to know.
+    """
+
+    name: str
+    weights: str | Path | None = "default"
+    ranked: RankedModel | None = None
+    better: RankedModel | None = None
+
+    @property
+    def named(self) -> bool:
+        """True if the user, a recipe or a weight file named the model."""
+        return self.ranked is None
+
+    @property
+    def remark(self) -> str:
+        """One line for the user about better weights, or an empty string; see `remark_once`."""
+        if self.better is None or self.better.file is None:
+            return ""
+        size = megabytes(self.better.file.weights.size)
+        return (
+            f"{self.name}, a small model that ships with colorzoo, does this; {self.better.card.name} is "
+            f"better: `colorzoo weights fetch {self.better.quality.use}` downloads it ({size}; said once)"
+        )
+
+    @property
+    def file(self) -> ResolvedWeights | None:
+        """The weight file, downloaded if necessary; None for a model that has none.
+
+        Raises:
+            WeightsError: As `resolve_weights`.
+        """
+        return self._resolved[0]
+
+    @property
+    def untrained(self) -> str:
+        """Reason why a model that needs weights has none, empty otherwise.
+
+        Raises:
+            WeightsError: As `resolve_weights`.
+        """
+        return self._resolved[1]
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the weight file, empty if there is none.
+
+        Raises:
+            WeightsError: As `file`.
+        """
+        return "" if self.file is None else self.file.sha256 or sha256_of(self.file.path)
+
+    @cached_property
+    def _resolved(self) -> tuple[ResolvedWeights | None, str]:
+        if self.ranked is not None and self.ranked.file is not None and self.weights == "default":
+            entry, path = self.ranked.file.weights, self.ranked.file.path
+            return ResolvedWeights(path, entry, entry.hparams, self.ranked.state), ""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = resolve_weights(model_card(self.name), self.weights)
+        return found, "; ".join(str(warning.message) for warning in caught)
+
+
+@dataclass(frozen=True)
+class DefaultModel:
+    """The default model of a use on this machine.
+
+    Attributes:
+        model: Registered name.
+        why: Its rank, the state of its weights, and the models of higher rank that are not ready.
+    """
+
+    model: str
+    why: str
+
+
+def choose_model(
+    name: str | None = None,
+    uses: Use | Sequence[Use] = "automatic",
+    weights: str | Path | None = "default",
+    *,
+    fast: bool = False,
+    exportable: bool = False,
+    able: type | None = None,
+    create: Callable[..., object],
+) -> ModelChoice:
+    """Choose the model of a run: the named one, else the one named in the weight file, else the default.
+
+    The default is the best model whose weights are on this machine. A file in the cache without a stated hash
+    that would make its model the default is loaded once: it is recorded and used if it fits, and a warning
+    says why if it does not.
+
+    Args:
+        name: Registered name or alias that the user or a recipe gives.
+        uses: Uses of the model. Of several the first counts most, but a model that takes more of them as
+            guidance goes first. Without any, or where no model serves them, it is ``"automatic"``.
+        weights: As of `resolve_weights`.
+        fast: Choose the default among the models whose weights ship with the package.
+        exportable: Choose the default among the models of which a graph can be made.
+        able: Protocol that the class of the default must implement.
+        create: `colorzoo.create_model`, or another builder of the factory, to load such a file.
+
+    Raises:
+        UnknownModelError: No model for these uses has weights on this machine.
+        WeightsError: ``weights`` is a damaged file.
+    """
+    if name := name or model_of_file(weights):
+        return ModelChoice(name, weights)
+    wanted: tuple[Use, ...] = ((uses,) if isinstance(uses, str) else tuple(uses)) or ("automatic",)
+
+    def rank(use: Use) -> list[RankedModel]:
+        order = [row for row in rank_models(use) if not (exportable and "export" in row.card.limits)]
+        return order if fast else _check_unchecked(order, create)
+
+    ranked = [row for use in dict.fromkeys(wanted) for row in rank(use)]
+    usable = [row for row in ranked if row.ready and (row.embedded or not fast)]
+    if not usable and "automatic" not in wanted:
+        usable = [row for row in rank("automatic") if row.ready and (row.embedded or not fast)]
+    usable.sort(key=lambda row: -len({*row.card.guidance} & {*wanted}))
+    fitting = (row for row in usable if able is None or issubclass(load_model_class(row.card), able))
+    chosen = next(fitting, None)
+    if chosen is None:
+        raise UnknownModelError(f"no model for {', '.join(wanted)} has weights on this machine; name one.")
+    order = [row for row in ranked if row.quality.use == wanted[0]]
+    names = [row.card.name for row in order]
+    better = None
+    if chosen.embedded and chosen.card.name in names and weights == "default" and not fast:
+        better = next((row for row in order[: names.index(chosen.card.name)] if row.fetchable), None)
+    return ModelChoice(chosen.card.name, weights, chosen, better)
+
+
+def rank_models(use: Use) -> list[RankedModel]:
+    """Return the models that serve a use, best first, with the state of their weights.
+
+    A downloaded file that has no record yet is hashed here, once.
+    """
+    found = [
+        (quality, card)
+        for card in map(model_card, list_models())
+        for quality in card.quality
+        if quality.use == use
+    ]
+    found.sort(key=lambda pair: -pair[0].rank)
+    return [_ranked(card, quality) for quality, card in found]
+
+
+def _ranked(card: ModelCard, quality: Quality) -> RankedModel:
+    if not card.trainable:
+        return RankedModel(card, quality, None, FileState("embedded"))
+    if not (tags := default_tags(card)):
+        return RankedModel(card, quality, None, FileState("missing", reason="no weights on its card"))
+    file = weight_file(card, tags[0])
+    return RankedModel(card, quality, file, inspect_file(file.weights, file.path))
+
+
+def _check_unchecked(order: list[RankedModel], create: Callable[..., object]) -> list[RankedModel]:
+    """Load the unchecked files of higher rank than the first ready model, until one fits."""
+    checked = list(order)
+    for index, row in enumerate(order):
+        if row.state.status == "unchecked" and row.file is not None:
+            state = check_first_use(row.file, create)
+            checked[index] = row = replace(row, state=state)
+            if not row.ready:
+                warnings.warn(f"{row.card.name} is not used: {state.reason}", UserWarning, stacklevel=4)
+        if row.ready:
+            break
+    return checked
+
+
+def remark_once(choice: ModelChoice) -> str:
+    """Return the remark of a choice if none was shown on this machine before, else an empty string.
+
+    ``COLORZOO_QUIET=1`` silences it. Where the cache cannot be written, it is returned every time.
+    """
+    if is_on("COLORZOO_QUIET") or not choice.remark:
+        return ""
+    shown = cache_home() / _REMARK_SHOWN
+    try:
+        if shown.exists():
+            return ""
+        write_atomic(shown, b"")
+    except OSError:
+        pass
+    return choice.remark
+
+
+def all_defaults() -> dict[Use, DefaultModel]:
+    """Return the default model of every use that a model on this machine serves, with the reason."""
+    orders = {use: rank_models(use) for use in USES}
+    firsts = {use: next((row for row in order if row.ready), None) for use, order in orders.items()}
+    return {
+        use: DefaultModel(row.card.name, _why_default(orders[use], row)) for use, row in firsts.items() if row
+    }
+
+
+def _why_default(order: list[RankedModel], first: RankedModel) -> str:
+    states = {
+        "embedded": "its weights ship with colorzoo",
+        "verified": "its weights are here and have the hash of the card",
+        "recorded": "its weights are here and are those of the first use (no hash is stated)",
+    }
+    better = [f"{row.card.name} ({describe_state(row)})" for row in order[: order.index(first)]]
+    rest = f"ranked higher: {', '.join(better)}" if better else "no model ranks higher"
+    return f"rank {first.quality.rank}, {states[first.state.status]}; {rest}"
+
+
+def describe_state(row: RankedModel) -> str:
+    """Return the state of a model's weights in words."""
+    words = {
+        "embedded": "embedded",
+        "verified": "here, verified",
+        "recorded": "here, hash recorded on first use",
+        "unchecked": "here, unchecked until first use",
+        "missing": "not here",
+    }
+    if row.file is None:
+        return "none to fetch"
+    return words.get(row.state.status) or f"here, but not used: {row.state.reason}"

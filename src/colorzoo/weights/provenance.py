@@ -1,0 +1,50 @@
+"""Provenance of weights: recorded in training, stored in checkpoints and packed weight files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Record of the training of a model's weights; fields are empty where nothing is known.
+
+    Attributes:
+        model: Class that was trained.
+        stage: Training stage, if the paper has stages.
+        start: Initial weights: ``model`` or ``file``, ``sha256``, and their ``provenance``.
+        config: Configuration files, in order.
+        commit: Commit of colorzoo's source.
+        data: ``pictures`` (their number) and ``sha256`` of their sorted names.
+        steps: Optimizer steps of this training (of each optimizer).
+        pictures: Pictures seen in this training, over all processes.
+    """
+
+    model: str = ""
+    stage: str | None = None
+    start: Mapping[str, Any] | None = None
+    config: tuple[str, ...] = ()
+    commit: str | None = None
+    data: Mapping[str, Any] | None = None
+    steps: int = 0
+    pictures: int = 0
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any] | None) -> Self:
+        """Read the record in a checkpoint or a weight file; unknown fields are ignored."""
+        known = {each.name for each in fields(cls)}
+        found = {key: value for key, value in (stored or {}).items() if key in known}
+        return cls(**{**found, "config": tuple(found.get("config", ()))})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return {**asdict(self), "config": list(self.config)}
+
+
+def data_digest(names: list[str]) -> dict[str, Any]:
+    """Return the number of training pictures and a hash of their names, independent of their order."""
+    text = "\n".join(sorted(names)).encode()
+    return {"pictures": len(names), "sha256": hashlib.sha256(text).hexdigest()}

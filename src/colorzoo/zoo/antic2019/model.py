@@ -1,0 +1,154 @@
+"""DeOldify (Antic, 2018 to 2024), https://github.com/jantic/DeOldify: no paper, its code and notebooks.
+
+A U-Net over a ResNet paints RGB, of which the chroma is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color.sketch import rgb_to_gray
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance import Guidance
+from colorzoo.model import ColoringModel
+from colorzoo.networks.blocks import pad_to_multiple
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import Natural, Positive, settings_of
+from colorzoo.zoo.antic2019.network import STRIDE, Decoder, DeOldifyNetwork, Encoder
+from colorzoo.zoo.antic2019.published import convert_published
+
+LARGEST_FACTOR = 64  # self-attention compares all positions of an eighth of the side with each other
+
+_MEAN = (0.485, 0.456, 0.406)
+_DEVIATION = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of the generator and its critic.
+
+    Attributes:
+        encoder: The ResNet: 34 layers in the artistic model, 101 in the stable one.
+        decoder: ``deep`` blocks of two convolutions (artistic), or ``wide`` ones of one (stable).
+        nf_factor: Factor on the channels of the decoder: 1.5 in the artistic model, 2 in the stable one.
+        width: Multiplier of the encoder's channel counts; 1.0 is the published network.
+        critic_width: Multiplier of the critic's channel counts.
+    """
+
+    encoder: Encoder = "resnet34"
+    decoder: Decoder = "deep"
+    nf_factor: Positive = 1.5
+    width: Positive = 1.0
+    critic_width: Positive = 1.0
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """Settings of the input size outside training.
+
+    Attributes:
+        render_factor: Shorter side of the input in units of 16 pixels, 1 .. 64; published: 35 for pictures,
+            21 for video. Lower values give more vivid colors, higher ones more detail.
+    """
+
+    render_factor: Natural = 35
+
+    def side(self) -> int:
+        """Return the shorter side in pixels.
+
+        Raises:
+            ColorzooError: The factor is out of range.
+        """
+        if not 1 <= self.render_factor <= LARGEST_FACTOR:
+            raise ColorzooError(
+                f"render_factor must be from 1 to {LARGEST_FACTOR} (35 is usual), got {self.render_factor}."
+            )
+        return STRIDE * self.render_factor
+
+
+class DeOldify(ColoringModel):
+    """Colors a photo by itself: the artistic or the stable model.
+
+    Args:
+        architecture: The generator.
+        rendering: The input size outside training.
+    """
+
+    recorded_hparams = ("encoder", "decoder", "nf_factor", "width")
+    network: DeOldifyNetwork
+
+    def __init__(
+        self, architecture: Architecture = Architecture(), rendering: Rendering = Rendering()
+    ) -> None:
+        architecture = settings_of(Architecture, architecture)
+        rendering = settings_of(Rendering, rendering)
+        network = DeOldifyNetwork(
+            architecture.encoder, architecture.decoder, architecture.nf_factor, architecture.width
+        )
+        super().__init__(network, architecture=architecture, rendering=rendering)
+        self.architecture = architecture
+        self.working_size = rendering.side()
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch: the chroma of the network's output for the gray picture of the same lightness."""
+        del guidance
+        height, width = luma.shape[-2:]
+        gray = gray_of_luma(luma)
+        painted = self.paint(pad_to_multiple(gray, STRIDE))[:, :, :height, :width]
+        return AbPrediction(ab=ab_of(painted, gray))
+
+    def paint(self, gray: Tensor) -> Tensor:
+        """Return the network's output, normalized RGB, for gray pictures ``(B, 1, H, W)`` in [0, 1]."""
+        seen = normalize(gray).contiguous(memory_format=torch.channels_last)
+        painted: Tensor = self.network(seen)
+        return painted
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the author's generator (378 or 754 keys)."""
+        return convert_published(state_dict, self.architecture.decoder)
+
+
+def normalize(rgb: Tensor) -> Tensor:
+    """Normalize RGB ``(B, 3, H, W)``, or gray ``(B, 1, H, W)``, in [0, 1] as ImageNet's."""
+    return (rgb - _channels(_MEAN, rgb)) / _channels(_DEVIATION, rgb)
+
+
+def denormalize(normalized: Tensor) -> Tensor:
+    """Return RGB of an output of the generator; it may leave [0, 1]."""
+    return normalized * _channels(_DEVIATION, normalized) + _channels(_MEAN, normalized)
+
+
+def gray_of_luma(luma: Tensor) -> Tensor:
+    """Return the gray ``(B, 1, H, W)`` in [0, 1] whose lightness is L in [0, 100]."""
+    nothing = torch.zeros_like(luma)
+    return lab_to_rgb(torch.cat([luma, nothing, nothing], dim=1))[:, :1]
+
+
+def keep_luma(rgb: Tensor, gray: Tensor) -> Tensor:
+    """Replace the luma of a painted picture by a gray one's in YUV, as published.
+
+    With U and V fixed, a change of Y changes all channels alike.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        gray: ``(B, 1, H, W)`` in [0, 1].
+
+    Returns:
+        ``(B, 3, H, W)``, clipped to [0, 1], as published.
+    """
+    return (rgb + gray - rgb_to_gray(rgb)).clamp(0, 1)
+
+
+def ab_of(painted: Tensor, gray: Tensor) -> Tensor:
+    """Return the ab ``(B, 2, H, W)`` of an output of the generator, after `keep_luma`."""
+    with torch.autocast(painted.device.type, enabled=False):
+        return rgb_to_lab(keep_luma(denormalize(painted.float()).clamp(0, 1), gray.float()))[:, 1:]
+
+
+def _channels(values: tuple[float, ...], like: Tensor) -> Tensor:
+    return torch.tensor(values, dtype=like.dtype, device=like.device).view(1, 3, 1, 1)

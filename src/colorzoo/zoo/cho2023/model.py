@@ -1,0 +1,198 @@
+"""GuidingPainter (Cho et al., WACV 2023): the model proposes regions of a sketch to color, most useful first.
+
+f divides the sketch into up to 30 ordered segments, without labels; the user colors the first n; g paints.
+https://arxiv.org/abs/2210.14270
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from colorzoo.card import InputKind, OutputKind
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Guidance, Points, Regions
+from colorzoo.model import ColoringModel
+from colorzoo.networks.hint_unet import point_colors
+from colorzoo.networks.taps import Tap, TapState, Visit, unchanged
+from colorzoo.networks.unet import UNet, initialize_gan
+from colorzoo.prediction import RgbPrediction
+from colorzoo.settings import Positive, Probability, Weight, settings_of
+from colorzoo.zoo.cho2023.extensions import Extensions, cut_segments
+from colorzoo.zoo.cho2023.network import (
+    SEGMENTS,
+    GuidingPainterNetwork,
+    as_residual,
+    base_channels,
+    gumbel_noise,
+    look_up_hints,
+    one_hot,
+)
+from colorzoo.zoo.cho2023.published import convert_published
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of the networks; widths multiply their channel counts, 1.0 is the paper's.
+
+    Attributes:
+        width: Width of g, which paints.
+        segmenter_width: Width of f, which divides.
+        discriminator_width: Width of the discriminator.
+    """
+
+    width: Positive = 1.0
+    segmenter_width: Positive = 1.0
+    discriminator_width: Positive = 1.0
+
+
+class GuidingPainter(ColoringModel):
+    """Divides a sketch into regions and paints it with the colors of some of them.
+
+    Args:
+        architecture: The networks.
+        extensions: Additions to the paper.
+    """
+
+    accepts = frozenset({"regions"})
+    input_kind: InputKind = "sketch"
+    output_kind: OutputKind = "rgb"
+    network: GuidingPainterNetwork
+
+    def __init__(
+        self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
+    ) -> None:
+        architecture = settings_of(Architecture, architecture)
+        extensions = settings_of(Extensions, extensions)
+        network = GuidingPainterNetwork(
+            architecture.width,
+            architecture.segmenter_width,
+            extensions.segmenter_side,
+            hint_residual=extensions.hint_residual,
+        )
+        initialize_gan(network)
+        super().__init__(network, architecture=architecture, extensions=extensions)
+        self.extensions = extensions
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
+        """Paint sketches ``(B, 1, H, W)`` in [0, 1]; f runs only where no regions are given.
+
+        Raises:
+            GuidanceError: More than 30 regions, or colors outside [0, 1].
+        """
+        return RgbPrediction(rgb=self.after_taps(self.before_taps(luma, guidance), unchanged))
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The maps of g that an add-on may refine."""
+        return self.network.colorizer.taps
+
+    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+        """Run the model up to its first tap; see `TappedModel`."""
+        regions = guidance.regions if guidance is not None else None
+        if regions is None:
+            regions = _without_colors(self.network.divide(luma))
+        regions = _all_segments(regions)
+        hints = look_up_hints(regions.index, 2 * regions.rgb - 1, regions.given)
+        segments = regions.index if regions.segments is None else regions.segments
+        maps = self.network.before_taps(luma, hints, one_hot(segments, SEGMENTS))
+        return TapState(maps, (luma.shape[-2], luma.shape[-1]))
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Finish from the first tap; see `TappedModel`."""
+        return (self.network.after_taps(state.maps, visit) + 1) / 2
+
+    def propose(self, luma: Tensor, generator: torch.Generator | None = None) -> Regions:
+        """Return the regions of sketches ``(B, 1, H, W)`` in [0, 1] without colors, the most useful first.
+
+        Args:
+            luma: The sketches.
+            generator: Source of Gumbel noise (tau 0.1) for a random proposal; by default each pixel belongs
+                to its most likely region.
+        """
+        with torch.autocast(luma.device.type, enabled=False):  # rounding must not move pixels between regions
+            logits = self.network.divide(luma.float())
+        if generator is not None:
+            segments, height, width = logits.shape[1:]
+            noise = torch.cat([gumbel_noise([generator], (segments, height, width)) for _ in logits])
+            logits = logits + noise.to(logits)
+        regions = _without_colors(logits)
+        if not self.extensions.pieces:
+            return regions
+        index = cut_segments(regions.index, luma, SEGMENTS, self.extensions.needs)
+        return replace(regions, index=index, segments=regions.index)
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename a checkpoint of the published code, all of it or the networks alone (278 or 256 keys)."""
+        return convert_published(state_dict)
+
+
+@dataclass(frozen=True)
+class PointsSettings:
+    """Settings of the control and its training.
+
+    Attributes:
+        width: Multiplier of the channel counts; 1.0 is g of the paper.
+        stop_probability: See `PointSimulation`.
+        reconstruction_weight: Weight of the L1 loss.
+        hint_residual: See `Extensions`.
+    """
+
+    width: Positive = 1.0
+    stop_probability: Probability = 1 / 8
+    reconstruction_weight: Weight = 30.0
+    hint_residual: bool = False
+
+
+class PointPainter(ColoringModel):
+    """The control of GuidingPainter: the same painter g, with color points instead of regions.
+
+    Not in the paper as such; it replaces its baseline of Zhang et al. 2017 on sketches.
+
+    Args:
+        settings: The painter.
+    """
+
+    accepts = frozenset({"points"})
+    input_kind: InputKind = "sketch"
+    output_kind: OutputKind = "rgb"
+    network: UNet
+
+    def __init__(self, settings: PointsSettings = PointsSettings()) -> None:
+        settings = settings_of(PointsSettings, settings)
+        network = UNet(1 + 3 + 1, 3, base_channels(settings.width))
+        initialize_gan(network)
+        super().__init__(network, settings=settings)
+        self.settings = settings
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
+        """Paint sketches ``(B, 1, H, W)`` in [0, 1]."""
+        points = guidance.points if guidance is not None else None
+        points = Points.none(luma) if points is None else points
+        color = point_colors(points)
+        x = torch.cat([2 * luma - 1, color * points.mask, points.mask], dim=1)
+        painted = self.network(x).float()
+        if self.settings.hint_residual:
+            painted = painted + as_residual(color * points.mask)
+        return RgbPrediction(rgb=(torch.tanh(painted) + 1) / 2)
+
+
+def _without_colors(logits: Tensor) -> Regions:
+    colors = torch.full((len(logits), SEGMENTS, 3), 0.5, device=logits.device)
+    return Regions(logits.argmax(1, keepdim=True), colors, torch.zeros_like(colors[..., 0]))
+
+
+def _all_segments(regions: Regions) -> Regions:
+    """Pad regions to 30 colors, the missing ones not given."""
+    missing = SEGMENTS - regions.rgb.shape[1]
+    if missing < 0:
+        raise GuidanceError(f"at most {SEGMENTS} regions can be colored, got {regions.rgb.shape[1]} colors.")
+    if not torch.compiler.is_compiling():
+        low, high = regions.rgb.aminmax()
+        if not 0 <= low <= high <= 1:
+            raise GuidanceError(f"colors of regions must lie in [0, 1], got {low:g} .. {high:g}.")
+    pad = nn.functional.pad
+    return replace(regions, rgb=pad(regions.rgb, (0, 0, 0, missing)), given=pad(regions.given, (0, missing)))

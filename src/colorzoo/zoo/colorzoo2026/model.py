@@ -1,0 +1,134 @@
+"""Colorzoo 2026: the default model of this project, for photos without help and with color points."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color import hull_centers
+from colorzoo.guidance import Guidance, Points
+from colorzoo.inference.incremental import AnswerCache
+from colorzoo.model import ColoringModel
+from colorzoo.prediction import AbPrediction, DeferredMaps
+from colorzoo.settings import settings_of
+from colorzoo.zoo.colorzoo2026.network import (
+    AB_SCALE,
+    MULTIPLE,
+    STRIDE,
+    Architecture,
+    Maps,
+    Network,
+    scaled_luma,
+)
+from colorzoo.zoo.colorzoo2026.points import Cells, ColorCovariance, Observations, Posterior, observe
+
+
+class Analysis(NamedTuple):
+    """Output of the network for a picture, which points do not change.
+
+    Attributes:
+        mean: ``(B, N, 2)`` automatic color of the cells, ab / `AB_SCALE`.
+        logits: ``(B, N, 313)`` distribution of the cells.
+        cells: Embedding of the cells.
+        grid: Rows and columns of cells.
+    """
+
+    mean: Tensor
+    logits: Tensor
+    cells: Cells
+    grid: tuple[int, int]
+
+
+class Colorzoo2026(ColoringModel):
+    """Colors a photo by itself and by color points.
+
+    Args:
+        architecture: The network.
+    """
+
+    accepts = frozenset({"points"})
+    working_size = 160
+    recorded_hparams = ("stem", "widths", "blocks", "decoder", "vector", "heads")
+    network: Network
+
+    def __init__(self, architecture: Architecture = Architecture()) -> None:
+        architecture = settings_of(Architecture, architecture)
+        super().__init__(Network(architecture), architecture=architecture)
+        self.covariance = ColorCovariance(architecture.decoder, architecture.heads)
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch.
+
+        ``extras["logits"]`` is the distribution over 313 bins at a quarter of the size. With points it is
+        computed on access, because it is seldom used.
+        """
+        return self._color(self.analyze(luma), luma, guidance)
+
+    def remember(self) -> AnswerCache[Analysis]:
+        """Return an empty memory for `edit`; see `Edits`."""
+        return AnswerCache()
+
+    def edit(self, luma: Tensor, guidance: Guidance, memory: AnswerCache[Analysis]) -> AbPrediction:
+        """Color a picture again with other points, without running the network again; see `Edits`."""
+        analysis = memory.get(luma, Guidance(), lambda luma, _: self.analyze(luma))
+        return self._color(analysis, luma, guidance)
+
+    def analyze(self, luma: Tensor) -> Analysis:
+        """Run the network, at sides that are multiples of 32."""
+        sides = [max(MULTIPLE, round(side / MULTIPLE) * MULTIPLE) for side in luma.shape[2:]]
+        if list(luma.shape[2:]) != sides:
+            luma = F.interpolate(luma, sides, mode="bilinear", antialias=True)
+        return self.embed(self.network(luma), luma)
+
+    def embed(self, maps: Maps, luma: Tensor) -> Analysis:
+        """Embed the cells of pictures.
+
+        Args:
+            maps: Output of the network.
+            luma: ``(B, 1, H, W)``: its input.
+        """
+        coarse = scaled_luma(F.avg_pool2d(luma, STRIDE))
+        with torch.autocast(luma.device.type, enabled=False):  # distances need all digits
+            cells = self.covariance(maps.features.float(), coarse.float())
+        mean, logits = maps.mean.float().flatten(1, 2), maps.logits.float().flatten(1, 2)
+        return Analysis(mean, logits, cells, (int(coarse.shape[1]), int(coarse.shape[2])))
+
+    def _color(self, analysis: Analysis, luma: Tensor, guidance: Guidance | None) -> AbPrediction:
+        points = None if guidance is None else guidance.points
+        if points is None or not points.mask.any():
+            logits = _maps(analysis.logits, analysis.grid)
+            return AbPrediction(ab=_enlarge(analysis.mean, analysis.grid, luma), extras={"logits": logits})
+        with torch.autocast(luma.device.type, enabled=False):
+            posterior = self.covariance.posterior(analysis.cells, _observe(analysis, points))
+        mean = analysis.mean + posterior.change
+        kept = analysis.logits.nbytes + posterior.factor.nbytes + posterior.across.nbytes
+        extras = DeferredMaps({"logits": lambda: self._logits(analysis, posterior)}, kept)
+        return AbPrediction(ab=_enlarge(mean, analysis.grid, luma), extras=extras)
+
+    def _logits(self, analysis: Analysis, posterior: Posterior) -> Tensor:
+        """Return the distribution after points: shifted towards their colors, and narrower."""
+        with torch.autocast(analysis.mean.device.type, enabled=False):
+            prior, variance = self.covariance.variances(analysis.cells, posterior)
+            centers = hull_centers().to(analysis.mean) / AB_SCALE
+            mean = analysis.mean + posterior.change
+            distance = torch.cdist(mean, centers.expand(len(mean), -1, -1)).square()
+            narrower = 0.5 * (1 / variance - 1 / prior)
+            return _maps(analysis.logits - narrower[..., None] * distance, analysis.grid)
+
+
+def _observe(analysis: Analysis, points: Points) -> Observations:
+    """Compare points with the automatic answer as it is shown: a point of that very color changes nothing."""
+    shown = _enlarge(analysis.mean, analysis.grid, points.ab)
+    return observe((points.ab - shown) / AB_SCALE, points.mask, analysis.grid)
+
+
+def _maps(values: Tensor, grid: tuple[int, int]) -> Tensor:
+    return values.view(len(values), *grid, -1).permute(0, 3, 1, 2)
+
+
+def _enlarge(mean: Tensor, grid: tuple[int, int], luma: Tensor) -> Tensor:
+    size = [int(side) for side in luma.shape[2:]]
+    return F.interpolate(AB_SCALE * _maps(mean, grid), size, mode="bicubic", align_corners=False)

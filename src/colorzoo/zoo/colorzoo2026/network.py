@@ -1,0 +1,235 @@
+"""Network of colorzoo2026: lightness in; mean color, distribution over the ab grid and features out.
+
+An encoder of residual blocks with attention at 1/32 of the size, one vector for the whole picture, and a
+narrow decoder up to 1/4. Maps have their channels last, ``(B, H, W, C)``: normalization and linear layers
+then need no copies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.settings import Natural, Range
+
+STRIDE = 4
+"""Pixels per cell of the output maps."""
+MULTIPLE = 32
+"""Sides of the input must be multiples of this."""
+AB_SCALE = 50.0
+"""CIE units of 1 at the output."""
+BINS = 313
+"""Bins of the distribution: those of the ab grid within sRGB (Zhang et al. 2016)."""
+FIRST_SCALE = 0.1  # of the last layers of blocks and heads at the start: blocks begin near the identity
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of the network.
+
+    Attributes:
+        stem: Channels at 1/2 and 1/4 of the size.
+        widths: Channels at 1/8, 1/16 and 1/32.
+        blocks: Blocks at 1/8, 1/16 and 1/32.
+        decoder: Channels of the features from which colors are predicted, at 1/4.
+        vector: Channels of the vector for the whole picture.
+        heads: Length scales of the covariance of colors (`colorzoo.zoo.colorzoo2026.points`).
+    """
+
+    stem: tuple[int, int] = (24, 48)
+    widths: tuple[int, int, int] = (96, 192, 288)
+    blocks: tuple[int, int, int] = (1, 4, 4)
+    decoder: Natural = 64
+    vector: Natural = 192
+    heads: Annotated[int, Range(1, 6)] = 6
+
+
+class Maps(NamedTuple):
+    """Output of the network at 1/4 of the size, channels last.
+
+    Attributes:
+        mean: ``(B, h, w, 2)`` mean color, ab / `AB_SCALE`.
+        logits: ``(B, h, w, 313)`` distribution over the bins of the ab grid.
+        features: ``(B, h, w, C)`` normalized features of the decoder.
+        vector: ``(B, V)`` vector for the whole picture.
+    """
+
+    mean: Tensor
+    logits: Tensor
+    features: Tensor
+    vector: Tensor
+
+
+class Network(nn.Module):
+    """Encoder, decoder and two heads.
+
+    Args:
+        architecture: Channels and blocks.
+    """
+
+    def __init__(self, architecture: Architecture = Architecture()) -> None:
+        super().__init__()
+        (half, quarter), (eighth, sixteenth, coarsest) = architecture.stem, architecture.widths
+        count8, count16, count32 = architecture.blocks
+        vector, decoder = architecture.vector, architecture.decoder
+        self.stem_half = nn.Conv2d(1, half, 5, stride=2, padding=2)
+        self.stem_quarter = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
+        self.stem_norm = nn.LayerNorm(quarter)
+        self.down8 = Downscale(quarter, eighth)
+        self.stage8 = nn.Sequential(*(ResidualBlock(eighth) for _ in range(count8)))
+        self.down16 = Downscale(eighth, sixteenth)
+        self.stage16 = nn.Sequential(*(ResidualBlock(sixteenth) for _ in range(count16)))
+        self.down32 = Downscale(sixteenth, coarsest)
+        self.stage32 = nn.Sequential(*(AttentionBlock(coarsest) for _ in range(count32)))
+        self.vector_norm = nn.LayerNorm(coarsest)
+        self.vector = nn.Linear(coarsest, vector)
+        self.up16 = Upscale(coarsest, sixteenth, sixteenth, vector)
+        self.up8 = Upscale(sixteenth, eighth, eighth, vector)
+        self.up4 = Upscale(eighth, quarter, decoder, vector)
+        self.head_norm = nn.LayerNorm(decoder)
+        self.mean = nn.Linear(decoder, 2)
+        self.classes = nn.Linear(decoder, BINS)
+        with torch.no_grad():
+            self.mean.weight.mul_(FIRST_SCALE)
+            self.classes.weight.mul_(FIRST_SCALE)
+
+    def forward(self, luma: Tensor) -> Maps:
+        """Predict colors.
+
+        Args:
+            luma: ``(B, 1, H, W)``, L in [0, 100]; sides are multiples of 32.
+        """
+        x = scaled_luma(luma)
+        maps4 = self.stem_norm(_convolve(self.stem_quarter, _activate(_convolve(self.stem_half, x))))
+        maps8 = self.stage8(self.down8(maps4))
+        maps16 = self.stage16(self.down16(maps8))
+        maps32 = self.stage32(self.down32(maps16))
+        vector = _activate(self.vector(self.vector_norm(maps32.mean((1, 2)))))
+        decoded = self.up16(maps32, maps16, vector)
+        decoded = self.up8(decoded, maps8, vector)
+        features = self.head_norm(self.up4(decoded, maps4, vector))
+        return Maps(self.mean(features), self.classes(features), features, vector)
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions after a normalization, added to the input.
+
+    Args:
+        width: Channels.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        with torch.no_grad():
+            self.second.weight.mul_(FIRST_SCALE)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return maps of the same shape."""
+        found: Tensor = maps + _convolve(self.second, _activate(_convolve(self.first, self.norm(maps))))
+        return found
+
+
+class AttentionBlock(nn.Module):
+    """A depthwise convolution for the position, cosine attention between all cells, and a small MLP.
+
+    Args:
+        width: Channels.
+        head: Channels of a head.
+    """
+
+    def __init__(self, width: int, head: int = 32) -> None:
+        super().__init__()
+        self.heads = width // head
+        self.position = nn.Conv2d(width, width, 3, padding=1, groups=width)
+        self.norm = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.merge = nn.Linear(width, width)
+        self.scale = nn.Parameter(torch.full((self.heads, 1, 1), 16.0))
+        self.mlp_norm = nn.LayerNorm(width)
+        self.mlp_in = nn.Linear(width, 3 * width)
+        self.mlp_out = nn.Linear(3 * width, width)
+        with torch.no_grad():
+            self.merge.weight.mul_(FIRST_SCALE)
+            self.mlp_out.weight.mul_(FIRST_SCALE)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return maps of the same shape."""
+        maps = maps + _convolve(self.position, maps)
+        batch, height, width, _ = maps.shape
+        parts = self.qkv(self.norm(maps)).view(batch, height * width, 3, self.heads, -1)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        query = F.normalize(query.float(), dim=-1) * self.scale.clamp(max=50)
+        share = (query @ F.normalize(key.float(), dim=-1).transpose(-1, -2)).softmax(-1)
+        attended = (share.to(value.dtype) @ value).transpose(1, 2).reshape(maps.shape)
+        maps = maps + self.merge(attended)
+        found: Tensor = maps + self.mlp_out(_activate(self.mlp_in(self.mlp_norm(maps))))
+        return found
+
+
+class Downscale(nn.Module):
+    """A strided convolution after a normalization.
+
+    Args:
+        width: Channels.
+        wider: Channels of the result, at half the size.
+    """
+
+    def __init__(self, width: int, wider: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.reduce = nn.Conv2d(width, wider, 2, stride=2)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return maps at half the size."""
+        return _convolve(self.reduce, self.norm(maps))
+
+
+class Upscale(nn.Module):
+    """Coarse maps at twice the size, plus the encoder's maps of that size and the vector.
+
+    Args:
+        coarse: Channels of the coarse maps.
+        skip: Channels of the encoder's maps.
+        width: Channels of the result.
+        vector: Channels of the vector.
+    """
+
+    def __init__(self, coarse: int, skip: int, width: int, vector: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(coarse)
+        self.narrow = nn.Linear(coarse, width)
+        self.skip_norm = nn.LayerNorm(skip)
+        self.skip = nn.Linear(skip, width)
+        self.vector = nn.Linear(vector, width)
+        self.block = ResidualBlock(width)
+
+    def forward(self, coarse: Tensor, skip: Tensor, vector: Tensor) -> Tensor:
+        """Return maps of the size of ``skip``."""
+        narrow = self.narrow(self.norm(coarse)).permute(0, 3, 1, 2)
+        maps = F.interpolate(narrow, scale_factor=2.0, mode="bilinear").permute(0, 2, 3, 1)
+        found: Tensor = self.block(
+            maps + self.skip(self.skip_norm(skip)) + self.vector(vector)[:, None, None]
+        )
+        return found
+
+
+def scaled_luma(luma: Tensor) -> Tensor:
+    """Return lightness ``(B, 1, H, W)`` in [0, 100] as ``(B, H, W, 1)`` in [-1, 1]."""
+    return ((luma - 50) / 50).permute(0, 2, 3, 1)
+
+
+def _convolve(layer: nn.Conv2d, maps: Tensor) -> Tensor:
+    """Apply a convolution to maps whose channels are last."""
+    found: Tensor = layer(maps.permute(0, 3, 1, 2))
+    return found.permute(0, 2, 3, 1)
+
+
+def _activate(maps: Tensor) -> Tensor:
+    return F.leaky_relu(maps, 0.1)

@@ -1,0 +1,174 @@
+"""Color points as observations of a Gaussian process (ours; Rasmussen and Williams 2006, chapter 2).
+
+What the automatic answer misses is taken for a draw from a Gaussian process over the cells of the picture.
+Its covariance is learned: cells covary if their features are alike and they are near. Color points are
+observations of it, and its posterior mean is added to the automatic answer. Three properties follow:
+
+- A point shows its own color, up to the learned noise.
+- A point with the color that is already there changes nothing.
+- The network does not run again while a user edits; only a small linear system is solved.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+MOST_CELLS = 1024
+"""Cells with points that enter the linear system; of more, equally spaced ones do."""
+_REACHES = (8.0, 4.0, 0.6, 0.3, 0.12, 0.05)  # at the start, in longer sides of the picture
+_FIRST_NOISE = 0.03
+_JITTER = 1e-5  # on the diagonal, so that equal cells can be told apart
+
+
+class Cells(NamedTuple):
+    """Embedding of the cells of a picture, on which the covariance depends.
+
+    Attributes:
+        place: ``(B, N, H, D)`` embedding and scaled position for each head.
+        amplitude: ``(B, N, H)`` standard deviation for each head.
+    """
+
+    place: Tensor
+    amplitude: Tensor
+
+    def take(self, index: Tensor) -> Self:
+        """Return the cells ``(B, n)`` of an index."""
+        return type(self)(take_cells(self.place, index), take_cells(self.amplitude, index))
+
+
+class Posterior(NamedTuple):
+    """Gaussian process after points.
+
+    Attributes:
+        change: ``(B, N, 2)`` change of the mean color of the cells.
+        factor: ``(B, n, n)`` Cholesky factor of the covariance of the points.
+        across: ``(B, N, n)`` covariance of cells and points.
+    """
+
+    change: Tensor
+    factor: Tensor
+    across: Tensor
+
+
+class ColorCovariance(nn.Module):
+    """Learned covariance of what the automatic answer misses, between any two cells of a picture.
+
+    A sum over heads of squared-exponential kernels, each with its own embedding, amplitude and reach.
+
+    Args:
+        width: Channels of the features.
+        heads: Number of kernels.
+        dim: Length of an embedding.
+        hidden: Channels of the hidden layer.
+    """
+
+    def __init__(self, width: int, heads: int = 6, dim: int = 16, hidden: int = 128) -> None:
+        super().__init__()
+        self.heads = heads
+        self.hidden = nn.Linear(width + 1, hidden)
+        self.embed = nn.Linear(hidden, heads * dim)
+        self.amplitude = nn.Linear(hidden, heads)
+        self.log_reach = nn.Parameter(torch.tensor(_REACHES[:heads]).log())
+        self.log_noise = nn.Parameter(torch.tensor(_FIRST_NOISE).log())
+        nn.init.constant_(self.amplitude.bias, -1.0)
+
+    @property
+    def noise(self) -> Tensor:
+        """Variance of the noise of a point."""
+        return (2 * self.log_noise).exp()
+
+    def forward(self, features: Tensor, luma: Tensor) -> Cells:
+        """Embed the cells of a picture.
+
+        Args:
+            features: ``(B, h, w, C)`` features of the network.
+            luma: ``(B, h, w, 1)`` lightness, (L - 50) / 50.
+        """
+        batch, height, width, _ = features.shape
+        hidden = F.leaky_relu(self.hidden(torch.cat([features, luma], dim=-1)), 0.1)
+        embedding = self.embed(hidden).view(batch, height * width, self.heads, -1)
+        amplitude = F.softplus(self.amplitude(hidden)).view(batch, height * width, self.heads)
+        longest = max(height, width)
+        # from the center: distances are differences of squares, which lose digits far from 0
+        rows = (torch.arange(height, device=features.device) + 0.5 - height / 2) / longest
+        columns = (torch.arange(width, device=features.device) + 0.5 - width / 2) / longest
+        position = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=-1).view(1, -1, 1, 2)
+        scaled = position / self.log_reach.exp()[:, None]
+        return Cells(torch.cat([embedding, scaled.expand(batch, -1, -1, -1)], dim=-1), amplitude)
+
+    def posterior(self, cells: Cells, points: Observations) -> Posterior:
+        """Condition the process on points.
+
+        Args:
+            cells: All cells, ``N`` of each picture.
+            points: Some of them, with what the automatic answer misses there.
+        """
+        given = points.given
+        observed = cells.take(points.cell)
+        observed = Cells(observed.place, observed.amplitude * given[..., None])
+        noise = torch.where(given > 0, self.noise + _JITTER, given.new_ones(()))
+        covariance = _covariance(observed, observed) + torch.diag_embed(noise)
+        factor = torch.linalg.cholesky(covariance.double())  # near points make the system ill-conditioned
+        weights = torch.cholesky_solve((points.missing * given[..., None]).double(), factor).float()
+        across = _covariance(cells, observed)
+        return Posterior(across @ weights, factor.float(), across)
+
+    def variances(self, cells: Cells, posterior: Posterior) -> tuple[Tensor, Tensor]:
+        """Return the variances ``(B, N)`` of the cells without and with points."""
+        prior = cells.amplitude.square().sum(-1) + self.noise
+        explained = torch.linalg.solve_triangular(posterior.factor, posterior.across.mT, upper=False)
+        return prior, (prior - explained.square().sum(1)).clamp(min=0.5 * self.noise + 1e-6)
+
+
+def _covariance(one: Cells, other: Cells) -> Tensor:
+    squares = one.place.square().sum(-1)[:, :, None] + other.place.square().sum(-1)[:, None]
+    exponent = torch.einsum("bnhd,bmhd->bnmh", one.place, other.place) - 0.5 * squares
+    amplitude = one.amplitude[:, :, None] * other.amplitude[:, None]
+    return (exponent.clamp(max=0).exp() * amplitude).sum(-1)
+
+
+def take_cells(values: Tensor, index: Tensor) -> Tensor:
+    """Return the values ``(B, n, ...)`` of some cells of ``(B, N, ...)``."""
+    shape = (*index.shape, *values.shape[2:])
+    return values.gather(1, index.view(*index.shape, *[1] * (values.ndim - 2)).expand(shape))
+
+
+class Observations(NamedTuple):
+    """Color points, one for each cell that has any.
+
+    Attributes:
+        cell: ``(B, n)`` numbers of the cells.
+        missing: ``(B, n, 2)`` what the automatic answer misses there.
+        given: ``(B, n)``, 1 for cells with points and 0 for padding.
+    """
+
+    cell: Tensor
+    missing: Tensor
+    given: Tensor
+
+
+def observe(missing: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observations:
+    """Gather points into the cells of a grid; a cell takes the mean of its points.
+
+    Args:
+        missing: ``(B, 2, H, W)`` what the automatic answer misses at points.
+        mask: ``(B, 1, H, W)``, 1 at points.
+        grid: Rows and columns of cells.
+    """
+    batch, _, height, width = missing.shape
+    rows = torch.arange(height, device=missing.device) * grid[0] // height
+    columns = torch.arange(width, device=missing.device) * grid[1] // width
+    cell = (rows[:, None] * grid[1] + columns).view(1, -1, 1).expand(batch, -1, 3)
+    values = torch.cat([missing * mask, mask], dim=1).flatten(2).mT.float()
+    sums = values.new_zeros(batch, grid[0] * grid[1], 3).scatter_add_(1, cell, values)
+    count = sums[..., 2]
+    most = int((count > 0).sum(1).max())
+    index = (count > 0).byte().argsort(dim=1, descending=True, stable=True)[:, :most]
+    if most > MOST_CELLS:
+        index = index[:, :: -(-most // MOST_CELLS)]
+    found = take_cells(sums, index)
+    return Observations(index, found[..., :2] / found[..., 2:].clamp(min=1), (found[..., 2] > 0).float())

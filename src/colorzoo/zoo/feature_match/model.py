@@ -1,0 +1,112 @@
+"""Global match by features: the baseline of Xu et al. 2020 for exemplar colorization without a global style.
+
+Each position of the picture takes the color of the exemplar's position with the nearest features, as in the
+matching step of He et al. 2018 (https://arxiv.org/abs/1807.06587), without the network that follows there.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import Guidance
+from colorzoo.model import ColoringModel
+from colorzoo.networks.blocks import pad_to_multiple
+from colorzoo.prediction import AbPrediction
+
+CELL = 4
+"""Side of a position in pixels."""
+
+# positions that are compared at once, so that memory grows with the picture, not its square
+_CHUNK = 1024
+
+
+class NearestFeatures(nn.Module):
+    """Color of the exemplar's position with the nearest features, for each position.
+
+    The encoder belongs to another model and is not part of the state; it is created on first use.
+
+    Args:
+        encoder: Registered model whose encoder gives the features; None compares windows of lightness.
+    """
+
+    def __init__(self, encoder: str | None) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self._lender: tuple[ColoringModel, ...] = ()
+
+    def forward(self, luma: Tensor, exemplar: Tensor) -> Tensor:
+        """Return ``(B, 2, H, W)`` ab for lightness ``(B, 1, H, W)`` and an exemplar ``(B, 3, H', W')``."""
+        height, width = luma.shape[-2:]
+        with torch.autocast(luma.device.type, enabled=False):  # matching compares small differences
+            lab = rgb_to_lab(pad_to_multiple(exemplar.float(), 2 * CELL))
+            target = self._features(pad_to_multiple(luma.float(), 2 * CELL))
+            found = match_colors(target, self._features(lab[:, :1]), F.avg_pool2d(lab[:, 1:], CELL))
+            ab = F.interpolate(found, scale_factor=CELL, mode="bilinear", align_corners=False)
+        return ab[:, :, :height, :width]
+
+    def _features(self, luma: Tensor) -> Tensor:
+        """Return the features ``(B, C, H/4, W/4)`` of a lightness, as a gray picture."""
+        if self.encoder is None:
+            return window_features(luma)
+        if not self._lender:
+            self._lender = (create_coloring_model(self.encoder),)
+        model: Any = cast(Any, self._lender[0].to(luma.device))
+        features: Tensor = model.features(lab_to_rgb(F.pad(luma, (0, 0, 0, 0, 0, 2))))
+        return features
+
+
+class FeatureMatching(ColoringModel):
+    """Color transfer by nearest features.
+
+    Args:
+        encoder: See `NearestFeatures`.
+    """
+
+    accepts = frozenset({"exemplar"})
+    network: NearestFeatures
+
+    def __init__(self, encoder: str | None = "xu2020_small") -> None:
+        super().__init__(NearestFeatures(encoder), encoder=encoder)
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch; gray without an exemplar."""
+        if guidance is None or guidance.exemplar is None:
+            return AbPrediction.gray(luma)
+        return AbPrediction(ab=self.network(luma, guidance.exemplar.rgb))
+
+
+def window_features(gray: Tensor) -> Tensor:
+    """Return the pixels of each position as its features, ``(B, 16, H/4, W/4)``."""
+    return F.pixel_unshuffle(gray, CELL)
+
+
+def match_colors(target: Tensor, source: Tensor, ab: Tensor) -> Tensor:
+    """Return the color of the position with the nearest features, by their angle.
+
+    Args:
+        target: ``(B, C, h, w)`` features of the picture.
+        source: ``(B, C, h', w')`` features of the exemplar.
+        ab: ``(B, 2, h', w')`` colors of the exemplar.
+
+    Returns:
+        ``(B, 2, h, w)``.
+    """
+    query, key = _directions(target), _directions(source)
+    colors = ab.flatten(2)
+    found = []
+    for part in torch.split(query, _CHUNK, dim=1):
+        nearest = (part @ key.transpose(1, 2)).argmax(dim=2)
+        found.append(colors.gather(2, nearest[:, None].expand(-1, 2, -1)))
+    return torch.cat(found, dim=2).view(ab.shape[0], 2, *target.shape[-2:])
+
+
+def _directions(features: Tensor) -> Tensor:
+    """Return ``(B, N, C)`` of length 1, each channel centered over the positions."""
+    flat = features.flatten(2).float()
+    return F.normalize(flat - flat.mean(dim=2, keepdim=True), dim=1).transpose(1, 2)

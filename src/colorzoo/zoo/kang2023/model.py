@@ -1,0 +1,100 @@
+"""DDColor: Towards Photo-Realistic Image Colorization via Dual Decoders (Kang et al., ICCV 2023).
+
+One decoder upsamples the encoder's maps of a gray picture, another turns learned queries into colors; their
+product is ab. https://arxiv.org/abs/2212.11613
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from colorzoo.factory import create_backbone
+from colorzoo.guidance import Guidance
+from colorzoo.model import ColoringModel
+from colorzoo.networks.blocks import scaled_width
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import Natural, Positive, settings_of
+from colorzoo.zoo.kang2023.extensions import Extensions, TrunkEncoder
+from colorzoo.zoo.kang2023.network import DDColorNetwork, Encoder, Size
+from colorzoo.zoo.kang2023.published import convert_published, require_variant
+
+PIXEL_CHANNELS = (512, 512, 256)
+FEED_CHANNELS = 2048
+_TRUNK_SIZE = 256  # pixels, the working size over the layers of a Local Hints network
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of the generator (sections 3.1 to 3.4).
+
+    Attributes:
+        size: Size of the encoder: ``tiny`` is ConvNeXt-T, ``large`` is ConvNeXt-L.
+        width: Multiplier of every channel count of encoder and decoders; 1.0 is published.
+        depth: Multiplier of the blocks in each stage of the encoder; 1.0 is published.
+        queries: Number of color queries.
+        layers: Number of layers of the color decoder; each attends to one of three scales.
+        pretrained: timm's name of a ConvNeXt of this size whose weights the encoder starts training with;
+            None starts with random ones.
+    """
+
+    size: Size = "large"
+    width: Positive = 1.0
+    depth: Positive = 1.0
+    queries: Natural = 100
+    layers: Natural = 9
+    pretrained: str | None = None
+
+
+class DDColor(ColoringModel):
+    """Colors a photo by itself.
+
+    Args:
+        architecture: The generator.
+        extensions: Additions to the paper.
+    """
+
+    recorded_hparams = ("size", "width", "depth", "queries", "layers", "trunk")
+    working_size = 512
+    network: DDColorNetwork
+
+    def __init__(
+        self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
+    ) -> None:
+        architecture = settings_of(Architecture, architecture)
+        extensions = settings_of(Extensions, extensions)
+        encoder: Encoder
+        if extensions.trunk is None:
+            from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
+
+            encoder = ConvNextEncoder(architecture.size, architecture.width, architecture.depth)
+        else:
+            encoder = TrunkEncoder(create_backbone(extensions.trunk, "trunk"))
+        network = DDColorNetwork(
+            encoder,
+            [scaled_width(base, architecture.width) for base in PIXEL_CHANNELS],
+            queries=architecture.queries,
+            layers=architecture.layers,
+            feed=scaled_width(FEED_CHANNELS, architecture.width),
+        )
+        super().__init__(network, architecture=architecture, extensions=extensions)
+        self.architecture, self.extensions = architecture, extensions
+        if extensions.trunk is not None:
+            self.working_size = _TRUNK_SIZE
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch."""
+        del guidance
+        return AbPrediction(ab=self.network(luma))
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename one of the authors' generators.
+
+        Raises:
+            WeightsError: It is the generator of the other size.
+        """
+        if self.extensions.trunk is None:
+            require_variant(state_dict, self.architecture.size)
+        return convert_published(state_dict)

@@ -1,0 +1,149 @@
+"""Deep Edge-Aware Interactive Colorization against Color-Bleeding Effects (Kim et al., ICCV 2021).
+
+An add-on for a trained model: the user draws, without color, over an edge where color bled, and a small
+network refines the model's activation maps so that the edge becomes sharp and everything else stays.
+https://arxiv.org/abs/2107.01619
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from colorzoo.errors import ColorzooError
+from colorzoo.factory import create_coloring_model, is_meta
+from colorzoo.guidance import Guidance, Scribbles
+from colorzoo.model import ColoringModel
+from colorzoo.networks.shared_weights import BorrowedModel
+from colorzoo.networks.taps import TappedModel, TapState
+from colorzoo.prediction import AbPrediction, Prediction, RgbPrediction
+from colorzoo.settings import settings_of
+from colorzoo.zoo.kim2021.extensions import Extensions
+from colorzoo.zoo.kim2021.network import EdgeNetwork
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of the network E.
+
+    Attributes:
+        hidden: Hidden channels of E for each tap, or one number for all. The default has as many weights as
+            64 for each tap, but fewer for large maps, which is faster.
+    """
+
+    hidden: tuple[int, ...] = (88, 64, 32)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A picture after the backbone's part before its first tap, which no scribble changes.
+
+    Attributes:
+        state: State of the backbone.
+        luma: ``(B, 1, H, W)``, input of the backbone.
+    """
+
+    state: TapState
+    luma: Tensor
+
+
+class EdgeAwareColorization(ColoringModel):
+    """The network E over a frozen backbone.
+
+    Attributes:
+        backbone: The refined model.
+
+    Args:
+        backbone: Registered name of a model with taps (`colorzoo.networks.taps.TappedModel`).
+        backbone_weights: Weights of the backbone, see `create_model`.
+        backbone_hparams: Settings of the backbone.
+        architecture: The network E.
+        extensions: Additions to the paper.
+
+    Raises:
+        ColorzooError: The backbone has no taps.
+    """
+
+    recorded_hparams = ("backbone", "backbone_hparams", "hidden", "read_luma", "reach", "propagation")
+    network: EdgeNetwork
+    backbone: BorrowedModel[Any]
+
+    def __init__(
+        self,
+        backbone: str = "zhang2017_local",
+        backbone_weights: str | None = "default",
+        backbone_hparams: dict[str, Any] | None = None,
+        architecture: Architecture = Architecture(),
+        extensions: Extensions = Extensions(),
+    ) -> None:
+        architecture = settings_of(Architecture, architecture)
+        extensions = settings_of(Extensions, extensions)
+        weights = None if is_meta() else backbone_weights
+        held = create_coloring_model(backbone, weights, **(backbone_hparams or {}))
+        if not isinstance(held, TappedModel):
+            raise ColorzooError(
+                f"backbone={backbone!r} has no taps, so that no add-on can refine it; it needs the "
+                "attribute taps and the methods before_taps and after_taps (colorzoo.networks.taps)."
+            )
+        network = EdgeNetwork(
+            held.taps,
+            architecture.hidden,
+            read_luma=extensions.read_luma,
+            reach=extensions.reach,
+            propagation=extensions.propagation,
+        )
+        super().__init__(
+            network,
+            backbone=backbone,
+            backbone_weights=backbone_weights,
+            backbone_hparams=backbone_hparams,
+            architecture=architecture,
+            extensions=extensions,
+        )
+        self.backbone = BorrowedModel(held)
+        self.accepts = held.accepts | {"scribbles"}
+        self.input_kind, self.output_kind = held.input_kind, held.output_kind
+
+    @property
+    def tapped(self) -> TappedModel:
+        """The backbone."""
+        model: TappedModel = self.backbone.model
+        return model
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+        """Color a batch; without scribbles the result is the backbone's."""
+        if guidance is None or guidance.scribbles is None:
+            plain: Prediction = self.backbone.model(luma, guidance)
+            return plain
+        return self.redraw(self.open(luma, guidance), guidance.scribbles)
+
+    def open(self, luma: Tensor, guidance: Guidance | None) -> Opened:
+        """Compute everything that scribbles do not change; see `forward` for the arguments."""
+        return Opened(self.tapped.before_taps(luma, guidance), luma)
+
+    def redraw(self, opened: Opened, scribbles: Scribbles) -> Prediction:
+        """Color an opened batch with scribbles."""
+        picture, _ = self.refined(opened.state, opened.luma, scribbles.mask)
+        return AbPrediction(ab=picture) if self.output_kind == "ab" else RgbPrediction(rgb=picture)
+
+    def refined(self, state: TapState, luma: Tensor, drawn: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the refined picture, and the change of each tap divided by the tap's scale."""
+        taps = {tap.name: (index, tap) for index, tap in enumerate(self.tapped.taps)}
+        changes: list[Tensor] = []
+        near = self.network.near(drawn)
+
+        def visit(name: str, activation: Tensor) -> Tensor:
+            if name not in taps:
+                return activation
+            index, tap = taps[name]
+            residual = self.network(index, activation, drawn, luma, near)
+            changes.append(residual)
+            refined: Tensor = activation + tap.scale * residual
+            return refined
+
+        picture = self.tapped.after_taps(state, visit)
+        if self.output_kind == "ab":
+            picture = self.network.propagate(picture, luma, drawn)
+        return picture, changes

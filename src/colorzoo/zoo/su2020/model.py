@@ -1,0 +1,219 @@
+"""Instance-aware Image Colorization (Su et al., CVPR 2020).
+
+One network colors the whole picture, one each object in its box, and a third blends the features of both.
+https://arxiv.org/abs/2005.10825
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from colorzoo.errors import GuidanceError, WeightsError
+from colorzoo.factory import create_backbone
+from colorzoo.guidance import Boxes, Guidance, Points
+from colorzoo.model import ColoringModel
+from colorzoo.networks.hint_unet import fitting_unet, initialize
+from colorzoo.networks.taps import Tap, TapState, Visit
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import Positive, settings_of
+from colorzoo.weights.load import load_state_dict_file
+from colorzoo.zoo.su2020.extensions import InstanceExtensions, keep_trunk
+from colorzoo.zoo.su2020.network import InstanceNetworks, PartsState
+from colorzoo.zoo.su2020.published import NETWORKS, convert_published
+
+LEAST_SCORE, MOST = 0.7, 8
+_LEAST_SIDE = 2.0  # pixels
+
+Detector = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Maps lightness, ``(3, H, W)`` equal channels in [0, 1], to ``(K, 4)`` boxes and ``(K,)`` scores."""
+
+
+@dataclass(frozen=True)
+class InstanceArchitecture:
+    """Settings of the three networks.
+
+    Attributes:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        mask_center: Subtracted from the hint mask; 0.5 in the published weights.
+        init_std: Standard deviation of the initial weights; None takes He's.
+    """
+
+    width: Positive = 1.0
+    mask_center: float = 0.5
+    init_std: float | None = None
+
+
+@dataclass(frozen=True)
+class TorchvisionDetector:
+    """The default detector: torchvision's Faster R-CNN (the masks of the paper's Mask R-CNN are not used).
+
+    Attributes:
+        model: The network, in evaluation mode.
+    """
+
+    model: Any
+
+    @classmethod
+    def load(cls, path: str) -> TorchvisionDetector:
+        """Build the detector with the weights of a file.
+
+        Args:
+            path: State dict of ``torchvision.models.detection.fasterrcnn_resnet50_fpn_v2``.
+
+        Raises:
+            WeightsError: The file is missing or of another network.
+        """
+        from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
+
+        model = fasterrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None)
+        try:
+            model.load_state_dict(load_state_dict_file(Path(path)))
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise WeightsError(
+                f"{path} is not a state dict of fasterrcnn_resnet50_fpn_v2: {reason}"
+            ) from error
+        return cls(model.eval())
+
+    def __call__(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+        """Return boxes and scores; see `Detector`."""
+        with torch.inference_mode():
+            found = self.model([picture])[0]
+        return found["boxes"], found["scores"]
+
+
+class InstanceColorization(ColoringModel):
+    """Colors a photo with the help of boxes around its objects, and of color points.
+
+    Attributes:
+        detector: Detects boxes if none are given; may be any `Detector`.
+        detector_file: File from which the detector is loaded on first use.
+
+    Args:
+        architecture: The networks.
+        extensions: Additions to the paper.
+        detector: State dict of torchvision's ``fasterrcnn_resnet50_fpn_v2``, which detects boxes if none are
+            given.
+    """
+
+    accepts = frozenset({"points", "boxes"})
+    recorded_hparams = ("width", "mask_center", "hint_attention", "scene_blocks", "trunk", "keep_trunk")
+    published_files: ClassVar[Mapping[str, str]] = {
+        "latest_net_GComp.pth": "netGComp",
+        "latest_net_G.pth": "netG",
+        "latest_net_GF.pth": "netGF",
+    }
+    network: InstanceNetworks
+
+    def __init__(
+        self,
+        architecture: InstanceArchitecture = InstanceArchitecture(),
+        extensions: InstanceExtensions = InstanceExtensions(),
+        detector: str | None = None,
+    ) -> None:
+        architecture = settings_of(InstanceArchitecture, architecture)
+        extensions = settings_of(InstanceExtensions, extensions)
+        network = InstanceNetworks(
+            architecture.width,
+            mask_center=architecture.mask_center,
+            hint_attention=extensions.hint_attention,
+            scene_blocks=extensions.scene_blocks,
+        )
+        initialize(network, architecture.init_std)
+        if extensions.trunk is not None:
+            trunk = create_backbone(extensions.trunk, "trunk")
+            copy_trunk(trunk.network, network, f"trunk={extensions.trunk!r}")
+            keep_trunk(network)
+        super().__init__(network, architecture=architecture, extensions=extensions, detector=detector)
+        self.detector_file = detector
+        self.detector: Detector | None = None
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
+        out = self.network(luma, *_points_and_boxes(luma, guidance))
+        return AbPrediction(ab=out.ab, extras={"logits": out.logits})
+
+    @property
+    def detects(self) -> bool:
+        """True if there is a detector."""
+        return self.detector is not None or self.detector_file is not None
+
+    def find_boxes(self, luma: Tensor) -> Boxes:
+        """Detect the objects of the pictures; ``model.detector`` may be any `Detector`.
+
+        Raises:
+            GuidanceError: There is no detector.
+        """
+        if self.detector is None and self.detector_file is not None:
+            self.detector = TorchvisionDetector.load(self.detector_file)
+        if self.detector is None:
+            raise GuidanceError(
+                "su2020 needs the boxes of the objects in the picture: give boxes (--box X,Y,WIDTH,HEIGHT, "
+                "or boxes in the recipe), a detector (the argument detector of the model, see its page), "
+                "or --box none to color the picture as a whole."
+            )
+        return detect(luma, self.detector)
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The maps that an add-on may refine, after their fusion."""
+        return self.network.full.taps
+
+    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+        """Run the model up to its first tap; see `TappedModel`."""
+        return self.network.before_taps(luma, *_points_and_boxes(luma, guidance))
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Finish from the first tap; see `TappedModel`."""
+        return self.network.after_taps(cast(PartsState, state), visit)
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the authors' three checkpoints, their keys below ``netGComp.``, ``netG.`` and ``netGF.``."""
+        missing = [name for name in NETWORKS if not any(key.startswith(f"{name}.") for key in state_dict)]
+        if missing:
+            raise KeyError(
+                f"nothing of {', '.join(missing)}; all three files are needed, in a folder or a state dict"
+            )
+        return convert_published(state_dict)
+
+
+def copy_trunk(source: nn.Module, network: InstanceNetworks, purpose: str) -> None:
+    """Copy a Local Hints network into all three networks.
+
+    Raises:
+        ColorzooError: It is of another family or shape, or reads another input.
+    """
+    state = fitting_unet(source, network.full, mask_center=network.mask_center, purpose=purpose)
+    for unet in (network.full, network.instance, network.fusion):
+        unet.load_state_dict(state)
+
+
+def detect(luma: Tensor, detector: Detector) -> Boxes:
+    """Detect up to `MOST` objects of each picture with a score of at least `LEAST_SCORE`, the best first.
+
+    Args:
+        luma: ``(B, 1, H, W)`` in [0, 100].
+        detector: Called for each picture.
+    """
+    height, width = luma.shape[-2:]
+    scale = torch.tensor([width, height, width, height], dtype=torch.float32)
+    kept = []
+    for gray in luma:
+        boxes, scores = (each.detach().float().cpu() for each in detector((gray / 100).expand(3, -1, -1)))
+        sides = boxes[:, 2:] - boxes[:, :2]
+        sure = (scores >= LEAST_SCORE) & (sides >= _LEAST_SIDE).all(dim=1)
+        order = scores[sure].argsort(descending=True)[:MOST]
+        kept.append((boxes[sure][order] / scale).clamp(0, 1))
+    return Boxes.of(kept).to(luma.device)
+
+
+def _points_and_boxes(luma: Tensor, guidance: Guidance | None) -> tuple[Points, Boxes | None]:
+    points = guidance.points if guidance is not None else None
+    boxes = guidance.boxes if guidance is not None else None
+    return points if points is not None else Points.none(luma), boxes

@@ -1,0 +1,116 @@
+"""Transferring Color to Greyscale Images (Welsh, Ashikhmin and Mueller, SIGGRAPH 2002).
+
+Each pixel takes the color of the sample of an exemplar that is most similar in lightness and in the deviation
+of lightness around it. https://doi.org/10.1145/566570.566576
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.guidance import Guidance
+from colorzoo.model import ColoringModel
+from colorzoo.prediction import AbPrediction
+
+_WINDOW = 5
+_LEAST_DEVIATION = 1e-3  # units of L, for a flat exemplar
+
+
+class SampleMatching(nn.Module):
+    """Matching of lightness and its local deviation against samples of an exemplar.
+
+    Args:
+        samples: Approximate number of samples, on a jittered square grid.
+        seed: Seed of the jitter.
+    """
+
+    places: Tensor
+
+    def __init__(self, samples: int, seed: int) -> None:
+        super().__init__()
+        side = max(1, round(samples**0.5))
+        generator = torch.Generator().manual_seed(seed)
+        jitter = torch.rand(side, side, 2, generator=generator, device="cpu")
+        cells = torch.stack(torch.meshgrid(2 * [torch.arange(side, device="cpu")], indexing="ij"), dim=-1)
+        self.register_buffer("places", ((cells + jitter) / side).reshape(-1, 2), persistent=False)
+
+    def forward(self, luma: Tensor, exemplar: Tensor) -> Tensor:
+        """Color a batch.
+
+        Args:
+            luma: ``(B, 1, H, W)`` in [0, 100].
+            exemplar: ``(B, 3, H', W')`` RGB in [0, 1].
+
+        Returns:
+            ``(B, 2, H, W)`` in CIE units; all colors occur in the exemplar.
+        """
+        with torch.autocast(luma.device.type, enabled=False):  # matching compares small differences
+            lab = rgb_to_lab(exemplar.float())
+            source = remap(lab[:, :1], luma.float())
+            features = torch.cat([source, window_deviation(source)], dim=1)
+            return self._match(luma.float(), self._sample(features), self._sample(lab[:, 1:]))
+
+    def _sample(self, maps: Tensor) -> Tensor:
+        """Return the values ``(B, C, N)`` of maps at the samples."""
+        height, width = maps.shape[-2:]
+        rows = (self.places[:, 0] * height).long().clamp(max=height - 1)
+        columns = (self.places[:, 1] * width).long().clamp(max=width - 1)
+        return maps[:, :, rows, columns]
+
+    def _match(self, luma: Tensor, features: Tensor, ab: Tensor) -> Tensor:
+        """Return for each pixel the ab ``(B, 2, N)`` whose features ``(B, 2, N)`` are nearest to its own."""
+        target = torch.cat([luma, window_deviation(luma)], dim=1)
+        best = torch.full_like(luma, torch.inf)
+        answer = luma.new_zeros(luma.shape[0], 2, *luma.shape[-2:])
+        for index in range(len(self.places)):  # not at once, which would need gigabytes
+            place = slice(index, index + 1)
+            distance = (target - features[..., place, None]).abs().sum(dim=1, keepdim=True)
+            nearer = distance < best
+            best = torch.where(nearer, distance, best)
+            answer = torch.where(nearer, ab[..., place, None], answer)
+        return answer
+
+
+class ColorTransfer(ColoringModel):
+    """Color transfer from an exemplar by samples.
+
+    Args:
+        samples: Approximate number of samples of the exemplar.
+        seed: Seed of their positions.
+    """
+
+    accepts = frozenset({"exemplar"})
+    network: SampleMatching
+
+    def __init__(self, samples: int = 200, seed: int = 0) -> None:
+        super().__init__(SampleMatching(samples, seed), samples=samples, seed=seed)
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch; gray without an exemplar."""
+        if guidance is None or guidance.exemplar is None:
+            return AbPrediction.gray(luma)
+        return AbPrediction(ab=self.network(luma, guidance.exemplar.rgb))
+
+
+def remap(source: Tensor, target: Tensor) -> Tensor:
+    """Shift and scale lightness ``(B, 1, H', W')`` to the mean and deviation of the target."""
+    dims = (1, 2, 3)
+    spread = source.std(dim=dims, keepdim=True, correction=0).clamp(min=_LEAST_DEVIATION)
+    scale = target.std(dim=dims, keepdim=True, correction=0) / spread
+    return (source - source.mean(dim=dims, keepdim=True)) * scale + target.mean(dim=dims, keepdim=True)
+
+
+def window_deviation(luma: Tensor) -> Tensor:
+    """Return the deviation in the 5 x 5 window around each pixel of ``(B, 1, H, W)``; borders repeat."""
+    height, width = luma.shape[-2:]
+    padded = F.pad(luma, 4 * [_WINDOW // 2], mode="replicate")
+    mean = F.avg_pool2d(padded, _WINDOW, stride=1)
+    total = torch.zeros_like(luma)  # E[x^2] - E[x]^2 would lose it to rounding
+    for row, column in product(range(_WINDOW), range(_WINDOW)):
+        total = total + (padded[..., row : row + height, column : column + width] - mean) ** 2
+    return (total / _WINDOW**2).sqrt()

@@ -1,0 +1,227 @@
+"""Stylization-Based Architecture for Fast Deep Exemplar Colorization (Xu et al., CVPR 2020).
+
+A transfer sub-net gives a pre-colored picture the feature statistics of a reference; samples of its
+chrominance are hints for a colorization sub-net. https://openaccess.thecvf.com (CVPR 2020, pages 9363-9372)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+import torch
+from torch import Tensor
+
+from colorzoo.factory import create_backbone
+from colorzoo.guidance import Guidance, Points
+from colorzoo.model import ColoringModel
+from colorzoo.networks.hint_unet import fitting_unet, initialize
+from colorzoo.networks.shared_weights import fingerprint
+from colorzoo.networks.taps import Tap, TapState, Visit
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import Natural, Positive, settings_of
+from colorzoo.zoo.xu2020.extensions import Extensions
+from colorzoo.zoo.xu2020.network import ColorNetwork, ExemplarNetwork, HintLayout
+from colorzoo.zoo.xu2020.published import convert_published
+from colorzoo.zoo.xu2020.transfer import PLACE_SETS, TRANSFORMS, TransformName, by_label
+
+EMBEDDED = "zhang2017_local_small"
+MASK_CENTER = 0.0
+_OURS = "network.color.unet."
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of both sub-nets and of the hints between them.
+
+    Attributes:
+        width: Multiplier of the channel counts; 1.0 is the published network.
+        places: Sets of places at which moments are matched (figure 5 of the paper).
+        hints: Selection of hints from transferred colors, which the paper does not define: a ``grid`` of
+            patches, ``dense``, or ``random`` as in training.
+        hint_grid: Cells of the grid along each side.
+        hint_patch: Side of a patch in pixels of a picture of 256.
+    """
+
+    width: Positive = 1.0
+    places: tuple[str, ...] = PLACE_SETS
+    hints: HintLayout = "grid"
+    hint_grid: Natural = 8
+    hint_patch: Natural = 5
+
+
+class StylizationColorization(ColoringModel):
+    """Colors a photo with the colors of a reference, and with color points.
+
+    Args:
+        architecture: The sub-nets.
+        extensions: Additions to the paper.
+    """
+
+    accepts = frozenset({"exemplar", "points"})
+    recorded_hparams = ("width", "color_width", "hint_attention", "scene_blocks", "backbone")
+    network: ExemplarNetwork
+
+    def __init__(
+        self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
+    ) -> None:
+        architecture = settings_of(Architecture, architecture)
+        extensions = settings_of(Extensions, extensions)
+        color_width = extensions.color_width
+        network = ExemplarNetwork(
+            architecture.width,
+            architecture.width if color_width is None else color_width,
+            hint_attention=extensions.hint_attention,
+            scene_blocks=extensions.scene_blocks,
+            places=architecture.places,
+            hints=architecture.hints,
+            hint_grid=architecture.hint_grid,
+            hint_patch=architecture.hint_patch,
+            transfer_error=extensions.transfer_error,
+        )
+        initialize(network, None)
+        network.transfer.encoder.normalize_imagenet()
+        on_meta = next(network.parameters()).is_meta  # built for its shapes alone
+        if extensions.backbone is not None and not on_meta:
+            load_backbone(extensions.backbone, network.color)
+        super().__init__(network, architecture=architecture, extensions=extensions)
+        self.extensions = extensions
+
+    def look(self, rgb: Tensor) -> Tensor:
+        """Return the moments of a reference ``(B, 3, H, W)``: ``(B, 2, C)`` means and deviations."""
+        return self.network.look(rgb)
+
+    def look_key(self) -> str:
+        """Return a hash of the weights that the moments depend on."""
+        return fingerprint(self.network.transfer)
+
+    def features(self, rgb: Tensor) -> Tensor:
+        """Return relu3_1 of the encoder, ``(B, 256w, H/4, W/4)``, of a picture in multiples of 8."""
+        return self.network.transfer.style_maps(rgb)["encoder3"]
+
+    @torch.no_grad()
+    def stylize(
+        self,
+        content: Tensor,
+        style: Tensor,
+        *,
+        transform: TransformName = "adain",
+        alpha: float = 1.0,
+        labels: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """Transfer the colors of a picture to another one in color, by the transfer sub-net alone.
+
+        Args:
+            content: ``(B, 3, H, W)`` in [0, 1].
+            style: ``(B, 3, H', W')`` in [0, 1].
+            transform: ``adain`` matches means and deviations, ``wct`` covariances too.
+            alpha: Strength of the transfer, 0 to 1.
+            labels: Integer maps ``(H, W)`` and ``(H', W')``: statistics are matched label by label. Only for
+                a batch of one.
+
+        Returns:
+            ``(B, 3, H, W)`` in [0, 1].
+        """
+        function = TRANSFORMS[transform]
+        if labels is not None:
+            function = partial(by_label, function, labels=labels)
+        adapt = self.network.adapt_maps(style, function, alpha)
+        rgb: Tensor = self.network.transfer(content, adapt)
+        return rgb.clamp(0, 1)
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch; without a reference automatically.
+
+        ``extras`` hold the ``"logits"`` of the last pass, and with a reference the ab of the earlier steps,
+        ``"automatic"`` and ``"transferred"``.
+        """
+        guidance = guidance or Guidance()
+        if guidance.exemplar is None:
+            ab, logits = self.network.color(luma, guidance.points or Points.none(luma))
+            return AbPrediction(ab=ab, extras={"logits": logits})
+        exemplar = guidance.exemplar
+        look = exemplar.look_by(self.look)
+        out = self.network(luma, look, points=guidance.points, alpha=exemplar.alpha)
+        extras = {"logits": out.logits, "automatic": out.automatic, "transferred": out.transferred}
+        return AbPrediction(ab=out.ab, extras=extras)
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The maps of the colorization sub-net that an add-on may refine, in its last pass."""
+        return self.network.color.unet.taps
+
+    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+        """Run the model up to its first tap; see `TappedModel`."""
+        guidance = guidance or Guidance()
+        hints, exemplar = guidance.points, guidance.exemplar
+        if exemplar is not None:
+            look = exemplar.look_by(self.look)
+            *_, hints = self.network.transferred_hints(luma, look, points=hints, alpha=exemplar.alpha)
+        return self.network.color.before_taps(luma, hints or Points.none(luma))
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Finish from the first tap; see `TappedModel`."""
+        return self.network.color.after_taps(state, visit)
+
+    def borrowed_weights(self) -> Mapping[str, Tensor]:
+        """Return the weights of the backbone, which weight files leave out."""
+        backbone = self.extensions.backbone
+        return {} if backbone is None else backbone_weights(backbone)
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename a checkpoint of the authors' encoder, decoder or colorization net, recognized by its keys.
+
+        None of them is published; these are the keys of the authors' code. Other weights stay as they are.
+        """
+        return {**self.state_dict(), **convert_published(state_dict)}
+
+    @classmethod
+    def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the weights of a weight file: all but those of the embedded backbone."""
+        return drop_backbone(super().for_inference(state_dict))
+
+
+def load_backbone(name: str, network: ColorNetwork) -> None:
+    """Load the trained weights of a registered Local Hints model into the colorization sub-net.
+
+    Raises:
+        WeightsError: It has no trained weights on this machine.
+        ColorzooError: It is of another family or shape, or reads another input.
+    """
+    source = _trained(name).network
+    purpose = f"backbone={name!r}"
+    network.unet.load_state_dict(fitting_unet(source, network.unet, mask_center=MASK_CENTER, purpose=purpose))
+
+
+def backbone_weights(name: str) -> Mapping[str, Tensor]:
+    """Return the weights of a registered Local Hints model by their names in this model.
+
+    Raises:
+        WeightsError: It has no trained weights on this machine.
+    """
+    state = _trained(name).network.state_dict()
+    return {_OURS + key.removeprefix("unet."): value for key, value in state.items()}
+
+
+def drop_backbone(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Remove the weights of the colorization sub-net that equal the embedded model's in half precision.
+
+    Averaging over training steps changes even frozen weights by rounding.
+    """
+    known = backbone_weights(EMBEDDED)
+    return {
+        key: value
+        for key, value in state_dict.items()
+        if key not in known or not torch.equal(_stored(value), _stored(known[key]))
+    }
+
+
+@lru_cache(maxsize=1)
+def _trained(name: str) -> ColoringModel:
+    with torch.inference_mode(False):  # it is cached, and inference tensors cannot be used in training
+        return create_backbone(name, "backbone")
+
+
+def _stored(value: Tensor) -> Tensor:
+    return value.detach().cpu().half() if value.is_floating_point() else value.detach().cpu()

@@ -1,0 +1,46 @@
+"""iColoriT (Yun, Lee, Park, Choo, WACV 2023).
+
+A vision transformer reads lightness and hints of 2 x 2 pixels and carries their colors across the picture by
+attention; a local stabilizing layer keeps neighboring patches consistent. https://arxiv.org/abs/2207.06831
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from colorzoo.guidance import Guidance, Points
+from colorzoo.model import ColoringModel
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import settings_of
+from colorzoo.zoo.yun2023.network import Architecture, IColoriTNetwork, initialize
+from colorzoo.zoo.yun2023.published import convert_published
+
+
+class IColoriT(ColoringModel):
+    """Colors a photo with the help of color points.
+
+    Args:
+        architecture: The transformer.
+    """
+
+    accepts = frozenset({"points"})
+    recorded_hparams = ("width", "heads", "depth", "patch", "side", "head", "mask_center")
+    network: IColoriTNetwork
+
+    def __init__(self, architecture: Architecture = Architecture()) -> None:
+        architecture = settings_of(Architecture, architecture)
+        network = IColoriTNetwork(architecture)
+        initialize(network)
+        super().__init__(network, architecture=architecture)
+        self.working_size = architecture.side
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch of any height and width; see `IColoriTNetwork.forward`."""
+        points = guidance.points if guidance is not None else None
+        return AbPrediction(ab=self.network(luma, points if points is not None else Points.none(luma)))
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the contents of ``model`` in the authors' files."""
+        return convert_published(state_dict, self.network)

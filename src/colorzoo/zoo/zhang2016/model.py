@@ -1,0 +1,176 @@
+"""Network of Zhang et al. 2016: lightness in, a distribution over 313 ab bins out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from colorzoo.color import annealed_mean, hull_centers
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance import Guidance
+from colorzoo.model import ColoringModel
+from colorzoo.networks.blocks import cells, conv3x3, conv_block, scaled_width, upconv4x4
+from colorzoo.networks.hint_unet import initialize
+from colorzoo.networks.taps import Tap, TapState, Visit
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import Positive, settings_of
+from colorzoo.zoo.zhang2016.published import convert_published
+
+LOGIT_STRIDE = 4
+_CHROMA = 20.0  # CIE units, about the mean of a photo
+
+
+class DistributionOutput(NamedTuple):
+    """Output of the network.
+
+    Attributes:
+        ab: ``(B, 2, H, W)`` in CIE units, the annealed mean of the distribution.
+        logits: ``(B, 313, ceil(H/4), ceil(W/4))`` at temperature 1.
+    """
+
+    ab: Tensor
+    logits: Tensor
+
+
+class DistributionNetwork(nn.Module):
+    """Eight convolution blocks at strides down to 8, then a distribution at a quarter of the size.
+
+    Logits, temperature and bin centers are separate: the network trains as a classifier, and the temperature
+    can be chosen afterwards.
+
+    Args:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        temperature: Temperature of the annealed mean (eq. 5): 1 gives the mean, towards 0 the mode.
+    """
+
+    def __init__(self, width: float = 1.0, *, temperature: float = 0.38) -> None:
+        super().__init__()
+        self.temperature = temperature
+        c64, c128, c256, c512 = (scaled_width(base, width) for base in (64, 128, 256, 512))
+        self.block1 = conv_block((1, c64, c64), last_stride=2)
+        self.block2 = conv_block((c64, c128, c128), last_stride=2)
+        self.block3 = conv_block((c128, c256, c256, c256), last_stride=2)
+        self.block4 = conv_block((c256, c512, c512, c512))
+        self.block5 = conv_block((c512,) * 4, dilation=2)
+        self.block6 = conv_block((c512,) * 4, dilation=2)
+        self.block7 = conv_block((c512,) * 4)
+        self.block8 = nn.Sequential(
+            upconv4x4(c512, c256),
+            nn.ReLU(),
+            conv3x3(c256, c256),
+            nn.ReLU(),
+            conv3x3(c256, c256),
+            nn.ReLU(),
+        )
+        self.class_head = nn.Conv2d(c256, len(hull_centers()), 1)
+        self.centers = nn.Parameter(hull_centers().clone(), requires_grad=False)
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The map after block 8, and the upsampled ab in CIE units."""
+        return Tap("8_3", self.class_head.in_channels, LOGIT_STRIDE), Tap("ab", 2, 1, scale=_CHROMA)
+
+    def logits(self, luma: Tensor) -> Tensor:
+        """Return ``(B, 313, ceil(H/4), ceil(W/4))`` for luma ``(B, 1, H, W)`` in [0, 100]."""
+        return self._head(self._features(luma), (luma.shape[-2], luma.shape[-1]))
+
+    def forward(self, luma: Tensor) -> DistributionOutput:
+        """Color a picture of any size.
+
+        Args:
+            luma: ``(B, 1, H, W)`` in [0, 100].
+        """
+        logits = self.logits(luma)
+        height, width = luma.shape[-2:]
+        return DistributionOutput(self._decode(logits)[:, :, :height, :width], logits)
+
+    def before_taps(self, luma: Tensor) -> TapState:
+        """Compute everything before the head."""
+        return TapState((self._features(luma),), (luma.shape[-2], luma.shape[-1]))
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Return ``(B, 2, H, W)`` ab in CIE units."""
+        height, width = state.size
+        logits = self._head(visit("8_3", state.maps[0]), state.size)
+        return visit("ab", self._decode(logits))[:, :, :height, :width]
+
+    def _features(self, luma: Tensor) -> Tensor:
+        x = self.block3(self.block2(self.block1((luma - 50) / 100)))
+        features: Tensor = self.block8(self.block7(self.block6(self.block5(self.block4(x)))))
+        return features
+
+    def _head(self, features: Tensor, size: tuple[int, int]) -> Tensor:
+        rows, columns = (cells(side, LOGIT_STRIDE) for side in size)
+        logits: Tensor = self.class_head(features)[:, :, :rows, :columns].float()
+        return logits
+
+    def _decode(self, logits: Tensor) -> Tensor:
+        ab = annealed_mean(logits, self.centers, self.temperature)
+        return F.interpolate(ab, scale_factor=LOGIT_STRIDE, mode="bilinear", align_corners=False)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of the network.
+
+    Attributes:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        temperature: Temperature of the annealed mean (eq. 5); 0.38 in the paper, 1 gives the mean, towards 0
+            the mode.
+        init_std: Standard deviation of the initial weights; None takes He's.
+    """
+
+    width: Positive = 1.0
+    temperature: Positive = 0.38
+    init_std: float | None = None
+
+
+class ColorfulColorization(ColoringModel):
+    """Colorful Image Colorization.
+
+    Args:
+        architecture: The network.
+
+    Raises:
+        ColorzooError: The temperature is not above 0.
+    """
+
+    recorded_hparams = ("width", "temperature")
+    network: DistributionNetwork
+
+    def __init__(self, architecture: Architecture = Architecture()) -> None:
+        architecture = settings_of(Architecture, architecture)
+        temperature = architecture.temperature
+        if not temperature > 0:
+            raise ColorzooError(f"temperature must be above 0 (0.38 in the paper), got {temperature}.")
+        network = DistributionNetwork(architecture.width, temperature=temperature)
+        initialize(network, architecture.init_std)
+        super().__init__(network, architecture=architecture)
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch; ``extras["logits"]`` is the distribution over the 313 bins at a quarter size."""
+        del guidance
+        out = self.network(luma)
+        return AbPrediction(ab=out.ab, extras={"logits": out.logits})
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The maps that an add-on may refine."""
+        return self.network.taps
+
+    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+        """Run the model up to its first tap; see `TappedModel`."""
+        del guidance
+        return self.network.before_taps(luma)
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Finish from the first tap; see `TappedModel`."""
+        return self.network.after_taps(state, visit)
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the 82 keys of ``colorization_release_v2-9b330a0b.pth``; see `ColoringModel`."""
+        return convert_published(state_dict, self.network.temperature)

@@ -1,0 +1,227 @@
+"""Real-Time User-Guided Image Colorization with Learned Deep Priors (Zhang et al., SIGGRAPH 2017).
+
+A U-Net reads lightness and any number of color points, and predicts ab everywhere; a second head predicts a
+distribution over the ab grid, from which a palette is suggested. https://arxiv.org/abs/1705.02999
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from colorzoo.factory import create_backbone
+from colorzoo.guidance import GlobalStatistics, Guidance, Points
+from colorzoo.model import ColoringModel
+from colorzoo.networks.hint_extensions import fold_rank_layers
+from colorzoo.networks.hint_memory import HintMemory
+from colorzoo.networks.hint_unet import AB_SCALE, initialize
+from colorzoo.networks.taps import Tap, TapState, Visit
+from colorzoo.prediction import AbPrediction, DeferredMaps
+from colorzoo.settings import Positive, settings_of
+from colorzoo.weights.caffe import CaffeLayers
+from colorzoo.zoo.zhang2017.extensions import GlobalExtensions, LocalExtensions, SteeredNetwork
+from colorzoo.zoo.zhang2017.network import GlobalHintsNetwork, GlobalNetwork, LocalHintsNetwork
+from colorzoo.zoo.zhang2017.published import (
+    convert_global,
+    convert_local,
+    convert_published,
+    convert_published_global,
+)
+
+NARROW_SIZE = 176
+"""Working size in pixels of narrow networks, which train on small crops and color best at this size."""
+
+
+@dataclass(frozen=True)
+class LocalArchitecture:
+    """Settings of the Local Hints network (section 3.3).
+
+    Attributes:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        mask_center: Subtracted from the hint mask: 0 for the released converted weights, 0.5 for the
+            retrained ones.
+        hypercolumn: Predict the distribution by the paper's hypercolumn head over 313 bins, which sends no
+            gradient into the trunk, instead of the published head over 529.
+        ab_scale: Value in CIE units of 1 at the output: 110, or 100 for the authors' Caffe weights.
+        init_std: Standard deviation of the initial weights; None takes He's.
+    """
+
+    width: Positive = 1.0
+    mask_center: float = 0.0
+    hypercolumn: bool = False
+    ab_scale: float = AB_SCALE
+    init_std: float | None = 0.02
+
+
+@dataclass(frozen=True)
+class GlobalArchitecture:
+    """Settings of the Global Hints network.
+
+    Attributes:
+        width: Multiplier of every channel count; 1.0 is the published network.
+        ab_scale: Value in CIE units of 1 at the output: 110, or 100 for the authors' Caffe weights.
+        init_std: Standard deviation of the initial weights; None takes He's.
+    """
+
+    width: Positive = 1.0
+    ab_scale: float = AB_SCALE
+    init_std: float | None = 0.02
+
+
+class LocalHints(ColoringModel):
+    """Local Hints: colors a photo with the help of color points.
+
+    Args:
+        architecture: The network.
+        extensions: Additions to the paper.
+    """
+
+    accepts = frozenset({"points"})
+    recorded_hparams = (
+        "width",
+        "mask_center",
+        "hint_attention",
+        "channel_attention",
+        "scene_blocks",
+        "hypercolumn",
+        "ab_scale",
+    )
+    network: LocalHintsNetwork
+
+    def __init__(
+        self,
+        architecture: LocalArchitecture = LocalArchitecture(),
+        extensions: LocalExtensions = LocalExtensions(),
+    ) -> None:
+        architecture = settings_of(LocalArchitecture, architecture)
+        extensions = settings_of(LocalExtensions, extensions)
+        network = LocalHintsNetwork(
+            architecture.width,
+            mask_center=architecture.mask_center,
+            hint_attention=extensions.hint_attention,
+            channel_attention=extensions.channel_attention,
+            rank_layers=extensions.rank_layers,
+            scene_blocks=extensions.scene_blocks,
+            hypercolumn=architecture.hypercolumn,
+            ab_scale=architecture.ab_scale,
+        )
+        initialize(network, architecture.init_std)
+        super().__init__(network, architecture=architecture, extensions=extensions)
+        if architecture.width < 1:
+            self.working_size = NARROW_SIZE
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch; ``extras["logits"]`` is the distribution over the ab grid at a quarter size."""
+        out = self.network(luma, _points_of(guidance, luma))
+        return AbPrediction(ab=out.ab, extras={"logits": out.logits})
+
+    def remember(self) -> HintMemory:
+        """Return an empty memory for `edit`; see `Edits`."""
+        return HintMemory(self.network.unet)
+
+    def edit(self, luma: Tensor, guidance: Guidance, memory: HintMemory) -> AbPrediction:
+        """Color a picture again with other points; see `Edits`.
+
+        The distribution is computed on access, because a pad seldom uses it.
+        """
+        ab, encoded = self.network.edit(luma, _points_of(guidance, luma), memory)
+        size, trunk = (int(luma.shape[2]), int(luma.shape[3])), encoded.trunk
+        if self.network.hypercolumn is not None:  # reads maps that the next edit changes
+            logits = self.network.distribution(trunk, encoded.maps, size)
+            return AbPrediction(ab=ab, extras={"logits": logits})
+        deferred = {"logits": lambda: self.network.distribution(trunk, (), size)}
+        return AbPrediction(ab=ab, extras=DeferredMaps(deferred, trunk.nbytes))
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The maps that an add-on may refine."""
+        return self.network.unet.taps
+
+    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+        """Run the model up to its first tap; see `TappedModel`."""
+        return self.network.before_taps(luma, _points_of(guidance, luma))
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Finish from the first tap; see `TappedModel`."""
+        return self.network.after_taps(state, visit)
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the 107 keys of ``siggraph17-df00044c.pth``; see `ColoringModel`."""
+        return convert_published(state_dict)
+
+    @classmethod
+    def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the weights of the plain network, with rank layers folded in."""
+        return fold_rank_layers(super().for_inference(state_dict))
+
+    @classmethod
+    def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Translate ``model.caffemodel`` of the authors' interactive demo."""
+        return convert_local(layers)
+
+
+class GlobalHints(ColoringModel):
+    """Global Hints: colors a photo to a histogram or a saturation.
+
+    Args:
+        architecture: The network.
+        extensions: Additions to the paper.
+    """
+
+    accepts = frozenset({"statistics"})
+    recorded_hparams = ("width", "ab_scale", "trunk")
+    network: GlobalNetwork
+
+    def __init__(
+        self,
+        architecture: GlobalArchitecture = GlobalArchitecture(),
+        extensions: GlobalExtensions = GlobalExtensions(),
+    ) -> None:
+        architecture = settings_of(GlobalArchitecture, architecture)
+        extensions = settings_of(GlobalExtensions, extensions)
+        network: GlobalNetwork
+        if extensions.trunk is None:
+            network = GlobalHintsNetwork(architecture.width, ab_scale=architecture.ab_scale)
+            initialize(network, architecture.init_std)
+        else:
+            network = SteeredNetwork(create_backbone(extensions.trunk, "trunk"))
+            network.begin(architecture.init_std)
+        super().__init__(network, architecture=architecture, extensions=extensions)
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch."""
+        return AbPrediction(ab=self.network(luma, _statistics_of(guidance)))
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The maps that an add-on may refine."""
+        return self.network.unet.taps
+
+    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+        """Run the model up to its first tap; see `TappedModel`."""
+        return self.network.before_taps(luma, _statistics_of(guidance))
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Finish from the first tap; see `TappedModel`."""
+        return self.network.after_taps(state, visit)
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the 135 keys that ``colorzoo weights convert`` reads from the authors' Caffe files."""
+        return convert_published_global(state_dict)
+
+    @classmethod
+    def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Translate ``global_model.caffemodel`` of the authors' interactive demo."""
+        return convert_global(layers)
+
+
+def _points_of(guidance: Guidance | None, luma: Tensor) -> Points:
+    points = None if guidance is None else guidance.points
+    return Points.none(luma) if points is None else points
+
+
+def _statistics_of(guidance: Guidance | None) -> GlobalStatistics:
+    return (guidance and guidance.statistics) or GlobalStatistics()

@@ -1,0 +1,174 @@
+"""Deep Exemplar-based Video Colorization (Zhang et al., CVPR 2019).
+
+Every position of a frame takes colors from similar positions of a reference, whatever they show; the color
+network reads the previous frame's result too. SPColor (`chen2023`) adds classes.
+https://arxiv.org/abs/1906.09909
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.factory import create_backbone
+from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.model import ColoringModel
+from colorzoo.networks.exemplar import (
+    ColorNet,
+    ReferencePicture,
+    Warped,
+    centers_of,
+    enlarge,
+    pad_picture,
+    painted_ab,
+)
+from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk, TrunkFeatures, VGGTrunk
+from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import Positive, settings_of
+from colorzoo.zoo.zhang2019.extensions import Extensions, take_layers
+from colorzoo.zoo.zhang2019.published import convert_published
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of the networks (section 3.2).
+
+    Attributes:
+        features: ``vgg19``, or the name of a registered model of the zhang2016 family whose layers are used
+            (ours).
+        width: Multiplier of the channel counts of the correspondence network (and of VGG-19); 1.0 is the
+            published one.
+        color_width: Multiplier of the channel counts of the color network.
+        tau: Temperature of the matching; at 1e-10 only the best match counts.
+        training_tau: Temperature in training.
+    """
+
+    features: str = "vgg19"
+    width: Positive = 1.0
+    color_width: Positive = 1.0
+    tau: Positive = 1e-10
+    training_tau: Positive = 0.01
+
+
+class DeepExemplar(ColoringModel):
+    """Colors a photo or a video with the colors of a reference.
+
+    Attributes:
+        features: The frozen trunk.
+        correspondence: Makes the maps that are matched from the trunk's.
+
+    Args:
+        architecture: The networks.
+        extensions: Additions to the paper.
+    """
+
+    accepts = frozenset({"exemplar"})
+    recorded_hparams = ("tau", "unrelated", "gated")
+    network: ColorNet
+    features: Trunk
+    correspondence: WarpNet
+
+    def __init__(
+        self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
+    ) -> None:
+        architecture = settings_of(Architecture, architecture)
+        extensions = settings_of(Extensions, extensions)
+        features: Trunk
+        if architecture.features == "vgg19":
+            features = VGGTrunk(architecture.width)
+        else:
+            features = BorrowedTrunk(create_backbone(architecture.features, "features", offline=True).network)
+        correspondence = WarpNet(features.channels, architecture.width)
+        color = ColorNet(7, architecture.color_width, gated=extensions.gated)
+        if extensions.donor is not None:
+            take_layers(extensions.donor, correspondence, color)
+        super().__init__(color, architecture=architecture, extensions=extensions)
+        self.architecture, self.extensions = architecture, extensions
+        self.features, self.correspondence = features, correspondence
+
+    def forward(
+        self, luma: Tensor, guidance: Guidance | None = None, previous: Tensor | None = None
+    ) -> AbPrediction:
+        """Color a batch.
+
+        Args:
+            luma: ``(B, 1, H, W)`` in [0, 100].
+            guidance: The exemplar.
+            previous: ``(B, 3, H, W)`` Lab of the previous frame as it was colored; None for a first one.
+        """
+        guidance = guidance or Guidance()
+        height, width = luma.shape[-2:]
+        padded = pad_picture(luma)
+        before = None if previous is None else pad_picture(previous)
+        with torch.autocast(luma.device.type, enabled=False):  # matching compares small differences
+            features = self.features.of_luma(padded.float())
+            if guidance.exemplar is None:
+                warped = self._unmatched(padded, features)
+            else:
+                rgb = pad_picture(guidance.exemplar.rgb.float())
+                reference = ReferencePicture(rgb, rgb_to_lab(rgb)[:, 1:])
+                warped = self.warp(features, reference, self.architecture.tau)
+        ab = self.paint_warped(padded, warped, before)[:, :, :height, :width]
+        extras = {
+            name: enlarge(part)[:, :, :height, :width]
+            for name, part in (
+                ("similarity", warped.similarity),
+                ("warped_ab", warped.ab),
+                ("match", warped.source),
+            )
+        }
+        return AbPrediction(ab=ab, extras=extras)
+
+    @torch.inference_mode()
+    def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
+        """Color a video frame by frame.
+
+        Args:
+            frames: ``(T, 1, H, W)`` in [0, 100].
+            exemplar: One reference for all.
+            previous: ``(1, 3, H, W)`` Lab of the frame before the first one, as it was colored.
+
+        Returns:
+            ``(T, 2, H, W)`` in CIE units.
+        """
+        colored: list[Tensor] = []
+        for luma in torch.split(frames, 1):
+            ab = self(luma, Guidance(exemplar=exemplar), previous).ab
+            previous = torch.cat([luma, ab], dim=1)
+            colored.append(ab)
+        return torch.cat(colored)
+
+    def warp(self, features: TrunkFeatures, reference: ReferencePicture, tau: float) -> Warped:
+        """Carry the reference's colors over to similar positions."""
+        other = self.features.of_rgb(reference.rgb)
+        ours, theirs = (self.correspondence(unit_features(each.taps)) for each in (features, other))
+        ab = F.avg_pool2d(reference.ab, STRIDE)
+        found = self.correspondence.warp(ours, theirs, torch.cat([ab, centers_of(ab)], dim=1), tau=tau)
+        everywhere = torch.ones_like(found.similarity, dtype=torch.bool)
+        return Warped(found.values[:, :2], found.similarity, everywhere, found.values[:, 2:])
+
+    def paint_warped(self, luma: Tensor, warped: Warped, previous: Tensor | None) -> Tensor:
+        """Return ab ``(B, 2, H, W)`` from warped colors and the previous frame in Lab."""
+        if previous is None:
+            before = torch.zeros_like(luma).expand(-1, 3, -1, -1)
+        else:
+            before = torch.cat([previous[:, :1] - 50, previous[:, 1:]], dim=1)
+        parts = [enlarge(warped.ab), enlarge(warped.similarity), luma - 50, before]
+        return painted_ab(self.network(torch.cat(parts, dim=1)), warped.ab)
+
+    def _unmatched(self, luma: Tensor, features: TrunkFeatures) -> Warped:
+        nothing = luma.new_zeros(len(luma), 1, *(side // STRIDE for side in luma.shape[-2:]))
+        ab = nothing.repeat(1, 2, 1, 1)
+        if self.extensions.unrelated == "automatic" and features.automatic is not None:
+            ab = F.avg_pool2d(features.automatic, STRIDE)
+        return Warped(ab, nothing, nothing > 0, nothing.repeat(1, 2, 1, 1))
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the authors' networks; see `convert_published`."""
+        return convert_published(state_dict)

@@ -1,0 +1,109 @@
+"""Color2Embed: Fast Exemplar-Based Image Colorization using Color Embeddings (Zhao et al. 2021).
+
+One vector encodes the colors of a reference; it modulates the decoder of a U-Net that reads lightness.
+https://arxiv.org/abs/2106.08017
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from colorzoo.errors import WeightsError
+from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.model import ColoringModel
+from colorzoo.networks.shared_weights import fingerprint
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import Natural, Positive, settings_of
+from colorzoo.zoo.zhao2021.extensions import (
+    BorrowedFeatures,
+    Extensions,
+    gray_picture,
+    initialize_large,
+)
+from colorzoo.zoo.zhao2021.network import Color2EmbedNetwork, ColorEncoder, VGGFeatures
+from colorzoo.zoo.zhao2021.published import convert_published
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of the color encoder and the U-Net.
+
+    Attributes:
+        width: Multiplier of every channel count and of the color vector; 1.0 is the published network.
+        reference_side: Side in pixels of the square to which references are squashed, except in training,
+            where they keep their size. The encoder learns the borders of its padded convolutions, so train
+            with crops of this side.
+    """
+
+    width: Positive = 1.0
+    reference_side: Natural = 256
+
+
+class Color2Embed(ColoringModel):
+    """Colors a photo with the colors of a reference.
+
+    Args:
+        architecture: The networks.
+        extensions: Additions to the paper.
+    """
+
+    accepts = frozenset({"exemplar"})
+    recorded_hparams = ("width", "reference_side", "features")
+    network: Color2EmbedNetwork
+
+    def __init__(
+        self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
+    ) -> None:
+        architecture = settings_of(Architecture, architecture)
+        extensions = settings_of(Extensions, extensions)
+        borrowed = extensions.features
+        features = VGGFeatures(architecture.width) if borrowed is None else BorrowedFeatures(borrowed)
+        encoder = ColorEncoder(features, architecture.width)
+        if borrowed is not None:
+            initialize_large(encoder.to_vector)
+        network = Color2EmbedNetwork(encoder, architecture.width, architecture.reference_side)
+        super().__init__(network, architecture=architecture, extensions=extensions)
+        self.architecture, self.extensions = architecture, extensions
+
+    def look(self, rgb: Tensor) -> Tensor:
+        """Return the vector of references ``(B, 3, H, W)`` in [0, 1]: ``(B, 1, 512w)``."""
+        return self.network.vector(rgb).unsqueeze(1)
+
+    def look_key(self) -> str:
+        """Return a hash of the weights and settings that the vector depends on."""
+        parts = fingerprint(self.network.encoder), self.architecture.reference_side, self.extensions.features
+        return "-".join(map(str, parts))
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        """Color a batch; without an exemplar by the vector of the gray pictures themselves.
+
+        ``alpha`` of an exemplar interpolates between that vector (0) and its own (1).
+        """
+        exemplar = (guidance or Guidance()).exemplar
+        return AbPrediction(ab=self.network(luma, self._vector(luma, exemplar)))
+
+    def _vector(self, luma: Tensor, exemplar: Exemplar | None) -> Tensor:
+        if exemplar is None:
+            return self.network.vector(gray_picture(luma))
+        vector = exemplar.look_by(self.look)[:, 0]
+        if exemplar.alpha == 1:
+            return vector
+        return torch.lerp(self.network.vector(gray_picture(luma)), vector, exemplar.alpha)
+
+    def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the authors' checkpoint; see `convert_published`.
+
+        Raises:
+            WeightsError: It is another file, or this model has another encoder.
+        """
+        ours = convert_published(state_dict)
+        if self.extensions.features is not None:
+            raise WeightsError(
+                "this is the authors' full network, which zhao2021 loads; a model over the features of "
+                f"{self.extensions.features} has another encoder."
+            )
+        return ours

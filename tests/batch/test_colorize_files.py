@@ -1,0 +1,149 @@
+"""`colorize_files`: one step of a distributed job, with the results of ``predict``."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from PIL import Image
+
+import colorzoo
+from colorzoo import api
+from colorzoo.batch import file, record
+from colorzoo.data import FolderDataModule
+from colorzoo.engines.digest import model_digest
+from colorzoo.factory import create_coloring_model
+from colorzoo.training.predicting import FullSizePrediction
+from tiny_model import NAME, write_tiny_weights
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept():
+    api._resumable.cache_clear()
+    yield
+    api._resumable.cache_clear()
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    return write_tiny_weights(tmp_path / "tiny.safetensors")
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> list[Path]:
+    rng, paths = np.random.default_rng(0), []
+    for name in ("a/x.png", "a/y.jpg", "b/x.png", "b/z.ppm"):
+        paths.append(tmp_path / "album" / name)
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (24, 20), dtype=np.uint8)).save(paths[-1])
+    return paths
+
+
+def statuses(paths: list[Path], weights: Path, out: Path) -> list[str]:
+    root = paths[0].parents[1]
+    return [result.status for result in colorzoo.colorize_files(paths, root, out, NAME, weights=weights)]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("[!.]*") if p.is_file()}
+
+
+def test_any_division_into_lists_gives_the_files_of_predict(album, weights, tmp_path):
+    first, rest = tmp_path / "first", tmp_path / "rest"
+    assert statuses(album, weights, first) == ["colored"] * 4
+    assert [*statuses(album[:1], weights, rest), *statuses(album[1:], weights, rest)] == ["colored"] * 4
+    assert contents(first) == contents(rest)
+    assert sorted(contents(first)) == ["a/x.png", "a/y.jpg", "b/x.png", "b/z.ppm.png"]
+
+    model = colorzoo.create_model(NAME, weights)
+    task = FullSizePrediction(model, FolderDataModule(str(tmp_path / "album"), num_workers=0), str(first))
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = Trainer(accelerator="cpu", devices=1, enable_checkpointing=False, **quiet)
+    trainer.predict(task, return_predictions=False)
+    assert task.summary.counts == {"skipped": 3}  # it looks for no .ppm
+    task.folder = task.output = tmp_path / "predicted"
+    trainer.predict(task, return_predictions=False)
+    predicted = contents(tmp_path / "predicted")
+    assert predicted == {name: data for name, data in contents(first).items() if name in predicted}
+    assert len(predicted) == 3
+    assert statuses(album[:3], weights, tmp_path / "predicted") == ["done"] * 3
+
+
+def test_finished_results_are_recognized_by_the_index_or_by_the_file(album, weights, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    statuses(album, weights, out)
+    monkeypatch.setattr(file, "read_picture", lambda *_: pytest.fail("it was opened again"))
+    api._resumable.cache_clear()
+    with monkeypatch.context() as none:
+        none.setattr(record, "read_provenance", lambda *_: pytest.fail("the notes would have done"))
+        assert statuses(album, weights, out) == ["done"] * 4
+    for notes in out.glob(".done-*"):
+        notes.unlink()
+    api._resumable.cache_clear()
+    assert statuses(album, weights, out) == ["done"] * 4
+    monkeypatch.undo()
+    whole = (out / "a" / "x.png").read_bytes()
+    (out / "a" / "x.png").write_bytes(whole[:-40])  # it still says how it was made
+    (out / "a" / "y.jpg").write_bytes(album[1].read_bytes())  # it does not
+    (out / "b" / "x.png").write_bytes(whole)  # another picture's
+    assert statuses(album, weights, out) == ["colored", "colored", "colored", "done"]
+    assert (out / "a" / "x.png").read_bytes() == whole
+    assert len(set(contents(out).values())) == 4
+
+
+def test_a_kill_loses_nothing_and_nothing_is_colored_twice(album, weights, tmp_path, monkeypatch):
+    out, write, made = tmp_path / "out", file.write_picture, []
+
+    def killed(*args, **kwargs):
+        made.append(write(*args, **kwargs))
+        if len(made) == 2:  # after the file, before its note
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(file, "write_picture", killed)
+    child = os.fork()  # a process of its own, without the seconds in which torch is loaded
+    if child == 0:
+        statuses(album, weights, out)
+        os._exit(1)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    monkeypatch.undo()
+    assert len(contents(out)) == 2
+    assert statuses(album, weights, out) == ["done", "done", "colored", "colored"]
+
+
+def test_failures_are_results_and_stop_nothing(album, weights, tmp_path):
+    album[0].write_bytes(b"no picture")
+    paths = [*album[:2], tmp_path / "album" / "none.png", weights]
+    results = colorzoo.colorize_files(
+        map(str, paths), tmp_path / "album", tmp_path / "out", NAME, weights=weights
+    )
+    assert [result.status for result in results] == ["failed", "colored", "failed", "failed"]
+    for result, path in zip(results, paths, strict=True):
+        assert result.source == str(path)
+        assert (str(path) in result.error) == (result.status == "failed")
+    assert "is not below" in results[3].error
+    assert results[1].output == str(tmp_path / "out" / "a" / "y.jpg")
+
+
+def test_sources_are_never_overwritten(album, weights, tmp_path):
+    before = contents(tmp_path / "album")
+    results = colorzoo.colorize_files(
+        album[:1], tmp_path / "album", tmp_path / "album", NAME, weights=weights
+    )
+    assert results[0].output.endswith("x.color.png")
+    assert before.items() <= contents(tmp_path / "album").items()
+
+
+def test_the_digest_covers_borrowed_weights_and_not_how_a_model_was_built():
+    model = colorzoo.create_model("kim2021_small").model
+    before = model_digest(model, 256)
+    assert before != model_digest(model, 128)
+    name, weight = next((n, p) for n, p in model.named_parameters() if n not in model.state_dict())
+    with torch.no_grad():
+        weight[(0,) * weight.ndim] += 1
+    assert model_digest(model, 256) != before, name
+    with torch.no_grad():
+        weight[(0,) * weight.ndim] -= 1
+    assert model_digest(create_coloring_model("kim2021_small"), 256) == before

@@ -1,0 +1,71 @@
+"""Output files: beside their sources or in a mirrored tree, never the same twice, never the source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from colorzoo.batch.find import FoundPicture, find_pictures
+from colorzoo.batch.outputs import output_path, output_paths
+from colorzoo.errors import PictureError
+
+
+def plant(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+@pytest.mark.parametrize(
+    ("source", "result"),
+    [
+        ("x.jpg", "x.color.jpg"),
+        ("My Photo.JPG", "My Photo.color.JPG"),
+        ("a.b.png", "a.b.color.png"),
+        ("x.psd", "x.color.psd.png"),
+        ("scan", "scan.color.png"),
+    ],
+)
+def test_results_lie_beside_their_source(source, result):
+    found = FoundPicture(Path("in") / source, Path(source))
+    assert output_path(found) == Path("in") / result
+
+
+def test_out_names_a_file_or_a_folder(tmp_path):
+    found = FoundPicture(Path("in/sub/x.jpg"), Path("sub/x.jpg"))
+    (tmp_path / "folder.png").mkdir()
+    assert output_path(found, "y.png") == Path("y.png")
+    assert output_path(found, "out") == Path("out/sub/x.jpg")
+    assert output_path(found, "out.png/") == Path("out.png/sub/x.jpg")
+    assert output_path(found, tmp_path / "folder.png") == tmp_path / "folder.png/sub/x.jpg"
+    with pytest.raises(PictureError, match="name a folder"):
+        output_path(found, "y.png", single=False)
+
+
+def test_a_result_is_never_its_source(tmp_path):
+    plant(tmp_path, "sub/x.jpg")
+    (found,) = find_pictures([tmp_path])
+    assert output_path(found, tmp_path) == tmp_path / "sub/x.color.jpg"
+    with pytest.raises(PictureError, match="source itself"):
+        output_path(found, tmp_path / "sub" / "x.jpg")
+
+
+def test_two_results_never_have_the_same_name(tmp_path):
+    plant(tmp_path, "a/x.jpg", "a/x.png", "a/x.psd", "b/x.jpg", "b/X.JPG")
+    found = find_pictures([tmp_path / "a", tmp_path / "b"])
+    names = [path.name for path in output_paths(found, tmp_path / "out")]
+    assert names == ["x.jpg", "x.png", "x.psd.png", "X-2.JPG", "x-3.jpg"]
+    assert len({str(path).lower() for path in output_paths(found)}) == 5
+
+
+def test_long_names_are_shortened_and_stay_distinct(tmp_path):
+    names = ["ż" * 125 + end + ".jpg" for end in "xy"]
+    plant(tmp_path, *names)
+    results = [output_path(found) for found in find_pictures([tmp_path])]
+    assert {len(path.name.encode()) for path in results} <= {254, 255}
+    assert len(set(results)) == 2
+    for path in results:
+        path.touch()
+    assert len(find_pictures([tmp_path])) == 2

@@ -1,0 +1,96 @@
+"""Every odd input is colored with the promised properties, or refused in the promised line."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorzoo.cli.main import main
+from colorzoo.pictures.provenance import read_provenance
+from colorzoo.pictures.read import read_picture
+from odd_inputs import ODD_INPUTS, OddInput, write_odd_inputs
+from tiny_model import write_tiny_weights
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Exit code, report by name, and source of a run over all odd inputs."""
+
+    code: int
+    rows: dict[str, dict[str, Any]]
+    source: Path
+    untouched: bool
+
+
+def contents(folder: Path) -> dict[str, str]:
+    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    folder = tmp_path_factory.mktemp("odd")
+    weights = write_tiny_weights(folder / "tiny.safetensors")
+    write_odd_inputs(folder / "in")
+    before = contents(folder / "in")
+    names = [str(folder / "in" / odd.name) for odd in ODD_INPUTS]
+    words = ["colorize", *names, "-o", str(folder / "out"), "--json", "--weights", str(weights)]
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        code = main([*words, "--device", "cpu"])
+    rows = {Path(row["source"]).name: row for row in json.loads(said.getvalue())}
+    return Outcome(code, rows, folder / "in", contents(folder / "in") == before)
+
+
+def test_every_input_is_accounted_for(outcome: Outcome) -> None:
+    assert len(ODD_INPUTS) >= 87
+    assert outcome.code == 1
+    assert outcome.untouched
+    assert outcome.rows.keys() == {odd.name for odd in ODD_INPUTS}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("odd", ODD_INPUTS, ids=[odd.name[:30].strip() for odd in ODD_INPUTS])
+def test_promise(outcome: Outcome, odd: OddInput) -> None:
+    row = outcome.rows[odd.name]
+    notes = "; ".join(row["notes"])
+    assert "\n" not in notes.replace(odd.name, "")
+    if odd.needs and find_spec(odd.needs) is None:
+        assert row["status"] == "failed"
+        assert "colorzoo[formats]" in notes
+        return
+    if odd.refused is not None:
+        assert row["status"] == "failed", notes
+        assert odd.refused in notes
+        assert not row["output"] or not Path(row["output"]).exists()
+        return
+    assert row["status"] == "colored", notes
+    if odd.note is not None:
+        assert odd.note in notes if odd.note else notes == ""
+    result = Path(row["output"])
+    picture = read_picture(result)
+    assert picture.size == odd.size
+    assert picture.bit_depth == odd.depth
+    assert (picture.alpha is not None) == odd.alpha
+    source = read_picture(outcome.source / odd.name)
+    before, after = (one.rgb.mean() for one in (source, picture))
+    assert abs(before - after) < 0.1  # no negative, no solarized picture, no squares
+    if source.size[0] > 8 < source.size[1]:
+        assert np.corrcoef(source.rgb.mean(axis=2).ravel(), picture.rgb.mean(axis=2).ravel())[0, 1] > 0.9 or (
+            source.rgb.std() < 0.01
+        )
+    with Image.open(result) as image:
+        assert getattr(image, "n_frames", 1) == odd.frames
+    found = read_provenance(result)
+    assert found is not None
+    assert found.source == hashlib.sha256((outcome.source / odd.name).read_bytes()).hexdigest()

@@ -1,0 +1,173 @@
+"""No verb deletes or replaces a file that it did not write: folders are listed before and after."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorzoo.cli.main import main
+from colorzoo.errors import ColorzooError, PictureError
+from colorzoo.pictures.metadata import Metadata
+from colorzoo.pictures.provenance import PictureProvenance, add_provenance, read_provenance
+from colorzoo.pictures.read import read_picture
+from colorzoo.pictures.write import whole_file, write_picture
+from tiny_model import gray_picture, write_tiny_weights
+
+EDITS = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:creator="Ann"/>'
+    b"</rdf:RDF></x:xmpmeta>"
+)
+ORIGIN = PictureProvenance("ab" * 32, "cd" * 32, "zhang2016")
+
+
+def listed(folder: Path) -> dict[str, str]:
+    """Return the content of every file below a folder as hash."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose owner keeps files at every name near the results."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(gray_picture(40, 48)).save("barn.png")
+    Image.fromarray(np.dstack([gray_picture(40, 48), gray_picture(40, 48)[::-1], gray_picture(40, 48)])).save(
+        "look.png"
+    )
+    for name in ("barn", "barn.color", "barn.styled", "barn.classes", "look", "film.color"):
+        for extension in (".png", ".gif", ".bmp", ".jpg", ".mp4", ".tif"):
+            Path(f"{name}{extension}.xmp").write_bytes(EDITS)
+    Path(".colorzoo-notes.part").write_text("mine")
+    Path("barn.json").write_text("{}")
+    Path("names.txt").write_text("mine")
+    return tmp_path
+
+
+@pytest.mark.parametrize("extension", ["png", "gif", "bmp", "jpg", "tif"])
+@pytest.mark.parametrize("more", [[], ["--overwrite"], ["--provenance", "none", "--overwrite"]])
+def test_colorize(folder: Path, weights: Path, extension: str, more: list[str]) -> None:
+    words = ["colorize", "barn.png", "--weights", str(weights), "--device", "cpu", "-o"]
+    before = listed(folder)
+    for _ in range(2):
+        assert main([*words, f"barn.color.{extension}", *more]) == 0
+    after = listed(folder)
+    assert before.items() <= after.items()
+    result = f"barn.color.{extension}"
+    beside = {f"{result}.colorzoo.xmp"} if extension in ("gif", "bmp") and "none" not in more else set()
+    assert after.keys() - before.keys() == {result} | beside
+    assert (read_provenance(Path(result)) is None) == ("none" in more)
+
+
+LOOK, LABELS = ["look.png", "-o", "x.look"], ["--labels", "numbers.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "made"),
+    [
+        (["stylize", "look.png", "look.png", "-o", "a.png", "--size", "64"], {"a.png"}),
+        (["look", *LOOK, "--size", "64"], {"x.look"}),
+        (["segment", "look.png", *LABELS, "--size", "64"], {"look.classes.png", "numbers.png"}),
+        (["data", "prior", ".", "-o", "prior.npy"], {"prior.npy"}),
+        (["weights", "export", "zhang2017_local_small", "small.onnx"], {"small.onnx"}),
+        (["info", "barn.png"], set()),
+        (["doctor"], set()),
+        (["models"], set()),
+    ],
+)
+def test_other_verbs(folder: Path, words: list[str], made: set[str]) -> None:
+    before = listed(folder)
+    assert main(words) in (0, 1)
+    after = listed(folder)
+    assert before.items() <= after.items()
+    assert after.keys() - before.keys() == made
+    for name in made:  # and with a file of the user's at its place
+        Path(name).write_bytes(b"mine")
+        held = listed(folder)
+        assert main(words) == 2
+        assert listed(folder) == held
+
+
+def test_video(folder: Path) -> None:
+    from tiny_video import scene, write_video
+
+    write_video(folder / "film.mp4", [scene(number) for number in range(4)])
+    before = listed(folder)
+    words = ["video", "film.mp4", "film.color.mp4", "--size", "32", "--device", "cpu"]
+    for more in ([], ["--overwrite"]):
+        assert main([*words, *more]) == 0
+        after = listed(folder)
+        assert before.items() <= after.items()
+        assert after.keys() - before.keys() == {"film.color.mp4", "film.color.mp4.colorzoo.xmp"}
+    assert read_provenance(folder / "film.color.mp4") is not None
+
+
+def test_a_list_of_failures_replaces_no_picture(folder: Path, weights: Path) -> None:
+    before = listed(folder)
+    assert main(["colorize", "barn.png", "--weights", str(weights), "--failed", "look.png"]) == 2
+    assert listed(folder) == before
+
+
+def test_what_others_add_to_a_sidecar_stays(folder: Path, weights: Path) -> None:
+    beside = Path("new.gif.xmp")
+    beside.write_bytes(add_provenance(Metadata(xmp=EDITS), ORIGIN).xmp or b"")
+    words = ["colorize", "barn.png", "--weights", str(weights), "-o", "new.gif", "--overwrite"]
+    assert main(words) == 0
+    assert b'dc:creator="Ann"' in beside.read_bytes()
+    found = read_provenance(Path("new.gif"))
+    assert found is not None
+    assert found.source != ORIGIN.source
+    assert main([*words, "--provenance", "none"]) == 0
+    assert beside.read_bytes().split() == EDITS.split()
+    beside.write_bytes(add_provenance(Metadata(), ORIGIN).xmp or b"")  # nothing but ours
+    assert main([*words, "--provenance", "none"]) == 0
+    assert not beside.exists()
+
+
+def test_a_failed_write_leaves_the_sidecar_of_the_earlier_result(
+    folder: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["colorize", "barn.png", "--weights", str(weights), "-o", "new.gif", "--overwrite"]
+    assert main(words) == 0
+    before = listed(folder)
+
+    def fail(*args: object, **options: object) -> None:
+        raise PictureError("new.gif cannot be written: no space")
+
+    monkeypatch.setattr("colorzoo.batch.file.write_picture", fail)
+    assert main([*words, "--strength", "0.5"]) == 2
+    assert listed(folder) == before
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_appears_meanwhile_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    if not links:  # as on FAT
+
+        def refuse(*paths: object) -> None:
+            raise PermissionError
+
+        monkeypatch.setattr("os.link", refuse)
+    target = tmp_path / "x.png"
+
+    def write() -> None:
+        with whole_file(target, overwrite=False) as file:
+            file.write(b"result")
+            target.write_bytes(b"mine")
+
+    with pytest.raises(ColorzooError, match="exists already"):
+        write()
+    assert listed(tmp_path) == {"x.png": hashlib.sha256(b"mine").hexdigest()}
+    picture = read_picture(gray_picture(8, 8))
+    write_picture(tmp_path / "y.png", picture.rgb, picture)
+    assert {path.name for path in tmp_path.iterdir()} == {"x.png", "y.png"}

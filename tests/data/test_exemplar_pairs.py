@@ -1,0 +1,187 @@
+"""References from a list, of the same class, nearest, and made from the target."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from runs import colorful
+
+from colorzoo.data import ExemplarPairsDataModule
+from colorzoo.data.decode import decode_rgb
+from colorzoo.data.neighbors import FeatureEncoder, build_neighbors, load_neighbors, timm_encoder
+from colorzoo.data.self_references import crop_flip_reference, thin_plate_grid, warp_jitter_reference
+from colorzoo.data.sources import find_sources
+from colorzoo.errors import DataError
+from colorzoo.randomness import picture_generators
+
+
+def data(root: Path, **overrides) -> ExemplarPairsDataModule:
+    base = {"batch_size": 4, "crop": 24, "val_size": 32, "num_workers": 0}
+    return ExemplarPairsDataModule(str(root), **{**base, **overrides})
+
+
+def sources_of(module: ExemplarPairsDataModule, train: bool = True) -> list[tuple[str, str]]:
+    module.setup("fit")
+    chosen = module.train_data if train else module.val_data
+    return [
+        (chosen.targets[index].name, chosen.references[chosen.pick(index, seed)].name)
+        for index in range(len(chosen))
+        for seed in range(7)
+    ]
+
+
+@pytest.fixture
+def listed(tmp_path) -> Path:
+    rng = np.random.default_rng(0)
+    lines = ["pair,target,reference,split"]
+    for index in range(6):
+        (tmp_path / f"{index}").mkdir()
+        for name in ("target", "reference"):
+            colorful(rng).save(tmp_path / f"{index}" / f"{name}.png")
+        lines.append(f"{index},{index}/target.png,{index}/reference.png,{'val' if index > 3 else 'train'}")
+    (tmp_path / "pairs.csv").write_text("\n".join(lines))
+    return tmp_path
+
+
+def test_targets_get_the_references_of_a_list(listed) -> None:
+    pairs = sources_of(data(listed, pairing="list"))
+    assert {(Path(a).parent, Path(a).stem, Path(b).stem) for a, b in pairs} == {
+        (Path(b).parent, "target", "reference") for _, b in pairs
+    }
+    module = data(listed, pairing="list")
+    module.setup("validate")
+    batch = module.on_after_batch_transfer(next(iter(module.val_dataloader())), 0)
+    assert batch["reference"].shape == batch["rgb"].shape == (2, 3, 32, 32)
+    expected = decode_rgb((listed / "4" / "reference.png").read_bytes(), 32).float() / 255
+    torch.testing.assert_close(batch["reference"][0], expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,b\n1,2", "no column 'reference'"),
+        ("target,reference\n0/target.png,0/nothing.png", "line 2 of .*nothing.png', which does not exist"),
+        ("target,reference,split\n0/target.png,0/reference.png,test", "expected train or val"),
+        (None, "cannot read the list of pairs"),
+    ],
+)
+def test_a_bad_list_is_named_in_one_line(listed, text, words) -> None:
+    (listed / "pairs.csv").unlink()
+    if text is not None:
+        (listed / "pairs.csv").write_text(text)
+    with pytest.raises(DataError, match=words) as caught:
+        data(listed, pairing="list").setup("fit")
+    assert "\n" not in str(caught.value)
+
+
+def test_same_class_picks_any_other_picture(classes_folder) -> None:
+    pairs = sources_of(data(classes_folder, pairing="class"))
+    assert all(a != b and Path(a).parent == Path(b).parent for a, b in pairs)
+    module = data(classes_folder, pairing="class")
+    module.setup("fit")
+    pick = module.train_data.pick
+    count = int(pick.counts[pick.label[0]])
+    picked = [pick(0, seed) for seed in range(count - 1)]
+    assert len(set(picked)) == count - 1
+    assert 0 not in picked
+    val = sources_of(module, train=False)
+    assert all("/val/" in a and "/train/" in b and Path(a).parent.name == Path(b).parent.name for a, b in val)
+
+
+def tint(folder: Path, name: str, color: tuple[int, int, int], rng: np.random.Generator) -> None:
+    noise = rng.integers(0, 40, (40, 40, 3))
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((np.array(color) + noise).clip(0, 255).astype(np.uint8)).save(folder / name)
+
+
+class ByColor(ExemplarPairsDataModule):
+    """Compares pictures by their mean color instead of an encoder."""
+
+    encoder_name = "mean-color"
+
+    def build_encoder(self) -> FeatureEncoder:
+        return FeatureEncoder(self.encoder_name, lambda rgb: rgb.mean((2, 3)) - 0.5, size=16)
+
+
+def test_nearest_references_and_a_stale_index(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    for index in range(6):
+        tint(tmp_path / "train", f"{index}.png", (200, 20, 20) if index % 2 else (20, 20, 200), rng)
+    tint(tmp_path / "val", "v.png", (210, 10, 10), rng)
+    module = ByColor(str(tmp_path), pairing="nearest", neighbors=2, crop=24, val_size=32, num_workers=0)
+    with pytest.raises(DataError, match="prepare_data"):
+        module.setup("fit")
+    module.prepare_data()
+    pairs = sources_of(module)
+    assert {int(Path(b).stem) % 2 for a, b in pairs if int(Path(a).stem) % 2} == {1}
+    assert all(a != b for a, b in pairs)
+    assert int(Path(sources_of(module, train=False)[0][1]).stem) % 2 == 1
+
+    written = module.index_path.stat().st_mtime_ns
+    ByColor(str(tmp_path), pairing="nearest", neighbors=2).prepare_data()
+    assert module.index_path.stat().st_mtime_ns == written  # still good
+    tint(tmp_path / "train", "6.png", (20, 200, 20), rng)
+    again = ByColor(str(tmp_path), pairing="nearest", neighbors=2)
+    with pytest.raises(DataError, match="call prepare_data"):
+        again.setup("fit")
+    again.prepare_data()
+    again.setup("fit")
+    assert len(again.train_data.pick.neighbors) == 7
+
+
+def test_a_timm_encoder_and_an_index_of_other_weights(classes_folder, tmp_path) -> None:
+    val = find_sources(classes_folder / "val")
+    encoder = timm_encoder("resnet10t", pretrained=False)
+    small = FeatureEncoder(encoder.name, encoder.features, size=32, device=encoder.device)
+    found = build_neighbors(val, val[:2], small, tmp_path / "i.npz", k=3)
+    assert found.train.shape == (5, 3)
+    assert all(index not in row for index, row in enumerate(found.train.tolist()))
+    assert found.val[:, 0].tolist() == [0, 1]  # a picture outside the library is nearest to its copy
+    again = timm_encoder("resnet10t", pretrained=False)
+    assert again.fingerprint() == small.fingerprint()
+    other = timm_encoder("resnet10t", pretrained=False, seed=1)
+    load = {"encoder": small.name, "file": tmp_path / "i.npz", "k": 3}
+    assert load_neighbors(val, val[:2], **load, weights=small.fingerprint()) is not None
+    assert load_neighbors(val, val[:2], **load, weights=other.fingerprint()) is None
+    with pytest.raises(DataError, match="cannot create the encoder 'no_such'"):
+        timm_encoder("no_such", pretrained=False)
+
+
+def test_self_references_keep_colors_and_move_them() -> None:
+    rng = np.random.default_rng(0)
+    rgb = torch.stack([torch.from_numpy(np.array(colorful(rng))).permute(2, 0, 1) for _ in range(8)]) / 255
+    for make in (crop_flip_reference, warp_jitter_reference):
+        made = make(rgb, picture_generators(torch.arange(8), "test"))
+        half = make(rgb[4:], picture_generators(torch.arange(4, 8), "test"))
+        torch.testing.assert_close(made[4:], half)  # independent of the batch
+        assert made.shape == rgb.shape
+        assert 0 <= made.min() <= made.max() <= 1
+        assert (made - rgb).abs().mean() > 0.02
+        assert (made.mean((2, 3)) - rgb.mean((2, 3))).abs().max() < 0.15
+
+
+def test_the_spline_passes_its_control_points() -> None:
+    still = thin_plate_grid(torch.zeros(1, 9, 2), 3, (6, 8)).view(6, 8, 2)
+    assert still[0, :, 0].tolist() == pytest.approx([-0.875 + 0.25 * i for i in range(8)], abs=1e-6)
+    shifts = torch.zeros(1, 9, 2)
+    shifts[0, 4] = torch.tensor([0.2, -0.1])  # the middle one
+    moved = thin_plate_grid(shifts, 3, (5, 5)).view(5, 5, 2)
+    assert moved[2, 2].tolist() == pytest.approx([0.2, -0.1], abs=1e-5)
+
+
+def test_a_share_of_given_references_is_replaced_while_training_only(listed) -> None:
+    module = data(listed, pairing="list", self_share=0.5)
+    rgb, given = torch.rand(64, 3, 8, 8), torch.full((64, 3, 8, 8), 2.0)
+    batch = {"rgb": rgb, "reference": given, "seed": torch.arange(64)}
+    trained = module.complete(dict(batch), training=True)
+    replaced = trained["reference"].amax((1, 2, 3)) <= 1
+    assert 15 < replaced.sum() < 49
+    assert torch.equal(trained["self_made"], replaced)  # losses distinguish them
+    tested = module.complete(dict(batch), training=False)
+    assert tested["reference"] is given
+    assert not tested["self_made"].any()
+    alone = module.complete({"rgb": rgb, "seed": torch.arange(64)}, training=False)
+    assert alone["self_made"].all()

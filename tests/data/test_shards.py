@@ -1,0 +1,201 @@
+"""Shards: their content, refused folders, resuming after a kill, reading and downloading."""
+
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from runs import colorful
+
+from colorzoo.cli.main import main
+from colorzoo.data import StreamingDataModule
+from colorzoo.data.decode import decode_rgb
+from colorzoo.data.shards import ShardReader, read_manifest
+from colorzoo.errors import DataError
+
+pytest.importorskip("litdata")
+from colorzoo.data import shard_writer
+from colorzoo.data.shard_writer import ShardOptions, shard_folder
+
+OPTIONS = ShardOptions(short_side=32, chunk=6)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_each_picture_is_stored_once_with_its_class_and_colors(classes_folder, shards) -> None:
+    manifest = read_manifest(str(shards))
+    reader = ShardReader(str(shards), "train")
+    records = [reader[index] for index in range(len(reader))]
+    names = sorted(name for _, _, name in records)
+    expected = [path for path in (classes_folder / "train").rglob("*.*") if path.stem not in ("bad", "gray")]
+    assert names == sorted(str(path.relative_to(classes_folder)) for path in expected)
+    assert manifest["pictures"] == {"train": 41, "val": 5}
+    assert manifest["gray"] == 1
+    assert manifest["broken"] == [["train/c0/bad.jpg", "no picture format that Pillow knows"]]
+    for data, label, name in records:
+        assert manifest["classes"][label] == Path(name).parts[1]
+        stored, original = decode_rgb(data), decode_rgb((classes_folder / name).read_bytes(), 32)
+        assert stored.shape == original.shape
+        assert (stored.float() - original.float()).abs().mean() < 4  # of 255: JPEG at 92
+
+
+def test_chunks_are_mixed_and_hashes_agree_with_sha256sum(shards) -> None:
+    reader = ShardReader(str(shards), "train")
+    assert len(reader.sizes) == 8
+    assert {reader[index][1] for index in range(6)} == {0, 1, 2}
+    for line in (shards / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256((shards / name).read_bytes()).hexdigest() == digest
+
+
+def test_small_jpegs_are_stored_unchanged_and_nothing_is_enlarged(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    for split in ("train", "val"):
+        (tmp_path / "in" / split).mkdir(parents=True)
+        colorful(rng, (20, 30)).save(tmp_path / "in" / split / "a.jpg")
+        colorful(rng, (20, 30)).save(tmp_path / "in" / split / "b.png")
+    shard_folder(tmp_path / "in", tmp_path / "out", OPTIONS, workers=0)
+    reader = ShardReader(str(tmp_path / "out"), "val")
+    assert reader[0][0] == (tmp_path / "in/val/a.jpg").read_bytes()
+    with Image.open(io.BytesIO(reader[1][0])) as image:
+        assert (image.format, image.size) == ("JPEG", (20, 30))
+
+
+def test_webdataset_tars_keep_their_classes(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    for split in ("train", "val"):
+        (tmp_path / "in" / split).mkdir(parents=True)
+        with tarfile.open(tmp_path / "in" / split / "0.tar", "w") as tar:
+            for index in range(4):
+                stream = io.BytesIO()
+                colorful(rng).save(stream, "JPEG")
+                members = {"jpg": stream.getvalue(), "cls": f"k{index % 2}\n".encode(), "json": b'{"a": 1}'}
+                for suffix, data in members.items():
+                    info = tarfile.TarInfo(f"{index:04d}.{suffix}")
+                    info.size = len(data)
+                    tar.addfile(info, io.BytesIO(data))
+    report = shard_folder(tmp_path / "in", tmp_path / "out", OPTIONS, workers=0)
+    assert (report.classes, report.pictures) == (["k0", "k1"], {"train": 4, "val": 4})
+    reader = ShardReader(str(tmp_path / "out"), "val")
+    assert [reader[index][1] for index in range(4)] == [0, 1, 0, 1]
+
+
+def kill_inside(folder: Path, out: Path, picture: int) -> None:
+    """Pack in a child process that is killed while it encodes a picture."""
+    child = os.fork()
+    if child == 0:
+        try:
+            count, encode = iter(range(picture)), shard_writer.encode
+
+            def encode_or_die(*arguments):
+                if next(count, None) is None:
+                    os.kill(os.getpid(), 9)
+                return encode(*arguments)
+
+            shard_writer.encode = encode_or_die
+            shard_folder(folder, out, OPTIONS, workers=0)
+        finally:
+            os._exit(3)  # reached only if nothing killed it
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == 9
+
+
+def test_a_killed_run_continues_to_the_same_bytes(classes_folder, shards, tmp_path) -> None:
+    out = tmp_path / "out"
+    kill_inside(classes_folder, out, picture=15)  # in the third chunk
+    early = contents(out)
+    assert {name for name in early if name.endswith(".bin")} == {"train/chunk-0-0.bin", "train/chunk-0-1.bin"}
+    stamps = {name: (out / name).stat().st_mtime_ns for name in early}
+    shard_folder(classes_folder, out, OPTIONS, workers=0)
+    assert contents(out) == contents(shards)
+    assert all((out / name).stat().st_mtime_ns == stamps[name] for name in early if name.endswith(".bin"))
+
+
+@pytest.mark.slow
+def test_two_processes_write_the_same_as_one(classes_folder, shards, tmp_path) -> None:
+    words = [
+        "data",
+        "shard",
+        classes_folder,
+        tmp_path / "out",
+        "--short-side",
+        "32",
+        "--chunk",
+        "6",
+        "--workers",
+        "2",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "colorzoo", *words], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)  # one broken picture, named
+    assert "41 train in 8 chunk(s), 5 val in 1 chunk(s)" in done.stdout
+    assert contents(tmp_path / "out") == contents(shards)
+
+
+def test_a_damaged_chunk_is_found_and_written_again(classes_folder, shards, tmp_path, capsys) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(shards, out)
+    chunk = out / "train" / "chunk-0-3.bin"
+    data = bytearray(chunk.read_bytes())
+    data[-50] ^= 1
+    chunk.write_bytes(data)
+
+    with pytest.raises(DataError, match=r"chunk-0-3\.bin.*hash.*delete it"):
+        shard_folder(classes_folder, out, OPTIONS, workers=0)
+    chunk.unlink()
+    shard_folder(classes_folder, out, OPTIONS, workers=0)
+    assert contents(out) == contents(shards)
+    assert main(["data", "shard", str(classes_folder), str(out), "--quality", "80"]) == 2
+    assert "other pictures or options" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("source", "out", "words"),
+    [
+        ("nowhere", "out", "'nowhere' does not exist"),
+        ("in", "in/out", "is inside 'in'"),
+        ("in", "full", "not empty and contains no shards"),
+    ],
+)
+def test_bad_folders_give_one_line(tmp_path, monkeypatch, capsys, source: str, out: str, words: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    colorful(np.random.default_rng(0)).save(tmp_path / "x.png")
+    for folder in ("in/train", "in/val", "full"):
+        Path(folder).mkdir(parents=True)
+        shutil.copy("x.png", folder)
+    assert main(["data", "shard", source, out, "--workers", "1"]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+
+
+def test_a_missing_piece_of_the_shards_gives_one_line(shards, tmp_path) -> None:
+    with pytest.raises(DataError, match="colorzoo data shard"):
+        StreamingDataModule(str(tmp_path)).setup("fit")
+    out = tmp_path / "out"
+    shutil.copytree(shards, out)
+    (out / "train" / "chunk-0-2.bin").unlink()
+    with pytest.raises(DataError, match=r"chunk-0-2\.bin' is missing"):
+        StreamingDataModule(str(out)).setup("fit")
+
+
+def test_a_remote_folder_is_downloaded_by_chunk_within_its_limit(shards, tmp_path) -> None:
+    cache = tmp_path / "cache"
+    reader = ShardReader(f"local:{shards}", "train", cache=str(cache), cache_gigabytes=1e-9)
+    here = ShardReader(str(shards), "train")
+    order = torch.randperm(41, generator=torch.Generator().manual_seed(0)).tolist()
+    assert all(reader[index] == here[index] for index in order)
+    assert len(list(cache.rglob("*.bin"))) == 1  # no room for two
+    unlimited = ShardReader(f"local:{shards}", "train", cache=str(tmp_path / "all"))
+    assert [unlimited[index][2] for index in (40, 0)] == [here[index][2] for index in (40, 0)]
+    assert len(list((tmp_path / "all").rglob("*.bin"))) == 2  # only the requested ones

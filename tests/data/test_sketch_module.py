@@ -1,0 +1,129 @@
+"""Sketches drawn on the fly, and read from files in the layouts of the papers."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageOps
+from runs import colorful
+
+from colorzoo.color import canny_sketch, rgb_to_gray, xdog
+from colorzoo.data import SketchDataModule
+from colorzoo.errors import DataError
+
+
+def data(root: Path, **overrides) -> SketchDataModule:
+    base = {"batch_size": 4, "crop": 24, "val_size": 32, "num_workers": 0}
+    return SketchDataModule(str(root), **{**base, **overrides})
+
+
+def save_pair(color: Path, *sketches: Path, rng: np.random.Generator) -> None:
+    """Save a picture, and its inverted gray as sketches, so that a test can match them."""
+    image = colorful(rng)
+    for path in (color, *sketches):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(color)
+    for path in sketches:
+        ImageOps.invert(image.convert("L")).save(path)
+
+
+@pytest.fixture
+def guidingpainter(tmp_path) -> Path:
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 5), ("val", 2)):
+        for index in range(count):
+            save_pair(
+                tmp_path / split / "color" / f"{index}.png",
+                tmp_path / split / "sketch" / f"{index}.png",
+                rng=rng,
+            )
+    return tmp_path
+
+
+@pytest.fixture
+def tag2pix(tmp_path) -> Path:
+    rng = np.random.default_rng(0)
+    for index in range(5):
+        drawn = [tmp_path / f"{kind}_train" / f"{index}.png" for kind in ("keras", "xdog")]
+        save_pair(tmp_path / "rgb_train" / f"{index}.png", *drawn, rng=rng)
+    save_pair(tmp_path / "benchmark" / "9.png", tmp_path / "keras_test" / "9.png", rng=rng)
+    return tmp_path
+
+
+def test_sketches_are_drawn_from_the_batch(classes_folder) -> None:
+    module = data(classes_folder)
+    module.setup("fit")
+    assert len(module.train_data) == 41  # the broken and the gray one are left out
+    batch = module.on_after_batch_transfer(next(iter(module.val_dataloader())), 0)
+    assert batch["sketch"].shape == (5, 1, 32, 32)
+    assert torch.equal(batch["sketch"], xdog(rgb_to_gray(batch["rgb"]), 0.4))
+    rgb = torch.rand(64, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    drawn = module.complete({"rgb": rgb, "seed": torch.arange(64)}, training=True)["sketch"]
+    widths = [(drawn == xdog(rgb_to_gray(rgb), sigma)).flatten(1).all(1) for sigma in (0.3, 0.4, 0.5)]
+    assert all(10 < width.sum() < 40 for width in widths)  # each of the three widths, about as often
+
+
+def test_any_function_can_draw_and_jitter_follows(classes_folder) -> None:
+    rgb = torch.rand(32, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    batch = {"rgb": rgb, "seed": torch.arange(32)}
+    module = data(classes_folder, extract=canny_sketch, jitter=True)
+    first, again = (module.complete(dict(batch), training=True) for _ in range(2))
+    assert torch.equal(first["sketch"], canny_sketch(rgb))  # of the colors that were there
+    moved = (first["rgb"] - rgb).abs().flatten(1).amax(1) > 1e-3
+    assert 12 < moved.sum() < 32  # three quarters
+    assert 0 <= first["rgb"].min() <= first["rgb"].max() <= 1
+    assert torch.equal(first["rgb"], again["rgb"])
+    assert torch.equal(module.complete(dict(batch), training=False)["rgb"], rgb)
+
+
+@pytest.mark.parametrize("layout", ["guidingpainter", "tag2pix"])
+def test_read_sketches_move_with_their_pictures(layout, request) -> None:
+    module = data(request.getfixturevalue(layout))
+    module.setup("fit")
+    for batch in (next(iter(module.train_dataloader())), next(iter(module.val_dataloader()))):
+        batch = {**batch, "rgb": batch["rgb"].float() / 255, "sketch": batch["sketch"].float() / 255}
+        moved = module.augment(batch)
+        assert moved["sketch"].shape == (len(batch["rgb"]), 1, 24, 24)
+        for each in (batch, moved):
+            assert (each["sketch"] + rgb_to_gray(each["rgb"]) - 1).abs().max() < 0.02
+    assert module.complete(moved, training=True) is moved
+
+
+def test_tag2pix_uses_all_kinds_of_sketches(tag2pix) -> None:
+    Image.new("L", (48, 48)).save(tag2pix / "xdog_train" / "0.png")
+    module = data(tag2pix)
+    module.setup("fit")
+    black = [bool((module.train_data[0, seed]["sketch"] == 0).all()) for seed in range(6)]
+    assert black == [False, True] * 3
+    shutil.rmtree(tag2pix / "xdog_train")
+    fewer = data(tag2pix)
+    fewer.setup("fit")
+    assert len(fewer.train_data) == 5
+
+
+@pytest.mark.parametrize(
+    ("layout", "break_it", "words"),
+    [
+        ("guidingpainter", lambda root: shutil.rmtree(root / "val" / "sketch"), "val/sketch' is missing"),
+        ("guidingpainter", lambda root: (root / "train/sketch/3.png").unlink(), "3.png' has no sketch"),
+        (
+            "guidingpainter",
+            lambda root: Image.new("L", (48, 20)).save(root / "train/sketch/3.png"),
+            "3.png' is not a sketch of .*aspect",
+        ),
+        ("tag2pix", lambda root: shutil.rmtree(root / "keras_test"), "keras_test' is missing"),
+        (
+            "tag2pix",
+            lambda root: [shutil.rmtree(root / f"{kind}_train") for kind in ("keras", "xdog")],
+            "expected one of keras_train",
+        ),
+    ],
+)
+def test_a_missing_part_is_named_in_one_line(layout, break_it, words, request) -> None:
+    root = request.getfixturevalue(layout)
+    break_it(root)
+    with pytest.raises(DataError, match=words) as caught:
+        data(root).setup("fit")
+    assert "\n" not in str(caught.value)

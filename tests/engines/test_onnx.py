@@ -1,0 +1,174 @@
+"""Models run by ONNX Runtime give the pixels of torch, with graphs that are made once."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo import Colorizer, Guidance
+from colorzoo.engines import onnx as engines
+from colorzoo.engines.onnx import OnnxModel
+from colorzoo.errors import ColorzooError, GuidanceError
+from colorzoo.guidance import Exemplar, Points
+from colorzoo.model import ColoringModel
+from colorzoo.pictures.read import read_picture
+from colorzoo.prediction import AbPrediction
+from colorzoo.testing import sample_guidance, sample_input
+from tiny_model import gray_picture, write_tiny_weights
+
+SHADES = 1.01 / 255  # by which a pixel may differ
+POINTS = {"points": [{"x": 30, "y": 20, "color": "#c04020"}]}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _cache(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORZOO_HOME", str(home))
+
+
+class Brush(ColoringModel):
+    """One convolution of lightness and points, with a distribution at a quarter of the size."""
+
+    accepts = frozenset(["points"])
+
+    def __init__(self) -> None:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            super().__init__(torch.nn.Conv2d(4, 2, 3, padding=1))
+        self.trained = True
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        points = (guidance and guidance.points) or Points.none(luma)
+        ab = self.network(torch.cat([luma - 50, points.ab, points.mask], dim=1))
+        logits = F.avg_pool2d(ab, 4, ceil_mode=True).repeat(1, 265, 1, 1)[:, :529]
+        return AbPrediction(ab=ab, extras={"logits": logits})
+
+
+def colorizers() -> tuple[Colorizer, Colorizer]:
+    """Return both ways in float32; by itself torch takes bfloat16 where the processor multiplies it."""
+    return Colorizer(Brush(), device="cpu", precision="float32"), Colorizer(Brush(), engine="onnxruntime")
+
+
+@pytest.mark.parametrize("recipe", [None, POINTS], ids=["automatic", "points"])
+def test_pixels_are_those_of_torch_and_graphs_are_made_once(
+    home: Path, monkeypatch: pytest.MonkeyPatch, recipe: dict | None
+) -> None:
+    torch_way, graph_way = colorizers()
+    picture = read_picture(gray_picture(75, 58))
+    expected, found = (each.colorize(picture, recipe) for each in (torch_way, graph_way))
+    assert float(np.abs(found.rgb - expected.rgb).max()) < SHADES
+    assert np.ptp(expected.rgb, axis=2).max() > 0.1  # there was something to get wrong
+    kept = sorted((home / "graphs").iterdir())
+    assert all(path.suffix == ".onnx" for path in kept)
+    monkeypatch.setattr(engines, "write_graph", lambda *_: pytest.fail("made again"))
+    again = colorizers()[1].colorize(picture, recipe)
+    np.testing.assert_array_equal(again.rgb, found.rgb)
+    assert sorted((home / "graphs").iterdir()) == kept
+
+
+def test_the_distribution_is_that_of_torch() -> None:
+    luma = sample_input("gray", (41, 66))
+    expected, found = (each.predict(luma, Guidance()) for each in colorizers())
+    assert found.extras["logits"].shape == (1, 529, 11, 17)
+    torch.testing.assert_close(found.extras["logits"], expected.extras["logits"], atol=1e-3, rtol=1e-3)
+
+
+def test_other_weights_have_another_graph() -> None:
+    model = Brush()
+    before = OnnxModel(model, "tiny")._key(Guidance())
+    assert OnnxModel(Brush(), "tiny")._key(Guidance()) == before
+    with torch.no_grad():
+        model.network.bias[0] += 1e-6
+    assert OnnxModel(model, "tiny")._key(Guidance()) != before
+
+
+def test_a_damaged_graph_is_made_again(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    luma = sample_input("gray", (20, 24))
+    found = colorizers()[1].predict_ab(luma, Guidance())
+    for path in (home / "graphs").iterdir():
+        path.write_bytes(path.read_bytes()[:-1000])
+    torch.testing.assert_close(colorizers()[1].predict_ab(luma, Guidance()), found)
+
+
+def test_models_that_cannot_run_are_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    for arguments, reason in (
+        ({"model": "su2020_small"}, "su2020_small runs on torch only"),
+        ({"precision": "bfloat16"}, "runs on the CPU in float32"),
+        ({"device": "cuda"}, "runs on the CPU in float32"),
+    ):
+        with pytest.raises(ColorzooError, match=reason) as caught:
+            Colorizer(**{"model": Brush(), "engine": "onnxruntime", **arguments})
+        assert "\n" not in str(caught.value)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ColorzooError, match=r"pip install 'colorzoo\[export\]'"):
+        Colorizer(Brush(), engine="onnxruntime")
+
+
+def test_a_failed_export_is_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries = []
+
+    def fail(*_: object) -> None:
+        tries.append(1)
+        raise ValueError("no such\noperation")
+
+    monkeypatch.setattr(engines, "write_graph", fail)
+    model = OnnxModel(Brush(), "never_seen")
+    guidance = sample_guidance(["points"], (20, 24))
+    for _ in range(2):
+        with pytest.raises(ColorzooError, match=r"never_seen with points runs on torch only.*no such\)"):
+            model(sample_input("gray", (20, 24)), guidance)
+    assert len(tries) == 1
+
+
+def test_a_graph_that_differs_from_the_model_is_not_cached(
+    monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    write = engines.write_graph
+
+    def write_wrong(*arguments: object) -> object:
+        return replace(write(*arguments), differences={(64, 96): 0.01})
+
+    monkeypatch.setattr(engines, "write_graph", write_wrong)
+    with pytest.raises(ColorzooError, match=r"its graph differs by 1\.0e-02"):
+        OnnxModel(Brush(), "wrong")(sample_input("gray", (20, 24)), Guidance())
+    assert not list((home / "graphs").glob("*wrong*"))
+
+
+def test_settings_that_a_graph_lacks_are_refused() -> None:
+    model = Brush()
+    model.accepts = frozenset(["exemplar"])
+    with pytest.raises(GuidanceError, match=r"exemplar.alpha = 0.5 is not in the graph"):
+        OnnxModel(model, "tiny")(
+            sample_input("gray", (20, 24)), Guidance(exemplar=Exemplar(torch.rand(1, 3, 9, 9), alpha=0.5))
+        )
+
+
+@pytest.mark.slow  # the graph of a whole network takes half a minute
+def test_the_command_line_writes_the_engine_into_the_result(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from colorzoo.cli.main import main
+    from colorzoo.pictures.provenance import read_provenance
+
+    weights = write_tiny_weights(tmp_path / "tiny.safetensors")
+    Image.fromarray(gray_picture(40, 56)).save(tmp_path / "old.png")
+    command = ["colorize", str(tmp_path / "old.png"), "--weights", str(weights)]
+    assert main([*command, "--engine", "onnxruntime"]) == 0
+    made = read_provenance(tmp_path / "old.color.png")
+    assert made is not None
+    assert made.engine == "onnxruntime"
+    assert main(command) == 0  # done already: engines give the same pixels
+    assert read_provenance(tmp_path / "old.color.png") == made

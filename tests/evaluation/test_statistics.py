@@ -1,0 +1,126 @@
+"""Intervals, comparisons and distances against known cases."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import bootstrap
+from torchmetrics.image.fid import _compute_fid
+
+from colorzoo.evaluation.statistics import (
+    bootstrap_weights,
+    decibels_of_mean,
+    difference,
+    estimate,
+    holm,
+    interactions_to_target,
+    mean,
+    value_moments,
+)
+from colorzoo.metrics.fid import frechet_distance
+
+NAN, INF = float("nan"), float("inf")
+
+
+def moments(values: np.ndarray) -> np.ndarray:
+    return np.array([value_moments(value) for value in values])
+
+
+@pytest.mark.parametrize("finish", [mean, decibels_of_mean(1.0)])
+def test_intervals_equal_those_of_scipy(finish: Callable[[np.ndarray], np.ndarray]) -> None:
+    rows = moments(np.random.default_rng(1).gamma(3, 0.01, 100))
+    found = estimate(rows, finish, bootstrap_weights(100, 5000, seed=0))
+    expected = bootstrap(
+        (np.arange(100),),
+        lambda drawn, axis: finish(rows[drawn].sum(axis - 1 if axis < 0 else axis)),
+        n_resamples=5000,
+        method="percentile",
+        vectorized=True,
+        random_state=np.random.default_rng(0),
+    ).confidence_interval
+    near = 0.05 * (found.high - found.low)  # the uncertainty of 5000 resamples
+    assert found.value == finish(rows.sum(0))
+    assert found.low == pytest.approx(expected.low, abs=near)
+    assert found.high == pytest.approx(expected.high, abs=near)
+
+
+def test_intervals_have_their_nominal_coverage() -> None:
+    generator = np.random.default_rng(2)
+    weights = bootstrap_weights(100, 500, seed=0)
+    draws = (estimate(moments(generator.normal(0, 1, 100)), mean, weights) for _ in range(200))
+    assert 0.90 <= np.mean([found.low <= 0 <= found.high for found in draws]) <= 0.985
+
+
+def test_resamples_depend_on_the_seed_only() -> None:
+    weights = bootstrap_weights(7, 50, seed=3)
+    assert (weights.sum(1) == 7).all()
+    assert (weights == bootstrap_weights(7, 50, seed=3)).all()
+    assert (weights != bootstrap_weights(7, 50, seed=4)).any()
+
+
+def test_exact_and_missing_pictures_are_not_in_a_mean() -> None:
+    weights = bootstrap_weights(4, 100, seed=0)
+    assert estimate(moments(np.array([30.0, INF, NAN, 40.0])), mean, weights).value == 35
+    assert estimate(moments(np.array([INF, INF, NAN, INF])), mean, weights).value == INF
+    assert np.isnan(estimate(moments(np.full(4, NAN)), mean, weights).value)
+
+
+def test_a_pooled_number_is_computed_from_the_mean_error() -> None:
+    errors = np.array([[0.01 * 8, 0, 8], [0.09 * 8, 0, 8]])
+    found = estimate(errors, decibels_of_mean(1.0), bootstrap_weights(2, 100, seed=0))
+    assert found.value == pytest.approx(10 * np.log10(1 / 0.05))
+    assert found.low == pytest.approx(10 * np.log10(1 / 0.09))
+
+
+def test_a_small_consistent_difference_is_significant_only_in_pairs() -> None:
+    generator = np.random.default_rng(4)
+    values = generator.normal(25, 5, 80)
+    better = values + generator.normal(0.2, 0.3, 80)
+    weights = bootstrap_weights(80, 2000, seed=0)
+    found = difference(moments(better), moments(values), mean, weights)
+    assert found.p_value < 0.01
+    assert found.estimate.low > 0
+    one, other = (estimate(moments(each), mean, weights) for each in (better, values))
+    assert one.low < other.high  # apart, the intervals overlap
+
+
+def test_equal_methods_are_not_significantly_different() -> None:
+    generator = np.random.default_rng(5)
+    one, other = generator.normal(25, 5, (2, 80))
+    found = difference(moments(one), moments(other), mean, bootstrap_weights(80, 2000, seed=0))
+    assert found.p_value > 0.05
+    assert found.estimate.low < 0 < found.estimate.high
+
+
+def test_only_pictures_with_both_numbers_are_compared() -> None:
+    one, other = np.array([1.0, NAN, 3.0, 9.0]), np.array([0.0, 5.0, 2.0, NAN])
+    found = difference(moments(one), moments(other), mean, bootstrap_weights(4, 200, seed=0))
+    assert found.pictures == 2
+    assert found.estimate.value == 1
+
+
+def test_holm_correction() -> None:
+    assert holm([0.01, 0.04, 0.03, NAN]) == pytest.approx([0.03, 0.06, 0.06, NAN], nan_ok=True)
+
+
+def test_interactions_to_a_target() -> None:
+    values = np.array([[25, 31, 33], [25, 26, 30], [25, 26, 27], [35, 35, 35]], dtype=float)
+    given = np.array([[0, 1, 10]] * 4)
+    reach = interactions_to_target(values, given, 30.0, bootstrap_weights(4, 500, seed=0))
+    assert reach.share.value == 0.75
+    assert reach.interactions.value == pytest.approx((1 + 10 + 0) / 3)
+    never = interactions_to_target(values, given, 99.0, bootstrap_weights(4, 500, seed=0))
+    assert never.share.value == 0
+    assert np.isnan(never.interactions.value)
+
+
+@pytest.mark.parametrize("pictures", [5, 40])
+def test_frechet_distance_equals_that_of_torchmetrics(pictures: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    one, other = torch.randn(2, pictures, 12, generator=generator, dtype=torch.float64)
+    other = other * 1.5 + 0.3
+    expected = _compute_fid(one.mean(0), one.T.cov(), other.mean(0), other.T.cov())
+    assert frechet_distance(one.numpy(), other.numpy()) == pytest.approx(float(expected), rel=1e-6)
+    assert frechet_distance(one.numpy(), one.numpy()) < 1e-9
+    assert np.isnan(frechet_distance(one.numpy()[:1], other.numpy()))

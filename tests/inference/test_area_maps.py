@@ -1,0 +1,198 @@
+"""Colored, gray and locked areas, and their soft edges."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Area, Guidance, Mask, PointHint, Recipe, RegionColor
+from colorzoo.inference.area_maps import (
+    area_map,
+    decode_locked_colors,
+    draw_areas,
+    encode_locked_colors,
+    locked_share,
+)
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.regions import filled_regions
+from colorzoo.pictures.read import read_picture
+from colorzoo.prediction import AbPrediction
+from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
+from inference.test_sketches import drawing
+
+PATH = ((0.0, 0.0), (SIDE / 2, 0.0), (SIDE / 2, float(SIDE)), (0.0, float(SIDE)))  # the dark wall
+FAR = red(80, 50, "everywhere")
+
+
+class Deaf(Flood):
+    """Answers one color whatever it is told."""
+
+    accepts = ()
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        self.runs.append(None)
+        return AbPrediction(ab=torch.full((1, 2, *luma.shape[2:]), 20.0))
+
+
+def area(action: str, path: tuple[tuple[float, float], ...] = PATH, **more: object) -> Area:
+    return Area(action, path, **({"color": "#2060c0"} if action == "color" else {}), **more)
+
+
+def ab_of(colorizer: Colorizer, *areas: Area, points: tuple[PointHint, ...] = ()) -> Tensor:
+    recipe = Recipe.from_json(Recipe(areas=areas, points=points).to_json())
+    return colorizer.colorize(read_picture(two_walls(1)), recipe).ab
+
+
+@pytest.fixture
+def colorizer() -> Colorizer:
+    Flood.runs.clear()
+    return Colorizer(Flood(), device="cpu")
+
+
+def test_a_color_fills_its_area_and_nothing_else_changes(colorizer: Colorizer) -> None:
+    before, after = ab_of(colorizer), ab_of(colorizer, area("color"))
+    assert torch.equal(after[:, :, 52:], before[:, :, 52:])
+    inside = after[:, :, :44]
+    assert inside[1].max() < -15
+    assert inside.std(dim=(1, 2)).max() < 3
+    assert len(Flood.runs) == 3  # without the area twice; its own answer is kept
+    ab_of(colorizer, area("color"), points=(red(80, 50, 0.2),))
+    assert len(Flood.runs) == 5
+
+
+def test_a_model_of_points_gets_seeds_of_the_area_and_others_are_filled() -> None:
+    told: list[Tensor] = []
+
+    class Listens(Flood):
+        def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+            if guidance is not None and guidance.points is not None:
+                told.append(guidance.points.mask[0, 0])
+            return super().forward(luma, guidance)
+
+    ab_of(Colorizer(Listens(), device="cpu"), area("color"))
+    (mask,) = told
+    assert 4 * 25 <= mask[LEFT].sum() <= 8 * 25
+    assert mask[:, SIDE // 2 :].sum() == 0
+    after = ab_of(Colorizer(Deaf(), device="cpu"), area("color"))
+    assert after[1, :, :44].max() < -15
+    assert (after[:, :, 52:] == 20).all()
+
+
+@pytest.mark.parametrize("model", [Flood, Deaf])
+def test_gray_lock_and_only_keep_their_pixels_for_every_model(model: type[Flood]) -> None:
+    colorizer = Colorizer(model(), device="cpu")
+    points = (FAR,)
+    free, own = ab_of(colorizer, points=points), ab_of(colorizer)
+    gray = ab_of(colorizer, area("gray"), points=points)
+    assert gray[:, :, :44].abs().max() < 1e-3
+    lock = ab_of(colorizer, area("lock"), points=points)
+    only = ab_of(colorizer, area("only"), points=points)
+    for held, kept, changed in ((gray, None, RIGHT), (lock, LEFT, RIGHT), (only, RIGHT, LEFT)):
+        assert torch.equal(held[:, changed[0], changed[1]], free[:, changed[0], changed[1]])
+        if kept is not None:
+            torch.testing.assert_close(held[:, kept[0], kept[1]], own[:, kept[0], kept[1]])
+
+
+def test_what_is_locked_stays_to_the_pixel_when_hints_and_areas_are_added(colorizer: Colorizer) -> None:
+    picture, lock = read_picture(two_walls(1)), area("lock")
+    first = colorizer.colorize(picture, Recipe(points=(red(20, 20, "everywhere"),)))
+    drawn = draw_areas([lock], picture.size, colorizer.working_luma(picture))
+    kept = encode_locked_colors(
+        torch.cat([torch.zeros(1, SIDE, SIDE), first.ab]), locked_share(drawn, "lock")
+    )
+    locked = replace(lock, kept=kept)
+    pictures = []
+    for points in ((), (FAR,), (FAR, PointHint(50, 30, 6, "#20c040"), PointHint(10, 50, 3, "#20c040"))):
+        recipe = Recipe.from_json(Recipe(points=points, areas=(locked, area("color"))).to_json())
+        pictures.append(colorizer.colorize(picture, recipe).levels().astype(int))
+    inside = np.s_[:, : SIDE // 2 - 4]
+    assert all(np.array_equal(one[inside], pictures[0][inside]) for one in pictures)
+    assert np.abs(pictures[0][inside] - first.levels().astype(int)[inside]).max() <= 1
+    assert np.abs(pictures[2] - pictures[0])[:, 60:].max() > 10
+
+
+def test_several_only_areas_may_all_change(colorizer: Colorizer) -> None:
+    top, bottom = (
+        area("only", ((0, y), (SIDE, y), (SIDE, y + 24), (0, y + 24)))  # type: ignore[arg-type]
+        for y in (0, 72)
+    )
+    free, both = ab_of(colorizer, points=(FAR,)), ab_of(colorizer, top, bottom, points=(FAR,))
+    assert torch.equal(both[:, :18], free[:, :18])
+    assert torch.equal(both[:, 78:], free[:, 78:])
+    assert both[:, 30:66].abs().max() < 1e-3
+
+
+def test_points_inside_a_colored_area_take_precedence(colorizer: Colorizer) -> None:
+    point = PointHint(20, 50, 3, "#20c040", reach=0.2)
+    after = ab_of(colorizer, area("color"), points=(point,))
+    alone = ab_of(colorizer, area("color"))
+    assert after[0, 50, 20] < -20 < alone[0, 50, 20]
+    assert (after - alone)[:, 80:, :44].abs().max() < 4  # the network answers the point there too, a little
+
+
+def test_edges_follow_the_picture_and_are_soft() -> None:
+    luma = rgb_to_lab(torch.from_numpy(two_walls(1))[None, None].expand(1, 3, -1, -1) / 255)[:, :1]
+    rough = ((0.0, 0.0), (SIDE / 2 + 2, 0.0), (SIDE / 2 - 2, float(SIDE)), (0.0, float(SIDE)))
+    (wall,) = draw_areas([area("gray", rough)], (SIDE, SIDE), luma)
+    flat = draw_areas([area("gray", rough)], (SIDE, SIDE), torch.full_like(luma, 50))[0].share
+    left, right = np.s_[:, SIDE // 2 - 1], np.s_[:, SIDE // 2]
+    assert (wall.share[left] - wall.share[right]).mean() > (flat[left] - flat[right]).mean() + 0.2
+    assert ((flat > 0.05) & (flat < 0.95)).sum() > 3 * SIDE  # no hard border where the picture has none
+    assert (wall.share[:, :40] == 1).all()
+    assert (wall.share[:, 56:] == 0).all()
+
+
+def test_an_area_is_the_same_at_every_size() -> None:
+    inside = np.zeros((60, 80), bool)
+    inside[20:40, 20:60] = True
+    mask, path = Area("gray", mask=Mask.of(inside)), ((20, 20), (60, 20), (60, 40), (20, 40))
+    for size in ((60, 80), (30, 40), (120, 160)):
+        drawn = area_map(mask, (80, 60), size)
+        assert drawn.sum() * 4800 / drawn.size == pytest.approx(800, rel=0.02)
+        assert np.abs(drawn - area_map(Area("gray", path), (80, 60), size)).mean() < 0.02
+
+
+def test_the_lightness_of_an_area_follows_its_color_if_asked(colorizer: Colorizer) -> None:
+    picture = read_picture(two_walls(1))
+    plain, moved = (
+        colorizer.colorize(picture, Recipe(areas=(replace(area("color"), lightness=way),)))
+        for way in ("photo", "color")
+    )
+    assert plain.levels()[:, :40].std() > 0
+    wanted = np.array([0x20, 0x60, 0xC0])
+    assert np.abs(moved.levels()[:, :40].astype(int).mean(axis=(0, 1)) - wanted).max() < 12
+    assert np.abs(plain.levels()[:, :40].astype(int).mean(axis=(0, 1)) - wanted).max() > 30
+    assert np.array_equal(moved.levels()[:, 56:], plain.levels()[:, 56:])
+    lab = rgb_to_lab(torch.from_numpy(moved.rgb).permute(2, 0, 1))
+    before = rgb_to_lab(torch.from_numpy(plain.rgb).permute(2, 0, 1))
+    drift = (lab[0] - before[0])[:, :40]
+    assert drift.std() < 1  # what is lighter or darker inside stays so
+
+
+def test_locked_colors_are_exact_to_half_a_step_and_broken_ones_are_refused() -> None:
+    lab = torch.randn(3, 20, 30) * 30
+    kept = encode_locked_colors(lab, torch.ones(20, 30))
+    assert (decode_locked_colors(kept, (20, 30)) - lab).abs().max() <= max(
+        kept.step
+    ) / 2 + 2e-3  # low and step are rounded
+    for text in ("aGVsbG8=", "x"):
+        with pytest.raises(GuidanceError, match=r"kept\.png is no RGB picture"):
+            decode_locked_colors(replace(kept, png=text), (20, 30))
+
+
+def test_a_lock_keeps_color_and_lightness_of_a_painting() -> None:
+    colorizer = Colorizer("cho2023_small", device="cpu", size=64)
+    picture = read_picture(drawing(64, 64))
+    found = filled_regions(colorizer.propose(colorizer.working_luma(picture)))
+    recipe = Recipe(regions=tuple(RegionColor(number, "#d02020") for number in found))
+    lock = replace(recipe, areas=(Area("lock", ((0, 0), (64, 0), (64, 40), (0, 40))),))
+    plain, colored, locked = (colorizer.colorize(picture, given).rgb for given in (Recipe(), recipe, lock))
+    assert np.abs(colored - plain)[:30].max() > 0.01
+    assert np.abs(locked - plain)[:30].max() < 1e-3
+    assert np.abs(locked - colored)[52:].max() < 1e-3

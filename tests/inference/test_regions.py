@@ -1,0 +1,92 @@
+"""Edits of regions: cut by a line, closed at a leak, enclosed by a loop."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Recipe, Regions
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.regions import Division, divide_regions, filled_regions, read_divisions
+from tiny_model import tiny_painter
+
+SIZE = (40, 30)
+NO_INK = torch.zeros(30, 40, dtype=torch.bool)
+
+
+def regions_of(index: np.ndarray, count: int = 6) -> Regions:
+    return Regions(torch.from_numpy(index)[None, None], torch.zeros(1, count, 3), torch.zeros(1, count))
+
+
+def plain() -> Regions:
+    """Return two regions beside each other, 0 and 2."""
+    index = np.zeros((30, 40), np.int64)
+    index[:, 20:] = 2
+    return regions_of(index)
+
+
+def test_a_line_cuts_the_region_that_it_crosses_and_no_other() -> None:
+    line = Division(((0.0, 10.5), (25.0, 10.5)), closed=False)
+    found = divide_regions(plain(), [line], SIZE, NO_INK)
+    index = found.index[0, 0]
+    assert filled_regions(found) == [0, 1, 2]
+    assert (index[14:, :20] == 0).all()  # the larger part keeps its number
+    assert (index[:9, :20] == 1).all()
+    assert (index[:, 20:] == 2).all()
+    assert found.segments is not None
+    assert torch.equal(found.segments, plain().index)
+
+
+def test_a_line_closes_the_gap_through_which_a_region_leaks() -> None:
+    index = np.zeros((30, 40), np.int64)
+    ink = NO_INK.clone()
+    ink[:, 20] = True
+    ink[12:16, 20] = False  # the gap in the wall
+    leak = divide_regions(regions_of(index), [Division(((20.5, 10.0), (20.5, 18.0)), False)], SIZE, ink)
+    parts = leak.index[0, 0]
+    assert sorted({int(parts[5, 5]), int(parts[5, 35])}) == [0, 1]
+    assert len(torch.unique(parts[:, :19])) == len(torch.unique(parts[:, 22:])) == 1
+    short = Division(((20.5, 13.0), (20.5, 14.0)), False)  # which leaves a way
+    assert filled_regions(divide_regions(regions_of(index), [short], SIZE, ink)) == [0]
+
+
+def test_the_inside_of_a_loop_is_a_region_whatever_was_there() -> None:
+    loop = Division(((12.0, 8.0), (28.0, 8.0), (28.0, 20.0), (12.0, 20.0)), closed=True)
+    found = divide_regions(plain(), [loop], SIZE, NO_INK)
+    assert (found.index[0, 0, 9:20, 13:28] == 1).all()
+    assert found.index[0, 0, 4, 14] == 0
+    assert filled_regions(found) == [0, 1, 2]
+
+
+def test_divisions_count_in_pixels_of_the_picture_and_end_with_the_free_numbers() -> None:
+    line = Division(((0.0, 105.0), (250.0, 105.0)), closed=False)
+    small = divide_regions(plain(), [Division(((0.0, 10.5), (25.0, 10.5)), False)], SIZE, NO_INK)
+    assert torch.equal(divide_regions(plain(), [line], (400, 300), NO_INK).index, small.index)
+    lines = [Division(((0.0, float(y)), (19.0, float(y))), False) for y in range(3, 30, 4)]
+    assert filled_regions(divide_regions(plain(), lines, SIZE, NO_INK)) == [0, 1, 2, 3, 4, 5]
+    assert divide_regions(plain(), [Division(((900.0, 900.0), (950.0, 900.0)), False)], SIZE, NO_INK)
+
+
+@pytest.mark.parametrize(
+    "value", [3, [3], [{}], [{"path": []}], [{"path": [[1]]}], [{"path": [[1, 2]]}] * 101]
+)
+def test_broken_divisions_are_refused(value: Any) -> None:
+    with pytest.raises(GuidanceError, match="divisions"):
+        read_divisions(value)
+
+
+def test_a_recipe_edits_the_proposal_of_the_model() -> None:
+    colorizer = Colorizer(tiny_painter(), device="cpu", precision="float32", size=64)
+    luma = torch.full((1, 1, 60, 80), 100.0)
+    luma[..., 10:50, 12] = 0
+    loop = {"path": [[30, 20], [60, 20], [60, 40], [30, 40]], "closed": True}
+    recipe = Recipe.from_json({"image": {"width": 80, "height": 60}, "divisions": [loop]})
+    assert recipe.to_dict()["divisions"] == [loop]
+    before, after = colorizer.propose(luma), colorizer.regions(luma, recipe)
+    new = set(filled_regions(after)) - set(filled_regions(before))
+    assert len(new) == 1
+    assert (after.index[0, 0, 21:40, 31:60] == new.pop()).all()
+    with pytest.raises(GuidanceError, match="width and height"):
+        colorizer.regions(luma, Recipe.from_json({"divisions": [loop]}))

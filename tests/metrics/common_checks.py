@@ -1,0 +1,178 @@
+"""Checks of the properties that all metrics share, like torchmetrics' own tests; one `Case` per metric."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import queue
+import socket
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from colorzoo.testing.distributed import fork_server
+
+Batch = dict[str, Tensor]
+Values = dict[str, float]
+TIMEOUT = 200  # seconds for two processes, far more than they take
+
+
+@dataclass(frozen=True)
+class Case:
+    """A metric with its input and expected output.
+
+    Attributes:
+        name: Id of the test.
+        build: Constructor of the metric.
+        batches: Arguments of ``update``, batch by batch; at least two, of different sizes.
+        reference: Independent computation of the result from all pictures at once.
+        tolerance: Absolute tolerance of the result.
+        half_tolerance: Absolute tolerance of the result for float16 input.
+        empty: Result of ``compute`` before any update, by name; NaN or 0.
+        gradient_of: Name of the input in which a differentiable metric has a gradient.
+    """
+
+    name: str
+    build: Callable[[], Metric]
+    batches: Sequence[Batch]
+    reference: Callable[[Batch], Values]
+    tolerance: float = 1e-4
+    half_tolerance: float = 0.05
+    empty: Values = field(default_factory=lambda: {"": math.nan})
+    gradient_of: str = "rgb"
+
+
+def pool(batches: Sequence[Batch]) -> Batch:
+    """Return one batch of all pictures."""
+    return {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
+
+
+def values_of(answer: Any) -> Values:
+    """Return the result of ``compute`` as numbers by name; a single number has the name ''."""
+    named = answer if isinstance(answer, dict) else {"": answer}
+    return {name: float(value) for name, value in named.items()}
+
+
+def answer(metric: Metric, batches: Sequence[Batch]) -> Values:
+    for batch in batches:
+        metric.update(**batch)
+    return values_of(metric.compute())
+
+
+def assert_equal(found: Values, expected: Values, tolerance: float) -> None:
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        same = math.isclose(found[name], value, rel_tol=0, abs_tol=tolerance)
+        assert same or (math.isnan(value) and math.isnan(found[name])), (name, found[name], value)
+
+
+def check_reference(case: Case) -> None:
+    assert_equal(answer(case.build(), case.batches), case.reference(pool(case.batches)), case.tolerance)
+
+
+def check_accumulation(case: Case) -> None:
+    """Batches add up to the whole, ``forward`` returns the value of a batch, ``reset`` clears the states."""
+    metric, whole = case.build(), answer(case.build(), [pool(case.batches)])
+    for batch in case.batches:
+        assert_equal(values_of(metric(**batch)), answer(case.build(), [batch]), case.tolerance)
+    assert_equal(values_of(metric.compute()), whole, case.tolerance)
+    metric.reset()
+    first = answer(case.build(), case.batches[:1])
+    assert_equal(answer(metric, case.batches[:1]), first, case.tolerance)
+
+
+def check_pickling(case: Case) -> None:
+    """A pickled metric keeps its states."""
+    metric = case.build()
+    metric.update(**case.batches[0])
+    copy = pickle.loads(pickle.dumps(metric))
+    assert_equal(answer(copy, case.batches[1:]), answer(metric, case.batches[1:]), 0.0)
+
+
+def check_half(case: Case) -> None:
+    """Float16 input is computed in float32 and gives nearly the same result."""
+    halved = [{name: to_half(value) for name, value in batch.items()} for batch in case.batches]
+    assert_equal(answer(case.build(), halved), answer(case.build(), case.batches), case.half_tolerance)
+
+
+def to_half(value: Tensor) -> Tensor:
+    return value.half() if value.is_floating_point() else value
+
+
+def check_empty(case: Case) -> None:
+    with warnings.catch_warnings():  # torchmetrics warns of compute before update
+        warnings.simplefilter("ignore")
+        assert_equal(values_of(case.build().compute()), case.empty, 0.0)
+
+
+def check_gradient(case: Case) -> None:
+    """With ``is_differentiable`` the input has a finite gradient that is not 0, otherwise none."""
+    metric, batch = case.build(), dict(case.batches[0])
+    image = batch[case.gradient_of].clone().requires_grad_()
+    named = metric(**batch | {case.gradient_of: image})
+    main = next(iter(named.values())) if isinstance(named, dict) else named
+    if not main.requires_grad:
+        assert not metric.is_differentiable
+        return
+    (gradient,) = torch.autograd.grad(main, image, allow_unused=True)
+    if metric.is_differentiable:
+        assert gradient.isfinite().all()
+        assert gradient.abs().max() > 0
+    else:
+        assert gradient is None or gradient.abs().max() == 0
+
+
+def check_two_processes(cases: Sequence[Case]) -> None:
+    """Two processes that share the batches unevenly give the result of one process."""
+    answers = run_two_processes(cases)
+    for case in cases:
+        alone = answer(case.build(), case.batches)
+        for rank in (0, 1):
+            assert_equal(answers[rank][case.name], alone, case.tolerance)
+
+
+def run_two_processes(cases: Sequence[Case]) -> dict[int, dict[str, Values]]:
+    """Return the results of two processes over gloo by rank and name."""
+    context = fork_server()
+    results, address = context.Queue(), f"tcp://127.0.0.1:{free_port()}"
+    processes = [
+        context.Process(target=answer_as_rank, args=(rank, address, cases, results), daemon=True)
+        for rank in (0, 1)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        return dict(results.get(timeout=TIMEOUT) for _ in processes)
+    except queue.Empty:
+        codes = [process.exitcode for process in processes]
+        raise AssertionError(f"two processes gave no answer in {TIMEOUT} s; exit codes {codes}") from None
+    finally:
+        for process in processes:
+            process.join(timeout=5)
+            process.kill()
+
+
+def answer_as_rank(rank: int, address: str, cases: Sequence[Case], results: Any) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
+    try:
+        # uneven: rank 0 takes the first batch, rank 1 all others
+        found = {
+            case.name: answer(case.build(), case.batches[:1] if rank == 0 else case.batches[1:])
+            for case in cases
+        }
+    finally:
+        torch.distributed.destroy_process_group()
+    results.put((rank, found))
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port

@@ -1,0 +1,123 @@
+"""Metrics with a network: weights, preprocessing, keys, and wrong input."""
+
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from torch.nn import functional as F
+from torchvision import models
+
+from colorzoo import metrics
+from colorzoo.errors import ColorzooError, DataError, WeightsError
+from colorzoo.metrics.feature_networks import TimmNetwork
+from metrics.cases import PICTURES
+from metrics.network_cases import CLASSIFIER, PATCHES
+
+RGB = PICTURES[0]["rgb"]
+LABELS = torch.tensor([3, 4])
+
+
+def test_a_timm_classifier_keeps_its_name_and_preprocessing_in_the_key(tmp_path: Path) -> None:
+    model = timm.create_model("test_resnet.r160_in1k", pretrained=False)
+    torch.save(model.state_dict(), tmp_path / "timm.pth")
+    metric = metrics.ClassifierAccuracy("test_resnet.r160_in1k", tmp_path / "timm.pth")
+    metric.update(RGB, LABELS)
+    assert set(metric.compute()) == {
+        f"top{k}_timm-test_resnet.r160_in1k_160-crop0.95-bilinear" for k in (1, 5)
+    }
+    assert metric.state_dict() == {}
+
+
+def test_classifiers_crop_the_center_and_feature_networks_do_not() -> None:
+    config = {"input_size": (3, 8, 8), "mean": [0.0] * 3, "std": [1.0] * 3, "crop_pct": 0.5}
+    config["interpolation"] = "bilinear"
+    wide = torch.zeros(1, 3, 16, 32)
+    wide[..., 12:20] = 1
+    seen = TimmNetwork(torch.nn.Identity(), config, crop=True)(wide)
+    assert torch.equal(seen, torch.ones(1, 3, 8, 8))
+    whole = TimmNetwork(torch.nn.Identity(), config)(wide)
+    assert whole.shape == (1, 3, 8, 8)
+    assert float(whole.mean()) == pytest.approx(0.25, abs=0.01)
+
+
+def test_equal_scores_count_for_the_true_class() -> None:
+    flat = metrics.Classifier("flat", "none", lambda rgb: torch.zeros(len(rgb), 10))
+    metric = metrics.ClassifierAccuracy(flat, best=(1,))
+    metric.update(RGB, LABELS)
+    assert float(metric.compute()["top1_flat_none"]) == 1.0
+
+
+def vgg_file(folder: Path) -> Path:
+    torch.save(models.vgg19(weights=None).features[:14].state_dict(), folder / "part")
+    part = torch.load(folder / "part", weights_only=True)
+    torch.save({f"features.{key}": value for key, value in part.items()}, folder / "vgg.pth")
+    return folder / "vgg.pth"
+
+
+def test_vgg_maps_are_those_of_the_named_layer(tmp_path: Path) -> None:
+    features = metrics.vgg19_maps("relu3_2", vgg_file(tmp_path))
+    found = features.network(RGB)
+    assert found.shape == (2, features.dimension, 6, 6)
+    state = torch.load(tmp_path / "vgg.pth", weights_only=True)
+    maps = (RGB - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor(
+        [0.229, 0.224, 0.225]
+    ).view(3, 1, 1)
+    for index in (0, 2, None, 5, 7, None, 10, 12):  # two convolutions in each of three blocks
+        if index is None:
+            maps = F.max_pool2d(maps, 2)
+        else:
+            maps = F.conv2d(
+                maps, state[f"features.{index}.weight"], state[f"features.{index}.bias"], padding=1
+            )
+            maps = maps.relu()
+    torch.testing.assert_close(found, maps)
+    metric = metrics.ContextualSimilarity(features, bandwidth=0.1)
+    metric.update(RGB, RGB)
+    assert list(metric.compute()) == ["cx_vgg19-relu3_2_full-size_h0.1"]
+
+
+def test_contextual_similarity_does_not_depend_on_the_places_of_features() -> None:
+    parts = torch.randn(1, 8, 6, 6, generator=torch.Generator().manual_seed(0))
+    other = torch.randn(1, 8, 5, 7, generator=torch.Generator().manual_seed(1))
+    shuffled = parts.flatten(2)[..., torch.randperm(36, generator=torch.Generator().manual_seed(2))].view_as(
+        parts
+    )
+    same = float(metrics.contextual_similarity(parts, shuffled))
+    assert same == pytest.approx(float(metrics.contextual_similarity(parts, parts)), abs=1e-5)
+    assert same > 0.99 > 0.5 > float(metrics.contextual_similarity(parts, other))
+
+
+@pytest.mark.parametrize(
+    ("metric", "arguments", "message"),
+    [
+        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS[:1]), "one class number for each of 2"),
+        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS.float()), "one class number"),
+        (metrics.ClassifierAccuracy(CLASSIFIER), (RGB, LABELS + 12), "has 16 classes"),
+        (metrics.ContextualSimilarity(PATCHES), (RGB, RGB[:1]), "an exemplar for each of 2"),
+    ],
+)
+def test_wrong_input_is_an_error_in_one_line(metric, arguments, message: str) -> None:
+    with pytest.raises(DataError, match=message) as error:
+        metric.update(*arguments)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: metrics.ClassifierAccuracy("no_such_network"), "no network 'no_such_network'"),
+        (lambda: metrics.ClassifierAccuracy("resnet18"), "resnet18.*COLORZOO_OFFLINE"),
+        (lambda: metrics.ContextualSimilarity("relu9_9"), "no VGG-19 layer 'relu9_9'"),
+        (lambda: metrics.ContextualSimilarity(), r"vgg19-\w+\.pth are not here.*put it at"),
+    ],
+)
+def test_missing_networks_are_an_error_in_one_line(
+    build, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("COLORZOO_OFFLINE", "1")
+    with pytest.raises(WeightsError, match=message) as error:
+        build()
+    assert isinstance(error.value, ColorzooError)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,118 @@
+"""Class-wise matching against a loop over classes, its cost, and edge cases."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from colorzoo.networks.matching import match
+
+Pictures = tuple[Tensor, Tensor, Tensor]
+
+
+def pictures(seed: int, places: tuple[int, int] = (300, 260), batch: int = 3) -> Pictures:
+    generator = torch.Generator().manual_seed(seed)
+    query, key = (torch.randn(batch, count, 16, generator=generator) for count in places)
+    return query, key, torch.randn(batch, places[1], 3, generator=generator)
+
+
+def uneven(seed: int, places: tuple[int, int] = (300, 260), batch: int = 3) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    shares = torch.rand(batch, 9, generator=generator) ** 4 + 1e-4
+    names = torch.tensor([5, 3, 1000, -1, 2, 7, 11, 4, 0])  # any numbers; -1 is in no class
+    drawn = [torch.multinomial(shares.roll(1, 0), count, True, generator=generator) for count in places]
+    return names[drawn[0]], names[drawn[1]]
+
+
+def one_by_one(data: Pictures, labels: tuple[Tensor, Tensor], tau: float) -> tuple[Tensor, Tensor]:
+    """Match class after class by the formula, picture by picture."""
+    query, key, values = data
+    found, best = [], []
+    for index in range(len(query)):
+        colors, similar = torch.zeros(query.shape[1], values.shape[2]), torch.zeros(query.shape[1])
+        for name in labels[0][index].unique():
+            ours, theirs = labels[0][index] == name, labels[1][index] == name
+            if name < 0 or not theirs.any():
+                continue
+            a, b = (part - part.mean(0) for part in (query[index, ours], key[index, theirs]))
+            a, b = (part / part.norm(dim=1, keepdim=True).clamp(min=1e-12) for part in (a, b))
+            cosine = a @ b.T
+            row = torch.where(ours)[0]
+            colors = colors.index_put((row,), torch.softmax(cosine / tau, 1) @ values[index, theirs])
+            similar = similar.index_put((row,), cosine.amax(1))
+        found.append(colors)
+        best.append(similar)
+    return torch.stack(found), torch.stack(best)
+
+
+@pytest.mark.parametrize("tau", [0.01, 1.0])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_matching_equals_a_loop_over_classes(seed: int, tau: float) -> None:
+    data, labels = pictures(seed), uneven(seed)
+    matched = match(*data, labels, tau=tau)
+    values, similarity = one_by_one(data, labels, tau)
+    assert (matched.similarity - similarity).abs().max() < 1e-5
+    assert (matched.values - values).abs().max() < 1e-4
+    assert (labels[0] < 0).any()
+    assert not matched.values[labels[0] < 0].any()
+
+
+def test_gradients_equal_those_of_a_loop() -> None:
+    data, labels = pictures(3), uneven(3)
+    gradients = []
+    for way in (
+        lambda *parts: tuple(match(*parts, labels, tau=0.1)),
+        lambda *parts: one_by_one(parts, labels, 0.1),
+    ):
+        leaves = [part.clone().requires_grad_() for part in data]
+        colors, similarity = way(*leaves)
+        (colors.square().sum() + similarity.sin().sum()).backward()
+        gradients.append([leaf.grad for leaf in leaves])
+    for ours, theirs in zip(*gradients, strict=True):
+        assert ours is not None
+        assert theirs is not None
+        assert theirs.abs().max() > 0.1
+        assert (ours - theirs).abs().max() < 1e-4 * theirs.abs().max()
+
+
+def test_one_class_is_global_matching() -> None:
+    data = pictures(4)
+    zeros = (torch.zeros(3, 300, dtype=torch.int64), torch.zeros(3, 260, dtype=torch.int64))
+    for ours, theirs in zip(match(*data, zeros), match(*data), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+def test_a_picture_matches_itself() -> None:
+    query, _, _ = pictures(5)
+    values = torch.randn(3, 300, 3)
+    labels = uneven(5)[0].abs()
+    matched = match(query, query, values, (labels, labels), tau=1e-10)
+    alone = torch.stack([torch.bincount(row, minlength=1001)[row] for row in labels]) == 1
+    assert torch.equal(matched.values, values)
+    assert torch.allclose(matched.similarity[~alone], torch.ones(()), atol=1e-5)
+    assert not matched.similarity[alone].any()  # a lone place has no direction
+
+
+def test_without_common_classes_nothing_matches() -> None:
+    data = pictures(6)
+    matched = match(*data, (torch.zeros(3, 300), torch.ones(3, 260)))
+    assert not matched.values.any()
+    assert not matched.similarity.any()
+
+
+def operations(data: Pictures, labels: tuple[Tensor, Tensor] | None) -> int:
+    with FlopCounterMode(display=False) as counter:
+        match(*data, labels)
+    return counter.get_total_flops()
+
+
+@pytest.mark.parametrize("shares", [[1.0], [0.5, 0.5], [0.99, 0.01], [0.3, 0.3, 0.2, 0.2], [0.1] * 10])
+def test_it_never_needs_more_flops_than_global_matching(shares: list[float]) -> None:
+    size = (900, 900)
+    data = pictures(7, size, batch=2)
+    bounds = torch.tensor(shares).cumsum(0) * size[0]
+    labels = torch.bucketize(torch.arange(size[0]).float(), bounds[:-1], right=True).expand(2, -1)
+    work = operations(data, (labels, labels))
+    assert work <= operations(data, None)
+    if len(shares) == 10:
+        assert work < 0.2 * operations(data, None)

@@ -1,0 +1,194 @@
+"""Pictures of 16 bits and floats keep every value."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+from tifffile import imwrite
+
+from colorzoo.errors import PictureError
+from colorzoo.pictures import tiff
+from colorzoo.pictures.picture import Picture
+from colorzoo.pictures.read import read_picture
+from colorzoo.pictures.write import write_notes, write_picture
+
+RNG = np.random.default_rng(7)
+NOISE16 = RNG.integers(0, 65536, (24, 32, 4)).astype(np.uint16)
+
+
+def saved(path: Path, image: Image.Image, **options) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def same_bytes(picture: Picture, expected: np.ndarray, full: int = 255) -> bool:
+    return np.array_equal(np.rint(picture.rgb * full).astype(int), expected)
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">L", len(body)) + name + body + struct.pack(">L", zlib.crc32(name + body))
+
+
+def png16(pixels: np.ndarray, color_type: int, *extra: bytes) -> bytes:
+    height, width = pixels.shape[:2]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    header = struct.pack(">LLBBBBB", width, height, 16, color_type, 0, 0, 0)
+    parts = (chunk(b"IHDR", header), *extra, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("name", ["x.png", "x.tif"])
+def test_16_bit_color_survives_exactly(tmp_path, name, channels):
+    pixels = NOISE16[..., :channels]
+    picture = read_picture(pixels)
+    assert picture.bit_depth == 16
+    written = write_picture(tmp_path / name, picture.rgb, picture)
+    stored = cv2.imread(str(written), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(stored[..., [2, 1, 0, 3][:channels]], pixels)
+    again = read_picture(written)
+    assert same_bytes(again, pixels[..., :3], 65535)
+    if channels == 4:
+        np.testing.assert_array_equal(again.alpha, pixels[..., 3])
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.tif"])
+def test_16_bit_gray_does_not_clip(tmp_path, name):
+    picture = read_picture(saved(tmp_path / name, Image.fromarray(NOISE16[..., 0])))
+    assert picture.bit_depth == 16
+    assert same_bytes(picture, np.repeat(NOISE16[..., :1], 3, axis=-1), 65535)
+
+
+def test_16_bit_gray_and_alpha_png(tmp_path):
+    path = tmp_path / "x.png"
+    path.write_bytes(png16(NOISE16[..., :2], 4))
+    picture = read_picture(path)
+    assert same_bytes(picture, np.repeat(NOISE16[..., :1], 3, axis=-1), 65535)
+    np.testing.assert_array_equal(picture.alpha, NOISE16[..., 1])
+
+
+@pytest.mark.parametrize(("channels", "color_type"), [(1, 0), (3, 2)])
+def test_16_bit_png_with_a_transparent_color(tmp_path, channels, color_type):
+    pixels = NOISE16[..., :channels]
+    key = struct.pack(f">{channels}H", *pixels[2, 5])
+    path = tmp_path / "x.png"
+    path.write_bytes(png16(pixels, color_type, chunk(b"tRNS", key)))
+    alpha = read_picture(path).alpha
+    assert alpha[2, 5] == 0
+    assert np.count_nonzero(alpha == 65535) == alpha.size - 1
+
+
+def test_dark_16_bit_gray_is_kept_with_a_note(tmp_path):
+    dark = (NOISE16[..., 0] % 695).astype(np.uint16)
+    picture = read_picture(saved(tmp_path / "x.tif", Image.fromarray(dark)))
+    assert same_bytes(picture, np.repeat(dark[..., None], 3, axis=-1), 65535)
+    assert "very dark" in picture.notes[0]
+
+
+def test_16_bit_color_multiplied_by_alpha_is_divided_again(tmp_path):
+    alpha = np.array([[65535, 32768, 0]], np.uint16)
+    color = np.repeat((np.array([[60000, 10000, 0]]))[..., None], 3, axis=-1).astype(np.uint16)
+    picture = read_picture(np.dstack([color, alpha]))
+    path = write_picture(tmp_path / "x.tif", picture.rgb, picture)
+    straight, multiplied = (struct.pack("<HHLHH", 338, 3, 1, value, 0) for value in (2, 1))
+    assert straight in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(straight, multiplied))
+    again = read_picture(path)
+    np.testing.assert_array_equal(again.alpha, alpha)
+    np.testing.assert_allclose(again.rgb[0, :, 0], [60000 / 65535, 10000 / 32768, 0], atol=1e-6)
+
+
+def test_16_bit_color_decoded_by_pillow_alone_has_a_note(tmp_path, monkeypatch):
+    picture = read_picture(NOISE16[..., :3])
+    path = write_picture(tmp_path / "x.tif", picture.rgb, picture)
+    monkeypatch.setattr(tiff, "decode_tiff", lambda _: None)
+    again = read_picture(path)
+    assert (again.bit_depth, again.notes) == (8, ("read at 8 of its 16 bits",))
+
+
+def test_16_bits_to_jpeg_are_reduced_with_a_note(tmp_path):
+    picture = read_picture(NOISE16)
+    assert write_notes("x.jpg", picture) == (
+        "alpha dropped: JPEG cannot hold it",
+        "reduced to 8 bits: JPEG holds no more, PNG and TIFF hold 16",
+    )
+    again = read_picture(write_picture(tmp_path / "x.jpg", picture.rgb, picture))
+    assert (again.bit_depth, again.alpha) == (8, None)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_float_tiff(tmp_path, channels):
+    pixels = RNG.random((24, 32, channels)).astype(np.float32)
+    path = tmp_path / "x.tif"
+    assert cv2.imwrite(str(path), pixels)
+    picture = read_picture(path)
+    np.testing.assert_allclose(picture.rgb, np.broadcast_to(pixels[..., ::-1], (24, 32, 3)), atol=1e-6)
+    assert picture.bit_depth == 16
+
+
+def test_float_tiff_of_odd_range_is_stretched_with_a_note(tmp_path):
+    path = saved(tmp_path / "x.tif", Image.fromarray(np.linspace(-2, 6, 20, dtype=np.float32).reshape(4, 5)))
+    picture = read_picture(path)
+    assert (picture.rgb.min(), picture.rgb.max()) == (0, 1)
+    assert picture.notes == ("values -2 to 6 stretched to black and white",)
+
+
+LAYOUTS = {
+    "one plane a channel": {"planarconfig": "separate"},
+    "tiles": {"tile": (16, 16), "compression": "zlib", "predictor": True},
+    "lzw, differences": {"compression": "lzw", "predictor": True},
+    "zstd": {"compression": "zstd"},
+    "big-endian": {"byteorder": ">"},
+    "strips": {"rowsperstrip": 7},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("kind", ["uint16", "float32", "float16"])
+def test_deep_tiff_of_any_layout(tmp_path, kind, channels, layout):
+    stored = NOISE16[..., :channels] if kind == "uint16" else (NOISE16[..., :channels] / 65535).astype(kind)
+    rows = np.moveaxis(stored, -1, 0) if layout == "one plane a channel" else stored
+    alpha = {"extrasamples": ["unassalpha"]} if channels == 4 else {}
+    imwrite(tmp_path / "x.tif", rows, photometric="rgb", metadata=None, **alpha, **LAYOUTS[layout])
+    picture = read_picture(tmp_path / "x.tif")
+    expected = stored / (65535 if kind == "uint16" else 1)
+    assert (picture.bit_depth, picture.notes) == (16, ())
+    np.testing.assert_allclose(picture.rgb, expected[..., :3], atol=1e-7)
+    if channels == 4:
+        np.testing.assert_array_equal(picture.alpha, np.round(expected[..., 3].astype(np.float64) * 65535))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_half_precision_gray_tiff_keeps_its_alpha(tmp_path, channels):
+    stored = (NOISE16[..., :channels] / 65535).astype(np.float16)
+    alpha = {"extrasamples": ["unassalpha"], "planarconfig": "contig"} if channels == 2 else {}
+    imwrite(tmp_path / "x.tif", stored.squeeze(), photometric="minisblack", metadata=None, **alpha)
+    picture = read_picture(tmp_path / "x.tif")
+    np.testing.assert_array_equal(picture.rgb, np.repeat(stored[..., :1], 3, axis=-1))
+    assert (picture.alpha is None) == (channels == 1)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_float_tiff_is_turned_upright(tmp_path, orientation):
+    stored = RNG.integers(0, 256, (4, 6, 3)).astype(np.uint8)
+    tag = (274, 3, 1, orientation, True)
+    imwrite(tmp_path / "x.tif", np.float32(stored / 255), photometric="rgb", metadata=None, extratags=[tag])
+    image = Image.fromarray(stored)
+    image.getexif()[274] = orientation
+    assert same_bytes(read_picture(tmp_path / "x.tif"), np.asarray(ImageOps.exif_transpose(image)))
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "lzw"])
+def test_float_tiff_cut_short_is_refused(tmp_path, compression):
+    path = tmp_path / "x.tif"
+    imwrite(path, RNG.random((40, 60, 3)).astype(np.float32), photometric="rgb", compression=compression)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(PictureError, match="damaged"):
+        read_picture(path)

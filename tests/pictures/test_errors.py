@@ -1,0 +1,202 @@
+"""Errors of reading and writing: one line each, and no partial file."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorzoo.errors import PictureError
+from colorzoo.pictures.read import read_picture
+from colorzoo.pictures.write import write_picture
+
+NOISE = np.random.default_rng(5).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+
+
+def refusal(call, *args, **options) -> str:
+    with pytest.raises(PictureError) as caught:
+        call(*args, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def encoded(kind: str) -> bytes:
+    memory = io.BytesIO()
+    Image.fromarray(NOISE).save(memory, kind)
+    return memory.getvalue()
+
+
+def test_missing_file_folder_and_empty_file(tmp_path):
+    (tmp_path / "empty.jpg").touch()
+    assert "no such file" in refusal(read_picture, tmp_path / "none.jpg")
+    assert "is a folder" in refusal(read_picture, tmp_path)
+    assert "is empty" in refusal(read_picture, tmp_path / "empty.jpg")
+    assert "cannot be opened" in refusal(read_picture, tmp_path / "empty.jpg" / "x.jpg")
+    assert "cannot be opened" in refusal(read_picture, "a\0b.jpg")
+
+
+def test_text_and_heic_are_named(tmp_path):
+    path = tmp_path / "x.jpg"
+    path.write_text("this is not a picture")
+    assert "is not a picture" in refusal(read_picture, path)
+    path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    assert "HEIC" in refusal(read_picture, path)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "BMP"])
+@pytest.mark.parametrize("share", [0.03, 0.5, 0.9])
+def test_files_cut_short_are_refused(tmp_path, kind, share):
+    data = encoded(kind)
+    path = tmp_path / "x.bin"
+    path.write_bytes(data[: int(len(data) * share)])
+    assert str(path) in refusal(read_picture, path)
+
+
+def test_16_bit_color_cut_short_is_refused(tmp_path):
+    picture = read_picture(NOISE.astype(np.uint16) * 257)
+    for name in ("x.png", "x.tif"):
+        path = write_picture(tmp_path / name, picture.rgb, picture)
+        path.write_bytes(path.read_bytes()[:-3000])
+        assert "damaged" in refusal(read_picture, path)
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of each odd tag
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF"])
+def test_garbled_files_are_read_or_refused_but_never_crash(tmp_path, kind):
+    rng = np.random.default_rng(11)
+    clean = np.frombuffer(encoded(kind), np.uint8)
+    for round_ in range(40):
+        garbled = clean.copy()
+        places = rng.integers(0, min(len(clean), 200 if round_ % 2 else len(clean)), 5)
+        garbled[places] = rng.integers(0, 256, 5)
+        path = tmp_path / "x.bin"
+        path.write_bytes(garbled.tobytes())
+        with contextlib.suppress(PictureError):  # any other error fails the test
+            assert np.isfinite(read_picture(path, max_pixels=10**6).rgb).all()
+
+
+def huge_png(width: int, height: int) -> bytes:
+    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([1, 0, 0, 0, 0])
+    chunk = b"IHDR" + head
+    data = encoded("PNG")
+    return data[:8] + (13).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + data[33:]
+
+
+def test_bomb_is_refused_by_its_size_before_it_is_decoded(tmp_path):
+    path = tmp_path / "x.png"
+    path.write_bytes(huge_png(50000, 40000))
+    message = refusal(read_picture, path)
+    assert "50000 x 40000 = 2000.0 million" in message
+    assert "200 million" in message
+    assert "max_pixels" in message
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_max_pixels_decides_not_the_limit_of_pillow(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    path = tmp_path / "x.bin"
+    path.write_bytes(encoded(kind))
+    assert read_picture(path).size == (64, 64)
+    assert Image.MAX_IMAGE_PIXELS == 100
+    assert "4096" not in refusal(read_picture, path, max_pixels=4095)
+    for source in (NOISE, Image.fromarray(NOISE)):
+        assert "max_pixels" in refusal(read_picture, source, max_pixels=4095)
+
+
+@pytest.mark.parametrize(("name", "width"), [("x.jpg", 65501), ("x.webp", 16384)])
+def test_formats_with_a_longest_side(tmp_path, name, width):
+    picture = read_picture(np.zeros((1, width), np.uint8))
+    assert "write .png or .tif" in refusal(write_picture, tmp_path / name, picture.rgb, picture)
+    assert list(tmp_path.iterdir()) == []
+    write_picture(tmp_path / "x.png", picture.rgb, picture)
+
+
+@pytest.fixture
+def picture():
+    return read_picture(NOISE)
+
+
+def test_unknown_extensions_are_refused_with_the_known_ones(tmp_path, picture):
+    assert ".webp" in refusal(write_picture, tmp_path / "x.heic", picture.rgb, picture)
+    assert "without extension" in refusal(write_picture, tmp_path / "x", picture.rgb, picture)
+
+
+def test_existing_file_is_replaced_only_when_asked(tmp_path, picture):
+    path = tmp_path / "x.png"
+    path.write_text("mine")
+    assert "exists already" in refusal(write_picture, path, picture.rgb, picture)
+    assert path.read_text() == "mine"
+    write_picture(path, picture.rgb, picture, overwrite=True)
+    assert read_picture(path).size == (64, 64)
+
+
+def test_the_source_is_never_replaced(tmp_path, picture):
+    path = write_picture(tmp_path / "x.png", picture.rgb, picture)
+    before = path.read_bytes()
+    source = read_picture(path)
+    (tmp_path / "link.png").symlink_to(path)
+    for target in (path, tmp_path / "link.png", tmp_path / "." / "x.png"):
+        assert "source itself" in refusal(write_picture, target, source.rgb, source, overwrite=True)
+    assert path.read_bytes() == before
+
+
+def test_a_file_in_place_of_the_folder_and_a_folder_in_place_of_the_file(tmp_path, picture):
+    (tmp_path / "file").touch()
+    (tmp_path / "x.png").mkdir()
+    assert "cannot be written" in refusal(write_picture, tmp_path / "file" / "x.png", picture.rgb, picture)
+    assert "is a folder" in refusal(write_picture, tmp_path / "x.png", picture.rgb, picture)
+
+
+def test_missing_folders_are_made(tmp_path, picture):
+    assert write_picture(tmp_path / "a" / "b" / "x.png", picture.rgb, picture).is_file()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_full_or_locked_disk_leaves_no_half_file(tmp_path, monkeypatch, picture, code):
+    (tmp_path / "x.png").write_text("old")
+    real_open = Path.open
+
+    def open_full(self, *args, **options):
+        file = real_open(self, *args, **options)
+        if self.name.endswith(".part"):
+            with file:
+                file.write(b"half")
+            raise OSError(code, "the disk says no")
+        return file
+
+    monkeypatch.setattr(Path, "open", open_full)
+    message = refusal(write_picture, tmp_path / "x.png", picture.rgb, picture, overwrite=True)
+    assert "the disk says no" in message
+    assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
+    assert (tmp_path / "x.png").read_text() == "old"
+
+
+def test_a_name_of_255_bytes_can_be_written(tmp_path, picture):
+    name = "ż" * 125 + "x.png"
+    assert len(name.encode()) == 255
+    path = write_picture(tmp_path / name, picture.rgb, picture)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    assert read_picture(path).size == (64, 64)
+
+
+def test_arrays_of_another_size_or_not_finite_raise_value_error(tmp_path, picture):
+    broken = picture.rgb.copy()
+    broken[3, 3, 1] = np.nan
+    for rgb in (picture.rgb[:-1], picture.rgb.astype(np.int64), broken):
+        with pytest.raises(ValueError, match="pixels"):
+            write_picture(tmp_path / "x.png", rgb, picture)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_values_outside_the_range_are_clipped(tmp_path, picture):
+    rgb = np.where(picture.rgb > 0.5, 1.5, -0.5).astype(np.float32)
+    again = read_picture(write_picture(tmp_path / "x.png", rgb, replace(picture, notes=())))
+    np.testing.assert_array_equal(again.rgb, picture.rgb > 0.5)

@@ -1,0 +1,145 @@
+"""Only listed formats are opened, and no file starts a program."""
+
+import contextlib
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pads import open_at_once
+from PIL import Image
+
+from colorzoo.cli.main import main
+from colorzoo.data.decode import decode_rgb
+from colorzoo.data.verify import examine
+from colorzoo.errors import DataError, PictureError
+from colorzoo.pictures.formats import FORMATS, open_picture
+from colorzoo.pictures.provenance import read_provenance
+from colorzoo.pictures.read import read_picture
+from colorzoo.studio.protocol import Limits, StudioError
+from no_programs import watched
+
+Image.init()
+OTHERS = sorted(set(Image.OPEN) - set(FORMATS))
+EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
+%%BoundingBox: 0 0 40 30
+%%EndComments
+1 0 0 setrgbcolor 0 0 40 30 rectfill
+showpage
+"""
+
+
+#: How files begin that Pillow reads but does not write.
+SAMPLES = {
+    "WMF": b"\xd7\xcd\xc6\x9a\0\0" + bytes(80),
+    "PSD": b"8BPS\0\1" + bytes(80),
+    "SUN": b"\x59\xa6\x6a\x95" + bytes(80),
+    "XPM": b"/* XPM */" + bytes(80),
+    "MPEG": b"\0\0\1\xb3" + bytes(80),
+    "FITS": b"SIMPLE  =                    T" + bytes(80),
+    "CUR": b"\0\0\2\0\1\0" + bytes(80),
+    "DCX": b"\xb1\x68\xde\x3a" + bytes(80),
+    "FTEX": b"FTEX" + bytes(80),
+    "FLI": bytes(4) + b"\x11\xaf" + bytes(122),
+}
+
+
+def picture() -> Image.Image:
+    return Image.fromarray(np.arange(48 * 32 * 3, dtype=np.uint8).reshape(32, 48, 3))
+
+
+def saved(kind: str) -> bytes | None:
+    """Return a picture in a format, None if Pillow cannot write it."""
+    memory = io.BytesIO()
+    for mode in ("RGB", "L", "1", "P"):
+        try:
+            picture().convert(mode).save(memory, kind)
+        except (KeyError, OSError, ValueError, AttributeError):
+            memory = io.BytesIO()
+        else:
+            return memory.getvalue()
+    return None
+
+
+@pytest.mark.parametrize("name", ["drawing.eps", "drawing.jpg", "drawing.png"])
+def test_eps_starts_no_program_under_any_name(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(EPS)
+    with watched() as started:
+        with pytest.raises(PictureError, match=r"PostScript \(EPS\).*export it as PNG") as caught:
+            read_picture(path)
+        assert "\n" not in str(caught.value)
+        with pytest.raises(PictureError, match="PostScript"):
+            read_picture(EPS)
+        with pytest.raises(OSError, match="cannot identify"):
+            decode_rgb(EPS, 16)
+        assert examine(name, EPS).facts[0][0] == "broken"
+    assert started == []
+
+
+def test_a_started_program_would_be_noticed() -> None:
+    with watched() as started:
+        os.system("true")
+    assert len(started) == 1
+
+
+@pytest.mark.parametrize("kind", sorted(Image.OPEN))
+def test_only_the_listed_readers_are_used(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On every way in: the command line, Python, the pad, training."""
+    asked = []
+
+    def factory(*arguments: Any) -> Image.Image:
+        asked.append(arguments)
+        return Image.new("L", (4, 4))  # as if anything were a picture of this kind
+
+    monkeypatch.setitem(Image.OPEN, kind, (factory, lambda _: True))
+    content = b"the words of no picture " * 9
+    (tmp_path / "a.jpg").write_bytes(content)
+    ways = (
+        lambda: read_picture(tmp_path / "a.jpg"),
+        lambda: read_picture(content),
+        lambda: main(["colorize", str(tmp_path / "a.jpg"), "--max-pixels", "0.000001"]),
+        lambda: open_at_once(content, "a.jpg", Limits(pixels=1), 16),
+        lambda: decode_rgb(content, 16),
+        lambda: examine("a.jpg", content),
+        lambda: read_provenance(tmp_path / "a.jpg"),
+    )
+    with watched() as started:
+        for way in ways:
+            asked.clear()
+            with contextlib.suppress(PictureError, OSError, StudioError, DataError):
+                way()
+            assert bool(asked) == (kind in FORMATS)
+    assert started == []
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OTHERS if saved(kind) or kind in SAMPLES])
+def test_every_other_reader_of_pillow_stays_closed(kind: str) -> None:
+    data = saved(kind) or SAMPLES[kind]
+    with watched() as started, pytest.raises(PictureError, match=r"is not a picture|cannot be read|damaged"):
+        read_picture(data)
+    assert started == []
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_listed_format_is_opened(kind: str) -> None:
+    data = saved(kind)
+    if data is None:
+        pytest.skip(f"this Pillow cannot write {kind}")
+    assert read_picture(data).rgb.shape[:2] == (32, 48)
+
+
+def test_formats_is_the_only_module_that_opens_pictures() -> None:
+    """Nothing of the package opens pictures by Pillow's full set of readers."""
+    import colorzoo
+
+    root = Path(colorzoo.__path__[0])
+    found = [p.name for p in root.rglob("*.py") if "Image.open(" in p.read_text(encoding="utf-8")]
+    assert found == ["formats.py"]
+    with pytest.raises(OSError, match="cannot identify"):
+        open_picture(io.BytesIO(EPS))

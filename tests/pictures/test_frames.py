@@ -1,0 +1,317 @@
+"""Frames and pages keep pixels, depth, timing, loops and transparency."""
+
+from __future__ import annotations
+
+import io
+import struct
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from colorzoo.errors import PictureError
+from colorzoo.pictures.frames import Frame, look_for_frames, read_frames
+from colorzoo.pictures.png import SIGNATURE, png_chunk
+from colorzoo.pictures.read import read_picture
+from colorzoo.pictures.write import frames_notes, holds_frames
+from colorzoo.pictures.write_frames import ColoredFrame, write_frames
+
+DURATIONS = [80, 40, 250, 80]
+RNG = np.random.default_rng(3)
+
+
+def drawings(alpha: bool = False, size: tuple[int, int] = (40, 30)) -> list[Image.Image]:
+    """Return four frames in few colors, of which two are alike: writers must not join them."""
+    width, height = size
+    frames = []
+    for left in (2, 8, 8, 20):
+        array = np.full((height, width, 4), (200, 190, 60, 0 if alpha else 255), np.uint8)
+        array[5:20, left : left + 10] = (20, 90, 160, 255)
+        frames.append(Image.fromarray(array if alpha else array[..., :3]))
+    return frames
+
+
+def moving(path: Path, alpha: bool = False, loop: int | None = 0, **options: Any) -> Path:
+    first, *others = drawings(alpha)
+    others[1].putpixel((0, 0), (201, 190, 60, 255))  # Pillow joins frames that are alike
+    given = {} if loop is None else {"loop": loop}
+    options = {"lossless": True} | options if path.suffix == ".webp" else options
+    first.save(path, save_all=True, append_images=others, duration=DURATIONS, **given, **options)
+    return path
+
+
+def copied(source: Path, target: Path) -> list[Frame]:
+    """Write the frames of a file as they are to another one, and return what is read of that."""
+    frames = look_for_frames(source)
+    assert frames is not None
+    read = read_frames(source, frames)
+    colored = (ColoredFrame(f.picture.rgb, f.picture, f.milliseconds, f.hidden) for f in read)
+    write_frames(target, colored, frames)
+    again = look_for_frames(target)
+    assert again is not None
+    assert (again.plays if again.kind == "frames" else 0) == (frames.plays if again.kind == "frames" else 0)
+    return list(read_frames(target, again))
+
+
+def composed(frame: Frame) -> np.ndarray:
+    """Return color where there is any, for comparing."""
+    alpha = frame.picture.alpha
+    visible = np.ones(frame.picture.rgb.shape[:2], bool) if alpha is None else alpha > alpha.max() // 2
+    return np.where(visible[..., None], np.rint(frame.picture.rgb * 255), 0)
+
+
+@pytest.mark.parametrize("target", ["x.gif", "x.png", "x.webp", "x.tif"])
+@pytest.mark.parametrize("source", ["a.gif", "a.png", "a.webp"])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_every_frame_is_copied_with_its_duration(
+    tmp_path: Path, source: str, target: str, alpha: bool
+) -> None:
+    path = moving(tmp_path / source, alpha)
+    frames = look_for_frames(path)
+    assert frames is not None
+    assert (frames.kind, frames.count, frames.plays) == ("frames", 4, 0)
+    given = list(read_frames(path, frames))
+    assert [frame.milliseconds for frame in given] == DURATIONS
+    again = copied(path, tmp_path / target)
+    assert len(again) == 4
+    if target != "x.tif":
+        assert [frame.milliseconds for frame in again] == DURATIONS
+    lossy = target == "x.webp" and source != "a.webp"
+    for before, after in zip(given, again, strict=True):
+        difference = np.abs(composed(before) - composed(after))
+        assert (difference.mean() if lossy else difference.max()) <= (6 if lossy else 2)
+    assert frames_notes(tmp_path / target, frames)[0] == "4 frames"
+
+
+@pytest.mark.parametrize(("name", "loop"), [("a.gif", None), ("a.gif", 3), ("a.png", 2), ("a.webp", 5)])
+def test_animations_keep_their_number_of_loops(tmp_path: Path, name: str, loop: int | None) -> None:
+    source = moving(tmp_path / name, loop=loop)
+    copied(source, tmp_path / f"b{source.suffix}")
+    with Image.open(tmp_path / f"b{source.suffix}") as image:
+        assert image.info.get("loop") == loop
+
+
+def test_a_duration_of_a_thirtieth_of_a_second_is_kept(tmp_path: Path) -> None:
+    first, second = drawings()[:2]
+    first.save(tmp_path / "a.png", save_all=True, append_images=[second], duration=1000 / 30)
+    copied(tmp_path / "a.png", tmp_path / "b.png")
+    place = (tmp_path / "b.png").read_bytes().index(b"fcTL") + 4
+    assert struct.unpack(">HH", (tmp_path / "b.png").read_bytes()[place + 20 : place + 24]) == (1, 30)
+
+
+def test_pixels_uncovered_by_a_frame_are_transparent(tmp_path: Path) -> None:
+    """Disposal: a thing that moves over nothing leaves no trail."""
+    frames = copied(moving(tmp_path / "a.gif", alpha=True, disposal=2), tmp_path / "b.gif")
+    assert [int((frame.picture.alpha > 127).sum()) for frame in frames] == [150, 150, 151, 150]
+
+
+def pages(path: Path, dtype: type, count: int = 3, **options: Any) -> list[np.ndarray]:
+    full = np.iinfo(dtype).max
+    made = [RNG.integers(0, full, (30 - k, 40 + k, 3)).astype(dtype) for k in range(count)]
+    with tifffile.TiffWriter(path, **options) as file:
+        for number, page in enumerate(made):
+            file.write(page, compression="deflate" if number % 2 else None, photometric="rgb")
+    return made
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_every_page_keeps_its_size_and_depth(tmp_path: Path, dtype: type, bigtiff: bool) -> None:
+    made = pages(tmp_path / "a.tif", dtype, bigtiff=bigtiff)
+    copied(tmp_path / "a.tif", tmp_path / "b.tif")
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert [page.compression.name for page in file.pages] == ["NONE", "ADOBE_DEFLATE", "NONE"]
+        for page, expected in zip(file.pages, made, strict=True):
+            assert page.dtype == dtype
+            np.testing.assert_array_equal(page.asarray(), expected)
+
+
+def test_gray_scans_of_16_bits_stay_16_bits(tmp_path: Path) -> None:
+    made = [RNG.integers(0, 65535, (20, 24)).astype(np.uint16) for _ in range(2)]
+    tifffile.imwrite(tmp_path / "a.tif", np.stack(made), photometric="minisblack")
+    copied(tmp_path / "a.tif", tmp_path / "b.tif")
+    for number, expected in enumerate(made):
+        page = tifffile.imread(tmp_path / "b.tif", key=number)
+        np.testing.assert_array_equal(page, np.repeat(expected[..., None], 3, axis=2))
+
+
+def test_each_page_keeps_its_own_metadata(tmp_path: Path) -> None:
+    first, second = (Image.new("L", (20, 10), value) for value in (50, 90))
+    second.encoderinfo = {"tiffinfo": {270: "the second"}}
+    first.save(tmp_path / "a.tif", save_all=True, append_images=[second], tiffinfo={270: "the first"})
+    copied(tmp_path / "a.tif", tmp_path / "b.tif")
+    with Image.open(tmp_path / "b.tif") as image:
+        found = []
+        for number in range(2):
+            image.seek(number)
+            found.append(image.tag_v2[270])
+    assert found == ["the first", "the second"]
+
+
+def test_reduced_copies_of_a_page_are_skipped(tmp_path: Path) -> None:
+    whole = RNG.integers(0, 255, (40, 60, 3)).astype(np.uint8)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(whole, photometric="rgb")
+        file.write(whole[::2, ::2], photometric="rgb", subfiletype=1)
+    assert look_for_frames(tmp_path / "a.tif") is None
+
+
+def test_an_endless_chain_of_pages_is_read_once(tmp_path: Path) -> None:
+    pages(tmp_path / "a.tif", np.uint8, count=2)
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        first, second = (page.offset for page in file.pages)
+    (count,) = struct.unpack_from("<H", data, second)
+    struct.pack_into("<L", data, second + 2 + 12 * count, first)
+    (tmp_path / "a.tif").write_bytes(data)
+    found = look_for_frames(tmp_path / "a.tif")
+    assert found is not None
+    assert found.count == 2
+
+
+def deep_png(path: Path, *, hidden: bool) -> list[np.ndarray]:
+    """Write an animated PNG of 16 bits with a part that is laid over, and one that goes again."""
+    whole = [
+        np.full((16, 20, 4), v, np.uint16) for v in ((60000, 257, 300, 65535), (1000, 40001, 513, 65535))
+    ]
+    part = np.full((6, 8, 4), (65535, 0, 12345, 32768), np.uint16)
+
+    def pixels(array: np.ndarray) -> bytes:
+        data = imagecodecs.png_encode(array)
+        place = data.index(b"IDAT")
+        return data[place + 4 : place + 4 + int.from_bytes(data[place - 4 : place], "big")]
+
+    def control(number: int, width: int, height: int, x: int, y: int, clear: int, blend: int) -> bytes:
+        body = struct.pack(">LLLLLHHBB", number, width, height, x, y, 1, 20, clear, blend)
+        return png_chunk(b"fcTL", body)
+
+    chunks = [png_chunk(b"IHDR", struct.pack(">LLBBBBB", 20, 16, 16, 6, 0, 0, 0))]
+    chunks.append(png_chunk(b"acTL", struct.pack(">LL", 3, 0)))
+    if hidden:
+        chunks.append(png_chunk(b"IDAT", pixels(np.full((16, 20, 4), 9999, np.uint16))))
+        chunks += [
+            control(0, 20, 16, 0, 0, 0, 0),
+            png_chunk(b"fdAT", struct.pack(">L", 1) + pixels(whole[0])),
+        ]
+    else:
+        chunks += [control(0, 20, 16, 0, 0, 0, 0), png_chunk(b"IDAT", pixels(whole[0]))]
+    chunks += [control(2, 8, 6, 5, 4, 2, 1), png_chunk(b"fdAT", struct.pack(">L", 3) + pixels(part))]
+    chunks += [control(4, 20, 16, 0, 0, 1, 0), png_chunk(b"fdAT", struct.pack(">L", 5) + pixels(whole[1]))]
+    path.write_bytes(SIGNATURE + b"".join(chunks) + png_chunk(b"IEND", b""))
+    mixed = whole[0].copy()
+    over, under = part[0, 0, :3].astype(float), whole[0][0, 0, :3].astype(float)
+    mixed[4:10, 5:13, :3] = np.rint(over * 32768 / 65535 + under * (1 - 32768 / 65535))
+    return [whole[0], mixed, whole[1]]
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_an_animated_png_of_16_bits_shows_the_right_frame(tmp_path: Path, hidden: bool) -> None:
+    expected = deep_png(tmp_path / "a.png", hidden=hidden)
+    first = read_picture(tmp_path / "a.png")
+    assert (first.bit_depth, first.notes) == (16, ("first of 4 frames" if hidden else "first of 3 frames",))
+    np.testing.assert_array_equal(np.rint(first.rgb * 65535), expected[0][..., :3])
+    again = copied(tmp_path / "a.png", tmp_path / "b.png")
+    assert [frame.hidden for frame in again] == [True, False, False, False][not hidden :]
+    shown = [frame for frame in again if not frame.hidden]
+    for frame, pixels in zip(shown, expected, strict=True):
+        assert (frame.picture.bit_depth, frame.milliseconds) == (16, 50)
+        np.testing.assert_allclose(frame.picture.rgb * 65535, pixels[..., :3], atol=1)
+    with Image.open(tmp_path / "b.png") as image:  # and for other software it is one too
+        assert (image.n_frames, image.info.get("default_image", False)) == (3 + hidden, hidden)
+
+
+def test_8_bit_animations_start_with_the_first_shown_frame(tmp_path: Path) -> None:
+    hidden, first, second = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "lime"), drawings()[0]
+    hidden.save(
+        tmp_path / "a.png",
+        save_all=True,
+        append_images=[first, second.crop((0, 0, 8, 8))],
+        default_image=True,
+    )
+    assert read_picture(tmp_path / "a.png").rgb[0, 0].tolist() == [0, 1, 0]
+
+
+def test_formats_without_frames_have_a_note() -> None:
+    moving_path = io.BytesIO()
+    first, *others = drawings()
+    first.save(moving_path, "GIF", save_all=True, append_images=others)
+    frames = look_for_frames(moving_path.getvalue())
+    assert frames is not None
+    assert not holds_frames("x.jpg", frames)
+    assert frames_notes("x.jpg", frames) == ("first of 3 frames: JPEG cannot hold the others",)
+
+
+def test_pages_do_not_become_an_animation(tmp_path: Path) -> None:
+    pages(tmp_path / "a.tif", np.uint8)
+    frames = look_for_frames(tmp_path / "a.tif")
+    assert frames is not None
+    assert [holds_frames(name, frames) for name in ("x.tif", "x.gif", "x.png")] == [True, False, False]
+
+
+def test_a_damaged_page_is_named_and_left_out_only_when_asked(tmp_path: Path) -> None:
+    pages(tmp_path / "a.tif", np.uint8)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        start, length = file.pages[1].dataoffsets[0], file.pages[1].databytecounts[0]
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    data[start : start + length] = b"\xff" * length
+    (tmp_path / "a.tif").write_bytes(data)
+    frames = look_for_frames(tmp_path / "a.tif")
+    assert frames is not None
+    with pytest.raises(PictureError, match=r"page 2 of .*a\.tif is damaged"):
+        list(read_frames(tmp_path / "a.tif", frames))
+
+
+def test_an_animation_cut_short_gives_its_whole_frames_when_asked(tmp_path: Path) -> None:
+    path = moving(tmp_path / "a.png")
+    frames = look_for_frames(path)
+    assert frames is not None
+    path.write_bytes(path.read_bytes()[:-60])
+    with pytest.raises(PictureError, match="frame 4 of"):
+        list(read_frames(path, frames))
+    assert len(list(read_frames(path, frames, salvage=True))) == 3
+
+
+def test_a_failure_in_the_middle_leaves_no_file(tmp_path: Path) -> None:
+    frames = look_for_frames(moving(tmp_path / "a.gif"))
+    assert frames is not None
+
+    def failing() -> Iterator[ColoredFrame]:
+        yield from [ColoredFrame(f.picture.rgb, f.picture) for f in read_frames(tmp_path / "a.gif", frames)][
+            :2
+        ]
+        raise PictureError("no more")
+
+    with pytest.raises(PictureError, match="no more"):
+        write_frames(tmp_path / "out" / "b.gif", failing(), frames)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp", "a.tif"])
+def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path, name: str) -> None:
+    def peak(count: int) -> int:
+        images = [Image.fromarray(RNG.integers(0, 255, (64, 64, 3), np.uint8)) for _ in range(count)]
+        source = tmp_path / f"{count}{name}"
+        images[0].save(source, save_all=True, append_images=images[1:], duration=50)
+        images.clear()
+        tracemalloc.start()
+        frames = look_for_frames(source)
+        assert frames is not None
+        read = read_frames(source, frames)
+        write_frames(
+            tmp_path / f"out{count}{name}", (ColoredFrame(f.picture.rgb, f.picture) for f in read), frames
+        )
+        top = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return top
+
+    few, many = peak(3), peak(15)
+    stored = (tmp_path / f"15{name}").stat().st_size if name == "a.webp" else 0  # its decoder wants all bytes
+    assert (
+        many - stored < few + 12 * 64 * 64 * 3 * 4 / 4
+    )  # a quarter of the frames that were added, as floats

@@ -1,0 +1,204 @@
+"""EXIF, color profiles, XMP and resolution are kept; orientation is applied once."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageOps, PngImagePlugin
+
+from colorzoo.pictures.metadata import upright_exif
+from colorzoo.pictures.picture import Picture
+from colorzoo.pictures.read import read_picture
+from colorzoo.pictures.write import write_notes, write_picture
+
+NOISE = np.random.default_rng(3).integers(0, 256, (6, 9, 3)).astype(np.uint8)
+RAMP = np.linspace(0, 255, 64).round().astype(np.uint8)
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><d tiff:Orientation="6" dc:title="Kot \xc5\xbb"/></x:xmpmeta>'
+KEEPERS = ("jpg", "png", "tif", "webp", "avif")
+
+
+def exif_of(orientation: int | None = None) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x010E] = "A cat"
+    exif[0x8298] = "Me"
+    exif.get_ifd(0x8769)[0x9003] = "1950:01:02 03:04:05"
+    exif.get_ifd(0x8825)[1] = "N"
+    exif.get_ifd(0x8825)[2] = (1.5, 2.0, 3.25)
+    if orientation is not None:
+        exif[274] = orientation
+    loaded = Image.Exif()  # Pillow's TIFF writer takes nested directories only from a loaded block
+    loaded.load(exif.tobytes())
+    return loaded
+
+
+def rewritten(path: Path, name: str) -> tuple[Picture, Image.Image]:
+    picture = read_picture(path)
+    with Image.open(write_picture(path.with_name(name), picture.rgb, picture)) as image:
+        exif = image.getexif()
+        exif.get_ifd(0x8769), exif.get_ifd(0x8825)
+        image.load()
+    return picture, image
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["x.png", "x.tif", "x.jpg", "x.webp", "x.avif"])
+def test_orientation_is_applied_once(tmp_path, orientation, name):
+    path = tmp_path / name
+    Image.fromarray(NOISE).save(path, exif=exif_of(orientation))
+    with Image.open(path) as image:
+        upright = np.asarray(ImageOps.exif_transpose(image))
+    picture, image = rewritten(path, f"out-{name}")
+    np.testing.assert_array_equal(np.rint(picture.rgb * 255), upright)
+    assert image.getexif().get(274, 1) == 1
+    assert image.size == picture.size
+    if name in ("x.png", "x.tif"):
+        np.testing.assert_array_equal(np.asarray(image), upright)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("extension", ["png", "tif"])
+def test_orientation_of_16_bit_color(tmp_path, orientation, extension):
+    upright = np.asarray(ImageOps.exif_transpose(with_exif(Image.fromarray(NOISE), orientation)))
+    picture = read_picture(NOISE.astype(np.uint16) * 257)
+    path = write_picture(tmp_path / f"x.{extension}", picture.rgb, picture)
+    data = path.read_bytes()
+    if extension == "png":
+        done = write_picture(tmp_path / "e.png", picture.rgb, with_block(picture, orientation))
+        data = done.read_bytes()
+    else:
+        data = add_tiff_orientation(data, orientation)
+    path.write_bytes(data)
+    again = read_picture(path)
+    assert again.bit_depth == 16
+    np.testing.assert_array_equal(np.rint(again.rgb * 255), upright)
+
+
+def with_exif(image: Image.Image, orientation: int) -> Image.Image:
+    image.getexif()[274] = orientation
+    return image
+
+
+def with_block(picture: Picture, orientation: int) -> Picture:
+    block = exif_of(orientation).tobytes()[6:]
+    return replace(picture, metadata=replace(picture.metadata, exif=block))
+
+
+def add_tiff_orientation(data: bytes, orientation: int) -> bytes:
+    """Move the directory to the end of the file, with one more entry."""
+    (first,) = struct.unpack_from("<L", data, 4)
+    (count,) = struct.unpack_from("<H", data, first)
+    entries = [data[first + 2 + 12 * i : first + 14 + 12 * i] for i in range(count)]
+    entries.append(struct.pack("<HHLHH", 274, 3, 1, orientation, 0))
+    entries.sort(key=lambda entry: struct.unpack_from("<H", entry)[0])
+    directory = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+    return data[:4] + struct.pack("<L", len(data)) + data[8:] + directory
+
+
+@pytest.mark.parametrize("extension", KEEPERS)
+@pytest.mark.parametrize("source", ["jpg", "png", "tif", "webp"])
+def test_other_exif_is_kept(tmp_path, source, extension):
+    path = tmp_path / f"x.{source}"
+    Image.fromarray(NOISE).save(path, exif=exif_of(6), quality=95)
+    exif = rewritten(path, f"y.{extension}")[1].getexif()
+    assert (exif[0x010E], exif[0x8298]) == ("A cat", "Me")
+    assert exif.get_ifd(0x8769)[0x9003] == "1950:01:02 03:04:05"
+    assert tuple(map(float, exif.get_ifd(0x8825)[2])) == (1.5, 2.0, 3.25)
+    assert exif.get(274, 1) == 1
+
+
+def test_exif_of_a_jpeg_stays_byte_for_byte_but_for_the_orientation(tmp_path):
+    raw = exif_of(8).tobytes()
+    result = upright_exif(raw)
+    differing = [i for i, (a, b) in enumerate(zip(raw[6:], result.block, strict=True)) if a != b]
+    assert len(differing) == 1
+    assert result.orientation == 8
+
+
+def test_thumbnail_of_the_gray_original_is_unlinked():
+    block = bytearray(exif_of(1).tobytes()[6:])
+    order = "<" if block[:2] == b"II" else ">"
+    (count,) = struct.unpack_from(order + "H", block, 8)
+    struct.pack_into(order + "L", block, 10 + 12 * count, 8)
+    result = upright_exif(bytes(block)).block
+    assert struct.unpack_from(order + "L", result, 10 + 12 * count) == (0,)
+
+
+@pytest.mark.parametrize("cut", [1, 5, 7, 9, 20, 40, 60, 100])
+def test_damaged_exif_does_not_stop_the_picture(tmp_path, cut):
+    path = tmp_path / "x.jpg"
+    Image.fromarray(NOISE).save(path, exif=exif_of(1).tobytes()[: 6 + cut])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns by itself
+        picture, image = rewritten(path, "y.jpg")
+    assert picture.notes[0].startswith("EXIF was damaged")
+    assert image.size == (9, 6)
+
+
+@pytest.mark.parametrize("extension", KEEPERS)
+@pytest.mark.parametrize("source", ["jpg", "png", "tif", "webp", "avif"])
+def test_xmp_is_kept_and_its_orientation_reset(tmp_path, source, extension):
+    path = tmp_path / f"x.{source}"
+    options = {"xmp": XMP}
+    if source == "png":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", XMP.decode())
+        options = {"pnginfo": info}
+    if source == "tif":
+        options = {"tiffinfo": {700: XMP}}
+    Image.fromarray(NOISE).save(path, **options)
+    picture, image = rewritten(path, f"y.{extension}")
+    kept = XMP.replace(b'"6"', b'"1"')
+    if source == "tif":  # Pillow takes the attribute away while it turns a TIFF
+        kept = XMP.replace(b'tiff:Orientation="6"', b"")
+    assert image.info["xmp"] == kept
+    assert picture.size == (6, 9)
+
+
+@pytest.mark.parametrize("extension", ["jpg", "png", "tif", "bmp"])
+def test_resolution_is_kept_and_turned_with_the_picture(tmp_path, extension):
+    path = tmp_path / "x.jpg"
+    Image.fromarray(NOISE).save(path, dpi=(300, 150), exif=exif_of(6))
+    picture, image = rewritten(path, f"y.{extension}")
+    assert picture.metadata.dpi == (150, 300)
+    np.testing.assert_allclose(np.array(image.info["dpi"], float), (150, 300), atol=0.02)
+
+
+def test_png_text_and_jpeg_comment_and_iptc_are_kept(tmp_path):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Title", "Zażółć")
+    Image.fromarray(NOISE).save(tmp_path / "x.png", pnginfo=info)
+    assert rewritten(tmp_path / "x.png", "y.png")[1].text == {"Title": "Zażółć"}
+    caption = b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x0a\x1c\x02\x78\0\x05hello"
+    segment = b"\xff\xed" + struct.pack(">H", 2 + len(caption)) + caption
+    Image.fromarray(NOISE).save(tmp_path / "x.jpg", comment="hi", extra=segment)
+    picture, image = rewritten(tmp_path / "x.jpg", "y.jpg")
+    assert image.info["comment"] == b"hi"
+    assert ("APP13", caption) in image.applist
+    assert write_notes("y.bmp", picture) == (
+        "IPTC dropped: BMP cannot hold it",
+        "comment dropped: BMP cannot hold it",
+    )
+
+
+def test_exif_too_long_for_jpeg_is_dropped_with_a_note(tmp_path):
+    exif = exif_of()
+    exif.get_ifd(0x8769)[0x927C] = bytes(70000)
+    path = tmp_path / "x.png"
+    Image.fromarray(NOISE).save(path, exif=exif)
+    picture, image = rewritten(path, "y.jpg")
+    assert "exif" not in image.info
+    assert write_notes("y.jpg", picture) == ("EXIF dropped: JPEG cannot hold it",)
+
+
+def test_16_bit_png_with_metadata_is_still_read_by_opencv(tmp_path):
+    picture = with_block(read_picture(NOISE.astype(np.uint16) * 257), 1)
+    path = write_picture(tmp_path / "x.png", picture.rgb, picture)
+    np.testing.assert_array_equal(
+        cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[..., ::-1], NOISE.astype(np.uint16) * 257
+    )

@@ -1,0 +1,290 @@
+"""Pictures of every mode and format: read exactly, and written back."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, ImageOps
+
+from colorzoo.errors import PictureError
+from colorzoo.pictures.metadata import Metadata
+from colorzoo.pictures.picture import Picture, chroma_note, is_gray
+from colorzoo.pictures.pixels import srgb_profile
+from colorzoo.pictures.read import read_picture
+from colorzoo.pictures.write import to_pil, write_notes, write_picture
+
+RNG = np.random.default_rng(7)
+COLOR = cv2.GaussianBlur(RNG.integers(0, 256, (24, 32, 3)).astype(np.uint8), (0, 0), 3)
+NOISE = RNG.integers(0, 256, (24, 32, 3)).astype(np.uint8)
+NOISE16 = RNG.integers(0, 65536, (24, 32, 4)).astype(np.uint16)
+ALPHA = RNG.integers(0, 256, (24, 32)).astype(np.uint8)
+
+
+def saved(path: Path, image: Image.Image, **options) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def same_bytes(picture: Picture, expected: np.ndarray, full: int = 255) -> bool:
+    return np.array_equal(np.rint(picture.rgb * full).astype(int), expected)
+
+
+def palette_image() -> Image.Image:
+    return Image.fromarray(NOISE).quantize(64)
+
+
+MODES = {
+    "gray": Image.fromarray(NOISE[..., 0]),
+    "one bit": Image.fromarray(NOISE[..., 0]).convert("1"),
+    "palette": palette_image(),
+    "color": Image.fromarray(NOISE),
+    "gray and alpha": Image.merge("LA", [Image.fromarray(NOISE[..., 0]), Image.fromarray(ALPHA)]),
+    "color and alpha": Image.fromarray(np.dstack([NOISE, ALPHA])),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", ["x.png", "x.tif"])
+def test_every_mode_is_read_exactly_and_written_back_exactly(tmp_path, mode, name):
+    image = MODES[mode]
+    picture = read_picture(saved(tmp_path / name, image))
+    assert same_bytes(picture, np.asarray(image.convert("RGB" if "alpha" not in mode else "RGBA"))[..., :3])
+    assert (picture.alpha is not None) == ("alpha" in mode)
+    again = read_picture(write_picture(tmp_path / f"out-{name}", picture.rgb, picture))
+    np.testing.assert_array_equal(again.rgb, picture.rgb)
+    if "alpha" in mode:
+        np.testing.assert_array_equal(picture.alpha, ALPHA)
+        np.testing.assert_array_equal(again.alpha, ALPHA)
+
+
+@pytest.mark.parametrize("name", ["x.webp", "x.avif"])
+def test_formats_with_loss_keep_alpha_exact(tmp_path, name):
+    picture = read_picture(np.dstack([COLOR, ALPHA]))
+    again = read_picture(write_picture(tmp_path / name, picture.rgb, picture))
+    np.testing.assert_array_equal(again.alpha, ALPHA)
+    assert np.abs(again.rgb - picture.rgb).mean() < 0.02
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_jpeg_is_read_as_pillow_decodes_it_and_rewritten_closely(tmp_path, options):
+    path = saved(tmp_path / "x.jpg", Image.fromarray(COLOR), quality=90, **options)
+    picture = read_picture(path)
+    assert same_bytes(picture, np.asarray(Image.open(path)))
+    again = read_picture(write_picture(tmp_path / "y.jpg", picture.rgb, picture))
+    assert np.abs(again.rgb - picture.rgb).mean() < 2 / 255
+
+
+@pytest.mark.parametrize("quality", [95, 100])
+def test_lossless_webp_stays_lossless(tmp_path, quality):
+    lossless = quality == 95
+    icc = srgb_profile()  # stands before the pixels
+    source = saved(tmp_path / "x.webp", Image.fromarray(NOISE), lossless=lossless, icc_profile=icc)
+    picture = read_picture(source)
+    again = read_picture(write_picture(tmp_path / "y.webp", picture.rgb, picture, quality=quality))
+    np.testing.assert_array_equal(again.rgb, picture.rgb)
+
+
+def test_webp_keeps_the_color_below_transparent_pixels(tmp_path):
+    picture = read_picture(np.dstack([NOISE, np.zeros_like(ALPHA)]))
+    again = read_picture(write_picture(tmp_path / "x.webp", picture.rgb, picture, quality=100))
+    np.testing.assert_array_equal(again.rgb, picture.rgb)
+
+
+def test_bmp_round_trip_is_exact(tmp_path):
+    picture = read_picture(saved(tmp_path / "x.bmp", Image.fromarray(NOISE)))
+    again = read_picture(write_picture(tmp_path / "y.bmp", picture.rgb, picture))
+    assert same_bytes(again, NOISE)
+
+
+def test_first_frame_of_a_gif_is_read_with_a_note(tmp_path):
+    frames = [palette_image(), Image.new("RGB", (32, 24), "red"), Image.new("RGB", (32, 24), "blue")]
+    path = tmp_path / "x.gif"
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    picture = read_picture(path)
+    assert same_bytes(picture, np.asarray(frames[0].convert("RGB")))
+    assert picture.notes == ("first of 3 frames",)
+    assert write_notes("y.gif", picture) == ("reduced to 256 colors: GIF holds no more",)
+
+
+def test_gif_keeps_its_transparent_pixels(tmp_path):
+    alpha = np.where(ALPHA < 128, 0, 255).astype(np.uint8)
+    picture = read_picture(np.dstack([COLOR, alpha]))
+    again = read_picture(write_picture(tmp_path / "x.gif", picture.rgb, picture))
+    np.testing.assert_array_equal(again.alpha, alpha)
+    assert np.abs(again.rgb - picture.rgb)[alpha == 255].mean() < 0.03
+
+
+def test_animated_png_gives_its_default_image(tmp_path):
+    path = tmp_path / "x.png"
+    Image.fromarray(NOISE).save(path, save_all=True, append_images=[Image.new("RGB", (32, 24), "red")])
+    picture = read_picture(path)
+    assert same_bytes(picture, NOISE)
+    assert picture.notes == ("first of 2 frames",)
+
+
+def test_content_decides_the_format_not_the_name(tmp_path):
+    path = tmp_path / "png named.jpg"
+    Image.fromarray(NOISE).save(path, "PNG")
+    picture = read_picture(path)
+    assert picture.metadata.format == "PNG"
+    assert same_bytes(picture, NOISE)
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "raw"])
+def test_tiff_of_either_compression_round_trips(tmp_path, compression):
+    path = saved(tmp_path / "x.tif", Image.fromarray(NOISE), compression=compression, dpi=(300, 300))
+    picture = read_picture(path)
+    written = write_picture(tmp_path / "y.tif", picture.rgb, picture)
+    with Image.open(written) as image:
+        assert (image.info["compression"] == "raw") == (compression == "raw")
+        assert image.info["dpi"] == (300, 300)
+        np.testing.assert_array_equal(np.asarray(image), NOISE)
+
+
+def test_cmyk_is_converted_with_a_note(tmp_path):
+    image = Image.fromarray(COLOR).convert("CMYK")
+    picture = read_picture(saved(tmp_path / "x.tif", image))
+    assert same_bytes(picture, np.asarray(image.convert("RGB")))
+    assert picture.notes == ("converted from CMYK without a color profile",)
+
+
+def test_cmyk_jpeg_is_rewritten_as_rgb(tmp_path):
+    path = saved(tmp_path / "x.jpg", Image.fromarray(COLOR).convert("CMYK"))
+    picture = read_picture(path)
+    with Image.open(write_picture(tmp_path / "y.jpg", picture.rgb, picture)) as image:
+        assert image.mode == "RGB"
+
+
+def test_lab_tiff_becomes_srgb(tmp_path):
+    to_lab = ImageCms.buildTransform(
+        ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
+    )
+    image = ImageCms.applyTransform(Image.fromarray(COLOR), to_lab)
+    picture = read_picture(saved(tmp_path / "x.tif", image))
+    assert np.abs(picture.rgb * 255 - COLOR).max() < 6
+    assert picture.metadata.icc == srgb_profile()
+
+
+@pytest.mark.parametrize("shape", [(24, 32), (24, 32, 1), (24, 32, 3), (24, 32, 4)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float64])
+def test_arrays(shape, dtype):
+    full = 1 if dtype == np.float64 else np.iinfo(dtype).max
+    array = (RNG.random(shape) * full).astype(dtype)
+    picture = read_picture(array)
+    color = array.reshape(24, 32, -1)[..., :3] / full
+    np.testing.assert_allclose(picture.rgb, np.broadcast_to(color, (24, 32, 3)), atol=1e-6)
+    assert (picture.alpha is not None) == (shape[-1] == 4)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros((3, 8, 8), np.uint8), "(H, W, 3)"),
+        (np.full((8, 8), 200.0), "[0, 1]"),
+        (np.full((8, 8), np.nan), "[0, 1]"),
+        (np.zeros((8, 8), np.int64), "int64"),
+        (np.zeros((0, 8), np.uint8), "(0, 8"),
+        (np.zeros(8, np.uint8), "(8"),
+    ],
+)
+def test_arrays_of_other_kinds_are_refused(array, words):
+    with pytest.raises(PictureError) as caught:
+        read_picture(array)
+    assert words in str(caught.value)
+
+
+def test_pil_images_are_read_and_left_as_they_were():
+    image = MODES["color and alpha"].copy()
+    picture = read_picture(image)
+    assert same_bytes(picture, NOISE)
+    assert image.mode == "RGBA"
+    result = to_pil(picture.rgb, picture)
+    assert result.size == image.size
+    np.testing.assert_array_equal(np.asarray(result), np.asarray(image))
+
+
+def test_to_pil_brings_16_bit_alpha_to_8():
+    picture = read_picture(NOISE16)
+    result = np.asarray(to_pil(picture.rgb, picture))
+    np.testing.assert_array_equal(result, np.rint(NOISE16 / 257).astype(np.uint8))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (9, 600), (400, 7)])
+@pytest.mark.parametrize("name", ["x.jpg", "x.png", "x.tif", "x.webp", "x.bmp", "x.gif"])
+def test_tiny_and_narrow_pictures(tmp_path, shape, name):
+    picture = read_picture(np.full((*shape, 3), 77, np.uint8))
+    again = read_picture(write_picture(tmp_path / name, picture.rgb, picture))
+    assert again.rgb.shape == (*shape, 3)
+    assert np.abs(again.rgb - picture.rgb).max() < 3 / 255
+
+
+def sepia(noise: float) -> Image.Image:
+    gray = Image.fromarray(COLOR[..., 0]).resize((200, 150), Image.Resampling.BICUBIC)
+    tinted = np.asarray(ImageOps.colorize(gray, "#20140a", "#fff0d0")).astype(float)
+    return Image.fromarray(np.clip(tinted + RNG.normal(0, noise, tinted.shape), 0, 255).astype(np.uint8))
+
+
+def test_sepia_gray_and_color_are_told_apart():
+    tinted, gray = read_picture(sepia(2)), read_picture(sepia(0).convert("L"))
+    color = read_picture(Image.fromarray(COLOR).resize((200, 150), Image.Resampling.BICUBIC))
+    assert [chroma_note(p) for p in (tinted, gray, color)] == ["sepia tint dropped", None, "already in color"]
+    assert [is_gray(p) for p in (tinted, gray, color)] == [False, True, False]
+
+
+def test_a_blue_tint_is_named_a_tint_and_a_blue_wall_is_not():
+    gray = sepia(0).convert("L")
+    assert chroma_note(read_picture(ImageOps.colorize(gray, "#001030", "#f0f8ff"))) == "tint dropped"
+    assert chroma_note(read_picture(Image.new("RGB", (64, 64), "#1020ff"))) == "already in color"
+
+
+def smooth_color(seed: int) -> Image.Image:
+    """Return a picture of soft patches of color, of a mean chroma of about 12."""
+    patches = np.random.default_rng(seed).integers(40, 216, (6, 8, 3)).astype(np.uint8)
+    return Image.fromarray(patches).resize((160, 120), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("colors", [4, 8, 16, 64, 256])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_palette_in_color_is_no_tint_and_one_of_a_tint_is(colors, seed):
+    image = smooth_color(seed)
+    assert chroma_note(read_picture(image.quantize(colors))) == "already in color"
+    for dark, light in (("#20140a", "#fff0d0"), ("#001030", "#f0f8ff")):
+        tinted = ImageOps.colorize(image.convert("L"), dark, light).quantize(colors)
+        assert "tint dropped" in (chroma_note(read_picture(tinted)) or "")
+
+
+def test_a_palette_of_16_muted_colors_is_no_tint():
+    """Each color has a lightness of its own, so ab does not vary at any lightness."""
+    turns = np.linspace(0, 12, 16)
+    lab = np.stack([np.linspace(20, 90, 16), 12 * np.cos(turns), 12 * np.sin(turns)], axis=1)
+    rgb = np.clip(cv2.cvtColor(lab[None].astype(np.float32), cv2.COLOR_Lab2RGB)[0] * 255, 0, 255)
+    image = Image.fromarray(RNG.integers(0, 16, (90, 120)).astype(np.uint8), "P")
+    image.putpalette(rgb.round().astype(np.uint8).tobytes())
+    assert chroma_note(read_picture(image)) == "already in color"
+
+
+def test_gray_jpeg_stored_as_color_counts_as_gray(tmp_path):
+    path = saved(tmp_path / "x.jpg", sepia(0).convert("L").convert("RGB"), quality=60)
+    assert is_gray(read_picture(path))
+
+
+def test_neither_torch_nor_codecs_are_loaded_before_they_are_needed():
+    loaded = "{'torch', 'cv2', 'tifffile', 'imagecodecs', 'lightning'} & set(sys.modules)"
+    imports = "import sys, colorzoo.batch.find, colorzoo.pictures.read, colorzoo.pictures.write"
+    code = f"{imports}; sys.exit(bool({loaded}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_writing_the_same_picture_twice_gives_the_same_bytes(tmp_path):
+    memory = io.BytesIO()
+    sepia(1).save(memory, "PNG", icc_profile=srgb_profile())
+    picture = read_picture(Image.open(memory))
+    paths = [write_picture(tmp_path / name, picture.rgb, picture) for name in ("a.png", "b.png")]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert Metadata() == Picture(picture.rgb).metadata

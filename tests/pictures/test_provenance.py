@@ -1,0 +1,155 @@
+"""Provenance in XMP, beside the metadata of the source."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorzoo.cli.main import main
+from colorzoo.pictures.metadata import Metadata
+from colorzoo.pictures.provenance import (
+    PictureProvenance,
+    add_provenance,
+    read_provenance,
+    write_with_provenance,
+)
+from colorzoo.pictures.read import read_picture
+from colorzoo.pictures.write import write_picture
+
+ORIGIN = PictureProvenance(
+    "ab" * 32, "cd" * 32, "zhang2016", "ef" * 32, "0.2.0", '{"points": [{"color": "<&\\">"}]}'
+)
+TITLED = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:creator="Ann" %s/>'
+    b"</rdf:RDF></x:xmpmeta>"
+)
+PRINT = (
+    b'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
+    b'Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/print"'
+)
+
+
+def written(path: Path, origin: PictureProvenance | None, xmp: bytes | None = None) -> Path:
+    Image.new("L", (8, 8), 90).save(path.with_name("source.png"))
+    picture = read_picture(path.with_name("source.png"))
+    picture = replace(picture, metadata=replace(picture.metadata, xmp=xmp))
+    write_with_provenance(
+        lambda like: write_picture(path, picture.rgb, like, overwrite=True), path, picture, origin
+    )
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp", "a.avif", "a.bmp", "a.gif"])
+def test_provenance_is_read_back(tmp_path: Path, name: str) -> None:
+    assert read_provenance(written(tmp_path / name, ORIGIN)) == ORIGIN
+    assert read_provenance(written(tmp_path / name, replace(ORIGIN, trained=False))) == replace(
+        ORIGIN, trained=False
+    )
+    assert read_provenance(written(tmp_path / name, None)) is None
+
+
+def test_xmp_of_the_source_is_kept_except_its_source_type() -> None:
+    found = add_provenance(Metadata(xmp=TITLED % PRINT), ORIGIN).xmp or b""
+    assert b'dc:creator="Ann"' in found
+    assert found.count(b"DigitalSourceType=") == 1
+    assert b"digitalsourcetype/compositeWithTrainedAlgorithmicMedia" in found
+    algorithm = add_provenance(Metadata(xmp=TITLED % b""), replace(ORIGIN, trained=False)).xmp or b""
+    assert b"digitalsourcetype/algorithmicallyEnhanced" in algorithm
+
+
+def test_earlier_provenance_is_replaced_and_the_packet_is_valid(tmp_path: Path) -> None:
+    from xml.etree import ElementTree
+
+    first = add_provenance(Metadata(xmp=TITLED % b""), ORIGIN)
+    second = add_provenance(first, replace(ORIGIN, model="su2020")).xmp or b""
+    assert second.count(b"urn:colorzoo:origin") == 1
+    ElementTree.fromstring(second)
+    assert (
+        read_provenance(written(tmp_path / "a.jpg", replace(ORIGIN, model="su2020"), first.xmp)).model
+        == "su2020"
+    )
+
+
+@pytest.mark.parametrize("xmp", [b"", b"no xml", b"<rdf:RDF>", b"\xff\xfe\0"])
+def test_a_broken_xmp_packet_of_the_source_is_replaced(tmp_path: Path, xmp: bytes) -> None:
+    assert read_provenance(written(tmp_path / "a.png", ORIGIN, xmp)) == ORIGIN
+
+
+def test_a_packet_too_long_for_a_jpeg_and_a_long_recipe(tmp_path: Path) -> None:
+    long = TITLED % (b'dc:title="%s"' % (b"x" * 70_000))
+    path = written(tmp_path / "a.jpg", ORIGIN, long)
+    assert (tmp_path / "a.jpg.xmp").is_file()
+    assert read_provenance(path) == ORIGIN
+    longer = replace(ORIGIN, recipe="x" * 100_000)
+    assert read_provenance(written(tmp_path / "b.jpg", longer)) == replace(ORIGIN, recipe="")
+
+
+def test_files_without_provenance(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff broken")
+    assert read_provenance(tmp_path / "a.jpg") is None
+    assert read_provenance(tmp_path / "gone.jpg") is None
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "b.png")
+    assert read_provenance(tmp_path / "b.png") is None
+
+
+def test_info_prints_provenance_as_text_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path / "a.jpg", ORIGIN)
+    assert main(["info", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("zhang2016", "ef" * 32, "0.2.0", "ab" * 32))
+    assert main(["info", str(path), str(tmp_path / "source.png"), "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert [row["origin"] and row["origin"]["model"] for row in told] == ["zhang2016", None]
+    assert main(["info", str(tmp_path / "gone.jpg")]) == 2
+    assert "no such file" in capsys.readouterr().err
+
+
+def test_info_lists_a_folder_as_tree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "box" / "sub").mkdir(parents=True)
+    written(tmp_path / "box" / "source.color.png", ORIGIN)  # beside its source
+    written(tmp_path / "box" / "sub" / "b.jpg", replace(ORIGIN, model="su2020"))
+    assert main(["info", str(tmp_path / "box")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("box: 2 of 4 files have a record")
+    assert [line.split("  of ")[0].rstrip() for line in lines[1:]] == [
+        f"  source.color.png  zhang2016, of {'ab' * 6}",
+        "  source.png  no record",
+        "  sub/",
+        f"    b.jpg  su2020, of {'ab' * 6}",
+        "    source.png  no record",
+    ]
+    assert main(["info", str(tmp_path / "box"), "--json"]) == 0
+    assert [row["origin"] is not None for row in json.loads(capsys.readouterr().out)] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    (tmp_path / "empty").mkdir()
+    assert main(["info", str(tmp_path / "empty")]) == 1
+
+
+def test_info_of_a_film(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from colorzoo.pictures.provenance import write_sidecar
+    from tiny_video import scene, write_video
+
+    film = tmp_path / "film.mp4"
+    write_video(film, [scene(number) for number in range(4)])
+    assert main(["info", str(film)]) == 1
+    assert "no record" in capsys.readouterr().out
+    write_sidecar(film, Metadata(), ORIGIN)
+    assert main(["info", str(tmp_path), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["origin"]["model"], row["film"]["width"], row["film"]["frames"]) == ("zhang2016", 64, 4)
+    assert main(["info", str(film)]) == 0
+    assert "codec h264" in capsys.readouterr().out
+    folder = tmp_path / "frames"  # of a film whose result is a folder
+    folder.mkdir()
+    write_sidecar(folder, Metadata(), ORIGIN)
+    assert main(["info", str(folder)]) == 0

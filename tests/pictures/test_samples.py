@@ -1,0 +1,356 @@
+"""Every sample format of TIFF, PNG, JPEG 2000 and others, written by other libraries: right or refused."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+
+from colorzoo.errors import PictureError
+from colorzoo.pictures.picture import Picture
+from colorzoo.pictures.read import read_picture
+
+GRAY = np.linspace(0, 1, 24 * 32).reshape(24, 32)
+COLOR = np.stack([GRAY, GRAY[::-1], np.tile(np.linspace(0.2, 0.8, 32), (24, 1))], axis=-1)
+HALF = np.full((24, 32, 1), 0.5)
+PICTURES = {"gray": GRAY, "color": COLOR}
+
+
+def stored(light: np.ndarray, dtype: str, bits: int | None = None) -> np.ndarray:
+    """Return unit values as samples of a type, at full scale."""
+    if np.dtype(dtype).kind == "f":
+        return light.astype(dtype)
+    full = float(np.iinfo(dtype).max if bits is None else 2**bits - 1)
+    return np.minimum(np.round(light * full), np.nextafter(full, 0) if full > 2**60 else full).astype(dtype)
+
+
+def off(picture: Picture, light: np.ndarray) -> float:
+    """Return the largest difference from unit values."""
+    return float(np.abs(picture.rgb - (light if light.ndim == 3 else light[..., None])).max())
+
+
+def tiff(path: Path, pixels: np.ndarray, kind: str | int, **options: Any) -> Picture:
+    tifffile.imwrite(path / "x.tif", pixels, photometric=kind, metadata=None, **options)
+    return read_picture(path / "x.tif")
+
+
+@pytest.mark.parametrize("kind", ["minisblack", "miniswhite", "rgb"])
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "float16",
+        "float32",
+        "float64",
+    ],
+)
+def test_tiff_of_every_sample_type(tmp_path: Path, dtype: str, kind: str) -> None:
+    light = COLOR if kind == "rgb" else GRAY
+    picture = tiff(tmp_path, stored(1 - light if kind == "miniswhite" else light, dtype), kind)
+    assert off(picture, light) < (0.005 if "8" in dtype else 0.0005)
+    assert picture.bit_depth == (8 if dtype in ("uint8", "int8") else 16)
+
+
+@pytest.mark.parametrize("kind", ["minisblack", "miniswhite", "rgb"])
+@pytest.mark.parametrize("bits", [1, 2, 4, 6, 10, 12, 14])
+def test_tiff_of_every_number_of_bits(tmp_path: Path, bits: int, kind: str) -> None:
+    light = COLOR if kind == "rgb" else GRAY
+    pixels = stored(1 - light if kind == "miniswhite" else light, "uint8" if bits <= 8 else "uint16", bits)
+    picture = tiff(tmp_path, pixels, kind, bitspersample=bits)
+    assert off(picture, light) < 0.51 / (2**bits - 1) + 1e-3
+    assert picture.bit_depth == (8 if bits <= 8 else 16)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("kind", PICTURES)
+def test_tiff_of_values_that_are_no_numbers_is_refused(
+    tmp_path: Path, kind: str, dtype: str, value: float
+) -> None:
+    light = PICTURES[kind].copy()
+    light[3:5, 4] = value
+    with pytest.raises(
+        PictureError, match=rf"x.tif holds values that are no numbers .* {light[3:5, 4].size} of"
+    ):
+        tiff(tmp_path, light.astype(dtype), "rgb" if kind == "color" else "minisblack")
+
+
+@pytest.mark.parametrize("multiplied", [False, True])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "float32"])
+@pytest.mark.parametrize("kind", PICTURES)
+def test_tiff_with_alpha_of_either_kind(tmp_path: Path, kind: str, dtype: str, multiplied: bool) -> None:
+    light = PICTURES[kind]
+    color = light[..., None] if light.ndim == 2 else light
+    pixels = stored(np.dstack([color * (0.5 if multiplied else 1), HALF]), dtype)
+    alpha = "assocalpha" if multiplied else "unassalpha"
+    photometric = "rgb" if kind == "color" else "minisblack"
+    picture = tiff(tmp_path, pixels, photometric, extrasamples=[alpha], planarconfig="contig")
+    assert off(picture, light) < (0.01 if dtype == "uint8" else 0.0005)
+    assert picture.alpha is not None
+    np.testing.assert_allclose(picture.alpha / np.iinfo(picture.alpha.dtype).max, 0.5, atol=0.003)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize(
+    "channels", [("unspecified",), ("unspecified", "unspecified"), ("unspecified", "unassalpha")]
+)
+def test_tiff_with_channels_beside_color(tmp_path: Path, channels: tuple[str, ...], dtype: str) -> None:
+    pixels = stored(np.dstack([COLOR] + [HALF] * len(channels)), dtype)
+    picture = tiff(tmp_path, pixels, "rgb", extrasamples=list(channels))
+    assert off(picture, COLOR) < 0.003
+    assert (picture.alpha is not None) == ("unassalpha" in channels)
+
+
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_cmyk_tiff(tmp_path: Path, dtype: str, planes: str) -> None:
+    pixels = stored(np.dstack([1 - COLOR, 0 * HALF]), dtype)
+    rows = np.moveaxis(pixels, -1, 0) if planes == "separate" else pixels
+    picture = tiff(tmp_path, rows, "separated", planarconfig=planes)
+    assert off(picture, COLOR) < 0.005
+    assert ("read at 8 of its 16 bits" in picture.notes) == (dtype == "uint16")
+
+
+@pytest.mark.parametrize(
+    "codec", ["zlib", "lzw", "zstd", "webp", "png", "jpeg2000", "jpegxl", "lerc", "jpegxr"]
+)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_tiff_of_every_codec(
+    tmp_path: Path, codec: str, dtype: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if (codec, dtype) == ("webp", "uint16"):
+        pytest.skip("WebP holds 8 bits")
+    options = {"compressionargs": {"level": -1}} if codec == "webp" else {}
+    picture = tiff(tmp_path, stored(COLOR, dtype), "rgb", compression=codec, **options)
+    assert off(picture, COLOR) < (0.05 if codec == "webp" else 0.005)
+    assert picture.bit_depth == (8 if dtype == "uint8" else 16)
+    assert capfd.readouterr().err == ""  # where libtiff complains
+
+
+@pytest.mark.parametrize(
+    ("pixels", "kind", "words"),
+    [
+        (GRAY.astype(np.complex64), "minisblack", "complex numbers"),
+        (stored(np.dstack([COLOR, HALF]), "float32"), "separated", "CMYK that is not of 8 or 16 bits"),
+        (stored(COLOR, "uint16"), "cielab", "CIELAB of 16 bits"),
+        (stored(COLOR, "uint8"), "icclab", "ICCLAB of 8 bits"),
+    ],
+)
+def test_tiff_that_is_not_read_is_named(tmp_path: Path, pixels: np.ndarray, kind: str, words: str) -> None:
+    with pytest.raises(PictureError, match=words) as caught:
+        tiff(tmp_path, pixels, kind)
+    assert "damaged" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "light", "note"),
+    [
+        (np.uint32([0, 50, 1000]), [0, 0.05, 1], "values 0 to 1000 stretched"),
+        (np.uint32([0, 50, 60000]), [0, 50 / 65535, 60000 / 65535], "values taken as 0 to 65535"),
+        (np.int16([0, 100, 255]), [0, 100 / 255, 1], "values taken as 0 to 255"),
+        (np.int16([-300, 0, 300]), [0, 0.5, 1], "values -300 to 300 stretched"),
+        (
+            np.uint16([0, 100, 1023]),
+            [0, 100 / 65535, 1023 / 65535],
+            "very dark: values reach only 1023",
+        ),
+        (np.float32([-0.03, 0.5, 1.04]), [0, 0.5, 1], "values -0.03 to 1.04 clipped to 0 and 1"),
+        (np.float32([0, 100, 255]), [0, 100 / 255, 1], "values taken as 0 to 255"),
+        (np.float32([0, 2, 4]), [0, 0.5, 1], "values 0 to 4 stretched"),
+    ],
+)
+def test_a_scale_that_no_file_declares_is_guessed_and_said(
+    tmp_path: Path, values: np.ndarray, light: list[float], note: str
+) -> None:
+    picture = tiff(tmp_path, np.tile(values, (16, 1)), "minisblack")
+    np.testing.assert_allclose(picture.rgb[0, :, 0], light, atol=1e-5)
+    assert note in picture.notes[0]
+
+
+def test_float_color_keeps_its_metadata_and_profile(tmp_path: Path) -> None:
+    from colorzoo.pictures.pixels import srgb_profile
+
+    tags = [(315, "s", 0, "Ann", True), (34675, "B", len(srgb_profile()), srgb_profile(), True)]
+    picture = tiff(tmp_path, COLOR.astype(np.float32), "rgb", resolution=(300, 300), extratags=tags)
+    assert b"Ann" in (picture.metadata.exif or b"")
+    assert picture.metadata.dpi == (300, 300)
+    assert picture.metadata.icc == srgb_profile()
+
+
+@pytest.mark.parametrize("container", ["j2k", "jp2"])
+@pytest.mark.parametrize("bits", [1, 4, 8, 10, 12, 16])
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("kind", PICTURES)
+def test_jpeg_2000_of_every_number_of_bits(
+    tmp_path: Path, kind: str, alpha: bool, bits: int, container: str
+) -> None:
+    light = PICTURES[kind]
+    pixels = np.dstack([light, HALF]) if alpha else light
+    data = imagecodecs.jpeg2k_encode(
+        stored(pixels, "uint8" if bits <= 8 else "uint16", bits),
+        level=0,
+        codecformat=container,
+        bitspersample=bits,
+        reversible=True,
+        mct=False,
+    )
+    (tmp_path / "x.jp2").write_bytes(data)
+    picture = read_picture(tmp_path / "x.jp2")
+    assert off(picture, light) < 0.51 / (2**bits - 1) + 1e-3
+    assert picture.bit_depth == (8 if bits <= 8 else 16)
+    assert (picture.alpha is not None) == alpha
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_jpeg_2000_with_signs(tmp_path: Path, dtype: str) -> None:
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    pixels = np.round(low + GRAY * (float(high) - low)).astype(dtype)
+    (tmp_path / "x.jp2").write_bytes(imagecodecs.jpeg2k_encode(pixels, level=0, reversible=True))
+    assert off(read_picture(tmp_path / "x.jp2"), GRAY) < 0.005
+
+
+def png(bits: int, color: int, rows: np.ndarray, *chunks: tuple[bytes, bytes]) -> bytes:
+    """Encode a PNG of any depth, as the specification says."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">L", len(body)) + name + body + struct.pack(">L", zlib.crc32(name + body))
+
+    height, width = rows.shape[:2]
+    flat = rows.reshape(height, -1)
+    if bits == 16:
+        packed = [row.astype(">u2").tobytes() for row in flat]
+    else:
+        steps = np.unpackbits(flat.astype(np.uint8)[..., None], axis=2)[..., 8 - bits :]
+        packed = [np.packbits(row).tobytes() for row in steps.reshape(height, -1)]
+    header = struct.pack(">LLBBBBB", width, height, bits, color, 0, 0, 0)
+    body = zlib.compress(b"".join(b"\0" + row for row in packed))
+    parts = [(b"IHDR", header), *chunks, (b"IDAT", body), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+@pytest.mark.parametrize("key", [False, True])
+@pytest.mark.parametrize(
+    ("color", "bits"),
+    [(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (2, 8), (2, 16), (4, 8), (4, 16), (6, 8), (6, 16)],
+)
+def test_png_of_every_depth(color: int, bits: int, key: bool) -> None:
+    light = COLOR if color in (2, 6) else GRAY
+    pixels = stored(np.dstack([light, HALF]) if color in (4, 6) else light, "uint16", bits)
+    if key and color in (4, 6):
+        pytest.skip("alpha takes the place of the transparent color")
+    transparent = struct.pack(f">{pixels[5, 5].size}H", *np.atleast_1d(pixels[5, 5]))
+    picture = read_picture(png(bits, color, pixels, *([(b"tRNS", transparent)] if key else [])))
+    assert off(picture, light) < 0.51 / (2**bits - 1) + 1e-6
+    assert picture.bit_depth == (16 if bits == 16 else 8)
+    if key:
+        same = pixels == pixels[5, 5]
+        expected = ~(same if same.ndim == 2 else same.all(axis=2))
+        assert picture.alpha is not None
+        np.testing.assert_array_equal(picture.alpha > 0, expected)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_png_of_every_palette(bits: int) -> None:
+    rng = np.random.default_rng(bits)
+    palette = rng.integers(0, 256, (2**bits, 3)).astype(np.uint8)
+    numbers = rng.integers(0, 2**bits, (24, 32))
+    chunks = [(b"PLTE", palette.tobytes()), (b"tRNS", bytes([0, 128]))]
+    picture = read_picture(png(bits, 3, numbers, *chunks))
+    assert off(picture, palette[numbers] / 255) < 1e-6
+    assert picture.alpha is not None
+    np.testing.assert_array_equal(picture.alpha, np.array([0, 128] + [255] * 254)[numbers])
+
+
+@pytest.mark.parametrize("maxval", [1, 15, 255, 1023, 65535])
+@pytest.mark.parametrize("kind", PICTURES)
+def test_portable_map_of_every_depth(kind: str, maxval: int) -> None:
+    light = PICTURES[kind]
+    pixels = np.round(light * maxval).astype(">u2" if maxval > 255 else "u1")
+    head = f"P{6 if kind == 'color' else 5}\n# a comment 1 2 3\n32 24\n{maxval}\n".encode()
+    picture = read_picture(head + pixels.tobytes())
+    deep = maxval > 255
+    assert off(picture, light) < 0.51 / min(maxval, 255) + (1e-3 if deep else 1e-6)
+    assert picture.notes == (("read at 8 of its 16 bits",) if deep and kind == "color" else ())
+
+
+def test_a_dark_portable_map_stays_dark() -> None:
+    picture = read_picture(b"P5 2 1 65535\n" + np.array([0, 255], ">u2").tobytes())
+    assert picture.rgb.max() < 0.01
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_avif_of_more_than_8_bits_has_a_note(bits: int) -> None:
+    pixels = stored(COLOR, "uint8" if bits == 8 else "uint16", bits)
+    picture = read_picture(imagecodecs.avif_encode(pixels, level=100, bitspersample=bits))
+    assert off(picture, COLOR) < 0.01
+    assert picture.notes == (() if bits == 8 else (f"read at 8 of its {bits} bits",))
+
+
+def test_heic_of_10_bits_has_a_note(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    pixels = stored(COLOR, "uint16").tobytes()
+    heif.from_bytes(mode="RGB;16", size=(32, 24), data=pixels).save(tmp_path / "x.heic", quality=-1)
+    picture = read_picture(tmp_path / "x.heic")
+    assert off(picture, COLOR) < 0.05
+    assert picture.notes == ("read at 8 of its 10 bits",)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("kind", PICTURES)
+def test_jpeg_xl_of_every_sample_type(tmp_path: Path, kind: str, alpha: bool, dtype: str) -> None:
+    pytest.importorskip("pillow_jxl")
+    light = PICTURES[kind]
+    pixels = stored(np.dstack([light, HALF]) if alpha else light, dtype)
+    (tmp_path / "x.jxl").write_bytes(imagecodecs.jpegxl_encode(pixels, lossless=True))
+    if dtype != "uint8":  # which this encoder marks as linear light
+        light = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    picture = read_picture(tmp_path / "x.jxl")
+    assert off(picture, light) < 0.005
+    assert picture.bit_depth == (8 if dtype == "uint8" else 16)
+    if alpha:
+        assert picture.alpha is not None
+        np.testing.assert_allclose(picture.alpha / np.iinfo(picture.alpha.dtype).max, 0.5, atol=0.005)
+
+
+@pytest.mark.parametrize("bits", [8, 12, 14, 16])
+def test_raw_of_every_depth_is_developed_over_its_whole_range(tmp_path: Path, bits: int) -> None:
+    """The sensor's white level is its full scale, so the same light gives the same picture at any depth."""
+    pytest.importorskip("rawpy")
+    full = 2**bits - 1
+    seen = np.round(np.linspace(0.02, 0.6, 64 * 96).reshape(64, 96) * full)
+    matrix = [32406, -15372, -4986, -9689, 18758, 415, 557, -2040, 10570]
+    rationals = tuple(value for number in matrix for value in (number, 10000))
+    tags = [
+        (33421, "H", 2, (2, 2)),
+        (33422, "B", 4, (0, 1, 1, 2)),
+        (50706, "B", 4, (1, 4, 0, 0)),
+        (50708, "s", 0, "a test"),
+        (50721, "2i", 9, rationals),
+        (50717, "H", 1, full),
+        (50728, "2I", 3, (1, 1) * 3),
+        (50778, "H", 1, 21),
+    ]
+    dtype = "uint8" if bits == 8 else "uint16"
+    path = tmp_path / "x.dng"
+    extra = [(*tag, True) for tag in tags]
+    tifffile.imwrite(path, seen.astype(dtype), photometric=32803, extratags=extra, metadata=None)
+    picture = read_picture(path)
+    assert picture.bit_depth == 16
+    means = picture.rgb.mean(axis=(1, 2))
+    assert means[2] < 0.4 < 0.6 < means[-3]
+    assert np.corrcoef(np.arange(64), means)[0, 1] > 0.9

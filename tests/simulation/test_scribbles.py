@@ -1,0 +1,126 @@
+"""Simulated scribbles: each setting, on a picture with one straight color edge; and bled edges."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.randomness import picture_generators
+from colorzoo.simulation import BledEdgeScribbles, ColoredPicture, TargetPicture, bled_edges, bled_runs
+from colorzoo.simulation.scribbles import ScribbleSimulation, lost_edges, simulate_scribbles
+from colorzoo.testing.samples import sample_image
+
+SIDE, EDGE = 96, 32
+
+
+def truth(pictures: int) -> Tensor:
+    ab = torch.zeros(pictures, 2, SIDE, SIDE)
+    ab[..., EDGE:] = 40
+    return ab
+
+
+def drawn(pictures: int = 24, result: Tensor | None = None, **changes: Any) -> Tensor:
+    """Return masks ``(B, H, W)`` of strokes over a result that is gray."""
+    true = truth(pictures)
+    given = torch.zeros_like(true) if result is None else result
+    simulation = ScribbleSimulation(**{"none": 0, "jitter": 0, "most": 1, **changes})
+    return simulate_scribbles(
+        given, true, picture_generators(torch.arange(pictures), "test"), simulation
+    ).mask[:, 0]
+
+
+def test_a_stroke_extends_by_its_reach_in_each_direction() -> None:
+    rows = drawn(reach=(20, 20), widths=(1,)).amax(dim=2).sum(dim=1)
+    assert rows.max() == 41
+    assert rows.min() >= 21  # at the border of the picture half of it is left
+
+
+def test_a_stroke_is_as_wide_as_one_of_the_widths() -> None:
+    across = {width: drawn(widths=(width,)).sum(dim=2).amax(dim=1) for width in (1, 5)}
+    assert torch.equal(across[5], across[1] + 4)
+    mixed = drawn(widths=(1, 5)).sum(dim=2).amax(dim=1)
+    assert set(mixed.tolist()) == set(across[1].tolist()) | set(across[5].tolist())
+
+
+def test_short_strokes_are_dropped() -> None:
+    assert drawn(reach=(3, 3), widths=(1,), shortest=30).sum() == 0
+    assert (drawn(reach=(3, 3), widths=(1,), shortest=4).sum(dim=(1, 2)) > 0).all()
+
+
+def test_an_edge_is_lost_above_the_threshold() -> None:
+    faint = 0.8 * truth(1)  # lacks a fifth
+    other = truth(1)
+    other[:, :, 60:, EDGE:] = 0  # lacks all of it there
+    mixed = torch.where(torch.arange(SIDE).view(-1, 1) < 60, faint, other)
+    rows = {
+        lost: lost_edges(mixed, truth(1), ScribbleSimulation(lost=lost))[0][0, 0].amax(dim=1)
+        for lost in (0.1, 0.3)
+    }
+    assert rows[0.1][5] == rows[0.1][90] == rows[0.3][90] == 1
+    assert rows[0.3][5] == 0
+
+
+def test_strokes_start_where_more_color_is_lost() -> None:
+    half = truth(64)
+    half[:, :, : SIDE // 2] *= 0.6
+    half[:, :, SIDE // 2 :] *= 0.1
+    rows = drawn(64, half, reach=(1, 1), widths=(1,), shortest=1).amax(dim=2)
+    upper, lower = (int(part.amax(dim=1).sum()) for part in rows.split(SIDE // 2, dim=1))
+    assert 2 * upper < lower + 8  # 0.4 to 0.9 of the edge lost
+
+
+def test_jitter_bounds_the_displacement() -> None:
+    straight, bent = drawn(widths=(3,)), drawn(widths=(3,), jitter=4.0)
+    columns = bent.amax(dim=(0, 1)).nonzero()[:, 0]
+    assert not torch.equal(straight, bent)
+    assert EDGE - 7 <= int(columns.min()) < EDGE - 3
+    assert EDGE + 2 < int(columns.max()) <= EDGE + 6
+
+
+def test_the_number_of_strokes_is_uniform() -> None:
+    masks = drawn(200, most=4, reach=(1, 1), widths=(1,), shortest=1)
+    # three pixels a stroke on each side of the step; strokes meet now and then
+    pixels = masks.sum(dim=(1, 2)) / drawn(200, reach=(1, 1), widths=(1,), shortest=1).sum(dim=(1, 2)).max()
+    assert 2.0 < float(pixels.mean()) < 2.7
+    assert (pixels <= 1).float().mean() < 0.4
+
+
+def striped_rgb() -> Tensor:
+    """Return a picture with three vertical color edges of growing strength."""
+    rgb = torch.full((1, 3, 64, 64), 0.5)
+    for column, strength in ((16, 0.05), (32, 0.12), (48, 0.3)):
+        rgb[:, 0, :, column:] += strength * (1 if column != 48 else -1)
+    return rgb
+
+
+def test_bled_edge_scribbles_cover_the_worst_edge_first() -> None:
+    rgb = striped_rgb()
+    lab = rgb_to_lab(rgb)
+    gray = ColoredPicture(rgb, torch.zeros_like(lab[:, 1:]))
+    user = BledEdgeScribbles(width=5)
+    given = user.begin(TargetPicture(lab[:, :1], rgb, lab[:, 1:], seed=7), gray, None)(1, gray)
+    columns = given.guidance.scribbles.mask[0, 0].amax(dim=0).nonzero()[:, 0].tolist()
+    assert columns
+    assert all(43 <= column <= 53 for column in columns)  # only the strongest edge, at 48
+
+
+def test_edges_that_the_result_has_did_not_bleed() -> None:
+    ab = rgb_to_lab(striped_rgb())[:, 1:]
+    assert bled_edges(ab, ab).sum() == 0
+    kept = ab.clone()
+    kept[..., :40] = 0  # loses the edge at 32, keeps that at 48
+    columns = bled_edges(kept, ab)[0, 0].amax(dim=0).nonzero()[:, 0]
+    assert not bool(((columns > 44) & (columns < 52)).any())
+    assert bled_runs(ab, ab) == []
+
+
+def test_runs_are_connected_strokes_of_limited_length() -> None:
+    ab = rgb_to_lab(sample_image((300, 300), seed=5))[:, 1:]
+    runs = bled_runs(torch.zeros_like(ab), ab)
+    assert runs
+    assert all(10 <= len(run) <= 120 for run in runs)
+    marked = torch.zeros(300, 300)
+    for run in runs:
+        marked[run[:, 0], run[:, 1]] += 1
+    assert marked.max() == 1  # no pixel belongs to two strokes

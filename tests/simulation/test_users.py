@@ -1,0 +1,208 @@
+"""Simulated users, each with a model that follows its guidance exactly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import ClassMap, Guidance, Points, Regions
+from colorzoo.simulation import (
+    ColoredPicture,
+    TargetPicture,
+    Turn,
+    list_users,
+    make_user,
+    play,
+)
+from colorzoo.testing.samples import sample_image
+
+SIZE = (40, 48)
+
+
+def scene_of(rgb: Tensor, **more: object) -> TargetPicture:
+    lab = rgb_to_lab(rgb)
+    return TargetPicture(lab[:, :1], rgb, lab[:, 1:], seed=7, **more)
+
+
+@pytest.fixture
+def scene() -> TargetPicture:
+    return scene_of(sample_image(SIZE, seed=3))
+
+
+class Obedient:
+    """Returns the colors of the guidance, and gray elsewhere."""
+
+    def __init__(self) -> None:
+        self.seen: list[Guidance] = []
+
+    def __call__(self, scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
+        self.seen.append(guidance)
+        ab = torch.zeros_like(scene.ab)
+        if guidance.points is not None:
+            ab = guidance.points.ab * guidance.points.mask
+        rgb = lab_to_rgb(torch.cat([scene.luma, ab], 1))
+        if guidance.regions is not None:
+            colors = guidance.regions.rgb * guidance.regions.given[..., None]
+            rgb = colors[0][guidance.regions.index[0, 0]].permute(2, 0, 1)[None]
+        return ColoredPicture(rgb, ab)
+
+    def propose(self, luma: Tensor) -> Regions:
+        """Propose three regions from right to left, the middle one empty."""
+        index = torch.where(torch.arange(SIZE[1]) < 20, 2, 0).expand(1, 1, *SIZE)
+        return Regions(index, torch.zeros(1, 3, 3), torch.zeros(1, 3))
+
+    def propose_points(self, luma: Tensor, guidance: Guidance) -> Tensor:
+        """Propose points along the top border, from left to right."""
+        assert guidance.points is not None
+        return torch.tensor([[0, int(guidance.points.mask.sum()) // 4]])
+
+
+def turns(
+    name: str, scene: TargetPicture, counts: tuple[int, ...], **options: object
+) -> tuple[list[Turn], Obedient]:
+    model = Obedient()
+    return list(play(model, make_user(name, **options), scene, counts, model=model)), model
+
+
+def error(turn: Turn, scene: TargetPicture) -> float:
+    return float((turn.result.ab - scene.ab).square().mean())
+
+
+def test_uniform_points_are_nested_and_reproducible(scene: TargetPicture) -> None:
+    played, model = turns("uniform_points", scene, (0, 2, 5), side=4)
+    again, _ = turns("uniform_points", scene, (5,), side=4)
+    assert [turn.interactions for turn in played] == [0, 2, 5]
+    assert torch.equal(played[2].result.ab, again[0].result.ab)
+    two, five = (guidance.points.mask for guidance in model.seen[1:])
+    assert 16 < five.sum() <= 80
+    assert bool((five >= two).all())
+
+
+def test_most_wrong_points_beat_uniform_points(scene: TargetPicture) -> None:
+    wrong, _ = turns("most_wrong_points", scene, (0, 6), side=4)
+    anywhere, _ = turns("uniform_points", scene, (6,), side=4)
+    assert error(wrong[1], scene) < error(anywhere[0], scene) < error(wrong[0], scene)
+
+
+def test_most_wrong_points_take_the_worst_square_and_none_twice() -> None:
+    rgb = torch.full((1, 3, *SIZE), 0.5)
+    rgb[..., 8:12, 20:24] = torch.tensor([0.9, 0.1, 0.1]).view(3, 1, 1)
+    scene = scene_of(rgb)
+    _, model = turns("most_wrong_points", scene, (0, 1), side=4)
+    assert model.seen[-1].points.mask[..., 8:12, 20:24].all()
+    _, model = turns("most_wrong_points", scene, (0, 2), side=4)
+    assert model.seen[-1].points.mask.sum() == 32
+
+
+def test_points_are_not_repeated_if_the_model_ignores_them(scene: TargetPicture) -> None:
+    seen: list[Guidance] = []
+
+    def ignores_points(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
+        seen.append(guidance)
+        return ColoredPicture(scene.rgb, torch.zeros_like(scene.ab))
+
+    list(play(ignores_points, make_user("most_wrong_points", side=4), scene, (0, 3)))
+    assert seen[1].points.mask.sum() == 16
+    assert seen[-1].points.mask.sum() > 2 * 16  # clicks may touch, but none is made twice
+
+
+def test_proposed_points_are_where_the_model_proposes_them(scene: TargetPicture) -> None:
+    _, model = turns("proposed_points", scene, (0, 2), side=2)
+    mask = model.seen[-1].points.mask[0, 0]
+    assert mask[0].nonzero()[:, 0].tolist() == [0, 1]  # both clicks were moved inside the border
+
+
+def test_regions_follow_the_models_order_without_empty_ones(scene: TargetPicture) -> None:
+    played, model = turns("priority_regions", scene, (0, 1, 2, 5))
+    assert [turn.interactions for turn in played] == [0, 1, 2, 2]
+    assert [guidance.regions.given[0].tolist() for guidance in model.seen[1:]] == [[1, 0, 0], [1, 0, 1]]
+    left = scene.rgb[..., :20].mean(dim=(2, 3))[0]
+    assert torch.allclose(played[2].result.rgb[0, :, 0, 0], left, atol=1e-5)
+    assert torch.equal(played[3].result.rgb, played[2].result.rgb)
+
+
+def test_random_order_colors_all_regions_in_another_order(scene: TargetPicture) -> None:
+    orders = set()
+    for seed in range(8):
+        other = replace(scene, seed=seed)
+        _, model = turns("priority_regions", other, (0, 1, 2), order="random")
+        assert model.seen[-1].regions.given[0].tolist() == [1, 0, 1]
+        orders.add(tuple(model.seen[1].regions.given[0].tolist()))
+    assert orders == {(1, 0, 0), (0, 0, 1)}
+
+
+def test_superpixels_get_their_mean_colors_largest_first(scene: TargetPicture) -> None:
+    played, model = turns("superpixel_regions", scene, (0, 1, 3, 99), count=6, ground="picture")
+    regions = model.seen[-1].regions
+    sizes = [int((regions.index == number).sum()) for number in range(6) if regions.given[0, number]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sum(sizes) == scene.luma.numel()
+    assert played[-1].interactions == len(sizes) > 1
+    first = scene.rgb[0][:, regions.index[0, 0] == 0].mean(1)
+    assert torch.allclose(regions.rgb[0, 0], first, atol=1e-5)
+    assert model.seen[1].regions.given[0].tolist() == [1] + [0] * 5
+
+
+def test_classes_are_labeled_by_size(scene: TargetPicture) -> None:
+    true = torch.ones(1, 1, *SIZE, dtype=torch.long)
+    true[..., :10, :] = 4
+    true[..., :10, :5] = 0
+    scene = scene_of(scene.rgb, classes=ClassMap(true), exemplar=scene.rgb)
+    played, model = turns("class_map", scene, (0, 1, 2, 3))
+    assert [turn.interactions for turn in played] == [0, 1, 2, 2]
+    assert [guidance.classes.target.unique().tolist() for guidance in model.seen[1:]] == [[0, 1], [0, 1, 4]]
+    assert model.seen[1].exemplar is not None
+
+
+def test_an_exemplar_is_one_interaction(scene: TargetPicture) -> None:
+    scene = scene_of(scene.rgb, exemplar=scene.rgb.flip(-1))
+    played, model = turns("exemplar", scene, (0, 1, 2))
+    assert [turn.interactions for turn in played] == [0, 1, 1]
+    assert model.seen[0].exemplar is None
+    assert torch.equal(model.seen[1].exemplar.rgb, scene.exemplar)
+
+
+def test_statistics_are_one_interaction(scene: TargetPicture) -> None:
+    played, model = turns("true_statistics", scene, (0, 1, 5), give="saturation")
+    assert [turn.interactions for turn in played] == [0, 1, 1]
+    assert model.seen[1].statistics.histogram is None
+    assert 0 < float(model.seen[1].statistics.saturation) < 1
+
+
+def test_background_is_kept_beside_the_users_input(scene: TargetPicture) -> None:
+    model = Obedient()
+    background = Guidance(points=Points(0 * scene.ab, torch.ones_like(scene.luma)))
+    played = list(play(model, make_user("bled_edge_scribbles"), scene, (0, 1), background=background))
+    assert played[1].interactions == 1
+    assert [guidance.points is background.points for guidance in model.seen] == [True, True]
+    assert model.seen[1].scribbles is not None
+
+
+def test_missing_needs_are_named_in_one_line(scene: TargetPicture) -> None:
+    for name, needs in (
+        ("exemplar", "reference"),
+        ("class_map", "classes"),
+        ("priority_regions", "propose"),
+        ("proposed_points", "proposes no points"),
+    ):
+        with pytest.raises(GuidanceError, match=needs):
+            list(play(Obedient(), make_user(name), scene, (0, 1), model=object()))
+    with pytest.raises(GuidanceError, match="uniform_points"):
+        make_user("nobody")
+    with pytest.raises(GuidanceError, match="size"):
+        make_user("uniform_points", size=3)
+    with pytest.raises(GuidanceError, match="asked, random"):
+        make_user("priority_regions", order="backwards")
+    assert "uniform_points" in list_users()
+
+
+def test_without_a_user_each_turn_is_the_automatic_result(scene: TargetPicture) -> None:
+    model = Obedient()
+    played = list(play(model, None, scene, (0, 10)))
+    assert [turn.interactions for turn in played] == [0, 0]
+    assert len(model.seen) == 1

@@ -1,0 +1,232 @@
+"""The first seconds: the photo is there in gray while the models load, and no way of opening loses it."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_pad import SLOW, BrowserPad
+from pads import tiny_studio
+from PIL import Image
+from playwright.sync_api import Page
+
+from colorzoo.studio.app import StudioLoader
+from colorzoo.studio.protocol import Limits
+from colorzoo.studio.server import Address, run_server
+from colorzoo.studio.works import Works
+from tiny_model import gray_picture
+
+pytestmark = pytest.mark.browser
+
+
+@contextmanager
+def loading_page(browser: Any, photo: Path | None = None) -> Iterator[tuple[Page, StudioLoader]]:
+    """Open a pad whose studio is still loading."""
+    loader = StudioLoader(Limits(), photo)
+    with run_server(loader, Address(port=0)) as (url, _):
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(SLOW)
+        page.goto(url)
+        page.wait_for_selector(".colorzoo-pad")
+        yield page, loader
+        page.close()
+
+
+def test_the_photo_is_shown_in_gray_while_the_models_load(browser: Any, photo: Path) -> None:
+    with loading_page(browser, photo) as (page, loader):
+        page.wait_for_function("() => document.querySelector('.cz-glimpse')?.naturalWidth > 0")
+        shown = page.evaluate("() => performance.now()")
+        assert page.inner_text(".cz-loading-card p") == "Loading models …"
+        assert page.locator(".cz-progress").is_visible()
+        before = page.locator(".cz-glimpse").bounding_box()
+        print(f"gray photo shown after {shown:.0f} ms")
+        studio = tiny_studio()
+        studio.offer(photo.read_bytes(), photo.name)
+        loader.finish(studio)
+        page.wait_for_selector(".colorzoo-pad[data-state=ready]")
+        left, top = page.evaluate("() => colorzooPad.toPage(0, 0)")
+        size = page.evaluate("() => colorzooPad.photo()")
+        scale = min(before["width"] / size["width"], before["height"] / size["height"])
+        inner = (before["width"] - scale * size["width"]) / 2, (before["height"] - scale * size["height"]) / 2
+        assert left == pytest.approx(before["x"] + inner[0], abs=2)  # it does not jump
+        assert top == pytest.approx(before["y"] + inner[1], abs=2)
+
+
+@pytest.mark.parametrize("way", ["header", "start", "drop", "paste"])
+def test_a_photo_opened_while_the_models_load_is_opened_then(browser: Any, photo: Path, way: str) -> None:
+    with loading_page(browser) as (page, loader):
+        if way in ("header", "start"):
+            with page.expect_file_chooser() as chooser:
+                page.click("[data-action=open]" if way == "header" else ".cz-empty-card .cz-primary")
+            chooser.value.set_files(photo)
+        else:
+            page.evaluate(GIVE_FILE, [way, photo.name, list(photo.read_bytes())])
+        page.wait_for_selector(".cz-glimpse")
+        assert page.inner_text(".cz-loading-card p") == "Loading models …"
+        threading.Timer(1.0, lambda: loader.finish(tiny_studio())).start()
+        page.wait_for_selector(".colorzoo-pad[data-state=ready]")
+        assert page.evaluate("() => colorzooPad.photo().name") == photo.name
+        assert page.inner_text(".cz-toasts") == ""
+
+
+GIVE_FILE = """([way, name, bytes]) => {
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+  const target = document.querySelector(".colorzoo-pad");
+  const more = { bubbles: true, cancelable: true };
+  const event = way === "drop" ? new DragEvent("drop", { dataTransfer: transfer, ...more })
+    : new ClipboardEvent("paste", { clipboardData: transfer, ...more });
+  (way === "drop" ? target : document).dispatchEvent(event);
+}"""
+
+
+def test_points_and_undo_come_back_on_another_port(browser: Any, photo: Path, tmp_path: Path) -> None:
+    works = Works(tmp_path / "works")
+    with run_server(StudioLoader.loaded(tiny_studio(works=works)), Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.open_ready(photo)
+        for place in ((60, 50), (180, 60)):
+            pad.click(*place)
+            pad.settle()
+            pad.page.click("[data-role=suggestion] >> nth=2")
+            pad.settle()
+        points = pad.points()
+        pad.page.wait_for_timeout(1200)
+        pad.close()
+    assert len(list(works.folder.glob("*.json"))) == 1
+    with run_server(StudioLoader.loaded(tiny_studio(works=works)), Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.open_ready(photo)
+        assert pad.points() == points
+        for left in (2, 1, 1, 0):  # each click and each choice is a step of undo
+            pad.page.keyboard.press("Control+z")
+            pad.settle()
+            assert len(pad.points()) == left
+        pad.page.keyboard.press("Control+Shift+z")
+        assert len(pad.points()) == 1
+        pad.close()
+
+
+def test_a_click_that_chooses_nothing_changes_nothing(browser: Any, photo: Path) -> None:
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.open_ready(photo)
+        pad.click(60, 50)
+        pad.settle()
+        pad.page.click("[data-role=suggestion] >> nth=3")
+        pad.settle()
+        before = pad.recipe()
+        pad.click(180, 100)
+        pad.settle()
+        recipe = pad.recipe()
+        assert len(recipe.pop("studio")["untouched"]) == 1
+        assert recipe == before  # the same recipe gives the same pixels
+        assert len(pad.points()) == 2
+        pad.page.click("[data-role=suggestion] >> nth=3")
+        pad.settle()
+        assert len(pad.recipe()["points"]) == 2
+        pad.close()
+
+
+def test_an_offer_to_change_the_lightness_ends_with_its_point(browser: Any, photo: Path) -> None:
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.open_ready(photo)
+        offer = pad.page.get_by_text("Let the lightness follow")
+        undo = lambda: pad.page.keyboard.press("Control+z")  # noqa: E731
+        for wanted, leave in (("#0000ff", lambda: pad.click(200, 20)), ("#ff0000", undo)):
+            pad.click(100, 75)
+            pad.settle()
+            pad.page.fill(".cz-hex", wanted)
+            pad.page.keyboard.press("Enter")
+            offer.wait_for()
+            leave()
+            pad.drawn()
+            assert not offer.is_visible()
+        pad.close()
+
+
+def test_the_menu_shows_this_photo_by_each_model(browser: Any, photo: Path) -> None:
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.open_ready(photo)
+        pad.open_models()
+        vivid = pad.page.locator(".cz-purpose", has_text="Vivid")
+        vivid.locator("img").wait_for()
+        assert "kang2023_small" in vivid.inner_text()  # registered name beside the purpose
+        vivid.click()
+        pad.settle()
+        assert pad.recipe()["model"] == "kang2023_small"
+        assert pad.page.inner_text(".cz-model b") == "Vivid"
+        assert not pad.page.locator(".cz-purposes").is_visible()
+        pad.close()
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
+def test_all_about_a_point_fits_without_scrolling(browser: Any, photo: Path, size: tuple[int, int]) -> None:
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url, viewport={"width": size[0], "height": size[1]})
+        pad.open_ready(photo)
+        for place in ((60, 50), (180, 60)):
+            pad.click(*place)
+            pad.settle()
+            pad.page.click("[data-role=suggestion] >> nth=3")
+            pad.settle()
+        scroll, height = pad.page.evaluate(
+            "() => ['scrollHeight', 'clientHeight'].map((name) => document.querySelector('.cz-panel')[name])"
+        )
+        assert scroll <= height
+        pad.close()
+
+
+def test_sliders_are_large_enough_for_fingers_on_a_phone(browser: Any, photo: Path) -> None:
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+        phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+        pad = BrowserPad(browser, url, **phone)
+        pad.open_ready(photo)
+        heights = pad.page.eval_on_selector_all(
+            "input[type=range]", "all => all.filter((el) => el.offsetParent).map((el) => el.offsetHeight)"
+        )
+        assert heights
+        assert min(heights) >= 44
+        pad.close()
+
+
+def test_a_panorama_is_not_a_thread(browser: Any, tmp_path: Path) -> None:
+    Image.fromarray(gray_picture(200, 3200)).save(tmp_path / "wide.png")
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.open_ready(tmp_path / "wide.png")
+        assert pad.place(0, 200)[1] - pad.place(0, 0)[1] > 150
+        pad.page.keyboard.press("0")
+        pad.drawn()
+        assert pad.place(0, 0)[0] >= 56  # all of it
+        pad.close()
+
+
+def test_transparent_parts_show_a_checkerboard(browser: Any, tmp_path: Path) -> None:
+    gray = gray_picture(120, 160)
+    alpha = np.full_like(gray, 255)
+    alpha[:, :80] = 0
+    Image.fromarray(np.dstack([gray, gray, gray, alpha])).save(tmp_path / "cut.png")
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.open_ready(tmp_path / "cut.png")
+        (left, top), (right, bottom) = pad.place(5, 5), pad.place(75, 115)
+        clip = {"x": left, "y": top, "width": right - left, "height": bottom - top}
+        with Image.open(io.BytesIO(pad.page.screenshot(clip=clip))) as image:
+            levels = np.asarray(image.convert("L")).ravel()
+        shares = [((levels > level - 4) & (levels < level + 4)).mean() for level in (204, 252)]
+        assert min(shares) > 0.3
+        pad.page.click("[data-action=export]")
+        said = pad.page.locator("dialog[open] .cz-hint")
+        assert "stay transparent" in said.inner_text()
+        pad.page.check("input[value=jpeg]")
+        assert "become opaque" in said.inner_text()
+        pad.close()

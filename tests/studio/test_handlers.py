@@ -1,0 +1,264 @@
+"""Requests of the pad and their answers, without a transport."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pads import DirectPad, photo_file, pixels, tiny_studio
+from PIL import Image
+
+from colorzoo.studio.protocol import Limits
+from colorzoo.studio.studio import Studio
+
+POINT = {"x": 20, "y": 30, "radius": 4, "color": "#c04020"}
+
+
+def with_points(photo: dict[str, Any], *points: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"version": 1, "image": photo["image"], "points": list(points), **more}
+
+
+def test_hello_lists_registered_models_and_the_own_one(pad: DirectPad) -> None:
+    models = {entry["name"]: entry for entry in pad.hello["models"]}
+    assert models["zhang2017_local_small"]["ready"]
+    assert models["zhang2017_local_small"]["guidance"] == ["points"]
+    assert [name for name, entry in models.items() if entry["default"]] == ["LocalHints"]
+    assert pad.hello["photo"] is None
+    assert not pad.hello["resumed"]
+
+
+def test_an_opened_photo_is_described_and_shown(pad: DirectPad) -> None:
+    answer = pad.ask("open", photo_file(96, 80), name="../old.png")
+    assert answer.body["name"] == "old.png"
+    assert (answer.body["width"], answer.body["height"], answer.body["view"]) == (96, 80, [96, 80])
+    assert answer.body["network"] == 64
+    assert not answer.body["colored"]
+    gray, source = map(pixels, answer.buffers)
+    assert gray.shape == (80, 96)
+    assert np.array_equal(gray, source)
+
+
+def test_color_returns_a_picture_and_the_displayed_points(pad: DirectPad) -> None:
+    photo = pad.open()
+    answer = pad.ask("color", recipe=with_points(photo, POINT), quality="final")
+    picture = pixels(answer.buffers[0])
+    assert picture.shape == (80, 96, 3)
+    assert np.ptp(picture, axis=2).mean() > 3
+    (shown,) = answer.body["points"]
+    red, green, blue = picture[30, 20].astype(int)
+    assert red > green + 20
+    assert red > blue + 20
+    wanted = [int(shown["color"][i : i + 2], 16) for i in (1, 3, 5)]
+    assert np.abs(np.subtract(wanted, (red, green, blue))).max() <= 12  # JPEG
+    assert set(answer.body["timing"]) == {"wait", "prepare", "network", "join", "encode", "total"}
+
+
+def test_colors_outside_the_gamut_are_reported_as_snapped(pad: DirectPad) -> None:
+    photo = pad.open()
+    wild = {"x": 20, "y": 30, "color": "#000000", "ab": [-100, 100]}
+    tame = {"x": 70, "y": 30, "color": "#000000", "ab": [5, 5]}
+    shown = pad.ask("color", recipe=with_points(photo, wild, tame)).body["points"]
+    assert [point["snapped"] for point in shown] == [True, False]
+    assert shown[1]["ab"] == pytest.approx([5, 5])
+
+
+def test_the_size_of_the_picture_depends_on_the_quality() -> None:
+    studio = tiny_studio(Limits(view_side=200))
+    pad = DirectPad(studio)
+    photo = pad.open(photo_file(500, 400))
+    sizes = {}
+    for quality in ("drag", "final", "full"):
+        body = pad.ask("color", recipe=with_points(photo, POINT), quality=quality).body
+        sizes[quality] = (body["width"], body["height"])
+    assert sizes == {"drag": (75, 60), "final": (200, 160), "full": (500, 400)}
+    studio.close()
+
+
+def test_suggestions_are_sorted_by_share(pad: DirectPad) -> None:
+    photo = pad.open()
+    body = pad.ask("suggest", recipe=with_points(photo), x=20, y=30, count=9).body
+    shares = [item["share"] for item in body["items"]]
+    assert len(shares) == 9
+    assert shares == sorted(shares, reverse=True)
+    assert all(0 <= share <= 1 for share in shares)
+    assert 0 < body["luma"] < 100
+
+
+def test_suggestions_ignore_the_color_of_their_own_point(pad: DirectPad) -> None:
+    photo = pad.open()
+    red, blue = with_points(photo, POINT), with_points(photo, {**POINT, "color": "#2040c0"})
+    ask = {"x": 20, "y": 30}
+    alone = [pad.ask("suggest", recipe=recipe, exclude=0, **ask).body["items"] for recipe in (red, blue)]
+    assert alone[0] == alone[1]
+    seeing = [pad.ask("suggest", recipe=recipe, **ask).body["items"] for recipe in (red, blue)]
+    assert seeing[0] != seeing[1]
+
+
+def test_suggestions_depend_on_the_other_points(pad: DirectPad) -> None:
+    photo = pad.open()
+    other = {"x": 26, "y": 30, "radius": 6, "color": "#20a020"}
+    before = pad.ask("suggest", recipe=with_points(photo, POINT), x=20, y=30, exclude=0).body
+    after = pad.ask("suggest", recipe=with_points(photo, POINT, other), x=20, y=30, exclude=0).body
+    assert before["items"] != after["items"]
+
+
+def test_color_can_include_suggestions(pad: DirectPad) -> None:
+    photo = pad.open()
+    number = pad.send("color", recipe=with_points(photo, POINT), suggest={"x": 20, "y": 30, "exclude": 0})
+    answers = [pad.next(), pad.next()]
+    assert [(a.type, a.body["re"]) for a in answers] == [("colored", number), ("suggestions", number)]
+
+
+def test_the_next_point_is_inside_the_photo(pad: DirectPad) -> None:
+    photo = pad.open()
+    body = pad.ask("next", recipe=with_points(photo, POINT)).body
+    assert 0 <= body["x"] <= 96
+    assert 0 <= body["y"] <= 80
+
+
+def test_probe_returns_the_colors_of_photo_and_result(pad: DirectPad) -> None:
+    photo = pad.open()
+    recipe = with_points(photo, POINT)
+    body = pad.ask("probe", recipe=recipe, x=20, y=30).body
+    shown = pad.ask("color", recipe=recipe).body["points"][0]
+    assert body["ab"] == pytest.approx(shown["ab"], abs=1)
+    red, green, blue = (int(body["source"][i : i + 2], 16) for i in (1, 3, 5))
+    assert max(red, green, blue) - min(red, green, blue) <= 2
+
+
+def test_extent_draws_the_reach_of_a_point(pad: DirectPad) -> None:
+    pad.open()
+    alphas = []
+    for reach in (0, 0.5, "automatic", "everywhere"):
+        answer = pad.ask("extent", x=20, y=30, radius=4, reach=reach)
+        assert answer.body["reach"] == reach
+        tint = pixels(answer.buffers[0])
+        assert tint.shape == (64, 77, 4)
+        alphas.append(tint[..., 3].astype(float).mean())
+    assert 0 == alphas[0] < alphas[1] < alphas[2] < alphas[3] == 150
+
+
+def test_the_gamut_is_opaque_exactly_inside_srgb(pad: DirectPad) -> None:
+    answer = pad.ask("gamut", luma=52.4)
+    side = answer.body["side"]
+    plane = np.frombuffer(answer.buffers[0], np.uint8).reshape(side, side, 4)
+    assert answer.body["luma"] == 52
+    assert plane[110, 110, 3] == 255
+    assert np.ptp(plane[110, 110, :3].astype(int)) <= 1  # gray in the middle
+    red, blue = plane[110 - 60, 110 + 40], plane[110, 110 - 40]
+    assert red[0] > red[2]
+    assert blue[2] > blue[0]
+    assert plane[0, 0, 3] == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "format_"),
+    [("png", "PNG"), ("jpeg", "JPEG"), ("tiff", "TIFF"), ("webp", "WEBP"), ("layer", "PNG")],
+)
+def test_an_export_has_the_size_of_the_photo(studio: Studio, kind: str, format_: str) -> None:
+    pad = DirectPad(studio)
+    photo = pad.open(name="my photo.png")
+    body = pad.ask("export", recipe=with_points(photo, POINT), format=kind).body
+    assert Path(body["name"]).stem == ("my photo.colors" if kind == "layer" else "my photo.color")
+    key = body["url"].removeprefix("api/download/").partition("?")[0]
+    data = studio.downloads.pop(key, pad.session.id).data
+    with Image.open(io.BytesIO(data)) as image:
+        assert (image.format, image.size) == (format_, (96, 80))
+
+
+def test_a_repeated_recipe_uses_the_cache(pad: DirectPad) -> None:
+    photo = pad.open()
+    first = pad.ask("color", recipe=with_points(photo, POINT))
+    pad.ask("color", recipe=with_points(photo))
+    entries = len(pad.session.cache.entries)
+    again = pad.ask("color", recipe=with_points(photo, POINT))
+    assert again.buffers == first.buffers
+    assert len(pad.session.cache.entries) == entries
+
+
+def test_a_loaded_recipe_is_checked_and_its_unknown_fields_stay(pad: DirectPad) -> None:
+    photo = pad.open()
+    body = pad.ask("check", recipe=with_points(photo, POINT, mood="warm")).body
+    assert body["recipe"]["mood"] == "warm"
+    assert "mood" in body["notes"][0]
+    other = {"image": {**photo["image"], "sha256": "0" * 64}, "points": [POINT]}
+    assert "another picture" in pad.ask("check", recipe=other).body["notes"][0]
+
+
+def test_a_reconnected_pad_finds_its_photo_and_a_duplicated_tab_does_not(studio: Studio) -> None:
+    pad = DirectPad(studio)
+    photo = pad.open()
+    copied = DirectPad(studio, pad.session.id)
+    assert copied.session.id != pad.session.id
+    assert copied.hello["photo"] is None
+    studio.disconnect(pad.session)
+    back = DirectPad(studio, pad.session.id)
+    assert back.hello["resumed"]
+    assert back.hello["photo"]["image"] == photo["image"]
+
+
+def test_close_drops_the_photo(pad: DirectPad) -> None:
+    photo = pad.open()
+    pad.send("close")
+    assert pad.ask("color", recipe=with_points(photo)).body["code"] == "no_photo"
+
+
+FAR = {"x": 1e6, "y": 3, "color": "#ffffff"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "said"),
+    [
+        ({"type": "color"}, "bad_recipe", "recipe must be an object"),
+        ({"type": "color", "recipe": []}, "bad_recipe", "recipe must be an object"),
+        ({"type": "color", "recipe": {"points": [{"x": 1}]}}, "bad_recipe", "points[0]"),
+        ({"type": "color", "recipe": {"points": [FAR]}}, "bad_recipe", "outside"),
+        ({"type": "color", "recipe": {"points": [POINT] * 3000}}, "bad_recipe", "3,000 entries"),
+        ({"type": "color", "recipe": {"image": {"width": 7, "height": 7}}}, "bad_recipe", "7 x 7"),
+        ({"type": "color", "recipe": {"model": "zhang2017_locl"}}, "no_model", "did you mean"),
+        ({"type": "color", "recipe": {"model": 3}}, "bad_message", "text"),
+        ({"type": "color", "recipe": {}, "quality": "best"}, "bad_message", "quality"),
+        ({"type": "suggest", "recipe": {}, "x": "a", "y": 0}, "bad_recipe", "suggest.x"),
+        ({"type": "suggest", "recipe": {}, "x": -5, "y": 0}, "bad_message", "outside"),
+        ({"type": "probe", "recipe": {}, "y": 0}, "bad_recipe", "probe.x"),
+        ({"type": "gamut", "luma": None}, "bad_recipe", "gamut.luma"),
+        ({"type": "extent", "x": 1, "y": 1, "reach": "far"}, "bad_recipe", "extent.reach"),
+        ({"type": "propose", "recipe": {}}, "unsupported", "regions"),
+        ({"type": "classes", "recipe": {}}, "unsupported", "classes"),
+        ({"type": "export", "recipe": {}, "format": "exe"}, "bad_message", "Export takes"),
+        ({"type": "attach", "slot": "x"}, "bad_message", "slot"),
+        ({"type": "open", "upload": "guess"}, "expired", "send it again"),
+        ({"type": "open", "name": ["a"]}, "bad_recipe", "open.name"),
+        ({"type": "nonsense"}, "bad_message", "known type"),
+        ({}, "bad_message", "known type"),
+    ],
+)
+def test_a_bad_request_is_answered_in_one_line(
+    studio: Studio, request_: dict[str, Any], code: str, said: str
+) -> None:
+    pad = DirectPad(studio)
+    pad.open()
+    fields = {name: value for name, value in request_.items() if name != "type"}
+    answer = pad.ask(request_.get("type", ""), **fields)
+    assert (answer.type, answer.body["code"]) == ("error", code)
+    assert said in answer.body["message"]
+    assert "\n" not in answer.body["message"]
+    assert pad.ask("gamut", luma=50).type == "gamut"  # and everything goes on
+
+
+def test_requests_without_a_photo_fail(pad: DirectPad) -> None:
+    assert pad.ask("color", recipe={}).body["code"] == "no_photo"
+    assert pad.ask("export", recipe={}).body["code"] == "no_photo"
+
+
+def test_only_the_last_of_many_drags_is_answered(pad: DirectPad) -> None:
+    photo = pad.open()
+    last = 0
+    for x in range(10, 60):
+        last = pad.send("color", recipe=with_points(photo, {**POINT, "x": x}), quality="drag")
+    seen = []
+    while (message := pad.next()).body["re"] != last:
+        seen.append(message.type)
+    assert message.type == "colored"
+    assert seen.count("dropped") > 25

@@ -1,0 +1,209 @@
+"""Requests with all kinds of guidance, for a model that accepts all of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from pads import DirectPad, look_file, photo_file, pixels
+from PIL import Image
+from torch import Tensor, nn
+
+from colorzoo.guidance import Boxes, Guidance, Recipe, Regions
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.model import ColoringModel
+from colorzoo.pictures.read import read_picture
+from colorzoo.prediction import AbPrediction
+from colorzoo.studio.studio import Studio
+
+KINDS = ("points", "scribbles", "regions", "exemplar", "statistics", "classes")
+
+
+class Everything(ColoringModel):
+    """Answers flat colors that tell which guidance has come."""
+
+    accepts = frozenset(KINDS)
+    class_names = {0: "dark", 1: "light"}  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__(nn.Identity())
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        given = guidance or Guidance()
+        ab = torch.zeros(1, 2, *luma.shape[-2:])
+        if given.exemplar is not None:
+            ab[:, 0] += 40 * given.exemplar.rgb.mean()
+        if given.statistics is not None and given.statistics.saturation is not None:
+            ab[:, 1] += 40 * given.statistics.saturation.item()
+        if given.regions is not None:
+            chosen = given.regions.given[0, given.regions.index[0, 0]]
+            ab[0, 0] += 30 * chosen
+        if given.classes is not None:
+            ab[0, 1] += 10 * given.classes.target[0, 0]
+        if given.scribbles is not None:
+            ab[:, 0] -= 30 * given.scribbles.mask[:, 0]
+        rows, columns = torch.meshgrid(*(torch.linspace(0, 1, n) for n in luma.shape[-2:]), indexing="ij")
+        return AbPrediction(ab=ab, extras={"match": torch.stack([columns, rows])[None]})
+
+    def propose(self, luma: Tensor) -> Regions:
+        index = torch.zeros(1, 1, *luma.shape[-2:], dtype=torch.int64)
+        index[..., luma.shape[-1] // 2 :] = 1
+        index[..., -5:, :] = 2
+        return Regions(index, torch.zeros(1, 3, 3), torch.zeros(1, 3))
+
+    def segment(self, luma: Tensor) -> Tensor:
+        return (luma > 50).long()
+
+
+@pytest.fixture
+def pad() -> Iterator[DirectPad]:
+    model = Everything()
+    model.trained = True
+    studio = Studio(Colorizer(model, device="cpu", size=64))
+    pad = DirectPad(studio)
+    pad.photo = pad.open(photo_file(96, 80))
+    yield pad
+    studio.close()
+
+
+def mean_ab(pad: DirectPad, **recipe: object) -> tuple[float, float]:
+    pad.ask("color", recipe={"image": pad.photo["image"], **recipe})
+    answer = next(reversed(pad.session.cache.entries.values()))
+    return tuple(answer.ab.mean(dim=(1, 2)).tolist())
+
+
+def test_hello_and_model_list_the_guidance_of_a_model(pad: DirectPad) -> None:
+    (own,) = [entry for entry in pad.hello["models"] if entry["default"]]
+    assert own["guidance"] == sorted(KINDS)
+    abilities = pad.ask("model", name="Everything").body
+    assert (abilities["regions"], abilities["classes"], abilities["distribution"]) == (True, True, False)
+
+
+def test_regions_are_returned_in_order_and_colored(pad: DirectPad) -> None:
+    answer = pad.ask("propose", recipe={})
+    body = answer.body
+    shape = (body["height"], body["width"])
+    index = np.frombuffer(answer.buffers[0], "<u2").reshape(shape)
+    assert body["count"] == 3
+    assert [round(item["area"], 2) for item in body["items"]] == [
+        round(float((index == n).mean()), 2) for n in range(3)
+    ]
+    for item in body["items"]:
+        row, column = int(item["y"] * shape[0] / 80), int(item["x"] * shape[1] / 96)
+        assert index[row, column] == item["index"]
+    assert all(re.fullmatch("#[0-9a-f]{6}", item["suggested"]) for item in body["items"])
+    assert re.fullmatch("[0-9a-f]{64}", body["proposal"])
+    bare, one = mean_ab(pad), mean_ab(pad, regions=[{"index": 1, "color": "#ff0000"}])
+    assert one[0] - bare[0] == pytest.approx(30 * (index == 1).mean(), abs=1)
+    wrong = pad.ask("color", recipe={"regions": [{"index": 9, "color": "#ff0000"}]})
+    assert "the model found 3" in wrong.body["message"]
+
+
+def test_an_attached_reference_is_used_until_it_is_detached(pad: DirectPad) -> None:
+    bare = mean_ab(pad)
+    answer = pad.ask("attach", look_file(60, 50), slot="exemplar", name="../look.png")
+    assert (answer.body["name"], answer.body["width"], answer.body["height"]) == ("look.png", 60, 50)
+    assert pixels(answer.buffers[0]).shape[:2] == (50, 60)
+    assert mean_ab(pad)[0] > bare[0] + 5
+    matched = pad.ask("match", recipe={}, x=48, y=40).body
+    assert (matched["x"], matched["y"]) == (pytest.approx(30, abs=2), pytest.approx(25, abs=2))
+    pad.ask("attach", slot="exemplar", detach=True)
+    assert mean_ab(pad) == bare
+
+
+def test_paths_in_a_recipe_are_never_opened(pad: DirectPad, tmp_path) -> None:
+    look = tmp_path / "look.png"
+    look.write_bytes(photo_file())
+    assert mean_ab(pad, exemplar={"path": str(look)}) == mean_ab(pad)
+    labels = tmp_path / "labels.png"
+    Image.fromarray(np.full((80, 96), 5, np.uint8)).save(labels)
+    files = {"file": str(labels), "reference_file": str(tmp_path / "missing.png")}
+    assert mean_ab(pad, classes=files) == mean_ab(pad)
+    assert pad.ask("export", recipe={"classes": files}, format="png").type == "exported"
+    checked = pad.ask("check", recipe={"classes": files}).body
+    assert checked["recipe"]["classes"] == files
+    assert "not opened here" in checked["notes"][0]
+
+
+def test_statistics_of_an_attached_picture_are_returned(pad: DirectPad) -> None:
+    answer = pad.ask("attach", photo_file(60, 50), slot="statistics", name="look.png").body["statistics"]
+    assert len(answer["histogram"]) == 313
+    assert sum(answer["histogram"]) == pytest.approx(1, abs=1e-3)
+    assert answer["saturation"] == pytest.approx(0, abs=0.01)  # it is gray
+    bare = mean_ab(pad)
+    assert mean_ab(pad, statistics={**answer, "saturation": 0.5})[1] == pytest.approx(bare[1] + 20, abs=0.1)
+    short = pad.ask("color", recipe={"statistics": {"histogram": [1, 2]}})
+    assert "313" in short.body["message"]
+
+
+def test_classes_are_named_and_can_be_reassigned(pad: DirectPad) -> None:
+    body = pad.ask("classes", recipe={}).body
+    assert {item["name"] for item in body["items"]} == {"dark", "light"}
+    assert body["reference"] is None
+    assert mean_ab(pad, classes={"map": {"0": 3, "1": 3}})[1] == pytest.approx(30)
+
+
+def test_later_painted_classes_cover_earlier_ones(pad: DirectPad) -> None:
+    everything = [[0, 0], [96, 0], [96, 80], [0, 80]]
+    half = [[0, 0], [48, 0], [48, 80], [0, 80]]
+    areas = [{"class": 4, "path": everything}, {"class": 2, "path": half}]
+    assert mean_ab(pad, classes={"painted": areas})[1] == pytest.approx(30, abs=0.5)
+    assert mean_ab(pad, classes={"painted": areas[::-1]})[1] == pytest.approx(40)
+
+
+class LooksForThings(Everything):
+    """Finds one thing, the whole picture, if it may look."""
+
+    accepts = frozenset({"boxes"})
+    detects = True
+
+    def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        boxes = guidance.boxes if guidance is not None else None
+        count = 0.0 if boxes is None else float(boxes.given.sum())
+        return AbPrediction(ab=torch.full((1, 2, *luma.shape[-2:]), 10 * count))
+
+    def find_boxes(self, luma: Tensor) -> Boxes:
+        return Boxes.of([torch.tensor([[0.0, 0, 1, 1]])])
+
+
+@pytest.mark.parametrize("detects", [True, False])
+def test_the_model_reports_whether_it_detects_objects(detects: bool) -> None:
+    model = LooksForThings()
+    model.trained, model.detects = True, detects
+    studio = Studio(Colorizer(model, device="cpu", size=64))
+    pad = DirectPad(studio)
+    pad.photo = pad.open(photo_file(96, 80))
+    (own,) = [entry for entry in pad.hello["models"] if entry["default"]]
+    assert own["detects"] is detects
+    assert pad.ask("model", name="LooksForThings").body["detects"] is detects
+    assert mean_ab(pad)[0] == pytest.approx(10)
+    assert mean_ab(pad, boxes=[])[0] == pytest.approx(0)
+    box = {"x": 1, "y": 1, "width": 30, "height": 30}
+    assert mean_ab(pad, boxes=[box, box])[0] == pytest.approx(20)
+    studio.close()
+
+
+def test_scribbles_reach_the_model(pad: DirectPad) -> None:
+    assert mean_ab(pad, scribbles=[{"path": [[5, 5], [90, 70]], "width": 8}])[0] < mean_ab(pad)[0]
+
+
+def test_a_recipe_with_several_kinds_of_guidance_agrees_with_python(pad: DirectPad) -> None:
+    recipe = {
+        "image": pad.photo["image"],
+        "regions": [{"index": 1, "color": "#ff0000"}],
+        "statistics": {"saturation": 0.3},
+        "points": [{"x": 20, "y": 20, "color": "#20c040"}],
+    }
+    look = look_file(60, 50)
+    pad.ask("attach", look, slot="exemplar", name="look.png")
+    exported = pad.ask("export", recipe=recipe, format="png").body["url"]
+    key = exported.removeprefix("api/download/").partition("?")[0]
+    data = pad.studio.downloads.pop(key, pad.session.id).data
+    colorizer = pad.studio.pool.get(None).colorizer()
+    again = colorizer(
+        read_picture(photo_file(96, 80)), Recipe.from_json(recipe), reference=read_picture(look)
+    )
+    assert np.array_equal(pixels(data), np.asarray(again))

@@ -1,0 +1,74 @@
+"""No message takes the server's time or memory, and work ends with the pad that wanted it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+from pads import DirectPad, tiny_studio
+
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import BoxHint, PointHint, Recipe
+from colorzoo.guidance.recipe import MAX_BOXES, MAX_POINTS
+
+CORNERS = [[1, 2]] * 3
+LONG_LISTS: list[dict[str, Any]] = [
+    {"points": [{"x": 1, "y": 2, "color": "#102030"}] * 100_000},
+    {"scribbles": [{"path": CORNERS}] * 20_000},
+    {"scribbles": [{"path": [[1, 2]] * 300_000}]},
+    {"regions": [{"index": 0, "color": "#102030"}] * 20_000},
+    {"boxes": [{"x": 1, "y": 2, "width": 3, "height": 4}] * 3_000},
+    {"areas": [{"action": "gray", "path": CORNERS}] * 20_000},
+    {"divisions": [{"path": CORNERS}] * 20_000},
+    {"exemplar": {"more": [{"path": "a.jpg"}] * 20_000}},
+    {"classes": {"painted": [{"class": 1, "path": CORNERS}] * 20_000}},
+    {"classes": {"map": {str(number): 1 for number in range(50_000)}}},
+]
+
+
+@pytest.mark.parametrize("recipe", LONG_LISTS, ids=lambda recipe: next(iter(recipe)))
+def test_long_lists_are_refused_before_their_items_are_read(pad: DirectPad, recipe: dict[str, Any]) -> None:
+    pad.open()
+    began = time.perf_counter()
+    answer = pad.ask("color", recipe=recipe).body
+    assert (answer["type"], answer["code"]) == ("error", "bad_recipe")
+    assert "at most" in answer["message"]
+    assert time.perf_counter() - began < 0.3
+
+
+def test_python_has_the_same_limits() -> None:
+    assert len(Recipe(points=(PointHint(1, 2),) * MAX_POINTS).points) == MAX_POINTS
+    with pytest.raises(GuidanceError, match=r"recipe\.points has 2,049 entries; at most 2,048 are allowed"):
+        Recipe(points=(PointHint(1, 2),) * (MAX_POINTS + 1))
+    with pytest.raises(GuidanceError, match=r"recipe\.boxes has 65 entries; at most 64 are allowed"):
+        Recipe(boxes=(BoxHint(1, 2, 3, 4),) * (MAX_BOXES + 1))
+
+
+def test_a_request_is_given_up_when_its_pad_has_gone() -> None:
+    studio = tiny_studio()
+    entered, gone, runs = threading.Event(), threading.Event(), []
+
+    def wait_in_first_layer(layer: object, *_: object) -> None:
+        runs.append(layer)
+        entered.set()
+        gone.wait(30)
+
+    try:
+        for layer in studio.pool.get(None).colorizer().model.modules():
+            if not list(layer.children()):
+                layer.register_forward_hook(wait_in_first_layer)
+        pad = DirectPad(studio)
+        pad.open()
+        pad.send("color", recipe={})
+        assert entered.wait(30)
+        studio.disconnect(pad.session)
+        gone.set()
+        again = DirectPad(studio, pad.session.id)
+        again.ask("model")  # waits for the same worker
+        assert runs.count(runs[0]) == 2  # of these, one by the trial run for the message `model`
+        assert len(runs) < 2 * len(set(runs))
+    finally:
+        gone.set()
+        studio.close()

@@ -1,0 +1,141 @@
+"""Sessions and temporary files: expiry, limits, ownership."""
+
+from dataclasses import replace
+
+import pytest
+from pads import open_at_once, photo_file
+
+from colorzoo.studio.photo import Photo, safe_name
+from colorzoo.studio.protocol import Limits, StudioError
+from colorzoo.studio.sessions import SessionStore, TemporaryFiles
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def a_photo() -> Photo:
+    return open_at_once(photo_file(), "old.png", Limits(), 64)
+
+
+def test_idle_sessions_expire(clock: Clock) -> None:
+    gone: list[str] = []
+    store = SessionStore(Limits(idle_seconds=60), clock, gone.append)
+    idle, busy = store.new(), store.new()
+    clock.now = 50
+    assert store.find(busy.id) is busy
+    clock.now = 100
+    assert store.find(busy.id) is busy
+    assert store.find(idle.id) is None
+    assert gone == [idle.id]
+    with pytest.raises(StudioError, match="idle"):
+        store.touch(idle)
+
+
+def test_the_least_recently_used_session_is_replaced() -> None:
+    store = SessionStore(Limits(sessions=2))
+    first, second = store.new(), store.new()
+    store.find(first.id)
+    third = store.new()
+    assert [store.find(s.id) is s for s in (first, second, third)] == [True, False, True]
+
+
+def test_photos_are_dropped_when_memory_is_short() -> None:
+    photo = a_photo()
+    store = SessionStore(Limits(memory_bytes=int(photo.nbytes * 2.5)))
+    sessions = [store.new() for _ in range(3)]
+    for session in sessions:
+        session.set_photo(photo)
+        store.find(session.id)
+    store.remove_expired()
+    assert [session.photo is None for session in sessions] == [True, False, False]
+    assert store.nbytes <= photo.nbytes * 2.5
+
+
+def test_session_ids_are_unique_and_secret() -> None:
+    store = SessionStore(Limits(sessions=300))
+    assert len({store.new().id for _ in range(200)}) == 200
+    assert all(store.find(guess) is None for guess in (None, "", "0", "../x", "a" * 10_000))
+
+
+def test_a_file_is_taken_once_by_its_owner(clock: Clock) -> None:
+    files = TemporaryFiles(10, 1000, clock=clock)
+    key = files.add(b"abc", "a.png", "me")
+    with pytest.raises(StudioError):
+        files.pop(key, "you")
+    assert files.pop(key, "me").data == b"abc"
+    with pytest.raises(StudioError):
+        files.pop(key, "me")
+    assert files.nbytes == 0
+
+
+def test_files_expire_and_are_bounded(clock: Clock) -> None:
+    files = TemporaryFiles(10, 1000, clock=clock)
+    old = files.add(b"x" * 600, "old", "a")
+    files.add(b"x" * 600, "new", "b")
+    with pytest.raises(StudioError):
+        files.pop(old, "a")
+    for number in range(9):
+        files.add(b"y", f"{number}", "c")
+    assert files.nbytes == 600 + 4
+    start = files.add(b"z", "start", None)
+    clock.now = 11
+    assert files.pop(start, "anybody").data == b"z"
+    assert files.nbytes == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        ("old.jpg", "old.jpg"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\photos\\old.jpg", "old.jpg"),
+        ("a\r\nSet-Cookie: b.png", "a__Set-Cookie_ b.png"),
+        ("..", "picture"),
+        ("", "picture"),
+        ("年賀状 1908.jpg", "年賀状 1908.jpg"),
+    ],
+)
+def test_safe_names(given: str, plain: str) -> None:
+    assert safe_name(given) == plain
+    assert len(safe_name(given * 300)) <= 120
+
+
+def test_a_photo_keeps_no_full_size_pixels() -> None:
+    photo = open_at_once(photo_file(900, 1500), "big.png", replace(Limits(), view_side=300), 64)
+    assert (photo.size, photo.view) == ((900, 1500), (180, 300))
+    assert {size: tuple(m.shape[2:]) for size, m in photo.network_lumas.items()} == {64: (107, 64)}
+    assert photo.nbytes < 900 * 1500 * 4
+
+
+def test_connected_sessions_never_expire(clock: Clock) -> None:
+    store = SessionStore(Limits(idle_seconds=60, sessions=2), clock)
+    here, away = store.new(), store.new()
+    here.connected = True
+    here.set_photo(a_photo())
+    clock.now = 100
+    store.remove_expired()
+    assert store.find(here.id) is here
+    assert here.photo is None  # the pad sends it again when it goes on
+    assert store.find(away.id) is None
+
+
+def test_connected_sessions_are_never_replaced() -> None:
+    store = SessionStore(Limits(sessions=2))
+    first, second = store.new(), store.new()
+    first.connected = True
+    third = store.new()  # in place of the one without a pad
+    third.connected = True
+    assert [store.find(s.id) is s for s in (first, second, third)] == [True, False, True]
+    with pytest.raises(StudioError, match="2 pads are open here"):
+        store.new()
+    assert store.find(first.id) is first

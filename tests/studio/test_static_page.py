@@ -1,0 +1,77 @@
+"""Compressed ONNX graphs of the static page."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from colorzoo.studio.static_page import compress_weights
+
+SIDE = 256
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> Path:
+    """A matrix, a convolution and a tensor that half precision cannot hold, in a row."""
+    draw = np.random.default_rng(0)
+    weights = {
+        "matrix": draw.normal(size=(SIDE, SIDE)) * np.geomspace(0.01, 10, SIDE),
+        "kernel": draw.normal(size=(8, 1, 3, 3)),
+        "wide": np.geomspace(1e-9, 1e5, 2 * SIDE).reshape(2, SIDE),
+    }
+    tensors = [numpy_helper.from_array(each.astype(np.float32), name) for name, each in weights.items()]
+    nodes = [
+        helper.make_node("Gemm", ["x", "matrix"], ["answer"]),
+        helper.make_node("Add", ["x", "wide"], ["shifted"]),
+        helper.make_node("Conv", ["picture", "kernel"], ["filtered"]),
+    ]
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in {
+            "x": (2, SIDE),
+            "picture": (1, 1, 8, 8),
+            "answer": (2, SIDE),
+            "shifted": (2, SIDE),
+            "filtered": (1, 8, 6, 6),
+        }.items()
+    ]
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", values[:2], values[2:], tensors),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=9,
+    )
+    path = tmp_path / "graph.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def test_a_compressed_graph_gives_the_same_results(graph: Path) -> None:
+    small, outputs = compress_weights(graph)
+    assert outputs == ("answer", "shifted", "filtered")
+    assert len(small) < 0.35 * graph.stat().st_size
+    draw = np.random.default_rng(1)
+    given = {
+        "x": draw.normal(size=(2, SIDE)).astype(np.float32),
+        "picture": draw.normal(size=(1, 1, 8, 8)).astype(np.float32),
+    }
+    expected, found = (
+        onnxruntime.InferenceSession(source).run(None, given) for source in (str(graph), small)
+    )
+    by_output = np.geomspace(0.01, 10, SIDE) * np.sqrt(SIDE)  # each has its own scale
+    assert (np.abs(found[0] - expected[0]) / by_output).max() < 0.05
+    np.testing.assert_array_equal(found[1], expected[1])
+    np.testing.assert_allclose(found[2], expected[2], atol=5e-3)
+
+
+def test_tensors_of_a_wide_range_stay_in_float32(graph: Path) -> None:
+    model = onnx.load_from_string(compress_weights(graph)[0])
+    kinds = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
+    assert kinds == {
+        "matrix.levels": TensorProto.INT8,
+        "matrix.scale": TensorProto.FLOAT,
+        "kernel.half": TensorProto.FLOAT16,
+        "wide": TensorProto.FLOAT,
+    }

@@ -1,0 +1,134 @@
+"""Worker queues and the choice of the number of threads."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from colorzoo.studio.protocol import StudioError
+from colorzoo.studio.workers import Job, ThreadCountChooser, Worker
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    made = Worker("test", max_queued=3)
+    yield made
+    made.close()
+
+
+class Recorder:
+    """Holds the worker at its first job until told to go on."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker, self.done, self.dropped = worker, [], []
+        self.go, self.held, self.finished = threading.Event(), threading.Event(), threading.Event()
+        worker.submit("hold", Job("hold", self._hold))
+        assert self.held.wait(10)
+
+    def _hold(self) -> None:
+        self.held.set()
+        self.go.wait(10)
+
+    def submit(self, session: str, name: str, kind: str = "color", rank: int = 1, keep: bool = False) -> None:
+        drop = None if keep else lambda: self.dropped.append(name)
+        self.worker.submit(session, Job(kind, lambda: self.done.append(name), drop, rank))
+
+    def finish(self) -> list[str]:
+        self.go.set()
+        for session in ("a", "b", "c"):
+            try:
+                self.worker.submit(session, Job("last", lambda: None, rank=9))
+            except StudioError:
+                continue
+        self.worker.submit("z", Job("end", self.finished.set))
+        assert self.finished.wait(10)
+        return self.done
+
+
+def test_only_the_newest_job_of_a_kind_runs(worker: Worker) -> None:
+    record = Recorder(worker)
+    for number in range(40):
+        record.submit("a", f"{number}")
+    assert record.finish() == ["39"]
+    assert record.dropped == [f"{number}" for number in range(39)]
+
+
+def test_sessions_take_turns(worker: Worker) -> None:
+    record = Recorder(worker)
+    for number in range(3):
+        record.submit("a", f"a{number}", kind=f"kind{number}")
+    record.submit("b", "b0")
+    record.submit("c", "c0")
+    assert record.finish() == ["a0", "b0", "c0", "a1", "a2"]
+
+
+def test_lower_ranks_run_first(worker: Worker) -> None:
+    record = Recorder(worker)
+    record.submit("a", "palette", kind="suggest")
+    record.submit("a", "color", rank=0)
+    assert record.finish() == ["color", "palette"]
+
+
+def test_jobs_that_must_not_be_dropped_are_limited(worker: Worker) -> None:
+    record = Recorder(worker)
+    for number in range(3):
+        record.submit("a", f"{number}", kind="export", keep=True)
+    with pytest.raises(StudioError, match="too many requests"):
+        record.submit("a", "3", kind="export", keep=True)
+    assert record.finish() == ["0", "1", "2"]
+
+
+def test_a_job_that_fails_does_not_end_the_thread(worker: Worker) -> None:
+    worker.submit("a", Job("bad", lambda: 1 / 0))
+    after = threading.Event()
+    worker.submit("a", Job("good", after.set))
+    assert after.wait(10)
+
+
+def test_cancelled_jobs_are_dropped(worker: Worker) -> None:
+    record = Recorder(worker)
+    record.submit("a", "gone")
+    record.submit("b", "stays")
+    worker.cancel("a")
+    assert record.finish() == ["stays"]
+    assert record.dropped == ["gone"]
+
+
+def test_a_retired_worker_finishes_its_jobs_and_refuses_new_ones(worker: Worker) -> None:
+    record = Recorder(worker)
+    after = threading.Event()
+    worker.submit("a", Job("last", after.set))
+    worker.retire()
+    with pytest.raises(StudioError):
+        record.submit("b", "late")
+    record.go.set()
+    assert after.wait(10)
+
+
+IDLE = {1: (90.0, 88.0), 4: (30.0, 29.0)}
+BUSY = {1: (400.0, 88.0), 4: (5000.0, 600.0)}
+NEIGHBOR = {1: (90.0, 88.0), 4: (180.0, 90.0)}  # one core is free, another is not
+
+
+def play(chooser: ThreadCountChooser, cost: dict[int, tuple[float, float]], rounds: int) -> list[int]:
+    chosen = []
+    for _ in range(rounds):
+        chosen.append(chooser.choose())
+        chooser.record(chosen[-1], *cost[chosen[-1]])
+    return chosen
+
+
+def test_all_threads_on_an_idle_machine_and_one_on_a_busy_one() -> None:
+    chooser = ThreadCountChooser(4)
+    assert play(chooser, BUSY, 20) == [1] * 20
+    assert play(chooser, IDLE, 20) == [1] + [4] * 19
+    assert play(chooser, BUSY, 20) == [4] + [1] * 19
+    assert play(chooser, IDLE, 40)[-10:] == [4] * 10
+
+
+def test_slow_choices_are_retried_less_and_less_often() -> None:
+    assert play(ThreadCountChooser(4), NEIGHBOR, 400).count(4) <= 6
+
+
+def test_one_core_has_no_choice() -> None:
+    assert set(play(ThreadCountChooser(1), {1: (5.0, 5.0)}, 30)) == {1}

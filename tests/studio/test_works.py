@@ -1,0 +1,66 @@
+"""Work is saved by the hash of its photo, in one place per user, whatever the address of the pad."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pads import DirectPad, photo_file, tiny_studio
+
+from colorzoo.studio import works
+from colorzoo.studio.works import Works, works_folder
+
+WORK = {"recipe": {"points": [{"x": 1, "y": 2, "color": "#c04020"}]}, "time": 5}
+
+
+def test_another_server_finds_the_work_on_a_photo(tmp_path: Path) -> None:
+    first, second = (tiny_studio(works=Works(tmp_path / "works")) for _ in range(2))
+    try:
+        pad = DirectPad(first)
+        sha256 = pad.open()["image"]["sha256"]
+        assert pad.ask("save", key=sha256, work=WORK).body["saved"] is True
+        other = DirectPad(second)
+        assert other.open()["works"] == {sha256: WORK}
+        assert other.open(photo_file(50, 40))["works"] == {}
+        other.open()
+        other.ask("save", key=sha256, work=None)
+        assert pad.open()["works"] == {}
+    finally:
+        first.close()
+        second.close()
+
+
+def test_work_is_saved_for_the_opened_photo_only(tmp_path: Path) -> None:
+    studio = tiny_studio(works=Works(tmp_path))
+    try:
+        pad = DirectPad(studio)
+        sha256 = pad.open()["image"]["sha256"]
+        for key in ("0" * 64, "../../etc/passwd", f"{sha256}/../x", f"{sha256}#/../x"):
+            assert pad.ask("save", key=key, work=WORK).type == "error"
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        studio.close()
+
+
+def test_a_pad_without_a_folder_saves_by_itself(pad: DirectPad) -> None:
+    assert pad.hello["saves"] is False
+    sha256 = pad.open()["image"]["sha256"]
+    assert pad.ask("save", key=sha256, work=WORK).body["code"] == "bad_message"
+
+
+def test_the_oldest_work_is_dropped_and_a_broken_file_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(works, "_MOST_WORKS", 3)
+    store = Works(tmp_path)
+    for number in range(5):
+        assert store.save(f"{number:064x}", {"n": number})
+    assert len(list(tmp_path.glob("*.json"))) == 3
+    (tmp_path / f"{9:064x}.json").write_text("{")
+    assert store.find(f"{9:064x}") == {}
+    assert store.find(f"{4:064x}") == {f"{4:064x}": {"n": 4}}
+
+
+def test_the_folder_is_one_per_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path))
+    assert works_folder() == tmp_path / "works"

@@ -1,0 +1,231 @@
+"""A run that a signal ends, and that is resumed, equals the uninterrupted run to the last bit."""
+
+import os
+import signal
+import socket
+from itertools import product
+from multiprocessing import active_children, get_context
+from pathlib import Path
+
+import pytest
+import torch
+from harness import fit, trace
+from lightning.pytorch import Callback
+from lightning.pytorch.strategies import DDPStrategy
+
+SLURM = {"NTASKS": "1", "JOB_ID": "4711", "JOB_NAME": "x", "PROCID": "0", "LOCALID": "0", "NODEID": "0"}
+INT, TERM, USR1 = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1
+
+
+class SignalIn(Callback):
+    """Sends a signal to its own process in the middle of the step of a batch, counted from 0."""
+
+    def __init__(self, batch: int, number: int, hook: str = "on_before_backward") -> None:
+        self.batch, self.number = batch, number
+        setattr(self, hook, self._send)
+
+    def _send(self, trainer, *_):
+        if trainer.fit_loop.epoch_loop.total_batch_idx == self.batch and self.number:
+            os.kill(os.getpid(), self.number)
+            self.number = 0
+
+
+def ended_state(checkpoint: Path) -> dict:
+    """Return a checkpoint without paths, and without counts of which Lightning uses only the differences."""
+    content = torch.load(checkpoint, weights_only=True)
+    content.pop("callbacks")
+    loops = content["loops"]["fit_loop"]
+    loops["epoch_progress"] = loops["epoch_progress"]["current"]["processed"]
+    loops["epoch_loop.val_loop.batch_progress"].pop("total")
+    return content
+
+
+def differences(found, expected, name: str = ""):
+    """Yield the names of the values in which two nested states differ."""
+    if isinstance(expected, dict) and found.keys() == expected.keys():
+        for key in expected:
+            yield from differences(found[key], expected[key], f"{name}.{key}")
+    elif isinstance(expected, list | tuple) and len(found) == len(expected):
+        for index, pair in enumerate(zip(found, expected, strict=True)):
+            yield from differences(*pair, f"{name}.{index}")
+    elif not (torch.equal(found, expected) if isinstance(expected, torch.Tensor) else found == expected):
+        yield f"{name}: {found} instead of {expected}"
+
+
+def validations(folder: Path) -> list[str]:
+    return (folder / "validations.jsonl").read_text().splitlines()
+
+
+def interrupted(pictures, folder, code, *callbacks, **options) -> Path:
+    """Train until a signal ends the run with an exit code, and return the checkpoint."""
+    with pytest.raises(SystemExit) as ended:
+        fit(pictures, folder, more=list(callbacks), **options)
+    assert ended.value.code == code
+    return folder / "interrupted.ckpt"
+
+
+def compare(pictures, tmp_path, checkpoint, whole, **options) -> None:
+    """Resume the run and compare its steps, validations and last checkpoint with the whole run."""
+    fit(pictures, tmp_path, resume=str(checkpoint), **options)
+    assert trace(tmp_path) == trace(whole)
+    assert validations(tmp_path) == validations(whole)
+    expected, found = ended_state(whole / "last.ckpt"), ended_state(tmp_path / "last.ckpt")
+    assert list(differences(found, expected)) == []
+    assert not checkpoint.exists()
+
+
+BY_STEPS = {"max_steps": 9, "max_epochs": -1}
+WAYS = {  # length, validation and accumulation
+    "epochs": {},
+    "validation within the epoch": {"val_check_interval": 2},
+    "validation by steps": {"val_check_interval": 2, "check_val_every_n_epoch": None, **BY_STEPS},
+    "accumulation": {"accumulate_grad_batches": 2, "batch": 2, "max_epochs": 2},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(pictures, tmp_path_factory):
+    """Folders of uninterrupted runs by the way they are run."""
+    folders = {}
+
+    def run(way: str) -> Path:
+        if way not in folders:
+            folders[way] = tmp_path_factory.mktemp("whole")
+            fit(pictures, folders[way], **WAYS[way])
+        return folders[way]
+
+    return run
+
+
+CASES = [*product(["epochs", "accumulation"], (1, 2, 3))]
+CASES += [("validation within the epoch", 2), ("validation within the epoch", 4)]
+CASES += [("validation by steps", 2), ("validation by steps", 3)]
+HOOKS = ["on_train_batch_start", "on_validation_batch_end", "on_before_optimizer_step"]
+
+
+@pytest.mark.parametrize(("way", "batch"), CASES)
+def test_a_run_ended_in_any_batch_equals_the_whole_run(batch, way, pictures, tmp_path, whole):
+    number, code = [(INT, 130), (TERM, 143)][batch % 2]
+    saved = interrupted(pictures, tmp_path, code, SignalIn(batch, number), **WAYS[way])
+    compare(pictures, tmp_path, saved, whole(way), **WAYS[way])
+
+
+def test_accumulated_gradients_are_not_lost(pictures, tmp_path, whole):
+    """The run goes on to the end of the group of batches in which the signal came."""
+    options = WAYS["accumulation"]
+    interrupted(pictures, tmp_path, 130, SignalIn(2, INT), **options)
+    assert len(trace(tmp_path)) == 4
+
+
+@pytest.mark.parametrize(
+    "hook", ["on_train_batch_start", "on_validation_batch_end", "on_before_optimizer_step"]
+)
+def test_a_signal_at_any_place_waits_for_the_end_of_the_step(hook, pictures, tmp_path, whole):
+    saved = interrupted(pictures, tmp_path, 143, SignalIn(2, TERM, hook))
+    compare(pictures, tmp_path, saved, whole("epochs"))
+
+
+def test_a_preempted_job_is_queued_again(pictures, tmp_path, whole, monkeypatch, capfd):
+    stub = tmp_path / "scontrol"
+    stub.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    stub.chmod(0o755)
+    before = signal.getsignal(USR1)
+    with monkeypatch.context() as slurm:
+        for name, value in SLURM.items():
+            slurm.setenv(f"SLURM_{name}", value)
+        slurm.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        saved = interrupted(pictures, tmp_path, 143, SignalIn(4, USR1))
+    assert signal.getsignal(USR1) == before
+    assert (tmp_path / "asked").read_text() == "requeue 4711\n"
+    assert "job 4711 is queued again" in capfd.readouterr().err
+    assert not list(tmp_path.glob("hpc_ckpt*"))
+    compare(pictures, tmp_path, saved, whole("epochs"))
+
+
+def test_a_second_ctrl_c_ends_the_run_at_once(pictures, tmp_path, capfd):
+    twice = [SignalIn(2, INT), SignalIn(2, INT, "on_after_backward")]
+    with pytest.raises(SystemExit):
+        fit(pictures, tmp_path, more=twice)
+    assert len(trace(tmp_path)) == 2
+    assert "press Ctrl+C again" in capfd.readouterr().err
+    assert not (tmp_path / "interrupted.ckpt").exists()
+
+
+class SignalToAllIn(SignalIn):
+    """Sends the signal to the workers of the loader too, as a terminal and SLURM do."""
+
+    def _send(self, trainer, *_):
+        if trainer.fit_loop.epoch_loop.total_batch_idx == self.batch and self.number:
+            for worker in active_children():
+                os.kill(worker.pid, self.number)
+        super()._send(trainer)
+
+
+@pytest.mark.parametrize(("number", "code"), [(INT, 130), (TERM, 143)])
+def test_workers_outlive_the_signal(number, code, pictures, tmp_path, whole):
+    interrupted(pictures, tmp_path, code, SignalToAllIn(1, number, "on_train_batch_start"), workers=2)
+    assert trace(tmp_path) == trace(whole("epochs"))[:2]
+
+
+class FailIn(Callback):
+    """Fails in a batch, after its forward pass has changed the statistics of normalization layers."""
+
+    def on_before_backward(self, trainer, pl_module, loss):
+        if trainer.fit_loop.epoch_loop.total_batch_idx == 4:
+            raise MemoryError("the test fails here")
+
+
+def test_an_error_in_a_step_saves_the_state_before_it(pictures, tmp_path, whole):
+    with pytest.raises(MemoryError):
+        fit(pictures, tmp_path, more=[FailIn()])
+    compare(pictures, tmp_path, tmp_path / "interrupted.ckpt", whole("epochs"))
+
+
+def train_in_two(rank: int, port: int, root: Path, folder: Path, number: int, resume: str | None) -> None:
+    """Train as one of two processes; the second sends itself a signal."""
+    names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "GROUP_RANK": 0}
+    names |= {"TORCHELASTIC_RUN_ID": "test", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ |= {name: str(value) for name, value in names.items()}
+    fit(
+        root,
+        folder / str(rank),
+        more=[SignalIn(2, number if rank == 1 else 0)],
+        resume=resume,
+        saved=folder / "0",
+        devices=2,
+        strategy=DDPStrategy(process_group_backend="gloo"),
+        use_distributed_sampler=False,
+        accumulate_grad_batches=2,
+    )
+
+
+def in_two_processes(*arguments) -> list[int | None]:
+    """Train in two processes that are forks of this one, and return their exit codes."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    context = get_context("fork")
+    processes = [context.Process(target=train_in_two, args=(rank, port, *arguments)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    hung = [process for process in processes if process.is_alive()]
+    for process in hung:
+        process.kill()
+    assert not hung, "the processes wait for each other"
+    return [process.exitcode for process in processes]
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize(("number", "code"), [(TERM, 143), (INT, 130)])
+def test_a_signal_to_one_process_ends_both_together(number, code, pictures, tmp_path):
+    whole, ended = tmp_path / "whole", tmp_path / "ended"
+    assert in_two_processes(pictures, whole, 0, None) == [0, 0]
+    assert in_two_processes(pictures, ended, number, None) == [code, code]
+    assert in_two_processes(pictures, ended, 0, str(ended / "0" / "interrupted.ckpt")) == [0, 0]
+    for rank in "01":
+        assert trace(ended / rank) == trace(whole / rank)
+    states = [ended_state(folder / "0" / "last.ckpt") for folder in (whole, ended)]
+    torch.testing.assert_close(states[1]["state_dict"], states[0]["state_dict"], rtol=0, atol=0)
+    torch.testing.assert_close(states[1]["optimizer_states"], states[0]["optimizer_states"], rtol=0, atol=0)

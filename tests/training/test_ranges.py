@@ -1,0 +1,111 @@
+"""Every value that a command line cannot use ends in one clear line."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from colorzoo.cli.main import main
+from colorzoo.data import FolderDataModule
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.registry import list_models, load_task_class, model_card
+from colorzoo.settings import check_arguments, check_ranges, nest_arguments, setting_groups, settings_of
+from colorzoo.testing.models import smoke_model
+from colorzoo.training.configs import config_folders
+from colorzoo.zoo.chen2023.network import load_segmenter
+from colorzoo.zoo.zhang2017.extensions import LocalExtensions
+from colorzoo.zoo.zhang2017.task import LocalUsers
+
+CPU = not torch.cuda.is_available()
+GPU = "this machine has no GPU that torch can use"
+CASES = [
+    ("--data.batch_size=0", "batch_size must be at least 1, not 0"),
+    ("--data.batch_size=-3", "batch_size must be at least 1, not -3"),
+    ("--data.num_workers=-1", "num_workers must be at least 0, not -1"),
+    ("--data.min_scale=3", "min_scale must be above 0 and at most 1, not 3"),
+    ("--data.resize=8", "resize (8) must not be below crop (32)"),
+    ("--model.optimizer.lr=-1", "Invalid learning rate: -1.0"),
+    ("--model.optimizer.lr=fast", "--model.optimizer.lr: must be a number, not 'fast'"),
+    ("--model.users.hints=7", "hints must be at least 0 and at most 1, not 7"),
+    ("--model.users.stop_probability=0", "stop_probability must be above 0 and at most 1, not 0"),
+    ("--model.extensions.class_stride=0", "class_stride must be at least 1, not 0"),
+    ("--trainer.precision=bf16mixed", "(did you mean bf16-mixed or"),
+    pytest.param("--trainer.accelerator=gpu", GPU, marks=pytest.mark.skipif(not CPU, reason="there is one")),
+    pytest.param("--config=cluster/ddp.yaml", GPU, marks=pytest.mark.skipif(not CPU, reason="there is one")),
+    pytest.param("--config=cluster/fsdp.yaml", GPU, marks=pytest.mark.skipif(not CPU, reason="there is one")),
+]
+
+
+def error_line(words: list[str], capsys) -> str:
+    assert main(words) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "colorzoo: error" in line]
+    return line
+
+
+@pytest.mark.parametrize(("word", "message"), CASES)
+def test_a_wrong_value_is_one_line(word, message, pictures, tmp_path, capsys):
+    words = ["fit", "--config=zhang2017/local_small.yaml", f"--data.root={pictures}", "--data.crop=32"]
+    words += [
+        "--data.resize=40",
+        "--model.architecture.width=0.125",
+        f"--trainer.default_root_dir={tmp_path}",
+    ]
+    assert message in error_line([*words, word], capsys)
+
+
+def test_a_broken_configuration_is_named_with_its_line(tmp_path, capsys):
+    broken = tmp_path / "mine.yaml"
+    broken.write_text("model:\n  class_path: [Zhang\n trainer: 3\n")
+    assert f"config {broken}, line 3: " in error_line(["fit", f"--config={broken}"], capsys)
+
+
+def test_a_folder_is_no_checkpoint_to_measure(tmp_path, capsys):
+    words = ["test", f"--ckpt_path={tmp_path}", "--data.root=x"]
+    assert f"{str(tmp_path)!r} is a folder" in error_line(words, capsys)
+    torch.save({"weight": torch.ones(3)}, tmp_path / "last.ckpt")
+    assert f"name one, such as {tmp_path / 'last.ckpt'}" in error_line(words, capsys)
+
+
+def test_python_checks_the_same_ranges():
+    with pytest.raises(ColorzooError, match="hints must be"):
+        settings_of(LocalUsers, {"hints": 7})
+    with pytest.raises(ColorzooError, match="many must be"):
+        settings_of(LocalExtensions, LocalExtensions(many=-0.1))
+    with pytest.raises(ColorzooError, match="val_share must be"):
+        FolderDataModule("x", val_share=1.5)
+    check_ranges({"x": int | None}, {"x": -1})
+
+
+@pytest.mark.parametrize("name", [n for n in list_models() if model_card(n).trainable])
+def test_settings_in_use_are_in_their_ranges(name):
+    model = smoke_model(model_card(name))
+    check_arguments(type(model), model.hparams)
+
+
+def test_configurations_are_in_their_ranges():
+    classes = {each.__name__: each for each in (load_task_class(model_card(n)) for n in list_models())}
+    for path in sorted(config_folders()[0].glob("*/*.yaml")):
+        model = (yaml.safe_load(Path(path).read_text()) or {}).get("model") or {}
+        kind = classes.get(str(model.get("class_path")).rpartition(".")[2])
+        if kind is not None:
+            given = nest_arguments(kind, model["init_args"])
+            check_arguments(kind, given)
+            for name, group in setting_groups(kind).items():
+                settings_of(group, {k: v for k, v in given.get(name, {}).items() if v is not None})
+
+
+def test_a_missing_file_of_clusters_names_the_command_that_makes_it():
+    segmenter = smoke_model(model_card("chen2023_small")).model.segmenter
+    with pytest.raises(WeightsError, match="find_clusters PHOTOS -o nowhere"):
+        load_segmenter(segmenter, "nowhere.safetensors")
+
+
+def test_random_frozen_parts_are_allowed_if_asked_for():
+    card = model_card("kim2021")
+    model = smoke_model(card)
+    model.model.backbone.model.trained = False
+    with pytest.raises(WeightsError, match="--allow_untrained true"):
+        model.setup("fit")
+    model.allow_untrained = True
+    model.setup("fit")

@@ -1,0 +1,104 @@
+"""Sharded checkpoints: written by two processes, resumed with one, and read as weights."""
+
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from harness import small_data, small_model, small_trainer
+from lightning.pytorch.callbacks import EMAWeightAveraging
+from sharded_ranks import strategy_of_overlay, train
+from torch import distributed
+
+from colorzoo.cli.lightning import run
+from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.registry import model_card
+from colorzoo.training.command import join_shards, start_from
+from colorzoo.training.resuming import is_intact, newest_intact
+from colorzoo.weights import read_weights
+from colorzoo.weights.convert import pack_checkpoint
+
+SCRIPT = Path(__file__).with_name("sharded_ranks.py")
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(autouse=True)
+def _no_process_group():
+    yield
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def sharded(pictures, tmp_path_factory):
+    """Return the checkpoint of two processes after two steps."""
+    folder = tmp_path_factory.mktemp("sharded")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*command, str(SCRIPT), str(pictures), str(folder)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [path.name for path in folder.glob("*.ckpt")] == ["last.ckpt"]  # the earlier one is deleted
+    return folder / "last.ckpt"
+
+
+def test_a_sharded_checkpoint_is_resumed_with_one_process_and_read_as_weights(sharded, pictures, tmp_path):
+    assert len(list(sharded.glob("*.distcp"))) == 2
+    assert newest_intact(sharded.parent) == (sharded, [])
+    weights = read_weights(sharded).state_dict
+
+    resumed = train(pictures, tmp_path, steps=2, devices=1, resume=str(sharded))  # at its end already
+    own = {name: getattr(w, "to_local", lambda w=w: w)() for name, w in resumed.model.state_dict().items()}
+    torch.testing.assert_close(own, weights, rtol=0, atol=0)
+    distributed.destroy_process_group()
+    longer = train(pictures, tmp_path, steps=3, devices=1, resume=str(sharded))
+    assert longer.global_step == 3
+    assert {float(state["step"]) for state in longer.optimizers[0].state.values()} == {3.0}
+    assert is_intact(tmp_path / "last.ckpt")
+    distributed.destroy_process_group()
+
+    model = small_model(hint_attention=False)
+    start_from(model, str(sharded))
+    torch.testing.assert_close(model.state_dict(), weights, rtol=0, atol=0)
+    packed = tmp_path / "packed.safetensors"
+    pack_checkpoint(sharded, model_card("zhang2017_local_small"), packed)
+    assert read_weights(packed).provenance["steps"] == 2
+    (_, option) = join_shards(["validate", f"--ckpt_path={sharded}"], tmp_path)  # as the command does
+    model, joined = small_model(hint_attention=False), option.partition("=")[2]
+    small_trainer(tmp_path).validate(model, small_data(pictures), ckpt_path=joined, verbose=False)
+    torch.testing.assert_close(model.state_dict(), weights, rtol=0, atol=0)
+
+
+def test_an_incomplete_or_foreign_sharded_checkpoint_is_not_taken(sharded, tmp_path):
+    copy = shutil.copytree(sharded, tmp_path / "last.ckpt")
+    shard = next(copy.glob("__1_*.distcp"))
+    shard.write_bytes(shard.read_bytes()[:-100])
+    assert newest_intact(tmp_path) == (None, [copy])
+    (copy / ".metadata").write_bytes(pickle.dumps(os.getcwd))
+    with pytest.raises(WeightsError, match="getcwd does not belong"):
+        read_weights(copy)
+    (copy / ".metadata").unlink()
+    with pytest.raises(WeightsError, match="incomplete or damaged sharded"):
+        read_weights(copy)
+    with pytest.raises(WeightsError, match=r"cluster/fsdp\.yaml"):
+        run(["fit", "--config", "zhang2017/local_small.yaml", f"--ckpt_path={sharded}", "--data.root=x"])
+
+
+@pytest.mark.parametrize(("callbacks", "options", "message"), [
+    ([EMAWeightAveraging(decay=0.9)], {"hint_attention": False}, "not averaged"),
+    ([], {}, "scalar weights"),
+])  # fmt: skip
+def test_what_cannot_be_sharded_is_refused(callbacks, options, message, pictures, tmp_path):
+
+    trainer = small_trainer(tmp_path, *callbacks, devices=1, strategy=strategy_of_overlay())
+    with pytest.raises(ColorzooError, match=message):
+        trainer.fit(small_model(**options), small_data(pictures))

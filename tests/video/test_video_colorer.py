@@ -1,0 +1,98 @@
+"""Colors of single frames."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from colorzoo.color import rgb_to_lab
+from colorzoo.guidance import Exemplar
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.pictures.picture import Picture
+from colorzoo.video.colorer import FrameColorer
+from colorzoo.video.frames import Frame, VideoError
+from tiny_model import gray_picture, tiny_model, tiny_painter
+
+LUMA = rgb_to_lab(torch.from_numpy(gray_picture(32, 48) / 255).float().expand(1, 3, 32, 48))[:, :1]
+
+
+def frame(number: int, state: Any = "whole") -> Frame:
+    return Frame(number, str(number), None, state)
+
+
+def colored(seed: int, width: int = 48) -> Picture:
+    rgb = np.random.default_rng(seed).uniform(0, 1, (32, width, 3)).astype(np.float32)
+    return Picture(rgb)
+
+
+class FramesModel:
+    """Stands in for a model that colors frames: says what it was given as ab."""
+
+    def color_frames(self, frames: Any, exemplar: Exemplar, previous: Any = None) -> Any:
+        before = 0.0 if previous is None else float(previous[:, 1:].mean())
+        shade = float(exemplar.rgb.mean())
+        return torch.stack([torch.full((32, 48), before + 1), torch.full((32, 48), shade)])[None]
+
+
+def frames_colorer(keys: dict[int, Picture], reference: Exemplar | None = None) -> FrameColorer:
+    colorizer: Any = Colorizer(tiny_model(), device="cpu")
+    colorizer.exemplar = lambda references: Exemplar(
+        torch.from_numpy(references[0].source.rgb).permute(2, 0, 1)[None]
+    )
+    colorer = FrameColorer(colorizer, keys, reference)
+    colorizer.model = FramesModel()
+    return colorer
+
+
+def test_broken_frames_take_the_previous_colors() -> None:
+    colorer = FrameColorer(Colorizer(tiny_model(), device="cpu"))
+    colorer.start_shot()
+    assert colorer.color(frame(0, "damaged"), LUMA).abs().max() == 0
+    first = colorer.color(frame(1), LUMA)
+    assert first.abs().max() > 1
+    assert torch.equal(colorer.color(frame(2, "missing"), LUMA * 0.5), first)
+    colorer.start_shot()
+    assert colorer.color(frame(3, "missing"), LUMA).abs().max() == 0
+
+
+def test_strength_scales_chroma() -> None:
+    colorizer = Colorizer(tiny_model(), device="cpu")
+    whole, half = (FrameColorer(colorizer, strength=s).color(frame(0), LUMA) for s in (1.0, 0.5))
+    assert torch.allclose(half, whole / 2)
+
+
+def test_a_key_frame_keeps_its_colors_and_is_the_next_reference() -> None:
+    first, second = colored(1), colored(2)
+    colorer = frames_colorer({2: first, 4: second})
+    shades = [float(colorer.color(frame(n), LUMA)[0, 1].mean()) for n in (0, 1, 3, 5, 9)]
+    means = [float(first.rgb.mean())] * 3 + [float(second.rgb.mean())] * 2
+    assert shades == pytest.approx(means, abs=1e-5)
+    own = rgb_to_lab(torch.from_numpy(first.rgb).permute(2, 0, 1)[None])[:, 1:]
+    assert torch.allclose(colorer.color(frame(2), LUMA), own, atol=1e-3)
+    assert colorer.is_key(frame(2), LUMA)
+    assert not colorer.is_key(frame(3), LUMA)
+
+
+def test_the_previous_frame_is_used_within_a_shot() -> None:
+    colorer = frames_colorer({}, Exemplar(torch.zeros(1, 3, 32, 48)))
+    assert [float(colorer.color(frame(n), LUMA)[0, 0].mean()) for n in range(3)] == pytest.approx(
+        [1, 1.5, 1.75]
+    )
+    colorer.start_shot()
+    assert float(colorer.color(frame(3), LUMA)[0, 0].mean()) == 1
+
+
+def test_a_key_frame_of_another_shape_is_only_a_reference() -> None:
+    colorer = frames_colorer({0: colored(1, width=32)})
+    assert not colorer.is_key(frame(0), LUMA)
+    assert "another shape" in next(iter(colorer.notes))
+
+
+def test_frames_are_seen_at_the_size_of_the_model() -> None:
+    assert FrameColorer(Colorizer("colorzoo2026", device="cpu")).size == 160
+
+
+def test_models_of_sketches_are_refused() -> None:
+    with pytest.raises(VideoError, match="paints sketches"):
+        FrameColorer(Colorizer(tiny_painter(), device="cpu"))

@@ -1,0 +1,87 @@
+"""Interrupted runs are resumed."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from colorzoo.video.encoding import choose_encoding
+from colorzoo.video.file import VideoFile
+from colorzoo.video.frames import VideoError
+from colorzoo.video.run import PartsFolder, color_video, parts_path
+from tiny_video import StubColorer, luma_planes, scene, write_video
+
+SCENES = [scene(n, seed) for seed in (0, 7, 9) for n in range(6)]
+_KILLED = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from tiny_video import StubColorer
+from colorzoo.video.file import VideoFile
+from colorzoo.video.run import PartsFolder
+from colorzoo.video.encoding import choose_encoding
+from colorzoo.video.run import color_video
+
+source, out = Path({source!r}), Path({out!r})
+count = 0
+def tick():
+    global count
+    count += 1
+    if count == 9:
+        print("in the second shot", flush=True)
+        time.sleep(60)
+color_video(VideoFile(source, choose_encoding(out, None, None)), StubColorer(20), PartsFolder(out, "a"), out,
+            steady=0, size=32, tick=tick)
+"""
+
+
+def color(source: Path, out: Path, colorer: StubColorer, made_of: str = "a") -> int:
+    video = VideoFile(source, choose_encoding(out, None, None))
+    return color_video(video, colorer, PartsFolder(out, made_of), out, steady=0, size=32).resumed
+
+
+def test_a_killed_run_resumes_with_its_shot(tmp_path: Path) -> None:
+    source, out, whole = (
+        write_video(tmp_path / "in.mp4", SCENES),
+        tmp_path / "out.mp4",
+        tmp_path / "whole.mp4",
+    )
+    script = _KILLED.format(tests=str(Path(__file__).parents[1]), source=str(source), out=str(out))
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline().startswith("in the second")
+        os.kill(run.pid, signal.SIGKILL)
+    assert not out.exists()
+    colorer = StubColorer(20)
+    assert color(source, out, colorer) == 6
+    assert [number for number, _, _ in colorer.seen] == list(range(6, 18))
+    color(source, whole, StubColorer(20))
+    assert out.read_bytes() == whole.read_bytes()
+    assert not parts_path(out).exists()
+
+
+def test_parts_of_other_settings_or_another_source_are_dropped(tmp_path: Path) -> None:
+    source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
+    kept = PartsFolder(out, "b")
+    kept.part(0, ".nut").write_bytes(b"of another run")
+    (kept.path / "shot-00000000.json").write_text('{"first": 0, "count": 18}')
+    assert color(source, out, StubColorer()) == 0
+    assert len(luma_planes(out)) == 18
+
+
+def test_a_truncated_note_is_ignored(tmp_path: Path) -> None:
+    kept = PartsFolder(tmp_path / "out.mp4", "a")
+    (kept.path / "shot-00000000.json").write_text('{"first": 0, "cou')
+    assert kept.finished(0) is None
+
+
+def test_a_foreign_folder_is_not_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "out.mp4.parts"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("keep")
+    with pytest.raises(VideoError, match="is in the way"):
+        PartsFolder(tmp_path / "out.mp4", "a")
+    assert (folder / "mine.txt").exists()

@@ -1,0 +1,338 @@
+"""Choice of the model: by rank, by the weights on this machine and by the guidance, once a run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorzoo import Colorizer, api, colorize, create_model
+from colorzoo.card import ModelCard, Quality, Score, Use
+from colorzoo.cli.main import main
+from colorzoo.inference.stylize import Stylizes
+from colorzoo.registry import list_models, model_card
+from colorzoo.studio.models import ModelPool
+from colorzoo.weights import choice, download, load, resolve, weights_path
+from colorzoo.weights.choice import USES, all_defaults, choose_model, rank_models
+from colorzoo.weights.file_record import record_path
+
+ROOT = Path(__file__).parents[2]
+FULL, SMALL = "zhang2017_local", "colorzoo2026"
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "old.png"
+    y, x = np.mgrid[0:40, 0:48]
+    Image.fromarray((127 + 60 * np.sin(x / 9) + 60 * np.cos(y / 7)).astype("uint8")).save(path)
+    return path
+
+
+def choose(uses: Use | tuple[Use, ...], **options: Any) -> str:
+    return choose_model(None, uses, create=create_model, **options).name
+
+
+def _put(card: ModelCard, content: bytes) -> Path:
+    path = weights_path(card, "published")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def _run(capsys, *words: str | Path) -> tuple[int, str, str]:
+    code = main([str(word) for word in words])
+    return code, *capsys.readouterr()
+
+
+def _shared(first: tuple[Score, ...], second: tuple[Score, ...]) -> tuple[Score, Score] | None:
+    """Return the first scores of one measure and protocol that both have."""
+    pairs = ((a, b) for a in first for b in second if (a.measure, a.protocol) == (b.measure, b.protocol))
+    return next(pairs, None)
+
+
+def _contradiction(higher: Quality, lower: Quality) -> str:
+    pair = _shared(higher.measured, lower.measured) or _shared(higher.stated, lower.stated)
+    if pair is None:
+        return ""
+    sign = 1 if pair[0].better == "higher" else -1
+    return "" if sign * pair[0].value >= sign * pair[1].value else f"{pair[0]} against {pair[1]}"
+
+
+@pytest.mark.parametrize("use", USES)
+def test_ranks_are_unique_and_agree_with_the_first_scores_that_two_models_share(use) -> None:
+    order = rank_models(use)
+    ranks = [ranked.quality.rank for ranked in order]
+    assert len(set(ranks)) == len(ranks), "a card made by `replace` inherits the ranks of the other one"
+    for higher, lower in combinations(order, 2):
+        assert not _contradiction(higher.quality, lower.quality), (higher.card.name, lower.card.name)
+    assert any(ranked.embedded for ranked in order), "a fresh machine needs one"
+    for ranked in order:
+        scores = (*ranked.quality.measured, *ranked.quality.stated)
+        assert all(score.source and score.protocol for score in scores)
+        assert all((ROOT / score.source).is_file() for score in ranked.quality.measured)
+
+
+def test_a_contradiction_would_be_found() -> None:
+    good, bad = (Score("PSNR", value, "higher", "p", "docs/a.md") for value in (2.0, 1.0))
+    first, second = (Quality("points", 1, "", measured=(score,)) for score in (good, bad))
+    assert _contradiction(second, first)
+    assert not _contradiction(first, second)
+
+
+def test_a_fresh_machine_uses_embedded_weights() -> None:
+    expected = {
+        "automatic": SMALL,
+        "sketch": "cho2023_small",
+        "frames": "zhang2019_small",
+        "points": SMALL,
+        "scribbles": "kim2021_small",
+        "regions": "cho2023_small",
+        "exemplar": "xu2020_small",
+        "statistics": "zhang2017_global_small",
+        "classes": "chen2023_small",
+        "boxes": "su2020_small",
+    }
+    assert {use: choice.model for use, choice in all_defaults().items()} == expected
+    assert {use: choose(use, fast=True) for use in USES} == expected
+
+
+def test_a_file_in_the_cache_changes_the_default_and_fast_ignores_it(
+    narrow_zoo, authors_file: Path, photo: Path, capsys
+) -> None:
+    card = narrow_zoo()
+    _, out, _ = _run(capsys, "models")
+    assert f"automatic   {SMALL}" in out
+    assert f"ranked higher: {FULL} (not here)" in out
+    _put(card, authors_file.read_bytes())
+    assert (choose("automatic"), choose("points")) == (FULL, FULL)
+    assert choose("points", fast=True) == SMALL
+    _, out, _ = _run(capsys, "models")
+    (line,) = (line for line in out.splitlines() if line.startswith("automatic  "))
+    assert FULL in line
+    assert "rank 50, its weights are here and have the hash of the card; no model ranks higher" in line
+    _, out, _ = _run(capsys, "models", FULL, "--json")
+    assert json.loads(out)[0]["default_for"].keys() == {"automatic", "points"}
+
+    named = {
+        words: _run(capsys, "colorize", photo, "--overwrite", "--device", "cpu", *words)[1]
+        for words in ((), ("--fast",), ("--model", SMALL))
+    }
+    result = photo.with_name("old.color.png")
+    assert named == {
+        (): f"{result} ({FULL})\n",
+        ("--fast",): f"{result} ({SMALL})\n",
+        ("--model", SMALL): f"{result}\n",
+    }
+    _, out, _ = _run(capsys, "colorize", photo, "--overwrite", "--json", "--device", "cpu")
+    assert json.loads(out)[0]["model"] == FULL
+
+
+def test_python_uses_the_default_and_recipes_keep_their_model(
+    narrow_zoo, authors_file: Path, photo: Path, capsys
+) -> None:
+    card = narrow_zoo()
+    small = np.asarray(colorize(photo))
+    _put(card, authors_file.read_bytes())
+    assert Colorizer().name == FULL
+    assert Colorizer(fast=True).name == SMALL
+    assert not np.array_equal(np.asarray(colorize(photo)), small)
+    assert np.array_equal(np.asarray(colorize(photo, fast=True)), small)
+    assert np.array_equal(np.asarray(colorize(photo, guidance={"model": SMALL})), small)
+    recipe = photo.with_name("recipe.json")
+    recipe.write_text(json.dumps({"model": SMALL}))
+    _, out, _ = _run(capsys, "colorize", photo, "--recipe", recipe, "--json", "--device", "cpu")
+    assert json.loads(out)[0]["model"] == SMALL
+
+
+def test_a_file_without_a_stated_hash_is_loaded_before_it_is_the_default(
+    narrow_zoo, authors_file: Path, photo: Path, capsys
+) -> None:
+    card = narrow_zoo(sha256=None)
+    path = _put(card, authors_file.read_bytes())
+    assert all_defaults()["automatic"].model == SMALL, "an unchecked file is not used without loading it"
+    assert f"{FULL} (here, unchecked until first use)" in _run(capsys, "models")[1]
+    _, out, err = _run(capsys, "colorize", photo, "--device", "cpu")
+    assert FULL in out
+    assert err == ""
+    assert all_defaults()["automatic"].model == FULL
+    assert "those of the first use (no hash is stated)" in _run(capsys, "models")[1]
+    path.write_bytes(path.read_bytes() + b"more")
+    assert all_defaults()["automatic"].model == SMALL
+    assert "here, but not used: changed since its first use" in _run(capsys, "models")[1]
+
+
+def test_a_truncated_file_is_never_used(narrow_zoo, authors_file: Path, photo: Path, capsys) -> None:
+    card = narrow_zoo(sha256=None)
+    content = authors_file.read_bytes()
+    path = _put(card, content[: len(content) // 2])
+    for said in ("truncated", ""):  # the second time it is known
+        code, out, err = _run(capsys, "colorize", photo, "--overwrite", "--device", "cpu")
+        assert code == 0
+        assert SMALL in out
+        lines = [line for line in err.splitlines() if "said once" not in line]
+        assert [said in line for line in lines] == ([True] if said else [])
+    assert f"{FULL} (here, but not used: {path} is truncated" in _run(capsys, "models")[1]
+    narrow_zoo()  # with a hash it is another file
+    _put(model_card(FULL), content[: len(content) // 2])
+    assert all_defaults()["automatic"].model == SMALL
+
+
+def test_a_model_that_uses_more_of_the_guidance_goes_first(narrow_zoo, authors_file: Path) -> None:
+    _put(narrow_zoo(), authors_file.read_bytes())
+    assert choose("points") == FULL
+    assert choose(("points", "boxes")) == "su2020_small"
+    assert choose(("points", "scribbles")) == "kim2021_small"
+    assert choose(("exemplar", "points")) == "xu2020_small"
+    assert choose("exemplar", able=Stylizes) == "xu2020_small"
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count the rankings by use, the inspections of files, and the readings of weight files."""
+    counts: Counter[str] = Counter()
+
+    def count(module: ModuleType, name: str, label: Callable[..., str]) -> None:
+        original = getattr(module, name)
+
+        def call(*args: Any, **options: Any) -> Any:
+            counts[label(*args)] += 1
+            return original(*args, **options)
+
+        monkeypatch.setattr(module, name, call)
+
+    count(choice, "rank_models", lambda use: f"ranking of {use}")
+    for module in (choice, resolve, download):
+        count(module, "inspect_file", lambda *_: "inspections")
+    count(load, "_read_safetensors", lambda *_: "readings")
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("words", "use"), [((), "automatic"), (("--point", "5,5=#c04020"), "points"), (("--model", SMALL), "")]
+)
+def test_one_run_makes_one_decision(
+    counted: Counter[str], photo: Path, capsys, words: tuple[str, ...], use: str
+) -> None:
+    assert _run(capsys, "colorize", photo, "--device", "cpu", *words)[0] == 0
+    assert [name for name in counted if name.startswith("ranking")] == ([f"ranking of {use}"] if use else [])
+    assert counted[f"ranking of {use}"] == bool(use), "the table is built once"
+    assert counted["inspections"] == (
+        len(choice.rank_models(use)) if use else 1
+    )  # before the call on the right
+    assert counted["readings"] == 1
+
+
+@pytest.mark.parametrize("stated", [True, False], ids=["hash", "no hash"])
+@pytest.mark.parametrize("present", [True, False], ids=["fetched", "fresh"])
+@pytest.mark.parametrize("point", [True, False], ids=["points", "automatic"])
+def test_verbs_pad_and_python_choose_the_same_model(
+    narrow_zoo, authors_file: Path, photo: Path, tmp_path: Path, monkeypatch, capsys, stated, present, point
+) -> None:
+    card = narrow_zoo(**({} if stated else {"sha256": None}))
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    (frames / "0.png").write_bytes(photo.read_bytes())
+
+    def from_colorize() -> str:
+        words = ("--point", "5,5=#c04020") if point else ()
+        _, out, _ = _run(capsys, "colorize", photo, "--overwrite", "--json", "--device", "cpu", *words)
+        return json.loads(out)[0]["model"]
+
+    def from_video() -> str:
+        _, out, _ = _run(capsys, "video", frames, tmp_path / "colored", "--dry-run", "--json")
+        return json.loads(out)["model"]
+
+    def from_pad() -> str:
+        pool = ModelPool(lambda name: Colorizer(name))
+        pool.close()
+        return pool.default
+
+    def from_python() -> str:
+        made: list[str] = []
+        original = api._colorizer
+        monkeypatch.setattr(api, "_colorizer", lambda name, *args: made.append(name) or original(name, *args))
+        colorize(photo, guidance={"points": [{"x": 5, "y": 5, "color": "#c04020"}]} if point else None)
+        monkeypatch.setattr(api, "_colorizer", original)
+        return made[0]
+
+    for ask in (from_colorize, from_pad if point else from_video, from_python):
+        path = weights_path(card, "published")
+        for file in (path, record_path(path)):  # each of them meets the same state of the machine
+            file.unlink(missing_ok=True)
+        if present:
+            _put(card, authors_file.read_bytes())
+        assert ask() == (FULL if present else SMALL), ask.__name__
+
+
+def test_models_imports_no_torch() -> None:
+    program = (
+        "import sys\nfrom colorzoo.cli.main import main\n"
+        "code = main(['models'])\nsys.exit(code or 'torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False, capture_output=True).returncode == 0
+
+
+def test_the_pad_starts_with_the_best_model_for_points(narrow_zoo, authors_file: Path) -> None:
+    _put(narrow_zoo(), authors_file.read_bytes())
+    pool = ModelPool(lambda name: Colorizer(name))
+    try:
+        assert pool.default == FULL
+    finally:
+        pool.close()
+
+
+@pytest.fixture
+def remark(narrow_zoo, photo: Path, capsys):
+    """Color once; return the output on standard error."""
+    narrow_zoo()
+
+    def call(*words: str) -> str:
+        code, _, err = _run(capsys, "colorize", photo, "--overwrite", "--device", "cpu", *words)
+        assert code == 0
+        return err
+
+    return call
+
+
+def test_the_remark_about_better_weights_is_shown_once(remark) -> None:
+    for silent in (("--json",), ("--fast",), ("--model", SMALL)):
+        assert "said once" not in remark(*silent)
+    said = remark()
+    assert said.count("\n") == 1
+    for part in (SMALL, "zhang2017_local is better", "`colorzoo weights fetch automatic`", "MB; said once"):
+        assert part in said
+    assert remark() == ""
+
+
+def test_the_remark_names_the_use(remark) -> None:
+    assert "`colorzoo weights fetch points`" in remark("--point", "5,5=#c04020")
+
+
+def test_the_remark_can_be_silenced_and_does_not_need_a_writable_cache(remark, monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("COLORZOO_QUIET", "1")
+    assert remark() == ""
+    monkeypatch.setenv("COLORZOO_QUIET", "0")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "file"))
+    assert "said once" in remark()
+    assert "said once" in remark()
+
+
+def test_there_is_no_remark_where_the_best_model_is_used(narrow_zoo, authors_file: Path, remark) -> None:
+    _put(narrow_zoo(), authors_file.read_bytes())
+    assert remark() == ""
+
+
+def test_every_model_that_ships_serves_a_use() -> None:
+    ranked = {ranked.card.name for use in USES for ranked in rank_models(use)}
+    assert set(list_models(with_weights=True)) <= ranked

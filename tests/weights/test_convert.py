@@ -1,0 +1,256 @@
+"""Conversion of the authors' files and of checkpoints to safetensors with their settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from caffe_files import field, global_hints_layers, layer, local_hints_layers, net, old_layer, varint
+
+import colorzoo
+from colorzoo.cli.main import main
+from colorzoo.errors import WeightsError
+from colorzoo.factory import build_model
+from colorzoo.guidance import Guidance
+from colorzoo.registry import load_task_class, model_card
+from colorzoo.testing import sample_guidance, sample_input
+from colorzoo.weights import read_hparams, read_metadata
+from colorzoo.weights.caffe import is_caffe, read_caffe
+from colorzoo.weights.files import sha256_of
+from colorzoo.zoo.zhang2017.published import convert_local
+from narrow_weights import narrow_weights
+from tiny_model import HPARAMS, NAME, tiny_model
+
+MODEL = "zhang2017_local"
+SETTINGS = ("--set", "width=0.125")
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.fixture(scope="module")
+def authors() -> dict[str, np.ndarray]:
+    return narrow_weights(MODEL, "siggraph17_local_64")
+
+
+def as_tensors(arrays: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    return {key: torch.from_numpy(value) for key, value in arrays.items()}
+
+
+def reference(authors: dict[str, np.ndarray], name: str = MODEL, **hparams: Any) -> torch.nn.Module:
+    model = build_model(load_task_class(model_card(name)), {"width": 0.125, **hparams})
+    model.load_published_state_dict(as_tensors(authors))
+    return model.eval()
+
+
+@torch.inference_mode()
+def answer(model: torch.nn.Module) -> torch.Tensor:
+    size = (40, 48)
+    guidance: Guidance = sample_guidance(["points", "statistics"], size, batch=2)
+    ab: torch.Tensor = model(sample_input("gray", size, batch=2), guidance).ab
+    return ab
+
+
+def convert(source: Path, out: Path, *more: str, name: str = MODEL) -> int:
+    return main(["weights", "convert", name, str(source), str(out), *SETTINGS, *more])
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_pytorch_file_is_converted_with_its_metadata(
+    authors, tmp_path: Path, capsys, wrapped: bool
+) -> None:
+    source, out = tmp_path / "authors.pth", tmp_path / "ours.safetensors"
+    state = as_tensors(authors)
+    torch.save({"state_dict": {f"module.{k}": v for k, v in state.items()}} if wrapped else state, source)
+    assert convert(source, out, "--set", "mask_center=0.5") == 0
+    said = capsys.readouterr().out
+    assert f"sha256={sha256_of(out)} size={out.stat().st_size}" in said
+    metadata = read_metadata(out)
+    assert (metadata["model"], metadata["source"]) == (MODEL, "authors.pth")
+    assert metadata["source_sha256"] == sha256_of(source)
+    assert "L in [0, 100]" in metadata["conventions"]
+    model = colorzoo.create_model(MODEL, out)  # no flag: the file says how wide it is and where the mask is
+    assert model.model.network.mask_center == 0.5
+    torch.testing.assert_close(answer(model), answer(reference(authors, mask_center=0.5)), atol=0, rtol=0)
+
+
+def test_half_precision_halves_the_file(authors, tmp_path: Path) -> None:
+    torch.save(as_tensors(authors), tmp_path / "authors.pth")
+    assert convert(tmp_path / "authors.pth", tmp_path / "full.safetensors") == 0
+    assert convert(tmp_path / "authors.pth", tmp_path / "half.safetensors", "--half") == 0
+    sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("half", "full")]
+    assert sizes[0] < 0.6 * sizes[1]
+
+
+@pytest.mark.parametrize(("blob", "expected"), [([110.0], 110.0), ([95.0, 95.0], 95.0), (None, 100.0)])
+def test_caffe_and_pytorch_files_give_the_same_answer(authors, tmp_path: Path, blob, expected) -> None:
+    layers = local_hints_layers(authors) | ({} if blob is None else {"pred_ab": [np.array(blob)]})
+    (tmp_path / "model.caffemodel").write_bytes(net(layers))
+    assert convert(tmp_path / "model.caffemodel", tmp_path / "out.safetensors") == 0
+    hparams = read_hparams(tmp_path / "out.safetensors")
+    assert (hparams["width"], hparams["mask_center"], hparams["ab_scale"]) == (0.125, 0.0, expected)
+    model = colorzoo.create_model(MODEL, tmp_path / "out.safetensors")
+    truth = answer(reference(without_affine(authors), ab_scale=expected))
+    assert truth.std() > 5
+    torch.testing.assert_close(answer(model), truth, atol=2e-3, rtol=1e-4)
+    assert not model(sample_input("gray", (8, 8))).extras["logits"].any(), "no head: a uniform distribution"
+
+
+def test_the_global_caffe_file_gives_the_same_answer(tmp_path: Path) -> None:
+    authors = narrow_weights("zhang2017_global", "siggraph17_global_64")
+    (tmp_path / "global.caffemodel").write_bytes(net(global_hints_layers(authors)))
+    out = tmp_path / "out.safetensors"
+    assert convert(tmp_path / "global.caffemodel", out, name="zhang2017_global") == 0
+    assert read_hparams(out) == {"width": 0.125, "ab_scale": 100.0, "trunk": None}
+    truth = answer(reference(without_affine(authors), "zhang2017_global", ab_scale=100.0))
+    assert truth.std() > 5
+    torch.testing.assert_close(
+        answer(colorzoo.create_model("zhang2017_global", out)), truth, atol=2e-3, rtol=1e-4
+    )
+
+
+def without_affine(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Batch normalization in Caffe has no weights of its own."""
+    plain = dict(state)
+    for norm in {key.removesuffix(".running_var") for key in state if key.endswith(".running_var")}:
+        plain[f"{norm}.weight"] = np.ones_like(state[f"{norm}.weight"])
+        plain[f"{norm}.bias"] = np.zeros_like(state[f"{norm}.bias"])
+    return plain
+
+
+def test_the_first_layer_reads_inputs_as_caffe_does(authors) -> None:
+    """Caffe: L - 50, ab in CIE units, and a mask of 0 or 110."""
+    layers = local_hints_layers(authors)
+    state, _ = convert_local(layers)
+    lightness, ab = 100 * torch.rand(1, 1, 6, 6), 100 * torch.randn(1, 2, 6, 6)
+    mask = (torch.rand(1, 1, 6, 6) > 0.5).float()
+    luma, hints = ([torch.from_numpy(np.float32(b)) for b in layers[n]] for n in ("bw_conv1_1", "ab_conv1_1"))
+    caffe = torch.conv2d(lightness - 50, *luma) + torch.conv2d(torch.cat([ab, 110 * mask], dim=1), *hints)
+    ours = torch.cat([(lightness - 50) / 100, ab / 110, mask], dim=1)
+    found = torch.conv2d(ours, state["model1.0.weight"], state["model1.0.bias"])
+    torch.testing.assert_close(found, caffe, atol=1e-4, rtol=1e-4)
+
+
+def test_batch_statistics_are_divided_by_their_factor_or_nothing(authors) -> None:
+    layers = local_hints_layers(authors)
+    layers["conv1_2norm"] = [np.array([4.0, 8.0]), np.array([2.0, 6.0]), np.array([0.0])]
+    state, _ = convert_local(layers)
+    assert state["model1.4.running_mean"].tolist() == [0, 0], "as Caffe: a factor of zero makes zero"
+    np.testing.assert_allclose(state["model2.4.running_var"], authors["model2.4.running_var"], rtol=1e-5)
+
+
+STYLES = {
+    "packed": lambda blobs: net({"conv": blobs}),
+    "single": lambda blobs: net({"conv": blobs}, style="single"),
+    "double": lambda blobs: net({"conv": blobs}, style="double"),
+    "old": lambda blobs: old_layer("conv", blobs),
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_every_encoding_of_blobs_is_read(tmp_path: Path, style: str) -> None:
+    weight, bias = np.arange(36.0).reshape(2, 2, 3, 3) - 300.5, np.array([-1.5, 2.5])
+    (tmp_path / "a.caffemodel").write_bytes(STYLES[style]([weight, bias]))
+    assert is_caffe(tmp_path / "a.caffemodel")
+    layers = read_caffe(tmp_path / "a.caffemodel")
+    np.testing.assert_array_equal(layers["conv"][0], weight)
+    np.testing.assert_array_equal(layers["conv"][1].ravel(), bias)
+
+
+WEIGHT = np.ones((2, 3), np.float32)
+BROKEN = {
+    "truncated": net({"conv": [WEIGHT]})[:-3],
+    "shape": field(100, field(1, b"conv") + field(7, field(7, field(1, varint(9))) + field(5, b"\0" * 8))),
+    "half a number": field(100, field(1, b"conv") + field(7, field(5, b"\0" * 7))),
+    "group": field(1, b"net") + varint(3 << 3 | 3),
+    "endless number": field(1, b"net") + b"\x80" * 11,
+    "number for a layer": field(1, b"net") + field(100, 7),
+    "name": field(100, field(1, b"\xff\xfe") + field(7, b"")),
+    "empty net": field(1, b"net"),
+    "a line of text": b"\nname: net",
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_caffe_file_is_an_error_and_nothing_is_written(tmp_path: Path, capsys, case: str) -> None:
+    (tmp_path / "a.caffemodel").write_bytes(BROKEN[case])
+    assert convert(tmp_path / "a.caffemodel", tmp_path / "out.safetensors") == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "a.caffemodel" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["a.caffemodel"]
+
+
+def test_misfits_are_named(authors, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "out.safetensors"
+    layers = local_hints_layers(authors)
+    lacking = {name: blobs for name, blobs in layers.items() if name != "conv5_2"}
+    (tmp_path / "lacking.caffemodel").write_bytes(net(lacking))
+    assert convert(tmp_path / "lacking.caffemodel", out) == 2
+    assert "block5.2.weight" in capsys.readouterr().err
+    (tmp_path / "other.caffemodel").write_bytes(layer("fc6", [WEIGHT]))
+    assert convert(tmp_path / "other.caffemodel", out) == 2
+    assert "3 layer(s) missing (bw_conv1_1, ab_conv1_1, conv8_3)" in capsys.readouterr().err
+    torch.save(as_tensors(authors), tmp_path / "authors.pth")
+    assert (
+        main(["weights", "convert", MODEL, str(tmp_path / "authors.pth"), str(out), "--set", "depth=3"]) == 2
+    )
+    assert "depth" in capsys.readouterr().err
+    assert convert(tmp_path / "authors.pth", tmp_path / "authors.pth") == 2
+    assert "exists already" in capsys.readouterr().err
+    command = ["weights", "convert", MODEL, *2 * [str(tmp_path / "authors.pth")], "--overwrite"]
+    assert main(command) == 2
+    assert "its own source" in capsys.readouterr().err
+    assert convert(tmp_path / "nothing.pth", out) == 2
+    assert not out.exists()
+
+
+def test_a_model_without_a_caffe_release_is_an_error(tmp_path: Path) -> None:
+    from colorzoo.model import ColoringModel
+
+    with pytest.raises(WeightsError, match="ColoringModel has no Caffe release"):
+        ColoringModel.convert_caffe({})
+
+
+class Trap:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return print, ("this ran",)
+
+
+def test_a_pickle_that_runs_code_is_refused(tmp_path: Path, capsys) -> None:
+    torch.save({"weight": Trap()}, tmp_path / "evil.pth")
+    assert convert(tmp_path / "evil.pth", tmp_path / "out.safetensors") == 2
+    said = capsys.readouterr()
+    assert "refused" in said.err
+    assert "this ran" not in said.out
+
+
+@pytest.mark.parametrize("text", ["mask_center", "=3", "a b=3"])
+def test_a_setting_is_key_and_value(tmp_path: Path, capsys, text: str) -> None:
+    assert main(["weights", "convert", MODEL, "a.pth", str(tmp_path / "o.safetensors"), "--set", text]) == 2
+    assert "is not KEY=VALUE" in capsys.readouterr().err
+
+
+def test_a_packed_checkpoint_is_half_the_size_and_colors_alike(tmp_path: Path, capsys) -> None:
+    model = tiny_model()
+    checkpoint, packed = tmp_path / "last.ckpt", tmp_path / "small.safetensors"
+    torch.save({"state_dict": model.state_dict(), "hyper_parameters": HPARAMS}, checkpoint)
+    assert main(["weights", "pack", NAME, str(checkpoint), str(packed)]) == 0
+    said = capsys.readouterr().out
+    assert f"size={packed.stat().st_size}" in said
+    assert packed.stat().st_size < 0.6 * checkpoint.stat().st_size
+    assert read_metadata(packed)["model"] == model_card(NAME).name
+    luma = 100 * torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        loaded = colorzoo.create_model(NAME, packed)  # the file says how wide it is
+        torch.testing.assert_close(loaded(luma).ab, model(luma).ab, atol=0.5, rtol=0)
+
+
+def test_packing_another_file_is_an_error(tmp_path: Path, capsys) -> None:
+    (tmp_path / "last.ckpt").write_text("hello")
+    assert (
+        main(["weights", "pack", NAME, str(tmp_path / "last.ckpt"), str(tmp_path / "out.safetensors")]) == 2
+    )
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "out.safetensors").exists()

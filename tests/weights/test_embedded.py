@@ -1,0 +1,43 @@
+"""Provenance of the embedded files."""
+
+import json
+
+import torch
+
+from colorzoo.registry import list_models, model_card
+from colorzoo.weights import load_state_dict_file, read_metadata
+from colorzoo.weights.catalog import embedded_folder
+from colorzoo.weights.files import sha256_of
+
+FILES = sorted(embedded_folder().glob("*.safetensors"))
+
+
+def test_files_with_equal_tensors_claim_one_training() -> None:
+    states = {path: load_state_dict_file(path) for path in FILES}
+    for index, one in enumerate(FILES):
+        for other in FILES[index + 1 :]:
+            if not equal(states[one], states[other]):
+                continue
+            claims = [path for path in (one, other) if "source" in read_metadata(path)]
+            assert len(claims) < 2, (
+                f"{one.name} and {other.name} hold the same weights and claim two trainings"
+            )
+
+
+def test_copied_weights_name_their_source() -> None:
+    """`kim2021_su2020_small` claimed a training over su2020_small that its tensors never had."""
+    folder = embedded_folder()
+    found = json.loads(read_metadata(folder / "kim2021_su2020_small.safetensors")["provenance"])
+    assert found["start"]["model"] == "kim2021_small"
+    assert found["start"]["sha256"] == sha256_of(folder / "kim2021_small.safetensors")
+    assert (found["steps"], found["pictures"]) == (0, 0)
+    assert "Not trained" in model_card("kim2021_su2020_small").weights["default"].trained_on
+
+
+def test_every_embedded_file_belongs_to_a_card() -> None:
+    known = {w.file for name in list_models() for w in model_card(name).weights.values() if w.file}
+    assert {path.name for path in FILES} == known
+
+
+def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)

@@ -1,0 +1,375 @@
+"""Weight files in every layout on disk: what is read, what is refused, and what fits a model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pickle
+import threading
+from collections import OrderedDict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from colorzoo.errors import WeightsError
+from colorzoo.weights import apply_weights, load_state_dict_file, read_hparams, read_metadata, save_weights
+from colorzoo.weights.files import sha256_of
+from colorzoo.weights.load import WRAPPERS, from_int8, to_int8
+
+STATE = {"conv.weight": torch.linspace(-1, 1, 12).reshape(3, 4), "seen": torch.tensor(7)}
+OTHER = {key: value + 1 for key, value in STATE.items()}
+PARALLEL = {f"module.{key}": value for key, value in STATE.items()}
+# as torch saves it: steps and moments are tensors, but below numbers
+OPTIMIZER = {
+    "state": {0: {"step": torch.tensor(3.0), "exp_avg": torch.ones(3)}},
+    "param_groups": [{"lr": 1e-4}],
+}
+SCALER = {"scale": 65536.0, "growth_factor": 2.0, "_growth_tracker": 0}
+METADATA = {
+    "model": "lee2099",
+    "hparams": json.dumps({"width": 0.5}),
+    "source": "é",
+    "conventions": "mask 0.5",
+}
+
+
+def _same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.pth"])
+def test_the_format_is_recognized_by_content_not_by_name(tmp_path: Path, name: str):
+    save_weights(tmp_path / name, STATE, {}, half=False)
+    assert _same(load_state_dict_file(tmp_path / name), STATE)
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_torch_files(tmp_path: Path, legacy: bool, wrapped: bool):
+    content = {"state_dict": STATE, "epoch": 3} if wrapped else STATE
+    torch.save(content, tmp_path / "a.safetensors", _use_new_zipfile_serialization=not legacy)
+    assert _same(load_state_dict_file(tmp_path / "a.safetensors"), STATE)
+
+
+def test_lightning_checkpoint_gives_the_average_and_its_arguments(tmp_path: Path):
+    raw = {key: value + 1 for key, value in STATE.items()}
+    hparams = {"width": 0.5, "_class_path": "a.B"}
+    content = {"state_dict": STATE, "current_model_state": raw, "hyper_parameters": hparams}
+    torch.save(content | {"pytorch-lightning_version": "2.6.6"}, tmp_path / "last.ckpt")
+    assert _same(load_state_dict_file(tmp_path / "last.ckpt"), STATE)
+    assert read_hparams(tmp_path / "last.ckpt") == {"width": 0.5}
+
+
+def test_hash_is_checked(tmp_path: Path):
+    path = tmp_path / "a.pth"
+    save_weights(path, STATE, {})
+    load_state_dict_file(path, sha256=sha256_of(path))
+    with pytest.raises(WeightsError, match=f"expected sha256 {'0' * 64}, found {sha256_of(path)}"):
+        load_state_dict_file(path, sha256="0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"epoch 3, loss 0.1\n", "is text"),
+        (b"\xff\xd8\xff\xe0" + bytes(99), "is a JPEG picture"),
+        (b"\n<!doctype html><html></html>", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS pointer"),
+        (bytes(range(120, 256)), "of an unknown format"),
+        (b"", "is empty"),
+        (pickle.dumps([1, 2], protocol=2), "no PyTorch file"),
+    ],
+)
+def test_other_content_is_named(tmp_path: Path, content: bytes, said: str):
+    (tmp_path / "a.pth").write_bytes(content)
+    with pytest.raises(WeightsError, match=said) as caught:
+        load_state_dict_file(tmp_path / "a.pth")
+    assert "expected safetensors, a PyTorch state dict or a Lightning checkpoint" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "zip", "legacy"])
+def test_truncated_files(tmp_path: Path, kind: str):
+    path = tmp_path / "a.pth"
+    if kind == "safetensors":
+        save_weights(path, STATE, {})
+    else:
+        torch.save(STATE, path, _use_new_zipfile_serialization=kind == "zip")
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(WeightsError, match=r"a\.pth is truncated"):
+        load_state_dict_file(path)
+
+
+class _Attack:
+    def __reduce__(self):
+        return os.mkdir, (os.environ["ATTACK"],)
+
+
+def test_code_in_a_pickle_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ATTACK", str(tmp_path / "attacked"))
+    torch.save({"a": _Attack()}, tmp_path / "a.pth")
+    for reader in (load_state_dict_file, read_hparams):
+        with pytest.raises(WeightsError, match=r"refused: it is a pickle that can run any code .*mkdir"):
+            reader(tmp_path / "a.pth")
+    assert not (tmp_path / "attacked").exists()
+
+
+def test_trusted_pickle_loads(tmp_path: Path):
+    torch.save({"state_dict": STATE, "rate": Fraction(1, 3)}, tmp_path / "a.pth")
+    with pytest.raises(WeightsError, match=r"requires fractions\.Fraction.*trust_pickle=True"):
+        load_state_dict_file(tmp_path / "a.pth")
+    assert _same(load_state_dict_file(tmp_path / "a.pth", trust_pickle=True), STATE)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_torchscript_is_named(tmp_path: Path):
+    torch.jit.script(nn.Linear(2, 2)).save(tmp_path / "a.pt")
+    with pytest.raises(WeightsError, match="TorchScript"):
+        load_state_dict_file(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"epoch": 3, "optimizer": {}}, "a dict of epoch, optimizer, not tensors by name"),
+        ({}, "an empty dict"),
+        (torch.ones(2), "a Tensor"),
+        ({0: torch.ones(2)}, "not tensors by name"),
+    ],
+)
+def test_other_torch_files_are_described(tmp_path: Path, content: object, said: str):
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(WeightsError, match=said):
+        load_state_dict_file(tmp_path / "a.pth")
+
+
+def test_missing_file_and_folder(tmp_path: Path):
+    with pytest.raises(WeightsError, match=r"none\.pth is missing"):
+        load_state_dict_file(tmp_path / "none.pth")
+    with pytest.raises(WeightsError, match="is a folder"):
+        read_metadata(tmp_path)
+
+
+def test_saved_weights_are_float16_unless_out_of_its_range(tmp_path: Path):
+    state = STATE | {
+        "big": torch.tensor([1e6, 1.0]),
+        "view": STATE["conv.weight"].T,
+        "nan": torch.tensor([torch.nan]),
+    }
+    save_weights(tmp_path / "new" / "a.safetensors", state, METADATA)
+    found = load_state_dict_file(tmp_path / "new" / "a.safetensors")
+    kinds = {key: value.dtype for key, value in found.items()}
+    half = {"conv.weight": torch.float16, "view": torch.float16, "nan": torch.float16}
+    assert kinds == half | {"seen": torch.int64, "big": torch.float32}
+    torch.testing.assert_close(found["view"].float(), state["view"], atol=1e-3, rtol=0)
+    assert torch.equal(found["big"], state["big"])
+    assert torch.equal(found["seen"], state["seen"])
+
+
+def test_tied_tensors_are_saved_twice(tmp_path: Path):
+    tied = {"first": STATE["conv.weight"], "second": STATE["conv.weight"]}
+    save_weights(tmp_path / "a.safetensors", tied, {}, half=False)
+    assert _same(load_state_dict_file(tmp_path / "a.safetensors"), tied)
+
+
+def test_metadata_are_kept_and_equal_input_gives_an_equal_file(tmp_path: Path):
+    paths = [tmp_path / f"{index}.safetensors" for index in range(4)]
+    for path in paths:
+        save_weights(path, STATE, METADATA)
+    assert len({sha256_of(path) for path in paths}) == 1
+    assert int.from_bytes(paths[0].read_bytes()[:8], "little") % 8 == 0, "the tensors are aligned"
+    assert read_metadata(paths[0]) == METADATA
+    assert read_hparams(paths[0]) == {"width": 0.5}
+
+
+def test_failed_save_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "a.safetensors"
+    save_weights(path, STATE, METADATA)
+    before = path.read_bytes()
+
+    def full(_descriptor: int):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        save_weights(path, {"other": torch.ones(3)}, {})
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_metadata_errors(tmp_path: Path):
+    save_weights(tmp_path / "a.safetensors", STATE, {"hparams": "[1"})
+    with pytest.raises(WeightsError, match="'hparams' must be a JSON object"):
+        read_hparams(tmp_path / "a.safetensors")
+    torch.save(STATE, tmp_path / "b.pth")
+    assert read_hparams(tmp_path / "b.pth") == {}
+    with pytest.raises(WeightsError, match="not a valid safetensors file"):
+        read_metadata(tmp_path / "b.pth")
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+        self.norm = nn.BatchNorm2d(2)
+
+    def load_published_state_dict(self, state_dict: dict[str, torch.Tensor]) -> None:
+        assert not any(value.dtype == torch.float16 for value in state_dict.values())
+        self.load_state_dict({key.removeprefix("authors."): value for key, value in state_dict.items()})
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_half_precision_file_is_widened_into_the_model(tmp_path: Path, published: bool):
+    source, target = Net(), Net()
+    prefix = "authors." if published else ""
+    state = {prefix + key: value for key, value in source.state_dict().items()}
+    save_weights(tmp_path / "a.safetensors", state, {})
+    apply_weights(target, load_state_dict_file(tmp_path / "a.safetensors"), name="a", published=published)
+    assert target.conv.weight.dtype == torch.float32
+    torch.testing.assert_close(target.state_dict(), source.state_dict(), atol=1e-3, rtol=0)
+
+
+def test_misfit_says_counts_keys_and_shapes_and_changes_nothing():
+    model = Net()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    state = {key: value + 1 for key, value in before.items() if "running" not in key}
+    state |= {"conv.weight": torch.ones(5, 1, 3, 3), **{f"extra{index}": torch.ones(1) for index in range(4)}}
+    with pytest.raises(WeightsError) as caught:
+        apply_weights(model, state, name="lee2099 'default'", published=False)
+    assert str(caught.value) == (
+        "lee2099 'default' does not fit Net: 2 missing (norm.running_mean, norm.running_var); "
+        "4 unexpected (extra0, extra1, extra2, ...); "
+        "1 of another shape (conv.weight: expected (2, 1, 3, 3), found (5, 1, 3, 3))"
+    )
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def test_published_misfit_is_one_line():
+    with pytest.raises(WeightsError, match=r"x does not fit Net: .*Missing key") as caught:
+        apply_weights(Net(), {"authors.other": torch.ones(1)}, name="x", published=True)
+    assert "\n" not in str(caught.value)
+
+
+def _saved(path: Path, content: Any) -> Path:
+    torch.save(content, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        STATE,
+        *({name: STATE} for name in WRAPPERS),
+        {"params": OTHER, "params_ema": STATE},
+        {"model": STATE, "opt": OPTIMIZER},
+        {"model": STATE, "optimizer": OPTIMIZER, "epoch": 24, "scaler": SCALER},
+        {"state_dict": {"model": STATE}, "epoch": 3},
+        {"model": {"depth": 12}, "state_dict": STATE},
+        PARALLEL,
+        {"params": PARALLEL},
+    ],
+    ids=lambda content: "+".join(content),
+)
+def test_wrappers_are_removed(tmp_path: Path, content: dict[str, Any]) -> None:
+    assert _same(load_state_dict_file(_saved(tmp_path / "a.pth", content)), STATE)
+
+
+def test_arguments_beside_the_weights_are_ignored(tmp_path: Path) -> None:
+    arguments = argparse.Namespace(lr=5e-4, hints=[0, 128], nested=argparse.Namespace(a=1))
+    content = {"model": STATE, "epoch": 24, "args": arguments}
+    path = _saved(tmp_path / "a.pth", content)
+    assert _same(load_state_dict_file(path), STATE)
+    with pytest.raises(Exception, match=r"argparse\.Namespace"):
+        torch.load(path, weights_only=True)  # nothing stays allowed
+
+
+def test_no_class_but_the_namespace_is_allowed(tmp_path: Path) -> None:
+    content = {"model": STATE, "args": argparse.Namespace(rate=Fraction(1, 3))}
+    with pytest.raises(
+        WeightsError, match=r"refused: it is a pickle that can run any code .*fractions\.Fraction"
+    ):
+        load_state_dict_file(_saved(tmp_path / "a.pth", content))
+
+
+def test_many_threads_may_read_such_files(tmp_path: Path) -> None:
+    path = _saved(tmp_path / "a.pth", {"model": STATE, "args": argparse.Namespace(lr=1)})
+    failures: list[Exception] = []
+
+    def read() -> None:
+        try:
+            for _ in range(20):
+                load_state_dict_file(path)
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_several_networks_in_a_file_keep_their_names(tmp_path: Path) -> None:
+    content = {
+        "colorEncoder": STATE,
+        "colorUNet": PARALLEL,
+        "g_optim": OPTIMIZER,
+        "args": argparse.Namespace(iter=45000),
+        "epoch": 3,
+    }
+    found = load_state_dict_file(_saved(tmp_path / "045000.pt", content))
+    parts = {f"{part}.{key}": value for part in ("colorEncoder", "colorUNet") for key, value in STATE.items()}
+    assert _same(found, parts)
+
+
+def test_module_versions_in_a_state_dict_are_ignored(tmp_path: Path) -> None:
+    state = OrderedDict(STATE)
+    state._metadata = OrderedDict({"": {"version": 1}, "conv": {"spectral_norm": {"version": 1}}})
+    path = tmp_path / "a.pth"
+    torch.save({"model": state, "opt": OPTIMIZER}, path, _use_new_zipfile_serialization=False)
+    assert _same(load_state_dict_file(path), STATE)
+
+
+def test_names_in_a_lightning_checkpoint_are_kept(tmp_path: Path) -> None:
+    content = {"pytorch-lightning_version": "2.6.6", "state_dict": PARALLEL, "model": OTHER}
+    assert _same(load_state_dict_file(_saved(tmp_path / "last.ckpt", content)), PARALLEL)
+
+
+def test_a_mapping_that_contains_itself_is_an_error(tmp_path: Path) -> None:
+    content: dict[str, Any] = {"epoch": 1}
+    content["model"] = content
+    with pytest.raises(WeightsError, match="a dict of epoch, model, not tensors by name"):
+        load_state_dict_file(_saved(tmp_path / "a.pth", content))
+
+
+def test_a_file_with_the_models_own_names_is_not_translated(tmp_path: Path) -> None:
+    class Strict(nn.Linear):
+        def load_published_state_dict(self, state_dict: dict[str, torch.Tensor]) -> None:
+            raise AssertionError("these are no names of the authors")
+
+    own = nn.Linear(2, 2).state_dict()
+    model = Strict(2, 2)
+    apply_weights(model, own, name="own", published=True)
+    assert torch.equal(model.weight, own["weight"])
+
+
+def test_matrices_in_8_bits_are_restored_within_a_level(tmp_path: Path):
+    weight = (
+        torch.randn(64, 16, 3, 3, generator=torch.Generator().manual_seed(0))
+        * torch.logspace(-3, 3, 64)[:, None, None, None]
+    )
+    state = {"conv.weight": weight, "conv.bias": torch.randn(64), "small.weight": torch.randn(4, 4)}
+    rounded = to_int8(state)
+    assert rounded["conv.weight"].dtype == torch.int8
+    save_weights(tmp_path / "a.safetensors", rounded, {})
+    found = load_state_dict_file(tmp_path / "a.safetensors")
+    assert found.keys() == state.keys()
+    level = weight.flatten(1).abs().amax(1)[:, None, None, None] / 127
+    assert ((found["conv.weight"] - weight).abs() <= 0.51 * level).all()
+    assert torch.equal(from_int8(rounded)["small.weight"], state["small.weight"])

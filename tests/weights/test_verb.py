@@ -1,0 +1,118 @@
+"""``colorzoo weights list``, ``fetch`` and ``verify``, and the catalog behind them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from colorzoo import registry
+from colorzoo.card import ModelCard
+from colorzoo.cli import weights as verb
+from colorzoo.errors import UnknownModelError, WeightsError
+from colorzoo.weights import cache_home, list_weights, weights_path
+from colorzoo.weights import catalog as catalog_module
+
+
+@pytest.fixture
+def zoo(
+    card, entry, payload, server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, ModelCard]:
+    """Return a model with an intact embedded file and a published one that is not fetched."""
+    (tmp_path / "small.safetensors").write_bytes(payload)
+    monkeypatch.setattr(catalog_module, "embedded_folder", lambda: tmp_path)
+    published = entry(server.url("good"), published=True)
+    lee = card(default=entry(file="small.safetensors"), published=published)
+    cards = {"lee2099": lee, "may2098": card("may2098")}
+    monkeypatch.setattr(registry, "_cards", lambda: cards)
+    return cards
+
+
+def _run(*arguments: str) -> int:
+    parser = argparse.ArgumentParser()
+    verb.add_arguments(parser)
+    return verb.run(parser.parse_args(arguments))
+
+
+def test_list_shows_where_files_are(zoo, capsys):
+    assert _run("list") == 0
+    header, first, second = capsys.readouterr().out.splitlines()
+    assert header.split() == ["MODEL", "TAG", "SIZE", "LICENSE", "CODE", "SHA256", "FROM", "WHERE", "FILE"]
+    digest = zoo["lee2099"].weights["default"].sha256[:12]
+    expected = ["lee2099", "default", "0.3", "MB", "MIT", "Apache-2.0", digest, "package", "embedded"]
+    assert first.split()[:9] == expected
+    expected = ["lee2099", "published", "0.3", "MB", "MIT", "unknown", digest, "127.0.0.1", "missing"]
+    assert second.split()[:9] == expected
+
+
+def test_fetch_then_json_list(zoo, server, capsys):
+    assert _run("fetch", "lee2099") == 0
+    target = weights_path(zoo["lee2099"], "published")
+    assert capsys.readouterr().out == f"{target}\n"
+    assert _run("list", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["tag"], row["where"]) for row in rows] == [("default", "embedded"), ("published", "cached")]
+    assert rows[1]["urls"] == [server.url("good")]
+    assert rows[1]["path"] == str(target)
+    assert rows[1]["sha256"] == zoo["lee2099"].weights["published"].sha256
+    assert rows[1]["size"] == 300_000
+
+
+def test_fetch_errors(zoo):
+    with pytest.raises(WeightsError, match="offline"):
+        _run("fetch", "lee2099", "--offline")
+    with pytest.raises(WeightsError, match="may2098 has no weights 'published'; its card names none"):
+        _run("fetch", "may2098")
+    with pytest.raises(UnknownModelError, match="did you mean lee2099"):
+        _run("fetch", "lee209")
+
+
+def test_verify_finds_broken_files(zoo, tmp_path: Path, capsys):
+    assert _run("fetch", "lee2099", "--tag", "default") == 0
+    assert _run("verify") == 0
+    assert _run("verify", "may2098") == 0
+    assert "no weight files here" in capsys.readouterr().out
+    target = weights_path(zoo["lee2099"], "published")
+    target.parent.mkdir(parents=True)
+    target.write_bytes(b"damaged")
+    assert _run("verify", "lee2099") == 1
+    sound, broken = capsys.readouterr().out.splitlines()
+    assert sound.endswith(" ok")
+    expected = zoo["lee2099"].weights["published"].sha256
+    assert f"broken: expected sha256 {expected}, found" in broken
+    assert "colorzoo weights fetch lee2099 --tag published" in broken
+    assert _run("fetch", "lee2099") == 0
+    assert _run("verify") == 0
+    (tmp_path / "small.safetensors").unlink()
+    assert _run("verify") == 1, "a file of the package that is gone is a broken installation"
+    with pytest.raises(WeightsError, match=r"is missing; reinstall"):
+        _run("fetch", "lee2099", "--tag", "default")
+
+
+def test_cache_folder_by_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "a"))
+    assert cache_home() == tmp_path / "a"
+    monkeypatch.delenv("COLORZOO_HOME")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "b"))
+    assert cache_home() == tmp_path / "b" / "colorzoo"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr("sys.platform", "linux")
+    assert cache_home() == Path.home() / ".cache" / "colorzoo"
+
+
+@pytest.mark.parametrize(
+    ("url", "ending"),
+    [
+        ("https://x.org/a/net.safetensors?download=1", ".safetensors"),
+        ("https://x.org/uc?id=net.pth", ".weights"),
+        ("https://x.org/..", ".weights"),
+    ],
+)
+def test_fetched_name_has_tag_hash_and_ending(card, entry, url: str, ending: str):
+    model = card(published=entry(url))
+    digest = model.weights["published"].sha256[:8]
+    (row,) = list_weights([model])
+    assert row.path == cache_home() / "weights" / f"lee2099-published-{digest}{ending}"
+    assert row.where == "missing"

@@ -1,0 +1,117 @@
+"""colorzoo2026: points as observations, edits without another run of the network, and its training."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo import Guidance
+from colorzoo.card import ModelCard
+from colorzoo.color import rgb_to_lab
+from colorzoo.guidance import Points
+from colorzoo.registry import model_card
+from colorzoo.testing.models import smoke_model
+from colorzoo.testing.samples import sample_image
+from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
+from colorzoo.zoo.colorzoo2026.points import MOST_CELLS, Observations, observe, take_cells
+from colorzoo.zoo.colorzoo2026.task import random_cells
+
+SIZE = (64, 96)
+CLICKS = ((10, 20, 30.0, 20.0), (50, 90, -20.0, 40.0), (40, 60, 0.0, -45.0))
+
+
+@pytest.fixture(scope="module")
+def card() -> ModelCard:
+    return model_card("colorzoo2026")
+
+
+@pytest.fixture(scope="module")
+def model(card: ModelCard) -> Colorzoo2026:
+    found = smoke_model(card).model
+    assert isinstance(found, Colorzoo2026)
+    return found
+
+
+@pytest.fixture(scope="module")
+def luma() -> Tensor:
+    return rgb_to_lab(sample_image(SIZE))[:, :1]
+
+
+def points(*clicks: tuple[int, int, float, float], size: tuple[int, int] = SIZE) -> Guidance:
+    ab, mask = torch.zeros(1, 2, *size), torch.zeros(1, 1, *size)
+    for row, column, a, b in clicks:
+        ab[0, :, row, column] = torch.tensor([a, b])
+        mask[0, 0, row, column] = 1
+    return Guidance(points=Points(ab, mask))
+
+
+@torch.no_grad()
+def test_cells_with_points_show_their_colors(model: Colorzoo2026, luma: Tensor) -> None:
+    seen = model.analyze(luma)
+    observed = observe(torch.randn(1, 2, *SIZE), points(*CLICKS).points.mask, seen.grid)
+    change = take_cells(model.covariance.posterior(seen.cells, observed).change, observed.cell)
+    assert torch.allclose(change, observed.missing, atol=0.02)
+
+
+@torch.no_grad()
+def test_a_point_of_the_color_that_is_there_changes_nothing(model: Colorzoo2026, luma: Tensor) -> None:
+    plain = model(luma).ab
+    clicks = [(row, column, *map(float, plain[0, :, row, column])) for row, column, _, _ in CLICKS]
+    assert (model(luma, points(*clicks)).ab - plain).abs().max() < 1e-3
+
+
+@torch.no_grad()
+def test_an_edit_is_the_plain_answer_without_another_run(
+    model: Colorzoo2026, luma: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = model.remember()
+    model.edit(luma, points(*CLICKS[:1]), memory)
+    want = model(luma, points(*CLICKS))
+    monkeypatch.setattr(model.network, "forward", lambda _: pytest.fail("the network ran again"))
+    found = model.edit(luma, points(*CLICKS), memory)
+    assert torch.equal(found.ab, want.ab)
+    assert torch.allclose(found.extras["logits"], want.extras["logits"])
+    assert torch.equal(model.edit(luma, Guidance(), memory).ab, model.edit(luma, points(), memory).ab)
+
+
+@torch.no_grad()
+def test_points_narrow_the_distribution_at_their_place(model: Colorzoo2026, luma: Tensor) -> None:
+    def spread(guidance: Guidance) -> Tensor:
+        shares = model(luma, guidance).extras["logits"].softmax(1)
+        return -(shares * shares.clamp(min=1e-12).log()).sum(1)[0]
+
+    before, after = spread(Guidance()), spread(points(CLICKS[0]))
+    row, column = CLICKS[0][0] // 4, CLICKS[0][1] // 4
+    assert after[row, column] < 0.8 * before[row, column]
+
+
+def test_more_points_than_the_system_takes_are_thinned() -> None:
+    mask = torch.ones(1, 1, 256, 256)
+    found = observe(torch.ones(1, 2, 256, 256), mask, (64, 64))
+    assert MOST_CELLS // 2 <= found.cell.shape[1] <= MOST_CELLS
+    assert found.given.all()
+    assert found.missing.eq(1).all()
+
+
+def test_cells_average_their_points_and_pad_pictures_with_fewer() -> None:
+    missing, mask = torch.zeros(2, 2, 8, 8), torch.zeros(2, 1, 8, 8)
+    mask[0, 0, 0, :2] = mask[0, 0, 7, 7] = mask[1, 0, 4, 0] = 1
+    missing[0, :, 0, 0], missing[0, :, 0, 1], missing[1, :, 4, 0] = 2.0, 4.0, 5.0
+    found = observe(missing, mask, (2, 2))
+    assert isinstance(found, Observations)
+    assert found.cell[0].tolist() == [0, 3]
+    assert found.missing[0, 0].tolist() == [3, 3]
+    assert found.given.tolist() == [[1, 1], [1, 0]]
+    assert (int(found.cell[1, 0]), found.missing[1, 0].tolist()) == (2, [5, 5])
+
+
+def test_cells_are_drawn_by_picture_few_more_often_than_many() -> None:
+    seeds = torch.arange(400)
+    cells, given = random_cells(seeds, 100)
+    counts = given.sum(1)
+    assert (int(counts.min()), int(counts.max())) == (1, 64)
+    assert 5 < counts.median() < 11  # uniform in the logarithm of 1 to 65
+    assert all(len(set(row.tolist())) == 64 for row in cells)
+    again, _ = random_cells(seeds[3:4], 100)
+    assert torch.equal(again[0], cells[3])
