@@ -14,6 +14,7 @@ from PIL import Image
 
 import colorzoo
 from colorzoo.cli.main import main
+from colorzoo.studio import server
 from tiny_model import gray_picture
 
 
@@ -62,6 +63,7 @@ SPY = """
 import sys
 from colorzoo.cli import studio
 from colorzoo.cli.main import main
+from colorzoo.studio import server
 studio._make_studio = lambda args: sys.exit(5 if "torch" in sys.modules or "PIL" in sys.modules else 0)
 sys.exit(main(["studio", "--no-browser", "--port", "0"]))
 """
@@ -89,3 +91,11 @@ def test_it_prints_its_address_serves_and_stops_on_ctrl_c(tmp_path: Path) -> Non
             assert b"colorzoo studio" in page.read()
         process.send_signal(signal.SIGINT)
         assert process.wait(120) == 0
+
+
+def test_ctrl_c_before_the_server_listens_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(server, "run_server", interrupt)
+    server.serve(lambda: pytest.fail("loaded"), server.Address(port=0), browser=False)

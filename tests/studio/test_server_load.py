@@ -51,6 +51,7 @@ async def run_session(url: str, number: int, ready: asyncio.Barrier) -> int:
     draws = random.Random(number)
     sent: dict[int, str] = {}
     answers: Counter[str] = Counter()
+    answered: set[int | None] = set()
     async with websockets.connect(f"ws://{urlsplit(url).netloc}/api/ws", max_size=None) as socket:
         assert json.loads(await socket.recv())["type"] == "hello"
         body = {"type": "open", "id": 1, "name": f"{number}.png"}
@@ -70,19 +71,20 @@ async def run_session(url: str, number: int, ready: asyncio.Barrier) -> int:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(draws.uniform(0.01, 0.08)):
                     while True:
-                        check(unpack(await socket.recv()), sent, size, answers)
+                        answered.add(check(unpack(await socket.recv()), sent, size, answers))
         async with asyncio.timeout(DEADLINE):
-            while (message := unpack(await socket.recv())).body.get("re") != request:
-                check(message, sent, size, answers)
-        check(message, sent, size, answers)
+            while request not in answered:
+                answered.add(check(unpack(await socket.recv()), sent, size, answers))
     return answers["colored"]
 
 
-def check(message: Any, sent: dict[int, str], size: tuple[int, int], answers: Counter[str]) -> None:
-    """Assert that a message is no error and, if it is a picture, belongs to a request of this session."""
+def check(message: Any, sent: dict[int, str], size: tuple[int, int], answers: Counter[str]) -> int | None:
+    """Assert that a message is no error and, if a picture, of this session; return its request."""
     assert message.type != "error", message.body
     answers[message.type] += 1
     if message.type == "colored":
         assert message.body["quality"] == sent[message.body["re"]]
         with Image.open(io.BytesIO(message.buffers[0])) as image:
             assert image.size == size
+    number: int | None = message.body.get("re")
+    return number

@@ -69,16 +69,15 @@ def serve(make: MakeStudio, address: Address, *, browser: bool, photo: Path | No
     """
     keep_freed_memory()
     loader = StudioLoader(Limits(), photo)
-    with run_server(loader, address) as (url, server):
+    with _stop_signals(loader) as stop, run_server(loader, address) as (url, server):
         print(f"colorzoo studio: {url}  (Ctrl+C ends it)", flush=True)
         if not is_loopback(address.host) and sys.stdout.isatty():
             print(qr_code(url), flush=True)
         if browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-        with _stop_signals(loader) as stop:
-            _load(loader, make)
-            while not (stop.is_set() or server.should_exit):
-                stop.wait(0.5)
+        _load(loader, make)
+        while not (stop.is_set() or server.should_exit):
+            stop.wait(0.5)
 
 
 def _load(loader: StudioLoader, make: MakeStudio) -> None:
@@ -98,7 +97,7 @@ def _load(loader: StudioLoader, make: MakeStudio) -> None:
 def _stop_signals(loader: StudioLoader) -> Iterator[threading.Event]:
     """Yield an event that SIGINT and SIGTERM set, even if the shell made the process ignore them.
 
-    While the studio is loading, they also raise KeyboardInterrupt.
+    Until the studio is loaded, they also raise KeyboardInterrupt, which leaves the context and ends there.
     """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -113,6 +112,9 @@ def _stop_signals(loader: StudioLoader) -> Iterator[threading.Event]:
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
+    except KeyboardInterrupt:
+        if not stop.is_set():
+            raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
