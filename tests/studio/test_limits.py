@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -13,29 +12,28 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import BoxHint, PointHint, Recipe
 from colorzoo.guidance.recipe import MAX_BOXES, MAX_POINTS
 
-CORNERS = [[1, 2]] * 3
-LONG_LISTS: list[dict[str, Any]] = [
-    {"points": [{"x": 1, "y": 2, "color": "#102030"}] * 100_000},
-    {"scribbles": [{"path": CORNERS}] * 20_000},
-    {"scribbles": [{"path": [[1, 2]] * 300_000}]},
-    {"regions": [{"index": 0, "color": "#102030"}] * 20_000},
-    {"boxes": [{"x": 1, "y": 2, "width": 3, "height": 4}] * 3_000},
-    {"areas": [{"action": "gray", "path": CORNERS}] * 20_000},
-    {"divisions": [{"path": CORNERS}] * 20_000},
-    {"exemplar": {"more": [{"path": "a.jpg"}] * 20_000}},
-    {"classes": {"painted": [{"class": 1, "path": CORNERS}] * 20_000}},
-    {"classes": {"map": {str(number): 1 for number in range(50_000)}}},
+LONG_LISTS: list[
+    dict[str, Any]
+] = [  # of items that no recipe may have, so that reading one is a different error
+    {"points": [None] * 100_000},
+    {"scribbles": [None] * 20_000},
+    {"scribbles": [{"path": [None] * 300_000}]},
+    {"regions": [None] * 20_000},
+    {"boxes": [None] * 3_000},
+    {"areas": [None] * 20_000},
+    {"divisions": [None] * 20_000},
+    {"exemplar": {"more": [None] * 20_000}},
+    {"classes": {"painted": [None] * 20_000}},
+    {"classes": {"map": dict.fromkeys(map(str, range(50_000)))}},
 ]
 
 
 @pytest.mark.parametrize("recipe", LONG_LISTS, ids=lambda recipe: next(iter(recipe)))
 def test_long_lists_are_refused_before_their_items_are_read(pad: DirectPad, recipe: dict[str, Any]) -> None:
     pad.open()
-    began = time.perf_counter()
     answer = pad.ask("color", recipe=recipe).body
     assert (answer["type"], answer["code"]) == ("error", "bad_recipe")
     assert "at most" in answer["message"]
-    assert time.perf_counter() - began < 0.3
 
 
 def test_python_has_the_same_limits() -> None:
