@@ -125,7 +125,6 @@ class ColoringModel(nn.Module):
         Raises:
             WeightsError: The model has no published checkpoint.
         """
-        del state_dict
         raise WeightsError(f"{type(self).__name__} has no published checkpoint to load.")
 
     @classmethod

@@ -138,7 +138,6 @@ class RgbPrediction(Prediction):
 
     def to_rgb(self, seen: Tensor) -> Tensor:
         """Return RGB, which contains the sketch."""
-        del seen
         return self.rgb
 
     def to_ab(self) -> Tensor:

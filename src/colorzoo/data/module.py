@@ -228,7 +228,6 @@ class PictureDataModule(LightningDataModule):
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Add entries that are computed from the augmented pictures; by default none."""
-        del training
         return batch
 
     def ranks(self) -> dict[str, Any]:

@@ -41,7 +41,6 @@ class FrozenNetwork(nn.Module):
         return self._hidden[0](*arguments)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> FrozenNetwork:
-        del memo
         return FrozenNetwork(self._hidden[0], self.num_features)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:

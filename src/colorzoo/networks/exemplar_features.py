@@ -153,7 +153,6 @@ class BorrowedTrunk(nn.Module):
 
     def train(self, mode: bool = True) -> BorrowedTrunk:
         """Stay in evaluation mode, with the batch statistics of the automatic model."""
-        del mode
         return super().train(False)
 
     def of_luma(self, luma: Tensor) -> TrunkFeatures:

@@ -91,7 +91,6 @@ class _TiffPages:
     """Writer of a TIFF of several pages, each with its own metadata."""
 
     def __init__(self, file: IO[bytes], frames: Frames, quality: int) -> None:
-        del frames, quality
         self._file, self._link = file, 4  # offset at which the next directory's offset is to be written
         file.write(TIFF_HEADER)
 
@@ -119,7 +118,6 @@ class _AnimatedPng:
     """Writer of an animated PNG, of 8 or 16 bits like its first frame."""
 
     def __init__(self, file: IO[bytes], frames: Frames, quality: int) -> None:
-        del quality
         self._file, self._frames = file, frames
         self._depth, self._sequence, self._shown = 8, 0, 0
         self._control_at = 0
@@ -164,7 +162,6 @@ class _AnimatedGif:
     """Writer of an animated GIF; each frame has its own palette."""
 
     def __init__(self, file: IO[bytes], frames: Frames, quality: int) -> None:
-        del quality
         self._file, self._frames = file, frames
         self._waiting: tuple[Any, dict[str, Any]] | None = None  # its disposal depends on the next frame
         self._clears_at_end = False

@@ -166,7 +166,6 @@ class UniformPoints:
 
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
         """Begin a session; see `SimulatedUser`."""
-        del first, model
 
         def give_input(count: int, result: ColoredPicture) -> UserInput:
             del result
@@ -191,7 +190,6 @@ class MostWrongPoints:
 
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
         """Begin a session; see `SimulatedUser`."""
-        del first, model
         side = min(self.side, *target.ab.shape[-2:])
 
         def choose_corner(result: ColoredPicture, given: Points) -> Tensor:
@@ -216,7 +214,6 @@ class ProposedPoints:
 
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
         """Begin a session; see `SimulatedUser`."""
-        del first
         if not isinstance(model, ProposesPoints):
             raise GuidanceError(
                 f"{type(model).__name__} proposes no points; use the user uniform_points instead"

@@ -42,7 +42,6 @@ class PriorityRegions:
 
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
         """Begin a session; see `SimulatedUser`."""
-        del first
         if not isinstance(model, ProposesRegions):
             raise GuidanceError(f"{type(model).__name__} proposes no regions (it has no `propose`)")
         proposed = model.propose(target.luma)
@@ -76,7 +75,6 @@ class SuperpixelRegions:
         """Begin a session; see `SimulatedUser`."""
         from skimage.segmentation import slic  # slow to import, and training imports this package
 
-        del first
         seen = target.luma.expand(-1, 3, -1, -1) if self.ground == "sketch" else target.rgb
         labels = slic(
             seen[0].permute(1, 2, 0).cpu().double().numpy(),

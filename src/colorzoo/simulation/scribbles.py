@@ -196,7 +196,6 @@ class BledEdgeScribbles:
 
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
         """Begin a session; see `SimulatedUser`."""
-        del model
         random = np.random.default_rng([target.seed & (2**63 - 1), 0])
         runs = [self._draw(run, random) for run in bled_runs(first.ab, target.ab)]
 

@@ -22,7 +22,6 @@ class ExemplarUser:
 
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
         """Begin a session; see `SimulatedUser`."""
-        del first, model
         if target.exemplar is None:
             raise GuidanceError("the user exemplar needs a reference for every picture")
         return _at_once(Guidance(exemplar=Exemplar(target.exemplar)))
@@ -42,7 +41,6 @@ class TrueStatistics:
 
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
         """Begin a session; see `SimulatedUser`."""
-        del first, model
         true = statistics_of(target.rgb)
         histogram = true.histogram if self.give != "saturation" else None
         saturation = true.saturation if self.give != "histogram" else None
@@ -61,7 +59,6 @@ class ClassMapUser:
 
     def begin(self, target: TargetPicture, first: ColoredPicture, model: object) -> InputFunction:
         """Begin a session; see `SimulatedUser`."""
-        del first, model
         if target.classes is None:
             raise GuidanceError("the user class_map needs the true classes of every picture")
         true = target.classes

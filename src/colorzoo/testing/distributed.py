@@ -208,7 +208,6 @@ class _Recorder(GradientRecorder):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Keep the losses."""
-        del trainer, pl_module, batch, batch_idx
         self.losses.append([float(value) for _, value in sorted(outputs.items())])
 
 

@@ -66,7 +66,6 @@ class GradientRecorder(Callback):
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
     ) -> None:
         """Copy the gradients of the optimizer's parameters."""
-        del trainer
         mine = {id(p) for group in optimizer.param_groups for p in group["params"]}
         for name, parameter in pl_module.named_parameters():
             if id(parameter) in mine and parameter.grad is not None:

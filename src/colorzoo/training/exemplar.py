@@ -109,7 +109,6 @@ class ExemplarGANModule(GANColorizationModule[ExemplarPrediction]):
 
     def discriminator_input(self, lab: Tensor, painted: ExemplarPrediction) -> Tensor:
         """Return the discriminator's input for pictures ``(B, 3, H, W)`` in Lab; by default the pictures."""
-        del painted
         return lab
 
     def generator_groups(self) -> list[dict[str, Any]]:

@@ -98,7 +98,6 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
 
     def repaint(self, batch: Batch, painted: P) -> P:
         """Return the pictures for the discriminator; by default those that the generator just painted."""
-        del batch
         return painted.detach()
 
     def is_adversarial(self) -> bool:

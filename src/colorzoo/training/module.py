@@ -266,7 +266,6 @@ class ColorizationModule(LightningModule):
             stage: The stage that the loaded weights were trained in, or None if their file does not record
                 it.
         """
-        del stage
 
     def note_start(self, start: Mapping[str, Any], earlier: Provenance) -> None:
         """Record the weights that training starts from."""
@@ -282,7 +281,6 @@ class ColorizationModule(LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Count the pictures of training, before a callback can save the end of this step."""
-        del batch_idx
         seen = len(batch["rgb"]) * self.trainer.world_size
         self.provenance = replace(self.provenance, pictures=self.provenance.pictures + seen)
 
@@ -308,7 +306,6 @@ class ColorizationModule(LightningModule):
             lab: ``(B, 3, H, W)`` truth.
             seeds: ``(B,)``; a picture gets the same hints in every epoch.
         """
-        del setting, lab, seeds
         return Guidance()
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterable[tuple[str, Guidance]]:
@@ -354,12 +351,10 @@ class ColorizationModule(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Color the batch in every setting and measure it by `validation_metrics`."""
-        del batch_idx
         self._measure("val", batch)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Color the batch in every setting and measure it by `test_metrics`."""
-        del batch_idx
         self._measure("test", batch)
 
     def on_validation_epoch_end(self) -> None:
@@ -391,7 +386,6 @@ class ColorizationModule(LightningModule):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the batch colored without guidance: ``(B, 3, H, W)`` in [0, 1]."""
-        del batch_idx
         seen = sketches_of(batch) if self.input_kind == "sketch" else rgb_to_lab(batch["rgb"])[:, :1]
         return cast(Prediction, self(seen, Guidance())).to_rgb(seen)
 

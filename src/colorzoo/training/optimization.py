@@ -81,7 +81,6 @@ class Maker(Generic[P, R]):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return itself."""
-        del memo
         return self
 
 

@@ -63,7 +63,6 @@ class FullSizePrediction(LightningModule):
         Raises:
             DataError: There are no pictures, or the results would overwrite them.
         """
-        del stage
         self.folder = results_folder(self.trainer, self.output)
         self.originals = found_once(self.trainer, self._find)
         limit, found = self.data.hparams.get("val_limit"), len(self.originals)
@@ -100,7 +99,6 @@ class FullSizePrediction(LightningModule):
 
     def predict_step(self, batch: int, batch_idx: int) -> Status:
         """Color the next picture, unless it is done."""
-        del batch, batch_idx
         with torch.autocast(self.device.type, enabled=False):  # the colorizer chooses its precision
             result = next(self._results)
         self.summary.add(result)

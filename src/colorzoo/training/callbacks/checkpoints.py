@@ -60,7 +60,6 @@ class LastCheckpoint(ModelCheckpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save if the steps are reached, or if this is the last step of the training."""
-        del pl_module, outputs, batch, batch_idx
         reached = trainer.global_step % self._every_n_train_steps == 0 or _ends(trainer)
         if reached and not self._should_skip_saving_checkpoint(trainer):
             if validates_next(trainer):
@@ -70,7 +69,6 @@ class LastCheckpoint(ModelCheckpoint):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save if the steps were reached before this validation: the file holds its best value."""
-        del pl_module
         if self._awaits_validation:
             self._awaits_validation = False
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))

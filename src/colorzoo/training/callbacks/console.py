@@ -29,7 +29,6 @@ class ConsoleProgress(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Find the folder of the run, which is a collective call."""
-        del pl_module, stage
         self._folder = run_folder(trainer)
         self._terminal = sys.stderr.isatty()
         self._shown = False
@@ -49,7 +48,6 @@ class ConsoleProgress(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Count the pictures of the batch."""
-        del pl_module, batch_idx
         if isinstance(batch, dict) and "rgb" in batch:
             self._pictures += len(batch["rgb"]) * trainer.world_size
 
@@ -57,7 +55,6 @@ class ConsoleProgress(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Update the line if it is time."""
-        del outputs, batch, batch_idx
         now = time.monotonic()
         self._seconds += now - self._last
         self._last = now
@@ -78,7 +75,6 @@ class ConsoleProgress(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Show on a terminal how far the validation is."""
-        del pl_module, outputs, batch, dataloader_idx
         if self._terminal and trainer.is_global_zero and trainer.validating:
             self._update(f"validation: {batch_idx + 1} of {trainer.num_val_batches[0]}")
 
@@ -94,14 +90,12 @@ class ConsoleProgress(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the best value and the folder of the run."""
-        del pl_module
         found = [(each.monitor, each.best_model_score) for each in _checkpoints(trainer) if each.monitor]
         numbers = "".join(f" (best {name} {float(value):.3f})" for name, value in found if value is not None)
         self._print(trainer, f"finished{numbers}: {self._folder}")
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Print the folder of a run that ends early."""
-        del pl_module, exception
         if hasattr(self, "_began"):
             self._print(trainer, f"ended early: {self._folder}")
 

@@ -44,7 +44,6 @@ class NonFiniteGuard(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Store the folder; a later call in one process alone would wait for the others."""
-        del pl_module, stage
         self._folder = run_folder(trainer)
         self._names: list[str] = []
         self._pending: deque[_Step] = deque()
@@ -53,7 +52,6 @@ class NonFiniteGuard(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Store the names of the batch."""
-        del trainer, pl_module, batch_idx
         names = batch.get("name", []) if isinstance(batch, dict) else []
         self._names = [str(name) for name in names]
 
@@ -63,7 +61,6 @@ class NonFiniteGuard(Callback):
         Raises:
             ColorzooError: One is not finite.
         """
-        del pl_module
         event: Any = None
         host = loss.detach()
         if loss.is_cuda:
@@ -82,7 +79,6 @@ class NonFiniteGuard(Callback):
         Raises:
             ColorzooError: One is not finite.
         """
-        del pl_module, checkpoint
         while self._pending:
             step = self._pending.popleft()
             if step.copied is not None:
@@ -118,7 +114,6 @@ class ResumeGuard(Callback):
         Raises:
             WeightsError: The checkpoint holds averages and the run has no averaging callback.
         """
-        del pl_module
         callbacks = cast(list[Callback], cast(Any, trainer).callbacks)
         averaging = any(isinstance(callback, WeightAveraging) for callback in callbacks)
         if trainer.state.fn == TrainerFn.FITTING and "current_model_state" in checkpoint and not averaging:

@@ -42,12 +42,10 @@ class PictureGrid(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Find the folder of the run."""
-        del pl_module, stage
         self._folder = run_folder(trainer) / "pictures"
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start a new table."""
-        del trainer, pl_module
         self._parts = []
 
     def on_validation_batch_end(
@@ -63,7 +61,6 @@ class PictureGrid(Callback):
 
         Not at the end of the epoch: by then averaging callbacks have restored the raw weights.
         """
-        del outputs
         if not self._wanted(trainer, pl_module) or dataloader_idx > 0:
             return
         missing = self.count - sum(len(part["rgb"]) for part in self._parts)

@@ -56,14 +56,12 @@ class SignalCheckpoint(Checkpoint):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Set the path; finding the folder is a collective call, which must not happen after an error."""
-        del pl_module, stage
         self._path = Path(self.dirpath or run_folder(trainer) / "checkpoints") / NAME
         self._flag = self._agreed = 0
         self._saved, self._alone = False, trainer.world_size == 1
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Replace Lightning's handlers, which it sets just before."""
-        del trainer, pl_module
         self._listen()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -83,7 +81,6 @@ class SignalCheckpoint(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """At the end of an optimizer step, save if any process was interrupted and no validation is due."""
-        del outputs, batch
         self._remember(trainer, pl_module)
         if _ends_step(trainer, pl_module, batch_idx):
             self._agreed = self._join(self._flag)
@@ -92,7 +89,6 @@ class SignalCheckpoint(Checkpoint):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save after the validation that followed the interrupted step."""
-        del pl_module
         if self._agreed and not trainer.sanity_checking:
             self._save(trainer)
 
@@ -116,7 +112,6 @@ class SignalCheckpoint(Checkpoint):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Delete the file of an interruption, as this run has gone on from there."""
-        del pl_module
         if trainer.is_global_zero:
             if self._path.is_dir():
                 shutil.rmtree(self._path)
@@ -131,7 +126,6 @@ class SignalCheckpoint(Checkpoint):
                 signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        del frame
         if number == signal.SIGINT and self._alone and self._flag:
             raise KeyboardInterrupt
         self._flag = max(self._flag, 1 + _SIGNALS.index(signal.Signals(number)))

@@ -27,6 +27,5 @@ class StepSeed(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Seed all devices."""
-        del pl_module, batch, batch_idx
         step = trainer.fit_loop.epoch_loop.total_batch_idx
         torch.manual_seed((self.seed * _STRIDE + step) * _STRIDE + trainer.global_rank)

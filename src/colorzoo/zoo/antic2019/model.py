@@ -96,7 +96,6 @@ class DeOldify(ColoringModel):
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch: the chroma of the network's output for the gray picture of the same lightness."""
-        del guidance
         height, width = luma.shape[-2:]
         gray = gray_of_luma(luma)
         painted = self.paint(pad_to_multiple(gray, STRIDE))[:, :, :height, :width]

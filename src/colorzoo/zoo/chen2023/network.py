@@ -96,7 +96,6 @@ class ProjectedMaps(nn.Module):
 
     def forward(self, rgb: Tensor, deep: Tensor) -> Tensor:
         """Return ``(B, code, h, w)``; see `Encoder`."""
-        del rgb
         return torch.einsum("bchw,dc->bdhw", deep - self.shift[:, None, None], self.projection)
 
 
@@ -170,7 +169,6 @@ class StegoEncoder(nn.Module):
             rgb: ``(B, 3, H, W)`` in [0, 1].
             deep: Not used; STEGO has its own backbone.
         """
-        del deep
         size = tuple(rgb.shape[-2:])
         if size != (_SIDE, _SIDE):
             rgb = F.interpolate(rgb, size=(_SIDE, _SIDE), mode="bilinear", align_corners=False)

@@ -165,7 +165,6 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
 
     def repaint(self, batch: Batch, painted: RgbPrediction) -> RgbPrediction:
         """Paint again with new random numbers, as the published code does for its discriminator."""
-        del painted
         with torch.no_grad():
             return self._paint_batch(batch, "second")
 
@@ -229,7 +228,6 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterator[tuple[str, Guidance]]:
         """Divide each sketch once, and color its first regions with their true mean colors."""
-        del lab
         sketch, rgb = sketches_of(batch), batch["rgb"]
         regions = self.model.propose(sketch)
         colors, _ = region_means(regions.index, rgb, SEGMENTS)
@@ -270,7 +268,6 @@ class Cho2023Points(SingleOptimizerModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw points, paint, and compare with the truth."""
-        del batch_idx
         rgb = batch["rgb"]
         simulation = PointSimulation(self.settings.stop_probability)
         points = simulate_points(rgb_to_lab(rgb), picture_generators(batch["seed"], "points"), simulation)

@@ -50,7 +50,6 @@ class Ci2018(SingleOptimizerModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw strokes, paint, and compare with the truth."""
-        del batch_idx
         rgb = batch["rgb"]
         mask = random_cells(batch["seed"], rgb, self.hints)
         painted = self.model.network(sketches_of(batch), 2 * rgb - 1, mask)

@@ -52,6 +52,5 @@ class ConvNextEncoder(nn.Module):
 
     def forward(self, luma: Tensor, image: Tensor) -> tuple[Tensor, ...]:
         """Return the normalized maps at strides 4, 8, 16 and 32; see `Encoder`."""
-        del luma
         maps = zip(self.norms, self.stages(image), strict=True)
         return tuple(norm(each) for norm, each in maps)

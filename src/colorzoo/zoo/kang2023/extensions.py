@@ -57,12 +57,10 @@ class TrunkEncoder(nn.Module):
 
     def train(self, mode: bool = True) -> TrunkEncoder:
         """Stay in evaluation mode, with the lender's batch statistics."""
-        del mode
         return super().train(False)
 
     def forward(self, luma: Tensor, image: Tensor) -> tuple[Tensor, ...]:
         """Return maps at strides 2, 4, 8 and 16; see `Encoder`."""
-        del image
         seen: dict[str, Tensor] = {}
 
         def keep(name: str, activation: Tensor) -> Tensor:

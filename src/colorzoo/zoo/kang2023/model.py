@@ -86,7 +86,6 @@ class DDColor(ColoringModel):
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch."""
-        del guidance
         return AbPrediction(ab=self.network(luma))
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -149,7 +149,6 @@ class Kim2021(SingleOptimizerModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Color, draw over bled edges, and compare the refined colors with the truth and the first ones."""
-        del batch_idx
         weigh, ours = self.objective, self.extensions
         lab = rgb_to_lab(batch["rgb"])
         luma, ab = lab[:, :1], lab[:, 1:]

@@ -105,7 +105,6 @@ class Su2020(SingleOptimizerModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Color whole pictures, or the objects in them, and compare with the truth."""
-        del batch_idx
         lab = rgb_to_lab(batch["rgb"])
         boxes = self.boxes_of(batch)
         if self.stage == "instance":

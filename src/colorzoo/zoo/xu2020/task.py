@@ -129,7 +129,6 @@ class Xu2020(SingleOptimizerModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Take the step of the stage."""
-        del batch_idx
         match self.stage:
             case "decoder":
                 losses = self._reconstruction_losses(batch["rgb"])

@@ -88,7 +88,6 @@ class Yun2023(SingleOptimizerModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Reveal some cells, color, and compare with the truth."""
-        del batch_idx
         lab = rgb_to_lab(batch["rgb"])
         luma, ab = lab[:, :1], lab[:, 1:]
         generators = picture_generators(batch["seed"], "points")

@@ -153,7 +153,6 @@ class ColorfulColorization(ColoringModel):
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch; ``extras["logits"]`` is the distribution over the 313 bins at a quarter size."""
-        del guidance
         out = self.network(luma)
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
@@ -164,7 +163,6 @@ class ColorfulColorization(ColoringModel):
 
     def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
         """Run the model up to its first tap; see `TappedModel`."""
-        del guidance
         return self.network.before_taps(luma)
 
     def after_taps(self, state: TapState, visit: Visit) -> Tensor:

@@ -90,7 +90,6 @@ class Zhang2016(SingleOptimizerModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compare the distribution with the soft-encoded truth."""
-        del batch_idx
         lab = rgb_to_lab(batch["rgb"])
         loss: Tensor = self._loss(lab[:, :1], lab[:, 1:])
         self.log_losses({"loss": loss}, len(lab))

@@ -143,7 +143,6 @@ class Zhang2017Local(SingleOptimizerModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Draw points, color, and compare with the truth."""
-        del batch_idx
         weigh = self.objective
         lab = rgb_to_lab(batch["rgb"])
         luma, ab = lab[:, :1], lab[:, 1:]
@@ -234,7 +233,6 @@ class Zhang2017Global(SingleOptimizerModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Give the statistics of some pictures, color, and compare with the truth."""
-        del batch_idx
         lab = rgb_to_lab(batch["rgb"])
         histogram, saturation = self._training_statistics(lab, batch)
         loss: Tensor = self._loss(lab[:, :1], lab[:, 1:], histogram, saturation)
@@ -263,7 +261,6 @@ class Zhang2017Global(SingleOptimizerModule):
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
         """Give the true statistics, as in the paper's test."""
-        del seeds
         histogram = ab_histogram(lab[:, 1:]) if setting in ("histogram", "both") else None
         saturation = mean_saturation(lab_to_rgb(lab)) if setting in ("saturation", "both") else None
         return Guidance(statistics=GlobalStatistics(histogram, saturation))

@@ -104,7 +104,6 @@ class Zhao2021(SingleOptimizerModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Color pictures by references made of them: smooth L1 of ab / 110, and the perceptual loss."""
-        del batch_idx
         lab = rgb_to_lab(batch["rgb"])
         reference = without_some_colors(reference_of(batch), batch["seed"], self.extensions.gray_share)
         network = self.model.network
