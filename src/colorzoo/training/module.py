@@ -24,7 +24,9 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.model import HELD, ColoringModel
 from colorzoo.prediction import Prediction, shown_colors
+from colorzoo.randomness import picture_generators
 from colorzoo.settings import check_arguments, complete_arguments, current_arguments
+from colorzoo.simulation.points import uniform_points
 from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,
     Maker,
@@ -59,6 +61,8 @@ class ColorizationModule(LightningModule):
         stage: The current stage.
         validation_metrics: Names of the metrics of validation; may be changed on a class or an instance.
         test_metrics: Names of the metrics of ``test``.
+        validation_points: Numbers of uniformly placed 6 x 6 points (Zhang et al. 2017, section 4.1) for the
+            settings of validation and test; empty for none.
         allow_untrained: Whether ``test`` and ``predict`` may run with random weights, and ``fit`` with random
             parts that it leaves frozen.
     """
@@ -66,6 +70,7 @@ class ColorizationModule(LightningModule):
     stages: ClassVar[Mapping[str, Stage]] = {}
     validation_metrics: tuple[str, ...] = ("psnr",)
     test_metrics: tuple[str, ...] = ("psnr", "ssim", "colorfulness")
+    validation_points: tuple[int, ...] = ()
 
     allow_untrained: bool
 
@@ -296,7 +301,7 @@ class ColorizationModule(LightningModule):
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the names of the settings in which validation and test color each picture."""
-        return ("automatic",)
+        return tuple(map(str, self.validation_points)) or ("automatic",)
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
         """Return the guidance of one setting.
@@ -306,7 +311,11 @@ class ColorizationModule(LightningModule):
             lab: ``(B, 3, H, W)`` truth.
             seeds: ``(B,)``; a picture gets the same hints in every epoch.
         """
-        return Guidance()
+        if not self.validation_points:
+            return Guidance()
+        colors = lab if self.input_kind == "sketch" else lab[:, 1:]
+        points = uniform_points(colors, int(setting), picture_generators(seeds, "points"))
+        return Guidance(points=points)
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterable[tuple[str, Guidance]]:
         """Return each setting with its guidance, in the order of `validation_settings`.

@@ -22,7 +22,7 @@ from colorzoo.networks.unet import initialize_gan
 from colorzoo.prediction import RgbPrediction
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.settings import Positive, Probability, Weight, settings_of
-from colorzoo.simulation.points import PointSimulation, simulate_points, uniform_points
+from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import AdversarialOptimization, Optimization
@@ -40,7 +40,6 @@ from colorzoo.zoo.cho2023.network import (
 )
 
 VALIDATION_REGIONS = (0, 1, 3, 10, 30)
-VALIDATION_POINTS = (0, 1, 10, 30)
 
 Smoothness = Literal["four_l1", "eight_l1", "eight_l2"]
 
@@ -258,6 +257,7 @@ class Cho2023Points(SingleOptimizerModule):
         **optimization: See `Optimization`.
     """
 
+    validation_points = (0, 1, 10, 30)
     model: PointPainter
 
     def __init__(
@@ -275,14 +275,6 @@ class Cho2023Points(SingleOptimizerModule):
         loss: Tensor = self.settings.reconstruction_weight * 2 * (painted - rgb).abs().mean()
         self.log_losses({"loss": loss}, len(rgb))
         return loss
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the numbers of 6 x 6 points at which PSNR is taken."""
-        return tuple(str(count) for count in VALIDATION_POINTS)
-
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Give points of the true colors."""
-        return Guidance(points=uniform_points(lab, int(setting), picture_generators(seeds, "points")))
 
 
 def total_variance(filled: Tensor, image: Tensor) -> Tensor:

@@ -12,15 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.guidance import Guidance
 from colorzoo.randomness import picture_generators
 from colorzoo.settings import Share
-from colorzoo.simulation.points import uniform_points
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.ci2018.model import HINT_STRIDE, Architecture, StrokePainter
 
-VALIDATION_POINTS = (0, 1, 10, 30)
 _SPREAD = 0.005  # deviation of the threshold below 1 above which a cell is hinted
 
 
@@ -33,6 +30,7 @@ class Ci2018(SingleOptimizerModule):
         **optimization: See `Optimization`.
     """
 
+    validation_points = (0, 1, 10, 30)
     model: StrokePainter
 
     def __init__(
@@ -56,14 +54,6 @@ class Ci2018(SingleOptimizerModule):
         loss: Tensor = (painted - (2 * rgb - 1)).square().mean()
         self.log_losses({"loss": loss}, len(rgb))
         return loss
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the numbers of 6 x 6 points."""
-        return tuple(str(count) for count in VALIDATION_POINTS)
-
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Give points of the true colors."""
-        return Guidance(points=uniform_points(lab, int(setting), picture_generators(seeds, "points")))
 
 
 def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:

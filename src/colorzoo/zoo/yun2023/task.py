@@ -22,7 +22,6 @@ from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.yun2023.model import IColoriT
 from colorzoo.zoo.yun2023.network import CELL, Architecture
 
-VALIDATION_HINTS = (0, 1, 10, 100)
 _PICTURE_DRAWS = 2
 
 
@@ -71,6 +70,7 @@ class Yun2023(SingleOptimizerModule):
         **optimization: See `Optimization`.
     """
 
+    validation_points = (0, 1, 10, 100)
     model: IColoriT
 
     def __init__(
@@ -99,10 +99,6 @@ class Yun2023(SingleOptimizerModule):
     def huber(self, found: Tensor, ab: Tensor) -> Tensor:
         """Return the Huber loss over its delta, on ab / 110, summed over a and b, mean over pixels."""
         return smooth_l1_map(found / AB_SCALE, ab / AB_SCALE, delta=self.objective.delta).mean()
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the numbers of hints."""
-        return tuple(str(count) for count in VALIDATION_HINTS)
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
         """Reveal that many cells, the same for a picture in every epoch."""

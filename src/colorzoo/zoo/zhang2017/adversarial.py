@@ -21,12 +21,11 @@ from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.zoo.zhang2017.extensions import LocalExtensions
 from colorzoo.zoo.zhang2017.model import LocalArchitecture, LocalHints
 from colorzoo.zoo.zhang2017.task import (
-    VALIDATION_POINTS,
     LocalObjective,
     LocalUsers,
+    Zhang2017Local,
     strided_cross_entropy,
     training_points,
-    validation_points,
 )
 
 
@@ -55,6 +54,7 @@ class Zhang2017LocalAdversarial(GANColorizationModule[AbPrediction]):
         **optimization: See `AdversarialOptimization`.
     """
 
+    validation_points = Zhang2017Local.validation_points
     model: LocalHints
 
     def __init__(
@@ -102,14 +102,6 @@ class Zhang2017LocalAdversarial(GANColorizationModule[AbPrediction]):
         lab = rgb_to_lab(batch["rgb"])
         true = (self._scores(lab[:, :1], lab[:, 1:]) - 1).square().mean()
         return 0.5 * (true + self._scores(lab[:, :1], painted.ab).square().mean())
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the numbers of points."""
-        return tuple(str(count) for count in VALIDATION_POINTS)
-
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Place the points of the paper's test."""
-        return validation_points(setting, lab, seeds)
 
     def _scores(self, luma: Tensor, ab: Tensor) -> Tensor:
         scores: Tensor = self.discriminator(torch.cat([luma / 50 - 1, ab / AB_SCALE], dim=1))

@@ -22,7 +22,7 @@ from colorzoo.losses import (
 from colorzoo.networks.hint_unet import AB_SCALE, Detach
 from colorzoo.randomness import draw_uniform, picture_generators
 from colorzoo.settings import Positive, Probability, Share, Weight, settings_of
-from colorzoo.simulation.points import PointSimulation, simulate_points, uniform_points
+from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage, Start
@@ -30,7 +30,6 @@ from colorzoo.zoo.zhang2017.extensions import GlobalExtensions, LocalExtensions
 from colorzoo.zoo.zhang2017.model import GlobalArchitecture, GlobalHints, LocalArchitecture, LocalHints
 
 LOGIT_STRIDE = 4
-VALIDATION_POINTS = (0, 1, 10, 100)
 VALIDATION_STATISTICS = ("automatic", "saturation", "histogram", "both")
 
 _FIRST = "unet.block1.0.weight"  # reads lightness, and hints in the Local Hints network
@@ -109,6 +108,7 @@ class Zhang2017Local(SingleOptimizerModule):
     """
 
     stages = LOCAL_STAGES
+    validation_points = (0, 1, 10, 100)
     model: LocalHints
 
     def __init__(
@@ -163,14 +163,6 @@ class Zhang2017Local(SingleOptimizerModule):
         if self.model.network.hypercolumn is not None:
             return regression, hull_cross_entropy(out.logits, ab)
         return regression, strided_cross_entropy(out.logits, ab, self.extensions.class_stride)
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the numbers of 6 x 6 points."""
-        return tuple(str(count) for count in VALIDATION_POINTS)
-
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Place the points of the paper's test."""
-        return validation_points(setting, lab, seeds)
 
 
 @dataclass(frozen=True)
@@ -288,12 +280,6 @@ def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
     truth = ab[:, :, ::LOGIT_STRIDE, ::LOGIT_STRIDE]
     alike = torch.ones(logits.shape[1], device=logits.device)
     return rebalanced_cross_entropy(logits, truth, alike, gray_below=-1.0).mean()
-
-
-def validation_points(setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-    """Place ``setting`` points as in the paper's test, the same for a picture in every epoch."""
-    points = uniform_points(lab[:, 1:], int(setting), picture_generators(seeds, "points"))
-    return Guidance(points=points)
 
 
 def strided_cross_entropy(logits: Tensor, ab: Tensor, step: int) -> Tensor:
