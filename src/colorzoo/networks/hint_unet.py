@@ -16,6 +16,7 @@ from colorzoo.color import lab_to_rgb
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Points
 from colorzoo.networks.blocks import (
+    cells,
     conv3x3,
     conv_block,
     pad_to_multiple,
@@ -24,7 +25,7 @@ from colorzoo.networks.blocks import (
     upconv4x4,
 )
 from colorzoo.networks.hint_extensions import AttendedConv, HintAttention, RankLayers, SceneBlocks
-from colorzoo.networks.taps import Tap, Visit, unchanged
+from colorzoo.networks.taps import Tap, TapState, Visit, unchanged
 
 STRIDE = 8
 """Height and width of the input must be multiples of this."""
@@ -268,6 +269,67 @@ class HintUNet(nn.Module):
         return logits
 
 
+class HintNetwork(nn.Module):
+    """A `HintUNet` with the normalization of its papers around it: L - 50 over 100, ab over 110.
+
+    Args:
+        unet: The U-Net.
+        mask_center: Subtracted from the hint mask.
+        ab_scale: Value in CIE units of 1 at the output: 110, or 100 for the authors' Caffe weights.
+    """
+
+    def __init__(self, unet: HintUNet, *, mask_center: float = 0.0, ab_scale: float = AB_SCALE) -> None:
+        super().__init__()
+        self.mask_center, self.ab_scale = mask_center, ab_scale
+        self.unet = unet
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Return ``(B, 2, H, W)`` ab in CIE units."""
+        height, width = state.size
+        trunk, beside9, beside10 = state.maps
+        ab = self.unet.decode(HintEncoding(trunk, beside9, beside10, ()), visit)
+        return ab[:, :, :height, :width].float() * self.ab_scale
+
+
+class PointNetworkOutput(NamedTuple):
+    """Output of a `PointNetwork`.
+
+    Attributes:
+        ab: ``(B, 2, H, W)`` in CIE units.
+        logits: ``(B, 529, ceil(H/4), ceil(W/4))`` over the 23 x 23 ab grid, or those of another head.
+    """
+
+    ab: Tensor
+    logits: Tensor
+
+
+class PointNetwork(HintNetwork):
+    """A `HintNetwork` that reads color points."""
+
+    def forward(self, luma: Tensor, points: Points, *, detach: Detach = "none") -> PointNetworkOutput:
+        """Color a picture of any size.
+
+        Args:
+            luma: ``(B, 1, H, W)`` in [0, 100].
+            points: Hints of the same size.
+            detach: See `HintUNet.forward`.
+        """
+        height, width = luma.shape[-2:]
+        out = self.unet(*hint_input(luma, points, self.mask_center), detach=detach)
+        rows, columns = cells(height, 4), cells(width, 4)
+        ab = out.ab[:, :, :height, :width].float() * self.ab_scale
+        return PointNetworkOutput(ab, self.logits_of(out)[:, :, :rows, :columns].float())
+
+    def logits_of(self, out: HintUNetOutput) -> Tensor:
+        """Return the distribution; by default that of the U-Net."""
+        return out.logits
+
+    def before_taps(self, luma: Tensor, points: Points) -> TapState:
+        """Compute everything before block 9; see `forward` for the arguments."""
+        encoded = self.unet.encode(*hint_input(luma, points, self.mask_center))
+        return TapState(encoded[:3], (luma.shape[-2], luma.shape[-1]))
+
+
 def initialize(module: nn.Module, std: float | None) -> None:
     """Draw convolution weights: normal with deviation ``std``, or He normal for None.
 
@@ -322,8 +384,7 @@ def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpo
 _PUBLISHED_NAMES: tuple[tuple[str, str], ...] = (
     (r"model(\d+)up\.0", r"up\1"),
     (r"model(\d)short(?:8|9|10)\.0", r"skip\1"),
-    (r"model(8|9|10)\.(\d+)", r"block\1.\2"),
-    (r"model(\d)\.(\d+)", r"block\1.\2"),
+    (r"model(\d+)\.(\d+)", r"block\1.\2"),
     (r"model_class\.0", "class_head"),
     (r"model_out\.0", "ab_head.0"),
 )

@@ -16,13 +16,13 @@ from torch import Tensor
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import Guidance, Points
 from colorzoo.model import ColoringModel
-from colorzoo.networks.hint_unet import fitting_unet, initialize
+from colorzoo.networks.hint_unet import PointNetwork, fitting_unet, initialize
 from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Natural, Positive, settings_of
 from colorzoo.zoo.xu2020.extensions import Extensions
-from colorzoo.zoo.xu2020.network import ColorNetwork, ExemplarNetwork, HintLayout
+from colorzoo.zoo.xu2020.network import ExemplarNetwork, HintLayout
 from colorzoo.zoo.xu2020.published import convert_published
 from colorzoo.zoo.xu2020.transfer import PLACE_SETS, TRANSFORMS, TransformName, by_label
 
@@ -182,7 +182,7 @@ class StylizationColorization(ColoringModel):
         return drop_backbone(super().for_inference(state_dict))
 
 
-def load_backbone(name: str, network: ColorNetwork) -> None:
+def load_backbone(name: str, network: PointNetwork) -> None:
     """Load the trained weights of a registered Local Hints model into the colorization sub-net.
 
     Raises:

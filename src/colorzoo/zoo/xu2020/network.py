@@ -1,4 +1,4 @@
-"""Networks of Xu et al. 2020: the colorization sub-net, its hints, and the pipeline of both sub-nets."""
+"""The pipeline of Xu et al. 2020: transfer sub-net, hints, and colorization sub-net."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import grid_centers, lab_to_rgb, rgb_to_lab
 from colorzoo.guidance import Points
-from colorzoo.networks.blocks import cells
-from colorzoo.networks.hint_unet import AB_SCALE, HintEncoding, HintUNet, hint_input
-from colorzoo.networks.taps import TapState, Visit
+from colorzoo.networks.hint_unet import HintUNet, PointNetwork
 from colorzoo.randomness import Generators
 from colorzoo.simulation.points import simulate_points
 from colorzoo.zoo.xu2020.tiles import look_in_tiles, too_large, transfer_in_tiles
@@ -30,49 +28,6 @@ _PATCH_SIDE_AT = 256  # shorter side in pixels at which a patch has its nominal 
 
 HintLayout = Literal["grid", "dense", "random"]
 """Hints from transferred colors: a grid of patches, all pixels, or random patches as in training."""
-
-
-class ColorNetwork(nn.Module):
-    """The colorization sub-net: the U-Net of Zhang et al. 2017 with its normalization.
-
-    Args:
-        width: Multiplier of every channel count; 1.0 is the published network.
-        hint_attention: See `HintUNet`.
-        scene_blocks: See `HintUNet`.
-    """
-
-    def __init__(self, width: float = 1.0, *, hint_attention: bool = False, scene_blocks: int = 0) -> None:
-        super().__init__()
-        self.unet = HintUNet(4, width, hint_attention=hint_attention, scene_blocks=scene_blocks)
-
-    def forward(self, luma: Tensor, points: Points) -> tuple[Tensor, Tensor]:
-        """Color a picture of any size.
-
-        Args:
-            luma: ``(B, 1, H, W)`` in [0, 100].
-            points: Hints of the same size.
-
-        Returns:
-            ab ``(B, 2, H, W)`` in CIE units, and the logits ``(B, 529, ceil(H/4), ceil(W/4))`` of the head
-            that the paper leaves unused.
-        """
-        height, width = luma.shape[-2:]
-        out = self.unet(*hint_input(luma, points, 0.0))
-        rows, columns = cells(height, 4), cells(width, 4)
-        ab = out.ab[:, :, :height, :width].float() * AB_SCALE
-        return ab, out.logits[:, :, :rows, :columns].float()
-
-    def before_taps(self, luma: Tensor, points: Points) -> TapState:
-        """Compute everything before block 9; see `forward` for the arguments."""
-        encoded = self.unet.encode(*hint_input(luma, points, 0.0))
-        return TapState(encoded[:3], (luma.shape[-2], luma.shape[-1]))
-
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Return ``(B, 2, H, W)`` ab in CIE units."""
-        height, width = state.size
-        trunk, beside9, beside10 = state.maps
-        ab = self.unet.decode(HintEncoding(trunk, beside9, beside10, ()), visit)
-        return ab[:, :, :height, :width].float() * AB_SCALE
 
 
 class ExemplarOutput(NamedTuple):
@@ -126,7 +81,8 @@ class ExemplarNetwork(nn.Module):
         self.transfer_error = transfer_error
         self.register_buffer("centers", grid_centers(), persistent=False)
         self.transfer = TransferNetwork(width)
-        self.color = ColorNetwork(color_width, hint_attention=hint_attention, scene_blocks=scene_blocks)
+        unet = HintUNet(4, color_width, hint_attention=hint_attention, scene_blocks=scene_blocks)
+        self.color = PointNetwork(unet)
 
     def forward(
         self, luma: Tensor, look: Tensor, *, points: Points | None = None, alpha: Tensor | float = 1.0

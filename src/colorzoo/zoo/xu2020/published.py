@@ -5,18 +5,12 @@ The weights of torchvision's VGG-19 can be used for the encoder, too.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from torch import Tensor
 
-_COLOR_RULES: tuple[tuple[str, str], ...] = (
-    (r"model(\d+)up\.0", r"up\1"),
-    (r"model(\d)short(?:8|9|10)\.0", r"skip\1"),
-    (r"model(\d+)\.(\d+)", r"block\1.\2"),
-    (r"model_class\.0", "class_head"),
-    (r"model_out\.0", "ab_head.0"),
-)
+from colorzoo.networks.hint_unet import rename_hint_unet_key
+
 _VGG19 = {  # layers of torchvision's vgg19 that the encoder has
     "features.0": "conv1_1",
     "features.2": "conv1_2",
@@ -64,8 +58,5 @@ def _transfer_key(part: str, key: str) -> str:
 
 
 def _color_key(key: str) -> str:
-    for pattern, ours in _COLOR_RULES:
-        renamed, hits = re.subn(rf"^{pattern}(?=\.)", ours, key)
-        if hits:
-            return f"network.color.unet.{renamed}"
-    return key
+    renamed = rename_hint_unet_key(key)
+    return key if renamed is None else f"network.color.unet.{renamed}"

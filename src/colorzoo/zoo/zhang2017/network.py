@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +12,17 @@ from colorzoo.color import hull_centers
 from colorzoo.guidance import GlobalStatistics, Points
 from colorzoo.networks.blocks import cells, conv3x3, pad_to_multiple, scaled_width, upconv4x4
 from colorzoo.networks.hint_memory import HintMemory
-from colorzoo.networks.hint_unet import AB_SCALE, STRIDE, Detach, HintEncoding, HintUNet, hint_input
-from colorzoo.networks.taps import TapState, Visit, unchanged
+from colorzoo.networks.hint_unet import (
+    AB_SCALE,
+    STRIDE,
+    HintEncoding,
+    HintNetwork,
+    HintUNet,
+    HintUNetOutput,
+    PointNetwork,
+    hint_input,
+)
+from colorzoo.networks.taps import TapState, unchanged
 
 
 class HypercolumnHead(nn.Module):
@@ -48,21 +56,8 @@ class HypercolumnHead(nn.Module):
         return logits
 
 
-class LocalHintsOutput(NamedTuple):
-    """Output of the Local Hints network.
-
-    Attributes:
-        ab: ``(B, 2, H, W)`` in CIE units.
-        logits: ``(B, 529, ceil(H/4), ceil(W/4))`` over the 23 x 23 ab grid, or from a hypercolumn head
-            ``(B, 313, ...)`` over the bins inside the sRGB hull.
-    """
-
-    ab: Tensor
-    logits: Tensor
-
-
-class LocalHintsNetwork(nn.Module):
-    """The U-Net with the paper's normalization around it: L - 50 over 100, ab over 110.
+class LocalHintsNetwork(PointNetwork):
+    """The U-Net of the paper, with the head of its distribution.
 
     Args:
         width: Multiplier of every channel count; 1.0 is the published network.
@@ -88,9 +83,7 @@ class LocalHintsNetwork(nn.Module):
         hypercolumn: bool = False,
         ab_scale: float = AB_SCALE,
     ) -> None:
-        super().__init__()
-        self.mask_center, self.ab_scale = mask_center, ab_scale
-        self.unet = HintUNet(
+        unet = HintUNet(
             4,
             width,
             hint_attention=hint_attention,
@@ -98,23 +91,12 @@ class LocalHintsNetwork(nn.Module):
             rank_layers=rank_layers,
             scene_blocks=scene_blocks,
         )
+        super().__init__(unet, mask_center=mask_center, ab_scale=ab_scale)
         self.hypercolumn = HypercolumnHead(width) if hypercolumn else None
 
-    def forward(self, luma: Tensor, points: Points, *, detach: Detach = "none") -> LocalHintsOutput:
-        """Color a picture of any size.
-
-        Args:
-            luma: ``(B, 1, H, W)`` in [0, 100].
-            points: Hints of the same size.
-            detach: See `HintUNet.forward`.
-        """
-        height, width = luma.shape[-2:]
-        hinted = hint_input(luma, points, self.mask_center)
-        out = self.unet(*hinted, detach=detach)
-        rows, columns = cells(height, 4), cells(width, 4)
-        ab = out.ab[:, :, :height, :width].float() * self.ab_scale
-        logits = out.logits if self.hypercolumn is None else self.hypercolumn(out.maps, out.trunk)
-        return LocalHintsOutput(ab, logits[:, :, :rows, :columns].float())
+    def logits_of(self, out: HintUNetOutput) -> Tensor:
+        """Return the distribution: ``(B, 529, ...)``, or ``(B, 313, ...)`` of a hypercolumn head."""
+        return out.logits if self.hypercolumn is None else self.hypercolumn(out.maps, out.trunk)
 
     def edit(self, luma: Tensor, points: Points, memory: HintMemory) -> tuple[Tensor, HintEncoding]:
         """Color one picture again with other points.
@@ -133,21 +115,9 @@ class LocalHintsNetwork(nn.Module):
         return self.unet.decode(encoded)[:, :, :height, :width].float() * self.ab_scale, encoded
 
     def distribution(self, trunk: Tensor, maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-        """Return the logits of `LocalHintsOutput` from the encoding of a picture of this height and width."""
+        """Return the logits of `forward` from the encoding of a picture of this height and width."""
         logits = self.unet.distribution(trunk) if self.hypercolumn is None else self.hypercolumn(maps, trunk)
         return logits[:, :, : cells(size[0], 4), : cells(size[1], 4)].float()
-
-    def before_taps(self, luma: Tensor, points: Points) -> TapState:
-        """Compute everything before block 9; see `forward` for the arguments."""
-        encoded = self.unet.encode(*hint_input(luma, points, self.mask_center))
-        return TapState(encoded[:3], (luma.shape[-2], luma.shape[-1]))
-
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Return ``(B, 2, H, W)`` ab in CIE units."""
-        height, width = state.size
-        trunk, beside9, beside10 = state.maps
-        ab = self.unet.decode(HintEncoding(trunk, beside9, beside10, ()), visit)
-        return ab[:, :, :height, :width].float() * self.ab_scale
 
 
 class VectorNorm(nn.BatchNorm2d):
@@ -192,7 +162,7 @@ class GlobalBranch(nn.Module):
         return vector
 
 
-class GlobalNetwork(nn.Module):
+class GlobalNetwork(HintNetwork):
     """Base of the Global Hints networks: a U-Net with the branch added after block 4.
 
     Args:
@@ -201,9 +171,7 @@ class GlobalNetwork(nn.Module):
     """
 
     def __init__(self, unet: HintUNet, ab_scale: float) -> None:
-        super().__init__()
-        self.ab_scale = ab_scale
-        self.unet = unet
+        super().__init__(unet, ab_scale=ab_scale)
         self.branch = GlobalBranch(unet.up8.in_channels)
 
     def forward(self, luma: Tensor, statistics: GlobalStatistics) -> Tensor:
@@ -221,13 +189,6 @@ class GlobalNetwork(nn.Module):
     def before_taps(self, luma: Tensor, statistics: GlobalStatistics) -> TapState:
         """Compute everything before block 9; see `forward` for the arguments."""
         raise NotImplementedError
-
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Return ``(B, 2, H, W)`` ab in CIE units."""
-        height, width = state.size
-        trunk, beside9, beside10 = state.maps
-        ab = self.unet.decode(HintEncoding(trunk, beside9, beside10, ()), visit)
-        return ab[:, :, :height, :width].float() * self.ab_scale
 
 
 class GlobalHintsNetwork(GlobalNetwork):
