@@ -5,77 +5,51 @@ units (``ab``, ``target_ab``). With the same names everywhere, a ``torchmetrics.
 each metric the inputs that it takes. `picture_metrics` builds a collection from names.
 """
 
-from __future__ import annotations
-
-import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from colorzoo.metrics.ab_error import AbAUC, MeanAbRMSE, PooledAbRMSE
-    from colorzoo.metrics.appearance import (
-        Colorfulness,
-        ColorfulnessShare,
-        DeltaColorfulness,
-        GrayGain,
-        NeutralChroma,
-        RightHue,
-        colorfulness,
-        gray_gain,
-        neutral_area,
-        neutral_chroma,
-        right_hues,
-    )
-    from colorzoo.metrics.cdr import (
-        CDRSettings,
-        ClusterDiscrepancyRatio,
-        TruthClusters,
-        cluster_discrepancy,
-        edge_scores,
-        truth_clusters,
-    )
-    from colorzoo.metrics.classification import Classifier, ClassifierAccuracy, classifier_network
-    from colorzoo.metrics.edges import BandLPIPS, BandPSNR, BandShare, band_psnr, edge_band
-    from colorzoo.metrics.exemplar import (
-        ContextualSimilarity,
-        HistogramIntersection,
-        contextual_similarity,
-        histogram_intersection,
-        vgg19_maps,
-    )
-    from colorzoo.metrics.feature_networks import FeatureNetwork, feature_network
-    from colorzoo.metrics.fid import FID
-    from colorzoo.metrics.flow import Flow, opencv_flow
-    from colorzoo.metrics.named import named_metric, picture_metrics
-    from colorzoo.metrics.perceptual import MeanLPIPS, MeanSSIM, lpips_network, ssim
-    from colorzoo.metrics.psnr import MeanAbPSNR, MeanPSNR, PooledAbPSNR, PooledPSNR, psnr_8bit
-    from colorzoo.metrics.video import (
-        ChromaFlicker,
-        ColorConsistency,
-        WarpingError,
-        chroma_flicker,
-        color_consistency,
-        warping_error,
-    )
-
-# Module -> names, imported at first use: training that logs PSNR need not import feature networks.
-_PUBLIC = {
-    "ab_error": "AbAUC MeanAbRMSE PooledAbRMSE",
-    "appearance": "Colorfulness ColorfulnessShare DeltaColorfulness GrayGain NeutralChroma RightHue "
-    "colorfulness gray_gain neutral_area neutral_chroma right_hues",
-    "cdr": "CDRSettings ClusterDiscrepancyRatio TruthClusters cluster_discrepancy edge_scores truth_clusters",
-    "classification": "Classifier ClassifierAccuracy classifier_network",
-    "edges": "BandLPIPS BandPSNR BandShare band_psnr edge_band",
-    "exemplar": "ContextualSimilarity HistogramIntersection contextual_similarity histogram_intersection "
-    "vgg19_maps",
-    "feature_networks": "FeatureNetwork feature_network",
-    "fid": "FID",
-    "flow": "Flow opencv_flow",
-    "named": "named_metric picture_metrics",
-    "perceptual": "MeanLPIPS MeanSSIM lpips_network ssim",
-    "psnr": "MeanAbPSNR MeanPSNR PooledAbPSNR PooledPSNR psnr_8bit",
-    "video": "ChromaFlicker ColorConsistency WarpingError chroma_flicker color_consistency warping_error",
-}
-_MODULES = {name: module for module, names in _PUBLIC.items() for name in names.split()}
+from colorzoo.metrics.ab_error import AbAUC, MeanAbRMSE, PooledAbRMSE
+from colorzoo.metrics.appearance import (
+    Colorfulness,
+    ColorfulnessShare,
+    DeltaColorfulness,
+    GrayGain,
+    NeutralChroma,
+    RightHue,
+    colorfulness,
+    gray_gain,
+    neutral_area,
+    neutral_chroma,
+    right_hues,
+)
+from colorzoo.metrics.cdr import (
+    CDRSettings,
+    ClusterDiscrepancyRatio,
+    TruthClusters,
+    cluster_discrepancy,
+    edge_scores,
+    truth_clusters,
+)
+from colorzoo.metrics.classification import Classifier, ClassifierAccuracy, classifier_network
+from colorzoo.metrics.edges import BandLPIPS, BandPSNR, BandShare, band_psnr, edge_band
+from colorzoo.metrics.exemplar import (
+    ContextualSimilarity,
+    HistogramIntersection,
+    contextual_similarity,
+    histogram_intersection,
+    vgg19_maps,
+)
+from colorzoo.metrics.feature_networks import FeatureNetwork, feature_network
+from colorzoo.metrics.fid import FID
+from colorzoo.metrics.flow import Flow, opencv_flow
+from colorzoo.metrics.named import named_metric, picture_metrics
+from colorzoo.metrics.perceptual import MeanLPIPS, MeanSSIM, lpips_network, ssim
+from colorzoo.metrics.psnr import MeanAbPSNR, MeanPSNR, PooledAbPSNR, PooledPSNR, psnr_8bit
+from colorzoo.metrics.video import (
+    ChromaFlicker,
+    ColorConsistency,
+    WarpingError,
+    chroma_flicker,
+    color_consistency,
+    warping_error,
+)
 
 __all__ = [
     "FID",
@@ -134,13 +108,3 @@ __all__ = [
     "vgg19_maps",
     "warping_error",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES})
