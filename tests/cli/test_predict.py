@@ -13,8 +13,8 @@ from lightning.pytorch import Trainer
 from PIL import Image
 
 from colorzoo.batch import file
-from colorzoo.cli.lightning import run
 from colorzoo.cli.main import main
+from colorzoo.cli.main import run_lightning as run
 from colorzoo.data import FolderDataModule, SketchDataModule
 from colorzoo.data.originals import relative_name
 from colorzoo.errors import DataError, WeightsError

@@ -10,7 +10,7 @@ from lightning.pytorch import Trainer
 from PIL import Image
 
 from colorzoo.card import ModelCard
-from colorzoo.cli.lightning import run
+from colorzoo.cli.main import run_lightning as run
 from colorzoo.data import CocoStuffDataModule, FolderDataModule, ImageNetDataModule, PlacesDataModule
 from colorzoo.data.augment import augment_batch, cut_boxes
 from colorzoo.data.decode import decode_rgb

@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 from colorzoo import create_model
-from colorzoo.cli.lightning import run
+from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.training.configs import find_config
 

@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import CSVLogger
 from test_cli import fit_words
 
 from colorzoo import create_model
-from colorzoo.cli.lightning import run
+from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import DataError
 from colorzoo.evaluation import Plan, evaluate
 from colorzoo.evaluation.protocol import parse_protocol

@@ -23,7 +23,7 @@ from lightning.pytorch.strategies import ModelParallelStrategy, Strategy
 from torch import nn
 
 from colorzoo.card import ModelCard
-from colorzoo.cli.lightning import run
+from colorzoo.cli.main import run_lightning as run
 from colorzoo.data import PictureDataModule
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import list_models, model_card

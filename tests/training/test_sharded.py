@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import EMAWeightAveraging
 from sharded_ranks import strategy_of_overlay, train
 from torch import distributed
 
-from colorzoo.cli.lightning import run
+from colorzoo.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.registry import model_card
 from colorzoo.training.command import join_shards, start_from

@@ -19,12 +19,15 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn, Protocol, cast
 
 import colorzoo.cli
-from colorzoo.cli import lightning
 from colorzoo.environment import is_on
 from colorzoo.errors import ColorzooError
 
-# `main` is this module, and `lightning` serves several verbs that parse their own arguments.
-_NO_VERBS = frozenset({"main", "lightning"})
+_LIGHTNING_VERBS = {  # their arguments are parsed by Lightning's command line
+    "fit": "train a model on your data",
+    "validate": "measure a checkpoint on the validation pictures",
+    "test": "measure a checkpoint on the test pictures",
+    "predict": "color the pictures of a data set at full size, with any number of processes",
+}
 
 _OPTION, _NEGATIVE = re.compile(r"--[a-z][a-z-]*"), re.compile(r"-\.?\d")
 
@@ -99,11 +102,22 @@ def _dispatch(words: list[str]) -> int:
     verb = find_verb(words[0])
     if verb is not None:
         return verb.run(_verb_parser(verb).parse_args(_joined(words[1:])))
-    if words[0] in lightning.VERBS:
-        return lightning.run(words)  # unchanged: the Lightning CLI has its own --help
+    if words[0] in _LIGHTNING_VERBS:
+        return run_lightning(words)
     near = difflib.get_close_matches(words[0], all_verbs(), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "`colorzoo --help` lists all verbs."
     raise ColorzooError(f"unknown verb {words[0]!r}; {hint}")
+
+
+def run_lightning(words: list[str]) -> int:
+    """Run ``fit``, ``validate``, ``test`` or ``predict``; see `colorzoo.training.command.run`."""
+    from colorzoo.training.configs import resolve_configs
+    from colorzoo.training.resuming import resolve_checkpoint
+
+    words = resolve_checkpoint(resolve_configs(words))  # before the slow imports
+    from colorzoo.training import command
+
+    return command.run(words)
 
 
 def _joined(words: list[str]) -> list[str]:
@@ -129,12 +143,12 @@ def find_verb(name: str) -> Verb | None:
 def all_verbs() -> dict[str, str]:
     """Return the line of help of every verb, sorted by name."""
     verbs = [importlib.import_module(f"colorzoo.cli.{name}") for name in _verb_modules()]
-    return dict(sorted((lightning.VERBS | {verb.NAME: verb.HELP for verb in verbs}).items()))
+    return dict(sorted((_LIGHTNING_VERBS | {verb.NAME: verb.HELP for verb in verbs}).items()))
 
 
 def _verb_modules() -> set[str]:
     found = {module.name for module in pkgutil.iter_modules(colorzoo.cli.__path__)}
-    return {name for name in found if not name.startswith("_")} - _NO_VERBS
+    return {name for name in found if not name.startswith("_")} - {"main"}
 
 
 class _Parser(argparse.ArgumentParser):

@@ -65,18 +65,22 @@ def band_name(kernel_size: int | None) -> str:
     return "full" if kernel_size is None else f"k{kernel_size}"
 
 
-class BandShare(PictureMean):
-    """Mean over pictures of the share of pixels in the band; pictures without edges are left out.
+class BandMetric(PictureMean):
+    """Base of means over pictures of a value in the band; pictures without edges are left out and counted.
 
     Args:
         kernel_size: Side of the band; None for the whole picture. See `edge_band`.
     """
 
-    is_differentiable = False
-
     def __init__(self, *, kernel_size: int | None = 7) -> None:
         super().__init__()
         self.kernel_size = kernel_size
+
+
+class BandShare(BandMetric):
+    """Mean over pictures of the share of pixels in the band."""
+
+    is_differentiable = False
 
     def update(self, edges: Tensor) -> None:
         """Add the ``(B, 1, H, W)`` edges of pictures."""
@@ -88,18 +92,10 @@ class BandShare(PictureMean):
         return {f"band_share_{band_name(self.kernel_size)}": self.mean(), "left_out": self.left_out}
 
 
-class BandPSNR(MeanDecibels):
-    """Mean over pictures of `band_psnr`; pictures without edges are left out and counted.
-
-    Args:
-        kernel_size: Side of the band; None for the whole picture. See `edge_band`.
-    """
+class BandPSNR(BandMetric, MeanDecibels):
+    """Mean over pictures of `band_psnr`."""
 
     is_differentiable = True
-
-    def __init__(self, *, kernel_size: int | None = 7) -> None:
-        super().__init__()
-        self.kernel_size = kernel_size
 
     def update(self, rgb: Tensor, target: Tensor, edges: Tensor) -> None:
         """Add pictures.

@@ -78,8 +78,8 @@ class MeanDecibels(PictureMean):
         return super().mean()
 
 
-class MeanPSNR(MeanDecibels):
-    """Mean over pictures of the PSNR over RGB; see `MeanDecibels` for pictures without error.
+class EightBit(Metric):
+    """Base of metrics over RGB that may be truncated to 8 bits.
 
     Args:
         eight_bit: Truncate both pictures to 8 bits first, as Zhang et al. 2017 and Cho et al. 2023 do.
@@ -93,6 +93,10 @@ class MeanPSNR(MeanDecibels):
     def is_differentiable(self) -> bool:  # type: ignore[override]
         """False with truncation to 8 bits."""
         return not self.eight_bit
+
+
+class MeanPSNR(EightBit, MeanDecibels):
+    """Mean over pictures of the PSNR over RGB; see `MeanDecibels` for pictures without error."""
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
@@ -135,23 +139,10 @@ class PooledMSE(Metric):
         return self.total / self.values
 
 
-class PooledPSNR(PooledMSE):
-    """PSNR of the mean squared error over all RGB values of all pictures.
-
-    Args:
-        eight_bit: Truncate both pictures to 8 bits first.
-    """
+class PooledPSNR(EightBit, PooledMSE):
+    """PSNR of the mean squared error over all RGB values of all pictures."""
 
     higher_is_better = True
-
-    def __init__(self, *, eight_bit: bool = True) -> None:
-        super().__init__()
-        self.eight_bit = eight_bit
-
-    @property
-    def is_differentiable(self) -> bool:  # type: ignore[override]
-        """False with truncation to 8 bits."""
-        return not self.eight_bit
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""

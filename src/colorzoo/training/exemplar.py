@@ -73,6 +73,18 @@ class ExemplarDiscriminator:
     discriminator_layers: Natural = 6
 
 
+@dataclass(frozen=True)
+class ExemplarSimulation:
+    """Settings of the training pictures.
+
+    Attributes:
+        luma_noise: Standard deviation of the noise on L for trunk and color network, as in the published
+            code.
+    """
+
+    luma_noise: Weight = 2.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExemplarPrediction(AbPrediction):
     """A colored training batch with the inputs of its losses.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Unpack
 
 from torch import Tensor, nn
@@ -13,12 +12,13 @@ from colorzoo.errors import ColorzooError
 from colorzoo.networks.clusters import Classified
 from colorzoo.networks.discriminators import AttentionDiscriminator
 from colorzoo.networks.exemplar_features import TrunkFeatures
-from colorzoo.settings import Positive, Weight, settings_of
+from colorzoo.settings import Positive, settings_of
 from colorzoo.training.exemplar import (
     ExemplarDiscriminator,
     ExemplarGANModule,
     ExemplarObjective,
     ExemplarPrediction,
+    ExemplarSimulation,
     references_of,
     with_noise,
 )
@@ -35,18 +35,6 @@ _NEW = {
     "network": ("conv1.0.", "conv1.1."),
     "discriminator": ("layers.0.", "last."),
 }  # layers of each network that the authors renamed, so that they start from random weights
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """Settings of the training pictures.
-
-    Attributes:
-        luma_noise: Standard deviation of the noise on L for trunk and color network, as in the published
-            code.
-    """
-
-    luma_noise: Weight = 2.0
 
 
 class Chen2023(ExemplarGANModule):
@@ -73,7 +61,7 @@ class Chen2023(ExemplarGANModule):
         architecture: Architecture = Architecture(),
         segmentation: Segmentation = Segmentation(),
         objective: ExemplarObjective = ExemplarObjective(),
-        simulation: Simulation = Simulation(),
+        simulation: ExemplarSimulation = ExemplarSimulation(),
         adversary: ExemplarDiscriminator = ExemplarDiscriminator(),
         extensions: Extensions = Extensions(),
         matching_lr: Positive | None = 2e-5,
@@ -83,7 +71,7 @@ class Chen2023(ExemplarGANModule):
         architecture = settings_of(Architecture, architecture)
         segmentation = settings_of(Segmentation, segmentation)
         self.objective = settings_of(ExemplarObjective, objective)
-        self.simulation = settings_of(Simulation, simulation)
+        self.simulation = settings_of(ExemplarSimulation, simulation)
         self.adversary = settings_of(ExemplarDiscriminator, adversary)
         self.extensions = extensions = settings_of(Extensions, extensions)
         self.matching_lr = matching_lr

@@ -25,6 +25,7 @@ from colorzoo.training.exemplar import (
     ExemplarGANModule,
     ExemplarObjective,
     ExemplarPrediction,
+    ExemplarSimulation,
     references_of,
     with_noise,
 )
@@ -49,18 +50,16 @@ class Objective(ExemplarObjective):
 
 
 @dataclass(frozen=True)
-class Simulation:
-    """Settings of the training pictures.
+class Simulation(ExemplarSimulation):
+    """Settings of the training pictures; see `ExemplarSimulation` for the noise.
 
     Attributes:
-        luma_noise: Standard deviation of the noise on L, as in the published code.
         previous: Share of training pictures with a previous frame: the picture itself, shifted (ours, for
             lack of videos).
         colored: Share of the pictures whose previous frame has the colors that the network predicts from the
             reference alone, as in a video, instead of the true ones (ours).
     """
 
-    luma_noise: Weight = 2.0
     previous: Share = 0.5
     colored: Share = 0.0
 
