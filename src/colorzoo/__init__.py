@@ -9,26 +9,31 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from colorzoo.api import FileResult, colorize, colorize_file, colorize_files
-    from colorzoo.card import ModelCard
-    from colorzoo.color import lab_to_rgb, rgb_to_lab
-    from colorzoo.factory import create_model
-    from colorzoo.guidance import (
-        Boxes,
-        ClassMap,
-        Exemplar,
-        GlobalStatistics,
-        Guidance,
-        Points,
-        Recipe,
-        Regions,
-        Scribbles,
-    )
-    from colorzoo.inference.colorizer import Colorizer
-    from colorzoo.prediction import AbPrediction, Prediction, RgbPrediction
-    from colorzoo.registry import list_models, model_card
-    from colorzoo.training.module import ColorizationModule
+if TYPE_CHECKING:  # `as` makes a name public to type checkers
+    from colorzoo.api import FileResult as FileResult
+    from colorzoo.api import colorize as colorize
+    from colorzoo.api import colorize_file as colorize_file
+    from colorzoo.api import colorize_files as colorize_files
+    from colorzoo.card import ModelCard as ModelCard
+    from colorzoo.color import lab_to_rgb as lab_to_rgb
+    from colorzoo.color import rgb_to_lab as rgb_to_lab
+    from colorzoo.factory import create_model as create_model
+    from colorzoo.guidance import Boxes as Boxes
+    from colorzoo.guidance import ClassMap as ClassMap
+    from colorzoo.guidance import Exemplar as Exemplar
+    from colorzoo.guidance import GlobalStatistics as GlobalStatistics
+    from colorzoo.guidance import Guidance as Guidance
+    from colorzoo.guidance import Points as Points
+    from colorzoo.guidance import Recipe as Recipe
+    from colorzoo.guidance import Regions as Regions
+    from colorzoo.guidance import Scribbles as Scribbles
+    from colorzoo.inference.colorizer import Colorizer as Colorizer
+    from colorzoo.prediction import AbPrediction as AbPrediction
+    from colorzoo.prediction import Prediction as Prediction
+    from colorzoo.prediction import RgbPrediction as RgbPrediction
+    from colorzoo.registry import list_models as list_models
+    from colorzoo.registry import model_card as model_card
+    from colorzoo.training.module import ColorizationModule as ColorizationModule
 
 __version__ = "0.1.0"
 
@@ -60,33 +65,7 @@ _PUBLIC = {
     "rgb_to_lab": "color",
 }
 
-__all__ = [
-    "AbPrediction",
-    "Boxes",
-    "ClassMap",
-    "ColorizationModule",
-    "Colorizer",
-    "Exemplar",
-    "FileResult",
-    "GlobalStatistics",
-    "Guidance",
-    "ModelCard",
-    "Points",
-    "Prediction",
-    "Recipe",
-    "Regions",
-    "RgbPrediction",
-    "Scribbles",
-    "__version__",
-    "colorize",
-    "colorize_file",
-    "colorize_files",
-    "create_model",
-    "lab_to_rgb",
-    "list_models",
-    "model_card",
-    "rgb_to_lab",
-]
+__all__ = [*_PUBLIC, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

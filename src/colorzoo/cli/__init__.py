@@ -1,4 +1,4 @@
-"""The command line: every public module here except `main` and `lightning` is a verb of ``colorzoo``.
+"""The command line: every public module here except `main` is a verb of ``colorzoo``.
 
 A verb module imports no torch and defines ``NAME: str``, ``HELP: str`` (one line), ``EXAMPLE: str`` (shown
 below ``--help``), ``add_arguments(parser)`` and ``run(args) -> int``, which returns the exit code. Verbs are

@@ -7,10 +7,11 @@ import json
 import platform
 import re
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 from colorzoo.cli._output import align
+from colorzoo.environment import installed_version
 from colorzoo.weights.catalog import cache_home, list_weights
 from colorzoo.weights.file_record import inspect_file
 
@@ -225,14 +226,6 @@ def fetched_weights() -> list[Fetched]:
         if row.where == "cached"
         for state in [inspect_file(row.weights, row.path)]
     ]
-
-
-def installed_version(package: str) -> str | None:
-    """Return the version of an installed package, or None."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def declared_requirements() -> list[str] | None:

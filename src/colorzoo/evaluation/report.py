@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import platform
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import colorzoo
+from colorzoo.environment import LIBRARIES, installed_version
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.page import page
 from colorzoo.evaluation.summary import Comparison, Row, Summary
@@ -16,17 +16,6 @@ from colorzoo.evaluation.tables import latex, markdown, per_image, plain
 from colorzoo.weights.files import write_atomic
 
 SCHEMA = 1
-_LIBRARIES = (
-    "torch",
-    "torchvision",
-    "torchmetrics",
-    "kornia",
-    "numpy",
-    "scipy",
-    "scikit-image",
-    "pillow",
-    "timm",
-)
 
 
 def write_report(summary: Summary, cache: Cache, folder: Path) -> None:
@@ -61,7 +50,7 @@ def manifest(summary: Summary) -> dict[str, Any]:
         "versions": {
             "colorzoo": colorzoo.__version__,
             "python": platform.python_version(),
-            **{name: version(name) for name in _LIBRARIES},
+            **{name: installed_version(name) for name in LIBRARIES},
         },
         "protocol": {"name": setup.protocol.label, "text": setup.protocol.text},
         "methods": [{"name": method.name, **method.about} for method in setup.methods],

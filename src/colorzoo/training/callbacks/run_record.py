@@ -7,28 +7,16 @@ import platform
 import subprocess
 import sys
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from colorzoo.environment import LIBRARIES, installed_version
 from colorzoo.factory import card_of
 from colorzoo.training.loggers import RECORD, WandbLogger, log_settings, run_folder
 from colorzoo.training.module import ColorizationModule
 from colorzoo.weights.provenance import data_digest
-
-_PACKAGES = (
-    "colorzoo",
-    "torch",
-    "torchvision",
-    "lightning",
-    "torchmetrics",
-    "kornia",
-    "timm",
-    "numpy",
-    "pillow",
-)
 
 
 class RunRecord(Callback):
@@ -73,7 +61,7 @@ def describe_run() -> dict[str, Any]:
         "command": sys.argv,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "versions": {name: _version(name) for name in _PACKAGES},
+        "versions": {name: installed_version(name) for name in ("colorzoo", *LIBRARIES)},
         "git": git_state(Path(__file__).parent),
     }
 
@@ -94,10 +82,3 @@ def _git(folder: Path, *words: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor
 from torch.optim import Optimizer
 
 from colorzoo.errors import ColorzooError
-from colorzoo.training.schedules import RunSchedule
+from colorzoo.training.schedules import Cosine
 
 
-class CosineFromZero(RunSchedule):
+class CosineFromZero(Cosine):
     """Linear rise from 0 at the first step, then a fall along half a cosine to a final rate.
 
     The last step of the rise and the first of the fall both have the full rate.
@@ -48,7 +46,3 @@ class CosineFromZero(RunSchedule):
     def rise(self, step: int) -> float:
         """Return step / (warmup_steps - 1)."""
         return step / max(1, self.warmup_steps - 1)
-
-    def share(self, step: int, total: int) -> float:
-        """Return (1 + cos(pi step / total)) / 2, the share of the way between final and full rate."""
-        return 0.5 * (1 + math.cos(math.pi * step / total))
