@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv, WideBlock
+from colorzoo.training.perceptual import VGG16Features
 from colorzoo.zoo.antic2019.model import normalize
 from colorzoo.zoo.antic2019.network import (
     DeepBlock,
@@ -18,8 +19,8 @@ from colorzoo.zoo.antic2019.network import (
 from colorzoo.zoo.antic2019.pipeline import network_input, raw_picture, restore_luma, square_gray
 from colorzoo.zoo.antic2019.published import convert_published, generator_key
 from colorzoo.zoo.antic2019.task import (
+    VGG_LAYERS,
     Critic,
-    VGGFeatures,
     adversarial_loss,
     content_terms,
     critic_loss,
@@ -160,7 +161,7 @@ def critic(golden: Golden) -> None:
 
 @case("deoldify_losses")
 def losses(golden: Golden) -> None:
-    vgg = VGGFeatures()
+    vgg = VGG16Features(VGG_LAYERS)
     state = published_weights(golden, "vgg")
     vgg.load_state_dict(state)
     vgg.eval().requires_grad_(False)

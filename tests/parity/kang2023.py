@@ -11,17 +11,21 @@ from colorzoo.factory import build_model
 from colorzoo.metrics.appearance import colorfulness
 from colorzoo.metrics.psnr import psnr
 from colorzoo.prediction import AbPrediction
+from colorzoo.training.perceptual import frozen_vgg16
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.network import DDColorNetwork, gray_rgb, positions
 from colorzoo.zoo.kang2023.pipeline import network_luma, recolor, squash
 from colorzoo.zoo.kang2023.published import convert_published
 from colorzoo.zoo.kang2023.task import (
+    VGG_LAYERS,
     ColorDiscriminator,
     Kang2023,
     colorfulness_loss,
     colorfulness_of,
-    frozen_vgg,
     saturate,
+)
+from colorzoo.zoo.kang2023.task import (
+    normalized as imagenet_normalized,
 )
 from parity.cases import Golden, case
 from pseudo_spectral import with_power_iterations
@@ -184,7 +188,9 @@ def losses(golden: Golden) -> None:
     (gradient,) = torch.autograd.grad(model.objective.colorfulness_weight * alone, ab)
     golden.close("out_grad_ab_colorfulness", gradient)
     golden.close("out_colorfulness_per_image", colorfulness_of(painted.to_rgb(luma)))
-    maps, target = (model.vgg(each) for each in (painted.to_rgb(luma), saturate(rgb, 1.2)))
+    maps, target = (
+        model.vgg(imagenet_normalized(each)) for each in (painted.to_rgb(luma), saturate(rgb, 1.2))
+    )
     golden.close("out_vgg_conv5_1", maps[-1][:, ::16])
     distances = [(x - y).abs().mean() for x, y in zip(maps, target, strict=True)]
     golden.close("out_percep_l1_per_layer", torch.stack(distances))
@@ -196,7 +202,7 @@ def training_model(golden: Golden) -> Kang2023:
     settings = {"width": 0.125, "size": "tiny", "discriminator_width": golden.meta["config"]["nf"] / 64}
     model = build_model(Kang2023, settings)
     model.discriminator.load_state_dict(published_weights(golden, "disc"))
-    model.vgg = frozen_vgg(published_weights(golden, "vgg"))
+    model.vgg = frozen_vgg16(VGG_LAYERS, published_weights(golden, "vgg"))
     return model.train()
 
 

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
-from colorzoo.zoo.kang2023.task import VGGFeatures, colorfulness_loss, frozen_vgg
+from colorzoo.training.perceptual import VGG16Features, frozen_vgg16
+from colorzoo.zoo.kang2023.task import VGG_LAYERS, colorfulness_loss
 from steps.step import gradients, same, small, training_batch
 
 SIDE = 64
@@ -20,7 +21,7 @@ SIDE = 64
 @pytest.fixture(scope="module")
 def vgg() -> Any:
     torch.manual_seed(1)
-    return frozen_vgg(None)
+    return frozen_vgg16(VGG_LAYERS, None)
 
 
 def prepared(vgg: Any, **settings: Any) -> Any:
@@ -37,7 +38,7 @@ def enhanced(rgb: Tensor) -> Tensor:
     return (gray + 1.2 * (rgb - gray)).clamp(0, 1)
 
 
-def plain_features(vgg: VGGFeatures, rgb: Tensor) -> list[Tensor]:
+def plain_features(vgg: VGG16Features, rgb: Tensor) -> list[Tensor]:
     """Return the convolutions' outputs before their BatchNorm, caught on the way."""
     kept: list[Tensor] = []
     hooks = [

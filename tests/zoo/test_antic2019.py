@@ -22,12 +22,13 @@ from colorzoo.pictures.read import read_picture
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
+from colorzoo.training.perceptual import VGG16Features
 from colorzoo.weights import save_weights
 from colorzoo.zoo.antic2019.model import ab_of, gray_of_luma, keep_luma, normalize
 from colorzoo.zoo.antic2019.network import ResNetEncoder, block_shapes
 from colorzoo.zoo.antic2019.pipeline import colorize_square
 from colorzoo.zoo.antic2019.published import generator_key
-from colorzoo.zoo.antic2019.task import Antic2019, VGGFeatures, pretraining_loss
+from colorzoo.zoo.antic2019.task import VGG_LAYERS, Antic2019, pretraining_loss
 from pseudo_spectral import with_power_iterations
 from pseudo_weights import pseudo_state_dict
 
@@ -252,7 +253,7 @@ def fit(model: Any, folder: Path) -> None:
 
 def test_training_begins_with_torchvisions_weights(tmp_path: Path) -> None:
     torch.manual_seed(3)
-    encoder, vgg = ResNetEncoder("resnet18", 0.125), VGGFeatures()
+    encoder, vgg = ResNetEncoder("resnet18", 0.125), VGG16Features(VGG_LAYERS)
     files = {
         "encoder_weights": torchvision_file(encoder, tmp_path / "resnet.pth"),
         "vgg_weights": torchvision_file(vgg, tmp_path / "vgg.pth"),

@@ -45,8 +45,8 @@ MUTANTS = (
     Mutant(
         "antic2019-encoder-file-ignored",
         f"{HERE}/task.py",
-        "load_encoder(self.model.network.encoder, self.model.architecture.encoder, source)",
-        "source.strip()",
+        'load_torchvision(self.model.network.encoder, weights, f"the encoder ({kind})")',
+        "str(weights)",
         (ZOO,),
     ),
 )

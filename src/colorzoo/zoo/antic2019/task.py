@@ -16,22 +16,21 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision import models
-from torchvision.models.vgg import cfgs, make_layers
 
 from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError, WeightsError
-from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
+from colorzoo.metrics.feature_networks import published_weights
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
 from colorzoo.prediction import RgbPrediction
 from colorzoo.settings import Weight, settings_of
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization, fused
+from colorzoo.training.perceptual import VGG16_URL, frozen_vgg16, load_torchvision
 from colorzoo.training.stages import Stage
 from colorzoo.weights import load_state_dict_file
 from colorzoo.zoo.antic2019.model import Architecture, DeOldify, Rendering, denormalize, normalize
-from colorzoo.zoo.antic2019.network import Encoder
 
 SMALLEST_SIDE = 64
 """Smallest side in pixels of a picture for the critic."""
@@ -39,7 +38,7 @@ SMALLEST_SIDE = 64
 _CHANNELS = 256
 _SLOPE = 0.2
 _FIRST_DROPOUT, _DROPOUT = 0.075, 0.15
-_TAPS = (22, 32, 42)  # relu3_3, relu4_3, relu5_3
+VGG_LAYERS = (22, 32, 42)  # relu3_3, relu4_3, relu5_3
 TORCHVISION = "torchvision"
 
 _ENCODERS = {
@@ -145,7 +144,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         if not (self.trained or self.allow_untrained):
             self._load_start()
         if self.stage != "critic" and any(self.objective.layer_weights):
-            self.vgg = load_vgg(None if self.allow_untrained else self._vgg_weights())
+            self.vgg = frozen_vgg16(VGG_LAYERS, None if self.allow_untrained else self._vgg_weights())
 
     def paint(self, batch: Batch) -> RgbPrediction:
         """Paint the gray copies of a training batch."""
@@ -228,14 +227,16 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         if self.stage in ADVERSARIAL:
             raise WeightsError(f"stage {self.stage} starts from trained weights; give --init_from FILE.")
         if source is not None:
-            load_encoder(self.model.network.encoder, self.model.architecture.encoder, source)
+            kind = self.model.architecture.encoder
+            weights = torchvision_weights(source, str(_ENCODERS[kind].url))
+            load_torchvision(self.model.network.encoder, weights, f"the encoder ({kind})")
         elif self.stage == "frozen":
             raise WeightsError("stage frozen does not train the encoder: encoder_weights must name some.")
 
-    def _vgg_weights(self) -> str:
+    def _vgg_weights(self) -> dict[str, Tensor]:
         if self.objective.vgg_weights is None:
             raise WeightsError("the content loss needs VGG-16: give vgg_weights, or layer_weights of 0.")
-        return self.objective.vgg_weights
+        return torchvision_weights(self.objective.vgg_weights, VGG16_URL)
 
     def _critic_is_ahead(self, loss: Tensor) -> bool:
         """Return whether the critic's loss over all processes is low enough for the generator's turn."""
@@ -288,23 +289,6 @@ class Critic(nn.Sequential):
         return scores.float()
 
 
-class VGGFeatures(nn.Module):
-    """torchvision's VGG-16 with BatchNorm up to relu5_3, with its names, for normalized pictures."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.features = make_layers(cfgs["D"], batch_norm=True)
-
-    def forward(self, normalized: Tensor) -> list[Tensor]:
-        """Return relu3_3, relu4_3 and relu5_3 of ``(B, 3, H, W)``."""
-        x, taps = normalized, []
-        for index, layer in enumerate(self.features[: _TAPS[-1] + 1]):
-            x = layer(x)
-            if index in _TAPS:
-                taps.append(x)
-        return taps
-
-
 def content_terms(
     painted: Tensor, truth: Tensor, vgg: nn.Module | None, weights: tuple[float, float, float]
 ) -> list[Tensor]:
@@ -313,7 +297,7 @@ def content_terms(
     Args:
         painted: ``(B, 3, H, W)`` normalized.
         truth: The same size; no gradient reaches it.
-        vgg: `VGGFeatures`; None leaves its terms out.
+        vgg: `VGG16Features`; None leaves its terms out.
         weights: Weights of its layers.
     """
     terms = [F.l1_loss(painted, truth)]
@@ -346,33 +330,17 @@ def pretraining_loss(scores: Tensor, labels: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(scores, labels.to(scores)[:, None].expand_as(scores))
 
 
-def load_encoder(network: nn.Module, kind: Encoder, source: str) -> None:
-    """Fill an encoder with torchvision's weights.
+def torchvision_weights(source: str, url: str) -> dict[str, Tensor]:
+    """Return torchvision's weights.
 
     Args:
-        network: `ResNetEncoder` of torchvision's width.
-        kind: The ResNet.
         source: Their file; `TORCHVISION` takes that of torch hub, which is fetched once.
+        url: Address of the latter.
 
     Raises:
-        WeightsError: They are not available, or do not fit.
+        WeightsError: They are not available.
     """
-    _fill(network, source, str(_ENCODERS[kind].url), f"the encoder ({kind})")
-
-
-def load_vgg(source: str | None) -> FrozenNetwork:
-    """Return torchvision's VGG-16 with BatchNorm, frozen and not part of state dicts.
-
-    Args:
-        source: See `load_encoder`; None keeps random weights.
-
-    Raises:
-        WeightsError: See `load_encoder`.
-    """
-    vgg = VGGFeatures()
-    if source is not None:
-        _fill(vgg, source, str(models.VGG16_BN_Weights.IMAGENET1K_V1.url), "VGG-16 with BatchNorm")
-    return FrozenNetwork(vgg)
+    return published_weights(url) if source == TORCHVISION else load_state_dict_file(Path(source))
 
 
 def _strided(fan_in: int, fan_out: int) -> nn.Sequential:
@@ -383,12 +351,3 @@ def _strided(fan_in: int, fan_out: int) -> nn.Sequential:
 
 def _same(channels: int) -> nn.Sequential:
     return nn.Sequential(StoredSpectralConv(channels, channels, (3, 3), padding=1), nn.LeakyReLU(_SLOPE))
-
-
-def _fill(network: nn.Module, source: str, url: str, what: str) -> None:
-    found = published_weights(url) if source == TORCHVISION else load_state_dict_file(Path(source))
-    own = network.state_dict()
-    counters = {key: value for key, value in own.items() if key.endswith("num_batches_tracked")}
-    load_by_name(
-        network, {key: key for key in own}, {**counters, **found}, what
-    )  # older files have no counters

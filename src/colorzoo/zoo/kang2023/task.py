@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models import VGG16_BN_Weights
-from torchvision.models.vgg import cfgs, make_layers
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma
-from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
+from colorzoo.metrics.feature_networks import FrozenNetwork, published_weights
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Weight, settings_of
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
+from colorzoo.training.perceptual import VGG16_URL, frozen_vgg16
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
 from colorzoo.zoo.kang2023.extensions import Extensions
 from colorzoo.zoo.kang2023.model import Architecture, DDColor
 from colorzoo.zoo.kang2023.network import MEAN, STD
 from colorzoo.zoo.kang2023.pipeline import Enlargement, network_luma, recolor
 
-VGG_URL = str(VGG16_BN_Weights.IMAGENET1K_V1.url)
-_LAYERS = (0, 7, 14, 24, 34)  # conv1_1, conv2_1 ... conv5_1 of torchvision's ``features``
+VGG_LAYERS = (0, 7, 14, 24, 34)  # conv1_1, conv2_1 ... conv5_1, before their BatchNorm
 _LAYER_WEIGHTS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 _GRAY = (0.2989, 0.587, 0.114)
 _CHANNELS = (64, 128, 256, 512)
@@ -111,7 +109,8 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         if stage != "fit":
             return
         if self.objective.perceptual_weight:
-            self.vgg = frozen_vgg(None) if self.allow_untrained else trained_vgg()
+            weights = None if self.allow_untrained else published_weights(VGG16_URL)
+            self.vgg = frozen_vgg16(VGG_LAYERS, weights)
         name, encoder = self.model.architecture.pretrained, self.model.network.encoder
         if name and isinstance(encoder, ConvNextEncoder) and not (self.trained or self.allow_untrained):
             encoder.load_pretrained(name)
@@ -164,8 +163,8 @@ class Kang2023(GANColorizationModule[AbPrediction]):
             terms["pixel"] = self._pixel_loss(painted.ab, lab[:, 1:])
         if weigh.perceptual_weight:
             with torch.no_grad():
-                target = self.vgg(saturate(lab_to_rgb(lab), weigh.saturation))
-            terms["perceptual"] = perceptual(self.vgg(colored), target)
+                target = self.vgg(normalized(saturate(lab_to_rgb(lab), weigh.saturation)))
+            terms["perceptual"] = perceptual(self.vgg(normalized(colored)), target)
         if weigh.adversarial_weight:
             terms["adversarial"] = adversarial_loss(self.discriminator(colored).float(), real=True)
         if weigh.colorfulness_weight:
@@ -214,54 +213,14 @@ class ColorDiscriminator(nn.Module):
         return scores
 
 
-class VGGFeatures(nn.Module):
-    """Five maps of VGG-16 with BatchNorm (the paper says VGG-16), taken before the BatchNorm."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
-        self.features = make_layers(cfgs["D"], batch_norm=True)[: _LAYERS[-1] + 1]
-
-    def forward(self, rgb: Tensor) -> list[Tensor]:
-        """Return the maps of RGB ``(B, 3, H, W)`` in [0, 1]."""
-        x, maps = (rgb - self.mean) / self.std, []
-        for index, layer in enumerate(self.features):
-            x = layer(x)
-            if index in _LAYERS:
-                maps.append(x)
-        return maps
-
-
-def frozen_vgg(weights: Mapping[str, Tensor] | None) -> FrozenNetwork:
-    """Return the frozen features with torchvision's weights, or with random ones.
-
-    Args:
-        weights: torchvision's state dict; None for random ones.
-
-    Raises:
-        WeightsError: The weights do not fit.
-    """
-    network = VGGFeatures()
-    if weights is not None:
-        load_by_name(network, {key: key for key in network.state_dict()}, weights, "VGG-16")
-    return FrozenNetwork(network)
-
-
-def trained_vgg() -> FrozenNetwork:
-    """Return the frozen features with the weights of ImageNet, which are fetched once.
-
-    Raises:
-        WeightsError: They are not available.
-    """
-    return frozen_vgg(published_weights(VGG_URL))
+def normalized(rgb: Tensor) -> Tensor:
+    """Return RGB ``(B, 3, H, W)`` in [0, 1] normalized as ImageNet's."""
+    mean, std = (torch.tensor(values, device=rgb.device).view(3, 1, 1) for values in (MEAN, STD))
+    return (rgb - mean) / std
 
 
 def perceptual(features: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
-    """Return the weighted L1 distance of the five maps of `VGGFeatures`."""
+    """Return the weighted L1 distance of the five maps of VGG-16."""
     distances = [F.l1_loss(x, y) for x, y in zip(features, target, strict=True)]
     return torch.stack([w * each for w, each in zip(_LAYER_WEIGHTS, distances, strict=True)]).sum()
 

@@ -1,0 +1,67 @@
+"""Features of VGG-16 for perceptual losses: torchvision's layers, names and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+from torchvision.models import VGG16_BN_Weights
+from torchvision.models.vgg import cfgs, make_layers
+
+from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name
+
+VGG16_URL = str(VGG16_BN_Weights.IMAGENET1K_V1.url)
+
+
+class VGG16Features(nn.Module):
+    """Maps of VGG-16 with BatchNorm, for pictures normalized as ImageNet's.
+
+    Args:
+        layers: Numbers of the layers whose outputs are returned, ascending.
+    """
+
+    def __init__(self, layers: Sequence[int]) -> None:
+        super().__init__()
+        self.layers = layers
+        self.features = make_layers(cfgs["D"], batch_norm=True)[: layers[-1] + 1]
+
+    def forward(self, normalized: Tensor) -> list[Tensor]:
+        """Return the maps of ``(B, 3, H, W)``."""
+        x, maps = normalized, []
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            if index in self.layers:
+                maps.append(x)
+        return maps
+
+
+def frozen_vgg16(layers: Sequence[int], weights: Mapping[str, Tensor] | None) -> FrozenNetwork:
+    """Return `VGG16Features` that are neither trained nor part of state dicts.
+
+    Args:
+        layers: See `VGG16Features`.
+        weights: torchvision's state dict; None keeps random weights.
+
+    Raises:
+        WeightsError: The weights do not fit.
+    """
+    network = VGG16Features(layers)
+    if weights is not None:
+        load_torchvision(network, weights, "VGG-16 with BatchNorm")
+    return FrozenNetwork(network)
+
+
+def load_torchvision(network: nn.Module, weights: Mapping[str, Tensor], what: str) -> None:
+    """Load a state dict of torchvision; older files have no counters of BatchNorm.
+
+    Args:
+        network: The network, with torchvision's names.
+        weights: It may hold more than are needed.
+        what: Description of the network for errors.
+
+    Raises:
+        WeightsError: A name is missing, or a shape does not fit.
+    """
+    own = network.state_dict()
+    counters = {key: value for key, value in own.items() if key.endswith("num_batches_tracked")}
+    load_by_name(network, {key: key for key in own}, {**counters, **weights}, what)
