@@ -6,14 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color import lab_to_rgb, luma_to_rgb, rgb_to_lab
 from colorzoo.factory import build_model
 from colorzoo.metrics.appearance import colorfulness
 from colorzoo.metrics.psnr import psnr
 from colorzoo.prediction import AbPrediction
 from colorzoo.training.perceptual import frozen_vgg16
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
-from colorzoo.zoo.kang2023.network import DDColorNetwork, gray_rgb, positions
+from colorzoo.zoo.kang2023.network import DDColorNetwork, positions
 from colorzoo.zoo.kang2023.pipeline import network_luma, recolor, squash
 from colorzoo.zoo.kang2023.published import convert_published
 from colorzoo.zoo.kang2023.task import (
@@ -165,7 +165,7 @@ def losses(golden: Golden) -> None:
     luma, true = golden.tensor("in_L"), golden.tensor("in_ab_true")
     ab = golden.tensor("in_ab_pred").requires_grad_()
     rgb, painted = lab_to_rgb(torch.cat([luma, true], dim=1)), AbPrediction(ab=ab)
-    golden.close("out_gray_rgb", gray_rgb(luma))
+    golden.close("out_gray_rgb", luma_to_rgb(luma))
     golden.close("out_gt_rgb", rgb)
     golden.close("out_gt_rgb_enhanced", saturate(rgb, 1.2))
     golden.close("out_pred_rgb", painted.to_rgb(luma))
@@ -241,7 +241,7 @@ def pipeline(golden: Golden) -> None:
     tolerance = golden.meta["tolerance_formula"]
     for kind in ("color", "gray", "wild"):
         rgb = pictures(golden, f"in_bgr_{kind}")
-        seen = gray_rgb(network_luma(rgb, golden.meta["config"]["input_size"]))
+        seen = luma_to_rgb(network_luma(rgb, golden.meta["config"]["input_size"]))
         expected = golden.tensor(f"out_model_input_{kind}")
         assert (seen[0] - expected).abs().max() <= tolerance["out_model_input"]
         found = recolor(rgb, golden.tensor(f"in_ab_{kind}").float()[None])

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import colorzoo
-from colorzoo.color import rgb_to_lab
+from colorzoo.color import luma_to_rgb, rgb_to_lab
 from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
@@ -24,7 +24,7 @@ from colorzoo.testing.samples import sample_batch, sample_image
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training.perceptual import VGG16Features
 from colorzoo.weights import save_weights
-from colorzoo.zoo.antic2019.model import ab_of, gray_of_luma, keep_luma, normalize
+from colorzoo.zoo.antic2019.model import ab_of, keep_luma, normalize
 from colorzoo.zoo.antic2019.network import ResNetEncoder, block_shapes
 from colorzoo.zoo.antic2019.pipeline import colorize_square
 from colorzoo.zoo.antic2019.published import generator_key
@@ -178,7 +178,7 @@ def test_any_size_and_a_batch_is_its_pictures(size: tuple[int, int]) -> None:
 
 def test_the_gray_has_the_lightness() -> None:
     luma = torch.linspace(0, 100, 101).view(1, 1, 1, 101)
-    gray = gray_of_luma(luma)
+    gray = luma_to_rgb(luma)[:, :1]
     torch.testing.assert_close(rgb_to_lab(gray.expand(-1, 3, -1, -1))[:, :1], luma, atol=2e-3, rtol=0)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from colorzoo import create_model
-from colorzoo.color import rgb_to_lab
+from colorzoo.color import luma_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import model_card
@@ -17,7 +17,6 @@ from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.weights.convert import convert_weights
 from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
-from colorzoo.zoo.kang2023.network import gray_rgb
 from colorzoo.zoo.kang2023.published import rename_published_key
 from colorzoo.zoo.kang2023.task import Kang2023
 
@@ -138,7 +137,7 @@ def narrow() -> Any:
 def test_padding_does_not_show_in_a_picture_that_needs_none(narrow: Any) -> None:
     luma = sample_input("gray", (64, 96))
     whole = narrow(luma).ab
-    assert torch.equal(whole, narrow.model.network.paint(luma, gray_rgb(luma)))
+    assert torch.equal(whole, narrow.model.network.paint(luma, luma_to_rgb(luma)))
     longer = torch.cat([luma, luma[..., -1:].expand(-1, -1, -1, 32)], dim=3)
     assert torch.equal(narrow(longer[..., :97]).ab, narrow(longer).ab[..., :97])
 

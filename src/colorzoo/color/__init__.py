@@ -22,7 +22,7 @@ from colorzoo.color.gamut import (
     snap_to_luma,
     survives_rgb,
 )
-from colorzoo.color.lab import lab_to_rgb, rgb_to_lab
+from colorzoo.color.lab import lab_to_rgb, luma_to_rgb, rgb_to_lab
 from colorzoo.color.sketch import canny_sketch, clean_line_art, rgb_to_gray, xdog
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "in_gamut",
     "lab_to_rgb",
     "lab_to_rgb_in_gamut",
+    "luma_to_rgb",
     "nearest_bin",
     "prior_probabilities",
     "rebalancing_weights",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 # XYZ relative to the white point (0.95047, 1, 1.08883) to linear sRGB, rows R, G, B
 _XYZ_TO_RGB = (
@@ -69,6 +70,11 @@ def lab_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
         linear = lab_to_linear_rgb(lab.float()).clamp(0, 1 if clip else None)
         rgb: Tensor = kornia.color.linear_rgb_to_rgb(linear)
     return rgb
+
+
+def luma_to_rgb(luma: Tensor) -> Tensor:
+    """Convert L ``(B, 1, H, W)`` in [0, 100] to gray sRGB ``(B, 3, H, W)`` in [0, 1]."""
+    return lab_to_rgb(F.pad(luma, (0, 0, 0, 0, 0, 2)))
 
 
 def lab_to_linear_rgb(lab: Tensor, *, dim: int = -3, least_z: float = 0.0) -> Tensor:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from colorzoo.color import clean_line_art, lab_to_rgb, xdog
+from colorzoo.color import clean_line_art, luma_to_rgb, xdog
 from colorzoo.inference.full_size import BicubicUpsampler
 
 PHOTO_NOTE = "this looks like a photo or a painting, not like a sketch; its lines were drawn first"
@@ -42,7 +42,7 @@ def draw_sketch(luma: Tensor) -> Sketch:
     Args:
         luma: ``(1, 1, h, w)`` lightness in [0, 100].
     """
-    gray = lab_to_rgb(torch.cat([luma, torch.zeros_like(luma), torch.zeros_like(luma)], dim=1))[:, :1]
+    gray = luma_to_rgb(luma)[:, :1]
     lines, notes = gray, tuple[str, ...]()
     if _share((gray < _NEAR) | (gray > 1 - _NEAR)) < _BINARY:
         clean = clean_line_art(gray)

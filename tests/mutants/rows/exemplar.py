@@ -14,7 +14,7 @@ MUTANTS = (
     Mutant(
         "chen2023-noise-off", TASK, 'batch["seed"], self.simulation.luma_noise)', 'batch["seed"], 0.0)', STEP
     ),
-    Mutant("chen2023-segmenter-sees-colors", TASK, "else gray_picture(luma)", "else rgb", SEGMENTER),
+    Mutant("chen2023-segmenter-sees-colors", TASK, "else luma_to_rgb(luma)", "else rgb", SEGMENTER),
     Mutant("exemplar-matching-rate-ignored", SHARED, '{"lr": self.matching_lr}', "{}", RATES),
     Mutant(
         "exemplar-noise-halved",
@@ -70,8 +70,8 @@ MUTANTS = (
     Mutant(
         "spcolor-segmenter-never-sees-color",
         TASK,
-        'rgb if self.model.segmentation.segmented_target == "color" else gray_picture(luma)',
-        "gray_picture(luma)",
+        'rgb if self.model.segmentation.segmented_target == "color" else luma_to_rgb(luma)',
+        "luma_to_rgb(luma)",
         ("tests/zoo/test_chen2023_step.py::test_the_published_code_shows_the_segmenter_the_colored_target",),
     ),
     Mutant(

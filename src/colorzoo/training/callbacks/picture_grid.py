@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color import lab_to_rgb, luma_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.guidance import Guidance, Points
 from colorzoo.metrics.psnr import to_8bit
@@ -96,7 +96,7 @@ def paint_columns(module: ColorizationModule, batch: Batch) -> dict[str, Tensor]
     """
     lab = rgb_to_lab(batch["rgb"])
     luma = lab[:, :1]
-    columns = {"gray": gray_picture(luma)}
+    columns = {"gray": luma_to_rgb(luma)}
     for setting, guidance in module.validation_guidances(batch, lab):
         hints = guidance_picture(luma, guidance)
         if hints is not None:
@@ -140,11 +140,6 @@ def _shrunk(batch: Batch, max_side: int) -> Batch:
     return shrunk
 
 
-def gray_picture(luma: Tensor) -> Tensor:
-    """Return ``(B, 3, H, W)`` in [0, 1] for lightness ``(B, 1, H, W)`` in [0, 100]."""
-    return lab_to_rgb(torch.cat([luma, torch.zeros_like(luma), torch.zeros_like(luma)], dim=1))
-
-
 def hint_picture(luma: Tensor, points: Points) -> Tensor:
     """Draw points as colored squares on the gray picture.
 
@@ -159,7 +154,7 @@ def hint_picture(luma: Tensor, points: Points) -> Tensor:
     framed = torch.nn.functional.max_pool2d(points.mask, size, stride=1, padding=HINT_MARGIN)
     # medium lightness: a color on black or white would be invisible
     color = lab_to_rgb(torch.cat([torch.full_like(luma, 60.0), points.ab], dim=1))
-    dark = gray_picture(luma) * (1 - framed)
+    dark = luma_to_rgb(luma) * (1 - framed)
     return torch.where(points.mask > 0, color, dark)
 
 

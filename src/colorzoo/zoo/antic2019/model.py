@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color import luma_to_rgb, rgb_to_lab
 from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
@@ -97,7 +97,7 @@ class DeOldify(ColoringModel):
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch: the chroma of the network's output for the gray picture of the same lightness."""
         height, width = luma.shape[-2:]
-        gray = gray_of_luma(luma)
+        gray = luma_to_rgb(luma)[:, :1]
         painted = self.paint(pad_to_multiple(gray, STRIDE))[:, :, :height, :width]
         return AbPrediction(ab=ab_of(painted, gray))
 
@@ -120,12 +120,6 @@ def normalize(rgb: Tensor) -> Tensor:
 def denormalize(normalized: Tensor) -> Tensor:
     """Return RGB of an output of the generator; it may leave [0, 1]."""
     return normalized * _channels(_DEVIATION, normalized) + _channels(_MEAN, normalized)
-
-
-def gray_of_luma(luma: Tensor) -> Tensor:
-    """Return the gray ``(B, 1, H, W)`` in [0, 1] whose lightness is L in [0, 100]."""
-    nothing = torch.zeros_like(luma)
-    return lab_to_rgb(torch.cat([luma, nothing, nothing], dim=1))[:, :1]
 
 
 def keep_luma(rgb: Tensor, gray: Tensor) -> Tensor:

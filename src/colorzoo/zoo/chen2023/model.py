@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color import luma_to_rgb, rgb_to_lab
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
@@ -163,7 +163,7 @@ class SPColor(ColoringModel):
     def segment(self, luma: Tensor) -> Tensor:
         """Return the class ``(B, 1, H, W)`` int64 of each pixel of a lightness."""
         padded = pad_picture(luma.float())
-        found = self.classify(gray_picture(padded), self.features.of_luma(padded))
+        found = self.classify(luma_to_rgb(padded), self.features.of_luma(padded))
         height, width = luma.shape[-2:]
         return enlarge(found.labels)[:, :, :height, :width]
 
@@ -242,7 +242,7 @@ class SPColor(ColoringModel):
         padded = pad_picture(rgb)
         reference = ReferencePicture(padded, rgb_to_lab(padded)[:, 1:])
         other = self.reference_features(reference)
-        ours, theirs = self.classify(gray_picture(luma), features), self.classify(padded, other)
+        ours, theirs = self.classify(luma_to_rgb(luma), features), self.classify(padded, other)
         if guidance.classes is not None:
             ours = _relabeled(ours, guidance.classes.target, size)
             if guidance.classes.exemplar is not None:
@@ -271,11 +271,6 @@ def borrowed_trunk(name: str) -> BorrowedTrunk:
         WeightsError: It has no trained weights on this machine.
     """
     return BorrowedTrunk(create_backbone(name, "features", offline=True).network)
-
-
-def gray_picture(luma: Tensor) -> Tensor:
-    """Return lightness ``(B, 1, H, W)`` as a gray picture ``(B, 3, H, W)`` in [0, 1]."""
-    return lab_to_rgb(torch.cat([luma, torch.zeros_like(luma), torch.zeros_like(luma)], dim=1))
 
 
 def _notes(guidance: Guidance, matched: Tensor) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 from torch import Tensor, nn
 
-from colorzoo.color import rgb_to_lab
+from colorzoo.color import luma_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.networks.clusters import Classified
@@ -26,7 +26,7 @@ from colorzoo.training.module import ColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.stages import Start
 from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching
-from colorzoo.zoo.chen2023.model import Architecture, Segmentation, SPColor, gray_picture
+from colorzoo.zoo.chen2023.model import Architecture, Segmentation, SPColor
 from colorzoo.zoo.chen2023.network import load_segmenter, reads_trunk
 
 _NEW = {
@@ -125,7 +125,7 @@ class Chen2023(ExemplarGANModule):
 
     def _training_classes(self, rgb: Tensor, luma: Tensor, noisy: TrunkFeatures) -> Classified:
         """Return the classes of training pictures, which the segmenter reads without noise."""
-        shown = rgb if self.model.segmentation.segmented_target == "color" else gray_picture(luma)
+        shown = rgb if self.model.segmentation.segmented_target == "color" else luma_to_rgb(luma)
         if self.simulation.luma_noise and reads_trunk(self.model.segmenter):
             noisy = self.model.features.of_luma(luma)
         return self.model.classify(shown, noisy)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color import luma_to_rgb, rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
@@ -57,7 +57,7 @@ class NearestFeatures(nn.Module):
         if not self._lender:
             self._lender = (create_coloring_model(self.encoder),)
         model: Any = cast(Any, self._lender[0].to(luma.device))
-        features: Tensor = model.features(lab_to_rgb(F.pad(luma, (0, 0, 0, 0, 0, 2))))
+        features: Tensor = model.features(luma_to_rgb(luma))
         return features
 
 

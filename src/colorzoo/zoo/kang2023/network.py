@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import lab_to_rgb
+from colorzoo.color import luma_to_rgb
 from colorzoo.networks.spectral import StoredSpectralConv, WideBlock, blur, spectral_shuffle
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -214,7 +214,7 @@ class DDColorNetwork(nn.Module):
         """
         height, width = luma.shape[-2:]
         padded = pad_picture(luma, self.stride)
-        return cut_corner(self.paint(padded, gray_rgb(padded)), height, width).float()
+        return cut_corner(self.paint(padded, luma_to_rgb(padded)), height, width).float()
 
     def paint(self, luma: Tensor, gray: Tensor) -> Tensor:
         """Return ab of a picture whose sides are multiples of the stride.
@@ -278,11 +278,6 @@ def cut_corner(maps: Tensor, height: int, width: int) -> Tensor:
     """Return the upper left of ``(B, C, H, W)`` as a copy, whose strides do not depend on the size."""
     rows, columns = (torch.arange(side, device=maps.device) for side in (height, width))
     return maps.index_select(2, rows).index_select(3, columns)
-
-
-def gray_rgb(luma: Tensor) -> Tensor:
-    """Return lightness ``(B, 1, H, W)`` in [0, 100] as RGB ``(B, 3, H, W)`` in [0, 1]."""
-    return lab_to_rgb(torch.cat([luma, torch.zeros_like(luma), torch.zeros_like(luma)], dim=1))
 
 
 def positions(height: int, width: int, channels: int, device: torch.device) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color import luma_to_rgb, rgb_to_lab
 from colorzoo.factory import create_backbone
 from colorzoo.networks.exemplar_features import BorrowedTrunk
 from colorzoo.randomness import draw_uniform, picture_generators
@@ -80,10 +80,5 @@ def without_some_colors(reference: Tensor, seeds: Tensor, share: float) -> Tenso
     if not share:
         return reference
     draws = draw_uniform(picture_generators(seeds, "gray"), len(reference), 1, reference.device)
-    gray = gray_picture(rgb_to_lab(reference)[:, :1])
+    gray = luma_to_rgb(rgb_to_lab(reference)[:, :1])
     return torch.where((draws < share)[..., None, None], gray, reference)
-
-
-def gray_picture(luma: Tensor) -> Tensor:
-    """Return the gray picture ``(B, 3, H, W)`` in [0, 1] of lightness ``(B, 1, H, W)``."""
-    return lab_to_rgb(F.pad(luma, (0, 0, 0, 0, 0, 2)))

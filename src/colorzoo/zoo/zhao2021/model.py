@@ -12,18 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from colorzoo.color import luma_to_rgb
 from colorzoo.errors import WeightsError
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Natural, Positive, settings_of
-from colorzoo.zoo.zhao2021.extensions import (
-    BorrowedFeatures,
-    Extensions,
-    gray_picture,
-    initialize_large,
-)
+from colorzoo.zoo.zhao2021.extensions import BorrowedFeatures, Extensions, initialize_large
 from colorzoo.zoo.zhao2021.network import Color2EmbedNetwork, ColorEncoder, VGGFeatures
 from colorzoo.zoo.zhao2021.published import convert_published
 
@@ -88,11 +84,11 @@ class Color2Embed(ColoringModel):
 
     def _vector(self, luma: Tensor, exemplar: Exemplar | None) -> Tensor:
         if exemplar is None:
-            return self.network.vector(gray_picture(luma))
+            return self.network.vector(luma_to_rgb(luma))
         vector = exemplar.look_by(self.look)[:, 0]
         if exemplar.alpha == 1:
             return vector
-        return torch.lerp(self.network.vector(gray_picture(luma)), vector, exemplar.alpha)
+        return torch.lerp(self.network.vector(luma_to_rgb(luma)), vector, exemplar.alpha)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the authors' checkpoint; see `convert_published`.
