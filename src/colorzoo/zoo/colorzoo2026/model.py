@@ -12,6 +12,7 @@ from colorzoo.color import hull_centers
 from colorzoo.guidance import Guidance, Points
 from colorzoo.inference.incremental import AnswerCache
 from colorzoo.model import ColoringModel
+from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.prediction import AbPrediction, DeferredMaps
 from colorzoo.settings import settings_of
 from colorzoo.zoo.colorzoo2026.network import (
@@ -102,7 +103,7 @@ class Colorzoo2026(ColoringModel):
             logits = _maps(analysis.logits, analysis.grid)
             return AbPrediction(ab=_enlarge(analysis.mean, analysis.grid, luma), extras={"logits": logits})
         with torch.autocast(luma.device.type, enabled=False):
-            posterior = self.covariance.posterior(analysis.cells, _observe(analysis, points))
+            posterior = self.covariance.posterior(analysis.cells, _observe(analysis, points, luma))
         mean = analysis.mean + posterior.change
         kept = analysis.logits.nbytes + posterior.factor.nbytes + posterior.across.nbytes
         extras = DeferredMaps({"logits": lambda: self._logits(analysis, posterior)}, kept)
@@ -119,9 +120,9 @@ class Colorzoo2026(ColoringModel):
             return _maps(analysis.logits - narrower[..., None] * distance, analysis.grid)
 
 
-def _observe(analysis: Analysis, points: Points) -> Observations:
+def _observe(analysis: Analysis, points: Points, luma: Tensor) -> Observations:
     """Compare points with the automatic answer as it is shown: a point of that very color changes nothing."""
-    shown = _enlarge(analysis.mean, analysis.grid, points.ab)
+    shown = _enlarge(analysis.mean, analysis.grid, luma)
     return observe((points.ab - shown) / AB_SCALE, points.mask, analysis.grid)
 
 
@@ -130,5 +131,4 @@ def _maps(values: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def _enlarge(mean: Tensor, grid: tuple[int, int], luma: Tensor) -> Tensor:
-    size = [int(side) for side in luma.shape[2:]]
-    return F.interpolate(AB_SCALE * _maps(mean, grid), size, mode="bicubic", align_corners=False)
+    return enlarge_along_edges(AB_SCALE * _maps(mean, grid), luma)

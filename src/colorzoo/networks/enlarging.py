@@ -1,0 +1,66 @@
+"""Enlarging a coarse map of colors along the edges of a lightness."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_REACH = 1.0  # cells: deviation of the Gaussian with which cells count by their distance; more drains faces
+_STEP = 5.0  # units of L between the levels of the grid; cells count whose L is less than two steps away
+_CALM = 10.0  # squared units of L: where it varies less, bicubic interpolation prevails
+_LEAST = 0.02  # weight of bicubic interpolation, which decides alone where no cell has such a lightness
+
+
+def enlarge_along_edges(ab: Tensor, luma: Tensor) -> Tensor:
+    """Enlarge a map so that its colors change where the lightness does.
+
+    A pixel takes the mean color of the cells around it that are about as light, computed by a bilateral grid
+    (Chen et al. 2007, "Real-time edge-aware image processing with the bilateral grid"): cells are added up by
+    place and lightness, and pixels read the sums between the nodes of that grid. A cell across an edge has a
+    lightness between both sides and counts for neither. Where the lightness is constant, the result is that
+    of bicubic interpolation; a constant map stays constant.
+
+    Args:
+        ab: ``(B, C, h, w)``, any values.
+        luma: ``(B, 1, H, W)`` in [0, 100].
+
+    Returns:
+        ``(B, C, H, W)`` float32.
+    """
+    with torch.autocast(luma.device.type, enabled=False):
+        ab, luma = ab.float(), luma.float()
+        cells, size = (int(ab.shape[2]), int(ab.shape[3])), (int(luma.shape[2]), int(luma.shape[3]))
+        plain = F.interpolate(ab, size, mode="bicubic", align_corners=False)
+        light = F.adaptive_avg_pool2d(luma, cells)
+        rows, columns = (_gaussians(side, luma) for side in cells)
+
+        levels = torch.arange(0, 100 + _STEP, _STEP, device=luma.device).view(-1, 1, 1)
+        near = (1 - (light - levels).abs() / _STEP).clamp(min=0)
+        sums = rows @ (near[:, None] * torch.cat([ab, torch.ones_like(light)], dim=1)[:, :, None]) @ columns.T
+        found = F.grid_sample(sums, _places(luma, len(levels)), align_corners=True)[:, :, 0]
+        alike = (found[:, :-1] + _LEAST * plain) / (found[:, -1:] + _LEAST)
+
+        centered = light - light.mean(dim=(2, 3), keepdim=True)  # squares of small numbers are exact
+        moments = torch.cat([torch.ones_like(light), centered, centered.square()], dim=1)
+        weight, mean, square = (rows @ moments @ columns.T).chunk(3, dim=1)
+        variance = (square / weight - (mean / weight).square()).clamp(min=0)
+        variance = F.interpolate(variance, size, mode="bilinear", align_corners=True)
+        return plain + variance / (variance + _CALM) * (alike - plain)
+
+
+def _gaussians(cells: int, like: Tensor) -> Tensor:
+    """Return the weights ``(nodes, cells)`` of cells for nodes that lie a reach apart, border to border."""
+    nodes = max(2, round(cells / _REACH) + 1)
+    centers = torch.linspace(0, cells, nodes, device=like.device)[:, None]
+    away = centers - torch.arange(cells, device=like.device) - 0.5
+    return torch.exp(-0.5 * (away / _REACH).square())
+
+
+def _places(luma: Tensor, levels: int) -> Tensor:
+    """Return where pixels lie in the grid, ``(B, 1, H, W, 3)`` in [-1, 1]: column, row, level."""
+    height, width = (int(side) for side in luma.shape[2:])
+    y, x = ((2 * torch.arange(side, device=luma.device) + 1) / side - 1 for side in (height, width))
+    z = luma[:, 0] * (2 / _STEP / (levels - 1)) - 1
+    places = [x.view(1, 1, -1).expand_as(z), y.view(1, -1, 1).expand_as(z), z]
+    return torch.stack(places, dim=-1)[:, None]

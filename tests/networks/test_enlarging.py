@@ -1,0 +1,73 @@
+"""Enlarging along edges: colors move to their side of an edge; flat lightness gives bicubic interpolation."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.networks.enlarging import enlarge_along_edges
+
+CELLS, CELL = (24, 32), 4
+SIZE = (CELLS[0] * CELL, CELLS[1] * CELL)
+COLORS = torch.tensor([[20.0, -40.0], [-10.0, 30.0]])  # left and right of the edge: a and b
+
+
+def bicubic(ab: Tensor, size: tuple[int, int] = SIZE) -> Tensor:
+    return F.interpolate(ab, size, mode="bicubic", align_corners=False)
+
+
+def step(length: int, edge: float) -> Tensor:
+    """Return shares of the right side: 0 before the edge, 1 after it, a part in the pixel that it divides."""
+    return (torch.arange(length) + 1 - edge).clamp(0, 1)
+
+
+def random_map(seed: int = 0) -> Tensor:
+    return 30 * torch.randn(1, 2, *CELLS, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("across", ["columns", "rows"])
+@pytest.mark.parametrize("lights", [(80.0, 30.0), (20.0, 45.0)])
+def test_colors_half_a_cell_from_an_edge_move_to_it(across: str, lights: tuple[float, float]) -> None:
+    edge = 16 * CELL + CELL // 2  # the middle of a cell, whose color and those of its neighbors are mixed
+    luma = lights[0] + (lights[1] - lights[0]) * step(SIZE[1], edge)
+    true = COLORS[:, :1] + (COLORS[:, 1:] - COLORS[:, :1]) * step(SIZE[1], edge)
+    mixed = COLORS[:, :1] + (COLORS[:, 1:] - COLORS[:, :1]) * step(CELLS[1], 16)  # half a cell too early
+    maps = [line.view(1, -1, 1, line.shape[-1]) for line in (luma, true, mixed)]
+    heights = (SIZE[0], SIZE[0], CELLS[0])
+    luma, true, mixed = (line.expand(-1, -1, rows, -1) for line, rows in zip(maps, heights, strict=True))
+    if across == "rows":
+        luma, true, mixed = (each.transpose(2, 3) for each in (luma, true, mixed))
+    found = enlarge_along_edges(mixed, luma)
+    wrong = (bicubic(mixed, (luma.shape[2], luma.shape[3])) - true).abs().amax()
+    assert wrong > 30  # half of the step
+    assert (found - true).abs().amax() < 10
+
+
+def test_constant_lightness_gives_bicubic_interpolation() -> None:
+    ab = random_map()
+    assert torch.allclose(enlarge_along_edges(ab, torch.full((1, 1, *SIZE), 63.0)), bicubic(ab), atol=1e-3)
+
+
+def test_a_constant_map_stays_constant() -> None:
+    luma = 100 * torch.rand(1, 1, *SIZE, generator=torch.Generator().manual_seed(1))
+    found = enlarge_along_edges(COLORS[:1].view(1, 2, 1, 1).expand(1, 2, *CELLS), luma)
+    assert torch.allclose(found, COLORS[:1].view(1, 2, 1, 1).expand_as(found), atol=1e-3)
+
+
+def test_a_lightness_that_no_cell_has_gets_the_color_around_it() -> None:
+    luma = torch.full((1, 1, *SIZE), 20.0)
+    luma[..., ::CELL, ::CELL] = 100  # single pixels, which cells of L 25 average away
+    found = enlarge_along_edges(random_map(), luma)
+    assert found.isfinite().all()
+    assert torch.allclose(found[..., ::CELL, ::CELL], bicubic(random_map())[..., ::CELL, ::CELL], atol=1e-3)
+
+
+def test_each_picture_of_a_batch_is_enlarged_by_itself_at_any_size() -> None:
+    size = (101, 75)
+    lumas = 100 * torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(2))
+    maps = torch.cat([random_map(3), random_map(4)])
+    both = enlarge_along_edges(maps, lumas)
+    assert both.shape == (2, 2, *size)
+    assert torch.allclose(both[1:], enlarge_along_edges(maps[1:], lumas[1:]), atol=1e-4)
