@@ -32,13 +32,13 @@ def enlarge_along_edges(ab: Tensor, luma: Tensor) -> Tensor:
         ab, luma = ab.float(), luma.float()
         cells, size = (int(ab.shape[2]), int(ab.shape[3])), (int(luma.shape[2]), int(luma.shape[3]))
         plain = F.interpolate(ab, size, mode="bicubic", align_corners=False)
-        light = F.adaptive_avg_pool2d(luma, cells)
+        light = _cell_means(luma, cells)
         rows, columns = (_gaussians(side, luma) for side in cells)
 
         levels = torch.arange(0, 100 + _STEP, _STEP, device=luma.device).view(-1, 1, 1)
         near = (1 - (light - levels).abs() / _STEP).clamp(min=0)
         sums = rows @ (near[:, None] * torch.cat([ab, torch.ones_like(light)], dim=1)[:, :, None]) @ columns.T
-        found = F.grid_sample(sums, _places(luma, len(levels)), align_corners=True)[:, :, 0]
+        found = _read_grid(sums, luma / _STEP)
         alike = (found[:, :-1] + _LEAST * plain) / (found[:, -1:] + _LEAST)
 
         centered = light - light.mean(dim=(2, 3), keepdim=True)  # squares of small numbers are exact
@@ -49,6 +49,15 @@ def enlarge_along_edges(ab: Tensor, luma: Tensor) -> Tensor:
         return plain + variance / (variance + _CALM) * (alike - plain)
 
 
+def _cell_means(luma: Tensor, cells: tuple[int, int]) -> Tensor:
+    """Return the mean lightness ``(B, 1, h, w)`` of cells."""
+    tall, wide = (max(1, round(int(side) / count)) for side, count in zip(luma.shape[2:], cells, strict=True))
+    whole = (tall * cells[0], wide * cells[1])  # pixels; not every device has means over parts of them
+    if tuple(luma.shape[2:]) != whole:
+        luma = F.interpolate(luma, whole, mode="bilinear", antialias=True)
+    return F.avg_pool2d(luma, (tall, wide))
+
+
 def _gaussians(cells: int, like: Tensor) -> Tensor:
     """Return the weights ``(nodes, cells)`` of cells for nodes that lie a reach apart, border to border."""
     nodes = max(2, round(cells / _REACH) + 1)
@@ -57,10 +66,27 @@ def _gaussians(cells: int, like: Tensor) -> Tensor:
     return torch.exp(-0.5 * (away / _REACH).square())
 
 
-def _places(luma: Tensor, levels: int) -> Tensor:
-    """Return where pixels lie in the grid, ``(B, 1, H, W, 3)`` in [-1, 1]: column, row, level."""
-    height, width = (int(side) for side in luma.shape[2:])
-    y, x = ((2 * torch.arange(side, device=luma.device) + 1) / side - 1 for side in (height, width))
-    z = luma[:, 0] * (2 / _STEP / (levels - 1)) - 1
-    places = [x.view(1, 1, -1).expand_as(z), y.view(1, -1, 1).expand_as(z), z]
-    return torch.stack(places, dim=-1)[:, None]
+def _read_grid(sums: Tensor, level: Tensor) -> Tensor:
+    """Interpolate linearly between the nodes of a grid.
+
+    Its levels are put below each other as one picture, which devices without sampling in 3D can read too.
+
+    Args:
+        sums: ``(B, C, levels, rows, columns)``; the outer nodes lie on the border of the picture.
+        level: ``(B, 1, H, W)``, the fractional level of each pixel.
+
+    Returns:
+        ``(B, C, H, W)``.
+    """
+    count, rows = int(sums.shape[2]), int(sums.shape[3])
+    y, x = ((torch.arange(side, device=level.device) + 0.5) / side for side in level.shape[2:])
+    column = (2 * x - 1).expand_as(level[:, 0])
+    row = (y * (rows - 1))[:, None]
+    below = level[:, 0].floor().clamp(0, count - 2)
+    stacked = sums.flatten(2, 3)
+
+    def read(number: Tensor) -> Tensor:
+        place = 2 * (number * rows + row) / (count * rows - 1) - 1
+        return F.grid_sample(stacked, torch.stack([column, place], dim=-1), align_corners=True)
+
+    return torch.lerp(read(below), read(below + 1), (level[:, 0] - below)[:, None])
