@@ -112,7 +112,7 @@ def answers(
     assert hint.ab is not None
     unlimited = enforce_points(colorizer.predict_ab(luma, given), luma, given.points)
     automatic = PointHint(hint.x, hint.y, hint.radius, reach="automatic")
-    extent = find_extent(luma, [automatic], (width, height))
+    extent = find_extent(luma, [automatic], (width, height), colorizer.likeness(luma))
     lightness = float(luma[0, 0, int(hint.y), int(hint.x)])
     rgb = lab_to_rgb_in_gamut(torch.tensor([lightness, *hint.ab]).view(3, 1, 1)).flatten()
     color = "#{:02x}{:02x}{:02x}".format(*(rgb * 255).round().int().tolist())

@@ -29,7 +29,7 @@ from colorzoo.inference.area_maps import (
 )
 from colorzoo.inference.guidance_maps import ColoringRequest, NetworkAnswer, fit_points
 from colorzoo.inference.incremental import AnswerCache
-from colorzoo.inference.points import Map, enforce_points, find_extent
+from colorzoo.inference.points import Likeness, Map, enforce_points, find_extent
 from colorzoo.prediction import Prediction, RgbPrediction
 
 Predict = Callable[[Tensor, Guidance], Prediction]
@@ -51,6 +51,7 @@ class AreaColorizer:
         accepts: Kinds of guidance that the model accepts.
         predict: Runs it on a lightness ``(1, 1, h, w)`` and guidance of the same size.
         without_colors: Removes from guidance the colors that are neither points nor scribbles.
+        likeness: Returns the model's likeness of places of a lightness; see `find_extent`.
     """
 
     def __init__(
@@ -58,8 +59,10 @@ class AreaColorizer:
         accepts: Collection[str],
         predict: Predict,
         without_colors: Callable[[Guidance, Tensor], Guidance],
+        likeness: Callable[[Tensor], Likeness | None],
     ) -> None:
         self._accepts, self._predict, self._without_colors = accepts, predict, without_colors
+        self._likeness = likeness
         self._seeded_answers: AnswerCache[Tensor] = AnswerCache()
         self._own_answers: AnswerCache[Tensor] = AnswerCache()
 
@@ -128,7 +131,7 @@ class AreaColorizer:
 
             seeds = fit_points(replace(guidance, points=points), luma)
             seeded = self._seeded_answers.get(luma, seeds, compute)[0]
-        precedence = _reach_inside(filled, recipe, luma, picture_size)
+        precedence = _reach_inside(filled, recipe, luma, picture_size, self._likeness(luma))
         for each in filled:
             inside = _ab_at_lightness(cast(str, each.area.color), shown)
             if seeded is not None and each.area.lightness == "photo":
@@ -224,7 +227,11 @@ def _is_inside(point: PointHint, drawn: Sequence[DrawnArea], picture_size: tuple
 
 
 def _reach_inside(
-    drawn: Sequence[DrawnArea], recipe: Recipe, luma: Tensor, picture_size: tuple[int, int]
+    drawn: Sequence[DrawnArea],
+    recipe: Recipe,
+    luma: Tensor,
+    picture_size: tuple[int, int],
+    likeness: Likeness | None,
 ) -> Tensor:
     """Return the reach ``(h, w)`` of points inside colored areas, where they take precedence."""
     inside = [
@@ -234,7 +241,7 @@ def _reach_inside(
     ]
     if not inside:
         return torch.zeros(luma.shape[2:])
-    extent = find_extent(luma, inside, picture_size)
+    extent = find_extent(luma, inside, picture_size, likeness)
     return torch.where(extent.homes >= 0, 1.0, extent.weight)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ from colorzoo.inference.guidance_maps import (
     has_object_areas,
     prepare_request,
 )
-from colorzoo.inference.incremental import AnswerCache, IncrementalModel
+from colorzoo.inference.incremental import AnswerCache, ComparesPlaces, IncrementalModel
 from colorzoo.inference.references import (
     GivesLooks,
     Look,
@@ -60,6 +60,7 @@ from colorzoo.weights.choice import ModelChoice, choose_model
 if TYPE_CHECKING:
     from colorzoo.engines.onnx import OnnxModel
     from colorzoo.inference.area_answers import AreaColorizer
+    from colorzoo.inference.points import Likeness
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Tensor | Picture
 ReferenceLike = ImageLike | Look | Exemplar
@@ -336,7 +337,9 @@ class Colorizer:
             if self._areas is None:
                 from colorzoo.inference.area_answers import AreaColorizer
 
-                self._areas = AreaColorizer(self.model.accepts, self.predict, self._without_colors)
+                self._areas = AreaColorizer(
+                    self.model.accepts, self.predict, self._without_colors, self.likeness
+                )
             return self._areas.apply(answer, luma, guidance, request)
         return replace(answer, ab=answer.ab * request.strength)
 
@@ -353,8 +356,27 @@ class Colorizer:
         if "points" in self.model.accepts:
             ab = self._without_limited.get(luma, others, self.predict_ab)
         base = ab if others.points is None else enforce_points(ab, luma, others.points)
-        extent = find_extent(luma, limited, request.picture_size)
+        extent = find_extent(luma, limited, request.picture_size, self.likeness(luma))
         return limit_reach(enforced, base, guidance.points, extent)
+
+    def likeness(self, luma: Tensor) -> Likeness | None:
+        """Return the model's likeness of places, for the reach of points; None if it compares none.
+
+        Args:
+            luma: ``(1, 1, h, w)`` in [0, 100], at the network's size.
+        """
+        if not isinstance(self.model, ComparesPlaces):
+            return None
+
+        def compare(mask: Tensor) -> Tensor:
+            dtype = choose_dtype(self._precision, self.device)
+            with self._lock, self._at_precision(dtype):
+                model = self._model_for(dtype)
+                assert isinstance(model, ComparesPlaces)
+                found = self._incremental.likeness(model, luma.to(self.device), mask.to(self.device))
+                return found.float().cpu()
+
+        return compare
 
     def propose(self, luma: Tensor) -> Regions:
         """Return the regions that the model proposes; the last proposals are cached.
@@ -470,8 +492,7 @@ class Colorizer:
         """Run the model; repeat in float32 if the prediction of a lower precision is not finite."""
         preferred = choose_dtype(self._precision, self.device)
         for dtype in dict.fromkeys((preferred, torch.float32)):
-            low = torch.autocast(self.device.type, dtype) if dtype != torch.float32 else nullcontext()
-            with torch.inference_mode(), low:
+            with self._at_precision(dtype):
                 network_input = self.network_input(luma).to(self.device)
                 guidance = guidance.to(self.device)
                 if self._graph is None:
@@ -483,6 +504,12 @@ class Colorizer:
         raise ColorzooError(
             f"{self.name} predicted values that are not finite, in float32 too; check its weights."
         )
+
+    @contextmanager
+    def _at_precision(self, dtype: torch.dtype) -> Iterator[None]:
+        low = torch.autocast(self.device.type, dtype) if dtype != torch.float32 else nullcontext()
+        with torch.inference_mode(), low:
+            yield
 
     def _model_for(self, dtype: torch.dtype) -> ColoringModel:
         """Return the model, or on a CPU its faster copy, which is made on first use."""

@@ -67,6 +67,26 @@ class Edits(Protocol):
         """Color one picture as a plain call does, and update the memory for the next call."""
 
 
+@runtime_checkable
+class ComparesPlaces(Protocol):
+    """A model that knows how alike two places of a picture are."""
+
+    def remember(self) -> Any:
+        """Return an empty memory."""
+
+    def likeness(self, luma: Tensor, mask: Tensor, memory: Any) -> Tensor:
+        """Return how alike places are to the most similar place of a mask, and update the memory.
+
+        Args:
+            luma: ``(1, 1, H, W)`` in [0, 100].
+            mask: ``(1, 1, H, W)``, 1 at one place at least, else 0.
+            memory: As of `Edits`: the network runs once for a picture.
+
+        Returns:
+            ``(1, 1, h, w)`` in [0, 1] at any size, 1 at the mask.
+        """
+
+
 class _State(NamedTuple):
     model: ColoringModel
     luma: Tensor
@@ -79,7 +99,7 @@ class IncrementalModel:
 
     def __init__(self) -> None:
         self._states: list[_State] = []
-        self._memory: tuple[ColoringModel, Any] | None = None
+        self._memory: tuple[Edits | ComparesPlaces, Any] | None = None
 
     def predict(self, model: ColoringModel, luma: Tensor, guidance: Guidance) -> Prediction:
         """Return ``model(luma, guidance)``."""
@@ -92,11 +112,18 @@ class IncrementalModel:
             return model.redraw(state.state, guidance.scribbles)
         on_cpu = len(luma) == 1 and luma.device.type == "cpu"
         if guidance.points is not None and on_cpu and isinstance(model, Edits):
-            if self._memory is None or self._memory[0] is not model:
-                self._memory = (model, model.remember())
-            return model.edit(luma, guidance, self._memory[1])
+            return model.edit(luma, guidance, self._memory_of(model))
         prediction = model(luma, guidance)
         return prediction
+
+    def likeness(self, model: ComparesPlaces, luma: Tensor, mask: Tensor) -> Tensor:
+        """Return ``model.likeness(luma, mask, memory)``."""
+        return model.likeness(luma, mask, self._memory_of(model))
+
+    def _memory_of(self, model: Edits | ComparesPlaces) -> Any:
+        if self._memory is None or self._memory[0] is not model:
+            self._memory = (model, model.remember())
+        return self._memory[1]
 
 
 def _equal(one: Any, other: Any) -> bool:

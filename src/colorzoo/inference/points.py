@@ -1,14 +1,15 @@
 """Points at the network's size: enforced exactly, and limited to their reach.
 
-A reach is a geodesic distance: the cost of the cheapest path from the point, where crossing an edge of the
-lightness costs, and the more so the calmer its surroundings are. One search serves all points of a reach;
-each place belongs to the nearest of them. The constants were fitted on every other picture of a sample with
-true segments; ``python -m benchmarks reach`` measures on the rest.
+A reach is a distance: the cost of the cheapest path from the point, where crossing an edge of the lightness
+costs, and the more so the calmer its surroundings are; and, if the model compares places
+(`colorzoo.inference.incremental.ComparesPlaces`), how unlike the point a place is. One search serves all
+points of a reach; each place belongs to the nearest of them by its path. The constants were fitted on every
+other picture of a sample with true segments; ``python -m benchmarks reach`` measures on the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -25,6 +26,8 @@ from colorzoo.guidance.rasterize import covered
 from colorzoo.guidance.recipe import Reach
 
 Map = NDArray[np.float32]
+Likeness = Callable[[Tensor], Tensor]
+"""Maps a mask ``(1, 1, h, w)`` of places to how alike all places are to them, in [0, 1] at any size."""
 
 _MOST_CELLS = 64  # along the shorter side of the grid on which differences are propagated
 _MANY_CELLS = 250  # cells with a point, beyond which the grid is twice as fine: 60 ms, felt in every edit
@@ -33,8 +36,9 @@ _FADE = 12.0  # cells of the coarse grid over which a difference falls to a thir
 _GRID = 128  # shorter side of the grid on which paths are searched
 _STEP = 0.05  # cost of a step without an edge
 _CALM = 8.0  # deviation in cells of the surroundings that an edge is compared with
-_BORDER = 4.2  # root of the cost at which half of the color is left, for the automatic reach
-_STEEPNESS = 14.0  # of the border
+_BORDER, _STEEPNESS = 4.2, 14.0  # root of the cost at which half of the color is left, and how sharply
+_UNLIKE = 6.5  # what a place costs that is not at all like the point, beside the root of the path's cost
+_BORDER_ALIKE, _STEEPNESS_ALIKE = 6.65, 9.5  # of the sum
 _FILL = 0.5  # share of the point's own color where the network follows it in full
 
 
@@ -93,13 +97,19 @@ def is_limited(hint: PointHint) -> bool:
     return hint.reach != "everywhere"
 
 
-def find_extent(luma: Tensor, hints: Sequence[PointHint], picture_size: tuple[int, int]) -> Extent:
+def find_extent(
+    luma: Tensor,
+    hints: Sequence[PointHint],
+    picture_size: tuple[int, int],
+    likeness: Likeness | None = None,
+) -> Extent:
     """Compute the reach of points whose reach is limited.
 
     Args:
         luma: ``(1, 1, h, w)`` in [0, 100].
         hints: At least one, in pixels of the picture.
         picture_size: Width and height of the picture.
+        likeness: Result of `Colorizer.likeness`; without it the lightness decides alone.
 
     Returns:
         The extent, at the size of ``luma``.
@@ -112,7 +122,11 @@ def find_extent(luma: Tensor, hints: Sequence[PointHint], picture_size: tuple[in
     for reach in dict.fromkeys(hint.reach for hint in hints):
         numbers = [i for i, hint in enumerate(hints) if hint.reach == reach]
         found, owner = _nearest_points(costs, _point_cells(hints, numbers, picture_size, grid))
-        part = _fade(found, reach)
+        alike = None
+        if likeness is not None:
+            mask = torch.from_numpy(_point_cells(hints, numbers, picture_size, (height, width)) >= 0)
+            alike = F.interpolate(likeness(mask[None, None].float()), grid, mode="bilinear")[0, 0].numpy()
+        part = _fade(found, alike, reach)
         nearest = np.where(part > weight, owner, nearest)
         weight = np.maximum(part, weight)
     size = (height, width)
@@ -183,12 +197,15 @@ def _nearest_points(costs: Map, cells: NDArray[np.int64]) -> tuple[Map, NDArray[
     return found.astype(np.float32), cells.ravel()[before].reshape(costs.shape)
 
 
-def _fade(costs: Map, reach: Reach) -> Map:
-    """Return the share of a color that is left at a cost of the cheapest path."""
-    border = _BORDER * (reach if isinstance(reach, float) else 1.0)
-    if border == 0:
+def _fade(costs: Map, alike: Map | None, reach: Reach) -> Map:
+    """Return the share of a color that is left, by the cost of the cheapest path and by the likeness."""
+    factor = reach if isinstance(reach, float) else 1.0
+    if factor == 0:
         return np.zeros_like(costs)
-    there = (1 - np.sqrt(costs) / border) * _STEEPNESS
+    distance, border, steepness = np.sqrt(costs), _BORDER, _STEEPNESS
+    if alike is not None:
+        distance, border, steepness = distance + _UNLIKE * (1 - alike), _BORDER_ALIKE, _STEEPNESS_ALIKE
+    there = (1 - distance / (factor * border)) * steepness
     weight: Map = (1 / (1 + np.exp(np.clip(-there, -60, 60)))).astype(np.float32)
     return np.where(costs == 0, np.float32(1), weight)
 

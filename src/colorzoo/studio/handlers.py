@@ -276,7 +276,8 @@ def _extent(ctx: Context) -> Iterator[Message]:
     fields = ctx.message.fields()
     radius = fields.number("radius", 3.0, low=0)
     reach = read_reach(fields.take("reach"), "extent.reach")
-    overlay = regions.reach_overlay(ctx.photo(), PointHint(x, y, radius, reach=reach), ctx.network)
+    recipe = ctx.recipe() if "recipe" in ctx.message.body else Recipe()
+    overlay = regions.reach_overlay(ctx.task(recipe), PointHint(x, y, radius, reach=reach))
     yield ctx.answer("extent", overlay, x=x, y=y, reach=reach)
 
 
@@ -437,7 +438,7 @@ REQUESTS: dict[str, Request] = {
     "next": Request(_next, uses_model=True),
     "probe": Request(_probe, uses_model=True),
     "gamut": Request(_gamut, rank=0),
-    "extent": Request(_extent),
+    "extent": Request(_extent, uses_model=True),
     "select": Request(_select, uses_model=True),
     "keep": Request(_keep, uses_model=True, newest_only=False),
     "propose": Request(_propose, uses_model=True),

@@ -154,18 +154,17 @@ def locked_colors(task: Task, result: Result, area: Area) -> dict[str, Any]:
     return fields
 
 
-def reach_overlay(photo: Photo, point: PointHint, size: int) -> bytes:
+def reach_overlay(task: Task, point: PointHint) -> bytes:
     """Return a transparent PNG that tints where the color of a point goes.
 
     Args:
-        photo: The photo.
+        task: The photo and the model.
         point: The point, in pixels of the photo.
-        size: Shorter side at which a network sees the photo.
     """
-    luma = photo.network_luma(size)
+    luma = task.luma()
     weight = torch.ones(luma.shape[2:])
     if is_limited(point):
-        weight = find_extent(luma, [point], photo.size).weight
+        weight = find_extent(luma, [point], task.photo.size, task.colorizer.likeness(luma)).weight
     alpha = (weight * _TINT_ALPHA).round().byte().numpy()
     tint = np.dstack([np.broadcast_to(np.array(_TINT, np.uint8), (*alpha.shape, 3)), alpha])
     file = io.BytesIO()

@@ -77,6 +77,14 @@ class Colorzoo2026(ColoringModel):
         analysis = memory.get(luma, Guidance(), lambda luma, _: self.analyze(luma))
         return self._color(analysis, luma, guidance)
 
+    def likeness(self, luma: Tensor, mask: Tensor, memory: AnswerCache[Analysis]) -> Tensor:
+        """Return how alike cells are to those in a mask; see `ComparesPlaces`."""
+        analysis = memory.get(luma, Guidance(), lambda luma, _: self.analyze(luma))
+        places = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
+        with torch.autocast(luma.device.type, enabled=False):
+            correlation = self.covariance.correlation(analysis.cells, places)
+        return _maps(correlation[..., None], analysis.grid)
+
     def analyze(self, luma: Tensor) -> Analysis:
         """Run the network, at sides that are multiples of 32."""
         sides = [max(MULTIPLE, round(side / MULTIPLE) * MULTIPLE) for side in luma.shape[2:]]

@@ -117,6 +117,13 @@ class ColorCovariance(nn.Module):
         across = _covariance(cells, observed)
         return Posterior(across @ weights, factor.float(), across)
 
+    def correlation(self, cells: Cells, points: Observations) -> Tensor:
+        """Return the correlation ``(B, N)`` of each cell with the point that it correlates with most."""
+        observed = cells.take(points.cell)
+        deviation, given = cells.amplitude.norm(dim=-1), observed.amplitude.norm(dim=-1)
+        found: Tensor = _covariance(cells, observed) / (deviation[:, :, None] * given[:, None])
+        return (found * points.given[:, None]).amax(-1)
+
     def variances(self, cells: Cells, posterior: Posterior) -> tuple[Tensor, Tensor]:
         """Return the variances ``(B, N)`` of the cells without and with points."""
         prior = cells.amplitude.square().sum(-1) + self.noise
