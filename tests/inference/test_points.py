@@ -14,8 +14,9 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Guidance, PointHint, Recipe, Scribbles
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.points import find_extent
+from colorzoo.inference.points import Likeness, find_extent
 from colorzoo.pictures.read import read_picture
+from colorzoo.zoo.colorzoo2026.network import Network
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
 
 
@@ -55,6 +56,55 @@ def test_each_place_belongs_to_the_nearest_point() -> None:
     mirrored = find_extent(luma.flip(3), [red(SIDE - 20, 50, 1.0)], (SIDE, SIDE))
     alone = find_extent(luma, [red(20, 50, 1.0)], (SIDE, SIDE))
     torch.testing.assert_close(mirrored.weight.flip(1), alone.weight, atol=1e-4, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def comparing() -> Colorizer:
+    return Colorizer("colorzoo2026", device="cpu")
+
+
+def weights(luma: Tensor, compares: Likeness | None, *hints: PointHint) -> Tensor:
+    return find_extent(luma, hints, (luma.shape[3], luma.shape[2]), compares).weight
+
+
+def test_an_unlike_place_gets_less_than_one_as_near() -> None:
+    luma, alike = torch.full((1, 1, SIDE, SIDE), 50.0), torch.ones(1, 1, SIDE, SIDE)
+    alike[..., SIDE // 2 :] = 0.2
+    middle = red(SIDE / 2, SIDE / 2, 1.0)
+    plain, found = weights(luma, torch.ones_like, middle), weights(luma, lambda _: alike, middle)
+    assert found[RIGHT].mean() < 0.1 * found[LEFT].mean()
+    torch.testing.assert_close(found[LEFT], plain[LEFT], atol=1e-4, rtol=0)
+
+
+def test_another_texture_or_the_far_side_of_an_edge_gets_less(comparing: Colorizer) -> None:
+    rows, columns = np.indices((160, 240))
+    checks = np.where((rows // 5 + columns // 5) % 2, 30.0, 70.0)
+    textured = torch.from_numpy(np.where(columns < 120, checks, 50.0)).float()[None, None]
+    edged = torch.from_numpy(np.where(columns < 120, 30.0, 80.0)).float()[None, None]
+    for luma in (textured, edged):
+        found = weights(luma, comparing.likeness(luma), red(180, 80, 1.0))  # as far from either
+        assert found[40:120, 70:110].mean() < 0.1
+        assert found[40:120, 130:230].mean() > 0.6
+
+
+def test_the_reach_of_a_model_that_compares_grows_with_its_factor(comparing: Colorizer) -> None:
+    luma = comparing.working_luma(read_picture(MOTHER))
+    compares = comparing.likeness(luma)
+    grown = [weights(luma, compares, red(60, 80, reach)) for reach in (0.2, 0.5, 1.0, 3.0, 10.0)]
+    assert all((more >= fewer).all() and (more > fewer).any() for fewer, more in pairwise(grown))
+    assert all(found[80, 60] == 1 for found in grown)
+    both = weights(luma, compares, red(60, 80, 1.0), red(100, 40, 1.0))
+    assert (both >= grown[2] - 1e-6).all()  # a further point takes nothing from the first
+
+
+def test_comparing_places_does_not_run_the_network_again(
+    comparing: Colorizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = read_picture(two_walls(1))
+    comparing.colorize(picture, Recipe(points=(red(70, 20, "everywhere"),)))
+    monkeypatch.setattr(Network, "forward", lambda *_: pytest.fail("the network ran again"))
+    limited = ab_of(comparing, red(20, 50, "automatic"), red(70, 20, "everywhere"))
+    assert limited[50, 20] > 40
 
 
 def test_limited_points_cost_one_more_run_which_is_cached(colorizer: Colorizer) -> None:

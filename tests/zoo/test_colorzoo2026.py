@@ -86,6 +86,17 @@ def test_points_narrow_the_distribution_at_their_place(model: Colorzoo2026, luma
     assert after[row, column] < 0.8 * before[row, column]
 
 
+@torch.no_grad()
+def test_places_are_most_like_themselves(model: Colorzoo2026, luma: Tensor) -> None:
+    memory, mask = model.remember(), points(*CLICKS).points.mask
+    found = model.likeness(luma, mask, memory)[0, 0]
+    assert 0 <= found.min() < 0.9
+    assert found.max() <= 1 + 1e-5
+    singly = [model.likeness(luma, points(click).points.mask, memory)[0, 0] for click in CLICKS]
+    assert all(abs(found[row // 4, column // 4] - 1) < 1e-5 for row, column, _, _ in CLICKS)
+    torch.testing.assert_close(found, torch.stack(singly).amax(0))
+
+
 def test_more_points_than_the_system_takes_are_thinned() -> None:
     mask = torch.ones(1, 1, 256, 256)
     found = observe(torch.ones(1, 2, 256, 256), mask, (64, 64))

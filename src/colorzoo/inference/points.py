@@ -38,7 +38,7 @@ _STEP = 0.05  # cost of a step without an edge
 _CALM = 8.0  # deviation in cells of the surroundings that an edge is compared with
 _BORDER, _STEEPNESS = 4.2, 14.0  # root of the cost at which half of the color is left, and how sharply
 _UNLIKE = 6.5  # what a place costs that is not at all like the point, beside the root of the path's cost
-_BORDER_ALIKE, _STEEPNESS_ALIKE = 6.65, 9.5  # of the sum
+_BORDER_ALIKE, _STEEPNESS_ALIKE = 8.0, 16.0  # of the sum
 _FILL = 0.5  # share of the point's own color where the network follows it in full
 
 
