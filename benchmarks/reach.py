@@ -49,7 +49,7 @@ class Click:
 
 def run(options: Options) -> list[Row]:
     """Return change outside and error inside, against a point of unlimited reach."""
-    colorizer = Colorizer(options.model or "zhang2017_local_small", device="cpu")
+    colorizer = Colorizer(options.model or "colorzoo2026", device="cpu")
     found: dict[str, list[tuple[float, float]]] = {}
     for rgb, segments, seed in read_pictures(options.data or FOLDER, options.pictures or PICTURES):
         lab = rgb_to_lab(rgb[None])

@@ -70,7 +70,7 @@ def weights(luma: Tensor, compares: Likeness | None, *hints: PointHint) -> Tenso
 def test_an_unlike_place_gets_less_than_one_as_near() -> None:
     luma, alike = torch.full((1, 1, SIDE, SIDE), 50.0), torch.ones(1, 1, SIDE, SIDE)
     alike[..., SIDE // 2 :] = 0.2
-    middle = red(SIDE / 2, SIDE / 2, 1.0)
+    middle = red(SIDE / 2, SIDE / 2, 0.5)
     plain, found = weights(luma, torch.ones_like, middle), weights(luma, lambda _: alike, middle)
     assert found[RIGHT].mean() < 0.1 * found[LEFT].mean()
     torch.testing.assert_close(found[LEFT], plain[LEFT], atol=1e-4, rtol=0)
@@ -143,8 +143,9 @@ MOTHER = Path(__file__).parents[2] / "docs" / "images" / "sources" / "migrant_mo
 LIPS, BROWS = np.s_[:, 191:198, 168:200], (np.s_[:, 130:138, 146:164], np.s_[:, 131:137, 188:214])
 
 
-def test_the_red_of_a_lip_stays_on_the_lips_at_half_the_reach() -> None:
-    colorizer, picture = Colorizer("zhang2017_local_small", device="cpu"), read_picture(MOTHER)
+@pytest.mark.parametrize("name", ["colorzoo2026", "zhang2017_local_small"])
+def test_the_red_of_a_lip_stays_on_the_lips_at_half_the_reach(name: str) -> None:
+    colorizer, picture = Colorizer(name, device="cpu"), read_picture(MOTHER)
 
     def moved(*points: PointHint) -> Tensor:
         ab = rgb_to_lab(

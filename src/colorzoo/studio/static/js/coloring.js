@@ -111,7 +111,8 @@ async function requestExtent(pad) {
   const point = pad.selectedPoint();
   if (!point || pad.ui.link !== "open") return;
   const reach = reachOf(point);
-  const message = { type: "extent", x: point.x, y: point.y, radius: pointRadius(point, pad.perNetworkPixel()), reach };
+  const place = { x: point.x, y: point.y, radius: pointRadius(point, pad.perNetworkPixel()) };
+  const message = { type: "extent", ...place, reach, recipe: currentRecipe(pad) };
   const reply = await pad.client.ask(message).catch(() => null);
   if (!reply || !pad.ui.extent) return; // the slider was released
   const layer = await decodeLayer(reply.buffers[0], "image/png");
