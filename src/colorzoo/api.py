@@ -218,7 +218,6 @@ def _colorizer_for(
         weights,
         reference=reference,
         fast=fast,
-        exportable=settings.get("engine") == "onnxruntime",
     )
     return _colorizer(choice.name, weights, device, _stamp(weights), **settings)
 

@@ -357,7 +357,6 @@ def _request(args: argparse.Namespace, recipe: Recipe, file: Path | None) -> Col
             args.weights,
             reference=is_guided,
             fast=args.fast,
-            exportable=args.engine == "onnxruntime",
         )
     names = {field.name for field in fields(ColorRequest)} - {"choice", "recipe", "folder", "reference"}
     options: dict[str, Any] = {name: getattr(args, name) for name in names}

@@ -214,11 +214,14 @@ def _write_onnx(
     outputs: Sequence[str],
     metadata: Mapping[str, str],
 ) -> Graph:
+    from colorzoo.engines.onnx_linalg import TRANSLATIONS  # needs onnxscript
+
     graph = torch.onnx.export(
         program.run_decompositions(),  # the exporter supports attention of four axes only
         input_names=list(inputs),
         output_names=list(outputs),
         dynamo=True,
+        custom_translation_table=dict(TRANSLATIONS),
         external_data=False,
         verbose=False,
     )

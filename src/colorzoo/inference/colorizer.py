@@ -169,7 +169,6 @@ class Colorizer:
                     model,
                     weights=weights,
                     fast=fast,
-                    exportable=engine == "onnxruntime",
                     create=create_coloring_model,
                 )
             self.name = model.name

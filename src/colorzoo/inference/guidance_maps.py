@@ -103,7 +103,6 @@ def choose_for_guidance(
     *,
     reference: bool = False,
     fast: bool = False,
-    exportable: bool = False,
 ) -> ModelChoice:
     """Choose the named model, else the recipe's, else the one of the weight file, else the default.
 
@@ -113,7 +112,6 @@ def choose_for_guidance(
         weights: As of `choose_model`.
         reference: A reference is given beside the guidance.
         fast: As of `choose_model`.
-        exportable: As of `choose_model`.
 
     Raises:
         ColorzooError: As `choose_model`.
@@ -121,7 +119,7 @@ def choose_for_guidance(
     if model is None and isinstance(guidance, Recipe):
         model = guidance.model
     uses = uses_of(guidance, reference=reference)
-    return choose_model(model, uses, weights, fast=fast, exportable=exportable, create=create_coloring_model)
+    return choose_model(model, uses, weights, fast=fast, create=create_coloring_model)
 
 
 def uses_of(guidance: Guidance | Recipe, *, reference: bool = False) -> tuple[Use, ...]:

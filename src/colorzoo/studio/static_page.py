@@ -40,7 +40,7 @@ from colorzoo.weights.download import fetch
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
 
-_DEFAULT_MODELS = ("zhang2017_local_small", "zhang2016_small", "zhang2017_global_small", "xu2020_small")
+_DEFAULT_MODELS = ("colorzoo2026", "zhang2016_small", "zhang2017_global_small", "xu2020_small")
 _POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; worker-src 'self' blob:; font-src 'self'; base-uri 'none'; form-action 'none'"

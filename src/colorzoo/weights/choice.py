@@ -151,7 +151,6 @@ def choose_model(
     weights: str | Path | None = "default",
     *,
     fast: bool = False,
-    exportable: bool = False,
     able: type | None = None,
     create: Callable[..., object],
 ) -> ModelChoice:
@@ -167,7 +166,6 @@ def choose_model(
             guidance goes first. Without any, or where no model serves them, it is ``"automatic"``.
         weights: As of `resolve_weights`.
         fast: Choose the default among the models whose weights ship with the package.
-        exportable: Choose the default among the models of which a graph can be made.
         able: Protocol that the class of the default must implement.
         create: `colorzoo.create_model`, or another builder of the factory, to load such a file.
 
@@ -180,7 +178,7 @@ def choose_model(
     wanted: tuple[Use, ...] = ((uses,) if isinstance(uses, str) else tuple(uses)) or ("automatic",)
 
     def rank(use: Use) -> list[RankedModel]:
-        order = [row for row in rank_models(use) if not (exportable and "export" in row.card.limits)]
+        order = rank_models(use)
         return order if fast else _check_unchecked(order, create)
 
     ranked = [row for use in dict.fromkeys(wanted) for row in rank(use)]

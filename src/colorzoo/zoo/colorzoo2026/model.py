@@ -26,6 +26,8 @@ from colorzoo.zoo.colorzoo2026.network import (
 )
 from colorzoo.zoo.colorzoo2026.points import Cells, ColorCovariance, Observations, Posterior, observe
 
+_LEAST_VARIANCE = AB_SCALE**-2  # of 1 CIE unit: bins are 10 wide, and float32 has no more digits
+
 
 class Analysis(NamedTuple):
     """Output of the network for a picture, which points do not change.
@@ -54,11 +56,13 @@ class Colorzoo2026(ColoringModel):
     working_size = 160
     recorded_hparams = ("stem", "widths", "blocks", "decoder", "vector", "heads")
     network: Network
+    centers: Tensor
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         architecture = settings_of(Architecture, architecture)
         super().__init__(Network(architecture), architecture=architecture)
         self.covariance = ColorCovariance(architecture.decoder, architecture.heads)
+        self.register_buffer("centers", hull_centers() / AB_SCALE, persistent=False)
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Color a batch.
@@ -87,9 +91,9 @@ class Colorzoo2026(ColoringModel):
 
     def analyze(self, luma: Tensor) -> Analysis:
         """Run the network, at sides that are multiples of 32."""
-        sides = [max(MULTIPLE, round(side / MULTIPLE) * MULTIPLE) for side in luma.shape[2:]]
-        if list(luma.shape[2:]) != sides:
-            luma = F.interpolate(luma, sides, mode="bilinear", antialias=True)
+        # in integers, and also where nothing changes: a graph has one way for all sizes
+        sides = [max(1, _rounded_quotient(side, MULTIPLE)) * MULTIPLE for side in luma.shape[2:]]
+        luma = F.interpolate(luma, sides, mode="bilinear", antialias=True)
         return self.embed(self.network(luma), luma)
 
     def embed(self, maps: Maps, luma: Tensor) -> Analysis:
@@ -103,29 +107,30 @@ class Colorzoo2026(ColoringModel):
         with torch.autocast(luma.device.type, enabled=False):  # distances need all digits
             cells = self.covariance(maps.features.float(), coarse.float())
         mean, logits = maps.mean.float().flatten(1, 2), maps.logits.float().flatten(1, 2)
-        return Analysis(mean, logits, cells, (int(coarse.shape[1]), int(coarse.shape[2])))
+        return Analysis(mean, logits, cells, (coarse.shape[1], coarse.shape[2]))
 
     def _color(self, analysis: Analysis, luma: Tensor, guidance: Guidance | None) -> AbPrediction:
         points = None if guidance is None else guidance.points
-        if points is None or not points.mask.any():
+        if points is None:
             logits = _maps(analysis.logits, analysis.grid)
             return AbPrediction(ab=_enlarge(analysis.mean, analysis.grid, luma), extras={"logits": logits})
         with torch.autocast(luma.device.type, enabled=False):
-            posterior = self.covariance.posterior(analysis.cells, _observe(analysis, points, luma))
-        mean = analysis.mean + posterior.change
-        kept = analysis.logits.nbytes + posterior.factor.nbytes + posterior.across.nbytes
+            # in float64, as rounding of the covariance grows up to a million times between near points
+            posterior = self.covariance.posterior(analysis.cells.double(), _observe(analysis, points, luma))
+        mean = analysis.mean + posterior.change.float()
+        held = (analysis.logits, posterior.factor, posterior.across)
+        kept = sum(tensor.numel() * tensor.element_size() for tensor in held)
         extras = DeferredMaps({"logits": lambda: self._logits(analysis, posterior)}, kept)
         return AbPrediction(ab=_enlarge(mean, analysis.grid, luma), extras=extras)
 
     def _logits(self, analysis: Analysis, posterior: Posterior) -> Tensor:
         """Return the distribution after points: shifted towards their colors, and narrower."""
         with torch.autocast(analysis.mean.device.type, enabled=False):
-            prior, variance = self.covariance.variances(analysis.cells, posterior)
-            centers = hull_centers().to(analysis.mean) / AB_SCALE
-            mean = analysis.mean + posterior.change
-            distance = torch.cdist(mean, centers.expand(len(mean), -1, -1)).square()
-            narrower = 0.5 * (1 / variance - 1 / prior)
-            return _maps(analysis.logits - narrower[..., None] * distance, analysis.grid)
+            prior, variance = self.covariance.variances(analysis.cells.double(), posterior)
+            narrower = 0.5 * (1 / variance.clamp(min=_LEAST_VARIANCE) - 1 / prior).clamp(min=0)
+            mean = analysis.mean + posterior.change.float()
+            distance = (mean[..., None, :] - self.centers).square().sum(-1)
+            return _maps(analysis.logits - narrower.float()[..., None] * distance, analysis.grid)
 
 
 def _observe(analysis: Analysis, points: Points, luma: Tensor) -> Observations:
@@ -134,8 +139,13 @@ def _observe(analysis: Analysis, points: Points, luma: Tensor) -> Observations:
     return observe((points.ab - shown) / AB_SCALE, points.mask, analysis.grid)
 
 
+def _rounded_quotient(side: int, divisor: int) -> int:
+    """Return ``round(side / divisor)``; halves go to the even neighbor."""
+    return (side + divisor // 2 - 1 + side // divisor % 2) // divisor
+
+
 def _maps(values: Tensor, grid: tuple[int, int]) -> Tensor:
-    return values.view(len(values), *grid, -1).permute(0, 3, 1, 2)
+    return values.view(values.shape[0], *grid, -1).permute(0, 3, 1, 2)
 
 
 def _enlarge(mean: Tensor, grid: tuple[int, int], luma: Tensor) -> Tensor:

@@ -39,6 +39,10 @@ class Cells(NamedTuple):
         """Return the cells ``(B, n)`` of an index."""
         return type(self)(take_cells(self.place, index), take_cells(self.amplitude, index))
 
+    def double(self) -> Self:
+        """Return the cells in float64, for a covariance with more digits."""
+        return type(self)(self.place.double(), self.amplitude.double())
+
 
 class Posterior(NamedTuple):
     """Gaussian process after points.
@@ -112,10 +116,12 @@ class ColorCovariance(nn.Module):
         observed = Cells(observed.place, observed.amplitude * given[..., None])
         noise = torch.where(given > 0, self.noise + _JITTER, given.new_ones(()))
         covariance = _covariance(observed, observed) + torch.diag_embed(noise)
-        factor = torch.linalg.cholesky(covariance.double())  # near points make the system ill-conditioned
-        weights = torch.cholesky_solve((points.missing * given[..., None]).double(), factor).float()
+        # in float64, as near points make the system ill-conditioned; a graph cannot raise errors
+        checks = not torch.compiler.is_compiling()
+        factor = torch.linalg.cholesky_ex(covariance.double(), check_errors=checks).L
+        weights = torch.cholesky_solve((points.missing * given[..., None]).double(), factor)
         across = _covariance(cells, observed)
-        return Posterior(across @ weights, factor.float(), across)
+        return Posterior(across @ weights.to(across), factor.to(across), across)
 
     def correlation(self, cells: Cells, points: Observations) -> Tensor:
         """Return the correlation ``(B, N)`` of each cell with the point that it correlates with most."""
@@ -132,10 +138,17 @@ class ColorCovariance(nn.Module):
 
 
 def _covariance(one: Cells, other: Cells) -> Tensor:
-    squares = one.place.square().sum(-1)[:, :, None] + other.place.square().sum(-1)[:, None]
-    exponent = torch.einsum("bnhd,bmhd->bnmh", one.place, other.place) - 0.5 * squares
-    amplitude = one.amplitude[:, :, None] * other.amplitude[:, None]
-    return (exponent.clamp(max=0).exp() * amplitude).sum(-1)
+    covariance = _head_covariance(one, other, 0)
+    for head in range(1, one.amplitude.shape[2]):  # all at once would take six times the memory
+        covariance = covariance + _head_covariance(one, other, head)
+    return covariance
+
+
+def _head_covariance(one: Cells, other: Cells, head: int) -> Tensor:
+    rows, columns = one.place[:, :, head], other.place[:, :, head]
+    squares = rows.square().sum(-1)[:, :, None] + columns.square().sum(-1)[:, None]
+    exponent = (rows @ columns.mT - 0.5 * squares).clamp(max=0)
+    return exponent.exp() * (one.amplitude[:, :, None, head] * other.amplitude[:, None, :, head])
 
 
 def take_cells(values: Tensor, index: Tensor) -> Tensor:
@@ -173,9 +186,13 @@ def observe(missing: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observation
     values = torch.cat([missing * mask, mask], dim=1).flatten(2).mT.float()
     sums = values.new_zeros(batch, grid[0] * grid[1], 3).scatter_add_(1, cell, values)
     count = sums[..., 2]
-    most = int((count > 0).sum(1).max())
-    index = (count > 0).byte().argsort(dim=1, descending=True, stable=True)[:, :most]
-    if most > MOST_CELLS:
-        index = index[:, :: -(-most // MOST_CELLS)]
+    cells = count.shape[1]
+    numbers = torch.arange(cells, device=count.device)
+    order = torch.where(count > 0, numbers - cells, numbers).argsort(dim=1)  # cells with points first
+    most = (count > 0).sum(1).max().clamp(min=1)
+    step = (most + MOST_CELLS - 1) // MOST_CELLS
+    taken = ((most + step - 1) // step).item()
+    torch._check(taken >= 1)  # for torch.export, which cannot know it
+    index = order[:, torch.arange(taken, device=order.device) * step]
     found = take_cells(sums, index)
     return Observations(index, found[..., :2] / found[..., 2:].clamp(min=1), (found[..., 2] > 0).float())
