@@ -66,6 +66,34 @@ def test_a_compressed_graph_gives_the_same_results(graph: Path) -> None:
     np.testing.assert_allclose(found[2], expected[2], atol=5e-3)
 
 
+def test_kernels_of_8_bits_stay_so_and_lose_nothing(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    levels = draw.integers(-127, 128, size=(SIDE, 32, 3, 3))
+    levels[:, 0, 0, 0] = 127  # the largest of each output
+    scale = np.geomspace(1e-4, 1e-2, SIDE).reshape(-1, 1, 1, 1)
+    kernels = {"exact": levels * scale, "rough": draw.normal(size=levels.shape)}
+    shapes = {"maps": (1, 32, 4, 4), "of_exact": (1, SIDE, 2, 2), "of_rough": (1, SIDE, 2, 2)}
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+    nodes = [helper.make_node("Conv", ["maps", name], [f"of_{name}"]) for name in kernels]
+    tensors = [numpy_helper.from_array(each.astype(np.float32), name) for name, each in kernels.items()]
+    opset = [helper.make_opsetid("", 18)]
+    whole = helper.make_graph(nodes, "g", values[:1], values[1:], tensors)
+    path = tmp_path / "kernels.onnx"
+    onnx.save(helper.make_model(whole, opset_imports=opset, ir_version=9), path)
+    small, _ = compress_weights(path)
+    kinds = {tensor.name: tensor.data_type for tensor in onnx.load_from_string(small).graph.initializer}
+    assert kinds == {
+        "exact.levels": TensorProto.INT8,
+        "exact.scale": TensorProto.FLOAT,
+        "rough.half": TensorProto.FLOAT16,
+    }
+    given = {"maps": draw.normal(size=shapes["maps"]).astype(np.float32)}
+    expected, found = (
+        onnxruntime.InferenceSession(source).run(["of_exact"], given)[0] for source in (str(path), small)
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_tensors_of_a_wide_range_stay_in_float32(graph: Path) -> None:
     model = onnx.load_from_string(compress_weights(graph)[0])
     kinds = {tensor.name: tensor.data_type for tensor in model.graph.initializer}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,10 +12,11 @@ from torch import Tensor
 from colorzoo import Guidance
 from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_lab
+from colorzoo.engines.export import TOLERANCE, write_graph
 from colorzoo.guidance import Points
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
-from colorzoo.testing.samples import sample_image
+from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
 from colorzoo.zoo.colorzoo2026.points import MOST_CELLS, Observations, observe, take_cells
 from colorzoo.zoo.colorzoo2026.task import random_cells
@@ -95,6 +99,41 @@ def test_places_are_most_like_themselves(model: Colorzoo2026, luma: Tensor) -> N
     singly = [model.likeness(luma, points(click).points.mask, memory)[0, 0] for click in CLICKS]
     assert all(abs(found[row // 4, column // 4] - 1) < 1e-5 for row, column, _, _ in CLICKS)
     torch.testing.assert_close(found, torch.stack(singly).amax(0))
+
+
+@pytest.mark.slow  # a minute on an idle core
+def test_points_enter_a_graph_as_they_enter_the_model(model: Colorzoo2026, tmp_path: Path) -> None:
+    """Their number is not fixed, and a panorama has more cells than enter the linear system."""
+    sizes = {0: (64, 96), 1: (37, 53), 10: (80, 160), 100: (61, 91), 9000: (64, 512)}
+    others = [(sample_input("gray", size), scattered(count, size)) for count, size in sizes.items()]
+    traced = sample_input("gray", (61, 91), batch=2)
+    none = Guidance(points=Points.none(traced))
+    made = write_graph(model, (traced.contiguous(), none), others, tmp_path / "small.onnx", {})
+    assert made.inputs == ("luma", "points_ab", "points_mask")
+    assert made.outputs == ("ab", "logits")
+    assert max(made.differences.values()) < TOLERANCE
+
+
+def scattered(count: int, size: tuple[int, int]) -> Guidance:
+    """Return a number of clicks at random places in colors that have nothing to do with each other."""
+    draw = random.Random(count)
+    return points(
+        *(
+            (draw.randrange(size[0]), draw.randrange(size[1]), draw.uniform(-40, 40), draw.uniform(-40, 40))
+            for _ in range(count)
+        ),
+        size=size,
+    )
+
+
+@torch.no_grad()
+def test_pictures_with_and_without_points_share_a_batch(model: Colorzoo2026, luma: Tensor) -> None:
+    clicked = points(*CLICKS).points
+    none = Points.none(luma)
+    both = Points(torch.cat([none.ab, clicked.ab]), torch.cat([none.mask, clicked.mask]))
+    first, second = model(luma.expand(2, -1, -1, -1), Guidance(points=both)).ab
+    assert torch.allclose(first, model(luma).ab[0], atol=1e-4)
+    assert torch.allclose(second, model(luma, points(*CLICKS)).ab[0], atol=1e-4)
 
 
 def test_more_points_than_the_system_takes_are_thinned() -> None:

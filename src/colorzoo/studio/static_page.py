@@ -69,6 +69,7 @@ _RUNTIMES = {  # script and binary for the CPU, and for WebGPU in two kinds of b
 
 _MIN_VALUES = 64  # smaller tensors hold constants and stay in float32
 _MIN_MATRIX = 2**16  # values from which a matrix is stored in 8 bits
+_OUTPUT_AXES = {2: 1, 4: 0}  # by number of axes: of matrices and of convolutions
 _MAX_ERROR = 2.0**-10  # relative to the largest value of a tensor; embedded weights are half precision too
 
 
@@ -334,8 +335,9 @@ def _export_graph(card: ModelCard, name: str) -> tuple[bytes, tuple[str, ...]]:
 def compress_weights(path: Path) -> tuple[bytes, tuple[str, ...]]:
     """Return a graph with compressed weights, which are converted to float32 where they are used.
 
-    Large matrices are stored in 8 bits with a scale for each output, the rest as float16. Tensors whose
-    values are too large for float16 or of too wide a range stay in float32.
+    Large matrices are stored in 8 bits with a scale for each output, and so are large kernels that 8 bits
+    hold as well as float16, as those of embedded weights in 8 bits. The rest is float16; tensors whose values
+    are too large for it or of too wide a range stay in float32.
 
     Args:
         path: The ONNX file.
@@ -367,15 +369,20 @@ def _compress_tensor(model: ModelProto, tensor: TensorProto) -> tuple[list[Tenso
         return [tensor], []
     values = numpy_helper.to_array(tensor)
     readers = {node.op_type for node in model.graph.node if tensor.name in node.input}
-    if values.ndim == 2 and values.size >= _MIN_MATRIX and readers == {"Gemm"}:
-        scale = np.maximum(np.abs(values).max(axis=0), np.finfo(np.float32).tiny) / 127
-        stored = [
-            numpy_helper.from_array(np.rint(values / scale).astype(np.int8), f"{tensor.name}.levels"),
-            numpy_helper.from_array(scale.astype(np.float32), f"{tensor.name}.scale"),
-        ]
-        names = [part.name for part in stored]
-        return stored, [helper.make_node("DequantizeLinear", names, [tensor.name], axis=1)]
     largest = float(np.abs(values).max(initial=0))
+    if values.ndim in _OUTPUT_AXES and values.size >= _MIN_MATRIX:
+        axis = _OUTPUT_AXES[values.ndim]
+        others = tuple(other for other in range(values.ndim) if other != axis)
+        scale = np.abs(values).max(axis=others, keepdims=True)
+        scale = np.maximum(scale, np.finfo(np.float32).tiny).astype(np.float32) / 127
+        levels = np.rint(values / scale)
+        if readers == {"Gemm"} or float(np.abs(levels * scale - values).max()) <= _MAX_ERROR * largest:
+            stored = [
+                numpy_helper.from_array(levels.astype(np.int8), f"{tensor.name}.levels"),
+                numpy_helper.from_array(scale.flatten(), f"{tensor.name}.scale"),
+            ]
+            names = [part.name for part in stored]
+            return stored, [helper.make_node("DequantizeLinear", names, [tensor.name], axis=axis)]
     if values.size < _MIN_VALUES or largest >= float(np.finfo(np.float16).max):
         return [tensor], []
     half = values.astype(np.float16)
