@@ -11,7 +11,7 @@ from colorzoo import Guidance
 from colorzoo.engines.export import TOLERANCE, require_onnx
 from colorzoo.inference.colorizer import Colorizer
 
-MODELS = ("zhang2016_small", "zhang2017_local_small")
+MODELS = ("colorzoo2026", "zhang2016_small", "zhang2017_local_small")
 FULL_SCALE = 100.0  # of ab
 
 

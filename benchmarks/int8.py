@@ -21,7 +21,7 @@ from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
 from colorzoo.inference.colorizer import Colorizer
 
-MODELS = ("zhang2017_local_small",)
+MODELS = ("colorzoo2026", "zhang2017_local_small")
 PICTURES = 100
 
 

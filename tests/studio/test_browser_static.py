@@ -26,7 +26,7 @@ from colorzoo.studio.static_page import runtime_is_cached
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
 
-MODEL = "zhang2017_local_small"
+MODEL = "colorzoo2026"
 SOFTWARE_IS_NONE = "!(adapter.info ?? adapter).isFallbackAdapter"  # how the page knows real graphics
 SOFTWARE_GRAPHICS = (
     "--no-sandbox",

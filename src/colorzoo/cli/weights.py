@@ -29,7 +29,7 @@ colorzoo weights fetch best
 colorzoo weights fetch zhang2017_local
 colorzoo weights verify
 colorzoo weights convert zhang2017_local model.caffemodel local.safetensors
-colorzoo weights export zhang2017_local_small small.onnx
+colorzoo weights export colorzoo2026 small.onnx
 """
 
 _BEST: tuple[Use, ...] = ("automatic", "points", "exemplar", "sketch")  # the most common uses
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     exporting = add(
         "export",
         "write a graph for other programs: OUT.onnx, or OUT.pt2 of torch.export",
-        "zhang2017_local_small small.onnx",
+        "colorzoo2026 small.onnx",
     )
     packing = add("pack", "turn a checkpoint into a float16 weight file", "NAME last.ckpt OUT")
     for action in (converting, exporting, packing):

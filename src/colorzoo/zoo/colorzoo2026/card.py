@@ -43,6 +43,7 @@ COLORZOO = ModelCard(
             measured=(Score("PSNR at 10 points [dB]", 27.71, "higher", _POINTS, _PAGE),),
         ),
     ),
+    int8_loss=0.01,
     smoke=Smoke(
         hparams={"stem": (4, 8), "widths": (16, 32, 32), "blocks": (1, 1, 1), "decoder": 16, "vector": 16},
         size=64,

@@ -108,7 +108,7 @@ class ColorCovariance(nn.Module):
         """Condition the process on points.
 
         Args:
-            cells: All cells, ``N`` of each picture.
+            cells: All cells, ``N`` of each picture, in the type of the answer.
             points: Some of them, with what the automatic answer misses there.
         """
         given = points.given
