@@ -23,6 +23,10 @@ def step(length: int, edge: float) -> Tensor:
     return (torch.arange(length) + 1 - edge).clamp(0, 1)
 
 
+def enlarge(ab: Tensor, luma: Tensor) -> Tensor:
+    return enlarge_along_edges(ab, F.adaptive_avg_pool2d(luma, ab.shape[2:]), luma)
+
+
 def random_map(seed: int = 0) -> Tensor:
     return 30 * torch.randn(1, 2, *CELLS, generator=torch.Generator().manual_seed(seed))
 
@@ -39,7 +43,7 @@ def test_colors_half_a_cell_from_an_edge_move_to_it(across: str, lights: tuple[f
     luma, true, mixed = (line.expand(-1, -1, rows, -1) for line, rows in zip(maps, heights, strict=True))
     if across == "rows":
         luma, true, mixed = (each.transpose(2, 3) for each in (luma, true, mixed))
-    found = enlarge_along_edges(mixed, luma)
+    found = enlarge(mixed, luma)
     wrong = (bicubic(mixed, (luma.shape[2], luma.shape[3])) - true).abs().amax()
     assert wrong > 30  # half of the step
     assert (found - true).abs().amax() < 10
@@ -47,19 +51,19 @@ def test_colors_half_a_cell_from_an_edge_move_to_it(across: str, lights: tuple[f
 
 def test_constant_lightness_gives_bicubic_interpolation() -> None:
     ab = random_map()
-    assert torch.allclose(enlarge_along_edges(ab, torch.full((1, 1, *SIZE), 63.0)), bicubic(ab), atol=1e-3)
+    assert torch.allclose(enlarge(ab, torch.full((1, 1, *SIZE), 63.0)), bicubic(ab), atol=1e-3)
 
 
 def test_a_constant_map_stays_constant() -> None:
     luma = 100 * torch.rand(1, 1, *SIZE, generator=torch.Generator().manual_seed(1))
-    found = enlarge_along_edges(COLORS[:1].view(1, 2, 1, 1).expand(1, 2, *CELLS), luma)
+    found = enlarge(COLORS[:1].view(1, 2, 1, 1).expand(1, 2, *CELLS), luma)
     assert torch.allclose(found, COLORS[:1].view(1, 2, 1, 1).expand_as(found), atol=1e-3)
 
 
 def test_a_lightness_that_no_cell_has_gets_the_color_around_it() -> None:
     luma = torch.full((1, 1, *SIZE), 20.0)
     luma[..., ::CELL, ::CELL] = 100  # single pixels, which cells of L 25 average away
-    found = enlarge_along_edges(random_map(), luma)
+    found = enlarge(random_map(), luma)
     assert found.isfinite().all()
     assert torch.allclose(found[..., ::CELL, ::CELL], bicubic(random_map())[..., ::CELL, ::CELL], atol=1e-3)
 
@@ -68,6 +72,6 @@ def test_each_picture_of_a_batch_is_enlarged_by_itself_at_any_size() -> None:
     size = (101, 75)
     lumas = 100 * torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(2))
     maps = torch.cat([random_map(3), random_map(4)])
-    both = enlarge_along_edges(maps, lumas)
+    both = enlarge(maps, lumas)
     assert both.shape == (2, 2, *size)
-    assert torch.allclose(both[1:], enlarge_along_edges(maps[1:], lumas[1:]), atol=1e-4)
+    assert torch.allclose(both[1:], enlarge(maps[1:], lumas[1:]), atol=1e-4)

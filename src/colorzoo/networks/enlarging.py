@@ -6,13 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_REACH = 1.0  # cells: deviation of the Gaussian with which cells count by their distance; more drains faces
 _STEP = 5.0  # units of L between the levels of the grid; cells count whose L is less than two steps away
 _CALM = 10.0  # squared units of L: where it varies less, bicubic interpolation prevails
 _LEAST = 0.02  # weight of bicubic interpolation, which decides alone where no cell has such a lightness
 
 
-def enlarge_along_edges(ab: Tensor, luma: Tensor) -> Tensor:
+def enlarge_along_edges(ab: Tensor, light: Tensor, luma: Tensor) -> Tensor:
     """Enlarge a map so that its colors change where the lightness does.
 
     A pixel takes the mean color of the cells around it that are about as light, computed by a bilateral grid
@@ -23,17 +22,17 @@ def enlarge_along_edges(ab: Tensor, luma: Tensor) -> Tensor:
 
     Args:
         ab: ``(B, C, h, w)``, any values.
+        light: ``(B, 1, h, w)``, mean lightness of the cells in [0, 100].
         luma: ``(B, 1, H, W)`` in [0, 100].
 
     Returns:
         ``(B, C, H, W)`` float32.
     """
     with torch.autocast(luma.device.type, enabled=False):
-        ab, luma = ab.float(), luma.float()
-        cells, size = (int(ab.shape[2]), int(ab.shape[3])), (int(luma.shape[2]), int(luma.shape[3]))
+        ab, light, luma = ab.float(), light.float(), luma.float()
+        size = luma.shape[2:]
         plain = F.interpolate(ab, size, mode="bicubic", align_corners=False)
-        light = _cell_means(luma, cells)
-        rows, columns = (_gaussians(side, luma) for side in cells)
+        rows, columns = (_gaussians(cells, luma) for cells in ab.shape[2:])
 
         levels = torch.arange(0, 100 + _STEP, _STEP, device=luma.device).view(-1, 1, 1)
         near = (1 - (light - levels).abs() / _STEP).clamp(min=0)
@@ -49,21 +48,13 @@ def enlarge_along_edges(ab: Tensor, luma: Tensor) -> Tensor:
         return plain + variance / (variance + _CALM) * (alike - plain)
 
 
-def _cell_means(luma: Tensor, cells: tuple[int, int]) -> Tensor:
-    """Return the mean lightness ``(B, 1, h, w)`` of cells."""
-    tall, wide = (max(1, round(int(side) / count)) for side, count in zip(luma.shape[2:], cells, strict=True))
-    whole = (tall * cells[0], wide * cells[1])  # pixels; not every device has means over parts of them
-    if tuple(luma.shape[2:]) != whole:
-        luma = F.interpolate(luma, whole, mode="bilinear", antialias=True)
-    return F.avg_pool2d(luma, (tall, wide))
-
-
 def _gaussians(cells: int, like: Tensor) -> Tensor:
-    """Return the weights ``(nodes, cells)`` of cells for nodes that lie a reach apart, border to border."""
-    nodes = max(2, round(cells / _REACH) + 1)
-    centers = torch.linspace(0, cells, nodes, device=like.device)[:, None]
-    away = centers - torch.arange(cells, device=like.device) - 0.5
-    return torch.exp(-0.5 * (away / _REACH).square())
+    """Return the weights ``(cells + 1, cells)`` of cells for their borders, with a deviation of one cell.
+
+    A wider one drains color from faces into backgrounds of their lightness.
+    """
+    away = torch.arange(cells + 1, device=like.device)[:, None] - torch.arange(cells, device=like.device)
+    return torch.exp(-0.5 * (away - 0.5).square())
 
 
 def _read_grid(sums: Tensor, level: Tensor) -> Tensor:
@@ -78,7 +69,7 @@ def _read_grid(sums: Tensor, level: Tensor) -> Tensor:
     Returns:
         ``(B, C, H, W)``.
     """
-    count, rows = int(sums.shape[2]), int(sums.shape[3])
+    count, rows = sums.shape[2:4]
     y, x = ((torch.arange(side, device=level.device) + 0.5) / side for side in level.shape[2:])
     column = (2 * x - 1).expand_as(level[:, 0])
     row = (y * (rows - 1))[:, None]

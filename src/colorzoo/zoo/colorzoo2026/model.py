@@ -36,13 +36,18 @@ class Analysis(NamedTuple):
         mean: ``(B, N, 2)`` automatic color of the cells, ab / `AB_SCALE`.
         logits: ``(B, N, 313)`` distribution of the cells.
         cells: Embedding of the cells.
-        grid: Rows and columns of cells.
+        light: ``(B, 1, h, w)`` mean lightness of the cells.
     """
 
     mean: Tensor
     logits: Tensor
     cells: Cells
-    grid: tuple[int, int]
+    light: Tensor
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of cells."""
+        return self.light.shape[2], self.light.shape[3]
 
 
 class Colorzoo2026(ColoringModel):
@@ -103,17 +108,17 @@ class Colorzoo2026(ColoringModel):
             maps: Output of the network.
             luma: ``(B, 1, H, W)``: its input.
         """
-        coarse = scaled_luma(F.avg_pool2d(luma, STRIDE))
+        light = F.avg_pool2d(luma, STRIDE).float()
         with torch.autocast(luma.device.type, enabled=False):  # distances need all digits
-            cells = self.covariance(maps.features.float(), coarse.float())
+            cells = self.covariance(maps.features.float(), scaled_luma(light))
         mean, logits = maps.mean.float().flatten(1, 2), maps.logits.float().flatten(1, 2)
-        return Analysis(mean, logits, cells, (coarse.shape[1], coarse.shape[2]))
+        return Analysis(mean, logits, cells, light)
 
     def _color(self, analysis: Analysis, luma: Tensor, guidance: Guidance | None) -> AbPrediction:
         points = None if guidance is None else guidance.points
         if points is None:
             logits = _maps(analysis.logits, analysis.grid)
-            return AbPrediction(ab=_enlarge(analysis.mean, analysis.grid, luma), extras={"logits": logits})
+            return AbPrediction(ab=_enlarge(analysis.mean, analysis.light, luma), extras={"logits": logits})
         with torch.autocast(luma.device.type, enabled=False):
             # in float64, as rounding of the covariance grows up to a million times between near points
             posterior = self.covariance.posterior(analysis.cells.double(), _observe(analysis, points, luma))
@@ -121,7 +126,7 @@ class Colorzoo2026(ColoringModel):
         held = (analysis.logits, posterior.factor, posterior.across)
         kept = sum(tensor.numel() * tensor.element_size() for tensor in held)
         extras = DeferredMaps({"logits": lambda: self._logits(analysis, posterior)}, kept)
-        return AbPrediction(ab=_enlarge(mean, analysis.grid, luma), extras=extras)
+        return AbPrediction(ab=_enlarge(mean, analysis.light, luma), extras=extras)
 
     def _logits(self, analysis: Analysis, posterior: Posterior) -> Tensor:
         """Return the distribution after points: shifted towards their colors, and narrower."""
@@ -135,7 +140,7 @@ class Colorzoo2026(ColoringModel):
 
 def _observe(analysis: Analysis, points: Points, luma: Tensor) -> Observations:
     """Compare points with the automatic answer as it is shown: a point of that very color changes nothing."""
-    shown = _enlarge(analysis.mean, analysis.grid, luma)
+    shown = _enlarge(analysis.mean, analysis.light, luma)
     return observe((points.ab - shown) / AB_SCALE, points.mask, analysis.grid)
 
 
@@ -148,5 +153,6 @@ def _maps(values: Tensor, grid: tuple[int, int]) -> Tensor:
     return values.view(values.shape[0], *grid, -1).permute(0, 3, 1, 2)
 
 
-def _enlarge(mean: Tensor, grid: tuple[int, int], luma: Tensor) -> Tensor:
-    return enlarge_along_edges(AB_SCALE * _maps(mean, grid), luma)
+def _enlarge(mean: Tensor, light: Tensor, luma: Tensor) -> Tensor:
+    grid = (light.shape[2], light.shape[3])
+    return enlarge_along_edges(AB_SCALE * _maps(mean, grid), light, luma)
