@@ -14,6 +14,7 @@ from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_lab
 from colorzoo.engines.export import TOLERANCE, write_graph
 from colorzoo.guidance import Points
+from colorzoo.inference.selection import features_of
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image, sample_input
@@ -99,6 +100,18 @@ def test_places_are_most_like_themselves(model: Colorzoo2026, luma: Tensor) -> N
     singly = [model.likeness(luma, points(click).points.mask, memory)[0, 0] for click in CLICKS]
     assert all(abs(found[row // 4, column // 4] - 1) < 1e-5 for row, column, _, _ in CLICKS)
     torch.testing.assert_close(found, torch.stack(singly).amax(0))
+
+
+@torch.no_grad()
+def test_features_of_places_leave_out_the_position(model: Colorzoo2026, luma: Tensor) -> None:
+    cells = model.covariance(
+        torch.ones(1, 6, 8, model.covariance.hidden.in_features - 1), torch.zeros(1, 6, 8, 1)
+    )
+    assert torch.allclose(cells.embedding, cells.embedding[:, :1].expand_as(cells.embedding))
+    assert not torch.allclose(cells.place, cells.place[:, :1].expand_as(cells.place))
+    features = features_of(model, luma)
+    assert features is not None
+    assert torch.equal(features[:, 0, 0], model.analyze(luma).cells.embedding[0, 0].flatten())
 
 
 @pytest.mark.slow  # a minute on an idle core

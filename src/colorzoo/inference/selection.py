@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import cast
+from typing import Protocol, cast, runtime_checkable
 
 import cv2
 import numpy as np
@@ -94,12 +94,27 @@ def _grab_cut(luma: Tensor, ab: Tensor, marks: NDArray[np.uint8]) -> NDArray[np.
     return np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD))
 
 
+@runtime_checkable
+class EmbedsPlaces(Protocol):
+    """A model whose features tell which places of a picture belong together."""
+
+    def place_features(self, luma: Tensor) -> Tensor:
+        """Return the features ``(B, C, h, w)`` of lightness ``(B, 1, H, W)`` in [0, 100]."""
+
+
 def features_of(model: ColoringModel, luma: Tensor) -> Tensor | None:
-    """Return a network's features ``(C, h, w)`` of a lightness ``(1, 1, H, W)``; None if it has no taps."""
-    if not isinstance(model, TappedModel) or model.input_kind != "gray":
+    """Return a network's features ``(C, h, w)`` of a lightness ``(1, 1, H, W)``, None if it offers none.
+
+    They are those of `EmbedsPlaces`, else the map of the first tap.
+    """
+    if model.input_kind != "gray":
         return None
     with torch.inference_mode():
-        return model.before_taps(luma.to(model.device), None).maps[0][0].float().cpu()
+        if isinstance(model, EmbedsPlaces):
+            return model.place_features(luma.to(model.device))[0].float().cpu()
+        if isinstance(model, TappedModel):
+            return model.before_taps(luma.to(model.device), None).maps[0][0].float().cpu()
+    return None
 
 
 def select_at(

@@ -94,6 +94,11 @@ class Colorzoo2026(ColoringModel):
             correlation = self.covariance.correlation(analysis.cells, places)
         return _maps(correlation[..., None], analysis.grid)
 
+    def place_features(self, luma: Tensor) -> Tensor:
+        """Return the embedding of the cells, without their position; see `EmbedsPlaces`."""
+        analysis = self.analyze(luma)
+        return _maps(analysis.cells.embedding.flatten(2), analysis.grid)
+
     def analyze(self, luma: Tensor) -> Analysis:
         """Run the network, at sides that are multiples of 32."""
         # in integers, and also where nothing changes: a graph has one way for all sizes
@@ -122,7 +127,7 @@ class Colorzoo2026(ColoringModel):
         with torch.autocast(luma.device.type, enabled=False):
             # in float64, as rounding of the covariance grows up to a million times between near points
             posterior = self.covariance.posterior(analysis.cells.double(), _observe(analysis, points, luma))
-        mean = analysis.mean + posterior.change.float()
+        mean = analysis.mean + posterior.change.to(analysis.mean)
         held = (analysis.logits, posterior.factor, posterior.across)
         kept = sum(tensor.numel() * tensor.element_size() for tensor in held)
         extras = DeferredMaps({"logits": lambda: self._logits(analysis, posterior)}, kept)
@@ -133,9 +138,9 @@ class Colorzoo2026(ColoringModel):
         with torch.autocast(analysis.mean.device.type, enabled=False):
             prior, variance = self.covariance.variances(analysis.cells.double(), posterior)
             narrower = 0.5 * (1 / variance.clamp(min=_LEAST_VARIANCE) - 1 / prior).clamp(min=0)
-            mean = analysis.mean + posterior.change.float()
+            mean = analysis.mean + posterior.change.to(analysis.mean)
             distance = (mean[..., None, :] - self.centers).square().sum(-1)
-            return _maps(analysis.logits - narrower.float()[..., None] * distance, analysis.grid)
+            return _maps(analysis.logits - narrower.to(mean)[..., None] * distance, analysis.grid)
 
 
 def _observe(analysis: Analysis, points: Points, luma: Tensor) -> Observations:

@@ -28,20 +28,26 @@ class Cells(NamedTuple):
     """Embedding of the cells of a picture, on which the covariance depends.
 
     Attributes:
-        place: ``(B, N, H, D)`` embedding and scaled position for each head.
+        place: ``(B, N, H, D + 2)`` embedding and scaled position for each head.
         amplitude: ``(B, N, H)`` standard deviation for each head.
     """
 
     place: Tensor
     amplitude: Tensor
 
+    @property
+    def embedding(self) -> Tensor:
+        """``(B, N, H, D)`` embedding for each head, without the position."""
+        return self.place[..., :-2]
+
     def take(self, index: Tensor) -> Self:
         """Return the cells ``(B, n)`` of an index."""
         return type(self)(take_cells(self.place, index), take_cells(self.amplitude, index))
 
     def double(self) -> Self:
-        """Return the cells in float64, for a covariance with more digits."""
-        return type(self)(self.place.double(), self.amplitude.double())
+        """Return the cells in float64, on the CPU if their device has no such type."""
+        device = torch.device("cpu") if self.place.device.type == "mps" else self.place.device
+        return type(self)(self.place.to(device).double(), self.amplitude.to(device).double())
 
 
 class Posterior(NamedTuple):
@@ -108,13 +114,14 @@ class ColorCovariance(nn.Module):
         """Condition the process on points.
 
         Args:
-            cells: All cells, ``N`` of each picture, in the type of the answer.
+            cells: All cells, ``N`` of each picture, in the type and on the device of the answer.
             points: Some of them, with what the automatic answer misses there.
         """
+        points = Observations(*(values.to(cells.place.device) for values in points))
         given = points.given
         observed = cells.take(points.cell)
         observed = Cells(observed.place, observed.amplitude * given[..., None])
-        noise = torch.where(given > 0, self.noise + _JITTER, given.new_ones(()))
+        noise = torch.where(given > 0, (self.noise + _JITTER).to(given), given.new_ones(()))
         covariance = _covariance(observed, observed) + torch.diag_embed(noise)
         # in float64, as near points make the system ill-conditioned; a graph cannot raise errors
         checks = not torch.compiler.is_compiling()
@@ -132,9 +139,10 @@ class ColorCovariance(nn.Module):
 
     def variances(self, cells: Cells, posterior: Posterior) -> tuple[Tensor, Tensor]:
         """Return the variances ``(B, N)`` of the cells without and with points."""
-        prior = cells.amplitude.square().sum(-1) + self.noise
+        noise = self.noise.to(cells.amplitude)
+        prior = cells.amplitude.square().sum(-1) + noise
         explained = torch.linalg.solve_triangular(posterior.factor, posterior.across.mT, upper=False)
-        return prior, (prior - explained.square().sum(1)).clamp(min=0.5 * self.noise + 1e-6)
+        return prior, (prior - explained.square().sum(1)).clamp(min=0.5 * noise + 1e-6)
 
 
 def _covariance(one: Cells, other: Cells) -> Tensor:
