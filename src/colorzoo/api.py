@@ -6,7 +6,7 @@ import os
 import socket
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -16,16 +16,21 @@ from PIL import Image
 from colorzoo.batch.file import FileOptions, color_file, open_file
 from colorzoo.batch.find import FoundPicture
 from colorzoo.batch.outputs import output_path
-from colorzoo.batch.record import DoneIndex
-from colorzoo.batch.request import Coloring, coloring_of
+from colorzoo.batch.record import DoneIndex, digest_of
+from colorzoo.batch.request import Coloring, ColorRequest, coloring_of
 from colorzoo.batch.runner import Job, PictureResult, color_pictures
+from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
-from colorzoo.inference.guidance_maps import GuidanceLike, as_recipe, choose_for_guidance
+from colorzoo.inference.guidance_maps import GuidanceLike, as_recipe, choose_for_guidance, recipe_folder
+from colorzoo.pictures.provenance import PictureProvenance, current_date
 from colorzoo.pictures.write import write_notes
+from colorzoo.weights.choice import ModelChoice
 
 FileStatus = Literal["colored", "done", "failed"]
 Stamp = tuple[int, int] | None
 """Time of the last change of a weight file, and its size."""
+
+_RECORDED_SETTINGS = frozenset({"size", "temperature", "render_factor", "precision", "engine"})
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,9 @@ def colorize_file(
 ) -> Path:
     """Color a file into another one, with its bit depth, metadata, and all frames or pages.
 
+    The result records how it was made, as with the command line, if a recipe and files can tell it: not with
+    guidance or references as tensors, nor with settings that no option of the command line has.
+
     Notes for the user are given as Python warnings. Other arguments and errors are those of `colorize`.
 
     Args:
@@ -125,7 +133,11 @@ def colorize_file(
     options = FileOptions(frames=frames, overwrite=overwrite)
     opened = open_file(source, target, options)
     lost = write_notes(target, opened.first.picture)
-    colored = color_file(opened, coloring, target, None, options)()
+    choice = ModelChoice(colorizer.name, weights)
+    origin = _origin(choice, colorizer, guidance, reference, strength, options, settings)
+    if origin is not None:
+        origin = replace(origin, source=digest_of(source), date=current_date())
+    colored = color_file(opened, coloring, target, origin, options)()
     for note in (*lost, *colored.notes):
         warnings.warn(note, UserWarning, stacklevel=2)
     return target
@@ -220,6 +232,42 @@ def _colorizer_for(
         fast=fast,
     )
     return _colorizer(choice.name, weights, device, _stamp(weights), **settings)
+
+
+def _origin(
+    choice: ModelChoice,
+    colorizer: Colorizer,
+    guidance: GuidanceLike,
+    reference: ReferenceLike | None,
+    strength: float | None,
+    options: FileOptions,
+    settings: dict[str, Any],
+) -> PictureProvenance | None:
+    """Return the origin of a result without its source; None if recipe, files and options cannot tell it."""
+    recipe = as_recipe(guidance)
+    if not isinstance(recipe, Recipe) or not isinstance(reference, str | Path | None):
+        return None
+    if settings.keys() - _RECORDED_SETTINGS:
+        return None
+    request = ColorRequest(
+        choice=choice,
+        recipe=recipe,
+        folder=recipe_folder(guidance),
+        reference=() if reference is None else (str(reference),),
+        reference_weights=None,
+        alpha=None,
+        reassigned=[],
+        strength=strength,
+        size=colorizer.requested_size,
+        temperature=settings.get("temperature"),
+        render_factor=settings.get("render_factor"),
+        quality=options.quality,
+        frames="first" if options.frames == "first" else "all",
+        device="auto",
+        precision=settings.get("precision", "auto"),
+        engine=settings.get("engine", "torch"),
+    )
+    return request.origin_by(colorizer)
 
 
 @lru_cache(maxsize=2)

@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from colorzoo import Guidance, Points, colorize_file
 from colorzoo.cli.main import main
+from colorzoo.pictures.provenance import read_provenance
 from tiny_model import NAME, gray_picture, write_tiny_weights
 
 Info = Callable[[str], dict[str, Any]]
@@ -123,3 +126,24 @@ def test_strength_in_the_record_is_the_one_that_was_used(
     assert timedelta() <= age < timedelta(hours=1)
     assert origin["source_type"].endswith("/compositeWithTrainedAlgorithmicMedia")
     assert origin["version"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"size": 48, "strength": 0.6}])
+def test_python_records_what_the_command_line_does(
+    folder: Path, weights: Path, info: Info, settings: dict[str, Any]
+) -> None:
+    guidance = {"version": 1, "points": [{"x": 20, "y": 10, "color": "#3060a0"}]}
+    colorize_file("barn.png", "python.png", NAME, guidance, weights=weights, device="cpu", **settings)
+    Path("given.json").write_text(json.dumps(guidance))
+    words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+    own = ["--model", NAME, "--weights", str(weights), "--device", "cpu"]
+    assert main(["colorize", "barn.png", "-o", "cli.png", "--recipe", "given.json", *words, *own]) == 0
+    found, wanted = info("python.png"), info("cli.png")
+    assert {**found, "date": ""} == {**wanted, "date": ""}
+    assert np.array_equal(replay(found, own), np.asarray(Image.open("python.png")))
+
+
+def test_guidance_as_tensors_leaves_no_record(folder: Path, weights: Path) -> None:
+    points = Points(torch.zeros(1, 2, 40, 48), torch.zeros(1, 1, 40, 48))
+    colorize_file("barn.png", "plain.png", NAME, Guidance(points=points), weights=weights, device="cpu")
+    assert read_provenance(Path("plain.png")) is None

@@ -37,6 +37,7 @@ from colorzoo.inference.guidance_maps import (
     fit_points,
     has_object_areas,
     prepare_request,
+    recipe_folder,
 )
 from colorzoo.inference.incremental import AnswerCache, ComparesPlaces, IncrementalModel
 from colorzoo.inference.references import (
@@ -574,10 +575,10 @@ def _graph_of(model: ColoringModel, name: str, precision: Precision) -> OnnxMode
 
 def _beside_recipe(guidance: GuidanceLike) -> list[Reference]:
     """Return the references of a recipe file; other recipes have no folder to find them in."""
-    is_text = isinstance(guidance, str) and guidance.lstrip().startswith("{")
-    if is_text or not isinstance(guidance, str | Path):
+    folder = recipe_folder(guidance)
+    if folder is None or not isinstance(guidance, str | Path):
         return []
-    return recipe_references(Recipe.from_json(guidance), Path(guidance).parent)
+    return recipe_references(Recipe.from_json(guidance), folder)
 
 
 def _as_picture(image: ImageLike) -> Picture:

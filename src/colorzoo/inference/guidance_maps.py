@@ -96,6 +96,12 @@ def as_recipe(guidance: GuidanceLike) -> Guidance | Recipe:
     return guidance if isinstance(guidance, Guidance | Recipe) else Recipe.from_json(guidance)
 
 
+def recipe_folder(guidance: GuidanceLike) -> Path | None:
+    """Return the folder of a recipe file, in which its references lie; None for other guidance."""
+    is_text = isinstance(guidance, str) and guidance.lstrip().startswith("{")
+    return None if is_text or not isinstance(guidance, str | Path) else Path(guidance).parent
+
+
 def choose_for_guidance(
     model: str | None,
     guidance: Guidance | Recipe,
