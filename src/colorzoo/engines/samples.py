@@ -60,8 +60,7 @@ def _mask(size: Size, batch: int, seed: int, share: float) -> Tensor:
 def _points(size: Size, batch: int, seed: int) -> Points:
     mask = _mask(size, batch, seed, share=0.02)
     generator = torch.Generator().manual_seed(seed + 2)
-    coarse = 120 * torch.rand(batch, 2, 4, 4, generator=generator) - 60
-    ab = F.interpolate(coarse, size=size, mode="bicubic", align_corners=False)  # near points agree
+    ab = 120 * torch.rand(batch, 2, *size, generator=generator) - 60
     return Points(ab * mask, mask)
 
 
