@@ -21,7 +21,7 @@ from colorzoo.batch.request import Coloring, ColorRequest, coloring_of
 from colorzoo.batch.runner import Job, PictureResult, color_pictures
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
-from colorzoo.inference.guidance_maps import GuidanceLike, as_recipe, choose_for_guidance, recipe_folder
+from colorzoo.inference.guidance_maps import GuidanceLike, as_recipe, choose_for_guidance, recipe_file
 from colorzoo.pictures.provenance import PictureProvenance, current_date
 from colorzoo.pictures.write import write_notes
 from colorzoo.weights.choice import ModelChoice
@@ -133,7 +133,7 @@ def colorize_file(
     options = FileOptions(frames=frames, overwrite=overwrite)
     opened = open_file(source, target, options)
     lost = write_notes(target, opened.first.picture)
-    choice = ModelChoice(colorizer.name, weights)
+    choice = _choice(colorizer.name, weights, _stamp(weights))
     origin = _origin(choice, colorizer, guidance, reference, strength, options, settings)
     if origin is not None:
         origin = replace(origin, source=digest_of(source), date=current_date())
@@ -244,7 +244,7 @@ def _origin(
     settings: dict[str, Any],
 ) -> PictureProvenance | None:
     """Return the origin of a result without its source; None if recipe, files and options cannot tell it."""
-    recipe = as_recipe(guidance)
+    recipe, file = as_recipe(guidance), recipe_file(guidance)
     if not isinstance(recipe, Recipe) or not isinstance(reference, str | Path | None):
         return None
     if settings.keys() - _RECORDED_SETTINGS:
@@ -252,7 +252,7 @@ def _origin(
     request = ColorRequest(
         choice=choice,
         recipe=recipe,
-        folder=recipe_folder(guidance),
+        folder=None if file is None else file.parent,
         reference=() if reference is None else (str(reference),),
         reference_weights=None,
         alpha=None,
@@ -276,6 +276,13 @@ def _colorizer(
 ) -> Colorizer:
     del stamp  # part of the key only: a file that was trained further is loaded again
     return Colorizer(model, weights=weights, device=device, **settings)
+
+
+@lru_cache(maxsize=2)
+def _choice(model: str, weights: str | Path | None, stamp: Stamp) -> ModelChoice:
+    """Return the choice of a model and weights, which hashes a weight file once."""
+    del stamp  # as above
+    return ModelChoice(model, weights)
 
 
 def _stamp(weights: str | Path | None) -> Stamp:

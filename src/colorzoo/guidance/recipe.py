@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypeGuard, cast, get_args
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.areas import MAX_AREAS, Area, parse_area
@@ -261,10 +261,15 @@ def _write(target: Path, text: str) -> None:
         ) from error
 
 
+def is_recipe_text(source: object) -> TypeGuard[str]:
+    """Return True for JSON text, which begins with a brace; other strings are paths."""
+    return isinstance(source, str) and source.lstrip().startswith("{")
+
+
 def _load(source: str | Path) -> dict[str, Any]:
     name = "recipe"
     try:
-        if isinstance(source, str) and source.lstrip().startswith("{"):
+        if is_recipe_text(source):
             text = source
         else:
             name = f"recipe {str(source)!r}"

@@ -37,7 +37,7 @@ from colorzoo.inference.guidance_maps import (
     fit_points,
     has_object_areas,
     prepare_request,
-    recipe_folder,
+    recipe_file,
 )
 from colorzoo.inference.incremental import AnswerCache, ComparesPlaces, IncrementalModel
 from colorzoo.inference.references import (
@@ -575,10 +575,8 @@ def _graph_of(model: ColoringModel, name: str, precision: Precision) -> OnnxMode
 
 def _beside_recipe(guidance: GuidanceLike) -> list[Reference]:
     """Return the references of a recipe file; other recipes have no folder to find them in."""
-    folder = recipe_folder(guidance)
-    if folder is None or not isinstance(guidance, str | Path):
-        return []
-    return recipe_references(Recipe.from_json(guidance), folder)
+    file = recipe_file(guidance)
+    return [] if file is None else recipe_references(Recipe.from_json(file), file.parent)
 
 
 def _as_picture(image: ImageLike) -> Picture:

@@ -30,7 +30,7 @@ from colorzoo.guidance import (
 )
 from colorzoo.guidance.fields import Fields
 from colorzoo.guidance.rasterize import points_to_hints, rasterize_points
-from colorzoo.guidance.recipe import MAX_STRENGTH
+from colorzoo.guidance.recipe import MAX_STRENGTH, is_recipe_text
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.picture import Picture
 from colorzoo.weights.choice import USES, ModelChoice, choose_model
@@ -96,10 +96,11 @@ def as_recipe(guidance: GuidanceLike) -> Guidance | Recipe:
     return guidance if isinstance(guidance, Guidance | Recipe) else Recipe.from_json(guidance)
 
 
-def recipe_folder(guidance: GuidanceLike) -> Path | None:
-    """Return the folder of a recipe file, in which its references lie; None for other guidance."""
-    is_text = isinstance(guidance, str) and guidance.lstrip().startswith("{")
-    return None if is_text or not isinstance(guidance, str | Path) else Path(guidance).parent
+def recipe_file(guidance: GuidanceLike) -> Path | None:
+    """Return the path of guidance that is a recipe file, beside which its references lie; else None."""
+    if isinstance(guidance, str | Path) and not is_recipe_text(guidance):
+        return Path(guidance)
+    return None
 
 
 def choose_for_guidance(

@@ -114,8 +114,8 @@ class BandPSNR(BandMetric, MeanDecibels):
         return {f"psnr_{band_name(self.kernel_size)}": self.mean(), "left_out": self.left_out}
 
 
-class BandLPIPS(PictureMean):
-    """Mean over pictures of the LPIPS map inside a band; pictures without edges are left out and counted.
+class BandLPIPS(BandMetric):
+    """Mean over pictures of the LPIPS map inside a band.
 
     Args:
         net: The backbone; part of the key of the result.
@@ -129,8 +129,8 @@ class BandLPIPS(PictureMean):
     def __init__(
         self, net: Net = "alex", weights: Path | None = None, *, kernel_size: int | None = 7
     ) -> None:
-        super().__init__()
-        self.kernel_size, self.net = kernel_size, net
+        super().__init__(kernel_size=kernel_size)
+        self.net = net
         self.network = lpips_network(net, weights, spatial=True)
 
     def update(self, rgb: Tensor, target: Tensor, edges: Tensor) -> None:

@@ -83,12 +83,11 @@ class Colorzoo2026(ColoringModel):
 
     def edit(self, luma: Tensor, guidance: Guidance, memory: AnswerCache[Analysis]) -> AbPrediction:
         """Color a picture again with other points, without running the network again; see `Edits`."""
-        analysis = memory.get(luma, Guidance(), lambda luma, _: self.analyze(luma))
-        return self._color(analysis, luma, guidance)
+        return self._color(self._remembered(luma, memory), luma, guidance)
 
     def likeness(self, luma: Tensor, mask: Tensor, memory: AnswerCache[Analysis]) -> Tensor:
         """Return how alike cells are to those in a mask; see `ComparesPlaces`."""
-        analysis = memory.get(luma, Guidance(), lambda luma, _: self.analyze(luma))
+        analysis = self._remembered(luma, memory)
         places = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
         with torch.autocast(luma.device.type, enabled=False):
             correlation = self.covariance.correlation(analysis.cells, places)
@@ -119,11 +118,14 @@ class Colorzoo2026(ColoringModel):
         mean, logits = maps.mean.float().flatten(1, 2), maps.logits.float().flatten(1, 2)
         return Analysis(mean, logits, cells, light)
 
+    def _remembered(self, luma: Tensor, memory: AnswerCache[Analysis]) -> Analysis:
+        return memory.get(luma, Guidance(), lambda luma, _: self.analyze(luma))
+
     def _color(self, analysis: Analysis, luma: Tensor, guidance: Guidance | None) -> AbPrediction:
         points = None if guidance is None else guidance.points
         if points is None:
             logits = _maps(analysis.logits, analysis.grid)
-            return AbPrediction(ab=_enlarge(analysis.mean, analysis.light, luma), extras={"logits": logits})
+            return AbPrediction(ab=_enlarge(analysis.mean, analysis, luma), extras={"logits": logits})
         with torch.autocast(luma.device.type, enabled=False):
             # in float64, as rounding of the covariance grows up to a million times between near points
             posterior = self.covariance.posterior(analysis.cells.double(), _observe(analysis, points, luma))
@@ -131,7 +133,7 @@ class Colorzoo2026(ColoringModel):
         held = (analysis.logits, posterior.factor, posterior.across)
         kept = sum(tensor.numel() * tensor.element_size() for tensor in held)
         extras = DeferredMaps({"logits": lambda: self._logits(analysis, posterior)}, kept)
-        return AbPrediction(ab=_enlarge(mean, analysis.light, luma), extras=extras)
+        return AbPrediction(ab=_enlarge(mean, analysis, luma), extras=extras)
 
     def _logits(self, analysis: Analysis, posterior: Posterior) -> Tensor:
         """Return the distribution after points: shifted towards their colors, and narrower."""
@@ -145,7 +147,7 @@ class Colorzoo2026(ColoringModel):
 
 def _observe(analysis: Analysis, points: Points, luma: Tensor) -> Observations:
     """Compare points with the automatic answer as it is shown: a point of that very color changes nothing."""
-    shown = _enlarge(analysis.mean, analysis.light, luma)
+    shown = _enlarge(analysis.mean, analysis, luma)
     return observe((points.ab - shown) / AB_SCALE, points.mask, analysis.grid)
 
 
@@ -158,6 +160,5 @@ def _maps(values: Tensor, grid: tuple[int, int]) -> Tensor:
     return values.view(values.shape[0], *grid, -1).permute(0, 3, 1, 2)
 
 
-def _enlarge(mean: Tensor, light: Tensor, luma: Tensor) -> Tensor:
-    grid = (light.shape[2], light.shape[3])
-    return enlarge_along_edges(AB_SCALE * _maps(mean, grid), light, luma)
+def _enlarge(mean: Tensor, analysis: Analysis, luma: Tensor) -> Tensor:
+    return enlarge_along_edges(AB_SCALE * _maps(mean, analysis.grid), analysis.light, luma)
