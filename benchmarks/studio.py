@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import shutil
@@ -92,7 +93,8 @@ def pad_server(folder: Path) -> Iterator[str]:
     photo = folder / "photo.jpg"
     Image.fromarray((np.clip(level + grain, 0, 1) * 255).astype(np.uint8)).save(photo, quality=92)
     command = [sys.executable, "-m", "colorzoo", "studio", str(photo), "--no-browser", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    home = {**os.environ, "COLORZOO_HOME": str(folder)}  # without the points of an earlier run
+    with subprocess.Popen(command, env=home, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = re.search(r"http://\S+", process.stdout.readline())
         if found is None:

@@ -130,5 +130,12 @@ def test_slow_choices_are_retried_less_and_less_often() -> None:
     assert play(ThreadCountChooser(4), NEIGHBOR, 400).count(4) <= 6
 
 
+def test_short_work_is_not_divided() -> None:
+    edit = {1: (20.0, 20.0), 4: (12.0, 11.0)}
+    chooser = ThreadCountChooser(4)
+    assert play(chooser, IDLE, 3)[-1] == 4
+    assert play(chooser, edit, 10) == [4] + [1] * 9
+
+
 def test_one_core_has_no_choice() -> None:
     assert set(play(ThreadCountChooser(1), {1: (5.0, 5.0)}, 30)) == {1}

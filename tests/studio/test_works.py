@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from colorzoo.studio import works
 from colorzoo.studio.works import Works, works_folder
 
 WORK = {"recipe": {"points": [{"x": 1, "y": 2, "color": "#c04020"}]}, "time": 5}
+TEXT = json.dumps(WORK).encode()
 
 
 def test_another_server_finds_the_work_on_a_photo(tmp_path: Path) -> None:
@@ -18,12 +20,12 @@ def test_another_server_finds_the_work_on_a_photo(tmp_path: Path) -> None:
     try:
         pad = DirectPad(first)
         sha256 = pad.open()["image"]["sha256"]
-        assert pad.ask("save", key=sha256, work=WORK).body["saved"] is True
+        assert pad.ask("save", TEXT, key=sha256).body["saved"] is True
         other = DirectPad(second)
         assert other.open()["works"] == {sha256: WORK}
         assert other.open(photo_file(50, 40))["works"] == {}
         other.open()
-        other.ask("save", key=sha256, work=None)
+        other.ask("save", key=sha256, forget=True)
         assert pad.open()["works"] == {}
     finally:
         first.close()
@@ -36,7 +38,8 @@ def test_work_is_saved_for_the_opened_photo_only(tmp_path: Path) -> None:
         pad = DirectPad(studio)
         sha256 = pad.open()["image"]["sha256"]
         for key in ("0" * 64, "../../etc/passwd", f"{sha256}/../x", f"{sha256}#/../x"):
-            assert pad.ask("save", key=key, work=WORK).type == "error"
+            assert pad.ask("save", TEXT, key=key).type == "error"
+        assert pad.ask("save", key=sha256).body["code"] == "bad_message"  # no work
         assert list(tmp_path.iterdir()) == []
     finally:
         studio.close()
@@ -45,7 +48,7 @@ def test_work_is_saved_for_the_opened_photo_only(tmp_path: Path) -> None:
 def test_a_pad_without_a_folder_saves_by_itself(pad: DirectPad) -> None:
     assert pad.hello["saves"] is False
     sha256 = pad.open()["image"]["sha256"]
-    assert pad.ask("save", key=sha256, work=WORK).body["code"] == "bad_message"
+    assert pad.ask("save", TEXT, key=sha256).body["code"] == "bad_message"
 
 
 def test_the_oldest_work_is_dropped_and_a_broken_file_is_left_out(
@@ -54,10 +57,11 @@ def test_the_oldest_work_is_dropped_and_a_broken_file_is_left_out(
     monkeypatch.setattr(works, "_MOST_WORKS", 3)
     store = Works(tmp_path)
     for number in range(5):
-        assert store.save(f"{number:064x}", {"n": number})
+        assert store.save(f"{number:064x}", b'{"n": %d}' % number)
     assert len(list(tmp_path.glob("*.json"))) == 3
-    (tmp_path / f"{9:064x}.json").write_text("{")
-    assert store.find(f"{9:064x}") == {}
+    for broken in ("{", "[]", "[" * 100_000):
+        (tmp_path / f"{9:064x}.json").write_text(broken)
+        assert store.find(f"{9:064x}") == {}
     assert store.find(f"{4:064x}") == {f"{4:064x}": {"n": 4}}
 
 

@@ -6,10 +6,12 @@ The sparse system is solved directly, on the CPU in float64.
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, eye_array
-from scipy.sparse.linalg import splu
+from scipy.sparse.linalg import SuperLU, splu
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -17,6 +19,7 @@ Indices = NDArray[np.int64]
 VARIANCE_SHARE = 0.3
 """Variance of the Gaussian weights relative to that of a 3 x 3 window."""
 
+_MOST_COLUMNS = 256  # of 50 KB each; of more hints the free pixels are solved for at once
 _NEIGHBORS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
 _LEAST_VARIANCE = 0.01  # squared units of L; lower variance is noise of a flat window
 _LEAST_WEIGHT = 1e-6  # relative to the largest; keeps all pixels connected, so the system is never singular
@@ -46,16 +49,65 @@ def propagate(
     Returns:
         ``(2, H, W)``.
     """
+    return _solve_free_pixels(affinities(luma, variance_share), ab, given, fade)
+
+
+class Propagator:
+    """Propagation on one lightness for edit after edit: an edit pays for the pixels that it adds.
+
+    Let A be the matrix of the equations of all pixels. Colors d given at pixels g have the solution
+    ``A⁻¹[:, g] s`` with ``A⁻¹[g, g] s = d``: it solves the equations of the free pixels and is d at g. A is
+    factored once, and the columns of its inverse are cached. Results equal those of `propagate`.
+
+    Args:
+        luma: ``(H, W)`` in [0, 100].
+        fade: As of `propagate`, above 0; without fading A has no inverse.
+    """
+
+    def __init__(self, luma: Array, fade: float) -> None:
+        self._weights = affinities(luma, VARIANCE_SHARE)
+        self._fade = fade
+        self._solver: SuperLU | None = None
+        self._columns: dict[int, Array] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, ab: Array, given: NDArray[np.bool_]) -> Array:
+        """Propagate given colors; see `propagate`."""
+        fixed = np.flatnonzero(given)
+        if not 0 < fixed.size <= _MOST_COLUMNS:
+            return _solve_free_pixels(self._weights, ab, given, self._fade)
+        columns = self._columns_of(fixed)
+        sources = np.linalg.solve(columns[fixed], ab.reshape(2, -1)[:, fixed].T)
+        answer: Array = (columns @ sources).T.reshape(ab.shape)
+        return answer
+
+    def _columns_of(self, pixels: Indices) -> Array:
+        """Return columns ``(H W, n)`` of the inverse."""
+        with self._lock:
+            self._solver = self._solver or _factor(self._weights, self._fade)
+            missing = [pixel for pixel in pixels.tolist() if pixel not in self._columns]
+            if len(self._columns) + len(missing) > _MOST_COLUMNS:
+                needed = set(pixels.tolist())
+                self._columns = {pixel: c for pixel, c in self._columns.items() if pixel in needed}
+            if missing:
+                sources = np.zeros((self._weights.shape[0], len(missing)))
+                sources[missing, range(len(missing))] = 1
+                self._columns |= zip(missing, self._solver.solve(sources).T.copy(), strict=True)
+            return np.stack([self._columns[pixel] for pixel in pixels.tolist()], axis=1)
+
+
+def _solve_free_pixels(weights: csr_array, ab: Array, given: NDArray[np.bool_], fade: float) -> Array:
     answer = np.where(given, ab, 0.0)
     free, fixed = np.flatnonzero(~given), np.flatnonzero(given)
-    if not free.size or not fixed.size:
-        return answer
-    weights = affinities(luma, variance_share)[free]
-    system = ((1 + fade) * eye_array(free.size) - weights[:, free]).tocsc()
-    known = weights[:, fixed] @ ab.reshape(2, -1)[:, fixed].T
-    factors = splu(system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-    answer.reshape(2, -1)[:, free] = factors.solve(known).T
+    if free.size and fixed.size:
+        known = weights[free][:, fixed] @ ab.reshape(2, -1)[:, fixed].T
+        answer.reshape(2, -1)[:, free] = _factor(weights[free][:, free], fade).solve(known).T
     return answer
+
+
+def _factor(weights: csr_array, fade: float) -> SuperLU:
+    system = ((1 + fade) * eye_array(weights.shape[0]) - weights).tocsc()
+    return splu(system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
 
 
 def affinities(luma: Array, variance_share: float) -> csr_array:

@@ -380,7 +380,12 @@ def _item(item: PointHint | Stroke | RegionColor | BoxHint) -> dict[str, Any]:
     values = {k: v for k, v in vars(item).items() if k != "extra" and v is not None}
     if values.get("reach") == "everywhere":  # the default, left out as in older recipes
         del values["reach"]
-    return {**item.extra, **json.loads(json.dumps(values))}
+    return {**item.extra, **{name: _plain(value) for name, value in values.items()}}
+
+
+def _plain(value: object) -> object:
+    """Return a value with lists for tuples, as JSON has them."""
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value
 
 
 def read_reach(value: object, name: str) -> Reach:

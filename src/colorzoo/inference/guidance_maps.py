@@ -216,13 +216,16 @@ def fit_points(guidance: Guidance, luma: Tensor) -> Guidance:
     points = guidance.points
     if points is None:
         return guidance
-    ab = reduce_chroma(torch.cat([luma, points.ab], dim=1))[:, 1:]
+    hinted = points.mask[:, 0] > 0
+    given = torch.cat([luma, points.ab], dim=1).movedim(1, 0)[:, hinted]
+    fitted = reduce_chroma(given[:, None])[1:, 0]
     if points.luma is not None and points.exact is not None:
-        chosen = torch.cat([points.luma, points.ab], dim=1).movedim(1, 0)
-        free = ((points.mask > 0) & (points.exact == 0))[:, 0]
-        moved = at_lightness(chosen[:, free, None], luma[:, 0][free][None, :, None])
-        ab.movedim(1, 0)[:, free] = moved[1:, :, 0]
-    return replace(guidance, points=replace(points, ab=ab * points.mask))
+        free = points.exact[:, 0][hinted] == 0
+        chosen = torch.cat([points.luma[:, 0][hinted][None], given[1:]])[:, free]
+        fitted[:, free] = at_lightness(chosen[:, None], given[:1, None, free])[1:, 0]
+    ab = torch.zeros_like(points.ab)
+    ab.movedim(1, 0)[:, hinted] = fitted
+    return replace(guidance, points=replace(points, ab=ab))
 
 
 def drop_limited_points(request: ColoringRequest, guidance: Guidance) -> Guidance:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -21,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.guidance import PointHint, Points
-from colorzoo.guidance.propagate import propagate
+from colorzoo.guidance.propagate import Propagator
 from colorzoo.guidance.rasterize import covered
 from colorzoo.guidance.recipe import Reach
 
@@ -30,8 +31,7 @@ Likeness = Callable[[Tensor], Tensor]
 """Maps a mask ``(1, 1, h, w)`` of places to how alike all places are to them, in [0, 1] at any size."""
 
 _MOST_CELLS = 64  # along the shorter side of the grid on which differences are propagated
-_MANY_CELLS = 250  # cells with a point, beyond which the grid is twice as fine: 60 ms, felt in every edit
-_FADE = 12.0  # cells of the coarse grid over which a difference falls to a third without edges
+_FADE = 12.0  # cells over which a difference falls to a third without edges
 
 _GRID = 128  # shorter side of the grid on which paths are searched
 _STEP = 0.05  # cost of a step without an edge
@@ -76,20 +76,19 @@ def enforce_points(ab: Tensor, luma: Tensor, points: Points) -> Tensor:
     height, width = ab.shape[-2:]
     cell = max(1, min(height, width) // _MOST_CELLS)
     cells = (-(-height // cell), -(-width // cell))
-    hinted = int((F.adaptive_avg_pool2d(points.mask, cells) > 0).sum())
-    refine = 2 if cell > 1 and hinted > _MANY_CELLS else 1
-    cells = (refine * cells[0], refine * cells[1])
     share = F.adaptive_avg_pool2d(points.mask, cells)
     missing = F.adaptive_avg_pool2d((points.ab - ab) * points.mask, cells) / share.clamp(min=1e-6)
-    field = propagate(
-        F.adaptive_avg_pool2d(luma, cells)[0, 0].double().cpu().numpy(),
-        missing[0].double().cpu().numpy(),
-        (share[0, 0] > 0).cpu().numpy(),
-        fade=0.4 / (_FADE * refine) ** 2,
-    )
+    light = F.adaptive_avg_pool2d(luma, cells)[0, 0].double().cpu().numpy()
+    propagator = _propagator(light.tobytes(), cells)
+    field = propagator(missing[0].double().cpu().numpy(), (share[0, 0] > 0).cpu().numpy())
     difference = torch.from_numpy(field)[None].to(ab)
     smooth = F.interpolate(difference, size=(height, width), mode="bilinear", align_corners=False)
     return torch.where(points.mask > 0, points.ab, ab + smooth)
+
+
+@lru_cache(maxsize=2)  # of a photo at the pad's two sizes, for edit after edit
+def _propagator(luma: bytes, size: tuple[int, int]) -> Propagator:
+    return Propagator(np.frombuffer(luma).reshape(size), fade=0.4 / _FADE**2)
 
 
 def is_limited(hint: PointHint) -> bool:

@@ -400,13 +400,14 @@ def _check(ctx: Context) -> Iterator[Message]:
 def _save_work(ctx: Context) -> Iterator[Message]:
     """Save the work on the opened photo, or delete work."""
     fields = ctx.message.fields()
-    key, work = fields.text("key", ""), ctx.message.body.get("work")
-    if ctx.works is None or not is_key(key) or (work and key.split("#")[0] != ctx.photo().sha256):
+    key, forget, work = fields.text("key", ""), fields.take("forget"), ctx.message.buffers
+    if not forget and not work:
+        raise StudioError("bad_message", "save needs the work as a buffer, or forget.")
+    if ctx.works is None or not is_key(key) or not (forget or key.split("#")[0] == ctx.photo().sha256):
         raise StudioError("bad_message", "work is saved for the opened photo only.")
-    if work is None:
+    if forget:
         ctx.works.forget(key)
-    saved = work is None or ctx.works.save(key, _object(work, "work"))
-    yield ctx.answer("saved", saved=saved)
+    yield ctx.answer("saved", saved=bool(forget) or ctx.works.save(key, work[0]))
 
 
 Handler = Callable[[Context], Iterator[Message]]

@@ -17,6 +17,7 @@ _log = logging.getLogger(__name__)
 _CLOSE_SECONDS = 60.0  # torch aborts a process that ends while one of its threads computes
 _UNDISTURBED = 1.2  # most wall time per processor time of a thread on an idle machine
 _local = threading.local()
+_WORTHWHILE = 50.0  # ms on one thread; less, as an edit without the network, is not worth dividing
 _RETRY_AFTER = 24  # predictions on one thread after several threads were slower; doubled each time
 
 
@@ -185,10 +186,12 @@ class ThreadCountChooser:
         """
         with self._lock:
             if count > 1:
-                if wall > self._single_wall:
+                if wall * count < _WORTHWHILE:
+                    self._count = 1
+                elif wall > self._single_wall:
                     self._count, self._rest = 1, self._retry_after
                     self._retry_after *= 2
                 return
             self._single_wall, self._rest = wall, self._rest - 1
-            if wall <= _UNDISTURBED * processor and self._rest <= 0:
+            if _WORTHWHILE <= wall <= _UNDISTURBED * processor and self._rest <= 0:
                 self._count = self._most

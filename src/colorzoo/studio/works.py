@@ -56,17 +56,19 @@ class Works:
         """Return all work on a photo by its key; files that cannot be read are left out."""
         found = {}
         for path in self.folder.glob(f"{sha256}*.json"):
-            with suppress(OSError, ValueError):
-                found[path.stem] = json.loads(path.read_text(encoding="utf-8"))
+            with suppress(OSError, ValueError, RecursionError):
+                work = json.loads(path.read_text(encoding="utf-8"))
+                if isinstance(work, dict):
+                    found[path.stem] = work
         return found
 
-    def save(self, key: str, work: dict[str, Any]) -> bool:
-        """Save work atomically; returns False if the disk refuses it."""
+    def save(self, key: str, work: bytes) -> bool:
+        """Save work, JSON in UTF-8, atomically; returns False if the disk refuses it."""
         path = self._path(key)
         part = path.with_name(f".{secrets.token_hex(6)}.part")
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            part.write_text(json.dumps(work), encoding="utf-8")
+            part.write_bytes(work)
             part.replace(path)
         except OSError:
             part.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import hull_centers
-from colorzoo.guidance import Guidance, Points
+from colorzoo.guidance import Guidance
 from colorzoo.inference.incremental import AnswerCache
 from colorzoo.model import ColoringModel
 from colorzoo.networks.enlarging import enlarge_along_edges
@@ -24,7 +24,7 @@ from colorzoo.zoo.colorzoo2026.network import (
     Network,
     scaled_luma,
 )
-from colorzoo.zoo.colorzoo2026.points import Cells, ColorCovariance, Observations, Posterior, observe
+from colorzoo.zoo.colorzoo2026.points import Cells, ColorCovariance, Posterior, observe
 
 _LEAST_VARIANCE = AB_SCALE**-2  # of 1 CIE unit: bins are 10 wide, and float32 has no more digits
 
@@ -48,6 +48,18 @@ class Analysis(NamedTuple):
     def grid(self) -> tuple[int, int]:
         """Rows and columns of cells."""
         return self.light.shape[2], self.light.shape[3]
+
+
+class Automatic(NamedTuple):
+    """A picture colored without points.
+
+    Attributes:
+        analysis: Output of the network.
+        ab: ``(B, 2, H, W)`` in CIE units, its mean color enlarged to the size of the picture.
+    """
+
+    analysis: Analysis
+    ab: Tensor
 
 
 class Colorzoo2026(ColoringModel):
@@ -75,19 +87,19 @@ class Colorzoo2026(ColoringModel):
         ``extras["logits"]`` is the distribution over 313 bins at a quarter of the size. With points it is
         computed on access, because it is seldom used.
         """
-        return self._color(self.analyze(luma), luma, guidance)
+        return self._color(self._automatic(luma), luma, guidance)
 
-    def remember(self) -> AnswerCache[Analysis]:
+    def remember(self) -> AnswerCache[Automatic]:
         """Return an empty memory for `edit`; see `Edits`."""
         return AnswerCache()
 
-    def edit(self, luma: Tensor, guidance: Guidance, memory: AnswerCache[Analysis]) -> AbPrediction:
+    def edit(self, luma: Tensor, guidance: Guidance, memory: AnswerCache[Automatic]) -> AbPrediction:
         """Color a picture again with other points, without running the network again; see `Edits`."""
         return self._color(self._remembered(luma, memory), luma, guidance)
 
-    def likeness(self, luma: Tensor, mask: Tensor, memory: AnswerCache[Analysis]) -> Tensor:
+    def likeness(self, luma: Tensor, mask: Tensor, memory: AnswerCache[Automatic]) -> Tensor:
         """Return how alike cells are to those in a mask; see `ComparesPlaces`."""
-        analysis = self._remembered(luma, memory)
+        analysis = self._remembered(luma, memory).analysis
         places = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
         with torch.autocast(luma.device.type, enabled=False):
             correlation = self.covariance.correlation(analysis.cells, places)
@@ -118,17 +130,25 @@ class Colorzoo2026(ColoringModel):
         mean, logits = maps.mean.float().flatten(1, 2), maps.logits.float().flatten(1, 2)
         return Analysis(mean, logits, cells, light)
 
-    def _remembered(self, luma: Tensor, memory: AnswerCache[Analysis]) -> Analysis:
-        return memory.get(luma, Guidance(), lambda luma, _: self.analyze(luma))
+    def _automatic(self, luma: Tensor) -> Automatic:
+        analysis = self.analyze(luma)
+        return Automatic(analysis, _enlarge(analysis.mean, analysis, luma))
 
-    def _color(self, analysis: Analysis, luma: Tensor, guidance: Guidance | None) -> AbPrediction:
+    def _remembered(self, luma: Tensor, memory: AnswerCache[Automatic]) -> Automatic:
+        return memory.get(luma, Guidance(), lambda luma, _: self._automatic(luma))
+
+    def _color(self, automatic: Automatic, luma: Tensor, guidance: Guidance | None) -> AbPrediction:
+        analysis = automatic.analysis
         points = None if guidance is None else guidance.points
         if points is None:
             logits = _maps(analysis.logits, analysis.grid)
-            return AbPrediction(ab=_enlarge(analysis.mean, analysis, luma), extras={"logits": logits})
+            return AbPrediction(ab=automatic.ab, extras={"logits": logits})
+        # compared with the automatic answer as it is shown: a point of that very color changes nothing
+        missing = (points.ab - automatic.ab) / AB_SCALE
+        observations = observe(missing, points.mask, analysis.grid)
         with torch.autocast(luma.device.type, enabled=False):
             # in float64, as rounding of the covariance grows up to a million times between near points
-            posterior = self.covariance.posterior(analysis.cells.double(), _observe(analysis, points, luma))
+            posterior = self.covariance.posterior(analysis.cells.double(), observations)
         mean = analysis.mean + posterior.change.to(analysis.mean)
         held = (analysis.logits, posterior.factor, posterior.across)
         kept = sum(tensor.numel() * tensor.element_size() for tensor in held)
@@ -143,12 +163,6 @@ class Colorzoo2026(ColoringModel):
             mean = analysis.mean + posterior.change.to(analysis.mean)
             distance = (mean[..., None, :] - self.centers).square().sum(-1)
             return _maps(analysis.logits - narrower.to(mean)[..., None] * distance, analysis.grid)
-
-
-def _observe(analysis: Analysis, points: Points, luma: Tensor) -> Observations:
-    """Compare points with the automatic answer as it is shown: a point of that very color changes nothing."""
-    shown = _enlarge(analysis.mean, analysis, luma)
-    return observe((points.ab - shown) / AB_SCALE, points.mask, analysis.grid)
 
 
 def _rounded_quotient(side: int, divisor: int) -> int:

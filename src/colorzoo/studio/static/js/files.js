@@ -320,7 +320,7 @@ async function autosave(pad) {
   const { photo } = pad;
   if (!photo || pad.options.notebook) return;
   const work = { name: photo.name, recipe: currentRecipe(pad), steps: savedSteps(pad), time: Date.now() };
-  const remote = pad.saves && pad.ui.link === "open" ? pad.client.send({ type: "save", key: photo.key, work }).answer.catch(() => null) : null;
+  const remote = pad.saves && pad.ui.link === "open" ? pad.client.send({ type: "save", key: photo.key }, [asJson(work)]).answer.catch(() => null) : null;
   const thumbnail = await thumbnailOf(photo.result ?? photo.gray);
   const local = await saveWork({ ...work, key: photo.key, file: photo.file, reference: pad.reference, thumbnail });
   const saved = Boolean((await remote)?.message.saved) || local;
@@ -330,9 +330,12 @@ async function autosave(pad) {
   }
 }
 
+/** @param {object} work @returns {Uint8Array} JSON, which the server stores without reading it: it may be long */
+const asJson = (work) => new TextEncoder().encode(JSON.stringify(work));
+
 /** Delete saved work. @param {string} key */
 async function deleteWork(pad, key) {
-  if (pad.saves) pad.client.send({ type: "save", key, work: null }).answer.catch(() => {});
+  if (pad.saves) pad.client.send({ type: "save", key, forget: true }).answer.catch(() => {});
   await forgetWork(key);
   pad.set({ works: pad.ui.works.filter((work) => work.key !== key) });
 }

@@ -76,7 +76,6 @@ function scaledHints(hints, whole, view) {
 }
 
 const GRID_CELLS = 64;
-const MANY_CELLS = 250;
 const FADE = 12;
 const VARIANCE_SHARE = 0.3;
 const MIN_VARIANCE = 0.01;
@@ -90,11 +89,8 @@ const MIN_WEIGHT = 1e-6;
 function applyPoints(ab, luma, points, size) {
   const [height, width] = size;
   const cell = Math.max(1, Math.floor(Math.min(height, width) / GRID_CELLS));
-  let cells = [Math.ceil(height / cell), Math.ceil(width / cell)];
-  const hinted = pooled(points.mask, size, cells).reduce((sum, share) => sum + (share > 0 ? 1 : 0), 0);
-  const refine = cell > 1 && hinted > MANY_CELLS ? 2 : 1;
-  cells = cells.map((count) => refine * count);
-  const fields = spreadCorrections(ab, luma, points, size, cells, FADE * refine);
+  const cells = [Math.ceil(height / cell), Math.ceil(width / cell)];
+  const fields = spreadCorrections(ab, luma, points, size, cells);
   const count = height * width;
   const exact = new Float32Array(2 * count);
   fields.forEach((field, channel) => {
@@ -104,7 +100,7 @@ function applyPoints(ab, luma, points, size) {
   return exact;
 }
 
-function spreadCorrections(ab, luma, points, size, cells, reach) {
+function spreadCorrections(ab, luma, points, size, cells) {
   const count = size[0] * size[1];
   const share = pooled(points.mask, size, cells);
   const missing = [0, 1].map((channel) => {
@@ -112,7 +108,7 @@ function spreadCorrections(ab, luma, points, size, cells, reach) {
     const sums = pooled(points.mask.map((given, i) => given * (points.ab[off + i] - ab[off + i])), size, cells);
     return sums.map((sum, i) => sum / Math.max(share[i], 1e-6));
   });
-  return propagate(pooled(luma, size, cells), missing, share, cells, 0.4 / reach ** 2);
+  return propagate(pooled(luma, size, cells), missing, share, cells, 0.4 / FADE ** 2);
 }
 
 /**
