@@ -231,7 +231,7 @@ class ChromaPath:
         self._difference = _to_oklab(linear) - self._gray
 
     def at(self, share: Tensor) -> Tensor:
-        """Return linear sRGB ``(3, ..., N)`` at ``share`` ``(..., N)`` of the path from gray (0) to color (1)."""
+        """Return linear sRGB ``(3, ..., N)`` at ``share`` ``(..., N)`` of the path, 0 for gray."""
         gray, difference = (
             end.view(3, *[1] * (share.ndim - 1), -1) for end in (self._gray, self._difference)
         )

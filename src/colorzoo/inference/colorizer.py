@@ -25,7 +25,7 @@ from colorzoo.engines.device import Engine, Precision, choose_device, choose_dty
 from colorzoo.engines.fast import fast_module
 from colorzoo.errors import ColorzooError, GuidanceError, PictureError
 from colorzoo.factory import create_coloring_model
-from colorzoo.guidance import Exemplar, Guidance, Recipe, Regions
+from colorzoo.guidance import Exemplar, Guidance, PointHint, Recipe, Regions
 from colorzoo.inference.full_size import FullLuma, PointCorrection, join, join_levels, working_size
 from colorzoo.inference.guidance_maps import (
     ColoringRequest,
@@ -61,7 +61,7 @@ from colorzoo.weights.choice import ModelChoice, choose_model
 if TYPE_CHECKING:
     from colorzoo.engines.onnx import OnnxModel
     from colorzoo.inference.area_answers import AreaColorizer
-    from colorzoo.inference.points import Likeness
+    from colorzoo.inference.points import Extent, Likeness
 
 ImageLike = str | Path | Image.Image | NDArray[Any] | Tensor | Picture
 ReferenceLike = ImageLike | Look | Exemplar
@@ -184,6 +184,7 @@ class Colorizer:
         self._notes: tuple[str, ...] = ()
         self._proposals: AnswerCache[Regions] = AnswerCache()
         self._without_limited: AnswerCache[Tensor] = AnswerCache()
+        self._last_extent: tuple[Tensor, tuple[object, ...], Extent] | None = None
         self._without_areas: AnswerCache[Tensor] = AnswerCache()
         self._incremental = IncrementalModel()
         self._areas: AreaColorizer | None = None
@@ -345,7 +346,7 @@ class Colorizer:
 
     def _apply_points(self, ab: Tensor, luma: Tensor, guidance: Guidance, request: ColoringRequest) -> Tensor:
         """Enforce the points exactly, and restrict each to its reach."""
-        from colorzoo.inference.points import enforce_points, find_extent, is_limited, limit_reach
+        from colorzoo.inference.points import enforce_points, is_limited, limit_reach
 
         assert guidance.points is not None
         enforced = enforce_points(ab, luma, guidance.points)
@@ -356,8 +357,18 @@ class Colorizer:
         if "points" in self.model.accepts:
             ab = self._without_limited.get(luma, others, self.predict_ab)
         base = ab if others.points is None else enforce_points(ab, luma, others.points)
-        extent = find_extent(luma, limited, request.picture_size, self.likeness(luma))
-        return limit_reach(enforced, base, guidance.points, extent)
+        return limit_reach(enforced, base, guidance.points, self._extent(luma, limited, request.picture_size))
+
+    def _extent(self, luma: Tensor, hints: Sequence[PointHint], picture_size: tuple[int, int]) -> Extent:
+        """Return `find_extent`. The last one is cached, because another color does not change it."""
+        from colorzoo.inference.points import find_extent
+
+        places = (picture_size, *((hint.x, hint.y, hint.radius, hint.reach) for hint in hints))
+        last = self._last_extent
+        if last is None or last[1] != places or not torch.equal(last[0], luma):
+            last = (luma, places, find_extent(luma, hints, picture_size, self.likeness(luma)))
+            self._last_extent = last
+        return last[2]
 
     def likeness(self, luma: Tensor) -> Likeness | None:
         """Return the model's likeness of places, for the reach of points; None if it compares none.

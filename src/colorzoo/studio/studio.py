@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+import numpy as np
+
 import colorzoo
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.recipe import MAX_POINTS
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.model import ColoringModel
+from colorzoo.pictures.read import read_picture
 from colorzoo.studio.handlers import REQUESTS, Context, Handler, suggest
 from colorzoo.studio.models import ModelPool
 from colorzoo.studio.photo import safe_name
@@ -24,6 +30,8 @@ from colorzoo.studio.workers import (
     while_wanted,
 )
 from colorzoo.studio.works import Works
+
+_REHEARSAL = 64  # pixels of the picture that is edited before the first photo
 
 
 class Studio:
@@ -71,14 +79,21 @@ class Studio:
         self._start = {"upload": upload, "name": safe_name(name), "sha256": sha256(data).hexdigest()}
 
     def warm_up(self) -> None:
-        """Load the default model in the background, so that the first photo does not wait for it."""
+        """Load the default model in the background, so that the first photo and point do not wait for it."""
         model = self.pool.get(None)
 
         def load() -> None:
             try:
                 model.capabilities()
+                model.worker.submit("", Job("rehearse", rehearse))
             except Exception:  # the first request reports it
                 return
+
+        def rehearse() -> None:
+            with suppress(ColorzooError):  # of models that need more guidance
+                center = PointHint(_REHEARSAL / 2, _REHEARSAL / 2, reach="automatic")
+                gray = read_picture(np.full((_REHEARSAL, _REHEARSAL), 128, np.uint8))
+                model.colorizer().colorize(gray, Recipe(points=(center,)))
 
         model.worker.submit("", Job("warm up", load))
 
