@@ -1,0 +1,84 @@
+"""Draw a contact sheet of a folder of photos: ``python -m docs.models.sheet FOLDER SHEET.jpg [MODEL ...]``.
+
+From left, for each photo: gray, colored by each model, and the truth if the photo has colors.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from benchmarks._common import single_thread
+from PIL import Image, ImageDraw, ImageOps
+
+import colorzoo
+from colorzoo.data.sources import find_sources
+
+HEIGHT, GAP, ACROSS = 160, 4, 3  # pixels of a picture and between pictures, photos in a line
+_COLORED = 8  # levels by which the channels of a color photo differ somewhere
+
+
+def main() -> None:
+    """Draw the sheet of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("sheet", type=Path)
+    parser.add_argument("models", nargs="*", default=["colorzoo2026"])
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first photo")
+    parser.add_argument("--count", type=int, default=24, metavar="N", help="number of photos")
+    args = parser.parse_args()
+    single_thread()
+    chosen = islice(find_sources(args.folder), args.first, args.first + args.count)
+    strips = [draw_strip(Path(source.path), args.models) for source in chosen]
+    draw_sheet(strips).save(args.sheet, quality=90)
+
+
+def draw_strip(path: Path, models: Sequence[str]) -> Image.Image:
+    """Return the photo in gray, by each model, and as it was, side by side, with its name."""
+    photo = Image.open(path).convert("RGB")
+    pictures = [ImageOps.grayscale(photo), *(colorzoo.colorize(photo.convert("L"), name) for name in models)]
+    if _has_colors(photo):
+        pictures.append(photo)
+    small = [_at_height(picture) for picture in pictures]
+    width = sum(picture.width + GAP for picture in small)
+    strip = Image.new("RGB", (width, HEIGHT + 14), "white")
+    x = 0
+    for picture in small:
+        strip.paste(picture, (x, 0))
+        x += picture.width + GAP
+    ImageDraw.Draw(strip).text((0, HEIGHT + 1), path.stem, fill="black")
+    return strip
+
+
+def draw_sheet(strips: Sequence[Image.Image]) -> Image.Image:
+    """Return strips in lines, on white."""
+    lines = list(_lines(strips))
+    width = max(sum(strip.width for strip in line) for line in lines)
+    sheet = Image.new("RGB", (width, len(lines) * strips[0].height), "white")
+    for row, line in enumerate(lines):
+        x = 0
+        for strip in line:
+            sheet.paste(strip, (x, row * strip.height))
+            x += strip.width
+    return sheet
+
+
+def _lines(strips: Sequence[Image.Image]) -> Iterator[Sequence[Image.Image]]:
+    for first in range(0, len(strips), ACROSS):
+        yield strips[first : first + ACROSS]
+
+
+def _at_height(picture: Image.Image) -> Image.Image:
+    width = round(picture.width * HEIGHT / picture.height)
+    return picture.convert("RGB").resize((width, HEIGHT), Image.Resampling.LANCZOS)
+
+
+def _has_colors(photo: Image.Image) -> bool:
+    saturation = photo.convert("HSV").getchannel("S").getextrema()[1]
+    return bool(saturation > _COLORED)
+
+
+if __name__ == "__main__":
+    main()
