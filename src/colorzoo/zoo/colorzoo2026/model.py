@@ -24,7 +24,13 @@ from colorzoo.zoo.colorzoo2026.network import (
     Network,
     scaled_luma,
 )
-from colorzoo.zoo.colorzoo2026.points import Cells, ColorCovariance, Posterior, observe
+from colorzoo.zoo.colorzoo2026.points import (
+    Cells,
+    ColorCovariance,
+    CovarianceColumns,
+    Posterior,
+    observe,
+)
 
 _LEAST_VARIANCE = AB_SCALE**-2  # of 1 CIE unit: bins are 10 wide, and float32 has no more digits
 
@@ -56,10 +62,12 @@ class Automatic(NamedTuple):
     Attributes:
         analysis: Output of the network.
         ab: ``(B, 2, H, W)`` in CIE units, its mean color enlarged to the size of the picture.
+        columns: Covariance of the cells as far as edits needed it; None for a picture without edits.
     """
 
     analysis: Analysis
     ab: Tensor
+    columns: CovarianceColumns | None = None
 
 
 class Colorzoo2026(ColoringModel):
@@ -135,7 +143,11 @@ class Colorzoo2026(ColoringModel):
         return Automatic(analysis, _enlarge(analysis.mean, analysis, luma))
 
     def _remembered(self, luma: Tensor, memory: AnswerCache[Automatic]) -> Automatic:
-        return memory.get(luma, Guidance(), lambda luma, _: self._automatic(luma))
+        def analyze(luma: Tensor, _: Guidance) -> Automatic:
+            found = self._automatic(luma)
+            return found._replace(columns=CovarianceColumns(found.analysis.cells.double()))
+
+        return memory.get(luma, Guidance(), analyze)
 
     def _color(self, automatic: Automatic, luma: Tensor, guidance: Guidance | None) -> AbPrediction:
         analysis = automatic.analysis
@@ -148,7 +160,8 @@ class Colorzoo2026(ColoringModel):
         observations = observe(missing, points.mask, analysis.grid)
         with torch.autocast(luma.device.type, enabled=False):
             # in float64, as rounding of the covariance grows up to a million times between near points
-            posterior = self.covariance.posterior(analysis.cells.double(), observations)
+            cells = analysis.cells.double()
+            posterior = self.covariance.posterior(cells, observations, automatic.columns)
         mean = analysis.mean + posterior.change.to(analysis.mean)
         held = (analysis.logits, posterior.factor, posterior.across)
         kept = sum(tensor.numel() * tensor.element_size() for tensor in held)

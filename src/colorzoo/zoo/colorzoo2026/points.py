@@ -21,6 +21,7 @@ MOST_CELLS = 1024
 """Cells with points that enter the linear system; of more, equally spaced ones do."""
 _REACHES = (8.0, 4.0, 0.6, 0.3, 0.12, 0.05)  # at the start, in longer sides of the picture
 _FIRST_NOISE = 0.03
+_MOST_COLUMNS = MOST_CELLS  # cached for a picture, 25 KB each
 _JITTER = 1e-5  # on the diagonal, so that equal cells can be told apart
 
 
@@ -110,24 +111,26 @@ class ColorCovariance(nn.Module):
         scaled = position / self.log_reach.exp()[:, None]
         return Cells(torch.cat([embedding, scaled.expand(batch, -1, -1, -1)], dim=-1), amplitude)
 
-    def posterior(self, cells: Cells, points: Observations) -> Posterior:
+    def posterior(
+        self, cells: Cells, points: Observations, columns: CovarianceColumns | None = None
+    ) -> Posterior:
         """Condition the process on points.
 
         Args:
             cells: All cells, ``N`` of each picture, in the type and on the device of the answer.
             points: Some of them, with what the automatic answer misses there.
+            columns: Covariance of these cells, if earlier points of the picture computed some of it.
         """
         points = Observations(*(values.to(cells.place.device) for values in points))
         given = points.given
-        observed = cells.take(points.cell)
-        observed = Cells(observed.place, observed.amplitude * given[..., None])
+        across = _covariance(cells, cells.take(points.cell)) if columns is None else columns.of(points.cell)
+        across = across * given[:, None]
         noise = torch.where(given > 0, (self.noise + _JITTER).to(given), given.new_ones(()))
-        covariance = _covariance(observed, observed) + torch.diag_embed(noise)
+        covariance = take_cells(across, points.cell) * given[..., None] + torch.diag_embed(noise)
         # in float64, as near points make the system ill-conditioned; a graph cannot raise errors
         checks = not torch.compiler.is_compiling()
         factor = torch.linalg.cholesky_ex(covariance.double(), check_errors=checks).L
         weights = torch.cholesky_solve((points.missing * given[..., None]).double(), factor)
-        across = _covariance(cells, observed)
         return Posterior(across @ weights.to(across), factor.to(across), across)
 
     def correlation(self, cells: Cells, points: Observations) -> Tensor:
@@ -143,6 +146,30 @@ class ColorCovariance(nn.Module):
         prior = cells.amplitude.square().sum(-1) + noise
         explained = torch.linalg.solve_triangular(posterior.factor, posterior.across.mT, upper=False)
         return prior, (prior - explained.square().sum(1)).clamp(min=0.5 * noise + 1e-6)
+
+
+class CovarianceColumns:
+    """Covariance of all cells of one picture with some of them, each computed once for all edits.
+
+    Args:
+        cells: Cells of a batch of one.
+    """
+
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+        self._columns: dict[int, Tensor] = {}
+
+    def of(self, numbers: Tensor) -> Tensor:
+        """Return the covariance ``(1, N, n)`` of all cells with the cells ``(1, n)``."""
+        wanted = numbers[0].tolist()
+        missing = [number for number in wanted if number not in self._columns]
+        if len(self._columns) + len(missing) > _MOST_COLUMNS:
+            self._columns = {}
+            missing = wanted
+        if missing:
+            found = _covariance(self._cells, self._cells.take(numbers.new_tensor([missing])))
+            self._columns |= zip(missing, found[0].T.contiguous(), strict=True)
+        return torch.stack([self._columns[number] for number in wanted], dim=-1)[None]
 
 
 def _covariance(one: Cells, other: Cells) -> Tensor:
