@@ -6,7 +6,7 @@ From left, for each photo: gray, colored by each model, and the truth if the pho
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageOps
 import colorzoo
 from colorzoo.data.sources import find_sources
 
-HEIGHT, GAP, ACROSS = 160, 4, 3  # pixels of a picture and between pictures, photos in a line
+HEIGHT, GAP, CAPTION = 160, 4, 14  # pixels: of a picture, between pictures, of a name
 _COLORED = 8  # levels by which the channels of a color photo differ somewhere
 
 
@@ -28,11 +28,12 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=["colorzoo2026"])
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first photo")
     parser.add_argument("--count", type=int, default=24, metavar="N", help="number of photos")
+    parser.add_argument("--across", type=int, default=3, metavar="N", help="photos in a line")
     args = parser.parse_args()
     single_thread()
     chosen = islice(find_sources(args.folder), args.first, args.first + args.count)
     strips = [draw_strip(Path(source.path), args.models) for source in chosen]
-    draw_sheet(strips).save(args.sheet, quality=90)
+    draw_sheet(strips, args.across).save(args.sheet, quality=90)
 
 
 def draw_strip(path: Path, models: Sequence[str]) -> Image.Image:
@@ -43,7 +44,7 @@ def draw_strip(path: Path, models: Sequence[str]) -> Image.Image:
         pictures.append(photo)
     small = [_at_height(picture) for picture in pictures]
     width = sum(picture.width + GAP for picture in small)
-    strip = Image.new("RGB", (width, HEIGHT + 14), "white")
+    strip = Image.new("RGB", (width, HEIGHT + CAPTION), "white")
     x = 0
     for picture in small:
         strip.paste(picture, (x, 0))
@@ -52,9 +53,9 @@ def draw_strip(path: Path, models: Sequence[str]) -> Image.Image:
     return strip
 
 
-def draw_sheet(strips: Sequence[Image.Image]) -> Image.Image:
+def draw_sheet(strips: Sequence[Image.Image], across: int) -> Image.Image:
     """Return strips in lines, on white."""
-    lines = list(_lines(strips))
+    lines = [strips[first : first + across] for first in range(0, len(strips), across)]
     width = max(sum(strip.width for strip in line) for line in lines)
     sheet = Image.new("RGB", (width, len(lines) * strips[0].height), "white")
     for row, line in enumerate(lines):
@@ -63,11 +64,6 @@ def draw_sheet(strips: Sequence[Image.Image]) -> Image.Image:
             sheet.paste(strip, (x, row * strip.height))
             x += strip.width
     return sheet
-
-
-def _lines(strips: Sequence[Image.Image]) -> Iterator[Sequence[Image.Image]]:
-    for first in range(0, len(strips), ACROSS):
-        yield strips[first : first + ACROSS]
 
 
 def _at_height(picture: Image.Image) -> Image.Image:
