@@ -244,3 +244,7 @@ def test_rows_convert_as_the_whole_picture() -> None:
     alone = torch.cat([linear_rgb_in_gamut(row) for row in lab.split(1, dim=1)], dim=1)
     assert (together - alone).abs().max() < 1e-5
     assert in_gamut(reduce_chroma(lab)).all()
+
+
+def test_no_color_is_moved_to_no_lightness() -> None:
+    assert at_lightness(torch.empty(3, 1, 0), torch.empty(1, 1, 0)).shape == (3, 1, 0)

@@ -18,6 +18,7 @@ from colorzoo.inference.selection import features_of
 from colorzoo.registry import model_card
 from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image, sample_input
+from colorzoo.zoo.colorzoo2026 import points as points_module
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
 from colorzoo.zoo.colorzoo2026.points import MOST_CELLS, Observations, observe, take_cells
 from colorzoo.zoo.colorzoo2026.task import random_cells
@@ -78,6 +79,17 @@ def test_an_edit_is_the_plain_answer_without_another_run(
     assert torch.equal(found.ab, want.ab)
     assert torch.allclose(found.extras["logits"], want.extras["logits"])
     assert torch.equal(model.edit(luma, Guidance(), memory).ab, model.edit(luma, points(), memory).ab)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("most", [0, 4])
+def test_edits_beyond_the_cached_columns_are_the_plain_answer(
+    model: Colorzoo2026, luma: Tensor, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(points_module, "_MOST_COLUMNS", most)
+    memory = model.remember()
+    for clicks in (CLICKS[:2], CLICKS, [(8, 8 * column, 5.0, 5.0) for column in range(6)], CLICKS[1:]):
+        assert torch.equal(model.edit(luma, points(*clicks), memory).ab, model(luma, points(*clicks)).ab)
 
 
 @torch.no_grad()

@@ -232,10 +232,8 @@ class ChromaPath:
 
     def at(self, share: Tensor) -> Tensor:
         """Return linear sRGB ``(3, ..., N)`` at ``share`` ``(..., N)`` of the path, 0 for gray."""
-        gray, difference = (
-            end.view(3, *[1] * (share.ndim - 1), -1) for end in (self._gray, self._difference)
-        )
-        roots = gray + share * difference
+        shape = (3, *[1] * (share.ndim - 1), share.shape[-1])
+        roots = self._gray.view(shape) + share * self._difference.view(shape)
         linear = _matmul(_FROM_CONES, _matmul(_FROM_OKLAB, roots.flatten(1)) ** 3).view_as(roots)
         return linear * (self._luminance / luminance_of(linear).clamp(min=_TINY_CONE))
 

@@ -21,7 +21,7 @@ MOST_CELLS = 1024
 """Cells with points that enter the linear system; of more, equally spaced ones do."""
 _REACHES = (8.0, 4.0, 0.6, 0.3, 0.12, 0.05)  # at the start, in longer sides of the picture
 _FIRST_NOISE = 0.03
-_MOST_COLUMNS = MOST_CELLS  # cached for a picture, 25 KB each
+_MOST_COLUMNS = 256  # cached for a picture, 13 KB each of a square
 _JITTER = 1e-5  # on the diagonal, so that equal cells can be told apart
 
 
@@ -162,6 +162,8 @@ class CovarianceColumns:
     def of(self, numbers: Tensor) -> Tensor:
         """Return the covariance ``(1, N, n)`` of all cells with the cells ``(1, n)``."""
         wanted = numbers[0].tolist()
+        if len(wanted) > _MOST_COLUMNS:
+            return _covariance(self._cells, self._cells.take(numbers))
         missing = [number for number in wanted if number not in self._columns]
         if len(self._columns) + len(missing) > _MOST_COLUMNS:
             self._columns = {}

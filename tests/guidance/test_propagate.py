@@ -1,0 +1,41 @@
+"""Propagation for edit after edit equals the direct solution."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from colorzoo.guidance import propagate as module
+from colorzoo.guidance.propagate import Array, Propagator, propagate
+
+SIZE = (20, 30)
+FADE = 0.01
+
+
+def hints(count: int, seed: int) -> tuple[Array, Array]:
+    draw = np.random.default_rng(seed)
+    given = np.zeros(SIZE, bool)
+    given.flat[draw.choice(given.size, count, replace=False)] = True
+    return draw.normal(0, 30, (2, *SIZE)), given
+
+
+@pytest.mark.parametrize("most", [256, 12])  # with few columns, older ones make room
+def test_each_edit_equals_the_direct_solution(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_COLUMNS", most)
+    luma = np.random.default_rng(0).uniform(20, 80, SIZE)
+    propagator = Propagator(luma, FADE)
+    for seed, count in enumerate((1, 8, 1, 10, 300, 0, 12, SIZE[0] * SIZE[1])):
+        ab, given = hints(count, seed)
+        found, direct = propagator(ab, given), propagate(luma, ab, given, fade=FADE)
+        assert abs(found - direct).max() < 1e-9
+        assert np.allclose(found[:, given], ab[:, given])
+
+
+def test_a_new_color_solves_no_system() -> None:
+    propagator = Propagator(np.full(SIZE, 50.0), FADE)
+    ab, given = hints(5, 0)
+    propagator(ab, given)
+    propagator._solver = object()  # type: ignore[assignment]  # cannot solve
+    assert np.allclose(propagator(2 * ab, given)[:, given], 2 * ab[:, given])
+    with pytest.raises(AttributeError):
+        propagator(*hints(6, 1))
