@@ -14,6 +14,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.matching import VGG_CHANNELS
 from colorzoo.networks.shared_weights import borrow
+from colorzoo.networks.taps import TapState, unchanged
 
 _CONVOLUTIONS = (2, 2, 4, 4, 4)
 _CHANNELS = (64, 128, 256, 512, 512)
@@ -157,16 +158,8 @@ class BorrowedTrunk(nn.Module):
 
     def of_luma(self, luma: Tensor) -> TrunkFeatures:
         """Return the features of lightness ``(B, 1, H, W)`` in [0, 100]."""
-        maps: list[Tensor] = []
-        hooks = [
-            self.network.get_submodule(block).register_forward_hook(lambda *call: maps.append(call[-1]))
-            for block in _BLOCKS
-        ]
-        try:
-            automatic = self.network(luma).ab
-        finally:
-            for hook in hooks:
-                hook.remove()
+        maps = self._maps(luma)
+        automatic = self.network.after_taps(TapState((maps[7],), (luma.shape[2], luma.shape[3])), unchanged)
         return _features(maps)._replace(automatic=automatic)
 
     def of_rgb(self, rgb: Tensor) -> TrunkFeatures:

@@ -1,0 +1,40 @@
+"""Features borrowed from an automatic model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from colorzoo.networks.exemplar_features import BorrowedTrunk
+from colorzoo.zoo.zhang2016.model import DistributionNetwork
+
+
+@pytest.fixture
+def trunk() -> BorrowedTrunk:
+    torch.manual_seed(0)
+    return BorrowedTrunk(DistributionNetwork(0.125))
+
+
+@torch.no_grad()
+def test_the_automatic_answer_is_that_of_the_network(trunk: BorrowedTrunk) -> None:
+    luma = torch.rand(1, 1, 40, 56) * 100
+    assert torch.equal(trunk.of_luma(luma).automatic, trunk.network(luma).ab)
+
+
+@torch.no_grad()
+def test_a_call_of_another_thread_in_between_changes_nothing(trunk: BorrowedTrunk) -> None:
+    luma, other = (torch.rand(1, 1, side, side) * 100 for side in (32, 48))
+    alone = trunk.of_luma(luma)
+    pending = [other]
+
+    def interrupt(*_: Any) -> None:
+        if pending:
+            trunk.of_luma(pending.pop())
+
+    trunk.network.block5.register_forward_pre_hook(interrupt)
+    found = trunk.of_luma(luma)
+    assert not pending
+    assert torch.equal(found.deep, alone.deep)
+    assert all(map(torch.equal, found.taps, alone.taps))
