@@ -15,9 +15,10 @@ from PIL import Image, ImageDraw, ImageOps
 
 import colorzoo
 from colorzoo.data.sources import find_sources
+from colorzoo.pictures.picture import is_gray
+from colorzoo.pictures.read import read_picture
 
 HEIGHT, GAP, CAPTION = 160, 4, 14  # pixels: of a picture, between pictures, of a name
-_COLORED = 8  # levels by which the channels of a color photo differ somewhere
 
 
 def main() -> None:
@@ -40,7 +41,7 @@ def draw_strip(path: Path, models: Sequence[str]) -> Image.Image:
     """Return the photo in gray, by each model, and as it was, side by side, with its name."""
     photo = Image.open(path).convert("RGB")
     pictures = [ImageOps.grayscale(photo), *(colorzoo.colorize(photo.convert("L"), name) for name in models)]
-    if _has_colors(photo):
+    if not is_gray(read_picture(path)):
         pictures.append(photo)
     small = [_at_height(picture) for picture in pictures]
     width = sum(picture.width + GAP for picture in small)
@@ -69,11 +70,6 @@ def draw_sheet(strips: Sequence[Image.Image], across: int) -> Image.Image:
 def _at_height(picture: Image.Image) -> Image.Image:
     width = round(picture.width * HEIGHT / picture.height)
     return picture.convert("RGB").resize((width, HEIGHT), Image.Resampling.LANCZOS)
-
-
-def _has_colors(photo: Image.Image) -> bool:
-    saturation = photo.convert("HSV").getchannel("S").getextrema()[1]
-    return bool(saturation > _COLORED)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from colorzoo.testing.models import smoke_model
 from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.zoo.colorzoo2026 import points as points_module
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
-from colorzoo.zoo.colorzoo2026.points import MOST_CELLS, Observations, observe, take_cells
+from colorzoo.zoo.colorzoo2026.points import MOST_CELLS, Observations, cell_covariance, observe, take_cells
 from colorzoo.zoo.colorzoo2026.task import random_cells
 
 SIZE = (64, 96)
@@ -56,7 +56,8 @@ def points(*clicks: tuple[int, int, float, float], size: tuple[int, int] = SIZE)
 def test_cells_with_points_show_their_colors(model: Colorzoo2026, luma: Tensor) -> None:
     seen = model.analyze(luma)
     observed = observe(torch.randn(1, 2, *SIZE), points(*CLICKS).points.mask, seen.grid)
-    change = take_cells(model.covariance.posterior(seen.cells, observed).change, observed.cell)
+    across = cell_covariance(seen.cells, observed.cell)
+    change = take_cells(model.covariance.posterior(across, observed).change, observed.cell)
     assert torch.allclose(change, observed.missing, atol=0.02)
 
 

@@ -344,8 +344,8 @@ def _matmul(matrix: Matrix, planes: Tensor) -> Tensor:
 def _farthest(path: ChromaPath, fits: Callable[[Tensor], Tensor], end: Tensor) -> Tensor:
     """Return the fitting colors ``(3, N)`` farthest from gray, up to ``end``.
 
-    Each round divides the part that is left into eight: a third of the operations of a bisection, which
-    takes longer than its few colors need.
+    Each round divides the part that is left into eight. This takes a third of the operations of a bisection,
+    and of a few colors the number of operations is what takes time.
     """
     low, step = torch.zeros_like(end), end
     for _ in range(_ROUNDS):

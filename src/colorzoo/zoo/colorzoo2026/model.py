@@ -29,6 +29,7 @@ from colorzoo.zoo.colorzoo2026.points import (
     ColorCovariance,
     CovarianceColumns,
     Posterior,
+    cell_covariance,
     observe,
 )
 
@@ -160,8 +161,12 @@ class Colorzoo2026(ColoringModel):
         observations = observe(missing, points.mask, analysis.grid)
         with torch.autocast(luma.device.type, enabled=False):
             # in float64, as rounding of the covariance grows up to a million times between near points
-            cells = analysis.cells.double()
-            posterior = self.covariance.posterior(cells, observations, automatic.columns)
+            columns = automatic.columns
+            if columns is None:
+                across = cell_covariance(analysis.cells.double(), observations.cell)
+            else:
+                across = columns.of(observations.cell)
+            posterior = self.covariance.posterior(across, observations)
         mean = analysis.mean + posterior.change.to(analysis.mean)
         held = (analysis.logits, posterior.factor, posterior.across)
         kept = sum(tensor.numel() * tensor.element_size() for tensor in held)

@@ -111,19 +111,16 @@ class ColorCovariance(nn.Module):
         scaled = position / self.log_reach.exp()[:, None]
         return Cells(torch.cat([embedding, scaled.expand(batch, -1, -1, -1)], dim=-1), amplitude)
 
-    def posterior(
-        self, cells: Cells, points: Observations, columns: CovarianceColumns | None = None
-    ) -> Posterior:
+    def posterior(self, across: Tensor, points: Observations) -> Posterior:
         """Condition the process on points.
 
         Args:
-            cells: All cells, ``N`` of each picture, in the type and on the device of the answer.
-            points: Some of them, with what the automatic answer misses there.
-            columns: Covariance of these cells, if earlier points of the picture computed some of it.
+            across: ``(B, N, n)`` covariance of all cells and those with points, in the type and on the
+                device of the answer; see `cell_covariance`.
+            points: What the automatic answer misses there.
         """
-        points = Observations(*(values.to(cells.place.device) for values in points))
+        points = Observations(*(values.to(across.device) for values in points))
         given = points.given
-        across = _covariance(cells, cells.take(points.cell)) if columns is None else columns.of(points.cell)
         across = across * given[:, None]
         noise = torch.where(given > 0, (self.noise + _JITTER).to(given), given.new_ones(()))
         covariance = take_cells(across, points.cell) * given[..., None] + torch.diag_embed(noise)
@@ -163,15 +160,20 @@ class CovarianceColumns:
         """Return the covariance ``(1, N, n)`` of all cells with the cells ``(1, n)``."""
         wanted = numbers[0].tolist()
         if len(wanted) > _MOST_COLUMNS:
-            return _covariance(self._cells, self._cells.take(numbers))
+            return cell_covariance(self._cells, numbers)
         missing = [number for number in wanted if number not in self._columns]
         if len(self._columns) + len(missing) > _MOST_COLUMNS:
             self._columns = {}
             missing = wanted
         if missing:
-            found = _covariance(self._cells, self._cells.take(numbers.new_tensor([missing])))
+            found = cell_covariance(self._cells, numbers.new_tensor([missing]))
             self._columns |= zip(missing, found[0].T.contiguous(), strict=True)
         return torch.stack([self._columns[number] for number in wanted], dim=-1)[None]
+
+
+def cell_covariance(cells: Cells, numbers: Tensor) -> Tensor:
+    """Return the covariance ``(B, N, n)`` of all cells with those of some numbers ``(B, n)``."""
+    return _covariance(cells, cells.take(numbers.to(cells.place.device)))
 
 
 def _covariance(one: Cells, other: Cells) -> Tensor:

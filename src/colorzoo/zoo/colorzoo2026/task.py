@@ -22,7 +22,7 @@ from colorzoo.training.muon import muon_groups
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.colorzoo2026.model import Analysis, Colorzoo2026
 from colorzoo.zoo.colorzoo2026.network import AB_SCALE, STRIDE, Architecture
-from colorzoo.zoo.colorzoo2026.points import Observations, take_cells
+from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance, take_cells
 
 _MOST_POINTS = 64
 _QUERIES = 48  # cells of a crop at which the variance is trained
@@ -106,7 +106,8 @@ class Colorzoo2026Trainer(SingleOptimizerModule):
         missing = target - analysis.mean
         points = Observations(index, take_cells(missing, index), given)
         with torch.autocast(target.device.type, enabled=False):
-            found = self.model.covariance.posterior(analysis.cells, points)
+            across = cell_covariance(analysis.cells, points.cell)
+            found = self.model.covariance.posterior(across, points)
             prior, variance = self.model.covariance.variances(analysis.cells, found)
         colors = F.smooth_l1_loss(analysis.mean + found.change, target, beta=self.objective.delta)
         queries, _ = random_cells(seeds, target.shape[1], _QUERIES, "queries")
