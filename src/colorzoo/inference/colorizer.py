@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -70,6 +71,7 @@ _UNTRAINED = (
     "it is not used for coloring unless you pass allow_untrained=True."
 )
 _PLURALS = {"exemplar": "references"}
+_EXTENTS = 4  # cached: those of an edit and of its suggestions, at two sizes
 _INK = 0.5  # darker pixels are lines of a sketch
 MIN_SIZE, MAX_SIZE = 16, 4096
 
@@ -184,7 +186,7 @@ class Colorizer:
         self._notes: tuple[str, ...] = ()
         self._proposals: AnswerCache[Regions] = AnswerCache()
         self._without_limited: AnswerCache[Tensor] = AnswerCache()
-        self._last_extent: tuple[Tensor, tuple[object, ...], Extent] | None = None
+        self._extents: deque[tuple[tuple[object, ...], Tensor, Extent]] = deque(maxlen=_EXTENTS)
         self._without_areas: AnswerCache[Tensor] = AnswerCache()
         self._incremental = IncrementalModel()
         self._areas: AreaColorizer | None = None
@@ -360,15 +362,16 @@ class Colorizer:
         return limit_reach(enforced, base, guidance.points, self._extent(luma, limited, request.picture_size))
 
     def _extent(self, luma: Tensor, hints: Sequence[PointHint], picture_size: tuple[int, int]) -> Extent:
-        """Return `find_extent`. The last one is cached, because another color does not change it."""
+        """Return `find_extent`. The last ones are cached, because another color does not change them."""
         from colorzoo.inference.points import find_extent
 
         places = (picture_size, *((hint.x, hint.y, hint.radius, hint.reach) for hint in hints))
-        last = self._last_extent
-        if last is None or last[1] != places or not torch.equal(last[0], luma):
-            last = (luma, places, find_extent(luma, hints, picture_size, self.likeness(luma)))
-            self._last_extent = last
-        return last[2]
+        for known, of, extent in tuple(self._extents):  # threads share a colorizer
+            if known == places and torch.equal(of, luma):
+                return extent
+        extent = find_extent(luma, hints, picture_size, self.likeness(luma))
+        self._extents.append((places, luma, extent))
+        return extent
 
     def likeness(self, luma: Tensor) -> Likeness | None:
         """Return the model's likeness of places, for the reach of points; None if it compares none.
