@@ -1,10 +1,10 @@
 """Change outside of the object that a click is on: a point with automatic reach, and an area of one click.
 
-A simulated user clicks the true color at a random place inside one true segment (two segments a picture,
-between 1 and 70 % of it). Measured are the mean distance of ab to the answer without any point, outside of
-the segment, and to the truth, inside. An area is selected by one click (`colorzoo.inference.selection`) and
-filled with the color of the point. The constants of both were fitted on the pictures with even numbers; the
-odd ones are measured.
+A simulated user clicks the true color at a random place inside one true segment (four segments a picture,
+between 1 and 70 % of it), at the size of the network, as in the pad. Measured are the mean distance of ab to
+the answer without any point, outside of the segment, and to the truth, inside. An area is selected by one
+click (`colorzoo.inference.selection`) and filled with the color of the point. The constants of both were
+fitted on the pictures with even numbers; the odd ones are measured.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ from colorzoo import Guidance
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.guidance import Area, PointHint, Recipe
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.full_size import working_size
 from colorzoo.inference.guidance_maps import draw_request, fit_points
 from colorzoo.inference.points import enforce_points, find_extent, limit_reach
 from colorzoo.inference.selection import features_of, select_at
 
 FOLDER = Path("data/coco_sample")
-PICTURES, CLICKS = 24, 2
+PICTURES, CLICKS = 92, 4
 SIDE = 5  # pixels of a click's square
 LEAST, MOST = 0.01, 0.7  # size of a segment as a fraction of the picture
 GOAL_OUTSIDE, GOAL_INSIDE = 1 / 3, 1.0
@@ -51,7 +52,9 @@ def run(options: Options) -> list[Row]:
     """Return change outside and error inside, against a point of unlimited reach."""
     colorizer = Colorizer(options.model or "colorzoo2026", device="cpu")
     found: dict[str, list[tuple[float, float]]] = {}
-    for rgb, segments, seed in read_pictures(options.data or FOLDER, options.pictures or PICTURES):
+    for rgb, segments, seed in read_pictures(
+        options.data or FOLDER, options.pictures or PICTURES, colorizer.size
+    ):
         lab = rgb_to_lab(rgb[None])
         base = colorizer.predict_ab(lab[:, :1], Guidance())
         features = features_of(colorizer.model, lab[:, :1])
@@ -70,16 +73,22 @@ def run(options: Options) -> list[Row]:
     return rows
 
 
-def read_pictures(folder: Path, most: int) -> Iterator[tuple[Tensor, NDArray[np.int64], int]]:
-    """Yield RGB ``(3, H, W)`` in [0, 1], the segment of each pixel, and the number of every other picture."""
+def read_pictures(folder: Path, most: int, side: int) -> Iterator[tuple[Tensor, NDArray[np.int64], int]]:
+    """Yield RGB ``(3, H, W)`` in [0, 1], the segment of each pixel, and the number of every other picture.
+
+    Their shorter sides are ``side`` or less.
+    """
     listed = folder / "annotations.json"
     if not listed.is_file():
         raise SkippedError(f"{listed} is needed: pictures with true segments; name the folder with --data")
     images = sorted(json.loads(listed.read_text())["images"], key=lambda image: image["id"] * 7919 % 1009)
     for number, image in list(enumerate(images))[1 : 2 * most : 2]:
-        rgb = np.array(Image.open(folder / "images" / image["file"]).convert("RGB"))
-        panoptic = folder / "panoptic" / image["file"].replace(".jpg", ".png")
-        segments = np.array(Image.open(panoptic).convert("RGB")).astype(np.int64) @ np.array([1, 256, 65536])
+        photo = Image.open(folder / "images" / image["file"]).convert("RGB")
+        height, width = working_size(photo.height, photo.width, side)
+        rgb = np.array(photo.resize((width, height), Image.Resampling.BICUBIC))
+        panoptic = Image.open(folder / "panoptic" / image["file"].replace(".jpg", ".png")).convert("RGB")
+        colors = np.array(panoptic.resize((width, height), Image.Resampling.NEAREST)).astype(np.int64)
+        segments = colors @ np.array([1, 256, 65536])
         yield torch.from_numpy(rgb).permute(2, 0, 1).float() / 255, segments, number
 
 
