@@ -180,6 +180,19 @@ def test_a_colorizer_answers_an_edit_as_a_plain_call(colorizer: Colorizer, runs:
     assert (one.probabilities - other.probabilities).abs().max() <= NEAR
 
 
+def test_after_an_edit_pictures_without_points_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    colorizer = Colorizer("colorzoo2026", device="cpu", precision="float32")
+    first, second = draw(2, 1, 1, 64, 64) * 100
+    points = Points.none(second)
+    points.mask[..., 20:24, 20:24] = 1
+    plain = colorizer.predict(second, Guidance()).to_ab()
+    assert not torch.equal(colorizer.predict(first, Guidance(points=Points.none(first))).to_ab(), plain)
+    assert torch.equal(colorizer.predict(second, Guidance()).to_ab(), plain)
+    monkeypatch.setattr(type(colorizer.model), "analyze", lambda *_: pytest.fail("the network ran again"))
+    colorizer.predict(second, Guidance(points=points))
+    assert torch.equal(colorizer.predict(second, Guidance()).to_ab(), plain)
+
+
 def test_a_distribution_belongs_to_its_own_picture(colorizer: Colorizer) -> None:
     luma = draw(1, 1, *SIZE) * 100
     points = Points.none(luma)

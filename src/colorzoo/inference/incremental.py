@@ -110,8 +110,9 @@ class IncrementalModel:
             state = state or _State(model, luma, others, model.open(luma, others))
             self._states = [state, *(other for other in self._states if other is not state)][:_PICTURES]
             return model.redraw(state.state, guidance.scribbles)
-        on_cpu = len(luma) == 1 and luma.device.type == "cpu"
-        if guidance.points is not None and on_cpu and isinstance(model, Edits):
+        # after the first edit pictures without points are remembered too: they get points next
+        edits = guidance.points is not None or self._memory is not None
+        if edits and len(luma) == 1 and luma.device.type == "cpu" and isinstance(model, Edits):
             return model.edit(luma, guidance, self._memory_of(model))
         prediction = model(luma, guidance)
         return prediction

@@ -146,7 +146,7 @@ class Colorzoo2026(ColoringModel):
     def _remembered(self, luma: Tensor, memory: AnswerCache[Automatic]) -> Automatic:
         def analyze(luma: Tensor, _: Guidance) -> Automatic:
             found = self._automatic(luma)
-            return found._replace(columns=CovarianceColumns(found.analysis.cells.double()))
+            return found._replace(columns=CovarianceColumns(found.analysis.cells))
 
         return memory.get(luma, Guidance(), analyze)
 

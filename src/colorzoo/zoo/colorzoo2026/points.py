@@ -157,7 +157,8 @@ class CovarianceColumns:
         self._columns: dict[int, Tensor] = {}
 
     def of(self, numbers: Tensor) -> Tensor:
-        """Return the covariance ``(1, N, n)`` of all cells with the cells ``(1, n)``."""
+        """Return the covariance ``(1, N, n)`` of all cells with the cells ``(1, n)``, in float64."""
+        self._cells = self._cells.double()  # here, as most pictures get no points
         wanted = numbers[0].tolist()
         if len(wanted) > _MOST_COLUMNS:
             return cell_covariance(self._cells, numbers)
