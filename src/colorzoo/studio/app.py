@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from importlib.resources import files
@@ -59,6 +60,8 @@ class StudioLoader:
         self.limits, self.photo = limits, photo
         self.recipe: dict[str, Any] | None = None
         self._future: Future[Studio] = Future()
+        self._glimpse: bytes | None = None
+        self._drawing = threading.Lock()
 
     @classmethod
     def loaded(cls, studio: Studio, recipe: dict[str, Any] | None = None) -> StudioLoader:
@@ -81,6 +84,13 @@ class StudioLoader:
     def fail(self, error: BaseException) -> None:
         """Raise an error in every `wait`."""
         self._future.set_exception(error)
+
+    def glimpse(self) -> bytes:
+        """Return the photo as a gray JPEG; empty without one, and for formats that only the studio reads."""
+        with self._drawing:
+            if self._glimpse is None:
+                self._glimpse = _gray_preview(self.photo, self.limits.pixels) if self.photo else b""
+        return self._glimpse
 
     async def wait(self) -> Studio:
         """Return the studio as soon as it is loaded.
@@ -209,9 +219,7 @@ async def _health(_: Request) -> Response:
 async def _glimpse(request: Request) -> Response:
     """Return the photo that new pads open as a gray JPEG, without waiting for the studio."""
     loader: StudioLoader = request.app.state.loader
-    if loader.photo is None:
-        return Response(status_code=204)
-    data = await asyncio.to_thread(_gray_preview, loader.photo, loader.limits.pixels)
+    data = await asyncio.to_thread(loader.glimpse)
     return Response(data, media_type="image/jpeg") if data else Response(status_code=204)
 
 

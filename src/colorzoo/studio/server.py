@@ -82,6 +82,7 @@ def serve(make: MakeStudio, address: Address, *, browser: bool, photo: Path | No
 
 def _load(loader: StudioLoader, make: MakeStudio) -> None:
     try:
+        loader.glimpse()  # first, because everything else is slow while torch is imported
         studio, recipe = make()
     except KeyboardInterrupt:  # raised by `_stop_signals`
         loader.fail(ColorzooError("the studio was ended"))
