@@ -6,12 +6,12 @@ The sparse system is solved directly, on the CPU in float64.
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, eye_array
 from scipy.sparse.linalg import SuperLU, splu
+
+from colorzoo.guidance.columns import ColumnCache
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -68,32 +68,25 @@ class Propagator:
         self._weights = affinities(luma, VARIANCE_SHARE)
         self._fade = fade
         self._solver: SuperLU | None = None
-        self._columns: dict[int, Array] = {}
-        self._lock = threading.Lock()
+        self._inverse = ColumnCache(self._solve, _MOST_COLUMNS)
 
     def __call__(self, ab: Array, given: NDArray[np.bool_]) -> Array:
         """Propagate given colors; see `propagate`."""
         fixed = np.flatnonzero(given)
         if not 0 < fixed.size <= _MOST_COLUMNS:
             return _solve_free_pixels(self._weights, ab, given, self._fade)
-        columns = self._columns_of(fixed)
+        columns = np.stack(self._inverse.of(fixed.tolist()), axis=1)
         sources = np.linalg.solve(columns[fixed], ab.reshape(2, -1)[:, fixed].T)
         answer: Array = (columns @ sources).T.reshape(ab.shape)
         return answer
 
-    def _columns_of(self, pixels: Indices) -> Array:
-        """Return columns ``(H W, n)`` of the inverse."""
-        with self._lock:
-            self._solver = self._solver or _factor(self._weights, self._fade)
-            missing = [pixel for pixel in pixels.tolist() if pixel not in self._columns]
-            if len(self._columns) + len(missing) > _MOST_COLUMNS:
-                needed = set(pixels.tolist())
-                self._columns = {pixel: c for pixel, c in self._columns.items() if pixel in needed}
-            if missing:
-                sources = np.zeros((self._weights.shape[0], len(missing)))
-                sources[missing, range(len(missing))] = 1
-                self._columns |= zip(missing, self._solver.solve(sources).T.copy(), strict=True)
-            return np.stack([self._columns[pixel] for pixel in pixels.tolist()], axis=1)
+    def _solve(self, pixels: list[int]) -> Array:
+        """Return columns of the inverse, as rows ``(n, H W)``."""
+        self._solver = self._solver or _factor(self._weights, self._fade)
+        sources = np.zeros((self._weights.shape[0], len(pixels)))
+        sources[pixels, range(len(pixels))] = 1
+        columns: Array = self._solver.solve(sources).T.copy()
+        return columns
 
 
 def _solve_free_pixels(weights: csr_array, ab: Array, given: NDArray[np.bool_], fade: float) -> Array:

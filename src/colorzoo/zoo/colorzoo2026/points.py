@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.guidance.columns import ColumnCache
+
 MOST_CELLS = 1024
 """Cells with points that enter the linear system; of more, equally spaced ones do."""
 _REACHES = (8.0, 4.0, 0.6, 0.3, 0.12, 0.05)  # at the start, in longer sides of the picture
@@ -154,22 +156,19 @@ class CovarianceColumns:
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
-        self._columns: dict[int, Tensor] = {}
+        self._cache = ColumnCache(self._compute, _MOST_COLUMNS)
 
     def of(self, numbers: Tensor) -> Tensor:
         """Return the covariance ``(1, N, n)`` of all cells with the cells ``(1, n)``, in float64."""
-        self._cells = self._cells.double()  # here, as most pictures get no points
-        wanted = numbers[0].tolist()
+        wanted: list[int] = numbers[0].tolist()
         if len(wanted) > _MOST_COLUMNS:
-            return cell_covariance(self._cells, numbers)
-        missing = [number for number in wanted if number not in self._columns]
-        if len(self._columns) + len(missing) > _MOST_COLUMNS:
-            self._columns = {}
-            missing = wanted
-        if missing:
-            found = cell_covariance(self._cells, numbers.new_tensor([missing]))
-            self._columns |= zip(missing, found[0].T.contiguous(), strict=True)
-        return torch.stack([self._columns[number] for number in wanted], dim=-1)[None]
+            return cell_covariance(self._cells.double(), numbers)
+        return torch.stack(self._cache.of(wanted), dim=-1)[None]
+
+    def _compute(self, numbers: list[int]) -> Tensor:
+        """Return the columns as rows ``(n, N)``."""
+        self._cells = self._cells.double()  # here, as most pictures get no points
+        return cell_covariance(self._cells, torch.tensor([numbers]))[0].T.contiguous()
 
 
 def cell_covariance(cells: Cells, numbers: Tensor) -> Tensor:

@@ -1,0 +1,34 @@
+"""A cache for columns of large matrices, of which each edit of a picture needs a few more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
+
+Column = TypeVar("Column")
+
+
+class ColumnCache(Generic[Column]):
+    """The last columns of a matrix, each computed once, for use from several threads.
+
+    Args:
+        compute: Returns the columns of some numbers, in their order.
+        most: Number of columns to keep; more may be asked for at once.
+    """
+
+    def __init__(self, compute: Callable[[list[int]], Iterable[Column]], most: int) -> None:
+        self._compute, self._most = compute, most
+        self._columns: dict[int, Column] = {}
+        self._lock = threading.Lock()
+
+    def of(self, numbers: list[int]) -> list[Column]:
+        """Return the columns of some numbers, in their order."""
+        with self._lock:
+            missing = [number for number in dict.fromkeys(numbers) if number not in self._columns]
+            if len(self._columns) + len(missing) > self._most:
+                needed = set(numbers)
+                self._columns = {number: c for number, c in self._columns.items() if number in needed}
+            if missing:
+                self._columns |= zip(missing, self._compute(missing), strict=True)
+            return [self._columns[number] for number in numbers]
