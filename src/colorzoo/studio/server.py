@@ -35,6 +35,7 @@ _REMOTE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # of malloc.h
 _LARGEST_KEPT = 32 << 20  # bytes; larger blocks, such as whole photos, are still returned at once
 _MOST_KEPT = 128 << 20  # bytes
+_HEAD_START = 0.3  # seconds for the gray photo before torch is imported, beside which all else is slow
 
 MakeStudio = Callable[[], tuple["Studio", dict[str, Any] | None]]
 """Returns a studio, and a recipe with which new pads start."""
@@ -82,7 +83,9 @@ def serve(make: MakeStudio, address: Address, *, browser: bool, photo: Path | No
 
 def _load(loader: StudioLoader, make: MakeStudio) -> None:
     try:
-        loader.glimpse()  # first, because everything else is slow while torch is imported
+        glimpse = threading.Thread(target=loader.glimpse, daemon=True)
+        glimpse.start()
+        glimpse.join(_HEAD_START)
         studio, recipe = make()
     except KeyboardInterrupt:  # raised by `_stop_signals`
         loader.fail(ColorzooError("the studio was ended"))
