@@ -17,7 +17,7 @@ from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.losses.edges import color_error, edge_error, edge_maps, widened
 from colorzoo.networks.taps import unchanged
 from colorzoo.randomness import picture_generators
-from colorzoo.registry import load_task_class, model_card
+from colorzoo.registry import load_model_class, model_card
 from colorzoo.simulation.scribbles import ScribbleSimulation, lost_edges, simulate_scribbles
 from colorzoo.testing.models import picture, sample_call, smoke_model
 from colorzoo.testing.samples import sample_batch, sample_guidance, sample_image
@@ -47,14 +47,14 @@ def call(size: tuple[int, int] = SIZE, *, batch: int = 2) -> tuple[Tensor, Guida
 
 def tapped_models() -> list[str]:
     """Return the models that name their taps, by a name that every one of them has."""
-    return [name for name in list_models() if hasattr(load_task_class(model_card(name)), "before_taps")]
+    return [name for name in list_models() if hasattr(load_model_class(model_card(name)), "before_taps")]
 
 
 @pytest.mark.parametrize("name", tapped_models())
 @torch.inference_mode()
 def test_a_tapped_model_split_in_two_is_the_same_model(name: str) -> None:
     card = model_card(name)
-    model: Any = smoke_model(card)
+    model: Any = smoke_model(card).model
     luma, guidance = sample_call(card, (37, 53), batch=2)
     for given in (guidance, None):
         seen: list[Any] = []
