@@ -5,7 +5,7 @@ from __future__ import annotations
 from colorzoo.guidance.columns import ColumnCache
 
 
-def test_columns_are_computed_once_and_the_oldest_make_room() -> None:
+def test_columns_are_computed_once_and_those_not_asked_for_make_room() -> None:
     computed: list[list[int]] = []
 
     def compute(numbers: list[int]) -> list[str]:

@@ -10,7 +10,9 @@ Column = TypeVar("Column")
 
 
 class ColumnCache(Generic[Column]):
-    """The last columns of a matrix, each computed once, for use from several threads.
+    """Columns of a matrix, each computed once, for use from several threads.
+
+    Where a new column has no room, all that the call does not ask for are dropped.
 
     Args:
         compute: Returns the columns of some numbers, in their order.

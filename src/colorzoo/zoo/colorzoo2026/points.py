@@ -160,14 +160,14 @@ class CovarianceColumns:
 
     def of(self, numbers: Tensor) -> Tensor:
         """Return the covariance ``(1, N, n)`` of all cells with the cells ``(1, n)``, in float64."""
+        self._cells = self._cells.double()  # here, as most pictures get no points; the second time at no cost
         wanted: list[int] = numbers[0].tolist()
         if len(wanted) > _MOST_COLUMNS:
-            return cell_covariance(self._cells.double(), numbers)
+            return cell_covariance(self._cells, numbers)
         return torch.stack(self._cache.of(wanted), dim=-1)[None]
 
     def _compute(self, numbers: list[int]) -> Tensor:
         """Return the columns as rows ``(n, N)``."""
-        self._cells = self._cells.double()  # here, as most pictures get no points
         return cell_covariance(self._cells, torch.tensor([numbers]))[0].T.contiguous()
 
 
