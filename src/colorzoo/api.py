@@ -20,6 +20,7 @@ from colorzoo.batch.record import DoneIndex, digest_of
 from colorzoo.batch.request import Coloring, ColorRequest, coloring_of
 from colorzoo.batch.runner import Job, PictureResult, color_pictures
 from colorzoo.guidance import Recipe
+from colorzoo.guidance.frame import FrameSetting
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
 from colorzoo.inference.guidance_maps import GuidanceLike, as_recipe, choose_for_guidance, recipe_file
 from colorzoo.pictures.provenance import PictureProvenance, current_date
@@ -60,6 +61,7 @@ def colorize(
     device: str = "auto",
     strength: float | None = None,
     reference: ReferenceLike | None = None,
+    frame: FrameSetting | None = None,
     fast: bool = False,
     **settings: Any,
 ) -> Image.Image:
@@ -75,6 +77,8 @@ def colorize(
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` ...
         strength: Factor on the chroma, 0 .. 1.5; None takes the recipe's, or 1.
         reference: Picture whose colors to use, for models that take an exemplar, or a look of it.
+        frame: Part of the picture to color: ``"automatic"``, the inside of the frame of a scan if one is
+            found; ``"none"``, all of it; or a `Rectangle` in pixels. None takes the recipe's, or automatic.
         fast: Choose the default only among models whose weights ship with the package.
         **settings: Settings of the model, such as ``temperature`` or ``render_factor``; see `Colorizer`.
 
@@ -85,7 +89,7 @@ def colorize(
         ColorzooError: The picture, the guidance or the weights cannot be used; the message says why.
     """
     colorizer = _colorizer_for(model, guidance, reference is not None, fast, weights, device, **settings)
-    return colorizer(image, guidance, strength=strength, reference=reference)
+    return colorizer(image, guidance, strength=strength, reference=reference, frame=frame)
 
 
 def colorize_file(

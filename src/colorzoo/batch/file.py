@@ -11,11 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from torch import Tensor
-
 from colorzoo.batch.request import Coloring
 from colorzoo.errors import PictureError
-from colorzoo.inference.colorizer import Colored
+from colorzoo.inference.colorizer import Colored, PreparedPicture
 from colorzoo.pictures.frames import Frame, Frames, look_for_frames, read_frames
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import PictureProvenance, write_with_provenance
@@ -100,7 +98,7 @@ def color_file(
     target: Path,
     origin: PictureProvenance | None,
     options: FileOptions,
-    luma: Tensor | None = None,
+    prepared: PreparedPicture | None = None,
 ) -> Callable[[], ColoredFile]:
     """Color an opened file at the size of the network.
 
@@ -112,7 +110,7 @@ def color_file(
         target: File to write.
         origin: Provenance that the result holds, with its source; None to hold none.
         options: As of `open_file`.
-        luma: Lightness of the first picture at the size of the network, from `Colorizer.working_luma`.
+        prepared: Result of `Colorizer.prepare` for the first picture, if it is known already.
 
     Returns:
         The rest of the work, which may run in any thread: join colors and lightness at full size, and write.
@@ -130,7 +128,7 @@ def color_file(
         colored_file = _color_frames(opened, opened.frames, color, target, origin, options)
         return lambda: colored_file
     picture = opened.first.picture
-    colored = color(picture, luma=luma)
+    colored = color(picture, prepared=prepared)
 
     def write() -> ColoredFile:
         levels = colored.levels(depth_at(target, picture))

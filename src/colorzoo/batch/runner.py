@@ -10,13 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
-from torch import Tensor
-
 from colorzoo.batch.file import ColoredFile, FileOptions, OpenedFile, color_file, open_file
 from colorzoo.batch.overlap import Steps, overlapped
 from colorzoo.batch.record import DoneIndex, digest_of
 from colorzoo.batch.request import Coloring
 from colorzoo.errors import DiskFullError, PictureError, failure
+from colorzoo.inference.colorizer import PreparedPicture
 from colorzoo.pictures.formats import open_picture
 from colorzoo.pictures.picture import chroma_note
 from colorzoo.pictures.provenance import PictureProvenance, current_date
@@ -144,7 +143,7 @@ class _Opened:
     file: OpenedFile
     coloring: Coloring
     origin: PictureProvenance | None
-    luma: Tensor
+    prepared: PreparedPicture
     notes: tuple[str, ...]
     lost: tuple[str, ...]  # of the source, what the format of the result cannot hold
 
@@ -217,11 +216,13 @@ class _Run:
         lost = write_notes(
             job.target, picture
         )  # before the work, as it refuses formats that cannot be written
-        luma = coloring.colorizer.working_luma(picture)
-        return _Opened(file, coloring, origin, luma, (*job.notes, *([note] if note else ())), lost)
+        prepared = coloring.colorizer.prepare(picture, coloring.guidance)
+        return _Opened(file, coloring, origin, prepared, (*job.notes, *([note] if note else ())), lost)
 
     def _color(self, job: Job, opened: _Opened) -> _Write:
-        rest = color_file(opened.file, opened.coloring, job.target, opened.origin, self._options, opened.luma)
+        rest = color_file(
+            opened.file, opened.coloring, job.target, opened.origin, self._options, opened.prepared
+        )
         return opened, rest
 
     def _write(self, job: Job, opened: _Opened, write: Callable[[], ColoredFile]) -> PictureResult:

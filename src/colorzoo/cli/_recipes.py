@@ -32,6 +32,7 @@ def recipe_of(args: argparse.Namespace, file: Path | None = None) -> Recipe:
         GuidanceError: The file is not a recipe, or an option is malformed.
     """
     from colorzoo.guidance import Recipe
+    from colorzoo.guidance.frame import parse_frame
 
     if file is None and args.recipe:
         file = Path(args.recipe)
@@ -48,7 +49,8 @@ def recipe_of(args: argparse.Namespace, file: Path | None = None) -> Recipe:
     boxes = recipe.boxes
     if args.box:
         boxes = (boxes or ()) + tuple(_parse_box(text) for text in args.box if text != "none")
-    return replace(recipe, points=recipe.points + points, boxes=boxes, extra=extra)
+    frame = recipe.frame if args.frame is None else parse_frame(args.frame, "--frame")
+    return replace(recipe, points=recipe.points + points, boxes=boxes, frame=frame, extra=extra)
 
 
 def recipe_file(found: FoundPicture, folder: Path) -> Path | None:

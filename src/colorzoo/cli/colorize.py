@@ -118,6 +118,12 @@ def _add_color_arguments(group: argparse._ArgumentGroup) -> None:
         "--strength", type=float, metavar="S", help="factor on the chroma, 0 to 1.5 (default 1)"
     )
     group.add_argument(
+        "--frame",
+        metavar="FRAME",
+        help="part of the picture to color: automatic (default; film rebates, print margins and mounts of "
+        "scans are found and stay gray), none (all of it), or X,Y,WIDTH,HEIGHT",
+    )
+    group.add_argument(
         "--temperature",
         type=float,
         metavar="T",

@@ -18,8 +18,10 @@ from typing import Any, Literal, TypeGuard, cast, get_args
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.areas import MAX_AREAS, Area, parse_area
 from colorzoo.guidance.fields import Fields, hex_color, too_many
+from colorzoo.guidance.frame import FrameSetting, read_frame
 
-VERSION = 1
+VERSION = 2
+_FIRST_WITH_FRAMES = 2  # recipes of earlier versions color the whole picture, as they did when they were made
 MAX_STRENGTH = 1.5
 MAX_AB = 150.0  # CIE units; sRGB reaches 108
 MAX_POINTS = 2048
@@ -148,6 +150,7 @@ class Recipe:
         boxes: Boxes of objects; None means unspecified, an empty tuple that there are none.
         proposal: SHA-256 of the model's map of regions for which the colors were chosen, or None.
         areas: Parts of the picture that are filled, locked, kept gray, or the only ones to change.
+        frame: The part of the picture that is colored; see `FrameSetting`.
         extra: The fields ``exemplar``, ``classes``, ``statistics`` as parsed, and unknown fields.
     """
 
@@ -162,6 +165,7 @@ class Recipe:
     boxes: tuple[BoxHint, ...] | None = None
     proposal: str | None = None
     areas: tuple[Area, ...] = ()
+    frame: FrameSetting = "automatic"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -190,6 +194,8 @@ class Recipe:
         if self.model is not None:
             document["model"] = self.model
         document["strength"] = self.strength
+        if self.frame != "automatic":
+            document["frame"] = self.frame if isinstance(self.frame, str) else list(self.frame)
         for name in _LISTS:
             items = getattr(self, name)
             if items or (name == "boxes" and items is not None):
@@ -310,11 +316,19 @@ def _parse(fields: Fields) -> Recipe:
         boxes=tuple(_parse_box(item) for item in fields.children("boxes", MAX_BOXES)) if has_boxes else None,
         proposal=fields.text("proposal", None),
         areas=tuple(parse_area(item) for item in fields.children("areas", MAX_AREAS)),
+        frame=_parse_frame(fields, version),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )
     if recipe.width is not None and recipe.height is not None:
         recipe.check_inside(recipe.width, recipe.height)
     return recipe
+
+
+def _parse_frame(fields: Fields, version: int | None) -> FrameSetting:
+    given = fields.take("frame")
+    if given is None and version is not None and version < _FIRST_WITH_FRAMES:
+        return "none"
+    return read_frame(given, f"{fields.name}.frame")
 
 
 def _check_objects(document: dict[str, Any]) -> None:

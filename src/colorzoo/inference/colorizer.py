@@ -27,6 +27,7 @@ from colorzoo.engines.fast import fast_module
 from colorzoo.errors import ColorzooError, GuidanceError, PictureError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance, PointHint, Recipe, Regions
+from colorzoo.guidance.frame import FrameSetting, Rectangle
 from colorzoo.inference.full_size import FullLuma, PointCorrection, join, join_levels, working_size
 from colorzoo.inference.guidance_maps import (
     ColoringRequest,
@@ -34,6 +35,7 @@ from colorzoo.inference.guidance_maps import (
     NetworkAnswer,
     ProposesRegions,
     add_model_guidance,
+    as_recipe,
     drop_limited_points,
     fit_points,
     has_object_areas,
@@ -41,6 +43,13 @@ from colorzoo.inference.guidance_maps import (
     recipe_file,
 )
 from colorzoo.inference.incremental import AnswerCache, ComparesPlaces, IncrementalModel
+from colorzoo.inference.inside import (
+    Surroundings,
+    crop_guidance,
+    crop_picture,
+    crop_recipe,
+    find_inside,
+)
 from colorzoo.inference.references import (
     GivesLooks,
     Look,
@@ -86,6 +95,7 @@ class Colored:
         lightness: Lightness of the result, at full size.
         corrections: Colors of points to add at full size, where the prediction is too coarse.
         notes: Remarks for the user, such as ignored guidance.
+        surroundings: The whole picture, if all of the above belong to the part within its frame.
     """
 
     ab: Tensor
@@ -93,15 +103,33 @@ class Colored:
     lightness: FullLuma | Tensor
     corrections: tuple[PointCorrection, ...] = ()
     notes: tuple[str, ...] = ()
+    surroundings: Surroundings | None = None
 
     @property
     def rgb(self) -> NDArray[np.float32]:
         """``(H, W, 3)`` float32 in [0, 1], full size."""
-        return join(self.lightness, self.ab, self.corrections)
+        joined = join(self.lightness, self.ab, self.corrections)
+        return joined if self.surroundings is None else self.surroundings.around(joined)
 
     def levels(self, depth: int = 8) -> NDArray[Any]:
         """Return ``(H, W, 3)`` uint8 or uint16, full size; a fraction of the memory and time of `rgb`."""
-        return join_levels(self.lightness, self.ab, self.corrections, depth=depth)
+        joined = join_levels(self.lightness, self.ab, self.corrections, depth=depth)
+        return joined if self.surroundings is None else self.surroundings.around(joined, depth)
+
+
+@dataclass(frozen=True)
+class PreparedPicture:
+    """The part of a picture that a model sees.
+
+    Attributes:
+        picture: The part within the frame, or the whole picture.
+        luma: ``(1, 1, h, w)`` its lightness at the network's size.
+        inside: Where it lies in the whole picture; None if it is all of it.
+    """
+
+    picture: Picture
+    luma: Tensor
+    inside: Rectangle | None = None
 
 
 class Colorizer:
@@ -200,6 +228,7 @@ class Colorizer:
         *,
         strength: float | None = None,
         reference: ReferenceLike | None = None,
+        frame: FrameSetting | None = None,
     ) -> Image.Image:
         """Color one picture and return it as Pillow image of the same size, alpha included.
 
@@ -213,13 +242,15 @@ class Colorizer:
             reference: Picture whose colors to use, for models that take an exemplar; also a `Look` or the
                 path of one, or a result of `exemplar`. By default the reference named in a recipe file, which
                 is relative to it.
+            frame: The part of the picture to color, see `FrameSetting`; None takes the recipe's, or finds
+                the frame of a scan.
 
         Raises:
             ColorzooError: The picture or the guidance cannot be used, or the prediction is not finite.
         """
         picture = _as_picture(image)
         exemplar = self.exemplar_of(reference, guidance)
-        colored = self.colorize(picture, guidance, strength=strength, reference=exemplar)
+        colored = self.colorize(picture, guidance, strength=strength, reference=exemplar, frame=frame)
         for note in colored.notes:
             warnings.warn(note, UserWarning, stacklevel=2)
         return to_pil(colored.levels(), picture)
@@ -231,7 +262,8 @@ class Colorizer:
         *,
         strength: float | None = None,
         reference: Picture | Tensor | Exemplar | None = None,
-        luma: Tensor | None = None,
+        frame: FrameSetting | None = None,
+        prepared: PreparedPicture | None = None,
     ) -> Colored:
         """Color one picture; see `__call__`.
 
@@ -240,28 +272,40 @@ class Colorizer:
             guidance: See `__call__`.
             strength: See `__call__`.
             reference: Also a tensor of `as_reference`.
-            luma: Result of `working_luma` for the picture, if it is known already.
+            frame: See `__call__`.
+            prepared: Result of `prepare` for the picture, if it is known already.
 
         Raises:
             GuidanceError: The guidance is broken or belongs to another picture.
             ColorzooError: The prediction is not finite.
         """
-        width, height = picture.size
-        size = working_size(height, width, self.size)
-        request = prepare_request(guidance, picture, size, strength)
+        given = as_recipe(guidance)
+        prepared = self.prepare(picture, given, frame) if prepared is None else prepared
+        part, luma, inside = prepared.picture, prepared.luma, prepared.inside
+        surroundings: Surroundings | None = None
+        notes: tuple[str, ...] = ()
+        if inside is not None:
+            surroundings = Surroundings(picture.levels, inside)
+            notes = ("colored within the frame {},{},{},{}".format(*inside),)
+            if isinstance(given, Recipe):
+                given, lost = crop_recipe(given, picture.size, inside)
+                notes += lost
+            else:
+                given = crop_guidance(given, inside, picture.size)
+        request = prepare_request(given, part, (luma.shape[2], luma.shape[3]), strength)
         if isinstance(reference, Picture):
             require_color(reference, "picture")
             reference = self.exemplar([Reference(reference)])
-        full = FullLuma(picture.levels)
-        luma = self.working_luma(picture) if luma is None else luma
+        full = FullLuma(part.levels)
         answer = self.color_luma(luma, request, reference)
+        notes += answer.notes
         if answer.painted_luma is not None:
             from colorzoo.inference.sketches import enlarge_painted_luma
 
             painted = enlarge_painted_luma(full.whole(), luma, answer.painted_luma)[0, 0]
-            return Colored(answer.ab, self.name, painted, notes=answer.notes)
+            return Colored(answer.ab, self.name, painted, notes=notes)
         if answer.luma_shift is not None:
-            full = FullLuma(picture.levels, answer.luma_shift.by_rows(full.shape))
+            full = FullLuma(part.levels, answer.luma_shift.by_rows(full.shape))
         corrections: Sequence[PointCorrection] = ()
         if request.hints:
             from colorzoo.inference.full_size_points import correct_points
@@ -269,7 +313,31 @@ class Colorizer:
             corrections = correct_points(
                 request.hints, answer.ab, full, strength=request.strength, locked=answer.locked
             )
-        return Colored(answer.ab, self.name, full, tuple(corrections), answer.notes)
+        return Colored(answer.ab, self.name, full, tuple(corrections), notes, surroundings)
+
+    def prepare(
+        self, picture: Picture, guidance: GuidanceLike = None, frame: FrameSetting | None = None
+    ) -> PreparedPicture:
+        """Find the part of a picture within its frame, and shrink it to the network's size.
+
+        Drawings have no frame: their margin is paper.
+
+        Args:
+            picture: The picture.
+            guidance: Guidance, whose recipe may set the frame.
+            frame: See `__call__`.
+
+        Raises:
+            GuidanceError: The frame does not lie within the picture.
+        """
+        if frame is None:
+            given = as_recipe(guidance)
+            frame = given.frame if isinstance(given, Recipe) else "automatic"
+            if frame == "automatic" and isinstance(given, Recipe) and _covers_all(given):
+                frame = "none"
+        inside = None if self.paints else find_inside(picture, frame)
+        part = picture if inside is None else crop_picture(picture, inside)
+        return PreparedPicture(part, self.working_luma(part), inside)
 
     def working_luma(self, picture: Picture) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` of a picture at the network's size."""
@@ -591,6 +659,11 @@ def _beside_recipe(guidance: GuidanceLike) -> list[Reference]:
     """Return the references of a recipe file; other recipes have no folder to find them in."""
     file = recipe_file(guidance)
     return [] if file is None else recipe_references(Recipe.from_json(file), file.parent)
+
+
+def _covers_all(recipe: Recipe) -> bool:
+    """Return whether a recipe has a label image, which belongs to the whole picture."""
+    return bool((recipe.extra.get("classes") or {}).get("file"))
 
 
 def _as_picture(image: ImageLike) -> Picture:

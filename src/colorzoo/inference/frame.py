@@ -1,0 +1,203 @@
+"""Frame of a scan: the film rebate, print margin or mount around the picture, which no model should see.
+
+A frame is an even tone along at least two sides of the scan, which ends at straight lines parallel to them.
+Each side is searched for the line, slightly tilted or not, across which most columns step away from the tone
+outside. Several frames may lie within each other. A picture that is uncertain keeps its whole area: taking
+a night sky, snow or a studio wall for a frame would cost more than overlooking one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from colorzoo.guidance.frame import Rectangle
+
+_LONGEST = 512  # pixels of the copy in which lines are searched
+_DEEPEST = 0.26  # of a side, to which a frame may reach
+_STEEPEST = 0.018  # rise of a line along its side
+_LAYERS = 3  # of frames within each other
+_NEAR, _FAR = 3, 8  # pixels inside a line that must differ from the tone outside
+_EVEN = (5.0, 12.0)  # CIE units from the tone within which a frame is even: of clean and of noisy scans
+_MOST_DIRT = 0.3  # share of the pixels of a frame that may differ: lettering, holes, stains
+_CLEAR, _FAINT = 0.72, 0.25  # share of the columns that step: of a line on its own, and beside clear ones
+_DARK, _LIGHT = 20.0, 72.0  # tones of frames on fewer than four sides
+_ALIKE = 14.0  # CIE units between the tones of the sides of one frame
+_LEAST_INSIDE = 0.35  # of each side
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Line along the top of a picture at which a frame ends.
+
+    Attributes:
+        depth: Rows above it, in the middle.
+        rise: Rows by which its right end lies above its left end.
+        support: Share of the columns whose lightness steps there.
+        tone: Lightness of the frame.
+        even: Distance from the tone that counts as even.
+    """
+
+    depth: int
+    rise: int
+    support: float
+    tone: float
+    even: float
+
+    @property
+    def inside(self) -> int:
+        """First row that lies below the whole line."""
+        return self.depth + (abs(self.rise) + 1) // 2
+
+
+def find_frame(lightness: Array) -> Rectangle | None:
+    """Find the picture within the frame of a scan.
+
+    Args:
+        lightness: ``(H, W)`` in [0, 100].
+
+    Returns:
+        The rectangle inside the frame in pixels, or None if there is no frame, or none for certain.
+    """
+    height, width = lightness.shape
+    small = _shrink(lightness)
+    left, top, right, bottom = 0, 0, small.shape[1], small.shape[0]
+    for _ in range(_LAYERS):
+        depths = _find_layer(small[top:bottom, left:right])
+        if depths is None:
+            break
+        above, outer_left, below, outer_right = depths
+        left, right = left + outer_left, right - outer_right
+        top, bottom = top + above, bottom - below
+    if (left, top, right, bottom) == (0, 0, small.shape[1], small.shape[0]):
+        return None
+    if right - left < _LEAST_INSIDE * small.shape[1] or bottom - top < _LEAST_INSIDE * small.shape[0]:
+        return None
+    across, down = width / small.shape[1], height / small.shape[0]
+    x, y = round(left * across), round(top * down)
+    return Rectangle(x, y, round(right * across) - x, round(bottom * down) - y)
+
+
+def _shrink(lightness: Array) -> Array:
+    height, width = lightness.shape
+    factor = _LONGEST / max(height, width)
+    if factor >= 1:
+        return lightness.astype(np.float32)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return np.asarray(Image.fromarray(lightness.astype(np.float32)).resize(size, Image.Resampling.BOX))
+
+
+def _find_layer(lightness: Array) -> tuple[int, int, int, int] | None:
+    """Return the depth of one frame at the top, left, bottom and right, or None."""
+    if min(lightness.shape) < 48:
+        return None
+    turned = [np.rot90(lightness, -quarter) for quarter in range(4)]  # each side in turn is at the top
+    lines = [_find_line(side, 0, side.shape[1]) for side in turned]
+    if sum(line is not None and line.support >= 0.5 for line in lines) < 2:
+        return None
+    # again, between the ends of the neighboring sides, where the frame's own corners do not count
+    ends = [line.inside if line and line.support >= 0.5 else 0 for line in lines]
+    lines = [
+        _find_line(side, ends[(number + 1) % 4], side.shape[1] - ends[(number - 1) % 4])
+        for number, side in enumerate(turned)
+    ]
+    return _agree(turned, lines)
+
+
+def _agree(turned: list[Array], lines: list[_Line | None]) -> tuple[int, int, int, int] | None:
+    """Return the depths of the sides of a frame if enough of them are clear and of one tone."""
+    clear = [line for line in lines if line is not None and line.support >= _CLEAR]
+    if len(clear) < 2:
+        return None
+    tone = float(np.median([line.tone for line in clear]))
+    clear = [line for line in clear if abs(line.tone - tone) <= _ALIKE]
+    extreme = tone <= _DARK or tone >= _LIGHT
+    if len(clear) < (2 if extreme else 4):
+        return None
+    even = max(line.even for line in clear)
+    deepest = max(line.inside for line in clear)
+    depths = []
+    for side, line in zip(turned, lines, strict=True):
+        if line is not None and line.support >= _FAINT and abs(line.tone - tone) <= _ALIKE:
+            depths.append(_past_edge(side, line))
+        else:
+            depths.append(min(_even_rows(side, tone, even), deepest))
+    top, left, bottom, right = depths
+    return top, left, bottom, right
+
+
+def _find_line(picture: Array, start: int, stop: int) -> _Line | None:
+    """Find the line along the top with the most support between two columns."""
+    most = round(_STEEPEST * picture.shape[1])
+    coarse = [_best_depth(picture, rise, start, stop) for rise in range(-most, most + 1, 3)]
+    found = max((line for line in coarse if line is not None), key=_support, default=None)
+    if found is None:
+        return None
+    fine = [_best_depth(picture, found.rise + step, start, stop) for step in (-1, 1)]
+    return max((line for line in (found, *fine) if line is not None), key=_support)
+
+
+def _support(line: _Line) -> float:
+    return line.support
+
+
+def _best_depth(picture: Array, rise: int, start: int, stop: int) -> _Line | None:
+    """Return the line of a given rise with the most support."""
+    strip = _sheared(picture, rise)[:, start:stop]
+    rows = len(strip) - _FAR
+    if rows < 4 or stop - start < 16:
+        return None
+    sums = np.cumsum(np.vstack([np.zeros((1, strip.shape[1]), np.float32), strip]), axis=0)
+    middle = np.median(strip, axis=1)
+    noise = np.quantile(np.abs(strip - middle[:, None]), 0.6, axis=1)
+    depth = np.arange(2, rows)
+    tone = np.array([np.median(middle[:count]) for count in depth])
+    even = np.clip(3 * np.array([np.median(noise[: count - 1]) for count in depth]), *_EVEN)
+    first = np.maximum(depth - 3, 0)
+    outside = (sums[depth] - sums[first]) / (depth - first)[:, None]
+    near = (sums[depth + _NEAR + 1] - sums[depth + 1]) / _NEAR
+    far = (sums[depth + _FAR] - sums[depth + 1]) / (_FAR - 1)
+    limit = even[:, None]
+    steps = (np.abs(near - outside) > limit + 2) & (np.abs(outside - tone[:, None]) < limit)
+    steps &= np.abs(far - tone[:, None]) > 0.6 * limit
+    support = steps.mean(axis=1)
+    for best in np.argsort(-support)[:4]:
+        above = slice(0, depth[best] - 1)
+        dirt = np.mean(np.abs(strip[above] - tone[best]) > even[best])
+        drift = np.quantile(np.abs(middle[above] - tone[best]), 0.9)
+        if dirt <= _MOST_DIRT and drift <= even[best]:
+            return _Line(int(depth[best]), rise, float(support[best]), float(tone[best]), float(even[best]))
+    return None
+
+
+def _sheared(picture: Array, rise: int) -> Array:
+    """Return the top of a picture, smoothed along its rows, with lines of a given rise made level."""
+    height, width = picture.shape
+    deepest = int(_DEEPEST * height) + _FAR
+    shift = np.rint(rise * (0.5 - np.arange(width) / max(width - 1, 1))).astype(int)
+    rows = np.clip(np.arange(deepest)[:, None] + shift, 0, height - 1)
+    strip = picture[rows, np.arange(width)]
+    padded = np.pad(strip, ((0, 0), (1, 1)), mode="edge")
+    smooth: Array = (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3
+    return smooth
+
+
+def _past_edge(picture: Array, line: _Line) -> int:
+    """Return the first row inside a line whose edge may be uneven or blurred."""
+    strip = _sheared(picture, line.rise)[line.depth : line.depth + _FAR]
+    outside = np.abs(strip - line.tone) < line.even
+    ragged = int(np.quantile(np.cumprod(outside, axis=0).sum(axis=0), 0.5))
+    return line.inside + min(1 + ragged, _NEAR)
+
+
+def _even_rows(picture: Array, tone: float, even: float) -> int:
+    """Return how many rows from the top have the tone of the frame nearly throughout."""
+    rows = picture[: int(_DEEPEST * len(picture))]
+    full = np.mean(np.abs(rows - tone) < even, axis=1) > 0.9
+    return int(np.cumprod(full).sum())
