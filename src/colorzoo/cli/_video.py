@@ -23,6 +23,7 @@ from colorzoo.cli._output import printed_warnings
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Recipe
+from colorzoo.guidance.frame import parse_frame
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.guidance_maps import choose_for_guidance
 from colorzoo.inference.references import named_references, recipe_reference_files
@@ -43,7 +44,7 @@ from colorzoo.weights.choice import ModelChoice, choose_model
 from colorzoo.weights.files import sha256_of
 
 _METHOD = 2  # version of the coloring, stabilization and encoding; a change outdates earlier parts
-_SETTINGS = ("steady", "strength", "temperature", "size", "codec", "crf", "precision")
+_SETTINGS = ("steady", "strength", "temperature", "size", "border", "codec", "crf", "precision")
 _NOT_WITH_FRAME = ("key", "reference", "model", "strength", "temperature", "codec", "crf", "dry_run", "json")
 
 
@@ -196,9 +197,21 @@ def _color(
 ) -> VideoSummary:
     out, started = Path(args.output), time.monotonic()
     colorer = _frame_colorer(args, keys, choice)
+    border = parse_frame(args.border, "--border")
+    if keys and border == "automatic":
+        border = "none"  # key frames are pictures of whole frames
     parts = PartsFolder(out, f"{origin.source} {origin.settings}")
     with _progress(summary.description.get("frames")) as tick:
-        done = color_video(source, colorer, parts, out, steady=args.steady, size=colorer.size, tick=tick)
+        done = color_video(
+            source,
+            colorer,
+            parts,
+            out,
+            steady=args.steady,
+            size=colorer.size,
+            border=border,
+            tick=tick,
+        )
     if args.provenance == "embed":
         write_sidecar(out, Metadata(), origin)
     notes = ["an unfinished result of another run was dropped"] if parts.outdated else []

@@ -64,6 +64,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="stability of the colors within a shot, from 0 (frames are independent) to 1 (default 0.97)",
     )
     coloring.add_argument(
+        "--border",
+        metavar="BORDER",
+        default="automatic",
+        help="part of the frames to color, found once for each shot: automatic (default; black or white "
+        "bars and film borders stay gray; not with --key), none (all of it), or X,Y,WIDTH,HEIGHT",
+    )
+    coloring.add_argument(
         "--temperature",
         type=float,
         metavar="T",

@@ -285,7 +285,7 @@ class Colorizer:
         surroundings: Surroundings | None = None
         notes: tuple[str, ...] = ()
         if inside is not None:
-            surroundings = Surroundings(picture.levels, inside)
+            surroundings = Surroundings(FullLuma(picture.levels), inside)
             notes = ("colored within the frame {},{},{},{}".format(*inside),)
             if isinstance(given, Recipe):
                 given, lost = crop_recipe(given, picture.size, inside)

@@ -8,6 +8,7 @@ a night sky, snow or a studio wall for a frame would cost more than overlooking 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +21,13 @@ from colorzoo.guidance.frame import Rectangle
 _LONGEST = 512  # pixels of the copy in which lines are searched
 _DEEPEST = 0.26  # of a side, to which a frame may reach
 _STEEPEST = 0.018  # rise of a line along its side
-_LAYERS = 3  # of frames within each other
+_LAYERS = (2, 3, 3)  # least number of clear sides of frames within each other, from outside
 _NEAR, _FAR = 3, 8  # pixels inside a line that must differ from the tone outside
 _EVEN = (5.0, 12.0)  # CIE units from the tone within which a frame is even: of clean and of noisy scans
 _MOST_DIRT = 0.3  # share of the pixels of a frame that may differ: lettering, holes, stains
-_CLEAR, _FAINT = 0.72, 0.25  # share of the columns that step: of a line on its own, and beside clear ones
+_CLEAR, _FAINT = 0.72, 0.25  # share of the columns that step: of a clear line, and of one beside clear ones
+_FAIR = 0.45  # the same, of lines on all four sides
+_CLOSE = 0.6  # share of the greatest support from which a line further outside is preferred
 _DARK, _LIGHT = 20.0, 72.0  # tones of frames on fewer than four sides
 _ALIKE = 14.0  # CIE units between the tones of the sides of one frame
 _LEAST_INSIDE = 0.35  # of each side
@@ -68,8 +71,8 @@ def find_frame(lightness: Array) -> Rectangle | None:
     height, width = lightness.shape
     small = _shrink(lightness)
     left, top, right, bottom = 0, 0, small.shape[1], small.shape[0]
-    for _ in range(_LAYERS):
-        depths = _find_layer(small[top:bottom, left:right])
+    for least_sides in _LAYERS:
+        depths = _find_layer(small[top:bottom, left:right], least_sides)
         if depths is None:
             break
         above, outer_left, below, outer_right = depths
@@ -93,7 +96,7 @@ def _shrink(lightness: Array) -> Array:
     return np.asarray(Image.fromarray(lightness.astype(np.float32)).resize(size, Image.Resampling.BOX))
 
 
-def _find_layer(lightness: Array) -> tuple[int, int, int, int] | None:
+def _find_layer(lightness: Array, least_sides: int) -> tuple[int, int, int, int] | None:
     """Return the depth of one frame at the top, left, bottom and right, or None."""
     if min(lightness.shape) < 48:
         return None
@@ -104,24 +107,27 @@ def _find_layer(lightness: Array) -> tuple[int, int, int, int] | None:
     # again, between the ends of the neighboring sides, where the frame's own corners do not count
     ends = [line.inside if line and line.support >= 0.5 else 0 for line in lines]
     lines = [
-        _find_line(side, ends[(number + 1) % 4], side.shape[1] - ends[(number - 1) % 4])
+        _find_line(side, ends[(number + 1) % 4], side.shape[1] - ends[(number - 1) % 4], lines[number])
         for number, side in enumerate(turned)
     ]
-    return _agree(turned, lines)
+    return _agree(turned, lines, least_sides)
 
 
-def _agree(turned: list[Array], lines: list[_Line | None]) -> tuple[int, int, int, int] | None:
+def _agree(
+    turned: list[Array], lines: list[_Line | None], least_sides: int
+) -> tuple[int, int, int, int] | None:
     """Return the depths of the sides of a frame if enough of them are clear and of one tone."""
-    clear = [line for line in lines if line is not None and line.support >= _CLEAR]
-    if len(clear) < 2:
+    seen = [line for line in lines if line is not None and line.support >= _FAIR]
+    if not seen:
         return None
-    tone = float(np.median([line.tone for line in clear]))
-    clear = [line for line in clear if abs(line.tone - tone) <= _ALIKE]
+    tone = float(np.median([line.tone for line in seen]))
+    alike = [line for line in seen if abs(line.tone - tone) <= _ALIKE]
+    clear = [line for line in alike if line.support >= _CLEAR]
     extreme = tone <= _DARK or tone >= _LIGHT
-    if len(clear) < (2 if extreme else 4):
+    if len(alike) < 4 and not (extreme and len(clear) >= least_sides):
         return None
-    even = max(line.even for line in clear)
-    deepest = max(line.inside for line in clear)
+    even = max(line.even for line in alike)
+    deepest = max(line.inside for line in alike)
     depths = []
     for side, line in zip(turned, lines, strict=True):
         if line is not None and line.support >= _FAINT and abs(line.tone - tone) <= _ALIKE:
@@ -132,33 +138,39 @@ def _agree(turned: list[Array], lines: list[_Line | None]) -> tuple[int, int, in
     return top, left, bottom, right
 
 
-def _find_line(picture: Array, start: int, stop: int) -> _Line | None:
-    """Find the line along the top with the most support between two columns."""
+def _find_line(picture: Array, start: int, stop: int, near: _Line | None = None) -> _Line | None:
+    """Find the line along the top with the most support between two columns.
+
+    Args:
+        picture: Lightness ``(h, w)`` with the side in question at the top.
+        start: First column that counts.
+        stop: Column after the last.
+        near: Line whose rise is nearly right already.
+    """
     most = round(_STEEPEST * picture.shape[1])
-    coarse = [_best_depth(picture, rise, start, stop) for rise in range(-most, most + 1, 3)]
-    found = max((line for line in coarse if line is not None), key=_support, default=None)
-    if found is None:
-        return None
-    fine = [_best_depth(picture, found.rise + step, start, stop) for step in (-1, 1)]
-    return max((line for line in (found, *fine) if line is not None), key=_support)
+    rises = range(-most, most + 1, 3) if near is None else [near.rise]
+    found = _clearest(_best_depth(picture, rise, start, stop) for rise in rises)
+    if found is None or near is not None:
+        return found
+    return _clearest([found, *(_best_depth(picture, found.rise + step, start, stop) for step in (-1, 1))])
 
 
-def _support(line: _Line) -> float:
-    return line.support
+def _clearest(lines: Iterable[_Line | None]) -> _Line | None:
+    return max((line for line in lines if line is not None), key=lambda line: line.support, default=None)
 
 
 def _best_depth(picture: Array, rise: int, start: int, stop: int) -> _Line | None:
-    """Return the line of a given rise with the most support."""
-    strip = _sheared(picture, rise)[:, start:stop]
+    """Return the outermost of the lines of a given rise that have about the most support."""
+    strip = _sheared(picture, rise)[:, start:stop:2]
     rows = len(strip) - _FAR
-    if rows < 4 or stop - start < 16:
+    if rows < 4 or strip.shape[1] < 16:
         return None
     sums = np.cumsum(np.vstack([np.zeros((1, strip.shape[1]), np.float32), strip]), axis=0)
     middle = np.median(strip, axis=1)
-    noise = np.quantile(np.abs(strip - middle[:, None]), 0.6, axis=1)
+    noise = np.median(np.abs(strip - middle[:, None]), axis=1)
     depth = np.arange(2, rows)
-    tone = np.array([np.median(middle[:count]) for count in depth])
-    even = np.clip(3 * np.array([np.median(noise[: count - 1]) for count in depth]), *_EVEN)
+    tone = (np.cumsum(middle) / np.arange(1, len(middle) + 1))[depth - 1]
+    even = np.clip(4 * (np.cumsum(noise) / np.arange(1, len(noise) + 1))[depth - 2], *_EVEN)
     first = np.maximum(depth - 3, 0)
     outside = (sums[depth] - sums[first]) / (depth - first)[:, None]
     near = (sums[depth + _NEAR + 1] - sums[depth + 1]) / _NEAR
@@ -167,12 +179,16 @@ def _best_depth(picture: Array, rise: int, start: int, stop: int) -> _Line | Non
     steps = (np.abs(near - outside) > limit + 2) & (np.abs(outside - tone[:, None]) < limit)
     steps &= np.abs(far - tone[:, None]) > 0.6 * limit
     support = steps.mean(axis=1)
-    for best in np.argsort(-support)[:4]:
-        above = slice(0, depth[best] - 1)
-        dirt = np.mean(np.abs(strip[above] - tone[best]) > even[best])
-        drift = np.quantile(np.abs(middle[above] - tone[best]), 0.9)
-        if dirt <= _MOST_DIRT and drift <= even[best]:
-            return _Line(int(depth[best]), rise, float(support[best]), float(tone[best]), float(even[best]))
+    enough = support >= max(_CLOSE * float(support.max()), _FAINT)
+    for place in np.flatnonzero(
+        enough
+    ):  # the outermost: a line further inside is of the picture, or a next frame
+        above = slice(0, depth[place] - 1)
+        dirt = np.mean(np.abs(strip[above] - tone[place]) > even[place])
+        drift = np.quantile(np.abs(middle[above] - tone[place]), 0.9)
+        if dirt <= _MOST_DIRT and drift <= even[place]:
+            peak = place + int(np.argmax(support[place : place + 4]))
+            return _Line(int(depth[peak]), rise, float(support[peak]), float(tone[peak]), float(even[peak]))
     return None
 
 

@@ -22,7 +22,7 @@ from colorzoo.guidance.frame import FrameSetting, Rectangle
 from colorzoo.inference.frame import find_frame
 from colorzoo.inference.full_size import FullLuma, join, join_levels
 from colorzoo.pictures.formats import open_picture
-from colorzoo.pictures.picture import Levels, Picture
+from colorzoo.pictures.picture import Picture
 
 _SEARCHED = 1024  # longest side of the sample in which a frame is searched
 _NO_AB = torch.zeros(2, 1, 1)
@@ -33,11 +33,11 @@ class Surroundings:
     """A whole picture around the part that is colored; they stay gray.
 
     Attributes:
-        levels: The whole picture, ``(H, W)`` or ``(H, W, 3)``.
+        lightness: Of the whole picture.
         inside: The part that is colored.
     """
 
-    levels: Levels
+    lightness: FullLuma | Tensor
     inside: Rectangle
 
     def around(self, colored: NDArray[Any], depth: int | None = None) -> NDArray[Any]:
@@ -48,7 +48,7 @@ class Surroundings:
             depth: Bits of the levels, 8 or 16; None for floats.
         """
         x, y, width, height = self.inside
-        rows, columns = self.levels.shape[:2]
+        rows, columns = self.lightness.shape
         whole = np.empty((rows, columns, 3), dtype=colored.dtype)
         right, below = x + width, y + height
         for top, bottom, left, end in (
@@ -58,11 +58,17 @@ class Surroundings:
             (y, below, right, columns),
         ):
             if bottom > top and end > left:
-                part = FullLuma(self.levels[top:bottom, left:end])
+                part = _part(self.lightness, slice(top, bottom), slice(left, end))
                 gray = join(part, _NO_AB) if depth is None else join_levels(part, _NO_AB, depth=depth)
                 whole[top:bottom, left:end] = gray
         whole[y:below, x:right] = colored
         return whole
+
+
+def _part(lightness: FullLuma | Tensor, rows: slice, columns: slice) -> FullLuma | Tensor:
+    if isinstance(lightness, FullLuma):
+        return FullLuma(lightness.levels[rows, columns])
+    return lightness[rows, columns]
 
 
 def find_inside(picture: Picture, setting: FrameSetting) -> Rectangle | None:
@@ -101,6 +107,12 @@ def crop_picture(picture: Picture, inside: Rectangle) -> Picture:
     """Return the inside as a picture of its own, opaque."""
     x, y, width, height = inside
     return replace(picture, levels=picture.levels[y : y + height, x : x + width], alpha=None)
+
+
+def crop_map(maps: Tensor, inside: Rectangle) -> Tensor:
+    """Return the inside of a map ``(..., H, W)`` of the size of the picture."""
+    x, y, width, height = inside
+    return maps[..., y : y + height, x : x + width]
 
 
 def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tuple[Recipe, tuple[str, ...]]:

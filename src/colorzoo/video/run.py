@@ -12,7 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from colorzoo.guidance.frame import FrameSetting, Rectangle
 from colorzoo.inference.full_size import join, shrink_luma, working_size
+from colorzoo.inference.inside import Surroundings, crop_map, find_inside
+from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.write import write_whole
 from colorzoo.video.colorer import FrameColorer
 from colorzoo.video.frames import Frame, Source, VideoError
@@ -133,6 +136,7 @@ def color_video(
     *,
     steady: float = 0.97,
     size: int = 256,
+    border: FrameSetting = "automatic",
     tick: Callable[[], None] = lambda: None,
 ) -> VideoResult:
     """Color a video.
@@ -144,6 +148,7 @@ def color_video(
         out: The result, written completely or not at all.
         steady: 0 colors each frame independently, 1 holds the colors of everything that stays visible.
         size: Shorter side at which the network sees a frame.
+        border: The part of the frames that is colored, found once for each shot.
         tick: Called after each frame.
 
     Raises:
@@ -164,7 +169,7 @@ def color_video(
                 shots.append(current.finish())
             finished = parts.finished(frame.number)
             if finished is None:
-                current = _OpenShot(source, colorer, parts, frame.number, steady, size)
+                current = _OpenShot(source, colorer, parts, frame.number, steady, size, border)
             else:
                 current = None
                 shots.append(finished)
@@ -185,18 +190,27 @@ class _OpenShot:
     """A shot in progress; the arguments are those of `color_video`."""
 
     def __init__(
-        self, source: Source, colorer: FrameColorer, parts: PartsFolder, first: int, steady: float, size: int
+        self,
+        source: Source,
+        colorer: FrameColorer,
+        parts: PartsFolder,
+        first: int,
+        steady: float,
+        size: int,
+        border: FrameSetting,
     ) -> None:
         self._colorer, self._parts, self._size, self._steady = colorer, parts, size, steady
         self._waiting: deque[Frame] = deque()
         self._stabilizer = ColorStabilizer(steady)
         self._writer = source.part(parts.part(first, source.extension))
         self._first, self._count = first, 0
+        self._border, self._is_searched = border, False
+        self._inside: Rectangle | None = None
         colorer.start_shot()
 
     def add(self, frame: Frame) -> None:
         """Color a frame; it is written when enough later frames are known."""
-        luma = frame.picture.luma()
+        luma = self._seen(frame)
         if self._count == 0:
             self._stabilizer = ColorStabilizer(self._steady, *_look_ahead(luma.numel()))
         height, width = luma.shape[-2:]
@@ -205,6 +219,14 @@ class _OpenShot:
         self._waiting.append(frame)
         self._count += 1
         self._write(self._stabilizer.add(small, self._colorer.color(frame, small), fixed=is_key))
+
+    def _seen(self, frame: Frame) -> Tensor:
+        """Return the lightness ``(1, 1, H, W)`` of a frame within the border of its shot."""
+        luma = frame.picture.luma()
+        if not self._is_searched and frame.state == "whole":
+            self._is_searched = True
+            self._inside = find_inside(Picture(frame.picture.gray()), self._border)
+        return luma if self._inside is None else crop_map(luma, self._inside)
 
     def finish(self) -> Shot:
         """Write the remaining frames and note that the shot is finished."""
@@ -217,7 +239,12 @@ class _OpenShot:
     def _write(self, colors: list[Tensor]) -> None:
         for ab in colors:
             frame = self._waiting.popleft()
-            self._writer.write(frame, join(frame.picture.luma()[0, 0], ab[0]))
+            luma = frame.picture.luma()[0, 0]
+            if self._inside is None:
+                self._writer.write(frame, join(luma, ab[0]))
+            else:
+                colored = join(crop_map(luma, self._inside), ab[0])
+                self._writer.write(frame, Surroundings(luma, self._inside).around(colored))
 
 
 def _look_ahead(pixels: int) -> tuple[int, int]:

@@ -1,0 +1,119 @@
+"""Frames of scans: how far a border around a photo changes the colors inside, and frames seen where none is.
+
+Every photo is put into a simulated film rebate (dark) or print margin (light) of 3 to 12 % of its sides, with
+noise, lettering and uneven edges. ``ours`` finds the frame, the reference colors the whole picture.
+"""
+
+from __future__ import annotations
+
+import statistics
+from itertools import islice
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from benchmarks._common import PHOTOS, Options, Row, SkippedError, where
+from colorzoo.color import rgb_to_lab
+from colorzoo.data.sources import find_sources
+from colorzoo.errors import DataError
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.inside import find_inside
+from colorzoo.metrics import psnr_8bit
+from colorzoo.pictures.picture import Picture
+from colorzoo.pictures.read import read_picture
+
+_ROUGH = 2  # pixels that the border may cover of a photo
+Levels = NDArray[np.uint8]
+Tone = Literal["dark", "light"]
+
+
+def run(options: Options) -> list[Row]:
+    """Compare photos with and without borders."""
+    folder = options.data or PHOTOS
+    try:
+        sources = find_sources(folder)
+    except DataError as error:
+        raise SkippedError(str(error)) from error
+    colorizer = Colorizer(options.model or "colorzoo2026", fast=True)
+    moved: dict[str, list[float]] = {"automatic": [], "none": []}
+    lost: dict[str, list[float]] = {"automatic": [], "none": []}
+    false_loss, framed, count = [], 0, 0
+    for number, source in enumerate(islice(sources, options.pictures)):
+        photo = read_picture(source.read()).levels
+        if photo.ndim != 3:
+            continue
+        count += 1
+        generator = np.random.default_rng(number)
+        truth = _color(colorizer, photo, "none")
+        if find_inside(Picture(photo), "automatic") is not None:
+            framed += 1
+            false_loss.append(_psnr(truth, photo) - _psnr(_color(colorizer, photo, "automatic"), photo))
+            continue  # a border around a border says nothing
+        tone: Tone = "dark" if number % 2 else "light"
+        bordered, (top, left) = add_border(photo, tone, generator)
+        rows, columns = slice(top, top + photo.shape[0]), slice(left, left + photo.shape[1])
+        kept = slice(_ROUGH, -_ROUGH)  # without the rough edge, where the photo is covered
+        photo, truth = photo[kept, kept], truth[kept, kept]
+        for setting in ("automatic", "none"):
+            colored = _color(colorizer, bordered, setting)[rows, columns][kept, kept]
+            moved[setting].append(_distance(colored, truth))
+            lost[setting].append(_psnr(truth, photo) - _psnr(colored, photo))
+    place = f"{count} photos of {folder.name}, {where()}"
+    ours, none = (statistics.fmean(moved[name]) for name in ("automatic", "none"))
+    our_loss, loss = (statistics.fmean(lost[name]) for name in ("automatic", "none"))
+    total = sum(false_loss)
+    return [
+        Row("CIE units by which a border moves the colors inside", ours, none, ours, 1.5, "lower", place),
+        Row("PSNR in dB that a border costs inside", our_loss, loss, our_loss, 0.05, "lower", place),
+        Row("photos that get a frame without a border", framed, count, framed, 3, "lower", place),
+        Row("PSNR in dB that these lose together", total, 0.0, total, 0.01, "lower", place),
+    ]
+
+
+def add_border(photo: Levels, tone: Tone, generator: np.random.Generator) -> tuple[Levels, tuple[int, int]]:
+    """Put a photo ``(H, W, 3)`` into a border, and return it with the place of its top left corner."""
+    height, width = photo.shape[:2]
+    top, bottom = (int(height * share) for share in generator.uniform(0.03, 0.12, 2))
+    left, right = (int(width * share) for share in generator.uniform(0.03, 0.12, 2))
+    low, high = (4, 30) if tone == "dark" else (205, 250)
+    gray = generator.uniform(low, high)
+    canvas = Image.new("L", (left + width + right, top + height + bottom), int(gray))
+    ink = 225 if tone == "dark" else 60
+    draw = ImageDraw.Draw(canvas)
+    draw.text((left + 4, 1), "SAFETY FILM 21", fill=ink)
+    draw.text((left + width // 2, top + height + 1), "5063", fill=ink)
+    levels = np.asarray(canvas).astype(np.float32)
+    levels += generator.normal(0, generator.uniform(0, 6), levels.shape)
+    whole = np.repeat(levels.clip(0, 255)[..., None], 3, axis=-1).astype(np.uint8)
+    shown = whole.copy()
+    shown[top : top + height, left : left + width] = photo
+    for edge in range(4):  # a rough edge: the border reaches up to 2 pixels into the photo
+        side, cover = np.rot90(shown, edge), np.rot90(whole, edge)
+        depth = (top, right, bottom, left)[edge]
+        reach = np.repeat(generator.integers(0, _ROUGH + 1, -(-side.shape[1] // 5)), 5)[: side.shape[1]]
+        for step in range(_ROUGH):
+            columns = reach > step
+            tile = np.roll(cover[max(0, depth - 3)], step, axis=0)
+            side[depth + step, columns] = tile[columns]
+    return shown, (top, left)
+
+
+def _color(colorizer: Colorizer, levels: Levels, frame: Literal["automatic", "none"]) -> Levels:
+    found: Levels = colorizer.colorize(Picture(levels), frame=frame).levels()
+    return found
+
+
+def _distance(one: Levels, other: Levels) -> float:
+    return float((rgb_to_lab(_tensor(one)) - rgb_to_lab(_tensor(other)))[:, 1:].norm(dim=1).mean())
+
+
+def _psnr(one: Levels, other: Levels) -> float:
+    return float(psnr_8bit(_tensor(one), _tensor(other)))
+
+
+def _tensor(levels: Levels) -> Tensor:
+    return torch.from_numpy(levels.astype(np.float32) / 255).permute(2, 0, 1)[None]

@@ -1,0 +1,233 @@
+"""The frame of a scan: what is found, what is left alone, and how guidance moves with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance import Area, Boxes, BoxHint, Guidance, Mask, Points, Recipe, Stroke
+from colorzoo.guidance.frame import Rectangle
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.frame import find_frame
+from colorzoo.inference.inside import crop_guidance, crop_recipe, find_inside
+from colorzoo.pictures.picture import Picture
+from colorzoo.pictures.read import read_picture
+from inference.flood_model import Flood, red
+
+INSIDE = Rectangle(24, 20, 180, 120)
+Array = NDArray[np.float32]
+
+
+def scene(height: int, width: int, low: float = 20, high: float = 85, seed: int = 0) -> Array:
+    """Return a smooth picture with a few hard edges."""
+    generator = np.random.default_rng(seed)
+    coarse = Image.fromarray(generator.uniform(low, high, (6, 8)).astype(np.float32))
+    smooth = np.array(coarse.resize((width, height), Image.Resampling.BICUBIC))
+    smooth[height // 3 :, width // 4 : width // 2] = generator.uniform(low, high)
+    return smooth.clip(0, 100)
+
+
+def framed(tone: float, noise: float = 0.0, inside: Array | None = None, degrees: float = 0.0) -> Array:
+    """Return a scene within a frame of one tone; its inside is `INSIDE`."""
+    x, y, width, height = INSIDE
+    whole = np.full((height + 44, width + 54), tone, np.float32)
+    mask = np.zeros(whole.shape, np.float32)
+    mask[y : y + height, x : x + width] = 1
+    picture = np.zeros_like(whole)
+    picture[y : y + height, x : x + width] = scene(height, width) if inside is None else inside
+    if degrees:
+        bicubic = Image.Resampling.BICUBIC
+        picture, mask = (np.array(Image.fromarray(each).rotate(degrees, bicubic)) for each in (picture, mask))
+    whole = np.where(mask > 0.5, picture, whole)
+    return (whole + np.random.default_rng(1).normal(0, noise, whole.shape)).clip(0, 100).astype(np.float32)
+
+
+def assert_near(found: Rectangle | None, tolerance: int = 3) -> None:
+    """Check that a frame is found, and cuts at most ``tolerance`` pixels of the picture on any side."""
+    assert found is not None
+    right, below = INSIDE.x + INSIDE.width, INSIDE.y + INSIDE.height
+    cut = (
+        found.x - INSIDE.x,
+        found.y - INSIDE.y,
+        right - found.x - found.width,
+        below - found.y - found.height,
+    )
+    assert all(0 <= each <= tolerance for each in cut), cut
+
+
+@pytest.mark.parametrize("tone", [2, 10, 90, 99])
+@pytest.mark.parametrize("noise", [0, 3])
+def test_dark_and_light_frames_are_found(tone: float, noise: float) -> None:
+    assert_near(find_frame(framed(tone, noise)))
+
+
+def test_lettering_and_holes_do_not_matter() -> None:
+    image = Image.fromarray(framed(4))
+    draw = ImageDraw.Draw(image)
+    draw.text((60, 4), "SAFETY FILM 5063", fill=90)
+    for column in range(0, image.width, 40):
+        draw.rectangle([column, image.height - 16, column + 9, image.height - 8], fill=95)
+    assert_near(find_frame(np.array(image)))
+
+
+def test_a_tilted_picture_is_cut_to_what_lies_inside() -> None:
+    assert_near(find_frame(framed(95, degrees=0.8)), tolerance=6)
+
+
+def test_frames_within_each_other_are_all_found() -> None:
+    whole = np.pad(framed(5), 20, constant_values=97)
+    found = find_frame(whole)
+    assert found is not None
+    assert_near(Rectangle(found.x - 20, found.y - 20, found.width, found.height), tolerance=4)
+
+
+def test_a_side_that_is_as_dark_as_the_frame_takes_the_depth_of_the_others() -> None:
+    inside = scene(INSIDE.height, INSIDE.width)
+    inside[-12:] = 3
+    found = find_frame(framed(3, inside=inside))
+    assert found is not None
+    assert 0 <= found.x - INSIDE.x <= 3
+    assert INSIDE.y + INSIDE.height - found.y - found.height <= 12
+
+
+def night() -> Array:
+    """Return a lit spot in the dark."""
+    rows, columns = np.mgrid[:160, :240]
+    return (3 + 90 * np.exp(-((rows - 80) ** 2 + (columns - 120) ** 2) / 900)).astype(np.float32)
+
+
+def horizon() -> Array:
+    """Return an even sky above an even sea, with a straight border."""
+    sea = scene(160, 240, 20, 45)
+    sea[:24] = 92
+    return sea
+
+
+def studio() -> Array:
+    """Return a figure before a white wall."""
+    wall = np.full((200, 160), 96, np.float32)
+    wall[60:, 50:110] = scene(140, 60)
+    return wall
+
+
+def tiles() -> Array:
+    """Return thin dark lines on white, as between tiles, around a figure."""
+    wall = np.full((200, 200), 97, np.float32)
+    wall[::40] = wall[:, ::40] = 40
+    rows, columns = np.mgrid[:200, :200]
+    figure = (rows - 150) ** 2 + (columns - 100) ** 2 < 70**2
+    return np.where(figure, scene(200, 200), wall)
+
+
+def window() -> Array:
+    """Return a picture with one straight dark edge, as of a door."""
+    room = scene(160, 240)
+    room[:, :20] = 4
+    return room
+
+
+@pytest.mark.parametrize("picture", [night, horizon, studio, tiles, window, lambda: scene(160, 240)])
+def test_no_frame_is_seen_where_none_is(picture) -> None:
+    assert find_frame(picture()) is None
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 400), (20, 20), (64, 9)])
+def test_tiny_pictures_have_no_frame(shape: tuple[int, int]) -> None:
+    assert find_frame(np.zeros(shape, np.float32)) is None
+
+
+def test_large_pictures_are_searched_in_a_sample() -> None:
+    levels = (framed(4) * 2.55).astype(np.uint8).repeat(10, 0).repeat(10, 1)
+    found = find_inside(Picture(levels), "automatic")
+    assert found is not None
+    assert_near(Rectangle(*(round(number / 10) for number in found)), tolerance=4)
+
+
+def color(levels: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
+    return Colorizer(Flood(), device="cpu").colorize(Picture(levels), recipe).levels()
+
+
+def test_the_frame_stays_gray_and_the_inside_is_that_of_the_picture_alone() -> None:
+    levels = (framed(4) * 2.55).astype(np.uint8)
+    x, y, width, height = INSIDE
+    points = tuple(replace(red(90 + x, 60 + y, reach), radius=3) for reach in ("everywhere", 1.0))
+    alone = tuple(replace(point, x=point.x - x, y=point.y - y) for point in points)
+    whole = color(levels, Recipe(points=points, frame=INSIDE))
+    part = color(levels[y : y + height, x : x + width], Recipe(points=alone, frame="none"))
+    assert np.array_equal(whole[y : y + height, x : x + width], part)
+    assert np.ptp(part.astype(int), axis=2).max() > 20
+    around = np.ones(levels.shape, bool)
+    around[y : y + height, x : x + width] = False
+    assert np.array_equal(whole[around], levels[around][:, None].repeat(3, 1))
+
+
+def test_points_on_the_frame_are_ignored_with_a_note() -> None:
+    levels = (framed(4) * 2.55).astype(np.uint8)
+    recipe = Recipe(points=(red(5, 5, "everywhere"), red(90, 80, "everywhere")), frame=INSIDE)
+    found = Colorizer(Flood(), device="cpu").colorize(Picture(levels), recipe)
+    assert "1 of 2 points on the frame ignored" in found.notes
+    assert "colored within the frame 24,20,180,120" in found.notes
+
+
+def test_a_recipe_moves_to_the_inside() -> None:
+    corners = ((0.0, 0.0), (100.0, 0.0), (100.0, 100.0))
+    half = np.zeros((164, 234), bool)
+    half[:, :100] = True
+    recipe = Recipe(
+        width=234,
+        height=164,
+        scribbles=(Stroke(corners),),
+        boxes=(BoxHint(0, 0, 124, 70), BoxHint(0, 0, 10, 10)),
+        areas=(Area("gray", corners), Area("gray", mask=Mask.of(half))),
+        extra={"classes": {"painted": [{"class": 1, "path": [[24, 20], [30, 20], [30, 40]]}]}},
+    )
+    moved, notes = crop_recipe(recipe, (234, 164), INSIDE)
+    assert (moved.width, moved.height, moved.frame, notes) == (180, 120, "none", ())
+    assert moved.scribbles[0].path == ((0, 0), (76, 0), (76, 80))
+    assert moved.boxes == (BoxHint(0, 0, 100, 50),)
+    assert moved.areas[0].path == ((0, 0), (76, 0), (76, 80))
+    assert moved.areas[1].mask is not None
+    assert np.array_equal(moved.areas[1].mask.array(), half[20:140, 24:204])
+    assert moved.extra["classes"]["painted"][0]["path"] == [[0, 0], [6, 0], [6, 20]]
+
+
+def test_tensors_are_cut_to_the_inside_at_any_resolution() -> None:
+    mask = torch.zeros(1, 1, 82, 117)
+    mask[..., 10, 12] = 1  # the first cell inside, at half the size
+    boxes = Boxes.of([torch.tensor([[24 / 234, 20 / 164, 204 / 234, 140 / 164], [0, 0, 0.01, 0.01]])])
+    guidance = Guidance(points=Points(mask.expand(-1, 2, -1, -1) * 9, mask), boxes=boxes)
+    found = crop_guidance(guidance, INSIDE, (234, 164))
+    assert found.points is not None
+    assert found.points.mask.shape == (1, 1, 60, 90)
+    assert found.points.mask[0, 0, 0, 0] == 1
+    assert found.boxes is not None
+    torch.testing.assert_close(found.boxes.corners[0, 0], torch.tensor([0.0, 0, 1, 1]))
+    assert found.boxes.given.tolist() == [[1, 0]]
+
+
+def test_frames_are_read_and_written() -> None:
+    assert Recipe.from_json({"version": 1}).frame == "none"  # as it was colored when it was made
+    assert Recipe.from_json({}).frame == "automatic"
+    assert "frame" not in Recipe().to_dict()
+    recipe = Recipe.from_json({"frame": [1, 2, 30, 40]})
+    assert recipe.frame == Rectangle(1, 2, 30, 40)
+    assert Recipe.from_json(recipe.to_dict()) == recipe
+
+
+@pytest.mark.parametrize("frame", ["all", [1, 2, 3], [0, 0, 4, 40], [-1, 0, 40, 40], [1.5, 0, 40, 40], True])
+def test_broken_frames_are_refused(frame: object) -> None:
+    with pytest.raises(GuidanceError, match="frame must be"):
+        Recipe.from_json({"frame": frame})
+
+
+def test_a_rectangle_outside_the_picture_is_refused() -> None:
+    picture = read_picture(np.full((50, 60), 128, np.uint8))
+    with pytest.raises(GuidanceError, match="does not lie within"):
+        find_inside(picture, Rectangle(20, 0, 60, 50))
+    assert find_inside(picture, Rectangle(0, 0, 60, 50)) is None
