@@ -93,7 +93,7 @@ def test_a_side_that_is_as_dark_as_the_frame_takes_the_depth_of_the_others() -> 
     found = find_frame(framed(3, inside=inside))
     assert found is not None
     assert 0 <= found.x - INSIDE.x <= 3
-    assert INSIDE.y + INSIDE.height - found.y - found.height <= 12
+    assert INSIDE.y + INSIDE.height - found.y - found.height <= 16
 
 
 def night() -> Array:
