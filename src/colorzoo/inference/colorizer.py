@@ -271,6 +271,17 @@ class Colorizer:
             )
         return Colored(answer.ab, self.name, full, tuple(corrections), answer.notes)
 
+    def forget(self) -> None:
+        """Drop what is kept of earlier pictures and edits, so that they cannot change the next result.
+
+        An edit is computed from the answer before it, which may change the last digits.
+        """
+        with self._lock:
+            self._incremental = IncrementalModel()
+            self._extents.clear()
+            for answers in (self._proposals, self._without_limited, self._without_areas, self._looks):
+                answers.clear()
+
     def working_luma(self, picture: Picture) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` of a picture at the network's size."""
         width, height = picture.size
