@@ -218,40 +218,39 @@ class Colorizer:
             ColorzooError: The picture or the guidance cannot be used, or the prediction is not finite.
         """
         picture = _as_picture(image)
-        exemplar = self.exemplar_of(reference, guidance)
-        colored = self.colorize(picture, guidance, strength=strength, reference=exemplar)
+        colored = self.colorize(picture, guidance, strength=strength, reference=reference)
         for note in colored.notes:
             warnings.warn(note, UserWarning, stacklevel=2)
         return to_pil(colored.levels(), picture)
 
     def colorize(
         self,
-        picture: Picture,
+        image: ImageLike,
         guidance: GuidanceLike = None,
         *,
         strength: float | None = None,
-        reference: Picture | Tensor | Exemplar | None = None,
+        reference: ReferenceLike | None = None,
         luma: Tensor | None = None,
     ) -> Colored:
-        """Color one picture; see `__call__`.
+        """Color one picture and return the colors at the network's size, with the notes; see `__call__`.
 
         Args:
-            picture: The picture.
+            image: See `__call__`.
             guidance: See `__call__`.
             strength: See `__call__`.
-            reference: Also a tensor of `as_reference`.
+            reference: See `__call__`; also a tensor ``(1, 3, h, w)`` of `as_reference`.
             luma: Result of `working_luma` for the picture, if it is known already.
 
         Raises:
             GuidanceError: The guidance is broken or belongs to another picture.
             ColorzooError: The prediction is not finite.
         """
+        picture = _as_picture(image)
         width, height = picture.size
         size = working_size(height, width, self.size)
         request = prepare_request(guidance, picture, size, strength)
-        if isinstance(reference, Picture):
-            require_color(reference, "picture")
-            reference = self.exemplar([Reference(reference)])
+        if not (isinstance(reference, Tensor) and reference.ndim == 4):
+            reference = self.exemplar_of(reference, guidance)
         full = FullLuma(picture.levels)
         luma = self.working_luma(picture) if luma is None else luma
         answer = self.color_luma(luma, request, reference)

@@ -89,12 +89,14 @@ class NetworkAnswer:
 def as_recipe(guidance: GuidanceLike) -> Guidance | Recipe:
     """Read guidance given as JSON or as a path; return guidance and recipes unchanged.
 
+    A `Recipe` may hold unknown fields: `Recipe.from_json` keeps them.
+
     Raises:
-        GuidanceError: It is no recipe.
+        GuidanceError: It is no recipe, or one with an unknown field.
     """
     if guidance is None:
         return Recipe()
-    return guidance if isinstance(guidance, Guidance | Recipe) else Recipe.from_json(guidance)
+    return guidance if isinstance(guidance, Guidance | Recipe) else Recipe.from_json(guidance).check_known()
 
 
 def recipe_file(guidance: GuidanceLike) -> Path | None:
