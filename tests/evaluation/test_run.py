@@ -17,6 +17,7 @@ import timm
 import torch
 from PIL import Image
 
+from colorzoo.cli.evaluate import _print
 from colorzoo.data.sources import Source
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import Outcome, Plan
@@ -225,6 +226,30 @@ def test_a_comparison_finds_significant_differences(run: Run, plan: Plan) -> Non
     assert colorfulness.real
     assert colorfulness.difference.estimate.high < 0
     assert "minus" in report(plan)
+
+
+def test_a_comparison_with_the_truth_is_no_test(run: Run, plan: Plan, capsys: Any) -> None:
+    outcome = run(compare=("gray", "truth"), metrics=("psnr", "cf"), weights={}, models=("gray",))
+    found = {each.output.key: each for each in outcome.summary.comparisons}  # type: ignore[union-attr]
+    assert found["psnr_rgb_8bit_mean"].verdict == "one of them equals the truth"
+    assert not found["psnr_rgb_8bit_mean"].real
+    _print(outcome, plan.output)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "minus" in line]
+    assert lines[0].endswith("PSNR at 0: one of them equals the truth")
+    assert "adjusted for 1 tests: " in lines[1]
+    assert "nan" not in "".join(lines)
+
+
+def test_files_that_cannot_be_measured_are_named(run: Run, plan: Plan) -> None:
+    Image.new("RGB", (1, 1)).save(plan.data / "dot.png")
+    Image.new("RGB", (30, 30)).save(plan.data / "moving.gif")
+    outcome = run(metrics=("cf",))
+    assert dict(outcome.skipped)["dot.png"] == "dot.png has 1 x 1 pixels; metrics need at least 16 x 16"
+    assert any("moving.gif" in note for note in outcome.notes)
+    with pytest.raises(DataError, match=r"0\.png' is a file"):
+        run(data=plan.data / "0.png")
+    with pytest.raises(DataError, match="lies in the data folder"):
+        run(output=plan.data / "report")
 
 
 def test_the_report_needs_no_network(run: Run, plan: Plan) -> None:
