@@ -1,7 +1,9 @@
 """Every notebook runs from top to bottom; COLORZOO_WRITE_NOTEBOOKS=1 writes their outputs."""
 
 import os
+import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import nbformat
@@ -11,6 +13,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 TIMEOUT = 800  # seconds of a cell; a notebook takes half a minute on an idle machine
 
 
@@ -45,12 +48,51 @@ def run_notebook(path: Path, kernel: KernelManager, folder: Path) -> nbformat.No
     return notebook
 
 
+def texts_of(notebook: nbformat.NotebookNode) -> list[str]:
+    """Return the text that each code cell shows, without pictures and addresses."""
+    texts = []
+    for cell in (each for each in notebook.cells if each.cell_type == "code"):
+        shown = []
+        for output in cell.outputs:
+            data = output.get("data", {})
+            if not any(kind.startswith("image/") for kind in data):
+                shown.append(output.get("text") or data.get("text/markdown") or data.get("text/plain", ""))
+        texts.append(re.sub(r" at 0x[0-9a-f]+", "", "".join(shown)))
+    return texts
+
+
+def assert_same_text(stored: nbformat.NotebookNode, run: nbformat.NotebookNode) -> None:
+    """Compare words exactly, and numbers up to what another processor may change."""
+    for cell, (old, new) in enumerate(zip(texts_of(stored), texts_of(run), strict=True)):
+        assert NUMBER.sub("#", old) == NUMBER.sub("#", new), (
+            f"code cell {cell}: {old!r} is stored, not {new!r}"
+        )
+        for one, other in zip(NUMBER.findall(old), NUMBER.findall(new), strict=True):
+            assert float(other) == pytest.approx(float(one), rel=0.03, abs=0.02), (
+                f"code cell {cell}: {one} is stored, {other} comes out; "
+                "COLORZOO_WRITE_NOTEBOOKS=1 pytest tests/test_notebooks.py stores it"
+            )
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs(path: Path, kernel: KernelManager, tmp_path: Path) -> None:
+def test_notebook_runs_and_shows_what_is_stored(path: Path, kernel: KernelManager, tmp_path: Path) -> None:
     notebook = run_notebook(path, kernel, tmp_path)
     if os.environ.get("COLORZOO_WRITE_NOTEBOOKS"):
         path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    assert_same_text(nbformat.read(path, as_version=4), notebook)
+
+
+@pytest.mark.parametrize(
+    ("new", "same"), [("PSNR 21.37 dB", True), ("PSNR 22.84 dB", False), ("SSIM 21.36 dB", False)]
+)
+def test_stored_text_is_compared(new: str, same: bool) -> None:
+    def notebook(text: str) -> nbformat.NotebookNode:
+        output = nbformat.v4.new_output("stream", text=text)
+        return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=[output])])
+
+    with nullcontext() if same else pytest.raises(AssertionError, match="is stored"):
+        assert_same_text(notebook("PSNR 21.36 dB"), notebook(new))
 
 
 def test_notebooks_do_not_share_names(kernel: KernelManager, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
 from benchmarks.claims._pictures import evenly
 from colorzoo import Guidance
 from colorzoo.data.sources import Source
-from colorzoo.evaluation.methods import model_painter
+from colorzoo.evaluation.methods import model_function
 from colorzoo.evaluation.pictures import Item as Picture
 from colorzoo.evaluation.pictures import Truth, read_truth
 from colorzoo.evaluation.protocol import load_protocol
@@ -57,7 +57,7 @@ def begin_order(setup: Setup) -> Measure:
     def measure(item: Item) -> Mapping[str, float]:
         picture = Picture("", Source(str(item.files[0]))).hashed()
         truth = read_truth(picture, protocols["asked"], torch.device("cpu"))
-        paint = model_painter(model)(picture, truth)
+        paint = model_function(model)
         found = {}
         for arm, protocol in protocols.items():
             assert protocol.user is not None

@@ -18,7 +18,7 @@ from benchmarks.claims._experiment import Experiment, Item, Measure, Setup, spre
 from benchmarks.claims._pictures import evenly
 from colorzoo.data.sources import Source
 from colorzoo.evaluation.measures import Bleeding, PictureResult, plain_measures
-from colorzoo.evaluation.methods import model_painter
+from colorzoo.evaluation.methods import model_function
 from colorzoo.evaluation.pictures import Item as Picture
 from colorzoo.evaluation.pictures import Truth, read_truth
 from colorzoo.evaluation.protocol import load_protocol
@@ -57,7 +57,7 @@ PARTS = ("both", "E alone", "propagation alone")
 
 def gains(model: ColoringModel, truth: Truth, given: Guidance, user: BledEdgeScribbles) -> dict[str, float]:
     """Return the gains by strokes in the measures of one picture; NaN where nothing bled."""
-    paint = model_painter(model)(Picture("", Source("")), truth)
+    paint = model_function(model)
     first, last = play(paint, user, truth.gray_scene, (0, STROKES), model=model, background=given)
     bleeding = Bleeding(first.result, truth)
     shown = PictureResult(last.result.rgb, last.result.ab, truth, bleeding, last.guidance)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from colorzoo.guidance import Regions as Regions
     from colorzoo.guidance import Scribbles as Scribbles
     from colorzoo.inference.colorizer import Colorizer as Colorizer
+    from colorzoo.inference.selection import features as features
     from colorzoo.prediction import AbPrediction as AbPrediction
     from colorzoo.prediction import Prediction as Prediction
     from colorzoo.prediction import RgbPrediction as RgbPrediction
@@ -59,6 +60,7 @@ _PUBLIC = {
     "colorize_file": "api",
     "colorize_files": "api",
     "create_model": "factory",
+    "features": "inference.selection",
     "lab_to_rgb": "color",
     "list_models": "registry",
     "model_card": "registry",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
+from colorzoo.networks.blocks import is_traced
 from colorzoo.prediction import Prediction
 from colorzoo.settings import complete_arguments
 from colorzoo.weights import apply_weights
@@ -79,8 +81,16 @@ class ColoringModel(nn.Module):
         held = next(chain(self.parameters(), self.buffers()), None)
         return torch.device("cpu") if held is None else held.device
 
+    def __call__(self, luma: Tensor, guidance: Guidance | None = None, *more: Any) -> Prediction:
+        """Check the input and color a batch; see `forward`. ``torch.jit.trace`` gets ab or RGB alone."""
+        check_input(self, luma, guidance)
+        prediction: Prediction = super().__call__(luma, guidance, *more)
+        if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+            return prediction.colors  # type: ignore[return-value]
+        return prediction
+
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
-        """Color a batch.
+        """Color a batch; called as ``model(luma, guidance)``, which checks the input.
 
         Args:
             luma: ``(B, 1, H, W)``: L in [0, 100], or a sketch in [0, 1] for models that read sketches.
@@ -151,6 +161,52 @@ class ColoringModel(nn.Module):
     def borrowed_weights(self) -> Mapping[str, Tensor]:
         """Return the weights by name that come from another registered model; weight files leave them out."""
         return {}
+
+
+def check_input(model: ColoringModel, luma: Tensor, guidance: Guidance | None) -> None:
+    """Check the input of a model.
+
+    Values are checked in evaluation only, and not while a graph is made of the model.
+
+    Args:
+        model: The model.
+        luma: See `ColoringModel.forward`.
+        guidance: See `ColoringModel.forward`.
+
+    Raises:
+        ColorzooError: The input has another shape, type or range.
+    """
+    kind = "lightness L in [0, 100]" if model.input_kind == "gray" else "a sketch in [0, 1]"
+    expected = f"{type(model).__name__} expects {kind} as float32 (B, 1, H, W)"
+    if not isinstance(luma, Tensor):
+        raise ColorzooError(f"{expected}, got {type(luma).__name__}.")
+    found = f"got {luma.dtype} {tuple(luma.shape)}".replace("torch.", "")
+    if luma.ndim == 4 and luma.shape[1] == 3:
+        raise ColorzooError(f"{expected}, {found}; for RGB in [0, 1] pass rgb_to_lab(rgb)[:, :1].")
+    if luma.ndim == 3 and luma.shape[0] == 1:
+        raise ColorzooError(f"{expected}, {found}; pass luma[None].")
+    if luma.ndim != 4 or luma.shape[1] != 1:
+        raise ColorzooError(f"{expected}, {found}.")
+    weight = next(model.parameters(), luma)
+    if luma.dtype in (torch.float16, torch.bfloat16) or weight.dtype == torch.float16:
+        raise ColorzooError(
+            f"{expected}, {found}; leave the model and its input in float32 and use torch.autocast."
+        )
+    if not luma.is_floating_point():
+        raise ColorzooError(f"{expected}, {found}; convert it first: rgb_to_lab(rgb / 255)[:, :1].")
+    if guidance is not None and not isinstance(guidance, Guidance):
+        raise ColorzooError(
+            f"{type(model).__name__} expects a Guidance, got {type(guidance).__name__}; "
+            "Guidance.from_json reads recipes."
+        )
+    if model.training or is_traced() or luma.is_meta or not luma.numel():
+        return
+    low, high = (float(value) for value in luma.detach().aminmax())
+    most = 100.0 if model.input_kind == "gray" else 1.0
+    if not (low >= -0.01 * most and high <= 1.01 * most):
+        raise ColorzooError(f"{expected}, got values from {low:g} to {high:g}.")
+    if model.input_kind == "gray" and 0.5 < high <= 1:  # a picture may be black
+        warnings.warn(f"{expected}, and these are at most {high:g}: nearly black.", UserWarning, stacklevel=3)
 
 
 def coloring_model(module: nn.Module) -> ColoringModel:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 
@@ -161,3 +162,23 @@ def shown_colors(prediction: Prediction, seen: Tensor) -> tuple[Tensor, Tensor]:
     """
     rgb = prediction.to_rgb(seen).float().clamp(0, 1)
     return rgb, prediction.to_ab().float()
+
+
+def _flatten(prediction: Prediction) -> tuple[list[Any], Any]:
+    """Return the tensors of a prediction, without maps that are computed on access."""
+    extras = {} if isinstance(prediction.extras, DeferredMaps) else prediction.extras
+    return [prediction.colors, *extras.values()], [[*extras], [*prediction.notes]]
+
+
+for _kind, _colors in ((AbPrediction, "ab"), (RgbPrediction, "rgb")):
+    # so that torch.export, torch.onnx and torch.func see the tensors
+
+    def _unflatten(tensors: Any, context: Any, kind: Any = _kind, colors: str = _colors) -> Any:
+        first, *others = tensors
+        names, notes = context
+        extras = dict(zip(names, others, strict=True))
+        return kind(**{colors: first}, extras=extras, notes=tuple(notes))
+
+    _pytree.register_pytree_node(
+        _kind, _flatten, _unflatten, serialized_type_name=f"colorzoo.{_kind.__name__}"
+    )

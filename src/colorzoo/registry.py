@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, get_args
 
 import colorzoo.zoo
 from colorzoo.card import GuidanceKind, ModelCard
@@ -35,7 +35,16 @@ def list_models(
 
     Returns:
         Sorted registered names.
+
+    Raises:
+        ColorzooError: There is no such kind of guidance.
     """
+    if guidance is not None and guidance not in get_args(GuidanceKind):
+        near = difflib.get_close_matches(str(guidance), get_args(GuidanceKind), n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ColorzooError(
+            f"no kind of guidance {guidance!r}; {hint}There are {', '.join(get_args(GuidanceKind))}."
+        )
     return sorted(
         card.name
         for card in _cards().values()

@@ -42,10 +42,11 @@ def test_users_metrics_and_subsets_of_shipped_protocols_exist(name: str) -> None
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("version: 1\n", ""), "version"),
+        (("version: 2\n", ""), "version"),
         (("mode: squash", "mode: stretch"), "resize.mode"),
         (("size: 256", "size: 2"), "size"),
         (("interactions: [0]", "interactions: [-1]"), "interactions"),
+        (("coloring: colorizer", "coloring: pad"), "coloring"),
         (("interactions: [0]", "iterations: [0]"), "iterations"),
         (("{mode", "{{mode"), "YAML"),
     ],
@@ -66,7 +67,7 @@ def test_the_error_for_an_unknown_protocol_names_the_nearest() -> None:
 def test_a_protocol_can_be_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(load_protocol("automatic").text.replace("name: automatic", "name: mine"))
-    assert load_protocol(str(file)).label == "mine/1"
+    assert load_protocol(str(file)).label == "mine/2"
 
 
 def test_published_numbers_have_a_protocol_and_remarks_if_not_exact() -> None:

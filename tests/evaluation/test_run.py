@@ -17,11 +17,20 @@ import timm
 import torch
 from PIL import Image
 
+from colorzoo.cli.evaluate import _print
+from colorzoo.data.sources import Source
 from colorzoo.errors import ColorzooError, DataError
 from colorzoo.evaluation import Outcome, Plan
 from colorzoo.evaluation.evaluator import Evaluator
+from colorzoo.evaluation.methods import colorizer_function
+from colorzoo.evaluation.pictures import Item, read_truth
 from colorzoo.evaluation.protocol import load_protocol, parse_protocol
 from colorzoo.evaluation.run import warn
+from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import Guidance, Points, Scribbles
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.metrics import MeanPSNR
+from colorzoo.pictures.read import read_picture
 from colorzoo.plots import COLORS
 from tiny_evaluation import PROTOCOL, contents, evaluate_in_two_processes, write_picture
 from tiny_model import NAME
@@ -130,6 +139,41 @@ def test_metrics_and_interactions_can_be_added_later(run: Run, plan: Plan) -> No
     assert contents(plan.output) == contents(plan.output.parent / "fresh")
 
 
+def test_a_model_is_measured_as_colorize_colors(run: Run, plan: Plan) -> None:
+    name = "zhang2017_local_small"
+    write_picture(plan.data.parent / "one" / "0.png", 0, size=(256, 256))
+    text = PROTOCOL.replace("size: 32", "size: 256").replace("[0, 3]", "[0]")
+    changes = {"models": (name,), "data": plan.data.parent / "one", "metrics": ("psnr",), "weights": {}}
+
+    def value(coloring: str) -> float:
+        run(protocol=parse_protocol(f"{text}coloring: {coloring}\n", "tiny"), **changes)
+        return float(scores(plan.output)[name, 0]["psnr"]["value"])
+
+    picture = Image.open(plan.data.parent / "one" / "0.png")
+    colorizer = Colorizer(name, precision="float32")
+    truth = torch.from_numpy(read_picture(picture).rgb).permute(2, 0, 1)[None]
+    ours = torch.from_numpy(colorizer.colorize(read_picture(picture)).rgb).permute(2, 0, 1)[None]
+    assert colorizer.size < 256
+    assert value("colorizer") == pytest.approx(float(MeanPSNR()(ours, truth)), abs=1e-4)
+    assert abs(value("network") - value("colorizer")) > 1e-3  # in the same cache
+    manifest = json.loads((plan.output / "manifest.json").read_text())
+    assert manifest["methods"][0]["size"] == f"{colorizer.size} pixels"
+
+
+def test_guidance_is_drawn_at_the_working_size(run: Run, plan: Plan) -> None:
+    hinted = read_truth(Item("0.png", Source(str(plan.data / "0.png"))).hashed(), plan.protocol, plan.device)
+    model = create_coloring_model(NAME, str(plan.weights[NAME]))
+    model.working_size = 16
+    mask = torch.zeros(1, 1, 32, 32)
+    mask[..., 4:9, 4:9] = 1
+    paint = colorizer_function(model)
+    points = Guidance(points=Points(torch.cat([60 * mask, 0 * mask], dim=1), mask))
+    color = paint(hinted.gray_scene, points).ab[0, :, 6, 6]
+    assert color[0] > 20
+    assert abs(color[1]) < 20
+    assert paint(hinted.gray_scene, Guidance(scribbles=Scribbles(mask))).rgb.shape == (1, 3, 32, 32)
+
+
 def test_two_processes_write_the_same_files(run: Run, plan: Plan) -> None:
     run()
     two = replace(plan, output=plan.output.parent / "two")
@@ -182,6 +226,30 @@ def test_a_comparison_finds_significant_differences(run: Run, plan: Plan) -> Non
     assert colorfulness.real
     assert colorfulness.difference.estimate.high < 0
     assert "minus" in report(plan)
+
+
+def test_a_comparison_with_the_truth_is_no_test(run: Run, plan: Plan, capsys: Any) -> None:
+    outcome = run(compare=("gray", "truth"), metrics=("psnr", "cf"), weights={}, models=("gray",))
+    found = {each.output.key: each for each in outcome.summary.comparisons}  # type: ignore[union-attr]
+    assert found["psnr_rgb_8bit_mean"].verdict == "one of them equals the truth"
+    assert not found["psnr_rgb_8bit_mean"].real
+    _print(outcome, plan.output)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "minus" in line]
+    assert lines[0].endswith("PSNR at 0: one of them equals the truth")
+    assert "adjusted for 1 tests: " in lines[1]
+    assert "nan" not in "".join(lines)
+
+
+def test_files_that_cannot_be_measured_are_named(run: Run, plan: Plan) -> None:
+    Image.new("RGB", (1, 1)).save(plan.data / "dot.png")
+    Image.new("RGB", (30, 30)).save(plan.data / "moving.gif")
+    outcome = run(metrics=("cf",))
+    assert dict(outcome.skipped)["dot.png"] == "dot.png has 1 x 1 pixels; metrics need at least 16 x 16"
+    assert any("moving.gif" in note for note in outcome.notes)
+    with pytest.raises(DataError, match=r"0\.png' is a file"):
+        run(data=plan.data / "0.png")
+    with pytest.raises(DataError, match="lies in the data folder"):
+        run(output=plan.data / "report")
 
 
 def test_the_report_needs_no_network(run: Run, plan: Plan) -> None:

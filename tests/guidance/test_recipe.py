@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Guidance, Mask, PointHint, Points, Recipe
+from colorzoo.inference.guidance_maps import prepare_request
+from colorzoo.pictures.picture import Picture
 
 SCHEMA = json.loads(files("colorzoo.guidance").joinpath("recipe.schema.json").read_text())
 FULL: dict[str, Any] = {
@@ -161,6 +163,23 @@ def test_a_reach_is_kept_and_recipes_without_one_reach_everywhere(reach: object)
     assert recipe.unknown() == ()
     assert Recipe.from_json(recipe.to_json()) == recipe
     assert [point.get("reach") for point in recipe.to_dict()["points"]] == [reach, None]
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ({"pionts": []}, "'pionts' is unknown; did you mean 'points'"),
+        ({"points": [POINT | {"colour": "red"}]}, r"'points\[0\].colour' is unknown; did you mean 'color'"),
+        ({"zzz": 1}, "'zzz' is unknown; a field of your own is called x_zzz"),
+    ],
+)
+def test_a_misspelt_field_is_an_error_where_a_picture_is_colored(field: object, message: str) -> None:
+    picture = Picture(np.zeros((20, 30), np.uint8))
+    with pytest.raises(GuidanceError, match=message):
+        prepare_request(field, picture, (20, 30))
+    assert prepare_request(Recipe.from_json(field), picture, (20, 30)).notes
+    own = {"x_author": "me", "points": [POINT | {"x_note": 1}], "divisions": []}
+    assert prepare_request(own | {"points": []}, picture, (20, 30)).notes == ()
 
 
 def test_unknown_fields_are_named() -> None:

@@ -190,8 +190,17 @@ def test_kinds_of_input_agree(colorizer: Colorizer, tmp_path: Path) -> None:
         assert np.abs(np.asarray(colorizer(image)).astype(int) - expected).max() <= 1
 
 
+def test_colorize_takes_what_a_call_takes(colorizer: Colorizer, tmp_path: Path) -> None:
+    levels, path = gray_picture(20, 20), tmp_path / "a.png"
+    Image.fromarray(levels).save(path)
+    wanted = colorizer.colorize(read_picture(levels)).rgb
+    tensor = torch.from_numpy(levels).view(1, 20, 20)
+    for image in (levels, path, str(path), Image.fromarray(levels), tensor):
+        assert np.array_equal(colorizer.colorize(image).rgb, wanted)
+
+
 def test_unused_guidance_has_a_note(colorizer: Colorizer) -> None:
-    recipe = {"scribbles": [{"path": [[1, 1]]}], "exemplar": {"path": "x"}, "pionts": []}
+    recipe = Recipe.from_json({"scribbles": [{"path": [[1, 1]]}], "exemplar": {"path": "x"}, "pionts": []})
     notes = colorizer.colorize(read_picture(gray_picture(20, 20)), recipe).notes
     assert len(notes) == 3
     assert all(any(word in note for note in notes) for word in ("'pionts'", "scribbles", "references"))

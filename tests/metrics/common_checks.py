@@ -11,10 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import matplotlib.pyplot as plt
+import pytest
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from colorzoo.errors import DataError
 from colorzoo.testing.distributed import fork_server
 
 Batch = dict[str, Tensor]
@@ -125,6 +128,36 @@ def check_gradient(case: Case) -> None:
         assert gradient.abs().max() > 0
     else:
         assert gradient is None or gradient.abs().max() == 0
+
+
+def check_wrong_values(case: Case) -> None:
+    """Integers, NaN and other ranges of RGB are refused, in every input; unless the user turns that off."""
+    changes: dict[str, Callable[[Tensor], Tensor]] = {
+        "uint8": lambda value: (value.abs() * 255).byte(),
+        "NaN": lambda value: value.masked_fill(torch.arange(value.shape[-1]) == 3, math.nan),
+        "[0, 255]": lambda value: value * 255,
+        "[-1, 1]": lambda value: value * 2 - 1,
+    }
+    batch = case.batches[0]
+    for name in batch.keys() - {"edges", "labels"}:
+        # another scale of ab cannot be told, and a predicted ab may leave every gamut
+        known = {"uint8", "NaN"} if "ab" in name else changes.keys()
+        for what in known | ({"[0, 255]"} if name in ("target_ab", "reference_ab") else set()):
+            with pytest.raises(DataError, match=r"floats|NaN|expected"):
+                case.build().update(**batch | {name: changes[what](batch[name])})
+    metric = case.build()
+    metric.validate_args = False
+    metric.update(**batch)
+
+
+def check_plot(case: Case) -> None:
+    metric = case.build()
+    first = metric(**case.batches[0])
+    for shown in (None, [first, first]):
+        figure, axes = metric.plot(shown)
+        assert "left_out" not in [text.get_text() for text in getattr(axes.get_legend(), "texts", [])]
+        assert axes.lines
+        plt.close(figure)
 
 
 def check_two_processes(cases: Sequence[Case]) -> None:

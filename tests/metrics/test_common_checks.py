@@ -41,5 +41,15 @@ def test_is_differentiable_is_right(case: Case) -> None:
     common_checks.check_gradient(case)
 
 
+@each
+def test_wrong_values_are_refused(case: Case) -> None:
+    common_checks.check_wrong_values(case)
+
+
+@each
+def test_plot(case: Case) -> None:
+    common_checks.check_plot(case)
+
+
 def test_two_processes_give_the_result_of_one() -> None:
     common_checks.check_two_processes(CASES)

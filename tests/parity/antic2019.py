@@ -61,8 +61,9 @@ def full(golden: Golden) -> None:
     for name, layer in layers.items():
         layer.register_forward_hook(lambda _, __, out, name=name: seen.update({name: out}))
     network.encoder.register_forward_hook(lambda _, __, out: seen.update({"out_layer0": out[-1]}))
-    gray = golden.tensor("in_gray")[None]
-    golden.close("out_pred", network(normalized(gray[..., None].expand(-1, -1, -1, 3))))
+    gray = golden.tensor("in_gray")
+    gray = gray.view(-1, *gray.shape[-2:], 1).expand(-1, -1, -1, 3)
+    golden.close("out_pred", network(normalized(gray)))
     for name, step in how["channel_step"].items():
         golden.close(name, seen[name][:, ::step])
 
@@ -75,7 +76,7 @@ def filled(module: nn.Module, state: dict[str, Tensor]) -> Any:
 @case("deoldify_middle")
 @torch.inference_mode()
 def middle(golden: Golden) -> None:
-    network = DeOldifyNetwork("resnet18", "deep", 0.1)
+    network = DeOldifyNetwork(golden.meta["config"]["arch"], "deep", 0.1)
     ours = {generator_key(key): value for key, value in published_weights(golden).items()}
     norm = {key.removeprefix("norm."): value for key, value in ours.items() if key.startswith("norm.")}
     x = F.relu(filled(network.norm, norm)(golden.tensor("in_encoder").float()))
@@ -83,7 +84,7 @@ def middle(golden: Golden) -> None:
     rest = {key.removeprefix("middle."): ours[key] for key in ours if key.startswith("middle.")}
     first, second = filled(network.middle, rest)
     x = first(x)
-    golden.close("out_mid0", x[:, ::4])
+    golden.close_sampled("out_mid0", x)
     golden.close("out_mid1", second(x))
 
 

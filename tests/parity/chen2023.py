@@ -73,8 +73,12 @@ def warpnet(golden: Golden) -> None:
         network([wide(golden, f"in_{side}_relu{block}_2") for block in (2, 3, 4, 5)])
         for side in ("target", "ref")
     )
-    golden.close("out_target_features", target[:, :16], like="out_features")
-    golden.close("out_ref_features", reference[:, :16], like="out_features")
+    golden.close(
+        "out_target_features", target[:, : golden.arrays["out_target_features"].shape[1]], like="out_features"
+    )
+    golden.close(
+        "out_ref_features", reference[:, : golden.arrays["out_ref_features"].shape[1]], like="out_features"
+    )
     ab = torch.nn.functional.avg_pool2d(wide(golden, "in_ref_lab")[:, 1:], 4)
     tau = golden.meta["temperature"]
     grid = target.shape[-2:]

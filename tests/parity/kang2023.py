@@ -191,7 +191,7 @@ def losses(golden: Golden) -> None:
     maps, target = (
         model.vgg(imagenet_normalized(each)) for each in (painted.to_rgb(luma), saturate(rgb, 1.2))
     )
-    golden.close("out_vgg_conv5_1", maps[-1][:, ::16])
+    golden.close_sampled("out_vgg_conv5_1", maps[-1])
     distances = [(x - y).abs().mean() for x, y in zip(maps, target, strict=True)]
     golden.close("out_percep_l1_per_layer", torch.stack(distances))
     critic(golden, model, rgb, painted.detach())

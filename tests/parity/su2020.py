@@ -39,13 +39,12 @@ def su2020(golden: Golden) -> None:
 
     full = network.full(*full_input(network, luma))
     golden.close("out_full_reg", full.ab)
-    step = round(full.logits.shape[1] / golden.arrays["out_full_class"].shape[1])
-    golden.close("out_full_class", full.logits[:, ::step])
+    golden.close_sampled("out_full_class", full.logits)
     golden.close("out_instance_reg", network.color("instance", crops, Points.none(crops)) / 110)
 
     features = network.instance_features(crops, Points.none(crops))
-    golden.close("out_inst_conv8_up", features["8_up"][:, ::8])
-    golden.close("out_inst_conv7_3", features["7_3"][:, ::8])
+    golden.close_sampled("out_inst_conv8_up", features["8_up"])
+    golden.close_sampled("out_inst_conv7_3", features["7_3"])
 
     fused = {}
 
@@ -59,8 +58,8 @@ def su2020(golden: Golden) -> None:
         wide = name in ("10_up", "10_2")
         # The authors' next activation works in place, so that their stored sums "up" lie behind it.
         stored = torch.relu(fused[name]) if name.endswith("_up") else fused[name]
-        shown = stored.mean(dim=1, keepdim=True) if wide else stored[:, ::4]
-        golden.close(f"out_fused_weight_layer{layer}", shown)
+        shown = stored.mean(dim=1, keepdim=True) if wide else stored
+        golden.close_sampled(f"out_fused_weight_layer{layer}", shown)
 
 
 def check_places(golden: Golden, size: tuple[int, int]) -> dict[str, list[Any]]:

@@ -3,8 +3,11 @@
 ``COLORZOO_GOLDEN=FOLDER`` takes other files of the same cases.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,3 +55,57 @@ def test_tolerances_are_those_of_the_file() -> None:
     golden.close("out_ab_nohint", torch.full((2,), 1e-3))
     with pytest.raises(AssertionError, match="out_ab_nohint"):
         golden.close("out_ab_nohint", torch.full((2,), 3e-3))
+
+
+def test_every_nth_entry_is_found_by_the_shape_of_the_array() -> None:
+    ours = torch.arange(196.0)[:, None] * torch.arange(1.0, 9.0)
+    for steps in ((13, 1), (39, 4), (33, 3)):  # 33 to 39 all leave six rows
+        held = ours[:: steps[0], :: steps[1]]
+        golden = Golden(Path("x.npz"), {"tolerance": "atol 1e-5"}, {"out": held.numpy()})
+        golden.close_sampled("out", ours)
+        with pytest.raises(AssertionError, match="out"):
+            golden.close_sampled("out", ours + 1)
+
+
+def altered(name: str, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Golden:
+    """Return the first file of a case with other numbers."""
+    (golden,) = [each for each in golden_files() if each.path.stem == name]
+    return replace(golden, meta={**golden.meta, **meta}, arrays={**golden.arrays, **arrays})
+
+
+def test_a_case_takes_the_batch_of_its_file() -> None:
+    golden = altered("deoldify_artistic_r18_narrow", {}, {})
+    two = {name: np.stack([each] * 2) for name, each in golden.arrays.items() if name == "in_gray"}
+    two |= {name: np.concatenate([each] * 2) for name, each in golden.arrays.items() if name != "in_gray"}
+    CASES["deoldify_full"](replace(golden, arrays=two))
+
+
+def test_a_case_takes_the_window_of_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: dict[str, tuple[int, ...]] = {}
+    monkeypatch.setattr(
+        Golden, "close", lambda _, name, ours, **__: compared.update({name: tuple(ours.shape)})
+    )
+    side, known = 5, altered("icolorit_block", {}, {})
+    places = np.array([[row, column] for row in range(side) for column in range(side)])
+    away = places[:, None] - places[None] + side - 1
+    shapes = {
+        key: [(2 * side - 1) ** 2, shape[1]] if "rpb_table" in key else shape
+        for key, shape in known.meta["shapes"].items()
+    }
+    arrays = {
+        "in_x": known.arrays["in_x"][:, : side**2],
+        "out_rel_index": away[..., 0] * (2 * side - 1) + away[..., 1],
+        "out_attn_prob": np.zeros((2, 3, 7, 25), np.float32),
+        "out_block_no_rpb": np.zeros((2, 9, 192), np.float32),
+    }
+    config = {**known.meta["config"], "window": side}
+    CASES["icolorit_block"](altered("icolorit_block", {"config": config, "shapes": shapes}, arrays))
+    assert compared["out_block"] == (2, 25, 192)
+
+
+def test_a_case_takes_the_range_of_hints_of_its_file() -> None:
+    least, most = 60, 128
+    counts = np.arange(least, most + 1)
+    moments = np.array([counts.mean(), counts.var(), least, most])
+    meta, arrays = {"num_hint_range": [least, most]}, {"out_train_count_mean_var": moments}
+    CASES["icolorit_hint_stats"](altered("icolorit_hint_stats", meta, arrays))

@@ -125,7 +125,7 @@ def color2embed_unet(golden: Golden) -> None:
     golden.close("out_ab", unet.eval()(luma, vector))
     for name, value in seen.items():
         golden.close(f"out_{name}", value)
-    golden.close("out_ab_zero_vector", unet(luma, torch.zeros_like(vector))[:, :, ::2, ::2])
+    golden.close_sampled("out_ab_zero_vector", unet(luma, torch.zeros_like(vector)))
 
 
 def _keep(seen: dict[str, Tensor], name: str, channels: int, step: int, *call: Any) -> None:
@@ -142,14 +142,13 @@ def color2embed_encoder(golden: Golden) -> None:
     encoder.load_state_dict({key.removeprefix("network.encoder."): value for key, value in ours.items()})
     rgb = pixels(golden, "in_rgb")
     taps = encoder.features(rgb)
-    for (name, step), maps, channels in zip(meta["every"].items(), taps, (16, 16, 16, 8), strict=False):
-        golden.close(f"out_{name}", maps[:, ::channels, ::step, ::step])
-    golden.close("out_relu5_2", taps[-1][:, ::4])
+    for name, maps in zip([*meta["every"], "relu5_2"], taps, strict=True):
+        golden.close_sampled(f"out_{name}", maps)
     x = taps[-1]
     for index, layer in enumerate(encoder.to_vector):
         x = layer(x)
         if index in (0, 2, 4, 6):
-            golden.close(f"out_conv{index}", x[:, ::8])
+            golden.close_sampled(f"out_conv{index}", x)
         if index == 8:
             golden.close("out_pooled", x.flatten(1))
     golden.close("out_vector", encoder(rgb))
@@ -162,17 +161,17 @@ def color2embed_full(golden: Golden) -> None:
     meta = golden.meta
     model = full_size()
     model.load_published_state_dict(of_networks(meta))
-    side, every = meta["imgsize"], meta["every"]
+    side = meta["imgsize"]
     reference = pixels(golden, "in_ref")
     luma = rgb_to_lab(pixels(golden, "in_target"))[:, :1]
     square = F.interpolate(luma, size=(side, side), mode="bilinear")
-    golden.close("out_l_resized", (square[:, :, ::every, ::every] - 50) / 50)
+    golden.close_sampled("out_l_resized", (square - 50) / 50)
     resized = F.interpolate(reference, size=(side, side), mode="bilinear")
-    golden.close("out_ref_resized", resized[:, :, :: 2 * every, :: 2 * every])
+    golden.close_sampled("out_ref_resized", resized)
     look = model.look(reference)
     golden.close("out_vector", look[:, 0])
     ab = model(square, Guidance(exemplar=Exemplar(reference))).ab
-    golden.close("out_ab", ab[:, :, ::every, ::every] / 110)
+    golden.close_sampled("out_ab", ab / 110)
     ab = F.interpolate(ab, size=tuple(luma.shape[-2:]), mode="bilinear")
     golden.close("out_ab_full", ab)
     result = (255 * lab_to_rgb(torch.cat([luma, ab], dim=1))).floor()
@@ -204,7 +203,7 @@ def color2embed_losses(golden: Golden) -> None:
     golden.close("out_ab", lab[:, 1:] / 110)
     fake = golden.tensor("in_fake_ab").requires_grad_()
     colored = lab_to_rgb(torch.cat([lab[:, :1], 110 * fake], dim=1))
-    golden.close("out_fake_rgb", colored[:, :, ::2, ::2])
+    golden.close_sampled("out_fake_rgb", colored)
     found, true = vgg(colored), vgg(rgb)
     each = [F.l1_loss(a, b) for a, b in zip(found, true, strict=True)]
     golden.close("out_feature_l1", torch.stack(each))
@@ -247,8 +246,9 @@ def color2embed_reference(golden: Golden) -> None:
     ):
         theta = spline(moves[None])
         golden.close(f"out_theta_{index}", theta[0, 1:])  # theirs leaves out the first weight
-        places = source_positions(theta, moves[None], (height, width))[0, ::4, ::4]
-        golden.close(f"out_map_{index}", (places * torch.tensor([width, height])).permute(2, 0, 1))
+        places = source_positions(theta, moves[None], (height, width))[0]
+        pixels_at = (places * torch.tensor([width, height])).permute(2, 0, 1)
+        golden.close_sampled(f"out_map_{index}", pixels_at)
         warped = warp(levels, theta, moves[None])[0].permute(1, 2, 0)
         golden.close(f"out_warped_{index}", warped)
         given = golden.tensor(f"out_warped_{index}").permute(2, 0, 1)[None]
@@ -309,7 +309,7 @@ def color2embed_step(golden: Golden) -> None:
     )
     _check_gradients(golden, model)
     optimizer.step()
-    golden.close("out_out_weight_change", (model.model.network.unet.outc[2].weight - before)[:, ::8])
+    golden.close_sampled("out_out_weight_change", model.model.network.unet.outc[2].weight - before)
     golden.close("out_inc_running_mean", model.model.network.unet.inc[1].running_mean)
     golden.close("out_inc_running_var", model.model.network.unet.inc[1].running_var)
 
@@ -329,5 +329,6 @@ def _check_gradients(golden: Golden, model: Any) -> None:
     network = model.model.network
     _relative(golden, "out_grad_out_bias", network.unet.outc[2].bias.grad)
     _relative(golden, "out_grad_linear3_bias", network.encoder.to_vector[13].bias.grad)
-    _relative(golden, "out_grad_vgg_conv1_1", network.encoder.features.layers[0].weight.grad[::8])
+    first = network.encoder.features.layers[0].weight.grad
+    _relative(golden, "out_grad_vgg_conv1_1", golden.sampled("out_grad_vgg_conv1_1", first))
     _relative(golden, "out_grad_up4_modulation_bias", network.unet.up4.modulated.modulation.bias.grad)

@@ -20,7 +20,7 @@ from colorzoo.metrics import Classifier, MeanPSNR, MeanSSIM, picture_metrics
 from colorzoo.training.validation import StageMetrics
 from tiny_model import NAME, write_tiny_weights
 
-SAME = "name: same\nversion: 1\ntitle: the same\nsource: tests\nresize: {mode: none}\n"
+SAME = "name: same\nversion: 1\ntitle: x\nsource: tests\nresize: {mode: none}\ncoloring: network\n"
 SETTINGS = ("0", "1", "10", "100")
 TWO = {"strategy": "ddp_fork", "devices": 2, "enable_checkpointing": False}
 

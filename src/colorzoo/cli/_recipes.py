@@ -36,7 +36,7 @@ def recipe_of(args: argparse.Namespace, file: Path | None = None) -> Recipe:
 
     if file is None and args.recipe:
         file = Path(args.recipe)
-    recipe = Recipe() if file is None else Recipe.from_json(file)
+    recipe = Recipe() if file is None else Recipe.from_json(file).check_known()
     extra = dict(recipe.extra)
     if classes := _classes(args, dict(extra.get("classes") or {}), file):
         extra["classes"] = classes

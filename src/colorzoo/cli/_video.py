@@ -278,7 +278,7 @@ def _is_recipe(path: Path) -> bool:
 
 
 def _recipe_and_model(path: Path) -> tuple[Recipe, ModelChoice]:
-    recipe = Recipe.from_json(path)
+    recipe = Recipe.from_json(path).check_known()
     references = bool(recipe_reference_files(recipe, path.parent))
     return recipe, choose_for_guidance(None, recipe, reference=references)
 

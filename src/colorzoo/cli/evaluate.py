@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -166,12 +167,13 @@ def _print(outcome: Outcome, folder: Path) -> None:
         cells = (score_cell(row.scores[output.key], output).text for output in outputs)
         rows.append((row.method, str(row.count), *cells))
     print_table(("method", "interactions", *(heading(output) for output in outputs)), rows)
+    tests = sum(not math.isnan(found.adjusted) for found in outcome.summary.comparisons)
     for found in outcome.summary.comparisons:
-        verdict = "real" if found.real else "may be chance"
         value = found.difference.estimate
         one, other = outcome.summary.compared or ("", "")
-        print(
-            f"{one} minus {other}, {found.output.title} at {found.count}: {value.value:+.4g} "
-            f"({value.low:.4g} to {value.high:.4g}), p {found.adjusted:.3g}: {verdict}"
-        )
+        numbers = ""
+        if not math.isnan(found.adjusted):
+            interval = f"({value.low:.4g} to {value.high:.4g})"
+            numbers = f"{value.value:+.4g} {interval}, p {found.adjusted:.3g} adjusted for {tests} tests: "
+        print(f"{one} minus {other}, {found.output.title} at {found.count}: {numbers}{found.verdict}")
     print(folder / "report.html")

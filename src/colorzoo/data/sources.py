@@ -172,6 +172,8 @@ def find_sources(folder: Path) -> Sources:
     Raises:
         DataError: The folder does not exist or contains no picture.
     """
+    if folder.is_file():
+        raise DataError(f"the data {str(folder)!r} is a file; name the folder of pictures that it lies in.")
     if not folder.is_dir():
         raise DataError(f"data folder {str(folder)!r} does not exist; give --data.root a folder of pictures.")
 

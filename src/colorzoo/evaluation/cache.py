@@ -60,7 +60,14 @@ class Cache:
     """
 
     def __init__(self, folder: Path, protocol: Protocol) -> None:
-        decisive = (protocol.resize, protocol.references, protocol.user, protocol.background, protocol.seed)
+        decisive = (
+            protocol.resize,
+            protocol.coloring,
+            protocol.references,
+            protocol.user,
+            protocol.background,
+            protocol.seed,
+        )
         self._folder = folder / f"{protocol.name}-{digest(_VERSION, repr(decisive))[:12]}"
 
     def read(self, method: str, picture: str) -> Entry:

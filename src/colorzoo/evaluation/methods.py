@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -19,8 +19,11 @@ from colorzoo.evaluation.pictures import Item, Truth, digest, read_result
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
+from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import Distribution, next_point
+from colorzoo.inference.references import Reference
 from colorzoo.model import ColoringModel
+from colorzoo.pictures.picture import Picture
 from colorzoo.prediction import shown_colors
 from colorzoo.registry import model_card
 from colorzoo.simulation import ColoredPicture, TargetPicture
@@ -104,7 +107,7 @@ def _open(name: str, weights: str, protocol: Protocol, device: torch.device) -> 
         if name == GRAY:
             return gray_method()
         raise
-    return _model_method(card, weights, device)
+    return _model_method(card, weights, protocol, device)
 
 
 def truth_method() -> Method:
@@ -144,7 +147,7 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
     return Method(name, digest(*stamps), painter, about={"weights": f"results in {folder}"})
 
 
-def _model_method(card: ModelCard, weights: str, device: torch.device) -> Method:
+def _model_method(card: ModelCard, weights: str, protocol: Protocol, device: torch.device) -> Method:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the error below replaces the warning
         found = resolve_weights(card, weights)
@@ -162,20 +165,26 @@ def _model_method(card: ModelCard, weights: str, device: torch.device) -> Method
             )
         return created.to(device).eval()
 
+    @cache
+    def paint() -> ColorFunction:
+        return model_function(model()) if protocol.coloring == "network" else colorizer_function(model())
+
     if found is None:
         model()  # raises unless the model needs no training
 
-    identity = digest(card.name, sha, repr(sorted(card.hparams.items())), __version__, device.type)
+    size = "the pictures'" if protocol.coloring == "network" else f"{model().working_size} pixels"
+    identity = digest(card.name, sha, repr(sorted(card.hparams.items())), __version__, device.type, size)
     about = {
         "weights": f"{found.path.name} sha256 {sha[:16]}" if found else "none needed",
         "parameters": str(card.parameters),
+        "size": size,
         "guidance": ", ".join(card.guidance) or "none",
         "paper": card.paper,
     }
     return Method(
         card.name,
         identity,
-        lambda item, truth: model_painter(model())(item, truth),
+        lambda _item, _truth: paint(),
         frozenset(card.guidance),
         card.input,
         lambda: proposer_of(model()),
@@ -183,8 +192,8 @@ def _model_method(card: ModelCard, weights: str, device: torch.device) -> Method
     )
 
 
-def model_painter(model: ColoringModel) -> Callable[[Item, Truth], ColorFunction]:
-    """Return the painter of a model, the same for every picture."""
+def model_function(model: ColoringModel) -> ColorFunction:
+    """Return the coloring by a network alone, at the size of the picture."""
 
     def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
         with torch.inference_mode():
@@ -192,7 +201,33 @@ def model_painter(model: ColoringModel) -> Callable[[Item, Truth], ColorFunction
             rgb, ab = shown_colors(prediction, scene.luma)
         return ColoredPicture(rgb.clone(), ab.clone())
 
-    return lambda _item, _truth: paint
+    return paint
+
+
+def colorizer_function(model: ColoringModel) -> ColorFunction:
+    """Return the coloring by the `Colorizer`: at the model's working size, joined with the full lightness.
+
+    It runs in float32, and no result depends on the one before it, so that numbers can be repeated.
+    """
+    device = model.device
+    colorizer = Colorizer(model, device=str(device), precision="float32")
+
+    def paint(scene: TargetPicture, guidance: Guidance) -> ColoredPicture:
+        colorizer.forget()
+        seen = scene.rgb if model.input_kind == "gray" else scene.luma.expand(-1, 3, -1, -1)
+        exemplar = None
+        if guidance.exemplar is not None:
+            exemplar = colorizer.exemplar([Reference(_picture(guidance.exemplar.rgb))])
+        given = replace(guidance, exemplar=None).to("cpu")
+        colored = colorizer.colorize(_picture(seen), given if given.kinds() else None, reference=exemplar)
+        rgb = torch.from_numpy(colored.rgb).permute(2, 0, 1)[None].to(device)
+        return ColoredPicture(rgb, rgb_to_lab(rgb)[:, 1:])
+
+    return paint
+
+
+def _picture(rgb: Tensor) -> Picture:
+    return Picture(rgb[0].permute(1, 2, 0).contiguous().cpu().numpy())
 
 
 @dataclass(frozen=True)

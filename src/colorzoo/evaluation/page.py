@@ -97,7 +97,8 @@ def _percent(share: Estimate) -> str:
 
 
 def _notes(summary: Summary) -> list[str]:
-    setup, notes = summary.setup, []
+    setup = summary.setup
+    notes = [setup.protocol.coloring_note]
     if setup.deviation:
         notes.append(f"These are not the pictures of the protocol: {setup.deviation}.")
     if summary.skipped:

@@ -20,7 +20,7 @@ from colorzoo.data.check import GRAY_RANGE
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.exemplar_pairs import read_pairs
 from colorzoo.data.self_references import crop_flip_reference
-from colorzoo.data.sources import Source, find_sources
+from colorzoo.data.sources import Source, find_sources, walk_files
 from colorzoo.errors import DataError, PictureError
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.metrics.ab_error import class_weights_of
@@ -29,6 +29,8 @@ from colorzoo.randomness import picture_generators
 from colorzoo.simulation import TargetPicture
 
 _IMAGENET = "ILSVRC2012_val_"
+_OTHERS = frozenset({".gif", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".psd", ".ppm", ".tga"})
+_SMALLEST = 16  # pixels; windows and clusters of metrics need some
 PAIRS_FILE, LABELS_FILE = "pairs.csv", "labels.csv"
 
 
@@ -80,10 +82,12 @@ class Selection:
     Attributes:
         items: The pictures in the order of the report.
         deviation: Difference from the protocol's own pictures; empty if there is none.
+        notes: Remarks on files that were passed over.
     """
 
     items: tuple[Item, ...]
     deviation: str
+    notes: tuple[str, ...] = ()
 
 
 def select_pictures(folder: Path, protocol: Protocol, pairs: str | None, limit: int | None) -> Selection:
@@ -106,7 +110,18 @@ def select_pictures(folder: Path, protocol: Protocol, pairs: str | None, limit: 
     if limit is not None and limit < len(items):
         items = items[:limit]
         deviation = "; ".join(filter(None, (deviation, f"only the first {limit}")))
-    return Selection(tuple(items), deviation)
+    return Selection(tuple(items), deviation, _passed_over(folder))
+
+
+def _passed_over(folder: Path) -> tuple[str, ...]:
+    """Return a remark on pictures of formats that data sets do not have."""
+    others = sorted(
+        _relative(path, folder) for path in walk_files(str(folder)) if Path(path).suffix.lower() in _OTHERS
+    )
+    if not others:
+        return ()
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    return (f"not read, convert to PNG first: {', '.join(others[:3])}{more}",)
 
 
 def _paired(folder: Path, pairs: str, protocol: Protocol) -> list[Item]:
@@ -237,6 +252,9 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
     """
     picture = _decode(item.source, item.name)
     size = (int(picture.shape[1]), int(picture.shape[2]))
+    if min(size) < _SMALLEST:
+        least = f"at least {_SMALLEST} x {_SMALLEST}"
+        raise PictureError(f"{item.name} has {size[1]} x {size[0]} pixels; metrics need {least}")
     rgb = _resized(picture, protocol, device)
     seed = int(item.sha256[:12], 16) ^ protocol.seed
     reference = None

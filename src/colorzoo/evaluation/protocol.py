@@ -16,6 +16,7 @@ from colorzoo.errors import DataError
 
 ResizeMode = Literal["squash", "crop", "short", "none"]
 References = Literal["none", "pairs", "self"]
+Coloring = Literal["colorizer", "network"]
 MOST_INTERACTIONS = 1000
 
 
@@ -93,6 +94,8 @@ class Protocol:
         title: Description in one line.
         source: Paper and section that the protocol follows.
         resize: Resizing of the pictures before anything else.
+        coloring: ``colorizer``: as `colorize` does, the network at the model's working size. ``network``: the
+            network alone, at the size of the pictures, as papers measure.
         subset: ``ctest10k`` or ``first5k`` of ImageNet's validation pictures; None for all pictures.
         references: Reference pictures: ``pairs`` from ``pairs.csv``, ``self`` made from the picture, or
             ``none``.
@@ -111,6 +114,7 @@ class Protocol:
     title: str
     source: str
     resize: Resize
+    coloring: Coloring
     subset: str | None
     references: References
     user: UserChoice | None
@@ -126,6 +130,14 @@ class Protocol:
     def label(self) -> str:
         """Name and version."""
         return f"{self.name}/{self.version}"
+
+    @property
+    def coloring_note(self) -> str:
+        """What colored the pictures, for readers."""
+        if self.coloring == "colorizer":
+            return "Colored as colorize does, each network at its model's working size."
+        side = "the pictures' size" if self.resize.mode == "none" else f"{self.resize.size} pixels"
+        return f"Colored by the network alone at {side}, as papers measure; colorize uses the working size."
 
 
 _KEYS = sorted(field.name for field in fields(Protocol) if field.name != "text")
@@ -188,6 +200,7 @@ def _protocol(values: Mapping[str, Any], text: str) -> Protocol:
         title=str(values["title"]),
         source=str(values["source"]),
         resize=_resize(values["resize"]),
+        coloring=_one_of("coloring", values.get("coloring", "colorizer"), get_args(Coloring)),
         subset=values.get("subset"),
         references=_one_of("references", values.get("references", "none"), get_args(References)),
         user=_user(values.get("user")),

@@ -116,5 +116,6 @@ def _comparison(found: Comparison, keys: dict[str, str]) -> dict[str, Any]:
         "p": found.difference.p_value,
         "p_adjusted": found.adjusted,
         "real": found.real,
+        "verdict": found.verdict,
         "pictures": found.difference.pictures,
     }

@@ -133,7 +133,7 @@ def join_processes() -> Iterator[tuple[int, int]]:
 def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
     timer = StageTimer()
     with timer.stage("start"):
-        _make_output_folder(plan.output)
+        _make_output_folder(plan.output, plan.data)
         selection = select_pictures(plan.data, plan.protocol, plan.pairs, plan.limit)
         measures, notes = choose_measures(plan.protocol, plan.metrics, plan.weights, plan.device)
         methods = open_methods(_method_names(plan, measures), plan.weights, plan.protocol, plan.device)
@@ -158,14 +158,14 @@ def _evaluate(plan: Plan, rank: int, process_count: int) -> Outcome:
             counts={method.name: evaluator.counts_of(method) for method in methods},
             measures=tuple(measures),
             deviation=selection.deviation,
-            notes=notes,
+            notes=(*notes, *selection.notes),
             resamples=plan.resamples,
         )
         summary = summarize(setup, items, cache, plan.compare)
         summary = replace(summary, skipped=(*unreadable, *summary.skipped))
     with timer.stage("report"):
         write_report(summary, cache, plan.output)
-    return Outcome(summary, summary.skipped, notes, timer.seconds)
+    return Outcome(summary, summary.skipped, (*notes, *selection.notes), timer.seconds)
 
 
 def _reported_names(plan: Plan) -> list[str]:
@@ -197,7 +197,9 @@ def _counts(plan: Plan) -> tuple[int, ...]:
     return counts
 
 
-def _make_output_folder(output: Path) -> None:
+def _make_output_folder(output: Path, data: Path) -> None:
+    if data.resolve() in (output.resolve(), *output.resolve().parents):
+        raise DataError(f"the report {str(output)!r} lies in the data folder; -o names a folder elsewhere")
     if output.exists() and not output.is_dir():
         raise DataError(f"the report {str(output)!r} is a file; -o names a folder")
     try:

@@ -119,8 +119,16 @@ class Comparison:
     @property
     def real(self) -> bool:
         """True if the difference is significant."""
-        value = self.difference.estimate.value
-        return bool(self.adjusted < SIGNIFICANT) or bool(np.isinf(value))
+        return bool(self.adjusted < SIGNIFICANT)
+
+    @property
+    def verdict(self) -> str:
+        """The result of the test in words."""
+        if np.isinf(self.difference.estimate.value):
+            return "one of them equals the truth"
+        if np.isnan(self.adjusted):
+            return "too few pictures"
+        return "real" if self.real else "may be chance"
 
 
 @dataclass(frozen=True)

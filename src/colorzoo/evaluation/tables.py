@@ -176,5 +176,6 @@ def _caption(summary: Summary) -> list[str]:
     return [
         f"Protocol {setup.protocol.label}, {len(summary.items)} pictures{deviation}; in brackets 95 % "
         "intervals by bootstrap over pictures.",
+        setup.protocol.coloring_note,
         f"Keys: {keys}.",
     ]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from torch.export import register_dataclass
+
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.hints import (
     Boxes,
@@ -96,3 +98,7 @@ class Guidance(TensorFields):
         height, width = self.points.mask.shape[-2:]
         recipe = Recipe(width=width, height=height, points=tuple(points_to_hints(self.points)))
         return recipe.to_json(path)
+
+
+for _kind in (Boxes, ClassMap, Exemplar, GlobalStatistics, Guidance, Points, Regions, Scribbles):
+    register_dataclass(_kind, serialized_type_name=f"colorzoo.{_kind.__name__}")  # arguments of graphs

@@ -2,18 +2,19 @@
 
 Coordinates are pixels of the original picture, colors are ``#rrggbb``. The same recipe gives the same colors
 from the command line, Python, a notebook and the drawing pad. ``recipe.schema.json`` documents every field;
-unknown fields are kept, so files of a newer version survive a round trip.
+unknown fields survive a round trip, but a picture is colored only without them (`Recipe.check_known`).
 """
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeGuard, cast, get_args
+from typing import Any, Literal, Self, TypeGuard, cast, get_args
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.areas import MAX_AREAS, Area, parse_area
@@ -43,6 +44,8 @@ MAX_REACH = 10.0
 _BINS = 313  # of the ab plane inside sRGB
 _LISTS = ("points", "scribbles", "regions", "boxes")
 _OBJECTS = ("exemplar", "classes", "statistics")  # kept as parsed JSON
+_PARSED_LATER = (*_OBJECTS, "divisions", "image")
+_OWN = "x_"  # begins the names of a user's own fields
 
 ReachName = Literal["automatic", "everywhere"]
 Reach = ReachName | float
@@ -223,12 +226,27 @@ class Recipe:
         return (*given, *(name for name in _OBJECTS if self.extra.get(name)))
 
     def unknown(self) -> tuple[str, ...]:
-        """Return the names of unknown fields, such as ``points[2].colour``."""
-        names = [name for name in self.extra if name not in (*_OBJECTS, "image")]
+        """Return the names of unknown fields, such as ``points[2].colour``; ``x_...`` are the user's own."""
+        names = [name for name in self.extra if name not in _PARSED_LATER]
         for key in (*_LISTS, "areas"):
             items = enumerate(getattr(self, key) or ())
             names += [f"{key}[{i}].{name}" for i, item in items for name in item.extra]
-        return tuple(names)
+        return tuple(name for name in names if not name.rpartition(".")[2].startswith(_OWN))
+
+    def check_known(self) -> Self:
+        """Return the recipe if all its fields are known; see `unknown`.
+
+        Raises:
+            GuidanceError: One is not; the message names the nearest known one.
+        """
+        for name in self.unknown():
+            last = name.rpartition(".")[2]
+            near = difflib.get_close_matches(last, _known_names(), n=1, cutoff=0.6)
+            hint = f"did you mean {near[0]!r}? A" if near else "a"
+            raise GuidanceError(
+                f"recipe field {name!r} is unknown; {hint} field of your own is called {_OWN}{last}."
+            )
+        return self
 
     def check_inside(self, width: int, height: int) -> None:
         """Check that the recipe fits a picture of this size.
@@ -251,6 +269,11 @@ class Recipe:
                 raise GuidanceError(
                     f"{name} at ({x:g}, {y:g}) lies outside the picture ({width} x {height} pixels)."
                 )
+
+
+def _known_names() -> list[str]:
+    kinds = (Recipe, PointHint, Stroke, RegionColor, BoxHint, Area)
+    return sorted({each.name for kind in kinds for each in fields(kind)} | {"model", *_PARSED_LATER})
 
 
 def _write(target: Path, text: str) -> None:

@@ -249,29 +249,28 @@ class Colorizer:
             ColorzooError: The picture or the guidance cannot be used, or the prediction is not finite.
         """
         picture = _as_picture(image)
-        exemplar = self.exemplar_of(reference, guidance)
-        colored = self.colorize(picture, guidance, strength=strength, reference=exemplar, frame=frame)
+        colored = self.colorize(picture, guidance, strength=strength, reference=reference, frame=frame)
         for note in colored.notes:
             warnings.warn(note, UserWarning, stacklevel=2)
         return to_pil(colored.levels(), picture)
 
     def colorize(
         self,
-        picture: Picture,
+        image: ImageLike,
         guidance: GuidanceLike = None,
         *,
         strength: float | None = None,
-        reference: Picture | Tensor | Exemplar | None = None,
+        reference: ReferenceLike | None = None,
         frame: FrameSetting | None = None,
         prepared: PreparedPicture | None = None,
     ) -> Colored:
-        """Color one picture; see `__call__`.
+        """Color one picture and return the colors at the network's size, with the notes; see `__call__`.
 
         Args:
-            picture: The picture.
+            image: See `__call__`.
             guidance: See `__call__`.
             strength: See `__call__`.
-            reference: Also a tensor of `as_reference`.
+            reference: See `__call__`; also a tensor ``(1, 3, h, w)`` of `as_reference`.
             frame: See `__call__`.
             prepared: Result of `prepare` for the picture, if it is known already.
 
@@ -279,11 +278,13 @@ class Colorizer:
             GuidanceError: The guidance is broken or belongs to another picture.
             ColorzooError: The prediction is not finite.
         """
-        given = as_recipe(guidance)
+        picture, given = _as_picture(image), as_recipe(guidance)
         prepared = self.prepare(picture, given, frame) if prepared is None else prepared
         part, luma, inside = prepared.picture, prepared.luma, prepared.inside
         surroundings: Surroundings | None = None
         notes: tuple[str, ...] = ()
+        if not (isinstance(reference, Tensor) and reference.ndim == 4):
+            reference = self.exemplar_of(reference, guidance)
         if inside is not None:
             surroundings = Surroundings(FullLuma(picture.levels), inside)
             notes = ("colored within the frame {},{},{},{}".format(*inside),)
@@ -293,9 +294,6 @@ class Colorizer:
             else:
                 given = crop_guidance(given, inside, picture.size)
         request = prepare_request(given, part, (luma.shape[2], luma.shape[3]), strength)
-        if isinstance(reference, Picture):
-            require_color(reference, "picture")
-            reference = self.exemplar([Reference(reference)])
         full = FullLuma(part.levels)
         answer = self.color_luma(luma, request, reference)
         notes += answer.notes
@@ -338,6 +336,17 @@ class Colorizer:
         inside = None if self.paints else find_inside(picture, frame)
         part = picture if inside is None else crop_picture(picture, inside)
         return PreparedPicture(part, self.working_luma(part), inside)
+
+    def forget(self) -> None:
+        """Drop what is kept of earlier pictures and edits, so that they cannot change the next result.
+
+        An edit is computed from the answer before it, which may change the last digits.
+        """
+        with self._lock:
+            self._incremental = IncrementalModel()
+            self._extents.clear()
+            for answers in (self._proposals, self._without_limited, self._without_areas, self._looks):
+                answers.clear()
 
     def working_luma(self, picture: Picture) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` of a picture at the network's size."""

@@ -26,6 +26,7 @@ from colorzoo.guidance import (
     Points,
     Recipe,
     Regions,
+    Scribbles,
     statistics_of,
 )
 from colorzoo.guidance.fields import Fields
@@ -88,12 +89,14 @@ class NetworkAnswer:
 def as_recipe(guidance: GuidanceLike) -> Guidance | Recipe:
     """Read guidance given as JSON or as a path; return guidance and recipes unchanged.
 
+    A `Recipe` may hold unknown fields: `Recipe.from_json` keeps them.
+
     Raises:
-        GuidanceError: It is no recipe.
+        GuidanceError: It is no recipe, or one with an unknown field.
     """
     if guidance is None:
         return Recipe()
-    return guidance if isinstance(guidance, Guidance | Recipe) else Recipe.from_json(guidance)
+    return guidance if isinstance(guidance, Guidance | Recipe) else Recipe.from_json(guidance).check_known()
 
 
 def recipe_file(guidance: GuidanceLike) -> Path | None:
@@ -203,7 +206,7 @@ def draw_request(
         points = Guidance.from_recipe(Recipe(points=hints), width, height, size).points
     else:
         points = None if given.points is None else resize_points(given.points, size)
-    return ColoringRequest(replace(given, points=points), hints, strength, given.kinds())
+    return ColoringRequest(replace(resize_maps(given, size), points=points), hints, strength, given.kinds())
 
 
 def has_object_areas(request: ColoringRequest) -> bool:
@@ -256,6 +259,24 @@ def resize_points(points: Points, size: tuple[int, int]) -> Points:
     luma = None if points.luma is None else mean(points.luma)
     exact = None if points.exact is None else (mean(points.exact) > 0.5).to(mask.dtype)
     return Points(mean(points.ab), mask, luma, exact)
+
+
+def resize_maps(guidance: Guidance, size: tuple[int, int]) -> Guidance:
+    """Resample scribbles, regions and classes to the size ``(h, w)`` of the network; see `resize_points`."""
+
+    def labels(values: Tensor) -> Tensor:
+        return F.interpolate(values.double(), size=size, mode="nearest-exact").to(values.dtype)
+
+    scribbles, regions, classes = guidance.scribbles, guidance.regions, guidance.classes
+    if scribbles is not None and tuple(scribbles.mask.shape[-2:]) != size:
+        share = F.interpolate(scribbles.mask, size=size, mode="area")
+        scribbles = Scribbles((share > 0).to(share.dtype))
+    if regions is not None and tuple(regions.index.shape[-2:]) != size:
+        segments = None if regions.segments is None else labels(regions.segments)
+        regions = replace(regions, index=labels(regions.index), segments=segments)
+    if classes is not None and tuple(classes.target.shape[-2:]) != size:
+        classes = replace(classes, target=labels(classes.target))
+    return replace(guidance, scribbles=scribbles, regions=regions, classes=classes)
 
 
 def _sparse_hints(points: Points | None, width: int, height: int) -> tuple[PointHint, ...]:

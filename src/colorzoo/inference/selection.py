@@ -16,13 +16,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from skimage.graph import MCP_Geometric
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Mask
 from colorzoo.inference.area_maps import polygon_map
 from colorzoo.inference.points import Map, edge_costs
-from colorzoo.model import ColoringModel
+from colorzoo.model import ColoringModel, check_input, coloring_model
 from colorzoo.networks.taps import TappedModel
 
 _GRID = 128  # shorter side of the grid on which a click grows
@@ -102,6 +103,39 @@ class EmbedsPlaces(Protocol):
         """Return the features ``(B, C, h, w)`` of lightness ``(B, 1, H, W)`` in [0, 100]."""
 
 
+def features(model: nn.Module, luma: Tensor) -> Tensor:
+    """Return what a model sees in pictures, for tasks of your own, such as a linear probe.
+
+    Args:
+        model: A model of photos, or its trainer.
+        luma: ``(B, 1, H, W)`` lightness in [0, 100].
+
+    Returns:
+        ``(B, C, h, w)`` float32 on the model's device, without gradients; C, h and w depend on the model.
+
+    Raises:
+        ColorzooError: It is no model of photos, or offers no features.
+    """
+    held = coloring_model(model)
+    check_input(held, luma, None)
+    found = None
+    if held.input_kind == "gray":
+        with torch.no_grad():
+            found = _features(held, luma.to(held.device))
+    if found is None:
+        having = "colorzoo2026 and zhang2017_local_small have"
+        raise ColorzooError(f"{type(held).__name__} offers no features; {having}.")
+    return found
+
+
+def _features(model: ColoringModel, luma: Tensor) -> Tensor | None:
+    if isinstance(model, EmbedsPlaces):
+        return model.place_features(luma).float()
+    if isinstance(model, TappedModel):
+        return model.before_taps(luma, None).maps[0].float()
+    return None
+
+
 def features_of(model: ColoringModel, luma: Tensor) -> Tensor | None:
     """Return a network's features ``(C, h, w)`` of a lightness ``(1, 1, H, W)``, None if it offers none.
 
@@ -110,11 +144,8 @@ def features_of(model: ColoringModel, luma: Tensor) -> Tensor | None:
     if model.input_kind != "gray":
         return None
     with torch.inference_mode():
-        if isinstance(model, EmbedsPlaces):
-            return model.place_features(luma.to(model.device))[0].float().cpu()
-        if isinstance(model, TappedModel):
-            return model.before_taps(luma.to(model.device), None).maps[0][0].float().cpu()
-    return None
+        found = _features(model, luma.to(model.device))
+    return None if found is None else found[0].cpu()
 
 
 def select_at(

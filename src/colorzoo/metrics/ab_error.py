@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 from colorzoo.color import nearest_bin, prior_probabilities, rebalancing_weights
-from colorzoo.metrics.base import PictureMean, require_pair
+from colorzoo.metrics.base import ColorMetric, PictureMean, require_pair
 from colorzoo.metrics.psnr import PooledMSE, squared_errors
 
 LARGEST = 150  # CIE units, the largest tolerance of Zhang et al. 2016
@@ -22,7 +21,7 @@ class MeanAbRMSE(PictureMean):
 
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
         """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
-        require_pair(ab, target_ab, 2)
+        require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(squared_errors(ab, target_ab).sqrt())
 
 
@@ -34,7 +33,7 @@ class PooledAbRMSE(PooledMSE):
 
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
         """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
-        require_pair(ab, target_ab, 2)
+        require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(ab, target_ab)
 
     def compute(self) -> Tensor:
@@ -79,12 +78,13 @@ def class_weights_of(target_ab: Tensor, class_weights: Tensor) -> Tensor:
     return class_weights.to(target_ab.device)[bins].view(len(target_ab), *target_ab.shape[2:])
 
 
-class AbAUC(Metric):
+class AbAUC(ColorMetric):
     """Area under the curve of the ab error over all pixels (Zhang et al. 2016, Table 1), raw and rebalanced.
 
     Args:
         uniform: Share of the uniform distribution mixed into the prior before it is inverted (eq. 4). With 0,
             as in the paper, every bin has the same total weight.
+        validate_args: See `ColorMetric`.
     """
 
     higher_is_better = True
@@ -93,8 +93,8 @@ class AbAUC(Metric):
     raw: Tensor
     rebalanced: Tensor
 
-    def __init__(self, *, uniform: float = 0.0) -> None:
-        super().__init__()
+    def __init__(self, *, uniform: float = 0.0, validate_args: bool = True) -> None:
+        super().__init__(validate_args=validate_args)
         self.class_weights = rebalancing_weights(prior_probabilities().double(), uniform)
         for name in ("raw", "rebalanced"):
             self.add_state(name, torch.zeros(LARGEST + 2, dtype=torch.float64), dist_reduce_fx="sum")
@@ -108,7 +108,7 @@ class AbAUC(Metric):
             color_weights: ``(B, H, W)`` result of `class_weights_of`, to compute it once for several
                 methods.
         """
-        require_pair(ab, target_ab, 2)
+        require_pair(ab, target_ab, 2, values=self.validate_args)
         weights = class_weights_of(target_ab, self.class_weights) if color_weights is None else color_weights
         # Not in place, see `PictureMean.add`.
         self.raw = self.raw + tolerance_histogram(ab, target_ab).to(self.raw.device)

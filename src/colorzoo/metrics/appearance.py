@@ -18,10 +18,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchmetrics import Metric
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.metrics.base import PictureMean, Ratio, require_pair, require_pictures
+from colorzoo.metrics.base import ColorMetric, PictureMean, Ratio, require_pair, require_pictures
 from colorzoo.metrics.psnr import MeanDecibels, psnr_8bit
 
 Form = Literal["hasler", "absolute"]
@@ -59,17 +58,18 @@ class Colorfulness(PictureMean):
 
     Args:
         form: ``"hasler"`` or ``"absolute"``; part of the key of the result.
+        validate_args: See `ColorMetric`.
     """
 
     is_differentiable = True
 
-    def __init__(self, *, form: Form = "hasler") -> None:
-        super().__init__()
+    def __init__(self, *, form: Form = "hasler", validate_args: bool = True) -> None:
+        super().__init__(validate_args=validate_args)
         self.form: Form = form
 
     def update(self, rgb: Tensor) -> None:
         """Add pictures ``(B, 3, H, W)`` in [0, 1]."""
-        require_pictures(rgb, 3)
+        require_pictures(rgb, 3, values=self.validate_args)
         self.add(colorfulness(rgb, form=self.form))
 
     def compute(self) -> dict[str, Tensor]:
@@ -77,11 +77,12 @@ class Colorfulness(PictureMean):
         return {f"cf_{self.form}": self.mean()}
 
 
-class DeltaColorfulness(Metric):
+class DeltaColorfulness(ColorMetric):
     """Distance of the results' colorfulness from the truth's, in both published forms.
 
     Args:
         form: ``"hasler"`` or ``"absolute"``; part of the keys of the result.
+        validate_args: See `ColorMetric`.
     """
 
     higher_is_better = False
@@ -91,8 +92,8 @@ class DeltaColorfulness(Metric):
     distance: Tensor
     count: Tensor
 
-    def __init__(self, *, form: Form = "hasler") -> None:
-        super().__init__()
+    def __init__(self, *, form: Form = "hasler", validate_args: bool = True) -> None:
+        super().__init__(validate_args=validate_args)
         self.form: Form = form
         self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("distance", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
@@ -100,7 +101,7 @@ class DeltaColorfulness(Metric):
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
-        require_pair(rgb, target, 3)
+        require_pair(rgb, target, 3, values=self.validate_args)
         difference = colorfulness(rgb, form=self.form) - colorfulness(target, form=self.form)
         difference = difference.to(self.total.device).double()
         # Not in place, see `PictureMean.add`.
@@ -123,7 +124,7 @@ class ColorfulnessShare(Ratio):
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
-        require_pair(rgb, target, 3)
+        require_pair(rgb, target, 3, values=self.validate_args)
         self.add(colorfulness(rgb), colorfulness(target))
 
 
@@ -161,7 +162,7 @@ class NeutralChroma(Ratio):
 
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
         """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
-        require_pair(ab, target_ab, 2)
+        require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(*neutral_chroma(ab, target_ab))
 
 
@@ -192,7 +193,7 @@ class RightHue(Ratio):
 
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
         """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
-        require_pair(ab, target_ab, 2)
+        require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(*right_hues(ab, target_ab))
 
 
@@ -218,6 +219,6 @@ class GrayGain(MeanDecibels):
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
-        require_pair(rgb, target, 3)
+        require_pair(rgb, target, 3, values=self.validate_args)
         gain = gray_gain(rgb, target)
         self.add(gain.masked_fill(gain.isneginf(), torch.nan))

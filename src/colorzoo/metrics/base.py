@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC
 from typing import Any
 
@@ -11,11 +12,51 @@ from torchmetrics import Metric
 
 from colorzoo.errors import DataError
 
+_RANGES = {3: (0.0, 1.0)}  # by channels; the ab of a result may leave every gamut
+_TRUE_AB = (-128.0, 128.0)  # CIE units, beyond all colors of sRGB
+_SLACK = 2e-3  # rounding of float16; half a level of 8 bits
 
-class PictureMean(Metric, ABC):
-    """Mean of one value per picture; pictures whose value is NaN are left out and counted.
 
+class ColorMetric(Metric):
+    """Base of all metrics: it may check its input, and plots its values.
+
+    Args:
+        validate_args: Check that pictures are finite floats in their range; this waits for the device.
+        **options: Arguments of `torchmetrics.Metric`.
+    """
+
+    def __init__(self, *, validate_args: bool = True, **options: Any) -> None:
+        super().__init__(**options)
+        self.validate_args = validate_args
+
+    def plot(self, val: Any = None, ax: Any = None) -> Any:
+        """Plot one result or a list of results of ``forward`` or ``compute``; by default the present one.
+
+        Args:
+            val: The results.
+            ax: Axes of matplotlib; by default those of a new figure.
+
+        Returns:
+            The figure (None with ``ax``) and the axes.
+        """
+        val = self.compute() if val is None else val
+        shown = [drop_left_out(each) for each in val] if isinstance(val, list | tuple) else drop_left_out(val)
+        return self._plot(shown, ax)
+
+
+def drop_left_out(value: Any) -> Any:
+    """Return a result without the number of pictures that were left out, which is no score."""
+    return {k: v for k, v in value.items() if k != "left_out"} if isinstance(value, dict) else value
+
+
+class PictureMean(ColorMetric, ABC):
+    """Mean of one value per picture.
+
+    Pictures that have no value, such as those without an edge, are left out and counted; their value is NaN.
     A metric implements ``update``, which computes the values and passes them to `add`.
+
+    Args:
+        validate_args: See `ColorMetric`.
     """
 
     full_state_update = False
@@ -23,8 +64,8 @@ class PictureMean(Metric, ABC):
     count: Tensor
     left_out: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, validate_args: bool = True) -> None:
+        super().__init__(validate_args=validate_args)
         self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
         self.add_state("left_out", torch.tensor(0), dist_reduce_fx="sum")
@@ -47,15 +88,19 @@ class PictureMean(Metric, ABC):
         return self.mean()
 
 
-class Ratio(Metric):
-    """One sum divided by another, both over all pixels or pictures."""
+class Ratio(ColorMetric):
+    """One sum divided by another, both over all pixels or pictures.
+
+    Args:
+        validate_args: See `ColorMetric`.
+    """
 
     full_state_update = False
     total: Tensor
     count: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, validate_args: bool = True) -> None:
+        super().__init__(validate_args=validate_args)
         for name in ("total", "count"):
             self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
 
@@ -70,23 +115,60 @@ class Ratio(Metric):
         return (self.total / self.count).float()
 
 
-def require_pictures(image: Tensor, channels: int) -> None:
-    """Check that a batch is ``(B, channels, H, W)``.
+def require_pictures(image: Tensor, channels: int, *, values: bool = True) -> None:
+    """Check that a batch is ``(B, channels, H, W)``, and its values.
+
+    Args:
+        image: RGB in [0, 1], or ab in CIE units.
+        channels: 3 or 2.
+        values: Check the values too, see `require_values`.
 
     Raises:
-        DataError: It has another shape.
+        DataError: It has another shape or wrong values.
     """
     if image.dim() != 4 or image.shape[1] != channels:
         raise DataError(f"expected pictures (B, {channels}, H, W), got {tuple(image.shape)}")
+    if values:
+        require_values(image, _RANGES.get(channels))
 
 
-def require_pair(image: Tensor, target: Tensor, channels: int) -> None:
-    """Check that two batches can be compared pixel by pixel.
+def require_values(image: Tensor, span: tuple[float, float] | None) -> None:
+    """Check that pictures are finite floats within a range.
+
+    Args:
+        image: Of any shape.
+        span: The range; None allows any finite value.
 
     Raises:
-        DataError: They are not both ``(B, channels, H, W)`` of the same shape.
+        DataError: They are integers, hold NaN or infinite values, or leave the range.
     """
-    require_pictures(image, channels)
+    if not image.is_floating_point():
+        raise DataError(f"expected pictures of floats, got {image.dtype}; divide 8-bit RGB by 255")
+    if not image.numel():
+        return
+    low, high = (float(value) for value in image.detach().aminmax())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise DataError("a picture holds NaN or infinite values; a mean without it would be too good")
+    if span is not None and not (span[0] - _SLACK <= low and high <= span[1] + _SLACK):
+        unit = "RGB in [0, 1]" if span == (0.0, 1.0) else "ab in CIE units"
+        raise DataError(f"expected {unit}, got values from {low:g} to {high:g}")
+
+
+def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool = True) -> None:
+    """Check that two batches can be compared pixel by pixel.
+
+    Args:
+        image: Results, see `require_pictures`.
+        target: The truth, ab of which must be colors of sRGB.
+        channels: 3 or 2.
+        values: Check the values too.
+
+    Raises:
+        DataError: They are not both ``(B, channels, H, W)`` of the same shape, or have wrong values.
+    """
+    require_pictures(image, channels, values=values)
+    if values:
+        require_values(target, _RANGES.get(channels, _TRUE_AB))
     if image.shape != target.shape:
         raise DataError(
             f"pictures of {tuple(image.shape)} and their truth of {tuple(target.shape)} differ in shape; "
@@ -105,13 +187,15 @@ def require_mask(mask: Tensor, image: Tensor) -> None:
         raise DataError(f"expected a mask {expected} for these pictures, got {tuple(mask.shape)}")
 
 
-def require_exemplars(image: Tensor, exemplar: Tensor, channels: int) -> None:
-    """Check that each picture has an exemplar, which may have another size.
+def require_exemplars(image: Tensor, exemplar: Tensor, channels: int, *, values: bool = True) -> None:
+    """Check that each picture has an exemplar, which may have another size; see `require_pair`.
 
     Raises:
-        DataError: The numbers differ, or a batch is not ``(B, channels, H, W)``.
+        DataError: The numbers differ, or a batch is not ``(B, channels, H, W)``, or has wrong values.
     """
-    require_pictures(image, channels)
-    require_pictures(exemplar, channels)
+    require_pictures(image, channels, values=values)
+    require_pictures(exemplar, channels, values=False)
+    if values:
+        require_values(exemplar, _RANGES.get(channels, _TRUE_AB))
     if len(image) != len(exemplar):
         raise DataError(f"expected an exemplar for each of {len(image)} results, got {len(exemplar)}")

@@ -13,10 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics import Metric
 
 from colorzoo.errors import DataError
-from colorzoo.metrics.base import require_mask, require_pair, require_pictures
+from colorzoo.metrics.base import ColorMetric, require_mask, require_pair, require_pictures
 
 Labels = NDArray[np.uint16]
 Plane = NDArray[np.floating]
@@ -217,7 +216,7 @@ def cluster_discrepancy(ab: Tensor, truth: TruthClusters, region: Tensor | None 
     return torch.tensor([score.mean() if len(score) else np.nan for score in scores], dtype=torch.float64)
 
 
-class ClusterDiscrepancyRatio(Metric):
+class ClusterDiscrepancyRatio(ColorMetric):
     """Mean Cluster Discrepancy Ratio over pictures, with scikit-image's SLIC and Canny (Kim et al. 2021).
 
     A plane without an edge is left out of the mean of its channel; a picture without any edge is counted in
@@ -226,6 +225,7 @@ class ClusterDiscrepancyRatio(Metric):
 
     Args:
         settings: Parameters; by default the published ones.
+        validate_args: See `ColorMetric`.
     """
 
     higher_is_better = True
@@ -235,8 +235,8 @@ class ClusterDiscrepancyRatio(Metric):
     count: Tensor
     left_out: Tensor
 
-    def __init__(self, settings: CDRSettings | None = None) -> None:
-        super().__init__()
+    def __init__(self, settings: CDRSettings | None = None, *, validate_args: bool = True) -> None:
+        super().__init__(validate_args=validate_args)
         self.settings = settings or CDRSettings()
         self.add_state("total", torch.zeros(3, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros(3, dtype=torch.long), dist_reduce_fx="sum")
@@ -263,9 +263,9 @@ class ClusterDiscrepancyRatio(Metric):
         if truths is None:
             if target_ab is None:
                 raise DataError("the Cluster Discrepancy Ratio needs a truth: give target_ab or truths")
-            require_pair(ab, target_ab, 2)
+            require_pair(ab, target_ab, 2, values=self.validate_args)
             truths = [truth_clusters(picture, self.settings) for picture in target_ab]
-        require_pictures(ab, 2)
+        require_pictures(ab, 2, values=self.validate_args)
         if len(truths) != len(ab):
             raise DataError(f"expected one truth for each of {len(ab)} pictures, got {len(truths)}")
         if region is not None:

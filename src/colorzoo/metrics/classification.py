@@ -8,10 +8,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import Metric
 
 from colorzoo.errors import DataError
-from colorzoo.metrics.base import require_pictures
+from colorzoo.metrics.base import ColorMetric, require_pictures
 from colorzoo.metrics.feature_networks import FrozenNetwork, timm_network
 
 
@@ -46,13 +45,14 @@ def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = N
     return Classifier(f"timm-{name}", network.preprocessing, network)
 
 
-class ClassifierAccuracy(Metric):
+class ClassifierAccuracy(ColorMetric):
     """Top-k accuracy of a classifier on results (SPColor, Table I).
 
     Args:
         classifier: A classifier, or a name for `classifier_network`.
         weights: Weight file of a classifier given by name.
         best: The values of k.
+        validate_args: See `ColorMetric`.
     """
 
     higher_is_better = True
@@ -67,8 +67,9 @@ class ClassifierAccuracy(Metric):
         weights: Path | None = None,
         *,
         best: Sequence[int] = (1, 5),
+        validate_args: bool = True,
     ) -> None:
-        super().__init__()
+        super().__init__(validate_args=validate_args)
         if isinstance(classifier, str):
             classifier = classifier_network(classifier, weights)
         network = classifier.network
@@ -88,7 +89,7 @@ class ClassifierAccuracy(Metric):
         Raises:
             DataError: There is not one label per picture, or the classifier has no such class.
         """
-        require_pictures(rgb, 3)
+        require_pictures(rgb, 3, values=self.validate_args)
         with torch.no_grad():
             scores = self.classify(rgb.float())
         require_labels(labels, len(rgb), scores.shape[1])

@@ -72,8 +72,8 @@ class BandMetric(PictureMean):
         kernel_size: Side of the band; None for the whole picture. See `edge_band`.
     """
 
-    def __init__(self, *, kernel_size: int | None = 7) -> None:
-        super().__init__()
+    def __init__(self, *, kernel_size: int | None = 7, validate_args: bool = True) -> None:
+        super().__init__(validate_args=validate_args)
         self.kernel_size = kernel_size
 
 
@@ -105,7 +105,7 @@ class BandPSNR(BandMetric, MeanDecibels):
             target: ``(B, 3, H, W)`` in [0, 1].
             edges: ``(B, 1, H, W)``, nonzero on the thinned edges.
         """
-        require_pair(rgb, target, 3)
+        require_pair(rgb, target, 3, values=self.validate_args)
         require_mask(edges, rgb)
         self.add(band_psnr(rgb, target, edge_band(edges, self.kernel_size)))
 
@@ -127,9 +127,14 @@ class BandLPIPS(BandMetric):
     is_differentiable = True
 
     def __init__(
-        self, net: Net = "alex", weights: Path | None = None, *, kernel_size: int | None = 7
+        self,
+        net: Net = "alex",
+        weights: Path | None = None,
+        *,
+        kernel_size: int | None = 7,
+        validate_args: bool = True,
     ) -> None:
-        super().__init__(kernel_size=kernel_size)
+        super().__init__(kernel_size=kernel_size, validate_args=validate_args)
         self.net = net
         self.network = lpips_network(net, weights, spatial=True)
 
@@ -141,7 +146,7 @@ class BandLPIPS(BandMetric):
             target: ``(B, 3, H, W)`` in [0, 1].
             edges: ``(B, 1, H, W)``, nonzero on the thinned edges.
         """
-        require_pair(rgb, target, 3)
+        require_pair(rgb, target, 3, values=self.validate_args)
         require_mask(edges, rgb)
         distances = self.network(to_signed(rgb), to_signed(target))
         self.add(band_mean(distances, edge_band(edges, self.kernel_size)))

@@ -56,7 +56,7 @@ class HistogramIntersection(PictureMean):
         Raises:
             DataError: The numbers of results and exemplars differ, or a batch has not two channels.
         """
-        require_exemplars(ab, reference_ab, 2)
+        require_exemplars(ab, reference_ab, 2, values=self.validate_args)
         self.add(histogram_intersection(ab, reference_ab))
 
 
@@ -135,6 +135,7 @@ class ContextualSimilarity(PictureMean):
         features: A network that returns maps, or a layer for `vgg19_maps`.
         weights: Weight file for a layer given by name.
         bandwidth: See `contextual_similarity`; part of the key of the result.
+        validate_args: See `ColorMetric`.
     """
 
     higher_is_better = True
@@ -146,8 +147,9 @@ class ContextualSimilarity(PictureMean):
         weights: Path | None = None,
         *,
         bandwidth: float = 0.5,
+        validate_args: bool = True,
     ) -> None:
-        super().__init__()
+        super().__init__(validate_args=validate_args)
         if isinstance(features, str):
             features = vgg19_maps(features, weights)
         self.network = FrozenNetwork(features.network, features.dimension)
@@ -164,7 +166,7 @@ class ContextualSimilarity(PictureMean):
         Raises:
             DataError: The numbers of results and exemplars differ, or a batch has not three channels.
         """
-        require_exemplars(rgb, reference_rgb, 3)
+        require_exemplars(rgb, reference_rgb, 3, values=self.validate_args)
         maps = [self.network(picture.float()) for picture in (rgb, reference_rgb)]
         self.add(contextual_similarity(*maps, bandwidth=self.bandwidth))
 

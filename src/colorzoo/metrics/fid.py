@@ -11,28 +11,37 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from colorzoo.metrics.base import require_pair
+from colorzoo.metrics.base import ColorMetric, require_pair
 from colorzoo.metrics.feature_networks import FeatureNetwork, FrozenNetwork, feature_network
 from colorzoo.metrics.psnr import to_8bit
 
 
-class FID(FrechetInceptionDistance):
+class FID(ColorMetric, FrechetInceptionDistance):
     """Frechet distance between the features of results and truths (Heusel et al. 2017), by torchmetrics.
 
     Args:
         features: A network, or a name for `feature_network`.
         weights: Weight file of a network given by name; see `feature_network`.
+        validate_args: See `ColorMetric`.
     """
 
-    def __init__(self, features: FeatureNetwork | str = "inception-v3", weights: Path | None = None) -> None:
+    def __init__(
+        self,
+        features: FeatureNetwork | str = "inception-v3",
+        weights: Path | None = None,
+        *,
+        validate_args: bool = True,
+    ) -> None:
         if isinstance(features, str):
             features = feature_network(features, weights)
-        super().__init__(feature=FrozenNetwork(features.network, features.dimension))
+        super().__init__(
+            validate_args=validate_args, feature=FrozenNetwork(features.network, features.dimension)
+        )
         self.key = f"fid_{features.name}_{features.preprocessing}"
 
     def update(self, rgb: Tensor, target: Tensor) -> None:  # type: ignore[override]
         """Add pictures: both ``(B, 3, H, W)`` in [0, 1]; they are truncated to 8 bits."""
-        require_pair(rgb, target, 3)
+        require_pair(rgb, target, 3, values=self.validate_args)
         with torch.no_grad():
             super().update(_levels(rgb), real=False)
             super().update(_levels(target), real=True)

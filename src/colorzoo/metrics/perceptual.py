@@ -50,7 +50,7 @@ class MeanSSIM(PictureMean):
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
-        require_pair(rgb, target, 3)
+        require_pair(rgb, target, 3, values=self.validate_args)
         self.add(ssim(rgb, target))
 
 
@@ -99,19 +99,20 @@ class MeanLPIPS(PictureMean):
     Args:
         net: The backbone; part of the key of the result.
         weights: See `lpips_network`.
+        validate_args: See `ColorMetric`.
     """
 
     higher_is_better = False
     is_differentiable = True
 
-    def __init__(self, net: Net = "alex", weights: Path | None = None) -> None:
-        super().__init__()
+    def __init__(self, net: Net = "alex", weights: Path | None = None, *, validate_args: bool = True) -> None:
+        super().__init__(validate_args=validate_args)
         self.net: Net = net
         self.network = lpips_network(net, weights)
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
-        require_pair(rgb, target, 3)
+        require_pair(rgb, target, 3, values=self.validate_args)
         self.add(self.network(to_signed(rgb), to_signed(target)).flatten())
 
     def compute(self) -> dict[str, Tensor]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
-from colorzoo.metrics.base import PictureMean, require_pair
+from colorzoo.metrics.base import ColorMetric, PictureMean, require_pair
 
 AB_SPAN = 220.0  # CIE units from -110 to 110, the range in which the papers scale ab
 
@@ -60,8 +59,8 @@ class MeanDecibels(PictureMean):
     higher_is_better = True
     exact: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, validate_args: bool = True) -> None:
+        super().__init__(validate_args=validate_args)
         self.add_state("exact", torch.tensor(0), dist_reduce_fx="sum")
 
     def add(self, values: Tensor) -> None:
@@ -78,15 +77,16 @@ class MeanDecibels(PictureMean):
         return super().mean()
 
 
-class EightBit(Metric):
+class EightBit(ColorMetric):
     """Base of metrics over RGB that may be truncated to 8 bits.
 
     Args:
         eight_bit: Truncate both pictures to 8 bits first, as Zhang et al. 2017 and Cho et al. 2023 do.
+        validate_args: See `ColorMetric`.
     """
 
-    def __init__(self, *, eight_bit: bool = True) -> None:
-        super().__init__()
+    def __init__(self, *, eight_bit: bool = True, validate_args: bool = True) -> None:
+        super().__init__(validate_args=validate_args)
         self.eight_bit = eight_bit
 
     @property
@@ -100,7 +100,7 @@ class MeanPSNR(EightBit, MeanDecibels):
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
-        require_pair(rgb, target, 3)
+        require_pair(rgb, target, 3, values=self.validate_args)
         self.add(psnr_8bit(rgb, target) if self.eight_bit else psnr(rgb, target))
 
 
@@ -111,19 +111,19 @@ class MeanAbPSNR(MeanDecibels):
 
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
         """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
-        require_pair(ab, target_ab, 2)
+        require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(psnr(ab, target_ab, peak=AB_SPAN))
 
 
-class PooledMSE(Metric):
+class PooledMSE(ColorMetric):
     """Base of metrics of the mean squared error over all values of all pictures."""
 
     full_state_update = False
     total: Tensor
     values: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, validate_args: bool = True) -> None:
+        super().__init__(validate_args=validate_args)
         self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("values", torch.tensor(0), dist_reduce_fx="sum")
 
@@ -146,7 +146,7 @@ class PooledPSNR(EightBit, PooledMSE):
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
-        require_pair(rgb, target, 3)
+        require_pair(rgb, target, 3, values=self.validate_args)
         if self.eight_bit:
             rgb, target = to_8bit(rgb) / 255, to_8bit(target) / 255
         self.add(rgb, target)
@@ -164,7 +164,7 @@ class PooledAbPSNR(PooledMSE):
 
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
         """Add pictures: both ``(B, 2, H, W)`` in CIE units."""
-        require_pair(ab, target_ab, 2)
+        require_pair(ab, target_ab, 2, values=self.validate_args)
         self.add(ab, target_ab)
 
     def compute(self) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import DataError
-from colorzoo.metrics.base import PictureMean
+from colorzoo.metrics.base import PictureMean, require_values
 from colorzoo.metrics.edges import band_mean
 from colorzoo.metrics.flow import Flow, opencv_flow, visible_in_both, warp
 from colorzoo.metrics.psnr import to_8bit
@@ -62,17 +62,20 @@ class ColorConsistency(PictureMean):
 
     Args:
         intervals: Distances in frames.
+        validate_args: See `ColorMetric`.
     """
 
     higher_is_better = False
     is_differentiable = False
 
-    def __init__(self, intervals: Sequence[int] = (1, 2, 4)) -> None:
-        super().__init__()
+    def __init__(self, intervals: Sequence[int] = (1, 2, 4), *, validate_args: bool = True) -> None:
+        super().__init__(validate_args=validate_args)
         self.intervals = tuple(intervals)
 
     def update(self, frames: Tensor) -> None:
         """Add clips ``(B, T, 3, H, W)`` in [0, 1]."""
+        if self.validate_args:
+            require_values(frames, (0.0, 1.0))
         self.add(color_consistency(frames, self.intervals))
 
     def compute(self) -> dict[str, Tensor]:
@@ -153,12 +156,17 @@ class _MotionMetric(PictureMean):
     is_differentiable = True
     key: ClassVar[str]
 
-    def __init__(self, flow: Flow = opencv_flow, name: str = "opencv-dis") -> None:
-        super().__init__()
+    def __init__(
+        self, flow: Flow = opencv_flow, name: str = "opencv-dis", *, validate_args: bool = True
+    ) -> None:
+        super().__init__(validate_args=validate_args)
         self.flow, self.name = flow, name
 
     def update(self, frames: Tensor, target_frames: Tensor) -> None:
         """Add clips ``(B, T, 3, H, W)`` and the frames from which the flow is estimated."""
+        if self.validate_args:
+            for clips in (frames, target_frames):
+                require_values(clips, (0.0, 1.0))
         self.add(self.measure(frames, target_frames))
 
     def measure(self, frames: Tensor, target_frames: Tensor) -> Tensor:
@@ -176,6 +184,7 @@ class WarpingError(_MotionMetric):
     Args:
         flow: See `colorzoo.metrics.flow.Flow`.
         name: Name of the flow, part of the key of the result.
+        validate_args: See `ColorMetric`.
     """
 
     key = "warping_error"
@@ -191,6 +200,7 @@ class ChromaFlicker(_MotionMetric):
     Args:
         flow: See `colorzoo.metrics.flow.Flow`.
         name: Name of the flow, part of the key of the result.
+        validate_args: See `ColorMetric`.
     """
 
     key = "chroma_flicker"

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+
+def is_traced() -> bool:
+    """Return whether a graph is made of the call, which no value may decide."""
+    traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return traced or torch.compiler.is_compiling()
 
 
 def scaled_width(base: int, width: float) -> int:

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.networks.blocks import is_traced
+
 MASKED = -1e4  # added to the logit of a cell without hint; finite, so that bfloat16 stays finite
 _REDUCTION = 4  # channels of a gate's hidden layer: a fraction of those it scales
 _OPEN = 4.0  # initial bias of the gates: nearly open, so that an added gate changes little
@@ -60,9 +62,11 @@ class HintAttention(nn.Module):
         key = _extend_key(self._embed(F.adaptive_avg_pool2d(fine.float(), cells)), self.bias, weight)
         colors = color.flatten(2).transpose(1, 2)
         value = torch.cat([colors, torch.zeros_like(colors[:, :1])], dim=1)  # the null cell has color 0
-        if not torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        if not torch.is_grad_enabled() and not is_traced():
             key, value = _hinted_in_some_picture(key, value, weight)
-        answer = F.scaled_dot_product_attention(query, key, value, scale=1.0)
+        # one head: graphs support attention of four axes only
+        query, key, value = query[:, None], key[:, None], value[:, None]
+        answer = F.scaled_dot_product_attention(query, key, value, scale=1.0)[:, 0]
         return answer.transpose(1, 2).reshape(batch, 3, height, width)
 
     def _embed(self, key: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, Unpack, cast
 
 import torch
 from lightning.pytorch import LightningModule
@@ -147,6 +147,12 @@ class ColorizationModule(LightningModule):
     @provenance.setter
     def provenance(self, value: Provenance) -> None:
         self.model.provenance = value
+
+    if TYPE_CHECKING:
+
+        def __call__(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
+            """Color a batch; see `forward`."""
+            ...
 
     def forward(self, luma: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Color a batch; see `ColoringModel.forward`."""
@@ -396,7 +402,7 @@ class ColorizationModule(LightningModule):
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the batch colored without guidance: ``(B, 3, H, W)`` in [0, 1]."""
         seen = sketches_of(batch) if self.input_kind == "sketch" else rgb_to_lab(batch["rgb"])[:, :1]
-        return cast(Prediction, self(seen, Guidance())).to_rgb(seen)
+        return self(seen, Guidance()).to_rgb(seen)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Record in the checkpoint whether and how these weights were trained."""

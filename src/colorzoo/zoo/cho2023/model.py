@@ -16,6 +16,7 @@ from colorzoo.card import InputKind, OutputKind
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Points, Regions
 from colorzoo.model import ColoringModel
+from colorzoo.networks.blocks import is_traced
 from colorzoo.networks.hint_unet import point_colors
 from colorzoo.networks.taps import Tap, TapState, Visit, unchanged
 from colorzoo.networks.unet import UNet, initialize_gan
@@ -190,7 +191,7 @@ def _all_segments(regions: Regions) -> Regions:
     missing = SEGMENTS - regions.rgb.shape[1]
     if missing < 0:
         raise GuidanceError(f"at most {SEGMENTS} regions can be colored, got {regions.rgb.shape[1]} colors.")
-    if not torch.compiler.is_compiling():
+    if not is_traced():
         low, high = regions.rgb.aminmax()
         if not 0 <= low <= high <= 1:
             raise GuidanceError(f"colors of regions must lie in [0, 1], got {low:g} .. {high:g}.")

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.guidance.columns import ColumnCache
+from colorzoo.networks.blocks import is_traced
 
 MOST_CELLS = 1024
 """Cells with points that enter the linear system; of more, equally spaced ones do."""
@@ -127,7 +128,7 @@ class ColorCovariance(nn.Module):
         noise = torch.where(given > 0, (self.noise + _JITTER).to(given), given.new_ones(()))
         covariance = take_cells(across, points.cell) * given[..., None] + torch.diag_embed(noise)
         # in float64, as near points make the system ill-conditioned; a graph cannot raise errors
-        checks = not torch.compiler.is_compiling()
+        checks = not is_traced()
         factor = torch.linalg.cholesky_ex(covariance.double(), check_errors=checks).L
         weights = torch.cholesky_solve((points.missing * given[..., None]).double(), factor)
         return Posterior(across @ weights.to(across), factor.to(across), across)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.errors import ColorzooError
-from colorzoo.networks.blocks import conv3x3
+from colorzoo.networks.blocks import conv3x3, is_traced
 from colorzoo.networks.taps import Tap
 from colorzoo.zoo.kim2021.extensions import Propagation
 
@@ -146,7 +146,7 @@ class EdgeNetwork(nn.Module):
 
     def _everywhere(self) -> bool:
         """Return whether to compute the whole picture; compiled graphs cannot depend on positions."""
-        return self.training or torch.compiler.is_compiling()
+        return self.training or is_traced()
 
     def _fading(self, scribbles: Tensor, reach: int) -> Tensor:
         if self._everywhere():

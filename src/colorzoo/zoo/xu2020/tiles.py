@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from colorzoo.networks.blocks import is_traced
 from colorzoo.zoo.xu2020.transfer import (
     BOTTOM,
     EPSILON,
@@ -103,7 +104,7 @@ class RunningMoments:
 
 def too_large(rgb: Tensor) -> bool:
     """Return whether to process a picture in tiles; never with gradients or in an exported graph."""
-    if torch.compiler.is_compiling() or rgb.requires_grad:
+    if is_traced() or rgb.requires_grad:
         return False
     return rgb.shape[-2] * rgb.shape[-1] > TILED_ABOVE
 

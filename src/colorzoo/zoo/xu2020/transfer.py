@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.networks.blocks import scaled_width
+from colorzoo.networks.blocks import is_traced, scaled_width
 
 STRIDE, SMALLEST = 8, 16
 """Sides are multiples of 8 and at least 16, the least for reflection in the deepest map."""
@@ -57,7 +57,7 @@ class Moments(NamedTuple):
 
 def moments(maps: Tensor) -> Moments:
     """Return the moments of ``(B, C, H, W)`` over all pixels, of which there must be at least two."""
-    if maps.requires_grad or maps.device.type != "cpu" or torch.compiler.is_compiling():
+    if maps.requires_grad or maps.device.type != "cpu" or is_traced():
         variance, mean = torch.var_mean(maps.float(), dim=(2, 3), keepdim=True)
         return Moments(mean, (variance + EPSILON).sqrt())
     return _moments_on_cpu(maps)

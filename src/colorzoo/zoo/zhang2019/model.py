@@ -139,7 +139,7 @@ class DeepExemplar(ColoringModel):
         """
         colored: list[Tensor] = []
         for luma in torch.split(frames, 1):
-            ab = self(luma, Guidance(exemplar=exemplar), previous).ab
+            ab = self.forward(luma, Guidance(exemplar=exemplar), previous).ab
             previous = torch.cat([luma, ab], dim=1)
             colored.append(ab)
         return torch.cat(colored)

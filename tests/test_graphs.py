@@ -1,0 +1,126 @@
+"""What Python users do with a model of their own accord: graphs, wrong inputs, types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import colorzoo
+from colorzoo import Guidance, Points
+from colorzoo.errors import ColorzooError
+from colorzoo.model import ColoringModel
+from tiny_model import NAME
+
+NAMES = ["zhang2017_local_small", "colorzoo2026", "cho2023_small"]
+
+
+@pytest.fixture(params=NAMES)
+def model(request: pytest.FixtureRequest) -> ColoringModel:
+    return colorzoo.create_model(request.param).model
+
+
+def seen_by(model: ColoringModel) -> Tensor:
+    luma = torch.rand(1, 1, 64, 96, generator=torch.Generator().manual_seed(0))
+    return luma if model.input_kind == "sketch" else 100 * luma
+
+
+def colors_of(model: ColoringModel, *arguments: Any) -> Tensor:
+    with torch.no_grad():
+        return model(*arguments).colors
+
+
+def test_a_model_is_exported_and_traced(model: ColoringModel) -> None:
+    luma = seen_by(model)
+    expected = colors_of(model, luma)
+    found = torch.export.export(model, (luma,)).module()(luma)
+    assert type(found) is type(model(luma))
+    torch.testing.assert_close(found.colors, expected, atol=1e-3, rtol=1e-4)
+    torch.testing.assert_close(torch.jit.trace(model, (luma,))(luma), expected, atol=1e-3, rtol=1e-4)
+
+
+def test_a_model_with_points_is_exported() -> None:
+    model = colorzoo.create_model(NAMES[0]).model
+    luma = seen_by(model)
+    mask = torch.zeros_like(luma)
+    mask[..., 20:26, 30:36] = 1
+    guidance = Guidance(points=Points(40 * mask.expand(-1, 2, -1, -1), mask))
+    found = torch.export.export(model, (luma, guidance)).module()(luma, guidance)
+    torch.testing.assert_close(found.ab, colors_of(model, luma, guidance), atol=1e-3, rtol=1e-4)
+
+
+def test_a_model_is_written_by_torch_onnx(tmp_path: Any) -> None:
+    pytest.importorskip("onnxscript")
+    runtime = pytest.importorskip("onnxruntime")
+    model = colorzoo.create_model(NAMES[0]).model
+    luma = seen_by(model)
+    torch.onnx.export(model, (luma,), tmp_path / "model.onnx", verbose=False)
+    session = runtime.InferenceSession(tmp_path / "model.onnx")
+    found = session.run(None, {session.get_inputs()[0].name: luma.numpy()})[0]
+    torch.testing.assert_close(torch.from_numpy(found), colors_of(model, luma), atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda luma: luma.expand(-1, 3, -1, -1) / 100, r"rgb_to_lab\(rgb\)\[:, :1\]"),
+        (lambda luma: luma.byte(), "uint8"),
+        (lambda luma: luma[0], r"luma\[None\]"),
+        (lambda luma: luma[0, 0], r"\(B, 1, H, W\)"),
+        (lambda luma: luma.half(), "autocast"),
+        (lambda luma: luma * 2.55, "from .* to 25"),
+        (lambda luma: luma * torch.nan, "nan"),
+        (lambda luma: luma.numpy(), "ndarray"),
+    ],
+)
+def test_a_wrong_input_is_one_clear_line(change: Any, message: str) -> None:
+    model = colorzoo.create_model(NAME, None)
+    with pytest.raises(ColorzooError, match=message) as error:
+        model(change(torch.linspace(0, 100, 64).view(1, 1, 8, 8)))
+    assert "\n" not in str(error.value)
+
+
+def test_lightness_up_to_one_is_remarked_upon() -> None:
+    model = colorzoo.create_model(NAME, None)
+    with pytest.warns(UserWarning, match=r"\[0, 100\].*nearly black"):
+        model(torch.rand(1, 1, 16, 16))
+
+
+def test_a_half_model_and_a_recipe_as_guidance_are_refused() -> None:
+    luma = 100 * torch.rand(1, 1, 16, 16)
+    with pytest.raises(ColorzooError, match="autocast"):
+        colorzoo.create_model(NAME, None).half()(luma)
+    with pytest.raises(ColorzooError, match="from_json"):
+        colorzoo.create_model(NAME, None)(luma, {"points": []})  # type: ignore[arg-type]
+
+
+def test_an_unknown_kind_of_guidance_is_named() -> None:
+    with pytest.raises(ColorzooError, match=r"'point'; did you mean 'points'.*exemplar"):
+        colorzoo.list_models(guidance="point")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["colorzoo2026", "zhang2017_local_small"])
+def test_features_tell_places_apart_by_a_linear_probe(name: str) -> None:
+    """Texture in one half of each picture: a linear layer on the features finds it."""
+    generator = torch.Generator().manual_seed(0)
+    luma = 50 + 2 * torch.randn(6, 1, 64, 64, generator=generator)
+    luma[..., 32:] += 25 * torch.sign(torch.sin(torch.arange(32.0) * 1.5))
+    seen = colorzoo.features(colorzoo.create_model(name), luma.clamp(0, 100))
+    assert len(seen) == 6
+    assert not seen.requires_grad
+    cells = seen.flatten(2).transpose(1, 2)
+    right = (torch.arange(seen.shape[-1]) >= seen.shape[-1] / 2).float().expand(seen.shape[-2:])
+    answer = torch.where(right.flatten() > 0, 1.0, -1.0)
+    known, new = cells[:3].flatten(0, 1).double(), cells[3:].flatten(0, 1).double()
+    center, scale = known.mean(0), known.std(0).clamp(min=1e-3)
+    known, new = (known - center) / scale, (new - center) / scale
+    ridge = known.mT @ known + torch.eye(known.shape[1])
+    probe = torch.linalg.solve(ridge, known.mT @ answer.double().repeat(3))
+    assert ((new @ probe).sign() == answer.repeat(3)).float().mean() > 0.9
+
+
+def test_a_model_of_sketches_offers_no_features() -> None:
+    with pytest.raises(ColorzooError, match="offers no features"):
+        colorzoo.features(colorzoo.create_model("cho2023_small"), torch.rand(1, 1, 64, 64))
