@@ -59,6 +59,7 @@ _MOVED = {
     "colorzoo.tasks.": "colorzoo.training.",
     "colorzoo.callbacks.": "colorzoo.training.callbacks.",
     "colorzoo.loggers.": "colorzoo.training.loggers.",
+    "lightning.pytorch.strategies.ModelParallelStrategy": "colorzoo.training.saving.ShardedStrategy",
     "colorzoo.zoo.cho2023.points.": "colorzoo.zoo.cho2023.task.",
     "colorzoo.zoo.zhang2017.global_task.": "colorzoo.zoo.zhang2017.task.",
 }

@@ -1,5 +1,8 @@
 """Pictures for the training tests: generated, colorful, 48 pixels, different from each other."""
 
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,3 +19,14 @@ def pictures(tmp_path_factory) -> Path:
     make_pictures(root / "train", 11)
     make_pictures(root / "val", 5, seed=1)
     return root
+
+
+@pytest.fixture
+def other_disk() -> Iterator[Path]:
+    """A folder on another file system than that of temporary files, as the disk of a cluster is."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == Path(tempfile.gettempdir()).stat().st_dev:
+        pytest.skip("this machine has one file system only")
+    folder = Path(tempfile.mkdtemp(dir=memory))
+    yield folder
+    shutil.rmtree(folder)

@@ -18,6 +18,7 @@ from torch.optim import AdamW
 from colorzoo.data import FolderDataModule
 from colorzoo.factory import build_model
 from colorzoo.training.callbacks import ResumeGuard, SignalCheckpoint, StepSeed
+from colorzoo.training.saving import CheckpointFile
 from colorzoo.zoo.zhang2017.task import Zhang2017Local
 
 EPOCHS, BATCH = 3, 3
@@ -75,6 +76,7 @@ def small_data(root: Path, **overrides: Any) -> FolderDataModule:
 def small_trainer(folder: Path, *callbacks: Callback, **overrides: Any) -> Trainer:
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     base = {"accelerator": "cpu", "max_epochs": EPOCHS, "deterministic": True, "num_sanity_val_steps": 0}
+    base["plugins"] = [CheckpointFile()]
     return Trainer(default_root_dir=folder, callbacks=list(callbacks), **{**quiet, **base, **overrides})
 
 

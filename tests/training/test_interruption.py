@@ -13,6 +13,13 @@ from harness import fit, trace
 from lightning.pytorch import Callback
 from lightning.pytorch.strategies import DDPStrategy
 
+
+@pytest.fixture
+def tmp_path(other_disk):
+    """The folder of the run: not on the file system of temporary files, as on most clusters."""
+    return other_disk
+
+
 SLURM = {"NTASKS": "1", "JOB_ID": "4711", "JOB_NAME": "x", "PROCID": "0", "LOCALID": "0", "NODEID": "0"}
 INT, TERM, USR1 = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1
 

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import torch
+from lightning.fabric.plugins import CheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
@@ -43,6 +44,7 @@ from colorzoo.training.messages import explain, explain_load, filter_messages
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.predicting import FAILED, FullSizePrediction, results_folder
 from colorzoo.training.resuming import SPECIAL
+from colorzoo.training.saving import CheckpointFile
 from colorzoo.weights import read_weights, resolve_weights
 from colorzoo.weights.files import sha256_of
 from colorzoo.weights.provenance import Provenance
@@ -178,6 +180,10 @@ class ZooCLI(LightningCLI):
             defaults.append(RichProgressBar())
         if config.get("logger") in (None, True):
             kwargs["logger"] = default_loggers(self._root(), self._earlier_run())
+        plugins = config.get("plugins") or []
+        plugins = plugins if isinstance(plugins, list) else [plugins]
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            kwargs["plugins"] = [*plugins, CheckpointFile()]
         self.trainer_defaults = {"callbacks": [c for c in defaults if not isinstance(c, taken)]}
         try:
             trainer: Any = super().instantiate_trainer(**kwargs)

@@ -25,7 +25,7 @@ _POLAR_EXPRESS = (
 _SAFETY = (
     1.01  # rounding in bfloat16 may carry a singular value beyond what the next iteration converges from
 )
-_RMS = 0.2  # of an update of a matrix: that of AdamW, so that both take the same rate
+_RMS = 0.2  # of an update of a matrix at a rate of 1: about that of AdamW, so that both take the same rate
 _SMALLEST_SIDE = 17  # of a matrix that is worth orthogonalizing
 
 
@@ -85,8 +85,10 @@ class Muon(Optimizer):
         momentum = state["momentum"]
         momentum.lerp_(gradient, 1 - group["momentum"])
         ahead = torch.lerp(gradient, momentum, group["momentum"]).flatten(1)
-        scale = _RMS * math.sqrt(max(ahead.shape))
-        return scale * orthogonalize(ahead, group["steps"]).reshape(parameter.shape)
+        found = orthogonalize(ahead, group["steps"])
+        # by its own norm: the singular values of few iterations are above 1 on average
+        scale = _RMS * math.sqrt(found.numel()) / found.norm().clamp(min=1e-7)
+        return (scale * found).reshape(parameter.shape)
 
     def _adam(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> Tensor:
         state, (first, second) = self.state[parameter], group["betas"]
@@ -125,16 +127,23 @@ def orthogonalize(matrix: Tensor, steps: int = 4) -> Tensor:
 def muon_groups(module: nn.Module, excluded: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Sort the trainable parameters of a module into those for Muon and those for AdamW.
 
+    Biases and the factors of normalizations (one axis or none) do not decay.
+
     Args:
         module: The module.
         excluded: Parts of names, such as those of first and last layers, whose parameters take AdamW.
     """
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
+    factors: list[nn.Parameter] = []
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:
             large = parameter.ndim >= 2 and min(parameter.flatten(1).shape) >= _SMALLEST_SIDE
             hidden = large and not any(part in name for part in excluded)
-            (matrices if hidden else others).append(parameter)
-    groups: list[dict[str, Any]] = [{"params": matrices, "orthogonalize": True}, {"params": others}]
+            (matrices if hidden else others if parameter.ndim > 1 else factors).append(parameter)
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "orthogonalize": True},
+        {"params": others},
+        {"params": factors, "weight_decay": 0.0},
+    ]
     return [group for group in groups if group["params"]]

@@ -22,16 +22,39 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB"
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that its name never refers to partial content; missing folders are made."""
+def write_atomic(path: Path, data: bytes | memoryview) -> None:
+    """Write a file so that its name never refers to partial content; missing folders are made.
+
+    Raises:
+        OSError: The file cannot be written; the error names it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not tempfile: its files are private (0600), and weights are often shared in a group's folder.
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    temporary = temporary_name(path)
     try:
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        sync(path.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporary_name(path: Path) -> Path:
+    """Return a new name beside a path, for content that will be renamed to it when it is complete."""
+    # Not tempfile: its files are private (0600), and weights are often shared in a group's folder.
+    return path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no folders
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

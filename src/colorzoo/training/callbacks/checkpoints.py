@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
-
-from colorzoo.weights.sharded import is_complete
 
 SAVE_EVERY = 1000
 """Steps between two saves of ``last.ckpt`` unless the configuration has its own."""
@@ -52,10 +47,6 @@ class LastCheckpoint(ModelCheckpoint):
         )
         self._awaits_validation = False
 
-    def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
-        with replaced_when_complete(trainer, Path(filepath)):
-            super()._save_checkpoint(trainer, filepath)
-
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -72,29 +63,6 @@ class LastCheckpoint(ModelCheckpoint):
         if self._awaits_validation:
             self._awaits_validation = False
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
-
-
-@contextmanager
-def replaced_when_complete(trainer: Trainer, path: Path) -> Iterator[None]:
-    """Keep a sharded checkpoint, which is a folder, beside the one that replaces it until that is complete.
-
-    Files need no such care: they are replaced at once. The other processes wait for the first one before they
-    write, as it broadcasts the path.
-
-    Args:
-        trainer: The trainer.
-        path: The checkpoint.
-    """
-    earlier = path.with_stem(f"{path.stem}-previous")
-    if trainer.is_global_zero and path.is_dir():
-        if is_complete(path):
-            shutil.rmtree(earlier, ignore_errors=True)
-            path.rename(earlier)
-        else:
-            shutil.rmtree(path)
-    yield
-    if trainer.is_global_zero:
-        shutil.rmtree(earlier, ignore_errors=True)
 
 
 def missing_checkpoints(given: Sequence[object], monitor: str) -> list[ModelCheckpoint]:

@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import Checkpoint, WeightAveraging
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor, distributed
 
-from colorzoo.training.callbacks.checkpoints import replaced_when_complete, validates_next
+from colorzoo.training.callbacks.checkpoints import validates_next
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.loggers import run_folder
 
@@ -144,8 +144,7 @@ class SignalCheckpoint(Checkpoint):
     def _save(self, trainer: Trainer) -> None:
         if self._saved:
             return
-        with replaced_when_complete(trainer, self._path):
-            trainer.save_checkpoint(self._path)
+        trainer.save_checkpoint(self._path)
         self._saved = True
         # Lightning has no public way to end a run after its loggers are written but before the next batch.
         trainer._signal_connector.received_sigterm = True

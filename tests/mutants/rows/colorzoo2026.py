@@ -1,0 +1,154 @@
+"""colorzoo2026: losses, points as observations, and which parameters take which optimizer."""
+
+from mutation import Mutant
+
+TASK, POINTS, MODEL = (f"zoo/colorzoo2026/{name}.py" for name in ("task", "points", "model"))
+NETWORK = "zoo/colorzoo2026/network.py"
+STEP = ("tests/steps/test_colorzoo2026.py",)
+
+MUTANTS = (
+    Mutant(
+        "colorzoo2026-truth-swapped",
+        TASK,
+        "F.avg_pool2d(lab[:, 1:], STRIDE)",
+        "F.avg_pool2d(lab[:, [2, 1]], STRIDE)",
+        STEP,
+    ),
+    Mutant(
+        "colorzoo2026-truth-in-other-units",
+        TASK,
+        "permute(0, 2, 3, 1) / AB_SCALE",
+        "permute(0, 2, 3, 1) / 55.0",
+        STEP,
+    ),
+    Mutant("colorzoo2026-scale-of-ab", NETWORK, "AB_SCALE = 50.0", "AB_SCALE = 60.0", STEP),
+    Mutant(
+        "colorzoo2026-truth-of-a-corner",
+        TASK,
+        "F.avg_pool2d(lab[:, 1:], STRIDE)",
+        "lab[:, 1:, ::4, ::4]",
+        STEP,
+    ),
+    Mutant(
+        "colorzoo2026-truth-transposed", TASK, "truth.permute(0, 2, 3, 1)", "truth.permute(0, 3, 2, 1)", STEP
+    ),
+    Mutant(
+        "colorzoo2026-before-not-detached",
+        TASK,
+        "take_cells(missing, queries).detach()",
+        "take_cells(missing, queries)",
+        STEP,
+    ),
+    Mutant(
+        "colorzoo2026-after-not-detached",
+        TASK,
+        "found.change, queries).detach()",
+        "found.change, queries)",
+        STEP,
+    ),
+    Mutant("colorzoo2026-queries-are-points", TASK, '_QUERIES, "queries")', '_QUERIES, "points")', STEP),
+    Mutant("colorzoo2026-fewer-queries", TASK, "_QUERIES = 48", "_QUERIES = 32", STEP),
+    Mutant("colorzoo2026-fewer-points", TASK, "_MOST_POINTS = 64", "_MOST_POINTS = 48", STEP),
+    Mutant("colorzoo2026-log-prior-subtracted", TASK, "+ prior.log()", "- prior.log()", STEP),
+    Mutant("colorzoo2026-log-variance-subtracted", TASK, "+ variance.log()", "- variance.log()", STEP),
+    Mutant(
+        "colorzoo2026-likelihood-subtracted", TASK, "before / prior + after", "before / prior - after", STEP
+    ),
+    Mutant("colorzoo2026-likelihood-not-halved", TASK, "after / variance) / 2", "after / variance)", STEP),
+    Mutant(
+        "colorzoo2026-likelihood-of-one-channel",
+        TASK,
+        "queries).detach().square().sum(-1)\n        after",
+        "queries).detach().square().mean(-1)\n        after",
+        STEP,
+    ),
+    Mutant("colorzoo2026-labels-not-smoothed", TASK, "label_smoothing=0.1", "label_smoothing=0.0", STEP),
+    Mutant("colorzoo2026-labels-smoothed-more", TASK, "label_smoothing=0.1", "label_smoothing=0.15", STEP),
+    Mutant("colorzoo2026-classes-unweighted", TASK, "getattr(weigh, name) * value", "value", STEP),
+    Mutant("colorzoo2026-colors-weigh-less", TASK, "colors: Weight = 3.0", "colors: Weight = 2.0", STEP),
+    Mutant(
+        "colorzoo2026-delta-of-points", TASK, "target, beta=self.objective.delta)", "target, beta=1.0)", STEP
+    ),
+    Mutant("colorzoo2026-delta-of-colors", TASK, "target, beta=weigh.delta)", "target)", STEP),
+    Mutant(
+        "colorzoo2026-points-without-the-answer",
+        TASK,
+        "analysis.mean + found.change, target",
+        "found.change, target",
+        STEP,
+    ),
+    Mutant(
+        "colorzoo2026-points-of-the-truth",
+        TASK,
+        "take_cells(missing, index), given)",
+        "take_cells(target, index), given)",
+        STEP,
+    ),
+    Mutant(
+        "colorzoo2026-all-points-given", TASK, "[None] < count).float()", "[None] <= count).float()", STEP
+    ),
+    Mutant("colorzoo2026-the-number-chooses-cells", TASK, "draws[:, 1:].topk", "draws[:, :-1].topk", STEP),
+    Mutant(
+        "colorzoo2026-number-of-points-uniform",
+        TASK,
+        "torch.exp(draws[:, :1] * math.log(most + 1))",
+        "(draws[:, :1] * (most + 1))",
+        STEP,
+    ),
+    Mutant("colorzoo2026-classes-by-muon", TASK, '"network.classes", ', "", STEP),
+    Mutant(
+        "colorzoo2026-variance-not-reduced",
+        POINTS,
+        "prior - explained.square().sum(1)",
+        "prior + explained.square().sum(1)",
+        STEP,
+    ),
+    Mutant(
+        "colorzoo2026-prior-without-noise", POINTS, ".square().sum(-1) + noise", ".square().sum(-1)", STEP
+    ),
+    Mutant(
+        "colorzoo2026-noise-is-a-deviation",
+        POINTS,
+        "(2 * self.log_noise).exp()",
+        "self.log_noise.exp()",
+        STEP,
+    ),
+    Mutant(
+        "colorzoo2026-distance-not-halved",
+        POINTS,
+        "rows @ columns.mT - 0.5 * squares",
+        "rows @ columns.mT - squares",
+        STEP,
+    ),
+    Mutant(
+        "colorzoo2026-reach-multiplied",
+        POINTS,
+        "position / self.log_reach.exp()",
+        "position * self.log_reach.exp()",
+        STEP,
+    ),
+    Mutant(
+        "colorzoo2026-lightness-in-other-units", MODEL, "scaled_luma(light)", "scaled_luma(100 - light)", STEP
+    ),
+    Mutant(
+        "colorzoo2026-answer-in-other-units",
+        MODEL,
+        "enlarge_along_edges(AB_SCALE * _maps",
+        "enlarge_along_edges(100 * _maps",
+        STEP,
+    ),
+    Mutant(
+        "colorzoo2026-answer-swapped",
+        MODEL,
+        "_maps(mean, analysis.grid), analysis.light",
+        "_maps(mean.flip(-1), analysis.grid), analysis.light",
+        STEP,
+    ),
+    Mutant(
+        "colorzoo2026-validation-points-everywhere",
+        TASK,
+        'picture_generators(seeds, "points"))\n        return Guidance',
+        'picture_generators(seeds * 0, "points"))\n        return Guidance',
+        STEP,
+    ),
+)

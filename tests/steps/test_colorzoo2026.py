@@ -1,0 +1,243 @@
+"""colorzoo2026: one step against its losses written out picture by picture, cell by cell."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from skimage.color import rgb2lab
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.color import hull_centers
+from colorzoo.guidance import Guidance
+from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.testing.samples import sample_batch
+from colorzoo.zoo.colorzoo2026.task import Colorzoo2026Trainer, random_cells
+from steps.step import gradients, same, small
+
+pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+
+SIDE, CLASSES = 64, 5
+CELLS = (SIDE // 4) ** 2
+WEIGHTS = {"classes": 1.0, "colors": 3.0, "points": 2.0, "variance": 0.01, "labels": 0.05}
+DELTA = 0.2
+
+
+@pytest.fixture(scope="module")
+def trainer() -> Colorzoo2026Trainer:
+    """The trainer with random layers, so that its answers, variances and classes differ between cells."""
+    found = small("colorzoo2026", label_count=CLASSES)
+    assert isinstance(found, Colorzoo2026Trainer)
+    generator = torch.Generator().manual_seed(1)
+    network = found.model.network
+    with torch.no_grad():
+        for layer, scale in ((network.mean, 0.1), (network.classes, 1.0), (found.label_head, 1.0)):
+            layer.weight.copy_(scale * torch.randn(layer.weight.shape, generator=generator))
+            layer.bias.copy_(scale * torch.randn(layer.bias.shape, generator=generator))
+        found.model.covariance.log_noise.fill_(math.log(0.2))
+    return found
+
+
+@pytest.fixture(scope="module")
+def batch() -> Any:
+    given: Any = sample_batch((SIDE, SIDE), batch=3)
+    return {**given, "label": torch.tensor([4, 0, 2])}
+
+
+def true_colors(rgb: Tensor) -> Tensor:
+    """Return the mean ab of each cell of 4 x 4 pixels, ``(B, h, w, 2)``, by scikit-image."""
+    ab = torch.from_numpy(rgb2lab(rgb.permute(0, 2, 3, 1).double().numpy()))[..., 1:].float()
+    batch, height, width, _ = ab.shape
+    return ab.view(batch, height // 4, 4, width // 4, 4, 2).mean((2, 4))
+
+
+def huber(found: Tensor, truth: Tensor) -> Tensor:
+    """Return the mean over all numbers: square over twice delta, then linear with a slope of 1."""
+    off = (found - truth).abs()
+    return torch.where(off < DELTA, off.square() / (2 * DELTA), off - DELTA / 2).mean()
+
+
+def cross_entropy_of_neighbors(logits: Tensor, truth: Tensor) -> Tensor:
+    """Return the mean cross-entropy to the four nodes of the grid of 10 units around each true color."""
+    centers = hull_centers()
+    total, shares = logits.new_zeros(()), logits.float().log_softmax(-1)
+    for given, (a, b) in zip(shares.flatten(0, -2), truth.reshape(-1, 2).tolist(), strict=True):
+        left, below = math.floor(a / 10), math.floor(b / 10)
+        for column in (left, left + 1):
+            for row in (below, below + 1):
+                share = (1 - abs(a / 10 - column)) * (1 - abs(b / 10 - row))
+                node = torch.tensor([10.0 * column, 10.0 * row])
+                total = total - share * given[(centers - node).norm(dim=1).argmin()]
+    return total / truth[..., 0].numel()
+
+
+def smoothed_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    """Return the cross-entropy to 0.9 of the label and 0.1 of all classes."""
+    wanted = torch.full_like(scores, 0.1 / CLASSES)
+    for row, label in enumerate(labels.tolist()):
+        wanted[row, label] += 0.9
+    return -(wanted * scores.log_softmax(1)).sum(1).mean()
+
+
+def drawn_cells(seed: Tensor, purpose: str, most: int) -> list[int]:
+    """Return the cells drawn for one picture, in the order of their numbers; all that may count."""
+    (row,) = draw_uniform(picture_generators(seed[None], purpose), 1, CELLS + 1, seed.device).tolist()
+    order = sorted(range(CELLS), key=lambda cell: -row[1 + cell])[:most]
+    count = min(most, max(1, math.floor((most + 1) ** row[0])))
+    return order[:count] if purpose == "points" else order
+
+
+def covariance_of(trainer: Colorzoo2026Trainer, features: Tensor, luma: Tensor) -> Tensor:
+    """Return the covariance ``(N, N)`` of all cells of one picture, a sum over heads, in float64."""
+    layer = trainer.model.covariance
+    light = (F.avg_pool2d(luma[None], 4)[0].permute(1, 2, 0) - 50) / 50
+    hidden = F.leaky_relu(layer.hidden(torch.cat([features, light], -1)), 0.1).flatten(0, 1)
+    embedding, amplitude = layer.embed(hidden).double(), F.softplus(layer.amplitude(hidden)).double()
+    side = SIDE // 4
+    numbers = torch.arange(CELLS)
+    position = torch.stack([numbers // side, numbers % side], 1).double() / side
+    total = torch.zeros(CELLS, CELLS, dtype=torch.double)
+    for head, log_reach in enumerate(layer.log_reach):
+        places = torch.cat([embedding.view(CELLS, layer.heads, -1)[:, head], position / log_reach.exp()], 1)
+        squares = (places[:, None] - places[None]).square().sum(-1)
+        total = total + amplitude[:, head, None] * amplitude[None, :, head] * torch.exp(-squares / 2)
+    return total
+
+
+def losses_by_hand(trainer: Colorzoo2026Trainer, batch: Any, luma: Tensor) -> dict[str, Tensor]:
+    maps = trainer.model.network(luma)
+    truth = true_colors(batch["rgb"])
+    after, likelihoods = [], []
+    for picture, seed in enumerate(batch["seed"]):
+        covariance = covariance_of(trainer, maps.features[picture].float(), luma[picture])
+        noise = trainer.model.covariance.log_noise.double().exp() ** 2
+        mean, wanted = maps.mean[picture].flatten(0, 1).double(), truth[picture].flatten(0, 1) / 50
+        given = drawn_cells(seed, "points", 64)
+        system = covariance[given][:, given] + (noise + 1e-5) * torch.eye(len(given), dtype=torch.double)
+        gain = torch.linalg.solve(system, covariance[given]).T  # (N, n)
+        answer = mean + gain @ (wanted - mean)[given]
+        after.append(huber(answer, wanted))
+        prior = covariance.diagonal() + noise
+        left = prior - (gain * covariance[:, given]).sum(1)
+        for cell in drawn_cells(seed, "queries", 48):
+            errors = [(wanted - each)[cell].detach().square().sum() for each in (mean, answer)]
+            for error, variance in zip(errors, (prior[cell], left[cell]), strict=True):
+                # minus the logarithm of a normal density with the same variance for a and b, but a constant
+                likelihoods.append(error / (2 * variance) + variance.log())
+    return {
+        "classes": cross_entropy_of_neighbors(maps.logits, truth),
+        "colors": huber(maps.mean.float(), truth / 50),
+        "labels": smoothed_cross_entropy(trainer.label_head(maps.vector), batch["label"]),
+        "points": torch.stack(after).mean().float(),
+        "variance": (2 * torch.stack(likelihoods).mean()).float(),
+    }
+
+
+def test_the_step(trainer: Colorzoo2026Trainer, batch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: dict[str, Tensor] = {}
+    monkeypatch.setattr(trainer, "log_losses", lambda losses, _: logged.update(losses))
+    found = trainer.training_step(batch, 0)
+    lab = torch.from_numpy(rgb2lab(batch["rgb"].permute(0, 2, 3, 1).double().numpy())).float()
+    wanted = losses_by_hand(trainer, batch, lab.permute(0, 3, 1, 2)[:, :1])
+    assert logged.keys() == {*WEIGHTS, "loss"}
+    for name, value in wanted.items():
+        torch.testing.assert_close(logged[name], value, rtol=2e-4, atol=0, msg=lambda m, n=name: f"{n}: {m}")
+        # each alone, as small weights would hide it
+        ours, plain = gradients(logged[name], trainer), gradients(value, trainer)
+        same(ours, plain, rtol=5e-3)
+    total = torch.stack([WEIGHTS[name] * value for name, value in wanted.items()]).sum()
+    torch.testing.assert_close(found, total, rtol=2e-4, atol=0)
+    torch.testing.assert_close(logged["loss"], found, rtol=0, atol=0)
+
+
+def test_the_variance_trains_the_covariance_alone(
+    trainer: Colorzoo2026Trainer, batch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: dict[str, Tensor] = {}
+    monkeypatch.setattr(trainer, "log_losses", lambda losses, _: logged.update(losses))
+    trainer.training_step(batch, 0)
+    found = gradients(logged["variance"], trainer)
+    assert not found["model.network.mean.weight"].any()
+    assert found["model.covariance.amplitude.weight"].any()
+
+
+def test_labels_count_only_where_there_are_some(trainer: Colorzoo2026Trainer, batch: Any) -> None:
+    with torch.no_grad():
+        with_labels = trainer.training_step(batch, 0)
+        other = trainer.training_step({**batch, "label": (batch["label"] + 1) % CLASSES}, 0)
+        without = trainer.training_step({name: batch[name] for name in batch if name != "label"}, 0)
+    assert len({float(with_labels), float(other), float(without)}) == 3
+    assert small("colorzoo2026").label_head is None
+
+
+@pytest.mark.parametrize("channel", [0, 1])
+def test_the_mean_is_a_then_b_in_units_of_fifty(channel: int) -> None:
+    model = small("colorzoo2026").model
+    with torch.no_grad():
+        model.network.mean.weight.zero_()
+        model.network.mean.bias.copy_(torch.tensor([0.1, 0.1]))
+        model.network.mean.bias[channel] = -0.4
+        ab = model(torch.full((1, 1, 64, 64), 50.0), Guidance()).ab
+    wanted = [5.0, 5.0]
+    wanted[channel] = -20.0
+    torch.testing.assert_close(ab.mean((0, 2, 3)), torch.tensor(wanted), atol=1e-3, rtol=0)
+
+
+def test_cells_of_a_picture_are_its_own_and_those_of_other_purposes_differ() -> None:
+    seeds = torch.arange(400)
+    index, given = random_cells(seeds, 256)
+    assert all(len(set(row)) == 64 for row in index.tolist())  # different cells
+    alone, alone_given = random_cells(seeds[7:8], 256)
+    assert torch.equal(alone[0], index[7])
+    assert torch.equal(alone_given[0], given[7])
+    other, _ = random_cells(seeds, 256, 64, "queries")
+    assert (other != index).any(1).all()
+    # uniform over the cells, and in the logarithm of the number: half of them below the root of 65
+    shares = torch.bincount(index.flatten(), minlength=256) / len(seeds)
+    assert float((shares - 0.25).abs().max()) < 0.09
+    counts = given.sum(1)
+    assert (counts.min(), counts.max()) == (1, 64)
+    assert torch.equal(given, (torch.arange(64)[None] < counts[:, None]).float())
+    assert 0.4 < float((counts < 8).float().mean()) < 0.6
+
+
+def test_few_cells_are_all_drawn() -> None:
+    index, given = random_cells(torch.arange(3), 9)
+    assert (index.sort(1).values == torch.arange(9)).all()
+    assert given.shape == (3, 9)
+
+
+def test_hidden_matrices_take_muon_and_the_rest_adamw() -> None:
+    trainer = small("colorzoo2026", label_count=40, vector=32, decoder=32, stem=(20, 40), widths=(32, 32, 32))
+    names = {parameter: name for name, parameter in trainer.named_parameters()}
+    groups = trainer.optimized_parameters()
+    taken = [names[parameter] for group in groups for parameter in group["params"]]
+    assert sorted(taken) == sorted(names.values())
+    by_muon = {names[p] for group in groups if group.get("orthogonalize") for p in group["params"]}
+    assert {"model.network.stem_quarter.weight", "model.network.stage32.0.qkv.weight"} <= by_muon
+    # those that are excluded have matrices large enough
+    for part in ("network.mean", "network.classes", "network.stem_half", "label_head", "position", "covar"):
+        assert not any(part in name for name in by_muon)
+
+
+def test_validation_shows_the_first_points_of_each_picture(trainer: Colorzoo2026Trainer) -> None:
+    lab = torch.cat([torch.full((3, 1, 96, 96), 50.0), 30 * torch.randn(3, 2, 96, 96)], 1)
+    seeds = torch.tensor([5, 6, 5])
+    assert trainer.validation_settings() == ("0", "1", "10", "100")
+    found = [trainer.validation_guidance(each, lab, seeds).points for each in trainer.validation_settings()]
+    masks = [each.mask.sum((1, 2, 3)) for each in found]
+    assert masks[0].tolist() == [0, 0, 0]
+    assert masks[1].tolist() == [36, 36, 36]
+    assert (masks[2] > 150).all()
+    assert (masks[3] > masks[2]).all()
+    one = found[1]
+    assert torch.equal(one.mask[0], one.mask[2])  # by the picture's seed
+    assert not torch.equal(one.mask[0], one.mask[1])
+    row, column = one.mask[1, 0].nonzero()[0].tolist()
+    patch = lab[1, 1:, row : row + 6, column : column + 6].mean((1, 2))
+    torch.testing.assert_close(one.ab[1, :, row, column], patch)
+    again = trainer.validation_guidance("10", lab[1:2], seeds[1:2]).points
+    assert torch.equal(again.mask[0], found[2].mask[1])

@@ -1,0 +1,224 @@
+"""Epochs differ, runs with one seed agree, validation repeats itself, and what counts is counted once."""
+
+from __future__ import annotations
+
+import colorsys
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from harness import fit, small_data, small_model, small_trainer
+from lightning.pytorch import Callback
+
+from colorzoo.data.aging import age_photos
+from colorzoo.data.augment import jitter_colors, random_windows
+from colorzoo.data.dataset import place_square
+from colorzoo.data.module import _share_done
+from colorzoo.randomness import draw_uniform, picture_generators
+from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.training.callbacks import StepSeed
+from colorzoo.training.command import ZooCLI
+
+
+class Seen(Callback):
+    """Keeps what each batch of training and validation was, by epoch."""
+
+    def __init__(self) -> None:
+        self.trained: dict[int, list[Any]] = {}
+        self.validated: dict[int, list[Any]] = {}
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        row = (
+            batch["name"],
+            batch["seed"].tolist(),
+            batch["rgb"].sum((1, 2, 3)).tolist(),
+            float(torch.rand(())),
+        )
+        self.trained.setdefault(trainer.current_epoch, []).append(row)
+
+    def on_validation_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0):
+        row = (batch["name"], batch["seed"].tolist(), batch["rgb"].sum((1, 2, 3)).tolist())
+        self.validated.setdefault(trainer.current_epoch, []).append(row)
+
+
+def seen(pictures: Path, folder: Path, seed: int, step_seed: int = 0) -> Seen:
+    callback = Seen()
+    small_trainer(folder, callback, StepSeed(step_seed), max_epochs=3, enable_checkpointing=False).fit(
+        small_model(), small_data(pictures, seed=seed)
+    )
+    return callback
+
+
+def test_epochs_differ_runs_agree_and_validation_repeats(pictures, tmp_path):
+    first, again = seen(pictures, tmp_path, 0), seen(pictures, tmp_path, 0)
+    other, dropout = seen(pictures, tmp_path, 1), seen(pictures, tmp_path, 0, step_seed=1)
+    assert (first.trained, first.validated) == (again.trained, again.validated)
+    for column in range(4):  # order, seeds, crops, the numbers of the device
+        epochs = [str([row[column] for row in rows]) for rows in first.trained.values()]
+        assert len(set(epochs)) == 3
+        by_seed, by_step_seed = ([row[column] for row in run.trained[0]] for run in (other, dropout))
+        assert (str(by_seed) != epochs[0]) == (column < 3)
+        assert (str(by_step_seed) != epochs[0]) == (column == 3)
+    drawn = [row[3] for rows in first.trained.values() for row in rows]
+    assert len(set(drawn)) == len(drawn)  # no step repeats another's
+    seeds = [seed for rows in first.trained.values() for row in rows for seed in row[1]]
+    assert len(set(seeds)) == len(seeds)
+    # crops and augmentation of the same picture differ between epochs
+    for name in {name for rows in first.trained.values() for row in rows for name in row[0]}:
+        crops = [
+            value
+            for rows in first.trained.values()
+            for row in rows
+            for own, value in zip(row[0], row[2], strict=True)
+            if own == name
+        ]
+        assert len(set(crops)) == len(crops)
+    assert first.validated[0] == first.validated[1] == first.validated[2]
+    assert first.validated[0] != other.validated[0]
+    assert len({seed for row in first.validated[0] for seed in row[1]}) == 5
+
+
+def test_the_seed_of_the_run_reaches_its_steps():
+    model = SimpleNamespace(validation_settings=lambda: ("0",))
+    for seed in (0, 7):
+        cli: Any = SimpleNamespace(config={"seed_everything": seed}, model=model)
+        cli._get = lambda config, key: config.get(key)
+        (found,) = [each for each in ZooCLI._fit_callbacks(cli, {}, []) if isinstance(each, StepSeed)]
+        assert found.seed == seed
+
+
+def test_crops_reach_every_place():
+    picture = torch.zeros(3, 12, 13)
+    found = {(s.top, s.left) for s in (place_square(picture, 10, seed) for seed in range(300))}
+    assert found == {(top, left) for top in range(3) for left in range(4)}
+    assert (place_square(picture, 10).top, place_square(picture, 10).left) == (1, 1)
+
+
+def test_windows_reach_every_corner():
+    windows = random_windows(
+        3000, picture_generators(torch.arange(3000), "augment"), 0.5, torch.device("cpu")
+    )
+    scale = windows[:, 1, 1]
+    place = windows[:, :, 2] / (1 - scale)[:, None]  # -1 to 1
+    for row in (-1, 1):
+        for column in (-1, 1):
+            corner = (place[:, 0] * column > 0.5) & (place[:, 1] * row > 0.5)
+            assert 0.04 < float(corner.float().mean()) < 0.09  # 1/16
+    mirrored = (windows[:, 0, 0] < 0).float()
+    drawn = torch.stack([place[:, 0], place[:, 1], scale, mirrored])
+    assert float((torch.corrcoef(drawn) - torch.eye(4)).abs().max()) < 0.07  # independent of each other
+
+
+def test_the_jitter_of_colors_is_that_of_colorsys():
+    seeds = torch.arange(200)
+    rgb = torch.tensor([0.6, 0.35, 0.2])
+    found = jitter_colors(rgb[None, :, None, None].expand(200, 3, 2, 2), picture_generators(seeds, "jitter"))
+    draws = draw_uniform(picture_generators(seeds, "jitter"), 200, 7, torch.device("cpu")).tolist()
+    kinds = set()
+    for (light, tint, *shifts), picture in zip(draws, found, strict=True):
+        light, tint = light < 0.5, tint < 0.5
+        brightness, contrast, hue, saturation, value = (2 * shift - 1 for shift in shifts)
+        lit = [
+            min(1, max(0, v * (1 + 0.2 * light * contrast) + 0.2 * light * brightness)) for v in rgb.tolist()
+        ]
+        h, s, v = colorsys.rgb_to_hsv(*lit)
+        if tint:
+            h, s, v = (h + hue * 40 / 360) % 1, s + saturation * 30 / 255, v + value * 20 / 255
+        wanted = colorsys.hsv_to_rgb(h, min(1, max(0, s)), min(1, max(0, v)))
+        torch.testing.assert_close(picture[:, 0, 0], torch.tensor(wanted), atol=2e-3, rtol=0)
+        kinds.add((light, tint))
+    assert len(kinds) == 4
+
+
+def test_pictures_without_points_and_with_all_are_drawn_apart():
+    # the geometric number is 0, so that points are those of `many`
+    shares = {"none": 0.5, "reveal_all": 0.5, "many": 0.5}
+    simulation = PointSimulation(stop_probability=1 - 1e-12, max_side=1, **shares)
+    ab = torch.ones(2000, 2, 16, 24)
+    points = simulate_points(ab, picture_generators(torch.arange(2000), "points"), simulation)
+    hinted = points.mask.mean((1, 2, 3))
+    assert float((hinted == 1).float().mean()) == pytest.approx(0.5, abs=0.04)
+    assert float(((hinted > 0) & (hinted < 1)).float().mean()) == pytest.approx(0.125, abs=0.03)
+
+
+def test_aging_changes_the_lightness_of_its_share_of_pictures():
+    rgb = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0)).expand(600, 3, 8, 8)
+    aged = age_photos(rgb, picture_generators(torch.arange(600), "aging"), 0.25)
+    changed = (aged != rgb).flatten(1).any(1)
+    assert float(changed.float().mean()) == pytest.approx(0.25, abs=0.05)
+    alone = age_photos(rgb[:1], picture_generators(torch.arange(600)[changed][:1], "aging"), 0.25)
+    torch.testing.assert_close(alone[0], aged[changed][0], atol=1e-5, rtol=0)
+
+
+def test_purposes_and_pictures_draw_independently():
+    drawn = {
+        (seed, purpose): float(torch.rand((), generator=picture_generators(torch.tensor([seed]), purpose)[0]))
+        for seed in (1, 2, 2**61)
+        for purpose in ("points", "augment", "aging", "queries")
+    }
+    assert len(set(drawn.values())) == len(drawn)
+
+
+@pytest.mark.parametrize("processes", [1, 4])
+def test_pictures_of_all_processes_are_counted(processes):
+    model = small_model()
+    model._trainer = SimpleNamespace(world_size=processes)  # type: ignore[assignment]
+    for _ in range(3):
+        model.on_train_batch_start({"rgb": torch.zeros(5, 3, 8, 8)}, 0)  # type: ignore[typeddict-item]
+    assert model.provenance.pictures == 15 * processes
+
+
+@pytest.mark.parametrize(
+    ("step", "steps", "epoch", "epochs", "expected"),
+    [
+        (2, 8, 0, 100, 0.25),
+        (2, 100, 1, 2, 0.5),
+        (2, -1, 1, 4, 0.25),
+        (2, 8, 0, -1, 0.25),
+        (2, 8, 0, None, 0.25),
+    ],
+)
+def test_a_run_ends_with_the_first_of_its_limits(step, steps, epoch, epochs, expected):
+    progress = SimpleNamespace(current=SimpleNamespace(ready=0))
+    loop = SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress))
+    trainer: Any = SimpleNamespace(
+        global_step=step,
+        max_steps=steps,
+        current_epoch=epoch,
+        max_epochs=epochs,
+        num_training_batches=10,
+        fit_loop=loop,
+    )
+    assert math.isclose(_share_done(trainer), expected)
+
+
+class FailInValidation(Callback):
+    def on_validation_batch_end(self, trainer, *_):
+        if trainer.current_epoch == 1:
+            raise MemoryError("the test fails here")
+
+
+class Weights(Callback):
+    """Keeps the trained weights after each step."""
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.last = {name: value.detach().clone() for name, value in pl_module.named_parameters()}
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_checkpoints_hold_trained_and_averaged_weights(fails, pictures, tmp_path):
+    weights = Weights()
+    if fails:
+        with pytest.raises(MemoryError):
+            fit(pictures, tmp_path, more=[weights, FailInValidation()])
+    else:
+        fit(pictures, tmp_path, more=[weights])
+    content = torch.load(tmp_path / ("interrupted.ckpt" if fails else "last.ckpt"), weights_only=True)
+    raw, mean = content["current_model_state"], content["state_dict"]
+    for name, value in weights.last.items():
+        torch.testing.assert_close(raw[name], value, rtol=0, atol=0)
+    apart = [name for name, value in weights.last.items() if not torch.equal(mean[name], value)]
+    assert len(apart) > len(weights.last) / 2
