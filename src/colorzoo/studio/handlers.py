@@ -407,7 +407,14 @@ def _save_work(ctx: Context) -> Iterator[Message]:
         raise StudioError("bad_message", "work is saved for the opened photo only.")
     if forget:
         ctx.works.forget(key)
-    yield ctx.answer("saved", saved=bool(forget) or ctx.works.save(key, work[0]))
+        yield ctx.answer("saved", saved=True)
+        return
+    knows = fields.take("knows") or []
+    if not (isinstance(knows, list) and all(isinstance(version, str) for version in knows)):
+        raise StudioError("bad_message", "save.knows must be a list of texts.")
+    key = ctx.works.free_key(key, knows)
+    saved = ctx.works.save(key, work[0])
+    yield ctx.answer("saved", saved=saved, key=key, keys=sorted(ctx.works.find(ctx.photo().sha256)))
 
 
 Handler = Callable[[Context], Iterator[Message]]

@@ -131,6 +131,7 @@ class Pad {
   preview(doc) {
     this.history.preview(doc);
     this.queue.drag();
+    scheduleAutosave(this);
     this.changed();
   }
 
@@ -150,7 +151,10 @@ class Pad {
     const had = this.history.before !== null;
     this.history.cancel();
     if (!this.selectedPoint()) this.ui.selected = null;
-    if (had) this.queue.final();
+    if (had) {
+      this.queue.final();
+      scheduleAutosave(this);
+    }
     this.changed();
   }
 
@@ -356,6 +360,7 @@ class Pad {
     if (this.greeted) {
       if (message.photo) this.queue.final();
       else if (this.photo) await this.restoreAndColor();
+      autosave(this); // what was drawn meanwhile is in the browser alone
       return;
     }
     this.greeted = true;
