@@ -40,6 +40,7 @@ _MAX_ITEMS = {
 MAX_REACH = 10.0
 _BINS = 313  # of the ab plane inside sRGB
 _LISTS = ("points", "scribbles", "regions", "boxes")
+_OF_THE_PAD = ("studio", "locked", "wanted")  # what the drawing pad keeps in a recipe for itself
 _OBJECTS = ("exemplar", "classes", "statistics")  # kept as parsed JSON
 
 ReachName = Literal["automatic", "everywhere"]
@@ -218,10 +219,12 @@ class Recipe:
 
     def unknown(self) -> tuple[str, ...]:
         """Return the names of unknown fields, such as ``points[2].colour``."""
-        names = [name for name in self.extra if name not in (*_OBJECTS, "image")]
+        names = [name for name in self.extra if name not in (*_OBJECTS, "image", *_OF_THE_PAD)]
         for key in (*_LISTS, "areas"):
             items = enumerate(getattr(self, key) or ())
-            names += [f"{key}[{i}].{name}" for i, item in items for name in item.extra]
+            names += [
+                f"{key}[{i}].{name}" for i, item in items for name in item.extra if name not in _OF_THE_PAD
+            ]
         return tuple(names)
 
     def check_inside(self, width: int, height: int) -> None:

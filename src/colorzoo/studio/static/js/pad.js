@@ -135,16 +135,22 @@ class Pad {
     this.changed();
   }
 
-  /** Turn the previewed change into one step of undo. @param {string} label */
-  commit(label) {
-    if (this.history.commit(label)) this.documentChanged();
+  /**
+   * Turn the previewed change into one step of undo.
+   * @param {string} label @param {Parameters<History["commit"]>[1]} [joins] whether it belongs to the last step
+   */
+  commit(label, joins) {
+    if (this.history.commit(label, joins)) this.documentChanged();
     this.changed();
   }
 
-  /** Change the document as one step of undo. @param {import("./document.js").Doc} doc @param {string} label */
-  edit(doc, label) {
+  /**
+   * Change the document as one step of undo.
+   * @param {import("./document.js").Doc} doc @param {string} label @param {Parameters<History["commit"]>[1]} [joins] whether it belongs to the last step
+   */
+  edit(doc, label, joins) {
     this.history.preview(doc);
-    this.commit(label);
+    this.commit(label, joins);
   }
 
   cancel() {
