@@ -63,7 +63,7 @@ def make_parser(known: Sequence[str]) -> argparse.ArgumentParser:
     add("--data", type=Path, help="folder of photos; of `video`: of clips, of `reach`: COCO pictures")
     add("--weights", type=Path, help="weights instead of the embedded ones")
     add("--pictures", type=int, help="number of pictures")
-    add("--model", help="model of `look`, `reach` and `video` (default: theirs)")
+    add("--model", help="model of `look`, `reach`, `seams` and `video` (default: theirs)")
     add("--strength", type=float, default=1.0, help="`look`: factor on the colors (default: 1)")
     add("--aged", action="store_true", help="`look`: color a simulated old print of each photo")
     add("--models", type=names, default=(), help="`published`, `gpu`, `engine`, `int8`, `startup`: A,B,...")

@@ -129,6 +129,6 @@ def answers(
     recipe = Recipe(areas=(Area("color", mask=mask, color=color),))
     return {
         "unlimited": unlimited,
-        "automatic": limit_reach(unlimited, base, given.points, extent),
+        "automatic": limit_reach(unlimited, base, luma, given.points, extent),
         "area": colorizer.color_luma(luma, draw_request(recipe, (width, height), (height, width))).ab[None],
     }

@@ -93,6 +93,14 @@ def test_the_next_point_is_uncertain_and_away_from_given_points() -> None:
     assert max(abs(x - 18), abs(y - 46)) > 12
 
 
+def test_a_large_uncertain_area_comes_before_a_strip_along_the_edge() -> None:
+    logits = torch.zeros(1, 313, 32, 32)
+    logits[:, 0] = 20
+    logits[:, 0, :2] = 0
+    logits[:, 0, 10:26, 10:26] = 1
+    assert next_point(Distribution.of(prediction(logits)))[1] > 40
+
+
 @torch.inference_mode()
 def test_a_hint_changes_the_suggestions_near_it_and_less_elsewhere() -> None:
     model = create_model("zhang2017_local_small")

@@ -14,7 +14,7 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Guidance, PointHint, Recipe, Scribbles
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.points import Likeness, find_extent
+from colorzoo.inference.points import Likeness, find_extent, limit_reach
 from colorzoo.pictures.read import read_picture
 from colorzoo.zoo.colorzoo2026.network import Network
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
@@ -56,6 +56,26 @@ def test_each_place_belongs_to_the_nearest_point() -> None:
     mirrored = find_extent(luma.flip(3), [red(SIDE - 20, 50, 1.0)], (SIDE, SIDE))
     alone = find_extent(luma, [red(20, 50, 1.0)], (SIDE, SIDE))
     torch.testing.assert_close(mirrored.weight.flip(1), alone.weight, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("right", "least", "most"), [(50.0, 0, 15), (80.0, 25, 120)])
+def test_two_colors_blend_on_an_even_surface_and_meet_sharply_at_an_edge(
+    right: float, least: float, most: float
+) -> None:
+    luma = torch.full((1, 1, SIDE, SIDE), 50.0)
+    luma[..., SIDE // 2 :] = right
+    hints = [red(20, 50, 1.0), PointHint(80, 50, 3, ab=(-20.0, -30.0), reach=1.0)]
+    points = Guidance.from_recipe(Recipe(points=tuple(hints)), SIDE, SIDE).points
+    assert points is not None
+    ab = torch.zeros(1, 2, SIDE, SIDE)
+    for side, hint in ((np.s_[..., : SIDE // 2], hints[0]), (np.s_[..., SIDE // 2 :], hints[1])):
+        ab[side] = torch.tensor(hint.ab).view(1, 2, 1, 1)
+    given = replace(points, ab=ab * points.mask)
+    found = limit_reach(ab, torch.zeros_like(ab), luma, given, find_extent(luma, hints, (SIDE, SIDE)))
+    steps = found[0, :, 10:90].diff(dim=2).norm(dim=0)
+    assert least < steps.amax(dim=1).median() < most
+    assert steps.max() < most
+    assert torch.equal(found[given.mask.expand_as(ab) > 0], ab[given.mask.expand_as(ab) > 0])
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ const CHECKS = {
     const hints = page.hintsOf(recipe);
     const limited = hints.filter(({ reach }) => reach !== "everywhere");
     const extent = page.findExtent(floats(luma), limited, whole, size);
-    return [extent.weight, page.limitReach(floats(ab), floats(base), drawn(hints, whole, size, luma), extent)];
+    return [extent.weight, page.limitReach(floats(ab), floats(base), floats(luma), drawn(hints, whole, size, luma), extent, size)];
   },
   join: ({ recipe, ab, from, size, luma, strength }) => {
     const map = floats(luma);

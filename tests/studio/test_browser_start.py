@@ -134,6 +134,30 @@ def test_a_click_that_chooses_nothing_changes_nothing(browser: Any, photo: Path)
         pad.close()
 
 
+def test_a_point_with_its_first_color_is_one_step_of_undo(browser: Any, photo: Path) -> None:
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.open_ready(photo)
+        pad.click(100, 75)
+        pad.settle()
+        for color in ("#804020", "#406080"):
+            pad.page.fill(".cz-hex", color)
+            pad.page.keyboard.press("Enter")
+            pad.settle()
+        second = pad.points()
+        pad.page.keyboard.press("Control+z")
+        pad.settle()
+        assert pad.points() != second
+        assert len(pad.recipe()["points"]) == 1
+        pad.page.keyboard.press("Control+z")
+        pad.settle()
+        assert pad.points() == []
+        pad.page.keyboard.press("Control+y")
+        pad.settle()
+        assert len(pad.recipe()["points"]) == 1
+        pad.close()
+
+
 def test_an_offer_to_change_the_lightness_ends_with_its_point(browser: Any, photo: Path) -> None:
     with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
         pad = BrowserPad(browser, url)
@@ -149,6 +173,15 @@ def test_an_offer_to_change_the_lightness_ends_with_its_point(browser: Any, phot
             leave()
             pad.drawn()
             assert not offer.is_visible()
+            if leave is not undo:  # the point keeps its mark
+                pad.click(100, 75)
+                offer.wait_for()
+                assert "#0000ff does not fit this lightness" in pad.page.inner_text("[aria-label=Hints]")
+                assert pad.recipe()["points"][0]["wanted"] == wanted
+                pad.page.click(".cz-suggestion >> nth=0")
+                pad.drawn()
+                assert not offer.is_visible()
+                pad.page.keyboard.press("Escape")
         pad.close()
 
 

@@ -110,6 +110,34 @@ def test_color_can_include_suggestions(pad: DirectPad) -> None:
     assert [(a.type, a.body["re"]) for a in answers] == [("colored", number), ("suggestions", number)]
 
 
+def test_an_outline_of_one_or_two_corners_is_refused(pad: DirectPad) -> None:
+    pad.open()
+    for path in ([[3, 4]], [[3, 4], [9, 9]]):
+        assert pad.ask("select", recipe={}, path=path).body["code"] == "bad_message"
+    assert pad.ask("select", recipe={}, path=[[3, 4], [60, 9], [30, 60]]).type == "selected"
+
+
+def test_an_export_says_nothing_about_what_the_pad_keeps_for_itself(pad: DirectPad) -> None:
+    pad.open()
+    point = {"x": 5, "y": 5, "color": "#c04020", "locked": True, "wanted": "#0000ff", "odd": 1}
+    notes = pad.ask("export", recipe={"points": [point], "studio": {"skipped": [1]}}).body["notes"]
+    assert [note for note in notes if "unknown" in note] == [
+        "recipe field 'points[0].odd' is unknown and was ignored"
+    ]
+
+
+def color_file() -> bytes:
+    memory = io.BytesIO()
+    levels = np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8)
+    Image.fromarray(levels).resize((96, 80)).save(memory, "PNG")
+    return memory.getvalue()
+
+
+def test_a_photo_in_color_says_that_its_colors_are_not_used(pad: DirectPad) -> None:
+    assert any("colors of its own, which are not used" in note for note in pad.open(color_file())["notes"])
+    assert pad.open()["notes"] == []
+
+
 def test_the_next_point_is_inside_the_photo(pad: DirectPad) -> None:
     photo = pad.open()
     body = pad.ask("next", recipe=with_points(photo, POINT)).body

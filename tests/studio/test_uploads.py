@@ -1,13 +1,19 @@
 """Invalid uploads are refused in one line, and the server goes on."""
 
+import json
+import socket
 import zlib
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from bad_files import BAD_FILES
 from pads import DirectPad, SocketPad, look_file, photo_file, socket_pad, tiny_studio, web_client
+from websockets.sync.client import connect
 
+from colorzoo.studio.app import StudioLoader
 from colorzoo.studio.protocol import Limits
+from colorzoo.studio.server import Address, run_server
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +90,43 @@ def test_errors_name_the_file_and_recommend_no_option_of_another_command(pad: Di
         assert text.startswith(name)
         assert "--" not in text
         assert "picture is not a picture" not in text
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[str]:
+    with run_server(StudioLoader.loaded(tiny_studio(Limits(file_bytes=100_000))), Address(port=0)) as (
+        url,
+        _,
+    ):
+        yield url
+
+
+def begin_upload(url: str, length: int) -> tuple[socket.socket, str]:
+    """Return a connection that has sent the head of an upload, and the session."""
+    place = urlsplit(url)
+    with connect(f"ws://{place.netloc}/api/ws") as pad:
+        session = json.loads(pad.recv())["session"]
+    link = socket.create_connection((place.hostname, place.port), timeout=30)
+    head = f"POST /api/upload?session={session} HTTP/1.1\r\nHost: {place.netloc}\r\nOrigin: {url[:-1]}\r\n"
+    link.sendall(f"{head}Content-Length: {length}\r\n\r\n".encode())
+    return link, session
+
+
+def test_an_upload_that_is_far_too_large_gets_its_answer(served: str) -> None:
+    length = 50_000_000
+    link, _ = begin_upload(served, length)
+    for _ in range(length // 100_000):
+        link.sendall(bytes(100_000))
+    assert link.recv(12) == b"HTTP/1.1 413"
+    link.close()
+
+
+def test_an_aborted_upload_is_not_logged(served: str, caplog: pytest.LogCaptureFixture) -> None:
+    link, _ = begin_upload(served, 1000)
+    link.sendall(b"begun")
+    link.close()
+    link, _ = begin_upload(served, 10)  # answered after the first has ended
+    link.sendall(bytes(10))
+    assert link.recv(12) == b"HTTP/1.1 200"
+    link.close()
+    assert caplog.records == []

@@ -45,6 +45,32 @@ def test_work_is_saved_for_the_opened_photo_only(tmp_path: Path) -> None:
         studio.close()
 
 
+def test_work_that_changed_since_it_was_read_is_kept_as_a_second_one(tmp_path: Path) -> None:
+    studio = tiny_studio(works=Works(tmp_path))
+    try:
+        pad, other = DirectPad(studio), DirectPad(studio)
+        sha256 = pad.open()["image"]["sha256"]
+        other.open()
+
+        def save(by: DirectPad, version: str, *knows: str, key: str = sha256) -> tuple[str, list[str]]:
+            body = by.ask("save", json.dumps({"version": version}).encode(), key=key, knows=list(knows)).body
+            assert body["saved"]
+            return body["key"], body["keys"]
+
+        second = f"{sha256}#2"
+        assert save(pad, "a1") == (sha256, [sha256])
+        assert save(pad, "a2", "a1") == (sha256, [sha256])
+        assert save(other, "b1", "a1") == (second, [sha256, second])
+        assert save(pad, "a3", "a2") == (sha256, [sha256, second])
+        assert save(other, "b2", "b1", key=second) == (second, [sha256, second])
+        assert save(other, "b4", "b2", "b3", key=second) == (second, [sha256, second])  # b3 was lost
+        found = pad.open()["works"]
+        assert {key: work["version"] for key, work in found.items()} == {sha256: "a3", second: "b4"}
+        assert pad.ask("save", TEXT, key=sha256, knows="a3").body["code"] == "bad_message"
+    finally:
+        studio.close()
+
+
 def test_a_pad_without_a_folder_saves_by_itself(pad: DirectPad) -> None:
     assert pad.hello["saves"] is False
     sha256 = pad.open()["image"]["sha256"]

@@ -43,6 +43,7 @@ _MAX_ITEMS = {
 MAX_REACH = 10.0
 _BINS = 313  # of the ab plane inside sRGB
 _LISTS = ("points", "scribbles", "regions", "boxes")
+_OF_THE_PAD = ("studio", "locked", "wanted")  # what the drawing pad keeps in a recipe for itself
 _OBJECTS = ("exemplar", "classes", "statistics")  # kept as parsed JSON
 _PARSED_LATER = (*_OBJECTS, "divisions", "image")
 _OWN = "x_"  # begins the names of a user's own fields
@@ -227,10 +228,12 @@ class Recipe:
 
     def unknown(self) -> tuple[str, ...]:
         """Return the names of unknown fields, such as ``points[2].colour``; ``x_...`` are the user's own."""
-        names = [name for name in self.extra if name not in _PARSED_LATER]
+        names = [name for name in self.extra if name not in (*_PARSED_LATER, *_OF_THE_PAD)]
         for key in (*_LISTS, "areas"):
             items = enumerate(getattr(self, key) or ())
-            names += [f"{key}[{i}].{name}" for i, item in items for name in item.extra]
+            names += [
+                f"{key}[{i}].{name}" for i, item in items for name in item.extra if name not in _OF_THE_PAD
+            ]
         return tuple(name for name in names if not name.rpartition(".")[2].startswith(_OWN))
 
     def check_known(self) -> Self:

@@ -436,7 +436,8 @@ class Colorizer:
         if "points" in self.model.accepts:
             ab = self._without_limited.get(luma, others, self.predict_ab)
         base = ab if others.points is None else enforce_points(ab, luma, others.points)
-        return limit_reach(enforced, base, guidance.points, self._extent(luma, limited, request.picture_size))
+        extent = self._extent(luma, limited, request.picture_size)
+        return limit_reach(enforced, base, luma, guidance.points, extent)
 
     def _extent(self, luma: Tensor, hints: Sequence[PointHint], picture_size: tuple[int, int]) -> Extent:
         """Return `find_extent`. The last ones are cached, because another color does not change them."""

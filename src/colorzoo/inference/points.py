@@ -41,6 +41,12 @@ _UNLIKE = 6.5  # what a place costs that is not at all like the point, beside th
 _BORDER_ALIKE, _STEEPNESS_ALIKE = 8.0, 16.0  # of the sum
 _FILL = 0.5  # share of the point's own color where the network follows it in full
 
+_BLEND = 12 / 256  # how far a change spreads on an even surface, as a share of the shorter side
+_BLEND_SMALL = 0.3  # the same as a share of the root of the area that a point reaches, which may be less
+_BLEND_EDGE = 12.0  # difference in lightness that stops a change as much as that distance does
+_LEAST_BLEND = 0.5  # pixels
+_BLEND_ROUNDS = 3
+
 
 @dataclass(frozen=True)
 class Extent:
@@ -137,15 +143,17 @@ def find_extent(
     return Extent(smooth[0, 0], owners[0, 0].long(), homes)
 
 
-def limit_reach(ab: Tensor, base: Tensor, points: Points, extent: Extent) -> Tensor:
+def limit_reach(ab: Tensor, base: Tensor, luma: Tensor, points: Points, extent: Extent) -> Tensor:
     """Restrict the effect of points to their reach.
 
     Inside the reach the prediction is moved some way towards the points' colors where the network follows
-    them, so that a reach is filled more evenly than by the network.
+    them, so that a reach is filled more evenly than by the network. On even surfaces the change fades over a
+    wide band where a reach ends, and turns into that of the next point where two reaches meet.
 
     Args:
         ab: ``(1, 2, h, w)`` in CIE units, the prediction with all points.
         base: The prediction without those of limited reach.
+        luma: ``(1, 1, h, w)`` in [0, 100].
         points: All points at that size.
         extent: Reach of the limited ones.
 
@@ -155,8 +163,10 @@ def limit_reach(ab: Tensor, base: Tensor, points: Points, extent: Extent) -> Ten
     change, weight = ab - base, extent.weight
     colors, response = _response(change[0], ab[0], extent)
     fill = _FILL * weight * response
-    mixed = base + weight * ((1 - fill) * change + fill * (colors - base))
-    return torch.where(points.mask > 0, points.ab, mixed)
+    mixed = weight * ((1 - fill) * change + fill * (colors - base))
+    given = torch.where(points.mask > 0, points.ab - base, torch.nan)
+    smooth = _blend(mixed[0].numpy(), given[0].numpy(), luma[0, 0].numpy(), _blend_widths(extent))
+    return torch.where(points.mask > 0, points.ab, base + torch.from_numpy(smooth)[None])
 
 
 def edge_costs(luma: Map) -> Map:
@@ -207,6 +217,50 @@ def _fade(costs: Map, alike: Map | None, reach: Reach) -> Map:
     there = (1 - distance / (factor * border)) * steepness
     weight: Map = (1 / (1 + np.exp(np.clip(-there, -60, 60)))).astype(np.float32)
     return np.where(costs == 0, np.float32(1), weight)
+
+
+def _blend_widths(extent: Extent) -> Map:
+    """Return how far a change spreads at each place ``(h, w)`` in pixels: less around a small thing."""
+    nearest = extent.nearest.flatten()
+    areas = torch.zeros(int(nearest.max()) + 1).index_add_(0, nearest, extent.weight.flatten())
+    most = _BLEND * min(extent.weight.shape)
+    return (_BLEND_SMALL * areas.sqrt()).clamp(min=_LEAST_BLEND, max=most)[extent.nearest].numpy()
+
+
+def _blend(change: Map, given: Map, luma: Map, widths: Map) -> Map:
+    """Smooth a change over even surfaces, by the recursive filter of Gastal and Oliveira (2011).
+
+    Args:
+        change: ``(2, h, w)`` in CIE units.
+        given: The change at points, NaN elsewhere; it stays.
+        luma: ``(h, w)`` in [0, 100].
+        widths: Deviation of the filter ``(h, w)`` in pixels on an even surface.
+    """
+    held = ~np.isnan(given)
+    down = _resistance(luma, widths)
+    right = _resistance(luma.T, widths.T)
+    for number in range(_BLEND_ROUNDS):
+        scale = np.float32(np.sqrt(2 * (4**_BLEND_ROUNDS - 1) / 3) / 2 ** (_BLEND_ROUNDS - number - 1))
+        change = np.where(held, given, change)
+        change = _pass_along(change.transpose(2, 1, 0), np.exp(-scale * right)).transpose(2, 1, 0)
+        change = _pass_along(change.transpose(1, 2, 0), np.exp(-scale * down)).transpose(2, 0, 1)
+    return change
+
+
+def _resistance(luma: Map, widths: Map) -> Map:
+    """Return how much each step between rows ``(h - 1, w)`` stops a change."""
+    stops = np.abs(np.diff(luma, axis=0)) / _BLEND_EDGE + 2 / (widths[1:] + widths[:-1])
+    return stops.astype(np.float32)
+
+
+def _pass_along(maps: Map, shares: Map) -> Map:
+    """Pass values from row to row, down and up again; ``(n, m, 2)`` with shares ``(n - 1, m)``."""
+    rows, kept = np.array(maps, order="C"), np.repeat(shares[..., None], 2, axis=2)
+    for i in range(1, len(rows)):
+        rows[i] += kept[i - 1] * (rows[i - 1] - rows[i])
+    for i in range(len(rows) - 2, -1, -1):
+        rows[i] += kept[i] * (rows[i + 1] - rows[i])
+    return rows
 
 
 def _response(change: Tensor, ab: Tensor, extent: Extent) -> tuple[Tensor, Tensor]:

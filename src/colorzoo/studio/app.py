@@ -124,19 +124,32 @@ class IncomingBodies:
             raise StudioError("busy", "other files of yours are still arriving; try again in a moment")
         stated = request.headers.get("content-length", "")
         if stated.isdigit():
-            self._limits.check_bytes(int(stated))
+            try:
+                self._limits.check_bytes(int(stated))
+            except StudioError:
+                await self._discard(request)
+                raise
         self._arriving[session] = self._arriving.get(session, 0) + 1
         body = bytearray()
         try:
             await self._receive(request, body)
         except TimeoutError:
             raise StudioError("timeout", "the upload was too slow; try again") from None
+        except ClientDisconnect:
+            raise StudioError("cancelled", "the upload was given up") from None
         finally:
             self._bytes -= len(body)
             self._arriving[session] -= 1
             if not self._arriving[session]:
                 del self._arriving[session]
         return bytes(body)
+
+    async def _discard(self, request: Request) -> None:
+        """Read and drop a body, without which a browser gets no answer, within the time of an upload."""
+        with contextlib.suppress(TimeoutError, ClientDisconnect):
+            async with asyncio.timeout(self._limits.upload_seconds):
+                async for _ in request.stream():
+                    pass
 
     async def _receive(self, request: Request, body: bytearray) -> None:
         limits, clock = self._limits, asyncio.get_running_loop().time
@@ -248,7 +261,7 @@ async def _upload(request: Request) -> Response:
             raise StudioError("expired", "this session was idle for too long; reload to go on")
         data = await uploads.read(request, session.id)
         key = studio.uploads.add(data, "upload", session.id)
-    except (StudioError, ClientDisconnect) as error:
+    except StudioError as error:
         return _error_response(error)
     return JSONResponse({"upload": key, "bytes": len(data)})
 

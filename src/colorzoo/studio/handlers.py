@@ -34,6 +34,7 @@ from colorzoo.studio.works import Works, is_key
 
 _MAX_SUGGESTIONS = 32
 _LABEL_FILES = {"file", "reference_file"}
+_LEAST_CORNERS = 3  # of an outline
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "webp": ".webp"}
 _MIME_TYPES = {
     "png": "image/png",
@@ -286,7 +287,10 @@ def _select(ctx: Context) -> Iterator[Message]:
     fields = ctx.message.fields()
     task = ctx.task(regions.without_hints(ctx.recipe()))
     if ctx.message.body.get("path") is not None:
-        mask = regions.select_in_outline(task, ctx.session.cache, fields.path("path"))
+        path = fields.path("path")
+        if len(path) < _LEAST_CORNERS:
+            raise StudioError("bad_message", f"an outline needs {_LEAST_CORNERS} corners or more.")
+        mask = regions.select_in_outline(task, ctx.session.cache, path)
     else:
         mask = regions.select_at_point(task, ctx.place(), fields.number("size", 1.0, low=0.1, high=10))
     yield ctx.answer("selected", mask=mask)
@@ -407,7 +411,14 @@ def _save_work(ctx: Context) -> Iterator[Message]:
         raise StudioError("bad_message", "work is saved for the opened photo only.")
     if forget:
         ctx.works.forget(key)
-    yield ctx.answer("saved", saved=bool(forget) or ctx.works.save(key, work[0]))
+        yield ctx.answer("saved", saved=True)
+        return
+    knows = fields.take("knows") or []
+    if not (isinstance(knows, list) and all(isinstance(version, str) for version in knows)):
+        raise StudioError("bad_message", "save.knows must be a list of texts.")
+    key = ctx.works.free_key(key, knows)
+    saved = ctx.works.save(key, work[0])
+    yield ctx.answer("saved", saved=saved, key=key, keys=sorted(ctx.works.find(ctx.photo().sha256)))
 
 
 Handler = Callable[[Context], Iterator[Message]]

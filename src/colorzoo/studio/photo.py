@@ -31,6 +31,8 @@ from colorzoo.pictures.read import identified, read_file, read_picture
 from colorzoo.pictures.write import quantized
 from colorzoo.studio.protocol import Limits
 
+_IN_COLOR = "this photo has colors of its own, which are not used; hold O to see them"
+_TINTED = "the paper's tint is not used; hold O to see it"
 _LARGE = 4_000_000  # pixels; smaller photos open faster than a progress bar could be read
 _PREVIEW = 512  # longer side in pixels
 _THUMBNAIL = 512
@@ -194,7 +196,7 @@ def open_photo(data: bytes, name: str, limits: Limits, network: int) -> Iterator
         size=picture.size,
         colored=tint is not None,
         kind="sketch" if is_sketch else "color" if tint is not None else "gray",
-        notes=(*picture.notes, *((tint,) if tint else ())),
+        notes=(*picture.notes, *(() if tint is None else (_IN_COLOR if tint == IN_COLOR else _TINTED,))),
         luma=view_luma,
         network_lumas={network: network_luma},
         gray=gray,

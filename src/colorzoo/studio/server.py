@@ -37,6 +37,14 @@ _LARGEST_KEPT = 32 << 20  # bytes; larger blocks, such as whole photos, are stil
 _MOST_KEPT = 128 << 20  # bytes
 _HEAD_START = 0.3  # seconds for the gray photo before torch is imported, beside which all else is slow
 
+_NOT_ENCRYPTED = (
+    "Nothing is encrypted: others in this network can read the photos and the token. "
+    "In a foreign network, put the pad behind a proxy with TLS and name that with --allow-host."
+)
+_NOT_ENCRYPTED = (
+    "Nothing is encrypted: others in this network can read the photos and the token. "
+    "In a foreign network, put the pad behind a proxy with TLS and name that with --allow-host."
+)
 MakeStudio = Callable[[], tuple["Studio", dict[str, Any] | None]]
 """Returns a studio, and a recipe with which new pads start."""
 
@@ -72,8 +80,10 @@ def serve(make: MakeStudio, address: Address, *, browser: bool, photo: Path | No
     loader = StudioLoader(Limits(), photo)
     with _stop_signals(loader) as stop, run_server(loader, address) as (url, server):
         print(f"colorzoo studio: {url}  (Ctrl+C ends it)", flush=True)
-        if not is_loopback(address.host) and sys.stdout.isatty():
-            print(qr_code(url), flush=True)
+        if not is_loopback(address.host):
+            print(_NOT_ENCRYPTED, flush=True)
+            if sys.stdout.isatty():
+                print(qr_code(url), flush=True)
         if browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         _load(loader, make)

@@ -11,7 +11,9 @@ import os
 import re
 import secrets
 import sys
+from collections.abc import Collection
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,19 @@ class Works:
                 if isinstance(work, dict):
                     found[path.stem] = work
         return found
+
+    def free_key(self, key: str, knows: Collection[str]) -> str:
+        """Return a key under which saving replaces no work that the caller does not know.
+
+        Args:
+            key: The preferred one. It is free if its work does not exist, or has no ``version``.
+            knows: Versions that the caller has read or written.
+        """
+        saved = self.find(sha256 := key.split("#")[0])
+        version = saved.get(key, {}).get("version")
+        if version is None or version in knows:
+            return key
+        return next(free for number in count(2) if (free := f"{sha256}#{number}") not in saved)
 
     def save(self, key: str, work: bytes) -> bool:
         """Save work, JSON in UTF-8, atomically; returns False if the disk refuses it."""

@@ -95,7 +95,7 @@ function createNumbers(pad) {
 /** A note that a color cannot be shown at the lightness of its place, with a button to change the lightness. */
 function createUnavailableNote(pad) {
   const words = h("p", { class: "cz-hint", role: "status" });
-  const follow = button({ text: t("Let the lightness follow"), label: t("Let the lightness follow the color there"), className: "cz-wide", onClick: () => followColorThere(pad, pad.ui.unavailableColor.hex) });
+  const follow = button({ text: t("Let the lightness follow"), label: t("Let the lightness follow the color there"), className: "cz-wide", onClick: () => followColorThere(pad, unavailableColor(pad).hex) });
   const el = h("div", { class: "cz-unshown" }, words, follow);
   const update = () => {
     const found = unavailableColor(pad);

@@ -2,8 +2,9 @@
  * The document of the pad: an immutable object with undo history, and its form as a recipe.
  *
  * @typedef {{id: number, x: number, y: number, size: number, ab: [number, number], hex: string, muted?: boolean, locked?: boolean,
- *   untouched?: boolean, radius?: number, reach?: Reach, stroke?: number}} Point  x, y in pixels of the photo; size 1 to 9 in pixels of the network; points
- *   with the same stroke number are a brush stroke and are edited together; an untouched point has no chosen color and changes nothing
+ *   untouched?: boolean, radius?: number, reach?: Reach, stroke?: number, wanted?: string}} Point  x, y in pixels of the photo; size 1 to 9 in pixels of the network; points
+ *   with the same stroke number are a brush stroke and are edited together; an untouched point has no chosen color and changes nothing;
+ *   wanted is the color that the lightness of its place cannot show
  * @typedef {"automatic" | "everywhere" | number} Reach  a number is a multiple of the automatic reach
  * @typedef {{path: [number, number][], width: number}} Stroke  pixels of the photo
  * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>,
@@ -90,12 +91,16 @@ class History {
     this.now = state;
   }
 
-  /** Turn the previewed state into a step of undo. @param {string} label @returns {boolean} whether anything changed */
-  commit(label) {
+  /**
+   * Turn the previewed state into a step of undo.
+   * @param {string} label @param {(last: S, before: S) => boolean} [joins] whether it belongs to the last step @returns {boolean} whether anything changed
+   */
+  commit(label, joins = () => false) {
     const { before } = this;
     this.before = null;
     if (before === null || before === this.now) return false;
-    this.past.push({ state: before, label });
+    const last = this.past.at(-1);
+    if (!last || !joins(last.state, before)) this.past.push({ state: before, label });
     this.future = [];
     return true;
   }
@@ -179,6 +184,7 @@ function pointEntry(point, perNetworkPixel) {
     x: round(point.x, 2), y: round(point.y, 2), radius: round(pointRadius(point, perNetworkPixel), 3), color: point.hex,
     ab: [round(point.ab[0], 3), round(point.ab[1], 3)], ...(point.locked ? { locked: true } : {}),
     ...(reachOf(point) === "everywhere" ? {} : { reach: point.reach }), ...(point.stroke ? { stroke: point.stroke } : {}),
+    ...(point.wanted ? { wanted: point.wanted } : {}),
   };
 }
 
@@ -244,7 +250,7 @@ function readPoint(entry, index, picture, abOf) {
   return {
     id: 0, x: entry.x, y: entry.y, size, radius, ab: entry.ab ?? abOf(entry.color), hex: entry.color ?? "#808080",
     ...(entry.untouched ? { untouched: true } : {}), ...(entry.locked ? { locked: true } : {}), ...(entry.reach === undefined ? {} : { reach: entry.reach }),
-    ...(Number.isInteger(entry.stroke) ? { stroke: entry.stroke } : {}),
+    ...(Number.isInteger(entry.stroke) ? { stroke: entry.stroke } : {}), ...(/^#[0-9a-f]{6}$/i.test(entry.wanted ?? "") ? { wanted: entry.wanted } : {}),
   };
 }
 

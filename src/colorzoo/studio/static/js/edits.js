@@ -34,9 +34,9 @@ function colorTarget(pad) {
 /**
  * Set the color of the selected point, area or regions, or of the next point.
  * @param {[number, number]} ab @param {boolean} [done] false during a drag
- * @param {number} [luma] used for regions and areas with their own lightness
+ * @param {number} [luma] used for regions and areas with their own lightness @param {string} [wanted] color that a point cannot show at its place
  */
-function setColor(pad, ab, done = true, luma = colorTarget(pad).luma) {
+function setColor(pad, ab, done = true, luma = colorTarget(pad).luma, wanted = undefined) {
   const target = colorTarget(pad);
   if (target.locked) {
     pad.toast(t("This point is locked. Unlock it (L) to change its color."));
@@ -49,7 +49,8 @@ function setColor(pad, ab, done = true, luma = colorTarget(pad).luma) {
   else if (target.kind === "point") {
     const point = pad.selectedPoint();
     Object.assign(pad.ui, { ab, luma });
-    applyChange(pad, changePoint(pad.doc, point.id, { ab: reduceChroma(target.luma, ab), hex: labHex(target.luma, ab), untouched: false }), done, t("color"));
+    const change = { ab: reduceChroma(target.luma, ab), hex: labHex(target.luma, ab), untouched: false, wanted };
+    applyChange(pad, changePoint(pad.doc, point.id, change), done, t("color"), isFirstColor(point.id));
   } else {
     Object.assign(pad.ui, { ab, luma });
     const color = labHex(luma, ab);
@@ -62,11 +63,17 @@ function setColor(pad, ab, done = true, luma = colorTarget(pad).luma) {
 
 /**
  * Preview a changed document, or commit it once it is done.
- * @param {import("./document.js").Doc} doc @param {boolean} done @param {string} label
+ * @param {import("./document.js").Doc} doc @param {boolean} done @param {string} label @param {Parameters<History["commit"]>[1]} [joins]
  */
-function applyChange(pad, doc, done, label) {
-  if (done) pad.edit(doc, label);
+function applyChange(pad, doc, done, label, joins) {
+  if (done) pad.edit(doc, label, joins);
   else pad.preview(doc);
+}
+
+/** @param {number} id @returns {Parameters<History["commit"]>[1]} whether the last step added this point, which had no color yet: both are one step */
+function isFirstColor(id) {
+  const find = (doc) => doc.points.find((point) => point.id === id);
+  return (last, before) => !find(last) && Boolean(find(before)?.untouched);
 }
 
 /** Set a color; points and most areas keep the lightness of the photo. @param {string} hex */
@@ -75,20 +82,20 @@ function setHex(pad, hex) {
   const target = colorTarget(pad);
   const fixed = target.kind === "point" || (target.kind === "area" && !target.free);
   const ab = fixed ? atLightness([luma, a, b], target.luma) : [a, b];
-  setColor(pad, ab, true, fixed ? target.luma : luma);
   const paler = Math.hypot(a, b) - Math.hypot(...ab) > CHROMA_LOSS && !target.locked;
-  pad.set({ unavailableColor: paler ? { hex, kept: labHex(target.luma, ab), of: targetName(pad) } : null });
+  setColor(pad, ab, true, fixed ? target.luma : luma, paler ? hex : undefined);
+  pad.set({ unavailableColor: paler && target.kind !== "point" ? { hex, of: targetName(pad) } : null });
 }
 
 /** @returns {string} what the color controls change */
 const targetName = (pad) => [pad.ui.selected, pad.ui.area, ...pad.ui.regionPick].join(" ");
 
-/** @returns {{hex: string, kept: string} | null} the color that was wanted where another one had to be taken, until something else is selected or changed */
+/** @returns {{hex: string, kept: string} | null} the color that was wanted where another one had to be taken; a point keeps it until it gets another color */
 function unavailableColor(pad) {
+  const { luma, ab } = colorTarget(pad);
   const { unavailableColor: found } = pad.ui;
-  if (!found || found.of !== targetName(pad)) return null;
-  const { kind, luma, ab } = colorTarget(pad);
-  return kind !== "point" || labHex(luma, ab) === found.kept ? found : null;
+  const hex = pad.selectedPoint()?.wanted ?? (found?.of === targetName(pad) ? found.hex : null);
+  return hex ? { hex, kept: labHex(luma, ab) } : null;
 }
 
 function addRecentColor(pad, luma, ab) {

@@ -11,7 +11,9 @@ import { paneSize } from "./stage.js";
 import { saveBlob } from "./transport.js";
 import { firstView } from "./view.js";
 
-const AUTOSAVE_AFTER = 800;
+const AUTOSAVE_AFTER = 800; // ms without an edit
+const AUTOSAVE_WITHIN = 1200; // ms after the first edit that is not saved
+const SERVER_ANSWERS_WITHIN = 300; // ms for the server, before work is saved here as unknown to it
 const MAX_STEPS = 100;
 const MAX_STEPS_LENGTH = 1e6; // characters
 const MEBIBYTE = 1024 * 1024;
@@ -126,16 +128,18 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   const [gray, source] = await Promise.all([decodeLayer(buffers[0], message.mime), decodeLayer(buffers[1], message.mime)]);
   const cover = buffers[2] ? checkerboard(await decodeLayer(buffers[2], "image/png")) : null;
   const { name, width, height, image, network, view, kind, proposed, notes } = message;
-  const { work, taken } = await selectWork(pad, image.sha256, key, recipe, message.works ?? {});
+  const found = message.works ?? {};
+  const { work, taken } = await selectWork(pad, { name, file, sha256: image.sha256 }, key, recipe, found);
   pad.photo = {
     name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, samples: new Map(), result: null, luma: new LumaMap(gray), shown: 0,
-    exact: false,
+    exact: false, versions: versionsOf(work ?? undefined), works: Object.keys(found), onServer: "", sending: Promise.resolve(),
   };
   const offered = pad.offered?.image?.sha256 === image.sha256 ? pad.offered : null; // of a notebook whose kernel is gone
-  const found = recipe ?? work?.recipe ?? offered;
-  const doc = found ? toDocument(pad, found) : emptyDoc(pad.doc.model);
-  const steps = found && found === work?.recipe ? work.steps : null;
+  const chosen = recipe ?? work?.recipe ?? offered;
+  const doc = chosen ? toDocument(pad, chosen) : emptyDoc(pad.doc.model);
+  const steps = chosen && chosen === work?.recipe ? work.steps : null;
   pad.startOver(doc, ...["past", "future"].map((way) => (steps?.[way] ?? []).map(({ label, recipe: before }) => ({ label, state: toDocument(pad, before) }))));
+  if ((chosen ?? undefined) === work?.recipe && work?.onServer !== false) pad.photo.onServer = JSON.stringify(contentOf(pad));
   for (const note of notes ?? []) pad.note(note);
   pad.announce(t("{name} is open, {width} by {height} pixels", { name, width, height }));
   pad.set({ view: firstView(pad.photo, paneSize(pad)) });
@@ -151,10 +155,18 @@ async function savedWorks(pad) {
   return pad.options.notebook ? [] : listWorks();
 }
 
-/** Choose the key for saving, so that neither the work of another tab nor older work on this photo is overwritten. */
-async function selectWork(pad, sha256, key, recipe, found) {
+/** @returns {string[]} names of the states of saved work that this work follows */
+const versionsOf = ({ versions, version } = {}) => versions ?? (version ? [version] : []);
+
+/**
+ * Choose the key for saving, so that neither the work of another tab nor older work on this photo is overwritten.
+ * @param {{name: string, file: Blob | null, sha256: string}} photo @param {Record<string, any>} found by key, on the server
+ */
+async function selectWork(pad, { name, file, sha256 }, key, recipe, found) {
   if (pad.options.notebook) return { work: null, taken: sha256 };
-  const works = newest(await listWorks(), found);
+  const here = await listWorks();
+  await keepOvertaken(pad, here, found, { name, file });
+  const works = newest(here, found);
   const best = key ?? sha256;
   const older = works.find((work) => work.key === best) ?? null;
   const apart = recipe !== null && key === null && older !== null; // a given recipe must not replace saved work
@@ -163,9 +175,22 @@ async function selectWork(pad, sha256, key, recipe, found) {
   return { work: key !== null || taken === best ? older : null, taken };
 }
 
+/** Keep work of this browser that never reached the server, where newer work of another browser would replace it. */
+async function keepOvertaken(pad, here, found, photo) {
+  for (const work of [...here]) {
+    const other = found[work.key];
+    if (!other || other.time <= work.time || work.onServer !== false || work.versions.includes(other.version)) continue;
+    const [key] = keysFor(work.key.split("#")[0], null, [...here.map((each) => each.key), ...Object.keys(found)]);
+    const kept = { ...work, file: work.file ?? photo.file, key };
+    await saveWork(kept);
+    here.push(kept);
+    pad.toast(t("There was newer work on {name} from another browser. Yours is kept as a second one.", { name: photo.name }));
+  }
+}
+
 /** Merge work saved in the browser with that saved by the backend. @param {any[]} works @param {Record<string, any>} found by key */
 function newest(works, found) {
-  const merged = works.map((work) => ((found[work.key]?.time ?? 0) > work.time ? { ...work, ...found[work.key] } : work));
+  const merged = works.map((work) => ((found[work.key]?.time ?? 0) > work.time ? { ...work, versions: undefined, onServer: undefined, ...found[work.key] } : work));
   const others = Object.entries(found).filter(([key]) => !works.some((work) => work.key === key));
   return [...merged, ...others.map(([key, work]) => ({ key, file: null, reference: null, ...work }))];
 }
@@ -309,21 +334,65 @@ async function closePhoto(pad) {
   pad.announce(t("Photo closed"));
 }
 
-/** Save the work in the browser after a pause. */
+/** Save the work after a pause, or soon if there is none. */
 function scheduleAutosave(pad) {
   clearTimeout(pad.saveTimer);
-  pad.saveTimer = setTimeout(() => autosave(pad), AUTOSAVE_AFTER);
+  pad.unsavedSince ??= performance.now();
+  const room = pad.unsavedSince + AUTOSAVE_WITHIN - performance.now();
+  pad.saveTimer = setTimeout(() => autosave(pad), Math.max(0, Math.min(AUTOSAVE_AFTER, room)));
 }
 
-async function autosave(pad) {
+/** Save the work in the browser and on the server, one save after the other. */
+function autosave(pad) {
   clearTimeout(pad.saveTimer);
+  pad.unsavedSince = null;
   const { photo } = pad;
-  if (!photo || pad.options.notebook) return;
-  const work = { name: photo.name, recipe: currentRecipe(pad), steps: savedSteps(pad), time: Date.now() };
-  const remote = pad.saves && pad.ui.link === "open" ? pad.client.send({ type: "save", key: photo.key }, [asJson(work)]).answer.catch(() => null) : null;
+  if (!photo || pad.options.notebook) return Promise.resolve();
+  const work = { name: photo.name, ...contentOf(pad), time: Date.now(), version: newVersion() };
+  const remote = photo.sending.then(() => saveOnServer(pad, photo, work));
+  photo.sending = remote;
+  pad.saving = (pad.saving ?? Promise.resolve()).then(() => saveHere(pad, photo, work, remote));
+  return pad.saving;
+}
+
+/** @returns {{recipe: any, steps: any}} what an edit changes in saved work */
+const contentOf = (pad) => ({ recipe: currentRecipe(pad), steps: savedSteps(pad) });
+
+/** @returns {string} a name that no other save has */
+const newVersion = () => `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
+
+/** @returns {Promise<boolean>} whether the server has the work, under another key if somebody else has changed it there */
+async function saveOnServer(pad, photo, work) {
+  const text = JSON.stringify({ recipe: work.recipe, steps: work.steps });
+  if (text === photo.onServer) return true;
+  if (!pad.saves || pad.ui.link !== "open") return false;
+  photo.versions = [...photo.versions, work.version]; // the answer may be lost
+  const reply = await pad.client.ask({ type: "save", key: photo.key, knows: photo.versions }, [asJson(work)]).catch(() => null);
+  if (!reply?.message.saved) return false;
+  photo.onServer = text;
+  photo.versions = photo.versions.slice(photo.versions.indexOf(work.version));
+  const { key, keys } = reply.message;
+  if (key !== photo.key) {
+    photo.key = key;
+    if (pad.photo === photo) await pad.tabs.acquire([key]);
+    pad.toast(t("Somebody has changed the work on this photo in another browser. Yours goes on as a second one; both are kept."));
+  } else if (keys.some((each) => !photo.works.includes(each) && each !== key)) {
+    pad.toast(t("This photo is also being colored in another browser. That work is kept as a second one."));
+  }
+  photo.works = keys;
+  return true;
+}
+
+async function saveHere(pad, photo, work, remote) {
+  const { key } = photo;
   const thumbnail = await thumbnailOf(photo.result ?? photo.gray);
-  const local = await saveWork({ ...work, key: photo.key, file: photo.file, reference: pad.reference, thumbnail });
-  const saved = Boolean((await remote)?.message.saved) || local;
+  const save = (onServer) => saveWork({ ...work, onServer, versions: photo.versions, key: photo.key, file: photo.file, reference: pad.reference, thumbnail });
+  const soon = await Promise.race([remote, new Promise((resolve) => setTimeout(() => resolve(false), SERVER_ANSWERS_WITHIN))]);
+  const local = await save(soon);
+  const onServer = await remote;
+  if (onServer !== soon) await save(onServer);
+  if (photo.key !== key) await forgetWork(key); // that is the work of the other browser now
+  const saved = onServer || local;
   if (!saved && !pad.warnedOfSaving) {
     pad.warnedOfSaving = true;
     pad.toast(t("This browser does not save your work automatically. Save the recipe before you leave."));

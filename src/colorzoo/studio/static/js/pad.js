@@ -131,26 +131,36 @@ class Pad {
   preview(doc) {
     this.history.preview(doc);
     this.queue.drag();
+    scheduleAutosave(this);
     this.changed();
   }
 
-  /** Turn the previewed change into one step of undo. @param {string} label */
-  commit(label) {
-    if (this.history.commit(label)) this.documentChanged();
+  /**
+   * Turn the previewed change into one step of undo.
+   * @param {string} label @param {Parameters<History["commit"]>[1]} [joins] whether it belongs to the last step
+   */
+  commit(label, joins) {
+    if (this.history.commit(label, joins)) this.documentChanged();
     this.changed();
   }
 
-  /** Change the document as one step of undo. @param {import("./document.js").Doc} doc @param {string} label */
-  edit(doc, label) {
+  /**
+   * Change the document as one step of undo.
+   * @param {import("./document.js").Doc} doc @param {string} label @param {Parameters<History["commit"]>[1]} [joins] whether it belongs to the last step
+   */
+  edit(doc, label, joins) {
     this.history.preview(doc);
-    this.commit(label);
+    this.commit(label, joins);
   }
 
   cancel() {
     const had = this.history.before !== null;
     this.history.cancel();
     if (!this.selectedPoint()) this.ui.selected = null;
-    if (had) this.queue.final();
+    if (had) {
+      this.queue.final();
+      scheduleAutosave(this);
+    }
     this.changed();
   }
 
@@ -356,6 +366,7 @@ class Pad {
     if (this.greeted) {
       if (message.photo) this.queue.final();
       else if (this.photo) await this.restoreAndColor();
+      autosave(this); // what was drawn meanwhile is in the browser alone
       return;
     }
     this.greeted = true;

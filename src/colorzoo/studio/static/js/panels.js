@@ -192,7 +192,7 @@ function fillHint(pad, row, index) {
 }
 
 function hintDetail(point, info) {
-  const marks = [point.untouched ? t("no color chosen") : null, info?.snapped ? t("snapped") : null, point.locked ? t("locked") : null, point.muted ? t("muted") : null];
+  const marks = [point.untouched ? t("no color chosen") : null, point.wanted ? t("{hex} does not fit this lightness", { hex: point.wanted }) : info?.snapped ? t("snapped") : null, point.locked ? t("locked") : null, point.muted ? t("muted") : null];
   return [point.hex, ...marks.filter(Boolean)].join(" · ");
 }
 

@@ -204,7 +204,8 @@ function drawPoint(context, pad, point) {
   }
   context.setLineDash([]);
   context.globalAlpha = 1;
-  if (selected || point.locked) drawLabel(context, x + radius + 3, y - radius - 3.5, `${hintNumber(pad.doc, point)}${point.locked ? " ●" : ""}`);
+  const marks = `${point.locked ? " ●" : ""}${point.wanted ? " ≠" : ""}`; // ≠: another color than the wanted one
+  if (selected || marks) drawLabel(context, x + radius + 3, y - radius - 3.5, `${hintNumber(pad.doc, point)}${marks}`);
 }
 
 function drawPatch(context, x, y, reach, selected) {

@@ -75,7 +75,7 @@ class PhotoColorizer {
     const key = `${model.name} ${input.size} ${cacheKey(rest)}`;
     const plain = takes ? await this.bases.of(key, async () => (await this.#runNetwork(model, rest, input, others)).ab.data) : ab;
     const base = others ? applyPoints(plain, input.luma, others, input.size) : plain;
-    return limitReach(exact, base, points, findExtent(input.luma, limited, this.photo.size, input.size));
+    return limitReach(exact, base, input.luma, points, findExtent(input.luma, limited, this.photo.size, input.size), input.size);
   }
 
   #runNetwork(model, recipe, { luma, size }, points) {

@@ -9,6 +9,7 @@ const SETTLED = 0.01;
 const SHARPNESS = 1.2;
 const NEGLIGIBLE = 1e-5;
 const UNTRAINED = 0.93;
+const AROUND = 8;
 const TAKEN_RADIUS = 3;
 
 /**
@@ -154,7 +155,9 @@ function draw(shares, total, number) {
 function nextPoint(found, taken) {
   const [height, width] = found.size;
   const entropy = Float64Array.from({ length: height * width }, (_, cell) => entropyOf(sharesOfCell(found.logits, cell, height * width, found.shown, SHARPNESS)));
-  const smooth = boxMeans(entropy, height, width);
+  const half = Math.max(2, Math.floor(Math.min(height, width) / AROUND));
+  const around = boxSums(entropy, height, width, half);
+  const smooth = boxSums(entropy, height, width, 2).map(({ sum, count }, cell) => (sum / count) * (around[cell].sum / (2 * half + 1) ** 2));
   for (const [x, y] of taken) {
     const [row, column] = [Math.trunc(y / found.stride), Math.trunc(x / found.stride)];
     for (let v = Math.max(0, row - TAKEN_RADIUS); v <= Math.min(height - 1, row + TAKEN_RADIUS); v += 1) {
@@ -165,17 +168,18 @@ function nextPoint(found, taken) {
   return [((best % width) + 0.5) * found.stride, (Math.floor(best / width) + 0.5) * found.stride];
 }
 
-function boxMeans(map, height, width) {
-  return map.map((_, cell) => {
+/** @returns {{sum: number, count: number}[]} of the cells in a window around each, `half` cells to each side */
+function boxSums(map, height, width, half) {
+  return Array.from(map, (_, cell) => {
     const [y, x] = [Math.floor(cell / width), cell % width];
     let [sum, count] = [0, 0];
-    for (let v = Math.max(0, y - 2); v <= Math.min(height - 1, y + 2); v += 1) {
-      for (let u = Math.max(0, x - 2); u <= Math.min(width - 1, x + 2); u += 1) {
+    for (let v = Math.max(0, y - half); v <= Math.min(height - 1, y + half); v += 1) {
+      for (let u = Math.max(0, x - half); u <= Math.min(width - 1, x + half); u += 1) {
         sum += map[v * width + u];
         count += 1;
       }
     }
-    return sum / count;
+    return { sum, count };
   });
 }
 

@@ -12,6 +12,11 @@ const SURROUNDINGS = 8;
 const BORDER = 4.2;
 const STEEPNESS = 14;
 const FILL = 0.5;
+const BLEND = 12 / 256;
+const BLEND_SMALL = 0.3;
+const BLEND_EDGE = 12;
+const LEAST_BLEND = 0.5;
+const BLEND_ROUNDS = 3;
 
 /**
  * @param {Float32Array} luma (h, w) @param {import("./points.js").Hint[]} hints with a limited reach @param {[number, number]} whole @param {[number, number]} size
@@ -180,11 +185,11 @@ function search(costs, seeds, [height, width]) {
 }
 
 /**
- * Limit the effect of points to their reach; inside, the color is more even than the network's.
- * @param {Float32Array} ab (2, h, w) with all points @param {Float32Array} base without those of limited reach
- * @param {import("./points.js").Drawn} points all @param {ReturnType<typeof findExtent>} extent @returns {Float32Array}
+ * Limit the effect of points to their reach; inside, the color is more even than the network's, and on even surfaces it fades.
+ * @param {Float32Array} ab (2, h, w) with all points @param {Float32Array} base without those of limited reach @param {Float32Array} luma (h, w)
+ * @param {import("./points.js").Drawn} points all @param {ReturnType<typeof findExtent>} extent @param {[number, number]} size @returns {Float32Array}
  */
-function limitReach(ab, base, points, extent) {
+function limitReach(ab, base, luma, points, extent, size) {
   const count = points.mask.length;
   const { wanted, made } = meansOfPoints(ab, base, extent);
   const out = new Float32Array(2 * count);
@@ -197,10 +202,45 @@ function limitReach(ab, base, points, extent) {
     const fill = FILL * weight * Math.sqrt(Math.min(Math.max(share, 0), 1));
     for (let c = 0; c < 2; c += 1) {
       const at = c * count + i;
-      out[at] = points.mask[i] > 0 ? points.ab[at] : base[at] + weight * ((1 - fill) * change[c] + fill * (wanted[c][own] - base[at]));
+      out[at] = weight * ((1 - fill) * change[c] + fill * (wanted[c][own] - base[at]));
     }
   }
-  return out;
+  blend(out, (at) => points.ab[at] - base[at], points.mask, luma, blendWidths(extent, size), size);
+  return out.map((change, at) => (points.mask[at % count] > 0 ? points.ab[at] : base[at] + change));
+}
+
+/** @returns {Float32Array} how far a change spreads at each place in pixels: less around a small thing */
+function blendWidths({ owner, weight }, size) {
+  const areas = new Float64Array(owner.reduce((most, number) => Math.max(most, number), 0) + 1);
+  owner.forEach((number, i) => (areas[number] += weight[i]));
+  return Float32Array.from(owner, (number) => Math.min(Math.max(BLEND_SMALL * Math.sqrt(areas[number]), LEAST_BLEND), BLEND * Math.min(...size)));
+}
+
+/** Smooth a change over even surfaces, in place, by the recursive filter of Gastal and Oliveira; that at points stays. */
+function blend(change, given, mask, luma, widths, [height, width]) {
+  const [right, down] = [resistance(luma, widths, 1), resistance(luma, widths, width)];
+  for (let round = 0; round < BLEND_ROUNDS; round += 1) {
+    const scale = Math.sqrt((2 * (4 ** BLEND_ROUNDS - 1)) / 3) / 2 ** (BLEND_ROUNDS - round - 1);
+    const [across, along] = [right, down].map((steps) => steps.map((step) => Math.exp(-scale * step)));
+    for (let c = 0; c < 2; c += 1) {
+      const map = change.subarray(c * mask.length, (c + 1) * mask.length);
+      mask.forEach((held, i) => held > 0 && (map[i] = given(c * mask.length + i)));
+      for (let y = 0; y < height; y += 1) passAlong(map, across, y * width, 1, width);
+      for (let x = 0; x < width; x += 1) passAlong(map, along, x, width, height);
+    }
+  }
+}
+
+/** @returns {Float32Array} how much the step from each pixel to the one `offset` later stops a change */
+function resistance(luma, widths, offset) {
+  return luma.map((value, i) => (i + offset < luma.length ? Math.abs(luma[i + offset] - value) / BLEND_EDGE + 2 / (widths[i] + widths[i + offset]) : 0));
+}
+
+/** Pass values along a line of `length` pixels, there and back. */
+function passAlong(map, shares, start, offset, length) {
+  const last = start + (length - 1) * offset;
+  for (let i = start + offset; i <= last; i += offset) map[i] += shares[i - offset] * (map[i - offset] - map[i]);
+  for (let i = last - offset; i >= start; i -= offset) map[i] += shares[i] * (map[i + offset] - map[i]);
 }
 
 /** Return mean color and mean change of the pixels of each point. */
