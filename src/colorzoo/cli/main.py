@@ -14,6 +14,7 @@ import pkgutil
 import re
 import sys
 import textwrap
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn, Protocol, cast
@@ -64,7 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _dispatch(words)
+        with warnings.catch_warnings():
+            # colorzoo itself says what it cannot read of a picture
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            code = _dispatch(words)
         sys.stdout.flush()  # here, so that a closed pipe raises inside this `try`
     except ColorzooError as error:
         if is_on("COLORZOO_DEBUG"):
