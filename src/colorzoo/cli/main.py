@@ -105,12 +105,35 @@ def _dispatch(words: list[str]) -> int:
         raise ColorzooError(f"unknown option {words[0]!r} before a verb; see `colorzoo --help`")
     verb = find_verb(words[0])
     if verb is not None:
-        return verb.run(_verb_parser(verb).parse_args(_joined(words[1:])))
+        args = _verb_parser(verb).parse_args(_joined(words[1:]))
+        _refuse_empty(args)
+        return _run_verb(verb, args)
     if words[0] in _LIGHTNING_VERBS:
         return run_lightning(words)
     near = difflib.get_close_matches(words[0], all_verbs(), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "`colorzoo --help` lists all verbs."
     raise ColorzooError(f"unknown verb {words[0]!r}; {hint}")
+
+
+def _refuse_empty(args: argparse.Namespace) -> None:
+    """Refuse empty words, which as paths would mean the current folder; a script leaves them by mistake."""
+    for name, value in vars(args).items():
+        if "" in (value if isinstance(value, list) else [value]):
+            raise ColorzooError(f"an empty value was given for {name}; leave it out, or name something")
+
+
+def _run_verb(verb: Verb, args: argparse.Namespace) -> int:
+    try:
+        return verb.run(args)
+    except (ColorzooError, BrokenPipeError):
+        raise
+    except Exception as error:
+        if is_on("COLORZOO_DEBUG"):
+            raise
+        raise ColorzooError(
+            f"unexpected {type(error).__name__}: {error} (COLORZOO_DEBUG=1 shows where; please report it "
+            "with the output of `colorzoo doctor`)"
+        ) from error
 
 
 def run_lightning(words: list[str]) -> int:
