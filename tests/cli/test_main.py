@@ -109,12 +109,6 @@ def test_debug_shows_the_traceback(
         main(["models"])
 
 
-def test_a_bug_is_not_hidden(raising: Callable[[BaseException], None]) -> None:
-    raising(ZeroDivisionError())
-    with pytest.raises(ZeroDivisionError):
-        main(["models"])
-
-
 @pytest.mark.parametrize(
     ("error", "code"),
     [(KeyboardInterrupt(), 130), (SystemExit(), 0), (SystemExit(3), 3), (SystemExit("no"), 1)],

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import re
+import stat
+import sys
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,6 +32,8 @@ _BEGINNINGS = {
     b"\0\0\1\0": "an icon",
     b"\x1aE\xdf\xa3": "a film",
 }
+_RESULT_STEM = re.compile(rf"(.+){re.escape(RESULT_MARK)}(-\d+)?", re.DOTALL)
+_OWN_RESULT = "a result of colorzoo; name the file itself to color it again"
 _MAX_NAME = 255  # bytes, on all common file systems
 
 
@@ -49,8 +54,8 @@ def find_pictures(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
     """Resolve files, folders and globs to picture files, in a fixed order and each once.
 
     Folders are searched recursively by extension, without hidden files. Symbolic links are followed; a folder
-    reached twice is searched once. ``NAME.color.EXT`` is left out if ``NAME.EXT`` is found too: it is the
-    result of an earlier run.
+    reached twice is searched once. Results of earlier runs are left out: ``NAME.color.EXT`` and
+    ``NAME.color-2.EXT`` if ``NAME.EXT`` is found too, and in folders and globs every file with a record.
 
     Args:
         inputs: Paths and globs. A name that exists is taken literally, even with ``*`` or ``[`` in it.
@@ -60,7 +65,7 @@ def find_pictures(inputs: Sequence[str | Path], *, exclude: Path | None = None) 
         The pictures; they are not opened.
 
     Raises:
-        PictureError: A path is missing, or a folder or glob holds no picture.
+        PictureError: A path is missing, a folder or glob holds no picture, or a folder cannot be searched.
     """
     search = find_existing(inputs, exclude=exclude)
     for _, error in search.errors:
@@ -74,7 +79,8 @@ class Search:
 
     Attributes:
         found: The pictures.
-        errors: Name and error of each input that is missing or holds no picture.
+        errors: Name and error of each input that is missing or holds no picture, and of each folder that
+            cannot be searched.
         passed_over: Files in folders that look like pictures and are not colored, each with the reason.
     """
 
@@ -86,59 +92,85 @@ class Search:
 def find_existing(inputs: Sequence[str | Path], *, exclude: Path | None = None) -> Search:
     """Resolve inputs as `find_pictures` does, but go on after errors."""
     found: dict[str, FoundPicture] = {}
-    errors = []
-    passed_over: dict[Path, str] = {}
+    aside = _Aside()
     for name in map(str, inputs):
         try:
-            for picture in _resolve(name, exclude, passed_over):
+            for picture in _resolve(name, exclude, aside):
                 found.setdefault(absolute(picture.path), picture)
         except PictureError as error:
-            errors.append((name, error))
+            aside.errors.append((name, error))
     results = {absolute(p.path.with_name(result_name(p.path, RESULT_MARK))) for p in found.values()}
     sources = {absolute(p.path.with_suffix("")) for p in found.values()}
-    named = [
-        picture
+    sought = {
+        path: picture
         for path, picture in found.items()
-        if path not in results and not _is_result(picture.path, sources)
-    ]
-    others = [(path, reason) for path, reason in passed_over.items() if absolute(path) not in found]
-    return Search(named, errors, others)
+        if path not in results and not _is_result(picture.path, found.keys(), sources)
+    }
+    own = {
+        picture.path: _OWN_RESULT
+        for path, picture in sought.items()
+        if path not in aside.named and read_provenance(picture.path) is not None
+    }
+    left_out = {path: reason for path, reason in aside.passed_over.items() if absolute(path) not in found}
+    pictures = [picture for picture in sought.values() if picture.path not in own]
+    return Search(pictures, aside.errors, [*left_out.items(), *own.items()])
 
 
-def _is_result(path: Path, sources: set[str]) -> bool:
-    """Return whether a file is a result of ``--format`` beside its source, which has another extension."""
-    stem = path.stem.removesuffix(RESULT_MARK)
-    if stem == path.stem or absolute(path.with_name(stem)) not in sources:
+@dataclass
+class _Aside:
+    """What a search meets besides pictures to color."""
+
+    named: set[str] = field(default_factory=set)  # pictures that the user named one by one
+    passed_over: dict[Path, str] = field(default_factory=dict)
+    errors: list[tuple[str, PictureError]] = field(default_factory=list)
+
+
+def _is_result(path: Path, found: Container[str], sources: set[str]) -> bool:
+    """Return whether a file beside its source is its result, by name or (of ``--format``) by its record."""
+    match = _RESULT_STEM.fullmatch(path.stem)
+    if match is None or absolute(path.with_name(match[1])) not in sources:
         return False
-    return read_provenance(path) is not None
+    return absolute(path.with_name(match[1] + path.suffix)) in found or read_provenance(path) is not None
 
 
-def pictures_and_films(folder: Path) -> list[Path]:
-    """Return all pictures and films below a folder by their names, results too, without hidden files.
+def pictures_and_films(folder: Path) -> tuple[list[Path], list[tuple[str, PictureError]]]:
+    """Find all pictures and films below a folder by their names, results too, without hidden files.
 
-    Raises:
-        PictureError: A folder cannot be searched.
+    Returns:
+        The files, and name and error of each folder that cannot be searched.
     """
-    passed_over: dict[Path, str] = {}
-    found = list(_walk(folder, None, passed_over))
-    films = [path for path in passed_over if path.suffix.lower() in FILMS and not path.name.startswith(".")]
-    return sorted([*found, *films])
+    aside = _Aside()
+    found = list(_walk(folder, None, aside))
+    films = [p for p in aside.passed_over if p.suffix.lower() in FILMS and not p.name.startswith(".")]
+    return sorted([*found, *films]), aside.errors
 
 
 def read_list(path: str | Path) -> list[str]:
     """Read the names in a text file, one a line; empty lines are skipped.
 
+    Args:
+        path: The file; ``-`` is standard input.
+
     Raises:
-        PictureError: The file cannot be read, or is empty.
+        PictureError: The file cannot be read, is no list of names, or is empty.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8", errors="surrogateescape")
+        data = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
     except OSError as error:
         raise PictureError(f"--from {path}: {error.strerror or error}") from error
-    names = [line for line in text.splitlines() if line.strip()]
+    if b"\0" in data:
+        raise PictureError(f"--from {path} is no list of names, one a line")
+    # line breaks other than these may be part of a name
+    lines = data.decode("utf-8-sig", errors="surrogateescape").split("\n")
+    names = [_without_return(line) for line in lines if line.strip()]
     if not names:
         raise PictureError(f"--from {path}: names no picture")
     return names
+
+
+def _without_return(line: str) -> str:
+    """Remove the carriage return with which Windows ends a line, unless it is part of a name."""
+    return line if not line.endswith("\r") or os.path.lexists(line) else line[:-1]
 
 
 def result_name(path: Path, mark: str = "", extension: str | None = None) -> str:
@@ -171,52 +203,71 @@ def absolute(path: Path) -> str:
     return os.path.abspath(path)  # noqa: PTH100 - resolve() follows links
 
 
-def _resolve(name: str, exclude: Path | None, passed_over: dict[Path, str]) -> list[FoundPicture]:
-    path = Path(name)
-    if path.is_dir():
-        below = [FoundPicture(p, p.relative_to(path)) for p in _walk(path, exclude, passed_over)]
-    elif path.exists():
+def _resolve(name: str, exclude: Path | None, aside: _Aside) -> list[FoundPicture]:
+    if not name:
+        raise PictureError("an empty name was given, name a photo, a folder or a glob")
+    path, failures = Path(name), len(aside.errors)
+    try:
+        is_folder, exists = path.is_dir(), path.exists()
+    except (OSError, ValueError) as error:
+        shown = name if len(name) <= _MAX_NAME else f"{name[:60]}..."
+        raise PictureError(f"{shown} cannot be opened: {getattr(error, 'strerror', 0) or error}") from error
+    if is_folder:
+        below = [FoundPicture(p, p.relative_to(path)) for p in _walk(path, exclude, aside)]
+    elif exists:
+        aside.named.add(absolute(path))
         return [FoundPicture(path, Path(path.name))]
     elif glob.has_magic(name):
-        below = _glob(name, exclude, passed_over)
+        below = _glob(name, exclude, aside)
     else:
         raise PictureError(f"{name}: no such file or folder")
-    if not below:
+    if not below and len(aside.errors) == failures:
         formats = "JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF"
         raise PictureError(f"{name} holds no picture ({formats} by extension were looked for)")
     return below
 
 
-def _glob(name: str, exclude: Path | None, passed_over: dict[Path, str]) -> list[FoundPicture]:
+def _glob(name: str, exclude: Path | None, aside: _Aside) -> list[FoundPicture]:
     parts = Path(name).parts
     fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     root = Path(*parts[:fixed])
     found: dict[Path, FoundPicture] = {}
     for match in sorted(glob.glob(name, recursive=True)):  # noqa: PTH207 - Path.glob refuses absolute patterns
         path = Path(match)
+        if exclude is not None and path.is_dir() and exclude.is_dir() and exclude.samefile(path):
+            continue
         if path.is_dir():
-            files = list(_walk(path, exclude, passed_over))
+            files = list(_walk(path, exclude, aside))
         else:
             files = [path] if _is_picture(path) else []
             if not files and (reason := _reason_to_pass_over(path)):
-                passed_over[path] = reason
+                aside.passed_over[path] = reason
         for file in files:
             found[file] = FoundPicture(file, file.relative_to(root))
     return list(found.values())
 
 
 def _is_picture(path: Path) -> bool:
-    return (
-        path.suffix.lower() in READABLE | FOREIGN.keys() and not path.name.startswith(".") and path.is_file()
-    )
+    is_named = path.suffix.lower() in READABLE | FOREIGN.keys() and not path.name.startswith(".")
+    return is_named and _is_regular(path)
+
+
+def _is_regular(path: Path) -> bool:
+    """Return whether a path is a file with a content; opening a pipe would wait for another program."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def _reason_to_pass_over(path: Path) -> str:
     """Return why a file that looks like a picture is not colored; empty for files that are no pictures."""
     named = path.suffix.lower() in READABLE | FOREIGN.keys()
-    if path.is_symlink() and not path.exists():
+    if path.is_symlink() and not os.path.exists(path):  # noqa: PTH110 - Path.exists may raise
         return "a link to a file that is gone" if named or not path.suffix else ""
     try:
+        if not _is_regular(path):
+            raise OSError
         with path.open("rb") as file:
             kind = _kind_of(file.read(16))
     except OSError:
@@ -240,27 +291,33 @@ def _kind_of(head: bytes) -> str:
     return next((kind for start, kind in _BEGINNINGS.items() if head.startswith(start)), "")
 
 
-def _walk(root: Path, exclude: Path | None, passed_over: dict[Path, str]) -> Iterator[Path]:
-    """Yield the pictures below a folder, and add the files that look like pictures and are none of them."""
+def _walk(root: Path, exclude: Path | None, aside: _Aside) -> Iterator[Path]:
+    """Yield the pictures below a folder; what is left out goes aside."""
     seen: set[tuple[int, int]] = set()
     if exclude is not None and exclude.is_dir() and not exclude.samefile(root):
         status = exclude.stat()
         seen.add((status.st_dev, status.st_ino))
-    for folder, folders, files in os.walk(root, followlinks=True, onerror=_raise):
-        status = Path(folder).stat()
+
+    def note(error: OSError) -> None:
+        text = f"{error.filename} cannot be searched: {error.strerror}; it was passed over"
+        aside.errors.append((str(error.filename), PictureError(text)))
+
+    for folder, folders, files in os.walk(root, followlinks=True, onerror=note):
+        try:
+            status = Path(folder).stat()
+        except OSError as error:  # it may be listed without a right to what is in it
+            note(error)
+            folders.clear()
+            continue
         if (status.st_dev, status.st_ino) in seen:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
         hidden = sorted(name for name in folders if name.startswith("."))
-        passed_over |= {Path(folder, name): "a hidden folder" for name in hidden}
+        aside.passed_over |= {Path(folder, name): "a hidden folder" for name in hidden}
         folders[:] = sorted(set(folders) - set(hidden))
         for path in (Path(folder, name) for name in sorted(files)):
             if _is_picture(path):
                 yield path
             elif reason := _reason_to_pass_over(path):
-                passed_over[path] = reason
-
-
-def _raise(error: OSError) -> None:
-    raise PictureError(f"{error.filename} cannot be searched: {error.strerror}") from error
+                aside.passed_over[path] = reason

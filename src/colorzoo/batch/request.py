@@ -99,7 +99,7 @@ class ColorRequest:
         if self.precision == "int8":  # its colors differ, those of the other precisions do not
             settings["precision"], engine = "int8", f"{engine} in int8"
         references = reference_files(self.recipe, self.folder, self.reference)
-        files = [_digest_or_nothing(path) for path in (*references, *_label_files(self.recipe))]
+        files = [_digest_or_nothing(path) for path in self.files()]
         recipe = _without_files({**self.recipe.to_dict(), "image": None})
         # the digest must stay as it is: by it the results of earlier versions are recognized
         digest = hashlib.sha256(
@@ -117,6 +117,10 @@ class ColorRequest:
             options=self._options(),
             files=json.dumps(self._files()) if references or any(_label_files(self.recipe)) else "",
         )
+
+    def files(self) -> list[Path]:
+        """Return the files besides the picture that decide its colors: references and class maps."""
+        return [*reference_files(self.recipe, self.folder, self.reference), *_label_files(self.recipe)]
 
     def effective_recipe(self) -> Recipe:
         """Return the recipe with what other options replace in it, and files named without their folders.

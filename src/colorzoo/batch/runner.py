@@ -12,7 +12,7 @@ from typing import Literal, Protocol, TypeVar
 
 from colorzoo.batch.file import ColoredFile, FileOptions, OpenedFile, color_file, open_file
 from colorzoo.batch.overlap import Steps, overlapped
-from colorzoo.batch.record import DoneIndex, digest_of
+from colorzoo.batch.record import DoneIndex, digest_of, result_state
 from colorzoo.batch.request import Coloring
 from colorzoo.errors import DiskFullError, PictureError, failure
 from colorzoo.inference.colorizer import PreparedPicture
@@ -226,7 +226,15 @@ class _Run:
         return opened, rest
 
     def _write(self, job: Job, opened: _Opened, write: Callable[[], ColoredFile]) -> PictureResult:
-        written = write()
+        try:
+            written = write()
+        except PictureError:
+            if self._options.overwrite or opened.origin is None:
+                raise
+            if result_state(job.target, opened.origin) != "done":
+                raise
+            # another run on the same pictures was faster
+            return PictureResult(job.name, str(job.target), "skipped", (ALREADY_DONE,))
         if self._index is not None and opened.origin is not None:
             self._index.add(job.target, opened.origin)
         notes = (*opened.notes, *written.notes, *opened.lost)

@@ -85,6 +85,30 @@ def check_alpha(alpha: float) -> None:
         raise ColorzooError(f"--alpha must be from 0 to 1, got {alpha:g}")
 
 
+def file_identity(path: str | Path) -> tuple[int, int] | None:
+    """Return what is the same for all names of a file; None if there is none."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def keep_inputs(out: Path, *inputs: str | Path | None) -> None:
+    """Refuse to write to a file that is read, even if the user asks to overwrite.
+
+    Args:
+        out: The file to write.
+        inputs: Files that are read; None for one that is not given.
+
+    Raises:
+        ColorzooError: They are the same file.
+    """
+    found = file_identity(out)
+    if found is not None and found in {file_identity(path) for path in inputs if path is not None}:
+        raise ColorzooError(f"{out} is one of the inputs, name another file for the result")
+
+
 def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
     """Declare ``--overwrite``, without which `require_new` refuses files that exist."""
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")

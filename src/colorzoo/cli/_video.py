@@ -19,6 +19,7 @@ import numpy as np
 
 from colorzoo import __version__
 from colorzoo.card import Use
+from colorzoo.cli._options import keep_inputs
 from colorzoo.cli._output import printed_warnings
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.factory import create_coloring_model
@@ -140,6 +141,7 @@ def _existing_source(args: argparse.Namespace) -> Path:
         raise VideoError(f"{source}: no such file or folder")
     if os.path.realpath(source) == os.path.realpath(out):
         raise VideoError(f"{out} is the source itself, name another place for the result")
+    keep_inputs(out, args.reference, *(text.partition("=")[2] for text in args.key))
     return source
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from colorzoo.cli._options import add_fast_argument, add_reference_weights_argument
+from colorzoo.cli._options import add_fast_argument, add_reference_weights_argument, file_identity
 from colorzoo.cli._output import print_line, printed_warnings
 from colorzoo.cli._recipes import recipe_file, recipe_of
 from colorzoo.errors import ColorzooError, GuidanceError, PictureError
@@ -47,6 +47,7 @@ _EXISTS = {
     "unknown": "exists already and does not say of which picture it was made; --overwrite replaces it, "
     "-o names another place",
 }
+_IS_INPUT = "is one of the files that this run reads; -o names another place"
 _COUNTED = {"colored": "colored", "skipped": "left alone", "failed": "failed", "planned": "planned"}
 _MOST_NAMED = 10  # of the files that a run passes over
 _SIGNATURES = (
@@ -216,7 +217,7 @@ def _add_file_arguments(group: argparse._ArgumentGroup) -> None:
 
 def _add_run_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--from", dest="list", metavar="LIST", help="file with the names of pictures, one a line"
+        "--from", dest="list", metavar="LIST", help="file with the names of pictures, one a line; - is standard input"
     )
     group.add_argument(
         "--failed", metavar="LIST", help="write the names of the pictures that failed to a file"
@@ -265,6 +266,8 @@ def run(args: argparse.Namespace) -> int:
     with _standard_streams(args) as (pictures, output):
         report = partial(_print_result, args, request.choice.named)
         names = [*pictures, *(read_list(args.list) if args.list else ())]
+        if args.failed:
+            _check_failed_list(args.failed, names)
         jobs, results = _plan(args, names, output, request, report)
         if args.dry_run:
             planned = [PictureResult(job.name, str(job.target), "planned", job.notes) for job in jobs]
@@ -302,8 +305,6 @@ def _check_options(args: argparse.Namespace) -> None:
             raise ColorzooError(f"--{name} must be from {low:g} to {high:g}{unit}, got {value:g}")
     if not 0 < args.max_pixels < float("inf"):
         raise ColorzooError(f"--max-pixels must be a number of millions above 0, got {args.max_pixels:g}")
-    if args.failed and Path(args.failed).is_file() and b"\0" in Path(args.failed).read_bytes()[:4096]:
-        raise ColorzooError(f"--failed {args.failed} is no list of names; name another file")
     if args.recipe and args.recipe_folder:
         raise ColorzooError(
             "--recipe is for all pictures, --recipe-folder for each its own; give one of them"
@@ -312,6 +313,19 @@ def _check_options(args: argparse.Namespace) -> None:
         raise GuidanceError(f"--recipe-folder {args.recipe_folder}: no such folder")
     if not args.pictures and args.list is None:
         raise ColorzooError("name a photo, a folder or a glob; see `colorzoo colorize --help`")
+
+
+def _check_failed_list(failed: str, names: Sequence[str]) -> None:
+    """Refuse to replace a file that is no list of pictures of an earlier run."""
+    from colorzoo.pictures.formats import FOREIGN, READABLE
+
+    path = Path(failed)
+    data = path.read_bytes() if path.is_file() else b""
+    endings = READABLE | FOREIGN.keys()
+    for line in filter(None, data.decode("utf-8", "surrogateescape").splitlines()):
+        is_name = line in names or Path(line).suffix.lower() in endings
+        if "\0" in line or not (is_name or os.path.lexists(line)):
+            raise ColorzooError(f"--failed {failed} exists and is no list of names; name another file")
 
 
 def _check_single_picture(args: argparse.Namespace) -> None:
@@ -421,6 +435,9 @@ def _plan(
             except ColorzooError as error:  # the other pictures are colored nevertheless
                 broken[number] = error
         _print_unused(Path(args.recipe_folder), files)
+    inputs = [name for name in (args.recipe, args.list) if name]
+    inputs += [picture.path for picture in found] + request.files()
+    kept = {*map(file_identity, inputs)} - {None}
     models = LoadedModels(embed_origin=args.provenance == "embed")
     jobs = []
     extension = f".{args.format}" if args.format else None
@@ -429,6 +446,8 @@ def _plan(
         source, target = str(picture.path), str(place.path)
         if number in broken:
             results.append(PictureResult(source, "", "failed", (f"{source}: {broken[number]}",)))
+        elif file_identity(place.path) in kept:
+            results.append(PictureResult(source, target, "failed", (f"{target} {_IS_INPUT}",)))
         elif place.state == "missing":
             notes = (f"{place.other.name} is of another picture",) if place.other else ()
             coloring = partial(models.coloring, requests[number])

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the record of each file.
 
     Returns:
-        0, or 1 if a named file has no record, or no file of a folder has one.
+        0, or 1 if a named file has no record, no file of a folder has one, or a folder cannot be searched.
 
     Raises:
         PictureError: There is no such file or folder.
@@ -44,8 +44,10 @@ def run(args: argparse.Namespace) -> int:
             raise PictureError(f"{name}: no such file or folder")
     rows, complete = [], True
     for name in args.pictures:
-        found = _below(Path(name)) if Path(name).is_dir() else [_row(Path(name))]
-        complete &= any(row["origin"] for row in found)
+        found, errors = _below(Path(name)) if Path(name).is_dir() else ([_row(Path(name))], [])
+        complete &= any(row["origin"] for row in found) and not errors
+        for _, error in errors:
+            print_line(f"colorzoo: error: {error}", sys.stderr)
         if not args.json:
             _print_tree(Path(name), found) if Path(name).is_dir() else _print_file(found[0])
         rows += found
@@ -54,12 +56,18 @@ def run(args: argparse.Namespace) -> int:
     return 0 if complete else 1
 
 
-def _below(folder: Path) -> list[dict[str, Any]]:
-    """Return the rows of the files in a folder, or of the folder itself if it holds the frames of a film."""
+def _below(folder: Path) -> tuple[list[dict[str, Any]], list[tuple[str, PictureError]]]:
+    """Return the rows of the files in a folder, or of the folder itself if it holds the frames of a film.
+
+    The folders in it that cannot be searched are returned with their errors.
+    """
     from colorzoo.batch.find import pictures_and_films
 
     own = _row(folder)
-    return [own] if own["origin"] else [_row(path) for path in pictures_and_films(folder)]
+    if own["origin"]:
+        return [own], []
+    files, errors = pictures_and_films(folder)
+    return [_row(path) for path in files], errors
 
 
 def _row(path: Path) -> dict[str, Any]:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from colorzoo.cli._options import add_model_group, add_reference_weights_argument, choose_from_options
+from colorzoo.cli._options import (
+    add_model_group,
+    add_reference_weights_argument,
+    choose_from_options,
+    keep_inputs,
+)
 from colorzoo.errors import ColorzooError
 
 NAME = "look"
@@ -36,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
         ColorzooError: A reference cannot be used, or the file exists already.
     """
     out = Path(args.output)
+    keep_inputs(out, *args.references)
     if out.exists() and not args.overwrite:
         raise ColorzooError(f"{out} exists already; --overwrite replaces it, -o names another file")
     from colorzoo.inference.colorizer import Colorizer

@@ -14,6 +14,7 @@ import pkgutil
 import re
 import sys
 import textwrap
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn, Protocol, cast
@@ -64,7 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _dispatch(words)
+        with warnings.catch_warnings():
+            # colorzoo itself says what it cannot read of a picture
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            code = _dispatch(words)
         sys.stdout.flush()  # here, so that a closed pipe raises inside this `try`
     except ColorzooError as error:
         if is_on("COLORZOO_DEBUG"):
@@ -101,12 +105,35 @@ def _dispatch(words: list[str]) -> int:
         raise ColorzooError(f"unknown option {words[0]!r} before a verb; see `colorzoo --help`")
     verb = find_verb(words[0])
     if verb is not None:
-        return verb.run(_verb_parser(verb).parse_args(_joined(words[1:])))
+        args = _verb_parser(verb).parse_args(_joined(words[1:]))
+        _refuse_empty(args)
+        return _run_verb(verb, args)
     if words[0] in _LIGHTNING_VERBS:
         return run_lightning(words)
     near = difflib.get_close_matches(words[0], all_verbs(), n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "`colorzoo --help` lists all verbs."
     raise ColorzooError(f"unknown verb {words[0]!r}; {hint}")
+
+
+def _refuse_empty(args: argparse.Namespace) -> None:
+    """Refuse empty words, which as paths would mean the current folder; a script leaves them by mistake."""
+    for name, value in vars(args).items():
+        if "" in (value if isinstance(value, list) else [value]):
+            raise ColorzooError(f"an empty value was given for {name}; leave it out, or name something")
+
+
+def _run_verb(verb: Verb, args: argparse.Namespace) -> int:
+    try:
+        return verb.run(args)
+    except (ColorzooError, BrokenPipeError):
+        raise
+    except Exception as error:
+        if is_on("COLORZOO_DEBUG"):
+            raise
+        raise ColorzooError(
+            f"unexpected {type(error).__name__}: {error} (COLORZOO_DEBUG=1 shows where; please report it "
+            "with the output of `colorzoo doctor`)"
+        ) from error
 
 
 def run_lightning(words: list[str]) -> int:

@@ -6,7 +6,7 @@ import argparse
 import io
 from pathlib import Path
 
-from colorzoo.cli._options import add_model_group, choose_from_options
+from colorzoo.cli._options import add_model_group, choose_from_options, keep_inputs
 from colorzoo.errors import ColorzooError
 
 NAME = "segment"
@@ -36,11 +36,12 @@ def run(args: argparse.Namespace) -> int:
         ColorzooError: The photo cannot be read, a result cannot be written, or the model finds no classes.
     """
     photo = Path(args.photo)
-    out = Path(args.output) if args.output else photo.with_name(f"{photo.stem}.classes.png")
+    out = Path(args.output) if args.output else photo.parent / f"{photo.stem}.classes.png"
     targets = [out, *([Path(args.labels)] if args.labels else [])]
     for target in targets:
         if target.suffix.lower() != ".png":
             raise ColorzooError(f"{target} must end in .png: other formats would change the numbers")
+        keep_inputs(target, photo)
         if target.exists() and not args.overwrite:
             raise ColorzooError(f"{target} exists already; --overwrite replaces it, -o names another file")
     from PIL import Image

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from colorzoo.cli._options import add_model_group, check_alpha, choose_from_options
+from colorzoo.cli._options import add_model_group, check_alpha, choose_from_options, keep_inputs
 from colorzoo.errors import ColorzooError
 
 NAME = "stylize"
@@ -66,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
 
     choice = choose_from_options(args, "exemplar", Stylizes)
     source = Path(args.content)
-    out = Path(args.output or source.with_name(f"{source.stem}.styled{source.suffix}"))
+    out = Path(args.output or source.parent / f"{source.stem}.styled{source.suffix}")
+    keep_inputs(out, source, args.style, *(args.labels or ()))
     content, style = read_picture(source), read_picture(Path(args.style))
     require_color(style, args.style)
     if is_gray(content):

@@ -18,8 +18,9 @@ import numpy as np
 from PIL import Image
 
 from colorzoo.errors import PictureError
-from colorzoo.pictures.metadata import EXIF_IFD, GPS_IFD, Metadata, strip_prefix
+from colorzoo.pictures.metadata import Metadata
 from colorzoo.pictures.picture import Picture
+from colorzoo.pictures.tags import EXIF_IFD, GPS_IFD, exif_block, read_tags
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 """Names of the Pillow readers in use; they go by content, not by file name. MPO is read as JPEG."""
@@ -204,15 +205,8 @@ def develop(file: IO[bytes], name: str, max_pixels: int) -> Picture:
 
 def _raw_exif(file: IO[bytes]) -> bytes | None:
     """Return the descriptive EXIF tags of a raw file without its orientation: it is developed upright."""
-    file.seek(0)
-    found, kept = Image.Exif(), Image.Exif()
-    try:
-        found.load(b"Exif\0\0" + file.read())
-        for tag in _RAW_TAGS & set(found):
-            kept[tag] = found.get_ifd(tag) if tag in (EXIF_IFD, GPS_IFD) else found[tag]
-        return strip_prefix(kept.tobytes()) if len(kept) else None
-    except Exception:  # damaged tags raise many types and must not stop the picture
-        return None
+    tags, _ = read_tags(file)
+    return exif_block({tag: value for tag, value in tags.items() if tag in _RAW_TAGS})
 
 
 def check_pixels(name: str, size: tuple[int, int], max_pixels: int) -> None:

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import re
 import struct
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from PIL import Image
 
-ORIENTATION = 274
-EXIF_IFD, GPS_IFD, INTEROP_IFD = 34665, 34853, 40965
-
-LAYOUT_TAGS = frozenset(
-    {*range(254, 260), *range(262, 267), 273, *range(277, 282), 284, *range(288, 294), 297, 301}
-    | {*range(317, 326), 330, 332, 333, 334, *range(336, 343), 347, *range(512, 533), 700, 34675}
+from colorzoo.pictures.tags import (
+    DESCRIPTION,
+    EXIF_IFD,
+    GPS_IFD,
+    IPTC,
+    LAYERS,
+    LAYOUT_TAGS,
+    ORIENTATION,
+    PHOTOSHOP,
+    Tags,
+    exif_block,
+    raw_bytes,
+    read_tags,
+    text,
 )
-"""TIFF tags that describe the layout of one file and would be wrong in any other."""
+
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_SEGMENT, _CAPTIONS = b"Photoshop 3.0\0", b"8BIM\x04\x04\0\0"
 _XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:\s*=\s*["\']|>))([1-8])')
 
 
@@ -34,7 +43,7 @@ class Metadata:
         dpi: Horizontal and vertical resolution in dots per inch, of the upright picture.
         text: Keywords and values of PNG text chunks.
         comment: JPEG or GIF comment.
-        photoshop: JPEG APP13 segment (IPTC captions), unchanged.
+        photoshop: JPEG APP13 segment (IPTC captions), unchanged. Those of a TIFF are in ``exif``.
         format: Pillow's name of the source format, such as ``"PNG"``; None for arrays.
         lossless: The source is a lossless WebP.
         uncompressed: The source is an uncompressed TIFF.
@@ -125,38 +134,31 @@ def _entries(block: bytes, order: str, offset: int) -> list[tuple[int, int, int,
 
 
 def _rebuilt(block: bytes) -> Exif:
-    exif = Image.Exif()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            exif.load(b"Exif\0\0" + block)
-            orientation = exif.get(ORIENTATION, 1)
-            if ORIENTATION in exif:
-                exif[ORIENTATION] = 1
-            rebuilt = strip_prefix(exif.tobytes())
-        if len(exif) == 0:
-            raise ValueError("nothing readable")
-    except Exception:  # Pillow raises many types on damaged EXIF, which must not stop the picture
+    tags, _ = read_tags(io.BytesIO(block))
+    stored = tags.get(ORIENTATION)
+    orientation = stored.value[0] if stored and stored.count == 1 else 1
+    kept = descriptive(tags)
+    if not kept:
         return Exif(None, 1, "EXIF was damaged and dropped")
     orientation = orientation if orientation in range(1, 9) else 1
-    return Exif(rebuilt, orientation, "EXIF was damaged; its readable tags were kept")
+    return Exif(exif_block(kept), orientation, "EXIF was damaged; its readable tags were kept")
 
 
-def tiff_exif(tags: Image.Exif) -> Exif:
-    """Return the descriptive tags of a TIFF as an EXIF block; ``tags`` lose all others.
+def descriptive(tags: Tags) -> Tags:
+    """Return the tags that fit another, upright picture."""
+    return {tag: value for tag, value in tags.items() if tag not in LAYOUT_TAGS | {ORIENTATION, LAYERS}}
+
+
+def tiff_exif(file: IO[bytes]) -> Exif:
+    """Return the descriptive tags of the first page of a TIFF as an EXIF block, byte for byte.
 
     The returned orientation is 1, since decoders of TIFF apply it themselves.
     """
-    try:
-        for tag in LAYOUT_TAGS | {ORIENTATION}:
-            if tag in tags:
-                del tags[tag]
-        if len(tags) == 0:
-            return Exif()
-        tags.bigtiff = False  # or it would be written with 64-bit offsets, which EXIF does not allow
-        return Exif(strip_prefix(tags.tobytes()))
-    except Exception:  # as above
-        return Exif(None, 1, "EXIF was damaged and dropped")
+    tags, complete = read_tags(file)
+    note = "the layers of Photoshop were dropped" if LAYERS in tags else None
+    if not complete:
+        note = "some tags were damaged or too large and dropped"
+    return Exif(exif_block(descriptive(tags)), 1, note)
 
 
 def tiff_metadata(file: IO[bytes]) -> tuple[Metadata, Exif]:
@@ -165,16 +167,62 @@ def tiff_metadata(file: IO[bytes]) -> tuple[Metadata, Exif]:
     file.seek(0)
     try:
         tags.load_from_fp(file)
-        xmp, across, down, unit = (tags.get(tag) for tag in (700, 282, 283, 296))
-        if across and down and unit in (2, 3):
-            scale = 1 if unit == 2 else 2.54  # inches, centimeters
-            data = replace(data, dpi=(float(across) * scale, float(down) * scale))
-        xmp = upright_xmp(xmp if isinstance(xmp, bytes) else None)[0]
-        data = replace(data, xmp=xmp, uncompressed=tags.get(259) == 1)
-    except Exception:  # as above
-        return data, Exif(None, 1, "EXIF was damaged and dropped")
-    exif = tiff_exif(tags)
-    return replace(data, exif=exif.block), exif
+        found: dict[int, Any] = {tag: tags.get(tag) for tag in (259, 282, 283, 296, 700)}
+    except Exception:  # Pillow raises many types on damaged tags, which must not stop the picture
+        found = {}
+    across, down, unit, xmp = (found.get(tag) for tag in (282, 283, 296, 700))
+    if across and down and unit in (2, 3):
+        scale = 1 if unit == 2 else 2.54  # inches, centimeters
+        data = replace(data, dpi=(float(across) * scale, float(down) * scale))
+    xmp = upright_xmp(xmp if isinstance(xmp, bytes) else None)[0]
+    exif = tiff_exif(file)
+    return replace(data, xmp=xmp, uncompressed=found.get(259) == 1, exif=exif.block), exif
+
+
+def for_jpeg(data: Metadata) -> Metadata:
+    """Return metadata with the captions of a TIFF (IPTC) where a JPEG has them, in its segment APP13."""
+    tags, _ = read_tags(io.BytesIO(data.exif or b""))
+    if not {IPTC, PHOTOSHOP} & tags.keys():
+        return data
+    segment = data.photoshop
+    if segment is None and PHOTOSHOP in tags:
+        segment = _SEGMENT + tags.pop(PHOTOSHOP).value
+    elif segment is None:
+        captions = tags[IPTC].value
+        captions += b"\0" * (len(captions) % 2)
+        segment = _SEGMENT + _CAPTIONS + struct.pack(">L", len(captions)) + captions
+    kept = {tag: value for tag, value in tags.items() if tag not in (IPTC, PHOTOSHOP)}
+    return replace(data, exif=exif_block(kept), photoshop=segment)
+
+
+def for_tiff(data: Metadata) -> Tags:
+    """Return the descriptive tags of a TIFF, with captions and comment of a JPEG where a TIFF has them."""
+    tags = descriptive(read_tags(io.BytesIO(data.exif or b""))[0])
+    if data.photoshop and data.photoshop.startswith(_SEGMENT):
+        resources = data.photoshop[len(_SEGMENT) :]
+        tags.setdefault(PHOTOSHOP, raw_bytes(resources, undefined=False))
+        if captions := _captions(resources):
+            tags.setdefault(IPTC, raw_bytes(captions))
+    if data.comment:
+        tags.setdefault(DESCRIPTION, text(data.comment))
+    return tags
+
+
+def has_description(data: Metadata) -> bool:
+    """Return whether EXIF holds a description, which in a TIFF takes the place of a comment."""
+    return DESCRIPTION in read_tags(io.BytesIO(data.exif or b""))[0]
+
+
+def _captions(resources: bytes) -> bytes:
+    """Return the IPTC captions among the resources of Photoshop; empty if there are none."""
+    place = 0
+    while resources[place : place + 4] == b"8BIM" and place + 12 <= len(resources):
+        start = place + 6 + (resources[place + 6] + 2) // 2 * 2  # behind a name of even length
+        size = int.from_bytes(resources[start : start + 4], "big")
+        if resources[place : place + 6] == _CAPTIONS[:6]:
+            return resources[start + 4 : start + 4 + size]
+        place = start + 4 + size + size % 2
+    return b""
 
 
 def upright_xmp(xmp: bytes | None) -> tuple[bytes | None, int]:

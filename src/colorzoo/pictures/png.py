@@ -81,11 +81,21 @@ def encode_png(stored: NDArray[Any], data: Metadata) -> tuple[bytes, bytes, byte
     if data.exif:
         chunks.append((b"eXIf", data.exif))
     texts = [(key.encode("latin-1", "replace"), value.encode()) for key, value in data.text]
+    if data.comment and "Comment" not in dict(data.text):
+        texts.append((b"Comment", _as_utf8(data.comment)))
     if data.xmp:
         texts.append((b"XML:com.adobe.xmp", data.xmp))
     chunks += [(b"iTXt", key + b"\0\0\0\0\0" + value) for key, value in texts]
     header = 8 + 25  # signature and IHDR, which must come first
     return encoded[:header], b"".join(png_chunk(*chunk) for chunk in chunks), encoded[header:]
+
+
+def _as_utf8(text: bytes) -> bytes:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return text.decode("latin-1").encode()
+    return text
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,9 @@ def sidecar_path(path: Path) -> Path:
 
     That is ``NAME.EXT.xmp``, or ``NAME.EXT.colorzoo.xmp`` if other software or the user wrote the former.
     """
+    path = path if path.name else path.resolve()  # the current folder has its name above it
+    if not path.name:
+        return path / "colorzoo.xmp"
     usual = path.with_name(f"{path.name}.xmp")
     with suppress(OSError):
         if _OURS.search(usual.read_bytes().decode("utf-8", "replace")) is None:
@@ -178,6 +181,8 @@ def write_with_provenance(
 
 def read_provenance(path: Path) -> PictureProvenance | None:
     """Read the provenance of a picture file; None if it has none, or is no picture."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        return None  # reading a pipe would wait for another program
     try:
         with open_picture(path) as image:
             found = image.info.get("xmp")

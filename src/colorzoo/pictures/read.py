@@ -311,11 +311,7 @@ def from_image(
     """
     exif = None
     if image.format == "TIFF" and file is not None:
-        # from a twin: loading an image closes its tags, and deleting tags would stop it from turning upright
-        file.seek(0)
-        with _without_pixel_limit():
-            twin = open_picture(file)
-        exif = tiff_exif(twin.getexif())  # not closed, as that would close the file of the picture
+        exif = tiff_exif(file)
     if pixels is None:
         with _named(name):
             pixels = stored_pixels(image, file)
@@ -371,7 +367,9 @@ def _as_bytes(value: object) -> bytes | None:
 def _raw_exif(image: Image.Image) -> bytes | None:
     raw = image.info.get("exif")
     if raw is None and "Raw profile type exif" in image.info:  # as ImageMagick writes it into PNG
-        raw = image.getexif().tobytes()
+        lines = str(image.info["Raw profile type exif"]).split("\n")[3:]
+        with suppress(ValueError):
+            raw = bytes.fromhex("".join(lines))
     return raw if isinstance(raw, bytes) else None
 
 

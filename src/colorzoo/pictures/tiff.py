@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import logging
 import struct
@@ -10,12 +9,19 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from colorzoo.pictures.metadata import EXIF_IFD, GPS_IFD, INTEROP_IFD, LAYOUT_TAGS, ORIENTATION, Metadata
+from colorzoo.pictures.metadata import Metadata, for_tiff
 from colorzoo.pictures.picture import upright
 from colorzoo.pictures.samples import Samples
+from colorzoo.pictures.tags import (
+    ORIENTATION,
+    Tags,
+    fraction,
+    longs,
+    raw_bytes,
+    shorts,
+    write_tags,
+)
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # colorzoo reports what it cannot read
 
@@ -228,8 +234,8 @@ def _end_of(page: Any) -> int:
 def encode_page(stored: NDArray[Any], data: Metadata, place: int) -> tuple[bytes, bytes]:
     """Return the directory of a page and its pixels, to be written one behind the other.
 
-    The page is one strip: uncompressed if the source was, else deflated differences (predictor 2). Pillow
-    writes the tags, since tifffile leaves out the nested ones of EXIF and GPS.
+    The page is one strip: uncompressed if the source was, else deflated differences (predictor 2). The
+    descriptive tags of the source are copied byte for byte.
 
     Args:
         stored: ``(H, W, 3 or 4)`` uint8 or uint16.
@@ -240,14 +246,15 @@ def encode_page(stored: NDArray[Any], data: Metadata, place: int) -> tuple[bytes
     strip = _encode_strip(stored, compress=not data.uncompressed)
     tags = _descriptive_tags(data)
     bits = stored.dtype.itemsize * 8
-    tags[256], tags[257], tags[258], tags[277] = width, height, (bits,) * channels, channels
-    tags[259], tags[262] = 1 if data.uncompressed else 8, 2
-    tags[273], tags[278], tags[279] = 0, height, len(strip)
+    tags |= {256: longs(width), 257: longs(height), 258: shorts(*(bits,) * channels), 262: shorts(2)}
+    tags |= {259: shorts(1 if data.uncompressed else 8), 277: shorts(channels)}
+    tags |= {273: longs(0), 278: longs(height), 279: longs(len(strip))}
     if not data.uncompressed:
-        tags[317] = 2
+        tags[317] = shorts(2)
     if channels == 4:
-        tags[338] = 2  # alpha was not multiplied into the color
-    return tags.tobytes(place), strip  # tobytes moves the strip's offset behind the tags
+        tags[338] = shorts(2)  # alpha was not multiplied into the color
+    tags[273] = longs(place + len(write_tags(tags, place)))
+    return write_tags(tags, place), strip
 
 
 def _encode_strip(stored: NDArray[Any], *, compress: bool) -> bytes:
@@ -259,25 +266,12 @@ def _encode_strip(stored: NDArray[Any], *, compress: bool) -> bytes:
     return bytes(imagecodecs.deflate_encode(imagecodecs.delta_encode(stored, axis=1).tobytes()))
 
 
-def _descriptive_tags(data: Metadata) -> ImageFileDirectory_v2:
-    tags = ImageFileDirectory_v2()
-    exif = Image.Exif()
-    exif.load(data.exif or b"")
-    for tag in set(exif) - LAYOUT_TAGS - {ORIENTATION}:
-        with contextlib.suppress(Exception):  # one tag of a wrong type must not cost the others
-            value: Any = exif[tag]
-            if tag in (EXIF_IFD, GPS_IFD):
-                value = dict(exif.get_ifd(tag))
-                if INTEROP_IFD in value:
-                    value[INTEROP_IFD] = exif.get_ifd(INTEROP_IFD)
-            alone = ImageFileDirectory_v2()
-            alone[tag] = value
-            alone.tobytes()
-            tags[tag] = value
+def _descriptive_tags(data: Metadata) -> Tags:
+    tags = for_tiff(data)
     if data.dpi:
-        tags[282], tags[283], tags[296] = *data.dpi, 2
-    for tag, packet in ((700, data.xmp), (34675, data.icc)):
-        if packet:
-            tags.tagtype[tag] = 1 if tag == 700 else 7
-            tags[tag] = packet
+        tags |= {282: fraction(data.dpi[0]), 283: fraction(data.dpi[1]), 296: shorts(2)}
+    if data.xmp:
+        tags[700] = raw_bytes(data.xmp, undefined=False)
+    if data.icc:
+        tags[34675] = raw_bytes(data.icc)
     return tags

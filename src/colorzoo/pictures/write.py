@@ -23,7 +23,7 @@ from PIL import Image
 from colorzoo.errors import DiskFullError, PictureError
 from colorzoo.pictures.formats import WRITABLE
 from colorzoo.pictures.frames import Frames
-from colorzoo.pictures.metadata import Metadata
+from colorzoo.pictures.metadata import Metadata, for_jpeg, has_description
 from colorzoo.pictures.picture import Levels, Picture, unit_range
 
 DEEP_FORMATS = frozenset({"PNG", "TIFF"})
@@ -35,8 +35,8 @@ _METADATA_FORMATS = {
     "exif": ("EXIF", {"JPEG", "PNG", "TIFF", "WEBP", "AVIF"}),
     "icc": ("color profile", {"JPEG", "PNG", "TIFF", "WEBP", "AVIF"}),
     "xmp": ("XMP", XMP_FORMATS),
-    "photoshop": ("IPTC", {"JPEG"}),
-    "comment": ("comment", {"JPEG", "GIF"}),
+    "photoshop": ("IPTC", {"JPEG", "TIFF"}),
+    "comment": ("comment", {"JPEG", "GIF", "PNG", "TIFF"}),
     "text": ("PNG text", {"PNG"}),
 }
 _LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535}
@@ -108,9 +108,12 @@ def write_notes(path: str | Path, like: Picture) -> tuple[str, ...]:
         notes.append(f"reduced to 8 bits: {kind} holds no more, PNG and TIFF hold 16")
     if kind == "GIF":
         notes.append("reduced to 256 colors: GIF holds no more")
+    data = for_jpeg(like.metadata) if kind == "JPEG" else like.metadata
     for name, (title, kinds) in _METADATA_FORMATS.items():
-        too_long = kind == "JPEG" and not fits_jpeg(like.metadata, name)
-        if getattr(like.metadata, name) and (kind not in kinds or too_long):
+        has_no_room = kind == "JPEG" and not fits_jpeg(data, name)
+        if kind == "TIFF" and name == "comment":
+            has_no_room = has_description(data)
+        if getattr(data, name) and (kind not in kinds or has_no_room):
             notes.append(f"{title} dropped: {kind} cannot hold it")
     return tuple(notes)
 
@@ -261,7 +264,7 @@ def gif_image(stored: NDArray[Any]) -> tuple[Image.Image, dict[str, Any]]:
 
 def _options(kind: str, like: Picture, quality: int) -> dict[str, Any]:
     """Return the save options of Pillow for JPEG, WebP, AVIF and BMP."""
-    data = like.metadata
+    data = for_jpeg(like.metadata) if kind == "JPEG" else like.metadata
     if kind == "JPEG":
         # 4:4:4, since hints a few pixels wide would bleed at half resolution
         options: dict[str, Any] = {"quality": quality, "subsampling": 0, "icc_profile": data.icc}

@@ -1,0 +1,274 @@
+"""Folders as archives hold them: nothing stops the run, nothing is colored twice, nothing is overwritten."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from colorzoo.batch.file import FileOptions
+from colorzoo.batch.find import find_existing, find_pictures, read_list
+from colorzoo.batch.request import coloring_of
+from colorzoo.batch.runner import ALREADY_DONE, Job, color_pictures
+from colorzoo.cli import models
+from colorzoo.cli.main import main
+from colorzoo.errors import PictureError
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.testing.samples import sample_image
+from tiny_model import gray_picture, write_tiny_weights
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_weights(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], weights: Path) -> Run:
+    def call(*words: str | Path) -> tuple[int, str, str]:
+        code = main(["colorize", "--device", "cpu", "--weights", str(weights), *map(str, words)])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def photo(path: Path, side: int = 30) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(gray_picture(side, 40)).save(path)
+    return path
+
+
+def color_photo(path: Path, seed: int = 0) -> Path:
+    rgb = (sample_image((40, 48), seed=seed)[0] * 255).byte().permute(1, 2, 0).numpy()
+    Image.fromarray(rgb).save(path)
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that may not be searched, whoever runs the tests."""
+    folder = tmp_path / "in" / "lost+found"
+    folder.mkdir(parents=True)
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if Path(path) == folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    return folder
+
+
+def test_a_locked_folder_is_passed_over_and_named(run: Run, tmp_path: Path, locked: Path) -> None:
+    photo(tmp_path / "in" / "a.png")
+    photo(tmp_path / "in" / "z" / "b.png")
+    code, _, err = run(tmp_path / "in", "-o", tmp_path / "out")
+    assert code == 1
+    assert sorted(contents(tmp_path / "out")) == ["a.png", "z/b.png"]
+    assert f"{locked} cannot be searched: Permission denied" in err
+    assert main(["info", str(tmp_path / "in")]) == 1
+
+
+def test_a_folder_that_is_locked_alone_is_the_error(tmp_path: Path, locked: Path) -> None:
+    with pytest.raises(PictureError, match="cannot be searched: Permission denied"):
+        find_pictures([locked])
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["pipe.jpg", "pipe"])
+def test_a_named_pipe_is_passed_over(tmp_path: Path, name: str) -> None:
+    photo(tmp_path / "a.png")
+    os.mkfifo(tmp_path / name)
+    search = find_existing([tmp_path])
+    assert [found.path.name for found in search.found] == ["a.png"]
+    expected = [(tmp_path / name, "no regular file, or not readable")] if name.endswith("jpg") else []
+    assert search.passed_over == expected
+    assert main(["colorize", "--dry-run", str(tmp_path)]) == 0
+    assert main(["info", str(tmp_path)]) == 1
+    assert main(["info", str(tmp_path / name)]) == 1
+
+
+@pytest.mark.parametrize("extra", [(), ("--format", "png")])
+def test_a_second_run_colors_nothing_again(run: Run, tmp_path: Path, extra: tuple[str, ...]) -> None:
+    """Names that differ by case or ending get a number; these results too are none of the sources."""
+    for name in ("1.png", "1.tif", "1.PNG", "sub/1.png"):
+        photo(tmp_path / name, 30 + len(name))
+    runs = [(tmp_path,), (tmp_path, "-o", tmp_path / "new"), (f"{tmp_path}/*", "-o", tmp_path / "two")]
+    for words in runs:
+        assert run(*words, *extra)[0] == 0
+        before = contents(tmp_path)
+        assert run(*words, *extra)[0] == 0
+        assert contents(tmp_path) == before
+
+
+def test_a_result_without_its_source_is_named_and_left_alone(run: Run, tmp_path: Path) -> None:
+    run(photo(tmp_path / "a.png"), "-o", tmp_path / "done" / "b.png")
+    search = find_existing([tmp_path / "done"])
+    assert [(path.name, reason.partition(";")[0]) for path, reason in search.passed_over] == [
+        ("b.png", "a result of colorzoo")
+    ]
+    assert [found.path.name for found in find_pictures([tmp_path / "done" / "b.png"])] == ["b.png"]
+
+
+def test_no_input_of_colorize_is_overwritten(run: Run, tmp_path: Path) -> None:
+    album, other = photo(tmp_path / "album" / "a.png"), photo(tmp_path / "other" / "a.png", 50)
+    reference = color_photo(tmp_path / "warm.png")
+    before = contents(tmp_path)
+    _, _, err = run(album, "--reference", reference, "-o", reference, "--overwrite")
+    assert "one of the files that this run reads" in err
+    _, _, err = run(album.parent, other.parent, "-o", other.parent, "--overwrite")
+    assert "one of the files that this run reads" in err
+    assert {name: contents(tmp_path)[name] for name in before} == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("stylize", "x.png", "warm.png", "-o", "warm.png"),
+        ("stylize", "x.png", "warm.png", "-o", "link.png"),
+        ("look", "x.png", "warm.png", "-o", "warm.png"),
+        ("segment", "x.png", "-o", "x.png"),
+        ("video", "film.mp4", "warm.png", "--reference", "warm.png"),
+        ("video", "film.mp4", "warm.png", "--key", "3=warm.png"),
+    ],
+)
+def test_no_verb_overwrites_an_input(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    color_photo(Path("x.png"))
+    color_photo(Path("warm.png"), seed=1)
+    Path("film.mp4").write_bytes(b"film")
+    Path("link.png").hardlink_to("warm.png")
+    before = contents(tmp_path)
+    assert main([*words, "--overwrite"]) == 2
+    assert "is one of the inputs" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+def test_failed_replaces_only_a_list(run: Run, tmp_path: Path) -> None:
+    picture, notes = photo(tmp_path / "a.png"), tmp_path / "notes.txt"
+    notes.write_text("call Anna\n")
+    code, _, err = run(picture, "--failed", notes)
+    assert code == 2
+    assert "is no list of names" in err
+    assert notes.read_text() == "call Anna\n"
+    notes.write_text(f"{picture}\n{tmp_path}/gone.jpg\nmissing\n")
+    assert run(picture, "missing", "--failed", notes)[0] == 1
+    assert notes.read_text() == "missing\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("colorize", ""),
+        ("info", ""),
+        ("segment", ""),
+        ("stylize", "", "x.png"),
+        ("colorize", "x.png", "-o", ""),
+    ],
+)
+def test_an_empty_name_is_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    photo(Path("x.png"))
+    assert main([*words]) == 2
+    assert "an empty value was given" in capsys.readouterr().err
+    assert sorted(contents(tmp_path)) == ["x.png"]
+
+
+def test_a_result_that_another_run_wrote_meanwhile_is_no_failure(weights: Path, tmp_path: Path) -> None:
+    coloring = coloring_of(Colorizer("zhang2017_local_small", weights=weights, device="cpu"))
+    source, target = photo(tmp_path / "a.png"), tmp_path / "out.png"
+    jobs = [Job("a.png", source, target, lambda: coloring) for _ in range(2)]
+    assert [result.status for result in color_pictures(jobs, FileOptions())] == ["colored", "skipped"]
+    other = Job("b.png", photo(tmp_path / "b.png", 50), target, lambda: coloring)
+    (result,) = color_pictures([other], FileOptions())
+    assert result.status == "failed"
+    assert ALREADY_DONE not in result.notes
+
+
+def test_lists_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["ż.jpg", "a\rb.jpg", "a\x85b.jpg", "a\u2028b.jpg", "a\x0bb.jpg"]
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + "".join(f"{name}\r\n" for name in names).encode())
+    assert read_list(path) == names
+    path.write_bytes("\n".join([*names, " "]).encode())
+    assert read_list(path) == names
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"x.png\n")))
+    assert read_list("-") == ["x.png"]
+
+
+def test_a_carriage_return_at_the_end_of_a_name_that_exists_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.jpg\r").touch()
+    Path("list").write_bytes(b"a.jpg\r\nb.jpg\r\n")
+    assert read_list("list") == ["a.jpg\r", "b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("info", "."), ""),
+        (("info", "/"), None),
+        (("segment", "."), "is a folder"),
+        (("stylize", ".", "."), "is a folder"),
+        (("colorize", "--from", "x.png"), "is no list of names"),
+        (("colorize", "--from", "long.txt"), "File name too long"),
+    ],
+)
+def test_odd_words_end_in_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    says: str | None,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    photo(Path("x.png"))
+    Path("long.txt").write_text("x" * 5000)
+    if says is None:
+        monkeypatch.setattr("colorzoo.batch.find.pictures_and_films", lambda _: ([], []))
+    assert main([*words]) in (1, 2)
+    said = capsys.readouterr().err
+    assert (says or "") in said
+    assert "unexpected" not in said
+
+
+def test_an_unforeseen_error_is_one_line_that_says_how_to_report_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> int:
+        raise ZeroDivisionError("division\nby zero")
+
+    monkeypatch.setattr(models, "run", fail)
+    monkeypatch.delenv("COLORZOO_DEBUG", raising=False)
+    assert main(["models"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "unexpected ZeroDivisionError: division by zero" in said
+    assert "report it" in said
+    monkeypatch.setenv("COLORZOO_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        main(["models"])
