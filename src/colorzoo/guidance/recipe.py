@@ -19,7 +19,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance.areas import MAX_AREAS, Area, parse_area
 from colorzoo.guidance.fields import Fields, hex_color, too_many
 
-VERSION = 1
+VERSION = 2  # since 2 a point without a reach has the automatic one
 MAX_STRENGTH = 1.5
 MAX_AB = 150.0  # CIE units; sRGB reaches 108
 MAX_POINTS = 2048
@@ -51,6 +51,7 @@ is uncertain. ``"everywhere"``: as far as the network spreads it. A number multi
 keeps the color inside the point's square.
 """
 REACH_NAMES: tuple[ReachName, ...] = get_args(ReachName)
+DEFAULT_REACH: ReachName = "automatic"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class PointHint:
     radius: float = 3.0
     color: str = "#808080"
     ab: tuple[float, float] | None = None
-    reach: Reach = "everywhere"
+    reach: Reach = DEFAULT_REACH
     stroke: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -293,6 +294,7 @@ def _parse(fields: Fields) -> Recipe:
             f"recipe.version {version} comes from a newer colorzoo; this one reads up to {VERSION}."
         )
     _check_objects(fields.rest())
+    reach = DEFAULT_REACH if version is None or version > 1 else "everywhere"
     image = fields.child("image")
     has_boxes = fields.rest().get("boxes") is not None
     recipe = Recipe(
@@ -301,7 +303,7 @@ def _parse(fields: Fields) -> Recipe:
         sha256=image.text("sha256", None),
         model=fields.text("model", None),
         strength=fields.number("strength", 1.0, low=0, high=MAX_STRENGTH),
-        points=tuple(_parse_point(item) for item in fields.children("points", MAX_POINTS)),
+        points=tuple(_parse_point(item, reach) for item in fields.children("points", MAX_POINTS)),
         scribbles=tuple(
             Stroke(path=item.path("path"), width=item.number("width", 5.0, low=0), extra=item.rest())
             for item in fields.children("scribbles", MAX_SCRIBBLES)
@@ -343,7 +345,7 @@ def _check_objects(document: dict[str, Any]) -> None:
         area.path("path")
 
 
-def _parse_point(fields: Fields) -> PointHint:
+def _parse_point(fields: Fields, reach: ReachName) -> PointHint:
     ab = fields.numbers("ab", 2, low=-MAX_AB, high=MAX_AB)
     color = fields.text("color", None if ab is None else "#808080")
     if color is None:
@@ -354,7 +356,7 @@ def _parse_point(fields: Fields) -> PointHint:
         radius=fields.number("radius", 3.0, low=0),
         color=hex_color(color, f"{fields.name}.color"),
         ab=None if ab is None else (ab[0], ab[1]),
-        reach=read_reach(fields.take("reach"), f"{fields.name}.reach"),
+        reach=read_reach(fields.take("reach"), f"{fields.name}.reach", reach),
         stroke=fields.integer("stroke", None, low=1),
         extra=fields.rest(),
     )
@@ -378,8 +380,6 @@ def _parse_box(fields: Fields) -> BoxHint:
 
 def _item(item: PointHint | Stroke | RegionColor | BoxHint) -> dict[str, Any]:
     values = {k: v for k, v in vars(item).items() if k != "extra" and v is not None}
-    if values.get("reach") == "everywhere":  # the default, left out as in older recipes
-        del values["reach"]
     return {**item.extra, **{name: _plain(value) for name, value in values.items()}}
 
 
@@ -388,18 +388,19 @@ def _plain(value: object) -> object:
     return [_plain(each) for each in value] if isinstance(value, tuple) else value
 
 
-def read_reach(value: object, name: str) -> Reach:
+def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> Reach:
     """Check a parsed reach.
 
     Args:
-        value: A name, or a number from 0 to 10; None, as in older recipes, means everywhere.
+        value: A name, a number from 0 to 10, or None for the default.
         name: Name of the field in errors.
+        default: Reach of a point that names none; recipes of version 1 mean everywhere.
 
     Raises:
         GuidanceError: It is neither.
     """
     if value is None:
-        return "everywhere"
+        return default
     if value in REACH_NAMES:
         return value
     number = isinstance(value, int | float) and not isinstance(value, bool)
