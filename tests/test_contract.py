@@ -18,7 +18,7 @@ from throwaway_paper import write_config, write_paper
 
 CHECKS = {str(check): check for check in contract_checks()}
 # tests/training/test_configs.py trains every configuration, those of the cards among them
-EVERY_MODEL = [check for name, check in CHECKS.items() if name not in ("config", "export")]
+EVERY_MODEL = [check for name, check in CHECKS.items() if name not in ("config", "export", "onnx")]
 OF_FULL_WIDTH = ("card_matches_class", "parameter_count")  # all others see the narrow model of a card
 
 
@@ -39,6 +39,16 @@ def graphs() -> list[Any]:
         if card.name == least[card.task] and not (card.trainable and "export" in card.limits)
         else pytest.param(card.name, marks=pytest.mark.slow)
         for card in found.values()
+    ]
+
+
+def written() -> list[Any]:
+    """Return the models whose ONNX files are written: the smallest always, as one takes ten seconds."""
+    names = [case.values[0] if hasattr(case, "values") else case for case in graphs()]
+    cards = [model_card(name) for name in names if "export" not in model_card(name).limits]
+    first = min((card for card in cards if card.trainable), key=effort).name
+    return [
+        card.name if card.name == first else pytest.param(card.name, marks=pytest.mark.slow) for card in cards
     ]
 
 
@@ -96,6 +106,28 @@ def test_export(name: str) -> None:
     CHECKS["export"](model_card(name))
 
 
+@pytest.mark.parametrize("name", written())
+def test_onnx(name: str) -> None:
+    CHECKS["onnx"](model_card(name))
+
+
+def test_a_graph_that_takes_only_the_traced_batch_is_found_out(
+    paper: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = load_model_class(paper)
+    forward = model.forward
+
+    def picture_by_picture(self: ColoringModel, *inputs: Any) -> Prediction:
+        prediction = forward(self, *inputs)
+        return prediction.with_colors(torch.stack(list(prediction.colors)))
+
+    monkeypatch.setattr(model, "forward", picture_by_picture)
+    for name in ("export", "onnx"):
+        with pytest.raises(ContractError, match=r"honest2032: .* does not take [13] x") as caught:
+            CHECKS[name](paper)
+        assert "\n" not in str(caught.value)
+
+
 @pytest.fixture
 def paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelCard:
     """Return the card of a small honest paper."""
@@ -137,6 +169,7 @@ FAULTS: dict[str, Callable[[Tensor], Tensor]] = {
     "gradient_reaches_input": lambda ab: ab.detach().requires_grad_(),
     "state_dict_round_trip": lambda ab: ab.clamp(0, 0),
     "export": lambda ab: ab if float(ab.mean()) > 0 else -ab,
+    "onnx": torch.special.bessel_j0,
 }
 
 

@@ -14,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from colorzoo.cli._recipes import parse_point
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Guidance, Mask, PointHint, Points, Recipe
 from colorzoo.inference.guidance_maps import prepare_request
@@ -21,11 +22,13 @@ from colorzoo.pictures.picture import Picture
 
 SCHEMA = json.loads(files("colorzoo.guidance").joinpath("recipe.schema.json").read_text())
 FULL: dict[str, Any] = {
-    "version": 1,
+    "version": 2,
     "image": {"width": 640, "height": 480, "sha256": "ab", "name": "old.jpg"},
     "model": "zhang2017_local_small",
     "strength": 0.5,
-    "points": [{"x": 120.5, "y": 80.0, "radius": 6.0, "color": "#c04020", "stroke": 2, "locked": True}],
+    "points": [
+        {"x": 120.5, "y": 80.0, "radius": 6.0, "color": "#c04020", "reach": 0.5, "stroke": 2, "locked": True}
+    ],
     "scribbles": [{"path": [[10.0, 12.0], [40.0, 15.0]], "width": 5.0, "pen": 2}],
     "regions": [{"index": 0, "color": "#ffd0b0", "label": "sky"}],
     "boxes": [{"x": 10.0, "y": 20.0, "width": 30.5, "height": 40.0, "name": "cat"}],
@@ -54,7 +57,7 @@ WRONG = [
     ("version", 0),
     ("version", "1"),
     ("version", True),
-    ("version", 2),
+    ("version", 3),
     ("image", []),
     ("image.width", 0),
     ("image.height", 1.5),
@@ -156,13 +159,22 @@ def test_a_point_needs_a_place_and_a_color(missing: str) -> None:
 
 
 @pytest.mark.parametrize("reach", ["automatic", 0, 2.5])
-def test_a_reach_is_kept_and_recipes_without_one_reach_everywhere(reach: object) -> None:
-    written = {"version": 1, "strength": 1.0, "points": [POINT | {"reach": reach}, POINT]}
+@pytest.mark.parametrize(("version", "default"), [(1, "everywhere"), (2, "automatic"), (None, "automatic")])
+def test_a_reach_is_kept_and_recipes_without_one_have_that_of_their_version(
+    reach: object, version: int | None, default: str
+) -> None:
+    written = {"version": version, "strength": 1.0, "points": [POINT | {"reach": reach}, POINT]}
     recipe = Recipe.from_json(written)
-    assert [point.reach for point in recipe.points] == [reach, "everywhere"]
+    assert [point.reach for point in recipe.points] == [reach, default]
     assert recipe.unknown() == ()
     assert Recipe.from_json(recipe.to_json()) == recipe
-    assert [point.get("reach") for point in recipe.to_dict()["points"]] == [reach, None]
+    assert [point.get("reach") for point in recipe.to_dict()["points"]] == [reach, default]
+
+
+def test_the_same_point_is_one_wish_on_the_command_line_in_python_and_in_a_recipe() -> None:
+    typed = parse_point("120,80=#c04020")
+    assert Recipe.from_json({"points": [{"x": 120, "y": 80, "color": "#c04020"}]}).points == (typed,)
+    assert PointHint(120.0, 80.0, color="#c04020") == typed
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,8 @@ def test_the_later_of_two_points_at_one_place_counts_and_neighbors_keep_their_co
 
 @pytest.mark.parametrize("size", [(48, 64), (500, 600)])
 def test_tensors_and_recipe_give_the_same_picture(colorizer: Colorizer, size: tuple[int, int]) -> None:
-    picture, recipe = gray_picture(*size), Recipe(points=(RED, replace(RED, x=35, color="#3060a0")))
+    points = (replace(RED, reach="everywhere"), replace(RED, x=35, color="#3060a0", reach="everywhere"))
+    picture, recipe = gray_picture(*size), Recipe(points=points)  # tensors have no reach
     tensors = Guidance.from_recipe(recipe, size[1], size[0])
     by_recipe = np.asarray(colorizer(picture, recipe)).astype(int)
     assert np.abs(by_recipe - np.asarray(colorizer(picture, tensors))).max() <= 1

@@ -128,7 +128,7 @@ def test_comparing_places_does_not_run_the_network_again(
 
 
 def test_limited_points_cost_one_more_run_which_is_cached(colorizer: Colorizer) -> None:
-    far = PointHint(70, 20, 3, "#808080", (-30.0, 10.0))
+    far = PointHint(70, 20, 3, "#808080", (-30.0, 10.0), "everywhere")
     near, other = red(20, 50, "automatic"), red(20, 80, 0.5)
     before = ab_of(colorizer, far)
     assert len(Flood.runs) == 1

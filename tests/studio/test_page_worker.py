@@ -40,7 +40,7 @@ EXPORTED = (
 
 POINTS = [
     {"x": 30, "y": 40, "radius": 6, "color": "#c04020", "reach": 0.4},
-    {"x": 120.5, "y": 80, "radius": 1, "color": "#2060d0", "ab": [10.5, -60.0]},
+    {"x": 120.5, "y": 80, "radius": 1, "color": "#2060d0", "ab": [10.5, -60.0], "reach": "everywhere"},
     {"x": 140, "y": 20, "radius": 3, "color": "#30a040", "reach": 0.5},
     {"x": 32, "y": 43, "radius": 2, "color": "#f0e010", "ab": [-10, 90], "reach": "automatic"},
 ]
@@ -120,7 +120,7 @@ SHAPES = [
 ]
 RECIPES: list[dict[str, Any]] = [
     {"version": 1, "points": POINTS, "more": 1},
-    {"version": 2},
+    {"version": 3},
     {"points": [{"x": 500, "y": 1, "color": "#000000"}]},
     {"points": [{"x": 1, "y": 1}]},
     {"points": [{"x": 1, "y": 1, "color": "red"}]},

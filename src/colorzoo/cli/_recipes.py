@@ -63,12 +63,12 @@ def recipe_file(found: FoundPicture, folder: Path) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def parse_point(text: str, reach: str = "automatic") -> PointHint:
+def parse_point(text: str, reach: str | None = None) -> PointHint:
     """Parse a color point.
 
     Args:
         text: Value of ``--point``.
-        reach: Reach of a point that names none.
+        reach: Reach of a point that names none; None means the default of recipes.
 
     Raises:
         GuidanceError: It is malformed.
@@ -76,11 +76,13 @@ def parse_point(text: str, reach: str = "automatic") -> PointHint:
     from PIL import ImageColor
 
     from colorzoo.guidance import PointHint
-    from colorzoo.guidance.recipe import parse_reach
+    from colorzoo.guidance.recipe import DEFAULT_REACH, parse_reach
 
     match = _POINT.fullmatch(text)
     own = match["reach"] if match else None
-    far = parse_reach(own or reach, f"--point {text!r}: the reach" if own else "--reach")
+    given = own or reach
+    name = f"--point {text!r}: the reach" if own else "--reach"
+    far = DEFAULT_REACH if given is None else parse_reach(given, name)
     try:
         if match is None:
             raise ValueError

@@ -98,10 +98,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_color_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--reach",
-        default="automatic",
         metavar="REACH",
-        help="how far the colors of --point spread: automatic (over the object at that place), everywhere "
-        "(wherever the network takes them), or a factor on the automatic reach, 0 to 10",
+        help="how far the colors of --point spread: automatic (over the object at that place; default), "
+        "everywhere (wherever the network takes them), or a factor on the automatic reach, 0 to 10",
     )
     group.add_argument(
         "--box",

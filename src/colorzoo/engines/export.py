@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -48,8 +50,9 @@ _MULTIPLE, _SMALLEST = 32, 64
 _TRACED: Mapping[Format, tuple[int, int]] = {"onnx": (61, 91), "pt2": (64, 96)}
 _CHECKED: Mapping[Format, tuple[tuple[int, int], ...]] = {
     "onnx": ((64, 96), (37, 53), (128, 40)),
-    "pt2": ((96, 64), (64, 160)),
+    "pt2": ((96, 64), (64, 160)),  # not 32: torch changes the layout of maps with one row
 }
+_BATCHES = (1, 3)  # of the checked sizes in turn; traced with 2 pictures
 _SIZES: Mapping[Format, str] = {
     "onnx": "any height and width",
     "pt2": f"height and width in multiples of {_MULTIPLE} from {_SMALLEST} on",
@@ -122,9 +125,23 @@ def export_model(
     model = create_coloring_model(card.name, weights, **hparams)
     if weights is not None and not model.trained:
         raise ColorzooError(f"{card.name} is not exported with random weights; fetch or name its weights.")
-    traced = _sample(card, _TRACED[kind], seed=0)
-    others = [_sample(card, size, seed=1, batch=1) for size in _CHECKED[kind]]
-    return write_graph(model, traced, others, out, {"model": card.name, "paper": card.paper})
+    return write_graph(model, *graph_samples(card, kind), out, {"model": card.name, "paper": card.paper})
+
+
+def graph_samples(card: ModelCard, kind: Format) -> tuple[Sample, list[Sample]]:
+    """Return random inputs with all guidance that a model accepts.
+
+    Args:
+        card: The model's card.
+        kind: Format of the graph.
+
+    Returns:
+        Two pictures to trace, and samples of other sizes and of one and three pictures to compare.
+    """
+    others = zip(_CHECKED[kind], cycle(_BATCHES), strict=False)
+    return _sample(card, _TRACED[kind], seed=0, batch=2), [
+        _sample(card, size, seed=1, batch=batch) for size, batch in others
+    ]
 
 
 def write_graph(
@@ -135,25 +152,52 @@ def write_graph(
     Args:
         model: In evaluation mode, on the CPU.
         traced: Two pictures with all the guidance that the graph is to take.
-        others: Samples to compare, one picture each, of other sizes than the traced ones.
+        others: Samples to compare, of other sizes and numbers of pictures than the traced ones.
         out: File to write, ``.onnx`` or ``.pt2``.
         metadata: Entries to add to the file's metadata.
+
+    Raises:
+        ColorzooError: No graph can be made of the model, or it takes none of the other samples.
+        OSError: The file cannot be written.
     """
     inputs = ("luma", *guidance_tensors(traced[1]))
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporters, about themselves
         part = Path(folder) / out.name
-        program = trace(model, *traced)
         with torch.inference_mode():
             outputs = _outputs_of(model, traced)
         write = _write_onnx if _format(out) == "onnx" else _write_pt2
-        graph = write(program, part, inputs, tuple(outputs), {**metadata, **_metadata(model, outputs)})
-        sizes = [(sample[0].shape[-2], sample[0].shape[-1]) for sample in others]
-        differences = [_difference(model, graph, sample) for sample in others]
+        with _one_line("it cannot be traced and written"):
+            program = trace(model, *traced)
+            graph = write(program, part, inputs, tuple(outputs), {**metadata, **_metadata(model, outputs)})
+        sizes, differences = [], []
+        for sample in others:
+            batch, _, height, width = sample[0].shape
+            with _one_line(f"the graph does not take {batch} x {height} x {width} pixels"):
+                differences.append(_difference(model, graph, sample))
+            sizes.append((height, width))
         part.replace(out)
     found = dict(zip(sizes, differences, strict=True))
     return ExportedGraph(out, inputs, tuple(outputs), _SIZES[_format(out)], found)
+
+
+@contextmanager
+def _one_line(what: str) -> Iterator[None]:
+    """Turn an error of the exporters, which raise many classes with long texts, into one line.
+
+    Raises:
+        ColorzooError: An error other than an `OSError` arose.
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        reason = next(
+            (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
+        )
+        raise ColorzooError(f"no graph: {what} ({reason[:200]})") from error
 
 
 @torch.no_grad()
@@ -256,7 +300,7 @@ def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
 
 
 def _difference(model: ColoringModel, graph: Graph, sample: Sample) -> float:
-    """Return the largest difference between graph and model on one picture, as a share of the full scale."""
+    """Return the largest difference between graph and model on a sample, as a share of the full scale."""
     luma, guidance = sample
     with torch.inference_mode():
         expected = _outputs_of(model, sample)
@@ -268,7 +312,7 @@ def _difference(model: ColoringModel, graph: Graph, sample: Sample) -> float:
     return max(differences)
 
 
-def _sample(card: ModelCard, size: tuple[int, int], *, seed: int, batch: int = 2) -> Sample:
+def _sample(card: ModelCard, size: tuple[int, int], *, seed: int, batch: int) -> Sample:
     """Return contiguous random inputs, as torch.export guards the strides that it traces."""
     luma = sample_input(card.input, size, batch=batch, seed=seed).contiguous()
     guidance = sample_guidance(card.guidance, size, batch=batch, seed=seed)

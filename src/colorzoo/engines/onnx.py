@@ -117,13 +117,10 @@ class OnnxModel:
         others = [self._sample(given, size, 1) for size in _CHECKED]
         try:
             made = write_graph(self._model, traced, others, path, {"model": self._name})
-        except OSError:
-            raise
-        except Exception as error:  # torch and onnxscript raise many classes for unsupported operations
+        except ColorzooError as error:
             kinds = " and ".join(given.kinds()) or "no guidance"
             raise ColorzooError(
-                f"{self._name} with {kinds} runs on torch only: no graph could be made of it "
-                f"({str(error).strip().splitlines()[0][:200]}); leave out the engine onnxruntime."
+                f"{self._name} with {kinds} runs on torch only: {error}; leave out the engine onnxruntime."
             ) from error
         if (difference := max(made.differences.values())) > TOLERANCE:
             raise ColorzooError(

@@ -154,4 +154,6 @@ def _square_hint(row: int, column: int, side: int, lab: Tensor, exact: bool) -> 
     levels = (lab_to_rgb(lab.view(3, 1, 1)).flatten() * 255).round().int().tolist()
     shown = "#" + "".join(f"{level:02x}" for level in levels)
     _, a, b = lab.tolist()
-    return PointHint(column + side / 2, row + side / 2, side / 2, shown, (a, b) if exact else None)
+    return PointHint(
+        column + side / 2, row + side / 2, side / 2, shown, (a, b) if exact else None, "everywhere"
+    )

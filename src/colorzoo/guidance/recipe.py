@@ -21,8 +21,7 @@ from colorzoo.guidance.areas import MAX_AREAS, Area, parse_area
 from colorzoo.guidance.fields import Fields, hex_color, too_many
 from colorzoo.guidance.frame import FrameSetting, read_frame
 
-VERSION = 2
-_FIRST_WITH_FRAMES = 2  # recipes of earlier versions color the whole picture, as they did when they were made
+VERSION = 2  # since 2 a point without a reach has the automatic one, and the frame of a scan is found
 MAX_STRENGTH = 1.5
 MAX_AB = 150.0  # CIE units; sRGB reaches 108
 MAX_POINTS = 2048
@@ -57,6 +56,7 @@ is uncertain. ``"everywhere"``: as far as the network spreads it. A number multi
 keeps the color inside the point's square.
 """
 REACH_NAMES: tuple[ReachName, ...] = get_args(ReachName)
+DEFAULT_REACH: ReachName = "automatic"
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class PointHint:
     radius: float = 3.0
     color: str = "#808080"
     ab: tuple[float, float] | None = None
-    reach: Reach = "everywhere"
+    reach: Reach = DEFAULT_REACH
     stroke: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -325,6 +325,7 @@ def _parse(fields: Fields) -> Recipe:
             f"recipe.version {version} comes from a newer colorzoo; this one reads up to {VERSION}."
         )
     _check_objects(fields.rest())
+    reach = DEFAULT_REACH if version is None or version > 1 else "everywhere"
     image = fields.child("image")
     has_boxes = fields.rest().get("boxes") is not None
     recipe = Recipe(
@@ -333,7 +334,7 @@ def _parse(fields: Fields) -> Recipe:
         sha256=image.text("sha256", None),
         model=fields.text("model", None),
         strength=fields.number("strength", 1.0, low=0, high=MAX_STRENGTH),
-        points=tuple(_parse_point(item) for item in fields.children("points", MAX_POINTS)),
+        points=tuple(_parse_point(item, reach) for item in fields.children("points", MAX_POINTS)),
         scribbles=tuple(
             Stroke(path=item.path("path"), width=item.number("width", 5.0, low=0), extra=item.rest())
             for item in fields.children("scribbles", MAX_SCRIBBLES)
@@ -352,8 +353,8 @@ def _parse(fields: Fields) -> Recipe:
 
 def _parse_frame(fields: Fields, version: int | None) -> FrameSetting:
     given = fields.take("frame")
-    if given is None and version is not None and version < _FIRST_WITH_FRAMES:
-        return "none"
+    if given is None and version == 1:
+        return "none"  # a recipe of that version colored the whole picture
     return read_frame(given, f"{fields.name}.frame")
 
 
@@ -383,7 +384,7 @@ def _check_objects(document: dict[str, Any]) -> None:
         area.path("path")
 
 
-def _parse_point(fields: Fields) -> PointHint:
+def _parse_point(fields: Fields, reach: ReachName) -> PointHint:
     ab = fields.numbers("ab", 2, low=-MAX_AB, high=MAX_AB)
     color = fields.text("color", None if ab is None else "#808080")
     if color is None:
@@ -394,7 +395,7 @@ def _parse_point(fields: Fields) -> PointHint:
         radius=fields.number("radius", 3.0, low=0),
         color=hex_color(color, f"{fields.name}.color"),
         ab=None if ab is None else (ab[0], ab[1]),
-        reach=read_reach(fields.take("reach"), f"{fields.name}.reach"),
+        reach=read_reach(fields.take("reach"), f"{fields.name}.reach", reach),
         stroke=fields.integer("stroke", None, low=1),
         extra=fields.rest(),
     )
@@ -418,8 +419,6 @@ def _parse_box(fields: Fields) -> BoxHint:
 
 def _item(item: PointHint | Stroke | RegionColor | BoxHint) -> dict[str, Any]:
     values = {k: v for k, v in vars(item).items() if k != "extra" and v is not None}
-    if values.get("reach") == "everywhere":  # the default, left out as in older recipes
-        del values["reach"]
     return {**item.extra, **{name: _plain(value) for name, value in values.items()}}
 
 
@@ -428,18 +427,19 @@ def _plain(value: object) -> object:
     return [_plain(each) for each in value] if isinstance(value, tuple) else value
 
 
-def read_reach(value: object, name: str) -> Reach:
+def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> Reach:
     """Check a parsed reach.
 
     Args:
-        value: A name, or a number from 0 to 10; None, as in older recipes, means everywhere.
+        value: A name, a number from 0 to 10, or None for the default.
         name: Name of the field in errors.
+        default: Reach of a point that names none; recipes of version 1 mean everywhere.
 
     Raises:
         GuidanceError: It is neither.
     """
     if value is None:
-        return "everywhere"
+        return default
     if value in REACH_NAMES:
         return value
     number = isinstance(value, int | float) and not isinstance(value, bool)

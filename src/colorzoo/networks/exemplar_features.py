@@ -170,7 +170,7 @@ class BorrowedTrunk(nn.Module):
         """Return maps as `VGGTrunk.semantic` does, at half the size, of red, green and blue together."""
         half = F.avg_pool2d(rgb, 2)
         maps = self._maps(100 * half.flatten(0, 1)[:, None], _BLOCKS[:7])
-        return tuple(maps[index].reshape(len(rgb), -1, *maps[index].shape[2:]) for index in (2, 4, 6))
+        return tuple(maps[index].reshape(rgb.shape[0], -1, *maps[index].shape[2:]) for index in (2, 4, 6))
 
     def _maps(self, luma: Tensor, blocks: tuple[str, ...] = _BLOCKS) -> list[Tensor]:
         x, maps = (luma - 50) / 100, []

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import get_args
 
 import torch
-from torch.export import ExportedProgram
 
 from colorzoo.card import GuidanceKind, ModelCard
-from colorzoo.engines.export import guidance_tensors, trace
+from colorzoo.engines.export import TOLERANCE, Format, graph_samples, require_onnx, write_graph
+from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
@@ -33,8 +35,6 @@ _SIZE: Size = (37, 53)
 _ROUNDING = 1e-5  # float32 sums in another order
 _OTHER_KERNELS = 1e-4  # other algorithms; matching at a temperature of 0.01 makes their differences larger
 _BFLOAT16 = 0.05  # of the full scale, at the worst pixel
-_TRACED = (64, 96)
-_OTHERS = ((96, 64), (64, 160))  # not 32: torch changes the layout of maps with one row
 
 
 def check_card_matches_class(card: ModelCard) -> None:
@@ -184,29 +184,38 @@ def check_gradient_reaches_input(card: ModelCard) -> None:
 
 
 def check_export(card: ModelCard) -> None:
-    """The exported graph colors other sizes than the traced one, unless the card declares a limit.
+    """The graph of torch.export colors other sizes and batches than it was traced with.
 
-    Height and width are dynamic in multiples of 32 from 64 on; a graph that is traced without padding never
-    pads.
+    A card may declare the limit that there is none.
     """
-    model = smoke_model(card)
     try:
-        program = export(card, model.model)
-    except Exception as error:
-        if "export" in card.limits:
-            return
-        raise ContractError(f"{card.name}: torch.export fails: {error}") from error
+        _check_graph(card, "pt2")
+    except ColorzooError as error:
+        if "export" not in card.limits:
+            raise ContractError(f"{card.name}: torch.export: {error}") from error
+        return
     require("export" not in card.limits, f"{card.name} declares that it cannot be exported, but it can")
-    graph = program.module()
-    for size in _OTHERS:
-        luma, guidance = sample_call(card, size, batch=2, seed=1)
-        with torch.inference_mode():
-            answer = graph(luma, list(guidance_tensors(guidance).values()))[card.output]
-        moved = difference(card, answer, predict(card, model, luma, guidance))
-        require(moved < 1e-4, f"{card.name}: the exported graph differs by {moved:.2e} at {size}")
 
 
-def export(card: ModelCard, model: ColoringModel) -> ExportedProgram:
-    """Export a model with all guidance that it accepts and dynamic batch, height and width."""
-    luma, guidance = sample_call(card, _TRACED, batch=2)
-    return trace(model, luma, guidance)
+def check_onnx(card: ModelCard) -> None:
+    """The ONNX graph colors other sizes and batches than it was traced with, unless there is none."""
+    if "export" in card.limits:
+        return
+    require_onnx()
+    try:
+        _check_graph(card, "onnx")
+    except ColorzooError as error:
+        raise ContractError(f"{card.name}: ONNX: {error}") from error
+
+
+def _check_graph(card: ModelCard, kind: Format) -> None:
+    """Compare a written graph with its model.
+
+    Raises:
+        ColorzooError: No graph can be made.
+    """
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / f"{card.name}.{kind}"
+        made = write_graph(smoke_model(card).model, *graph_samples(card, kind), out, {})
+    for size, moved in made.differences.items():
+        require(moved < TOLERANCE, f"{card.name}: the {kind} graph differs by {moved:.2e} at {size}")

@@ -214,7 +214,7 @@ def fill_hints(segments: Tensor, image: Tensor, given: Tensor) -> tuple[Tensor, 
     """
     with torch.autocast(segments.device.type, enabled=False):
         maps: Tensor = FilledHints.apply(segments.float(), image.float(), given.float())
-    maps = maps.view(len(maps), -1, *segments.shape[2:])
+    maps = maps.view(maps.shape[0], -1, *segments.shape[2:])
     filled, color, mask = torch.split(maps, [3, 3, 1], dim=1)
     return filled, color, mask
 

@@ -96,7 +96,7 @@ class ColorDecoder(nn.Module):
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Return color embeddings ``(B, queries, hidden)`` from maps ``(B, C, h, w)``, the coarsest first."""
         levels = [self._tokens(level, each) for level, each in enumerate(maps)]
-        state = self.query_feat.weight.expand(len(maps[0]), -1, -1)
+        state = self.query_feat.weight.expand(maps[0].shape[0], -1, -1)
         place = self.query_embed.weight
         for index, layer in enumerate(self.layers):
             tokens, keys = levels[index % len(levels)]

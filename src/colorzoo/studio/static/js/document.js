@@ -50,7 +50,7 @@ function clampShift(points, dx, dy, { width, height }) {
   return [within(dx, points.map(({ x }) => x), width), within(dy, points.map(({ y }) => y), height)];
 }
 
-const RECIPE_VERSION = 1;
+const RECIPE_VERSION = 2;
 const RECIPE_FIELDS = [
   "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "boxes", "areas", "studio",
   "divisions",
@@ -183,13 +183,15 @@ function pointEntry(point, perNetworkPixel) {
   return {
     x: round(point.x, 2), y: round(point.y, 2), radius: round(pointRadius(point, perNetworkPixel), 3), color: point.hex,
     ab: [round(point.ab[0], 3), round(point.ab[1], 3)], ...(point.locked ? { locked: true } : {}),
-    ...(reachOf(point) === "everywhere" ? {} : { reach: point.reach }), ...(point.stroke ? { stroke: point.stroke } : {}),
-    ...(point.wanted ? { wanted: point.wanted } : {}),
+    reach: reachOf(point), ...(point.stroke ? { stroke: point.stroke } : {}), ...(point.wanted ? { wanted: point.wanted } : {}),
   };
 }
 
-/** @param {Point} point @returns {Reach} recipes without the field mean everywhere */
-const reachOf = (point) => point.reach ?? "everywhere";
+/** @param {Point} point @returns {Reach} */
+const reachOf = (point) => point.reach ?? "automatic";
+
+/** @param {{version?: number}} recipe @returns {Reach} of its points without one */
+const defaultReach = (recipe) => (recipe.version === 1 ? "everywhere" : "automatic");
 
 /**
  * Convert a recipe to a document.
@@ -201,9 +203,9 @@ const reachOf = (point) => point.reach ?? "everywhere";
  */
 function fromRecipe(recipe, picture, abOf) {
   if (typeof recipe !== "object" || recipe === null || Array.isArray(recipe)) throw new Error("This file is not a recipe: a JSON object was expected.");
-  if ((recipe.version ?? 1) > RECIPE_VERSION) throw new Error(`This recipe (version ${recipe.version}) comes from a newer colorzoo.`);
+  if ((recipe.version ?? RECIPE_VERSION) > RECIPE_VERSION) throw new Error(`This recipe (version ${recipe.version}) comes from a newer colorzoo.`);
   checkSize(recipe.image ?? {}, picture);
-  const read = (more) => (entry, index) => ({ ...readPoint(entry, index, picture, abOf), ...more });
+  const read = (more) => (entry, index) => ({ reach: defaultReach(recipe), ...readPoint(entry, index, picture, abOf), ...more });
   const points = list(recipe, "points").map(read({}));
   points.push(...list(recipe.studio ?? {}, "muted").map(read({ muted: true })), ...list(recipe.studio ?? {}, "untouched").map(read({ untouched: true })));
   const { map, painted: _, ...classFiles } = recipe.classes ?? {};
@@ -249,7 +251,7 @@ function readPoint(entry, index, picture, abOf) {
   const size = Math.min(9, Math.max(1, Math.round((2 * radius) / picture.perNetworkPixel)));
   return {
     id: 0, x: entry.x, y: entry.y, size, radius, ab: entry.ab ?? abOf(entry.color), hex: entry.color ?? "#808080",
-    ...(entry.untouched ? { untouched: true } : {}), ...(entry.locked ? { locked: true } : {}), ...(entry.reach === undefined ? {} : { reach: entry.reach }),
+    ...(entry.untouched ? { untouched: true } : {}), ...(entry.locked ? { locked: true } : {}), ...(entry.reach === undefined || entry.reach === null ? {} : { reach: entry.reach }),
     ...(Number.isInteger(entry.stroke) ? { stroke: entry.stroke } : {}), ...(/^#[0-9a-f]{6}$/i.test(entry.wanted ?? "") ? { wanted: entry.wanted } : {}),
   };
 }
@@ -280,6 +282,6 @@ function withoutPoint(doc, id) {
 }
 
 export {
-  History, activePoints, changePoint, clampShift, emptyDoc, fromRecipe, hasWork, hintNumber, isStroke, listedHint, listedHints, nextId, nextStroke, pointRadius,
+  History, activePoints, changePoint, clampShift, defaultReach, emptyDoc, fromRecipe, hasWork, hintNumber, isStroke, listedHint, listedHints, nextId, nextStroke, pointRadius,
   reachOf, strokePoints, toRecipe, withoutPoint,
 };

@@ -71,7 +71,7 @@ class PhotoColorizer {
     const limited = hints.filter(({ reach }) => reach !== "everywhere");
     if (!limited.length) return exact;
     const others = drawHints(hints, this.photo.size, input.size, input.luma, ({ reach }) => reach === "everywhere");
-    const rest = { ...recipe, points: (recipe.points ?? []).filter(({ reach }) => (reach ?? "everywhere") === "everywhere") };
+    const rest = { ...recipe, points: (recipe.points ?? []).filter((_, number) => hints[number].reach === "everywhere") };
     const key = `${model.name} ${input.size} ${cacheKey(rest)}`;
     const plain = takes ? await this.bases.of(key, async () => (await this.#runNetwork(model, rest, input, others)).ab.data) : ab;
     const base = others ? applyPoints(plain, input.luma, others, input.size) : plain;

@@ -231,7 +231,7 @@ function inside({ width, height }, x, y) {
   if (!(x >= 0 && y >= 0 && x <= width && y <= height)) throw new RequestError("bad_message", `(${x}, ${y}) lies outside the photo (${width} x ${height} pixels).`);
 }
 
-async function extent(backend, { x, y, radius = 3, reach = "everywhere" }, answer) {
+async function extent(backend, { x, y, radius = 3, reach = "automatic" }, answer) {
   const { photo } = backend;
   const { luma, size } = await photo.networkLuma(backend.catalog.network);
   const hint = { x, y, radius, color: "#808080", ab: null, reach };

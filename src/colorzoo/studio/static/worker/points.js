@@ -8,6 +8,7 @@
  */
 
 import { atLightness, clamp, hexToRgb, rgbToLab } from "../js/color.js";
+import { defaultReach } from "../js/document.js";
 import { reducedChroma } from "./gamut.js";
 import { bilinear, pooled } from "./resample.js";
 
@@ -23,7 +24,8 @@ function coveredPixels(center, radius, scale, length) {
 
 /** @param {any} recipe @returns {Hint[]} */
 function hintsOf(recipe) {
-  return (recipe.points ?? []).map(({ x, y, radius = 3, color = "#808080", ab = null, reach }) => ({ x, y, radius, color, ab, reach: reach ?? "everywhere" }));
+  const usual = defaultReach(recipe);
+  return (recipe.points ?? []).map(({ x, y, radius = 3, color = "#808080", ab = null, reach }) => ({ x, y, radius, color, ab, reach: reach ?? usual }));
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { RequestError } from "./photo.js";
 
-const VERSION = 1;
+const VERSION = 2;
 const MAX_AB = 150;
 const MAX_STRENGTH = 1.5;
 const MAX_REACH = 10;
