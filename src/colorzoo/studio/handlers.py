@@ -102,8 +102,8 @@ class Context:
         return Recipe.from_json(dict(_object(self.message.body.get("recipe"), "recipe")))
 
     def recipe(self) -> Recipe:
-        """Return the recipe without the names of label files: a client must not have files opened here."""
-        return _without_files(self.full_recipe())
+        """Return the recipe for the whole picture, without the names of label files, which stay closed here."""
+        return replace(_without_files(self.full_recipe()), frame="none")
 
     def reference(self) -> tuple[Tensor | None, str]:
         """Return the attached reference picture, or None, and its id."""
@@ -392,6 +392,8 @@ def _check(ctx: Context) -> Iterator[Message]:
     notes = [f"recipe field {name!r} is unknown and was kept" for name in recipe.unknown()]
     if _without_files(recipe) != recipe:
         notes.append("label images that a recipe names are kept but not opened here; the model finds classes")
+    if recipe.frame not in ("automatic", "none"):
+        notes.append("the pad colors the whole picture; the recipe's frame is not used")
     if photo is not None:
         recipe.check_inside(*photo.size)
         if recipe.sha256 not in (None, photo.sha256):

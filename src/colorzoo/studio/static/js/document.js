@@ -53,7 +53,7 @@ function clampShift(points, dx, dy, { width, height }) {
 const RECIPE_VERSION = 2;
 const RECIPE_FIELDS = [
   "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "boxes", "areas", "studio",
-  "divisions",
+  "divisions", "frame",
 ];
 
 /** @param {string} model @returns {Doc} */
@@ -145,7 +145,8 @@ function pointRadius(point, perNetworkPixel) {
  */
 function toRecipe(doc, picture) {
   const { width, height, sha256 } = picture;
-  const recipe = { ...doc.extra, version: RECIPE_VERSION, image: { ...(doc.extra.image ?? {}), width, height, ...(sha256 ? { sha256 } : {}) } };
+  // the pad colors the whole picture, also the frame of a scan
+  const recipe = { ...doc.extra, version: RECIPE_VERSION, frame: "none", image: { ...(doc.extra.image ?? {}), width, height, ...(sha256 ? { sha256 } : {}) } };
   if (doc.model) recipe.model = doc.model;
   recipe.strength = round(doc.strength, 3);
   const write = (point) => pointEntry(point, picture.perNetworkPixel);
