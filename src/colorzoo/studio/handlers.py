@@ -102,7 +102,7 @@ class Context:
         return Recipe.from_json(dict(_object(self.message.body.get("recipe"), "recipe")))
 
     def recipe(self) -> Recipe:
-        """Return the recipe for the whole picture, without the names of label files, which stay closed here."""
+        """Return the recipe for the whole picture, without label files: none is opened for a client."""
         return replace(_without_files(self.full_recipe()), frame="none")
 
     def reference(self) -> tuple[Tensor | None, str]:
