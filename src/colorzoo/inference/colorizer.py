@@ -27,7 +27,7 @@ from colorzoo.engines.fast import fast_module
 from colorzoo.errors import ColorzooError, GuidanceError, PictureError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance, PointHint, Recipe, Regions
-from colorzoo.guidance.frame import FrameSetting, Rectangle
+from colorzoo.guidance.frame import FrameSetting, Rectangle, read_frame
 from colorzoo.inference.full_size import FullLuma, PointCorrection, join, join_levels, working_size
 from colorzoo.inference.guidance_maps import (
     ColoringRequest,
@@ -333,7 +333,7 @@ class Colorizer:
             frame = given.frame if isinstance(given, Recipe) else "automatic"
             if frame == "automatic" and isinstance(given, Recipe) and _covers_all(given):
                 frame = "none"
-        inside = None if self.paints else find_inside(picture, frame)
+        inside = None if self.paints else find_inside(picture, read_frame(frame, "frame"))
         part = picture if inside is None else crop_picture(picture, inside)
         return PreparedPicture(part, self.working_luma(part), inside)
 

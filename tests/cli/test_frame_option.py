@@ -1,0 +1,53 @@
+"""``--frame`` of colorize and the frame in Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import colorzoo
+from colorzoo.cli.main import main
+from inference.test_frame import INSIDE, framed
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    path = tmp_path / "scan.png"
+    Image.fromarray((framed(4) * 2.55).astype(np.uint8)).save(path)
+    return path
+
+
+def chroma(path: Path) -> np.ndarray:
+    return np.ptp(np.asarray(Image.open(path).convert("RGB")).astype(int), axis=2)
+
+
+def test_the_frame_of_a_scan_stays_gray_unless_told_otherwise(
+    scan: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, whole, part = (scan.with_name(name) for name in ("found.png", "whole.png", "part.png"))
+    assert main(["colorize", str(scan), "-o", str(found), "--model", "colorzoo2026"]) == 0
+    assert "colored within the frame" in capsys.readouterr().out
+    assert main(["colorize", str(scan), "-o", str(whole), "--model", "colorzoo2026", "--frame", "none"]) == 0
+    assert "within" not in capsys.readouterr().out
+    rectangle = ",".join(map(str, INSIDE))
+    assert (
+        main(["colorize", str(scan), "-o", str(part), "--model", "colorzoo2026", "--frame", rectangle]) == 0
+    )
+    edge = np.ones(chroma(scan).shape, bool)
+    edge[INSIDE.y : INSIDE.y + INSIDE.height, INSIDE.x : INSIDE.x + INSIDE.width] = False
+    assert chroma(found)[edge].max() == chroma(part)[edge].max() == 0
+    assert chroma(whole)[edge].max() > 0
+    assert chroma(found).max() > 0
+    with pytest.warns(UserWarning, match="within the frame"):
+        colorzoo.colorize(scan, "colorzoo2026", frame=tuple(INSIDE))
+
+
+@pytest.mark.parametrize("frame", ["all", "1,2,3", "0,0,9999,9999", "-5,0,50,50"])
+def test_broken_frames_end_in_one_line(scan: Path, frame: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["colorize", str(scan), "--frame", frame]) == 2
+    said = capsys.readouterr().err
+    assert "frame" in said
+    assert "Traceback" not in said
