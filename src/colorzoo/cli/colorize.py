@@ -211,7 +211,10 @@ def _add_file_arguments(group: argparse._ArgumentGroup) -> None:
 
 def _add_run_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--from", dest="list", metavar="LIST", help="file with the names of pictures, one a line; - is standard input"
+        "--from",
+        dest="list",
+        metavar="LIST",
+        help="file with the names of pictures, one a line; - is standard input",
     )
     group.add_argument(
         "--failed", metavar="LIST", help="write the names of the pictures that failed to a file"
