@@ -40,6 +40,8 @@ def write_video(
     tags: dict[str, int] = TAGS,
     sound: bool = False,
     turn: int = 0,
+    aspect: Fraction | None = None,
+    alpha: bool = False,
     spoil: Callable[[int, bytes], bytes] = lambda _, content: content,
 ) -> Path:
     """Write gray pictures; ``spoil`` may change the bytes of each packet. Values are those of ``pixels``."""
@@ -51,6 +53,10 @@ def write_video(
         stream.codec_context.time_base = TIME_BASE
         for name, value in tags.items():
             setattr(stream.codec_context, name, value)
+        if aspect:
+            stream.codec_context.sample_aspect_ratio = aspect
+        if alpha:
+            stream.metadata["alpha_mode"] = "1"
         if turn:
             stream.set_display_rotation(turn)
         voice = container.add_stream("aac", rate=44100, layout="mono") if sound else None

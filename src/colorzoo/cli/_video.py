@@ -36,7 +36,7 @@ from colorzoo.pictures.write import write_picture
 from colorzoo.progress import progress_bar, record_interrupts
 from colorzoo.registry import model_card
 from colorzoo.video.colorer import FrameColorer
-from colorzoo.video.encoding import Encoding, choose_encoding
+from colorzoo.video.encoding import Encoding, choose_encoding, require_sound
 from colorzoo.video.file import VideoFile
 from colorzoo.video.folder import FrameFolder
 from colorzoo.video.frames import Source, VideoError, pick_frames
@@ -65,6 +65,7 @@ class VideoSummary:
         broken: Times or names of frames that could not be decoded correctly.
         seconds: Duration of the run.
         notes: Remarks for the user.
+        incomplete: The source is cut short, or cannot be read to its end.
     """
 
     source: str
@@ -78,6 +79,7 @@ class VideoSummary:
     broken: tuple[str, ...] = ()
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    incomplete: bool = False
 
 
 def color(args: argparse.Namespace, keys: Mapping[int, Path]) -> VideoSummary:
@@ -98,7 +100,9 @@ def color(args: argparse.Namespace, keys: Mapping[int, Path]) -> VideoSummary:
     elif args.dry_run:
         parts = parts_path(out)
         notes = (f"goes on from {parts.name}",) if parts.exists() else ()
-        summary = replace(summary, notes=(*source.issues.lines(), *notes))
+        summary = replace(
+            summary, notes=(*source.issues.lines(), *notes), incomplete=bool(source.issues.incomplete)
+        )
     else:
         summary = _color(args, keys, source, choice, origin, summary)
     _print_summary(summary, args)
@@ -127,7 +131,10 @@ def write_frame(args: argparse.Namespace) -> None:
 def _open(args: argparse.Namespace) -> VideoFile | FrameFolder:
     source, out = _existing_source(args), Path(args.output)
     if not source.is_dir():
-        return VideoFile(source, choose_encoding(out, args.codec, args.crf))
+        encoding = choose_encoding(out, args.codec, args.crf)
+        opened = VideoFile(source, encoding)
+        require_sound(source, out)
+        return opened
     if out.suffix or out.is_file():
         raise VideoError(f"{source} is a folder of frames, so is the result; {out} names a file")
     if args.codec or args.crf is not None:
@@ -230,6 +237,7 @@ def _color(
         shots=tuple(shot.first for shot in done.shots),
         resumed=done.resumed,
         broken=tuple(source.issues.broken),
+        incomplete=bool(source.issues.incomplete),
         seconds=round(time.monotonic() - started, 1),
         notes=tuple(notes),
     )
@@ -317,6 +325,12 @@ def _print_summary(summary: VideoSummary, args: argparse.Namespace) -> None:
         line += f", {summary.resumed} of an earlier run" if summary.resumed else ""
     line += f" ({'; '.join(summary.notes)})" if summary.notes else ""
     print(line, file=sys.stderr if args.json else sys.stdout, flush=True)
+    if summary.incomplete:
+        print(
+            f"colorzoo: error: {summary.source} is not whole; its frames up to there were kept",
+            file=sys.stderr,
+            flush=True,
+        )
     if summary.broken:
         text = f"{summary.source}: {len(summary.broken)} broken frames"
         print(f"colorzoo: error: {text}", file=sys.stderr, flush=True)

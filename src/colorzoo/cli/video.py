@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     """Color the video.
 
     Returns:
-        0 on success or if a frame was written, 1 if some frames were broken.
+        0 on success or if a frame was written, 1 if frames were broken or are missing at the end.
 
     Raises:
         ColorzooError: The video cannot be read or written, or an option does not fit.
@@ -136,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
     summary = color(args, keys)
     if args.json:
         print(json.dumps(asdict(summary), indent=1))
-    return 1 if summary.broken else 0
+    return 1 if summary.broken or summary.incomplete else 0
 
 
 def _parse_keys(texts: list[str]) -> dict[int, Path]:

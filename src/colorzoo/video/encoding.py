@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import importlib
+import io
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from colorzoo.video.frames import VideoError
+from colorzoo.video.matroska import set_pixel_aspect
 from colorzoo.video.planes import FULL_RANGE, Layout
 
 CODECS = {"h264": "libx264", "hevc": "libx265", "vp9": "libvpx-vp9", "ffv1": "ffv1"}
@@ -22,6 +24,7 @@ CONTAINERS = {
     ".mkv": ("h264", "hevc", "vp9", "ffv1"),
     ".webm": ("vp9",),
 }
+_MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _CRF = {"h264": 16, "hevc": 18, "vp9": 22}  # visually lossless
 _UNTAGGED = 2
 # keeps the times: Matroska would shift everything by the encoder delay of the sound
@@ -135,6 +138,29 @@ def choose_encoding(out: Path, codec: str | None, crf: int | None) -> Encoding:
     return Encoding(codec, crf)
 
 
+def require_sound(source: Path, out: Path) -> None:
+    """Refuse a result that cannot hold the sound of its source, before any frame is colored.
+
+    Raises:
+        VideoError: The container of ``out`` does not hold it.
+    """
+    av = load_av()
+    with (
+        write_errors(source),
+        av.open(str(source)) as original,
+        av.open(io.BytesIO(), "w", format=_MUXERS[out.suffix.lower()]) as target,
+    ):
+        for stream in original.streams.audio:
+            name = getattr(stream.codec_context, "name", None)
+            if name is None or stream.codec_context.codec.canonical_name not in target.supported_codecs:
+                raise _refused_sound(out, name)
+
+
+def _refused_sound(out: Path, name: str | None) -> VideoError:
+    advice = "; name the result .mkv" if out.suffix.lower() != ".mkv" else ""
+    return VideoError(f"{out}: {out.suffix} cannot hold the sound ({name or 'of an unknown kind'}){advice}")
+
+
 def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str) -> tuple[Layout, list[str]]:
     """Return the pixel format of the output, and notes on what is lost of the source.
 
@@ -199,10 +225,14 @@ def join_parts(source: Path, parts: Sequence[Path], whole: Path, plan: StreamPla
         target.metadata.update(original.metadata)
         target.set_chapters(original.chapters())
         target.start_encoding()
-        with closing(_video_packets(parts, video, last)) as colored:
+        with closing(_video_packets(parts, video, last, plan.time_base)) as colored:
             others = _copied_packets(original, copied, notes)
             for packet in heapq.merge(colored, others, key=lambda p: Fraction(p.dts * p.time_base)):
                 target.mux_one(packet)
+    # libx264 and libx265 write it into the stream
+    needs_aspect = plan.encoding.codec in ("vp9", "ffv1") and plan.aspect not in (None, 1)
+    if needs_aspect and plan.aspect and not set_pixel_aspect(whole, plan.aspect):
+        notes.append(f"the aspect {plan.aspect} of a pixel is dropped")
     return notes
 
 
@@ -217,14 +247,14 @@ def _add_copies(original: Any, target: Any, whole: Path, notes: list[str]) -> di
             copied[stream.index] = target.add_stream_from_template(stream)
             copied[stream.index].metadata.update(stream.metadata)
         elif stream.type == "audio":
-            raise VideoError(f"{whole.suffix} cannot hold the sound ({name}); name the result .mkv")
+            raise _refused_sound(whole, name)
         else:
             notes.append(f"a stream of {stream.type} ({name or 'unknown'}) is not copied")
     return copied
 
 
-def _video_packets(parts: Sequence[Path], stream: Any, last: int) -> Generator[Any]:
-    """Yield the packets of all parts; each lasts until the next one."""
+def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fraction) -> Generator[Any]:
+    """Yield the packets of all parts; each lasts until the next one, and the last one ``last`` time bases."""
     waiting: Any = None
     for part in parts:
         with load_av().open(str(part)) as container:
@@ -237,7 +267,7 @@ def _video_packets(parts: Sequence[Path], stream: Any, last: int) -> Generator[A
                     yield waiting
                 waiting = packet
     if waiting is not None:
-        waiting.duration = last
+        waiting.duration = round(last * time_base / waiting.time_base)
         yield waiting
 
 

@@ -26,8 +26,10 @@ from colorzoo.video.encoding import (
 )
 from colorzoo.video.frames import Frame, ReadIssues, VideoError
 from colorzoo.video.planes import from_rgb, layout_of, luma_of, read_planes, samples
+from colorzoo.video.whole import missing_bytes
 from colorzoo.weights.files import sha256_of
 
+_ALPHA_MODES = ("alpha_mode", "ALPHA_MODE")  # of VP8 and VP9, whose transparency is a layer of its own
 _DEFAULT_RATE = Fraction(25)
 
 
@@ -73,7 +75,7 @@ class VideoFile:
     def __init__(self, path: Path, encoding: Encoding) -> None:
         self.path, self._encoding = path, encoding
         self.issues = ReadIssues()
-        self._last_duration = 0  # of the frame read last
+        self._last = (-1, 0)  # time and duration of the last packet, in units of the time base
         self._av = load_av()
         try:
             with self._av.open(str(path)) as container:
@@ -83,11 +85,14 @@ class VideoFile:
                 self._aspect = stream.sample_aspect_ratio
                 self._frames = stream.frames or _estimated(container, stream)
                 self._codec = stream.codec_context.name
+                self._has_alpha_layer = "1" in (stream.metadata.get(key) for key in _ALPHA_MODES)
             self._first = next(picture for picture, _ in self._decoded() if picture is not None)
         except (self._av.FFmpegError, OSError) as error:
             raise VideoError(f"{path} cannot be read as a video: {error.strerror}") from error
         except StopIteration:
             raise VideoError(f"{path} holds no frame that can be decoded") from None
+        if missing := missing_bytes(path):
+            self.issues.incomplete = f"the file is cut short: {missing} bytes are missing at its end"
 
     @cached_property
     def plan(self) -> StreamPlan:
@@ -99,7 +104,7 @@ class VideoFile:
         out, notes = output_layout(layout, gray, size, self._encoding.codec)
         if first.interlaced_frame:
             notes.append("interlaced frames are written as whole ones; deinterlace the video first")
-        if any(part.is_alpha for part in first.format.components):
+        if self._has_alpha_layer or any(part.is_alpha for part in first.format.components):
             notes.append("the transparency is dropped")
         self.issues.notes += notes
         rotation = first.side_data.get("DISPLAYMATRIX")
@@ -139,7 +144,6 @@ class VideoFile:
             if decoded is None:
                 decoded = self._blank() if last is None else last.decoded
             last = FilePicture(self._sized(decoded), pts, round(self._first.rotation / 90) % 4)
-            self._last_duration = decoded.duration or self._usual_duration()
             stamp = f"{float(pts * self._time_base):.3f} s"
             if state != "whole":
                 self.issues.broken.append(stamp)
@@ -151,7 +155,9 @@ class VideoFile:
 
     def join(self, parts: Sequence[Path], whole: Path) -> None:
         """Write the result: the frames of all parts, and a copy of all other streams."""
-        self.issues.notes += join_parts(self.path, parts, whole, self.plan, self._last_duration)
+        self.issues.notes += join_parts(
+            self.path, parts, whole, self.plan, self._last[1] or self._usual_duration()
+        )
 
     def _decoded(self) -> Iterator[tuple[Any, int | None]]:
         """Yield decoded frames and their timestamps; None in place of a frame that is lost."""
@@ -160,6 +166,8 @@ class VideoFile:
             stream = _video_stream(container, self.path)
             stream.codec_context.thread_count = 1  # with more, errors are reported for the wrong packet
             for packet in self._packets(container, stream):
+                if packet.pts is not None and packet.pts > self._last[0]:
+                    self._last = packet.pts, packet.duration or 0
                 try:
                     decoded = stream.codec_context.decode(packet)
                 except self._av.FFmpegError:
@@ -175,7 +183,7 @@ class VideoFile:
         try:
             yield from container.demux(stream)
         except self._av.FFmpegError as error:
-            self.issues.notes.append(f"the file cannot be read to its end ({error.strerror})")
+            self.issues.incomplete = f"the file cannot be read to its end ({error.strerror})"
             yield self._av.Packet()  # an empty packet flushes the decoder
 
     def _next_pts(self, wanted: int | None, last: int | None) -> int:

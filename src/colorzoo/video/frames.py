@@ -57,18 +57,21 @@ class ReadIssues:
     Attributes:
         broken: Stamps of damaged and missing frames.
         notes: Other remarks for the user.
+        incomplete: What is missing at the end of the source; empty if it is whole.
     """
 
     broken: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    incomplete: str = ""
 
     def lines(self) -> tuple[str, ...]:
         """Return all problems as short texts."""
+        notes = (*([self.incomplete] if self.incomplete else ()), *self.notes)
         if not self.broken:
-            return tuple(self.notes)
+            return notes
         first = ", ".join(self.broken[:_LISTED]) + (" ..." if len(self.broken) > _LISTED else "")
         count = f"{len(self.broken)} broken frame{'s' if len(self.broken) > 1 else ''}"
-        return (f"{count} with the colors of the one before, at {first}", *self.notes)
+        return (f"{count} with the colors of the one before, at {first}", *notes)
 
 
 class PartWriter(Protocol):
