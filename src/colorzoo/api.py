@@ -23,6 +23,7 @@ from colorzoo.guidance import Recipe
 from colorzoo.guidance.frame import FrameSetting
 from colorzoo.inference.colorizer import Colorizer, ImageLike, ReferenceLike
 from colorzoo.inference.guidance_maps import GuidanceLike, as_recipe, choose_for_guidance, recipe_file
+from colorzoo.inference.references import ability_for, recipe_reference_files
 from colorzoo.pictures.provenance import PictureProvenance, current_date
 from colorzoo.pictures.write import write_notes
 from colorzoo.weights.choice import ModelChoice
@@ -88,7 +89,7 @@ def colorize(
     Raises:
         ColorzooError: The picture, the guidance or the weights cannot be used; the message says why.
     """
-    colorizer = _colorizer_for(model, guidance, reference is not None, fast, weights, device, **settings)
+    colorizer = _colorizer_for(model, guidance, reference, fast, weights, device, **settings)
     return colorizer(image, guidance, strength=strength, reference=reference, frame=frame)
 
 
@@ -132,7 +133,7 @@ def colorize_file(
         The target.
     """
     source, target = Path(source), Path(target)
-    colorizer = _colorizer_for(model, guidance, reference is not None, fast, weights, device, **settings)
+    colorizer = _colorizer_for(model, guidance, reference, fast, weights, device, **settings)
     coloring = Coloring(colorizer, guidance, strength, colorizer.exemplar_of(reference, guidance))
     options = FileOptions(frames=frames, overwrite=overwrite)
     opened = open_file(source, target, options)
@@ -222,17 +223,22 @@ def _resumable(
 def _colorizer_for(
     model: str | None,
     guidance: GuidanceLike,
-    reference: bool,
+    reference: ReferenceLike | None,
     fast: bool,
     weights: str | Path | None,
     device: str,
     **settings: Any,
 ) -> Colorizer:
+    recipe, file = as_recipe(guidance), recipe_file(guidance)
+    references: list[object] = [] if reference is None else [reference]
+    if not references and file is not None and isinstance(recipe, Recipe):
+        references = [path for path, _ in recipe_reference_files(recipe, file.parent)]
     choice = choose_for_guidance(
         model,
-        as_recipe(guidance),
+        recipe,
         weights,
-        reference=reference,
+        reference=reference is not None,
+        able=ability_for(references, recipe),
         fast=fast,
     )
     return _colorizer(choice.name, weights, device, _stamp(weights), **settings)

@@ -19,6 +19,9 @@ from PIL import Image
 from colorzoo import Colorizer, api, colorize, create_model
 from colorzoo.card import ModelCard, Quality, Score, Use
 from colorzoo.cli.main import main
+from colorzoo.guidance import Recipe
+from colorzoo.inference.guidance_maps import choose_for_guidance
+from colorzoo.inference.references import ability_for
 from colorzoo.inference.stylize import Stylizes
 from colorzoo.registry import list_models, model_card
 from colorzoo.studio.models import ModelPool
@@ -97,7 +100,7 @@ def test_a_fresh_machine_uses_embedded_weights() -> None:
         "points": SMALL,
         "scribbles": "kim2021_small",
         "regions": "cho2023_small",
-        "exemplar": "xu2020_small",
+        "exemplar": "zhang2019_small",
         "statistics": "zhang2017_global_small",
         "classes": "chen2023_small",
         "boxes": "su2020_small",
@@ -194,6 +197,17 @@ def test_a_model_that_uses_more_of_the_guidance_goes_first(narrow_zoo, authors_f
     assert choose(("points", "scribbles")) == "kim2021_small"
     assert choose(("exemplar", "points")) == "xu2020_small"
     assert choose("exemplar", able=Stylizes) == "xu2020_small"
+
+
+def test_the_default_for_references_can_use_them(tmp_path: Path) -> None:
+    def chosen(*references: object, **recipe: object) -> str:
+        given = Recipe.from_json(recipe)
+        able = ability_for(references, given)
+        return choose_for_guidance(None, given, reference=True, able=able, fast=True).name
+
+    assert chosen("a.jpg") == "zhang2019_small"
+    assert chosen("a.jpg", "b.jpg") == "xu2020_small"
+    assert chosen("a.jpg", exemplar={"path": "a.jpg", "alpha": 0.5}) == "xu2020_small"
 
 
 @pytest.fixture

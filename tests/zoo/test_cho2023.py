@@ -185,6 +185,9 @@ def test_pieces_are_what_lines_enclose_largest_first() -> None:
     needs = [0.1, 1.0, *[0.1] * 28, 0.0]  # the box, a fifth of the ground, needs a color most
     assert int(cut_segments(segments, sketch, 30, needs)[0, 0, 20, 40]) == 0
     assert cut_segments(segments, sketch, 2).unique().tolist() == [0, 1]
+    for most in (2, 3, 30):  # nobody is asked for the color of lines before all else has one
+        asked = cut_segments(segments, sketch, most, (*needs[:-1], 1e6))
+        assert int(asked[0, 0, 5, 20]) == int(asked.max()), most
     blank = cut_segments(torch.zeros_like(segments), torch.ones_like(sketch), 30)
     assert blank.unique().tolist() == [0]
     black = cut_segments(torch.zeros_like(segments), torch.zeros_like(sketch), 30)

@@ -368,16 +368,18 @@ def _request(args: argparse.Namespace, recipe: Recipe, file: Path | None) -> Col
     """
     from colorzoo.batch.request import ColorRequest, reference_files
     from colorzoo.inference.guidance_maps import choose_for_guidance
+    from colorzoo.inference.references import ability_for
 
     folder = file and file.parent
     reference = tuple(args.reference or ())
-    is_guided = bool(reference_files(recipe, folder, reference))
+    references = reference_files(recipe, folder, reference)
     with printed_warnings():  # of weights that do not fit
         choice = choose_for_guidance(
             args.model,
             recipe,
             args.weights,
-            reference=is_guided,
+            reference=bool(references),
+            able=ability_for(references, recipe),
             fast=args.fast,
         )
     names = {field.name for field in fields(ColorRequest)} - {"choice", "recipe", "folder", "reference"}

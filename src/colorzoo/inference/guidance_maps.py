@@ -112,6 +112,7 @@ def choose_for_guidance(
     weights: str | Path | None = "default",
     *,
     reference: bool = False,
+    able: type | None = None,
     fast: bool = False,
 ) -> ModelChoice:
     """Choose the named model, else the recipe's, else the one of the weight file, else the default.
@@ -121,6 +122,7 @@ def choose_for_guidance(
         guidance: Guidance or recipe; it decides which models can serve.
         weights: As of `choose_model`.
         reference: A reference is given beside the guidance.
+        able: As of `choose_model`, such as the result of `ability_for`.
         fast: As of `choose_model`.
 
     Raises:
@@ -129,7 +131,7 @@ def choose_for_guidance(
     if model is None and isinstance(guidance, Recipe):
         model = guidance.model
     uses = uses_of(guidance, reference=reference)
-    return choose_model(model, uses, weights, fast=fast, create=create_coloring_model)
+    return choose_model(model, uses, weights, fast=fast, able=able, create=create_coloring_model)
 
 
 def uses_of(guidance: Guidance | Recipe, *, reference: bool = False) -> tuple[Use, ...]:

@@ -122,6 +122,24 @@ def read_reference(path: Path, weight: float = 1.0) -> Reference:
     return Reference(picture, weight)
 
 
+def ability_for(references: Sequence[object], recipe: object = None) -> type | None:
+    """Return the protocol of the models that can use references; None if all models of references can.
+
+    Several references, a look, and a share (``alpha``) need a model that gives looks.
+
+    Args:
+        references: Pictures, looks, or paths of them.
+        recipe: The recipe, if there is one.
+    """
+    share = (recipe.extra.get("exemplar") or {}).get("alpha") if isinstance(recipe, Recipe) else None
+    looks = (
+        isinstance(each, Look)
+        or (isinstance(each, str | Path) and Path(each).is_file() and is_safetensors(Path(each)))
+        for each in references
+    )
+    return GivesLooks if len(references) > 1 or share is not None or any(looks) else None
+
+
 def named_references(paths: Sequence[str], weights: Sequence[float] | None) -> list[Reference]:
     """Read references from files, with a weight for each, or equal weights.
 

@@ -49,14 +49,15 @@ def cut_segments(segments: Tensor, sketch: Tensor, most: int, needs: Sequence[fl
 
     A narrow f separates ground, body and lines, but not one sleeve from the other; the lines of the sketch
     do. Only hints are finer: g reads f's own segments. Pieces are the connected parts of each segment between
-    the lines; all ink is one piece. They are ordered by area times the factor of their segment.
+    the lines, ordered by area times the factor of their segment. All ink is one piece, the last: nobody is
+    asked for the color of lines before all else has one.
 
     Args:
         segments: ``(B, 1, H, W)`` int64, the model's, the most useful first.
         sketch: ``(B, 1, H, W)`` in [0, 1], paper 1, ink 0.
         most: Largest number of pieces; others are merged with the nearest one.
-        needs: A factor for each segment and, last, for ink: the error of g without a hint. By default 7/8 of
-            the factor of the segment before, ink last.
+        needs: A factor for each segment: the error of g without a hint. By default 7/8 of the factor of the
+            segment before.
 
     Returns:
         The piece of each pixel, ``(B, 1, H, W)`` int64.
@@ -69,8 +70,7 @@ def cut_segments(segments: Tensor, sketch: Tensor, most: int, needs: Sequence[fl
 def _cut(segments: Labels, ink: NDArray[np.bool_], most: int, needs: Sequence[float]) -> Labels:
     labels = np.zeros(segments.shape, np.int64)
     weights: list[float] = []
-    numbers = np.unique(segments)
-    for rank, number in enumerate(numbers):
+    for rank, number in enumerate(np.unique(segments)):
         found, count = ndimage.label((segments == number) & ~ink)
         inside = found > 0
         labels[inside] = found[inside] + len(weights)
@@ -78,15 +78,20 @@ def _cut(segments: Labels, ink: NDArray[np.bool_], most: int, needs: Sequence[fl
         weights += [float(area) * need for area in np.bincount(found[inside], minlength=count + 1)[1:]]
     if ink.any():
         labels[ink] = len(weights) + 1
-        weights.append(float(ink.sum()) * (needs[-1] if needs else _KEPT ** len(numbers)))
+        weights.append(0.0)
     return _ranked(labels, np.array(weights), most)
 
 
 def _ranked(labels: Labels, weights: NDArray[np.float64], most: int) -> Labels:
-    """Number pieces by weight, and merge those that are too small or too many with the nearest one."""
+    """Number pieces by weight, and merge those that are too small or too many with the nearest one.
+
+    A piece of weight 0, ink, is always kept.
+    """
     areas = np.bincount(labels.ravel(), minlength=len(weights) + 1)[1:]
     order = np.argsort(-weights, kind="stable")
-    kept = [piece for piece in order if areas[piece] >= _SMALLEST * labels.size][:most] or list(order[:1])
+    last = [piece for piece in order if weights[piece] == 0]
+    large = [piece for piece in order if weights[piece] and areas[piece] >= _SMALLEST * labels.size]
+    kept = [*large[: most - len(last)], *last] or list(order[:1])
     numbers = np.full(len(weights) + 1, -1)
     numbers[np.array(kept) + 1] = np.arange(len(kept))
     ranked = numbers[labels]
