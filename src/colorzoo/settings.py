@@ -25,11 +25,13 @@ class Range:
         low: Smallest value.
         high: Largest value; None if there is none.
         open: Whether the smallest value itself is excluded.
+        unit: What the number counts, for messages.
     """
 
     low: float
     high: float | None = None
     open: bool = False
+    unit: str = ""
 
     def holds(self, value: float) -> bool:
         """Return whether a value is in the range."""
@@ -38,7 +40,8 @@ class Range:
 
     def __str__(self) -> str:
         low = f"above {self.low:g}" if self.open else f"at least {self.low:g}"
-        return low if self.high is None else f"{low} and at most {self.high:g}"
+        limits = low if self.high is None else f"{low} and at most {self.high:g}"
+        return f"{limits} {self.unit}".rstrip()
 
 
 Share = Annotated[float, Range(0, 1)]
@@ -49,6 +52,8 @@ Weight = Annotated[float, Range(0)]
 """A number that is not negative."""
 Positive = Annotated[float, Range(0, open=True)]
 """A number above 0."""
+Width = Annotated[float, Range(0, 4, open=True, unit="times the published channels")]
+"""A width of a network as a factor, not in channels."""
 Count = Annotated[int, Range(0)]
 """A whole number, 0 or more."""
 Natural = Annotated[int, Range(1)]

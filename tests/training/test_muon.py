@@ -17,6 +17,13 @@ def test_singular_values_come_near_one(shape: tuple[int, int]) -> None:
     assert values.max() < 1.2
 
 
+def test_each_iteration_brings_them_nearer() -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(32, 48)
+    off = [float((torch.linalg.svdvals(orthogonalize(matrix, n).float()) - 1).abs().max()) for n in (3, 4, 5)]
+    assert off[0] > 1.3 * off[1] > 1.3 * off[2]
+
+
 def test_only_hidden_matrices_are_orthogonalized() -> None:
     network = nn.Sequential(nn.Conv2d(1, 32, 3), nn.Conv2d(32, 32, 3), nn.Linear(32, 32))
     hidden, others, factors = muon_groups(network, excluded=("2.",))

@@ -1,6 +1,7 @@
 """Overlays of clusters and loggers, and sweeps: what ships is run as its users run it."""
 
 import inspect
+import io
 import os
 import re
 import shlex
@@ -8,8 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +33,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.registry import list_models, model_card
 from colorzoo.testing.models import predict, sample_call, smoke_model
 from colorzoo.testing.training import logged, write_overlay
+from colorzoo.training import loggers
 from colorzoo.training.configs import config_folders, find_config
 from colorzoo.training.gan import prepare_turns
 from colorzoo.training.loggers import offline_reason
@@ -123,7 +127,7 @@ def test_configurations_of_the_user_replace_those_of_the_script(tmp_path: Path, 
     with suppress(SystemExit):
         run([*given[:1], "--print_config", *given[1:-1]])
     content = yaml.safe_load(capsys.readouterr().out)
-    assert content["trainer"]["strategy"]["class_path"].endswith("ModelParallelStrategy")
+    assert content["trainer"]["strategy"]["class_path"].endswith("ShardedStrategy")
     assert content["data"]["init_args"]["root"] == "/p"
 
 
@@ -258,5 +262,22 @@ def test_without_an_account_wandb_is_offline(monkeypatch, tmp_path):
     assert "no account" in (offline_reason() or "")
     (tmp_path / ".netrc").write_text("machine api.wandb.ai login user password key")
     (tmp_path / ".netrc").chmod(0o600)
-    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: socket.socket())
+    monkeypatch.setattr(loggers, "urlopen", lambda *_, **__: io.BytesIO())
     assert offline_reason() is None
+
+
+def test_a_wandb_server_that_accepts_and_does_not_answer_is_offline(monkeypatch):
+    monkeypatch.setattr(loggers, "_PATIENCE", 0.2)
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{port}")
+        assert offline_reason() == f"127.0.0.1:{port} does not answer (timed out)"
+
+
+def test_a_wandb_server_that_answers_with_an_error_is_there(monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:  # knows no HEAD: status 501
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
+        assert offline_reason() is None

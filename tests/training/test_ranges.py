@@ -1,18 +1,22 @@
 """Every value that a command line cannot use ends in one clear line."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import yaml
+from harness import small_model, small_trainer
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
 
 from colorzoo.cli.main import main
 from colorzoo.data import FolderDataModule
-from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.registry import list_models, load_task_class, model_card
 from colorzoo.settings import check_arguments, check_ranges, nest_arguments, setting_groups, settings_of
 from colorzoo.testing.models import smoke_model
-from colorzoo.training.configs import config_folders
+from colorzoo.training.configs import config_folders, update_arguments
 from colorzoo.zoo.chen2023.network import load_segmenter
 from colorzoo.zoo.zhang2017.extensions import LocalExtensions
 from colorzoo.zoo.zhang2017.task import LocalUsers
@@ -31,6 +35,10 @@ CASES = [
     ("--model.users.stop_probability=0", "stop_probability must be above 0 and at most 1, not 0"),
     ("--model.extensions.class_stride=0", "class_stride must be at least 1, not 0"),
     ("--trainer.precision=bf16mixed", "(did you mean bf16-mixed or"),
+    ("--trainer.precision=bf16-true", "use bf16-mixed"),
+    ("--trainer.overfit_batches=2", "a folder of a few pictures instead"),
+    ("--trainer.callbacks+=lightning.pytorch.callbacks.LearningRateFinder", "LearningRateFinder needs"),
+    ("--model.architecture.width=16", "above 0 and at most 4 times the published channels, not 16"),
     pytest.param("--trainer.accelerator=gpu", GPU, marks=pytest.mark.skipif(not CPU, reason="there is one")),
     pytest.param("--config=cluster/ddp.yaml", GPU, marks=pytest.mark.skipif(not CPU, reason="there is one")),
     pytest.param("--config=cluster/fsdp.yaml", GPU, marks=pytest.mark.skipif(not CPU, reason="there is one")),
@@ -109,3 +117,42 @@ def test_random_frozen_parts_are_allowed_if_asked_for():
         model.setup("fit")
     model.allow_untrained = True
     model.setup("fit")
+
+
+class Plain(LightningDataModule):
+    """A DataModule of someone who knows torch but not this package."""
+
+    def __init__(self, key: str = "") -> None:
+        super().__init__()
+        self.key = key
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        pictures = [torch.rand(3, 32, 32) for _ in range(4)]
+        return DataLoader([{self.key: each} if self.key else each for each in pictures], batch_size=2)
+
+
+@pytest.mark.parametrize(("key", "given"), [("", "gives Tensor"), ("image", "gives keys image")])
+def test_batches_of_another_kind_are_explained(key, given, tmp_path):
+    with pytest.raises(DataError, match=rf"mapping with rgb.* and seed.*{given}"):
+        small_trainer(tmp_path, limit_val_batches=0).fit(small_model(), Plain(key))
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("--model.start=None", "--model.start=null"),
+        ("model.users.hints=0.4", "--model.users.hints=0.4"),
+        ("--data.root=None/x", "--data.root=None/x"),
+        ("album", "album"),
+    ],
+)
+def test_arguments_of_sweeps_are_understood(given, wanted, tmp_path):
+    assert update_arguments(["fit", given], tmp_path) == ["fit", wanted]
+
+
+def test_every_sweep_goes_on_with_a_run_that_was_stopped():
+    (folder, *_) = config_folders()
+    sweeps = list((folder / "sweeps").glob("*.yaml"))
+    assert sweeps
+    for path in sweeps:
+        assert "--ckpt_path=runs" in yaml.safe_load(path.read_text())["command"]

@@ -167,7 +167,7 @@ def test_pictures_of_all_processes_are_counted(processes):
     model = small_model()
     model._trainer = SimpleNamespace(world_size=processes)  # type: ignore[assignment]
     for _ in range(3):
-        model.on_train_batch_start({"rgb": torch.zeros(5, 3, 8, 8)}, 0)  # type: ignore[typeddict-item]
+        model.on_train_batch_start({"rgb": torch.zeros(5, 3, 8, 8), "seed": torch.arange(5)}, 0)  # type: ignore[typeddict-item]
     assert model.provenance.pictures == 15 * processes
 
 

@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections import deque
 from itertools import accumulate
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from colorzoo.errors import DataError
@@ -24,6 +25,8 @@ INDEX = "index.json"
 """Name of litdata's list of chunks."""
 MANIFEST = "shards.json"
 """Name of the file that describes a folder of shards; it is written last."""
+
+_PATIENCE = 30  # seconds without an answer of a store
 
 Record = tuple[bytes, int, str]
 """A stored picture: encoded bytes, class number or -1, name."""
@@ -153,17 +156,37 @@ def _local_folder(root: str, cache: str | None) -> Path:
 
 
 def _download(remote: str, folder: Path, name: str) -> None:
-    """Download a file; several processes may do so at once. Tests use ``local:``."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Download a file that is not there yet; several processes may do so at once. Tests use ``local:``."""
+    path = folder / name
+    if path.exists():
+        return
     try:
-        downloader = load_litdata("litdata.streaming.downloader").get_downloader(remote, str(folder), [])
-        downloader.download_file(f"{remote}/{name}", str(folder / name))
+        # where no other process looks: litdata's lock makes one that comes second go on without the file
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{name}.", dir=folder) as partial:
+            file = Path(partial) / name
+            _fetch(remote, name, file)
+            file.replace(path)
     except DataError:
         raise
     except Exception as error:  # each kind of store has its own exceptions
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         raise DataError(
-            f"cannot download {name!r} from {remote!r} ({type(error).__name__}: {error})."
+            f"cannot download {name!r} from {remote!r} ({type(error).__name__}: {reason})."
         ) from error
+
+
+def _fetch(remote: str, name: str, file: Path) -> None:
+    downloaders = load_litdata("litdata.streaming.downloader")
+    if not remote.startswith("s3://"):
+        downloaders.get_downloader(remote, str(file.parent), []).download_file(f"{remote}/{name}", str(file))
+        return
+    config = importlib.import_module("botocore.config").Config(
+        connect_timeout=_PATIENCE, read_timeout=_PATIENCE, retries={"max_attempts": 5, "mode": "standard"}
+    )  # litdata's own tries a thousand times
+    downloader = downloaders.get_downloader(remote, str(file.parent), [], {"config": config})
+    with file.open("wb") as target:  # by boto3: litdata's other way takes no http:// endpoint
+        downloader.download_fileobj(f"{remote}/{name}", target)
 
 
 def _require(path: Path, size: int) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentError
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import torch
+import yaml
 from lightning.fabric.plugins import CheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import LearningRateFinder, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import ModelParallelStrategy
@@ -28,11 +29,21 @@ from colorzoo.factory import card_of
 from colorzoo.metrics.named import parse_name
 from colorzoo.registry import model_card
 from colorzoo.settings import current_arguments
+from colorzoo.training.agreement import (
+    Change,
+    changes,
+    read_record,
+    recorded_settings,
+    summary,
+    training_settings,
+)
 from colorzoo.training.callbacks import (
     ConsoleProgress,
     NonFiniteGuard,
     PictureGrid,
     ResumeGuard,
+    RunConfig,
+    RunLock,
     RunRecord,
     SignalCheckpoint,
     StepSeed,
@@ -40,10 +51,10 @@ from colorzoo.training.callbacks import (
 from colorzoo.training.callbacks.checkpoints import checkpoints_last, missing_checkpoints
 from colorzoo.training.configs import config_folders, import_trainers, update_arguments
 from colorzoo.training.loggers import RUNS, CSVLogger, continue_logger, earlier_run
-from colorzoo.training.messages import explain, explain_load, filter_messages
+from colorzoo.training.messages import explain, explain_file_error, explain_load, filter_messages
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.predicting import FAILED, FullSizePrediction, results_folder
-from colorzoo.training.resuming import SPECIAL
+from colorzoo.training.resuming import SPECIAL, agreeing_checkpoint, is_folder, report
 from colorzoo.training.saving import CheckpointFile
 from colorzoo.weights import read_weights, resolve_weights
 from colorzoo.weights.files import sha256_of
@@ -61,7 +72,8 @@ def run(argv: Sequence[str]) -> int:
         0, or 1 if ``predict`` could not color some of the pictures.
 
     Raises:
-        ColorzooError: An unknown option or value, a missing file, or weights that do not fit.
+        ColorzooError: An unknown option or value, a missing file, weights that do not fit, or a disk that is
+            full, read-only or lost.
     """
     filter_messages()
     with TemporaryDirectory() as folder:
@@ -74,7 +86,7 @@ def run(argv: Sequence[str]) -> int:
                 subclass_mode_model=True,
                 subclass_mode_data=True,
                 seed_everything_default=0,
-                save_config_kwargs={"overwrite": True},
+                save_config_callback=RunConfig,
                 trainer_defaults={"enable_model_summary": False, "use_distributed_sampler": False},
                 parser_kwargs={"parser_mode": "omegaconf", "exit_on_error": False},
                 args=words,
@@ -85,6 +97,8 @@ def run(argv: Sequence[str]) -> int:
             if (cause := _cause_of(error)) is None:
                 raise
             raise cause from error
+        except OSError as error:
+            raise explain_file_error(error) from error
         except RuntimeError as error:
             if "loading state_dict" not in str(error):
                 raise
@@ -142,12 +156,64 @@ class ZooCLI(LightningCLI):
         self.config = parser.parse_args(args)
 
     def before_instantiate_classes(self) -> None:
-        """Let the loggers of the configuration continue the run of the checkpoint."""
+        """Choose the checkpoint to resume, keep what it restores, and let the loggers continue its run.
+
+        Raises:
+            WeightsError: No checkpoint of the folder is intact, or it cannot be resumed with the settings.
+        """
+        if self.subcommand == "fit":
+            self._settings = training_settings(self._plain_config())
+            self._resume()
         run = self._earlier_run()
         given = self._get(self.config, "trainer.logger")
         if run is not None and given not in (None, True, False):
             for logger in given if isinstance(given, list) else [given]:
                 continue_logger(logger, run)
+
+    def _plain_config(self) -> dict[str, Any]:
+        """Return the configuration as mappings, lists, numbers and text."""
+        parser = self._parser(self.subcommand)
+        text = parser.dump(self.config[str(self.subcommand)], skip_none=False, skip_validation=True)
+        plain: dict[str, Any] = yaml.safe_load(text)
+        return plain
+
+    def _resume(self) -> None:
+        """Replace the folder of ``ckpt_path`` by a checkpoint, and settings by those that it restores."""
+        config = self.config[str(self.subcommand)]
+        given = config.get("ckpt_path")
+        if not given or given in SPECIAL:
+            return
+        path: Path | None = Path(given)
+        if is_folder(Path(given)):
+            path = agreeing_checkpoint(Path(given), lambda each: summary(self._changes(each)))
+            config["ckpt_path"] = None if path is None else str(path)
+        if path is None or not (path.is_file() or is_sharded(path)):
+            return
+        try:
+            found = self._changes(path)
+        except Exception:  # a file that is no checkpoint is explained when it is loaded
+            return
+        if refused := [each for each in found if each.refused]:
+            raise WeightsError(
+                f"--ckpt_path {given!r} was trained with another optimizer or schedule ({summary(refused)}); "
+                "resume it with its own, or start a new training from its weights with --init_from."
+            )
+        restored = [each for each in found if each.restored]
+        for each in restored:
+            config[each.key] = each.earlier
+        others = [each for each in found if not each.restored]
+        parts = [f"with {summary(others)}"] if others else []
+        if restored:
+            parts.append(f"without effect, as the checkpoint restores its optimizer: {summary(restored)}")
+        if config.get("init_from"):
+            parts.append("--init_from without effect, as the checkpoint has its own weights")
+        if parts:
+            report(f"resuming {'; '.join(parts)}")
+        self._settings = training_settings(self._plain_config())
+
+    def _changes(self, checkpoint: Path) -> list[Change]:
+        """Return what differs from the settings of a checkpoint."""
+        return sorted(changes(recorded_settings(checkpoint), self._settings), key=lambda each: each.key)
 
     def _root(self) -> Path:
         return Path(self._get(self.config, "trainer.default_root_dir") or Path.cwd())
@@ -165,6 +231,7 @@ class ZooCLI(LightningCLI):
         config = self._get(self.config_init, "trainer", default={})
         given = config.get("callbacks") or []
         given = given if isinstance(given, list) else [given]
+        refuse_unsupported(config, given)
         taken = tuple(type(callback) for callback in given if not isinstance(callback, ModelCheckpoint))
         quick = bool(config.get("fast_dev_run"))
         if self.subcommand != "fit":
@@ -179,7 +246,11 @@ class ZooCLI(LightningCLI):
         elif bar is not False:
             defaults.append(RichProgressBar())
         if config.get("logger") in (None, True):
-            kwargs["logger"] = default_loggers(self._root(), self._earlier_run())
+            alone = (
+                quick or self.subcommand == "predict"
+            )  # makes its folder only if it has something to write
+            table = CSVLogger(self._root(), name=RUNS)
+            kwargs["logger"] = table if alone else default_loggers(self._root(), self._earlier_run())
         plugins = config.get("plugins") or []
         plugins = plugins if isinstance(plugins, list) else [plugins]
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
@@ -197,10 +268,13 @@ class ZooCLI(LightningCLI):
         watched = self.model.validation_settings()
         # The middle setting: for a model of points a few of them.
         monitor = f"val/psnr_{watched[len(watched) // 2]}"
-        always = [PictureGrid(), RunRecord(), NonFiniteGuard(), ResumeGuard(), StepSeed(int(seed or 0))]
+        always = [
+            *(PictureGrid(), RunRecord(self._settings), NonFiniteGuard()),
+            *(ResumeGuard(), StepSeed(int(seed or 0))),
+        ]
         if config.get("enable_checkpointing") is False:
             return always
-        return [*always, *missing_checkpoints(given, monitor), SignalCheckpoint()]
+        return [RunLock(), *always, *missing_checkpoints(given, monitor), SignalCheckpoint()]
 
     def prepare(self) -> None:
         """Check the path of the checkpoint and load initial weights."""
@@ -246,6 +320,9 @@ class ZooCLI(LightningCLI):
         """Train (LightningCLI calls this in place of the Trainer's)."""
         if self.trainer.strategy.root_device.type == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32
+        if reason := finished(self.trainer, options.get("ckpt_path")):
+            report(f"{reason}; nothing is left to train")
+            return
         compiled = self._get(self.config, "compile")
         self.trainer.fit(cast(ColorizationModule, torch.compile(model)) if compiled else model, **options)
 
@@ -262,6 +339,52 @@ class ZooCLI(LightningCLI):
         self.trainer.predict(task, **options)
         failed = (results_folder(self.trainer, task.output) / FAILED).is_file()
         self.exit_code = int(failed and self.trainer.is_global_zero)
+
+
+def refuse_unsupported(config: Mapping[str, Any], callbacks: Sequence[object]) -> None:
+    """Refuse what Lightning offers and the models cannot do, before the run.
+
+    Args:
+        config: Arguments of the Trainer.
+        callbacks: Those of the configuration.
+
+    Raises:
+        ColorzooError: There is such an argument or callback.
+    """
+    if config.get("overfit_batches"):
+        raise ColorzooError(
+            "--trainer.overfit_batches: it takes away the order that gives each picture its random numbers; "
+            "give --data.root a folder of a few pictures instead."
+        )
+    if (precision := str(config.get("precision"))) in ("bf16-true", "16-true"):
+        raise ColorzooError(
+            f"--trainer.precision {precision}: colors are computed in float32; use {precision[:-5]}-mixed."
+        )
+    if any(isinstance(each, LearningRateFinder) for each in callbacks):
+        raise ColorzooError(
+            "LearningRateFinder needs a model with a single attribute lr; compare runs with several "
+            "--model.optimizer.lr instead (docs/training.md, Sweeps)."
+        )
+
+
+def finished(trainer: Trainer, checkpoint: str | Path | None) -> str:
+    """Return that the run of a checkpoint has reached its end, in words; empty if it has not.
+
+    Args:
+        trainer: The trainer, which knows the end.
+        checkpoint: The checkpoint, or None.
+    """
+    if not checkpoint or str(checkpoint) in SPECIAL:
+        return ""
+    content = read_record(Path(checkpoint))
+    steps = int(content.get("global_step", 0))
+    epochs = content.get("loops", {}).get("fit_loop", {}).get("epoch_progress", {}).get("current", {})
+    if trainer.max_steps > 0 and steps >= trainer.max_steps:
+        return f"the run of {checkpoint} is finished: {steps} of {trainer.max_steps} steps"
+    done = int(epochs.get("processed", 0))
+    if trainer.max_epochs is not None and 0 < trainer.max_epochs <= done:
+        return f"the run of {checkpoint} is finished: {done} of {trainer.max_epochs} epochs"
+    return ""
 
 
 def _cause_of(error: BaseException) -> ColorzooError | None:

@@ -14,6 +14,8 @@ from colorzoo.errors import ColorzooError
 from colorzoo.registry import task_paths
 from colorzoo.settings import current_arguments
 
+# an argument of a sweep of wandb with ${args_no_hyphens}
+_WITHOUT_HYPHENS = re.compile(r"((model|data|trainer)(\.\w+)+|seed_everything|metrics|init_from|compile)=")
 _FLAGS = ("--config", "-c")
 
 
@@ -55,7 +57,10 @@ def update_arguments(argv: Sequence[str], folder: Path) -> list[str]:
     words = []
     for word in argv:
         flag, equals, value = word.rpartition("=")
-        words.append(f"{flag}{equals}{current_arguments(value)}")
+        if equals and value == "None":  # as a sweep of wandb writes null
+            value = "null"
+        dashes = "--" if _WITHOUT_HYPHENS.match(word) else ""
+        words.append(f"{dashes}{flag}{equals}{current_arguments(value)}")
     return _with_configs(words, updated)
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import os
-import socket
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from http.client import HTTPException
 from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any, cast
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import numpy as np
 from lightning.fabric.loggers.logger import rank_zero_experiment
@@ -20,6 +22,8 @@ from lightning.pytorch import Trainer, loggers
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from PIL import Image
+
+from colorzoo.training.resuming import is_first_process
 
 RUNS, RECORD, TABLE = "runs", "run.json", "metrics.csv"
 """Folder of all runs, and two files of each."""
@@ -85,8 +89,21 @@ def _warn_once(name: str, error: Exception) -> None:
 class CSVLogger(loggers.CSVLogger):
     """Lightning's table of numbers, ``metrics.csv``, which a resumed run in the same folder continues.
 
-    Lightning's own deletes the rows of the earlier run.
+    Lightning's own deletes the rows of the earlier run, and gives two runs that start together one folder.
     """
+
+    def _get_next_version(self) -> int:
+        """Return the number of a new folder, which is made: of two runs only one can make it."""
+        number = int(super()._get_next_version())
+        while is_first_process():
+            folder = Path(self.root_dir) / f"version_{number}"
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir()
+                break
+            except FileExistsError:
+                number += 1
+        return number
 
     @property
     @rank_zero_experiment
@@ -183,9 +200,12 @@ def offline_reason() -> str | None:
     if not (os.environ.get("WANDB_API_KEY") or _is_known(host)):
         return "no account on this machine (`wandb login`, or WANDB_API_KEY)"
     try:
-        socket.create_connection((host, port), timeout=_PATIENCE).close()
-    except OSError as error:
-        return f"{host}:{port} does not answer ({error.strerror or error})"
+        urlopen(Request(address.geturl(), method="HEAD"), timeout=_PATIENCE).close()
+    except HTTPError:
+        return None  # any answer is one
+    except (OSError, HTTPException, ValueError) as error:
+        cause = getattr(error, "reason", None) or error  # of a URLError
+        return f"{host}:{port} does not answer ({getattr(cause, 'strerror', None) or cause})"
     return None
 
 

@@ -72,6 +72,16 @@ def explain_load(message: str) -> WeightsError:
     )
 
 
+def explain_file_error(error: OSError) -> ColorzooError:
+    """Return the error for a file that cannot be read or written, with its path and the reason."""
+    reason = error.strerror
+    if reason is None:  # of a worker's process: its message is a traceback, whose last line counts
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+    path = error.filename2 or error.filename
+    named = f"{path}: {reason}" if path else reason
+    return ColorzooError(f"{named}; complete checkpoints stay: mend this, then resume with --ckpt_path.")
+
+
 def _summary(message: str, where: str) -> str:
     """Summarize the problem with the option ``where``."""
     if found := _GIVEN.search(message):
@@ -154,7 +164,8 @@ def filter_messages() -> None:
     """Hide Lightning's routine messages for the rest of the process."""
     for pattern in _WARNINGS:
         warnings.filterwarnings("ignore", pattern)
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
+    names = ("utilities.rank_zero", "trainer.connectors.checkpoint_connector")
+    for name in (*(f"lightning.pytorch.{each}" for each in names), "lightning.fabric.utilities.seed"):
         logging.getLogger(name).addFilter(_is_relevant)
     logging.getLogger("lightning.fabric.utilities.rank_zero").addFilter(_is_relevant)
 

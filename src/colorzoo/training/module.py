@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.model import HELD, ColoringModel
 from colorzoo.prediction import Prediction, shown_colors
@@ -291,7 +291,12 @@ class ColorizationModule(LightningModule):
         self.measuring("val")  # a metric whose weights are missing ends the run now, not after an epoch
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Count the pictures of training, before a callback can save the end of this step."""
+        """Check the batch, and count its pictures before a callback can save the end of this step.
+
+        Raises:
+            DataError: It is none of pictures, as a DataModule of the user's may give.
+        """
+        require_pictures(batch)
         seen = len(batch["rgb"]) * self.trainer.world_size
         self.provenance = replace(self.provenance, pictures=self.provenance.pictures + seen)
 
@@ -384,6 +389,7 @@ class ColorizationModule(LightningModule):
         return cast(StageMetrics, self.stage_metrics[stage])
 
     def _measure(self, stage: MeasuredStage, batch: Batch) -> None:
+        require_pictures(batch)
         metrics = self.measuring(stage)
         lab = rgb_to_lab(batch["rgb"])
         if self.input_kind == "sketch":
@@ -516,6 +522,21 @@ class TrainingFreeModule(ColorizationModule):
             ColorzooError: Always.
         """
         self.training_step()
+
+
+def require_pictures(batch: object) -> None:
+    """Check that a batch is one of pictures.
+
+    Raises:
+        DataError: It is no mapping, or lacks pictures or seeds.
+    """
+    if isinstance(batch, Mapping) and {"rgb", "seed"} <= batch.keys():
+        return
+    keys = f"keys {', '.join(map(str, batch))}" if isinstance(batch, Mapping) else ""
+    raise DataError(
+        "a batch must be a mapping with rgb, (B, 3, H, W) in [0, 1], and seed, (B,) whole numbers; the "
+        f"DataModule gives {keys or type(batch).__name__} (docs/data.md)."
+    )
 
 
 def _rename_old_keys(module: nn.Module, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:

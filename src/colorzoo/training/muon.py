@@ -88,8 +88,8 @@ class Muon(Optimizer):
         found = orthogonalize(ahead, group["steps"])
         # by its own norm: the singular values of few iterations are above 1 on average
         scale = _RMS * math.sqrt(found.numel()) / found.norm().clamp(min=1e-7)
-        step: Tensor = (scale * found).reshape(parameter.shape)
-        return step
+        change: Tensor = (scale * found).reshape(parameter.shape)
+        return change
 
     def _adam(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> Tensor:
         state, (first, second) = self.state[parameter], group["betas"]

@@ -152,7 +152,16 @@ class _StoredJobs:
 
 
 def results_folder(trainer: Trainer, output: str | None) -> Path:
-    """Return the folder that was named, or one in the run's folder; all processes must call this together."""
+    """Return the folder that was named, or one in the run's folder; all processes must call this together.
+
+    Raises:
+        DataError: An address of object storage was named.
+    """
+    if output and "://" in output:
+        raise DataError(
+            f"--output {output!r}: results are written to folders; name one, and copy it to the bucket "
+            "afterwards (such as by `aws s3 sync`), or mount the bucket."
+        )
     return Path(output or run_folder(trainer) / "predictions")
 
 

@@ -4,6 +4,8 @@ from colorzoo.training.callbacks.checkpoints import BestCheckpoint, LastCheckpoi
 from colorzoo.training.callbacks.console import ConsoleProgress
 from colorzoo.training.callbacks.guards import NonFiniteGuard, ResumeGuard
 from colorzoo.training.callbacks.picture_grid import PictureGrid
+from colorzoo.training.callbacks.run_config import RunConfig
+from colorzoo.training.callbacks.run_lock import RunLock
 from colorzoo.training.callbacks.run_record import RunRecord
 from colorzoo.training.callbacks.signal_checkpoint import SignalCheckpoint
 from colorzoo.training.callbacks.step_seed import StepSeed
@@ -15,6 +17,8 @@ __all__ = [
     "NonFiniteGuard",
     "PictureGrid",
     "ResumeGuard",
+    "RunConfig",
+    "RunLock",
     "RunRecord",
     "SignalCheckpoint",
     "StepSeed",

@@ -6,6 +6,7 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,19 @@ from colorzoo.weights.provenance import data_digest
 class RunRecord(Callback):
     """Write ``run.json`` beside the run's ``config.yaml``, and commit and data into checkpoints.
 
-    Loggers receive the same as settings, and the card of a registered model.
+    Loggers receive the same as settings, and the card of a registered model. Checkpoints hold the settings of
+    the training too, with which a resumed one is compared.
+
+    Args:
+        settings: Those settings; see `colorzoo.training.agreement`.
     """
+
+    def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
+        self.settings = dict(settings or {})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the settings, for the checkpoint."""
+        return {"settings": self.settings} if self.settings else {}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Write the record."""

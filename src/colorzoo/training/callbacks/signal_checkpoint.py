@@ -104,11 +104,9 @@ class SignalCheckpoint(Checkpoint):
                 return
             if trainer.validating:
                 _swap_back(trainer, pl_module)
-                trainer.save_checkpoint(self._path)
-                self._report()
+                self._save_after(exception, trainer)
             elif trainer.training and self._rewind(trainer, pl_module):
-                trainer.save_checkpoint(self._path)
-                self._report()
+                self._save_after(exception, trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Delete the file of an interruption, as this run has gone on from there."""
@@ -150,6 +148,19 @@ class SignalCheckpoint(Checkpoint):
         trainer._signal_connector.received_sigterm = True
         if trainer.is_global_zero:
             self._report()
+
+    def _save_after(self, error: Exception, trainer: Trainer) -> None:
+        """Save what an error has left intact, and say so; a disk that is full or lost keeps what it has."""
+        try:
+            trainer.save_checkpoint(self._path)
+        except OSError as other:
+            print(f"colorzoo: {self._path} could not be saved: {other.strerror or other}", file=sys.stderr)
+            return
+        print(
+            f"colorzoo: stopped by an error ({type(error).__name__}), which resuming alone does not mend; "
+            f"the state before it is {self._path}",
+            file=sys.stderr,
+        )
 
     def _report(self) -> None:
         print(f"colorzoo: interrupted; resume with --ckpt_path {self._path}", file=sys.stderr)

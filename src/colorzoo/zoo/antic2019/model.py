@@ -18,7 +18,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Natural, Positive, settings_of
+from colorzoo.settings import Natural, Positive, Width, settings_of
 from colorzoo.zoo.antic2019.network import STRIDE, Decoder, DeOldifyNetwork, Encoder
 from colorzoo.zoo.antic2019.published import convert_published
 
@@ -43,8 +43,8 @@ class Architecture:
     encoder: Encoder = "resnet34"
     decoder: Decoder = "deep"
     nf_factor: Positive = 1.5
-    width: Positive = 1.0
-    critic_width: Positive = 1.0
+    width: Width = 1.0
+    critic_width: Width = 1.0
 
 
 @dataclass(frozen=True)

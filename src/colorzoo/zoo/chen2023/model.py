@@ -32,7 +32,7 @@ from colorzoo.networks.exemplar import (
 from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk, TrunkFeatures, VGGTrunk
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Natural, Positive, settings_of
+from colorzoo.settings import Natural, Positive, Width, settings_of
 from colorzoo.zoo.chen2023.extensions import Extensions, with_automatic_colors
 from colorzoo.zoo.chen2023.network import CLUSTERS, Merging, Segmenter, build_segmenter, warp_reference
 from colorzoo.zoo.chen2023.published import convert_published
@@ -55,8 +55,8 @@ class Architecture:
     """
 
     features: str = "vgg19"
-    width: Positive = 1.0
-    color_width: Positive = 1.0
+    width: Width = 1.0
+    color_width: Width = 1.0
     tau: Positive = 0.01
     reference_input: Literal["rgb", "normalized_twice"] = "rgb"
 

@@ -21,7 +21,7 @@ from colorzoo.networks.hint_unet import point_colors
 from colorzoo.networks.taps import Tap, TapState, Visit, unchanged
 from colorzoo.networks.unet import UNet, initialize_gan
 from colorzoo.prediction import RgbPrediction
-from colorzoo.settings import Positive, Probability, Weight, settings_of
+from colorzoo.settings import Probability, Weight, Width, settings_of
 from colorzoo.zoo.cho2023.extensions import Extensions, cut_segments
 from colorzoo.zoo.cho2023.network import (
     SEGMENTS,
@@ -45,9 +45,9 @@ class Architecture:
         discriminator_width: Width of the discriminator.
     """
 
-    width: Positive = 1.0
-    segmenter_width: Positive = 1.0
-    discriminator_width: Positive = 1.0
+    width: Width = 1.0
+    segmenter_width: Width = 1.0
+    discriminator_width: Width = 1.0
 
 
 class GuidingPainter(ColoringModel):
@@ -142,7 +142,7 @@ class PointsSettings:
         hint_residual: See `Extensions`.
     """
 
-    width: Positive = 1.0
+    width: Width = 1.0
     stop_probability: Probability = 1 / 8
     reconstruction_weight: Weight = 30.0
     hint_residual: bool = False

@@ -21,7 +21,7 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple, pad_with_zeros, scaled_width
 from colorzoo.networks.hint_unet import initialize, point_colors
 from colorzoo.prediction import RgbPrediction
-from colorzoo.settings import Positive, settings_of
+from colorzoo.settings import Width, settings_of
 
 STRIDE = 16
 HINT_STRIDE = 4
@@ -131,7 +131,7 @@ class Architecture:
         blocks: ResNeXt blocks of the four stages; 20, 8, 8, 5 in the paper.
     """
 
-    width: Positive = 1.0
+    width: Width = 1.0
     blocks: tuple[int, ...] = (20, 8, 8, 5)
 
 

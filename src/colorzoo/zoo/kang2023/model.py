@@ -16,7 +16,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Natural, Positive, settings_of
+from colorzoo.settings import Natural, Positive, Width, settings_of
 from colorzoo.zoo.kang2023.extensions import Extensions, TrunkEncoder
 from colorzoo.zoo.kang2023.network import DDColorNetwork, Encoder, Size
 from colorzoo.zoo.kang2023.published import convert_published, require_variant
@@ -41,7 +41,7 @@ class Architecture:
     """
 
     size: Size = "large"
-    width: Positive = 1.0
+    width: Width = 1.0
     depth: Positive = 1.0
     queries: Natural = 100
     layers: Natural = 9

@@ -17,7 +17,7 @@ from colorzoo.metrics.feature_networks import FrozenNetwork, published_weights
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Positive, Weight, settings_of
+from colorzoo.settings import Weight, Width, settings_of
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.perceptual import VGG16_URL, frozen_vgg16
@@ -65,7 +65,7 @@ class Adversary:
         discriminator_width: Multiplier of its channel counts; 1.0 is published.
     """
 
-    discriminator_width: Positive = 1.0
+    discriminator_width: Width = 1.0
 
 
 class Kang2023(GANColorizationModule[AbPrediction]):

@@ -21,7 +21,7 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.hint_unet import fitting_unet, initialize
 from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Positive, settings_of
+from colorzoo.settings import Width, settings_of
 from colorzoo.weights.load import load_state_dict_file
 from colorzoo.zoo.su2020.extensions import InstanceExtensions, keep_trunk
 from colorzoo.zoo.su2020.network import InstanceNetworks, PartsState
@@ -44,7 +44,7 @@ class InstanceArchitecture:
         init_std: Standard deviation of the initial weights; None takes He's.
     """
 
-    width: Positive = 1.0
+    width: Width = 1.0
     mask_center: float = 0.5
     init_std: float | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from colorzoo.settings import Count, Positive, Share, Weight
+from colorzoo.settings import Count, Share, Weight, Width
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Extensions:
             that are related, unrelated, or a mixture.
     """
 
-    color_width: Positive | None = None
+    color_width: Width | None = None
     hint_attention: bool = False
     scene_blocks: Count = 0
     backbone: str | None = None

@@ -20,7 +20,7 @@ from colorzoo.networks.hint_unet import PointNetwork, fitting_unet, initialize
 from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Natural, Positive, settings_of
+from colorzoo.settings import Natural, Width, settings_of
 from colorzoo.zoo.xu2020.extensions import Extensions
 from colorzoo.zoo.xu2020.network import ExemplarNetwork, HintLayout
 from colorzoo.zoo.xu2020.published import convert_published
@@ -44,7 +44,7 @@ class Architecture:
         hint_patch: Side of a patch in pixels of a picture of 256.
     """
 
-    width: Positive = 1.0
+    width: Width = 1.0
     places: tuple[str, ...] = PLACE_SETS
     hints: HintLayout = "grid"
     hint_grid: Natural = 8

@@ -17,7 +17,7 @@ from colorzoo.networks.blocks import cells, conv3x3, conv_block, scaled_width, u
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Positive, settings_of
+from colorzoo.settings import Positive, Width, settings_of
 from colorzoo.zoo.zhang2016.published import convert_published
 
 LOGIT_STRIDE = 4
@@ -124,7 +124,7 @@ class Architecture:
         init_std: Standard deviation of the initial weights; None takes He's.
     """
 
-    width: Positive = 1.0
+    width: Width = 1.0
     temperature: Positive = 0.38
     init_std: float | None = None
 

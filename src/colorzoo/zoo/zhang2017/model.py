@@ -20,7 +20,7 @@ from colorzoo.networks.hint_memory import HintMemory
 from colorzoo.networks.hint_unet import AB_SCALE, initialize
 from colorzoo.networks.taps import Tap, TapState, Visit
 from colorzoo.prediction import AbPrediction, DeferredMaps
-from colorzoo.settings import Positive, settings_of
+from colorzoo.settings import Width, settings_of
 from colorzoo.weights.caffe import CaffeLayers
 from colorzoo.zoo.zhang2017.extensions import GlobalExtensions, LocalExtensions, SteeredNetwork
 from colorzoo.zoo.zhang2017.network import GlobalHintsNetwork, GlobalNetwork, LocalHintsNetwork
@@ -49,7 +49,7 @@ class LocalArchitecture:
         init_std: Standard deviation of the initial weights; None takes He's.
     """
 
-    width: Positive = 1.0
+    width: Width = 1.0
     mask_center: float = 0.0
     hypercolumn: bool = False
     ab_scale: float = AB_SCALE
@@ -66,7 +66,7 @@ class GlobalArchitecture:
         init_std: Standard deviation of the initial weights; None takes He's.
     """
 
-    width: Positive = 1.0
+    width: Width = 1.0
     ab_scale: float = AB_SCALE
     init_std: float | None = 0.02
 

@@ -30,7 +30,7 @@ from colorzoo.networks.exemplar import (
 from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk, TrunkFeatures, VGGTrunk
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Positive, settings_of
+from colorzoo.settings import Positive, Width, settings_of
 from colorzoo.zoo.zhang2019.extensions import Extensions, take_layers
 from colorzoo.zoo.zhang2019.published import convert_published
 
@@ -50,8 +50,8 @@ class Architecture:
     """
 
     features: str = "vgg19"
-    width: Positive = 1.0
-    color_width: Positive = 1.0
+    width: Width = 1.0
+    color_width: Width = 1.0
     tau: Positive = 1e-10
     training_tau: Positive = 0.01
 

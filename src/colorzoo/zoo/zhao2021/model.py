@@ -18,7 +18,7 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.shared_weights import fingerprint
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Natural, Positive, settings_of
+from colorzoo.settings import Natural, Width, settings_of
 from colorzoo.zoo.zhao2021.extensions import BorrowedFeatures, Extensions, initialize_large
 from colorzoo.zoo.zhao2021.network import Color2EmbedNetwork, ColorEncoder, VGGFeatures
 from colorzoo.zoo.zhao2021.published import convert_published
@@ -35,7 +35,7 @@ class Architecture:
             with crops of this side.
     """
 
-    width: Positive = 1.0
+    width: Width = 1.0
     reference_side: Natural = 256
 
 

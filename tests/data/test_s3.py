@@ -1,0 +1,251 @@
+"""Shards in a bucket of an S3 server on this machine: whole, cut, missing, forbidden; colored by two processes."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import torch
+
+pytest.importorskip("litdata")
+pytest.importorskip("moto.server")
+import boto3
+from moto.server import ThreadedMotoServer
+
+from colorzoo.cli.main import main
+from colorzoo.data import StreamingDataModule
+from colorzoo.data.shards import ShardReader, read_manifest
+from colorzoo.errors import DataError
+
+BUCKET, ADDRESS = "pictures", "s3://pictures/set"
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """Passes requests on to the S3 server, with faults.
+
+    Attributes:
+        server_port: Port of the S3 server.
+        cuts: Answers that break off in the middle, by the end of their path.
+        forbidden: Whether each request is refused, as with a wrong key.
+        asked: Paths of the whole pictures and lists that were sent.
+        delay: Seconds before each chunk.
+    """
+
+    server_port = 0
+    cuts: dict[str, int]
+    forbidden = False
+    asked: list[str]
+    delay = 0.0
+
+    def do_GET(self) -> None:
+        self._pass_on()
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def _pass_on(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.server_port)
+        connection.request(self.command, self.path, headers=dict(self.headers))
+        answer = connection.getresponse()
+        body = answer.read()
+        if self.forbidden:
+            self.send_response(403)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("connection", "server", "date", "transfer-encoding"):
+                self.send_header(name, value)
+        self.end_headers()
+        name = self.path.rpartition("/")[2]
+        if self.command == "GET":
+            self.asked.append(name)
+            if name.endswith(".bin"):
+                time.sleep(self.delay)
+            if self.cuts.get(name, 0) > 0:
+                self.cuts[name] -= 1
+                body = body[: len(body) // 2]
+                self.close_connection = True
+            self.wfile.write(body)
+
+
+@pytest.fixture(scope="module")
+def environment() -> Iterator[dict[str, str]]:
+    """Keys and addresses of the server, in this process and for others."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    Proxy.server_port, Proxy.cuts, Proxy.asked = int(port), {}, []
+    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    Thread(target=proxy.serve_forever, daemon=True).start()
+    names = {
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in names.items():
+            patch.setenv(name, value)
+        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        yield {**names, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{proxy.server_port}"}
+    proxy.shutdown()
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def bucket(shards: Path, environment: dict[str, str]) -> Any:
+    store = boto3.client("s3")
+    store.create_bucket(Bucket=BUCKET)
+    for path in sorted(shards.rglob("*")):
+        if path.is_file():
+            store.upload_file(str(path), BUCKET, f"set/{path.relative_to(shards).as_posix()}")
+    return store
+
+
+@pytest.fixture(autouse=True)
+def _through_the_proxy(bucket: Any, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", environment["AWS_ENDPOINT_URL"])
+    Proxy.cuts, Proxy.asked, Proxy.forbidden, Proxy.delay = {}, [], False, 0.0
+
+
+def records(reader: ShardReader) -> list[tuple[bytes, int, str]]:
+    return [reader[index] for index in range(len(reader))]
+
+
+def test_a_bucket_gives_what_its_folder_gives_and_each_chunk_once(shards, tmp_path):
+    for split in ("train", "val"):
+        found = ShardReader(ADDRESS, split, cache=str(tmp_path))
+        assert records(found) == records(ShardReader(str(shards), split))
+    chunks = [name for name in Proxy.asked if name.endswith(".bin")]
+    assert len(chunks) == sum(1 for _ in shards.rglob("*.bin"))
+    assert read_manifest(ADDRESS, str(tmp_path)) == read_manifest(str(shards))
+    assert not [path for path in tmp_path.rglob(".*") if path.name.startswith(".chunk")]
+
+
+def test_training_reads_a_bucket_with_workers(shards, tmp_path):
+    options: dict[str, Any] = {"batch_size": 4, "crop": 24, "val_size": 32}
+    near = StreamingDataModule(str(shards), num_workers=0, **options)
+    far = StreamingDataModule(ADDRESS, cache_dir=str(tmp_path), num_workers=2, **options)
+    near.setup("fit")
+    far.setup("fit")
+    for ours, plain in zip(far.train_dataloader(), near.train_dataloader(), strict=True):
+        assert ours["name"] == plain["name"]
+        assert torch.equal(ours["rgb"], plain["rgb"])
+
+
+def test_a_connection_that_is_cut_is_tried_again(shards, tmp_path):
+    Proxy.cuts = {"chunk-0-0.bin": 2}
+    found = ShardReader(ADDRESS, "train", cache=str(tmp_path))
+    assert records(found) == records(ShardReader(str(shards), "train"))
+    assert Proxy.asked.count("chunk-0-0.bin") == 3
+
+
+def test_a_connection_that_is_always_cut_is_one_line_and_leaves_nothing(tmp_path):
+    Proxy.cuts = {"chunk-0-0.bin": 1000}
+    reader = ShardReader(ADDRESS, "train", cache=str(tmp_path))
+    with pytest.raises(DataError, match=rf"cannot download 'chunk-0-0.bin' from '{ADDRESS}/train'") as error:
+        reader[0]
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.rglob("*.bin"))
+    Proxy.cuts = {}
+    assert reader[0]
+
+
+def test_a_missing_chunk_and_a_missing_set_are_named(bucket, tmp_path):
+    kept = bucket.get_object(Bucket=BUCKET, Key="set/val/chunk-0-0.bin")["Body"].read()
+    bucket.delete_object(Bucket=BUCKET, Key="set/val/chunk-0-0.bin")
+    try:
+        with pytest.raises(DataError, match=r"'chunk-0-0.bin' from 's3://pictures/set/val'.*404"):
+            ShardReader(ADDRESS, "val", cache=str(tmp_path))[0]
+    finally:
+        bucket.put_object(Bucket=BUCKET, Key="set/val/chunk-0-0.bin", Body=kept)
+    with pytest.raises(DataError, match=r"'shards.json' from 's3://pictures/other'.*404"):
+        read_manifest("s3://pictures/other", str(tmp_path))
+
+
+def test_wrong_credentials_are_one_line(tmp_path, capsys):
+    Proxy.forbidden = True
+    words = ["predict", "--model=Colorzoo2026Trainer", "--data=StreamingDataModule", f"--data.root={ADDRESS}"]
+    words += [f"--data.cache_dir={tmp_path}", "--trainer.accelerator=cpu", "--trainer.logger=false"]
+    assert main([*words, "--allow_untrained=true", f"--output={tmp_path / 'out'}"]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "colorzoo: error" in line]
+    assert "403" in line
+
+
+def test_results_go_to_folders(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["predict", "--model=Colorzoo2026Trainer", "--data=StreamingDataModule", f"--data.root={ADDRESS}"]
+    words += [f"--data.cache_dir={tmp_path / 'c'}", "--trainer.accelerator=cpu", "--trainer.logger=false"]
+    assert main([*words, "--allow_untrained=true", "--output=s3://pictures/out"]) == 2
+    assert "--output 's3://pictures/out': results are written to folders" in capsys.readouterr().err
+    assert not (tmp_path / "s3:").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+def test_a_killed_process_loses_nothing_and_repeats_nothing(shards, environment, tmp_path):
+    wanted = {record[2] for split in ("train", "val") for record in records(ShardReader(str(shards), split))}
+    out = tmp_path / "out"
+    model = {"stem": [4, 8], "widths": [16, 32, 32], "blocks": [1, 1, 1], "decoder": 16, "vector": 16}
+    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    words += ["-m", "colorzoo", "predict", "--model=Colorzoo2026Trainer", f"--model.architecture={model}"]
+    words += [
+        "--data=StreamingDataModule",
+        f"--data.root={ADDRESS}",
+        f"--data.cache_dir={tmp_path / 'cache'}",
+    ]
+    words += [
+        "--data.num_workers=0",
+        "--trainer.accelerator=cpu",
+        "--trainer.devices=2",
+        "--trainer.strategy=ddp",
+    ]
+    words += ["--trainer.logger=false", "--allow_untrained=true", "--seed_everything=0", f"--output={out}"]
+    options: dict[str, Any] = {"env": {**os.environ, **environment, "OMP_NUM_THREADS": "1"}, "cwd": tmp_path}
+
+    def made() -> dict[str, int]:
+        return {str(path.relative_to(out)): path.stat().st_mtime_ns for path in pictures(out)}
+
+    Proxy.delay = 0.5
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, **options)
+    deadline = time.monotonic() + 120
+    while len(made()) < 5 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    (killed, *_) = children(process.pid)
+    os.kill(killed, signal.SIGKILL)
+    assert process.wait(60) != 0
+    before = made()
+    assert 5 <= len(before) < len(wanted)
+    Proxy.delay, Proxy.asked = 0.0, []
+    done = subprocess.run(words, capture_output=True, text=True, timeout=150, check=False, **options)
+    assert done.returncode == 0, done.stderr[-2000:]
+    after = made()
+    assert len(after) == len(wanted)
+    assert {Path(name).with_suffix("") for name in after} == {Path(name).with_suffix("") for name in wanted}
+    assert {name: after[name] for name in before} == before
+    assert f"{len(wanted) - len(before)} colored, {len(before)} done before, 0 failed" in done.stderr
+    assert not list(out.rglob("*.part"))
+
+
+def pictures(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.suffix in (".png", ".jpg") and path.name[0] != "."]
+
+
+def children(process: int) -> list[int]:
+    text = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="utf-8")
+    return [int(number) for number in text.split()]
