@@ -278,8 +278,9 @@ def _extent(ctx: Context) -> Iterator[Message]:
     radius = fields.number("radius", 3.0, low=0)
     reach = read_reach(fields.take("reach"), "extent.reach")
     recipe = ctx.recipe() if "recipe" in ctx.message.body else Recipe()
-    overlay = regions.reach_overlay(ctx.task(recipe), PointHint(x, y, radius, reach=reach))
-    yield ctx.answer("extent", overlay, x=x, y=y, reach=reach)
+    task, point = ctx.task(recipe), PointHint(x, y, radius, reach=reach)
+    overlay, steps = regions.reach_overlay(task, point), regions.reach_steps(task, point)
+    yield ctx.answer("extent", overlay, x=x, y=y, reach=reach, steps=steps)
 
 
 def _select(ctx: Context) -> Iterator[Message]:

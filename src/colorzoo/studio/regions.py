@@ -19,7 +19,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Mask, PointHint, Recipe
 from colorzoo.inference.area_maps import draw_areas, encode_locked_colors, locked_share
 from colorzoo.inference.classes import FindsClasses, find_classes
-from colorzoo.inference.points import find_extent, is_limited
+from colorzoo.inference.points import even_reaches, find_extent, is_limited
 from colorzoo.inference.regions import filled_regions, proposal_hash, suggest_colors
 from colorzoo.inference.selection import features_of, select_at, select_outlined
 from colorzoo.pictures.formats import open_picture
@@ -27,6 +27,7 @@ from colorzoo.studio.coloring import Result, ResultCache, Task, predict
 from colorzoo.studio.photo import Photo
 from colorzoo.studio.protocol import StudioError
 
+_REACH_STEPS = 23  # of the slider, without its ends
 _TINT, _TINT_ALPHA = (26, 109, 255), 150  # RGB; alpha where a point has its full effect
 
 
@@ -170,6 +171,17 @@ def reach_overlay(task: Task, point: PointHint) -> bytes:
     file = io.BytesIO()
     Image.fromarray(tint).save(file, "PNG")
     return file.getvalue()
+
+
+def reach_steps(task: Task, point: PointHint) -> list[float]:
+    """Return the reaches between a point alone and everywhere, in even steps of the area that they cover.
+
+    Args:
+        task: The photo and the model.
+        point: The point, in pixels of the photo.
+    """
+    luma = task.luma()
+    return even_reaches(luma, point, task.photo.size, _REACH_STEPS, task.colorizer.likeness(luma))
 
 
 def matched_place(

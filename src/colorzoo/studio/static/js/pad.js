@@ -37,7 +37,7 @@ function initialUi(settings) {
     // in progress: drag, edge scribble, shape or cut, outline of a selection, and a selected object without an action
     drag: null, stroke: null, shaping: null, outline: null, selection: null,
     // answers of the backend
-    suggestions: null, pointInfo: {}, regions: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, nextPlace: null,
+    suggestions: null, pointInfo: {}, regions: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null,
     scribblePreview: null, answered: null, unavailableColor: null,
     // view
     view: null, stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, panning: false, cursor: null, cross: null,
@@ -178,7 +178,7 @@ class Pad {
     this.set({
       area: null, selection: null, outline: null, scribblePreview: null,
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
-      matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null,
+      reachSteps: null, matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null,
     });
     this.reference = null;
     scheduleAutosave(this);
