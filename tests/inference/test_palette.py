@@ -96,7 +96,7 @@ def test_the_next_point_is_uncertain_and_away_from_given_points() -> None:
 def test_a_large_uncertain_area_comes_before_a_strip_along_the_edge() -> None:
     logits = torch.zeros(1, 313, 32, 32)
     logits[:, 0] = 20
-    logits[:, 0, :2] = 0
+    logits[:, 0, :4] = 0
     logits[:, 0, 10:26, 10:26] = 1
     assert next_point(Distribution.of(prediction(logits)))[1] > 40
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Guidance, PointHint, Recipe, Scribbles
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.points import Likeness, find_extent, limit_reach
+from colorzoo.inference.points import Likeness, even_reaches, find_extent, limit_reach
 from colorzoo.pictures.read import read_picture
 from colorzoo.zoo.colorzoo2026.network import Network
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
@@ -115,6 +115,22 @@ def test_the_reach_of_a_model_that_compares_grows_with_its_factor(comparing: Col
     assert all(found[80, 60] == 1 for found in grown)
     both = weights(luma, compares, red(60, 80, 1.0), red(100, 40, 1.0))
     assert (both >= grown[2] - 1e-6).all()  # a further point takes nothing from the first
+
+
+@pytest.mark.parametrize("place", [(60, 80), (184, 195), (300, 30)])
+def test_even_reaches_cover_more_in_even_steps(comparing: Colorizer, place: tuple[int, int]) -> None:
+    picture = read_picture(MOTHER)
+    luma, point = comparing.working_luma(picture), red(*place, 1.0)
+    compares = comparing.likeness(luma)
+    reaches = even_reaches(luma, point, picture.size, 12, compares)
+    covered = [
+        float(find_extent(luma, [replace(point, reach=reach)], picture.size, compares).weight.sum())
+        for reach in reaches
+    ]
+    grown = [more / less for less, more in pairwise(covered)]
+    assert min(grown) > 1
+    assert max(grown) < 1.5 * min(grown)
+    assert covered[0] < 0.01 * covered[-1]
 
 
 def test_comparing_places_does_not_run_the_network_again(

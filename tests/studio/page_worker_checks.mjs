@@ -38,6 +38,7 @@ const CHECKS = {
     const extent = page.findExtent(floats(luma), limited, whole, size);
     return [extent.weight, page.limitReach(floats(ab), floats(base), floats(luma), drawn(hints, whole, size, luma), extent, size)];
   },
+  steps: ({ recipe, whole, size, luma }) => page.evenReaches(floats(luma), page.hintsOf(recipe)[0], whole, size, 9),
   join: ({ recipe, ab, from, size, luma, strength }) => {
     const map = floats(luma);
     const pins = page.fitPins(page.hintsOf(recipe), floats(ab), from, size, (y, x) => map[y * size[1] + x], strength);

@@ -132,23 +132,22 @@ def test_the_reach_of_a_point_is_shown_while_it_is_set(pad: BrowserPad, photo: P
     slider.focus()
     pad.page.wait_for_function("() => colorzooPad.showsExtent()")
     assert marks.screenshot() != plain
+    pad.settle()
     pad.page.keyboard.press("ArrowLeft")
     pad.page.keyboard.press("ArrowLeft")
     pad.settle()
-    assert [point["reach"] for point in pad.points()] == [0.5]
+    (less,) = [point["reach"] for point in pad.points()]
+    assert 0 < less < 1
     pad.page.keyboard.press("End")
     pad.settle()
     assert pad.points()[0]["reach"] == "everywhere"
     slider.blur()
     assert not pad.page.evaluate("() => colorzooPad.showsExtent()")
     pad.page.keyboard.press("Control+z")
-    assert [point["reach"] for point in pad.points()] == [0.5]
+    assert [point["reach"] for point in pad.points()] == [less]
     pad.click(40, 30)
     pad.settle()
-    assert [point["reach"] for point in pad.points()] == [
-        0.5,
-        "everywhere",
-    ]  # new points take what was chosen
+    assert [point["reach"] for point in pad.points()] == [less, "everywhere"]  # new points take what was chosen
     assert pad.problems == []
 
 

@@ -12,7 +12,7 @@ import pytest
 from browser_pad import BrowserPad, check, watched_pad
 from numpy.typing import NDArray
 from pads import pixels, tiny_studio
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from colorzoo.cli.main import main
@@ -181,6 +181,35 @@ def test_a_selection_is_resized_extended_and_dropped(pad: BrowserPad) -> None:
     pad.page.keyboard.press("Escape")
     pad.page.wait_for_selector("[data-area-action=color]", state="hidden")
     assert len(areas(pad)) == 1
+    pad.settle()
+
+
+def test_an_outline_is_kept_as_drawn(pad: BrowserPad) -> None:
+    corners = ((20, 60), (120, 20), (110, 140))
+    keep = pad.page.get_by_title("Keep my outline as I drew it")
+    pad.drag(*corners, corners[0], steps=20)
+    pad.page.wait_for_selector("[data-area-action=color]")
+    pad.settle()
+    assert keep.get_attribute("aria-pressed") == "false"
+    keep.click()
+    pad.page.wait_for_selector("[aria-pressed=true] >> text=Keep my outline")
+    pad.settle()
+    pad.page.get_by_title("Select more").click()
+    pad.settle()
+    pad.page.get_by_title("Select less").click()
+    pad.settle()
+    assert keep.get_attribute("aria-pressed") == "true"
+    choose(pad, "gray")
+    inside = drawn(areas(pad)[0])
+    height, width = inside.shape
+    canvas = Image.new("L", (8 * width, 8 * height))
+    places = [(x * 8 * width / 240, y * 8 * height / 160) for x, y in corners]
+    ImageDraw.Draw(canvas).polygon(places, fill=255)
+    wanted = np.asarray(canvas.resize((width, height), Image.Resampling.BOX)) > 127
+    assert (inside & wanted).sum() > 0.95 * (inside | wanted).sum()
+    pad.click(200, 20)
+    pad.page.wait_for_selector("[data-area-action=color]")
+    assert not keep.is_visible()  # a click has no outline
     pad.settle()
 
 

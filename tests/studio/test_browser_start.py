@@ -158,6 +158,46 @@ def test_a_point_with_its_first_color_is_one_step_of_undo(browser: Any, photo: P
         pad.close()
 
 
+def test_the_list_of_steps_jumps(browser: Any, photo: Path) -> None:
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.open_ready(photo)
+        for x in (40, 80, 120, 160):
+            pad.click(x, 75)
+            pad.settle()
+        four = pad.points()
+        pad.page.click("text=Steps, newest last")
+        pad.drawn()
+        steps = pad.page.locator(".cz-step")
+        assert steps.all_inner_texts() == ["Start", *["add point"] * 4]
+        for count in (1, 4, 0, 3):
+            steps.nth(count).click()
+            pad.settle()
+            assert pad.points() == four[:count]
+            assert pad.page.locator(".cz-step[aria-current]").count() == 1
+            assert steps.nth(count).get_attribute("aria-current") == "step"
+        pad.page.keyboard.press("Control+z")
+        pad.settle()
+        assert steps.nth(2).get_attribute("aria-current") == "step"
+        pad.click(60, 120)
+        pad.settle()
+        assert steps.count() == 4
+        assert pad.problems == []
+        pad.close()
+
+
+def test_the_help_lists_what_the_model_can_do(browser: Any, photo: Path) -> None:
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+        pad = BrowserPad(browser, url)
+        pad.open_ready(photo)
+        pad.page.keyboard.press("?")
+        words = pad.page.inner_text(".cz-help")
+        assert "Take suggestion 1 to 9" in words
+        assert "Edge scribble" not in words
+        assert "Skip the region" not in words
+        pad.close()
+
+
 def test_an_offer_to_change_the_lightness_ends_with_its_point(browser: Any, photo: Path) -> None:
     with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
         pad = BrowserPad(browser, url)

@@ -9,6 +9,8 @@ import pytest
 from pads import DirectPad, photo_file, pixels, tiny_studio
 from PIL import Image
 
+from colorzoo.guidance.areas import parse_mask
+from colorzoo.guidance.fields import Fields
 from colorzoo.studio.protocol import Limits
 from colorzoo.studio.studio import Studio
 
@@ -115,6 +117,25 @@ def test_an_outline_of_one_or_two_corners_is_refused(pad: DirectPad) -> None:
     for path in ([[3, 4]], [[3, 4], [9, 9]]):
         assert pad.ask("select", recipe={}, path=path).body["code"] == "bad_message"
     assert pad.ask("select", recipe={}, path=[[3, 4], [60, 9], [30, 60]]).type == "selected"
+
+
+def test_an_outline_is_kept_as_it_is_and_grown_and_shrunk(pad: DirectPad) -> None:
+    pad.open()
+    triangle = [[10, 10], [80, 12], [20, 70]]
+
+    def selected(**fields: Any) -> np.ndarray:
+        mask = parse_mask(Fields(pad.ask("select", recipe={}, path=triangle, **fields).body, "selected"))
+        assert mask is not None
+        return mask.array()
+
+    exact = selected(exact=True)
+    assert exact.sum() / exact.size == pytest.approx(70 * 60 / 2 / (96 * 80), rel=0.05)
+    assert exact[9, 9]
+    assert (selected(exact=True, size=0.6) <= exact).all()
+    assert (selected(exact=True, size=1.6) >= exact).all()
+    found = selected()
+    assert found.sum() < selected(size=1.6).sum()
+    assert found.sum() > selected(size=0.6).sum() > 0
 
 
 def test_an_export_says_nothing_about_what_the_pad_keeps_for_itself(pad: DirectPad) -> None:

@@ -23,7 +23,7 @@ from colorzoo.inference.full_size import BicubicUpsampler, join_levels, shrink_l
 from colorzoo.inference.full_size_points import correct_points
 from colorzoo.inference.guidance_maps import draw_request, fit_points
 from colorzoo.inference.palette import Distribution, next_point, suggest_colors
-from colorzoo.inference.points import enforce_points, find_extent, is_limited, limit_reach
+from colorzoo.inference.points import enforce_points, even_reaches, find_extent, is_limited, limit_reach
 from colorzoo.inference.references import as_reference
 from colorzoo.pictures.provenance import PictureProvenance, read_provenance
 from colorzoo.pictures.read import read_picture
@@ -34,8 +34,8 @@ NODE = shutil.which("node")
 WHOLE, SIZE = (120, 170), (80, 113)  # height and width of the photo and at the network's size
 EXPORTED = (
     "lumaOf linearInGamut reducedChroma toLevel workingSize fitSize downsample Upsampler drawHints hintsOf "
-    "applyPoints findExtent limitReach fitPins Joiner sharesAtPlace suggestColors entropyOf nextPoint "
-    "isTrained statisticsOf referenceOf plainSha256 encodePicture checkRecipe"
+    "applyPoints findExtent limitReach evenReaches fitPins Joiner sharesAtPlace suggestColors entropyOf "
+    "nextPoint isTrained statisticsOf referenceOf plainSha256 encodePicture checkRecipe"
 )
 
 POINTS = [
@@ -152,6 +152,7 @@ def requests() -> dict[str, Any]:
         "enlarge": {"map": flat(smooth_ab(1, (7, 9))), "from": (7, 9), "size": (31, 40)},
         "hints": drawn,
         "points": drawn | {"ab": flat(smooth_ab(1))},
+        "steps": drawn,
         "reach": drawn | {"ab": flat(smooth_ab(1)), "base": flat(smooth_ab(2))},
         "join": {
             "recipe": {"points": POINTS},
@@ -266,6 +267,13 @@ def test_reach(answers: dict[str, Any]) -> None:
     expected = limit_reach(smooth_ab(1), smooth_ab(2), wavy(*SIZE), points, extent)
     differences = np.abs(np.array(limited) - expected.flatten().numpy())
     assert np.quantile(differences, 0.999) < 0.1  # where two points are equally near, either may own a place
+
+
+def test_even_reaches(answers: dict[str, Any]) -> None:
+    request, _ = drawn_points()
+    assert answers["steps"] == pytest.approx(
+        even_reaches(wavy(*SIZE), request.hints[0], WHOLE[::-1], 9), abs=2e-3
+    )
 
 
 def test_joining_at_full_size(answers: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from colorzoo.guidance import PointHint, Points
 from colorzoo.guidance.propagate import Propagator
 from colorzoo.guidance.rasterize import covered
-from colorzoo.guidance.recipe import Reach
+from colorzoo.guidance.recipe import MAX_REACH, Reach
 
 Map = NDArray[np.float32]
 Likeness = Callable[[Tensor], Tensor]
@@ -39,6 +39,7 @@ _CALM = 8.0  # deviation in cells of the surroundings that an edge is compared w
 _BORDER, _STEEPNESS = 4.2, 14.0  # root of the cost at which half of the color is left, and how sharply
 _UNLIKE = 6.5  # what a place costs that is not at all like the point, beside the root of the path's cost
 _BORDER_ALIKE, _STEEPNESS_ALIKE = 8.0, 16.0  # of the sum
+_LEAST_REACH, _REACHES = 0.05, 60  # factors that are compared by what they cover
 _FILL = 0.5  # share of the point's own color where the network follows it in full
 
 _BLEND = 12 / 256  # how far a change spreads on an even surface, as a share of the shorter side
@@ -119,28 +120,50 @@ def find_extent(
     Returns:
         The extent, at the size of ``luma``.
     """
-    height, width = int(luma.shape[2]), int(luma.shape[3])
-    scale = min(1.0, _GRID / min(height, width))
-    grid = (max(1, round(height * scale)), max(1, round(width * scale)))
-    costs = edge_costs(F.adaptive_avg_pool2d(luma, grid)[0, 0].numpy())
-    weight, nearest = np.zeros(grid, np.float32), np.zeros(grid, np.int64)
+    costs, size = _step_costs(luma), (int(luma.shape[2]), int(luma.shape[3]))
+    weight, nearest = np.zeros_like(costs), np.zeros(costs.shape, np.int64)
     for reach in dict.fromkeys(hint.reach for hint in hints):
         numbers = [i for i, hint in enumerate(hints) if hint.reach == reach]
-        found, owner = _nearest_points(costs, _point_cells(hints, numbers, picture_size, grid))
-        alike = None
-        if likeness is not None:
-            mask = torch.from_numpy(_point_cells(hints, numbers, picture_size, (height, width)) >= 0)
-            alike = F.interpolate(likeness(mask[None, None].float()), grid, mode="bilinear")[0, 0].numpy()
-        part = _fade(found, alike, reach)
+        found, owner = _nearest_points(costs, _point_cells(hints, numbers, picture_size, costs.shape))
+        mask = torch.from_numpy(_point_cells(hints, numbers, picture_size, size) >= 0)
+        part = _fade(found, _alike(likeness, mask, costs.shape), reach)
         nearest = np.where(part > weight, owner, nearest)
         weight = np.maximum(part, weight)
-    size = (height, width)
     smooth = F.interpolate(
         torch.from_numpy(weight)[None, None], size=size, mode="bilinear", align_corners=False
     )
     owners = F.interpolate(torch.from_numpy(nearest)[None, None].double(), size=size, mode="nearest")
     homes = torch.from_numpy(_point_cells(hints, range(len(hints)), picture_size, size))
     return Extent(smooth[0, 0], owners[0, 0].long(), homes)
+
+
+def even_reaches(
+    luma: Tensor,
+    hint: PointHint,
+    picture_size: tuple[int, int],
+    count: int,
+    likeness: Likeness | None = None,
+) -> list[float]:
+    """Return factors of the automatic reach of a point, each of which covers as many times more as the last.
+
+    Args:
+        luma: ``(1, 1, h, w)`` in [0, 100].
+        hint: The point, in pixels of the picture.
+        picture_size: Width and height of the picture.
+        count: Number of factors.
+        likeness: See `find_extent`.
+
+    Returns:
+        Factors in (0, 10], in order.
+    """
+    costs = _step_costs(luma)
+    found, _ = _nearest_points(costs, _point_cells([hint], [0], picture_size, costs.shape))
+    mask = torch.from_numpy(_point_cells([hint], [0], picture_size, (luma.shape[2], luma.shape[3])) >= 0)
+    alike = _alike(likeness, mask, costs.shape)
+    factors = np.geomspace(_LEAST_REACH, MAX_REACH, _REACHES)
+    areas = np.log([_fade(found, alike, float(factor)).sum(dtype=np.float64) for factor in factors])
+    wanted = np.interp(np.linspace(areas[0], areas[-1], count), areas, np.log(factors))
+    return [round(min(float(factor), MAX_REACH), 3) for factor in np.exp(wanted)]
 
 
 def limit_reach(ab: Tensor, base: Tensor, luma: Tensor, points: Points, extent: Extent) -> Tensor:
@@ -169,6 +192,22 @@ def limit_reach(ab: Tensor, base: Tensor, luma: Tensor, points: Points, extent: 
     return torch.where(points.mask > 0, points.ab, base + torch.from_numpy(smooth)[None])
 
 
+def _step_costs(luma: Tensor) -> Map:
+    """Return `edge_costs` on the grid on which paths are searched."""
+    height, width = int(luma.shape[2]), int(luma.shape[3])
+    scale = min(1.0, _GRID / min(height, width))
+    grid = (max(1, round(height * scale)), max(1, round(width * scale)))
+    return edge_costs(F.adaptive_avg_pool2d(luma, grid)[0, 0].numpy())
+
+
+def _alike(likeness: Likeness | None, mask: Tensor, grid: tuple[int, ...]) -> Map | None:
+    """Return how alike the cells of a grid are to the places of a mask ``(h, w)``."""
+    if likeness is None:
+        return None
+    found: Map = F.interpolate(likeness(mask[None, None].float()), grid, mode="bilinear")[0, 0].numpy()
+    return found
+
+
 def edge_costs(luma: Map) -> Map:
     """Return the cost ``(h, w)`` of a step: the slope of the lightness over that of its surroundings."""
     calm = cv2.medianBlur(np.ascontiguousarray(luma, np.float32), 5)
@@ -179,7 +218,7 @@ def edge_costs(luma: Map) -> Map:
 
 
 def _point_cells(
-    hints: Sequence[PointHint], numbers: Sequence[int], picture_size: tuple[int, int], grid: tuple[int, int]
+    hints: Sequence[PointHint], numbers: Sequence[int], picture_size: tuple[int, int], grid: tuple[int, ...]
 ) -> NDArray[np.int64]:
     """Return the number ``(h, w)`` of the point that covers each cell, -1 where none does."""
     cells = np.full(grid, -1, np.int64)

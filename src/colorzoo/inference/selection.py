@@ -46,6 +46,7 @@ _WITH_FEATURES = {
 _WITHOUT_FEATURES = {"luma path": -0.929, "luma": -0.584, "far": 1.958, "near": -2.076, "offset": 7.59}
 _MARGIN = -0.8  # log odds by which a click selects less than the likelier half
 _HOLE = 0.02  # share of a selection up to which a hole in it is filled
+_BORDER_PER_SIZE = 0.1  # how far a border moves per e-fold of the size, as a share of the root of the area
 _PER_SIZE = 2.5  # log odds per e-fold of the size
 _ROUNDS = 4  # of GrabCut
 _BAND = 0.35  # of the distance from an outline to the middle of its inside: there the border is searched
@@ -93,6 +94,30 @@ def _grab_cut(luma: Tensor, ab: Tensor, marks: NDArray[np.uint8]) -> NDArray[np.
         cv2.setRNGSeed(0)  # for its random first clusters: the same outline gives the same object
         cv2.grabCut(levels, marks, None, *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
     return np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD))
+
+
+def outline_mask(luma: Tensor, path: Sequence[tuple[float, float]], picture_size: tuple[int, int]) -> Mask:
+    """Return the inside of an outline itself; see `select_outlined`."""
+    return Mask.of(polygon_map(path, picture_size, (int(luma.shape[2]), int(luma.shape[3]))) > 0.5)
+
+
+def resize_mask(mask: Mask, size: float) -> Mask:
+    """Grow a mask at its border, or shrink it.
+
+    Args:
+        mask: It is never shrunk to nothing.
+        size: More than 1 grows it, as a factor of its size; 1 leaves it.
+    """
+    inside = mask.array()
+    radius = round(_BORDER_PER_SIZE * math.sqrt(inside.sum()) * math.log(size))
+    if radius == 0:
+        radius = (size > 1) - (size < 1)
+    if radius == 0:
+        return mask
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * abs(radius) + 1, 2 * abs(radius) + 1))
+    change = cv2.dilate if radius > 0 else cv2.erode
+    found = change(inside.astype(np.uint8), kernel) > 0
+    return Mask.of(cast("NDArray[np.bool_]", found)) if found.any() else mask
 
 
 @runtime_checkable

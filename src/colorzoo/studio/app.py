@@ -124,11 +124,7 @@ class IncomingBodies:
             raise StudioError("busy", "other files of yours are still arriving; try again in a moment")
         stated = request.headers.get("content-length", "")
         if stated.isdigit():
-            try:
-                self._limits.check_bytes(int(stated))
-            except StudioError:
-                await self._discard(request)
-                raise
+            self._limits.check_bytes(int(stated))
         self._arriving[session] = self._arriving.get(session, 0) + 1
         body = bytearray()
         try:
@@ -143,13 +139,6 @@ class IncomingBodies:
             if not self._arriving[session]:
                 del self._arriving[session]
         return bytes(body)
-
-    async def _discard(self, request: Request) -> None:
-        """Read and drop a body, without which a browser gets no answer, within the time of an upload."""
-        with contextlib.suppress(TimeoutError, ClientDisconnect):
-            async with asyncio.timeout(self._limits.upload_seconds):
-                async for _ in request.stream():
-                    pass
 
     async def _receive(self, request: Request, body: bytearray) -> None:
         limits, clock = self._limits, asyncio.get_running_loop().time

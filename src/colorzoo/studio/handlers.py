@@ -278,21 +278,26 @@ def _extent(ctx: Context) -> Iterator[Message]:
     radius = fields.number("radius", 3.0, low=0)
     reach = read_reach(fields.take("reach"), "extent.reach")
     recipe = ctx.recipe() if "recipe" in ctx.message.body else Recipe()
-    overlay = regions.reach_overlay(ctx.task(recipe), PointHint(x, y, radius, reach=reach))
-    yield ctx.answer("extent", overlay, x=x, y=y, reach=reach)
+    task, point = ctx.task(recipe), PointHint(x, y, radius, reach=reach)
+    overlay, steps = regions.reach_overlay(task, point), regions.reach_steps(task, point)
+    yield ctx.answer("extent", overlay, x=x, y=y, reach=reach, steps=steps)
 
 
 def _select(ctx: Context) -> Iterator[Message]:
     """Select the object at a place, or inside of a rough outline."""
     fields = ctx.message.fields()
+    size = fields.number("size", 1.0, low=0.1, high=10)
     task = ctx.task(regions.without_hints(ctx.recipe()))
     if ctx.message.body.get("path") is not None:
         path = fields.path("path")
         if len(path) < _LEAST_CORNERS:
             raise StudioError("bad_message", f"an outline needs {_LEAST_CORNERS} corners or more.")
-        mask = regions.select_in_outline(task, ctx.session.cache, path)
+        if fields.take("exact"):
+            mask = regions.select_outline(task, path, size)
+        else:
+            mask = regions.select_in_outline(task, ctx.session.cache, path, size)
     else:
-        mask = regions.select_at_point(task, ctx.place(), fields.number("size", 1.0, low=0.1, high=10))
+        mask = regions.select_at_point(task, ctx.place(), size)
     yield ctx.answer("selected", mask=mask)
 
 

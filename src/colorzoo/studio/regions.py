@@ -19,14 +19,15 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Mask, PointHint, Recipe
 from colorzoo.inference.area_maps import draw_areas, encode_locked_colors, locked_share
 from colorzoo.inference.classes import FindsClasses, find_classes
-from colorzoo.inference.points import find_extent, is_limited
+from colorzoo.inference.points import even_reaches, find_extent, is_limited
 from colorzoo.inference.regions import filled_regions, proposal_hash, suggest_colors
-from colorzoo.inference.selection import features_of, select_at, select_outlined
+from colorzoo.inference.selection import features_of, outline_mask, resize_mask, select_at, select_outlined
 from colorzoo.pictures.formats import open_picture
 from colorzoo.studio.coloring import Result, ResultCache, Task, predict
 from colorzoo.studio.photo import Photo
 from colorzoo.studio.protocol import StudioError
 
+_REACH_STEPS = 23  # of the slider, without its ends
 _TINT, _TINT_ALPHA = (26, 109, 255), 150  # RGB; alpha where a point has its full effect
 
 
@@ -117,14 +118,21 @@ def select_at_point(task: Task, place: tuple[float, float], size: float) -> dict
     return _mask_fields(select_at(luma, features, place, task.photo.size, size))
 
 
-def select_in_outline(task: Task, cache: ResultCache, path: Sequence[tuple[float, float]]) -> dict[str, Any]:
-    """Return the mask of the object inside of an outline in pixels of the photo."""
+def select_in_outline(
+    task: Task, cache: ResultCache, path: Sequence[tuple[float, float]], size: float
+) -> dict[str, Any]:
+    """Return the mask of the object inside of an outline in pixels of the photo; more than 1 selects more."""
     luma = task.luma()
     try:
         ab = predict(task, cache).ab
     except GuidanceError:  # the model needs guidance
         ab = torch.zeros(2, *luma.shape[2:])
-    return _mask_fields(select_outlined(luma, ab, path, task.photo.size))
+    return _mask_fields(resize_mask(select_outlined(luma, ab, path, task.photo.size), size))
+
+
+def select_outline(task: Task, path: Sequence[tuple[float, float]], size: float) -> dict[str, Any]:
+    """Return the mask of an outline itself; see `select_in_outline`."""
+    return _mask_fields(resize_mask(outline_mask(task.luma(), path, task.photo.size), size))
 
 
 def without_hints(recipe: Recipe) -> Recipe:
@@ -170,6 +178,17 @@ def reach_overlay(task: Task, point: PointHint) -> bytes:
     file = io.BytesIO()
     Image.fromarray(tint).save(file, "PNG")
     return file.getvalue()
+
+
+def reach_steps(task: Task, point: PointHint) -> list[float]:
+    """Return the reaches between a point alone and everywhere, in even steps of the area that they cover.
+
+    Args:
+        task: The photo and the model.
+        point: The point, in pixels of the photo.
+    """
+    luma = task.luma()
+    return even_reaches(luma, point, task.photo.size, _REACH_STEPS, task.colorizer.likeness(luma))
 
 
 def matched_place(

@@ -114,7 +114,9 @@ async function requestExtent(pad) {
   const place = { x: point.x, y: point.y, radius: pointRadius(point, pad.perNetworkPixel()) };
   const message = { type: "extent", ...place, reach, recipe: currentRecipe(pad) };
   const reply = await pad.client.ask(message).catch(() => null);
-  if (!reply || !pad.ui.extent) return; // the slider was released
+  if (!reply) return;
+  if (pad.ui.selected === point.id) pad.set({ reachSteps: { id: point.id, steps: reply.message.steps ?? [] } });
+  if (!pad.ui.extent) return; // the slider was released
   const layer = await decodeLayer(reply.buffers[0], "image/png");
   if (pad.ui.extent) pad.set({ extent: { layer } });
 }

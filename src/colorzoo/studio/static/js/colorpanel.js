@@ -141,21 +141,28 @@ function applyColor(pad, hex, input) {
   if (input) input.value = kept;
 }
 
-const REACH_STEPS = 12;
+const REACH_STEPS = 24;
+
+/** Factors of the automatic reach at the steps of the slider, until the backend knows what they cover. */
+const USUAL_REACHES = Array.from({ length: REACH_STEPS - 1 }, (_, index) => Math.round(1000 * 2 ** ((index + 1 - REACH_STEPS / 2) / 4)) / 1000);
+
+/** @returns {number[]} factors at the inner steps of the slider; for the selected point they cover more and more in even steps */
+const reachesOf = (pad) => (pad.ui.reachSteps?.id === pad.ui.selected && pad.ui.reachSteps?.steps.length === REACH_STEPS - 1 ? pad.ui.reachSteps.steps : USUAL_REACHES);
 
 /** @param {number} step of the slider @returns {import("./document.js").Reach} */
-function reachAt(step) {
+function reachAt(pad, step) {
   if (step >= REACH_STEPS) return "everywhere";
-  if (step === REACH_STEPS / 2) return "automatic";
-  return step <= 0 ? 0 : Math.round(100 * 2 ** ((step - REACH_STEPS / 2) / 2)) / 100;
+  if (step === reachStep(pad, "automatic")) return "automatic";
+  return step <= 0 ? 0 : reachesOf(pad)[step - 1];
 }
 
 /** @param {import("./document.js").Reach} reach @returns {number} */
-function reachStep(reach) {
+function reachStep(pad, reach) {
   if (reach === "everywhere") return REACH_STEPS;
-  if (reach === "automatic") return REACH_STEPS / 2;
-  if (reach <= 0) return 0;
-  return Math.min(REACH_STEPS - 1, Math.max(1, Math.round(REACH_STEPS / 2 + 2 * Math.log2(reach))));
+  const factor = reach === "automatic" ? 1 : reach;
+  if (factor <= 0) return 0;
+  const apart = reachesOf(pad).map((each) => Math.abs(Math.log(each / factor)));
+  return 1 + apart.indexOf(Math.min(...apart));
 }
 
 const REACHES = [[0, "Only here"], ["automatic", "This thing"], ["everywhere", "Everywhere"]];
@@ -183,8 +190,8 @@ function createReach(pad) {
   const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("How far the color goes") }, ...steps);
   const el = section(t("How far it goes"), segments, input);
   const leave = () => pad.ui.extent && pad.set({ extent: null });
-  input.addEventListener("input", () => set(reachAt(Number(input.value)), false));
-  input.addEventListener("change", () => set(reachAt(Number(input.value)), true));
+  input.addEventListener("input", () => set(reachAt(pad, Number(input.value)), false));
+  input.addEventListener("change", () => set(reachAt(pad, Number(input.value)), true));
   for (const type of ["focusin", "pointerenter"]) el.addEventListener(type, preview);
   for (const type of ["focusout", "pointerleave"]) el.addEventListener(type, leave);
   const update = (target) => {
@@ -193,7 +200,7 @@ function createReach(pad) {
     const reach = point ? reachOf(point) : pad.ui.reach;
     for (const control of [input, ...steps]) control.disabled = !pad.photo || target.locked;
     steps.forEach((step, index) => setAttr(step, "aria-pressed", String(REACHES[index][0] === reach)));
-    input.value = String(reachStep(reach));
+    input.value = String(reachStep(pad, reach));
     setAttr(input, "aria-valuetext", reachName(reach));
   };
   return { el, update };

@@ -59,11 +59,25 @@ const COMMANDS = [
 function stepHistory(pad, direction) {
   const label = pad.history[direction]();
   if (!label) return;
+  showStep(pad, direction === "undo" ? t("Undone: {label}", { label }) : t("Redone: {label}", { label }));
+}
+
+/** Undo or redo until a number of steps is done. @param {number} count */
+function jumpTo(pad, count) {
+  const { history } = pad;
+  if (history.past.length === count) return;
+  while (history.past.length > count) history.undo();
+  while (history.past.length < count) history.redo();
+  showStep(pad, t("Step {n}: {label}", { n: count, label: history.past.at(-1)?.label ?? t("Start") }));
+}
+
+/** @param {string} words to announce */
+function showStep(pad, words) {
   if (!pad.selectedPoint()) pad.set({ selected: null, suggestions: null });
   if (!pickedShape(pad)) pad.set({ shape: null });
   if (!pickedArea(pad)) pad.set({ area: null });
   pad.modelChanged();
-  pad.announce(direction === "undo" ? t("Undone: {label}", { label }) : t("Redone: {label}", { label }));
+  pad.announce(words);
   pad.documentChanged();
 }
 
@@ -221,4 +235,12 @@ function isAvailable(pad, id) {
   return true;
 }
 
-export { COMMANDS, COMMAND_BY_ID, isAvailable, keyLabel, listenToKeyboard, runCommand, setCompare };
+/** @returns {boolean} whether the chosen model can do what a command does */
+function suitsModel(pad, { id }) {
+  const tool = TOOLS.find((candidate) => `tool-${candidate.id}` === id);
+  if (tool) return pad.tools().includes(tool);
+  if (id === "skip" || id === "accept") return pad.accepts("regions");
+  return !["suggestion", "lock", "mute", "following", "previous"].includes(id) || pad.accepts("points");
+}
+
+export { COMMANDS, COMMAND_BY_ID, isAvailable, jumpTo, keyLabel, listenToKeyboard, runCommand, setCompare, suitsModel };

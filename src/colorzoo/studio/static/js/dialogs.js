@@ -1,6 +1,6 @@
 /** Dialogs for export and keyboard shortcuts, and short messages (toasts) over the picture. */
 
-import { COMMANDS, keyLabel } from "./commands.js";
+import { COMMANDS, keyLabel, suitsModel } from "./commands.js";
 import { button, h, icon, setText, show, t } from "./dom.js";
 import { exportPicture } from "./files.js";
 
@@ -21,12 +21,16 @@ function createDialog(title, ...children) {
   return el;
 }
 
-function createHelp() {
-  const groups = new Map();
-  for (const command of COMMANDS.filter(({ hidden, keys }) => !hidden && keys.length)) groups.set(command.group, [...(groups.get(command.group) ?? []), command]);
-  const parts = [...groups].map(([group, commands]) => h("section", {}, h("h3", {}, t(group)), h("dl", { class: "cz-keys" }, ...commands.flatMap(keyRow))));
+function createHelp(pad) {
+  const parts = h("div", { class: "cz-help" });
+  const prepare = () => {
+    const groups = new Map();
+    const listed = COMMANDS.filter((command) => !command.hidden && command.keys.length && suitsModel(pad, command));
+    for (const command of listed) groups.set(command.group, [...(groups.get(command.group) ?? []), command]);
+    parts.replaceChildren(...[...groups].map(([group, commands]) => h("section", {}, h("h3", {}, t(group)), h("dl", { class: "cz-keys" }, ...commands.flatMap(keyRow)))));
+  };
   const more = h("p", { class: "cz-hint" }, t("Touch: tap adds or selects, drag moves, long press deletes, two fingers zoom and pan, a tap with two fingers undoes, with three redoes. With the mouse: the wheel zooms, Shift and wheel pans, the right button deletes."));
-  return createDialog(t("Keyboard shortcuts"), h("div", { class: "cz-help" }, ...parts), more);
+  return { el: createDialog(t("Keyboard shortcuts"), parts, more), prepare };
 }
 
 function keyRow({ keys, label }) {
@@ -73,11 +77,18 @@ function createExport(pad) {
 
 /** @returns {{els: HTMLElement[], help: () => void, exportPicture: () => void}} */
 function createDialogs(pad) {
-  const help = createHelp();
+  const help = createHelp(pad);
   const exporting = createExport(pad);
   return {
-    els: [help, exporting.el],
-    help: () => (help.open ? help.close() : help.showModal()),
+    els: [help.el, exporting.el],
+    help: () => {
+      if (help.el.open) {
+        help.el.close();
+        return;
+      }
+      help.prepare();
+      help.el.showModal();
+    },
     exportPicture: () => {
       exporting.prepare();
       exporting.el.showModal();

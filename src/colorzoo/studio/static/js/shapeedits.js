@@ -154,22 +154,29 @@ async function selectObject(pad, where, how = "new", size = 1) {
   const { photo } = pad;
   const before = how === "new" ? null : pad.ui.selection;
   pad.set({ area: null, selected: null, shape: null, suggestions: null });
-  const reply = await pad.ask({ type: "select", recipe: currentRecipe(pad), ...(where.at ? { x: where.at[0], y: where.at[1] } : { path: where.path }), size });
+  const place = where.at ? { x: where.at[0], y: where.at[1] } : where;
+  const reply = await pad.ask({ type: "select", recipe: currentRecipe(pad), ...place, size });
   if (!reply || pad.photo !== photo) return false;
   const found = reply.message.mask;
   const mask = before ? combinedMasks(before.mask, found, how === "less") : found;
-  const made = before ? { by: "several" } : { by: where.at ? "click" : "outline", ...(where.at ? { at: where.at, size } : {}) };
+  const made = before ? { by: "several" } : { by: where.at ? "click" : "outline", ...where, size };
   pad.set({ selection: { mask, made } });
   pad.announce(t("Thing selected. Choose an action."));
   return true;
 }
 
-/** Select more or less at the clicked place. @param {number} step @returns {Promise<boolean>} */
+/** Select more or less at the clicked place, or at the border of the outline. @param {number} step @returns {Promise<boolean>} */
 async function resizeSelection(pad, step) {
-  const { made } = pad.ui.selection ?? {};
-  if (!made?.at) return false;
-  const index = clamp(SELECTION_SIZES.indexOf(made.size) + step, 0, SELECTION_SIZES.length - 1);
-  return selectObject(pad, { at: made.at }, "new", SELECTION_SIZES[index]);
+  const { by, size, ...where } = pad.ui.selection?.made ?? {};
+  if (!size) return false;
+  const index = clamp(SELECTION_SIZES.indexOf(size) + step, 0, SELECTION_SIZES.length - 1);
+  return selectObject(pad, where, "new", SELECTION_SIZES[index]);
+}
+
+/** Select what was drawn around as it was drawn, or the thing in it. @returns {Promise<boolean>} */
+async function keepOutline(pad) {
+  const { path, exact } = pad.ui.selection?.made ?? {};
+  return path ? selectObject(pad, exact ? { path } : { path, exact: true }) : false;
 }
 
 /** Turn the selection into an area. @param {import("./shapes.js").Area["action"]} action @param {object} [more] */
@@ -295,6 +302,6 @@ function areaTarget(pad) {
 
 export {
   SELECTION_SIZES, addArea, addObjectInBox, addShape, areaName, areaTarget, className, deleteArea, deleteShape, followColorThere, followEdges,
-  isPicked, moveShape, paintClass, paintableClasses, pickArea, pickShape, pickedArea, pickedShape, previewShape, resizeSelection, selectObject,
+  isPicked, keepOutline, moveShape, paintClass, paintableClasses, pickArea, pickShape, pickedArea, pickedShape, previewShape, resizeSelection, selectObject,
   setAreaAction, setAreaColor, setAreaLightness, setPaintedClass, shapeName, shapesOf, useClass, usesObjects, usesShapes,
 };

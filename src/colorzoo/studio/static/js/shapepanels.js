@@ -7,8 +7,8 @@ import { settingCheck } from "./layout.js";
 import { flagButton } from "./panels.js";
 import { classColor } from "./pixels.js";
 import {
-  SELECTION_SIZES, addArea, areaName, className, deleteArea, deleteShape, followEdges, isPicked, paintClass, paintableClasses, pickArea, pickShape,
-  pickedArea, pickedShape, resizeSelection, setAreaAction, setAreaLightness, setPaintedClass, shapeName, shapesOf, usesObjects,
+  SELECTION_SIZES, addArea, areaName, className, deleteArea, deleteShape, followEdges, isPicked, keepOutline, paintClass, paintableClasses, pickArea,
+  pickShape, pickedArea, pickedShape, resizeSelection, setAreaAction, setAreaLightness, setPaintedClass, shapeName, shapesOf, usesObjects,
 } from "./shapeedits.js";
 import { AREA_ACTIONS, areaCenter, followsColor } from "./shapes.js";
 
@@ -201,14 +201,17 @@ function createSelectionPanel(pad) {
   });
   const less = button({ text: t("Less"), label: t("Select less"), className: "cz-wide", onClick: () => resizeSelection(pad, -1) });
   const more = button({ text: t("More"), label: t("Select more"), className: "cz-wide", onClick: () => resizeSelection(pad, 1) });
+  const keep = button({ text: t("Keep my outline"), label: t("Keep my outline as I drew it"), className: "cz-wide", onClick: () => keepOutline(pad) });
   const about = h("p", { class: "cz-hint" });
   const size = h("div", { class: "cz-row", role: "group", "aria-label": t("How much is selected") }, less, more);
   const forget = button({ text: t("Select nothing"), label: t("Select nothing"), key: "Esc", className: "cz-wide", onClick: () => pad.set({ selection: null }) });
-  const el = section(t("Selected thing"), size, ...actions, about, forget);
+  const el = section(t("Selected thing"), keep, size, ...actions, about, forget);
   const update = () => {
     const made = pad.ui.selection?.made;
     show(el, Boolean(made));
-    show(size, Boolean(made?.at));
+    show(keep, Boolean(made?.path));
+    setAttr(keep, "aria-pressed", String(Boolean(made?.exact)));
+    show(size, Boolean(made?.size));
     show(actions[AREA_ACTIONS.indexOf("thing")], usesObjects(pad));
     show(about, usesObjects(pad));
     setText(about, objectText(pad));

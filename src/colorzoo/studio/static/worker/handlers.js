@@ -8,7 +8,7 @@ import { linearInGamut, reducedChroma, toLevel } from "./gamut.js";
 import { entropyOf, isTrained, nextPoint, sharesAtPlace, suggestColors } from "./palette.js";
 import { Photo, RAW_RGBA, RequestError, createContext, decodePicture, encodeRaw, isGray, rawPicture } from "./photo.js";
 import { displayedAb, hintsOf, pointAb } from "./points.js";
-import { findExtent } from "./reach.js";
+import { evenReaches, findExtent } from "./reach.js";
 import { checkRecipe } from "./recipe.js";
 import { referenceOf, statisticsOf } from "./reference.js";
 import { fitSize } from "./resample.js";
@@ -231,6 +231,8 @@ function inside({ width, height }, x, y) {
   if (!(x >= 0 && y >= 0 && x <= width && y <= height)) throw new RequestError("bad_message", `(${x}, ${y}) lies outside the photo (${width} x ${height} pixels).`);
 }
 
+const SLIDER_STEPS = 23;
+
 async function extent(backend, { x, y, radius = 3, reach = "automatic" }, answer) {
   const { photo } = backend;
   const { luma, size } = await photo.networkLuma(backend.catalog.network);
@@ -241,7 +243,7 @@ async function extent(backend, { x, y, radius = 3, reach = "automatic" }, answer
   const context = createContext(size[1], size[0]);
   context.putImageData(image, 0, 0);
   const blob = await context.canvas.convertToBlob({ type: "image/png" });
-  answer({ type: "extent", x, y, reach }, new Uint8Array(await blob.arrayBuffer()));
+  answer({ type: "extent", x, y, reach, steps: evenReaches(luma, hint, photo.size, size, SLIDER_STEPS) }, new Uint8Array(await blob.arrayBuffer()));
 }
 
 async function model(backend, { name }, answer) {

@@ -11,6 +11,9 @@ const STEP = 0.05;
 const SURROUNDINGS = 8;
 const BORDER = 4.2;
 const STEEPNESS = 14;
+const LEAST_REACH = 0.05;
+const LARGEST_REACH = 10;
+const COMPARED_REACHES = 60;
 const FILL = 0.5;
 const BLEND = 12 / 256;
 const BLEND_SMALL = 0.3;
@@ -36,6 +39,25 @@ function findExtent(luma, hints, whole, size) {
     }
   }
   return { weight: bilinear(weight, grid, size), owner: nearest(owner, grid, size), homes: pointNumbers(hints, () => true, whole, size) };
+}
+
+/**
+ * @param {Float32Array} luma (h, w) @param {import("./points.js").Hint} hint @param {[number, number]} whole @param {[number, number]} size @param {number} count
+ * @returns {number[]} factors of the automatic reach, each of which covers as many times more as the last
+ */
+function evenReaches(luma, hint, whole, size, count) {
+  const { grid, costs } = costsOf(luma, size);
+  const { cost } = search(costs, pointNumbers([hint], () => true, whole, grid), grid);
+  const ratio = Math.log(LARGEST_REACH / LEAST_REACH) / (COMPARED_REACHES - 1);
+  const factors = Array.from({ length: COMPARED_REACHES }, (_, index) => Math.log(LEAST_REACH) + index * ratio);
+  const areas = factors.map((factor) => Math.log(cost.reduce((sum, each) => sum + fadeOut(each, Math.exp(factor)), 0)));
+  const step = (areas.at(-1) - areas[0]) / (count - 1);
+  return Array.from({ length: count }, (_, index) => {
+    const wanted = areas[0] + index * step;
+    const above = Math.min(Math.max(areas.findIndex((area) => area >= wanted), 1), COMPARED_REACHES - 1);
+    const share = Math.min(Math.max((wanted - areas[above - 1]) / (areas[above] - areas[above - 1] || 1), 0), 1);
+    return Math.round(1000 * Math.min(Math.exp(factors[above - 1] + share * ratio), LARGEST_REACH)) / 1000;
+  });
 }
 
 const costCache = new WeakMap(); // by the lightness, which exists as long as its photo is open
@@ -260,4 +282,4 @@ function meansOfPoints(ab, base, { owner, homes }) {
   return { wanted, made };
 }
 
-export { findExtent, limitReach };
+export { evenReaches, findExtent, limitReach };
