@@ -25,7 +25,7 @@ _PAD = re.compile(r"<!-- pad -->\n(.*?)<!-- /pad -->\n", re.DOTALL)
 _PAD_PHOTO = re.compile(r"pad/index\.html\?photo=([\w.]+)")
 _PAD_PAGE, _PAD_PHOTOS = "try.md", Path("images/sources")
 _NO_PAD = "*This site was built without the pad; `COLORZOO_SITE_PAD=1 mkdocs build --strict` adds it.*\n"
-_VERB = re.compile(r"^    ([a-z]+) ", re.MULTILINE)
+_VERB = re.compile(r"^    ([a-z-]+) ", re.MULTILINE)
 _TRAINER_VERBS = (
     "fit",
     "validate",

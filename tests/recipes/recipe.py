@@ -32,7 +32,7 @@ class Recipe:
         matching_rates: That of the first optimizer's last group.
         discriminator_rates: That of the second optimizer.
         optimizer: Class of the first optimizer.
-        betas: Its decays.
+        betas: Its decays; None of an optimizer without.
         weight_decay: Its decay of weights.
         batch: Pictures in a batch.
         epochs: Of the trainer; None where steps end it.
@@ -49,7 +49,7 @@ class Recipe:
     matching_rates: Mapping[int, float] | None = None
     discriminator_rates: Mapping[int, float] | None = None
     optimizer: str = "Adam"
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[float, float] | None = (0.9, 0.999)
     weight_decay: float = 0.0
     batch: int | None = None
     epochs: int | None = None

@@ -147,7 +147,7 @@ def test_the_reach_of_a_point_is_shown_while_it_is_set(pad: BrowserPad, photo: P
     assert [point["reach"] for point in pad.points()] == [less]
     pad.click(40, 30)
     pad.settle()
-    assert [point["reach"] for point in pad.points()] == [less, "everywhere"]  # new points take what was chosen
+    assert [point["reach"] for point in pad.points()] == [less, "everywhere"]
     assert pad.problems == []
 
 

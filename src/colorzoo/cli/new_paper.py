@@ -1,0 +1,102 @@
+"""``colorzoo new-paper``: write the folder of a paper that works, to be filled with the real one."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from importlib.resources import files
+from pathlib import Path
+
+from colorzoo.errors import ColorzooError
+
+NAME = "new-paper"
+HELP = "write the files of a new paper: card, model, task, configuration, page and tests"
+EXAMPLE = """
+colorzoo new-paper smith2030
+colorzoo new-paper smith2030 --zoo
+"""
+
+_TEMPLATE_NAME = "toy2030"
+_NAME = re.compile(r"[a-z][a-z_]*(?P<year>\d{4})[a-z0-9_]*")
+_ZOO = Path("src/colorzoo/zoo")
+_MODULES = ("__init__.py", "card.py", "model.py", "task.py", "README.md")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the verb."""
+    parser.add_argument("name", metavar="NAME", help="author and year, such as smith2030")
+    parser.add_argument(
+        "--zoo",
+        action="store_true",
+        help="write into the checkout of colorzoo in this folder, instead of a package of its own",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the files.
+
+    Raises:
+        ColorzooError: The name is taken or no name of a paper, a file exists, or none can be written.
+    """
+    contents = paper_files(args.name, zoo=args.zoo)
+    if args.zoo and not _ZOO.is_dir():
+        raise ColorzooError(f"--zoo: {_ZOO} is not here; run it in the root of a checkout of colorzoo")
+    for path in contents:
+        if path.exists():
+            raise ColorzooError(f"{path} exists already; choose another name or remove it")
+    for path, text in contents.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ColorzooError(f"{path} cannot be written: {error.strerror or error}") from error
+        print(path)
+    print(_next_steps(args.name, args.zoo))
+    return 0
+
+
+def paper_files(name: str, *, zoo: bool) -> dict[Path, str]:
+    """Return the files of a new paper.
+
+    Args:
+        name: Author and year; the name of the model and of its package.
+        zoo: Whether they belong into a checkout of colorzoo, or make a package of their own.
+
+    Returns:
+        Their content by path, relative to the current folder.
+
+    Raises:
+        ColorzooError: The name is taken, or has another form.
+    """
+    from colorzoo.registry import list_models
+
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise ColorzooError(f"{name!r} is no name of a paper; expected author and year, such as smith2030")
+    if name in list_models():
+        raise ColorzooError(f"{name} is a model already; choose another name")
+    if zoo:
+        places = {module: _ZOO / name / module for module in _MODULES}
+        places["tiny.yaml"] = Path("configs", name, "tiny.yaml")
+        places |= {
+            "knobs.py": Path("tests/knobs", f"{name}.py"),
+            "recipe.py": Path("tests/recipes", f"{name}.py"),
+        }
+    else:
+        places = {module: Path(name, name, module) for module in _MODULES}
+        places |= {file: Path(name, file) for file in ("tiny.yaml", "pyproject.toml", "test_contract.py")}
+    package = f"colorzoo.zoo.{name}" if zoo else name
+    return {path: _filled(file, name, package, match["year"]) for file, path in places.items()}
+
+
+def _filled(file: str, name: str, package: str, year: str) -> str:
+    """Return a file of the template for another name, package and year."""
+    text = (files("colorzoo.cli") / "paper_template" / f"{file}.txt").read_text(encoding="utf-8")
+    text = re.sub(rf"\b{_TEMPLATE_NAME}(?=\.(task|model|card)\b)", package, text)
+    return text.replace(_TEMPLATE_NAME, name).replace("2030", year) if name != _TEMPLATE_NAME else text
+
+
+def _next_steps(name: str, zoo: bool) -> str:
+    if zoo:
+        return f"Now: python -m pytest tests/test_contract.py tests/knobs tests/recipes -k {name}"
+    return f"Now: python -m pip install -e ./{name} && python -m pytest {name}"
