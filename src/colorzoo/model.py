@@ -14,7 +14,7 @@ from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.prediction import Prediction
-from colorzoo.settings import complete_arguments
+from colorzoo.settings import complete_arguments, flatten_arguments
 from colorzoo.weights import apply_weights
 from colorzoo.weights.provenance import Provenance
 from colorzoo.weights.sharing import save_folder
@@ -166,7 +166,11 @@ class ColoringModel(nn.Module):
         Raises:
             WeightsError: The class is not registered, or a file exists already or cannot be written.
         """
-        return save_folder(self, folder, overwrite=overwrite)
+        kind, path = type(self), Path(folder).expanduser()
+        weights, settings = self.for_inference(self.state_dict()), flatten_arguments(kind, self.hparams)
+        recorded = kind.recorded_hparams
+        save_folder(path, kind, settings, recorded, weights, self.provenance, overwrite=overwrite)
+        return path
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
         """Return the weights by name that come from another registered model; weight files leave them out."""

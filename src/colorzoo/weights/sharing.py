@@ -7,19 +7,21 @@ no code; they name the registered model, which must be installed.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from colorzoo.card import ModelCard
 from colorzoo.errors import WeightsError
 from colorzoo.registry import list_models, model_card
-from colorzoo.settings import flatten_arguments, plain_arguments
+from colorzoo.settings import plain_arguments
 from colorzoo.weights.download import is_offline
 from colorzoo.weights.files import write_atomic
 from colorzoo.weights.load import CONVENTIONS, model_of_file, save_weights
+from colorzoo.weights.provenance import Provenance
 
 if TYPE_CHECKING:
-    from colorzoo.model import ColoringModel
+    from torch import Tensor
 
 HUB = "hf-hub:"
 """Prefix of the name of a repository of the Hugging Face Hub, as in timm."""
@@ -27,28 +29,46 @@ HUB = "hf-hub:"
 _WEIGHTS, _README = "model.safetensors", "README.md"
 
 
-def save_folder(model: ColoringModel, folder: str | Path, *, overwrite: bool = False) -> Path:
-    """Write a model as a folder to share; see `ColoringModel.save_pretrained`."""
-    folder = Path(folder).expanduser()
-    kind = type(model)
-    card = _card_of(model)
+def save_folder(
+    folder: Path,
+    model: type,
+    hparams: Mapping[str, Any],
+    recorded: Collection[str],
+    state_dict: Mapping[str, Tensor],
+    provenance: Provenance,
+    *,
+    overwrite: bool,
+) -> None:
+    """Write a model as a folder to share; see `ColoringModel.save_pretrained`.
+
+    Args:
+        folder: Folder to write into.
+        model: Class of the model.
+        hparams: Its settings by name.
+        recorded: Names of the settings that change what weights mean.
+        state_dict: Its weights.
+        provenance: How they were made.
+        overwrite: Replace the files that are there.
+
+    Raises:
+        WeightsError: The class is not registered, or a file exists already or cannot be written.
+    """
+    card = _card_of(model, hparams)
     for path in (folder / _WEIGHTS, folder / _README):
         if path.exists() and not overwrite:
             raise WeightsError(f"{path} exists already; overwrite=True replaces it, or name another folder")
-    given = flatten_arguments(kind, model.hparams)
-    recorded = {key: given[key] for key in (*card.hparams, *kind.recorded_hparams) if key in given}
+    needed = {key: hparams[key] for key in (*card.hparams, *recorded) if key in hparams}
     metadata = {
         "model": card.name,
-        "hparams": json.dumps({**card.hparams, **recorded}, sort_keys=True),
+        "hparams": json.dumps({**card.hparams, **needed}, sort_keys=True),
         "conventions": CONVENTIONS,
-        "provenance": json.dumps(model.provenance.to_dict(), sort_keys=True),
+        "provenance": json.dumps(provenance.to_dict(), sort_keys=True),
     }
     try:
-        save_weights(folder / _WEIGHTS, kind.for_inference(model.state_dict()), metadata, half=False)
+        save_weights(folder / _WEIGHTS, state_dict, metadata, half=False)
         write_atomic(folder / _README, _readme(card).encode())
     except OSError as error:
         raise WeightsError(f"{folder} cannot be written: {error.strerror or error}") from error
-    return folder
 
 
 def shared_weights(source: str | Path, *, offline: bool = False) -> tuple[str, Path]:
@@ -99,14 +119,13 @@ def _fetched(repository: str, offline: bool) -> Path:
         ) from error
 
 
-def _card_of(model: ColoringModel) -> ModelCard:
+def _card_of(model: type, settings: Mapping[str, Any]) -> ModelCard:
     """Return the card of a model's class whose settings it has, the one with the most.
 
     Raises:
         WeightsError: The class is not registered.
     """
-    kind = type(model)
-    path, settings = f"{kind.__module__}:{kind.__qualname__}", flatten_arguments(kind, model.hparams)
+    path = f"{model.__module__}:{model.__qualname__}"
     cards = [card for card in map(model_card, list_models()) if card.model == path]
 
     def fits(card: ModelCard) -> bool:
