@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from colorzoo.color import lab_to_rgb as lab_to_rgb
     from colorzoo.color import rgb_to_lab as rgb_to_lab
     from colorzoo.factory import create_model as create_model
+    from colorzoo.factory import from_pretrained as from_pretrained
     from colorzoo.guidance import Boxes as Boxes
     from colorzoo.guidance import ClassMap as ClassMap
     from colorzoo.guidance import Exemplar as Exemplar
@@ -61,6 +62,7 @@ _PUBLIC = {
     "colorize_files": "api",
     "create_model": "factory",
     "features": "inference.selection",
+    "from_pretrained": "factory",
     "lab_to_rgb": "color",
     "list_models": "registry",
     "model_card": "registry",

@@ -25,6 +25,7 @@ from colorzoo.settings import (
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
 from colorzoo.weights.file_record import record_first_use
 from colorzoo.weights.provenance import Provenance
+from colorzoo.weights.sharing import HUB, shared_weights
 
 if TYPE_CHECKING:
     from colorzoo.training.module import ColorizationModule
@@ -38,7 +39,8 @@ def create_model(
     """Create a registered model with its trainer, in evaluation mode.
 
     Args:
-        name: Registered name or alias; `list_models` lists them.
+        name: Registered name or alias; `list_models` lists them. ``hf-hub:OWNER/NAME`` is a model of the
+            Hugging Face Hub, see `from_pretrained`.
         weights: ``"default"``: the weights that ship inside the package, else the authors' (fetched once),
             and if neither can be had the model stays untrained and a warning says how to get them.
             ``"published"``: the authors', or an error. None: random. Anything else: the path of a weight
@@ -54,11 +56,41 @@ def create_model(
         UnknownModelError: No such model; the message names the nearest ones.
         WeightsError: The weights are missing, broken or of another model.
     """
+    name, weights = _of_hub(name, weights, offline)
     card = model_card(name)
     found = resolve_weights(card, weights, offline=offline)
     task: type[ColorizationModule] = load_task_class(card)
     _require_same_model(card, found, known_settings(task))
     return _create(task, {**card.hparams, **_stored(found), **hparams}, found, tried=not hparams)
+
+
+def from_pretrained(source: str | Path, *, offline: bool = False, **hparams: Any) -> ColorizationModule:
+    """Load a model that `ColoringModel.save_pretrained` has written, in evaluation mode.
+
+    Args:
+        source: The folder, or a repository of the Hugging Face Hub as ``hf-hub:OWNER/NAME``, with an optional
+            ``@REVISION``. Its file is fetched once into the cache of the Hub.
+        offline: Open no connection.
+        **hparams: See `create_model`.
+
+    Raises:
+        WeightsError: It cannot be found or fetched, is broken, or names no model.
+        UnknownModelError: The package with its model is not installed.
+    """
+    name, weights = shared_weights(source, offline=offline)
+    return create_model(name, weights, offline=offline, **hparams)
+
+
+W = TypeVar("W")
+
+
+def _of_hub(name: str, weights: W, offline: bool) -> tuple[str, W | Path]:
+    """Return the registered name and the weights of a model of the Hub; others as they are."""
+    if not name.startswith(HUB):
+        return name, weights
+    if weights != "default":
+        raise WeightsError(f"{name} brings its own weights; leave out weights={weights!r}.")
+    return shared_weights(name, offline=offline)
 
 
 def create_coloring_model(
@@ -84,6 +116,7 @@ def create_coloring_model(
         WeightsError: See `create_model`.
         ColorzooError: Neither the model nor its trainer has such a setting.
     """
+    name, weights = _of_hub(name, weights, offline)
     card = model_card(name)
     found = resolve_weights(card, weights, offline=offline)
     model: type[ColoringModel] = load_model_class(card)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -15,9 +16,10 @@ from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import is_traced
 from colorzoo.prediction import Prediction
-from colorzoo.settings import complete_arguments
+from colorzoo.settings import complete_arguments, flatten_arguments
 from colorzoo.weights import apply_weights
 from colorzoo.weights.provenance import Provenance
+from colorzoo.weights.sharing import save_folder
 
 if TYPE_CHECKING:
     from colorzoo.weights.caffe import CaffeLayers
@@ -157,6 +159,28 @@ class ColoringModel(nn.Module):
     def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Reduce the state dict of a checkpoint to what a weight file stores."""
         return held_weights(state_dict)
+
+    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the model as a folder to share: its weights with their settings, and its card as README.
+
+        `colorzoo.from_pretrained` loads it. Uploaded as a repository of the Hugging Face Hub it is loaded by
+        ``create_model("hf-hub:OWNER/NAME")``.
+
+        Args:
+            folder: Folder to write into; it is made if it is missing.
+            overwrite: Replace ``model.safetensors`` and ``README.md`` that are there.
+
+        Returns:
+            The folder.
+
+        Raises:
+            WeightsError: The class is not registered, or a file exists already or cannot be written.
+        """
+        kind, path = type(self), Path(folder).expanduser()
+        weights, settings = self.for_inference(self.state_dict()), flatten_arguments(kind, self.hparams)
+        recorded = kind.recorded_hparams
+        save_folder(path, kind, settings, recorded, weights, self.provenance, overwrite=overwrite)
+        return path
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
         """Return the weights by name that come from another registered model; weight files leave them out."""

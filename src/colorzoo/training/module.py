@@ -110,6 +110,10 @@ class ColorizationModule(LightningModule):
         """The arguments of ``__init__`` by name, as plain mappings, lists, numbers and text."""
         return super().hparams
 
+    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the model as a folder to share; see `ColoringModel.save_pretrained`."""
+        return self.model.save_pretrained(folder, overwrite=overwrite)
+
     @property
     def accepts(self) -> frozenset[GuidanceKind]:
         """Kinds of guidance that the model uses."""

@@ -1,0 +1,160 @@
+"""Models as folders to share: weights with their settings, and the card as README.
+
+A folder is what a repository of the Hugging Face Hub holds. Its weights are safetensors, so that loading runs
+no code; they name the registered model, which must be installed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from colorzoo.card import ModelCard
+from colorzoo.errors import WeightsError
+from colorzoo.registry import list_models, model_card
+from colorzoo.settings import plain_arguments
+from colorzoo.weights.download import is_offline
+from colorzoo.weights.files import write_atomic
+from colorzoo.weights.load import CONVENTIONS, model_of_file, save_weights
+from colorzoo.weights.provenance import Provenance
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+HUB = "hf-hub:"
+"""Prefix of the name of a repository of the Hugging Face Hub, as in timm."""
+
+_WEIGHTS, _README = "model.safetensors", "README.md"
+
+
+def save_folder(
+    folder: Path,
+    model: type,
+    hparams: Mapping[str, Any],
+    recorded: Collection[str],
+    state_dict: Mapping[str, Tensor],
+    provenance: Provenance,
+    *,
+    overwrite: bool,
+) -> None:
+    """Write a model as a folder to share; see `ColoringModel.save_pretrained`.
+
+    Args:
+        folder: Folder to write into.
+        model: Class of the model.
+        hparams: Its settings by name.
+        recorded: Names of the settings that change what weights mean.
+        state_dict: Its weights.
+        provenance: How they were made.
+        overwrite: Replace the files that are there.
+
+    Raises:
+        WeightsError: The class is not registered, or a file exists already or cannot be written.
+    """
+    card = _card_of(model, hparams)
+    for path in (folder / _WEIGHTS, folder / _README):
+        if path.exists() and not overwrite:
+            raise WeightsError(f"{path} exists already; overwrite=True replaces it, or name another folder")
+    needed = {key: hparams[key] for key in (*card.hparams, *recorded) if key in hparams}
+    metadata = {
+        "model": card.name,
+        "hparams": json.dumps({**card.hparams, **needed}, sort_keys=True),
+        "conventions": CONVENTIONS,
+        "provenance": json.dumps(provenance.to_dict(), sort_keys=True),
+    }
+    try:
+        save_weights(folder / _WEIGHTS, state_dict, metadata, half=False)
+        write_atomic(folder / _README, _readme(card).encode())
+    except OSError as error:
+        raise WeightsError(f"{folder} cannot be written: {error.strerror or error}") from error
+
+
+def shared_weights(source: str | Path, *, offline: bool = False) -> tuple[str, Path]:
+    """Return the registered model of a shared folder, and the file of its weights.
+
+    Args:
+        source: Folder, or ``hf-hub:OWNER/NAME`` with an optional ``@REVISION``.
+        offline: Take what was fetched before.
+
+    Raises:
+        WeightsError: There is no such folder or repository, or its file names no model.
+        UnknownModelError: The model is not registered.
+    """
+    text = str(source)
+    path = (
+        _fetched(text.removeprefix(HUB), offline or is_offline())
+        if text.startswith(HUB)
+        else Path(source).expanduser() / _WEIGHTS
+    )
+    if not path.is_file():
+        raise WeightsError(f"{path} is missing; expected a folder of save_pretrained")
+    name = model_of_file(path)
+    if name is None:
+        raise WeightsError(f"{text} does not name its model; expected a folder of save_pretrained")
+    return model_card(name).name, path
+
+
+def _fetched(repository: str, offline: bool) -> Path:
+    """Return the weight file of a repository in the cache of the Hub; it is fetched once.
+
+    Raises:
+        WeightsError: There is no such repository, or the Hub cannot be reached.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    name, _, revision = repository.partition("@")
+    try:
+        return Path(hf_hub_download(name, _WEIGHTS, revision=revision or None, local_files_only=offline))
+    except LocalEntryNotFoundError as error:
+        why = "it was not fetched before" if offline else "the Hub cannot be reached"
+        raise WeightsError(f"{HUB}{repository}: {why}; name a local folder, or try again online") from error
+    except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise WeightsError(
+            f"{HUB}{repository} cannot be fetched ({reason.strip()}); expected {HUB}OWNER/NAME with "
+            f"{_WEIGHTS} of save_pretrained"
+        ) from error
+
+
+def _card_of(model: type, settings: Mapping[str, Any]) -> ModelCard:
+    """Return the card of a model's class whose settings it has, the one with the most.
+
+    Raises:
+        WeightsError: The class is not registered.
+    """
+    path = f"{model.__module__}:{model.__qualname__}"
+    cards = [card for card in map(model_card, list_models()) if card.model == path]
+
+    def fits(card: ModelCard) -> bool:
+        return all(settings.get(key, value) == value for key, value in plain_arguments(card.hparams).items())
+
+    found = max(filter(fits, cards), key=lambda card: len(card.hparams), default=cards[0] if cards else None)
+    if found is None:
+        raise WeightsError(f"{path} is not registered, so that nobody could load it; give it a card")
+    return found
+
+
+def _readme(card: ModelCard) -> str:
+    """Return the card as the README of a repository of the Hub."""
+    guidance = ", ".join(card.guidance) or "none"
+    return f"""---
+library_name: colorzoo
+pipeline_tag: image-to-image
+tags:
+- colorization
+---
+# {card.name}: {card.title}
+
+{card.summary} [Paper]({card.paper}), {card.year}. Guidance: {guidance}.
+
+```python
+import colorzoo
+
+model = colorzoo.create_model("{HUB}OWNER/NAME")  # or the path of this folder to colorzoo.from_pretrained
+```
+
+Add here how the weights were trained, on which data, how good they are, and their license.
+"""
