@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 import cv2
 import numpy as np
@@ -295,10 +296,15 @@ def _resistance(luma: Map, widths: Map) -> Map:
 def _pass_along(maps: Map, shares: Map) -> Map:
     """Pass values from row to row, down and up again; ``(n, m, 2)`` with shares ``(n - 1, m)``."""
     rows, kept = np.array(maps, order="C"), np.repeat(shares[..., None], 2, axis=2)
-    for i in range(1, len(rows)):
-        rows[i] += kept[i - 1] * (rows[i - 1] - rows[i])
-    for i in range(len(rows) - 2, -1, -1):
-        rows[i] += kept[i] * (rows[i + 1] - rows[i])
+    step = np.empty_like(rows[0])
+    down, up = (
+        zip(rows, rows[1:], kept, strict=False),
+        zip(rows[::-1], rows[-2::-1], kept[::-1], strict=False),
+    )
+    for before, here, share in chain(down, up):
+        np.subtract(before, here, out=step)
+        np.multiply(step, share, out=step)
+        np.add(here, step, out=here)
     return rows
 
 

@@ -273,6 +273,8 @@ const PRESETS = [
   ["Skin", ["#f3d2bd", "#e8b998", "#d29b77", "#b57b57", "#8d5a3b", "#5e3926"]],
   ["Hair", ["#e8cf9a", "#b98a4e", "#9c4a26", "#7a4e2d", "#4a3020", "#251b17", "#a8a29b"]],
   ["Lips and cheeks", ["#d98b85", "#c4675f", "#a8443f", "#e3a79b"]],
+  ["Eyes", ["#6f8fa8", "#5f7a5a", "#7a5a3a", "#4a3222", "#ded9d3"]],
+  ["Teeth and nails", ["#ece3d2", "#ded2bc", "#e2b3a3", "#b0404c", "#7a2836"]],
   ["Sky", ["#cfe3f2", "#9cc3e6", "#6aa3d8", "#3f78b5", "#f2c79b", "#b8c0c8"]],
   ["Water", ["#a9c7cf", "#6f9fae", "#3f7487", "#27495c", "#5f7d6b"]],
   ["Grass and leaves", ["#c2cf7a", "#8fae4b", "#5f8a3a", "#3e6a34", "#8a8a45", "#b5722c"]],

@@ -94,7 +94,7 @@ function settingCheck(pad, name, label) {
 
 function createRail(pad) {
   const tools = TOOLS.map((tool) => ({ tool, ...toolButton(pad, tool) }));
-  const size = h("input", { type: "range", min: 1, max: 9, step: 1, class: "cz-size", "aria-label": t("Size of brush and points, in pixels of the network"), title: `${t("Size")} ([ ])` });
+  const size = h("input", { type: "range", min: 1, max: 9, step: 1, class: "cz-size", "aria-label": t("Size of brush and points"), title: `${t("Size")} ([ ])` });
   const value = h("output", { class: "cz-size-value" });
   size.addEventListener("input", () => setSize(pad, Number(size.value)));
   const sizing = h("div", { class: "cz-sizing" }, size, value);
@@ -110,7 +110,7 @@ function createRail(pad) {
     size.disabled = !pad.photo;
     size.value = String(pad.ui.size);
     setText(value, String(pad.ui.size));
-    setAttr(size, "aria-valuetext", t("{n} by {n} pixels of the network", { n: pad.ui.size }));
+    setAttr(size, "aria-valuetext", t("Size {n} of 9", { n: pad.ui.size }));
   };
   return { el, update };
 }
