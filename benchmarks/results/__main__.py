@@ -122,7 +122,11 @@ def color_pairs(pairs: Path, folder: Path) -> Path:
 def source(table: Table, summary: Summary) -> str:
     """Return which pictures were measured, when and where."""
     digest = hashlib.sha256("".join(sorted(item.key for item in summary.items)).encode()).hexdigest()[:12]
-    kind = f"pairs of `{table.pairs}`" if table.pairs else f"pictures of `{table.pictures}`, by name"
+    kind = (
+        f"pairs of `{table.pairs}` whose target has color"
+        if table.pairs
+        else f"pictures of `{table.pictures}`, by name"
+    )
     today = datetime.now(UTC).date().isoformat()
     return f"The first {len(summary.items)} {kind} (digest {digest}); {today}, {where()}."
 
