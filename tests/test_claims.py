@@ -10,21 +10,36 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from benchmarks import _common
 from benchmarks.claims import __main__ as command
 from benchmarks.claims._claim import (
     Result,
+    adjusted,
     estimate,
     estimate_of_means,
     gain_verdict,
     make_claim,
     no_harm_verdict,
+    p_value_of,
 )
-from benchmarks.claims._experiment import LOOKS, Experiment, Item, Setup, read_result, run, spread
+from benchmarks.claims._experiment import (
+    LOOKS,
+    Experiment,
+    Item,
+    Setup,
+    _code_of,
+    lenders,
+    read_result,
+    run,
+    spread,
+)
 from benchmarks.claims._page import effect_text, page_and_json
+from benchmarks.claims.published import record_share
 from PIL import Image
 
 from colorzoo.evaluation.statistics import Estimate
+from parity.cases import Golden
 
 MODEL = "zhang2016_small"
 CLAIMS = _common.DOCS / "claims"
@@ -36,12 +51,13 @@ CLAIMS = _common.DOCS / "claims"
         (Estimate(1.0, 0.5, 1.5), None, "reproduced"),
         (Estimate(1.0, 0.5, 1.5), 2.0, "reproduced"),
         (Estimate(0.9, 0.5, 1.5), 2.0, "direction only"),  # less than half
-        (Estimate(1.0, -0.1, 2.1), None, "direction only"),  # the interval reaches zero
-        (Estimate(1.0, 0.0, 2.0), None, "direction only"),
-        (Estimate(1.0, math.nan, math.nan), 1.0, "direction only"),  # no interval
-        (Estimate(-0.1, -0.2, 0.1), None, "not reproduced"),
-        (Estimate(0.0, 0.0, 0.0), None, "not reproduced"),
-        (Estimate(math.nan), None, "not reproduced"),
+        (Estimate(1.0, -0.1, 2.1), None, "inconclusive"),  # the interval reaches zero
+        (Estimate(1.0, 0.0, 2.0), None, "inconclusive"),
+        (Estimate(1.0, math.nan, math.nan), 1.0, "inconclusive"),  # no interval
+        (Estimate(-0.1, -0.2, 0.1), None, "inconclusive"),
+        (Estimate(0.0, 0.0, 0.0), None, "inconclusive"),
+        (Estimate(math.nan), None, "inconclusive"),
+        (Estimate(-0.2, -0.3, -0.1), None, "not reproduced"),
     ],
 )
 def test_the_verdict_of_a_gain_depends_on_interval_and_size(ours, stated, verdict) -> None:
@@ -52,14 +68,60 @@ def test_the_verdict_of_a_gain_depends_on_interval_and_size(ours, stated, verdic
     ("ours", "verdict"),
     [
         (Estimate(-0.1, -0.4, 0.2), "reproduced"),
-        (Estimate(-0.1, -0.5, 0.2), "direction only"),
-        (Estimate(-0.1, math.nan, math.nan), "direction only"),
-        (Estimate(-0.6, -0.9, -0.3), "not reproduced"),
-        (Estimate(math.nan), "not reproduced"),
+        (Estimate(-0.1, -0.5, 0.2), "inconclusive"),
+        (Estimate(-0.1, math.nan, math.nan), "inconclusive"),
+        (Estimate(-0.6, -0.9, -0.3), "inconclusive"),
+        (Estimate(-0.8, -0.9, -0.6), "not reproduced"),
+        (Estimate(math.nan), "inconclusive"),
     ],
 )
 def test_the_verdict_of_no_harm_depends_on_the_margin(ours, verdict) -> None:
     assert no_harm_verdict(ours, 0.5)[0] == verdict
+
+
+def test_one_of_many_rows_may_be_chance() -> None:
+    def claim(low: float, high: float, pictures: int = 200):
+        rows = [{"value": 0.0}] * pictures
+        return make_claim("it helps", Estimate((low + high) / 2, low, high), "dB", Result(rows))
+
+    barely, surely = claim(0.01, 2.0), claim(1.0, 1.2)
+    assert barely.p_value == pytest.approx(0.0477, abs=5e-4)
+    assert [each.verdict for each in adjusted([barely])] == ["reproduced"]
+    found = adjusted([barely, *[surely] * 3])
+    assert [each.verdict for each in found] == ["reproduced"] * 4  # the largest p needs no adjustment
+    found = adjusted([barely, claim(-1, 1.1), surely])
+    assert [each.verdict for each in found] == ["inconclusive", "inconclusive", "reproduced"]
+    assert "among 3 tests" in found[0].reason
+    assert p_value_of(Estimate(-0.1, -0.2, 0.0), -0.5) < 1e-6  # no harm beyond the margin
+    assert math.isnan(p_value_of(Estimate(1.0), 0.0))
+
+
+def test_changed_code_is_measured_again(bench, setup, monkeypatch) -> None:
+    run(bench.experiment(), setup)
+    monkeypatch.setattr(Experiment, "code", lambda _: "changed")
+    assert read_result(bench.experiment(), setup.out).stale == ("code",)
+    run(bench.experiment(), setup)
+    assert bench.measured == ["a", "b", "c"] * 2
+
+
+def test_the_digest_of_the_code_covers_models_and_lenders_but_no_words(tmp_path: Path) -> None:
+    names = {card.name for card in lenders(["kim2021_su2020_small"])}
+    assert {"kim2021_su2020_small", "su2020_small", "zhang2017_local_small"} <= names
+    files = {name: tmp_path / f"{name}.py" for name in ("one", "words", "other")}
+    files["one"].write_text('"""Text."""\ndef f(x):\n    """Return."""\n    return x + 1\n')
+    files["words"].write_text('"""Other."""\n# why\ndef f(x):\n    """Words."""\n    return (x + 1)\n')
+    files["other"].write_text("def f(x):\n    return x + 2\n")
+    one, words, other = map(_code_of, files.values())
+    assert one == words != other
+
+
+def test_equal_levels_leave_no_tolerance_out() -> None:
+    arrays = {"out_levels": np.zeros(3, np.uint8), "out": np.zeros(3, np.float32)}
+    golden = Golden(Path("x.npz"), {"tolerance": "atol 0.5"}, arrays)
+    shares: list[float] = []
+    for name, value in (("out_levels", 0.5), ("out", 0.1)):
+        record_share(golden, lambda *_, **__: None, shares, name, torch.full((3,), value))
+    assert shares == [pytest.approx(0.2)]
 
 
 def test_intervals_contain_the_mean_and_shrink_with_pictures() -> None:
@@ -230,7 +292,7 @@ def test_newer_weights_are_marked_and_measured_again(bench, setup, monkeypatch) 
     run(bench.experiment(), setup)
     assert read_result(bench.experiment(), setup.out).stale == ()
     monkeypatch.setattr("benchmarks.claims._experiment.weights_digest", {MODEL: "new"}.get)
-    assert read_result(bench.experiment(), setup.out).stale == (MODEL,)
+    assert read_result(bench.experiment(), setup.out).stale == (f"weights: {MODEL}",)
     run(bench.experiment(), setup)
     assert bench.measured == ["a", "b", "c"] * 2
     assert read_result(bench.experiment(), setup.out).stale == ()
@@ -260,10 +322,18 @@ def test_the_page_shows_failures_and_older_weights(bench, setup) -> None:
 
     def claims(results: Mapping[str, Result]) -> list:
         result = results[experiment.name]
-        old = Result(result.rows, (MODEL,))
+        old = Result(result.rows, (f"weights: {MODEL}",))
         bad = Estimate(-1.0, -2.0, -0.5)
         return [
-            make_claim("it helps", Estimate(1.0, 0.5, 2.0), "dB", result, stated=1.0),
+            make_claim(
+                "it helps",
+                Estimate(1.0, 0.5, 2.0),
+                "dB",
+                result,
+                paper_number="+1",
+                stated=1.0,
+                recalled=True,
+            ),
             make_claim("it harms nobody", bad, "dB", old, paper_number="+3 dB"),
         ]
 
@@ -278,7 +348,11 @@ def test_the_page_shows_failures_and_older_weights(bench, setup) -> None:
         "| -1.00 (-2.00 to -0.50) dB | 3 | **not reproduced** (older weights: zhang2016_small) |"
         in (pages["index.md"])
     )
-    assert "2 claims: 1 not reproduced, 1 reproduced." in pages["index.md"]
+    assert "| it helps | +1 (recalled) |" in pages["index.md"]
+    assert "2 claims; 2 rest on fewer than 60 pictures, pairs or rounds." in pages["index.md"]
+    assert "**1 have a number of the paper's to meet**: 1 reproduced." in pages["index.md"]
+    assert "**1 have none**, so that only the sign is tested: 1 not reproduced." in pages["index.md"]
+    assert "**1 were measured with older weights or code**" in pages["index.md"]
     assert "| a set | 1 | 3 |" in pages["index.md"]
     assert [row["verdict"] for row in json.loads(pages["claims.json"])] == ["reproduced", "not reproduced"]
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colorzoo.evaluation.statistics import Estimate, bootstrap_weights
+from colorzoo.evaluation.statistics import Estimate, bootstrap_weights, holm
+from colorzoo.evaluation.summary import SIGNIFICANT
 
 Column = NDArray[np.float64]
-Verdict = Literal["reproduced", "direction only", "not reproduced"]
+Verdict = Literal["reproduced", "direction only", "inconclusive", "not reproduced"]
 RESAMPLES, SEED = 4000, 0
+_DEVIATIONS = 2 * 1.959964  # of a normal distribution in a 95 % interval
 SIZE = 0.5  # fraction of the paper's effect from which ours counts as one of its size
 
 
@@ -24,7 +26,7 @@ class Result:
 
     Attributes:
         rows: Numbers by name, one mapping a picture.
-        stale: Models whose weights are newer than the numbers.
+        stale: What is newer than the numbers: models with other weights, or the code.
     """
 
     rows: Sequence[Mapping[str, Any]]
@@ -75,7 +77,9 @@ class Claim:
         reason: Why.
         paper_number: The effect as the paper states it.
         stated: The paper's effect in ``unit``; None if it is not comparable.
-        stale: Models whose weights are newer than the numbers.
+        stale: What is newer than the numbers, see `Result`.
+        p_value: Probability of such an effect by chance, see `p_value_of`; NaN without an interval.
+        recalled: True if the paper's number is remembered, not read in the paper.
     """
 
     claim: str
@@ -87,6 +91,8 @@ class Claim:
     paper_number: str = "none stated"
     stated: float | None = None
     stale: tuple[str, ...] = ()
+    p_value: float = math.nan
+    recalled: bool = False
 
 
 def make_claim(
@@ -99,6 +105,7 @@ def make_claim(
     stated: float | None = None,
     margin: float | None = None,
     note: str = "",
+    recalled: bool = False,
 ) -> Claim:
     """Return a claim with its verdict.
 
@@ -111,6 +118,7 @@ def make_claim(
         stated: The paper's effect in ``unit``, if it is comparable.
         margin: Tolerated harm for a claim of no harm (`no_harm_verdict`); None for a gain (`gain_verdict`).
         note: Appended to the reason.
+        recalled: The paper's number is remembered, not read in the paper.
     """
     verdict, reason = gain_verdict(ours, stated) if margin is None else no_harm_verdict(ours, margin)
     reasons = [reason]
@@ -118,7 +126,42 @@ def make_claim(
         reasons.append(f"recorded earlier ({result.source}), not measured again")
     stale = result.stale if isinstance(result, Result) else ()
     reason = "; ".join([*reasons, note] if note else reasons)
-    return Claim(claim, ours, unit, len(result), verdict, reason, paper_number, stated, stale)
+    p_value = p_value_of(ours, 0.0 if margin is None else -margin)
+    return Claim(
+        claim, ours, unit, len(result), verdict, reason, paper_number, stated, stale, p_value, recalled
+    )
+
+
+def p_value_of(ours: Estimate, null: float) -> float:
+    """Return the two-sided p-value of an effect against a null value.
+
+    The effect's mean is taken as normal with the width of its interval, so that effects of earlier
+    measurements count, too.
+
+    Args:
+        ours: The effect with its 95 % interval.
+        null: The value without an effect.
+
+    Returns:
+        From 0 to 1; NaN without an interval.
+    """
+    deviation = (ours.high - ours.low) / _DEVIATIONS
+    distance = abs(ours.value - null)
+    if not deviation > 0:
+        return math.nan if math.isnan(deviation) else float(distance == 0)
+    return math.erfc(distance / deviation / math.sqrt(2))
+
+
+def adjusted(claims: Sequence[Claim]) -> list[Claim]:
+    """Return the claims of a page, those inconclusive that chance explains among so many (Holm 1979)."""
+    tests = sum(not math.isnan(claim.p_value) for claim in claims)
+    found = []
+    for claim, p_value in zip(claims, holm([claim.p_value for claim in claims]), strict=True):
+        if p_value >= SIGNIFICANT and claim.verdict != "inconclusive":
+            reason = f"may be chance among {tests} tests (p {p_value:.2g} by Holm; {claim.reason})"
+            claim = replace(claim, verdict="inconclusive", reason=reason)
+        found.append(claim)
+    return found
 
 
 def gain_verdict(ours: Estimate, stated: float | None = None) -> tuple[Verdict, str]:
@@ -130,14 +173,17 @@ def gain_verdict(ours: Estimate, stated: float | None = None) -> tuple[Verdict, 
 
     Returns:
         Reproduced: the interval lies above zero and the mean is at least half of the paper's effect.
-        Direction only: the mean is above zero. Not reproduced: it is not.
+        Direction only: the interval lies above zero. Inconclusive: it reaches zero, or is not known. Not
+        reproduced: it lies below zero.
     """
-    if not ours.value > 0:
-        return "not reproduced", "the effect is not on the paper's side"
+    if math.isnan(ours.value):
+        return "inconclusive", "nothing could be measured"
     if math.isnan(ours.low):
-        return "direction only", "no interval is known"
-    if ours.low <= 0:
-        return "direction only", "the interval reaches zero: with so few pictures it may be chance"
+        return "inconclusive", "no interval is known"
+    if ours.low <= 0 <= ours.high:
+        return "inconclusive", "the interval reaches zero: it may be chance"
+    if ours.value < 0:
+        return "not reproduced", "beyond chance on the other side"
     if stated is not None and ours.value < SIZE * stated:
         return "direction only", f"beyond chance, but less than half of the paper's effect ({stated:g})"
     if stated is None:
@@ -153,12 +199,14 @@ def no_harm_verdict(ours: Estimate, margin: float) -> tuple[Verdict, str]:
         margin: Tolerated harm.
 
     Returns:
-        Reproduced: the whole interval is above ``-margin``. Direction only: the mean is. Else not reproduced.
+        Reproduced: the whole interval is above ``-margin``. Not reproduced: it is below. Else inconclusive.
     """
-    if not ours.value > -margin:
+    if math.isnan(ours.value) or math.isnan(ours.low):
+        return "inconclusive", "no interval is known"
+    if ours.high < -margin:
         return "not reproduced", f"it costs more than the margin of {margin:g}"
     if not ours.low > -margin:
-        return "direction only", f"the mean is within the margin of {margin:g}, the interval is not"
+        return "inconclusive", f"the interval reaches beyond the margin of {margin:g}"
     return "reproduced", f"the whole interval is above the margin of -{margin:g}"
 
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import inspect
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import colorzoo
 from benchmarks._common import weights_digest, where, write_text
 from benchmarks.claims._claim import Result
+from colorzoo.card import ModelCard
+from colorzoo.registry import list_models, load_model_class, model_card
 
 GOLDEN = (5**0.5 - 1) / 2  # multiples of it, modulo 1, are spread evenly at any number of them
 LOOKS = "looks.csv"
+MOST, ENOUGH = 200, 60  # pictures of an experiment; of one whose pictures are few or slow
+_DECISIVE = ("color", "guidance", "losses", "metrics", "networks", "simulation")
 
 T = TypeVar("T")
 
@@ -96,6 +104,10 @@ class Experiment:
         """Return digests of the present weights."""
         return {name: weights_digest(name) for name in self.models}
 
+    def code(self) -> str:
+        """Return a digest of the code that decides the numbers."""
+        return code_digest(self.begin, self.models)
+
 
 def run(experiment: Experiment, setup: Setup) -> None:
     """Measure the items that the record lacks, and write the record after each.
@@ -107,7 +119,12 @@ def run(experiment: Experiment, setup: Setup) -> None:
     rows: dict[str, Any] = {}
     if path.is_file():
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content["weights"] == experiment.digests() and content["settings"] == experiment.settings:
+        present = {
+            "weights": experiment.digests(),
+            "code": experiment.code(),
+            "settings": experiment.settings,
+        }
+        if all(content.get(key) == value for key, value in present.items()):
             rows = {row["item"]: row for row in content["rows"]}
     digests = {item.name: item.digest for item in items}
     missing = [item for item in items if rows.get(item.name, {}).get("data") != digests[item.name]]
@@ -139,8 +156,58 @@ def read_result(experiment: Experiment, out: Path) -> Result | None:
     if not path.is_file():
         return None
     content = json.loads(path.read_text(encoding="utf-8"))
-    stale = (name for name, now in experiment.digests().items() if content["weights"].get(name) != now)
+    present = experiment.digests().items()
+    stale = [f"weights: {name}" for name, now in present if content["weights"].get(name) != now]
+    if content.get("code") != experiment.code():
+        stale.append("code")
     return Result(content["rows"], tuple(stale))
+
+
+def code_digest(begin: Callable[..., Any], models: Sequence[str]) -> str:
+    """Return a digest of the code that decides the numbers of an experiment.
+
+    These are its own module, the folders of its models and of the models that lend them layers, and the
+    packages that every coloring runs through. Comments, docstrings and the layout of lines do not count.
+
+    Args:
+        begin: See `Experiment`.
+        models: Registered names.
+    """
+    package = Path(colorzoo.__file__).parent
+    folders = {package / name for name in _DECISIVE}
+    folders |= {Path(inspect.getfile(load_model_class(card))).parent for card in lenders(models)}
+    files = {file for folder in folders for file in folder.rglob("*.py")}
+    files |= {package / "model.py", package / "prediction.py", Path(inspect.getfile(_unwrapped(begin)))}
+    return hashlib.sha256("".join(map(_code_of, sorted(files))).encode()).hexdigest()[:16]
+
+
+def lenders(models: Sequence[str]) -> list[ModelCard]:
+    """Return the cards of models, and of the models whose layers they use."""
+    known, found, names = set(list_models()), dict[str, ModelCard](), list(models)
+    while names:
+        card = model_card(names.pop())
+        if card.name not in found:
+            found[card.name] = card
+            names += [each for each in card.hparams.values() if isinstance(each, str) and each in known]
+    return [found[name] for name in sorted(found)]
+
+
+def _unwrapped(begin: Callable[..., Any]) -> Callable[..., Any]:
+    found: Any = begin
+    while isinstance(found, partial):
+        found = found.func
+    return found  # type: ignore[no-any-return]
+
+
+@cache
+def _code_of(path: Path) -> str:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body: Any = getattr(node, "body", None)
+        is_text = isinstance(body, list) and body and isinstance(body[0], ast.Expr)
+        if is_text and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+            body.pop(0)
+    return ast.dump(tree)
 
 
 def to_json(experiment: Experiment, rows: Iterable[Mapping[str, Any]]) -> str:
@@ -151,6 +218,7 @@ def to_json(experiment: Experiment, rows: Iterable[Mapping[str, Any]]) -> str:
         "made": datetime.now(UTC).date().isoformat(),
         "where": where(),
         "weights": experiment.digests(),
+        "code": experiment.code(),
         "settings": experiment.settings,
     }
     lines = ",\n".join(

@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any
 
 from benchmarks._common import write_text
-from benchmarks.claims._claim import Claim
-from benchmarks.claims._experiment import LOOKS, read_result, rounded
+from benchmarks.claims._claim import Claim, adjusted
+from benchmarks.claims._experiment import ENOUGH, LOOKS, read_result, rounded
 from colorzoo.evaluation.statistics import Estimate
 
 INTRO = """<!-- Written by `python -m benchmarks.claims`; do not edit. -->
@@ -30,13 +30,16 @@ The rules of the verdicts are in `benchmarks/claims/_claim.py` and do not depend
 - **reproduced**: the 95 % interval of the effect (bootstrap over pictures) lies on the paper's side of zero,
   and the effect is at least half of the paper's where that is comparable. A claim of no harm: the interval
   lies above the margin in the row.
-- **direction only**: the mean lies on the paper's side, the interval does not, or the effect is less than
-  half.
-- **not reproduced**: all else.
+- **direction only**: the interval lies on the paper's side, but the effect is less than half of the paper's.
+- **inconclusive**: the interval reaches zero (or the margin), no interval is known, or chance may
+  explain it among so many rows: p is 0.05 or more after Holm's adjustment over the page.
+- **not reproduced**: the interval lies on the other side.
+
+*Recalled* marks a number of a paper that was remembered, not read in the paper.
 
 `python -m benchmarks.claims PAPER --data DATA` measures a paper. Pictures that are recorded for the present
-weights are not measured again; rows whose weights are newer than their numbers are marked. `--count 100`
-adds held-out pictures to the recorded ones. In the plots, each row has a scale of its own with zero in the
+weights and code are not measured again; rows whose weights or code are newer than their numbers are marked.
+`--count 100` sets another number of pictures. In the plots, each row has a scale of its own with zero in the
 middle; the bar is the interval and the cross the paper's effect. [claims.json](claims.json) has all rows, and
 `docs/claims/data` the numbers of each picture."""
 LOOKS_NOTE = """## Looks at the pictures
@@ -46,34 +49,69 @@ on the papers' pages. Two choices of weights did look at pictures shown here: th
 `zhang2017_local_small` (60 of `photos/val`), and the rejection of a further training of `su2020_small` (24
 held-out pictures of COCO). Every run over a set of pictures is counted in [looks.csv](looks.csv), because a
 set that was looked at often proves less."""
-COLORS = {"reproduced": "tab:green", "direction only": "tab:orange", "not reproduced": "tab:red"}
+COLORS = {
+    "reproduced": "tab:green",
+    "direction only": "tab:orange",
+    "inconclusive": "tab:gray",
+    "not reproduced": "tab:red",
+}
 
 
 def page_and_json(papers: Sequence[ModuleType], out: Path) -> dict[str, str]:
     """Return the page and the claims as JSON by file name, from the records."""
     sections, rows = [], []
-    verdicts: Counter[str] = Counter()
+    found = all_claims(papers, out)
     for paper in papers:
-        claims = claims_of(paper, out)
+        claims = found.get(paper.PAPER)
         if claims is None:
             sections.append(f"## {paper.TITLE}\n\nNot measured yet.")
             continue
-        verdicts.update(claim.verdict for claim in claims)
         rows += [to_dict(paper.PAPER, claim) for claim in claims]
         plot = f"![Effects of {paper.PAPER} with intervals and zero]({paper.PAPER}.svg)"
         sections += [f"## {paper.TITLE}", paper.INTRO, table(claims), plot]
-    counts = ", ".join(f"{number} {verdict}" for verdict, number in sorted(verdicts.items()))
-    page = [INTRO, f"{len(rows)} claims: {counts}.", *sections, LOOKS_NOTE, looks_table(out / LOOKS)]
+    page = [
+        INTRO,
+        head([claim for claims in found.values() for claim in claims]),
+        *sections,
+        LOOKS_NOTE,
+        looks_table(out / LOOKS),
+    ]
     return {"index.md": "\n\n".join(page) + "\n", "claims.json": json.dumps(rows, indent=1) + "\n"}
+
+
+def head(claims: Sequence[Claim]) -> str:
+    """Return the numbers of the page: claims with a number of the paper's to meet, and without one."""
+
+    def counts(part: Sequence[Claim]) -> str:
+        verdicts = Counter[str](claim.verdict for claim in part)
+        return ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in COLORS if verdicts[verdict])
+
+    stated = [claim for claim in claims if claim.stated is not None]
+    others = [claim for claim in claims if claim.stated is None]
+    few = sum(claim.pictures < ENOUGH for claim in claims)
+    old = sum(bool(claim.stale) for claim in claims)
+    lines = [
+        f"{len(claims)} claims; {few} rest on fewer than {ENOUGH} pictures, pairs or rounds.",
+        f"- **{len(stated)} have a number of the paper's to meet**: {counts(stated) or 'none'}.",
+        f"- **{len(others)} have none**, so that only the sign is tested: {counts(others) or 'none'}.",
+        f"- **{old} were measured with older weights or code** and wait for a new measurement.",
+    ]
+    return "\n".join([lines[0], "", *lines[1:]])
+
+
+def all_claims(papers: Sequence[ModuleType], out: Path) -> dict[str, list[Claim]]:
+    """Return the claims of every measured paper, with verdicts adjusted for all rows of the page."""
+    found = {paper.PAPER: claims for paper in papers if (claims := claims_of(paper, out)) is not None}
+    settled = iter(adjusted([claim for claims in found.values() for claim in claims]))
+    return {name: [next(settled) for _ in claims] for name, claims in found.items()}
 
 
 def write_pages(papers: Sequence[ModuleType], out: Path) -> None:
     """Write page, JSON and plots from the records."""
     for name, text in page_and_json(papers, out).items():
         write_text(out / name, text)
-    for paper in papers:
-        if (claims := claims_of(paper, out)) is not None:
-            draw_claims(out / f"{paper.PAPER}.svg", claims)
+    for name, claims in all_claims(papers, out).items():
+        draw_claims(out / f"{name}.svg", claims)
 
 
 def claims_of(paper: ModuleType, out: Path) -> list[Claim] | None:
@@ -89,9 +127,10 @@ def table(claims: Sequence[Claim]) -> str:
     """Return claims as a table in Markdown."""
     lines = ["| claim | the paper | here (95 %) | n | verdict | because |", "|---|---|---|---|---|---|"]
     for claim in claims:
-        stale = f" (older weights: {', '.join(claim.stale)})" if claim.stale else ""
+        stale = f" (older {', '.join(claim.stale)})" if claim.stale else ""
+        number = f"{claim.paper_number} (recalled)" if claim.recalled else claim.paper_number
         lines.append(
-            f"| {claim.claim} | {claim.paper_number} | {effect_text(claim.ours, claim.unit)} "
+            f"| {claim.claim} | {number} | {effect_text(claim.ours, claim.unit)} "
             f"| {claim.pictures} | **{claim.verdict}**{stale} | {claim.reason} |"
         )
     return "\n".join(lines)
@@ -120,6 +159,7 @@ def to_dict(paper: str, claim: Claim) -> dict[str, Any]:
     """Return a claim as JSON types."""
     content = {"paper": paper, **asdict(claim)}
     content["ours"] = {key: rounded(value) for key, value in content["ours"].items()}
+    content["p_value"] = rounded(claim.p_value)
     return content
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.claims._experiment import Item, Setup, spread
+from benchmarks.claims._experiment import ENOUGH, MOST, Item, Setup, spread
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.data.decode import decode_rgb
 from colorzoo.errors import DataError
@@ -33,12 +33,19 @@ def pictures_in(folder: Path) -> list[Path]:
     return found
 
 
-def evenly(folder: str, number: int, first: int = 0) -> Callable[[Setup], Sequence[Item]]:
-    """Return a function that lists evenly spaced pictures of a folder; see `spread`."""
+def evenly(folder: str, number: int, first: int = 0, count: int = 0) -> Callable[[Setup], Sequence[Item]]:
+    """Return a function that lists evenly spaced pictures of a folder; see `spread`.
+
+    Args:
+        folder: Folder below the data.
+        number: As of `spread`.
+        first: As of `spread`.
+        count: Number of pictures unless the setup has one; by default ``number``.
+    """
 
     def find(setup: Setup) -> Sequence[Item]:
         chosen = spread(pictures_in(setup.data / folder), number, first)
-        return [Item(path.stem, (path,)) for path in chosen[: setup.count or number]]
+        return [Item(path.stem, (path,)) for path in chosen[: setup.count or count or number]]
 
     return find
 
@@ -89,7 +96,7 @@ def find_references(setup: Setup) -> Sequence[Item]:
     order = spread(pairs, PAIRS)
     foreign = order[:PAIRS]  # unrelated references come from these, so that another count changes none
     items = []
-    for index, (target, reference, category) in enumerate(order[: setup.count or PAIRS]):
+    for index, (target, reference, category) in enumerate(order[: setup.count or MOST]):
         after = foreign[index % PAIRS + 1 :] + foreign
         other = next(pair[1] for pair in after if pair[2] != category)
         items.append(Item(f"{category}/{target.stem}", (target, reference, other)))
@@ -106,7 +113,7 @@ def find_labeled_pairs(setup: Setup) -> Sequence[Item]:
         others = [path for path in files if path != target and classes[path] & classes[target]]
         if others:
             items.append(Item(target.stem, (target, others[int(generator.choice(len(others)))])))
-    return items[: setup.count or PAIRS]
+    return items[: setup.count or ENOUGH]
 
 
 def labels_of(picture: Path) -> Path:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.claims._claim import Claim, Earlier, Result, estimate, make_claim
-from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
+from benchmarks.claims._experiment import ENOUGH, Experiment, Item, Measure, Setup
 from benchmarks.claims._pictures import evenly
 from colorzoo import Guidance
 from colorzoo.data.sources import Source
@@ -90,7 +90,7 @@ def psnr_of_controls(model: Any, truth: Truth) -> dict[str, float]:
     return found
 
 
-ORDER = Experiment("cho2023-order", (NAME,), SET, evenly(SET, COUNT), begin_order)
+ORDER = Experiment("cho2023-order", (NAME,), SET, evenly(SET, COUNT, count=ENOUGH), begin_order)
 EXPERIMENTS = (ORDER,)
 
 

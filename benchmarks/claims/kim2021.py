@@ -14,7 +14,7 @@ from torch import Tensor
 
 from benchmarks.claims import su2020
 from benchmarks.claims._claim import Claim, Earlier, Result, estimate, make_claim
-from benchmarks.claims._experiment import Experiment, Item, Measure, Setup, spread
+from benchmarks.claims._experiment import ENOUGH, Experiment, Item, Measure, Setup, spread
 from benchmarks.claims._pictures import evenly
 from colorzoo.data.sources import Source
 from colorzoo.evaluation.measures import Bleeding, PictureResult, plain_measures
@@ -137,10 +137,10 @@ def begin_users(setup: Setup) -> Measure:
 
 def find_boxed(setup: Setup) -> Sequence[Item]:
     """Return some of the held-out pictures of COCO with their boxes."""
-    return spread(su2020.find_held_out(setup), COUNT)[: setup.count or COUNT]
+    return spread(su2020.find_held_out(setup), COUNT)[: setup.count or ENOUGH]
 
 
-SOME_PHOTOS = evenly(PHOTOS, COUNT, first=1)
+SOME_PHOTOS = evenly(PHOTOS, COUNT, first=1, count=ENOUGH)
 WITH_POINTS = Experiment(
     "kim2021-points", (SMALL,), PHOTOS, SOME_PHOTOS, begin_parts(SMALL, points=True, parts=PARTS)
 )

@@ -67,11 +67,13 @@ def record_share(
     golden: Any, close: Callable[..., None], shares: list[float], name: str, ours: Tensor, *, like: str = ""
 ) -> None:
     """Record the largest deviation of an array as a share of its tolerance, then compare it."""
+    close(name, ours, like=like)
+    if not golden.tensor(name).is_floating_point():  # equal levels say nothing about the tolerance
+        return
     rtol, atol = golden.tolerance(like or name)
     expected = golden.tensor(name).double()
     allowed = atol + rtol * expected.abs()
     shares.append(float(((ours.detach().double() - expected).abs() / allowed.clamp_min(1e-30)).max()))
-    close(name, ours, like=like)
 
 
 def begin_speed(setup: Setup) -> Measure:
@@ -109,7 +111,7 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
                 "of the tolerance",
                 1,
                 "reproduced" if left >= 0 else "not reproduced",
-                f"the largest deviation of {row['arrays']:.0f} arrays is {row['share']:.1%} of the tolerance",
+                f"the largest deviation of {row['arrays']:.0f} arrays of floats is {row['share']:.1%} of it",
                 "equal",
             )
         )

@@ -113,7 +113,9 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
         ("instances make pictures more colorful", "colorfulness", "of colorfulness", "not found", None),
     ):
         ours = result.gain(f"fused {name}", f"full {name}")
-        rows.append(make_claim(text, ours, unit, result, paper_number=number, stated=stated))
+        recalled = stated is not None
+        claim = make_claim(text, ours, unit, result, paper_number=number, stated=stated, recalled=recalled)
+        rows.append(claim)
     for name in ("psnr", "psnr in the boxes"):
         text = f"true boxes do more than a small one in a corner ({name})"
         rows.append(make_claim(text, result.gain(f"fused {name}", f"corner {name}"), "dB", result))

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import AdamW
 
 from benchmarks.claims._claim import Claim, Result, estimate_of_means, make_claim
-from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
+from benchmarks.claims._experiment import MOST, Experiment, Item, Measure, Setup
 from benchmarks.claims._pictures import evenly, join_lab, psnr_of, read_square
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import FolderDataModule
@@ -112,12 +112,12 @@ REBALANCING = Experiment(
     "zhang2016-rebalancing",
     ("zhang2017_local_small",),  # the start of both
     PHOTOS,
-    evenly(PHOTOS, COUNT, first=2),
+    evenly(PHOTOS, COUNT, first=2, count=MOST),
     begin_rebalancing,
     f"{STEPS} steps of {BATCH} crops of {CROP}",
 )
 ANNEALED = Experiment(
-    "zhang2016-temperature", (NAME,), PHOTOS, evenly(PHOTOS, COUNT, first=2), begin_temperature
+    "zhang2016-temperature", (NAME,), PHOTOS, evenly(PHOTOS, COUNT, first=2, count=MOST), begin_temperature
 )
 EXPERIMENTS = (REBALANCING, ANNEALED)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from benchmarks._common import nearest_hint
 from benchmarks.claims._claim import Claim, Result, make_claim
-from benchmarks.claims._experiment import Experiment, Item, Measure, Setup
+from benchmarks.claims._experiment import MOST, Experiment, Item, Measure, Setup
 from benchmarks.claims._pictures import evenly, psnr_of, read_square
 from colorzoo import Guidance
 from colorzoo.color import hull_centers, prior_probabilities, rgb_to_lab
@@ -125,9 +125,10 @@ def suggest(
         yield torch.cat([ab, ab[:1].expand(9 - len(ab), 2)])
 
 
-POINTS = Experiment("zhang2017-points", (LOCAL,), PHOTOS, evenly(PHOTOS, COUNT), begin_points)
-STATISTICS = Experiment("zhang2017-statistics", (GLOBAL,), PHOTOS, evenly(PHOTOS, COUNT), begin_statistics)
-PALETTE = Experiment("zhang2017-palette", (LOCAL,), PHOTOS, evenly(PHOTOS, COUNT), begin_palette)
+SOME_PHOTOS = evenly(PHOTOS, COUNT, count=MOST)
+POINTS = Experiment("zhang2017-points", (LOCAL,), PHOTOS, SOME_PHOTOS, begin_points)
+STATISTICS = Experiment("zhang2017-statistics", (GLOBAL,), PHOTOS, SOME_PHOTOS, begin_statistics)
+PALETTE = Experiment("zhang2017-palette", (LOCAL,), PHOTOS, SOME_PHOTOS, begin_palette)
 EXPERIMENTS = (POINTS, STATISTICS, PALETTE)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
@@ -55,6 +55,12 @@ class Prediction:
 
     extras: Mapping[str, Tensor] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    if TYPE_CHECKING:  # a call of any model may be followed by `.ab` or `.rgb`
+
+        def __getattr__(self, name: str) -> Tensor:
+            """Return the field of a subclass."""
+            ...
 
     @property
     def colors(self) -> Tensor:

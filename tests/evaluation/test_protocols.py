@@ -14,6 +14,8 @@ from colorzoo.simulation import make_user
 
 WANTED = {
     "automatic",
+    "su2020-pictures",
+    "zhang2016-table1",
     "cho2023-regions",
     "imagenet-val5k",
     "kim2021-edges",

@@ -7,13 +7,17 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from torchvision import models
 
 from colorzoo import registry
 from colorzoo.card import ModelCard
 from colorzoo.cli import weights as verb
 from colorzoo.errors import UnknownModelError, WeightsError
+from colorzoo.evaluation import Plan, evaluate, load_protocol
 from colorzoo.weights import cache_home, list_weights, weights_path
 from colorzoo.weights import catalog as catalog_module
+from tiny_evaluation import write_picture
 
 
 @pytest.fixture
@@ -116,3 +120,27 @@ def test_fetched_name_has_tag_hash_and_ending(card, entry, url: str, ending: str
     (row,) = list_weights([model])
     assert row.path == cache_home() / "weights" / f"lee2099-published-{digest}{ending}"
     assert row.where == "missing"
+
+
+def test_the_networks_of_metrics_are_fetched_and_then_used_offline(tmp_path, monkeypatch, capsys) -> None:
+    """Stand-ins of the published shapes: with them in the cache the metrics run by the same command."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    assert _run("fetch", "metrics", "--offline") == 1
+    told = capsys.readouterr()
+    assert "lpips: " in told.err
+    assert "alexnet-owt-7be5be79.pth" in told.err  # and where to put it
+    alex = tmp_path / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth"
+    alex.parent.mkdir(parents=True)
+    shapes = models.alexnet(weights=None).features.state_dict()
+    torch.save({f"features.{name}": value for name, value in shapes.items()}, alex)
+    assert _run("fetch", "metrics", "--offline") == 1
+    told = capsys.readouterr()
+    assert "lpips: alex is here" in told.out
+    assert "lpips: " not in told.err
+    assert "fid: " in told.err
+    write_picture(tmp_path / "photos" / "0.png", 0, size=(64, 64))
+    plan = Plan(("gray",), tmp_path / "photos", tmp_path / "report", load_protocol("su2020-pictures"))
+    outcome = evaluate(plan)
+    assert outcome.summary is not None
+    assert "lpips_alex_v0.1_mean" in outcome.summary.rows[0].scores
+    assert not any("lpips" in note for note in outcome.notes)

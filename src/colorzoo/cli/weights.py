@@ -17,7 +17,7 @@ from colorzoo.errors import WeightsError
 from colorzoo.registry import list_models, model_card
 from colorzoo.weights.catalog import WeightFile, list_weights, weight_file
 from colorzoo.weights.choice import USES, RankedModel, describe_state, rank_models
-from colorzoo.weights.download import fetch, is_offline
+from colorzoo.weights.download import fetch, is_offline, offline_if
 from colorzoo.weights.file_record import FileState, check_first_use, inspect_file, read_record
 from colorzoo.weights.files import megabytes
 
@@ -27,6 +27,7 @@ EXAMPLE = """
 colorzoo weights list
 colorzoo weights fetch best
 colorzoo weights fetch zhang2017_local
+colorzoo weights fetch metrics
 colorzoo weights verify
 colorzoo weights convert zhang2017_local model.caffemodel local.safetensors
 colorzoo weights export colorzoo2026 small.onnx
@@ -53,7 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "download the weights of a model, or the best weights for one use or for the most common uses"
     fetching = add("fetch", text, "best")
     fetching.add_argument(
-        "name", metavar="NAME", help=f"model or one of its aliases, best, or a use: {', '.join(USES)}"
+        "name",
+        metavar="NAME",
+        help=f"model or one of its aliases, metrics, best, or a use: {', '.join(USES)}",
     )
     fetching.add_argument("--yes", action="store_true", help="with best or a use: do not ask")
     fetching.add_argument("--tag", default="published", help="tag of the weights (default: %(default)s)")
@@ -125,6 +128,8 @@ def run(args: argparse.Namespace) -> int:
         return _verify(args.name)
     if args.action == "fetch" and args.name == "best":
         return _fetch_best(_BEST, yes=args.yes, offline=args.offline)
+    if args.action == "fetch" and args.name == "metrics":
+        return _fetch_metrics(offline=args.offline)
     if args.action == "fetch" and args.name in USES:
         return _fetch_best((args.name,), yes=args.yes, offline=args.offline)
     card = model_card(args.name)
@@ -222,6 +227,31 @@ def _fetch_one(card: ModelCard, tag: str, *, offline: bool = False) -> Path:
             raise WeightsError(f"{path} is not used: {state.reason}")
         print(f"{path.name}: sha256 {state.sha256}, recorded (its authors state none)", file=sys.stderr)
     return path
+
+
+def _fetch_metrics(*, offline: bool) -> int:
+    """Fetch the networks of all metrics, so that `colorzoo evaluate` needs no connection.
+
+    Returns:
+        0 if all are here now, 1 if some are not; the reason of each is printed.
+    """
+    from colorzoo.metrics.named import SPECS, named_metric
+
+    here, missing = [], []
+    with offline_if(offline):
+        for name, spec in SPECS.items():
+            if not spec.network:
+                continue
+            try:
+                named_metric(name)
+                here.append((name, spec.network))
+            except WeightsError as error:
+                missing.append((name, " ".join(str(error).split())))
+    for name, network in here:
+        print(f"{name}: {network} is here")
+    for name, reason in missing:
+        print(f"{name}: {reason}", file=sys.stderr)
+    return int(bool(missing))
 
 
 def _fetch_best(uses: Sequence[Use], *, yes: bool, offline: bool) -> int:

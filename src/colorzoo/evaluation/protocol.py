@@ -133,7 +133,7 @@ class Protocol:
 
     @property
     def coloring_note(self) -> str:
-        """What colored the pictures, for readers."""
+        """Sentence that says at what size the pictures were colored."""
         if self.coloring == "colorizer":
             return "Colored as colorize does, each network at its model's working size."
         side = "the pictures' size" if self.resize.mode == "none" else f"{self.resize.size} pixels"

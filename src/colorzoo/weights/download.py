@@ -29,6 +29,7 @@ ATTEMPTS = 4  # per mirror; received bytes are kept, so each attempt gets furthe
 BACKOFF = 0.5  # seconds before the second attempt, doubled before each further one
 TIMEOUT = 15.0  # seconds without a byte
 
+_OFFLINE = "COLORZOO_OFFLINE"
 _CHUNK = 1 << 18
 _TEMPORARY_ERRORS = frozenset({408, 416, 425, 429, 500, 502, 503, 504})
 
@@ -46,7 +47,23 @@ class _UnusableAddressError(Exception):
 
 def is_offline() -> bool:
     """Return True if the environment variable ``COLORZOO_OFFLINE`` forbids using the network."""
-    return is_on("COLORZOO_OFFLINE")
+    return is_on(_OFFLINE)
+
+
+@contextmanager
+def offline_if(offline: bool) -> Iterator[None]:
+    """Open no connection within the block if ``offline``, as with ``COLORZOO_OFFLINE=1``."""
+    before = os.environ.get(_OFFLINE)
+    if offline:
+        os.environ[_OFFLINE] = "1"
+    try:
+        yield
+    finally:
+        if offline:
+            if before is None:
+                del os.environ[_OFFLINE]
+            else:
+                os.environ[_OFFLINE] = before
 
 
 def fetch(weights: Weights, destination: Path, *, progress: bool = True, offline: bool = False) -> Path:

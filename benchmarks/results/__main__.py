@@ -1,0 +1,148 @@
+"""``python -m benchmarks.results [TABLE ...] --data DATA [--limit N]``: measure tables of the page *Results*.
+
+Each table stands between two comments of ``docs/evaluation.md`` and is replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks._common import DOCS, where, write_text
+from colorzoo.errors import ColorzooError, DataError
+from colorzoo.evaluation import Plan, evaluate, load_protocol
+from colorzoo.evaluation.summary import Summary
+from colorzoo.evaluation.tables import markdown
+
+PAGE = DOCS / "evaluation.md"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the page.
+
+    Attributes:
+        name: Name in the comments around it.
+        models: Methods, in the order of the rows.
+        protocol: Protocol.
+        metrics: Metrics.
+        pictures: Folder of the pictures below the data, and what it is called on the page.
+        pairs: List of pairs below that folder; those with a gray target are left out.
+    """
+
+    name: str
+    models: tuple[str, ...]
+    protocol: str
+    metrics: tuple[str, ...]
+    pictures: str
+    pairs: str = ""
+
+
+TABLES = (
+    Table(
+        "automatic",
+        ("colorzoo2026", "zhang2017_local_small", "kang2023_small", "zhang2016_small", "gray", "truth"),
+        "automatic",
+        ("psnr", "ssim", "ab_rmse", "auc", "cf"),
+        "photos/val",
+    ),
+    Table(
+        "references",
+        ("zhang2019_small", "chen2023_small", "xu2020_small", "feature_match", "welsh2002"),
+        "xu2020-exemplar",
+        ("psnr", "ssim", "histogram_intersection", "cf"),
+        ".",
+        "exemplar/pairs.csv",
+    ),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and write tables."""
+    known = [table.name for table in TABLES]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.results", description=__doc__)
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"{', '.join(known)} (default: all)")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets")
+    parser.add_argument("--limit", type=int, help="use only the first N pictures")
+    parser.add_argument("--cache", type=Path, default=Path("runs/results"), help="folder that keeps results")
+    parser.add_argument("--page", type=Path, default=PAGE, help="page to write into")
+    args = parser.parse_args(arguments)
+    if unknown := sorted({*args.tables} - {*known}):
+        print(f"no table {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
+        return 2
+    try:
+        for table in TABLES:
+            if table.name in (args.tables or known):
+                text = measured(table, args.data, args.limit, args.cache)
+                write_text(args.page, with_table(args.page.read_text(encoding="utf-8"), table.name, text))
+    except (ColorzooError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def measured(table: Table, data: Path, limit: int | None, cache: Path) -> str:
+    """Measure a table and return it as Markdown."""
+    with TemporaryDirectory() as folder:
+        plan = Plan(
+            models=table.models,
+            data=data / table.pictures,
+            output=Path(folder),
+            protocol=load_protocol(table.protocol),
+            metrics=table.metrics,
+            pairs=str(color_pairs(data / table.pairs, Path(folder))) if table.pairs else None,
+            limit=limit,
+            cache=cache,
+        )
+        summary = evaluate(plan).summary
+    assert summary is not None, "only the first of several processes has a summary"
+    return f"{markdown(summary)}\n{source(table, summary)}"
+
+
+def color_pairs(pairs: Path, folder: Path) -> Path:
+    """Write the pairs whose target has color to a list of its own, and return that."""
+    with pairs.open(newline="", encoding="utf-8-sig") as stream:
+        rows = [row for row in csv.DictReader(stream) if row.get("target_is_gray") != "1"]
+    if not rows:
+        raise DataError(f"{pairs} lists no pair whose target has color.")
+    found = (folder / "pairs.csv").resolve()
+    lines = [f"{row['target']},{row['reference']}" for row in rows]
+    found.write_text("\n".join(["target,reference", *lines]) + "\n", encoding="utf-8")
+    return found
+
+
+def source(table: Table, summary: Summary) -> str:
+    """Return which pictures were measured, when and where."""
+    digest = hashlib.sha256("".join(sorted(item.key for item in summary.items)).encode()).hexdigest()[:12]
+    kind = (
+        f"pairs of `{table.pairs}` whose target has color"
+        if table.pairs
+        else f"pictures of `{table.pictures}`, by name"
+    )
+    today = datetime.now(UTC).date().isoformat()
+    return f"The first {len(summary.items)} {kind} (digest {digest}); {today}, {where()}."
+
+
+def with_table(page: str, name: str, text: str) -> str:
+    """Return a page with a table in place of what stands between its comments.
+
+    Raises:
+        DataError: The page has no such comments.
+    """
+    begin, end = f"<!-- {name}: written by `python -m benchmarks.results` -->", f"<!-- end of {name} -->"
+    found = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    if not found.search(page):
+        raise DataError(f"the page has no {begin} ... {end}")
+    return found.sub(lambda _: f"{begin}\n\n{text}\n\n{end}", page)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
