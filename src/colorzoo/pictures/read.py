@@ -31,6 +31,7 @@ from colorzoo.pictures.pixels import (
     Pixels,
     array_pixels,
     deep_pixels,
+    from_light,
     image_pixels,
     sample_pixels,
     stored_pixels,
@@ -330,6 +331,12 @@ def from_image(
         raise
     except Exception as error:  # as in `_load`; of a GIF without palette even an AssertionError
         raise PictureError(f"{name} of mode {image.mode} cannot be read ({error})") from error
+    if image.format == "PNG" and file is not None:
+        from colorzoo.pictures.png import png_transfer
+
+        exponent, note = png_transfer(file)
+        pixels = from_light(pixels, exponent)
+        notes += (note,) if note else ()
     return _assemble(replace(pixels, notes=notes + pixels.notes), _metadata(image, file, exif, xmp), exif)
 
 
