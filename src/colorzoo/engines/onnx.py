@@ -29,7 +29,7 @@ from colorzoo.engines.export import (
     write_graph,
 )
 from colorzoo.engines.samples import sample_input
-from colorzoo.errors import ColorzooError, GuidanceError
+from colorzoo.errors import ColorzooError, GuidanceError, first_words
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction, Prediction, RgbPrediction
@@ -123,7 +123,7 @@ class OnnxModel:
             kinds = " and ".join(given.kinds()) or "no guidance"
             raise ColorzooError(
                 f"{self._name} with {kinds} runs on torch only: no graph could be made of it "
-                f"({str(error).strip().splitlines()[0][:200]}); leave out the engine onnxruntime."
+                f"({first_words(error, 200)}); leave out the engine onnxruntime."
             ) from error
         if (difference := max(made.differences.values())) > TOLERANCE:
             raise ColorzooError(
