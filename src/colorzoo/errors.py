@@ -43,6 +43,14 @@ class DataError(ColorzooError):
     """A data set that is missing, empty or laid out differently than expected."""
 
 
+def first_words(error: Exception, most: int = 120) -> str:
+    """Return the first line of another library's message, cut between words if it is long."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if len(line) <= most:
+        return line
+    return f"{line[:most].rpartition(' ')[0] or line[:most]} ..."
+
+
 def failure(error: Exception, picture: str, result: str = "") -> str:
     """Return the line that says why a picture could not be colored; it names the picture, or the result.
 

@@ -13,12 +13,16 @@ from typing import Literal
 
 from colorzoo.batch.request import Coloring
 from colorzoo.errors import PictureError
+from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colored, PreparedPicture
 from colorzoo.pictures.frames import Frame, Frames, look_for_frames, read_frames
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.provenance import PictureProvenance, write_with_provenance
 from colorzoo.pictures.read import MAX_PIXELS, read_picture
 from colorzoo.pictures.write import depth_at, frames_notes, holds_frames, write_picture
+
+_PAPER = 97.0  # lightness above which hardly any color can be shown
+_PALE = 1.5  # mean chroma of a result, in CIE units
 
 
 @dataclass(frozen=True)
@@ -129,14 +133,30 @@ def color_file(
         return lambda: colored_file
     picture = opened.first.picture
     colored = color(picture, prepared=prepared)
+    pale = () if prepared is None or _is_guided(coloring) else _pale_notes(colored, prepared.luma)
 
     def write() -> ColoredFile:
         levels = colored.levels(depth_at(target, picture))
         save = partial(write_picture, target, levels, quality=options.quality, overwrite=options.overwrite)
         kept = _save(save, target, picture, origin, options)
-        return ColoredFile(colored.model, (*picture.notes, *colored.notes, *kept))
+        return ColoredFile(colored.model, (*picture.notes, *colored.notes, *pale, *kept))
 
     return write
+
+
+def _is_guided(coloring: Coloring) -> bool:
+    """Return whether the user has a say in the colors; gray may then be what was asked for."""
+    guidance = coloring.guidance
+    is_plain = guidance is None or (isinstance(guidance, Recipe) and guidance == Recipe(model=guidance.model))
+    return coloring.strength is not None or coloring.reference is not None or not is_plain
+
+
+def _pale_notes(colored: Colored, luma: Tensor) -> tuple[str, ...]:
+    """Return a note if a result has almost no color, as that of a drawing, whose paper holds none."""
+    chroma = colored.ab.float().norm(dim=0) * (luma[0, 0].to(colored.ab.device) < _PAPER)
+    if float(chroma.mean()) >= _PALE:
+        return ()
+    return ("almost no color was added; `colorzoo models --guidance regions` lists models for drawings",)
 
 
 def _color_frames(

@@ -313,6 +313,15 @@ def _check_options(args: argparse.Namespace) -> None:
         )
     if args.recipe_folder and not Path(args.recipe_folder).is_dir():
         raise GuidanceError(f"--recipe-folder {args.recipe_folder}: no such folder")
+    if args.format and args.output not in (None, "-"):
+        from colorzoo.batch.outputs import names_file
+        from colorzoo.pictures.formats import WRITABLE
+
+        kind = WRITABLE.get(Path(args.output).suffix.lower())
+        if names_file(args.output) and kind != WRITABLE[f".{args.format}"]:
+            raise ColorzooError(
+                f"-o {args.output} and --format {args.format} name two formats; leave one out"
+            )
     if not args.pictures and args.list is None:
         raise ColorzooError("name a photo, a folder or a glob; see `colorzoo colorize --help`")
 

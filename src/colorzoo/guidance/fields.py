@@ -135,8 +135,10 @@ class Fields:
             raise too_many(f"{self.name}.{key}", len(value), most)
 
     def _finite(self, key: str, value: Any, low: float, high: float) -> float:
-        usable = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _HUGE
-        if not usable or not low <= value <= high:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and abs(value) >= _HUGE:
+            raise self._wrong(key, f"a number below {_HUGE:,.0f}", value)
+        if not is_number or not low <= value <= high:
             bounds = "" if math.isinf(low) else f" of at least {low:g}"
             bounds = bounds if math.isinf(high) else f" from {low:g} to {high:g}"
             raise self._wrong(key, f"a number{bounds}", value)

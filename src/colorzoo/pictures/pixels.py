@@ -57,6 +57,20 @@ class ProfileError(ValueError):
     """A color profile that is damaged, does not fit the pixels, or is of a kind that cannot be applied."""
 
 
+def from_light(pixels: Pixels, exponent: float | None) -> Pixels:
+    """Convert values that are a power of light to sRGB.
+
+    Args:
+        pixels: The pixels.
+        exponent: Exponent of light that gives the values; None for pixels that are sRGB already.
+    """
+    if exponent is None:
+        return pixels
+    light = unit_range(pixels.levels) ** np.float32(1 / exponent)
+    levels = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return replace(pixels, levels=levels.astype(np.float32), icc=srgb_profile())
+
+
 def array_pixels(array: NDArray[Any]) -> Pixels:
     """Take an array of uint8, uint16 or float in [0, 1] as sRGB.
 

@@ -19,6 +19,8 @@ from colorzoo.pictures.metadata import Metadata
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CLEAR, _RESTORE = 1, 2  # disposal of a frame
 _FULL = np.float64(65535)
+_LINEAR, _PLAIN_TRANSFERS, _PLAIN_PRIMARIES = 8, (1, 6, 13, 14, 15), (1, 2)  # codes of H.273
+_SRGB_GAMMA, _LEAST_GAMMA, _MOST_GAMMA = 45455, 10_000, 300_000  # in hundred thousandths
 
 
 def png_chunk(name: bytes, body: bytes) -> bytes:
@@ -42,6 +44,35 @@ def png_header(file: IO[bytes]) -> tuple[int, int]:
     bits, color = file.read(2)
     file.seek(place)
     return bits, color
+
+
+def png_transfer(file: IO[bytes]) -> tuple[float | None, str]:
+    """Read how the values of a PNG stand for light, by its chunks cICP, iCCP, sRGB and gAMA in this order.
+
+    Returns:
+        The exponent of light that gives the values; None for sRGB and for a color profile. And a note on
+        what is not applied, or nothing.
+    """
+    found: dict[bytes, bytes] = {}
+    place = file.tell()
+    file.seek(len(SIGNATURE))
+    while len(head := file.read(8)) == 8 and head[4:] not in (b"IDAT", b"IEND"):
+        (length,) = struct.unpack_from(">L", head)
+        body = file.read(min(length, 16))
+        found.setdefault(head[4:], body)
+        file.seek(length - len(body) + 4, io.SEEK_CUR)
+    file.seek(place)
+    code = found.get(b"cICP", b"")
+    if b"iCCP" not in found and len(code) == 4:
+        exponent = 1.0 if code[1] == _LINEAR else None
+        known = code[0] in _PLAIN_PRIMARIES and code[1] in (_LINEAR, *_PLAIN_TRANSFERS)
+        return exponent, "" if known else "its color space (cICP) was taken as sRGB"
+    (gamma,) = struct.unpack(">L", found.get(b"gAMA", b"").ljust(4, b"\0")[:4])
+    if not gamma or {b"iCCP", b"sRGB"} & found.keys() or abs(gamma - _SRGB_GAMMA) < _SRGB_GAMMA // 50:
+        return None, ""
+    if not _LEAST_GAMMA <= gamma <= _MOST_GAMMA:
+        return None, f"its gamma of {gamma / 1e5:g} is out of range and was ignored"
+    return gamma / 1e5, ""
 
 
 def decode_png(data: bytes) -> NDArray[Any] | None:

@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from colorzoo.errors import CutShortError, PictureError
 from colorzoo.pictures.formats import (
     CAMERA_RAW,
+    FOREIGN,
     JPEG_XL,
     Plugin,
     check_pixels,
@@ -31,6 +32,7 @@ from colorzoo.pictures.pixels import (
     Pixels,
     array_pixels,
     deep_pixels,
+    from_light,
     image_pixels,
     sample_pixels,
     stored_pixels,
@@ -235,7 +237,9 @@ def identified(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iter
             image = open_picture(file, (plugin.reader,) if plugin else ())
     except UnidentifiedImageError:
         if head[:4] not in TIFF_MARKS:
-            raise PictureError(f"{name} is not a picture{_hint(head, plugin)}") from None
+            raise PictureError(
+                f"{name} is not a picture{_hint(head, Path(name).suffix.lower(), plugin)}"
+            ) from None
         yield None
         return
     except Exception as error:  # a damaged header raises any error of the format's parser
@@ -248,7 +252,7 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _hint(head: bytes, plugin: Plugin | None) -> str:
+def _hint(head: bytes, extension: str, plugin: Plugin | None) -> str:
     if plugin is not None:
         return f" that can be read, though it begins like {plugin.title}: it may be cut short"
     if head[4:8] == b"ftyp":
@@ -257,6 +261,14 @@ def _hint(head: bytes, plugin: Plugin | None) -> str:
         return " but PDF: take the pictures out of it first (pdfimages does)"
     if head.lstrip()[:4] == b"%!PS" or head[:4] == b"\xc5\xd0\xd3\xc6":
         return " but PostScript (EPS), which is a program: export it as PNG or TIFF first"
+    if head.startswith(b"\xff\xd8\xff"):
+        return " that can be read but a JPEG of 12 bits, lossless or damaged: save it as TIFF or PNG first"
+    if b"<svg" in head or (head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"<?xml") and extension == ".svg"):
+        return " but SVG, a drawing of lines: export it as PNG first"
+    if head[:1] == b"\n" and head[1:2] in b"\0\2\3\4\5" and head[2:3] == b"\1":
+        return " that can be read but PCX: save it as PNG or TIFF first"
+    if extension in FOREIGN:
+        return f" that can be read; by its name it is {FOREIGN[extension]}: save it as PNG or TIFF first"
     return (
         ", its content is of no known format (JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF, JPEG 2000 were expected)"
     )
@@ -330,6 +342,12 @@ def from_image(
         raise
     except Exception as error:  # as in `_load`; of a GIF without palette even an AssertionError
         raise PictureError(f"{name} of mode {image.mode} cannot be read ({error})") from error
+    if image.format == "PNG" and file is not None:
+        from colorzoo.pictures.png import png_transfer
+
+        exponent, note = png_transfer(file)
+        pixels = from_light(pixels, exponent)
+        notes += (note,) if note else ()
     return _assemble(replace(pixels, notes=notes + pixels.notes), _metadata(image, file, exif, xmp), exif)
 
 

@@ -18,6 +18,7 @@ from colorzoo.inference.inside import Surroundings, crop_map, find_inside
 from colorzoo.pictures.picture import Picture
 from colorzoo.pictures.write import write_whole
 from colorzoo.video.colorer import FrameColorer
+from colorzoo.video.exposure import ExposureHold
 from colorzoo.video.frames import Frame, Source, VideoError
 from colorzoo.video.shots import ShotDetector
 from colorzoo.video.steady import ColorStabilizer
@@ -202,6 +203,7 @@ class _OpenShot:
         self._colorer, self._parts, self._size, self._steady = colorer, parts, size, steady
         self._waiting: deque[Frame] = deque()
         self._stabilizer = ColorStabilizer(steady)
+        self._exposure = ExposureHold()
         self._writer = source.part(parts.part(first, source.extension))
         self._first, self._count = first, 0
         self._border, self._is_searched = border, False
@@ -214,7 +216,7 @@ class _OpenShot:
         if self._count == 0:
             self._stabilizer = ColorStabilizer(self._steady, *_look_ahead(luma.numel()))
         height, width = luma.shape[-2:]
-        small = shrink_luma(luma, working_size(height, width, self._size))
+        small = self._exposure.hold(shrink_luma(luma, working_size(height, width, self._size)))
         is_key = self._colorer.is_key(frame, small)
         self._waiting.append(frame)
         self._count += 1

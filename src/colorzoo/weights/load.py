@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colorzoo.errors import WeightsError
+from colorzoo.errors import WeightsError, first_words
 from colorzoo.weights.files import sha256_of, write_atomic
 from colorzoo.weights.sharded import RECORD, is_sharded, read_state_dict
 
@@ -322,7 +322,7 @@ def _joined(folder: Path) -> dict[str, Tensor]:
     try:
         return read_state_dict(folder)
     except Exception as error:  # by the damage, as for a file
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        reason = first_words(error)
         raise WeightsError(f"{folder} is an incomplete or damaged sharded checkpoint ({reason})") from error
 
 
@@ -381,7 +381,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
             f"{path} is refused: it is a pickle that can run any code when loaded (it requires {unsafe[1]}); "
             f"{_EXPECTED}; if you trust its author, load it with trust_pickle=True"
         )
-    reason = (text.splitlines() or [type(error).__name__])[0][:120]
+    reason = first_words(error)
     return f"{path} is truncated, damaged or no PyTorch file ({reason}); {_EXPECTED}"
 
 

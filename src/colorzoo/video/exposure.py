@@ -1,0 +1,52 @@
+"""Exposure of the frames of a shot: old film flickers, and colors must not follow."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_SIDE = 48  # shorter side at which frames are compared, where grain and small motion do not count
+_BLACK = 16.0  # a factor on light is one on L* + 16
+_LEAST, _MOST = 0.7, 1.45  # of the factor
+_USABLE = (4.0, 96.0)  # lightness that is neither black nor burnt out
+_RETURN = (
+    0.06  # share of a change that is accepted with each frame, so that true changes of light come through
+)
+
+
+class ExposureHold:
+    """Holds the exposure of a shot at its mean over some fifteen frames; frames are passed in order."""
+
+    def __init__(self) -> None:
+        self._last: Tensor | None = None  # the frame before, small and with its exposure held
+
+    def hold(self, luma: Tensor) -> Tensor:
+        """Return the lightness of a frame at the exposure of the frames before.
+
+        Args:
+            luma: ``(1, 1, h, w)`` in [0, 100].
+        """
+        height, width = luma.shape[-2:]
+        scale = min(1.0, _SIDE / min(height, width))
+        size = (max(1, round(height * scale)), max(1, round(width * scale)))
+        small = F.interpolate(luma, size=size, mode="area")
+        factor = 1.0
+        if self._last is not None and self._last.shape == small.shape:
+            factor = _factor(small, self._last) ** (1 - _RETURN)
+        self._last = _exposed(small, factor)
+        return luma if factor == 1 else _exposed(luma, factor)
+
+
+def _exposed(luma: Tensor, factor: float) -> Tensor:
+    return ((luma + _BLACK) * factor - _BLACK).clamp(0, 100)
+
+
+def _factor(luma: Tensor, wanted: Tensor) -> float:
+    """Return the factor on the light that brings most of a frame to the lightness of another."""
+    low, high = _USABLE
+    usable = (luma > low) & (luma < high) & (wanted > low) & (wanted < high)
+    if int(usable.sum()) < luma.numel() // 20:
+        return 1.0
+    ratio = (wanted[usable] + _BLACK) / (luma[usable] + _BLACK)
+    return float(torch.median(ratio).clamp(_LEAST, _MOST))

@@ -1,0 +1,73 @@
+"""Messages say what is true."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from colorzoo.cli.main import main
+from colorzoo.errors import GuidanceError, PictureError, first_words
+from colorzoo.guidance import Recipe
+from colorzoo.pictures.read import read_picture
+from tiny_model import gray_picture
+
+DEEP = np.random.default_rng(0).integers(0, 4096, (32, 32)).astype(np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("a.jpg", bytes(imagecodecs.jpeg_encode(DEEP, bitspersample=12)), "a JPEG of 12 bits, lossless"),
+        ("a.jpg", bytes(imagecodecs.ljpeg_encode(DEEP, bitspersample=12)), "a JPEG of 12 bits, lossless"),
+        ("a.svg", b"<?xml version='1.0'?>\n<!-- a long comment by a program -->\n" * 3, "SVG"),
+        ("a.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        ("a.pcx", b"\x0a\x05\x01\x08" + bytes(200), "PCX"),
+        ("a.tga", bytes([0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 4, 0, 24, 0]) + bytes(48), "TGA"),
+    ],
+)
+def test_formats_that_are_not_read_are_named(tmp_path: Path, name: str, data: bytes, says: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(PictureError) as caught:
+        read_picture(path)
+    assert says in str(caught.value)
+    assert "no known format" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["1e9", "1e400", "1" + "0" * 400])
+def test_a_number_that_is_too_large_is_called_so(value: str) -> None:
+    text = f'{{"version": 1, "points": [{{"x": 1, "y": 1, "radius": {value}, "color": "red"}}]}}'
+    with pytest.raises(GuidanceError, match=r"must be a number below 1,000,000,000, got"):
+        Recipe.from_json(text)
+
+
+def test_messages_of_other_libraries_end_between_words() -> None:
+    shown = first_words(ValueError("several words " * 20 + "\nmore"))
+    assert len(shown) <= 124
+    assert shown.endswith(("several ...", "words ..."))
+    assert first_words(ValueError("short one\nand more")) == "short one"
+    assert first_words(ValueError()) == "ValueError"
+    assert first_words(ValueError("x" * 300)) == "x" * 120 + " ..."
+
+
+def test_two_formats_for_one_result_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(gray_picture(30, 40)).save(tmp_path / "a.png")
+    words = ["colorize", str(tmp_path / "a.png"), "-o", str(tmp_path / "q.jpg")]
+    assert main([*words, "--format", "png"]) == 2
+    assert "name two formats" in capsys.readouterr().err
+    assert main([*words, "--format", "jpg", "--dry-run"]) == 0
+
+
+def test_a_drawing_that_stays_gray_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drawing = Image.new("L", (96, 96), 255)
+    ImageDraw.Draw(drawing).ellipse((20, 20, 70, 70), outline=0)
+    drawing.save(tmp_path / "a.png")
+    assert main(["colorize", str(tmp_path / "a.png"), "--device", "cpu"]) == 0
+    assert "almost no color was added" in capsys.readouterr().out
+    words = ["colorize", str(tmp_path / "a.png"), "--device", "cpu", "--strength", "0", "--overwrite"]
+    assert main(words) == 0
+    assert "almost no color" not in capsys.readouterr().out

@@ -1,0 +1,82 @@
+"""The exposure of old film flickers; colors must not follow, and lightness must stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from colorzoo.video.encoding import choose_encoding
+from colorzoo.video.exposure import ExposureHold
+from colorzoo.video.file import VideoFile
+from colorzoo.video.run import PartsFolder, color_video
+from tiny_video import StubColorer, luma_planes, scene, write_video
+
+
+def shot(count: int = 40, flicker: float = 0.0, grain: float = 0.0) -> list[Tensor]:
+    """Return the lightness of a moving scene whose light varies at random."""
+    generator = np.random.default_rng(0)
+    frames = []
+    for number in range(count):
+        luma = scene(number, size=(96, 128)) / 2.55
+        light = (
+            (luma + 16) * (1 + flicker * generator.normal()) - 16 + grain * generator.normal(size=luma.shape)
+        )
+        frames.append(torch.from_numpy(light.clip(0, 100)).float()[None, None])
+    return frames
+
+
+def steps(frames: list[Tensor]) -> float:
+    means = np.array([float(frame.mean()) for frame in frames])
+    return float(np.abs(np.diff(means)).mean())
+
+
+def held(frames: list[Tensor]) -> list[Tensor]:
+    exposure = ExposureHold()
+    return [exposure.hold(frame) for frame in frames]
+
+
+@pytest.mark.parametrize("grain", [0, 3])
+def test_flicker_of_exposure_is_held(grain: float) -> None:
+    assert steps(held(shot(flicker=0.12, grain=grain))) < steps(shot(flicker=0.12, grain=grain)) / 8
+
+
+def test_a_shot_without_flicker_stays_as_it_is() -> None:
+    for frame, seen in zip(shot(), held(shot()), strict=True):
+        assert float((frame - seen).abs().max()) < 1
+
+
+def test_a_true_change_of_light_comes_through() -> None:
+    frames = shot(60)
+    darker = [frame * 0.7 if number >= 5 else frame for number, frame in enumerate(frames)]
+    last = held(darker)[-1]
+    assert float((last - darker[-1]).abs().mean()) < 1.5
+
+
+@pytest.mark.parametrize("value", [0.0, 100.0])
+def test_black_and_white_frames_have_no_exposure(value: float) -> None:
+    flat, frame = torch.full((1, 1, 96, 128), value), shot(1)[0]
+    assert torch.equal(held([frame, flat])[1], flat)
+    assert torch.equal(held([flat, frame])[1], frame)
+
+
+def test_the_model_sees_a_steady_exposure_and_the_result_keeps_its_lightness(tmp_path) -> None:
+    generator = np.random.default_rng(0)
+    pictures = [scene(n).astype(float) * (1 + 0.12 * generator.uniform(-1, 1)) for n in range(12)]
+    film = write_video(
+        tmp_path / "in.mkv", [p.clip(16, 235).astype(np.uint8) for p in pictures], codec="ffv1"
+    )
+    seen: list[Tensor] = []
+
+    class Recorder(StubColorer):
+        def color(self, frame: object, luma: Tensor) -> Tensor:
+            seen.append(luma)
+            return super().color(frame, luma)
+
+    out = tmp_path / "out.mkv"
+    video = VideoFile(film, choose_encoding(out, "ffv1", None))
+    color_video(video, Recorder(), PartsFolder(out, "test"), out, steady=0, size=32)
+    assert steps(seen) < 0.8
+    for before, after in zip(luma_planes(film), luma_planes(out), strict=True):
+        assert np.abs(before.astype(int) - after).max() <= 1
