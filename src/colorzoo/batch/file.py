@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from torch import Tensor
+
 from colorzoo.batch.request import Coloring
 from colorzoo.errors import PictureError
 from colorzoo.guidance import Recipe
