@@ -318,7 +318,17 @@ def test_preset_and_own_palettes(pad: BrowserPad, photo: Path) -> None:
     pad.click(100, 75)
     pad.settle()
     names = pad.page.eval_on_selector_all("[aria-label=Palette] option", "all => all.map(el => el.value)")
-    assert {"Skin", "Hair", "Eyes", "Teeth and nails", "Sky", "Grass and leaves", "Wood", "Brick", "Stone"} <= set(names)
+    assert {
+        "Skin",
+        "Hair",
+        "Eyes",
+        "Teeth and nails",
+        "Sky",
+        "Grass and leaves",
+        "Wood",
+        "Brick",
+        "Stone",
+    } <= set(names)
     pad.page.select_option("select[aria-label=Palette]", "Brick")
     pad.drawn()
     swatches = swatches_of(pad)
