@@ -47,7 +47,7 @@ _BLEND = 12 / 256  # how far a change spreads on an even surface, as a share of 
 _BLEND_SMALL = 0.3  # the same as a share of the root of the area that a point reaches, which may be less
 _BLEND_EDGE = 12.0  # difference in lightness that stops a change as much as that distance does
 _LEAST_BLEND = 0.5  # pixels
-_BLEND_ROUNDS = 3
+_BLEND_ROUNDS = 2
 
 
 @dataclass(frozen=True)

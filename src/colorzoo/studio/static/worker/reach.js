@@ -19,7 +19,7 @@ const BLEND = 12 / 256;
 const BLEND_SMALL = 0.3;
 const BLEND_EDGE = 12;
 const LEAST_BLEND = 0.5;
-const BLEND_ROUNDS = 3;
+const BLEND_ROUNDS = 2;
 
 /**
  * @param {Float32Array} luma (h, w) @param {import("./points.js").Hint[]} hints with a limited reach @param {[number, number]} whole @param {[number, number]} size
