@@ -1,4 +1,4 @@
-"""Shards in a bucket of an S3 server here: whole, cut, missing, forbidden; colored by two processes."""
+"""Shards on an S3 server of this machine: whole, cut, missing, forbidden; colored by two processes."""
 
 from __future__ import annotations
 

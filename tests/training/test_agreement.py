@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -225,3 +226,23 @@ def test_a_full_disk_is_one_line_and_keeps_the_good_checkpoint(pictures, tmp_pat
 def test_a_folder_that_cannot_be_written_is_one_line(pictures):
     with pytest.raises(ColorzooError, match=r"/proc/nothing.*: (No such file|Permission)"):
         fit(pictures, Path("/proc/nothing"), "--trainer.max_steps=1")
+
+
+@pytest.mark.parametrize(
+    ("row", "kept"),
+    [
+        ({"val/psnr_1": 21.0}, ["0:train", "1:train", "1:val"]),  # the run ended in this validation
+        ({"train/loss": 0.5}, ["0:train", "1:train"]),  # the step is taken again
+    ],
+)
+def test_a_table_goes_on_without_a_row_lost_or_twice(row, kept, tmp_path):
+    log = CSVLogger(tmp_path, name="runs", version="version_0")
+    for step, value in enumerate((3.0, 2.0)):
+        log.log_metrics({"train/loss": value}, step)
+    log.save()
+    again = CSVLogger(tmp_path, name="runs", version="version_0")
+    again.log_metrics(row, 1)
+    again.save()
+    with (tmp_path / "runs" / "version_0" / "metrics.csv").open() as file:
+        rows = [f"{r['step']}:{'val' if r.get('val/psnr_1') else 'train'}" for r in csv.DictReader(file)]
+    assert rows == kept

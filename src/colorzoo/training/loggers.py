@@ -126,9 +126,15 @@ class _ContinuedTable(ExperimentWriter):
         self._keep(self._earlier)
 
     def log_metrics(self, metrics_dict: dict[str, float], step: int | None = None) -> None:
-        """Add a row; before the first one, drop the rows of steps that are taken again."""
+        """Add a row; before the first one, drop the rows of steps and validations that are taken again."""
         if self._earlier and step is not None:
-            kept = [row for row in self._earlier if int(row["step"]) < step]
+            # a run that ended in a validation begins with it, and does not repeat the step before it
+            goes_on = _validates(metrics_dict)
+            kept = [
+                row
+                for row in self._earlier
+                if int(row["step"]) < step or (int(row["step"]) == step and goes_on and not _validates(row))
+            ]
             if len(kept) < len(self._earlier):
                 Path(self.metrics_file_path).unlink()
                 self._keep(kept)
@@ -139,6 +145,11 @@ class _ContinuedTable(ExperimentWriter):
         self.metrics = list(rows)
         self.metrics_keys = []
         self.save()
+
+
+def _validates(row: Mapping[str, Any]) -> bool:
+    """Return whether a row has values of validation."""
+    return any(name.startswith("val/") and value != "" for name, value in row.items())
 
 
 def earlier_run(checkpoint: Path, root: Path) -> Path | None:
