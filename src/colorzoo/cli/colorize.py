@@ -400,7 +400,8 @@ def _print_result(args: argparse.Namespace, names_model: bool, result: PictureRe
 
     if NOT_TRIED in result.notes:
         return
-    model = (result.model,) if result.model and not names_model else ()
+    reason = ", the best model here for a reference" if args.reference else ""
+    model = (result.model + reason,) if result.model and not names_model else ()
     notes = "; ".join((*model, *result.notes))
     if args.pictures == ["-"]:  # which was copied to a temporary file
         notes = notes.replace(result.source, "standard input")
