@@ -23,8 +23,16 @@ from colorzoo.pictures.provenance import PictureProvenance, write_with_provenanc
 from colorzoo.pictures.read import MAX_PIXELS, read_picture
 from colorzoo.pictures.write import depth_at, frames_notes, holds_frames, write_picture
 
+MOST_FRAMES = 20_000
+"""Largest number of frames or pages of a file that are colored."""
+
+
 _PAPER = 97.0  # lightness above which hardly any color can be shown
 _PALE = 1.5  # mean chroma of a result, in CIE units
+
+
+def _tell_nobody(path: Path, done: int, count: int) -> None:
+    del path, done, count
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ class FileOptions:
         overwrite: Replace an existing result, though never the source.
         salvage: Read what is left of a damaged file.
         max_pixels: Refuse larger pictures.
+        on_frame: Called after each frame of several, with the file, the number of frames done and of all.
     """
 
     frames: Literal["all", "first", "required"] = "all"
@@ -45,6 +54,7 @@ class FileOptions:
     overwrite: bool = False
     salvage: bool = False
     max_pixels: int = MAX_PIXELS
+    on_frame: Callable[[Path, int, int], None] = _tell_nobody
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,11 @@ def open_file(source: Path | bytes, target: Path, options: FileOptions) -> Opene
                 "rename it (.tif), or color its first one with `colorzoo colorize`"
             )
         frames = None
+    if frames and frames.count > MOST_FRAMES:
+        raise PictureError(
+            f"it holds {frames.count:,} {frames.kind}, more than the limit of {MOST_FRAMES:,}; "
+            "--frames first colors the first one"
+        )
     others: Iterator[Frame] = iter(())
     if frames:
         others = read_frames(source, frames, max_pixels=options.max_pixels, salvage=options.salvage)
@@ -183,7 +198,8 @@ def _color_frames(
 
     def all_colored(first_like: Picture) -> Iterator[ColoredFrame]:
         yield colored(opened.first, first_like)
-        for frame in opened.others:
+        for number, frame in enumerate(opened.others, 2):
+            options.on_frame(target, number, frames.count)
             yield colored(frame, frame.picture)
 
     def save(marked: Picture) -> Path:

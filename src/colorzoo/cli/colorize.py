@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, fields
@@ -49,6 +50,7 @@ _EXISTS = {
 }
 _IS_INPUT = "is one of the files that this run reads; -o names another place"
 _COUNTED = {"colored": "colored", "skipped": "left alone", "failed": "failed", "planned": "planned"}
+_FRAME_SECONDS = 10.0  # between lines about a file of many frames
 _MOST_NAMED = 10  # of the files that a run passes over
 _SIGNATURES = (
     (b"\x89PNG", ".png"),
@@ -405,7 +407,8 @@ def _print_result(args: argparse.Namespace, names_model: bool, result: PictureRe
 
     if NOT_TRIED in result.notes:
         return
-    model = (result.model,) if result.model and not names_model else ()
+    reason = ", the best model here for a reference" if args.reference else ""
+    model = (result.model + reason,) if result.model and not names_model else ()
     notes = "; ".join((*model, *result.notes))
     if args.pictures == ["-"]:  # which was copied to a temporary file
         notes = notes.replace(result.source, "standard input")
@@ -502,6 +505,7 @@ def _color(args: argparse.Namespace, jobs: Sequence[Job], report: Report) -> lis
         overwrite=args.overwrite,
         salvage=args.salvage,
         max_pixels=int(args.max_pixels * 1e6),
+        on_frame=_frame_lines(),
     )
     work = color_pictures(jobs, options, threads=args.jobs, skip_colored=args.skip_colored)
     results = []
@@ -514,6 +518,19 @@ def _color(args: argparse.Namespace, jobs: Sequence[Job], report: Report) -> lis
                 raise KeyboardInterrupt
             advance()
     return results
+
+
+def _frame_lines() -> Callable[[Path, int, int], None]:
+    """Return a function that prints how far a file of many frames is, every ten seconds, also into a pipe."""
+    last = time.monotonic()
+
+    def on_frame(path: Path, done: int, count: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _FRAME_SECONDS:
+            last = time.monotonic()
+            print_line(f"colorzoo: {path}: frame {done} of {count}", sys.stderr)
+
+    return on_frame
 
 
 def _print_summary(summary: BatchSummary, failed: str | None) -> None:

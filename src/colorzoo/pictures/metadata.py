@@ -16,6 +16,7 @@ from colorzoo.pictures.tags import (
     EXIF_IFD,
     GPS_IFD,
     IPTC,
+    LARGEST_VALUE,
     LAYERS,
     LAYOUT_TAGS,
     ORIENTATION,
@@ -95,6 +96,8 @@ def upright_exif(raw: bytes | None) -> Exif:
     block = strip_prefix(raw or b"")
     if not block:
         return Exif()
+    if len(block) > LARGEST_VALUE:
+        return Exif(None, 1, f"EXIF of {len(block) / 1e6:.0f} MB was dropped")
     try:
         return _patched(block)
     except (struct.error, ValueError):

@@ -46,7 +46,8 @@ _NARROWER = {16: 4, 17: 9, 18: 13}  # types of BigTIFF by those of TIFF
 _AS_STORED = frozenset({IPTC, PHOTOSHOP, LAYERS, 700})  # streams of bytes, whatever type is declared
 _NESTED = {EXIF_IFD, GPS_IFD, INTEROP_IFD}
 _USER_COMMENT, _UNICODE = 37510, b"UNICODE\0"
-_LARGEST_VALUE = 2**24  # bytes
+LARGEST_VALUE = 2**24
+"""Largest value of a tag, and largest EXIF block, in bytes."""
 _MOST_NESTED = 3
 
 
@@ -129,7 +130,7 @@ def _pointer(order: str, kind: int, count: int, inline: bytes) -> int | None:
 
 def _value(file: IO[bytes], order: str, kind: int, count: int, inline: bytes) -> bytes | None:
     size = _SIZES.get(kind, 0) * count
-    if kind not in _SIZES or size > _LARGEST_VALUE:
+    if kind not in _SIZES or size > LARGEST_VALUE:
         return None
     if size <= len(inline):
         return inline[:size]
