@@ -163,9 +163,7 @@ def _add_reference_arguments(group: argparse._ArgumentGroup) -> None:
 def _add_model_arguments(group: argparse._ArgumentGroup) -> None:
     add_fast_argument(group)
     group.add_argument("--weights", default="default", help="default, published, or the path of a file")
-    group.add_argument(
-        "--size", type=int, help="shorter side that the network sees (default: the model's, mostly 256)"
-    )
+    group.add_argument("--size", type=int, help="shorter side that the network sees (default: the model's)")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     group.add_argument(
         "--precision",

@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for models that predict a distribution: 1 is safe and pale, values near 0 vivid and blotchy",
     )
     coloring.add_argument(
-        "--size", type=int, help="shorter side that the network sees (default: the model's, mostly 256)"
+        "--size", type=int, help="shorter side that the network sees (default: the model's)"
     )
     coloring.add_argument("--weights", default="default", help="default, published, or the path of a file")
     coloring.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")

@@ -7,8 +7,10 @@ from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.frames import FramesDataModule
 from colorzoo.data.imagenet import ImageNetDataModule
 from colorzoo.data.module import PictureDataModule
+from colorzoo.data.picture_table import Pictures
 from colorzoo.data.places import PlacesDataModule
 from colorzoo.data.sketch import SketchDataModule
+from colorzoo.data.sources import find_sources
 from colorzoo.data.streaming import StreamingDataModule
 
 __all__ = [
@@ -19,7 +21,9 @@ __all__ = [
     "FramesDataModule",
     "ImageNetDataModule",
     "PictureDataModule",
+    "Pictures",
     "PlacesDataModule",
     "SketchDataModule",
     "StreamingDataModule",
+    "find_sources",
 ]

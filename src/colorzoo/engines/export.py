@@ -1,8 +1,9 @@
 """Export of models as graphs for other programs: ONNX, or torch.export; each is compared with its model.
 
 Both take batches of any number of pictures. The inputs are ``luma`` and then every tensor of the guidance
-that the model accepts, such as ``points_ab`` and ``points_mask`` (all zeros: no points). The outputs are the
-picture and, for a model that predicts one, the distribution over colors as ``logits``.
+that the model accepts, such as ``points_ab`` and ``points_mask`` (all zeros: no points). A reference cannot
+be left out: zeros are a black picture. The outputs are the picture and, for a model that predicts one, the
+distribution over colors as ``logits``.
 """
 
 from __future__ import annotations

@@ -162,14 +162,14 @@ class AttentionStep(nn.Module):
         weights = self.attention.in_proj_weight.chunk(3)
         biases = self.attention.in_proj_bias.chunk(3)
         inputs = (query, key, value)
-        parts = [_split(F.linear(x, w, b)) for x, w, b in zip(inputs, weights, biases, strict=True)]
-        taken = F.scaled_dot_product_attention(parts[0], parts[1], parts[2]).transpose(1, 2).flatten(2)
+        q, k, v = (_split(F.linear(x, w, b)) for x, w, b in zip(inputs, weights, biases, strict=True))
+        taken = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         return self.norm(state + self.attention.out_proj(taken))  # type: ignore[no-any-return]
 
 
 def _split(tokens: Tensor) -> Tensor:
     """Split channels into heads: ``(B, n, C)`` to ``(B, heads, n, C / heads)``."""
-    return tokens.view(*tokens.shape[:2], HEADS, -1).transpose(1, 2)
+    return tokens.reshape(*tokens.shape[:2], HEADS, -1).transpose(1, 2)
 
 
 class FeedStep(nn.Module):
