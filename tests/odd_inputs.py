@@ -132,6 +132,7 @@ IN_COLOR, TINT = "input was already in color", "sepia tint dropped"
 P = L.convert("RGB").quantize(16)
 LONG = "ü" * 125 + ".png"
 
+PALE = "almost no color was added"
 ODD_INPUTS = (
     # PNG
     OddInput("gray.png", pil(L)),
@@ -157,11 +158,11 @@ ODD_INPUTS = (
     OddInput("profile damaged.png", pil(L, icc_profile=b"no profile" * 20), note=None),
     OddInput("texts.png", pil(L, pnginfo=texts())),
     OddInput("animated.png", animated("PNG"), note="3 frames", frames=3),
-    OddInput("1 x 1.png", pil(L.resize((1, 1))), size=(1, 1)),
-    OddInput("1 x 3000.png", pil(L.resize((1, 3000))), size=(1, 3000)),
+    OddInput("1 x 1.png", pil(L.resize((1, 1))), size=(1, 1), note=PALE),
+    OddInput("1 x 3000.png", pil(L.resize((1, 3000))), size=(1, 3000), note=PALE),
     OddInput("3000 x 1.png", pil(L.resize((3000, 1))), size=(3000, 1)),
     OddInput("all black.png", pil(Image.new("L", (32, 24)))),
-    OddInput("all white.png", pil(Image.new("L", (32, 24), 255))),
+    OddInput("all white.png", pil(Image.new("L", (32, 24), 255)), note=PALE),
     OddInput("cut short.png", cut(encoded(RGB, "PNG")), refused="--salvage"),
     OddInput("bomb.png", raw(bomb), refused="60000 x 60000 = 3600.0 million"),
     OddInput("empty.png", raw(b""), refused="is empty (0 bytes)"),
@@ -232,8 +233,8 @@ ODD_INPUTS = (
     OddInput("animated.webp", animated("WEBP"), note="3 frames", frames=3),
     OddInput("gray.bmp", pil(L), note=None),
     OddInput("gray.avif", pil(L)),
-    OddInput("8 bits.jp2", jpeg2000(GRAY, 8), note="comment dropped"),
-    OddInput("4 bits.jp2", jpeg2000(GRAY // 16, 4), note="comment dropped"),
+    OddInput("8 bits.jp2", jpeg2000(GRAY, 8)),
+    OddInput("4 bits.jp2", jpeg2000(GRAY // 16, 4)),
     OddInput("16 bits in color.jp2", jpeg2000(COLOR.astype(np.uint16) * 257, 16), note=IN_COLOR, depth=16),
     OddInput("16 bits.pgm", raw(b"P5 32 24 65535\n" + GRAY16.astype(">u2").tobytes()), depth=16),
     OddInput(

@@ -76,7 +76,7 @@ def test_promise(outcome: Outcome, odd: OddInput) -> None:
         return
     assert row["status"] == "colored", notes
     if odd.note is not None:
-        assert odd.note in notes if odd.note else notes == ""
+        assert odd.note in notes if odd.note else notes == "", notes
     result = Path(row["output"])
     picture = read_picture(result)
     assert picture.size == odd.size

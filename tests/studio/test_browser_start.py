@@ -166,6 +166,7 @@ def test_the_list_of_steps_jumps(browser: Any, photo: Path) -> None:
             pad.click(x, 75)
             pad.settle()
         four = pad.points()
+        pad.page.keyboard.press("Escape")
         pad.page.click("text=Steps, newest last")
         pad.drawn()
         steps = pad.page.locator(".cz-step")

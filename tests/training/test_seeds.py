@@ -84,7 +84,7 @@ def test_epochs_differ_runs_agree_and_validation_repeats(pictures, tmp_path):
 def test_the_seed_of_the_run_reaches_its_steps():
     model = SimpleNamespace(validation_settings=lambda: ("0",))
     for seed in (0, 7):
-        cli: Any = SimpleNamespace(config={"seed_everything": seed}, model=model)
+        cli: Any = SimpleNamespace(config={"seed_everything": seed}, model=model, _settings={})
         cli._get = lambda config, key: config.get(key)
         (found,) = [each for each in ZooCLI._fit_callbacks(cli, {}, []) if isinstance(each, StepSeed)]
         assert found.seed == seed

@@ -106,7 +106,7 @@ def _dispatch(words: list[str]) -> int:
     verb = find_verb(words[0])
     if verb is not None:
         args = _verb_parser(verb).parse_args(_joined(words[1:]))
-        _refuse_empty(args)
+        _refuse_empty(args, words)
         return _run_verb(verb, args)
     if words[0] in _LIGHTNING_VERBS:
         return run_lightning(words)
@@ -115,11 +115,15 @@ def _dispatch(words: list[str]) -> int:
     raise ColorzooError(f"unknown verb {words[0]!r}; {hint}")
 
 
-def _refuse_empty(args: argparse.Namespace) -> None:
+def _refuse_empty(args: argparse.Namespace, words: Sequence[str]) -> None:
     """Refuse empty words, which as paths would mean the current folder; a script leaves them by mistake."""
+    if not any(word == "" or (word.startswith("--") and word.endswith("=")) for word in words):
+        return
     for name, value in vars(args).items():
         if "" in (value if isinstance(value, list) else [value]):
-            raise ColorzooError(f"an empty value was given for {name}; leave it out, or name something")
+            option = f"--{name.replace('_', '-')}"
+            given = option if any(word.startswith(option) for word in words) else name
+            raise ColorzooError(f"an empty value was given for {given}; leave it out, or name something")
 
 
 def _run_verb(verb: Verb, args: argparse.Namespace) -> int:

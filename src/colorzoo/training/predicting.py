@@ -157,7 +157,7 @@ def results_folder(trainer: Trainer, output: str | None) -> Path:
     Raises:
         DataError: An address of object storage was named.
     """
-    if output and "://" in output:
+    if output and "://" in str(output):
         raise DataError(
             f"--output {output!r}: results are written to folders; name one, and copy it to the bucket "
             "afterwards (such as by `aws s3 sync`), or mount the bucket."

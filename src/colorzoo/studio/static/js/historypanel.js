@@ -12,7 +12,7 @@ function createHistoryPanel(pad) {
   const update = () => {
     const { past, future } = pad.history;
     const labels = [t("Start"), ...past.map(({ label }) => label), ...future.map(({ label }) => label).reverse()];
-    show(el, Boolean(pad.photo) && labels.length > 1);
+    show(el, Boolean(pad.photo) && labels.length > 1 && (details.open || !pad.selectedPoint())); // closed, it leaves its room to the point
     if (!details.open) return;
     syncList(rows, labels.length, make, (row, index) => {
       const [step] = row.children;
