@@ -54,6 +54,8 @@ Positive = Annotated[float, Range(0, open=True)]
 """A number above 0."""
 Width = Annotated[float, Range(0, 4, open=True, unit="times the published channels")]
 """A width of a network as a factor, not in channels."""
+Ratio = Annotated[float, Range(1)]
+"""A number of at least 1."""
 Count = Annotated[int, Range(0)]
 """A whole number, 0 or more."""
 Natural = Annotated[int, Range(1)]

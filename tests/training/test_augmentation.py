@@ -1,5 +1,7 @@
 """What training sees of a picture: windows anywhere, zooms of the whole range, half of them mirrored."""
 
+import math
+
 import pytest
 import torch
 from harness import small_data, small_model, small_trainer
@@ -43,6 +45,16 @@ def test_half_of_the_pictures_are_mirrored_and_keep_their_shape(windows):
     torch.testing.assert_close(windows[:, 0, 0].abs(), windows[:, 1, 1])
     assert not windows[:, 0, 1].any()
     assert not windows[:, 1, 0].any()
+
+
+def test_stretched_windows_have_all_shapes_up_to_the_limit_and_stay_inside():
+    windows = random_windows(
+        COUNT, picture_generators(torch.arange(COUNT), "augment"), SCALE, torch.device("cpu"), 1.5
+    )
+    sides = torch.stack([windows[:, 0, 0].abs(), windows[:, 1, 1]], dim=1)
+    spread((sides[:, 0] / sides[:, 1]).log(), -math.log(1.5), math.log(1.5))
+    spread(sides.amax(dim=1), SCALE, 1.0)
+    assert float((windows[:, :, 2].abs() + sides).max()) <= 1 + 1e-6
 
 
 def test_windows_differ_between_pictures_and_repeat_by_seed():

@@ -1,7 +1,8 @@
-"""Simulated damage of old photos: blur, fading, uneven light, scratches, halftone, grain and JPEG blocks.
+"""Simulated old photos: emulsions, blur, fading, uneven light, scratches, halftone, grain, JPEG, borders.
 
-Only lightness changes; ab stays, so that a network learns true colors for damaged pictures. The strength of
-each fault was chosen by eye from scans of historical photos, not taken from a paper.
+Inside the borders only lightness changes; ab stays, so that a network learns true colors for damaged
+pictures. The strength of each fault was chosen by eye from scans of historical photos, not taken from a
+paper.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from torch.nn import functional as F
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.randomness import Generators, draw_normal, draw_uniform
 
+_BLIND_TO_RED = 0.2  # share of the aged pictures
+_FRAMED = 1 / 6  # share of the aged pictures
 _DRAWS = 6  # random numbers per fault: its presence and five parameters
 
 Fault = Callable[[Tensor, Tensor, Generators], Tensor]
@@ -24,7 +27,7 @@ Fault = Callable[[Tensor, Tensor, Generators], Tensor]
 
 
 def age_photos(rgb: Tensor, generators: Generators, share: float) -> Tensor:
-    """Give some pictures of a batch the faults of old photos.
+    """Give some pictures of a batch the emulsion, faults and borders of old photos.
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -32,7 +35,7 @@ def age_photos(rgb: Tensor, generators: Generators, share: float) -> Tensor:
         share: Expected share of aged pictures, in [0, 1].
 
     Returns:
-        ``(B, 3, H, W)`` in [0, 1]. Colors of aged pictures outside sRGB lose chroma.
+        ``(B, 3, H, W)`` in [0, 1]. Colors of aged pictures outside sRGB lose chroma; borders are gray.
     """
     draws = draw_uniform(generators, len(rgb), 1, torch.device("cpu"))  # no wait for the device
     chosen = (draws.numpy()[:, 0] < share).nonzero()[0].tolist()
@@ -40,9 +43,9 @@ def age_photos(rgb: Tensor, generators: Generators, share: float) -> Tensor:
         return rgb
     own = generators if isinstance(generators, torch.Generator) else [generators[i] for i in chosen]
     lab = rgb_to_lab(rgb[chosen])
-    luma = age_luma(lab[:, :1], own)
+    luma = age_luma(_expose(rgb[chosen], lab[:, :1], own), own)
     aged = rgb.clone()
-    aged[chosen] = lab_to_rgb_in_gamut(torch.cat([luma, lab[:, 1:]], dim=1))
+    aged[chosen] = _add_borders(lab_to_rgb_in_gamut(torch.cat([luma, lab[:, 1:]], dim=1)), own)
     return aged
 
 
@@ -63,6 +66,38 @@ def age_luma(luma: Tensor, generators: Generators) -> Tensor:
         has, *how = drawn.T.reshape(_DRAWS, batch, 1, 1, 1)
         aged = torch.where(has < share, fault(aged, torch.stack(how), generators).clamp(0, 1), aged)
     return aged * 100
+
+
+def _expose(rgb: Tensor, luma: Tensor, generators: Generators) -> Tensor:
+    """Return the lightness on an emulsion that is nearly blind to red, for some pictures.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        luma: ``(B, 1, H, W)`` in [0, 100], the lightness of the other pictures.
+        generators: One random generator for the batch, or one per picture.
+    """
+    blind, red, green = draw_uniform(generators, len(rgb), 3, rgb.device).T.reshape(3, -1, 1, 1, 1)
+    red, green = 0.15 * red, 0.4 + 0.3 * green
+    sensitivity = torch.cat([red, green, 1 - red - green], dim=1)
+    light = (sensitivity * kornia.color.rgb_to_linear_rgb(rgb)).sum(dim=1, keepdim=True)
+    gray = kornia.color.linear_rgb_to_rgb(light.expand(-1, 3, -1, -1))
+    return torch.where(blind < _BLIND_TO_RED, rgb_to_lab(gray)[:, :1], luma)
+
+
+def _add_borders(rgb: Tensor, generators: Generators) -> Tensor:
+    """Cover some sides of some pictures with a dark or light gray border of 1 to 9 % and noise."""
+    count, _, height, width = rgb.shape
+    draws = draw_uniform(generators, count, 12, rgb.device)
+    framed, light, tone, grain = draws[:, :4].T.reshape(4, -1, 1, 1, 1)
+    there, breadth = draws[:, 4:8], draws[:, 8:]
+    breadth = torch.where(there < 0.6, 0.01 + 0.08 * breadth, 0.0) * (framed.view(-1, 1) < _FRAMED)
+    top, bottom, left, right = breadth.T.reshape(4, -1, 1, 1, 1)
+    rows = ((torch.arange(height, device=rgb.device) + 0.5) / height)[:, None]
+    columns = (torch.arange(width, device=rgb.device) + 0.5) / width
+    covered = (rows < top) | (rows > 1 - bottom) | (columns < left) | (columns > 1 - right)
+    tone = torch.where(light < 0.5, 0.15 * tone, 1 - 0.2 * tone)
+    noise = 0.03 * grain * draw_normal(generators, count, (1, height, width), rgb.device)
+    return torch.where(covered, (tone + noise).clamp(0, 1), rgb)
 
 
 def _blur(luma: Tensor, how: Tensor, generators: Generators) -> Tensor:

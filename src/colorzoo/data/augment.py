@@ -14,9 +14,9 @@ from colorzoo.randomness import Generators, draw_uniform
 
 
 def augment_batch(
-    batch: dict[str, Any], size: int, generators: Generators, *, min_scale: float
+    batch: dict[str, Any], size: int, generators: Generators, *, min_scale: float, max_stretch: float = 1.0
 ) -> dict[str, Any]:
-    """Crop a random square window of each picture, resize it, and mirror half of them.
+    """Crop a random window of each picture, resize it to a square, and mirror half of them.
 
     ``sketch``, ``classes`` and ``boxes`` move with ``rgb``; boxes smaller than a pixel are dropped.
 
@@ -24,11 +24,12 @@ def augment_batch(
         batch: Entries as in `colorzoo.data.Batch`, with float pictures ``(B, C, S, S)``.
         size: Side of the result in pixels.
         generators: One random generator for the batch, or one per picture.
-        min_scale: The side of the window is uniform on [``min_scale``, 1] of the picture's.
+        min_scale: See `random_windows`.
+        max_stretch: See `random_windows`.
     """
     rgb = batch["rgb"]
     side = rgb.shape[-1]
-    windows = random_windows(len(rgb), generators, min_scale, rgb.device)
+    windows = random_windows(len(rgb), generators, min_scale, rgb.device, max_stretch)
     names = [name for name in ("rgb", "sketch") if name in batch]
     cut: dict[str, Any] = {name: cut_windows(batch[name], windows, size) for name in names}
     if "classes" in batch:
@@ -66,15 +67,30 @@ def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) ->
     return jittered.clamp(0, 1)
 
 
-def random_windows(count: int, generators: Generators, min_scale: float, device: torch.device) -> Tensor:
-    """Draw a window and a mirroring for each picture, ``(count, 2, 3)`` float32 for `F.affine_grid`."""
-    draws = draw_uniform(generators, count, 4, device)
-    scale = min_scale + (1 - min_scale) * draws[:, 0]
-    shift = (1 - scale)[:, None] * (2 * draws[:, 1:3] - 1)
+def random_windows(
+    count: int, generators: Generators, min_scale: float, device: torch.device, max_stretch: float = 1.0
+) -> Tensor:
+    """Draw a window and a mirroring for each picture.
+
+    Args:
+        count: Number of pictures.
+        generators: One random generator for the batch, or one per picture.
+        min_scale: The longer side of a window is uniform on [``min_scale``, 1] of the picture's.
+        device: Device of the result.
+        max_stretch: Ratio of the sides of a window, uniform in its logarithm on [1 / ``max_stretch``,
+            ``max_stretch``]; 1 keeps shapes.
+
+    Returns:
+        ``(count, 2, 3)`` float32 for `F.affine_grid`.
+    """
+    draws = draw_uniform(generators, count, 5, device)
+    scale = min_scale + (1 - min_scale) * draws[:, :1]
+    stretch = max_stretch ** (2 * draws[:, 4:] - 1)
+    sides = scale * torch.cat([stretch, 1 / stretch], dim=1).clamp(max=1)
     mirror = torch.where(draws[:, 3] < 0.5, -1.0, 1.0)
     theta = torch.zeros(count, 2, 3, device=device)
-    theta[:, 0, 0], theta[:, 1, 1] = scale * mirror, scale
-    theta[:, :, 2] = shift
+    theta[:, 0, 0], theta[:, 1, 1] = sides[:, 0] * mirror, sides[:, 1]
+    theta[:, :, 2] = (1 - sides) * (2 * draws[:, 1:3] - 1)
     return theta
 
 

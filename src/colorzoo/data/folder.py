@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from colorzoo.data.layouts import class_folders, labels_by_folder
 from colorzoo.data.module import PictureDataModule
 from colorzoo.data.originals import Originals, SourceOriginals
 from colorzoo.data.picture_table import Pictures
@@ -23,25 +24,33 @@ class FolderDataModule(PictureDataModule):
     Args:
         root: The folder.
         val_share: Expected share of validation pictures of a split by content.
+        labels: Label each picture with its class, the folder or tar directly below the root (or below
+            ``train`` and ``val``) that contains it. Classes are numbered in alphabetical order.
         kwargs: Arguments of `PictureDataModule`.
     """
 
     predicted = "pictures of all splits"
 
-    def __init__(self, root: str, val_share: Share = 0.05, **kwargs: Any) -> None:
+    def __init__(self, root: str, val_share: Share = 0.05, labels: bool = False, **kwargs: Any) -> None:
         super().__init__(root, **kwargs)
 
     def find_pictures(self, split: str) -> Pictures:
         """Return the pictures of a split, from its subfolder or by content."""
         root = Path(self.hparams.root)
         if (root / "train").is_dir() and (root / "val").is_dir():
-            return Pictures(find_sources(root / split))
+            classes = class_folders(root / "train") if self.hparams.labels else None
+            return self._label(find_sources(root / split), root / split, classes)
         found = self._split_by_content[split]
         if split == "val" and not found:
             raise DataError(
                 f"no validation picture in {str(root)!r}; raise val_share (now {self.hparams.val_share})."
             )
-        return Pictures(found)
+        return self._label(found, root, None)
+
+    def _label(self, found: Sources, folder: Path, classes: list[str] | None) -> Pictures:
+        if not self.hparams.labels:
+            return Pictures(found)
+        return Pictures(found, labels=labels_by_folder(found, folder, classes or class_folders(folder)))
 
     def originals(self) -> Originals:
         """Return all pictures below the folder, whatever their split."""

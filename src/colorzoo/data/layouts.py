@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from colorzoo.data.picture_table import Pictures
 from colorzoo.data.sources import Source, Sources, find_sources, tensor_of
@@ -60,7 +61,21 @@ def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> Pic
     """
     sources = find_sources(folder)
     names = class_folders(folder) if classes is None else classes
-    number = {name: index for index, name in enumerate(names)}
+    return Pictures(sources, labels=labels_by_folder(sources, folder, names))
+
+
+def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str]) -> Tensor:
+    """Label each picture by the folder (or tar) directly below ``folder`` that contains it: ``(N,)`` int64.
+
+    Args:
+        sources: The pictures.
+        folder: Contains one folder per class.
+        classes: Names of the classes in order.
+
+    Raises:
+        DataError: A picture is in none of these folders.
+    """
+    number = {name: index for index, name in enumerate(classes)}
     labels = array("q")
     for source in sources:
         name = source.path.removeprefix(f"{folder}{os.sep}").split(os.sep, 1)[0].removesuffix(".tar")
@@ -69,7 +84,7 @@ def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> Pic
                 f"{source.name!r} is in no folder of a class; expected {str(folder / 'CLASS' / 'picture')!r}."
             )
         labels.append(number[name])
-    return Pictures(sources, labels=tensor_of(labels, torch.int64))
+    return tensor_of(labels, torch.int64)
 
 
 def class_folders(folder: Path) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 from lightning.pytorch import Trainer
+from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler, default_collate
 
 from colorzoo.data.dataset import Batch, Sample
@@ -30,6 +31,8 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         length: Number of samples.
         seed: Seed of the run.
         shuffle: True for training.
+        weights: ``(length,)``, to draw samples with replacement in proportion to their weight when shuffling;
+            None takes each sample once in an epoch.
         rank: Index of this process.
         world_size: Number of processes.
         seen: Returns, at the start of an iteration, how many samples of this epoch a resumed run has already
@@ -42,12 +45,14 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         *,
         seed: int = 0,
         shuffle: bool = True,
+        weights: Tensor | None = None,
         rank: int = 0,
         world_size: int = 1,
         seen: Callable[[], int] = lambda: 0,
     ) -> None:
         super().__init__(cast(Any, range(length)), world_size, rank, shuffle=shuffle, seed=seed)
         self.length, self.world_size, self.seen = length, world_size, seen
+        self.weights = weights
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch of the next iteration (called by Lightning)."""
@@ -61,7 +66,9 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
     def __iter__(self) -> Iterator[tuple[int, int]]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = torch.arange(self.length)
-        if self.shuffle:
+        if self.shuffle and self.weights is not None:
+            order = draw_weighted(self.weights, len(self) * self.world_size, generator)
+        elif self.shuffle:
             order = torch.randperm(self.length, generator=generator)
             wanted = len(self) * self.world_size
             order = order.repeat(-(-wanted // max(1, self.length)))[:wanted]
@@ -70,6 +77,30 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         for first in range(start, len(order), step):
             mine = slice(first, first + step, self.world_size)
             yield from zip(order[mine].tolist(), seeds[mine].tolist(), strict=True)
+
+
+def class_weights(labels: Tensor, power: float) -> Tensor:
+    """Return the weight of each picture for which a class's share of the draws is its size to a power.
+
+    Args:
+        labels: ``(N,)`` int64, the class of each picture; -1 (none) is a class too.
+        power: 1 draws all pictures equally often, 0 all classes.
+
+    Returns:
+        ``(N,)`` float64.
+    """
+    _, row, counts = labels.unique(return_inverse=True, return_counts=True)
+    return counts.double().pow(power - 1)[row]
+
+
+def draw_weighted(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Draw ``count`` indices with replacement, each in proportion to its weight.
+
+    Unlike `torch.multinomial` it has no limit of 2**24 weights.
+    """
+    ends = weights.double().cumsum(0)
+    draws = torch.rand(count, generator=generator, dtype=torch.float64) * ends[-1]
+    return torch.searchsorted(ends, draws, right=True).clamp(max=len(weights) - 1)
 
 
 class LateLoader(DataLoader[Sample]):

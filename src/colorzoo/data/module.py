@@ -27,12 +27,19 @@ from colorzoo.data.aging import age_photos
 from colorzoo.data.augment import augment_batch
 from colorzoo.data.check import CheckCache, cache_path, check_pictures
 from colorzoo.data.dataset import Batch, PictureDataset
-from colorzoo.data.loader import LateLoader, SeededSampler, collate, found_once, outlive_signals
+from colorzoo.data.loader import (
+    LateLoader,
+    SeededSampler,
+    class_weights,
+    collate,
+    found_once,
+    outlive_signals,
+)
 from colorzoo.data.originals import Originals, SourceOriginals
 from colorzoo.data.picture_table import Pictures
 from colorzoo.errors import DataError
 from colorzoo.randomness import picture_generators
-from colorzoo.settings import Count, Natural, Probability, Share, check_arguments
+from colorzoo.settings import Count, Natural, Probability, Ratio, Share, check_arguments
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +57,12 @@ class PictureDataModule(LightningDataModule):
         crop: Side of the training crops in pixels.
         resize: Shorter side of a decoded training picture; None is 1.25 times the crop.
         min_scale: Smallest random window, relative to the decoded square.
+        max_stretch: Largest ratio of the sides of a random window, which becomes a square; 1 keeps shapes.
         aged: Share of the training pictures that are made to look old, see `age_photos`; validation pictures
             stay unchanged.
+        class_power: Power of the size of a class to which its share of the training samples is proportional.
+            1 takes each picture once in an epoch; below 1, pictures are drawn with replacement, those of
+            small classes more often; 0 draws all classes equally often. Needs pictures with classes.
         val_size: Shorter side of resized validation pictures, which are cropped centrally.
         val_batch_size: Pictures per validation batch.
         val_limit: Use only the first validation pictures; None uses all.
@@ -80,7 +91,9 @@ class PictureDataModule(LightningDataModule):
         crop: Natural = 176,
         resize: Natural | None = None,
         min_scale: Probability = 0.6,
+        max_stretch: Ratio = 1.0,
         aged: Share = 0.0,
+        class_power: Share = 1.0,
         val_size: Natural = 256,
         val_batch_size: Natural = 8,
         val_limit: Natural | None = None,
@@ -186,9 +199,15 @@ class PictureDataModule(LightningDataModule):
         return SourceOriginals(found.sources, self.hparams.root)
 
     def train_sampler(self) -> SeededSampler:
-        """Return the sampler of training."""
+        """Return the sampler of training.
+
+        Raises:
+            DataError: ``class_power`` is below 1 and the pictures have no classes.
+        """
         data: Any = self.train_data
-        return SeededSampler(len(data), seed=self.hparams.seed, seen=self.samples_seen, **self.ranks())
+        hp = self.hparams
+        weights = None if hp.class_power == 1 else class_weights(_labels_of(data), hp.class_power)
+        return SeededSampler(len(data), seed=hp.seed, weights=weights, seen=self.samples_seen, **self.ranks())
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Move a batch but for its seeds: generators are on the host, and reading them back would wait."""
@@ -213,7 +232,14 @@ class PictureDataModule(LightningDataModule):
     def augment(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Zoom and mirror a training batch with its sketches, class maps and boxes."""
         generators = picture_generators(batch["seed"], "augment")
-        return augment_batch(batch, self.current_crop(), generators, min_scale=self.hparams.min_scale)
+        hp = self.hparams
+        return augment_batch(
+            batch,
+            self.current_crop(),
+            generators,
+            min_scale=hp.min_scale,
+            max_stretch=hp.max_stretch,
+        )
 
     def current_crop(self) -> int:
         """Return the side of the training crops at the running step.
@@ -278,6 +304,21 @@ class PictureDataModule(LightningDataModule):
             pin_memory=torch.cuda.is_available(),
             persistent_workers=workers > 0,
         )
+
+
+def _labels_of(data: Any) -> Tensor:
+    """Return the ``(N,)`` labels of a data set.
+
+    Raises:
+        DataError: It has none.
+    """
+    labels: Tensor | None = getattr(getattr(data, "pictures", None), "labels", None)
+    if labels is None:
+        raise DataError(
+            "class_power needs the class of each picture, which this DataModule does not know; "
+            "leave it at 1, or use FolderDataModule with labels: true."
+        )
+    return labels
 
 
 def _share_done(trainer: Trainer) -> float:

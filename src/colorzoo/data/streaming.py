@@ -35,6 +35,9 @@ class StreamingDataModule(PictureDataModule):
             chunks at a time.
         kwargs: Arguments of `PictureDataModule`; ``check``, ``drop_gray`` and ``cache`` have no effect:
             pictures are checked when shards are written.
+
+    Raises:
+        ColorzooError: A number is out of its range, or ``class_power`` is not 1: shards are read in order.
     """
 
     predicted = "pictures of all splits"
@@ -48,6 +51,8 @@ class StreamingDataModule(PictureDataModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(root, **kwargs)
+        if self.hparams.class_power != 1:
+            raise DataError("class_power has no effect on shards, which are read in order; leave it at 1.")
         self.classes: list[str] = []
 
     def prepare_data(self) -> None:
