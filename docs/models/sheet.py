@@ -1,6 +1,7 @@
 """Draw a contact sheet of a folder of photos: ``python -m docs.models.sheet FOLDER SHEET.jpg [MODEL ...]``.
 
-From left, for each photo: gray, colored by each model, and the truth if the photo has colors.
+From left, for each photo: gray, colored by each model, and the truth if the photo has colors; with
+``--whole`` each model also colors the whole scan, with its frame.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from colorzoo.data.sources import find_sources
 from colorzoo.pictures.picture import is_gray
 from colorzoo.pictures.read import read_picture
 
-HEIGHT, GAP, CAPTION = 160, 4, 14  # pixels: of a picture, between pictures, of a name
+GAP, CAPTION = 4, 14  # pixels: between pictures, of a name
 
 
 def main() -> None:
@@ -30,27 +31,31 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first photo")
     parser.add_argument("--count", type=int, default=24, metavar="N", help="number of photos")
     parser.add_argument("--across", type=int, default=3, metavar="N", help="photos in a line")
+    parser.add_argument("--height", type=int, default=160, metavar="PIXELS", help="height of a picture")
+    parser.add_argument("--whole", action="store_true", help="also color whole scans, with their frames")
     args = parser.parse_args()
+    frames = ("none", "automatic") if args.whole else ("automatic",)
     single_thread()
     chosen = islice(find_sources(args.folder), args.first, args.first + args.count)
-    strips = [draw_strip(Path(source.path), args.models) for source in chosen]
+    strips = [draw_strip(Path(source.path), args.models, frames, args.height) for source in chosen]
     draw_sheet(strips, args.across).save(args.sheet, quality=90)
 
 
-def draw_strip(path: Path, models: Sequence[str]) -> Image.Image:
-    """Return the photo in gray, by each model, and as it was, side by side, with its name."""
+def draw_strip(path: Path, models: Sequence[str], frames: Sequence[str], height: int) -> Image.Image:
+    """Return the photo in gray, by each model with each frame, and as it was, side by side, with its name."""
     photo = Image.open(path).convert("RGB")
-    pictures = [ImageOps.grayscale(photo), *(colorzoo.colorize(photo.convert("L"), name) for name in models)]
+    gray = ImageOps.grayscale(photo)
+    pictures = [gray, *(colorzoo.colorize(gray, name, frame=frame) for name in models for frame in frames)]
     if not is_gray(read_picture(path)):
         pictures.append(photo)
-    small = [_at_height(picture) for picture in pictures]
+    small = [_at_height(picture, height) for picture in pictures]
     width = sum(picture.width + GAP for picture in small)
-    strip = Image.new("RGB", (width, HEIGHT + CAPTION), "white")
+    strip = Image.new("RGB", (width, height + CAPTION), "white")
     x = 0
     for picture in small:
         strip.paste(picture, (x, 0))
         x += picture.width + GAP
-    ImageDraw.Draw(strip).text((0, HEIGHT + 1), path.stem, fill="black")
+    ImageDraw.Draw(strip).text((0, height + 1), path.stem, fill="black")
     return strip
 
 
@@ -67,9 +72,9 @@ def draw_sheet(strips: Sequence[Image.Image], across: int) -> Image.Image:
     return sheet
 
 
-def _at_height(picture: Image.Image) -> Image.Image:
-    width = round(picture.width * HEIGHT / picture.height)
-    return picture.convert("RGB").resize((width, HEIGHT), Image.Resampling.LANCZOS)
+def _at_height(picture: Image.Image, height: int) -> Image.Image:
+    width = round(picture.width * height / picture.height)
+    return picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
 
 
 if __name__ == "__main__":
