@@ -96,6 +96,13 @@ def test_a_side_that_is_as_dark_as_the_frame_takes_the_depth_of_the_others() -> 
     assert INSIDE.y + INSIDE.height - found.y - found.height <= 16
 
 
+def test_an_even_frame_around_a_picture_of_like_lightness_is_found() -> None:
+    inside = scene(INSIDE.height, INSIDE.width, 30, 85)
+    dark = np.random.default_rng(3).random((10, 15)) < 0.3
+    inside[np.kron(dark, np.ones((12, 12), bool))] = 3
+    assert_near(find_frame(framed(3, inside=inside)), tolerance=6)
+
+
 def night() -> Array:
     """Return a lit spot in the dark."""
     rows, columns = np.mgrid[:160, :240]

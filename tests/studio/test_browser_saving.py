@@ -127,8 +127,8 @@ def test_work_that_never_reached_the_server_is_kept_beside_newer_work(
         for number in (2, 3):
             add_point(other, number)
         wait_for_points(other, works, 3)
-    pad.broken = ""
     pad.page.close(run_before_unload=False)
+    pad.broken = ""  # not before, or the old page would save its work itself
     pad.page = pad._new_page()
     pad.settle()
     assert len(pad.points()) == 3

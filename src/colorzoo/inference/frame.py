@@ -30,6 +30,8 @@ _FAIR = 0.45  # the same, of lines on all four sides
 _CLOSE = 0.6  # share of the greatest support from which a line further outside is preferred
 _DARK, _LIGHT = 20.0, 72.0  # tones of frames on fewer than four sides
 _ALIKE = 14.0  # CIE units between the tones of the sides of one frame
+_SAME = 1.0  # the same, of sides so even that less support is enough
+_SOME, _SOME_MEAN = 0.4, 0.55  # share of the columns that step at each of three such sides, and on average
 _LEAST_INSIDE = 0.35  # of each side
 
 Array = NDArray[Any]
@@ -124,7 +126,8 @@ def _agree(
     alike = [line for line in seen if abs(line.tone - tone) <= _ALIKE]
     clear = [line for line in alike if line.support >= _CLEAR]
     extreme = tone <= _DARK or tone >= _LIGHT
-    if len(alike) < 4 and not (extreme and len(clear) >= least_sides):
+    enough = len(alike) == 4 or (extreme and (len(clear) >= least_sides or _same_tone(lines)))
+    if not enough:
         return None
     even = max(line.even for line in alike)
     deepest = max(line.inside for line in alike)
@@ -136,6 +139,16 @@ def _agree(
             depths.append(min(_even_rows(side, tone, even), deepest))
     top, left, bottom, right = depths
     return top, left, bottom, right
+
+
+def _same_tone(lines: list[_Line | None]) -> bool:
+    """Return whether three sides have one tone, as an even border around a picture of like lightness does."""
+    seen = [line for line in lines if line is not None and line.support >= _SOME]
+    if len(seen) < 3:
+        return False
+    tone = float(np.median([line.tone for line in seen]))
+    same = [line.support for line in seen if abs(line.tone - tone) <= _SAME]
+    return len(same) >= 3 and float(np.mean(same)) >= _SOME_MEAN
 
 
 def _find_line(picture: Array, start: int, stop: int, near: _Line | None = None) -> _Line | None:

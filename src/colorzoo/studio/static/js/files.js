@@ -132,14 +132,18 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   const { work, taken } = await selectWork(pad, { name, file, sha256: image.sha256 }, key, recipe, found);
   pad.photo = {
     name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, samples: new Map(), result: null, luma: new LumaMap(gray), shown: 0,
-    exact: false, versions: versionsOf(work ?? undefined), works: Object.keys(found), onServer: "", sending: Promise.resolve(),
+    exact: false, versions: versionsOf(work ?? undefined), works: Object.keys(found), onServer: "", content: "", changed: Date.now(), sending: Promise.resolve(),
   };
   const offered = pad.offered?.image?.sha256 === image.sha256 ? pad.offered : null; // of a notebook whose kernel is gone
   const chosen = recipe ?? work?.recipe ?? offered;
   const doc = chosen ? toDocument(pad, chosen) : emptyDoc(pad.doc.model);
   const steps = chosen && chosen === work?.recipe ? work.steps : null;
   pad.startOver(doc, ...["past", "future"].map((way) => (steps?.[way] ?? []).map(({ label, recipe: before }) => ({ label, state: toDocument(pad, before) }))));
-  if ((chosen ?? undefined) === work?.recipe && work?.onServer !== false) pad.photo.onServer = JSON.stringify(contentOf(pad));
+  pad.photo.content = JSON.stringify(contentOf(pad));
+  if (work && chosen === work.recipe) {
+    pad.photo.changed = work.time;
+    if (work.onServer !== false) pad.photo.onServer = pad.photo.content;
+  }
   for (const note of notes ?? []) pad.note(note);
   pad.announce(t("{name} is open, {width} by {height} pixels", { name, width, height }));
   pad.set({ view: firstView(pad.photo, paneSize(pad)) });
@@ -348,7 +352,11 @@ function autosave(pad) {
   pad.unsavedSince = null;
   const { photo } = pad;
   if (!photo || pad.options.notebook) return Promise.resolve();
-  const work = { name: photo.name, ...contentOf(pad), time: Date.now(), version: newVersion() };
+  const found = contentOf(pad);
+  const content = JSON.stringify(found);
+  if (content !== photo.content) Object.assign(photo, { content, changed: Date.now() });
+  // the time of the last change: a page that closes later has no newer work than another browser
+  const work = { name: photo.name, ...found, time: photo.changed, version: newVersion() };
   const remote = photo.sending.then(() => saveOnServer(pad, photo, work));
   photo.sending = remote;
   pad.saving = (pad.saving ?? Promise.resolve()).then(() => saveHere(pad, photo, work, remote));
