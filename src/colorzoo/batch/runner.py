@@ -17,9 +17,10 @@ from colorzoo.batch.request import Coloring
 from colorzoo.errors import DiskFullError, PictureError, failure
 from colorzoo.inference.colorizer import PreparedPicture
 from colorzoo.pictures.formats import open_picture
+from colorzoo.pictures.parts import remove_leftovers
 from colorzoo.pictures.picture import chroma_note
 from colorzoo.pictures.provenance import PictureProvenance, current_date
-from colorzoo.pictures.write import remove_leftovers, write_notes
+from colorzoo.pictures.write import write_notes
 
 Status = Literal["colored", "skipped", "failed", "full", "planned"]
 Outcome = TypeVar("Outcome")
@@ -201,11 +202,11 @@ class _Run:
             )
         except OSError as error:
             raise PictureError(f"{job.name} cannot be read: {error.strerror or error}") from error
-        if self._index is not None and origin is not None and self._index.is_done(job.target, origin):
-            return PictureResult(job.name, str(job.target), "skipped", (ALREADY_DONE,))
         if job.target.parent not in self._folders:
             self._folders.add(job.target.parent)
             remove_leftovers(job.target.parent)
+        if self._index is not None and origin is not None and self._index.is_done(job.target, origin):
+            return PictureResult(job.name, str(job.target), "skipped", (ALREADY_DONE,))
         file = open_file(source, job.target, self._options)
         picture = file.first.picture
         note = chroma_note(picture)
