@@ -46,7 +46,7 @@ def _machine() -> str:
     """Return a number of this machine since its start; containers have others."""
     try:
         start = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
-        space = os.readlink("/proc/self/ns/pid")
+        space = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return "0" * _MACHINE
     return hashlib.blake2b((start + space).encode(), digest_size=_MACHINE // 2).hexdigest()
