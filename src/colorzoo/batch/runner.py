@@ -12,7 +12,7 @@ from typing import Literal, Protocol, TypeVar
 
 from colorzoo.batch.file import ColoredFile, FileOptions, OpenedFile, color_file, open_file
 from colorzoo.batch.overlap import Steps, overlapped
-from colorzoo.batch.record import DoneIndex, digest_of, result_state
+from colorzoo.batch.record import Results, digest_of, result_state
 from colorzoo.batch.request import Coloring
 from colorzoo.errors import DiskFullError, PictureError, failure
 from colorzoo.inference.colorizer import PreparedPicture
@@ -113,7 +113,7 @@ def color_pictures(
     *,
     threads: int = 1,
     skip_colored: bool = False,
-    index: DoneIndex | None = None,
+    index: Results | None = None,
     rank: int = 0,
     world_size: int = 1,
     limit: int | None = None,
@@ -155,7 +155,7 @@ _Write = tuple[_Opened, Callable[[], ColoredFile]]
 class _Run:
     """The steps of a run; a picture that failed goes through the later ones as its result."""
 
-    def __init__(self, options: FileOptions, skip_colored: bool, index: DoneIndex | None) -> None:
+    def __init__(self, options: FileOptions, skip_colored: bool, index: Results | None) -> None:
         self._options, self._skip_colored, self._index = options, skip_colored, index
         self._disk_full, self._lock = threading.Event(), threading.Lock()
         self._folders: set[Path] = set()

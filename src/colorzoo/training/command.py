@@ -59,7 +59,7 @@ from colorzoo.training.messages import (
     filter_messages,
 )
 from colorzoo.training.module import ColorizationModule
-from colorzoo.training.predicting import FAILED, FullSizePrediction, results_folder
+from colorzoo.training.predicting import FullSizePrediction
 from colorzoo.training.resuming import SPECIAL, agreeing_checkpoint, is_folder, report
 from colorzoo.training.saving import CheckpointFile
 from colorzoo.weights import read_weights, resolve_weights
@@ -155,7 +155,10 @@ class ZooCLI(LightningCLI):
             help="Compile training steps with torch.compile; see configs/cluster/fast.yaml.",
         )
         parser.add_argument(
-            "--output", type=str | None, default=None, help="Folder for the results of predict."
+            "--output",
+            type=str | None,
+            default=None,
+            help="Folder for the results of predict, or s3://BUCKET/FOLDER.",
         )
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
@@ -345,8 +348,7 @@ class ZooCLI(LightningCLI):
         task = FullSizePrediction(model, datamodule, self._get(self.config, "output"))
         options = {**options, "return_predictions": False}
         self.trainer.predict(task, **options)
-        failed = (results_folder(self.trainer, task.output) / FAILED).is_file()
-        self.exit_code = int(failed and self.trainer.is_global_zero)
+        self.exit_code = int(task.has_failures)
 
 
 def refuse_unsupported(config: Mapping[str, Any], callbacks: Sequence[object]) -> None:
