@@ -1,26 +1,32 @@
-"""A folder of photos: ``colorzoo colorize`` against a plain loop."""
+"""A folder of photos: ``colorzoo colorize`` against a plain loop, and against two processes."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import os
 import random
+import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks._common import Options, Row, SkippedError, times_faster, where
+from benchmarks._common import Options, Row, SkippedError, share_of, times_faster, where
 from benchmarks.colorize import color_plainly
 from colorzoo.cli.main import main
 from colorzoo.inference.colorizer import Colorizer
 
 MODEL = "zhang2017_local_small"
 PICTURES, MEGAPIXELS, JOBS, ROUNDS = 40, (2, 12), 2, 4
-GOAL = 2.0
+COMMAND_ROUNDS = 3
+GOAL, GOAL_SHARED = 2.0, 1.0
 
 
 def run(options: Options) -> list[Row]:
@@ -41,9 +47,14 @@ def run(options: Options) -> list[Row]:
                     color_plainly(colorizer, source, folder / f"plain{number}.jpg")
             with timed(spent["ours"]):
                 color_folder(part, folder / f"ours{number}")
+        together, apart, differing = against_processes(sources, folder, options.repeats or COMMAND_ROUNDS)
     torch.set_num_threads(1)
     title = f"{count} photos of {MEGAPIXELS[0]} to {MEGAPIXELS[1]} megapixels"
+    shared = f"{title}, seconds of one command with --jobs {JOBS}, against {JOBS} processes that share them"
     return [
+        times_faster(shared, together, apart, GOAL_SHARED, where()),
+        share_of(f"{title}, results of the two that differ", differing, count, 0.0, where()),
+    ] + [
         times_faster(
             f"{title}, {kind} seconds a picture, against the plain loop",
             spent["ours"][index] / count,
@@ -80,6 +91,44 @@ def color_folder(sources: list[Path], output: Path) -> None:
         code = main([*words, "--device", "cpu", "--jobs", str(JOBS)])
     if code:
         raise SkippedError(f"coloring failed: {messages.getvalue()}")
+
+
+def against_processes(sources: Sequence[Path], folder: Path, rounds: int) -> tuple[float, float, int]:
+    """Color all photos by one command with jobs, and by as many commands that share them.
+
+    Returns:
+        Median seconds from start to end of the one command and of the others, and how many results differ.
+    """
+    together, apart = [], []
+    for number in range(rounds):
+        one, several = folder / f"together{number}", folder / f"apart{number}"
+        together.append(seconds_of([(sources, one, JOBS)]))
+        apart.append(seconds_of([(sources[part::JOBS], several, 1) for part in range(JOBS)]))
+    differing = sum(not same_pixels(one / source.name, several / source.name) for source in sources)
+    return statistics.median(together), statistics.median(apart), differing
+
+
+def seconds_of(runs: Sequence[tuple[Sequence[Path], Path, int]]) -> float:
+    """Start a command for each (photos, folder of the results, jobs) at once, and wait for all."""
+    start = time.perf_counter()
+    processes = []
+    for sources, output, jobs in runs:
+        words = [sys.executable, "-m", "colorzoo", "colorize", *map(str, sources), "-o", str(output)]
+        words += ["--model", MODEL, "--device", "cpu", "--jobs", str(jobs)]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(jobs)}
+        processes.append(
+            subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        )
+    codes = [process.wait() for process in processes]
+    if any(codes):
+        raise SkippedError(f"coloring failed with exit codes {codes}")
+    return time.perf_counter() - start
+
+
+def same_pixels(one: Path, other: Path) -> bool:
+    """Return whether two pictures have equal pixels; their records have different dates."""
+    with Image.open(one) as first, Image.open(other) as second:
+        return bool(np.array_equal(np.asarray(first), np.asarray(second)))
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from skimage import data
 
 import throwaway_paper
 from colorzoo.cli.main import main
@@ -73,15 +74,20 @@ def test_every_step_of_the_tour_is_run_here() -> None:
 def test_a_photo_is_colored_and_corrected_by_points(folder: Path) -> None:
     walk("Color a photo")
     walk("Correct it by points")
+    truth = data.astronaut().astype(float)
     automatic, points = pixels(folder / "old.color.jpg"), pixels(folder / "points.jpg")
-    assert automatic.shape == points.shape == (400, 600, 3)
-    table = np.s_[325:336, 55:66]  # around the first point, of brown wood
-    warmth = [float((each[table][..., 0] - each[table][..., 2]).mean()) for each in (automatic, points)]
-    assert warmth[1] > max(warmth[0], 20)
+    for part in (np.s_[220:430, 50:240], np.s_[150:200, 40:80], np.s_[10:70, 0:50]):  # suit, stripes, field
+        errors = [np.abs(each[part] - truth[part]).mean() for each in (automatic, points)]
+        assert errors[1] < 0.85 * errors[0]
+    wall = np.s_[20:140, 300:370]
+    assert np.abs(points[wall] - automatic[wall]).mean() < 2
+    for name, made in (("automatic", automatic), ("points", points)):
+        assert np.abs(made - pixels(DOCS / "images" / f"astronaut_{name}.jpg")).mean() < 2, name
 
 
-def test_a_reference_colors_it(folder: Path) -> None:
+def test_a_reference_colors_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     walk("Use a reference")
+    assert "zhang2019_small, the best model here for a reference" in capsys.readouterr().out
     assert np.ptp(pixels(folder / "by_example.jpg"), axis=2).mean() > 10
 
 

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from colorzoo.cli.main import main
+from colorzoo.pictures.parts import part_of
 from colorzoo.pictures.provenance import read_provenance
 from tiny_model import gray_picture, write_tiny_weights
 
@@ -96,16 +97,21 @@ def test_an_invalid_folder_of_recipes(run: Run, tmp_path: Path) -> None:
     assert "give one of them" in both
 
 
-def test_leftovers_of_killed_runs_are_removed_after_an_hour(run: Run, tmp_path: Path) -> None:
+def test_leftovers_of_killed_runs_are_removed(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source, out = box(tmp_path / "in", 2), tmp_path / "out"
     out.mkdir()
+    living = part_of(out / "0.png")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: 2**30)  # more than there can be
+        dead = part_of(out / "0.png")
     old, new = out / ".colorzoo-0123456789ab.part", out / ".colorzoo-ba9876543210.part"
+    elsewhere = out / f".colorzoo-{'0' * 8}{dead.name[18:]}"
     others = out / ".colorzoo-notes.part"
-    for part in (old, new, others):
+    for part in (living, dead, old, new, elsewhere, others):
         part.write_bytes(b"half")
     for part in (old, others):
         os.utime(part, (time.time() - 4000,) * 2)
     assert run(source, "-o", out)[0] == 0
-    assert new.exists()
-    assert others.exists()
-    assert not old.exists()
+    assert {path for path in out.iterdir() if path.name.startswith(".")} == {living, new, elsewhere, others}

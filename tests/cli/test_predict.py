@@ -20,6 +20,7 @@ from colorzoo.data.originals import relative_name
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.pictures.frames import look_for_frames, read_frames
+from colorzoo.pictures.parts import part_of
 from colorzoo.pictures.provenance import read_provenance
 from colorzoo.pictures.read import read_picture
 from colorzoo.registry import load_task_class, model_card
@@ -207,7 +208,12 @@ def test_an_interrupted_run_resumes(album, tmp_path, colored, monkeypatch):
         notes.write(b"torn")
     monkeypatch.setattr(file, "write_picture", write)
     assert predicted(album, out).summary.counts == {"colored": 3, "skipped": 2}
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: 2**30)  # a killed process; more than there can be
+        left = part_of(out / "a" / "x.png")
+    left.write_bytes(b"half")
     assert predicted(album, out).summary.counts == {"skipped": 5}
+    assert not left.exists()
     predicted(album, tmp_path / "at once")
     assert results(out) == results(tmp_path / "at once")
 

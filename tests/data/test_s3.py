@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 pytest.importorskip("litdata")
 pytest.importorskip("moto.server")
@@ -26,6 +29,7 @@ from colorzoo.cli.main import main
 from colorzoo.data import StreamingDataModule
 from colorzoo.data.shards import ShardReader, read_manifest
 from colorzoo.errors import DataError
+from tiny_model import gray_picture
 
 BUCKET, ADDRESS = "pictures", "s3://pictures/set"
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -39,6 +43,7 @@ class Proxy(BaseHTTPRequestHandler):
         cuts: Answers that break off in the middle, by the end of their path.
         forbidden: Whether each request is refused, as with a wrong key.
         asked: Paths of the whole pictures and lists that were sent.
+        stored: Keys that were written.
         delay: Seconds before each chunk.
     """
 
@@ -46,19 +51,21 @@ class Proxy(BaseHTTPRequestHandler):
     cuts: dict[str, int]
     forbidden = False
     asked: list[str]
+    stored: list[str]
     delay = 0.0
 
     def do_GET(self) -> None:
         self._pass_on()
 
-    do_HEAD = do_GET  # noqa: N815
+    do_HEAD = do_PUT = do_DELETE = do_GET  # noqa: N815
 
     def log_message(self, *_: Any) -> None:
         pass
 
     def _pass_on(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.server_port)
-        connection.request(self.command, self.path, headers=dict(self.headers))
+        content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        connection.request(self.command, self.path, content or None, headers=dict(self.headers))
         answer = connection.getresponse()
         body = answer.read()
         if self.forbidden:
@@ -72,6 +79,8 @@ class Proxy(BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.end_headers()
         name = self.path.rpartition("/")[2]
+        if self.command == "PUT":
+            self.stored.append(self.path.partition("?")[0])
         if self.command == "GET":
             self.asked.append(name)
             if name.endswith(".bin"):
@@ -81,6 +90,8 @@ class Proxy(BaseHTTPRequestHandler):
                 body = body[: len(body) // 2]
                 self.close_connection = True
             self.wfile.write(body)
+        elif self.command != "HEAD":
+            self.wfile.write(body)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +100,7 @@ def environment() -> Iterator[dict[str, str]]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
-    Proxy.server_port, Proxy.cuts, Proxy.asked = int(port), {}, []
+    Proxy.server_port, Proxy.cuts, Proxy.asked, Proxy.stored = int(port), {}, [], []
     proxy = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
     Thread(target=proxy.serve_forever, daemon=True).start()
     names = {
@@ -120,7 +131,7 @@ def bucket(shards: Path, environment: dict[str, str]) -> Any:
 @pytest.fixture(autouse=True)
 def _through_the_proxy(bucket: Any, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", environment["AWS_ENDPOINT_URL"])
-    Proxy.cuts, Proxy.asked, Proxy.forbidden, Proxy.delay = {}, [], False, 0.0
+    Proxy.cuts, Proxy.asked, Proxy.stored, Proxy.forbidden, Proxy.delay = {}, [], [], False, 0.0
 
 
 def records(reader: ShardReader) -> list[tuple[bytes, int, str]]:
@@ -180,49 +191,115 @@ def test_a_missing_chunk_and_a_missing_set_are_named(bucket, tmp_path):
 
 def test_wrong_credentials_are_one_line(tmp_path, capsys):
     Proxy.forbidden = True
-    words = ["predict", "--model=Colorzoo2026Trainer", "--data=StreamingDataModule", f"--data.root={ADDRESS}"]
-    words += [f"--data.cache_dir={tmp_path}", "--trainer.accelerator=cpu", "--trainer.logger=false"]
-    assert main([*words, "--allow_untrained=true", f"--output={tmp_path / 'out'}"]) == 2
+    assert main([*words(tmp_path), f"--output={tmp_path / 'out'}"]) == 2
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "colorzoo: error" in line]
     assert "403" in line
 
 
-def test_results_go_to_folders(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    words = ["predict", "--model=Colorzoo2026Trainer", "--data=StreamingDataModule", f"--data.root={ADDRESS}"]
-    words += [f"--data.cache_dir={tmp_path / 'c'}", "--trainer.accelerator=cpu", "--trainer.logger=false"]
-    assert main([*words, "--allow_untrained=true", "--output=s3://pictures/out"]) == 2
-    assert "--output 's3://pictures/out': results are written to folders" in capsys.readouterr().err
-    assert not (tmp_path / "s3:").exists()
+@pytest.fixture
+def strict() -> Iterator[None]:
+    """Let the server check keys, as Amazon's does."""
+
+    def check_after(requests: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", Proxy.server_port)
+        connection.request("POST", "/moto-api/reset-auth", str(requests))
+        assert connection.getresponse().status == 200
+
+    check_after(0)
+    yield
+    check_after(2**40)
+
+
+@pytest.mark.parametrize("output", ["folder", "bucket"])
+def test_keys_that_the_server_does_not_know_are_one_line(output, strict, tmp_path, capsys):
+    root = ADDRESS if output == "folder" else str(album(tmp_path / "album"))
+    place = tmp_path / "out" if output == "folder" else "s3://pictures/out"
+    assert main([*words(tmp_path, root), f"--output={place}"]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "colorzoo: error" in line]
+    assert ADDRESS in line if output == "folder" else "cannot write to 's3://pictures/out'" in line
+    assert re.search("403|Forbidden|InvalidAccessKeyId|AccessDenied", line), line
+
+
+def words(cache: Path, root: str = ADDRESS) -> list[str]:
+    """Return a command line of ``predict`` by a tiny model with random weights."""
+    model = {"stem": [4, 8], "widths": [16, 32, 32], "blocks": [1, 1, 1], "decoder": 16, "vector": 16}
+    data = "StreamingDataModule" if root == ADDRESS else "FolderDataModule"
+    more = [f"--data.cache_dir={cache / 'cache'}"] if root == ADDRESS else []
+    more += ["--data.num_workers=0", "--trainer.accelerator=cpu", "--trainer.logger=false"]
+    return [
+        *("predict", "--model=Colorzoo2026Trainer", f"--model.architecture={model}", f"--data={data}"),
+        *(f"--data.root={root}", *more, "--allow_untrained=true", "--seed_everything=0"),
+    ]
+
+
+def album(folder: Path) -> Path:
+    (folder / "sub").mkdir(parents=True)
+    for number, name in enumerate(["a.png", "sub/b.jpg", "sub/c.bmp"]):
+        Image.fromarray(gray_picture(30 + number, 40)).save(folder / name)
+    return folder
+
+
+def test_results_go_to_a_bucket_and_are_recognized_there(bucket, tmp_path, capsys):
+    root = album(tmp_path / "album")
+    (root / "sub" / "bad.png").write_bytes(b"no picture")
+    run = [*words(tmp_path, str(root)), "--output=s3://pictures/out/mine"]
+    assert main(run) == 1
+    assert (
+        "3 colored, 0 done before, 1 failed; results are in s3://pictures/out/mine" in capsys.readouterr().err
+    )
+    found = {name: content(bucket, name) for name in keys(bucket, "out/mine/")}
+    wanted = {"a.png", "sub/b.jpg", "sub/c.bmp", "sub/c.bmp.xmp", "failed.txt"}
+    assert set(found) == {f"out/mine/{name}" for name in wanted}
+    assert b"bad.png" in found["out/mine/failed.txt"]
+    (root / "sub" / "bad.png").unlink()
+    Image.fromarray(gray_picture(50, 40)).save(root / "a.png")
+    Proxy.stored = []
+    assert main(run) == 0
+    assert "1 colored, 2 done before, 0 failed" in capsys.readouterr().err
+    assert [name for name in Proxy.stored if "probe" not in name] == ["/pictures/out/mine/a.png"]
+    assert "out/mine/failed.txt" not in keys(bucket, "out/mine/")
+    assert main([*words(tmp_path, str(root)), f"--output={tmp_path / 'near'}"]) == 0
+    for name in ("a.png", "sub/b.jpg", "sub/c.bmp"):
+        far = Image.open(io.BytesIO(content(bucket, f"out/mine/{name}")))
+        with Image.open(tmp_path / "near" / name) as near:
+            assert far.tobytes() == near.tobytes()
+
+
+def test_results_go_to_no_other_address(tmp_path, capsys):
+    assert main([*words(tmp_path), "--output=gs://pictures/out"]) == 2
+    assert "results go to a folder or to s3://BUCKET/FOLDER" in capsys.readouterr().err
+
+
+def keys(store: Any, prefix: str) -> set[str]:
+    found = store.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+    return {item["Key"] for item in found}
+
+
+def content(store: Any, key: str) -> bytes:
+    data: bytes = store.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    return data
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(280)
-def test_a_killed_process_loses_nothing_and_repeats_nothing(shards, environment, tmp_path):
+@pytest.mark.parametrize("output", ["folder", "bucket"])
+def test_a_killed_process_loses_nothing_and_repeats_nothing(output, bucket, shards, environment, tmp_path):
     wanted = {record[2] for split in ("train", "val") for record in records(ShardReader(str(shards), split))}
     out = tmp_path / "out"
-    model = {"stem": [4, 8], "widths": [16, 32, 32], "blocks": [1, 1, 1], "decoder": 16, "vector": 16}
-    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    words += ["-m", "colorzoo", "predict", "--model=Colorzoo2026Trainer", f"--model.architecture={model}"]
-    words += [
-        "--data=StreamingDataModule",
-        f"--data.root={ADDRESS}",
-        f"--data.cache_dir={tmp_path / 'cache'}",
-    ]
-    words += [
-        "--data.num_workers=0",
-        "--trainer.accelerator=cpu",
-        "--trainer.devices=2",
-        "--trainer.strategy=ddp",
-    ]
-    words += ["--trainer.logger=false", "--allow_untrained=true", "--seed_everything=0", f"--output={out}"]
+    place = str(out) if output == "folder" else "s3://pictures/killed"
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    start += ["-m", "colorzoo", *words(tmp_path), "--trainer.devices=2", "--trainer.strategy=ddp"]
+    start += [f"--output={place}"]
     options: dict[str, Any] = {"env": {**os.environ, **environment, "OMP_NUM_THREADS": "1"}, "cwd": tmp_path}
 
-    def made() -> dict[str, int]:
+    def made() -> dict[str, object]:
+        if output == "bucket":
+            found = bucket.list_objects_v2(Bucket=BUCKET, Prefix="killed/").get("Contents", [])
+            return {item["Key"]: item["LastModified"] for item in found if "probe" not in item["Key"]}
         return {str(path.relative_to(out)): path.stat().st_mtime_ns for path in pictures(out)}
 
     Proxy.delay = 0.5
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, **options)
+    process = subprocess.Popen(start, stderr=subprocess.PIPE, text=True, **options)
     deadline = time.monotonic() + 120
     while len(made()) < 5 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -231,14 +308,18 @@ def test_a_killed_process_loses_nothing_and_repeats_nothing(shards, environment,
     assert process.wait(60) != 0
     before = made()
     assert 5 <= len(before) < len(wanted)
-    Proxy.delay, Proxy.asked = 0.0, []
-    done = subprocess.run(words, capture_output=True, text=True, timeout=150, check=False, **options)
+    Proxy.delay, Proxy.asked, Proxy.stored = 0.0, [], []
+    done = subprocess.run(start, capture_output=True, text=True, timeout=150, check=False, **options)
     assert done.returncode == 0, done.stderr[-2000:]
     after = made()
     assert len(after) == len(wanted)
-    assert {Path(name).with_suffix("") for name in after} == {Path(name).with_suffix("") for name in wanted}
+    ends = {Path(name.removeprefix("killed/")).with_suffix("") for name in after}
+    assert ends == {Path(name).with_suffix("") for name in wanted}
     assert {name: after[name] for name in before} == before
     assert f"{len(wanted) - len(before)} colored, {len(before)} done before, 0 failed" in done.stderr
+    if output == "bucket":
+        sent = [name for name in Proxy.stored if "probe" not in name]
+        assert sorted(sent) == sorted(f"/pictures/{name}" for name in after.keys() - before.keys())
     assert not list(out.rglob("*.part"))
 
 

@@ -1,11 +1,13 @@
-"""Resampling of maps that arrive in bands."""
+"""Resampling of maps that arrive in bands, and the lightness of what is joined at full size."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from colorzoo.inference.full_size import BandShrinker, shrink_luma
+from colorzoo.color import rgb_to_lab
+from colorzoo.inference.full_size import BandShrinker, join, join_levels, shrink_luma
 
 
 @pytest.mark.parametrize("rows", [1, 7, 43, 4000])
@@ -34,3 +36,14 @@ def test_shrinking_a_strip_of_a_million_rows_needs_little_memory() -> None:
     for _ in range(4):
         shrinker.add(torch.full((250_000, 1), 50.0))
     assert (shrinker.result() - 50).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("chroma", [3.0, 10.0, 60.0])  # pale colors lie outside sRGB near black alone
+def test_16_bits_and_floats_keep_the_lightness_also_near_black(chroma: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    luma = 100 * torch.rand(80, 120, generator=generator) ** 3  # most of it dark
+    ab = chroma * torch.randn(2, 80, 120, generator=generator)
+    for made in (join_levels(luma, ab, depth=16) / np.float32(65535), join(luma, ab)):
+        kept = rgb_to_lab(torch.from_numpy(made).permute(2, 0, 1))
+        assert (kept[0] - luma).abs().max() < 0.01
+        assert kept[1:].abs().mean() > 1

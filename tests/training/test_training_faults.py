@@ -2,17 +2,23 @@
 
 import os
 import resource
+import signal
 import struct
 import subprocess
 import sys
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 import torch
 from harness import fit, trace
 from lightning.pytorch import Callback
+from torch import distributed
 
+from colorzoo.cli.main import main
 from colorzoo.errors import WeightsError
+from colorzoo.training import command
+from colorzoo.training.messages import explain_lost_process
 from colorzoo.training.resuming import is_intact, newest_intact, resolve_checkpoint
 
 SCRIPT = Path(__file__).with_name("two_ranks.py")
@@ -159,3 +165,37 @@ def test_two_processes_go_on_after_a_fault(how, ranks, pictures, tmp_path, undis
         assert [last[row["step"]] for row in expected] == expected
     ends = [weights_of(folder / "0" / "last.ckpt") for folder in (undisturbed, tmp_path)]
     torch.testing.assert_close(*ends, rtol=0, atol=0)
+
+
+def wait_for_a_dead_process(rank: int, meet: Path, told: Path) -> None:
+    """Meet as one of two processes; the second is killed, and the first writes what it makes of that."""
+    distributed.init_process_group("gloo", init_method=f"file://{meet}", rank=rank, world_size=2)
+    distributed.barrier()
+    if rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    try:
+        distributed.all_reduce(torch.zeros(1))
+    except RuntimeError as error:
+        told.write_text(str(explain_lost_process(error)))
+
+
+def test_a_process_that_waits_for_a_killed_one_says_so_in_a_line(tmp_path, monkeypatch, capsys):
+    context = get_context("fork")
+    told = tmp_path / "told"
+    words = (tmp_path / "meet", told)
+    processes = [context.Process(target=wait_for_a_dead_process, args=(rank, *words)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, -signal.SIGKILL]
+    assert "another process of this run has ended (Connection " in told.read_text()
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("[pair.cc:561] Connection closed by peer [10.0.0.1]:34714. This is typically")
+
+    monkeypatch.setattr(command, "ZooCLI", fail)
+    assert main(["fit"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "has ended (Connection closed by peer [10.0.0.1]:34714)" in line
+    assert explain_lost_process(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None

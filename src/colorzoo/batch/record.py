@@ -10,7 +10,7 @@ import hashlib
 import threading
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -36,6 +36,17 @@ def result_state(path: Path, origin: PictureProvenance) -> ResultState:
     if found.source != origin.source:
         return "foreign"
     return "done" if found.settings == origin.settings else "changed"
+
+
+class Results(Protocol):
+    """Where the results of a run are kept, and recognized by their origin."""
+
+    def is_done(self, result: Path, origin: PictureProvenance) -> bool:
+        """Return whether a result of exactly this origin is in its place."""
+        ...
+
+    def add(self, result: Path, origin: PictureProvenance) -> None:
+        """Add a result that was written; from any thread."""
 
 
 class DoneIndex:

@@ -12,14 +12,15 @@ from typing import Literal, Protocol, TypeVar
 
 from colorzoo.batch.file import ColoredFile, FileOptions, OpenedFile, color_file, open_file
 from colorzoo.batch.overlap import Steps, overlapped
-from colorzoo.batch.record import DoneIndex, digest_of, result_state
+from colorzoo.batch.record import Results, digest_of, result_state
 from colorzoo.batch.request import Coloring
 from colorzoo.errors import DiskFullError, PictureError, failure
 from colorzoo.inference.colorizer import PreparedPicture
 from colorzoo.pictures.formats import open_picture
+from colorzoo.pictures.parts import remove_leftovers
 from colorzoo.pictures.picture import chroma_note
 from colorzoo.pictures.provenance import PictureProvenance, current_date
-from colorzoo.pictures.write import remove_leftovers, write_notes
+from colorzoo.pictures.write import write_notes
 
 Status = Literal["colored", "skipped", "failed", "full", "planned"]
 Outcome = TypeVar("Outcome")
@@ -112,7 +113,7 @@ def color_pictures(
     *,
     threads: int = 1,
     skip_colored: bool = False,
-    index: DoneIndex | None = None,
+    index: Results | None = None,
     rank: int = 0,
     world_size: int = 1,
     limit: int | None = None,
@@ -154,7 +155,7 @@ _Write = tuple[_Opened, Callable[[], ColoredFile]]
 class _Run:
     """The steps of a run; a picture that failed goes through the later ones as its result."""
 
-    def __init__(self, options: FileOptions, skip_colored: bool, index: DoneIndex | None) -> None:
+    def __init__(self, options: FileOptions, skip_colored: bool, index: Results | None) -> None:
         self._options, self._skip_colored, self._index = options, skip_colored, index
         self._disk_full, self._lock = threading.Event(), threading.Lock()
         self._folders: set[Path] = set()
@@ -201,11 +202,11 @@ class _Run:
             )
         except OSError as error:
             raise PictureError(f"{job.name} cannot be read: {error.strerror or error}") from error
-        if self._index is not None and origin is not None and self._index.is_done(job.target, origin):
-            return PictureResult(job.name, str(job.target), "skipped", (ALREADY_DONE,))
         if job.target.parent not in self._folders:
             self._folders.add(job.target.parent)
             remove_leftovers(job.target.parent)
+        if self._index is not None and origin is not None and self._index.is_done(job.target, origin):
+            return PictureResult(job.name, str(job.target), "skipped", (ALREADY_DONE,))
         file = open_file(source, job.target, self._options)
         picture = file.first.picture
         note = chroma_note(picture)

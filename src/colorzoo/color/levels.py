@@ -15,6 +15,7 @@ from colorzoo.color.lab import LUMINANCE_WEIGHTS, luminance_of, luminance_to_lum
 
 _SHADES = 2**19  # steps of luminance; the largest, in the dark, is 0.002 of L
 _GUARD_BITS = 3  # below a shade, kept while channels are added
+_LEAST_LUMINANCE = 1e-9  # far below one level of 16 bits
 _STEPS = 2**18  # of linear light; the largest, in the dark, is a hundredth of a level of 8 bits
 
 
@@ -62,6 +63,17 @@ def write_levels(linear: Tensor, out: NDArray[Any]) -> None:
         else:
             found = (encoded(plane) * 65535 + 0.5).to(torch.int32)
         out[..., channel] = found.numpy()
+
+
+def clipped(linear: Tensor) -> Tensor:
+    """Clip linear sRGB ``(3, rows, W)`` to [0, 1] at constant luminance.
+
+    Raising a channel to 0 adds luminance, which the others lose: near black the small negative values that
+    count as inside sRGB are worth 0.08 of L.
+    """
+    inside = linear.clamp(0, 1)
+    share = luminance_of(linear) / luminance_of(inside).clamp(min=_LEAST_LUMINANCE)
+    return inside * share.clamp(0, 1)
 
 
 def encoded(linear: Tensor) -> Tensor:

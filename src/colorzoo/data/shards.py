@@ -181,12 +181,26 @@ def _fetch(remote: str, name: str, file: Path) -> None:
     if not remote.startswith("s3://"):
         downloaders.get_downloader(remote, str(file.parent), []).download_file(f"{remote}/{name}", str(file))
         return
-    config = importlib.import_module("botocore.config").Config(
-        connect_timeout=_PATIENCE, read_timeout=_PATIENCE, retries={"max_attempts": 5, "mode": "standard"}
-    )  # litdata's own tries a thousand times
-    downloader = downloaders.get_downloader(remote, str(file.parent), [], {"config": config})
+    downloader = downloaders.get_downloader(remote, str(file.parent), [], {"config": _s3_config()})
     with file.open("wb") as target:  # by boto3: litdata's other way takes no http:// endpoint
         downloader.download_fileobj(f"{remote}/{name}", target)
+
+
+def s3_client() -> Any:
+    """Return a client of the S3 server that the environment names (``AWS_ENDPOINT_URL`` and keys).
+
+    Raises:
+        DataError: boto3 is not installed.
+    """
+    load_litdata()  # which brings boto3
+    return importlib.import_module("boto3").client("s3", config=_s3_config())
+
+
+def _s3_config() -> Any:
+    """Return limits on waiting; litdata's own tries a thousand times."""
+    return importlib.import_module("botocore.config").Config(
+        connect_timeout=_PATIENCE, read_timeout=_PATIENCE, retries={"max_attempts": 5, "mode": "standard"}
+    )
 
 
 def _require(path: Path, size: int) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color.gamut import linear_rgb_in_gamut
-from colorzoo.color.levels import encoded, luma_of_levels, write_levels
+from colorzoo.color.levels import clipped, encoded, luma_of_levels, write_levels
 from colorzoo.pictures.picture import Levels
 
 _BAND_PIXELS = 2**18  # with fewer a step costs more than its pixels, more leave the processor's cache
@@ -134,7 +134,7 @@ def join(
     rgb = np.empty((*luma.shape, 3), dtype=np.float32)
 
     def write(linear: Tensor, out: NDArray[Any]) -> None:
-        out[:] = encoded(linear).permute(1, 2, 0).numpy()
+        out[:] = encoded(clipped(linear)).permute(1, 2, 0).numpy()
 
     _join(luma, ab, corrections, rgb, write)
     return rgb
@@ -145,7 +145,11 @@ def join_levels(
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Do as `join`, rounded to ``(H, W, 3)`` levels of ``depth`` 8 or 16 bits."""
     levels = np.empty((*luma.shape, 3), dtype=np.uint16 if depth == 16 else np.uint8)
-    _join(luma, ab, corrections, levels, write_levels)
+
+    def write_deep(linear: Tensor, out: NDArray[Any]) -> None:
+        write_levels(clipped(linear), out)
+
+    _join(luma, ab, corrections, levels, write_deep if depth == 16 else write_levels)
     return levels
 
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 import errno
 import io
 import os
-import secrets
 import struct
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +22,7 @@ from colorzoo.errors import DiskFullError, PictureError
 from colorzoo.pictures.formats import WRITABLE
 from colorzoo.pictures.frames import Frames
 from colorzoo.pictures.metadata import Metadata, for_jpeg, has_description
+from colorzoo.pictures.parts import part_of
 from colorzoo.pictures.picture import Levels, Picture, unit_range
 
 DEEP_FORMATS = frozenset({"PNG", "TIFF"})
@@ -43,8 +42,6 @@ _LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535}
 _JPEG_SEGMENT = 65533  # bytes that one segment of a JPEG can hold
 _JPEG_PREFIX = {"exif": 6, "xmp": 29, "comment": 0, "photoshop": 0}  # bytes of a segment before its content
 _ROWS = 256  # rounded at a time
-_PART = ".colorzoo-"
-_ABANDONED = 3600.0  # seconds
 
 
 def write_picture(
@@ -306,7 +303,7 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
     Raises:
         PictureError: It cannot be written; or a file of the name has appeared, and ``overwrite`` is false.
     """
-    partial = path.with_name(f"{_PART}{secrets.token_hex(6)}.part")
+    partial = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -334,11 +331,3 @@ def _linked(partial: Path, path: Path) -> bool:
             raise PictureError(f"{path} exists already, remove it or ask to overwrite") from None
         return False
     return True
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files of killed runs, an hour after the last write to them."""
-    with suppress(OSError):  # there is no folder yet, or it is another user's
-        for part in folder.glob(f"{_PART}{'[0-9a-f]' * 12}.part"):
-            if time.time() - part.stat().st_mtime > _ABANDONED:
-                part.unlink()

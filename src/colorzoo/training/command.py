@@ -51,9 +51,15 @@ from colorzoo.training.callbacks import (
 from colorzoo.training.callbacks.checkpoints import checkpoints_last, missing_checkpoints
 from colorzoo.training.configs import config_folders, import_trainers, update_arguments
 from colorzoo.training.loggers import RUNS, CSVLogger, continue_logger, earlier_run
-from colorzoo.training.messages import explain, explain_file_error, explain_load, filter_messages
+from colorzoo.training.messages import (
+    explain,
+    explain_file_error,
+    explain_load,
+    explain_lost_process,
+    filter_messages,
+)
 from colorzoo.training.module import ColorizationModule
-from colorzoo.training.predicting import FAILED, FullSizePrediction, results_folder
+from colorzoo.training.predicting import FullSizePrediction
 from colorzoo.training.resuming import SPECIAL, agreeing_checkpoint, is_folder, report
 from colorzoo.training.saving import CheckpointFile
 from colorzoo.weights import read_weights, resolve_weights
@@ -72,8 +78,8 @@ def run(argv: Sequence[str]) -> int:
         0, or 1 if ``predict`` could not color some of the pictures.
 
     Raises:
-        ColorzooError: An unknown option or value, a missing file, weights that do not fit, or a disk that is
-            full, read-only or lost.
+        ColorzooError: An unknown option or value, a missing file, weights that do not fit, a disk that is
+            full, read-only or lost, or another process of the run that is gone.
     """
     filter_messages()
     with TemporaryDirectory() as folder:
@@ -100,9 +106,11 @@ def run(argv: Sequence[str]) -> int:
         except OSError as error:
             raise explain_file_error(error) from error
         except RuntimeError as error:
-            if "loading state_dict" not in str(error):
+            if "loading state_dict" in str(error):
+                raise explain_load(str(error)) from error
+            if (lost := explain_lost_process(error)) is None:
                 raise
-            raise explain_load(str(error)) from error
+            raise lost from error
         except SystemExit as stop:
             if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1
                 raise stop.__context__ from None
@@ -147,7 +155,10 @@ class ZooCLI(LightningCLI):
             help="Compile training steps with torch.compile; see configs/cluster/fast.yaml.",
         )
         parser.add_argument(
-            "--output", type=str | None, default=None, help="Folder for the results of predict."
+            "--output",
+            type=str | None,
+            default=None,
+            help="Folder for the results of predict, or s3://BUCKET/FOLDER.",
         )
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
@@ -337,8 +348,7 @@ class ZooCLI(LightningCLI):
         task = FullSizePrediction(model, datamodule, self._get(self.config, "output"))
         options = {**options, "return_predictions": False}
         self.trainer.predict(task, **options)
-        failed = (results_folder(self.trainer, task.output) / FAILED).is_file()
-        self.exit_code = int(failed and self.trainer.is_global_zero)
+        self.exit_code = int(task.has_failures)
 
 
 def refuse_unsupported(config: Mapping[str, Any], callbacks: Sequence[object]) -> None:

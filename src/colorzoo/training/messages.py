@@ -27,6 +27,11 @@ _UNKNOWN_OPTION = re.compile(
     r"|Group '\w+' does not accept option '([\w.]+)'"
 )
 
+_LOST_PROCESS = re.compile(  # what gloo, NCCL and the store of torch say when another process is gone
+    r"Connection (?:closed|reset) by peer(?: \[\S+\]:\d+)?|remote process exited|Broken pipe|Socket closed"
+    r"|failed to recv, got 0 bytes"
+)
+
 _INFORMATION = (
     "litlogger",
     "litmodels",
@@ -80,6 +85,17 @@ def explain_file_error(error: OSError) -> ColorzooError:
     path = error.filename2 or error.filename
     named = f"{path}: {reason}" if path else reason
     return ColorzooError(f"{named}; complete checkpoints stay: mend this, then resume with --ckpt_path.")
+
+
+def explain_lost_process(error: RuntimeError) -> ColorzooError | None:
+    """Return the error of a process that waits for one that is gone; None if the error is another."""
+    found = _LOST_PROCESS.search(str(error))
+    if found is None:
+        return None
+    return ColorzooError(
+        f"another process of this run has ended ({found[0]}); its own messages, or the system's log if it "
+        "was killed, say why. Checkpoints stay: resume with --ckpt_path."
+    )
 
 
 def _summary(message: str, where: str) -> str:

@@ -6,11 +6,13 @@ import signal
 import sys
 from collections.abc import Generator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
+from colorzoo.batch.bucket import ResultBucket, is_bucket
 from colorzoo.batch.file import FileOptions
 from colorzoo.batch.record import DoneIndex
 from colorzoo.batch.request import Coloring, coloring_of
@@ -39,12 +41,17 @@ class FullSizePrediction(LightningModule):
     Args:
         model: The model.
         data: The pictures.
-        output: Folder of the results, which mirrors that of the pictures; None takes ``predictions`` in the
-            folder of the run.
+        output: Folder of the results, which mirrors that of the pictures, or ``s3://bucket/folder``; None
+            takes ``predictions`` in the folder of the run.
+
+    Attributes:
+        has_failures: True in the first process once some pictures of any process have failed.
     """
 
     def __init__(self, model: ColorizationModule, data: PictureDataModule, output: str | None = None) -> None:
         super().__init__()
+        self.has_failures = False
+        self._bucket: ResultBucket | None = None
         self.model, self.data, self.output = model, data, output
         self.summary = BatchSummary()
         self._results: Generator[PictureResult, None, None]
@@ -61,9 +68,14 @@ class FullSizePrediction(LightningModule):
         """Find the pictures and the folder of the results.
 
         Raises:
-            DataError: There are no pictures, or the results would overwrite them.
+            DataError: There are no pictures, the results would overwrite them, or they cannot be sent.
         """
-        self.folder = results_folder(self.trainer, self.output)
+        if is_bucket(self.output or ""):
+            self._made = TemporaryDirectory(prefix="colorzoo-")
+            self.folder = Path(self._made.name)
+            self._bucket = ResultBucket(str(self.output), self.folder)
+        else:
+            self.folder = results_folder(self.trainer, self.output)
         self.originals = found_once(self.trainer, self._find)
         limit, found = self.data.hparams.get("val_limit"), len(self.originals)
         self.count = found if limit is None else min(found, limit)
@@ -90,7 +102,7 @@ class FullSizePrediction(LightningModule):
             _StoredJobs(self.originals, self.folder, coloring),
             FileOptions(frames="required", overwrite=True),
             threads=max(1, self.data.hparams.num_workers),
-            index=DoneIndex(self.folder, self.trainer.global_rank),
+            index=self._bucket or DoneIndex(self.folder, self.trainer.global_rank),
             rank=self.trainer.global_rank,
             world_size=self.trainer.world_size,
             limit=int(limit),
@@ -113,14 +125,22 @@ class FullSizePrediction(LightningModule):
         lines = [reason for summary in summaries for _, reason in summary.failures]
         for line in lines:
             print(f"colorzoo: error: {line}", file=sys.stderr)
-        (self.folder / FAILED).unlink(missing_ok=True)
-        if lines:
-            text = "".join(f"{line}\n" for line in lines)
-            write_atomic(self.folder / FAILED, text.encode("utf-8", "replace"))
+        self.has_failures = bool(lines)
+        self._write_failed("".join(f"{line}\n" for line in lines))
         words = {"colored": "colored", "skipped": "done before", "failed": "failed"}
         counts = {key: sum(summary.counts[key] for summary in summaries) for key in words}
         line = ", ".join(f"{counts[key]} {word}" for key, word in words.items())
-        print(f"{line}; results are in {self.folder}", file=sys.stderr)
+        place = self.output if self._bucket else self.folder
+        print(f"{line}; results are in {place}", file=sys.stderr)
+
+    def _write_failed(self, text: str) -> None:
+        """Write the list of the pictures that failed, or remove that of an earlier run."""
+        if self._bucket is not None:
+            self._bucket.put_text(FAILED, text)
+            return
+        (self.folder / FAILED).unlink(missing_ok=True)
+        if text:
+            write_atomic(self.folder / FAILED, text.encode("utf-8", "replace"))
 
     def _find(self) -> Originals:
         found = self.data.originals()
@@ -155,13 +175,10 @@ def results_folder(trainer: Trainer, output: str | None) -> Path:
     """Return the folder that was named, or one in the run's folder; all processes must call this together.
 
     Raises:
-        DataError: An address of object storage was named.
+        DataError: An address that is no folder was named.
     """
     if output and "://" in str(output):
-        raise DataError(
-            f"--output {output!r}: results are written to folders; name one, and copy it to the bucket "
-            "afterwards (such as by `aws s3 sync`), or mount the bucket."
-        )
+        raise DataError(f"--output {output!r}: results go to a folder or to s3://BUCKET/FOLDER; name one.")
     return Path(output or run_folder(trainer) / "predictions")
 
 
