@@ -53,6 +53,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) 
         markdown = markdown.replace("<!-- all models -->", models_table())
     if "<!-- help -->" in markdown:
         markdown = markdown.replace("<!-- help -->", help_texts())
+    if "<!-- capabilities -->" in markdown:
+        markdown = markdown.replace("<!-- capabilities -->", capabilities_table())
     if "<!-- public names -->" in markdown:
         markdown = markdown.replace("<!-- public names -->", public_names(Path(config.docs_dir)))
     return resolve_links(markdown, uri, Path(config.docs_dir))
@@ -88,6 +90,25 @@ def models_table() -> str:
         name = f"[{card.name}]({_PAPERS}/{package}.md)" if package in pages else card.name
         cells = (name, card.summary, ", ".join(card.guidance), f"{card.parameters:,}", weights_summary(card))
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def capabilities_table() -> str:
+    """Return a table of the protocols of `colorzoo.capabilities`, and the models that have their methods."""
+    from colorzoo import capabilities
+    from colorzoo.registry import load_model_class
+
+    lines = ["| protocol | methods | models |", "|---|---|---|"]
+    kinds = {card.name: load_model_class(card) for card in _cards()}
+    protocols = {name: getattr(capabilities, name) for name in capabilities.__all__}
+    for protocol, kind in protocols.items():
+        if not isinstance(kind, type):
+            continue
+        methods = [method for method in vars(kind) if not method.startswith("_")]
+        models = [name for name, model in kinds.items() if all(hasattr(model, method) for method in methods)]
+        link = f"[`{protocol}`](#colorzoo.capabilities.{protocol})"
+        shown = ", ".join(f"`{method}`" for method in methods)
+        lines.append(f"| {link} | {shown} | {', '.join(models) or 'none in the zoo'} |")
     return "\n".join(lines)
 
 

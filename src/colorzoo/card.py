@@ -10,6 +10,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+__all__ = [
+    "GuidanceKind",
+    "InputKind",
+    "Limit",
+    "ModelCard",
+    "OutputKind",
+    "Quality",
+    "Score",
+    "Smoke",
+    "Use",
+    "Weights",
+]
+
 GuidanceKind = Literal["points", "scribbles", "regions", "exemplar", "statistics", "classes", "boxes"]
 InputKind = Literal["gray", "sketch"]
 OutputKind = Literal["ab", "rgb"]

@@ -24,6 +24,12 @@ from colorzoo.weights.sharing import save_folder
 if TYPE_CHECKING:
     from colorzoo.weights.caffe import CaffeLayers
 
+__all__ = [
+    "ColoringModel",
+    "check_input",
+    "coloring_model",
+]
+
 HELD = "model."
 """Prefix of a model's weights in a checkpoint of its trainer."""
 

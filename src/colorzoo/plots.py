@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 
     Picture = Image.Image | NDArray[np.uint8]
 
+__all__ = [
+    "Curve",
+    "color_difference",
+    "draw_curve",
+    "draw_curves",
+    "draw_difference",
+    "draw_gamut",
+    "gamut_shares",
+    "report_curves",
+]
+
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6a3d9a", "#555555")
 """Distinguishable by color-blind readers (Okabe and Ito 2008, and two more)."""
 _SWATCH_LUMA = 65.0  # lightness of the bins' colors, at which most of them exist in sRGB

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.capabilities import GivesLooks
 from colorzoo.errors import GuidanceError, WeightsError
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.guidance.fields import Fields
@@ -27,20 +27,6 @@ from colorzoo.weights.load import is_safetensors, load_state_dict_file, read_met
 KIND = "colorzoo look"
 _STATISTICS = "statistics"
 _LARGE = 2**22  # pixels
-
-
-@runtime_checkable
-class GivesLooks(Protocol):
-    """A model that needs only a few numbers of a reference: moments of its features, or a vector."""
-
-    def look(self, rgb: Tensor) -> Tensor:
-        """Return ``(B, R, C)`` of references ``(B, 3, H, W)`` in [0, 1]; weighted means mix looks.
-
-        Means and deviations are two rows, an embedding is one.
-        """
-
-    def look_key(self) -> str:
-        """Return text that is equal for two models exactly if their looks are interchangeable."""
 
 
 @dataclass(frozen=True)

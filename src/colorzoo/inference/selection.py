@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol, cast, runtime_checkable
+from typing import cast
 
 import cv2
 import numpy as np
@@ -19,12 +19,12 @@ from skimage.graph import MCP_Geometric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.capabilities import EmbedsPlaces, TappedModel
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Mask
 from colorzoo.inference.area_maps import polygon_map
 from colorzoo.inference.points import Map, edge_costs
 from colorzoo.model import ColoringModel, check_input, coloring_model
-from colorzoo.networks.taps import TappedModel
 
 _GRID = 128  # shorter side of the grid on which a click grows
 _STEP = 0.05  # cost of a step without an edge of the features
@@ -118,14 +118,6 @@ def resize_mask(mask: Mask, size: float) -> Mask:
     change = cv2.dilate if radius > 0 else cv2.erode
     found = change(inside.astype(np.uint8), kernel) > 0
     return Mask.of(cast("NDArray[np.bool_]", found)) if found.any() else mask
-
-
-@runtime_checkable
-class EmbedsPlaces(Protocol):
-    """A model whose features tell which places of a picture belong together."""
-
-    def place_features(self, luma: Tensor) -> Tensor:
-        """Return the features ``(B, C, h, w)`` of lightness ``(B, 1, H, W)`` in [0, 100]."""
 
 
 def features(model: nn.Module, luma: Tensor) -> Tensor:
