@@ -124,6 +124,11 @@ class Smoke:
 class ModelCard:
     """Description of a registered model.
 
+    Examples:
+        >>> card = colorzoo.model_card("zhang2017_local")
+        >>> card.year, card.guidance
+        (2017, ('points',))
+
     Attributes:
         name: Registered name, author + year (+ variant).
         title: Title of the paper.

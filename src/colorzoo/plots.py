@@ -124,6 +124,11 @@ def draw_curve(curve: Curve, color: str, axes: Axes) -> None:
 def color_difference(picture: Picture, truth: Picture) -> NDArray[np.float32]:
     """Return the distance of the colors of two pictures at each pixel, without lightness.
 
+    Examples:
+        >>> truth = np.full((32, 48, 3), 128, dtype=np.uint8)
+        >>> color_difference(truth, truth).max()
+        np.float32(0.0)
+
     Args:
         picture: ``(H, W, 3)`` 8-bit sRGB, or a Pillow image.
         truth: Picture of the same size.
@@ -165,7 +170,12 @@ def draw_difference(
 
 
 def gamut_shares(picture: Picture) -> NDArray[np.float64]:
-    """Return the share of pixels in each of the 313 bins of the ab plane (Zhang et al. 2016), ``(313,)``."""
+    """Return the share of pixels in each of the 313 bins of the ab plane (Zhang et al. 2016), ``(313,)``.
+
+    Examples:
+        >>> gamut_shares(np.full((32, 48, 3), 128, dtype=np.uint8)).shape
+        (313,)
+    """
     import torch
 
     from colorzoo.color import nearest_bin

@@ -134,6 +134,11 @@ class PreparedPicture:
 class Colorizer:
     """A model ready to color any number of pictures, from any thread.
 
+    Examples:
+        >>> colorizer = Colorizer("zhang2017_local_small", device="cpu")
+        >>> colorizer("photo.png").size
+        (48, 32)
+
     Attributes:
         size: Shorter side in pixels of a picture for the network.
         requested_size: The same if the user chose it, else None.

@@ -33,6 +33,12 @@ _LARGE = 2**22  # pixels
 class Look:
     """The look of one or several references for a model.
 
+    Examples:
+        >>> look = Look(torch.zeros(1, 2, 8), key="0123", model="xu2020_small")
+        >>> look.save("sunset.look")
+        >>> Look.load("sunset.look").statistics.shape
+        torch.Size([1, 2, 8])
+
     Attributes:
         statistics: ``(1, R, C)`` float32 on the CPU, see `GivesLooks.look`.
         key: Key of the model that made it, see `GivesLooks.look_key`.
@@ -84,6 +90,11 @@ class Look:
 @dataclass(frozen=True)
 class Reference:
     """A reference.
+
+    Examples:
+        >>> from colorzoo.pictures import read_picture
+        >>> Reference(read_picture("photo.png"), weight=0.5).weight
+        0.5
 
     Attributes:
         source: A picture, or the look of one.

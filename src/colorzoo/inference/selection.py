@@ -60,6 +60,12 @@ def select_outlined(
 ) -> Mask:
     """Return the object in a rough outline.
 
+    Examples:
+        >>> luma, ab = torch.full((1, 1, 32, 48), 50.0), torch.zeros(2, 32, 48)
+        >>> path = [(10, 5), (40, 5), (40, 28), (10, 28)]
+        >>> select_outlined(luma, ab, path, picture_size=(48, 32)).array().shape
+        (32, 48)
+
     The outside is background, the middle is the object, and between them GrabCut (Rother et al. 2004) finds
     the border by lightness and by the model's colors.
 
@@ -123,6 +129,11 @@ def resize_mask(mask: Mask, size: float) -> Mask:
 def features(model: nn.Module, luma: Tensor) -> Tensor:
     """Return what a model sees in pictures, for tasks of your own, such as a linear probe.
 
+    Examples:
+        >>> model = colorzoo.create_model("zhang2017_local_small")
+        >>> features(model, torch.full((1, 1, 32, 48), 50.0)).shape
+        torch.Size([1, 64, 8, 12])
+
     Args:
         model: A model of photos, or its trainer.
         luma: ``(B, 1, H, W)`` lightness in [0, 100].
@@ -173,6 +184,12 @@ def select_at(
     size: float = 1.0,
 ) -> Mask:
     """Return the object at a place.
+
+    Examples:
+        >>> luma = torch.full((1, 1, 32, 48), 20.0)
+        >>> luma[..., 8:24, 12:36] = 80
+        >>> select_at(luma, None, place=(24, 16), picture_size=(48, 32)).array().shape
+        (32, 48)
 
     Args:
         luma: ``(1, 1, h, w)`` in [0, 100].

@@ -16,7 +16,12 @@ Visit = Callable[[str, Tensor], Tensor]
 
 
 def unchanged(name: str, activation: Tensor) -> Tensor:
-    """Return the map unchanged: the `Visit` of a network without an add-on."""
+    """Return the map unchanged: the `Visit` of a network without an add-on.
+
+    Examples:
+        >>> unchanged("encoder3", torch.zeros(1, 8, 4, 4)).shape
+        torch.Size([1, 8, 4, 4])
+    """
     del name
     return activation
 
