@@ -1,7 +1,9 @@
-"""Hooks of the documentation site: a page for each paper, tables and help texts from the package, links."""
+"""Hooks of the documentation site: pages of papers and notebooks, tables and help texts, links."""
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 import subprocess
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\((\.\.?/[^)#\s]+)(#[^)\s]*)?\)")
 _PAPER = re.compile(r"\.\./src/colorzoo/zoo/(\w+)/README\.md")
 _PAPERS = "models"
+_NOTEBOOK = re.compile(r"\.\./notebooks/(\w+)\.ipynb")
+_NOTEBOOKS = "notebooks"
+_PICTURES = {"image/jpeg": "jpg", "image/png": "png"}
 _PAD = re.compile(r"<!-- pad -->\n(.*?)<!-- /pad -->\n", re.DOTALL)
 _PAD_PHOTO = re.compile(r"pad/index\.html\?photo=([\w.]+)")
 _PAD_PAGE, _PAD_PHOTOS = "try.md", Path("images/sources")
@@ -35,11 +40,19 @@ _TRAINER_VERBS = (
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Add a page for each paper, and list the pages of folders where the navigation names one."""
+    """Add pages of papers, notebooks and changes, and list the pages of folders that the navigation names."""
     from mkdocs.structure.files import File
 
     for package, text in sorted(paper_pages().items()):
         files.append(File.generated(config, f"{_PAPERS}/{package}.md", content=text))
+    root = Path(config.docs_dir).parent
+    for path in sorted((root / _NOTEBOOKS).glob("*.ipynb")):
+        text, pictures = notebook_page(path)
+        files.append(File.generated(config, f"{_NOTEBOOKS}/{path.stem}.md", content=text))
+        for name, content in pictures.items():
+            files.append(File.generated(config, f"{_NOTEBOOKS}/{name}", content=content))
+    changes = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    files.append(File.generated(config, "changelog.md", content=changes))
     pages = sorted(file.src_uri for file in files.documentation_pages())
     config.nav = _with_folders(config.nav or [], pages)
 
@@ -53,6 +66,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) 
         markdown = markdown.replace("<!-- all models -->", models_table())
     if "<!-- help -->" in markdown:
         markdown = markdown.replace("<!-- help -->", help_texts())
+    if "<!-- capabilities -->" in markdown:
+        markdown = markdown.replace("<!-- capabilities -->", capabilities_table())
     if "<!-- public names -->" in markdown:
         markdown = markdown.replace("<!-- public names -->", public_names(Path(config.docs_dir)))
     return resolve_links(markdown, uri, Path(config.docs_dir))
@@ -79,6 +94,28 @@ def paper_pages() -> dict[str, str]:
     return pages
 
 
+def notebook_page(path: Path) -> tuple[str, dict[str, bytes]]:
+    """Return a notebook with its outputs as Markdown, and its pictures by their file names."""
+    parts: list[str] = []
+    pictures: dict[str, bytes] = {}
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            kind = next((kind for kind in _PICTURES if kind in data), None)
+            if kind is not None:
+                name = f"{path.stem}_{len(pictures)}.{_PICTURES[kind]}"
+                pictures[name] = base64.b64decode("".join(data[kind]))
+                parts.append(f"![Output of the cell above]({name})")
+            elif "text/markdown" in data:
+                parts.append("".join(data["text/markdown"]))
+            elif text := "".join(output.get("text") or data.get("text/plain", "")).rstrip():
+                parts.append(f"```text\n{text}\n```")
+    parts.append(f"*This page is `{_NOTEBOOKS}/{path.name}` of the repository, where it can be run.*")
+    return "\n\n".join(parts) + "\n", pictures
+
+
 def models_table() -> str:
     """Return a table of all registered models, linked to the pages of their papers."""
     lines = ["| model | what it does | guidance | parameters | weights |", "|---|---|---|---|---|"]
@@ -88,6 +125,25 @@ def models_table() -> str:
         name = f"[{card.name}]({_PAPERS}/{package}.md)" if package in pages else card.name
         cells = (name, card.summary, ", ".join(card.guidance), f"{card.parameters:,}", weights_summary(card))
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def capabilities_table() -> str:
+    """Return a table of the protocols of `colorzoo.capabilities`, and the models that have their methods."""
+    from colorzoo import capabilities
+    from colorzoo.registry import load_model_class
+
+    lines = ["| protocol | methods | models |", "|---|---|---|"]
+    kinds = {card.name: load_model_class(card) for card in _cards()}
+    protocols = {name: getattr(capabilities, name) for name in capabilities.__all__}
+    for protocol, kind in protocols.items():
+        if not isinstance(kind, type):
+            continue
+        methods = [method for method in vars(kind) if not method.startswith("_")]
+        models = [name for name, model in kinds.items() if all(hasattr(model, method) for method in methods)]
+        link = f"[`{protocol}`](#colorzoo.capabilities.{protocol})"
+        shown = ", ".join(f"`{method}`" for method in methods)
+        lines.append(f"| {link} | {shown} | {', '.join(models) or 'none in the zoo'} |")
     return "\n".join(lines)
 
 
@@ -129,14 +185,19 @@ def public_names(docs: Path) -> str:
 
 
 def resolve_links(markdown: str, uri: str, docs: Path) -> str:
-    """Point links to a paper's ``README.md`` to its page, and make text of links to other files."""
+    """Point links to papers and notebooks to their pages, and make text of links to other files."""
     here = str(PurePosixPath(uri).parent)
-    written = f"../src/colorzoo/zoo/{PurePosixPath(uri).stem}" if here == _PAPERS else here
+    paper = f"../src/colorzoo/zoo/{PurePosixPath(uri).stem}"
+    written = {_PAPERS: paper, _NOTEBOOKS: f"../{_NOTEBOOKS}"}.get(here, here)
 
     def resolved(link: re.Match[str]) -> str:
         image, text, target, anchor = link[1], link[2], normpath(join(written, link[3])), link[4] or ""
         if paper := _PAPER.fullmatch(target):
             target = f"{_PAPERS}/{paper[1]}.md"
+        elif notebook := _NOTEBOOK.fullmatch(target):
+            target = f"{_NOTEBOOKS}/{notebook[1]}.md"
+        elif target.startswith("../docs/"):
+            target = target.removeprefix("../docs/")
         elif target.startswith("../"):
             outside = (docs / target).exists()
             return f'<abbr title="{target.removeprefix("../")}">{text}</abbr>' if outside else link[0]

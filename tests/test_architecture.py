@@ -13,13 +13,14 @@ HEAVY = (*LIGHTNING, "torch", "torchvision", "torchmetrics", "kornia", "timm")
 
 # Lowest first; what stands on one line must not import each other. See docs/architecture.md.
 LAYERS = (
-    "environment progress randomness",
+    "environment lazy progress randomness",
     "errors",
     "card settings",
     "registry",
     "color",
     "guidance",
     "losses networks prediction",
+    "capabilities",
     "weights",
     "model",
     "factory",
@@ -40,9 +41,9 @@ LAYERS = (
 )
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names.split()}
 TYPES_ONLY = {("factory", "training")}  # the type of the trainers that it creates; it loads them by name
-MODELS = {"networks", "losses", "prediction", "model", "factory"}  # data knows no model
+MODELS = {"networks", "losses", "prediction", "capabilities", "model", "factory"}  # data knows no model
 WITHOUT_LIGHTNING = set(FLOOR) - {"data", "training", "zoo", "testing", "cli"}
-LIGHT = {"environment", "progress", "errors", "card", "settings", "registry"}
+LIGHT = {"environment", "lazy", "progress", "errors", "card", "settings", "registry"}
 
 
 def violations(root: Path) -> list[Import]:

@@ -4,13 +4,16 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
+import mkdocs_hooks
 import pytest
 
 import colorzoo
+from colorzoo.registry import list_models, model_card
 
 REPOSITORY = Path(__file__).parent.parent
 DOCS = REPOSITORY / "docs"
@@ -42,6 +45,35 @@ def test_every_picture_is_shown() -> None:
     assert unused == []
 
 
+def test_every_extra_is_on_the_page_of_installation() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    page = (DOCS / "install.md").read_text(encoding="utf-8")
+    assert [name for name in project["optional-dependencies"] if f"| `{name}` |" not in page] == []
+
+
+def test_a_notebook_becomes_a_page_with_its_outputs() -> None:
+    text, pictures = mkdocs_hooks.notebook_page(REPOSITORY / "notebooks" / "measuring.ipynb")
+    assert text.startswith("# Measuring models")
+    assert "```python\nimport tempfile" in text
+    assert [name for name in pictures if f"]({name})" not in text] == []
+    assert all(content.startswith(b"\xff\xd8") for content in pictures.values())
+    assert len(pictures) == 3
+
+
+def test_links_to_notebooks_lead_to_their_pages() -> None:
+    link = "[the notebook](../notebooks/measuring.ipynb)"
+    assert mkdocs_hooks.resolve_links(link, "evaluate.md", DOCS) == "[the notebook](notebooks/measuring.md)"
+    picture = "![pad](../docs/images/studio_work.jpg)"
+    shown = mkdocs_hooks.resolve_links(picture, "notebooks/interactive.md", DOCS)
+    assert shown == "![pad](../images/studio_work.jpg)"
+
+
+def test_a_summary_says_what_the_model_is() -> None:
+    summaries = Counter(model_card(name).summary for name in list_models())
+    assert [text for text, count in summaries.items() if count > 1] == []
+    assert [text for text in summaries if re.match(r"(The same|The control|A narrow)\b", text)] == []
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for package in ("mkdocs", "material", "mkdocstrings"):
@@ -62,6 +94,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_nothing_is_loaded_from_other_hosts(site: Path) -> None:
     pages = list(site.rglob("*.html"))
     assert len(pages) > 40
+    assert (site / "notebooks" / "measuring_0.jpg").is_file()
+    assert "0.1.0" in (site / "changelog.html").read_text(encoding="utf-8")
     assert {found for page in pages for found in LOADED.findall(page.read_text(encoding="utf-8"))} == set()
 
 

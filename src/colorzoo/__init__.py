@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from colorzoo.lazy import lazy_names
 
 if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from colorzoo.api import FileResult as FileResult
@@ -28,14 +29,16 @@ if TYPE_CHECKING:  # `as` makes a name public to type checkers
     from colorzoo.guidance import Recipe as Recipe
     from colorzoo.guidance import Regions as Regions
     from colorzoo.guidance import Scribbles as Scribbles
-    from colorzoo.inference.colorizer import Colorizer as Colorizer
-    from colorzoo.inference.selection import features as features
+    from colorzoo.inference import Colorizer as Colorizer
+    from colorzoo.inference import features as features
+    from colorzoo.model import ColoringModel as ColoringModel
     from colorzoo.prediction import AbPrediction as AbPrediction
     from colorzoo.prediction import Prediction as Prediction
     from colorzoo.prediction import RgbPrediction as RgbPrediction
     from colorzoo.registry import list_models as list_models
     from colorzoo.registry import model_card as model_card
-    from colorzoo.training.module import ColorizationModule as ColorizationModule
+    from colorzoo.training import ColorizationModule as ColorizationModule
+    from colorzoo.training import SingleOptimizerModule as SingleOptimizerModule
 
 __version__ = "0.1.0"
 
@@ -44,8 +47,9 @@ _PUBLIC = {
     "AbPrediction": "prediction",
     "Boxes": "guidance",
     "ClassMap": "guidance",
-    "ColorizationModule": "training.module",
-    "Colorizer": "inference.colorizer",
+    "ColorizationModule": "training",
+    "ColoringModel": "model",
+    "Colorizer": "inference",
     "Exemplar": "guidance",
     "FileResult": "api",
     "GlobalStatistics": "guidance",
@@ -57,11 +61,12 @@ _PUBLIC = {
     "Regions": "guidance",
     "RgbPrediction": "prediction",
     "Scribbles": "guidance",
+    "SingleOptimizerModule": "training",
     "colorize": "api",
     "colorize_file": "api",
     "colorize_files": "api",
     "create_model": "factory",
-    "features": "inference.selection",
+    "features": "inference",
     "from_pretrained": "factory",
     "lab_to_rgb": "color",
     "list_models": "registry",
@@ -72,10 +77,7 @@ _PUBLIC = {
 __all__ = [*_PUBLIC, "__version__"]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'colorzoo' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"colorzoo.{_PUBLIC[name]}"), name)
+__getattr__ = lazy_names("colorzoo", _PUBLIC)
 
 
 def __dir__() -> list[str]:

@@ -39,6 +39,10 @@ _RECORDED_SETTINGS = frozenset({"size", "temperature", "render_factor", "precisi
 class FileResult:
     """Result of one file of `colorize_files`.
 
+    Examples:
+        >>> FileResult("photo.png", "colored/photo.png", "failed", "photo.png: no picture").status
+        'failed'
+
     Attributes:
         source: The picture.
         output: File of its result, or that it would have.
@@ -67,6 +71,11 @@ def colorize(
     **settings: Any,
 ) -> Image.Image:
     """Color one picture.
+
+    Examples:
+        >>> picture = colorize("photo.png", guidance={"points": [{"x": 20, "y": 10, "color": "#c04020"}]})
+        >>> picture.size, picture.mode
+        ((48, 32), 'RGB')
 
     Args:
         image: Path, Pillow image, array ``(H, W[, C])`` or tensor ``(C, H, W)`` of uint8, uint16 or float in
@@ -109,6 +118,10 @@ def colorize_file(
     **settings: Any,
 ) -> Path:
     """Color a file into another one, with its bit depth, metadata, and all frames or pages.
+
+    Examples:
+        >>> colorize_file("photo.png", "photo.color.png", "zhang2017_local_small").name
+        'photo.color.png'
 
     The result records how it was made, as with the command line, if a recipe and files can tell it: not with
     guidance or references as tensors, nor with settings that no option of the command line has.
@@ -159,6 +172,11 @@ def colorize_files(
     **settings: Any,
 ) -> list[FileResult]:
     """Color some files of a folder into another folder, as ``colorzoo predict`` does with all of them.
+
+    Examples:
+        >>> results = list(colorize_files(["photo.png"], ".", "colored", "zhang2017_local_small"))
+        >>> results[0].status
+        'colored'
 
     It is one step of a large job whose files another engine distributes (Ray Data, Spark ...). Any number of
     processes may call it at the same time with any lists. Files that are done, from the same bytes with the

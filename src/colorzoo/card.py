@@ -10,6 +10,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+__all__ = [
+    "GuidanceKind",
+    "InputKind",
+    "Limit",
+    "ModelCard",
+    "OutputKind",
+    "Quality",
+    "Score",
+    "Smoke",
+    "Use",
+    "Weights",
+]
+
 GuidanceKind = Literal["points", "scribbles", "regions", "exemplar", "statistics", "classes", "boxes"]
 InputKind = Literal["gray", "sketch"]
 OutputKind = Literal["ab", "rgb"]
@@ -110,6 +123,11 @@ class Smoke:
 @dataclass(frozen=True)
 class ModelCard:
     """Description of a registered model.
+
+    Examples:
+        >>> card = colorzoo.model_card("zhang2017_local")
+        >>> card.year, card.guidance
+        (2017, ('points',))
 
     Attributes:
         name: Registered name, author + year (+ variant).

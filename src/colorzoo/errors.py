@@ -7,6 +7,17 @@ from __future__ import annotations
 
 from colorzoo.environment import is_on
 
+__all__ = [
+    "ColorzooError",
+    "CutShortError",
+    "DataError",
+    "DiskFullError",
+    "GuidanceError",
+    "PictureError",
+    "UnknownModelError",
+    "WeightsError",
+]
+
 
 class ColorzooError(Exception):
     """Base of all errors that name what is wrong, what was expected and what to do."""

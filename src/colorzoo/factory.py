@@ -38,6 +38,11 @@ def create_model(
 ) -> ColorizationModule:
     """Create a registered model with its trainer, in evaluation mode.
 
+    Examples:
+        >>> model = create_model("zhang2017_local_small")
+        >>> model(torch.full((1, 1, 32, 48), 50.0)).ab.shape
+        torch.Size([1, 2, 32, 48])
+
     Args:
         name: Registered name or alias; `list_models` lists them. ``hf-hub:OWNER/NAME`` is a model of the
             Hugging Face Hub, see `from_pretrained`.
@@ -66,6 +71,11 @@ def create_model(
 
 def from_pretrained(source: str | Path, *, offline: bool = False, **hparams: Any) -> ColorizationModule:
     """Load a model that `ColoringModel.save_pretrained` has written, in evaluation mode.
+
+    Examples:
+        >>> folder = create_model("zhang2017_local_small").save_pretrained("mine")
+        >>> from_pretrained(folder)(torch.full((1, 1, 32, 48), 50.0)).ab.shape
+        torch.Size([1, 2, 32, 48])
 
     Args:
         source: The folder, or a repository of the Hugging Face Hub as ``hf-hub:OWNER/NAME``, with an optional

@@ -24,6 +24,12 @@ from colorzoo.weights.sharing import save_folder
 if TYPE_CHECKING:
     from colorzoo.weights.caffe import CaffeLayers
 
+__all__ = [
+    "ColoringModel",
+    "check_input",
+    "coloring_model",
+]
+
 HELD = "model."
 """Prefix of a model's weights in a checkpoint of its trainer."""
 
@@ -32,6 +38,15 @@ _TRAINING_ONLY = ("discriminator.", "label_head.")
 
 class ColoringModel(nn.Module):
     """Base class of all models.
+
+    Examples:
+        >>> class Gray(ColoringModel):
+        ...     def forward(self, luma, guidance=None):
+        ...         return colorzoo.AbPrediction(ab=self.network(luma))
+        ...
+        >>> model = Gray(torch.nn.Conv2d(1, 2, 3, padding=1)).eval()
+        >>> model(torch.full((2, 1, 32, 48), 50.0)).ab.shape
+        torch.Size([2, 2, 32, 48])
 
     A subclass takes the groups of settings (`colorzoo.settings`) that decide its answers, builds its network
     from them, passes both to ``super().__init__``, and defines `forward`. Its trainer, a

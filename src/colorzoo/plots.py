@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 
     Picture = Image.Image | NDArray[np.uint8]
 
+__all__ = [
+    "Curve",
+    "color_difference",
+    "draw_curve",
+    "draw_curves",
+    "draw_difference",
+    "draw_gamut",
+    "gamut_shares",
+    "report_curves",
+]
+
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6a3d9a", "#555555")
 """Distinguishable by color-blind readers (Okabe and Ito 2008, and two more)."""
 _SWATCH_LUMA = 65.0  # lightness of the bins' colors, at which most of them exist in sRGB
@@ -113,6 +124,11 @@ def draw_curve(curve: Curve, color: str, axes: Axes) -> None:
 def color_difference(picture: Picture, truth: Picture) -> NDArray[np.float32]:
     """Return the distance of the colors of two pictures at each pixel, without lightness.
 
+    Examples:
+        >>> truth = np.full((32, 48, 3), 128, dtype=np.uint8)
+        >>> color_difference(truth, truth).max()
+        np.float32(0.0)
+
     Args:
         picture: ``(H, W, 3)`` 8-bit sRGB, or a Pillow image.
         truth: Picture of the same size.
@@ -154,7 +170,12 @@ def draw_difference(
 
 
 def gamut_shares(picture: Picture) -> NDArray[np.float64]:
-    """Return the share of pixels in each of the 313 bins of the ab plane (Zhang et al. 2016), ``(313,)``."""
+    """Return the share of pixels in each of the 313 bins of the ab plane (Zhang et al. 2016), ``(313,)``.
+
+    Examples:
+        >>> gamut_shares(np.full((32, 48, 3), 128, dtype=np.uint8)).shape
+        (313,)
+    """
     import torch
 
     from colorzoo.color import nearest_bin

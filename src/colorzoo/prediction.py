@@ -12,6 +12,14 @@ from torch.utils import _pytree
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 
+__all__ = [
+    "AbPrediction",
+    "DeferredMaps",
+    "Prediction",
+    "RgbPrediction",
+    "shown_colors",
+]
+
 
 class DeferredMaps(Mapping[str, Tensor]):
     """Maps that are computed on every access.
@@ -47,6 +55,11 @@ class DeferredMaps(Mapping[str, Tensor]):
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
     """Base of the predictions; models return `AbPrediction` or `RgbPrediction`.
+
+    Examples:
+        >>> prediction = AbPrediction(ab=torch.zeros(2, 2, 32, 48), notes=("pale",))
+        >>> prediction.colors.shape, prediction.notes
+        (torch.Size([2, 2, 32, 48]), ('pale',))
 
     Attributes:
         extras: Further maps by name, such as ``"logits"``.
@@ -99,6 +112,11 @@ class Prediction:
 class AbPrediction(Prediction):
     """Prediction of a model of photos.
 
+    Examples:
+        >>> prediction = AbPrediction(ab=torch.zeros(2, 2, 32, 48))
+        >>> prediction.to_rgb(torch.full((2, 1, 32, 48), 50.0)).shape
+        torch.Size([2, 3, 32, 48])
+
     Attributes:
         ab: ``(B, 2, H, W)`` in CIE units.
     """
@@ -132,6 +150,10 @@ class AbPrediction(Prediction):
 class RgbPrediction(Prediction):
     """Prediction of a model of sketches.
 
+    Examples:
+        >>> RgbPrediction(rgb=torch.rand(2, 3, 32, 48)).to_ab().shape
+        torch.Size([2, 2, 32, 48])
+
     Attributes:
         rgb: ``(B, 3, H, W)`` in [0, 1].
     """
@@ -158,6 +180,12 @@ class RgbPrediction(Prediction):
 
 def shown_colors(prediction: Prediction, seen: Tensor) -> tuple[Tensor, Tensor]:
     """Return the colors of a prediction as metrics measure them.
+
+    Examples:
+        >>> prediction = AbPrediction(ab=torch.zeros(2, 2, 32, 48))
+        >>> rgb, ab = shown_colors(prediction, torch.full((2, 1, 32, 48), 50.0))
+        >>> rgb.shape, ab.shape
+        (torch.Size([2, 3, 32, 48]), torch.Size([2, 2, 32, 48]))
 
     Args:
         prediction: Output of a model.

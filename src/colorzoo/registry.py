@@ -28,6 +28,10 @@ def list_models(
 ) -> list[str]:
     """List registered models.
 
+    Examples:
+        >>> list_models("zhang2017*", guidance="points")
+        ['zhang2017_local', 'zhang2017_local_small']
+
     Args:
         pattern: Shell-style pattern on the registered name, such as ``"zhang*"``.
         guidance: Keep only models that accept this kind of guidance.
@@ -56,6 +60,10 @@ def list_models(
 
 def model_card(name: str) -> ModelCard:
     """Return the card of a model by its registered name or one of its aliases.
+
+    Examples:
+        >>> model_card("siggraph17").name
+        'zhang2017_local'
 
     Raises:
         UnknownModelError: No such model; the message names the nearest ones.

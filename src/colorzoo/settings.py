@@ -14,6 +14,18 @@ from typing import Annotated, Any, TypeVar, Unpack, get_args, get_origin, get_ty
 
 from colorzoo.errors import ColorzooError
 
+__all__ = [
+    "Count",
+    "Natural",
+    "Positive",
+    "Probability",
+    "Range",
+    "Share",
+    "Weight",
+    "Width",
+    "settings_of",
+]
+
 S = TypeVar("S")
 
 

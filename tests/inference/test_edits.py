@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from colorzoo import Colorizer, Guidance, Points
-from colorzoo.inference.incremental import Edits
+from colorzoo.capabilities import Edits
 from colorzoo.inference.palette import Distribution
 from colorzoo.networks import hint_memory
 from colorzoo.networks.hint_memory import HintMemory

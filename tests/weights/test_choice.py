@@ -17,12 +17,12 @@ import pytest
 from PIL import Image
 
 from colorzoo import Colorizer, api, colorize, create_model
+from colorzoo.capabilities import Stylizes
 from colorzoo.card import ModelCard, Quality, Score, Use
 from colorzoo.cli.main import main
 from colorzoo.guidance import Recipe
 from colorzoo.inference.guidance_maps import choose_for_guidance
 from colorzoo.inference.references import ability_for
-from colorzoo.inference.stylize import Stylizes
 from colorzoo.registry import list_models, model_card
 from colorzoo.studio.models import ModelPool
 from colorzoo.weights import choice, download, load, resolve, weights_path

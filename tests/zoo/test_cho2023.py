@@ -87,11 +87,11 @@ def test_the_temperature_falls_geometrically() -> None:
 
 def test_proposals_are_the_same_every_time_and_samples_are_not(model: Cho2023, sketch: Tensor) -> None:
     with torch.no_grad():
-        first, again = model.propose(sketch), model.propose(sketch)
-        sampled = [model.propose(sketch, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
+        first, again = model.model.propose(sketch), model.model.propose(sketch)
+        sampled = [model.model.propose(sketch, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
         low = torch.autocast("cpu", torch.bfloat16)
         with low:
-            mixed = model.propose(sketch)
+            mixed = model.model.propose(sketch)
     assert len(first.index.unique()) > 2
     assert not first.given.any()
     assert torch.equal(first.index, again.index)
@@ -102,7 +102,7 @@ def test_proposals_are_the_same_every_time_and_samples_are_not(model: Cho2023, s
 
 def test_with_regions_given_only_the_painter_runs(model: Cho2023, sketch: Tensor) -> None:
     with torch.no_grad():
-        guidance = colored(model.propose(sketch), 2)
+        guidance = colored(model.model.propose(sketch), 2)
         runs = []
         handle = model.model.network.segmenter.register_forward_hook(lambda *_: runs.append(1))
         painted = model(sketch, guidance).rgb
@@ -114,7 +114,7 @@ def test_with_regions_given_only_the_painter_runs(model: Cho2023, sketch: Tensor
 
 def test_colors_of_regions_that_are_not_given_change_nothing(model: Cho2023, sketch: Tensor) -> None:
     with torch.no_grad():
-        proposal = model.propose(sketch)
+        proposal = model.model.propose(sketch)
         other = Regions(proposal.index, torch.rand_like(proposal.rgb), proposal.given)
         assert torch.equal(model(sketch, Guidance(regions=other)).rgb, model(sketch).rgb)
 
@@ -199,7 +199,7 @@ def test_the_painter_sees_the_models_segments_beside_colors_of_pieces(sketch: Te
     model = build_model(Cho2023, {**NARROW, "pieces": True}).eval()
     model.model.network.segmenter.head.weight.data.mul_(50)
     with torch.no_grad():
-        regions = model.propose(sketch)
+        regions = model.model.propose(sketch)
         assert regions.segments is not None
         whole = Regions(regions.segments, regions.rgb, regions.given)
         assert not torch.equal(regions.index, regions.segments)

@@ -69,7 +69,7 @@ def answered(regions: Regions, rgb: Tensor, count: int, seed: int | None) -> Reg
 def gain(model: Cho2023, *, seed: int | None = None) -> float:
     """Return how many dB one answer brings."""
     sketch, rgb, _ = draw(PICTURES, torch.Generator().manual_seed(9))
-    regions = model.propose(sketch)
+    regions = model.model.propose(sketch)
     found = [
         psnr(model(sketch, Guidance(regions=answered(regions, rgb, count, seed))).rgb, rgb).mean()
         for count in (0, 1)
@@ -80,7 +80,7 @@ def gain(model: Cho2023, *, seed: int | None = None) -> float:
 @torch.no_grad()
 def test_the_first_region_is_the_large_shape_of_unknown_color(trained: Cho2023) -> None:
     sketch, _, shapes = draw(PICTURES, torch.Generator().manual_seed(9))
-    index = trained.propose(sketch).index
+    index = trained.model.propose(sketch).index
     asked_first = index == index.flatten(1).amin(1).view(-1, 1, 1, 1)
     large = shapes == LARGE
     overlap = (asked_first & large).sum().item() / (asked_first | large).sum().item()

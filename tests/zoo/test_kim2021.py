@@ -165,10 +165,10 @@ def test_propagation_stays_near_the_stroke_and_looks_only_there() -> None:
 def test_the_backbone_is_opened_once_for_many_strokes() -> None:
     model = add_on()
     luma, guidance = call()
-    opened = model.open(luma, guidance)
+    opened = model.model.open(luma, guidance)
     for mask in (guidance.scribbles.mask, guidance.scribbles.mask.flip(-1)):
         given = Guidance(points=guidance.points, scribbles=Scribbles(mask))
-        assert torch.equal(model.redraw(opened, Scribbles(mask)).ab, model(luma, given).ab)
+        assert torch.equal(model.model.redraw(opened, Scribbles(mask)).ab, model(luma, given).ab)
 
 
 def test_it_runs_over_a_model_of_sketches_but_is_not_trained_there(tmp_path) -> None:

@@ -126,7 +126,7 @@ def test_regions_are_divided_and_painted(tmp_path: Path) -> None:
     sketch = sketches_of(batch)
     model.eval()
     with torch.no_grad():
-        regions = model.propose(sketch)
+        regions = model.model.propose(sketch)
         largest = int(regions.index.flatten().mode().values)
         pictures = []
         for color in ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0)):

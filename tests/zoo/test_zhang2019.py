@@ -24,7 +24,7 @@ def test_each_frame_sees_the_one_before() -> None:
     model: Any = smoke_model(model_card("zhang2019"))
     frames = rgb_to_lab(sample_image(SIZE, seed=1))[:, :1].repeat(3, 1, 1, 1)
     exemplar = Exemplar(sample_image(SIZE, seed=2))
-    colored = model.color_frames(frames, exemplar)
+    colored = model.model.color_frames(frames, exemplar)
     assert colored.shape == (3, 2, *SIZE)
     with torch.inference_mode():
         single = model(frames[:1], Guidance(exemplar=exemplar)).ab
@@ -32,7 +32,7 @@ def test_each_frame_sees_the_one_before() -> None:
     assert (colored[1] - colored[0]).abs().max() > 1e-3
     before = torch.cat([frames[1:2], colored[1:2]], dim=1)
     assert torch.equal(
-        model.color_frames(frames[2:], exemplar, before), colored[2:]
+        model.model.color_frames(frames[2:], exemplar, before), colored[2:]
     )  # piece by piece, the same
 
 

@@ -44,8 +44,9 @@ def run(args: argparse.Namespace) -> int:
     keep_inputs(out, *args.references)
     if out.exists() and not args.overwrite:
         raise ColorzooError(f"{out} exists already; --overwrite replaces it, -o names another file")
+    from colorzoo.capabilities import GivesLooks
     from colorzoo.inference.colorizer import Colorizer
-    from colorzoo.inference.references import GivesLooks, make_look, named_references
+    from colorzoo.inference.references import make_look, named_references
 
     choice = choose_from_options(args, "exemplar", GivesLooks)
     references = named_references(args.references, args.reference_weights)

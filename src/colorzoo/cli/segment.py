@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
             raise ColorzooError(f"{target} exists already; --overwrite replaces it, -o names another file")
     from PIL import Image
 
-    from colorzoo.inference.classes import FindsClasses, draw_classes, segment_picture
+    from colorzoo.capabilities import FindsClasses
+    from colorzoo.inference.classes import draw_classes, segment_picture
     from colorzoo.inference.colorizer import Colorizer
     from colorzoo.pictures.read import read_picture
     from colorzoo.pictures.write import write_whole

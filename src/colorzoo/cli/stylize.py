@@ -57,9 +57,10 @@ def run(args: argparse.Namespace) -> int:
     check_alpha(args.alpha)
     if not 1 <= args.quality <= 100:
         raise ColorzooError(f"--quality must be from 1 to 100, got {args.quality}")
+    from colorzoo.capabilities import Stylizes
     from colorzoo.inference.colorizer import Colorizer
     from colorzoo.inference.references import require_color
-    from colorzoo.inference.stylize import Stylizes, read_labels, stylize
+    from colorzoo.inference.stylize import read_labels, stylize
     from colorzoo.pictures.picture import is_gray
     from colorzoo.pictures.read import read_picture
     from colorzoo.pictures.write import write_notes, write_picture

@@ -25,17 +25,32 @@ def _table(name: str) -> Tensor:
 
 
 def hull_centers() -> Tensor:
-    """Return the ``(313, 2)`` ab centers of the bins inside the sRGB hull, CIE units."""
+    """Return the ``(313, 2)`` ab centers of the bins inside the sRGB hull, CIE units.
+
+    Examples:
+        >>> hull_centers().shape
+        torch.Size([313, 2])
+    """
     return _table("pts_in_hull").float()
 
 
 def grid_centers() -> Tensor:
-    """Return the ``(529, 2)`` ab centers of the full grid; b varies fastest."""
+    """Return the ``(529, 2)`` ab centers of the full grid; b varies fastest.
+
+    Examples:
+        >>> grid_centers().shape
+        torch.Size([529, 2])
+    """
     return _table("pts_grid").float()
 
 
 def hull_mask() -> Tensor:
-    """Return the ``(529,)`` bool mask of the grid bins that lie inside the sRGB hull."""
+    """Return the ``(529,)`` bool mask of the grid bins that lie inside the sRGB hull.
+
+    Examples:
+        >>> int(hull_mask().sum())
+        313
+    """
     return _table("in_hull").clone()
 
 
@@ -51,12 +66,21 @@ def bin_centers(count: int) -> tuple[Tensor, Tensor]:
 
 
 def prior_probabilities() -> Tensor:
-    """Return the published ``(313,)`` frequency of each bin in the ImageNet training set."""
+    """Return the published ``(313,)`` frequency of each bin in the ImageNet training set.
+
+    Examples:
+        >>> prior_probabilities().shape
+        torch.Size([313])
+    """
     return _table("prior_probs").clone()
 
 
 def grid_index(ab: Tensor) -> Tensor:
     """Return the index ``23 * row + column`` of the grid bin of each color.
+
+    Examples:
+        >>> grid_index(torch.zeros(2, 2, 4, 4)).shape
+        torch.Size([2, 4, 4])
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units; colors off the grid take the nearest bin.
@@ -69,12 +93,22 @@ def grid_index(ab: Tensor) -> Tensor:
 
 
 def nearest_bin(ab: Tensor) -> Tensor:
-    """Return the ``(N,)`` index of the nearest of the 313 bins for ``(N, 2)`` colors."""
+    """Return the ``(N,)`` index of the nearest of the 313 bins for ``(N, 2)`` colors.
+
+    Examples:
+        >>> nearest_bin(torch.tensor([[0.0, 0.0], [20.0, -20.0]])).shape
+        torch.Size([2])
+    """
     return torch.cdist(ab.float(), hull_centers().to(ab.device)).argmin(dim=1)
 
 
 def bilinear_bins(ab: Tensor) -> tuple[Tensor, Tensor]:
     """Share each color between the four bins around it, so that their mean is the color.
+
+    Examples:
+        >>> index, share = bilinear_bins(torch.zeros(2, 2, 4, 4))
+        >>> index.shape, share.sum(dim=1).mean()
+        (torch.Size([2, 4, 4, 4]), tensor(1.))
 
     Args:
         ab: ``(B, 2, h, w)`` in CIE units.
@@ -102,6 +136,10 @@ def _bins_of_nodes() -> Tensor:
 def soft_encode(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -> Tensor:
     """Spread each color over its nearest bins with Gaussian weights (Zhang et al. 2016, sec. 2.1).
 
+    Examples:
+        >>> soft_encode(torch.zeros(5, 2)).shape
+        torch.Size([5, 313])
+
     Args:
         ab: ``(N, 2)`` in CIE units.
         neighbors: How many bins share the mass: 10 in the published code, 5 in the paper.
@@ -118,6 +156,11 @@ def soft_encode(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -
 
 def soft_neighbors(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -> tuple[Tensor, Tensor]:
     """Return the nonzero entries of `soft_encode`, in a tenth of its time, for training.
+
+    Examples:
+        >>> index, weight = soft_neighbors(torch.zeros(5, 2))
+        >>> index.shape, weight.shape
+        (torch.Size([5, 10]), torch.Size([5, 10]))
 
     Args:
         ab: ``(N, 2)`` in CIE units; colors off the grid are moved to its border.
@@ -149,6 +192,10 @@ def _near_bins() -> Tensor:
 def annealed_mean(logits: Tensor, centers: Tensor, temperature: float = 0.38) -> Tensor:
     """Decode a distribution over bins to one color (Zhang et al. 2016, eq. 5).
 
+    Examples:
+        >>> annealed_mean(torch.zeros(2, 313, 4, 4), hull_centers()).shape
+        torch.Size([2, 2, 4, 4])
+
     Args:
         logits: ``(B, Q, H, W)``.
         centers: ``(Q, 2)`` in CIE units.
@@ -164,6 +211,11 @@ def annealed_mean(logits: Tensor, centers: Tensor, temperature: float = 0.38) ->
 
 def rebalancing_weights(prior: Tensor, uniform: float = 0.5) -> Tensor:
     """Compute class weights that favor rare colors (Zhang et al. 2016, eq. 4).
+
+    Examples:
+        >>> weights = rebalancing_weights(prior_probabilities())
+        >>> float((weights * prior_probabilities()).sum().round(decimals=3))
+        1.0
 
     Args:
         prior: ``(Q,)`` probabilities of the bins.

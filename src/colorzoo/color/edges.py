@@ -9,6 +9,10 @@ from torch import Tensor
 def sobel(image: Tensor) -> Tensor:
     """Return the Sobel gradient magnitude per channel.
 
+    Examples:
+        >>> sobel(torch.rand(2, 3, 8, 8)).shape
+        torch.Size([2, 3, 8, 8])
+
     Args:
         image: ``(B, C, H, W)`` floating point.
 
@@ -23,6 +27,12 @@ def canny(
     gray: Tensor, *, low: float = 0.1, high: float = 0.2, sigma: float = 1.0, kernel_size: int = 5
 ) -> Tensor:
     """Detect edges with Canny's method.
+
+    Examples:
+        >>> gray = torch.zeros(1, 1, 16, 16)
+        >>> gray[..., 8:] = 1
+        >>> canny(gray).shape
+        torch.Size([1, 1, 16, 16])
 
     Args:
         gray: ``(B, 1, H, W)`` in [0, 1].
@@ -44,6 +54,10 @@ def canny(
 
 def sobel_gradients(image: Tensor) -> Tensor:
     """Return the signed Sobel derivatives of each channel along x and y.
+
+    Examples:
+        >>> sobel_gradients(torch.rand(2, 3, 8, 8)).shape
+        torch.Size([2, 3, 2, 8, 8])
 
     Args:
         image: ``(B, C, H, W)`` floating point.

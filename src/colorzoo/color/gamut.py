@@ -76,6 +76,10 @@ _SNAP_CONVERGED = 1.0
 def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
     """Test which colors lie inside sRGB.
 
+    Examples:
+        >>> in_gamut(torch.tensor([50.0, 100.0, -100.0]).view(3, 1, 1))
+        tensor([[[False]]])
+
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
         tolerance: How far outside [0, 1] a linear RGB value may lie.
@@ -90,6 +94,10 @@ def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
 
 def survives_rgb(lab: Tensor, *, eight_bit: bool = True) -> Tensor:
     """Test which colors survive a round trip through sRGB within one CIE unit (Zhang et al. 2017).
+
+    Examples:
+        >>> survives_rgb(torch.tensor([50.0, 100.0, -100.0]).view(3, 1, 1))
+        tensor([[[False]]])
 
     It differs from `in_gamut`, which is exact, at about one color in a hundred near the faces of the gamut.
 
@@ -109,6 +117,11 @@ def survives_rgb(lab: Tensor, *, eight_bit: bool = True) -> Tensor:
 
 def reduce_chroma(lab: Tensor) -> Tensor:
     """Reduce the chroma of colors outside sRGB until they fit; lightness (CIE) and hue (Oklab) stay.
+
+    Examples:
+        >>> vivid = torch.tensor([50.0, 100.0, -100.0]).view(3, 1, 1)
+        >>> float(reduce_chroma(vivid)[0, 0, 0].round())
+        50.0
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
@@ -156,6 +169,10 @@ def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
 def lab_to_rgb_in_gamut(lab: Tensor) -> Tensor:
     """Convert CIE Lab to sRGB; colors outside sRGB lose chroma at constant lightness and hue (Oklab).
 
+    Examples:
+        >>> lab_to_rgb_in_gamut(torch.tensor([50.0, 100.0, -100.0]).view(3, 1, 1)).shape
+        torch.Size([3, 1, 1])
+
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
 
@@ -172,6 +189,11 @@ def lab_to_rgb_in_gamut(lab: Tensor) -> Tensor:
 
 def at_lightness(lab: Tensor, luma: Tensor) -> Tensor:
     """Move colors to another lightness, keeping their hue (Oklab) and as much chroma as fits into sRGB.
+
+    Examples:
+        >>> lab = rgb_to_lab(torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1))
+        >>> at_lightness(lab, torch.full((1, 1, 1), 80.0)).flatten().round().tolist()
+        [80.0, 26.0, 17.0]
 
     Args:
         lab: ``(..., 3, H, W)``, colors inside sRGB.
@@ -197,6 +219,11 @@ def at_lightness(lab: Tensor, luma: Tensor) -> Tensor:
 
 def snap_to_luma(rgb: Tensor, luma: Tensor) -> Tensor:
     """Snap colors to a lightness, as the drawing pad of Zhang et al. 2017 does.
+
+    Examples:
+        >>> red = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)
+        >>> snap_to_luma(red, torch.full((1, 1, 1), 60.0)).shape
+        torch.Size([3, 1, 1])
 
     The lightness is set, RGB clipped and converted back until no color moves by one unit in sum (at most
     20 rounds, as in the published pad).

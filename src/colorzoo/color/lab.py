@@ -33,6 +33,13 @@ _SLOPE = 1 / 7.787  # of the linear part below
 def rgb_to_lab(rgb: Tensor) -> Tensor:
     """Convert sRGB to CIE Lab.
 
+    Examples:
+        >>> rgb_to_lab(torch.ones(2, 3, 4, 4)).shape
+        torch.Size([2, 3, 4, 4])
+        >>> red = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)
+        >>> rgb_to_lab(red).flatten().round().tolist()
+        [53.0, 80.0, 67.0]
+
     Args:
         rgb: ``(..., 3, H, W)``, floating point in [0, 1].
 
@@ -54,6 +61,10 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
 def lab_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
     """Convert CIE Lab to sRGB.
 
+    Examples:
+        >>> lab_to_rgb(torch.zeros(2, 3, 4, 4)).shape
+        torch.Size([2, 3, 4, 4])
+
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
         clip: Clip each channel to [0, 1]. This shifts the hue of colors outside sRGB; `lab_to_rgb_in_gamut`
@@ -73,7 +84,12 @@ def lab_to_rgb(lab: Tensor, *, clip: bool = True) -> Tensor:
 
 
 def luma_to_rgb(luma: Tensor) -> Tensor:
-    """Convert L ``(B, 1, H, W)`` in [0, 100] to gray sRGB ``(B, 3, H, W)`` in [0, 1]."""
+    """Convert L ``(B, 1, H, W)`` in [0, 100] to gray sRGB ``(B, 3, H, W)`` in [0, 1].
+
+    Examples:
+        >>> luma_to_rgb(torch.full((2, 1, 4, 4), 50.0)).shape
+        torch.Size([2, 3, 4, 4])
+    """
     return lab_to_rgb(F.pad(luma, (0, 0, 0, 0, 0, 2)))
 
 

@@ -20,6 +20,10 @@ _FAINTEST_INK = 0.7  # share of the paper's level; the picture has no lines with
 def rgb_to_gray(rgb: Tensor) -> Tensor:
     """Compute the video luma (ITU-R BT.601), called gray in sketch papers.
 
+    Examples:
+        >>> rgb_to_gray(torch.ones(2, 3, 4, 4)).shape
+        torch.Size([2, 1, 4, 4])
+
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
 
@@ -41,6 +45,10 @@ def xdog(
     weighted: bool = True,
 ) -> Tensor:
     """Draw the lines of a picture with an extended difference of Gaussians (XDoG).
+
+    Examples:
+        >>> xdog(torch.rand(2, 1, 16, 16)).shape
+        torch.Size([2, 1, 16, 16])
 
     ``U = (1 + sharpness) G(sigma) - sharpness G(k sigma)``; 1 (paper) where ``gray * U`` reaches the
     threshold, else ``1 + tanh(steepness (gray * U - threshold))``. The defaults are the constants of the
@@ -70,12 +78,21 @@ def xdog(
 
 
 def canny_sketch(rgb: Tensor) -> Tensor:
-    """Return Canny edges of ``(B, 3, H, W)`` in [0, 1] as sketches ``(B, 1, H, W)``: paper 1, ink 0."""
+    """Return Canny edges of ``(B, 3, H, W)`` in [0, 1] as sketches ``(B, 1, H, W)``: paper 1, ink 0.
+
+    Examples:
+        >>> canny_sketch(torch.ones(2, 3, 16, 16)).shape
+        torch.Size([2, 1, 16, 16])
+    """
     return 1 - canny(rgb_to_gray(rgb)).float()
 
 
 def clean_line_art(gray: Tensor, reach: int = 31) -> Tensor:
     """Make paper white and ink black in scanned line art.
+
+    Examples:
+        >>> clean_line_art(torch.full((2, 1, 32, 32), 0.8)).shape
+        torch.Size([2, 1, 32, 32])
 
     The level of the paper is the smoothed maximum around each pixel, so gray, yellowed and unevenly lit
     paper becomes white. The level of the ink is the darkest percentile of the picture.

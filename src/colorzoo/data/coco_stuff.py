@@ -31,6 +31,12 @@ _OUTLINE = re.compile(rb'("segmentation"\s*:\s*)(?:\{[^{}]*\}|\[[][0-9.,eE+\-\s]
 class CocoStuffDataModule(PictureDataModule):
     """COCO 2017 with boxes and class maps.
 
+    Examples:
+        >>> data = CocoStuffDataModule("coco", classes=True, batch_size=16, crop=224)  # doctest: +SKIP
+        >>> data.setup("fit")  # doctest: +SKIP
+        >>> next(iter(data.val_dataloader()))["classes"].shape  # doctest: +SKIP
+        torch.Size([16, 1, 224, 224])
+
     Crops, zooms and mirrors move boxes and class maps with their picture; boxes smaller than a pixel are
     dropped.
 

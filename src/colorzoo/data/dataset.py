@@ -22,6 +22,12 @@ from colorzoo.errors import DataError
 class Batch(TypedDict):
     """One batch of training or validation.
 
+    Examples:
+        >>> from colorzoo.testing import sample_batch
+        >>> batch: Batch = sample_batch((32, 48), batch=2)
+        >>> batch["rgb"].shape, batch["seed"].shape
+        (torch.Size([2, 3, 32, 48]), torch.Size([2]))
+
     Attributes:
         rgb: ``(B, 3, H, W)``: uint8 from the workers, float32 in [0, 1] after the transfer.
         seed: ``(B,)`` int64, the source of each picture's randomness.

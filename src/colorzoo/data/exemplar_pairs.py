@@ -41,6 +41,13 @@ Pick = Callable[[int, int], int]
 class ExemplarPairsDataModule(FolderDataModule):
     """Targets and references: batches also have ``reference``, ``(B, 3, H, W)`` in [0, 1], and ``self_made``.
 
+    Examples:
+        >>> data = ExemplarPairsDataModule("album", pairing="self", batch_size=2, crop=32, num_workers=0)
+        >>> data.setup("fit")
+        >>> batch = next(iter(data.val_dataloader()))
+        >>> data.on_after_batch_transfer(batch, 0)["reference"].shape
+        torch.Size([2, 3, 256, 256])
+
     ``self_made`` marks references that were made from their own target. ``pairing`` selects the references:
 
     - ``list``: the rows of a CSV file (see `read_pairs`).

@@ -18,6 +18,12 @@ from colorzoo.settings import Share
 class FolderDataModule(PictureDataModule):
     """Pictures of a folder, found recursively, plain or in ``.tar`` shards.
 
+    Examples:
+        >>> data = FolderDataModule("album", batch_size=2, crop=32, num_workers=0)
+        >>> data.setup("fit")
+        >>> next(iter(data.val_dataloader()))["rgb"].shape
+        torch.Size([2, 3, 256, 256])
+
     Subfolders ``train`` and ``val`` are used as the splits if both exist; otherwise the pictures are split by
     their content.
 

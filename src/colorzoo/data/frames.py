@@ -151,6 +151,13 @@ class FrameBlocks(Dataset[FrameBatch]):
 class FramesDataModule(PictureDataModule):
     """Clips of a folder, each a folder of frames or a video file, in the order of their names.
 
+    Examples:
+        >>> data = FramesDataModule("album", frames=2, num_workers=0)
+        >>> data.setup("validate")
+        >>> batch = next(iter(data.val_dataloader()))
+        >>> batch["rgb"].shape, batch["clip"], batch["frame"]
+        (torch.Size([2, 3, 40, 48]), 'train', tensor([0, 1]))
+
     For evaluation only. A batch has consecutive frames of one clip at its own size, with their names and
     numbers (`FrameBatch`). With several processes each gets whole clips.
 

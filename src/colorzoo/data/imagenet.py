@@ -43,6 +43,12 @@ _LABEL_FILES = ("val_labels.txt", "val.txt", "imagenet_val_labels.txt")
 class ImageNetDataModule(PictureDataModule):
     """ImageNet: ``train`` by synset (folders, or the synsets' tars), ``val`` flat or by synset.
 
+    Examples:
+        >>> data = ImageNetDataModule("imagenet", labels=True, batch_size=16, crop=224)  # doctest: +SKIP
+        >>> data.setup("fit")  # doctest: +SKIP
+        >>> next(iter(data.val_dataloader()))["rgb"].shape  # doctest: +SKIP
+        torch.Size([16, 3, 224, 224])
+
     Args:
         root: Contains ``train`` and ``val``, or Kaggle's ``ILSVRC/Data/CLS-LOC``.
         labels: Add ``label`` to batches: the index of a picture's synset in ``LOC_synset_mapping.txt``, or in

@@ -47,6 +47,16 @@ log = logging.getLogger(__name__)
 class PictureDataModule(LightningDataModule):
     """Loaders, order, check and augmentation of the pictures that a subclass finds.
 
+    Examples:
+        >>> class Album(PictureDataModule):
+        ...     def find_pictures(self, split: str) -> Pictures:
+        ...         return Pictures(find_sources(Path("album") / split))
+        ...
+        >>> data = Album("album", batch_size=2, crop=32, num_workers=0)
+        >>> data.setup("fit")
+        >>> next(iter(data.val_dataloader()))["rgb"].shape
+        torch.Size([2, 3, 256, 256])
+
     A subclass defines `find_pictures`. It may override `make_dataset` (samples of the workers), `augment` and
     `complete` (on the device), `train_sampler` (the order), or `setup` and `prepare_data` as a whole; it then
     sets ``train_data`` and ``val_data``.

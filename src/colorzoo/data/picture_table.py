@@ -99,6 +99,11 @@ class ClassMaps:
 class Pictures:
     """The pictures of one split, column by column; a subclass may add columns (`Column` or Tensor, or None).
 
+    Examples:
+        >>> pictures = Pictures(find_sources(Path("album")), labels=torch.tensor([0, 0, 1, 1]))
+        >>> len(pictures.sources), pictures.first(2).labels
+        (4, tensor([0, 0]))
+
     Attributes:
         sources: Location of the encoded pictures.
         labels: ``(N,)`` int64 class of each picture, or None.

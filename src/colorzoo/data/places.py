@@ -33,6 +33,12 @@ _SIZES = ("256", "large")
 class PlacesDataModule(PictureDataModule):
     """Places205 or Places365.
 
+    Examples:
+        >>> data = PlacesDataModule("places365", edition="365", batch_size=16, crop=224)  # doctest: +SKIP
+        >>> data.setup("fit")  # doctest: +SKIP
+        >>> next(iter(data.val_dataloader()))["rgb"].shape  # doctest: +SKIP
+        torch.Size([16, 3, 224, 224])
+
     Args:
         root: Folder of the unpacked archives. ``205``: ``images256`` (directly or below
             ``data/vision/torralba/deeplearning``) and ``trainvalsplit_places205``. ``365``: either

@@ -35,6 +35,13 @@ _COMPARED = 1000  # pairs whose headers are compared, which takes a second
 class SketchDataModule(FolderDataModule):
     """Colored pictures and their sketches: batches also have ``sketch``.
 
+    Examples:
+        >>> data = SketchDataModule("album", batch_size=2, crop=32, num_workers=0)
+        >>> data.setup("fit")
+        >>> batch = next(iter(data.val_dataloader()))
+        >>> data.on_after_batch_transfer(batch, 0)["sketch"].shape
+        torch.Size([2, 1, 256, 256])
+
     It is ``(B, 1, H, W)`` in [0, 1], paper 1, ink 0.
 
     Layouts of ``root``:

@@ -22,6 +22,13 @@ from colorzoo.settings import Natural, Positive
 class StreamingDataModule(PictureDataModule):
     """Pictures in shards, local or in a bucket.
 
+    Examples:
+        >>> data = StreamingDataModule("shards", batch_size=16, crop=224)  # doctest: +SKIP
+        >>> data.prepare_data()  # doctest: +SKIP
+        >>> data.setup("fit")  # doctest: +SKIP
+        >>> next(iter(data.val_dataloader()))["rgb"].shape  # doctest: +SKIP
+        torch.Size([16, 3, 224, 224])
+
     The order of each epoch depends on the seed only; it is divided over nodes and processes without overlap
     or loss, is the same for any number of workers, and resumes exactly from a checkpoint, also in the middle
     of an epoch. Batches also have ``label``, ``(B,)`` int64, the class number of each picture.

@@ -28,7 +28,12 @@ _HISTOGRAM_BINS = 313
 
 
 def sample_image(size: Size, *, batch: int = 1, seed: int = 0) -> Tensor:
-    """Return colored blobs with a little noise: ``(batch, 3, *size)`` RGB in [0, 1]."""
+    """Return colored blobs with a little noise: ``(batch, 3, *size)`` RGB in [0, 1].
+
+    Examples:
+        >>> sample_image((32, 48)).shape
+        torch.Size([1, 3, 32, 48])
+    """
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(batch, 3, 4, 4, generator=generator)
     blobs = F.interpolate(coarse, size=size, mode="bicubic", align_corners=False)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from colorzoo import __version__
+from colorzoo.capabilities import ProposesPoints, ProposesRegions
 from colorzoo.card import GuidanceKind, InputKind, ModelCard
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import DataError, UnknownModelError, WeightsError
@@ -27,7 +28,7 @@ from colorzoo.pictures.picture import Picture
 from colorzoo.prediction import shown_colors
 from colorzoo.registry import model_card
 from colorzoo.simulation import ColoredPicture, TargetPicture
-from colorzoo.simulation.session import ColorFunction, ProposesPoints, ProposesRegions
+from colorzoo.simulation.session import ColorFunction
 from colorzoo.weights import resolve_weights
 from colorzoo.weights.files import sha256_of
 

@@ -88,6 +88,10 @@ class Target:
 class Protocol:
     """A protocol.
 
+    Examples:
+        >>> load_protocol("automatic").resize.size
+        256
+
     Attributes:
         name: Name of the protocol.
         version: Raised with every change that changes a number.
@@ -144,7 +148,12 @@ _KEYS = sorted(field.name for field in fields(Protocol) if field.name != "text")
 
 
 def list_protocols() -> list[str]:
-    """Return the names of the protocols that ship with the package."""
+    """Return the names of the protocols that ship with the package.
+
+    Examples:
+        >>> "automatic" in list_protocols()
+        True
+    """
     folder = files("colorzoo.evaluation") / "protocols"
     return sorted(
         entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")
@@ -153,6 +162,11 @@ def list_protocols() -> list[str]:
 
 def load_protocol(name: str) -> Protocol:
     """Read a protocol.
+
+    Examples:
+        >>> protocol = load_protocol("automatic")
+        >>> protocol.metrics[0]
+        'psnr'
 
     Args:
         name: One of `list_protocols`, or the path of a YAML file.

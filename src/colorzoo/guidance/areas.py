@@ -36,6 +36,11 @@ _MIN_CORNERS = 3
 class Mask:
     """A run-length encoded binary mask on a small copy of a picture.
 
+    Examples:
+        >>> mask = Mask.of(np.array([[False, True], [True, True]]))
+        >>> mask.runs
+        (1, 3)
+
     Attributes:
         width: Width of the copy in pixels.
         height: Height of the copy in pixels.
@@ -79,6 +84,10 @@ class KeptColors:
 @dataclass(frozen=True)
 class Area:
     """A part of a picture and its action.
+
+    Examples:
+        >>> Area("gray", path=((0, 0), (20, 0), (20, 20))).action
+        'gray'
 
     Attributes:
         action: See `Action`.

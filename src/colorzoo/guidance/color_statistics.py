@@ -16,6 +16,10 @@ _CELL = 4  # side in pixels of the cells over which ab is averaged before counti
 def statistics_of(rgb: Tensor) -> GlobalStatistics:
     """Compute histogram and saturation of reference pictures at 256 x 256 pixels, as the authors do.
 
+    Examples:
+        >>> statistics_of(torch.rand(2, 3, 64, 64)).histogram.shape
+        torch.Size([2, 313])
+
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
     """
@@ -26,6 +30,10 @@ def statistics_of(rgb: Tensor) -> GlobalStatistics:
 
 def ab_histogram(ab: Tensor) -> Tensor:
     """Compute the share of each of the 313 bins over cells of 4 x 4 pixels, as in the authors' graph.
+
+    Examples:
+        >>> ab_histogram(torch.zeros(2, 2, 32, 32)).shape
+        torch.Size([2, 313])
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units.
@@ -42,7 +50,12 @@ def ab_histogram(ab: Tensor) -> Tensor:
 
 
 def mean_saturation(rgb: Tensor) -> Tensor:
-    """Return the mean HSV saturation, ``(B, 1)`` in [0, 1], of ``(B, 3, H, W)`` in [0, 1]."""
+    """Return the mean HSV saturation, ``(B, 1)`` in [0, 1], of ``(B, 3, H, W)`` in [0, 1].
+
+    Examples:
+        >>> mean_saturation(torch.ones(2, 3, 8, 8)).flatten()
+        tensor([0., 0.])
+    """
     return pixel_saturation(rgb).mean(dim=(1, 2)).unsqueeze(1)
 
 

@@ -28,6 +28,13 @@ from colorzoo.guidance.recipe import Recipe
 class Guidance(TensorFields):
     """Any mix of hints; None means not given.
 
+    Examples:
+        >>> from colorzoo.guidance import PointHint
+        >>> recipe = Recipe(width=64, height=48, points=(PointHint(x=20, y=10, color="#c04020"),))
+        >>> guidance = Guidance.from_recipe(recipe, width=64, height=48)
+        >>> guidance.points.ab.shape
+        torch.Size([1, 2, 48, 64])
+
     Attributes:
         points: Colors at some pixels.
         scribbles: Strokes without color along edges where color bleeds.

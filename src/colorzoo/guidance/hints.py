@@ -36,6 +36,12 @@ class TensorFields:
 class Points(TensorFields):
     """Colors at some pixels (Zhang et al. 2017).
 
+    Examples:
+        >>> ab, mask = torch.zeros(1, 2, 32, 32), torch.zeros(1, 1, 32, 32)
+        >>> ab[..., 10:16, 10:16], mask[..., 10:16, 10:16] = 40.0, 1.0
+        >>> Guidance(points=Points(ab, mask)).kinds()
+        ('points',)
+
     Attributes:
         ab: ``(B, 2, H, W)`` in CIE units; ignored where ``mask`` is 0.
         mask: ``(B, 1, H, W)`` in {0, 1}.
@@ -68,6 +74,10 @@ class Points(TensorFields):
 class Scribbles(TensorFields):
     """Strokes without color, drawn along edges where color bleeds (Kim et al. 2021).
 
+    Examples:
+        >>> Scribbles(torch.ones(1, 1, 32, 32)).mask.shape
+        torch.Size([1, 1, 32, 32])
+
     Attributes:
         mask: ``(B, 1, H, W)`` in {0, 1}.
     """
@@ -81,6 +91,12 @@ class Scribbles(TensorFields):
 @dataclass(frozen=True)
 class Regions(TensorFields):
     """Regions in the order in which a model proposes them (Cho et al. 2023).
+
+    Examples:
+        >>> index = torch.zeros(1, 1, 32, 32, dtype=torch.int64)
+        >>> regions = Regions(index, rgb=torch.rand(1, 5, 3), given=torch.ones(1, 5))
+        >>> regions.rgb.shape
+        torch.Size([1, 5, 3])
 
     Attributes:
         index: ``(B, 1, H, W)`` int64, the region of each pixel.
@@ -101,6 +117,10 @@ class Regions(TensorFields):
 @dataclass(frozen=True)
 class Exemplar(TensorFields):
     """A reference picture whose colors to use; its size may differ from the target's.
+
+    Examples:
+        >>> Exemplar(torch.rand(1, 3, 48, 64)).rgb.shape
+        torch.Size([1, 3, 48, 64])
 
     Attributes:
         rgb: ``(B, 3, H', W')`` in [0, 1].
@@ -130,6 +150,10 @@ class Exemplar(TensorFields):
 class GlobalStatistics(TensorFields):
     """Statistics of the whole picture (Zhang et al. 2017, Global Hints).
 
+    Examples:
+        >>> GlobalStatistics(saturation=torch.tensor([[0.3]])).saturation.shape
+        torch.Size([1, 1])
+
     Attributes:
         histogram: ``(B, 313)`` shares of the in-gamut bins, or None.
         saturation: ``(B, 1)`` mean HSV saturation in [0, 1], or None.
@@ -142,6 +166,10 @@ class GlobalStatistics(TensorFields):
 @dataclass(frozen=True)
 class ClassMap(TensorFields):
     """A class per pixel, for models that transfer colors within classes (Chen et al. 2023).
+
+    Examples:
+        >>> ClassMap(torch.zeros(1, 1, 32, 32, dtype=torch.int64)).target.shape
+        torch.Size([1, 1, 32, 32])
 
     Attributes:
         target: ``(B, 1, H, W)`` int64, classes of the picture.
@@ -158,6 +186,12 @@ class ClassMap(TensorFields):
 @dataclass(frozen=True)
 class Boxes(TensorFields):
     """Bounding boxes of objects (Su et al. 2020).
+
+    Examples:
+        >>> boxes = Boxes.of([torch.tensor([[0.1, 0.1, 0.5, 0.9]]), torch.zeros(0, 4)])
+        >>> boxes.corners.shape, boxes.given
+        (torch.Size([2, 1, 4]), tensor([[1.],
+                [0.]]))
 
     Attributes:
         corners: ``(B, N, 4)``: left, top, right, bottom, relative to the picture's width and height.

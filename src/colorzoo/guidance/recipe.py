@@ -63,6 +63,10 @@ DEFAULT_REACH: ReachName = "automatic"
 class PointHint:
     """A color at a point.
 
+    Examples:
+        >>> PointHint(x=20, y=10, color="#c04020").radius
+        3.0
+
     Attributes:
         x: Pixels from the left edge of the original picture.
         y: Pixels from its top edge.
@@ -88,6 +92,10 @@ class PointHint:
 class Stroke:
     """A scribble without color.
 
+    Examples:
+        >>> Stroke(path=((10, 12), (40, 15)), width=5).width
+        5
+
     Attributes:
         path: Corners of the polyline, pixels of the original picture.
         width: Thickness in the same pixels.
@@ -103,6 +111,10 @@ class Stroke:
 class RegionColor:
     """The color of one region that a model proposed.
 
+    Examples:
+        >>> RegionColor(index=0, color="#ffd0b0").index
+        0
+
     Attributes:
         index: Number of the region, from 0.
         color: ``#rrggbb``.
@@ -117,6 +129,10 @@ class RegionColor:
 @dataclass(frozen=True)
 class BoxHint:
     """The bounding box of an object.
+
+    Examples:
+        >>> BoxHint(x=10, y=20, width=30, height=40).corners
+        (10, 20, 40, 60)
 
     Attributes:
         x: Left edge in pixels of the original picture.
@@ -141,6 +157,11 @@ class BoxHint:
 @dataclass(frozen=True)
 class Recipe:
     """All hints and settings for one picture.
+
+    Examples:
+        >>> recipe = Recipe.from_json({"version": 2, "points": [{"x": 20, "y": 10, "color": "#c04020"}]})
+        >>> recipe.points[0].color
+        '#c04020'
 
     Attributes:
         width: Width of the original picture in pixels, or None if the recipe fits any size.

@@ -1,1 +1,52 @@
 """Inference: any picture in, the same picture in color out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from colorzoo.lazy import lazy_names
+
+if TYPE_CHECKING:  # `as` makes a name public to type checkers
+    from colorzoo.inference.classes import Segmented as Segmented
+    from colorzoo.inference.classes import segment_picture as segment_picture
+    from colorzoo.inference.colorizer import Colorizer as Colorizer
+    from colorzoo.inference.frame import find_frame as find_frame
+    from colorzoo.inference.references import Look as Look
+    from colorzoo.inference.references import Reference as Reference
+    from colorzoo.inference.references import make_look as make_look
+    from colorzoo.inference.selection import features as features
+    from colorzoo.inference.selection import select_at as select_at
+    from colorzoo.inference.selection import select_outlined as select_outlined
+
+# Name -> module. Resolved at first use, so that light modules of the package import nothing heavy.
+_PUBLIC = {
+    "Colorizer": "colorizer",
+    "Look": "references",
+    "Reference": "references",
+    "Segmented": "classes",
+    "features": "selection",
+    "find_frame": "frame",
+    "make_look": "references",
+    "segment_picture": "classes",
+    "select_at": "selection",
+    "select_outlined": "selection",
+}
+
+__all__ = [
+    "Colorizer",
+    "Look",
+    "Reference",
+    "Segmented",
+    "features",
+    "find_frame",
+    "make_look",
+    "segment_picture",
+    "select_at",
+    "select_outlined",
+]
+
+__getattr__ = lazy_names("colorzoo.inference", _PUBLIC)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -10,7 +10,7 @@ import colorsys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 from torch import Tensor
 
+from colorzoo.capabilities import FindsClasses
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import ClassMap, Recipe
@@ -33,14 +34,6 @@ _LARGEST = 65535
 _GOLDEN = 0.618034  # successive hues lie far apart
 _BLEND = 0.55
 _ROW, _BOX, _LEGEND = 22, 14, 120  # pixels
-
-
-@runtime_checkable
-class FindsClasses(Protocol):
-    """A model whose colors travel inside classes; optionally it has their number as ``class_count``."""
-
-    def segment(self, luma: Tensor) -> Tensor:
-        """Return the ``(B, 1, H, W)`` int64 class of each pixel of a lightness."""
 
 
 @dataclass(frozen=True)

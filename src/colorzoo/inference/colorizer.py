@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from colorzoo.capabilities import ComparesPlaces, GivesLooks, ProposesRegions
 from colorzoo.color import rgb_to_lab
 from colorzoo.engines.device import Engine, Precision, choose_device, choose_dtype
 from colorzoo.engines.fast import fast_module
@@ -33,7 +34,6 @@ from colorzoo.inference.guidance_maps import (
     ColoringRequest,
     GuidanceLike,
     NetworkAnswer,
-    ProposesRegions,
     add_model_guidance,
     as_recipe,
     drop_limited_points,
@@ -42,7 +42,7 @@ from colorzoo.inference.guidance_maps import (
     prepare_request,
     recipe_file,
 )
-from colorzoo.inference.incremental import AnswerCache, ComparesPlaces, IncrementalModel
+from colorzoo.inference.incremental import AnswerCache, IncrementalModel
 from colorzoo.inference.inside import (
     Surroundings,
     crop_guidance,
@@ -51,7 +51,6 @@ from colorzoo.inference.inside import (
     find_inside,
 )
 from colorzoo.inference.references import (
-    GivesLooks,
     Look,
     Reference,
     make_exemplar,
@@ -134,6 +133,11 @@ class PreparedPicture:
 
 class Colorizer:
     """A model ready to color any number of pictures, from any thread.
+
+    Examples:
+        >>> colorizer = Colorizer("zhang2017_local_small", device="cpu")
+        >>> colorizer("photo.png").size
+        (48, 32)
 
     Attributes:
         size: Shorter side in pixels of a picture for the network.

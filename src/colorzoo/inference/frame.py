@@ -64,6 +64,10 @@ class _Line:
 def find_frame(lightness: Array) -> Rectangle | None:
     """Find the picture within the frame of a scan.
 
+    Examples:
+        >>> print(find_frame(np.full((64, 96), 50.0, dtype=np.float32)))
+        None
+
     Args:
         lightness: ``(H, W)`` in [0, 100].
 

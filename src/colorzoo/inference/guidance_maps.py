@@ -7,25 +7,24 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.capabilities import FindsBoxes, FindsClasses
 from colorzoo.card import Use
 from colorzoo.color import at_lightness, hull_centers, reduce_chroma
 from colorzoo.errors import GuidanceError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import (
-    Boxes,
     Exemplar,
     GlobalStatistics,
     Guidance,
     PointHint,
     Points,
     Recipe,
-    Regions,
     Scribbles,
     statistics_of,
 )
@@ -298,26 +297,6 @@ def _sparse_hints(points: Points | None, width: int, height: int) -> tuple[Point
     return tuple(replace(h, x=h.x * x_scale, y=h.y * y_scale, radius=h.radius * scale) for h in found)
 
 
-@runtime_checkable
-class FindsBoxes(Protocol):
-    """A model that colors objects by themselves, and may have a detector for them."""
-
-    @property
-    def detects(self) -> bool:
-        """True if the model has a detector."""
-
-    def find_boxes(self, luma: Tensor) -> Boxes:
-        """Return the boxes of objects in ``(B, 1, H, W)``; raise `GuidanceError` without a detector."""
-
-
-@runtime_checkable
-class ProposesRegions(Protocol):
-    """A model that proposes regions for the user to color."""
-
-    def propose(self, luma: Tensor) -> Regions:
-        """Return the uncolored regions of ``(B, 1, H, W)``, the most important first."""
-
-
 def add_model_guidance(
     guidance: Guidance, recipe: Recipe, model: ColoringModel, luma: Tensor, exemplar: Exemplar | None
 ) -> Guidance:
@@ -343,7 +322,7 @@ def add_model_guidance(
         with torch.inference_mode():
             found["boxes"] = model.find_boxes(luma.to(model.device)).to("cpu")
     if "classes" in model.accepts:
-        from colorzoo.inference.classes import FindsClasses, class_map
+        from colorzoo.inference.classes import class_map
 
         if isinstance(model, FindsClasses):
             reference = None if exemplar is None else exemplar.rgb

@@ -7,12 +7,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from hashlib import sha256
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
-from colorzoo.guidance import Guidance, Scribbles
+from colorzoo.capabilities import ComparesPlaces, Edits, Redraws
+from colorzoo.guidance import Guidance
 from colorzoo.guidance.hints import TensorFields
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction
@@ -48,48 +49,6 @@ class AnswerCache(Generic[Answer]):
         """Drop all answers."""
         with self._lock:
             self._answers.clear()
-
-
-@runtime_checkable
-class Redraws(Protocol):
-    """A model whose first half does not depend on the scribbles."""
-
-    def open(self, luma: Tensor, guidance: Guidance | None) -> Any:
-        """Return the state before the scribbles."""
-
-    def redraw(self, opened: Any, scribbles: Scribbles) -> Prediction:
-        """Color from a state of `open`, with all scribbles drawn so far."""
-
-
-@runtime_checkable
-class Edits(Protocol):
-    """A model that colors a picture faster after it colored it with other points."""
-
-    def remember(self) -> Any:
-        """Return an empty memory."""
-
-    def edit(self, luma: Tensor, guidance: Guidance, memory: Any) -> Prediction:
-        """Color one picture as a plain call does, and update the memory for the next call."""
-
-
-@runtime_checkable
-class ComparesPlaces(Protocol):
-    """A model that knows how alike two places of a picture are."""
-
-    def remember(self) -> Any:
-        """Return an empty memory."""
-
-    def likeness(self, luma: Tensor, mask: Tensor, memory: Any) -> Tensor:
-        """Return how alike places are to the most similar place of a mask, and update the memory.
-
-        Args:
-            luma: ``(1, 1, H, W)`` in [0, 100].
-            mask: ``(1, 1, H, W)``, 1 at one place at least, else 0.
-            memory: As of `Edits`: the network runs once for a picture.
-
-        Returns:
-            ``(1, 1, h, w)`` in [0, 1] at any size, 1 at the mask.
-        """
 
 
 class _State(NamedTuple):

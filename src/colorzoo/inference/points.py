@@ -2,7 +2,7 @@
 
 A reach is a distance: the cost of the cheapest path from the point, where crossing an edge of the lightness
 costs, and the more so the calmer its surroundings are; and, if the model compares places
-(`colorzoo.inference.incremental.ComparesPlaces`), how unlike the point a place is. One search serves all
+(`colorzoo.capabilities.ComparesPlaces`), how unlike the point a place is. One search serves all
 points of a reach; each place belongs to the nearest of them by its path. The constants were fitted on every
 other picture of a sample with true segments; ``python -m benchmarks reach`` measures on the rest.
 """

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.capabilities import GivesLooks
 from colorzoo.errors import GuidanceError, WeightsError
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.guidance.fields import Fields
@@ -29,23 +29,15 @@ _STATISTICS = "statistics"
 _LARGE = 2**22  # pixels
 
 
-@runtime_checkable
-class GivesLooks(Protocol):
-    """A model that needs only a few numbers of a reference: moments of its features, or a vector."""
-
-    def look(self, rgb: Tensor) -> Tensor:
-        """Return ``(B, R, C)`` of references ``(B, 3, H, W)`` in [0, 1]; weighted means mix looks.
-
-        Means and deviations are two rows, an embedding is one.
-        """
-
-    def look_key(self) -> str:
-        """Return text that is equal for two models exactly if their looks are interchangeable."""
-
-
 @dataclass(frozen=True)
 class Look:
     """The look of one or several references for a model.
+
+    Examples:
+        >>> look = Look(torch.zeros(1, 2, 8), key="0123", model="xu2020_small")
+        >>> look.save("sunset.look")
+        >>> Look.load("sunset.look").statistics.shape
+        torch.Size([1, 2, 8])
 
     Attributes:
         statistics: ``(1, R, C)`` float32 on the CPU, see `GivesLooks.look`.
@@ -98,6 +90,11 @@ class Look:
 @dataclass(frozen=True)
 class Reference:
     """A reference.
+
+    Examples:
+        >>> from colorzoo.pictures import read_picture
+        >>> Reference(read_picture("photo.png"), weight=0.5).weight
+        0.5
 
     Attributes:
         source: A picture, or the look of one.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol, cast, runtime_checkable
+from typing import cast
 
 import cv2
 import numpy as np
@@ -19,12 +19,12 @@ from skimage.graph import MCP_Geometric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.capabilities import EmbedsPlaces, TappedModel
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Mask
 from colorzoo.inference.area_maps import polygon_map
 from colorzoo.inference.points import Map, edge_costs
 from colorzoo.model import ColoringModel, check_input, coloring_model
-from colorzoo.networks.taps import TappedModel
 
 _GRID = 128  # shorter side of the grid on which a click grows
 _STEP = 0.05  # cost of a step without an edge of the features
@@ -59,6 +59,12 @@ def select_outlined(
     luma: Tensor, ab: Tensor, path: Sequence[tuple[float, float]], picture_size: tuple[int, int]
 ) -> Mask:
     """Return the object in a rough outline.
+
+    Examples:
+        >>> luma, ab = torch.full((1, 1, 32, 48), 50.0), torch.zeros(2, 32, 48)
+        >>> path = [(10, 5), (40, 5), (40, 28), (10, 28)]
+        >>> select_outlined(luma, ab, path, picture_size=(48, 32)).array().shape
+        (32, 48)
 
     The outside is background, the middle is the object, and between them GrabCut (Rother et al. 2004) finds
     the border by lightness and by the model's colors.
@@ -120,16 +126,13 @@ def resize_mask(mask: Mask, size: float) -> Mask:
     return Mask.of(cast("NDArray[np.bool_]", found)) if found.any() else mask
 
 
-@runtime_checkable
-class EmbedsPlaces(Protocol):
-    """A model whose features tell which places of a picture belong together."""
-
-    def place_features(self, luma: Tensor) -> Tensor:
-        """Return the features ``(B, C, h, w)`` of lightness ``(B, 1, H, W)`` in [0, 100]."""
-
-
 def features(model: nn.Module, luma: Tensor) -> Tensor:
     """Return what a model sees in pictures, for tasks of your own, such as a linear probe.
+
+    Examples:
+        >>> model = colorzoo.create_model("zhang2017_local_small")
+        >>> features(model, torch.full((1, 1, 32, 48), 50.0)).shape
+        torch.Size([1, 64, 8, 12])
 
     Args:
         model: A model of photos, or its trainer.
@@ -181,6 +184,12 @@ def select_at(
     size: float = 1.0,
 ) -> Mask:
     """Return the object at a place.
+
+    Examples:
+        >>> luma = torch.full((1, 1, 32, 48), 20.0)
+        >>> luma[..., 8:24, 12:36] = 80
+        >>> select_at(luma, None, place=(24, 16), picture_size=(48, 32)).array().shape
+        (32, 48)
 
     Args:
         luma: ``(1, 1, h, w)`` in [0, 100].

@@ -7,7 +7,6 @@ is as sharp as its source.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.capabilities import Stylizes, Transform
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.inference.classes import read_label_image
@@ -23,24 +23,7 @@ from colorzoo.inference.references import as_reference, require_color
 from colorzoo.model import ColoringModel
 from colorzoo.pictures.picture import Picture
 
-Transform = Literal["adain", "wct"]
 _TILE_PIXELS = 2**16
-
-
-@runtime_checkable
-class Stylizes(Protocol):
-    """A model that transfers the colors of one picture to another."""
-
-    def stylize(
-        self,
-        content: Tensor,
-        style: Tensor,
-        *,
-        transform: Transform = "adain",
-        alpha: float = 1.0,
-        labels: tuple[Tensor, Tensor] | None = None,
-    ) -> Tensor:
-        """Return ``(B, 3, H, W)`` in [0, 1] for content ``(B, 3, H, W)`` and style ``(B, 3, H', W')``."""
 
 
 def stylize(

@@ -14,6 +14,13 @@ _CHROMA_UNIT = 20.0  # about the mean chroma of a photo, CIE units
 def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
     """Return the smooth-l1 distance per pixel, summed over a and b (Zhang et al. 2017, eq. 3-4).
 
+    Examples:
+        >>> truth = torch.zeros(2, 2, 4, 4)
+        >>> smooth_l1_map(truth + 3, truth).shape
+        torch.Size([2, 1, 4, 4])
+        >>> float(smooth_l1_map(truth + 3, truth).mean())
+        5.0
+
     Args:
         ab: ``(B, 2, H, W)`` prediction in CIE units.
         target: ``(B, 2, H, W)`` truth in CIE units.
@@ -27,6 +34,11 @@ def smooth_l1_map(ab: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
 
 def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tensor:
     """Weight errors by the chroma of the true color, so that an uncertain network does not fall back to gray.
+
+    Examples:
+        >>> errors, truth = torch.ones(1, 1, 1, 2), torch.tensor([[[[0.0, 60.0]], [[0.0, 0.0]]]])
+        >>> weighted_by_chroma(errors, truth, colorfulness=1.0)
+        tensor([[[[0.4000, 1.6000]]]])
 
     Not in any paper. The weights of a picture have mean 1 and do not depend on the rest of the batch.
 
@@ -46,6 +58,10 @@ def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tenso
 def grid_cross_entropy(logits: Tensor, ab: Tensor, *, stride: int) -> Tensor:
     """Return the mean cross-entropy of a distribution over the 529 bins of the ab grid.
 
+    Examples:
+        >>> grid_cross_entropy(torch.zeros(2, 529, 4, 4), torch.zeros(2, 2, 16, 16), stride=4)
+        tensor(6.2710)
+
     The target of a position is the bin of the true color at its top left pixel, without averaging, as in the
     training code of Zhang et al. 2017.
 
@@ -59,6 +75,10 @@ def grid_cross_entropy(logits: Tensor, ab: Tensor, *, stride: int) -> Tensor:
 
 def bilinear_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
     """Return the mean cross-entropy of a distribution over the 313 bins, with bilinear targets.
+
+    Examples:
+        >>> bilinear_cross_entropy(torch.zeros(2, 313, 4, 4), torch.zeros(2, 2, 4, 4))
+        tensor(5.7462)
 
     A color is shared by the four bins around it so that their mean is the color; nodes of the grid outside of
     the sRGB hull count for the nearest bin.
@@ -74,6 +94,10 @@ def bilinear_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
 
 def soft_cross_entropy(logits: Tensor, soft_target: Tensor) -> Tensor:
     """Return the cross-entropy with a soft target per pixel (Zhang et al. 2016, eq. 2 without the weight).
+
+    Examples:
+        >>> soft_cross_entropy(torch.zeros(2, 313, 4, 4), torch.full((2, 313, 4, 4), 1 / 313)).shape
+        torch.Size([2, 4, 4])
 
     The entropy of the target is not subtracted, so the minimum is that entropy, not 0.
 
@@ -91,6 +115,11 @@ def rebalanced_cross_entropy(
     logits: Tensor, ab: Tensor, class_weights: Tensor, *, neighbors: int = 10, gray_below: float = 5.0
 ) -> Tensor:
     """Return the class-rebalanced cross-entropy per pixel (Zhang et al. 2016, eq. 2 and 3).
+
+    Examples:
+        >>> logits, truth = torch.zeros(2, 313, 4, 4), torch.full((2, 2, 4, 4), 20.0)
+        >>> rebalanced_cross_entropy(logits, truth, class_weights=torch.ones(313)).shape
+        torch.Size([2, 4, 4])
 
     A pixel has the weight of the bin nearest to its color. Pictures without color have weight 0, as in the
     authors' training code.

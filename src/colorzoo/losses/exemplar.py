@@ -16,6 +16,10 @@ _EPSILON = 1e-5
 def sum_over_processes(values: Tensor) -> Tensor:
     """Return the sum of ``values`` over all processes, with gradients; without processes ``values`` itself.
 
+    Examples:
+        >>> sum_over_processes(torch.tensor([1.0, 2.0]))
+        tensor([1., 2.])
+
     With it a loss does not depend on how processes share the pictures of a batch. Every process must call it,
     with the same shape.
     """
@@ -27,6 +31,11 @@ def sum_over_processes(values: Tensor) -> Tensor:
 
 def self_reference_l1(ab: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
     """Return the L1 distance over the pictures whose reference was made from the picture itself.
+
+    Examples:
+        >>> truth = torch.zeros(2, 2, 4, 4)
+        >>> self_reference_l1(truth + 1, truth, chosen=torch.tensor([1.0, 0.0]))
+        tensor(0.5000)
 
     As published, the mean over the batch is divided once more by the number of such pictures, here in all
     processes.
@@ -44,6 +53,11 @@ def self_reference_l1(ab: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
 def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -> Tensor:
     """Return the squared distance of features, weighted by 1 - similarity of the match (SMP, eq. 12).
 
+    Examples:
+        >>> features, truth = torch.zeros(2, 8, 4, 4), torch.ones(2, 8, 4, 4)
+        >>> unmatched_perceptual(features, truth, similarity=torch.full((2, 1, 16, 16), 0.5))
+        tensor(0.5000)
+
     Args:
         features: ``(B, C, h, w)`` of the prediction.
         target: ``(B, C, h, w)`` of the truth.
@@ -57,6 +71,11 @@ def unmatched_perceptual(features: Tensor, target: Tensor, similarity: Tensor) -
 def edge_aware_smoothness(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Tensor:
     """Return the squared distance of colors from the mean over neighbors of similar true color.
 
+    Examples:
+        >>> ab, lab = torch.rand(2, 2, 8, 8), torch.full((2, 3, 8, 8), 50.0)
+        >>> edge_aware_smoothness(ab, lab).shape
+        torch.Size([])
+
     Args:
         ab: ``(B, 2, H, W)`` prediction.
         lab: ``(B, 3, H, W)`` truth, L in [0, 100].
@@ -67,7 +86,13 @@ def edge_aware_smoothness(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Ten
 
 
 def neighbor_mean(ab: Tensor, lab: Tensor, *, alpha: float = 2.0) -> Tensor:
-    """Return the means ``(B, 2, H, W)`` of `edge_aware_smoothness` over 3 x 3 places, with zero padding."""
+    """Return the means ``(B, 2, H, W)`` of `edge_aware_smoothness` over 3 x 3 places, with zero padding.
+
+    Examples:
+        >>> ab, lab = torch.rand(2, 2, 8, 8), torch.full((2, 3, 8, 8), 50.0)
+        >>> neighbor_mean(ab, lab).shape
+        torch.Size([2, 2, 8, 8])
+    """
     near_lab, near_ab = (_neighbors(part) for part in (lab, ab))
     distance = (near_lab - lab[:, :, None]).square().sum(dim=1, keepdim=True)
     return (torch.softmax(-distance / alpha, dim=2) * near_ab).sum(dim=2)
@@ -81,6 +106,10 @@ def contextual_loss(
     every: Literal["result", "reference"] = "result",
 ) -> Tensor:
     """Return minus the log of the contextual similarity of each picture (Mechrez et al. 2018).
+
+    Examples:
+        >>> contextual_loss(torch.rand(2, 8, 6, 6), torch.rand(2, 8, 5, 7)).shape
+        torch.Size([2])
 
     Args:
         features: ``(B, C, h, w)`` of the prediction.
@@ -104,6 +133,10 @@ def contextual_loss(
 
 def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
     """Return the relativistic average least-squares loss (Jolicoeur-Martineau 2019).
+
+    Examples:
+        >>> relativistic_loss(torch.ones(2, 1), torch.zeros(2, 1))
+        tensor(0.)
 
     Means are over the pictures of all processes. The published code rolls the true pictures by one, which
     makes no difference to a mean.

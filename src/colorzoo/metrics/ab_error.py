@@ -14,7 +14,13 @@ PIXELS_AT_ONCE = 1 << 16  # distances to 313 bins then take 80 MB
 
 
 class MeanAbRMSE(PictureMean):
-    """Mean over pictures of the root of the mean squared error over a and b, in CIE units."""
+    """Mean over pictures of the root of the mean squared error over a and b, in CIE units.
+
+    Examples:
+        >>> truth = torch.zeros(2, 2, 8, 8)
+        >>> MeanAbRMSE()(truth + 5, truth)
+        tensor(5.)
+    """
 
     higher_is_better = False
     is_differentiable = True
@@ -26,7 +32,13 @@ class MeanAbRMSE(PictureMean):
 
 
 class PooledAbRMSE(PooledMSE):
-    """Root of the mean squared error over all ab values of all pictures, in CIE units."""
+    """Root of the mean squared error over all ab values of all pictures, in CIE units.
+
+    Examples:
+        >>> truth = torch.zeros(2, 2, 8, 8)
+        >>> PooledAbRMSE()(truth + 5, truth)
+        tensor(5.)
+    """
 
     higher_is_better = False
     is_differentiable = True
@@ -80,6 +92,11 @@ def class_weights_of(target_ab: Tensor, class_weights: Tensor) -> Tensor:
 
 class AbAUC(ColorMetric):
     """Area under the curve of the ab error over all pixels (Zhang et al. 2016, Table 1), raw and rebalanced.
+
+    Examples:
+        >>> truth = torch.full((2, 2, 8, 8), 20.0)
+        >>> AbAUC()(truth + 5, truth)
+        {'auc': tensor(0.9500), 'auc_rebalanced': tensor(0.9500)}
 
     Args:
         uniform: Share of the uniform distribution mixed into the prior before it is inverted (eq. 4). With 0,

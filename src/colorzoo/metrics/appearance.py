@@ -34,6 +34,10 @@ HUE_TOLERANCE = math.radians(35)
 def colorfulness(rgb: Tensor, *, form: Form = "hasler") -> Tensor:
     """Return the colorfulness of each picture (Hasler & Suesstrunk 2003, sec. 7).
 
+    Examples:
+        >>> colorfulness(torch.full((2, 3, 8, 8), 0.5))
+        tensor([0., 0.])
+
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         form: ``"hasler"`` or ``"absolute"``, see the module.
@@ -55,6 +59,11 @@ def colorfulness(rgb: Tensor, *, form: Form = "hasler") -> Tensor:
 
 class Colorfulness(PictureMean):
     """Mean over pictures of `colorfulness`.
+
+    Examples:
+        >>> red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
+        >>> Colorfulness()(red)
+        {'cf_hasler': tensor(85.5296)}
 
     Args:
         form: ``"hasler"`` or ``"absolute"``; part of the key of the result.
@@ -79,6 +88,11 @@ class Colorfulness(PictureMean):
 
 class DeltaColorfulness(ColorMetric):
     """Distance of the results' colorfulness from the truth's, in both published forms.
+
+    Examples:
+        >>> truth = torch.rand(2, 3, 8, 8)
+        >>> DeltaColorfulness()(truth, truth)
+        {'delta_of_mean_cf_hasler': tensor(0.), 'mean_delta_cf_hasler': tensor(0.)}
 
     Args:
         form: ``"hasler"`` or ``"absolute"``; part of the keys of the result.
@@ -118,7 +132,13 @@ class DeltaColorfulness(ColorMetric):
 
 
 class ColorfulnessShare(Ratio):
-    """Mean colorfulness of results as a share of the truth's; 1 is as colorful, and more is no better."""
+    """Mean colorfulness of results as a share of the truth's; 1 is as colorful, and more is no better.
+
+    Examples:
+        >>> truth = torch.rand(2, 3, 8, 8)
+        >>> ColorfulnessShare()(truth, truth)
+        tensor(1.)
+    """
 
     is_differentiable = True
 
@@ -137,6 +157,10 @@ def chroma(ab: Tensor) -> Tensor:
 def neutral_area(target_ab: Tensor) -> Tensor:
     """Return the area where the truth is neutral: its mean chroma over 9 x 9 pixels is below 5.
 
+    Examples:
+        >>> neutral_area(torch.zeros(1, 2, 16, 16)).shape
+        torch.Size([1, 1, 16, 16])
+
     Args:
         target_ab: ``(B, 2, H, W)`` truth in CIE units.
 
@@ -149,13 +173,26 @@ def neutral_area(target_ab: Tensor) -> Tensor:
 
 
 def neutral_chroma(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the summed chroma of results over `neutral_area`, and its number of pixels, ``(B,)`` each."""
+    """Return the summed chroma of results over `neutral_area`, and its number of pixels, ``(B,)`` each.
+
+    Examples:
+        >>> truth = torch.zeros(2, 2, 16, 16)
+        >>> chroma, pixels = neutral_chroma(truth + 3, truth)
+        >>> chroma / pixels
+        tensor([4.2426, 4.2426])
+    """
     area = neutral_area(target_ab)
     return (chroma(ab) * area).sum(dim=(1, 2, 3)), area.sum(dim=(1, 2, 3))
 
 
 class NeutralChroma(Ratio):
-    """Mean chroma of results over all pixels of `neutral_area`, in CIE units."""
+    """Mean chroma of results over all pixels of `neutral_area`, in CIE units.
+
+    Examples:
+        >>> truth = torch.zeros(2, 2, 16, 16)
+        >>> NeutralChroma()(truth + 3, truth)
+        tensor(4.2426)
+    """
 
     higher_is_better = False
     is_differentiable = True
@@ -168,6 +205,11 @@ class NeutralChroma(Ratio):
 
 def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
     """Count colored pixels with the right hue.
+
+    Examples:
+        >>> truth = torch.full((2, 2, 8, 8), 20.0)
+        >>> right_hues(truth / 2, truth)
+        (tensor([64, 64]), tensor([64, 64]))
 
     Args:
         ab: ``(B, 2, H, W)`` result in CIE units.
@@ -186,7 +228,13 @@ def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class RightHue(Ratio):
-    """Share of all colored pixels that have the right hue, in [0, 1]; see `right_hues`."""
+    """Share of all colored pixels that have the right hue, in [0, 1]; see `right_hues`.
+
+    Examples:
+        >>> truth = torch.full((2, 2, 8, 8), 20.0)
+        >>> RightHue()(truth / 2, truth)
+        tensor(1.)
+    """
 
     higher_is_better = True
     is_differentiable = False
@@ -199,6 +247,11 @@ class RightHue(Ratio):
 
 def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
     """Return the PSNR over 8-bit RGB minus that of the truth's lightness without color.
+
+    Examples:
+        >>> truth = torch.rand(2, 3, 8, 8)
+        >>> gray_gain(0.9 * truth, truth).shape
+        torch.Size([2])
 
     Args:
         rgb: ``(B, 3, H, W)`` result in [0, 1].
@@ -213,7 +266,13 @@ def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
 
 
 class GrayGain(MeanDecibels):
-    """Mean over pictures of `gray_gain`; pictures with a gray truth are left out, see also `MeanDecibels`."""
+    """Mean over pictures of `gray_gain`; pictures with a gray truth are left out, see also `MeanDecibels`.
+
+    Examples:
+        >>> truth = torch.tensor([0.8, 0.4, 0.2]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
+        >>> GrayGain()(0.9 * truth, truth)
+        tensor(13.2024)
+    """
 
     is_differentiable = False
 

@@ -28,6 +28,10 @@ FLAT = 0.01
 class CDRSettings:
     """Parameters of the Cluster Discrepancy Ratio; the defaults are those of the published code.
 
+    Examples:
+        >>> CDRSettings(segments=50).kernel_size
+        5
+
     Attributes:
         segments: Number of clusters that SLIC aims at.
         compactness: SLIC's weight of distance against color.
@@ -51,6 +55,11 @@ class CDRSettings:
 class TruthClusters:
     """The part of the Cluster Discrepancy Ratio that depends on the true picture alone.
 
+    Examples:
+        >>> truth = truth_clusters(20 * torch.rand(2, 32, 32))
+        >>> truth.labels.shape, truth.edges.shape
+        ((2, 32, 32), (2, 32, 32))
+
     Computed once by `truth_clusters`, it can be used for every method that is measured against that truth.
 
     Attributes:
@@ -66,6 +75,11 @@ class TruthClusters:
 
 def truth_clusters(ab: Tensor, settings: CDRSettings | None = None) -> TruthClusters:
     """Find the clusters and edges of one true picture.
+
+    Examples:
+        >>> truth = truth_clusters(20 * torch.rand(2, 32, 32))
+        >>> truth.labels.shape
+        (2, 32, 32)
 
     Args:
         ab: ``(2, H, W)`` in CIE units.
@@ -158,6 +172,11 @@ def edge_scores(
 ) -> NDArray[np.float64]:
     """Return ``1 - |B| / |A|`` of each edge pixel of one plane (Kim et al. 2021, code).
 
+    Examples:
+        >>> truth = truth_clusters(20 * torch.rand(2, 32, 32))
+        >>> bool((edge_scores(truth.labels[0], truth.labels[0], truth.edges[0]) == 1).all())
+        True
+
     A is the set of pixels in the window that are in another cluster of the truth than the edge pixel, and B
     is the subset of A in the same cluster of the result. The window is the published one, off center by one:
     rows and columns ``-k .. k - 1``. Pixels outside of the picture are in A and never in B.
@@ -195,6 +214,11 @@ def edge_scores(
 def cluster_discrepancy(ab: Tensor, truth: TruthClusters, region: Tensor | None = None) -> Tensor:
     """Return the Cluster Discrepancy Ratio of one picture in a and in b (Kim et al. 2021, sec. 4).
 
+    Examples:
+        >>> ab = 20 * torch.rand(2, 32, 32)
+        >>> cluster_discrepancy(ab, truth_clusters(ab)).shape
+        torch.Size([2])
+
     Args:
         ab: ``(2, H, W)`` result in CIE units.
         truth: Result of `truth_clusters` for the true picture.
@@ -218,6 +242,11 @@ def cluster_discrepancy(ab: Tensor, truth: TruthClusters, region: Tensor | None 
 
 class ClusterDiscrepancyRatio(ColorMetric):
     """Mean Cluster Discrepancy Ratio over pictures, with scikit-image's SLIC and Canny (Kim et al. 2021).
+
+    Examples:
+        >>> truth = 20 * torch.rand(1, 2, 32, 32)
+        >>> ClusterDiscrepancyRatio()(truth, truth).keys()
+        dict_keys(['cdr_a', 'cdr_b', 'cdr', 'left_out'])
 
     A plane without an edge is left out of the mean of its channel; a picture without any edge is counted in
     ``left_out``. ``cdr`` is the mean over pictures of the mean of a and b, or of the channel that has edges.

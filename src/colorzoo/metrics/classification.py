@@ -18,6 +18,11 @@ from colorzoo.metrics.feature_networks import FrozenNetwork, timm_network
 class Classifier:
     """A classifier, with the names that become part of the metric's key.
 
+    Examples:
+        >>> classifier = Classifier("mine", "whole", lambda rgb: rgb.mean(dim=(2, 3)))
+        >>> classifier.network(torch.rand(2, 3, 8, 8)).shape
+        torch.Size([2, 3])
+
     Attributes:
         name: Name of the network and its weights.
         preprocessing: Short description of its preprocessing: size, crop, interpolation.
@@ -31,6 +36,10 @@ class Classifier:
 
 def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = None) -> Classifier:
     """Build a classifier by the name of a timm model.
+
+    Examples:
+        >>> classifier_network("resnet50.a1_in1k").network(torch.rand(2, 3, 64, 64)).shape  # doctest: +SKIP
+        torch.Size([2, 1000])
 
     Pictures are resized and center-cropped as in timm's evaluation of the model.
 
@@ -47,6 +56,13 @@ def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = N
 
 class ClassifierAccuracy(ColorMetric):
     """Top-k accuracy of a classifier on results (SPColor, Table I).
+
+    Examples:
+        >>> classifier = Classifier("mine", "whole", lambda rgb: rgb.mean(dim=(2, 3)))
+        >>> accuracy = ClassifierAccuracy(classifier, best=(1,))
+        >>> reds = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
+        >>> accuracy(reds, torch.tensor([0, 1]))
+        {'top1_mine_whole': tensor(0.5000)}
 
     Args:
         classifier: A classifier, or a name for `classifier_network`.

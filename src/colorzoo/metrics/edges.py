@@ -21,6 +21,12 @@ from colorzoo.metrics.psnr import MeanDecibels, decibels
 def edge_band(edges: Tensor, kernel_size: int | None = 7) -> Tensor:
     """Dilate edges to a band (Kim et al. 2021, tables of PSNR and LPIPS).
 
+    Examples:
+        >>> edges = torch.zeros(1, 1, 9, 9)
+        >>> edges[..., 4, 4] = 1
+        >>> int(edge_band(edges, 3).sum())
+        9
+
     Args:
         edges: ``(B, 1, H, W)``, nonzero on the thinned edges.
         kernel_size: K, odd: side of the square around each edge pixel. None stands for "Full": the whole
@@ -48,6 +54,11 @@ def band_mean(values: Tensor, band: Tensor) -> Tensor:
 
 def band_psnr(rgb: Tensor, target: Tensor, band: Tensor) -> Tensor:
     """Return the PSNR of each picture over its band (Kim et al. 2021, PSNR at K).
+
+    Examples:
+        >>> truth = torch.full((2, 3, 8, 8), 0.5)
+        >>> band_psnr(truth + 0.1, truth, torch.ones(2, 1, 8, 8)).round(decimals=2)
+        tensor([20., 20.])
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
@@ -78,7 +89,14 @@ class BandMetric(PictureMean):
 
 
 class BandShare(BandMetric):
-    """Mean over pictures of the share of pixels in the band."""
+    """Mean over pictures of the share of pixels in the band.
+
+    Examples:
+        >>> edges = torch.zeros(2, 1, 10, 10)
+        >>> edges[..., 5] = 1
+        >>> BandShare(kernel_size=3)(edges)
+        {'band_share_k3': tensor(0.3000), 'left_out': tensor(0)}
+    """
 
     is_differentiable = False
 
@@ -93,7 +111,13 @@ class BandShare(BandMetric):
 
 
 class BandPSNR(BandMetric, MeanDecibels):
-    """Mean over pictures of `band_psnr`."""
+    """Mean over pictures of `band_psnr`.
+
+    Examples:
+        >>> truth, edges = torch.full((2, 3, 8, 8), 0.5), torch.ones(2, 1, 8, 8)
+        >>> BandPSNR(kernel_size=3)(truth + 0.1, truth, edges)["psnr_k3"].round(decimals=2)
+        tensor(20.)
+    """
 
     is_differentiable = True
 
@@ -116,6 +140,10 @@ class BandPSNR(BandMetric, MeanDecibels):
 
 class BandLPIPS(BandMetric):
     """Mean over pictures of the LPIPS map inside a band.
+
+    Examples:
+        >>> truth, edges = torch.rand(1, 3, 64, 64), torch.ones(1, 1, 64, 64)  # doctest: +SKIP
+        >>> BandLPIPS("alex", kernel_size=7)(0.9 * truth, truth, edges)  # doctest: +SKIP
 
     Args:
         net: The backbone; part of the key of the result.

@@ -34,6 +34,11 @@ def ab_histogram(ab: Tensor) -> Tensor:
 def histogram_intersection(ab: Tensor, reference_ab: Tensor) -> Tensor:
     """Return the intersection of the color histograms of results and exemplars.
 
+    Examples:
+        >>> ab = torch.full((2, 2, 8, 8), 20.0)
+        >>> histogram_intersection(ab, ab[:, :, :4])
+        tensor([1., 1.])
+
     Args:
         ab: ``(B, 2, H, W)`` in CIE units.
         reference_ab: ``(B, 2, h, w)`` in CIE units; it may have another size.
@@ -45,7 +50,13 @@ def histogram_intersection(ab: Tensor, reference_ab: Tensor) -> Tensor:
 
 
 class HistogramIntersection(PictureMean):
-    """Mean over pictures of `histogram_intersection` with their exemplars."""
+    """Mean over pictures of `histogram_intersection` with their exemplars.
+
+    Examples:
+        >>> ab = torch.full((2, 2, 8, 8), 20.0)
+        >>> HistogramIntersection()(ab, -ab)
+        tensor(0.)
+    """
 
     higher_is_better = True
     is_differentiable = False
@@ -62,6 +73,11 @@ class HistogramIntersection(PictureMean):
 
 def contextual_similarity(maps: Tensor, reference_maps: Tensor, *, bandwidth: float = 0.5) -> Tensor:
     """Return the contextual similarity of feature maps (Mechrez et al. 2018, eqs. 1 to 4).
+
+    Examples:
+        >>> maps, reference_maps = torch.rand(2, 8, 6, 6), torch.rand(2, 8, 5, 7)
+        >>> contextual_similarity(maps, reference_maps).shape
+        torch.Size([2])
 
     For each feature of the reference the most similar feature of the result is found. Similarity is the
     cosine about the reference's mean, relative to the best match of each feature of the result.
@@ -104,6 +120,10 @@ class _NormalizedVGG(nn.Module):
 def vgg19_maps(layer: str = "relu4_2", weights: Path | None = None) -> FeatureNetwork:
     """Build torchvision's VGG-19 up to a layer, applied at the pictures' own size.
 
+    Examples:
+        >>> vgg19_maps("relu4_2").network(torch.rand(1, 3, 64, 64)).shape  # doctest: +SKIP
+        torch.Size([1, 512, 8, 8])
+
     Args:
         layer: ``relu2_2``, ``relu3_2``, ``relu4_2`` or ``relu5_2``.
         weights: File with the weights under torchvision's names; by default those of ImageNet, downloaded
@@ -130,6 +150,12 @@ def vgg19_maps(layer: str = "relu4_2", weights: Path | None = None) -> FeatureNe
 
 class ContextualSimilarity(PictureMean):
     """Mean over pictures of `contextual_similarity` with their exemplars.
+
+    Examples:
+        >>> network = FeatureNetwork("pixels", "whole", torch.nn.Identity(), 3)
+        >>> rgb = torch.rand(1, 3, 8, 8)
+        >>> ContextualSimilarity(network)(rgb, rgb).keys()
+        dict_keys(['cx_pixels_whole_h0.5'])
 
     Args:
         features: A network that returns maps, or a layer for `vgg19_maps`.

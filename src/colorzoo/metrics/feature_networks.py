@@ -53,6 +53,11 @@ class FrozenNetwork(nn.Module):
 class FeatureNetwork:
     """A network that maps pictures to vectors, with the names that become part of a metric's key.
 
+    Examples:
+        >>> network = FeatureNetwork("colors", "whole", torch.nn.AdaptiveAvgPool2d(1), 3)
+        >>> network.network(torch.rand(2, 3, 8, 8)).flatten(1).shape
+        torch.Size([2, 3])
+
     Attributes:
         name: Name of the network and its weights.
         preprocessing: Short description of its preprocessing: size, interpolation, normalization.
@@ -68,6 +73,10 @@ class FeatureNetwork:
 
 def feature_network(name: str = "inception-v3", weights: Path | None = None) -> FeatureNetwork:
     """Build a feature network by name.
+
+    Examples:
+        >>> feature_network("inception-v3").dimension  # doctest: +SKIP
+        2048
 
     Args:
         name: ``"inception-v3"``, the TensorFlow network of 2015 that defines FID, or the name of a timm

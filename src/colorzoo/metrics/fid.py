@@ -19,6 +19,14 @@ from colorzoo.metrics.psnr import to_8bit
 class FID(ColorMetric, FrechetInceptionDistance):
     """Frechet distance between the features of results and truths (Heusel et al. 2017), by torchmetrics.
 
+    Examples:
+        >>> pool = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+        >>> fid = FID(FeatureNetwork("colors", "whole", pool, 3))
+        >>> truth = torch.rand(4, 3, 8, 8)
+        >>> fid.update(truth, truth)
+        >>> fid.compute().keys()
+        dict_keys(['fid_colors_whole'])
+
     Args:
         features: A network, or a name for `feature_network`.
         weights: Weight file of a network given by name; see `feature_network`.

@@ -17,6 +17,11 @@ frame in the second: ``(B, 2, H, W)`` pixels to the right and down, relative to 
 def opencv_flow(first: Tensor, second: Tensor) -> Tensor:
     """Return the flow by OpenCV's dense inverse search (Kroeger et al. 2016), which needs no weights.
 
+    Examples:
+        >>> frame = torch.rand(1, 3, 32, 32)
+        >>> opencv_flow(frame, frame.roll(1, dims=-1)).shape
+        torch.Size([1, 2, 32, 32])
+
     Args:
         first: ``(B, 3, H, W)`` in [0, 1].
         second: ``(B, 3, H, W)`` in [0, 1].

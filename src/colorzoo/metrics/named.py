@@ -122,6 +122,10 @@ def suggestion(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
 def named_metric(name: str | MetricName) -> Metric:
     """Build a metric by its name.
 
+    Examples:
+        >>> named_metric("psnr")
+        MeanPSNR()
+
     Args:
         name: ``NAME[:NETWORK][=FILE]``.
 
@@ -138,6 +142,13 @@ def named_metric(name: str | MetricName) -> Metric:
 
 def picture_metrics(names: Sequence[str]) -> MetricCollection:
     """Build a collection of metrics by their names.
+
+    Examples:
+        >>> scores = picture_metrics(("psnr", "ssim"))
+        >>> truth = torch.rand(2, 3, 16, 16)
+        >>> scores.update(rgb=0.9 * truth, target=truth)
+        >>> scores.compute().keys()
+        dict_keys(['psnr', 'ssim'])
 
     Pass it every input of its metrics by keyword (see `inputs_of` and `docs/metrics.md`)::
 

@@ -21,6 +21,11 @@ Net = Literal["alex", "vgg", "squeeze"]
 def ssim(rgb: Tensor, target: Tensor) -> Tensor:
     """Return the SSIM of each picture: Gaussian window of 11 pixels with sigma 1.5, mean over RGB.
 
+    Examples:
+        >>> truth = torch.rand(2, 3, 16, 16)
+        >>> ssim(0.9 * truth, truth).shape
+        torch.Size([2])
+
     As in scikit-image and the original definition, only windows that lie inside the picture count.
 
     Args:
@@ -43,7 +48,13 @@ def ssim(rgb: Tensor, target: Tensor) -> Tensor:
 
 
 class MeanSSIM(PictureMean):
-    """Mean over pictures of `ssim`."""
+    """Mean over pictures of `ssim`.
+
+    Examples:
+        >>> truth = torch.rand(2, 3, 16, 16)
+        >>> MeanSSIM()(truth, truth).round(decimals=3)
+        tensor(1.)
+    """
 
     higher_is_better = True
     is_differentiable = True
@@ -56,6 +67,10 @@ class MeanSSIM(PictureMean):
 
 def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bool = False) -> nn.Module:
     """Build the LPIPS network of torchmetrics, which ships its linear layers (version 0.1).
+
+    Examples:
+        >>> lpips = lpips_network("alex")  # doctest: +SKIP
+        >>> lpips(torch.zeros(1, 3, 64, 64), torch.ones(1, 3, 64, 64)).shape  # doctest: +SKIP
 
     Args:
         net: The backbone.
@@ -95,6 +110,10 @@ def to_signed(rgb: Tensor) -> Tensor:
 
 class MeanLPIPS(PictureMean):
     """Mean LPIPS over pictures.
+
+    Examples:
+        >>> rgb, truth = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)  # doctest: +SKIP
+        >>> MeanLPIPS("alex")(rgb, truth)  # doctest: +SKIP
 
     Args:
         net: The backbone; part of the key of the result.

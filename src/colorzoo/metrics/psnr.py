@@ -32,6 +32,11 @@ def psnr(image: Tensor, target: Tensor, *, peak: float = 1.0) -> Tensor:
 def psnr_8bit(rgb: Tensor, target: Tensor) -> Tensor:
     """Return the PSNR of each picture over RGB truncated to 8 bits (Zhang et al. 2017, Table 1).
 
+    Examples:
+        >>> truth = torch.full((2, 3, 8, 8), 0.5)
+        >>> psnr_8bit(truth + 0.1, truth).shape
+        torch.Size([2])
+
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         target: ``(B, 3, H, W)`` in [0, 1].
@@ -96,7 +101,13 @@ class EightBit(ColorMetric):
 
 
 class MeanPSNR(EightBit, MeanDecibels):
-    """Mean over pictures of the PSNR over RGB; see `MeanDecibels` for pictures without error."""
+    """Mean over pictures of the PSNR over RGB; see `MeanDecibels` for pictures without error.
+
+    Examples:
+        >>> truth = torch.full((2, 3, 8, 8), 0.5)
+        >>> MeanPSNR()(truth + 0.1, truth)
+        tensor(19.8313)
+    """
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add pictures: both ``(B, 3, H, W)`` in [0, 1]."""
@@ -105,7 +116,13 @@ class MeanPSNR(EightBit, MeanDecibels):
 
 
 class MeanAbPSNR(MeanDecibels):
-    """Mean over pictures of the PSNR over ab with the peak `AB_SPAN`; see `MeanDecibels`."""
+    """Mean over pictures of the PSNR over ab with the peak `AB_SPAN`; see `MeanDecibels`.
+
+    Examples:
+        >>> truth = torch.full((2, 2, 8, 8), 10.0)
+        >>> MeanAbPSNR()(truth + 22, truth)
+        tensor(20.)
+    """
 
     is_differentiable = True
 
@@ -140,7 +157,13 @@ class PooledMSE(ColorMetric):
 
 
 class PooledPSNR(EightBit, PooledMSE):
-    """PSNR of the mean squared error over all RGB values of all pictures."""
+    """PSNR of the mean squared error over all RGB values of all pictures.
+
+    Examples:
+        >>> truth = torch.full((2, 3, 8, 8), 0.5)
+        >>> PooledPSNR()(truth + 0.1, truth)
+        tensor(19.8313)
+    """
 
     higher_is_better = True
 
@@ -157,7 +180,13 @@ class PooledPSNR(EightBit, PooledMSE):
 
 
 class PooledAbPSNR(PooledMSE):
-    """PSNR of the mean squared error over all ab values of all pictures, with the peak `AB_SPAN`."""
+    """PSNR of the mean squared error over all ab values of all pictures, with the peak `AB_SPAN`.
+
+    Examples:
+        >>> truth = torch.full((2, 2, 8, 8), 10.0)
+        >>> PooledAbPSNR()(truth + 22, truth)
+        tensor(20.)
+    """
 
     higher_is_better = True
     is_differentiable = True

@@ -21,6 +21,11 @@ LEVELS = 256
 def color_consistency(frames: Tensor, intervals: Sequence[int] = (1, 2, 4)) -> Tensor:
     """Return the color distribution consistency (CDC) of clips (Liu et al. 2021, TCVC).
 
+    Examples:
+        >>> clip = torch.rand(1, 1, 3, 8, 8).expand(2, 5, 3, 8, 8)
+        >>> color_consistency(clip)
+        tensor([0., 0.])
+
     CDC measures how much the histograms of R, G and B change over time. It is the mean over
     ``intervals`` of the mean, over pairs of frames that far apart and over channels, of the
     Jensen-Shannon divergence (natural logarithm) of their histograms of 256 levels.
@@ -60,6 +65,11 @@ def _jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
 class ColorConsistency(PictureMean):
     """Mean over clips of `color_consistency` (CDC); clips that are too short are left out and counted.
 
+    Examples:
+        >>> clip = torch.rand(1, 1, 3, 8, 8).expand(2, 5, 3, 8, 8)
+        >>> ColorConsistency(intervals=(1, 2))(clip)
+        {'cdc': tensor(0.), 'left_out': tensor(0)}
+
     Args:
         intervals: Distances in frames.
         validate_args: See `ColorMetric`.
@@ -86,6 +96,11 @@ class ColorConsistency(PictureMean):
 def warping_error(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flow) -> Tensor:
     """Return the warping error of clips: the change of colors along the motion (Lai et al. 2018, sec. 4.3).
 
+    Examples:
+        >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)
+        >>> warping_error(clip, clip)
+        tensor([0., 0.])
+
     It is the mean, over successive frames, of the mean squared difference of RGB between a frame and the next
     one warped onto it, over the pixels visible in both.
 
@@ -108,6 +123,11 @@ def warping_error(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flo
 
 def chroma_flicker(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flow) -> Tensor:
     """Return the chroma flicker of clips: the change of ab along the motion, whatever the lightness does.
+
+    Examples:
+        >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)
+        >>> chroma_flicker(clip, clip)
+        tensor([0., 0.])
 
     It is the mean, over successive frames, of the distance in ab between a frame and the next one warped onto
     it, over the pixels visible in both.
@@ -181,6 +201,11 @@ class _MotionMetric(PictureMean):
 class WarpingError(_MotionMetric):
     """Mean over clips of `warping_error`; clips whose error is NaN are left out and counted.
 
+    Examples:
+        >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)
+        >>> WarpingError()(clip, clip)
+        {'warping_error_opencv-dis': tensor(0.), 'left_out': tensor(0)}
+
     Args:
         flow: See `colorzoo.metrics.flow.Flow`.
         name: Name of the flow, part of the key of the result.
@@ -196,6 +221,11 @@ class WarpingError(_MotionMetric):
 
 class ChromaFlicker(_MotionMetric):
     """Mean over clips of `chroma_flicker`; clips whose flicker is NaN are left out and counted.
+
+    Examples:
+        >>> clip = torch.rand(1, 1, 3, 32, 32).expand(2, 3, 3, 32, 32)
+        >>> ChromaFlicker()(clip, clip)
+        {'chroma_flicker_opencv-dis': tensor(0.), 'left_out': tensor(0)}
 
     Args:
         flow: See `colorzoo.metrics.flow.Flow`.

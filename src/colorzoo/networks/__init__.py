@@ -1,1 +1,41 @@
 """Networks and blocks that at least two papers share."""
+
+from colorzoo.networks.blocks import (
+    conv3x3,
+    conv_block,
+    conv_relu_stack,
+    pad_to_multiple,
+    pad_with_zeros,
+    scaled_width,
+    upconv4x4,
+)
+from colorzoo.networks.discriminators import AttentionDiscriminator, DiscriminatorOutput, PatchDiscriminator
+from colorzoo.networks.enlarging import enlarge_along_edges
+from colorzoo.networks.hint_unet import HintUNet, PointNetwork, hint_input
+from colorzoo.networks.shared_weights import BorrowedModel
+from colorzoo.networks.taps import Tap, TapState, Visit, unchanged
+from colorzoo.networks.unet import UNet, initialize_gan
+
+__all__ = [
+    "AttentionDiscriminator",
+    "BorrowedModel",
+    "DiscriminatorOutput",
+    "HintUNet",
+    "PatchDiscriminator",
+    "PointNetwork",
+    "Tap",
+    "TapState",
+    "UNet",
+    "Visit",
+    "conv3x3",
+    "conv_block",
+    "conv_relu_stack",
+    "enlarge_along_edges",
+    "hint_input",
+    "initialize_gan",
+    "pad_to_multiple",
+    "pad_with_zeros",
+    "scaled_width",
+    "unchanged",
+    "upconv4x4",
+]

@@ -16,17 +16,32 @@ def is_traced() -> bool:
 
 
 def scaled_width(base: int, width: float) -> int:
-    """Return ``base * width`` rounded to a multiple of 8, at least 8."""
+    """Return ``base * width`` rounded to a multiple of 8, at least 8.
+
+    Examples:
+        >>> scaled_width(64, 0.25)
+        16
+    """
     return max(8, round(base * width / 8) * 8)
 
 
 def conv3x3(in_channels: int, out_channels: int, *, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
-    """Return a 3x3 convolution with bias whose padding keeps the spatial size at stride 1."""
+    """Return a 3x3 convolution with bias whose padding keeps the spatial size at stride 1.
+
+    Examples:
+        >>> conv3x3(8, 16, stride=2)(torch.rand(2, 8, 32, 48)).shape
+        torch.Size([2, 16, 16, 24])
+    """
     return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=dilation, dilation=dilation)
 
 
 def conv_relu_stack(channels: tuple[int, ...], *, last_stride: int = 1, dilation: int = 1) -> list[nn.Module]:
-    """Return ``[conv3x3, ReLU] * n`` through ``channels``; the last convolution may have a stride."""
+    """Return ``[conv3x3, ReLU] * n`` through ``channels``; the last convolution may have a stride.
+
+    Examples:
+        >>> len(conv_relu_stack((8, 16, 16)))
+        4
+    """
     layers: list[nn.Module] = []
     pairs = list(pairwise(channels))
     for index, (fan_in, fan_out) in enumerate(pairs):
@@ -38,6 +53,10 @@ def conv_relu_stack(channels: tuple[int, ...], *, last_stride: int = 1, dilation
 def conv_block(channels: tuple[int, ...], *, last_stride: int = 1, dilation: int = 1) -> nn.Sequential:
     """Return a stack of 3x3 convolutions with one BatchNorm after the last ReLU.
 
+    Examples:
+        >>> conv_block((8, 16, 16), last_stride=2)(torch.rand(2, 8, 32, 48)).shape
+        torch.Size([2, 16, 16, 24])
+
     Args:
         channels: Input width followed by the width of each convolution.
         last_stride: Stride of the last convolution (2 halves the map).
@@ -48,12 +67,21 @@ def conv_block(channels: tuple[int, ...], *, last_stride: int = 1, dilation: int
 
 
 def upconv4x4(in_channels: int, out_channels: int) -> nn.ConvTranspose2d:
-    """Return the 4x4 transposed convolution (stride 2, padding 1) that doubles height and width."""
+    """Return the 4x4 transposed convolution (stride 2, padding 1) that doubles height and width.
+
+    Examples:
+        >>> upconv4x4(16, 8)(torch.rand(2, 16, 16, 24)).shape
+        torch.Size([2, 8, 32, 48])
+    """
     return nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1)
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     """Repeat the last row and column until height and width are multiples of ``multiple``.
+
+    Examples:
+        >>> pad_to_multiple(torch.rand(2, 1, 30, 45), 8).shape
+        torch.Size([2, 1, 32, 48])
 
     Args:
         image: ``(B, C, H, W)``.
@@ -64,7 +92,12 @@ def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
 
 
 def pad_with_zeros(image: Tensor, multiple: int) -> Tensor:
-    """Append zeros until height and width are multiples of ``multiple``: hints have none in the padding."""
+    """Append zeros until height and width are multiples of ``multiple``: hints have none in the padding.
+
+    Examples:
+        >>> pad_with_zeros(torch.rand(2, 1, 30, 45), 8).shape
+        torch.Size([2, 1, 32, 48])
+    """
     height, width = image.shape[-2:]
     return F.pad(image, (0, -width % multiple, 0, -height % multiple))
 

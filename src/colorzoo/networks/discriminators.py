@@ -24,6 +24,10 @@ _EPSILON = 1e-12
 class PatchDiscriminator(nn.Module):
     """PatchGAN with patches of 70 x 70 pixels (Isola et al. 2017, section 3.2.2).
 
+    Examples:
+        >>> PatchDiscriminator(3, width=0.25)(torch.rand(2, 3, 64, 64)).shape
+        torch.Size([2, 1, 6, 6])
+
     Five convolutions of 4 x 4, the first three of stride 2.
 
     Args:
@@ -68,6 +72,11 @@ class DiscriminatorOutput(NamedTuple):
 
 class AttentionDiscriminator(nn.Module):
     """Discriminator of Zhang et al. 2019 and SPColor (Chen et al. 2023), with one score per picture.
+
+    Examples:
+        >>> scored = AttentionDiscriminator(3, width=0.25, layers=4)(torch.rand(2, 3, 64, 64))
+        >>> scored.score.shape, scored.features.shape
+        (torch.Size([2, 1]), torch.Size([2, 64, 4, 4]))
 
     Convolutions of 4 x 4 and stride 2, self-attention after the second, and a last convolution without
     padding.

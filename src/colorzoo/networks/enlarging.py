@@ -14,6 +14,12 @@ _LEAST = 0.02  # weight of bicubic interpolation, which decides alone where no c
 def enlarge_along_edges(ab: Tensor, light: Tensor, luma: Tensor) -> Tensor:
     """Enlarge a map so that its colors change where the lightness does.
 
+    Examples:
+        >>> ab, luma = torch.rand(1, 2, 8, 8), torch.rand(1, 1, 32, 32) * 100
+        >>> light = torch.nn.functional.avg_pool2d(luma, 4)
+        >>> enlarge_along_edges(ab, light, luma).shape
+        torch.Size([1, 2, 32, 32])
+
     A pixel takes the mean color of the cells around it that are about as light, computed by a bilateral grid
     (Chen et al. 2007, "Real-time edge-aware image processing with the bilateral grid"): cells are added up by
     place and lightness, and pixels read the sums between the nodes of that grid. A cell across an edge has a

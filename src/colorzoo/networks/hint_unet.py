@@ -41,6 +41,12 @@ Detach = Literal["none", "regression", "classification"]
 def hint_input(luma: Tensor, points: Points, mask_center: float) -> tuple[Tensor, Tensor]:
     """Normalize and pad lightness and points as the papers of the family do.
 
+    Examples:
+        >>> luma = torch.full((2, 1, 30, 45), 50.0)
+        >>> x, hints = hint_input(luma, colorzoo.Points.none(luma), mask_center=0.5)
+        >>> x.shape, hints.shape
+        (torch.Size([2, 4, 32, 48]), torch.Size([2, 3, 32, 48]))
+
     Args:
         luma: ``(B, 1, H, W)`` in [0, 100].
         points: Hints of the same size.
@@ -118,6 +124,11 @@ class HintEncoding(NamedTuple):
 
 class HintUNet(nn.Module):
     """Ten convolution blocks with three additive skips (Zhang et al. 2017, sec. 3.3).
+
+    Examples:
+        >>> out = HintUNet(width=0.125)(torch.rand(2, 4, 32, 48))
+        >>> out.ab.shape, out.logits.shape
+        (torch.Size([2, 2, 32, 48]), torch.Size([2, 529, 8, 12]))
 
     Skips add raw convolution outputs; the ReLU comes after the sum. Subsampling is plain slicing of the
     normalized map, and the skip takes that map at full resolution.
@@ -304,7 +315,13 @@ class PointNetworkOutput(NamedTuple):
 
 
 class PointNetwork(HintNetwork):
-    """A `HintNetwork` that reads color points."""
+    """A `HintNetwork` that reads color points.
+
+    Examples:
+        >>> luma = torch.full((2, 1, 32, 48), 50.0)
+        >>> PointNetwork(HintUNet(width=0.125))(luma, colorzoo.Points.none(luma)).ab.shape
+        torch.Size([2, 2, 32, 48])
+    """
 
     def forward(self, luma: Tensor, points: Points, *, detach: Detach = "none") -> PointNetworkOutput:
         """Color a picture of any size.

@@ -14,6 +14,11 @@ M = TypeVar("M", bound=nn.Module)
 class BorrowedModel(nn.Module, Generic[M]):
     """Wrapper of a model whose weights belong to another file.
 
+    Examples:
+        >>> borrowed = BorrowedModel(torch.nn.Conv2d(1, 2, 3))
+        >>> len(borrowed.state_dict())
+        0
+
     Its parameters get no gradient (inputs do), it stays in evaluation mode, and it is not part of the state
     dict: neither saved nor missing on loading.
 

@@ -1,25 +1,27 @@
 """Taps: activation maps of a model that an add-on may refine (Kim et al. 2021).
 
-A model lists its taps in order and splits its forward pass at the first one: `TappedModel.before_taps` runs
-once per picture, `TappedModel.after_taps` each time the user draws.
+A model lists its taps in order and splits its forward pass at the first one; see
+`colorzoo.capabilities.TappedModel`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from torch import Tensor
-
-from colorzoo.guidance import Guidance
 
 Visit = Callable[[str, Tensor], Tensor]
 """Called with the name and the ``(B, C, h, w)`` value of an activation map; returns its replacement."""
 
 
 def unchanged(name: str, activation: Tensor) -> Tensor:
-    """Return the map unchanged: the `Visit` of a network without an add-on."""
+    """Return the map unchanged: the `Visit` of a network without an add-on.
+
+    Examples:
+        >>> unchanged("encoder3", torch.zeros(1, 8, 4, 4)).shape
+        torch.Size([1, 8, 4, 4])
+    """
     del name
     return activation
 
@@ -52,29 +54,3 @@ class TapState:
 
     maps: tuple[Tensor, ...]
     size: tuple[int, int]
-
-
-@runtime_checkable
-class TappedModel(Protocol):
-    """A model with taps."""
-
-    @property
-    def taps(self) -> tuple[Tap, ...]:
-        """The taps in the order of the forward pass."""
-        ...
-
-    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
-        """Run the model up to its first tap; arguments as for a plain call."""
-        ...
-
-    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
-        """Run the model from its first tap.
-
-        Args:
-            state: Result of `before_taps`; it can be used again.
-            visit: Called once for each tap, in order.
-
-        Returns:
-            The output of a plain call, ab or RGB, ``(B, C, H, W)`` float32; with `unchanged` exactly equal.
-        """
-        ...

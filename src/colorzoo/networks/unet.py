@@ -17,6 +17,10 @@ SMALLEST_SIDE = 16
 class UNet(nn.Module):
     """U-Net of five levels with two 3 x 3 convolutions each, for any height and width.
 
+    Examples:
+        >>> UNet(1, 2, base=8)(torch.rand(2, 1, 32, 48)).shape
+        torch.Size([2, 2, 32, 48])
+
     Pooling rounds down, and an upsampled map is zero-padded to the size of its skip.
 
     Args:
@@ -93,7 +97,12 @@ def _joined(level: nn.Module, image: Tensor, skip: Tensor) -> Tensor:
 
 
 def initialize_gan(module: nn.Module, std: float = 0.02) -> None:
-    """Initialize like image-to-image GANs: normal with deviation ``std``, scales around 1, biases 0."""
+    """Initialize like image-to-image GANs: normal with deviation ``std``, scales around 1, biases 0.
+
+    Examples:
+        >>> network = UNet(1, 2, base=8)
+        >>> initialize_gan(network)
+    """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.normal_(layer.weight, 0.0, std)

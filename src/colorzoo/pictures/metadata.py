@@ -37,6 +37,10 @@ _XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:\s*=\s*["\']|>))([1-8])')
 class Metadata:
     """Metadata of a picture file; every field may be absent.
 
+    Examples:
+        >>> read_picture("photo.png").metadata.format
+        'PNG'
+
     Attributes:
         exif: EXIF block (TIFF structure, no ``Exif`` prefix), orientation reset to 1, thumbnail unlinked.
         icc: Profile of the converted pixels: an sRGB profile, or None if the file had none.

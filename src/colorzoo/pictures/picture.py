@@ -30,6 +30,11 @@ IN_COLOR = "already in color"
 class Picture:
     """A picture read from a file, an array or PIL.
 
+    Examples:
+        >>> picture = Picture(np.zeros((32, 48, 3), dtype=np.float32))
+        >>> picture.size
+        (48, 32)
+
     Attributes:
         levels: Upright sRGB, ``(H, W)`` for gray or ``(H, W, 3)``: uint8, uint16, or float32 in [0, 1].
         alpha: ``(H, W)`` uint8 or uint16, exactly as stored; None for an opaque picture.

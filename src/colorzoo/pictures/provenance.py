@@ -43,6 +43,10 @@ _LONGEST_RECIPE = 16_000  # characters; one segment of a JPEG holds 65,000 bytes
 class PictureProvenance:
     """Provenance of a colored picture.
 
+    Examples:
+        >>> PictureProvenance(source="0123", settings="4567", model="colorzoo2026").trained
+        True
+
     Attributes:
         source: SHA-256 of the source file.
         settings: Digest of everything besides the source that decides the colors.
@@ -180,7 +184,13 @@ def write_with_provenance(
 
 
 def read_provenance(path: Path) -> PictureProvenance | None:
-    """Read the provenance of a picture file; None if it has none, or is no picture."""
+    """Read the provenance of a picture file; None if it has none, or is no picture.
+
+    Examples:
+        >>> path = colorzoo.colorize_file("photo.png", "photo.color.png", "zhang2017_local_small")
+        >>> read_provenance(path).model
+        'zhang2017_local_small'
+    """
     if path.exists() and not (path.is_file() or path.is_dir()):
         return None  # reading a pipe would wait for another program
     try:

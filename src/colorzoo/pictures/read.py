@@ -55,6 +55,11 @@ def read_picture(
 ) -> Picture:
     """Read a picture of any format, mode, depth, profile or orientation.
 
+    Examples:
+        >>> picture = read_picture("photo.png")
+        >>> picture.size, picture.rgb.shape
+        ((48, 32), (32, 48, 3))
+
     The format is found by content, not by name. Of several frames or pages the first is read; see
     `colorzoo.pictures.frames` for all of them.
 

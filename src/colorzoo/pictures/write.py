@@ -49,6 +49,11 @@ def write_picture(
 ) -> Path:
     """Write a colored result with the depth, alpha and metadata of its source.
 
+    Examples:
+        >>> picture = read_picture("photo.png")
+        >>> write_picture("copy.png", picture.rgb, like=picture).name
+        'copy.png'
+
     The extension decides the format. Data that it cannot hold are dropped (JPEG drops alpha and the lower
     8 of 16 bits); `write_notes` lists them. The file appears whole or not at all.
 
@@ -122,6 +127,11 @@ def depth_at(path: str | Path, like: Picture) -> int:
 
 def to_pil(rgb: Levels, like: Picture) -> Image.Image:
     """Convert a colored result to an 8-bit PIL image with alpha and metadata of its source.
+
+    Examples:
+        >>> picture = read_picture("photo.png")
+        >>> to_pil(picture.rgb, like=picture).size
+        (48, 32)
 
     Args:
         rgb: ``(H, W, 3)`` sRGB: uint8, or float in [0, 1].

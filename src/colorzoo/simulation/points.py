@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.capabilities import ProposesPoints
 from colorzoo.card import GuidanceKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
@@ -24,7 +25,6 @@ from colorzoo.randomness import Generators, draw_uniform, picture_generators
 from colorzoo.simulation.session import (
     ColoredPicture,
     InputFunction,
-    ProposesPoints,
     TargetPicture,
     UserInput,
 )

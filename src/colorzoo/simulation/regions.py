@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
+from colorzoo.capabilities import ProposesRegions
 from colorzoo.card import GuidanceKind
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Regions
@@ -16,7 +17,6 @@ from colorzoo.randomness import picture_generators
 from colorzoo.simulation.session import (
     ColoredPicture,
     InputFunction,
-    ProposesRegions,
     TargetPicture,
     UserInput,
 )

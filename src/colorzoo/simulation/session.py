@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from torch import Tensor
 
 from colorzoo.card import GuidanceKind
-from colorzoo.guidance import ClassMap, Guidance, Regions
+from colorzoo.guidance import ClassMap, Guidance
 
 
 @dataclass(frozen=True)
@@ -92,24 +92,6 @@ class SimulatedUser(Protocol):
         Raises:
             GuidanceError: The picture or the model lacks what the user needs.
         """
-        ...
-
-
-@runtime_checkable
-class ProposesRegions(Protocol):
-    """A model that divides the picture into ordered regions (Cho et al. 2023)."""
-
-    def propose(self, luma: Tensor) -> Regions:
-        """Return regions without colors, in the order in which to color them."""
-        ...
-
-
-@runtime_checkable
-class ProposesPoints(Protocol):
-    """A model that proposes the next point."""
-
-    def propose_points(self, luma: Tensor, guidance: Guidance) -> Tensor:
-        """Return ``(B, 2)`` int64: row and column of the next point's center."""
         ...
 
 

@@ -10,12 +10,11 @@ from typing import Any
 
 import torch
 
+from colorzoo.capabilities import FindsBoxes, FindsClasses, ProposesRegions
 from colorzoo.card import ModelCard
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
-from colorzoo.inference.classes import FindsClasses
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.guidance_maps import FindsBoxes, ProposesRegions
 from colorzoo.registry import list_models, model_card
 from colorzoo.studio.workers import ThreadCountChooser, Worker, stop_if_gone
 from colorzoo.weights.catalog import list_weights

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from colorzoo.capabilities import FindsClasses
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Mask, PointHint, Recipe
 from colorzoo.inference.area_maps import draw_areas, encode_locked_colors, locked_share
-from colorzoo.inference.classes import FindsClasses, find_classes
+from colorzoo.inference.classes import find_classes
 from colorzoo.inference.points import even_reaches, find_extent, is_limited
 from colorzoo.inference.regions import filled_regions, proposal_hash, suggest_colors
 from colorzoo.inference.selection import features_of, outline_mask, resize_mask, select_at, select_outlined

@@ -32,6 +32,11 @@ def require(condition: bool, message: str) -> None:
 def smoke_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule:
     """Build the small variant of a model with its trainer, in evaluation mode.
 
+    Examples:
+        >>> model = smoke_model(colorzoo.model_card("zhang2017_local"))
+        >>> model(torch.full((1, 1, 32, 48), 50.0)).ab.shape
+        torch.Size([1, 2, 32, 48])
+
     Trainable weights with two or more axes are drawn with He's deviation, because the outputs of papers with
     tiny initial weights would be nearly zero and too easily equal.
 

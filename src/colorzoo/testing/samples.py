@@ -21,14 +21,24 @@ __all__ = [
 
 
 def sample_batch(size: Size, *, batch: int = 2, seed: int = 0) -> Batch:
-    """Return a training batch as the DataModules give it, on the CPU."""
+    """Return a training batch as the DataModules give it, on the CPU.
+
+    Examples:
+        >>> sample_batch((32, 48), batch=2)["rgb"].shape
+        torch.Size([2, 3, 32, 48])
+    """
     seeds = torch.arange(batch) + 1000 * seed
     names = [f"sample {index}" for index in seeds.tolist()]
     return Batch(rgb=sample_image(size, batch=batch, seed=seed), seed=seeds, name=names)
 
 
 def write_sample_pictures(folder: Path, count: int = 4, size: Size = (40, 48)) -> list[Path]:
-    """Write PNG pictures below ``folder/train`` and ``folder/val``, half each, and return their paths."""
+    """Write PNG pictures below ``folder/train`` and ``folder/val``, half each, and return their paths.
+
+    Examples:
+        >>> len(write_sample_pictures(Path("pictures"), count=4, size=(40, 48)))
+        4
+    """
     paths = []
     for index in range(count):
         path = folder / ("train" if index % 2 == 0 else "val") / f"sample{index}.png"

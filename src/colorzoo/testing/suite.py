@@ -36,6 +36,10 @@ class Check:
 def contract_checks(configs: Path | str | None = None) -> list[Check]:
     """Return all checks.
 
+    Examples:
+        >>> len(contract_checks()) > 10
+        True
+
     Args:
         configs: Folder of the cards' training configurations; by default that of colorzoo.
     """

@@ -46,6 +46,11 @@ P = TypeVar("P", bound=Prediction)
 class GANColorizationModule(ColorizationModule, Generic[P]):
     """Base class of the trainers with a generator (``self.model.network``) and a ``self.discriminator``.
 
+    Examples:
+        >>> task = colorzoo.create_model("cho2023_small", None)
+        >>> isinstance(task, GANColorizationModule), type(task.discriminator).__name__
+        (True, 'PatchDiscriminator')
+
     A subclass defines `configure_discriminator`, `paint`, `generator_loss` and `discriminator_loss`.
 
     Args:

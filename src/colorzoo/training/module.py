@@ -52,6 +52,11 @@ from colorzoo.weights.provenance import Provenance
 class ColorizationModule(LightningModule):
     """Base class of all trainers: holds a `ColoringModel` and adds losses, optimizers, stages and validation.
 
+    Examples:
+        >>> task = colorzoo.create_model("zhang2017_local_small", None)
+        >>> isinstance(task, ColorizationModule), sorted(task.accepts)
+        (True, ['points'])
+
     A subclass's ``__init__`` takes groups of settings (`colorzoo.settings`), keeps those of the training as
     attributes, and passes the model to ``super().__init__``, which records the arguments and runs the hooks.
 
@@ -469,6 +474,20 @@ class ColorizationModule(LightningModule):
 class SingleOptimizerModule(ColorizationModule):
     """Base class of the trainers with one optimizer and a schedule by steps.
 
+    Examples:
+        >>> class Toy(colorzoo.ColoringModel):
+        ...     def forward(self, luma, guidance=None):
+        ...         return colorzoo.AbPrediction(ab=self.network(luma))
+        ...
+        >>> class Task(SingleOptimizerModule):
+        ...     def training_step(self, batch, batch_idx):
+        ...         lab = colorzoo.rgb_to_lab(batch["rgb"])
+        ...         return (self(lab[:, :1]).ab - lab[:, 1:]).abs().mean()
+        ...
+        >>> task = Task(Toy(torch.nn.Conv2d(1, 2, 3, padding=1)))
+        >>> task.training_step({"rgb": torch.rand(2, 3, 32, 48)}, 0).shape
+        torch.Size([])
+
     Args:
         model: See `ColorizationModule`.
         stage: See `ColorizationModule`.
@@ -504,6 +523,10 @@ class SingleOptimizerModule(ColorizationModule):
 
 class TrainingFreeModule(ColorizationModule):
     """Base class of algorithms without weights: validated, tested and used like every model, never trained.
+
+    Examples:
+        >>> isinstance(colorzoo.create_model("levin2004"), TrainingFreeModule)
+        True
 
     Their cards declare the limit ``"training"``.
     """

@@ -32,6 +32,14 @@ _SMALLEST_SIDE = 17  # of a matrix that is worth orthogonalizing
 class Muon(Optimizer):
     """Muon for groups with ``orthogonalize``, AdamW for the others.
 
+    Examples:
+        >>> layer = torch.nn.Linear(8, 4)
+        >>> matrices = {"params": [layer.weight], "orthogonalize": True}
+        >>> others = {"params": [layer.bias], "orthogonalize": False}
+        >>> optimizer = Muon([matrices, others], lr=1e-3)
+        >>> layer(torch.rand(2, 8)).sum().backward()
+        >>> optimizer.step()
+
     Args:
         params: Parameters, or groups as of `muon_groups`.
         lr: Learning rate of both.

@@ -26,6 +26,9 @@ OptimizerT = TypeVar("OptimizerT", bound=Optimizer)
 class Optimization(TypedDict, total=False):
     """Arguments of the trainers with one optimizer.
 
+    Examples:
+        >>> options: Optimization = {"optimizer": torch.optim.AdamW, "lr_scheduler": None}
+
     Attributes:
         optimizer: Builds the optimizer from parameters: any of `torch.optim` in a configuration; Adam with a
             rate of 1e-4 by default.
@@ -39,6 +42,9 @@ class Optimization(TypedDict, total=False):
 
 class AdversarialOptimization(Optimization, total=False):
     """Arguments of the trainers with a discriminator; those of `Optimization` are the generator's.
+
+    Examples:
+        >>> options: AdversarialOptimization = {"optimizer": torch.optim.Adam, "accumulate": 2, "clip": 1.0}
 
     Attributes:
         optimizer: See `Optimization`.

@@ -20,6 +20,15 @@ from colorzoo.errors import ColorzooError
 class RunSchedule(LRScheduler):
     """Learning rate as a function of the progress of a run; subclasses define `share`, and may define `rise`.
 
+    Examples:
+        >>> class Root(RunSchedule):
+        ...     def share(self, step, total):
+        ...         return (1 - step / total) ** 0.5
+        ...
+        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        >>> Root(optimizer, warmup_steps=10, total_steps=100).get_last_lr()
+        [0.1]
+
     Args:
         optimizer: The optimizer; its learning rates are the largest.
         warmup_steps: Steps of a linear rise at the start.
@@ -65,7 +74,14 @@ class RunSchedule(LRScheduler):
 
 
 class Linear(RunSchedule):
-    """Linear fall to 0 after the last step."""
+    """Linear fall to 0 after the last step.
+
+    Examples:
+        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        >>> schedule = Linear(optimizer, total_steps=4)
+        >>> [(optimizer.step(), schedule.step(), schedule.get_last_lr()[0])[2] for _ in range(4)]
+        [0.75, 0.5, 0.25, 0.0]
+    """
 
     def share(self, step: int, total: int) -> float:
         """Return 1 - step / total."""
@@ -73,7 +89,14 @@ class Linear(RunSchedule):
 
 
 class Cosine(RunSchedule):
-    """Fall along half a cosine to 0 after the last step."""
+    """Fall along half a cosine to 0 after the last step.
+
+    Examples:
+        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        >>> schedule = Cosine(optimizer, total_steps=4)
+        >>> [(optimizer.step(), schedule.step(), round(schedule.get_last_lr()[0], 2))[2] for _ in range(4)]
+        [0.85, 0.5, 0.15, 0.0]
+    """
 
     def share(self, step: int, total: int) -> float:
         """Return (1 + cos(pi step / total)) / 2."""
@@ -82,6 +105,12 @@ class Cosine(RunSchedule):
 
 class HoldThenLinear(RunSchedule):
     """Constant rate, then a linear fall that would reach 0 one step after the last.
+
+    Examples:
+        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        >>> schedule = HoldThenLinear(optimizer, total_steps=6, hold=0.5)
+        >>> [(optimizer.step(), schedule.step(), schedule.get_last_lr()[0])[2] for _ in range(6)]
+        [1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
 
     The rule of pix2pix, which Cho et al. 2023 and Su et al. 2020 use by epochs; counted in steps it differs
     from theirs by at most one epoch's fall.
@@ -107,6 +136,12 @@ class HoldThenLinear(RunSchedule):
 
 class PiecewiseConstant(LRScheduler):
     """Learning rate with a factor of its own from each milestone on, unlike `MultiStepLR` of torch.
+
+    Examples:
+        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        >>> schedule = PiecewiseConstant(optimizer, milestones=[2, 3], factors=[0.5, 0.25])
+        >>> [(optimizer.step(), schedule.step(), schedule.get_last_lr()[0])[2] for _ in range(4)]
+        [1.0, 0.5, 0.25, 0.25]
 
     Args:
         optimizer: The optimizer.

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 class Stage:
     """One stage of a paper's training.
 
+    Examples:
+        >>> Stage(trains=("model.network.*",), leaves=("*.trunk.*",)).trained("model.network.head.weight")
+        True
+
     Attributes:
         trains: Shell-style patterns of the names of the parameters that it trains (``model.network.*``); all
             others are frozen.
@@ -39,6 +43,10 @@ EVERYTHING = Stage()
 @dataclass(frozen=True)
 class Start:
     """The trained model that a training starts from.
+
+    Examples:
+        >>> Start("zhang2017_local_small").weights
+        'default'
 
     Attributes:
         model: Its registered name.

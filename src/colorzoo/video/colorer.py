@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.capabilities import ColorsFrames
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.inference.colorizer import Colorizer
@@ -18,14 +18,6 @@ from colorzoo.pictures.picture import Picture
 from colorzoo.video.frames import Frame, VideoError
 
 _ASPECT_TOLERANCE = 0.02  # a colored frame may have been rounded by a pixel
-
-
-@runtime_checkable
-class ColorsFrames(Protocol):
-    """A model that uses the colors of the previous frame, such as `zhang2019`."""
-
-    def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
-        """Return ab ``(T, 2, h, w)`` of frames ``(T, 1, h, w)``; ``previous`` is ``(1, 3, h, w)`` Lab."""
 
 
 class FrameColorer:

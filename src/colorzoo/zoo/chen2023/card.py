@@ -53,7 +53,7 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="chen2023_small",
-    summary="The same over the layers of zhang2016_small and their clusters; ships inside the package.",
+    summary="Colors a photo like a reference, cluster by cluster. Small; ships inside the package.",
     parameters=3_057_387,
     aliases=(),
     hparams={

@@ -45,7 +45,7 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="cho2023_small",
-    summary="The same networks at a fifth of the width; ships inside the package.",
+    summary="Colors a sketch; asks for colors of its regions. A fifth as wide; ships inside the package.",
     parameters=1_212_090,
     aliases=(),
     hparams={
@@ -76,7 +76,7 @@ SMALL = replace(
 POINTS = replace(
     FULL,
     name="cho2023_points",
-    summary="The control: the same painter and training, guided by color points instead of regions.",
+    summary="Colors a sketch; follows color points. The control of cho2023, with its painter and training.",
     task="colorzoo.zoo.cho2023.task:Cho2023Points",
     model="colorzoo.zoo.cho2023.model:PointPainter",
     parameters=17_268_675,
@@ -90,7 +90,7 @@ POINTS = replace(
 POINTS_SMALL = replace(
     POINTS,
     name="cho2023_points_small",
-    summary="The control at the width of cho2023_small; to be trained, no weights ship.",
+    summary="Colors a sketch; follows color points. The control of cho2023_small; to be trained.",
     parameters=609_591,
     hparams={"width": 0.1875, "hint_residual": True},
     config="cho2023/points_small.yaml",

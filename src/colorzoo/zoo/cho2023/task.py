@@ -15,7 +15,7 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.guidance import Guidance, Regions
+from colorzoo.guidance import Guidance
 from colorzoo.guidance.color_statistics import region_means
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.unet import initialize_gan
@@ -243,10 +243,6 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
     def _scores(self, sketch: Tensor, rgb: Tensor) -> Tensor:
         scores: Tensor = self.discriminator(torch.cat([2 * sketch - 1, 2 * rgb - 1], dim=1))
         return scores.float()
-
-    def propose(self, luma: Tensor, generator: torch.Generator | None = None) -> Regions:
-        """Return the regions of sketches without colors; see `GuidingPainter.propose`."""
-        return self.model.propose(luma, generator)
 
 
 class Cho2023Points(SingleOptimizerModule):

@@ -81,7 +81,7 @@ LARGE = ModelCard(
 TINY = replace(
     LARGE,
     name="kang2023_tiny",
-    summary="The same over a ConvNeXt-T. The paper's tiny network.",
+    summary="Colors a photo by itself, from learned colors over a ConvNeXt-T. The paper's tiny network.",
     parameters=60_924_721,
     aliases=("ddcolor_tiny",),
     hparams={"size": "tiny"},
@@ -93,7 +93,7 @@ TINY = replace(
 SMALL = replace(
     LARGE,
     name="kang2023_small",
-    summary="The same decoders, narrow, over zhang2017_local_small; ships inside the package.",
+    summary="Colors a photo by itself, from learned colors. Narrow; ships inside the package.",
     parameters=5_904_206,
     aliases=(),
     hparams={

@@ -46,7 +46,7 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="kim2021_small",
-    summary="The same add-on, smaller, over zhang2017_local_small; ships inside the package.",
+    summary="Sharpens scribbled edges in results of zhang2017_local_small; ships inside the package.",
     parameters=4_721_499,
     aliases=(),
     hparams={"backbone": "zhang2017_local_small", "hidden": (48, 32, 16), **_NEAR},
@@ -73,7 +73,7 @@ SMALL = replace(
 ON_ZHANG2016 = replace(
     FULL,
     name="kim2021_zhang2016_small",
-    summary="The same add-on, smaller, over zhang2016_small; ships inside the package.",
+    summary="Sharpens scribbled edges in results of zhang2016_small; ships inside the package.",
     parameters=2_233_075,
     aliases=(),
     guidance=("scribbles",),
@@ -106,7 +106,7 @@ ON_ZHANG2016 = replace(
 ON_SU2020 = replace(
     FULL,
     name="kim2021_su2020_small",
-    summary="The same add-on, smaller, over su2020_small; ships inside the package.",
+    summary="Sharpens scribbled edges in results of su2020_small; ships inside the package.",
     parameters=13_917_983,
     aliases=(),
     guidance=("points", "boxes", "scribbles"),
@@ -122,7 +122,7 @@ ON_SU2020 = replace(
         )
     },
     config="kim2021/su2020_small.yaml",
-    quality=(Quality("scribbles", 15, "The same as kim2021_small, slower; takes boxes too."),),
+    quality=(Quality("scribbles", 15, "As good as kim2021_small, slower; takes boxes too."),),
     smoke=Smoke(hparams={"hidden": (8,), "propagation": 0}, size=48),
     limits=("export",),
 )

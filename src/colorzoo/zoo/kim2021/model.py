@@ -12,12 +12,13 @@ from typing import Any
 
 from torch import Tensor
 
+from colorzoo.capabilities import TappedModel
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model, is_meta
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.model import ColoringModel
 from colorzoo.networks.shared_weights import BorrowedModel
-from colorzoo.networks.taps import TappedModel, TapState
+from colorzoo.networks.taps import TapState
 from colorzoo.prediction import AbPrediction, Prediction, RgbPrediction
 from colorzoo.settings import settings_of
 from colorzoo.zoo.kim2021.extensions import Extensions
@@ -56,7 +57,7 @@ class EdgeAwareColorization(ColoringModel):
         backbone: The refined model.
 
     Args:
-        backbone: Registered name of a model with taps (`colorzoo.networks.taps.TappedModel`).
+        backbone: Registered name of a model with taps (`colorzoo.capabilities.TappedModel`).
         backbone_weights: Weights of the backbone, see `create_model`.
         backbone_hparams: Settings of the backbone.
         architecture: The network E.

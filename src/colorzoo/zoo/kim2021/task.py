@@ -14,10 +14,9 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
-from colorzoo.guidance import Guidance, Scribbles
+from colorzoo.guidance import Guidance
 from colorzoo.losses.edges import Gradient, edge_error, widened
 from colorzoo.networks.taps import TapState, unchanged
-from colorzoo.prediction import Prediction
 from colorzoo.randomness import picture_generators
 from colorzoo.settings import Natural, Share, Weight, settings_of
 from colorzoo.simulation.points import PointSimulation, simulate_points
@@ -26,7 +25,7 @@ from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage
 from colorzoo.zoo.kim2021.extensions import Extensions, color_terms, picture_weights
-from colorzoo.zoo.kim2021.model import Architecture, EdgeAwareColorization, Opened
+from colorzoo.zoo.kim2021.model import Architecture, EdgeAwareColorization
 
 SETTINGS = ("plain", "scribbles")
 
@@ -93,7 +92,7 @@ class Kim2021(SingleOptimizerModule):
     """Trainer of `EdgeAwareColorization`, whose backbone is frozen.
 
     Args:
-        backbone: Registered name of a model with taps (`colorzoo.networks.taps.TappedModel`).
+        backbone: Registered name of a model with taps (`colorzoo.capabilities.TappedModel`).
         backbone_weights: Weights of the backbone, see `create_model`.
         backbone_hparams: Settings of the backbone.
         architecture: The network E.
@@ -205,11 +204,3 @@ class Kim2021(SingleOptimizerModule):
         generators = picture_generators(seeds, "strokes")
         drawn = simulate_scribbles(first, lab[:, 1:], generators, ScribbleSimulation(none=0))
         return Guidance(scribbles=drawn)
-
-    def open(self, luma: Tensor, guidance: Guidance | None) -> Opened:
-        """Compute everything that scribbles do not change; see `EdgeAwareColorization.open`."""
-        return self.model.open(luma, guidance)
-
-    def redraw(self, opened: Opened, scribbles: Scribbles) -> Prediction:
-        """Color an opened batch with scribbles; see `EdgeAwareColorization.redraw`."""
-        return self.model.redraw(opened, scribbles)

@@ -45,7 +45,7 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="su2020_small",
-    summary="The same at a quarter of the width, over zhang2017_local_small; ships inside the package.",
+    summary="Colors a photo, and each thing in a box by itself. A quarter as wide; ships inside the package.",
     parameters=13_635_753,
     aliases=(),
     hparams={

@@ -31,7 +31,7 @@ XU = ModelCard(
 XU_SMALL = replace(
     XU,
     name="xu2020_small",
-    summary="The same at a quarter of the width, over zhang2017_local_small; ships inside the package.",
+    summary="Colors a photo with the mood of a reference. A quarter as wide; ships inside the package.",
     parameters=4_975_508,
     aliases=(),
     hparams={

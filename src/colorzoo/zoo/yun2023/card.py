@@ -48,7 +48,7 @@ BASE = ModelCard(
 SMALLER = replace(
     BASE,
     name="yun2023_s",
-    summary="The paper's iColoriT-S: half as wide.",
+    summary="Colors a photo; carries colors of points by attention. The paper's iColoriT-S, half as wide.",
     parameters=23_505_800,
     aliases=("icolorit_s",),
     hparams={"width": 384, "heads": 6},
@@ -59,7 +59,7 @@ SMALLER = replace(
 TINY = replace(
     BASE,
     name="yun2023_tiny",
-    summary="The paper's iColoriT-T: a quarter as wide.",
+    summary="Colors a photo; carries colors of points by attention. The paper's iColoriT-T, a quarter wide.",
     parameters=6_444_740,
     aliases=("icolorit_t",),
     hparams={"width": 192, "heads": 3},
@@ -70,7 +70,7 @@ TINY = replace(
 SMALL = replace(
     BASE,
     name="yun2023_small",
-    summary="A narrow one that two CPU cores can train; not trained yet.",
+    summary="Colors a photo; carries the colors of points by attention. Narrow; to be trained.",
     parameters=1_928_152,
     aliases=(),
     hparams={"width": 128, "heads": 4, "depth": 6},

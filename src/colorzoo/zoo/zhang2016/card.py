@@ -49,7 +49,7 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="zhang2016_small",
-    summary="The same network at a quarter of the width; ships inside the package.",
+    summary="Colors a photo by itself, vividly. A quarter as wide; ships inside the package.",
     parameters=2_033_211,
     aliases=(),
     hparams={"width": 0.25, "temperature": 0.7},

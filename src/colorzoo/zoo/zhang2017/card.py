@@ -70,7 +70,7 @@ LOCAL = ModelCard(
 LOCAL_SMALL = replace(
     LOCAL,
     name="zhang2017_local_small",
-    summary="The same network at a quarter of the width, with hint attention; ships inside the package.",
+    summary="Colors a photo; follows color points. A quarter as wide; ships inside the package.",
     parameters=4_439_269,
     aliases=(),
     hparams={"width": 0.25, "hint_attention": True, "scene_blocks": 4},
@@ -143,7 +143,7 @@ GLOBAL = replace(
 GLOBAL_SMALL = replace(
     GLOBAL,
     name="zhang2017_global_small",
-    summary="The branch over zhang2017_local_small, matched to the statistics; ships inside the package.",
+    summary="Colors a photo to a given color histogram or saturation. Small; ships inside the package.",
     parameters=4_532_261,
     hparams={"trunk": "zhang2017_local_small"},
     weights={

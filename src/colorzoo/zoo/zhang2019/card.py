@@ -53,7 +53,7 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="zhang2019_small",
-    summary="The same over most layers of chen2023_small, for comparison with it; ships inside the package.",
+    summary="Colors a photo or film like a reference, place by place. Small; ships inside the package.",
     parameters=3_058_587,
     aliases=(),
     hparams={

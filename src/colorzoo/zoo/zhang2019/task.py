@@ -15,7 +15,6 @@ from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.guidance import Exemplar
 from colorzoo.networks.discriminators import AttentionDiscriminator
 from colorzoo.networks.exemplar import Warped
 from colorzoo.randomness import draw_uniform, picture_generators
@@ -151,10 +150,6 @@ class Zhang2019(ExemplarGANModule):
         with torch.no_grad():
             own = torch.cat([lab[:, :1], self.model.paint_warped(luma, warped, None)], dim=1)
         return torch.where(draws[:, :, None, None] < self.simulation.colored, own, lab)
-
-    def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
-        """Color a video frame by frame; see `DeepExemplar.color_frames`."""
-        return self.model.color_frames(frames, exemplar, previous)
 
 
 def previous_frames(lab: Tensor, seeds: Tensor, share: float) -> Tensor:

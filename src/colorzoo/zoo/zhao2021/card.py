@@ -59,7 +59,7 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="zhao2021_small",
-    summary="The same at three sixteenths of the width, its encoder over zhang2016_small; to be trained.",
+    summary="Colors a photo like a reference, of which it keeps one vector. Small; to be trained.",
     parameters=3_719_517,
     aliases=(),
     hparams={"width": 0.1875, "reference_side": 128, "features": "zhang2016_small"},

@@ -49,7 +49,7 @@ class Client {
 
   /**
    * Send a request; if the server has dropped the photo, restore it and send the request again.
-   * @param {object} message @param {Uint8Array[]} [buffers] @returns {Promise<Answer | null>}
+   * @param {any} message @param {Uint8Array[]} [buffers] @returns {Promise<Answer | null>}
    */
   async ask(message, buffers) {
     try {

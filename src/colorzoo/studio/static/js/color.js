@@ -63,7 +63,8 @@ function linearToLab(linear) {
 
 /** @param {Triple} rgb levels from 0 to 255 @returns {Triple} */
 function rgbToLab(rgb) {
-  return linearToLab(rgb.map((level) => decode(level / 255)));
+  const [r, g, b] = rgb.map((level) => decode(level / 255));
+  return linearToLab([r, g, b]);
 }
 
 const CODES = Uint8ClampedArray.from({ length: 4097 }, (_, i) => Math.round(255 * encode(i / 4096)));
@@ -142,13 +143,15 @@ function atLightness([own, a, b], luma) {
   const factor = y / Math.max(1e-6, luminanceOf(linear));
   const chroma = Math.hypot(a, b);
   const fits = (found) => inSrgb(found, TOLERANCE) && Math.hypot(...linearToAb(found)) <= chroma;
-  return farthestAb(linear.map((v) => v * factor), y, fits, MAX_FACTOR);
+  const [r, g, blue] = linear.map((v) => v * factor);
+  return farthestAb([r, g, blue], y, fits, MAX_FACTOR);
 }
 
 /** @param {Triple} lab @returns {Triple} levels from 0 to 255, brought into sRGB */
 function labToRgb([luma, a, b]) {
   const [x, y] = reduceChroma(luma, [a, b]);
-  return labToLinear([luma, x, y]).map((v) => Math.round(255 * encode(clamp(v, 0, 1))));
+  const [r, g, blue] = labToLinear([luma, x, y]).map((v) => Math.round(255 * encode(clamp(v, 0, 1))));
+  return [r, g, blue];
 }
 
 /** @param {Triple} rgb @returns {string} #rrggbb */
@@ -170,11 +173,13 @@ function parseColor(text) {
   const hex = /^#?([0-9a-f]{3}|[0-9a-f]{6})$/.exec(word);
   if (hex) {
     const digits = hex[1].length === 3 ? [...hex[1]].map((d) => d + d).join("") : hex[1];
-    return [0, 2, 4].map((i) => parseInt(digits.slice(i, i + 2), 16));
+    const [r, g, b] = [0, 2, 4].map((i) => parseInt(digits.slice(i, i + 2), 16));
+    return [r, g, b];
   }
   const numbers = /^(?:rgb\()?\s*(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})\s*\)?$/.exec(word);
-  const levels = numbers && numbers.slice(1).map(Number);
-  return levels && Math.max(...levels) <= 255 ? levels : null;
+  if (!numbers) return null;
+  const [r, g, b] = numbers.slice(1).map(Number);
+  return Math.max(r, g, b) <= 255 ? [r, g, b] : null;
 }
 
 /** @param {string} hex #rrggbb @returns {Triple} */
@@ -191,6 +196,7 @@ function rgbToAb(rgb) {
 /** @param {Ab} one @param {Ab} other @returns {number} distance in CIE units */
 const abDistance = (one, other) => Math.hypot(one[0] - other[0], one[1] - other[1]);
 
+/** @type {[number, string][]} */
 const HUES = [
   [15, "pink"], [45, "red"], [68, "orange"], [86, "amber"], [112, "yellow"], [165, "green"], [205, "teal"],
   [262, "sky blue"], [311, "blue"], [322, "violet"], [342, "magenta"], [361, "pink"],

@@ -1,3 +1,4 @@
+// @ts-nocheck: its pairs and objects have no types yet
 /** The color panel: color plane, numbers, reach, suggestions, recent colors and palettes. */
 
 import { abDistance, colorName, hexToRgb, labHex, parseColor, rgbToHex, rgbToLab } from "./color.js";

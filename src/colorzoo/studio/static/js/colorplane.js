@@ -23,7 +23,7 @@ function gamutOutline(luma) {
 function paintPlane(luma, range) {
   const canvas = createCanvas(RESOLUTION, RESOLUTION);
   const context = canvas.getContext("2d");
-  context.putImageData(new ImageData(planePixels(luma, range, RESOLUTION), RESOLUTION, RESOLUTION), 0, 0);
+  context.putImageData(new ImageData(/** @type {any} */ (planePixels(luma, range, RESOLUTION)), RESOLUTION, RESOLUTION), 0, 0);
   return canvas;
 }
 

@@ -1,3 +1,4 @@
+// @ts-nocheck: its pairs and objects have no types yet
 /** The commands of the pad with their keys, in one table for buttons, keyboard and help. */
 
 import { requestNext, requestRegions } from "./coloring.js";

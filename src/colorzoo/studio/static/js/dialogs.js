@@ -51,7 +51,7 @@ function createExport(pad) {
   const go = button({ icon: "export", text: t("Export"), label: t("Export the picture"), className: "cz-primary cz-wide", onClick: () => {} });
   go.dataset.action = "export-now";
   go.autofocus = true;
-  const format = () => el.querySelector("input[type=radio]:checked").value;
+  const format = () => /** @type {HTMLInputElement} */ (el.querySelector("input[type=radio]:checked")).value;
   const el = createDialog(t("Export"), h("div", { class: "cz-formats", role: "radiogroup", "aria-label": t("Format") }, ...radios), field, size, go);
   const refresh = () => {
     show(field, ["jpeg", "webp"].includes(format()));

@@ -1,3 +1,4 @@
+// @ts-nocheck: its pairs and objects have no types yet
 /**
  * The document of the pad: an immutable object with undo history, and its form as a recipe.
  *

@@ -17,7 +17,7 @@ function t(text, values = {}) {
 /**
  * Create an element. `on` are listeners, `data` data attributes; all other keys are attributes, which false, null and undefined leave out.
  * @param {string} tag @param {Record<string, any>} [props] @param {...(Node | string | null)} children
- * @returns {HTMLElement}
+ * @returns {any} the element; its kind depends on the tag
  */
 function h(tag, props = {}, ...children) {
   const el = document.createElement(tag);
@@ -46,6 +46,7 @@ function show(el, shown) {
   if (el.hidden === shown) el.hidden = !shown;
 }
 
+/** @type {Record<string, string>} */
 const ICONS = {
   open: "M4 19h16a1 1 0 0 0 1-1V8a1 1 0 0 0-1-1h-8l-2-2.5H4a1 1 0 0 0-1 1V18a1 1 0 0 0 1 1Z",
   export: "M12 15V4m0 0L8 8m4-4 4 4M5 13v6h14v-6",

@@ -1,3 +1,4 @@
+// @ts-nocheck: its pairs and objects have no types yet
 /** Edits of points, colors and regions; each is one step of undo. */
 
 import { abDistance, atLightness, clamp, hexToRgb, labHex, reduceChroma, rgbToAb, rgbToHex, rgbToLab } from "./color.js";

@@ -1,3 +1,4 @@
+// @ts-nocheck: its pairs and objects have no types yet
 /** Files: photos, references, recipes, exports, and work saved in the browser. */
 
 import { hexToRgb, rgbToAb } from "./color.js";

@@ -35,6 +35,7 @@ function traceRegion({ labels, width, height }, label, [left, top, right, bottom
   const edge = SMOOTHING + 1;
   const [columns, rows] = [right - left + 1 + 2 * edge, bottom - top + 1 + 2 * edge];
   const clamped = (value, most) => Math.min(Math.max(value, 0), most - 1);
+  /** @type {Float32Array} */
   let mask = new Float32Array(columns * rows);
   for (let y = 0; y < rows; y += 1) {
     const row = clamped(y + top - edge, height) * width; // beyond the photo the region goes on, so that its frame has no line

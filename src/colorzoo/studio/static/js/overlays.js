@@ -1,3 +1,4 @@
+// @ts-nocheck: its pairs and objects have no types yet
 /** Draws regions, painted classes, boxes, areas and the scribble preview over the photo. */
 
 import { firstOpenRegion } from "./coloring.js";

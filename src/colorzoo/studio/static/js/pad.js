@@ -1,3 +1,4 @@
+// @ts-nocheck: its pairs and objects have no types yet
 /**
  * The drawing pad, for the page of `colorzoo studio`, the static page and the notebook widget. This file connects the parts;
  * docs/studio_protocol.md describes the messages to the backend that colors.

@@ -1,3 +1,4 @@
+// @ts-nocheck: its pairs and objects have no types yet
 /** Panels for the guidance of the model: model, hints, regions, reference, color statistics. */
 
 import { colorName, rgbToHex } from "./color.js";

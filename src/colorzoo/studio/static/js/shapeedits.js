@@ -1,3 +1,4 @@
+// @ts-nocheck: its pairs and objects have no types yet
 /** Edits of painted classes, boxes and areas; each is one step of undo. */
 
 import { atLightness, clamp, hexToRgb, labHex, rgbToAb, rgbToLab } from "./color.js";
@@ -167,7 +168,7 @@ async function selectObject(pad, where, how = "new", size = 1) {
 
 /** Select more or less at the clicked place, or at the border of the outline. @param {number} step @returns {Promise<boolean>} */
 async function resizeSelection(pad, step) {
-  const { by, size, ...where } = pad.ui.selection?.made ?? {};
+  const { by: _by, size, ...where } = pad.ui.selection?.made ?? {};
   if (!size) return false;
   const index = clamp(SELECTION_SIZES.indexOf(size) + step, 0, SELECTION_SIZES.length - 1);
   return selectObject(pad, where, "new", SELECTION_SIZES[index]);

@@ -1,3 +1,4 @@
+// @ts-nocheck: its pairs and objects have no types yet
 /**
  * Outlines and masks of a recipe: painted classes, boxes around objects, and areas. Geometry and file format only.
  *

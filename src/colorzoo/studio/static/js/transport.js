@@ -120,7 +120,7 @@ async function uploadBytes(url, bytes, signal) {
     response = await fetch(url, { method: "POST", body: bytes, signal });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Error("The picture could not be sent: no connection to the coloring server.");
+    throw new Error("The picture could not be sent: no connection to the coloring server.", { cause: error });
   }
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(answer.error?.message ?? `The picture could not be sent (${response.status}).`);
@@ -154,13 +154,13 @@ function widgetTransport(model) {
 /** Create a transport whose files are part of the messages. @returns {Transport} */
 function messageTransport(send, close) {
   const transport = {
-    onmessage: () => {},
-    onstate: () => {},
+    onmessage: (_message, _buffers) => {},
+    onstate: (_state, _reason) => {},
     send: (message, buffers = []) => {
       send(message, buffers);
       return true;
     },
-    upload: async (bytes) => ({ buffer: bytes }),
+    upload: async (bytes, _name, _signal) => ({ buffer: bytes }),
     download: (message, buffers) => saveBlob([buffers[0]], message.mime, message.name),
     reconnect: () => {
       transport.onstate("open");
@@ -220,9 +220,19 @@ function notebookTransport(model) {
 class FallbackTransport {
   /** @param {Transport} python @param {() => Transport} startWorker @param {() => any} recipe of the notebook */
   constructor(python, startWorker, recipe) {
-    Object.assign(this, { active: python, python, startWorker, recipe, unanswered: [], photo: null, suspended: false, timer: 0 });
-    this.onmessage = () => {};
-    this.onstate = () => {};
+    this.python = python;
+    this.active = python;
+    this.startWorker = startWorker;
+    this.recipe = recipe;
+    /** @type {[any, any][] | null} */
+    this.unanswered = [];
+    /** @type {any} */
+    this.photo = null;
+    this.suspended = false;
+    /** @type {any} */
+    this.timer = 0;
+    this.onmessage = (_message, _buffers) => {};
+    this.onstate = (_state, _reason) => {};
     python.onstate = (...parts) => this.onstate(...parts);
     python.onmessage = (message, buffers) => this.#receive(message, buffers);
     this.timer = setTimeout(() => this.#switchToWorker(), NO_PYTHON_TIMEOUT);
@@ -238,12 +248,12 @@ class FallbackTransport {
     return offered ? this.active.send({ ...message, upload: undefined }, [this.photo.bytes.slice()]) : this.active.send(message, buffers);
   }
 
-  upload(...parts) {
-    return this.active.upload(...parts);
+  upload(bytes, name, signal) {
+    return this.active.upload(bytes, name, signal);
   }
 
-  download(...parts) {
-    return this.active.download(...parts);
+  download(message, buffers) {
+    return this.active.download(message, buffers);
   }
 
   reconnect() {

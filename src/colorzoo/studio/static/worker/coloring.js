@@ -1,3 +1,4 @@
+// @ts-nocheck: its pairs and objects have no types yet
 /** Color a photo at the network's size: predict, move the points to their exact colors, limit their reach, apply the strength. */
 
 import { lumaOf } from "./gamut.js";

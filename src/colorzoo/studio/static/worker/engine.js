@@ -25,7 +25,12 @@ async function hasWebGpu() {
 class Engine {
   /** @param {any} catalog @param {URL} base address of its files */
   constructor(catalog, base) {
-    Object.assign(this, { catalog, base, sessions: new Map(), kind: null, starting: null });
+    this.catalog = catalog;
+    this.base = base;
+    /** @type {Map<string, any>} */
+    this.sessions = new Map();
+    this.kind = null;
+    this.starting = null;
   }
 
   /** @param {string} file @returns {URL} */

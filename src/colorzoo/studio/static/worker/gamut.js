@@ -175,6 +175,7 @@ function linearInGamut(luma, a, b, out) {
 
 /** @param {number} luma @param {[number, number]} ab @returns {[number, number]} inside of sRGB; unchanged if it is already */
 function reducedChroma(luma, ab) {
+  /** @type {[number, number, number]} */
   const linear = [0, 0, 0];
   linearOf(luma, ...ab, linear);
   if (fits(linear)) return ab;

@@ -1,3 +1,4 @@
+// @ts-nocheck: its pairs and objects have no types yet
 /** One handler per request of the pad, as in colorzoo.studio.handlers; see docs/studio_protocol.md. */
 
 import { clamp, rgbToHex } from "../js/color.js";

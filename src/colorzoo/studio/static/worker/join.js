@@ -1,3 +1,4 @@
+// @ts-nocheck: its pairs and objects have no types yet
 /** Joins upsampled ab with the lightness of the photo row by row, with exact colors at the points: colorzoo.inference.full_size. */
 
 import { linearInGamut, reducedChroma, toLevel } from "./gamut.js";

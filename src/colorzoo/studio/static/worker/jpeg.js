@@ -57,7 +57,9 @@ const AC = AC_COUNTS.map((counts, i) => huffman(counts, AC_VALUES[i]));
 class Bits {
   constructor() {
     this.bytes = new Uint8Array(1 << 16);
-    [this.at, this.held, this.count] = [0, 0, 0];
+    this.at = 0;
+    this.held = 0;
+    this.count = 0;
   }
 
   put(value, length) {

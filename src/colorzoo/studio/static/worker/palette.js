@@ -60,10 +60,10 @@ function suggestColors(shares, centers, luma, count, draws) {
   const sum = kept.reduce((total, bin) => total + shares[bin], 0);
   const { means, masses } = weightedClusters(kept.map((bin) => centers[bin]), kept.map((bin) => shares[bin] / sum), count, draws);
   return means.map((mean, i) => {
-    const ab = reducedChroma(luma, mean);
+    const ab = reducedChroma(luma, /** @type {any} */ (mean));
     const linear = [0, 0, 0];
     linearInGamut(luma, ...ab, linear);
-    return { ab, color: rgbToHex(linear.map(toLevel)), share: masses[i] };
+    return { ab, color: rgbToHex(/** @type {any} */ (linear.map(toLevel))), share: masses[i] };
   });
 }
 
@@ -77,7 +77,7 @@ function weightedClusters(points, weights, wanted, draws) {
   }
   const costs = starts.map((means) => points.reduce((sum, point, i) => sum + weights[i] * nearestMean(point, means)[1], 0));
   const means = starts[costs.indexOf(Math.min(...costs))];
-  const masses = massesOf(points, weights, means.before);
+  const masses = massesOf(points, weights, /** @type {any} */ (means).before);
   const order = means.map((_, i) => i).sort((one, other) => masses[other] - masses[one] || one - other);
   return { means: order.map((i) => means[i]), masses: order.map((i) => masses[i]) };
 }

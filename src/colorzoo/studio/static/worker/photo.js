@@ -19,7 +19,7 @@ function fraction(value) {
 /** @param {Uint8Array} bytes @returns {Promise<string>} in hexadecimal digits */
 async function sha256(bytes) {
   const subtle = globalThis.crypto?.subtle;
-  const digest = subtle ? new Uint8Array(await subtle.digest("SHA-256", bytes)) : plainSha256(bytes);
+  const digest = subtle ? new Uint8Array(await subtle.digest("SHA-256", /** @type {any} */ (bytes))) : plainSha256(bytes);
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
@@ -77,7 +77,7 @@ class RequestError extends Error {
 async function decodePicture(bytes, name, most) {
   let bitmap;
   try {
-    bitmap = await createImageBitmap(new Blob([bytes]), { premultiplyAlpha: "none" });
+    bitmap = await createImageBitmap(new Blob([/** @type {any} */ (bytes)]), { premultiplyAlpha: "none" });
   } catch {
     throw new RequestError("bad_picture", `${name} cannot be read by this browser; save it as PNG or JPEG first.`);
   }
@@ -123,6 +123,20 @@ function lumaAtSizes({ width, height, rgba }, sizes) {
 
 /** An opened photo; full-size pixels are not kept but decoded again when they are needed. */
 class Photo {
+  /** @type {Uint8Array} */ bytes;
+  /** @type {string} */ name;
+  /** @type {string} */ sha256;
+  /** @type {{pixels: number, view: number}} */ limits;
+  /** @type {number} */ width;
+  /** @type {number} */ height;
+  /** @type {number} */ network;
+  /** @type {Map<number, any>} */ networkLumas;
+  /** @type {[number, number]} */ viewSize;
+  /** @type {[number, number]} */ dragSize;
+  /** @type {any} */ source;
+  /** @type {any} */ view;
+  /** @type {boolean} */ colored;
+
   /** @param {Uint8Array} bytes @param {string} name @param {{pixels: number, view: number}} limits @param {number} network shorter side */
   static async open(bytes, name, limits, network) {
     const pixels = await decodePicture(bytes, name, limits.pixels);

@@ -91,6 +91,7 @@ const MIN_WEIGHT = 1e-6;
 function applyPoints(ab, luma, points, size) {
   const [height, width] = size;
   const cell = Math.max(1, Math.floor(Math.min(height, width) / GRID_CELLS));
+  /** @type {[number, number]} */
   const cells = [Math.ceil(height / cell), Math.ceil(width / cell)];
   const fields = spreadCorrections(ab, luma, points, size, cells);
   const count = height * width;

@@ -52,7 +52,10 @@ function shrinkWeights(source, target) {
 class Downsampler {
   /** @param {[number, number]} whole height and width @param {[number, number]} size @param {number} low @param {number} high limits of the result */
   constructor(whole, size, low = 0, high = 100) {
-    Object.assign(this, { whole, size, low, high });
+    this.whole = whole;
+    this.size = size;
+    this.low = low;
+    this.high = high;
     this.across = whole[1] === size[1] ? null : shrinkWeights(whole[1], size[1]);
     this.down = whole[0] === size[0] ? null : shrinkWeights(whole[0], size[0]);
     this.out = new Float32Array(size[0] * size[1]);
@@ -116,7 +119,9 @@ function enlargeWeights(source, target) {
 class Upsampler {
   /** @param {Float32Array} maps (channels, h, w) @param {[number, number]} from h and w @param {[number, number]} size */
   constructor(maps, from, size) {
-    Object.assign(this, { maps, from, size });
+    this.maps = maps;
+    this.from = from;
+    this.size = size;
     this.channels = maps.length / (from[0] * from[1]);
     this.down = enlargeWeights(from[0], size[0]);
     this.across = enlargeWeights(from[1], size[1]);

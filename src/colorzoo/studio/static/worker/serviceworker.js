@@ -1,3 +1,4 @@
+// @ts-nocheck: its globals are those of a service worker
 /**
  * Service worker of the static page: caches its files for offline use, and adds the headers that threads need and that keep the page from
  * contacting other servers. The constant `PAGE` is written above when the page is made.

@@ -31,7 +31,7 @@ async function isNewest() {
 }
 
 function reply(id) {
-  return (message, ...buffers) => self.postMessage({ message: { re: id, ...message }, buffers }, [...new Set(buffers.map(({ buffer }) => buffer))]);
+  return (message, ...buffers) => self.postMessage({ message: { re: id, ...message }, buffers }, /** @type {any} */ ([...new Set(buffers.map(({ buffer }) => buffer))]));
 }
 
 function enqueue(message, buffers) {

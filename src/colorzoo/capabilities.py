@@ -1,0 +1,265 @@
+"""Capabilities: methods that a model may offer beside ``forward``.
+
+A `ColoringModel` offers a capability by having its methods; nothing is inherited, registered or forwarded by
+the task. Callers ask with ``isinstance``, which compares names only, so a method must have the meaning and
+the shapes that are given here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions, Scribbles
+from colorzoo.networks.taps import Tap, TapState, Visit
+from colorzoo.prediction import Prediction
+
+__all__ = [
+    "ColorsFrames",
+    "ComparesPlaces",
+    "Edits",
+    "EmbedsPlaces",
+    "FindsBoxes",
+    "FindsClasses",
+    "GivesLooks",
+    "ProposesPoints",
+    "ProposesRegions",
+    "Redraws",
+    "Stylizes",
+    "TappedModel",
+    "Transform",
+]
+
+Transform = Literal["adain", "wct"]
+"""Statistics that `Stylizes.stylize` matches."""
+
+
+@runtime_checkable
+class ColorsFrames(Protocol):
+    """A model that uses the colors of the previous frame of a video, such as ``zhang2019``.
+
+    With it ``colorzoo video --reference`` colors frames one after the other.
+    """
+
+    def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
+        """Return the ab of successive frames.
+
+        Args:
+            frames: Lightness ``(T, 1, H, W)`` in [0, 100].
+            exemplar: The reference of all frames.
+            previous: Lab ``(1, 3, H, W)`` of the frame before the first one; None at the start of a video.
+
+        Returns:
+            ``(T, 2, H, W)`` in CIE units.
+        """
+
+
+@runtime_checkable
+class ComparesPlaces(Protocol):
+    """A model that knows how alike two places of a picture are, such as ``colorzoo2026``.
+
+    With it a point colors what is alike, as far as its reach.
+    """
+
+    def remember(self) -> Any:
+        """Return an empty memory."""
+
+    def likeness(self, luma: Tensor, mask: Tensor, memory: Any) -> Tensor:
+        """Return how alike places are to the most similar place of a mask, and update the memory.
+
+        Args:
+            luma: ``(1, 1, H, W)`` in [0, 100].
+            mask: ``(1, 1, H, W)``, 1 at one place at least, else 0.
+            memory: As of `Edits`: the network runs once for a picture.
+
+        Returns:
+            ``(1, 1, h, w)`` in [0, 1] at any size, 1 at the mask.
+        """
+
+
+@runtime_checkable
+class Edits(Protocol):
+    """A model that colors a picture faster after it colored it with other points.
+
+    With it the drawing pad answers a point without running the whole network.
+    """
+
+    def remember(self) -> Any:
+        """Return an empty memory."""
+
+    def edit(self, luma: Tensor, guidance: Guidance, memory: Any) -> Prediction:
+        """Color one picture as a plain call does, and update the memory for the next call.
+
+        Args:
+            luma: ``(1, 1, H, W)`` in [0, 100].
+            guidance: All guidance of the picture, not the change alone.
+            memory: Result of `remember`; it may hold another picture.
+
+        Returns:
+            The prediction of ``model(luma, guidance)``.
+        """
+
+
+@runtime_checkable
+class EmbedsPlaces(Protocol):
+    """A model whose features tell which places of a picture belong together, such as ``colorzoo2026``.
+
+    With it `colorzoo.features` and the selection of an object by a click work.
+    """
+
+    def place_features(self, luma: Tensor) -> Tensor:
+        """Return the features ``(B, C, h, w)`` of lightness ``(B, 1, H, W)`` in [0, 100]."""
+
+
+@runtime_checkable
+class FindsBoxes(Protocol):
+    """A model that colors objects by themselves and may have a detector for them, such as ``su2020``.
+
+    With it pictures whose user gives no boxes get those of the detector.
+    """
+
+    @property
+    def detects(self) -> bool:
+        """True if the model has a detector."""
+
+    def find_boxes(self, luma: Tensor) -> Boxes:
+        """Return the boxes of objects in lightness ``(B, 1, H, W)`` in [0, 100].
+
+        Raises:
+            GuidanceError: The model has no detector.
+        """
+
+
+@runtime_checkable
+class FindsClasses(Protocol):
+    """A model whose colors travel inside classes, such as ``chen2023``.
+
+    With it ``colorzoo segment`` shows the classes. A model may have their number as ``class_count`` and their
+    names as ``class_names``, a mapping from numbers.
+    """
+
+    def segment(self, luma: Tensor) -> Tensor:
+        """Return the class of each pixel, ``(B, 1, H, W)`` int64, of lightness ``(B, 1, H, W)``."""
+
+
+@runtime_checkable
+class GivesLooks(Protocol):
+    """A model that needs only a few numbers of a reference, such as ``xu2020`` and ``zhao2021``.
+
+    With it ``colorzoo look`` stores references, and several of them are mixed.
+    """
+
+    def look(self, rgb: Tensor) -> Tensor:
+        """Return the numbers of references; weighted means of them mix looks.
+
+        Args:
+            rgb: References ``(B, 3, H, W)`` in [0, 1].
+
+        Returns:
+            ``(B, R, C)``: a row each for means and deviations of features, or one row for an embedding.
+        """
+
+    def look_key(self) -> str:
+        """Return text that is equal for two models exactly if their looks are interchangeable."""
+
+
+@runtime_checkable
+class ProposesPoints(Protocol):
+    """A model that proposes where the user should give the next point.
+
+    With it the simulated user ``proposed_points`` follows the model; for others the place is taken from the
+    distribution over colors.
+    """
+
+    def propose_points(self, luma: Tensor, guidance: Guidance) -> Tensor:
+        """Return row and column of the next point, ``(B, 2)`` int64.
+
+        Args:
+            luma: ``(B, 1, H, W)`` in [0, 100].
+            guidance: The points given so far.
+        """
+
+
+@runtime_checkable
+class ProposesRegions(Protocol):
+    """A model that divides a picture into regions for the user to color, such as ``cho2023``.
+
+    With it the pad asks for the colors of regions, and recipes may name them by number.
+    """
+
+    def propose(self, luma: Tensor) -> Regions:
+        """Return the uncolored regions of ``(B, 1, H, W)`` lightness or sketches, in their order."""
+
+
+@runtime_checkable
+class Redraws(Protocol):
+    """A model whose first half does not depend on the scribbles, such as ``kim2021``.
+
+    With it a further scribble runs the second half only.
+    """
+
+    def open(self, luma: Tensor, guidance: Guidance | None) -> Any:
+        """Return the state before the scribbles; arguments as for a plain call."""
+
+    def redraw(self, opened: Any, scribbles: Scribbles) -> Prediction:
+        """Color from a state of `open`, with all scribbles drawn so far."""
+
+
+@runtime_checkable
+class Stylizes(Protocol):
+    """A model that transfers the colors of one picture to another, such as ``xu2020``.
+
+    With it ``colorzoo stylize`` works.
+    """
+
+    def stylize(
+        self,
+        content: Tensor,
+        style: Tensor,
+        *,
+        transform: Transform = "adain",
+        alpha: float = 1.0,
+        labels: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """Return the content in the colors of the style, ``(B, 3, H, W)`` in [0, 1].
+
+        Args:
+            content: RGB ``(B, 3, H, W)`` in [0, 1].
+            style: RGB ``(B, 3, H', W')`` in [0, 1].
+            transform: ``adain`` matches means and deviations, ``wct`` covariances too.
+            alpha: Strength of the transfer, 0 to 1.
+            labels: Integer maps ``(H, W)`` and ``(H', W')``: statistics are matched label by label. Only for
+                a batch of one.
+        """
+
+
+@runtime_checkable
+class TappedModel(Protocol):
+    """A model with taps: activation maps that an add-on such as ``kim2021`` may refine.
+
+    The forward pass is split at the first tap: `before_taps` runs once a picture, `after_taps` each time the
+    user draws.
+    """
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The taps in the order of the forward pass."""
+        ...
+
+    def before_taps(self, luma: Tensor, guidance: Guidance | None) -> TapState:
+        """Run the model up to its first tap; arguments as for a plain call."""
+        ...
+
+    def after_taps(self, state: TapState, visit: Visit) -> Tensor:
+        """Run the model from its first tap.
+
+        Args:
+            state: Result of `before_taps`; it can be used again.
+            visit: Called once for each tap, in order.
+
+        Returns:
+            The output of a plain call, ab or RGB, ``(B, C, H, W)`` float32; with
+            `colorzoo.networks.taps.unchanged` exactly equal.
+        """
+        ...

@@ -1,0 +1,96 @@
+"""The examples in docstrings run, and show what they say."""
+
+import doctest
+import importlib
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import colorzoo
+from colorzoo.testing import write_sample_pictures
+
+# packages whose every name has an example; others have some
+COMPLETE = ("color", "data", "guidance", "losses", "metrics", "training")
+PACKAGES = (
+    *COMPLETE,
+    "evaluation",
+    "inference",
+    "model",
+    "networks",
+    "pictures",
+    "plots",
+    "prediction",
+    "testing",
+)
+NOT_RUN = {  # those that need weights or data sets
+    "BandLPIPS",
+    "CocoStuffDataModule",
+    "ImageNetDataModule",
+    "MeanLPIPS",
+    "PlacesDataModule",
+    "StreamingDataModule",
+    "classifier_network",
+    "feature_network",
+    "lpips_network",
+    "vgg19_maps",
+}
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def names_of(package: str) -> dict[str, Any]:
+    module = importlib.import_module(f"colorzoo.{package}" if package else "colorzoo")
+    return {name: getattr(module, name) for name in module.__all__}
+
+
+def examples_of(value: object) -> list[doctest.Example]:
+    return doctest.DocTestParser().get_examples(inspect.getdoc(value) or "")
+
+
+def documented(value: object) -> bool:
+    return inspect.isclass(value) or inspect.isfunction(value)
+
+
+def is_skipped(value: object) -> bool:
+    return any(example.options.get(doctest.SKIP) for example in examples_of(value))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the files that examples name: a gray photo and a folder of pictures."""
+    Image.new("L", (48, 32), 120).save(tmp_path / "photo.png")
+    write_sample_pictures(tmp_path / "album")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("package", ["", *PACKAGES])
+def test_examples_run(package: str) -> None:
+    known = names_of("") | (names_of(package) if package else {})
+    runner = doctest.DocTestRunner(optionflags=OPTIONS)
+    said: list[str] = []
+    for name, value in names_of(package).items():
+        if not documented(value) or not (examples := examples_of(value)):
+            continue
+        torch.manual_seed(0)
+        names = {**known, "torch": torch, "np": np, "Path": Path, "colorzoo": colorzoo}
+        test = doctest.DocTest(examples, names, name, None, None, None)
+        runner.run(test, out=said.append)
+    assert runner.tries > 0
+    assert runner.failures == 0, "".join(said)
+
+
+@pytest.mark.parametrize("package", ["", *COMPLETE])
+def test_every_name_has_an_example(package: str) -> None:
+    values = {name: value for name, value in names_of(package).items() if documented(value)}
+    assert [name for name, value in values.items() if not examples_of(value)] == []
+
+
+def test_examples_that_are_not_run_are_few() -> None:
+    skipped = {name for package in PACKAGES for name, value in names_of(package).items() if is_skipped(value)}
+    assert skipped == NOT_RUN
