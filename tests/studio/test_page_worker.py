@@ -22,6 +22,7 @@ from colorzoo.guidance import Recipe, statistics_of
 from colorzoo.inference.full_size import BicubicUpsampler, join_levels, shrink_luma, working_size
 from colorzoo.inference.full_size_points import correct_points
 from colorzoo.inference.guidance_maps import draw_request, fit_points
+from colorzoo.inference.paint import painting_of
 from colorzoo.inference.palette import Distribution, next_point, suggest_colors
 from colorzoo.inference.points import enforce_points, even_reaches, find_extent, is_limited, limit_reach
 from colorzoo.inference.references import as_reference
@@ -35,7 +36,7 @@ WHOLE, SIZE = (120, 170), (80, 113)  # height and width of the photo and at the 
 EXPORTED = (
     "lumaOf linearInGamut reducedChroma toLevel workingSize fitSize downsample Upsampler drawHints hintsOf "
     "applyPoints findExtent limitReach evenReaches fitPins Joiner sharesAtPlace suggestColors entropyOf "
-    "nextPoint isTrained statisticsOf referenceOf plainSha256 encodePicture checkRecipe"
+    "nextPoint isTrained Painting statisticsOf referenceOf plainSha256 encodePicture checkRecipe"
 )
 
 POINTS = [
@@ -43,6 +44,12 @@ POINTS = [
     {"x": 120.5, "y": 80, "radius": 1, "color": "#2060d0", "ab": [10.5, -60.0], "reach": "everywhere"},
     {"x": 140, "y": 20, "radius": 3, "color": "#30a040", "reach": 0.5},
     {"x": 32, "y": 43, "radius": 2, "color": "#f0e010", "ab": [-10, 90], "reach": "automatic"},
+]
+
+PAINT = [
+    {"path": [[30, 100], [90, 60], [100, 110]], "color": "#2060d0", "size": 14},
+    {"path": [[60, 80], [75, 72]], "erase": True, "size": 9, "hardness": 1, "opacity": 0.7},
+    {"path": [[150, 30]], "color": "#30a040", "size": 25, "hardness": 0, "opacity": 0.5},
 ]
 
 
@@ -128,6 +135,8 @@ RECIPES: list[dict[str, Any]] = [
     {"image": {"width": 5, "height": 5}},
     {"strength": 2},
     {"statistics": {"histogram": [1, 2]}},
+    {"paint": [{"path": [[1, 2]]}]},
+    {"paint": [{"path": [[1, 2]], "color": "#102030", "opacity": 2}]},
 ]
 
 
@@ -161,6 +170,7 @@ def requests() -> dict[str, Any]:
             "size": WHOLE,
             "luma": flat(wavy(*WHOLE)),
             "strength": 1.2,
+            "paint": PAINT,
         },
         "palette": {
             "logits": flat(bin_logits()),
@@ -280,7 +290,9 @@ def test_joining_at_full_size(answers: dict[str, Any]) -> None:
     luma = wavy(*WHOLE)[0, 0]
     hints = Recipe.from_json({"points": POINTS}).points
     pins = correct_points(hints, smooth_ab(1)[0], luma, strength=1.2)
-    expected = join_levels(luma, smooth_ab(1)[0], pins)
+    paint = painting_of(Recipe.from_json({"paint": PAINT}).paint, WHOLE[::-1], WHOLE, 1.2)
+    expected = join_levels(luma, smooth_ab(1)[0], pins, paint)
+    assert (expected != join_levels(luma, smooth_ab(1)[0], pins)).mean() > 0.02
     differences = np.abs(np.array(answers["join"]) - expected.ravel().astype(int))
     assert differences.max() <= 1
     assert differences.mean() < 0.01

@@ -4,6 +4,7 @@ from colorzoo.guidance.areas import Area, Mask
 from colorzoo.guidance.color_statistics import ab_histogram, mean_saturation, statistics_of
 from colorzoo.guidance.container import Guidance
 from colorzoo.guidance.hints import Boxes, ClassMap, Exemplar, GlobalStatistics, Points, Regions, Scribbles
+from colorzoo.guidance.paint import PaintStroke
 from colorzoo.guidance.recipe import BoxHint, PointHint, Recipe, RegionColor, Stroke
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "GlobalStatistics",
     "Guidance",
     "Mask",
+    "PaintStroke",
     "PointHint",
     "Points",
     "Recipe",

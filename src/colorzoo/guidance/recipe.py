@@ -20,6 +20,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance.areas import MAX_AREAS, Area, parse_area
 from colorzoo.guidance.fields import Fields, hex_color, too_many
 from colorzoo.guidance.frame import FrameSetting, read_frame
+from colorzoo.guidance.paint import MAX_PAINT, PaintStroke, parse_paint
 
 VERSION = 2  # since 2 a point without a reach has the automatic one, and the frame of a scan is found
 MAX_STRENGTH = 1.5
@@ -38,6 +39,7 @@ _MAX_ITEMS = {
     "regions": MAX_REGIONS,
     "boxes": MAX_BOXES,
     "areas": MAX_AREAS,
+    "paint": MAX_PAINT,
 }
 MAX_REACH = 10.0
 _BINS = 313  # of the ab plane inside sRGB
@@ -154,6 +156,7 @@ class Recipe:
         boxes: Boxes of objects; None means unspecified, an empty tuple that there are none.
         proposal: SHA-256 of the model's map of regions for which the colors were chosen, or None.
         areas: Parts of the picture that are filled, locked, kept gray, or the only ones to change.
+        paint: Strokes of color above the colors of the model; later ones cover earlier ones.
         frame: The part of the picture that is colored; see `FrameSetting`.
         extra: The fields ``exemplar``, ``classes``, ``statistics`` as parsed, and unknown fields.
     """
@@ -169,6 +172,7 @@ class Recipe:
     boxes: tuple[BoxHint, ...] | None = None
     proposal: str | None = None
     areas: tuple[Area, ...] = ()
+    paint: tuple[PaintStroke, ...] = ()
     frame: FrameSetting = "automatic"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -208,6 +212,8 @@ class Recipe:
             document["proposal"] = self.proposal
         if self.areas:
             document["areas"] = [area.to_dict() for area in self.areas]
+        if self.paint:
+            document["paint"] = [stroke.to_dict() for stroke in self.paint]
         return document
 
     def to_json(self, path: str | Path | None = None) -> str:
@@ -229,7 +235,7 @@ class Recipe:
     def unknown(self) -> tuple[str, ...]:
         """Return the names of unknown fields, such as ``points[2].colour``; ``x_...`` are the user's own."""
         names = [name for name in self.extra if name not in (*_PARSED_LATER, *_OF_THE_PAD)]
-        for key in (*_LISTS, "areas"):
+        for key in (*_LISTS, "areas", "paint"):
             items = enumerate(getattr(self, key) or ())
             names += [
                 f"{key}[{i}].{name}" for i, item in items for name in item.extra if name not in _OF_THE_PAD
@@ -275,8 +281,8 @@ class Recipe:
 
 
 def _known_names() -> list[str]:
-    kinds = (Recipe, PointHint, Stroke, RegionColor, BoxHint, Area)
-    return sorted({each.name for kind in kinds for each in fields(kind)} | {"model", *_PARSED_LATER})
+    kinds = (Recipe, PointHint, Stroke, RegionColor, BoxHint, Area, PaintStroke)
+    return sorted({each.name for kind in kinds for each in fields(kind)} | {"model", "erase", *_PARSED_LATER})
 
 
 def _write(target: Path, text: str) -> None:
@@ -343,6 +349,7 @@ def _parse(fields: Fields) -> Recipe:
         boxes=tuple(_parse_box(item) for item in fields.children("boxes", MAX_BOXES)) if has_boxes else None,
         proposal=fields.text("proposal", None),
         areas=tuple(parse_area(item) for item in fields.children("areas", MAX_AREAS)),
+        paint=tuple(parse_paint(item) for item in fields.children("paint", MAX_PAINT)),
         frame=_parse_frame(fields, version),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )

@@ -133,7 +133,7 @@ class AreaColorizer:
             seeded = self._seeded_answers.get(luma, seeds, compute)[0]
         precedence = _reach_inside(filled, recipe, luma, picture_size, self._likeness(luma))
         for each in filled:
-            inside = _ab_at_lightness(cast(str, each.area.color), shown)
+            inside = ab_at_lightness(cast(str, each.area.color), shown)
             if seeded is not None and each.area.lightness == "photo":
                 inside = _FILL * inside + (1 - _FILL) * seeded
             ab = ab + each.share * (1 - precedence) * (inside - ab)
@@ -245,7 +245,7 @@ def _reach_inside(
     return torch.where(extent.homes >= 0, 1.0, extent.weight)
 
 
-def _ab_at_lightness(color: str, luma: Tensor) -> Tensor:
+def ab_at_lightness(color: str, luma: Tensor) -> Tensor:
     """Return ab ``(2, h, w)`` of ``#rrggbb`` at the lightness ``(h, w)``."""
     table = _ab_table(color)
     place = luma.clamp(0, 100) * ((_LIGHTNESSES - 1) / 100)

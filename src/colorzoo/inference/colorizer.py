@@ -28,7 +28,14 @@ from colorzoo.errors import ColorzooError, GuidanceError, PictureError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance, PointHint, Recipe, Regions
 from colorzoo.guidance.frame import FrameSetting, Rectangle, read_frame
-from colorzoo.inference.full_size import FullLuma, PointCorrection, join, join_levels, working_size
+from colorzoo.inference.full_size import (
+    FullLuma,
+    Overlay,
+    PointCorrection,
+    join,
+    join_levels,
+    working_size,
+)
 from colorzoo.inference.guidance_maps import (
     ColoringRequest,
     GuidanceLike,
@@ -95,7 +102,8 @@ class Colored:
         lightness: Lightness of the result, at full size.
         corrections: Colors of points to add at full size, where the prediction is too coarse.
         notes: Remarks for the user, such as ignored guidance.
-        surroundings: The whole picture, if all of the above belong to the part within its frame.
+        surroundings: The whole picture, if all others belong to the part within its frame.
+        overlay: Paint above the colors, or None.
     """
 
     ab: Tensor
@@ -104,16 +112,17 @@ class Colored:
     corrections: tuple[PointCorrection, ...] = ()
     notes: tuple[str, ...] = ()
     surroundings: Surroundings | None = None
+    overlay: Overlay | None = None
 
     @property
     def rgb(self) -> NDArray[np.float32]:
         """``(H, W, 3)`` float32 in [0, 1], full size."""
-        joined = join(self.lightness, self.ab, self.corrections)
+        joined = join(self.lightness, self.ab, self.corrections, self.overlay)
         return joined if self.surroundings is None else self.surroundings.around(joined)
 
     def levels(self, depth: int = 8) -> NDArray[Any]:
         """Return ``(H, W, 3)`` uint8 or uint16, full size; a fraction of the memory and time of `rgb`."""
-        joined = join_levels(self.lightness, self.ab, self.corrections, depth=depth)
+        joined = join_levels(self.lightness, self.ab, self.corrections, self.overlay, depth=depth)
         return joined if self.surroundings is None else self.surroundings.around(joined, depth)
 
 
@@ -297,11 +306,12 @@ class Colorizer:
         full = FullLuma(part.levels)
         answer = self.color_luma(luma, request, reference)
         notes += answer.notes
+        overlay = _paint_of(request, full.shape)
         if answer.painted_luma is not None:
             from colorzoo.inference.sketches import enlarge_painted_luma
 
             painted = enlarge_painted_luma(full.whole(), luma, answer.painted_luma)[0, 0]
-            return Colored(answer.ab, self.name, painted, notes=notes)
+            return Colored(answer.ab, self.name, painted, notes=notes, overlay=overlay)
         if answer.luma_shift is not None:
             full = FullLuma(part.levels, answer.luma_shift.by_rows(full.shape))
         corrections: Sequence[PointCorrection] = ()
@@ -311,7 +321,7 @@ class Colorizer:
             corrections = correct_points(
                 request.hints, answer.ab, full, strength=request.strength, locked=answer.locked
             )
-        return Colored(answer.ab, self.name, full, tuple(corrections), notes, surroundings)
+        return Colored(answer.ab, self.name, full, tuple(corrections), notes, surroundings, overlay)
 
     def prepare(
         self, picture: Picture, guidance: GuidanceLike = None, frame: FrameSetting | None = None
@@ -674,6 +684,15 @@ def _beside_recipe(guidance: GuidanceLike) -> list[Reference]:
 def _covers_all(recipe: Recipe) -> bool:
     """Return whether a recipe has a label image, which belongs to the whole picture."""
     return bool((recipe.extra.get("classes") or {}).get("file"))
+
+
+def _paint_of(request: ColoringRequest, shape: tuple[int, int]) -> Overlay | None:
+    """Return the paint of a recipe at a height and width."""
+    if request.recipe is None or request.picture_size is None or not request.recipe.paint:
+        return None
+    from colorzoo.inference.paint import painting_of
+
+    return painting_of(request.recipe.paint, request.picture_size, shape, request.strength)
 
 
 def _as_picture(image: ImageLike) -> Picture:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -28,6 +28,13 @@ _BICUBIC_A, _ANTIALIASED_A = -0.75, -0.5  # as in torch.nn.functional.interpolat
 
 ShiftRows = Callable[[Tensor, int, int], Tensor]
 """Shifts the lightness ``(rows, W)`` of a band, given its first row and the one after its last."""
+
+
+class Overlay(Protocol):
+    """Colors above an enlarged prediction."""
+
+    def add_to(self, ab: Tensor, luma: Tensor, first: int) -> None:
+        """Change rows of ab ``(2, rows, W)``, given their lightness and the number of the first, in place."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,10 @@ def full_luma(levels: Levels) -> Tensor:
 
 
 def join(
-    luma: Tensor | FullLuma, ab: Tensor, corrections: Sequence[PointCorrection] = ()
+    luma: Tensor | FullLuma,
+    ab: Tensor,
+    corrections: Sequence[PointCorrection] = (),
+    overlay: Overlay | None = None,
 ) -> NDArray[np.float32]:
     """Enlarge ab to the size of the lightness, add the corrections and convert to RGB.
 
@@ -127,6 +137,7 @@ def join(
         luma: ``(H, W)`` in [0, 100].
         ab: ``(2, h, w)`` in CIE units.
         corrections: Colors of points to add at full size, see `correct_points`.
+        overlay: Colors above all of them, such as a `Painting`.
 
     Returns:
         ``(H, W, 3)`` in [0, 1]; colors outside sRGB lose chroma at constant lightness and hue.
@@ -136,16 +147,21 @@ def join(
     def write(linear: Tensor, out: NDArray[Any]) -> None:
         out[:] = encoded(linear).permute(1, 2, 0).numpy()
 
-    _join(luma, ab, corrections, rgb, write)
+    _join(luma, ab, corrections, overlay, rgb, write)
     return rgb
 
 
 def join_levels(
-    luma: Tensor | FullLuma, ab: Tensor, corrections: Sequence[PointCorrection] = (), *, depth: int = 8
+    luma: Tensor | FullLuma,
+    ab: Tensor,
+    corrections: Sequence[PointCorrection] = (),
+    overlay: Overlay | None = None,
+    *,
+    depth: int = 8,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Do as `join`, rounded to ``(H, W, 3)`` levels of ``depth`` 8 or 16 bits."""
     levels = np.empty((*luma.shape, 3), dtype=np.uint16 if depth == 16 else np.uint8)
-    _join(luma, ab, corrections, levels, write_levels)
+    _join(luma, ab, corrections, overlay, levels, write_levels)
     return levels
 
 
@@ -153,6 +169,7 @@ def _join(
     luma: Tensor | FullLuma,
     ab: Tensor,
     corrections: Sequence[PointCorrection],
+    overlay: Overlay | None,
     out: NDArray[Any],
     write: Callable[[Tensor, NDArray[Any]], None],
 ) -> None:
@@ -165,6 +182,8 @@ def _join(
             for correction in corrections:
                 correction.add_to(tile, first)
             light = luma.rows(first, last) if isinstance(luma, FullLuma) else luma[first:last]
+            if overlay is not None:
+                overlay.add_to(tile, light, first)
             write(linear_rgb_in_gamut(torch.cat([light[None], tile])), out[first:last])
 
 

@@ -150,6 +150,9 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
         scribbles=tuple(replace(s, path=_crop_path(s.path, inside)) for s in recipe.scribbles),
         boxes=None if boxes is None else tuple(box for box in boxes if min(box.width, box.height) > 0),
         areas=tuple(_crop_area(area, size, inside) for area in recipe.areas),
+        paint=tuple(
+            replace(stroke, path=tuple((px - x, py - y) for px, py in stroke.path)) for stroke in recipe.paint
+        ),
         extra=_crop_extra(recipe.extra, inside),
     )
     return moved, notes

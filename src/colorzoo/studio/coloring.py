@@ -20,6 +20,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import BicubicUpsampler, FullLuma, PointCorrection, join_levels, shrink_luma
 from colorzoo.inference.full_size_points import correct_points
 from colorzoo.inference.guidance_maps import draw_request
+from colorzoo.inference.paint import Painting, painting_of
 from colorzoo.inference.palette import Distribution
 from colorzoo.inference.sketches import enlarge_painted_luma
 from colorzoo.prediction import AbPrediction, DeferredMaps
@@ -163,7 +164,8 @@ class Task:
 
     def key(self, size: int) -> str:
         """Return the key of the result in the cache of the session."""
-        plain = replace(self.recipe, model=None, width=None, height=None, sha256=None)
+        # paint lies above the answer of the network
+        plain = replace(self.recipe, model=None, width=None, height=None, sha256=None, paint=())
         text = json.dumps(plain.to_dict(), sort_keys=True)
         return f"{self.colorizer.name} {size} {self.photo.sha256} {self.reference_id} {text}"
 
@@ -231,7 +233,7 @@ def preview(
     watch.lap("prepare")
     with torch.inference_mode():
         luma = result.luma(luma)
-        levels = join_levels(luma[0, 0], result.ab, _pins(task, result, luma))
+        levels = join_levels(luma[0, 0], result.ab, _pins(task, result, luma), _paint(task, luma))
     watch.lap("join")
     picture = jpeg(Image.fromarray(levels))
     watch.lap("encode")
@@ -265,6 +267,12 @@ def _pins(task: Task, result: Result, luma: Tensor) -> list[PointCorrection]:
     return correct_points(points, result.ab, luma[0, 0], strength=task.recipe.strength, locked=result.held)
 
 
+def _paint(task: Task, luma: Tensor) -> Painting | None:
+    """Return the paint at the size of ``luma``."""
+    shape = (int(luma.shape[2]), int(luma.shape[3]))
+    return painting_of(task.recipe.paint, task.photo.size, shape, task.recipe.strength)
+
+
 def displayed_points(task: Task) -> list[DisplayedColor]:
     """Return the colors of the points as they are displayed at the lightness of their places."""
     points = task.recipe.points
@@ -286,4 +294,6 @@ def color_at(task: Task, result: Result, place: tuple[float, float]) -> Tensor:
         line = BicubicUpsampler(result.ab, (luma.shape[2], luma.shape[3])).rows(row, row + 1)
         for pin in _pins(task, result, luma):
             pin.add_to(line, row)
+        if (paint := _paint(task, luma)) is not None:
+            paint.add_to(line, luma[0, 0, row : row + 1], row)
         return torch.cat([luma[0, 0, row, column : column + 1], line[:, 0, column]])

@@ -373,7 +373,8 @@ def _export(ctx: Context) -> Iterator[Message]:
     colored = ctx.pool.get(recipe.model).colorizer().colorize(picture, recipe, reference=reference)
     notes = [*picture.notes, *colored.notes]
     if kind in LAYERED:
-        data = encode_layers(kind, picture, colored.levels())
+        unpainted = None if colored.overlay is None else replace(colored, overlay=None).levels()
+        data = encode_layers(kind, picture, colored.levels(), unpainted)
     else:
         origin = PictureProvenance(
             photo.sha256, "", colored.model, version=__version__, recipe=recipe.to_json(), date=current_date()

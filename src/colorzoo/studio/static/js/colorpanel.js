@@ -28,7 +28,7 @@ function createColorPanel(pad) {
   const update = () => {
     const target = colorTarget(pad);
     const items = target.kind === "point" ? pad.ui.suggestions?.items ?? [] : [];
-    show(el, pad.accepts("points") || pad.accepts("regions") || target.kind === "area");
+    show(el, pad.accepts("points") || pad.accepts("regions") || target.kind === "area" || pad.ui.tool === "paint");
     setText(title, titleOf(pad, target));
     gamut.update({ luma: target.luma, ab: target.ab, suggestions: items, enabled: Boolean(pad.photo) && !target.locked });
     luma.update(target);
@@ -42,6 +42,9 @@ function createColorPanel(pad) {
   return { el, update };
 }
 
+/** @returns {boolean} whether the panel is about a point, or about the next one */
+const setsPoints = (pad, { kind }) => pad.accepts("points") && pad.ui.tool !== "paint" && (kind === "point" || kind === "none");
+
 function titleOf(pad, target) {
   const point = pad.selectedPoint();
   if (target.kind === "point") return t(isStroke(pad.doc, point) ? "Color of stroke {n}" : "Color of point {n}", { n: hintNumber(pad.doc, point) });
@@ -50,7 +53,7 @@ function titleOf(pad, target) {
     const numbers = pad.ui.regionPick.map((index) => pad.ui.regions.items.findIndex((item) => item.index === index) + 1);
     return numbers.length > 1 ? t("Color of regions {n}", { n: numbers.join(", ") }) : t("Color of region {n}", { n: numbers[0] });
   }
-  return t("Color");
+  return pad.ui.tool === "paint" ? t("Color of the brush") : t("Color");
 }
 
 function createLuma(pad) {
@@ -195,7 +198,7 @@ function createReach(pad) {
   for (const type of ["focusin", "pointerenter"]) el.addEventListener(type, preview);
   for (const type of ["focusout", "pointerleave"]) el.addEventListener(type, leave);
   const update = (target) => {
-    show(el, pad.accepts("points") && target.kind !== "region" && target.kind !== "area");
+    show(el, setsPoints(pad, target));
     const point = pad.selectedPoint();
     const reach = point ? reachOf(point) : pad.ui.reach;
     for (const control of [input, ...steps]) control.disabled = !pad.photo || target.locked;
@@ -211,7 +214,7 @@ function createSticky(pad) {
   const el = h("label", { class: "cz-check" }, box, h("span", {}, t("For next points")));
   box.addEventListener("change", () => pad.set({ sticky: box.checked, colorForNext: false }));
   const update = (target) => {
-    show(el, pad.accepts("points") && target.kind !== "region" && target.kind !== "area");
+    show(el, setsPoints(pad, target));
     box.checked = pad.ui.sticky;
   };
   return { el, update };
@@ -234,7 +237,7 @@ function createSuggestions(pad) {
   const update = (target) => {
     const { suggestions } = pad.ui;
     const items = target.kind === "point" ? suggestions?.items ?? [] : [];
-    show(el, pad.accepts("points") && (target.kind === "point" || target.kind === "none"));
+    show(el, setsPoints(pad, target));
     show(empty, items.length === 0);
     setText(empty, suggestionHint(pad, target));
     grid.classList.toggle("cz-stale", Boolean(suggestions?.stale));

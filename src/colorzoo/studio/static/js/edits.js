@@ -43,8 +43,9 @@ function setColor(pad, ab, done = true, luma = colorTarget(pad).luma, wanted = u
     return;
   }
   if (target.kind === "none") {
-    pad.set({ ab, luma, colorForNext: done }); // only for the next point; the check box is for all points
-    if (done) pad.announce(t("The next point takes this color"));
+    const paints = pad.ui.tool === "paint";
+    pad.set({ ab, luma, ...(paints ? {} : { colorForNext: done }) }); // only for the next point; the check box is for all points
+    if (done) pad.announce(paints ? t("The brush takes this color") : t("The next point takes this color"));
   } else if (target.kind === "area") setAreaColor(pad, labHex(luma, ab), done);
   else if (target.kind === "point") {
     const point = pad.selectedPoint();

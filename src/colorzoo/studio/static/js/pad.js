@@ -15,7 +15,8 @@ import { selectPoint } from "./edits.js";
 import { autosave, openInitial, previewOf, replaceDoc, resendPhoto, showGlimpse, scheduleAutosave, showProgress, toDocument } from "./files.js";
 import { createHistoryPanel } from "./historypanel.js";
 import { createRail, createSplitHandle, createStageBar, createStartScreen, createStatus, createTopBar, listenToDrops } from "./layout.js";
-import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createStatisticsPanel } from "./panels.js";
+import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel } from "./panels.js";
+import { changeBrush, createPaintPanel } from "./painting.js";
 import { listenToStage } from "./pointer.js";
 import { createAreasPanel, createBoxesPanel, createClassesPanel, createSelectionPanel } from "./shapepanels.js";
 import { drawMarks, drawPhoto, paneSize, photoToStage } from "./stage.js";
@@ -37,6 +38,8 @@ function initialUi(settings) {
     selected: null, shape: null, area: null, regionPick: [],
     // in progress: drag, edge scribble, shape or cut, outline of a selection, and a selected object without an action
     drag: null, stroke: null, shaping: null, outline: null, selection: null,
+    // the brush that paints, its stroke in progress, and strokes that the picture does not show yet
+    brush: { size: null, hardness: 0.5, opacity: 1, erases: false }, painting: null, freshPaint: [],
     // answers of the backend
     suggestions: null, pointInfo: {}, regions: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null,
     scribblePreview: null, answered: null, unavailableColor: null,
@@ -177,7 +180,7 @@ class Pad {
   startOver(doc, past = [], future = []) {
     this.history = new History(doc, past, future);
     this.set({
-      area: null, selection: null, outline: null, scribblePreview: null,
+      area: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [],
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
       reachSteps: null, matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null,
     });
@@ -248,7 +251,9 @@ class Pad {
   }
 
   setTool(tool) {
+    if (tool === "paint" && this.ui.tool === "paint") changeBrush(this, { erases: !this.ui.brush.erases });
     if (this.ui.tool !== "dropper") this.ui.toolBefore = this.ui.tool;
+    if (tool === "paint") this.set({ selected: null, shape: null, area: null, regionPick: [], suggestions: null });
     this.set({ tool, cross: null, shaping: null, selection: tool === "area" ? this.ui.selection : null });
     updateClasses(this);
     const { label } = this.tools().find(({ id }) => id === tool) ?? {};
@@ -405,7 +410,8 @@ function build(pad) {
   const split = createSplitHandle(pad);
   const status = createStatus(pad);
   const empty = createStartScreen(pad);
-  const panels = [createModelPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, createHintsPanel, createAreasPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createHistoryPanel].map((create) => create(pad));
+  const brushPanel = () => createPaintPanel(pad, createSlider);
+  const panels = [createModelPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, brushPanel, createHintsPanel, createAreasPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createHistoryPanel].map((create) => create(pad));
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
   const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el, pad.toasts.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside), ...pad.dialogs.els);

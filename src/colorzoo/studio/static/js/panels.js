@@ -131,10 +131,10 @@ function createSlider(label, min, max, onChange) {
   const el = h("label", { class: "cz-field" }, h("span", {}, label), output, input);
   input.addEventListener("input", () => onChange(Number(input.value), false));
   input.addEventListener("change", () => onChange(Number(input.value), true));
-  const update = (value, disabled) => {
+  const update = (value, disabled, text = `${value} %`) => {
     if (Number(input.value) !== value) input.value = String(value);
-    setText(output, `${value} %`);
-    setAttr(input, "aria-valuetext", `${value} %`);
+    setText(output, text);
+    setAttr(input, "aria-valuetext", text);
     input.disabled = disabled;
   };
   return { el, update };
@@ -375,4 +375,4 @@ function resetSaturation(pad) {
   pad.edit({ ...pad.doc, statistics: Object.keys(rest).length ? rest : null }, t("saturation"));
 }
 
-export { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createStatisticsPanel, flagButton };
+export { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel, flagButton };

@@ -6,6 +6,7 @@ import { t } from "./dom.js";
 import {
   addPointAt, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint,
 } from "./edits.js";
+import { continuePaint, endPaint, startPaint } from "./painting.js";
 import { nearBy } from "./pointer.js";
 import {
   addObjectInBox, addShape, deleteArea, deleteShape, moveShape, paintClass, pickShape, pickedShape, previewShape, selectObject, shapesOf,
@@ -26,6 +27,7 @@ const TOOLS = [
   { id: "edge", icon: "edge", label: "Edge scribble", key: "G", kind: "scribbles" },
   { id: "lasso", icon: "lasso", label: "Paint a class: draw around a thing", key: "F", kind: "classes", manual: true },
   { id: "box", icon: "box", label: "Box around a thing", key: "U", kind: "boxes", manual: true },
+  { id: "paint", icon: "paint", label: "Paint: color that stays where it is put", key: "W", kind: null, manual: true },
   { id: "area", icon: "select", label: "Area: select a thing", key: "T", kind: null, manual: true },
   { id: "eraser", icon: "eraser", label: "Eraser", key: "E", kind: "points scribbles" },
   { id: "dropper", icon: "dropper", label: "Eyedropper", key: "I", kind: "points regions" },
@@ -69,7 +71,7 @@ function startTool(pad, at, place) {
   pad.ui.cross = null;
   const starts = {
     point: startPoint, brush: brushAt, eraser: eraseAtPointer, edge: startStroke, region: startRegion, dropper: pickColor, lasso: startLasso,
-    box: startBox, area: startSelection,
+    box: startBox, area: startSelection, paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
   };
   starts[drag.tool]?.(pad, at, place, drag);
   pad.changed();
@@ -132,6 +134,7 @@ function continueTool(pad, at, place) {
   else if (drag.tool === "edge" && pad.ui.stroke) continueStroke(pad, place);
   else if (drag.tool === "region") continueCut(pad, drag, place);
   else if (drag.tool === "area") continueSelection(pad, place);
+  else if (drag.tool === "paint") continuePaint(pad, place);
   else if (drag.tool in DRAWS) continueShape(pad, drag, place);
   pad.redrawMarks();
 }
@@ -153,6 +156,7 @@ function endTool(pad, at, place) {
   else if (drag.tool === "eraser") pad.commit(t("erase"));
   else if (drag.tool === "region") endCut(pad);
   else if (drag.tool === "area") endSelection(pad, drag, place);
+  else if (drag.tool === "paint") endPaint(pad);
   else if (drag.tool in DRAWS) endShape(pad, drag, place);
   else if (drag.tool === "edge" && pad.ui.stroke) {
     const stroke = pad.ui.stroke;
@@ -168,6 +172,7 @@ function cancelTool(pad) {
   pad.ui.stroke = null;
   pad.ui.shaping = null;
   pad.ui.outline = null;
+  pad.ui.painting = null;
   pad.cancel();
 }
 
@@ -226,6 +231,11 @@ function placeAtCross(pad) {
   }
   if (tool === "area") {
     selectAtCursor(pad);
+    return;
+  }
+  if (tool === "paint") {
+    startPaint(pad, cross, false);
+    endPaint(pad);
     return;
   }
   if (tool === "region") pickRegion(pad, regionAt(pad, ...cross));

@@ -2,6 +2,7 @@
 
 import { lumaOf } from "./gamut.js";
 import { Joiner, fitPins } from "./join.js";
+import { Painting } from "./paint.js";
 import { rawPicture } from "./photo.js";
 import { applyPoints, drawHints, hintsOf, scaledHints } from "./points.js";
 import { findExtent, limitReach } from "./reach.js";
@@ -31,7 +32,7 @@ class ResultCache {
 }
 
 /** @param {any} recipe of the page @returns {string} its fields that affect the colors */
-const cacheKey = ({ model: _, image: __, studio: ___, ...rest }) => JSON.stringify(rest);
+const cacheKey = ({ model: _, image: __, studio: ___, paint: ____, ...rest }) => JSON.stringify(rest);
 
 /** Colors one photo. */
 class PhotoColorizer {
@@ -96,7 +97,9 @@ class PhotoColorizer {
   /** @param {Answer} answer @param {any} recipe @param {[number, number]} size @param {(y: number, x: number) => number} lumaAt @returns {Joiner} */
   joiner(answer, recipe, size, lumaAt) {
     const hints = scaledHints(hintsOf(recipe), this.photo.size, size);
-    return new Joiner(answer.ab, answer.size, size, fitPins(hints, answer.ab, answer.size, size, lumaAt, recipe.strength ?? 1));
+    const strength = recipe.strength ?? 1;
+    const pins = fitPins(hints, answer.ab, answer.size, size, lumaAt, strength);
+    return new Joiner(answer.ab, answer.size, size, pins, new Painting(recipe.paint ?? [], this.photo.size, size, strength));
   }
 
   /** @param {Answer} answer @param {any} recipe @param {Float32Array} luma @param {[number, number]} size @returns {Uint8Array} picture for a message */

@@ -73,25 +73,27 @@ function addPin(pin, y, a, b) {
 
 /** Computes rows of a colored picture. */
 class Joiner {
-  /** @param {Float32Array} ab (2, h, w) @param {[number, number]} from @param {[number, number]} size @param {any[]} pins */
-  constructor(ab, from, size, pins) {
+  /** @param {Float32Array} ab (2, h, w) @param {[number, number]} from @param {[number, number]} size @param {any[]} pins @param {import("./paint.js").Painting | null} [painting] */
+  constructor(ab, from, size, pins, painting = null) {
+    this.painting = painting;
     this.enlarged = new Upsampler(ab, from, size);
     this.pins = pins;
     [this.a, this.b] = [new Float32Array(size[1]), new Float32Array(size[1])];
     this.linear = [0, 0, 0];
   }
 
-  /** @param {number} y @returns {[Float32Array, Float32Array]} a and b of a row */
-  abRow(y) {
+  /** @param {number} y @param {Float32Array} luma of that row @returns {[Float32Array, Float32Array]} a and b of the row */
+  abRow(y, luma) {
     this.enlarged.row(0, y, this.a);
     this.enlarged.row(1, y, this.b);
     for (const pin of this.pins) addPin(pin, y, this.a, this.b);
+    this.painting?.addTo(y, luma, this.a, this.b);
     return [this.a, this.b];
   }
 
   /** @param {number} y @param {Float32Array} luma of that row @param {Uint8Array | Uint8ClampedArray} out @param {number} at index of its first byte @param {number} step bytes per pixel */
   write(y, luma, out, at, step) {
-    const [a, b] = this.abRow(y);
+    const [a, b] = this.abRow(y, luma);
     const { linear } = this;
     for (let x = 0, to = at; x < a.length; x += 1, to += step) {
       linearInGamut(luma[x], a[x], b[x], linear);

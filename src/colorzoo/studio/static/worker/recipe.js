@@ -7,7 +7,7 @@ const MAX_AB = 150;
 const MAX_STRENGTH = 1.5;
 const MAX_REACH = 10;
 const BINS = 313;
-const FIELDS = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "divisions"];
+const FIELDS = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "paint", "divisions"];
 
 const invalid = (message) => new RequestError("bad_recipe", `${message}.`);
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
@@ -47,6 +47,15 @@ function checkPoint(point, name, size) {
   if (reach !== undefined && reach !== null && !["automatic", "everywhere"].includes(reach)) number(reach, `${name}.reach`, 0, MAX_REACH);
 }
 
+function checkPaint(stroke, name) {
+  if (!Array.isArray(stroke.path) || !stroke.path.length) throw invalid(`${name}.path must be a list of places`);
+  for (const corner of stroke.path) for (const axis of [0, 1]) number(corner?.[axis], `${name}.path`, -Infinity, Infinity);
+  if (Boolean(stroke.erase) === (stroke.color !== undefined)) throw invalid(`${name} needs either a color '#rrggbb' or "erase": true`);
+  if (!stroke.erase) checkColor(stroke.color, `${name}.color`);
+  if (stroke.size !== undefined) number(stroke.size, `${name}.size`, 0, Infinity);
+  for (const share of ["hardness", "opacity"]) if (stroke[share] !== undefined) number(stroke[share], `${name}.${share}`, 0, 1);
+}
+
 function checkStatistics(statistics) {
   if (!isObject(statistics)) throw invalid(`recipe.statistics must be an object, got ${JSON.stringify(statistics)}`);
   const { saturation, histogram } = statistics;
@@ -77,6 +86,7 @@ function checkRecipe(recipe, photo) {
     if (!Array.isArray(stroke.path)) throw invalid(`${name}.path must be a list of places`);
     for (const corner of stroke.path) place(corner?.[0], corner?.[1], name, size);
   });
+  items(recipe, "paint", "recipe", checkPaint);
   items(recipe, "regions", "recipe", (region, name) => checkColor(region.color, `${name}.color`));
   items(recipe, "boxes", "recipe", (box, name) => place(box.x, box.y, name, size));
   if (recipe.statistics !== undefined && recipe.statistics !== null) checkStatistics(recipe.statistics);
