@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def test_softness_and_opacity_fade() -> None:
     soft = (painted({**LINE, "hardness": 0})[0, 30:51, 50] - 7).tolist()
     hard = painted(LINE)[0, 40, 50] - 7
     assert soft[10] == pytest.approx(float(hard), rel=0.05)
-    assert all(one <= other for one, other in zip(soft[:10], soft[1:11], strict=True))
+    assert all(one <= other for one, other in pairwise(soft[:11]))
     assert 0.3 < soft[5] / soft[10] < 0.7
     half = painted({**LINE, "opacity": 0.5})[0, 40, 50] - 7
     assert float(half / hard) == pytest.approx(0.5, abs=1e-4)

@@ -38,6 +38,10 @@ const CHECKS = {
     const extent = page.findExtent(floats(luma), limited, whole, size);
     return [extent.weight, page.limitReach(floats(ab), floats(base), floats(luma), drawn(hints, whole, size, luma), extent, size)];
   },
+  strength: ({ recipe, whole, size, luma, strengths }) => {
+    const hints = page.hintsOf(recipe).map((hint, number) => ({ ...hint, strength: strengths[number] }));
+    return page.pointStrength(floats(luma), hints, page.findExtent(floats(luma), hints, whole, size), size);
+  },
   steps: ({ recipe, whole, size, luma }) => page.evenReaches(floats(luma), page.hintsOf(recipe)[0], whole, size, 9),
   join: ({ recipe, ab, from, size, luma, strength, paint }) => {
     const map = floats(luma);

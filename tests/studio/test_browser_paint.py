@@ -135,3 +135,26 @@ def test_a_studio_refuses_wrong_paint_in_one_line(pad: DirectPad) -> None:
     answer = pad.ask("color", recipe={"image": photo["image"], "paint": [{"path": [[1, 2]]}]}).body
     assert (answer["code"], "\n" in answer["message"]) == ("bad_recipe", False)
     assert "paint[0] needs either a color" in answer["message"]
+
+
+@pytest.mark.browser
+def test_the_strength_of_a_point_is_set_and_saved(browser: Any, address: str, photo: Path) -> None:
+    with watched_pad(browser, address) as pad:
+        pad.open_ready(photo)
+        pad.click(100, 75)
+        pad.settle()
+        pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#d02010")
+        pad.page.keyboard.press("Enter")
+        pad.settle()
+        assert "strength" not in pad.recipe()["points"][0]
+        pad.page.fill("input[aria-label='How strong it is']", "30")
+        pad.settle()
+        assert pad.recipe()["points"][0]["strength"] == 0.3
+        colorizer = Colorizer(tiny_model(), device="cpu", size=64)
+        shown = pad.page.evaluate("colorzooPad.recipe()")
+        weak, plain = (np.asarray(colorizer(photo, recipe)).astype(int) for recipe in (shown, None))
+        strong = np.asarray(colorizer(photo, {**shown, "points": [shown["points"][0] | {"strength": 1}]}))
+        share = (weak - plain)[75, 100, 0] / (strong.astype(int) - plain)[75, 100, 0]
+        assert share == pytest.approx(0.3, abs=0.12)
+        pad.page.keyboard.press("Control+z")
+        assert "strength" not in pad.recipe()["points"][0]

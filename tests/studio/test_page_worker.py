@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,14 @@ from colorzoo.inference.full_size_points import correct_points
 from colorzoo.inference.guidance_maps import draw_request, fit_points
 from colorzoo.inference.paint import painting_of
 from colorzoo.inference.palette import Distribution, next_point, suggest_colors
-from colorzoo.inference.points import enforce_points, even_reaches, find_extent, is_limited, limit_reach
+from colorzoo.inference.points import (
+    enforce_points,
+    even_reaches,
+    find_extent,
+    is_limited,
+    limit_reach,
+    point_strength,
+)
 from colorzoo.inference.references import as_reference
 from colorzoo.pictures.provenance import PictureProvenance, read_provenance
 from colorzoo.pictures.read import read_picture
@@ -36,7 +44,7 @@ WHOLE, SIZE = (120, 170), (80, 113)  # height and width of the photo and at the 
 EXPORTED = (
     "lumaOf linearInGamut reducedChroma toLevel workingSize fitSize downsample Upsampler drawHints hintsOf "
     "applyPoints findExtent limitReach evenReaches fitPins Joiner sharesAtPlace suggestColors entropyOf "
-    "nextPoint isTrained Painting statisticsOf referenceOf plainSha256 encodePicture checkRecipe"
+    "nextPoint isTrained Painting pointStrength statisticsOf referenceOf plainSha256 encodePicture checkRecipe"
 )
 
 POINTS = [
@@ -46,6 +54,7 @@ POINTS = [
     {"x": 32, "y": 43, "radius": 2, "color": "#f0e010", "ab": [-10, 90], "reach": "automatic"},
 ]
 
+STRENGTHS = [0.2, 0.9, 0.5, 0.2]
 PAINT = [
     {"path": [[30, 100], [90, 60], [100, 110]], "color": "#2060d0", "size": 14},
     {"path": [[60, 80], [75, 72]], "erase": True, "size": 9, "hardness": 1, "opacity": 0.7},
@@ -162,6 +171,7 @@ def requests() -> dict[str, Any]:
         "hints": drawn,
         "points": drawn | {"ab": flat(smooth_ab(1))},
         "steps": drawn,
+        "strength": drawn | {"strengths": STRENGTHS},
         "reach": drawn | {"ab": flat(smooth_ab(1)), "base": flat(smooth_ab(2))},
         "join": {
             "recipe": {"points": POINTS},
@@ -277,6 +287,14 @@ def test_reach(answers: dict[str, Any]) -> None:
     expected = limit_reach(smooth_ab(1), smooth_ab(2), wavy(*SIZE), points, extent)
     differences = np.abs(np.array(limited) - expected.flatten().numpy())
     assert np.quantile(differences, 0.999) < 0.1  # where two points are equally near, either may own a place
+
+
+def test_strength_of_points(answers: dict[str, Any]) -> None:
+    request, _ = drawn_points()
+    hints = [replace(hint, strength=s) for hint, s in zip(request.hints, STRENGTHS, strict=True)]
+    expected = point_strength(wavy(*SIZE), hints, find_extent(wavy(*SIZE), hints, WHOLE[::-1]))
+    differences = np.abs(np.array(answers["strength"]) - expected.flatten().numpy())
+    assert np.quantile(differences, 0.99) < 0.01
 
 
 def test_even_reaches(answers: dict[str, Any]) -> None:

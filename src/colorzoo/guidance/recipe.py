@@ -72,6 +72,7 @@ class PointHint:
         color: ``#rrggbb``; hue and chroma count, lightness is the picture's.
         ab: Exact color in CIE units; overrides ``color``.
         reach: How far the color spreads; see `Reach`.
+        strength: Share of its effect, from 0 (as without the point) to 1.
         stroke: Number of the stroke that the point is part of, or None; the pad edits a stroke as one.
         extra: Unknown fields.
     """
@@ -82,6 +83,7 @@ class PointHint:
     color: str = "#808080"
     ab: tuple[float, float] | None = None
     reach: Reach = DEFAULT_REACH
+    strength: float = 1.0
     stroke: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -403,6 +405,7 @@ def _parse_point(fields: Fields, reach: ReachName) -> PointHint:
         color=hex_color(color, f"{fields.name}.color"),
         ab=None if ab is None else (ab[0], ab[1]),
         reach=read_reach(fields.take("reach"), f"{fields.name}.reach", reach),
+        strength=fields.number("strength", 1.0, low=0, high=1),
         stroke=fields.integer("stroke", None, low=1),
         extra=fields.rest(),
     )
@@ -426,6 +429,8 @@ def _parse_box(fields: Fields) -> BoxHint:
 
 def _item(item: PointHint | Stroke | RegionColor | BoxHint) -> dict[str, Any]:
     values = {k: v for k, v in vars(item).items() if k != "extra" and v is not None}
+    if values.get("strength") == 1:
+        del values["strength"]
     return {**item.extra, **{name: _plain(value) for name, value in values.items()}}
 
 

@@ -43,9 +43,9 @@ from colorzoo.inference.guidance_maps import (
     ProposesRegions,
     add_model_guidance,
     as_recipe,
-    drop_limited_points,
     fit_points,
     has_object_areas,
+    keep_points,
     prepare_request,
     recipe_file,
 )
@@ -223,6 +223,7 @@ class Colorizer:
         self._notes: tuple[str, ...] = ()
         self._proposals: AnswerCache[Regions] = AnswerCache()
         self._without_limited: AnswerCache[Tensor] = AnswerCache()
+        self._without_weak: AnswerCache[Tensor] = AnswerCache()
         self._extents: deque[tuple[tuple[object, ...], Tensor, Extent]] = deque(maxlen=_EXTENTS)
         self._without_areas: AnswerCache[Tensor] = AnswerCache()
         self._incremental = IncrementalModel()
@@ -355,7 +356,8 @@ class Colorizer:
         with self._lock:
             self._incremental = IncrementalModel()
             self._extents.clear()
-            for answers in (self._proposals, self._without_limited, self._without_areas, self._looks):
+            caches = (self._proposals, self._without_limited, self._without_weak)
+            for answers in (*caches, self._without_areas, self._looks):
                 answers.clear()
 
     def working_luma(self, picture: Picture) -> Tensor:
@@ -434,6 +436,25 @@ class Colorizer:
         return replace(answer, ab=answer.ab * request.strength)
 
     def _apply_points(self, ab: Tensor, luma: Tensor, guidance: Guidance, request: ColoringRequest) -> Tensor:
+        """Apply the points, each to the degree of its strength."""
+        strong = self._apply_in_full(ab, luma, guidance, request)
+        weak = [hint for hint in request.hints if hint.strength < 1]
+        if not weak or request.picture_size is None:
+            return strong
+        from colorzoo.inference.points import point_strength
+
+        others = fit_points(keep_points(request, guidance, lambda hint: hint.strength == 1), luma)
+        if "points" in self.model.accepts:
+            ab = self._without_weak.get(luma, others, self.predict_ab)
+        kept = tuple(hint for hint in request.hints if hint.strength == 1)
+        if kept:
+            ab = self._apply_in_full(ab, luma, others, replace(request, hints=kept))
+        share = point_strength(luma, weak, self._extent(luma, weak, request.picture_size))
+        return ab + share * (strong - ab)
+
+    def _apply_in_full(
+        self, ab: Tensor, luma: Tensor, guidance: Guidance, request: ColoringRequest
+    ) -> Tensor:
         """Enforce the points exactly, and restrict each to its reach."""
         from colorzoo.inference.points import enforce_points, is_limited, limit_reach
 
@@ -442,7 +463,7 @@ class Colorizer:
         limited = [hint for hint in request.hints if is_limited(hint)]
         if not limited or request.picture_size is None:
             return enforced
-        others = fit_points(drop_limited_points(request, guidance), luma)
+        others = fit_points(keep_points(request, guidance, lambda hint: hint.reach == "everywhere"), luma)
         if "points" in self.model.accepts:
             ab = self._without_limited.get(luma, others, self.predict_ab)
         base = ab if others.points is None else enforce_points(ab, luma, others.points)

@@ -4,9 +4,10 @@ import { abDistance, colorName, hexToRgb, labHex, parseColor, rgbToHex, rgbToLab
 import { requestExtent } from "./coloring.js";
 import { createGamut } from "./colorplane.js";
 import { runCommand } from "./commands.js";
-import { hintNumber, isStroke, reachOf } from "./document.js";
+import { hintNumber, isStroke, reachOf, strengthOf } from "./document.js";
 import { button, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
-import { colorTarget, setColor, setHex, setReach, unavailableColor } from "./edits.js";
+import { colorTarget, setColor, setHex, setReach, setStrength, unavailableColor } from "./edits.js";
+import { createSlider } from "./panels.js";
 import { followColorThere } from "./shapeedits.js";
 
 const SAME_DISTANCE = 1.5;
@@ -191,7 +192,9 @@ function createReach(pad) {
   };
   const steps = REACHES.map(([reach, name]) => button({ text: t(name), label: t(name), className: "cz-segment", onClick: () => set(reach, true) }));
   const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("How far the color goes") }, ...steps);
-  const el = section(t("How far it goes"), segments, input);
+  const strength = createSlider(t("How strong it is"), 0, 100, (value, done) => setStrength(pad, value / 100, done));
+  strength.el.classList.add("cz-inline");
+  const el = section(t("How far it goes"), segments, input, strength.el);
   const leave = () => pad.ui.extent && pad.set({ extent: null });
   input.addEventListener("input", () => set(reachAt(pad, Number(input.value)), false));
   input.addEventListener("change", () => set(reachAt(pad, Number(input.value)), true));
@@ -203,6 +206,8 @@ function createReach(pad) {
     const reach = point ? reachOf(point) : pad.ui.reach;
     for (const control of [input, ...steps]) control.disabled = !pad.photo || target.locked;
     steps.forEach((step, index) => setAttr(step, "aria-pressed", String(REACHES[index][0] === reach)));
+    show(strength.el, point !== null);
+    if (point) strength.update(Math.round(100 * strengthOf(point)), target.locked);
     input.value = String(reachStep(pad, reach));
     setAttr(input, "aria-valuetext", reachName(reach));
   };

@@ -2,9 +2,9 @@
  * The document of the pad: an immutable object with undo history, and its form as a recipe.
  *
  * @typedef {{id: number, x: number, y: number, size: number, ab: [number, number], hex: string, muted?: boolean, locked?: boolean,
- *   untouched?: boolean, radius?: number, reach?: Reach, stroke?: number, wanted?: string}} Point  x, y in pixels of the photo; size 1 to 9 in pixels of the network; points
+ *   untouched?: boolean, radius?: number, reach?: Reach, strength?: number, stroke?: number, wanted?: string}} Point  x, y in pixels of the photo; size 1 to 9 in pixels of the network; points
  *   with the same stroke number are a brush stroke and are edited together; an untouched point has no chosen color and changes nothing;
- *   wanted is the color that the lightness of its place cannot show
+ *   wanted is the color that the lightness of its place cannot show; strength, 1 unless given, is the share of its effect
  * @typedef {"automatic" | "everywhere" | number} Reach  a number is a multiple of the automatic reach
  * @typedef {{path: [number, number][], width: number}} Stroke  pixels of the photo
  * @typedef {{model: string, points: Point[], scribbles: Stroke[], regions: Record<string, string>,
@@ -186,9 +186,12 @@ function pointEntry(point, perNetworkPixel) {
   return {
     x: round(point.x, 2), y: round(point.y, 2), radius: round(pointRadius(point, perNetworkPixel), 3), color: point.hex,
     ab: [round(point.ab[0], 3), round(point.ab[1], 3)], ...(point.locked ? { locked: true } : {}),
-    reach: reachOf(point), ...(point.stroke ? { stroke: point.stroke } : {}), ...(point.wanted ? { wanted: point.wanted } : {}),
+    reach: reachOf(point), ...(strengthOf(point) < 1 ? { strength: round(strengthOf(point), 2) } : {}), ...(point.stroke ? { stroke: point.stroke } : {}), ...(point.wanted ? { wanted: point.wanted } : {}),
   };
 }
+
+/** @param {Point} point @returns {number} */
+const strengthOf = (point) => point.strength ?? 1;
 
 /** @param {Point} point @returns {Reach} */
 const reachOf = (point) => point.reach ?? "automatic";
@@ -256,7 +259,7 @@ function readPoint(entry, index, picture, abOf) {
   return {
     id: 0, x: entry.x, y: entry.y, size, radius, ab: entry.ab ?? abOf(entry.color), hex: entry.color ?? "#808080",
     ...(entry.untouched ? { untouched: true } : {}), ...(entry.locked ? { locked: true } : {}), ...(entry.reach === undefined || entry.reach === null ? {} : { reach: entry.reach }),
-    ...(Number.isInteger(entry.stroke) ? { stroke: entry.stroke } : {}), ...(/^#[0-9a-f]{6}$/i.test(entry.wanted ?? "") ? { wanted: entry.wanted } : {}),
+    ...(Number.isFinite(entry.strength) ? { strength: entry.strength } : {}), ...(Number.isInteger(entry.stroke) ? { stroke: entry.stroke } : {}), ...(/^#[0-9a-f]{6}$/i.test(entry.wanted ?? "") ? { wanted: entry.wanted } : {}),
   };
 }
 
@@ -287,5 +290,5 @@ function withoutPoint(doc, id) {
 
 export {
   History, activePoints, changePoint, clampShift, defaultReach, emptyDoc, fromRecipe, hasWork, hintNumber, isStroke, listedHint, listedHints, nextId, nextStroke, pointRadius,
-  reachOf, strokePoints, toRecipe, withoutPoint,
+  reachOf, strengthOf, strokePoints, toRecipe, withoutPoint,
 };

@@ -204,6 +204,13 @@ function setReach(pad, reach, done) {
   applyChange(pad, changePoint(pad.doc, point.id, { reach, untouched: false }), done, t("point’s reach"));
 }
 
+/** Set the strength of the selected point, or of all points of its stroke. @param {number} strength from 0 to 1 @param {boolean} done */
+function setStrength(pad, strength, done) {
+  const point = pad.selectedPoint();
+  if (!point || point.locked) return;
+  applyChange(pad, changePoint(pad.doc, point.id, { strength, untouched: false }), done, t("point’s strength"));
+}
+
 /** Set the selected point or regions, or the next point, to gray. */
 function keepGray(pad) {
   const { kind, luma } = colorTarget(pad);
@@ -332,6 +339,6 @@ const isJoined = (pad) => pad.doc.merged.some((group) => group.includes(pad.ui.r
 
 export {
   acceptSuggested, addPointAt, colorTarget, continueCut, cyclePoint, deletePoint, deleteSelected, endCut, erasedAt, insidePhoto, isJoined,
-  joinRegions, keepGray, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint, setColor, setHex, setReach, setSize, skipRegion, splitRegions,
+  joinRegions, keepGray, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint, setColor, setHex, setReach, setSize, setStrength, skipRegion, splitRegions,
   suggestedColor, toggleFlag, unavailableColor, useColor,
 };

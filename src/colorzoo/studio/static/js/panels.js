@@ -3,7 +3,7 @@
 import { colorName, rgbToHex } from "./color.js";
 import { labelAt, pickRegion, requestRegions, toggleScribblePreview } from "./coloring.js";
 import { runCommand } from "./commands.js";
-import { isStroke, listedHints } from "./document.js";
+import { isStroke, listedHints, strengthOf } from "./document.js";
 import { button, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { deletePoint, isJoined, joinRegions, selectPoint, splitRegions, suggestedColor, toggleFlag, useColor } from "./edits.js";
 import { attach, detach, takeDropped } from "./files.js";
@@ -192,7 +192,8 @@ function fillHint(pad, row, index) {
 }
 
 function hintDetail(point, info) {
-  const marks = [point.untouched ? t("no color chosen") : null, point.wanted ? t("{hex} does not fit this lightness", { hex: point.wanted }) : info?.snapped ? t("snapped") : null, point.locked ? t("locked") : null, point.muted ? t("muted") : null];
+  const strength = strengthOf(point);
+  const marks = [point.untouched ? t("no color chosen") : null, point.wanted ? t("{hex} does not fit this lightness", { hex: point.wanted }) : info?.snapped ? t("snapped") : null, strength < 1 ? t("{share} %", { share: Math.round(100 * strength) }) : null, point.locked ? t("locked") : null, point.muted ? t("muted") : null];
   return [point.hex, ...marks.filter(Boolean)].join(" · ");
 }
 

@@ -14,11 +14,12 @@ const distanceOutside = (place, first, last) => Math.max(first - place, place - 
 
 /**
  * Compute the corrections that give the points their exact colors in the upsampled prediction.
- * @param {import("./points.js").Hint[]} hints in pixels of the result @param {Float32Array} ab (2, h, w) @param {[number, number]} from h and w
+ * @param {import("./points.js").Hint[]} given points in pixels of the result; those of a strength below 1 are left to the prediction @param {Float32Array} ab (2, h, w) @param {[number, number]} from h and w
  * @param {[number, number]} size of the result @param {(y: number, x: number) => number} lumaAt @param {number} strength
  * @returns {{rows: number[], columns: number[], reach: number, ab: number[]}[]}
  */
-function fitPins(hints, ab, from, size, lumaAt, strength) {
+function fitPins(given, ab, from, size, lumaAt, strength) {
+  const hints = given.filter((hint) => hint.strength === 1);
   if (!hints.length || hints.length > MAX_PINS) return [];
   const places = hints.map((hint) => ({
     hint, rows: coveredPixels(hint.y, hint.radius, 1, size[0]), columns: coveredPixels(hint.x, hint.radius, 1, size[1]),

@@ -43,6 +43,7 @@ function checkPoint(point, name, size) {
     for (const value of point.ab) number(value, `${name}.ab`, -MAX_AB, MAX_AB);
   }
   if (point.color !== undefined || !point.ab) checkColor(point.color, `${name}.color`);
+  if (point.strength !== undefined && point.strength !== null) number(point.strength, `${name}.strength`, 0, 1);
   const { reach } = point;
   if (reach !== undefined && reach !== null && !["automatic", "everywhere"].includes(reach)) number(reach, `${name}.reach`, 0, MAX_REACH);
 }
