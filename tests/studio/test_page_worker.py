@@ -44,7 +44,8 @@ WHOLE, SIZE = (120, 170), (80, 113)  # height and width of the photo and at the 
 EXPORTED = (
     "lumaOf linearInGamut reducedChroma toLevel workingSize fitSize downsample Upsampler drawHints hintsOf "
     "applyPoints findExtent limitReach evenReaches fitPins Joiner sharesAtPlace suggestColors entropyOf "
-    "nextPoint isTrained Painting pointStrength statisticsOf referenceOf plainSha256 encodePicture checkRecipe"
+    "nextPoint isTrained Painting pointStrength statisticsOf referenceOf plainSha256 encodePicture "
+    "checkRecipe"
 )
 
 POINTS = [

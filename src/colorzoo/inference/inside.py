@@ -222,10 +222,9 @@ def _crop_area(area: Area, size: tuple[int, int], inside: Rectangle) -> Area:
 
 def _crop_kept(kept: KeptColors, size: tuple[int, int], inside: Rectangle) -> KeptColors:
     with open_picture(io.BytesIO(base64.b64decode(kept.png))) as image:
-        x, y = image.width / size[0], image.height / size[1]
-        box = (inside.x * x, inside.y * y, (inside.x + inside.width) * x, (inside.y + inside.height) * y)
-        shape = max(1, round(box[2] - box[0])), max(1, round(box[3] - box[1]))
-        cut = image.convert("RGB").resize(shape, Image.Resampling.BILINEAR, box=box)
+        left, right = _ends(inside.x, inside.width, size[0], image.width)
+        top, bottom = _ends(inside.y, inside.height, size[1], image.height)
+        cut = image.convert("RGB").crop((left, top, right, bottom))
     out = io.BytesIO()
     cut.save(out, "PNG")
     return replace(kept, png=base64.b64encode(out.getvalue()).decode())

@@ -20,6 +20,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import BicubicUpsampler, FullLuma, PointCorrection, join_levels, shrink_luma
 from colorzoo.inference.full_size_points import correct_points
 from colorzoo.inference.guidance_maps import draw_request
+from colorzoo.inference.inside import Surroundings, crop_map
 from colorzoo.inference.paint import Painting, painting_of
 from colorzoo.inference.palette import Distribution
 from colorzoo.inference.sketches import enlarge_painted_luma
@@ -149,7 +150,7 @@ class Task:
     Attributes:
         colorizer: The model.
         photo: The photo.
-        recipe: Hints and settings.
+        recipe: Hints and settings; of the part, if the photo is one.
         reference: ``(1, 3, h, w)`` in [0, 1], or None.
         reference_id: Changes with the reference.
         threads: Chooses the number of torch's threads; None leaves it alone.
@@ -167,7 +168,8 @@ class Task:
         # paint lies above the answer of the network
         plain = replace(self.recipe, model=None, width=None, height=None, sha256=None, paint=())
         text = json.dumps(plain.to_dict(), sort_keys=True)
-        return f"{self.colorizer.name} {size} {self.photo.sha256} {self.reference_id} {text}"
+        part = self.photo.window and self.photo.window.inside
+        return f"{self.colorizer.name} {size} {self.photo.sha256} {part} {self.reference_id} {text}"
 
     def luma(self) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` that the network gets."""
@@ -229,16 +231,22 @@ def preview(
     halved = quality == "drag" and not {"regions", "classes"} & set(task.recipe.kinds())
     size = task.colorizer.size // 2 if halved else task.colorizer.size
     result = _predict(task, size, cache, watch)
-    luma = _preview_luma(task.photo, quality, limits)
+    luma = _preview_luma(task.photo.whole or task.photo, quality, limits)
+    surroundings = None
+    if (window := task.photo.window) is not None:
+        inside = window.scaled(int(luma.shape[3]), int(luma.shape[2]))
+        surroundings = Surroundings(luma[0, 0], inside)
+        luma = crop_map(luma, inside)
     watch.lap("prepare")
     with torch.inference_mode():
         luma = result.luma(luma)
         levels = join_levels(luma[0, 0], result.ab, _pins(task, result, luma), _paint(task, luma))
+    levels = levels if surroundings is None else surroundings.around(levels, 8)
     watch.lap("join")
     picture = jpeg(Image.fromarray(levels))
     watch.lap("encode")
     timing = {name: round(watch.spent.get(name, 0.0), 2) for name in _STAGES}
-    return result, picture, {"width": luma.shape[3], "height": luma.shape[2], "timing": timing}
+    return result, picture, {"width": levels.shape[1], "height": levels.shape[0], "timing": timing}
 
 
 def _preview_luma(photo: Photo, quality: Quality, limits: Limits) -> Tensor:

@@ -127,6 +127,7 @@ function escape(pad) {
     ui.shaping = null;
     ui.outline = null;
     ui.painting = null;
+    ui.framing = null;
     pad.cancel();
   } else if (ui.selection) pad.set({ selection: null });
   else if (ui.cross) pad.set({ cross: null, nextPlace: null, shaping: null });

@@ -11,11 +11,12 @@
  *   divisions: {path: [number, number][], closed?: boolean}[], merged: number[][], proposal: string | null, skipped: number[],
  *   exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
  *   painted: import("./shapes.js").PaintedClass[], classFiles: Record<string, string>, boxes: import("./shapes.js").Box[] | null,
- *   areas: import("./shapes.js").Area[], paint: import("./paintstrokes.js").PaintStroke[],
+ *   areas: import("./shapes.js").Area[], paint: import("./paintstrokes.js").PaintStroke[], frame: import("./frames.js").Frame,
  *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>}} Doc
  *   boxes: null lets the model detect objects, an empty list means that there are none
  */
 
+import { readFrame } from "./frames.js";
 import { readPaint } from "./paintstrokes.js";
 import { readArea, readBox, readPainted } from "./shapes.js";
 
@@ -61,7 +62,7 @@ const RECIPE_FIELDS = [
 function emptyDoc(model = "") {
   return {
     model, points: [], scribbles: [], regions: {}, divisions: [], merged: [], proposal: null, skipped: [], exemplar: null, classes: {}, painted: [],
-    classFiles: {}, boxes: null, areas: [], paint: [], statistics: null, strength: 1, extra: {},
+    classFiles: {}, boxes: null, areas: [], paint: [], frame: "automatic", statistics: null, strength: 1, extra: {},
   };
 }
 
@@ -70,7 +71,7 @@ function hasWork(doc) {
   const counts = [
     doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas, doc.paint,
   ];
-  return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics) || doc.strength !== 1;
+  return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics) || doc.strength !== 1 || doc.frame !== "automatic";
 }
 
 /**
@@ -141,13 +142,13 @@ function pointRadius(point, perNetworkPixel) {
 
 /**
  * Convert a document to a recipe as the command line reads it; muted hints are kept in the field `studio`.
- * @param {Doc} doc @param {{width: number, height: number, sha256?: string, name?: string, perNetworkPixel: number}} picture
+ * @param {Doc} doc @param {{width: number, height: number, sha256?: string, name?: string, perNetworkPixel: number, hasFrame?: boolean}} picture
  * @returns {Record<string, any>}
  */
 function toRecipe(doc, picture) {
   const { width, height, sha256 } = picture;
-  // the pad colors the whole picture, also the frame of a scan
-  const recipe = { ...doc.extra, version: RECIPE_VERSION, frame: "none", image: { ...(doc.extra.image ?? {}), width, height, ...(sha256 ? { sha256 } : {}) } };
+  const frame = picture.hasFrame ? doc.frame : "none"; // what finds no frames colors the whole picture
+  const recipe = { ...doc.extra, version: RECIPE_VERSION, ...(frame === "automatic" ? {} : { frame }), image: { ...(doc.extra.image ?? {}), width, height, ...(sha256 ? { sha256 } : {}) } };
   if (doc.model) recipe.model = doc.model;
   recipe.strength = round(doc.strength, 3);
   const write = (point) => pointEntry(point, picture.perNetworkPixel);
@@ -231,6 +232,7 @@ function fromRecipe(recipe, picture, abOf) {
     boxes: recipe.boxes ? list(recipe, "boxes").map(readBox) : null,
     areas: list(recipe, "areas").map(readArea),
     paint: list(recipe, "paint").map(readPaint),
+    frame: readFrame(recipe.frame ?? (recipe.version === 1 ? "none" : "automatic")),
     statistics: recipe.statistics ?? null,
     strength: recipe.strength ?? 1,
     extra: Object.fromEntries(Object.entries(recipe).filter(([name]) => !RECIPE_FIELDS.includes(name))),

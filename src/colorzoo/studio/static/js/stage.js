@@ -3,7 +3,7 @@
 import { labHex } from "./color.js";
 import { t } from "./dom.js";
 import { hintNumber, isStroke, listedHint, pointRadius, strokePoints } from "./document.js";
-import { DARK, LIGHT, drawAreas, drawLabel, drawRegions, drawScribblePreview, drawShapes, strokePath } from "./overlays.js";
+import { DARK, LIGHT, drawAreas, drawFrame, drawLabel, drawRegions, drawScribblePreview, drawShapes, strokePath } from "./overlays.js";
 import { brushSize, drawFreshPaint } from "./painting.js";
 import { toPhoto, toStage } from "./view.js";
 
@@ -109,6 +109,7 @@ function drawMarks(pad, canvas) {
   if (!quiet || ui.tool === "region") drawMap(context, pad, pane);
   if (!quiet) {
     drawExtent(context, pad, pane);
+    drawFrame(context, pad, (x, y) => photoToStage(pad, x, y));
     drawAreas(context, pad, (x, y) => photoToStage(pad, x, y));
     drawShapes(context, pad, (x, y) => photoToStage(pad, x, y));
     drawScribblePreview(context, pad, (x, y) => photoToStage(pad, x, y));

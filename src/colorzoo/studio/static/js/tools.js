@@ -6,6 +6,7 @@ import { t } from "./dom.js";
 import {
   addPointAt, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint,
 } from "./edits.js";
+import { dragFrame, endFrame, frameGripAt, insideOf, isOnFrame } from "./frames.js";
 import { continuePaint, endPaint, startPaint } from "./painting.js";
 import { nearBy } from "./pointer.js";
 import {
@@ -29,6 +30,7 @@ const TOOLS = [
   { id: "box", icon: "box", label: "Box around a thing", key: "U", kind: "boxes", manual: true },
   { id: "paint", icon: "paint", label: "Paint: color that stays where it is put", key: "W", kind: null, manual: true },
   { id: "area", icon: "select", label: "Area: select a thing", key: "T", kind: null, manual: true },
+  { id: "frame", icon: "frame", label: "Frame of a scan: the line around the picture", key: "V", kind: null, manual: true },
   { id: "eraser", icon: "eraser", label: "Eraser", key: "E", kind: "points scribbles" },
   { id: "dropper", icon: "dropper", label: "Eyedropper", key: "I", kind: "points regions" },
   { id: "hand", icon: "hand", label: "Move the view", key: "H", kind: null },
@@ -71,10 +73,17 @@ function startTool(pad, at, place) {
   pad.ui.cross = null;
   const starts = {
     point: startPoint, brush: brushAt, eraser: eraseAtPointer, edge: startStroke, region: startRegion, dropper: pickColor, lasso: startLasso,
-    box: startBox, area: startSelection, paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
+    box: startBox, area: startSelection, frame: startFrame, paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
   };
   starts[drag.tool]?.(pad, at, place, drag);
   pad.changed();
+}
+
+/** Take hold of the line around the picture, if it is near. @returns {boolean} */
+function startFrame(pad, at, place, drag) {
+  const frameGrip = frameGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
+  if (frameGrip) Object.assign(drag, { frameGrip, frameBox: insideOf(pad) });
+  return frameGrip !== null;
 }
 
 function startPoint(pad, at, place, drag) {
@@ -83,7 +92,10 @@ function startPoint(pad, at, place, drag) {
     const point = pad.doc.points.find(({ id }) => id === near);
     Object.assign(drag, { id: near, offset: [point.x - place[0], point.y - place[1]] });
     selectPoint(pad, near);
+  } else if (startFrame(pad, at, place, drag)) {
+    pad.set({ selected: null, suggestions: null });
   } else if (inside(pad, place)) {
+    if (isOnFrame(pad, ...place)) pad.toast(t("The frame stays gray. Drag the line to color this place too."));
     const point = newPoint(pad, ...place);
     Object.assign(drag, { id: point.id, isNew: true });
     pad.history.preview({ ...pad.doc, points: [...pad.doc.points, point] });
@@ -127,7 +139,8 @@ function continueTool(pad, at, place) {
   pad.ui.cursor = place;
   if (!drag) return;
   if (Math.hypot(at.x - drag.from.x, at.y - drag.from.y) > DRAG_DISTANCE) drag.moved = true;
-  if (drag.tool === "point" && drag.id !== null && drag.moved) {
+  if ((drag.frameGrip || drag.tool === "frame") && drag.moved) dragFrame(pad, drag, insidePhoto(pad, ...place));
+  else if (drag.tool === "point" && drag.id !== null && drag.moved) {
     movePoint(pad, drag.id, place[0] + drag.offset[0], place[1] + drag.offset[1], false);
   } else if (drag.tool === "brush") brushAt(pad, at, place, drag);
   else if (drag.tool === "eraser") eraseAtPointer(pad, at, place);
@@ -151,7 +164,8 @@ function endTool(pad, at, place) {
   pad.ui.drag = null;
   if (!drag) return;
   pad.input = at.event.timeStamp;
-  if (drag.tool === "point" && drag.id !== null) pad.commit(drag.isNew ? t("add point") : t("move point"));
+  if (pad.ui.framing) endFrame(pad);
+  else if (drag.tool === "point" && drag.id !== null) pad.commit(drag.isNew ? t("add point") : t("move point"));
   else if (drag.tool === "brush") pad.commit(t("brush"));
   else if (drag.tool === "eraser") pad.commit(t("erase"));
   else if (drag.tool === "region") endCut(pad);
@@ -173,6 +187,7 @@ function cancelTool(pad) {
   pad.ui.shaping = null;
   pad.ui.outline = null;
   pad.ui.painting = null;
+  pad.ui.framing = null;
   pad.cancel();
 }
 
@@ -191,7 +206,8 @@ function eraseAt(pad, at, place) {
 
 function hoverAt(pad, at, place) {
   pad.ui.cursor = place && inside(pad, place) ? place : null;
-  const find = { point: () => pointNear(pad, ...place, nearBy(at)), box: () => boxGripAt(pad, place, nearBy(at)) }[pad.ui.tool];
+  const line = () => frameGripAt(pad, place, nearBy(at) / 2 / pad.ui.view.scale);
+  const find = { point: () => pointNear(pad, ...place, nearBy(at)) ?? line(), frame: line, box: () => boxGripAt(pad, place, nearBy(at)) }[pad.ui.tool];
   const near = place && find ? find() : null;
   pad.stageEl.dataset.over = near === null ? "" : "point";
   pad.redrawMarks();

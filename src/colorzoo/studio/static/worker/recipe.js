@@ -7,7 +7,7 @@ const MAX_AB = 150;
 const MAX_STRENGTH = 1.5;
 const MAX_REACH = 10;
 const BINS = 313;
-const FIELDS = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "paint", "divisions"];
+const FIELDS = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "paint", "divisions", "frame"];
 
 const invalid = (message) => new RequestError("bad_recipe", `${message}.`);
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
@@ -92,6 +92,7 @@ function checkRecipe(recipe, photo) {
   items(recipe, "boxes", "recipe", (box, name) => place(box.x, box.y, name, size));
   if (recipe.statistics !== undefined && recipe.statistics !== null) checkStatistics(recipe.statistics);
   const notes = Object.keys(recipe).filter((name) => !FIELDS.includes(name)).map((name) => `recipe field '${name}' is unknown and was kept`);
+  if (Array.isArray(recipe.frame)) notes.push("this page colors the whole picture; the recipe's frame is not used");
   if (photo && image.sha256 && image.sha256 !== photo.sha256) notes.push("the recipe was made for another picture file");
   return notes;
 }
