@@ -88,8 +88,8 @@ def _share(
             _approach(squared, (start, end), outer, scale, (rows, columns))
     away = (outer - np.sqrt(squared)) / (outer - inner)
     share = np.clip(away, 0, 1, out=away)
-    share = (stroke.opacity * share * share * (3 - 2 * share)).astype(np.float32)
-    return slice(rows.start - band[0], rows.stop - band[0]), columns, share
+    covered: Map = (stroke.opacity * share * share * (3 - 2 * share)).astype(np.float32)
+    return slice(rows.start - band[0], rows.stop - band[0]), columns, covered
 
 
 def _covered(low: float, high: float, scale: float, limits: tuple[int, int]) -> slice:

@@ -59,7 +59,7 @@ const COMMANDS = [
 
 /** @param {number} step */
 function changeSize(pad, step) {
-  if (pad.ui.tool === "paint") stepBrush(pad, step);
+  if (pad.ui.tool === "paint" || (pad.ui.tool === "area" && pad.ui.areaBrush)) stepBrush(pad, step);
   else setSize(pad, pad.ui.size + step);
 }
 
@@ -128,6 +128,7 @@ function escape(pad) {
     ui.outline = null;
     ui.painting = null;
     ui.framing = null;
+    ui.areaStroke = null;
     pad.cancel();
   } else if (ui.selection) pad.set({ selection: null });
   else if (ui.cross) pad.set({ cross: null, nextPlace: null, shaping: null });

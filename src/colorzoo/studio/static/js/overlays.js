@@ -3,6 +3,7 @@
 import { firstOpenRegion } from "./coloring.js";
 import { insideOf } from "./frames.js";
 import { regionLines } from "./outlines.js";
+import { brushSize } from "./painting.js";
 import { classColor } from "./pixels.js";
 import { className, isPicked, paintClass, pickedArea, shapesOf, usesShapes } from "./shapeedits.js";
 import { areaCenter, areaPicture } from "./shapes.js";
@@ -212,6 +213,19 @@ function drawAreas(context, pad, toStage) {
   });
   if (ui.selection) drawArea(context, pad, ui.selection, toStage, 1, true);
   if (ui.outline) drawOutlinePath(context, ui.outline, toStage);
+  if (ui.areaStroke) drawAreaStroke(context, pad, toStage);
+}
+
+/** Draw the stroke of the brush that changes an area. */
+function drawAreaStroke(context, pad, toStage) {
+  const { path, less } = pad.ui.areaStroke;
+  context.save();
+  Object.assign(context, { lineCap: "round", lineJoin: "round", lineWidth: brushSize(pad) * pad.ui.view.scale, globalAlpha: 0.5, strokeStyle: less ? "#202020" : "#1a6dff" });
+  context.beginPath();
+  for (const place of path) context.lineTo(...toStage(...place));
+  if (path.length === 1) context.lineTo(...toStage(path[0][0] + 0.01, path[0][1]));
+  context.stroke();
+  context.restore();
 }
 
 function drawArea(context, pad, area, toStage, alpha, tinted) {

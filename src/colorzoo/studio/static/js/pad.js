@@ -17,7 +17,7 @@ import { createFramePanel, insideOf } from "./frames.js";
 import { createHistoryPanel } from "./historypanel.js";
 import { createRail, createSplitHandle, createStageBar, createStartScreen, createStatus, createTopBar, listenToDrops } from "./layout.js";
 import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel } from "./panels.js";
-import { changeBrush, createPaintPanel } from "./painting.js";
+import { changeBrush, createAreaBrush, createPaintPanel } from "./painting.js";
 import { listenToStage } from "./pointer.js";
 import { createAreasPanel, createBoxesPanel, createClassesPanel, createSelectionPanel } from "./shapepanels.js";
 import { drawMarks, drawPhoto, paneSize, photoToStage } from "./stage.js";
@@ -41,6 +41,8 @@ function initialUi(settings) {
     drag: null, stroke: null, shaping: null, outline: null, selection: null,
     // the brush that paints, its stroke in progress, and strokes that the picture does not show yet
     brush: { size: null, hardness: 0.5, opacity: 1, erases: false }, painting: null, freshPaint: [], framing: null,
+    // what the brush of areas does, null to select by clicks and outlines, and its stroke in progress
+    areaBrush: null, areaStroke: null,
     // answers of the backend
     suggestions: null, pointInfo: {}, regions: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null,
     scribblePreview: null, answered: null, unavailableColor: null,
@@ -182,6 +184,8 @@ class Pad {
     this.history = new History(doc, past, future);
     this.set({
       area: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], framing: null,
+    // what the brush of areas does, null to select by clicks and outlines, and its stroke in progress
+    areaBrush: null, areaStroke: null,
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
       reachSteps: null, matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null,
     });
@@ -412,7 +416,8 @@ function build(pad) {
   const status = createStatus(pad);
   const empty = createStartScreen(pad);
   const brushPanel = () => createPaintPanel(pad, createSlider);
-  const panels = [createModelPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, brushPanel, createHintsPanel, createAreasPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
+  const areaBrushPanel = () => createAreaBrush(pad, createSlider);
+  const panels = [createModelPanel, areaBrushPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, brushPanel, createHintsPanel, createAreasPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
   const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el, pad.toasts.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside), ...pad.dialogs.els);

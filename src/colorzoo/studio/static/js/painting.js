@@ -86,12 +86,40 @@ function drawPaint(context, pad, stroke, toStage) {
   context.restore();
 }
 
+/** Create a slider for the diameter of the brush. @returns {import("./dom.js").Part} */
+function createBrushSize(pad, createSlider) {
+  const range = () => Math.log((BRUSH_RANGE[1] * shorterSide(pad.photo)) / BRUSH_RANGE[0]);
+  const slider = createSlider(t("Size"), 0, BRUSH_STEPS, (value) => changeBrush(pad, { size: BRUSH_RANGE[0] * Math.exp((range() * value) / BRUSH_STEPS) }));
+  const update = () => slider.update(Math.round((BRUSH_STEPS * Math.log(brushSize(pad) / BRUSH_RANGE[0])) / range()), false, t("{n} pixels", { n: Math.round(brushSize(pad)) }));
+  return { el: slider.el, update };
+}
+
+const AREA_BRUSHES = [[null, "Click or outline"], ["more", "Add"], ["less", "Take away"]];
+
+/** @returns {import("./dom.js").Part} choice between selecting and a brush that changes the selected area */
+function createAreaBrush(pad, createSlider) {
+  const choose = (how) => () => pad.set({ areaBrush: how, outline: null });
+  const choices = AREA_BRUSHES.map(([how, text]) => ({ how, el: button({ text: t(text), label: t(text), className: "cz-segment", onClick: choose(how) }) }));
+  const size = createBrushSize(pad, createSlider);
+  const words = h("p", { class: "cz-hint" });
+  const el = section(t("Select by"), h("div", { class: "cz-segments", role: "group", "aria-label": t("How areas are selected") }, ...choices.map((choice) => choice.el)), size.el, words);
+  const update = () => {
+    const { areaBrush, tool } = pad.ui;
+    show(el, Boolean(pad.photo) && tool === "area");
+    if (el.hidden) return;
+    for (const { how, el: choice } of choices) setAttr(choice, "aria-pressed", String(how === areaBrush));
+    for (const part of [size.el, words]) show(part, areaBrush !== null);
+    size.update();
+    setText(words, areaBrush === "less" ? t("Brush over what does not belong to it. Ctrl adds.") : t("Brush over what belongs to it. Ctrl takes away."));
+  };
+  return { el, update };
+}
+
 /** @returns {import("./dom.js").Part} what the brush does, and how */
 function createPaintPanel(pad, createSlider) {
   const choices = [[false, t("Paint")], [true, t("Erase paint")]].map(([erases, text]) => ({ erases, el: button({ text, label: text, className: "cz-segment", onClick: () => changeBrush(pad, { erases }) }) }));
   const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("What the brush does") }, ...choices.map(({ el }) => el));
-  const range = () => Math.log((BRUSH_RANGE[1] * shorterSide(pad.photo)) / BRUSH_RANGE[0]);
-  const size = createSlider(t("Size"), 0, BRUSH_STEPS, (value) => changeBrush(pad, { size: BRUSH_RANGE[0] * Math.exp((range() * value) / BRUSH_STEPS) }));
+  const size = createBrushSize(pad, createSlider);
   const hardness = createSlider(t("Hardness"), 0, 100, (value) => changeBrush(pad, { hardness: value / 100 }));
   const opacity = createSlider(t("Opacity"), 1, 100, (value) => changeBrush(pad, { opacity: value / 100 }));
   const words = h("p", { class: "cz-hint" });
@@ -102,7 +130,7 @@ function createPaintPanel(pad, createSlider) {
     if (el.hidden) return;
     const { brush } = pad.ui;
     for (const choice of choices) setAttr(choice.el, "aria-pressed", String(choice.erases === brush.erases));
-    size.update(Math.round((BRUSH_STEPS * Math.log(brushSize(pad) / BRUSH_RANGE[0])) / range()), false, t("{n} pixels", { n: Math.round(brushSize(pad)) }));
+    size.update();
     hardness.update(Math.round(100 * brush.hardness), false);
     opacity.update(Math.round(100 * brush.opacity), false);
     setText(words, brush.erases ? t("Takes paint away; the colors of the model come back.") : t("The color stays where it is painted. Ctrl takes paint away."));
@@ -111,4 +139,4 @@ function createPaintPanel(pad, createSlider) {
   return { el, update };
 }
 
-export { brushSize, changeBrush, continuePaint, createPaintPanel, drawFreshPaint, endPaint, startPaint, stepBrush };
+export { brushSize, changeBrush, continuePaint, createAreaBrush, createPaintPanel, drawFreshPaint, endPaint, startPaint, stepBrush };

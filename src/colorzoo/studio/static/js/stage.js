@@ -239,7 +239,8 @@ function drawCursors(context, pad) {
   const { ui } = pad;
   if (ui.cross) drawCross(context, pad, ui.cross);
   if (ui.nextPlace) drawNextPlace(context, pad, ui.nextPlace);
-  if (ui.tool === "paint" && ui.cursor && !ui.panning) drawBrush(context, pad);
+  const brushes = ui.tool === "paint" || (ui.tool === "area" && ui.areaBrush !== null);
+  if (brushes && ui.cursor && !ui.panning) drawBrush(context, pad);
   const sized = ["point", "brush", "eraser", "edge"].includes(ui.tool);
   if (!ui.cursor || !sized || ui.panning || ui.drag) return;
   const [x, y] = photoToStage(pad, ...ui.cursor);
@@ -250,7 +251,7 @@ function drawCursors(context, pad) {
 function drawBrush(context, pad) {
   const [x, y] = photoToStage(pad, ...pad.ui.cursor);
   const radius = (brushSize(pad) / 2) * pad.ui.view.scale;
-  for (const share of [1, pad.ui.brush.hardness]) {
+  for (const share of pad.ui.tool === "paint" ? [1, pad.ui.brush.hardness] : [1]) {
     context.beginPath();
     context.arc(x, y, Math.max(1, radius * share), 0, 7);
     context.globalAlpha = share === 1 ? 1 : 0.5;

@@ -7,10 +7,10 @@ import {
   addPointAt, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pointIn, pointNear, selectPoint,
 } from "./edits.js";
 import { dragFrame, endFrame, frameGripAt, insideOf, isOnFrame } from "./frames.js";
-import { continuePaint, endPaint, startPaint } from "./painting.js";
+import { brushSize, continuePaint, endPaint, startPaint } from "./painting.js";
 import { nearBy } from "./pointer.js";
 import {
-  addObjectInBox, addShape, deleteArea, deleteShape, moveShape, paintClass, pickShape, pickedShape, previewShape, selectObject, shapesOf,
+  addObjectInBox, addShape, brushArea, deleteArea, deleteShape, moveShape, paintClass, pickShape, pickedShape, previewShape, selectObject, shapesOf,
 } from "./shapeedits.js";
 import {
   areaAt, boundsOf, boxAt, boxBetween, distance, gripAt, isLargeEnough, movedBox, paintedAt, resized, roundedPath, simplified,
@@ -188,6 +188,7 @@ function cancelTool(pad) {
   pad.ui.outline = null;
   pad.ui.painting = null;
   pad.ui.framing = null;
+  pad.ui.areaStroke = null;
   pad.cancel();
 }
 
@@ -395,16 +396,29 @@ function selectionMode({ shiftKey, ctrlKey, metaKey }) {
 }
 
 function startSelection(pad, at, place, drag) {
+  if (pad.ui.areaBrush) {
+    const flips = at.event.ctrlKey || at.event.metaKey || at.event.altKey;
+    pad.set({ areaStroke: { path: [place], less: (pad.ui.areaBrush === "less") !== flips } });
+    return;
+  }
   pad.ui.outline = [insidePhoto(pad, ...place)];
   drag.how = selectionMode(at.event);
 }
 
 function continueSelection(pad, place) {
+  const { areaStroke } = pad.ui;
+  if (areaStroke && distance(place, areaStroke.path.at(-1)) >= outlineSpacing(pad)) areaStroke.path.push(place);
   const corner = insidePhoto(pad, ...place);
   if (pad.ui.outline && distance(corner, pad.ui.outline.at(-1)) >= outlineSpacing(pad)) pad.ui.outline.push(corner);
 }
 
 function endSelection(pad, drag, place) {
+  const { areaStroke } = pad.ui;
+  if (areaStroke) {
+    pad.ui.areaStroke = null;
+    brushArea(pad, areaStroke.path, brushSize(pad), areaStroke.less);
+    return;
+  }
   const path = pad.ui.outline;
   pad.ui.outline = null;
   const outline = path && simplified(path, outlineSpacing(pad));
