@@ -18,7 +18,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import PaintStroke, Recipe
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.paint import painting_of
+from colorzoo.inference.overlays import overlays_of
 from tiny_model import gray_picture, tiny_model
 
 LINE = {"path": [[30, 40], [70, 40]], "size": 20, "hardness": 1, "color": "#c04020"}
@@ -26,9 +26,8 @@ LINE = {"path": [[30, 40], [70, 40]], "size": 20, "hardness": 1, "color": "#c040
 
 def painted(*strokes: dict[str, Any], shape: tuple[int, int] = (80, 100)) -> torch.Tensor:
     recipe = Recipe.from_json({"paint": list(strokes)})
-    painting = painting_of(recipe.paint, (100, 80), shape)
+    (painting,) = overlays_of(recipe, (100, 80), shape)
     ab, luma = torch.full((2, *shape), 7.0), torch.full(shape, 50.0)
-    assert painting is not None
     for first in range(0, shape[0], 13):  # in bands, as pictures are joined
         painting.add_to(ab[:, first : first + 13], luma[first : first + 13], first)
     return ab

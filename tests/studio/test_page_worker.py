@@ -23,7 +23,7 @@ from colorzoo.guidance import Recipe, statistics_of
 from colorzoo.inference.full_size import BicubicUpsampler, join_levels, shrink_luma, working_size
 from colorzoo.inference.full_size_points import correct_points
 from colorzoo.inference.guidance_maps import draw_request, fit_points
-from colorzoo.inference.paint import painting_of
+from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.palette import Distribution, next_point, suggest_colors
 from colorzoo.inference.points import (
     enforce_points,
@@ -44,7 +44,7 @@ WHOLE, SIZE = (120, 170), (80, 113)  # height and width of the photo and at the 
 EXPORTED = (
     "lumaOf linearInGamut reducedChroma toLevel workingSize fitSize downsample Upsampler drawHints hintsOf "
     "applyPoints findExtent limitReach evenReaches fitPins Joiner sharesAtPlace suggestColors entropyOf "
-    "nextPoint isTrained Painting pointStrength statisticsOf referenceOf plainSha256 encodePicture "
+    "nextPoint isTrained overlaysOf pointStrength statisticsOf referenceOf plainSha256 encodePicture "
     "checkRecipe"
 )
 
@@ -56,6 +56,10 @@ POINTS = [
 ]
 
 STRENGTHS = [0.2, 0.9, 0.5, 0.2]
+REPLACEMENTS = [
+    {"old": "#a04030", "new": "#30a090", "range": 25},
+    {"old": "#3050a0", "new": "#8a8a8a", "fade": 50},
+]
 PAINT = [
     {"path": [[30, 100], [90, 60], [100, 110]], "color": "#2060d0", "size": 14},
     {"path": [[60, 80], [75, 72]], "erase": True, "size": 9, "hardness": 1, "opacity": 0.7},
@@ -146,6 +150,9 @@ RECIPES: list[dict[str, Any]] = [
     {"strength": 2},
     {"statistics": {"histogram": [1, 2]}},
     {"paint": [{"path": [[1, 2]]}]},
+    {"replacements": [{"old": "#808080", "new": "#c04020"}]},
+    {"replacements": [{"old": "#c04020", "new": "blue"}]},
+    {"replacements": [{"old": "#c04020", "new": "#102030", "range": 200}]},
     {"paint": [{"path": [[1, 2]], "color": "#102030", "opacity": 2}]},
 ]
 
@@ -181,7 +188,7 @@ def requests() -> dict[str, Any]:
             "size": WHOLE,
             "luma": flat(wavy(*WHOLE)),
             "strength": 1.2,
-            "paint": PAINT,
+            "above": {"paint": PAINT, "replacements": REPLACEMENTS},
         },
         "palette": {
             "logits": flat(bin_logits()),
@@ -309,8 +316,9 @@ def test_joining_at_full_size(answers: dict[str, Any]) -> None:
     luma = wavy(*WHOLE)[0, 0]
     hints = Recipe.from_json({"points": POINTS}).points
     pins = correct_points(hints, smooth_ab(1)[0], luma, strength=1.2)
-    paint = painting_of(Recipe.from_json({"paint": PAINT}).paint, WHOLE[::-1], WHOLE, 1.2)
-    expected = join_levels(luma, smooth_ab(1)[0], pins, paint)
+    above = Recipe.from_json({"paint": PAINT, "replacements": REPLACEMENTS})
+    overlays = overlays_of(above, WHOLE[::-1], WHOLE, 1.2)
+    expected = join_levels(luma, smooth_ab(1)[0], pins, overlays)
     assert (expected != join_levels(luma, smooth_ab(1)[0], pins)).mean() > 0.02
     differences = np.abs(np.array(answers["join"]) - expected.ravel().astype(int))
     assert differences.max() <= 1

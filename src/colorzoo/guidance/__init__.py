@@ -6,12 +6,14 @@ from colorzoo.guidance.container import Guidance
 from colorzoo.guidance.hints import Boxes, ClassMap, Exemplar, GlobalStatistics, Points, Regions, Scribbles
 from colorzoo.guidance.paint import PaintStroke
 from colorzoo.guidance.recipe import BoxHint, PointHint, Recipe, RegionColor, Stroke
+from colorzoo.guidance.replacements import ColorReplacement
 
 __all__ = [
     "Area",
     "BoxHint",
     "Boxes",
     "ClassMap",
+    "ColorReplacement",
     "Exemplar",
     "GlobalStatistics",
     "Guidance",

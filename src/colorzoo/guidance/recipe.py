@@ -21,6 +21,7 @@ from colorzoo.guidance.areas import MAX_AREAS, Area, parse_area
 from colorzoo.guidance.fields import Fields, hex_color, too_many
 from colorzoo.guidance.frame import FrameSetting, read_frame
 from colorzoo.guidance.paint import MAX_PAINT, PaintStroke, parse_paint
+from colorzoo.guidance.replacements import MAX_REPLACEMENTS, ColorReplacement, parse_replacement
 
 VERSION = 2  # since 2 a point without a reach has the automatic one, and the frame of a scan is found
 MAX_STRENGTH = 1.5
@@ -40,6 +41,7 @@ _MAX_ITEMS = {
     "boxes": MAX_BOXES,
     "areas": MAX_AREAS,
     "paint": MAX_PAINT,
+    "replacements": MAX_REPLACEMENTS,
 }
 MAX_REACH = 10.0
 _BINS = 313  # of the ab plane inside sRGB
@@ -159,6 +161,7 @@ class Recipe:
         proposal: SHA-256 of the model's map of regions for which the colors were chosen, or None.
         areas: Parts of the picture that are filled, locked, kept gray, or the only ones to change.
         paint: Strokes of color above the colors of the model; later ones cover earlier ones.
+        replacements: Colors that are replaced everywhere below the paint, one after the other.
         frame: The part of the picture that is colored; see `FrameSetting`.
         extra: The fields ``exemplar``, ``classes``, ``statistics`` as parsed, and unknown fields.
     """
@@ -175,6 +178,7 @@ class Recipe:
     proposal: str | None = None
     areas: tuple[Area, ...] = ()
     paint: tuple[PaintStroke, ...] = ()
+    replacements: tuple[ColorReplacement, ...] = ()
     frame: FrameSetting = "automatic"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -214,8 +218,9 @@ class Recipe:
             document["proposal"] = self.proposal
         if self.areas:
             document["areas"] = [area.to_dict() for area in self.areas]
-        if self.paint:
-            document["paint"] = [stroke.to_dict() for stroke in self.paint]
+        for name, items in (("paint", self.paint), ("replacements", self.replacements)):
+            if items:
+                document[name] = [item.to_dict() for item in items]
         return document
 
     def to_json(self, path: str | Path | None = None) -> str:
@@ -237,7 +242,7 @@ class Recipe:
     def unknown(self) -> tuple[str, ...]:
         """Return the names of unknown fields, such as ``points[2].colour``; ``x_...`` are the user's own."""
         names = [name for name in self.extra if name not in (*_PARSED_LATER, *_OF_THE_PAD)]
-        for key in (*_LISTS, "areas", "paint"):
+        for key in (*_LISTS, "areas", "paint", "replacements"):
             items = enumerate(getattr(self, key) or ())
             names += [
                 f"{key}[{i}].{name}" for i, item in items for name in item.extra if name not in _OF_THE_PAD
@@ -283,7 +288,7 @@ class Recipe:
 
 
 def _known_names() -> list[str]:
-    kinds = (Recipe, PointHint, Stroke, RegionColor, BoxHint, Area, PaintStroke)
+    kinds = (Recipe, PointHint, Stroke, RegionColor, BoxHint, Area, PaintStroke, ColorReplacement)
     return sorted({each.name for kind in kinds for each in fields(kind)} | {"model", "erase", *_PARSED_LATER})
 
 
@@ -352,6 +357,9 @@ def _parse(fields: Fields) -> Recipe:
         proposal=fields.text("proposal", None),
         areas=tuple(parse_area(item) for item in fields.children("areas", MAX_AREAS)),
         paint=tuple(parse_paint(item) for item in fields.children("paint", MAX_PAINT)),
+        replacements=tuple(
+            parse_replacement(item) for item in fields.children("replacements", MAX_REPLACEMENTS)
+        ),
         frame=_parse_frame(fields, version),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )

@@ -103,7 +103,7 @@ class Colored:
         corrections: Colors of points to add at full size, where the prediction is too coarse.
         notes: Remarks for the user, such as ignored guidance.
         surroundings: The whole picture, if all others belong to the part within its frame.
-        overlay: Paint above the colors, or None.
+        overlays: Changes of the colors above all of the above, the lowest first.
     """
 
     ab: Tensor
@@ -112,17 +112,17 @@ class Colored:
     corrections: tuple[PointCorrection, ...] = ()
     notes: tuple[str, ...] = ()
     surroundings: Surroundings | None = None
-    overlay: Overlay | None = None
+    overlays: tuple[Overlay, ...] = ()
 
     @property
     def rgb(self) -> NDArray[np.float32]:
         """``(H, W, 3)`` float32 in [0, 1], full size."""
-        joined = join(self.lightness, self.ab, self.corrections, self.overlay)
+        joined = join(self.lightness, self.ab, self.corrections, self.overlays)
         return joined if self.surroundings is None else self.surroundings.around(joined)
 
     def levels(self, depth: int = 8) -> NDArray[Any]:
         """Return ``(H, W, 3)`` uint8 or uint16, full size; a fraction of the memory and time of `rgb`."""
-        joined = join_levels(self.lightness, self.ab, self.corrections, self.overlay, depth=depth)
+        joined = join_levels(self.lightness, self.ab, self.corrections, self.overlays, depth=depth)
         return joined if self.surroundings is None else self.surroundings.around(joined, depth)
 
 
@@ -307,12 +307,12 @@ class Colorizer:
         full = FullLuma(part.levels)
         answer = self.color_luma(luma, request, reference)
         notes += answer.notes
-        overlay = _paint_of(request, full.shape)
+        overlays = _overlays_of(request, full.shape, answer.locked)
         if answer.painted_luma is not None:
             from colorzoo.inference.sketches import enlarge_painted_luma
 
             painted = enlarge_painted_luma(full.whole(), luma, answer.painted_luma)[0, 0]
-            return Colored(answer.ab, self.name, painted, notes=notes, overlay=overlay)
+            return Colored(answer.ab, self.name, painted, notes=notes, overlays=overlays)
         if answer.luma_shift is not None:
             full = FullLuma(part.levels, answer.luma_shift.by_rows(full.shape))
         corrections: Sequence[PointCorrection] = ()
@@ -322,7 +322,7 @@ class Colorizer:
             corrections = correct_points(
                 request.hints, answer.ab, full, strength=request.strength, locked=answer.locked
             )
-        return Colored(answer.ab, self.name, full, tuple(corrections), notes, surroundings, overlay)
+        return Colored(answer.ab, self.name, full, tuple(corrections), notes, surroundings, overlays)
 
     def prepare(
         self, picture: Picture, guidance: GuidanceLike = None, frame: FrameSetting | None = None
@@ -707,13 +707,16 @@ def _covers_all(recipe: Recipe) -> bool:
     return bool((recipe.extra.get("classes") or {}).get("file"))
 
 
-def _paint_of(request: ColoringRequest, shape: tuple[int, int]) -> Overlay | None:
-    """Return the paint of a recipe at a height and width."""
-    if request.recipe is None or request.picture_size is None or not request.recipe.paint:
-        return None
-    from colorzoo.inference.paint import painting_of
+def _overlays_of(
+    request: ColoringRequest, shape: tuple[int, int], locked: Tensor | None
+) -> tuple[Overlay, ...]:
+    """Return the overlays of a request at a height and width."""
+    recipe = request.recipe
+    if recipe is None or request.picture_size is None or not (recipe.paint or recipe.replacements):
+        return ()
+    from colorzoo.inference.overlays import overlays_of
 
-    return painting_of(request.recipe.paint, request.picture_size, shape, request.strength)
+    return overlays_of(recipe, request.picture_size, shape, request.strength, locked)
 
 
 def _as_picture(image: ImageLike) -> Picture:

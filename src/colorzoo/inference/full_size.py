@@ -129,7 +129,7 @@ def join(
     luma: Tensor | FullLuma,
     ab: Tensor,
     corrections: Sequence[PointCorrection] = (),
-    overlay: Overlay | None = None,
+    overlays: Sequence[Overlay] = (),
 ) -> NDArray[np.float32]:
     """Enlarge ab to the size of the lightness, add the corrections and convert to RGB.
 
@@ -137,7 +137,7 @@ def join(
         luma: ``(H, W)`` in [0, 100].
         ab: ``(2, h, w)`` in CIE units.
         corrections: Colors of points to add at full size, see `correct_points`.
-        overlay: Colors above all of them, such as a `Painting`.
+        overlays: Changes of the colors above all of them, the lowest first; see `overlays_of`.
 
     Returns:
         ``(H, W, 3)`` in [0, 1]; colors outside sRGB lose chroma at constant lightness and hue.
@@ -147,7 +147,7 @@ def join(
     def write(linear: Tensor, out: NDArray[Any]) -> None:
         out[:] = encoded(linear).permute(1, 2, 0).numpy()
 
-    _join(luma, ab, corrections, overlay, rgb, write)
+    _join(luma, ab, corrections, overlays, rgb, write)
     return rgb
 
 
@@ -155,13 +155,13 @@ def join_levels(
     luma: Tensor | FullLuma,
     ab: Tensor,
     corrections: Sequence[PointCorrection] = (),
-    overlay: Overlay | None = None,
+    overlays: Sequence[Overlay] = (),
     *,
     depth: int = 8,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Do as `join`, rounded to ``(H, W, 3)`` levels of ``depth`` 8 or 16 bits."""
     levels = np.empty((*luma.shape, 3), dtype=np.uint16 if depth == 16 else np.uint8)
-    _join(luma, ab, corrections, overlay, levels, write_levels)
+    _join(luma, ab, corrections, overlays, levels, write_levels)
     return levels
 
 
@@ -169,7 +169,7 @@ def _join(
     luma: Tensor | FullLuma,
     ab: Tensor,
     corrections: Sequence[PointCorrection],
-    overlay: Overlay | None,
+    overlays: Sequence[Overlay],
     out: NDArray[Any],
     write: Callable[[Tensor, NDArray[Any]], None],
 ) -> None:
@@ -182,7 +182,7 @@ def _join(
             for correction in corrections:
                 correction.add_to(tile, first)
             light = luma.rows(first, last) if isinstance(luma, FullLuma) else luma[first:last]
-            if overlay is not None:
+            for overlay in overlays:
                 overlay.add_to(tile, light, first)
             write(linear_rgb_in_gamut(torch.cat([light[None], tile])), out[first:last])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -52,16 +51,6 @@ class Painting:
             else:
                 color = ab_at_lightness(stroke.color, luma[rows, columns]) * self.strength
             part += torch.from_numpy(share) * (color - part)
-
-
-def painting_of(
-    strokes: Sequence[PaintStroke],
-    picture_size: tuple[int, int],
-    shape: tuple[int, int],
-    strength: float = 1.0,
-) -> Painting | None:
-    """Return the `Painting` of strokes; None without strokes."""
-    return Painting(tuple(strokes), picture_size, shape, strength) if strokes else None
 
 
 def _share(

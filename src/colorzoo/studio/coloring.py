@@ -17,11 +17,18 @@ from colorzoo.guidance import Recipe
 from colorzoo.guidance.rasterize import point_ab, points_lab
 from colorzoo.inference.area_maps import LumaShift
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import BicubicUpsampler, FullLuma, PointCorrection, join_levels, shrink_luma
+from colorzoo.inference.full_size import (
+    BicubicUpsampler,
+    FullLuma,
+    Overlay,
+    PointCorrection,
+    join_levels,
+    shrink_luma,
+)
 from colorzoo.inference.full_size_points import correct_points
 from colorzoo.inference.guidance_maps import draw_request
 from colorzoo.inference.inside import Surroundings, crop_map
-from colorzoo.inference.paint import Painting, painting_of
+from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.palette import Distribution
 from colorzoo.inference.sketches import enlarge_painted_luma
 from colorzoo.prediction import AbPrediction, DeferredMaps
@@ -165,8 +172,9 @@ class Task:
 
     def key(self, size: int) -> str:
         """Return the key of the result in the cache of the session."""
-        # paint lies above the answer of the network
-        plain = replace(self.recipe, model=None, width=None, height=None, sha256=None, paint=())
+        # paint and replaced colors lie above the answer of the network
+        below = replace(self.recipe, paint=(), replacements=())
+        plain = replace(below, model=None, width=None, height=None, sha256=None)
         text = json.dumps(plain.to_dict(), sort_keys=True)
         part = self.photo.window and self.photo.window.inside
         return f"{self.colorizer.name} {size} {self.photo.sha256} {part} {self.reference_id} {text}"
@@ -240,7 +248,7 @@ def preview(
     watch.lap("prepare")
     with torch.inference_mode():
         luma = result.luma(luma)
-        levels = join_levels(luma[0, 0], result.ab, _pins(task, result, luma), _paint(task, luma))
+        levels = join_levels(luma[0, 0], result.ab, _pins(task, result, luma), _overlays(task, result, luma))
     levels = levels if surroundings is None else surroundings.around(levels, 8)
     watch.lap("join")
     picture = jpeg(Image.fromarray(levels))
@@ -275,10 +283,10 @@ def _pins(task: Task, result: Result, luma: Tensor) -> list[PointCorrection]:
     return correct_points(points, result.ab, luma[0, 0], strength=task.recipe.strength, locked=result.held)
 
 
-def _paint(task: Task, luma: Tensor) -> Painting | None:
-    """Return the paint at the size of ``luma``."""
+def _overlays(task: Task, result: Result, luma: Tensor) -> tuple[Overlay, ...]:
+    """Return what lies above the answer, at the size of ``luma``."""
     shape = (int(luma.shape[2]), int(luma.shape[3]))
-    return painting_of(task.recipe.paint, task.photo.size, shape, task.recipe.strength)
+    return overlays_of(task.recipe, task.photo.size, shape, task.recipe.strength, result.held)
 
 
 def displayed_points(task: Task) -> list[DisplayedColor]:
@@ -302,6 +310,6 @@ def color_at(task: Task, result: Result, place: tuple[float, float]) -> Tensor:
         line = BicubicUpsampler(result.ab, (luma.shape[2], luma.shape[3])).rows(row, row + 1)
         for pin in _pins(task, result, luma):
             pin.add_to(line, row)
-        if (paint := _paint(task, luma)) is not None:
-            paint.add_to(line, luma[0, 0, row : row + 1], row)
+        for overlay in _overlays(task, result, luma):
+            overlay.add_to(line, luma[0, 0, row : row + 1], row)
         return torch.cat([luma[0, 0, row, column : column + 1], line[:, 0, column]])

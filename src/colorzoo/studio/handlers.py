@@ -22,6 +22,7 @@ from colorzoo.guidance.recipe import read_reach
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.guidance_maps import describe_statistics
 from colorzoo.inference.inside import crop_recipe
+from colorzoo.inference.overlays import without_paint
 from colorzoo.inference.references import as_reference, require_color
 from colorzoo.pictures.formats import WRITABLE
 from colorzoo.pictures.provenance import PictureProvenance, add_provenance, current_date
@@ -396,7 +397,8 @@ def _export(ctx: Context) -> Iterator[Message]:
     colored = ctx.pool.get(recipe.model).colorizer().colorize(picture, recipe, reference=reference)
     notes = [*picture.notes, *colored.notes]
     if kind in LAYERED:
-        unpainted = None if colored.overlay is None else replace(colored, overlay=None).levels()
+        below = without_paint(colored.overlays)
+        unpainted = None if below == colored.overlays else replace(colored, overlays=below).levels()
         data = encode_layers(kind, picture, colored.levels(), unpainted)
     else:
         origin = PictureProvenance(

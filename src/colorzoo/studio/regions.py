@@ -139,7 +139,9 @@ def select_outline(task: Task, path: Sequence[tuple[float, float]], size: float)
 
 def without_hints(recipe: Recipe) -> Recipe:
     """Return a recipe without hints and areas: selections look at the model's own colors."""
-    return replace(recipe, points=(), scribbles=(), regions=(), areas=(), paint=(), strength=1.0)
+    return replace(
+        recipe, points=(), scribbles=(), regions=(), areas=(), paint=(), replacements=(), strength=1.0
+    )
 
 
 def _mask_fields(task: Task, mask: Mask) -> dict[str, Any]:

@@ -29,7 +29,7 @@ function createColorPanel(pad) {
   const update = () => {
     const target = colorTarget(pad);
     const items = target.kind === "point" ? pad.ui.suggestions?.items ?? [] : [];
-    show(el, pad.accepts("points") || pad.accepts("regions") || target.kind === "area" || pad.ui.tool === "paint");
+    show(el, pad.accepts("points") || pad.accepts("regions") || target.kind === "area" || COLORING_TOOLS.includes(pad.ui.tool));
     setText(title, titleOf(pad, target));
     gamut.update({ luma: target.luma, ab: target.ab, suggestions: items, enabled: Boolean(pad.photo) && !target.locked });
     luma.update(target);
@@ -43,12 +43,16 @@ function createColorPanel(pad) {
   return { el, update };
 }
 
+/** Tools that take a color and set no points. */
+const COLORING_TOOLS = ["paint", "replace"];
+
 /** @returns {boolean} whether the panel is about a point, or about the next one */
-const setsPoints = (pad, { kind }) => pad.accepts("points") && pad.ui.tool !== "paint" && (kind === "point" || kind === "none");
+const setsPoints = (pad, { kind }) => pad.accepts("points") && !COLORING_TOOLS.includes(pad.ui.tool) && (kind === "point" || kind === "none");
 
 function titleOf(pad, target) {
   const point = pad.selectedPoint();
   if (target.kind === "point") return t(isStroke(pad.doc, point) ? "Color of stroke {n}" : "Color of point {n}", { n: hintNumber(pad.doc, point) });
+  if (target.kind === "replacement") return t("New color");
   if (target.kind === "area") return t("Color of area {n}", { n: pad.ui.area + 1 });
   if (target.kind === "region") {
     const numbers = pad.ui.regionPick.map((index) => pad.ui.regions.items.findIndex((item) => item.index === index) + 1);

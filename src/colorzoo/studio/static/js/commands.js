@@ -241,7 +241,7 @@ function isAvailable(pad, id) {
   if (id === "skip" || id === "accept") return pad.ui.regionPick.length > 0;
   const tool = TOOLS.find((candidate) => `tool-${candidate.id}` === id);
   if (tool) return pad.tools().includes(tool);
-  if (id === "add") return pad.accepts("points") || pad.ui.tool in DRAWS || ["area", "paint"].includes(pad.ui.tool);
+  if (id === "add") return pad.accepts("points") || pad.ui.tool in DRAWS || ["area", "paint", "replace"].includes(pad.ui.tool);
   return true;
 }
 

@@ -11,13 +11,14 @@
  *   divisions: {path: [number, number][], closed?: boolean}[], merged: number[][], proposal: string | null, skipped: number[],
  *   exemplar: {name: string, kept?: object} | null, classes: Record<string, number>,
  *   painted: import("./shapes.js").PaintedClass[], classFiles: Record<string, string>, boxes: import("./shapes.js").Box[] | null,
- *   areas: import("./shapes.js").Area[], paint: import("./paintstrokes.js").PaintStroke[], frame: import("./frames.js").Frame,
+ *   areas: import("./shapes.js").Area[], paint: import("./paintstrokes.js").PaintStroke[],
+ *   replacements: import("./paintstrokes.js").Replacement[], frame: import("./frames.js").Frame,
  *   statistics: {saturation?: number, histogram?: number[]} | null, strength: number, extra: Record<string, any>}} Doc
  *   boxes: null lets the model detect objects, an empty list means that there are none
  */
 
 import { readFrame } from "./frames.js";
-import { readPaint } from "./paintstrokes.js";
+import { readPaint, readReplacement } from "./paintstrokes.js";
 import { readArea, readBox, readPainted } from "./shapes.js";
 
 /** @param {Doc} doc @param {Point} point @returns {Point[]} all points of its brush stroke, or the point alone */
@@ -55,21 +56,21 @@ function clampShift(points, dx, dy, { width, height }) {
 const RECIPE_VERSION = 2;
 const RECIPE_FIELDS = [
   "version", "image", "model", "strength", "points", "scribbles", "regions", "proposal", "exemplar", "classes", "statistics", "boxes", "areas", "studio",
-  "divisions", "frame", "paint",
+  "divisions", "frame", "paint", "replacements",
 ];
 
 /** @param {string} model @returns {Doc} */
 function emptyDoc(model = "") {
   return {
     model, points: [], scribbles: [], regions: {}, divisions: [], merged: [], proposal: null, skipped: [], exemplar: null, classes: {}, painted: [],
-    classFiles: {}, boxes: null, areas: [], paint: [], frame: "automatic", statistics: null, strength: 1, extra: {},
+    classFiles: {}, boxes: null, areas: [], paint: [], replacements: [], frame: "automatic", statistics: null, strength: 1, extra: {},
   };
 }
 
 /** @param {Doc} doc @returns {boolean} whether it contains any work */
 function hasWork(doc) {
   const counts = [
-    doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas, doc.paint,
+    doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.merged, doc.skipped, Object.keys(doc.classes), doc.painted, doc.boxes ?? [], doc.areas, doc.paint, doc.replacements,
   ];
   return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics) || doc.strength !== 1 || doc.frame !== "automatic";
 }
@@ -166,6 +167,7 @@ function toRecipe(doc, picture) {
   if (doc.boxes) recipe.boxes = doc.boxes;
   if (doc.areas.length) recipe.areas = doc.areas;
   if (doc.paint.length) recipe.paint = doc.paint;
+  if (doc.replacements.length) recipe.replacements = doc.replacements;
   if (doc.statistics) recipe.statistics = doc.statistics;
   const muted = doc.points.filter((point) => point.muted).map((point) => ({ ...write(point), ...(point.untouched ? { untouched: true } : {}) }));
   const untouched = doc.points.filter((point) => point.untouched && !point.muted).map(write);
@@ -232,6 +234,7 @@ function fromRecipe(recipe, picture, abOf) {
     boxes: recipe.boxes ? list(recipe, "boxes").map(readBox) : null,
     areas: list(recipe, "areas").map(readArea),
     paint: list(recipe, "paint").map(readPaint),
+    replacements: list(recipe, "replacements").map(readReplacement),
     frame: readFrame(recipe.frame ?? (recipe.version === 1 ? "none" : "automatic")),
     statistics: recipe.statistics ?? null,
     strength: recipe.strength ?? 1,

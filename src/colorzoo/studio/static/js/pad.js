@@ -19,6 +19,7 @@ import { createRail, createSplitHandle, createStageBar, createStartScreen, creat
 import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel } from "./panels.js";
 import { changeBrush, createAreaBrush, createPaintPanel } from "./painting.js";
 import { listenToStage } from "./pointer.js";
+import { createReplacePanel } from "./replacing.js";
 import { createAreasPanel, createBoxesPanel, createClassesPanel, createSelectionPanel } from "./shapepanels.js";
 import { drawMarks, drawPhoto, paneSize, photoToStage } from "./stage.js";
 import { TabLocks, loadSettings, saveSettings } from "./storage.js";
@@ -43,6 +44,8 @@ function initialUi(settings) {
     brush: { size: null, hardness: 0.5, opacity: 1, erases: false }, painting: null, freshPaint: [], framing: null,
     // what the brush of areas does, null to select by clicks and outlines, and its stroke in progress
     areaBrush: null, areaStroke: null,
+    // the selected replaced color
+    replacing: null,
     // answers of the backend
     suggestions: null, pointInfo: {}, regions: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null,
     scribblePreview: null, answered: null, unavailableColor: null,
@@ -183,9 +186,11 @@ class Pad {
   startOver(doc, past = [], future = []) {
     this.history = new History(doc, past, future);
     this.set({
-      area: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], framing: null,
+      area: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], replacing: null, framing: null,
     // what the brush of areas does, null to select by clicks and outlines, and its stroke in progress
     areaBrush: null, areaStroke: null,
+    // the selected replaced color
+    replacing: null,
       selected: null, suggestions: null, regions: null, regionPick: [], shape: null, shaping: null, classes: null, exemplar: null, statistics: null,
       reachSteps: null, matched: null, cross: null, nextPlace: null, pointInfo: {}, failure: null,
     });
@@ -258,7 +263,7 @@ class Pad {
   setTool(tool) {
     if (tool === "paint" && this.ui.tool === "paint") changeBrush(this, { erases: !this.ui.brush.erases });
     if (this.ui.tool !== "dropper") this.ui.toolBefore = this.ui.tool;
-    if (tool === "paint") this.set({ selected: null, shape: null, area: null, regionPick: [], suggestions: null });
+    if (tool === "paint" || tool === "replace") this.set({ selected: null, shape: null, area: null, regionPick: [], suggestions: null });
     this.set({ tool, cross: null, shaping: null, selection: tool === "area" ? this.ui.selection : null });
     updateClasses(this);
     const { label } = this.tools().find(({ id }) => id === tool) ?? {};
@@ -416,8 +421,9 @@ function build(pad) {
   const status = createStatus(pad);
   const empty = createStartScreen(pad);
   const brushPanel = () => createPaintPanel(pad, createSlider);
+  const replacePanel = () => createReplacePanel(pad, createSlider);
   const areaBrushPanel = () => createAreaBrush(pad, createSlider);
-  const panels = [createModelPanel, areaBrushPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, brushPanel, createHintsPanel, createAreasPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
+  const panels = [createModelPanel, areaBrushPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, brushPanel, replacePanel, createHintsPanel, createAreasPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
   const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el, pad.toasts.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside), ...pad.dialogs.els);

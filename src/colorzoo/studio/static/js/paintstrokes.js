@@ -1,5 +1,5 @@
 /**
- * Strokes of paint, which stay where they are drawn: geometry and file format only.
+ * Strokes of paint, which stay where they are drawn, and replaced colors: geometry and file format only.
  *
  * @typedef {{path: [number, number][], color?: string, erase?: true, size: number, hardness: number, opacity: number}} PaintStroke
  *   pixels of the photo; size is the diameter of the brush, hardness the share of its radius that has the full opacity
@@ -43,4 +43,18 @@ function paintDistance([x, y], [x0, y0], [x1, y1]) {
   return Math.hypot(x - x0 - along * dx, y - y0 - along * dy);
 }
 
-export { finishedPaint, readPaint };
+const LEAST_CHROMA = 4; // CIE units, of a color that has a hue
+
+/**
+ * @typedef {{old: string, new: string, range: number, fade: number}} Replacement  a color that is replaced everywhere: degrees of hue around it
+ *   that are replaced in full, and further ones over which that fades
+ */
+
+/** @param {any} entry @param {number} index @returns {Replacement} @throws {Error} with a message for the user */
+function readReplacement(entry, index) {
+  const ok = ["old", "new"].every((name) => /^#[0-9a-f]{6}$/i.test(entry?.[name] ?? ""));
+  if (!ok) throw new Error(`Replacement ${index + 1} of this recipe needs the colors "old" and "new" such as #c04020.`);
+  return { range: 20, fade: 20, ...entry };
+}
+
+export { LEAST_CHROMA, finishedPaint, readPaint, readReplacement };

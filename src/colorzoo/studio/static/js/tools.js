@@ -9,6 +9,7 @@ import {
 import { dragFrame, endFrame, frameGripAt, insideOf, isOnFrame } from "./frames.js";
 import { brushSize, continuePaint, endPaint, startPaint } from "./painting.js";
 import { nearBy } from "./pointer.js";
+import { replaceColorAt } from "./replacing.js";
 import {
   addObjectInBox, addShape, brushArea, deleteArea, deleteShape, moveShape, paintClass, pickShape, pickedShape, previewShape, selectObject, shapesOf,
 } from "./shapeedits.js";
@@ -29,6 +30,7 @@ const TOOLS = [
   { id: "lasso", icon: "lasso", label: "Paint a class: draw around a thing", key: "F", kind: "classes", manual: true },
   { id: "box", icon: "box", label: "Box around a thing", key: "U", kind: "boxes", manual: true },
   { id: "paint", icon: "paint", label: "Paint: color that stays where it is put", key: "W", kind: null, manual: true },
+  { id: "replace", icon: "replace", label: "Replace a color everywhere", key: "J", kind: null, manual: true },
   { id: "area", icon: "select", label: "Area: select a thing", key: "T", kind: null, manual: true },
   { id: "frame", icon: "frame", label: "Frame of a scan: the line around the picture", key: "V", kind: null, manual: true },
   { id: "eraser", icon: "eraser", label: "Eraser", key: "E", kind: "points scribbles" },
@@ -73,7 +75,7 @@ function startTool(pad, at, place) {
   pad.ui.cross = null;
   const starts = {
     point: startPoint, brush: brushAt, eraser: eraseAtPointer, edge: startStroke, region: startRegion, dropper: pickColor, lasso: startLasso,
-    box: startBox, area: startSelection, frame: startFrame, paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
+    box: startBox, area: startSelection, frame: startFrame, replace: () => replaceColorAt(pad, place), paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
   };
   starts[drag.tool]?.(pad, at, place, drag);
   pad.changed();
@@ -255,7 +257,8 @@ function placeAtCross(pad) {
     endPaint(pad);
     return;
   }
-  if (tool === "region") pickRegion(pad, regionAt(pad, ...cross));
+  if (tool === "replace") replaceColorAt(pad, cross);
+  else if (tool === "region") pickRegion(pad, regionAt(pad, ...cross));
   else if (tool === "dropper") pickColorAt(pad, ...cross);
   else {
     const near = pointNear(pad, ...cross, 5);

@@ -2,7 +2,7 @@
 
 import { lumaOf } from "./gamut.js";
 import { Joiner, fitPins } from "./join.js";
-import { Painting } from "./paint.js";
+import { overlaysOf } from "./overlays.js";
 import { rawPicture } from "./photo.js";
 import { applyPoints, drawHints, hintsOf, scaledHints } from "./points.js";
 import { findExtent, limitReach, pointStrength } from "./reach.js";
@@ -32,7 +32,7 @@ class ResultCache {
 }
 
 /** @param {any} recipe of the page @returns {string} its fields that affect the colors */
-const cacheKey = ({ model: _, image: __, studio: ___, paint: ____, ...rest }) => JSON.stringify(rest);
+const cacheKey = ({ model: _, image: __, studio: ___, paint: ____, replacements: _____, ...rest }) => JSON.stringify(rest);
 
 /** Colors one photo. */
 class PhotoColorizer {
@@ -109,7 +109,7 @@ class PhotoColorizer {
     const hints = scaledHints(hintsOf(recipe), this.photo.size, size);
     const strength = recipe.strength ?? 1;
     const pins = fitPins(hints, answer.ab, answer.size, size, lumaAt, strength);
-    return new Joiner(answer.ab, answer.size, size, pins, new Painting(recipe.paint ?? [], this.photo.size, size, strength));
+    return new Joiner(answer.ab, answer.size, size, pins, overlaysOf(recipe, this.photo.size, size, strength));
   }
 
   /** @param {Answer} answer @param {any} recipe @param {Float32Array} luma @param {[number, number]} size @returns {Uint8Array} picture for a message */

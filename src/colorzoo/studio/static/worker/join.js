@@ -74,9 +74,9 @@ function addPin(pin, y, a, b) {
 
 /** Computes rows of a colored picture. */
 class Joiner {
-  /** @param {Float32Array} ab (2, h, w) @param {[number, number]} from @param {[number, number]} size @param {any[]} pins @param {import("./paint.js").Painting | null} [painting] */
-  constructor(ab, from, size, pins, painting = null) {
-    this.painting = painting;
+  /** @param {Float32Array} ab (2, h, w) @param {[number, number]} from @param {[number, number]} size @param {any[]} pins @param {import("./overlays.js").Overlay[]} [overlays] */
+  constructor(ab, from, size, pins, overlays = []) {
+    this.overlays = overlays;
     this.enlarged = new Upsampler(ab, from, size);
     this.pins = pins;
     [this.a, this.b] = [new Float32Array(size[1]), new Float32Array(size[1])];
@@ -88,7 +88,7 @@ class Joiner {
     this.enlarged.row(0, y, this.a);
     this.enlarged.row(1, y, this.b);
     for (const pin of this.pins) addPin(pin, y, this.a, this.b);
-    this.painting?.addTo(y, luma, this.a, this.b);
+    for (const overlay of this.overlays) overlay.addTo(y, luma, this.a, this.b);
     return [this.a, this.b];
   }
 

@@ -17,7 +17,6 @@ class Painting {
 
   /** Paint over a row. @param {number} y @param {Float32Array} luma @param {Float32Array} a @param {Float32Array} b */
   addTo(y, luma, a, b) {
-    if (!this.brushes.length) return;
     const below = this.brushes.some(({ table }) => !table) ? [a.slice(), b.slice()] : [a, b];
     const place = (y + 0.5) * this.scale[0];
     for (const brush of this.brushes) {

@@ -1,5 +1,7 @@
 /** Checks of a recipe before it is loaded, as in colorzoo.guidance.recipe. */
 
+import { hexToRgb, rgbToAb } from "../js/color.js";
+import { LEAST_CHROMA } from "../js/paintstrokes.js";
 import { RequestError } from "./photo.js";
 
 const VERSION = 2;
@@ -7,7 +9,7 @@ const MAX_AB = 150;
 const MAX_STRENGTH = 1.5;
 const MAX_REACH = 10;
 const BINS = 313;
-const FIELDS = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "paint", "divisions", "frame"];
+const FIELDS = ["version", "image", "model", "strength", "points", "scribbles", "regions", "boxes", "proposal", "exemplar", "classes", "statistics", "areas", "paint", "replacements", "divisions", "frame"];
 
 const invalid = (message) => new RequestError("bad_recipe", `${message}.`);
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
@@ -57,6 +59,12 @@ function checkPaint(stroke, name) {
   for (const share of ["hardness", "opacity"]) if (stroke[share] !== undefined) number(stroke[share], `${name}.${share}`, 0, 1);
 }
 
+function checkReplacement(replacement, name) {
+  for (const which of ["old", "new"]) checkColor(replacement[which], `${name}.${which}`);
+  if (Math.hypot(...rgbToAb(hexToRgb(replacement.old))) < LEAST_CHROMA) throw invalid(`${name}.old ${replacement.old} is gray; a color to replace is found by its hue`);
+  for (const angle of ["range", "fade"]) if (replacement[angle] !== undefined) number(replacement[angle], `${name}.${angle}`, 0, 180);
+}
+
 function checkStatistics(statistics) {
   if (!isObject(statistics)) throw invalid(`recipe.statistics must be an object, got ${JSON.stringify(statistics)}`);
   const { saturation, histogram } = statistics;
@@ -88,6 +96,7 @@ function checkRecipe(recipe, photo) {
     for (const corner of stroke.path) place(corner?.[0], corner?.[1], name, size);
   });
   items(recipe, "paint", "recipe", checkPaint);
+  items(recipe, "replacements", "recipe", checkReplacement);
   items(recipe, "regions", "recipe", (region, name) => checkColor(region.color, `${name}.color`));
   items(recipe, "boxes", "recipe", (box, name) => place(box.x, box.y, name, size));
   if (recipe.statistics !== undefined && recipe.statistics !== null) checkStatistics(recipe.statistics);
