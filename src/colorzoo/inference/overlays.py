@@ -14,7 +14,7 @@ from colorzoo.guidance.rasterize import color_lab
 from colorzoo.inference.full_size import BicubicUpsampler, Overlay
 from colorzoo.inference.paint import Painting
 
-_GRAY = 10.0  # chroma in CIE units below which a hue says less and less
+_GRAY, _GRAY_SHARE = 10.0, 0.5  # chroma below which a hue says less: CIE units, and share of the old color's
 _MOST_CHROMA = 8.0  # largest factor on the chroma
 
 
@@ -51,12 +51,17 @@ def _replace(ab: Tensor, replacement: ColorReplacement) -> None:
     across, along = (old_a * b - old_b * a) / old_chroma, (old_a * a + old_b * b) / old_chroma
     angle = torch.rad2deg(torch.atan2(across, along)).abs()
     near = ((replacement.range + replacement.fade - angle) / max(replacement.fade, 1e-3)).clamp(0, 1)
-    colored = ((a.square() + b.square()).sqrt() / _GRAY).clamp(max=1)
-    share = near * near * (3 - 2 * near) * colored
+    full = min(_GRAY, _GRAY_SHARE * old_chroma)
+    colored = ((a.square() + b.square()).sqrt() / full).clamp(max=1)
+    share = _smooth(near) * _smooth(colored)
     turn = math.atan2(new_b, new_a) - math.atan2(old_b, old_a)
     cosine, sine = factor * math.cos(turn), factor * math.sin(turn)
     turned = torch.stack([cosine * a - sine * b, sine * a + cosine * b])
     ab += share * (turned - ab)
+
+
+def _smooth(share: Tensor) -> Tensor:
+    return share * share * (3 - 2 * share)
 
 
 def overlays_of(

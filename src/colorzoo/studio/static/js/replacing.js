@@ -19,7 +19,7 @@ function replaceColorAt(pad, [x, y]) {
   const { photo } = pad;
   if (!photo.result || x < 0 || y < 0 || x > photo.width || y > photo.height) return;
   const rgb = pixelAt(photo.result, x / photo.width, y / photo.height);
-  if (Math.hypot(...rgbToAb(rgb)) < 2 * LEAST_CHROMA) {
+  if (Math.hypot(...rgbToAb(rgb)) < 1.1 * LEAST_CHROMA) {
     pad.toast(t("There is hardly any color here. Click a place with the color to replace."));
     return;
   }

@@ -5,10 +5,12 @@ import { Painting } from "./paint.js";
 
 /** @typedef {{addTo: (y: number, luma: Float32Array, a: Float32Array, b: Float32Array) => void}} Overlay  changes a row in place */
 
-const FULL_HUE = 10; // chroma in CIE units below which a hue says less and less
+const [FULL_HUE, FULL_HUE_SHARE] = [10, 0.5]; // chroma below which a hue says less: CIE units, and share of the old color's
 const MOST_CHROMA_FACTOR = 8;
 const [HUE_RANGE, HUE_FADE] = [20, 20]; // degrees, of replacements that name none
 const DEGREE = Math.PI / 180;
+
+const smoothShare = (share) => share * share * (3 - 2 * share);
 
 /** Replacement of colors by hue. */
 class Replacing {
@@ -19,7 +21,7 @@ class Replacing {
       const chroma = Math.hypot(a, b);
       const factor = Math.min(Math.hypot(newA, newB) / chroma, MOST_CHROMA_FACTOR);
       const turn = Math.atan2(newB, newA) - Math.atan2(b, a);
-      return { a: a / chroma, b: b / chroma, range, fade: Math.max(fade, 1e-3), cosine: factor * Math.cos(turn), sine: factor * Math.sin(turn) };
+      return { a: a / chroma, b: b / chroma, range, fade: Math.max(fade, 1e-3), full: Math.min(FULL_HUE, FULL_HUE_SHARE * chroma), cosine: factor * Math.cos(turn), sine: factor * Math.sin(turn) };
     });
   }
 
@@ -29,7 +31,7 @@ class Replacing {
       for (let x = 0; x < a.length; x += 1) {
         const angle = Math.abs(Math.atan2(step.a * b[x] - step.b * a[x], step.a * a[x] + step.b * b[x])) / DEGREE;
         const near = Math.min(Math.max((step.range + step.fade - angle) / step.fade, 0), 1);
-        const share = near * near * (3 - 2 * near) * Math.min(Math.hypot(a[x], b[x]) / FULL_HUE, 1);
+        const share = smoothShare(near) * smoothShare(Math.min(Math.hypot(a[x], b[x]) / step.full, 1));
         if (share === 0) continue;
         const [u, v] = [a[x], b[x]];
         a[x] += share * (step.cosine * u - step.sine * v - u);
