@@ -25,6 +25,7 @@ import { drawMarks, drawPhoto, paneSize, photoToStage } from "./stage.js";
 import { TabLocks, loadSettings, saveSettings } from "./storage.js";
 import { stageGestures, toolsFor } from "./tools.js";
 import { notebookTransport, pageTransport, webTransport } from "./transport.js";
+import { createVariantsPanel } from "./variants.js";
 import { fitView, limitView, reveal } from "./view.js";
 
 const FULL_DELAY = 300;
@@ -48,7 +49,7 @@ function initialUi(settings) {
     replacing: null,
     // answers of the backend
     suggestions: null, pointInfo: {}, regions: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null,
-    scribblePreview: null, answered: null, unavailableColor: null,
+    scribblePreview: null, answered: null, unavailableColor: null, variants: null,
     // view
     view: null, stage: { width: 0, height: 0 }, compare: "result", split: 0.5, hold: false, panning: false, cursor: null, cross: null,
     showClasses: false, recent: settings.recent ?? [],
@@ -186,7 +187,7 @@ class Pad {
   startOver(doc, past = [], future = []) {
     this.history = new History(doc, past, future);
     this.set({
-      area: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], replacing: null, framing: null,
+      area: null, selection: null, outline: null, scribblePreview: null, painting: null, freshPaint: [], replacing: null, variants: null, framing: null,
     // what the brush of areas does, null to select by clicks and outlines, and its stroke in progress
     areaBrush: null, areaStroke: null,
     // the selected replaced color
@@ -423,7 +424,7 @@ function build(pad) {
   const brushPanel = () => createPaintPanel(pad, createSlider);
   const replacePanel = () => createReplacePanel(pad, createSlider);
   const areaBrushPanel = () => createAreaBrush(pad, createSlider);
-  const panels = [createModelPanel, areaBrushPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, brushPanel, replacePanel, createHintsPanel, createAreasPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
+  const panels = [createModelPanel, areaBrushPanel, createSelectionPanel, createReferencePanel, createRegionsPanel, createColorPanel, createVariantsPanel, brushPanel, replacePanel, createHintsPanel, createAreasPanel, createClassesPanel, createBoxesPanel, createStatisticsPanel, createFramePanel, createHistoryPanel].map((create) => create(pad));
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors and hints") }, ...panels.map(({ el }) => el));
   const main = h("main", { class: "cz-main" }, stage, split.el, empty.el, status.el, bar.el, pad.toasts.el);
   pad.root.replaceChildren(h("div", { class: "cz-frame" }, top.el, rail.el, main, aside), ...pad.dialogs.els);

@@ -94,7 +94,7 @@ function createBrushSize(pad, createSlider) {
   return { el: slider.el, update };
 }
 
-const AREA_BRUSHES = [[null, "Click or outline"], ["more", "Add"], ["less", "Take away"]];
+const AREA_BRUSHES = [[null, "Click"], ["more", "Add"], ["less", "Take away"]];
 
 /** @returns {import("./dom.js").Part} choice between selecting and a brush that changes the selected area */
 function createAreaBrush(pad, createSlider) {

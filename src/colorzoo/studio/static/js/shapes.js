@@ -260,6 +260,19 @@ function areaCenter(area, photo) {
   return [((best[0] + 0.5) / width) * photo.width, ((best[1] + 0.5) / height) * photo.height];
 }
 
+/** @param {Area} area @param {{width: number, height: number}} photo @returns {[number, number, number, number]} left, top, right and bottom of an area */
+function areaBounds(area, photo) {
+  const { width, height, bits } = areaBits(area, photo);
+  let [left, top, right, bottom] = [width, height, 0, 0];
+  bits.forEach((bit, index) => {
+    if (!bit) return;
+    const [x, y] = [index % width, Math.floor(index / width)];
+    [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x + 1), Math.max(bottom, y + 1)];
+  });
+  const [across, down] = [photo.width / width, photo.height / height];
+  return right > left ? [left * across, top * down, right * across, bottom * down] : [0, 0, photo.width, photo.height];
+}
+
 /** @param {Area} area @param {any} photo @returns {number} median lightness of the photo inside */
 function areaLuma(area, photo) {
   const { width, height, bits } = areaBits(area, photo);
@@ -317,6 +330,6 @@ function isMask(mask) {
 }
 
 export {
-  AREA_ACTIONS, areaAt, areaCenter, areaLuma, areaMask, areaPicture, boundsOf, boxAt, boxBetween, combinedMasks, distance, drawnMaskSize, followsColor, gripAt, isEmptyMask, isLargeEnough,
+  AREA_ACTIONS, areaAt, areaBounds, areaCenter, areaLuma, areaMask, areaPicture, boundsOf, boxAt, boxBetween, combinedMasks, distance, drawnMaskSize, followsColor, gripAt, isEmptyMask, isLargeEnough,
   movedBox, movedPainted, paintedAt, readArea, readBox, readPainted, resized, roundedPath, simplified, strokeMask,
 };
